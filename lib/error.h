@@ -1,0 +1,35 @@
+/* error.h: codes, the sentence of the last failure, the fault handler. */
+#ifndef KITH_ERROR_H
+#define KITH_ERROR_H
+
+#include "kith.h"
+
+/* Keeps the sentence for kith_last_error of this thread and returns code. The
+ * innermost failure speaks: whoever passes a code on does not call it again. */
+int kith__fail(int code, const char *format, ...) KITH_PRINTF(2, 3);
+
+/* The same with ": strerror(errno)" behind the sentence; the code follows from errno
+ * (ENOMEM, ENOSPC, EMFILE, EAGAIN … KITH_ENOMEM, else otherwise). */
+int kith__fail_errno(int otherwise, const char *format, ...) KITH_PRINTF(2, 3);
+
+/* Each public function returns through this: a fault in the head goes to the fault
+ * handler. Conditions, 0 and counts pass. */
+int64_t kith__report64(int64_t rc);
+static inline int kith__report(int rc) { return (int)kith__report64(rc); }
+static inline int kith__is_fault(int64_t rc) { return rc <= KITH_EINVAL; }
+
+/* A handle that holds code, and the code that a handle holds (0: it holds none). The sentence
+ * of the constructor is kept with it, and comes back with every use of the handle. */
+uint64_t kith__failed_handle(int code);
+int      kith__handle_code(uint64_t id);
+
+int  kith__fault_count(void);           /* faults that were reported to the handler: the status of kith_finalize */
+void kith__error_is_head(int is_head);  /* 1 in the head only */
+
+/* Levels of KITH_LOG; silent by default. One line to stderr in a single write. */
+enum kith__level { KITH__ERROR, KITH__WARNING, KITH__INFO, KITH__DEBUG };
+void kith__log_init(void);              /* reads KITH_LOG */
+int  kith__log_on(enum kith__level level);
+void kith__log(enum kith__level level, const char *format, ...) KITH_PRINTF(2, 3);
+
+#endif

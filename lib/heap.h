@@ -1,0 +1,41 @@
+/* heap.h: blocks of any size in the arena.
+ *
+ * Descriptors lie in a table of their own, away from the bytes. Every change is one commit of the
+ * heap's guard, so that a death at any instruction leaves a sound heap. A block that
+ * was just allocated is owned by the process slot that asked; if that process dies before the block
+ * was published, kith__heap_sweep takes it back.
+ * Freed pages stay warm for the next block, up to some 64 MiB; more go back to the system.
+ */
+#ifndef KITH_HEAP_H
+#define KITH_HEAP_H
+
+#include "guard.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+int kith__heap_init(void);                              /* once, by who created the arena */
+
+/* A block of at least size bytes (1 when 0), 64-byte aligned, backed by pages, not zeroed. owner: the process slot
+ * (its number + 1), 0: nobody's, published at once. Returns its offset; 0 when there is no memory (the sentence is set). */
+uint64_t kith__heap_alloc(size_t size, uint32_t owner);
+void     kith__heap_free(uint64_t block);               /* 0 does nothing */
+
+/* 0, or KITH_EINVAL when offset is not the start of a block in use. */
+int      kith__heap_check(uint64_t offset);
+size_t   kith__heap_size_of(uint64_t block);
+
+/* The word that holds block's owner: only the owner, its reaper or, for 0, who holds the reference may
+ * set it, also by the commit of another guard: so "linked into a queue" and "published" are one step. */
+kith__word *kith__heap_owner(uint64_t block);
+
+/* Frees all blocks of that owner. For the reaper, when the process is dead. 0; 1 when somebody is in
+ * the heap's guard: call again later. */
+int      kith__heap_sweep(uint32_t owner);
+
+/* For tests and the log. */
+struct kith__heap_stats { uint64_t used_bytes, used_blocks, warm_free_bytes, backed_bytes; };
+void     kith__heap_stats(struct kith__heap_stats *out);
+int      kith__heap_audit(void);                        /* walks everything: 0, or KITH_EBROKEN with a sentence */
+
+#endif

@@ -1,0 +1,380 @@
+/* kith.h: Python's multiprocessing for C, from one machine to a cluster.
+ *
+ * A program calls kith_init first and kith_finalize last. In between it starts
+ * Processes, opens Pools and shares Queues, on the cores of one machine when it
+ * is started by hand, and on those of many when it is started by mpirun or srun:
+ *
+ *     static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         double f[50] = { 451.0 }, c[50];
+ *
+ *         kith_init(&argc, &argv);              // workers never come back from here
+ *         kith_pool pool = kith_pool_open(0);   // one worker for each CPU
+ *         kith_map(pool, to_celsius, f, c, 50);
+ *         kith_pool_close(pool);
+ *         return kith_finalize();
+ *     }
+ *
+ * Every object is a small value, a handle: it can be copied, stored in a struct
+ * and sent inside any message, and it means the same object in every process of
+ * the job. The zero handle is no object; using it is an error, never a crash.
+ *
+ * Functions return 0 or a count, or one of the negative codes below. All may be
+ * called from any thread, if nothing else is said, after kith_init. Memory that
+ * is passed in is borrowed until the call returns.
+ */
+#ifndef KITH_H
+#define KITH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define KITH_VERSION_MAJOR 0
+#define KITH_VERSION_MINOR 1
+#define KITH_VERSION_PATCH 0
+#define KITH_VERSION "0.1.0"
+
+#if defined __GNUC__
+#define KITH_API __attribute__((visibility("default")))
+#define KITH_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define KITH_API
+#define KITH_PRINTF(text, first)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------ errors
+ *
+ * Conditions are normal life: a time limit passed, a queue has ended. Faults are
+ * mistakes and losses: a bad argument, a task that failed. A fault in the head
+ * (the process that runs main) calls the fault handler, which prints one sentence
+ * to stderr and ends the job with status 1, unless kith_on_fault says otherwise.
+ * In workers and Processes a fault is a code like any other. */
+
+#define KITH_FOREVER (-1)       /* a timeout_ms without end; 0 does not wait; other negative ones are KITH_EINVAL */
+
+enum kith_code {
+    KITH_ETIMEDOUT = -1,        /* the time limit passed */
+    KITH_ETOOBIG = -2,          /* the item does not fit; it is still there */
+    KITH_EEND = -3,             /* there is no more */
+    KITH_EOWNERDEAD = -4,       /* the former owner died; you have the object now */
+    KITH_EBROKEN = -5,          /* a party of it died */
+    KITH_ECANCELLED = -6,       /* cancelled before it was done */
+
+    KITH_EINVAL = -32,          /* an argument is wrong */
+    KITH_ENOMEM = -33,          /* memory, or another resource of the machine, is used up */
+    KITH_ESTALE = -34,          /* the object was closed, or never was one */
+    KITH_ETASK = -35,           /* a task failed: see kith_last_fault */
+    KITH_EPEER = -36,           /* another process or node of the job that is needed here is gone */
+    KITH_ETYPE = -37,           /* the object has another type or kind */
+    KITH_ESIZE = -38,           /* a size differs from what is there; nothing was changed */
+    KITH_ENOTINIT = -39,        /* kith_init was not called, or kith_finalize was already */
+    KITH_EFUNC = -40,           /* the function cannot be found in the other process */
+    KITH_EOWNER = -41           /* only the owner may do that */
+};
+
+/* A fixed text for code, never NULL; of 0: "success". Needs no kith_init. */
+KITH_API const char *kith_strerror(int code);
+
+/* The sentence of this thread's last failed call: what was tried, and why it
+ * failed. Never NULL; valid until the thread's next failing call. */
+KITH_API const char *kith_last_error(void);
+
+/* What happens on a fault in the head. fn gets the code and the sentence, and
+ * may end the program or return, then the failing call returns its code. NULL:
+ * codes only. Without a call of this: print "kith: sentence", end with status 1. */
+KITH_API void kith_on_fault(void (*fn)(int code, const char *sentence));
+
+/* 0 when the object behind handle h was made, else the code its constructor
+ * failed with; KITH_ESTALE for the zero handle. It asks the handle only: an
+ * object that was closed since still gives 0. */
+#define kith_check(h) kith__check((h).id)
+KITH_API int kith__check(uint64_t id);
+
+/* ------------------------------------------------------- the job, from init to end */
+
+/* Makes this program a kith job. Call it early in main, once, from the first
+ * thread: what was set before is what the workers see; check arguments and print
+ * after it. Under mpirun or srun, rank 0 comes back and runs main, and all other
+ * ranks serve it: they leave the program inside this call. argc and argv may be
+ * NULL; they are passed on to MPI_Init when there is one.
+ * Returns 0; KITH_EINVAL (called twice, or a bad KITH_ variable), KITH_ENOMEM,
+ * KITH_EPEER (the launcher is not usable from here; the sentence says why). */
+KITH_API int kith_init(int *argc, char ***argv);
+
+/* The same for a program in which every rank runs main ("SPMD"): MPI is up when
+ * it returns, and the program may call it. Started without a launcher it starts
+ * itself again under mpirun on all usable CPUs. Codes as kith_init, and
+ * KITH_EPEER when it was started again but is alone still: two MPIs are mixed. */
+KITH_API int kith_init_ranks(int *argc, char ***argv);
+
+/* Ends the job: waits for Processes that are not daemons, ends the others, pools
+ * and nodes, and leaves nothing behind. Meant for "return" in main: returns 0, or
+ * 1 when a fault was reported. Called by exit when the program did not. */
+KITH_API int kith_finalize(void);
+
+KITH_API int kith_rank(void);           /* this process's rank in the job, 0 without a launcher; of workers: of their node's first rank */
+KITH_API int kith_size(void);           /* number of ranks, 1 without a launcher */
+KITH_API int kith_node(void);           /* number of this node, from 0 */
+KITH_API int kith_nodes(void);          /* number of nodes */
+KITH_API const char *kith_host(void);   /* host name of this node */
+KITH_API int kith_worker(void);         /* index of this worker in its pool, from 0; -1 in all other processes */
+KITH_API int kith_cpu_count(void);      /* CPUs of this machine. Needs no kith_init */
+KITH_API int kith_usable_cpus(void);    /* of these, how many this job may use here: the least of affinity, cgroup
+                                           quota and Slurm's allocation, at least 1. Needs no kith_init */
+KITH_API double kith_time(void);        /* seconds on a clock that never steps back, of this node. Needs no kith_init */
+
+/* ----------------------------------------------------------- random numbers
+ *
+ * Counter-based (Philox4x32-10; Salmon et al., "Parallel random numbers: as easy
+ * as 1, 2, 3", SC11). In a task of a pool they depend on the seed and the index of
+ * the task alone, so a result does not depend on the number of workers; every
+ * Process, and the head, draws a sequence of its own. libc's rand and random are
+ * reseeded in each worker and Process. One sequence a thread. */
+
+KITH_API uint64_t kith_random(void);                    /* 64 random bits */
+KITH_API double   kith_uniform(double lo, double hi);   /* uniform in [lo, hi) */
+KITH_API void     kith_seed(uint64_t seed);             /* before kith_init; the variable KITH_SEED comes first; default: new each run */
+
+/* ---------------------------------------------------------------- handles */
+
+typedef struct { uint64_t id; } kith_process;
+typedef struct { uint64_t id; } kith_queue;
+typedef struct { uint64_t id; } kith_pool;
+
+#define KITH_ARG(x) &(x), sizeof (x)    /* the bytes of a variable, struct or array */
+
+/* ---------------------------------------------------------------- Process
+ *
+ * A target is any function of the program, static or not, or of a library that
+ * it is linked with. It gets a copy of the bytes; a pointer inside them means
+ * nothing there. Globals are as they were at kith_init. */
+
+typedef int kith_target(const void *arg);       /* its return value is the exit code, 0..255 */
+
+/* In a target or initializer: the size of arg in bytes. */
+KITH_API size_t kith_arg_size(void);
+
+enum { KITH_ANYWHERE = 0, KITH_HERE = -1 };     /* .node below; node k is k + 1, see KITH_NODE */
+#define KITH_NODE(k) ((k) + 1)
+
+struct kith_process_options {
+    const char *name;           /* default: the function's name and a number */
+    int daemon;                 /* 1: ended, not waited for, when the job ends */
+    int node;                   /* KITH_ANYWHERE: here while a CPU is free, then elsewhere; KITH_HERE; KITH_NODE(k) */
+};
+
+/* Starts fn(arg) in a process of its own. Does not wait for it to run. The handle
+ * holds KITH_EFUNC (fn is not found there), KITH_EINVAL, KITH_ENOMEM or
+ * KITH_EPEER on failure. Close it when it is not needed; the job's end closes all. */
+KITH_API kith_process kith_process_start(kith_target *fn, const void *arg, size_t size);
+KITH_API kith_process kith__process_start(kith_target *fn, const void *arg, size_t size,
+                                          const struct kith_process_options *options, size_t options_size);
+/* kith_process_start_with(fn, KITH_ARG(x), .name = "loader", .daemon = 1) */
+#define kith_process_start_with(fn, ...) KITH__START_WITH(fn, __VA_ARGS__)
+#define KITH__START_WITH(fn, arg, size, ...)                                                        \
+    kith__process_start(fn, arg, size, &(struct kith_process_options){ __VA_ARGS__ },               \
+                        sizeof (struct kith_process_options))
+
+KITH_API int kith_process_join(kith_process p, int timeout_ms);     /* 0: it has ended; KITH_ETIMEDOUT; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_process_exitcode(kith_process p, int *code);      /* *code: 0..255, or -signal; KITH_ETIMEDOUT while it runs; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_process_alive(kith_process p);                    /* 1, 0; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_process_pid(kith_process p);                      /* on its node; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_process_terminate(kith_process p);                /* SIGTERM; 0 also when it has ended; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_process_kill(kith_process p);                     /* SIGKILL; likewise */
+KITH_API int kith_process_close(kith_process p);                    /* lets go of the handle; a running Process runs on */
+
+/* ------------------------------------------------------------------ Queue
+ *
+ * First in, first out for each putter; any number of putters and takers, on any
+ * node. An item is bytes with a size, from 0 bytes to 1 GiB and more. It is in
+ * shared memory when put returns: a putter may end at once and nothing is lost. */
+
+/* bound: how many items it holds before putters wait; 0: no limit but memory.
+ * The handle holds KITH_ENOMEM or KITH_EINVAL on failure. */
+KITH_API kith_queue kith_queue_open(size_t bound);
+
+/* The queue of that name (1 to 63 bytes) in this job, opened by who comes first, on
+ * node 0. The same bound everywhere, else KITH_EINVAL. */
+KITH_API kith_queue kith_queue_named(const char *name, size_t bound);
+
+/* Puts a copy of the item. Waits up to timeout_ms while the queue is full.
+ * Returns 0; KITH_ETIMEDOUT; KITH_ENOMEM; KITH_ESTALE (closed, also while waiting);
+ * KITH_EPEER (its home is lost); KITH_EINVAL. */
+KITH_API int kith_queue_put(kith_queue q, const void *item, size_t size, int timeout_ms);
+
+/* Takes the oldest item into buf, which has room bytes. Waits up to timeout_ms.
+ * Returns its size; KITH_ETOOBIG (it stays; kith_queue_next tells its size);
+ * KITH_ETIMEDOUT; KITH_ESTALE; KITH_EPEER; KITH_EINVAL. */
+KITH_API int64_t kith_queue_get(kith_queue q, void *buf, size_t room, int timeout_ms);
+
+/* The size of the oldest item, which stays. Waits and fails as kith_queue_get. */
+KITH_API int64_t kith_queue_next(kith_queue q, int timeout_ms);
+
+/* kith_put(q, x) puts the bytes of x; kith_get(q, &y) takes an item of exactly
+ * the size of y (else KITH_ESIZE, and it stays). Both wait for ever. */
+#define kith_put(q, x) kith_queue_put(q, &(x), sizeof (x), KITH_FOREVER)
+#define kith_get(q, p) kith__queue_get(q, p, sizeof *(p), KITH_FOREVER)
+KITH_API int kith__queue_get(kith_queue q, void *buf, size_t size, int timeout_ms);
+
+KITH_API int64_t kith_queue_size(kith_queue q);     /* items in it, as of now; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_queue_empty(kith_queue q);        /* 1, 0; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_queue_close(kith_queue q);        /* for all; items in it are gone, waiters get KITH_ESTALE */
+
+/* ----------------------------------------------------------------- memory
+ *
+ * Memory of the node, which tasks of its workers read and write in place. Other
+ * memory is copied to them and back. Not zeroed. NULL, and kith_last_error, when
+ * there is none. A multiple of 64 is its address. Any process of the node may
+ * free it; kith_free(NULL) does nothing; a foreign pointer is KITH_EINVAL. */
+
+KITH_API void *kith_alloc(size_t size);
+KITH_API int   kith_free(void *p);
+
+/* ------------------------------------------------------------------- Pool */
+
+struct kith_pool_options {
+    kith_target *init;          /* each worker calls it first; not 0, or kith_fail: the open fails with its message */
+    const void *arg;            /* for init: arg_size bytes, copied */
+    size_t arg_size;
+    int tasks_per_worker;       /* a worker ends after so many tasks and is replaced; 0: never */
+    int limit_ms;               /* a task that runs longer is ended with its worker, and reported; 0: no limit */
+    int tries;                  /* how often a task is started whose worker died under it; 0: the default, 2 */
+    int unpinned;               /* 1: do not bind each worker to a CPU */
+    size_t chunk;               /* tasks a worker takes at a time; 0: found at run time */
+};
+
+/* workers: how many; 0: one for each usable CPU, or, under a launcher, for each
+ * rank. Does not wait for them to start, but for their initializers. The handle
+ * holds KITH_EINVAL, KITH_ENOMEM, KITH_EFUNC, KITH_ETASK (an initializer failed)
+ * or KITH_EPEER on failure. */
+KITH_API kith_pool kith_pool_open(int workers);
+KITH_API kith_pool kith__pool_open(int workers, const struct kith_pool_options *options, size_t options_size);
+/* kith_pool_open_with(4, .limit_ms = 500, .tries = 1) */
+#define kith_pool_open_with(workers, ...)                                                           \
+    kith__pool_open(workers, &(struct kith_pool_options){ __VA_ARGS__ }, sizeof (struct kith_pool_options))
+
+KITH_API int kith_pool_workers(kith_pool p);    /* how many; KITH_ESTALE */
+KITH_API int kith_pool_close(kith_pool p);      /* finishes what was given, then ends the workers; KITH_ESTALE */
+KITH_API int kith_pool_terminate(kith_pool p);  /* ends the workers now; maps under way return KITH_ECANCELLED; KITH_ESTALE */
+
+/* Every call below gives its tasks to the pool and waits until all have ended.
+ * Returns 0; KITH_ETASK when tasks failed (the results of the others are there,
+ * the outputs of the failed ones are unchanged; kith_last_fault lists them);
+ * KITH_EINVAL; KITH_ENOMEM; KITH_EFUNC; KITH_ESTALE; KITH_ECANCELLED (terminated
+ * meanwhile); KITH_EPEER (the fork server is gone). Any thread of any process of
+ * the node that opened the pool may call it, tasks of the pool too. */
+
+/* kith_map(pool, f, in, out, n): out[i] = f(in[i]) for i < n, with f one of
+ *     T f(T), T int, unsigned, long, unsigned long, long long, float or double,
+ *     double f(int), double f(long), long f(int)
+ * kith_starmap(pool, f, rows, out, n): out[i] = f(rows[i][0], rows[i][1] …), the
+ *     same types with one, two or three arguments, rows an array of n rows.
+ * kith_apply(pool, f, &y, a …): y = f(a …) in a worker.
+ * C only: they choose by the type of f, and a wrong type does not compile. */
+#ifndef __cplusplus
+
+typedef void kith__fn(void);
+
+/* One row for each kind of function: name, R, A, and the letters of R and A. */
+#define KITH__SHAPES(X)                                                                             \
+    X(i, i, int, int) X(I, I, unsigned, unsigned) X(l, l, long, long)                               \
+    X(L, L, unsigned long, unsigned long) X(q, q, long long, long long) X(f, f, float, float)       \
+    X(d, d, double, double) X(d, i, double, int) X(d, l, double, long) X(l, i, long, int)
+
+#define KITH__LIST(f, X)                                                                            \
+    _Generic((f), X(i, i, int, int), X(I, I, unsigned, unsigned), X(l, l, long, long),              \
+             X(L, L, unsigned long, unsigned long), X(q, q, long long, long long),                  \
+             X(f, f, float, float), X(d, d, double, double), X(d, i, double, int),                  \
+             X(d, l, double, long), X(l, i, long, int))
+#define KITH__FN(R, A, x) R (*)(A): x, R (*)(A, A): x, R (*)(A, A, A): x
+#define KITH__SHAPE_CODE(r, a, columns) ((#r)[0] << 16 | (#a)[0] << 8 | (columns))
+#define KITH__S(r, a, R, A)                                                                         \
+    R (*)(A): KITH__SHAPE_CODE(r, a, 1), R (*)(A, A): KITH__SHAPE_CODE(r, a, 2),                    \
+    R (*)(A, A, A): KITH__SHAPE_CODE(r, a, 3)
+#define KITH__I(r, a, R, A) KITH__FN(R, A, (const A *)0)
+#define KITH__O(r, a, R, A) KITH__FN(R, A, (R *)0)
+
+KITH_API int kith__map(kith_pool p, const char *name, kith__fn *fn, int shape, size_t columns,
+                       const void *in, void *out, size_t n);
+
+#define kith_map(pool, f, in, out, n)                                                               \
+    kith__map(pool, #f, (kith__fn *)(f), KITH__LIST(f, KITH__S), 1,                                 \
+              1 ? (in) : KITH__LIST(f, KITH__I), 1 ? (out) : KITH__LIST(f, KITH__O), n)
+#define kith_starmap(pool, f, rows, out, n)                                                         \
+    kith__map(pool, #f, (kith__fn *)(f), KITH__LIST(f, KITH__S), sizeof *(rows) / sizeof **(rows),  \
+              1 ? &(rows)[0][0] : KITH__LIST(f, KITH__I), 1 ? (out) : KITH__LIST(f, KITH__O), n)
+
+#define KITH__APPLY_DECLARE(r, a, R, A)                                                             \
+    KITH_API int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A);         \
+    KITH_API int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), R *y, A, A);   \
+    KITH_API int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), R *y, A, A, A);
+KITH__SHAPES(KITH__APPLY_DECLARE)
+#undef KITH__APPLY_DECLARE
+#define KITH__A(r, a, R, A)                                                                         \
+    R (*)(A): kith__apply_##r##a##1, R (*)(A, A): kith__apply_##r##a##2, R (*)(A, A, A): kith__apply_##r##a##3
+#define kith_apply(pool, f, y, ...) KITH__LIST(f, KITH__A)(pool, #f, f, y, __VA_ARGS__)
+
+#endif
+
+/* kith_pool_map(pool, fn, in, out, n): fn(&in[i], &out[i]) for i < n, for structs
+ * and all else. fn returns 0, or a code of its own: then the task has failed. */
+#define kith_pool_map(pool, fn, in, out, n)                                                         \
+    kith__pool_map(pool, #fn, fn, in, sizeof *(in), out, sizeof *(out), n)
+KITH_API int kith__pool_map(kith_pool p, const char *name, int (*fn)(const void *in, void *out), const void *in,
+                            size_t in_size, void *out, size_t out_size, size_t n);
+
+/* Range tasks: the loop inside is the user's. [0, n) is cut into about
+ * min(n, 65536) blocks, at places that depend on n alone; fn is called once for
+ * each block with lo < hi and a copy of the size bytes at arg. It returns 0, or a code of its own.
+ * kith_pool_for(pool, fn, KITH_ARG(x), n), or NULL, 0 for no context. */
+#define kith_pool_for(pool, fn, ...) kith__pool_for(pool, #fn, fn, __VA_ARGS__)
+KITH_API int kith__pool_for(kith_pool p, const char *name, int (*fn)(uint64_t lo, uint64_t hi, const void *arg),
+                            const void *arg, size_t size, uint64_t n);
+
+/* kith_sum(pool, fn, KITH_ARG(x), n, &sum): *sum = the sum of fn over all blocks, added in
+ * order of index: the same bits on any number of workers. */
+#define kith_sum(pool, fn, ...) kith__sum(pool, #fn, fn, __VA_ARGS__)
+KITH_API int kith__sum(kith_pool p, const char *name, double (*fn)(uint64_t lo, uint64_t hi, const void *arg),
+                       const void *arg, size_t size, uint64_t n, double *sum);
+
+/* kith_reduce(pool, fn, KITH_ARG(x), n, fold, &total): fn leaves the result of its block
+ * in part, which has the size of total; then fold(&total, part) is called here for
+ * each block in order of index, upon the value that total had. */
+#define kith_reduce(pool, fn, ...) KITH__REDUCE(pool, fn, __VA_ARGS__)
+#define KITH__REDUCE(pool, fn, arg, size, n, fold, total)                                           \
+    kith__reduce(pool, #fn, fn, arg, size, n, fold, total, sizeof *(total))
+KITH_API int kith__reduce(kith_pool p, const char *name,
+                          int (*fn)(uint64_t lo, uint64_t hi, const void *arg, void *part), const void *arg,
+                          size_t size, uint64_t n, void (*fold)(void *total, const void *part), void *total,
+                          size_t total_size);
+
+/* In a task or initializer, of any kind: it has failed, with this code (not 0) and text of
+ * up to 255 bytes. Returns code, so that "return kith_fail(...)" reads well. Elsewhere:
+ * KITH_EINVAL. */
+KITH_API int kith_fail(int code, const char *format, ...) KITH_PRINTF(2, 3);
+
+enum kith_end { KITH_OK, KITH_FAILED, KITH_SIGNALLED, KITH_EXITED, KITH_OVER_LIMIT, KITH_CANCELLED, KITH_WORKER_LOST, KITH_NODE_LOST };
+
+struct kith_fault {
+    uint64_t task;              /* index of the task, or of the first element of the block */
+    int end;                    /* enum kith_end */
+    int code;                   /* what the task returned or gave to kith_fail; exit status of KITH_EXITED */
+    int signal;                 /* of KITH_SIGNALLED */
+    int pid, rank, worker;
+    char host[64], function[64], text[512];     /* text: of kith_fail, or where it crashed */
+};
+
+/* Fills *f with the index-th failed task, in order of task, of this thread's last call that
+ * returned KITH_ETASK. 0; KITH_EEND when there are no more. */
+KITH_API int kith_last_fault(struct kith_fault *f, size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

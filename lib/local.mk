@@ -1,0 +1,19 @@
+# The library: a convenience library with all of it, which unit tests link, and libkith itself.
+include_HEADERS += lib/kith.h
+noinst_LTLIBRARIES += lib/libkith-all.la
+lib_LTLIBRARIES += lib/libkith.la
+
+lib_libkith_all_la_SOURCES = \
+	lib/arena.h \
+	lib/error.h \
+	lib/guard.c \
+	lib/guard.h \
+	lib/heap.h \
+	lib/kith.h \
+	lib/system.c \
+	lib/system.h
+
+lib_libkith_la_SOURCES =
+lib_libkith_la_LIBADD = lib/libkith-all.la
+# current:revision:age; see the libtool manual, "Updating library version information"
+lib_libkith_la_LDFLAGS = -version-info 0:0:0 -no-undefined

@@ -1,0 +1,29 @@
+/* system.h: the system calls that libc does not wrap, and the clock. */
+#ifndef KITH_SYSTEM_H
+#define KITH_SYSTEM_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Sleeps while *word == expected, at most timeout_ns (< 0: no limit). Shared between
+ * processes. Returns on a wake-up, a signal, the time limit, or at once when *word differs. */
+void kith__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
+void kith__futex_wake(_Atomic uint32_t *word, int count);
+
+int  kith__pidfd_open(pid_t pid);       /* -1 and errno */
+int  kith__memfd(const char *name);     /* close-on-exec; -1 and errno */
+
+int64_t kith__now_ns(void);             /* monotonic */
+#define KITH__MS INT64_C(1000000)
+
+static inline void kith__pause(void)
+{
+#if defined __x86_64__ || defined __i386__
+    __builtin_ia32_pause();
+#elif defined __aarch64__
+    __asm__ volatile("isb");
+#endif
+}
+
+#endif
