@@ -5,6 +5,7 @@ lib_LTLIBRARIES += lib/libkith.la
 
 lib_libkith_all_la_SOURCES = \
 	lib/arena.h \
+	lib/error.c \
 	lib/error.h \
 	lib/guard.c \
 	lib/guard.h \
