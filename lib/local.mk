@@ -10,9 +10,13 @@ lib_libkith_all_la_SOURCES = \
 	lib/guard.c \
 	lib/guard.h \
 	lib/heap.h \
+	lib/image.c \
+	lib/image.h \
 	lib/kith.h \
 	lib/system.c \
-	lib/system.h
+	lib/system.h \
+	lib/token.c \
+	lib/token.h
 
 lib_libkith_la_SOURCES =
 lib_libkith_la_LIBADD = lib/libkith-all.la
