@@ -139,7 +139,7 @@ uint64_t kith__failed_handle(int code)
     pthread_mutex_lock(&failed_mutex);
     number = ++failed_count;
     failed[number % FAILED_HANDLES].number = number;
-    snprintf(failed[number % FAILED_HANDLES].text, sizeof failed[0].text, "%s", last);
+    snprintf(failed[number % FAILED_HANDLES].text, sizeof failed[0].text, "%.255s", last);
     pthread_mutex_unlock(&failed_mutex);
     return UINT64_C(1) << 63 | (uint64_t)number << 16 | (uint64_t)-code;
 }

@@ -287,8 +287,8 @@ typedef void kith__fn(void);
     X(L, L, unsigned long, unsigned long) X(q, q, long long, long long) X(f, f, float, float)       \
     X(d, d, double, double) X(d, i, double, int) X(d, l, double, long) X(l, i, long, int)
 
-#define KITH__LIST(f, X)                                                                            \
-    _Generic((f), X(i, i, int, int), X(I, I, unsigned, unsigned), X(l, l, long, long),              \
+#define KITH__LIST(function, X)                                                                         \
+    _Generic((function), X(i, i, int, int), X(I, I, unsigned, unsigned), X(l, l, long, long),              \
              X(L, L, unsigned long, unsigned long), X(q, q, long long, long long),                  \
              X(f, f, float, float), X(d, d, double, double), X(d, i, double, int),                  \
              X(d, l, double, long), X(l, i, long, int))

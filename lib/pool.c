@@ -1,0 +1,333 @@
+/* pool.c: see pool.h. */
+#include "config.h"
+#include "pool.h"
+#include "error.h"
+#include "heap.h"
+#include "system.h"
+#include "worker.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MOST_WORKERS = 4000, TRIES = 2 };
+
+static const char noun[] = "Pool";
+
+int kith__pool_find(kith_pool p, struct kith__object **o)
+{
+    int rc = kith__handle_usable(p.id, noun);
+
+    if (rc == 0 && (rc = kith__object_enter(p.id, KITH__POOL_KIND, noun, o)) == 0)
+        kith__object_leave(*o);
+    return rc;
+}
+
+int kith__pool_init_fault(const struct kith__pool *p)
+{
+    uint64_t block = atomic_load(&p->init_fault);
+    const struct kith__fault_entry *e = block ? kith__at(block) : NULL;
+
+    return kith__fail(KITH_ETASK, "the initializer of the pool failed in worker %d: %s", e ? e->worker : 0,
+                      e ? e->text : "its process died");
+}
+
+/* ----------------------------------------------------------------- opening */
+
+static int ask_worker(struct kith__object *o, uint64_t id, uint32_t worker)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    uint32_t who = kith__member_take(KITH__WORKER);
+    struct kith__member *m;
+
+    if (who == 0)
+        return KITH_ENOMEM;
+    m = kith__member(who);
+    m->object = id;
+    m->worker = worker;
+    m->number = id & UINT32_MAX;
+    snprintf(m->name, sizeof m->name, "worker %u", worker);
+    atomic_store(&kith__lane(p, worker)->member, who);
+    atomic_store(&m->state, KITH__ASKED);
+    return 0;
+}
+
+static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_options *o)
+{
+    uint64_t lanes;
+    int rc;
+
+    p->workers = workers;
+    p->limit_ms = (uint32_t)o->limit_ms;
+    p->tries = o->tries ? (uint32_t)o->tries : TRIES;
+    p->tasks_per_worker = (uint32_t)o->tasks_per_worker;
+    p->pinned = !o->unpinned;
+    p->chunk = o->chunk;
+    p->init_arg_size = o->arg_size;
+    if (o->init) {
+        p->has_init = 1;
+        if ((rc = kith__token_make(&p->init, (kith__anyfn *)o->init)) < 0)
+            return rc;
+    }
+    if (o->arg_size > 0) {
+        if ((p->init_arg = kith__heap_alloc(o->arg_size, 0)) == 0)
+            return KITH_ENOMEM;
+        memcpy(kith__at(p->init_arg), o->arg, o->arg_size);
+    }
+    if ((lanes = kith__heap_alloc(workers * sizeof (struct kith__lane), 0)) == 0)
+        return KITH_ENOMEM;
+    memset(kith__at(lanes), 0, workers * sizeof (struct kith__lane));
+    p->lanes = lanes;
+    return 0;
+}
+
+static int has_ended(const struct kith__pool *p)
+{
+    for (uint32_t w = 0; w < p->workers; w++)
+        if (atomic_load(&kith__lane(p, w)->member) != 0)
+            return 0;
+    return 1;
+}
+
+static int is_ready(const struct kith__pool *p)
+{
+    for (uint32_t w = 0; w < p->workers; w++)
+        if (atomic_load(&kith__lane(p, w)->state) != KITH__LANE_READY)
+            return 0;
+    return 1;
+}
+
+static int is_broken(const struct kith__pool *p)
+{
+    return atomic_load(&p->init_fault) != 0 || atomic_load(&p->state) == KITH__POOL_BROKEN;
+}
+
+static int wait_until(struct kith__object *o, int (*done)(const struct kith__pool *p), int (*failed)(const struct kith__pool *p))
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__wait w;
+    int rc = kith__wait_begin(&w, &o->waiters[1], KITH_FOREVER);
+
+    if (rc < 0)
+        return rc;
+    while (rc == 0 && !done(p) && !(failed && failed(p)))
+        rc = kith__wait_sleep(&w);
+    kith__wait_end(&w, 1);
+    return rc;
+}
+
+static void stop_workers(struct kith__object *o, uint32_t state, int sig)
+{
+    struct kith__pool *p = kith__pool_body(o);
+
+    atomic_store(&p->state, state);
+    for (uint32_t w = 0; sig && w < p->workers; w++) {
+        uint32_t who = atomic_load(&kith__lane(p, w)->member);
+
+        if (who)
+            atomic_store(&kith__member(who)->stop_signal, (uint32_t)sig);
+    }
+    kith__wake_all(&o->waiters[0]);
+    kith__ring(kith__server_bell);
+}
+
+/* Frees what the body refers to; each reference is taken before it is freed, so twice does no harm. */
+static void destroy(struct kith__object *o)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    uint64_t lanes = p->lanes, arg = p->init_arg;
+
+    if (lanes && !p->serial && !has_ended(p)) {         /* who was closing it died */
+        stop_workers(o, KITH__POOL_TERMINATED, SIGKILL);
+        wait_until(o, has_ended, NULL);
+    }
+    for (int i = 0; i < KITH__POSTS; i++)
+        kith__heap_free(atomic_exchange(&p->jobs[i], 0));
+    p->lanes = p->init_arg = 0;
+    kith__heap_free(lanes);
+    kith__heap_free(arg);
+    kith__heap_free(atomic_exchange(&p->init_fault, 0));
+}
+
+/* Nobody works on it and nobody waits for it any more. */
+static int is_quiet(const struct kith__pool *p)
+{
+    for (int i = 0; i < KITH__POSTS; i++)
+        if (atomic_load(&p->posters[i]) != 0)
+            return 0;
+    return 1;
+}
+
+/* The workers are ended, by themselves or by sig; then the slot is given back. */
+static int shut(struct kith__object *o, uint32_t state, int sig)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    int rc;
+
+    stop_workers(o, state, sig);
+    for (;;) {
+        rc = p->serial ? 0 : wait_until(o, has_ended, NULL);
+        if (rc < 0 && rc != KITH_EPEER)
+            return rc;
+        if (is_quiet(p))
+            break;
+        /* Callers whose workers are gone find that out, and leave. */
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    }
+    kith__object_recycle(o);
+    return rc == KITH_EPEER ? KITH_EPEER : 0;
+}
+
+static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    int rc = 0;
+
+    *id = kith__object_publish(o, KITH__POOL_KIND);
+    if (p->serial) {
+        kith__play_worker(o);
+        return 0;
+    }
+    for (uint32_t w = 0; w < workers && rc == 0; w++)
+        rc = ask_worker(o, *id, w);
+    kith__ring(kith__server_bell);
+    if (rc == 0 && p->has_init) {
+        rc = wait_until(o, is_ready, is_broken);
+        if (rc == 0 && is_broken(p))
+            rc = kith__pool_init_fault(p);
+    }
+    return rc;
+}
+
+static int check_options(int workers, const struct kith_pool_options *o)
+{
+    if (workers < 0 || workers > MOST_WORKERS)
+        return kith__fail(KITH_EINVAL, "a pool of %d workers: give 1 to %d, or 0 for one for each usable CPU", workers, MOST_WORKERS);
+    if (o->limit_ms < 0 || o->tries < 0 || o->tasks_per_worker < 0)
+        return kith__fail(KITH_EINVAL, "a pool with .limit_ms %d, .tries %d, .tasks_per_worker %d: none may be negative",
+                          o->limit_ms, o->tries, o->tasks_per_worker);
+    if (!o->arg && o->arg_size > 0)
+        return kith__fail(KITH_EINVAL, "a pool with %zu bytes of .arg at NULL", o->arg_size);
+    return 0;
+}
+
+static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *given, size_t given_size)
+{
+    struct kith_pool_options options = { 0 };
+    struct kith__object *o;
+    int rc, serial = getenv("KITH_SERIAL") && strcmp(getenv("KITH_SERIAL"), "0") != 0;
+
+    if (!kith__base || kith__me == 0)
+        return kith__fail(KITH_ENOTINIT, "kith_pool_open was called before kith_init, or after kith_finalize");
+    if (given)
+        memcpy(&options, given, given_size < sizeof options ? given_size : sizeof options);
+    if ((rc = check_options(workers, &options)) < 0)
+        return rc;
+    if (kith__server_dead())
+        return KITH_EPEER;
+    if (workers == 0)
+        workers = (int)kith__shared->workers;
+    if (serial)
+        workers = 1;
+    if (!(o = kith__object_new()))
+        return KITH_ENOMEM;
+    kith__pool_body(o)->serial = (uint32_t)serial;
+    if ((rc = fill(kith__pool_body(o), (uint32_t)workers, &options)) < 0) {
+        destroy(o);
+        kith__object_abandon(o);
+        return rc;
+    }
+    if ((rc = launch(o, (uint32_t)workers, id)) < 0) {
+        struct kith__object *same;
+        char why[512];
+
+        snprintf(why, sizeof why, "%.511s", kith_last_error());
+        if (kith__pool_find((kith_pool){ *id }, &same) == 0)
+            kith_pool_terminate((kith_pool){ *id });
+        kith__fail(rc, "%s", why);
+    }
+    return rc;
+}
+
+kith_pool kith__pool_open(int workers, const struct kith_pool_options *options, size_t options_size)
+{
+    kith_pool p = { 0 };
+    int rc = kith__report(open_pool(&p.id, workers, options, options_size));
+
+    if (rc < 0)
+        p.id = kith__failed_handle(rc);
+    return p;
+}
+
+kith_pool kith_pool_open(int workers)
+{
+    return kith__pool_open(workers, NULL, 0);
+}
+
+int kith_pool_workers(kith_pool p)
+{
+    struct kith__object *o;
+    int rc = kith__pool_find(p, &o);
+
+    return rc < 0 ? kith__report(rc) : (int)kith__pool_body(o)->workers;
+}
+
+/* ------------------------------------------------------------------- ending */
+
+/* Ends the object's life first: of two who close it, one does the work and the other finds it closed. */
+static int end_pool(kith_pool p, uint32_t state, int sig)
+{
+    struct kith__object *o;
+    int rc = kith__handle_usable(p.id, noun);
+
+    if (rc < 0 || (rc = kith__object_enter(p.id, KITH__POOL_KIND, noun, &o)) < 0)
+        return rc;
+    if (kith__my_lane(o, &(uint32_t){ 0 }) && !kith__pool_body(o)->serial) {
+        kith__object_leave(o);
+        return kith__fail(KITH_EINVAL, "a task cannot close the pool that it runs in");
+    }
+    kith__object_end(o);
+    return shut(o, state, sig);
+}
+
+int kith_pool_close(kith_pool p)
+{
+    return kith__report(end_pool(p, KITH__POOL_CLOSING, 0));
+}
+
+int kith_pool_terminate(kith_pool p)
+{
+    return kith__report(end_pool(p, KITH__POOL_TERMINATED, SIGKILL));
+}
+
+/* ---------------------------------------------------- jobs of a dead caller */
+
+static void sweep_pool(struct kith__object *o, void *member)
+{
+    struct kith__pool *p = kith__pool_body(o);
+
+    for (uint32_t i = 0; i < KITH__POSTS; i++) {
+        if (atomic_load(&p->posters[i]) != *(uint32_t *)member)
+            continue;
+        if (atomic_load(&p->jobs[i]))
+            atomic_store(&((struct kith__job *)kith__at(atomic_load(&p->jobs[i])))->cancelled, 1);
+        atomic_fetch_and(&p->active, ~(UINT64_C(1) << i));
+        atomic_store(&p->announced[i], 0);
+        while (!kith__job_untouched(p, i))
+            nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+        atomic_store(&p->posters[i], 0);
+    }
+}
+
+void kith__jobs_sweep(uint32_t member)
+{
+    kith__objects_each(KITH__POOL_KIND, sweep_pool, &member);
+}
+
+void kith__pool_setup(void)
+{
+    kith__object_destroy[KITH__POOL_KIND] = destroy;
+}

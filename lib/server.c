@@ -1,0 +1,681 @@
+/* server.c: see server.h.
+ *
+ * One loop: wait for a death, the bell, the head's end, or a time limit; then look through the members. All
+ * that it knows stands in the arena, but for the pids of its helpers and the clocks of the time limits.
+ * What may have to wait for a guard (taking back blocks of the dead) is done by a janitor, a child that lives for it.
+ */
+#include "config.h"
+#include "server.h"
+#include "board.h"
+#include "cpus.h"
+#include "error.h"
+#include "heap.h"
+#include "init.h"
+#include "process.h"
+#include "random.h"
+#include "system.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { INIT_TRIES = 3, SERVER_MEMBER = 2, RANDOM_PROCESS = 1 };
+
+static const int64_t grace_ns = 1000 * KITH__MS;
+
+static const int quiet[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU };
+
+/* All of this is the fork server's own, and copied into its children. */
+static struct {
+    pid_t pid, head;
+    int head_fd, signal_fd;
+    sigset_t mask;                      /* as the program had it */
+    struct sigaction actions[sizeof quiet / sizeof quiet[0]];
+    pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number */
+    int cpus[CPU_SETSIZE], cpu_count;
+    int later;                          /* somebody's burial has to be tried again soon */
+    int64_t ending;                     /* when the grace is over; 0: not ending */
+    int hard;
+    struct watch {                      /* of a worker with a time limit */
+        uint64_t job, unit, done;
+        int64_t run_ns;                 /* that it was seen at this unit, running */
+        int warned;
+    } watches[KITH__MEMBERS + 1];
+    int64_t watched;                    /* when we last looked */
+} self;
+
+/* ---------------------------------------------------------------- children */
+
+static void restore_signals(void)
+{
+    const struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
+        sigaction(quiet[i], &self.actions[i], NULL);
+    sigaction(SIGINT, &ignore, NULL);   /* the terminal's: the head decides */
+    sigaction(SIGQUIT, &ignore, NULL);
+    sigprocmask(SIG_SETMASK, &self.mask, NULL);
+}
+
+/* A worker gets its part of the CPUs; with more workers than CPUs the kernel places them better. */
+static void bind_worker(const struct kith__pool *p, uint32_t worker)
+{
+    uint32_t from = worker * (uint32_t)self.cpu_count / p->workers;
+    uint32_t to = (worker + 1) * (uint32_t)self.cpu_count / p->workers;
+    cpu_set_t set;
+
+    kith__set_thread_variables(to > from ? (int)(to - from) : 1);
+    if (!p->pinned || from == to)
+        return;
+    CPU_ZERO(&set);
+    for (uint32_t i = from; i < to; i++)
+        CPU_SET(self.cpus[i], &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+static void leave(int status) __attribute__((noreturn));
+
+/* The way out of every child: what it printed is printed; handlers of the head's atexit are not run. */
+static void leave(int status)
+{
+    fflush(stdout);
+    fflush(stderr);
+    kith__coverage_flush();
+    _exit(status & 255);
+}
+
+static void child(uint32_t who) __attribute__((noreturn));
+
+static void child(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+    struct kith__object *o;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != self.pid)
+        _exit(1);                       /* it died before prctl */
+    close(self.head_fd);
+    close(self.signal_fd);
+    restore_signals();
+    kith__become(who);
+    kith__crash_install(&m->crash);
+    kith__init_child(leave);
+    if (atomic_load(&m->role) == KITH__WORKER) {
+        o = kith__object_slot(m->object);
+        bind_worker((const struct kith__pool *)(void *)&o->body, m->worker);
+        kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32 | (m->worker + 1)));
+        leave(kith__worker_main(o, m->worker));
+    }
+    kith__random_place(RANDOM_PROCESS, m->number, NULL);
+    kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32));
+    leave(kith__process_main(who));
+}
+
+/* Who writes: the janitor of member who, in place of the dead. It may have to wait for a guard. */
+static void janitor(uint32_t who) __attribute__((noreturn));
+
+static void janitor(uint32_t who)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    restore_signals();
+    kith__become(who);                  /* what it takes is the dead one's */
+    kith__members_sweep(who);
+    kith__jobs_sweep(who);
+    kith__objects_sweep(who);
+    while (kith__heap_sweep(who) != 0)
+        sched_yield();
+    _exit(0);
+}
+
+static void hire_janitor(uint32_t who)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        janitor(who);
+    if (pid > 0)
+        self.janitors[who] = pid;
+    else
+        self.later = 1;
+}
+
+static int bury(uint32_t who, int status);
+
+static void start(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+    pid_t pid = fork();
+
+    if (pid == 0)
+        child(who);
+    atomic_store(&m->pid, pid);
+    atomic_store(&m->state, KITH__RUNNING);
+    memset(&self.watches[who], 0, sizeof self.watches[who]);
+    if (pid < 0) {
+        kith__log(KITH__ERROR, "cannot fork: %s", strerror(errno));
+        atomic_store(&m->pid, 0);
+        bury(who, 127 << 8);
+    } else if (atomic_load(&m->role) == KITH__PROCESS) {
+        struct kith__object *o = kith__object_slot(m->object);
+
+        if (kith__object_is(o, m->object))
+            atomic_store(&kith__process_body(o)->pid, pid);
+    }
+}
+
+/* ------------------------------------------------------------------ burials */
+
+/* 1: its object is being looked at; later. */
+static int bury_process(const struct kith__member *m, int status)
+{
+    struct kith__object *o = kith__object_slot(m->object);
+    struct kith__process_body *p = kith__process_body(o);
+
+    if (!kith__object_is(o, m->object))
+        return 0;
+    if (!kith__guard_try(&o->guard))
+        return 1;
+    if (kith__object_is(o, m->object)) {
+        atomic_store(&p->status, status);
+        atomic_store(&p->state, 2);
+    }
+    kith__guard_leave(&o->guard);
+    kith__wake_all(&o->waiters[0]);
+    return 0;
+}
+
+static int has_work(const struct kith__pool *p)
+{
+    return atomic_load(&p->state) <= KITH__POOL_CLOSING && atomic_load(&p->active) != 0;
+}
+
+/* 1: its lane gets another process. */
+static int is_replaced(struct kith__pool *p, struct kith__lane *lane, int status)
+{
+    if (atomic_load(&lane->state) == KITH__LANE_STARTING && p->has_init && status != 0 &&
+        atomic_fetch_add(&lane->init_failures, 1) + 1 >= INIT_TRIES) {
+        uint32_t open = KITH__POOL_OPEN;
+
+        atomic_compare_exchange_strong(&p->state, &open, KITH__POOL_BROKEN);
+        return 0;
+    }
+    if (self.ending)
+        return 0;
+    return atomic_load(&p->state) == KITH__POOL_OPEN || has_work(p);
+}
+
+static int bury_worker(struct kith__member *m, int status)
+{
+    struct kith__object *o = kith__object_slot(m->object);
+    struct kith__pool *p = (struct kith__pool *)(void *)&o->body;
+    struct kith__lane *lane = kith__lane(p, m->worker);
+    int again;
+
+    if (!atomic_load(&lane->death.unsettled)) {
+        lane->death.pid = atomic_load(&m->pid);
+        lane->death.status = status;
+        lane->death.over_limit = self.watches[m - kith__shared->members + 1].warned;
+        memcpy(&lane->death.crash, &m->crash, sizeof m->crash);
+        atomic_store(&lane->death.unsettled, 1);
+    }
+    again = is_replaced(p, lane, status);
+    atomic_store(&lane->state, again ? KITH__LANE_STARTING : KITH__LANE_ENDED);
+    if (!again)
+        atomic_store(&lane->member, 0);
+    atomic_thread_fence(memory_order_seq_cst);
+    kith__wake_all(&o->waiters[1]);
+    return again;
+}
+
+/* What died without having cleaned up: by a signal, or with threads that were in the middle of something. */
+static int is_messy(uint32_t who, int status)
+{
+    uint32_t used = atomic_load(&kith__shared->seats_used), seats = 0;
+
+    for (uint32_t i = 0; i < used; i++)
+        seats += atomic_load(&kith__shared->seats[i].member) == who;
+    return !WIFEXITED(status) || seats > 1 || atomic_load(&kith__member(who)->unpublished) > 0;
+}
+
+/* A new process for the lane of worker who: a new member, as the old number still owns what it had not published. */
+static void replace(uint32_t who)
+{
+    struct kith__member *old = kith__member(who), *m;
+    struct kith__pool *p = (struct kith__pool *)(void *)&kith__object_slot(old->object)->body;
+    uint32_t successor = kith__member_take(KITH__WORKER);
+
+    if (successor == 0) {
+        kith__log(KITH__ERROR, "%s", kith_last_error());
+        atomic_store(&kith__lane(p, old->worker)->state, KITH__LANE_ENDED);
+        atomic_store(&kith__lane(p, old->worker)->member, 0);
+        return;
+    }
+    m = kith__member(successor);
+    m->object = old->object;
+    m->worker = old->worker;
+    m->number = old->number;
+    memcpy(m->name, old->name, sizeof m->name);
+    atomic_store(&kith__lane(p, old->worker)->member, successor);
+    start(successor);
+}
+
+/* Ends or restarts member who, which has ended with status. 1: it has to be tried again. */
+static int bury(uint32_t who, int status)
+{
+    struct kith__member *m = kith__member(who);
+    int messy = is_messy(who, status), again = 0;
+
+    if (atomic_load(&m->role) == KITH__WORKER)
+        again = bury_worker(m, status);
+    else if (bury_process(m, status))
+        return 1;
+    kith__log(KITH__DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
+              WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    kith__seats_release(who);
+    if (messy)
+        kith__wake_everybody();
+    atomic_store(&m->crash.signal, 0);
+    if (again)
+        replace(who);
+    if (messy) {
+        atomic_store(&m->state, KITH__TAKEN);
+        atomic_store(&m->pid, 0);
+        hire_janitor(who);
+    } else
+        kith__member_free(who);
+    atomic_fetch_add(&kith__shared->ended, 1);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ reaping */
+
+static uint32_t member_of(pid_t pid)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++)
+        if (atomic_load(&kith__member(i)->state) == KITH__RUNNING && atomic_load(&kith__member(i)->pid) == pid)
+            return i;
+    return 0;
+}
+
+static uint32_t janitor_of(pid_t pid)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++)
+        if (self.janitors[i] == pid)
+            return i;
+    return 0;
+}
+
+/* Children that we did not fork are the orphans of one that died: a task's system(), say. */
+static int is_orphan(pid_t pid)
+{
+    return !member_of(pid) && !janitor_of(pid);
+}
+
+static int kill_orphans(void)
+{
+    char path[64], text[4096];
+    int fd, n = 0;
+    ssize_t got;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)self.pid);
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return 0;
+    got = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (got <= 0)
+        return 0;
+    text[got] = '\0';
+    for (char *s = text, *end; ; s = end) {
+        long pid = strtol(s, &end, 10);
+
+        if (end == s)
+            return n;
+        if (is_orphan((pid_t)pid)) {
+            kill((pid_t)pid, SIGKILL);
+            n++;
+        }
+    }
+}
+
+static void janitor_gone(uint32_t who, int status)
+{
+    self.janitors[who] = 0;
+    if (WIFSIGNALED(status))
+        hire_janitor(who);
+    else
+        kith__member_free(who);
+}
+
+/* 1: dealt with, its pid is free. */
+static int reap(pid_t pid)
+{
+    uint32_t who;
+    siginfo_t info = { 0 };
+    int status;
+
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+        return 0;
+    status = info.si_code == CLD_EXITED ? (info.si_status & 255) << 8 : info.si_status & 127;
+    if ((who = member_of(pid))) {
+        kill_orphans();
+        /* Waited for first: a restart gives the member another pid. */
+        if (atomic_load(&kith__member(who)->role) == KITH__WORKER) {
+            waitpid(pid, NULL, 0);
+            bury(who, status);
+            return 1;
+        }
+        if (bury(who, status))
+            return 0;
+    } else if ((who = janitor_of(pid)))
+        janitor_gone(who, status);
+    waitpid(pid, NULL, 0);
+    return 1;
+}
+
+static void reap_all(void)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    self.later = 0;
+    for (;;) {
+        siginfo_t info = { 0 };
+
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+            return;
+        if (!reap(info.si_pid))
+            break;                      /* it has to wait: look at each of the others */
+    }
+    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++)
+        if (atomic_load(&kith__member(i)->state) == KITH__RUNNING)
+            reap(atomic_load(&kith__member(i)->pid));
+    self.later = 1;
+}
+
+/* ------------------------------------------------------------------- looking */
+
+static void look_at(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+    uint32_t sig;
+
+    if (atomic_load(&m->state) == KITH__ASKED && !self.ending)
+        start(who);
+    if (atomic_load(&m->state) == KITH__RUNNING && (sig = atomic_exchange(&m->stop_signal, 0)) != 0 &&
+        atomic_load(&m->pid) > 0)
+        kill(atomic_load(&m->pid), (int)sig);
+}
+
+static void look(void)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++)
+        look_at(i);
+}
+
+/* --------------------------------------------------------------- time limits */
+
+/* 1 when pid is stopped, by a signal or a debugger. */
+static int is_stopped(pid_t pid)
+{
+    char path[64], text[512], *s;
+    ssize_t got;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return 0;
+    got = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (got <= 0)
+        return 0;
+    text[got] = '\0';
+    s = strrchr(text, ')');             /* the name before it may hold anything */
+    return s && s[1] && (s[2] == 'T' || s[2] == 't');
+}
+
+/* How long the task that who runs has been running, of the time in which it could. */
+static void watch(uint32_t who, int64_t passed)
+{
+    struct kith__member *m = kith__member(who);
+    const struct kith__pool *p = (const struct kith__pool *)(void *)&kith__object_slot(m->object)->body;
+    struct kith__lane *lane = kith__lane(p, m->worker);
+    uint32_t depth = atomic_load(&lane->depth);
+    struct watch *w = &self.watches[who];
+    struct kith__job *j;
+    uint64_t touching, unit, done;
+
+    if (depth == 0) {
+        w->job = 0;
+        return;
+    }
+    touching = atomic_load(&lane->touching[depth - 1]);
+    j = kith__at(atomic_load(&p->jobs[(touching & 255) - 1]));
+    unit = atomic_load(&j->cells[m->worker].at);
+    done = atomic_load(&j->cells[m->worker].done);
+    if (touching != w->job || unit != w->unit || done != w->done) {
+        *w = (struct watch){ .job = touching, .unit = unit, .done = done };
+        return;
+    }
+    if (done != atomic_load(&j->cells[m->worker].before) || is_stopped(atomic_load(&m->pid)) || is_stopped(self.head))
+        return;                         /* between two claims, or stopped: no time passes */
+    w->run_ns += passed;
+    if (w->run_ns < p->limit_ms * KITH__MS)
+        return;
+    kith__log(KITH__INFO, "%s, pid %d, is over its time limit of %u ms", m->name, (int)atomic_load(&m->pid), p->limit_ms);
+    kill(atomic_load(&m->pid), w->warned ? SIGKILL : SIGTERM);
+    w->warned++;
+    w->run_ns = p->limit_ms * KITH__MS - 100 * KITH__MS;        /* KILL follows TERM after 100 ms */
+}
+
+/* Looks at the workers with a time limit; ms until the next look, -1: there are none. */
+static int watch_limits(void)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used), shortest = UINT32_MAX;
+    int64_t now = kith__now_ns(), passed = now - self.watched;
+
+    /* A gap in our own clock (we were stopped, the machine slept) is nobody's running time. */
+    if (passed > 1000 * KITH__MS)
+        passed = 0;
+    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++) {
+        struct kith__member *m = kith__member(i);
+        const struct kith__pool *p;
+
+        if (atomic_load(&m->state) != KITH__RUNNING || atomic_load(&m->role) != KITH__WORKER)
+            continue;
+        p = (const struct kith__pool *)(void *)&kith__object_slot(m->object)->body;
+        if (p->limit_ms == 0)
+            continue;
+        watch(i, passed);
+        if (p->limit_ms < shortest)
+            shortest = p->limit_ms;
+    }
+    self.watched = now;
+    if (shortest == UINT32_MAX || getenv("KITH_DEBUG"))
+        return -1;
+    return shortest / 10 < 1 ? 1 : shortest / 10 > 100 ? 100 : (int)(shortest / 10);
+}
+
+/* -------------------------------------------------------------------- the end */
+
+static void signal_all(int process_signal, int worker_signal)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++) {
+        struct kith__member *m = kith__member(i);
+        int sig = atomic_load(&m->role) == KITH__WORKER ? worker_signal : process_signal;
+
+        if (atomic_load(&m->state) == KITH__RUNNING && sig)
+            kill(atomic_load(&m->pid), sig);
+    }
+}
+
+static void close_pools(void)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++) {
+        struct kith__member *m = kith__member(i);
+        uint32_t open = KITH__POOL_OPEN;
+
+        if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER)
+            atomic_compare_exchange_strong(&((struct kith__pool *)(void *)&kith__object_slot(m->object)->body)->state,
+                                           &open, KITH__POOL_CLOSING);
+    }
+    atomic_thread_fence(memory_order_seq_cst);
+    kith__wake_everybody();
+}
+
+/* ms until it should be called again, or does not return. */
+static int end(void)
+{
+    int64_t now = kith__now_ns();
+    siginfo_t info;
+
+    if (!self.ending) {
+        self.ending = now + grace_ns;
+        if (!self.hard) {
+            close_pools();
+            signal_all(SIGTERM, 0);
+        }
+    }
+    if (self.hard || now >= self.ending)
+        signal_all(SIGKILL, SIGKILL);
+    kill_orphans();
+    reap_all();
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD) {
+        kith__coverage_flush();
+        _exit(0);
+    }
+    return 10;
+}
+
+static void drain(int fd)
+{
+    char room[sizeof (struct signalfd_siginfo) * 8];
+
+    while (read(fd, room, sizeof room) == (ssize_t)sizeof room)
+        ;
+}
+
+static void serve(void) __attribute__((noreturn));
+
+static void serve(void)
+{
+    struct pollfd fds[] = { { self.signal_fd, POLLIN, 0 }, { kith__server_bell, POLLIN, 0 }, { self.head_fd, POLLIN, 0 } };
+    int wait_ms = -1;
+
+    for (;;) {
+        poll(fds, 3, self.later ? 1 : wait_ms);
+        if (fds[0].revents)
+            drain(self.signal_fd);
+        if (fds[1].revents)
+            drain(kith__server_bell);
+        if (fds[2].revents) {
+            self.hard = 1;
+            fds[2].fd = -1;
+        }
+        reap_all();
+        look();
+        wait_ms = watch_limits();
+        if (self.hard || atomic_load(&kith__shared->phase) == KITH__ENDING)
+            wait_ms = end();
+    }
+}
+
+static void quiet_signals(void)
+{
+    const struct sigaction ignore = { .sa_handler = SIG_IGN }, normal = { .sa_handler = SIG_DFL };
+    sigset_t chld;
+
+    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
+        sigaction(quiet[i], quiet[i] == SIGTSTP || quiet[i] == SIGTTIN || quiet[i] == SIGTTOU ? &normal : &ignore,
+                  &self.actions[i]);
+    sigaction(SIGCHLD, &normal, NULL);
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &chld, &self.mask);
+    self.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void server_main(void) __attribute__((noreturn));
+
+static void server_main(void)
+{
+    int null;
+
+    self.pid = getpid();
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_SET_NAME, "kith-server");
+    quiet_signals();
+    if ((null = open("/dev/null", O_RDONLY)) > 0) {
+        dup2(null, STDIN_FILENO);
+        close(null);
+    }
+    self.cpu_count = kith__cpu_set(self.cpus, CPU_SETSIZE);
+    kith__become(SERVER_MEMBER);
+    pthread_mutex_lock(&kith__shared->server_lives);
+    atomic_store(&kith__shared->server_pid, self.pid);
+    self.watched = kith__now_ns();
+    serve();
+}
+
+int kith__server_start(void)
+{
+    pid_t middle, got;
+    int status;
+
+    self.head = getpid();
+    if ((self.head_fd = kith__pidfd_open(self.head)) < 0)
+        return kith__fail_errno(KITH_ENOMEM, "cannot watch this process (pidfd_open, Linux 5.3 or newer)");
+    if ((middle = fork()) < 0)
+        return kith__fail_errno(KITH_ENOMEM, "cannot fork the fork server");
+    if (middle == 0) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            server_main();
+        _exit(pid < 0);
+    }
+    close(self.head_fd);
+    while ((got = waitpid(middle, &status, 0)) < 0 && errno == EINTR)
+        ;
+    if (got == middle && status != 0)
+        return kith__fail(KITH_ENOMEM, "cannot fork the fork server");
+    for (int64_t until = kith__now_ns() + 10000 * KITH__MS; atomic_load(&kith__shared->server_pid) == 0;) {
+        if (kith__now_ns() > until)
+            return kith__fail(KITH_EPEER, "the fork server did not start within 10 s");
+        sched_yield();
+    }
+    return 0;
+}
+
+void kith__server_stop(void)
+{
+    pid_t pid = atomic_load(&kith__shared->server_pid);
+    int fd = kith__pidfd_open(pid);
+    struct pollfd ended = { fd, POLLIN, 0 };
+
+    atomic_store(&kith__shared->phase, KITH__ENDING);
+    kith__ring(kith__server_bell);
+    if (fd < 0)
+        return;                         /* it has gone already */
+    poll(&ended, 1, 10000);
+    close(fd);
+}

@@ -1,0 +1,247 @@
+/* wait.c: see wait.h. Figures in the comments: two CPUs of a Zen 4 virtual machine.
+ *
+ * To wake a sleeper costs the waker 5 µs and takes 22 µs until it runs; a spinning receiver answers in
+ * 0.3 µs. But who spins on a CPU that somebody else needs only delays its own answer. So: spin while
+ * fewer threads of the job are awake than CPUs are usable, offer the CPU in between
+ * when there are a few more, and sleep at once when there are many more.
+ */
+#include "config.h"
+#include "wait.h"
+#include "error.h"
+#include "system.h"
+
+#include <sched.h>
+
+static const int64_t spin_ns = 50000, yield_ns = 20000, look_again_ns = 1000 * KITH__MS;
+
+int kith__check_timeout(int timeout_ms)
+{
+    if (timeout_ms < KITH_FOREVER)
+        return kith__fail(KITH_EINVAL, "a time limit of %d ms: give KITH_FOREVER, 0 or more", timeout_ms);
+    return 0;
+}
+
+static uint32_t awake(uint32_t enough)
+{
+    uint32_t used = atomic_load_explicit(&kith__shared->seats_used, memory_order_relaxed), n = 0;
+
+    for (uint32_t i = 0; i < used && n < enough; i++) {
+        struct kith__seat *s = &kith__shared->seats[i];
+
+        n += atomic_load_explicit(&s->member, memory_order_relaxed) != 0 &&
+             !atomic_load_explicit(&s->asleep, memory_order_relaxed);
+    }
+    return n;
+}
+
+int kith__may_spin(void)
+{
+    uint32_t cpus = kith__shared->usable_cpus;
+
+    return awake(cpus + 1) <= cpus;
+}
+
+/* 1 when the seat's word has left seen meanwhile. */
+static int spin(struct kith__seat *s, uint32_t seen)
+{
+    uint32_t cpus = kith__shared->usable_cpus, up = awake(2 * cpus + 1);
+    int64_t until;
+
+    if (up > 2 * cpus)
+        return 0;
+    until = kith__now_ns() + (up <= cpus ? spin_ns : yield_ns);
+    do {
+        for (int i = 0; i < 32; i++) {
+            if (atomic_load_explicit(&s->word, memory_order_acquire) != seen)
+                return 1;
+            kith__pause();
+        }
+        if (up > cpus)
+            sched_yield();
+    } while (kith__now_ns() < until);
+    return 0;
+}
+
+static void sleep_on(struct kith__seat *s, uint32_t seen, int64_t ns)
+{
+    atomic_store(&s->asleep, 1);
+    if (atomic_load(&s->word) == seen)
+        kith__futex_wait(&s->word, seen, ns);
+    atomic_store(&s->asleep, 0);
+}
+
+static void join(struct kith__wait *w)
+{
+    uint32_t n = kith__seat_number(w->seat);
+
+    atomic_fetch_or(&w->set->bits[n / 64], UINT64_C(1) << n % 64);
+    atomic_fetch_or(&w->set->summary, UINT64_C(1) << n / 64);
+}
+
+int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeout_ms)
+{
+    if (kith__check_timeout(timeout_ms) < 0)
+        return KITH_EINVAL;
+    if (!(w->seat = kith__seat()))
+        return KITH_ENOMEM;
+    w->set = set;
+    w->spun = 0;
+    w->deadline = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
+    w->word = atomic_load(&w->seat->word);
+    atomic_store(&w->seat->since, (uint64_t)kith__now_ns());
+    atomic_store(&w->seat->waiting, kith__offset(set));
+    join(w);
+    return 0;
+}
+
+int kith__wait_sleep(struct kith__wait *w)
+{
+    int64_t ns = look_again_ns;
+
+    if (w->deadline >= 0) {
+        int64_t left = w->deadline - kith__now_ns();
+
+        if (left <= 0)
+            return kith__fail(KITH_ETIMEDOUT, "the time limit passed");
+        if (left < ns)
+            ns = left;
+    }
+    if (!spin(w->seat, w->word)) {
+        sleep_on(w->seat, w->word, ns);
+        if (atomic_load(&w->seat->word) == w->word && kith__server_dead())
+            return KITH_EPEER;
+    }
+    w->word = atomic_load(&w->seat->word);
+    join(w);                            /* the waker took our bit; the caller looks once more after this */
+    return 0;
+}
+
+void kith__wait_end(struct kith__wait *w, int got)
+{
+    uint32_t n = kith__seat_number(w->seat);
+    uint64_t bit = UINT64_C(1) << n % 64;
+
+    atomic_store(&w->seat->waiting, 0);
+    if (!(atomic_fetch_and(&w->set->bits[n / 64], ~bit) & bit) && !got)
+        kith__wake_one(w->set);
+}
+
+void kith__wake_seat(struct kith__seat *s)
+{
+    if (kith__seat_number(s) + 1 == atomic_load(&kith__shared->agent_seat))
+        kith__ring(kith__agent_bell);
+    atomic_fetch_add(&s->word, 1);
+    if (atomic_load(&s->asleep))
+        kith__futex_wake(&s->word, 1);
+}
+
+/* The summary says too much at times, never too little: it is cleared before the last look. */
+static uint64_t look(struct kith__waiters *set, int i)
+{
+    uint64_t bits = atomic_load(&set->bits[i]);
+
+    if (bits == 0) {
+        atomic_fetch_and(&set->summary, ~(UINT64_C(1) << i));
+        bits = atomic_load(&set->bits[i]);
+        if (bits != 0)
+            atomic_fetch_or(&set->summary, UINT64_C(1) << i);
+    }
+    return bits;
+}
+
+static int waits_for(const struct kith__seat *s, const struct kith__waiters *set)
+{
+    uint64_t waiting = atomic_load(&s->waiting);
+
+    return waiting == kith__offset(set) || waiting == KITH__ANYTHING;
+}
+
+/* Takes back the bit of a seat that waits for something else, unless it has come to wait here just now. */
+static void drop(struct kith__waiters *set, int i, uint64_t bit, const struct kith__seat *s)
+{
+    atomic_fetch_and(&set->bits[i], ~bit);
+    if (waits_for(s, set)) {
+        atomic_fetch_or(&set->bits[i], bit);
+        atomic_fetch_or(&set->summary, UINT64_C(1) << i);
+    }
+}
+
+/* Which of two seats to wake: the one that came first, or the one that answers soonest. */
+static int is_older(const struct kith__seat *a, const struct kith__seat *b)
+{
+    return atomic_load(&a->since) < atomic_load(&b->since);
+}
+
+static int is_quicker(const struct kith__seat *a, const struct kith__seat *b)
+{
+    uint32_t a_asleep = atomic_load(&a->asleep), b_asleep = atomic_load(&b->asleep);
+
+    return a_asleep != b_asleep ? b_asleep != 0 : is_older(b, a);
+}
+
+/* The best seat in set, or NULL. Bits of those who wait for something else go. */
+static struct kith__seat *best(struct kith__waiters *set, int (*better)(const struct kith__seat *, const struct kith__seat *))
+{
+    struct kith__seat *found = NULL;
+
+    for (uint64_t words = atomic_load(&set->summary); words; words &= words - 1) {
+        int i = __builtin_ctzll(words);
+
+        for (uint64_t bits = look(set, i); bits; bits &= bits - 1) {
+            struct kith__seat *s = &kith__shared->seats[i * 64 + __builtin_ctzll(bits)];
+
+            if (!waits_for(s, set))
+                drop(set, i, bits & -bits, s);
+            else if (!found || better(s, found))
+                found = s;
+        }
+    }
+    return found;
+}
+
+static int wake(struct kith__waiters *set, int (*better)(const struct kith__seat *, const struct kith__seat *))
+{
+    struct kith__seat *s;
+
+    while ((s = best(set, better))) {
+        uint32_t n = kith__seat_number(s);
+        uint64_t bit = UINT64_C(1) << n % 64;
+
+        if (atomic_fetch_and(&set->bits[n / 64], ~bit) & bit) {
+            kith__wake_seat(s);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int kith__wake_one(struct kith__waiters *set)
+{
+    return wake(set, is_older);
+}
+
+int kith__wake_any(struct kith__waiters *set)
+{
+    return wake(set, is_quicker);
+}
+
+void kith__wake_all(struct kith__waiters *set)
+{
+    for (uint64_t words = atomic_load(&set->summary); words; words &= words - 1) {
+        int i = __builtin_ctzll(words);
+        uint64_t bits = look(set, i);
+
+        atomic_fetch_and(&set->bits[i], ~bits);
+        for (; bits; bits &= bits - 1)
+            kith__wake_seat(&kith__shared->seats[i * 64 + __builtin_ctzll(bits)]);
+    }
+}
+
+void kith__wake_everybody(void)
+{
+    uint32_t used = atomic_load(&kith__shared->seats_used);
+
+    for (uint32_t i = 0; i < used; i++)
+        if (atomic_load(&kith__shared->seats[i].member))
+            kith__wake_seat(&kith__shared->seats[i]);
+}
