@@ -13,6 +13,8 @@ lib_libkith_all_la_SOURCES = \
 	lib/image.c \
 	lib/image.h \
 	lib/kith.h \
+	lib/random.c \
+	lib/random.h \
 	lib/system.c \
 	lib/system.h \
 	lib/token.c \
