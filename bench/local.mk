@@ -1,0 +1,68 @@
+# The bench: built and run by "make bench" only. BENCHFLAGS=--write keeps the table; see bench/README.md.
+bench_kith = \
+	bench/kith/apply \
+	bench/kith/bulk \
+	bench/kith/idle \
+	bench/kith/map \
+	bench/kith/metg \
+	bench/kith/nodes \
+	bench/kith/process \
+	bench/kith/program \
+	bench/kith/queue \
+	bench/kith/uneven \
+	bench/stopwatch
+
+# A peer that cannot be built here is left out, with a word in the table.
+bench_peers = \
+	bench/peers/openmp \
+	bench/peers/plain \
+	bench/peers/ring \
+	bench/peers/zmq
+
+EXTRA_PROGRAMS += $(bench_kith) $(bench_peers)
+CLEANFILES += $(bench_kith) $(bench_peers)
+
+# No wrapper scripts of libtool around them: their start would be measured too.
+bench_ldflags = $(AM_LDFLAGS) -no-install
+bench_kith_apply_LDADD = lib/libkith.la
+bench_kith_apply_LDFLAGS = $(bench_ldflags)
+bench_kith_bulk_LDADD = lib/libkith.la
+bench_kith_bulk_LDFLAGS = $(bench_ldflags)
+bench_kith_idle_LDADD = lib/libkith.la
+bench_kith_idle_LDFLAGS = $(bench_ldflags)
+bench_kith_map_LDADD = lib/libkith.la
+bench_kith_map_LDFLAGS = $(bench_ldflags)
+bench_kith_metg_LDADD = lib/libkith.la
+bench_kith_metg_LDFLAGS = $(bench_ldflags)
+bench_kith_nodes_LDADD = lib/libkith.la
+bench_kith_nodes_LDFLAGS = $(bench_ldflags)
+bench_kith_process_LDADD = lib/libkith.la
+bench_kith_process_LDFLAGS = $(bench_ldflags)
+bench_kith_program_LDADD = lib/libkith.la
+bench_kith_program_LDFLAGS = $(bench_ldflags)
+bench_kith_queue_LDADD = lib/libkith.la
+bench_kith_queue_LDFLAGS = $(bench_ldflags)
+bench_kith_uneven_LDADD = lib/libkith.la
+bench_kith_uneven_LDFLAGS = $(bench_ldflags)
+
+bench_peers_openmp_CFLAGS = $(AM_CFLAGS) -fopenmp
+bench_peers_zmq_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS)
+bench_peers_zmq_LDADD = $(ZMQ_LIBS)
+
+EXTRA_DIST += \
+	bench/README.md \
+	bench/bench.h \
+	bench/contestants.py \
+	bench/metg.h \
+	bench/peers/pi_numba.py \
+	bench/peers/program.py \
+	bench/peers/python.py \
+	bench/picture.py \
+	bench/report.py \
+	bench/rows.py \
+	bench/run
+
+.PHONY: bench
+bench: $(bench_kith)
+	@$(MAKE) $(AM_MAKEFLAGS) -k $(bench_peers) || echo "bench: the peers that could not be built are left out"
+	$(srcdir)/bench/run --build . $(BENCHFLAGS)

@@ -1,0 +1,260 @@
+"""Who takes part in a row: how each is started, and what it measured.
+
+A contestant's measure() runs it once and returns {key: [value, ...]}. It raises Missing when it cannot run on this
+machine, with a word why, and Failed when it should have run and did not."""
+import os
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parent
+BUILD = SOURCE.parent / "build" / "bench"       # bench/run --build sets it
+PYTHON = "/usr/bin/python3"                     # Debian's: the packages of the peers belong to it
+TIME_LIMIT = 90
+
+
+class Missing(Exception):
+    pass
+
+
+class Failed(Exception):
+    pass
+
+
+def environment(**more):
+    """Ours, without settings that would change a figure."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("KITH_", "OMP_", "PYTHON"))}
+    return {**env, "PYTHONDONTWRITEBYTECODE": "1", "OMPI_ALLOW_RUN_AS_ROOT": "1",
+            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **more}
+
+
+def start(command, **options):
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, start_new_session=True, **{"env": environment(), **options})
+
+
+def stop(process):
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def finish(process):
+    """What the process printed, as {key: [value, ...]}."""
+    try:
+        out, err = process.communicate(timeout=TIME_LIMIT)
+    except subprocess.TimeoutExpired:
+        stop(process)
+        raise Failed(f"not done after {TIME_LIMIT} s") from None
+    if process.returncode:
+        said = [line for line in err.splitlines() if line.strip()]
+        raise Failed(said[-1] if said else f"exit status {process.returncode}")
+    values = {}
+    for line in out.splitlines():
+        key, value = line.split()
+        values.setdefault(key, []).append(float(value))
+    return values
+
+
+class Program:
+    """A program of bench/: `path` below it, built or not, and its arguments."""
+
+    def __init__(self, path, *arguments, repeats=None):
+        self.path, self.arguments, self.repeats = path, [str(a) for a in arguments], repeats
+
+    def command(self):
+        return [built(self.path), *self.arguments]
+
+    def measure(self):
+        return finish(start(self.command()))
+
+
+class Python(Program):
+    """A script of bench/ under Debian's Python; `needs` is a module that must be there."""
+    needs = None
+
+    def command(self):
+        if not os.access(PYTHON, os.X_OK):
+            raise Missing(f"no {PYTHON}")
+        if self.needs:
+            importable(self.needs)
+        return [PYTHON, str(SOURCE / self.path), *self.arguments]
+
+
+class Numba(Python):
+    needs = "numba"
+
+
+class Mpi4py(Python):
+    """The same under mpirun: one rank is the master, so two workers need three."""
+    needs = "mpi4py"
+
+    def command(self):
+        python, *rest = super().command()
+        return [mpirun(), "-n", "3", "--oversubscribe", "--bind-to", "none", python, "-m", "mpi4py.futures", *rest]
+
+
+class Timed(Program):
+    """Another contestant's command, timed from outside."""
+
+    def __init__(self, times, inner, repeats=None):
+        super().__init__("stopwatch", times, repeats=repeats)
+        self.inner = inner
+
+    def command(self):
+        return super().command() + self.inner.command()
+
+
+class Uneven:
+    """A run of uneven tasks: its makespan over the bound that no schedule beats, and over what a greedy one needs:
+    whoever is free takes the next task, at no cost. Both follow from the times that the tasks themselves took."""
+
+    def __init__(self, inner, workers=2):
+        self.inner, self.workers, self.repeats = inner, workers, inner.repeats
+
+    def measure(self):
+        values = self.inner.measure()
+        makespan, tasks = values["makespan"][0], values["task"]
+        bound = max(sum(tasks) / self.workers, max(tasks))
+        return {"bound": [makespan / bound], "greedy": [makespan / self.greedy(tasks)]}
+
+    def greedy(self, tasks):
+        free_at = [0.0] * self.workers
+        for t in tasks:
+            first = free_at.index(min(free_at))
+            free_at[first] += t
+        return max(free_at)
+
+
+class Idle:
+    """A program that waits with an open pool: CPU time of its busiest process, in % of a CPU."""
+    SECONDS = 10
+
+    def __init__(self, inner):
+        self.inner, self.repeats = inner, 1
+
+    def measure(self):
+        mark = f"BENCH_MARK={uuid.uuid4().hex}"
+        process = start(self.inner.command(), env=environment(BENCH_MARK=mark.partition("=")[2]))
+        try:
+            time.sleep(1.5)                     # it has started, and spun for as long as it ever spins
+            before, begin = cpu_seconds(mark), time.monotonic()
+            time.sleep(self.SECONDS)
+            after, took = cpu_seconds(mark), time.monotonic() - begin
+        finally:
+            stop(process)
+        if process.returncode != -signal.SIGKILL:
+            raise Failed("it ended by itself")
+        if not before or before.keys() != after.keys():
+            raise Failed("processes came or went while it was idle")
+        return {"processes": [len(before)], "cpu": [100 * max(after[p] - before[p] for p in before) / took]}
+
+
+def cpu_seconds(mark):
+    """{pid: CPU seconds so far} of all processes that have the mark in their environment."""
+    used = {}
+    for proc in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (proc / "environ").read_bytes().split(b"\0"):
+                used[proc.name] = sum(thread_seconds(t) for t in (proc / "task").iterdir())
+        except OSError:
+            pass                                # it is gone, or another user's
+    return used
+
+
+def thread_seconds(thread):
+    """schedstat counts in ns; stat, where there is no schedstat, in ticks of 10 ms."""
+    try:
+        return int((thread / "schedstat").read_text().split()[0]) * 1e-9
+    except FileNotFoundError:
+        fields = (thread / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# ------------------------------------------------------------------ two nodes on this machine
+
+class Nodes:
+    """Two nodes made of namespaces, as long as the with-block lasts."""
+    script = SOURCE.parent / "tests" / "cluster" / "cluster"
+    name = f"bench-{os.getpid()}"
+    address = "tcp://10.77.0.1:5555"            # of node1; nobody else is in its network
+
+    def __enter__(self):
+        if os.geteuid() != 0:
+            raise Missing("only root can make network namespaces")
+        if not self.script.exists():
+            raise Missing("no tests/cluster/cluster")
+        up = self.run("up", "2")
+        if up.returncode:
+            raise Missing((up.stderr.strip() or "cluster up failed").splitlines()[-1])
+
+    def __exit__(self, *_):
+        self.run("down")
+
+    @classmethod
+    def run(cls, *arguments):
+        # In the folder of the programs: the nodes have a /tmp of their own, but see where "up" was run.
+        return subprocess.run([str(cls.script), *arguments], env=environment(CLUSTER=cls.name), cwd=BUILD,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+    @classmethod
+    def start(cls, *arguments):
+        return start([str(cls.script), *arguments], env=environment(CLUSTER=cls.name), cwd=BUILD)
+
+
+class RawZeroMQ:
+    def __init__(self, size, count, repeats=None):
+        self.size, self.count, self.repeats = str(size), str(count), repeats
+
+    def measure(self):
+        program = built("peers/zmq")
+        taker = Nodes.start("exec", "node1", program, "take", Nodes.address, self.size, self.count)
+        putter = None
+        try:
+            key = taker.stdout.readline().strip()
+            putter = Nodes.start("exec", "node2", program, "put", Nodes.address, key, self.size, self.count)
+            return finish(taker)
+        finally:
+            stop(taker)
+            if putter:
+                stop(putter)
+
+
+class KithNodes(Program):
+    """A kith program with a rank on each of the two nodes."""
+
+    def measure(self):
+        hostfile = BUILD / f"hostfile.{os.getpid()}"
+        hostfile.write_text(Nodes.run("hostfile", "1").stdout)
+        try:
+            return finish(Nodes.start("run-head", mpirun(), "--allow-run-as-root", "--hostfile", str(hostfile), "-n",
+                                      "2", "--map-by", "node", "--bind-to", "none", *self.command()))
+        finally:
+            hostfile.unlink()
+
+
+# ------------------------------------------------------------------ what is there
+
+def built(path):
+    program = BUILD / path
+    if not program.exists():
+        raise Missing(f"{path} was not built")
+    return str(program)
+
+
+def mpirun():
+    found = shutil.which("mpirun.openmpi") or shutil.which("mpirun")
+    if not found:
+        raise Missing("no mpirun")
+    return found
+
+
+def importable(module, known={}):
+    if module not in known:
+        known[module] = subprocess.run([PYTHON, "-c", f"import {module}"], env=environment(),
+                                       capture_output=True).returncode == 0
+    if not known[module]:
+        raise Missing(f"no python3-{module}")

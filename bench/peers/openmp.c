@@ -1,0 +1,116 @@
+/* openmp: what threads with a shared loop do of the rows of kith, the tasks called through a pointer too.
+ *     openmp map static|dynamic CHUNK
+ *     openmp metg
+ *     openmp uneven MICROSECONDS... */
+#include "config.h"
+
+#include <omp.h>
+#include <string.h>
+
+#include "../bench.h"
+#include "../metg.h"
+
+enum { N = 10000000, LATER = 5, METG_TASKS = 200000 };
+
+static double cheap(double x)
+{
+    return x * 0.5 + 1.0;
+}
+
+static uint64_t busy(uint64_t steps)
+{
+    return work(steps);
+}
+
+/* volatile: the compiler must not see which function it is, as kith's workers do not either. */
+static double (*volatile task)(double) = cheap;
+static uint64_t (*volatile long_task)(uint64_t) = busy;
+
+static double rate(const double *in, double *out)
+{
+    double (*f)(double) = task, start = now();
+
+#pragma omp parallel for schedule(runtime)
+    for (int i = 0; i < N; i++)
+        out[i] = f(in[i]);
+    return N / (now() - start) * 1e-6;
+}
+
+static void map(int argc, char **argv)
+{
+    double *in = malloc(N * sizeof *in), *out = malloc(N * sizeof *out), later[LATER];
+    int fixed = argc > 2 && !strcmp(argv[2], "static");
+
+    if (!in || !out)
+        die("no memory for the arrays");
+    for (int i = 0; i < N; i++)
+        in[i] = i;
+    omp_set_schedule(fixed ? omp_sched_static : omp_sched_dynamic, (int)number(argc, argv, 3, 1024));
+    say("first", rate(in, out));
+    say("second", rate(in, out));
+    for (int i = 0; i < LATER; i++)
+        later[i] = rate(in, out);
+    say("later", quantile(later, LATER, 0.5));
+    for (int i = 0; i < N; i++)
+        if (out[i] != cheap(i))
+            die("a wrong result");
+    free(in);
+    free(out);
+}
+
+static uint64_t results[METG_TASKS];
+
+static double run(uint64_t steps, size_t n)
+{
+    uint64_t (*f)(uint64_t) = long_task;
+    double start = now();
+
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t i = 0; i < n; i++)
+        results[i] = f(steps);
+    return now() - start;
+}
+
+static double alone(uint64_t steps, size_t n)
+{
+    uint64_t (*f)(uint64_t) = long_task;
+    double start = now();
+
+    for (size_t i = 0; i < n; i++)
+        f(steps);
+    return now() - start;
+}
+
+static void uneven(int argc, char **argv)
+{
+    double took[1024], speed = steps_per_us(), start;
+    int n = argc - 2 < 1024 ? argc - 2 : 1024;
+
+    run(1, 2);                          /* the threads have started */
+    start = now();
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int i = 0; i < n; i++) {
+        double begin = now();
+        work((uint64_t)(speed * strtod(argv[i + 2], NULL)));
+        took[i] = now() - begin;
+    }
+    say("makespan", now() - start);
+    for (int i = 0; i < n; i++)
+        say("task", took[i]);
+}
+
+int main(int argc, char **argv)
+{
+    const char *row = argc > 1 ? argv[1] : "";
+
+    omp_set_num_threads(2);
+    if (!strcmp(row, "map"))
+        map(argc, argv);
+    else if (!strcmp(row, "metg"))
+        say("metg", 1e6 * metg(run, alone, METG_TASKS, 2));
+    else if (!strcmp(row, "uneven"))
+        uneven(argc, argv);
+    else
+        die("usage: openmp map|metg|uneven ...");
+    return 0;
+}

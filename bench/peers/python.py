@@ -1,0 +1,272 @@
+"""What Python does of the rows of kith.
+
+    python.py EXECUTOR ROW [ARGUMENT...]       EXECUTOR: multiprocessing, futures, mpi4py
+
+mpi4py runs as: mpirun -n 3 python3 -m mpi4py.futures python.py mpi4py ROW. As the programs in C it prints lines
+"key value", and fails when a result is wrong."""
+import math
+import random
+import statistics
+import sys
+import time
+
+WORKERS = 2
+now = time.perf_counter
+
+
+def say(key, value):
+    print(key, f"{value:.9g}")
+
+
+# ------------------------------------------------------------------ executors: one face for all three
+
+class Multiprocessing:
+    def __init__(self, workers=WORKERS):
+        import multiprocessing
+        self.pool = multiprocessing.Pool(workers)
+
+    def map(self, function, items, chunk):
+        return self.pool.map(function, items, chunk)
+
+    def apply(self, function, argument):
+        return self.pool.apply(function, (argument,))
+
+    def close(self):
+        self.pool.close()
+        self.pool.join()
+
+
+class Futures:
+    def __init__(self, workers=WORKERS):
+        import concurrent.futures
+        self.pool = concurrent.futures.ProcessPoolExecutor(workers)
+
+    def map(self, function, items, chunk):
+        return list(self.pool.map(function, items, chunksize=chunk))
+
+    def apply(self, function, argument):
+        return self.pool.submit(function, argument).result()
+
+    def close(self):
+        self.pool.shutdown()
+
+
+class Mpi4py(Futures):
+    def __init__(self, workers=WORKERS):
+        import mpi4py.futures
+        self.pool = mpi4py.futures.MPIPoolExecutor(workers)
+
+
+# ------------------------------------------------------------------ tasks
+
+def cheap(x):
+    return x * 0.5 + 1.0
+
+
+def copy(block):
+    return bytes(memoryview(block))
+
+
+def busy(steps):
+    start = now()
+    for _ in range(steps):
+        pass
+    return now() - start
+
+
+def points_inside(points):
+    draw, inside = random.random, 0
+    for _ in range(points):
+        x = draw()
+        y = draw()
+        if x * x + y * y <= 1.0:
+            inside += 1
+    return inside
+
+
+def midpoints(job):
+    low, high, steps = job
+    width, total = 1.0 / steps, 0.0
+    for i in range(low, high):
+        x = (i + 0.5) * width
+        total += 4.0 / (1.0 + x * x)
+    return total * width
+
+
+def nothing():
+    pass
+
+
+# ------------------------------------------------------------------ rows
+
+def default_chunk(n):
+    return math.ceil(n / (4 * WORKERS))         # what Pool.map chooses; the others have no automatic choice
+
+
+def rate(pool, items, chunk):
+    start = now()
+    results = pool.map(cheap, items, chunk)
+    seconds = now() - start
+    assert results == [cheap(x) for x in items]
+    return len(items) / seconds * 1e-6
+
+
+def row_map(pool, tasks, chunk=0):
+    items = [float(i) for i in range(int(tasks))]
+    chunk = int(chunk) or default_chunk(len(items))
+    say("first", rate(pool, items, chunk))
+    say("second", rate(pool, items, chunk))
+
+
+def apply_us(pool, x):
+    start = now()
+    y = pool.apply(cheap, x)
+    seconds = now() - start
+    assert y == cheap(x)
+    return 1e6 * seconds
+
+
+def row_warm(pool, times):
+    for i in range(100):
+        apply_us(pool, float(i))
+    t = sorted(apply_us(pool, float(i)) for i in range(int(times)))
+    say("median", t[len(t) // 2])
+    say("p99", t[len(t) * 99 // 100])
+
+
+def row_after_idling(pool, times):
+    apply_us(pool, 0.0)
+    for i in range(int(times)):
+        time.sleep(1)
+        say("idle", apply_us(pool, 0.0))
+
+
+def row_bulk(pool, elements, mebibytes):
+    blocks = [bytes([i + 1]) * (int(mebibytes) << 20) for i in range(int(elements))]
+    for key in "first", "second":
+        start = now()
+        results = pool.map(copy, blocks, 1)
+        say(key, len(blocks) * len(blocks[0]) / (now() - start) * 1e-9)
+        assert results == blocks
+
+
+def steps_per_us():
+    return max(1e5 / (1e6 * busy(100000)) for _ in range(10))
+
+
+def row_uneven(pool, *microseconds):
+    speed = steps_per_us()
+    steps = [int(speed * float(us)) for us in microseconds]
+    pool.map(busy, steps[:2], 1)
+    start = now()
+    took = pool.map(busy, steps, default_chunk(len(steps)))
+    say("makespan", now() - start)
+    for t in took:
+        say("task", t)
+
+
+def row_metg(pool, tasks):
+    tasks, before = int(tasks), (0.0, 0.0)
+    for power in range(40):
+        steps = [1 << power] * tasks
+        length = statistics.median(busy(1 << power) for _ in range(20))
+        seconds = []
+        for _ in range(3):
+            start = now()
+            pool.map(busy, steps, 1)
+            seconds.append(now() - start)
+        efficiency = length * tasks / (WORKERS * statistics.median(seconds))
+        if efficiency >= 0.5:
+            part = (0.5 - before[1]) / (efficiency - before[1])
+            say("metg", 1e6 * (before[0] + part * (length - before[0])))
+            return
+        before = length, efficiency
+
+
+def row_pi(pool, kind, points, of):
+    """Seconds for `of` points, as the time of fewer points tells: it grows in proportion."""
+    points, of = int(float(points)), int(float(of))
+    start = now()
+    if kind == "montecarlo":
+        pi = 4.0 * sum(pool.map(points_inside, [points // WORKERS] * WORKERS, 1)) / points
+    else:
+        cuts = [points * w // WORKERS for w in range(WORKERS + 1)]
+        pi = sum(pool.map(midpoints, [(a, b, points) for a, b in zip(cuts, cuts[1:])], 1))
+    say("seconds", (now() - start) * of / points)
+    assert abs(pi - math.pi) < 0.01
+
+
+def row_idle(pool, seconds):
+    pool.map(cheap, [1.0, 2.0, 3.0, 4.0], 1)
+    time.sleep(float(seconds))
+
+
+# ------------------------------------------------------------------ rows that need no pool
+
+def put(queue, go, item, count):
+    go.wait()
+    for _ in range(count):
+        queue.put(item)
+
+
+def take(queue, done):
+    taken = 0
+    while queue.get() is not None:
+        taken += 1
+    done.put((taken, now()))
+
+
+def row_queue(putters, takers, size, count):
+    import multiprocessing as mp
+    putters, takers, size, count = int(putters), int(takers), int(size), int(count)
+    queue, done, go = mp.Queue(), mp.Queue(), mp.Event()
+    takes = [mp.Process(target=take, args=(queue, done)) for _ in range(takers)]
+    puts = [mp.Process(target=put, args=(queue, go, bytes(size), count)) for _ in range(putters)]
+    for p in takes + puts:
+        p.start()
+    time.sleep(0.1)                             # all wait now
+    start = now()
+    go.set()
+    for p in puts:
+        p.join()
+    for _ in takes:
+        queue.put(None)
+    reports = [done.get() for _ in takes]
+    seconds = max(end for _, end in reports) - start
+    assert sum(taken for taken, _ in reports) == putters * count
+    say("items", putters * count / seconds * 1e-6)
+    say("bytes", putters * count * size / seconds * 1e-9)
+
+
+def row_process(times):
+    import multiprocessing as mp
+    t = []
+    for _ in range(int(times)):
+        start = now()
+        p = mp.Process(target=nothing)
+        p.start()
+        p.join()
+        t.append(1e3 * (now() - start))
+    t.sort()
+    say("median", t[len(t) // 2])
+    say("p99", t[len(t) * 99 // 100])
+
+
+EXECUTORS = {"multiprocessing": Multiprocessing, "futures": Futures, "mpi4py": Mpi4py}
+WITH_POOL = {"map": row_map, "warm": row_warm, "after-idling": row_after_idling, "bulk": row_bulk,
+             "uneven": row_uneven, "metg": row_metg, "pi": row_pi, "idle": row_idle}
+WITHOUT = {"queue": row_queue, "process": row_process}
+
+
+def main():
+    executor, row, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
+    if row in WITHOUT:
+        WITHOUT[row](*arguments)
+        return
+    pool = EXECUTORS[executor]()
+    WITH_POOL[row](pool, *arguments)
+    pool.close()
+
+
+if __name__ == "__main__":
+    main()
