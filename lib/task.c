@@ -146,6 +146,18 @@ static void run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
         tell_fault(j, worker, block);
 }
 
+/* A read maps the 16 pages around it, where they are there already; a write maps one, at four times the price a
+ * page (measured: 0.28 and 1.1 µs). So results in place are looked at before they are written. */
+static void map_pages(const struct kith__job *j, uint64_t lo, uint64_t length)
+{
+    const uint64_t around = 65536, end = (lo + length) * j->out_size;
+
+    if (j->out_ring || length * j->out_size < 4096)
+        return;
+    for (uint64_t at = lo * j->out_size; at < end; at = (at / around + 1) * around)
+        (void)*(const volatile char *)((const char *)kith__at(j->out) + at);
+}
+
 void kith__run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
 {
     struct kith__task outer = kith__task;       /* a task that called a map runs others while it waits */
@@ -154,6 +166,7 @@ void kith__run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t l
     kith__task.failed = 0;
     kith__task.text[0] = '\0';
     kith__task.arg_size = j->arg_size;
+    map_pages(j, lo, length);
     switch ((enum kith__job_kind)j->kind) {
     case KITH__JOB_NUMBERS:
         run_numbers(j, worker, fn, lo, length);
