@@ -1,8 +1,8 @@
 """speedup.svg: speed-up against workers, drawn by hand so that nothing but Python is needed."""
 
-WIDTH, HEIGHT = 640, 420
-LEFT, RIGHT, TOP, BOTTOM = 60, 170, 50, 55      # margins; the names of the curves stand on the right
-COLOURS = ["#1f5fa8", "#8fb4dd", "#b3541e", "#e3b08f"]
+WIDTH, HEIGHT = 700, 420
+LEFT, RIGHT, TOP, BOTTOM = 60, 225, 50, 55      # margins; the names of the curves stand on the right
+COLOURS = ["#1f5fa8", "#6a9fd8", "#b3541e", "#d98b5a"]
 
 
 class Axes:
