@@ -4,6 +4,9 @@
  * size are fixed (struct kith__layout); behind a guard region without access lies
  * the heap (heap.h), which holds everything of variable size: metadata and user bytes
  * are never neighbours.
+ *
+ * Nothing of it exists until it is backed: an access to bytes that are not would take a page that no
+ * budget was asked for, and end in SIGBUS or SIGKILL when there is none.
  */
 #ifndef KITH_ARENA_H
 #define KITH_ARENA_H
@@ -11,12 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define KITH__TABLES_START 4096                     /* before it stands the arena's own header */
+#define KITH__TABLES_SIZE  (UINT64_C(1) << 30)
+#define KITH__TABLES_LEAST (UINT64_C(288) << 20)    /* under a small ulimit -v they end here: see kith__tables_size */
+
 extern char *kith__base;                /* where this process has mapped it; NULL: not yet */
 
-/* Makes and maps a new arena. KITH_ENOMEM with a sentence. *fd is its memfd, owned by the caller, who
- * hands it to other processes of the node. */
+/* Makes and maps a new arena. KITH_ENOMEM, KITH_EINVAL (KITH_MEM) with a sentence. *fd is its memfd, owned by the
+ * caller, who hands it to other processes of the node, and keeps it open as long as it is mapped. */
 int  kith__arena_create(int *fd);
-int  kith__arena_attach(int fd);        /* maps one that another process made */
+int  kith__arena_attach(int fd);        /* maps one that another process made; fd stays open likewise */
 void kith__arena_detach(void);
 
 static inline void *kith__at(uint64_t offset) { return kith__base + offset; }
@@ -25,17 +32,31 @@ static inline uint64_t kith__offset(const void *p) { return (uint64_t)((const ch
 /* 1 when all size bytes at p lie in the heap's region. Needs no lock. */
 int kith__arena_holds(const void *p, size_t size);
 
-/* The heap's region: offset of its first byte, and its size in bytes. */
+/* The tables are [KITH__TABLES_START, this): KITH__TABLES_SIZE, or less under ulimit -v. */
+uint64_t kith__tables_size(void);
+
+/* Backs that part of the tables: call it before the first access. Again is harmless, and cheap: a look at one bit.
+ * 0 or KITH_ENOMEM, also for what lies behind kith__tables_size. */
+int kith__arena_back_tables(uint64_t offset, uint64_t size);
+
+/* The heap's region: offset of its first byte, and its size in bytes; and the region for its metadata. */
 uint64_t kith__heap_start(void);
 uint64_t kith__heap_size(void);
+uint64_t kith__heap_tables(void);
+uint64_t kith__heap_tables_size(void);
 
 /* Bytes that this job may take on this node: the least of MemAvailable, the memory cgroups' limits
- * less use (v1 and v2, all levels), and KITH_MEM (as 512M, 4G). Asked anew on each call, some 50 µs. */
+ * less use (v1 and v2, all levels), and KITH_MEM (as 512M, 4G) less what is backed. Asked anew on each call, some 50 µs. */
 uint64_t kith__memory_available(void);
 
 /* Backs [offset, offset + size) with pages, so that no later access can fail (SIGBUS, OOM kill):
  * asks the budget before fallocate. 0 or KITH_ENOMEM. Gives pages back with _unback. */
 int  kith__arena_back(uint64_t offset, uint64_t size);
 void kith__arena_unback(uint64_t offset, uint64_t size);
+
+/* The two halves of _back, for who keeps account of what others were promised and have not taken yet. The first
+ * asks the system only when the last answer is old or may be too small. */
+int kith__memory_allows(uint64_t size, uint64_t promised);
+int kith__arena_fill(uint64_t offset, uint64_t size);
 
 #endif

@@ -4,11 +4,15 @@ noinst_LTLIBRARIES += lib/libkith-all.la
 lib_LTLIBRARIES += lib/libkith.la
 
 lib_libkith_all_la_SOURCES = \
+	lib/arena.c \
 	lib/arena.h \
+	lib/budget.c \
+	lib/budget.h \
 	lib/error.c \
 	lib/error.h \
 	lib/guard.c \
 	lib/guard.h \
+	lib/heap.c \
 	lib/heap.h \
 	lib/image.c \
 	lib/image.h \

@@ -1,0 +1,36 @@
+/* budget.h: how much memory this job may take on this node.
+ *
+ * The least of what the machine has left and what each memory cgroup above this process has left (v1
+ * and v2). Pure but for the files that it reads: root stands before each path, "" for the real
+ * ones, so that tests can offer a tree of their own.
+ */
+#ifndef KITH_BUDGET_H
+#define KITH_BUDGET_H
+
+#include <stdint.h>
+
+struct kith__budget {
+    uint64_t left;              /* bytes, some kept back for page tables and others */
+    uint64_t limit;             /* of what bounds it */
+    char where[256];            /* what bounds it: "" the machine, else the file that holds the limit */
+};
+
+struct kith__cgroup_mount {     /* where a hierarchy with memory limits is mounted */
+    int version;                /* 1, 2; 0: not there */
+    char point[256];            /* path of the mount point */
+    char top[256];              /* the cgroup that is seen there */
+};
+
+/* The hierarchies from root/proc/self/mountinfo: [0] v1, [1] v2. They do not change: ask once. */
+void kith__budget_mounts(const char *root, struct kith__cgroup_mount mounts[2]);
+
+void kith__budget_read(const char *root, const struct kith__cgroup_mount mounts[2], struct kith__budget *out);
+
+/* "512M", "4G", "1.5GiB", "100000": *bytes, or KITH_EINVAL with a sentence that names variable. */
+int kith__parse_size(const char *variable, const char *text, uint64_t *bytes);
+
+/* Writes bytes for people, "1.5 GiB", into text, and returns text. */
+#define KITH__SIZE_TEXT 32
+const char *kith__size_text(uint64_t bytes, char text[KITH__SIZE_TEXT]);
+
+#endif
