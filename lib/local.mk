@@ -8,6 +8,10 @@ lib_libkith_all_la_SOURCES = \
 	lib/arena.h \
 	lib/budget.c \
 	lib/budget.h \
+	lib/cgroup.c \
+	lib/cgroup.h \
+	lib/cpus.c \
+	lib/cpus.h \
 	lib/error.c \
 	lib/error.h \
 	lib/guard.c \
