@@ -1,0 +1,157 @@
+/* check.h: what the unit tests share. A test is a program of its own:
+ *
+ *     static void get_from_closed_queue_is_stale(void)
+ *     {
+ *         PASS(kith_queue_close(q));
+ *         FAILS_WITH(KITH_ESTALE, kith_queue_size(q));
+ *     }
+ *
+ *     static struct test tests[] = { TEST(get_from_closed_queue_is_stale), TEST_END };
+ *
+ *     int main(void) { return run_tests("queue", tests); }
+ *
+ * Exit status: 0, 1 when one failed, 77 when all were skipped. KITH_TEST_ONLY=word runs those with word in
+ * their name. Each test has CHECK_LIMIT seconds, times KITH_TEST_SLOWDOWN.
+ */
+#ifndef KITH_CHECK_H
+#define KITH_CHECK_H
+
+#include "kith.h"
+
+#include <CUnit/Basic.h>
+#include <CUnit/TestDB.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef CHECK_LIMIT
+#define CHECK_LIMIT 60
+#endif
+
+struct test { const char *name; void (*fn)(void); };
+#define TEST(fn) { #fn, fn }
+#define TEST_END { NULL, NULL }
+
+/* The call gives 0 or a count; it gives that code. Else: the expression, the code, the sentence. */
+#define PASS(call) \
+    check_code(#call, (int64_t)(call), 0, 1, __FILE__, __LINE__)
+#define FAILS_WITH(code, call) \
+    check_code(#call, (int64_t)(call), (code), 0, __FILE__, __LINE__)
+
+/* In a child process, whose CU_ASSERT nobody sees: says what is wrong and ends it. */
+#define REQUIRE(condition) \
+    do { \
+        if (!(condition)) \
+            check_die(#condition, __FILE__, __LINE__); \
+    } while (0)
+
+/* Leaves the test: what it needs is not here. */
+#define SKIP(why) \
+    do { \
+        check_skipped++; \
+        printf("skipped: %s ", why); \
+        return; \
+    } while (0)
+
+static int check_skipped;
+
+static inline void check_code(const char *call, int64_t rc, int64_t wanted, int or_more, const char *file, int line)
+{
+    int ok = or_more ? rc >= wanted : rc == wanted;
+
+    if (!ok)
+        printf("\n    %s:%d: %s gives %lld (%s), \"%s\"\n", file, line, call, (long long)rc,
+               kith_strerror((int)rc), rc < 0 ? kith_last_error() : "");
+    CU_assertImplementation(ok, (unsigned)line, call, file, "", CU_FALSE);
+}
+
+static inline void check_die(const char *condition, const char *file, int line)
+{
+    fprintf(stderr, "\n    %s:%d: process %d: not so: %s; last error: \"%s\"\n", file, line, (int)getpid(), condition,
+            kith_last_error());
+    _exit(1);
+}
+
+/* Waits for a child; 0, its exit status, or -signal. */
+static inline int check_wait(pid_t pid)
+{
+    int status = 0;
+
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return -1000;
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Runs fn in a child process: its exit status, as check_wait. */
+static inline int check_fork(void (*fn)(void))
+{
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        fn();
+        fflush(NULL);
+        _exit(0);
+    }
+    return check_wait(pid);
+}
+
+static inline unsigned check_limit(void)
+{
+    const char *slowdown = getenv("KITH_TEST_SLOWDOWN");
+    int factor = slowdown ? atoi(slowdown) : 1;
+
+    return CHECK_LIMIT * (unsigned)(factor > 0 ? factor : 1);
+}
+
+static void check_late(int signal)
+{
+    CU_pTest test = CU_get_current_test();
+    const char *name = test ? test->pName : "?";
+
+    (void)signal;
+    (void)!write(STDOUT_FILENO, "\n    over its time limit: ", 26);
+    (void)!write(STDOUT_FILENO, name, strlen(name));
+    (void)!write(STDOUT_FILENO, "\n", 1);
+    _exit(1);
+}
+
+static void check_begin(void)
+{
+    signal(SIGALRM, check_late);
+    alarm(check_limit());
+}
+
+static void check_end(void)
+{
+    alarm(0);
+}
+
+static inline int run_tests(const char *name, struct test *tests)
+{
+    const char *only = getenv("KITH_TEST_ONLY");
+    unsigned ran, failed;
+    CU_pSuite suite;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (CU_initialize_registry() != CUE_SUCCESS ||
+        !(suite = CU_add_suite_with_setup_and_teardown(name, NULL, NULL, check_begin, check_end)))
+        return 1;
+    for (; tests->name; tests++)
+        if ((!only || strstr(tests->name, only)) && !CU_add_test(suite, tests->name, tests->fn))
+            return 1;
+    CU_basic_set_mode(CU_BRM_VERBOSE);
+    CU_basic_run_tests();
+    ran = CU_get_number_of_tests_run();
+    failed = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
+    CU_cleanup_registry();
+    if (failed || ran == 0)
+        return 1;
+    return check_skipped == (int)ran ? 77 : 0;
+}
+
+#endif
