@@ -1,0 +1,39 @@
+# The project around the code.
+TESTS += \
+	tests/compile.sh \
+	tests/exports.sh \
+	tests/runner.sh
+EXTRA_DIST += \
+	tests/compile/apply_few.c \
+	tests/compile/apply_many.c \
+	tests/compile/apply_pointer.c \
+	tests/compile/apply_result.c \
+	tests/compile/fail_format.c \
+	tests/compile/for_range.c \
+	tests/compile/get_value.c \
+	tests/compile/handle_assign.c \
+	tests/compile/handle_number.c \
+	tests/compile/map_count.c \
+	tests/compile/map_function.c \
+	tests/compile/map_input.c \
+	tests/compile/map_input_mixed.c \
+	tests/compile/map_not_pointer.c \
+	tests/compile/map_output.c \
+	tests/compile/map_output_const.c \
+	tests/compile/map_struct.c \
+	tests/compile/option_name.c \
+	tests/compile/plus_plus.cc \
+	tests/compile/pool_map_function.c \
+	tests/compile/process_for_queue.c \
+	tests/compile/process_target.c \
+	tests/compile/queue_for_pool.c \
+	tests/compile/queue_for_pool_map.c \
+	tests/compile/queue_timeout.c \
+	tests/compile/reduce_fold.c \
+	tests/compile/right.c \
+	tests/compile/starmap_row.c \
+	tests/compile/starmap_type.c \
+	tests/compile/sum_result.c \
+	tests/compile.sh \
+	tests/exports.sh \
+	tests/runner.sh

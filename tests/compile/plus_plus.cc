@@ -1,0 +1,75 @@
+// The API in C++17: everything but what chooses by the type of a function, which is not there at all.
+// wrong: error not declared|undeclared
+#include <kith.h>
+#include <kith.h>
+
+struct job { int length; kith_queue out; };
+
+extern "C" {
+static int target(const void *arg)
+{
+    const job *j = static_cast<const job *>(arg);
+
+    return kith_queue_put(j->out, j, kith_arg_size(), KITH_FOREVER);
+}
+
+static int square(const void *in, void *out)
+{
+    int x = *static_cast<const int *>(in);
+
+    *static_cast<int *>(out) = x * x;
+    return x < 0 ? kith_fail(1, "%d is negative", x) : 0;
+}
+
+static double partial(uint64_t lo, uint64_t hi, const void *)
+{
+    return static_cast<double>(hi - lo);
+}
+
+static int parts(uint64_t lo, uint64_t hi, const void *, void *part)
+{
+    *static_cast<uint64_t *>(part) = hi - lo;
+    return 0;
+}
+
+static void fold(void *total, const void *part)
+{
+    *static_cast<uint64_t *>(total) += *static_cast<const uint64_t *>(part);
+}
+
+static int fill(uint64_t lo, uint64_t hi, const void *)
+{
+    return lo > hi;
+}
+
+#ifdef WRONG
+static double half(double x)
+{
+    return x / 2;
+}
+#endif
+}
+
+int main(int argc, char **argv)
+{
+    int in[3] = { 1, 2, 3 }, out[3];
+    double sum = 0;
+    uint64_t total = 0;
+
+    kith_init(&argc, &argv);
+    job j = { 1, kith_queue_open(0) };
+    kith_pool pool = kith_pool_open(2);
+    kith_process p = kith_process_start(target, KITH_ARG(j));
+    if (kith_check(p))
+        return 1;
+    kith_get(j.out, &j);
+    kith_put(j.out, in);
+    kith_pool_map(pool, square, in, out, 3);
+    kith_sum(pool, partial, nullptr, 0, 100, &sum);
+    kith_pool_for(pool, fill, nullptr, 0, 100);
+    kith_reduce(pool, parts, KITH_ARG(in), 100, fold, &total);
+#ifdef WRONG
+    kith_map(pool, half, &sum, &sum, 1);        /* here */
+#endif
+    return kith_finalize();
+}

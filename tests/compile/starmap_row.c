@@ -1,0 +1,15 @@
+/* The rows of kith_starmap are a two-dimensional array. wrong: error */
+#include <kith.h>
+#include <math.h>
+
+int main(void)
+{
+    double rows[2][2] = { { 1, 2 }, { 3, 4 } }, flat[4] = { 1, 2, 3, 4 }, out[2];
+    kith_pool pool = kith_pool_open(1);
+
+#ifdef WRONG
+    return kith_starmap(pool, pow, flat, out, 2);   /* here */
+#else
+    return kith_starmap(pool, pow, rows, out, 2);
+#endif
+}

@@ -1,0 +1,25 @@
+#!/bin/sh
+# The shared library exports exactly what kith.h declares with KITH_API, and the static one has no
+# global name that could clash with a program's.
+set -u
+shared=$top_builddir/lib/.libs/libkith.so static=$top_builddir/lib/.libs/libkith.a
+trap 'rm -f "$TMPDIR"/*' EXIT
+
+if [ -f "$shared" ] && [ -z "${SANITIZER_FLAGS-}" ]; then
+    printf '#include <kith.h>\n' | $CC -std=c11 -E -P -I"$top_srcdir/lib" -xc - | tr '\n' ' ' | tr ';' '\n' |
+        sed -n 's/.*visibility("default"))) .*[ *]\(kith_[A-Za-z0-9_]*\)(.*/\1/p' |
+        sort -u >"$TMPDIR/declared"
+    nm -D --defined-only "$shared" | awk '{ print $3 }' | sed 's/@.*//' | sort -u >"$TMPDIR/exported"
+    [ "$(wc -l <"$TMPDIR/declared")" -gt 50 ] || { echo "exports.sh: the declarations of kith.h were not found"; exit 1; }
+    diff "$TMPDIR/declared" "$TMPDIR/exported" >"$TMPDIR/diff"
+    status=$?
+    sed -n 's/^< /declared in kith.h, not exported: /p; s/^> /exported, not declared in kith.h: /p' "$TMPDIR/diff"
+else
+    echo "skipped: no plain shared library in this build"
+    exit 77
+fi
+if [ -f "$static" ]; then
+    foreign=$(nm -g --defined-only "$static" | awk 'NF == 3 && $3 !~ /^kith_/ { print $3 }')
+    [ -z "$foreign" ] || { echo "global in libkith.a without the prefix:" $foreign; status=1; }
+fi
+exit $status
