@@ -70,6 +70,7 @@ struct kith__job {
 
     struct kith__guard guard __attribute__((aligned(64)));  /* of returned and faults */
     kith__word faults, fault_count;
+    kith__word kept[2];                 /* blocks that stay for the next job in this place: its rings, when they are small */
     struct kith__waiters waiters;       /* the poster */
     struct kith__cell cells[];          /* workers, then room ranges behind them */
 };

@@ -221,18 +221,40 @@ enum kith__step_result kith__call_step(struct kith__call *c)
 
 /* ------------------------------------------------------------------- the call */
 
-/* A ring for elements of size, when the user's memory is not ours. */
-static int make_ring(const void *p, uint64_t size, uint64_t window, uint64_t n, uint64_t *at, uint64_t *ring)
+/* A block of size bytes that this job keeps for the next one: place 0 for input, 1 for output. */
+static uint64_t keep(struct kith__job *j, int place, uint64_t size)
 {
-    *ring = 0;
-    *at = 0;
+    uint64_t block = atomic_load(&j->kept[place]);
+
+    if (block && kith__heap_size_of(block) >= size)
+        return block;
+    if ((block = kith__heap_alloc(size, kith__me)) == 0)
+        return 0;
+    kith__heap_free(atomic_exchange(&j->kept[place], 0));
+    kith__guard_enter(&j->guard);
+    kith__guard_set(&j->guard, &j->kept[place], block);
+    kith__guard_set(&j->guard, kith__heap_owner(block), 0);
+    kith__guard_commit(&j->guard);
+    kith__guard_leave(&j->guard);
+    return block;
+}
+
+/* What a large one takes goes back at the end of the call. */
+static uint64_t scratch(struct kith__job *j, int place, uint64_t size)
+{
+    return size <= ring_bytes ? keep(j, place, size) : kith__heap_alloc(size, kith__me);
+}
+
+/* A ring for window elements of size, when the user's memory is not ours. */
+static int make_ring(struct kith__job *j, int place, const void *p, uint64_t size, uint64_t window, uint64_t *at, uint64_t *ring)
+{
     if (size == 0)
         return 0;
-    if (kith__arena_holds(p, n * size)) {
+    if (kith__arena_holds(p, j->n * size)) {
         *at = kith__offset(p);
         return 0;
     }
-    if ((*at = kith__heap_alloc(window * size, kith__me)) == 0)
+    if ((*at = scratch(j, place, window * size)) == 0)
         return KITH_ENOMEM;
     *ring = window;
     return 0;
@@ -254,8 +276,8 @@ static int fill_map(struct kith__call *c, const struct kith__call_spec *s)
     if (window > s->n)
         window = s->n;
     j->units = s->n;
-    if ((rc = make_ring(s->in, s->in_size, window, s->n, &j->in, &j->in_ring)) < 0 ||
-        (rc = make_ring(s->out, s->out_size, window, s->n, &j->out, &j->out_ring)) < 0)
+    if ((rc = make_ring(j, 0, s->in, s->in_size, window, &j->in, &j->in_ring)) < 0 ||
+        (rc = make_ring(j, 1, s->out, s->out_size, window, &j->out, &j->out_ring)) < 0)
         return rc;
     c->window = window;
     c->step = each && step_bytes / each > 0 ? step_bytes / each : 1;
@@ -266,7 +288,7 @@ static int fill_map(struct kith__call *c, const struct kith__call_spec *s)
 static int fill_range(struct kith__job *j, const struct kith__call_spec *s)
 {
     j->units = kith__block_count(s->n);
-    if (s->out_size > 0 && (j->out = kith__heap_alloc(j->units * s->out_size, kith__me)) == 0)
+    if (s->out_size > 0 && (j->out = scratch(j, 1, j->units * s->out_size)) == 0)
         return KITH_ENOMEM;
     if (s->arg_size > 0) {
         if ((j->arg = kith__heap_alloc(s->arg_size, kith__me)) == 0)
@@ -298,9 +320,9 @@ static void release(struct kith__call *c)
 {
     struct kith__job *j = c->job;
 
-    if (j->in_ring)
+    if (j->in_ring && j->in != atomic_load(&j->kept[0]))
         kith__heap_free(j->in);
-    if (j->out_ring || j->kind >= KITH__JOB_FOR)
+    if ((j->out_ring || j->kind >= KITH__JOB_FOR) && j->out != atomic_load(&j->kept[1]))
         kith__heap_free(j->out);
     kith__heap_free(j->arg);
     j->in = j->out = j->arg = 0;

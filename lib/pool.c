@@ -134,6 +134,15 @@ static void stop_workers(struct kith__object *o, uint32_t state, int sig)
     kith__ring(kith__server_bell);
 }
 
+static void free_job(uint64_t block)
+{
+    struct kith__job *j = kith__at(block);
+
+    for (int i = 0; block && i < 2; i++)
+        kith__heap_free(atomic_exchange(&j->kept[i], 0));
+    kith__heap_free(block);
+}
+
 /* Frees what the body refers to; each reference is taken before it is freed, so twice does no harm. */
 static void destroy(struct kith__object *o)
 {
@@ -145,7 +154,7 @@ static void destroy(struct kith__object *o)
         wait_until(o, has_ended, NULL);
     }
     for (int i = 0; i < KITH__POSTS; i++)
-        kith__heap_free(atomic_exchange(&p->jobs[i], 0));
+        free_job(atomic_exchange(&p->jobs[i], 0));
     p->lanes = p->init_arg = 0;
     kith__heap_free(lanes);
     kith__heap_free(arg);
