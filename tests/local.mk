@@ -2,6 +2,8 @@
 TESTS += \
 	tests/compile.sh \
 	tests/exports.sh \
+	tests/install.sh \
+	tests/man.sh \
 	tests/runner.sh
 EXTRA_DIST += \
 	tests/compile/apply_few.c \
@@ -36,4 +38,6 @@ EXTRA_DIST += \
 	tests/compile/sum_result.c \
 	tests/compile.sh \
 	tests/exports.sh \
+	tests/install.sh \
+	tests/man.sh \
 	tests/runner.sh
