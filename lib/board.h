@@ -145,6 +145,9 @@ int  kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, 
  * reported, the others go back. For its successor, or for who waits when there is none. */
 void kith__settle(struct kith__pool *p, uint32_t worker);
 
+/* Finishes the commits of the dead everywhere but in the heap, before anything of theirs is taken back. */
+void kith__commits_finish(void);
+
 /* Withdraws the jobs that a dead member had posted, and waits until no worker touches them: their memory can be taken
  * back after that. For its janitor. */
 void kith__jobs_sweep(uint32_t member);

@@ -31,6 +31,16 @@ void kith__guard_enter(struct kith__guard *g);  /* waits; finishes the commit of
 int  kith__guard_try(struct kith__guard *g);    /* 1: entered, 0: somebody is in it. For those who must not wait */
 void kith__guard_leave(struct kith__guard *g);  /* what was set and not committed is dropped */
 
+/* Finishes what a dead owner had decided, when there is such a thing. For who is about to take back what the dead one owned:
+ * the commit may have given some of it away. */
+static inline void kith__guard_finish(struct kith__guard *g)
+{
+    if (atomic_load(&g->complete)) {
+        kith__guard_enter(g);
+        kith__guard_leave(g);
+    }
+}
+
 /* *word = value with the next commit. word lies in the same mapping as g. */
 void kith__guard_set(struct kith__guard *g, kith__word *word, uint64_t value);
 void kith__guard_commit(struct kith__guard *g);

@@ -216,6 +216,19 @@ void kith__objects_each(enum kith__kind kind, void (*fn)(struct kith__object *o,
             fn(slot_of(n), context);
 }
 
+void kith__objects_finish(void (*fn)(struct kith__object *o))
+{
+    uint64_t used;
+
+    kith__guard_finish(&table()->guard);
+    used = atomic_load(&table()->used);
+    for (uint64_t n = 0; n < used; n++) {
+        kith__guard_finish(&slot_of(n)->guard);
+        kith__guard_finish(&slot_of(n)->second);
+        fn(slot_of(n));
+    }
+}
+
 void kith__objects_sweep(uint32_t member)
 {
     uint64_t used = atomic_load(&table()->used);

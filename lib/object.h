@@ -60,6 +60,9 @@ int kith__handle_usable(uint64_t id, const char *noun);
 /* Calls fn for each object of that kind that is open, or being closed. */
 void kith__objects_each(enum kith__kind kind, void (*fn)(struct kith__object *o, void *context), void *context);
 
+/* Finishes the commits of the dead in all objects, and calls fn for each slot, for what hangs on it. For janitors. */
+void kith__objects_finish(void (*fn)(struct kith__object *o));
+
 int  kith__object_init(void);                           /* once, in a new arena */
 void kith__objects_sweep(uint32_t member);              /* those which a dead member was opening; the fork server */
 

@@ -312,7 +312,27 @@ int kith_pool_terminate(kith_pool p)
     return kith__report(end_pool(p, KITH__POOL_TERMINATED, SIGKILL));
 }
 
-/* ---------------------------------------------------- jobs of a dead caller */
+/* ---------------------------------------------------- after a death */
+
+static void finish_jobs(struct kith__object *o)
+{
+    struct kith__pool *p = kith__pool_body(o);
+
+    if ((atomic_load(&o->ident) & 255) != KITH__POOL_KIND && atomic_load(&o->leaving) != KITH__POOL_KIND)
+        return;
+    for (int i = 0; i < KITH__POSTS; i++) {
+        uint64_t block = atomic_load(&p->jobs[i]);
+
+        if (block)
+            kith__guard_finish(&((struct kith__job *)kith__at(block))->guard);
+    }
+}
+
+void kith__commits_finish(void)
+{
+    kith__guard_finish(&kith__shared->names);
+    kith__objects_finish(finish_jobs);
+}
 
 static void sweep_pool(struct kith__object *o, void *member)
 {

@@ -130,6 +130,7 @@ static void janitor(uint32_t who)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     restore_signals();
     kith__become(who);                  /* what it takes is the dead one's */
+    kith__commits_finish();             /* a block may be given away by a commit that is decided, not yet done */
     kith__members_sweep(who);
     kith__jobs_sweep(who);
     kith__objects_sweep(who);
@@ -159,12 +160,11 @@ static void start(uint32_t who)
 
     if (pid == 0)
         child(who);
-    atomic_store(&m->pid, pid);
+    atomic_store(&m->pid, pid > 0 ? pid : 0);
     atomic_store(&m->state, KITH__RUNNING);
     memset(&self.watches[who], 0, sizeof self.watches[who]);
     if (pid < 0) {
         kith__log(KITH__ERROR, "cannot fork: %s", strerror(errno));
-        atomic_store(&m->pid, 0);
         bury(who, 127 << 8);
     } else if (atomic_load(&m->role) == KITH__PROCESS) {
         struct kith__object *o = kith__object_slot(m->object);
@@ -290,6 +290,7 @@ static int bury(uint32_t who, int status)
         replace(who);
     if (messy) {
         atomic_store(&m->state, KITH__TAKEN);
+        atomic_store(&m->role, KITH__NOBODY);
         atomic_store(&m->pid, 0);
         hire_janitor(who);
     } else
@@ -521,7 +522,7 @@ static void signal_all(int process_signal, int worker_signal)
         struct kith__member *m = kith__member(i);
         int sig = atomic_load(&m->role) == KITH__WORKER ? worker_signal : process_signal;
 
-        if (atomic_load(&m->state) == KITH__RUNNING && sig)
+        if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->pid) > 0 && sig)
             kill(atomic_load(&m->pid), sig);
     }
 }
