@@ -7,7 +7,6 @@
 #include "config.h"
 #include "init.h"
 #include "arena.h"
-#include "checkglobals.h"
 #include "cpus.h"
 #include "error.h"
 #include "family.h"
@@ -135,8 +134,6 @@ int kith_init(int *argc, char ***argv)
     (void)argv;
     kith__error_is_head(1);
     rc = start();
-    if (rc == 0 && getenv("KITH_CHECK"))
-        kith__globals_snapshot();
     return kith__report(rc);
 }
 

@@ -622,6 +622,7 @@ static void server_main(void)
     int null;
 
     self.pid = getpid();
+    kith__error_is_head(0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "kith-server");
     quiet_signals();

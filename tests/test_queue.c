@@ -1,0 +1,356 @@
+/* test_queue.c: Queues as users see them. It runs over each way that a Queue can be reached: in shared memory, and with
+ * KITH_TRANSPORT=net through the agents (tests/queue_net.sh); tests/cluster has the one between two nodes. */
+#include "config.h"
+#include "check.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+static void order_and_sizes_are_kept(void)
+{
+    kith_queue q = kith_queue_open(0);
+    int x, y = -1;
+    char buf[100];
+
+    for (x = 0; x < 1000; x++)
+        PASS(kith_put(q, x));
+    CU_ASSERT_EQUAL(kith_queue_size(q), 1000);
+    for (x = 0; x < 1000; x++) {
+        PASS(kith_get(q, &y));
+        CU_ASSERT_EQUAL(y, x);
+    }
+    CU_ASSERT_EQUAL(kith_queue_empty(q), 1);
+    PASS(kith_queue_put(q, NULL, 0, 0));
+    PASS(kith_queue_put(q, "hello", 6, 0));
+    CU_ASSERT_EQUAL(kith_queue_next(q, 0), 0);
+    CU_ASSERT_EQUAL(kith_queue_get(q, NULL, 0, 0), 0);
+    CU_ASSERT_EQUAL(kith_queue_next(q, 0), 6);
+    FAILS_WITH(KITH_ETOOBIG, kith_queue_get(q, buf, 5, 0));
+    FAILS_WITH(KITH_ESIZE, kith_get(q, &y));
+    CU_ASSERT_EQUAL(kith_queue_get(q, buf, sizeof buf, 0), 6);
+    CU_ASSERT_STRING_EQUAL(buf, "hello");
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_get(q, buf, sizeof buf, 0));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_next(q, 20));
+    PASS(kith_queue_close(q));
+}
+
+static void items_of_many_sizes_are_whole(void)
+{
+    static const size_t sizes[] = { 1, 7, 8, 9, 4000, 4096, 8191, 8192, 8193, 65536, 262144, 262145, 1 << 20, 20 << 20 };
+    kith_queue q = kith_queue_open(0);
+    size_t count = sizeof sizes / sizeof sizes[0];
+    unsigned char *bytes = malloc(20 << 20), *back = malloc(20 << 20);
+
+    for (size_t i = 0; i < 20 << 20; i++)
+        bytes[i] = (unsigned char)(i * 31 + (i >> 12));
+    for (size_t k = 0; k < count; k++)
+        PASS(kith_queue_put(q, bytes + k, sizes[k] - (sizes[k] > k ? k : 0), KITH_FOREVER));
+    for (size_t k = 0; k < count; k++) {
+        size_t size = sizes[k] - (sizes[k] > k ? k : 0);
+
+        CU_ASSERT_EQUAL(kith_queue_next(q, 0), (int64_t)size);
+        CU_ASSERT_EQUAL(kith_queue_get(q, back, 20 << 20, KITH_FOREVER), (int64_t)size);
+        CU_ASSERT(memcmp(back, bytes + k, size) == 0);
+    }
+    PASS(kith_queue_close(q));
+    free(bytes);
+    free(back);
+}
+
+static void an_item_of_a_gibibyte(void)
+{
+    size_t size = getenv("KITH_TEST_LONG") ? (size_t)1 << 30 : (size_t)200 << 20;
+    kith_queue q = kith_queue_open(0);
+    char *bytes = malloc(size);
+
+    CU_ASSERT_FATAL(bytes != NULL);
+    memset(bytes, 5, size);
+    bytes[size - 1] = 9;
+    PASS(kith_queue_put(q, bytes, size, KITH_FOREVER));
+    memset(bytes, 0, size);
+    CU_ASSERT_EQUAL(kith_queue_get(q, bytes, size, KITH_FOREVER), (int64_t)size);
+    CU_ASSERT(bytes[0] == 5 && bytes[size / 2] == 5 && bytes[size - 1] == 9);
+    PASS(kith_queue_close(q));
+    free(bytes);
+}
+
+struct party { kith_queue q; int who, count; };
+
+static int put_numbers(const void *arg)
+{
+    const struct party *p = arg;
+
+    for (int i = 0; i < p->count; i++) {
+        int item[2] = { p->who, i };
+
+        if (kith_put(p->q, item) < 0)
+            return 1;
+    }
+    return 0;
+}
+
+struct harvest { kith_queue from, to; };
+
+/* Takes until an item of who -1; says how many it had, and that each putter's came in order. */
+static int take_numbers(const void *arg)
+{
+    const struct harvest *h = arg;
+    int last[16], item[2], count = 0;
+
+    for (int i = 0; i < 16; i++)
+        last[i] = -1;
+    for (;;) {
+        if (kith_get(h->from, &item) < 0)
+            return 1;
+        if (item[0] < 0)
+            break;
+        if (item[1] <= last[item[0]])
+            return 2;
+        last[item[0]] = item[1];
+        count++;
+    }
+    return kith_put(h->to, count) < 0;
+}
+
+static void many_to_many(size_t bound)
+{
+    enum { PUTTERS = 4, TAKERS = 3 };
+    int each = getenv("KITH_TEST_LONG") ? 100000 : 5000, total = 0, count, code, end[2] = { -1, 0 };
+    struct harvest h = { kith_queue_open(bound), kith_queue_open(0) };
+    kith_process p[PUTTERS + TAKERS];
+
+    for (int i = 0; i < TAKERS; i++)
+        p[PUTTERS + i] = kith_process_start(take_numbers, KITH_ARG(h));
+    for (int i = 0; i < PUTTERS; i++) {
+        struct party party = { h.from, i, each };
+
+        p[i] = kith_process_start(put_numbers, KITH_ARG(party));
+    }
+    for (int i = 0; i < PUTTERS; i++)
+        PASS(kith_process_join(p[i], KITH_FOREVER));
+    for (int i = 0; i < TAKERS; i++)
+        PASS(kith_put(h.from, end));
+    for (int i = 0; i < TAKERS; i++) {
+        PASS(kith_get(h.to, &count));
+        total += count;
+    }
+    for (int i = 0; i < PUTTERS + TAKERS; i++) {
+        PASS(kith_process_join(p[i], KITH_FOREVER));
+        PASS(kith_process_exitcode(p[i], &code));
+        CU_ASSERT_EQUAL(code, 0);
+        PASS(kith_process_close(p[i]));
+    }
+    CU_ASSERT_EQUAL(total, PUTTERS * each);
+    PASS(kith_queue_close(h.from));
+    PASS(kith_queue_close(h.to));
+}
+
+static void many_putters_and_takers(void) { many_to_many(0); }
+static void many_putters_and_takers_of_a_bounded_queue(void) { many_to_many(10); }
+
+static void a_full_queue_holds_putters_back(void)
+{
+    kith_queue q = kith_queue_open(3);
+    struct party party = { q, 0, 5 };
+    kith_process p;
+    int x = 1, item[2];
+
+    for (int i = 0; i < 3; i++)
+        PASS(kith_put(q, x));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_put(q, &x, sizeof x, 0));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_put(q, &x, sizeof x, 30));
+    for (int i = 0; i < 3; i++)
+        PASS(kith_get(q, &x));
+    p = kith_process_start(put_numbers, KITH_ARG(party));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_process_join(p, 100));
+    CU_ASSERT_EQUAL(kith_queue_size(q), 3);
+    for (int i = 0; i < 5; i++) {
+        PASS(kith_get(q, &item));
+        CU_ASSERT_EQUAL(item[1], i);
+    }
+    PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_process_close(p));
+    PASS(kith_queue_close(q));
+}
+
+static int put_and_end(const void *arg)
+{
+    const struct party *p = arg;
+    char *bytes = calloc(1, 1 << 20);
+
+    return kith_queue_put(p->q, bytes, 1 << 20, KITH_FOREVER);
+}
+
+static void a_putter_may_end_before_anybody_takes(void)
+{
+    kith_queue q = kith_queue_open(0);
+    struct party party = { q, 0, 1 };
+    char *room = malloc(1 << 20);
+
+    for (int i = 0; i < 4; i++) {
+        kith_process p = kith_process_start(put_and_end, KITH_ARG(party));
+
+        PASS(kith_process_join(p, KITH_FOREVER));
+        PASS(kith_process_close(p));
+    }
+    for (int i = 0; i < 4; i++)
+        CU_ASSERT_EQUAL(kith_queue_get(q, room, 1 << 20, 0), 1 << 20);
+    free(room);
+    PASS(kith_queue_close(q));
+}
+
+static int wait_for_item(const void *arg)
+{
+    kith_queue q = *(const kith_queue *)arg;
+    int x;
+
+    return kith_queue_get(q, &x, sizeof x, KITH_FOREVER) == KITH_ESTALE ? 33 : 34;
+}
+
+static void waiters_of_a_closed_queue_are_told(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_process p[3];
+    int code, x = 0;
+
+    for (int i = 0; i < 3; i++)
+        p[i] = kith_process_start(wait_for_item, KITH_ARG(q));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_process_join(p[0], 100));
+    PASS(kith_queue_close(q));
+    for (int i = 0; i < 3; i++) {
+        PASS(kith_process_join(p[i], 5000));
+        PASS(kith_process_exitcode(p[i], &code));
+        CU_ASSERT_EQUAL(code, 33);
+        PASS(kith_process_close(p[i]));
+    }
+    FAILS_WITH(KITH_ESTALE, kith_put(q, x));
+    FAILS_WITH(KITH_ESTALE, kith_queue_size(q));
+    FAILS_WITH(KITH_ESTALE, kith_queue_close(q));
+}
+
+static void old_handles_find_no_other_queue(void)
+{
+    kith_queue old = kith_queue_open(0), now;
+    int x = 0;
+
+    PASS(kith_queue_close(old));
+    for (int i = 0; i < 500; i++) {
+        now = kith_queue_open(0);
+        PASS(kith_put(now, x));
+        FAILS_WITH(KITH_ESTALE, kith_queue_size(old));
+        PASS(kith_queue_close(now));
+    }
+}
+
+static void killed_takers_do_not_stop_the_others(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_process p[4];
+    int x = 3;
+
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < 4; i++)
+            p[i] = kith_process_start(wait_for_item, KITH_ARG(q));
+        usleep(1000);
+        for (int i = 0; i < 4; i++)
+            PASS(kith_process_kill(p[i]));
+        PASS(kith_put(q, x));
+        CU_ASSERT(kith_queue_get(q, &x, sizeof x, 3000) == sizeof x || kith_queue_empty(q) == 1);
+        for (int i = 0; i < 4; i++) {
+            PASS(kith_process_join(p[i], 5000));
+            PASS(kith_process_close(p[i]));
+        }
+    }
+    PASS(kith_put(q, x));
+    PASS(kith_get(q, &x));
+    PASS(kith_queue_close(q));
+}
+
+static void names_lead_to_one_queue(void)
+{
+    kith_queue a = kith_queue_named("results", 0), b = kith_queue_named("results", 0), c = kith_queue_named("other", 0);
+    int x = 17, y = 0;
+    char longest[100];
+
+    CU_ASSERT(a.id == b.id && a.id != c.id);
+    PASS(kith_put(a, x));
+    PASS(kith_get(b, &y));
+    CU_ASSERT_EQUAL(y, 17);
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_queue_named("results", 5)));
+    memset(longest, 'a', sizeof longest);
+    longest[64] = '\0';
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_queue_named(longest, 0)));
+    longest[63] = '\0';
+    PASS(kith_check(kith_queue_named(longest, 0)));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_queue_named("", 0)));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_queue_named(NULL, 0)));
+    PASS(kith_queue_close(a));
+    PASS(kith_queue_close(c));
+}
+
+static void *thread_puts(void *arg)
+{
+    put_numbers(arg);
+    return NULL;
+}
+
+static void threads_use_it_too(void)
+{
+    kith_queue q = kith_queue_open(50);
+    struct party party[4];
+    pthread_t thread[4];
+    int item[2], seen[4] = { 0 };
+
+    for (int i = 0; i < 4; i++) {
+        party[i] = (struct party){ q, i, 500 };
+        pthread_create(&thread[i], NULL, thread_puts, &party[i]);
+    }
+    for (int i = 0; i < 2000; i++) {
+        PASS(kith_get(q, &item));
+        CU_ASSERT_EQUAL(item[1], seen[item[0]]++);
+    }
+    for (int i = 0; i < 4; i++)
+        pthread_join(thread[i], NULL);
+    PASS(kith_queue_close(q));
+}
+
+static void wrong_use_is_a_sentence(void)
+{
+    kith_queue none = { 0 }, q = kith_queue_open(0), forged;
+    int x = 0;
+
+    FAILS_WITH(KITH_ESTALE, kith_put(none, x));
+    FAILS_WITH(KITH_EINVAL, kith_queue_put(q, NULL, 4, 0));
+    FAILS_WITH(KITH_EINVAL, kith_queue_get(q, NULL, 4, 0));
+    FAILS_WITH(KITH_EINVAL, kith_queue_put(q, &x, sizeof x, -5));
+    forged = (kith_queue){ q.id ^ UINT64_C(0x123400000000) };
+    FAILS_WITH(KITH_ESTALE, kith_put(forged, x));
+    PASS(kith_queue_close(q));
+}
+
+static struct test tests[] = {
+    TEST(order_and_sizes_are_kept),
+    TEST(items_of_many_sizes_are_whole),
+    TEST(an_item_of_a_gibibyte),
+    TEST(many_putters_and_takers),
+    TEST(many_putters_and_takers_of_a_bounded_queue),
+    TEST(a_full_queue_holds_putters_back),
+    TEST(a_putter_may_end_before_anybody_takes),
+    TEST(waiters_of_a_closed_queue_are_told),
+    TEST(old_handles_find_no_other_queue),
+    TEST(killed_takers_do_not_stop_the_others),
+    TEST(names_lead_to_one_queue),
+    TEST(threads_use_it_too),
+    TEST(wrong_use_is_a_sentence),
+    TEST_END,
+};
+
+int main(int argc, char **argv)
+{
+    int rc;
+
+    kith_init(&argc, &argv);
+    kith_on_fault(NULL);
+    rc = run_tests("queue", tests);
+    return kith_finalize() ? 1 : rc;
+}
