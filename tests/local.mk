@@ -1,6 +1,14 @@
 # The project around the code.
 TESTS += \
 	tests/compile.sh \
+	tests/docs.sh \
+	tests/exports.sh \
+	tests/install.sh \
+	tests/man.sh \
+	tests/runner.sh
+ONCE_TESTS += \
+	tests/compile.sh \
+	tests/docs.sh \
 	tests/exports.sh \
 	tests/install.sh \
 	tests/man.sh \
@@ -37,6 +45,7 @@ EXTRA_DIST += \
 	tests/compile/starmap_type.c \
 	tests/compile/sum_result.c \
 	tests/compile.sh \
+	tests/docs.sh \
 	tests/exports.sh \
 	tests/install.sh \
 	tests/man.sh \

@@ -1,0 +1,142 @@
+#!/bin/sh
+# README.md and docs/: what they show is true. In a file's order, a block ```c that begins with /* name.c */ is
+# written to that file, and a block ```console is run: behind each "$ command" stands what it prints, where
+# "..." is any text (alone on a line: any lines). A block behind <!-- needs: gdb perf --> is left out where one of
+# these is not installed. Links lead to files, variables and functions exist.
+# kith-test: limit=300
+set -u
+failed=0 left_out=
+trap 'rm -rf "$TMPDIR"/*' EXIT
+cd "$TMPDIR" || exit 99
+
+fail()
+{
+    echo "docs.sh: $*"
+    failed=1
+}
+
+cat >kith.pc <<END
+Name: kith
+Description: the one in the build directory
+Version: 0
+Libs: $SANITIZER_FLAGS -L$top_builddir/lib/.libs -lkith -Wl,-rpath,$top_builddir/lib/.libs
+Cflags: $SANITIZER_FLAGS -I$top_srcdir/lib
+END
+PKG_CONFIG_PATH=$PWD
+PATH=$top_builddir:$PATH
+export PKG_CONFIG_PATH PATH
+
+# matches PATTERN: stdin, with ... for any text
+matches()
+{
+    awk -v pattern="$1" '
+        function quoted(s) { gsub(/[][\\.^$*+?(){}|\/]/, "\\\\&", s); return s }
+        BEGIN {
+            n = split(pattern, line, "\n")
+            for (i = 1; i <= n; i++) {
+                if (line[i] == "...") { r = r "(.*\n)?"; continue }
+                m = split(line[i], part, /\.\.\./)
+                for (j = 1; j <= m; j++)
+                    r = r (j > 1 ? "[^\n]*" : "") quoted(part[j])
+                r = r "\n"
+            }
+        }
+        { said = said $0 "\n" }
+        END { exit said !~ "^" (pattern == "" ? "" : r) "$" }'
+}
+
+# one COMMAND EXPECTED: runs it
+one()
+{
+    said=$(timeout -k 5 "$((60 * KITH_TEST_SLOWDOWN))" sh -c "$1" 2>&1)
+    if [ -n "$said" ]; then printf '%s\n' "$said"; fi | matches "$2" || {
+        fail "$document: \$ $1"
+        printf 'prints\n%s\nnot\n%s\n' "$said" "$2"
+    }
+}
+
+run_block()
+{
+    command= expected= ran=
+    while IFS= read -r line; do
+        case $line in
+        '$ '*)
+            [ -z "$command" ] || one "$command" "$expected" </dev/null
+            command=${line#'$ '} expected= ran=1 ;;
+        *)
+            expected=$expected${expected:+
+}$line ;;
+        esac
+    done <block
+    [ -z "$command" ] || one "$command" "$expected" </dev/null
+    [ -n "$ran" ] || fail "$document: a console block without a command"
+}
+
+for path in "$top_srcdir/README.md" "$top_srcdir"/docs/*.md; do
+    document=${path##*/}
+    rm -rf block.* blocks
+    mkdir blocks
+    # blocks/NNN.KIND, with the needs in blocks/NNN.needs
+    awk '
+        /^<!-- needs: / { needs = $0; sub(/<!-- needs: /, "", needs); sub(/ *-->.*/, "", needs); next }
+        /^```/ && on { close(file); on = 0; next }
+        /^```(c|console)$/ {
+            on = 1; kind = substr($0, 4); file = sprintf("blocks/%03d.%s", ++n, kind)
+            if (needs != "") print needs > sprintf("blocks/%03d.needs", n)
+            needs = ""; printf "" > file; next
+        }
+        /^```/ { on = 1; file = "/dev/null"; next }
+        on { print > file }' "$path"
+    for block in blocks/*.c blocks/*.console; do
+        [ -e "$block" ] || continue
+        echo "$block"
+    done | sort >order
+    while read -r block; do
+        missing=
+        for tool in $(cat "${block%.*}.needs" 2>/dev/null); do
+            case $tool in
+            plain) [ -z "$SANITIZER_FLAGS" ] || missing="a build without sanitizers" ;;
+            mpi) [ -n "$MPIRUN" ] || missing=MPI ;;
+            *) command -v "$tool" >/dev/null || missing=$tool ;;
+            esac
+        done
+        if [ -n "$missing" ]; then
+            left_out="$left_out $document:$missing"
+            continue
+        fi
+        case $block in
+        *.c)
+            name=$(sed -n '1s,^/\* \([a-z_]*\.c\) \*/$,\1,p' "$block")
+            if [ -n "$name" ]; then
+                cp "$block" "$name"
+                # shellcheck disable=SC2046
+                $CC -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$top_srcdir/lib" "$name" ||
+                    fail "$document: $name does not compile"
+            fi ;;
+        *)
+            cp "$block" block
+            run_block ;;
+        esac
+    done <order
+    for link in $(grep -o '](\([^)#]*\)' "$path" | sed 's/^](//' | grep -v '^https\{0,1\}:'); do
+        [ -e "$(dirname "$path")/$link" ] || fail "$document: $link is not there"
+    done
+done
+
+grep -oh 'KITH_[A-Z_]*' "$top_srcdir/README.md" "$top_srcdir"/docs/*.md | sort -u >names
+while read -r name; do
+    case $name in KITH_DEMO_*|KITH_TEST_*) continue ;; esac
+    grep -rqw "$name" "$top_srcdir/lib" || fail "nothing knows $name"
+done <names
+for name in $(grep -oh '\bkith_[a-z_]*' "$top_srcdir/README.md" "$top_srcdir"/docs/*.md | sort -u); do
+    grep -qw "$name" "$top_srcdir/lib/kith.h" || fail "kith.h has no $name"
+done
+grep -rho 'getenv("KITH_[A-Z_]*")' "$top_srcdir/lib" "$top_srcdir/launcher" | grep -o 'KITH_[A-Z_]*' | sort -u |
+    while read -r name; do
+        grep -qw "$name" "$top_srcdir/README.md" || echo "$name is not in README.md"
+        grep -qw "$name" "$top_srcdir/man/kith.7" || echo "$name is not in man/kith.7"
+    done >undocumented
+[ ! -s undocumented ] || { cat undocumented; fail "variables without a word"; }
+
+[ -z "$left_out" ] || echo "left out, for want of:$left_out"
+exit $failed
