@@ -1,0 +1,57 @@
+# The programs of the course, one file each; expected/ holds what each must print.
+noinst_PROGRAMS += \
+	examples/cpu_count \
+	examples/pi_integral \
+	examples/pi_montecarlo \
+	examples/pi_serial \
+	examples/pi_starmap \
+	examples/print_queue \
+	examples/process_trio \
+	examples/product \
+	examples/rand_string \
+	examples/squares \
+	examples/to_celsius
+if HAVE_MPI
+noinst_PROGRAMS += examples/pi_ranks
+endif
+
+# The kernels. The switch makes compilers hear "#pragma omp simd": vectors at -O2 too; no OpenMP is linked.
+noinst_LTLIBRARIES += examples/libpi.la
+examples_libpi_la_SOURCES = examples/pi.c examples/pi.h
+examples_libpi_la_CFLAGS = $(AM_CFLAGS) -fopenmp-simd
+
+examples_args = examples/args.c examples/args.h
+
+examples_cpu_count_LDADD = lib/libkith.la
+examples_pi_integral_SOURCES = examples/pi_integral.c $(examples_args)
+examples_pi_integral_LDADD = examples/libpi.la lib/libkith.la
+examples_pi_montecarlo_SOURCES = examples/pi_montecarlo.c $(examples_args)
+examples_pi_montecarlo_LDADD = examples/libpi.la lib/libkith.la
+examples_pi_ranks_SOURCES = examples/pi_ranks.c $(examples_args)
+examples_pi_ranks_CFLAGS = $(AM_CFLAGS) $(MPI_CFLAGS)
+examples_pi_ranks_LDADD = examples/libpi.la lib/libkith.la $(MPI_LIBS)
+examples_pi_serial_SOURCES = examples/pi_serial.c $(examples_args)
+examples_pi_serial_LDADD = examples/libpi.la lib/libkith.la
+examples_pi_starmap_SOURCES = examples/pi_starmap.c $(examples_args)
+examples_pi_starmap_LDADD = lib/libkith.la
+examples_print_queue_LDADD = lib/libkith.la
+examples_process_trio_LDADD = lib/libkith.la
+examples_product_LDADD = lib/libkith.la
+examples_rand_string_LDADD = lib/libkith.la
+examples_squares_LDADD = lib/libkith.la
+examples_to_celsius_LDADD = lib/libkith.la
+
+EXTRA_DIST += \
+	examples/README.md \
+	examples/expected/cpu_count.txt \
+	examples/expected/pi_integral.txt \
+	examples/expected/pi_montecarlo.txt \
+	examples/expected/pi_ranks.txt \
+	examples/expected/pi_serial.txt \
+	examples/expected/pi_starmap.txt \
+	examples/expected/print_queue.txt \
+	examples/expected/process_trio.txt \
+	examples/expected/product.txt \
+	examples/expected/rand_string.txt \
+	examples/expected/squares.txt \
+	examples/expected/to_celsius.txt

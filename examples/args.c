@@ -1,0 +1,140 @@
+/* args.c: see args.h. */
+#include "config.h"
+#include "args.h"
+
+#include <kith.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where every rank runs main, each of them comes here: one speaks for all. */
+static _Noreturn void refuse(const char *what, const char *format, ...) KITH_PRINTF(2, 3);
+
+static _Noreturn void refuse(const char *what, const char *format, ...)
+{
+    va_list ap;
+    char why[256];
+
+    va_start(ap, format);
+    vsnprintf(why, sizeof why, format, ap);
+    va_end(ap);
+    if (kith_rank() == 0)
+        fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, why);
+    exit(2);
+}
+
+static void take_out(int *argc, char **argv, int index, int words)
+{
+    *argc -= words;
+    for (int i = index; i <= *argc; i++)
+        argv[i] = argv[i + words];
+}
+
+const char *args_option(int *argc, char **argv, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (int i = 1; i < *argc; i++) {
+        const char *rest = argv[i] + length, *value = argv[i + 1];
+
+        if (strncmp(argv[i], name, length) != 0)
+            continue;
+        if (*rest == '\0') {
+            if (!value)
+                refuse(name, "its value is missing");
+            take_out(argc, argv, i, 2);
+            return value;
+        }
+        if (*rest == '=' || name[1] != '-') {
+            take_out(argc, argv, i, 1);
+            return rest + (*rest == '=');
+        }
+    }
+    return NULL;
+}
+
+int args_flag(int *argc, char **argv, const char *name)
+{
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], name) == 0) {
+            take_out(argc, argv, i, 1);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Reads digits, with "_" between them as in Python, and with a "." that moves the exponent.
+ * Returns where they end; NULL when there are none; *overflow when they are too many. */
+static const char *read_digits(const char *s, uint64_t *value, int *exponent, int *overflow)
+{
+    int digits = 0, point = 0;
+
+    for (;; s++) {
+        if (*s == '.' && !point) {
+            point = 1;
+        } else if (*s >= '0' && *s <= '9') {
+            digits++;
+            *exponent -= point;
+            *overflow |= __builtin_mul_overflow(*value, 10, value);
+            *overflow |= __builtin_add_overflow(*value, (uint64_t)(*s - '0'), value);
+        } else if (*s != '_' || digits == 0 || s[1] < '0' || s[1] > '9') {
+            return digits ? s : NULL;
+        }
+    }
+}
+
+/* Moves the decimal point. 0, or -1 when the value is not whole any more. */
+static int shift(uint64_t *value, int exponent, int *overflow)
+{
+    for (; exponent > 0 && *value != 0 && !*overflow; exponent--)
+        *overflow |= __builtin_mul_overflow(*value, 10, value);
+    for (; exponent < 0; exponent++) {
+        if (*value % 10 != 0)
+            return -1;
+        *value /= 10;
+    }
+    return 0;
+}
+
+uint64_t args_number(const char *what, const char *text, uint64_t min, uint64_t max)
+{
+    uint64_t value = 0;
+    int exponent = 0, overflow = 0;
+    const char *end = read_digits(*text == '-' || *text == '+' ? text + 1 : text, &value, &exponent, &overflow);
+
+    if (end && (*end == 'e' || *end == 'E')) {
+        char *behind;
+        long e = strtol(end + 1, &behind, 10);
+
+        end = behind > end + 1 && (end[1] == '-' || end[1] == '+' || (end[1] >= '0' && end[1] <= '9')) ? behind : NULL;
+        exponent += e > 1000 ? 1000 : e < -1000 ? -1000 : (int)e;
+    }
+    if (!end || *end != '\0')
+        refuse(what, "\"%s\" is not a number", text);
+    if (*text == '-')
+        refuse(what, "%s is negative", text);
+    if (!overflow && shift(&value, exponent, &overflow) < 0)
+        refuse(what, "%s is not a whole number", text);
+    if (overflow || value > max)
+        refuse(what, "%s is too many, the limit is %llu", text, (unsigned long long)max);
+    if (value < min)
+        refuse(what, "%s is too few, it takes at least %llu", text, (unsigned long long)min);
+    return value;
+}
+
+uint64_t args_count(int argc, char **argv, const char *what, uint64_t max)
+{
+    if (argc < 2)
+        refuse(what, "missing; try: %s 1e6", program_invocation_short_name);
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '-' && (argv[i][1] < '0' || argv[i][1] > '9') && argv[i][1] != '.')
+            refuse(argv[i], "there is no such option");
+    }
+    if (argc > 2)
+        refuse(argv[2], "one argument is enough, the %s", what);
+    return args_number(what, argv[1], 1, max);
+}

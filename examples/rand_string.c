@@ -1,0 +1,42 @@
+/* rand_string: four Processes make a random string each and put it into a Queue,
+ * from which main takes them. Each Process draws random numbers of its own. Under
+ * mpirun on several machines they run on all of them, and the Queue is the same.
+ *
+ *     ./rand_string
+ *     mpirun --hostfile hosts ./rand_string
+ */
+#include <kith.h>
+#include <stdio.h>
+
+struct job {
+    size_t length;
+    kith_queue out;
+};
+
+static int rand_string(const void *arg)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    const struct job *job = arg;
+    char s[100];
+
+    for (size_t i = 0; i < job->length; i++)
+        s[i] = letters[kith_random() % (sizeof letters - 1)];
+    return kith_queue_put(job->out, s, job->length, KITH_FOREVER);
+}
+
+int main(int argc, char **argv)
+{
+    kith_process p[4];
+    char s[100];
+
+    kith_init(&argc, &argv);
+    struct job job = { 5, kith_queue_open(0) };
+
+    for (int i = 0; i < 4; i++)
+        p[i] = kith_process_start(rand_string, KITH_ARG(job));
+    for (int i = 0; i < 4; i++)
+        kith_process_join(p[i], KITH_FOREVER);
+    for (int i = 0; i < 4; i++)
+        printf("%.*s\n", (int)kith_queue_get(job.out, s, sizeof s, KITH_FOREVER), s);
+    return kith_finalize();
+}

@@ -1,0 +1,196 @@
+#!/bin/sh
+# kith-test: limit=300
+# Runs each example by hand, under mpirun with 1, 2, 4 and 7 ranks, and with all objects reached over
+# the network: it must print what examples/expected says, nothing on stderr, and end with 0.
+set -u
+examples=$top_builddir/examples
+expected=$top_srcdir/examples/expected
+here=$top_srcdir/tests/examples
+failed=0 ran=0
+
+# The lines that hold for all ways: numbers that must not change from one to the next are in expected,
+# random ones are drawn with this seed.
+export KITH_SEED=7
+
+fail()
+{
+    echo "run.sh: $*"
+    failed=$((failed + 1))
+}
+
+case $MPI_NAME in
+openmpi) many="--oversubscribe" ;;
+*) many= ;;
+esac
+
+# way NAME COMMAND...: sets the command that stands before the program
+way()
+{
+    name=$1
+    shift
+    before=$*
+}
+
+# run PROGRAM [ARG...]: leaves $TMPDIR/out and err, status in $status
+run()
+{
+    ran=$((ran + 1))
+    program=$1
+    shift
+    $before "$examples/$program" "$@" >"$TMPDIR/out" 2>"$TMPDIR/err"
+    status=$?
+}
+
+# good PROGRAM [ARG...]: it prints what is expected
+good()
+{
+    run "$@"
+    [ $status = 0 ] || fail "$name: $*: exit status $status"
+    [ ! -s "$TMPDIR/err" ] || { fail "$name: $*: on stderr:"; head -n 20 "$TMPDIR/err"; }
+    "$here/matches" "$expected/$1.txt" "$TMPDIR/out" || fail "$name: $*: it printed another thing"
+}
+
+# same PROGRAM: with the same seed it prints the same as the first time, in any order of lines
+same()
+{
+    sort "$TMPDIR/out" >"$TMPDIR/sorted"
+    if [ -f "$TMPDIR/first.$1" ]; then
+        cmp -s "$TMPDIR/first.$1" "$TMPDIR/sorted" || fail "$name: $1: not the same random numbers as by hand"
+    else
+        cp "$TMPDIR/sorted" "$TMPDIR/first.$1"
+    fi
+}
+
+all()
+{
+    good cpu_count
+    good to_celsius
+    awk '{ c = ($1 - 32) * 5 / 9; if (c - $4 > 0.11 || $4 - c > 0.11 || $1 < 32 || $1 > 100) exit 1 }' \
+        "$TMPDIR/out" || fail "$name: to_celsius: a wrong result"
+    same to_celsius
+    good product
+    good squares
+    good process_trio
+    grep -q 'one of them: [13579]$' "$TMPDIR/out" || fail "$name: process_trio: not one of the list"
+    same process_trio
+    good rand_string
+    [ "$(grep -c '^[A-Za-z0-9]\{5\}$' "$TMPDIR/out")" = 4 ] || fail "$name: rand_string: not 4 strings of 5"
+    [ "$(sort -u "$TMPDIR/out" | wc -l)" = 4 ] || fail "$name: rand_string: two are equal"
+    same rand_string
+    good print_queue
+    good pi_serial 1_000_000
+    good pi_starmap 1e6
+    good pi_integral 1000000
+    good pi_montecarlo -n 4 1e6
+    good pi_montecarlo -n4 --seed=0 1e6
+    [ ! -x "$examples/pi_ranks" ] || ranks
+}
+
+# pi_ranks started by hand starts itself again under mpirun.
+ranks()
+{
+    good pi_ranks 1e6
+    run pi_ranks --montecarlo 1e6
+    [ "$status:$(cat "$TMPDIR/out")" = "0:$(sed -n 3p "$expected/pi_montecarlo.txt")" ] ||
+        fail "$name: pi_ranks --montecarlo: status $status, \"$(cat "$TMPDIR/out" "$TMPDIR/err")\""
+}
+
+# The workers of pi_montecarlo, and the same estimate with any number of them.
+workers()
+{
+    for n in 1 3 7; do
+        run pi_montecarlo --no-serial -n $n 1e6
+        [ "$(sed -n 1p "$TMPDIR/out")" = ncpus=$n ] || fail "$name: pi_montecarlo -n $n: $(head -n 1 "$TMPDIR/out")"
+        [ "$(sed -n 3p "$TMPDIR/out")" = "$(sed -n 3p "$expected/pi_montecarlo.txt")" ] ||
+            fail "$name: pi_montecarlo -n $n: another estimate: $(sed -n 3p "$TMPDIR/out")"
+        [ "$(wc -l <"$TMPDIR/out")" = 4 ] || fail "$name: pi_montecarlo --no-serial: $(wc -l <"$TMPDIR/out") lines"
+    done
+    NUM_PROCS=3 run pi_montecarlo --no-serial 1000
+    [ "$(sed -n 1,2p "$TMPDIR/out" | tr '\n' ' ')" = "ncpus=3 Points: [334, 333, 333] " ] ||
+        fail "$name: NUM_PROCS=3 pi_montecarlo 1000: $(cat "$TMPDIR/out")"
+    run pi_montecarlo --no-serial -n 3 2
+    [ "$(sed -n 2p "$TMPDIR/out")" = "Points: [1, 1, 0]" ] || fail "$name: pi_montecarlo -n 3 2: $(cat "$TMPDIR/out")"
+    run pi_montecarlo -n 2 --seed 1 1e6
+    [ "$(sed -n 3p "$TMPDIR/out")" != "$(sed -n 3p "$expected/pi_montecarlo.txt")" ] ||
+        fail "$name: pi_montecarlo --seed 1: the same points as with seed 0"
+    [ "$(sed -n 3p "$TMPDIR/out")" = "$(sed -n 5p "$TMPDIR/out")" ] ||
+        fail "$name: pi_montecarlo --seed 1: parallel and serial estimate differ"
+}
+
+# refused SENTENCE PROGRAM [ARG...]: "program: sentence" on stderr, nothing else anywhere, and status 2
+refused()
+{
+    sentence=$1
+    shift
+    run "$@"
+    [ $status = 2 ] || fail "$name: $*: exit status $status instead of 2"
+    [ "$(cat "$TMPDIR/err")" = "$1: $sentence" ] && [ ! -s "$TMPDIR/out" ] || {
+        fail "$name: $*: wanted \"$1: $sentence\", got:"
+        cat "$TMPDIR/out" "$TMPDIR/err" | head -n 20
+    }
+}
+
+# wrong PROGRAM WHAT LIMIT: all that is no count
+wrong()
+{
+    refused "$2: missing; try: $1 1e6" "$1"
+    for word in many 12x 0x10 1__0 _1 1_ 1e nan . '' ' 5'; do
+        refused "$2: \"$word\" is not a number" "$1" "$word"
+    done
+    refused "$2: 1.5 is not a whole number" "$1" 1.5
+    refused "$2: 1e-3 is not a whole number" "$1" 1e-3
+    refused "$2: -1000 is negative" "$1" -1000
+    refused "$2: 0 is too few, it takes at least 1" "$1" 0
+    for word in 1e30 18446744073709551616 99999999999999999999; do
+        refused "$2: $word is too many, the limit is $3" "$1" "$word"
+    done
+    refused "8: one argument is enough, the $2" "$1" 7 8
+    refused "--fast: there is no such option" "$1" --fast 7
+}
+
+wrong_options()
+{
+    refused '-n: "x" is not a number' pi_montecarlo -n x 1e6
+    refused '-n: 0 is too few, it takes at least 1' pi_montecarlo -n0 1e6
+    refused '-n: its value is missing' pi_montecarlo 1e6 -n
+    refused '--seed: -1 is negative' pi_montecarlo --seed=-1 1e6
+    NUM_PROCS=four refused 'NUM_PROCS: "four" is not a number' pi_montecarlo 1e6
+}
+
+steps=4503599627370496
+
+way "by hand"
+all
+workers
+for program in pi_serial pi_starmap pi_integral; do
+    wrong $program steps $steps
+done
+wrong pi_montecarlo points 18446744073709551615
+wrong_options
+
+way "KITH_TRANSPORT=net" env KITH_TRANSPORT=net
+all
+
+if [ -n "$MPIRUN" ]; then
+    for n in 1 2 4 7; do
+        way "mpirun -n $n" "$MPIRUN" $many -n $n
+        all
+    done
+    way "mpirun -n 4" "$MPIRUN" $many -n 4
+    workers
+    for program in pi_serial pi_starmap pi_integral pi_montecarlo pi_ranks; do
+        case $program in
+        pi_montecarlo) what=points ;;
+        *) what=steps ;;
+        esac
+        refused "$what: \"many\" is not a number" $program many
+        refused "$what: missing; try: $program 1e6" $program
+    done
+    way "mpirun -n 2, KITH_TRANSPORT=net" env KITH_TRANSPORT=net "$MPIRUN" $many -n 2
+    all
+else
+    echo "run.sh: no mpirun: started by hand only"
+fi
+
+echo "run.sh: $ran runs, $failed failures"
+[ $failed = 0 ]
