@@ -1,0 +1,63 @@
+/* lane.h: one direction of one connection between two nodes: frames in order, none lost, none twice, though the
+ * transport may lose, repeat and delay them, as it does around a cut connection.
+ *
+ * Frames are counted from 1. The sender keeps each until it is acknowledged; when the receiver misses one, or nothing
+ * was acknowledged for some time, it sends again from there. No I/O and no clock: times are given, in ns.
+ */
+#ifndef KITH_NET_LANE_H
+#define KITH_NET_LANE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct kith__frame {
+    struct kith__frame *next;
+    uint64_t seq;
+    uint32_t size, room;                /* of bytes: in use, and allocated */
+    uint32_t sent;                      /* how often */
+    uint32_t length;                    /* bytes of the piece that it carries */
+    unsigned char *bytes;               /* its messages; NULL in the frame of a piece */
+    void *piece;                        /* what they are a piece of: its owner knows */
+    uint64_t offset;
+};
+
+struct kith__lane {
+    struct kith__frame *first, *last;   /* not acknowledged yet */
+    struct kith__frame *cursor;         /* the first of them that is to be sent; NULL: all are on their way */
+    uint64_t seq;                       /* of the last frame that was added */
+    uint64_t flight;                    /* bytes on their way */
+    int64_t progress, patience;         /* when an ack moved last; how long to wait for the next */
+    int blocked;                        /* the transport takes nothing now */
+
+    uint64_t got;                       /* all up to this came in */
+    uint64_t owed_bytes;                /* which came in since we acknowledged */
+    int64_t owed_since;                 /* 0: nothing to acknowledge */
+    int missing;                        /* a later one came: say so */
+    uint64_t missed;                    /* what was missing when we said so last */
+};
+
+/* A new frame at the end, empty, room bytes large. NULL: no memory. */
+struct kith__frame *kith__lane_add(struct kith__lane *l, size_t room);
+
+/* The frame to send now, when not more than window bytes are on their way then; NULL: none. */
+struct kith__frame *kith__lane_next(const struct kith__lane *l, uint64_t window);
+void kith__lane_sent(struct kith__lane *l, struct kith__frame *f, int64_t now);
+
+/* The peer has all up to ack: drop is called for each of them before it is freed. 0 when ack makes no sense. */
+int kith__lane_acked(struct kith__lane *l, uint64_t ack, int64_t now, void (*drop)(void *context, struct kith__frame *f),
+                     void *context);
+
+/* Sends again all that is not acknowledged. */
+void kith__lane_rewind(struct kith__lane *l);
+
+/* When it would be rewound because no ack came, INT64_MAX: never; and does that when now is there. */
+int64_t kith__lane_due(const struct kith__lane *l);
+void kith__lane_tick(struct kith__lane *l, int64_t now);
+
+/* A frame came in: 1: it is the next one, take it; 0: it came before, or an earlier one is missing. */
+int kith__lane_arrived(struct kith__lane *l, uint64_t seq, size_t size, int64_t now);
+void kith__lane_acknowledged(struct kith__lane *l);     /* we have told the peer what came in */
+
+void kith__lane_close(struct kith__lane *l, void (*drop)(void *context, struct kith__frame *f), void *context);
+
+#endif
