@@ -3,6 +3,7 @@
 #include "board.h"
 #include "error.h"
 #include "heap.h"
+#include "system.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ static struct kith__fault_entry *entry_at(uint64_t block)
 
 int kith__job_untouched(const struct kith__pool *p, uint32_t post)
 {
-    atomic_thread_fence(memory_order_seq_cst);
+    kith__fence();
     for (uint32_t w = 0; w < p->workers; w++) {
         struct kith__lane *lane = kith__lane(p, w);
         uint32_t depth = atomic_load(&lane->depth);
@@ -302,7 +303,7 @@ void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length)
         return;
     /* Of two workers that finish at once, at least one sees that all is done; and the poster either sees
      * our units or we see that it waits. */
-    atomic_thread_fence(memory_order_seq_cst);
+    kith__fence();
     if ((atomic_load(&j->eager) || kith__job_complete(j)) && kith__has_waiters(&j->waiters))
         kith__wake_all(&j->waiters);
 }
@@ -420,7 +421,7 @@ void kith__settle(struct kith__pool *p, uint32_t worker)
             settle_claim(j, worker, &lane->death, d == depth - 1);
         kith__guard_leave(&j->guard);
         kith__step("settle: a job settled");
-        atomic_thread_fence(memory_order_seq_cst);
+        kith__fence();
         kith__wake_all(&j->waiters);
     }
     atomic_store(&lane->depth, 0);

@@ -13,7 +13,7 @@
 
 enum kith__kind { KITH__NOTHING, KITH__QUEUE_KIND, KITH__PROCESS_KIND, KITH__POOL_KIND };
 
-enum { KITH__OBJECT_SIZE = 4096, KITH__OBJECTS = 65536 };
+enum { KITH__OBJECT_SIZE = 4096, KITH__BODY_SIZE = 2432, KITH__OBJECTS = 65536 };
 
 struct kith__object {
     struct kith__guard guard;
@@ -23,10 +23,8 @@ struct kith__object {
     kith__word opener;                  /* member that is opening it, or taking it down */
     kith__word leaving;                 /* its kind, while it is taken down */
     struct kith__waiters waiters[2];    /* of a queue: takers, putters */
-    union {
-        uint64_t align;
-        char room[KITH__OBJECT_SIZE - 2 * sizeof (struct kith__guard) - 2 * sizeof (struct kith__waiters) - 40];
-    } body;                             /* of its kind: cast it; zeros when opened */
+    struct { char room[KITH__BODY_SIZE]; } body __attribute__((aligned(64)));
+                                                                 /* of its kind: cast it; zeros when opened */
 };
 
 /* Takes a free slot for an object of that kind. Fill its body, then publish: until then nobody finds it, and it

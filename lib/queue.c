@@ -127,7 +127,7 @@ int kith__queue_offer(uint64_t id, const void *item, uint64_t block, size_t size
         rc = put_record(o, item, block, size);
     kith__object_leave(o);
     if (rc == 0) {
-        atomic_thread_fence(memory_order_seq_cst);
+        kith__fence();
         if (kith__has_waiters(&o->waiters[KITH__TAKERS]))
             kith__wake_one(&o->waiters[KITH__TAKERS]);
     }
@@ -230,7 +230,7 @@ static void tell_putters(struct kith__object *o)
 {
     if (!queue_of(o)->bound)
         return;
-    atomic_thread_fence(memory_order_seq_cst);
+    kith__fence();
     if (kith__has_waiters(&o->waiters[KITH__PUTTERS]))
         kith__wake_one(&o->waiters[KITH__PUTTERS]);
 }
@@ -320,7 +320,7 @@ int kith__queue_return(uint64_t id, uint64_t block, size_t size)
         kith__guard_commit(&o->second);
     }
     kith__guard_leave(&o->second);
-    atomic_thread_fence(memory_order_seq_cst);
+    kith__fence();
     if (rc == 0)
         kith__wake_one(&o->waiters[KITH__TAKERS]);
     return rc;

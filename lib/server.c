@@ -233,7 +233,7 @@ static int bury_worker(struct kith__member *m, int status)
     atomic_store(&lane->state, again ? KITH__LANE_STARTING : KITH__LANE_ENDED);
     if (!again)
         atomic_store(&lane->member, 0);
-    atomic_thread_fence(memory_order_seq_cst);
+    kith__fence();
     kith__wake_all(&o->waiters[1]);
     return again;
 }
@@ -539,7 +539,7 @@ static void close_pools(void)
             atomic_compare_exchange_strong(&((struct kith__pool *)(void *)&kith__object_slot(m->object)->body)->state,
                                            &open, KITH__POOL_CLOSING);
     }
-    atomic_thread_fence(memory_order_seq_cst);
+    kith__fence();
     kith__wake_everybody();
 }
 

@@ -17,6 +17,25 @@ int  kith__memfd(const char *name);     /* close-on-exec; -1 and errno */
 int64_t kith__now_ns(void);             /* monotonic */
 #define KITH__MS INT64_C(1000000)
 
+#if defined __has_feature               /* clang's way to say what gcc's macro says */
+#if __has_feature(thread_sanitizer) && !defined __SANITIZE_THREAD__
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
+/* A full fence: what stands before it is seen by all before what stands behind it is read. ThreadSanitizer knows
+ * read-modify-writes only. */
+static inline void kith__fence(void)
+{
+#if defined __SANITIZE_THREAD__
+    static _Atomic int fence;
+
+    atomic_fetch_add(&fence, 1);
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
 static inline void kith__pause(void)
 {
 #if defined __x86_64__ || defined __i386__

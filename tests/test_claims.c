@@ -142,6 +142,7 @@ static int putter(const void *arg)
         if (kith_queue_put(p->queue, item, p->size, 10000) < 0)
             return 1;
     }
+    free(item);
     return 0;
 }
 
@@ -157,6 +158,7 @@ static int taker(const void *arg)
         memcpy(&number, item, sizeof number);
         atomic_fetch_add(&shared->runs[number], 1);
     }
+    free(item);
     return 0;
 }
 
