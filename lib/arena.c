@@ -29,6 +29,7 @@
 enum {
     WALL = 1 << 20,                     /* the regions without access around the heap */
     TABLES_CHUNK = 1 << 16,             /* tables are backed in such pieces */
+    FAULT_AROUND = 1 << 16,
     FILL_STEP = 1 << 20                 /* fallocate at a time: a signal undoes the whole call */
 };
 
@@ -37,9 +38,7 @@ enum {
 struct header {                         /* at offset 0 */
     uint64_t magic, header_size;
     uint64_t total;                     /* size of the file and the mapping */
-    uint64_t tables;                    /* end of the tables */
-    uint64_t heap_tables, heap_tables_size;
-    uint64_t heap_start, heap_size;
+    struct kith__places places;
     uint64_t memory_limit;              /* KITH_MEM; UINT64_MAX: none */
     _Atomic uint64_t backed[KITH__TABLES_SIZE / TABLES_CHUNK / 64];     /* a bit for each chunk of the tables */
 };
@@ -47,6 +46,7 @@ struct header {                         /* at offset 0 */
 _Static_assert(sizeof (struct header) <= KITH__TABLES_START, "the header stands before the tables");
 
 char *kith__base;
+struct kith__places kith__places;
 
 static struct header here;              /* what does not change of the header, in reach without the mapping */
 static int memfd = -1;
@@ -60,15 +60,8 @@ static pthread_mutex_t last_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     int64_t at;
     uint64_t left, backed;
+    struct kith__budget_groups groups;
 } last;
-
-static pthread_once_t mounts_once = PTHREAD_ONCE_INIT;
-static struct kith__cgroup_mount mounts[2];
-
-static void find_mounts(void)
-{
-    kith__budget_mounts("", mounts);
-}
 
 /* 1 when memfd still is ours: programs close descriptors that they did not open, and reuse the numbers. */
 static int memfd_stat(struct stat *st)
@@ -92,13 +85,17 @@ static void read_budget(struct kith__budget *b, uint64_t backed)
 {
     uint64_t left = here.memory_limit > backed ? here.memory_limit - backed : 0;
 
-    pthread_once(&mounts_once, find_mounts);
-    kith__budget_read("", mounts, b);
+    pthread_mutex_lock(&last_mutex);
+    kith__budget_read("", &last.groups, b);
     if (here.memory_limit != UINT64_MAX && left < b->left) {
         b->left = left;
         b->limit = here.memory_limit;
         snprintf(b->where, sizeof b->where, "KITH_MEM");
     }
+    last.at = kith__now_ns();
+    last.left = b->left;
+    last.backed = backed;
+    pthread_mutex_unlock(&last_mutex);
 }
 
 uint64_t kith__memory_available(void)
@@ -151,11 +148,6 @@ int kith__memory_allows(uint64_t size, uint64_t promised)
     if (plenty(need, backed))
         return 0;
     read_budget(&b, backed);
-    pthread_mutex_lock(&last_mutex);
-    last.at = kith__now_ns();
-    last.left = b.left;
-    last.backed = backed;
-    pthread_mutex_unlock(&last_mutex);
     return need <= b.left ? 0 : refuse(&b, size, promised);
 }
 
@@ -232,14 +224,22 @@ void kith__arena_unback(uint64_t offset, uint64_t size)
         madvise(kith__at(first), end - first, MADV_REMOVE);
 }
 
+/* The kernel maps the pages around that which is read, 64 KiB of them, and where all is mapped it costs next to
+ * nothing; madvise(MADV_POPULATE_READ) would walk through all in any case. */
+void kith__arena_meet(uint64_t offset, uint64_t size)
+{
+    for (uint64_t at = offset; at < offset + size; at = (at | (FAULT_AROUND - 1)) + 1)
+        (void)atomic_load_explicit((_Atomic uint8_t *)kith__at(at), memory_order_relaxed);
+}
+
 int kith__arena_back_tables(uint64_t offset, uint64_t size)
 {
     struct header *h = (struct header *)(void *)kith__base;
     char text[KITH__SIZE_TEXT];
 
-    if (offset + size > here.tables)
+    if (offset + size > here.places.tables_end)
         return kith__fail(KITH_ENOMEM, "the tables of shared memory are full: under this ulimit -v they have %s; raise it",
-                          kith__size_text(here.tables, text));
+                          kith__size_text(here.places.tables_end, text));
     for (uint64_t chunk = offset / TABLES_CHUNK; chunk * TABLES_CHUNK < offset + size; chunk++) {
         uint64_t bit = UINT64_C(1) << chunk % 64;
         int rc;
@@ -280,12 +280,12 @@ static void lay_out(uint64_t heap_size, int tight)
 {
     here.magic = MAGIC;
     here.header_size = sizeof here;
-    here.tables = tight ? KITH__TABLES_LEAST : KITH__TABLES_SIZE;
-    here.heap_tables = here.tables;
-    here.heap_size = heap_size & ~(MIB - 1);
-    here.heap_tables_size = (kith__heap_tables_need(here.heap_size, tight) + WALL - 1) & ~(uint64_t)(WALL - 1);
-    here.heap_start = here.heap_tables + here.heap_tables_size + WALL;
-    here.total = here.heap_start + here.heap_size + WALL;
+    here.places.tables_end = tight ? KITH__TABLES_LEAST : KITH__TABLES_SIZE;
+    here.places.heap_tables = here.places.tables_end;
+    here.places.heap_size = heap_size & ~(MIB - 1);
+    here.places.heap_tables_size = (kith__heap_tables_need(here.places.heap_size, tight) + WALL - 1) & ~(uint64_t)(WALL - 1);
+    here.places.heap_start = here.places.heap_tables + here.places.heap_tables_size + WALL;
+    here.total = here.places.heap_start + here.places.heap_size + WALL;
 }
 
 static int map(int fd)
@@ -294,10 +294,11 @@ static int map(int fd)
 
     if (base == MAP_FAILED)
         return -1;
-    mprotect(base + here.heap_start - WALL, WALL, PROT_NONE);
-    mprotect(base + here.heap_start + here.heap_size, WALL, PROT_NONE);
+    mprotect(base + here.places.heap_start - WALL, WALL, PROT_NONE);
+    mprotect(base + here.places.heap_start + here.places.heap_size, WALL, PROT_NONE);
     madvise(base, here.total, MADV_DONTDUMP);
     kith__base = base;
+    kith__places = here.places;
     return 0;
 }
 
@@ -388,7 +389,7 @@ int kith__arena_create(int *fd)
     here.memory_limit = UINT64_MAX;
     if (wish && *wish && (rc = kith__parse_size("KITH_MEM", wish, &here.memory_limit)) < 0)
         return rc;
-    file = kith__memfd("kith");
+    file = memfd_create("kith", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (file < 0)
         return kith__fail_errno(KITH_ENOMEM, "cannot make shared memory (memfd_create)");
     if ((rc = make(file)) < 0) {
@@ -429,32 +430,7 @@ void kith__arena_detach(void)
 
 int kith__arena_holds(const void *p, size_t size)
 {
-    uint64_t at = (uint64_t)(uintptr_t)p - (uint64_t)(uintptr_t)kith__base - here.heap_start;
+    uint64_t at = (uint64_t)(uintptr_t)p - (uint64_t)(uintptr_t)kith__base - here.places.heap_start;
 
-    return kith__base && at < here.heap_size && size <= here.heap_size - at;
-}
-
-uint64_t kith__tables_size(void)
-{
-    return here.tables;
-}
-
-uint64_t kith__heap_start(void)
-{
-    return here.heap_start;
-}
-
-uint64_t kith__heap_size(void)
-{
-    return here.heap_size;
-}
-
-uint64_t kith__heap_tables(void)
-{
-    return here.heap_tables;
-}
-
-uint64_t kith__heap_tables_size(void)
-{
-    return here.heap_tables_size;
+    return kith__base && at < here.places.heap_size && size <= here.places.heap_size - at;
 }

@@ -16,7 +16,7 @@
 
 #define KITH__TABLES_START 4096                     /* before it stands the arena's own header */
 #define KITH__TABLES_SIZE  (UINT64_C(1) << 30)
-#define KITH__TABLES_LEAST (UINT64_C(288) << 20)    /* under a small ulimit -v they end here: see kith__tables_size */
+#define KITH__TABLES_LEAST (UINT64_C(288) << 20)    /* under a small ulimit -v they end here: see kith__places */
 
 extern char *kith__base;                /* where this process has mapped it; NULL: not yet */
 
@@ -32,18 +32,17 @@ static inline uint64_t kith__offset(const void *p) { return (uint64_t)((const ch
 /* 1 when all size bytes at p lie in the heap's region. Needs no lock. */
 int kith__arena_holds(const void *p, size_t size);
 
-/* The tables are [KITH__TABLES_START, this): KITH__TABLES_SIZE, or less under ulimit -v. */
-uint64_t kith__tables_size(void);
+struct kith__places {
+    uint64_t tables_end;                /* tables: [KITH__TABLES_START, this); KITH__TABLES_SIZE, or less under ulimit -v */
+    uint64_t heap_tables, heap_tables_size;         /* metadata of the heap */
+    uint64_t heap_start, heap_size;     /* its bytes */
+};
+
+extern struct kith__places kith__places;            /* of the arena that is mapped */
 
 /* Backs that part of the tables: call it before the first access. Again is harmless, and cheap: a look at one bit.
- * 0 or KITH_ENOMEM, also for what lies behind kith__tables_size. */
+ * 0 or KITH_ENOMEM, also for what lies behind their end. */
 int kith__arena_back_tables(uint64_t offset, uint64_t size);
-
-/* The heap's region: offset of its first byte, and its size in bytes; and the region for its metadata. */
-uint64_t kith__heap_start(void);
-uint64_t kith__heap_size(void);
-uint64_t kith__heap_tables(void);
-uint64_t kith__heap_tables_size(void);
 
 /* Bytes that this job may take on this node: the least of MemAvailable, the memory cgroups' limits
  * less use (v1 and v2, all levels), and KITH_MEM (as 512M, 4G) less what is backed. Asked anew on each call, some 50 µs. */
@@ -58,5 +57,9 @@ void kith__arena_unback(uint64_t offset, uint64_t size);
  * asks the system only when the last answer is old or may be too small. */
 int kith__memory_allows(uint64_t size, uint64_t promised);
 int kith__arena_fill(uint64_t offset, uint64_t size);
+
+/* Before much of a range is used that has been written to, maybe by others: maps it into this process,
+ * at a fifth of what the page faults would take. */
+void kith__arena_meet(uint64_t offset, uint64_t size);
 
 #endif

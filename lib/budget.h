@@ -15,16 +15,16 @@ struct kith__budget {
     char where[256];            /* what bounds it: "" the machine, else the file that holds the limit */
 };
 
-struct kith__cgroup_mount {     /* where a hierarchy with memory limits is mounted */
-    int version;                /* 1, 2; 0: not there */
-    char point[256];            /* path of the mount point */
-    char top[256];              /* the cgroup that is seen there */
+enum { KITH__BUDGET_GROUPS = 16 };
+
+/* The groups that were found, kept for the next time: zeros at first. A process may be moved to another one. */
+struct kith__budget_groups {
+    char seen[2048];            /* /proc/self/cgroup */
+    int count;
+    struct { int version; char directory[512]; } group[KITH__BUDGET_GROUPS];
 };
 
-/* The hierarchies from root/proc/self/mountinfo: [0] v1, [1] v2. They do not change: ask once. */
-void kith__budget_mounts(const char *root, struct kith__cgroup_mount mounts[2]);
-
-void kith__budget_read(const char *root, const struct kith__cgroup_mount mounts[2], struct kith__budget *out);
+void kith__budget_read(const char *root, struct kith__budget_groups *groups, struct kith__budget *out);
 
 /* "512M", "4G", "1.5GiB", "100000": *bytes, or KITH_EINVAL with a sentence that names variable. */
 int kith__parse_size(const char *variable, const char *text, uint64_t *bytes);

@@ -6,6 +6,9 @@ lib_LTLIBRARIES += lib/libkith.la
 lib_libkith_all_la_SOURCES = \
 	lib/arena.c \
 	lib/arena.h \
+	lib/audit.c \
+	lib/block.c \
+	lib/block.h \
 	lib/budget.c \
 	lib/budget.h \
 	lib/cgroup.c \

@@ -50,3 +50,24 @@ EXTRA_DIST += \
 	tests/install.sh \
 	tests/man.sh \
 	tests/runner.sh
+
+# Shared memory.
+if HAVE_CUNIT
+check_PROGRAMS += \
+	tests/test_budget \
+	tests/test_guard \
+	tests/test_heap
+TESTS += \
+	tests/test_budget \
+	tests/test_guard \
+	tests/test_heap
+endif
+tests_test_budget_SOURCES = tests/check.h tests/test_budget.c
+tests_test_budget_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_budget_LDADD = lib/libkith-all.la $(CUNIT_LIBS)
+tests_test_guard_SOURCES = tests/check.h tests/test_guard.c
+tests_test_guard_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_guard_LDADD = lib/libkith-all.la $(CUNIT_LIBS)
+tests_test_heap_SOURCES = tests/check.h tests/test_heap.c
+tests_test_heap_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_heap_LDADD = lib/libkith-all.la $(CUNIT_LIBS)
