@@ -1,0 +1,318 @@
+/* test_storm.c: kills at random moments under a seed (KITH_TEST_SEED, printed), each result counted; and what is left afterwards.
+ *
+ * The test itself has no workers: each storm runs a job in a child. The test is a subreaper, so whatever a job
+ * leaves behind becomes its child, and would be seen. */
+#include "config.h"
+#define CHECK_LIMIT 120
+#include "check.h"
+#include "family.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+static struct shared {
+    _Atomic int server, ready, wrong, rounds;
+    _Atomic int kills, code;
+} *shared;
+
+static unsigned seed;
+static int many;                        /* kills a storm */
+
+static void nap_us(long us)
+{
+    nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
+}
+
+static int children_of(pid_t pid, pid_t *list, int room)
+{
+    char path[64];
+    int n = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    if (!(f = fopen(path, "r")))
+        return 0;
+    while (n < room && fscanf(f, "%d", &list[n]) == 1)
+        n++;
+    fclose(f);
+    return n;
+}
+
+/* All descendants have gone within limit_ms; their statuses do not matter. */
+static int all_gone(int limit_ms)
+{
+    for (int i = 0; i < limit_ms; i++) {
+        pid_t pid;
+
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+            ;
+        if (pid < 0 && errno == ECHILD)
+            return 1;
+        nap_us(1000);
+    }
+    return 0;
+}
+
+static int slow_square(int x)
+{
+    for (volatile int i = 0; i < 200; i++)
+        ;
+    return x * x;
+}
+
+/* Runs job in a child that becomes the head of a job; its pid. */
+static pid_t launch(void (*job)(void))
+{
+    pid_t pid;
+
+    shared->server = shared->ready = shared->wrong = shared->rounds = shared->kills = 0;
+    fflush(NULL);
+    if ((pid = fork()) == 0) {
+        alarm(100);
+        kith_init(NULL, NULL);
+        shared->server = kith__shared->server_pid;
+        job();
+        exit(kith_finalize());
+    }
+    while (shared->server == 0)
+        nap_us(200);
+    return pid;
+}
+
+static void maps_for_ever(void)
+{
+    enum { N = 3000 };
+    static int in[N], out[N];
+    kith_pool pool = kith_pool_open_with(4, .tries = 1000000);
+    int *kin = kith_alloc(sizeof in), *kout = kith_alloc(sizeof out);
+
+    kith_on_fault(NULL);
+    for (int i = 0; i < N; i++)
+        in[i] = kin[i] = i;
+    for (shared->ready = 1; shared->ready; shared->rounds++) {
+        int copied = shared->rounds % 2, *result = copied ? out : kout, rc;
+
+        memset(result, 0xff, sizeof out);
+        rc = kith_map(pool, slow_square, copied ? in : kin, result, N);
+        if (rc == KITH_EPEER) {
+            shared->code = rc;
+            exit(77);
+        }
+        shared->wrong += rc != 0;
+        for (int i = 0; i < N; i++)
+            shared->wrong += result[i] != i * i;
+    }
+    shared->wrong += kith_pool_close(pool) != 0;
+}
+
+static int put_batch(const void *arg)
+{
+    kith_queue q = *(const kith_queue *)arg;
+    char item[3000];
+
+    for (int i = 0; i < 50; i++) {
+        memset(item, i, sizeof item);
+        if (kith_queue_put(q, item, i * 60 + 1, KITH_FOREVER) < 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Processes put and are killed; here every item is whole, and each round goes on. */
+static void queues_for_ever(void)
+{
+    kith_queue q = kith_queue_open(20);
+    char item[3000];
+
+    kith_on_fault(NULL);
+    for (shared->ready = 1; shared->ready; shared->rounds++) {
+        kith_process p[3];
+
+        for (int i = 0; i < 3; i++)
+            p[i] = kith_process_start(put_batch, KITH_ARG(q));
+        for (int alive = 1; alive;) {
+            int64_t n;
+
+            alive = 0;
+            for (int i = 0; i < 3; i++)
+                alive += kith_process_alive(p[i]) == 1;
+            while ((n = kith_queue_get(q, item, sizeof item, 5)) > 0)
+                for (int64_t i = 0; i < n; i++)
+                    shared->wrong += item[i] != (char)((n - 1) / 60);
+            shared->wrong += n != KITH_ETIMEDOUT;
+        }
+        for (int i = 0; i < 3; i++)
+            shared->wrong += kith_process_join(p[i], 5000) != 0 || kith_process_close(p[i]) != 0;
+    }
+    shared->wrong += kith_queue_close(q) != 0;
+}
+
+static void kill_children_of_the_server(void (*job)(void))
+{
+    pid_t head = launch(job), list[64];
+
+    while (!shared->ready)
+        nap_us(200);
+    while (shared->kills < many) {
+        int n = children_of(shared->server, list, 64);
+
+        nap_us(rand_r(&seed) % 3000);
+        if (n > 0 && kill(list[rand_r(&seed) % (unsigned)n], SIGKILL) == 0)
+            shared->kills++;
+    }
+    shared->ready = 0;
+    CU_ASSERT_EQUAL(check_wait(head), 0);
+    CU_ASSERT_EQUAL(shared->wrong, 0);
+    CU_ASSERT(shared->rounds > 0);
+    CU_ASSERT(all_gone(2000));
+    printf("(%d kills, %d rounds) ", shared->kills, shared->rounds);
+}
+
+static void workers_are_killed_at_any_moment(void) { kill_children_of_the_server(maps_for_ever); }
+static void putters_are_killed_at_any_moment(void) { kill_children_of_the_server(queues_for_ever); }
+
+static void nothing_is_left_when_the_head_is_killed(void)
+{
+    for (int i = 0; i < many / 5; i++) {
+        pid_t head = launch(i % 2 ? maps_for_ever : queues_for_ever);
+
+        nap_us(rand_r(&seed) % 20000);
+        kill(head, SIGKILL);
+        CU_ASSERT_EQUAL(check_wait(head), -SIGKILL);
+        CU_ASSERT(all_gone(2000));
+    }
+}
+
+static void the_head_is_told_when_the_fork_server_is_killed(void)
+{
+    for (int i = 0; i < many / 10; i++) {
+        pid_t head = launch(maps_for_ever);
+        double start;
+
+        while (!shared->ready)
+            nap_us(200);
+        nap_us(rand_r(&seed) % 20000);
+        kill(shared->server, SIGKILL);
+        start = kith_time();
+        CU_ASSERT_EQUAL(check_wait(head), 77);
+        CU_ASSERT_EQUAL(shared->code, KITH_EPEER);
+        CU_ASSERT(kith_time() - start < 2.0);
+        CU_ASSERT(all_gone(2000));
+    }
+}
+
+static void leave_early(void)
+{
+    kith_pool pool = kith_pool_open(2);
+    int in[2] = { 1, 2 }, out[2];
+
+    kith_map(pool, slow_square, in, out, 2);
+    exit(23);                           /* without close, without finalize */
+}
+
+static int wait_for_ever(const void *arg)
+{
+    (void)arg;
+    while (kith_time() > 0)
+        pause();
+    return 0;
+}
+
+static void leave_a_daemon(void)
+{
+    kith_process_start_with(wait_for_ever, NULL, 0, .daemon = 1);
+}
+
+static void fault(void)
+{
+    kith_queue none = { 0 };
+
+    close(STDERR_FILENO);
+    kith_queue_size(none);
+}
+
+static void every_end_has_its_status_and_leaves_nothing(void)
+{
+    CU_ASSERT_EQUAL(check_wait(launch(leave_early)), 23);
+    CU_ASSERT(all_gone(2000));
+    CU_ASSERT_EQUAL(check_wait(launch(leave_a_daemon)), 0);
+    CU_ASSERT(all_gone(2000));
+    CU_ASSERT_EQUAL(check_wait(launch(fault)), 1);
+    CU_ASSERT(all_gone(2000));
+    CU_ASSERT_EQUAL(check_wait(launch(abort)), -SIGABRT);
+    CU_ASSERT(all_gone(2000));
+}
+
+static int work_100_ms(int x)
+{
+    double until = kith_time() + 0.1;
+
+    while (kith_time() < until)
+        ;
+    return x;
+}
+
+static void limited_maps(void)
+{
+    kith_pool pool = kith_pool_open_with(2, .limit_ms = 400);
+    int in[8] = { 0 }, out[8];
+
+    kith_on_fault(NULL);
+    shared->ready = 1;
+    shared->wrong += kith_map(pool, work_100_ms, in, out, 8) != 0;
+    kith_pool_close(pool);
+}
+
+static void stop_for_600_ms(pid_t pid)
+{
+    kill(pid, SIGSTOP);
+    nap_us(600000);
+    kill(pid, SIGCONT);
+}
+
+/* Stopped is not slow: a process that is stopped for longer than the limit is not ended. */
+static void stopped_processes_are_not_over_their_limit(void)
+{
+    for (int whom = 0; whom < 3; whom++) {
+        pid_t head = launch(limited_maps), list[8];
+
+        while (!shared->ready)
+            nap_us(200);
+        nap_us(50000);
+        if (whom == 0)
+            stop_for_600_ms(head);
+        else if (whom == 1)
+            stop_for_600_ms(shared->server);
+        else if (children_of(shared->server, list, 8) > 0)
+            stop_for_600_ms(list[0]);
+        CU_ASSERT_EQUAL(check_wait(head), 0);
+        CU_ASSERT_EQUAL(shared->wrong, 0);
+        CU_ASSERT(all_gone(2000));
+    }
+}
+
+static struct test tests[] = {
+    TEST(workers_are_killed_at_any_moment),
+    TEST(putters_are_killed_at_any_moment),
+    TEST(nothing_is_left_when_the_head_is_killed),
+    TEST(the_head_is_told_when_the_fork_server_is_killed),
+    TEST(every_end_has_its_status_and_leaves_nothing),
+    TEST(stopped_processes_are_not_over_their_limit),
+    TEST_END,
+};
+
+int main(void)
+{
+    const char *given = getenv("KITH_TEST_SEED");
+
+    seed = given ? (unsigned)strtoul(given, NULL, 0) : (unsigned)time(NULL);
+    many = getenv("KITH_TEST_LONG") ? 1000 : 150;
+    printf("KITH_TEST_SEED=%u\n", seed);
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return run_tests("storm", tests);
+}
