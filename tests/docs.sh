@@ -138,5 +138,16 @@ grep -rho 'getenv("KITH_[A-Z_]*")' "$top_srcdir/lib" "$top_srcdir/launcher" | gr
     done >undocumented
 [ ! -s undocumented ] || { cat undocumented; fail "variables without a word"; }
 
+# The sentences that troubleshooting.md explains are in the sources; ... stands for what is filled in.
+find "$top_srcdir/lib" "$top_srcdir/launcher" -name '*.c' -exec cat {} + |
+    awk '{ sub(/^[ \t]*/, "") } /"$/ { sub(/"$/, ""); held = held $0; next } { sub(/^"/, held != "" ? "" : "\""); print held $0; held = "" }' |
+    sed 's/%[-+0-9.*]*[lzhj]*[a-z]/.../g' >sentences
+sed -n 's/^| `\([^`]*\)`.*/\1/p' "$top_srcdir/docs/troubleshooting.md" | while IFS= read -r sentence; do
+    echo "$sentence" | sed 's/\.\.\./\n/g' | while IFS= read -r part; do
+        [ ${#part} -lt 8 ] || grep -Fq -e "$part" sentences || echo "troubleshooting.md: no message says \"$part\""
+    done
+done >unsaid
+[ ! -s unsaid ] || { cat unsaid; fail "sentences that nobody says"; }
+
 [ -z "$left_out" ] || echo "left out, for want of:$left_out"
 exit $failed
