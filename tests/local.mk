@@ -71,3 +71,16 @@ tests_test_guard_LDADD = lib/libkith-all.la $(CUNIT_LIBS)
 tests_test_heap_SOURCES = tests/check.h tests/test_heap.c
 tests_test_heap_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_heap_LDADD = lib/libkith-all.la $(CUNIT_LIBS)
+
+# The examples: what they print, and their kernels.
+TESTS += tests/examples/run.sh
+EXTRA_DIST += \
+	tests/examples/matches \
+	tests/examples/run.sh
+if HAVE_CUNIT
+check_PROGRAMS += tests/examples/test_kernels
+TESTS += tests/examples/test_kernels
+endif
+tests_examples_test_kernels_SOURCES = examples/pi.h tests/check.h tests/examples/test_kernels.c
+tests_examples_test_kernels_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_examples_test_kernels_LDADD = examples/libpi.la lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)

@@ -3,6 +3,8 @@
 # Runs each example by hand, under mpirun with 1, 2, 4 and 7 ranks, and with all objects reached over
 # the network: it must print what examples/expected says, nothing on stderr, and end with 0.
 set -u
+TMPDIR=$(mktemp -d) || exit 99
+trap 'rm -rf "$TMPDIR"' EXIT
 examples=$top_builddir/examples
 expected=$top_srcdir/examples/expected
 here=$top_srcdir/tests/examples
