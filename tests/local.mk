@@ -84,3 +84,34 @@ endif
 tests_examples_test_kernels_SOURCES = examples/pi.h tests/check.h tests/examples/test_kernels.c
 tests_examples_test_kernels_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_examples_test_kernels_LDADD = examples/libpi.la lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+
+# Processes, pools, queues; and their deaths.
+if HAVE_CUNIT
+check_PROGRAMS += \
+	tests/test_claims \
+	tests/test_pool \
+	tests/test_process \
+	tests/test_queue \
+	tests/test_storm
+TESTS += \
+	tests/test_claims \
+	tests/test_pool \
+	tests/test_process \
+	tests/test_queue \
+	tests/test_storm
+endif
+tests_test_claims_SOURCES = tests/check.h tests/test_claims.c
+tests_test_claims_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_claims_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_pool_SOURCES = tests/check.h tests/test_pool.c
+tests_test_pool_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_pool_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_process_SOURCES = tests/check.h tests/test_process.c
+tests_test_process_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_process_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_queue_SOURCES = tests/check.h tests/test_queue.c
+tests_test_queue_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_queue_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_storm_SOURCES = tests/check.h tests/test_storm.c
+tests_test_storm_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_storm_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
