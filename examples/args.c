@@ -87,6 +87,20 @@ static const char *read_digits(const char *s, uint64_t *value, int *exponent, in
     }
 }
 
+/* What stands behind the "e". Returns where it ends; NULL when it is no number. */
+static const char *read_exponent(const char *s, int *exponent)
+{
+    int sign = *s == '-' ? -1 : 1, value = 0;
+
+    s += *s == '-' || *s == '+';
+    if (*s < '0' || *s > '9')
+        return NULL;
+    for (; *s >= '0' && *s <= '9'; s++)
+        value = value > 1000 ? value : value * 10 + (*s - '0');
+    *exponent += sign * value;
+    return s;
+}
+
 /* Moves the decimal point. 0, or -1 when the value is not whole any more. */
 static int shift(uint64_t *value, int exponent, int *overflow)
 {
@@ -104,15 +118,11 @@ uint64_t args_number(const char *what, const char *text, uint64_t min, uint64_t 
 {
     uint64_t value = 0;
     int exponent = 0, overflow = 0;
-    const char *end = read_digits(*text == '-' || *text == '+' ? text + 1 : text, &value, &exponent, &overflow);
+    const char *digits = text + (*text == '-' || *text == '+');
+    const char *end = read_digits(digits, &value, &exponent, &overflow);
 
-    if (end && (*end == 'e' || *end == 'E')) {
-        char *behind;
-        long e = strtol(end + 1, &behind, 10);
-
-        end = behind > end + 1 && (end[1] == '-' || end[1] == '+' || (end[1] >= '0' && end[1] <= '9')) ? behind : NULL;
-        exponent += e > 1000 ? 1000 : e < -1000 ? -1000 : (int)e;
-    }
+    if (end && (*end == 'e' || *end == 'E'))
+        end = read_exponent(end + 1, &exponent);
     if (!end || *end != '\0')
         refuse(what, "\"%s\" is not a number", text);
     if (*text == '-')

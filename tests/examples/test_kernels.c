@@ -77,7 +77,8 @@ static void chacha_is_as_published(void)
 static void points_are_those_of_the_definition(void)
 {
     for (int k = 0; k < OFFSETS; k++) {
-        uint64_t lo = offsets[k], hi = lo + 1500, seed = UINT64_C(0x123456789abcdef) * (uint64_t)k, wanted = 0;
+        uint64_t lo = offsets[k], hi = lo + 1500, wanted = 0;
+        uint64_t seed = UINT64_C(0x123456789abcdef) * (uint64_t)k;
         int open;
 
         for (uint64_t i = lo; i < hi; i++) {
@@ -114,7 +115,8 @@ static void points_on_the_edge_are_decided_with_all_bits(void)
 
 /* ----------------------------------------------------------------- the clones */
 
-static void same_bits(const struct pi_kernel *a, const struct pi_kernel *b, uint64_t lo, uint64_t hi, uint64_t n)
+static void same_bits(const struct pi_kernel *a, const struct pi_kernel *b,
+                      uint64_t lo, uint64_t hi, uint64_t n)
 {
     double x = a->midpoint(lo, hi, n), y = b->midpoint(lo, hi, n);
     uint64_t p = a->inside(lo, hi, n), q = b->inside(lo, hi, n);
