@@ -132,10 +132,10 @@ KITH_API double kith_time(void);        /* seconds on a clock that never steps b
 /* ----------------------------------------------------------- random numbers
  *
  * Counter-based (Philox4x32-10; Salmon et al., "Parallel random numbers: as easy
- * as 1, 2, 3", SC11). In a task of a pool they depend on the seed and the index of
- * the task alone, so a result does not depend on the number of workers; every
- * Process, and the head, draws a sequence of its own. libc's rand and random are
- * reseeded in each worker and Process. One sequence a thread. */
+ * as 1, 2, 3", SC11). In a task of a pool they depend on three things alone: the seed, which call of
+ * this process gave the task (its first, its second …), and the index of the task. So a result does not depend on
+ * the number of workers. Every Process, and the head, draws a sequence of its own; so does each thread. libc's
+ * rand and random are reseeded in each worker and Process. */
 
 KITH_API uint64_t kith_random(void);                    /* 64 random bits */
 KITH_API double   kith_uniform(double lo, double hi);   /* uniform in [lo, hi) */

@@ -208,6 +208,7 @@ static int is_replaced(struct kith__pool *p, struct kith__lane *lane, int status
         uint32_t open = KITH__POOL_OPEN;
 
         atomic_compare_exchange_strong(&p->state, &open, KITH__POOL_BROKEN);
+        kith__wake_everybody();         /* callers, and workers that were waiting for work */
         return 0;
     }
     if (self.ending)
