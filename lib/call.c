@@ -298,6 +298,15 @@ static int fill_range(struct kith__job *j, const struct kith__call_spec *s)
     return 0;
 }
 
+/* Which call this is, for the random numbers of its tasks: the same in each run. A task's own calls are numbered by
+ * its own random numbers. */
+static uint64_t call_number(void)
+{
+    if (kith_worker() >= 0 && kith__task.running)
+        return kith_random() | UINT64_C(1) << 63;
+    return kith__member(kith__me)->number << 40 | (atomic_fetch_add(&calls, 1) + 1);
+}
+
 static int fill(struct kith__call *c, const struct kith__call_spec *s)
 {
     const struct kith__pool *p = kith__pool_body(c->object);
@@ -311,7 +320,7 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->arg_size = s->arg_size;
     j->tries = p->tries;
     j->chunk = p->chunk;
-    j->call = (uint64_t)kith__me << 40 | (atomic_fetch_add(&calls, 1) + 1);
+    j->call = call_number();
     snprintf(j->name, sizeof j->name, "%.63s", s->name);
     return is_map(s) ? fill_map(c, s) : fill_range(j, s);
 }
