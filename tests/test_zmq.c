@@ -1,0 +1,321 @@
+/* test_zmq.c: the transport over ZeroMQ: two agents' ends of it in one process, and strangers. */
+#include "config.h"
+#include "check.h"
+#include "module.h"
+#include "net/transport.h"
+#include "system.h"
+
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <sys/socket.h>
+#include <zmq.h>
+
+enum { LANES = 3, MOST = 256 << 10 };
+
+static const struct kith__transport *net;
+
+struct end { struct kith__wire *wire; struct kith__wire_config c; uint16_t port; };
+
+static struct end make(uint32_t node, enum kith__security security, const char *secret)
+{
+    struct end e = { .c = { .node = node, .nodes = 4, .security = security, .frame_most = MOST, .lanes = LANES, .threads = 1,
+                            .cut_ms = 1500 } };
+
+    snprintf(e.c.secret, sizeof e.c.secret, "%s", secret);
+    CU_ASSERT_EQUAL(net->key_pair(e.c.public_key, e.c.secret_key), 0);
+    e.wire = net->open(&e.c);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(e.wire);
+    CU_ASSERT_EQUAL_FATAL(net->listen(e.wire, "127.0.0.1", 0, 0, &e.port), 0);
+    CU_ASSERT(e.port > 0);
+    return e;
+}
+
+/* a knows b, and may say something to it. */
+static void introduce(struct end *a, const struct end *b)
+{
+    net->admit(a->wire, b->c.node, b->c.public_key);
+    CU_ASSERT_EQUAL(net->reach(a->wire, b->c.node, "127.0.0.1", b->port, b->c.public_key), 0);
+}
+
+static void wait_for(struct kith__wire *w, int ms)
+{
+    struct pollfd fds[16];
+    int n = net->fds(w, fds, 16);
+
+    poll(fds, (nfds_t)n, ms);
+}
+
+/* Sends it within the limit; 1 when that was so. from must be served: it may have to admit the other. */
+static int send_within(struct end *from, struct end *to, uint32_t lane, const char *text, int limit_ms)
+{
+    int64_t until = kith__now_ns() + limit_ms * KITH__MS;
+    const void *frame;
+    uint32_t peer;
+
+    while (kith__now_ns() < until) {
+        if (net->send(from->wire, to->c.node, lane, text, strlen(text), NULL, 0) == 1)
+            return 1;
+        CU_ASSERT_EQUAL(net->receive(to->wire, &peer, &frame), 0);
+        wait_for(from->wire, 5);
+    }
+    return 0;
+}
+
+static size_t receive_within(struct end *e, uint32_t *peer, const void **frame, int limit_ms)
+{
+    int64_t until = kith__now_ns() + limit_ms * KITH__MS;
+    size_t size;
+
+    while ((size = net->receive(e->wire, peer, frame)) == 0 && kith__now_ns() < until)
+        wait_for(e->wire, 5);
+    return size;
+}
+
+static void expect(struct end *e, uint32_t from, const char *text)
+{
+    const void *frame = NULL;
+    uint32_t peer = 99;
+    size_t size = receive_within(e, &peer, &frame, 5000);
+
+    CU_ASSERT_EQUAL_FATAL(size, strlen(text));
+    CU_ASSERT_EQUAL(peer, from);
+    CU_ASSERT_EQUAL(memcmp(frame, text, size), 0);
+}
+
+static void frames_travel(enum kith__security security)
+{
+    struct end a = make(1, security, "open sesame"), b = make(2, security, "open sesame");
+
+    introduce(&a, &b);
+    introduce(&b, &a);
+    net->open_door(a.wire);
+    net->open_door(b.wire);
+    for (uint32_t lane = 0; lane < LANES; lane++) {
+        CU_ASSERT(send_within(&a, &b, lane, "to b", 5000));
+        expect(&b, 1, "to b");
+        CU_ASSERT(send_within(&b, &a, lane, "to a", 5000));
+        expect(&a, 2, "to a");
+    }
+    CU_ASSERT(net->is_connected(a.wire, 2));
+    CU_ASSERT_EQUAL(net->refused(a.wire), 0);
+    net->close(a.wire, 0);
+    net->close(b.wire, 0);
+}
+
+static void frames_say_truly_whose_they_are(void)
+{
+    frames_travel(KITH__CURVE);
+}
+
+static void plain_carries_them_too(void)
+{
+    frames_travel(KITH__PLAIN);
+}
+
+static void agent_can_reach_itself(void)
+{
+    struct end a = make(3, KITH__CURVE, "");
+
+    introduce(&a, &a);
+    net->open_door(a.wire);
+    CU_ASSERT(send_within(&a, &a, 0, "to me", 5000));
+    expect(&a, 3, "to me");
+    net->close(a.wire, 0);
+}
+
+static void frame_of_256_kib_arrives_whole_and_a_larger_one_never(void)
+{
+    struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, "");
+    unsigned char *bytes = malloc(MOST + 128);
+    const void *frame;
+    uint32_t peer;
+
+    introduce(&a, &b);
+    introduce(&b, &a);
+    net->open_door(b.wire);
+    CU_ASSERT(send_within(&a, &b, 1, "first", 5000));
+    expect(&b, 1, "first");
+    for (size_t i = 0; i < MOST + 128; i++)
+        bytes[i] = (unsigned char)(i * 7 + (i >> 9));
+    CU_ASSERT_EQUAL(net->send(a.wire, 2, 1, bytes, 100, bytes + 100, MOST - 100), 1);
+    CU_ASSERT_EQUAL_FATAL(receive_within(&b, &peer, &frame, 5000), MOST);
+    CU_ASSERT_EQUAL(memcmp(frame, bytes, MOST), 0);
+    CU_ASSERT_EQUAL(net->send(a.wire, 2, 1, bytes, MOST + 128, NULL, 0), 1);
+    CU_ASSERT_EQUAL(receive_within(&b, &peer, &frame, 500), 0);
+    free(bytes);
+    net->close(a.wire, 0);
+    net->close(b.wire, 0);
+}
+
+static void all_wait_at_the_door_until_it_opens(void)
+{
+    struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, "");
+
+    introduce(&a, &b);
+    CU_ASSERT(!send_within(&a, &b, 0, "too early", 300));
+    introduce(&b, &a);
+    net->open_door(b.wire);
+    CU_ASSERT(send_within(&a, &b, 0, "now", 5000));
+    expect(&b, 1, "now");
+    net->close(a.wire, 0);
+    net->close(b.wire, 0);
+}
+
+/* Who knows the server's public key and has a pair of its own: a client of ours, and a plain ZeroMQ one. */
+static void stranger_gets_nothing_in(void)
+{
+    struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, ""), stranger = make(1, KITH__CURVE, "");
+    const void *frame;
+    uint32_t peer;
+
+    introduce(&a, &b);
+    introduce(&b, &a);
+    introduce(&stranger, &b);
+    net->open_door(b.wire);
+    CU_ASSERT(!send_within(&stranger, &b, 0, "let me in", 1000));
+    CU_ASSERT(net->refused(b.wire) > 0);
+    CU_ASSERT_EQUAL(receive_within(&b, &peer, &frame, 200), 0);
+    CU_ASSERT(send_within(&a, &b, 0, "I belong here", 5000));
+    expect(&b, 1, "I belong here");
+    net->close(stranger.wire, 0);
+    net->close(a.wire, 0);
+    net->close(b.wire, 0);
+}
+
+/* Without any security, or with the wrong one, and with bytes that are no ZeroMQ at all. */
+static void unsecured_client_gets_nothing_in(void)
+{
+    struct end b = make(2, KITH__CURVE, "");
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(b.port) };
+    void *context = zmq_ctx_new(), *s = zmq_socket(context, ZMQ_PUSH);
+    char where[64], noise[4096];
+    const void *frame;
+    uint32_t peer;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), zero = 0;
+
+    net->admit(b.wire, 1, b.c.public_key);
+    net->open_door(b.wire);
+    snprintf(where, sizeof where, "tcp://127.0.0.1:%u", b.port);
+    zmq_setsockopt(s, ZMQ_LINGER, &zero, sizeof zero);
+    CU_ASSERT_EQUAL(zmq_connect(s, where), 0);
+    zmq_send(s, "hello", 5, ZMQ_DONTWAIT);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    memset(noise, 0xff, sizeof noise);
+    CU_ASSERT_EQUAL(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    CU_ASSERT(send(fd, noise, sizeof noise, MSG_NOSIGNAL) > 0);
+    CU_ASSERT_EQUAL(receive_within(&b, &peer, &frame, 1000), 0);
+    close(fd);
+    zmq_close(s);
+    zmq_ctx_term(context);
+    net->close(b.wire, 0);
+}
+
+static void wrong_secret_gets_nothing_in(void)
+{
+    struct end a = make(1, KITH__PLAIN, "open sesame"), b = make(2, KITH__PLAIN, "open sesame"),
+               stranger = make(1, KITH__PLAIN, "open barley"), short_one = make(1, KITH__PLAIN, "o");
+
+    introduce(&a, &b);
+    introduce(&b, &a);
+    introduce(&stranger, &b);
+    introduce(&short_one, &b);
+    net->open_door(b.wire);
+    CU_ASSERT(!send_within(&stranger, &b, 0, "let me in", 500));
+    CU_ASSERT(!send_within(&short_one, &b, 0, "let me in", 500));
+    CU_ASSERT_EQUAL(net->refused(b.wire), 2);
+    CU_ASSERT(send_within(&a, &b, 0, "I belong here", 5000));
+    expect(&b, 1, "I belong here");
+    net->close(short_one.wire, 0);
+    net->close(stranger.wire, 0);
+    net->close(a.wire, 0);
+    net->close(b.wire, 0);
+}
+
+/* Three agents on one machine share a range; the fourth finds none free. */
+static void ports_come_from_the_range(void)
+{
+    struct end a = make(1, KITH__CURVE, "");
+    struct kith__wire *w[4];
+    uint16_t lo = 0, port[4] = { 0 };
+
+    /* Ports that are free together: near one that the system gave. */
+    for (uint16_t first = a.port > 60000 ? 20000 : (uint16_t)(a.port + 7); lo == 0; first += 3) {
+        int ok = 1;
+
+        for (int i = 0; i < 3; i++) {
+            w[i] = net->open(&a.c);
+            ok &= net->listen(w[i], "127.0.0.1", first, (uint16_t)(first + 2), &port[i]) == 0;
+        }
+        w[3] = net->open(&a.c);
+        if (ok) {
+            lo = first;
+            CU_ASSERT_EQUAL(net->listen(w[3], "127.0.0.1", first, (uint16_t)(first + 2), &port[3]), -1);
+            CU_ASSERT_PTR_NOT_NULL(strstr(net->why(), "KITH_PORTS"));
+        }
+        for (int i = 0; i < 4; i++)
+            net->close(w[i], 0);
+    }
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT(port[i] >= lo && port[i] <= lo + 2);
+    CU_ASSERT(port[0] != port[1] && port[1] != port[2] && port[0] != port[2]);
+    net->close(a.wire, 0);
+}
+
+static void address_that_is_not_ours_is_refused(void)
+{
+    struct end a = make(1, KITH__CURVE, "");
+    uint16_t port;
+
+    CU_ASSERT_EQUAL(net->listen(a.wire, "203.0.113.1", 0, 0, &port), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(net->why(), "203.0.113.1"));
+    net->close(a.wire, 0);
+}
+
+static void peer_that_ends_is_not_connected(void)
+{
+    struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, "");
+
+    introduce(&a, &b);
+    introduce(&b, &a);
+    net->open_door(b.wire);
+    CU_ASSERT(send_within(&a, &b, 0, "hello", 5000));
+    expect(&b, 1, "hello");
+    CU_ASSERT(net->is_connected(a.wire, 2));
+    net->close(b.wire, 0);
+    for (int64_t until = kith__now_ns() + 2000 * KITH__MS; net->is_connected(a.wire, 2) && kith__now_ns() < until;)
+        usleep(1000);
+    CU_ASSERT(!net->is_connected(a.wire, 2));
+    for (int64_t until = kith__now_ns() + 2000 * KITH__MS;
+         net->send(a.wire, 2, 0, "x", 1, NULL, 0) == 1 && kith__now_ns() < until;)
+        usleep(1000);
+    CU_ASSERT_EQUAL(net->send(a.wire, 2, 0, "x", 1, NULL, 0), 0);
+    net->forget(a.wire, 2, 0);
+    CU_ASSERT_EQUAL(net->send(a.wire, 2, 0, "x", 1, NULL, 0), -1);
+    net->close(a.wire, 0);
+}
+
+static struct test tests[] = {
+    TEST(frames_say_truly_whose_they_are),
+    TEST(plain_carries_them_too),
+    TEST(agent_can_reach_itself),
+    TEST(frame_of_256_kib_arrives_whole_and_a_larger_one_never),
+    TEST(all_wait_at_the_door_until_it_opens),
+    TEST(stranger_gets_nothing_in),
+    TEST(unsecured_client_gets_nothing_in),
+    TEST(wrong_secret_gets_nothing_in),
+    TEST(ports_come_from_the_range),
+    TEST(address_that_is_not_ours_is_refused),
+    TEST(peer_that_ends_is_not_connected),
+    TEST_END
+};
+
+int main(void)
+{
+    void *module = kith__module("net");
+
+    if (!module || !(net = dlsym(module, "kith_net_transport"))) {
+        printf("skipped: %s\n", kith_last_error());
+        return 77;
+    }
+    return run_tests("zmq", tests);
+}
