@@ -6,6 +6,7 @@ bench_kith = \
 	bench/kith/map \
 	bench/kith/metg \
 	bench/kith/nodes \
+	bench/kith/pi \
 	bench/kith/process \
 	bench/kith/program \
 	bench/kith/queue \
@@ -15,6 +16,7 @@ bench_kith = \
 # A peer that cannot be built here is left out, with a word in the table.
 bench_peers = \
 	bench/peers/openmp \
+	bench/peers/pi \
 	bench/peers/plain \
 	bench/peers/ring \
 	bench/peers/zmq
@@ -36,6 +38,8 @@ bench_kith_metg_LDADD = lib/libkith.la
 bench_kith_metg_LDFLAGS = $(bench_ldflags)
 bench_kith_nodes_LDADD = lib/libkith.la
 bench_kith_nodes_LDFLAGS = $(bench_ldflags)
+bench_kith_pi_LDADD = examples/libpi.la lib/libkith.la -lm
+bench_kith_pi_LDFLAGS = $(bench_ldflags)
 bench_kith_process_LDADD = lib/libkith.la
 bench_kith_process_LDFLAGS = $(bench_ldflags)
 bench_kith_program_LDADD = lib/libkith.la
@@ -46,6 +50,7 @@ bench_kith_uneven_LDADD = lib/libkith.la
 bench_kith_uneven_LDFLAGS = $(bench_ldflags)
 
 bench_peers_openmp_CFLAGS = $(AM_CFLAGS) -fopenmp
+bench_peers_pi_LDADD = examples/libpi.la -lm
 bench_peers_zmq_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS)
 bench_peers_zmq_LDADD = $(ZMQ_LIBS)
 
