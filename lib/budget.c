@@ -51,7 +51,7 @@ static uint64_t number_after(const char *text, const char *key, uint64_t missing
     return missing;
 }
 
-/* What is kept back of a limit: page tables, the kernel's own counting in batches, the processes' private memory. */
+/* What is kept back of a limit: for the kernel, which counts in batches, and for the processes' private memory. */
 static uint64_t margin(uint64_t limit)
 {
     return limit / 64 < 64 * MIB ? limit / 64 : 64 * MIB;

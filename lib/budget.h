@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct kith__budget {
-    uint64_t left;              /* bytes, some kept back for page tables and others */
+    uint64_t left;              /* bytes; some are kept back */
     uint64_t limit;             /* of what bounds it */
     char where[256];            /* what bounds it: "" the machine, else the file that holds the limit */
 };

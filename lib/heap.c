@@ -126,15 +126,13 @@ static int abandon(struct heap *h, struct lease *l, int wait)
 /* A lease that nobody has. With wait 0 NULL when there is none, or somebody is in the guard. */
 static struct lease *take_lease(struct heap *h, int wait)
 {
-    static _Atomic uint32_t turn;
-    uint32_t first = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) + (uint32_t)getpid();
     struct lease *l = NULL;
 
-    for (uint32_t i = 0; !l && i < LEASES; i++)
-        if (kith__guard_try(&h->leases[(first + i) % LEASES].guard))
-            l = &h->leases[(first + i) % LEASES];
+    for (int i = 0; !l && i < LEASES; i++)
+        if (kith__guard_try(&h->leases[i].guard))
+            l = &h->leases[i];
     if (!l && wait) {
-        l = &h->leases[first % LEASES];
+        l = &h->leases[(uint32_t)getpid() % LEASES];
         kith__guard_enter(&l->guard);
     }
     if (l && abandon(h, l, wait)) {     /* what one who died in it has left */

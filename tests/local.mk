@@ -54,23 +54,33 @@ EXTRA_DIST += \
 # Shared memory.
 if HAVE_CUNIT
 check_PROGRAMS += \
+	tests/test_arena \
 	tests/test_budget \
 	tests/test_guard \
-	tests/test_heap
+	tests/test_heap \
+	tests/test_heap_death
 TESTS += \
+	tests/test_arena \
 	tests/test_budget \
 	tests/test_guard \
-	tests/test_heap
+	tests/test_heap \
+	tests/test_heap_death
 endif
+tests_test_arena_SOURCES = tests/check.h tests/shared.h tests/test_arena.c
+tests_test_arena_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_arena_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_budget_SOURCES = tests/check.h tests/test_budget.c
 tests_test_budget_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
-tests_test_budget_LDADD = lib/libkith-all.la $(CUNIT_LIBS)
+tests_test_budget_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_guard_SOURCES = tests/check.h tests/test_guard.c
 tests_test_guard_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
-tests_test_guard_LDADD = lib/libkith-all.la $(CUNIT_LIBS)
-tests_test_heap_SOURCES = tests/check.h tests/test_heap.c
+tests_test_guard_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_heap_SOURCES = tests/check.h tests/shared.h tests/test_heap.c
 tests_test_heap_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
-tests_test_heap_LDADD = lib/libkith-all.la $(CUNIT_LIBS)
+tests_test_heap_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_heap_death_SOURCES = tests/check.h tests/shared.h tests/test_heap_death.c
+tests_test_heap_death_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_heap_death_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 
 # The examples: what they print, and their kernels.
 TESTS += tests/examples/run.sh

@@ -1,0 +1,438 @@
+/* test_arena.c: the shared memory under the limits of the system: it refuses, and never kills. */
+#include "config.h"
+#include "check.h"
+#include "shared.h"
+#include "system.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+
+#if defined __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+enum { CHILD = 7 };                     /* owner of what a child of a test allocates */
+
+static void with_limit(const char *limit, void (*fn)(void))
+{
+    setenv("KITH_MEM", limit, 1);
+    open_arena();
+    unsetenv("KITH_MEM");
+    fn();
+    PASS(kith__heap_audit());
+    close_arena();
+}
+
+static void fill_it_up(void)
+{
+    uint64_t blocks[64];
+    int count = 0;
+
+    while (count < 64 && (blocks[count] = kith__heap_alloc(2 * MIB, 0)) != 0)
+        memset(kith__at(blocks[count++]), 1, 2 * MIB);
+    CU_ASSERT(count >= 30 && count <= 32);      /* metadata takes a little */
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "2.0 MiB"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "KITH_MEM"));
+    CU_ASSERT(pages() <= 64 * MIB);
+    CU_ASSERT(kith__memory_available() < 2 * MIB);
+    kith__heap_free(blocks[3]);
+    alloc(2 * MIB);
+}
+
+static void limit_by_variable_is_kept(void)
+{
+    with_limit("64M", fill_it_up);
+}
+
+/* 60 of 64 MiB are warm, but in pieces: they must go before a larger one can come. */
+static void reuse_in_another_shape(void)
+{
+    uint64_t small[60], keep;
+
+    for (int i = 0; i < 60; i++)
+        small[i] = alloc(MIB - 4096);
+    keep = alloc(4096);
+    for (int i = 0; i < 60; i += 2)
+        kith__heap_free(small[i]);
+    alloc(20 * MIB);
+    PASS(kith__heap_check(keep));
+    PASS(kith__heap_audit());
+    CU_ASSERT(pages() <= 64 * MIB);
+}
+
+static void warm_pieces_make_room_for_a_large_block(void)
+{
+    with_limit("64M", reuse_in_another_shape);
+}
+
+static void ask_for_too_much(void)
+{
+    uint64_t warm = alloc(10 * MIB);
+
+    kith__heap_free(warm);
+    CU_ASSERT_EQUAL(kith__heap_alloc(100 * MIB, 0), 0);
+    CU_ASSERT_EQUAL(kith__heap_alloc(SIZE_MAX, 0), 0);
+    CU_ASSERT_EQUAL(kith__heap_alloc(kith__places.heap_size, 0), 0);
+    CU_ASSERT_EQUAL(stats().used_blocks, 0);
+    CU_ASSERT(stats().warm_free_bytes >= 10 * MIB);     /* a hopeless wish costs nobody his warm pages */
+}
+
+static void hopeless_wish_is_refused_at_once(void)
+{
+    with_limit("64M", ask_for_too_much);
+}
+
+static void bad_limit_is_refused(void)
+{
+    static const char *const bad[] = { "much", "-1", "12Q", "0", "G", "1e99" };
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        setenv("KITH_MEM", bad[i], 1);
+        close_arena();
+        FAILS_WITH(KITH_EINVAL, kith__arena_create(&arena));
+        CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "KITH_MEM"));
+    }
+    unsetenv("KITH_MEM");
+}
+
+/* ---- the system's limits, each in a child of its own */
+
+/* Blocks until there is no memory, all written to. Gives the bytes. */
+static uint64_t eat(uint64_t size)
+{
+    uint64_t sum = 0, block;
+
+    while ((block = kith__heap_alloc(size, 0)) != 0) {
+        memset(kith__at(block), 1, size);
+        sum += size;
+    }
+    return sum;
+}
+
+static void create(void)
+{
+    REQUIRE(kith__arena_create(&arena) == 0);
+    REQUIRE(kith__heap_init() == 0);
+}
+
+static char group[PATH_MAX];            /* a memory cgroup of 96 MiB, made by the test */
+
+static int write_to(const char *directory, const char *file, const char *text)
+{
+    char path[PATH_MAX + 64];
+    int fd, ok;
+
+    snprintf(path, sizeof path, "%s/%s", directory, file);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static int make_group(void)
+{
+    snprintf(group, sizeof group, "/sys/fs/cgroup/memory/kith-test-%d", (int)getpid());
+    if (mkdir(group, 0755) == 0) {
+        if (write_to(group, "memory.limit_in_bytes", "96M"))
+            return 1;
+        rmdir(group);
+    }
+    snprintf(group, sizeof group, "/sys/fs/cgroup/kith-test-%d", (int)getpid());
+    if (mkdir(group, 0755) == 0) {
+        if (write_to(group, "memory.max", "96M"))
+            return 1;
+        rmdir(group);
+    }
+    return 0;
+}
+
+static void live_in_the_group(void)
+{
+    uint64_t eaten;
+
+    REQUIRE(write_to(group, "cgroup.procs", "0"));
+    close_arena();
+    create();
+    eaten = eat(MIB);
+    REQUIRE(eaten >= 80 * MIB && eaten < 96 * MIB);
+    REQUIRE(strstr(kith_last_error(), group) != NULL);
+    REQUIRE(strstr(kith_last_error(), "96.0 MiB") != NULL);
+    REQUIRE(kith__heap_audit() == 0);
+}
+
+/* Each has page tables of its own for what all of them touch. */
+static void several_live_in_the_group(void)
+{
+    uint64_t common;
+    pid_t pids[8];
+
+    REQUIRE(write_to(group, "cgroup.procs", "0"));
+    close_arena();
+    create();
+    common = kith__heap_alloc(50 * MIB, 0);
+    REQUIRE(common != 0);
+    for (int i = 0; i < 8; i++)
+        if ((pids[i] = fork()) == 0) {
+            for (uint64_t at = common; at < common + 50 * MIB; at += 4096)
+                *(_Atomic unsigned char *)kith__at(at) = (unsigned char)i;
+            eat(300 * KIB + (uint64_t)i * 64);
+            _exit(0);
+        }
+    for (int i = 0; i < 8; i++)
+        REQUIRE(check_wait(pids[i]) == 0);
+    REQUIRE(stats().used_bytes >= 75 * MIB);
+    REQUIRE(kith__heap_audit() == 0);
+}
+
+static void memory_cgroup_refuses_and_never_kills(void)
+{
+    if (!make_group())
+        SKIP("no memory cgroup can be made here");
+    CU_ASSERT_EQUAL(check_fork(live_in_the_group), 0);
+    CU_ASSERT_EQUAL(check_fork(several_live_in_the_group), 0);
+    CU_ASSERT_EQUAL(rmdir(group), 0);
+}
+
+static void limit_address_space(uint64_t bytes)
+{
+    struct rlimit limit = { bytes, bytes };
+
+    REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+    close_arena();
+}
+
+static void live_under_1200_mebibytes(void)
+{
+    limit_address_space(1200 * MIB);
+    create();
+    REQUIRE(kith__places.heap_size >= 64 * MIB);
+    REQUIRE(eat(MIB) >= 60 * MIB);
+    REQUIRE(kith__heap_audit() == 0);
+    REQUIRE(kith__arena_back_tables(KITH__TABLES_LEAST - 4096, 4096) == 0);
+    REQUIRE(kith__arena_back_tables(KITH__TABLES_SIZE - 4096, 4096) == KITH_ENOMEM);
+    REQUIRE(malloc(100 * MIB) != NULL);
+}
+
+/* Small blocks need more descriptors than there is address space for. */
+static void use_up_descriptors(void)
+{
+    limit_address_space(1200 * MIB);
+    create();
+    while (kith__heap_alloc(1, CHILD))
+        ;
+    REQUIRE(strstr(kith_last_error(), "ulimit -v") != NULL);
+    REQUIRE(kith__heap_audit() == 0);
+    REQUIRE(kith__heap_sweep(CHILD) == 0);
+    REQUIRE(stats().used_bytes == 0);
+}
+
+static void find_no_room(void)
+{
+    limit_address_space(200 * MIB);
+    REQUIRE(kith__arena_create(&arena) == KITH_ENOMEM);
+    REQUIRE(strstr(kith_last_error(), "ulimit -v") != NULL);
+}
+
+static void heap_adapts_to_ulimit_v(void)
+{
+    if (SANITIZED)
+        SKIP("the sanitizer needs all address space");
+    CU_ASSERT_EQUAL(check_fork(live_under_1200_mebibytes), 0);
+    CU_ASSERT_EQUAL(check_fork(use_up_descriptors), 0);
+    CU_ASSERT_EQUAL(check_fork(find_no_room), 0);
+}
+
+static void live_under_soft_file_limit(void)
+{
+    struct rlimit limit = { 4096, RLIM_INFINITY }, after;
+
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    close_arena();
+    create();
+    REQUIRE(kith__heap_alloc(8 * MIB, 0) != 0);
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &after) == 0 && after.rlim_cur == 4096);
+}
+
+static void live_under_hard_file_limit(void)
+{
+    struct rlimit limit = { GIB, GIB };
+
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    close_arena();
+    create();
+    REQUIRE(eat(MIB) >= 60 * MIB);
+}
+
+static void find_file_limit_too_small(void)
+{
+    struct rlimit limit = { 4096, 4096 };
+
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    close_arena();
+    REQUIRE(kith__arena_create(&arena) == KITH_ENOMEM);
+    REQUIRE(strstr(kith_last_error(), "ulimit -f") != NULL);
+}
+
+static void heap_adapts_to_ulimit_f(void)
+{
+    CU_ASSERT_EQUAL(check_fork(live_under_soft_file_limit), 0);
+    CU_ASSERT_EQUAL(check_fork(live_under_hard_file_limit), 0);
+    CU_ASSERT_EQUAL(check_fork(find_file_limit_too_small), 0);
+}
+
+static void ignore_it(int signal)
+{
+    (void)signal;
+}
+
+/* A signal undoes what fallocate did so far: profilers send 1000 a second and more. */
+static void fast_timer_does_not_stop_large_blocks(void)
+{
+    struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { { 0, 0 }, { 0, 0 } };
+    uint64_t block;
+
+    open_arena();
+    signal(SIGVTALRM, ignore_it);
+    signal(SIGPROF, ignore_it);
+    setitimer(ITIMER_PROF, &often, NULL);
+    block = alloc(128 * MIB);
+    setitimer(ITIMER_PROF, &never, NULL);
+    CU_ASSERT(pages() >= 128 * MIB);
+    kith__heap_free(block);
+}
+
+/* Daemons close all descriptors, and open others: those must not be taken for the arena. */
+static void lose_the_descriptor(void)
+{
+    char path[] = "/tmp/kith-test-XXXXXX";
+    int fd = mkstemp(path);
+    uint64_t block;
+    struct stat st;
+
+    REQUIRE(fd >= 0 && unlink(path) == 0 && ftruncate(fd, (off_t)(kith__places.heap_start + kith__places.heap_size)) == 0);
+    REQUIRE(dup2(fd, arena) == arena);
+    block = kith__heap_alloc(100 * MIB, 0);
+    REQUIRE(block != 0);
+    fill(block, 100 * MIB, 3);
+    REQUIRE(is_filled(block, 100 * MIB, 3));
+    kith__heap_free(block);
+    REQUIRE(stats().warm_free_bytes <= 73 * MIB);
+    REQUIRE(kith__arena_back_tables(KITH__TABLES_START, 64 * KIB) == 0);
+    REQUIRE(kith__heap_audit() == 0);
+    REQUIRE(fstat(fd, &st) == 0 && st.st_blocks == 0);
+}
+
+static void closed_descriptor_harms_no_other_file(void)
+{
+    uint64_t before;
+
+    open_arena();
+    before = pages();
+    CU_ASSERT_EQUAL(check_fork(lose_the_descriptor), 0);
+    CU_ASSERT(pages() >= before && pages() <= 75 * MIB);        /* it was given back by the mapping */
+}
+
+static void attach_and_look(void)
+{
+    char *old = kith__base;
+    uint64_t block = stats().used_bytes;
+
+    REQUIRE(block == 4096);
+    kith__arena_detach();
+    /* Another address: the old one is taken. */
+    REQUIRE(mmap(old, MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == (void *)old);
+    REQUIRE(kith__arena_attach(arena) == 0);
+    REQUIRE(kith__base != old);
+    block = kith__heap_alloc(100, CHILD);
+    REQUIRE(block != 0);
+    strcpy(kith__at(block), "hello");
+    REQUIRE(kith__arena_attach(STDIN_FILENO) == KITH_EINVAL);
+}
+
+static void other_mapping_shares_all(void)
+{
+    uint64_t block;
+
+    open_arena();
+    block = alloc(4096);
+    fill(block, 4096, 1);
+    CU_ASSERT_EQUAL(check_fork(attach_and_look), 0);
+    CU_ASSERT(is_filled(block, 4096, 1));
+    CU_ASSERT_EQUAL(stats().used_blocks, 2);
+    CU_ASSERT_EQUAL(kith__heap_sweep(CHILD), 0);
+    CU_ASSERT_EQUAL(stats().used_blocks, 1);
+}
+
+static void tables_are_backed_on_demand(void)
+{
+    uint64_t before;
+
+    open_arena();
+    before = pages();
+    PASS(kith__arena_back_tables(KITH__TABLES_SIZE / 2, 100));
+    CU_ASSERT(pages() > before && pages() <= before + 64 * KIB);
+    before = pages();
+    PASS(kith__arena_back_tables(KITH__TABLES_SIZE / 2, 100));
+    memset(kith__at(KITH__TABLES_SIZE / 2), 1, 100);
+    CU_ASSERT_EQUAL(pages(), before);
+    PASS(kith__arena_back_tables(KITH__TABLES_SIZE - 4096, 4096));
+    FAILS_WITH(KITH_ENOMEM, kith__arena_back_tables(KITH__TABLES_SIZE - 4096, 4097));
+}
+
+static void touch_before(void)
+{
+    ((volatile char *)kith__base)[kith__places.heap_start - 1] = 1;
+}
+
+static void touch_behind(void)
+{
+    ((volatile char *)kith__base)[kith__places.heap_start + kith__places.heap_size] = 1;
+}
+
+static void walls_stand_around_the_heap(void)
+{
+    signal(SIGSEGV, SIG_DFL);
+    open_arena();
+    CU_ASSERT_NOT_EQUAL(check_fork(touch_before), 0);
+    CU_ASSERT_NOT_EQUAL(check_fork(touch_behind), 0);
+}
+
+static void size_is_sealed(void)
+{
+    open_arena();
+    CU_ASSERT(ftruncate(arena, 4096) < 0);
+    CU_ASSERT(ftruncate(arena, (off_t)1 << 45) < 0);
+}
+
+static struct test tests[] = {
+    TEST(limit_by_variable_is_kept),
+    TEST(warm_pieces_make_room_for_a_large_block),
+    TEST(hopeless_wish_is_refused_at_once),
+    TEST(bad_limit_is_refused),
+    TEST(memory_cgroup_refuses_and_never_kills),
+    TEST(heap_adapts_to_ulimit_v),
+    TEST(heap_adapts_to_ulimit_f),
+    TEST(fast_timer_does_not_stop_large_blocks),
+    TEST(closed_descriptor_harms_no_other_file),
+    TEST(other_mapping_shares_all),
+    TEST(tables_are_backed_on_demand),
+    TEST(walls_stand_around_the_heap),
+    TEST(size_is_sealed),
+    TEST_END
+};
+
+int main(void)
+{
+    return run_tests("arena", tests);
+}
