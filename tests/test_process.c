@@ -251,14 +251,17 @@ static void wrong_use_is_a_sentence(void)
     kith_process none = { 0 };
     kith_queue q = kith_queue_open(0);
     kith_process other = { q.id };
+    kith_target *data;
     int code;
+
+    memcpy(&data, &shared, sizeof data);
 
     FAILS_WITH(KITH_ESTALE, kith_process_join(none, 0));
     FAILS_WITH(KITH_ETYPE, kith_process_exitcode(other, &code));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_process_start(NULL, NULL, 0)));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_process_start(give, NULL, 4)));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_process_start_with(give, NULL, 0, .node = 100)));
-    FAILS_WITH(KITH_EFUNC, kith_check(kith_process_start((kith_target *)(void *)shared, NULL, 0)));
+    FAILS_WITH(KITH_EFUNC, kith_check(kith_process_start(data, NULL, 0)));
     PASS(kith_queue_close(q));
 }
 
