@@ -380,7 +380,8 @@ static int find_table(struct kith__symbols *s)
     return 0;
 }
 
-int kith__image_symbols(const struct kith__image *image, struct kith__symbols *s)
+/* Maps the file; 0: it is gone, or another one by now. */
+static int map_file(const struct kith__image *image, struct kith__symbols *s)
 {
     int fd = open(image->is_program ? PROGRAM_FILE : image->path, O_RDONLY | O_CLOEXEC);
     struct stat st;
@@ -396,7 +397,21 @@ int kith__image_symbols(const struct kith__image *image, struct kith__symbols *s
         return 0;
     s->file = p;
     s->file_size = (size_t)st.st_size;
-    return memcmp(s->file, ELFMAG, SELFMAG) == 0 && same_file(image, s) && find_table(s);
+    return memcmp(s->file, ELFMAG, SELFMAG) == 0 && same_file(image, s);
+}
+
+int kith__image_symbols(const struct kith__image *image, struct kith__symbols *s)
+{
+    return map_file(image, s) && find_table(s);
+}
+
+int kith__image_on_disk(const struct kith__image *image)
+{
+    struct kith__symbols s;
+    int there = map_file(image, &s);
+
+    kith__symbols_free(&s);
+    return there;
 }
 
 void kith__symbols_free(struct kith__symbols *s)
@@ -440,15 +455,19 @@ static int name_from_file(const struct kith__image *image, uintptr_t offset, cha
     return found;
 }
 
+/* Of several names the shortest: free, not __libc_free. */
 static int name_from_exports(const struct kith__image *image, uintptr_t offset, char *buf, size_t room)
 {
+    const char *best = NULL, *name;
     struct kith__exports e;
 
     kith__image_exports(image, &e);
-    for (size_t i = 0; i < e.count; i++)
-        if (covers(&e.symbols[i], offset) && copy_name(buf, room, e.strings + e.symbols[i].st_name))
-            return 1;
-    return 0;
+    for (size_t i = 0; i < e.count; i++) {
+        name = e.strings + e.symbols[i].st_name;
+        if (covers(&e.symbols[i], offset) && (!best || strlen(name) < strlen(best)))
+            best = name;
+    }
+    return best && copy_name(buf, room, best);
 }
 
 int kith__image_function(uintptr_t address, char *buf, size_t room)

@@ -65,6 +65,9 @@ static inline const char *kith__symbol_name(const struct kith__symbols *s, size_
     return s->symbols[i].st_name < s->strings_size ? s->strings + s->symbols[i].st_name : "";
 }
 
+/* 1: the file at the image's path is still the one that was loaded. */
+int kith__image_on_disk(const struct kith__image *image);
+
 /* The name of the function at address, into buf: "partial", or "pi+0x12a4" when nobody knows it. Returns 1
  * for a true name. */
 int kith__image_function(uintptr_t address, char *buf, size_t room);

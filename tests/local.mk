@@ -125,3 +125,44 @@ tests_test_queue_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_storm_SOURCES = tests/check.h tests/test_storm.c
 tests_test_storm_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_storm_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+
+# Functions as tokens, random numbers, CPUs, crashes.
+TESTS += tests/coverage.sh
+EXTRA_DIST += tests/coverage.sh
+if HAVE_CUNIT
+check_PROGRAMS += \
+	tests/test_coverage \
+	tests/test_cpus \
+	tests/test_crash \
+	tests/test_random \
+	tests/test_token \
+	tests/test_token_fixed
+TESTS += \
+	tests/test_coverage \
+	tests/test_cpus \
+	tests/test_crash \
+	tests/test_random \
+	tests/test_token \
+	tests/test_token_fixed
+endif
+tests_test_coverage_SOURCES = tests/check.h tests/test_coverage.c
+tests_test_coverage_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_coverage_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_cpus_SOURCES = tests/check.h tests/test_cpus.c
+tests_test_cpus_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_cpus_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_crash_SOURCES = tests/check.h tests/test_crash.c
+tests_test_crash_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_crash_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_random_SOURCES = tests/check.h tests/test_random.c
+tests_test_random_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_random_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_token_SOURCES = tests/check.h tests/test_token.c
+tests_test_token_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_token_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+# The same in a program that is not position-independent: functions of libraries have stubs in it.
+tests_test_token_fixed_SOURCES = tests/check.h tests/test_token.c
+tests_test_token_fixed_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_token_fixed_CFLAGS = $(AM_CFLAGS) -fno-pie
+tests_test_token_fixed_LDFLAGS = $(AM_LDFLAGS) -no-pie
+tests_test_token_fixed_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
