@@ -9,10 +9,16 @@ lib_libkith_all_la_SOURCES = \
 	lib/audit.c \
 	lib/block.c \
 	lib/block.h \
+	lib/board.c \
+	lib/board.h \
 	lib/budget.c \
 	lib/budget.h \
+	lib/call.c \
+	lib/call.h \
 	lib/cgroup.c \
 	lib/cgroup.h \
+	lib/chunk.c \
+	lib/chunk.h \
 	lib/coverage.c \
 	lib/coverage.h \
 	lib/cpus.c \
@@ -22,24 +28,47 @@ lib_libkith_all_la_SOURCES = \
 	lib/crashtext.c \
 	lib/error.c \
 	lib/error.h \
+	lib/family.c \
+	lib/family.h \
 	lib/guard.c \
 	lib/guard.h \
 	lib/heap.c \
 	lib/heap.h \
 	lib/image.c \
 	lib/image.h \
+	lib/init.c \
+	lib/init.h \
 	lib/kith.h \
+	lib/memory.c \
 	lib/module.c \
 	lib/module.h \
+	lib/object.c \
+	lib/object.h \
+	lib/pool.c \
+	lib/pool.h \
+	lib/process.c \
+	lib/process.h \
+	lib/queue.c \
+	lib/queue.h \
 	lib/random.c \
 	lib/random.h \
+	lib/remote.c \
+	lib/remote.h \
+	lib/server.c \
+	lib/server.h \
 	lib/system.c \
 	lib/system.h \
+	lib/task.c \
+	lib/task.h \
 	lib/token.c \
 	lib/token.h \
 	lib/trace.c \
 	lib/trace.h \
-	lib/trace/frames.c
+	lib/trace/frames.c \
+	lib/wait.c \
+	lib/wait.h \
+	lib/worker.c \
+	lib/worker.h
 
 lib_libkith_la_SOURCES =
 lib_libkith_la_LIBADD = lib/libkith-all.la
