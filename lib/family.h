@@ -61,12 +61,18 @@ struct kith__tables {                   /* the head of the tables */
     _Atomic uint32_t members_used, seats_used;      /* entries that were ever in use: how far to look */
     uint32_t usable_cpus;
     uint32_t workers;                   /* of a pool that was opened with 0 */
+    uint32_t bound;                     /* 1: the ranks have CPUs of their own, and .cpus are those of all of them */
+    uint32_t cpu_count;
+    int32_t  cpus[1024];                /* for the workers */
     uint32_t node;                      /* number of this node */
     uint32_t nodes;
     uint32_t job_secret;
     _Atomic uint64_t processes;         /* Processes ever asked for */
     _Atomic uint64_t ended;             /* bumped by the fork server at each death */
     _Atomic uint64_t agent_seat;        /* number + 1 of the seat that stands for the node agent; see wait.h */
+    _Atomic uint64_t office;            /* what the agent shares with the others, see desk.h; 0: there is no agent */
+    _Atomic uint32_t through_net;       /* KITH_TRANSPORT=net: through the agent also at home */
+    _Atomic uint32_t job_over;          /* a futex: 1: node 0 has ended the job, 2: it is lost, 3: our agent is. Set by the agent */
     pthread_mutex_t server_lives;       /* robust, held by the fork server as long as it lives */
     struct kith__guard names;           /* entered by who opens a named object */
     char host[64];

@@ -94,6 +94,7 @@ static void enter_family(void)
     atomic_store(&kith__member(me)->state, KITH__RUNNING);
     atomic_store(&kith__member(server)->state, KITH__RUNNING);
     atomic_store(&kith__shared->head_pid, getpid());
+    kith__shared->cpu_count = (uint32_t)kith__cpu_set(kith__shared->cpus, 1024);
 }
 
 static void at_exit(int status, void *nothing)

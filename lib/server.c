@@ -43,7 +43,6 @@ static struct {
     sigset_t mask;                      /* as the program had it */
     struct sigaction actions[sizeof quiet / sizeof quiet[0]];
     pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number */
-    int cpus[CPU_SETSIZE], cpu_count;
     int later;                          /* somebody's burial has to be tried again soon */
     int64_t ending;                     /* when the grace is over; 0: not ending */
     int hard;
@@ -68,20 +67,25 @@ static void restore_signals(void)
     sigprocmask(SIG_SETMASK, &self.mask, NULL);
 }
 
+static void bind_to(uint32_t from, uint32_t to)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    for (uint32_t i = from; i < to; i++)
+        CPU_SET(kith__shared->cpus[i], &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
 /* A worker gets its part of the CPUs; with more workers than CPUs the kernel places them better. */
 static void bind_worker(const struct kith__pool *p, uint32_t worker)
 {
-    uint32_t from = worker * (uint32_t)self.cpu_count / p->workers;
-    uint32_t to = (worker + 1) * (uint32_t)self.cpu_count / p->workers;
-    cpu_set_t set;
+    uint32_t from = worker * kith__shared->cpu_count / p->workers;
+    uint32_t to = (worker + 1) * kith__shared->cpu_count / p->workers;
 
     kith__set_thread_variables(to > from ? (int)(to - from) : 1);
-    if (!p->pinned || from == to)
-        return;
-    CPU_ZERO(&set);
-    for (uint32_t i = from; i < to; i++)
-        CPU_SET(self.cpus[i], &set);
-    sched_setaffinity(0, sizeof set, &set);
+    if (p->pinned && to > from)
+        bind_to(from, to);
 }
 
 static void leave(int status) __attribute__((noreturn));
@@ -111,6 +115,8 @@ static void child(uint32_t who)
     kith__become(who);
     kith__crash_install(&m->crash);
     kith__init_child(leave);
+    if (kith__shared->bound && kith__shared->cpu_count > 0)
+        bind_to(0, kith__shared->cpu_count);    /* the fork server has those of one rank only */
     if (atomic_load(&m->role) == KITH__WORKER) {
         o = kith__object_slot(m->object);
         bind_worker((const struct kith__pool *)(void *)&o->body, m->worker);
@@ -631,7 +637,6 @@ static void server_main(void)
         dup2(null, STDIN_FILENO);
         close(null);
     }
-    self.cpu_count = kith__cpu_set(self.cpus, CPU_SETSIZE);
     kith__become(SERVER_MEMBER);
     pthread_mutex_lock(&kith__shared->server_lives);
     atomic_store(&kith__shared->server_pid, self.pid);
