@@ -31,7 +31,7 @@ enum {
     WALL = 1 << 20,                     /* the regions without access around the heap */
     TABLES_CHUNK = 1 << 16,             /* tables are backed in such pieces */
     FAULT_AROUND = 1 << 16,
-    FILL_STEP = 1 << 20                 /* fallocate at a time: a signal undoes the whole call */
+    FILL_STEP = 1 << 20                 /* fallocate at a time: on older kernels a signal undoes the whole call */
 };
 
 #define MAGIC UINT64_C(0x6172656e6161)

@@ -4,6 +4,8 @@
 #include "shared.h"
 #include "system.h"
 
+#include <pthread.h>
+
 static void block_is_aligned_and_large_enough(void)
 {
     static const uint64_t sizes[] = { 0, 1, 63, 64, 65, 4095, 4096, 65535, 65536, 65537, MIB, 3 * MIB + 1 };
@@ -167,11 +169,55 @@ static void owner_is_a_word_that_its_holder_sets(void)
     CU_ASSERT_EQUAL(stats().used_blocks, 2);
     CU_ASSERT_EQUAL(kith__heap_sweep(5), 0);
     FAILS_WITH(KITH_EINVAL, kith__heap_check(mine));
+    PASS(kith__heap_audit());
     PASS(kith__heap_check(published));
     CU_ASSERT_EQUAL(kith__heap_sweep(0), 0);
     PASS(kith__heap_check(published));
     kith__heap_free(published);
     CU_ASSERT_EQUAL(stats().used_bytes, 0);
+}
+
+static void *take_and_give(void *arg)
+{
+    uint64_t key = (uintptr_t)arg << 8;
+    unsigned seed = (unsigned)key;
+    uint64_t mine[16] = { 0 }, size[16] = { 0 };
+
+    for (int round = 0; round < 20000; round++) {
+        int i = rand_r(&seed) % 16;
+
+        if (mine[i]) {
+            if (!is_filled(mine[i], size[i], key + (uint64_t)i))
+                return (void *)1;
+            kith__heap_free(mine[i]);
+            mine[i] = 0;
+            continue;
+        }
+        size[i] = (uint64_t)rand_r(&seed) % (rand_r(&seed) % 200 ? 300 : 100000);
+        mine[i] = kith__heap_alloc(size[i], 0);
+        if (!mine[i])
+            return (void *)2;
+        fill(mine[i], size[i], key + (uint64_t)i);
+    }
+    for (int i = 0; i < 16; i++)
+        kith__heap_free(mine[i]);
+    return NULL;
+}
+
+static void threads_share_the_heap(void)
+{
+    pthread_t threads[4];
+    void *result;
+
+    open_arena();
+    for (uintptr_t i = 0; i < 4; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, take_and_give, (void *)(i + 1)), 0);
+    for (int i = 0; i < 4; i++) {
+        CU_ASSERT_EQUAL(pthread_join(threads[i], &result), 0);
+        CU_ASSERT_PTR_NULL(result);
+    }
+    CU_ASSERT_EQUAL(stats().used_bytes, 0);
+    PASS(kith__heap_audit());
 }
 
 /* ---- pages: kept warm, and given back */
@@ -240,6 +286,7 @@ static struct test tests[] = {
     TEST(looking_at_foreign_offsets_takes_no_pages),
     TEST(double_free_changes_nothing),
     TEST(owner_is_a_word_that_its_holder_sets),
+    TEST(threads_share_the_heap),
     TEST(warm_pages_are_used_again),
     TEST(same_sizes_meet_the_same_blocks),
     TEST(warm_bytes_beyond_the_bound_go_back),
