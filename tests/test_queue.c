@@ -177,8 +177,10 @@ static int put_and_end(const void *arg)
 {
     const struct party *p = arg;
     char *bytes = calloc(1, 1 << 20);
+    int rc = kith_queue_put(p->q, bytes, 1 << 20, KITH_FOREVER);
 
-    return kith_queue_put(p->q, bytes, 1 << 20, KITH_FOREVER);
+    free(bytes);
+    return rc;
 }
 
 static void a_putter_may_end_before_anybody_takes(void)
