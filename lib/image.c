@@ -11,18 +11,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Relocations that put the address of an indirect function into a pointer, and those that move a library's
+ * variable into the program. 0 matches nothing. */
 #if defined __x86_64__
 #define IRELATIVE R_X86_64_IRELATIVE
+#define COPY R_X86_64_COPY
 #elif defined __aarch64__
 #define IRELATIVE R_AARCH64_IRELATIVE
+#define COPY R_AARCH64_COPY
 #elif defined __powerpc64__
 #define IRELATIVE R_PPC64_IRELATIVE
+#define COPY R_PPC64_COPY
 #elif defined __riscv
 #define IRELATIVE 58
+#define COPY 4
 #elif defined __s390x__
 #define IRELATIVE R_390_IRELATIVE
+#define COPY R_390_COPY
 #else
-#define IRELATIVE 0                     /* matches nothing */
+#define IRELATIVE 0
+#define COPY 0
 #endif
 
 #if __SIZEOF_POINTER__ == 8
@@ -485,33 +493,60 @@ int kith__image_function(uintptr_t address, char *buf, size_t room)
     return 0;
 }
 
-/* The loader has put the chosen variant into a pointer for each use: one relocation each. */
-static uintptr_t slot_among(const struct kith__image *image, uintptr_t table, size_t size, size_t entry,
-                            uintptr_t address)
-{
-    for (size_t at = 0; entry && at + entry <= size; at += entry) {
-        const ElfW(Rel) *r = (const ElfW(Rel) *)(table + at);       /* a Rela begins like a Rel */
+/* ---- relocations */
 
-        if (RELOCATION_TYPE(r->r_info) == IRELATIVE && *(const uintptr_t *)(image->bias + r->r_offset) == address)
-            return r->r_offset;
-    }
+struct relocations { uintptr_t table; size_t size, entry; };
+
+/* Those of data, and those of calls. */
+static void relocations(const struct kith__image *image, struct relocations r[2])
+{
+    r[0] = r[1] = (struct relocations){ 0, 0, sizeof(ElfW(Rela)) };
+    for (const ElfW(Dyn) *d = dynamic(image); d && d->d_tag != DT_NULL; d++)
+        switch (d->d_tag) {
+        case DT_RELA: case DT_REL: r[0].table = entry_address(image, d->d_un.d_ptr); break;
+        case DT_RELASZ: case DT_RELSZ: r[0].size = d->d_un.d_val; break;
+        case DT_RELAENT: case DT_RELENT: r[0].entry = d->d_un.d_val; break;
+        case DT_JMPREL: r[1].table = entry_address(image, d->d_un.d_ptr); break;
+        case DT_PLTRELSZ: r[1].size = d->d_un.d_val; break;
+        case DT_PLTREL: r[1].entry = d->d_un.d_val == DT_RELA ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel)); break;
+        }
+    for (int i = 0; i < 2; i++)
+        if (!r[i].table || r[i].entry < sizeof(ElfW(Rel)))
+            r[i].size = 0;
+}
+
+/* The i-th; a Rela begins like a Rel. NULL: there are no more. */
+static const ElfW(Rel) *relocation(const struct relocations *r, size_t i)
+{
+    return (i + 1) * r->entry <= r->size ? (const ElfW(Rel) *)(r->table + i * r->entry) : NULL;
+}
+
+/* The loader has put the chosen variant into a pointer for each use. */
+uintptr_t kith__image_indirect_slot(const struct kith__image *image, uintptr_t address)
+{
+    struct relocations all[2];
+    const ElfW(Rel) *r;
+
+    if (!IRELATIVE)
+        return 0;
+    relocations(image, all);
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; (r = relocation(&all[k], i)); i++)
+            if (RELOCATION_TYPE(r->r_info) == IRELATIVE && *(const uintptr_t *)(image->bias + r->r_offset) == address)
+                return r->r_offset;
     return 0;
 }
 
-uintptr_t kith__image_indirect_slot(const struct kith__image *image, uintptr_t address)
+int kith__image_is_copied(const struct kith__image *image, uintptr_t offset)
 {
-    uintptr_t table = 0, plt = 0, slot;
-    size_t size = 0, plt_size = 0, entry = sizeof(ElfW(Rela)), plt_entry = sizeof(ElfW(Rela));
+    struct relocations all[2];
+    const ElfW(Rel) *r;
 
-    for (const ElfW(Dyn) *d = dynamic(image); d && d->d_tag != DT_NULL; d++)
-        switch (d->d_tag) {
-        case DT_RELA: case DT_REL: table = entry_address(image, d->d_un.d_ptr); break;
-        case DT_RELASZ: case DT_RELSZ: size = d->d_un.d_val; break;
-        case DT_RELAENT: case DT_RELENT: entry = d->d_un.d_val; break;
-        case DT_JMPREL: plt = entry_address(image, d->d_un.d_ptr); break;
-        case DT_PLTRELSZ: plt_size = d->d_un.d_val; break;
-        case DT_PLTREL: plt_entry = d->d_un.d_val == DT_RELA ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel)); break;
-        }
-    slot = IRELATIVE ? slot_among(image, table, size, entry, address) : 0;
-    return slot || !IRELATIVE ? slot : slot_among(image, plt, plt_size, plt_entry, address);
+    if (!COPY)
+        return 0;
+    relocations(image, all);
+    for (size_t i = 0; (r = relocation(&all[0], i)); i++)
+        if (RELOCATION_TYPE(r->r_info) == COPY && r->r_offset == offset)
+            return 1;
+    return 0;
 }

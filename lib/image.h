@@ -76,4 +76,7 @@ int kith__image_function(uintptr_t address, char *buf, size_t room);
  * address here has its pointer: offset of that pointer, 0 for none. */
 uintptr_t kith__image_indirect_slot(const struct kith__image *image, uintptr_t address);
 
+/* 1: the variable at offset of the program is a library's, which the loader has moved there: stdout, environ. */
+int kith__image_is_copied(const struct kith__image *image, uintptr_t offset);
+
 #endif

@@ -17,6 +17,8 @@ lib_libkith_all_la_SOURCES = \
 	lib/call.h \
 	lib/cgroup.c \
 	lib/cgroup.h \
+	lib/checkglobals.c \
+	lib/checkglobals.h \
 	lib/chunk.c \
 	lib/chunk.h \
 	lib/coverage.c \
@@ -39,6 +41,7 @@ lib_libkith_all_la_SOURCES = \
 	lib/init.c \
 	lib/init.h \
 	lib/kith.h \
+	lib/mark.h \
 	lib/memory.c \
 	lib/module.c \
 	lib/module.h \
@@ -69,6 +72,7 @@ lib_libkith_all_la_SOURCES = \
 	lib/wait.h \
 	lib/worker.c \
 	lib/worker.h
+lib_libkith_all_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(srcdir)/lib/mark.h
 
 lib_libkith_la_SOURCES =
 lib_libkith_la_LIBADD = lib/libkith-all.la

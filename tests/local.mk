@@ -131,6 +131,7 @@ TESTS += tests/coverage.sh
 EXTRA_DIST += tests/coverage.sh
 if HAVE_CUNIT
 check_PROGRAMS += \
+	tests/test_checkglobals \
 	tests/test_coverage \
 	tests/test_cpus \
 	tests/test_crash \
@@ -138,6 +139,7 @@ check_PROGRAMS += \
 	tests/test_token \
 	tests/test_token_fixed
 TESTS += \
+	tests/test_checkglobals \
 	tests/test_coverage \
 	tests/test_cpus \
 	tests/test_crash \
@@ -145,6 +147,9 @@ TESTS += \
 	tests/test_token \
 	tests/test_token_fixed
 endif
+tests_test_checkglobals_SOURCES = tests/check.h tests/test_checkglobals.c
+tests_test_checkglobals_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_checkglobals_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_coverage_SOURCES = tests/check.h tests/test_coverage.c
 tests_test_coverage_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_coverage_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
