@@ -52,6 +52,7 @@ static struct {
         int warned;
     } watches[KITH__MEMBERS + 1];
     int64_t watched;                    /* when we last looked */
+    int period_ms;                      /* how often we do */
 } self;
 
 /* ---------------------------------------------------------------- children */
@@ -498,8 +499,8 @@ static int watch_limits(void)
     int64_t now = kith__now_ns(), passed = now - self.watched;
 
     /* A gap in our own clock (we were stopped, the machine slept) is nobody's running time. */
-    if (passed > 1000 * KITH__MS)
-        passed = 0;
+    if (passed > 2 * self.period_ms * KITH__MS)
+        passed = self.period_ms * KITH__MS;
     for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++) {
         struct kith__member *m = kith__member(i);
         const struct kith__pool *p;
@@ -516,7 +517,7 @@ static int watch_limits(void)
     self.watched = now;
     if (shortest == UINT32_MAX || getenv("KITH_DEBUG"))
         return -1;
-    return shortest / 10 < 1 ? 1 : shortest / 10 > 100 ? 100 : (int)(shortest / 10);
+    return self.period_ms = shortest / 10 < 1 ? 1 : shortest / 10 > 100 ? 100 : (int)(shortest / 10);
 }
 
 /* -------------------------------------------------------------------- the end */

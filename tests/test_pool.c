@@ -1,8 +1,10 @@
 /* test_pool.c: pools as users see them. */
 #include "config.h"
+#include "call.h"
 #include "check.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -446,6 +448,51 @@ static void several_pools_at_once(void)
     FAILS_WITH(KITH_ESTALE, kith_pool_close(b));
 }
 
+static void *take_steps(void *call)
+{
+    enum kith__step_result *last = malloc(sizeof *last);
+
+    while ((*last = kith__call_step(call)) <= KITH__STEP_MOVED)
+        sched_yield();
+    return last;
+}
+
+/* What the asynchronous forms will stand on: a thread of its own copies in and out. */
+static void steps_may_be_taken_by_another_thread(void)
+{
+    kith_pool pool = kith_pool_open(2);
+    size_t n = 3000000, wrong = 0;
+    int *in = malloc(n * sizeof *in), *out = calloc(n, sizeof *out);
+    struct kith__call_spec s = {
+        .pool = pool, .name = "square", .fn = (kith__anyfn *)square, .kind = KITH__JOB_NUMBERS,
+        .shape = KITH__SHAPE_CODE(i, i, 1), .n = n, .in = in, .out = out, .in_size = sizeof *in, .out_size = sizeof *out,
+    };
+    struct kith__call call[3];
+    pthread_t thread[3];
+    void *last;
+
+    for (size_t i = 0; i < n; i++)
+        in[i] = (int)(i % 40000);
+    for (int k = 0; k < 3; k++) {       /* three calls at once in one pool, each a third of the elements */
+        s.n = n / 3;
+        s.in = in + k * (n / 3);
+        s.out = out + k * (n / 3);
+        PASS(kith__call_begin(&call[k], &s));
+        pthread_create(&thread[k], NULL, take_steps, &call[k]);
+    }
+    for (int k = 0; k < 3; k++) {
+        pthread_join(thread[k], &last);
+        PASS(kith__call_end(&call[k], *(enum kith__step_result *)last));
+        free(last);
+    }
+    for (size_t i = 0; i < n; i++)
+        wrong += out[i] != square(in[i]);
+    CU_ASSERT_EQUAL(wrong, 0);
+    PASS(kith_pool_close(pool));
+    free(in);
+    free(out);
+}
+
 static void wrong_use_is_a_sentence(void)
 {
     kith_pool none = { 0 }, pool = kith_pool_open(1);
@@ -479,6 +526,7 @@ static struct test tests[] = {
     TEST(workers_are_renewed_after_their_tasks),
     TEST(tasks_may_call_their_own_pool),
     TEST(several_pools_at_once),
+    TEST(steps_may_be_taken_by_another_thread),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
 };

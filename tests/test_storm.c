@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <time.h>
 
 static struct shared {
@@ -73,6 +74,7 @@ static pid_t launch(void (*job)(void))
     fflush(NULL);
     if ((pid = fork()) == 0) {
         alarm(100);
+        setpgid(0, 0);
         kith_init(NULL, NULL);
         shared->server = kith__shared->server_pid;
         job();
@@ -267,28 +269,42 @@ static void limited_maps(void)
     kith_pool_close(pool);
 }
 
-static void stop_for_600_ms(pid_t pid)
+static void stop_for_600_ms(pid_t pid, int sig)
 {
-    kill(pid, SIGSTOP);
+    kill(pid, sig);
     nap_us(600000);
     kill(pid, SIGCONT);
 }
 
-/* Stopped is not slow: a process that is stopped for longer than the limit is not ended. */
+/* As gdb does it. */
+static void trace_for_600_ms(pid_t pid)
+{
+    if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0 || ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0)
+        return;
+    nap_us(600000);
+    waitpid(pid, NULL, __WALL);
+    ptrace(PTRACE_DETACH, pid, NULL, NULL);
+}
+
+enum whom { HEAD, SERVER, WORKER, WORKER_TRACED, ALL };
+
+/* Stopped is not slow: who is stopped for longer than the limit, by a signal, the terminal's Ctrl-Z or a debugger, is not ended. */
 static void stopped_processes_are_not_over_their_limit(void)
 {
-    for (int whom = 0; whom < 3; whom++) {
+    for (enum whom whom = HEAD; whom <= ALL; whom++) {
         pid_t head = launch(limited_maps), list[8];
 
         while (!shared->ready)
             nap_us(200);
         nap_us(50000);
-        if (whom == 0)
-            stop_for_600_ms(head);
-        else if (whom == 1)
-            stop_for_600_ms(shared->server);
-        else if (children_of(shared->server, list, 8) > 0)
-            stop_for_600_ms(list[0]);
+        if (whom == HEAD || whom == ALL)
+            stop_for_600_ms(whom == ALL ? -head : head, whom == ALL ? SIGTSTP : SIGSTOP);
+        else if (whom == SERVER)
+            stop_for_600_ms(shared->server, SIGSTOP);
+        else if (children_of(shared->server, list, 8) > 0 && whom == WORKER)
+            stop_for_600_ms(list[0], SIGSTOP);
+        else
+            trace_for_600_ms(list[0]);
         CU_ASSERT_EQUAL(check_wait(head), 0);
         CU_ASSERT_EQUAL(shared->wrong, 0);
         CU_ASSERT(all_gone(2000));
