@@ -5,7 +5,7 @@
 set -u
 failed=0
 cd "$TMPDIR" || exit 99
-trap 'rm -rf "$TMPDIR"/*' EXIT
+trap 'rm -rf "$TMPDIR"/* "$TMPDIR"/.libs' EXIT
 
 fail()
 {

@@ -63,7 +63,7 @@ expect 1 'left: process .* sleep 100' "$limit" "$TMPDIR/leaves_process.sh"
 
 result()
 {
-    printf ':test-result: %s\n:test-global-result: %s\n' "$2" "$2" >"$TMPDIR/$1.trs"
+    printf ':test-result: %s\n:global-test-result: %s\n' "$2" "$2" >"$TMPDIR/$1.trs"
     printf 'why %s\nthe harness says %s\n' "$1" "$2" >"$TMPDIR/$1.log"
 }
 result a PASS; result b PASS; result c FAIL; result d SKIP; result e ERROR
