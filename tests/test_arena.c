@@ -421,6 +421,45 @@ static void tables_are_backed_on_demand(void)
     FAILS_WITH(KITH_ENOMEM, kith__arena_back_tables(KITH__TABLES_SIZE - 4096, 4097));
 }
 
+/* A core file with all of it took 41 s. */
+static void core_files_leave_it_out(void)
+{
+    char line[512];
+    int in_arena = 0, maps = 0, left_out = 0;
+    FILE *f;
+
+    open_arena();
+    f = fopen("/proc/self/smaps", "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    while (fgets(line, sizeof line, f)) {
+        if (strchr(line, '-') && strchr(line, '/')) {
+            in_arena = strstr(line, "memfd:kith") != NULL;
+            maps += in_arena;
+        } else if (strncmp(line, "VmFlags:", 8) == 0) {
+            left_out += in_arena && strstr(line, " dd") != NULL;
+        }
+    }
+    fclose(f);
+    CU_ASSERT(maps >= 3);
+    CU_ASSERT_EQUAL(left_out, maps);
+}
+
+static void arena_is_small_under_valgrind(void)
+{
+    char *before = getenv("LD_PRELOAD") ? strdup(getenv("LD_PRELOAD")) : NULL;
+
+    setenv("LD_PRELOAD", "/usr/libexec/valgrind/vgpreload_core-amd64-linux.so", 1);
+    open_arena();
+    if (before)
+        setenv("LD_PRELOAD", before, 1);
+    else
+        unsetenv("LD_PRELOAD");
+    free(before);
+    CU_ASSERT(kith__places.heap_start + kith__places.heap_size < 700 * MIB);
+    alloc(200 * MIB);
+    CU_ASSERT_EQUAL(kith__heap_alloc(300 * MIB, 0), 0);
+}
+
 static void touch_before(void)
 {
     ((volatile char *)kith__base)[kith__places.heap_start - 1] = 1;
@@ -458,6 +497,8 @@ static struct test tests[] = {
     TEST(closed_descriptor_harms_no_other_file),
     TEST(other_mapping_shares_all),
     TEST(tables_are_backed_on_demand),
+    TEST(core_files_leave_it_out),
+    TEST(arena_is_small_under_valgrind),
     TEST(walls_stand_around_the_heap),
     TEST(size_is_sealed),
     TEST_END
