@@ -7,6 +7,7 @@
  */
 #include "config.h"
 #include "call.h"
+#include "checkglobals.h"
 #include "chunk.h"
 #include "error.h"
 #include "heap.h"
@@ -338,6 +339,16 @@ static void release(struct kith__call *c)
     kith__job_withdraw(kith__pool_body(c->object), c->post);
 }
 
+/* KITH_CHECK=1: a task that reads a global which the head has set since kith_init reads the old value. */
+static void warn_of_globals(const char *name)
+{
+    char globals[512];
+
+    if (kith__log_on(KITH__WARNING) && kith_worker() < 0 && kith__globals_changed(globals, sizeof globals) > 0)
+        kith__log(KITH__WARNING, "%s is given to workers, but these globals have changed since kith_init, and workers have them "
+                  "as they were then: %s; pass them as an argument", name, globals);
+}
+
 int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
 {
     struct kith__token fn;
@@ -348,6 +359,7 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
         return rc;
     if (kith__server_dead())
         return KITH_EPEER;
+    warn_of_globals(s->name);
     if (!(c->job = kith__job_take(kith__pool_body(c->object), &c->post, &rc)))
         return rc;
     c->in = s->in;

@@ -176,6 +176,9 @@ void kith__log_init(void)
     for (int i = 0; wish && i < 4; i++)
         if (strcmp(wish, names[i]) == 0)
             atomic_store(&log_level, i);
+    wish = getenv("KITH_CHECK");
+    if (wish && strcmp(wish, "1") == 0 && atomic_load(&log_level) < KITH__WARNING)
+        atomic_store(&log_level, KITH__WARNING);        /* what it finds is said as a warning */
 }
 
 int kith__log_on(enum kith__level level)
