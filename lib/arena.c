@@ -29,7 +29,7 @@
 #define UNASKED   (1 * MIB)             /* so much is taken without a look at the system, which takes 0.2 ms the first time */
 
 enum {
-    WALL = 1 << 20,                     /* the regions without access around the heap */
+    WALL = 1 << 20,                     /* the regions without access: behind the tables, and around the heap */
     TABLES_CHUNK = 1 << 16,             /* tables are backed in such pieces */
     FAULT_AROUND = 1 << 16,
     FILL_STEP = 1 << 20                 /* fallocate at a time: on older kernels a signal undoes the whole call */
@@ -295,7 +295,7 @@ static void lay_out(uint64_t heap_size, int tight)
     here.magic = MAGIC;
     here.header_size = sizeof here;
     here.places.tables_end = tight ? KITH__TABLES_LEAST : KITH__TABLES_SIZE;
-    here.places.heap_tables = here.places.tables_end;
+    here.places.heap_tables = here.places.tables_end + WALL;
     here.places.heap_size = heap_size & ~(MIB - 1);
     here.places.heap_tables_size = (kith__heap_tables_need(here.places.heap_size, tight) + WALL - 1) & ~(uint64_t)(WALL - 1);
     here.places.heap_start = here.places.heap_tables + here.places.heap_tables_size + WALL;
@@ -308,6 +308,7 @@ static int map(int fd)
 
     if (base == MAP_FAILED)
         return -1;
+    mprotect(base + here.places.tables_end, WALL, PROT_NONE);
     mprotect(base + here.places.heap_start - WALL, WALL, PROT_NONE);
     mprotect(base + here.places.heap_start + here.places.heap_size, WALL, PROT_NONE);
     madvise(base, here.total, MADV_DONTDUMP);

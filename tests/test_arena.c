@@ -470,12 +470,18 @@ static void touch_behind(void)
     ((volatile char *)kith__base)[kith__places.heap_start + kith__places.heap_size] = 1;
 }
 
+static void touch_behind_tables(void)
+{
+    ((volatile char *)kith__base)[kith__places.tables_end] = 1;
+}
+
 static void walls_stand_around_the_heap(void)
 {
     signal(SIGSEGV, SIG_DFL);
     open_arena();
     CU_ASSERT_NOT_EQUAL(check_fork(touch_before), 0);
     CU_ASSERT_NOT_EQUAL(check_fork(touch_behind), 0);
+    CU_ASSERT_NOT_EQUAL(check_fork(touch_behind_tables), 0);
 }
 
 static void size_is_sealed(void)
