@@ -5,6 +5,7 @@
 AC_DEFUN([KITH_MPI], [
 AC_MSG_CHECKING([for $2])
 kith_mpi=no
+$1_CFLAGS= $1_LIBS= $1_MPICC= $1_MPIRUN=
 for kith_mpicc in $4; do
     command -v "$kith_mpicc" >/dev/null 2>&1 || continue
     kith_flags=`"$kith_mpicc" --showme:compile 2>/dev/null && "$kith_mpicc" --showme:link 2>/dev/null` ||
