@@ -6,6 +6,7 @@
  */
 #include "config.h"
 #include "init.h"
+#include "agent.h"
 #include "arena.h"
 #include "cpus.h"
 #include "error.h"
@@ -122,6 +123,10 @@ static int start(void)
     enter_family();
     if ((rc = kith__server_start()) < 0)
         return rc;
+    if ((rc = kith__agent_wanted()) < 0 || (rc > 0 && (rc = kith__agent_start()) < 0)) {
+        kith__server_stop();
+        return rc;
+    }
     job.pid = getpid();
     on_exit(at_exit, NULL);
     return 0;
@@ -149,6 +154,7 @@ int kith_finalize(void)
     job.over = 1;
     fflush(stdout);
     kith__processes_join();
+    kith__agent_stop();
     kith__server_stop();
     kith__arena_detach();
     close(job.arena_fd);

@@ -4,6 +4,8 @@ noinst_LTLIBRARIES += lib/libkith-all.la
 lib_LTLIBRARIES += lib/libkith.la
 
 lib_libkith_all_la_SOURCES = \
+	lib/agent.c \
+	lib/agent.h \
 	lib/arena.c \
 	lib/arena.h \
 	lib/audit.c \
@@ -28,12 +30,17 @@ lib_libkith_all_la_SOURCES = \
 	lib/crash.c \
 	lib/crash.h \
 	lib/crashtext.c \
+	lib/desk.h \
+	lib/errand.c \
+	lib/errand.h \
 	lib/error.c \
 	lib/error.h \
 	lib/family.c \
 	lib/family.h \
 	lib/guard.c \
 	lib/guard.h \
+	lib/guest.c \
+	lib/guest.h \
 	lib/heap.c \
 	lib/heap.h \
 	lib/image.c \
@@ -45,6 +52,15 @@ lib_libkith_all_la_SOURCES = \
 	lib/memory.c \
 	lib/module.c \
 	lib/module.h \
+	lib/net/address.c \
+	lib/net/address.h \
+	lib/net/lane.c \
+	lib/net/lane.h \
+	lib/net/protocol.c \
+	lib/net/protocol.h \
+	lib/net/transport.h \
+	lib/net/wire.c \
+	lib/net/wire.h \
 	lib/object.c \
 	lib/object.h \
 	lib/pool.c \
@@ -93,3 +109,14 @@ lib_kith_trace_la_SOURCES = \
 lib_kith_trace_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS)
 lib_kith_trace_la_LIBADD = $(LIBDW_LIBS)
 lib_kith_trace_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version
+
+# The way to other nodes; loaded by their agents alone.
+if HAVE_ZMQ
+pkglib_LTLIBRARIES += lib/kith-net.la
+endif
+lib_kith_net_la_SOURCES = \
+	lib/net/transport.h \
+	lib/net/zmq.c
+lib_kith_net_la_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS)
+lib_kith_net_la_LIBADD = $(ZMQ_LIBS)
+lib_kith_net_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version

@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-enum { NAME = 64, FIRST_SEGMENT = 4096, SEGMENT = 65536, LARGE = 8192 };
+enum { NAME = 64, FIRST_SEGMENT = 4096, SEGMENT = 65536 };
 
 #define LAST UINT64_MAX                 /* the header that says: go on in the next segment */
 
@@ -340,6 +340,18 @@ int64_t kith__queue_count(uint64_t id)
     return rc;
 }
 
+int kith__queue_is_bounded(uint64_t id)
+{
+    struct kith__object *o;
+    int rc = kith__object_enter(id, KITH__QUEUE_KIND, noun, &o);
+
+    if (rc < 0)
+        return rc;
+    rc = queue_of(o)->bound != 0;
+    kith__object_leave(o);
+    return rc;
+}
+
 int kith__queue_end(uint64_t id)
 {
     struct kith__object *o;
@@ -489,7 +501,7 @@ static int put_here(uint64_t id, const void *item, size_t size, int timeout_ms)
     struct putting p = { id, 0, item, size };
     int rc;
 
-    if (size > LARGE) {
+    if (size > KITH__QUEUE_LARGE) {
         if ((p.block = kith__heap_alloc(size, kith__me)) == 0)
             return KITH_ENOMEM;
         memcpy(kith__at(p.block), item, size);
@@ -517,8 +529,11 @@ int kith_queue_put(kith_queue q, const void *item, size_t size, int timeout_ms)
 {
     int rc = check(q, item, size, timeout_ms);
 
+    if (rc == 0 && kith__is_remote(q.id))
+        return kith__report(kith__remote_put(q.id, item, size, timeout_ms));
+    kith__remote_settle();
     if (rc == 0)
-        rc = kith__is_remote(q.id) ? kith__remote_put(q.id, item, size, timeout_ms) : put_here(q.id, item, size, timeout_ms);
+        rc = put_here(q.id, item, size, timeout_ms);
     return kith__report(rc);
 }
 
@@ -527,6 +542,7 @@ static int64_t get(kith_queue q, void *buf, size_t room, int exact, int peek, in
     struct taking t = { q.id, buf, room, exact, peek };
     int64_t rc = check(q, buf, room, timeout_ms);
 
+    kith__remote_settle();
     if (rc == 0)
         rc = kith__is_remote(q.id) ? kith__remote_get(q.id, buf, room, exact, peek, timeout_ms)
                                    : ask(q.id, KITH__TAKERS, try_take, &t, timeout_ms);
@@ -554,6 +570,7 @@ int64_t kith_queue_size(kith_queue q)
 {
     int64_t rc = kith__handle_usable(q.id, noun);
 
+    kith__remote_settle();
     if (rc == 0)
         rc = kith__is_remote(q.id) ? kith__remote_count(q.id) : kith__queue_count(q.id);
     return kith__report64(rc);
@@ -570,6 +587,7 @@ int kith_queue_close(kith_queue q)
 {
     int rc = kith__handle_usable(q.id, noun);
 
+    kith__remote_settle();
     if (rc == 0)
         rc = kith__is_remote(q.id) ? kith__remote_end(q.id) : kith__queue_end(q.id);
     return kith__report(rc);

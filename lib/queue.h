@@ -9,6 +9,8 @@
 
 enum { KITH__TAKERS = 0, KITH__PUTTERS = 1 };   /* which of the object's waiters */
 
+enum { KITH__QUEUE_LARGE = 8192 };              /* an item of more bytes comes in a block */
+
 /* Puts an item of size bytes: those at item, or, when block is not 0, that block of the heap, which is owned by this process and
  * belongs to the queue on success. 0, KITH__PARKED (full), or a code. */
 int kith__queue_offer(uint64_t id, const void *item, uint64_t block, size_t size);
@@ -25,6 +27,7 @@ int64_t kith__queue_take_block(uint64_t id, size_t room, int exact, uint64_t *bl
 int kith__queue_return(uint64_t id, uint64_t block, size_t size);
 
 int64_t kith__queue_count(uint64_t id);
+int kith__queue_is_bounded(uint64_t id);        /* 1, 0, or a code */
 int kith__queue_end(uint64_t id);
 int kith__queue_find(const char *name, size_t bound, uint64_t *id);     /* opens it when there is none */
 

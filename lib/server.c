@@ -6,6 +6,7 @@
  */
 #include "config.h"
 #include "server.h"
+#include "agent.h"
 #include "board.h"
 #include "cpus.h"
 #include "error.h"
@@ -13,6 +14,7 @@
 #include "init.h"
 #include "process.h"
 #include "random.h"
+#include "remote.h"
 #include "system.h"
 #include "worker.h"
 
@@ -94,6 +96,7 @@ static void leave(int status) __attribute__((noreturn));
 /* The way out of every child: what it printed is printed; handlers of the head's atexit are not run. */
 static void leave(int status)
 {
+    kith__remote_settle();
     fflush(stdout);
     fflush(stderr);
     kith__coverage_flush();
@@ -124,6 +127,8 @@ static void child(uint32_t who)
         kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32 | (m->worker + 1)));
         leave(kith__worker_main(o, m->worker));
     }
+    if (atomic_load(&m->role) == KITH__AGENT)
+        leave(kith__agent_main(who));
     kith__random_place(RANDOM_PROCESS, m->number, NULL);
     kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32));
     leave(kith__process_main(who));
@@ -291,6 +296,8 @@ static int bury(uint32_t who, int status)
     kith__log(KITH__DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
               WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     kith__seats_release(who);
+    if (atomic_load(&m->role) == KITH__AGENT)
+        kith__agent_buried();
     if (messy)
         kith__wake_everybody();
     atomic_store(&m->crash.signal, 0);

@@ -86,7 +86,7 @@ int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeou
     if (!(w->seat = kith__seat()))
         return KITH_ENOMEM;
     w->set = set;
-    w->spun = 0;
+    w->at_once = 0;
     w->deadline = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
     w->word = atomic_load(&w->seat->word);
     atomic_store(&w->seat->since, (uint64_t)kith__now_ns());
@@ -107,7 +107,7 @@ int kith__wait_sleep(struct kith__wait *w)
         if (left < ns)
             ns = left;
     }
-    if (!spin(w->seat, w->word)) {
+    if (w->at_once || !spin(w->seat, w->word)) {
         sleep_on(w->seat, w->word, ns);
         if (atomic_load(&w->seat->word) == w->word && kith__server_dead())
             return KITH_EPEER;

@@ -32,7 +32,7 @@ struct kith__wait {
     struct kith__seat *seat;
     int64_t deadline;                           /* ns; -1: none */
     uint32_t word;                              /* of the seat, when we last looked */
-    int spun;
+    int at_once;                                /* 1: sleep without spinning: the answer is far away */
 };
 
 /* timeout_ms < -1 is KITH_EINVAL, 0 is KITH_ETIMEDOUT at the first sleep. */

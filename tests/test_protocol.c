@@ -141,7 +141,7 @@ static void carry_out(struct node *n, uint32_t peer, uint64_t id, uint64_t size,
     n->served.last[peer][seat] = count;
     carried_out++;
     if (draw(4) == 0) {
-        kith__proto_confirm(n->proto, peer, id);
+        kith__proto_confirm(n->proto, peer, id, 4);
         return;
     }
     while (g->used)
@@ -689,7 +689,7 @@ static void confirmations_in_a_row_are_one_message(void)
     begin(12);
     PASS(kith__proto_open(nodes[0].proto, 1, now));
     for (uint64_t i = 1; i <= 10000; i++)
-        kith__proto_confirm(nodes[0].proto, 1, i);
+        kith__proto_confirm(nodes[0].proto, 1, i, 4);
     while (kith__proto_next(nodes[0].proto, &out, now)) {
         bytes += out.body_size;
         kith__proto_sent(nodes[0].proto, &out, 1, now);

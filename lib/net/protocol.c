@@ -306,7 +306,7 @@ void kith__proto_reply(struct kith__proto *p, uint32_t peer, const struct kith__
 }
 
 /* Puts one more call into the last message of l, when it confirms the calls before this one and was not sent yet. */
-static int confirm_more(struct link *l, uint64_t id)
+static int confirm_more(struct link *l, uint64_t id, uint32_t flags)
 {
     struct kith__frame *f = l->lanes[0].last;
     struct kith__message m;
@@ -314,20 +314,20 @@ static int confirm_more(struct link *l, uint64_t id)
     if (!f || f->sent > 0 || l->confirm_seq == 0 || l->confirm_seq != (uint32_t)f->seq)
         return 0;
     kith__message_decode(f->bytes + l->confirm_at, f->size - l->confirm_at, &m);
-    if (m.reply.id + m.reply.count != id)
+    if (m.reply.id + m.reply.count != id || m.reply.flags != flags)
         return 0;
     m.reply.count++;
     kith__message_encode(f->bytes + l->confirm_at, &m);
     return 1;
 }
 
-void kith__proto_confirm(struct kith__proto *p, uint32_t peer, uint64_t id)
+void kith__proto_confirm(struct kith__proto *p, uint32_t peer, uint64_t id, uint32_t flags)
 {
-    struct kith__message m = { .kind = KITH__MESSAGE_REPLY, .reply = { .id = id, .count = 1 } };
+    struct kith__message m = { .kind = KITH__MESSAGE_REPLY, .reply = { .id = id, .count = 1, .flags = (kith__u16)flags } };
     struct link *l = up(p, peer);
     struct kith__frame *f;
 
-    if (!l || confirm_more(l, id))
+    if (!l || confirm_more(l, id, flags))
         return;
     say(p, l, &m, NULL, 0);
     if (!is_up(l))

@@ -70,7 +70,7 @@ int kith__proto_request(struct kith__proto *p, uint32_t peer, const struct kith_
 
 /* block is borrowed until the event settled or ended. Without a link the reply is dropped. */
 void kith__proto_reply(struct kith__proto *p, uint32_t peer, const struct kith__reply *r, const void *bytes, uint64_t block);
-void kith__proto_confirm(struct kith__proto *p, uint32_t peer, uint64_t id);    /* a reply of 0; many in a row become one message */
+void kith__proto_confirm(struct kith__proto *p, uint32_t peer, uint64_t id, uint32_t flags);    /* a reply of 0; many in a row become one message */
 void kith__proto_settle(struct kith__proto *p, uint32_t peer, uint64_t id, int yes);
 void kith__proto_cancel(struct kith__proto *p, uint32_t peer, uint64_t id);
 

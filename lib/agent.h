@@ -1,0 +1,46 @@
+/* agent.h: the node agent: a process that the fork server forks, which runs no user code, and alone talks to other nodes.
+ * It is there when the job has several nodes, or for KITH_TRANSPORT=net. */
+#ifndef KITH_AGENT_H
+#define KITH_AGENT_H
+
+#include "net/address.h"
+#include "net/transport.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How the agent of a node can be reached: what all nodes tell each other, by MPI. Plain bytes. */
+struct kith__card {
+    uint32_t version, security;         /* enum kith__security */
+    uint32_t cpus;
+    int32_t count;                      /* of places */
+    uint64_t job;                       /* that of node 0 counts; so does its secret */
+    struct kith__place places[KITH__PLACES];
+    char public_key[KITH__KEY], secret[KITH__SECRET], host[64];
+};
+
+/* 1: this job needs agents: it has several nodes, or KITH_TRANSPORT=net. 0; KITH_EINVAL: KITH_TRANSPORT makes no sense. */
+int kith__agent_wanted(void);
+
+/* In the first process of a node, when the fork server runs and node and nodes are known: starts the agent, and waits until
+ * it listens. With one node it is introduced to itself. KITH_EPEER, KITH_EINVAL, KITH_ENOMEM with a sentence. */
+int kith__agent_start(void);
+
+/* This node's card, to be told to all others; in the arena. */
+const void *kith__agent_card(size_t *size);
+
+/* The cards of all nodes, in order, size of one each as above: from now on the agent talks to them. */
+int kith__agent_introduce(const void *cards, int nodes);
+
+/* The agent says goodbye and ends. On node 0 that is the end of the job: kith__shared->job_over becomes 1 on all others. Waits
+ * for some seconds at most. */
+int kith__agent_stop(void);
+
+/* What a member of role KITH__AGENT does; returns its exit status. And what the fork server does when it has ended. */
+int  kith__agent_main(uint32_t who);
+void kith__agent_buried(void);
+
+/* In the agent of node 0: the node with most CPUs free; a Process is about to start there. */
+uint32_t kith__agent_place(void);
+
+#endif

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Queues and Processes once more, through the node agent: what a user sees is the same.
+set -eu
+if [ ! -e "$KITH_MODULES/kith-net.so" ]; then
+    echo "skipped: kith was built without ZeroMQ"
+    exit 77
+fi
+KITH_TRANSPORT=net
+export KITH_TRANSPORT
+"$top_builddir/tests/test_queue"
+"$top_builddir/tests/test_process"
+KITH_NET_SECURITY=plain "$top_builddir/tests/test_queue"
