@@ -6,6 +6,7 @@
 #include "wait.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +24,8 @@ int kith__family_init(void)
 {
     pthread_mutexattr_t attr;
 
+    if (kith__arena_back_tables(KITH__TABLES_START, offsetof(struct kith__tables, members)) < 0)
+        return KITH_ENOMEM;
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
@@ -49,6 +52,8 @@ uint32_t kith__member_take(enum kith__role role)
         struct kith__member *m = kith__member(i);
         uint32_t state = KITH__FREE;
 
+        if (kith__arena_back_tables(kith__offset(m), sizeof *m) < 0)
+            return 0;
         if (atomic_load_explicit(&m->state, memory_order_relaxed) != KITH__FREE)
             continue;
         raise_to(&kith__shared->members_used, i);
@@ -139,6 +144,8 @@ struct kith__seat *kith__seat(void)
         struct kith__seat *s = &kith__shared->seats[i];
         uint32_t nobody = 0;
 
+        if (kith__arena_back_tables(kith__offset(s), sizeof *s) < 0)
+            return NULL;
         if (atomic_load_explicit(&s->member, memory_order_relaxed) != 0)
             continue;
         raise_to(&kith__shared->seats_used, i + 1);

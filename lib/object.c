@@ -12,6 +12,9 @@
 
 void (*kith__object_destroy[4])(struct kith__object *o);
 
+/* Behind the members and seats. */
+#define PLACE (((uint64_t)KITH__TABLES_START + sizeof (struct kith__tables) + 65535) / 65536 * 65536)
+
 struct table {
     struct kith__guard guard;
     kith__word first, last;             /* slot + 1 of the free ones */
@@ -22,19 +25,17 @@ _Static_assert(sizeof (struct kith__object) <= KITH__OBJECT_SIZE, "a slot is a p
 
 static struct table *table(void)
 {
-    const uint64_t at = KITH__TABLES_SIZE / 4;
-
-    return kith__at(at);
+    return kith__at(PLACE);
 }
 
 static struct kith__object *slot_of(uint64_t n)
 {
-    return kith__at(KITH__TABLES_SIZE / 4 + KITH__OBJECT_SIZE + n * KITH__OBJECT_SIZE);
+    return kith__at(PLACE + KITH__OBJECT_SIZE + n * KITH__OBJECT_SIZE);
 }
 
 static uint64_t number_of(const struct kith__object *o)
 {
-    return (kith__offset(o) - KITH__TABLES_SIZE / 4 - KITH__OBJECT_SIZE) / KITH__OBJECT_SIZE;
+    return (kith__offset(o) - PLACE - KITH__OBJECT_SIZE) / KITH__OBJECT_SIZE;
 }
 
 static uint64_t handle(uint32_t node, uint64_t n, uint64_t generation)
@@ -44,6 +45,10 @@ static uint64_t handle(uint32_t node, uint64_t n, uint64_t generation)
 
 int kith__object_init(void)
 {
+    _Static_assert(PLACE + KITH__OBJECT_SIZE * (KITH__OBJECTS + UINT64_C(1)) < KITH__TABLES_SIZE, "the tables hold all objects");
+
+    if (kith__arena_back_tables(PLACE, KITH__OBJECT_SIZE) < 0)
+        return KITH_ENOMEM;
     return kith__guard_init(&table()->guard);
 }
 
@@ -53,7 +58,7 @@ static struct kith__object *fresh(struct table *t)
     uint64_t n = atomic_load(&t->used);
     struct kith__object *o = slot_of(n);
 
-    if (n == KITH__OBJECTS || kith__guard_init(&o->guard) < 0 || kith__guard_init(&o->second) < 0)
+    if (n == KITH__OBJECTS || kith__arena_back_tables(kith__offset(o), KITH__OBJECT_SIZE) < 0 || kith__guard_init(&o->guard) < 0 || kith__guard_init(&o->second) < 0)
         return NULL;
     kith__guard_set(&t->guard, &o->opener, kith__me);
     kith__guard_set(&t->guard, &o->ident, 1 << 8);
@@ -92,7 +97,8 @@ struct kith__object *kith__object_new(void)
     kith__guard_leave(&t->guard);
     if (!o) {
         atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
-        kith__fail(KITH_ENOMEM, "%d objects are open on this node: close some first", KITH__OBJECTS);
+        if (atomic_load(&t->used) == KITH__OBJECTS)
+            kith__fail(KITH_ENOMEM, "%d objects are open on this node: close some first", KITH__OBJECTS);
         return NULL;
     }
     memset(&o->body, 0, sizeof o->body);
