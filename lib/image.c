@@ -521,20 +521,38 @@ static const ElfW(Rel) *relocation(const struct relocations *r, size_t i)
     return (i + 1) * r->entry <= r->size ? (const ElfW(Rel) *)(r->table + i * r->entry) : NULL;
 }
 
-/* The loader has put the chosen variant into a pointer for each use. */
-uintptr_t kith__image_indirect_slot(const struct kith__image *image, uintptr_t address)
+/* The loader has put the chosen variant into a pointer for each use. The one at offset slot, or, with 0, the
+ * first that leads to address. */
+static const uintptr_t *indirect(const struct kith__image *image, uintptr_t slot, uintptr_t address)
 {
     struct relocations all[2];
     const ElfW(Rel) *r;
 
     if (!IRELATIVE)
-        return 0;
+        return NULL;
     relocations(image, all);
     for (int k = 0; k < 2; k++)
-        for (size_t i = 0; (r = relocation(&all[k], i)); i++)
-            if (RELOCATION_TYPE(r->r_info) == IRELATIVE && *(const uintptr_t *)(image->bias + r->r_offset) == address)
-                return r->r_offset;
-    return 0;
+        for (size_t i = 0; (r = relocation(&all[k], i)); i++) {
+            const uintptr_t *p = (const uintptr_t *)(image->bias + r->r_offset);
+
+            if (RELOCATION_TYPE(r->r_info) == IRELATIVE && (slot ? r->r_offset == slot : *p == address))
+                return p;
+        }
+    return NULL;
+}
+
+uintptr_t kith__image_indirect_slot(const struct kith__image *image, uintptr_t address)
+{
+    const uintptr_t *p = indirect(image, 0, address);
+
+    return p ? (uintptr_t)p - image->bias : 0;
+}
+
+uintptr_t kith__image_indirect_value(const struct kith__image *image, uintptr_t slot)
+{
+    const uintptr_t *p = slot ? indirect(image, slot, 0) : NULL;
+
+    return p ? *p : 0;
 }
 
 int kith__image_is_copied(const struct kith__image *image, uintptr_t offset)

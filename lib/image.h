@@ -75,6 +75,7 @@ int kith__image_function(uintptr_t address, char *buf, size_t room);
 /* Where an indirect function (one with variants for several CPUs) of the image that leads to
  * address here has its pointer: offset of that pointer, 0 for none. */
 uintptr_t kith__image_indirect_slot(const struct kith__image *image, uintptr_t address);
+uintptr_t kith__image_indirect_value(const struct kith__image *image, uintptr_t slot);     /* the other way; 0: it is no such slot */
 
 /* 1: the variable at offset of the program is a library's, which the loader has moved there: stdout, environ. */
 int kith__image_is_copied(const struct kith__image *image, uintptr_t offset);

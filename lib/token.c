@@ -248,17 +248,9 @@ static int find_object(const struct kith__token *t, struct kith__image *image)
     return kith__image_with_id(t->id, image);
 }
 
-/* Where t leads in image; 0 when its slot is no part of it. */
 static uintptr_t offset_address(const struct kith__token *t, const struct kith__image *image)
 {
-    uintptr_t address = image->bias + t->offset;
-
-    if (t->kind == KITH__TOKEN_OFFSET)
-        return address;
-    if (!kith__image_holds(image, address) || !kith__image_holds(image, address + sizeof address - 1))
-        return 0;
-    memcpy(&address, (const void *)address, sizeof address);
-    return address;
+    return t->kind == KITH__TOKEN_SLOT ? kith__image_indirect_value(image, t->offset) : image->bias + t->offset;
 }
 
 static int resolve_offset(const struct kith__token *t, uintptr_t *address)
