@@ -184,7 +184,7 @@ int kith__crash_text(const struct kith__crash *c, char *buf, size_t room)
     count = kith__trace(c->pcs, count < 0 ? 0 : count < KITH__CRASH_PCS ? count : KITH__CRASH_PCS, frames, FRAMES);
     add_frames(&t, frames, count, sig == SIGABRT);
     if (sig == SIGSEGV && c->code > 0 && c->code != SI_KERNEL && c->address >= NULL_ZONE && is_mine(c->address))
-        add(&t, "; the address is memory of the process that reports this: a pointer of one process means nothing in "
-            "another, pass the bytes");
+        add(&t, "; that is memory of the calling process: a pointer means nothing in another one, "
+            "pass the bytes");
     return (int)t.used;
 }

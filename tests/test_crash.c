@@ -237,10 +237,10 @@ static void pointer_of_the_parent_is_recognised(void)
     only_mine = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CU_ASSERT_FATAL(only_mine != MAP_FAILED);
     ended_by(SIGSEGV, crash_in(use_a_pointer_of_the_parent));
-    says("a pointer of one process means nothing in another");
+    says("a pointer means nothing in another one");
     munmap(only_mine, 1 << 20);
     kith__crash_text(record, text, sizeof text);
-    CU_ASSERT_PTR_NULL(strstr(text, "a pointer of one process"));
+    CU_ASSERT_PTR_NULL(strstr(text, "a pointer means nothing"));
 }
 
 static void wait_for_a_signal(void)
