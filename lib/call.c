@@ -11,6 +11,7 @@
 #include "chunk.h"
 #include "error.h"
 #include "heap.h"
+#include "random.h"
 #include "worker.h"
 
 #include <limits.h>
@@ -344,9 +345,11 @@ static void warn_of_globals(const char *name)
 {
     char globals[512];
 
-    if (kith__log_on(KITH__WARNING) && kith_worker() < 0 && kith__globals_changed(globals, sizeof globals) > 0)
-        kith__log(KITH__WARNING, "%s is given to workers, but these globals have changed since kith_init, and workers have them "
-                  "as they were then: %s; pass them as an argument", name, globals);
+    if (!kith__log_on(KITH__WARNING) || kith_worker() >= 0 || kith__globals_changed(globals, sizeof globals) <= 0)
+        return;
+    kith__globals_snapshot();           /* once is enough */
+    kith__log(KITH__WARNING, "%s is given to workers, but these globals have changed since kith_init, and workers have them "
+              "as they were then: %s; pass them as an argument", name, globals);
 }
 
 int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
@@ -419,10 +422,13 @@ static void help(struct kith__call *c)
     struct kith__pool *p = kith__pool_body(c->object);
     uint32_t worker;
     struct kith__lane *lane = kith__my_lane(c->object, &worker);
+    struct kith__stream outer;
 
     if (!lane || !kith__job_enter(p, lane, c->post, c->job->seq))
         return;
+    kith__random_save(&outer);
     kith__work_on(c->object, lane, worker, c->job);
+    kith__random_restore(&outer);
     kith__job_leave(lane);
 }
 

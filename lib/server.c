@@ -32,7 +32,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { INIT_TRIES = 3, SERVER_MEMBER = 2, RANDOM_PROCESS = 1 };
+enum { INIT_TRIES = 3, SERVER_MEMBER = 2 };
 
 static const int64_t grace_ns = 1000 * KITH__MS;
 
@@ -129,7 +129,7 @@ static void child(uint32_t who)
     }
     if (atomic_load(&m->role) == KITH__AGENT)
         leave(kith__agent_main(who));
-    kith__random_place(RANDOM_PROCESS, m->number, NULL);
+    kith__random_place(KITH__STREAM_PROCESS, m->number, NULL);
     kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32));
     leave(kith__process_main(who));
 }

@@ -13,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RANDOM_TASK = 2 };               /* kinds of streams: 0 the head, 1 Processes */
-
 static struct kith__object *my_pool;
 static uint32_t my_worker;
 
@@ -97,7 +95,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     int64_t then = j->chunk ? 0 : kith__now_ns(), now;
     uint64_t lo, length;
 
-    kith__random_place(RANDOM_TASK, j->call, &j->cells[worker].at);
+    kith__random_place(KITH__STREAM_TASK, j->call, &j->cells[worker].at);
     while (!is_worn(p, lane) && kith__claim(j, worker, most(j, p, lane, &learned), &lo, &length)) {
         if (!called++)
             call_others(o, j);
@@ -186,6 +184,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
 
     my_pool = o;
     my_worker = worker;
+    kith__random_place(KITH__STREAM_WORKER, kith__member(kith__me)->number << 16 | worker, NULL);
     kith__settle(p, worker);
     lane->tasks = 0;
     if (initialize(p, lane) != 0) {
