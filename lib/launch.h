@@ -1,42 +1,36 @@
-/* launch.h: who started this process, as its environment, its CPU mask and its parent tell. Looked at once, before
- * anything is forked and without any MPI. */
+/* launch.h: who started this process, and what it brings: decided once, before anything is forked and without any MPI. */
 #ifndef KITH_LAUNCH_H
 #define KITH_LAUNCH_H
 
-enum { KITH__CPUS = 1024 };
+#include "around.h"
 
 enum kith__launch_kind { KITH__ALONE, KITH__MPI };
 
 struct kith__launch {
     enum kith__launch_kind kind;
-    const char *mpi;            /* of KITH__MPI: the module to load, "openmpi" or "mpich"; else NULL */
-    int rank, size;             /* size 0: only MPI knows; alone 0 of 1 */
-    int local_rank, local_size; /* among the ranks of this host name; -1 and 0: not known */
-    int bound;                  /* 1: the launcher gave it CPUs of its own */
-    int workers;                /* that this rank brings; alone: of the node */
-    int workers_given;          /* 1: by KITH_WORKERS: the node has so many, whatever its ranks bring */
-    int cpu_count;
-    int cpus[KITH__CPUS];       /* for its workers; those of one core stand together */
-    int silent;                 /* after a failure: another rank says the sentence; end with status 1 and no word */
+    const char *mpi;            /* the module to load, "openmpi" or "mpich"; alone: what the program is linked with, or else
+                                   what is there; NULL: nothing */
+    const char *launcher;       /* for sentences: "mpirun of Open MPI"; NULL: alone */
+    int rank, size;             /* alone 0 of 1; size 0: only MPI knows */
+    int local_rank, local_size; /* among the ranks that have this host name; -1 and 0: not known */
+    int within;                 /* 1: alone, because a rank of a job has started it */
+    int by_mpirun;              /* 1: Open MPI's own mpirun started it, not srun */
+    pid_t launcher_pid;         /* whose end is the end of this rank; 0: not seen */
+    int bound;                  /* 1: the CPUs are for this rank */
+    int workers;                /* that this rank brings */
+    int workers_given;          /* 1: KITH_WORKERS says how many the node has, whatever its ranks bring */
+    int cpu_count, cpus[KITH__CPUS];    /* for the workers; those of one core stand together */
 };
 
-/* 0; KITH_EINVAL for a bad KITH_LAUNCH or KITH_WORKERS; KITH_EPEER when it was started by something that no MPI which was
- * built here understands: then all ranks but one are .silent. */
-int kith__launch_read(struct kith__launch *out);
+/* Fills *out and returns 0. KITH_EINVAL for a bad KITH_LAUNCH or KITH_WORKERS. KITH_EPEER when it was started by what no MPI
+ * that kith was built for understands; *silent is then 1 in all ranks but one, which are to end with status 1 and without a
+ * word. */
+int kith__launch_read(struct kith__launch *out, int *silent);
 
-/* What it is read from, so that tests can offer something else. */
-struct kith__around {
-    const char *(*get)(const char *name);       /* getenv */
-    int (*has_module)(const char *mpi);         /* 1: it was built and can be found */
-    int (*core)(int cpu);                       /* the first CPU of the core that cpu is in */
-    const char *linked;                         /* the MPI that the program is linked with; NULL: none */
-    int usable;                                 /* kith_usable_cpus */
-    int slurm;                                  /* kith__slurm_cpus */
-    int launcher_cpus;                          /* CPUs of the mask of mpirun, or who stands for it here; 0: not known */
-    int cpu_count;
-    int cpus[KITH__CPUS];                       /* this process's mask, in order */
-};
-void kith__launch_look(struct kith__around *out);
-int  kith__launch_from(struct kith__launch *out, const struct kith__around *around);
+/* The same from what is given: looks at nothing else, changes nothing. */
+int kith__launch_from(struct kith__launch *out, const struct kith__around *around, int *silent);
+
+/* Copies count CPUs from in to out, those of one core together. Returns the number of cores. */
+int kith__cpus_by_core(const int *in, int count, int (*core)(int cpu), int *out);
 
 #endif

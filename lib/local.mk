@@ -8,6 +8,8 @@ lib_libkith_all_la_SOURCES = \
 	lib/agent.h \
 	lib/arena.c \
 	lib/arena.h \
+	lib/around.c \
+	lib/around.h \
 	lib/audit.c \
 	lib/block.c \
 	lib/block.h \
@@ -31,6 +33,8 @@ lib_libkith_all_la_SOURCES = \
 	lib/crash.h \
 	lib/crashtext.c \
 	lib/desk.h \
+	lib/ending.c \
+	lib/ending.h \
 	lib/errand.c \
 	lib/errand.h \
 	lib/error.c \
@@ -48,10 +52,19 @@ lib_libkith_all_la_SOURCES = \
 	lib/init.c \
 	lib/init.h \
 	lib/kith.h \
+	lib/launch.c \
+	lib/launch.h \
+	lib/line.c \
+	lib/line.h \
 	lib/mark.h \
 	lib/memory.c \
 	lib/module.c \
 	lib/module.h \
+	lib/mpi/load.c \
+	lib/mpi/mpi.h \
+	lib/muster.c \
+	lib/muster.h \
+	lib/neighbours.c \
 	lib/net/address.c \
 	lib/net/address.h \
 	lib/net/lane.c \
@@ -71,8 +84,11 @@ lib_libkith_all_la_SOURCES = \
 	lib/queue.h \
 	lib/random.c \
 	lib/random.h \
+	lib/ranks.c \
+	lib/ranks.h \
 	lib/remote.c \
 	lib/remote.h \
+	lib/rerun.c \
 	lib/server.c \
 	lib/server.h \
 	lib/system.c \
@@ -84,6 +100,7 @@ lib_libkith_all_la_SOURCES = \
 	lib/trace.c \
 	lib/trace.h \
 	lib/trace/frames.c \
+	lib/trunk.c \
 	lib/wait.c \
 	lib/wait.h \
 	lib/worker.c \
@@ -120,3 +137,21 @@ lib_kith_net_la_SOURCES = \
 lib_kith_net_la_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS)
 lib_kith_net_la_LIBADD = $(ZMQ_LIBS)
 lib_kith_net_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version
+
+# One for each MPI; loaded under its launcher.
+if HAVE_OPENMPI
+pkglib_LTLIBRARIES += lib/kith-mpi-openmpi.la
+endif
+lib_kith_mpi_openmpi_la_SOURCES = lib/mpi/mpi.c lib/mpi/mpi.h
+lib_kith_mpi_openmpi_la_CPPFLAGS = $(AM_CPPFLAGS) -DKITH_MPIRUN='"$(OPENMPI_MPIRUN)"'
+lib_kith_mpi_openmpi_la_CFLAGS = $(AM_CFLAGS) $(OPENMPI_CFLAGS)
+lib_kith_mpi_openmpi_la_LIBADD = $(OPENMPI_LIBS)
+lib_kith_mpi_openmpi_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version
+if HAVE_MPICH
+pkglib_LTLIBRARIES += lib/kith-mpi-mpich.la
+endif
+lib_kith_mpi_mpich_la_SOURCES = lib/mpi/mpi.c lib/mpi/mpi.h
+lib_kith_mpi_mpich_la_CPPFLAGS = $(AM_CPPFLAGS) -DKITH_MPIRUN='"$(MPICH_MPIRUN)"'
+lib_kith_mpi_mpich_la_CFLAGS = $(AM_CFLAGS) $(MPICH_CFLAGS)
+lib_kith_mpi_mpich_la_LIBADD = $(MPICH_LIBS)
+lib_kith_mpi_mpich_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version

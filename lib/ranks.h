@@ -14,9 +14,9 @@ enum { KITH__RANK_FDS = 8 };
 
 struct kith__rank {             /* as each rank knows of each */
     int node;                   /* nodes are numbered by their lowest rank */
-    int local;                  /* 0 is the leader of the node */
+    int local;                  /* index on the node; 0 is its leader */
     int workers;                /* that it brings */
-    int pid;                    /* in its own PID namespace */
+    int pid;                    /* as it knows itself */
     char host[64];
 };
 
@@ -29,17 +29,18 @@ struct kith__ranks {
     int workers;                /* of this node */
     int cpu_count;
     int cpus[KITH__CPUS];       /* of this node's workers, in order of rank */
-    int fds[KITH__RANK_FDS];    /* the leader's arena and extra fds, close-on-exec: own copies; the leader's own ones in the leader */
-    int n_fds;
+    int fds[KITH__RANK_FDS], n_fds;     /* those of the leader: copies of this rank's own, close-on-exec; in the leader what it gave */
     struct kith__rank *all;     /* [size] */
 };
 
 /* Once, after the fork server was forked and before any thread: loads the MPI, initialises it, finds the others. fds: the
- * arena and what else the ranks of this node share; each rank gives its own, and has the leader's in out->fds.
- * 0; KITH_EPEER (the MPI cannot be used, another program on other hosts, a rank that does not answer), KITH_ENOMEM; after a failure
- * out->silent says that another rank tells it. From here on exit() ends this rank's MPI too, with the exit status. */
-int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch, const int *fds, int n_fds,
-                     struct kith__ranks *out, int *silent);
+ * arena and what else the ranks of a node share; each rank gives its own, and has its leader's in out->fds. every_rank: 1 for
+ * kith_init_ranks.
+ * 0; KITH_EPEER (the MPI cannot be used, another program on other hosts, a node that does not answer), KITH_ENOMEM. It fails
+ * in rank 0 alone: the others do not come back then. From here on exit() ends MPI too, and gives the launcher the exit
+ * status. The environment says to children that they are no ranks. */
+int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch, int every_rank, const int *fds, int n_fds,
+                     struct kith__ranks *out);
 
 /* Each rank gives each bytes and gets those of all, in order: for start-up only, all ranks call it. */
 int kith__ranks_allgather(const void *mine, void *all, size_t each);
@@ -64,9 +65,10 @@ int kith__ranks_broken(void);
  * what of MPI it has to call is given two seconds. Does nothing without other ranks. */
 void kith__ranks_crashed(int signal);
 
-/* kith_init_ranks, started without a launcher: executes the program again under the mpirun of the MPI that it is linked
- * with, on all usable CPUs. Does not return when it works. 0: it is not to be (KITH_LAUNCH=none, or one rank is all there can be);
- * KITH_EPEER: it was done already, and still there is no launcher that is understood; or there is no mpirun. */
-int kith__ranks_reexec(int argc, char **argv, const struct kith__launch *launch);
+/* kith_init_ranks, before anything is forked. Started without a launcher: executes the program again under the mpirun of the
+ * MPI that it is linked with, on all usable CPUs, and does not return. argv may be NULL. 0: go on, there is a launcher, or it
+ * is to stay single (KITH_LAUNCH=none, or a rank has started it): then kith__ranks_join makes an MPI of one. KITH_EPEER: this
+ * is the second time, and still there is no launcher; or there is no mpirun. */
+int kith__ranks_rerun(char **argv, const struct kith__launch *launch);
 
 #endif

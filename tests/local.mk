@@ -171,3 +171,38 @@ tests_test_token_fixed_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_token_fixed_CFLAGS = $(AM_CFLAGS) -fno-pie
 tests_test_token_fixed_LDFLAGS = $(AM_LDFLAGS) -no-pie
 tests_test_token_fixed_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+
+# Other nodes: the protocol between agents, its transport, and objects through them.
+if HAVE_CUNIT
+check_PROGRAMS += \
+	tests/test_address \
+	tests/test_protocol
+TESTS += \
+	tests/test_address \
+	tests/test_protocol
+if HAVE_ZMQ
+check_PROGRAMS += \
+	tests/test_net \
+	tests/test_zmq
+TESTS += \
+	tests/test_net \
+	tests/test_zmq
+endif
+endif
+tests_test_address_SOURCES = tests/check.h tests/test_address.c
+tests_test_address_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_address_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_net_SOURCES = tests/check.h tests/test_net.c
+tests_test_net_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(ZMQ_CFLAGS)
+tests_test_net_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(ZMQ_LIBS) $(LIBM)
+tests_test_protocol_SOURCES = tests/check.h tests/test_protocol.c
+tests_test_protocol_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_protocol_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_zmq_SOURCES = tests/check.h tests/test_zmq.c
+tests_test_zmq_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(ZMQ_CFLAGS)
+tests_test_zmq_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(ZMQ_LIBS) $(LIBM)
+
+# Ranks: how they start, wait and end.
+check_PROGRAMS += tests/ranks/member
+tests_ranks_member_SOURCES = tests/ranks/member.c
+tests_ranks_member_LDADD = lib/libkith-all.la

@@ -1,0 +1,27 @@
+/* around.h: what a process can see of who started it, without asking anybody: its environment, its CPU mask, its
+ * ancestors, the program it is. Tests put something else in its place. */
+#ifndef KITH_AROUND_H
+#define KITH_AROUND_H
+
+#include <sys/types.h>
+
+enum { KITH__CPUS = 1024 };
+
+struct kith__around {
+    const char *(*get)(const char *name);       /* as getenv */
+    int (*has_module)(const char *mpi);         /* 1: the module for that MPI was built, and is found */
+    int (*core)(int cpu);                       /* the first CPU of the core that cpu belongs to */
+    const char *linked;                         /* the MPI that the program itself is linked with, as modules are called; "" for
+                                                   one that has none; NULL: not linked with any */
+    int usable;                                 /* kith_usable_cpus */
+    int cpu_count, cpus[KITH__CPUS];            /* the mask of this process, in order */
+    char launcher[16];                          /* the nearest ancestor that starts ranks, as "orted"; "": none is seen */
+    pid_t launcher_pid;                         /* 0: none is seen */
+    int launcher_cpus;                          /* CPUs in its mask; 0: not known */
+    char seat[64];                              /* names this rank of this job, as long as it lives; "": none */
+};
+
+void kith__around_look(struct kith__around *out);
+int  kith__around_core(int cpu);                /* .core of the real one */
+
+#endif
