@@ -8,19 +8,23 @@
 #include "init.h"
 #include "agent.h"
 #include "arena.h"
+#include "checkglobals.h"
 #include "cpus.h"
 #include "error.h"
 #include "family.h"
 #include "heap.h"
+#include "launch.h"
 #include "object.h"
 #include "pool.h"
 #include "process.h"
 #include "queue.h"
 #include "random.h"
+#include "ranks.h"
 #include "server.h"
 #include "system.h"
 #include "token.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -32,16 +36,19 @@ static struct {
     pid_t pid;                          /* of the process that called kith_init; 0: nobody did */
     int over;                           /* kith_finalize was called */
     int arena_fd;
-    int rank, size;
-} job = { .size = 1 };
+    int every_rank;                     /* kith_init_ranks */
+    int with_mpi;                       /* there are other ranks, or may be */
+    struct kith__launch launch;
+    struct kith__ranks ranks;
+} job = { .ranks = { .size = 1, .nodes = 1, .locals = 1, .is_leader = 1 } };
 
 double kith_time(void)
 {
     return (double)kith__now_ns() * 1e-9;
 }
 
-int kith_rank(void) { return job.rank; }
-int kith_size(void) { return job.size; }
+int kith_rank(void) { return job.ranks.rank; }
+int kith_size(void) { return job.ranks.size; }
 int kith_node(void) { return kith__base ? (int)kith__shared->node : 0; }
 int kith_nodes(void) { return kith__base ? (int)kith__shared->nodes : 1; }
 
@@ -95,7 +102,6 @@ static void enter_family(void)
     atomic_store(&kith__member(me)->state, KITH__RUNNING);
     atomic_store(&kith__member(server)->state, KITH__RUNNING);
     atomic_store(&kith__shared->head_pid, getpid());
-    kith__shared->cpu_count = (uint32_t)kith__cpu_set(kith__shared->cpus, 1024);
 }
 
 static void at_exit(int status, void *nothing)
@@ -106,41 +112,203 @@ static void at_exit(int status, void *nothing)
         kith_finalize();
 }
 
-static int start(void)
+/* What this node has for its workers: of this process alone, or of all ranks that are here. */
+static void tell_cpus(int workers, int count, const int *cpus)
+{
+    kith__shared->workers = (uint32_t)workers;
+    kith__shared->cpu_count = count < KITH__CPUS ? (uint32_t)count : KITH__CPUS;
+    for (uint32_t i = 0; i < kith__shared->cpu_count; i++)
+        kith__shared->cpus[i] = cpus[i];
+    if (kith__shared->cpu_count > kith__shared->usable_cpus)
+        kith__shared->usable_cpus = kith__shared->cpu_count;
+}
+
+/* The family of one process: what is needed with and without other ranks. */
+static int found_family(void)
 {
     int rc;
+
+    if ((rc = kith__random_init()) < 0 || (rc = kith__crash_check_settings()) < 0)
+        return rc;
+    prepare_stdout();
+    if ((rc = kith__token_family()) < 0 || (rc = make_arena()) < 0 || (rc = make_bells()) < 0)
+        return rc;
+    kith__random_place(KITH__STREAM_RANK, 0, NULL);
+    enter_family();
+    tell_cpus(job.launch.workers, job.launch.cpu_count, job.launch.cpus);
+    return kith__server_start();
+}
+
+/* In a rank that does not lead its node: its own family goes, it joins that of the leader. */
+static int move_in(void)
+{
+    uint32_t me;
+    int rc;
+
+    kith__server_stop();
+    kith__arena_detach();
+    close(job.arena_fd);
+    close(kith__server_bell);
+    close(kith__agent_bell);
+    kith__become(0);
+    job.arena_fd = job.ranks.fds[0];
+    kith__server_bell = job.ranks.fds[1];
+    kith__agent_bell = job.ranks.fds[2];
+    if ((rc = kith__arena_attach(job.arena_fd)) < 0)
+        return rc;
+    if ((me = kith__member_take(KITH__RANK)) == 0)
+        return KITH_ENOMEM;
+    kith__become(me);
+    atomic_store(&kith__member(me)->pid, getpid());
+    atomic_store(&kith__member(me)->state, KITH__RUNNING);
+    kith__member(me)->number = UINT64_C(1) << 20 | (uint64_t)job.ranks.rank;
+    kith__random_place(KITH__STREAM_RANK, (uint64_t)job.ranks.rank, NULL);
+    return 0;
+}
+
+/* A rank that serves: asleep until the head has ended, then out of the program. */
+static void serve(void) __attribute__((noreturn));
+
+static void serve(void)
+{
+    if (!job.ranks.is_leader) {         /* another rank's fork server works here */
+        kith__server_stop();
+        kith__arena_detach();
+    }
+    kith__ranks_sleep();
+    fflush(stdout);
+    if (job.ranks.is_leader) {
+        kith__agent_stop();
+        kith__server_stop();
+    }
+    kith__ranks_leave();
+}
+
+/* A crash of the head would be the launcher's to explain, in many lines. It gets the status before. */
+static void head_crashed(int sig)
+{
+    kith__ranks_crashed(sig);
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static void watch_head(void)
+{
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        struct sigaction now, watched = { .sa_handler = head_crashed, .sa_flags = SA_RESETHAND | SA_NODEFER };
+
+        if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+            sigaction(signals[i], &watched, NULL);
+    }
+}
+
+static int start_agent(void)
+{
+    int rc = kith__agent_wanted();
+
+    return rc > 0 ? kith__agent_start() : rc;
+}
+
+/* Each node's leader tells all others how its agent is reached. A leader without an agent tells that, by a card of zeros, so
+ * that nobody waits for it. */
+static int introduce_agents(void)
+{
+    size_t each = sizeof (struct kith__card), size;
+    char *all = calloc((size_t)job.ranks.size, each), *cards = calloc((size_t)job.ranks.nodes, each), *mine = calloc(1, each);
+    int started = job.ranks.is_leader ? start_agent() : 0, rc = KITH_ENOMEM;
+
+    if (all && cards && mine) {
+        if (job.ranks.is_leader && started == 0 && kith__agent_wanted() > 0)
+            memcpy(mine, kith__agent_card(&size), each);
+        rc = kith__ranks_allgather(mine, all, each);
+    }
+    for (int r = 0; rc == 0 && r < job.ranks.size; r++)
+        if (job.ranks.all[r].local == 0)
+            memcpy(cards + (size_t)job.ranks.all[r].node * each, all + (size_t)r * each, each);
+    if (rc == 0 && started == 0 && job.ranks.is_leader && job.ranks.nodes > 1)
+        rc = kith__agent_introduce(cards, job.ranks.nodes);
+    free(all);
+    free(cards);
+    free(mine);
+    return started < 0 ? started : rc;
+}
+
+static int meet_ranks(int *argc, char ***argv)
+{
+    int fds[] = { job.arena_fd, kith__server_bell, kith__agent_bell };
+    int rc = kith__ranks_join(argc, argv, &job.launch, job.every_rank, fds, 3, &job.ranks);
+
+    if (rc < 0)
+        return rc;
+    if (job.ranks.is_leader) {
+        kith__shared->node = (uint32_t)job.ranks.node;
+        kith__shared->nodes = (uint32_t)job.ranks.nodes;
+        kith__shared->bound = 1;
+        tell_cpus(job.ranks.workers, job.ranks.cpu_count, job.ranks.cpus);
+    }
+    if ((rc = introduce_agents()) < 0)
+        return rc;
+    if (!job.every_rank && job.ranks.rank > 0)
+        serve();
+    if (!job.ranks.is_leader && (rc = move_in()) < 0)
+        return rc;
+    watch_head();
+    /* Whoever is not the leader may look at what the leader has told only now. */
+    return job.every_rank ? kith__ranks_barrier(60000) : 0;
+}
+
+static int start(int *argc, char ***argv)
+{
+    int rc, silent = 0;
 
     kith__log_init();
     if (job.pid)
         return kith__fail(KITH_EINVAL, job.over ? "kith_init was called after kith_finalize: a program is one job"
                                                 : "kith_init was called twice");
-    if ((rc = kith__random_init()) < 0)
-        return rc;
-    prepare_stdout();
-    if ((rc = kith__token_family()) < 0 || (rc = make_arena()) < 0 || (rc = make_bells()) < 0)
-        return rc;
-    kith__random_place(0, 0, NULL);
-    enter_family();
-    if ((rc = kith__server_start()) < 0)
-        return rc;
-    if ((rc = kith__agent_wanted()) < 0 || (rc > 0 && (rc = kith__agent_start()) < 0)) {
-        kith__server_stop();
+    if ((rc = kith__launch_read(&job.launch, &silent)) < 0) {
+        if (silent)
+            exit(1);                    /* another rank says why */
         return rc;
     }
+    if (job.every_rank && (rc = kith__ranks_rerun(argv ? *argv : NULL, &job.launch)) < 0)
+        return rc;
+    job.with_mpi = job.every_rank || job.launch.kind == KITH__MPI;
+    if ((rc = found_family()) < 0)
+        return rc;
+    rc = job.with_mpi ? meet_ranks(argc, argv) : start_agent();
+    if (rc < 0)
+        return rc;
     job.pid = getpid();
-    on_exit(at_exit, NULL);
-    return 0;
+    on_exit(at_exit, NULL);             /* after MPI's own: so it runs before */
+    return kith__globals_snapshot();
 }
 
 int kith_init(int *argc, char ***argv)
 {
-    int rc;
-
-    (void)argc;
-    (void)argv;
     kith__error_is_head(1);
-    rc = start();
-    return kith__report(rc);
+    return kith__report(start(argc, argv));
+}
+
+int kith_init_ranks(int *argc, char ***argv)
+{
+    kith__error_is_head(1);
+    job.every_rank = 1;
+    return kith__report(start(argc, argv));
+}
+
+/* Objects live until no rank uses them any more. */
+static void end_node(void)
+{
+    if (job.every_rank && job.with_mpi)
+        kith__ranks_barrier(KITH_FOREVER);
+    if (job.ranks.is_leader) {
+        kith__agent_stop();
+        kith__server_stop();
+    }
+    if (!job.every_rank && job.with_mpi)
+        kith__ranks_dismiss(10000);
 }
 
 int kith_finalize(void)
@@ -153,9 +321,9 @@ int kith_finalize(void)
         return kith__fault_count() > 0;
     job.over = 1;
     fflush(stdout);
-    kith__processes_join();
-    kith__agent_stop();
-    kith__server_stop();
+    if (job.ranks.rank == 0 || (job.every_rank && job.ranks.is_leader))
+        kith__processes_join();
+    end_node();
     kith__arena_detach();
     close(job.arena_fd);
     close(kith__server_bell);
