@@ -535,7 +535,8 @@ static void signal_all(int process_signal, int worker_signal)
 
     for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++) {
         struct kith__member *m = kith__member(i);
-        int sig = atomic_load(&m->role) == KITH__WORKER ? worker_signal : process_signal;
+        uint32_t role = atomic_load(&m->role);
+        int sig = role == KITH__WORKER ? worker_signal : role == KITH__RANK ? 0 : process_signal;    /* ranks are the launcher's */
 
         if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->pid) > 0 && sig)
             kill(atomic_load(&m->pid), sig);
