@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MOST_WORKERS = 1900, TRIES = 2 };     /* each needs a seat */
 
@@ -223,6 +224,16 @@ static int check_options(int workers, const struct kith_pool_options *o)
     return 0;
 }
 
+/* Said once: who has a cluster expects all of it to work. */
+static void say_which_node(int workers)
+{
+    static _Atomic int said;
+
+    if (kith__shared->nodes > 1 && !atomic_exchange(&said, 1))
+        dprintf(STDERR_FILENO, "kith: a pool uses the node that opens it: %d workers on %s; this version has no pools over all "
+                "%u nodes (Processes and Queues use them all)\n", workers, kith__shared->host, kith__shared->nodes);
+}
+
 static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *given, size_t given_size)
 {
     struct kith_pool_options options = { 0 };
@@ -241,6 +252,7 @@ static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *
         workers = (int)kith__shared->workers;
     if (serial)
         workers = 1;
+    say_which_node(workers);
     if (!(o = kith__object_new()))
         return KITH_ENOMEM;
     kith__pool_body(o)->serial = (uint32_t)serial;
