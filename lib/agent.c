@@ -50,6 +50,7 @@ static struct {
     } *peers;
     struct kith__seat *seat;
     uint32_t word;                      /* of the seat, when we last looked */
+    uint64_t ended;                     /* deaths on this node, likewise */
     uint32_t node, nodes;
     int64_t now, loaded, leaving;
     struct pollfd fds[FDS];
@@ -565,12 +566,16 @@ static void say_goodbye(int how)
 /* One round; when the next one is due. */
 static int64_t turn(void)
 {
+    uint64_t ended = atomic_load(&kith__shared->ended);
     uint32_t word = atomic_load(&self.seat->word);
-    int woken = word != self.word, more;
+    int woken = word != self.word || ended != self.ended, more;
     int64_t due;
 
-    self.word = word;
     self.now = kith__now_ns();
+    if (ended != self.ended)
+        kith__errands_bury(self.now);
+    self.word = word;
+    self.ended = ended;
     more = kith__errands_collect(self.now);
     more |= receive();
     due = kith__guests_retry(woken, self.now);

@@ -82,15 +82,6 @@ static int answer_becomes(struct kith__desk *d, uint64_t id, enum kith__answer_s
 
 /* ------------------------------------------------------------------ puts behind */
 
-static struct large **find_large(struct local *l, uint64_t id)
-{
-    struct large **at = &l->large;
-
-    while (*at && (*at)->id != id)
-        at = &(*at)->next;
-    return at;
-}
-
 static void add_large(struct local *l, int open)
 {
     struct large *large = calloc(1, sizeof *large);
@@ -107,20 +98,35 @@ static void set_trouble(struct kith__desk *d, int code, const char *text, size_t
     atomic_store(&d->trouble, code);
 }
 
+/* Takes the large ones out of the list that are among ids id to id + count - 1; how many of these were never open. */
+static uint32_t done_large(struct local *l, struct kith__desk *d, uint64_t id, uint32_t count)
+{
+    uint32_t closed = 0;
+
+    for (struct large **at = &l->large; *at;) {
+        struct large *large = *at;
+
+        if (large->id - id >= count) {
+            at = &large->next;
+            continue;
+        }
+        *at = large->next;
+        if (large->open)
+            atomic_store(&d->open_bytes, atomic_load(&d->open_bytes) - large->size);
+        else
+            closed++;
+        free(large);
+    }
+    return closed;
+}
+
 /* Puts behind, from id on, are done. */
 static void done_behind(struct local *l, uint32_t seat, uint64_t id, uint32_t count)
 {
     struct kith__desk *d = desk_of(seat);
-    struct large **at = find_large(l, id), *large = *at;
     uint64_t open = atomic_load(&d->open);
 
-    if (large) {
-        *at = large->next;
-        count = (uint32_t)large->open;
-        if (large->open)
-            atomic_store(&d->open_bytes, atomic_load(&d->open_bytes) - large->size);
-        free(large);
-    }
+    count -= done_large(l, d, id, count);
     atomic_store(&d->open, open > count ? open - count : 0);
     nudge(d, seat);
 }
@@ -140,6 +146,10 @@ void kith__errands_granted(uint32_t peer, uint64_t id)
     set_phase(l, FREE);
     if (answer_becomes(d, id, KITH__ANSWER_ASKED, KITH__ANSWER_GRANTED))
         kith__wake_seat(&kith__shared->seats[seat]);
+    else {
+        answer_becomes(d, id, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
+        nudge(d, seat);
+    }
 }
 
 /* --------------------------------------------------------------------- answers */
@@ -370,7 +380,7 @@ static int collect_from(uint32_t seat)
         return 0;
     if (l->phase != FREE)
         see_answer(l, d, seat);
-    else if ((atomic_load(&d->answer) & 7) == KITH__ANSWER_GIVEN_UP) {
+    if (l->phase == FREE && (atomic_load(&d->answer) & 7) == KITH__ANSWER_GIVEN_UP) {
         answer_becomes(d, atomic_load(&d->answer) >> 3, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
         taken = 1;
     }
@@ -408,6 +418,16 @@ int kith__errands_collect(int64_t now)
         }
     }
     return more;
+}
+
+void kith__errands_bury(int64_t now)
+{
+    uint32_t used = atomic_load(&kith__shared->seats_used);
+
+    self.now = now;
+    for (uint32_t seat = 0; seat < used; seat++)
+        if (atomic_load(&kith__shared->seats[seat].member) == 0 && collect_from(seat))
+            kith__desk_point(seat);
 }
 
 int64_t kith__errands_tick(int64_t now)

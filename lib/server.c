@@ -311,6 +311,8 @@ static int bury(uint32_t who, int status)
     } else
         kith__member_free(who);
     atomic_fetch_add(&kith__shared->ended, 1);
+    if (atomic_load(&kith__shared->agent_seat))
+        kith__ring(kith__agent_bell);
     return 0;
 }
 

@@ -185,10 +185,12 @@ check_PROGRAMS += \
 	tests/test_net \
 	tests/test_zmq
 TESTS += \
+	tests/queue_net.sh \
 	tests/test_net \
 	tests/test_zmq
 endif
 endif
+EXTRA_DIST += tests/queue_net.sh
 tests_test_address_SOURCES = tests/check.h tests/test_address.c
 tests_test_address_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_address_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)

@@ -1,0 +1,641 @@
+/* test_net.c: objects through the node agent, on one node: what can go wrong on the way. Each test is a job of its own.
+ * kith-test: limit=240 */
+#include "config.h"
+#include "check.h"
+#include "agent.h"
+#include "desk.h"
+#include "heap.h"
+#include "module.h"
+#include "system.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+/* Runs fn in a job of its own, with the agent. */
+static void (*job)(void);
+
+static void in_job(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);   /* a test over its limit leaves nothing */
+    setenv("KITH_TRANSPORT", "net", 1);
+    kith_on_fault(NULL);
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    job();
+    REQUIRE(kith_finalize() == 0);
+}
+
+static int run_job(void (*fn)(void))
+{
+    job = fn;
+    return check_fork(in_job);
+}
+
+#define JOB(fn) CU_ASSERT_EQUAL(run_job(fn), 0)
+
+static pid_t agent(void)
+{
+    return (pid_t)atomic_load(&kith__shared->agent_pid);
+}
+
+static void sleep_ms(int ms)
+{
+    usleep((useconds_t)ms * 1000);
+}
+
+static int64_t ms_since(int64_t begin)
+{
+    return (kith__now_ns() - begin) / KITH__MS;
+}
+
+/* Until a thread of process pid waits for the answer of the agent. */
+static void await_parked(kith_process p)
+{
+    int pid = kith_process_pid(p);
+
+    for (int i = 0; i < 5000; i++) {
+        for (int s = 0; s < KITH__SEATS; s++) {
+            const struct kith__seat *seat = &kith__shared->seats[s];
+            uint32_t member = atomic_load(&seat->member);
+
+            if (member && atomic_load(&kith__member(member)->pid) == pid && atomic_load(&seat->asleep))
+                return;
+        }
+        sleep_ms(1);
+    }
+    REQUIRE(!"it never waited");
+}
+
+static uint64_t used_blocks(void)
+{
+    struct kith__heap_stats stats;
+
+    kith__heap_stats(&stats);
+    return stats.used_blocks;
+}
+
+/* Until nothing is left of what was used for a while. */
+static void await_blocks(uint64_t most)
+{
+    for (int i = 0; i < 5000 && used_blocks() > most; i++)
+        sleep_ms(1);
+    REQUIRE(used_blocks() <= most);
+    REQUIRE(kith__heap_audit() == 0);
+}
+
+/* ------------------------------------------------------------------- what is put behind */
+
+static void puts_behind_keep_their_order_job(void)
+{
+    static char large[1 << 20], back[1 << 20];
+    kith_queue q = kith_queue_open(0);
+    size_t size;
+
+    for (int i = 0; i < 300; i++) {
+        size = i % 10 == 3 ? sizeof large - (size_t)i : i % 10 == 7 ? 20000 + (size_t)i : (size_t)i % 50;
+        memset(large, i, size);
+        REQUIRE(kith_queue_put(q, large, size, KITH_FOREVER) == 0);
+        if (i % 37 == 36)
+            REQUIRE(kith_queue_size(q) == i + 1);       /* nobody can see that they go on behind */
+    }
+    REQUIRE(kith_queue_size(q) == 300);
+    for (int i = 0; i < 300; i++) {
+        size = i % 10 == 3 ? sizeof large - (size_t)i : i % 10 == 7 ? 20000 + (size_t)i : (size_t)i % 50;
+        REQUIRE(kith_queue_get(q, back, sizeof back, KITH_FOREVER) == (int64_t)size);
+        for (size_t k = 0; k < size; k += 997)
+            REQUIRE(back[k] == (char)i);
+    }
+    REQUIRE(kith_queue_close(q) == 0);
+}
+static void puts_behind_keep_their_order(void) { JOB(puts_behind_keep_their_order_job); }
+
+static int puts_hundred(const void *arg)
+{
+    const kith_queue *q = arg;
+
+    for (int i = 0; i < 100; i++)
+        if (kith_put(*q, i) < 0)
+            return 1;
+    return 0;
+}
+
+static void putter_that_has_ended_has_put_all_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+
+    for (int i = 1; i <= 20; i++) {
+        kith_process p = kith_process_start(puts_hundred, KITH_ARG(q));
+
+        REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+        REQUIRE(kith_queue_size(q) == 100 * i);
+        kith_process_close(p);
+    }
+}
+static void putter_that_has_ended_has_put_all(void) { JOB(putter_that_has_ended_has_put_all_job); }
+
+static void put_behind_into_a_closed_queue_is_told_by_the_next_job(void)
+{
+    kith_queue q = kith_queue_open(0), control = kith_queue_open(0);
+    int x = 1, rc = 0;
+
+    REQUIRE(kith_put(q, x) == 0);
+    REQUIRE(kith_put(q, x) == 0);
+    REQUIRE(kith_queue_close(q) == 0);
+    for (int i = 0; i < 100 && rc == 0; i++) {
+        rc = kith_put(q, x);
+        sleep_ms(1);
+    }
+    REQUIRE(rc == KITH_ESTALE);
+    REQUIRE(kith_put(control, x) == 0);
+    REQUIRE(kith_get(control, &x) == 0);
+}
+static void put_behind_into_a_closed_queue_is_told_by_the_next(void)
+{
+    JOB(put_behind_into_a_closed_queue_is_told_by_the_next_job);
+}
+
+/* ----------------------------------------------------------------------------- sizes */
+
+static void items_of_100_mib_job(void)
+{
+    size_t size = (size_t)100 << 20;
+    unsigned char *bytes = malloc(size);
+    kith_queue q = kith_queue_open(0);
+    uint64_t before;
+
+    REQUIRE(kith_queue_put(q, "x", 1, 0) == 0 && kith_queue_get(q, bytes, 1, 0) == 1);
+    before = used_blocks();
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (unsigned char)(i ^ i >> 8 ^ i >> 16);
+    for (int k = 0; k < 2; k++) {
+        REQUIRE(kith_queue_put(q, bytes, size, KITH_FOREVER) == 0);
+        REQUIRE(kith_queue_next(q, KITH_FOREVER) == (int64_t)size);
+        memset(bytes, 0, size);
+        REQUIRE(kith_queue_get(q, bytes, size - 1, KITH_FOREVER) == KITH_ETOOBIG);
+        REQUIRE(kith_queue_get(q, bytes, size, KITH_FOREVER) == (int64_t)size);
+        for (size_t i = 0; i < size; i += 4099)
+            REQUIRE(bytes[i] == (unsigned char)(i ^ i >> 8 ^ i >> 16));
+    }
+    await_blocks(before);
+    REQUIRE(kith_queue_close(q) == 0);
+}
+static void items_of_100_mib(void) { JOB(items_of_100_mib_job); }
+
+static void memory_that_is_used_up_is_a_code_job(void)
+{
+    static char item[1 << 20], small[100];
+    kith_queue q = kith_queue_open(0);
+    int64_t rc, put = 0, got = 0;
+
+    REQUIRE(kith_put(q, small) == 0);
+    while ((rc = kith_queue_put(q, item, sizeof item, KITH_FOREVER)) == 0)
+        put++;
+    REQUIRE(rc == KITH_ENOMEM && put >= 10);
+    REQUIRE(kith_queue_size(q) == put + 1);
+    REQUIRE(kith_get(q, &small) == 0);
+    while ((rc = kith_queue_get(q, item, sizeof item, 0)) == sizeof item)
+        got++;
+    REQUIRE(rc == KITH_ETIMEDOUT && got == put);
+    REQUIRE(kith_queue_put(q, item, sizeof item, KITH_FOREVER) == 0);
+}
+
+static void memory_that_is_used_up_is_a_code(void)
+{
+    setenv("KITH_MEM", "64M", 1);
+    JOB(memory_that_is_used_up_is_a_code_job);
+    unsetenv("KITH_MEM");
+}
+
+/* ----------------------------------------------------------------------- time limits */
+
+static void time_limits_are_kept_job(void)
+{
+    kith_queue q = kith_queue_open(1);
+    int64_t begin = kith__now_ns();
+    int x = 7;
+
+    REQUIRE(kith_queue_get(q, &x, sizeof x, 0) == KITH_ETIMEDOUT);
+    REQUIRE(ms_since(begin) < 2000);
+    begin = kith__now_ns();
+    REQUIRE(kith_queue_get(q, &x, sizeof x, 200) == KITH_ETIMEDOUT);
+    REQUIRE(ms_since(begin) >= 199 && ms_since(begin) < 2000);
+    REQUIRE(kith_queue_put(q, &x, sizeof x, 0) == 0);
+    begin = kith__now_ns();
+    REQUIRE(kith_queue_put(q, &x, sizeof x, 200) == KITH_ETIMEDOUT);
+    REQUIRE(ms_since(begin) >= 199 && ms_since(begin) < 2000);
+    REQUIRE(kith_queue_put(q, &x, sizeof x, 0) == KITH_ETIMEDOUT);
+    REQUIRE(kith_queue_size(q) == 1);
+    REQUIRE(kith_queue_put(q, &x, sizeof x, -2) == KITH_EINVAL);
+}
+static void time_limits_are_kept(void) { JOB(time_limits_are_kept_job); }
+
+/* ---------------------------------------------------------------- deaths on the way */
+
+static int takes_one(const void *arg)
+{
+    const kith_queue *q = arg;
+    int x;
+
+    return kith_get(*q, &x) < 0 ? 255 : x;
+}
+
+static void taker_killed_while_parked_takes_nothing_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    int x;
+
+    for (int i = 1; i <= 10; i++) {
+        kith_process dead = kith_process_start(takes_one, KITH_ARG(q));
+
+        await_parked(dead);
+        REQUIRE(kith_process_kill(dead) == 0 && kith_process_join(dead, KITH_FOREVER) == 0);
+        REQUIRE(kith_put(q, i) == 0);
+        REQUIRE(kith_get(q, &x) == 0 && x == i);
+    }
+    REQUIRE(kith_queue_size(q) == 0);
+}
+static void taker_killed_while_parked_takes_nothing(void) { JOB(taker_killed_while_parked_takes_nothing_job); }
+
+/* It is stopped while it waits, so the item is on its desk when it is killed. */
+static void item_that_reached_nobody_goes_back_to_the_front_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    int x;
+
+    for (int i = 1; i <= 5; i++) {
+        kith_process dead = kith_process_start(takes_one, KITH_ARG(q));
+        int second = -i;
+
+        await_parked(dead);
+        REQUIRE(kill(kith_process_pid(dead), SIGSTOP) == 0);
+        REQUIRE(kith_put(q, i) == 0);
+        REQUIRE(kith_put(q, second) == 0);
+        REQUIRE(kith_queue_size(q) == 1);       /* the first is under way to the stopped one */
+        REQUIRE(kith_process_kill(dead) == 0 && kith_process_join(dead, KITH_FOREVER) == 0);
+        for (int k = 0; k < 5000 && kith_queue_size(q) != 2; k++)
+            sleep_ms(1);
+        REQUIRE(kith_get(q, &x) == 0 && x == i);
+        REQUIRE(kith_get(q, &x) == 0 && x == -i);
+    }
+}
+static void item_that_reached_nobody_goes_back_to_the_front(void)
+{
+    JOB(item_that_reached_nobody_goes_back_to_the_front_job);
+}
+
+static const char *die_at;
+static int die_count;
+
+static void die(const char *step)
+{
+    if (strcmp(step, die_at) == 0 && --die_count == 0)
+        kill(getpid(), SIGKILL);
+}
+
+struct victim { kith_queue q; char step[40]; int count; size_t size; };
+
+static int puts_and_dies(const void *arg)
+{
+    const struct victim *v = arg;
+    char *bytes = calloc(1, v->size);
+
+    die_at = v->step;
+    die_count = v->count;
+    kith__step_hook = die;
+    for (int i = 0; i < 8; i++)
+        kith_queue_put(v->q, bytes, v->size, KITH_FOREVER);
+    free(bytes);
+    return 0;
+}
+
+static int takes_and_dies(const void *arg)
+{
+    const struct victim *v = arg;
+    char *bytes = malloc(v->size);
+
+    die_at = v->step;
+    die_count = v->count;
+    kith__step_hook = die;
+    for (int i = 0; i < 8; i++)
+        kith_queue_get(v->q, bytes, v->size, KITH_FOREVER);
+    free(bytes);
+    return 0;
+}
+
+/* Killed at every step of filing: what was filed is put whole, nothing else; and all memory comes back. */
+static void putter_killed_at_each_step_harms_nobody_job(void)
+{
+    static const char *const steps[] = { "desk: block handed over", "desk: filed" };
+    static const size_t sizes[] = { 8, 6000, 20000, 100000 };
+    uint64_t before = 0;
+
+    for (int round = 0; round < 2; round++)
+        for (size_t s = 0; s < 2; s++)
+            for (size_t k = 0; k < 4; k++)
+                for (int count = 1; count <= 3; count++) {
+                    struct victim v = { kith_queue_open(0), "", count, sizes[k] };
+                    kith_process p;
+                    int64_t n;
+
+                    snprintf(v.step, sizeof v.step, "%s", steps[s]);
+                    p = kith_process_start(puts_and_dies, KITH_ARG(v));
+                    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+                    /* The next one on its seat goes on from there. */
+                    n = (int64_t)(s == 0 && sizes[k] <= KITH__ERRAND_BYTES ? 8 : s == 0 ? count - 1 : count);
+                    for (int i = 0; i < 5000 && kith_queue_size(v.q) != n; i++)
+                        sleep_ms(1);
+                    if (kith_queue_size(v.q) != n)
+                        fprintf(stderr, "killed at %s number %d of %zu bytes: %lld items, not %lld\n", steps[s], count, sizes[k],
+                               (long long)kith_queue_size(v.q), (long long)n);
+                    REQUIRE(kith_queue_size(v.q) == n);
+                    kith_process_close(p);
+                    p = kith_process_start(puts_hundred, KITH_ARG(v.q));
+                    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+                    kith_process_close(p);
+                    REQUIRE(kith_queue_size(v.q) == n + 100);
+                    REQUIRE(kith_queue_close(v.q) == 0);
+                    if (before == 0 && round == 1)
+                        before = used_blocks();
+                }
+    await_blocks(before + 2);
+}
+static void putter_killed_at_each_step_harms_nobody(void) { JOB(putter_killed_at_each_step_harms_nobody_job); }
+
+static void taker_killed_at_each_step_takes_at_most_one_job(void)
+{
+    static const char *const steps[] = { "desk: filed", "desk: answer taken" };
+    static const size_t sizes[] = { 8, 6000, 100000 };
+    uint64_t before = 0;
+
+    for (int round = 0; round < 2; round++)
+        for (size_t s = 0; s < 2; s++)
+            for (size_t k = 0; k < 3; k++)
+                for (int count = 1; count <= 3; count++) {
+                    struct victim v = { kith_queue_open(0), "", count, sizes[k] };
+                    char *bytes = calloc(1, sizes[k]);
+                    kith_process p;
+                    int64_t n = 8 - (s == 0 ? count - 1 : count);
+
+                    for (int i = 0; i < 8; i++)
+                        REQUIRE(kith_queue_put(v.q, bytes, sizes[k], KITH_FOREVER) == 0);
+                    snprintf(v.step, sizeof v.step, "%s", steps[s]);
+                    p = kith_process_start(takes_and_dies, KITH_ARG(v));
+                    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+                    for (int i = 0; i < 5000 && kith_queue_size(v.q) != n; i++)
+                        sleep_ms(1);
+                    sleep_ms(30);
+                    REQUIRE(kith_queue_size(v.q) == n);
+                    kith_process_close(p);
+                    free(bytes);
+                    REQUIRE(kith_queue_close(v.q) == 0);
+                    if (before == 0 && round == 1)
+                        before = used_blocks();
+                }
+    await_blocks(before + 2);
+}
+static void taker_killed_at_each_step_takes_at_most_one(void) { JOB(taker_killed_at_each_step_takes_at_most_one_job); }
+
+/* Putters and takers are killed at random while others go on. */
+struct storm { kith_queue q, out; int who; };
+
+static int storms(const void *arg)
+{
+    const struct storm *s = arg;
+
+    for (int i = 0;; i++) {
+        int x[2] = { s->who, i };
+
+        if (kith_put(s->q, x) < 0)
+            return 1;
+        if (i % 16 == 15)
+            kith_queue_size(s->q);
+    }
+}
+
+/* An item that went to a taker who was killed comes back, perhaps behind later ones that another has taken; but no item
+ * comes twice. */
+static int drains(const void *arg)
+{
+    enum { MOST = 1 << 23 };
+    const struct storm *s = arg;
+    unsigned char *seen[2] = { calloc(MOST / 8, 1), calloc(MOST / 8, 1) };
+    int x[2];
+
+    for (;;) {
+        if (kith_get(s->q, &x) < 0)
+            return 1;
+        if (x[0] == 999)
+            return 0;
+        if (x[0] < 0 || x[1] < 0 || x[1] >= MOST)
+            return 2;
+        if (x[0] > 1)
+            continue;
+        if (seen[x[0]][x[1] / 8] & 1 << x[1] % 8)
+            return 3;
+        seen[x[0]][x[1] / 8] |= (unsigned char)(1 << x[1] % 8);
+    }
+}
+
+static void storm_of_kills_repeats_nothing_job(void)
+{
+    int kills = getenv("KITH_TEST_LONG") ? 300 : 60, end[2] = { 999, 0 }, code;
+    struct storm s = { kith_queue_open(0), { 0 }, 0 };
+    kith_process putters[2], taker = kith_process_start(drains, KITH_ARG(s)), victim;
+
+    for (int i = 0; i < 2; i++) {
+        s.who = i;
+        putters[i] = kith_process_start(storms, KITH_ARG(s));
+    }
+    for (int i = 0; i < kills; i++) {
+        s.who = i + 2;
+        victim = kith_process_start(i % 2 ? drains : storms, KITH_ARG(s));
+        usleep((useconds_t)(i * 7919 % 5000));
+        REQUIRE(kith_process_kill(victim) == 0 && kith_process_join(victim, KITH_FOREVER) == 0);
+        kith_process_close(victim);
+    }
+    for (int i = 0; i < 2; i++)
+        REQUIRE(kith_process_kill(putters[i]) == 0 && kith_process_join(putters[i], KITH_FOREVER) == 0);
+    REQUIRE(kith_put(s.q, end) == 0);
+    REQUIRE(kith_process_join(taker, KITH_FOREVER) == 0);
+    REQUIRE(kith_process_exitcode(taker, &code) == 0 && code == 0);
+    REQUIRE(kith_queue_close(s.q) == 0);
+    REQUIRE(kith__heap_audit() == 0);
+}
+static void storm_of_kills_repeats_nothing(void) { JOB(storm_of_kills_repeats_nothing_job); }
+
+/* ------------------------------------------------------------------- the agent itself */
+
+static int waits_for_item(const void *arg)
+{
+    const kith_queue *q = arg;
+    int x;
+
+    return kith_get(*q, &x) == KITH_EPEER ? 3 : 4;
+}
+
+static void death_of_the_agent_is_told_within_2_s_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_process p[3];
+    int64_t begin;
+    int code, x = 1;
+
+    for (int i = 0; i < 3; i++) {
+        p[i] = kith_process_start(waits_for_item, KITH_ARG(q));
+        await_parked(p[i]);
+    }
+    begin = kith__now_ns();
+    REQUIRE(kill(agent(), SIGKILL) == 0);
+    /* We cannot ask for them through the agent any more. */
+    atomic_store(&kith__shared->through_net, 0);
+    for (int i = 0; i < 3; i++) {
+        REQUIRE(kith_process_join(p[i], 5000) == 0);
+        REQUIRE(kith_process_exitcode(p[i], &code) == 0 && code == 3);
+    }
+    REQUIRE(ms_since(begin) < 2000);
+    atomic_store(&kith__shared->through_net, 1);
+    begin = kith__now_ns();
+    REQUIRE(kith_put(q, x) == KITH_EPEER && strstr(kith_last_error(), "agent"));
+    REQUIRE(kith_queue_get(q, &x, sizeof x, KITH_FOREVER) == KITH_EPEER);
+    REQUIRE(kith_queue_size(q) == KITH_EPEER);
+    REQUIRE(ms_since(begin) < 2000);
+}
+static void death_of_the_agent_is_told_within_2_s(void) { JOB(death_of_the_agent_is_told_within_2_s_job); }
+
+static void stopped_agent_is_waited_for_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_process p;
+    int code, x = 5;
+
+    REQUIRE(kith_put(q, x) == 0 && kith_get(q, &x) == 0);
+    p = kith_process_start(takes_one, KITH_ARG(q));
+    await_parked(p);
+    REQUIRE(kill(agent(), SIGSTOP) == 0);
+    sleep_ms(4500);                     /* longer than a silent peer is waited for */
+    REQUIRE(kill(agent(), SIGCONT) == 0);
+    REQUIRE(kith_put(q, x) == 0);
+    REQUIRE(kith_process_join(p, 5000) == 0);
+    REQUIRE(kith_process_exitcode(p, &code) == 0 && code == 5);
+}
+static void stopped_agent_is_waited_for(void) { JOB(stopped_agent_is_waited_for_job); }
+
+static int64_t cpu_ns(pid_t pid)
+{
+    char path[64], text[128] = "";
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
+    if ((fd = open(path, O_RDONLY)) < 0 || read(fd, text, sizeof text - 1) <= 0)
+        return -1;
+    close(fd);
+    return strtoll(text, NULL, 10);
+}
+
+static void idle_agent_takes_no_cpu_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_process p = kith_process_start(takes_one, KITH_ARG(q));
+    int64_t begin, ns;
+    int x = 0;
+
+    await_parked(p);
+    sleep_ms(200);
+    begin = cpu_ns(agent());
+    sleep_ms(2000);
+    ns = cpu_ns(agent()) - begin;       /* of its first thread */
+    REQUIRE(begin >= 0 && ns < 2000000 * (getenv("KITH_TEST_SLOWDOWN") ? atoi(getenv("KITH_TEST_SLOWDOWN")) : 1));
+    REQUIRE(kith_put(q, x) == 0 && kith_process_join(p, KITH_FOREVER) == 0);
+}
+static void idle_agent_takes_no_cpu(void) { JOB(idle_agent_takes_no_cpu_job); }
+
+/* With the agent's public key, which its node tells, and a pair of its own. */
+static void stranger_gets_nothing_from_the_agent_job(void)
+{
+    const struct kith__transport *net = dlsym(kith__module("net"), "kith_net_transport");
+    struct kith__wire_config c = { .node = 0, .nodes = 1, .frame_most = 256 << 10, .lanes = 3, .threads = 1, .cut_ms = 1500 };
+    const struct kith__card *card;
+    struct kith__wire *w;
+    size_t size;
+    int x = 1;
+
+    card = kith__agent_card(&size);
+    REQUIRE(size == sizeof *card);
+    REQUIRE(net->key_pair(c.public_key, c.secret_key) == 0 && (w = net->open(&c)));
+    REQUIRE(net->reach(w, 0, "127.0.0.1", card->places[0].port, card->public_key) == 0);
+    for (int i = 0; i < 100; i++) {
+        REQUIRE(net->send(w, 0, 0, "let me in", 9, NULL, 0) == 0);
+        sleep_ms(10);
+    }
+    net->close(w, 0);
+    {
+        kith_queue q = kith_queue_open(0);
+
+        REQUIRE(kith_put(q, x) == 0 && kith_get(q, &x) == 0);
+    }
+}
+
+/* libzmq in this process, so it must not be the one that forks later. */
+static void stranger_gets_nothing_from_the_agent(void) { JOB(stranger_gets_nothing_from_the_agent_job); }
+
+static const char *variable, *value, *wanted;
+
+static void refused_init(void)
+{
+    setenv("KITH_TRANSPORT", "net", 1);
+    setenv(variable, value, 1);
+    kith_on_fault(NULL);
+    REQUIRE(kith_init(NULL, NULL) < 0);
+    REQUIRE(strstr(kith_last_error(), wanted) != NULL);
+}
+
+static void refuses(const char *name, const char *with, const char *sentence)
+{
+    variable = name;
+    value = with;
+    wanted = sentence;
+    CU_ASSERT_EQUAL(check_fork(refused_init), 0);
+}
+
+static void bad_variables_are_a_sentence(void)
+{
+    refuses("KITH_TRANSPORT", "pigeon", "pigeon");
+    refuses("KITH_NET_SECURITY", "none", "none");
+    refuses("KITH_PORTS", "99-1", "99-1");
+    refuses("KITH_PORTS", "70000", "70000");
+    refuses("KITH_MODULES", "/nowhere", "/nowhere");
+}
+
+static struct test tests[] = {
+    TEST(puts_behind_keep_their_order),
+    TEST(putter_that_has_ended_has_put_all),
+    TEST(put_behind_into_a_closed_queue_is_told_by_the_next),
+    TEST(items_of_100_mib),
+    TEST(memory_that_is_used_up_is_a_code),
+    TEST(time_limits_are_kept),
+    TEST(taker_killed_while_parked_takes_nothing),
+    TEST(item_that_reached_nobody_goes_back_to_the_front),
+    TEST(putter_killed_at_each_step_harms_nobody),
+    TEST(taker_killed_at_each_step_takes_at_most_one),
+    TEST(storm_of_kills_repeats_nothing),
+    TEST(death_of_the_agent_is_told_within_2_s),
+    TEST(stopped_agent_is_waited_for),
+    TEST(idle_agent_takes_no_cpu),
+    TEST(stranger_gets_nothing_from_the_agent),
+    TEST(bad_variables_are_a_sentence),
+    TEST_END
+};
+
+int main(void)
+{
+    void *module = kith__module("net");
+
+    if (!module || !dlsym(module, "kith_net_transport")) {
+        printf("skipped: %s\n", kith_last_error());
+        return 77;
+    }
+    return run_tests("net", tests);
+}
