@@ -1,5 +1,6 @@
 /* print_queue: one Process puts squares into a Queue, another takes them out and
- * prints them. What was put is safe in the Queue when the first one has ended.
+ * prints them, on the last node when there are several. What was put is safe in
+ * the Queue when the first one has ended.
  *
  *     ./print_queue
  *     mpirun --hostfile hosts ./print_queue
@@ -42,10 +43,11 @@ int main(int argc, char **argv)
     kith_init(&argc, &argv);
     kith_queue q = kith_queue_open(0);
     struct numbers numbers = { { 1, 2, 3, 4 }, q };
+    int last = KITH_NODE(kith_nodes() - 1);
 
     kith_process putter = kith_process_start(square_list, KITH_ARG(numbers));
     kith_process_join(putter, KITH_FOREVER);
-    kith_process taker = kith_process_start(print_queue, KITH_ARG(q));
+    kith_process taker = kith_process_start_with(print_queue, KITH_ARG(q), .node = last);
     kith_process_join(taker, KITH_FOREVER);
     return kith_finalize();
 }

@@ -1,6 +1,6 @@
 /* rand_string: four Processes make a random string each and put it into a Queue,
  * from which main takes them. Each Process draws random numbers of its own. Under
- * mpirun on several machines they run on all of them, and the Queue is the same.
+ * mpirun on several nodes they take turns to run there, and the Queue is the same.
  *
  *     ./rand_string
  *     mpirun --hostfile hosts ./rand_string
@@ -33,7 +33,7 @@ int main(int argc, char **argv)
     struct job job = { 5, kith_queue_open(0) };
 
     for (int i = 0; i < 4; i++)
-        p[i] = kith_process_start(rand_string, KITH_ARG(job));
+        p[i] = kith_process_start_with(rand_string, KITH_ARG(job), .node = KITH_NODE(i % kith_nodes()));
     for (int i = 0; i < 4; i++)
         kith_process_join(p[i], KITH_FOREVER);
     for (int i = 0; i < 4; i++)

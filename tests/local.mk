@@ -83,9 +83,12 @@ tests_test_heap_death_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_heap_death_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 
 # The examples: what they print, and their kernels.
-TESTS += tests/examples/run.sh
+TESTS += \
+	tests/examples/nodes.sh \
+	tests/examples/run.sh
 EXTRA_DIST += \
 	tests/examples/matches \
+	tests/examples/nodes.sh \
 	tests/examples/run.sh
 if HAVE_CUNIT
 check_PROGRAMS += tests/examples/test_kernels
