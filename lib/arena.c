@@ -364,21 +364,14 @@ static int refuse_map(int error, uint64_t room)
     return kith__fail_errno(KITH_ENOMEM, "cannot map %s of shared memory", need);
 }
 
-/* At the end valgrind reads all memory that is mapped, to look for leaks: and what was never there is made by that. */
-static int under_valgrind(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-
-    return preload && strstr(preload, "vgpreload");
-}
-
 /* The largest arena that can be mapped: from the size of the machine's memory down to 64 MiB of heap. */
 static int make(int fd)
 {
     uint64_t room = address_room(), heap = (uint64_t)sysconf(_SC_PHYS_PAGES) * page_size();
-    int tight = room != UINT64_MAX || under_valgrind(), error;
+    /* At the end valgrind reads all memory that is mapped, to look for leaks: and what was never there is made by that. */
+    int tight = room != UINT64_MAX || kith__under_valgrind(), error;
 
-    if (under_valgrind() && heap > VALGRIND_HEAP)
+    if (kith__under_valgrind() && heap > VALGRIND_HEAP)
         heap = VALGRIND_HEAP;
     heap = heap < 64 * MIB ? 64 * MIB : heap > HEAP_MOST ? HEAP_MOST : heap;
     for (;; heap /= 2) {

@@ -11,7 +11,8 @@
 void kith__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
 void kith__futex_wake(_Atomic uint32_t *word, int count);
 
-int  kith__pidfd_open(pid_t pid);       /* -1 and errno */
+int  kith__pidfd_open(pid_t pid);       /* -1 and errno; ENOSYS under valgrind */
+int  kith__under_valgrind(void);
 int  kith__memfd(const char *name);     /* close-on-exec; -1 and errno */
 
 int64_t kith__now_ns(void);             /* monotonic */
