@@ -170,8 +170,15 @@ done
 wrong pi_montecarlo points 18446744073709551615
 wrong_options
 
-way "KITH_TRANSPORT=net" env KITH_TRANSPORT=net
-all
+# Built without ZeroMQ there is no such part.
+net=
+[ ! -e "${KITH_MODULES:-.}/kith-net.so" ] || net=yes
+if [ -n "$net" ]; then
+    way "KITH_TRANSPORT=net" env KITH_TRANSPORT=net
+    all
+else
+    echo "run.sh: no ZeroMQ: nothing goes over the network"
+fi
 
 if [ -n "$MPIRUN" ]; then
     for n in 1 2 4 7; do
@@ -188,8 +195,10 @@ if [ -n "$MPIRUN" ]; then
         refused "$what: \"many\" is not a number" $program many
         refused "$what: missing; try: $program 1e6" $program
     done
-    way "mpirun -n 2, KITH_TRANSPORT=net" env KITH_TRANSPORT=net "$MPIRUN" $many -n 2
-    all
+    if [ -n "$net" ]; then
+        way "mpirun -n 2, KITH_TRANSPORT=net" env KITH_TRANSPORT=net "$MPIRUN" $many -n 2
+        all
+    fi
 else
     echo "run.sh: no mpirun: started by hand only"
 fi
