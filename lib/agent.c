@@ -144,6 +144,8 @@ const void *kith__agent_card(size_t *size)
 static int check_cards(const struct kith__card *cards, int nodes)
 {
     for (int i = 0; i < nodes; i++) {
+        if (cards[i].version == 0)
+            return kith__fail(KITH_EPEER, "node %d has no agent: it could not start", i);
         if (cards[i].version != CARD_VERSION)
             return kith__fail(KITH_EPEER, "nodes 0 (%s) and %d (%s) run different versions of kith", cards[0].host, i,
                               cards[i].host);

@@ -122,7 +122,7 @@ tests_test_pool_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_process_SOURCES = tests/check.h tests/test_process.c
 tests_test_process_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_process_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
-tests_test_queue_SOURCES = tests/check.h tests/test_queue.c
+tests_test_queue_SOURCES = tests/check.h tests/far.h tests/test_queue.c
 tests_test_queue_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_queue_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_storm_SOURCES = tests/check.h tests/test_storm.c
@@ -188,12 +188,18 @@ check_PROGRAMS += \
 	tests/test_net \
 	tests/test_zmq
 TESTS += \
+	tests/cluster/objects.sh \
 	tests/queue_net.sh \
 	tests/test_net \
 	tests/test_zmq
 endif
 endif
-EXTRA_DIST += tests/queue_net.sh
+check_PROGRAMS += tests/cluster/objects
+EXTRA_DIST += \
+	tests/cluster/objects.sh \
+	tests/queue_net.sh
+tests_cluster_objects_SOURCES = tests/cluster/objects.c
+tests_cluster_objects_LDADD = lib/libkith.la
 tests_test_address_SOURCES = tests/check.h tests/test_address.c
 tests_test_address_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_address_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)

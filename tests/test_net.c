@@ -420,8 +420,8 @@ static int storms(const void *arg)
 static int drains(const void *arg)
 {
     enum { MOST = 1 << 23 };
+    static unsigned char seen[2][MOST / 8];
     const struct storm *s = arg;
-    unsigned char *seen[2] = { calloc(MOST / 8, 1), calloc(MOST / 8, 1) };
     int x[2];
 
     for (;;) {

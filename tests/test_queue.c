@@ -1,14 +1,15 @@
 /* test_queue.c: Queues as users see them. It runs over each way that a Queue can be reached: in shared memory, and with
- * KITH_TRANSPORT=net through the agents (tests/queue_net.sh); tests/cluster has the one between two nodes. */
+ * KITH_TRANSPORT=net through the agents (tests/queue_net.sh); and with KITH_TEST_FAR on another node (tests/cluster/objects.sh). */
 #include "config.h"
 #include "check.h"
+#include "far.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
 
 static void order_and_sizes_are_kept(void)
 {
-    kith_queue q = kith_queue_open(0);
+    kith_queue q = far_queue_open(0);
     int x, y = -1;
     char buf[100];
 
@@ -37,7 +38,7 @@ static void order_and_sizes_are_kept(void)
 static void items_of_many_sizes_are_whole(void)
 {
     static const size_t sizes[] = { 1, 7, 8, 9, 4000, 4096, 8191, 8192, 8193, 65536, 262144, 262145, 1 << 20, 20 << 20 };
-    kith_queue q = kith_queue_open(0);
+    kith_queue q = far_queue_open(0);
     size_t count = sizeof sizes / sizeof sizes[0];
     unsigned char *bytes = malloc(20 << 20), *back = malloc(20 << 20);
 
@@ -60,7 +61,7 @@ static void items_of_many_sizes_are_whole(void)
 static void an_item_of_a_gibibyte(void)
 {
     size_t size = getenv("KITH_TEST_LONG") ? (size_t)1 << 30 : (size_t)200 << 20;
-    kith_queue q = kith_queue_open(0);
+    kith_queue q = far_queue_open(0);
     char *bytes = malloc(size);
 
     CU_ASSERT_FATAL(bytes != NULL);
@@ -116,7 +117,7 @@ static void many_to_many(size_t bound)
 {
     enum { PUTTERS = 4, TAKERS = 3 };
     int each = getenv("KITH_TEST_LONG") ? 100000 : 5000, total = 0, count, code, end[2] = { -1, 0 };
-    struct harvest h = { kith_queue_open(bound), kith_queue_open(0) };
+    struct harvest h = { far_queue_open(bound), far_queue_open(0) };
     kith_process p[PUTTERS + TAKERS];
 
     for (int i = 0; i < TAKERS; i++)
@@ -150,7 +151,7 @@ static void many_putters_and_takers_of_a_bounded_queue(void) { many_to_many(10);
 
 static void a_full_queue_holds_putters_back(void)
 {
-    kith_queue q = kith_queue_open(3);
+    kith_queue q = far_queue_open(3);
     struct party party = { q, 0, 5 };
     kith_process p;
     int x = 1, item[2];
@@ -185,7 +186,7 @@ static int put_and_end(const void *arg)
 
 static void a_putter_may_end_before_anybody_takes(void)
 {
-    kith_queue q = kith_queue_open(0);
+    kith_queue q = far_queue_open(0);
     struct party party = { q, 0, 1 };
     char *room = malloc(1 << 20);
 
@@ -211,7 +212,7 @@ static int wait_for_item(const void *arg)
 
 static void waiters_of_a_closed_queue_are_told(void)
 {
-    kith_queue q = kith_queue_open(0);
+    kith_queue q = far_queue_open(0);
     kith_process p[3];
     int code, x = 0;
 
@@ -232,12 +233,12 @@ static void waiters_of_a_closed_queue_are_told(void)
 
 static void old_handles_find_no_other_queue(void)
 {
-    kith_queue old = kith_queue_open(0), now;
+    kith_queue old = far_queue_open(0), now;
     int x = 0;
 
     PASS(kith_queue_close(old));
     for (int i = 0; i < 500; i++) {
-        now = kith_queue_open(0);
+        now = far_queue_open(0);
         PASS(kith_put(now, x));
         FAILS_WITH(KITH_ESTALE, kith_queue_size(old));
         PASS(kith_queue_close(now));
@@ -246,7 +247,7 @@ static void old_handles_find_no_other_queue(void)
 
 static void killed_takers_do_not_stop_the_others(void)
 {
-    kith_queue q = kith_queue_open(0);
+    kith_queue q = far_queue_open(0);
     kith_process p[4];
     int x = 3;
 
@@ -298,7 +299,7 @@ static void *thread_puts(void *arg)
 
 static void threads_use_it_too(void)
 {
-    kith_queue q = kith_queue_open(50);
+    kith_queue q = far_queue_open(50);
     struct party party[4];
     pthread_t thread[4];
     int item[2], seen[4] = { 0 };
@@ -318,7 +319,7 @@ static void threads_use_it_too(void)
 
 static void wrong_use_is_a_sentence(void)
 {
-    kith_queue none = { 0 }, q = kith_queue_open(0), forged;
+    kith_queue none = { 0 }, q = far_queue_open(0), forged;
     int x = 0;
 
     FAILS_WITH(KITH_ESTALE, kith_put(none, x));

@@ -16,6 +16,8 @@ static const struct kith__transport *net;
 
 struct end { struct kith__wire *wire; struct kith__wire_config c; uint16_t port; };
 
+static const char *address = "127.0.0.1";
+
 static struct end make(uint32_t node, enum kith__security security, const char *secret)
 {
     struct end e = { .c = { .node = node, .nodes = 4, .security = security, .frame_most = MOST, .lanes = LANES, .threads = 1,
@@ -25,7 +27,7 @@ static struct end make(uint32_t node, enum kith__security security, const char *
     CU_ASSERT_EQUAL(net->key_pair(e.c.public_key, e.c.secret_key), 0);
     e.wire = net->open(&e.c);
     CU_ASSERT_PTR_NOT_NULL_FATAL(e.wire);
-    CU_ASSERT_EQUAL_FATAL(net->listen(e.wire, "127.0.0.1", 0, 0, &e.port), 0);
+    CU_ASSERT_EQUAL_FATAL(net->listen(e.wire, address, 0, 0, &e.port), 0);
     CU_ASSERT(e.port > 0);
     return e;
 }
@@ -34,7 +36,7 @@ static struct end make(uint32_t node, enum kith__security security, const char *
 static void introduce(struct end *a, const struct end *b)
 {
     net->admit(a->wire, b->c.node, b->c.public_key);
-    CU_ASSERT_EQUAL(net->reach(a->wire, b->c.node, "127.0.0.1", b->port, b->c.public_key), 0);
+    CU_ASSERT_EQUAL(net->reach(a->wire, b->c.node, address, b->port, b->c.public_key), 0);
 }
 
 static void wait_for(struct kith__wire *w, int ms)
@@ -110,6 +112,19 @@ static void frames_say_truly_whose_they_are(void)
 static void plain_carries_them_too(void)
 {
     frames_travel(KITH__PLAIN);
+}
+
+static void ipv6_carries_them_too(void)
+{
+    struct sockaddr_in6 here = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&here, sizeof here) < 0)
+        SKIP("no IPv6 here");
+    close(fd);
+    address = "::1";
+    frames_travel(KITH__CURVE);
+    address = "127.0.0.1";
 }
 
 static void agent_can_reach_itself(void)
@@ -297,6 +312,7 @@ static void peer_that_ends_is_not_connected(void)
 static struct test tests[] = {
     TEST(frames_say_truly_whose_they_are),
     TEST(plain_carries_them_too),
+    TEST(ipv6_carries_them_too),
     TEST(agent_can_reach_itself),
     TEST(frame_of_256_kib_arrives_whole_and_a_larger_one_never),
     TEST(all_wait_at_the_door_until_it_opens),

@@ -23,7 +23,7 @@ struct peer {
     void **lanes;                       /* sockets; NULL: not used yet */
     unsigned char *blocked;             /* by lane */
     void *monitor;
-    int connected, admitted;
+    int connected, admitted, is_v6;
     char endpoint[96], public_key[KITH__KEY];
     unsigned char raw_key[RAW_KEY];
 };
@@ -79,7 +79,6 @@ static void tune(const struct kith__wire *w, void *socket)
     set_int(socket, ZMQ_RCVHWM, 0);
     set_int(socket, ZMQ_LINGER, 0);
     set_int(socket, ZMQ_IMMEDIATE, 1);
-    set_int(socket, ZMQ_IPV6, 1);
     set_int(socket, ZMQ_TCP_MAXRT, w->c.cut_ms);
     set_int(socket, ZMQ_TCP_KEEPALIVE, 1);
     set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, 1);
@@ -184,9 +183,15 @@ static struct kith__wire *wire_open(const struct kith__wire_config *config)
     return w;
 }
 
+/* Only where it is needed: some systems have no IPv6. */
+static int is_v6(const char *address)
+{
+    return strchr(address, ':') != NULL;
+}
+
 static void endpoint(char *to, size_t room, const char *address, const char *port)
 {
-    snprintf(to, room, strchr(address, ':') ? "tcp://[%s]:%s" : "tcp://%s:%s", address, port);
+    snprintf(to, room, is_v6(address) ? "tcp://[%s]:%s" : "tcp://%s:%s", address, port);
 }
 
 static void endpoint_of(char *to, size_t room, const char *address, uint16_t number)
@@ -202,6 +207,7 @@ static int wire_listen(struct kith__wire *w, const char *address, uint16_t lo, u
     char text[128];
     size_t size = sizeof text;
 
+    set_int(w->in, ZMQ_IPV6, is_v6(address));
     if (lo == 0) {
         endpoint(text, sizeof text, address, "*");
         if (zmq_bind(w->in, text) < 0 || zmq_getsockopt(w->in, ZMQ_LAST_ENDPOINT, text, &size) < 0)
@@ -255,6 +261,7 @@ static int connect_lane(struct kith__wire *w, struct peer *p, uint32_t number, u
     if (!s)
         return fail("cannot make a ZeroMQ socket");
     tune(w, s);
+    set_int(s, ZMQ_IPV6, p->is_v6);
     if (secure_client(w, s, p) < 0) {
         zmq_close(s);
         return fail("cannot secure a ZeroMQ socket");
@@ -280,6 +287,7 @@ static int wire_reach(struct kith__wire *w, uint32_t peer, const char *address, 
     if (!p->lanes && (!(p->lanes = calloc(w->c.lanes, sizeof *p->lanes)) || !(p->blocked = calloc(w->c.lanes, 1))))
         return fail("cannot reach a peer");
     endpoint_of(p->endpoint, sizeof p->endpoint, address, port);
+    p->is_v6 = is_v6(address);
     snprintf(p->public_key, sizeof p->public_key, "%s", public_key);
     return connect_lane(w, p, peer, 0);
 }

@@ -1,0 +1,354 @@
+/* objects: what objects.sh runs under mpirun on several nodes. Each subcommand prints what it saw; the last line is "done".
+ *     objects tour | stream MS | lose | wait FILE */
+#include "config.h"
+
+#include <kith.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MUST(condition) \
+    do { \
+        if (!(condition)) { \
+            printf("line %d on node %d: not so: %s; last error: %s\n", __LINE__, kith_node(), #condition, kith_last_error()); \
+            exit(1); \
+        } \
+    } while (0)
+
+static void ends_well(kith_process p)
+{
+    int code = -1;
+
+    MUST(kith_process_join(p, 30000) == 0);
+    MUST(kith_process_exitcode(p, &code) == 0 && code == 0);
+    MUST(kith_process_close(p) == 0);
+}
+
+/* ------------------------------------------------------------------------- tour */
+
+static int greets(const void *arg)
+{
+    kith_queue q = kith_queue_named("tour", 0);
+    int node = kith_node();
+
+    (void)arg;
+    printf("hello from node %d, %s\n", kith_node(), kith_host());
+    MUST(kith_put(q, node) == 0);
+    return 40 + node;
+}
+
+static void nodes_are_reached(int nodes)
+{
+    kith_queue q = kith_queue_named("tour", 0);
+
+    for (int k = 0; k < nodes; k++) {
+        kith_process p = kith_process_start_with(greets, NULL, 0, .node = KITH_NODE(k));
+        int node = -1, code = -1;
+
+        MUST(kith_get(q, &node) == 0 && node == k);
+        MUST(kith_process_join(p, KITH_FOREVER) == 0);
+        MUST(kith_process_exitcode(p, &code) == 0 && code == 40 + k);
+        MUST(kith_process_alive(p) == 0);
+        MUST(kith_process_close(p) == 0);
+        MUST(kith_process_alive(p) == KITH_ESTALE);
+    }
+}
+
+struct relay { kith_queue home; int left; };
+
+/* Each starts the next one on the node before its own, and hands it a queue of its own. */
+static int relays(const void *arg)
+{
+    const struct relay *r = arg;
+    struct relay next = { r->home, r->left - 1 };
+    int node = kith_node();
+    kith_queue own = kith_queue_open(0);
+    kith_process p;
+
+    MUST(kith_put(own, node) == 0);
+    MUST(kith_put(r->home, own) == 0);
+    if (r->left == 0)
+        return 0;
+    p = kith_process_start_with(relays, KITH_ARG(next), .node = KITH_NODE((node + kith_nodes() - 1) % kith_nodes()));
+    ends_well(p);
+    return 0;
+}
+
+static void handles_travel_in_messages(void)
+{
+    struct relay r = { kith_queue_open(0), 2 * kith_nodes() };
+    kith_process p = kith_process_start_with(relays, KITH_ARG(r), .node = KITH_NODE(kith_nodes() - 1));
+    kith_queue q;
+    int node;
+
+    for (int i = 0; i <= 2 * kith_nodes(); i++) {
+        MUST(kith_get(r.home, &q) == 0);
+        MUST(kith_get(q, &node) == 0);
+        MUST(node == (2 * kith_nodes() + kith_nodes() - 1 - i) % kith_nodes());
+        MUST(kith_queue_close(q) == 0);
+    }
+    ends_well(p);
+}
+
+static int stays(const void *arg)
+{
+    const struct relay *r = arg;
+    int node = kith_node(), x;
+
+    MUST(kith_put(r->home, node) == 0);
+    return kith_queue_get(kith_queue_named("release", 0), &x, sizeof x, KITH_FOREVER) != sizeof x;
+}
+
+/* Those that find no free CPU here go to the others. */
+static void processes_spread_over_the_nodes(void)
+{
+    enum { MOST = 256 };
+    int each = kith_usable_cpus(), n = each * kith_nodes(), count[16] = { 0 }, node;
+    struct relay r = { kith_queue_open(0), 0 };
+    kith_process p[MOST];
+
+    MUST(n <= MOST && kith_nodes() <= 16);
+    for (int i = 0; i < n; i++) {
+        MUST(kith_check(p[i] = kith_process_start(stays, KITH_ARG(r))) == 0);
+        MUST(kith_get(r.home, &node) == 0);
+        count[node]++;
+    }
+    for (int k = 0; k < kith_nodes(); k++) {
+        printf("%d of %d on node %d\n", count[k], n, k);
+        MUST(count[k] > 0);
+    }
+    MUST(count[0] == each);
+    for (int i = 0; i < n; i++)
+        MUST(kith_put(kith_queue_named("release", 0), i) == 0);
+    for (int i = 0; i < n; i++)
+        ends_well(p[i]);
+}
+
+struct trade { kith_queue goods, counts; int who, each; };
+
+static int sells(const void *arg)
+{
+    const struct trade *t = arg;
+    static char bytes[100000];
+
+    for (int i = 0; i < t->each; i++) {
+        int item[2] = { t->who, i };
+        size_t size = i % 50 == 49 ? sizeof bytes : i % 10 == 9 ? 5000 : sizeof item;
+
+        memcpy(bytes, item, sizeof item);
+        MUST(kith_queue_put(t->goods, bytes, size, KITH_FOREVER) == 0);
+    }
+    return 0;
+}
+
+static int buys(const void *arg)
+{
+    const struct trade *t = arg;
+    static char bytes[100000];
+    int last[16], item[2], count = 0;
+
+    memset(last, -1, sizeof last);
+    for (;; count++) {
+        MUST(kith_queue_get(t->goods, bytes, sizeof bytes, KITH_FOREVER) >= (int64_t)sizeof item);
+        memcpy(item, bytes, sizeof item);
+        if (item[0] < 0)
+            break;
+        MUST(item[1] > last[item[0]]);
+        last[item[0]] = item[1];
+    }
+    return kith_put(t->counts, count) < 0;
+}
+
+static void many_putters_and_takers_on_all_nodes(int home, size_t bound)
+{
+    int n = kith_nodes(), total = 0, count, end[2] = { -1, 0 };
+    struct trade t = { { 0 }, kith_queue_open(0), 0, 2000 };
+    kith_process p[32];
+
+    if (home == 0)
+        t.goods = kith_queue_open(bound);
+    else {
+        struct relay r = { kith_queue_open(0), 0 };
+        kith_process opener = kith_process_start_with(relays, KITH_ARG(r), .node = KITH_NODE(home));
+        int node;
+
+        MUST(kith_get(r.home, &t.goods) == 0 && kith_get(t.goods, &node) == 0);
+        ends_well(opener);
+    }
+    for (int i = 0; i < 2 * n; i++) {
+        t.who = i;
+        MUST(kith_check(p[i] = kith_process_start_with(sells, KITH_ARG(t), .node = KITH_NODE(i % n))) == 0);
+        MUST(kith_check(p[2 * n + i] = kith_process_start_with(buys, KITH_ARG(t), .node = KITH_NODE(i % n))) == 0);
+    }
+    for (int i = 0; i < 2 * n; i++)
+        ends_well(p[i]);
+    for (int i = 0; i < 2 * n; i++)
+        MUST(kith_put(t.goods, end) == 0);
+    for (int i = 0; i < 2 * n; i++) {
+        MUST(kith_get(t.counts, &count) == 0);
+        ends_well(p[2 * n + i]);
+        total += count;
+    }
+    MUST(total == 2 * n * t.each);
+    MUST(kith_queue_empty(t.goods) == 1);
+    MUST(kith_queue_close(t.goods) == 0);
+}
+
+static int sleeps(const void *arg)
+{
+    const int *ms = arg;
+
+    usleep((useconds_t)*ms * 1000);
+    printf("slept %d ms on node %d\n", *ms, kith_node());
+    return 0;
+}
+
+static void signals_and_limits_reach_other_nodes(void)
+{
+    int ms = 600000, code, there = KITH_NODE(kith_nodes() - 1);
+    kith_process p = kith_process_start_with(sleeps, KITH_ARG(ms), .node = there);
+
+    MUST(kith_process_pid(p) > 0);
+    MUST(kith_process_alive(p) == 1);
+    MUST(kith_process_join(p, 100) == KITH_ETIMEDOUT);
+    MUST(kith_process_exitcode(p, &code) == KITH_ETIMEDOUT);
+    MUST(kith_process_terminate(p) == 0);
+    MUST(kith_process_join(p, 5000) == 0);
+    MUST(kith_process_exitcode(p, &code) == 0 && code == -15);
+    MUST(kith_process_close(p) == 0);
+    p = kith_process_start_with(sleeps, KITH_ARG(ms), .node = there);
+    MUST(kith_process_kill(p) == 0 && kith_process_join(p, 5000) == 0);
+    MUST(kith_process_exitcode(p, &code) == 0 && code == -9);
+    p = kith_process_start_with(sleeps, KITH_ARG(ms), .node = KITH_NODE(kith_nodes()));
+    MUST(kith_check(p) == KITH_EINVAL);
+}
+
+/* At the end, those that are no daemons are waited for on all nodes. */
+static void leave_some_behind(void)
+{
+    int soon = 700, late = 600000;
+
+    for (int k = 0; k < kith_nodes(); k++) {
+        MUST(kith_check(kith_process_start_with(sleeps, KITH_ARG(soon), .node = KITH_NODE(k))) == 0);
+        MUST(kith_check(kith_process_start_with(sleeps, KITH_ARG(late), .node = KITH_NODE(k), .daemon = 1)) == 0);
+    }
+}
+
+static void tour(void)
+{
+    nodes_are_reached(kith_nodes());
+    handles_travel_in_messages();
+    processes_spread_over_the_nodes();
+    many_putters_and_takers_on_all_nodes(0, 0);
+    many_putters_and_takers_on_all_nodes(0, 7);
+    many_putters_and_takers_on_all_nodes(kith_nodes() - 1, 0);
+    signals_and_limits_reach_other_nodes();
+    leave_some_behind();
+}
+
+/* ----------------------------------------------------------------------- stream */
+
+struct flow { kith_queue q; int ms; };
+
+static int pours(const void *arg)
+{
+    const struct flow *f = arg;
+    double until = kith_time() + f->ms * 1e-3;
+    char *bytes = malloc(1 << 20);
+    uint64_t i = 0;
+
+    for (; kith_time() < until; i++) {
+        size_t size = i % 100 == 50 ? 1 << 20 : 8 + i % 3000;
+
+        memset(bytes, (int)i, size);
+        memcpy(bytes, &i, sizeof i);
+        MUST(kith_queue_put(f->q, bytes, size, KITH_FOREVER) == 0);
+    }
+    free(bytes);
+    MUST(kith_queue_put(f->q, &i, 1, KITH_FOREVER) == 0);
+    return 0;
+}
+
+static void stream(int ms)
+{
+    struct flow f = { kith_queue_open(0), ms };
+    kith_process p = kith_process_start_with(pours, KITH_ARG(f), .node = KITH_NODE(1));
+    char *bytes = malloc(1 << 20);
+    uint64_t i = 0, number;
+    int64_t size;
+
+    printf("ready\n");
+    for (;; i++) {
+        MUST((size = kith_queue_get(f.q, bytes, 1 << 20, KITH_FOREVER)) > 0);
+        if (size == 1)
+            break;
+        memcpy(&number, bytes, sizeof number);
+        MUST(number == i && size == (i % 100 == 50 ? 1 << 20 : (int64_t)(8 + i % 3000)));
+        for (int64_t k = 8; k < size; k += 61)
+            MUST(bytes[k] == (char)i);
+    }
+    MUST(kith_queue_empty(f.q) == 1);
+    ends_well(p);
+    free(bytes);
+    printf("%llu items\n", (unsigned long long)i);
+}
+
+/* ------------------------------------------------------------------------- lose */
+
+static int lends(const void *arg)
+{
+    const struct relay *r = arg;
+    kith_queue q = kith_queue_open(0);
+
+    MUST(kith_put(r->home, q) == 0);
+    return 0;
+}
+
+/* The last node is lost while we wait for an item that it has not; then the others still work. */
+static void lose(void)
+{
+    struct relay r = { kith_queue_open(0), 0 };
+    kith_process p = kith_process_start_with(lends, KITH_ARG(r), .node = KITH_NODE(kith_nodes() - 1));
+    kith_queue q;
+    double begin;
+    int x;
+
+    MUST(kith_get(r.home, &q) == 0);
+    MUST(kith_process_join(p, KITH_FOREVER) == 0);
+    printf("ready\n");
+    begin = kith_time();
+    MUST(kith_queue_get(q, &x, sizeof x, KITH_FOREVER) == KITH_EPEER);
+    printf("after %.1f s: %s\n", kith_time() - begin, kith_last_error());
+    begin = kith_time();
+    MUST(kith_queue_size(q) == KITH_EPEER && kith_put(q, x) == KITH_EPEER && kith_process_alive(p) == KITH_EPEER);
+    MUST(kith_time() - begin < 0.5);
+    nodes_are_reached(kith_nodes() - 1);
+    MUST(kith_check(kith_process_start_with(greets, NULL, 0, .node = KITH_NODE(kith_nodes() - 1))) == KITH_EPEER);
+}
+
+/* Until there is no such file. */
+static void wait_for_end(const char *file)
+{
+    printf("ready\n");
+    while (access(file, F_OK) == 0)
+        usleep(20000);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+
+    kith_init(&argc, &argv);
+    kith_on_fault(NULL);
+    if (strcmp(what, "tour") == 0)
+        tour();
+    else if (strcmp(what, "stream") == 0)
+        stream(argc > 2 ? atoi(argv[2]) : 3000);
+    else if (strcmp(what, "lose") == 0)
+        lose();
+    else
+        wait_for_end(argc > 2 ? argv[2] : "");
+    printf("done\n");
+    return kith_finalize();
+}

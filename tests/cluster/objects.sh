@@ -1,0 +1,159 @@
+#!/bin/bash
+# Objects and Processes between nodes, made of namespaces; cables that are cut, agents that die, interfaces that lead nowhere.
+# kith-test: limit=240 alone
+set -u
+
+cluster=$top_srcdir/tests/cluster/cluster
+objects=$top_builddir/tests/cluster/objects
+mine=$top_builddir/tests/cluster/objects.$$      # files that the nodes see too
+failed=0
+export CLUSTER=objects$$
+
+skip() { echo "skipped: $*"; exit 77; }
+
+[ "$(id -u)" = 0 ] || skip "only root can make nodes of namespaces"
+[ "$MPI_NAME" = openmpi ] || skip "only with Open MPI"
+[ -e "$KITH_MODULES/kith-net.so" ] || skip "kith was built without ZeroMQ"
+[ -e "$KITH_MODULES/kith-mpi-openmpi.so" ] || skip "kith was built without Open MPI"
+for tool in ip nsenter unshare setpriv ssh sshd; do
+    [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v $tool)" ] || skip "$tool is missing"
+done
+
+cd "$top_builddir" || exit 1
+trap '"$cluster" down' EXIT
+"$cluster" up 3 2>"$TMPDIR/up" || skip "no namespaces here: $(cat "$TMPDIR/up")"
+trap '"$cluster" down; rm -f "$mine".* "$TMPDIR"/*' EXIT
+"$cluster" hostfile 1 >"$mine.hosts"
+
+# run NODES [VARIABLE=value]... PROGRAM [ARGUMENT]...: one rank on each of so many nodes.
+run()
+{
+    local nodes=$1 pass=(-x KITH_MODULES)
+    shift
+    while [[ $1 == KITH_* ]]; do
+        export "${1?}"
+        pass+=(-x "${1%%=*}")
+        shift
+    done
+    # The bridges that one test adds would confuse Open MPI.
+    "$cluster" run-head timeout 100 "$MPIRUN" --allow-run-as-root --mca btl_tcp_if_include 10.77.0.0/24 \
+        --mca oob_tcp_if_include 10.77.0.0/24 "${pass[@]}" --hostfile "$mine.hosts" -n "$nodes" \
+        --map-by node --bind-to none "$@" </dev/null
+}
+
+# check NAME COMMAND...: says how it went.
+check()
+{
+    local name=$1
+    shift
+    if ("$@") >"$TMPDIR/out" 2>&1; then
+        echo "ok: $name"
+    else
+        failed=1
+        echo "FAILED: $name"
+        sed 's/^/    /' "$TMPDIR/out"
+    fi
+}
+
+# await FILE TEXT: until FILE has a line with it.
+await()
+{
+    for _ in {1..300}; do
+        grep -qs -- "$2" "$1" && return
+        sleep 0.05
+    done
+    echo "no \"$2\" came"
+    cat "$1"
+    return 1
+}
+
+tour()
+{
+    run "$1" "$objects" tour >"$TMPDIR/tour" 2>&1 || { cat "$TMPDIR/tour"; return 1; }
+    for ((k = 0; k < $1; k++)); do
+        grep -q "^hello from node $k, node$((k + 1))$" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
+        grep -q "^slept 700 ms on node $k$" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
+    done
+    ! grep -q "^slept 600000" "$TMPDIR/tour"
+}
+
+suites()
+{
+    run 2 KITH_TEST_FAR=1 tests/test_queue && run 2 tests/test_process
+}
+
+# Shorter than a peer is waited for: nothing is lost, nobody notices.
+cut_and_heal()
+{
+    local out=$TMPDIR/stream
+
+    run 2 "$objects" stream 5000 >"$out" 2>&1 &
+    await "$out" '^ready' || return
+    sleep 1
+    "$cluster" cut node2
+    sleep 1.2
+    "$cluster" heal node2
+    wait $! || { cat "$out"; return 1; }
+    grep -q '^done' "$out"
+}
+
+lost_node()
+{
+    local out=$TMPDIR/lose
+
+    run 3 "$objects" lose >"$out" 2>&1 &
+    await "$out" '^ready' || return
+    "$cluster" cut node3
+    await "$out" '^done' || return
+    grep '^after [345]\.' "$out" || { cat "$out"; return 1; }
+    "$cluster" heal node3
+    kill %1
+    wait
+}
+
+# It needs no time limit to be noticed: what the others have left of it does not answer.
+dead_agent()
+{
+    local out=$TMPDIR/agent
+
+    run 3 "$objects" lose >"$out" 2>&1 &
+    await "$out" '^ready' || return
+    # shellcheck disable=SC2016
+    "$cluster" exec node3 sh -c 'for p in /proc/[0-9]*; do
+        [ "$(cat $p/comm)" = kith-agent ] && kill -9 ${p#/proc/}; done 2>/dev/null; :'
+    await "$out" '^after [0-4]\.' || return
+    kill %1
+    wait
+}
+
+# The agents listen in the range, at the address that the nodes share, and nowhere else; though each has a docker0 with
+# the same address, and another interface with one.
+places()
+{
+    local out=$TMPDIR/places n
+
+    for n in 1 2 3; do
+        "$cluster" exec node$n sh -c 'ip link add docker0 type bridge; ip addr add 172.17.0.1/16 dev docker0; ip link set docker0 up
+            ip link add ib0 type veth peer name ib1; ip addr add 192.168.99.9/24 dev ib0; ip link set ib0 up; ip link set ib1 up'
+    done
+    touch "$mine.stay"
+    run 3 KITH_PORTS=50100-50109 "$objects" wait "$mine.stay" >"$out" 2>&1 &
+    await "$out" '^ready' || return
+    for n in 1 2 3; do
+        "$cluster" exec node$n ss -Htlnp >"$out.$n"
+        grep kith-agent "$out.$n" >"$out.agent"
+        [ "$(wc -l <"$out.agent")" = 1 ] && grep -q " 10\.77\.0\.$n:5010[0-9] " "$out.agent" || { cat "$out.$n"; return 1; }
+    done
+    rm "$mine.stay"
+    wait $! && run 3 "$objects" tour
+}
+
+check "three nodes: Processes, Queues, names, placement, the end" tour 3
+check "two nodes" tour 2
+check "the tests of Queue and Process, between two nodes" suites
+check "a cable that is cut and comes back" cut_and_heal
+check "a node that is lost" lost_node
+check "an agent that is killed" dead_agent
+check "ports and addresses" places
+check "without encryption" run 3 KITH_NET_SECURITY=plain "$objects" tour
+exit $failed
