@@ -1,14 +1,17 @@
 """The results: what was measured, as one table for the terminal and one for RESULTS.md."""
+import json
 import os
 import platform
 import re
 import shutil
 import statistics
 import subprocess
+import time
 from datetime import date
 from pathlib import Path
 
 HEAD = ["row", "who", "median", "quartiles", "kith is", "target", "reached"]
+QUIET = 0.05                                    # of the CPUs
 
 
 class Results:
@@ -17,6 +20,15 @@ class Results:
     def __init__(self):
         self.values = {}                        # (experiment, who, key) -> [value, ...]
         self.reasons = {}                       # (experiment, who) -> why it did not run
+        self.foreign = []                       # what part of the CPUs others used, before each experiment
+
+    def look_around(self, patience=0):
+        """How busy the machine is while we do nothing: with much else to do on it, the figures say little. Waits for
+        a quiet moment, so many seconds at most."""
+        until = time.monotonic() + patience
+        while (load := foreign_load()) > QUIET and time.monotonic() < until:
+            pass
+        self.foreign.append(load)
 
     def add(self, experiment, who, values):
         for key, some in values.items():
@@ -24,6 +36,11 @@ class Results:
 
     def refuse(self, experiment, who, reason):
         self.reasons[experiment, who] = reason
+
+    def save(self, path):
+        """Every value, for whoever wants to look closer than at medians."""
+        runs = [{"experiment": e, "who": w, "key": k, "values": v} for (e, w, k), v in self.values.items()]
+        path.write_text(json.dumps(runs, indent=1) + "\n")
 
     def of(self, row, who):
         """Its values in the row; none when one of its runs failed: a figure of the others would flatter."""
@@ -74,6 +91,8 @@ def label(row, who):
 def compared(row, medians, who):
     if row.me not in medians:
         return ""
+    if not (medians[who] and medians[row.me]):
+        return ""                               # 0 % of a CPU: no ratio
     times = row.cost(medians[who]) / row.cost(medians[row.me])
     return f"{short(times)} × faster" if times >= 1 else f"{short(1 / times)} × slower"
 
@@ -102,7 +121,7 @@ def output(*command):
         return ""
 
 
-def machine():
+def machine(results):
     """[(what, its name and version)] of what the figures depend on."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     kernel = platform.uname()
@@ -117,9 +136,25 @@ def machine():
         ("mpi4py", output("/usr/bin/python3", "-c", "import mpi4py; print(mpi4py.__version__)").strip()),
         ("MPI", first(output(shutil.which("mpirun.openmpi") or "mpirun", "--version"))),
         ("ZeroMQ", output("pkg-config", "--modversion", "libzmq").strip()),
-        ("load before", "%.2f" % os.getloadavg()[0]),
     ]
+    if results.foreign:
+        found.append(("others' load", f"{100 * statistics.median(results.foreign):.0f} % of the CPUs, "
+                                      f"{100 * max(results.foreign):.0f} % at most, between the experiments"))
     return [(what, value or "missing") for what, value in found]
+
+
+def foreign_load(seconds=0.3):
+    """What part of all CPUs is in use while we sleep."""
+    before = cpu_ticks()
+    time.sleep(seconds)
+    total, idle = (b - a for a, b in zip(before, cpu_ticks()))
+    return 1 - idle / total if total else 0.0
+
+
+def cpu_ticks():
+    """(all, idle) of all CPUs since boot."""
+    ticks = [int(t) for t in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]
 
 
 def cpuflags():

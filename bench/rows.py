@@ -124,14 +124,14 @@ def ring(kind, putters, takers, size, count):
 
 EXPERIMENTS = [
     Experiment("map", {
-        "kith": Program("kith/map", "kith"),
-        "kith, malloc'ed": Program("kith/map", "malloc"),
-        OPENMP: Program("peers/openmp", "map", "dynamic", 1024),
-        "OpenMP static": Program("peers/openmp", "map", "static", 0),
+        "kith": Program("kith/map", "kith", 0, 5),
+        "kith, malloc'ed": Program("kith/map", "malloc", 0, 5),
+        OPENMP: Program("peers/openmp", "map", "dynamic", 1024, 5),
+        "OpenMP static": Program("peers/openmp", "map", "static", 0, 5),
         **pythons("map", 1000000)}, repeats=7),
     Experiment("chunk 1", {
-        "kith": Program("kith/map", "kith", 1),
-        "OpenMP dynamic,1": Program("peers/openmp", "map", "dynamic", 1),
+        "kith": Program("kith/map", "kith", 1, 0),
+        "OpenMP dynamic,1": Program("peers/openmp", "map", "dynamic", 1, 0),
         **pythons("map", 20000, 1, few=(3000, 1))}),
     Experiment("apply", {"kith": Program("kith/apply", "warm"), **pythons("warm", 1000)}),
     Experiment("apply after idling", {"kith": Program("kith/apply", "idle", 4),

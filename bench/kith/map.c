@@ -1,6 +1,6 @@
 /* map: 10^7 cheap tasks. Prints million tasks a second of the first map over two arrays, of the second, and of
  * later ones (median).
- *     map kith|malloc [CHUNK]      the memory of the arrays; tasks a claim, 0: found at run time */
+ *     map kith|malloc CHUNK LATER      the memory of the arrays; tasks a claim, 0: found at run time; how many later ones */
 #include "config.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "../bench.h"
 #include "kith.h"
 
-enum { N = 10000000, LATER = 5 };
+enum { N = 10000000, MOST = 100 };
 
 static double cheap(double x)
 {
@@ -34,8 +34,9 @@ static double rate(kith_pool pool, const double *in, double *out)
 
 int main(int argc, char **argv)
 {
-    double *in, *out, later[LATER];
+    double *in, *out, later[MOST];
     kith_pool pool;
+    size_t n;
     int kith;
 
     kith_init(&argc, &argv);
@@ -47,9 +48,11 @@ int main(int argc, char **argv)
     pool = kith_pool_open_with(2, .chunk = number(argc, argv, 2, 0));
     say("first", rate(pool, in, out));
     say("second", rate(pool, in, out));
-    for (int i = 0; i < LATER; i++)
+    n = number(argc, argv, 3, 5);
+    for (size_t i = 0; i < n && i < MOST; i++)
         later[i] = rate(pool, in, out);
-    say("later", quantile(later, LATER, 0.5));
+    if (n)
+        say("later", quantile(later, n < MOST ? n : MOST, 0.5));
     for (int i = 0; i < N; i++)
         if (out[i] != cheap(i))
             die("a wrong result");

@@ -1,5 +1,5 @@
 /* openmp: what threads with a shared loop do of the rows of kith, the tasks called through a pointer too.
- *     openmp map static|dynamic CHUNK
+ *     openmp map static|dynamic CHUNK LATER
  *     openmp metg
  *     openmp uneven MICROSECONDS... */
 #include "config.h"
@@ -10,7 +10,7 @@
 #include "../bench.h"
 #include "../metg.h"
 
-enum { N = 10000000, LATER = 5, METG_TASKS = 200000 };
+enum { N = 10000000, MOST = 100, METG_TASKS = 200000 };
 
 static double cheap(double x)
 {
@@ -38,8 +38,9 @@ static double rate(const double *in, double *out)
 
 static void map(int argc, char **argv)
 {
-    double *in = malloc(N * sizeof *in), *out = malloc(N * sizeof *out), later[LATER];
+    double *in = malloc(N * sizeof *in), *out = malloc(N * sizeof *out), later[MOST];
     int fixed = argc > 2 && !strcmp(argv[2], "static");
+    size_t n = number(argc, argv, 4, 5);
 
     if (!in || !out)
         die("no memory for the arrays");
@@ -48,9 +49,10 @@ static void map(int argc, char **argv)
     omp_set_schedule(fixed ? omp_sched_static : omp_sched_dynamic, (int)number(argc, argv, 3, 1024));
     say("first", rate(in, out));
     say("second", rate(in, out));
-    for (int i = 0; i < LATER; i++)
+    for (size_t i = 0; i < n && i < MOST; i++)
         later[i] = rate(in, out);
-    say("later", quantile(later, LATER, 0.5));
+    if (n)
+        say("later", quantile(later, n < MOST ? n : MOST, 0.5));
     for (int i = 0; i < N; i++)
         if (out[i] != cheap(i))
             die("a wrong result");
