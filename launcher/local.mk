@@ -1,0 +1,47 @@
+# The command kith. It needs nothing of libkith at run time; the files that count CPUs are compiled into it, so that
+# both count the same.
+bin_PROGRAMS += kith
+
+kith_SOURCES = \
+	launcher/capture.c \
+	launcher/capture.h \
+	launcher/command.h \
+	launcher/here.c \
+	launcher/here.h \
+	launcher/hosts.c \
+	launcher/hosts.h \
+	launcher/job.c \
+	launcher/job.h \
+	launcher/line.c \
+	launcher/line.h \
+	launcher/main.c \
+	launcher/mpi.c \
+	launcher/mpi.h \
+	launcher/mpich.c \
+	launcher/open_mpi.c \
+	launcher/option.c \
+	launcher/option.h \
+	launcher/reach.c \
+	launcher/reach.h \
+	launcher/request.h \
+	launcher/run.c \
+	launcher/say.c \
+	launcher/say.h \
+	launcher/sieve.c \
+	launcher/sieve.h \
+	launcher/words.c \
+	launcher/words.h \
+	lib/cgroup.c \
+	lib/cgroup.h \
+	lib/cpus.c \
+	lib/cpus.h
+# Flags of its own, so that the objects of lib/ do not meet those of the library.
+kith_CFLAGS = $(AM_CFLAGS)
+
+dist_man_MANS += man/kith.1
+EXTRA_DIST += \
+	hostfiles/README.md \
+	hostfiles/cluster \
+	hostfiles/localhost \
+	hostfiles/mpich \
+	hostfiles/slurm.sh

@@ -1,0 +1,9 @@
+#!/bin/sh
+# A batch job for Slurm, which needs no hostfile: sbatch slurm.sh
+# Slurm tells mpirun which machines the job has, and kith run leaves it to them.
+#SBATCH --job-name=kith
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=16
+#SBATCH --time=00:10:00
+
+exec kith run "${PROGRAM:-./celsius}"

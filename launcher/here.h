@@ -1,0 +1,28 @@
+/* here.h: what kith run has to know about this machine. */
+#ifndef KITH_HERE_H
+#define KITH_HERE_H
+
+/* 1 when name is surely this machine: localhost, its own name, one of its addresses as a number. No name is looked up,
+ * so another name of it gives 0. */
+int here_is(const char *name);
+
+/* 1 when the socket address is one of this machine's. */
+struct sockaddr;
+int here_has_address(const struct sockaddr *address);
+
+/* How one can tell that this is a container, a namespace or a machine of a CI service, where uid 0 can do no harm; NULL when
+ * it is none. */
+const char *here_contained(void);
+
+/* 1 when there is a device of a fast network (InfiniBand and RoCE, Omni-Path, Slingshot). */
+int here_has_fabric(void);
+
+/* 1 when processes of one user may read each other's memory with one copy, as Open MPI does. Some containers forbid it. */
+int here_has_single_copy(void);
+
+/* The interface that has an address in one of the nets "10.0.0.0/8,192.168.1.0/24": 1, and its name; 0 when there
+ * is none; -1 when nets makes no sense. v4 gets those of the nets that are no IPv6 ones, in the same form. */
+enum { HERE_INTERFACE = 16, HERE_NETS = 256 };
+int here_interface(const char *nets, char v4[HERE_NETS], char name[HERE_INTERFACE]);
+
+#endif

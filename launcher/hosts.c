@@ -1,0 +1,413 @@
+/* hosts.c: see hosts.h. Nothing in here runs anything or looks around: text in, hosts out. */
+#include "config.h"
+#include "hosts.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HOSTFILE_SIZE = 16 << 20 };
+
+/* Where the reader is. text is not ended by a 0. */
+struct reader {
+    struct hosts *hosts;
+    const char *file;           /* NULL: a list of the command line */
+    int line;
+    const char *at, *end;       /* what is left of the line */
+};
+
+struct word { const char *text; size_t length; };
+
+#if defined __GNUC__
+__attribute__((format(printf, 2, 3)))
+#endif
+static int wrong(struct reader *r, const char *format, ...)
+{
+    char *error = r->hosts->error;
+    size_t room = sizeof r->hosts->error, used;
+    va_list ap;
+
+    if (r->file)
+        snprintf(error, room, "%.200s:%d: ", r->file, r->line);
+    else
+        snprintf(error, room, "--host: ");
+    used = strlen(error);
+    va_start(ap, format);
+    vsnprintf(error + used, room - used, format, ap);
+    va_end(ap);
+    return -1;
+}
+
+/* Bytes for a message: what is not text is shown as ?, and no more than 40 of them. */
+static const char *shown(struct word w, char out[48])
+{
+    size_t n = w.length < 40 ? w.length : 40;
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = w.text[i] > ' ' && w.text[i] < 127 ? w.text[i] : '?';
+    snprintf(out + n, 4, "%s", n < w.length ? "..." : "");
+    return out;
+}
+
+/* ---- words */
+
+static int is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
+}
+
+static int is_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
+
+static void skip_space(struct reader *r)
+{
+    while (r->at < r->end && is_space(*r->at))
+        r->at++;
+}
+
+/* The next run of bytes without space and, where until is not 0, without that. */
+static struct word next_word(struct reader *r, char until)
+{
+    struct word w = { r->at, 0 };
+
+    while (r->at < r->end && !is_space(*r->at) && (until == 0 || *r->at != until))
+        r->at++;
+    w.length = (size_t)(r->at - w.text);
+    return w;
+}
+
+static int same(struct word w, const char *text)
+{
+    return w.length == strlen(text) && memcmp(w.text, text, w.length) == 0;
+}
+
+static char *copy(struct word w)
+{
+    char *text = malloc(w.length + 1);
+
+    if (!text)
+        return NULL;
+    memcpy(text, w.text, w.length);
+    text[w.length] = '\0';
+    return text;
+}
+
+/* 1 to HOST_SLOTS; 0: it is no such number. */
+static int number(struct word w)
+{
+    long n = 0;
+
+    for (size_t i = 0; i < w.length; i++) {
+        if (w.text[i] < '0' || w.text[i] > '9')
+            return 0;
+        n = n * 10 + (w.text[i] - '0');
+        if (n > HOST_SLOTS)
+            return 0;
+    }
+    return (int)n;
+}
+
+static int is_host_name(struct word w)
+{
+    if (w.length == 0 || w.length > HOST_NAME || w.text[0] == '-')
+        return 0;                       /* one that begins with - would be an option to ssh */
+    for (size_t i = 0; i < w.length; i++)
+        if (!is_name(w.text[i]))
+            return 0;
+    return 1;
+}
+
+/* ---- one mention of a host */
+
+struct mention {
+    struct word name, user;
+    int slots, max_slots;
+};
+
+static int read_count(struct reader *r, struct word key, struct word value, int *count)
+{
+    char k[48], v[48];
+
+    *count = number(value);
+    if (*count > 0)
+        return 0;
+    return wrong(r, "%s=%s: it must be a whole number from 1 to %d", shown(key, k), shown(value, v), HOST_SLOTS);
+}
+
+static int read_user(struct reader *r, struct word value, struct mention *m)
+{
+    char v[48];
+
+    if (!is_host_name(value))
+        return wrong(r, "%s is no user name", shown(value, v));
+    m->user = value;
+    return 0;
+}
+
+static const struct { const char *key; enum hosts_form form; int is_max; } settings[] = {
+    { "slots", HOSTS_SLOTS, 0 }, { "count", HOSTS_SLOTS, 0 }, { "cpu", HOSTS_SLOTS, 0 },
+    { "max_slots", HOSTS_SLOTS, 1 }, { "max-slots", HOSTS_SLOTS, 1 },
+    { "slots_max", HOSTS_SLOTS, 1 }, { "slots-max", HOSTS_SLOTS, 1 },
+    { "user", HOSTS_USER, 0 }, { "username", HOSTS_USER, 0 },
+    { "user_name", HOSTS_USER, 0 }, { "user-name", HOSTS_USER, 0 }
+};
+
+/* key=value, with or without space around the = */
+static int read_setting(struct reader *r, struct mention *m)
+{
+    struct word key = next_word(r, '='), value;
+    char k[48];
+
+    skip_space(r);
+    if (r->at == r->end || *r->at != '=')
+        return wrong(r, "%s: after the host there are settings as slots=4", shown(key, k));
+    r->at++;
+    skip_space(r);
+    value = next_word(r, 0);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        if (!same(key, settings[i].key))
+            continue;
+        r->hosts->forms |= settings[i].form;
+        if (settings[i].form == HOSTS_USER)
+            return read_user(r, value, m);
+        return read_count(r, key, value, settings[i].is_max ? &m->max_slots : &m->slots);
+    }
+    return wrong(r, "%s=: it is none of slots=, max_slots= and user=", shown(key, k));
+}
+
+/* [user@]name[:slots] */
+static int read_name(struct reader *r, struct word w, struct mention *m)
+{
+    const char *at = memchr(w.text, '@', w.length), *colon;
+    char v[48];
+
+    if (at) {
+        struct word user = { w.text, (size_t)(at - w.text) };
+
+        if (read_user(r, user, m) < 0)
+            return -1;
+        r->hosts->forms |= HOSTS_USER_AT;
+        w.length -= user.length + 1;
+        w.text = at + 1;
+    }
+    m->name = w;
+    colon = memchr(w.text, ':', w.length);
+    if (colon) {
+        struct word slots = { colon + 1, w.length - (size_t)(colon + 1 - w.text) };
+
+        r->hosts->forms |= HOSTS_COLON;
+        m->name.length = (size_t)(colon - w.text);
+        m->slots = number(slots);
+        if (m->slots == 0)
+            return wrong(r, "%s: behind the colon stands the number of slots, from 1 to %d", shown(w, v), HOST_SLOTS);
+    }
+    if (!is_host_name(m->name))
+        return wrong(r, "%s is no host name", shown(m->name, v));
+    return 0;
+}
+
+/* ---- the table of hosts */
+
+static struct host *find(struct hosts *h, struct word name)
+{
+    /* From the end: a list that repeats a host does so in neighbouring lines. */
+    for (int i = h->count - 1; i >= 0; i--)
+        if (same(name, h->all[i].name))
+            return &h->all[i];
+    return NULL;
+}
+
+static struct host *add(struct hosts *h, struct word name, int line)
+{
+    if ((h->count & (h->count - 1)) == 0) {     /* full at each power of two */
+        struct host *more = realloc(h->all, sizeof *more * (size_t)(h->count ? 2 * h->count : 1));
+
+        if (!more)
+            return NULL;
+        h->all = more;
+    }
+    h->all[h->count] = (struct host){ .name = copy(name), .line = line };
+    return h->all[h->count].name ? &h->all[h->count++] : NULL;
+}
+
+static int enter(struct reader *r, const struct mention *m)
+{
+    struct host *host = find(r->hosts, m->name);
+    char v[48];
+
+    if (!host && !(host = add(r->hosts, m->name, r->line)))
+        return wrong(r, "no memory");
+    host->bare += m->slots == 0;
+    if (m->user.length && host->user && !same(m->user, host->user))
+        return wrong(r, "%s has another user in line %d", host->name, host->line);
+    if (m->user.length && !host->user && !(host->user = copy(m->user)))
+        return wrong(r, "no memory");
+    if (m->slots > HOST_SLOTS - host->slots)
+        return wrong(r, "%s: more than %d slots", shown(m->name, v), HOST_SLOTS);
+    host->slots += m->slots;
+    if (m->max_slots && (host->max_slots == 0 || m->max_slots < host->max_slots))
+        host->max_slots = m->max_slots;
+    if (host->max_slots && host->slots > host->max_slots)
+        return wrong(r, "%s: slots=%d is more than max_slots=%d", host->name, host->slots, host->max_slots);
+    return 0;
+}
+
+/* A host without a number stands for all of its CPUs; but where one is repeated, each mention is a slot. */
+static int finish(struct reader *r)
+{
+    struct hosts *h = r->hosts;
+    int repeated = 0;
+    long total = 0;
+
+    if (h->count == 0) {
+        snprintf(h->error, sizeof h->error, "%s: no hosts in it", r->file ? r->file : "--host");
+        return -1;
+    }
+    for (int i = 0; i < h->count; i++)
+        repeated |= h->all[i].bare > 1;
+    for (int i = 0; i < h->count; i++) {
+        if (repeated || h->all[i].slots > 0)
+            h->all[i].slots += h->all[i].bare;
+        total += h->all[i].slots;
+    }
+    if (total > HOST_SLOTS)
+        return wrong(r, "more than %d slots in all", HOST_SLOTS);
+    return 0;
+}
+
+/* ---- lines and lists */
+
+static int read_line(struct reader *r)
+{
+    struct mention m = { .slots = 0 };
+    int rc;
+
+    skip_space(r);
+    if (r->at == r->end)
+        return 0;
+    rc = read_name(r, next_word(r, 0), &m);
+    while (rc == 0) {
+        skip_space(r);
+        if (r->at == r->end)
+            return enter(r, &m);
+        rc = read_setting(r, &m);
+    }
+    return rc;
+}
+
+int hosts_read(struct hosts *h, const char *text, size_t size, const char *file)
+{
+    struct reader r = { .hosts = h, .file = file };
+    const char *at = text, *end = text + size;
+
+    memset(h, 0, sizeof *h);
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        at += 3;                        /* the mark that some editors put before a text */
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at)), *comment;
+
+        r.line++;
+        r.at = at;
+        r.end = newline ? newline : end;
+        comment = memchr(at, '#', (size_t)(r.end - at));
+        at = newline ? newline + 1 : end;
+        if (comment)
+            r.end = comment;
+        if (read_line(&r) < 0)
+            return -1;
+    }
+    return finish(&r);
+}
+
+int hosts_list(struct hosts *h, const char *list)
+{
+    struct reader r = { .hosts = h };
+    int rc = 0;
+
+    memset(h, 0, sizeof *h);
+    for (const char *at = list; rc == 0 && at; ) {
+        struct word w = { at, strcspn(at, ",") };
+        struct mention m = { .slots = 0 };
+
+        at = at[w.length] ? at + w.length + 1 : NULL;
+        rc = read_name(&r, w, &m);
+        if (rc == 0)
+            rc = enter(&r, &m);
+    }
+    return rc < 0 ? rc : finish(&r);
+}
+
+/* The whole file in *text. */
+static int read_all(struct hosts *h, FILE *f, const char *path, char **text, size_t *size)
+{
+    size_t room = 0;
+
+    for (;;) {
+        if (*size == room) {
+            char *more = realloc(*text, room = room ? 2 * room : 4096);
+
+            if (!more)
+                break;
+            *text = more;
+        }
+        *size += fread(*text + *size, 1, room - *size, f);
+        if (ferror(f))
+            break;
+        if (feof(f))
+            return 0;
+        if (*size > HOSTFILE_SIZE) {
+            snprintf(h->error, sizeof h->error, "%.200s: it is larger than any hostfile", path);
+            return -1;
+        }
+    }
+    snprintf(h->error, sizeof h->error, "%.200s: cannot read it: %s", path, strerror(errno));
+    return -1;
+}
+
+int hosts_load(struct hosts *h, const char *path)
+{
+    int from_stdin = strcmp(path, "-") == 0;
+    FILE *f = from_stdin ? stdin : fopen(path, "re");
+    char *text = NULL;
+    size_t size = 0;
+    int rc;
+
+    memset(h, 0, sizeof *h);
+    if (!f) {
+        snprintf(h->error, sizeof h->error, "%.200s: cannot open it: %s", path, strerror(errno));
+        return -1;
+    }
+    rc = read_all(h, f, path, &text, &size);
+    if (rc == 0)
+        rc = hosts_read(h, text, size, from_stdin ? "standard input" : path);
+    free(text);
+    if (!from_stdin)
+        fclose(f);
+    return rc;
+}
+
+void hosts_free(struct hosts *h)
+{
+    for (int i = 0; i < h->count; i++) {
+        free(h->all[i].name);
+        free(h->all[i].user);
+    }
+    free(h->all);
+    memset(h, 0, sizeof *h);
+}
+
+int hosts_slots(const struct hosts *h)
+{
+    int total = 0;
+
+    for (int i = 0; i < h->count; i++) {
+        if (h->all[i].slots == 0)
+            return 0;
+        total += h->all[i].slots;
+    }
+    return total;
+}

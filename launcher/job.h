@@ -1,0 +1,13 @@
+/* job.h: runs mpirun, passes signals on to it and its words on to people. */
+#ifndef KITH_JOB_H
+#define KITH_JOB_H
+
+#include "line.h"
+#include "mpi.h"
+#include "words.h"
+
+/* Runs the line with the program m->path, waits for its end and returns the exit status of the job: its own, 128 + signal
+ * when it died by one or was ended by one that was sent to kith, or one of say.h. w tells what was found out. */
+int job_run(const struct mpi *m, const struct line *line, struct words *w);
+
+#endif

@@ -1,0 +1,133 @@
+/* mpi.c: see mpi.h. */
+#include "config.h"
+#include "mpi.h"
+#include "capture.h"
+#include "say.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { VERSION_LIMIT_MS = 20000 };      /* the first start from a network file system may take its time */
+
+/* ---- programs */
+
+static int executable(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0) {
+        if (errno != ENOTDIR && errno != EACCES)
+            errno = ENOENT;
+        return -1;
+    }
+    if (S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+        return 0;
+    errno = S_ISDIR(st.st_mode) ? EISDIR : EACCES;
+    return -1;
+}
+
+int program_find(const char *name, char path[PATH_MAX])
+{
+    const char *list = getenv("PATH");
+    int seen = ENOENT;
+
+    if (strchr(name, '/')) {
+        if (snprintf(path, PATH_MAX, "%s", name) < PATH_MAX)
+            return executable(path);
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    for (const char *at = list ? list : "/usr/local/bin:/usr/bin:/bin"; *name && at; ) {
+        size_t n = strcspn(at, ":");
+
+        if (snprintf(path, PATH_MAX, "%.*s/%s", (int)n, n ? at : ".", name) < PATH_MAX && executable(path) == 0)
+            return 0;
+        if (errno == EACCES && access(path, F_OK) == 0)
+            seen = EACCES;
+        at = at[n] ? at + n + 1 : NULL;
+    }
+    errno = seen;
+    return -1;
+}
+
+/* ---- mpirun */
+
+/* By its full path mpirun finds its parts on the other hosts too, where PATH is another; but those of the system are there
+ * anyway, perhaps at another place. */
+static const char *name_of(const char *path)
+{
+    static const char *const system[] = { "/usr/bin/", "/usr/local/bin/", "/bin/" };
+    const char *base = strrchr(path, '/') + 1;
+
+    for (size_t i = 0; i < sizeof system / sizeof system[0]; i++)
+        if (strlen(system[i]) == (size_t)(base - path) && strncmp(path, system[i], strlen(system[i])) == 0)
+            return base;
+    return path;
+}
+
+/* "mpirun (Open MPI) 4.1.4", or "HYDRA build details:" and a line "Version:  4.0.2". */
+static int read_version(struct mpi *m, const char *text)
+{
+    const char *at = strstr(text, "(Open MPI) ");
+
+    m->kind = at ? OPEN_MPI : MPICH;
+    if (at) {
+        at += strlen("(Open MPI) ");
+    } else {
+        at = strstr(text, "HYDRA build details");
+        at = at ? strstr(at, "Version:") : NULL;
+        if (!at)
+            return -1;
+        at += strlen("Version:");
+        at += strspn(at, " \t");
+    }
+    snprintf(m->version, sizeof m->version, "%.*s", (int)strcspn(at, " \t\r\n"), at);
+    m->major = atoi(m->version);
+    return 0;
+}
+
+static int ask_version(struct mpi *m)
+{
+    char option[] = "--version", text[4096];
+    char *argv[] = { m->path, option, NULL };
+    int status = capture(argv, 1, text, sizeof text, VERSION_LIMIT_MS);
+
+    if (status == CAPTURE_LATE)
+        say("%s: %s --version does not answer", m->path, m->path);
+    else if (status != 0)
+        say("%s: %s --version fails with status %d: repair it, or name another mpirun in KITH_MPIRUN", m->path, m->path, status);
+    else if (read_version(m, text) < 0)
+        say("%s: it is neither Open MPI's mpirun nor MPICH's mpiexec.hydra: name one of these in KITH_MPIRUN", m->path);
+    else
+        return 0;
+    return -1;
+}
+
+int mpi_find(struct mpi *m)
+{
+    static const char *const usual[] = { "mpirun", "mpiexec", "mpirun.openmpi", "mpiexec.hydra" };
+    const char *wish = getenv("KITH_MPIRUN");
+    int found = -1;
+
+    memset(m, 0, sizeof *m);
+    if (wish && *wish) {
+        if (program_find(wish, m->path) < 0) {
+            say("KITH_MPIRUN=%s: %s", wish, errno == ENOENT ? "there is no such program" : "it cannot be executed");
+            return -1;
+        }
+        m->name = strchr(wish, '/') ? m->path : name_of(m->path);
+        return ask_version(m);
+    }
+    for (size_t i = 0; found < 0 && i < sizeof usual / sizeof usual[0]; i++)
+        found = program_find(usual[i], m->path);
+    if (found < 0) {
+        say("mpirun: it is not installed, or not in PATH: apt install openmpi-bin, or name it in KITH_MPIRUN");
+        return -1;
+    }
+    m->name = name_of(m->path);
+    return ask_version(m);
+}

@@ -1,0 +1,34 @@
+/* request.h: what kith run was asked for, and the command line of each MPI that does it. */
+#ifndef KITH_REQUEST_H
+#define KITH_REQUEST_H
+
+#include "hosts.h"
+#include "line.h"
+#include "mpi.h"
+
+struct request {
+    /* asked for */
+    long ranks;                 /* -n; 0: not given */
+    const char *hostfile, *host_list;
+    const char *bind_to, *map_by;
+    int oversubscribe, as_root, dry_run;
+    struct line exports;        /* words: NAME or NAME=value */
+    struct line extra;          /* words for mpirun as they are */
+    char **program;             /* and its arguments */
+
+    /* found out */
+    struct hosts hosts;         /* none: this machine, or what a batch system gave to mpirun */
+    const char *batch;          /* the batch system that this is a job of, which tells mpirun its hosts; NULL: none */
+    int slots;                  /* of all hosts; 0: only mpirun knows */
+    int crowded;                /* more ranks than slots, and it may be */
+    int root_allowed;           /* Open MPI must be told that root is right */
+};
+
+/* Each adds words and variables to l; 0, or -1 after having said what is wrong. */
+int open_mpi_line(const struct request *r, const struct mpi *m, struct line *l);
+int mpich_line(const struct request *r, const struct mpi *m, struct line *l);
+
+/* 1 when there are, or may be, ranks on other hosts. */
+int request_is_remote(const struct request *r);
+
+#endif
