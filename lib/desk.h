@@ -33,7 +33,7 @@ enum {
 
 enum kith__op {
     KITH__OP_NONE,
-    KITH__OP_PUT,               /* size, its bytes */
+    KITH__OP_PUT,               /* size, its bytes. The result: so many places more are reserved */
     KITH__OP_GET,               /* room, flags; gives an item */
     KITH__OP_PEEK,
     KITH__OP_COUNT,
@@ -46,6 +46,7 @@ enum kith__op {
     KITH__OP_SIGNAL,            /* room: which */
     KITH__OP_CLOSE,
     KITH__OP_PLACE,             /* of node 0: the number of the node that has most CPUs free */
+    KITH__OP_RETURN,            /* room: places of a queue that were reserved and not used, | seat << 32 whose they were */
     KITH__OP_AWAIT,             /* until no Process that is not a daemon runs there; the result: how many did */
     KITH__OPS
 };
@@ -85,6 +86,8 @@ struct kith__desk {
     _Atomic uint64_t handing;           /* a block that is becoming the agent's ... */
     uint64_t handing_at;                /* ... with the errand at this place */
     _Atomic uint32_t watching;          /* enum kith__watching: wake the seat then */
+    uint64_t behind_queue;              /* on which it puts behind */
+    _Atomic uint32_t credit;            /* places of it that are reserved: the thread uses them, the agent takes back what is left */
 
     /* Written by the agent. */
     _Atomic uint64_t head __attribute__((aligned(64)));         /* bytes ever read */

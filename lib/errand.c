@@ -18,7 +18,7 @@ _Static_assert((int)KITH__SMALL_PUT <= (int)KITH__INLINE_MOST, "they are done wi
 
 enum { BACKLOG = 1 << 20, AT_ONCE = 256 };      /* bytes on the way to a node; errands of a desk in one turn */
 
-static const int64_t look_ns = 20 * KITH__MS, look_later_ns = 1000 * KITH__MS;
+static const int64_t look_ns = 20 * KITH__MS, look_later_ns = 1000 * KITH__MS, lent_ns = 5 * KITH__MS;
 
 enum phase { FREE, SENT, DELIVERED };
 
@@ -34,6 +34,8 @@ static struct local {                   /* of a seat: what the agent knows about
     uint64_t block;                     /* where the bytes of the answer are */
     uint32_t peer, member, behind_peer;
     uint16_t op, flags;
+    int lent;                           /* its thread was given places of a queue; they go back when it does not use them */
+    uint64_t lent_tail;                 /* what it had filed when we last looked */
     int settled;                        /* what the answer gave was told to be taken */
     int64_t result;
     struct large *large;
@@ -43,7 +45,9 @@ static struct {
     struct kith__proto *proto;
     uint32_t nodes;
     uint32_t waiting, delivered;        /* locals in the phases SENT and DELIVERED */
-    int64_t now, looked;
+    uint32_t lent;                      /* locals that have places */
+    uint64_t returned;
+    int64_t now, looked, lent_looked;
 } self;
 
 static struct kith__desk *desk_of(uint32_t seat)
@@ -174,6 +178,12 @@ static void deliver(struct local *l, uint32_t seat, int64_t result, uint32_t fla
     d->result = result;
     d->size = size;
     d->flags = flags;
+    if (l->op == KITH__OP_PUT && result > 0 && !l->lent) {
+        l->lent = 1;
+        l->lent_tail = atomic_load(&d->tail);
+        self.lent++;
+        self.lent_looked = self.now;
+    }
     l->flags = (uint16_t)flags;
     l->settled = 0;
     if (!l->block && size > KITH__ANSWER_BYTES && (l->block = kith__heap_alloc(size, kith__me)) != 0)
@@ -430,7 +440,41 @@ void kith__errands_bury(int64_t now)
             kith__desk_point(seat);
 }
 
-int64_t kith__errands_tick(int64_t now)
+/* Places that seat has not used for a while go back: others may wait for them. */
+static void take_back(struct local *l, uint32_t seat)
+{
+    struct kith__desk *d = desk_of(seat);
+    uint64_t tail = atomic_load(&d->tail);
+    struct kith__request r = { .op = KITH__OP_RETURN, .object = d->behind_queue };
+    uint32_t credit;
+
+    if (tail != l->lent_tail) {
+        l->lent_tail = tail;
+        return;
+    }
+    l->lent = 0;
+    self.lent--;
+    if ((credit = atomic_exchange(&d->credit, 0)) == 0)
+        return;
+    r.room = credit | (uint64_t)seat << 32;
+    r.id = UINT64_C(0xffff) << 48 | ++self.returned;    /* the agent's own: nobody waits for it */
+    kith__proto_request(self.proto, (uint32_t)(d->behind_queue >> 48 & 0x7fff), &r, "", 0, self.now);
+}
+
+static int64_t tick_lent(int64_t now)
+{
+    if (self.lent == 0)
+        return INT64_MAX;
+    if (now - self.lent_looked >= lent_ns) {
+        self.lent_looked = now;
+        for (uint32_t seat = 0; seat < KITH__SEATS; seat++)
+            if (locals[seat].lent)
+                take_back(&locals[seat], seat);
+    }
+    return self.lent ? self.lent_looked + lent_ns : INT64_MAX;
+}
+
+static int64_t tick_answers(int64_t now)
 {
     if (self.waiting + self.delivered == 0)
         return INT64_MAX;
@@ -441,6 +485,16 @@ int64_t kith__errands_tick(int64_t now)
                 see_answer(&locals[seat], desk_of(seat), seat);
     }
     return self.waiting + self.delivered ? self.looked + (self.delivered ? look_ns : look_later_ns) : INT64_MAX;
+}
+
+int64_t kith__errands_tick(int64_t now)
+{
+    int64_t answers, lent;
+
+    self.now = now;
+    answers = tick_answers(now);
+    lent = tick_lent(now);
+    return answers < lent ? answers : lent;
 }
 
 int kith__errands_init(struct kith__proto *p, uint32_t nodes)

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 1024 };
+enum { BUCKETS = 1024, IN_ROW = 3, CREDIT = 1024 };     /* from the third put in a row on, places are reserved */
 
 static const int64_t poll_ns = 5 * KITH__MS, memory_ns = 1000 * KITH__MS, look_again_ns = 1000 * KITH__MS;
 
@@ -38,6 +38,8 @@ struct visitor {
     struct visitor *next;               /* in its bucket */
     uint32_t peer, seat;
     uint64_t newest;                    /* id of the last call that came: an older one was done already */
+    uint64_t queue;                     /* on which it has put, */
+    uint32_t in_row, credit;            /* so often in a row; places of it that are reserved for it */
     struct guest *first, *last;
 };
 
@@ -219,25 +221,64 @@ struct result { uint64_t block, size; uint32_t flags; const void *bytes; };
 /* bytes or g's block hold the r->size bytes of the call. Each gives a result or code, or KITH__PARKED. */
 typedef int64_t operation(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out);
 
+static void give_back(struct visitor *v, uint32_t n)
+{
+    n = n < v->credit ? n : v->credit;
+    v->credit -= n;
+    kith__queue_release(v->queue, n);
+}
+
+/* What a visitor that puts, and only puts, on one queue may put behind itself next. */
+static int64_t lend(struct visitor *v, const struct kith__request *r, struct result *out)
+{
+    int64_t n;
+
+    if (v->queue != r->object) {
+        give_back(v, UINT32_MAX);
+        v->queue = r->object;
+        v->in_row = 0;
+    }
+    n = kith__queue_reserve(r->object, ++v->in_row < IN_ROW || v->credit > 0 ? 0 : CREDIT);
+    if (n == KITH__NO_BOUND) {
+        out->flags = KITH__UNBOUNDED;
+        return 0;
+    }
+    v->credit += n > 0 ? (uint32_t)n : 0;
+    return n > 0 ? n : 0;
+}
+
 static int64_t do_put(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
 {
-    int rc;
+    struct visitor *v = *find_visitor(peer, r->id);
+    int reserved = r->flags & KITH__BEHIND && v->credit > 0 && v->queue == r->object, rc;
 
-    (void)peer;
     if (*block == 0 && r->size > KITH__QUEUE_LARGE) {
         if ((*block = kith__heap_alloc(r->size, kith__me)) == 0)
             return KITH_ENOMEM;
         memcpy(kith__at(*block), bytes, r->size);
     } else if (*block && r->size <= KITH__QUEUE_LARGE)
         bytes = kith__at(*block);
-    if ((rc = kith__queue_offer(r->object, bytes, r->size > KITH__QUEUE_LARGE ? *block : 0, r->size)) < 0)
+    rc = kith__queue_offer(r->object, bytes, r->size > KITH__QUEUE_LARGE ? *block : 0, r->size, reserved);
+    if (rc < 0)
         return rc;
     if (r->size > KITH__QUEUE_LARGE)
         *block = 0;                     /* it is the queue's now */
-    if (r->flags & KITH__BEHIND)
-        out->flags = KITH__BEHIND;
-    else if (kith__queue_is_bounded(r->object) == 0)
-        out->flags = KITH__UNBOUNDED;
+    v->credit -= reserved;
+    if (!(r->flags & KITH__BEHIND))
+        return lend(v, r, out);
+    out->flags = KITH__BEHIND;
+    return 0;
+}
+
+static int64_t do_return(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
+{
+    struct visitor *v = *find_visitor(peer, (r->room >> 32) << 48);
+
+    (void)bytes;
+    (void)block;
+    if (v && v->queue == r->object)
+        give_back(v, (uint32_t)r->room);
+    out->flags = r->flags & KITH__BEHIND;
     return 0;
 }
 
@@ -318,6 +359,7 @@ static const struct { operation *fn; int side; } operations[KITH__OPS] = {  /* s
     [KITH__OP_COUNT] = { do_count, -1 },
     [KITH__OP_END] = { do_end, -1 },
     [KITH__OP_FIND] = { do_find, -1 },
+    [KITH__OP_RETURN] = { do_return, -1 },
     [KITH__OP_START] = { do_start, -1 },
     [KITH__OP_LOOK] = { do_look, -1 },
     [KITH__OP_JOIN] = { do_join, 0 },
@@ -330,7 +372,11 @@ static const struct { operation *fn; int side; } operations[KITH__OPS] = {  /* s
 
 static int64_t carry_out(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
 {
+    struct visitor *v = *find_visitor(peer, r->id);
+
     memset(out, 0, sizeof *out);
+    if (v && r->op != KITH__OP_PUT && r->op != KITH__OP_RETURN)
+        v->in_row = 0;
     if (r->op >= KITH__OPS || !operations[r->op].fn)
         return kith__fail(KITH_EINVAL, "node %u asks for what node %u does not know (%u): two versions of kith?", peer,
                           self.node, r->op);
@@ -485,6 +531,8 @@ static int attempt(struct guest *g)
             park(g, rc == KITH__PARKED ? set_of(&g->r) : NULL);
         return 0;
     }
+    if (rc < 0 && g->r.op == KITH__OP_PUT && g->r.flags & KITH__BEHIND)
+        give_back(g->visitor, 1);       /* its place */
     reply(g->visitor->peer, &g->r, rc, &out);
     remove_guest(g);
     return 1;
@@ -591,6 +639,8 @@ uint64_t kith__guests_request(uint32_t peer, const struct kith__request *r, cons
     if (!v->first && bytes && !has_to_queue(r)) {
         rc = carry_out(r, peer, bytes, &block, &out);
         if (rc != KITH__PARKED && !(rc == KITH_ENOMEM && r->flags & KITH__BEHIND)) {
+            if (rc < 0 && r->op == KITH__OP_PUT && r->flags & KITH__BEHIND)
+                give_back(v, 1);
             reply(peer, r, rc, &out);
             kith__heap_free(block);
             return 0;
@@ -647,6 +697,7 @@ void kith__guests_ended(uint32_t peer)
             }
             while (v->first)
                 remove_guest(v->first);
+            give_back(v, UINT32_MAX);
             *at = v->next;
             free(v);
         }

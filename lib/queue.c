@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-enum { NAME = 64, FIRST_SEGMENT = 4096, SEGMENT = 65536 };
+enum { NAME = 64, FIRST_SEGMENT = 4096, SEGMENT = 65536, FEW = 64 };      /* FEW: too small a bound to reserve places */
 
 #define LAST UINT64_MAX                 /* the header that says: go on in the next segment */
 
@@ -29,6 +29,7 @@ struct segment {
 
 struct queue {
     kith__word tail, tail_at, put;      /* under the object's guard; put: items ever put */
+    kith__word reserved;                /* likewise: places that putters on other nodes have been promised */
     uint64_t bound;
     char name[NAME];
     kith__word head __attribute__((aligned(64))), head_at, taken;     /* under the object's second guard */
@@ -96,7 +97,7 @@ static uint64_t *make_room(struct kith__object *o, struct queue *q, uint64_t nee
     return header_at(next, 0);
 }
 
-static int put_record(struct kith__object *o, const void *item, uint64_t block, size_t size)
+static int put_record(struct kith__object *o, const void *item, uint64_t block, size_t size, int reserved)
 {
     struct queue *q = queue_of(o);
     uint64_t *record = make_room(o, q, sizeof *record + (block ? sizeof block : padded(size)));
@@ -110,21 +111,31 @@ static int put_record(struct kith__object *o, const void *item, uint64_t block, 
     } else if (size > 0)
         memcpy(record + 1, item, size);
     kith__guard_set(&o->guard, &q->put, atomic_load(&q->put) + 1);
+    if (reserved)
+        kith__guard_set(&o->guard, &q->reserved, atomic_load(&q->reserved) - 1);
     kith__guard_commit(&o->guard);
     return 0;
 }
 
-int kith__queue_offer(uint64_t id, const void *item, uint64_t block, size_t size)
+/* Places that nobody has, nor was promised. */
+static uint64_t places(const struct queue *q)
+{
+    uint64_t used = count(q) + atomic_load(&q->reserved);
+
+    return !q->bound ? UINT64_MAX : used < q->bound ? q->bound - used : 0;
+}
+
+int kith__queue_offer(uint64_t id, const void *item, uint64_t block, size_t size, int reserved)
 {
     struct kith__object *o;
     int rc = kith__object_enter(id, KITH__QUEUE_KIND, noun, &o);
 
     if (rc < 0)
         return rc;
-    if (queue_of(o)->bound && count(queue_of(o)) >= queue_of(o)->bound)
+    if (!reserved && places(queue_of(o)) == 0)
         rc = KITH__PARKED;
     else
-        rc = put_record(o, item, block, size);
+        rc = put_record(o, item, block, size, reserved);
     kith__object_leave(o);
     if (rc == 0) {
         kith__fence();
@@ -340,16 +351,40 @@ int64_t kith__queue_count(uint64_t id)
     return rc;
 }
 
-int kith__queue_is_bounded(uint64_t id)
+int64_t kith__queue_reserve(uint64_t id, uint32_t most)
 {
     struct kith__object *o;
-    int rc = kith__object_enter(id, KITH__QUEUE_KIND, noun, &o);
+    struct queue *q;
+    int64_t rc = kith__object_enter(id, KITH__QUEUE_KIND, noun, &o);
+    uint64_t n;
 
     if (rc < 0)
         return rc;
-    rc = queue_of(o)->bound != 0;
+    q = queue_of(o);
+    n = places(q);
+    if (!q->bound)
+        rc = KITH__NO_BOUND;
+    else if (q->bound >= FEW && (rc = (int64_t)(n / 4 < most ? n / 4 : most)) > 0) {
+        kith__guard_set(&o->guard, &q->reserved, atomic_load(&q->reserved) + (uint64_t)rc);
+        kith__guard_commit(&o->guard);
+    }
     kith__object_leave(o);
     return rc;
+}
+
+void kith__queue_release(uint64_t id, uint32_t n)
+{
+    struct kith__object *o;
+    struct queue *q;
+
+    if (n == 0 || kith__object_enter(id, KITH__QUEUE_KIND, noun, &o) < 0)
+        return;
+    q = queue_of(o);
+    kith__guard_set(&o->guard, &q->reserved, atomic_load(&q->reserved) - n);
+    kith__guard_commit(&o->guard);
+    kith__object_leave(o);
+    kith__fence();
+    kith__wake_all(&o->waiters[KITH__PUTTERS]);
 }
 
 int kith__queue_end(uint64_t id)
@@ -457,7 +492,7 @@ static int64_t try_put(void *context)
 {
     const struct putting *p = context;
 
-    return kith__queue_offer(p->id, p->item, p->block, p->size);
+    return kith__queue_offer(p->id, p->item, p->block, p->size, 0);
 }
 
 struct taking { uint64_t id; void *buf; size_t room; int exact, peek; };

@@ -23,8 +23,14 @@ _Thread_local int kith__remote_behind __attribute__((tls_model("initial-exec")))
 static _Thread_local struct {
     struct kith__desk *desk;
     struct kith__seat *seat;
-    uint64_t queue;                     /* the one that has no bound, as its home told us last */
+    uint64_t queue;                     /* the one that was put on last, if one may put behind on it: */
+    int unbounded;                      /* always, or with the places that are reserved */
 } own;
+
+static uint32_t home_of(uint64_t id)
+{
+    return (uint32_t)(id >> 48 & 0x7fff);
+}
 
 /* --------------------------------------------------------------------- the desk */
 
@@ -142,36 +148,6 @@ static void recover_block(struct kith__desk *d)
     atomic_store(&d->handing, 0);
 }
 
-/* This thread's desk, in *out. */
-static int desk(struct kith__desk **out)
-{
-    struct kith__office *office;
-    struct kith__desk *d;
-    uint64_t at;
-    int rc;
-
-    if (kith__agent_dead())
-        return KITH_EPEER;
-    if (own.desk) {
-        *out = own.desk;
-        return 0;
-    }
-    if (!(own.seat = kith__seat()))
-        return KITH_ENOMEM;
-    office = kith__office();
-    at = atomic_load(&office->desks[kith__seat_number(own.seat)]);
-    if (!(d = at ? kith__at(at) : new_desk(office, kith__seat_number(own.seat))))
-        return KITH_ENOMEM;
-    if (at) {
-        recover_block(d);
-        if ((rc = inherit(d)) < 0)
-            return rc;
-        atomic_store(&d->trouble, 0);
-    }
-    *out = own.desk = d;
-    return 0;
-}
-
 /* ---------------------------------------------------------------------- errands */
 
 static uint64_t free_bytes(const struct kith__desk *d)
@@ -212,6 +188,51 @@ static void file(struct kith__desk *d, struct kith__errand *e, const void *bytes
     point();
 }
 
+/* Places that were reserved for us are free again. */
+static void return_credit(struct kith__desk *d)
+{
+    struct kith__errand e = { .op = KITH__OP_RETURN, .flags = KITH__BEHIND, .node = home_of(d->behind_queue),
+                              .object = d->behind_queue };
+    uint32_t credit = atomic_exchange(&d->credit, 0);
+
+    if (credit == 0 || watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER) < 0)
+        return;
+    e.room = credit | (uint64_t)kith__seat_number(own.seat) << 32;
+    e.id = (uint64_t)kith__seat_number(own.seat) << 48 | ++d->count;
+    file(d, &e, NULL);
+}
+
+/* This thread's desk, in *out. */
+static int desk(struct kith__desk **out)
+{
+    struct kith__office *office;
+    struct kith__desk *d;
+    uint64_t at;
+    int rc;
+
+    if (kith__agent_dead())
+        return KITH_EPEER;
+    if (own.desk) {
+        *out = own.desk;
+        return 0;
+    }
+    if (!(own.seat = kith__seat()))
+        return KITH_ENOMEM;
+    office = kith__office();
+    at = atomic_load(&office->desks[kith__seat_number(own.seat)]);
+    if (!(d = at ? kith__at(at) : new_desk(office, kith__seat_number(own.seat))))
+        return KITH_ENOMEM;
+    if (at) {
+        recover_block(d);
+        if ((rc = inherit(d)) < 0)
+            return rc;
+        atomic_store(&d->trouble, 0);
+        return_credit(d);
+    }
+    *out = own.desk = d;
+    return 0;
+}
+
 /* A block with the bytes of e, when they are too many for the ring. */
 static int pack(struct kith__errand *e, const void *bytes)
 {
@@ -229,16 +250,20 @@ static int trouble(struct kith__desk *d, uint64_t queue)
 {
     int32_t code = atomic_exchange(&d->trouble, 0);
 
-    if (code == 0 || (code != KITH_ENOMEM && queue != own.queue))
+    if (code == 0 || (code != KITH_ENOMEM && queue != d->behind_queue))
         return 0;
     return kith__fail(code, "%s%.250s", code == KITH_ENOMEM ? "an item that was put before is lost: " : "", d->trouble_text);
 }
 
 void kith__remote_wait_behind(void)
 {
-    if (own.desk)
-        watch(own.desk, KITH__WATCHES_QUIET, is_quiet, KITH_FOREVER);
     kith__remote_behind = 0;
+    if (!own.unbounded)
+        own.queue = 0;
+    if (!own.desk || kith__agent_dead())
+        return;
+    return_credit(own.desk);
+    watch(own.desk, KITH__WATCHES_QUIET, is_quiet, KITH_FOREVER);
 }
 
 /* ------------------------------------------------------------------------ calls */
@@ -357,11 +382,6 @@ int64_t kith__remote_call(uint32_t node, int op, uint64_t object, uint64_t room,
     return rc < 0 ? rc : simple_call(&e, bytes);
 }
 
-static uint32_t home_of(uint64_t id)
-{
-    return (uint32_t)(id >> 48 & 0x7fff);
-}
-
 /* ----------------------------------------------------------------------- the Queue */
 
 static int large_ones_fit(const struct kith__desk *d)
@@ -383,6 +403,32 @@ static int put_behind(struct kith__desk *d, struct kith__errand *e, const void *
     return 1;
 }
 
+/* 1: this put needs not wait for its turn. */
+static int may_go_behind(struct kith__desk *d, uint64_t queue)
+{
+    uint32_t credit = atomic_load(&d->credit);
+
+    if (queue != own.queue)
+        return 0;
+    while (!own.unbounded && credit > 0)
+        if (atomic_compare_exchange_weak(&d->credit, &credit, credit - 1))
+            return 1;
+    return own.unbounded;
+}
+
+/* What the answer to a put says about the next one. */
+static void learn(struct kith__desk *d, uint64_t queue, const struct answer *a)
+{
+    own.unbounded = (a->flags & KITH__UNBOUNDED) != 0;
+    own.queue = own.unbounded || a->result > 0 ? queue : 0;
+    if (own.queue)
+        d->behind_queue = queue;
+    if (a->result <= 0)
+        return;
+    kith__remote_behind = 1;            /* the places go back before we do something else */
+    atomic_store(&d->credit, (uint32_t)a->result);
+}
+
 int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_ms)
 {
     struct kith__errand e = { .op = KITH__OP_PUT, .node = home_of(queue), .object = queue, .size = size,
@@ -397,20 +443,22 @@ int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_
         kith__remote_settle();
     if ((rc = trouble(d, queue)) < 0)
         return rc;
-    if (queue == own.queue) {
+    if (may_go_behind(d, queue)) {
         e.flags = KITH__BEHIND;
-        if ((rc = put_behind(d, &e, item, timeout_ms)) < 0)
-            return rc;
         kith__remote_behind = 1;
-        if (rc == 1)
+        if ((rc = put_behind(d, &e, item, timeout_ms)) == 1)
             return 0;
     }
-    if ((rc = call(&e, item, &a)) <= 0)
+    if (rc == 0)
+        rc = call(&e, item, &a);
+    if (rc < 0 && e.flags & KITH__BEHIND && !own.unbounded)
+        atomic_fetch_add(&d->credit, 1);        /* its place is still ours */
+    if (rc <= 0)
         return rc;                      /* 0: granted */
-    if (a.flags & KITH__UNBOUNDED)
-        own.queue = queue;
+    if (a.result >= 0 && !(e.flags & KITH__BEHIND))
+        learn(d, queue, &a);
     end_call(d, e.id);
-    return (int)a.result;
+    return a.result < 0 ? (int)a.result : 0;
 }
 
 int64_t kith__remote_get(uint64_t queue, void *buf, size_t room, int exact, int peek, int timeout_ms)

@@ -157,6 +157,48 @@ static void put_behind_into_a_closed_queue_is_told_by_the_next(void)
     JOB(put_behind_into_a_closed_queue_is_told_by_the_next_job);
 }
 
+struct fill { kith_queue q; int count, then; };
+
+/* then: 0: ends; 1: stays, and does nothing. */
+static int fills(const void *arg)
+{
+    const struct fill *f = arg;
+
+    for (int i = 0; i < f->count; i++)
+        if (kith_put(f->q, i) < 0)
+            return 1;
+    while (f->then)
+        sleep_ms(1000);
+    return 0;
+}
+
+/* Places of a bounded queue that a putter has reserved and does not use are free for the others. */
+static void reserved_places_come_back_job(void)
+{
+    for (int way = 0; way < 3; way++) {
+        struct fill f = { kith_queue_open(1000), 400, way > 0 };
+        kith_process p = kith_process_start(fills, KITH_ARG(f));
+        int x = 0, n = 0;
+
+        for (int i = 0; i < 5000 && kith_queue_size(f.q) < 400; i++)
+            sleep_ms(1);
+        if (way == 2)
+            REQUIRE(kith_process_kill(p) == 0 && kith_process_join(p, KITH_FOREVER) == 0);
+        if (way == 0)
+            REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+        while (kith_queue_put(f.q, &x, sizeof x, 1000) == 0)
+            n++;
+        REQUIRE(n == 600 && kith_queue_size(f.q) == 1000);
+        for (int i = 0; i < 1000; i++)
+            REQUIRE(kith_get(f.q, &x) == 0);
+        REQUIRE(kith_queue_size(f.q) == 0);
+        kith_process_kill(p);
+        REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+        REQUIRE(kith_queue_close(f.q) == 0);
+    }
+}
+static void reserved_places_come_back(void) { JOB(reserved_places_come_back_job); }
+
 /* ----------------------------------------------------------------------------- sizes */
 
 static void items_of_100_mib_job(void)
@@ -613,6 +655,7 @@ static struct test tests[] = {
     TEST(puts_behind_keep_their_order),
     TEST(putter_that_has_ended_has_put_all),
     TEST(put_behind_into_a_closed_queue_is_told_by_the_next),
+    TEST(reserved_places_come_back),
     TEST(items_of_100_mib),
     TEST(memory_that_is_used_up_is_a_code),
     TEST(time_limits_are_kept),

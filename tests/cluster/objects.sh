@@ -1,6 +1,6 @@
 #!/bin/bash
 # Objects and Processes between nodes, made of namespaces; cables that are cut, agents that die, interfaces that lead nowhere.
-# kith-test: limit=240 alone
+# kith-test: limit=240
 set -u
 
 cluster=$top_srcdir/tests/cluster/cluster
@@ -105,10 +105,32 @@ lost_node()
     await "$out" '^ready' || return
     "$cluster" cut node3
     await "$out" '^done' || return
-    grep '^after [345]\.' "$out" || { cat "$out"; return 1; }
+    grep '^after [2-9]\.' "$out" || { cat "$out"; return 1; }
     "$cluster" heal node3
     kill %1
     wait
+}
+
+# signal_agent SIGNAL NODE
+signal_agent()
+{
+    # shellcheck disable=SC2016
+    "$cluster" exec "$2" sh -c 'for p in /proc/[0-9]*; do
+        [ "$(cat $p/comm)" = kith-agent ] && kill -'"$1"' ${p#/proc/}; done 2>/dev/null; :'
+}
+
+# By a debugger, say, for longer than a silent peer is waited for: its kernel still answers.
+stopped_agent()
+{
+    local out=$TMPDIR/stopped
+
+    run 2 "$objects" stream 7000 >"$out" 2>&1 &
+    await "$out" '^ready' || return
+    signal_agent STOP node2
+    sleep 4.5
+    signal_agent CONT node2
+    wait $! || { cat "$out"; return 1; }
+    grep -q '^done' "$out"
 }
 
 # It needs no time limit to be noticed: what the others have left of it does not answer.
@@ -118,9 +140,7 @@ dead_agent()
 
     run 3 "$objects" lose >"$out" 2>&1 &
     await "$out" '^ready' || return
-    # shellcheck disable=SC2016
-    "$cluster" exec node3 sh -c 'for p in /proc/[0-9]*; do
-        [ "$(cat $p/comm)" = kith-agent ] && kill -9 ${p#/proc/}; done 2>/dev/null; :'
+    signal_agent KILL node3
     await "$out" '^after [0-4]\.' || return
     kill %1
     wait
@@ -152,6 +172,7 @@ check "three nodes: Processes, Queues, names, placement, the end" tour 3
 check "two nodes" tour 2
 check "the tests of Queue and Process, between two nodes" suites
 check "a cable that is cut and comes back" cut_and_heal
+check "an agent that is stopped for a while" stopped_agent
 check "a node that is lost" lost_node
 check "an agent that is killed" dead_agent
 check "ports and addresses" places
