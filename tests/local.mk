@@ -188,7 +188,6 @@ check_PROGRAMS += \
 	tests/test_net \
 	tests/test_zmq
 TESTS += \
-	tests/cluster/objects.sh \
 	tests/queue_net.sh \
 	tests/test_net \
 	tests/test_zmq
