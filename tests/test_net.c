@@ -600,7 +600,7 @@ static void stranger_gets_nothing_from_the_agent_job(void)
     const struct kith__transport *net = dlsym(kith__module("net"), "kith_net_transport");
     struct kith__wire_config c = { .node = 0, .nodes = 1, .frame_most = 256 << 10, .lanes = 3, .threads = 1, .cut_ms = 1500 };
     const struct kith__card *card;
-    struct kith__wire *w;
+    struct kith__wire *w = NULL;
     size_t size;
     int x = 1;
 
