@@ -264,12 +264,13 @@ static void turn(struct job *j, struct words *w, int limit_ms)
 /* ---- end */
 
 /* What mpirun's end means. Open MPI turns a death by signal into 128 + signal, and has 1 for every end that we asked for. MPICH
- * has the bare number of the signal, and for an end that we asked for anything. */
+ * has the bare number of the signal; after INT and QUIT the program's own status, but now and then 0, after TERM anything. */
 static int exit_status(const struct job *j, const struct words *w)
 {
     int status = WIFSIGNALED(j->status) ? EXIT_BY_SIGNAL + WTERMSIG(j->status) : WEXITSTATUS(j->status);
+    int is_own = j->kind == OPEN_MPI ? status == 0 : status != 0 && (j->by == SIGINT || j->by == SIGQUIT);
 
-    if (j->by && (j->kind == OPEN_MPI ? status != 0 : j->by == SIGTERM || j->by == SIGHUP || j->by == SIGPIPE))
+    if (j->by && !is_own)
         return EXIT_BY_SIGNAL + j->by;
     if (w->status)
         return w->status;

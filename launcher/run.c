@@ -207,18 +207,21 @@ static int find_slots(struct request *r)
 
 /* ---- checks */
 
-/* A rank that calls mpirun makes as many jobs as there are ranks. */
+/* A rank that calls mpirun makes as many jobs as there are ranks. The first of them says so. */
 static int is_inside_job(void)
 {
-    static const char *const sizes[] = { "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS" };
+    static const struct { const char *size, *rank; } launchers[] = {
+        { "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK" }, { "PMI_SIZE", "PMI_RANK" }, { "SLURM_STEP_NUM_TASKS", "SLURM_PROCID" }
+    };
 
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        const char *size = getenv(sizes[i]);
+    for (size_t i = 0; i < sizeof launchers / sizeof launchers[0]; i++) {
+        const char *size = getenv(launchers[i].size), *rank = getenv(launchers[i].rank);
 
-        if (size && atoi(size) > 1) {
+        if (!size || atoi(size) < 2)
+            continue;
+        if (!rank || atoi(rank) == 0)
             say("run: this is one of %d ranks of a job already: call kith run from a shell, without mpirun or srun", atoi(size));
-            return 1;
-        }
+        return 1;
     }
     return 0;
 }

@@ -97,11 +97,21 @@ static void no_directory(struct words *w, const char *text)
             field(text, "Working directory:", directory), field(text, "Node:", node));
 }
 
+static void no_session(struct words *w, const char *text)
+{
+    char directory[FIELD];
+
+    w->status = EXIT_OURS;
+    if (!w->said++)
+        say("%s: mpirun must write there and may not, or it is full: set TMPDIR to another directory",
+            field(text, "Directory:", directory));
+}
+
 static void no_slots(struct words *w, const char *text)
 {
     w->status = EXIT_OURS;
     if (!w->said++)
-        say("-n: there are fewer than %d slots: take less, write slots= behind the hosts, or add --oversubscribe",
+        say("-n: there are fewer than %d slots: take less, give the hosts more, or add --oversubscribe",
             number(text, "satisfy the"));
 }
 
@@ -151,6 +161,7 @@ static const struct { const char *text; void (*means)(struct words *w, const cha
     { "tried to fork a new process via the \"execve\" system call", execve_failed },
     { "unable to start the specified application as it encountered an", not_started },
     { "not enough slots available in the system", no_slots },
+    { "unable to create the desired directory", no_session },
     { "unable to reliably start one or more daemons", no_daemons },
     { "has lost communication with a remote daemon", lost_daemon },
     { "change to the specified working directory", no_directory },
@@ -164,6 +175,9 @@ static const struct { const char *text; void (*means)(struct words *w, const cha
 static enum sieve_message open_mpi_message(void *arg, const char *text)
 {
     struct words *w = arg;
+
+    if (w->said && strstr(text, "It looks like orte_init failed"))
+        return SIEVE_TAKEN;             /* the reason stood before it */
 
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
         if (!strstr(text, messages[i].text))
@@ -179,7 +193,7 @@ static enum sieve_message open_mpi_message(void *arg, const char *text)
 static int is_of_ssh(const char *line)
 {
     static const char *const texts[] = {
-        "ssh: ", "Host key verification failed", "host key is known for", "Permission denied (", "orted: ", "lost connection"
+        "ssh: ", "Host key verification failed", "host key is known for", "Permission denied", "orted: ", "lost connection"
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -207,6 +221,8 @@ static enum sieve_line open_mpi_line(void *arg, const char *line, int inside)
     if (is_dashes)
         return SIEVE_OPEN;
     if (starts(line, "mpirun: Forwarding signal ") || starts(line, "mpirun: abort is already in progress"))
+        return SIEVE_DROP;
+    if (w->said && strstr(line, "ORTE_ERROR_LOG: "))
         return SIEVE_DROP;
     if (line[0] == '[' && (strstr(line, " sent help message help-") || strstr(line, "\"orte_base_help_aggregate\" to 0")))
         return SIEVE_DROP;

@@ -1,0 +1,131 @@
+#!/bin/sh
+# kith run on several hosts made of namespaces: it runs there, and says of hosts that cannot be reached why.
+# kith-test: limit=300
+. "$(dirname "$0")/common"
+cluster=${top_srcdir-$here/../..}/tests/cluster/cluster
+[ -x "$cluster" ] || { echo "skipped: no $cluster"; exit 77; }
+[ "$(id -u)" = 0 ] || { echo "skipped: only root can make hosts of namespaces"; exit 77; }
+command -v sshd >/dev/null || [ -x /usr/sbin/sshd ] || { echo "skipped: no sshd here"; exit 77; }
+CLUSTER=run-$$
+export CLUSTER
+trap '"$cluster" down; rm -rf "$work"' EXIT
+"$cluster" up 3 >up 2>&1 || { echo "skipped: no cluster here: $(tail -n 1 up)"; exit 77; }
+home=/var/tmp/cluster-$CLUSTER/home
+chmod 755 "$work"
+cp "$kith" kith
+user=kith@node1
+
+# on_node1 COMMAND...: as an ordinary user, whose ssh has the configuration that config wrote
+on_node1()
+{
+    "$cluster" exec $user env TMPDIR=/tmp ${KITH_MPIRUN+KITH_MPIRUN="$KITH_MPIRUN"} "$@"
+}
+
+config()
+{
+    mkdir -p "$home/.ssh"
+    printf '%s\n' "$@" >"$home/.ssh/config"
+    chown -R 7700:7700 "$home/.ssh"
+    chmod 700 "$home/.ssh"
+}
+
+job()
+{
+    config
+    expect "$mpi: two hosts" 0 "node1
+node2" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" ./kith run --host node1:1,node2:1 hostname
+    expect "$mpi: ranks fill a host, then the next" 0 "0 node1
+1 node1
+2 node2" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" ./kith run --host node1:2,node2:2 -n 3 \
+        sh -c 'echo ${OMPI_COMM_WORLD_RANK-$PMI_RANK} $(hostname)'
+    expect "$mpi: --map-by node goes round" 0 "0 node1
+1 node2
+2 node1" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" ./kith run --host node1:2,node2:2 -n 3 \
+        --map-by node sh -c 'echo ${OMPI_COMM_WORLD_RANK-$PMI_RANK} $(hostname)'
+    printf 'node2 slots=1\nnode3:1\n' >hosts
+    expect "$mpi: a hostfile in mixed formats" 0 "node2
+node3" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" ./kith run --hostfile hosts hostname
+    expect "$mpi: exit status of another host" 7 "" "" on_node1 ./kith run --host node2:1 sh -c 'exit 7'
+    expect "$mpi: death on another host" 137 "" "kith: * on node2 died by signal 9 (Killed)" \
+        on_node1 ./kith run --host node2:1 sh -c 'kill -9 $$'
+    expect "$mpi: variables go there" 0 "7 x y" "" \
+        on_node1 KITH_SEED=7 ./kith run --host node2:1 -x 'WORD=x y' sh -c 'echo $KITH_SEED $WORD'
+    expect "$mpi: KITH_NET" 0 node2 "" on_node1 KITH_NET=10.77.0.0/24 ./kith run --host node2:1 hostname
+    expect "$mpi: no such program there" 127 "" "kith: ./nosuch*" on_node1 ./kith run --host node2:1 ./nosuch
+
+    expect "$mpi: an unknown name" 125 "" "kith: node9: no host of this name is known *" on_node1 ./kith run --host node9:1 hostname
+    "$cluster" cut node3
+    expect "$mpi: a host that is down" 125 "" "kith: node3: no answer from port 22 for 3 s: *" \
+        on_node1 ./kith run --host node2:1,node3:1 hostname
+    "$cluster" heal node3
+    config "Host node2" "UserKnownHostsFile /dev/null"
+    expect "$mpi: an unknown host key" 125 "" "kith: node2: its ssh host key is not known here: call ssh node2 once and say yes" \
+        on_node1 ./kith run --host node1:1,node2:1 hostname
+    config "Host node2" "User nosuchuser"
+    expect "$mpi: no login" 125 "" "kith: node2: ssh does not get in without a password: ssh-copy-id node2" \
+        on_node1 ./kith run --host node1:1,node2:1 hostname
+    config "Host other" "HostName node2" "Port 77"
+    expect "$mpi: no ssh server" 125 "" "kith: other: nothing listens at port 77: install and start its ssh server" \
+        on_node1 ./kith run --host other:1 hostname
+    config "Host other" "HostName node2"
+    expect "$mpi: a name that only ssh knows" 0 node2 "" on_node1 ./kith run --host other:1 hostname
+    config "Host node2" "ProxyJump node3"
+    expect "$mpi: a way around" 0 node2 "" on_node1 ./kith run --host node2:1 hostname
+    config
+}
+
+no_room()
+{
+    [ $mpi = openmpi ] || return
+    mkdir -p shut
+    chmod 755 shut
+    expect "$mpi: no directory to write to" 125 "" "kith: $work/shut/*: mpirun must write there and may not, *" \
+        "$cluster" exec $user env TMPDIR="$work/shut" KITH_MPIRUN="$KITH_MPIRUN" ./kith run -n 1 hostname
+}
+
+each_mpi job
+each_mpi no_room
+
+# Inside an allocation of Slurm, which tells mpirun the hosts.
+allocation()
+{
+    timeout 60 "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" salloc -Q -N 2 -n 2 "$@"
+}
+
+slurm_job()
+{
+    expect "$mpi: Slurm: the ranks are its tasks" 0 "node1
+node2" "" sh -c '"$@" | sort' sh timeout 60 "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" \
+        salloc -Q -N 2 -n 2 ./kith run hostname
+    expect "$mpi: Slurm: exit status" 3 "" "" allocation ./kith run sh -c 'exit 3'
+    expect "$mpi: Slurm: no such program" 127 "" "kith: ./nosuch: there is no such program" allocation ./kith run ./nosuch
+    expect "$mpi: Slurm: under srun" 125 "" "*kith: run: this is one of 2 ranks of a job already: *" \
+        allocation srun --mpi=none ./kith run hostname
+}
+
+if command -v slurmctld >/dev/null && command -v munged >/dev/null && timeout 60 "${cluster%/*}/slurm" up >slurm.log 2>&1; then
+    each_mpi slurm_job
+    "${cluster%/*}/slurm" down
+else
+    echo "without Slurm: it is not installed, or does not start"
+fi
+
+# A host is lost in the middle: the job ends within a minute, and it is said why. (Open MPI's own times: 500 s.)
+KITH_MPIRUN=${OPENMPI_MPIRUN-}
+if [ -n "${KITH_TEST_LONG-}" ] && [ -n "$KITH_MPIRUN" ]; then
+    "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" ./kith run --host node1:1,node3:1 sh -c 'echo up; sleep 200' >out 2>err &
+    pid=$!
+    wait_for out up
+    begin=$(date +%s)
+    "$cluster" cut node3
+    wait $pid
+    status=$?
+    took=$(($(date +%s) - begin))
+    "$cluster" heal node3
+    case $(cat err) in
+    "kith: node3 is lost: "*) [ $status = 205 ] && [ $took -lt 60 ] && ok "a lost host ends the job" ||
+        fail "a lost host ends the job: status $status after $took s" ;;
+    *) fail "a lost host ends the job: status $status after $took s: $(cat err)" ;;
+    esac
+fi
+done_testing

@@ -1,0 +1,113 @@
+#!/bin/sh
+# Hostfiles: the formats of both MPIs, what they mean, and what is said of a wrong line. mpirun is a fake here.
+. "$(dirname "$0")/common"
+fakes
+export CI=true                  # so that root needs no word
+
+# hosts NAME TEXT WANTED: the hosts that mpirun gets for a hostfile of that text, and the number of ranks
+hosts()
+{
+    printf -- "$2" >hosts
+    got=$(dry --hostfile hosts true 2>err | sed -n "s/.*mpirun \(-n [0-9]*\) .*--host '*\([^ ']*\)'* .*/\1 \2/p;t;s/.*--host '*\([^ ']*\)'* .*/\1/p")
+    if [ "$got" = "$3" ]; then ok "$1"; else fail "$1: \"$got\", should be \"$3\": $(cat err)"; fi
+}
+
+# wrong NAME TEXT SENTENCE
+wrong()
+{
+    printf -- "$2" >hosts
+    expect "$1" 125 "" "kith: $3" "$kith" run --dry-run --hostfile hosts true
+}
+
+hosts "Open MPI's format" 'node1 slots=4\nnode2 slots=2 max_slots=8\n' "-n 6 node1:4,node2:2"
+hosts "MPICH's format" 'node1:4\nnode2:2\n' "-n 6 node1:4,node2:2"
+hosts "both in one file" 'node1:4\nnode2 slots=2\n' "-n 6 node1:4,node2:2"
+hosts "comments, empty lines, spaces" '# all\n\n  node1  slots = 4 # old\n\t\nnode2\tslots=\t2\n#node3\n' "-n 6 node1:4,node2:2"
+hosts "no newline at the end" 'node1 slots=1' "-n 1 node1:1"
+hosts "lines of Windows" 'node1 slots=4\r\nnode2 slots=2\r\n' "-n 6 node1:4,node2:2"
+hosts "the mark of an editor" '\357\273\277node1 slots=4\n' "-n 4 node1:4"
+hosts "other names of slots" 'node1 cpu=4\nnode2 count=2\nnode3 slots=1 max-slots=2\nnode4 slots=1 slots_max=1\n' \
+    "-n 8 node1:4,node2:2,node3:1,node4:1"
+hosts "a host without a number: mpirun counts" 'node1\nnode2 slots=2\n' "node1:*,node2:2"
+hosts "a repeated host: each line is a slot" 'node1\nnode1\nnode2\n' "-n 3 node1:2,node2:1"
+hosts "a repeated host with numbers: their sum" 'node1:2\nnode2:1\nnode1:2\n' "-n 5 node1:4,node2:1"
+hosts "a number and then a plain line: one more" 'node1:2\nnode1\nnode2:1\n' "-n 4 node1:3,node2:1"
+hosts "names and addresses" 'a-b_c.example.org:1\n10.0.0.7:2\n' "-n 3 a-b_c.example.org:1,10.0.0.7:2"
+
+wrong "a word for a number" 'node1 slots=4\nnode2 slots=two\n' "hosts:2: slots=two: it must be a whole number from 1 to 1000000"
+wrong "no slots" 'node1 slots=0\n' "hosts:1: slots=0: it must be a whole number *"
+wrong "negative slots" 'node1 slots=-1\n' "hosts:1: slots=-1: it must be a whole number *"
+wrong "nothing behind =" 'node1 slots=\n' "hosts:1: slots=: it must be a whole number *"
+wrong "nothing behind :" 'node1:\n' "hosts:1: node1:: behind the colon stands the number of slots*"
+wrong "a word behind :" '\nnode1:x\n' "hosts:2: node1:x: behind the colon stands the number of slots*"
+wrong "too many slots" 'node1 slots=1000001\n' "hosts:1: slots=1000001: it must be *"
+wrong "too many slots in all" 'node1:600000\nnode2:600000\n' "hosts:2: more than 1000000 slots in all"
+wrong "too many slots by repetition" 'node1:600000\nnode1:600000\n' "hosts:2: node1: more than 1000000 slots"
+wrong "slots above max_slots" 'node1 slots=4 max_slots=2\n' "hosts:1: node1: slots=4 is more than max_slots=2"
+wrong "an unknown setting" 'node1 slot=4\n' "hosts:1: slot=: it is none of slots=, max_slots= and user="
+wrong "a word behind the host" 'node1 4\n' "hosts:1: 4: after the host there are settings as slots=4"
+wrong "no host name" 'node1 slots=1\nno*de slots=1\n' "hosts:2: no[*]de is no host name"
+wrong "a name that ssh would take for an option" '-oProxyCommand=x\n' "hosts:1: -oProxyCommand=x is no host name"
+wrong "a user that ssh would take for an option" '-lroot@node1\n' "hosts:1: -lroot is no user name"
+wrong "no text at all" '\001\002\377\n' "hosts:1: [?][?][?] is no host name"
+wrong "two users" 'ann@node1 slots=1\nbob@node1 slots=1\n' "hosts:2: node1 has another user in line 1"
+wrong "an empty file" '' "hosts: no hosts in it"
+wrong "only comments" '# node1\n' "hosts: no hosts in it"
+expect "no such hostfile" 125 "" "kith: nosuch: cannot open it: No such file or directory" "$kith" run --hostfile nosuch true
+expect "a directory" 125 "" "kith: /: cannot read it: Is a directory" "$kith" run --hostfile / true
+expect "an endless file" 125 "" "kith: /dev/zero: it is larger than any hostfile" "$kith" run --hostfile /dev/zero true
+expect "a wrong list" 125 "" "kith: --host: a:b: behind the colon stands the number of slots*" "$kith" run --host a:b true
+expect "an empty list" 125 "" "kith: --host:  is no host name" "$kith" run --host "" true
+expect "a hole in the list" 125 "" "kith: --host:  is no host name" "$kith" run --host a,,b true
+
+# Ranks and slots.
+printf 'node1 slots=2 max_slots=3\nnode2 slots=1\n' >hosts
+expect "more ranks than slots" 125 "" "kith: -n 4: hosts has 3 slots: take -n 3, raise slots= there, or add --oversubscribe" \
+    "$kith" run --hostfile hosts -n 4 true
+expect "more ranks than slots of a list" 125 "" \
+    "kith: -n 4: --host has 3 slots: take -n 3, write more behind the colon, or add --oversubscribe" \
+    "$kith" run --host node1:2,node2 --host node1:2,node2:1 -n 4 true
+got=$(dry --hostfile hosts -n 6 --oversubscribe true 2>err)
+case $got in
+*"-n 6 --host node1:3,node2:3 --map-by slot:OVERSUBSCRIBE"*) ok "--oversubscribe keeps to max_slots" ;;
+*) fail "--oversubscribe keeps to max_slots: $got $(cat err)" ;;
+esac
+printf 'node1 slots=2 max_slots=3\nnode2 slots=1 max_slots=1\n' >hosts
+expect "more ranks than max_slots" 125 "" "kith: -n 6: the hosts take 4 ranks by their max_slots" \
+    "$kith" run --hostfile hosts -n 6 --oversubscribe true
+
+# Names of users: each MPI reads them from a file of its own format only.
+printf 'node1 slots=1\nnode2 slots=1 user=ann\n' >hosts
+case $(dry --hostfile hosts true) in
+*"-n 2 --hostfile hosts "*) ok "a user: Open MPI reads the file itself" ;;
+*) fail "a user: Open MPI reads the file itself" ;;
+esac
+expect "a user: it is no file of MPICH's" 125 "" "kith: hosts: for user names MPICH needs a hostfile with lines as node1:4 user=ann" \
+    env KITH_MPIRUN=mpiexec.hydra "$kith" run --hostfile hosts true
+printf 'node1:1\nnode2:1 user=ann\n' >hosts
+expect "a user: MPICH reads the file itself" 0 "mpiexec.hydra -n 2 -f hosts true" "" env KITH_MPIRUN=mpiexec.hydra sh -c \
+    '"$1" run --dry-run --hostfile hosts true | sed "s,.*/fakes/,,"' sh "$kith"
+expect "a user: it is no file of Open MPI's" 125 "" "kith: hosts: with user names, or so many hosts, Open MPI needs a hostfile *" \
+    "$kith" run --hostfile hosts true
+expect "a user in a list" 125 "" "kith: --host: with user names, or so many hosts, Open MPI needs a hostfile *" \
+    "$kith" run --host ann@node1:1 true
+
+# 20,000 hosts are more than a word of a command line holds.
+seq -f 'node%05g slots=8' 20000 >hosts
+case $(dry --hostfile hosts true) in
+*"-n 160000 --hostfile hosts "*) ok "many hosts" ;;
+*) fail "many hosts" ;;
+esac
+expect "a list from a pipe" 0 "-n 3 --host node1:3" "" \
+    sh -c 'echo node1:3 | "$1" run --dry-run --hostfile - true | grep -o -e "-n .*:3"' sh "$kith"
+
+# The samples.
+for sample in localhost cluster mpich; do
+    file=${top_srcdir-$here/../..}/hostfiles/$sample
+    if "$kith" run --dry-run --hostfile "$file" true >out 2>err && [ -s out ]; then
+        ok "hostfiles/$sample"
+    else
+        fail "hostfiles/$sample: $(cat err)"
+    fi
+done
+done_testing
