@@ -714,6 +714,72 @@ static void frame_of_another_job_is_ignored(void)
     finish_world();
 }
 
+/* Gives node 0 a frame of node 1 with that message. */
+static void hear_message(struct kith__message *m, uint32_t lane, uint64_t seq, uint32_t tail_size)
+{
+    unsigned char *frame = calloc(1, KITH__FRAME_MOST);
+    struct kith__header h = { .from = 1, .job = 77, .lane = (uint8_t)lane, .seq = seq };
+
+    m->tail_size = tail_size;
+    h.size = (uint32_t)(KITH__HEADER_SIZE + kith__message_encode(frame + KITH__HEADER_SIZE, m)) + tail_size;
+    kith__header_encode(frame, &h);
+    kith__proto_receive(nodes[0].proto, 1, frame, h.size, now);
+    free(frame);
+}
+
+static void piece_that_does_not_fit_costs_the_link(void)
+{
+    static const struct { uint64_t offset; uint32_t size; int fits; } pieces[] = {
+        { 0, 1000, 1 }, { 39000, 1000, 1 }, { 39001, 1000, 0 }, { 0, 40001, 0 }, { 40000, 1, 0 }, { 40001, 0, 0 },
+        { UINT64_MAX, 2, 0 }, { 40000, 0, 1 }
+    };
+    size_t n = sizeof pieces / sizeof pieces[0];
+
+    for (size_t i = 0; i < n; i++) {
+        struct kith__message request = { .kind = KITH__MESSAGE_REQUEST,
+                                         .request = { .id = 7, .size = 40000, .flags = KITH__OUTSIDE } };
+        struct kith__message piece = { .kind = KITH__MESSAGE_PIECE, .piece = { .id = 7, .offset = pieces[i].offset } };
+
+        begin(15);
+        hear_message(&request, 0, 1, 0);
+        hear_message(&piece, 1, 1, pieces[i].size);
+        CU_ASSERT_EQUAL(nodes[0].ended[1], pieces[i].fits ? KITH__LINK_CLOSED : KITH__LINK_LOST);
+        finish_world();
+        forget_peer(&nodes[0], 1);
+        CU_ASSERT_EQUAL(blocks_in_use(), 0);
+    }
+}
+
+static void sizes_that_contradict_each_other_cost_the_link(void)
+{
+    static const struct { uint64_t size; uint32_t tail; uint16_t flags; } requests[] = {
+        { 10, 9, 0 }, { 10, 11, 0 }, { UINT64_MAX, 0, 0 }, { 100, 0, KITH__OUTSIDE }, { 50000, 10, KITH__OUTSIDE }
+    };
+
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        struct kith__message m = { .kind = KITH__MESSAGE_REQUEST,
+                                   .request = { .id = 7, .size = requests[i].size, .flags = requests[i].flags } };
+
+        begin(16);
+        hear_message(&m, 0, 1, requests[i].tail);
+        CU_ASSERT_EQUAL(nodes[0].ended[1], KITH__LINK_LOST);
+        CU_ASSERT_EQUAL(carried_out, 0);
+        finish_world();
+    }
+}
+
+static void acknowledgement_of_what_was_never_sent_costs_the_link(void)
+{
+    unsigned char frame[KITH__HEADER_SIZE];
+    struct kith__header h = { .from = 1, .job = 77, .size = KITH__HEADER_SIZE, .ack = { { 0, 1, 0 } } };
+
+    begin(17);
+    kith__header_encode(frame, &h);
+    kith__proto_receive(nodes[0].proto, 1, frame, sizeof frame, now);
+    CU_ASSERT_EQUAL(nodes[0].ended[1], KITH__LINK_LOST);
+    finish_world();
+}
+
 /* Sound frames with a few bytes changed, and random ones: no crash, and no memory but its own (address sanitizer). */
 static void fuzzed_frames_do_no_harm(void)
 {
@@ -722,7 +788,7 @@ static void fuzzed_frames_do_no_harm(void)
     struct kith__out out;
 
     begin(14);
-    fuzzing = 1;
+    fuzzing = 1;                        /* the last test: what it hears is nobody's word */
     for (uint64_t round = 0; round < most; round++) {
         struct kith__header h = { .from = 1, .job = 77, .lane = (uint8_t)draw(KITH__LANES) };
         size_t size = KITH__HEADER_SIZE + draw(300);
@@ -786,6 +852,9 @@ static struct test tests[] = {
     TEST(idle_link_costs_two_frames_a_second),
     TEST(confirmations_in_a_row_are_one_message),
     TEST(frame_of_another_job_is_ignored),
+    TEST(piece_that_does_not_fit_costs_the_link),
+    TEST(sizes_that_contradict_each_other_cost_the_link),
+    TEST(acknowledgement_of_what_was_never_sent_costs_the_link),
     TEST(fuzzed_frames_do_no_harm),
     TEST_END
 };
