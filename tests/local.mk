@@ -216,3 +216,39 @@ tests_test_zmq_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(ZMQ_LIBS) $(LIBM)
 check_PROGRAMS += tests/ranks/member
 tests_ranks_member_SOURCES = tests/ranks/member.c
 tests_ranks_member_LDADD = lib/libkith-all.la
+
+# The command kith.
+check_PROGRAMS += tests/launcher/fuzz
+TESTS += \
+	tests/launcher/cluster.sh \
+	tests/launcher/dry_run.sh \
+	tests/launcher/failures.sh \
+	tests/launcher/fuzz \
+	tests/launcher/help.sh \
+	tests/launcher/hostfile.sh \
+	tests/launcher/root.sh \
+	tests/launcher/signals.sh \
+	tests/launcher/status.sh \
+	tests/launcher/terminal.sh \
+	tests/launcher/words.sh
+ONCE_TESTS += \
+	tests/launcher/cluster.sh \
+	tests/launcher/dry_run.sh \
+	tests/launcher/root.sh \
+	tests/launcher/terminal.sh
+EXTRA_DIST += \
+	tests/launcher/bare.c \
+	tests/launcher/cluster.sh \
+	tests/launcher/common \
+	tests/launcher/dry_run.sh \
+	tests/launcher/failures.sh \
+	tests/launcher/help.sh \
+	tests/launcher/hostfile.sh \
+	tests/launcher/root.sh \
+	tests/launcher/signals.sh \
+	tests/launcher/status.sh \
+	tests/launcher/terminal \
+	tests/launcher/terminal.sh \
+	tests/launcher/words.sh
+tests_launcher_fuzz_SOURCES = launcher/hosts.c launcher/hosts.h launcher/sieve.c launcher/sieve.h tests/launcher/fuzz.c
+tests_launcher_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/launcher
