@@ -25,10 +25,10 @@ class Failed(Exception):
 
 
 def environment(**more):
-    """Ours, without settings that would change a figure."""
+    """Ours, without settings that would change a figure, and with the modules of this build."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("KITH_", "OMP_", "PYTHON"))}
-    return {**env, "PYTHONDONTWRITEBYTECODE": "1", "OMPI_ALLOW_RUN_AS_ROOT": "1",
-            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **more}
+    return {**env, "KITH_MODULES": str(BUILD.parent / "lib" / ".libs"), "PYTHONDONTWRITEBYTECODE": "1",
+            "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **more}
 
 
 def start(command, **options):
@@ -50,7 +50,7 @@ def finish(process):
         stop(process)
         raise Failed(f"not done after {TIME_LIMIT} s") from None
     if process.returncode:
-        said = [line for line in err.splitlines() if line.strip()]
+        said = [line for line in err.splitlines() if line.strip(" -")]
         raise Failed(said[-1] if said else f"exit status {process.returncode}")
     values = {}
     for line in out.splitlines():
@@ -196,13 +196,13 @@ class Nodes:
 
     @classmethod
     def run(cls, *arguments):
-        # In the folder of the programs: the nodes have a /tmp of their own, but see where "up" was run.
-        return subprocess.run([str(cls.script), *arguments], env=environment(CLUSTER=cls.name), cwd=BUILD,
+        # In the build tree: the nodes have a /tmp of their own, but see where "up" was run.
+        return subprocess.run([str(cls.script), *arguments], env=environment(CLUSTER=cls.name), cwd=BUILD.parent,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
     @classmethod
     def start(cls, *arguments):
-        return start([str(cls.script), *arguments], env=environment(CLUSTER=cls.name), cwd=BUILD)
+        return start([str(cls.script), *arguments], env=environment(CLUSTER=cls.name), cwd=BUILD.parent)
 
 
 class RawZeroMQ:
@@ -230,8 +230,9 @@ class KithNodes(Program):
         hostfile = BUILD / f"hostfile.{os.getpid()}"
         hostfile.write_text(Nodes.run("hostfile", "1").stdout)
         try:
-            return finish(Nodes.start("run-head", mpirun(), "--allow-run-as-root", "--hostfile", str(hostfile), "-n",
-                                      "2", "--map-by", "node", "--bind-to", "none", *self.command()))
+            return finish(Nodes.start("run-head", mpirun(), "--allow-run-as-root", "-x", "KITH_MODULES", "--hostfile",
+                                      str(hostfile), "-n", "2", "--map-by", "node", "--bind-to", "none",
+                                      *self.command()))
         finally:
             hostfile.unlink()
 

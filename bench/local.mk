@@ -68,6 +68,6 @@ EXTRA_DIST += \
 	bench/run
 
 .PHONY: bench
-bench: $(bench_kith)
+bench: $(bench_kith) $(pkglib_LTLIBRARIES)
 	@$(MAKE) $(AM_MAKEFLAGS) -k $(bench_peers) || echo "bench: the peers that could not be built are left out"
 	$(srcdir)/bench/run --build . $(BENCHFLAGS)

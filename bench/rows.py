@@ -173,10 +173,12 @@ EXPERIMENTS = [
         **queue(1, 1, 1 << 20, 4000, 8, 400),
         "ring, one to one": ring("pair", 1, 1, 1 << 20, 10000)}),
     Experiment("nodes 8 B", {
-        "kith": KithNodes("kith/nodes", 8, 200000, 1024),
-        "raw ZeroMQ, CURVE": RawZeroMQ(8, 1000000)}, repeats=3, place=Nodes),
+        "kith": KithNodes("kith/nodes", 8, 200000, 0),
+        "kith, bounded at 1024": KithNodes("kith/nodes", 8, 10000, 1024),
+        "raw ZeroMQ, CURVE": RawZeroMQ(8, 500000)}, repeats=3, place=Nodes),
     Experiment("nodes 1 MiB", {
-        "kith": KithNodes("kith/nodes", 1 << 20, 500, 16),
+        "kith": KithNodes("kith/nodes", 1 << 20, 500, 0),
+        "kith, bounded at 16": KithNodes("kith/nodes", 1 << 20, 500, 16),
         "raw ZeroMQ, CURVE": RawZeroMQ(1 << 20, 500)}, repeats=3, place=Nodes),
     Experiment("process", {
         "kith": Program("kith/process"),
