@@ -177,7 +177,7 @@ static void last_words(int status, void *nothing)
     fflush(NULL);                       /* exit does so later, when it may be too late */
     if (!self.mpi->is_up())             /* the program has finalized it */
         return;
-    if (self.failed || (status != 0 && (self.by_mpirun || self.every_rank))) {
+    if (self.failed || self.broken || (status != 0 && (self.by_mpirun || self.every_rank))) {
         kith__coverage_flush();
         ask_for_end(status, patience_ns);
         _exit(status);

@@ -3,7 +3,7 @@
  *     member [-e] DEED [N]      -e: every rank runs (else rank 0 does the deed, the others sleep)
  *
  * Deeds: launch (say what was started, no MPI), table, exit N, return N, abort, segv, fault, sleep (until killed), barrier N,
- * lines N (print N lines and exit 3), fd (the ranks of a node share a file), quiet (rank 0 ends before it dismisses). */
+ * lines N (print N lines and exit 3), chorus N (the sleepers do, rank 0 exits), fd (the ranks of a node share a file), quiet (rank 0 ends before it dismisses). */
 #include "config.h"
 #include "error.h"
 #include "launch.h"
@@ -105,6 +105,9 @@ static int deed(const char *what, int n)
         for (int i = 0; i < n; i++)
             printf("%099d\n", i);
         exit(3);
+    } else if (strcmp(what, "chorus") == 0) {
+        kith__ranks_dismiss(5000);
+        exit(3);
     } else if (strcmp(what, "fd") == 0) {
         do_fd();
     }
@@ -119,9 +122,11 @@ static int make_shared(int rank)
     return fd;
 }
 
-static void run_others(void)
+static void run_others(int lines)
 {
     kith__ranks_sleep();
+    for (int i = 0; i < lines; i++)
+        printf("%099d\n", i);
     kith__ranks_leave();
 }
 
@@ -154,7 +159,7 @@ int main(int argc, char **argv)
     if (kith__ranks_join(&argc, &argv, &launch, every, &shared_fd, 1, &ranks) < 0)
         fault();
     if (!every && ranks.rank > 0)
-        run_others();
+        run_others(strcmp(what, "chorus") == 0 ? n : 0);
     catch(SIGSEGV);
     catch(SIGABRT);
     status = deed(what, n);
