@@ -167,26 +167,42 @@ int kith__ending_watch(void)
 
 /* ---- exit */
 
-static void last_words(int status, void *nothing)
+static int is_mine(void)
+{
+    return self.pid && getpid() == self.pid && self.mpi->is_up();       /* the program may have finalized it */
+}
+
+static int is_to_be_told(int status)
+{
+    return self.failed || self.broken || (status != 0 && (self.by_mpirun || self.every_rank));
+}
+
+/* Registered with the start of MPI: so it runs before the destructors of the libraries that MPI has loaded. */
+static void finalize(int status, void *nothing)
 {
     (void)nothing;
-    if (!self.pid || getpid() != self.pid)
+    if (!is_mine() || is_to_be_told(status & 255))
         return;
     self.pid = 0;
-    status &= 255;
     fflush(NULL);                       /* exit does so later, when it may be too late */
-    if (!self.mpi->is_up())             /* the program has finalized it */
-        return;
-    if (self.failed || self.broken || (status != 0 && (self.by_mpirun || self.every_rank))) {
-        kith__coverage_flush();
-        ask_for_end(status, patience_ns);
-        _exit(status);
-    }
     say(KITH__NOTE_FINALIZE);
     self.mpi->finalize();
 }
 
-/* Registered before all that the program registers, so that it runs after that. */
+/* Registered before all that the program registers, so that it runs after that: it does not come back. */
+static void last_words(int status, void *nothing)
+{
+    (void)nothing;
+    status &= 255;
+    if (!is_mine() || !is_to_be_told(status))
+        return;
+    self.pid = 0;
+    fflush(NULL);
+    kith__coverage_flush();
+    ask_for_end(status, patience_ns);
+    _exit(status);
+}
+
 __attribute__((constructor)) static void register_last_words(void)
 {
     on_exit(last_words, NULL);
@@ -240,6 +256,7 @@ void kith__ending_begin(const struct kith__mpi *mpi, const struct kith__launch *
     if (self.launcher >= 0)
         fcntl(self.launcher, F_SETFD, FD_CLOEXEC);
     self.pid = getpid();
+    on_exit(finalize, NULL);
 }
 
 void kith__ending_lines(int up, const int *down, int downs)

@@ -27,18 +27,32 @@ int kith__mpi_load(const char *name, const struct kith__mpi **out)
     return 0;
 }
 
+/* UCX, which MPIs use, would print a crash in its own words. Where the program is linked with it it has its handlers
+ * already, and takes them back when asked; else it looks at a variable when it is loaded. */
+static int silence_ucx(const char *variable)
+{
+    void *symbol = dlsym(RTLD_DEFAULT, "ucs_debug_disable_signals");
+    void (*disable)(void);
+
+    if (getenv(variable))
+        return 0;
+    if (symbol) {
+        memcpy(&disable, &symbol, sizeof disable);
+        disable();
+        return 0;
+    }
+    return setenv(variable, "none", 1) == 0;
+}
+
 int kith__mpi_start(const char *name, int *argc, char ***argv, int one_host, const struct kith__mpi **out)
 {
     static const char ucx[] = "UCX_HANDLE_ERRORS";
-    int silent = !getenv(ucx), rc;
+    int set = silence_ucx(ucx), rc;
 
-    /* UCX, which MPIs load, would print a crash in its own words; it looks at this when it is loaded. */
-    if (silent)
-        setenv(ucx, "none", 1);
     rc = kith__mpi_load(name, out);
     if (rc == 0 && (*out)->init(argc, argv, one_host) != 0)
         rc = kith__fail(KITH_EPEER, "%s cannot be initialised here", (*out)->title);
-    if (silent)
+    if (set)
         unsetenv(ucx);
     return rc;
 }
