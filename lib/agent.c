@@ -45,8 +45,8 @@ static struct {
     struct peer {
         int reached;
         int64_t forget;                 /* when to end its connections; 0: not */
-        uint32_t placed;                /* Processes that were sent there, and that it may not have counted yet */
-        int64_t placed_at;
+        uint32_t placed;                /* Processes that were sent there, ever */
+        int64_t placed_at;              /* the last of them */
     } *peers;
     struct kith__seat *seat;
     uint32_t word;                      /* of the seat, when we last looked */
@@ -509,9 +509,12 @@ static void forget_peers(void)
         }
 }
 
-static uint32_t own_load(void)
+/* Processes that were placed here and have come << 32 | CPUs << 16 | what is busy. */
+static uint64_t own_load(void)
 {
-    return (kith__shared->usable_cpus & 0xffff) << 16 | (kith__node_busy() & 0xffff);
+    uint64_t came = atomic_load(&kith__shared->placed);     /* before those who are busy: each of them is among those */
+
+    return came << 32 | (uint64_t)(kith__shared->usable_cpus & 0xffff) << 16 | (kith__node_busy() & 0xffff);
 }
 
 /* What is due by time; when it is due next. */
@@ -522,9 +525,6 @@ static int64_t clock_step(void)
     if (self.nodes > 1 && self.now - self.loaded >= load_ns) {
         self.loaded = self.now;
         kith__proto_set_load(self.proto, own_load());
-        for (uint32_t k = 0; k < self.nodes; k++)
-            if (self.now - self.peers[k].placed_at > told_ns)
-                self.peers[k].placed = 0;
         forget_peers();
     }
     due = kith__proto_tick(self.proto, self.now);
@@ -654,16 +654,42 @@ void kith__agent_buried(void)
         set_word(&kith__shared->job_over, 3);   /* this node is lost to the others */
 }
 
+/* What node k has told last; before it has told anything, what its card says. */
+static uint64_t load_of(uint32_t k)
+{
+    uint64_t load = k == self.node ? own_load() : kith__proto_load(self.proto, k);
+
+    return load ? load : (uint64_t)(self.cards[k].cpus & 0xffff) << 16;
+}
+
+/* What is busy there, with those that are on their way. Some never come, when who asked for them has died, or late. */
+static int64_t count_busy(uint32_t k, uint64_t load)
+{
+    struct peer *p = &self.peers[k];
+    uint32_t came = (uint32_t)(load >> 32);
+
+    if (self.now - p->placed_at > told_ns || (int32_t)(p->placed - came) < 0)
+        p->placed = came;
+    return (int64_t)(load & 0xffff) + (p->placed - came);
+}
+
+static int is_there(uint32_t k)
+{
+    enum kith__link_state state = kith__proto_state(self.proto, k);
+
+    return k == self.node || state == KITH__LINK_OPEN || state == KITH__LINK_CLOSED;
+}
+
 uint32_t kith__agent_place(void)
 {
-    uint32_t best = 0;
+    uint32_t best = self.node;
     int64_t best_score = INT64_MIN;
 
     for (uint32_t k = 0; k < self.nodes; k++) {
-        uint32_t load = k == self.node ? own_load() : kith__proto_load(self.proto, k);
-        int64_t cpus = load >> 16, busy = (load & 0xffff) + self.peers[k].placed;
+        uint64_t load = load_of(k);
+        int64_t cpus = load >> 16 & 0xffff, busy = count_busy(k, load);
         /* Free CPUs count; when no node has any, the least crowded one. */
-        int64_t score = cpus == 0 ? INT64_MIN : busy < cpus ? (cpus - busy) * 65536 : -busy * 65536 / cpus;
+        int64_t score = cpus == 0 || !is_there(k) ? INT64_MIN : busy < cpus ? (cpus - busy) * 65536 : -busy * 65536 / cpus;
 
         if (score > best_score) {
             best = k;

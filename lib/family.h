@@ -24,7 +24,8 @@ enum kith__member_state {
     KITH__FREE,
     KITH__TAKEN,        /* being filled in by .asker */
     KITH__ASKED,        /* the fork server is to start it */
-    KITH__RUNNING       /* .pid is valid: the fork server reaps it before it leaves this state */
+    KITH__RUNNING,      /* .pid is valid: the fork server reaps it before it leaves this state */
+    KITH__ENDED         /* whoever waits for it is about to know; the fork server tidies up */
 };
 
 struct kith__member {
@@ -68,6 +69,7 @@ struct kith__tables {                   /* the head of the tables */
     uint32_t nodes;
     uint32_t job_secret;
     _Atomic uint64_t processes;         /* Processes ever asked for */
+    _Atomic uint32_t placed;            /* Processes that node 0 has sent here, and that have come */
     _Atomic uint64_t ended;             /* bumped by the fork server at each death */
     _Atomic uint64_t agent_seat;        /* number + 1 of the seat that stands for the node agent; see wait.h */
     _Atomic uint64_t office;            /* what the agent shares with the others, see desk.h; 0: there is no agent */

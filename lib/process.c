@@ -73,7 +73,7 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
     return id;
 }
 
-int64_t kith__process_begin(const struct kith__start *s, const void *arg)
+static int64_t begin(const struct kith__start *s, const void *arg)
 {
     struct kith__object *o;
     struct kith__member *m;
@@ -96,6 +96,15 @@ int64_t kith__process_begin(const struct kith__start *s, const void *arg)
     kith__heap_free(m->arg);
     kith__member_free(who);
     return KITH_ENOMEM;
+}
+
+int64_t kith__process_begin(const struct kith__start *s, const void *arg)
+{
+    int64_t rc = begin(s, arg);
+
+    if (s->placed)                      /* last: whoever sees it counted sees the Process too */
+        atomic_fetch_add(&kith__shared->placed, 1);
+    return rc;
 }
 
 static int enter(uint64_t id, struct kith__object **o)
@@ -236,7 +245,7 @@ static int fill(struct kith__start *s, kith_target *fn, size_t size, const struc
 }
 
 /* The node on which it is to run: here while a CPU is free, then where most are. */
-static int64_t choose_node(int wish)
+static int64_t choose_node(int wish, uint32_t *placed)
 {
     int64_t node;
 
@@ -245,6 +254,7 @@ static int64_t choose_node(int wish)
     if (wish == KITH_HERE || kith__shared->nodes == 1 || kith__node_busy() < kith__shared->usable_cpus)
         return kith__shared->node;
     node = kith__remote_call(0, KITH__OP_PLACE, 0, 0, NULL, 0, KITH_FOREVER);
+    *placed = node >= 0;
     return node < 0 ? (int64_t)kith__shared->node : node;
 }
 
@@ -283,7 +293,7 @@ static int64_t start(kith_target *fn, const void *arg, size_t size, const struct
     kith__remote_settle();
     if ((rc = fill(&s, fn, size, &options)) < 0)
         return rc;
-    node = choose_node(options.node);
+    node = choose_node(options.node, &s.placed);
     fflush(stdout);                     /* what we printed before stands before what it prints */
     if (node == kith__shared->node && !kith__shared->through_net)
         return kith__process_begin(&s, arg);

@@ -21,7 +21,7 @@ struct kith__start {                    /* what starts a Process on any node; be
     struct kith__token target;
     uint64_t number;                    /* which Process of the job */
     uint64_t arg_size;
-    uint32_t daemon, unused;
+    uint32_t daemon, placed;            /* placed: node 0 chose where */
     char name[64];
 };
 

@@ -190,7 +190,7 @@ static void start(uint32_t who)
 /* ------------------------------------------------------------------ burials */
 
 /* 1: its object is being looked at; later. */
-static int bury_process(const struct kith__member *m, int status)
+static int bury_process(struct kith__member *m, int status)
 {
     struct kith__object *o = kith__object_slot(m->object);
     struct kith__process_body *p = kith__process_body(o);
@@ -199,6 +199,7 @@ static int bury_process(const struct kith__member *m, int status)
         return 0;
     if (!kith__guard_try(&o->guard))
         return 1;
+    atomic_store(&m->state, KITH__ENDED);       /* first: who starts the next one finds a CPU free */
     if (kith__object_is(o, m->object)) {
         atomic_store(&p->status, status);
         atomic_store(&p->state, 2);

@@ -213,7 +213,11 @@ tests_test_zmq_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(ZMQ_CFLAGS)
 tests_test_zmq_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(ZMQ_LIBS) $(LIBM)
 
 # Ranks: how they start, wait and end.
-check_PROGRAMS += tests/ranks/member
+check_PROGRAMS += \
+	tests/ranks/deeds \
+	tests/ranks/member
+tests_ranks_deeds_SOURCES = tests/ranks/deeds.c
+tests_ranks_deeds_LDADD = lib/libkith.la
 tests_ranks_member_SOURCES = tests/ranks/member.c
 tests_ranks_member_LDADD = lib/libkith-all.la
 

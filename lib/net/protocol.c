@@ -23,7 +23,8 @@ struct transfer {                       /* bytes that go as pieces */
 
 struct link {
     struct link *next_busy;
-    uint32_t peer, load;
+    uint32_t peer;
+    uint64_t load;                      /* as it told last */
     enum kith__link_state state;
     int busy;                           /* in the queue of links that may have something to send */
     int said_bye;                       /* it is the last message of lane 0 */
@@ -43,7 +44,8 @@ struct kith__proto {
     struct link *first_busy, *last_busy;
     struct transfer *buckets[BUCKETS];
     int64_t ticked, due;
-    uint32_t load, blocked;             /* blocked: lanes */
+    uint64_t load;
+    uint32_t blocked;                   /* lanes */
 };
 
 /* ---------------------------------------------------------------- transfers */
@@ -848,12 +850,12 @@ uint64_t kith__proto_backlog(const struct kith__proto *p, uint32_t peer)
     return peer < p->c.nodes && p->links[peer] ? p->links[peer]->bytes : 0;
 }
 
-void kith__proto_set_load(struct kith__proto *p, uint32_t load)
+void kith__proto_set_load(struct kith__proto *p, uint64_t load)
 {
     p->load = load;
 }
 
-uint32_t kith__proto_load(const struct kith__proto *p, uint32_t peer)
+uint64_t kith__proto_load(const struct kith__proto *p, uint32_t peer)
 {
     return peer < p->c.nodes && p->links[peer] ? p->links[peer]->load : 0;
 }

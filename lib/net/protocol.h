@@ -93,7 +93,7 @@ int  kith__proto_left(const struct kith__proto *p);
 
 enum kith__link_state kith__proto_state(const struct kith__proto *p, uint32_t peer);
 uint64_t kith__proto_backlog(const struct kith__proto *p, uint32_t peer);       /* bytes of messages that it has not acknowledged */
-void     kith__proto_set_load(struct kith__proto *p, uint32_t load);            /* told to all with each frame */
-uint32_t kith__proto_load(const struct kith__proto *p, uint32_t peer);          /* what it told last; 0: nothing yet */
+void     kith__proto_set_load(struct kith__proto *p, uint64_t load);            /* told to all with each frame */
+uint64_t kith__proto_load(const struct kith__proto *p, uint32_t peer);          /* what it told last; 0: nothing yet */
 
 #endif

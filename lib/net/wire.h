@@ -23,7 +23,7 @@ struct kith__acks { uint64_t of[KITH__LANES]; };
 
 /* seq 0: not counted, may be lost. ack: all up to this came in. flags, bit l: lane l misses what follows its ack. */
 #define KITH__FIELDS_HEADER(F)                                                                      \
-    F(u32, magic) F(u32, size) F(u32, from) F(u32, load) F(u64, job) F(u64, seq) F(acks, ack)       \
+    F(u32, magic) F(u32, size) F(u32, from) F(u64, load) F(u64, job) F(u64, seq) F(acks, ack)       \
     F(u16, version) F(u8, lane) F(u8, flags)
 
 /* A call on an object. id: of the call, unique over the job of its node: seat << 48 | count. Its bytes are the tail, or, with
