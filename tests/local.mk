@@ -194,6 +194,8 @@ TESTS += \
 endif
 endif
 check_PROGRAMS += tests/cluster/objects
+TESTS += tests/cluster/objects.sh
+ONCE_TESTS += tests/cluster/objects.sh
 EXTRA_DIST += \
 	tests/cluster/objects.sh \
 	tests/queue_net.sh
