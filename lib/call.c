@@ -188,23 +188,33 @@ static uint64_t copy_in(struct kith__call *c, uint64_t from, uint64_t n)
     return n;
 }
 
-/* What is done comes out, and what there is room for goes in. 1: something moved. */
+/* What there is room for goes in. 1: something did. */
+static int move_in(struct kith__call *c)
+{
+    struct kith__job *j = c->job;
+    uint64_t limit = atomic_load(&j->limit), free_until, n;
+
+    free_until = c->out_done + c->window < j->units ? c->out_done + c->window : j->units;
+    if (limit >= free_until)
+        return 0;
+    n = free_until - limit < c->step ? free_until - limit : c->step;
+    kith__job_raise(j, &c->object->waiters[0], limit + copy_in(c, limit, n), c->roused);
+    c->roused = NULL;
+    return 1;
+}
+
+/* What is done comes out, and more goes in. 1: something moved. */
 static int move(struct kith__call *c)
 {
     struct kith__job *j = c->job;
-    uint64_t frontier = kith__job_frontier(j), limit = atomic_load(&j->limit), free_until, n, moved = 0;
+    uint64_t frontier = kith__job_frontier(j);
+    int moved = j->out_ring && frontier > c->out_done;
 
-    if (j->out_ring && frontier > c->out_done) {
+    if (moved)
         copy_out(c, frontier);
-        moved = 1;
-    } else if (!j->out_ring)
+    else if (!j->out_ring)
         c->out_done = frontier;
-    free_until = c->out_done + c->window < j->units ? c->out_done + c->window : j->units;
-    if (limit >= free_until)
-        return (int)moved;
-    n = free_until - limit < c->step ? free_until - limit : c->step;
-    kith__job_raise(j, &c->object->waiters[0], limit + copy_in(c, limit, n));
-    return 1;
+    return move_in(c) || moved;
 }
 
 enum kith__step_result kith__call_step(struct kith__call *c)
@@ -362,6 +372,7 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
         return rc;
     if (kith__server_dead())
         return KITH_EPEER;
+    c->roused = kith__rouse(&c->object->waiters[0]);    /* it takes 20 µs to come, and the job is ready by then */
     warn_of_globals(s->name);
     if (!(c->job = kith__job_take(kith__pool_body(c->object), &c->post, &rc)))
         return rc;
@@ -376,9 +387,9 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
         fflush(stdout);                 /* what was printed before stands before what the tasks print */
     kith__job_post(kith__pool_body(c->object), c->job, c->post);
     if (c->job->windowed)
-        move(c);
+        move_in(c);
     else
-        kith__job_raise(c->job, &c->object->waiters[0], c->job->units);
+        kith__job_raise(c->job, &c->object->waiters[0], c->job->units, c->roused);
     return 0;
 }
 
