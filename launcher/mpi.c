@@ -69,14 +69,17 @@ static const char *name_of(const char *path)
     return path;
 }
 
-/* "mpirun (Open MPI) 4.1.4", or "HYDRA build details:" and a line "Version:  4.0.2". */
+/* "mpirun (Open MPI) 4.1.4", or under any other name "mpirun.openmpi (OpenRTE) 4.1.4"; or "HYDRA build details:" and a
+ * line "Version:  4.0.2". */
 static int read_version(struct mpi *m, const char *text)
 {
     const char *at = strstr(text, "(Open MPI) ");
 
+    if (!at)
+        at = strstr(text, "(OpenRTE) ");
     m->kind = at ? OPEN_MPI : MPICH;
     if (at) {
-        at += strlen("(Open MPI) ");
+        at = strchr(at, ')') + 2;
     } else {
         at = strstr(text, "HYDRA build details");
         at = at ? strstr(at, "Version:") : NULL;

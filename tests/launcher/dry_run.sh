@@ -23,6 +23,8 @@ turns="kith: -n $more: more ranks than usable CPUs here ($cpus): they will take 
 
 expect "no -n: all usable CPUs" 0 "mpirun -n $cpus --map-by slot $local true" "" dry true
 expect "-n" 0 "mpirun -n 1 --map-by slot $local true" "" dry -n 1 true
+expect "Open MPI under another name" 0 "$work/fakes/mpirun.openmpi -n 1 --map-by slot $local true" "" \
+    env KITH_MPIRUN="$work/fakes/mpirun.openmpi" "$kith" run -n 1 --dry-run true
 expect "-n1" 0 "mpirun -n 1 --map-by slot $local true" "" dry -n1 true
 expect "-np" 0 "mpirun -n 1 --map-by slot $local true" "" dry -np 1 true
 expect "--" 0 "mpirun -n 1 --map-by slot $local -n 2" "" dry -n 1 -- -n 2
