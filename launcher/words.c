@@ -211,6 +211,19 @@ static enum sieve_line open_mpi_out_line(void *arg, const char *line, int inside
         strstr(line, "(some possibly by mpirun during cleanup)") ? SIEVE_DROP : SIEVE_PASS;
 }
 
+/* mpirun, under whatever name or path it was called, says that. */
+static int is_of_mpirun(const char *line, const char *words)
+{
+    const char *end = strstr(line, ": "), *name = line;
+
+    if (!end || !starts(end + 2, words))
+        return 0;
+    for (const char *p = line; p < end; p++)
+        if (*p == '/')
+            name = p + 1;
+    return starts(name, "mpirun") || starts(name, "mpiexec") || starts(name, "orterun");
+}
+
 static enum sieve_line open_mpi_line(void *arg, const char *line, int inside)
 {
     const struct words *w = arg;
@@ -220,7 +233,7 @@ static enum sieve_line open_mpi_line(void *arg, const char *line, int inside)
         return is_dashes ? SIEVE_CLOSE : SIEVE_MORE;
     if (is_dashes)
         return SIEVE_OPEN;
-    if (starts(line, "mpirun: Forwarding signal ") || starts(line, "mpirun: abort is already in progress"))
+    if (is_of_mpirun(line, "Forwarding signal ") || is_of_mpirun(line, "abort is already in progress"))
         return SIEVE_DROP;
     if (w->said && strstr(line, "ORTE_ERROR_LOG: "))
         return SIEVE_DROP;
@@ -283,7 +296,7 @@ void words_init(struct words *w, const struct mpi *m, int remote)
     w->remote = remote;
     if (m->kind == OPEN_MPI) {
         /* With remote hosts any line may be ssh's: it begins with a user, a host, a shell. */
-        w->err = (struct sieve_judge){ remote ? NULL : "-[m", open_mpi_line, open_mpi_message, w };
+        w->err = (struct sieve_judge){ remote ? NULL : "-[m/o", open_mpi_line, open_mpi_message, w };
         w->out = (struct sieve_judge){ "123456789", open_mpi_out_line, open_mpi_message, w };
     } else {
         w->err = (struct sieve_judge){ "[", mpich_line, mpich_message, w };

@@ -104,6 +104,8 @@ $rule
 
 fake fakes/mpirun "mpirun (Open MPI) 4.1.4" "cat >&2 <<'END'
 mpirun: Forwarding signal 10 to job
+/opt/mpi/bin/mpirun.openmpi: Forwarding signal 10 to job
+mine: Forwarding signal 10 to job
 [vm:09393] 1 more process has sent help message help-mpi-api.txt / mpi-abort
 [vm:09393] Set MCA parameter \"orte_base_help_aggregate\" to 0 to see all help / error messages
 [100%] mine
@@ -111,7 +113,8 @@ mpirun is a word
 END
 echo 2 total processes failed to start; echo 2 total; echo '--- - ---'"
 expect "single lines" 0 "2 total
---- - ---" "[[]100%] mine
+--- - ---" "mine: Forwarding signal 10 to job
+[[]100%] mine
 mpirun is a word" "$kith" run -n 1 sh
 
 # The program may write the same beginnings, and rules of its own, in any pieces.
