@@ -44,6 +44,7 @@ struct heap {
     /* Where these are, from here on: a bit for each chunk of the index, the index, the table of blocks. */
     struct kith__heap_places { uint64_t bits, index, table; } at;
     uint64_t most;                      /* blocks in the table */
+    uint64_t warm_kept;                 /* bytes of free blocks that keep their pages */
     struct kith__guard guard;
     struct kith__guard budget;          /* who asks for pages */
     kith__word unused;                  /* list of unused descriptors */

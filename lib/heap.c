@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 #define MIB (UINT64_C(1) << 20)
-#define WARM_LEAST (64 * MIB)           /* warm free bytes that are kept */
-#define WARM_MOST  (72 * MIB)           /* more begins to be given back */
+#define WARM_LEAST (64 * MIB)           /* warm free bytes that are kept, on a small machine and on a large one */
+#define WARM_MOST  (256 * MIB)
+#define WARM_PART  96                   /* of the heap's size, in between */
 
 enum {
     LARGE = 64 << 10,                   /* blocks from here on are whole pages */
@@ -177,7 +178,7 @@ static void trim(struct heap *h, int wait)
 
     if (!l)
         return;
-    punch(h, l, WARM_LEAST, wait);
+    punch(h, l, h->warm_kept, wait);
     kith__guard_leave(&l->guard);
 }
 
@@ -343,6 +344,12 @@ static uint64_t lookup(uint64_t offset)
     return d;
 }
 
+/* More begins to be given back. */
+static uint64_t most_warm(const struct heap *h)
+{
+    return h->warm_kept + h->warm_kept / 8;
+}
+
 /* In the guard. 1: there is more warm memory now than is kept. */
 static int free_one(struct heap *h, uint64_t d)
 {
@@ -354,7 +361,7 @@ static int free_one(struct heap *h, uint64_t d)
     add(&c, &h->used_blocks, (uint64_t)-1);
     kith__block_release(&c, d, WARM);
     kith__change_commit(&c);
-    big = atomic_load(&h->warm_bytes) > WARM_MOST ? kith__block_largest(&c, WARM) : 0;
+    big = atomic_load(&h->warm_bytes) > most_warm(h) ? kith__block_largest(&c, WARM) : 0;
     return big && size_of(&c, big) >= PUNCH_LEAST + 2 * PAGE;
 }
 
@@ -438,7 +445,7 @@ int kith__heap_sweep(uint32_t owner)
     }
     if (sweep_leases(h))
         return 1;
-    if (atomic_load(&h->warm_bytes) > WARM_MOST)
+    if (atomic_load(&h->warm_bytes) > most_warm(h))
         trim(h, 0);
     return 0;
 }
@@ -451,6 +458,7 @@ void kith__heap_stats(struct kith__heap_stats *out)
     out->used_bytes = atomic_load(&h->used_bytes);
     out->used_blocks = atomic_load(&h->used_blocks);
     out->warm_free_bytes = atomic_load(&h->warm_bytes);
+    out->warm_bound = most_warm(h);
     out->backed_bytes = out->used_bytes + out->warm_free_bytes;
     kith__guard_leave(&h->guard);
 }
@@ -479,6 +487,8 @@ int kith__heap_init(void)
     most = (kith__places.heap_tables_size - at.table) / sizeof (struct block);
     h->at = at;
     h->most = most < UINT32_MAX ? most : UINT32_MAX;
+    h->warm_kept = kith__places.heap_size / WARM_PART;
+    h->warm_kept = h->warm_kept < WARM_LEAST ? WARM_LEAST : h->warm_kept > WARM_MOST ? WARM_MOST : h->warm_kept;
     if ((rc = kith__heap_satisfy(h, NEED_BLOCKS, 0)) < 0 || (rc = kith__heap_satisfy(h, NEED_INDEX, start)) < 0)
         return rc;
     atomic_store(index_of(h, start), FIRST_BLOCK);

@@ -4,7 +4,7 @@
  * heap's guard, so that a death at any instruction leaves a sound heap. A block that
  * was just allocated is owned by the process slot that asked; if that process dies before the block
  * was published, kith__heap_sweep takes it back.
- * Freed pages stay warm for the next block, up to some 64 MiB; more go back to the system.
+ * Freed pages stay warm for the next block, up to some 64 to 256 MiB by the size of the machine; more go back to the system.
  * The guard is not held while pages are taken or given back: a large block delays nobody.
  */
 #ifndef KITH_HEAP_H
@@ -37,7 +37,7 @@ kith__word *kith__heap_owner(uint64_t block);
 int      kith__heap_sweep(uint32_t owner);
 
 /* For tests and the log. */
-struct kith__heap_stats { uint64_t used_bytes, used_blocks, warm_free_bytes, backed_bytes; };
+struct kith__heap_stats { uint64_t used_bytes, used_blocks, warm_free_bytes, warm_bound, backed_bytes; };
 void     kith__heap_stats(struct kith__heap_stats *out);
 int      kith__heap_audit(void);                        /* walks everything: 0, or KITH_EBROKEN with a sentence */
 

@@ -259,20 +259,21 @@ static void same_sizes_meet_the_same_blocks(void)
 
 static void warm_bytes_beyond_the_bound_go_back(void)
 {
-    uint64_t block[40];
+    uint64_t block[40], bound;
 
     open_arena();
+    bound = stats().warm_bound;
     for (int i = 0; i < 40; i++)
-        block[i] = alloc(5 * MIB);
-    CU_ASSERT(pages() >= 200 * MIB);
+        block[i] = alloc(bound / 16);
+    CU_ASSERT(pages() >= 2 * bound);
     for (int i = 0; i < 40; i++)
         kith__heap_free(block[i * 7 % 40]);
-    CU_ASSERT(stats().warm_free_bytes <= 73 * MIB);
-    CU_ASSERT(pages() <= 75 * MIB);
-    CU_ASSERT(stats().warm_free_bytes >= 50 * MIB);
+    CU_ASSERT(stats().warm_free_bytes <= bound);
+    CU_ASSERT(pages() <= bound + 3 * MIB);
+    CU_ASSERT(stats().warm_free_bytes >= bound / 4 * 3);
     PASS(kith__heap_audit());
-    kith__heap_free(alloc(300 * MIB));
-    CU_ASSERT(pages() <= 75 * MIB);
+    kith__heap_free(alloc(3 * bound));
+    CU_ASSERT(pages() <= bound + 3 * MIB);
     PASS(kith__heap_audit());
 }
 
