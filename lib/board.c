@@ -103,17 +103,13 @@ void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
     kith__step("job: posted");
 }
 
-void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit, const struct kith__seat *roused)
+void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit)
 {
     uint64_t fresh = limit - atomic_load(&j->limit);
-    int wakes = 2;                      /* these two wake the others: who claims with more left to claim wakes two (worker.c) */
 
     atomic_store(&j->limit, limit);
-    if (roused && fresh > 0 && !kith__is_back(idle, roused)) {
-        wakes--;
-        fresh--;
-    }
-    for (; wakes > 0 && fresh > 0 && kith__has_waiters(idle); wakes--, fresh--)
+    /* The first two wake the others: who claims with more left to claim wakes two (worker.c). */
+    for (int i = 0; i < 2 && fresh > 0 && kith__has_waiters(idle); i++, fresh--)
         kith__wake_any(idle);
 }
 

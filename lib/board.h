@@ -121,8 +121,7 @@ static inline struct kith__lane *kith__lane(const struct kith__pool *p, uint32_t
 /* A job of p that is this process's to fill in, with cells and an empty cursor. NULL and a code in *rc. */
 struct kith__job *kith__job_take(struct kith__pool *p, uint32_t *post, int *rc);
 void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post);     /* with nothing to claim before its limit is raised */
-/* Raises the limit and wakes workers; one that was roused is on its way, or NULL. */
-void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit, const struct kith__seat *roused);
+void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit);    /* and wakes workers */
 void kith__job_withdraw(struct kith__pool *p, uint32_t post);      /* all its units are done, or nobody will do them */
 int  kith__job_untouched(const struct kith__pool *p, uint32_t post);        /* no worker looks at it any more */
 int  kith__job_complete(const struct kith__job *j);

@@ -198,8 +198,7 @@ static int move_in(struct kith__call *c)
     if (limit >= free_until)
         return 0;
     n = free_until - limit < c->step ? free_until - limit : c->step;
-    kith__job_raise(j, &c->object->waiters[0], limit + copy_in(c, limit, n), c->roused);
-    c->roused = NULL;
+    kith__job_raise(j, &c->object->waiters[0], limit + copy_in(c, limit, n));
     return 1;
 }
 
@@ -333,7 +332,7 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->tries = p->tries;
     j->chunk = p->chunk;
     j->call = call_number();
-    snprintf(j->name, sizeof j->name, "%.63s", s->name);
+    memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));     /* of a zeroed job; snprintf is much code that is cold */
     return is_map(s) ? fill_map(c, s) : fill_range(j, s);
 }
 
@@ -372,7 +371,6 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
         return rc;
     if (kith__server_dead())
         return KITH_EPEER;
-    c->roused = kith__rouse(&c->object->waiters[0]);    /* it takes 20 µs to come, and the job is ready by then */
     warn_of_globals(s->name);
     if (!(c->job = kith__job_take(kith__pool_body(c->object), &c->post, &rc)))
         return rc;
@@ -389,7 +387,7 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
     if (c->job->windowed)
         move_in(c);
     else
-        kith__job_raise(c->job, &c->object->waiters[0], c->job->units, c->roused);
+        kith__job_raise(c->job, &c->object->waiters[0], c->job->units);
     return 0;
 }
 

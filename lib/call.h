@@ -22,7 +22,6 @@ struct kith__call {
     struct kith__object *object;        /* the pool */
     struct kith__job *job;
     uint32_t post;
-    struct kith__seat *roused;          /* a worker that was woken ahead, until the first units are there */
     const void *in;                     /* the user's */
     void *out;
     uint64_t window, step;              /* elements between the first whose result is not out and the last that is in; per step */

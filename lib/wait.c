@@ -87,7 +87,6 @@ int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeou
         return KITH_ENOMEM;
     w->set = set;
     w->at_once = 0;
-    w->look_ns = look_again_ns;
     w->deadline = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
     w->word = atomic_load(&w->seat->word);
     atomic_store(&w->seat->since, (uint64_t)kith__now_ns());
@@ -98,7 +97,7 @@ int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeou
 
 int kith__wait_sleep(struct kith__wait *w)
 {
-    int64_t ns = w->look_ns;
+    int64_t ns = look_again_ns;
 
     if (w->deadline >= 0) {
         int64_t left = w->deadline - kith__now_ns();
@@ -225,27 +224,6 @@ int kith__wake_one(struct kith__waiters *set)
 int kith__wake_any(struct kith__waiters *set)
 {
     return wake(set, is_quicker);
-}
-
-struct kith__seat *kith__rouse(struct kith__waiters *set)
-{
-    struct kith__seat *s = best(set, is_quicker);
-    uint32_t n;
-
-    if (!s || !atomic_load(&s->asleep))
-        return NULL;
-    n = kith__seat_number(s);
-    if (!(atomic_fetch_and(&set->bits[n / 64], ~(UINT64_C(1) << n % 64)) >> n % 64 & 1))
-        return NULL;
-    kith__wake_seat(s);
-    return s;
-}
-
-int kith__is_back(struct kith__waiters *set, const struct kith__seat *s)
-{
-    uint32_t n = kith__seat_number(s);
-
-    return atomic_load(&set->bits[n / 64]) >> n % 64 & 1;
 }
 
 void kith__wake_all(struct kith__waiters *set)

@@ -33,7 +33,6 @@ struct kith__wait {
     int64_t deadline;                           /* ns; -1: none */
     uint32_t word;                              /* of the seat, when we last looked */
     int at_once;                                /* 1: sleep without spinning: the answer is far away */
-    int64_t look_ns;                            /* longest sleep between two looks whether the fork server lives: a second */
 };
 
 /* timeout_ms < -1 is KITH_EINVAL, 0 is KITH_ETIMEDOUT at the first sleep. */
@@ -46,12 +45,6 @@ void kith__wait_end(struct kith__wait *w, int got);     /* got 0: a wake-up that
 int  kith__wake_one(struct kith__waiters *set);
 int  kith__wake_any(struct kith__waiters *set);         /* who answers soonest: one that spins, else the last to fall asleep */
 void kith__wake_all(struct kith__waiters *set);
-
-/* Ahead of a change that will take a while: when all who wait in set are asleep, wakes one, and says which; else NULL. It
- * looks, finds nothing, and spins. Once the change is visible, whoever is not back in the set is on its way to look. */
-struct kith__seat *kith__rouse(struct kith__waiters *set);
-int  kith__is_back(struct kith__waiters *set, const struct kith__seat *s);
-
 static inline int kith__has_waiters(struct kith__waiters *set)
 {
     return atomic_load(&set->summary) != 0;

@@ -13,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const int64_t idle_ns = 10000 * KITH__MS;
-
 static struct kith__object *my_pool;
 static uint32_t my_worker;
 
@@ -156,7 +154,6 @@ static int rest(struct kith__object *o, struct kith__pool *p)
 
     if (kith__wait_begin(&w, &o->waiters[0], KITH_FOREVER) < 0)
         return 0;
-    w.look_ns = idle_ns;                /* a worker dies with the fork server, without a look */
     for (;;) {
         uint32_t post;
         struct kith__lane *lane = kith__lane(p, my_worker);
