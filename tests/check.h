@@ -31,20 +31,6 @@
 #define CHECK_LIMIT 60
 #endif
 
-/* Of libzmq, which is not built for it, the thread sanitizer knows too little to say anything. */
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-#define CHECK_THREADS
-#endif
-#endif
-#if defined __SANITIZE_THREAD__ || defined CHECK_THREADS
-const char *__tsan_default_options(void) __attribute__((visibility("default")));
-const char *__tsan_default_options(void)
-{
-    return "ignore_noninstrumented_modules=1";
-}
-#endif
-
 struct test { const char *name; void (*fn)(void); };
 #define TEST(fn) { #fn, fn }
 #define TEST_END { NULL, NULL }

@@ -29,6 +29,7 @@ fail()
 
 # MPI leaks, see run.sh: LeakSanitizer looks at the runs by hand.
 quiet=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+export TSAN_OPTIONS=${TSAN_OPTIONS-}
 
 # both PROGRAM [ARG...]: on two nodes as by hand
 both()
@@ -38,7 +39,7 @@ both()
     "${options[@]}" "examples/$1" "${@:2}" >"$TMPDIR/here" 2>&1 || fail "by hand: $*: exit status $?"
     ASAN_OPTIONS=$quiet timeout $((60 * KITH_TEST_SLOWDOWN)) "$cluster" run-head "$MPIRUN" --allow-run-as-root \
         --bind-to none --host node1:2,node2:2 -n 4 -x KITH_SEED -x KITH_MODULES -x ASAN_OPTIONS \
-        "$PWD/examples/$1" "${@:2}" >"$TMPDIR/there" 2>&1
+        -x TSAN_OPTIONS "$PWD/examples/$1" "${@:2}" >"$TMPDIR/there" 2>&1
     status=$?
     [ $status = 0 ] || fail "$*: exit status $status"
     "$top_srcdir/tests/examples/matches" "$expected/$1.txt" "$TMPDIR/there" || fail "$*: it printed another thing"
