@@ -108,6 +108,7 @@ struct kith__pool {                     /* the body of its object */
     _Atomic uint32_t posters[KITH__POSTS];      /* the member that jobs[i] belongs to; 0: free */
     _Atomic uint64_t jobs[KITH__POSTS]; /* blocks, kept for the next use */
     _Atomic uint64_t announced[KITH__POSTS];    /* seq of jobs[i] while it is posted */
+    _Atomic uint32_t fork_error;        /* errno: no worker can be forked, and so the pool is broken */
     kith__word init_fault;              /* a struct kith__fault_entry: why the initializer failed */
 };
 

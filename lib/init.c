@@ -24,6 +24,7 @@
 #include "system.h"
 #include "token.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -60,6 +61,15 @@ const char *kith_host(void)
         return kith__shared->host;
     gethostname(host, sizeof host - 1);
     return host;
+}
+
+/* A program that was started without stdin, stdout or stderr would print into what is opened next. */
+static int open_standard_fds(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            return kith__fail_errno(KITH_ENOMEM, "kith_init cannot open /dev/null in place of a closed descriptor %d", fd);
+    return 0;
 }
 
 /* Text that waits in a buffer would be printed by each child too. A user who gave stdout a buffer keeps it. */
@@ -267,6 +277,8 @@ static int start(int *argc, char ***argv)
     if (job.pid)
         return kith__fail(KITH_EINVAL, job.over ? "kith_init was called after kith_finalize: a program is one job"
                                                 : "kith_init was called twice");
+    if ((rc = open_standard_fds()) < 0)
+        return rc;
     if ((rc = kith__launch_read(&job.launch, &silent)) < 0) {
         if (silent)
             exit(1);                    /* another rank says why */

@@ -31,7 +31,11 @@ int kith__pool_init_fault(const struct kith__pool *p)
 {
     uint64_t block = atomic_load(&p->init_fault);
     const struct kith__fault_entry *e = block ? kith__at(block) : NULL;
+    uint32_t error = atomic_load(&p->fork_error);
 
+    if (error)
+        return kith__fail(KITH_ENOMEM, "no worker of the pool can be started: %s; see ulimit -u, and pids.max of the cgroup",
+                          strerror((int)error));
     return kith__fail(KITH_ETASK, "the initializer of the pool failed in worker %d: %s", e ? e->worker : 0,
                       e ? e->text : "its process died");
 }
@@ -124,7 +128,8 @@ static void stop_workers(struct kith__object *o, uint32_t state, int sig)
 {
     struct kith__pool *p = kith__pool_body(o);
 
-    atomic_store(&p->state, state);
+    if (atomic_load(&p->state) != KITH__POOL_BROKEN)        /* then callers must go on to find that */
+        atomic_store(&p->state, state);
     for (uint32_t w = 0; sig && w < p->workers; w++) {
         uint32_t who = atomic_load(&kith__lane(p, w)->member);
 

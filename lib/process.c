@@ -131,8 +131,15 @@ int64_t kith__process_look(uint64_t id)
 int64_t kith__process_ended(uint64_t id)
 {
     int64_t seen = kith__process_look(id);
+    uint32_t error;
 
-    return seen < 0 ? seen : seen >> 32 == 2 ? 0 : KITH__PARKED;
+    if (seen < 0 || seen >> 32 != 2)
+        return seen < 0 ? seen : KITH__PARKED;
+    error = atomic_load(&kith__process_body(kith__object_slot(id))->fork_error);
+    if (error)
+        return kith__fail(KITH_ENOMEM, "the Process could not be started: %s; see ulimit -u, and pids.max of the cgroup",
+                          strerror((int)error));
+    return 0;
 }
 
 int64_t kith__process_known_pid(uint64_t id)

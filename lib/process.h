@@ -9,7 +9,7 @@ struct kith__process_body {
     _Atomic uint32_t state;             /* 0: not yet, 1: running, 2: ended */
     _Atomic int32_t  pid, status;       /* status as of waitpid */
     _Atomic uint32_t member;            /* while it runs */
-    uint32_t failed_to_start;           /* errno of fork */
+    _Atomic uint32_t fork_error;        /* errno: it could not be started */
 };
 
 static inline struct kith__process_body *kith__process_body(struct kith__object *o)

@@ -35,7 +35,8 @@
 
 enum { INIT_TRIES = 3, SERVER_MEMBER = 2 };
 
-static const int64_t grace_ns = 1000 * KITH__MS;
+static const int64_t grace_ns = 1000 * KITH__MS, fork_patience_ns = 2000 * KITH__MS;
+static const int fork_again_ms = 20;
 
 static const int quiet[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU };
 
@@ -45,8 +46,10 @@ static struct {
     int head_fd, signal_fd;
     sigset_t mask;                      /* as the program had it */
     struct sigaction actions[sizeof quiet / sizeof quiet[0]];
-    pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number */
+    pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number; -1: it could not be forked yet */
+    int64_t refused[KITH__MEMBERS + 1]; /* since when a member that was asked for cannot be forked; 0: it can */
     int later;                          /* somebody's burial has to be tried again soon */
+    int short_of_processes;             /* something is to be forked again soon */
     int64_t ending;                     /* when the grace is over; 0: not ending */
     int hard;
     struct watch {                      /* of a worker with a time limit */
@@ -158,28 +161,105 @@ static void hire_janitor(uint32_t who)
 
     if (pid == 0)
         janitor(who);
-    if (pid > 0)
-        self.janitors[who] = pid;
-    else
-        self.later = 1;
+    self.janitors[who] = pid;
+    self.short_of_processes |= pid < 0;
+}
+
+static struct kith__pool *pool_of(const struct kith__member *m)
+{
+    return (struct kith__pool *)(void *)&kith__object_slot(m->object)->body;
+}
+
+static int has_work(const struct kith__pool *p)
+{
+    return atomic_load(&p->state) <= KITH__POOL_CLOSING && atomic_load(&p->active) != 0;
+}
+
+static int wants_workers(const struct kith__pool *p)
+{
+    return !self.ending && (atomic_load(&p->state) == KITH__POOL_OPEN || has_work(p));
+}
+
+static int has_worker(const struct kith__pool *p)
+{
+    for (uint32_t w = 0; w < p->workers; w++) {
+        uint32_t who = atomic_load(&kith__lane(p, w)->member);
+
+        if (who && atomic_load(&kith__member(who)->state) == KITH__RUNNING)
+            return 1;
+    }
+    return 0;
+}
+
+/* The lane of worker who, which does not run, gets no process any more. */
+static void give_up_lane(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+    struct kith__lane *lane = kith__lane(pool_of(m), m->worker);
+
+    atomic_store(&lane->state, KITH__LANE_ENDED);
+    atomic_store(&lane->member, 0);
+    kith__fence();
+    kith__wake_all(&kith__object_slot(m->object)->waiters[1]);
+    self.refused[who] = 0;
+    kith__member_free(who);
 }
 
 static int bury(uint32_t who, int status);
 
+/* Who was asked for cannot be forked, for a moment or for good. A pool goes on as long as one of its workers runs. */
+static void refuse(uint32_t who, int error)
+{
+    struct kith__member *m = kith__member(who);
+    int is_worker = atomic_load(&m->role) == KITH__WORKER;
+
+    atomic_store(&m->state, KITH__ASKED);
+    if (!self.refused[who]) {
+        self.refused[who] = kith__now_ns();
+        kith__log(KITH__ERROR, "%s cannot be forked: %s", m->name, strerror(error));
+    }
+    self.short_of_processes = 1;
+    if (kith__now_ns() - self.refused[who] < fork_patience_ns || (is_worker && has_worker(pool_of(m))))
+        return;
+    if (is_worker) {
+        atomic_store(&pool_of(m)->fork_error, (uint32_t)error);
+        atomic_store(&pool_of(m)->state, KITH__POOL_BROKEN);
+        kith__wake_everybody();         /* callers */
+        give_up_lane(who);
+    } else {
+        struct kith__object *o = kith__object_slot(m->object);
+
+        self.refused[who] = 0;
+        if (atomic_load(&m->role) == KITH__PROCESS && kith__object_is(o, m->object))
+            atomic_store(&kith__process_body(o)->fork_error, (uint32_t)error);
+        if (bury(who, 127 << 8)) {      /* its object is being looked at; later */
+            self.refused[who] = 1;
+            atomic_store(&kith__process_body(o)->fork_error, 0);
+        }
+    }
+}
+
 static void start(uint32_t who)
 {
     struct kith__member *m = kith__member(who);
-    pid_t pid = fork();
+    pid_t pid;
 
+    if (atomic_load(&m->role) == KITH__WORKER && !wants_workers(pool_of(m))) {
+        give_up_lane(who);
+        return;
+    }
+    pid = fork();
     if (pid == 0)
         child(who);
-    atomic_store(&m->pid, pid > 0 ? pid : 0);
+    if (pid < 0) {
+        refuse(who, errno);
+        return;
+    }
+    self.refused[who] = 0;
+    atomic_store(&m->pid, pid);
     atomic_store(&m->state, KITH__RUNNING);
     memset(&self.watches[who], 0, sizeof self.watches[who]);
-    if (pid < 0) {
-        kith__log(KITH__ERROR, "cannot fork: %s", strerror(errno));
-        bury(who, 127 << 8);
-    } else if (atomic_load(&m->role) == KITH__PROCESS) {
+    if (atomic_load(&m->role) == KITH__PROCESS) {
         struct kith__object *o = kith__object_slot(m->object);
 
         if (kith__object_is(o, m->object))
@@ -209,11 +289,6 @@ static int bury_process(struct kith__member *m, int status)
     return 0;
 }
 
-static int has_work(const struct kith__pool *p)
-{
-    return atomic_load(&p->state) <= KITH__POOL_CLOSING && atomic_load(&p->active) != 0;
-}
-
 /* 1: its lane gets another process. */
 static int is_replaced(struct kith__pool *p, struct kith__lane *lane, int status)
 {
@@ -225,15 +300,13 @@ static int is_replaced(struct kith__pool *p, struct kith__lane *lane, int status
         kith__wake_everybody();         /* callers, and workers that were waiting for work */
         return 0;
     }
-    if (self.ending)
-        return 0;
-    return atomic_load(&p->state) == KITH__POOL_OPEN || has_work(p);
+    return wants_workers(p);
 }
 
 static int bury_worker(struct kith__member *m, int status)
 {
     struct kith__object *o = kith__object_slot(m->object);
-    struct kith__pool *p = (struct kith__pool *)(void *)&o->body;
+    struct kith__pool *p = pool_of(m);
     struct kith__lane *lane = kith__lane(p, m->worker);
     int again;
 
@@ -267,7 +340,7 @@ static int is_messy(uint32_t who, int status)
 static void replace(uint32_t who)
 {
     struct kith__member *old = kith__member(who), *m;
-    struct kith__pool *p = (struct kith__pool *)(void *)&kith__object_slot(old->object)->body;
+    struct kith__pool *p = pool_of(old);
     uint32_t successor = kith__member_take(KITH__WORKER);
 
     if (successor == 0) {
@@ -444,8 +517,12 @@ static void look(void)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
-    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++)
+    self.short_of_processes = 0;
+    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++) {
+        if (self.janitors[i] < 0)
+            hire_janitor(i);
         look_at(i);
+    }
 }
 
 /* --------------------------------------------------------------- time limits */
@@ -473,7 +550,7 @@ static int is_stopped(pid_t pid)
 static void watch(uint32_t who, int64_t passed)
 {
     struct kith__member *m = kith__member(who);
-    const struct kith__pool *p = (const struct kith__pool *)(void *)&kith__object_slot(m->object)->body;
+    const struct kith__pool *p = pool_of(m);
     struct kith__lane *lane = kith__lane(p, m->worker);
     uint32_t depth = atomic_load(&lane->depth);
     struct watch *w = &self.watches[who];
@@ -518,7 +595,7 @@ static int watch_limits(void)
 
         if (atomic_load(&m->state) != KITH__RUNNING || atomic_load(&m->role) != KITH__WORKER)
             continue;
-        p = (const struct kith__pool *)(void *)&kith__object_slot(m->object)->body;
+        p = pool_of(m);
         if (p->limit_ms == 0)
             continue;
         watch(i, passed);
@@ -556,7 +633,7 @@ static void close_pools(void)
         uint32_t open = KITH__POOL_OPEN;
 
         if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER)
-            atomic_compare_exchange_strong(&((struct kith__pool *)(void *)&kith__object_slot(m->object)->body)->state,
+            atomic_compare_exchange_strong(&pool_of(m)->state,
                                            &open, KITH__POOL_CLOSING);
     }
     kith__fence();
@@ -603,7 +680,7 @@ static void serve(void)
     int wait_ms = -1;
 
     for (;;) {
-        poll(fds, 3, self.later ? 1 : wait_ms);
+        poll(fds, 3, self.later ? 1 : self.short_of_processes && (wait_ms < 0 || wait_ms > fork_again_ms) ? fork_again_ms : wait_ms);
         if (fds[0].revents)
             drain(self.signal_fd);
         if (fds[1].revents)

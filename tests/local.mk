@@ -102,12 +102,14 @@ tests_examples_test_kernels_LDADD = examples/libpi.la lib/libkith-all.la $(CUNIT
 if HAVE_CUNIT
 check_PROGRAMS += \
 	tests/test_claims \
+	tests/test_init \
 	tests/test_pool \
 	tests/test_process \
 	tests/test_queue \
 	tests/test_storm
 TESTS += \
 	tests/test_claims \
+	tests/test_init \
 	tests/test_pool \
 	tests/test_process \
 	tests/test_queue \
@@ -116,6 +118,9 @@ endif
 tests_test_claims_SOURCES = tests/check.h tests/test_claims.c
 tests_test_claims_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_claims_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_init_SOURCES = tests/check.h tests/test_init.c
+tests_test_init_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_init_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_pool_SOURCES = tests/check.h tests/test_pool.c
 tests_test_pool_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_pool_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)

@@ -1,0 +1,393 @@
+/* test_init.c: jobs in surroundings that are not as usual: descriptors that are closed, limits that are reached, signals, threads. */
+#include "config.h"
+#include "check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+
+enum { NOBODY = 64123 };                /* users from here on have no other processes */
+
+static int successor(int x)
+{
+    return x + 1;
+}
+
+static int talkative(int x)
+{
+    printf("a line that must not go into a file of kith's %d\n", x);
+    fprintf(stderr, "nor this one %d\n", x);
+    return x + 1;
+}
+
+static int give_7(const void *arg)
+{
+    (void)arg;
+    printf("hello\n");
+    return 7;
+}
+
+static int put_1(const void *arg)
+{
+    const kith_queue *q = arg;
+    int one = 1;
+
+    return kith_put(*q, one) < 0;
+}
+
+static int map_is_right(kith_pool pool, int (*fn)(int), int n)
+{
+    int in[64], out[64];
+
+    for (int i = 0; i < n; i++)
+        in[i] = i;
+    if (kith_map(pool, fn, in, out, n) != 0)
+        return 0;
+    for (int i = 0; i < n; i++)
+        if (out[i] != i + 1)
+            return 0;
+    return 1;
+}
+
+/* What every job can do. */
+static void work(int (*fn)(int))
+{
+    kith_pool pool = kith_pool_open(3);
+    kith_queue q = kith_queue_open(0);
+    kith_process p;
+    int code = -1, x = 0;
+
+    for (int i = 0; i < 20; i++)
+        REQUIRE(map_is_right(pool, fn, 64));
+    p = kith_process_start(give_7, NULL, 0);
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == 7);
+    p = kith_process_start(put_1, KITH_ARG(q));
+    REQUIRE(kith_get(q, &x) == 0 && x == 1 && kith_process_join(p, KITH_FOREVER) == 0);
+    REQUIRE(kith_pool_close(pool) == 0 && kith_queue_close(q) == 0);
+}
+
+static void begin(void)
+{
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    kith_on_fault(NULL);
+}
+
+/* ---- descriptors */
+
+static unsigned closed;                 /* bits 0 to 2 */
+
+static void work_without_descriptors(void)
+{
+    char target[64];
+
+    for (int fd = 0; fd < 3; fd++)
+        if (closed >> fd & 1)
+            close(fd);
+    begin();
+    for (int fd = 0; fd < 3; fd++) {
+        char path[32];
+        ssize_t n;
+
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        n = readlink(path, target, sizeof target - 1);
+        REQUIRE(n > 0);
+        target[n] = '\0';
+        REQUIRE(!(closed >> fd & 1) || strcmp(target, "/dev/null") == 0);
+    }
+    work(talkative);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void work_quietly(void)
+{
+    int null = open("/dev/null", O_RDWR);
+
+    dup2(null, STDOUT_FILENO);
+    dup2(null, STDERR_FILENO);
+    close(null);
+    work_without_descriptors();
+}
+
+static void closed_standard_descriptors_stay_free_of_ours(void)
+{
+    for (closed = 0; closed < 8; closed++)
+        CU_ASSERT_EQUAL(check_fork(work_quietly), 0);
+}
+
+static void work_with_few_descriptors(void)
+{
+    struct rlimit few = { 24, 24 };
+
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    begin();
+    work(successor);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void twenty_four_descriptors_are_enough(void)
+{
+    CU_ASSERT_EQUAL(check_fork(work_with_few_descriptors), 0);
+}
+
+static void begin_without_descriptors(void)
+{
+    struct rlimit none = { 3, 3 };
+
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    kith_on_fault(NULL);
+    REQUIRE(kith_init(NULL, NULL) == KITH_ENOMEM && strlen(kith_last_error()) > 20);
+}
+
+static void too_few_descriptors_are_a_sentence(void)
+{
+    CU_ASSERT_EQUAL(check_fork(begin_without_descriptors), 0);
+}
+
+/* ---- signals */
+
+static void work_without_children(void)
+{
+    signal(SIGCHLD, SIG_IGN);
+    begin();
+    work(successor);
+    REQUIRE(system("exit 3") != 3 << 8);        /* the program's own choice */
+    signal(SIGCHLD, SIG_DFL);
+    REQUIRE(system("exit 3") == 3 << 8);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void ignored_sigchld_does_no_harm(void)
+{
+    CU_ASSERT_EQUAL(check_fork(work_without_children), 0);
+}
+
+static volatile sig_atomic_t alarms;
+
+static void count_alarm(int sig)
+{
+    (void)sig;
+    alarms++;
+}
+
+static void work_under_alarms(void)
+{
+    const struct sigaction action = { .sa_handler = count_alarm };      /* no SA_RESTART */
+    const struct itimerval each_ms = { { 0, 1000 }, { 0, 1000 } };
+    kith_queue q;
+    int x;
+
+    begin();
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &each_ms, NULL);
+    for (int i = 0; i < 10; i++)
+        work(successor);
+    q = kith_queue_open(0);
+    for (double end = kith_time() + 0.2; kith_time() < end;)
+        REQUIRE(kith_queue_get(q, &x, sizeof x, 10) == KITH_ETIMEDOUT);
+    REQUIRE(kith_finalize() == 0 && alarms > 100);
+}
+
+static void a_signal_each_millisecond_interrupts_nothing(void)
+{
+    CU_ASSERT_EQUAL(check_fork(work_under_alarms), 0);
+}
+
+/* ---- no more processes */
+
+/* Each time another one, as those of an earlier job may not be reaped yet. */
+static void become_nobody(unsigned which, unsigned processes)
+{
+    struct rlimit limit = { processes, processes };
+    uid_t id = NOBODY + which;
+
+    REQUIRE(setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0);
+    REQUIRE(setrlimit(RLIMIT_NPROC, &limit) == 0);
+}
+
+static void work_with_one_worker(void)
+{
+    kith_process p;
+    kith_pool pool;
+    int code;
+
+    become_nobody(0, 3);                /* head, fork server, one more */
+    begin();
+    pool = kith_pool_open(4);
+    REQUIRE(map_is_right(pool, successor, 64));
+    p = kith_process_start(give_7, NULL, 0);
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == KITH_ENOMEM && strstr(kith_last_error(), "ulimit -u"));
+    REQUIRE(kith_process_exitcode(p, &code) == 0 && code == 127 && kith_process_alive(p) == 0);
+    REQUIRE(map_is_right(pool, successor, 64));
+    REQUIRE(kith_pool_close(pool) == 0);
+    p = kith_process_start(give_7, NULL, 0);    /* in the worker's place */
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void a_pool_goes_on_with_the_workers_that_it_gets(void)
+{
+    if (geteuid() != 0)
+        SKIP("the limit of processes is for one user alone");
+    CU_ASSERT_EQUAL(check_fork(work_with_one_worker), 0);
+}
+
+static void work_without_workers(void)
+{
+    kith_pool pool;
+    int in = 1, out;
+    pid_t pid;
+
+    become_nobody(1, 3);
+    begin();
+    if ((pid = fork()) == 0)
+        for (;;)
+            pause();
+    REQUIRE(pid > 0);
+    pool = kith_pool_open(4);
+    REQUIRE(kith_map(pool, successor, &in, &out, 1) == KITH_ENOMEM && strstr(kith_last_error(), "ulimit -u"));
+    REQUIRE(kith_map(pool, successor, &in, &out, 1) == KITH_ENOMEM);
+    REQUIRE(kith_pool_close(pool) == 0);
+    kill(pid, SIGKILL);
+    REQUIRE(check_wait(pid) == -SIGKILL);
+    pool = kith_pool_open(1);
+    REQUIRE(map_is_right(pool, successor, 64) && kith_pool_terminate(pool) == 0);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void a_pool_without_any_worker_is_a_sentence(void)
+{
+    if (geteuid() != 0)
+        SKIP("the limit of processes is for one user alone");
+    CU_ASSERT_EQUAL(check_fork(work_without_workers), 0);
+}
+
+/* ---- threads */
+
+static kith_pool common;
+static _Atomic int wrong;
+
+static int slow(int x)
+{
+    for (volatile int i = 0; i < 20000; i++)
+        ;
+    return x + 1;
+}
+
+static void *map_often(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 300; i++)
+        wrong += !map_is_right(common, successor, i % 64 + 1);
+    return NULL;
+}
+
+static void *map_until_it_ends(void *arg)
+{
+    int in[64] = { 0 }, out[64], rc;
+
+    (void)arg;
+    while ((rc = kith_map(common, slow, in, out, 64)) == 0)
+        ;
+    wrong += rc != KITH_ECANCELLED && rc != KITH_ESTALE;
+    return NULL;
+}
+
+static void with_threads(int n, void *(*fn)(void *), int (*meanwhile)(kith_pool))
+{
+    pthread_t threads[16];
+
+    for (int i = 0; i < n; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, fn, NULL) == 0);
+    if (meanwhile) {
+        usleep(3000);
+        REQUIRE(meanwhile(common) == 0);
+    }
+    for (int i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    REQUIRE(wrong == 0);
+}
+
+static void work_with_threads(void)
+{
+    begin();
+    common = kith_pool_open(2);
+    with_threads(16, map_often, NULL);
+    REQUIRE(kith_pool_close(common) == 0);
+    for (int i = 0; i < 20; i++) {
+        common = kith_pool_open(2);
+        with_threads(4, map_until_it_ends, i % 2 ? kith_pool_terminate : kith_pool_close);
+    }
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void threads_share_a_pool_also_while_it_ends(void)
+{
+    CU_ASSERT_EQUAL(check_fork(work_with_threads), 0);
+}
+
+static void *leave_from_here(void *arg)
+{
+    (void)arg;
+    exit(5);
+}
+
+static void leave_by_another_thread(void)
+{
+    pthread_t thread;
+
+    begin();
+    common = kith_pool_open(2);
+    REQUIRE(pthread_create(&thread, NULL, leave_from_here, NULL) == 0);
+    for (;;)
+        map_is_right(common, slow, 64);
+}
+
+static void exit_in_another_thread_ends_the_job(void)
+{
+    for (int i = 0; i < 5; i++)
+        CU_ASSERT_EQUAL(check_fork(leave_by_another_thread), 5);
+}
+
+/* ---- ends */
+
+static void leave_all_open(void)
+{
+    int one = 1;
+
+    begin();
+    for (int i = 0; i < 3; i++) {
+        kith_pool pool = kith_pool_open(2);
+        kith_queue q = kith_queue_open(4);
+
+        REQUIRE(map_is_right(pool, successor, 64) && kith_put(q, one) == 0);
+        kith_process_start(give_7, NULL, 0);
+    }
+    REQUIRE(kith_finalize() == 0 && kith_finalize() == 0);
+    REQUIRE(kith_check(kith_pool_open(1)) == KITH_ENOTINIT);
+}
+
+static void finalize_ends_what_is_open_and_may_come_twice(void)
+{
+    CU_ASSERT_EQUAL(check_fork(leave_all_open), 0);
+}
+
+static struct test tests[] = {
+    TEST(closed_standard_descriptors_stay_free_of_ours),
+    TEST(twenty_four_descriptors_are_enough),
+    TEST(too_few_descriptors_are_a_sentence),
+    TEST(ignored_sigchld_does_no_harm),
+    TEST(a_signal_each_millisecond_interrupts_nothing),
+    TEST(a_pool_goes_on_with_the_workers_that_it_gets),
+    TEST(a_pool_without_any_worker_is_a_sentence),
+    TEST(threads_share_a_pool_also_while_it_ends),
+    TEST(exit_in_another_thread_ends_the_job),
+    TEST(finalize_ends_what_is_open_and_may_come_twice),
+    TEST_END,
+};
+
+int main(void)
+{
+    return run_tests("init", tests);
+}
