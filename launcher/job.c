@@ -67,6 +67,8 @@ static void block_signals(sigset_t *set, sigset_t *before)
     sigprocmask(SIG_BLOCK, set, before);
 }
 
+static char under_run[] = "KITH_RUN=1";         /* so that ranks leave it to us to say what they died of */
+
 static void child(const struct mpi *m, const struct line *line, const int in[2], const int out[2], const int err[2],
                   const sigset_t *mask, pid_t parent)
 {
@@ -78,6 +80,7 @@ static void child(const struct mpi *m, const struct line *line, const int in[2],
         _exit(EXIT_OURS);
     for (size_t i = 0; i < line->variable_count; i++)
         putenv(line->variables[i]);
+    putenv(under_run);
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, mask, NULL);
     execv(m->path, line->words);

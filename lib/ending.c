@@ -24,14 +24,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STACK = 256 * 1024 };
+enum { STACK = 256 * 1024, TURNS = 5 };
 
-static const int64_t patience_ns = 4000 * KITH__MS, crash_patience_ns = 2000 * KITH__MS;
+static const int64_t patience_ns = 4000 * KITH__MS, crash_patience_ns = 2000 * KITH__MS, turn_ns = 150 * KITH__MS;
 
 static struct {
     const struct kith__mpi *mpi;
     pid_t pid;                          /* of the rank; 0: MPI is not ours to end */
     int rank, every_rank, by_mpirun, by_srun, failed;
+    int by_kith;                        /* kith run called the launcher, and says how the job ended */
     int launcher;                       /* pidfd; -1: not known */
     int up;
     const int *down;
@@ -64,20 +65,28 @@ static void say(enum kith__note_kind kind)
         kith__line_send(self.down[i], &note, NULL, 0);
 }
 
-/* Async-signal-safe but for the case that there is no thread. Comes back when it did not work. */
-static void ask_for_end(int status, int64_t patience)
+/* Waits for the launcher's signals. */
+static void hurry_until(int64_t until)
 {
-    const uint64_t request = (uint64_t)status + 1;
-    int64_t until = kith__now_ns() + patience;
-
-    signal(SIGTERM, SIG_IGN);           /* hurry on until SIGKILL */
-    say(KITH__NOTE_LINGER);
-    if (self.bell < 0 || write(self.bell, &request, sizeof request) < 0)
-        self.mpi->end_all(status);
     while (kith__now_ns() < until) {
         hurry_launcher();
         nap();
     }
+}
+
+/* Async-signal-safe but for the case that there is no thread. Comes back when it did not work. */
+static void ask_for_end(int status, int64_t patience)
+{
+    const uint64_t request = (uint64_t)status + 1;
+
+    signal(SIGTERM, SIG_IGN);           /* hurry on until SIGKILL */
+    say(KITH__NOTE_LINGER);
+    /* Mostly all ranks fail alike. When all ask at once, mpirun trips over those that it kills before it has answered. */
+    if (self.every_rank)
+        hurry_until(kith__now_ns() + (self.rank < TURNS ? self.rank : TURNS) * turn_ns);
+    if (self.bell < 0 || write(self.bell, &request, sizeof request) < 0)
+        self.mpi->end_all(status);
+    hurry_until(kith__now_ns() + patience);
 }
 
 /* ---- the thread */
@@ -88,6 +97,7 @@ static void lose_launcher(void) __attribute__((noreturn));
 static void lose_launcher(void)
 {
     kith__log(KITH__WARNING, "rank %d ends: its launcher is gone", self.rank);
+    self.mpi->tidy();
     kill(self.pid, SIGTERM);
     sleep(1);
     kill(self.pid, SIGKILL);
@@ -234,10 +244,21 @@ static void dump_core(int sig)
             ;
 }
 
+/* As a shell says it of a program that was started by hand. */
+static void tell_signal(int sig)
+{
+    char line[192];
+    int n = snprintf(line, sizeof line, "kith: rank %d on %s died by signal %d (%s)\n", self.rank, kith_host(), sig, strsignal(sig));
+
+    if (!self.by_kith && n > 0 && write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
+        return;
+}
+
 void kith__ranks_crashed(int sig)
 {
     if (!self.pid || getpid() != self.pid || self.by_srun)
         return;
+    tell_signal(sig);
     dump_core(sig);
     ask_for_end(128 + sig, crash_patience_ns);
 }
@@ -251,6 +272,7 @@ void kith__ending_begin(const struct kith__mpi *mpi, const struct kith__launch *
     self.every_rank = every_rank;
     self.by_mpirun = launch->by_mpirun;
     self.by_srun = launch->kind == KITH__MPI && strcmp(launch->launcher, "srun") == 0;
+    self.by_kith = getenv("KITH_RUN") != NULL;
     if (launch->launcher_pid)
         self.launcher = kith__pidfd_open(launch->launcher_pid);
     if (self.launcher >= 0)

@@ -88,9 +88,22 @@ int kith__fail_errno(int otherwise, const char *format, ...)
     }
 }
 
+/* One thread ends the program: exit is not made for two, and one sentence is enough. Within exit it may come here again. */
+static void be_the_one(void)
+{
+    static _Thread_local int is_the_one;
+    static _Atomic int is_taken;
+
+    if (!is_the_one && atomic_exchange(&is_taken, 1))
+        for (;;)
+            pause();
+    is_the_one = 1;
+}
+
 static void print_and_exit(int code, const char *sentence)
 {
     (void)code;
+    be_the_one();
     fflush(stdout);
     dprintf(STDERR_FILENO, "kith: %s\n", sentence);
     exit(1);

@@ -36,6 +36,8 @@
 static struct {
     pid_t pid;                          /* of the process that called kith_init; 0: nobody did */
     int over;                           /* kith_finalize was called */
+    int exiting;                        /* by exit: other threads may still be in the arena */
+    int failing;                        /* this rank of many that run main has called exit(n): all end, it waits for none */
     int arena_fd;
     int every_rank;                     /* kith_init_ranks */
     int with_mpi;                       /* there are other ranks, or may be */
@@ -117,9 +119,11 @@ static void enter_family(void)
 static void at_exit(int status, void *nothing)
 {
     (void)nothing;
-    (void)status;
-    if (getpid() == job.pid && !job.over)
-        kith_finalize();
+    if (getpid() != job.pid || job.over)
+        return;
+    job.exiting = 1;
+    job.failing = job.every_rank && job.ranks.size > 1 && (status & 255) != 0;
+    kith_finalize();
 }
 
 /* What this node has for its workers: of this process alone, or of all ranks that are here. */
@@ -313,6 +317,8 @@ int kith_init_ranks(int *argc, char ***argv)
 /* Objects live until no rank uses them any more. */
 static void end_node(void)
 {
+    if (job.failing)                    /* what is left ends with this process */
+        return;
     if (job.every_rank && job.with_mpi)
         kith__ranks_barrier(KITH_FOREVER);
     if (job.ranks.is_leader) {
@@ -333,9 +339,11 @@ int kith_finalize(void)
         return kith__fault_count() > 0;
     job.over = 1;
     fflush(stdout);
-    if (job.ranks.rank == 0 || (job.every_rank && job.ranks.is_leader))
+    if (!job.failing && (job.ranks.rank == 0 || (job.every_rank && job.ranks.is_leader)))
         kith__processes_join();
     end_node();
+    if (job.exiting)
+        return kith__fault_count() > 0;
     kith__arena_detach();
     close(job.arena_fd);
     close(kith__server_bell);

@@ -181,19 +181,32 @@ static int refuse_bare_srun(const struct kith__around *a, int *silent)
                       "there), or mpirun inside the allocation", tasks_of_step(a), a->has_module("openmpi") ? "pmix" : "pmi2");
 }
 
+/* The launcher, and where it is when the program has called it itself and nobody else chose it. */
+static const char *starter(const struct kith__launch *l, const struct kith__around *a, char text[PATH_MAX])
+{
+    const char *called = a->get(KITH__RERUN);
+
+    if (!called)
+        return l->launcher;
+    snprintf(text, PATH_MAX, "%s (%s, which the program has called)", l->launcher, called);
+    return text;
+}
+
 static int refuse_unlinked(const struct kith__launch *l, const struct kith__around *a)
 {
     int linked = mpi_index(a->linked);
+    char text[PATH_MAX];
 
     if (linked < 0)
         return kith__fail(KITH_EPEER, "this program is linked with an MPI that kith does not know; it works with Open MPI and MPICH");
-    return kith__fail(KITH_EPEER, "%s started this program, which is linked with %s: start it by %s", l->launcher, mpis[linked].title,
-                      mpis[linked].cure);
+    return kith__fail(KITH_EPEER, "%s started this program, which is linked with %s: start it by %s", starter(l, a, text),
+                      mpis[linked].title, mpis[linked].cure);
 }
 
 static int refuse_missing(const struct kith__launch *l, const struct kith__around *a)
 {
     int wanted = mpi_index(l->mpi), other = -1;
+    char text[PATH_MAX];
 
     for (int i = 0; i < MPIS; i++)
         if (i != wanted && a->has_module(mpis[i].module))
@@ -204,8 +217,8 @@ static int refuse_missing(const struct kith__launch *l, const struct kith__aroun
     if (strcmp(l->launcher, srun) == 0)
         return kith__fail(KITH_EPEER, "srun started this program with PMI for %s, but kith was built for %s: use srun --mpi=%s",
                           mpis[wanted].title, mpis[other].title, other == 0 ? "pmix" : "pmi2");
-    return kith__fail(KITH_EPEER, "%s started this program, but kith was built for %s: start it by %s", l->launcher, mpis[other].title,
-                      mpis[other].cure);
+    return kith__fail(KITH_EPEER, "%s started this program, but kith was built for %s: start it by %s", starter(l, a, text),
+                      mpis[other].title, mpis[other].cure);
 }
 
 static int check_module(const struct kith__launch *l, const struct kith__around *a, int *silent)

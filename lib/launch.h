@@ -4,6 +4,9 @@
 
 #include "around.h"
 
+/* The mark of a program that has started itself again, see rerun.c: the mpirun that it called. */
+#define KITH__RERUN "KITH_RERUN"
+
 enum kith__launch_kind { KITH__ALONE, KITH__MPI };
 
 struct kith__launch {

@@ -339,8 +339,10 @@ void kith__ranks_leave(void)
         if (!self.lost)
             tell_downs(note.kind);
     }
-    if (self.lost && is_launcher_gone())
+    if (self.lost && is_launcher_gone()) {
+        self.muster.mpi->tidy();
         leave(1);
+    }
     if (self.lost || note.kind != KITH__NOTE_FINALIZE) {
         fflush(stdout);
         fflush(stderr);

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char mark[] = "KITH_RERUN";
+static const char mark[] = KITH__RERUN;
 
 /* The first of the names that is in PATH, or is a path of a program. */
 static int find(const char *const *names, char path[PATH_MAX])
@@ -100,9 +100,24 @@ static char **read_arguments(void)
     return out;
 }
 
-static int run(const char *mpirun, const char *title, int is_openmpi, int ranks, char **argv)
+/* It counts cores, where we count CPUs, and its binding knows nothing of our mask. By variables and not by options, because what is
+ * called mpirun may be another MPI's: that one is to start the program, which then says what is wrong. */
+static void set_openmpi(void)
 {
-    static char n[] = "-n", oversubscribe[] = "--oversubscribe", bind[] = "--bind-to", none[] = "none";
+    static const char *const names[][2] = {
+        { "OMPI_MCA_rmaps_base_oversubscribe", "1" },
+        { "OMPI_MCA_hwloc_base_binding_policy", "none" },
+        { "PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe" },
+        { "PRTE_MCA_hwloc_default_binding_policy", "none" }
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        setenv(names[i][0], names[i][1], 0);
+}
+
+static int run(const char *mpirun, int is_openmpi, int ranks, char **argv)
+{
+    static char n[] = "-n";
     char count[16], path[PATH_MAX], **args;
     size_t argc = 0, k = 0;
     int rc;
@@ -111,22 +126,19 @@ static int run(const char *mpirun, const char *title, int is_openmpi, int ranks,
         return rc;
     while (argv[argc])
         argc++;
-    args = calloc(argc + 8, sizeof *args);
+    args = calloc(argc + 4, sizeof *args);
     if (!args)
         return kith__fail(KITH_ENOMEM, "no memory for %zu arguments", argc);
     snprintf(count, sizeof count, "%d", ranks);
     args[k++] = (char *)(uintptr_t)mpirun;
     args[k++] = n;
     args[k++] = count;
-    if (is_openmpi) {                   /* it counts cores, we count CPUs; and its binding knows nothing of our mask */
-        args[k++] = oversubscribe;
-        args[k++] = bind;
-        args[k++] = none;
-    }
     args[k++] = (char *)(uintptr_t)program(argv[0], path);
     memcpy(args + k, argv + 1, (argc - 1) * sizeof *args);
-    setenv(mark, title, 1);
-    kith__log(KITH__INFO, "starting again: %s -n %d %s", mpirun, ranks, path);
+    if (is_openmpi)
+        set_openmpi();
+    setenv(mark, mpirun, 1);
+    kith__log(KITH__INFO, "starting again: %s -n %d %s", mpirun, ranks, args[3]);
     execv(mpirun, args);
     unsetenv(mark);
     free(args);
@@ -156,5 +168,5 @@ int kith__ranks_rerun(char **argv, const struct kith__launch *launch)
                           mpi->title, strcmp(launch->mpi, "openmpi") == 0 ? "openmpi-bin" : "mpich");
     if (!argv && !(argv = read_arguments()))
         return kith__fail(KITH_ENOMEM, "the arguments of this program cannot be read");
-    return run(mpirun, mpirun, strcmp(launch->mpi, "openmpi") == 0, launch->workers, argv);
+    return run(mpirun, strcmp(launch->mpi, "openmpi") == 0, launch->workers, argv);
 }

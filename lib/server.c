@@ -91,7 +91,7 @@ static void bind_worker(const struct kith__pool *p, uint32_t worker)
     uint32_t to = (worker + 1) * kith__shared->cpu_count / p->workers;
 
     kith__set_thread_variables(to > from ? (int)(to - from) : 1);
-    if (p->pinned && to > from)
+    if (p->pinned && p->workers <= kith__shared->cpu_count)
         bind_to(from, to);
 }
 

@@ -132,7 +132,7 @@ for name in $(grep -oh '\bkith_[a-z_]*' "$top_srcdir/README.md" "$top_srcdir"/do
     grep -qw "$name" "$top_srcdir/lib/kith.h" || fail "kith.h has no $name"
 done
 grep -rho '"KITH_[A-Z_]*"' "$top_srcdir/lib" "$top_srcdir/launcher" --include='*.c' | tr -d '"' | sort -u |
-    grep -vx -e KITH_ -e KITH_RERUN -e KITH_SEAT |  # marks of its own
+    grep -vx -e KITH_ -e KITH_RERUN -e KITH_RUN -e KITH_SEAT |  # marks of its own
     while read -r name; do
         grep -qw "$name" "$top_srcdir/README.md" || echo "$name is not in README.md"
         grep -qw "$name" "$top_srcdir/man/kith.7" || echo "$name is not in man/kith.7"

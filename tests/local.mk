@@ -220,6 +220,20 @@ tests_test_zmq_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(ZMQ_CFLAGS)
 tests_test_zmq_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(ZMQ_LIBS) $(LIBM)
 
 # Ranks: how they start, wait and end.
+TESTS += \
+	tests/ranks/asleep.sh \
+	tests/ranks/endings.sh \
+	tests/ranks/foreign.sh \
+	tests/ranks/kills.sh \
+	tests/ranks/workers.sh
+ONCE_TESTS += tests/ranks/workers.sh
+EXTRA_DIST += \
+	tests/ranks/asleep.sh \
+	tests/ranks/common \
+	tests/ranks/endings.sh \
+	tests/ranks/foreign.sh \
+	tests/ranks/kills.sh \
+	tests/ranks/workers.sh
 check_PROGRAMS += \
 	tests/ranks/deeds \
 	tests/ranks/member

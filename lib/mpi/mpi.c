@@ -6,10 +6,12 @@
 #include <mpi.h>
 
 #include <dlfcn.h>
+#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int is_up(void)
@@ -192,9 +194,65 @@ static void end_all(int status)
     MPI_Abort(MPI_COMM_WORLD, status);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)ftw;
+    if (type == FTW_DP || type == FTW_DNR)
+        rmdir(path);
+    else
+        unlink(path);
+    return 0;
+}
+
+/* The directory of this one mpirun: only what is called as Open MPI calls it. */
+static void remove_session(void)
+{
+    const char *session = getenv("OMPI_MCA_orte_jobfam_session_dir"), *name = session ? strrchr(session, '/') : NULL;
+    char top[PATH_MAX];
+
+    if (!name || session[0] != '/' || strncmp(name, "/pid.", 5) != 0 || !strstr(session, "/ompi."))
+        return;
+    nftw(session, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    if ((size_t)(name - session) < sizeof top) {
+        snprintf(top, sizeof top, "%.*s", (int)(name - session), session);
+        rmdir(top);                     /* when it was the last of this user's */
+    }
+}
+
+/* The memory that ranks of a node share: each of them has mapped all of it. */
+static void remove_segments(void)
+{
+    static const char *const prefixes[] = { "/dev/shm/vader_segment.", "/dev/shm/sm_segment." };
+    FILE *f = fopen("/proc/self/maps", "re");
+    char line[PATH_MAX + 128];
+
+    while (f && fgets(line, sizeof line, f)) {
+        char *path = strchr(line, '/');
+
+        line[strcspn(line, "\n")] = '\0';
+        for (size_t i = 0; path && i < sizeof prefixes / sizeof prefixes[0]; i++)
+            if (strncmp(path, prefixes[i], strlen(prefixes[i])) == 0)
+                unlink(path);
+    }
+    if (f)
+        fclose(f);
+}
+
+static void tidy(void)
+{
+    remove_segments();
+    remove_session();
+}
+
 #else
 
 static const char title[] = "MPICH";
+
+static void tidy(void)
+{
+    /* It has no files. */
+}
 
 static int init(int *argc, char ***argv, int one_host)
 {
@@ -231,5 +289,6 @@ const struct kith__mpi kith__mpi_table = {
     .allgather = allgather,
     .bcast = bcast,
     .finalize = finalize,
-    .end_all = end_all
+    .end_all = end_all,
+    .tidy = tidy
 };

@@ -23,6 +23,9 @@ struct kith__mpi {
     /* Asks the launcher to end all ranks and to have this exit status, without a word. It may return before that has happened,
      * or never. Any thread may call it. */
     void (*end_all)(int status);
+
+    /* The launcher was killed: removes the files of this job that it would have removed. Any rank may call it, and any thread. */
+    void (*tidy)(void);
 };
 
 /* The name of the table in the module. */

@@ -3,13 +3,14 @@
  *     deeds [-e] [-r RANK] DEED [N]
  *
  * -e: every rank runs main (kith_init_ranks); then the deed is done by RANK alone, by all without -r, and the others wait for what
- * never comes. Deeds: count (squares by a pool, and who is there), finalize N, return N (without kith_finalize), exit N,
- * _exit N, abort, segv, raise N, fault, hold (start something of everything, say "up", and work until it is killed), idle (say
- * "up" and wait). */
+ * never comes. Deeds: count (squares by a pool, and who is there), masks (the workers and their CPUs), finalize N, return N (without
+ * kith_finalize), exit N, tail N (text without an end of line, then exit), abort, segv, raise N, fault, hold (start something of
+ * everything, say "up", and work until it is killed), idle (say "up" and wait). */
 #include "config.h"
 
 #include <kith.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,29 @@ static void count(void)
         sum += out[i];
     printf("sum %.0f\n", sum);
     fprintf(stderr, "%d workers, rank %d of %d\n", kith_pool_workers(pool), kith_rank(), kith_size());
+    kith_pool_close(pool);
+}
+
+static int says_cpus(const void *arg)
+{
+    char text[256] = "";
+    cpu_set_t set;
+
+    (void)arg;
+    sched_getaffinity(0, sizeof set, &set);
+    for (int i = 0; i < CPU_SETSIZE && strlen(text) < 240; i++)
+        if (CPU_ISSET(i, &set))
+            snprintf(text + strlen(text), 8, "%s%d", text[0] ? "," : "", i);
+    printf("worker %d: cpus %s\n", kith_worker(), text);
+    return 0;
+}
+
+/* How many workers there are, and where each may run. */
+static void masks(void)
+{
+    kith_pool pool = kith_pool_open_with(0, .init = says_cpus);
+
+    printf("%d workers\n", kith_pool_workers(pool));
     kith_pool_close(pool);
 }
 
@@ -94,6 +118,8 @@ static int deed(const char *what, int n)
 {
     if (strcmp(what, "count") == 0)
         count();
+    else if (strcmp(what, "masks") == 0)
+        masks();
     else if (strcmp(what, "return") == 0)
         return n;
     else if (strcmp(what, "finalize") == 0) {
@@ -101,9 +127,10 @@ static int deed(const char *what, int n)
         return n;
     } else if (strcmp(what, "exit") == 0)
         exit(n);
-    else if (strcmp(what, "_exit") == 0)
-        _exit(n);
-    else if (strcmp(what, "abort") == 0)
+    else if (strcmp(what, "tail") == 0) {
+        printf("tail");
+        exit(n);
+    } else if (strcmp(what, "abort") == 0)
         abort();
     else if (strcmp(what, "segv") == 0)
         *nowhere = 1;
