@@ -229,12 +229,13 @@ static int check_options(int workers, const struct kith_pool_options *o)
     return 0;
 }
 
-/* Said once: who has a cluster expects all of it to work. */
+/* Said once in a job, to whom has not asked to hear of errors only: who has a cluster expects all of it to work. */
 static void say_which_node(int workers)
 {
-    static _Atomic int said;
+    const char *wish = getenv("KITH_LOG");
 
-    if (kith__shared->nodes > 1 && !atomic_exchange(&said, 1))
+    if (kith__shared->nodes > 1 && kith__shared->node == 0 && !(wish && strcmp(wish, "error") == 0) &&
+        !atomic_exchange(&kith__shared->said_which_node, 1))
         dprintf(STDERR_FILENO, "kith: a pool uses the node that opens it: %d workers on %s; this version has no pools over all "
                 "%u nodes (Processes and Queues use them all)\n", workers, kith__shared->host, kith__shared->nodes);
 }

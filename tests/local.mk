@@ -199,10 +199,17 @@ TESTS += \
 endif
 endif
 check_PROGRAMS += tests/cluster/objects
-TESTS += tests/cluster/objects.sh
-ONCE_TESTS += tests/cluster/objects.sh
-EXTRA_DIST += \
+TESTS += \
 	tests/cluster/objects.sh \
+	tests/cluster/slurm.sh
+ONCE_TESTS += \
+	tests/cluster/objects.sh \
+	tests/cluster/slurm.sh
+EXTRA_DIST += \
+	tests/cluster/cluster \
+	tests/cluster/objects.sh \
+	tests/cluster/slurm \
+	tests/cluster/slurm.sh \
 	tests/queue_net.sh
 tests_cluster_objects_SOURCES = tests/cluster/objects.c
 tests_cluster_objects_LDADD = lib/libkith.la
@@ -225,14 +232,21 @@ TESTS += \
 	tests/ranks/endings.sh \
 	tests/ranks/foreign.sh \
 	tests/ranks/kills.sh \
+	tests/ranks/terminal.sh \
 	tests/ranks/workers.sh
-ONCE_TESTS += tests/ranks/workers.sh
+ONCE_TESTS += \
+	tests/ranks/asleep.sh \
+	tests/ranks/foreign.sh \
+	tests/ranks/kills.sh \
+	tests/ranks/terminal.sh \
+	tests/ranks/workers.sh
 EXTRA_DIST += \
 	tests/ranks/asleep.sh \
 	tests/ranks/common \
 	tests/ranks/endings.sh \
 	tests/ranks/foreign.sh \
 	tests/ranks/kills.sh \
+	tests/ranks/terminal.sh \
 	tests/ranks/workers.sh
 check_PROGRAMS += \
 	tests/ranks/deeds \

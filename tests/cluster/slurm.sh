@@ -1,0 +1,87 @@
+#!/bin/bash
+# Under Slurm, on nodes made of namespaces: how many workers each start brings, the exit status, and one sentence where srun
+# starts tasks that do not know of each other.
+# kith-test: limit=240
+set -u
+
+cluster=$top_srcdir/tests/cluster/cluster
+deeds=$top_builddir/tests/ranks/deeds
+mine=$top_builddir/tests/cluster/slurm.$$       # files that the nodes see too
+failed=0 passed=0
+export CLUSTER=slurm$$ SLURM_TESTBED_CPUS=4     # more than this machine may have: nobody binds
+
+skip() { echo "skipped: $*"; exit 77; }
+
+[ "$(id -u)" = 0 ] || skip "only root can make nodes of namespaces"
+[ "$MPI_NAME" = openmpi ] || skip "it needs Open MPI, which Slurm's PMIx serves"
+for tool in slurmctld slurmd srun sbatch munged ip nsenter unshare setpriv sshd; do
+    [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v $tool)" ] || skip "$tool is missing"
+done
+cd "$top_builddir" || exit 99
+trap '"$top_srcdir/tests/cluster/slurm" down 2>/dev/null; "$cluster" down; rm -f "$mine".* "$TMPDIR"/*' EXIT
+trap 'exit 99' TERM INT
+"$cluster" up 2 >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
+"$top_srcdir/tests/cluster/slurm" up >"$TMPDIR/up" 2>&1 || { echo "Slurm does not start: $(cat "$TMPDIR/up")"; exit 1; }
+"$cluster" exec node1 srun --mpi=list 2>&1 | grep -q pmix || skip "this Slurm has no PMIx"
+
+on_node1() { timeout 60 "$cluster" exec node1 env KITH_MODULES="$KITH_MODULES" "$@" </dev/null; }
+
+# expect NAME STATUS OUT ERR COMMAND...: the lines of OUT in any order; ERR is a pattern of the lines on stderr that are no srun's
+expect()
+{
+    local name=$1 want=$2 out=$3 err=$4 status said
+    shift 4
+    on_node1 "$@" >"$TMPDIR/out" 2>"$TMPDIR/err"
+    status=$?
+    said=$(grep -v '^srun: \|^slurmstepd' "$TMPDIR/err")
+    # shellcheck disable=SC2053
+    if [ $status = "$want" ] && [ "$(sort "$TMPDIR/out")" = "$(sort <<<"$out")" ] && [[ $said == $err ]]; then
+        passed=$((passed + 1))
+        return
+    fi
+    failed=$((failed + 1))
+    echo "FAILED: $name: $*"
+    echo "    status $status, should be $want"
+    sed 's/^/    /' "$TMPDIR/out" "$TMPDIR/err"
+}
+
+sum="sum 332833500"
+expect "srun -n 1 -c 4" 0 "$sum" "4 workers, rank 0 of 1" srun -n 1 -c 4 "$deeds" count
+expect "srun -n 2 -c 2" 0 "$sum" "4 workers, rank 0 of 2" srun -n 2 -c 2 "$deeds" count
+expect "srun -n 4" 0 "$sum" "4 workers, rank 0 of 4" srun -n 4 "$deeds" count
+expect "KITH_WORKERS" 0 "$sum" "3 workers, rank 0 of 4" srun -n 4 env KITH_WORKERS=3 "$deeds" count
+expect "two nodes" 0 "$sum" "kith: a pool uses the node that opens it: 2 workers on node1;*
+2 workers, rank 0 of 2" srun -N 2 -n 2 -c 2 "$deeds" count
+expect "each rank" 0 "$sum
+$sum" "2 workers, rank * of 2
+2 workers, rank * of 2" srun -n 2 "$deeds" -e count
+
+# A batch script is no launcher; what it starts has the CPUs of the job.
+expect "a batch step" 0 "" "" sbatch -Q --wait -n 1 -o "$mine.out" --wrap "$deeds count; $deeds masks"
+[ "$(grep -c '^1 workers' "$mine.out")" = 2 ] || { failed=$((failed + 1)); echo "FAILED: a batch step: $(cat "$mine.out")"; }
+expect "mpirun in an allocation" 0 "$sum" "kith: a pool uses*
+1 workers, rank 0 of 2" salloc -Q -N 2 -n 2 "$MPIRUN" --allow-run-as-root "$deeds" count
+
+# Tasks that do not know of each other: one sentence.
+none="kith: srun started 4 tasks that do not know of each other: use srun --mpi=pmix *"
+expect "without PMI" 1 "" "$none" srun --mpi=none -n 4 "$deeds" count
+expect "without PMI, each rank" 1 "" "$none" srun --mpi=none -n 4 "$deeds" -e count
+expect "one task without PMI" 0 "$sum" "2 workers, rank 0 of 1" srun --mpi=none -n 1 -c 2 "$deeds" count
+
+# The exit status is the job's.
+expect "exit" 3 "" "" srun -n 2 "$deeds" exit 3
+expect "return" 3 "" "" srun -n 2 "$deeds" return 3
+expect "a fault" 1 "" "kith: the handle of a Queue is zero: none was opened into it" srun -n 2 "$deeds" fault
+expect "one of the ranks" 3 "" "" srun -n 2 "$deeds" -e -r 1 exit 3
+expect "a crash" 139 "" "" srun -n 2 "$deeds" segv
+
+# Nothing is left on the nodes: no process of the program, no shared memory.
+for node in node1 node2; do
+    # shellcheck disable=SC2016
+    left=$("$cluster" exec $node sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do
+        left=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -x "deeds\|kith-.*"; ls /dev/shm | grep kith); [ -n "$left" ] || exit 0; sleep 0.5
+    done; echo "$left"')
+    [ -z "$left" ] || { failed=$((failed + 1)); echo "FAILED: left on $node: $left"; }
+done
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
