@@ -88,8 +88,7 @@ int kith__fail_errno(int otherwise, const char *format, ...)
     }
 }
 
-/* One thread ends the program: exit is not made for two, and one sentence is enough. Within exit it may come here again. */
-static void be_the_one(void)
+void kith__end_alone(void)
 {
     static _Thread_local int is_the_one;
     static _Atomic int is_taken;
@@ -103,7 +102,7 @@ static void be_the_one(void)
 static void print_and_exit(int code, const char *sentence)
 {
     (void)code;
-    be_the_one();
+    kith__end_alone();
     fflush(stdout);
     dprintf(STDERR_FILENO, "kith: %s\n", sentence);
     exit(1);

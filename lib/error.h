@@ -23,6 +23,10 @@ static inline int kith__is_fault(int64_t rc) { return rc <= KITH_EINVAL; }
 uint64_t kith__failed_handle(int code);
 int      kith__handle_code(uint64_t id);
 
+/* One thread ends the program: exit is not made for two, and one sentence is enough. The first one comes back, again within exit;
+ * the others wait for the end. */
+void kith__end_alone(void);
+
 int  kith__fault_count(void);           /* faults that were reported to the handler: the status of kith_finalize */
 void kith__error_is_head(int is_head);  /* 1 in the head only */
 

@@ -121,6 +121,7 @@ static void at_exit(int status, void *nothing)
     (void)nothing;
     if (getpid() != job.pid || job.over)
         return;
+    kith__end_alone();
     job.exiting = 1;
     job.failing = job.every_rank && job.ranks.size > 1 && (status & 255) != 0;
     kith_finalize();
