@@ -181,8 +181,10 @@ KITH_API kith_process kith__process_start(kith_target *fn, const void *arg, size
     kith__process_start(fn, arg, size, &(struct kith_process_options){ __VA_ARGS__ },               \
                         sizeof (struct kith_process_options))
 
-KITH_API int kith_process_join(kith_process p, int timeout_ms);     /* 0: it has ended; KITH_ETIMEDOUT; KITH_ESTALE; KITH_EPEER */
-KITH_API int kith_process_exitcode(kith_process p, int *code);      /* *code: 0..255, or -signal; KITH_ETIMEDOUT while it runs; KITH_ESTALE; KITH_EPEER */
+/* 0: it has ended; KITH_ETIMEDOUT; KITH_ENOMEM: for two seconds the system would not start it (ulimit -u); KITH_ESTALE; KITH_EPEER. */
+KITH_API int kith_process_join(kith_process p, int timeout_ms);
+/* *code: 0..255, or -signal, or 127 when it could not be started; KITH_ETIMEDOUT while it runs; KITH_ESTALE; KITH_EPEER. */
+KITH_API int kith_process_exitcode(kith_process p, int *code);
 KITH_API int kith_process_alive(kith_process p);                    /* 1, 0; KITH_ESTALE; KITH_EPEER */
 KITH_API int kith_process_pid(kith_process p);                      /* on its node; KITH_ESTALE; KITH_EPEER */
 KITH_API int kith_process_terminate(kith_process p);                /* SIGTERM; 0 also when it has ended; KITH_ESTALE; KITH_EPEER */
