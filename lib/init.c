@@ -286,7 +286,7 @@ static int start(int *argc, char ***argv)
         return rc;
     if ((rc = kith__launch_read(&job.launch, &silent)) < 0) {
         if (silent)
-            exit(1);                    /* another rank says why */
+            exit(0);                    /* another rank says why; a failure here might have it ended before */
         return rc;
     }
     if (job.every_rank && (rc = kith__ranks_rerun(argv ? *argv : NULL, &job.launch)) < 0)

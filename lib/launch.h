@@ -26,8 +26,8 @@ struct kith__launch {
 };
 
 /* Fills *out and returns 0. KITH_EINVAL for a bad KITH_LAUNCH or KITH_WORKERS. KITH_EPEER when it was started by what no MPI
- * that kith was built for understands; *silent is then 1 in all ranks but one, which are to end with status 1 and without a
- * word. */
+ * that kith was built for understands; *silent is then 1 in all ranks but one, which are to end with status 0 and without a
+ * word: a failure would have the launcher end the one that speaks before it has spoken. */
 int kith__launch_read(struct kith__launch *out, int *silent);
 
 /* The same from what is given: looks at nothing else, changes nothing. */

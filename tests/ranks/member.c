@@ -142,7 +142,7 @@ int main(int argc, char **argv)
     atexit(say_last);
     if (kith__launch_read(&launch, &silent) < 0) {
         if (silent)
-            _exit(1);
+            _exit(0);
         fault();
     }
     if (strcmp(what, "launch") == 0) {
