@@ -172,13 +172,13 @@ static void punch(struct heap *h, struct lease *l, uint64_t keep, int wait)
         ;
 }
 
-static void trim(struct heap *h, int wait)
+static void trim(struct heap *h, uint64_t keep, int wait)
 {
     struct lease *l = take_lease(h, wait);
 
     if (!l)
         return;
-    punch(h, l, h->warm_kept, wait);
+    punch(h, l, keep, wait);
     kith__guard_leave(&l->guard);
 }
 
@@ -310,6 +310,7 @@ uint64_t kith__heap_alloc(size_t size, uint32_t owner)
     struct heap *h = the_heap();
     struct request r = { .align = size < LARGE ? GRANULE : PAGE, .owner = owner };
     char asked[KITH__SIZE_TEXT], all[KITH__SIZE_TEXT];
+    enum verdict verdict;
 
     if (size > kith__places.heap_size) {
         kith__fail(KITH_ENOMEM, "no %s of shared memory: it has %s in all", kith__size_text(size, asked),
@@ -317,7 +318,12 @@ uint64_t kith__heap_alloc(size_t size, uint32_t owner)
         return 0;
     }
     r.size = up(size ? size : 1, r.align);
-    switch (run(h, take_warm, &r, 1)) {
+    verdict = run(h, take_warm, &r, 1);
+    if (verdict == FAILED && atomic_load(&h->warm_bytes)) {     /* no memory for tables, as all that was left is warm */
+        trim(h, 0, 1);
+        verdict = run(h, take_warm, &r, 1);
+    }
+    switch (verdict) {
     case DONE:
         if (r.size >= LARGE)
             kith__arena_meet(r.offset, r.size);
@@ -378,7 +384,7 @@ void kith__heap_free(uint64_t offset)
     much = d && free_one(h, d);
     kith__guard_leave(&h->guard);
     if (much)
-        trim(h, 1);
+        trim(h, h->warm_kept, 1);
 }
 
 int kith__heap_check(uint64_t offset)
@@ -446,7 +452,7 @@ int kith__heap_sweep(uint32_t owner)
     if (sweep_leases(h))
         return 1;
     if (atomic_load(&h->warm_bytes) > most_warm(h))
-        trim(h, 0);
+        trim(h, h->warm_kept, 0);
     return 0;
 }
 

@@ -263,6 +263,80 @@ static void a_pool_without_any_worker_is_a_sentence(void)
     CU_ASSERT_EQUAL(check_fork(work_without_workers), 0);
 }
 
+/* ---- no more memory */
+
+struct big { char bytes[1 << 20]; };
+
+static int copy_big(const void *in, void *out)
+{
+    memcpy(out, in, sizeof (struct big));
+    return 0;
+}
+
+static double length(uint64_t lo, uint64_t hi, const void *arg)
+{
+    (void)arg;
+    return (double)(hi - lo);
+}
+
+static int odd_fails(int x)
+{
+    return x % 2 ? kith_fail(7, "%d is odd", x) : x;
+}
+
+static int use_up_memory(void *blocks[], int room)
+{
+    int n = 0;
+
+    for (size_t size = 8 << 20; size >= 64; size /= 2)
+        while (n < room && (blocks[n] = kith_alloc(size)))
+            n++;
+    return n;
+}
+
+static void work_without_memory(void)
+{
+    static struct big in[8], out[8];
+    static char context[100000];
+    static void *blocks[4096];
+    int x[64], y[64], n;
+    struct kith_fault fault;
+    kith_queue q;
+    kith_pool pool;
+    double sum = 0;
+
+    setenv("KITH_MEM", "64M", 1);
+    begin();
+    pool = kith_pool_open(2);
+    q = kith_queue_open(0);
+    memset(in, 3, sizeof in);
+    for (int i = 0; i < 64; i++)
+        x[i] = i;
+    REQUIRE(map_is_right(pool, successor, 64) && kith_queue_put(q, in, 100, 0) == 0);
+    n = use_up_memory(blocks, 4096);
+    REQUIRE(n > 0 && n < 4096);
+    REQUIRE(kith_pool_map(pool, copy_big, in, out, 8) == KITH_ENOMEM);
+    REQUIRE(kith_sum(pool, length, context, sizeof context, 1000000, &sum) == KITH_ENOMEM);
+    REQUIRE(kith_queue_put(q, in, sizeof in, KITH_FOREVER) == KITH_ENOMEM && kith_queue_size(q) == 1);
+    REQUIRE(kith_check(kith_process_start(give_7, context, sizeof context)) == KITH_ENOMEM);
+    REQUIRE(kith_check(kith_pool_open(64)) == KITH_ENOMEM && strstr(kith_last_error(), "KITH_MEM"));
+    REQUIRE(kith_map(pool, odd_fails, x, y, 64) == KITH_ETASK && strstr(kith_last_error(), "32"));
+    REQUIRE(map_is_right(pool, successor, 64));
+    while (n > 0)
+        kith_free(blocks[--n]);
+    REQUIRE(kith_pool_map(pool, copy_big, in, out, 8) == 0 && memcmp(in, out, sizeof in) == 0);
+    REQUIRE(kith_sum(pool, length, context, sizeof context, 1000000, &sum) == 0 && sum == 1e6);
+    REQUIRE(kith_queue_put(q, in, sizeof in, KITH_FOREVER) == 0 && kith_queue_size(q) == 2);
+    REQUIRE(kith_map(pool, odd_fails, x, y, 64) == KITH_ETASK && kith_last_fault(&fault, 31) == 0);
+    work(successor);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void memory_that_was_used_up_serves_again(void)
+{
+    CU_ASSERT_EQUAL(check_fork(work_without_memory), 0);
+}
+
 /* ---- threads */
 
 static kith_pool common;
@@ -381,6 +455,7 @@ static struct test tests[] = {
     TEST(a_signal_each_millisecond_interrupts_nothing),
     TEST(a_pool_goes_on_with_the_workers_that_it_gets),
     TEST(a_pool_without_any_worker_is_a_sentence),
+    TEST(memory_that_was_used_up_serves_again),
     TEST(threads_share_a_pool_also_while_it_ends),
     TEST(exit_in_another_thread_ends_the_job),
     TEST(finalize_ends_what_is_open_and_may_come_twice),
