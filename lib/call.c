@@ -367,12 +367,17 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
     int rc;
 
     memset(c, 0, sizeof *c);
-    if ((rc = kith__pool_find(s->pool, &c->object)) < 0 || (rc = kith__token_make(&fn, s->fn)) < 0)
+    if ((rc = kith__token_make(&fn, s->fn)) < 0)
         return rc;
     if (kith__server_dead())
         return KITH_EPEER;
     warn_of_globals(s->name);
-    if (!(c->job = kith__job_take(kith__pool_body(c->object), &c->post, &rc)))
+    if ((rc = kith__pool_enter(s->pool, &c->object)) < 0)
+        return rc;
+    /* Inside of the guard: who closes the pool either sees this call, or this call sees that it is closed. */
+    c->job = kith__job_take(kith__pool_body(c->object), &c->post, &rc);
+    kith__object_leave(c->object);
+    if (!c->job)
         return rc;
     c->in = s->in;
     c->out = s->out;
@@ -425,6 +430,18 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last)
     return rc;
 }
 
+/* In serial mode each caller is the only worker of its own job, so it needs no lane of the pool, which other threads
+ * and processes may be using. */
+static void run_alone(struct kith__call *c)
+{
+    struct kith__lane lane = { 0 };
+    struct kith__stream outer;
+
+    kith__random_save(&outer);
+    kith__work_on(c->object, &lane, 0, c->job);
+    kith__random_restore(&outer);
+}
+
 /* A worker that waits for its own pool's job runs the tasks of that job meanwhile. */
 static void help(struct kith__call *c)
 {
@@ -433,6 +450,10 @@ static void help(struct kith__call *c)
     struct kith__lane *lane = kith__my_lane(c->object, &worker);
     struct kith__stream outer;
 
+    if (p->serial) {
+        run_alone(c);
+        return;
+    }
     if (!lane || !kith__job_enter(p, lane, c->post, c->job->seq))
         return;
     kith__random_save(&outer);

@@ -18,11 +18,18 @@ enum { MOST_WORKERS = 1900, TRIES = 2 };     /* each needs a seat */
 
 static const char noun[] = "Pool";
 
-int kith__pool_find(kith_pool p, struct kith__object **o)
+int kith__pool_enter(kith_pool p, struct kith__object **o)
 {
     int rc = kith__handle_usable(p.id, noun);
 
-    if (rc == 0 && (rc = kith__object_enter(p.id, KITH__POOL_KIND, noun, o)) == 0)
+    return rc < 0 ? rc : kith__object_enter(p.id, KITH__POOL_KIND, noun, o);
+}
+
+int kith__pool_find(kith_pool p, struct kith__object **o)
+{
+    int rc = kith__pool_enter(p, o);
+
+    if (rc == 0)
         kith__object_leave(*o);
     return rc;
 }
@@ -68,7 +75,7 @@ static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_o
     p->workers = workers;
     p->limit_ms = (uint32_t)o->limit_ms;
     p->tries = o->tries ? (uint32_t)o->tries : TRIES;
-    p->tasks_per_worker = (uint32_t)o->tasks_per_worker;
+    p->tasks_per_worker = p->serial ? 0 : (uint32_t)o->tasks_per_worker;      /* the caller cannot be replaced */
     p->pinned = !o->unpinned;
     p->chunk = o->chunk;
     p->init_arg_size = o->arg_size;
@@ -182,6 +189,9 @@ static int shut(struct kith__object *o, uint32_t state, int sig)
     struct kith__pool *p = kith__pool_body(o);
     int rc;
 
+    /* A call that was begun before the end may not have posted its job yet: workers must still be there when it does. */
+    while (state == KITH__POOL_CLOSING && !is_quiet(p) && !kith__server_dead())
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     stop_workers(o, state, sig);
     for (;;) {
         rc = p->serial ? 0 : wait_until(o, has_ended, NULL);

@@ -13,6 +13,9 @@ static inline struct kith__pool *kith__pool_body(struct kith__object *o)
 /* 0 and the object of an open pool of this node. Its guard is not held: lanes and jobs have rules of their own. */
 int kith__pool_find(kith_pool p, struct kith__object **o);
 
+/* Likewise, and its guard is held: until kith__object_leave nobody closes the pool. */
+int kith__pool_enter(kith_pool p, struct kith__object **o);
+
 /* Why the initializer failed, as the sentence of KITH_ETASK. */
 int kith__pool_init_fault(const struct kith__pool *p);
 

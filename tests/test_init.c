@@ -401,6 +401,36 @@ static void threads_share_a_pool_also_while_it_ends(void)
     CU_ASSERT_EQUAL(check_fork(work_with_threads), 0);
 }
 
+/* Serial mode: each thread, and each Process, works for itself in any open pool. */
+static int map_in_common(const void *pool)
+{
+    return !map_is_right(*(const kith_pool *)pool, successor, 64);
+}
+
+static void work_alone(void)
+{
+    kith_process p;
+    kith_pool other;
+    int code = -1;
+
+    setenv("KITH_SERIAL", "1", 1);
+    alarm(60);
+    begin();
+    common = kith_pool_open_with(2, .tasks_per_worker = 3);
+    other = kith_pool_open(2);
+    REQUIRE(map_is_right(common, successor, 64) && map_is_right(other, successor, 64));
+    p = kith_process_start(map_in_common, KITH_ARG(common));
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == 0);
+    with_threads(16, map_often, NULL);
+    REQUIRE(kith_pool_close(common) == 0 && kith_pool_close(other) == 0);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void serial_pools_serve_threads_and_processes(void)
+{
+    CU_ASSERT_EQUAL(check_fork(work_alone), 0);
+}
+
 static void *leave_from_here(void *arg)
 {
     (void)arg;
@@ -457,6 +487,7 @@ static struct test tests[] = {
     TEST(a_pool_without_any_worker_is_a_sentence),
     TEST(memory_that_was_used_up_serves_again),
     TEST(threads_share_a_pool_also_while_it_ends),
+    TEST(serial_pools_serve_threads_and_processes),
     TEST(exit_in_another_thread_ends_the_job),
     TEST(finalize_ends_what_is_open_and_may_come_twice),
     TEST_END,
