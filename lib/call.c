@@ -138,13 +138,24 @@ static int fault_sentence(const struct kith__job *j, const char *name)
 
 /* --------------------------------------------------------------------- steps */
 
-/* 1: elements [i, i + 1) failed, and its output keeps its bytes. */
-static int is_failed(const struct kith__job *j, uint64_t i)
+enum { SPAN = 65536 };                  /* elements that are looked up in the faults at a time */
+
+/* Copies n results from element first on, but those of tasks that failed: their outputs keep their bytes. Many may
+ * have failed, so the faults are walked through once for all n. */
+static void copy_good(const struct kith__job *j, uint64_t first, uint64_t n, char *to, const char *from)
 {
-    for (uint64_t at = atomic_load(&j->faults); at; at = atomic_load(&((const struct kith__fault_entry *)kith__at(at))->next))
-        if (((const struct kith__fault_entry *)kith__at(at))->unit == i)
-            return 1;
-    return 0;
+    uint64_t failed[SPAN / 64] = { 0 };
+
+    for (uint64_t at = atomic_load(&j->faults); at;) {
+        const struct kith__fault_entry *e = kith__at(at);
+
+        if (e->unit - first < n)
+            failed[(e->unit - first) / 64] |= UINT64_C(1) << (e->unit - first) % 64;
+        at = atomic_load(&e->next);
+    }
+    for (uint64_t i = 0; i < n; i++)
+        if (!(failed[i / 64] >> i % 64 & 1))
+            memcpy(to + i * j->out_size, from + i * j->out_size, j->out_size);
 }
 
 static char *ring_at(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
@@ -169,10 +180,10 @@ static void copy_out(struct kith__call *c, uint64_t until)
 
         if (atomic_load(&j->fault_count) == 0)
             memcpy(to, from, n * j->out_size);
-        else
-            for (uint64_t i = 0; i < n; i++)
-                if (!is_failed(j, c->out_done + i))
-                    memcpy(to + i * j->out_size, from + i * j->out_size, j->out_size);
+        else {
+            n = n < SPAN ? n : SPAN;
+            copy_good(j, c->out_done, n, to, from);
+        }
         c->out_done += n;
     }
 }

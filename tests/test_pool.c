@@ -448,6 +448,36 @@ static void several_pools_at_once(void)
     FAILS_WITH(KITH_ESTALE, kith_pool_close(b));
 }
 
+static int two_of_three_fail(const void *in, void *out)
+{
+    int x = *(const int *)in;
+
+    *(int *)out = x;
+    return x % 3;
+}
+
+/* The time of it grows with their number, not with its square. */
+static void very_many_failed_tasks(void)
+{
+    enum { MANY = 150000 };
+    kith_pool pool = kith_pool_open(2);
+    int *in = malloc(MANY * sizeof *in), *out = malloc(MANY * sizeof *out), wrong = 0;
+    double start = kith_time();
+
+    for (int i = 0; i < MANY; i++) {
+        in[i] = i;
+        out[i] = -1;
+    }
+    FAILS_WITH(KITH_ETASK, kith_pool_map(pool, two_of_three_fail, in, out, MANY));
+    for (int i = 0; i < MANY; i++)
+        wrong += out[i] != (i % 3 ? -1 : i);
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT(kith_time() - start < 15);
+    PASS(kith_pool_close(pool));
+    free(in);
+    free(out);
+}
+
 static void *take_steps(void *call)
 {
     enum kith__step_result *last = malloc(sizeof *last);
@@ -526,6 +556,7 @@ static struct test tests[] = {
     TEST(workers_are_renewed_after_their_tasks),
     TEST(tasks_may_call_their_own_pool),
     TEST(several_pools_at_once),
+    TEST(very_many_failed_tasks),
     TEST(steps_may_be_taken_by_another_thread),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
