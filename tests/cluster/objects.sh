@@ -20,7 +20,7 @@ for tool in ip nsenter unshare setpriv ssh sshd; do
 done
 
 cd "$top_builddir" || exit 1
-trap '"$cluster" down' EXIT
+trap '"$cluster" down; rm -f "$TMPDIR/up"' EXIT
 "$cluster" up 3 2>"$TMPDIR/up" || skip "no namespaces here: $(cat "$TMPDIR/up")"
 trap '"$cluster" down; rm -f "$mine".* "$TMPDIR"/*' EXIT
 "$cluster" hostfile 1 >"$mine.hosts"

@@ -17,7 +17,7 @@ skip()
 [ "$(id -u)" = 0 ] || skip "making nodes of namespaces takes root"
 cd "$top_builddir" || exit 99           # a cluster sees the folder that it was made in
 export CLUSTER=examples$$ KITH_SEED=7
-trap '"$cluster" down' EXIT
+trap '"$cluster" down; rm -f "$TMPDIR"/{up,here,there,err}' EXIT
 trap 'exit 99' TERM INT
 "$cluster" up 2 >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
 
@@ -86,5 +86,4 @@ for program in squares "pi_montecarlo -n 4 1e6"; do
     there $program
     says_which_node "$program"
 done
-rm -f "$TMPDIR"/{up,here,there,err}
 [ $failed = 0 ]
