@@ -46,6 +46,7 @@ static struct {
     int head_fd, signal_fd;
     sigset_t mask;                      /* as the program had it */
     struct sigaction actions[sizeof quiet / sizeof quiet[0]];
+    char name[16];                      /* of the program, for its children in top and ps */
     pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number; -1: it could not be forked yet */
     int64_t refused[KITH__MEMBERS + 1]; /* since when a member that was asked for cannot be forked; 0: it can */
     int later;                          /* somebody's burial has to be tried again soon */
@@ -119,6 +120,7 @@ static void child(uint32_t who)
         _exit(1);                       /* it died before prctl */
     close(self.head_fd);
     close(self.signal_fd);
+    prctl(PR_SET_NAME, self.name);
     restore_signals();
     kith__become(who);
     kith__crash_install(&m->crash);
@@ -721,6 +723,7 @@ static void server_main(void)
     self.pid = getpid();
     kith__error_is_head(0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_GET_NAME, self.name);
     prctl(PR_SET_NAME, "kith-server");
     quiet_signals();
     if ((null = open("/dev/null", O_RDONLY)) > 0) {
