@@ -794,7 +794,11 @@ void kith__server_stop(void)
     atomic_store(&kith__shared->phase, KITH__ENDING);
     kith__ring(kith__server_bell);
     if (fd >= 0) {
-        poll(&ended, 1, 10000);
+        int64_t until = kith__now_ns() + 10000 * KITH__MS, left;
+
+        /* The program's own signals may interrupt it again and again. */
+        while ((left = until - kith__now_ns()) > 0 && poll(&ended, 1, (int)(left / KITH__MS) + 1) < 0 && errno == EINTR)
+            ;
         close(fd);
         return;
     }

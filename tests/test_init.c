@@ -171,12 +171,23 @@ static void count_alarm(int sig)
     alarms++;
 }
 
+static int ignore_sigterm(const void *queue)
+{
+    int pid = (int)getpid();
+
+    signal(SIGTERM, SIG_IGN);
+    kith_put(*(const kith_queue *)queue, pid);
+    while (pause() < 0)
+        ;
+    return 0;
+}
+
 static void work_under_alarms(void)
 {
     const struct sigaction action = { .sa_handler = count_alarm };      /* no SA_RESTART */
     const struct itimerval each_ms = { { 0, 1000 }, { 0, 1000 } };
     kith_queue q;
-    int x;
+    int x, pid = 0;
 
     begin();
     sigaction(SIGALRM, &action, NULL);
@@ -186,7 +197,10 @@ static void work_under_alarms(void)
     q = kith_queue_open(0);
     for (double end = kith_time() + 0.2; kith_time() < end;)
         REQUIRE(kith_queue_get(q, &x, sizeof x, 10) == KITH_ETIMEDOUT);
+    kith_process_start_with(ignore_sigterm, KITH_ARG(q), .daemon = 1);
+    REQUIRE(kith_get(q, &pid) == 0);
     REQUIRE(kith_finalize() == 0 && alarms > 100);
+    REQUIRE(kill(pid, 0) < 0);          /* whom it ends has gone when it returns */
 }
 
 static void a_signal_each_millisecond_interrupts_nothing(void)
