@@ -453,9 +453,12 @@ static void run_alone(struct kith__call *c)
     kith__random_restore(&outer);
 }
 
-/* A worker that waits for its own pool's job runs the tasks of that job meanwhile. */
+/* A worker that waits for its own pool's job runs the tasks of that job meanwhile. The lane's stack of claims is for one thread
+ * at a time, so of the threads that a task has made one helps, and the others only wait. */
 static void help(struct kith__call *c)
 {
+    static pthread_mutex_t helping = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+    static _Atomic int missed;          /* a thread waits that would have helped */
     struct kith__pool *p = kith__pool_body(c->object);
     uint32_t worker;
     struct kith__lane *lane = kith__my_lane(c->object, &worker);
@@ -465,12 +468,22 @@ static void help(struct kith__call *c)
         run_alone(c);
         return;
     }
-    if (!lane || !kith__job_enter(p, lane, c->post, c->job->seq))
+    if (!lane)
         return;
-    kith__random_save(&outer);
-    kith__work_on(c->object, lane, worker, c->job);
-    kith__random_restore(&outer);
-    kith__job_leave(lane);
+    if (pthread_mutex_trylock(&helping) != 0) {
+        atomic_store(&missed, 1);
+        if (pthread_mutex_trylock(&helping) != 0)
+            return;
+    }
+    if (kith__job_enter(p, lane, c->post, c->job->seq)) {
+        kith__random_save(&outer);
+        kith__work_on(c->object, lane, worker, c->job);
+        kith__random_restore(&outer);
+        kith__job_leave(lane);
+    }
+    pthread_mutex_unlock(&helping);
+    if (atomic_exchange(&missed, 0))
+        kith__wake_everybody();         /* rare, and their jobs are not known here */
 }
 
 static int wait_for(struct kith__call *c, enum kith__step_result *last)

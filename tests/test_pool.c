@@ -429,6 +429,60 @@ static void tasks_may_call_their_own_pool(void)
     PASS(kith_pool_close(pool));
 }
 
+static int next_int(int x)
+{
+    return x + 1;
+}
+
+static void *map_in_thread(void *arg)
+{
+    const kith_pool *pool = arg;
+    int in[64], out[64];
+
+    for (int k = 0; k < 64; k++)
+        in[k] = k;
+    for (int i = 0; i < 30; i++) {
+        memset(out, 0, sizeof out);
+        if (kith_map(*pool, next_int, in, out, 64) < 0)
+            return NULL;
+        for (int k = 0; k < 64; k++)
+            if (out[k] != k + 1)
+                return NULL;
+    }
+    return arg;
+}
+
+static int thread_out(const void *in, void *out)
+{
+    pthread_t threads[3];
+    kith_pool pool = *(const kith_pool *)in;
+    void *right;
+    int wrong = 0;
+
+    for (int i = 0; i < 3; i++)
+        if (pthread_create(&threads[i], NULL, map_in_thread, &pool) != 0)
+            return 1;
+    wrong += map_in_thread(&pool) == NULL;
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], &right);
+        wrong += right == NULL;
+    }
+    *(int *)out = wrong;
+    return 0;
+}
+
+static void threads_of_tasks_map_in_their_own_pool(void)
+{
+    for (int workers = 1; workers <= 3; workers += 2) {
+        kith_pool pool = kith_pool_open(workers), pools[4] = { pool, pool, pool, pool };
+        int wrong[4] = { 1, 1, 1, 1 };
+
+        PASS(kith_pool_map(pool, thread_out, pools, wrong, 4));
+        CU_ASSERT(wrong[0] + wrong[1] + wrong[2] + wrong[3] == 0);
+        PASS(kith_pool_close(pool));
+    }
+}
+
 static void several_pools_at_once(void)
 {
     kith_pool a = kith_pool_open(2), b = kith_pool_open(3);
@@ -555,6 +609,7 @@ static struct test tests[] = {
     TEST(initializers_run_in_each_worker),
     TEST(workers_are_renewed_after_their_tasks),
     TEST(tasks_may_call_their_own_pool),
+    TEST(threads_of_tasks_map_in_their_own_pool),
     TEST(several_pools_at_once),
     TEST(very_many_failed_tasks),
     TEST(steps_may_be_taken_by_another_thread),
