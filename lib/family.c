@@ -20,9 +20,30 @@ static pthread_once_t seat_once = PTHREAD_ONCE_INIT;
 
 _Static_assert(sizeof (struct kith__tables) < (KITH__TABLES_SIZE >> 2), "the objects need the rest of the tables");
 
+/* In every process that is forked. The fork server's children become somebody else at once; those of the program are
+ * nobody, and must not take themselves for their parent. */
+static void be_nobody(void)
+{
+    kith__me = 0;
+    my_seat = NULL;
+}
+
+int kith__not_in_job(const char *what)
+{
+    if (kith__base)
+        return kith__fail(KITH_ENOTINIT, "%s in process %d, which the program has forked itself: it is none of the job's; start it by "
+                          "kith_process_start", what, (int)getpid());
+    return kith__fail(KITH_ENOTINIT, "%s before kith_init, or after kith_finalize", what);
+}
+
 int kith__family_init(void)
 {
+    static int knows_forks;
     pthread_mutexattr_t attr;
+
+    if (!knows_forks && pthread_atfork(NULL, NULL, be_nobody) != 0)
+        return kith__fail(KITH_ENOMEM, "no memory for a handler of fork");
+    knows_forks = 1;
 
     if (kith__arena_back_tables(KITH__TABLES_START, offsetof(struct kith__tables, members)) < 0)
         return KITH_ENOMEM;

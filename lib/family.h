@@ -86,6 +86,9 @@ struct kith__tables {                   /* the head of the tables */
 /* The head of the tables; valid once the arena is mapped. */
 #define kith__shared ((struct kith__tables *)(void *)(kith__base + KITH__TABLES_START))
 
+/* Where there is no base, or no me: KITH_ENOTINIT and the sentence for it. what: "kith_alloc was called". */
+int kith__not_in_job(const char *what);
+
 extern uint32_t kith__me;               /* this process's member number + 1; 0: none */
 extern int kith__server_bell;           /* eventfd: the fork server looks through the members */
 extern int kith__agent_bell;            /* eventfd: the agent looks through its requests */

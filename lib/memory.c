@@ -10,7 +10,7 @@ void *kith_alloc(size_t size)
     uint64_t block;
 
     if (!kith__base || kith__me == 0) {
-        kith__report(kith__fail(KITH_ENOTINIT, "kith_alloc was called before kith_init, or after kith_finalize"));
+        kith__report(kith__not_in_job("kith_alloc was called"));
         return NULL;
     }
     if ((block = kith__heap_alloc(size, 0)) == 0) {
@@ -25,7 +25,7 @@ int kith_free(void *p)
     if (!p)
         return 0;
     if (!kith__base || kith__me == 0)
-        return kith__report(kith__fail(KITH_ENOTINIT, "kith_free was called before kith_init, or after kith_finalize"));
+        return kith__report(kith__not_in_job("kith_free was called"));
     if (!kith__arena_holds(p, 1) || kith__heap_check(kith__offset(p)) < 0)
         return kith__report(kith__fail(KITH_EINVAL, "kith_free was given %p, which kith_alloc did not give, or which is free already", p));
     kith__heap_free(kith__offset(p));

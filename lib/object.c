@@ -8,6 +8,7 @@
 #include "object.h"
 #include "error.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void (*kith__object_destroy[4])(struct kith__object *o);
@@ -144,8 +145,12 @@ void kith__object_abandon(struct kith__object *o)
 
 int kith__handle_usable(uint64_t id, const char *noun)
 {
-    if (!kith__base || kith__me == 0)
-        return kith__fail(KITH_ENOTINIT, "a %s was used before kith_init, or after kith_finalize", noun);
+    char what[64];
+
+    if (!kith__base || kith__me == 0) {
+        snprintf(what, sizeof what, "a %s was used", noun);
+        return kith__not_in_job(what);
+    }
     if (id == 0)
         return kith__fail(KITH_ESTALE, "the handle of a %s is zero: none was opened into it", noun);
     return kith__handle_code(id);

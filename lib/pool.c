@@ -257,7 +257,7 @@ static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *
     int rc, serial = getenv("KITH_SERIAL") && strcmp(getenv("KITH_SERIAL"), "0") != 0;
 
     if (!kith__base || kith__me == 0)
-        return kith__fail(KITH_ENOTINIT, "kith_pool_open was called before kith_init, or after kith_finalize");
+        return kith__not_in_job("kith_pool_open was called");
     if (given)
         memcpy(&options, given, given_size < sizeof options ? given_size : sizeof options);
     if ((rc = check_options(workers, &options)) < 0)

@@ -287,7 +287,7 @@ static int64_t start(kith_target *fn, const void *arg, size_t size, const struct
     int64_t rc, node;
 
     if (!kith__base || kith__me == 0)
-        return kith__fail(KITH_ENOTINIT, "kith_process_start was called before kith_init, or after kith_finalize");
+        return kith__not_in_job("kith_process_start was called");
     if (!fn)
         return kith__fail(KITH_EINVAL, "kith_process_start was given no function");
     if (!arg && size > 0)

@@ -631,7 +631,7 @@ int kith_queue_close(kith_queue q)
 static int open_any(const char *name, size_t bound, uint64_t *id)
 {
     if (!kith__base || kith__me == 0)
-        return kith__fail(KITH_ENOTINIT, "a Queue was opened before kith_init, or after kith_finalize");
+        return kith__not_in_job("a Queue was opened");
     if (name && (*name == '\0' || strlen(name) >= NAME))
         return kith__fail(KITH_EINVAL, "the name of a Queue has 1 to %d bytes, \"%.80s\" has not", NAME - 1, name);
     if (!name)
