@@ -22,6 +22,9 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 #define MIB (UINT64_C(1) << 20)
 #define HEAP_MOST (UINT64_C(4) << 40)    /* the heap's size classes end there */
@@ -32,8 +35,13 @@ enum {
     WALL = 1 << 20,                     /* the regions without access: behind the tables, and around the heap */
     TABLES_CHUNK = 1 << 16,             /* tables are backed in such pieces */
     FAULT_AROUND = 1 << 16,
-    FILL_STEP = 1 << 20                 /* fallocate at a time: on older kernels a signal undoes the whole call */
+    FILL_STEP = 1 << 20,                /* fallocate at a time: on older kernels a signal undoes the whole call */
+    HUGE = 2 << 20,                     /* a huge page; where they have another size, the kernel refuses */
+    HUGE_MOST = 64 << 20                /* asked for at a time */
 };
+
+/* Huge pages that did not come, or came slowly, are not asked for again so soon. */
+#define HUGE_PAUSE (1000 * KITH__MS)
 
 #define MAGIC UINT64_C(0x6172656e6161)
 
@@ -188,24 +196,73 @@ static int fill_mapped(uint64_t offset, uint64_t size)
     return 0;
 }
 
-int kith__arena_fill(uint64_t offset, uint64_t size)
+static int fill_step(uint64_t at, uint64_t size)
+{
+    struct stat st;
+
+    return memfd_stat(&st) ? fallocate(memfd, 0, (off_t)at, (off_t)size) : fill_mapped(at, size);
+}
+
+/* Whole pages. -1 with errno; *at is how far it came. */
+static int fill_plain(uint64_t *at, uint64_t end)
+{
+    uint64_t step = FILL_STEP;
+
+    while (*at < end) {
+        if (step > end - *at)
+            step = end - *at;
+        if (fill_step(*at, step) == 0)
+            *at += step;
+        else if (errno != EINTR)
+            return -1;
+        else if (step > page_size())    /* a timer that is faster than a step would undo it again and again */
+            step = (step / 2) & ~(page_size() - 1);
+    }
+    return 0;
+}
+
+static _Atomic int64_t huge_from;       /* huge pages are asked for from this time on */
+
+/* How much of [at, end) to ask for as huge pages: up to most bytes; 0: none, or not now. */
+static uint64_t huge_span(uint64_t at, uint64_t end, uint64_t most)
+{
+    uint64_t span = (end - at) & ~(uint64_t)(HUGE - 1);
+
+    if (at % HUGE || span == 0 || (uintptr_t)kith__base % HUGE || kith__now_ns() < atomic_load(&huge_from))
+        return 0;
+    return span < most ? span : most;
+}
+
+/* Fills [at, at + span) with huge pages, where the system has them: one fault for each process instead of 512, and
+ * filled at once. By MADV_COLLAPSE (Linux 6.1), which does so also where the system's default for shared memory is
+ * "never", and which wants one page to be there in each. Whatever comes of it, the rest is for fill_plain. */
+static void fill_huge(uint64_t at, uint64_t span, int64_t patience)
+{
+    int64_t start;
+
+    for (uint64_t p = at; p < at + span; p += HUGE)
+        if (fill_step(p, page_size()) < 0)
+            return;
+    start = kith__now_ns();
+    if (madvise(kith__at(at), span, MADV_COLLAPSE) < 0 || kith__now_ns() - start > (int64_t)(span / HUGE) * patience)
+        atomic_store(&huge_from, kith__now_ns() + HUGE_PAUSE);
+}
+
+int kith__arena_fill(uint64_t offset, uint64_t size, int64_t patience)
 {
     uint64_t first = offset & ~(page_size() - 1), end = (offset + size + page_size() - 1) & ~(page_size() - 1);
-    uint64_t step = FILL_STEP;
+    uint64_t at = first, most = HUGE;
     char text[KITH__SIZE_TEXT];
-    struct stat st;
-    int rc;
 
-    for (uint64_t at = first; at < end; at += step) {
-        if (step > end - at)
-            step = end - at;
-        do {
-            rc = memfd_stat(&st) ? fallocate(memfd, 0, (off_t)at, (off_t)step) : fill_mapped(at, step);
-            /* A timer that is faster than a step would undo it again and again. */
-            if (rc < 0 && errno == EINTR && step > page_size())
-                step = (step / 2) & ~(page_size() - 1);
-        } while (rc < 0 && errno == EINTR);
-        if (rc < 0) {
+    while (at < end) {
+        uint64_t span = patience ? huge_span(at, end, most) : 0, next = (at | (HUGE - 1)) + 1;
+
+        if (span) {
+            fill_huge(at, span, patience);
+            most = most < HUGE_MOST ? most * 2 : most;  /* the first tells how long they take; each call costs something */
+            next = at + span;
+        }
+        if (fill_plain(&at, next < end ? next : end) < 0) {
             int error = errno;
 
             if (at > offset)
@@ -222,7 +279,7 @@ int kith__arena_back(uint64_t offset, uint64_t size)
 {
     int rc = kith__memory_allows(size, 0);
 
-    return rc < 0 ? rc : kith__arena_fill(offset, size);
+    return rc < 0 ? rc : kith__arena_fill(offset, size, 0);
 }
 
 void kith__arena_unback(uint64_t offset, uint64_t size)
@@ -302,12 +359,36 @@ static void lay_out(uint64_t heap_size, int tight)
     here.total = here.places.heap_start + here.places.heap_size + WALL;
 }
 
+/* Address space for size bytes where huge pages can be mapped, if there is room to choose. */
+static char *reserve(uint64_t size)
+{
+    char *room, *from;
+
+    if (address_room() != UINT64_MAX)
+        return NULL;
+    room = mmap(NULL, size + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return NULL;
+    from = room + (HUGE - (uintptr_t)room % HUGE) % HUGE;
+    if (from > room)
+        munmap(room, (size_t)(from - room));
+    munmap(from + size, (size_t)(room + HUGE - from));
+    return from;
+}
+
 static int map(int fd)
 {
-    char *base = mmap(NULL, here.total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    char *place = reserve(here.total);
+    char *base = mmap(place, here.total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | (place ? MAP_FIXED : 0), fd, 0);
 
-    if (base == MAP_FAILED)
+    if (base == MAP_FAILED) {
+        int error = errno;
+
+        if (place)
+            munmap(place, here.total);
+        errno = error;
         return -1;
+    }
     mprotect(base + here.places.tables_end, WALL, PROT_NONE);
     mprotect(base + here.places.heap_start - WALL, WALL, PROT_NONE);
     mprotect(base + here.places.heap_start + here.places.heap_size, WALL, PROT_NONE);

@@ -445,6 +445,91 @@ static void core_files_leave_it_out(void)
     CU_ASSERT_EQUAL(left_out, maps);
 }
 
+static int collapse(void *at, size_t size)
+{
+    return madvise(at, size, 25);       /* MADV_COLLAPSE, which headers before Linux 6.1 do not name */
+}
+
+/* 1 when the system gives huge pages to shared memory that asks for them. */
+static int huge_pages_exist(void)
+{
+    const size_t huge = 2 * MIB;
+    int fd = memfd_create("probe", MFD_CLOEXEC), yes = 0;
+    char *room = mmap(NULL, 2 * huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *at;
+
+    REQUIRE(fd >= 0 && room != MAP_FAILED && ftruncate(fd, (off_t)huge) == 0);
+    at = room + (huge - (uintptr_t)room % huge) % huge;
+    REQUIRE(mmap(at, huge, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == at);
+    at[0] = 1;
+    yes = collapse(at, huge) == 0;
+    munmap(room, 2 * huge);
+    close(fd);
+    return yes;
+}
+
+/* KiB of huge pages of the arena in this process. */
+static long huge_mapped(void)
+{
+    long sum = 0, kib;
+    char line[512];
+    int in_arena = 0;
+    FILE *f = fopen("/proc/self/smaps", "r");
+
+    REQUIRE(f != NULL);
+    while (fgets(line, sizeof line, f)) {
+        if (strchr(line, '-') && strchr(line, '/'))
+            in_arena = strstr(line, "memfd:kith") != NULL;
+        else if (in_arena && sscanf(line, "ShmemPmdMapped: %ld", &kib) == 1)
+            sum += kib;
+    }
+    fclose(f);
+    return sum;
+}
+
+static uint64_t shared_block;
+
+/* Another process: few faults for all of it. */
+static void read_with_few_faults(void)
+{
+    struct rusage before, after;
+
+    getrusage(RUSAGE_SELF, &before);
+    for (size_t i = 0; i < 64 * MIB; i += 4096)
+        REQUIRE(((const volatile char *)kith__at(shared_block))[i] == (char)(i >> 12));
+    getrusage(RUSAGE_SELF, &after);
+    REQUIRE(SANITIZED || after.ru_minflt - before.ru_minflt < 64 * 16);      /* so many were small pages, mapped by sixteens */
+}
+
+/* They do not come while the system is short of them or slow, so more than one try is due to them. */
+static void large_blocks_have_huge_pages(void)
+{
+    int tries = 0;
+
+    if (!huge_pages_exist())
+        return;
+    do {
+        if (tries)
+            usleep(1100000);            /* kith asks again after a second */
+        open_arena();
+        shared_block = alloc(64 * MIB);
+        CU_ASSERT(pages() <= 66 * MIB);
+        for (size_t i = 0; i < 64 * MIB; i += 4096)
+            ((volatile char *)kith__at(shared_block))[i] = (char)(i >> 12);
+    } while (huge_mapped() < 60 * 1024 && ++tries < 10);
+    CU_ASSERT(tries < 10);
+    CU_ASSERT_EQUAL(check_fork(read_with_few_faults), 0);
+    /* A piece out of the middle goes back, and what is around it stays. */
+    kith__arena_unback(shared_block + 3 * MIB, 5 * MIB);
+    CU_ASSERT(pages() <= 61 * MIB);
+    PASS(kith__arena_back(shared_block + 3 * MIB, 5 * MIB));
+    CU_ASSERT_EQUAL(((char *)kith__at(shared_block))[3 * MIB], 0);
+    memset(kith__at(shared_block + 3 * MIB), 7, 5 * MIB);
+    CU_ASSERT_EQUAL(((char *)kith__at(shared_block))[3 * MIB - 4096], (char)((3 * MIB - 4096) >> 12));
+    CU_ASSERT_EQUAL(((char *)kith__at(shared_block))[8 * MIB], (char)((8 * MIB) >> 12));
+    CU_ASSERT(pages() <= 66 * MIB);
+    kith__heap_free(shared_block);
+}
+
 static void arena_is_small_under_valgrind(void)
 {
     char *before = getenv("LD_PRELOAD") ? strdup(getenv("LD_PRELOAD")) : NULL;
@@ -505,6 +590,7 @@ static struct test tests[] = {
     TEST(other_mapping_shares_all),
     TEST(tables_are_backed_on_demand),
     TEST(core_files_leave_it_out),
+    TEST(large_blocks_have_huge_pages),
     TEST(arena_is_small_under_valgrind),
     TEST(walls_stand_around_the_heap),
     TEST(size_is_sealed),
