@@ -549,7 +549,7 @@ static void wait_until(int64_t due)
     if (self.proto)
         n += self.net->fds(self.wire, self.fds + 1, FDS - 1);
     atomic_store(&office->asleep, 1);
-    atomic_store(&self.seat->asleep, 1);
+    atomic_store(&self.seat->asleep, atomic_load(&self.seat->word) << 1 | 1);
     kith__fence();
     if (ns > 0 && (!self.proto || (atomic_load(&office->filed.summary) == 0 && atomic_load(&self.seat->word) == self.word)))
         ppoll(self.fds, (nfds_t)n, ns == INT64_MAX ? NULL : &limit, NULL);

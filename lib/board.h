@@ -72,6 +72,7 @@ struct kith__job {
     kith__word faults, fault_count;
     kith__word kept[2];                 /* blocks that stay for the next job in this place: its rings, when they are small */
     struct kith__waiters waiters;       /* the poster */
+    struct { uint64_t room[8]; } small[2] __attribute__((aligned(64)));     /* rings that fit there: no block has to be found */
     struct kith__cell cells[];          /* workers, then room ranges behind them */
 };
 

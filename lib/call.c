@@ -243,11 +243,13 @@ enum kith__step_result kith__call_step(struct kith__call *c)
 
 /* ------------------------------------------------------------------- the call */
 
-/* A block of size bytes that this job keeps for the next one: place 0 for input, 1 for output. */
+/* A place of size bytes that this job keeps for the next one: place 0 for input, 1 for output. */
 static uint64_t keep(struct kith__job *j, int place, uint64_t size)
 {
     uint64_t block = atomic_load(&j->kept[place]);
 
+    if (size <= sizeof j->small[place])
+        return kith__offset(&j->small[place]);
     if (block && kith__heap_size_of(block) >= size)
         return block;
     if ((block = kith__heap_alloc(size, kith__me)) == 0)
@@ -347,14 +349,20 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     return is_map(s) ? fill_map(c, s) : fill_range(j, s);
 }
 
+static void give_back(struct kith__job *j, int place, uint64_t at)
+{
+    if (at != kith__offset(&j->small[place]) && at != atomic_load(&j->kept[place]))
+        kith__heap_free(at);
+}
+
 static void release(struct kith__call *c)
 {
     struct kith__job *j = c->job;
 
-    if (j->in_ring && j->in != atomic_load(&j->kept[0]))
-        kith__heap_free(j->in);
-    if ((j->out_ring || j->kind >= KITH__JOB_FOR) && j->out != atomic_load(&j->kept[1]))
-        kith__heap_free(j->out);
+    if (j->in_ring)
+        give_back(j, 0, j->in);
+    if (j->out_ring || j->kind >= KITH__JOB_FOR)
+        give_back(j, 1, j->out);
     kith__heap_free(j->arg);
     j->in = j->out = j->arg = 0;
     kith__job_withdraw(kith__pool_body(c->object), c->post);
@@ -493,6 +501,7 @@ static int wait_for(struct kith__call *c, enum kith__step_result *last)
 
     if (rc < 0)
         return rc;
+    w.give_way = 1;
     for (;;) {
         atomic_store(&c->job->eager, c->job->windowed);
         while ((*last = kith__call_step(c)) == KITH__STEP_MOVED)
@@ -517,6 +526,8 @@ static int too_deep(const struct kith__call_spec *s)
     struct kith__lane *lane;
     uint32_t worker;
 
+    if (kith_worker() < 0)
+        return 0;
     if (kith__pool_find(s->pool, &o) < 0 || !(lane = kith__my_lane(o, &worker)) || atomic_load(&lane->depth) < KITH__DEPTH - 1)
         return 0;
     return kith__fail(KITH_EINVAL, "tasks that call their own pool are nested %d deep: that is the limit", KITH__DEPTH);

@@ -4,6 +4,10 @@
  * 0.3 µs. But who spins on a CPU that somebody else needs only delays its own answer. So: spin while
  * fewer threads of the job are awake than CPUs are usable, offer the CPU in between
  * when there are a few more, and sleep at once when there are many more.
+ *
+ * The kernel often starts a woken thread on its waker's own CPU, though another one is idle. A caller and its worker, who
+ * take turns, then spin against each other (10 µs a turn, for tens of ms); when they sleep for each other instead, the next wake-up finds
+ * the other CPU. So those who take turns give way.
  */
 #include "config.h"
 #include "wait.h"
@@ -21,42 +25,67 @@ int kith__check_timeout(int timeout_ms)
     return 0;
 }
 
-static uint32_t awake(uint32_t enough)
+static uint32_t this_cpu(void)
 {
-    uint32_t used = atomic_load_explicit(&kith__shared->seats_used, memory_order_relaxed), n = 0;
+    return (uint32_t)sched_getcpu();    /* a look into the thread's rseq area */
+}
 
-    for (uint32_t i = 0; i < used && n < enough; i++) {
+struct crowd {
+    uint32_t awake;                     /* threads of the job, up to enough */
+    int here;                           /* 1: another one of them was last seen on our CPU */
+};
+
+/* Once its word has changed it is on its way. */
+static int sleeps(const struct kith__seat *s)
+{
+    uint32_t asleep = atomic_load_explicit(&s->asleep, memory_order_relaxed);
+
+    return asleep && asleep == (atomic_load_explicit(&s->word, memory_order_relaxed) << 1 | 1);
+}
+
+static struct crowd look_around(const struct kith__seat *me, uint32_t enough)
+{
+    uint32_t used = atomic_load_explicit(&kith__shared->seats_used, memory_order_relaxed);
+    uint32_t cpu = me ? atomic_load_explicit(&me->cpu, memory_order_relaxed) : 0;
+    struct crowd c = { 0, 0 };
+
+    for (uint32_t i = 0; i < used && c.awake < enough; i++) {
         struct kith__seat *s = &kith__shared->seats[i];
 
-        n += atomic_load_explicit(&s->member, memory_order_relaxed) != 0 &&
-             !atomic_load_explicit(&s->asleep, memory_order_relaxed);
+        if (atomic_load_explicit(&s->member, memory_order_relaxed) == 0 || sleeps(s))
+            continue;
+        c.awake++;
+        c.here |= s != me && atomic_load_explicit(&s->cpu, memory_order_relaxed) == cpu;
     }
-    return n;
+    return c;
 }
 
 int kith__may_spin(void)
 {
     uint32_t cpus = kith__shared->usable_cpus;
 
-    return awake(cpus + 1) <= cpus;
+    return look_around(NULL, cpus + 1).awake <= cpus;
 }
 
 /* 1 when the seat's word has left seen meanwhile. Whom we wait for may be bound to the very CPU that we spin
  * on: so after the first moments the CPU is offered in between, which costs 0.4 µs a time. */
-static int spin(struct kith__seat *s, uint32_t seen)
+static int spin(struct kith__seat *s, uint32_t seen, int give_way)
 {
-    uint32_t cpus = kith__shared->usable_cpus, up = awake(2 * cpus + 1);
+    uint32_t cpus = kith__shared->usable_cpus;
     int64_t start = kith__now_ns(), passed = 0;
+    struct crowd crowd;
 
-    if (up > 2 * cpus)
+    atomic_store_explicit(&s->cpu, this_cpu(), memory_order_relaxed);
+    crowd = look_around(s, 2 * cpus + 1);
+    if (crowd.awake > 2 * cpus || (give_way && crowd.here))
         return 0;
-    while (passed < (up <= cpus ? spin_ns : yield_ns)) {
+    while (passed < (crowd.awake <= cpus ? spin_ns : yield_ns)) {
         for (int i = 0; i < 32; i++) {
             if (atomic_load_explicit(&s->word, memory_order_acquire) != seen)
                 return 1;
             kith__pause();
         }
-        if (up > cpus || passed > pause_ns)
+        if (crowd.awake > cpus || passed > pause_ns)
             sched_yield();
         passed = kith__now_ns() - start;
     }
@@ -65,7 +94,8 @@ static int spin(struct kith__seat *s, uint32_t seen)
 
 static void sleep_on(struct kith__seat *s, uint32_t seen, int64_t ns)
 {
-    atomic_store(&s->asleep, 1);
+    atomic_store_explicit(&s->cpu, this_cpu(), memory_order_relaxed);
+    atomic_store(&s->asleep, seen << 1 | 1);
     if (atomic_load(&s->word) == seen)
         kith__futex_wait(&s->word, seen, ns);
     atomic_store(&s->asleep, 0);
@@ -86,7 +116,7 @@ int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeou
     if (!(w->seat = kith__seat()))
         return KITH_ENOMEM;
     w->set = set;
-    w->at_once = 0;
+    w->at_once = w->give_way = 0;
     w->deadline = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
     w->word = atomic_load(&w->seat->word);
     atomic_store(&w->seat->since, (uint64_t)kith__now_ns());
@@ -107,7 +137,7 @@ int kith__wait_sleep(struct kith__wait *w)
         if (left < ns)
             ns = left;
     }
-    if (w->at_once || !spin(w->seat, w->word)) {
+    if (w->at_once || !spin(w->seat, w->word, w->give_way)) {
         sleep_on(w->seat, w->word, ns);
         if (atomic_load(&w->seat->word) == w->word && kith__server_dead())
             return KITH_EPEER;

@@ -33,6 +33,8 @@ struct kith__wait {
     int64_t deadline;                           /* ns; -1: none */
     uint32_t word;                              /* of the seat, when we last looked */
     int at_once;                                /* 1: sleep without spinning: the answer is far away */
+    int give_way;                               /* 1: likewise when another thread of the job that is awake was last seen on our
+                                                 * CPU. For those who take turns; producers and consumers are better off spinning */
 };
 
 /* timeout_ms < -1 is KITH_EINVAL, 0 is KITH_ETIMEDOUT at the first sleep. */

@@ -154,6 +154,7 @@ static int rest(struct kith__object *o, struct kith__pool *p)
 
     if (kith__wait_begin(&w, &o->waiters[0], KITH_FOREVER) < 0)
         return 0;
+    w.give_way = 1;
     for (;;) {
         uint32_t post;
         struct kith__lane *lane = kith__lane(p, my_worker);
