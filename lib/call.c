@@ -21,8 +21,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A ring of some MiB stays in the caches; a large element needs three: one being filled, one run, one emptied. */
-static const uint64_t ring_bytes = 4 << 20, step_bytes = 256 << 10;
+/* A ring of some MiB stays in the caches. More than that when the elements are so large that workers would have to wait for
+ * room: enough for one slow task to let the others go on, or at least for each worker and one that is filled and emptied. */
+static const uint64_t ring_bytes = 4 << 20, ring_bytes_more = 64 << 20, step_bytes = 256 << 10;
 enum { RING_LEAST = 3 };
 
 static _Atomic uint64_t calls;          /* of this process: which random numbers its tasks draw */
@@ -263,6 +264,12 @@ static uint64_t keep(struct kith__job *j, int place, uint64_t size)
     return block;
 }
 
+static void give_back(struct kith__job *j, int place, uint64_t at)
+{
+    if (at != kith__offset(&j->small[place]) && at != atomic_load(&j->kept[place]))
+        kith__heap_free(at);
+}
+
 /* What a large one takes goes back at the end of the call. */
 static uint64_t scratch(struct kith__job *j, int place, uint64_t size)
 {
@@ -289,20 +296,42 @@ static int is_map(const struct kith__call_spec *s)
     return s->kind <= KITH__JOB_BYTES;
 }
 
+static uint64_t window_of(uint64_t each, uint64_t workers, uint64_t n)
+{
+    uint64_t window, roomy;
+
+    if (each == 0)
+        return n;
+    window = ring_bytes / each;
+    roomy = ring_bytes_more / each < 4 * workers ? ring_bytes_more / each : 4 * workers;
+    window = window > roomy ? window : roomy;
+    window = window > workers + 1 ? window : workers + 1;
+    window = window > RING_LEAST ? window : RING_LEAST;
+    return window < n ? window : n;
+}
+
+static int make_rings(struct kith__job *j, const struct kith__call_spec *s, uint64_t window)
+{
+    int rc = make_ring(j, 0, s->in, s->in_size, window, &j->in, &j->in_ring);
+
+    if (rc == 0 && (rc = make_ring(j, 1, s->out, s->out_size, window, &j->out, &j->out_ring)) < 0 && j->in_ring) {
+        give_back(j, 0, j->in);
+        j->in = j->in_ring = 0;
+    }
+    return rc;
+}
+
 static int fill_map(struct kith__call *c, const struct kith__call_spec *s)
 {
     struct kith__job *j = c->job;
-    uint64_t each = s->in_size + s->out_size, window = each ? ring_bytes / each : UINT64_MAX;
+    uint64_t each = s->in_size + s->out_size, window = window_of(each, j->workers, s->n);
     int rc;
 
-    if (window < RING_LEAST)
-        window = RING_LEAST;
-    if (window > s->n)
-        window = s->n;
     j->units = s->n;
-    if ((rc = make_ring(j, 0, s->in, s->in_size, window, &j->in, &j->in_ring)) < 0 ||
-        (rc = make_ring(j, 1, s->out, s->out_size, window, &j->out, &j->out_ring)) < 0)
-        return rc;
+    /* Where memory is short it goes with less, down to one element after the other. */
+    while ((rc = make_rings(j, s, window)) < 0)
+        if ((window /= 2) == 0)
+            return rc;
     c->window = window;
     c->step = each && step_bytes / each > 0 ? step_bytes / each : 1;
     j->windowed = j->in_ring || j->out_ring;
@@ -347,12 +376,6 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->call = call_number();
     memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));     /* of a zeroed job; snprintf is much code that is cold */
     return is_map(s) ? fill_map(c, s) : fill_range(j, s);
-}
-
-static void give_back(struct kith__job *j, int place, uint64_t at)
-{
-    if (at != kith__offset(&j->small[place]) && at != atomic_load(&j->kept[place]))
-        kith__heap_free(at);
 }
 
 static void release(struct kith__call *c)

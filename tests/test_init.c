@@ -397,9 +397,35 @@ static void work_without_memory(void)
     REQUIRE(kith_finalize() == 0);
 }
 
+struct block { char bytes[8 << 20]; };
+
+static int copy_block(const void *in, void *out)
+{
+    memcpy(out, in, sizeof (struct block));
+    return 0;
+}
+
+/* Eight workers would like nine elements of 16 MiB at once. */
+static void map_through_a_narrow_ring(void)
+{
+    enum { BLOCKS = 10 };
+    struct block *in = malloc(BLOCKS * sizeof *in), *out = malloc(BLOCKS * sizeof *out);
+    kith_pool pool;
+
+    REQUIRE(in && out);
+    for (int i = 0; i < BLOCKS; i++)
+        memset(in + i, i + 1, sizeof *in);
+    setenv("KITH_MEM", "40M", 1);
+    begin();
+    pool = kith_pool_open(8);
+    REQUIRE(kith_pool_map(pool, copy_block, in, out, BLOCKS) == 0 && memcmp(in, out, BLOCKS * sizeof *in) == 0);
+    REQUIRE(kith_pool_close(pool) == 0 && kith_finalize() == 0);
+}
+
 static void memory_that_was_used_up_serves_again(void)
 {
     CU_ASSERT_EQUAL(check_fork(work_without_memory), 0);
+    CU_ASSERT_EQUAL(check_fork(map_through_a_narrow_ring), 0);
 }
 
 /* ---- threads */

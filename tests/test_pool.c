@@ -171,6 +171,45 @@ static void elements_of_no_bytes_and_of_100_mib(void)
     free(out);
 }
 
+enum { MEETING = 8 };
+
+struct guest { _Atomic int *arrived; char bytes[(1 << 20) - sizeof (void *)]; };
+
+/* Ends when MEETING tasks run at once. */
+static int meet(const void *in, void *out)
+{
+    const struct guest *g = in;
+
+    atomic_fetch_add(g->arrived, 1);
+    for (int i = 0; atomic_load(g->arrived) < MEETING; i++) {
+        if (i == 20000)
+            return kith_fail(1, "only %d came", atomic_load(g->arrived));
+        usleep(1000);
+    }
+    memcpy(out, in, sizeof *g);
+    return 0;
+}
+
+static void elements_of_1_mib_leave_no_worker_idle(void)
+{
+    _Atomic int *arrived = kith_alloc(sizeof *arrived);
+    struct guest *in = calloc(MEETING, sizeof *in), *out = calloc(MEETING, sizeof *out);
+    kith_pool pool = kith_pool_open(MEETING);
+
+    CU_ASSERT_FATAL(arrived && in && out);
+    atomic_store(arrived, 0);
+    for (int i = 0; i < MEETING; i++) {
+        in[i].arrived = arrived;
+        memset(in[i].bytes, i + 1, sizeof in[i].bytes);
+    }
+    PASS(kith_pool_map(pool, meet, in, out, MEETING));
+    CU_ASSERT_EQUAL(memcmp(in, out, MEETING * sizeof *in), 0);
+    PASS(kith_pool_close(pool));
+    PASS(kith_free(arrived));
+    free(in);
+    free(out);
+}
+
 static double midpoints(uint64_t lo, uint64_t hi, const void *arg)
 {
     uint64_t n = *(const uint64_t *)arg;
@@ -601,6 +640,7 @@ static struct test tests[] = {
     TEST(sizes_that_are_odd),
     TEST(a_hundred_million_elements),
     TEST(elements_of_no_bytes_and_of_100_mib),
+    TEST(elements_of_1_mib_leave_no_worker_idle),
     TEST(sum_has_the_same_bits_on_any_number_of_workers),
     TEST(ranges_are_covered_once),
     TEST(failed_tasks_are_listed_and_leave_their_output),
