@@ -524,7 +524,7 @@ static int wait_for(struct kith__call *c, enum kith__step_result *last)
 
     if (rc < 0)
         return rc;
-    w.give_way = 1;
+    w.give_way = c->job->units == 1;
     for (;;) {
         atomic_store(&c->job->eager, c->job->windowed);
         while ((*last = kith__call_step(c)) == KITH__STEP_MOVED)

@@ -146,15 +146,15 @@ static int initialize(struct kith__pool *p, struct kith__lane *lane)
     return rc;
 }
 
-/* Nothing to do: sleeps until there is. 0: the pool ends. */
-static int rest(struct kith__object *o, struct kith__pool *p)
+/* Nothing to do: sleeps until there is. 0: the pool ends. turn: the last job was one task, and the caller's turn is next. */
+static int rest(struct kith__object *o, struct kith__pool *p, int turn)
 {
     struct kith__wait w;
     int go_on = 1;
 
     if (kith__wait_begin(&w, &o->waiters[0], KITH_FOREVER) < 0)
         return 0;
-    w.give_way = 1;
+    w.give_way = turn;
     for (;;) {
         uint32_t post;
         struct kith__lane *lane = kith__lane(p, my_worker);
@@ -182,6 +182,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     struct kith__lane *lane = kith__lane(p, worker);
     struct kith__job *j;
     uint32_t post;
+    int turn = 0;
 
     my_pool = o;
     my_worker = worker;
@@ -197,10 +198,11 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     for (;;) {
         if ((j = kith__job_find(p, lane, &post))) {
             kith__work_on(o, lane, worker, j);
+            turn = j->units == 1;
             kith__job_leave(lane);
             if (is_worn(p, lane))
                 return 0;
-        } else if (!rest(o, p))
+        } else if (!rest(o, p, turn))
             return 0;
     }
 }
