@@ -336,6 +336,16 @@ static uint64_t make_fault(const struct kith__fault_entry *what, const char *tex
     return block;
 }
 
+static void mark(struct kith__job *j, uint64_t unit)
+{
+    uint64_t place;
+
+    if (j->out_ring == 0)
+        return;
+    place = unit % j->out_ring;
+    atomic_fetch_or(&kith__job_marks(j)[place / 64], UINT64_C(1) << place % 64);
+}
+
 int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text)
 {
     uint64_t block = make_fault(what, text);
@@ -344,6 +354,8 @@ int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, c
     link_fault(j, block);
     kith__guard_commit(&j->guard);
     kith__guard_leave(&j->guard);
+    kith__step("fault: told");
+    mark(j, what->unit);
     return block ? 0 : KITH_ENOMEM;
 }
 
@@ -376,6 +388,14 @@ static void put_back(struct kith__job *j, uint64_t *count, uint64_t lo, uint64_t
     ++*count;
 }
 
+static int has_fault(const struct kith__job *j, uint64_t unit)
+{
+    for (uint64_t at = atomic_load(&j->faults); at; at = atomic_load(&entry_at(at)->next))
+        if (entry_at(at)->unit == unit)
+            return 1;
+    return 0;
+}
+
 /* In j's guard: splits the live claim of a dead worker into what is done, what goes back, what has failed. */
 static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith__death *d, int blamed)
 {
@@ -392,7 +412,11 @@ static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith
         done += at - lo;
         if (at + 1 < end)
             put_back(j, &count, at + 1, end - at - 1, 0);
-        if (blamed && (d->over_limit || used >= j->tries)) {
+        if (has_fault(j, at)) {         /* it had failed, and its worker came no further */
+            mark(j, at);
+            done++;
+        } else if (blamed && (d->over_limit || used >= j->tries)) {
+            mark(j, at);                /* whoever has to settle this again will find the same */
             link_fault(j, fault_of_death(d, worker, at));
             done++;
         } else

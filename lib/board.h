@@ -76,6 +76,18 @@ struct kith__job {
     struct kith__cell cells[];          /* workers, then room ranges behind them */
 };
 
+/* A bit for each place of the ring of results, behind it: the unit there has failed. Set before that unit counts as done, cleared by
+ * who copies results out; zeros when the job is posted. For a fault itself there may be no memory. */
+static inline _Atomic uint64_t *kith__job_marks(const struct kith__job *j)
+{
+    return kith__at(j->out + ((j->out_ring * j->out_size + 7) & ~UINT64_C(7)));
+}
+
+static inline uint64_t kith__job_marks_size(uint64_t ring)
+{
+    return (ring + 63) / 64 * 8;
+}
+
 struct kith__death {                    /* how the former process of a lane ended */
     _Atomic uint32_t unsettled;         /* 1: its claims are still in its cells */
     int32_t pid, status, over_limit;
@@ -140,7 +152,7 @@ void kith__job_leave(struct kith__lane *lane);
 int  kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *lo, uint64_t *length);
 void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length);
 
-/* Adds a fault; text may be NULL. 0 or KITH_ENOMEM (the fault is counted, not told). */
+/* Adds a fault, and marks its unit; text may be NULL. 0 or KITH_ENOMEM (the fault is counted, not told). */
 int  kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text);
 
 /* The claims of lane's former process: finished units count, the one that it died in is tried again or

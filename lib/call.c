@@ -139,26 +139,6 @@ static int fault_sentence(const struct kith__job *j, const char *name)
 
 /* --------------------------------------------------------------------- steps */
 
-enum { SPAN = 65536 };                  /* elements that are looked up in the faults at a time */
-
-/* Copies n results from element first on, but those of tasks that failed: their outputs keep their bytes. Many may
- * have failed, so the faults are walked through once for all n. */
-static void copy_good(const struct kith__job *j, uint64_t first, uint64_t n, char *to, const char *from)
-{
-    uint64_t failed[SPAN / 64] = { 0 };
-
-    for (uint64_t at = atomic_load(&j->faults); at;) {
-        const struct kith__fault_entry *e = kith__at(at);
-
-        if (e->unit - first < n)
-            failed[(e->unit - first) / 64] |= UINT64_C(1) << (e->unit - first) % 64;
-        at = atomic_load(&e->next);
-    }
-    for (uint64_t i = 0; i < n; i++)
-        if (!(failed[i / 64] >> i % 64 & 1))
-            memcpy(to + i * j->out_size, from + i * j->out_size, j->out_size);
-}
-
 static char *ring_at(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
 {
     return (char *)kith__at(base) + i % ring * size;
@@ -168,6 +148,22 @@ static char *ring_at(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
 static uint64_t run_length(uint64_t ring, uint64_t i, uint64_t n)
 {
     return n < ring - i % ring ? n : ring - i % ring;
+}
+
+static uint64_t mark_of(uint64_t place) { return UINT64_C(1) << place % 64; }
+
+/* Copies the results of n places, but those of tasks that failed: their outputs keep their bytes. Clears the marks. */
+static void copy_good(const struct kith__job *j, uint64_t place, uint64_t n, char *to, const char *from)
+{
+    _Atomic uint64_t *marks = kith__job_marks(j);
+
+    for (uint64_t i = 0, good; i < n; i = good) {
+        for (good = i; good < n && !(atomic_load(&marks[(place + good) / 64]) & mark_of(place + good)); good++)
+            ;
+        memcpy(to + i * j->out_size, from + i * j->out_size, (good - i) * j->out_size);
+        for (; good < n && atomic_load(&marks[(place + good) / 64]) & mark_of(place + good); good++)
+            atomic_fetch_and(&marks[(place + good) / 64], ~mark_of(place + good));
+    }
 }
 
 static void copy_out(struct kith__call *c, uint64_t until)
@@ -181,10 +177,8 @@ static void copy_out(struct kith__call *c, uint64_t until)
 
         if (atomic_load(&j->fault_count) == 0)
             memcpy(to, from, n * j->out_size);
-        else {
-            n = n < SPAN ? n : SPAN;
-            copy_good(j, c->out_done, n, to, from);
-        }
+        else
+            copy_good(j, c->out_done % j->out_ring, n, to, from);
         c->out_done += n;
     }
 }
@@ -270,10 +264,10 @@ static void give_back(struct kith__job *j, int place, uint64_t at)
         kith__heap_free(at);
 }
 
-/* What a large one takes goes back at the end of the call. */
+/* What a large one takes goes back at the end of the call. A ring of bytes has an eighth more for marks. */
 static uint64_t scratch(struct kith__job *j, int place, uint64_t size)
 {
-    return size <= ring_bytes ? keep(j, place, size) : kith__heap_alloc(size, kith__me);
+    return size <= ring_bytes + ring_bytes / 8 ? keep(j, place, size) : kith__heap_alloc(size, kith__me);
 }
 
 /* A ring for window elements of size, when the user's memory is not ours. */
@@ -285,10 +279,10 @@ static int make_ring(struct kith__job *j, int place, const void *p, uint64_t siz
         *at = kith__offset(p);
         return 0;
     }
-    if ((*at = scratch(j, place, window * size)) == 0)
-        return KITH_ENOMEM;
     *ring = window;
-    return 0;
+    if ((*at = scratch(j, place, ((window * size + 7) & ~UINT64_C(7)) + kith__job_marks_size(window))) == 0)
+        *ring = 0;
+    return *at ? 0 : KITH_ENOMEM;
 }
 
 static int is_map(const struct kith__call_spec *s)
@@ -332,6 +326,8 @@ static int fill_map(struct kith__call *c, const struct kith__call_spec *s)
     while ((rc = make_rings(j, s, window)) < 0)
         if ((window /= 2) == 0)
             return rc;
+    if (j->out_ring)
+        memset(kith__job_marks(j), 0, kith__job_marks_size(window));
     c->window = window;
     c->step = each && step_bytes / each > 0 ? step_bytes / each : 1;
     j->windowed = j->in_ring || j->out_ring;
@@ -590,6 +586,9 @@ static int check_common(const struct kith__call_spec *s, const char *what)
                           (unsigned long long)s->arg_size);
     if (s->n >> 47 && is_map(s))
         return kith__fail(KITH_EINVAL, "%s(%s) over %llu elements: at most 2^47", what, s->name, (unsigned long long)s->n);
+    if (!is_map(s) && s->n && s->out_size > SIZE_MAX / 2 / kith__block_count(s->n))
+        return kith__fail(KITH_EINVAL, "%s(%s): %llu totals of %zu bytes are more than memory can hold", what, s->name,
+                          (unsigned long long)kith__block_count(s->n), (size_t)s->out_size);
     if ((s->in_size && s->n > SIZE_MAX / 2 / s->in_size) || (is_map(s) && s->out_size && s->n > SIZE_MAX / 2 / s->out_size))
         return kith__fail(KITH_EINVAL, "%s(%s): %llu elements are more than memory can hold", what, s->name,
                           (unsigned long long)s->n);

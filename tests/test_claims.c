@@ -71,8 +71,13 @@ static int map_with_death(int target, size_t chunk, int (*fn)(int), int in_place
     arm(1, target);
     if (fn == run)
         PASS(kith_map(pool, fn, in, out, TASKS));
-    else
+    else {
+        struct kith_fault fault;
+
         FAILS_WITH(KITH_ETASK, kith_map(pool, fn, in, out, TASKS));
+        CU_ASSERT(kith_last_fault(&fault, 0) == 0 && fault.task == 7 && fault.end == KITH_FAILED);
+        CU_ASSERT(kith_last_fault(&fault, 1) == KITH_EEND);     /* told once, also when its worker dies after that */
+    }
     PASS(kith_pool_close(pool));
     atomic_store(&shared->armed, 0);
     killed = shared->killed;
@@ -122,6 +127,7 @@ static void a_worker_dies_at_every_step_of_single_claims(void) { every_step(1, r
 static void a_worker_dies_at_every_step_of_long_claims(void) { every_step(7, run, 1); }
 static void a_worker_dies_at_every_step_with_copied_arguments(void) { every_step(3, run, 0); }
 static void a_worker_dies_at_every_step_of_telling_a_fault(void) { every_step(2, fail_at_seven, 1); }
+static void a_worker_dies_at_every_step_of_telling_a_fault_of_a_copied_result(void) { every_step(2, fail_at_seven, 0); }
 
 struct party { kith_queue queue; int from, count; size_t size; };
 
@@ -243,6 +249,7 @@ static struct test tests[] = {
     TEST(a_worker_dies_at_every_step_of_long_claims),
     TEST(a_worker_dies_at_every_step_with_copied_arguments),
     TEST(a_worker_dies_at_every_step_of_telling_a_fault),
+    TEST(a_worker_dies_at_every_step_of_telling_a_fault_of_a_copied_result),
     TEST(a_putter_dies_at_every_step),
     TEST(a_taker_dies_at_every_step),
     TEST(a_putter_of_large_items_dies_at_every_step),

@@ -378,10 +378,14 @@ static void work_without_memory(void)
     REQUIRE(kith_queue_put(q, in, sizeof in, KITH_FOREVER) == KITH_ENOMEM && kith_queue_size(q) == 1);
     REQUIRE(kith_check(kith_process_start(give_7, context, sizeof context)) == KITH_ENOMEM);
     REQUIRE(kith_check(kith_pool_open(64)) == KITH_ENOMEM && strstr(kith_last_error(), "KITH_MEM"));
+    for (int i = 0; i < 64; i++)
+        y[i] = -1;
     for (int i = 0; kith_map(pool, odd_fails, x, y, 64) != KITH_ETASK || !strstr(kith_last_error(), "32"); i++) {
         REQUIRE(i < 1000);
         usleep(1000);
     }
+    for (int i = 0; i < 64; i++)        /* also the output of those whose fault could not be told is as it was */
+        REQUIRE(y[i] == (i % 2 ? -1 : i));
     /* A call takes another place in the pool while a worker still looks at the last one's, and there it needs memory. */
     for (int i = 0; !map_is_right(pool, successor, 64); i++) {
         REQUIRE(i < 1000);

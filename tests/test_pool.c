@@ -616,6 +616,18 @@ static void steps_may_be_taken_by_another_thread(void)
     free(out);
 }
 
+static int whole(uint64_t lo, uint64_t hi, const void *arg, void *part)
+{
+    (void)arg;
+    *(uint64_t *)part = hi - lo;
+    return 0;
+}
+
+static void swallow(void *total, const void *part)
+{
+    *(uint64_t *)total += *(const uint64_t *)part;
+}
+
 static void wrong_use_is_a_sentence(void)
 {
     kith_pool none = { 0 }, pool = kith_pool_open(1);
@@ -625,6 +637,7 @@ static void wrong_use_is_a_sentence(void)
     FAILS_WITH(KITH_EINVAL, kith_map(pool, square, (int *)NULL, out, 2));
     FAILS_WITH(KITH_EINVAL, kith_map(pool, square, in, (int *)NULL, 2));
     FAILS_WITH(KITH_EINVAL, kith_map(pool, (int (*)(int))NULL, in, out, 2));
+    FAILS_WITH(KITH_EINVAL, kith__reduce(pool, "whole", whole, NULL, 0, 100, swallow, out, SIZE_MAX / 64));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open(-1)));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open(100000)));
     FAILS_WITH(KITH_EINVAL, kith_fail(1, "outside"));
