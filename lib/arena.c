@@ -40,7 +40,11 @@ enum {
     HUGE_MOST = 64 << 20                /* asked for at a time */
 };
 
-/* Huge pages that did not come, or came slowly, are not asked for again so soon. */
+/* How long one huge page may take: quickly means no longer than the small ones. Those that did not come, or came slowly, are not
+ * asked for again so soon; and on all slow ones together a process does not spend more than HUGE_SLOW. */
+#define HUGE_QUICK (1 * KITH__MS)
+#define HUGE_LATE  (10 * KITH__MS)
+#define HUGE_SLOW  (1000 * KITH__MS)
 #define HUGE_PAUSE (1000 * KITH__MS)
 
 #define MAGIC UINT64_C(0x6172656e6161)
@@ -222,6 +226,7 @@ static int fill_plain(uint64_t *at, uint64_t end)
 }
 
 static _Atomic int64_t huge_from;       /* huge pages are asked for from this time on */
+static _Atomic int64_t huge_slow;       /* ns that slow ones took so far */
 
 /* How much of [at, end) to ask for as huge pages: up to most bytes; 0: none, or not now. */
 static uint64_t huge_span(uint64_t at, uint64_t end, uint64_t most)
@@ -236,29 +241,34 @@ static uint64_t huge_span(uint64_t at, uint64_t end, uint64_t most)
 /* Fills [at, at + span) with huge pages, where the system has them: one fault for each process instead of 512, and
  * filled at once. By MADV_COLLAPSE (Linux 6.1), which does so also where the system's default for shared memory is
  * "never", and which wants one page to be there in each. Whatever comes of it, the rest is for fill_plain. */
-static void fill_huge(uint64_t at, uint64_t span, int64_t patience)
+static void fill_huge(uint64_t at, uint64_t span, enum kith__fill how)
 {
-    int64_t start;
+    int64_t start, each, patience = how == KITH__LASTING && atomic_load(&huge_slow) < HUGE_SLOW ? HUGE_LATE : HUGE_QUICK;
+    int rc;
 
     for (uint64_t p = at; p < at + span; p += HUGE)
         if (fill_step(p, page_size()) < 0)
             return;
     start = kith__now_ns();
-    if (madvise(kith__at(at), span, MADV_COLLAPSE) < 0 || kith__now_ns() - start > (int64_t)(span / HUGE) * patience)
+    rc = madvise(kith__at(at), span, MADV_COLLAPSE);
+    each = (kith__now_ns() - start) / (int64_t)(span / HUGE);
+    if (each > HUGE_QUICK)
+        atomic_fetch_add(&huge_slow, each * (int64_t)(span / HUGE));
+    if (rc < 0 || each > patience)
         atomic_store(&huge_from, kith__now_ns() + HUGE_PAUSE);
 }
 
-int kith__arena_fill(uint64_t offset, uint64_t size, int64_t patience)
+int kith__arena_fill(uint64_t offset, uint64_t size, enum kith__fill how)
 {
     uint64_t first = offset & ~(page_size() - 1), end = (offset + size + page_size() - 1) & ~(page_size() - 1);
     uint64_t at = first, most = HUGE;
     char text[KITH__SIZE_TEXT];
 
     while (at < end) {
-        uint64_t span = patience ? huge_span(at, end, most) : 0, next = (at | (HUGE - 1)) + 1;
+        uint64_t span = how != KITH__SMALL ? huge_span(at, end, most) : 0, next = (at | (HUGE - 1)) + 1;
 
         if (span) {
-            fill_huge(at, span, patience);
+            fill_huge(at, span, how);
             most = most < HUGE_MOST ? most * 2 : most;  /* the first tells how long they take; each call costs something */
             next = at + span;
         }
@@ -279,7 +289,7 @@ int kith__arena_back(uint64_t offset, uint64_t size)
 {
     int rc = kith__memory_allows(size, 0);
 
-    return rc < 0 ? rc : kith__arena_fill(offset, size, 0);
+    return rc < 0 ? rc : kith__arena_fill(offset, size, KITH__SMALL);
 }
 
 void kith__arena_unback(uint64_t offset, uint64_t size)

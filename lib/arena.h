@@ -54,10 +54,11 @@ int  kith__arena_back(uint64_t offset, uint64_t size);
 void kith__arena_unback(uint64_t offset, uint64_t size);
 
 /* The two halves of _back, for who keeps account of what others were promised and have not taken yet. The first
- * asks the system only when the last answer is old or may be too small. What nobody uses yet may be filled with huge pages,
- * when one of them takes no longer than patience ns; 0: with small ones. */
+ * asks the system only when the last answer is old or may be too small. What nobody uses yet may be filled with huge pages: scratch
+ * when they come as quickly as small ones, what lasts also when they cost some more once. */
+enum kith__fill { KITH__SMALL, KITH__SCRATCH, KITH__LASTING };
 int kith__memory_allows(uint64_t size, uint64_t promised);
-int kith__arena_fill(uint64_t offset, uint64_t size, int64_t patience);
+int kith__arena_fill(uint64_t offset, uint64_t size, enum kith__fill how);
 
 /* Before much of a range is used that has been written to, maybe by others: maps it into this process,
  * at a fifth of what the page faults would take. */

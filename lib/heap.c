@@ -10,7 +10,6 @@
 #include "block.h"
 #include "budget.h"
 #include "error.h"
-#include "system.h"
 
 #include <assert.h>
 #include <time.h>
@@ -20,11 +19,6 @@
 #define WARM_LEAST (64 * MIB)           /* warm free bytes that are kept, on a small machine and on a large one */
 #define WARM_MOST  (256 * MIB)
 #define WARM_PART  96                   /* of the heap's size, in between */
-
-/* How long one huge page may take. Memory with an owner is the scratch of one call, and huge pages are worth it only when they
- * come as quickly as small ones; user's memory, which lasts, may cost some more once. */
-#define HASTE   (1 * KITH__MS)
-#define LEISURE (10 * KITH__MS)
 
 enum {
     LARGE = 64 << 10,                   /* blocks from here on are whole pages */
@@ -269,7 +263,7 @@ static int try_cold(struct heap *h, struct request *r)
     d = atomic_load(&r->lease->block);
     start = start_of(&c, d);
     length = size_of(&c, d);
-    if (promise(h, r->lease, length) == 0 && kith__arena_fill(start, length, r->owner ? HASTE : LEISURE) == 0) {
+    if (promise(h, r->lease, length) == 0 && kith__arena_fill(start, length, r->owner ? KITH__SCRATCH : KITH__LASTING) == 0) {
         kith__step("heap: pages taken");
         atomic_store(&r->lease->promised, 0);
         if (run(h, finish_cold, r, 1) == DONE)
