@@ -411,6 +411,13 @@ kith__word *kith__heap_owner(uint64_t offset)
     return &block(the_heap(), d)->owner;
 }
 
+uint64_t kith__heap_owner_now(uint64_t offset)
+{
+    uint64_t d = lookup(offset);
+
+    return d ? atomic_load(&block(the_heap(), d)->owner) : 0;
+}
+
 /* Gives back what dead processes had reserved. 1: somebody is in the guard. */
 static int sweep_leases(struct heap *h)
 {
@@ -441,11 +448,11 @@ int kith__heap_sweep(uint32_t owner)
     for (uint64_t d = FIRST_BLOCK; d < high; d++) {
         struct block *b = block(h, d);
 
-        if (atomic_load_explicit(&b->owner, memory_order_relaxed) != owner)
+        if ((uint32_t)atomic_load_explicit(&b->owner, memory_order_relaxed) != owner)
             continue;
         if (!kith__guard_try(&h->guard))
             return 1;
-        if (atomic_load(&b->owner) == owner && atomic_load(&b->place) % GRANULE == USED)
+        if ((uint32_t)atomic_load(&b->owner) == owner && atomic_load(&b->place) % GRANULE == USED)
             free_one(h, d);
         kith__guard_leave(&h->guard);
     }

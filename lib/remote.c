@@ -56,10 +56,13 @@ int kith__agent_dead(void)
 void kith__desk_point(uint32_t seat)
 {
     struct kith__office *office = kith__office();
-    uint64_t bit = UINT64_C(1) << seat % 64;
+    uint64_t bit = UINT64_C(1) << seat % 64, word = UINT64_C(1) << seat / 64;
 
-    if (!(atomic_fetch_or(&office->filed.bits[seat / 64], bit) & bit))
-        atomic_fetch_or(&office->filed.summary, UINT64_C(1) << seat / 64);
+    /* That the bit was there already says nothing: who set it may have died before the next line. */
+    atomic_fetch_or(&office->filed.bits[seat / 64], bit);
+    kith__step("desk: marked");
+    if (!(atomic_load(&office->filed.summary) & word))
+        atomic_fetch_or(&office->filed.summary, word);
     kith__fence();
     if (atomic_load(&office->asleep))
         kith__ring(kith__agent_bell);
@@ -138,12 +141,19 @@ static int inherit(struct kith__desk *d)
     return watch(d, KITH__WATCHES_QUIET, is_idle, KITH_FOREVER);
 }
 
-/* A block that was on its way to the agent when its giver died: it is the agent's, which knows nothing of it. */
+/* The owner of a block that this seat hands over: the agent, but no block that the agent has taken itself looks like it. */
+static uint64_t handed_over(void)
+{
+    return (uint64_t)(kith__seat_number(own.seat) + 1) << 32 | kith__office()->agent;
+}
+
+/* A block that was on its way to the agent when its giver died: it is the agent's, which knows nothing of it. When the
+ * giver still owned it, it goes with all that the dead one owned, and may be anybody's by now. */
 static void recover_block(struct kith__desk *d)
 {
     uint64_t block = atomic_load(&d->handing);
 
-    if (block != 0 && d->handing_at == atomic_load(&d->tail) && kith__heap_check(block) == 0)
+    if (block != 0 && d->handing_at == atomic_load(&d->tail) && kith__heap_owner_now(block) == handed_over())
         kith__heap_free(block);
     atomic_store(&d->handing, 0);
 }
@@ -179,7 +189,8 @@ static void file(struct kith__desk *d, struct kith__errand *e, const void *bytes
     if (e->block) {
         d->handing_at = atomic_load(&d->tail);
         atomic_store(&d->handing, e->block);
-        atomic_store(kith__heap_owner(e->block), kith__office()->agent);
+        kith__step("desk: block offered");
+        atomic_store(kith__heap_owner(e->block), handed_over());
         kith__step("desk: block handed over");
     }
     atomic_store_explicit(&d->tail, tail + e->length, memory_order_release);

@@ -379,12 +379,12 @@ static int takes_and_dies(const void *arg)
 /* Killed at every step of filing: what was filed is put whole, nothing else; and all memory comes back. */
 static void putter_killed_at_each_step_harms_nobody_job(void)
 {
-    static const char *const steps[] = { "desk: block handed over", "desk: filed" };
+    static const char *const steps[] = { "desk: block offered", "desk: block handed over", "desk: filed", "desk: marked" };
     static const size_t sizes[] = { 8, 6000, 20000, 100000 };
     uint64_t before = 0;
 
     for (int round = 0; round < 2; round++)
-        for (size_t s = 0; s < 2; s++)
+        for (size_t s = 0; s < 4; s++)
             for (size_t k = 0; k < 4; k++)
                 for (int count = 1; count <= 3; count++) {
                     struct victim v = { kith_queue_open(0), "", count, sizes[k] };
@@ -394,8 +394,8 @@ static void putter_killed_at_each_step_harms_nobody_job(void)
                     snprintf(v.step, sizeof v.step, "%s", steps[s]);
                     p = kith_process_start(puts_and_dies, KITH_ARG(v));
                     REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
-                    /* The next one on its seat goes on from there. */
-                    n = (int64_t)(s == 0 && sizes[k] <= KITH__ERRAND_BYTES ? 8 : s == 0 ? count - 1 : count);
+                    /* The next one on its seat goes on from there. It marks its desk once before it files. */
+                    n = (int64_t)(s < 2 && sizes[k] <= KITH__ERRAND_BYTES ? 8 : s != 2 ? count - 1 : count);
                     for (int i = 0; i < 5000 && kith_queue_size(v.q) != n; i++)
                         sleep_ms(1);
                     if (kith_queue_size(v.q) != n)
@@ -414,6 +414,100 @@ static void putter_killed_at_each_step_harms_nobody_job(void)
     await_blocks(before + 2);
 }
 static void putter_killed_at_each_step_harms_nobody(void) { JOB(putter_killed_at_each_step_harms_nobody_job); }
+
+/* Two that have one seat after the other: the first dies when it has half told the agent to look, and nobody else does. */
+struct heirs { kith_queue q; _Atomic int *seat, *go; uint32_t head; };
+
+static int dies_half_marked(const void *arg)
+{
+    const struct heirs *h = arg;
+    int x = 1;
+
+    REQUIRE(kith_put(h->q, x) == 0);
+    atomic_store(h->seat, (int)kith__seat_number(kith__seat()) + 1);
+    while (!atomic_load(h->go))
+        sleep_ms(1);
+    die_at = "desk: marked";
+    die_count = 1;
+    kith__step_hook = die;
+    return kith_put(h->q, x);
+}
+
+static int takes_its_seat(const void *arg)
+{
+    const struct heirs *h = arg;
+    int x = 2, seat;
+
+    while ((seat = atomic_load(h->seat)) == 0 || atomic_load(&kith__shared->seats[seat - 1].member) != 0)
+        sleep_ms(1);
+    return kith_put(h->q, x) < 0 || (int)kith__seat_number(kith__seat()) + 1 != seat;
+}
+
+static void *says_go_when_asleep(void *arg)
+{
+    struct heirs *h = arg;
+
+    while (!atomic_load(&kith__shared->seats[h->head].asleep) || atomic_load(h->seat) == 0)
+        sleep_ms(1);
+    atomic_store(h->go, 1);
+    return NULL;
+}
+
+static void heir_of_a_half_told_errand_is_heard_job(void)
+{
+    _Atomic int *words = kith_alloc(2 * sizeof *words);
+    struct heirs h = { kith_queue_open(0), words, words + 1, 0 };
+    kith_process dead, heir;
+    pthread_t thread;
+    int x = 0, code;
+
+    REQUIRE(words && kith_put(h.q, x) == 0);
+    h.head = kith__seat_number(kith__seat());
+    atomic_store(h.seat, 0);
+    atomic_store(h.go, 0);
+    dead = kith_process_start(dies_half_marked, KITH_ARG(h));
+    heir = kith_process_start(takes_its_seat, KITH_ARG(h));
+    pthread_create(&thread, NULL, says_go_when_asleep, &h);
+    REQUIRE(kith_process_join(heir, 5000) == 0);
+    pthread_join(thread, NULL);
+    REQUIRE(kith_process_exitcode(heir, &code) == 0 && code == 0);
+    REQUIRE(kith_process_join(dead, KITH_FOREVER) == 0);
+    for (int i = 0; i < 4; i++)
+        REQUIRE(kith_get(h.q, &x) == 0 && x == (i < 1 ? 0 : i < 3 ? 1 : 2));
+    REQUIRE(kith_queue_close(h.q) == 0);
+    kith_free(words);
+}
+static void heir_of_a_half_told_errand_is_heard(void) { JOB(heir_of_a_half_told_errand_is_heard_job); }
+
+/* Killed with a block that is not the agent's yet: it goes with all else that was the dead one's, and once. */
+static void block_of_a_killed_putter_is_freed_once_job(void)
+{
+    enum { MINE = 64 };
+    kith_queue q = kith_queue_open(0);
+    struct victim v = { q, "desk: block offered", 1, 6000 };
+    kith_process p = kith_process_start(puts_hundred, KITH_ARG(q));
+    uint64_t mine[MINE], before;
+
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);       /* its desk stays */
+    kith_process_close(p);
+    before = used_blocks();
+    p = kith_process_start(puts_and_dies, KITH_ARG(v));
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+    kith_process_close(p);
+    await_blocks(before);
+    for (int i = 0; i < MINE; i++)
+        REQUIRE((mine[i] = kith__heap_alloc(6000, kith__me)) != 0);
+    p = kith_process_start(puts_hundred, KITH_ARG(q));
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+    kith_process_close(p);
+    for (int i = 0; i < MINE; i++) {
+        REQUIRE(kith__heap_owner_now(mine[i]) == kith__me);
+        kith__heap_free(mine[i]);
+    }
+    REQUIRE(kith_queue_size(q) == 200);
+    REQUIRE(kith_queue_close(q) == 0);
+}
+static void block_of_a_killed_putter_is_freed_once(void) { JOB(block_of_a_killed_putter_is_freed_once_job); }
 
 static void taker_killed_at_each_step_takes_at_most_one_job(void)
 {
@@ -738,6 +832,8 @@ static struct test tests[] = {
     TEST(taker_killed_while_parked_takes_nothing),
     TEST(item_that_reached_nobody_goes_back_to_the_front),
     TEST(putter_killed_at_each_step_harms_nobody),
+    TEST(heir_of_a_half_told_errand_is_heard),
+    TEST(block_of_a_killed_putter_is_freed_once),
     TEST(taker_killed_at_each_step_takes_at_most_one),
     TEST(storm_of_kills_repeats_nothing),
     TEST(death_of_the_agent_is_told_within_2_s),
