@@ -135,6 +135,23 @@ static void name_seat(struct kith__around *a)
         snprintf(a->seat, sizeof a->seat, "%.24s.%.8s,%.24s", job ? job : "", rank ? rank : "", socket);
 }
 
+/* The directory lives as long as mpirun; a rank's own one would go with the first program. */
+int kith__used_mark(char *path, size_t room)
+{
+    const char *place = getenv("OMPI_MCA_orte_jobfam_session_dir"), *job = getenv("PMIX_NAMESPACE"), *rank = getenv("PMIX_RANK");
+
+    if (!place || !job || !rank || snprintf(path, room, "%s/kith-used.%.24s.%.8s", place, job, rank) >= (int)room)
+        return -1;
+    return 0;
+}
+
+static int was_used(void)
+{
+    char path[PATH_MAX];
+
+    return kith__used_mark(path, sizeof path) == 0 && access(path, F_OK) == 0;
+}
+
 static int is_launched(void)
 {
     static const char *const signs[] = { "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_STEP_ID" };
@@ -158,4 +175,5 @@ void kith__around_look(struct kith__around *out)
         return;
     find_launcher(out);
     name_seat(out);
+    out->used = was_used();
 }

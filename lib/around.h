@@ -3,6 +3,7 @@
 #ifndef KITH_AROUND_H
 #define KITH_AROUND_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 enum { KITH__CPUS = 1024 };
@@ -18,8 +19,13 @@ struct kith__around {
     char launcher[16];                          /* the nearest ancestor that starts ranks, as "orted"; "": none is seen */
     pid_t launcher_pid;                         /* 0: none is seen */
     int launcher_cpus;                          /* CPUs in its mask; 0: not known */
+    int used;                                   /* 1: this rank has run a program of kith before: kith__used_mark */
     char seat[64];                              /* names this rank of this job, as long as it lives; "": none */
 };
+
+/* The file that a rank of Open MPI leaves in the directory of its job when its MPI starts: no other program can start it again
+ * there. 0: it has such a directory. */
+int kith__used_mark(char *path, size_t room);
 
 void kith__around_look(struct kith__around *out);
 int  kith__around_core(int cpu);                /* .core of the real one */

@@ -228,6 +228,9 @@ static int check_module(const struct kith__launch *l, const struct kith__around 
         return refuse_unlinked(l, a);
     if (!a->has_module(l->mpi))
         return refuse_missing(l, a);
+    if (a->used)
+        return kith__fail(KITH_EPEER, "a program of kith has run in these ranks before, and Open MPI starts only one in each: "
+                          "give each program an mpirun of its own");
     *silent = 0;
     return 0;
 }

@@ -1,13 +1,17 @@
 /* load.c: finds and starts an MPI; see mpi.h. */
 #include "config.h"
 #include "mpi/mpi.h"
+#include "around.h"
 #include "error.h"
 #include "module.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int kith__mpi_load(const char *name, const struct kith__mpi **out)
 {
@@ -44,12 +48,26 @@ static int silence_ucx(const char *variable)
     return setenv(variable, "none", 1) == 0;
 }
 
+/* For a second program in this rank, which cannot start MPI again: without the file it would hear so in Open MPI's words. */
+static void mark_used(void)
+{
+    char path[PATH_MAX];
+    int fd;
+
+    if (kith__used_mark(path, sizeof path) < 0)
+        return;
+    if ((fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) >= 0)
+        close(fd);
+}
+
 int kith__mpi_start(const char *name, int *argc, char ***argv, int one_host, const struct kith__mpi **out)
 {
     static const char ucx[] = "UCX_HANDLE_ERRORS";
     int set = silence_ucx(ucx), rc;
 
     rc = kith__mpi_load(name, out);
+    if (rc == 0 && !(*out)->is_up())
+        mark_used();
     if (rc == 0 && (*out)->init(argc, argv, one_host) != 0)
         rc = kith__fail(KITH_EPEER, "%s cannot be initialised here", (*out)->title);
     if (set)

@@ -43,6 +43,11 @@ command -v taskset >/dev/null && expect "on one CPU" 0 " 1 sum 332833500" "" \
 expect "a rank starts a program" 0 " 3 sum 332833500" "" each ranks 2 sh -c '
     "$0" -e count; [ "${OMPI_COMM_WORLD_RANK-$PMI_RANK}" = 0 ] || exit 0; env -u KITH_SEAT KITH_LAUNCH=none "$0" -e count' "$deeds"
 
+# Open MPI starts one program in each rank and no second one.
+[ "$MPI_NAME" != openmpi ] || expect "two programs, one after the other" 1 "" \
+    "kith: a program of kith has run in these ranks before, *: give each program an mpirun of its own
+---*" ranks 3 sh -c '"$0" -e count >"$1" 2>&1 && "$0" -e count' "$deeds" /dev/null
+
 # The guard. This mpirun starts two programs that know nothing of each other; each would start it again. (When configure was given
 # an mpirun by its path, it is that one that is called.)
 case $MPI_NAME in
