@@ -31,6 +31,18 @@
 #define CHECK_LIMIT 60
 #endif
 
+/* 1: memory and faults are the sanitizer's, and so are crashes. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 struct test { const char *name; void (*fn)(void); };
 #define TEST(fn) { #fn, fn }
 #define TEST_END { NULL, NULL }

@@ -12,17 +12,6 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define SANITIZED 1
-#elif defined __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 enum { CHILD = 7 };                     /* owner of what a child of a test allocates */
 
 static void with_limit(const char *limit, void (*fn)(void))

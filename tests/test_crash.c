@@ -17,17 +17,6 @@
 #include <time.h>
 #include <unwind.h>
 
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define SANITIZED 1
-#elif defined __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /* Functions that crash: with a name of their own, and no sanitizer that sees it coming. */
 #ifdef __clang__
 #define CRASHES __attribute__((noinline, no_sanitize("undefined")))
