@@ -156,31 +156,31 @@ static void free_job(uint64_t block)
     kith__heap_free(block);
 }
 
-/* Frees what the body refers to; each reference is taken before it is freed, so twice does no harm. */
-static void destroy(struct kith__object *o)
-{
-    struct kith__pool *p = kith__pool_body(o);
-    uint64_t lanes = p->lanes, arg = p->init_arg;
-
-    if (lanes && !p->serial && !has_ended(p)) {         /* who was closing it died */
-        stop_workers(o, KITH__POOL_TERMINATED, SIGKILL);
-        wait_until(o, has_ended, NULL);
-    }
-    for (int i = 0; i < KITH__POSTS; i++)
-        free_job(atomic_exchange(&p->jobs[i], 0));
-    p->lanes = p->init_arg = 0;
-    kith__heap_free(lanes);
-    kith__heap_free(arg);
-    kith__heap_free(atomic_exchange(&p->init_fault, 0));
-}
-
-/* Nobody works on it and nobody waits for it any more. */
+/* Nobody waits for it any more. */
 static int is_quiet(const struct kith__pool *p)
 {
     for (int i = 0; i < KITH__POSTS; i++)
         if (atomic_load(&p->posters[i]) != 0)
             return 0;
     return 1;
+}
+
+/* Frees what the body refers to; each reference is taken before it is freed, so twice does no harm. */
+static void destroy(struct kith__object *o)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    uint64_t lanes = p->lanes, arg = p->init_arg;
+
+    if (lanes && !p->serial && !has_ended(p))           /* who was closing it died */
+        stop_workers(o, KITH__POOL_TERMINATED, SIGKILL);
+    while (lanes && !((p->serial || has_ended(p)) && is_quiet(p)) && !kith__server_dead())
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    for (int i = 0; i < KITH__POSTS; i++)
+        free_job(atomic_exchange(&p->jobs[i], 0));
+    p->lanes = p->init_arg = 0;
+    kith__heap_free(lanes);
+    kith__heap_free(arg);
+    kith__heap_free(atomic_exchange(&p->init_fault, 0));
 }
 
 /* The workers are ended, by themselves or by sig; then the slot is given back. */
@@ -362,6 +362,14 @@ void kith__commits_finish(void)
     kith__objects_finish(finish_jobs);
 }
 
+/* The lanes that have ended for good have no successor to do it: who died in a job would seem to be inside of it for ever. */
+static void settle_ended(struct kith__pool *p)
+{
+    for (uint32_t w = 0; w < p->workers; w++)
+        if (atomic_load(&kith__lane(p, w)->member) == 0)
+            kith__settle(p, w);
+}
+
 static void sweep_pool(struct kith__object *o, void *member)
 {
     struct kith__pool *p = kith__pool_body(o);
@@ -373,8 +381,10 @@ static void sweep_pool(struct kith__object *o, void *member)
             atomic_store(&((struct kith__job *)kith__at(atomic_load(&p->jobs[i])))->cancelled, 1);
         atomic_fetch_and(&p->active, ~(UINT64_C(1) << i));
         atomic_store(&p->announced[i], 0);
-        while (!kith__job_untouched(p, i))
+        while (!kith__job_untouched(p, i)) {
+            settle_ended(p);
             nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+        }
         atomic_store(&p->posters[i], 0);
     }
 }

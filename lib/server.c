@@ -146,6 +146,8 @@ static void janitor(uint32_t who) __attribute__((noreturn));
 static void janitor(uint32_t who)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != self.pid)
+        _exit(1);                       /* it died before prctl */
     restore_signals();
     kith__become(who);                  /* what it takes is the dead one's */
     kith__commits_finish();             /* a block may be given away by a commit that is decided, not yet done */
@@ -381,6 +383,7 @@ static int bury(uint32_t who, int status)
     if (again)
         replace(who);
     if (messy) {
+        atomic_store(&m->asker, 0);     /* else the janitor of that one would free what ours sweeps */
         atomic_store(&m->state, KITH__TAKEN);
         atomic_store(&m->role, KITH__NOBODY);
         atomic_store(&m->pid, 0);
@@ -450,7 +453,8 @@ static int kill_orphans(void)
 static void janitor_gone(uint32_t who, int status)
 {
     self.janitors[who] = 0;
-    if (WIFSIGNALED(status))
+    kith__seats_release(who);           /* it may have had to wait */
+    if (WIFSIGNALED(status) && !self.ending)
         hire_janitor(who);
     else
         kith__member_free(who);
@@ -521,7 +525,7 @@ static void look(void)
 
     self.short_of_processes = 0;
     for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++) {
-        if (self.janitors[i] < 0)
+        if (self.janitors[i] < 0 && !self.ending)
             hire_janitor(i);
         look_at(i);
     }
@@ -626,6 +630,16 @@ static void signal_all(int process_signal, int worker_signal)
     }
 }
 
+/* What they would take back ends with the arena. */
+static void dismiss_janitors(void)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++)
+        if (self.janitors[i] > 0)
+            kill(self.janitors[i], SIGKILL);
+}
+
 static void close_pools(void)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
@@ -655,8 +669,10 @@ static int end(void)
             signal_all(SIGTERM, 0);
         }
     }
-    if (self.hard || now >= self.ending)
+    if (self.hard || now >= self.ending) {
         signal_all(SIGKILL, SIGKILL);
+        dismiss_janitors();
+    }
     kill_orphans();
     reap_all();
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD) {

@@ -1,10 +1,12 @@
 /* test_init.c: jobs in surroundings that are not as usual: descriptors that are closed, limits that are reached, signals, threads. */
 #include "config.h"
 #include "check.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 
@@ -572,6 +574,43 @@ static void finalize_ends_what_is_open_and_may_come_twice(void)
     CU_ASSERT_EQUAL(check_fork(leave_all_open), 0);
 }
 
+static int task_for_ever(int x)
+{
+    for (;;)
+        pause();
+    return x;
+}
+
+static int map_for_ever(const void *arg)
+{
+    int x = 1, y;
+
+    return kith_map(*(const kith_pool *)arg, task_for_ever, &x, &y, 1) != KITH_EPEER;
+}
+
+/* A janitor waits for the task of the dead caller, which does not end. */
+static void leave_a_dead_callers_task(void)
+{
+    kith_pool pool;
+    kith_process caller;
+    double start;
+
+    begin();
+    pool = kith_pool_open(1);
+    caller = kith_process_start(map_for_ever, &pool, sizeof pool);
+    while (kith__node_busy() < 2)
+        sched_yield();
+    REQUIRE(kith_process_kill(caller) == 0 && kith_process_join(caller, KITH_FOREVER) == 0);
+    start = kith_time();
+    REQUIRE(kith_finalize() == 0);
+    REQUIRE(kith_time() - start < 8);   /* not the 10 s after which it would leave the fork server behind */
+}
+
+static void finalize_does_not_wait_for_a_dead_callers_task(void)
+{
+    CU_ASSERT_EQUAL(check_fork(leave_a_dead_callers_task), 0);
+}
+
 static struct test tests[] = {
     TEST(closed_standard_descriptors_stay_free_of_ours),
     TEST(twenty_four_descriptors_are_enough),
@@ -586,6 +625,7 @@ static struct test tests[] = {
     TEST(serial_pools_serve_threads_and_processes),
     TEST(exit_in_another_thread_ends_the_job),
     TEST(finalize_ends_what_is_open_and_may_come_twice),
+    TEST(finalize_does_not_wait_for_a_dead_callers_task),
     TEST_END,
 };
 

@@ -5,7 +5,9 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -571,6 +573,84 @@ static void very_many_failed_tasks(void)
     free(out);
 }
 
+/* ---- deaths around the end of a pool */
+
+static _Atomic int *asleep;             /* tasks that will not end */
+
+static int sleep_long(int x)
+{
+    atomic_fetch_add(asleep, 1);
+    for (;;)
+        pause();
+    return x;
+}
+
+static int map_for_long(const void *arg)
+{
+    int x = 1, y;
+
+    return -kith_map(*(const kith_pool *)arg, sleep_long, &x, &y, 1);
+}
+
+static kith_process start_caller(kith_pool pool)
+{
+    kith_process caller;
+
+    atomic_store(asleep, 0);
+    caller = kith_process_start(map_for_long, &pool, sizeof pool);
+    while (atomic_load(asleep) == 0)
+        sched_yield();
+    return caller;
+}
+
+static void a_pool_ends_though_a_caller_has_died(void)
+{
+    for (int round = 0; round < 3; round++) {
+        kith_pool pool = kith_pool_open(2);
+        kith_process caller = start_caller(pool);
+
+        PASS(kith_process_kill(caller));
+        PASS(kith_process_join(caller, KITH_FOREVER));
+        PASS(kith_pool_terminate(pool));
+        PASS(kith_process_close(caller));
+    }
+}
+
+static int close_it(const void *arg)
+{
+    return -kith_pool_close(*(const kith_pool *)arg);
+}
+
+/* Waits until somebody has begun to end it. */
+static void await_its_end(kith_pool pool)
+{
+    while (kith_pool_workers(pool) != KITH_ESTALE)
+        sched_yield();
+}
+
+static int exitcode(kith_process p)
+{
+    int code = -1000;
+
+    PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_process_exitcode(p, &code));
+    PASS(kith_process_close(p));
+    return code;
+}
+
+static void callers_find_a_pool_cancelled_whose_closer_has_died(void)
+{
+    for (int round = 0; round < 20; round++) {
+        kith_pool pool = kith_pool_open(2);
+        kith_process caller = start_caller(pool), closer = kith_process_start(close_it, &pool, sizeof pool);
+
+        await_its_end(pool);
+        PASS(kith_process_kill(closer));
+        CU_ASSERT_EQUAL(exitcode(closer), -SIGKILL);
+        CU_ASSERT_EQUAL(exitcode(caller), -KITH_ECANCELLED);
+    }
+}
+
 static void *take_steps(void *call)
 {
     enum kith__step_result *last = malloc(sizeof *last);
@@ -665,6 +745,8 @@ static struct test tests[] = {
     TEST(threads_of_tasks_map_in_their_own_pool),
     TEST(several_pools_at_once),
     TEST(very_many_failed_tasks),
+    TEST(a_pool_ends_though_a_caller_has_died),
+    TEST(callers_find_a_pool_cancelled_whose_closer_has_died),
     TEST(steps_may_be_taken_by_another_thread),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
@@ -675,6 +757,7 @@ int main(int argc, char **argv)
     int rc;
 
     tries = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    asleep = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
     rc = run_tests("pool", tests);
