@@ -87,6 +87,7 @@ struct kith__desk {
     uint64_t handing_at;                /* ... with the errand at this place */
     _Atomic uint32_t watching;          /* enum kith__watching: wake the seat then */
     uint64_t behind_queue;              /* on which it puts behind */
+    uint32_t had_places;                /* of it, at some time */
     _Atomic uint32_t credit;            /* places of it that are reserved: the thread uses them, the agent takes back what is left */
 
     /* Written by the agent. */

@@ -35,6 +35,7 @@ static struct local {                   /* of a seat: what the agent knows about
     uint32_t peer, member, behind_peer;
     uint16_t op, flags;
     int lent;                           /* its thread was given places of a queue; they go back when it does not use them */
+    int owes;                           /* it may still have some: a dead one's all go back */
     uint64_t lent_tail;                 /* what it had filed when we last looked */
     int settled;                        /* what the answer gave was told to be taken */
     int64_t result;
@@ -178,6 +179,8 @@ static void deliver(struct local *l, uint32_t seat, int64_t result, uint32_t fla
     d->result = result;
     d->size = size;
     d->flags = flags;
+    if (l->op == KITH__OP_PUT && result > 0)
+        l->owes = 1;
     if (l->op == KITH__OP_PUT && result > 0 && !l->lent) {
         l->lent = 1;
         l->lent_tail = atomic_load(&d->tail);
@@ -430,14 +433,39 @@ int kith__errands_collect(int64_t now)
     return more;
 }
 
+/* So many places that seat was given go back. */
+static void return_places(const struct kith__desk *d, uint32_t seat, uint32_t places)
+{
+    struct kith__request r = { .op = KITH__OP_RETURN, .object = d->behind_queue, .room = places | (uint64_t)seat << 32 };
+
+    if (places == 0 || d->behind_queue == 0)
+        return;
+    r.id = UINT64_C(0xffff) << 48 | ++self.returned;    /* the agent's own: nobody waits for it */
+    kith__proto_request(self.proto, (uint32_t)(d->behind_queue >> 48 & 0x7fff), &r, "", 0, self.now);
+}
+
+/* A place that the dead one had taken, and not yet used, is known to nobody else: so all go back. */
+static void bury(uint32_t seat)
+{
+    struct kith__desk *d = desk_of(seat);
+
+    if (collect_from(seat))
+        kith__desk_point(seat);
+    if (!d || !locals[seat].owes)
+        return;
+    locals[seat].owes = 0;
+    atomic_store(&d->credit, 0);
+    return_places(d, seat, UINT32_MAX);
+}
+
 void kith__errands_bury(int64_t now)
 {
     uint32_t used = atomic_load(&kith__shared->seats_used);
 
     self.now = now;
     for (uint32_t seat = 0; seat < used; seat++)
-        if (atomic_load(&kith__shared->seats[seat].member) == 0 && collect_from(seat))
-            kith__desk_point(seat);
+        if (atomic_load(&kith__shared->seats[seat].member) == 0)
+            bury(seat);
 }
 
 /* Places that seat has not used for a while go back: others may wait for them. */
@@ -445,8 +473,6 @@ static void take_back(struct local *l, uint32_t seat)
 {
     struct kith__desk *d = desk_of(seat);
     uint64_t tail = atomic_load(&d->tail);
-    struct kith__request r = { .op = KITH__OP_RETURN, .object = d->behind_queue };
-    uint32_t credit;
 
     if (tail != l->lent_tail) {
         l->lent_tail = tail;
@@ -454,11 +480,7 @@ static void take_back(struct local *l, uint32_t seat)
     }
     l->lent = 0;
     self.lent--;
-    if ((credit = atomic_exchange(&d->credit, 0)) == 0)
-        return;
-    r.room = credit | (uint64_t)seat << 32;
-    r.id = UINT64_C(0xffff) << 48 | ++self.returned;    /* the agent's own: nobody waits for it */
-    kith__proto_request(self.proto, (uint32_t)(d->behind_queue >> 48 & 0x7fff), &r, "", 0, self.now);
+    return_places(d, seat, atomic_exchange(&d->credit, 0));
 }
 
 static int64_t tick_lent(int64_t now)

@@ -47,6 +47,7 @@ struct park {                           /* the calls that wait for one thing */
     struct park *next;
     uint64_t object;
     struct kith__waiters *set;          /* NULL: for what nobody announces: memory, the end of all Processes */
+    int owes;                           /* a wake-up that none of ours has made use of */
     struct guest *first, *last;
 };
 
@@ -429,13 +430,21 @@ static void stand(struct park *p)
     kith__fence();
 }
 
+/* 1: no wake-up was spent on us since we stood among the waiters. */
+static int stands(const struct park *p)
+{
+    uint32_t n = kith__seat_number(kith__seat());
+
+    return !p->set || (atomic_load(&p->set->bits[n / 64]) >> n % 64 & 1);
+}
+
 /* A wake-up that was meant for us goes to the next one when nobody is parked here any more. */
 static void step_back(struct park *p)
 {
     uint32_t n = kith__seat_number(kith__seat());
     uint64_t bit = UINT64_C(1) << n % 64;
 
-    if (p->set && !(atomic_fetch_and(&p->set->bits[n / 64], ~bit) & bit))
+    if (p->set && (!(atomic_fetch_and(&p->set->bits[n / 64], ~bit) & bit) || p->owes))
         kith__wake_one(p->set);
 }
 
@@ -513,7 +522,7 @@ static int waits_for_memory(struct guest *g, int64_t rc)
     return self.now < g->deadline;
 }
 
-/* Tries g. 1: it is over, and gone; 0: it has to wait. */
+/* Tries g. 1: it is over, and gone; -1: likewise, but it has failed; 0: it has to wait. */
 static int attempt(struct guest *g)
 {
     struct result out;
@@ -535,7 +544,7 @@ static int attempt(struct guest *g)
         give_back(g->visitor, 1);       /* its place */
     reply(g->visitor->peer, &g->r, rc, &out);
     remove_guest(g);
-    return 1;
+    return rc < 0 ? -1 : 1;
 }
 
 /* Goes on with v's calls, as far as they have their bytes and need not wait. */
@@ -553,12 +562,17 @@ static void serve(struct visitor *v)
 /* Those of p, the oldest first, until one has to wait. */
 static void retry(struct park *p)
 {
+    if (!p->first)
+        return;                         /* a wake-up that came for one who has left is the next one's: see step_back */
+    p->owes = !stands(p);
     stand(p);
     while (p->first) {
         struct visitor *v = p->first->visitor;
 
-        if (!attempt(p->first))
-            return;
+        switch (attempt(p->first)) {
+        case 0: p->owes = 0; return;    /* there is nothing left to be woken for */
+        case 1: p->owes = 0; break;
+        }
         serve(v);
     }
 }
@@ -633,6 +647,8 @@ uint64_t kith__guests_request(uint32_t peer, const struct kith__request *r, cons
     v->newest = r->id;
     if (!bytes && (block = kith__heap_alloc(r->size, kith__me)) == 0) {
         memset(&out, 0, sizeof out);
+        if (r->op == KITH__OP_PUT && r->flags & KITH__BEHIND)
+            give_back(v, 1);
         reply(peer, r, KITH_ENOMEM, &out);
         return 0;
     }

@@ -199,18 +199,32 @@ static void file(struct kith__desk *d, struct kith__errand *e, const void *bytes
     point();
 }
 
-/* Places that were reserved for us are free again. */
-static void return_credit(struct kith__desk *d)
+/* Places that were reserved for this seat are free again: so many. */
+static void return_places(struct kith__desk *d, uint32_t places)
 {
     struct kith__errand e = { .op = KITH__OP_RETURN, .flags = KITH__BEHIND, .node = home_of(d->behind_queue),
                               .object = d->behind_queue };
-    uint32_t credit = atomic_exchange(&d->credit, 0);
 
-    if (credit == 0 || watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER) < 0)
+    if (places == 0 || watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER) < 0)
         return;
-    e.room = credit | (uint64_t)kith__seat_number(own.seat) << 32;
+    e.room = places | (uint64_t)kith__seat_number(own.seat) << 32;
     e.id = (uint64_t)kith__seat_number(own.seat) << 48 | ++d->count;
     file(d, &e, NULL);
+}
+
+/* Those which we have and do not use. */
+static void return_credit(struct kith__desk *d)
+{
+    return_places(d, atomic_exchange(&d->credit, 0));
+}
+
+/* All that the last one on this seat had, also the one that it had taken for a put when it died. */
+static void return_heritage(struct kith__desk *d)
+{
+    atomic_store(&d->credit, 0);
+    if (d->had_places)
+        return_places(d, UINT32_MAX);
+    d->had_places = 0;
 }
 
 /* This thread's desk, in *out. */
@@ -238,7 +252,7 @@ static int desk(struct kith__desk **out)
         if ((rc = inherit(d)) < 0)
             return rc;
         atomic_store(&d->trouble, 0);
-        return_credit(d);
+        return_heritage(d);
     }
     *out = own.desk = d;
     return 0;
@@ -400,14 +414,15 @@ static int large_ones_fit(const struct kith__desk *d)
     return atomic_load(&d->open_bytes) <= BEHIND_BYTES;
 }
 
-/* A put on a queue without a bound. 1: it is filed and done; 0: it has to be called. */
-static int put_behind(struct kith__desk *d, struct kith__errand *e, const void *item, int timeout_ms)
+/* A put on a queue that has a place for it. 1: it is filed and done; 0: it has to be called. No time limit counts, which is for a
+ * queue that is full. */
+static int put_behind(struct kith__desk *d, struct kith__errand *e, const void *item)
 {
     int rc;
 
     if (e->size > KITH__SMALL_PUT)
-        return watch(d, KITH__WATCHES_ROOM, large_ones_fit, timeout_ms);
-    if ((rc = watch(d, KITH__WATCHES_ROOM, has_room, timeout_ms)) < 0 || (rc = pack(e, item)) < 0)
+        return watch(d, KITH__WATCHES_ROOM, large_ones_fit, KITH_FOREVER);
+    if ((rc = watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER)) < 0 || (rc = pack(e, item)) < 0)
         return rc;
     e->id = (uint64_t)kith__seat_number(own.seat) << 48 | ++d->count;
     file(d, e, item);
@@ -422,8 +437,10 @@ static int may_go_behind(struct kith__desk *d, uint64_t queue)
     if (queue != own.queue)
         return 0;
     while (!own.unbounded && credit > 0)
-        if (atomic_compare_exchange_weak(&d->credit, &credit, credit - 1))
+        if (atomic_compare_exchange_weak(&d->credit, &credit, credit - 1)) {
+            kith__step("desk: place taken");
             return 1;
+        }
     return own.unbounded;
 }
 
@@ -437,6 +454,7 @@ static void learn(struct kith__desk *d, uint64_t queue, const struct answer *a)
     if (a->result <= 0)
         return;
     kith__remote_behind = 1;            /* the places go back before we do something else */
+    d->had_places = 1;
     atomic_store(&d->credit, (uint32_t)a->result);
 }
 
@@ -457,7 +475,7 @@ int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_
     if (may_go_behind(d, queue)) {
         e.flags = KITH__BEHIND;
         kith__remote_behind = 1;
-        if ((rc = put_behind(d, &e, item, timeout_ms)) == 1)
+        if ((rc = put_behind(d, &e, item)) == 1)
             return 0;
     }
     if (rc == 0)

@@ -208,6 +208,20 @@ static void reserved_places_come_back_job(void)
 }
 static void reserved_places_come_back(void) { JOB(reserved_places_come_back_job); }
 
+/* The limit is for a queue that is full: this one never is, whatever the agent has to do. */
+static void put_without_waiting_is_done_while_there_is_room_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    int x;
+
+    for (int i = 0; i < 100000; i++)
+        REQUIRE(kith_queue_put(q, &i, sizeof i, 0) == 0);
+    for (int i = 0; i < 100000; i++)
+        REQUIRE(kith_get(q, &x) == 0 && x == i);
+    REQUIRE(kith_queue_close(q) == 0);
+}
+static void put_without_waiting_is_done_while_there_is_room(void) { JOB(put_without_waiting_is_done_while_there_is_room_job); }
+
 /* ----------------------------------------------------------------------------- sizes */
 
 static void items_of_100_mib_job(void)
@@ -414,6 +428,73 @@ static void putter_killed_at_each_step_harms_nobody_job(void)
     await_blocks(before + 2);
 }
 static void putter_killed_at_each_step_harms_nobody(void) { JOB(putter_killed_at_each_step_harms_nobody_job); }
+
+/* It dies with a place of the queue in its hand. */
+static void place_of_a_killed_putter_comes_back_job(void)
+{
+    for (int count = 1; count <= 3; count++) {
+        struct victim v = { kith_queue_open(100), "desk: place taken", count, 8 };
+        kith_process p = kith_process_start(puts_and_dies, KITH_ARG(v));
+        int x = 0;
+
+        REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+        REQUIRE(kith_queue_size(v.q) < 8);
+        while (kith_queue_put(v.q, &x, sizeof x, 1000) == 0)
+            ;
+        REQUIRE(kith_queue_size(v.q) == 100);
+        kith_process_close(p);
+        REQUIRE(kith_queue_close(v.q) == 0);
+    }
+}
+static void place_of_a_killed_putter_comes_back(void) { JOB(place_of_a_killed_putter_comes_back_job); }
+
+/* Of two who wait for an item, one over the network and one at home, the first has no room for it: the other is told. */
+static int takes_too_little(const void *arg)
+{
+    const kith_queue *q = arg;
+    char small;
+
+    return kith_queue_get(*q, &small, 1, KITH_FOREVER) != KITH_ETOOBIG;
+}
+
+static int64_t pass_by(kith_queue q)
+{
+    kith_process far = kith_process_start(takes_too_little, KITH_ARG(q)), near;
+    int64_t begin;
+    int x = 7, code;
+
+    await_parked(far);
+    REQUIRE(kith_queue_size(q) == 0);   /* behind its get: that is parked at the queue now */
+    atomic_store(&kith__shared->through_net, 0);
+    near = kith_process_start(takes_one, KITH_ARG(q));
+    await_parked(near);
+    begin = kith__now_ns();
+    REQUIRE(kith_put(q, x) == 0);
+    REQUIRE(kith_process_join(near, KITH_FOREVER) == 0);
+    begin = ms_since(begin);
+    REQUIRE(kith_process_exitcode(near, &code) == 0 && code == 7);
+    REQUIRE(kith_process_join(far, KITH_FOREVER) == 0);
+    REQUIRE(kith_process_exitcode(far, &code) == 0 && code == 0);
+    kith_process_close(near);
+    kith_process_close(far);
+    atomic_store(&kith__shared->through_net, 1);
+    return begin;
+}
+
+static void wake_up_of_one_who_takes_nothing_is_passed_on_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    int64_t least = INT64_MAX;
+
+    for (int i = 0; i < 5; i++) {
+        int64_t took = pass_by(q);
+
+        least = took < least ? took : least;
+    }
+    REQUIRE(least < 300);               /* else it looks once a second */
+    REQUIRE(kith_queue_close(q) == 0);
+}
+static void wake_up_of_one_who_takes_nothing_is_passed_on(void) { JOB(wake_up_of_one_who_takes_nothing_is_passed_on_job); }
 
 /* Two that have one seat after the other: the first dies when it has half told the agent to look, and nobody else does. */
 struct heirs { kith_queue q; _Atomic int *seat, *go; uint32_t head; };
@@ -826,6 +907,7 @@ static struct test tests[] = {
     TEST(putter_that_has_ended_has_put_all),
     TEST(put_behind_into_a_closed_queue_is_told_by_the_next),
     TEST(reserved_places_come_back),
+    TEST(put_without_waiting_is_done_while_there_is_room),
     TEST(items_of_100_mib),
     TEST(memory_that_is_used_up_is_a_code),
     TEST(time_limits_are_kept),
@@ -833,6 +915,8 @@ static struct test tests[] = {
     TEST(item_that_reached_nobody_goes_back_to_the_front),
     TEST(putter_killed_at_each_step_harms_nobody),
     TEST(heir_of_a_half_told_errand_is_heard),
+    TEST(place_of_a_killed_putter_comes_back),
+    TEST(wake_up_of_one_who_takes_nothing_is_passed_on),
     TEST(block_of_a_killed_putter_is_freed_once),
     TEST(taker_killed_at_each_step_takes_at_most_one),
     TEST(storm_of_kills_repeats_nothing),
