@@ -698,6 +698,29 @@ static void confirmations_in_a_row_are_one_message(void)
     finish_world();
 }
 
+/* A call crosses the goodbye: what would be said to it is not, since nobody would acknowledge it. */
+static void goodbye_is_the_last_word(void)
+{
+    struct kith__request r = { .id = 1, .op = 1 };
+
+    for (uint64_t seed = 20; seed < 30; seed++) {
+        begin(seed);
+        PASS(kith__proto_open(nodes[0].proto, 1, now));
+        pass(now + 1000 * ms, 0);
+        PASS(kith__proto_request(nodes[1].proto, 0, &r, "", 0, now));
+        kith__proto_leave(nodes[0].proto, KITH__BYE_NODE);
+        pass(now + 1000 * ms, 0);
+        CU_ASSERT_EQUAL(carried_out, 1);
+        CU_ASSERT_EQUAL(nodes[1].ended[0], KITH__LINK_LEFT);
+        CU_ASSERT(kith__proto_left(nodes[0].proto));
+        finish_world();
+        for (int i = 0; i < NODES; i++)
+            for (int k = 0; k < NODES; k++)
+                forget_peer(&nodes[i], (uint32_t)k);
+        CU_ASSERT_EQUAL(blocks_in_use(), 0);
+    }
+}
+
 static void frame_of_another_job_is_ignored(void)
 {
     struct kith__proto_config c = { 1, NODES, 78, 500 * ms, 10000 * ms, 3000 * ms, 60000 * ms, 1 << 20 };
@@ -851,6 +874,7 @@ static struct test tests[] = {
     TEST(gap_in_the_own_clock_is_forgiven),
     TEST(idle_link_costs_two_frames_a_second),
     TEST(confirmations_in_a_row_are_one_message),
+    TEST(goodbye_is_the_last_word),
     TEST(frame_of_another_job_is_ignored),
     TEST(piece_that_does_not_fit_costs_the_link),
     TEST(sizes_that_contradict_each_other_cost_the_link),

@@ -200,11 +200,12 @@ static struct link *use(struct kith__proto *p, uint32_t peer, int64_t now)
     return l->state == KITH__LINK_OPEN ? l : NULL;
 }
 
-static struct link *up(const struct kith__proto *p, uint32_t peer)
+/* The link to peer, when more can be said on it: a goodbye is the last message, the peer acknowledges nothing behind it. */
+static struct link *open_link(const struct kith__proto *p, uint32_t peer)
 {
     struct link *l = peer < p->c.nodes ? p->links[peer] : NULL;
 
-    return l && is_up(l) ? l : NULL;
+    return l && l->state == KITH__LINK_OPEN ? l : NULL;
 }
 
 int kith__proto_open(struct kith__proto *p, uint32_t peer, int64_t now)
@@ -293,7 +294,7 @@ void kith__proto_reply(struct kith__proto *p, uint32_t peer, const struct kith__
 {
     struct kith__message m = { .kind = KITH__MESSAGE_REPLY, .reply = *r };
     struct transfer t = { .id = r->id, .block = block, .size = r->size, .peer = peer, .reply = 1, .out = 1 };
-    struct link *l = up(p, peer);
+    struct link *l = open_link(p, peer);
 
     if (!l)
         return;
@@ -326,7 +327,7 @@ static int confirm_more(struct link *l, uint64_t id, uint32_t flags)
 void kith__proto_confirm(struct kith__proto *p, uint32_t peer, uint64_t id, uint32_t flags)
 {
     struct kith__message m = { .kind = KITH__MESSAGE_REPLY, .reply = { .id = id, .count = 1, .flags = (kith__u16)flags } };
-    struct link *l = up(p, peer);
+    struct link *l = open_link(p, peer);
     struct kith__frame *f;
 
     if (!l || confirm_more(l, id, flags))
@@ -342,7 +343,7 @@ void kith__proto_confirm(struct kith__proto *p, uint32_t peer, uint64_t id, uint
 void kith__proto_settle(struct kith__proto *p, uint32_t peer, uint64_t id, int yes)
 {
     struct kith__message m = { .kind = KITH__MESSAGE_SETTLE, .settle = { .id = id, .yes = yes != 0 } };
-    struct link *l = up(p, peer);
+    struct link *l = open_link(p, peer);
 
     if (l)
         say(p, l, &m, NULL, 0);
@@ -351,7 +352,7 @@ void kith__proto_settle(struct kith__proto *p, uint32_t peer, uint64_t id, int y
 void kith__proto_cancel(struct kith__proto *p, uint32_t peer, uint64_t id)
 {
     struct kith__message m = { .kind = KITH__MESSAGE_CANCEL, .cancel = { .id = id } };
-    struct link *l = up(p, peer);
+    struct link *l = open_link(p, peer);
 
     if (l)
         say(p, l, &m, NULL, 0);
@@ -361,7 +362,7 @@ static void grant(struct kith__proto *p, struct link *l, uint64_t id, int reply,
 {
     struct kith__message m = { .kind = KITH__MESSAGE_GRANT, .grant = { .id = id, .reply = reply != 0, .yes = yes != 0 } };
 
-    if (is_up(l))
+    if (l->state == KITH__LINK_OPEN)
         say(p, l, &m, NULL, 0);
 }
 
