@@ -177,6 +177,36 @@ static void all_wait_at_the_door_until_it_opens(void)
 }
 
 /* Who knows the server's public key and has a pair of its own: a client of ours, and a plain ZeroMQ one. */
+/* Its frames never end, and another one comes. */
+static void talker_keeps_nobody_out(void)
+{
+    struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, ""), c = make(3, KITH__CURVE, "");
+    int64_t until = kith__now_ns() + 5000 * KITH__MS;
+    const void *frame;
+    uint32_t peer;
+    int sent = 0;
+
+    introduce(&a, &b);
+    introduce(&b, &a);
+    introduce(&b, &c);
+    net->open_door(b.wire);
+    CU_ASSERT_FATAL(send_within(&a, &b, 0, "blah", 5000));
+    for (int i = 0; i < 1000; i++)
+        CU_ASSERT_EQUAL(net->send(a.wire, 2, 0, "blah", 4, NULL, 0), 1);
+    CU_ASSERT(receive_within(&b, &peer, &frame, 5000) > 0);
+    introduce(&c, &b);
+    while (!sent && kith__now_ns() < until) {
+        sent = net->send(c.wire, 2, 0, "may I", 5, NULL, 0) == 1;
+        usleep(200);                    /* b is slower than a: there is always a next frame */
+        if (net->receive(b.wire, &peer, &frame) > 0)
+            net->send(a.wire, 2, 0, "blah", 4, NULL, 0);
+    }
+    CU_ASSERT(sent);
+    net->close(a.wire, 0);
+    net->close(b.wire, 0);
+    net->close(c.wire, 0);
+}
+
 static void stranger_gets_nothing_in(void)
 {
     struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, ""), stranger = make(1, KITH__CURVE, "");
@@ -316,6 +346,7 @@ static struct test tests[] = {
     TEST(agent_can_reach_itself),
     TEST(frame_of_256_kib_arrives_whole_and_a_larger_one_never),
     TEST(all_wait_at_the_door_until_it_opens),
+    TEST(talker_keeps_nobody_out),
     TEST(stranger_gets_nothing_in),
     TEST(unsecured_client_gets_nothing_in),
     TEST(wrong_secret_gets_nothing_in),

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <zmq.h>
 
-enum { RAW_KEY = 32, RECONNECT_MS = 100, CONNECT_MS = 600, CURVE_EXTRA = 64 };
+enum { RAW_KEY = 32, RECONNECT_MS = 100, CONNECT_MS = 600, CURVE_EXTRA = 64, DOOR_EVERY = 32 };
 
 struct peer {
     void **lanes;                       /* sockets; NULL: not used yet */
@@ -32,6 +32,7 @@ struct kith__wire {
     struct kith__wire_config c;
     void *context, *door, *in;          /* door: where libzmq asks whom to admit */
     int is_open, has_frame;
+    unsigned received;                  /* frames since somebody looked at the door */
     uint32_t blocked;                   /* lanes */
     uint64_t refused;
     zmq_msg_t frame;
@@ -428,8 +429,11 @@ static size_t wire_receive(struct kith__wire *w, uint32_t *peer, const void **fr
 
     if (w->has_frame)
         zmq_msg_close(&w->frame);
-    else
-        answer_door(w);                 /* once for each row of frames */
+    /* Also in a row of frames: where much comes in, it may have no end. */
+    if (!w->has_frame || ++w->received == DOOR_EVERY) {
+        w->received = 0;
+        answer_door(w);
+    }
     w->has_frame = 0;
     for (;;) {
         zmq_msg_init(&w->frame);
