@@ -30,10 +30,12 @@ struct segment {
 struct queue {
     kith__word tail, tail_at, put;      /* under the object's guard; put: items ever put */
     kith__word reserved;                /* likewise: places that putters on other nodes have been promised */
+    _Atomic uint64_t taken_seen;        /* likewise: .taken at the last look */
     uint64_t bound;
     char name[NAME];
     kith__word head __attribute__((aligned(64))), head_at, taken;     /* under the object's second guard */
     kith__word front, front_size, front_large;  /* one item that was put back: it comes first */
+    _Atomic uint64_t put_seen;          /* .put at the last look */
 };
 
 _Static_assert(sizeof (struct queue) <= sizeof ((struct kith__object *)0)->body, "it is the body of an object");
@@ -117,12 +119,27 @@ static int put_record(struct kith__object *o, const void *item, uint64_t block, 
     return 0;
 }
 
-/* Places that nobody has, nor was promised. */
+/* The two sides write to a cache line each, and look at the other's only when the last look is used up: it would be taken away
+ * from the other core, twice an item. What was seen is a hint and needs no commit: the counters grow. */
+static void look_at_taken(struct queue *q)
+{
+    atomic_store_explicit(&q->taken_seen, atomic_load(&q->taken), memory_order_relaxed);
+}
+
+/* In the guard: places that nobody has, nor was promised; at least so many. */
 static uint64_t places(const struct queue *q)
 {
-    uint64_t used = count(q) + atomic_load(&q->reserved);
+    uint64_t used = atomic_load(&q->put) - atomic_load_explicit(&q->taken_seen, memory_order_relaxed) + atomic_load(&q->reserved);
 
     return !q->bound ? UINT64_MAX : used < q->bound ? q->bound - used : 0;
+}
+
+static int is_full(struct queue *q)
+{
+    if (places(q) > 0)
+        return 0;
+    look_at_taken(q);
+    return places(q) == 0;
 }
 
 int kith__queue_offer(uint64_t id, const void *item, uint64_t block, size_t size, int reserved)
@@ -132,7 +149,7 @@ int kith__queue_offer(uint64_t id, const void *item, uint64_t block, size_t size
 
     if (rc < 0)
         return rc;
-    if (!reserved && places(queue_of(o)) == 0)
+    if (!reserved && is_full(queue_of(o)))
         rc = KITH__PARKED;
     else
         rc = put_record(o, item, block, size, reserved);
@@ -189,13 +206,23 @@ static uint64_t *oldest(struct kith__object *o)
 
 struct item { uint64_t size, block; const void *bytes; };      /* block 0: the bytes lie in the record */
 
+/* In the takers' guard. */
+static int is_empty(struct queue *q)
+{
+    uint64_t taken = atomic_load(&q->taken);
+
+    if (atomic_load_explicit(&q->put_seen, memory_order_relaxed) == taken)
+        atomic_store_explicit(&q->put_seen, atomic_load(&q->put), memory_order_relaxed);
+    return atomic_load_explicit(&q->put_seen, memory_order_relaxed) == taken;
+}
+
 /* In the takers' guard: what comes next. 0: nothing. */
 static int look(struct kith__object *o, struct item *i)
 {
     struct queue *q = queue_of(o);
     uint64_t *record;
 
-    if (count(q) == 0)
+    if (is_empty(q))
         return 0;
     if (atomic_load(&q->front)) {
         i->size = atomic_load(&q->front_size);
@@ -361,6 +388,7 @@ int64_t kith__queue_reserve(uint64_t id, uint32_t most)
     if (rc < 0)
         return rc;
     q = queue_of(o);
+    look_at_taken(q);
     n = places(q);
     if (!q->bound)
         rc = KITH__NO_BOUND;
