@@ -209,6 +209,28 @@ static void several_live_in_the_group(void)
     REQUIRE(kith__heap_audit() == 0);
 }
 
+/* Large blocks: huge pages are charged in pieces of 2 MiB. */
+static void large_blocks_live_in_the_group(void)
+{
+    pid_t pids[2];
+
+    REQUIRE(write_to(group, "cgroup.procs", "0"));
+    close_arena();
+    create();
+    REQUIRE(eat(12 * MIB) >= 72 * MIB);
+    close_arena();
+    create();
+    for (int i = 0; i < 2; i++)
+        if ((pids[i] = fork()) == 0) {
+            eat(5 * MIB + (uint64_t)i * 4096);
+            _exit(0);
+        }
+    for (int i = 0; i < 2; i++)
+        REQUIRE(check_wait(pids[i]) == 0);
+    REQUIRE(stats().used_bytes >= 70 * MIB);
+    REQUIRE(kith__heap_audit() == 0);
+}
+
 static void memory_cgroup_refuses_and_never_kills(void)
 {
     if (SANITIZED)
@@ -217,6 +239,7 @@ static void memory_cgroup_refuses_and_never_kills(void)
         SKIP("no memory cgroup can be made here");
     CU_ASSERT_EQUAL(check_fork(live_in_the_group), 0);
     CU_ASSERT_EQUAL(check_fork(several_live_in_the_group), 0);
+    CU_ASSERT_EQUAL(check_fork(large_blocks_live_in_the_group), 0);
     for (int tries = 0; tries < 100 && rmdir(group) < 0; tries++)
         usleep(10000);                  /* the kernel may still be at work on who was killed there */
     CU_ASSERT_EQUAL(access(group, F_OK), -1);
