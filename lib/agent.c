@@ -584,6 +584,7 @@ static int64_t turn(void)
     due = earlier(due, kith__errands_tick(self.now));
     due = earlier(due, clock_step());
     more |= send();
+    more |= kith__errands_go_on();
     return more ? 0 : due;
 }
 

@@ -30,9 +30,12 @@ struct large {                          /* a put behind whose bytes go as pieces
 
 static struct local {                   /* of a seat: what the agent knows about its desk */
     enum phase phase;                   /* of the call that the thread waits for */
-    uint64_t id, size;                  /* size: of its bytes */
+    uint64_t id, size, room;            /* size: of its bytes */
+    uint64_t coming;                    /* bytes of the answer, when they come as pieces */
     uint64_t block;                     /* where the bytes of the answer are */
     uint32_t peer, member, behind_peer;
+    uint32_t held_peer;                 /* whose backlog its next errand waits for, */
+    int held;                           /* when this is 1 */
     uint16_t op, flags;
     int lent;                           /* its thread was given places of a queue; they go back when it does not use them */
     int owes;                           /* it may still have some: a dead one's all go back */
@@ -47,6 +50,7 @@ static struct {
     uint32_t nodes;
     uint32_t waiting, delivered;        /* locals in the phases SENT and DELIVERED */
     uint32_t lent;                      /* locals that have places */
+    uint32_t held;                      /* locals that wait for a backlog */
     uint64_t returned;
     int64_t now, looked, lent_looked;
 } self;
@@ -250,6 +254,12 @@ static struct local *waiting_for(uint32_t peer, uint64_t id)
     return id >> 48 < KITH__SEATS && l->phase == SENT && l->id == id && l->peer == peer ? l : NULL;
 }
 
+/* An item is as large as it is said to be, and not larger than there is room for: the thread copies it without a look. */
+static int is_absurd(const struct local *l, const struct kith__reply *r)
+{
+    return l->op == KITH__OP_GET && r->result >= 0 && ((uint64_t)r->result != r->size || r->size > l->room);
+}
+
 uint64_t kith__errands_reply(uint32_t peer, const struct kith__reply *r, const void *bytes)
 {
     struct local *l = waiting_for(peer, r->id);
@@ -266,11 +276,18 @@ uint64_t kith__errands_reply(uint32_t peer, const struct kith__reply *r, const v
         }
         return 0;
     }
+    if (is_absurd(l, r)) {
+        kith__proto_settle(self.proto, peer, r->id, 0);
+        kith__fail(KITH_EPEER, "node %u gives an item of another size than was asked for", peer);
+        deliver_failure(l, seat, KITH_EPEER);
+        return 0;
+    }
     if (bytes) {
         deliver(l, seat, r->result, r->flags, bytes, r->size);
         return 0;
     }
     l->result = r->result;
+    l->coming = r->size;
     l->flags = r->flags;
     if ((block = kith__heap_alloc(r->size, kith__me)) == 0) {
         kith__proto_settle(self.proto, peer, r->id, 0);
@@ -289,7 +306,7 @@ void kith__errands_arrived(uint32_t peer, uint64_t id, uint64_t block)
         return;
     }
     l->block = block;
-    deliver(l, (uint32_t)(id >> 48), l->result, l->flags, NULL, (uint64_t)l->result);
+    deliver(l, (uint32_t)(id >> 48), l->result, l->flags, NULL, l->coming);
 }
 
 static void lose_behind(struct local *l, struct kith__desk *d, uint32_t seat)
@@ -363,6 +380,7 @@ static void send(struct local *l, struct kith__desk *d, uint32_t seat, const str
     else {
         l->id = e->id;
         l->size = e->size;
+        l->room = e->room;
         l->peer = e->node;
         l->op = e->op;
         l->flags = e->flags;
@@ -380,7 +398,19 @@ static void send(struct local *l, struct kith__desk *d, uint32_t seat, const str
         deliver_failure(l, seat, rc);
 }
 
-/* 1: there is more, later. */
+static int is_backed_up(uint32_t node)
+{
+    return kith__proto_backlog(self.proto, node) > BACKLOG;
+}
+
+static void hold(struct local *l, uint32_t peer, int held)
+{
+    self.held += (uint32_t)held - (uint32_t)l->held;
+    l->held = held;
+    l->held_peer = peer;
+}
+
+/* 1: there is more. What waits for its node to acknowledge others is held, and not meant by that. */
 static int collect_from(uint32_t seat)
 {
     struct kith__desk *d = desk_of(seat);
@@ -391,14 +421,19 @@ static int collect_from(uint32_t seat)
 
     if (!d)
         return 0;
+    hold(l, 0, 0);
     if (l->phase != FREE)
         see_answer(l, d, seat);
     if (l->phase == FREE && (atomic_load(&d->answer) & 7) == KITH__ANSWER_GIVEN_UP) {
         answer_becomes(d, atomic_load(&d->answer) >> 3, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
         taken = 1;
     }
-    while (!more && (e = next_errand(d))) {
-        if (taken >= AT_ONCE || kith__proto_backlog(self.proto, e->node) > BACKLOG) {
+    while ((e = next_errand(d))) {
+        if (is_backed_up(e->node)) {
+            hold(l, e->node, 1);
+            break;
+        }
+        if (taken >= AT_ONCE) {
             more = 1;
             break;
         }
@@ -409,6 +444,19 @@ static int collect_from(uint32_t seat)
     if (taken > 0)
         nudge(d, seat);
     return more;
+}
+
+int kith__errands_go_on(void)
+{
+    int some = 0;
+
+    for (uint32_t seat = 0; self.held > 0 && seat < KITH__SEATS; seat++)
+        if (locals[seat].held && !is_backed_up(locals[seat].held_peer)) {
+            hold(&locals[seat], 0, 0);
+            kith__desk_point(seat);
+            some = 1;
+        }
+    return some;
 }
 
 int kith__errands_collect(int64_t now)

@@ -9,6 +9,9 @@ int  kith__errands_init(struct kith__proto *p, uint32_t nodes);
 /* Takes what was filed, and sees which answers were taken. 1: there is more than should be done in one turn. */
 int  kith__errands_collect(int64_t now);
 
+/* What was held back until a node has acknowledged more: 1: some of it can be collected now. */
+int  kith__errands_go_on(void);
+
 /* Processes have died: what they had filed is done, the answers that they wait for are not wanted. */
 void kith__errands_bury(int64_t now);
 

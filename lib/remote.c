@@ -381,7 +381,8 @@ static int call(struct kith__errand *e, const void *bytes, struct answer *a)
         return rc;
     *a = (struct answer){ d->result, d->size, d->block, d->flags, d->block ? kith__at(d->block) : d->bytes };
     if (a->result < 0)
-        kith__fail((int)a->result, "%.*s", (int)a->size, d->bytes);
+        kith__fail((int)a->result, "%.*s", (int)(a->size < KITH__ANSWER_BYTES ? a->size : KITH__ANSWER_BYTES),
+                   (const char *)a->bytes);
     return 1;
 }
 

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "agent.h"
 #include "desk.h"
+#include "errand.h"
 #include "heap.h"
 #include "module.h"
 #include "process.h"
@@ -806,6 +807,158 @@ static void stopped_agent_is_waited_for_job(void)
 }
 static void stopped_agent_is_waited_for(void) { JOB(stopped_agent_is_waited_for_job); }
 
+/* This process in the agent's place, while that is stopped: what it does with errands, on a link that carries when the test says so. */
+static struct { struct kith__proto *proto; uint64_t asked, refused; } stand_in;
+
+static void *stand_in_at(void *context, uint64_t block)
+{
+    (void)context;
+    return kith__at(block);
+}
+
+static void stand_in_release(void *context, uint64_t block)
+{
+    (void)context;
+    kith__heap_free(block);
+}
+
+/* A home that is content with each put, and gives more than anybody has asked for. */
+static uint64_t stand_in_request(void *context, uint32_t peer, const struct kith__request *r, const void *bytes)
+{
+    static const char much[100] = "much";
+    const struct kith__reply reply = { .id = r->id, .result = sizeof much, .size = sizeof much, .flags = KITH__GIVES };
+
+    (void)context;
+    (void)bytes;
+    stand_in.asked++;
+    if (r->op == KITH__OP_PUT)
+        kith__proto_confirm(stand_in.proto, peer, r->id, KITH__BEHIND);
+    else
+        kith__proto_reply(stand_in.proto, peer, &reply, much, 0);
+    return 0;
+}
+
+static uint64_t stand_in_reply(void *context, uint32_t peer, const struct kith__reply *r, const void *bytes)
+{
+    (void)context;
+    return kith__errands_reply(peer, r, bytes);
+}
+
+static void stand_in_settled(void *context, uint32_t peer, uint64_t id, int yes)
+{
+    (void)context;
+    (void)peer;
+    (void)id;
+    stand_in.refused += yes == 0;
+}
+
+static const struct kith__proto_events stand_in_events = { .at = stand_in_at, .release = stand_in_release,
+                                                           .request = stand_in_request, .reply = stand_in_reply,
+                                                           .settled = stand_in_settled };
+
+static void carry_frames(void)
+{
+    static char frame[KITH__FRAME_MOST];
+    struct kith__out out;
+
+    while (kith__proto_next(stand_in.proto, &out, kith__now_ns())) {
+        memcpy(frame, out.head, out.head_size);
+        if (out.body_size > 0)
+            memcpy(frame + out.head_size, out.body, out.body_size);
+        kith__proto_sent(stand_in.proto, &out, 1, kith__now_ns());
+        kith__proto_receive(stand_in.proto, 0, frame, out.head_size + out.body_size, kith__now_ns());
+    }
+    kith__proto_tick(stand_in.proto, kith__now_ns());
+}
+
+struct talker { kith_queue q; _Atomic int at; int result; char room[100]; };
+
+static void *talks_much(void *arg)
+{
+    static char item[4000];
+    struct talker *t = arg;
+
+    t->result = kith_queue_put(t->q, item, sizeof item, KITH_FOREVER);
+    atomic_store(&t->at, 1);
+    while (atomic_load(&t->at) == 1)
+        sleep_ms(1);
+    for (int i = 0; i < 1000 && t->result == 0; i++)
+        t->result = kith_queue_put(t->q, item, sizeof item, KITH_FOREVER);
+    atomic_store(&t->at, 3);
+    while (atomic_load(&t->at) == 3)
+        sleep_ms(1);
+    if (t->result == 0)
+        t->result = (int)kith_queue_get(t->q, t->room, 4, KITH_FOREVER);
+    atomic_store(&t->at, 5);
+    return NULL;
+}
+
+static void serve_until(struct talker *t, int at)
+{
+    for (int i = 0; i < 5000 && atomic_load(&t->at) != at; i++) {
+        kith__errands_collect(kith__now_ns());
+        carry_frames();
+        if (!kith__errands_go_on())
+            sleep_ms(1);
+    }
+    REQUIRE(atomic_load(&t->at) == at);
+}
+
+static void agent_stands_back_job(void)
+{
+    struct kith__proto_config c = { .node = 0, .nodes = 1, .job = 5, .beat_ns = 500 * KITH__MS, .first_ns = INT64_MAX,
+                                    .lost_ns = INT64_MAX, .silent_ns = INT64_MAX, .window = 2 << 20 };
+    struct talker t = { .q = kith_queue_open(0) };
+    int status, busy = 0;
+    pthread_t thread;
+
+    memset(t.room, 'x', sizeof t.room);
+    pthread_create(&thread, NULL, talks_much, &t);
+    while (atomic_load(&t.at) != 1 || !atomic_load(&kith__office()->asleep))
+        sleep_ms(1);
+    REQUIRE(kill(agent(), SIGSTOP) == 0);
+    for (status = 0; status != 'T'; sleep_ms(1)) {
+        char path[64], text[64] = "";
+        int fd;
+
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)agent());
+        REQUIRE((fd = open(path, O_RDONLY)) >= 0 && read(fd, text, sizeof text - 1) > 0);
+        close(fd);
+        status = strrchr(text, ')')[2];
+    }
+    REQUIRE((stand_in.proto = kith__proto_new(&c, &stand_in_events, NULL)) != NULL);
+    kith__errands_init(stand_in.proto, 1);
+    atomic_store(&t.at, 2);
+
+    /* The node acknowledges nothing: the errands stay on the desk, and the agent need not look at them again and again. */
+    for (int i = 0; i < 5000 && kith__proto_backlog(stand_in.proto, 0) <= 1 << 20; i++) {
+        kith__errands_collect(kith__now_ns());
+        sleep_ms(1);
+    }
+    for (int i = 0; i < 100; i++) {
+        int more = kith__errands_collect(kith__now_ns());
+
+        sleep_ms(1);
+        busy += i >= 50 && (more || kith__errands_go_on());
+    }
+    REQUIRE(busy == 0 && atomic_load(&t.at) == 2);
+    REQUIRE(kith__proto_backlog(stand_in.proto, 0) < 2 << 20);
+    serve_until(&t, 3);
+
+    /* An item that is larger than what there is room for goes back. */
+    atomic_store(&t.at, 4);
+    serve_until(&t, 5);
+    carry_frames();
+    pthread_join(thread, NULL);
+    REQUIRE(t.result == KITH_EPEER && t.room[0] == 'x' && t.room[4] == 'x' && stand_in.refused == 1);
+    REQUIRE(stand_in.asked == 1001);
+    kith__proto_free(stand_in.proto);
+    REQUIRE(kill(agent(), SIGCONT) == 0);
+    REQUIRE(kith_queue_size(t.q) == 1);
+    REQUIRE(kith_queue_close(t.q) == 0);
+}
+static void agent_waits_for_a_slow_node_and_believes_no_wrong_size(void) { JOB(agent_stands_back_job); }
+
 static int64_t cpu_ns(pid_t pid)
 {
     char path[64], text[128] = "";
@@ -923,6 +1076,7 @@ static struct test tests[] = {
     TEST(death_of_the_agent_is_told_within_2_s),
     TEST(agent_that_dies_in_the_middle_harms_no_object),
     TEST(stopped_agent_is_waited_for),
+    TEST(agent_waits_for_a_slow_node_and_believes_no_wrong_size),
     TEST(idle_agent_takes_no_cpu),
     TEST(stranger_gets_nothing_from_the_agent),
     TEST(bad_variables_are_a_sentence),
