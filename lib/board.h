@@ -109,7 +109,9 @@ enum kith__lane_state { KITH__LANE_STARTING, KITH__LANE_READY, KITH__LANE_ENDED 
 enum kith__pool_state { KITH__POOL_OPEN, KITH__POOL_CLOSING, KITH__POOL_TERMINATED, KITH__POOL_BROKEN };
 
 struct kith__pool {                     /* the body of its object */
-    _Atomic uint32_t state;
+    _Atomic uint32_t state;             /* enum kith__pool_state; it only grows */
+    _Atomic uint32_t killed;            /* 1: the fork server kills its workers */
+    _Atomic uint32_t gone;              /* 1: what it refers to is being freed. Under the object's guard */
     uint32_t workers, limit_ms, tries, tasks_per_worker, pinned, serial;
     uint64_t chunk;
     uint64_t init_arg, init_arg_size;   /* a block */

@@ -263,7 +263,9 @@ KITH_API kith_pool kith__pool_open(int workers, const struct kith_pool_options *
 
 KITH_API int kith_pool_workers(kith_pool p);    /* how many; KITH_ESTALE */
 KITH_API int kith_pool_close(kith_pool p);      /* finishes what was given, then ends the workers; KITH_ESTALE */
-KITH_API int kith_pool_terminate(kith_pool p);  /* ends the workers now; maps under way return KITH_ECANCELLED; KITH_ESTALE */
+/* Ends the workers now, also while somebody else waits in kith_pool_close; maps under way return KITH_ECANCELLED. KITH_ESTALE
+ * when it has ended already */
+KITH_API int kith_pool_terminate(kith_pool p);
 
 /* Every call below gives its tasks to the pool and waits until all have ended.
  * Returns 0; KITH_ETASK when tasks failed (the results of the others are there,

@@ -178,6 +178,14 @@ int kith__object_is(const struct kith__object *o, uint64_t id)
     return ident >> 8 == (id & UINT32_MAX) && (ident & 255) != KITH__NOTHING;
 }
 
+int kith__object_leaves(uint64_t id, enum kith__kind kind)
+{
+    const struct kith__object *o = kith__object_slot(id);
+
+    return (id >> 32 & 0xffff) < atomic_load(&table()->used) && atomic_load(&o->leaving) == kind &&
+           atomic_load(&o->ident) == (id & UINT32_MAX) << 8;
+}
+
 int kith__object_enter(uint64_t id, enum kith__kind kind, const char *noun, struct kith__object **out)
 {
     struct kith__object *o = kith__object_slot(id);

@@ -48,6 +48,9 @@ extern void (*kith__object_destroy[4])(struct kith__object *o);     /* by kind; 
 /* 1: still the object that id meant. Needs no guard; it may end the next moment. */
 int kith__object_is(const struct kith__object *o, uint64_t id);
 
+/* 1: the object that id meant is being taken down, and its slot is not given back yet. Likewise. */
+int kith__object_leaves(uint64_t id, enum kith__kind kind);
+
 struct kith__object *kith__object_slot(uint64_t id);    /* whatever stands in its slot now */
 uint32_t kith__handle_home(uint64_t id);                /* number of the node */
 uint64_t kith__object_id(const struct kith__object *o); /* the handle of what is in the slot now */

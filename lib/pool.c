@@ -7,7 +7,6 @@
 #include "worker.h"
 
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,18 +130,23 @@ static int wait_until(struct kith__object *o, int (*done)(const struct kith__poo
     return rc;
 }
 
-static void stop_workers(struct kith__object *o, uint32_t state, int sig)
+/* Of two who end a pool the harder one prevails, and callers must go on to find that it is broken. */
+static void raise_state(struct kith__pool *p, uint32_t state)
+{
+    uint32_t seen = atomic_load(&p->state);
+
+    while (seen < state && !atomic_compare_exchange_weak(&p->state, &seen, state))
+        ;
+}
+
+static void stop_workers(struct kith__object *o, uint32_t state)
 {
     struct kith__pool *p = kith__pool_body(o);
 
-    if (atomic_load(&p->state) != KITH__POOL_BROKEN)        /* then callers must go on to find that */
-        atomic_store(&p->state, state);
-    for (uint32_t w = 0; sig && w < p->workers; w++) {
-        uint32_t who = atomic_load(&kith__lane(p, w)->member);
-
-        if (who)
-            atomic_store(&kith__member(who)->stop_signal, (uint32_t)sig);
-    }
+    raise_state(p, state);
+    /* Not a signal to each member: its number may be another's the next moment. */
+    if (state == KITH__POOL_TERMINATED)
+        atomic_store(&p->killed, 1);
     kith__wake_all(&o->waiters[0]);
     kith__ring(kith__server_bell);
 }
@@ -172,9 +176,12 @@ static void destroy(struct kith__object *o)
     uint64_t lanes = p->lanes, arg = p->init_arg;
 
     if (lanes && !p->serial && !has_ended(p))           /* who was closing it died */
-        stop_workers(o, KITH__POOL_TERMINATED, SIGKILL);
+        stop_workers(o, KITH__POOL_TERMINATED);
     while (lanes && !((p->serial || has_ended(p)) && is_quiet(p)) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    kith__guard_enter(&o->guard);       /* who hastens its end is not in it any more, and does not come after this */
+    atomic_store(&p->gone, 1);
+    kith__object_leave(o);
     for (int i = 0; i < KITH__POSTS; i++)
         free_job(atomic_exchange(&p->jobs[i], 0));
     p->lanes = p->init_arg = 0;
@@ -183,8 +190,8 @@ static void destroy(struct kith__object *o)
     kith__heap_free(atomic_exchange(&p->init_fault, 0));
 }
 
-/* The workers are ended, by themselves or by sig; then the slot is given back. */
-static int shut(struct kith__object *o, uint32_t state, int sig)
+/* The workers are ended, by themselves or by the fork server; then the slot is given back. */
+static int shut(struct kith__object *o, uint32_t state)
 {
     struct kith__pool *p = kith__pool_body(o);
     int rc;
@@ -192,7 +199,7 @@ static int shut(struct kith__object *o, uint32_t state, int sig)
     /* A call that was begun before the end may not have posted its job yet: workers must still be there when it does. */
     while (state == KITH__POOL_CLOSING && !is_quiet(p) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
-    stop_workers(o, state, sig);
+    stop_workers(o, state);
     for (;;) {
         rc = p->serial ? 0 : wait_until(o, has_ended, NULL);
         if (rc < 0 && rc != KITH_EPEER)
@@ -314,30 +321,51 @@ int kith_pool_workers(kith_pool p)
 
 /* ------------------------------------------------------------------- ending */
 
+/* Somebody else is closing it, and may have to wait for long tasks: 1: these are ended, and so is the pool; 0: it was closed. */
+static int hasten(uint64_t id)
+{
+    struct kith__object *o = kith__object_slot(id);
+    int found;
+
+    if (!kith__object_leaves(id, KITH__POOL_KIND) || kith__my_lane(o, &(uint32_t){ 0 }))
+        return 0;
+    kith__guard_enter(&o->guard);
+    /* In this order: another pool in this slot is not gone, but has another handle. */
+    found = !atomic_load(&kith__pool_body(o)->gone) && kith__object_leaves(id, KITH__POOL_KIND);
+    if (found)
+        stop_workers(o, KITH__POOL_TERMINATED);
+    kith__object_leave(o);
+    while (found && kith__object_leaves(id, KITH__POOL_KIND) && !kith__server_dead())
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    return found;
+}
+
 /* Ends the object's life first: of two who close it, one does the work and the other finds it closed. */
-static int end_pool(kith_pool p, uint32_t state, int sig)
+static int end_pool(kith_pool p, uint32_t state)
 {
     struct kith__object *o;
     int rc = kith__handle_usable(p.id, noun);
 
-    if (rc < 0 || (rc = kith__object_enter(p.id, KITH__POOL_KIND, noun, &o)) < 0)
+    if (rc < 0)
         return rc;
+    if ((rc = kith__object_enter(p.id, KITH__POOL_KIND, noun, &o)) < 0)
+        return rc == KITH_ESTALE && state == KITH__POOL_TERMINATED && hasten(p.id) ? 0 : rc;
     if (kith__my_lane(o, &(uint32_t){ 0 }) && !kith__pool_body(o)->serial) {
         kith__object_leave(o);
         return kith__fail(KITH_EINVAL, "a task cannot close the pool that it runs in");
     }
     kith__object_end(o);
-    return shut(o, state, sig);
+    return shut(o, state);
 }
 
 int kith_pool_close(kith_pool p)
 {
-    return kith__report(end_pool(p, KITH__POOL_CLOSING, 0));
+    return kith__report(end_pool(p, KITH__POOL_CLOSING));
 }
 
 int kith_pool_terminate(kith_pool p)
 {
-    return kith__report(end_pool(p, KITH__POOL_TERMINATED, SIGKILL));
+    return kith__report(end_pool(p, KITH__POOL_TERMINATED));
 }
 
 /* ---------------------------------------------------- after a death */
@@ -362,12 +390,16 @@ void kith__commits_finish(void)
     kith__objects_finish(finish_jobs);
 }
 
-/* The lanes that have ended for good have no successor to do it: who died in a job would seem to be inside of it for ever. */
+/* The lanes that have ended for good have no successor to do it, and one whose next process waits for this number has none
+ * yet: who died in a job would seem to be inside of it for ever. */
 static void settle_ended(struct kith__pool *p)
 {
-    for (uint32_t w = 0; w < p->workers; w++)
-        if (atomic_load(&kith__lane(p, w)->member) == 0)
+    for (uint32_t w = 0; w < p->workers; w++) {
+        uint32_t member = atomic_load(&kith__lane(p, w)->member);
+
+        if (member == 0 || member == kith__me)
             kith__settle(p, w);
+    }
 }
 
 static void sweep_pool(struct kith__object *o, void *member)

@@ -48,6 +48,7 @@ static struct {
     struct sigaction actions[sizeof quiet / sizeof quiet[0]];
     char name[16];                      /* of the program, for its children in top and ps */
     pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number; -1: it could not be forked yet */
+    char heirless[KITH__MEMBERS + 1];   /* a dead worker whose lane waits for its number, as there is no other */
     int64_t refused[KITH__MEMBERS + 1]; /* since when a member that was asked for cannot be forked; 0: it can */
     int later;                          /* somebody's burial has to be tried again soon */
     int short_of_processes;             /* something is to be forked again soon */
@@ -340,26 +341,37 @@ static int is_messy(uint32_t who, int status)
     return !WIFEXITED(status) || seats > 1 || atomic_load(&kith__member(who)->unpublished) > 0;
 }
 
-/* A new process for the lane of worker who: a new member, as the old number still owns what it had not published. */
-static void replace(uint32_t who)
+/* A new process for the lane of worker who: a new member, as the old number still owns what it had not published. 0: the table
+ * of members is full. */
+static int replace(uint32_t who)
 {
     struct kith__member *old = kith__member(who), *m;
-    struct kith__pool *p = pool_of(old);
     uint32_t successor = kith__member_take(KITH__WORKER);
 
-    if (successor == 0) {
-        kith__log(KITH__ERROR, "%s", kith_last_error());
-        atomic_store(&kith__lane(p, old->worker)->state, KITH__LANE_ENDED);
-        atomic_store(&kith__lane(p, old->worker)->member, 0);
-        return;
-    }
+    if (successor == 0)
+        return 0;
     m = kith__member(successor);
     m->object = old->object;
     m->worker = old->worker;
     m->number = old->number;
     memcpy(m->name, old->name, sizeof m->name);
-    atomic_store(&kith__lane(p, old->worker)->member, successor);
+    atomic_store(&kith__lane(pool_of(old), old->worker)->member, successor);
     start(successor);
+    return 1;
+}
+
+/* Where replace found no place: the next process of the lane becomes member who again, which owns nothing any more. */
+static void revive(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+
+    self.heirless[who] = 0;
+    atomic_store(&m->role, KITH__WORKER);
+    atomic_store(&m->unpublished, 0);
+    atomic_store(&m->stop_signal, 0);
+    memset(&m->crash, 0, sizeof m->crash);
+    atomic_store(&m->state, KITH__ASKED);
+    start(who);
 }
 
 /* Ends or restarts member who, which has ended with status. 1: it has to be tried again. */
@@ -380,15 +392,16 @@ static int bury(uint32_t who, int status)
     if (messy)
         kith__wake_everybody();
     atomic_store(&m->crash.signal, 0);
-    if (again)
-        replace(who);
+    self.heirless[who] = again && !replace(who);
     if (messy) {
         atomic_store(&m->asker, 0);     /* else the janitor of that one would free what ours sweeps */
         atomic_store(&m->state, KITH__TAKEN);
         atomic_store(&m->role, KITH__NOBODY);
         atomic_store(&m->pid, 0);
         hire_janitor(who);
-    } else
+    } else if (self.heirless[who])
+        revive(who);
+    else
         kith__member_free(who);
     atomic_fetch_add(&kith__shared->ended, 1);
     if (atomic_load(&kith__shared->agent_seat))
@@ -456,6 +469,8 @@ static void janitor_gone(uint32_t who, int status)
     kith__seats_release(who);           /* it may have had to wait */
     if (WIFSIGNALED(status) && !self.ending)
         hire_janitor(who);
+    else if (self.heirless[who])
+        revive(who);
     else
         kith__member_free(who);
 }
@@ -514,6 +529,8 @@ static void look_at(uint32_t who)
 
     if (atomic_load(&m->state) == KITH__ASKED && !self.ending)
         start(who);
+    if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER && atomic_load(&pool_of(m)->killed))
+        kill(atomic_load(&m->pid), SIGKILL);
     if (atomic_load(&m->state) == KITH__RUNNING && (sig = atomic_exchange(&m->stop_signal, 0)) != 0 &&
         atomic_load(&m->pid) > 0)
         kill(atomic_load(&m->pid), (int)sig);

@@ -651,6 +651,78 @@ static void callers_find_a_pool_cancelled_whose_closer_has_died(void)
     }
 }
 
+static void *close_in_thread(void *pool)
+{
+    return (void *)(intptr_t)kith_pool_close(*(kith_pool *)pool);
+}
+
+static void terminate_hastens_who_waits_in_close(void)
+{
+    for (int round = 0; round < 20; round++) {
+        kith_pool pool = kith_pool_open(2);
+        kith_process caller = start_caller(pool);
+        pthread_t closer;
+        void *closed;
+
+        CU_ASSERT_FATAL(pthread_create(&closer, NULL, close_in_thread, &pool) == 0);
+        await_its_end(pool);
+        PASS(kith_pool_terminate(pool));
+        FAILS_WITH(KITH_ESTALE, kith_pool_terminate(pool));
+        pthread_join(closer, &closed);
+        CU_ASSERT_EQUAL((intptr_t)closed, 0);
+        CU_ASSERT_EQUAL(exitcode(caller), -KITH_ECANCELLED);
+    }
+}
+
+/* ---- no place for more processes */
+
+static int die_once(int x)
+{
+    if (__atomic_fetch_add(&tries[x], 1, __ATOMIC_SEQ_CST) == 0)
+        raise(SIGKILL);
+    return x;
+}
+
+struct below { kith_pool pool; int first; };
+
+/* Its process dies in a call of its own. */
+static int die_below(const void *in, void *out)
+{
+    const struct below *b = in;
+    int x[2] = { b->first, b->first + 1 };
+
+    return kith_map(b->pool, die_once, x, out, 2);
+}
+
+static void workers_are_replaced_without_a_free_place(void)
+{
+    static uint32_t taken[KITH__MEMBERS];
+    int in[64], out[64], wrong = 0;
+    kith_pool own = kith_pool_open_with(1, .tries = 10), worn = kith_pool_open_with(2, .tasks_per_worker = 3);
+    struct below below = { own, 40 };
+    uint32_t n = 0;
+
+    for (int i = 0; i < 64; i++)
+        in[i] = i;
+    memset(tries, 0, 64 * sizeof *tries);
+    PASS(kith_map(worn, square, in, out, 1));
+    while ((taken[n] = kith__member_take(KITH__PROCESS)) != 0)
+        n++;
+    PASS(kith_map(worn, square, in, out, 64));
+    for (int i = 0; i < 64; i++)
+        wrong += out[i] != square(i);
+    PASS(kith_map(own, die_once, in, out, 32));
+    for (int i = 0; i < 32; i++)
+        wrong += out[i] != i;
+    CU_ASSERT_EQUAL(wrong, 0);
+    PASS(kith_pool_map(own, die_below, &below, (int (*)[2])(void *)out, 1));
+    CU_ASSERT(out[0] == 40 && out[1] == 41 && tries[41] > 1);
+    for (uint32_t i = 0; i < n; i++)
+        kith__member_free(taken[i]);
+    PASS(kith_pool_close(worn));
+    PASS(kith_pool_close(own));
+}
+
 static void *take_steps(void *call)
 {
     enum kith__step_result *last = malloc(sizeof *last);
@@ -747,6 +819,8 @@ static struct test tests[] = {
     TEST(very_many_failed_tasks),
     TEST(a_pool_ends_though_a_caller_has_died),
     TEST(callers_find_a_pool_cancelled_whose_closer_has_died),
+    TEST(terminate_hastens_who_waits_in_close),
+    TEST(workers_are_replaced_without_a_free_place),
     TEST(steps_may_be_taken_by_another_thread),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
