@@ -241,7 +241,9 @@ static int claim_returned(struct kith__job *j, struct kith__cell *cell, uint64_t
     r = &returned(j)[count - 1];
     *lo = atomic_load(&r->lo);
     all = atomic_load(&r->length);
-    *length = side_by_side(j, *lo, all < most ? all : most);
+    /* Each claim may come back as one more range: when these would not all have room, a range is claimed as a whole. It was
+     * a part of a claim, so it lies side by side. */
+    *length = count + j->workers < j->room && all > most ? most : all;
     kith__guard_set(&j->guard, &cell->intent, *lo << 16 | *length << 1 | 1);
     kith__guard_set(&j->guard, &cell->before, atomic_load(&cell->done));
     kith__guard_set(&j->guard, &cell->at, KITH__AT_NONE);
@@ -407,20 +409,19 @@ static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith
     if (at < lo || at >= end)           /* it had not begun */
         put_back(j, &count, lo, end - lo, tries);
     else {
-        uint64_t used = (at == lo ? tries : 0) + (blamed ? 1 : 0);
+        uint64_t used = (at == lo ? tries : 0) + (blamed ? 1 : 0), first = at;
 
-        done += at - lo;
-        if (at + 1 < end)
-            put_back(j, &count, at + 1, end - at - 1, 0);
         if (has_fault(j, at)) {         /* it had failed, and its worker came no further */
             mark(j, at);
-            done++;
+            first++;
         } else if (blamed && (d->over_limit || used >= j->tries)) {
             mark(j, at);                /* whoever has to settle this again will find the same */
             link_fault(j, fault_of_death(d, worker, at));
-            done++;
-        } else
-            put_back(j, &count, at, 1, used);   /* the last in the list is the first to be claimed */
+            first++;
+        }
+        done += first - lo;
+        if (first < end)
+            put_back(j, &count, first, end - first, first == at ? used : 0);
     }
     kith__guard_set(&j->guard, &j->returned_count, count);
     kith__guard_set(&j->guard, &cell->intent, 0);
