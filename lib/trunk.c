@@ -10,6 +10,8 @@
 #include "error.h"
 #include "system.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,14 @@
 #include <unistd.h>
 
 static const int64_t connect_ns = 3000 * KITH__MS, hello_ns = 2000 * KITH__MS, all_ns = 30000 * KITH__MS;
+
+enum { LOBBY = 64 };
+
+/* Who has come and has not said yet who he is. A stranger may never do so: nobody waits for one of them alone. */
+struct lobby {
+    struct pollfd fds[1 + LOBBY];       /* the first one is the listener */
+    int n;
+};
 
 struct offer {                          /* of rank 0 to all: plain bytes */
     int32_t count;
@@ -83,31 +93,85 @@ static int missing(const struct kith__muster *m, const char *here, int count)
     return KITH_EPEER;
 }
 
-static int wait_for_leaders(struct kith__muster *m, int listener, int count)
+/* poll calls it readable when so many bytes are there, or the other side is gone. */
+static void set_low_water(int fd, int bytes)
+{
+    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
+static int leave_lobby(struct lobby *l, int i)
+{
+    int fd = l->fds[i].fd;
+
+    l->n--;
+    memmove(&l->fds[i], &l->fds[i + 1], (size_t)(l->n - i) * sizeof l->fds[0]);
+    return fd;
+}
+
+/* When it is full, who waits longest has to go. */
+static void enter_lobby(struct lobby *l)
+{
+    int fd = kith__line_accept(l->fds[0].fd, kith__now_ns());
+
+    if (fd < 0)
+        return;
+    if (l->n == 1 + LOBBY)
+        close(leave_lobby(l, 1));
+    set_low_water(fd, sizeof (struct kith__note));
+    l->fds[l->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+/* Number i in the lobby has said something, or has gone. 1: it is a leader that was not here yet. */
+static int hear_hello(struct kith__muster *m, struct lobby *l, int i, char *here)
+{
+    int fd = leave_lobby(l, i), rank = -1;
+    struct kith__note note;
+
+    set_low_water(fd, 1);
+    if (kith__line_receive(fd, &note, NULL, NULL, kith__now_ns()) == 1)
+        rank = check_hello(m, &note);
+    if (rank < 0 || here[rank] || !answer(m, fd, rank)) {
+        close(fd);
+        return 0;
+    }
+    here[rank] = 1;
+    return 1;
+}
+
+/* Until count leaders are here. 0: the time is over. */
+static int fill(struct kith__muster *m, struct lobby *l, char *here, int *count)
 {
     int64_t until = kith__now_ns() + all_ns;
+
+    while (*count > 0) {
+        int64_t left = until - kith__now_ns();
+        int rc = left > 0 ? poll(l->fds, (nfds_t)l->n, (int)(left / KITH__MS) + 1) : 0;
+
+        if (rc < 0 && errno == EINTR)
+            continue;
+        if (rc <= 0)
+            return 0;
+        for (int i = l->n - 1; i > 0; i--)
+            if (l->fds[i].revents)
+                *count -= hear_hello(m, l, i, here);
+        if (l->fds[0].revents)
+            enter_lobby(l);
+    }
+    return 1;
+}
+
+static int wait_for_leaders(struct kith__muster *m, int listener, int count)
+{
+    struct lobby l = { .fds = { { .fd = listener, .events = POLLIN } }, .n = 1 };
     char *here = calloc((size_t)m->size, 1);
     int rc = 0;
 
     if (!here)
         return kith__fail(KITH_ENOMEM, "no memory for a table of %d ranks", m->size);
-    while (count > 0) {
-        int fd = kith__line_accept(listener, until), rank = -1;
-        struct kith__note note;
-
-        if (fd < 0) {
-            rc = missing(m, here, count);
-            break;
-        }
-        if (kith__line_receive(fd, &note, NULL, NULL, kith__now_ns() + hello_ns) == 1)
-            rank = check_hello(m, &note);
-        if (rank < 0 || here[rank] || !answer(m, fd, rank)) {
-            close(fd);
-            continue;
-        }
-        here[rank] = 1;
-        count--;
-    }
+    if (!fill(m, &l, here, &count))
+        rc = missing(m, here, count);
+    while (l.n > 1)
+        close(leave_lobby(&l, l.n - 1));
     free(here);
     return rc;
 }

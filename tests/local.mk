@@ -184,10 +184,12 @@ tests_test_token_fixed_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 if HAVE_CUNIT
 check_PROGRAMS += \
 	tests/test_address \
-	tests/test_protocol
+	tests/test_protocol \
+	tests/test_trunk
 TESTS += \
 	tests/test_address \
-	tests/test_protocol
+	tests/test_protocol \
+	tests/test_trunk
 if HAVE_ZMQ
 check_PROGRAMS += \
 	tests/test_net \
@@ -222,6 +224,9 @@ tests_test_net_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(ZMQ_LIBS) $(LIBM)
 tests_test_protocol_SOURCES = tests/check.h tests/test_protocol.c
 tests_test_protocol_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_protocol_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_trunk_SOURCES = tests/check.h tests/test_trunk.c
+tests_test_trunk_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_trunk_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_zmq_SOURCES = tests/check.h tests/test_zmq.c
 tests_test_zmq_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(ZMQ_CFLAGS)
 tests_test_zmq_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(ZMQ_LIBS) $(LIBM)
