@@ -50,6 +50,7 @@ static struct {
     pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number; -1: it could not be forked yet */
     char heirless[KITH__MEMBERS + 1];   /* a dead worker whose lane waits for its number, as there is no other */
     int64_t refused[KITH__MEMBERS + 1]; /* since when a member that was asked for cannot be forked; 0: it can */
+    int children;                       /* members and janitors that we have forked and not yet waited for */
     int later;                          /* somebody's burial has to be tried again soon */
     int short_of_processes;             /* something is to be forked again soon */
     int64_t ending;                     /* when the grace is over; 0: not ending */
@@ -167,6 +168,7 @@ static void hire_janitor(uint32_t who)
     if (pid == 0)
         janitor(who);
     self.janitors[who] = pid;
+    self.children += pid > 0;
     self.short_of_processes |= pid < 0;
 }
 
@@ -260,6 +262,7 @@ static void start(uint32_t who)
         refuse(who, errno);
         return;
     }
+    self.children++;
     self.refused[who] = 0;
     atomic_store(&m->pid, pid);
     atomic_store(&m->state, KITH__RUNNING);
@@ -437,30 +440,44 @@ static int is_orphan(pid_t pid)
     return !member_of(pid) && !janitor_of(pid);
 }
 
-static int kill_orphans(void)
+/* Calls fn for each of our children, the living and the dead; how many there are. */
+static int each_child(void (*fn)(pid_t pid))
 {
     char path[64], text[4096];
     int fd, n = 0;
+    pid_t pid = 0;
     ssize_t got;
 
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)self.pid);
     if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
         return 0;
-    got = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (got <= 0)
-        return 0;
-    text[got] = '\0';
-    for (char *s = text, *end; ; s = end) {
-        long pid = strtol(s, &end, 10);
-
-        if (end == s)
-            return n;
-        if (is_orphan((pid_t)pid)) {
-            kill((pid_t)pid, SIGKILL);
-            n++;
+    /* A number may lie across two reads; each has a blank behind it. */
+    while ((got = read(fd, text, sizeof text)) > 0)
+        for (ssize_t i = 0; i < got; i++) {
+            if (text[i] >= '0' && text[i] <= '9') {
+                pid = pid * 10 + (text[i] - '0');
+                continue;
+            }
+            if (pid && fn)
+                fn(pid);
+            n += pid != 0;
+            pid = 0;
         }
-    }
+    close(fd);
+    return n;
+}
+
+static void kill_orphan(pid_t pid)
+{
+    if (is_orphan(pid))
+        kill(pid, SIGKILL);
+}
+
+/* Counted first: there are hardly ever any, and to know them takes a look at all members for each child. */
+static void kill_orphans(void)
+{
+    if (each_child(NULL) > self.children)
+        each_child(kill_orphan);
 }
 
 static void janitor_gone(uint32_t who, int status)
@@ -490,13 +507,17 @@ static int reap(pid_t pid)
         /* Waited for first: a restart gives the member another pid. */
         if (atomic_load(&kith__member(who)->role) == KITH__WORKER) {
             waitpid(pid, NULL, 0);
+            self.children--;
             bury(who, status);
             return 1;
         }
         if (bury(who, status))
             return 0;
-    } else if ((who = janitor_of(pid)))
+        self.children--;
+    } else if ((who = janitor_of(pid))) {
+        self.children--;
         janitor_gone(who, status);
+    }
     waitpid(pid, NULL, 0);
     return 1;
 }

@@ -723,6 +723,39 @@ static void workers_are_replaced_without_a_free_place(void)
     PASS(kith_pool_close(own));
 }
 
+static int leave_an_orphan(int x)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        for (;;)
+            pause();
+    tries[0] = pid;
+    raise(SIGKILL);
+    return x;
+}
+
+static int begin_well(const void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void orphans_are_ended_among_very_many_workers(void)
+{
+    enum { VERY_MANY = 900 };           /* their numbers are more than a page of text */
+    kith_pool pool;
+    int in = 1, out;
+
+    if (getenv("KITH_TEST_SLOWDOWN"))
+        SKIP("900 processes are too many where each of them is slow");
+    pool = kith_pool_open_with(VERY_MANY, .tries = 1, .init = begin_well);        /* all are there */
+    FAILS_WITH(KITH_ETASK, kith_map(pool, leave_an_orphan, &in, &out, 1));
+    while (kill(tries[0], 0) == 0)      /* until the limit of time */
+        sched_yield();
+    PASS(kith_pool_terminate(pool));
+}
+
 /* ---- many deaths at once */
 
 static uint64_t draw(uint64_t *state, uint64_t below)
@@ -883,6 +916,7 @@ static struct test tests[] = {
     TEST(callers_find_a_pool_cancelled_whose_closer_has_died),
     TEST(terminate_hastens_who_waits_in_close),
     TEST(workers_are_replaced_without_a_free_place),
+    TEST(orphans_are_ended_among_very_many_workers),
     TEST(what_the_dead_had_has_room),
     TEST(steps_may_be_taken_by_another_thread),
     TEST(wrong_use_is_a_sentence),
