@@ -104,7 +104,10 @@ struct kith__lane {                     /* a worker's place in a pool; its proce
     struct kith__death death;
 } __attribute__((aligned(64)));
 
-enum kith__lane_state { KITH__LANE_STARTING, KITH__LANE_READY, KITH__LANE_ENDED };
+enum kith__lane_state {
+    KITH__LANE_STARTING, KITH__LANE_READY, KITH__LANE_ENDED,
+    KITH__LANE_LATE                     /* the system has no process for it; it is asked again and again */
+};
 
 enum kith__pool_state { KITH__POOL_OPEN, KITH__POOL_CLOSING, KITH__POOL_TERMINATED, KITH__POOL_BROKEN };
 

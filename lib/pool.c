@@ -105,10 +105,16 @@ static int has_ended(const struct kith__pool *p)
 
 static int is_ready(const struct kith__pool *p)
 {
-    for (uint32_t w = 0; w < p->workers; w++)
-        if (atomic_load(&kith__lane(p, w)->state) != KITH__LANE_READY)
+    uint32_t ready = 0;
+
+    for (uint32_t w = 0; w < p->workers; w++) {
+        uint32_t state = atomic_load(&kith__lane(p, w)->state);
+
+        if (state != KITH__LANE_READY && state != KITH__LANE_LATE)
             return 0;
-    return 1;
+        ready += state == KITH__LANE_READY;
+    }
+    return ready > 0;
 }
 
 static int is_broken(const struct kith__pool *p)

@@ -226,8 +226,15 @@ static void refuse(uint32_t who, int error)
         kith__log(KITH__ERROR, "%s cannot be forked: %s", m->name, strerror(error));
     }
     self.short_of_processes = 1;
-    if (kith__now_ns() - self.refused[who] < fork_patience_ns || (is_worker && has_worker(pool_of(m))))
+    if (kith__now_ns() - self.refused[who] < fork_patience_ns)
         return;
+    if (is_worker && has_worker(pool_of(m))) {
+        struct kith__lane *lane = kith__lane(pool_of(m), m->worker);
+
+        if (atomic_exchange(&lane->state, KITH__LANE_LATE) != KITH__LANE_LATE)
+            kith__wake_everybody();     /* who opens the pool goes on without it */
+        return;
+    }
     if (is_worker) {
         atomic_store(&pool_of(m)->fork_error, (uint32_t)error);
         atomic_store(&pool_of(m)->state, KITH__POOL_BROKEN);

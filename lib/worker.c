@@ -189,6 +189,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     kith__random_place(KITH__STREAM_WORKER, kith__member(kith__me)->number << 16 | worker, NULL);
     kith__settle(p, worker);
     lane->tasks = 0;
+    atomic_store(&lane->state, KITH__LANE_STARTING);    /* it may have been late */
     if (initialize(p, lane) != 0) {
         atomic_fetch_add(&lane->init_failures, 1);
         return 1;

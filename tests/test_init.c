@@ -286,11 +286,30 @@ static void work_with_one_worker(void)
     REQUIRE(kith_finalize() == 0);
 }
 
+static int prepare(const void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* Who opens a pool with an initializer waits until it has run in each worker: in each that there is. */
+static void open_prepared_with_one_worker(void)
+{
+    kith_pool pool;
+
+    become_nobody(3, 3);
+    begin();
+    pool = kith_pool_open_with(4, .init = prepare);
+    REQUIRE(kith_check(pool) == 0 && map_is_right(pool, successor, 64));
+    REQUIRE(kith_pool_close(pool) == 0 && kith_finalize() == 0);
+}
+
 static void a_pool_goes_on_with_the_workers_that_it_gets(void)
 {
     if (geteuid() != 0 || HAS_OTHER_THREADS)
         SKIP("the limit of processes is for one user alone, without a sanitizer's threads");
     CU_ASSERT_EQUAL(check_fork(work_with_one_worker), 0);
+    CU_ASSERT_EQUAL(check_fork(open_prepared_with_one_worker), 0);
 }
 
 static void work_without_workers(void)
