@@ -427,7 +427,7 @@ static int make_tables(void)
 
 static int meet(void)
 {
-    int64_t never = getenv("KITH_DEBUG") ? INT64_MAX : 0;
+    int64_t never = kith__is_on("KITH_DEBUG") ? INT64_MAX : 0;
     struct kith__proto_config c = { .node = self.node, .nodes = self.nodes, .beat_ns = 500 * KITH__MS,
                                     .first_ns = never ? never : 30000 * KITH__MS, .lost_ns = never ? never : 3000 * KITH__MS,
                                     .silent_ns = never ? never : 60000 * KITH__MS, .window = 2 << 20 };

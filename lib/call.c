@@ -620,21 +620,28 @@ int kith__map(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t 
     return kith__report(map(pool, name, fn, shape, columns, in, out, n));
 }
 
+static int apply(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *row, void *result)
+{
+    if (!result)
+        return kith__report(kith__fail(KITH_EINVAL, "kith_apply(%s) was given no place for the result", name));
+    return kith__map(pool, name, fn, shape, columns, row, result, 1);
+}
+
 #define APPLY(r, a, R, A)                                                                                        \
     int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A x0)                             \
     {                                                                                                            \
         const A row[1] = { x0 };                                                                                 \
-        return kith__map(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 1), 1, row, y, 1);                      \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 1), 1, row, y);                            \
     }                                                                                                            \
     int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), R *y, A x0, A x1)                    \
     {                                                                                                            \
         const A row[2] = { x0, x1 };                                                                             \
-        return kith__map(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 2), 2, row, y, 1);                      \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 2), 2, row, y);                            \
     }                                                                                                            \
     int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), R *y, A x0, A x1, A x2)           \
     {                                                                                                            \
         const A row[3] = { x0, x1, x2 };                                                                         \
-        return kith__map(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 3), 3, row, y, 1);                      \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 3), 3, row, y);                            \
     }
 KITH__SHAPES(APPLY)
 

@@ -146,16 +146,13 @@ static int remember_all(const struct kith__image *image, const struct kith__symb
 
 int kith__globals_snapshot(void)
 {
-    const char *wish = getenv("KITH_CHECK");
     struct kith__symbols symbols;
     struct kith__image image;
     int rc = 0;
 
     forget();
-    if (!wish || !wish[0] || strcmp(wish, "0") == 0)
-        return 0;
-    if (strcmp(wish, "1") != 0)
-        return kith__fail(KITH_EINVAL, "KITH_CHECK=%.40s is unknown: use 1 or 0", wish);
+    if ((rc = kith__check_switch("KITH_CHECK")) < 0 || !kith__is_on("KITH_CHECK"))
+        return rc;
     kith__image_program(&image);
     if (kith__image_symbols(&image, &symbols))
         rc = remember_all(&image, &symbols);

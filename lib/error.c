@@ -180,17 +180,38 @@ int kith__check(uint64_t id)
     return kith__handle_code(id);
 }
 
-void kith__log_init(void)
+int kith__is_on(const char *variable)
+{
+    const char *wish = getenv(variable);
+
+    return wish && strcmp(wish, "1") == 0;
+}
+
+int kith__check_switch(const char *variable)
+{
+    const char *wish = getenv(variable);
+
+    if (!wish || !*wish || strcmp(wish, "0") == 0 || strcmp(wish, "1") == 0)
+        return 0;
+    return kith__fail(KITH_EINVAL, "%s=%.40s is unknown: use 1 or 0", variable, wish);
+}
+
+int kith__log_init(void)
 {
     static const char *const names[] = { "error", "warning", "info", "debug" };
     const char *wish = getenv("KITH_LOG");
+    int level = -1;
 
     for (int i = 0; wish && i < 4; i++)
         if (strcmp(wish, names[i]) == 0)
-            atomic_store(&log_level, i);
-    wish = getenv("KITH_CHECK");
-    if (wish && strcmp(wish, "1") == 0 && atomic_load(&log_level) < KITH__WARNING)
-        atomic_store(&log_level, KITH__WARNING);        /* what it finds is said as a warning */
+            level = i;
+    if (wish && *wish && level < 0)
+        return kith__fail(KITH_EINVAL, "KITH_LOG=%.40s is unknown: use error, warning, info or debug", wish);
+    if (kith__is_on("KITH_CHECK") && level < KITH__WARNING)
+        level = KITH__WARNING;          /* what it finds is said as a warning */
+    if (level >= 0)
+        atomic_store(&log_level, level);
+    return 0;
 }
 
 int kith__log_on(enum kith__level level)

@@ -32,8 +32,12 @@ void kith__error_is_head(int is_head);  /* 1 in the head only */
 
 /* Levels of KITH_LOG; silent by default. One line to stderr in a single write. */
 enum kith__level { KITH__ERROR, KITH__WARNING, KITH__INFO, KITH__DEBUG };
-void kith__log_init(void);              /* reads KITH_LOG */
+int  kith__log_init(void);              /* reads KITH_LOG; KITH_EINVAL */
 int  kith__log_on(enum kith__level level);
 void kith__log(enum kith__level level, const char *format, ...) KITH_PRINTF(2, 3);
+
+/* A variable that is 1 or 0: KITH_EINVAL when it is something else; and whether it is 1. */
+int  kith__check_switch(const char *variable);
+int  kith__is_on(const char *variable);
 
 #endif

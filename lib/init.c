@@ -274,6 +274,17 @@ static int meet_ranks(int *argc, char ***argv)
     return job.every_rank ? kith__ranks_barrier(60000) : 0;
 }
 
+static int check_variables(void)
+{
+    int rc = kith__log_init();
+
+    if (rc == 0)
+        rc = kith__check_switch("KITH_SERIAL");
+    if (rc == 0)
+        rc = kith__check_switch("KITH_DEBUG");
+    return rc;
+}
+
 static int start(int *argc, char ***argv)
 {
     int rc, silent = 0;
@@ -289,6 +300,11 @@ static int start(int *argc, char ***argv)
             exit(0);                    /* another rank says why; a failure here might have it ended before */
         return rc;
     }
+    if ((rc = check_variables()) < 0) {
+        if (job.launch.rank > 0)
+            exit(0);
+        return rc;
+    }
     if (job.every_rank && (rc = kith__ranks_rerun(argv ? *argv : NULL, &job.launch)) < 0)
         return rc;
     job.with_mpi = job.every_rank || job.launch.kind == KITH__MPI;
@@ -302,17 +318,23 @@ static int start(int *argc, char ***argv)
     return kith__globals_snapshot();
 }
 
+static int init(int *argc, char ***argv, int every_rank)
+{
+    if (!job.pid && kith__me)
+        return kith__report(kith__fail(KITH_EINVAL, "kith_init was called in a task or a Process: these are in the job already"));
+    kith__error_is_head(1);
+    job.every_rank |= every_rank;
+    return kith__report(start(argc, argv));
+}
+
 int kith_init(int *argc, char ***argv)
 {
-    kith__error_is_head(1);
-    return kith__report(start(argc, argv));
+    return init(argc, argv, 0);
 }
 
 int kith_init_ranks(int *argc, char ***argv)
 {
-    kith__error_is_head(1);
-    job.every_rank = 1;
-    return kith__report(start(argc, argv));
+    return init(argc, argv, 1);
 }
 
 /* Objects live until no rank uses them any more. */
@@ -332,7 +354,7 @@ static void end_node(void)
 
 int kith_finalize(void)
 {
-    if (!job.pid)
+    if (!job.pid && !kith__me)
         return kith__report(kith__fail(KITH_ENOTINIT, "kith_finalize was called before kith_init")) < 0;
     if (getpid() != job.pid)
         return kith__fail(KITH_EINVAL, "kith_finalize was called in a task; only the head may end the job") < 0;

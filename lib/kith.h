@@ -358,7 +358,7 @@ KITH_API int kith__reduce(kith_pool p, const char *name,
                           size_t size, uint64_t n, void (*fold)(void *total, const void *part), void *total,
                           size_t total_size);
 
-/* In a task or initializer, of any kind: it has failed, with this code (not 0) and text of
+/* In a task, an initializer or a Process: it has failed, with this code (not 0) and text of
  * up to 255 bytes. Returns code, so that "return kith_fail(...)" reads well. Elsewhere:
  * KITH_EINVAL. */
 KITH_API int kith_fail(int code, const char *format, ...) KITH_PRINTF(2, 3);

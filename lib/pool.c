@@ -267,7 +267,7 @@ static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *
 {
     struct kith_pool_options options = { 0 };
     struct kith__object *o;
-    int rc, serial = getenv("KITH_SERIAL") && strcmp(getenv("KITH_SERIAL"), "0") != 0;
+    int rc, serial = kith__is_on("KITH_SERIAL");
 
     if (!kith__base || kith__me == 0)
         return kith__not_in_job("kith_pool_open was called");
@@ -277,10 +277,13 @@ static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *
         return rc;
     if (kith__server_dead())
         return KITH_EPEER;
-    if (workers == 0)
-        workers = (int)kith__shared->workers;
     if (serial)
         workers = 1;
+    if (workers == 0 && kith__shared->workers > MOST_WORKERS)
+        return kith__fail(KITH_EINVAL, "a pool of %u workers, one for each CPU or as KITH_WORKERS says: give a number up to %d",
+                          kith__shared->workers, MOST_WORKERS);
+    if (workers == 0)
+        workers = (int)kith__shared->workers;
     say_which_node(workers);
     if (!(o = kith__object_new()))
         return KITH_ENOMEM;

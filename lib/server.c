@@ -654,7 +654,7 @@ static int watch_limits(void)
             shortest = p->limit_ms;
     }
     self.watched = now;
-    if (shortest == UINT32_MAX || getenv("KITH_DEBUG"))
+    if (shortest == UINT32_MAX || kith__is_on("KITH_DEBUG"))
         return -1;
     return self.period_ms = shortest / 10 < 1 ? 1 : shortest / 10 > 100 ? 100 : (int)(shortest / 10);
 }

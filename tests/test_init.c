@@ -630,6 +630,69 @@ static void finalize_does_not_wait_for_a_dead_callers_task(void)
     CU_ASSERT_EQUAL(check_fork(leave_a_dead_callers_task), 0);
 }
 
+/* ---- wrong use */
+
+static int sleep_long(int x)
+{
+    sleep(20);
+    return x;
+}
+
+static void start_with_wrong_variables(void)
+{
+    static const char *const bad[][2] = { { "KITH_LOG", "loud" }, { "KITH_SERIAL", "yes" }, { "KITH_DEBUG", "on" },
+                                            { "KITH_WORKERS", "many" } };
+    kith_pool pool;
+
+    kith_on_fault(NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        setenv(bad[i][0], bad[i][1], 1);
+        REQUIRE(kith_init(NULL, NULL) == KITH_EINVAL);
+        REQUIRE(strstr(kith_last_error(), bad[i][0]) && strstr(kith_last_error(), bad[i][1]));
+        unsetenv(bad[i][0]);
+    }
+    setenv("KITH_DEBUG", "0", 1);       /* limits are kept */
+    begin();
+    pool = kith_pool_open_with(1, .limit_ms = 50);
+    REQUIRE(kith_map(pool, sleep_long, (int[]){ 1 }, (int[]){ 0 }, 1) == KITH_ETASK && strstr(kith_last_error(), "limit"));
+    REQUIRE(kith_finalize() == 0);
+}
+
+static int init_again(int x)
+{
+    return kith_init(NULL, NULL) == KITH_EINVAL && strstr(kith_last_error(), "task") && kith_finalize() == 1 ? x + 1 : 0;
+}
+
+static void start_in_a_task(void)
+{
+    int x, y = 0;
+    kith_pool pool;
+
+    begin();
+    pool = kith_pool_open(1);
+    REQUIRE(kith_apply(pool, init_again, &y, 1) == 0 && y == 2);
+    REQUIRE(kith_apply(pool, init_again, &y, 2) == 0 && y == 3);
+    REQUIRE(kith_apply(pool, successor, (int *)NULL, 2) == KITH_EINVAL && strstr(kith_last_error(), "kith_apply(successor)"));
+    x = kith_finalize();
+    REQUIRE(x == 0);
+}
+
+static void open_too_many(void)
+{
+    setenv("KITH_WORKERS", "100000", 1);
+    begin();
+    REQUIRE(kith_check(kith_pool_open(0)) == KITH_EINVAL && strstr(kith_last_error(), "KITH_WORKERS"));
+    work(successor);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void wrong_use_is_a_sentence(void)
+{
+    CU_ASSERT_EQUAL(check_fork(start_with_wrong_variables), 0);
+    CU_ASSERT_EQUAL(check_fork(start_in_a_task), 0);
+    CU_ASSERT_EQUAL(check_fork(open_too_many), 0);
+}
+
 static struct test tests[] = {
     TEST(closed_standard_descriptors_stay_free_of_ours),
     TEST(twenty_four_descriptors_are_enough),
@@ -645,6 +708,7 @@ static struct test tests[] = {
     TEST(exit_in_another_thread_ends_the_job),
     TEST(finalize_ends_what_is_open_and_may_come_twice),
     TEST(finalize_does_not_wait_for_a_dead_callers_task),
+    TEST(wrong_use_is_a_sentence),
     TEST_END,
 };
 
