@@ -23,6 +23,28 @@ static struct kith__fault_entry *entry_at(uint64_t block)
     return kith__at(block);
 }
 
+uint64_t kith__job_pop_fault(struct kith__job *j)
+{
+    uint64_t block;
+
+    kith__guard_enter(&j->guard);
+    if ((block = atomic_load(&j->faults)) != 0) {
+        kith__guard_set(&j->guard, &j->faults, atomic_load(&entry_at(block)->next));
+        kith__guard_set(&j->guard, kith__heap_owner(block), kith__me);
+        kith__guard_commit(&j->guard);
+    }
+    kith__guard_leave(&j->guard);
+    return block;
+}
+
+void kith__job_drop_faults(struct kith__job *j)
+{
+    uint64_t block;
+
+    while (atomic_load(&j->faults) != 0 && (block = kith__job_pop_fault(j)) != 0)
+        kith__heap_free(block);
+}
+
 /* ------------------------------------------------------------- posting */
 
 int kith__job_untouched(const struct kith__pool *p, uint32_t post)
@@ -77,6 +99,7 @@ struct kith__job *kith__job_take(struct kith__pool *p, uint32_t *post, int *rc)
         atomic_store(&p->jobs[*post], block);
     }
     j = kith__at(block);
+    kith__job_drop_faults(j);           /* of a poster that died */
     memset(j, 0, offsetof(struct kith__job, cursor));
     j->workers = p->workers;
     j->room = room;
@@ -86,7 +109,6 @@ struct kith__job *kith__job_take(struct kith__pool *p, uint32_t *post, int *rc)
     atomic_store(&j->cancelled, 0);
     atomic_store(&j->eager, 0);
     atomic_store(&j->returned_count, 0);
-    atomic_store(&j->faults, 0);
     atomic_store(&j->fault_count, 0);
     memset(&j->waiters, 0, sizeof j->waiters);
     memset(j->cells, 0, p->workers * sizeof j->cells[0]);

@@ -160,6 +160,10 @@ void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length);
 /* Adds a fault, and marks its unit; text may be NULL. 0 or KITH_ENOMEM (the fault is counted, not told). */
 int  kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text);
 
+/* Takes one out of the list: a block that is the caller's then, or 0; and frees all. */
+uint64_t kith__job_pop_fault(struct kith__job *j);
+void     kith__job_drop_faults(struct kith__job *j);
+
 /* The claims of lane's former process: finished units count, the one that it died in is tried again or
  * reported, the others go back. For its successor, or for who waits when there is none. */
 void kith__settle(struct kith__pool *p, uint32_t worker);

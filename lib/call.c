@@ -82,10 +82,9 @@ static void collect_faults(struct kith__job *j)
     size_t count = 0, room = 0;
     struct kith_fault *list = NULL;
 
-    for (uint64_t at = atomic_load(&j->faults), next; at; at = next) {
+    for (uint64_t at; (at = kith__job_pop_fault(j)) != 0; kith__heap_free(at)) {
         const struct kith__fault_entry *e = kith__at(at);
 
-        next = atomic_load(&e->next);
         if (count == room) {
             struct kith_fault *more = realloc(list, (room = room ? 2 * room : 4) * sizeof *list);
 
@@ -96,9 +95,7 @@ static void collect_faults(struct kith__job *j)
         }
         if (count < room)
             fill_fault(&list[count++], j, e);
-        kith__heap_free(at);
     }
-    atomic_store(&j->faults, 0);
     if (count > 1)
         qsort(list, count, sizeof *list, by_task);
     free(last_faults.list);

@@ -161,6 +161,8 @@ static void free_job(uint64_t block)
 {
     struct kith__job *j = kith__at(block);
 
+    if (block)
+        kith__job_drop_faults(j);
     for (int i = 0; block && i < 2; i++)
         kith__heap_free(atomic_exchange(&j->kept[i], 0));
     kith__heap_free(block);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "call.h"
 #include "check.h"
+#include "heap.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -616,6 +617,56 @@ static void a_pool_ends_though_a_caller_has_died(void)
     }
 }
 
+static int fail_or_sleep(int x)
+{
+    return x < 50 ? kith_fail(1, "%d", x) : sleep_long(x);
+}
+
+static int map_faults_for_long(const void *arg)
+{
+    int x[51], y[51];
+
+    for (int i = 0; i < 51; i++)
+        x[i] = i;
+    return -kith_map(*(const kith_pool *)arg, fail_or_sleep, x, y, 51);
+}
+
+/* Nobody will hear of the faults in its job. */
+static void faults_of_a_dead_caller_are_freed(void)
+{
+    kith_pool pool = kith_pool_open_with(1, .chunk = 1);
+    uint64_t before, seen = 0;
+    struct kith__heap_stats stats;
+    int y;
+
+    PASS(kith_apply(pool, square, &y, 3));
+    kith__heap_stats(&stats);
+    before = stats.used_blocks;
+    for (int round = 0; round < 2; round++) {
+        kith_process caller;
+
+        atomic_store(asleep, 0);
+        caller = kith_process_start(map_faults_for_long, &pool, sizeof pool);
+        while (atomic_load(asleep) == 0)
+            sched_yield();
+        PASS(kith_process_kill(caller));
+        PASS(kith_process_join(caller, KITH_FOREVER));
+        PASS(kith_process_close(caller));
+        PASS(kith_pool_terminate(pool));
+        pool = kith_pool_open_with(1, .chunk = 1);
+        PASS(kith_apply(pool, square, &y, 3));
+    }
+    /* The janitors of those who were killed come a moment later. */
+    for (int i = 0; i < 500 && (i == 0 || seen > before); i++) {
+        kith__heap_stats(&stats);
+        seen = stats.used_blocks;
+        if (seen > before)
+            usleep(10000);
+    }
+    CU_ASSERT(seen <= before);
+    PASS(kith_pool_close(pool));
+}
+
 static int close_it(const void *arg)
 {
     return -kith_pool_close(*(const kith_pool *)arg);
@@ -913,6 +964,7 @@ static struct test tests[] = {
     TEST(several_pools_at_once),
     TEST(very_many_failed_tasks),
     TEST(a_pool_ends_though_a_caller_has_died),
+    TEST(faults_of_a_dead_caller_are_freed),
     TEST(callers_find_a_pool_cancelled_whose_closer_has_died),
     TEST(terminate_hastens_who_waits_in_close),
     TEST(workers_are_replaced_without_a_free_place),
