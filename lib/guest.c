@@ -115,7 +115,8 @@ static struct guest *add_guest(struct visitor *v, const struct kith__request *r)
 
     g->visitor = v;
     g->r = *r;
-    g->deadline = r->timeout_ms < 0 ? INT64_MAX : self.now + r->timeout_ms * KITH__MS;
+    /* Callers have an int; what comes from elsewhere is no reason to overflow. */
+    g->deadline = r->timeout_ms < 0 || r->timeout_ms > INT32_MAX ? INT64_MAX : self.now + r->timeout_ms * KITH__MS;
     if (v->last)
         v->last->next = g;
     else
