@@ -56,6 +56,8 @@ bench_peers_zmq_LDADD = $(ZMQ_LIBS)
 
 EXTRA_DIST += \
 	bench/README.md \
+	bench/RESULTS.md \
+	bench/speedup.svg \
 	bench/bench.h \
 	bench/contestants.py \
 	bench/metg.h \
