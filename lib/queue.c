@@ -120,7 +120,8 @@ static int put_record(struct kith__object *o, const void *item, uint64_t block, 
 }
 
 /* The two sides write to a cache line each, and look at the other's only when the last look is used up: it would be taken away
- * from the other core, twice an item. What was seen is a hint and needs no commit: the counters grow. */
+ * from the other core, twice an item. What was seen is a hint and needs no commit: the counters grow. (But for an item that is put
+ * back to the front, which may stand beyond the bound in any case.) */
 static void look_at_taken(struct queue *q)
 {
     atomic_store_explicit(&q->taken_seen, atomic_load(&q->taken), memory_order_relaxed);
