@@ -202,7 +202,7 @@ static void the_head_is_told_when_the_fork_server_is_killed(void)
         start = kith_time();
         CU_ASSERT_EQUAL(check_wait(head), 77);
         CU_ASSERT_EQUAL(shared->code, KITH_EPEER);
-        CU_ASSERT(kith_time() - start < 2.0);
+        CU_ASSERT(kith_time() - start < 5.0);            /* a second, when the machine has a CPU for it */
         CU_ASSERT(all_gone(2000));
     }
 }
