@@ -86,6 +86,8 @@ lib_libkith_all_la_SOURCES = \
 	lib/random.h \
 	lib/ranks.c \
 	lib/ranks.h \
+	lib/reaper.c \
+	lib/reaper.h \
 	lib/remote.c \
 	lib/remote.h \
 	lib/rerun.c \

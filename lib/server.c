@@ -14,6 +14,7 @@
 #include "init.h"
 #include "process.h"
 #include "random.h"
+#include "reaper.h"
 #include "remote.h"
 #include "system.h"
 #include "worker.h"
@@ -447,33 +448,6 @@ static int is_orphan(pid_t pid)
     return !member_of(pid) && !janitor_of(pid);
 }
 
-/* Calls fn for each of our children, the living and the dead; how many there are. */
-static int each_child(void (*fn)(pid_t pid))
-{
-    char path[64], text[4096];
-    int fd, n = 0;
-    pid_t pid = 0;
-    ssize_t got;
-
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)self.pid);
-    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-        return 0;
-    /* A number may lie across two reads; each has a blank behind it. */
-    while ((got = read(fd, text, sizeof text)) > 0)
-        for (ssize_t i = 0; i < got; i++) {
-            if (text[i] >= '0' && text[i] <= '9') {
-                pid = pid * 10 + (text[i] - '0');
-                continue;
-            }
-            if (pid && fn)
-                fn(pid);
-            n += pid != 0;
-            pid = 0;
-        }
-    close(fd);
-    return n;
-}
-
 static void kill_orphan(pid_t pid)
 {
     if (is_orphan(pid))
@@ -483,8 +457,8 @@ static void kill_orphan(pid_t pid)
 /* Counted first: there are hardly ever any, and to know them takes a look at all members for each child. */
 static void kill_orphans(void)
 {
-    if (each_child(NULL) > self.children)
-        each_child(kill_orphan);
+    if (kith__each_child(NULL) > self.children)
+        kith__each_child(kill_orphan);
 }
 
 static void janitor_gone(uint32_t who, int status)
@@ -772,25 +746,39 @@ static void quiet_signals(void)
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     sigprocmask(SIG_BLOCK, &chld, &self.mask);
-    self.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* What the terminal and the program's input have to do with it ends here. */
+static void withdraw(void)
+{
+    int null;
+
+    kith__error_is_head(0);
+    prctl(PR_GET_NAME, self.name);
+    quiet_signals();
+    if ((null = open("/dev/null", O_RDONLY)) > 0) {
+        dup2(null, STDIN_FILENO);
+        close(null);
+    }
 }
 
 static void server_main(void) __attribute__((noreturn));
 
 static void server_main(void)
 {
-    int null;
+    sigset_t chld;
 
-    self.pid = getpid();
-    kith__error_is_head(0);
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    prctl(PR_GET_NAME, self.name);
-    prctl(PR_SET_NAME, "kith-server");
-    quiet_signals();
-    if ((null = open("/dev/null", O_RDONLY)) > 0) {
-        dup2(null, STDIN_FILENO);
-        close(null);
+    withdraw();
+    if (!kith__reaper_fork()) {
+        atomic_store(&kith__shared->server_pid, -1);
+        _exit(1);
     }
+    self.pid = getpid();
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_SET_NAME, "kith-server");
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    self.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
     kith__become(SERVER_MEMBER);
     pthread_mutex_lock(&kith__shared->server_lives);
     atomic_store(&kith__shared->server_pid, self.pid);
@@ -843,26 +831,32 @@ int kith__server_start(void)
             return kith__fail(KITH_EPEER, "the fork server did not start within 10 s");
         sched_yield();
     }
+    if (atomic_load(&kith__shared->server_pid) < 0)
+        return kith__fail(KITH_ENOMEM, "cannot fork the fork server");
     return 0;
+}
+
+/* Waits until pid has ended, at most 10 s. 0: there is no such process, or no way to watch it. */
+static int wait_for_end(pid_t pid)
+{
+    struct pollfd ended = { kith__pidfd_open(pid), POLLIN, 0 };
+    int64_t until = kith__now_ns() + 10000 * KITH__MS, left;
+
+    if (ended.fd < 0)
+        return 0;
+    /* The program's own signals may interrupt it again and again. */
+    while ((left = until - kith__now_ns()) > 0 && poll(&ended, 1, (int)(left / KITH__MS) + 1) < 0 && errno == EINTR)
+        ;
+    close(ended.fd);
+    return 1;
 }
 
 void kith__server_stop(void)
 {
-    pid_t pid = atomic_load(&kith__shared->server_pid);
-    int fd = kith__pidfd_open(pid);
-    struct pollfd ended = { fd, POLLIN, 0 };
-
     atomic_store(&kith__shared->phase, KITH__ENDING);
     kith__ring(kith__server_bell);
-    if (fd >= 0) {
-        int64_t until = kith__now_ns() + 10000 * KITH__MS, left;
-
-        /* The program's own signals may interrupt it again and again. */
-        while ((left = until - kith__now_ns()) > 0 && poll(&ended, 1, (int)(left / KITH__MS) + 1) < 0 && errno == EINTR)
-            ;
-        close(fd);
+    if (wait_for_end(atomic_load(&kith__shared->reaper_pid)) || wait_for_end(atomic_load(&kith__shared->server_pid)))
         return;
-    }
-    for (int i = 0; i < 10000 && !kith__server_dead(); i++)     /* it has gone already, or there are no pidfds */
+    for (int i = 0; i < 10000 && !kith__server_dead(); i++)     /* they have gone already, or there are no pidfds */
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
 }

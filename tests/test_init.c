@@ -272,7 +272,7 @@ static void work_with_one_worker(void)
     kith_pool pool;
     int code;
 
-    become_nobody(0, 3);                /* head, fork server, one more */
+    become_nobody(0, 4);                /* head, reaper, fork server, one more */
     begin();
     pool = kith_pool_open(4);
     REQUIRE(map_is_right(pool, successor, 64));
@@ -297,7 +297,7 @@ static void open_prepared_with_one_worker(void)
 {
     kith_pool pool;
 
-    become_nobody(3, 3);
+    become_nobody(3, 4);
     begin();
     pool = kith_pool_open_with(4, .init = prepare);
     REQUIRE(kith_check(pool) == 0 && map_is_right(pool, successor, 64));
@@ -318,7 +318,7 @@ static void work_without_workers(void)
     int in = 1, out;
     pid_t pid;
 
-    become_nobody(1, 3);
+    become_nobody(1, 4);
     begin();
     if ((pid = fork()) == 0)
         for (;;)

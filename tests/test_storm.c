@@ -16,7 +16,7 @@
 #include <time.h>
 
 static struct shared {
-    _Atomic int server, ready, wrong, rounds;
+    _Atomic int server, reaper, ready, wrong, rounds;
     _Atomic int kills, code;
 } *shared;
 
@@ -76,6 +76,7 @@ static pid_t launch(void (*job)(void))
         alarm(100);
         setpgid(0, 0);
         kith_init(NULL, NULL);
+        shared->reaper = kith__shared->reaper_pid;
         shared->server = kith__shared->server_pid;
         job();
         exit(kith_finalize());
@@ -207,6 +208,59 @@ static void the_head_is_told_when_the_fork_server_is_killed(void)
     }
 }
 
+/* Children of a task of which it does not know any more, and which do not know of each other. */
+static int leave_children(int x)
+{
+    x += system("sleep 1000 & setsid sh -c 'sleep 1000 & sleep 1000' >&- 2>&- & kill -STOP $$ &");
+    shared->ready = 1;
+    while (kith_time() > 0)
+        pause();
+    return x;
+}
+
+static void have_children(void)
+{
+    kith_pool pool = kith_pool_open(1);
+    int in = 0, out;
+
+    kith_on_fault(NULL);
+    shared->code = kith_map(pool, leave_children, &in, &out, 1);
+    exit(77);
+}
+
+static void children_of_tasks_end_when_the_fork_server_is_killed(void)
+{
+    for (int i = 0; i < 5; i++) {
+        pid_t head = launch(have_children);
+
+        while (!shared->ready)
+            nap_us(200);
+        nap_us(rand_r(&seed) % 20000);
+        kill(shared->server, SIGKILL);
+        CU_ASSERT_EQUAL(check_wait(head), 77);
+        CU_ASSERT_EQUAL(shared->code, KITH_EPEER);
+        CU_ASSERT(all_gone(2000));
+    }
+}
+
+static void killing_the_reaper_harms_nobody(void)
+{
+    pid_t head = launch(maps_for_ever);
+    int before;
+
+    while (!shared->ready)
+        nap_us(200);
+    kill(shared->reaper, SIGKILL);
+    before = shared->rounds;
+    for (int i = 0; i < 20000 && shared->rounds < before + 10; i++)
+        nap_us(200);
+    CU_ASSERT(shared->rounds >= before + 10);
+    shared->ready = 0;
+    CU_ASSERT_EQUAL(check_wait(head), 0);
+    CU_ASSERT_EQUAL(shared->wrong, 0);
+    CU_ASSERT(all_gone(2000));
+}
+
 static void leave_early(void)
 {
     kith_pool pool = kith_pool_open(2);
@@ -316,6 +370,8 @@ static struct test tests[] = {
     TEST(putters_are_killed_at_any_moment),
     TEST(nothing_is_left_when_the_head_is_killed),
     TEST(the_head_is_told_when_the_fork_server_is_killed),
+    TEST(children_of_tasks_end_when_the_fork_server_is_killed),
+    TEST(killing_the_reaper_harms_nobody),
     TEST(every_end_has_its_status_and_leaves_nothing),
     TEST(stopped_processes_are_not_over_their_limit),
     TEST_END,

@@ -77,10 +77,7 @@ kills()
     fi
     start $n $e
     server=$(named kith-server | sort -n | head -n 1)           # the oldest: its children are called so too
-    orphan=$(named sleep)
     kill -KILL "$server"
-    # shellcheck disable=SC2086
-    kill $orphan                # nobody is left who would know of it
     ended "mpirun -n $n $e: SIGKILL of the fork server" 1
     start $n $e
     kill -KILL $launcher
