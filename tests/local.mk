@@ -1,5 +1,6 @@
 # The project around the code.
 TESTS += \
+	tests/bootstrap.sh \
 	tests/compile.sh \
 	tests/docs.sh \
 	tests/exports.sh \
@@ -7,6 +8,7 @@ TESTS += \
 	tests/man.sh \
 	tests/runner.sh
 ONCE_TESTS += \
+	tests/bootstrap.sh \
 	tests/compile.sh \
 	tests/docs.sh \
 	tests/exports.sh \
@@ -44,6 +46,7 @@ EXTRA_DIST += \
 	tests/compile/starmap_row.c \
 	tests/compile/starmap_type.c \
 	tests/compile/sum_result.c \
+	tests/bootstrap.sh \
 	tests/compile.sh \
 	tests/docs.sh \
 	tests/exports.sh \
