@@ -33,38 +33,61 @@ static void take_out(int *argc, char **argv, int index, int words)
         argv[i] = argv[i + words];
 }
 
-const char *args_option(int *argc, char **argv, const char *name)
+/* The options that were asked for, as --help shows them. */
+static char options[200];
+
+static void note(const char *name, const char *value)
+{
+    size_t used = strlen(options);
+
+    snprintf(options + used, sizeof options - used, " [%s%s]", name, value);
+}
+
+/* Where the option stands in argv; 0: nowhere. */
+static int find(int argc, char **argv, const char *name)
 {
     size_t length = strlen(name);
 
-    for (int i = 1; i < *argc; i++) {
-        const char *rest = argv[i] + length, *value = argv[i + 1];
+    for (int i = 1; i < argc; i++) {
+        const char *rest = argv[i] + length;
 
-        if (strncmp(argv[i], name, length) != 0)
-            continue;
-        if (*rest == '\0') {
-            if (!value)
-                refuse(name, "its value is missing");
-            take_out(argc, argv, i, 2);
-            return value;
-        }
-        if (*rest == '=' || name[1] != '-') {
-            take_out(argc, argv, i, 1);
-            return rest + (*rest == '=');
-        }
+        if (strncmp(argv[i], name, length) == 0 && (*rest == '\0' || *rest == '=' || name[1] != '-'))
+            return i;
     }
-    return NULL;
+    return 0;
+}
+
+const char *args_option(int *argc, char **argv, const char *name)
+{
+    int i = find(*argc, argv, name), apart;
+    const char *value;
+
+    note(name, " N");
+    if (i == 0)
+        return NULL;
+    value = argv[i] + strlen(name);
+    apart = *value == '\0';
+    value = apart ? argv[i + 1] : value + (*value == '=');
+    if (!value)
+        refuse(name, "its value is missing");
+    take_out(argc, argv, i, 1 + apart);
+    if (find(*argc, argv, name))
+        refuse(name, "it is there twice");
+    return value;
 }
 
 int args_flag(int *argc, char **argv, const char *name)
 {
+    int found = 0;
+
+    note(name, "");
     for (int i = 1; i < *argc; i++) {
         if (strcmp(argv[i], name) == 0) {
-            take_out(argc, argv, i, 1);
-            return 1;
+            take_out(argc, argv, i--, 1);
+            found = 1;
         }
     }
-    return 0;
+    return found;
 }
 
 /* Reads digits, with "_" between them as in Python, and with a "." that moves the exponent.
@@ -136,8 +159,28 @@ uint64_t args_number(const char *what, const char *text, uint64_t min, uint64_t 
     return value;
 }
 
+/* Answers --help, wherever it stands. */
+static void help(int argc, char **argv, const char *what)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0)
+            continue;
+        if (kith_rank() == 0)
+            printf("usage: %s%s%s%s\n", program_invocation_short_name, options, *what ? " " : "", what);
+        exit(0);
+    }
+}
+
+void args_none(int argc, char **argv)
+{
+    help(argc, argv, "");
+    if (argc > 1)
+        refuse("arguments", "it takes none, but got \"%s\"", argv[1]);
+}
+
 uint64_t args_count(int argc, char **argv, const char *what, uint64_t max)
 {
+    help(argc, argv, what);
     if (argc < 2)
         refuse(what, "missing; try: %s 1e6", program_invocation_short_name);
     for (int i = 1; i < argc; i++) {

@@ -22,6 +22,7 @@ examples_libpi_la_CFLAGS = $(AM_CFLAGS) -fopenmp-simd
 
 examples_args = examples/args.c examples/args.h
 
+examples_cpu_count_SOURCES = examples/cpu_count.c $(examples_args)
 examples_cpu_count_LDADD = lib/libkith.la
 examples_pi_integral_SOURCES = examples/pi_integral.c $(examples_args)
 examples_pi_integral_LDADD = examples/libpi.la lib/libkith.la
@@ -34,11 +35,17 @@ examples_pi_serial_SOURCES = examples/pi_serial.c $(examples_args)
 examples_pi_serial_LDADD = examples/libpi.la lib/libkith.la
 examples_pi_starmap_SOURCES = examples/pi_starmap.c $(examples_args)
 examples_pi_starmap_LDADD = lib/libkith.la
+examples_print_queue_SOURCES = examples/print_queue.c $(examples_args)
 examples_print_queue_LDADD = lib/libkith.la
+examples_process_trio_SOURCES = examples/process_trio.c $(examples_args)
 examples_process_trio_LDADD = lib/libkith.la
+examples_product_SOURCES = examples/product.c $(examples_args)
 examples_product_LDADD = lib/libkith.la
+examples_rand_string_SOURCES = examples/rand_string.c $(examples_args)
 examples_rand_string_LDADD = lib/libkith.la
+examples_squares_SOURCES = examples/squares.c $(examples_args)
 examples_squares_LDADD = lib/libkith.la
+examples_to_celsius_SOURCES = examples/to_celsius.c $(examples_args)
 examples_to_celsius_LDADD = lib/libkith.la
 
 EXTRA_DIST += \

@@ -5,6 +5,8 @@
  *     ./print_queue
  *     mpirun --hostfile hosts ./print_queue
  */
+#include "args.h"
+
 #include <kith.h>
 #include <stdio.h>
 
@@ -30,6 +32,7 @@ static int print_queue(const void *arg)
     const kith_queue *q = arg;
     int square;
 
+    printf("in the queue:\n");
     while (kith_queue_empty(*q) == 0) {
         kith_get(*q, &square);
         printf("%d\n", square);
@@ -41,6 +44,7 @@ static int print_queue(const void *arg)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
+    args_none(argc, argv);
     kith_queue q = kith_queue_open(0);
     struct numbers numbers = { { 1, 2, 3, 4 }, q };
     int last = KITH_NODE(kith_nodes() - 1);

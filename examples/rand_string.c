@@ -5,6 +5,8 @@
  *     ./rand_string
  *     mpirun --hostfile hosts ./rand_string
  */
+#include "args.h"
+
 #include <kith.h>
 #include <stdio.h>
 
@@ -30,6 +32,7 @@ int main(int argc, char **argv)
     char s[100];
 
     kith_init(&argc, &argv);
+    args_none(argc, argv);
     struct job job = { 5, kith_queue_open(0) };
 
     for (int i = 0; i < 4; i++)

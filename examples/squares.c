@@ -5,6 +5,8 @@
  *     ./squares
  *     mpirun -n 4 ./squares
  */
+#include "args.h"
+
 #include <kith.h>
 #include <stdio.h>
 
@@ -28,6 +30,7 @@ int main(int argc, char **argv)
     int list[] = { 1, 2, 3, 4, 5 }, squares[5];
 
     kith_init(&argc, &argv);
+    args_none(argc, argv);
     for (int i = 0; i < 5; i++)
         squares[i] = square(list[i]);
     print_list("loop", squares, 5);

@@ -4,6 +4,8 @@
  *     ./to_celsius
  *     mpirun -n 4 ./to_celsius
  */
+#include "args.h"
+
 #include <kith.h>
 #include <stdio.h>
 
@@ -17,12 +19,13 @@ int main(int argc, char **argv)
     double f[50], c[50];
 
     kith_init(&argc, &argv);
+    args_none(argc, argv);
     for (int i = 0; i < 50; i++)
         f[i] = kith_uniform(32.0, 100.0);
     kith_pool pool = kith_pool_open(4);
     kith_map(pool, to_celsius, f, c, 50);
     kith_pool_close(pool);
     for (int i = 0; i < 50; i++)
-        printf("%5.1f F = %4.1f C\n", f[i], c[i]);
+        printf("%.1f Fahrenheit is the same as %.1f Celsius.\n", f[i], c[i]);
     return kith_finalize();
 }

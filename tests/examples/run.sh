@@ -74,7 +74,7 @@ all()
 {
     good cpu_count
     good to_celsius
-    awk '{ c = ($1 - 32) * 5 / 9; if (c - $4 > 0.11 || $4 - c > 0.11 || $1 < 32 || $1 > 100) exit 1 }' \
+    awk '{ c = ($1 - 32) * 5 / 9; if (c - $7 > 0.11 || $7 - c > 0.11 || $1 < 32 || $1 > 100) exit 1 }' \
         "$TMPDIR/out" || fail "$name: to_celsius: a wrong result"
     same to_celsius
     good product
@@ -157,8 +157,30 @@ wrong()
     refused "--fast: there is no such option" "$1" --fast 7
 }
 
+# Those that take no argument say so; the first one is named.
+without_arguments()
+{
+    for program in cpu_count print_queue process_trio product rand_string squares to_celsius; do
+        for word in 3 many --fast -1 ''; do
+            refused "arguments: it takes none, but got \"$word\"" $program "$word" 7
+        done
+    done
+}
+
+# helped PROGRAM [ARGUMENT...]: "usage: PROGRAM [ARGUMENT...]" once on stdout, and status 0
+helped()
+{
+    for word in --help -h; do
+        run "$1" 7 $word
+        [ "$status:$(cat "$TMPDIR/out" "$TMPDIR/err")" = "0:usage: $*" ] ||
+            fail "$name: $1 $word: status $status, \"$(cat "$TMPDIR/out" "$TMPDIR/err")\""
+    done
+}
+
 wrong_options()
 {
+    refused '-n: it is there twice' pi_montecarlo -n 2 -n3 1e6
+    refused '--seed: it is there twice' pi_montecarlo --seed=2 1e6 --seed 3
     refused '-n: "x" is not a number' pi_montecarlo -n x 1e6
     refused '-n: 0 is too few, it takes at least 1' pi_montecarlo -n0 1e6
     refused '-n: its value is missing' pi_montecarlo 1e6 -n
@@ -176,6 +198,10 @@ for program in pi_serial pi_starmap pi_integral; do
 done
 wrong pi_montecarlo points 18446744073709551615
 wrong_options
+without_arguments
+helped cpu_count
+helped pi_serial steps
+helped pi_montecarlo '[--seed N] [-n N] [--no-serial]' points
 
 # Built without ZeroMQ there is no such part.
 net=
@@ -203,6 +229,10 @@ under_mpirun()
         refused "$what: \"many\" is not a number" $program many
         refused "$what: missing; try: $program 1e6" $program
     done
+    without_arguments
+    helped product
+    helped pi_ranks '[--montecarlo]' steps
+    refused "points: 1e20 is too many, the limit is 18446744073709551615" pi_ranks --montecarlo 1e20
     if [ -n "$net" ]; then
         way "mpirun -n 2, KITH_TRANSPORT=net" env KITH_TRANSPORT=net "$MPIRUN" $many -n 2
         all
