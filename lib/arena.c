@@ -490,13 +490,19 @@ static int fill_header(void)
     return 0;
 }
 
-int kith__arena_create(int *fd)
+int kith__arena_check_settings(void)
 {
     const char *wish = getenv("KITH_MEM");
-    int rc, file;
 
     here.memory_limit = UINT64_MAX;
-    if (wish && *wish && (rc = kith__parse_size("KITH_MEM", wish, &here.memory_limit)) < 0)
+    return wish && *wish ? kith__parse_size("KITH_MEM", wish, &here.memory_limit) : 0;
+}
+
+int kith__arena_create(int *fd)
+{
+    int rc = kith__arena_check_settings(), file;
+
+    if (rc < 0)
         return rc;
     file = memfd_create("kith", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (file < 0)

@@ -23,6 +23,7 @@ extern char *kith__base;                /* where this process has mapped it; NUL
 /* Makes and maps a new arena. KITH_ENOMEM, KITH_EINVAL (KITH_MEM) with a sentence. *fd is its memfd, owned by the
  * caller, who hands it to other processes of the node, and keeps it open as long as it is mapped. */
 int  kith__arena_create(int *fd);
+int  kith__arena_check_settings(void);  /* KITH_EINVAL: KITH_MEM is no size */
 int  kith__arena_attach(int fd);        /* maps one that another process made; fd stays open likewise */
 void kith__arena_detach(void);
 

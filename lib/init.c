@@ -143,8 +143,6 @@ static int found_family(void)
 {
     int rc;
 
-    if ((rc = kith__random_init()) < 0 || (rc = kith__crash_check_settings()) < 0)
-        return rc;
     prepare_stdout();
     if ((rc = kith__token_family()) < 0 || (rc = make_arena()) < 0 || (rc = make_bells()) < 0)
         return rc;
@@ -276,12 +274,17 @@ static int meet_ranks(int *argc, char ***argv)
 
 static int check_variables(void)
 {
+    static const char *const switches[] = { "KITH_CHECK", "KITH_DEBUG", "KITH_SERIAL" };
     int rc = kith__log_init();
 
+    for (size_t i = 0; rc == 0 && i < sizeof switches / sizeof switches[0]; i++)
+        rc = kith__check_switch(switches[i]);
     if (rc == 0)
-        rc = kith__check_switch("KITH_SERIAL");
+        rc = kith__crash_check_settings();
     if (rc == 0)
-        rc = kith__check_switch("KITH_DEBUG");
+        rc = kith__arena_check_settings();
+    if (rc == 0)
+        rc = kith__random_init();
     return rc;
 }
 
@@ -301,8 +304,8 @@ static int start(int *argc, char ***argv)
         return rc;
     }
     if ((rc = check_variables()) < 0) {
-        if (job.launch.rank > 0)
-            exit(0);
+        if (rc == KITH_EINVAL && job.launch.rank > 0)
+            exit(0);                    /* all ranks have these variables, and rank 0 says it */
         return rc;
     }
     if (job.every_rank && (rc = kith__ranks_rerun(argv ? *argv : NULL, &job.launch)) < 0)

@@ -329,6 +329,7 @@ static int find_launcher(struct kith__launch *l, const struct kith__around *a, i
     if (wish && wish[0]) {
         int i = mpi_index(wish);
 
+        *silent = i < 0 && l->rank > 0;
         if (i < 0)
             return kith__fail(KITH_EINVAL, "KITH_LAUNCH is \"%s\": it takes none, openmpi or mpich", wish);
         l->mpi = mpis[i].module;

@@ -686,6 +686,45 @@ static void open_too_many(void)
     REQUIRE(kith_finalize() == 0);
 }
 
+static char told[200];
+static int told_code, times_told;
+
+static void keep_fault(int code, const char *sentence)
+{
+    snprintf(told, sizeof told, "%s", sentence);
+    told_code = code;
+    times_told++;
+}
+
+static int use_no_queue(const void *arg)
+{
+    return kith_queue_size(*(const kith_queue *)arg) == KITH_ESTALE ? 3 : 0;
+}
+
+static void use_a_handler(void)
+{
+    kith_queue none = { 0 }, q;
+    kith_process p;
+    int x, code;
+
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    kith_on_fault(keep_fault);
+    q = kith_queue_open(0);
+    REQUIRE(kith_queue_get(q, &x, sizeof x, 0) == KITH_ETIMEDOUT && times_told == 0);   /* a condition */
+    p = kith_process_start(use_no_queue, KITH_ARG(none));
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == 3 && times_told == 0);
+    REQUIRE(kith_queue_size(none) == KITH_ESTALE && times_told == 1 && told_code == KITH_ESTALE);
+    REQUIRE(strstr(told, "zero") && strcmp(told, kith_last_error()) == 0);
+    kith_on_fault(NULL);
+    REQUIRE(kith_queue_size(none) == KITH_ESTALE && times_told == 1);
+    REQUIRE(kith_finalize() == 1);
+}
+
+static void a_handler_gets_code_and_sentence_of_faults_in_the_head(void)
+{
+    CU_ASSERT_EQUAL(check_fork(use_a_handler), 0);
+}
+
 static void wrong_use_is_a_sentence(void)
 {
     CU_ASSERT_EQUAL(check_fork(start_with_wrong_variables), 0);
@@ -708,6 +747,7 @@ static struct test tests[] = {
     TEST(exit_in_another_thread_ends_the_job),
     TEST(finalize_ends_what_is_open_and_may_come_twice),
     TEST(finalize_does_not_wait_for_a_dead_callers_task),
+    TEST(a_handler_gets_code_and_sentence_of_faults_in_the_head),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
 };

@@ -130,4 +130,19 @@ for variable in MV2_COMM_WORLD_RANK PALS_RANKID ALPS_APP_PE JSM_NAMESPACE_RANK; 
     expect "$variable: one speaks" 0 "" "" env $variable=2 "$deeds" count
 done
 expect "KITH_LAUNCH" 1 "" "kith: KITH_LAUNCH is \"mpi\": it takes none, openmpi or mpich" env KITH_LAUNCH=mpi "$deeds" count
+
+# A variable that means nothing is said once, by one of the ranks that all have it.
+once()
+{
+    "$@" 2>"$TMPDIR/theirs"
+    status=$?
+    grep '^kith:' "$TMPDIR/theirs" | sort | uniq -c | tr -s ' ' >&2
+    [ $status = 0 ] || return 1
+}
+for wrong in KITH_CHECK KITH_DEBUG KITH_LAUNCH KITH_LOG KITH_MEM KITH_ON_CRASH KITH_SEED KITH_SERIAL KITH_TRANSPORT KITH_WORKERS; do
+    for e in "" -e; do
+        # shellcheck disable=SC2086
+        expect "mpirun -n 3 $e: $wrong" 1 "" " 1 kith: $wrong*" once ranks 3 env $wrong=wrong "$deeds" $e count
+    done
+done
 done_testing
