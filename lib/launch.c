@@ -244,7 +244,7 @@ static int was_binding_asked_for(const struct kith__around *a)
     static const char *const always[] = {
         "OMPI_MCA_hwloc_base_binding_policy", "OMPI_MCA_hwloc_base_cpu_list", "OMPI_MCA_hwloc_base_slot_list",
         "OMPI_MCA_orte_rankfile", "OMPI_MCA_rmaps_rank_file_path", "OMPI_MCA_rmaps_base_cpus_per_proc",
-        "PRTE_MCA_hwloc_default_binding_policy", "PRTE_MCA_hwloc_default_cpu_list", "PRTE_MCA_rmaps_default_rankfile"
+        "OMPI_MCA_rmaps_base_cpus_per_rank", "PRTE_MCA_hwloc_default_binding_policy", "PRTE_MCA_hwloc_default_cpu_list", "PRTE_MCA_rmaps_default_rankfile"
     };
     static const char *const by_map[] = { "OMPI_MCA_rmaps_base_mapping_policy", "PRTE_MCA_rmaps_default_mapping_policy" };
 
@@ -257,13 +257,15 @@ static int was_binding_asked_for(const struct kith__around *a)
     return 0;
 }
 
-/* A mask that is the launcher's own binds nobody; but mpirun's word counts where it binds to all that there is. */
+/* A mask that is the launcher's own binds nobody; but the word of mpirun or mpiexec counts where it binds to all that there is. */
 static int is_bound(const struct kith__launch *l, const struct kith__around *a)
 {
     int narrower = a->launcher_cpus == 0 || a->cpu_count < a->launcher_cpus;
 
     if (l->by_mpirun)
         return was_binding_asked_for(a) && (a->get("OMPI_MCA_orte_bound_at_launch") || (a->launcher_cpus && narrower));
+    if (strncmp(a->launcher, "hydra", 5) == 0 && a->get("HYDRA_USER_PROVIDED_BINDING"))
+        return 1;
     return a->launcher_cpus && narrower;
 }
 

@@ -56,12 +56,23 @@ if [ "$MPI_NAME" = openmpi ] && [ "$count" -ge 2 ]; then
     expect "mpirun -n 1 --map-by slot:PE=2" 0 "2 workers
 worker 0: cpus $first
 worker 1: cpus $second" "" masks ranks 1 --map-by slot:PE=2
+    expect "mpirun -n 1 --cpus-per-rank 2" 0 "2 workers
+worker 0: cpus $first
+worker 1: cpus $second" "*" masks ranks 1 --cpus-per-rank 2
     expect "mpirun -n 2 --bind-to core" 0 "2 workers
 worker 0: cpus $first
 worker 1: cpus $second" "" masks ranks 2 --bind-to core
     expect "mpirun -n 1 --bind-to none, KITH_WORKERS=2" 0 "$(KITH_WORKERS=2 masks env)" "" masks ranks 1 --bind-to none env KITH_WORKERS=2
     # The default binds the only rank to a core: one worker.
     expect "mpirun -n 1" 0 "1 workers" "" first_line ranks 1 "$deeds" masks
+fi
+if [ "$MPI_NAME" = mpich ] && [ "$count" -ge 2 ]; then
+    expect "mpiexec -n 1 -bind-to core:2" 0 "2 workers
+worker 0: cpus $first
+worker 1: cpus $second" "" masks ranks 1 -bind-to core:2
+    expect "mpiexec -n 2 -bind-to core" 0 "2 workers
+worker 0: cpus $first
+worker 1: cpus $second" "" masks ranks 2 -bind-to core
 fi
 
 # In a batch script of Slurm, which is no launcher; and in a step of one task.
