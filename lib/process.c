@@ -157,6 +157,15 @@ int64_t kith__process_known_pid(uint64_t id)
     return kith__server_dead() ? KITH_EPEER : KITH__PARKED;
 }
 
+/* The fork server may not have looked since the last one: SIGKILL is not taken back. */
+static void leave_signal(struct kith__member *m, int sig)
+{
+    uint32_t before = atomic_load(&m->stop_signal);
+
+    while (before != SIGKILL && !atomic_compare_exchange_weak(&m->stop_signal, &before, (uint32_t)sig))
+        ;
+}
+
 int kith__process_signal(uint64_t id, int sig)
 {
     struct kith__object *o;
@@ -165,7 +174,7 @@ int kith__process_signal(uint64_t id, int sig)
     if (rc < 0)
         return rc;
     if (atomic_load(&kith__process_body(o)->state) == 1)
-        atomic_store(&kith__member(atomic_load(&kith__process_body(o)->member))->stop_signal, (uint32_t)sig);
+        leave_signal(kith__member(atomic_load(&kith__process_body(o)->member)), sig);
     kith__object_leave(o);
     kith__ring(kith__server_bell);
     return 0;

@@ -75,7 +75,30 @@ static void restore_signals(void)
         sigaction(quiet[i], &self.actions[i], NULL);
     sigaction(SIGINT, &ignore, NULL);   /* the terminal's: the head decides */
     sigaction(SIGQUIT, &ignore, NULL);
+}
+
+static void hear_signals(void)
+{
     sigprocmask(SIG_SETMASK, &self.mask, NULL);
+}
+
+/* A child begins with our actions, which ignore what may end it: what it is sent before it hears signals has to wait. */
+static pid_t fork_member(void)
+{
+    sigset_t held, before;
+    pid_t pid;
+    int error;
+
+    sigemptyset(&held);
+    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
+        sigaddset(&held, quiet[i]);
+    sigprocmask(SIG_BLOCK, &held, &before);
+    pid = fork();
+    error = errno;
+    if (pid != 0)
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return pid;
 }
 
 static void bind_to(uint32_t from, uint32_t to)
@@ -128,6 +151,7 @@ static void child(uint32_t who)
     kith__become(who);
     kith__crash_install(&m->crash);
     kith__init_child(leave);
+    hear_signals();                     /* from here on a handler of the program finds a process that may exit */
     if (kith__shared->bound && kith__shared->cpu_count > 0)
         bind_to(0, kith__shared->cpu_count);    /* the fork server has those of one rank only */
     if (atomic_load(&m->role) == KITH__WORKER) {
@@ -152,6 +176,7 @@ static void janitor(uint32_t who)
     if (getppid() != self.pid)
         _exit(1);                       /* it died before prctl */
     restore_signals();
+    hear_signals();
     kith__become(who);                  /* what it takes is the dead one's */
     kith__commits_finish();             /* a block may be given away by a commit that is decided, not yet done */
     kith__members_sweep(who);
@@ -263,7 +288,7 @@ static void start(uint32_t who)
         give_up_lane(who);
         return;
     }
-    pid = fork();
+    pid = fork_member();
     if (pid == 0)
         child(who);
     if (pid < 0) {

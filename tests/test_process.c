@@ -93,6 +93,25 @@ static void join_keeps_its_time_limit(void)
     PASS(kith_process_close(p));
 }
 
+static void a_process_can_be_ended_before_it_runs(void)
+{
+    int code;
+
+    for (int i = 0; i < 100; i++) {
+        kith_process p = kith_process_start(sleep_long, NULL, 0);
+
+        if (i % 4 == 3)
+            PASS(kith_process_kill(p));
+        if (i % 4 == 2)
+            usleep((useconds_t)i * 4);
+        PASS(kith_process_terminate(p));
+        PASS(kith_process_join(p, 5000));
+        PASS(kith_process_exitcode(p, &code));
+        CU_ASSERT_EQUAL(code, i % 4 == 3 ? -SIGKILL : -SIGTERM);
+        PASS(kith_process_close(p));
+    }
+}
+
 static int look_around(const void *arg)
 {
     char byte;
@@ -268,6 +287,7 @@ static void wrong_use_is_a_sentence(void)
 static struct test tests[] = {
     TEST(exit_codes_are_those_of_python),
     TEST(join_keeps_its_time_limit),
+    TEST(a_process_can_be_ended_before_it_runs),
     TEST(a_process_sees_what_was_before_init),
     TEST(arguments_of_any_size_arrive),
     TEST(processes_start_processes),
