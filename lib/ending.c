@@ -194,7 +194,7 @@ static void finalize(int status, void *nothing)
     if (!is_mine() || is_to_be_told(status & 255))
         return;
     self.pid = 0;
-    fflush(NULL);                       /* exit does so later, when it may be too late */
+    fflush(stdout);                     /* exit does so later, when it may be too late */
     say(KITH__NOTE_FINALIZE);
     self.mpi->finalize();
 }
@@ -207,7 +207,7 @@ static void last_words(int status, void *nothing)
     if (!is_mine() || !is_to_be_told(status))
         return;
     self.pid = 0;
-    fflush(NULL);
+    kith__flush_streams();
     kith__coverage_flush();
     ask_for_end(status, patience_ns);
     _exit(status);

@@ -128,8 +128,7 @@ static void leave(int status) __attribute__((noreturn));
 static void leave(int status)
 {
     kith__remote_settle();
-    fflush(stdout);
-    fflush(stderr);
+    kith__flush_streams();
     kith__coverage_flush();
     _exit(status & 255);
 }

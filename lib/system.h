@@ -15,6 +15,10 @@ int  kith__pidfd_open(pid_t pid);       /* -1 and errno; ENOSYS under valgrind *
 int  kith__under_valgrind(void);
 int  kith__memfd(const char *name);     /* close-on-exec; -1 and errno */
 
+/* Writes out what all streams hold, before _exit. For one that another thread is blocked in it waits two seconds, and gives up
+ * those that were opened before. */
+void kith__flush_streams(void);
+
 int64_t kith__now_ns(void);             /* monotonic */
 #define KITH__MS INT64_C(1000000)
 

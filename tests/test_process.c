@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -186,6 +188,59 @@ static int start_another(const void *arg)
     return code;
 }
 
+struct writer { char path[200]; int exits, reads; };
+
+static void *wait_for_input(void *stream)
+{
+    return (void *)(intptr_t)getc(stream);
+}
+
+/* Leaves its file open, and maybe a thread that is blocked in another one. (The C library looks at the last opened first: what
+ * stands behind the blocked one is lost.) */
+static int write_a_file(const void *arg)
+{
+    const struct writer *w = arg;
+    FILE *f, *never;
+    pthread_t thread;
+    int fds[2];
+
+    if (pipe(fds) < 0 || !(never = fdopen(fds[0], "r")) || !(f = fopen(w->path, "w")))
+        return 1;
+    if (w->reads && pthread_create(&thread, NULL, wait_for_input, never) != 0)
+        return 1;
+    while (w->reads && ftrylockfile(never) == 0) {
+        funlockfile(never);
+        sched_yield();
+    }
+    fprintf(f, "written");
+    if (w->exits)
+        exit(0);
+    return 0;
+}
+
+static void what_is_left_in_streams_is_written(void)
+{
+    for (int i = 0; i < 4; i++) {
+        struct writer w = { .exits = i % 2, .reads = i / 2 };
+        char text[20] = "";
+        int code = -1;
+        kith_process p;
+        FILE *f;
+
+        snprintf(w.path, sizeof w.path, "%s/written", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+        p = kith_process_start(write_a_file, KITH_ARG(w));
+        PASS(kith_process_join(p, 30000));
+        PASS(kith_process_exitcode(p, &code));
+        CU_ASSERT_EQUAL(code, 0);
+        PASS(kith_process_close(p));
+        if ((f = fopen(w.path, "r"))) {
+            CU_ASSERT(fgets(text, sizeof text, f) && strcmp(text, "written") == 0);
+            fclose(f);
+        }
+        CU_ASSERT_EQUAL(unlink(w.path), 0);
+    }
+}
+
 static void processes_start_processes(void)
 {
     int depth = 6, code;
@@ -290,6 +345,7 @@ static struct test tests[] = {
     TEST(a_process_can_be_ended_before_it_runs),
     TEST(a_process_sees_what_was_before_init),
     TEST(arguments_of_any_size_arrive),
+    TEST(what_is_left_in_streams_is_written),
     TEST(processes_start_processes),
     TEST(two_hundred_at_once),
     TEST(children_of_a_dead_process_are_ended),

@@ -4,7 +4,8 @@
  *
  * -e: every rank runs main (kith_init_ranks); then the deed is done by RANK alone, by all without -r, and the others wait for what
  * never comes. Deeds: count (squares by a pool, and who is there), masks (the workers and their CPUs), finalize N, return N (without
- * kith_finalize), exit N, tail N (text without an end of line, then exit), abort, segv, raise N, fault, hold (start something of
+ * kith_finalize), exit N, tail N (text without an end of line, then exit), listen N (exit while
+ * a thread waits for input), abort, segv, raise N, fault, hold (start something of
  * everything, say "up", and work until it is killed), idle (say "up" and wait). */
 #include "config.h"
 
@@ -114,6 +115,27 @@ static void idle(void)
         pause();
 }
 
+static void *reads(void *arg)
+{
+    (void)arg;
+    return (void *)(intptr_t)getchar();
+}
+
+/* Nobody writes into the other end of the pipe that stdin becomes. */
+static void listen_until_exit(int n)
+{
+    pthread_t thread;
+    int fds[2];
+
+    if (pipe(fds) < 0 || dup2(fds[0], STDIN_FILENO) < 0 || pthread_create(&thread, NULL, reads, NULL) != 0)
+        exit(99);
+    while (ftrylockfile(stdin) == 0) {
+        funlockfile(stdin);
+        sched_yield();
+    }
+    exit(n);
+}
+
 static int deed(const char *what, int n)
 {
     if (strcmp(what, "count") == 0)
@@ -130,7 +152,9 @@ static int deed(const char *what, int n)
     else if (strcmp(what, "tail") == 0) {
         printf("tail");
         exit(n);
-    } else if (strcmp(what, "abort") == 0)
+    } else if (strcmp(what, "listen") == 0)
+        listen_until_exit(n);
+    else if (strcmp(what, "abort") == 0)
         abort();
     else if (strcmp(what, "segv") == 0)
         *nowhere = 1;

@@ -17,6 +17,8 @@ endings()
     expect "$name" 255 "" "" "$@" exit 255
     expect "$name" 0 "" "" "$@" exit 256
     expect "$name: no newline at the end" 4 "tail" "" "$@" tail 4
+    expect "$name: a thread waits for input" 0 "" "" "$@" listen 0
+    expect "$name: a thread waits for input" 3 "" "" "$@" listen 3
     expect "$name" 1 "" "$fault" "$@" fault
 }
 
@@ -63,6 +65,7 @@ for n in $numbers; do
     expect "each of $n" 0 "" "" ranks $n "$deeds" -e return 0
     expect "each of $n" 3 "" "" ranks $n "$deeds" -e return 3
     expect "each of $n" 3 "" "" ranks $n "$deeds" -e finalize 3
+    expect "each of $n: a thread waits for input" 0 "" "" ranks $n "$deeds" -e listen 0
 done
 for rank in 0 3; do
     expect "rank $rank of 4" 3 "" "" ranks 4 "$deeds" -e -r $rank exit 3
