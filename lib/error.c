@@ -25,6 +25,8 @@ static void print_and_exit(int code, const char *sentence);
 static void (*_Atomic on_fault)(int code, const char *sentence) = print_and_exit;
 static _Atomic int log_level = -1;
 
+static const char unknown[] = "unknown code";
+
 const char *kith_strerror(int code)
 {
     switch ((enum kith_code)code) {
@@ -45,7 +47,7 @@ const char *kith_strerror(int code)
     case KITH_EFUNC: return "the function cannot be found in the other process";
     case KITH_EOWNER: return "only the owner may do that";
     }
-    return code >= 0 ? "success" : "unknown code";
+    return code >= 0 ? "success" : unknown;
 }
 
 const char *kith_last_error(void)
@@ -164,6 +166,8 @@ int kith__handle_code(uint64_t id)
     if (!(id >> 63))
         return 0;
     code = -(int)(id & 0xffff);
+    if (code == 0 || kith_strerror(code) == unknown)
+        return kith__fail(KITH_ESTALE, "the handle holds what is no handle: no object was opened into it");
     pthread_mutex_lock(&failed_mutex);
     if (failed[number % FAILED_HANDLES].number == number)
         kith__fail(code, "%s", failed[number % FAILED_HANDLES].text);

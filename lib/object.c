@@ -143,9 +143,15 @@ void kith__object_abandon(struct kith__object *o)
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
 }
 
+uint32_t kith__handle_home(uint64_t id)
+{
+    return (uint32_t)(id >> 48 & 0x7fff);
+}
+
 int kith__handle_usable(uint64_t id, const char *noun)
 {
     char what[64];
+    int rc;
 
     if (!kith__base || kith__me == 0) {
         snprintf(what, sizeof what, "a %s was used", noun);
@@ -153,12 +159,9 @@ int kith__handle_usable(uint64_t id, const char *noun)
     }
     if (id == 0)
         return kith__fail(KITH_ESTALE, "the handle of a %s is zero: none was opened into it", noun);
-    return kith__handle_code(id);
-}
-
-uint32_t kith__handle_home(uint64_t id)
-{
-    return (uint32_t)(id >> 48 & 0x7fff);
+    if ((rc = kith__handle_code(id)) == 0 && kith__handle_home(id) >= kith__shared->nodes)
+        return kith__fail(KITH_ESTALE, "no such %s was ever opened", noun);
+    return rc;
 }
 
 struct kith__object *kith__object_slot(uint64_t id)

@@ -374,6 +374,8 @@ static int join(kith_process p, int timeout_ms)
 
     if ((rc = kith__check_timeout(timeout_ms)) < 0 || (rc = usable(p)) < 0)
         return rc;
+    if (kith__member(kith__me)->object == p.id)
+        return kith__fail(KITH_EINVAL, "a Process cannot join itself");
     if (kith__is_remote(p.id))
         return (int)kith__remote_call(home_of(p.id), KITH__OP_JOIN, p.id, 0, NULL, 0, timeout_ms);
     return join_here(p.id, timeout_ms);

@@ -252,6 +252,29 @@ static void processes_start_processes(void)
     PASS(kith_process_close(p));
 }
 
+static int join_myself(const void *arg)
+{
+    kith_process me;
+
+    if (kith_get(*(const kith_queue *)arg, &me) < 0)
+        return 1;
+    return kith_process_join(me, KITH_FOREVER) == KITH_EINVAL ? 33 : 34;
+}
+
+static void a_process_cannot_wait_for_itself(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_process p = kith_process_start(join_myself, KITH_ARG(q));
+    int code;
+
+    PASS(kith_put(q, p));
+    PASS(kith_process_join(p, 5000));
+    PASS(kith_process_exitcode(p, &code));
+    CU_ASSERT_EQUAL(code, 33);
+    PASS(kith_process_close(p));
+    PASS(kith_queue_close(q));
+}
+
 static void two_hundred_at_once(void)
 {
     enum { MANY = 200 };
@@ -347,6 +370,7 @@ static struct test tests[] = {
     TEST(arguments_of_any_size_arrive),
     TEST(what_is_left_in_streams_is_written),
     TEST(processes_start_processes),
+    TEST(a_process_cannot_wait_for_itself),
     TEST(two_hundred_at_once),
     TEST(children_of_a_dead_process_are_ended),
     TEST(every_process_draws_its_own_numbers),

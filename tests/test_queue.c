@@ -330,6 +330,17 @@ static void wrong_use_is_a_sentence(void)
     FAILS_WITH(KITH_EINVAL, kith_queue_put(q, &x, sizeof x, -5));
     forged = (kith_queue){ q.id ^ UINT64_C(0x123400000000) };
     FAILS_WITH(KITH_ESTALE, kith_put(forged, x));
+    memset(&forged, 0xff, sizeof forged);               /* as one that was never set may be */
+    FAILS_WITH(KITH_ESTALE, kith_put(forged, x));
+    FAILS_WITH(KITH_ESTALE, kith_check(forged));
+    forged.id = UINT64_C(1) << 63;
+    FAILS_WITH(KITH_ESTALE, kith_queue_size(forged));
+    FAILS_WITH(KITH_ESTALE, kith_check(forged));
+    for (int home = 1; home < 0x8000; home = home * 2 + 1) {
+        forged.id = (q.id & UINT64_C(0xffffffffffff)) | (uint64_t)home << 48;
+        if (forged.id != q.id)
+            CU_ASSERT(kith_put(forged, x) == KITH_ESTALE);
+    }
     PASS(kith_queue_close(q));
 }
 
