@@ -169,6 +169,7 @@ void kith__around_look(struct kith__around *out)
     out->has_module = has_module;
     out->core = kith__around_core;
     out->linked = linked();
+    out->host = kith_host();
     out->usable = kith_usable_cpus();
     out->cpu_count = kith__cpu_set(out->cpus, KITH__CPUS);
     if (!is_launched())                 /* most programs are not, and need not pay for the rest */

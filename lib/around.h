@@ -20,6 +20,7 @@ struct kith__around {
     pid_t launcher_pid;                         /* 0: none is seen */
     int launcher_cpus;                          /* CPUs in its mask; 0: not known */
     int used;                                   /* 1: this rank has run a program of kith before: kith__used_mark */
+    const char *host;                           /* kith_host */
     char seat[64];                              /* names this rank of this job, as long as it lives; "": none */
 };
 

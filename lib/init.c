@@ -304,8 +304,8 @@ static int start(int *argc, char ***argv)
         return rc;
     }
     if ((rc = check_variables()) < 0) {
-        if (rc == KITH_EINVAL && job.launch.rank > 0)
-            exit(0);                    /* all ranks have these variables, and rank 0 says it */
+        if (rc == KITH_EINVAL && !kith__launch_speaks(&job.launch))
+            exit(0);                    /* all ranks here have these variables, and one says it */
         return rc;
     }
     if (job.every_rank && (rc = kith__ranks_rerun(argv ? *argv : NULL, &job.launch)) < 0)

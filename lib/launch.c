@@ -63,6 +63,11 @@ static int small(const struct kith__around *a, const char *name, int otherwise)
     return n <= INT_MAX ? (int)n : otherwise;
 }
 
+int kith__launch_speaks(const struct kith__launch *launch)
+{
+    return launch->rank == 0 || launch->local_rank == 0;
+}
+
 /* ---- which launcher */
 
 static int is_openmpi(const struct kith__around *a)
@@ -221,13 +226,22 @@ static int refuse_missing(const struct kith__launch *l, const struct kith__aroun
                       mpis[other].title, mpis[other].cure);
 }
 
+/* Another host than that of rank 0, where it may be there. mpirun hands on no variables. */
+static int refuse_missing_there(const struct kith__launch *l, const struct kith__around *a)
+{
+    return kith__fail(KITH_EPEER, "kith on %s has no module for %s: install there what is installed where rank 0 runs, or hand "
+                      "KITH_MODULES on (kith run does, or mpirun -x KITH_MODULES)", a->host, mpis[mpi_index(l->mpi)].title);
+}
+
 static int check_module(const struct kith__launch *l, const struct kith__around *a, int *silent)
 {
     *silent = l->rank > 0;
     if (a->linked && strcmp(a->linked, l->mpi) != 0)
         return refuse_unlinked(l, a);
-    if (!a->has_module(l->mpi))
-        return refuse_missing(l, a);
+    if (!a->has_module(l->mpi)) {
+        *silent = !kith__launch_speaks(l);
+        return l->rank > 0 ? refuse_missing_there(l, a) : refuse_missing(l, a);
+    }
     if (a->used)
         return kith__fail(KITH_EPEER, "a program of kith has run in these ranks before, and Open MPI starts only one in each: "
                           "give each program an mpirun of its own");
@@ -376,7 +390,7 @@ int kith__launch_from(struct kith__launch *out, const struct kith__around *aroun
         out->mpi = own_mpi(around);
     count_workers(out, around);
     if ((rc = read_workers(out, around)) < 0)
-        *silent = out->rank > 0;
+        *silent = !kith__launch_speaks(out);
     return rc;
 }
 

@@ -26,12 +26,15 @@ struct kith__launch {
 };
 
 /* Fills *out and returns 0. KITH_EINVAL for a bad KITH_LAUNCH or KITH_WORKERS. KITH_EPEER when it was started by what no MPI
- * that kith was built for understands; *silent is then 1 in all ranks but one, which are to end with status 0 and without a
- * word: a failure would have the launcher end the one that speaks before it has spoken. */
+ * that kith was built for understands; *silent is then 1 in all ranks but one, or but one on each host where hosts may differ. Those
+ * are to end with status 0 and without a word: a failure would have the launcher end the one that speaks before it has spoken. */
 int kith__launch_read(struct kith__launch *out, int *silent);
 
 /* The same from what is given: looks at nothing else, changes nothing. */
 int kith__launch_from(struct kith__launch *out, const struct kith__around *around, int *silent);
+
+/* 1 in one rank of each host: who tells what may be wrong there alone, such as a variable, which mpirun does not hand on. */
+int kith__launch_speaks(const struct kith__launch *launch);
 
 /* Copies count CPUs from in to out, those of one core together. Returns the number of cores. */
 int kith__cpus_by_core(const int *in, int count, int (*core)(int cpu), int *out);

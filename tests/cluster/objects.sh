@@ -77,6 +77,16 @@ tour()
     ! grep -q "^slept 600000" "$TMPDIR/tour"
 }
 
+# Where rank 0 is all is right: it would wait for ever for a rank that ends without a word.
+elsewhere()
+{
+    local want=$1
+    # shellcheck disable=SC2016
+    run 2 sh -c '[ "$(hostname)" = node1 ] || export "$1"; exec "$0" tour' "$objects" "$2" >"$TMPDIR/elsewhere" 2>&1
+    [ $? = 1 ] && [ "$(grep -c "^kith: $want" "$TMPDIR/elsewhere")" = 1 ] && [ "$(grep -c '^kith:' "$TMPDIR/elsewhere")" = 1 ] ||
+        { cat "$TMPDIR/elsewhere"; return 1; }
+}
+
 suites()
 {
     run 2 KITH_TEST_FAR=1 tests/test_queue && run 2 tests/test_process
@@ -176,5 +186,8 @@ check "an agent that is stopped for a while" stopped_agent
 check "a node that is lost" lost_node
 check "an agent that is killed" dead_agent
 check "ports and addresses" places
+check "a module that is missing elsewhere" elsewhere "kith on node2 has no module for Open MPI" KITH_MODULES=/nonexistent
+check "a variable that is wrong elsewhere" elsewhere "KITH_SEED=abc is no seed" KITH_SEED=abc
+check "a number of workers that is wrong elsewhere" elsewhere 'KITH_WORKERS is "abc"' KITH_WORKERS=abc
 check "without encryption" run 3 KITH_NET_SECURITY=plain "$objects" tour
 exit $failed
