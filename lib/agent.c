@@ -458,8 +458,11 @@ static int reach(uint32_t peer)
 
     self.peers[peer].reached = 1;
     kith__net_popularity(self.places, self.counts, (int)self.nodes, (int)peer, popularity);
-    if ((i = kith__net_choose(self.places, self.counts, (int)self.node, (int)peer, popularity)) < 0)
+    if ((i = kith__net_choose(self.places, self.counts, (int)self.node, (int)peer, popularity)) < 0) {
+        kith__log(KITH__ERROR, "node %u (%s) has no network in common with this node (%s): name one that both have in KITH_NET",
+                  peer, self.cards[peer].host, kith__shared->host);
         return -1;
+    }
     p = &self.places[peer * KITH__PLACES + (uint32_t)i];
     kith__place_text(p, text);
     kith__log(KITH__DEBUG, "node %u (%s) is reached at %s, port %u", peer, self.cards[peer].host, text, p->port);

@@ -33,7 +33,8 @@ static struct local {                   /* of a seat: what the agent knows about
     uint64_t id, size, room;            /* size: of its bytes */
     uint64_t coming;                    /* bytes of the answer, when they come as pieces */
     uint64_t block;                     /* where the bytes of the answer are */
-    uint32_t peer, member, behind_peer;
+    uint32_t peer, behind_peer;
+    uint32_t member, user;              /* who asked: member and users of its seat, as they were then */
     uint32_t held_peer;                 /* whose backlog its next errand waits for, */
     int held;                           /* when this is 1 */
     uint16_t op, flags;
@@ -79,7 +80,9 @@ static void nudge(struct kith__desk *d, uint32_t seat)
 
 static int is_alive(const struct local *l, uint32_t seat)
 {
-    return l->member != 0 && atomic_load(&kith__shared->seats[seat].member) == l->member;
+    const struct kith__seat *s = &kith__shared->seats[seat];
+
+    return l->member != 0 && atomic_load(&s->member) == l->member && atomic_load(&s->users) == l->user;
 }
 
 static int answer_becomes(struct kith__desk *d, uint64_t id, enum kith__answer_state from, enum kith__answer_state to)
@@ -384,6 +387,7 @@ static void send(struct local *l, struct kith__desk *d, uint32_t seat, const str
         l->peer = e->node;
         l->op = e->op;
         l->flags = e->flags;
+        l->user = atomic_load(&kith__shared->seats[seat].users);
         l->member = atomic_load(&kith__shared->seats[seat].member);
         set_phase(l, SENT);
     }

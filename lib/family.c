@@ -172,6 +172,7 @@ struct kith__seat *kith__seat(void)
         raise_to(&kith__shared->seats_used, i + 1);
         if (!atomic_compare_exchange_strong(&s->member, &nobody, kith__me))
             continue;
+        atomic_fetch_add(&s->users, 1);
         atomic_store(&s->asleep, 0);
         atomic_store(&s->waiting, 0);
         my_seat = s;

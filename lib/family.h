@@ -50,6 +50,7 @@ struct kith__seat {
     _Atomic uint32_t asleep;            /* word << 1 | 1: in the kernel, so whoever changes word must wake it; 0: not */
     _Atomic uint32_t member;            /* number + 1 of its process; 0: free */
     _Atomic uint32_t cpu;               /* where it was when it began to wait */
+    _Atomic uint32_t users;             /* threads that ever took it: who knows one tells it from the next by this */
     _Atomic uint64_t waiting;           /* tag of what it waits for, 0: nothing */
     _Atomic uint64_t since;             /* when it began to, for first come, first served */
 } __attribute__((aligned(128)));

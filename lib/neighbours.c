@@ -108,6 +108,15 @@ static void answer(struct search *s, int fd, const struct kith__note *hello)
     close(fd);
 }
 
+/* One of us: nobody else is listened to. */
+static int is_rank(const struct kith__muster *m, pid_t pid)
+{
+    for (int i = 0; pid != 0 && i < m->size; i++)
+        if (m->records[i].pid == pid)
+            return 1;
+    return 0;
+}
+
 /* A leader lets in those who came: it knows how many. Strangers do not count. */
 static void let_in(struct search *s, int count)
 {
@@ -119,7 +128,7 @@ static void let_in(struct search *s, int count)
 
         if (fd < 0)
             return;
-        if (kith__line_peer(fd) == 0 || kith__line_receive(fd, &hello, NULL, NULL, kith__now_ns() + hello_ns) != 1) {
+        if (!is_rank(s->m, kith__line_peer(fd)) || kith__line_receive(fd, &hello, NULL, NULL, kith__now_ns() + hello_ns) != 1) {
             close(fd);
             continue;
         }

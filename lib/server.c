@@ -34,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { INIT_TRIES = 3, SERVER_MEMBER = 2 };
+enum { INIT_TRIES = 3, JANITOR_TRIES = 3, SERVER_MEMBER = 2 };
 
 static const int64_t grace_ns = 1000 * KITH__MS, fork_patience_ns = 2000 * KITH__MS;
 static const int fork_again_ms = 20;
@@ -49,6 +49,7 @@ static struct {
     struct sigaction actions[sizeof quiet / sizeof quiet[0]];
     char name[16];                      /* of the program, for its children in top and ps */
     pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number; -1: it could not be forked yet */
+    char stumbles[KITH__MEMBERS + 1];   /* of the janitor for a dead member */
     char heirless[KITH__MEMBERS + 1];   /* a dead worker whose lane waits for its number, as there is no other */
     int64_t refused[KITH__MEMBERS + 1]; /* since when a member that was asked for cannot be forked; 0: it can */
     int children;                       /* members and janitors that we have forked and not yet waited for */
@@ -489,9 +490,17 @@ static void janitor_gone(uint32_t who, int status)
 {
     self.janitors[who] = 0;
     kith__seats_release(who);           /* it may have had to wait */
-    if (WIFSIGNALED(status) && !self.ending)
-        hire_janitor(who);
-    else if (self.heirless[who])
+    if (WIFSIGNALED(status) && !self.ending) {
+        /* Killed from outside, it is tried again for ever; what it trips over itself, it will trip over again. */
+        if (WTERMSIG(status) == SIGKILL || ++self.stumbles[who] < JANITOR_TRIES)
+            hire_janitor(who);
+        else
+            kith__log(KITH__ERROR, "what a dead process had in shared memory is not taken back: the janitor for it ends with "
+                      "signal %d each time", WTERMSIG(status));
+        return;
+    }
+    self.stumbles[who] = 0;
+    if (self.heirless[who])
         revive(who);
     else
         kith__member_free(who);
