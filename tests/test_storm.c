@@ -211,7 +211,7 @@ static void the_head_is_told_when_the_fork_server_is_killed(void)
 /* Children of a task of which it does not know any more, and which do not know of each other. */
 static int leave_children(int x)
 {
-    x += system("sleep 1000 & setsid sh -c 'sleep 1000 & sleep 1000' >&- 2>&- & kill -STOP $$ &");
+    x += system("sleep 1000 & setsid sh -c 'sleep 1000 & sleep 1000' >&- 2>&- & sh -c 'kill -STOP $$' &");
     shared->ready = 1;
     while (kith_time() > 0)
         pause();
