@@ -11,7 +11,8 @@
  *     int main(void) { return run_tests("queue", tests); }
  *
  * Exit status: 0, 1 when one failed, 77 when all were skipped. KITH_TEST_ONLY=word runs those with word in
- * their name. Each test has CHECK_LIMIT seconds, times KITH_TEST_SLOWDOWN.
+ * their name, KITH_TEST_SEED=n repeats what was drawn (as far as the moments of processes do). Each test has CHECK_LIMIT seconds,
+ * times KITH_TEST_SLOWDOWN.
  */
 #ifndef KITH_CHECK_H
 #define KITH_CHECK_H
@@ -110,6 +111,16 @@ static inline int check_fork(void (*fn)(void))
         _exit(0);
     }
     return check_wait(pid);
+}
+
+/* Another one each time, unless KITH_TEST_SEED is set; says it. */
+static inline unsigned check_seed(void)
+{
+    const char *given = getenv("KITH_TEST_SEED");
+    unsigned seed = given ? (unsigned)strtoul(given, NULL, 0) : (unsigned)(int64_t)(kith_time() * 1e6);
+
+    printf("KITH_TEST_SEED=%u ", seed);
+    return seed;
 }
 
 static inline unsigned check_limit(void)

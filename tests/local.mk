@@ -109,14 +109,16 @@ check_PROGRAMS += \
 	tests/test_pool \
 	tests/test_process \
 	tests/test_queue \
-	tests/test_storm
+	tests/test_storm \
+	tests/test_worker
 TESTS += \
 	tests/test_claims \
 	tests/test_init \
 	tests/test_pool \
 	tests/test_process \
 	tests/test_queue \
-	tests/test_storm
+	tests/test_storm \
+	tests/test_worker
 endif
 tests_test_claims_SOURCES = tests/check.h tests/test_claims.c
 tests_test_claims_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
@@ -136,6 +138,9 @@ tests_test_queue_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_storm_SOURCES = tests/check.h tests/test_storm.c
 tests_test_storm_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_storm_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_worker_SOURCES = tests/check.h tests/test_worker.c
+tests_test_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_worker_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 
 # Functions as tokens, random numbers, CPUs, crashes.
 TESTS += tests/coverage.sh
@@ -240,12 +245,14 @@ TESTS += \
 	tests/ranks/endings.sh \
 	tests/ranks/foreign.sh \
 	tests/ranks/kills.sh \
+	tests/ranks/storm.sh \
 	tests/ranks/terminal.sh \
 	tests/ranks/workers.sh
 ONCE_TESTS += \
 	tests/ranks/asleep.sh \
 	tests/ranks/foreign.sh \
 	tests/ranks/kills.sh \
+	tests/ranks/storm.sh \
 	tests/ranks/terminal.sh \
 	tests/ranks/workers.sh
 EXTRA_DIST += \
@@ -254,6 +261,7 @@ EXTRA_DIST += \
 	tests/ranks/endings.sh \
 	tests/ranks/foreign.sh \
 	tests/ranks/kills.sh \
+	tests/ranks/storm.sh \
 	tests/ranks/terminal.sh \
 	tests/ranks/workers.sh
 check_PROGRAMS += \

@@ -208,10 +208,9 @@ static void increment_for_ever(void)
 /* Real deaths, at instructions that no hook names. */
 static void kills_at_random_moments_tear_nothing(void)
 {
-    unsigned seed = (unsigned)kith__now_ns();
+    unsigned seed = check_seed();
     uint64_t last = 0;
 
-    printf("seed %u ", seed);
     fresh();
     for (int round = 0; round < 100; round++) {
         struct timespec moment = { 0, (long)(rand_r(&seed) % 2000000) };

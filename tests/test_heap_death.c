@@ -290,10 +290,9 @@ static void death_at_each_step_is_harmless(void)
 
 static void death_over_the_repair_is_harmless(void)
 {
-    unsigned seed = (unsigned)kith__now_ns();
+    unsigned seed = check_seed();
     int kills = 0;
 
-    printf("seed %u ", seed);
     for (size_t i = 0; i < sizeof scenes / sizeof scenes[0]; i++) {
         int steps, repairs;
 
@@ -453,12 +452,11 @@ static void count_what_is_left(void)
 
 static void kills_at_random_moments_harm_nobody(void)
 {
-    unsigned seed = (unsigned)kith__now_ns();
+    unsigned seed = check_seed();
     pid_t pids[PROCESSES];
     int kills = 0;
     int64_t end;
 
-    printf("seed %u ", seed);
     open_arena();
     board_at = alloc(sizeof (struct board));
     memset(board(), 0, sizeof (struct board));

@@ -1,9 +1,11 @@
 /* test_init.c: jobs in surroundings that are not as usual: descriptors that are closed, limits that are reached, signals, threads. */
 #include "config.h"
 #include "check.h"
+#include "family.h"
 #include "process.h"
 #include "system.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -152,6 +154,50 @@ static void begin_without_descriptors(void)
 static void too_few_descriptors_are_a_sentence(void)
 {
     CU_ASSERT_EQUAL(check_fork(begin_without_descriptors), 0);
+}
+
+/* Descriptors that a process has open. */
+static int open_descriptors(pid_t pid)
+{
+    char path[64];
+    int n = 0;
+    DIR *directory;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    REQUIRE((directory = opendir(path)) != NULL);
+    while (readdir(directory))
+        n++;
+    closedir(directory);
+    return n;
+}
+
+static int die_when_odd(int x)
+{
+    return x % 2 ? raise(SIGKILL) : x;
+}
+
+static void work_and_count_descriptors(void)
+{
+    int before = open_descriptors(getpid()), head = 0, server = 0, in[4] = { 1, 2, 3, 4 }, out[4];
+
+    begin();
+    for (int i = 0; i < 5; i++) {
+        kith_pool pool = kith_pool_open_with(2, .tries = 1);
+
+        work(successor);
+        REQUIRE(kith_map(pool, die_when_odd, in, out, 4) == KITH_ETASK && kith_pool_close(pool) == 0);
+        if (i == 0) {
+            head = open_descriptors(getpid());
+            server = open_descriptors(kith__shared->server_pid);
+        }
+    }
+    REQUIRE(open_descriptors(getpid()) == head && open_descriptors(kith__shared->server_pid) == server);
+    REQUIRE(kith_finalize() == 0 && open_descriptors(getpid()) == before);
+}
+
+static void no_descriptor_is_left(void)
+{
+    CU_ASSERT_EQUAL(check_fork(work_and_count_descriptors), 0);
 }
 
 /* ---- signals */
@@ -737,6 +783,7 @@ static struct test tests[] = {
     TEST(closed_standard_descriptors_stay_free_of_ours),
     TEST(twenty_four_descriptors_are_enough),
     TEST(too_few_descriptors_are_a_sentence),
+    TEST(no_descriptor_is_left),
     TEST(ignored_sigchld_does_no_harm),
     TEST(a_signal_each_millisecond_interrupts_nothing),
     TEST(children_that_the_program_forks_are_strangers),

@@ -379,11 +379,9 @@ static struct test tests[] = {
 
 int main(void)
 {
-    const char *given = getenv("KITH_TEST_SEED");
-
-    seed = given ? (unsigned)strtoul(given, NULL, 0) : (unsigned)time(NULL);
+    seed = check_seed();
+    printf("\n");
     many = getenv("KITH_TEST_LONG") ? 400 : 150;
-    printf("KITH_TEST_SEED=%u\n", seed);
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     return run_tests("storm", tests);
