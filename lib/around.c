@@ -135,11 +135,13 @@ static void name_seat(struct kith__around *a)
         snprintf(a->seat, sizeof a->seat, "%.24s.%.8s,%.24s", job ? job : "", rank ? rank : "", socket);
 }
 
-/* The directory lives as long as mpirun; a rank's own one would go with the first program. */
+/* The directory lives as long as mpirun, or as Slurm's step; a rank's own one would go with the first program. */
 int kith__used_mark(char *path, size_t room)
 {
     const char *place = getenv("OMPI_MCA_orte_jobfam_session_dir"), *job = getenv("PMIX_NAMESPACE"), *rank = getenv("PMIX_RANK");
 
+    if (!place)
+        place = getenv("PMIX_SERVER_TMPDIR");
     if (!place || !job || !rank || snprintf(path, room, "%s/kith-used.%.24s.%.8s", place, job, rank) >= (int)room)
         return -1;
     return 0;

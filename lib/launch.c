@@ -242,9 +242,9 @@ static int check_module(const struct kith__launch *l, const struct kith__around 
         *silent = !kith__launch_speaks(l);
         return l->rank > 0 ? refuse_missing_there(l, a) : refuse_missing(l, a);
     }
-    if (a->used)
+    if (a->used && strcmp(l->mpi, "openmpi") == 0)
         return kith__fail(KITH_EPEER, "a program of kith has run in these ranks before, and Open MPI starts only one in each: "
-                          "give each program an mpirun of its own");
+                          "give each program an %s of its own", strcmp(l->launcher, srun) == 0 ? srun : "mpirun");
     *silent = 0;
     return 0;
 }

@@ -66,7 +66,7 @@ int kith__mpi_start(const char *name, int *argc, char ***argv, int one_host, con
     int set = silence_ucx(ucx), rc;
 
     rc = kith__mpi_load(name, out);
-    if (rc == 0 && !(*out)->is_up())
+    if (rc == 0 && strcmp(name, "openmpi") == 0 && !(*out)->is_up())
         mark_used();
     if (rc == 0 && (*out)->init(argc, argv, one_host) != 0)
         rc = kith__fail(KITH_EPEER, "%s cannot be initialised here", (*out)->title);

@@ -68,6 +68,10 @@ expect "without PMI" 1 "" "$none" srun --mpi=none -n 4 "$deeds" count
 expect "without PMI, each rank" 1 "" "$none" srun --mpi=none -n 4 "$deeds" -e count
 expect "one task without PMI" 0 "$sum" "2 workers, rank 0 of 1" srun --mpi=none -n 1 -c 2 "$deeds" count
 
+# shellcheck disable=SC2016
+expect "two programs, one after the other" 1 "" "kith: a program of kith has run in these ranks before, *: give each program an srun of its own" \
+    srun -n 2 sh -c '"$0" -e count >/dev/null 2>&1 && "$0" -e count' "$deeds"
+
 # The exit status is the job's.
 expect "exit" 3 "" "" srun -n 2 "$deeds" exit 3
 expect "return" 3 "" "" srun -n 2 "$deeds" return 3

@@ -47,6 +47,10 @@ expect "a rank starts a program" 0 " 3 sum 332833500" "" each ranks 2 sh -c '
 [ "$MPI_NAME" != openmpi ] || expect "two programs, one after the other" 1 "" \
     "kith: a program of kith has run in these ranks before, *: give each program an mpirun of its own
 ---*" ranks 3 sh -c '"$0" -e count >"$1" 2>&1 && "$0" -e count' "$deeds" /dev/null
+# shellcheck disable=SC2016
+[ "$MPI_NAME" != mpich ] || expect "two jobs in a step of Slurm that is for Open MPI" 0 " 2 sum 332833500" "" \
+    each env PMIX_NAMESPACE=job PMIX_RANK=0 PMIX_SERVER_TMPDIR="$TMPDIR" \
+    sh -c '"$1" -n 1 "$0" -e count && "$1" -n 1 "$0" -e count' "$deeds" "$MPIRUN"
 
 # The guard. This mpirun starts two programs that know nothing of each other; each would start it again. (When configure was given
 # an mpirun by its path, it is that one that is called.)
