@@ -200,10 +200,14 @@ TESTS += \
 	tests/test_trunk
 if HAVE_ZMQ
 check_PROGRAMS += \
+	tests/test_agent \
+	tests/test_desk \
 	tests/test_net \
 	tests/test_zmq
 TESTS += \
 	tests/queue_net.sh \
+	tests/test_agent \
+	tests/test_desk \
 	tests/test_net \
 	tests/test_zmq
 endif
@@ -223,12 +227,18 @@ EXTRA_DIST += \
 	tests/queue_net.sh
 tests_cluster_objects_SOURCES = tests/cluster/objects.c
 tests_cluster_objects_LDADD = lib/libkith.la
+tests_test_agent_SOURCES = tests/check.h tests/netjob.h tests/test_agent.c
+tests_test_agent_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_agent_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_address_SOURCES = tests/check.h tests/test_address.c
 tests_test_address_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_address_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
-tests_test_net_SOURCES = tests/check.h tests/test_net.c
-tests_test_net_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(ZMQ_CFLAGS)
-tests_test_net_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(ZMQ_LIBS) $(LIBM)
+tests_test_desk_SOURCES = tests/check.h tests/netjob.h tests/test_desk.c
+tests_test_desk_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_desk_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_net_SOURCES = tests/check.h tests/netjob.h tests/test_net.c
+tests_test_net_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_net_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_protocol_SOURCES = tests/check.h tests/test_protocol.c
 tests_test_protocol_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_protocol_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)

@@ -1,0 +1,390 @@
+/* test_agent.c: the node agent itself: its death, its idleness, what it believes, whom it lets in. Each test is a job of its own. */
+#include "config.h"
+#include "netjob.h"
+#include "agent.h"
+#include "desk.h"
+#include "errand.h"
+#include "process.h"
+#include "queue.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+
+static int waits_for_item(const void *arg)
+{
+    const kith_queue *q = arg;
+    int x;
+
+    return kith_get(*q, &x) == KITH_EPEER ? 3 : 4;
+}
+
+/* The exit code of p, without the agent, which is dead. */
+static int code_here(kith_process p, int limit_ms)
+{
+    int64_t begin = kith__now_ns(), seen;
+    int status;
+
+    while (kith__process_ended(p.id) == KITH__PARKED && ms_since(begin) < limit_ms)
+        sleep_ms(1);
+    seen = kith__process_look(p.id);
+    status = (int)(uint32_t)seen;
+    if (seen >> 32 != 2)
+        return -1000;
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void death_of_the_agent_is_told_within_2_s_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_process p[3];
+    int64_t begin;
+    int x = 1;
+
+    for (int i = 0; i < 3; i++) {
+        p[i] = kith_process_start(waits_for_item, KITH_ARG(q));
+        await_parked(p[i]);
+    }
+    begin = kith__now_ns();
+    REQUIRE(kill(agent(), SIGKILL) == 0);
+    for (int i = 0; i < 3; i++)
+        REQUIRE(code_here(p[i], 2000) == 3);
+    begin = kith__now_ns();
+    REQUIRE(kith_put(q, x) == KITH_EPEER && strstr(kith_last_error(), "agent"));
+    REQUIRE(kith_queue_get(q, &x, sizeof x, KITH_FOREVER) == KITH_EPEER);
+    REQUIRE(kith_queue_size(q) == KITH_EPEER);
+    REQUIRE(ms_since(begin) < 2000);
+}
+static void death_of_the_agent_is_told_within_2_s(void) { JOB(death_of_the_agent_is_told_within_2_s_job); }
+
+struct trader { kith_queue q; int who; };
+
+static int trades(const void *arg)
+{
+    const struct trader *s = arg;
+    static char bytes[200000];
+    int64_t rc = 0;
+
+    for (int i = 0; rc >= 0; i++) {
+        if (s->who % 2)
+            rc = kith_queue_put(s->q, bytes, i % 7 == 6 ? sizeof bytes : i % 5 == 4 ? 6000 : 8, KITH_FOREVER);
+        else
+            rc = kith_queue_get(s->q, bytes, sizeof bytes, KITH_FOREVER);
+    }
+    return rc == KITH_EPEER ? 3 : 4;
+}
+
+static unsigned moment;
+
+/* In the middle of everything; the queue and the memory of the node are sound. */
+static void agent_dies_in_the_middle_job(void)
+{
+    struct trader s = { kith_queue_open(0), 0 };
+    kith_process p[4];
+    int x = 0;
+
+    for (s.who = 0; s.who < 4; s.who++)
+        p[s.who] = kith_process_start(trades, KITH_ARG(s));
+    usleep(2000 + moment * 7919 % 20000);
+    REQUIRE(kill(agent(), SIGKILL) == 0);
+    for (int i = 0; i < 4; i++)
+        REQUIRE(code_here(p[i], 2000 * slowdown()) == 3);
+    atomic_store(&kith__shared->through_net, 0);
+    for (int i = 0; i < 5000 && kith_queue_size(s.q) > 0; i++) {
+        static char bytes[200000];
+
+        REQUIRE(kith_queue_get(s.q, bytes, sizeof bytes, 0) >= 0);
+    }
+    REQUIRE(kith_put(s.q, x) == 0 && kith_get(s.q, &x) == 0 && kith_queue_close(s.q) == 0);
+    REQUIRE(kith__heap_audit() == 0);
+}
+
+static void agent_that_dies_in_the_middle_harms_no_object(void)
+{
+    unsigned rounds = getenv("KITH_TEST_LONG") ? 300 : 30;
+
+    for (moment = 0; moment < rounds; moment++)
+        JOB(agent_dies_in_the_middle_job);
+}
+
+static void stopped_agent_is_waited_for_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_process p;
+    int code, x = 5;
+
+    REQUIRE(kith_put(q, x) == 0 && kith_get(q, &x) == 0);
+    p = kith_process_start(takes_one, KITH_ARG(q));
+    await_parked(p);
+    REQUIRE(kill(agent(), SIGSTOP) == 0);
+    sleep_ms(4500);                     /* longer than a silent peer is waited for */
+    REQUIRE(kill(agent(), SIGCONT) == 0);
+    REQUIRE(kith_put(q, x) == 0);
+    REQUIRE(kith_process_join(p, 5000) == 0);
+    REQUIRE(kith_process_exitcode(p, &code) == 0 && code == 5);
+}
+static void stopped_agent_is_waited_for(void) { JOB(stopped_agent_is_waited_for_job); }
+
+/* This process in the agent's place, while that is stopped: what it does with errands, on a link that carries when the test says so. */
+static struct { struct kith__proto *proto; uint64_t asked, refused; } stand_in;
+
+static void *stand_in_at(void *context, uint64_t block)
+{
+    (void)context;
+    return kith__at(block);
+}
+
+static void stand_in_release(void *context, uint64_t block)
+{
+    (void)context;
+    kith__heap_free(block);
+}
+
+/* A home that is content with each put, and gives more than anybody has asked for. */
+static uint64_t stand_in_request(void *context, uint32_t peer, const struct kith__request *r, const void *bytes)
+{
+    static const char much[100] = "much";
+    const struct kith__reply reply = { .id = r->id, .result = sizeof much, .size = sizeof much, .flags = KITH__GIVES };
+
+    (void)context;
+    (void)bytes;
+    stand_in.asked++;
+    if (r->op == KITH__OP_PUT)
+        kith__proto_confirm(stand_in.proto, peer, r->id, KITH__BEHIND);
+    else
+        kith__proto_reply(stand_in.proto, peer, &reply, much, 0);
+    return 0;
+}
+
+static uint64_t stand_in_reply(void *context, uint32_t peer, const struct kith__reply *r, const void *bytes)
+{
+    (void)context;
+    return kith__errands_reply(peer, r, bytes);
+}
+
+static void stand_in_settled(void *context, uint32_t peer, uint64_t id, int yes)
+{
+    (void)context;
+    (void)peer;
+    (void)id;
+    stand_in.refused += yes == 0;
+}
+
+static const struct kith__proto_events stand_in_events = { .at = stand_in_at, .release = stand_in_release,
+                                                           .request = stand_in_request, .reply = stand_in_reply,
+                                                           .settled = stand_in_settled };
+
+static void carry_frames(void)
+{
+    static char frame[KITH__FRAME_MOST];
+    struct kith__out out;
+
+    while (kith__proto_next(stand_in.proto, &out, kith__now_ns())) {
+        memcpy(frame, out.head, out.head_size);
+        if (out.body_size > 0)
+            memcpy(frame + out.head_size, out.body, out.body_size);
+        kith__proto_sent(stand_in.proto, &out, 1, kith__now_ns());
+        kith__proto_receive(stand_in.proto, 0, frame, out.head_size + out.body_size, kith__now_ns());
+    }
+    kith__proto_tick(stand_in.proto, kith__now_ns());
+}
+
+struct talker { kith_queue q; _Atomic int at; int result; char room[100]; };
+
+static void *talks_much(void *arg)
+{
+    static char item[4000];
+    struct talker *t = arg;
+
+    t->result = kith_queue_put(t->q, item, sizeof item, KITH_FOREVER);
+    atomic_store(&t->at, 1);
+    while (atomic_load(&t->at) == 1)
+        sleep_ms(1);
+    for (int i = 0; i < 1000 && t->result == 0; i++)
+        t->result = kith_queue_put(t->q, item, sizeof item, KITH_FOREVER);
+    atomic_store(&t->at, 3);
+    while (atomic_load(&t->at) == 3)
+        sleep_ms(1);
+    if (t->result == 0)
+        t->result = (int)kith_queue_get(t->q, t->room, 4, KITH_FOREVER);
+    atomic_store(&t->at, 5);
+    return NULL;
+}
+
+static void serve_until(struct talker *t, int at)
+{
+    for (int i = 0; i < 5000 && atomic_load(&t->at) != at; i++) {
+        kith__errands_collect(kith__now_ns());
+        carry_frames();
+        if (!kith__errands_go_on())
+            sleep_ms(1);
+    }
+    REQUIRE(atomic_load(&t->at) == at);
+}
+
+static void agent_stands_back_job(void)
+{
+    struct kith__proto_config c = { .node = 0, .nodes = 1, .job = 5, .beat_ns = 500 * KITH__MS, .first_ns = INT64_MAX,
+                                    .lost_ns = INT64_MAX, .silent_ns = INT64_MAX, .window = 2 << 20 };
+    struct talker t = { .q = kith_queue_open(0) };
+    int status, busy = 0;
+    pthread_t thread;
+
+    memset(t.room, 'x', sizeof t.room);
+    pthread_create(&thread, NULL, talks_much, &t);
+    while (atomic_load(&t.at) != 1 || !atomic_load(&kith__office()->asleep))
+        sleep_ms(1);
+    REQUIRE(kill(agent(), SIGSTOP) == 0);
+    for (status = 0; status != 'T'; sleep_ms(1)) {
+        char path[64], text[64] = "";
+        int fd;
+
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)agent());
+        REQUIRE((fd = open(path, O_RDONLY)) >= 0 && read(fd, text, sizeof text - 1) > 0);
+        close(fd);
+        status = strrchr(text, ')')[2];
+    }
+    REQUIRE((stand_in.proto = kith__proto_new(&c, &stand_in_events, NULL)) != NULL);
+    kith__errands_init(stand_in.proto, 1);
+    atomic_store(&t.at, 2);
+
+    /* The node acknowledges nothing: the errands stay on the desk, and the agent need not look at them again and again. */
+    for (int i = 0; i < 5000 && kith__proto_backlog(stand_in.proto, 0) <= 1 << 20; i++) {
+        kith__errands_collect(kith__now_ns());
+        sleep_ms(1);
+    }
+    for (int i = 0; i < 100; i++) {
+        int more = kith__errands_collect(kith__now_ns());
+
+        sleep_ms(1);
+        busy += i >= 50 && (more || kith__errands_go_on());
+    }
+    REQUIRE(busy == 0 && atomic_load(&t.at) == 2);
+    REQUIRE(kith__proto_backlog(stand_in.proto, 0) < 2 << 20);
+    serve_until(&t, 3);
+
+    /* An item that is larger than what there is room for goes back. */
+    atomic_store(&t.at, 4);
+    serve_until(&t, 5);
+    carry_frames();
+    pthread_join(thread, NULL);
+    REQUIRE(t.result == KITH_EPEER && t.room[0] == 'x' && t.room[4] == 'x' && stand_in.refused == 1);
+    REQUIRE(stand_in.asked == 1001);
+    kith__proto_free(stand_in.proto);
+    REQUIRE(kill(agent(), SIGCONT) == 0);
+    REQUIRE(kith_queue_size(t.q) == 1);
+    REQUIRE(kith_queue_close(t.q) == 0);
+}
+static void agent_waits_for_a_slow_node_and_believes_no_wrong_size(void) { JOB(agent_stands_back_job); }
+
+static int64_t cpu_ns(pid_t pid)
+{
+    char path[64], text[128] = "";
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
+    if ((fd = open(path, O_RDONLY)) < 0 || read(fd, text, sizeof text - 1) <= 0)
+        return -1;
+    close(fd);
+    return strtoll(text, NULL, 10);
+}
+
+/* Of its first thread, in a second. It may have been busy with its start before: one quiet second of some is enough. */
+static int is_quiet(pid_t pid)
+{
+    for (int i = 0; i < 5; i++) {
+        int64_t begin = cpu_ns(pid), ns;
+
+        sleep_ms(1000);
+        ns = cpu_ns(pid) - begin;
+        if (begin >= 0 && ns < 1000000 * slowdown())
+            return 1;
+        printf("%lld us of CPU in a second ", (long long)ns / 1000);
+    }
+    return 0;
+}
+
+static void idle_agent_takes_no_cpu_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_process p = kith_process_start(takes_one, KITH_ARG(q));
+    int x = 0;
+
+    await_parked(p);
+    REQUIRE(is_quiet(agent()));
+    REQUIRE(kith_put(q, x) == 0 && kith_process_join(p, KITH_FOREVER) == 0);
+}
+static void idle_agent_takes_no_cpu(void) { JOB(idle_agent_takes_no_cpu_job); }
+
+/* With the agent's public key, which its node tells, and a pair of its own. */
+static void stranger_gets_nothing_from_the_agent_job(void)
+{
+    const struct kith__transport *net = dlsym(kith__module("net"), "kith_net_transport");
+    struct kith__wire_config c = { .node = 0, .nodes = 1, .frame_most = 256 << 10, .lanes = 3, .threads = 1, .cut_ms = 1500 };
+    const struct kith__card *card;
+    struct kith__wire *w = NULL;
+    size_t size;
+    int x = 1;
+
+    card = kith__agent_card(&size);
+    REQUIRE(size == sizeof *card);
+    REQUIRE(net->key_pair(c.public_key, c.secret_key) == 0 && (w = net->open(&c)));
+    REQUIRE(net->reach(w, 0, "127.0.0.1", card->places[0].port, card->public_key) == 0);
+    for (int i = 0; i < 100; i++) {
+        REQUIRE(net->send(w, 0, 0, "let me in", 9, NULL, 0) == 0);
+        sleep_ms(10);
+    }
+    net->close(w, 0);
+    {
+        kith_queue q = kith_queue_open(0);
+
+        REQUIRE(kith_put(q, x) == 0 && kith_get(q, &x) == 0);
+    }
+}
+
+/* libzmq in this process, so it must not be the one that forks later. */
+static void stranger_gets_nothing_from_the_agent(void) { JOB(stranger_gets_nothing_from_the_agent_job); }
+
+static const char *variable, *value, *wanted;
+
+static void refused_init(void)
+{
+    setenv("KITH_TRANSPORT", "net", 1);
+    setenv(variable, value, 1);
+    kith_on_fault(NULL);
+    REQUIRE(kith_init(NULL, NULL) < 0);
+    REQUIRE(strstr(kith_last_error(), wanted) != NULL);
+}
+
+static void refuses(const char *name, const char *with, const char *sentence)
+{
+    variable = name;
+    value = with;
+    wanted = sentence;
+    CU_ASSERT_EQUAL(check_fork(refused_init), 0);
+}
+
+static void bad_variables_are_a_sentence(void)
+{
+    refuses("KITH_TRANSPORT", "pigeon", "pigeon");
+    refuses("KITH_NET_SECURITY", "none", "none");
+    refuses("KITH_PORTS", "99-1", "99-1");
+    refuses("KITH_PORTS", "70000", "70000");
+    refuses("KITH_MODULES", "/nowhere", "/nowhere");
+}
+
+static struct test tests[] = {
+    TEST(death_of_the_agent_is_told_within_2_s),
+    TEST(agent_that_dies_in_the_middle_harms_no_object),
+    TEST(stopped_agent_is_waited_for),
+    TEST(agent_waits_for_a_slow_node_and_believes_no_wrong_size),
+    TEST(idle_agent_takes_no_cpu),
+    TEST(stranger_gets_nothing_from_the_agent),
+    TEST(bad_variables_are_a_sentence),
+    TEST_END
+};
+
+int main(void)
+{
+    return run_net_tests("agent", tests);
+}
