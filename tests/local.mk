@@ -107,6 +107,7 @@ check_PROGRAMS += \
 	tests/test_claims \
 	tests/test_init \
 	tests/test_pool \
+	tests/test_pool_deaths \
 	tests/test_process \
 	tests/test_queue \
 	tests/test_storm \
@@ -115,6 +116,7 @@ TESTS += \
 	tests/test_claims \
 	tests/test_init \
 	tests/test_pool \
+	tests/test_pool_deaths \
 	tests/test_process \
 	tests/test_queue \
 	tests/test_storm \
@@ -129,6 +131,9 @@ tests_test_init_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_pool_SOURCES = tests/check.h tests/test_pool.c
 tests_test_pool_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_pool_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_pool_deaths_SOURCES = tests/check.h tests/test_pool_deaths.c
+tests_test_pool_deaths_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_pool_deaths_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_process_SOURCES = tests/check.h tests/test_process.c
 tests_test_process_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_process_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)

@@ -1,0 +1,333 @@
+/* test_pool_deaths.c: the end of a pool when those who use it die, and very many deaths. */
+#include "config.h"
+#include "call.h"
+#include "check.h"
+#include "heap.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+static int *tries;                      /* shared by all processes */
+
+static int square(int x) { return x * x; }
+
+/* ---- deaths around the end of a pool */
+
+static _Atomic int *asleep;             /* tasks that will not end */
+
+static int sleep_long(int x)
+{
+    atomic_fetch_add(asleep, 1);
+    for (;;)
+        pause();
+    return x;
+}
+
+static int map_for_long(const void *arg)
+{
+    int x = 1, y;
+
+    return -kith_map(*(const kith_pool *)arg, sleep_long, &x, &y, 1);
+}
+
+static kith_process start_caller(kith_pool pool)
+{
+    kith_process caller;
+
+    atomic_store(asleep, 0);
+    caller = kith_process_start(map_for_long, &pool, sizeof pool);
+    while (atomic_load(asleep) == 0)
+        sched_yield();
+    return caller;
+}
+
+static void a_pool_ends_though_a_caller_has_died(void)
+{
+    for (int round = 0; round < 3; round++) {
+        kith_pool pool = kith_pool_open(2);
+        kith_process caller = start_caller(pool);
+
+        PASS(kith_process_kill(caller));
+        PASS(kith_process_join(caller, KITH_FOREVER));
+        PASS(kith_pool_terminate(pool));
+        PASS(kith_process_close(caller));
+    }
+}
+
+static int fail_or_sleep(int x)
+{
+    return x < 50 ? kith_fail(1, "%d", x) : sleep_long(x);
+}
+
+static int map_faults_for_long(const void *arg)
+{
+    int x[51], y[51];
+
+    for (int i = 0; i < 51; i++)
+        x[i] = i;
+    return -kith_map(*(const kith_pool *)arg, fail_or_sleep, x, y, 51);
+}
+
+/* Nobody will hear of the faults in its job. */
+static void faults_of_a_dead_caller_are_freed(void)
+{
+    kith_pool pool = kith_pool_open_with(1, .chunk = 1);
+    uint64_t before, seen = 0;
+    struct kith__heap_stats stats;
+    int y;
+
+    PASS(kith_apply(pool, square, &y, 3));
+    kith__heap_stats(&stats);
+    before = stats.used_blocks;
+    for (int round = 0; round < 2; round++) {
+        kith_process caller;
+
+        atomic_store(asleep, 0);
+        caller = kith_process_start(map_faults_for_long, &pool, sizeof pool);
+        while (atomic_load(asleep) == 0)
+            sched_yield();
+        PASS(kith_process_kill(caller));
+        PASS(kith_process_join(caller, KITH_FOREVER));
+        PASS(kith_process_close(caller));
+        PASS(kith_pool_terminate(pool));
+        pool = kith_pool_open_with(1, .chunk = 1);
+        PASS(kith_apply(pool, square, &y, 3));
+    }
+    /* The janitors of those who were killed come a moment later. */
+    for (int i = 0; i < 500 && (i == 0 || seen > before); i++) {
+        kith__heap_stats(&stats);
+        seen = stats.used_blocks;
+        if (seen > before)
+            usleep(10000);
+    }
+    CU_ASSERT(seen <= before);
+    PASS(kith_pool_close(pool));
+}
+
+static int close_it(const void *arg)
+{
+    return -kith_pool_close(*(const kith_pool *)arg);
+}
+
+/* Waits until somebody has begun to end it. */
+static void await_its_end(kith_pool pool)
+{
+    while (kith_pool_workers(pool) != KITH_ESTALE)
+        sched_yield();
+}
+
+static int exitcode(kith_process p)
+{
+    int code = -1000;
+
+    PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_process_exitcode(p, &code));
+    PASS(kith_process_close(p));
+    return code;
+}
+
+static void callers_find_a_pool_cancelled_whose_closer_has_died(void)
+{
+    for (int round = 0; round < 20; round++) {
+        kith_pool pool = kith_pool_open(2);
+        kith_process caller = start_caller(pool), closer = kith_process_start(close_it, &pool, sizeof pool);
+
+        await_its_end(pool);
+        PASS(kith_process_kill(closer));
+        CU_ASSERT_EQUAL(exitcode(closer), -SIGKILL);
+        CU_ASSERT_EQUAL(exitcode(caller), -KITH_ECANCELLED);
+    }
+}
+
+static void *close_in_thread(void *pool)
+{
+    return (void *)(intptr_t)kith_pool_close(*(kith_pool *)pool);
+}
+
+static void terminate_hastens_who_waits_in_close(void)
+{
+    for (int round = 0; round < 20; round++) {
+        kith_pool pool = kith_pool_open(2);
+        kith_process caller = start_caller(pool);
+        pthread_t closer;
+        void *closed;
+
+        CU_ASSERT_FATAL(pthread_create(&closer, NULL, close_in_thread, &pool) == 0);
+        await_its_end(pool);
+        PASS(kith_pool_terminate(pool));
+        FAILS_WITH(KITH_ESTALE, kith_pool_terminate(pool));
+        pthread_join(closer, &closed);
+        CU_ASSERT_EQUAL((intptr_t)closed, 0);
+        CU_ASSERT_EQUAL(exitcode(caller), -KITH_ECANCELLED);
+    }
+}
+
+/* ---- no place for more processes */
+
+static int die_once(int x)
+{
+    if (__atomic_fetch_add(&tries[x], 1, __ATOMIC_SEQ_CST) == 0)
+        raise(SIGKILL);
+    return x;
+}
+
+struct below { kith_pool pool; int first; };
+
+/* Its process dies in a call of its own. */
+static int die_below(const void *in, void *out)
+{
+    const struct below *b = in;
+    int x[2] = { b->first, b->first + 1 };
+
+    return kith_map(b->pool, die_once, x, out, 2);
+}
+
+static void workers_are_replaced_without_a_free_place(void)
+{
+    static uint32_t taken[KITH__MEMBERS];
+    int in[64], out[64], wrong = 0;
+    kith_pool own = kith_pool_open_with(1, .tries = 10), worn = kith_pool_open_with(2, .tasks_per_worker = 3);
+    struct below below = { own, 40 };
+    uint32_t n = 0;
+
+    for (int i = 0; i < 64; i++)
+        in[i] = i;
+    memset(tries, 0, 64 * sizeof *tries);
+    PASS(kith_map(worn, square, in, out, 1));
+    while ((taken[n] = kith__member_take(KITH__PROCESS)) != 0)
+        n++;
+    PASS(kith_map(worn, square, in, out, 64));
+    for (int i = 0; i < 64; i++)
+        wrong += out[i] != square(i);
+    PASS(kith_map(own, die_once, in, out, 32));
+    for (int i = 0; i < 32; i++)
+        wrong += out[i] != i;
+    CU_ASSERT_EQUAL(wrong, 0);
+    PASS(kith_pool_map(own, die_below, &below, (int (*)[2])(void *)out, 1));
+    CU_ASSERT(out[0] == 40 && out[1] == 41 && tries[41] > 1);
+    for (uint32_t i = 0; i < n; i++)
+        kith__member_free(taken[i]);
+    PASS(kith_pool_close(worn));
+    PASS(kith_pool_close(own));
+}
+
+static int leave_an_orphan(int x)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        for (;;)
+            pause();
+    tries[0] = pid;
+    raise(SIGKILL);
+    return x;
+}
+
+static int begin_well(const void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void orphans_are_ended_among_very_many_workers(void)
+{
+    enum { VERY_MANY = 900 };           /* their numbers are more than a page of text */
+    kith_pool pool;
+    int in = 1, out;
+
+    if (getenv("KITH_TEST_SLOWDOWN"))
+        SKIP("900 processes are too many where each of them is slow");
+    pool = kith_pool_open_with(VERY_MANY, .tries = 1, .init = begin_well);        /* all are there */
+    FAILS_WITH(KITH_ETASK, kith_map(pool, leave_an_orphan, &in, &out, 1));
+    while (kill(tries[0], 0) == 0)      /* until the limit of time */
+        sched_yield();
+    PASS(kith_pool_terminate(pool));
+}
+
+/* ---- many deaths at once */
+
+static uint64_t draw(uint64_t *state, uint64_t below)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (*state >> 33) % below;
+}
+
+/* Plays all workers of a job that the true ones do not see: they claim, and many die at once in the middle of it, before
+ * what others had is done. The list of what goes back has room for all. */
+static void what_the_dead_had_has_room(void)
+{
+    enum { WORKERS = 8, UNITS = 200000 };
+    kith_pool pool = kith_pool_open_with(WORKERS, .tries = 1000);
+    static unsigned char done[UNITS];
+    uint64_t most_returned = 0, state = 1, wrong = 0, lo[WORKERS], length[WORKERS];
+    struct kith__object *o;
+    struct kith__pool *p;
+    struct kith__job *j;
+    uint32_t post;
+    int rc, live[WORKERS] = { 0 };
+
+    CU_ASSERT_FATAL(kith__pool_find(pool, &o) == 0);
+    p = kith__pool_body(o);
+    CU_ASSERT_FATAL((j = kith__job_take(p, &post, &rc)) != NULL);
+    j->seq = 1000;
+    j->units = UNITS;
+    j->tries = 1000;
+    atomic_store(&j->limit, UNITS);
+    while (!kith__job_complete(j) && atomic_load(&j->returned_count) <= j->room) {
+        for (uint32_t w = 0; w < WORKERS; w++)
+            live[w] = kith__claim(j, w, draw(&state, 3) ? 1 + draw(&state, 64) : 32767, &lo[w], &length[w]);
+        for (uint32_t w = 0; w < WORKERS; w++) {
+            struct kith__lane *lane = kith__lane(p, w);
+
+            if (!live[w])
+                continue;
+            if (draw(&state, 20) == 0) {
+                for (uint64_t i = lo[w]; i < lo[w] + length[w]; i++)
+                    done[i]++;
+                kith__retire(j, w, length[w]);
+                continue;
+            }
+            atomic_store(&j->cells[w].at, lo[w] + draw(&state, length[w]));
+            for (uint64_t i = lo[w]; i < atomic_load(&j->cells[w].at); i++)
+                done[i]++;
+            atomic_store(&lane->touching[0], j->seq << 8 | (post + 1));
+            atomic_store(&lane->depth, 1);
+            atomic_store(&lane->death.unsettled, 1);
+            kith__settle(p, w);
+            if (atomic_load(&j->returned_count) > most_returned)
+                most_returned = atomic_load(&j->returned_count);
+        }
+    }
+    CU_ASSERT(most_returned > WORKERS && most_returned <= j->room);
+    for (int i = 0; i < UNITS; i++)
+        wrong += done[i] != 1;
+    CU_ASSERT_EQUAL(wrong, 0);
+    kith__job_withdraw(p, post);
+    PASS(kith_pool_close(pool));
+}
+
+static struct test tests[] = {
+    TEST(a_pool_ends_though_a_caller_has_died),
+    TEST(faults_of_a_dead_caller_are_freed),
+    TEST(callers_find_a_pool_cancelled_whose_closer_has_died),
+    TEST(terminate_hastens_who_waits_in_close),
+    TEST(workers_are_replaced_without_a_free_place),
+    TEST(orphans_are_ended_among_very_many_workers),
+    TEST(what_the_dead_had_has_room),
+    TEST_END
+};
+
+int main(int argc, char **argv)
+{
+    int rc;
+
+    tries = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    asleep = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    kith_init(&argc, &argv);
+    kith_on_fault(NULL);
+    rc = run_tests("pool deaths", tests);
+    return kith_finalize() ? 1 : rc;
+}
