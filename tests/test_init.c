@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 
@@ -216,6 +217,43 @@ static void work_without_children(void)
 static void ignored_sigchld_does_no_harm(void)
 {
     CU_ASSERT_EQUAL(check_fork(work_without_children), 0);
+}
+
+static volatile sig_atomic_t interrupts;
+
+static void count_interrupt(int sig)
+{
+    (void)sig;
+    interrupts++;
+}
+
+static int own_pid(int x)
+{
+    (void)x;
+    return (int)getpid();
+}
+
+/* Ctrl-C reaches all processes of the terminal's group, and here the head lives on. */
+static void live_through_interrupts(void)
+{
+    kith_pool pool;
+    int before = 0, after = 0, zero = 0;
+
+    REQUIRE(setpgid(0, 0) == 0);
+    begin();
+    signal(SIGINT, count_interrupt);
+    signal(SIGQUIT, count_interrupt);
+    pool = kith_pool_open(1);
+    REQUIRE(kith_apply(pool, own_pid, &before, zero) == 0);
+    REQUIRE(kill(0, SIGINT) == 0 && kill(0, SIGQUIT) == 0);
+    REQUIRE(kith_apply(pool, own_pid, &after, zero) == 0 && after == before && interrupts == 2);
+    work(successor);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void signals_of_the_terminal_are_the_heads(void)
+{
+    CU_ASSERT_EQUAL(check_fork(live_through_interrupts), 0);
 }
 
 static volatile sig_atomic_t alarms;
@@ -654,6 +692,42 @@ static int map_for_ever(const void *arg)
     return kith_map(*(const kith_pool *)arg, task_for_ever, &x, &y, 1) != KITH_EPEER;
 }
 
+static _Atomic int *ended;
+
+static int end_late(const void *arg)
+{
+    (void)arg;
+    usleep(200000);
+    return ++*ended > 2;
+}
+
+static void leave_processes(int by_exit)
+{
+    begin();
+    for (int i = 0; i < 2; i++)
+        REQUIRE(kith_check(kith_process_start(end_late, NULL, 0)) == 0);
+    if (by_exit)
+        exit(0);
+    REQUIRE(kith_finalize() == 0 && *ended == 2);
+}
+
+static void leave_processes_and_finalize(void) { leave_processes(0); }
+static void leave_processes_and_exit(void) { leave_processes(1); }
+
+static void the_end_waits_for_processes_that_are_no_daemons(void)
+{
+    static void (*const ways[])(void) = { leave_processes_and_finalize, leave_processes_and_exit };
+
+    ended = mmap(NULL, sizeof *ended, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CU_ASSERT_FATAL(ended != MAP_FAILED);
+    for (int i = 0; i < 2; i++) {
+        *ended = 0;
+        CU_ASSERT_EQUAL(check_fork(ways[i]), 0);
+        CU_ASSERT_EQUAL(*ended, 2);
+    }
+    munmap((void *)ended, sizeof *ended);
+}
+
 /* A janitor waits for the task of the dead caller, which does not end. */
 static void leave_a_dead_callers_task(void)
 {
@@ -785,6 +859,7 @@ static struct test tests[] = {
     TEST(too_few_descriptors_are_a_sentence),
     TEST(no_descriptor_is_left),
     TEST(ignored_sigchld_does_no_harm),
+    TEST(signals_of_the_terminal_are_the_heads),
     TEST(a_signal_each_millisecond_interrupts_nothing),
     TEST(children_that_the_program_forks_are_strangers),
     TEST(a_pool_goes_on_with_the_workers_that_it_gets),
@@ -794,6 +869,7 @@ static struct test tests[] = {
     TEST(serial_pools_serve_threads_and_processes),
     TEST(exit_in_another_thread_ends_the_job),
     TEST(finalize_ends_what_is_open_and_may_come_twice),
+    TEST(the_end_waits_for_processes_that_are_no_daemons),
     TEST(finalize_does_not_wait_for_a_dead_callers_task),
     TEST(a_handler_gets_code_and_sentence_of_faults_in_the_head),
     TEST(wrong_use_is_a_sentence),
