@@ -10,7 +10,7 @@ export log fake
 mkdir "$tree" "$fake" "$bare"
 cp "$top_srcdir/bootstrap" "$tree"
 : >"$tree/Makefile.in"
-unset NUM_PROCS OMP_NUM_THREADS
+unset MAKEFLAGS MFLAGS MAKELEVEL
 
 # script FILE: its text is stdin
 script()

@@ -225,9 +225,9 @@ ONCE_TESTS += \
 	tests/cluster/objects.sh \
 	tests/cluster/slurm.sh
 EXTRA_DIST += \
+	tests/cluster/batch \
 	tests/cluster/cluster \
 	tests/cluster/objects.sh \
-	tests/cluster/slurm \
 	tests/cluster/slurm.sh \
 	tests/queue_net.sh
 tests_cluster_objects_SOURCES = tests/cluster/objects.c
@@ -317,8 +317,8 @@ EXTRA_DIST += \
 	tests/launcher/root.sh \
 	tests/launcher/signals.sh \
 	tests/launcher/status.sh \
-	tests/launcher/terminal \
 	tests/launcher/terminal.sh \
+	tests/launcher/typist \
 	tests/launcher/words.sh
 tests_launcher_fuzz_SOURCES = launcher/hosts.c launcher/hosts.h launcher/sieve.c launcher/sieve.h tests/launcher/fuzz.c
 tests_launcher_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/launcher

@@ -18,10 +18,10 @@ for tool in slurmctld slurmd srun sbatch munged ip nsenter unshare setpriv sshd;
     [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v $tool)" ] || skip "$tool is missing"
 done
 cd "$top_builddir" || exit 99
-trap '"$top_srcdir/tests/cluster/slurm" down 2>/dev/null; "$cluster" down; rm -f "$mine".* "$TMPDIR"/*' EXIT
+trap '"$top_srcdir/tests/cluster/batch" down 2>/dev/null; "$cluster" down; rm -f "$mine".* "$TMPDIR"/*' EXIT
 trap 'exit 99' TERM INT
 "$cluster" up 2 >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
-"$top_srcdir/tests/cluster/slurm" up >"$TMPDIR/up" 2>&1 || { echo "Slurm does not start: $(cat "$TMPDIR/up")"; exit 1; }
+"$top_srcdir/tests/cluster/batch" up >"$TMPDIR/up" 2>&1 || { echo "Slurm does not start: $(cat "$TMPDIR/up")"; exit 1; }
 "$cluster" exec node1 srun --mpi=list 2>&1 | grep -q pmix || skip "this Slurm has no PMIx"
 
 on_node1() { timeout 60 "$cluster" exec node1 env KITH_MODULES="$KITH_MODULES" "$@" </dev/null; }

@@ -103,9 +103,9 @@ node2" "" sh -c '"$@" | sort' sh timeout 60 "$cluster" exec $user env TMPDIR=/tm
         allocation srun --mpi=none ./kith run hostname
 }
 
-if command -v slurmctld >/dev/null && command -v munged >/dev/null && timeout 60 "${cluster%/*}/slurm" up >slurm.log 2>&1; then
+if command -v slurmctld >/dev/null && command -v munged >/dev/null && timeout 60 "${cluster%/*}/batch" up >slurm.log 2>&1; then
     each_mpi slurm_job
-    "${cluster%/*}/slurm" down
+    "${cluster%/*}/batch" down
 else
     echo "without Slurm: it is not installed, or does not start"
 fi

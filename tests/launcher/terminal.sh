@@ -26,7 +26,7 @@ at_terminal()
     name=$1
     shift
     rm -f enough
-    if "$here/terminal" "$@" >said 2>&1; then ok "$mpi: $name"; else fail "$mpi: $name: $(cat said)"; fi
+    if "$here/typist" "$@" >said 2>&1; then ok "$mpi: $name"; else fail "$mpi: $name: $(cat said)"; fi
 }
 
 job()

@@ -5,7 +5,7 @@
 for tool in python3 bash; do
     command -v $tool >/dev/null || { echo "skipped: no $tool here"; exit 77; }
 done
-terminal=$here/../launcher/terminal
+typist=$here/../launcher/typist
 
 # at_terminal NAME WAIT SEND...: and then nothing is left
 at_terminal()
@@ -14,7 +14,7 @@ at_terminal()
     shift
     cases=$((${cases:-0} + 1))
     mkdir "$TMPDIR/$cases"
-    KITH_TEST_ID=$KITH_TEST_ID.$cases TMPDIR=$TMPDIR/$cases "$terminal" "$@" >"$TMPDIR/said" 2>&1 || fail "$name: $(cat "$TMPDIR/said")"
+    KITH_TEST_ID=$KITH_TEST_ID.$cases TMPDIR=$TMPDIR/$cases "$typist" "$@" >"$TMPDIR/said" 2>&1 || fail "$name: $(cat "$TMPDIR/said")"
     left=$("$top_srcdir/tests/leaks" "$KITH_TEST_ID.$cases" "$TMPDIR/$cases") || fail "$name: $left"
     [ -z "$(ls -A "$TMPDIR/$cases")" ] || fail "$name: left: $(find "$TMPDIR/$cases" | head -n 3)"
     ok
