@@ -127,7 +127,7 @@ lib_kith_trace_la_SOURCES = \
 	lib/trace/frames.c
 lib_kith_trace_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS)
 lib_kith_trace_la_LIBADD = $(LIBDW_LIBS)
-lib_kith_trace_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version
+lib_kith_trace_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
 
 # The way to other nodes; loaded by their agents alone.
 if HAVE_ZMQ
@@ -138,7 +138,7 @@ lib_kith_net_la_SOURCES = \
 	lib/net/zmq.c
 lib_kith_net_la_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS)
 lib_kith_net_la_LIBADD = $(ZMQ_LIBS)
-lib_kith_net_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version
+lib_kith_net_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
 
 # One for each MPI; loaded under its launcher.
 if HAVE_OPENMPI
@@ -148,7 +148,7 @@ lib_kith_mpi_openmpi_la_SOURCES = lib/mpi/mpi.c lib/mpi/mpi.h
 lib_kith_mpi_openmpi_la_CPPFLAGS = $(AM_CPPFLAGS) -DKITH_MPIRUN='"$(OPENMPI_MPIRUN)"'
 lib_kith_mpi_openmpi_la_CFLAGS = $(AM_CFLAGS) $(OPENMPI_CFLAGS)
 lib_kith_mpi_openmpi_la_LIBADD = $(OPENMPI_LIBS)
-lib_kith_mpi_openmpi_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version
+lib_kith_mpi_openmpi_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
 if HAVE_MPICH
 pkglib_LTLIBRARIES += lib/kith-mpi-mpich.la
 endif
@@ -156,4 +156,4 @@ lib_kith_mpi_mpich_la_SOURCES = lib/mpi/mpi.c lib/mpi/mpi.h
 lib_kith_mpi_mpich_la_CPPFLAGS = $(AM_CPPFLAGS) -DKITH_MPIRUN='"$(MPICH_MPIRUN)"'
 lib_kith_mpi_mpich_la_CFLAGS = $(AM_CFLAGS) $(MPICH_CFLAGS)
 lib_kith_mpi_mpich_la_LIBADD = $(MPICH_LIBS)
-lib_kith_mpi_mpich_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version
+lib_kith_mpi_mpich_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
