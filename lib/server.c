@@ -167,6 +167,18 @@ static void child(uint32_t who)
     leave(kith__process_main(who));
 }
 
+/* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said. */
+static void tell_crash(struct kith__member *m)
+{
+    struct kith__crash crash;
+    char text[512];
+
+    memcpy(&crash, &m->crash, sizeof crash);
+    atomic_store(&m->crash.signal, 0);          /* once, even if we stumble over the symbols */
+    kith__crash_text(&crash, text, sizeof text);
+    dprintf(STDERR_FILENO, "kith: %s crashed: %s\n", m->name, text);
+}
+
 /* Who writes: the janitor of member who, in place of the dead. It may have to wait for a guard. */
 static void janitor(uint32_t who) __attribute__((noreturn));
 
@@ -184,6 +196,8 @@ static void janitor(uint32_t who)
     kith__objects_sweep(who);
     while (kith__heap_sweep(who) != 0)
         sched_yield();
+    if (atomic_load(&kith__member(who)->crash.signal))
+        tell_crash(kith__member(who));
     _exit(0);
 }
 
@@ -427,7 +441,8 @@ static int bury(uint32_t who, int status)
         kith__agent_buried();
     if (messy)
         kith__wake_everybody();
-    atomic_store(&m->crash.signal, 0);
+    if (atomic_load(&m->role) != KITH__PROCESS || !WIFSIGNALED(status) || WTERMSIG(status) != atomic_load(&m->crash.signal))
+        atomic_store(&m->crash.signal, 0);      /* else its janitor tells */
     self.heirless[who] = again && !replace(who);
     if (messy) {
         atomic_store(&m->asker, 0);     /* else the janitor of that one would free what ours sweeps */

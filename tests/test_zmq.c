@@ -176,7 +176,6 @@ static void all_wait_at_the_door_until_it_opens(void)
     net->close(b.wire, 0);
 }
 
-/* Who knows the server's public key and has a pair of its own: a client of ours, and a plain ZeroMQ one. */
 /* Its frames never end, and another one comes. */
 static void talker_keeps_nobody_out(void)
 {
@@ -207,6 +206,7 @@ static void talker_keeps_nobody_out(void)
     net->close(c.wire, 0);
 }
 
+/* Who knows the server's public key and has a pair of its own. */
 static void stranger_gets_nothing_in(void)
 {
     struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, ""), stranger = make(1, KITH__CURVE, "");
