@@ -5,6 +5,7 @@
 #include "system.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 
@@ -193,6 +194,38 @@ static void threads_of_libraries_are_as_many_as_its_cores(void)
     CU_ASSERT_EQUAL(run(look_at_given_threads, text, sizeof text), 0);
 }
 
+static int notes_cpus(const void *arg)
+{
+    cpu_set_t set;
+
+    (void)arg;
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    shared->seen[kith_worker()] = CPU_COUNT(&set);
+    return 0;
+}
+
+static void be_pinned_or_not(void)
+{
+    cpu_set_t set;
+    int all;
+
+    sched_getaffinity(0, sizeof set, &set);
+    all = CPU_COUNT(&set);
+    begin();
+    REQUIRE(kith_pool_close(kith_pool_open_with(2, .init = notes_cpus)) == 0);
+    REQUIRE(all < 2 || (shared->seen[0] + shared->seen[1] == all && shared->seen[0] > 0 && shared->seen[1] > 0));
+    REQUIRE(kith_pool_close(kith_pool_open_with(2, .init = notes_cpus, .unpinned = 1)) == 0);
+    REQUIRE(shared->seen[0] == all && shared->seen[1] == all);
+}
+
+static void it_is_pinned_unless_the_pool_says_otherwise(void)
+{
+    char text[4096];
+
+    CU_ASSERT_EQUAL(run(be_pinned_or_not, text, sizeof text), 0);
+}
+
 static int draws(const void *arg)
 {
     (void)arg;
@@ -294,6 +327,7 @@ static struct test tests[] = {
     TEST(buffered_text_is_printed_once),
     TEST(stdin_and_atexit_are_the_heads),
     TEST(threads_of_libraries_are_as_many_as_its_cores),
+    TEST(it_is_pinned_unless_the_pool_says_otherwise),
     TEST(rand_differs_in_each),
     TEST(coverage_is_written_at_its_end),
     TEST(debug_switches_limits_off),
