@@ -2,6 +2,7 @@
 #include "config.h"
 #include "around.h"
 #include "cpus.h"
+#include "image.h"
 #include "kith.h"
 
 #include <dlfcn.h>
@@ -154,6 +155,19 @@ static int was_used(void)
     return kith__used_mark(path, sizeof path) == 0 && access(path, F_OK) == 0;
 }
 
+/* Such a program has no loader. dlopen finds one all the same, and a second C library with it, which crashes later. */
+static int is_static(void)
+{
+    struct kith__image program;
+
+    if (!kith__image_program(&program))
+        return 0;
+    for (size_t i = 0; i < program.header_count; i++)
+        if (program.headers[i].p_type == PT_INTERP)
+            return 0;
+    return 1;
+}
+
 static int is_launched(void)
 {
     static const char *const signs[] = { "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_STEP_ID" };
@@ -176,6 +190,7 @@ void kith__around_look(struct kith__around *out)
     out->cpu_count = kith__cpu_set(out->cpus, KITH__CPUS);
     if (!is_launched())                 /* most programs are not, and need not pay for the rest */
         return;
+    out->is_static = is_static();
     find_launcher(out);
     name_seat(out);
     out->used = was_used();

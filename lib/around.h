@@ -14,6 +14,7 @@ struct kith__around {
     int (*core)(int cpu);                       /* the first CPU of the core that cpu belongs to */
     const char *linked;                         /* the MPI that the program itself is linked with, as modules are called; "" for
                                                    one that has none; NULL: not linked with any */
+    int is_static;                              /* 1: linked with -static, so nothing can be loaded at run time */
     int usable;                                 /* kith_usable_cpus */
     int cpu_count, cpus[KITH__CPUS];            /* the mask of this process, in order */
     char launcher[16];                          /* the nearest ancestor that starts ranks, as "orted"; "": none is seen */

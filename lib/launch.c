@@ -236,6 +236,9 @@ static int refuse_missing_there(const struct kith__launch *l, const struct kith_
 static int check_module(const struct kith__launch *l, const struct kith__around *a, int *silent)
 {
     *silent = l->rank > 0;
+    if (a->is_static)
+        return kith__fail(KITH_EPEER, "%s started this program, which is linked with -static and so cannot load MPI: link it without, "
+                          "libkith.a alone may be static", l->launcher);
     if (a->linked && strcmp(a->linked, l->mpi) != 0)
         return refuse_unlinked(l, a);
     if (!a->has_module(l->mpi)) {

@@ -135,7 +135,7 @@ for variable in MV2_COMM_WORLD_RANK PALS_RANKID ALPS_APP_PE JSM_NAMESPACE_RANK; 
 done
 expect "KITH_LAUNCH" 1 "" "kith: KITH_LAUNCH is \"mpi\": it takes none, openmpi or mpich" env KITH_LAUNCH=mpi "$deeds" count
 
-# A variable that means nothing is said once, by one of the ranks that all have it.
+# once COMMAND...: what kith says, with how often it says it
 once()
 {
     "$@" 2>"$TMPDIR/theirs"
@@ -143,6 +143,21 @@ once()
     grep '^kith:' "$TMPDIR/theirs" | sort | uniq -c | tr -s ' ' >&2
     [ $status = 0 ] || return 1
 }
+
+# A program that cannot load anything.
+fixed=$TMPDIR/fixed
+if [ -z "$SANITIZER_FLAGS" ] && [ -e "$top_builddir/lib/.libs/libkith.a" ] &&
+    $CC -static -I"$top_srcdir/lib" -I"$top_builddir" "$top_srcdir/tests/ranks/deeds.c" "$top_builddir/lib/.libs/libkith.a" -lm -lpthread \
+        -o "$fixed" 2>"$TMPDIR/cc"
+then
+    expect "linked with -static, by hand" 0 "sum 332833500" "* workers, rank 0 of 1" "$fixed" count
+    for e in "" -e; do
+        # shellcheck disable=SC2086
+        expect "linked with -static, $e" 1 "" " 1 kith: * started this program, which is linked with -static *" once ranks 3 "$fixed" $e count
+    done
+fi
+
+# A variable that means nothing is said once, by one of the ranks that all have it.
 for wrong in KITH_CHECK KITH_DEBUG KITH_LAUNCH KITH_LOG KITH_MEM KITH_ON_CRASH KITH_SEED KITH_SERIAL KITH_TRANSPORT KITH_WORKERS; do
     for e in "" -e; do
         # shellcheck disable=SC2086
