@@ -78,8 +78,9 @@ expect 0 'why d' "$top_srcdir/tests/count" "$TMPDIR/a.trs" "$TMPDIR/d.trs"
 expect 1 'failed: .*/c$' "$top_srcdir/tests/count" "$TMPDIR/a.trs" "$TMPDIR/c.trs"
 expect 1 '^0 passed, 0 failed$' "$top_srcdir/tests/count"
 
-# make itself knows how to make "x" of "x.sh", and does so when a tarball is made and x.sh is the newer file.
+# make itself knows how to make "x" of "x.sh", and does so when a tarball is made and x.sh is the newer file. (Where the sources are
+# built in their own place, it may be a program, which make is told how to make.)
 for script in $(cd "$top_srcdir" && find . -name '*.sh' ! -path './build*'); do
-    [ ! -f "$top_srcdir/${script%.sh}" ] || { echo "make overwrites ${script%.sh} with $script: give it another name"; failed=1; }
+    [ ! -f "$top_srcdir/${script%.sh}" ] || [ "$top_srcdir" = "$top_builddir" ] || { echo "make overwrites ${script%.sh} with $script: give it another name"; failed=1; }
 done
 exit $failed
