@@ -653,6 +653,12 @@ int kith__agent_main(uint32_t who)
 
 void kith__agent_buried(void)
 {
+    struct kith__office *office = kith__office();
+
+    if (atomic_load(&office->state) == KITH__OFFICE_CLOSED) {       /* somebody waits for it */
+        snprintf(office->why, sizeof office->why, "its process has ended");
+        set_word(&office->state, KITH__OFFICE_FAILED);
+    }
     atomic_store(&kith__shared->agent_seat, 0);
     if (kith__shared->node != 0 && atomic_load(&kith__shared->job_over) == 0)
         set_word(&kith__shared->job_over, 3);   /* this node is lost to the others */

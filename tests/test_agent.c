@@ -57,6 +57,31 @@ static void death_of_the_agent_is_told_within_2_s_job(void)
 }
 static void death_of_the_agent_is_told_within_2_s(void) { JOB(death_of_the_agent_is_told_within_2_s_job); }
 
+static void end_as_the_agent(void)
+{
+    char name[16];
+
+    prctl(PR_GET_NAME, name);
+    if (strcmp(name, "kith-server") == 0)       /* whose first child it is */
+        _exit(3);
+}
+
+static void init_without_agent(void)
+{
+    int64_t begin = kith__now_ns();
+
+    setenv("KITH_TRANSPORT", "net", 1);
+    kith_on_fault(NULL);
+    pthread_atfork(NULL, NULL, end_as_the_agent);
+    REQUIRE(kith_init(NULL, NULL) == KITH_EPEER && strstr(kith_last_error(), "cannot start"));
+    REQUIRE(ms_since(begin) < 5000 * slowdown());
+}
+
+static void agent_that_dies_before_it_is_up_is_not_waited_for(void)
+{
+    CU_ASSERT_EQUAL(check_fork(init_without_agent), 0);
+}
+
 struct trader { kith_queue q; int who; };
 
 static int trades(const void *arg)
@@ -375,6 +400,7 @@ static void bad_variables_are_a_sentence(void)
 
 static struct test tests[] = {
     TEST(death_of_the_agent_is_told_within_2_s),
+    TEST(agent_that_dies_before_it_is_up_is_not_waited_for),
     TEST(agent_that_dies_in_the_middle_harms_no_object),
     TEST(stopped_agent_is_waited_for),
     TEST(agent_waits_for_a_slow_node_and_believes_no_wrong_size),
