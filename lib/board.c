@@ -151,13 +151,32 @@ int kith__job_complete(const struct kith__job *j)
     return done == j->units;
 }
 
-/* Whether the claim in cell w is live, seen with the cursor as it was before the cell was read. */
-static int is_live(const struct kith__cell *cell, uint32_t w, uint64_t cursor)
+/* Where worker keeps the cursor with the name of other. Up to KITH__KEPT others have a place each. */
+static kith__word *kept_place(struct kith__job *j, uint32_t worker, uint32_t other)
 {
-    uint64_t intent = atomic_load(&cell->intent);
-    int ours = (intent & 1) || ((cursor & 65535) == w + 1 && intent_lo(intent) + intent_length(intent) == cursor >> 16);
+    return &j->cells[worker].kept[(other + j->workers - worker - 1) % j->workers % KITH__KEPT];
+}
 
-    return intent_length(intent) && ours && atomic_load(&cell->done) == atomic_load(&cell->before);
+/* Whether w has moved the cursor as it says in its intent, seen with the cursor as it was before the intent was read. */
+static int was_made(struct kith__job *j, uint32_t w, uint64_t intent, uint64_t cursor)
+{
+    uint64_t moved = (intent_lo(intent) + intent_length(intent)) << 16 | (w + 1);
+
+    if ((intent & 1) || cursor == moved)
+        return 1;
+    for (uint32_t other = 0; other < j->workers; other++)
+        if (other != w && atomic_load(kept_place(j, other, w)) == moved)
+            return 1;
+    return atomic_load(&j->cells[w].intent) == (intent | 1);    /* it is confirmed before a place is used again */
+}
+
+/* Whether the claim in cell w is live. */
+static int is_live(struct kith__job *j, uint32_t w, uint64_t cursor)
+{
+    const struct kith__cell *cell = &j->cells[w];
+    uint64_t intent = atomic_load(&cell->intent);
+
+    return intent_length(intent) && was_made(j, w, intent, cursor) && atomic_load(&cell->done) == atomic_load(&cell->before);
 }
 
 uint64_t kith__job_frontier(struct kith__job *j)
@@ -175,7 +194,7 @@ uint64_t kith__job_frontier(struct kith__job *j)
         uint64_t lo = intent_lo(atomic_load(&j->cells[w].intent));
 
         /* Read before it is judged: should the worker go on meanwhile, lo is too small, never too large. */
-        if (lo < frontier && is_live(&j->cells[w], w, cursor))
+        if (lo < frontier && is_live(j, w, cursor))
             frontier = lo;
     }
     kith__guard_leave(&j->guard);
@@ -236,6 +255,25 @@ static void confirm(struct kith__cell *cell, uint64_t position)
         atomic_compare_exchange_strong(&cell->intent, &intent, intent | 1);
 }
 
+/* Before the cursor that was found is replaced: that its claimer has made that claim must not be forgotten. When it is found
+ * again with another claim, the old one is over; a place that another claimer had needs a look at that one's cell. To
+ * look at cells at each claim would cost as much as the cursor itself. */
+static void keep(struct kith__job *j, uint32_t worker, uint64_t cursor)
+{
+    uint32_t claimer = (uint32_t)(cursor & 65535), before;
+    kith__word *place;
+    uint64_t old;
+
+    place = kept_place(j, worker, claimer - 1);
+    old = atomic_load_explicit(place, memory_order_relaxed);
+    before = (uint32_t)(old & 65535);
+    if (before != 0 && before != claimer)
+        confirm(&j->cells[before - 1], old >> 16);
+    kith__step("claim: old cursor confirmed");
+    atomic_store_explicit(place, cursor, memory_order_release);
+    kith__step("claim: cursor kept");
+}
+
 /* A claim does not cross the end of a ring: its elements lie side by side. */
 static uint64_t within_ring(uint64_t ring, uint64_t lo, uint64_t length)
 {
@@ -282,30 +320,38 @@ static int claim_returned(struct kith__job *j, struct kith__cell *cell, uint64_t
     return 1;
 }
 
-int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *lo, uint64_t *length)
+int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *last, uint64_t *lo, uint64_t *length)
 {
     struct kith__cell *cell = &j->cells[worker];
-    uint64_t cursor = atomic_load(&j->cursor), limit, intent;
+    /* Perhaps nobody has claimed since we did. If somebody has, the failing CAS brings the cursor here for writing at once, where
+     * a look would bring it for reading first. */
+    uint64_t cursor = *last ? *last : atomic_load(&j->cursor), limit, intent, moved;
 
-    for (;;) {
+    for (int guessed = *last != 0;; guessed = 0) {
         if (atomic_load_explicit(&j->cancelled, memory_order_relaxed))
             return 0;
         if (atomic_load(&j->returned_count) > 0 && claim_returned(j, cell, most, lo, length))
             return 1;
         *lo = cursor >> 16;
         limit = atomic_load(&j->limit);
-        if (*lo >= limit)
-            return 0;
+        if (*lo >= limit) {
+            if (!guessed)
+                return 0;
+            cursor = atomic_load(&j->cursor);
+            continue;
+        }
         *length = side_by_side(j, *lo, limit - *lo < most ? limit - *lo : most);
         if ((cursor & 65535) && (cursor & 65535) != worker + 1)
-            confirm(&j->cells[(cursor & 65535) - 1], *lo);
+            keep(j, worker, cursor);
         intent = *lo << 16 | *length << 1;
         /* The intent before .before: else the claim that it replaces would seem to be live again. */
         atomic_store_explicit(&cell->intent, intent, memory_order_release);
         atomic_store_explicit(&cell->before, atomic_load_explicit(&cell->done, memory_order_relaxed), memory_order_release);
         atomic_store_explicit(&cell->tries, 0, memory_order_release);
         kith__step("claim: intent written");
-        if (atomic_compare_exchange_weak(&j->cursor, &cursor, (*lo + *length) << 16 | (worker + 1))) {
+        moved = (*lo + *length) << 16 | (worker + 1);
+        if (atomic_compare_exchange_weak(&j->cursor, &cursor, moved)) {
+            *last = moved;
             kith__step("claim: cursor moved");
             atomic_store_explicit(&cell->intent, intent | 1, memory_order_release);
             kith__step("claim: confirmed");
@@ -323,8 +369,12 @@ void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length)
     kith__step("claim: units run");
     atomic_store_explicit(&cell->done, done, memory_order_release);
     kith__step("claim: retired");
-    if (!j->windowed && atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16 < j->units)
-        return;
+    if (j->windowed)
+        kith__retired(j);
+}
+
+void kith__retired(struct kith__job *j)
+{
     /* Of two workers that finish at once, at least one sees that all is done; and the poster either sees
      * our units or we see that it waits. */
     kith__fence();
@@ -464,7 +514,7 @@ void kith__settle(struct kith__pool *p, uint32_t worker)
 
         kith__guard_enter(&j->guard);
         /* A job that this process was inside of is not reused, so seq is its own. */
-        if (j->seq == atomic_load(&lane->touching[d]) >> 8 && is_live(&j->cells[worker], worker, atomic_load(&j->cursor)))
+        if (j->seq == atomic_load(&lane->touching[d]) >> 8 && is_live(j, worker, atomic_load(&j->cursor)))
             settle_claim(j, worker, &lane->death, d == depth - 1);
         kith__guard_leave(&j->guard);
         kith__step("settle: a job settled");

@@ -4,11 +4,12 @@
  *
  *   1  the worker writes {lo, length} as its intent into its own cell of the job
  *   2  it moves the cursor {position, last claimer} from lo to lo + length by CAS
- *   3  it marks its intent as confirmed; the next claimer does so for it before its own CAS
+ *   3  it marks its intent as confirmed. The next claimer has kept the cursor that it found, in its own cell and
+ *      before its own CAS: that, too, says that the claim was made
  *   4  it runs the units, and keeps in .at which one it is at
  *   5  it adds length to .done, with one store: that retires the claim
  *
- * A claim is live when its intent is confirmed (or the cursor says that it was the last one) and .done is
+ * A claim is live when its intent is confirmed (or the cursor, or one that somebody has kept, names it) and .done is
  * still .before. So whoever looks at a dead worker's cell knows which units it had, which of these it
  * had finished, and in which one it died. Units done in all: the sum over the cells.
  * What a dead worker had goes to the job's list of returned ranges, under the guard; those are claimed first.
@@ -23,7 +24,7 @@
 #include "token.h"
 #include "wait.h"
 
-enum { KITH__POSTS = 64, KITH__DEPTH = 64 };
+enum { KITH__POSTS = 64, KITH__DEPTH = 64, KITH__KEPT = 3 };
 
 #define KITH__AT_NONE UINT64_MAX
 
@@ -35,7 +36,7 @@ struct kith__cell {                     /* a worker's part of a job; only it, or
     kith__word done;
     _Atomic uint64_t at;                /* unit being run, KITH__AT_NONE before the first */
     kith__word tries;                   /* of the first unit of a claim from the returned ranges: times it was tried before */
-    uint64_t unused[3];
+    kith__word kept[KITH__KEPT];        /* cursors that were found, each of another worker: see keep in board.c */
 } __attribute__((aligned(64)));
 
 struct kith__range { kith__word lo, length, tries; };
@@ -62,9 +63,10 @@ struct kith__job {
     struct kith__token fn;
     char name[64];
 
-    /* where claims meet */
+    /* where claims meet; alone, since it goes from CPU to CPU with each of them */
     kith__word cursor __attribute__((aligned(64)));     /* position << 16 | worker + 1 of the last claimer */
-    _Atomic uint64_t limit;             /* units before it have their input */
+
+    _Atomic uint64_t limit __attribute__((aligned(64)));        /* units before it have their input */
     _Atomic uint32_t cancelled, eager;  /* eager: the poster waits for any progress */
     kith__word returned_count;
 
@@ -153,9 +155,10 @@ struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, 
 int  kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post, uint64_t seq);  /* that one: 1, or 0 */
 void kith__job_leave(struct kith__lane *lane);
 
-/* Claims up to most units as worker. 1, or 0: nothing is left to claim now. */
-int  kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *lo, uint64_t *length);
+/* Claims up to most units as worker. 1, or 0: nothing is left to claim now. *cursor: 0, or as the last call of this process left it. */
+int  kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *cursor, uint64_t *lo, uint64_t *length);
 void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length);
+void kith__retired(struct kith__job *j);        /* by who has retired some, and claims no more: wakes the poster when all is done */
 
 /* Adds a fault, and marks its unit; text may be NULL. 0 or KITH_ENOMEM (the fault is counted, not told). */
 int  kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text);

@@ -61,10 +61,10 @@ static void flush(void)
 static uint64_t most(const struct kith__job *j, const struct kith__pool *p, const struct kith__lane *lane,
                      const struct kith__chunk *learned)
 {
-    uint64_t size = j->chunk, left = j->units - (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16);
+    uint64_t size = j->chunk;
 
     if (size == 0)
-        size = kith__chunk_next(learned, left, j->workers);
+        size = kith__chunk_next(learned, j->units - (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16), j->workers);
     if (size > KITH__CHUNK_MOST)
         size = KITH__CHUNK_MOST;
     if (p->tasks_per_worker && size > p->tasks_per_worker - lane->tasks)
@@ -93,10 +93,10 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     kith__anyfn *fn = NULL;
     int found = kith__token_resolve(&j->fn, &fn), called = 0;
     int64_t then = j->chunk ? 0 : kith__now_ns(), now;
-    uint64_t lo, length;
+    uint64_t cursor = 0, lo, length;
 
     kith__random_place(KITH__STREAM_TASK, j->call, &j->cells[worker].at);
-    while (!is_worn(p, lane) && kith__claim(j, worker, most(j, p, lane, &learned), &lo, &length)) {
+    while (!is_worn(p, lane) && kith__claim(j, worker, most(j, p, lane, &learned), &cursor, &lo, &length)) {
         if (!called++)
             call_others(o, j);
         if (found == 0)
@@ -112,6 +112,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             then = now;
         }
     }
+    kith__retired(j);
 }
 
 /* Runs the initializer. 0, or the pool has its fault. */

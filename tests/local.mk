@@ -104,6 +104,7 @@ tests_examples_test_kernels_LDADD = examples/libpi.la lib/libkith-all.la $(CUNIT
 # Processes, pools, queues; and their deaths.
 if HAVE_CUNIT
 check_PROGRAMS += \
+	tests/test_board \
 	tests/test_claims \
 	tests/test_init \
 	tests/test_pool \
@@ -113,6 +114,7 @@ check_PROGRAMS += \
 	tests/test_storm \
 	tests/test_worker
 TESTS += \
+	tests/test_board \
 	tests/test_claims \
 	tests/test_init \
 	tests/test_pool \
@@ -122,6 +124,9 @@ TESTS += \
 	tests/test_storm \
 	tests/test_worker
 endif
+tests_test_board_SOURCES = tests/check.h tests/test_board.c
+tests_test_board_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_board_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_claims_SOURCES = tests/check.h tests/test_claims.c
 tests_test_claims_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_claims_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)

@@ -247,68 +247,6 @@ static void orphans_are_ended_among_very_many_workers(void)
     PASS(kith_pool_terminate(pool));
 }
 
-/* ---- many deaths at once */
-
-static uint64_t draw(uint64_t *state, uint64_t below)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (*state >> 33) % below;
-}
-
-/* Plays all workers of a job that the true ones do not see: they claim, and many die at once in the middle of it, before
- * what others had is done. The list of what goes back has room for all. */
-static void what_the_dead_had_has_room(void)
-{
-    enum { WORKERS = 8, UNITS = 200000 };
-    kith_pool pool = kith_pool_open_with(WORKERS, .tries = 1000);
-    static unsigned char done[UNITS];
-    uint64_t most_returned = 0, state = 1, wrong = 0, lo[WORKERS], length[WORKERS];
-    struct kith__object *o;
-    struct kith__pool *p;
-    struct kith__job *j;
-    uint32_t post;
-    int rc, live[WORKERS] = { 0 };
-
-    CU_ASSERT_FATAL(kith__pool_find(pool, &o) == 0);
-    p = kith__pool_body(o);
-    CU_ASSERT_FATAL((j = kith__job_take(p, &post, &rc)) != NULL);
-    j->seq = 1000;
-    j->units = UNITS;
-    j->tries = 1000;
-    atomic_store(&j->limit, UNITS);
-    while (!kith__job_complete(j) && atomic_load(&j->returned_count) <= j->room) {
-        for (uint32_t w = 0; w < WORKERS; w++)
-            live[w] = kith__claim(j, w, draw(&state, 3) ? 1 + draw(&state, 64) : 32767, &lo[w], &length[w]);
-        for (uint32_t w = 0; w < WORKERS; w++) {
-            struct kith__lane *lane = kith__lane(p, w);
-
-            if (!live[w])
-                continue;
-            if (draw(&state, 20) == 0) {
-                for (uint64_t i = lo[w]; i < lo[w] + length[w]; i++)
-                    done[i]++;
-                kith__retire(j, w, length[w]);
-                continue;
-            }
-            atomic_store(&j->cells[w].at, lo[w] + draw(&state, length[w]));
-            for (uint64_t i = lo[w]; i < atomic_load(&j->cells[w].at); i++)
-                done[i]++;
-            atomic_store(&lane->touching[0], j->seq << 8 | (post + 1));
-            atomic_store(&lane->depth, 1);
-            atomic_store(&lane->death.unsettled, 1);
-            kith__settle(p, w);
-            if (atomic_load(&j->returned_count) > most_returned)
-                most_returned = atomic_load(&j->returned_count);
-        }
-    }
-    CU_ASSERT(most_returned > WORKERS && most_returned <= j->room);
-    for (int i = 0; i < UNITS; i++)
-        wrong += done[i] != 1;
-    CU_ASSERT_EQUAL(wrong, 0);
-    kith__job_withdraw(p, post);
-    PASS(kith_pool_close(pool));
-}
-
 static struct test tests[] = {
     TEST(a_pool_ends_though_a_caller_has_died),
     TEST(faults_of_a_dead_caller_are_freed),
@@ -316,7 +254,6 @@ static struct test tests[] = {
     TEST(terminate_hastens_who_waits_in_close),
     TEST(workers_are_replaced_without_a_free_place),
     TEST(orphans_are_ended_among_very_many_workers),
-    TEST(what_the_dead_had_has_room),
     TEST_END
 };
 

@@ -1,0 +1,255 @@
+/* test_board.c: claims. One process plays all workers of a job, so each interleaving is drawn and can be repeated. */
+#include "config.h"
+#include "board.h"
+#include "call.h"
+#include "check.h"
+#include "pool.h"
+
+#include <setjmp.h>
+
+enum { WORKERS_MOST = 8, UNITS_MOST = 200000 };
+
+static uint64_t state;
+
+static uint64_t draw(uint64_t below)
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (state >> 33) % below;
+}
+
+static struct play {
+    kith_pool pool;
+    struct kith__pool *p;
+    struct kith__job *j;
+    uint32_t post, workers;
+    uint64_t units;
+    struct worker {
+        int busy, has;                  /* in the middle of a claim; has one */
+        uint64_t cursor, lo, length;
+        jmp_buf dies;
+    } worker[WORKERS_MOST];
+    unsigned char runs[UNITS_MOST];     /* of each unit, to its end */
+    int self, depth, mortal;
+    long steps, deaths, retired_in_middle;
+} play;
+
+/* A job of which the true workers of the pool see nothing. */
+static void begin(uint32_t workers, uint64_t units)
+{
+    struct kith__object *o;
+    int rc;
+
+    memset(&play, 0, sizeof play);
+    play.pool = kith_pool_open_with((int)workers, .tries = 1000000);
+    CU_ASSERT_FATAL(kith__pool_find(play.pool, &o) == 0);
+    play.p = kith__pool_body(o);
+    CU_ASSERT_FATAL((play.j = kith__job_take(play.p, &play.post, &rc)) != NULL);
+    play.j->seq = 1000;
+    play.j->units = units;
+    play.j->tries = 1000000;
+    atomic_store(&play.j->limit, units);
+    play.workers = workers;
+    play.units = units;
+    play.self = -1;
+}
+
+static void end(void)
+{
+    long wrong = 0;
+
+    for (uint64_t i = 0; i < play.units; i++)
+        wrong += play.runs[i] != 1;
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT(kith__job_complete(play.j));
+    CU_ASSERT_EQUAL(kith__job_frontier(play.j), play.units);
+    kith__job_withdraw(play.p, play.post);
+    PASS(kith_pool_close(play.pool));
+}
+
+static void run(uint64_t lo, uint64_t end)
+{
+    for (uint64_t i = lo; i < end; i++)
+        play.runs[i]++;
+}
+
+/* Worker w has died, and its successor begins. */
+static void die(uint32_t w)
+{
+    struct kith__lane *lane = kith__lane(play.p, w);
+
+    atomic_store(&lane->touching[0], play.j->seq << 8 | (play.post + 1));
+    atomic_store(&lane->depth, 1);
+    atomic_store(&lane->death.unsettled, 1);
+    kith__settle(play.p, w);
+    play.worker[w].cursor = 0;
+    play.worker[w].has = 0;
+    play.deaths++;
+}
+
+/* Some of its claim is done, one unit begun. */
+static void die_inside(uint32_t w)
+{
+    struct worker *self = &play.worker[w];
+    uint64_t at = self->lo + draw(self->length);
+
+    atomic_store(&play.j->cells[w].at, at);
+    run(self->lo, at);
+    die(w);
+}
+
+/* ---- many deaths at once */
+
+/* They claim, and many die at once in the middle of it, before what others had is done. The list of what goes back has room for all. */
+static void what_the_dead_had_has_room(void)
+{
+    uint64_t most_returned = 0;
+
+    begin(8, UNITS_MOST);
+    while (!kith__job_complete(play.j) && atomic_load(&play.j->returned_count) <= play.j->room) {
+        for (uint32_t w = 0; w < play.workers; w++) {
+            struct worker *self = &play.worker[w];
+
+            self->has = kith__claim(play.j, w, draw(3) ? 1 + draw(64) : 32767, &self->cursor, &self->lo, &self->length);
+        }
+        for (uint32_t w = 0; w < play.workers; w++) {
+            struct worker *self = &play.worker[w];
+
+            if (!self->has)
+                continue;
+            if (draw(20) == 0) {
+                run(self->lo, self->lo + self->length);
+                kith__retire(play.j, w, self->length);
+            } else
+                die_inside(w);
+            if (atomic_load(&play.j->returned_count) > most_returned)
+                most_returned = atomic_load(&play.j->returned_count);
+        }
+    }
+    CU_ASSERT(most_returned > play.workers && most_returned <= play.j->room);
+    end();
+}
+
+/* ---- deaths and others in the middle of a claim */
+
+static void act(void);
+
+/* At each step of a claim others may go on, as far as they come, and who claims may die. */
+static void between(const char *step)
+{
+    int self = play.self;
+
+    if (self < 0 || strncmp(step, "claim:", 6) != 0)
+        return;
+    play.steps++;
+    while (play.depth < 6 && draw(3) == 0)
+        act();
+    if (play.mortal && draw(12) == 0)
+        longjmp(play.worker[self].dies, 1);
+}
+
+static void claim(uint32_t w)
+{
+    struct worker *self = &play.worker[w];
+    int outer = play.self, outer_mortal = play.mortal, depth = play.depth;
+
+    play.self = (int)w;
+    play.depth++;
+    play.mortal = 1;
+    self->busy = 1;
+    if (setjmp(self->dies) == 0)
+        self->has = kith__claim(play.j, w, 1 + draw(5), &self->cursor, &self->lo, &self->length);
+    else {
+        play.self = -1;
+        die(w);
+    }
+    self = &play.worker[w];
+    self->busy = 0;
+    play.self = outer;
+    play.mortal = outer_mortal;
+    play.depth = depth;
+}
+
+static void finish(uint32_t w)
+{
+    struct worker *self = &play.worker[w];
+    int outer = play.self, outer_mortal = play.mortal;
+
+    if (draw(8) == 0) {
+        die_inside(w);
+        return;
+    }
+    atomic_store(&play.j->cells[w].at, self->lo + self->length - 1);
+    run(self->lo, self->lo + self->length);
+    play.self = (int)w;
+    play.mortal = 0;                    /* here its last unit would be run again */
+    play.depth++;
+    self->busy = 1;
+    self->has = 0;
+    kith__retire(play.j, w, self->length);
+    self->busy = 0;
+    play.depth--;
+    play.self = outer;
+    play.mortal = outer_mortal;
+}
+
+/* Nobody may take the results of units that have not been run. */
+static void look_at_the_frontier(void)
+{
+    uint64_t frontier;
+    long missing = 0;
+
+    frontier = kith__job_frontier(play.j);
+    for (uint64_t i = 0; i < frontier; i++)
+        missing += play.runs[i] == 0;
+    CU_ASSERT_EQUAL(missing, 0);
+}
+
+static void act(void)
+{
+    uint32_t w = (uint32_t)draw(play.workers);
+
+    if (play.worker[w].busy)
+        return;
+    if (draw(10) == 0)
+        look_at_the_frontier();
+    if (play.worker[w].has)
+        finish(w);
+    else
+        claim(w);
+}
+
+static void claims_survive_others_and_deaths_at_each_step(void)
+{
+    int rounds = getenv("KITH_TEST_LONG") ? 20000 : 2000;
+    long steps = 0, deaths = 0;
+
+    for (int round = 0; round < rounds; round++) {
+        state = (uint64_t)round;
+        begin(1 + (uint32_t)round % WORKERS_MOST, 100);
+        kith__step_hook = between;
+        for (int i = 0; i < 100000 && !kith__job_complete(play.j); i++)
+            act();
+        kith__step_hook = NULL;
+        steps += play.steps;
+        deaths += play.deaths;
+        end();
+    }
+    printf("(%ld steps, %ld deaths) ", steps, deaths);
+    CU_ASSERT(steps > 100L * rounds && deaths > 10L * rounds);
+}
+
+static struct test tests[] = {
+    TEST(what_the_dead_had_has_room),
+    TEST(claims_survive_others_and_deaths_at_each_step),
+    TEST_END
+};
+
+int main(int argc, char **argv)
+{
+    int rc;
+
+    kith_init(&argc, &argv);
+    kith_on_fault(NULL);
+    rc = run_tests("board", tests);
+    return kith_finalize() ? 1 : rc;
+}
