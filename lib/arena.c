@@ -130,6 +130,16 @@ uint64_t kith__memory_available(void)
     return b.left;
 }
 
+uint64_t kith__memory_limit(void)
+{
+    struct kith__budget b;
+
+    pthread_mutex_lock(&last_mutex);
+    kith__budget_read("", &last.groups, &b);
+    pthread_mutex_unlock(&last_mutex);
+    return b.limit;
+}
+
 static int refuse(const struct kith__budget *b, uint64_t size, uint64_t promised)
 {
     uint64_t left = b->left > promised ? b->left - promised : 0;

@@ -48,6 +48,7 @@ int kith__arena_back_tables(uint64_t offset, uint64_t size);
 /* Bytes that this job may take on this node: the least of MemAvailable, the memory cgroups' limits
  * less use (v1 and v2, all levels), and KITH_MEM (as 512M, 4G) less what is backed. Asked anew on each call, some 50 µs. */
 uint64_t kith__memory_available(void);
+uint64_t kith__memory_limit(void);      /* of the machine or the memory cgroup that leaves the least */
 
 /* Backs [offset, offset + size) with pages, so that no later access can fail (SIGBUS, OOM kill):
  * asks the budget before fallocate. 0 or KITH_ENOMEM. Gives pages back with _unback. */

@@ -28,12 +28,18 @@ uint64_t kith__heap_tables_need(uint64_t heap_size, int tight)
     return kith__heap_lay_out(heap_size).table + (blocks < UINT32_MAX ? blocks : UINT32_MAX) * sizeof (struct block);
 }
 
+/* What is needed to give pages back is taken from what the budget keeps in reserve, when nothing else is left. */
+static int back(uint64_t offset, uint64_t size, int reserve)
+{
+    return reserve ? kith__arena_fill(offset, size, KITH__SMALL) : kith__arena_back(offset, size);
+}
+
 /* Two may do it at once: both back the same. */
-static int back_index(struct heap *h, uint64_t offset)
+static int back_index(struct heap *h, uint64_t offset, int reserve)
 {
     uint64_t bit, chunk = (kith__offset(index_of(h, offset)) - kith__places.heap_tables) / INDEX_CHUNK * INDEX_CHUNK;
     _Atomic uint64_t *word = index_bit(h, offset, &bit);
-    int rc = kith__arena_back(kith__places.heap_tables + chunk, INDEX_CHUNK);
+    int rc = back(kith__places.heap_tables + chunk, INDEX_CHUNK, reserve);
 
     if (rc < 0)
         return rc;
@@ -42,19 +48,19 @@ static int back_index(struct heap *h, uint64_t offset)
     return 0;
 }
 
-static int back_table(struct heap *h)
+static int back_table(struct heap *h, int reserve)
 {
     const uint64_t least = 8192 / sizeof (struct block), largest = (256 << 10) / sizeof (struct block);
     uint64_t ready = atomic_load(&h->ready), more = ready;
     int rc;
 
-    more = more < least ? least : more > largest ? largest : more;
+    more = more < least || reserve ? least : more > largest ? largest : more;
     if (more > h->most - ready)
         more = h->most - ready;
     if (more == 0)
         return kith__fail(KITH_ENOMEM, "%llu blocks of shared memory are in use, more than there is room for: "
                           "raise ulimit -v", (unsigned long long)h->most);
-    rc = kith__arena_back(kith__offset(block(h, ready)), more * sizeof (struct block));
+    rc = back(kith__offset(block(h, ready)), more * sizeof (struct block), reserve);
     if (rc < 0)
         return rc;
     kith__step("heap: descriptors backed");
@@ -62,9 +68,9 @@ static int back_table(struct heap *h)
     return 0;
 }
 
-int kith__heap_satisfy(struct heap *h, enum verdict need, uint64_t missing)
+int kith__heap_satisfy(struct heap *h, enum verdict need, uint64_t missing, int reserve)
 {
-    return need == NEED_INDEX ? back_index(h, missing) : need == NEED_BLOCKS ? back_table(h) : 0;
+    return need == NEED_INDEX ? back_index(h, missing, reserve) : need == NEED_BLOCKS ? back_table(h, reserve) : 0;
 }
 
 /* 1 when count descriptors can be had without more backing. */

@@ -44,7 +44,7 @@ struct heap {
     /* Where these are, from here on: a bit for each chunk of the index, the index, the table of blocks. */
     struct kith__heap_places { uint64_t bits, index, table; } at;
     uint64_t most;                      /* blocks in the table */
-    uint64_t warm_kept;                 /* bytes of free blocks that keep their pages */
+    _Atomic uint64_t warm_kept;         /* bytes of free blocks that keep their pages; 0: nobody has asked yet */
     struct kith__guard guard;
     struct kith__guard budget;          /* who asks for pages */
     kith__word unused;                  /* list of unused descriptors */
@@ -83,7 +83,8 @@ enum verdict {
     NEED_INDEX, NEED_BLOCKS             /* kith__heap_satisfy, outside of the guard, and again */
 };
 
-int kith__heap_satisfy(struct heap *h, enum verdict need, uint64_t missing);    /* missing: offset that the index lacks */
+/* missing: the offset that the index lacks; reserve: the budget is not asked. */
+int kith__heap_satisfy(struct heap *h, enum verdict need, uint64_t missing, int reserve);
 
 /* A free block of that kind that holds size bytes at a multiple of align; 0: none. */
 uint64_t kith__block_find(const struct change *c, enum state kind, uint64_t size, uint64_t align);

@@ -19,6 +19,8 @@
 #define WARM_LEAST (64 * MIB)           /* warm free bytes that are kept, on a small machine and on a large one */
 #define WARM_MOST  (256 * MIB)
 #define WARM_PART  96                   /* of the heap's size, in between */
+#define WARM_SHARE 8                    /* part of a memory cgroup's limit at most: what is kept, others cannot have */
+#define WARM_ANY   (4 * MIB)            /* so much in any case */
 
 enum {
     LARGE = 64 << 10,                   /* blocks from here on are whole pages */
@@ -34,6 +36,7 @@ struct request {
     uint32_t owner;
     uint64_t offset;                    /* the result */
     uint64_t missing;                   /* for kith__heap_satisfy */
+    int gives_back;                     /* it makes room: it may take from the reserve for that */
 };
 
 /* Who must not wait tries. 0: somebody is in the guard. */
@@ -62,7 +65,8 @@ static enum verdict run(struct heap *h, enum verdict (*attempt)(struct change *c
         kith__guard_leave(&h->guard);
         if (verdict <= FAILED)
             return verdict;
-        if (kith__heap_satisfy(h, verdict, r->missing) < 0)
+        if (kith__heap_satisfy(h, verdict, r->missing, 0) < 0 &&
+            (!r->gives_back || kith__heap_satisfy(h, verdict, r->missing, 1) < 0))
             return FAILED;
     }
 }
@@ -166,7 +170,7 @@ static enum verdict choose_punch(struct change *c, struct request *r)
 /* Gives pages back until no more than keep are warm, or all that are left are in small pieces. */
 static void punch(struct heap *h, struct lease *l, uint64_t keep, int wait)
 {
-    struct request r = { .lease = l, .keep = keep };
+    struct request r = { .lease = l, .keep = keep, .gives_back = 1 };
 
     while (run(h, choose_punch, &r, wait) == DONE && !abandon(h, l, wait))
         ;
@@ -350,10 +354,32 @@ static uint64_t lookup(uint64_t offset)
     return d;
 }
 
-/* More begins to be given back. */
-static uint64_t most_warm(const struct heap *h)
+/* Asked late, as most programs never need to know, and the answer takes some 50 µs. */
+static uint64_t kept_warm(struct heap *h)
 {
-    return h->warm_kept + h->warm_kept / 8;
+    uint64_t kept = atomic_load_explicit(&h->warm_kept, memory_order_relaxed), share;
+
+    if (kept)
+        return kept;
+    kept = kith__places.heap_size / WARM_PART;
+    kept = kept < WARM_LEAST ? WARM_LEAST : kept > WARM_MOST ? WARM_MOST : kept;
+    share = kith__memory_limit() / WARM_SHARE;
+    kept = share > kept ? kept : share > WARM_ANY ? share : WARM_ANY;
+    atomic_store_explicit(&h->warm_kept, kept, memory_order_relaxed);
+    return kept;
+}
+
+/* More begins to be given back. */
+static uint64_t most_warm(struct heap *h)
+{
+    return kept_warm(h) + kept_warm(h) / 8;
+}
+
+static int has_much_warm(struct heap *h)
+{
+    uint64_t warm = atomic_load(&h->warm_bytes);
+
+    return warm > WARM_ANY && warm > most_warm(h);
 }
 
 /* In the guard. 1: there is more warm memory now than is kept. */
@@ -367,7 +393,7 @@ static int free_one(struct heap *h, uint64_t d)
     add(&c, &h->used_blocks, (uint64_t)-1);
     kith__block_release(&c, d, WARM);
     kith__change_commit(&c);
-    big = atomic_load(&h->warm_bytes) > most_warm(h) ? kith__block_largest(&c, WARM) : 0;
+    big = has_much_warm(h) ? kith__block_largest(&c, WARM) : 0;
     return big && size_of(&c, big) >= PUNCH_LEAST + 2 * PAGE;
 }
 
@@ -384,7 +410,7 @@ void kith__heap_free(uint64_t offset)
     much = d && free_one(h, d);
     kith__guard_leave(&h->guard);
     if (much)
-        trim(h, h->warm_kept, 1);
+        trim(h, kept_warm(h), 1);
 }
 
 int kith__heap_check(uint64_t offset)
@@ -458,8 +484,8 @@ int kith__heap_sweep(uint32_t owner)
     }
     if (sweep_leases(h))
         return 1;
-    if (atomic_load(&h->warm_bytes) > most_warm(h))
-        trim(h, h->warm_kept, 0);
+    if (has_much_warm(h))
+        trim(h, kept_warm(h), 0);
     return 0;
 }
 
@@ -500,9 +526,7 @@ int kith__heap_init(void)
     most = (kith__places.heap_tables_size - at.table) / sizeof (struct block);
     h->at = at;
     h->most = most < UINT32_MAX ? most : UINT32_MAX;
-    h->warm_kept = kith__places.heap_size / WARM_PART;
-    h->warm_kept = h->warm_kept < WARM_LEAST ? WARM_LEAST : h->warm_kept > WARM_MOST ? WARM_MOST : h->warm_kept;
-    if ((rc = kith__heap_satisfy(h, NEED_BLOCKS, 0)) < 0 || (rc = kith__heap_satisfy(h, NEED_INDEX, start)) < 0)
+    if ((rc = kith__heap_satisfy(h, NEED_BLOCKS, 0, 0)) < 0 || (rc = kith__heap_satisfy(h, NEED_INDEX, start, 0)) < 0)
         return rc;
     atomic_store(index_of(h, start), FIRST_BLOCK);
     atomic_store(&block(h, LAST_BLOCK)->place, end | END);

@@ -4,7 +4,8 @@
  * heap's guard, so that a death at any instruction leaves a sound heap. A block that
  * was just allocated is owned by the process slot that asked; if that process dies before the block
  * was published, kith__heap_sweep takes it back.
- * Freed pages stay warm for the next block, up to some 64 to 256 MiB by the size of the machine; more go back to the system.
+ * Freed pages stay warm for the next block, up to some 64 to 256 MiB by the size of the machine, in a memory
+ * cgroup an eighth of its limit at most; more go back to the system.
  * The guard is not held while pages are taken or given back: a large block delays nobody.
  */
 #ifndef KITH_HEAP_H

@@ -231,6 +231,26 @@ static void large_blocks_live_in_the_group(void)
     REQUIRE(kith__heap_audit() == 0);
 }
 
+/* What was freed is for who comes next in the group, whoever that is. */
+static void give_back_to_the_group(void)
+{
+    static uint64_t blocks[97];
+    int count = 0;
+    char *own;
+
+    REQUIRE(write_to(group, "cgroup.procs", "0"));
+    close_arena();
+    create();
+    while (count < 97 && (blocks[count] = kith__heap_alloc(MIB, 0)) != 0)
+        count++;
+    while (count > 0)
+        kith__heap_free(blocks[--count]);
+    REQUIRE(stats().warm_free_bytes <= 16 * MIB && kith__heap_audit() == 0);
+    REQUIRE((own = malloc(64 * MIB)) != NULL);
+    memset(own, 1, 64 * MIB);
+    free(own);
+}
+
 static void memory_cgroup_refuses_and_never_kills(void)
 {
     if (SANITIZED)
@@ -240,6 +260,7 @@ static void memory_cgroup_refuses_and_never_kills(void)
     CU_ASSERT_EQUAL(check_fork(live_in_the_group), 0);
     CU_ASSERT_EQUAL(check_fork(several_live_in_the_group), 0);
     CU_ASSERT_EQUAL(check_fork(large_blocks_live_in_the_group), 0);
+    CU_ASSERT_EQUAL(check_fork(give_back_to_the_group), 0);
     for (int tries = 0; tries < 100 && rmdir(group) < 0; tries++)
         usleep(10000);                  /* the kernel may still be at work on who was killed there */
     CU_ASSERT_EQUAL(access(group, F_OK), -1);
