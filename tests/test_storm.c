@@ -18,6 +18,7 @@
 static struct shared {
     _Atomic int server, reaper, ready, wrong, rounds;
     _Atomic int kills, code;
+    char said[256];                     /* the sentence of a call that went wrong */
 } *shared;
 
 static unsigned seed;
@@ -319,7 +320,10 @@ static void limited_maps(void)
 
     kith_on_fault(NULL);
     shared->ready = 1;
-    shared->wrong += kith_map(pool, work_100_ms, in, out, 8) != 0;
+    if (kith_map(pool, work_100_ms, in, out, 8) != 0) {
+        snprintf(shared->said, sizeof shared->said, "%.250s", kith_last_error());
+        shared->wrong++;
+    }
     kith_pool_close(pool);
 }
 
@@ -361,6 +365,8 @@ static void stopped_processes_are_not_over_their_limit(void)
             trace_for_600_ms(list[0]);
         CU_ASSERT_EQUAL(check_wait(head), 0);
         CU_ASSERT_EQUAL(shared->wrong, 0);
+        if (shared->wrong)
+            printf("\n    number %d of those who are stopped: %s\n", (int)whom, shared->said);
         CU_ASSERT(all_gone(2000));
     }
 }
