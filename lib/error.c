@@ -1,6 +1,8 @@
 /* error.c: see error.h. */
 #include "config.h"
 #include "error.h"
+#include "arena.h"
+#include "family.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -119,6 +121,13 @@ static void ignore(int code, const char *sentence)
 void kith_on_fault(void (*fn)(int code, const char *sentence))
 {
     atomic_store(&on_fault, fn ? fn : ignore);
+    kith__fault_handler_told();
+}
+
+void kith__fault_handler_told(void)
+{
+    if (kith__base && atomic_load(&in_head))
+        atomic_store(&kith__shared->faults_have_handler, atomic_load(&on_fault) != print_and_exit);
 }
 
 void kith__error_is_head(int is_head)

@@ -114,6 +114,7 @@ static void enter_family(void)
     atomic_store(&kith__member(me)->state, KITH__RUNNING);
     atomic_store(&kith__member(server)->state, KITH__RUNNING);
     atomic_store(&kith__shared->head_pid, getpid());
+    kith__fault_handler_told();
 }
 
 static void at_exit(int status, void *nothing)

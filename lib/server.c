@@ -167,7 +167,8 @@ static void child(uint32_t who)
     leave(kith__process_main(who));
 }
 
-/* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said. */
+/* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said, unless the program has a way of
+ * its own with faults. */
 static void tell_crash(struct kith__member *m)
 {
     struct kith__crash crash;
@@ -196,7 +197,7 @@ static void janitor(uint32_t who)
     kith__objects_sweep(who);
     while (kith__heap_sweep(who) != 0)
         sched_yield();
-    if (atomic_load(&kith__member(who)->crash.signal))
+    if (atomic_load(&kith__member(who)->crash.signal) && !atomic_load(&kith__shared->faults_have_handler))
         tell_crash(kith__member(who));
     _exit(0);
 }

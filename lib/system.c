@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/single_threaded.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -61,7 +62,7 @@ static int has_other_threads(void)
 {
     struct stat st;
 
-    return stat("/proc/self/task", &st) < 0 || st.st_nlink > 3;
+    return !__libc_single_threaded && (stat("/proc/self/task", &st) < 0 || st.st_nlink > 3);
 }
 
 /* fflush(NULL) takes the lock of each stream, and a thread that waits for input has that of its own: of stdin mostly, which
@@ -77,7 +78,7 @@ void kith__flush_streams(void)
     fflush(stderr);
     __fsetlocking(stdin, FSETLOCKING_BYCALLER);
     if (!has_other_threads() || pthread_create(&thread, NULL, flush_all, &done) != 0) {
-        flush_all(&done);
+        fflush(NULL);
         return;
     }
     pthread_detach(thread);

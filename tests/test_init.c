@@ -807,7 +807,7 @@ static void open_too_many(void)
     REQUIRE(kith_finalize() == 0);
 }
 
-static char told[200];
+static char told[600];
 static int told_code, times_told;
 
 static void keep_fault(int code, const char *sentence)
@@ -846,6 +846,60 @@ static void a_handler_gets_code_and_sentence_of_faults_in_the_head(void)
     CU_ASSERT_EQUAL(check_fork(use_a_handler), 0);
 }
 
+static int crash_here(const void *arg)
+{
+    (void)arg;
+    raise(SIGSEGV);
+    return 0;
+}
+
+/* What is on stderr when a Process has crashed, in told. */
+static void run_a_crash(int before, void (*handler)(int code, const char *sentence))
+{
+    FILE *said = tmpfile();
+    kith_process p;
+    int code;
+
+    REQUIRE(said && dup2(fileno(said), STDERR_FILENO) == STDERR_FILENO);
+    if (before)
+        kith_on_fault(handler);
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    if (!before && handler)
+        kith_on_fault(handler);
+    p = kith_process_start(crash_here, NULL, 0);
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == -SIGSEGV);
+    REQUIRE(kith_finalize() == 0);
+    rewind(said);
+    told[fread(told, 1, sizeof told - 1, said)] = '\0';
+}
+
+static void crash_without_a_handler(void)
+{
+    run_a_crash(0, NULL);
+    REQUIRE(strncmp(told, "kith: crash_here-1 crashed: SIGSEGV", 35) == 0 && strchr(told, '\n') == told + strlen(told) - 1);
+}
+
+static void crash_with_a_handler(void)
+{
+    run_a_crash(0, keep_fault);
+    REQUIRE(told[0] == '\0');
+}
+
+static void crash_where_codes_are_wanted(void)
+{
+    run_a_crash(1, NULL);
+    REQUIRE(told[0] == '\0');
+}
+
+static void a_process_that_crashed_is_told_of_unless_there_is_a_handler(void)
+{
+    if (SANITIZED)
+        SKIP("crashes are the sanitizer's");
+    CU_ASSERT_EQUAL(check_fork(crash_without_a_handler), 0);
+    CU_ASSERT_EQUAL(check_fork(crash_with_a_handler), 0);
+    CU_ASSERT_EQUAL(check_fork(crash_where_codes_are_wanted), 0);
+}
+
 static void wrong_use_is_a_sentence(void)
 {
     CU_ASSERT_EQUAL(check_fork(start_with_wrong_variables), 0);
@@ -872,6 +926,7 @@ static struct test tests[] = {
     TEST(the_end_waits_for_processes_that_are_no_daemons),
     TEST(finalize_does_not_wait_for_a_dead_callers_task),
     TEST(a_handler_gets_code_and_sentence_of_faults_in_the_head),
+    TEST(a_process_that_crashed_is_told_of_unless_there_is_a_handler),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
 };

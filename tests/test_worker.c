@@ -36,6 +36,7 @@ static int run(void (*job)(void), char *text, size_t room)
     pid_t pid;
 
     memset(shared, 0, sizeof *shared);
+    fcntl(fd, F_SETFL, O_APPEND);       /* else two who write at once may write to the same place: so it is with a memfd */
     fflush(NULL);
     if ((pid = fork()) == 0) {
         dup2(fd, STDOUT_FILENO);
