@@ -24,6 +24,7 @@
 #include "system.h"
 #include "token.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -356,16 +357,30 @@ static void end_node(void)
         kith__ranks_dismiss(10000);
 }
 
+/* A full disk must not go unnoticed. That there is no stdout at all was somebody's wish. */
+static int write_out(void)
+{
+    int flags = fcntl(fileno(stdout), F_GETFL);
+
+    errno = 0;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+        return 0;
+    return errno ? kith__fail_errno(KITH_ENOMEM, "what the program has printed to stdout cannot be written")
+                 : kith__fail(KITH_ENOMEM, "something that the program has printed to stdout could not be written");
+}
+
 int kith_finalize(void)
 {
+    int lost;
+
     if (!job.pid && !kith__me)
         return kith__report(kith__fail(KITH_ENOTINIT, "kith_finalize was called before kith_init")) < 0;
     if (getpid() != job.pid)
         return kith__fail(KITH_EINVAL, "kith_finalize was called in a task; only the head may end the job") < 0;
     if (job.over)
         return kith__fault_count() > 0;
+    lost = !job.exiting && kith__report(write_out()) < 0;
     job.over = 1;
-    fflush(stdout);
     if (!job.failing && (job.ranks.rank == 0 || (job.every_rank && job.ranks.is_leader)))
         kith__processes_join();
     end_node();
@@ -377,7 +392,7 @@ int kith_finalize(void)
     close(kith__agent_bell);
     kith__server_bell = kith__agent_bell = -1;
     kith__me = 0;
-    return kith__fault_count() > 0;
+    return lost || kith__fault_count() > 0;
 }
 
 /* ------------------------------------------------------------- in the children */

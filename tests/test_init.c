@@ -673,6 +673,37 @@ static void leave_all_open(void)
     REQUIRE(kith_check(kith_pool_open(1)) == KITH_ENOTINIT);
 }
 
+static void print_to_a_full_disk(void)
+{
+    REQUIRE(freopen("/dev/full", "w", stdout) != NULL);
+    begin();
+    printf("all my results\n");
+    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "printed to stdout"));
+}
+
+static void print_to_a_full_disk_and_return(void)
+{
+    REQUIRE(freopen("/dev/full", "w", stdout) != NULL);
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    printf("all my results\n");
+    exit(kith_finalize());
+}
+
+static void print_nowhere(void)
+{
+    begin();
+    printf("never mind");
+    close(STDOUT_FILENO);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void output_that_cannot_be_written_is_a_fault(void)
+{
+    CU_ASSERT_EQUAL(check_fork(print_to_a_full_disk), 0);
+    CU_ASSERT_EQUAL(check_fork(print_to_a_full_disk_and_return), 1);
+    CU_ASSERT_EQUAL(check_fork(print_nowhere), 0);
+}
+
 static void finalize_ends_what_is_open_and_may_come_twice(void)
 {
     CU_ASSERT_EQUAL(check_fork(leave_all_open), 0);
@@ -922,6 +953,7 @@ static struct test tests[] = {
     TEST(threads_share_a_pool_also_while_it_ends),
     TEST(serial_pools_serve_threads_and_processes),
     TEST(exit_in_another_thread_ends_the_job),
+    TEST(output_that_cannot_be_written_is_a_fault),
     TEST(finalize_ends_what_is_open_and_may_come_twice),
     TEST(the_end_waits_for_processes_that_are_no_daemons),
     TEST(finalize_does_not_wait_for_a_dead_callers_task),
