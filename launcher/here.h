@@ -10,10 +10,6 @@ int here_is(const char *name);
 struct sockaddr;
 int here_has_address(const struct sockaddr *address);
 
-/* How one can tell that this is a container, a namespace or a machine of a CI service, where uid 0 can do no harm; NULL when
- * it is none. */
-const char *here_contained(void);
-
 /* 1 when there is a device of a fast network (InfiniBand and RoCE, Omni-Path, Slingshot). */
 int here_has_fabric(void);
 

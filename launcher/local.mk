@@ -1,5 +1,5 @@
-# The command kith. It needs nothing of libkith at run time; the files that count CPUs are compiled into it, so that
-# both count the same.
+# The command kith. It needs nothing of libkith at run time; the files that count CPUs and know containers are compiled into it,
+# so that both say the same.
 bin_PROGRAMS += kith
 
 kith_SOURCES = \
@@ -33,6 +33,8 @@ kith_SOURCES = \
 	launcher/words.h \
 	lib/cgroup.c \
 	lib/cgroup.h \
+	lib/container.c \
+	lib/container.h \
 	lib/cpus.c \
 	lib/cpus.h
 # Flags of its own, so that the objects of lib/ do not meet those of the library.

@@ -1,6 +1,7 @@
 /* run.c: kith run: starts a program on its ranks, by the mpirun that there is. */
 #include "config.h"
 #include "command.h"
+#include "container.h"
 #include "here.h"
 #include "job.h"
 #include "kith.h"
@@ -234,7 +235,7 @@ static int check_root(struct request *r, const struct mpi *m)
 
     if (m->kind != OPEN_MPI || geteuid() != 0 || (allow && confirm))
         return 0;
-    contained = here_contained();
+    contained = kith__container();
     r->root_allowed = r->as_root || contained;
     if (!r->root_allowed) {
         say("root: a mistake of a program could harm this machine: run it as another user, or add --allow-run-as-root");

@@ -25,6 +25,8 @@ lib_libkith_all_la_SOURCES = \
 	lib/checkglobals.h \
 	lib/chunk.c \
 	lib/chunk.h \
+	lib/container.c \
+	lib/container.h \
 	lib/coverage.c \
 	lib/coverage.h \
 	lib/cpus.c \

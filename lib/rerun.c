@@ -5,6 +5,7 @@
  */
 #include "config.h"
 #include "ranks.h"
+#include "container.h"
 #include "error.h"
 #include "mpi/mpi.h"
 
@@ -45,11 +46,6 @@ static int find_mpirun(const char *mpi, const char *built_with, char path[PATH_M
     return find(strcmp(mpi, "openmpi") == 0 ? openmpi : mpich, path);
 }
 
-static int is_in_container(void)
-{
-    return getenv("container") || access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0;
-}
-
 /* mpirun of Open MPI does nothing for root unless it is told twice. In a container root is the usual user. */
 static int allow_root(void)
 {
@@ -57,7 +53,7 @@ static int allow_root(void)
 
     if (geteuid() != 0 || (getenv(names[0]) && getenv(names[1])))
         return 0;
-    if (!is_in_container())
+    if (!kith__container())
         return kith__fail(KITH_EPEER, "mpirun of Open MPI does not start programs for root: run this as another user, or set %s=1 and %s=1",
                           names[0], names[1]);
     setenv(names[0], "1", 1);
