@@ -18,6 +18,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { CARD_VERSION = 1, TURN = 1 << 20, IO_THREADS = 2, CUT_MS = 1500, FDS = 1024 };
+enum { CARD_VERSION = 1, TURN = 1 << 20, IO_THREADS = 2, CUT_MS = 1500, FDS = 1024, LIBZMQ_FILES = 10 };
 
 static const int64_t start_ns = 20000 * KITH__MS, goodbye_ns = 2000 * KITH__MS, load_ns = 200 * KITH__MS,
                      told_ns = 800 * KITH__MS, forget_ns = 300 * KITH__MS;
@@ -286,13 +287,32 @@ static void make_secret(char secret[KITH__SECRET])
         snprintf(secret + 2 * i, 3, "%02x", random[i]);
 }
 
+/* libzmq says nothing when a connection finds no descriptor, and nobody would ever be reached; for itself it aborts: so they are
+ * counted before. Each lane takes one for the socket, one for the way there, and one for the way back; own: how many others
+ * are still to come. */
+static int check_files(int own)
+{
+    uint32_t peers = self.nodes - (atomic_load(&kith__shared->through_net) ? 0 : 1);
+    int used = fcntl(kith__agent_bell, F_DUPFD_CLOEXEC, 0);
+    struct rlimit files;
+
+    if (used >= 0)
+        close(used);
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+        return 0;
+    if (used >= 0 && (rlim_t)used + (rlim_t)own + (rlim_t)peers * KITH__LANES * 3 <= files.rlim_cur)
+        return 0;
+    return kith__fail(KITH_ENOMEM, "the network takes more than the %llu open files that the system allows: raise ulimit -n",
+                      (unsigned long long)files.rlim_cur);
+}
+
 static int come_up(struct kith__card *card)
 {
     struct kith__wire_config c = { .node = self.node, .nodes = self.nodes, .frame_most = KITH__FRAME_MOST,
                                    .lanes = KITH__LANES, .threads = IO_THREADS, .cut_ms = CUT_MS };
     int rc;
 
-    if ((rc = load_net()) < 0 || (rc = choose_security(&c)) < 0)
+    if ((rc = check_files(LIBZMQ_FILES)) < 0 || (rc = load_net()) < 0 || (rc = choose_security(&c)) < 0)
         return rc;
     if (self.net->key_pair(c.public_key, c.secret_key) < 0 || !(self.wire = self.net->open(&c)))
         return net_failed("no network");
@@ -304,7 +324,9 @@ static int come_up(struct kith__card *card)
     make_secret(card->secret);
     if (getrandom(&card->job, sizeof card->job, 0) != sizeof card->job)
         return kith__fail_errno(KITH_EPEER, "no random numbers");
-    return listen_everywhere(card);
+    if ((rc = listen_everywhere(card)) < 0)
+        return rc;
+    return check_files(0);          /* there may be many interfaces */
 }
 
 /* -------------------------------------------------------------- events of the protocol */

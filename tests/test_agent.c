@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 static int waits_for_item(const void *arg)
 {
@@ -370,6 +371,35 @@ static void stranger_gets_nothing_from_the_agent_job(void)
 /* libzmq in this process, so it must not be the one that forks later. */
 static void stranger_gets_nothing_from_the_agent(void) { JOB(stranger_gets_nothing_from_the_agent_job); }
 
+static unsigned files;
+
+static void work_with_few_files(void)
+{
+    struct rlimit few = { files, files };
+    int64_t begin = kith__now_ns();
+    kith_queue q;
+    int x = 1;
+
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    setenv("KITH_TRANSPORT", "net", 1);
+    kith_on_fault(NULL);
+    if (kith_init(NULL, NULL) < 0)
+        REQUIRE(kith_last_error()[0] != '\0');
+    else {
+        q = kith_queue_open(0);
+        REQUIRE(kith_put(q, x) == 0 && kith_get(q, &x) == 0 && kith_queue_close(q) == 0);
+        REQUIRE(kith_finalize() == 0);
+    }
+    REQUIRE(ms_since(begin) < 10000 * slowdown());
+}
+
+/* Where libzmq finds no descriptor for a connection it says nothing. */
+static void few_files_are_enough_or_a_sentence(void)
+{
+    for (files = 8; files < 40; files++)
+        CU_ASSERT_EQUAL(check_fork(work_with_few_files), 0);
+}
+
 static const char *variable, *value, *wanted;
 
 static void refused_init(void)
@@ -406,6 +436,7 @@ static struct test tests[] = {
     TEST(agent_waits_for_a_slow_node_and_believes_no_wrong_size),
     TEST(idle_agent_takes_no_cpu),
     TEST(stranger_gets_nothing_from_the_agent),
+    TEST(few_files_are_enough_or_a_sentence),
     TEST(bad_variables_are_a_sentence),
     TEST_END
 };
