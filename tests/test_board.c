@@ -18,9 +18,9 @@ static uint64_t draw(uint64_t below)
     return (state >> 33) % below;
 }
 
+static struct kith__pool *pool;
+
 static struct play {
-    kith_pool pool;
-    struct kith__pool *p;
     struct kith__job *j;
     uint32_t post, workers;
     uint64_t units;
@@ -34,22 +34,30 @@ static struct play {
     long steps, deaths, retired_in_middle;
 } play;
 
-/* A job of which the true workers of the pool see nothing. */
+/* The true workers are asleep before anything is played: when they begin they settle what was before them. */
+static kith_pool open_pool(void)
+{
+    kith_pool opened = kith_pool_open_with(WORKERS_MOST, .tries = 1000000);
+    struct kith__object *o;
+
+    if (kith__pool_find(opened, &o) < 0)
+        check_die("a pool", __FILE__, __LINE__);
+    pool = kith__pool_body(o);
+    for (uint32_t w = 0; w < WORKERS_MOST; w++)
+        while (atomic_load(&kith__lane(pool, w)->state) != KITH__LANE_READY)
+            sched_yield();
+    return opened;
+}
+
+/* A job of which the true workers of the pool see nothing, for so many that are played. */
 static void begin(uint32_t workers, uint64_t units)
 {
-    struct kith__object *o;
     int rc;
 
     memset(&play, 0, sizeof play);
-    play.pool = kith_pool_open_with((int)workers, .tries = 1000000);
-    CU_ASSERT_FATAL(kith__pool_find(play.pool, &o) == 0);
-    play.p = kith__pool_body(o);
-    /* The true ones settle what was before them when they begin. */
-    for (uint32_t w = 0; w < workers; w++)
-        while (atomic_load(&kith__lane(play.p, w)->state) != KITH__LANE_READY)
-            sched_yield();
-    CU_ASSERT_FATAL((play.j = kith__job_take(play.p, &play.post, &rc)) != NULL);
+    CU_ASSERT_FATAL((play.j = kith__job_take(pool, &play.post, &rc)) != NULL);
     play.j->seq = 1000;
+    play.j->workers = workers;
     play.j->units = units;
     play.j->tries = 1000000;
     atomic_store(&play.j->limit, units);
@@ -67,8 +75,7 @@ static void end(void)
     CU_ASSERT_EQUAL(wrong, 0);
     CU_ASSERT(kith__job_complete(play.j));
     CU_ASSERT_EQUAL(kith__job_frontier(play.j), play.units);
-    kith__job_withdraw(play.p, play.post);
-    PASS(kith_pool_close(play.pool));
+    kith__job_withdraw(pool, play.post);
 }
 
 static void run(uint64_t lo, uint64_t end)
@@ -80,12 +87,12 @@ static void run(uint64_t lo, uint64_t end)
 /* Worker w has died, and its successor begins. */
 static void die(uint32_t w)
 {
-    struct kith__lane *lane = kith__lane(play.p, w);
+    struct kith__lane *lane = kith__lane(pool, w);
 
     atomic_store(&lane->touching[0], play.j->seq << 8 | (play.post + 1));
     atomic_store(&lane->depth, 1);
     atomic_store(&lane->death.unsettled, 1);
-    kith__settle(play.p, w);
+    kith__settle(pool, w);
     play.worker[w].cursor = 0;
     play.worker[w].has = 0;
     play.deaths++;
@@ -109,7 +116,7 @@ static void what_the_dead_had_has_room(void)
 {
     uint64_t most_returned = 0;
 
-    begin(8, UNITS_MOST);
+    begin(WORKERS_MOST, UNITS_MOST);
     while (!kith__job_complete(play.j) && atomic_load(&play.j->returned_count) <= play.j->room) {
         for (uint32_t w = 0; w < play.workers; w++) {
             struct worker *self = &play.worker[w];
@@ -251,10 +258,13 @@ static struct test tests[] = {
 
 int main(int argc, char **argv)
 {
+    kith_pool opened;
     int rc;
 
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
+    opened = open_pool();
     rc = run_tests("board", tests);
+    kith_pool_close(opened);
     return kith_finalize() ? 1 : rc;
 }
