@@ -38,8 +38,9 @@ round()
     mine=$KITH_TEST_ID.$round
     mkdir "$TMPDIR/$round"
     told="round $round: mpirun -n $1 $2"
+    # Of ranks that are killed with their mpirun, MPI's files in shared memory stay: here they go with the directory.
     # shellcheck disable=SC2086
-    KITH_TEST_ID=$mine TMPDIR=$TMPDIR/$round "$MPIRUN" $many -n "$1" "$deeds" $2 hold >"$TMPDIR/said" 2>&1 </dev/null &
+    OMPI_MCA_btl_vader_backing_directory=$TMPDIR/$round KITH_TEST_ID=$mine TMPDIR=$TMPDIR/$round "$MPIRUN" $many -n "$1" "$deeds" $2 hold >"$TMPDIR/said" 2>&1 </dev/null &
     launcher=$!
     shift 2
     while [ $# -gt 0 ]; do
