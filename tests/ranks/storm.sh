@@ -36,11 +36,11 @@ ends()
 round()
 {
     mine=$KITH_TEST_ID.$round
-    mkdir "$TMPDIR/$round"
+    mkdir "$TMPDIR/$round" "$TMPDIR/shared"
     told="round $round: mpirun -n $1 $2"
-    # Of ranks that are killed with their mpirun, MPI's files in shared memory stay: here they go with the directory.
+    # Of ranks that are killed with their mpirun, MPI's files in shared memory stay: here they have a directory.
     # shellcheck disable=SC2086
-    OMPI_MCA_btl_vader_backing_directory=$TMPDIR/$round KITH_TEST_ID=$mine TMPDIR=$TMPDIR/$round "$MPIRUN" $many -n "$1" "$deeds" $2 hold >"$TMPDIR/said" 2>&1 </dev/null &
+    OMPI_MCA_btl_vader_backing_directory=$TMPDIR/shared KITH_TEST_ID=$mine TMPDIR=$TMPDIR/$round "$MPIRUN" $many -n "$1" "$deeds" $2 hold >"$TMPDIR/said" 2>&1 </dev/null &
     launcher=$!
     shift 2
     while [ $# -gt 0 ]; do
@@ -61,7 +61,7 @@ round()
     wait $launcher 2>/dev/null
     [ $? != 0 ] || fail "$told: status 0 of a job that does not end by itself"
     left=$("$top_srcdir/tests/leaks" "$mine" "$TMPDIR/$round") || { fail "$told: $left"; cat "$TMPDIR/said"; }
-    rm -rf "${TMPDIR:?}/$round"
+    rm -rf "${TMPDIR:?}/$round" "$TMPDIR/shared"
     ok
 }
 
