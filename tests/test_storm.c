@@ -347,7 +347,7 @@ static void trace_for_long(pid_t pid)
     ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }
 
-enum whom { HEAD, SERVER, WORKER, WORKER_TRACED, ALL };
+enum whom { HEAD, SERVER, REAPER, WORKER, WORKER_TRACED, ALL };
 
 /* Stopped is not slow: who is stopped for longer than the limit, by a signal, the terminal's Ctrl-Z or a debugger, is not ended. */
 static void stopped_processes_are_not_over_their_limit(void)
@@ -362,6 +362,8 @@ static void stopped_processes_are_not_over_their_limit(void)
             stop_for_long(whom == ALL ? -head : head, whom == ALL ? SIGTSTP : SIGSTOP);
         else if (whom == SERVER)
             stop_for_long(shared->server, SIGSTOP);
+        else if (whom == REAPER)
+            stop_for_long(shared->reaper, SIGSTOP);
         else if (children_of(shared->server, list, 8) > 0 && whom == WORKER)
             stop_for_long(list[0], SIGSTOP);
         else
