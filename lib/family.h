@@ -18,6 +18,9 @@
 
 enum { KITH__MEMBERS = 4096, KITH__SEATS = 2048 };
 
+/* The numbers of members: the head is 1. */
+enum { KITH__SERVER_MEMBER = 2, KITH__FIRST_MEMBER };
+
 enum kith__role { KITH__NOBODY, KITH__HEAD, KITH__SERVER, KITH__AGENT, KITH__RANK, KITH__WORKER, KITH__PROCESS };
 
 enum kith__member_state {

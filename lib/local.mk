@@ -23,6 +23,8 @@ lib_libkith_all_la_SOURCES = \
 	lib/cgroup.h \
 	lib/checkglobals.c \
 	lib/checkglobals.h \
+	lib/child.c \
+	lib/child.h \
 	lib/chunk.c \
 	lib/chunk.h \
 	lib/container.c \
@@ -99,6 +101,8 @@ lib_libkith_all_la_SOURCES = \
 	lib/system.h \
 	lib/task.c \
 	lib/task.h \
+	lib/timelimit.c \
+	lib/timelimit.h \
 	lib/token.c \
 	lib/token.h \
 	lib/trace.c \

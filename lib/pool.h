@@ -10,6 +10,12 @@ static inline struct kith__pool *kith__pool_body(struct kith__object *o)
     return (struct kith__pool *)(void *)&o->body;
 }
 
+/* That of a worker. */
+static inline struct kith__pool *kith__pool_of(const struct kith__member *m)
+{
+    return kith__pool_body(kith__object_slot(m->object));
+}
+
 /* 0 and the object of an open pool of this node. Its guard is not held: lanes and jobs have rules of their own. */
 int kith__pool_find(kith_pool p, struct kith__object **o);
 

@@ -1,53 +1,41 @@
 /* server.c: see server.h.
  *
  * One loop: wait for a death, the bell, the head's end, or a time limit; then look through the members. All
- * that it knows stands in the arena, but for the pids of its helpers and the clocks of the time limits.
- * What may have to wait for a guard (taking back blocks of the dead) is done by a janitor, a child that lives for it.
+ * that it knows stands in the arena, but for the pids of its janitors and the clocks of the time limits (timelimit.c).
+ * What may have to wait for a guard (taking back blocks of the dead) is done by a janitor, a child that lives for it (child.c).
  */
 #include "config.h"
 #include "server.h"
 #include "agent.h"
 #include "board.h"
-#include "cpus.h"
+#include "child.h"
 #include "error.h"
-#include "heap.h"
-#include "init.h"
+#include "pool.h"
 #include "process.h"
-#include "random.h"
 #include "reaper.h"
-#include "remote.h"
 #include "system.h"
-#include "worker.h"
+#include "timelimit.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { INIT_TRIES = 3, JANITOR_TRIES = 3, SERVER_MEMBER = 2 };
+enum { INIT_TRIES = 3, JANITOR_TRIES = 3 };
 
 static const int64_t grace_ns = 1000 * KITH__MS, fork_patience_ns = 2000 * KITH__MS;
 static const int fork_again_ms = 20;
-
-static const int quiet[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU };
 
 /* All of this is the fork server's own, and copied into its children. */
 static struct {
     pid_t pid, head;
     int head_fd, signal_fd;
-    sigset_t mask;                      /* as the program had it */
-    struct sigaction actions[sizeof quiet / sizeof quiet[0]];
-    char name[16];                      /* of the program, for its children in top and ps */
     pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number; -1: it could not be forked yet */
     char stumbles[KITH__MEMBERS + 1];   /* of the janitor for a dead member */
     char heirless[KITH__MEMBERS + 1];   /* a dead worker whose lane waits for its number, as there is no other */
@@ -57,165 +45,19 @@ static struct {
     int short_of_processes;             /* something is to be forked again soon */
     int64_t ending;                     /* when the grace is over; 0: not ending */
     int hard;
-    struct watch {                      /* of a worker with a time limit */
-        uint64_t job, unit, done;
-        int64_t run_ns;                 /* that it was seen at this unit, running */
-        int warned;
-    } watches[KITH__MEMBERS + 1];
-    int64_t watched;                    /* when we last looked */
-    int period_ms;                      /* how often we do */
 } self;
 
 /* ---------------------------------------------------------------- children */
-
-static void restore_signals(void)
-{
-    const struct sigaction ignore = { .sa_handler = SIG_IGN };
-
-    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
-        sigaction(quiet[i], &self.actions[i], NULL);
-    sigaction(SIGINT, &ignore, NULL);   /* the terminal's: the head decides */
-    sigaction(SIGQUIT, &ignore, NULL);
-}
-
-static void hear_signals(void)
-{
-    sigprocmask(SIG_SETMASK, &self.mask, NULL);
-}
-
-/* A child begins with our actions, which ignore what may end it: what it is sent before it hears signals has to wait. */
-static pid_t fork_member(void)
-{
-    sigset_t held, before;
-    pid_t pid;
-    int error;
-
-    sigemptyset(&held);
-    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
-        sigaddset(&held, quiet[i]);
-    sigprocmask(SIG_BLOCK, &held, &before);
-    pid = fork();
-    error = errno;
-    if (pid != 0)
-        sigprocmask(SIG_SETMASK, &before, NULL);
-    errno = error;
-    return pid;
-}
-
-static void bind_to(uint32_t from, uint32_t to)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    for (uint32_t i = from; i < to; i++)
-        CPU_SET(kith__shared->cpus[i], &set);
-    sched_setaffinity(0, sizeof set, &set);
-}
-
-/* A worker gets its part of the CPUs; with more workers than CPUs the kernel places them better. */
-static void bind_worker(const struct kith__pool *p, uint32_t worker)
-{
-    uint32_t from = worker * kith__shared->cpu_count / p->workers;
-    uint32_t to = (worker + 1) * kith__shared->cpu_count / p->workers;
-
-    kith__set_thread_variables(to > from ? (int)(to - from) : 1);
-    if (p->pinned && p->workers <= kith__shared->cpu_count)
-        bind_to(from, to);
-}
-
-static void leave(int status) __attribute__((noreturn));
-
-/* The way out of every child: what it printed is printed; handlers of the head's atexit are not run. */
-static void leave(int status)
-{
-    kith__remote_settle();
-    kith__flush_streams();
-    kith__coverage_flush();
-    _exit(status & 255);
-}
-
-static void child(uint32_t who) __attribute__((noreturn));
-
-static void child(uint32_t who)
-{
-    struct kith__member *m = kith__member(who);
-    struct kith__object *o;
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != self.pid)
-        _exit(1);                       /* it died before prctl */
-    close(self.head_fd);
-    close(self.signal_fd);
-    prctl(PR_SET_NAME, self.name);
-    restore_signals();
-    kith__become(who);
-    kith__crash_install(&m->crash);
-    kith__init_child(leave);
-    hear_signals();                     /* from here on a handler of the program finds a process that may exit */
-    if (kith__shared->bound && kith__shared->cpu_count > 0)
-        bind_to(0, kith__shared->cpu_count);    /* the fork server has those of one rank only */
-    if (atomic_load(&m->role) == KITH__WORKER) {
-        o = kith__object_slot(m->object);
-        bind_worker((const struct kith__pool *)(void *)&o->body, m->worker);
-        kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32 | (m->worker + 1)));
-        leave(kith__worker_main(o, m->worker));
-    }
-    if (atomic_load(&m->role) == KITH__AGENT)
-        leave(kith__agent_main(who));
-    kith__random_place(KITH__STREAM_PROCESS, m->number, NULL);
-    kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32));
-    leave(kith__process_main(who));
-}
-
-/* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said, unless the program has a way of
- * its own with faults. */
-static void tell_crash(struct kith__member *m)
-{
-    struct kith__crash crash;
-    char text[512];
-
-    memcpy(&crash, &m->crash, sizeof crash);
-    atomic_store(&m->crash.signal, 0);          /* once, even if we stumble over the symbols */
-    kith__crash_text(&crash, text, sizeof text);
-    dprintf(STDERR_FILENO, "kith: %s crashed: %s\n", m->name, text);
-}
-
-/* Who writes: the janitor of member who, in place of the dead. It may have to wait for a guard. */
-static void janitor(uint32_t who) __attribute__((noreturn));
-
-static void janitor(uint32_t who)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != self.pid)
-        _exit(1);                       /* it died before prctl */
-    restore_signals();
-    hear_signals();
-    kith__become(who);                  /* what it takes is the dead one's */
-    kith__commits_finish();             /* a block may be given away by a commit that is decided, not yet done */
-    kith__members_sweep(who);
-    kith__jobs_sweep(who);
-    kith__objects_sweep(who);
-    while (kith__heap_sweep(who) != 0)
-        sched_yield();
-    if (atomic_load(&kith__member(who)->crash.signal) && !atomic_load(&kith__shared->faults_have_handler))
-        tell_crash(kith__member(who));
-    _exit(0);
-}
 
 static void hire_janitor(uint32_t who)
 {
     pid_t pid = fork();
 
     if (pid == 0)
-        janitor(who);
+        kith__janitor_main(who, self.pid);
     self.janitors[who] = pid;
     self.children += pid > 0;
     self.short_of_processes |= pid < 0;
-}
-
-static struct kith__pool *pool_of(const struct kith__member *m)
-{
-    return (struct kith__pool *)(void *)&kith__object_slot(m->object)->body;
 }
 
 static int has_work(const struct kith__pool *p)
@@ -243,7 +85,7 @@ static int has_worker(const struct kith__pool *p)
 static void give_up_lane(uint32_t who)
 {
     struct kith__member *m = kith__member(who);
-    struct kith__lane *lane = kith__lane(pool_of(m), m->worker);
+    struct kith__lane *lane = kith__lane(kith__pool_of(m), m->worker);
 
     atomic_store(&lane->state, KITH__LANE_ENDED);
     atomic_store(&lane->member, 0);
@@ -269,16 +111,16 @@ static void refuse(uint32_t who, int error)
     self.short_of_processes = 1;
     if (kith__now_ns() - self.refused[who] < fork_patience_ns)
         return;
-    if (is_worker && has_worker(pool_of(m))) {
-        struct kith__lane *lane = kith__lane(pool_of(m), m->worker);
+    if (is_worker && has_worker(kith__pool_of(m))) {
+        struct kith__lane *lane = kith__lane(kith__pool_of(m), m->worker);
 
         if (atomic_exchange(&lane->state, KITH__LANE_LATE) != KITH__LANE_LATE)
             kith__wake_everybody();     /* who opens the pool goes on without it */
         return;
     }
     if (is_worker) {
-        atomic_store(&pool_of(m)->fork_error, (uint32_t)error);
-        atomic_store(&pool_of(m)->state, KITH__POOL_BROKEN);
+        atomic_store(&kith__pool_of(m)->fork_error, (uint32_t)error);
+        atomic_store(&kith__pool_of(m)->state, KITH__POOL_BROKEN);
         kith__wake_everybody();         /* callers */
         give_up_lane(who);
     } else {
@@ -299,13 +141,16 @@ static void start(uint32_t who)
     struct kith__member *m = kith__member(who);
     pid_t pid;
 
-    if (atomic_load(&m->role) == KITH__WORKER && !wants_workers(pool_of(m))) {
+    if (atomic_load(&m->role) == KITH__WORKER && !wants_workers(kith__pool_of(m))) {
         give_up_lane(who);
         return;
     }
-    pid = fork_member();
-    if (pid == 0)
-        child(who);
+    pid = kith__child_fork();
+    if (pid == 0) {
+        close(self.head_fd);
+        close(self.signal_fd);
+        kith__child_main(who, self.pid);
+    }
     if (pid < 0) {
         refuse(who, errno);
         return;
@@ -314,7 +159,7 @@ static void start(uint32_t who)
     self.refused[who] = 0;
     atomic_store(&m->pid, pid);
     atomic_store(&m->state, KITH__RUNNING);
-    memset(&self.watches[who], 0, sizeof self.watches[who]);
+    kith__timelimit_forget(who);
     if (atomic_load(&m->role) == KITH__PROCESS) {
         struct kith__object *o = kith__object_slot(m->object);
 
@@ -362,14 +207,14 @@ static int is_replaced(struct kith__pool *p, struct kith__lane *lane, int status
 static int bury_worker(struct kith__member *m, int status)
 {
     struct kith__object *o = kith__object_slot(m->object);
-    struct kith__pool *p = pool_of(m);
+    struct kith__pool *p = kith__pool_of(m);
     struct kith__lane *lane = kith__lane(p, m->worker);
     int again;
 
     if (!atomic_load(&lane->death.unsettled)) {
         lane->death.pid = atomic_load(&m->pid);
         lane->death.status = status;
-        lane->death.over_limit = self.watches[m - kith__shared->members + 1].warned;
+        lane->death.over_limit = kith__timelimit_was_over((uint32_t)(m - kith__shared->members) + 1);
         memcpy(&lane->death.crash, &m->crash, sizeof m->crash);
         atomic_store(&lane->death.unsettled, 1);
     }
@@ -406,7 +251,7 @@ static int replace(uint32_t who)
     m->worker = old->worker;
     m->number = old->number;
     memcpy(m->name, old->name, sizeof m->name);
-    atomic_store(&kith__lane(pool_of(old), old->worker)->member, successor);
+    atomic_store(&kith__lane(kith__pool_of(old), old->worker)->member, successor);
     start(successor);
     return 1;
 }
@@ -467,7 +312,7 @@ static uint32_t member_of(pid_t pid)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
-    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++)
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
         if (atomic_load(&kith__member(i)->state) == KITH__RUNNING && atomic_load(&kith__member(i)->pid) == pid)
             return i;
     return 0;
@@ -477,7 +322,7 @@ static uint32_t janitor_of(pid_t pid)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
-    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++)
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
         if (self.janitors[i] == pid)
             return i;
     return 0;
@@ -565,7 +410,7 @@ static void reap_all(void)
         if (!reap(info.si_pid))
             break;                      /* it has to wait: look at each of the others */
     }
-    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++)
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
         if (atomic_load(&kith__member(i)->state) == KITH__RUNNING)
             reap(atomic_load(&kith__member(i)->pid));
     self.later = 1;
@@ -580,7 +425,7 @@ static void look_at(uint32_t who)
 
     if (atomic_load(&m->state) == KITH__ASKED && !self.ending)
         start(who);
-    if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER && atomic_load(&pool_of(m)->killed))
+    if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER && atomic_load(&kith__pool_of(m)->killed))
         kill(atomic_load(&m->pid), SIGKILL);
     if (atomic_load(&m->state) == KITH__RUNNING && (sig = atomic_exchange(&m->stop_signal, 0)) != 0 &&
         atomic_load(&m->pid) > 0)
@@ -592,94 +437,11 @@ static void look(void)
     uint32_t used = atomic_load(&kith__shared->members_used);
 
     self.short_of_processes = 0;
-    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++) {
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
         if (self.janitors[i] < 0 && !self.ending)
             hire_janitor(i);
         look_at(i);
     }
-}
-
-/* --------------------------------------------------------------- time limits */
-
-/* 1 when pid is stopped, by a signal or a debugger. */
-static int is_stopped(pid_t pid)
-{
-    char path[64], text[512], *s;
-    ssize_t got;
-    int fd;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-        return 0;
-    got = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (got <= 0)
-        return 0;
-    text[got] = '\0';
-    s = strrchr(text, ')');             /* the name before it may hold anything */
-    return s && s[1] && (s[2] == 'T' || s[2] == 't');
-}
-
-/* How long the task that who runs has been running, of the time in which it could. */
-static void watch(uint32_t who, int64_t passed)
-{
-    struct kith__member *m = kith__member(who);
-    const struct kith__pool *p = pool_of(m);
-    struct kith__lane *lane = kith__lane(p, m->worker);
-    uint32_t depth = atomic_load(&lane->depth);
-    struct watch *w = &self.watches[who];
-    struct kith__job *j;
-    uint64_t touching, unit, done;
-
-    if (depth == 0) {
-        w->job = 0;
-        return;
-    }
-    touching = atomic_load(&lane->touching[depth - 1]);
-    j = kith__at(atomic_load(&p->jobs[(touching & 255) - 1]));
-    unit = atomic_load(&j->cells[m->worker].at);
-    done = atomic_load(&j->cells[m->worker].done);
-    if (touching != w->job || unit != w->unit || done != w->done) {
-        *w = (struct watch){ .job = touching, .unit = unit, .done = done };
-        return;
-    }
-    if (done != atomic_load(&j->cells[m->worker].before) || is_stopped(atomic_load(&m->pid)) || is_stopped(self.head))
-        return;                         /* between two claims, or stopped: no time passes */
-    w->run_ns += passed;
-    if (w->run_ns < p->limit_ms * KITH__MS)
-        return;
-    kith__log(KITH__INFO, "%s, pid %d, is over its time limit of %u ms", m->name, (int)atomic_load(&m->pid), p->limit_ms);
-    kill(atomic_load(&m->pid), w->warned ? SIGKILL : SIGTERM);
-    w->warned++;
-    w->run_ns = p->limit_ms * KITH__MS - 100 * KITH__MS;        /* KILL follows TERM after 100 ms */
-}
-
-/* Looks at the workers with a time limit; ms until the next look, -1: there are none. */
-static int watch_limits(void)
-{
-    uint32_t used = atomic_load(&kith__shared->members_used), shortest = UINT32_MAX;
-    int64_t now = kith__now_ns(), passed = now - self.watched;
-
-    /* A gap in our own clock (we were stopped, the machine slept) is nobody's running time. */
-    if (passed > 2 * self.period_ms * KITH__MS)
-        passed = self.period_ms * KITH__MS;
-    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++) {
-        struct kith__member *m = kith__member(i);
-        const struct kith__pool *p;
-
-        if (atomic_load(&m->state) != KITH__RUNNING || atomic_load(&m->role) != KITH__WORKER)
-            continue;
-        p = pool_of(m);
-        if (p->limit_ms == 0)
-            continue;
-        watch(i, passed);
-        if (p->limit_ms < shortest)
-            shortest = p->limit_ms;
-    }
-    self.watched = now;
-    if (shortest == UINT32_MAX || kith__is_on("KITH_DEBUG"))
-        return -1;
-    return self.period_ms = shortest / 10 < 1 ? 1 : shortest / 10 > 100 ? 100 : (int)(shortest / 10);
 }
 
 /* -------------------------------------------------------------------- the end */
@@ -688,7 +450,7 @@ static void signal_all(int process_signal, int worker_signal)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
-    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++) {
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
         struct kith__member *m = kith__member(i);
         uint32_t role = atomic_load(&m->role);
         int sig = role == KITH__WORKER ? worker_signal : role == KITH__RANK ? 0 : process_signal;    /* ranks are the launcher's */
@@ -703,7 +465,7 @@ static void dismiss_janitors(void)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
-    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++)
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
         if (self.janitors[i] > 0)
             kill(self.janitors[i], SIGKILL);
 }
@@ -712,12 +474,12 @@ static void close_pools(void)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
-    for (uint32_t i = SERVER_MEMBER + 1; i <= used; i++) {
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
         struct kith__member *m = kith__member(i);
         uint32_t open = KITH__POOL_OPEN;
 
         if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER)
-            atomic_compare_exchange_strong(&pool_of(m)->state,
+            atomic_compare_exchange_strong(&kith__pool_of(m)->state,
                                            &open, KITH__POOL_CLOSING);
     }
     kith__fence();
@@ -777,24 +539,10 @@ static void serve(void)
         }
         reap_all();
         look();
-        wait_ms = watch_limits();
+        wait_ms = kith__timelimit_look(self.head);
         if (self.hard || atomic_load(&kith__shared->phase) == KITH__ENDING)
             wait_ms = end();
     }
-}
-
-static void quiet_signals(void)
-{
-    const struct sigaction ignore = { .sa_handler = SIG_IGN }, normal = { .sa_handler = SIG_DFL };
-    sigset_t chld;
-
-    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
-        sigaction(quiet[i], quiet[i] == SIGTSTP || quiet[i] == SIGTTIN || quiet[i] == SIGTTOU ? &normal : &ignore,
-                  &self.actions[i]);
-    sigaction(SIGCHLD, &normal, NULL);
-    sigemptyset(&chld);
-    sigaddset(&chld, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &chld, &self.mask);
 }
 
 /* What the terminal and the program's input have to do with it ends here. */
@@ -803,8 +551,7 @@ static void withdraw(void)
     int null;
 
     kith__error_is_head(0);
-    prctl(PR_GET_NAME, self.name);
-    quiet_signals();
+    kith__child_prepare();
     if ((null = open("/dev/null", O_RDONLY)) > 0) {
         dup2(null, STDIN_FILENO);
         close(null);
@@ -828,10 +575,9 @@ static void server_main(void)
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     self.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
-    kith__become(SERVER_MEMBER);
+    kith__become(KITH__SERVER_MEMBER);
     pthread_mutex_lock(&kith__shared->server_lives);
     atomic_store(&kith__shared->server_pid, self.pid);
-    self.watched = kith__now_ns();
     serve();
 }
 
