@@ -106,21 +106,25 @@ if HAVE_CUNIT
 check_PROGRAMS += \
 	tests/test_board \
 	tests/test_claims \
+	tests/test_ends \
 	tests/test_init \
 	tests/test_pool \
 	tests/test_pool_deaths \
 	tests/test_process \
 	tests/test_queue \
+	tests/test_scarce \
 	tests/test_storm \
 	tests/test_worker
 TESTS += \
 	tests/test_board \
 	tests/test_claims \
+	tests/test_ends \
 	tests/test_init \
 	tests/test_pool \
 	tests/test_pool_deaths \
 	tests/test_process \
 	tests/test_queue \
+	tests/test_scarce \
 	tests/test_storm \
 	tests/test_worker
 endif
@@ -130,7 +134,10 @@ tests_test_board_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_claims_SOURCES = tests/check.h tests/test_claims.c
 tests_test_claims_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_claims_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
-tests_test_init_SOURCES = tests/check.h tests/test_init.c
+tests_test_ends_SOURCES = tests/anyjob.h tests/check.h tests/test_ends.c
+tests_test_ends_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_ends_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_init_SOURCES = tests/anyjob.h tests/check.h tests/test_init.c
 tests_test_init_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_init_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_pool_SOURCES = tests/check.h tests/test_pool.c
@@ -145,6 +152,9 @@ tests_test_process_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_queue_SOURCES = tests/check.h tests/far.h tests/test_queue.c
 tests_test_queue_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_queue_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_scarce_SOURCES = tests/anyjob.h tests/check.h tests/test_scarce.c
+tests_test_scarce_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_scarce_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_storm_SOURCES = tests/check.h tests/test_storm.c
 tests_test_storm_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_storm_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)

@@ -1,0 +1,145 @@
+/* test_ends.c: how jobs end: with something still open, with output that cannot be written, with callers that have died. */
+#include "config.h"
+#include "anyjob.h"
+#include "process.h"
+
+#include <sched.h>
+#include <sys/mman.h>
+
+static void leave_all_open(void)
+{
+    int one = 1;
+
+    begin();
+    for (int i = 0; i < 3; i++) {
+        kith_pool pool = kith_pool_open(2);
+        kith_queue q = kith_queue_open(4);
+
+        REQUIRE(map_is_right(pool, successor, 64) && kith_put(q, one) == 0);
+        kith_process_start(give_7, NULL, 0);
+    }
+    REQUIRE(kith_finalize() == 0 && kith_finalize() == 0);
+    REQUIRE(kith_check(kith_pool_open(1)) == KITH_ENOTINIT);
+}
+
+static void print_to_a_full_disk(void)
+{
+    REQUIRE(freopen("/dev/full", "w", stdout) != NULL);
+    begin();
+    printf("all my results\n");
+    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "printed to stdout"));
+}
+
+static void print_to_a_full_disk_and_return(void)
+{
+    REQUIRE(freopen("/dev/full", "w", stdout) != NULL);
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    printf("all my results\n");
+    exit(kith_finalize());
+}
+
+static void print_nowhere(void)
+{
+    begin();
+    printf("never mind");
+    close(STDOUT_FILENO);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void output_that_cannot_be_written_is_a_fault(void)
+{
+    CU_ASSERT_EQUAL(check_fork(print_to_a_full_disk), 0);
+    CU_ASSERT_EQUAL(check_fork(print_to_a_full_disk_and_return), 1);
+    CU_ASSERT_EQUAL(check_fork(print_nowhere), 0);
+}
+
+static void finalize_ends_what_is_open_and_may_come_twice(void)
+{
+    CU_ASSERT_EQUAL(check_fork(leave_all_open), 0);
+}
+
+static int task_for_ever(int x)
+{
+    for (;;)
+        pause();
+    return x;
+}
+
+static int map_for_ever(const void *arg)
+{
+    int x = 1, y;
+
+    return kith_map(*(const kith_pool *)arg, task_for_ever, &x, &y, 1) != KITH_EPEER;
+}
+
+static _Atomic int *ended;
+
+static int end_late(const void *arg)
+{
+    (void)arg;
+    usleep(200000);
+    return ++*ended > 2;
+}
+
+static void leave_processes(int by_exit)
+{
+    begin();
+    for (int i = 0; i < 2; i++)
+        REQUIRE(kith_check(kith_process_start(end_late, NULL, 0)) == 0);
+    if (by_exit)
+        exit(0);
+    REQUIRE(kith_finalize() == 0 && *ended == 2);
+}
+
+static void leave_processes_and_finalize(void) { leave_processes(0); }
+static void leave_processes_and_exit(void) { leave_processes(1); }
+
+static void the_end_waits_for_processes_that_are_no_daemons(void)
+{
+    static void (*const ways[])(void) = { leave_processes_and_finalize, leave_processes_and_exit };
+
+    ended = mmap(NULL, sizeof *ended, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CU_ASSERT_FATAL(ended != MAP_FAILED);
+    for (int i = 0; i < 2; i++) {
+        *ended = 0;
+        CU_ASSERT_EQUAL(check_fork(ways[i]), 0);
+        CU_ASSERT_EQUAL(*ended, 2);
+    }
+    munmap((void *)ended, sizeof *ended);
+}
+
+/* A janitor waits for the task of the dead caller, which does not end. */
+static void leave_a_dead_callers_task(void)
+{
+    kith_pool pool;
+    kith_process caller;
+    double start;
+
+    begin();
+    pool = kith_pool_open(1);
+    caller = kith_process_start(map_for_ever, &pool, sizeof pool);
+    while (kith__node_busy() < 2)
+        sched_yield();
+    REQUIRE(kith_process_kill(caller) == 0 && kith_process_join(caller, KITH_FOREVER) == 0);
+    start = kith_time();
+    REQUIRE(kith_finalize() == 0);
+    REQUIRE(kith_time() - start < 8);   /* not the 10 s after which it would leave the fork server behind */
+}
+
+static void finalize_does_not_wait_for_a_dead_callers_task(void)
+{
+    CU_ASSERT_EQUAL(check_fork(leave_a_dead_callers_task), 0);
+}
+
+static struct test tests[] = {
+    TEST(output_that_cannot_be_written_is_a_fault),
+    TEST(finalize_ends_what_is_open_and_may_come_twice),
+    TEST(the_end_waits_for_processes_that_are_no_daemons),
+    TEST(finalize_does_not_wait_for_a_dead_callers_task),
+    TEST_END,
+};
+
+int main(void)
+{
+    return run_tests("ends", tests);
+}
