@@ -259,12 +259,18 @@ static int notes_coverage(int x)
     return x;
 }
 
+static int is_there(const void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
 static void have_coverage(void)
 {
     kith_pool pool;
 
     begin();
-    pool = kith_pool_open(3);
+    pool = kith_pool_open_with(3, .init = is_there);    /* else one may not have been needed when the pool is closed */
     map_once(pool, notes_coverage);
     REQUIRE(shared->coverage == 0 && kith_pool_close(pool) == 0);
     REQUIRE(shared->coverage == 3);
