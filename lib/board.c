@@ -470,8 +470,10 @@ static int has_fault(const struct kith__job *j, uint64_t unit)
     return 0;
 }
 
+enum blame { FREE, TRIED, OVER };       /* of the unit that was being run: nothing is its fault; it used a try; it may not try again */
+
 /* In j's guard: splits the live claim of a dead worker into what is done, what goes back, what has failed. */
-static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith__death *d, int blamed)
+static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith__death *d, enum blame blame)
 {
     struct kith__cell *cell = &j->cells[worker];
     uint64_t intent = atomic_load(&cell->intent), lo = intent_lo(intent), end = lo + intent_length(intent);
@@ -481,12 +483,12 @@ static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith
     if (at < lo || at >= end)           /* it had not begun */
         put_back(j, &count, lo, end - lo, tries);
     else {
-        uint64_t used = (at == lo ? tries : 0) + (blamed ? 1 : 0), first = at;
+        uint64_t used = (at == lo ? tries : 0) + (blame != FREE), first = at;
 
         if (has_fault(j, at)) {         /* it had failed, and its worker came no further */
             mark(j, at);
             first++;
-        } else if (blamed && (d->over_limit || used >= j->tries)) {
+        } else if (blame == OVER || (blame == TRIED && used >= j->tries)) {
             mark(j, at);                /* whoever has to settle this again will find the same */
             link_fault(j, fault_of_death(d, worker, at));
             first++;
@@ -502,6 +504,15 @@ static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith
     kith__guard_commit(&j->guard);
 }
 
+/* The jobs of the claims above the outermost one were posted by the dead process itself, for a task of that: their faults would
+ * be told to nobody, and the task would make the same calls for ever. So it is the one that used a try. */
+static enum blame blame_at(const struct kith__death *d, uint32_t at, uint32_t depth)
+{
+    if (at > 0)
+        return FREE;
+    return d->over_limit && depth == 1 ? OVER : TRIED;
+}
+
 void kith__settle(struct kith__pool *p, uint32_t worker)
 {
     struct kith__lane *lane = kith__lane(p, worker);
@@ -515,7 +526,7 @@ void kith__settle(struct kith__pool *p, uint32_t worker)
         kith__guard_enter(&j->guard);
         /* A job that this process was inside of is not reused, so seq is its own. */
         if (j->seq == atomic_load(&lane->touching[d]) >> 8 && is_live(j, worker, atomic_load(&j->cursor)))
-            settle_claim(j, worker, &lane->death, d == depth - 1);
+            settle_claim(j, worker, &lane->death, blame_at(&lane->death, d, depth));
         kith__guard_leave(&j->guard);
         kith__step("settle: a job settled");
         kith__fence();

@@ -214,6 +214,57 @@ static void workers_are_replaced_without_a_free_place(void)
     PASS(kith_pool_close(own));
 }
 
+static int die_each_time(int x)
+{
+    raise(SIGKILL);
+    return x;
+}
+
+static int hang(int x)
+{
+    for (;;)
+        pause();
+    return x;
+}
+
+/* Without a limit of its own this would go on for ever. */
+static int fall_below(kith_pool pool, int (*fn)(int))
+{
+    int x[2] = { 0, 1 }, y[2];
+
+    return __atomic_fetch_add(&tries[0], 1, __ATOMIC_SEQ_CST) > 30 ? 0 : kith_map(pool, fn, x, y, 2);
+}
+
+static int die_in_own_call(const void *in, void *out)
+{
+    (void)out;
+    return fall_below(*(const kith_pool *)in, die_each_time);
+}
+
+static int hang_in_own_call(const void *in, void *out)
+{
+    (void)out;
+    return fall_below(*(const kith_pool *)in, hang);
+}
+
+/* Its worker runs the tasks of its call: with one worker, all of them. */
+static void a_task_whose_own_calls_end_its_worker_has_so_many_tries(void)
+{
+    kith_pool pool = kith_pool_open_with(1, .tries = 3, .limit_ms = 500);
+    struct kith_fault f;
+    int out;
+
+    tries[0] = 0;
+    FAILS_WITH(KITH_ETASK, kith_pool_map(pool, die_in_own_call, &pool, &out, 1));
+    CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_SIGNALLED && f.signal == SIGKILL);
+    CU_ASSERT_EQUAL(tries[0], 3);
+    tries[0] = 0;
+    FAILS_WITH(KITH_ETASK, kith_pool_map(pool, hang_in_own_call, &pool, &out, 1));
+    CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_OVER_LIMIT);
+    CU_ASSERT_EQUAL(tries[0], 3);
+    PASS(kith_pool_close(pool));
+}
+
 static int leave_an_orphan(int x)
 {
     pid_t pid = fork();
@@ -253,6 +304,7 @@ static struct test tests[] = {
     TEST(callers_find_a_pool_cancelled_whose_closer_has_died),
     TEST(terminate_hastens_who_waits_in_close),
     TEST(workers_are_replaced_without_a_free_place),
+    TEST(a_task_whose_own_calls_end_its_worker_has_so_many_tries),
     TEST(orphans_are_ended_among_very_many_workers),
     TEST_END
 };
