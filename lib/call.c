@@ -12,6 +12,7 @@
 #include "error.h"
 #include "heap.h"
 #include "random.h"
+#include "serial.h"
 #include "worker.h"
 
 #include <limits.h>
@@ -36,7 +37,8 @@ int kith_last_fault(struct kith_fault *f, size_t index)
     if (!f)
         return kith__report(kith__fail(KITH_EINVAL, "kith_last_fault was given no place for the fault"));
     if (index >= last_faults.count)
-        return KITH_EEND;
+        return kith__fail(KITH_EEND, "this thread's last call that gave KITH_ETASK had %zu faults: there is none with index %zu",
+                          last_faults.count, index);
     *f = last_faults.list[index];
     return 0;
 }
@@ -384,12 +386,12 @@ static void release(struct kith__call *c)
     kith__job_withdraw(kith__pool_body(c->object), c->post);
 }
 
-/* KITH_CHECK=1: a task that reads a global which the head has set since kith_init reads the old value. */
+/* KITH_CHECK=1: a task that reads a global which the head has set since kith_init reads the old value; but for KITH_SERIAL=1. */
 static void warn_of_globals(const char *name)
 {
     char globals[512];
 
-    if (!kith__log_on(KITH__WARNING) || kith_worker() >= 0 || kith__globals_changed(globals, sizeof globals) <= 0)
+    if (!kith__log_on(KITH__WARNING) || kith_worker() >= 0 || kith__is_on("KITH_SERIAL") || kith__globals_changed(globals, sizeof globals) <= 0)
         return;
     kith__globals_snapshot();           /* once is enough */
     kith__log(KITH__WARNING, "%s is given to workers, but these globals have changed since kith_init, and workers have them "
@@ -417,7 +419,9 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
     c->in = s->in;
     c->out = s->out;
     memcpy(&c->job->fn, &fn, sizeof fn);
-    if ((rc = fill(c, s)) < 0) {
+    if (kith__pool_body(c->object)->serial)
+        rc = kith__serial_prepare(c->object, s->pool.id);
+    if (rc < 0 || (rc = fill(c, s)) < 0) {
         release(c);
         return rc;
     }
@@ -465,18 +469,6 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last)
     return rc;
 }
 
-/* In serial mode each caller is the only worker of its own job, so it needs no lane of the pool, which other threads
- * and processes may be using. */
-static void run_alone(struct kith__call *c)
-{
-    struct kith__lane lane = { 0 };
-    struct kith__stream outer;
-
-    kith__random_save(&outer);
-    kith__work_on(c->object, &lane, 0, c->job);
-    kith__random_restore(&outer);
-}
-
 /* A worker that waits for its own pool's job runs the tasks of that job meanwhile. The lane's stack of claims is for one thread
  * at a time, so of the threads that a task has made one helps, and the others only wait. */
 static void help(struct kith__call *c)
@@ -489,7 +481,7 @@ static void help(struct kith__call *c)
     struct kith__stream outer;
 
     if (p->serial) {
-        run_alone(c);
+        kith__serial_run(c->object, c->job);
         return;
     }
     if (!lane)
@@ -581,7 +573,7 @@ static int check_common(const struct kith__call_spec *s, const char *what)
     if (!s->arg && s->arg_size)
         return kith__fail(KITH_EINVAL, "%s(%s) was given %llu bytes of context at NULL", what, s->name,
                           (unsigned long long)s->arg_size);
-    if (s->n >> 47 && is_map(s))
+    if (s->n > UINT64_C(1) << 47 && is_map(s))
         return kith__fail(KITH_EINVAL, "%s(%s) over %llu elements: at most 2^47", what, s->name, (unsigned long long)s->n);
     if (!is_map(s) && s->n && s->out_size > SIZE_MAX / 2 / kith__block_count(s->n))
         return kith__fail(KITH_EINVAL, "%s(%s): %llu totals of %zu bytes are more than memory can hold", what, s->name,

@@ -95,6 +95,8 @@ lib_libkith_all_la_SOURCES = \
 	lib/remote.c \
 	lib/remote.h \
 	lib/rerun.c \
+	lib/serial.c \
+	lib/serial.h \
 	lib/server.c \
 	lib/server.h \
 	lib/system.c \

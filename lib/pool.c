@@ -3,6 +3,7 @@
 #include "pool.h"
 #include "error.h"
 #include "heap.h"
+#include "serial.h"
 #include "system.h"
 #include "worker.h"
 
@@ -227,10 +228,8 @@ static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
     int rc = 0;
 
     *id = kith__object_publish(o, KITH__POOL_KIND);
-    if (p->serial) {
-        kith__play_worker(o);
-        return 0;
-    }
+    if (p->serial)
+        return kith__serial_prepare(o, *id);
     for (uint32_t w = 0; w < workers && rc == 0; w++)
         rc = ask_worker(o, *id, w);
     kith__ring(kith__server_bell);
@@ -338,7 +337,7 @@ static int hasten(uint64_t id)
     struct kith__object *o = kith__object_slot(id);
     int found;
 
-    if (!kith__object_leaves(id, KITH__POOL_KIND) || kith__my_lane(o, &(uint32_t){ 0 }))
+    if (!kith__object_leaves(id, KITH__POOL_KIND) || kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o))
         return 0;
     kith__guard_enter(&o->guard);
     /* In this order: another pool in this slot is not gone, but has another handle. */
@@ -361,7 +360,7 @@ static int end_pool(kith_pool p, uint32_t state)
         return rc;
     if ((rc = kith__object_enter(p.id, KITH__POOL_KIND, noun, &o)) < 0)
         return rc == KITH_ESTALE && state == KITH__POOL_TERMINATED && hasten(p.id) ? 0 : rc;
-    if (kith__my_lane(o, &(uint32_t){ 0 }) && !kith__pool_body(o)->serial) {
+    if (kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o)) {
         kith__object_leave(o);
         return kith__fail(KITH_EINVAL, "a task cannot close the pool that it runs in");
     }

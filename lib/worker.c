@@ -5,6 +5,7 @@
 #include "error.h"
 #include "heap.h"
 #include "random.h"
+#include "serial.h"
 #include "system.h"
 #include "task.h"
 
@@ -23,7 +24,7 @@ static struct kith__pool *pool_of(struct kith__object *o)
 
 int kith_worker(void)
 {
-    return my_pool ? (int)my_worker : -1;
+    return my_pool ? (int)my_worker : kith__serial_in(NULL) ? 0 : -1;
 }
 
 struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker)
@@ -32,12 +33,6 @@ struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker)
         return NULL;
     *worker = my_worker;
     return kith__lane((const struct kith__pool *)(const void *)&o->body, my_worker);
-}
-
-void kith__play_worker(struct kith__object *o)
-{
-    my_pool = o;
-    my_worker = 0;
 }
 
 static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length)
@@ -115,10 +110,9 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     kith__retired(j);
 }
 
-/* Runs the initializer. 0, or the pool has its fault. */
-static int initialize(struct kith__pool *p, struct kith__lane *lane)
+int kith__worker_initialize(struct kith__pool *p, uint32_t worker)
 {
-    struct kith__fault_entry e = { .end = KITH_FAILED, .pid = (int32_t)getpid(), .worker = (int32_t)my_worker };
+    struct kith__fault_entry e = { .end = KITH_FAILED, .pid = (int32_t)getpid(), .worker = (int32_t)worker };
     uint64_t block, none = 0;
     kith__anyfn *fn;
     int rc;
@@ -133,7 +127,7 @@ static int initialize(struct kith__pool *p, struct kith__lane *lane)
         snprintf(kith__task.text, sizeof kith__task.text, "it returned %d", rc);
     flush();
     if (rc == 0) {
-        atomic_store(&lane->init_failures, 0);
+        atomic_store(&kith__lane(p, worker)->init_failures, 0);
         return 0;
     }
     e.code = rc;
@@ -191,7 +185,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     kith__settle(p, worker);
     lane->tasks = 0;
     atomic_store(&lane->state, KITH__LANE_STARTING);    /* it may have been late */
-    if (initialize(p, lane) != 0) {
+    if (kith__worker_initialize(p, my_worker) != 0) {
         atomic_fetch_add(&lane->init_failures, 1);
         return 1;
     }

@@ -113,6 +113,7 @@ check_PROGRAMS += \
 	tests/test_process \
 	tests/test_queue \
 	tests/test_scarce \
+	tests/test_serial \
 	tests/test_storm \
 	tests/test_worker
 TESTS += \
@@ -125,6 +126,7 @@ TESTS += \
 	tests/test_process \
 	tests/test_queue \
 	tests/test_scarce \
+	tests/test_serial \
 	tests/test_storm \
 	tests/test_worker
 endif
@@ -155,6 +157,10 @@ tests_test_queue_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_scarce_SOURCES = tests/anyjob.h tests/check.h tests/test_scarce.c
 tests_test_scarce_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_scarce_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+
+tests_test_serial_SOURCES = tests/anyjob.h tests/check.h tests/test_serial.c
+tests_test_serial_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_serial_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_storm_SOURCES = tests/check.h tests/test_storm.c
 tests_test_storm_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_storm_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
