@@ -658,7 +658,7 @@ int kith__agent_main(uint32_t who)
     self.nodes = kith__shared->nodes;
     pthread_mutex_lock(&office->agent_lives);
     atomic_store(&kith__shared->agent_pid, getpid());
-    if (!(self.seat = kith__seat()) || come_up(own_card()) < 0) {
+    if (!(self.seat = kith__seat_needed()) || come_up(own_card()) < 0) {
         snprintf(office->why, sizeof office->why, "%s", kith_last_error());
         set_word(&office->state, KITH__OFFICE_FAILED);
         return 1;

@@ -179,8 +179,16 @@ struct kith__seat *kith__seat(void)
         pthread_setspecific(seat_key, s);
         return s;
     }
-    kith__fail(KITH_ENOMEM, "%d threads of this job on one node: no more of them can wait", KITH__SEATS);
     return NULL;
+}
+
+struct kith__seat *kith__seat_needed(void)
+{
+    struct kith__seat *s = kith__seat();
+
+    if (!s && atomic_load(&kith__shared->seats_used) == KITH__SEATS)        /* else there was no memory, and the sentence is set */
+        kith__fail(KITH_ENOMEM, "%d threads of this job wait on one node: no more of them can use what is elsewhere", KITH__SEATS);
+    return s;
 }
 
 void kith__seats_release(uint32_t member)

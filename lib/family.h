@@ -116,9 +116,10 @@ void kith__become(uint32_t who);
 void kith__ring(int bell);              /* wakes the owner of an eventfd */
 int  kith__server_dead(void);           /* 1: the fork server is gone: KITH_EPEER with a sentence is set */
 
-/* This thread's seat, given at its first call and taken back when the thread ends. NULL: all are in use (the
- * sentence is set). */
+/* This thread's seat, given at its first call and taken back when the thread ends. NULL: all are in use, and who only waits
+ * looks again and again; _needed sets the sentence, for who cannot do without. */
 struct kith__seat *kith__seat(void);
+struct kith__seat *kith__seat_needed(void);
 static inline uint32_t kith__seat_number(const struct kith__seat *s)
 {
     return (uint32_t)(s - kith__shared->seats);

@@ -276,7 +276,8 @@ static int64_t choose_node(int wish, uint32_t *placed)
 
 static int64_t start_there(uint32_t node, const struct kith__start *s, const void *arg)
 {
-    uint64_t block = kith__heap_alloc(sizeof *s + s->arg_size, kith__me);
+    /* No sum: more than all memory stays more than that. */
+    uint64_t block = kith__heap_alloc(s->arg_size > SIZE_MAX / 2 ? s->arg_size : sizeof *s + s->arg_size, kith__me);
     int64_t rc;
 
     if (block == 0)

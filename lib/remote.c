@@ -241,7 +241,7 @@ static int desk(struct kith__desk **out)
         *out = own.desk;
         return 0;
     }
-    if (!(own.seat = kith__seat()))
+    if (!(own.seat = kith__seat_needed()))
         return KITH_ENOMEM;
     office = kith__office();
     at = atomic_load(&office->desks[kith__seat_number(own.seat)]);

@@ -15,8 +15,10 @@
 #include "system.h"
 
 #include <sched.h>
+#include <time.h>
 
 static const int64_t pause_ns = 2000, spin_ns = 50000, yield_ns = 20000, look_again_ns = 1000 * KITH__MS;
+static const int64_t nap_ns = 100000, longest_nap_ns = 20 * KITH__MS;
 
 int kith__check_timeout(int timeout_ms)
 {
@@ -113,16 +115,28 @@ int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeou
 {
     if (kith__check_timeout(timeout_ms) < 0)
         return KITH_EINVAL;
-    if (!(w->seat = kith__seat()))
-        return KITH_ENOMEM;
     w->set = set;
     w->at_once = w->give_way = 0;
     w->deadline = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
+    w->nap = nap_ns;
+    if (!(w->seat = kith__seat()))
+        return 0;
     w->word = atomic_load(&w->seat->word);
     atomic_store(&w->seat->since, (uint64_t)kith__now_ns());
     atomic_store(&w->seat->waiting, kith__offset(set));
     join(w);
     return 0;
+}
+
+/* Without a seat nobody can wake us. */
+static int nap(struct kith__wait *w, int64_t most)
+{
+    int64_t ns = w->nap < most ? w->nap : most;
+
+    nanosleep(&(struct timespec){ 0, (long)ns }, NULL);
+    if (w->nap < longest_nap_ns)
+        w->nap *= 2;
+    return kith__server_dead() ? KITH_EPEER : 0;
 }
 
 int kith__wait_sleep(struct kith__wait *w)
@@ -137,6 +151,8 @@ int kith__wait_sleep(struct kith__wait *w)
         if (left < ns)
             ns = left;
     }
+    if (!w->seat)
+        return nap(w, ns);
     if (w->at_once || !spin(w->seat, w->word, w->give_way)) {
         sleep_on(w->seat, w->word, ns);
         if (atomic_load(&w->seat->word) == w->word && kith__server_dead())
@@ -149,9 +165,13 @@ int kith__wait_sleep(struct kith__wait *w)
 
 void kith__wait_end(struct kith__wait *w, int got)
 {
-    uint32_t n = kith__seat_number(w->seat);
-    uint64_t bit = UINT64_C(1) << n % 64;
+    uint32_t n;
+    uint64_t bit;
 
+    if (!w->seat)
+        return;
+    n = kith__seat_number(w->seat);
+    bit = UINT64_C(1) << n % 64;
     atomic_store(&w->seat->waiting, 0);
     if (!(atomic_fetch_and(&w->set->bits[n / 64], ~bit) & bit) && !got)
         kith__wake_one(w->set);

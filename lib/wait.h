@@ -13,7 +13,8 @@
  *     kith__wait_end(&w, done);
  *
  * Sleeping is adaptive (see wait.c), at most 1 s at a time: then, and after each death on the node, everybody
- * looks again, so a wake-up that died with its sender is made good.
+ * looks again, so a wake-up that died with its sender is made good. To wait needs nothing that could be used up: so whoever
+ * closes or ends something cannot fail for want of a seat.
  */
 #ifndef KITH_WAIT_H
 #define KITH_WAIT_H
@@ -29,8 +30,9 @@ struct kith__waiters {
 
 struct kith__wait {
     struct kith__waiters *set;
-    struct kith__seat *seat;
+    struct kith__seat *seat;                    /* NULL: all are in use; the thread looks again and again */
     int64_t deadline;                           /* ns; -1: none */
+    int64_t nap;                                /* ns: how long it sleeps next without a seat */
     uint32_t word;                              /* of the seat, when we last looked */
     int at_once;                                /* 1: sleep without spinning: the answer is far away */
     int give_way;                               /* 1: likewise when another thread of the job that is awake was last seen on our

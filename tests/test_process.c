@@ -359,6 +359,8 @@ static void wrong_use_is_a_sentence(void)
     FAILS_WITH(KITH_EINVAL, kith_check(kith_process_start(give, NULL, 4)));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_process_start_with(give, NULL, 0, .node = 100)));
     FAILS_WITH(KITH_EFUNC, kith_check(kith_process_start(data, NULL, 0)));
+    FAILS_WITH(KITH_ENOMEM, kith_check(kith_process_start(give, &code, SIZE_MAX)));
+    FAILS_WITH(KITH_EINVAL, kith_process_join(none, -2));
     PASS(kith_queue_close(q));
 }
 

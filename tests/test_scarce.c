@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/resource.h>
 
 #if defined __SANITIZE_THREAD__
@@ -337,6 +338,53 @@ static void memory_that_was_used_up_serves_again(void)
     CU_ASSERT_EQUAL(check_fork(map_through_a_narrow_ring), 0);
 }
 
+/* ---- no more seats: those of all threads that wait */
+
+static int prepare_slowly(const void *arg)
+{
+    (void)arg;
+    usleep(20000);
+    return 0;
+}
+
+/* In a thread that came after all seats were taken. */
+static void *work_without_seat(void *arg)
+{
+    kith_pool pool = kith_pool_open_with(2, .init = prepare_slowly);
+    kith_queue q = kith_queue_open(1);
+    kith_process p = kith_process_start(put_1, KITH_ARG(q));
+    int x = 0;
+
+    (void)arg;
+    REQUIRE(kith_check(pool) == 0 && map_is_right(pool, successor, 64));
+    REQUIRE(kith_get(q, &x) == 0 && x == 1 && kith_process_join(p, KITH_FOREVER) == 0);
+    REQUIRE(kith_put(q, x) == 0 && kith_queue_put(q, &x, sizeof x, 30) == KITH_ETIMEDOUT);
+    REQUIRE(kith_pool_close(pool) == 0 && kith_queue_close(q) == 0);
+    return NULL;
+}
+
+static void work_without_seats(void)
+{
+    pthread_t thread;
+
+    begin();
+    work(successor);
+    for (int i = 0; i < KITH__SEATS; i++) {
+        uint32_t none = 0;
+
+        REQUIRE(kith__arena_back_tables(kith__offset(&kith__shared->seats[i]), sizeof kith__shared->seats[i]) == 0);
+        atomic_compare_exchange_strong(&kith__shared->seats[i].member, &none, kith__me);
+    }
+    atomic_store(&kith__shared->seats_used, KITH__SEATS);
+    REQUIRE(pthread_create(&thread, NULL, work_without_seat, NULL) == 0 && pthread_join(thread, NULL) == 0);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void threads_beyond_all_seats_wait_as_well(void)
+{
+    CU_ASSERT_EQUAL(check_fork(work_without_seats), 0);
+}
+
 static struct test tests[] = {
     TEST(closed_standard_descriptors_stay_free_of_ours),
     TEST(twenty_four_descriptors_are_enough),
@@ -345,6 +393,7 @@ static struct test tests[] = {
     TEST(a_pool_goes_on_with_the_workers_that_it_gets),
     TEST(a_pool_without_any_worker_is_a_sentence),
     TEST(memory_that_was_used_up_serves_again),
+    TEST(threads_beyond_all_seats_wait_as_well),
     TEST_END,
 };
 
