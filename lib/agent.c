@@ -64,15 +64,66 @@ static struct kith__card *own_card(void)
     return (struct kith__card *)(void *)kith__office()->card;
 }
 
-int kith__agent_wanted(void)
+static int read_transport(int *always_net)
 {
     const char *wish = getenv("KITH_TRANSPORT");
 
-    if (wish && *wish && strcmp(wish, "net") != 0 && strcmp(wish, "auto") != 0)
-        return kith__fail(KITH_EINVAL, "KITH_TRANSPORT=\"%s\": give net (always through the network) or auto", wish);
-    if (wish && strcmp(wish, "net") == 0)
+    *always_net = wish && strcmp(wish, "net") == 0;
+    if (!wish || !*wish || *always_net || strcmp(wish, "auto") == 0)
+        return 0;
+    return kith__fail(KITH_EINVAL, "KITH_TRANSPORT=\"%s\": give net (always through the network) or auto", wish);
+}
+
+static int read_security(enum kith__security *security)
+{
+    const char *wish = getenv("KITH_NET_SECURITY");
+
+    *security = wish && strcmp(wish, "plain") == 0 ? KITH__PLAIN : KITH__CURVE;
+    if (!wish || !*wish || *security == KITH__PLAIN || strcmp(wish, "curve") == 0)
+        return 0;
+    return kith__fail(KITH_EINVAL, "KITH_NET_SECURITY=\"%s\": give curve or plain", wish);
+}
+
+/* KITH_PORTS=lo-hi, or one port; 0 to 0: any. */
+static int read_ports(uint16_t *lo, uint16_t *hi)
+{
+    const char *wish = getenv("KITH_PORTS");
+    unsigned long from, to;
+    char *end;
+
+    *lo = *hi = 0;
+    if (!wish || !*wish)
+        return 0;
+    from = to = strtoul(wish, &end, 10);
+    if (*end == '-')
+        to = strtoul(end + 1, &end, 10);
+    if (*end != '\0' || from == 0 || to < from || to > UINT16_MAX)
+        return kith__fail(KITH_EINVAL, "KITH_PORTS=\"%s\": give two ports as 50000-50099", wish);
+    *lo = (uint16_t)from;
+    *hi = (uint16_t)to;
+    return 0;
+}
+
+int kith__agent_check_settings(void)
+{
+    enum kith__security security;
+    uint16_t lo, hi;
+    int net, rc;
+
+    if ((rc = read_transport(&net)) == 0 && (rc = read_security(&security)) == 0 && (rc = read_ports(&lo, &hi)) == 0)
+        rc = kith__net_check_settings();
+    return rc;
+}
+
+int kith__agent_wanted(void)
+{
+    int always_net, rc = read_transport(&always_net);
+
+    if (rc < 0)
+        return rc;
+    if (always_net)
         atomic_store(&kith__shared->through_net, 1);
-    return kith__shared->nodes > 1 || atomic_load(&kith__shared->through_net);
+    return kith__shared->nodes > 1 || always_net;
 }
 
 static int make_office(void)
@@ -213,41 +264,6 @@ static int load_net(void)
     return 0;
 }
 
-static int choose_security(struct kith__wire_config *c)
-{
-    const char *wish = getenv("KITH_NET_SECURITY");
-
-    if (!wish || !*wish || strcmp(wish, "curve") == 0) {
-        c->security = KITH__CURVE;
-        return 0;
-    }
-    if (strcmp(wish, "plain") != 0)
-        return kith__fail(KITH_EINVAL, "KITH_NET_SECURITY=\"%s\": give curve or plain", wish);
-    c->security = KITH__PLAIN;
-    kith__log(KITH__WARNING, "KITH_NET_SECURITY=plain: nodes know each other by a password, and nothing between them is encrypted");
-    return 0;
-}
-
-/* KITH_PORTS=lo-hi, or one port; 0 to 0: any. */
-static int choose_ports(uint16_t *lo, uint16_t *hi)
-{
-    const char *wish = getenv("KITH_PORTS");
-    unsigned long from, to;
-    char *end;
-
-    *lo = *hi = 0;
-    if (!wish || !*wish)
-        return 0;
-    from = to = strtoul(wish, &end, 10);
-    if (*end == '-')
-        to = strtoul(end + 1, &end, 10);
-    if (*end != '\0' || from == 0 || to < from || to > UINT16_MAX)
-        return kith__fail(KITH_EINVAL, "KITH_PORTS=\"%s\": give two ports as 50000-50099", wish);
-    *lo = (uint16_t)from;
-    *hi = (uint16_t)to;
-    return 0;
-}
-
 static int net_failed(const char *what)
 {
     return kith__fail(KITH_EPEER, "%s: %s", what, self.net->why());
@@ -258,7 +274,7 @@ static int listen_everywhere(struct kith__card *card)
     uint16_t lo, hi;
     int rc;
 
-    if ((rc = choose_ports(&lo, &hi)) < 0)
+    if ((rc = read_ports(&lo, &hi)) < 0)
         return rc;
     if (self.nodes == 1) {
         kith__net_loopback(&card->places[0]);
@@ -312,9 +328,13 @@ static int come_up(struct kith__card *card)
                                    .lanes = KITH__LANES, .threads = IO_THREADS, .cut_ms = CUT_MS };
     int rc;
 
-    if ((rc = check_files(LIBZMQ_FILES)) < 0 || (rc = load_net()) < 0 || (rc = choose_security(&c)) < 0)
+    if ((rc = check_files(LIBZMQ_FILES)) < 0 || (rc = load_net()) < 0 || (rc = read_security(&c.security)) < 0)
         return rc;
-    if (self.net->key_pair(c.public_key, c.secret_key) < 0 || !(self.wire = self.net->open(&c)))
+    if (c.security == KITH__PLAIN)
+        kith__log(KITH__WARNING, "KITH_NET_SECURITY=plain: nodes know each other by a password, and nothing between them is encrypted");
+    else if (self.net->key_pair(c.public_key, c.secret_key) < 0)
+        return net_failed("no network");
+    if (!(self.wire = self.net->open(&c)))
         return net_failed("no network");
     card->version = CARD_VERSION;
     card->security = c.security;

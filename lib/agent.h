@@ -19,6 +19,9 @@ struct kith__card {
     char public_key[KITH__KEY], secret[KITH__SECRET], host[64];
 };
 
+/* KITH_EINVAL: KITH_TRANSPORT, KITH_NET_SECURITY, KITH_PORTS or KITH_NET makes no sense, whether an agent is needed or not. */
+int kith__agent_check_settings(void);
+
 /* 1: this job needs agents: it has several nodes, or KITH_TRANSPORT=net. 0; KITH_EINVAL: KITH_TRANSPORT makes no sense. */
 int kith__agent_wanted(void);
 

@@ -286,6 +286,8 @@ static int check_variables(void)
     if (rc == 0)
         rc = kith__arena_check_settings();
     if (rc == 0)
+        rc = kith__agent_check_settings();
+    if (rc == 0)
         rc = kith__random_init();
     return rc;
 }

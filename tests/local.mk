@@ -255,6 +255,7 @@ tests_cluster_objects_SOURCES = tests/cluster/objects.c
 tests_cluster_objects_LDADD = lib/libkith.la
 tests_test_agent_SOURCES = tests/check.h tests/netjob.h tests/test_agent.c
 tests_test_agent_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_agent_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_test_agent_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_address_SOURCES = tests/check.h tests/test_address.c
 tests_test_address_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)

@@ -419,7 +419,6 @@ static const char *variable, *value, *wanted;
 
 static void refused_init(void)
 {
-    setenv("KITH_TRANSPORT", "net", 1);
     setenv(variable, value, 1);
     kith_on_fault(NULL);
     REQUIRE(kith_init(NULL, NULL) < 0);
@@ -434,13 +433,60 @@ static void refuses(const char *name, const char *with, const char *sentence)
     CU_ASSERT_EQUAL(check_fork(refused_init), 0);
 }
 
+/* Also where nothing needs an agent yet: the day it does is a bad one to find out. */
 static void bad_variables_are_a_sentence(void)
 {
-    refuses("KITH_TRANSPORT", "pigeon", "pigeon");
-    refuses("KITH_NET_SECURITY", "none", "none");
-    refuses("KITH_PORTS", "99-1", "99-1");
-    refuses("KITH_PORTS", "70000", "70000");
+    for (int with_agent = 0; with_agent < 2; with_agent++) {
+        refuses("KITH_TRANSPORT", "pigeon", "pigeon");
+        refuses("KITH_NET_SECURITY", "none", "none");
+        refuses("KITH_PORTS", "99-1", "99-1");
+        refuses("KITH_PORTS", "70000", "70000");
+        refuses("KITH_PORTS", "50000-", "50000-");
+        refuses("KITH_PORTS", "-5", "-5");
+        refuses("KITH_NET", "10.0.0.1", "10.0.0.1");
+        refuses("KITH_NET", "10.0.0.0/8,", "10.0.0.0/8,");
+        refuses("KITH_NET", "10.0.0.0/33", "10.0.0.0/33");
+        setenv("KITH_TRANSPORT", "net", 1);
+    }
     refuses("KITH_MODULES", "/nowhere", "/nowhere");
+    unsetenv("KITH_TRANSPORT");
+}
+
+/* Stands before that of libzmq for the module, too: the program is linked so. */
+static int without_curve;
+
+int zmq_has(const char *what);
+__attribute__((visibility("default"))) int zmq_has(const char *what)
+{
+    return !(without_curve && strcmp(what, "curve") == 0);
+}
+
+static void libzmq_without_curve(void)
+{
+    kith_queue q;
+    int x = 7;
+
+    without_curve = 1;
+    setenv("KITH_TRANSPORT", "net", 1);
+    if (value) {
+        setenv("KITH_NET_SECURITY", value, 1);
+        REQUIRE(kith_init(NULL, NULL) == 0);
+        q = kith_queue_open(0);
+        REQUIRE(kith_put(q, x) == 0 && kith_get(q, &x) == 0);
+        REQUIRE(kith_finalize() == 0);
+        return;
+    }
+    kith_on_fault(NULL);
+    REQUIRE(kith_init(NULL, NULL) == KITH_EPEER);
+    REQUIRE(strstr(kith_last_error(), "built without CURVE") && strstr(kith_last_error(), "KITH_NET_SECURITY=plain"));
+}
+
+static void libzmq_without_curve_is_enough_for_plain(void)
+{
+    value = NULL;
+    CU_ASSERT_EQUAL(check_fork(libzmq_without_curve), 0);
+    value = "plain";
+    CU_ASSERT_EQUAL(check_fork(libzmq_without_curve), 0);
 }
 
 static struct test tests[] = {
@@ -453,6 +499,7 @@ static struct test tests[] = {
     TEST(stranger_gets_nothing_from_the_agent),
     TEST(few_files_are_enough_or_a_sentence),
     TEST(bad_variables_are_a_sentence),
+    TEST(libzmq_without_curve_is_enough_for_plain),
     TEST_END
 };
 

@@ -68,6 +68,15 @@ int kith__net_in(const char *nets, const struct kith__place *p)
     return found;
 }
 
+int kith__net_check_settings(void)
+{
+    const struct kith__place nowhere = { .is_v6 = 0 };
+    const char *nets = getenv("KITH_NET");
+    int rc = nets && *nets ? kith__net_in(nets, &nowhere) : 0;
+
+    return rc < 0 ? rc : 0;
+}
+
 static int has(const char *sysfs, const char *name, const char *what)
 {
     char path[PATH_MAX];

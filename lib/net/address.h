@@ -16,6 +16,8 @@ struct kith__place {                    /* plain bytes: it travels in a card */
 
 void kith__place_text(const struct kith__place *p, char text[KITH__ADDRESS_TEXT]);
 
+int kith__net_check_settings(void);    /* KITH_EINVAL: KITH_NET is no list of networks */
+
 /* The addresses of the interfaces that are up, but for the loopback and those of bridges and containers: they have the
  * same address on each node, or lead nowhere. KITH_NET=10.0.0.0/8,fd00::/8 takes those in these nets instead. Their number;
  * KITH_EINVAL (KITH_NET makes no sense), KITH_EPEER (none). */

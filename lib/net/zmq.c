@@ -65,7 +65,7 @@ static int set_text(void *socket, int option, const char *value)
 static int key_pair(char public_key[KITH__KEY], char secret_key[KITH__KEY])
 {
     if (!zmq_has("curve")) {
-        snprintf(why_text, sizeof why_text, "this libzmq has no CURVE");
+        snprintf(why_text, sizeof why_text, "this libzmq was built without CURVE: install one that has it, or set KITH_NET_SECURITY=plain on a private network");
         return -1;
     }
     return zmq_curve_keypair(public_key, secret_key) < 0 ? fail("cannot make a key pair") : 0;
