@@ -23,6 +23,7 @@ kith_SOURCES = \
 	launcher/option.h \
 	launcher/reach.c \
 	launcher/reach.h \
+	launcher/request.c \
 	launcher/request.h \
 	launcher/run.c \
 	launcher/say.c \

@@ -5,6 +5,7 @@
 #include "hosts.h"
 #include "line.h"
 #include "mpi.h"
+#include "option.h"
 
 struct request {
     /* asked for */
@@ -27,6 +28,13 @@ struct request {
 /* Each adds words and variables to l; 0, or -1 after having said what is wrong. */
 int open_mpi_line(const struct request *r, const struct mpi *m, struct line *l);
 int mpich_line(const struct request *r, const struct mpi *m, struct line *l);
+
+/* What sets its first part. */
+extern const struct option request_options[];
+
+/* Fill in the second part: the hosts, then how many ranks they have room for and get. 0, or -1 after having said what is wrong. */
+int request_find_hosts(struct request *r);
+int request_find_slots(struct request *r);
 
 /* 1 when there are, or may be, ranks on other hosts. */
 int request_is_remote(const struct request *r);

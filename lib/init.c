@@ -23,6 +23,7 @@
 #include "server.h"
 #include "system.h"
 #include "token.h"
+#include "where.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,26 +46,6 @@ static struct {
     struct kith__launch launch;
     struct kith__ranks ranks;
 } job = { .ranks = { .size = 1, .nodes = 1, .locals = 1, .is_leader = 1 } };
-
-double kith_time(void)
-{
-    return (double)kith__now_ns() * 1e-9;
-}
-
-int kith_rank(void) { return job.ranks.rank; }
-int kith_size(void) { return job.ranks.size; }
-int kith_node(void) { return kith__base ? (int)kith__shared->node : 0; }
-int kith_nodes(void) { return kith__base ? (int)kith__shared->nodes : 1; }
-
-const char *kith_host(void)
-{
-    static char host[64];
-
-    if (kith__base)
-        return kith__shared->host;
-    gethostname(host, sizeof host - 1);
-    return host;
-}
 
 /* A program that was started without stdin, stdout or stderr would print into what is opened next. */
 static int open_standard_fds(void)
@@ -255,6 +236,7 @@ static int meet_ranks(int *argc, char ***argv)
     int fds[] = { job.arena_fd, kith__server_bell, kith__agent_bell };
     int rc = kith__ranks_join(argc, argv, &job.launch, job.every_rank, fds, 3, &job.ranks);
 
+    kith__where_set(job.ranks.rank, job.ranks.size);
     if (rc < 0)
         return rc;
     if (job.ranks.is_leader) {

@@ -113,6 +113,8 @@ lib_libkith_all_la_SOURCES = \
 	lib/trunk.c \
 	lib/wait.c \
 	lib/wait.h \
+	lib/where.c \
+	lib/where.h \
 	lib/worker.c \
 	lib/worker.h
 lib_libkith_all_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(srcdir)/lib/mark.h

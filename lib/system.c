@@ -1,6 +1,7 @@
 /* system.c: see system.h. */
 #include "config.h"
 #include "system.h"
+#include "kith.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -48,6 +49,11 @@ int64_t kith__now_ns(void)
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+double kith_time(void)
+{
+    return (double)kith__now_ns() * 1e-9;
 }
 
 static void *flush_all(void *done)
