@@ -49,6 +49,9 @@ static inline void sleep_ms(int ms)
     usleep((useconds_t)ms * 1000);
 }
 
+/* In ms: what takes 2 s at most by itself, on a machine that may stand still for a while. */
+enum { SOON = 5000 };
+
 static inline int64_t ms_since(int64_t begin)
 {
     return (kith__now_ns() - begin) / KITH__MS;
