@@ -320,6 +320,17 @@ static int claim_returned(struct kith__job *j, struct kith__cell *cell, uint64_t
     return 1;
 }
 
+/* An intent that lost its race, and that no other follows, must be asked about in the cells of all others: so who goes to rest
+ * leaves none, else hundreds that rest would make each look for the frontier take the square of that. .lo stays: it may be
+ * read while the next one is written, and must not be too large then. */
+static void drop_intent(struct kith__cell *cell)
+{
+    uint64_t intent = atomic_load_explicit(&cell->intent, memory_order_relaxed);
+
+    if (!(intent & 1) && intent_length(intent))
+        atomic_store_explicit(&cell->intent, intent_lo(intent) << 16, memory_order_release);
+}
+
 int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *last, uint64_t *lo, uint64_t *length)
 {
     struct kith__cell *cell = &j->cells[worker];
@@ -335,8 +346,10 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *l
         *lo = cursor >> 16;
         limit = atomic_load(&j->limit);
         if (*lo >= limit) {
-            if (!guessed)
+            if (!guessed) {
+                drop_intent(cell);
                 return 0;
+            }
             cursor = atomic_load(&j->cursor);
             continue;
         }

@@ -216,10 +216,20 @@ static void look_at_the_frontier(void)
     CU_ASSERT_EQUAL(missing, 0);
 }
 
+/* Input comes in pieces, so a claim may find nothing, and more later. */
+static void raise_limit(void)
+{
+    uint64_t limit = atomic_load(&play.j->limit) + 1 + draw(20);
+
+    atomic_store(&play.j->limit, limit < play.units ? limit : play.units);
+}
+
 static void act(void)
 {
     uint32_t w = (uint32_t)draw(play.workers);
 
+    if (draw(6) == 0)
+        raise_limit();
     if (play.worker[w].busy)
         return;
     if (draw(10) == 0)
@@ -238,6 +248,7 @@ static void claims_survive_others_and_deaths_at_each_step(void)
     for (int round = 0; round < rounds; round++) {
         state = (uint64_t)round;
         begin(1 + (uint32_t)round % WORKERS_MOST, 100);
+        atomic_store(&play.j->limit, 0);
         kith__step_hook = between;
         for (int i = 0; i < 100000 && !kith__job_complete(play.j); i++)
             act();
@@ -250,9 +261,48 @@ static void claims_survive_others_and_deaths_at_each_step(void)
     CU_ASSERT(steps > 100L * rounds && deaths > 10L * rounds);
 }
 
+/* ---- the frontier */
+
+/* Worker 0 takes all that there is while worker 1 is about to. */
+static void take_all(const char *step)
+{
+    struct worker *self = &play.worker[0];
+
+    if (strcmp(step, "claim: intent written") == 0 && !self->has) {
+        self->has = 1;
+        self->has = kith__claim(play.j, 0, 32767, &self->cursor, &self->lo, &self->length);
+    }
+}
+
+/* Each would have to be looked for in the cells of all others, at each look for the frontier. */
+static void who_comes_too_late_leaves_no_intent(void)
+{
+    uint64_t cursor = 0, lo, length, intent;
+
+    begin(WORKERS_MOST, 100);
+    atomic_store(&play.j->limit, 50);
+    kith__step_hook = take_all;
+    CU_ASSERT_EQUAL(kith__claim(play.j, 1, 10, &cursor, &lo, &length), 0);
+    kith__step_hook = NULL;
+    CU_ASSERT(play.worker[0].has && play.worker[0].length == 50);
+    intent = atomic_load(&play.j->cells[1].intent);
+    CU_ASSERT_EQUAL(intent & 65535, 0);
+    CU_ASSERT_EQUAL(kith__job_frontier(play.j), 0);
+    run(0, 50);
+    kith__retire(play.j, 0, 50);
+    CU_ASSERT_EQUAL(kith__job_frontier(play.j), 50);
+    atomic_store(&play.j->limit, 100);
+    CU_ASSERT_EQUAL(kith__claim(play.j, 1, 50, &cursor, &lo, &length), 1);
+    CU_ASSERT(lo == 50 && length == 50 && kith__job_frontier(play.j) == 50);
+    run(lo, lo + length);
+    kith__retire(play.j, 1, length);
+    end();
+}
+
 static struct test tests[] = {
     TEST(what_the_dead_had_has_room),
     TEST(claims_survive_others_and_deaths_at_each_step),
+    TEST(who_comes_too_late_leaves_no_intent),
     TEST_END
 };
 
