@@ -169,12 +169,16 @@ static void free_job(uint64_t block)
     kith__heap_free(block);
 }
 
-/* Nobody waits for it any more. */
-static int is_quiet(const struct kith__pool *p)
+/* Nobody waits for it any more; with only_ranks: none of those who live on without the fork server. What the others had posted
+ * a janitor would withdraw, and there are none then. */
+static int is_quiet(const struct kith__pool *p, int only_ranks)
 {
-    for (int i = 0; i < KITH__POSTS; i++)
-        if (atomic_load(&p->posters[i]) != 0)
+    for (int i = 0; i < KITH__POSTS; i++) {
+        uint32_t poster = atomic_load(&p->posters[i]), role = poster ? atomic_load(&kith__member(poster)->role) : KITH__NOBODY;
+
+        if (poster && (!only_ranks || poster == kith__me || role == KITH__HEAD || role == KITH__RANK))
             return 0;
+    }
     return 1;
 }
 
@@ -186,7 +190,7 @@ static void destroy(struct kith__object *o)
 
     if (lanes && !p->serial && !has_ended(p))           /* who was closing it died */
         stop_workers(o, KITH__POOL_TERMINATED);
-    while (lanes && !((p->serial || has_ended(p)) && is_quiet(p)) && !kith__server_dead())
+    while (lanes && !((p->serial || has_ended(p)) && is_quiet(p, 0)) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     kith__guard_enter(&o->guard);       /* who hastens its end is not in it any more, and does not come after this */
     atomic_store(&p->gone, 1);
@@ -206,14 +210,14 @@ static int shut(struct kith__object *o, uint32_t state)
     int rc;
 
     /* A call that was begun before the end may not have posted its job yet: workers must still be there when it does. */
-    while (state == KITH__POOL_CLOSING && !is_quiet(p) && !kith__server_dead())
+    while (state == KITH__POOL_CLOSING && !is_quiet(p, 0) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     stop_workers(o, state);
     for (;;) {
         rc = p->serial ? 0 : wait_until(o, has_ended, NULL);
         if (rc < 0 && rc != KITH_EPEER)
             return rc;
-        if (is_quiet(p))
+        if (is_quiet(p, rc == KITH_EPEER))
             break;
         /* Callers whose workers are gone find that out, and leave. */
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);

@@ -66,6 +66,14 @@ static int slow_square(int x)
     return x * x;
 }
 
+static int hold(int x)
+{
+    shared->ready++;
+    while (kith_time() > 0)
+        pause();
+    return x;
+}
+
 /* Runs job in a child that becomes the head of a job; its pid. */
 static pid_t launch(void (*job)(void))
 {
@@ -207,6 +215,40 @@ static void the_head_is_told_when_the_fork_server_is_killed(void)
         CU_ASSERT(kith_time() - start < 5.0);            /* a second, when the machine has a CPU for it */
         CU_ASSERT(all_gone(2000));
     }
+}
+
+static int wait_in_pool(const void *pool)
+{
+    int in = 0, out;
+
+    return kith_map(*(const kith_pool *)pool, hold, &in, &out, 1) != 0;
+}
+
+static void end_pools_that_others_used(void)
+{
+    kith_pool closed = kith_pool_open(1), terminated = kith_pool_open(1);
+
+    kith_on_fault(NULL);
+    kith_process_start(wait_in_pool, KITH_ARG(closed));
+    kith_process_start(wait_in_pool, KITH_ARG(terminated));
+    while (!kith__server_dead())
+        nap_us(1000);
+    shared->wrong += kith_pool_close(closed) != KITH_EPEER;
+    shared->wrong += kith_pool_terminate(terminated) != KITH_EPEER;
+    exit(77);
+}
+
+/* Who was waiting in them died with it, and no janitor takes their calls back. */
+static void pools_end_when_the_fork_server_was_killed(void)
+{
+    pid_t head = launch(end_pools_that_others_used);
+
+    while (shared->ready < 2)
+        nap_us(200);
+    kill(shared->server, SIGKILL);
+    CU_ASSERT_EQUAL(check_wait(head), 77);
+    CU_ASSERT_EQUAL(shared->wrong, 0);
+    CU_ASSERT(all_gone(2000));
 }
 
 /* Children of a task of which it does not know any more, and which do not know of each other. */
@@ -381,6 +423,7 @@ static struct test tests[] = {
     TEST(putters_are_killed_at_any_moment),
     TEST(nothing_is_left_when_the_head_is_killed),
     TEST(the_head_is_told_when_the_fork_server_is_killed),
+    TEST(pools_end_when_the_fork_server_was_killed),
     TEST(children_of_tasks_end_when_the_fork_server_is_killed),
     TEST(killing_the_reaper_harms_nobody),
     TEST(every_end_has_its_status_and_leaves_nothing),
