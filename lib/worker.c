@@ -53,6 +53,12 @@ static void flush(void)
         fflush(stdout);
 }
 
+/* Not in the middle of a task that waits for others: it may be that nobody else is there to run those. */
+static int wears_out(const struct kith__pool *p, const struct kith__lane *lane)
+{
+    return p->tasks_per_worker && atomic_load_explicit(&lane->depth, memory_order_relaxed) <= 1;
+}
+
 static uint64_t most(const struct kith__job *j, const struct kith__pool *p, const struct kith__lane *lane,
                      const struct kith__chunk *learned)
 {
@@ -62,14 +68,14 @@ static uint64_t most(const struct kith__job *j, const struct kith__pool *p, cons
         size = kith__chunk_next(learned, j->units - (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16), j->workers);
     if (size > KITH__CHUNK_MOST)
         size = KITH__CHUNK_MOST;
-    if (p->tasks_per_worker && size > p->tasks_per_worker - lane->tasks)
+    if (wears_out(p, lane) && size > p->tasks_per_worker - lane->tasks)
         size = p->tasks_per_worker - lane->tasks;
     return size;
 }
 
 static int is_worn(const struct kith__pool *p, const struct kith__lane *lane)
 {
-    return p->tasks_per_worker && lane->tasks >= p->tasks_per_worker;
+    return wears_out(p, lane) && lane->tasks >= p->tasks_per_worker;
 }
 
 /* More is left than we can take: two more of us should look. So the wake-ups spread as a tree. */

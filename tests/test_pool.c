@@ -469,6 +469,20 @@ static void tasks_may_call_their_own_pool(void)
     PASS(kith_pool_close(pool));
 }
 
+/* Each of its workers is at its last task when it waits for others: it has to run them all the same. */
+static void tasks_may_call_their_own_pool_of_workers_that_wear_out(void)
+{
+    for (int workers = 1; workers <= 2; workers++) {
+        kith_pool pool = kith_pool_open_with(workers, .tasks_per_worker = 1);
+        struct nested top[2] = { { pool, 2 }, { pool, 3 } };
+        int leaves[2] = { 0, 0 };
+
+        PASS(kith_pool_map(pool, descend, top, leaves, 2));
+        CU_ASSERT(leaves[0] == 9 && leaves[1] == 27);
+        PASS(kith_pool_close(pool));
+    }
+}
+
 static int next_int(int x)
 {
     return x + 1;
@@ -663,6 +677,7 @@ static struct test tests[] = {
     TEST(initializers_run_in_each_worker),
     TEST(workers_are_renewed_after_their_tasks),
     TEST(tasks_may_call_their_own_pool),
+    TEST(tasks_may_call_their_own_pool_of_workers_that_wear_out),
     TEST(threads_of_tasks_map_in_their_own_pool),
     TEST(several_pools_at_once),
     TEST(very_many_failed_tasks),
