@@ -105,6 +105,7 @@ tests_examples_test_kernels_LDADD = examples/libpi.la lib/libkith-all.la $(CUNIT
 if HAVE_CUNIT
 check_PROGRAMS += \
 	tests/test_board \
+	tests/test_chaos \
 	tests/test_claims \
 	tests/test_ends \
 	tests/test_init \
@@ -118,6 +119,7 @@ check_PROGRAMS += \
 	tests/test_worker
 TESTS += \
 	tests/test_board \
+	tests/test_chaos \
 	tests/test_claims \
 	tests/test_ends \
 	tests/test_init \
@@ -133,6 +135,9 @@ endif
 tests_test_board_SOURCES = tests/check.h tests/test_board.c
 tests_test_board_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_board_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_chaos_SOURCES = tests/check.h tests/test_chaos.c
+tests_test_chaos_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_chaos_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_claims_SOURCES = tests/check.h tests/test_claims.c
 tests_test_claims_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_claims_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
