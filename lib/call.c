@@ -16,6 +16,7 @@
 #include "worker.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -31,6 +32,8 @@ static _Atomic uint64_t calls;          /* of this process: which random numbers
 
 /* The faults of this thread's last call that had some, in order of task. */
 static _Thread_local struct { struct kith_fault *list; size_t count; } last_faults;
+static pthread_key_t faults_key;        /* the list once more: freed with its thread */
+static pthread_once_t faults_once = PTHREAD_ONCE_INIT;
 
 int kith_last_fault(struct kith_fault *f, size_t index)
 {
@@ -79,6 +82,28 @@ static int by_task(const void *a, const void *b)
     return x->task < y->task ? -1 : x->task > y->task;
 }
 
+static void forget_faults(void *list)
+{
+    last_faults.list = NULL;
+    last_faults.count = 0;
+    free(list);
+}
+
+static void make_faults_key(void)
+{
+    pthread_key_create(&faults_key, forget_faults);
+}
+
+/* Takes list. */
+static void keep_faults(struct kith_fault *list, size_t count)
+{
+    pthread_once(&faults_once, make_faults_key);
+    forget_faults(last_faults.list);
+    last_faults.list = list;
+    last_faults.count = count;
+    pthread_setspecific(faults_key, list);
+}
+
 static void collect_faults(struct kith__job *j)
 {
     size_t count = 0, room = 0;
@@ -100,9 +125,7 @@ static void collect_faults(struct kith__job *j)
     }
     if (count > 1)
         qsort(list, count, sizeof *list, by_task);
-    free(last_faults.list);
-    last_faults.list = list;
-    last_faults.count = count;
+    keep_faults(list, count);
 }
 
 static void describe(const struct kith_fault *f, char *text, size_t room)

@@ -317,6 +317,54 @@ static void failed_tasks_are_listed_and_leave_their_output(void)
     PASS(kith_pool_close(pool));
 }
 
+static int fail_each(int x)
+{
+    return kith_fail(1, "%d fails", x);
+}
+
+static void *hear_of_faults(void *pool)
+{
+    enum { MANY = 200 };
+    int in[MANY] = { 0 }, out[MANY];
+    struct kith_fault f;
+
+    if (kith_map(*(kith_pool *)pool, fail_each, in, out, MANY) != KITH_ETASK || kith_last_fault(&f, MANY - 1) != 0)
+        return NULL;
+    return pool;
+}
+
+static long resident_bytes(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    long all, resident = 0;
+
+    CU_ASSERT(f && fscanf(f, "%ld %ld", &all, &resident) == 2);
+    if (f)
+        fclose(f);
+    return resident * sysconf(_SC_PAGESIZE);
+}
+
+/* Else a program that makes each call in a thread of its own would grow. Sanitizers keep what is freed, and find leaks by themselves. */
+static void the_faults_of_a_thread_end_with_it(void)
+{
+    kith_pool pool = kith_pool_open(1);
+    long first = 0, grown;
+
+    for (int i = 0; i < 40; i++) {
+        pthread_t thread;
+        void *right;
+
+        CU_ASSERT_FATAL(pthread_create(&thread, NULL, hear_of_faults, &pool) == 0);
+        pthread_join(thread, &right);
+        CU_ASSERT_PTR_NOT_NULL(right);
+        if (i == 0)
+            first = resident_bytes();
+    }
+    grown = resident_bytes() - first;
+    CU_ASSERT(SANITIZED || grown < 20 * 200 * (long)sizeof (struct kith_fault));
+    PASS(kith_pool_close(pool));
+}
+
 static int *tries;
 
 static int die(int x)
@@ -672,6 +720,7 @@ static struct test tests[] = {
     TEST(sum_has_the_same_bits_on_any_number_of_workers),
     TEST(ranges_are_covered_once),
     TEST(failed_tasks_are_listed_and_leave_their_output),
+    TEST(the_faults_of_a_thread_end_with_it),
     TEST(crashes_are_tried_again_and_then_told),
     TEST(a_task_over_its_limit_is_ended_alone),
     TEST(initializers_run_in_each_worker),
