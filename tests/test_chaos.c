@@ -1495,6 +1495,8 @@ static void trouble(struct dice *d)
         kill(who, SIGCONT);
         return;
     }
+    if (SANITIZED && atomic_load(&world->at_finalize))      /* the helper of who looks for leaks must live */
+        return;
     n = atomic_load(&world->kills) < MOST_KILLS ? children_of(server, list, 64) : 0;
     if (n == 0 || (victim = list[roll(d, (uint64_t)n)]) == atomic_load(&world->agent))
         return;
