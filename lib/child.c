@@ -114,7 +114,11 @@ static void leave(int status) __attribute__((noreturn));
 /* The way out of every child: what it printed is printed; handlers of the head's atexit are not run. */
 static void leave(int status)
 {
-    kith__remote_settle();
+    if (kith__remote_last_words() < 0) {
+        if (!atomic_load(&kith__shared->faults_have_handler))
+            fprintf(stderr, "kith: process %d on %s ends, but %s\n", (int)getpid(), kith__shared->host, kith_last_error());
+        status = status & 255 ? status : 1;     /* 0 would say that all is well */
+    }
     kith__flush_streams();
     kith__coverage_flush();
     _exit(status & 255);

@@ -95,6 +95,7 @@ struct kith__desk {
     _Atomic uint64_t open, open_bytes;  /* puts behind that were read and are not done; bytes of the large ones of them */
     _Atomic int32_t trouble;            /* the code of one that failed */
     char trouble_text[256];
+    _Atomic uint64_t lost;              /* items, by those that failed since somebody was told */
 
     /* Written by both, see above. */
     _Atomic uint64_t answer __attribute__((aligned(64)));

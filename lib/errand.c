@@ -16,7 +16,9 @@
 
 _Static_assert((int)KITH__SMALL_PUT <= (int)KITH__INLINE_MOST, "they are done without being granted");
 
-enum { BACKLOG = 1 << 20, AT_ONCE = 256 };      /* bytes on the way to a node; errands of a desk in one turn */
+/* Bytes on the way to a node; errands of a desk in one turn; its puts behind that are not done: the other node keeps those that
+ * it cannot do yet. */
+enum { BACKLOG = 1 << 20, AT_ONCE = 256, OPEN_MOST = 16384 };
 
 static const int64_t look_ns = 20 * KITH__MS, look_later_ns = 1000 * KITH__MS, lent_ns = 5 * KITH__MS;
 
@@ -104,10 +106,12 @@ static void add_large(struct local *l, int open)
     l->large = large;
 }
 
-static void set_trouble(struct kith__desk *d, int code, const char *text, size_t size)
+static void set_trouble(struct kith__desk *d, int code, const char *text, size_t size, uint64_t items)
 {
     snprintf(d->trouble_text, sizeof d->trouble_text, "%.*s", (int)size, text);
-    atomic_store(&d->trouble, code);
+    atomic_fetch_add(&d->lost, items);
+    if (code != KITH_ESTALE || atomic_load(&d->trouble) == 0)
+        atomic_store(&d->trouble, code);
 }
 
 /* Takes the large ones out of the list that are among ids id to id + count - 1; how many of these were never open. */
@@ -274,7 +278,7 @@ uint64_t kith__errands_reply(uint32_t peer, const struct kith__reply *r, const v
             kith__proto_settle(self.proto, peer, r->id, 0);
         else if (r->flags & KITH__BEHIND && desk_of(seat)) {
             if (r->result < 0)
-                set_trouble(desk_of(seat), (int)r->result, bytes ? bytes : "", r->size);
+                set_trouble(desk_of(seat), (int)r->result, bytes ? bytes : "", r->size, r->count);
             done_behind(&locals[seat], seat, r->id, r->count);
         }
         return 0;
@@ -322,7 +326,7 @@ static void lose_behind(struct local *l, struct kith__desk *d, uint32_t seat)
     }
     if (atomic_load(&d->open) == 0)
         return;
-    set_trouble(d, KITH_EPEER, kith_last_error(), strlen(kith_last_error()));
+    set_trouble(d, KITH_EPEER, kith_last_error(), strlen(kith_last_error()), atomic_load(&d->open));
     atomic_store(&d->open_bytes, 0);
     atomic_store(&d->open, 0);
     nudge(d, seat);
@@ -396,15 +400,15 @@ static void send(struct local *l, struct kith__desk *d, uint32_t seat, const str
         return;
     kith__heap_free(e->block);
     if (behind) {
-        set_trouble(d, rc, kith_last_error(), strlen(kith_last_error()));
+        set_trouble(d, rc, kith_last_error(), strlen(kith_last_error()), 1);
         atomic_store(&d->open, atomic_load(&d->open) - 1);
     } else
         deliver_failure(l, seat, rc);
 }
 
-static int is_backed_up(uint32_t node)
+static int is_backed_up(const struct kith__desk *d, uint32_t node)
 {
-    return kith__proto_backlog(self.proto, node) > BACKLOG;
+    return atomic_load(&d->open) >= OPEN_MOST || kith__proto_backlog(self.proto, node) > BACKLOG;
 }
 
 static void hold(struct local *l, uint32_t peer, int held)
@@ -414,7 +418,7 @@ static void hold(struct local *l, uint32_t peer, int held)
     l->held_peer = peer;
 }
 
-/* 1: there is more. What waits for its node to acknowledge others is held, and not meant by that. */
+/* 1: there is more. What waits for its node to acknowledge or do others is held, and not meant by that. */
 static int collect_from(uint32_t seat)
 {
     struct kith__desk *d = desk_of(seat);
@@ -433,7 +437,7 @@ static int collect_from(uint32_t seat)
         taken = 1;
     }
     while ((e = next_errand(d))) {
-        if (is_backed_up(e->node)) {
+        if (is_backed_up(d, e->node)) {
             hold(l, e->node, 1);
             break;
         }
@@ -455,7 +459,7 @@ int kith__errands_go_on(void)
     int some = 0;
 
     for (uint32_t seat = 0; self.held > 0 && seat < KITH__SEATS; seat++)
-        if (locals[seat].held && !is_backed_up(locals[seat].held_peer)) {
+        if (locals[seat].held && !is_backed_up(desk_of(seat), locals[seat].held_peer)) {
             hold(&locals[seat], 0, 0);
             kith__desk_point(seat);
             some = 1;

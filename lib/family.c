@@ -14,6 +14,8 @@
 uint32_t kith__me;
 int kith__server_bell = -1, kith__agent_bell = -1;
 
+void (*kith__seat_is_left)(void);
+
 static _Thread_local struct kith__seat *my_seat;
 static pthread_key_t seat_key;
 static pthread_once_t seat_once = PTHREAD_ONCE_INIT;
@@ -147,8 +149,11 @@ static void seat_leave(void *seat)
 {
     struct kith__seat *s = seat;
 
-    if (kith__base && atomic_load(&s->member) == kith__me)
-        atomic_store(&s->member, 0);
+    if (!kith__base || atomic_load(&s->member) != kith__me)
+        return;
+    if (kith__seat_is_left)
+        kith__seat_is_left();
+    atomic_store(&s->member, 0);
 }
 
 static void make_key(void)

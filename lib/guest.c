@@ -18,7 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 1024, IN_ROW = 3, CREDIT = 1024 };     /* from the third put in a row on, places are reserved */
+enum { BUCKETS = 1024, IN_ROW = 3, CREDIT = 1024,       /* from the third put in a row on, places are reserved */
+       KEPT_MOST = 1 << 20 };           /* bytes of a visitor's puts that wait for memory: they are in nobody's budget */
 
 static const int64_t poll_ns = 5 * KITH__MS, memory_ns = 1000 * KITH__MS, look_again_ns = 1000 * KITH__MS;
 
@@ -32,6 +33,7 @@ struct guest {                          /* a call */
     uint64_t block;
     int ready;                          /* its bytes are here */
     int64_t deadline;                   /* INT64_MAX: none */
+    int64_t came;                       /* when all of it was here */
 };
 
 struct visitor {
@@ -40,6 +42,7 @@ struct visitor {
     uint64_t newest;                    /* id of the last call that came: an older one was done already */
     uint64_t queue;                     /* on which it has put, */
     uint32_t in_row, credit;            /* so often in a row; places of it that are reserved for it */
+    uint64_t kept;                      /* bytes of its calls, and of what we know about them */
     struct guest *first, *last;
 };
 
@@ -115,6 +118,8 @@ static struct guest *add_guest(struct visitor *v, const struct kith__request *r)
 
     g->visitor = v;
     g->r = *r;
+    g->came = self.now;
+    v->kept += sizeof *g;
     /* Callers have an int; what comes from elsewhere is no reason to overflow. */
     g->deadline = r->timeout_ms < 0 || r->timeout_ms > INT32_MAX ? INT64_MAX : self.now + r->timeout_ms * KITH__MS;
     if (v->last)
@@ -130,18 +135,15 @@ static void unpark(struct guest *g);
 static void remove_guest(struct guest *g)
 {
     struct visitor *v = g->visitor;
-    struct guest *last = NULL;
+    struct guest **at = &v->first, *before = NULL;
 
     unpark(g);
-    for (struct guest **at = &v->first; *at;) {
-        if (*at == g) {
-            *at = g->next;
-            continue;
-        }
-        last = *at;
-        at = &(*at)->next;
-    }
-    v->last = last;
+    for (; *at != g; at = &(*at)->next)
+        before = *at;
+    *at = g->next;
+    if (v->last == g)
+        v->last = before;
+    v->kept -= sizeof *g + (g->bytes ? g->r.size : 0);
     free(g->bytes);
     kith__heap_free(g->block);
     free(g);
@@ -452,20 +454,16 @@ static void step_back(struct park *p)
 static void unpark(struct guest *g)
 {
     struct park *p = g->park;
-    struct guest *last = NULL;
+    struct guest **at, *before = NULL;
 
     if (!p)
         return;
     g->park = NULL;
-    for (struct guest **at = &p->first; *at;) {
-        if (*at == g) {
-            *at = g->next_parked;
-            continue;
-        }
-        last = *at;
-        at = &(*at)->next_parked;
-    }
-    p->last = last;
+    for (at = &p->first; *at != g; at = &(*at)->next_parked)
+        before = *at;
+    *at = g->next_parked;
+    if (p->last == g)
+        p->last = before;
 }
 
 static struct park **find_park(uint64_t object, const struct kith__waiters *set)
@@ -513,14 +511,25 @@ static void park(struct guest *g, struct kith__waiters *set)
     wake_at(self.now + (set ? look_again_ns : poll_ns));
 }
 
-/* A put behind its thread that finds no memory: it may come soon. */
+static int is_behind(const struct kith__request *r)
+{
+    return r->op == KITH__OP_PUT && r->flags & KITH__BEHIND;
+}
+
+/* A put behind its thread that finds no memory: it may come soon. Those behind it have waited meanwhile, too. */
 static int waits_for_memory(struct guest *g, int64_t rc)
 {
-    if (rc != KITH_ENOMEM || g->r.op != KITH__OP_PUT || !(g->r.flags & KITH__BEHIND))
+    if (rc != KITH_ENOMEM || !is_behind(&g->r))
         return 0;
-    if (g->deadline == INT64_MAX || g->deadline > self.now + memory_ns)
-        g->deadline = self.now + memory_ns;
+    if (g->deadline > g->came + memory_ns)
+        g->deadline = g->came + memory_ns;
     return self.now < g->deadline;
+}
+
+/* 1: v's puts wait for memory, and there are many of them. Nothing tells its thread to stop but that they fail. */
+static int is_starved(const struct visitor *v)
+{
+    return v->kept > KEPT_MOST && v->first->park && !v->first->park->set && is_behind(&v->first->r);
 }
 
 /* Tries g. 1: it is over, and gone; -1: likewise, but it has failed; 0: it has to wait. */
@@ -541,7 +550,7 @@ static int attempt(struct guest *g)
             park(g, rc == KITH__PARKED ? set_of(&g->r) : NULL);
         return 0;
     }
-    if (rc < 0 && g->r.op == KITH__OP_PUT && g->r.flags & KITH__BEHIND)
+    if (rc < 0 && is_behind(&g->r))
         give_back(g->visitor, 1);       /* its place */
     reply(g->visitor->peer, &g->r, rc, &out);
     remove_guest(g);
@@ -648,15 +657,21 @@ uint64_t kith__guests_request(uint32_t peer, const struct kith__request *r, cons
     v->newest = r->id;
     if (!bytes && (block = kith__heap_alloc(r->size, kith__me)) == 0) {
         memset(&out, 0, sizeof out);
-        if (r->op == KITH__OP_PUT && r->flags & KITH__BEHIND)
+        if (is_behind(r))
             give_back(v, 1);
         reply(peer, r, KITH_ENOMEM, &out);
+        return 0;
+    }
+    if (bytes && is_behind(r) && is_starved(v)) {
+        memset(&out, 0, sizeof out);
+        give_back(v, 1);
+        reply(peer, r, kith__fail(KITH_ENOMEM, "node %u has no memory left for items", self.node), &out);
         return 0;
     }
     if (!v->first && bytes && !has_to_queue(r)) {
         rc = carry_out(r, peer, bytes, &block, &out);
         if (rc != KITH__PARKED && !(rc == KITH_ENOMEM && r->flags & KITH__BEHIND)) {
-            if (rc < 0 && r->op == KITH__OP_PUT && r->flags & KITH__BEHIND)
+            if (rc < 0 && is_behind(r))
                 give_back(v, 1);
             reply(peer, r, rc, &out);
             kith__heap_free(block);
@@ -668,8 +683,10 @@ uint64_t kith__guests_request(uint32_t peer, const struct kith__request *r, cons
         return block;
     g->ready = 1;
     g->block = block;
-    if (r->size > 0 && !block)
+    if (r->size > 0 && !block) {
         memcpy(g->bytes = make(r->size), bytes, r->size);
+        v->kept += r->size;
+    }
     serve(v);
     return 0;
 }
@@ -686,6 +703,7 @@ void kith__guests_arrived(uint32_t peer, uint64_t id, uint64_t block, int64_t no
     }
     g->block = block;
     g->ready = 1;
+    g->came = now;
     serve(v);
 }
 

@@ -20,6 +20,7 @@
 #include "queue.h"
 #include "random.h"
 #include "ranks.h"
+#include "remote.h"
 #include "server.h"
 #include "system.h"
 #include "token.h"
@@ -353,6 +354,16 @@ static int write_out(void)
                  : kith__fail(KITH_ENOMEM, "something that the program has printed to stdout could not be written");
 }
 
+/* Items that found no place on another node. In exit the status is settled, and no handler may call exit again. */
+static int tell_loss(void)
+{
+    if (!job.exiting)
+        return kith__report(KITH_ENOMEM);
+    if (!atomic_load(&kith__shared->faults_have_handler))
+        fprintf(stderr, "kith: %s\n", kith_last_error());
+    return KITH_ENOMEM;
+}
+
 int kith_finalize(void)
 {
     int lost;
@@ -363,7 +374,8 @@ int kith_finalize(void)
         return kith__fail(KITH_EINVAL, "kith_finalize was called in a task; only the head may end the job") < 0;
     if (job.over)
         return kith__fault_count() > 0;
-    lost = !job.exiting && kith__report(write_out()) < 0;
+    lost = kith__fault_count() == 0 && kith__remote_last_words() < 0 && tell_loss() < 0;
+    lost |= !job.exiting && kith__report(write_out()) < 0;
     job.over = 1;
     if (!job.failing && (job.ranks.rank == 0 || (job.every_rank && job.ranks.is_leader)))
         kith__processes_join();

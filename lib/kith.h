@@ -209,7 +209,10 @@ KITH_API kith_queue kith_queue_named(const char *name, size_t bound);
 
 /* Puts a copy of the item. Waits up to timeout_ms while the queue is full.
  * Returns 0; KITH_ETIMEDOUT; KITH_ENOMEM; KITH_ESTALE (closed, also while waiting);
- * KITH_EPEER (its home is lost); KITH_EINVAL. */
+ * KITH_EPEER (its home is lost); KITH_EINVAL. To another node it may return first:
+ * that items found no memory there (KITH_ENOMEM), or may not have reached it
+ * (KITH_EPEER), is then what the thread's next call on an object returns, and what
+ * a Process that makes none says as it ends, with exit code 1. */
 KITH_API int kith_queue_put(kith_queue q, const void *item, size_t size, int timeout_ms);
 
 /* Takes the oldest item into buf, which has room bytes. Waits up to timeout_ms.

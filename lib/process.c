@@ -307,8 +307,7 @@ static int64_t start(kith_target *fn, const void *arg, size_t size, const struct
     if (options.node < KITH_HERE || options.node > (int)kith__shared->nodes)
         return kith__fail(KITH_EINVAL, "a Process on node %d: this job has the nodes 0 to %u", options.node - 1,
                           kith__shared->nodes - 1);
-    kith__remote_settle();
-    if ((rc = fill(&s, fn, size, &options)) < 0)
+    if ((rc = kith__remote_settle()) < 0 || (rc = fill(&s, fn, size, &options)) < 0)
         return rc;
     node = choose_node(options.node, &s.placed);
     fflush(stdout);                     /* what we printed before stands before what it prints */
@@ -338,9 +337,7 @@ static int usable(kith_process p)
 {
     int rc = kith__handle_usable(p.id, noun);
 
-    if (rc == 0)
-        kith__remote_settle();
-    return rc;
+    return rc == 0 ? kith__remote_settle() : rc;
 }
 
 static int64_t look(kith_process p)
@@ -482,7 +479,6 @@ void kith__processes_join(void)
 {
     uint64_t before = UINT64_MAX, asked;
 
-    kith__remote_settle();
     while ((asked = await_all()) != before && kith__shared->nodes > 1)
         before = asked;
 }

@@ -595,8 +595,7 @@ int kith_queue_put(kith_queue q, const void *item, size_t size, int timeout_ms)
 
     if (rc == 0 && kith__is_remote(q.id))
         return kith__report(kith__remote_put(q.id, item, size, timeout_ms));
-    kith__remote_settle();
-    if (rc == 0)
+    if (rc == 0 && (rc = kith__remote_settle()) == 0)
         rc = put_here(q.id, item, size, timeout_ms);
     return kith__report(rc);
 }
@@ -606,8 +605,7 @@ static int64_t get(kith_queue q, void *buf, size_t room, int exact, int peek, in
     struct taking t = { q.id, buf, room, exact, peek };
     int64_t rc = check(q, buf, room, timeout_ms);
 
-    kith__remote_settle();
-    if (rc == 0)
+    if (rc == 0 && (rc = kith__remote_settle()) == 0)
         rc = kith__is_remote(q.id) ? kith__remote_get(q.id, buf, room, exact, peek, timeout_ms)
                                    : ask(q.id, KITH__TAKERS, try_take, &t, timeout_ms);
     return kith__report64(rc);
@@ -634,8 +632,7 @@ int64_t kith_queue_size(kith_queue q)
 {
     int64_t rc = kith__handle_usable(q.id, noun);
 
-    kith__remote_settle();
-    if (rc == 0)
+    if (rc == 0 && (rc = kith__remote_settle()) == 0)
         rc = kith__is_remote(q.id) ? kith__remote_count(q.id) : kith__queue_count(q.id);
     return kith__report64(rc);
 }
@@ -649,12 +646,13 @@ int kith_queue_empty(kith_queue q)
 
 int kith_queue_close(kith_queue q)
 {
-    int rc = kith__handle_usable(q.id, noun);
+    int rc = kith__handle_usable(q.id, noun), lost = rc == 0 ? kith__remote_settle() : 0;
 
-    kith__remote_settle();
+    if (rc == 0 && lost < 0)
+        kith__report(lost);
     if (rc == 0)
         rc = kith__is_remote(q.id) ? kith__remote_end(q.id) : kith__queue_end(q.id);
-    return kith__report(rc);
+    return lost < 0 ? lost : kith__report(rc);
 }
 
 static int open_any(const char *name, size_t bound, uint64_t *id)

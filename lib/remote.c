@@ -12,6 +12,7 @@
 #include "system.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { BEHIND_BYTES = 8 << 20 };        /* of large puts that may be on their way */
@@ -252,6 +253,7 @@ static int desk(struct kith__desk **out)
         if ((rc = inherit(d)) < 0)
             return rc;
         atomic_store(&d->trouble, 0);
+        atomic_store(&d->lost, 0);
         return_heritage(d);
     }
     *out = own.desk = d;
@@ -269,26 +271,65 @@ static int pack(struct kith__errand *e, const void *bytes)
     return 0;
 }
 
-/* What came of the puts behind: 0, or the code of one that failed, once. It counts for the queue that it was for; that an
- * item found no memory is told to whatever comes next. */
+/* What was put into a queue that is closed is gone with all that was in it, and that is nobody's fault. */
+static int is_loss(int code)
+{
+    return code == KITH_ENOMEM || code == KITH_EPEER;
+}
+
+/* What came of the puts behind: 0, or the code of one that failed, once. It counts for the queue that it was for; that
+ * items are lost is told to whatever comes next. */
 static int trouble(struct kith__desk *d, uint64_t queue)
 {
     int32_t code = atomic_exchange(&d->trouble, 0);
+    uint64_t lost = atomic_exchange(&d->lost, 0);
+    const char *fate = code == KITH_ENOMEM ? lost == 1 ? "is lost" : "are lost" : "may not have arrived";
 
-    if (code == 0 || (code != KITH_ENOMEM && queue != d->behind_queue))
+    if (code == 0 || (!is_loss(code) && queue != d->behind_queue))
         return 0;
-    return kith__fail(code, "%s%.250s", code == KITH_ENOMEM ? "an item that was put before is lost: " : "", d->trouble_text);
+    if (!is_loss(code))
+        return kith__fail(code, "%.250s", d->trouble_text);
+    if (lost == 1)
+        return kith__fail(code, "an item that was put before %s: %.250s", fate, d->trouble_text);
+    return kith__fail(code, "%llu items that were put before %s: %.250s", (unsigned long long)lost, fate, d->trouble_text);
 }
 
-void kith__remote_wait_behind(void)
+int kith__remote_wait_behind(void)
 {
+    int rc;
+
     kith__remote_behind = 0;
     if (!own.unbounded)
         own.queue = 0;
-    if (!own.desk || kith__agent_dead())
-        return;
+    if (!own.desk)
+        return 0;
+    if (kith__agent_dead())
+        return is_quiet(own.desk) ? 0 : KITH_EPEER;
     return_credit(own.desk);
-    watch(own.desk, KITH__WATCHES_QUIET, is_quiet, KITH_FOREVER);
+    if ((rc = watch(own.desk, KITH__WATCHES_QUIET, is_quiet, KITH_FOREVER)) < 0)
+        return rc;
+    return is_loss(atomic_load(&own.desk->trouble)) ? trouble(own.desk, 0) : 0;
+}
+
+/* What happened to those of a thread that ended without another word: the process tells it at its end. */
+static _Atomic int threads_lost;
+static char threads_text[256];
+
+static void settle_thread(void)
+{
+    int rc = kith__remote_settle();
+
+    if (rc == 0)
+        return;
+    snprintf(threads_text, sizeof threads_text, "%s", kith_last_error());
+    atomic_store(&threads_lost, rc);
+}
+
+int kith__remote_last_words(void)
+{
+    int rc = kith__remote_settle(), code = atomic_exchange(&threads_lost, 0);
+
+    return rc == 0 && code != 0 ? kith__fail(code, "%s", threads_text) : rc;
 }
 
 /* ------------------------------------------------------------------------ calls */
@@ -391,12 +432,10 @@ static int64_t simple_call(struct kith__errand *e, const void *bytes)
     struct answer a;
     int rc;
 
-    kith__remote_settle();
-    if ((rc = call(e, bytes, &a)) < 0)
+    if ((rc = kith__remote_settle()) < 0 || (rc = call(e, bytes, &a)) < 0)
         return rc;
     end_call(own.desk, e->id);
-    rc = trouble(own.desk, 0);
-    return rc < 0 ? rc : a.result;
+    return a.result;
 }
 
 int64_t kith__remote_call(uint32_t node, int op, uint64_t object, uint64_t room, const void *bytes, size_t size, int timeout_ms)
@@ -469,13 +508,12 @@ int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_
 
     if ((rc = desk(&d)) < 0)
         return rc;
-    if (queue != own.queue)
-        kith__remote_settle();
-    if ((rc = trouble(d, queue)) < 0)
+    if ((queue != own.queue && (rc = kith__remote_settle()) < 0) || (rc = trouble(d, queue)) < 0)
         return rc;
     if (may_go_behind(d, queue)) {
         e.flags = KITH__BEHIND;
         kith__remote_behind = 1;
+        kith__seat_is_left = settle_thread;
         if ((rc = put_behind(d, &e, item)) == 1)
             return 0;
     }
@@ -498,8 +536,7 @@ int64_t kith__remote_get(uint64_t queue, void *buf, size_t room, int exact, int 
     struct answer a;
     int rc;
 
-    kith__remote_settle();
-    if ((rc = call(&e, NULL, &a)) < 0)
+    if ((rc = kith__remote_settle()) < 0 || (rc = call(&e, NULL, &a)) < 0)
         return rc;
     if (a.result > 0 && !peek)
         memcpy(buf, a.bytes, (size_t)a.result);

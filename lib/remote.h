@@ -24,13 +24,15 @@ int     kith__remote_find(const char *name, size_t bound, uint64_t *id);
 int64_t kith__remote_call(uint32_t node, int op, uint64_t object, uint64_t room, const void *bytes, size_t size, int timeout_ms);
 
 /* Waits until what this thread has put behind itself is done. Called before whatever could tell others of it: so nobody
- * can see that a put went on behind. */
-void kith__remote_wait_behind(void);
+ * can see that a put went on behind. KITH_ENOMEM, KITH_EPEER: some items did not arrive, which is told once. */
+int kith__remote_wait_behind(void);
 extern _Thread_local int kith__remote_behind __attribute__((tls_model("initial-exec")));
-static inline void kith__remote_settle(void)
+static inline int kith__remote_settle(void)
 {
-    if (__builtin_expect(kith__remote_behind, 0))
-        kith__remote_wait_behind();
+    return __builtin_expect(kith__remote_behind, 0) ? kith__remote_wait_behind() : 0;
 }
+
+/* The same at the end of a process, also for its threads that have ended before. */
+int kith__remote_last_words(void);
 
 #endif

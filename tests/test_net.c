@@ -2,6 +2,8 @@
 #include "config.h"
 #include "netjob.h"
 
+#include <pthread.h>
+
 /* ------------------------------------------------------------------- what is put behind */
 
 static void puts_behind_keep_their_order_job(void)
@@ -113,8 +115,9 @@ static void put_without_waiting_is_done_while_there_is_room_job(void)
 
     for (int i = 0; i < 100000; i++)
         REQUIRE(kith_queue_put(q, &i, sizeof i, 0) == 0);
-    for (int i = 0; i < 100000; i++)
+    for (int i = 0; i < 1000; i++)      /* each is a round trip */
         REQUIRE(kith_get(q, &x) == 0 && x == i);
+    REQUIRE(kith_queue_size(q) == 99000);
     REQUIRE(kith_queue_close(q) == 0);
 }
 static void put_without_waiting_is_done_while_there_is_room(void) { JOB(put_without_waiting_is_done_while_there_is_room_job); }
@@ -171,6 +174,118 @@ static void memory_that_is_used_up_is_a_code(void)
     unsetenv("KITH_MEM");
 }
 
+static int64_t put_until_it_fails(kith_queue q)
+{
+    static char item[3000];
+    int64_t put = 0;
+    int rc;
+
+    while ((rc = kith_put(q, item)) == 0)
+        put++;
+    REQUIRE(rc == KITH_ENOMEM && strstr(kith_last_error(), "put before"));
+    return put;
+}
+
+/* Puts behind that find no memory are told at once and together, not one a second; and nothing of them is kept. */
+static int fills_up(const void *arg)
+{
+    const kith_queue *q = arg;
+    int64_t put, size, begin;
+
+    kith_on_fault(NULL);
+    put = put_until_it_fails(*q);
+    begin = kith__now_ns();
+    while ((size = kith_queue_size(*q)) == KITH_ENOMEM)
+        REQUIRE(strstr(kith_last_error(), "lost"));
+    REQUIRE(size > 1000 && size <= put);
+    REQUIRE(ms_since(begin) < 10000 * slowdown());
+    return 0;
+}
+
+/* The last one is lost, and there is no later call to tell it. */
+static int loses_its_last(const void *arg)
+{
+    const kith_queue *q = arg;
+    char item[3000] = { 0 };
+
+    kith_on_fault(NULL);
+    put_until_it_fails(*q);
+    while (kith_queue_size(*q) == KITH_ENOMEM)
+        ;
+    REQUIRE(kith_put(*q, item) == 0);
+    return 0;
+}
+
+static void puts_that_find_no_memory_are_told_soon_job(void)
+{
+    kith_target *const targets[] = { fills_up, loses_its_last };
+
+    for (int i = 0; i < 2; i++) {
+        kith_queue q = kith_queue_open(0);
+        kith_process p = kith_process_start(targets[i], KITH_ARG(q));
+        int code;
+
+        REQUIRE(kith_process_join(p, 20000 * slowdown()) == 0);
+        REQUIRE(kith_process_exitcode(p, &code) == 0 && code == i);
+        REQUIRE(kith_queue_close(q) == 0);
+    }
+}
+
+static void puts_that_find_no_memory_are_told_soon(void)
+{
+    setenv("KITH_MEM", "64M", 1);
+    JOB(puts_that_find_no_memory_are_told_soon_job);
+    unsetenv("KITH_MEM");
+}
+
+/* ------------------------------------------------- nobody sees that a put went on behind */
+
+enum { EACH = 5000 };
+
+static kith_queue shared;
+
+static void *puts_many(void *nothing)
+{
+    for (int i = 0; i < EACH; i++)
+        REQUIRE(kith_put(shared, i) == 0);
+    return nothing;
+}
+
+static void thread_that_has_ended_has_put_all_job(void)
+{
+    pthread_t thread;
+
+    shared = kith_queue_open(0);
+    for (int round = 1; round <= 20; round++) {
+        REQUIRE(pthread_create(&thread, NULL, puts_many, NULL) == 0 && pthread_join(thread, NULL) == 0);
+        REQUIRE(kith_queue_size(shared) == round * EACH);
+    }
+}
+static void thread_that_has_ended_has_put_all(void) { JOB(thread_that_has_ended_has_put_all_job); }
+
+static int puts_some(uint64_t lo, uint64_t hi, const void *arg)
+{
+    const kith_queue *q = arg;
+
+    for (uint64_t i = lo; i < hi; i++)
+        if (kith_put(*q, i) < 0)
+            return 1;
+    return 0;
+}
+
+static void task_that_is_done_has_put_all_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_pool pool = kith_pool_open(2);
+
+    for (int round = 1; round <= 20; round++) {
+        REQUIRE(kith_pool_for(pool, puts_some, KITH_ARG(q), EACH) == 0);
+        REQUIRE(kith_queue_size(q) == round * EACH);
+    }
+    REQUIRE(kith_pool_close(pool) == 0);
+}
+static void task_that_is_done_has_put_all(void) { JOB(task_that_is_done_has_put_all_job); }
+
 /* ----------------------------------------------------------------------- time limits */
 
 static void time_limits_are_kept_job(void)
@@ -202,6 +317,9 @@ static struct test tests[] = {
     TEST(put_without_waiting_is_done_while_there_is_room),
     TEST(items_of_100_mib),
     TEST(memory_that_is_used_up_is_a_code),
+    TEST(puts_that_find_no_memory_are_told_soon),
+    TEST(thread_that_has_ended_has_put_all),
+    TEST(task_that_is_done_has_put_all),
     TEST(time_limits_are_kept),
     TEST_END
 };
