@@ -70,7 +70,7 @@ static void fill_fault(struct kith_fault *f, const struct kith__job *j, const st
     snprintf(f->host, sizeof f->host, "%s", kith__shared->host);
     snprintf(f->function, sizeof f->function, "%s", j->name);
     if (e->end == KITH_SIGNALLED && atomic_load(&e->crash.signal))
-        kith__crash_text(&e->crash, f->text, sizeof f->text);
+        kith__crash_text(&e->crash, getpid(), f->text, sizeof f->text);
     else
         snprintf(f->text, sizeof f->text, "%s", e->text);
 }

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { KITH__CRASH_PCS = 32 };
 
@@ -31,7 +32,8 @@ int kith__crash_check_settings(void);
  * the calling one are not recorded. */
 void kith__crash_install(struct kith__crash *record);
 
-/* "SIGSEGV at address 0x10 (a NULL pointer) in partial (pi.c:42), called by …" into buf. Returns its length. */
-int kith__crash_text(const struct kith__crash *crash, char *buf, size_t room);
+/* "SIGSEGV at address 0x10 (a NULL pointer) in partial (pi.c:42), called by …" into buf. Returns its length. It says so when the
+ * address is memory of caller, the process that gave the task or the Process its argument. */
+int kith__crash_text(const struct kith__crash *crash, pid_t caller, char *buf, size_t room);
 
 #endif

@@ -63,22 +63,24 @@ static int is_overflow(const struct kith__crash *c)
     return c->address + 4096 > c->stack && c->address < c->stack + 65536;
 }
 
-/* Private memory of this process that no file stands behind: its heap and stacks. */
-static int is_mine(uint64_t address)
+/* Private memory of that process that no file stands behind: its heap and stacks. */
+static int is_its(pid_t pid, uint64_t address)
 {
     unsigned long long from, to;
     char rights[8], path[64], line[512];
-    FILE *f = fopen("/proc/self/maps", "re");
-    int mine = 0;
+    int its = 0;
+    FILE *f;
 
-    while (f && !mine && fgets(line, sizeof line, f)) {
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    f = pid > 0 ? fopen(path, "re") : NULL;
+    while (f && !its && fgets(line, sizeof line, f)) {
         path[0] = '\0';
-        mine = sscanf(line, "%llx-%llx %7s %*s %*s %*s %63s", &from, &to, rights, path) >= 3 && address >= from &&
-               address < to && strncmp(rights, "rw-p", 4) == 0 && (path[0] == '\0' || path[0] == '[');
+        its = sscanf(line, "%llx-%llx %7s %*s %*s %*s %63s", &from, &to, rights, path) >= 3 && address >= from &&
+              address < to && strncmp(rights, "rw-p", 4) == 0 && (path[0] == '\0' || path[0] == '[');
     }
     if (f)
         fclose(f);
-    return mine;
+    return its;
 }
 
 static void add_address(struct text *t, const struct kith__crash *c)
@@ -170,7 +172,7 @@ static void add_frames(struct text *t, const struct kith__frame *frames, int cou
     }
 }
 
-int kith__crash_text(const struct kith__crash *c, char *buf, size_t room)
+int kith__crash_text(const struct kith__crash *c, pid_t caller, char *buf, size_t room)
 {
     int sig = atomic_load_explicit(&c->signal, memory_order_acquire), count = c->count;
     struct kith__frame frames[FRAMES];
@@ -183,7 +185,7 @@ int kith__crash_text(const struct kith__crash *c, char *buf, size_t room)
     add_signal(&t, sig, c);
     count = kith__trace(c->pcs, count < 0 ? 0 : count < KITH__CRASH_PCS ? count : KITH__CRASH_PCS, frames, FRAMES);
     add_frames(&t, frames, count, sig == SIGABRT);
-    if (sig == SIGSEGV && c->code > 0 && c->code != SI_KERNEL && c->address >= NULL_ZONE && is_mine(c->address))
+    if (sig == SIGSEGV && c->code > 0 && c->code != SI_KERNEL && c->address >= NULL_ZONE && is_its(caller, c->address))
         add(&t, "; that is memory of the calling process: a pointer means nothing in another one, "
             "pass the bytes");
     return (int)t.used;

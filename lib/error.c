@@ -22,7 +22,7 @@ static struct { uint32_t number; char text[256]; } failed[FAILED_HANDLES];
 static uint32_t failed_count;
 static pthread_mutex_t failed_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-static _Atomic int in_head, faults;
+static _Atomic int in_head = 1, faults;     /* who has forgotten kith_init must hear of it, too */
 static void print_and_exit(int code, const char *sentence);
 static void (*_Atomic on_fault)(int code, const char *sentence) = print_and_exit;
 static _Atomic int log_level = -1;

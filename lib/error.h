@@ -29,7 +29,7 @@ void kith__end_alone(void);
 
 int  kith__fault_count(void);           /* faults that were reported to the handler: the status of kith_finalize */
 void kith__fault_handler_told(void);    /* to the other processes, as far as it has been chosen */
-void kith__error_is_head(int is_head);  /* 1 in the head only */
+void kith__error_is_head(int is_head);  /* 1 in the head, and in any program before kith_init: there faults go to the handler */
 
 /* Levels of KITH_LOG; silent by default. One line to stderr in a single write. */
 enum kith__level { KITH__ERROR, KITH__WARNING, KITH__INFO, KITH__DEBUG };

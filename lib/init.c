@@ -23,6 +23,7 @@
 #include "remote.h"
 #include "server.h"
 #include "system.h"
+#include "task.h"
 #include "token.h"
 #include "where.h"
 
@@ -280,6 +281,9 @@ static int start(int *argc, char ***argv)
     int rc, silent = 0;
 
     kith__log_init();
+    if (job.pid && job.pid != getpid())
+        return kith__fail(KITH_EINVAL, "kith_init was called in process %d, which the program has forked after kith_init: start it by "
+                          "kith_process_start", (int)getpid());
     if (job.pid)
         return kith__fail(KITH_EINVAL, job.over ? "kith_init was called after kith_finalize: a program is one job"
                                                 : "kith_init was called twice");
@@ -370,7 +374,10 @@ int kith_finalize(void)
 
     if (!job.pid && !kith__me)
         return kith__report(kith__fail(KITH_ENOTINIT, "kith_finalize was called before kith_init")) < 0;
-    if (getpid() != job.pid)
+    if (!kith__me && !job.over && getpid() != job.pid)
+        return kith__report(kith__fail(KITH_EINVAL, "kith_finalize was called in process %d, which the program has forked itself: only "
+                                       "the head may end the job", (int)getpid())) < 0;
+    if (getpid() != job.pid || (kith__task.running && !job.exiting))   /* KITH_SERIAL=1: the task is in the head */
         return kith__fail(KITH_EINVAL, "kith_finalize was called in a task; only the head may end the job") < 0;
     if (job.over)
         return kith__fault_count() > 0;

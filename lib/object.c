@@ -151,12 +151,16 @@ uint32_t kith__handle_home(uint64_t id)
 int kith__handle_usable(uint64_t id, const char *noun)
 {
     char what[64];
+    uint32_t role;
     int rc;
 
     if (!kith__base || kith__me == 0) {
         snprintf(what, sizeof what, "a %s was used", noun);
         return kith__not_in_job(what);
     }
+    role = atomic_load_explicit(&kith__member(kith__me)->role, memory_order_relaxed);
+    if (id == 0 && (role == KITH__WORKER || role == KITH__PROCESS))
+        return kith__fail(KITH_ESTALE, "the handle of a %s is zero here: globals are as they were at kith_init, so give it as an argument", noun);
     if (id == 0)
         return kith__fail(KITH_ESTALE, "the handle of a %s is zero: none was opened into it", noun);
     if ((rc = kith__handle_code(id)) == 0 && kith__handle_home(id) >= kith__shared->nodes)

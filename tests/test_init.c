@@ -3,6 +3,7 @@
 #include "anyjob.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 
 /* ---- signals */
@@ -388,6 +389,101 @@ static void crash_without_a_handler(void)
     REQUIRE(strncmp(told, "kith: crash_here-1 crashed: SIGSEGV", 35) == 0 && strchr(told, '\n') == told + strlen(told) - 1);
 }
 
+static int use_pointer(const void *arg)
+{
+    return **(char *const *)arg;
+}
+
+/* Memory that came after kith_init: it is not there in a Process. */
+static void send_a_pointer(void)
+{
+    FILE *said = tmpfile();
+    char *mine;
+
+    REQUIRE(said && dup2(fileno(said), STDERR_FILENO) == STDERR_FILENO && kith_init(NULL, NULL) == 0);
+    mine = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(mine != MAP_FAILED);
+    kith_process_join(kith_process_start(use_pointer, KITH_ARG(mine)), KITH_FOREVER);
+    REQUIRE(kith_finalize() == 0);
+    rewind(said);
+    told[fread(told, 1, sizeof told - 1, said)] = '\0';
+    REQUIRE(strstr(told, "use_pointer-1 crashed: SIGSEGV") && strstr(told, "a pointer means nothing in another one"));
+}
+
+static void a_process_that_was_given_a_pointer_says_so(void)
+{
+    if (SANITIZED)
+        SKIP("a crash is the sanitizer's");
+    CU_ASSERT_EQUAL(check_fork(send_a_pointer), 0);
+}
+
+/* ---- what newcomers forget */
+
+static FILE *said;
+
+static void forget_init(void)
+{
+    REQUIRE(dup2(fileno(said), STDERR_FILENO) == STDERR_FILENO);
+    kith_pool_open(2);
+    puts("not reached");
+    _exit(0);
+}
+
+static void without_init_the_first_call_says_so(void)
+{
+    CU_ASSERT_FATAL((said = tmpfile()) != NULL);
+    CU_ASSERT_EQUAL(check_fork(forget_init), 1);
+    rewind(said);
+    told[fread(told, 1, sizeof told - 1, said)] = '\0';
+    CU_ASSERT_STRING_EQUAL(told, "kith: kith_pool_open was called before kith_init, or after kith_finalize\n");
+    fclose(said);
+}
+
+static void use_kith_after_fork(void)
+{
+    REQUIRE(kith_init(NULL, NULL) == KITH_EINVAL && strstr(kith_last_error(), "forked"));
+    REQUIRE(kith_check(kith_pool_open(1)) == KITH_ENOTINIT && strstr(kith_last_error(), "forked"));
+    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "forked"));
+}
+
+static void fork_by_oneself(void)
+{
+    kith_pool pool;
+
+    begin();
+    pool = kith_pool_open(1);
+    REQUIRE(check_fork(use_kith_after_fork) == 0 && map_is_right(pool, successor, 64));
+    REQUIRE(kith_pool_close(pool) == 0 && kith_finalize() == 0);
+}
+
+static void a_child_of_the_program_is_none_of_the_job(void)
+{
+    CU_ASSERT_EQUAL(check_fork(fork_by_oneself), 0);
+}
+
+static int use_zero_handle(int x)
+{
+    kith_queue q = { 0 };
+
+    return kith_put(q, x) == KITH_ESTALE && strstr(kith_last_error(), "kith_init") ? x : -1;
+}
+
+static void use_handle_of_a_global(void)
+{
+    kith_pool pool;
+    int y = 0;
+
+    begin();
+    pool = kith_pool_open(1);
+    REQUIRE(kith_apply(pool, use_zero_handle, &y, 5) == 0 && y == 5);
+    REQUIRE(kith_pool_close(pool) == 0 && kith_finalize() == 0);
+}
+
+static void a_zero_handle_in_a_task_says_where_globals_come_from(void)
+{
+    CU_ASSERT_EQUAL(check_fork(use_handle_of_a_global), 0);
+}
+
 static void crash_with_a_handler(void)
 {
     run_a_crash(0, keep_fault);
@@ -427,6 +523,10 @@ static struct test tests[] = {
     TEST(a_handler_gets_code_and_sentence_of_faults_in_the_head),
     TEST(a_process_that_crashed_is_told_of_unless_there_is_a_handler),
     TEST(wrong_use_is_a_sentence),
+    TEST(a_process_that_was_given_a_pointer_says_so),
+    TEST(without_init_the_first_call_says_so),
+    TEST(a_child_of_the_program_is_none_of_the_job),
+    TEST(a_zero_handle_in_a_task_says_where_globals_come_from),
     TEST_END,
 };
 

@@ -135,11 +135,32 @@ static void a_task_cannot_close_the_pool_around_it(void)
     CU_ASSERT_EQUAL(check_fork(close_from_inside), 0);
 }
 
+static int finalize_here(int x)
+{
+    return kith_finalize() == 1 ? x : -1;
+}
+
+static void finalize_in_a_task(void)
+{
+    int y = 0;
+
+    begin();
+    common = kith_pool_open(1);
+    REQUIRE(kith_apply(common, finalize_here, &y, 5) == 0 && y == 5 && kith_apply(common, finalize_here, &y, 6) == 0 && y == 6);
+    REQUIRE(kith_pool_close(common) == 0 && kith_finalize() == 0);
+}
+
+static void a_task_cannot_end_the_job_around_it(void)
+{
+    CU_ASSERT_EQUAL(check_fork(finalize_in_a_task), 0);
+}
+
 static struct test tests[] = {
     TEST(initializers_run_in_serial_pools_too),
     TEST(an_initializer_leaves_alone_what_the_task_around_it_has_said),
     TEST(the_caller_is_a_worker_in_its_tasks_only),
     TEST(a_task_cannot_close_the_pool_around_it),
+    TEST(a_task_cannot_end_the_job_around_it),
     TEST_END,
 };
 
