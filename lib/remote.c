@@ -553,6 +553,8 @@ int64_t kith__remote_count(uint64_t queue)
 
 int kith__remote_end(uint64_t queue)
 {
+    if (queue == own.queue)
+        own.queue = 0;                  /* what is put on it from now on waits for its answer, KITH_ESTALE */
     return (int)kith__remote_call(home_of(queue), KITH__OP_END, queue, 0, NULL, 0, KITH_FOREVER);
 }
 

@@ -1284,7 +1284,11 @@ static uint64_t used_blocks(void)
     return stats.used_blocks;
 }
 
-static int blocks_are_free(void) { return used_blocks() <= blocks_before + (uint64_t)atomic_load(&world->blocks); }
+/* Through the agent each seat has a desk, which stays. */
+static int blocks_are_free(void)
+{
+    return used_blocks() <= blocks_before + (uint64_t)atomic_load(&world->blocks) + (now.net ? atomic_load(&kith__shared->seats_used) : 0);
+}
 
 static int count_objects;
 

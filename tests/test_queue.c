@@ -35,6 +35,20 @@ static void order_and_sizes_are_kept(void)
     PASS(kith_queue_close(q));
 }
 
+/* Also where puts need not wait for the home of the Queue. */
+static void nothing_is_put_behind_a_close(void)
+{
+    for (size_t bound = 0; bound <= 1000; bound += 1000) {
+        kith_queue q = far_queue_open(bound);
+
+        for (int i = 0; i < 10; i++)
+            PASS(kith_put(q, i));
+        PASS(kith_queue_close(q));
+        FAILS_WITH(KITH_ESTALE, kith_put(q, bound));
+        FAILS_WITH(KITH_ESTALE, kith_queue_size(q));
+    }
+}
+
 static void items_of_many_sizes_are_whole(void)
 {
     static const size_t sizes[] = { 1, 7, 8, 9, 4000, 4096, 8191, 8192, 8193, 65536, 262144, 262145, 1 << 20, 20 << 20 };
@@ -346,6 +360,7 @@ static void wrong_use_is_a_sentence(void)
 
 static struct test tests[] = {
     TEST(order_and_sizes_are_kept),
+    TEST(nothing_is_put_behind_a_close),
     TEST(items_of_many_sizes_are_whole),
     TEST(an_item_of_a_gibibyte),
     TEST(many_putters_and_takers),
