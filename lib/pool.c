@@ -18,9 +18,20 @@ enum { MOST_WORKERS = 1900, TRIES = 2 };     /* each needs a seat */
 
 static const char noun[] = "Pool";
 
-int kith__pool_enter(kith_pool p, struct kith__object **o)
+/* In our table a pool of another node would be somebody else. */
+static int usable(kith_pool p)
 {
     int rc = kith__handle_usable(p.id, noun);
+
+    if (rc == 0 && kith__handle_home(p.id) != kith__shared->node)
+        rc = kith__fail(KITH_EINVAL, "a Pool of node %u was used on node %u: its tasks are given to it on its own node",
+                        kith__handle_home(p.id), kith__shared->node);
+    return rc;
+}
+
+int kith__pool_enter(kith_pool p, struct kith__object **o)
+{
+    int rc = usable(p);
 
     return rc < 0 ? rc : kith__object_enter(p.id, KITH__POOL_KIND, noun, o);
 }
@@ -358,7 +369,7 @@ static int hasten(uint64_t id)
 static int end_pool(kith_pool p, uint32_t state)
 {
     struct kith__object *o;
-    int rc = kith__handle_usable(p.id, noun);
+    int rc = usable(p);
 
     if (rc < 0)
         return rc;

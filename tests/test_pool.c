@@ -694,7 +694,7 @@ static void swallow(void *total, const void *part)
 static void wrong_use_is_a_sentence(void)
 {
     kith_pool none = { 0 }, pool = kith_pool_open(1);
-    int in[2] = { 1, 2 }, out[2];
+    int in[2] = { 1, 2 }, rows[1][2] = { { 1, 2 } }, out[2];
 
     FAILS_WITH(KITH_ESTALE, kith_map(none, square, in, out, 2));
     FAILS_WITH(KITH_EINVAL, kith_map(pool, square, (int *)NULL, out, 2));
@@ -704,8 +704,30 @@ static void wrong_use_is_a_sentence(void)
     FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open(-1)));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open(100000)));
     FAILS_WITH(KITH_EINVAL, kith_fail(1, "outside"));
+    FAILS_WITH(KITH_ESIZE, kith_starmap(pool, square, rows, out, 1));
+    FAILS_WITH(KITH_EINVAL, kith_map(pool, square, in, out, ((size_t)1 << 47) + 1));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open_with(1, .limit_ms = -1)));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open_with(1, .arg_size = 1)));
+    FAILS_WITH(KITH_EINVAL, kith_last_fault(NULL, 0));
+    FAILS_WITH(KITH_ESTALE, kith_pool_close(none));
     FAILS_WITH(KITH_EINVAL, kith_free(in));
     CU_ASSERT_EQUAL(kith_worker(), -1);
+    PASS(kith_pool_close(pool));
+}
+
+/* It has the slot and the generation of a pool here. */
+static void a_pool_of_another_node_is_none_of_ours(void)
+{
+    kith_pool pool = kith_pool_open(1), other = { pool.id + (UINT64_C(1) << 48) };
+    int in[2] = { 1, 2 }, out[2];
+
+    kith__shared->nodes = 2;
+    FAILS_WITH(KITH_EINVAL, kith_map(other, square, in, out, 2));
+    FAILS_WITH(KITH_EINVAL, kith_pool_workers(other));
+    FAILS_WITH(KITH_EINVAL, kith_pool_close(other));
+    FAILS_WITH(KITH_EINVAL, kith_pool_terminate(other));
+    kith__shared->nodes = 1;
+    PASS(kith_map(pool, square, in, out, 2));
     PASS(kith_pool_close(pool));
 }
 
@@ -731,6 +753,7 @@ static struct test tests[] = {
     TEST(several_pools_at_once),
     TEST(very_many_failed_tasks),
     TEST(steps_may_be_taken_by_another_thread),
+    TEST(a_pool_of_another_node_is_none_of_ours),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
 };
