@@ -22,8 +22,10 @@
  * the job. The zero handle is no object; using it is an error, never a crash.
  *
  * Functions return 0 or a count, or one of the negative codes below. All may be
- * called from any thread, if nothing else is said, after kith_init. Memory that
- * is passed in is borrowed until the call returns.
+ * called from any thread, if nothing else is said, after kith_init, in the head,
+ * in tasks and in Processes; none in a signal handler, nor in a process that the
+ * program has forked itself. Memory that is passed in is borrowed until the call
+ * returns. man 7 kith has the limits.
  */
 #ifndef KITH_H
 #define KITH_H
@@ -54,7 +56,11 @@ extern "C" {
  * mistakes and losses: a bad argument, a task that failed. A fault in the head
  * (the process that runs main) calls the fault handler, which prints one sentence
  * to stderr and ends the job with status 1, unless kith_on_fault says otherwise.
- * In workers and Processes a fault is a code like any other. */
+ * In workers and Processes a fault is a code like any other.
+ *
+ * Not repeated below is what any function may return: KITH_ENOTINIT; with a handle
+ * KITH_ESTALE, KITH_ETYPE, or what its constructor failed with; for an object of
+ * another node KITH_EPEER, and KITH_ENOMEM when a thread's first call finds no memory. */
 
 #define KITH_FOREVER (-1)       /* a timeout_ms without end; 0 does not wait; other negative ones are KITH_EINVAL */
 
@@ -104,7 +110,7 @@ KITH_API int kith__check(uint64_t id);
  * after it. Under mpirun or srun, rank 0 comes back and runs main, and all other
  * ranks serve it: they leave the program inside this call. argc and argv may be
  * NULL; they are passed on to MPI_Init when there is one.
- * Returns 0; KITH_EINVAL (called twice, or a bad KITH_ variable), KITH_ENOMEM,
+ * Returns 0; KITH_EINVAL (called twice, in a task, or a bad KITH_ variable), KITH_ENOMEM,
  * KITH_EPEER (the launcher is not usable from here; the sentence says why). */
 KITH_API int kith_init(int *argc, char ***argv);
 
@@ -117,15 +123,17 @@ KITH_API int kith_init_ranks(int *argc, char ***argv);
 /* Ends the job: waits for Processes that are not daemons, ends the others, pools
  * and nodes, and leaves nothing behind. Meant for "return" in main: returns 0, or
  * 1 when the fault handler was called, or when what the program has printed to stdout
- * cannot be written (a full disk). Called by exit when the program did not. */
+ * cannot be written (a full disk). Called by exit when the program did not. In a
+ * task or Process it does nothing, and returns 1. */
 KITH_API int kith_finalize(void);
 
-KITH_API int kith_rank(void);           /* this process's rank in the job, 0 without a launcher; of workers: of their node's first rank */
+KITH_API int kith_rank(void);           /* this process's rank in the job, 0 without a launcher; of workers: of their node's first rank.
+                                           Before kith_init these six are 0, 1, 0, 1, the host's name and -1 */
 KITH_API int kith_size(void);           /* number of ranks, 1 without a launcher */
 KITH_API int kith_node(void);           /* number of this node, from 0 */
 KITH_API int kith_nodes(void);          /* number of nodes */
 KITH_API const char *kith_host(void);   /* host name of this node */
-KITH_API int kith_worker(void);         /* index of this worker in its pool, from 0; -1 in all other processes */
+KITH_API int kith_worker(void);         /* index of this worker in its pool, from 0; -1 in all other processes. With KITH_SERIAL=1: 0 in tasks */
 KITH_API int kith_cpu_count(void);      /* CPUs of this machine. Needs no kith_init */
 KITH_API int kith_usable_cpus(void);    /* of these, how many this job may use here: the least of affinity, cgroup
                                            quota and Slurm's allocation, at least 1. Needs no kith_init */
@@ -141,7 +149,7 @@ KITH_API double kith_time(void);        /* seconds on a clock that never steps b
 
 KITH_API uint64_t kith_random(void);                    /* 64 random bits */
 KITH_API double   kith_uniform(double lo, double hi);   /* uniform in [lo, hi) */
-KITH_API void     kith_seed(uint64_t seed);             /* before kith_init; the variable KITH_SEED comes first; default: new each run */
+KITH_API void     kith_seed(uint64_t seed);             /* before kith_init, later it does nothing; the variable KITH_SEED comes first; default: new each run */
 
 /* ---------------------------------------------------------------- handles */
 
@@ -157,7 +165,7 @@ typedef struct { uint64_t id; } kith_pool;
  * it is linked with. It gets a copy of the bytes; a pointer inside them means
  * nothing there. Globals are as they were at kith_init. */
 
-typedef int kith_target(const void *arg);       /* its return value is the exit code, 0..255 */
+typedef int kith_target(const void *arg);       /* its return value is the exit code; beyond 0..255 its low byte, or 1 where that is 0 */
 
 /* In a target or initializer: the size of arg in bytes. */
 KITH_API size_t kith_arg_size(void);
@@ -166,14 +174,16 @@ enum { KITH_ANYWHERE = 0, KITH_HERE = -1 };     /* .node below; node k is k + 1,
 #define KITH_NODE(k) ((k) + 1)
 
 struct kith_process_options {
-    const char *name;           /* default: the function's name and a number */
+    const char *name;           /* copied, up to 63 bytes; default: the function's name and a number */
     int daemon;                 /* 1: ended, not waited for, when the job ends */
     int node;                   /* KITH_ANYWHERE: here while a CPU is free, then elsewhere; KITH_HERE; KITH_NODE(k) */
 };
 
-/* Starts fn(arg) in a process of its own. Does not wait for it to run. The handle
- * holds KITH_EFUNC (fn is not found there), KITH_EINVAL, KITH_ENOMEM or
- * KITH_EPEER on failure. Close it when it is not needed; the job's end closes all. */
+/* Starts fn(arg) in a process of its own, with a copy of the bytes. Does not wait for
+ * it to run. The handle holds KITH_EFUNC (fn is no function of the program or of a
+ * library), KITH_EINVAL, KITH_ENOMEM or KITH_EPEER on failure. A function of a library
+ * that was loaded after kith_init is not there: the Process says so, exit code 1.
+ * Close it when it is not needed; the job's end closes all. */
 KITH_API kith_process kith_process_start(kith_target *fn, const void *arg, size_t size);
 KITH_API kith_process kith__process_start(kith_target *fn, const void *arg, size_t size,
                                           const struct kith_process_options *options, size_t options_size);
@@ -183,15 +193,16 @@ KITH_API kith_process kith__process_start(kith_target *fn, const void *arg, size
     kith__process_start(fn, arg, size, &(struct kith_process_options){ __VA_ARGS__ },               \
                         sizeof (struct kith_process_options))
 
-/* 0: it has ended; KITH_ETIMEDOUT; KITH_ENOMEM: for two seconds the system would not start it (ulimit -u); KITH_ESTALE; KITH_EPEER. */
+/* 0: it has ended; KITH_ETIMEDOUT; KITH_ENOMEM: for two seconds the system would not start it (ulimit -u); KITH_ESTALE; KITH_EPEER;
+ * KITH_EINVAL: it is the caller itself. */
 KITH_API int kith_process_join(kith_process p, int timeout_ms);
 /* *code: 0..255, or -signal, or 127 when it could not be started; KITH_ETIMEDOUT while it runs; KITH_ESTALE; KITH_EPEER. */
 KITH_API int kith_process_exitcode(kith_process p, int *code);
 KITH_API int kith_process_alive(kith_process p);                    /* 1, 0; KITH_ESTALE; KITH_EPEER */
-KITH_API int kith_process_pid(kith_process p);                      /* on its node; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_process_pid(kith_process p);                      /* on its node; waits until it has one, 0: it was never started; KITH_ESTALE; KITH_EPEER */
 KITH_API int kith_process_terminate(kith_process p);                /* SIGTERM; 0 also when it has ended; KITH_ESTALE; KITH_EPEER */
 KITH_API int kith_process_kill(kith_process p);                     /* SIGKILL; likewise */
-KITH_API int kith_process_close(kith_process p);                    /* lets go of the handle; a running Process runs on */
+KITH_API int kith_process_close(kith_process p);                    /* lets go of the handle, for all; a running Process runs on; KITH_ESTALE */
 
 /* ------------------------------------------------------------------ Queue
  *
@@ -204,7 +215,7 @@ KITH_API int kith_process_close(kith_process p);                    /* lets go o
 KITH_API kith_queue kith_queue_open(size_t bound);
 
 /* The queue of that name (1 to 63 bytes) in this job, opened by who comes first, on
- * node 0. The same bound everywhere, else KITH_EINVAL. */
+ * node 0. The same bound everywhere, else KITH_EINVAL. KITH_ENOMEM or KITH_EPEER as well. */
 KITH_API kith_queue kith_queue_named(const char *name, size_t bound);
 
 /* Puts a copy of the item. Waits up to timeout_ms while the queue is full.
@@ -231,14 +242,16 @@ KITH_API int kith__queue_get(kith_queue q, void *buf, size_t size, int timeout_m
 
 KITH_API int64_t kith_queue_size(kith_queue q);     /* items in it, as of now; KITH_ESTALE; KITH_EPEER */
 KITH_API int kith_queue_empty(kith_queue q);        /* 1, 0; KITH_ESTALE; KITH_EPEER */
-KITH_API int kith_queue_close(kith_queue q);        /* for all; items in it are gone, waiters get KITH_ESTALE */
+KITH_API int kith_queue_close(kith_queue q);        /* for all; items in it are gone, waiters get KITH_ESTALE; KITH_EPEER */
 
 /* ----------------------------------------------------------------- memory
  *
  * Memory of the node, which tasks of its workers read and write in place. Other
  * memory is copied to them and back. Not zeroed. NULL, and kith_last_error, when
- * there is none. A multiple of 64 is its address. Any process of the node may
- * free it; kith_free(NULL) does nothing; a foreign pointer is KITH_EINVAL. */
+ * there is none (as a fault of KITH_ENOMEM). A multiple of 64 is its address; of size 0
+ * it is an address, too. The same one is good in the node's workers and Processes, but
+ * not in other ranks that run main. Any process of the node may free it; kith_free(NULL)
+ * does nothing; a foreign pointer is KITH_EINVAL. */
 
 KITH_API void *kith_alloc(size_t size);
 KITH_API int   kith_free(void *p);
@@ -249,17 +262,17 @@ struct kith_pool_options {
     kith_target *init;          /* each worker calls it first; not 0, or kith_fail: the open fails with its message */
     const void *arg;            /* for init: arg_size bytes, copied */
     size_t arg_size;
-    int tasks_per_worker;       /* a worker ends after so many tasks and is replaced; 0: never */
+    int tasks_per_worker;       /* a worker ends after so many tasks (elements, blocks) and is replaced; 0: never */
     int limit_ms;               /* a task that runs longer is ended with its worker, and reported; 0: no limit */
     int tries;                  /* how often a task is started whose worker died under it; 0: the default, 2 */
     int unpinned;               /* 1: do not bind each worker to a CPU */
-    size_t chunk;               /* tasks a worker takes at a time; 0: found at run time */
+    size_t chunk;               /* tasks a worker takes at a time, at most 32767; 0: found at run time */
 };
 
-/* workers: how many; 0: one for each usable CPU, or, under a launcher, for each
+/* workers: 1 to 1900; 0: one for each usable CPU, or, under a launcher, for each
  * rank. Does not wait for them to start, but for their initializers. The handle
- * holds KITH_EINVAL, KITH_ENOMEM, KITH_EFUNC, KITH_ETASK (an initializer failed)
- * or KITH_EPEER on failure. */
+ * holds KITH_EINVAL, KITH_ENOMEM, KITH_EFUNC (.init is no function), KITH_ETASK (an
+ * initializer failed) or KITH_EPEER on failure. */
 KITH_API kith_pool kith_pool_open(int workers);
 KITH_API kith_pool kith__pool_open(int workers, const struct kith_pool_options *options, size_t options_size);
 /* kith_pool_open_with(4, .limit_ms = 500, .tries = 1) */
@@ -267,23 +280,30 @@ KITH_API kith_pool kith__pool_open(int workers, const struct kith_pool_options *
     kith__pool_open(workers, &(struct kith_pool_options){ __VA_ARGS__ }, sizeof (struct kith_pool_options))
 
 KITH_API int kith_pool_workers(kith_pool p);    /* how many; KITH_ESTALE */
-KITH_API int kith_pool_close(kith_pool p);      /* finishes what was given, then ends the workers; KITH_ESTALE */
+/* Finishes what was given, then ends the workers. KITH_ESTALE; KITH_EINVAL in a task of the pool itself; KITH_EPEER: the fork
+ * server is gone, and the pool with it. */
+KITH_API int kith_pool_close(kith_pool p);
 /* Ends the workers now, also while somebody else waits in kith_pool_close; maps under way return KITH_ECANCELLED. KITH_ESTALE
- * when it has ended already */
+ * when it has ended already; else as kith_pool_close. */
 KITH_API int kith_pool_terminate(kith_pool p);
 
 /* Every call below gives its tasks to the pool and waits until all have ended.
  * Returns 0; KITH_ETASK when tasks failed (the results of the others are there,
- * the outputs of the failed ones are unchanged; kith_last_fault lists them);
- * KITH_EINVAL; KITH_ENOMEM; KITH_EFUNC; KITH_ESTALE; KITH_ECANCELLED (terminated
- * meanwhile); KITH_EPEER (the fork server is gone). Any thread of any process of
- * the node that opened the pool may call it, tasks of the pool too. */
+ * the outputs of the failed ones are unchanged; kith_last_fault lists them), or no
+ * worker comes through its initializer any more; KITH_EINVAL (also on another node
+ * than the pool's); KITH_ENOMEM (also when 64 calls are under way in the pool, or no
+ * worker can be started); KITH_EFUNC (f is no function of the program or of a library;
+ * one of a library that was loaded after kith_init fails in each task instead);
+ * KITH_ESTALE; KITH_ECANCELLED (terminated meanwhile); KITH_EPEER (the fork server is
+ * gone). With n 0 there is nothing to do. Any thread of any process of the node that
+ * opened the pool may call it, tasks of the pool too, up to 62 calls deep. */
 
 /* kith_map(pool, f, in, out, n): out[i] = f(in[i]) for i < n, with f one of
  *     T f(T), T int, unsigned, long, unsigned long, long long, float or double,
  *     double f(int), double f(long), long f(int)
  * kith_starmap(pool, f, rows, out, n): out[i] = f(rows[i][0], rows[i][1] …), the
  *     same types with one, two or three arguments, rows an array of n rows.
+ *     KITH_ESIZE: the rows have another number of columns.
  * kith_apply(pool, f, &y, a …): y = f(a …) in a worker.
  * C only: they choose by the type of f, and a wrong type does not compile. */
 #ifndef __cplusplus
@@ -347,14 +367,14 @@ KITH_API int kith__pool_for(kith_pool p, const char *name, int (*fn)(uint64_t lo
                             const void *arg, size_t size, uint64_t n);
 
 /* kith_sum(pool, fn, KITH_ARG(x), n, &sum): *sum = the sum of fn over all blocks, added in
- * order of index: the same bits on any number of workers. */
+ * order of index: the same bits on any number of workers. *sum is unchanged on failure, 0 for n 0. */
 #define kith_sum(pool, fn, ...) kith__sum(pool, #fn, fn, __VA_ARGS__)
 KITH_API int kith__sum(kith_pool p, const char *name, double (*fn)(uint64_t lo, uint64_t hi, const void *arg),
                        const void *arg, size_t size, uint64_t n, double *sum);
 
 /* kith_reduce(pool, fn, KITH_ARG(x), n, fold, &total): fn leaves the result of its block
- * in part, which has the size of total; then fold(&total, part) is called here for
- * each block in order of index, upon the value that total had. */
+ * in part, which has the size of total and is not zeroed; then fold(&total, part) is called
+ * here for each block in order of index, upon the value that total had, unless one failed. */
 #define kith_reduce(pool, fn, ...) KITH__REDUCE(pool, fn, __VA_ARGS__)
 #define KITH__REDUCE(pool, fn, arg, size, n, fold, total)                                           \
     kith__reduce(pool, #fn, fn, arg, size, n, fold, total, sizeof *(total))
@@ -363,8 +383,8 @@ KITH_API int kith__reduce(kith_pool p, const char *name,
                           size_t size, uint64_t n, void (*fold)(void *total, const void *part), void *total,
                           size_t total_size);
 
-/* In a task, an initializer or a Process: it has failed, with this code (not 0) and text of
- * up to 255 bytes. Returns code, so that "return kith_fail(...)" reads well. Elsewhere:
+/* In a task, an initializer or a Process: it has failed, with this code (0 counts as KITH_ETASK)
+ * and text, of which 255 bytes are kept. Returns code, so that "return kith_fail(...)" reads well. Elsewhere:
  * KITH_EINVAL. */
 KITH_API int kith_fail(int code, const char *format, ...) KITH_PRINTF(2, 3);
 
@@ -380,7 +400,7 @@ struct kith_fault {
 };
 
 /* Fills *f with the index-th failed task, in order of task, of this thread's last call that
- * returned KITH_ETASK. 0; KITH_EEND when there are no more. */
+ * returned KITH_ETASK. 0; KITH_EEND when there are no more; KITH_EINVAL. */
 KITH_API int kith_last_fault(struct kith_fault *f, size_t index);
 
 #ifdef __cplusplus
