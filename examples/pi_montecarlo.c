@@ -44,12 +44,12 @@ static void print_points(row *rows, int workers)
 /* Returns the number of points inside. */
 static unsigned long count(kith_pool pool, row *rows, int workers)
 {
-    unsigned long *hits = calloc((size_t)workers, sizeof *hits), total = 0;
+    unsigned long *hits = kith_alloc((size_t)workers * sizeof *hits), total = 0;
 
     kith_starmap(pool, inside, rows, hits, (size_t)workers);
     for (int i = 0; i < workers; i++)
         total += hits[i];
-    free(hits);
+    kith_free(hits);
     return total;
 }
 
@@ -73,13 +73,13 @@ int main(int argc, char **argv)
     double begin = kith_time();
     kith_pool pool = kith_pool_open(workers);
     workers = kith_pool_workers(pool);
-    row *rows = calloc((size_t)workers, sizeof *rows);
+    row *rows = kith_alloc((size_t)workers * sizeof *rows);
     share_out(rows, workers, points, seed);
     print_points(rows, workers);
     print_estimate(count(pool, rows, workers), points);
     printf("Parallel time on %d cores:%.4f\n", workers, kith_time() - begin);
     kith_pool_close(pool);
-    free(rows);
+    kith_free(rows);
 
     if (serial) {
         begin = kith_time();
