@@ -81,7 +81,8 @@ static void child(const struct mpi *m, const struct line *line, const int in[2],
     for (size_t i = 0; i < line->variable_count; i++)
         putenv(line->variables[i]);
     putenv(under_run);
-    signal(SIGPIPE, SIG_DFL);
+    /* MPICH's mpiexec may die by it when a program ends at once: it writes to a proxy that has gone. It gives ranks the default. */
+    signal(SIGPIPE, m->kind == MPICH ? SIG_IGN : SIG_DFL);
     sigprocmask(SIG_SETMASK, mask, NULL);
     execv(m->path, line->words);
     _exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
