@@ -159,6 +159,14 @@ typedef struct { uint64_t id; } kith_pool;
 
 #define KITH_ARG(x) &(x), sizeof (x)    /* the bytes of a variable, struct or array */
 
+/* Options are named in the call: kith_pool_open_with(4, .limit_ms = 500). In C++, where that came with C++20
+ * only, a struct that was filled before will do: kith_pool_open_with(4, options). */
+#ifdef __cplusplus
+#define KITH__OPTIONS(type, ...) &static_cast<const type &>(type{ __VA_ARGS__ })
+#else
+#define KITH__OPTIONS(type, ...) &(struct type){ __VA_ARGS__ }
+#endif
+
 /* ---------------------------------------------------------------- Process
  *
  * A target is any function of the program, static or not, or of a library that
@@ -190,7 +198,7 @@ KITH_API kith_process kith__process_start(kith_target *fn, const void *arg, size
 /* kith_process_start_with(fn, KITH_ARG(x), .name = "loader", .daemon = 1) */
 #define kith_process_start_with(fn, ...) KITH__START_WITH(fn, __VA_ARGS__)
 #define KITH__START_WITH(fn, arg, size, ...)                                                        \
-    kith__process_start(fn, arg, size, &(struct kith_process_options){ __VA_ARGS__ },               \
+    kith__process_start(fn, arg, size, KITH__OPTIONS(kith_process_options, __VA_ARGS__),            \
                         sizeof (struct kith_process_options))
 
 /* 0: it has ended; KITH_ETIMEDOUT; KITH_ENOMEM: for two seconds the system would not start it (ulimit -u); KITH_ESTALE; KITH_EPEER;
@@ -277,7 +285,7 @@ KITH_API kith_pool kith_pool_open(int workers);
 KITH_API kith_pool kith__pool_open(int workers, const struct kith_pool_options *options, size_t options_size);
 /* kith_pool_open_with(4, .limit_ms = 500, .tries = 1) */
 #define kith_pool_open_with(workers, ...)                                                           \
-    kith__pool_open(workers, &(struct kith_pool_options){ __VA_ARGS__ }, sizeof (struct kith_pool_options))
+    kith__pool_open(workers, KITH__OPTIONS(kith_pool_options, __VA_ARGS__), sizeof (struct kith_pool_options))
 
 KITH_API int kith_pool_workers(kith_pool p);    /* how many; KITH_ESTALE */
 /* Finishes what was given, then ends the workers. KITH_ESTALE; KITH_EINVAL in a task of the pool itself; KITH_EPEER: the fork

@@ -62,6 +62,12 @@ int main(int argc, char **argv)
     kith_process p = kith_process_start(target, KITH_ARG(j));
     if (kith_check(p))
         return 1;
+    kith_pool_options options = {};
+    options.limit_ms = 500;
+    kith_pool_close(kith_pool_open_with(2, options));
+    kith_process_options named = {};
+    named.name = "loader";
+    kith_process_join(kith_process_start_with(target, KITH_ARG(j), named), KITH_FOREVER);
     kith_get(j.out, &j);
     kith_put(j.out, in);
     kith_pool_map(pool, square, in, out, 3);
