@@ -255,6 +255,30 @@ static void unsecured_client_gets_nothing_in(void)
     net->close(b.wire, 0);
 }
 
+/* One who says nothing, and one who begins and does not go on. libzmq's own patience is 30 s. */
+static void silent_stranger_is_shown_out(void)
+{
+    static const char greeting[] = "\xff\0\0\0\0\0\0\0\x7f\x03\0CURVE\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                   "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    struct end b = make(2, KITH__CURVE, "");
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(b.port) };
+    int64_t begin = kith__now_ns();
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    net->open_door(b.wire);
+    for (size_t said = 0; said <= 64; said += 64) {
+        struct pollfd p = { .events = POLLRDHUP };
+
+        p.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CU_ASSERT_EQUAL(connect(p.fd, (struct sockaddr *)&to, sizeof to), 0);
+        CU_ASSERT_EQUAL(send(p.fd, greeting, said, MSG_NOSIGNAL), (ssize_t)said);
+        CU_ASSERT_EQUAL(poll(&p, 1, 25000), 1);
+        close(p.fd);
+    }
+    CU_ASSERT(kith__now_ns() - begin < 25000 * KITH__MS);
+    net->close(b.wire, 0);
+}
+
 static void wrong_secret_gets_nothing_in(void)
 {
     struct end a = make(1, KITH__PLAIN, "open sesame"), b = make(2, KITH__PLAIN, "open sesame"),
@@ -349,6 +373,7 @@ static struct test tests[] = {
     TEST(talker_keeps_nobody_out),
     TEST(stranger_gets_nothing_in),
     TEST(unsecured_client_gets_nothing_in),
+    TEST(silent_stranger_is_shown_out),
     TEST(wrong_secret_gets_nothing_in),
     TEST(ports_come_from_the_range),
     TEST(address_that_is_not_ours_is_refused),

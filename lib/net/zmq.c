@@ -17,7 +17,7 @@
 #include <string.h>
 #include <zmq.h>
 
-enum { RAW_KEY = 32, RECONNECT_MS = 100, CONNECT_MS = 600, CURVE_EXTRA = 64, DOOR_EVERY = 32 };
+enum { RAW_KEY = 32, RECONNECT_MS = 100, CONNECT_MS = 600, HANDSHAKE_MS = 5000, CURVE_EXTRA = 64, DOOR_EVERY = 32 };
 
 struct peer {
     void **lanes;                       /* sockets; NULL: not used yet */
@@ -161,6 +161,8 @@ static int prepare(struct kith__wire *w)
         !(w->in = zmq_socket(w->context, ZMQ_PULL)))
         return fail("cannot make a ZeroMQ socket");
     tune(w, w->in);
+    /* Each that has come in and does not say who he is holds a descriptor, and when none is left no peer comes in either. */
+    set_int(w->in, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     return secure_server(w) < 0 ? fail("cannot secure a ZeroMQ socket") : 0;
 }
 
