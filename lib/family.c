@@ -87,7 +87,7 @@ uint32_t kith__member_take(enum kith__role role)
         atomic_store(&m->pid, 0);
         atomic_store(&m->unpublished, 0);
         atomic_store(&m->stop_signal, 0);
-        m->daemon = 0;
+        atomic_store(&m->daemon, 0);
         m->object = m->number = m->arg = m->arg_size = 0;
         m->name[0] = '\0';
         memset(&m->crash, 0, sizeof m->crash);

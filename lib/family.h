@@ -38,7 +38,7 @@ struct kith__member {
     _Atomic uint32_t asker;             /* number + 1 of the member that asked for it */
     _Atomic uint32_t unpublished;       /* blocks and objects it may own: what the reaper looks for */
     _Atomic uint32_t stop_signal;       /* asked by kith_process_terminate and kill: the fork server sends it */
-    uint32_t daemon;
+    _Atomic uint32_t daemon;
     uint32_t worker;                    /* index in its pool */
     uint64_t object;                    /* handle of the Process or pool that it belongs to */
     uint64_t number;                    /* which Process of the job: its random numbers */

@@ -86,7 +86,7 @@ static int64_t begin(const struct kith__start *s, const void *arg)
         return KITH_ENOMEM;
     m = kith__member(who);
     m->target = s->target;
-    m->daemon = s->daemon;
+    atomic_store(&m->daemon, s->daemon);
     m->number = s->number;
     memcpy(m->name, s->name, sizeof m->name);
     m->name[sizeof m->name - 1] = '\0';
@@ -206,7 +206,7 @@ int64_t kith__processes_ended(void)
     uint64_t asked = atomic_load(&kith__shared->processes);
 
     for (uint32_t i = 1; i <= used; i++)
-        if (atomic_load(&kith__member(i)->role) == KITH__PROCESS && !kith__member(i)->daemon && is_up(kith__member(i)))
+        if (is_up(kith__member(i)) && atomic_load(&kith__member(i)->role) == KITH__PROCESS && !atomic_load(&kith__member(i)->daemon))
             return kith__server_dead() ? KITH_EPEER : KITH__PARKED;
     return (int64_t)asked;
 }

@@ -15,6 +15,12 @@
 #include "heap.h"
 #include "object.h"
 
+#if defined __SANITIZE_THREAD__
+#define THREADS_ONLY 1                  /* it sees threads, and not what they have through other processes: so there are none of these */
+#else
+#define THREADS_ONLY 0
+#endif
+
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
@@ -60,6 +66,7 @@ static struct history {
     enum trouble trouble;
     enum ending ending;
     int threads, processes, steps, serial, net;
+    int alone;                          /* nothing is done by another process */
     int big;                            /* some arguments of MiB */
 } now;
 
@@ -238,7 +245,7 @@ static int act(enum deed deed, uint32_t run, const struct place *at)
     case HANG:
         for (;;)
             pause();
-    case SPAWN: rc = spawn_and_join(&d); break;
+    case SPAWN: rc = now.alone ? 0 : spawn_and_join(&d); break;
     case BELOW: rc = at->pool + 1 < POOLS ? make_call_below(at->pool + 1, -1, &d) : 0; break;
     case OWN: rc = make_call_below(at->pool, at->life, &d); break;
     case DEEDS: break;
@@ -916,7 +923,7 @@ static void start_leaves(struct dice *d)
     enum { MOST = 4 };
     kith_process p[MOST];
     struct leaf l[MOST];
-    int n = 1 + (int)roll(d, MOST), code, rc;
+    int n = now.alone ? 0 : 1 + (int)roll(d, MOST), code, rc;
 
     for (int i = 0; i < n; i++) {
         memset(&l[i], 5, sizeof l[i]);
@@ -1425,6 +1432,8 @@ static void history(void)
     if (now.ending == LEAVE_BY_EXIT) {
         atomic_store(&world->over, 2);
         atomic_store(&world->at_finalize, 1);
+        for (int i = 1; i < now.threads; i++)
+            pthread_detach(threads[i]);
         exit(LEFT_EARLY);
     }
     for (int i = 1; i < now.threads; i++)
@@ -1568,6 +1577,11 @@ static void draw_history(uint64_t seed)
     now.processes = (int)roll(&d, PROCESSES + 1);
     now.steps = 1 + (int)roll(&d, 12);
     now.big = roll(&d, 6) == 0;
+    if (THREADS_ONLY && now.threads > 1 && !getenv("KITH_TEST_ALL")) {
+        now.serial = now.alone = 1;
+        now.processes = 0;
+        now.trouble = CALM;
+    }
 }
 
 /* 1: all was as it must be. */
@@ -1584,6 +1598,8 @@ static int play_history(uint64_t seed)
         if (!getenv("KITH_TEST_LOUD") && !freopen("/dev/null", "w", stderr))
             _exit(4);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (now.serial)
+            setenv("KITH_SERIAL", "1", 1);
         history();
     }
     status = watch(head);
