@@ -1025,15 +1025,19 @@ static void open_pool(int pool, struct dice *d)
     }
     if (atomic_exchange(&l->being_opened, 1))
         return;
+    atomic_fetch_add(&world->open, 1);  /* until the others know of it */
     p = some_pool(&l->options, d);
     rc = kith_check(p);
     CHECK(rc == 0 || server_lost(rc) || (rc == KITH_ETASK && disturbed() && l->options.has_init) || (rc == KITH_ENOMEM && getenv("KITH_MEM")),
           "a pool cannot be opened: %d", rc);
-    if (rc < 0)
+    if (rc < 0) {
+        atomic_fetch_sub(&world->open, 1);
         return;
+    }
     atomic_store(&l->handle, p.id);
     atomic_store(&l->opened, 1);
     atomic_store(&world->pools[pool].current, life);
+    atomic_fetch_sub(&world->open, 1);
 }
 
 static void end_pool(int pool, int terminate)
@@ -1066,14 +1070,18 @@ static void open_queue(int q, struct dice *d)
     }
     if (atomic_exchange(&l->being_opened, 1))
         return;
+    atomic_fetch_add(&world->open, 1);  /* until the others know of it */
     queue = kith_queue_open(bound);
     rc = kith_check(queue);
     CHECK(rc == 0 || server_lost(rc) || (rc == KITH_ENOMEM && getenv("KITH_MEM")), "a Queue cannot be opened: %d", rc);
-    if (rc < 0)
+    if (rc < 0) {
+        atomic_fetch_sub(&world->open, 1);
         return;
+    }
     atomic_store(&l->handle, queue.id);
     atomic_store(&l->opened, 1);
     atomic_store(&world->queues[q].current, life);
+    atomic_fetch_sub(&world->open, 1);
 }
 
 static void end_queue(int q)
