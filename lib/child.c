@@ -124,6 +124,15 @@ static void leave(int status)
     _exit(status & 255);
 }
 
+/* It has come to its end by itself, and was in the middle of nothing. */
+static void leave_tidy(struct kith__member *m, int status) __attribute__((noreturn));
+
+static void leave_tidy(struct kith__member *m, int status)
+{
+    atomic_fetch_sub(&m->unpublished, 1);
+    leave(status);
+}
+
 void kith__child_main(uint32_t who, pid_t parent)
 {
     struct kith__member *m = kith__member(who);
@@ -144,13 +153,15 @@ void kith__child_main(uint32_t who, pid_t parent)
         o = kith__object_slot(m->object);
         bind_worker((const struct kith__pool *)(void *)&o->body, m->worker);
         kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32 | (m->worker + 1)));
-        leave(kith__worker_main(o, m->worker));
+        atomic_fetch_add(&m->unpublished, 1);       /* exit may be called in the middle of a call: then a janitor looks */
+        leave_tidy(m, kith__worker_main(o, m->worker));
     }
     if (atomic_load(&m->role) == KITH__AGENT)
         leave(kith__agent_main(who));
     kith__random_place(KITH__STREAM_PROCESS, m->number, NULL);
     kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32));
-    leave(kith__process_main(who));
+    atomic_fetch_add(&m->unpublished, 1);
+    leave_tidy(m, kith__process_main(who));
 }
 
 /* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said, unless the program has a way of

@@ -36,7 +36,7 @@ struct kith__member {
     _Atomic uint32_t role;
     _Atomic int32_t  pid;
     _Atomic uint32_t asker;             /* number + 1 of the member that asked for it */
-    _Atomic uint32_t unpublished;       /* blocks and objects it may own: what the reaper looks for */
+    _Atomic uint32_t unpublished;       /* blocks, objects, calls that it may have: when it has ended with some, a janitor looks */
     _Atomic uint32_t stop_signal;       /* asked by kith_process_terminate and kill: the fork server sends it */
     _Atomic uint32_t daemon;
     uint32_t worker;                    /* index in its pool */

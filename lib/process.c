@@ -36,7 +36,8 @@ int kith__process_main(uint32_t who)
     if (kith__task.failed)              /* an exception that nobody caught */
         dprintf(STDERR_FILENO, "kith: %s failed: %s\n", m->name, kith__task.text);
     kith__heap_free(m->arg);
-    atomic_store(&m->unpublished, 0);
+    if (m->arg)
+        atomic_fetch_sub(&m->unpublished, 1);
     return rc & 255 ? rc & 255 : rc != 0;
 }
 

@@ -97,7 +97,7 @@ static struct world {
     struct { _Atomic int current; struct pool_life lives[GENERATIONS]; } pools[POOLS];
     struct { _Atomic int current; struct queue_life lives[GENERATIONS]; } queues[QUEUES];
     struct { _Atomic uint32_t put, queue; _Atomic uint8_t taken[ITEMS]; } putters[PUTTERS];
-    _Atomic uint32_t actors_doomed;
+    _Atomic uint64_t named[2];
     _Atomic uint32_t doing[THREADS + PROCESSES];        /* step << 8 | what */
     _Atomic uint32_t zeros[THREADS + PROCESSES];        /* runs of tasks without bytes */
     _Atomic uint8_t runs[RUNS];
@@ -139,7 +139,8 @@ static int server_lost(int rc) { return rc == KITH_EPEER && now.trouble == NO_SE
 
 /* ---- deeds: what a task does */
 
-enum deed { WELL, SLOW, CHURN, POST, FAIL, CODE, CRASH, LEAVE, HANG, SPAWN, BELOW, OWN, DEEDS };
+/* FAIL to HANG fail; those behind depend on others. PERIL: its own calls into its pool may end its worker. */
+enum deed { WELL, SLOW, CHURN, POST, FAIL, CODE, CRASH, LEAVE, HANG, SPAWN, BELOW, OWN, PERIL, DEEDS };
 
 static const int crash_signals[] = { SIGKILL, SIGABRT, SIGTERM, SANITIZED ? SIGKILL : SIGSEGV };
 
@@ -147,7 +148,7 @@ static int crash_signal(uint32_t run) { return crash_signals[run % 4]; }
 
 static int leaf(const void *arg);
 static void put_some(int q, int life, int n, int timeout_ms, struct dice *d);
-static int make_call_below(int pool, int life, struct dice *d);
+static int make_call_below(int pool, int life, int no_deaths, struct dice *d);
 
 /* Churns through memory of the node. */
 static void churn(struct dice *d)
@@ -246,8 +247,9 @@ static int act(enum deed deed, uint32_t run, const struct place *at)
         for (;;)
             pause();
     case SPAWN: rc = now.alone ? 0 : spawn_and_join(&d); break;
-    case BELOW: rc = at->pool + 1 < POOLS ? make_call_below(at->pool + 1, -1, &d) : 0; break;
-    case OWN: rc = make_call_below(at->pool, at->life, &d); break;
+    case BELOW: rc = at->pool + 1 < POOLS ? make_call_below(at->pool + 1, -1, 0, &d) : 0; break;
+    case OWN:
+    case PERIL: rc = make_call_below(at->pool, at->life, deed == OWN, &d); break;
     case DEEDS: break;
     }
     return rc == 0 ? 0 : kith_fail(BROKEN_OFF, "broken off: %s", kith_last_error());
@@ -291,13 +293,14 @@ static int may(const struct call *c, enum deed deed, int knows_place)
     case SPAWN:
     case BELOW:
     case OWN: return knows_place;
+    case PERIL: return knows_place && !now.serial && c->options.tries <= FEW_TRIES;
     default: return 1;
     }
 }
 
 static void begin_call(struct call *c, const char *what, size_t units, uint64_t n, int knows_place, int has_codes, struct dice *d)
 {
-    static const uint8_t spice[] = { FAIL, FAIL, FAIL, CODE, CODE, CRASH, LEAVE, SLOW, SLOW, CHURN, POST, SPAWN, BELOW, OWN, OWN };
+    static const uint8_t spice[] = { FAIL, FAIL, FAIL, CODE, CODE, CRASH, LEAVE, SLOW, SLOW, CHURN, POST, SPAWN, BELOW, OWN, OWN, PERIL };
     int kinds = (int)roll(d, 3), dear = 4;
 
     c->what = what;
@@ -336,6 +339,8 @@ static int is_excused(const struct call *c, size_t unit, const struct kith_fault
 {
     enum deed deed = (enum deed)c->deeds[unit];
 
+    if (deed == PERIL && f->end >= KITH_SIGNALLED && f->end <= KITH_OVER_LIMIT)
+        return 1;
     if (f->end == KITH_OVER_LIMIT)
         return may_be_over_limit(c);
     if (f->end == KITH_SIGNALLED && f->signal == SIGKILL)
@@ -436,6 +441,11 @@ static void count_runs(const struct call *c)
         if (disturbed() && !(c->options.tries > FEW_TRIES && c->rc == 0))
             continue;
         CHECK(runs >= least, "%s: unit %zu (deed %d) of %zu was run %d times, not %d", c->what, i, deed, c->units, runs, least);
+        if (deed == PERIL) {
+            CHECK(!exact || runs <= c->options.tries, "%s: unit %zu of %zu was run %d times, not %d at most", c->what, i, c->units, runs,
+                  c->options.tries);
+            continue;
+        }
         CHECK(!exact || runs == least, "%s: unit %zu (deed %d) of %zu was run %d times, not %d", c->what, i, deed, c->units, runs, least);
     }
 }
@@ -791,15 +801,14 @@ static int any_call(struct call *c, int kind, int below, struct dice *d)
 }
 
 /* A task's own call, into its own pool or another one. 0 when all came out as it must, also with faults. */
-static int make_call_below(int pool, int life, struct dice *d)
+static int make_call_below(int pool, int life, int no_deaths, struct dice *d)
 {
     struct call c;
     int rc;
 
     if (!choose_pool(&c, pool, life))
         return 0;
-    if (life >= 0)                      /* else it would end its own worker */
-        c.options.no_deaths = 1;
+    c.options.no_deaths = no_deaths;    /* those would end its own worker */
     rc = any_call(&c, (int)roll(d, 3), 1, d);
     return rc == KITH_ETASK ? 0 : rc;
 }
@@ -863,7 +872,9 @@ static int take_some(int q, int life, int n, int timeout_ms)
         int64_t size;
 
         atomic_fetch_add(&world->takers, 1);
-        size = kith_queue_get((kith_queue){ atomic_load(&l->handle) }, bytes, 120000, timeout_ms);
+        size = kith_queue_get((kith_queue){ atomic_load(&l->handle) }, bytes, got % 5 ? 120000 : 5000, timeout_ms);
+        if (size == KITH_ETOOBIG)
+            size = kith_queue_get((kith_queue){ atomic_load(&l->handle) }, bytes, 120000, timeout_ms);
         if (size < 0) {
             atomic_fetch_sub(&world->takers, 1);
             CHECK(size == KITH_ETIMEDOUT || server_lost((int)size) || (size == KITH_ESTALE && atomic_load(&l->ending)) ||
@@ -1168,6 +1179,22 @@ static void relay(struct dice *d)
     CHECK(rc == KITH_ESTALE || server_lost(rc), "put into a closed Queue gives %d", rc);
 }
 
+/* Whoever opens it by name has the same one. */
+static void open_by_name(struct dice *d)
+{
+    int which = (int)roll(d, 2), rc;
+    kith_queue q = kith_queue_named(which ? "one" : "other", 7);
+    uint64_t none = 0;
+
+    rc = kith_check(q);
+    CHECK(rc == 0 || server_lost(rc) || (rc == KITH_ENOMEM && getenv("KITH_MEM")), "a Queue cannot be opened by name: %d", rc);
+    if (rc < 0)
+        return;
+    CHECK(atomic_compare_exchange_strong(&world->named[which], &none, q.id) || none == q.id, "two Queues have one name");
+    rc = kith_check(kith_queue_named(which ? "one" : "other", 8));
+    CHECK(rc == KITH_EINVAL || server_lost(rc), "a Queue with another bound gives %d", rc);
+}
+
 static void use_what_is_gone(struct dice *d)
 {
     int pool = (int)roll(d, POOLS), life = atomic_load(&world->pools[pool].current), x = 1, y = 2, rc;
@@ -1217,9 +1244,14 @@ static void step(int actor, int number)
             free(c.deeds);
         }
         break;
-    case 9: case 10: put_some(q, life, (int)roll(&d, ITEMS), roll(&d, 3) ? (int)roll(&d, 10) : 0, &d); break;
-    case 11: case 12: take_some(q, life, (int)roll(&d, ITEMS), (int)roll(&d, 10)); break;
-    case 13: relay(&d); break;
+    case 9: case 10: put_some(q, life, (int)roll(&d, ITEMS), roll(&d, 10) ? (int)roll(&d, 10) : 200, &d); break;
+    case 11: case 12: take_some(q, life, (int)roll(&d, ITEMS), roll(&d, 10) ? (int)roll(&d, 10) : 200); break;
+    case 13:
+        if (roll(&d, 2))
+            relay(&d);
+        else
+            open_by_name(&d);
+        break;
     case 14: case 15: start_leaves(&d); break;
     case 16: churn(&d); break;
     case 17:
@@ -1367,6 +1399,9 @@ static void tidy_up(void)
         count_items();
     for (int q = 0; q < QUEUES; q++)
         end_queue(q);
+    for (int i = 0; i < 2; i++)
+        if (atomic_load(&world->named[i]))
+            kith_queue_close((kith_queue){ atomic_load(&world->named[i]) });
     for (int p = 0; p < POOLS; p++)
         end_pool(p, p % 2);
     CHECK(kith__heap_audit() == 0, "the heap is not sound");

@@ -265,6 +265,54 @@ static void a_task_whose_own_calls_end_its_worker_has_so_many_tries(void)
     PASS(kith_pool_close(pool));
 }
 
+static int leave_each_time(int x)
+{
+    exit(x + 3);
+}
+
+static int leave_in_own_call(const void *in, void *out)
+{
+    (void)out;
+    return fall_below(*(const kith_pool *)in, leave_each_time);
+}
+
+static void leave_in_fold(void *total, const void *part)
+{
+    (void)total;
+    (void)part;
+    exit(0);
+}
+
+static int nothing(uint64_t lo, uint64_t hi, const void *arg, void *part)
+{
+    (void)lo;
+    (void)hi;
+    (void)arg;
+    memset(part, 0, sizeof (int));
+    return 0;
+}
+
+static int reduce_and_leave(const void *arg)
+{
+    int total = 0;
+
+    return kith_reduce(*(const kith_pool *)arg, nothing, NULL, 0, 10, leave_in_fold, &total);
+}
+
+/* Its call is under way as long as somebody stands for it: else the pool would wait for it. */
+static void a_pool_ends_though_a_caller_has_called_exit(void)
+{
+    kith_pool pool = kith_pool_open(1);
+    struct kith_fault f;
+    int out;
+
+    tries[0] = 0;
+    FAILS_WITH(KITH_ETASK, kith_pool_map(pool, leave_in_own_call, &pool, &out, 1));
+    CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_EXITED && f.code >= 3);
+    CU_ASSERT_EQUAL(exitcode(kith_process_start(reduce_and_leave, KITH_ARG(pool))), 0);
+    PASS(kith_pool_close(pool));
+}
+
 static int leave_an_orphan(int x)
 {
     pid_t pid = fork();
@@ -305,6 +353,7 @@ static struct test tests[] = {
     TEST(terminate_hastens_who_waits_in_close),
     TEST(workers_are_replaced_without_a_free_place),
     TEST(a_task_whose_own_calls_end_its_worker_has_so_many_tries),
+    TEST(a_pool_ends_though_a_caller_has_called_exit),
     TEST(orphans_are_ended_among_very_many_workers),
     TEST_END
 };
