@@ -2,6 +2,7 @@
  * seed, with a clock that the test moves; and frames of random bytes. KITH_TEST_SEED=n repeats one run. */
 #include "config.h"
 #include "check.h"
+#include "net/lane.h"
 #include "net/protocol.h"
 
 enum { NODES = 4, SEATS = 3, BLOCKS = 4096, FRAMES = 1 << 16, LARGEST = 700000, GIVES = 2 };
@@ -59,6 +60,9 @@ static int in_flight;
 static int64_t now;
 static uint64_t carried_out, answered;
 static struct { int lose, repeat, delay, truncate; } weather;    /* of 1000 */
+static uint64_t rate;                   /* bytes a ms that a node can send; 0: any */
+static int64_t busy_until[NODES];       /* with what it has to send */
+static uint64_t fresh_bytes, resent_bytes;
 static int cut[NODES][NODES], connected, fuzzing;
 
 static uint64_t block_of(uint64_t size)
@@ -315,6 +319,14 @@ static void transmit(const struct kith__out *out, uint32_t from)
     int64_t delay = (int64_t)draw(3) * ms / 10 + (draw(1000) < (uint64_t)weather.delay ? (int64_t)draw(300) * ms : 0);
 
     CU_ASSERT(size <= KITH__FRAME_MOST);
+    if (rate) {
+        busy_until[from] = (busy_until[from] < now ? now : busy_until[from]) + (int64_t)(size * (uint64_t)ms / rate);
+        delay += busy_until[from] - now;
+    }
+    if (out->frame && ((struct kith__frame *)out->frame)->sent > 0)
+        resent_bytes += size;
+    else
+        fresh_bytes += size;
     memcpy(frame, out->head, out->head_size);
     if (out->body_size > 0)
         memcpy(frame + out->head_size, out->body, out->body_size);
@@ -427,6 +439,8 @@ static void begin(uint64_t seed)
     now = 1000 * ms;
     carried_out = answered = 0;
     connected = 0;
+    rate = fresh_bytes = resent_bytes = 0;
+    memset(busy_until, 0, sizeof busy_until);
     memset(&weather, 0, sizeof weather);
     memset(cut, 0, sizeof cut);
     memset(nodes, 0, sizeof nodes);
@@ -522,6 +536,25 @@ static void run(uint64_t seed, int lose, int repeat, int delay, int truncate)
 static void calm_network_carries_each_call_once(void)
 {
     run(1, 0, 0, 0, 0);
+}
+
+/* What is on its way for long is not lost: to send it again and again would leave no room for anything else. */
+static void slow_line_is_not_filled_with_repetitions(void)
+{
+    uint64_t calls;
+
+    begin(2);
+    connected = 1;                      /* signs of life are behind all that waits */
+    rate = 125;                         /* 1 Mbit/s */
+    calls = want(40);
+    for (int i = 0; i < 4000 && answered < calls; i++)
+        pass(now + 1000 * ms, 1);
+    pass(now + 60000 * ms, 0);
+    CU_ASSERT_EQUAL(answered, calls);
+    CU_ASSERT(resent_bytes < fresh_bytes);
+    rate = 0;
+    say_goodbye();
+    finish_world();
 }
 
 static void lost_frames_are_sent_again(void)
@@ -862,6 +895,7 @@ static void fuzzed_frames_do_no_harm(void)
 
 static struct test tests[] = {
     TEST(calm_network_carries_each_call_once),
+    TEST(slow_line_is_not_filled_with_repetitions),
     TEST(lost_frames_are_sent_again),
     TEST(repeated_frames_are_not_done_twice),
     TEST(late_frames_are_put_in_order),

@@ -4,7 +4,12 @@
 
 #include <stdlib.h>
 
-static const int64_t patience_least = 500000000, patience_most = 4000000000;
+/* A slow way is no reason to send all again, which makes it slower: so patience follows what acks usually take, and less
+ * is on its way where that is long. */
+static const int64_t patience_first = 2000000000, patience_least = 500000000, patience_most = 30000000000,
+                     quick_ns = 500000000, slow_ns = 1000000000;
+
+enum { ROOM_FIRST = 1 << 20, ROOM_LEAST = 256 << 10, ROOM_MOST = 64 << 20 };
 
 struct kith__frame *kith__lane_add(struct kith__lane *l, size_t room)
 {
@@ -31,13 +36,25 @@ static uint64_t weight(const struct kith__frame *f)
     return f->size + f->length;
 }
 
+static uint64_t room_of(const struct kith__lane *l, uint64_t window)
+{
+    uint64_t room = l->room ? l->room : ROOM_FIRST;
+
+    return room < window ? room : window;
+}
+
+int kith__lane_has_room(const struct kith__lane *l, uint64_t window)
+{
+    return !l->blocked && l->flight < room_of(l, window);
+}
+
 struct kith__frame *kith__lane_next(const struct kith__lane *l, uint64_t window)
 {
     struct kith__frame *f = l->cursor;
 
     if (!f || l->blocked)
         return NULL;
-    if (f->sent == 0 && l->flight > 0 && l->flight + weight(f) > window)
+    if (f->sent == 0 && l->flight > 0 && l->flight + weight(f) > room_of(l, window))
         return NULL;
     return f;
 }
@@ -45,12 +62,13 @@ struct kith__frame *kith__lane_next(const struct kith__lane *l, uint64_t window)
 void kith__lane_sent(struct kith__lane *l, struct kith__frame *f, int64_t now)
 {
     if (f->sent++ == 0) {
-        if (l->flight == 0) {
+        if (l->flight == 0)
             l->progress = now;
-            l->patience = patience_least;
-        }
+        if (l->patience == 0)
+            l->patience = patience_first;
         l->flight += weight(f);
     }
+    f->sent_at = now;
     l->cursor = f->next;
 }
 
@@ -70,23 +88,35 @@ static void remove_first(struct kith__lane *l, void (*drop)(void *context, struc
     free(f);
 }
 
+/* A frame that was sent once, and its ack, took so long. */
+static void learn(struct kith__lane *l, int64_t took)
+{
+    uint64_t room = l->room ? l->room : ROOM_FIRST;
+
+    l->usual = l->usual ? (3 * l->usual + took) / 4 : took;
+    l->patience = 4 * l->usual < patience_least ? patience_least : 4 * l->usual > patience_most ? patience_most : 4 * l->usual;
+    if (took < quick_ns && room < ROOM_MOST)
+        l->room = 2 * room;
+    else if (took > slow_ns && room > ROOM_LEAST)
+        l->room = room / 2;
+}
+
 int kith__lane_acked(struct kith__lane *l, uint64_t ack, int64_t now, void (*drop)(void *context, struct kith__frame *f),
                      void *context)
 {
-    int moved = 0;
+    int64_t took = -1;
 
     if (ack > l->seq)
         return 0;
     while (l->first && l->first->seq <= ack) {
         if (l->first->sent == 0)
             return 0;
+        took = l->first->sent == 1 ? now - l->first->sent_at : -1;      /* else it may be the ack of an earlier one */
         remove_first(l, drop, context);
-        moved = 1;
-    }
-    if (moved) {
         l->progress = now;
-        l->patience = patience_least;
     }
+    if (took >= 0)
+        learn(l, took);
     return 1;
 }
 
@@ -107,6 +137,7 @@ void kith__lane_tick(struct kith__lane *l, int64_t now)
     kith__lane_rewind(l);
     l->progress = now;
     l->patience = l->patience * 2 < patience_most ? l->patience * 2 : patience_most;
+    l->room = ROOM_LEAST;
 }
 
 int kith__lane_arrived(struct kith__lane *l, uint64_t seq, size_t size, int64_t now)

@@ -15,6 +15,7 @@ struct kith__frame {
     uint64_t seq;
     uint32_t size, room;                /* of bytes: in use, and allocated */
     uint32_t sent;                      /* how often */
+    int64_t sent_at;                    /* the last time */
     uint32_t length;                    /* bytes of the piece that it carries */
     unsigned char *bytes;               /* its messages; NULL in the frame of a piece */
     void *piece;                        /* what they are a piece of: its owner knows */
@@ -26,7 +27,9 @@ struct kith__lane {
     struct kith__frame *cursor;         /* the first of them that is to be sent; NULL: all are on their way */
     uint64_t seq;                       /* of the last frame that was added */
     uint64_t flight;                    /* bytes on their way */
-    int64_t progress, patience;         /* when an ack moved last; how long to wait for the next */
+    int64_t progress, patience;         /* when an ack moved last; how long to wait for the next; 0: as nothing is known yet */
+    int64_t usual;                      /* how long a frame and its ack take; 0: not known yet */
+    uint64_t room;                      /* bytes that may be on their way, as far as the window allows; 0: as above */
     int blocked;                        /* the transport takes nothing now */
 
     uint64_t got;                       /* all up to this came in */
@@ -38,6 +41,9 @@ struct kith__lane {
 
 /* A new frame at the end, empty, room bytes large. NULL: no memory. */
 struct kith__frame *kith__lane_add(struct kith__lane *l, size_t room);
+
+/* 1: one more frame may be sent now, if there is one. */
+int kith__lane_has_room(const struct kith__lane *l, uint64_t window);
 
 /* The frame to send now, when not more than window bytes are on their way then; NULL: none. */
 struct kith__frame *kith__lane_next(const struct kith__lane *l, uint64_t window);

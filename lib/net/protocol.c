@@ -640,7 +640,7 @@ static int next_piece(struct kith__proto *p, struct link *l, uint32_t number, st
     struct kith__message m = { .kind = KITH__MESSAGE_PIECE };
     const struct transfer *t;
 
-    if (!f && !lane->cursor && l->first && !lane->blocked && lane->flight < p->c.window)
+    if (!f && !lane->cursor && l->first && kith__lane_has_room(lane, p->c.window))
         f = cut(l, lane);
     if (!f)
         return 0;
