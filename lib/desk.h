@@ -28,7 +28,8 @@ enum {
     KITH__ERRAND_BYTES = 4096,          /* more go in a block */
     KITH__SMALL_PUT = 32 << 10,         /* more need a place at home before the thread may go on */
     KITH__ANSWER_BYTES = 4096,
-    KITH__DESK_RING = 32768
+    KITH__DESK_RING = 32768,
+    KITH__AGENTS_OWN = 0xffff           /* in place of a seat, in the calls that an agent makes itself */
 };
 
 enum kith__op {

@@ -496,7 +496,7 @@ static void return_places(const struct kith__desk *d, uint32_t seat, uint32_t pl
 
     if (places == 0 || d->behind_queue == 0)
         return;
-    r.id = UINT64_C(0xffff) << 48 | ++self.returned;    /* the agent's own: nobody waits for it */
+    r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self.returned;    /* nobody waits for it */
     kith__proto_request(self.proto, (uint32_t)(d->behind_queue >> 48 & 0x7fff), &r, "", 0, self.now);
 }
 

@@ -4,6 +4,9 @@
  * thread, with its calls. A call that has to wait is parked at the object, in the order of coming, and holds up
  * what its own visitor has behind it. The agent's seat stands among the waiters of the object for all that it has parked
  * there. An item that was given away is kept until it was taken, and goes back to the front when it was not.
+ *
+ * How much is kept for another node is bounded by its seats: a thread of it waits for one call at a time, and the puts that
+ * it has behind that are counted at its desk (errand.c); those that wait for memory have a bound of their own here.
  */
 #include "config.h"
 #include "guest.h"
@@ -14,6 +17,7 @@
 #include "process.h"
 #include "queue.h"
 #include "system.h"
+#include "wait.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -643,15 +647,27 @@ int64_t kith__guests_retry(int woken, int64_t now)
 
 /* ----------------------------------------------------------------------- events */
 
+/* Each who asks is remembered: these are as many as a node can have. */
+static int is_seat(uint64_t id)
+{
+    return id >> 48 < KITH__SEATS || id >> 48 == KITH__AGENTS_OWN;
+}
+
 uint64_t kith__guests_request(uint32_t peer, const struct kith__request *r, const void *bytes, int64_t now)
 {
-    struct visitor *v = visitor_of(peer, r->id);
+    struct visitor *v;
     struct result out;
     struct guest *g;
     uint64_t block = 0;
     int64_t rc;
 
     self.now = now;
+    if (!is_seat(r->id)) {
+        memset(&out, 0, sizeof out);
+        reply(peer, r, kith__fail(KITH_EINVAL, "node %u asks for a seat that no node has", peer), &out);
+        return 0;
+    }
+    v = visitor_of(peer, r->id);
     if (r->id <= v->newest)
         return 0;
     v->newest = r->id;

@@ -4,6 +4,7 @@
 #include "agent.h"
 #include "desk.h"
 #include "errand.h"
+#include "guest.h"
 #include "process.h"
 #include "queue.h"
 
@@ -303,6 +304,48 @@ static void agent_stands_back_job(void)
 }
 static void agent_waits_for_a_slow_node_and_believes_no_wrong_size(void) { JOB(agent_stands_back_job); }
 
+/* This process as the host of calls. */
+static struct { int replies; int64_t result; } heard;
+
+static uint64_t hear_reply(void *context, uint32_t peer, const struct kith__reply *r, const void *bytes)
+{
+    (void)context;
+    (void)peer;
+    (void)bytes;
+    heard.replies++;
+    heard.result = r->result;
+    return 0;
+}
+
+static const struct kith__proto_events host_events = { .at = stand_in_at, .release = stand_in_release, .reply = hear_reply };
+
+static int64_t ask_for_size(kith_queue q, uint64_t seat)
+{
+    const struct kith__request r = { .id = seat << 48 | 1, .op = KITH__OP_COUNT, .object = q.id, .timeout_ms = -1 };
+    int before = heard.replies;
+
+    REQUIRE(kith__guests_request(0, &r, "", kith__now_ns()) == 0);
+    carry_frames();
+    REQUIRE(heard.replies == before + 1);
+    return heard.result;
+}
+
+static void only_seats_can_ask_job(void)
+{
+    const struct kith__proto_config c = { .node = 0, .nodes = 1, .job = 5, .beat_ns = 500 * KITH__MS, .first_ns = INT64_MAX,
+                                          .lost_ns = INT64_MAX, .silent_ns = INT64_MAX, .window = 2 << 20 };
+    kith_queue q = kith_queue_open(0);
+
+    REQUIRE((stand_in.proto = kith__proto_new(&c, &host_events, NULL)) != NULL);
+    REQUIRE(kith__proto_open(stand_in.proto, 0, kith__now_ns()) == 0);
+    kith__guests_init(stand_in.proto, 0);
+    REQUIRE(ask_for_size(q, 5) == 0 && ask_for_size(q, KITH__SEATS - 1) == 0 && ask_for_size(q, KITH__AGENTS_OWN) == 0);
+    REQUIRE(ask_for_size(q, KITH__SEATS) == KITH_EINVAL && ask_for_size(q, 0xfffe) == KITH_EINVAL);
+    kith__guests_ended(0);
+    kith__proto_free(stand_in.proto);
+}
+static void only_seats_can_ask(void) { JOB(only_seats_can_ask_job); }
+
 struct work {
     long long ns, waits;    /* on a CPU; and how often it began to wait */
 };
@@ -495,6 +538,7 @@ static struct test tests[] = {
     TEST(agent_that_dies_in_the_middle_harms_no_object),
     TEST(stopped_agent_is_waited_for),
     TEST(agent_waits_for_a_slow_node_and_believes_no_wrong_size),
+    TEST(only_seats_can_ask),
     TEST(idle_agent_takes_no_cpu),
     TEST(stranger_gets_nothing_from_the_agent),
     TEST(few_files_are_enough_or_a_sentence),
