@@ -276,6 +276,29 @@ static int check_variables(void)
     return rc;
 }
 
+static void close_arena(void)
+{
+    kith__arena_detach();
+    close(job.arena_fd);
+    close(kith__server_bell);
+    close(kith__agent_bell);
+    kith__server_bell = kith__agent_bell = -1;
+    kith__me = 0;
+}
+
+/* A kith_init that fails leaves nothing half made, and may be called again. Under a launcher the others would not know of that. */
+static int undo(int rc)
+{
+    char why[512];
+
+    if (rc == 0 || job.with_mpi || !kith__base)
+        return rc;
+    snprintf(why, sizeof why, "%.511s", kith_last_error());
+    kith__server_stop();
+    close_arena();
+    return kith__fail(rc, "%s", why);
+}
+
 static int start(int *argc, char ***argv)
 {
     int rc, silent = 0;
@@ -303,10 +326,10 @@ static int start(int *argc, char ***argv)
         return rc;
     job.with_mpi = job.every_rank || job.launch.kind == KITH__MPI;
     if ((rc = found_family()) < 0)
-        return rc;
+        return undo(rc);
     rc = job.with_mpi ? meet_ranks(argc, argv) : start_agent();
     if (rc < 0)
-        return rc;
+        return undo(rc);
     job.pid = getpid();
     on_exit(at_exit, NULL);             /* after MPI's own: so it runs before */
     return kith__globals_snapshot();
@@ -389,12 +412,7 @@ int kith_finalize(void)
     end_node();
     if (job.exiting)
         return kith__fault_count() > 0;
-    kith__arena_detach();
-    close(job.arena_fd);
-    close(kith__server_bell);
-    close(kith__agent_bell);
-    kith__server_bell = kith__agent_bell = -1;
-    kith__me = 0;
+    close_arena();
     return lost || kith__fault_count() > 0;
 }
 

@@ -287,7 +287,7 @@ KITH_API kith_pool kith__pool_open(int workers, const struct kith_pool_options *
 #define kith_pool_open_with(workers, ...)                                                           \
     kith__pool_open(workers, KITH__OPTIONS(kith_pool_options, __VA_ARGS__), sizeof (struct kith_pool_options))
 
-KITH_API int kith_pool_workers(kith_pool p);    /* how many; KITH_ESTALE */
+KITH_API int kith_pool_workers(kith_pool p);    /* how many, 1 with KITH_SERIAL=1; KITH_ESTALE */
 /* Finishes what was given, then ends the workers. KITH_ESTALE; KITH_EINVAL in a task of the pool itself; KITH_EPEER: the fork
  * server is gone, and the pool with it. */
 KITH_API int kith_pool_close(kith_pool p);

@@ -575,6 +575,10 @@ static void server_main(void)
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     self.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (self.signal_fd < 0) {           /* no descriptor is left: it would hear of no death */
+        atomic_store(&kith__shared->server_pid, -1);
+        _exit(1);
+    }
     kith__become(KITH__SERVER_MEMBER);
     pthread_mutex_lock(&kith__shared->server_lives);
     atomic_store(&kith__shared->server_pid, self.pid);
@@ -627,7 +631,7 @@ int kith__server_start(void)
         sched_yield();
     }
     if (atomic_load(&kith__shared->server_pid) < 0)
-        return kith__fail(KITH_ENOMEM, "cannot fork the fork server");
+        return kith__fail(KITH_ENOMEM, "the fork server cannot start: no process or no file descriptor is left, see ulimit -u and ulimit -n");
     return 0;
 }
 

@@ -95,6 +95,42 @@ static void too_few_descriptors_are_a_sentence(void)
     CU_ASSERT_EQUAL(check_fork(begin_without_descriptors), 0);
 }
 
+static rlim_t descriptors;
+
+/* It fails as a whole, and can be called again. */
+static void begin_twice(void)
+{
+    struct rlimit limit, few;
+    int rc;
+
+    alarm(60);
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    few = (struct rlimit){ descriptors, limit.rlim_max };
+    kith_on_fault(NULL);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    rc = kith_init(NULL, NULL);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    if (rc == 0)
+        _exit(3);
+    REQUIRE(rc == KITH_ENOMEM && strlen(kith_last_error()) > 20);
+    REQUIRE(!kith_alloc(1) && kith_check(kith_queue_open(0)) == KITH_ENOTINIT && strstr(kith_last_error(), "before kith_init"));
+    begin();
+    work(successor);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void an_init_that_fails_can_be_called_again(void)
+{
+    int failed = 0, rc = 0;
+
+    for (descriptors = 3; descriptors < 100 && rc == 0; descriptors++) {
+        rc = check_fork(begin_twice);
+        CU_ASSERT(rc == 0 || rc == 3);
+        failed += rc == 0;
+    }
+    CU_ASSERT(failed >= 3);
+}
+
 /* Descriptors that a process has open. */
 static int open_descriptors(pid_t pid)
 {
@@ -389,6 +425,7 @@ static struct test tests[] = {
     TEST(closed_standard_descriptors_stay_free_of_ours),
     TEST(twenty_four_descriptors_are_enough),
     TEST(too_few_descriptors_are_a_sentence),
+    TEST(an_init_that_fails_can_be_called_again),
     TEST(no_descriptor_is_left),
     TEST(a_pool_goes_on_with_the_workers_that_it_gets),
     TEST(a_pool_without_any_worker_is_a_sentence),
