@@ -216,7 +216,9 @@ KITH_API int kith_process_close(kith_process p);                    /* lets go o
  *
  * First in, first out for each putter; any number of putters and takers, on any
  * node. An item is bytes with a size, from 0 bytes to 1 GiB and more. It is in
- * shared memory when put returns: a putter may end at once and nothing is lost. */
+ * shared memory when put returns: a putter may end at once and nothing is lost.
+ * Over the network, an item that was on its way to a taker when that one died goes
+ * back to the front: another taker may have younger ones already. */
 
 /* bound: how many items it holds before putters wait; 0: no limit but memory.
  * The handle holds KITH_ENOMEM or KITH_EINVAL on failure. */
@@ -297,13 +299,14 @@ KITH_API int kith_pool_terminate(kith_pool p);
 
 /* Every call below gives its tasks to the pool and waits until all have ended.
  * Returns 0; KITH_ETASK when tasks failed (the results of the others are there,
- * the outputs of the failed ones are unchanged; kith_last_fault lists them), or no
- * worker comes through its initializer any more; KITH_EINVAL (also on another node
- * than the pool's); KITH_ENOMEM (also when 64 calls are under way in the pool, or no
- * worker can be started); KITH_EFUNC (f is no function of the program or of a library;
- * one of a library that was loaded after kith_init fails in each task instead);
- * KITH_ESTALE; KITH_ECANCELLED (terminated meanwhile); KITH_EPEER (the fork server is
- * gone). With n 0 there is nothing to do. Any thread of any process of the node that
+ * the outputs of the failed ones are unchanged, but for what one that was killed had
+ * written into memory of kith_alloc; kith_last_fault lists them), or no worker comes
+ * through its initializer any more; KITH_EINVAL (also on another node than the
+ * pool's); KITH_ENOMEM (also when 64 calls are under way in the pool, or no worker can
+ * be started); KITH_EFUNC (f is no function of the program or of a library; one of a
+ * library that was loaded after kith_init fails in each task instead); KITH_ESTALE;
+ * KITH_ECANCELLED (terminated meanwhile); KITH_EPEER (the fork server is gone). With
+ * n 0 there is nothing to do. Any thread of any process of the node that
  * opened the pool may call it, tasks of the pool too, up to 62 calls deep. */
 
 /* kith_map(pool, f, in, out, n): out[i] = f(in[i]) for i < n, with f one of

@@ -283,15 +283,15 @@ static int trouble(struct kith__desk *d, uint64_t queue)
 {
     int32_t code = atomic_exchange(&d->trouble, 0);
     uint64_t lost = atomic_exchange(&d->lost, 0);
-    const char *fate = code == KITH_ENOMEM ? lost == 1 ? "is lost" : "are lost" : "may not have arrived";
 
     if (code == 0 || (!is_loss(code) && queue != d->behind_queue))
         return 0;
     if (!is_loss(code))
         return kith__fail(code, "%.250s", d->trouble_text);
-    if (lost == 1)
-        return kith__fail(code, "an item that was put before %s: %.250s", fate, d->trouble_text);
-    return kith__fail(code, "%llu items that were put before %s: %.250s", (unsigned long long)lost, fate, d->trouble_text);
+    if (code != KITH_ENOMEM)
+        return kith__fail(code, "items that were put before, %llu of them, may not have arrived: %.250s", (unsigned long long)lost,
+                          d->trouble_text);
+    return kith__fail(code, "items that were put before are lost, %llu of them: %.250s", (unsigned long long)lost, d->trouble_text);
 }
 
 int kith__remote_wait_behind(void)
