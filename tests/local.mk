@@ -135,7 +135,7 @@ endif
 tests_test_board_SOURCES = tests/check.h tests/test_board.c
 tests_test_board_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_board_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
-tests_test_chaos_SOURCES = tests/check.h tests/test_chaos.c
+tests_test_chaos_SOURCES = tests/check.h tests/killer.h tests/test_chaos.c
 tests_test_chaos_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_chaos_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_claims_SOURCES = tests/check.h tests/test_claims.c
@@ -166,7 +166,7 @@ tests_test_scarce_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_serial_SOURCES = tests/anyjob.h tests/check.h tests/test_serial.c
 tests_test_serial_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_serial_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
-tests_test_storm_SOURCES = tests/check.h tests/test_storm.c
+tests_test_storm_SOURCES = tests/check.h tests/killer.h tests/test_storm.c
 tests_test_storm_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_storm_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_worker_SOURCES = tests/check.h tests/test_worker.c

@@ -10,6 +10,7 @@
 #include "config.h"
 #define CHECK_LIMIT 240
 #include "check.h"
+#include "killer.h"
 #include "chunk.h"
 #include "family.h"
 #include "heap.h"
@@ -129,11 +130,6 @@ static void wrong(const char *format, ...)
         if (!(condition))                                                                           \
             wrong(__VA_ARGS__);                                                                     \
     } while (0)
-
-static void nap_us(long us)
-{
-    nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
-}
 
 static int disturbed(void) { return now.trouble != CALM; }
 static int somebody_died(void) { return disturbed() || atomic_load(&world->deaths); }
@@ -1506,37 +1502,6 @@ static void history(void)
 }
 
 /* ---- outside of it */
-
-static int children_of(pid_t pid, pid_t *list, int room)
-{
-    char path[64];
-    int n = 0;
-    FILE *f;
-
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
-    if (!(f = fopen(path, "r")))
-        return 0;
-    while (n < room && fscanf(f, "%d", &list[n]) == 1)
-        n++;
-    fclose(f);
-    return n;
-}
-
-static int all_gone(int limit_ms)
-{
-    double until = kith_time() + limit_ms / 1000.0;
-
-    do {
-        pid_t pid;
-
-        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-            ;
-        if (pid < 0 && errno == ECHILD)
-            return 1;
-        nap_us(500);
-    } while (kith_time() < until);
-    return 0;
-}
 
 /* One moment of trouble. */
 static void trouble(struct dice *d)
