@@ -18,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,7 +28,8 @@
 
 enum { STACK = 256 * 1024, TURNS = 5 };
 
-static const int64_t patience_ns = 4000 * KITH__MS, crash_patience_ns = 2000 * KITH__MS, turn_ns = 150 * KITH__MS;
+static const int64_t patience_ns = 4000 * KITH__MS, crash_patience_ns = 2000 * KITH__MS, turn_ns = 150 * KITH__MS,
+                     reading_ns = 2000 * KITH__MS;
 
 static struct {
     const struct kith__mpi *mpi;
@@ -74,16 +77,32 @@ static void hurry_until(int64_t until)
     }
 }
 
+/* MPICH's proxy may see the wish for an end before what was written, and then passes on nothing more. */
+static void await_reader(int fd, int64_t until)
+{
+    struct stat st;
+    int unread;
+
+    if (fstat(fd, &st) != 0 || !S_ISFIFO(st.st_mode))
+        return;
+    while (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0 && kith__now_ns() < until)
+        nap();
+}
+
 /* Async-signal-safe but for the case that there is no thread. Comes back when it did not work. */
 static void ask_for_end(int status, int64_t patience)
 {
     const uint64_t request = (uint64_t)status + 1;
+    int64_t read_until;
 
     signal(SIGTERM, SIG_IGN);           /* hurry on until SIGKILL */
     say(KITH__NOTE_LINGER);
     /* Mostly all ranks fail alike. When all ask at once, mpirun trips over those that it kills before it has answered. */
     if (self.every_rank)
         hurry_until(kith__now_ns() + (self.rank < TURNS ? self.rank : TURNS) * turn_ns);
+    read_until = kith__now_ns() + reading_ns;
+    await_reader(STDOUT_FILENO, read_until);
+    await_reader(STDERR_FILENO, read_until);
     if (self.bell < 0 || write(self.bell, &request, sizeof request) < 0)
         self.mpi->end_all(status);
     hurry_until(kith__now_ns() + patience);

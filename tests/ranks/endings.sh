@@ -74,4 +74,25 @@ for rank in 0 3; do
     [ -n "$SANITIZER_FLAGS" ] ||
         expect "rank $rank of 4" 134 "" "kith: rank $rank on * died by signal 6 (Aborted)" ranks 4 "$deeds" -e -r $rank abort
 done
+
+# What a rank said last arrives, although who is to pass it on sleeps until the rank has asked for the job's end.
+sleeps_at_the_end()
+{
+    ranks 4 "$deeds" -e -r 0 idle >"$TMPDIR/said" 2>"$TMPDIR/last" </dev/null &
+    job=$!
+    await "$TMPDIR/said" "^up" || { kill $job; return; }
+    head=$(sed -n 's/^up //p' "$TMPDIR/said")
+    starter=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$head/status")
+    kill -STOP "$starter"
+    kill -ABRT "$head"
+    sleep 0.5
+    kill -CONT "$starter"
+    wait $job
+    status=$?
+    [ $status = 134 ] && grep -q "^kith: rank 0 on .* died by signal 6 (Aborted)" "$TMPDIR/last" && ok ||
+        fail "the launcher sleeps while rank 0 of 4 ends: status $status, it said: $(cat "$TMPDIR/last")"
+}
+for try in 1 2 3; do
+    [ -n "$SANITIZER_FLAGS" ] || sleeps_at_the_end
+done
 done_testing
