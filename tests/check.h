@@ -11,8 +11,8 @@
  *     int main(void) { return run_tests("queue", tests); }
  *
  * Exit status: 0, 1 when one failed, 77 when all were skipped. KITH_TEST_ONLY=word runs those with word in
- * their name, KITH_TEST_SEED=n repeats what was drawn (as far as the moments of processes do). Each test has CHECK_LIMIT seconds,
- * times KITH_TEST_SLOWDOWN.
+ * their name, KITH_TEST_SEED=n repeats what was drawn (as far as the moments of processes do). Shortly before the time limit of the
+ * program (tests/limit) it ends by itself and names the test.
  */
 #ifndef KITH_CHECK_H
 #define KITH_CHECK_H
@@ -27,10 +27,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef CHECK_LIMIT
-#define CHECK_LIMIT 60
-#endif
 
 /* 1: memory and faults are the sanitizer's, and so are crashes. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
@@ -123,12 +119,18 @@ static inline unsigned check_seed(void)
     return seed;
 }
 
-static inline unsigned check_limit(void)
+/* Seconds that are left. */
+static inline unsigned check_rest(void)
 {
-    const char *slowdown = getenv("KITH_TEST_SLOWDOWN");
-    int factor = slowdown ? atoi(slowdown) : 1;
+    enum { BY_HAND = 300, TO_SAY_IT = 2 };
+    static double begin;
+    const char *given = getenv("KITH_TEST_LIMIT");
+    double rest;
 
-    return CHECK_LIMIT * (unsigned)(factor > 0 ? factor : 1);
+    if (begin == 0)
+        begin = kith_time();
+    rest = begin + (given ? atoi(given) : BY_HAND) - TO_SAY_IT - kith_time();
+    return rest > 1 ? (unsigned)rest : 1;
 }
 
 static void check_late(int signal)
@@ -146,7 +148,7 @@ static void check_late(int signal)
 static void check_begin(void)
 {
     signal(SIGALRM, check_late);
-    alarm(check_limit());
+    alarm(check_rest());
 }
 
 static void check_end(void)

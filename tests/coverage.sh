@@ -1,7 +1,6 @@
 #!/bin/sh
 # A forked process that ends by _exit after kith__coverage_flush leaves its coverage data, with each compiler
 # that is here; and one that leaks ends with the status of LeakSanitizer.
-# kith-test: limit=60
 set -u
 library=$top_builddir/lib/.libs/libkith-all.a
 failed=0

@@ -3,7 +3,6 @@
 # written to that file, and a block ```console is run: behind each "$ command" stands what it prints, where
 # "..." is any text (alone on a line: any lines). A block behind <!-- needs: gdb perf --> is left out where one of
 # these is not installed. Links lead to files, variables and functions exist.
-# kith-test: limit=300
 set -u
 failed=0 left_out=
 trap 'rm -rf "$TMPDIR"/*' EXIT

@@ -1,7 +1,6 @@
 #!/bin/sh
 # An installed copy is complete, a program outside of the tree builds against it as pkg-config says, with
 # the shared and with the static library, and uninstall takes everything away again.
-# kith-test: limit=300
 set -u
 failed=0
 trap 'rm -rf "$TMPDIR"/*' EXIT

@@ -1,6 +1,5 @@
 #!/bin/sh
 # Queues and Processes once more, through the node agent: what a user sees is the same. With KITH_TEST_LONG too.
-# kith-test: limit=300
 set -eu
 if [ ! -e "$KITH_MODULES/kith-net.so" ]; then
     echo "skipped: kith was built without ZeroMQ"

@@ -4,7 +4,6 @@
  * to be the victim, in memory that all share; at the chosen one it kills that process, once. A first run without
  * a victim tells how many steps there are. */
 #include "config.h"
-#define CHECK_LIMIT 240
 #include "check.h"
 #include "family.h"
 #include "guard.h"

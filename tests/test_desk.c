@@ -1,5 +1,4 @@
-/* test_desk.c: objects through the node agent, on one node: deaths of those who ask. Each test is a job of its own.
- * kith-test: limit=240 */
+/* test_desk.c: objects through the node agent, on one node: deaths of those who ask. Each test is a job of its own. */
 #include "config.h"
 #include "netjob.h"
 #include "desk.h"

@@ -1,5 +1,4 @@
 /* test_heap_death.c: processes that die while they change the heap: at each step there is, and at any moment. */
-/* kith-test: limit=240 */
 #include "config.h"
 #include "check.h"
 #include "shared.h"

@@ -3,7 +3,6 @@
  * The test itself has no workers: each storm runs a job in a child. The test is a subreaper, so whatever a job
  * leaves behind becomes its child, and would be seen. */
 #include "config.h"
-#define CHECK_LIMIT 120
 #include "check.h"
 #include "killer.h"
 #include "family.h"

@@ -1,6 +1,5 @@
 #!/bin/bash
 # Objects and Processes between nodes, made of namespaces; cables that are cut, agents that die, interfaces that lead nowhere.
-# kith-test: limit=240
 set -u
 
 cluster=$top_srcdir/tests/cluster/cluster

@@ -1,7 +1,6 @@
 #!/bin/bash
 # Under Slurm, on nodes made of namespaces: how many workers each start brings, the exit status, and one sentence where srun
 # starts tasks that do not know of each other.
-# kith-test: limit=240
 set -u
 
 cluster=$top_srcdir/tests/cluster/cluster

@@ -1,5 +1,4 @@
 #!/bin/sh
-# kith-test: limit=300
 # Runs each example by hand, under mpirun with 1, 2, 4 and 7 ranks, and with all objects reached over
 # the network: it must print what examples/expected says, nothing on stderr, and end with 0.
 set -u

@@ -1,6 +1,5 @@
 #!/bin/sh
 # Real jobs, with each MPI that is there: output, input, exit status, and what is said of an unhappy end.
-# kith-test: limit=240
 . "$(dirname "$0")/common"
 export CI=true
 

@@ -1,6 +1,5 @@
 #!/bin/sh
 # How a program ends is how its job ends: the exit status passes on, and the launcher has nothing to say.
-# kith-test: limit=240
 . "$(dirname "$0")/common"
 
 fault="kith: the handle of a Queue is zero: none was opened into it"

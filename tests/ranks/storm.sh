@@ -1,7 +1,7 @@
 #!/bin/sh
 # Kills at random moments, also while the job starts: of mpirun, of ranks, fork servers, workers, Processes, whoever is there. The job ends, and no
 # process is left of it. KITH_TEST_SEED repeats one run, as far as a seed can.
-# kith-test: limit=400
+# kith-test: limit=600
 . "$(dirname "$0")/common"
 seed=${KITH_TEST_SEED-$(date +%s)}
 rounds=16

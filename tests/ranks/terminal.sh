@@ -1,6 +1,5 @@
 #!/bin/sh
 # Ctrl-C at a terminal, for a program by hand and under mpirun, and Ctrl-Z and fg (mpirun does not stop at that). Nothing is left, and no half-dead job.
-# kith-test: limit=240
 . "$(dirname "$0")/common"
 for tool in python3 bash; do
     command -v $tool >/dev/null || { echo "skipped: no $tool here"; exit 77; }
