@@ -309,8 +309,9 @@ int job_run(const struct mpi *m, const struct line *line, struct words *w)
     }
     while (!j.ended)
         turn(&j, w, -1);
-    /* Its last words are in the pipes; but who was left behind may hold these open. */
-    for (end = now_ms() + DRAIN_MS; (j.out >= 0 || j.err >= 0) && now_ms() < end; )
+    /* Its last words are in the pipes, which a turn empties, however late it comes; but who was left behind may hold these open. */
+    end = now_ms() + DRAIN_MS;
+    for (int turns = 0; (j.out >= 0 || j.err >= 0) && (turns < 2 || now_ms() < end); turns++)
         turn(&j, w, DRAIN_MS / 4);
     sieve_end(&j.out_sieve);
     sieve_end(&j.err_sieve);

@@ -7,8 +7,23 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long is held what may be a message: the beginning of a line; a line; a message. mpirun writes each in one go. */
-enum { PARTIAL_MS = 50, LINE_MS = 1000, MESSAGE_MS = 500 };
+/* How long is held what may be a message: the beginning of a line; a line; a message. mpirun writes each in one go. On a machine
+ * that stands still between two looks it cannot have written: a look counts for LOOK_MS at most. */
+enum { PARTIAL_MS = 50, LINE_MS = 1000, MESSAGE_MS = 500, LOOK_MS = 10 };
+
+static void give(struct sieve *s, int ms, long long now)
+{
+    s->left_ms = ms;
+    s->seen = now;
+}
+
+/* What is left of that. */
+static int left(const struct sieve *s, long long now)
+{
+    long long spent = now - s->seen;
+
+    return s->left_ms - (int)(spent < LOOK_MS ? spent : LOOK_MS);
+}
 
 static void pass(struct sieve *s, const char *data, size_t size)
 {
@@ -65,7 +80,7 @@ static enum sieve_line ask(struct sieve *s)
 static void settle_inside(struct sieve *s, enum sieve_line is, long long now)
 {
     s->line = s->used;
-    s->until = now + MESSAGE_MS;
+    give(s, MESSAGE_MS, now);
     if (is == SIEVE_CLOSE)
         close_message(s);
     else if (is != SIEVE_MORE)
@@ -82,11 +97,11 @@ static void settle(struct sieve *s, enum sieve_line is, long long now)
         s->inside = 1;
         s->message = s->line;
         s->line = s->used;
-        s->until = now + MESSAGE_MS;
+        give(s, MESSAGE_MS, now);
         break;
     case SIEVE_HOLD: case SIEVE_HOLD_SHORTLY:
         s->line = s->used;
-        s->until = now + (is == SIEVE_HOLD ? LINE_MS : PARTIAL_MS);
+        give(s, is == SIEVE_HOLD ? LINE_MS : PARTIAL_MS, now);
         break;
     case SIEVE_PASS: case SIEVE_MORE: case SIEVE_CLOSE:
         release(s);
@@ -104,7 +119,7 @@ static void hold(struct sieve *s, const char *data, size_t size, enum sieve_line
         return;
     }
     if (s->used == 0)
-        s->until = now + PARTIAL_MS;
+        give(s, PARTIAL_MS, now);
     memcpy(s->held + s->used, data, size);
     s->used += size;
     if (data[size - 1] != '\n')
@@ -169,14 +184,20 @@ void sieve_feed(struct sieve *s, const char *data, size_t size, long long now)
 
 int sieve_wait(const struct sieve *s, long long now)
 {
+    int ms;
+
     if (s->used == 0)
         return -1;
-    return s->until > now ? (int)(s->until - now) : 0;
+    ms = left(s, now);
+    return ms > LOOK_MS ? LOOK_MS : ms > 0 ? ms : 0;
 }
 
 void sieve_late(struct sieve *s, long long now)
 {
-    if (s->used > 0 && now >= s->until)
+    if (s->used == 0)
+        return;
+    give(s, left(s, now), now);
+    if (s->left_ms <= 0)
         release(s);
 }
 

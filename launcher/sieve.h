@@ -44,13 +44,14 @@ struct sieve {
     int inside;                 /* a message is open */
     int middle;                 /* the line that passes is not at its end */
     int broken;                 /* nobody reads what passes */
-    long long until;            /* when the held passes after all */
+    int left_ms;                /* until the held passes after all */
+    long long seen;             /* when somebody last looked */
 };
 
 void sieve_init(struct sieve *s, const struct sieve_judge *judge, int out);
 void sieve_feed(struct sieve *s, const char *data, size_t size, long long now);
 int  sieve_wait(const struct sieve *s, long long now);  /* ms until sieve_late is due; -1: nothing is held */
-void sieve_late(struct sieve *s, long long now);        /* passes what was held for too long */
+void sieve_late(struct sieve *s, long long now);        /* passes what was held for too long; what can be read was fed before */
 void sieve_end(struct sieve *s);                        /* the stream has ended */
 
 #endif
