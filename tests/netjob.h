@@ -49,8 +49,8 @@ static inline void sleep_ms(int ms)
     usleep((useconds_t)ms * 1000);
 }
 
-/* In ms: what takes 2 s at most by itself, on a machine that may stand still for a while. */
-enum { SOON = 5000 };
+/* In ms: what takes 2 s at most by itself, and for ever when it is broken, on a machine that may stand still for a while. */
+enum { SOON = 30000 };
 
 static inline int64_t ms_since(int64_t begin)
 {
@@ -60,9 +60,10 @@ static inline int64_t ms_since(int64_t begin)
 /* Until a thread of process pid waits for the answer of the agent. */
 static inline void await_parked(kith_process p)
 {
+    int64_t begin = kith__now_ns();
     int pid = kith_process_pid(p);
 
-    for (int i = 0; i < 5000; i++) {
+    while (ms_since(begin) < SOON * slowdown()) {
         for (int s = 0; s < KITH__SEATS; s++) {
             const struct kith__seat *seat = &kith__shared->seats[s];
             uint32_t member = atomic_load(&seat->member);
@@ -73,6 +74,13 @@ static inline void await_parked(kith_process p)
         sleep_ms(1);
     }
     REQUIRE(!"it never waited");
+}
+
+/* Until the home of q has heard what was asked before, by whomever. The agent may collect an errand before those that other
+ * threads have filed earlier, but together with them: so the second one is behind them. */
+static inline void await_heard(kith_queue q)
+{
+    REQUIRE(kith_queue_size(q) >= 0 && kith_queue_size(q) >= 0);
 }
 
 static inline uint64_t used_blocks(void)
@@ -86,7 +94,7 @@ static inline uint64_t used_blocks(void)
 /* Until nothing is left of what was used for a while. */
 static inline void await_blocks(uint64_t most)
 {
-    for (int i = 0; i < 5000 && used_blocks() > most; i++)
+    for (int64_t begin = kith__now_ns(); used_blocks() > most && ms_since(begin) < SOON * slowdown();)
         sleep_ms(1);
     REQUIRE(used_blocks() <= most);
     REQUIRE(kith__heap_audit() == 0);
