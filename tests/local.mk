@@ -135,7 +135,36 @@ endif
 tests_test_board_SOURCES = tests/check.h tests/test_board.c
 tests_test_board_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_board_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
-tests_test_chaos_SOURCES = tests/check.h tests/killer.h tests/test_chaos.c
+tests_test_chaos_SOURCES = \
+	tests/chaos/actors.c \
+	tests/chaos/actors.h \
+	tests/chaos/bytes.c \
+	tests/chaos/deed.c \
+	tests/chaos/deed.h \
+	tests/chaos/dice.h \
+	tests/chaos/head.c \
+	tests/chaos/head.h \
+	tests/chaos/kinds.c \
+	tests/chaos/kinds.h \
+	tests/chaos/leaves.c \
+	tests/chaos/leaves.h \
+	tests/chaos/memory.c \
+	tests/chaos/memory.h \
+	tests/chaos/model.c \
+	tests/chaos/model.h \
+	tests/chaos/numbers.c \
+	tests/chaos/pools.c \
+	tests/chaos/pools.h \
+	tests/chaos/queues.c \
+	tests/chaos/queues.h \
+	tests/chaos/ranges.c \
+	tests/chaos/tidy.c \
+	tests/chaos/tidy.h \
+	tests/chaos/world.c \
+	tests/chaos/world.h \
+	tests/check.h \
+	tests/killer.h \
+	tests/test_chaos.c
 tests_test_chaos_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_chaos_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_claims_SOURCES = tests/check.h tests/test_claims.c
