@@ -172,26 +172,30 @@ static void tell_crash(struct kith__member *m)
     char text[512];
 
     memcpy(&crash, &m->crash, sizeof crash);
-    atomic_store(&m->crash.signal, 0);          /* once, even if we stumble over the symbols */
+    atomic_store(&m->crash.signal, -1);         /* once, even if we stumble over the symbols */
+    kith__step("janitor: tells");
     kith__crash_text(&crash, atomic_load(&kith__shared->head_pid), text, sizeof text);
     dprintf(STDERR_FILENO, "kith: %s crashed: %s\n", m->name, text);
 }
 
 void kith__janitor_main(uint32_t who, pid_t parent)
 {
+    struct kith__member *m = kith__member(who);
+
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);                       /* it died before prctl */
     restore_signals();
     hear_signals();
     kith__become(who);                  /* what it takes is the dead one's */
+    if (atomic_load(&m->crash.signal) > 0 && !atomic_load(&kith__shared->faults_have_handler))
+        tell_crash(m);
+    atomic_store(&m->crash.signal, 0);
     kith__commits_finish();             /* a block may be given away by a commit that is decided, not yet done */
     kith__members_sweep(who);
     kith__jobs_sweep(who);
     kith__objects_sweep(who);
     while (kith__heap_sweep(who) != 0)
         sched_yield();
-    if (atomic_load(&kith__member(who)->crash.signal) && !atomic_load(&kith__shared->faults_have_handler))
-        tell_crash(kith__member(who));
     _exit(0);
 }

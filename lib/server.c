@@ -29,7 +29,7 @@
 
 enum { INIT_TRIES = 3, JANITOR_TRIES = 3 };
 
-static const int64_t grace_ns = 1000 * KITH__MS, fork_patience_ns = 2000 * KITH__MS;
+static const int64_t grace_ns = 1000 * KITH__MS, telling_ns = 5000 * KITH__MS, fork_patience_ns = 2000 * KITH__MS;
 static const int fork_again_ms = 20;
 
 /* All of this is the fork server's own, and copied into its children. */
@@ -460,13 +460,14 @@ static void signal_all(int process_signal, int worker_signal)
     }
 }
 
-/* What they would take back ends with the arena. */
-static void dismiss_janitors(void)
+/* What they would take back ends with the arena. But who has a crash to tell of is waited for a while: it may look long for the
+ * names of functions. */
+static void dismiss_janitors(int all)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
-        if (self.janitors[i] > 0)
+        if (self.janitors[i] > 0 && (all || !atomic_load(&kith__member(i)->crash.signal)))
             kill(self.janitors[i], SIGKILL);
 }
 
@@ -501,7 +502,7 @@ static int end(void)
     }
     if (self.hard || now >= self.ending) {
         signal_all(SIGKILL, SIGKILL);
-        dismiss_janitors();
+        dismiss_janitors(self.hard || now >= self.ending + telling_ns);
     }
     kill_orphans();
     reap_all();

@@ -103,7 +103,7 @@ static void begin_twice(void)
     struct rlimit limit, few;
     int rc;
 
-    alarm(60);
+    alarm(check_rest());
     REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     few = (struct rlimit){ descriptors, limit.rlim_max };
     kith_on_fault(NULL);

@@ -47,7 +47,7 @@ static pid_t launch(void (*job)(void))
     shared->server = shared->ready = shared->wrong = shared->rounds = shared->kills = 0;
     fflush(NULL);
     if ((pid = fork()) == 0) {
-        alarm(100);
+        alarm(check_rest());
         setpgid(0, 0);
         kith_init(NULL, NULL);
         shared->reaper = kith__shared->reaper_pid;
