@@ -32,7 +32,22 @@ start()
     [ -z "$2" ] || until [ "$(grep -c '^up [0-9]*$' "$TMPDIR/said")" = "$1" ]; do sleep 0.05; done
     head=$(sed -n 's/^up //p;1q' "$TMPDIR/said")
     segments=$(sed -n 's,.*\(/dev/shm/\(vader\|sm\)_segment.*\),\1,p' "/proc/$head/maps" | sort -u)
-    [ -n "$(named sleep)" ] || fail "no Process has started a sleep"
+    # Its Process says that it is there before it starts that.
+    waited=0
+    while [ -z "$(named sleep)" ]; do
+        waited=$((waited + 1))
+        [ $waited -lt 600 ] || { fail "no Process has started a sleep"; return; }
+        sleep 0.05
+    done
+}
+
+# The fork server is the reaper's child; its own children are called so too, at first.
+server()
+{
+    named kith-server | while read -r pid; do
+        parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+        [ "$(cat "/proc/$parent/comm")" != kith-reaper ] || echo "$pid"
+    done 2>/dev/null
 }
 
 children()
@@ -75,8 +90,7 @@ kills()
         ended "mpirun -n $n $e: SIGKILL of another rank" 137 9
     fi
     start $n $e
-    server=$(named kith-server | sort -n | head -n 1)           # the oldest: its children are called so too
-    kill -KILL "$server"
+    kill -KILL "$(server)"
     ended "mpirun -n $n $e: SIGKILL of the fork server" 1
     start $n $e
     kill -KILL $launcher

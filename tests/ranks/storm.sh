@@ -33,6 +33,12 @@ ends()
     timeout "$(($2 * KITH_TEST_SLOWDOWN))" tail --pid="$1" -s 0.1 -f /dev/null
 }
 
+# Open MPI's mpirun may lock itself out when a rank is killed while it says hello to it. All others have gone then.
+stumbled()
+{
+    [ "$(marked)" = "$launcher" ] && grep -q "PMIX ERROR" "$TMPDIR/said" && echo "$told: mpirun waits for itself"
+}
+
 # round N [-e] KILLS MOMENT CHOICE MOMENT CHOICE...: moments in milliseconds, choices in thousandths
 round()
 {
@@ -42,8 +48,9 @@ round()
     # Of ranks that are killed with their mpirun, MPI's files in shared memory stay: here they have a directory.
     # shellcheck disable=SC2086
     OMPI_MCA_btl_vader_backing_directory=$TMPDIR/shared KITH_TEST_ID=$mine TMPDIR=$TMPDIR/$round "$MPIRUN" $many -n "$1" "$deeds" $2 hold >"$TMPDIR/said" 2>&1 </dev/null &
-    launcher=$!
+    launcher=$! asked=
     shift 2
+    for try in $(seq 1000); do [ -z "$(marked)" ] || break; sleep 0.01; done
     while [ $# -gt 0 ]; do
         sleep "$(printf '0.%03d' "$1")"
         # Now and then it is mpirun, which else is one of many.
@@ -57,10 +64,11 @@ round()
         shift 2
     done
     # It may go on: a worker is replaced.
-    ends $launcher 1 || kill -TERM $launcher 2>/dev/null
-    ends $launcher 30 || { fail "$told: it does not end: $(cat "$TMPDIR/said")"; kill -KILL $launcher; }
+    ends $launcher 1 || { asked=1; kill -TERM $launcher 2>/dev/null; }
+    ends $launcher 30 || { stumbled || fail "$told: it does not end: $(cat "$TMPDIR/said")"; kill -KILL $launcher; }
     wait $launcher 2>/dev/null
-    [ $? != 0 ] || fail "$told: status 0 of a job that does not end by itself"
+    # MPICH's mpiexec makes anything of SIGTERM.
+    [ $? != 0 ] || [ "$MPI_NAME$asked" = mpich1 ] || fail "$told: status 0 of a job that does not end by itself"
     left=$("$top_srcdir/tests/leaks" "$mine" "$TMPDIR/$round") || { fail "$told: $left"; cat "$TMPDIR/said"; }
     rm -rf "${TMPDIR:?}/$round" "$TMPDIR/shared"
     ok
@@ -85,5 +93,5 @@ while read -r n e rest <&3; do
     round "$n" "$e" $rest
 done 3<"$TMPDIR/plan"
 echo "$kills kills in $rounds rounds:" $(sort "$TMPDIR/victims" | uniq -c)
-[ $kills -ge $rounds ] || fail "only $kills kills"
+[ $((2 * kills)) -ge $rounds ] || fail "only $kills kills"
 done_testing
