@@ -261,7 +261,7 @@ static void memory_cgroup_refuses_and_never_kills(void)
     CU_ASSERT_EQUAL(check_fork(several_live_in_the_group), 0);
     CU_ASSERT_EQUAL(check_fork(large_blocks_live_in_the_group), 0);
     CU_ASSERT_EQUAL(check_fork(give_back_to_the_group), 0);
-    for (int tries = 0; tries < 100 && rmdir(group) < 0; tries++)
+    for (int tries = 0; tries < 3000 && rmdir(group) < 0; tries++)
         usleep(10000);                  /* the kernel may still be at work on who was killed there */
     CU_ASSERT_EQUAL(access(group, F_OK), -1);
 }

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-enum { TASKS = 40 };
+enum { TASKS = 40, SOON = 30000 };      /* ms: a generous limit for what comes at once */
 
 static struct shared {
     _Atomic int armed;                  /* 1: workers are victims, 2: Processes */
@@ -113,7 +113,7 @@ static void every_step(size_t chunk, int (*fn)(int), int in_place)
     CU_ASSERT(step > 30);
     PASS(kith__heap_audit());
     /* Blocks of the dead are taken back by janitors, a moment later. */
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 3000; i++) {
         kith__heap_stats(&after);
         if (after.used_blocks <= before.used_blocks)
             break;
@@ -144,7 +144,7 @@ static int putter(const void *arg)
 
     for (int i = 0; i < p->count; i++) {
         fill(item, p->size, p->from + i);
-        if (kith_queue_put(p->queue, item, p->size, 10000) < 0)
+        if (kith_queue_put(p->queue, item, p->size, SOON) < 0)
             return 1;
     }
     free(item);
@@ -158,7 +158,7 @@ static int taker(const void *arg)
     int number;
 
     for (int i = 0; i < p->count; i++) {
-        if (kith_queue_get(p->queue, item, p->size, 10000) != (int64_t)p->size)
+        if (kith_queue_get(p->queue, item, p->size, SOON) != (int64_t)p->size)
             return 1;
         memcpy(&number, item, sizeof number);
         atomic_fetch_add(&shared->runs[number], 1);
@@ -197,7 +197,7 @@ static int queue_with_death(int target, size_t size, int (*victim)(const void *)
         putter(&p);
     atomic_store(&shared->armed, 2);
     v = kith_process_start(victim, KITH_ARG(p));
-    PASS(kith_process_join(v, 20000));
+    PASS(kith_process_join(v, 2 * SOON));
     atomic_store(&shared->armed, 0);
     PASS(kith_process_exitcode(v, &code));
     killed = shared->killed;
@@ -229,7 +229,7 @@ static void every_queue_step(size_t size, int (*victim)(const void *))
         step += stride;
     CU_ASSERT(step > 50);
     PASS(kith__heap_audit());
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 3000; i++) {
         kith__heap_stats(&after);
         if (after.used_blocks <= before.used_blocks)
             break;

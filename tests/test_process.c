@@ -10,6 +10,8 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+enum { SOON = 30000 };                  /* ms: a generous limit for what comes at once */
+
 static int *shared;                     /* seen by all, as it was mapped before kith_init */
 static int global = 1;
 
@@ -81,7 +83,7 @@ static void join_keeps_its_time_limit(void)
     CU_ASSERT_EQUAL(kith_process_alive(p), 1);
     CU_ASSERT(kith_process_pid(p) > 1 && kill(kith_process_pid(p), 0) == 0);
     PASS(kith_process_terminate(p));
-    PASS(kith_process_join(p, 5000));
+    PASS(kith_process_join(p, SOON));
     PASS(kith_process_exitcode(p, &code));
     CU_ASSERT_EQUAL(code, -SIGTERM);
     PASS(kith_process_terminate(p));        /* it has ended: nothing to do */
@@ -89,7 +91,7 @@ static void join_keeps_its_time_limit(void)
     FAILS_WITH(KITH_ESTALE, kith_process_join(p, 0));
     p = kith_process_start(sleep_long, NULL, 0);
     PASS(kith_process_kill(p));
-    PASS(kith_process_join(p, 5000));
+    PASS(kith_process_join(p, SOON));
     PASS(kith_process_exitcode(p, &code));
     CU_ASSERT_EQUAL(code, -SIGKILL);
     PASS(kith_process_close(p));
@@ -107,7 +109,7 @@ static void a_process_can_be_ended_before_it_runs(void)
         if (i % 4 == 2)
             usleep((useconds_t)i * 4);
         PASS(kith_process_terminate(p));
-        PASS(kith_process_join(p, 5000));
+        PASS(kith_process_join(p, SOON));
         PASS(kith_process_exitcode(p, &code));
         CU_ASSERT_EQUAL(code, i % 4 == 3 ? -SIGKILL : -SIGTERM);
         PASS(kith_process_close(p));
@@ -229,7 +231,7 @@ static void what_is_left_in_streams_is_written(void)
 
         snprintf(w.path, sizeof w.path, "%s/written", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
         p = kith_process_start(write_a_file, KITH_ARG(w));
-        PASS(kith_process_join(p, 30000));
+        PASS(kith_process_join(p, SOON));
         PASS(kith_process_exitcode(p, &code));
         CU_ASSERT_EQUAL(code, 0);
         PASS(kith_process_close(p));
@@ -268,7 +270,7 @@ static void a_process_cannot_wait_for_itself(void)
     int code;
 
     PASS(kith_put(q, p));
-    PASS(kith_process_join(p, 5000));
+    PASS(kith_process_join(p, SOON));
     PASS(kith_process_exitcode(p, &code));
     CU_ASSERT_EQUAL(code, 33);
     PASS(kith_process_close(p));
@@ -312,8 +314,8 @@ static void children_of_a_dead_process_are_ended(void)
     kith_process p = kith_process_start(spawn_and_die, NULL, 0);
 
     PASS(kith_process_join(p, KITH_FOREVER));
-    for (int i = 0; i < 500 && kill(shared[1], 0) == 0; i++)
-        usleep(10000);
+    for (int i = 0; i < SOON && kill(shared[1], 0) == 0; i++)
+        usleep(1000);
     CU_ASSERT(kill(shared[1], 0) == -1 && errno == ESRCH);
     PASS(kith_process_close(p));
 }

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+enum { SOON = 30000 };                  /* ms: a generous limit for what comes at once */
+
 static void order_and_sizes_are_kept(void)
 {
     kith_queue q = far_queue_open(0);
@@ -237,7 +239,7 @@ static void waiters_of_a_closed_queue_are_told(void)
     FAILS_WITH(KITH_ETIMEDOUT, kith_process_join(p[0], 100));
     PASS(kith_queue_close(q));
     for (int i = 0; i < 3; i++) {
-        PASS(kith_process_join(p[i], 5000));
+        PASS(kith_process_join(p[i], SOON));
         PASS(kith_process_exitcode(p[i], &code));
         CU_ASSERT_EQUAL(code, 33);
         PASS(kith_process_close(p[i]));
@@ -274,9 +276,9 @@ static void killed_takers_do_not_stop_the_others(void)
         for (int i = 0; i < 4; i++)
             PASS(kith_process_kill(p[i]));
         PASS(kith_put(q, x));
-        CU_ASSERT(kith_queue_get(q, &x, sizeof x, 3000) == sizeof x || kith_queue_empty(q) == 1);
+        CU_ASSERT(kith_queue_get(q, &x, sizeof x, 10000) == sizeof x || kith_queue_empty(q) == 1);
         for (int i = 0; i < 4; i++) {
-            PASS(kith_process_join(p[i], 5000));
+            PASS(kith_process_join(p[i], SOON));
             PASS(kith_process_close(p[i]));
         }
     }

@@ -21,6 +21,8 @@ static struct shared {
     char said[256];                     /* the sentence of a call that went wrong */
 } *shared;
 
+enum { SOON = 30000 };                  /* ms, of a machine that may stand still: a generous limit for what comes within a second */
+
 static unsigned seed;
 static int many;                        /* kills a storm */
 
@@ -123,7 +125,7 @@ static void queues_for_ever(void)
             shared->wrong += n != KITH_ETIMEDOUT;
         }
         for (int i = 0; i < 3; i++)
-            shared->wrong += kith_process_join(p[i], 5000) != 0 || kith_process_close(p[i]) != 0;
+            shared->wrong += kith_process_join(p[i], SOON) != 0 || kith_process_close(p[i]) != 0;
     }
     shared->wrong += kith_queue_close(q) != 0;
 }
@@ -145,7 +147,7 @@ static void kill_children_of_the_server(void (*job)(void))
     CU_ASSERT_EQUAL(check_wait(head), 0);
     CU_ASSERT_EQUAL(shared->wrong, 0);
     CU_ASSERT(shared->rounds > 0);
-    CU_ASSERT(all_gone(2000));
+    CU_ASSERT(all_gone(SOON));
     printf("(%d kills, %d rounds) ", shared->kills, shared->rounds);
 }
 
@@ -160,7 +162,7 @@ static void nothing_is_left_when_the_head_is_killed(void)
         nap_us(rand_r(&seed) % 20000);
         kill(head, SIGKILL);
         CU_ASSERT_EQUAL(check_wait(head), -SIGKILL);
-        CU_ASSERT(all_gone(2000));
+        CU_ASSERT(all_gone(SOON));
     }
 }
 
@@ -177,8 +179,8 @@ static void the_head_is_told_when_the_fork_server_is_killed(void)
         start = kith_time();
         CU_ASSERT_EQUAL(check_wait(head), 77);
         CU_ASSERT_EQUAL(shared->code, KITH_EPEER);
-        CU_ASSERT(kith_time() - start < 5.0);            /* a second, when the machine has a CPU for it */
-        CU_ASSERT(all_gone(2000));
+        CU_ASSERT(kith_time() - start < SOON / 1000);    /* a second, when the machine has a CPU for it */
+        CU_ASSERT(all_gone(SOON));
     }
 }
 
@@ -213,7 +215,7 @@ static void pools_end_when_the_fork_server_was_killed(void)
     kill(shared->server, SIGKILL);
     CU_ASSERT_EQUAL(check_wait(head), 77);
     CU_ASSERT_EQUAL(shared->wrong, 0);
-    CU_ASSERT(all_gone(2000));
+    CU_ASSERT(all_gone(SOON));
 }
 
 /* Children of a task of which it does not know any more, and which do not know of each other. */
@@ -247,7 +249,7 @@ static void children_of_tasks_end_when_the_fork_server_is_killed(void)
         kill(shared->server, SIGKILL);
         CU_ASSERT_EQUAL(check_wait(head), 77);
         CU_ASSERT_EQUAL(shared->code, KITH_EPEER);
-        CU_ASSERT(all_gone(2000));
+        CU_ASSERT(all_gone(SOON));
     }
 }
 
@@ -260,13 +262,13 @@ static void killing_the_reaper_harms_nobody(void)
         nap_us(200);
     kill(shared->reaper, SIGKILL);
     before = shared->rounds;
-    for (int i = 0; i < 20000 && shared->rounds < before + 10; i++)
+    for (double end = kith_time() + SOON / 1000; shared->rounds < before + 10 && kith_time() < end;)
         nap_us(200);
     CU_ASSERT(shared->rounds >= before + 10);
     shared->ready = 0;
     CU_ASSERT_EQUAL(check_wait(head), 0);
     CU_ASSERT_EQUAL(shared->wrong, 0);
-    CU_ASSERT(all_gone(2000));
+    CU_ASSERT(all_gone(SOON));
 }
 
 static void leave_early(void)
@@ -302,17 +304,17 @@ static void fault(void)
 static void every_end_has_its_status_and_leaves_nothing(void)
 {
     CU_ASSERT_EQUAL(check_wait(launch(leave_early)), 23);
-    CU_ASSERT(all_gone(2000));
+    CU_ASSERT(all_gone(SOON));
     CU_ASSERT_EQUAL(check_wait(launch(leave_a_daemon)), 0);
-    CU_ASSERT(all_gone(2000));
+    CU_ASSERT(all_gone(SOON));
     CU_ASSERT_EQUAL(check_wait(launch(fault)), 1);
-    CU_ASSERT(all_gone(2000));
+    CU_ASSERT(all_gone(SOON));
     CU_ASSERT_EQUAL(check_wait(launch(abort)), -SIGABRT);
-    CU_ASSERT(all_gone(2000));
+    CU_ASSERT(all_gone(SOON));
 }
 
-/* The limit is far above what a task takes, as a busy machine stalls for some 100 ms at times. */
-enum { LIMIT_MS = 900, STOP_MS = 1300 };
+/* The limit is far above what a task takes, as one CPU of a virtual machine may stand still for most of a second. */
+enum { LIMIT_MS = 2000, STOP_MS = 2400 };
 
 static int work_100_ms(int x)
 {
@@ -323,9 +325,15 @@ static int work_100_ms(int x)
     return x;
 }
 
+static int begin_well(const void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
 static void limited_maps(void)
 {
-    kith_pool pool = kith_pool_open_with(2, .limit_ms = LIMIT_MS);
+    kith_pool pool = kith_pool_open_with(2, .limit_ms = LIMIT_MS, .init = begin_well);      /* all are there */
     int in[8] = { 0 }, out[8];
 
     kith_on_fault(NULL);
@@ -361,25 +369,27 @@ static void stopped_processes_are_not_over_their_limit(void)
 {
     for (enum whom whom = HEAD; whom <= ALL; whom++) {
         pid_t head = launch(limited_maps), list[8];
+        int n;
 
         while (!shared->ready)
             nap_us(200);
         nap_us(50000);
+        n = children_of(shared->server, list, 8);
         if (whom == HEAD || whom == ALL)
             stop_for_long(whom == ALL ? -head : head, whom == ALL ? SIGTSTP : SIGSTOP);
         else if (whom == SERVER)
             stop_for_long(shared->server, SIGSTOP);
         else if (whom == REAPER)
             stop_for_long(shared->reaper, SIGSTOP);
-        else if (children_of(shared->server, list, 8) > 0 && whom == WORKER)
+        else if (n > 0 && whom == WORKER)
             stop_for_long(list[0], SIGSTOP);
-        else
+        else if (n > 0)
             trace_for_long(list[0]);
         CU_ASSERT_EQUAL(check_wait(head), 0);
         CU_ASSERT_EQUAL(shared->wrong, 0);
         if (shared->wrong)
             printf("\n    number %d of those who are stopped: %s\n", (int)whom, shared->said);
-        CU_ASSERT(all_gone(2000));
+        CU_ASSERT(all_gone(SOON));
     }
 }
 
