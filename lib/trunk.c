@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const int64_t connect_ns = 3000 * KITH__MS, hello_ns = 2000 * KITH__MS, all_ns = 30000 * KITH__MS;
+static const int64_t connect_ns = 3000 * KITH__MS, hello_ns = 10000 * KITH__MS, all_ns = 30000 * KITH__MS;
 
 enum { LOBBY = 64 };
 

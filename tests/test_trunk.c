@@ -62,19 +62,48 @@ static int come(uint16_t port)
     return fd;
 }
 
+/* Two ranks have begun; what rank 0 tells. */
+static void begin(pid_t pid[2], struct offer *o)
+{
+    CU_ASSERT_FATAL(pipe(from_rank_0) == 0 && pipe(to_rank_1) == 0);
+    pid[0] = start_rank(0);
+    pid[1] = start_rank(1);
+    CU_ASSERT_FATAL(read(from_rank_0[0], o, sizeof *o) == sizeof *o && o->count > 0);
+}
+
+/* Rank 1 hears it, but for one address. */
+static void pass_on(struct offer *o)
+{
+    uint16_t port = o->places[0].port;
+
+    kith__net_loopback(&o->places[0]);
+    o->places[0].port = port;
+    o->count = 1;
+    CU_ASSERT_FATAL(write(to_rank_1[1], o, sizeof *o) == sizeof *o);
+}
+
+static void end(const pid_t pid[2])
+{
+    int status;
+
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(waitpid(pid[i], &status, 0), pid[i]);
+        CU_ASSERT_EQUAL(status, 0);
+        close(from_rank_0[i]);
+        close(to_rank_1[i]);
+    }
+}
+
 /* Some say nothing, some a little, some what makes no sense, some go at once. */
 static void strangers_at_the_port_hold_nobody_up(void)
 {
     static const char noise[sizeof (struct kith__note)] = "GET / HTTP/1.0";
-    int64_t begin = kith__now_ns();
-    int fds[STRANGERS], status;
+    int64_t since = kith__now_ns();
+    int fds[STRANGERS];
     struct offer o;
     pid_t pid[2];
 
-    CU_ASSERT_FATAL(pipe(from_rank_0) == 0 && pipe(to_rank_1) == 0);
-    pid[0] = start_rank(0);
-    pid[1] = start_rank(1);
-    CU_ASSERT_FATAL(read(from_rank_0[0], &o, sizeof o) == sizeof o && o.count > 0);
+    begin(pid, &o);
     for (int i = 0; i < STRANGERS; i++) {
         fds[i] = come(o.places[0].port);
         if (i % 4 == 1)
@@ -84,27 +113,31 @@ static void strangers_at_the_port_hold_nobody_up(void)
         if (i % 4 == 3)
             close(fds[i]);
     }
-    o.places[1].port = o.places[0].port;
-    kith__net_loopback(&o.places[0]);
-    o.places[0].port = o.places[1].port;
-    o.count = 1;
-    CU_ASSERT_FATAL(write(to_rank_1[1], &o, sizeof o) == sizeof o);
-    for (int i = 0; i < 2; i++) {
-        CU_ASSERT_EQUAL(waitpid(pid[i], &status, 0), pid[i]);
-        CU_ASSERT_EQUAL(status, 0);
-    }
-    CU_ASSERT(kith__now_ns() - begin < 20000 * KITH__MS);
+    pass_on(&o);
+    end(pid);
+    CU_ASSERT(kith__now_ns() - since < 20000 * KITH__MS);
     for (int i = 0; i < STRANGERS; i++)
         if (i % 4 != 3)
             close(fds[i]);
-    for (int i = 0; i < 2; i++) {
-        close(from_rank_0[i]);
-        close(to_rank_1[i]);
-    }
+}
+
+/* Its machine may be busy, or stand still. */
+static void rank_0_may_be_late(void)
+{
+    struct offer o;
+    pid_t pid[2];
+
+    begin(pid, &o);
+    kill(pid[0], SIGSTOP);
+    pass_on(&o);
+    usleep(3000000);
+    kill(pid[0], SIGCONT);
+    end(pid);
 }
 
 static struct test tests[] = {
     TEST(strangers_at_the_port_hold_nobody_up),
+    TEST(rank_0_may_be_late),
     TEST_END,
 };
 
