@@ -253,10 +253,14 @@ if HAVE_CUNIT
 check_PROGRAMS += \
 	tests/test_address \
 	tests/test_protocol \
+	tests/test_protocol_frames \
+	tests/test_protocol_links \
 	tests/test_trunk
 TESTS += \
 	tests/test_address \
 	tests/test_protocol \
+	tests/test_protocol_frames \
+	tests/test_protocol_links \
 	tests/test_trunk
 if HAVE_ZMQ
 check_PROGRAMS += \
@@ -300,9 +304,23 @@ tests_test_desk_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_net_SOURCES = tests/check.h tests/netjob.h tests/test_net.c
 tests_test_net_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_net_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
-tests_test_protocol_SOURCES = tests/check.h tests/test_protocol.c
+protocol_sources = \
+	tests/check.h \
+	tests/protocol/bytes.c \
+	tests/protocol/bytes.h \
+	tests/protocol/net.c \
+	tests/protocol/net.h \
+	tests/protocol/node.c \
+	tests/protocol/node.h
+tests_test_protocol_SOURCES = $(protocol_sources) tests/test_protocol.c
 tests_test_protocol_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_protocol_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_protocol_frames_SOURCES = $(protocol_sources) tests/test_protocol_frames.c
+tests_test_protocol_frames_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_protocol_frames_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_protocol_links_SOURCES = $(protocol_sources) tests/test_protocol_links.c
+tests_test_protocol_links_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_protocol_links_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_trunk_SOURCES = tests/check.h tests/test_trunk.c
 tests_test_trunk_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_trunk_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)

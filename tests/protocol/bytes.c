@@ -1,0 +1,87 @@
+/* bytes.c: a generator of its own, for the seed; blocks, of which none may be left at the end; and what is in them. */
+#include "config.h"
+#include "../check.h"
+#include "bytes.h"
+#include "net/protocol.h"
+
+enum { BLOCKS = 4096, LARGEST = 700000 };
+
+static uint64_t state;
+static struct block blocks[BLOCKS];
+
+void seed_draw(uint64_t seed)
+{
+    const char *own = getenv("KITH_TEST_SEED");
+
+    state = own ? strtoull(own, NULL, 0) : seed;
+}
+
+uint64_t draw(uint64_t below)
+{
+    state += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = state;
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return below ? (z ^ z >> 31) % below : 0;
+}
+
+uint64_t some_size(void)
+{
+    switch (draw(8)) {
+    case 0: return 0;
+    case 1: return KITH__INLINE_MOST;
+    case 2: return KITH__INLINE_MOST + 1;
+    case 3: return KITH__PIECE_MOST + draw(3) - 1;
+    case 4: return draw(LARGEST);
+    default: return draw(200);
+    }
+}
+
+uint64_t new_block(uint64_t size)
+{
+    for (uint64_t i = 1; i < BLOCKS; i++)
+        if (!blocks[i].bytes) {
+            blocks[i].bytes = malloc(size ? size : 1);
+            blocks[i].size = size;
+            return i;
+        }
+    abort();
+}
+
+struct block *block_of(uint64_t number)
+{
+    CU_ASSERT_FATAL(number > 0 && number < BLOCKS && blocks[number].bytes);
+    return &blocks[number];
+}
+
+void drop_block(uint64_t number)
+{
+    struct block *b = block_of(number);
+
+    free(b->bytes);
+    b->bytes = NULL;
+}
+
+int blocks_in_use(void)
+{
+    int n = 0;
+
+    for (int i = 0; i < BLOCKS; i++)
+        n += blocks[i].bytes != NULL;
+    return n;
+}
+
+void paint(unsigned char *at, uint64_t size, uint64_t id, uint32_t salt)
+{
+    for (uint64_t i = 0; i < size; i++)
+        at[i] = (unsigned char)(id * 31 + salt * 7 + i * 13 + (i >> 8));
+}
+
+int is_painted(const unsigned char *at, uint64_t size, uint64_t id, uint32_t salt)
+{
+    for (uint64_t i = 0; i < size; i++)
+        if (at[i] != (unsigned char)(id * 31 + salt * 7 + i * 13 + (i >> 8)))
+            return 0;
+    return 1;
+}
