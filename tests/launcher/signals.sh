@@ -46,6 +46,7 @@ caught()
 
 ending()
 {
+    export OMPI_MCA_odls_base_sigkill_timeout=3         # seconds that a rank has to say so, where 1 is usual
     for signal in INT:130 TERM:143 HUP:129 QUIT:131; do
         # What MPICH's ranks make of INT and QUIT is theirs: the catcher goes on.
         case $mpi:$signal in mpich:INT:*|mpich:QUIT:*) continue ;; esac
@@ -55,6 +56,7 @@ ending()
         caught "$mpi: SIG${signal%:*} lets the rank end in its way" TERM 1
         [ ! -s err ] && ok "$mpi: SIG${signal%:*} needs no word" || fail "$mpi: SIG${signal%:*} needs no word: $(cat err)"
     done
+    unset OMPI_MCA_odls_base_sigkill_timeout
 }
 
 passing()
