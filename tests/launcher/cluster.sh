@@ -45,7 +45,8 @@ node2" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIR
     expect "$mpi: a hostfile in mixed formats" 0 "node2
 node3" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" ./kith run --hostfile hosts hostname
     expect "$mpi: exit status of another host" 7 "" "" on_node1 ./kith run --host node2:1 sh -c 'exit 7'
-    expect "$mpi: death on another host" 137 "" "kith: * on node2 died by signal 9 (Killed)" \
+    # Where it died Open MPI's mpirun forgets to say now and then, of a program without MPI.
+    expect "$mpi: death on another host" 137 "" "kith: * died by signal 9 (Killed)" \
         on_node1 ./kith run --host node2:1 sh -c 'kill -9 $$'
     expect "$mpi: variables go there" 0 "7 x y" "" \
         on_node1 KITH_SEED=7 ./kith run --host node2:1 -x 'WORD=x y' sh -c 'echo $KITH_SEED $WORD'
