@@ -119,10 +119,11 @@ struct kith__pool {                     /* the body of its object */
     _Atomic uint32_t gone;              /* 1: what it refers to is being freed. Under the object's guard */
     uint32_t workers, limit_ms, tries, tasks_per_worker, pinned, serial;
     uint64_t chunk;
-    uint64_t init_arg, init_arg_size;   /* a block */
+    _Atomic uint64_t init_arg;          /* a block */
+    uint64_t init_arg_size;
     uint32_t has_init;
     struct kith__token init;
-    uint64_t lanes;                     /* a block: struct kith__lane[workers] */
+    _Atomic uint64_t lanes;             /* a block: struct kith__lane[workers]; written before others come, and at the end */
     _Atomic uint64_t seq;               /* jobs ever posted */
     _Atomic uint64_t active;            /* bit i: jobs[i] is posted */
     _Atomic uint32_t posters[KITH__POSTS];      /* the member that jobs[i] belongs to; 0: free */
@@ -134,7 +135,7 @@ struct kith__pool {                     /* the body of its object */
 
 static inline struct kith__lane *kith__lane(const struct kith__pool *p, uint32_t worker)
 {
-    return (struct kith__lane *)kith__at(p->lanes) + worker;
+    return (struct kith__lane *)kith__at(atomic_load_explicit(&p->lanes, memory_order_relaxed)) + worker;
 }
 
 /* ---- for the poster */

@@ -263,20 +263,22 @@ enum kith__step_result kith__call_step(struct kith__call *c)
 /* A place of size bytes that this job keeps for the next one: place 0 for input, 1 for output. */
 static uint64_t keep(struct kith__job *j, int place, uint64_t size)
 {
-    uint64_t block = atomic_load(&j->kept[place]);
+    uint64_t old = atomic_load(&j->kept[place]), block;
 
     if (size <= sizeof j->small[place])
         return kith__offset(&j->small[place]);
-    if (block && kith__heap_size_of(block) >= size)
-        return block;
+    if (old && kith__heap_size_of(old) >= size)
+        return old;
     if ((block = kith__heap_alloc(size, kith__me)) == 0)
         return 0;
-    kith__heap_free(atomic_exchange(&j->kept[place], 0));
     kith__guard_enter(&j->guard);
     kith__guard_set(&j->guard, &j->kept[place], block);
     kith__guard_set(&j->guard, kith__heap_owner(block), 0);
+    if (old)
+        kith__guard_set(&j->guard, kith__heap_owner(old), kith__me);
     kith__guard_commit(&j->guard);
     kith__guard_leave(&j->guard);
+    kith__heap_free(old);
     return block;
 }
 

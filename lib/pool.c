@@ -169,15 +169,32 @@ static void stop_workers(struct kith__object *o, uint32_t state)
     kith__ring(kith__server_bell);
 }
 
-static void free_job(uint64_t block)
+/* It is ours before it is let go: who dies in between leaves it to its janitor, which destroys the pool again before it takes back
+ * the blocks of the dead. */
+static void free_held(_Atomic uint64_t *held)
 {
-    struct kith__job *j = kith__at(block);
+    uint64_t block = atomic_load(held);
 
-    if (block)
-        kith__job_drop_faults(j);
-    for (int i = 0; block && i < 2; i++)
-        kith__heap_free(atomic_exchange(&j->kept[i], 0));
+    if (block == 0)
+        return;
+    atomic_store(kith__heap_owner(block), kith__me);
+    kith__step("pool: block ours");
+    atomic_store(held, 0);
+    kith__step("pool: block let go");
     kith__heap_free(block);
+}
+
+/* What the job has goes first: it is found through the job. */
+static void free_job(_Atomic uint64_t *held)
+{
+    struct kith__job *j = kith__at(atomic_load(held));
+
+    if (atomic_load(held) == 0)
+        return;
+    kith__job_drop_faults(j);
+    for (int i = 0; i < 2; i++)
+        free_held(&j->kept[i]);
+    free_held(held);
 }
 
 /* Nobody waits for it any more; with only_ranks: none of those who live on without the fork server. What the others had posted
@@ -193,11 +210,11 @@ static int is_quiet(const struct kith__pool *p, int only_ranks)
     return 1;
 }
 
-/* Frees what the body refers to; each reference is taken before it is freed, so twice does no harm. */
+/* Frees what the body refers to; who does it again goes on where the first one died. */
 static void destroy(struct kith__object *o)
 {
     struct kith__pool *p = kith__pool_body(o);
-    uint64_t lanes = p->lanes, arg = p->init_arg;
+    uint64_t lanes = atomic_load(&p->lanes);
 
     if (lanes && !p->serial && !has_ended(p))           /* who was closing it died */
         stop_workers(o, KITH__POOL_TERMINATED);
@@ -207,11 +224,10 @@ static void destroy(struct kith__object *o)
     atomic_store(&p->gone, 1);
     kith__object_leave(o);
     for (int i = 0; i < KITH__POSTS; i++)
-        free_job(atomic_exchange(&p->jobs[i], 0));
-    p->lanes = p->init_arg = 0;
-    kith__heap_free(lanes);
-    kith__heap_free(arg);
-    kith__heap_free(atomic_exchange(&p->init_fault, 0));
+        free_job(&p->jobs[i]);
+    free_held(&p->init_arg);
+    free_held(&p->init_fault);
+    free_held(&p->lanes);
 }
 
 /* The workers are ended, by themselves or by the fork server; then the slot is given back. */

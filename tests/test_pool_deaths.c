@@ -142,6 +142,83 @@ static void callers_find_a_pool_cancelled_whose_closer_has_died(void)
     }
 }
 
+static int steps_to_live;
+
+static void die_at_a_step(const char *step)
+{
+    int counts = strncmp(step, "pool:", 5) == 0 || strcmp(step, "guard: entered") == 0 || strcmp(step, "guard: record complete") == 0;
+
+    if (counts && steps_to_live-- == 0)
+        raise(SIGKILL);
+}
+
+static int greet(const void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int copy(const void *in, void *out)
+{
+    memcpy(out, in, 1000);
+    return 0;
+}
+
+struct doomed { kith_pool pool; int steps; };
+
+static int close_and_die(const void *arg)
+{
+    const struct doomed *d = arg;
+
+    steps_to_live = d->steps;
+    kith__step_hook = die_at_a_step;
+    kith_pool_close(d->pool);
+    kith__step_hook = NULL;
+    return 0;
+}
+
+/* A pool that has an argument for its workers, a job, and a ring in that. */
+static kith_pool open_with_blocks(void)
+{
+    static char in[20][1000], out[20][1000];
+    kith_pool pool = kith_pool_open_with(1, .init = greet, .arg = in, .arg_size = sizeof in);
+
+    PASS(kith__pool_map(pool, "copy", copy, in, sizeof in[0], out, sizeof out[0], 20));
+    return pool;
+}
+
+static uint64_t used_blocks(void)
+{
+    struct kith__heap_stats stats;
+
+    kith__heap_stats(&stats);
+    return stats.used_blocks;
+}
+
+static void what_a_dead_closer_has_not_freed_is_freed(void)
+{
+    uint64_t before = used_blocks();
+    struct doomed d;
+    int code = -SIGKILL;
+
+    for (d.steps = 0; code == -SIGKILL; d.steps++) {
+        d.pool = open_with_blocks();
+        code = exitcode(kith_process_start(close_and_die, KITH_ARG(d)));
+        if (kith_pool_workers(d.pool) > 0)
+            PASS(kith_pool_terminate(d.pool));          /* it died before it had begun */
+        /* Its janitor comes a moment later. */
+        for (int i = 0; i < 3000 && used_blocks() > before; i++)
+            usleep(i < 100 ? 100 : 10000);
+        CU_ASSERT_EQUAL(used_blocks(), before);
+        if (used_blocks() != before) {
+            printf("\n    killed at step %d: %d blocks are left\n", d.steps, (int)(used_blocks() - before));
+            before = used_blocks();
+        }
+    }
+    CU_ASSERT_EQUAL(code, 0);
+    CU_ASSERT(d.steps > 20);
+}
+
 static void *close_in_thread(void *pool)
 {
     return (void *)(intptr_t)kith_pool_close(*(kith_pool *)pool);
@@ -348,6 +425,7 @@ static void orphans_are_ended_among_very_many_workers(void)
 }
 
 static struct test tests[] = {
+    TEST(what_a_dead_closer_has_not_freed_is_freed),        /* first: the dead of others would still leave blocks */
     TEST(a_pool_ends_though_a_caller_has_died),
     TEST(faults_of_a_dead_caller_are_freed),
     TEST(callers_find_a_pool_cancelled_whose_closer_has_died),
