@@ -80,7 +80,7 @@ static int ask_worker(struct kith__object *o, uint64_t id, uint32_t worker)
 
 static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_options *o)
 {
-    uint64_t lanes;
+    uint64_t lanes, arg;
     int rc;
 
     p->workers = workers;
@@ -96,9 +96,10 @@ static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_o
             return rc;
     }
     if (o->arg_size > 0) {
-        if ((p->init_arg = kith__heap_alloc(o->arg_size, 0)) == 0)
+        if ((arg = kith__heap_alloc(o->arg_size, 0)) == 0)
             return KITH_ENOMEM;
-        memcpy(kith__at(p->init_arg), o->arg, o->arg_size);
+        memcpy(kith__at(arg), o->arg, o->arg_size);
+        p->init_arg = arg;
     }
     if ((lanes = kith__heap_alloc(workers * sizeof (struct kith__lane), 0)) == 0)
         return KITH_ENOMEM;
