@@ -81,7 +81,7 @@ expect "a crash" 139 "" "" srun -n 2 "$deeds" segv
 # Nothing is left on the nodes: no process of the program, no shared memory.
 for node in node1 node2; do
     # shellcheck disable=SC2016
-    left=$("$cluster" exec $node sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do
+    left=$("$cluster" exec $node sh -c 'for i in $(seq 40); do
         left=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -x "deeds\|kith-.*"; ls /dev/shm | grep kith); [ -n "$left" ] || exit 0; sleep 0.5
     done; echo "$left"')
     [ -z "$left" ] || { failed=$((failed + 1)); echo "FAILED: left on $node: $left"; }
