@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs each example by hand, under mpirun with 1, 2, 4 and 7 ranks, and with all objects reached over
 # the network: it must print what examples/expected says, nothing on stderr, and end with 0.
+# kith-test: limit=600
 set -u
 TMPDIR=$(mktemp -d) || exit 99
 trap 'rm -rf "$TMPDIR"' EXIT

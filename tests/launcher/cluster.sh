@@ -1,5 +1,6 @@
 #!/bin/sh
 # kith run on several hosts made of namespaces: it runs there, and says of hosts that cannot be reached why.
+# kith-test: limit=600
 . "$(dirname "$0")/common"
 cluster=${top_srcdir-$here/../..}/tests/cluster/cluster
 [ -x "$cluster" ] || { echo "skipped: no $cluster"; exit 77; }

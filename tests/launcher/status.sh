@@ -1,5 +1,6 @@
 #!/bin/sh
 # Real jobs, with each MPI that is there: output, input, exit status, and what is said of an unhappy end.
+# kith-test: limit=600
 . "$(dirname "$0")/common"
 export CI=true
 

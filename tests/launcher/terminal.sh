@@ -1,5 +1,6 @@
 #!/bin/sh
 # kith run at a terminal: Ctrl-C, Ctrl-Z and fg, what is typed, a job in the background.
+# kith-test: limit=600
 . "$(dirname "$0")/common"
 export CI=true
 for tool in python3 bash; do

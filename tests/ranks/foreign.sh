@@ -1,6 +1,7 @@
 #!/bin/sh
 # A launcher that is not understood is one sentence and never N heads; and a program whose every rank runs main, started by hand,
 # starts itself again, once.
+# kith-test: limit=600
 . "$(dirname "$0")/common"
 fake=$TMPDIR/fake only=$TMPDIR/only
 mkdir "$fake" "$only"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Whoever is killed, the job ends and nothing is left of it: no process, not even one that a task has started, no shared memory, no
 # file, no directory of the launcher.
+# kith-test: limit=600
 . "$(dirname "$0")/common"
 
 marked()
