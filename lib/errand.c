@@ -530,7 +530,8 @@ static void take_back(struct local *l, uint32_t seat)
     struct kith__desk *d = desk_of(seat);
     uint64_t tail = atomic_load(&d->tail);
 
-    if (tail != l->lent_tail) {
+    /* Until it has seen the answer it does not know of them, and would use them later. */
+    if (tail != l->lent_tail || l->phase == DELIVERED) {
         l->lent_tail = tail;
         return;
     }
