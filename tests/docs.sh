@@ -44,10 +44,11 @@ matches()
         END { exit said !~ "^" (pattern == "" ? "" : r) "$" }'
 }
 
-# one COMMAND EXPECTED: runs it
+# one COMMAND EXPECTED: runs it. What it leaves in the background goes on in our process group, as behind a prompt: when a group of its
+# own had nobody left who waits for it, the system would hang up on those that are stopped.
 one()
 {
-    said=$(timeout -k 5 "$((60 * KITH_TEST_SLOWDOWN))" sh -c "$1" 2>&1)
+    said=$(timeout --foreground -k 5 "$((60 * KITH_TEST_SLOWDOWN))" sh -c "$1" 2>&1)
     if [ -n "$said" ]; then printf '%s\n' "$said"; fi | matches "$2" || {
         fail "$document: \$ $1"
         printf 'prints\n%s\nnot\n%s\n' "$said" "$2"
