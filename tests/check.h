@@ -119,6 +119,17 @@ static inline unsigned check_seed(void)
     return seed;
 }
 
+/* In ms: for what takes 2 s at most by itself, and for ever when it is broken, on a machine that may stand still for a while. */
+enum { SOON = 30000 };
+
+/* How much slower a sanitizer makes it. */
+static inline int slowdown(void)
+{
+    const char *factor = getenv("KITH_TEST_SLOWDOWN");
+
+    return factor && atoi(factor) > 0 ? atoi(factor) : 1;
+}
+
 /* Seconds that are left. */
 static inline unsigned check_rest(void)
 {

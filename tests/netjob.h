@@ -32,13 +32,6 @@ static inline int run_job(void (*fn)(void))
 
 #define JOB(fn) CU_ASSERT_EQUAL(run_job(fn), 0)
 
-static inline int slowdown(void)
-{
-    const char *factor = getenv("KITH_TEST_SLOWDOWN");
-
-    return factor ? atoi(factor) : 1;
-}
-
 static inline pid_t agent(void)
 {
     return (pid_t)atomic_load(&kith__shared->agent_pid);
@@ -48,9 +41,6 @@ static inline void sleep_ms(int ms)
 {
     usleep((useconds_t)ms * 1000);
 }
-
-/* In ms: what takes 2 s at most by itself, and for ever when it is broken, on a machine that may stand still for a while. */
-enum { SOON = 30000 };
 
 static inline int64_t ms_since(int64_t begin)
 {

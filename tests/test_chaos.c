@@ -84,13 +84,6 @@ static void trouble(struct dice *d)
 
 /* ---- one history */
 
-static int slowdown(void)
-{
-    const char *factor = getenv("KITH_TEST_SLOWDOWN");
-
-    return factor ? atoi(factor) : 1;
-}
-
 static void say_hang(pid_t head)
 {
     printf("\n    history %llu hangs: head %d, server %d, %d steps done, %s; actors at", (unsigned long long)now.seed, (int)head,

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-enum { TASKS = 40, SOON = 30000 };      /* ms: a generous limit for what comes at once */
+enum { TASKS = 40 };
 
 static struct shared {
     _Atomic int armed;                  /* 1: workers are victims, 2: Processes */

@@ -413,7 +413,7 @@ static int sleep_at_three(int x)
 
 static void a_task_over_its_limit_is_ended_alone(void)
 {
-    kith_pool pool = kith_pool_open_with(2, .limit_ms = 200);
+    kith_pool pool = kith_pool_open_with(2, .limit_ms = 1500);      /* the others' CPU may stand still meanwhile */
     int in[8], out[8];
     struct kith_fault f;
     double start = kith_time();
@@ -421,7 +421,7 @@ static void a_task_over_its_limit_is_ended_alone(void)
     for (int i = 0; i < 8; i++)
         in[i] = i;
     FAILS_WITH(KITH_ETASK, kith_map(pool, sleep_at_three, in, out, 8));
-    CU_ASSERT(kith_time() - start >= 0.19);
+    CU_ASSERT(kith_time() - start >= 1.4);
     PASS(kith_last_fault(&f, 0));
     CU_ASSERT(f.task == 3 && f.end == KITH_OVER_LIMIT);
     FAILS_WITH(KITH_EEND, kith_last_fault(&f, 1));
@@ -616,7 +616,6 @@ static int two_of_three_fail(const void *in, void *out)
 static void very_many_failed_tasks(void)
 {
     enum { MANY = 150000 };
-    const char *slowdown = getenv("KITH_TEST_SLOWDOWN");
     kith_pool pool = kith_pool_open(2);
     int *in = malloc(MANY * sizeof *in), *out = malloc(MANY * sizeof *out), wrong = 0;
     double start = kith_time();
@@ -629,7 +628,7 @@ static void very_many_failed_tasks(void)
     for (int i = 0; i < MANY; i++)
         wrong += out[i] != (i % 3 ? -1 : i);
     CU_ASSERT_EQUAL(wrong, 0);
-    CU_ASSERT(kith_time() - start < 30 * (slowdown ? atoi(slowdown) : 1));
+    CU_ASSERT(kith_time() - start < SOON / 1000 * slowdown());
     PASS(kith_pool_close(pool));
     free(in);
     free(out);

@@ -327,7 +327,7 @@ static int hang_in_own_call(const void *in, void *out)
 /* Its worker runs the tasks of its call: with one worker, all of them. */
 static void a_task_whose_own_calls_end_its_worker_has_so_many_tries(void)
 {
-    kith_pool pool = kith_pool_open_with(1, .tries = 3, .limit_ms = 500);
+    kith_pool pool = kith_pool_open_with(1, .tries = 3, .limit_ms = 1500);
     struct kith_fault f;
     int out;
 
@@ -411,11 +411,10 @@ static int begin_well(const void *arg)
 static void orphans_are_ended_among_very_many_workers(void)
 {
     enum { VERY_MANY = 900 };           /* their numbers are more than a page of text */
-    const char *slowdown = getenv("KITH_TEST_SLOWDOWN");
     kith_pool pool;
     int in = 1, out;
 
-    if (slowdown && atoi(slowdown) > 1)
+    if (slowdown() > 1)
         SKIP("900 processes are too many where each of them is slow");
     pool = kith_pool_open_with(VERY_MANY, .tries = 1, .init = begin_well);        /* all are there */
     FAILS_WITH(KITH_ETASK, kith_map(pool, leave_an_orphan, &in, &out, 1));

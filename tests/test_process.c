@@ -10,8 +10,6 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-enum { SOON = 30000 };                  /* ms: a generous limit for what comes at once */
-
 static int *shared;                     /* seen by all, as it was mapped before kith_init */
 static int global = 1;
 

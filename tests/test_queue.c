@@ -7,8 +7,6 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-enum { SOON = 30000 };                  /* ms: a generous limit for what comes at once */
-
 static void order_and_sizes_are_kept(void)
 {
     kith_queue q = far_queue_open(0);

@@ -21,8 +21,6 @@ static struct shared {
     char said[256];                     /* the sentence of a call that went wrong */
 } *shared;
 
-enum { SOON = 30000 };                  /* ms, of a machine that may stand still: a generous limit for what comes within a second */
-
 static unsigned seed;
 static int many;                        /* kills a storm */
 

@@ -10,8 +10,7 @@
 #include <sys/socket.h>
 #include <zmq.h>
 
-enum { LANES = 3, MOST = 256 << 10,
-       SOON = 30000 };                  /* ms: a generous limit for what comes at once */
+enum { LANES = 3, MOST = 256 << 10 };
 
 static const struct kith__transport *net;
 
