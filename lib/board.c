@@ -3,6 +3,7 @@
 #include "board.h"
 #include "error.h"
 #include "heap.h"
+#include "pool.h"
 #include "system.h"
 
 #include <signal.h>
@@ -79,8 +80,9 @@ static int take_post(struct kith__pool *p, uint32_t *post)
     return kith__fail(KITH_ENOMEM, "%d calls are under way in one pool: no more can be given to it", KITH__POSTS);
 }
 
-struct kith__job *kith__job_take(struct kith__pool *p, uint32_t *post, int *rc)
+struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc)
 {
+    struct kith__pool *p = kith__pool_body(o);
     uint64_t room = 2 * (uint64_t)p->workers + 8, block;
     struct kith__job *j;
 
@@ -88,7 +90,7 @@ struct kith__job *kith__job_take(struct kith__pool *p, uint32_t *post, int *rc)
         return NULL;
     block = atomic_load(&p->jobs[*post]);
     if (block == 0) {
-        block = kith__heap_alloc(sizeof *j + p->workers * sizeof j->cells[0] + room * sizeof (struct kith__range), 0);
+        block = kith__heap_alloc(sizeof *j + p->workers * sizeof j->cells[0] + room * sizeof (struct kith__range), kith__me);
         if (block == 0) {
             atomic_store(&p->posters[*post], 0);
             *rc = KITH_ENOMEM;
@@ -96,7 +98,9 @@ struct kith__job *kith__job_take(struct kith__pool *p, uint32_t *post, int *rc)
         }
         memset(kith__at(block), 0, sizeof *j);
         kith__guard_init(&((struct kith__job *)kith__at(block))->guard);
-        atomic_store(&p->jobs[*post], block);
+        kith__guard_set(&o->guard, &p->jobs[*post], block);
+        kith__guard_set(&o->guard, kith__heap_owner(block), 0);
+        kith__guard_commit(&o->guard);
     }
     j = kith__at(block);
     kith__job_drop_faults(j);           /* of a poster that died */

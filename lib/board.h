@@ -21,6 +21,7 @@
 #include "crash.h"
 #include "guard.h"
 #include "kith.h"
+#include "object.h"
 #include "token.h"
 #include "wait.h"
 
@@ -140,8 +141,8 @@ static inline struct kith__lane *kith__lane(const struct kith__pool *p, uint32_t
 
 /* ---- for the poster */
 
-/* A job of p that is this process's to fill in, with cells and an empty cursor. NULL and a code in *rc. */
-struct kith__job *kith__job_take(struct kith__pool *p, uint32_t *post, int *rc);
+/* In the guard of the pool o: a job of it that is this process's to fill in, with cells and an empty cursor. NULL and a code in *rc. */
+struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc);
 void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post);     /* with nothing to claim before its limit is raised */
 void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit);    /* and wakes workers */
 void kith__job_withdraw(struct kith__pool *p, uint32_t post);      /* all its units are done, or nobody will do them */

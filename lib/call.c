@@ -437,7 +437,7 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
     if ((rc = kith__pool_enter(s->pool, &c->object)) < 0)
         return rc;
     /* Inside of the guard: who closes the pool either sees this call, or this call sees that it is closed. */
-    c->job = kith__job_take(kith__pool_body(c->object), &c->post, &rc);
+    c->job = kith__job_take(c->object, &c->post, &rc);
     kith__object_leave(c->object);
     if (!c->job)
         return rc;

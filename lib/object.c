@@ -110,9 +110,10 @@ uint64_t kith__object_publish(struct kith__object *o, enum kith__kind kind)
 {
     uint64_t generation = atomic_load(&o->ident) >> 8;
 
-    atomic_store(&o->ident, generation << 8 | kind);
-    kith__step("object: published");
-    atomic_store(&o->opener, 0);
+    kith__guard_set(&o->guard, &o->ident, generation << 8 | kind);
+    kith__guard_set(&o->guard, &o->opener, 0);
+    kith__guard_commit(&o->guard);
+    kith__guard_leave(&o->guard);
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
     return handle(kith__shared->node, number_of(o), generation);
 }
@@ -264,10 +265,6 @@ void kith__objects_sweep(uint32_t member)
 
         if (atomic_load(&o->opener) != member)
             continue;
-        if ((atomic_load(&o->ident) & 255) != KITH__NOTHING) {
-            atomic_store(&o->opener, 0);        /* it was published just before */
-            continue;
-        }
         if (kith__object_destroy[atomic_load(&o->leaving)])
             kith__object_destroy[atomic_load(&o->leaving)](o);
         give_back(o);

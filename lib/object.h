@@ -27,10 +27,13 @@ struct kith__object {
                                                                  /* of its kind: cast it; zeros when opened */
 };
 
-/* Takes a free slot for an object of that kind. Fill its body, then publish: until then nobody finds it, and it
- * is taken back when this process dies. NULL and a sentence when there is none. */
+/* Takes a free slot for an object of that kind. Fill its body, with blocks of this process; then publish it: until then nobody
+ * finds it, and all is taken back when this process dies. NULL and a sentence when there is none. */
 struct kith__object *kith__object_new(void);
-uint64_t kith__object_publish(struct kith__object *o, enum kith__kind kind);    /* gives its handle */
+
+/* Enter its guard, set what comes true together with the object (that its blocks are nobody's), and publish, which leaves the
+ * guard. Gives the handle. */
+uint64_t kith__object_publish(struct kith__object *o, enum kith__kind kind);
 void     kith__object_abandon(struct kith__object *o);                          /* instead of publish */
 
 /* Enters the guard of the object behind id. 0, or without the guard: KITH_ESTALE, KITH_ETYPE, the code of

@@ -78,9 +78,23 @@ static int ask_worker(struct kith__object *o, uint64_t id, uint32_t worker)
     return 0;
 }
 
+/* A block with these bytes, or zeros; ours until the pool is published. */
+static int hold(_Atomic uint64_t *held, const void *bytes, uint64_t size)
+{
+    uint64_t block = kith__heap_alloc(size, kith__me);
+
+    if (!block)
+        return KITH_ENOMEM;
+    if (bytes)
+        memcpy(kith__at(block), bytes, size);
+    else
+        memset(kith__at(block), 0, size);
+    atomic_store(held, block);
+    return 0;
+}
+
 static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_options *o)
 {
-    uint64_t lanes, arg;
     int rc;
 
     p->workers = workers;
@@ -95,17 +109,9 @@ static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_o
         if ((rc = kith__token_make(&p->init, (kith__anyfn *)o->init)) < 0)
             return rc;
     }
-    if (o->arg_size > 0) {
-        if ((arg = kith__heap_alloc(o->arg_size, 0)) == 0)
-            return KITH_ENOMEM;
-        memcpy(kith__at(arg), o->arg, o->arg_size);
-        p->init_arg = arg;
-    }
-    if ((lanes = kith__heap_alloc(workers * sizeof (struct kith__lane), 0)) == 0)
-        return KITH_ENOMEM;
-    memset(kith__at(lanes), 0, workers * sizeof (struct kith__lane));
-    p->lanes = lanes;
-    return 0;
+    if (o->arg_size > 0 && (rc = hold(&p->init_arg, o->arg, o->arg_size)) < 0)
+        return rc;
+    return hold(&p->lanes, NULL, workers * sizeof (struct kith__lane));
 }
 
 static int has_ended(const struct kith__pool *p)
@@ -259,6 +265,10 @@ static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
     struct kith__pool *p = kith__pool_body(o);
     int rc = 0;
 
+    kith__guard_enter(&o->guard);
+    kith__guard_set(&o->guard, kith__heap_owner(p->lanes), 0);
+    if (p->init_arg)
+        kith__guard_set(&o->guard, kith__heap_owner(p->init_arg), 0);
     *id = kith__object_publish(o, KITH__POOL_KIND);
     if (p->serial)
         return kith__serial_prepare(o, *id);

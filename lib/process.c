@@ -63,6 +63,7 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
 
     atomic_store(&kith__process_body(o)->member, who);
     atomic_store(&kith__process_body(o)->state, 1);
+    kith__guard_enter(&o->guard);
     id = kith__object_publish(o, KITH__PROCESS_KIND);
     m->object = id;
     if (m->arg) {

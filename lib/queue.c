@@ -474,8 +474,6 @@ static int open_queue(const char *name, size_t bound, uint64_t *id)
     kith__guard_set(&o->guard, &q->head, first);
     kith__guard_set(&o->guard, &q->tail, first);
     kith__guard_set(&o->guard, kith__heap_owner(first), 0);
-    kith__guard_commit(&o->guard);
-    kith__guard_leave(&o->guard);
     *id = kith__object_publish(o, KITH__QUEUE_KIND);
     return 0;
 }

@@ -61,7 +61,7 @@ static int run_initializer(struct kith__object *o)
     int rc;
 
     playing = &part;
-    rc = kith__worker_initialize(kith__pool_body(o), 0);
+    rc = kith__worker_initialize(o, 0);
     playing = part.outer;
     kith__task = outer;
     return rc == 0 ? 0 : kith__pool_init_fault(kith__pool_body(o));

@@ -4,6 +4,7 @@
 #include "chunk.h"
 #include "error.h"
 #include "heap.h"
+#include "pool.h"
 #include "random.h"
 #include "serial.h"
 #include "system.h"
@@ -116,10 +117,31 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     kith__retired(j);
 }
 
-int kith__worker_initialize(struct kith__pool *p, uint32_t worker)
+/* Of several workers the first is told of. */
+static void keep_init_fault(struct kith__object *o, const struct kith__fault_entry *e)
 {
+    struct kith__pool *p = kith__pool_body(o);
+    uint64_t block = kith__heap_alloc(sizeof *e + sizeof kith__task.text, kith__me);
+
+    if (!block)
+        return;
+    memcpy(kith__at(block), e, sizeof *e);
+    memcpy(((struct kith__fault_entry *)kith__at(block))->text, kith__task.text, sizeof kith__task.text);
+    kith__guard_enter(&o->guard);
+    if (atomic_load(&p->init_fault) == 0) {
+        kith__guard_set(&o->guard, &p->init_fault, block);
+        kith__guard_set(&o->guard, kith__heap_owner(block), 0);
+        kith__guard_commit(&o->guard);
+        block = 0;
+    }
+    kith__guard_leave(&o->guard);
+    kith__heap_free(block);
+}
+
+int kith__worker_initialize(struct kith__object *o, uint32_t worker)
+{
+    struct kith__pool *p = kith__pool_body(o);
     struct kith__fault_entry e = { .end = KITH_FAILED, .pid = (int32_t)getpid(), .worker = (int32_t)worker };
-    uint64_t block, none = 0;
     kith__anyfn *fn;
     int rc;
 
@@ -137,13 +159,7 @@ int kith__worker_initialize(struct kith__pool *p, uint32_t worker)
         return 0;
     }
     e.code = rc;
-    block = kith__heap_alloc(sizeof e + sizeof kith__task.text, 0);
-    if (block) {
-        memcpy(kith__at(block), &e, sizeof e);
-        memcpy(((struct kith__fault_entry *)kith__at(block))->text, kith__task.text, sizeof kith__task.text);
-        if (!atomic_compare_exchange_strong(&p->init_fault, &none, block))
-            kith__heap_free(block);
-    }
+    keep_init_fault(o, &e);
     return rc;
 }
 
@@ -191,7 +207,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     kith__settle(p, worker);
     lane->tasks = 0;
     atomic_store(&lane->state, KITH__LANE_STARTING);    /* it may have been late */
-    if (kith__worker_initialize(p, my_worker) != 0) {
+    if (kith__worker_initialize(o, my_worker) != 0) {
         atomic_fetch_add(&lane->init_failures, 1);
         return 1;
     }

@@ -18,7 +18,8 @@ static uint64_t draw(uint64_t below)
     return (state >> 33) % below;
 }
 
-static struct kith__pool *pool;
+static struct kith__object *object;
+static struct kith__pool *pool;             /* in it */
 
 static struct play {
     struct kith__job *j;
@@ -38,11 +39,10 @@ static struct play {
 static kith_pool open_pool(void)
 {
     kith_pool opened = kith_pool_open_with(WORKERS_MOST, .tries = 1000000);
-    struct kith__object *o;
 
-    if (kith__pool_find(opened, &o) < 0)
+    if (kith__pool_find(opened, &object) < 0)
         check_die("a pool", __FILE__, __LINE__);
-    pool = kith__pool_body(o);
+    pool = kith__pool_body(object);
     for (uint32_t w = 0; w < WORKERS_MOST; w++)
         while (atomic_load(&kith__lane(pool, w)->state) != KITH__LANE_READY)
             sched_yield();
@@ -55,7 +55,10 @@ static void begin(uint32_t workers, uint64_t units)
     int rc;
 
     memset(&play, 0, sizeof play);
-    CU_ASSERT_FATAL((play.j = kith__job_take(pool, &play.post, &rc)) != NULL);
+    kith__guard_enter(&object->guard);
+    play.j = kith__job_take(object, &play.post, &rc);
+    kith__object_leave(object);
+    CU_ASSERT_FATAL(play.j != NULL);
     play.j->seq = 1000;
     play.j->workers = workers;
     play.j->units = units;

@@ -3,6 +3,7 @@
 #include "call.h"
 #include "check.h"
 #include "heap.h"
+#include "pool.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -183,7 +184,7 @@ static kith_pool open_with_blocks(void)
     static char in[20][1000], out[20][1000];
     kith_pool pool = kith_pool_open_with(1, .init = greet, .arg = in, .arg_size = sizeof in);
 
-    PASS(kith__pool_map(pool, "copy", copy, in, sizeof in[0], out, sizeof out[0], 20));
+    REQUIRE(kith__pool_map(pool, "copy", copy, in, sizeof in[0], out, sizeof out[0], 20) == 0);
     return pool;
 }
 
@@ -193,6 +194,25 @@ static uint64_t used_blocks(void)
 
     kith__heap_stats(&stats);
     return stats.used_blocks;
+}
+
+/* Nobody else has the handle of what the dead one has opened. */
+static void end_what_was_opened(struct kith__object *o, void *nothing)
+{
+    (void)nothing;
+    kith_pool_terminate((kith_pool){ kith__object_id(o) });
+}
+
+/* Its janitor comes a moment later, and may still open a pool or close it. */
+static void await_blocks(uint64_t before, int step)
+{
+    for (int i = 0; i < 3000 && used_blocks() > before; i++) {
+        kith__objects_each(KITH__POOL_KIND, end_what_was_opened, NULL);
+        usleep(i < 100 ? 100 : 10000);
+    }
+    if (used_blocks() != before)
+        printf("\n    killed at step %d: %d blocks are left\n", step, (int)(used_blocks() - before));
+    CU_ASSERT_EQUAL_FATAL(used_blocks(), before);
 }
 
 static void what_a_dead_closer_has_not_freed_is_freed(void)
@@ -206,17 +226,34 @@ static void what_a_dead_closer_has_not_freed_is_freed(void)
         code = exitcode(kith_process_start(close_and_die, KITH_ARG(d)));
         if (kith_pool_workers(d.pool) > 0)
             PASS(kith_pool_terminate(d.pool));          /* it died before it had begun */
-        /* Its janitor comes a moment later. */
-        for (int i = 0; i < 3000 && used_blocks() > before; i++)
-            usleep(i < 100 ? 100 : 10000);
-        CU_ASSERT_EQUAL(used_blocks(), before);
-        if (used_blocks() != before) {
-            printf("\n    killed at step %d: %d blocks are left\n", d.steps, (int)(used_blocks() - before));
-            before = used_blocks();
-        }
+        await_blocks(before, d.steps);
     }
     CU_ASSERT_EQUAL(code, 0);
     CU_ASSERT(d.steps > 20);
+}
+
+static int open_and_die(const void *arg)
+{
+    kith_pool pool;
+
+    steps_to_live = *(const int *)arg;
+    kith__step_hook = die_at_a_step;
+    pool = open_with_blocks();
+    kith__step_hook = NULL;
+    return kith_pool_terminate(pool);
+}
+
+static void what_a_dead_opener_had_is_freed(void)
+{
+    uint64_t before = used_blocks();
+    int code = -SIGKILL, steps;
+
+    for (steps = 0; code == -SIGKILL; steps++) {
+        code = exitcode(kith_process_start(open_and_die, KITH_ARG(steps)));
+        await_blocks(before, steps);
+    }
+    CU_ASSERT_EQUAL(code, 0);
+    CU_ASSERT(steps > 20);
 }
 
 static void *close_in_thread(void *pool)
@@ -425,6 +462,7 @@ static void orphans_are_ended_among_very_many_workers(void)
 
 static struct test tests[] = {
     TEST(what_a_dead_closer_has_not_freed_is_freed),        /* first: the dead of others would still leave blocks */
+    TEST(what_a_dead_opener_had_is_freed),
     TEST(a_pool_ends_though_a_caller_has_died),
     TEST(faults_of_a_dead_caller_are_freed),
     TEST(callers_find_a_pool_cancelled_whose_closer_has_died),
