@@ -217,6 +217,22 @@ static int is_quiet(const struct kith__pool *p, int only_ranks)
     return 1;
 }
 
+static struct kith__job *job_of(const struct kith__pool *p, int i)
+{
+    uint64_t block = atomic_load(&p->jobs[i]);
+
+    return block ? kith__at(block) : NULL;
+}
+
+/* What a dead one had decided to change in a job. */
+static void finish_job(const struct kith__pool *p, int i)
+{
+    struct kith__job *j = job_of(p, i);
+
+    if (j)
+        kith__guard_finish(&j->guard);
+}
+
 /* Frees what the body refers to; who does it again goes on where the first one died. */
 static void destroy(struct kith__object *o)
 {
@@ -228,6 +244,8 @@ static void destroy(struct kith__object *o)
     while (lanes && !((p->serial || has_ended(p)) && is_quiet(p, 0)) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     kith__guard_enter(&o->guard);       /* who hastens its end is not in it any more, and does not come after this */
+    for (int i = 0; i < KITH__POSTS; i++)
+        finish_job(p, i);
     atomic_store(&p->gone, 1);
     kith__object_leave(o);
     for (int i = 0; i < KITH__POSTS; i++)
@@ -422,17 +440,32 @@ int kith_pool_terminate(kith_pool p)
 
 /* ---------------------------------------------------- after a death */
 
+static int is_pool(const struct kith__object *o)
+{
+    return (atomic_load(&o->ident) & 255) == KITH__POOL_KIND || atomic_load(&o->leaving) == KITH__POOL_KIND;
+}
+
+/* Those that look unfinished. A pool is taken down at any moment, and what was a job may hold anything then: only in the pool's guard
+ * is it surely still one. */
 static void finish_jobs(struct kith__object *o)
 {
-    struct kith__pool *p = kith__pool_body(o);
+    const struct kith__pool *p = kith__pool_body(o);
 
-    if ((atomic_load(&o->ident) & 255) != KITH__POOL_KIND && atomic_load(&o->leaving) != KITH__POOL_KIND)
+    if (!is_pool(o))
         return;
     for (int i = 0; i < KITH__POSTS; i++) {
-        uint64_t block = atomic_load(&p->jobs[i]);
+        const struct kith__job *j = job_of(p, i);
 
-        if (block)
-            kith__guard_finish(&((struct kith__job *)kith__at(block))->guard);
+        if (!j)
+            continue;
+        kith__step("pool: job seen");
+        if (!atomic_load(&j->guard.complete))
+            continue;
+        kith__guard_enter(&o->guard);
+        /* In this order: another object in this slot has a body of zeros before it is one. */
+        if (!atomic_load(&p->gone) && is_pool(o))
+            finish_job(p, i);
+        kith__object_leave(o);
     }
 }
 

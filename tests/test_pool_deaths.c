@@ -4,6 +4,7 @@
 #include "check.h"
 #include "heap.h"
 #include "pool.h"
+#include "process.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -256,6 +257,67 @@ static void what_a_dead_opener_had_is_freed(void)
     CU_ASSERT(steps > 20);
 }
 
+enum { WHEREVER, WAIT, WAITS };
+static _Atomic int *janitor;            /* one of these: where it is to wait, and whether it does */
+
+static void wait_at_a_job(const char *step)
+{
+    int wait = WAIT;
+
+    if (strcmp(step, "pool: job seen") == 0 && atomic_compare_exchange_strong(janitor, &wait, WAITS))
+        while (atomic_load(janitor) == WAITS)
+            usleep(100);
+}
+
+static int die_at_once(const void *arg)
+{
+    (void)arg;
+    return raise(SIGKILL);
+}
+
+/* Memory of ours that covers what was at that offset, full of what looks like anything. */
+static char *cover(uint64_t offset, uint64_t size)
+{
+    for (int i = 0; i < 200; i++) {
+        char *p = kith_alloc(size);
+
+        memset(p, 0xff, size);
+        if (kith__offset(p) <= offset && offset < kith__offset(p) + size)
+            return p;
+    }
+    return NULL;
+}
+
+static void a_janitor_changes_no_memory_that_was_a_job(void)
+{
+    kith_pool pool = open_with_blocks();
+    struct kith__object *o;
+    uint64_t job, size, wrong = 0;
+    kith_process p;
+    uint32_t who;
+    char *now;
+
+    PASS(kith__pool_find(pool, &o));
+    job = atomic_load(&kith__pool_body(o)->jobs[0]);
+    CU_ASSERT_FATAL(job != 0);
+    size = kith__heap_size_of(job);
+    atomic_store(janitor, WAIT);
+    p = kith_process_start(die_at_once, NULL, 0);
+    who = atomic_load(&kith__process_body(kith__object_slot(p.id))->member);
+    while (atomic_load(janitor) != WAITS)
+        usleep(100);
+    PASS(kith_pool_close(pool));
+    CU_ASSERT_FATAL((now = cover(job, size)) != NULL);
+    atomic_store(janitor, WHEREVER);
+    for (double end = kith_time() + SOON / 1000; atomic_load(&kith__member(who)->state) != KITH__FREE && kith_time() < end;)
+        usleep(1000);
+    CU_ASSERT_EQUAL(atomic_load(&kith__member(who)->state), KITH__FREE);
+    for (uint64_t i = 0; i < size; i++)
+        wrong += now[i] != (char)0xff;
+    CU_ASSERT_EQUAL(wrong, 0);
+    PASS(kith_process_close(p));
+}
+
 static void *close_in_thread(void *pool)
 {
     return (void *)(intptr_t)kith_pool_close(*(kith_pool *)pool);
@@ -463,6 +525,7 @@ static void orphans_are_ended_among_very_many_workers(void)
 static struct test tests[] = {
     TEST(what_a_dead_closer_has_not_freed_is_freed),        /* first: the dead of others would still leave blocks */
     TEST(what_a_dead_opener_had_is_freed),
+    TEST(a_janitor_changes_no_memory_that_was_a_job),
     TEST(a_pool_ends_though_a_caller_has_died),
     TEST(faults_of_a_dead_caller_are_freed),
     TEST(callers_find_a_pool_cancelled_whose_closer_has_died),
@@ -480,6 +543,8 @@ int main(int argc, char **argv)
 
     tries = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     asleep = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    janitor = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    kith__step_hook = wait_at_a_job;    /* of all processes */
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
     rc = run_tests("pool deaths", tests);
