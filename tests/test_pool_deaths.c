@@ -148,7 +148,8 @@ static int steps_to_live;
 
 static void die_at_a_step(const char *step)
 {
-    int counts = strncmp(step, "pool:", 5) == 0 || strcmp(step, "guard: entered") == 0 || strcmp(step, "guard: record complete") == 0;
+    int counts = strncmp(step, "pool:", 5) == 0 || strcmp(step, "guard: entered") == 0 || strcmp(step, "guard: value set") == 0 ||
+                 strcmp(step, "guard: record complete") == 0;
 
     if (counts && steps_to_live-- == 0)
         raise(SIGKILL);
