@@ -6,7 +6,7 @@
 #include "config.h"
 #include "job.h"
 #include "capture.h"
-#include "say.h"
+#include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 
 #include "line.h"
 #include "mpi.h"
-#include "words.h"
+#include "mpirun_messages.h"
 
 /* Runs the line with the program m->path, waits for its end and returns the exit status of the job: its own, 128 + signal
  * when it died by one or was ended by one that was sent to kith, or one of say.h. w tells what was found out. */

@@ -1,7 +1,7 @@
 /* line.c: see line.h. */
 #include "config.h"
 #include "line.h"
-#include "say.h"
+#include "log.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@ kith_SOURCES = \
 	launcher/capture.c \
 	launcher/capture.h \
 	launcher/command.h \
-	launcher/here.c \
-	launcher/here.h \
+	launcher/local_host.c \
+	launcher/local_host.h \
 	launcher/hosts.c \
 	launcher/hosts.h \
 	launcher/job.c \
@@ -26,18 +26,18 @@ kith_SOURCES = \
 	launcher/request.c \
 	launcher/request.h \
 	launcher/run.c \
-	launcher/say.c \
-	launcher/say.h \
-	launcher/sieve.c \
-	launcher/sieve.h \
-	launcher/words.c \
-	launcher/words.h \
-	lib/cgroup.c \
-	lib/cgroup.h \
-	lib/container.c \
-	lib/container.h \
-	lib/cpus.c \
-	lib/cpus.h
+	launcher/log.c \
+	launcher/log.h \
+	launcher/filter.c \
+	launcher/filter.h \
+	launcher/mpirun_messages.c \
+	launcher/mpirun_messages.h \
+	lib/base/cgroup.c \
+	lib/base/cgroup.h \
+	lib/base/container.c \
+	lib/base/container.h \
+	lib/base/cpus.c \
+	lib/base/cpus.h
 # Flags of its own, so that the objects of lib/ do not meet those of the library.
 kith_CFLAGS = $(AM_CFLAGS)
 

@@ -1,7 +1,7 @@
 /* main.c: the command kith: finds the subcommand in a table and calls it. */
 #include "config.h"
 #include "command.h"
-#include "say.h"
+#include "log.h"
 
 #include <stdio.h>
 #include <string.h>

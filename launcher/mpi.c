@@ -2,7 +2,7 @@
 #include "config.h"
 #include "mpi.h"
 #include "capture.h"
-#include "say.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* mpich.c: the command line for MPICH's mpiexec.hydra. It knows no limit of ranks on a host, and no trouble with root. */
 #include "config.h"
-#include "here.h"
+#include "local_host.h"
 #include "request.h"
-#include "say.h"
+#include "log.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* open_mpi.c: the command line for Open MPI's mpirun, 4.0 and newer. */
 #include "config.h"
-#include "here.h"
+#include "local_host.h"
 #include "request.h"
-#include "say.h"
+#include "log.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* option.c: see option.h. */
 #include "config.h"
 #include "option.h"
-#include "say.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
 #include "config.h"
 #include "reach.h"
 #include "capture.h"
-#include "here.h"
-#include "say.h"
+#include "local_host.h"
+#include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>

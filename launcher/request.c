@@ -1,9 +1,9 @@
 /* request.c: see request.h. */
 #include "config.h"
 #include "request.h"
-#include "here.h"
+#include "local_host.h"
 #include "kith.h"
-#include "say.h"
+#include "log.h"
 
 #include <stdlib.h>
 #include <string.h>

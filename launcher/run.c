@@ -1,13 +1,13 @@
 /* run.c: kith run: starts a program on its ranks, by the mpirun that there is. */
 #include "config.h"
 #include "command.h"
-#include "container.h"
-#include "here.h"
+#include "base/container.h"
+#include "local_host.h"
 #include "job.h"
 #include "kith.h"
 #include "reach.h"
 #include "request.h"
-#include "say.h"
+#include "log.h"
 
 #include <errno.h>
 #include <glob.h>

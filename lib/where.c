@@ -1,7 +1,7 @@
 /* where.c: see where.h. */
 #include "config.h"
 #include "where.h"
-#include "family.h"
+#include "member/members.h"
 
 #include <unistd.h>
 

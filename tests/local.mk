@@ -5,6 +5,7 @@ TESTS += \
 	tests/docs.sh \
 	tests/exports.sh \
 	tests/install.sh \
+	tests/layers.sh \
 	tests/man.sh \
 	tests/runner.sh
 ONCE_TESTS += \
@@ -13,6 +14,7 @@ ONCE_TESTS += \
 	tests/docs.sh \
 	tests/exports.sh \
 	tests/install.sh \
+	tests/layers.sh \
 	tests/man.sh \
 	tests/runner.sh
 EXTRA_DIST += \
@@ -51,6 +53,7 @@ EXTRA_DIST += \
 	tests/docs.sh \
 	tests/exports.sh \
 	tests/install.sh \
+	tests/layers.sh \
 	tests/man.sh \
 	tests/runner.sh
 
@@ -139,8 +142,8 @@ tests_test_chaos_SOURCES = \
 	tests/chaos/actors.c \
 	tests/chaos/actors.h \
 	tests/chaos/bytes.c \
-	tests/chaos/deed.c \
-	tests/chaos/deed.h \
+	tests/chaos/action.c \
+	tests/chaos/action.h \
 	tests/chaos/dice.h \
 	tests/chaos/head.c \
 	tests/chaos/head.h \
@@ -255,23 +258,23 @@ check_PROGRAMS += \
 	tests/test_protocol \
 	tests/test_protocol_frames \
 	tests/test_protocol_links \
-	tests/test_trunk
+	tests/test_control
 TESTS += \
 	tests/test_address \
 	tests/test_protocol \
 	tests/test_protocol_frames \
 	tests/test_protocol_links \
-	tests/test_trunk
+	tests/test_control
 if HAVE_ZMQ
 check_PROGRAMS += \
 	tests/test_agent \
-	tests/test_desk \
+	tests/test_mailbox \
 	tests/test_net \
 	tests/test_zmq
 TESTS += \
 	tests/queue_net.sh \
 	tests/test_agent \
-	tests/test_desk \
+	tests/test_mailbox \
 	tests/test_net \
 	tests/test_zmq
 endif
@@ -298,9 +301,9 @@ tests_test_agent_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_address_SOURCES = tests/check.h tests/test_address.c
 tests_test_address_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_address_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
-tests_test_desk_SOURCES = tests/check.h tests/netjob.h tests/test_desk.c
-tests_test_desk_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
-tests_test_desk_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_mailbox_SOURCES = tests/check.h tests/netjob.h tests/test_mailbox.c
+tests_test_mailbox_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_mailbox_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_net_SOURCES = tests/check.h tests/netjob.h tests/test_net.c
 tests_test_net_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_net_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
@@ -321,9 +324,9 @@ tests_test_protocol_frames_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_protocol_links_SOURCES = $(protocol_sources) tests/test_protocol_links.c
 tests_test_protocol_links_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_protocol_links_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
-tests_test_trunk_SOURCES = tests/check.h tests/test_trunk.c
-tests_test_trunk_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
-tests_test_trunk_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_control_SOURCES = tests/check.h tests/test_control.c
+tests_test_control_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_control_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_zmq_SOURCES = tests/check.h tests/test_zmq.c
 tests_test_zmq_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(ZMQ_CFLAGS)
 tests_test_zmq_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(ZMQ_LIBS) $(LIBM)
@@ -354,10 +357,10 @@ EXTRA_DIST += \
 	tests/ranks/terminal.sh \
 	tests/ranks/workers.sh
 check_PROGRAMS += \
-	tests/ranks/deeds \
+	tests/ranks/actions \
 	tests/ranks/member
-tests_ranks_deeds_SOURCES = tests/ranks/deeds.c
-tests_ranks_deeds_LDADD = lib/libkith.la
+tests_ranks_actions_SOURCES = tests/ranks/actions.c
+tests_ranks_actions_LDADD = lib/libkith.la
 tests_ranks_member_SOURCES = tests/ranks/member.c
 tests_ranks_member_LDADD = lib/libkith-all.la
 
@@ -394,5 +397,5 @@ EXTRA_DIST += \
 	tests/launcher/terminal.sh \
 	tests/launcher/typist \
 	tests/launcher/words.sh
-tests_launcher_fuzz_SOURCES = launcher/hosts.c launcher/hosts.h launcher/sieve.c launcher/sieve.h tests/launcher/fuzz.c
+tests_launcher_fuzz_SOURCES = launcher/hosts.c launcher/hosts.h launcher/filter.c launcher/filter.h tests/launcher/fuzz.c
 tests_launcher_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/launcher

@@ -3,10 +3,10 @@
 #define KITH_NETJOB_H
 
 #include "check.h"
-#include "family.h"
-#include "heap.h"
-#include "module.h"
-#include "system.h"
+#include "member/members.h"
+#include "shm/heap.h"
+#include "base/module.h"
+#include "base/system.h"
 
 #include <dlfcn.h>
 #include <sys/prctl.h>

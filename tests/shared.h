@@ -2,8 +2,8 @@
 #ifndef KITH_SHARED_H
 #define KITH_SHARED_H
 
-#include "arena.h"
-#include "heap.h"
+#include "shm/arena.h"
+#include "shm/heap.h"
 
 #include <sys/stat.h>
 

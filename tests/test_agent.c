@@ -1,12 +1,12 @@
 /* test_agent.c: the node agent itself: its death, its idleness, what it believes, whom it lets in. Each test is a job of its own. */
 #include "config.h"
 #include "netjob.h"
-#include "agent.h"
-#include "desk.h"
-#include "errand.h"
-#include "guest.h"
-#include "process.h"
-#include "queue.h"
+#include "agent/agent.h"
+#include "rpc/mailbox.h"
+#include "agent/request.h"
+#include "agent/pending.h"
+#include "object/process.h"
+#include "object/queue.h"
 
 #include <fcntl.h>
 #include <poll.h>

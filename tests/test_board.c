@@ -1,9 +1,9 @@
 /* test_board.c: claims. One process plays all workers of a job, so each interleaving is drawn and can be repeated. */
 #include "config.h"
-#include "board.h"
-#include "call.h"
+#include "pool/board.h"
+#include "pool/call.h"
 #include "check.h"
-#include "pool.h"
+#include "pool/pool.h"
 
 #include <sched.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* test_budget.c: what the kernel's files say about memory, from trees that a test made up. */
 #include "config.h"
 #include "check.h"
-#include "budget.h"
+#include "base/budget.h"
 
 #include <limits.h>
 #include <sys/stat.h>

@@ -3,7 +3,7 @@
  *
  * A history has some Pools, some Queues, and actors: threads of the head, and Processes. Each actor makes calls that it draws from the
  * seed, and checks what comes out; meanwhile some end Pools, Queues and Processes under the others, and from outside workers, Processes
- * and janitors are killed or stopped. The seed decides the calls, not their moments. What a task has to do (its deed)
+ * and janitors are killed or stopped. The seed decides the calls, not their moments. What a task has to do (its action)
  * is drawn too, so the caller knows how each must end; and tasks count their runs in memory that all share.
  *
  * This file is what is outside of a history: it draws it, forks its head, is the trouble, and says what was wrong. Inside, in chaos/:
@@ -11,7 +11,7 @@
  *     dice      random numbers
  *     world     what all processes of a history share; what is wrong, and what excuses it
  *     memory    blocks of the node, and a call's arguments
- *     deed      what a task does
+ *     action    what a task does
  *     model     a call into a pool, and what must come out of it
  *     kinds     the kinds of such calls; numbers, bytes and ranges are a file each
  *     queues    opening, using and ending Queues

@@ -1,7 +1,7 @@
 /* test_checkglobals.c: this program's own globals, changed and not. */
 #include "config.h"
 #include "check.h"
-#include "checkglobals.h"
+#include "code/checkglobals.h"
 
 #include <errno.h>
 #include <getopt.h>

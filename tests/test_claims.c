@@ -5,9 +5,9 @@
  * a victim tells how many steps there are. */
 #include "config.h"
 #include "check.h"
-#include "family.h"
-#include "guard.h"
-#include "heap.h"
+#include "member/members.h"
+#include "shm/guard.h"
+#include "shm/heap.h"
 
 #include <stdatomic.h>
 #include <sys/mman.h>

@@ -2,7 +2,7 @@
  * it has a function of that name, hidden, and sets itself up when it is loaded. */
 #include "config.h"
 #include "check.h"
-#include "coverage.h"
+#include "code/coverage.h"
 
 static int written, looked;
 

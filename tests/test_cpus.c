@@ -1,8 +1,8 @@
 /* test_cpus.c: CPUs by affinity, by trees of cgroups that the test makes, by Slurm's variables. */
 #include "config.h"
 #include "check.h"
-#include "cgroup.h"
-#include "cpus.h"
+#include "base/cgroup.h"
+#include "base/cpus.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* test_crash.c: children crash in each way; the parent reads what they left. */
 #include "config.h"
 #include "check.h"
-#include "crash.h"
-#include "error.h"
-#include "module.h"
+#include "code/crash.h"
+#include "base/error.h"
+#include "base/module.h"
 
 #include <dlfcn.h>
 #include <errno.h>

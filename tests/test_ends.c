@@ -1,7 +1,7 @@
 /* test_ends.c: how jobs end: with something still open, with output that cannot be written, with callers that have died. */
 #include "config.h"
 #include "anyjob.h"
-#include "process.h"
+#include "object/process.h"
 
 #include <sched.h>
 #include <sys/mman.h>

@@ -1,8 +1,8 @@
 /* test_guard.c: what a guard promises when its owner dies, at each step that there is. */
 #include "config.h"
 #include "check.h"
-#include "guard.h"
-#include "system.h"
+#include "shm/guard.h"
+#include "base/system.h"
 
 #include <errno.h>
 #include <fcntl.h>

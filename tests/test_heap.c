@@ -2,7 +2,7 @@
 #include "config.h"
 #include "check.h"
 #include "shared.h"
-#include "system.h"
+#include "base/system.h"
 
 #include <pthread.h>
 

@@ -1,7 +1,7 @@
 /* test_init.c: jobs in surroundings that are not as usual: signals, children and threads of the program, wrong use. */
 #include "config.h"
 #include "anyjob.h"
-#include "guard.h"
+#include "shm/guard.h"
 
 #include <pthread.h>
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 /* test_pool.c: pools as users see them. */
 #include "config.h"
-#include "call.h"
+#include "pool/call.h"
 #include "check.h"
 
 #include <math.h>

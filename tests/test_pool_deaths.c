@@ -1,10 +1,10 @@
 /* test_pool_deaths.c: the end of a pool when those who use it die, and very many deaths. */
 #include "config.h"
-#include "call.h"
+#include "pool/call.h"
 #include "check.h"
-#include "heap.h"
-#include "pool.h"
-#include "process.h"
+#include "shm/heap.h"
+#include "pool/pool.h"
+#include "object/process.h"
 
 #include <pthread.h>
 #include <sched.h>

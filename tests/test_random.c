@@ -1,7 +1,7 @@
 /* test_random.c: the generator against its authors' known answers, and which stream is drawn by whom. */
 #include "config.h"
 #include "check.h"
-#include "random.h"
+#include "pool/random.h"
 
 #include <float.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 /* test_scarce.c: jobs for which the system has no more: descriptors, processes, memory. */
 #include "config.h"
 #include "anyjob.h"
-#include "family.h"
-#include "system.h"
+#include "member/members.h"
+#include "base/system.h"
 
 #include <dirent.h>
 #include <fcntl.h>

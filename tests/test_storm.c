@@ -5,7 +5,7 @@
 #include "config.h"
 #include "check.h"
 #include "killer.h"
-#include "family.h"
+#include "member/members.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -2,9 +2,9 @@
  * address layout. It is built twice, position-independent and not. */
 #include "config.h"
 #include "check.h"
-#include "image.h"
-#include "system.h"
-#include "token.h"
+#include "code/image.h"
+#include "base/system.h"
+#include "code/token.h"
 
 #include <dlfcn.h>
 #include <math.h>

@@ -2,7 +2,7 @@
  * test, whose stdout and stderr go into one file. */
 #include "config.h"
 #include "check.h"
-#include "system.h"
+#include "base/system.h"
 
 #include <fcntl.h>
 #include <sched.h>

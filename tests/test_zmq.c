@@ -1,9 +1,9 @@
 /* test_zmq.c: the transport over ZeroMQ: two agents' ends of it in one process, and strangers. */
 #include "config.h"
 #include "check.h"
-#include "module.h"
+#include "base/module.h"
 #include "net/transport.h"
-#include "system.h"
+#include "base/system.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>

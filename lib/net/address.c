@@ -5,8 +5,8 @@
  * tells nothing: the only interface of a container is one, and so may be that of a node.
  */
 #include "config.h"
-#include "address.h"
-#include "error.h"
+#include "net/address.h"
+#include "base/error.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>

@@ -1,8 +1,8 @@
 /* protocol.c: see protocol.h. */
 #include "config.h"
-#include "protocol.h"
-#include "lane.h"
-#include "error.h"
+#include "net/protocol.h"
+#include "net/channel.h"
+#include "base/error.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #ifndef KITH_NET_PROTOCOL_H
 #define KITH_NET_PROTOCOL_H
 
-#include "wire.h"
+#include "net/wire.h"
 
 enum kith__link_state {
     KITH__LINK_CLOSED,          /* nothing was said yet */

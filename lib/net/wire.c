@@ -1,6 +1,6 @@
 /* wire.c: see wire.h. */
 #include "config.h"
-#include "wire.h"
+#include "net/wire.h"
 
 #include <assert.h>
 #include <string.h>

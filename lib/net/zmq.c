@@ -9,7 +9,7 @@
  * user id that it gives is the node's number, which libzmq attaches to each frame: a frame says truly whose it is.
  */
 #include "config.h"
-#include "transport.h"
+#include "net/transport.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* An argument begins with this; behind it the bytes count up from mark. */
-struct task { uint32_t deed, run, in_size, out_size; uint64_t mark; struct place at; };
+struct task { uint32_t action, run, in_size, out_size; uint64_t mark; struct place at; };
 
 static unsigned char result_of(uint64_t mark) { return mark & 127; }
 
@@ -19,7 +19,7 @@ static int play_bytes(const void *in, void *out)
 
     for (size_t i = sizeof *t; i < t->in_size; i += 997)
         CHECK(rest[i - sizeof *t] == (unsigned char)(t->mark + i), "byte %zu of %u of an argument is wrong", i, t->in_size);
-    if ((rc = act((enum deed)t->deed, t->run, &t->at)) != 0)
+    if ((rc = act((enum action)t->action, t->run, &t->at)) != 0)
         return rc;
     memset(out, result_of(t->mark), t->out_size);
     return 0;
@@ -55,7 +55,7 @@ static void fill_bytes(const struct bytes *b, const struct call *c, const struct
     for (size_t i = 0; i < b->n; i++) {
         struct task *t = (struct task *)(void *)(b->in + i * b->in_size);
 
-        *t = (struct task){ c->deeds[i], run_of(c, i), (uint32_t)b->in_size, (uint32_t)b->out_size, mark_of(c, i), *at };
+        *t = (struct task){ c->actions[i], run_of(c, i), (uint32_t)b->in_size, (uint32_t)b->out_size, mark_of(c, i), *at };
         for (size_t k = sizeof *t; k < b->in_size; k++)
             b->in[i * b->in_size + k] = (char)(t->mark + k);
     }
@@ -64,13 +64,13 @@ static void fill_bytes(const struct bytes *b, const struct call *c, const struct
 static void look_at_result(const struct bytes *b, const struct call *c, size_t i)
 {
     const unsigned char *out = (const unsigned char *)b->out + i * b->out_size;
-    unsigned char must = c->deeds[i] == FAULTY ? 0xee : result_of(mark_of(c, i));
+    unsigned char must = c->actions[i] == FAULTY ? 0xee : result_of(mark_of(c, i));
 
-    if (c->deeds[i] == FAULTY && b->out_kind == KITHS && disturbed())
+    if (c->actions[i] == FAULTY && b->out_kind == KITHS && disturbed())
         return;                         /* it may have been killed when it had written there */
     for (size_t k = 0; k < b->out_size; k += b->out_size > 100 ? 97 : 1)
         if (out[k] != must) {
-            wrong("%s: byte %zu of %zu of result %zu of %zu (deed %d) is %d, not %d", c->what, k, b->out_size, i, b->n, c->deeds[i], out[k],
+            wrong("%s: byte %zu of %zu of result %zu of %zu (action %d) is %d, not %d", c->what, k, b->out_size, i, b->n, c->actions[i], out[k],
                   must);
             return;
         }

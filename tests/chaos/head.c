@@ -7,7 +7,7 @@
 #include "queues.h"
 #include "tidy.h"
 #include "world.h"
-#include "family.h"
+#include "member/members.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@ static int any_call(struct call *c, enum kind kind, int below, struct dice *d)
     case RANGE: range_call(c, below, d); break;
     case NOTHING: map_nothing(c, d); break;
     }
-    free(c->deeds);
+    free(c->actions);
     return c->rc;
 }
 

@@ -20,7 +20,7 @@ void make_call(int pool, enum kind kind, struct dice *d);
 /* A task's own call, into its own pool or another one; life as in choose_pool. 0 when all came out as it must, also with faults. */
 int make_call_below(int pool, int life, int no_deaths, struct dice *d);
 
-/* The task of map_ints: of a number without a deed it gives play_int_gives. */
+/* The task of map_ints: of a number without a action it gives play_int_gives. */
 int play_int(int x);
 int play_int_gives(int x);
 

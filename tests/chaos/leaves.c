@@ -10,13 +10,13 @@
 #include <unistd.h>
 
 /* What one is told. */
-enum leaf_deed { LEAF_WELL, LEAF_SEVEN, LEAF_FAILS, LEAF_CRASHES, LEAF_PUTS, LEAF_TAKES, LEAF_WAITS, LEAF_STARTS, LEAF_DEEDS };
-struct leaf { int deed, queue, life; uint64_t seed; char filler[40]; };
+enum leaf_action { LEAF_WELL, LEAF_SEVEN, LEAF_FAILS, LEAF_CRASHES, LEAF_PUTS, LEAF_TAKES, LEAF_WAITS, LEAF_STARTS, LEAF_ACTIONS };
+struct leaf { int action, queue, life; uint64_t seed; char filler[40]; };
 
 /* The exit code that it must have. */
-static int leaf_code(enum leaf_deed deed)
+static int leaf_code(enum leaf_action action)
 {
-    return deed == LEAF_SEVEN ? 7 : deed == LEAF_FAILS ? 9 : deed == LEAF_CRASHES ? -SIGKILL : deed == LEAF_WAITS ? -SIGTERM : 0;
+    return action == LEAF_SEVEN ? 7 : action == LEAF_FAILS ? 9 : action == LEAF_CRASHES ? -SIGKILL : action == LEAF_WAITS ? -SIGTERM : 0;
 }
 
 static int leaf(const void *arg)
@@ -28,7 +28,7 @@ static int leaf(const void *arg)
     for (size_t i = 0; i < sizeof l->filler; i++)
         CHECK(l->filler[i] == 5, "byte %zu of the argument of a Process is wrong", i);
     CHECK(kith_worker() == -1, "a Process is worker %d", kith_worker());
-    switch ((enum leaf_deed)l->deed) {
+    switch ((enum leaf_action)l->action) {
     case LEAF_SEVEN: exit(7);
     case LEAF_FAILS: return 9;
     case LEAF_CRASHES: raise(SIGKILL); break;
@@ -45,7 +45,7 @@ static int leaf(const void *arg)
 
 int spawn_and_join(struct dice *d)
 {
-    struct leaf l = { .deed = roll(d, 2) ? LEAF_SEVEN : LEAF_WELL, .seed = roll(d, UINT64_MAX) };
+    struct leaf l = { .action = roll(d, 2) ? LEAF_SEVEN : LEAF_WELL, .seed = roll(d, UINT64_MAX) };
     kith_process p;
     int rc, code = -1;
 
@@ -57,7 +57,7 @@ int spawn_and_join(struct dice *d)
     if ((rc = kith_process_join(p, KITH_FOREVER)) < 0)
         return rc;
     rc = kith_process_exitcode(p, &code);
-    CHECK(server_lost(rc) || (rc == 0 && code_is_right(code, leaf_code((enum leaf_deed)l.deed))), "a task's Process: %d, exit code %d", rc,
+    CHECK(server_lost(rc) || (rc == 0 && code_is_right(code, leaf_code((enum leaf_action)l.action))), "a task's Process: %d, exit code %d", rc,
           code);
     CHECK(kith_process_close(p) == 0 || now.trouble == NO_SERVER, "a task's Process cannot be closed");
     atomic_fetch_sub(&world->open, 1);
@@ -71,18 +71,18 @@ static kith_process start_leaf(struct leaf *l, struct dice *d)
     kith_process p;
 
     memset(l, 5, sizeof *l);
-    l->deed = (int)roll(d, LEAF_DEEDS);
+    l->action = (int)roll(d, LEAF_ACTIONS);
     l->queue = (int)roll(d, QUEUES);
     l->life = atomic_load(&world->queues[l->queue].current);
     l->seed = roll(d, UINT64_MAX);
     atomic_fetch_add(&world->open, 1);
-    p = kith_process_start_with(leaf, KITH_ARG(*l), .daemon = l->deed == LEAF_WAITS || roll(d, 2), .name = roll(d, 2) ? "leaf" : NULL);
+    p = kith_process_start_with(leaf, KITH_ARG(*l), .daemon = l->action == LEAF_WAITS || roll(d, 2), .name = roll(d, 2) ? "leaf" : NULL);
     CHECK(kith_check(p) == 0 || excused(kith_check(p)), "a Process cannot be started: %d", kith_check(p));
     return p;
 }
 
 /* One that was joined ended as it must; if early, perhaps by a signal. */
-static void look_at_end(kith_process p, enum leaf_deed deed, int must, int early)
+static void look_at_end(kith_process p, enum leaf_action action, int must, int early)
 {
     int code, rc = kith_process_alive(p);
 
@@ -90,12 +90,12 @@ static void look_at_end(kith_process p, enum leaf_deed deed, int must, int early
     rc = kith_process_exitcode(p, &code);
     CHECK(rc == 0 || server_lost(rc), "exitcode gives %d", rc);
     CHECK(rc < 0 || code_is_right(code, must) || (early && (code == -SIGKILL || code == -SIGTERM)),
-          "a leaf (deed %d) ended with %d, not %d", deed, code, must);
+          "a leaf (action %d) ended with %d, not %d", action, code, must);
 }
 
-static void end_leaf(kith_process p, enum leaf_deed deed, struct dice *d)
+static void end_leaf(kith_process p, enum leaf_action action, struct dice *d)
 {
-    int early = roll(d, 4) == 0, must = leaf_code(deed), kill_it = roll(d, 2) == 0, rc;
+    int early = roll(d, 4) == 0, must = leaf_code(action), kill_it = roll(d, 2) == 0, rc;
 
     if (kith_check(p) < 0)
         return;
@@ -103,17 +103,17 @@ static void end_leaf(kith_process p, enum leaf_deed deed, struct dice *d)
         rc = kith_process_join(p, (int)roll(d, 3));
         CHECK(rc == 0 || rc == KITH_ETIMEDOUT || server_lost(rc), "join gives %d", rc);
     }
-    if (deed == LEAF_WAITS || early) {
+    if (action == LEAF_WAITS || early) {
         atomic_store(&world->deaths, 1);
         rc = kill_it ? kith_process_kill(p) : kith_process_terminate(p);
         CHECK(rc == 0 || server_lost(rc), "%s gives %d", kill_it ? "kill" : "terminate", rc);
-        if (deed == LEAF_WAITS && kill_it)
+        if (action == LEAF_WAITS && kill_it)
             must = -SIGKILL;
     }
     rc = kith_process_join(p, KITH_FOREVER);
     CHECK(rc == 0 || server_lost(rc), "join gives %d", rc);
     if (rc == 0)
-        look_at_end(p, deed, must, early);
+        look_at_end(p, action, must, early);
     rc = kith_process_close(p);
     CHECK(rc == 0 || server_lost(rc), "close of a Process gives %d", rc);
     atomic_fetch_sub(&world->open, 1);
@@ -131,5 +131,5 @@ void start_leaves(struct dice *d)
     for (int i = 0; i < n; i++)
         p[i] = start_leaf(&l[i], d);
     for (int i = 0; i < n; i++)
-        end_leaf(p[i], (enum leaf_deed)l[i].deed, d);
+        end_leaf(p[i], (enum leaf_action)l[i].action, d);
 }

@@ -1,9 +1,9 @@
-/* model.c: what must come out of a call into a pool. From the deeds that were drawn it follows which tasks fail, and how; but where
+/* model.c: what must come out of a call into a pool. From the actions that were drawn it follows which tasks fail, and how; but where
  * somebody kills, ends the pool or takes its time, kith may also end a task, or the call, in other ways: those are the excuses. */
 #include "config.h"
 #include "model.h"
 #include "world.h"
-#include "chunk.h"
+#include "pool/chunk.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -48,10 +48,10 @@ size_t some_count(const struct call *c, struct dice *d)
 
 /* ---- before the call */
 
-/* Which deeds there are to choose from in this pool. */
-static int may(const struct call *c, enum deed deed, int knows_place, int has_codes)
+/* Which actions there are to choose from in this pool. */
+static int may(const struct call *c, enum action action, int knows_place, int has_codes)
 {
-    switch (deed) {
+    switch (action) {
     case CRASH:
     case LEAVE: return !now.serial && !c->options.no_deaths && c->options.tries <= FEW_TRIES;
     case HANG: return !now.serial && !c->options.no_deaths && c->options.limit_ms > 0;
@@ -65,25 +65,25 @@ static int may(const struct call *c, enum deed deed, int knows_place, int has_co
     }
 }
 
-/* All are well, but for up to two kinds of deeds, at units drawn. */
+/* All are well, but for up to two kinds of actions, at units drawn. */
 static void draw_deeds(struct call *c, int knows_place, int has_codes, int kinds, struct dice *d)
 {
     static const uint8_t spice[] = { FAIL, FAIL, FAIL, CODE, CODE, CRASH, LEAVE, SLOW, SLOW, CHURN, POST, SPAWN, BELOW, OWN, OWN, PERIL };
     int dear = 4;
 
     for (int k = 0; k < kinds; k++) {
-        enum deed deed = spice[roll(d, sizeof spice)];
-        int often = 1 + (int)roll(d, deed == FAIL ? 40 : 4);
+        enum action action = spice[roll(d, sizeof spice)];
+        int often = 1 + (int)roll(d, action == FAIL ? 40 : 4);
 
         if (roll(d, 60) == 0)
-            deed = HANG;
-        if (deed == HANG)
+            action = HANG;
+        if (action == HANG)
             often = 1;
         for (int i = 0; i < often && c->units > 0; i++) {
             size_t at = roll(d, c->units);
 
-            if (may(c, deed, knows_place, has_codes) && (deed < CRASH || dear-- > 0))
-                c->deeds[at] = (uint8_t)deed;
+            if (may(c, action, knows_place, has_codes) && (action < CRASH || dear-- > 0))
+                c->actions[at] = (uint8_t)action;
         }
     }
 }
@@ -93,7 +93,7 @@ void begin_call(struct call *c, const char *what, size_t units, uint64_t n, int 
     c->what = what;
     c->units = units;
     c->n = n;
-    c->deeds = calloc(units + 1, 1);
+    c->actions = calloc(units + 1, 1);
     c->run = atomic_fetch_add(&world->next_run, (uint32_t)units);
     if (c->run > RUNS - units)
         c->run = RUNS;                  /* not counted any more */
@@ -125,16 +125,16 @@ static int may_be_over_limit(const struct call *c)
 
 static void count_runs_of(const struct call *c, size_t unit, int exact)
 {
-    enum deed deed = (enum deed)c->deeds[unit];
-    int runs = atomic_load(&world->runs[c->run + unit]), least = deed == CRASH || deed == LEAVE ? c->options.tries : 1, most;
+    enum action action = (enum action)c->actions[unit];
+    int runs = atomic_load(&world->runs[c->run + unit]), least = action == CRASH || action == LEAVE ? c->options.tries : 1, most;
 
     if (may_be_over_limit(c))
         least = 1;
     if (disturbed() && !(c->options.tries > FEW_TRIES && c->rc == 0))
         return;
-    most = deed == PERIL ? c->options.tries : least;
-    CHECK(runs >= least, "%s: unit %zu (deed %d) of %zu was run %d times, not %d", c->what, unit, deed, c->units, runs, least);
-    CHECK(!exact || runs <= most, "%s: unit %zu (deed %d) of %zu was run %d times, not %d at most", c->what, unit, deed, c->units, runs,
+    most = action == PERIL ? c->options.tries : least;
+    CHECK(runs >= least, "%s: unit %zu (action %d) of %zu was run %d times, not %d", c->what, unit, action, c->units, runs, least);
+    CHECK(!exact || runs <= most, "%s: unit %zu (action %d) of %zu was run %d times, not %d at most", c->what, unit, action, c->units, runs,
           most);
 }
 
@@ -152,7 +152,7 @@ void count_runs(const struct call *c)
 
 static int must_fail(const struct call *c, size_t unit)
 {
-    return c->deeds[unit] >= FAIL && c->deeds[unit] <= HANG;
+    return c->actions[unit] >= FAIL && c->actions[unit] <= HANG;
 }
 
 static int ends_so(const struct call *c, size_t unit, const struct kith_fault *f)
@@ -160,7 +160,7 @@ static int ends_so(const struct call *c, size_t unit, const struct kith_fault *f
     uint32_t run = run_of(c, unit);
     char text[64];
 
-    switch ((enum deed)c->deeds[unit]) {
+    switch ((enum action)c->actions[unit]) {
     case FAIL:
         snprintf(text, sizeof text, "run %u fails", run);
         return f->end == KITH_FAILED && f->code == fail_code(run) && strcmp(f->text, text) == 0;
@@ -174,19 +174,19 @@ static int ends_so(const struct call *c, size_t unit, const struct kith_fault *f
     }
 }
 
-/* That a unit ended so though its deed is another may be. */
+/* That a unit ended so though its action is another may be. */
 static int is_excused(const struct call *c, size_t unit, const struct kith_fault *f)
 {
-    enum deed deed = (enum deed)c->deeds[unit];
+    enum action action = (enum action)c->actions[unit];
 
-    if (deed == PERIL && f->end >= KITH_SIGNALLED && f->end <= KITH_OVER_LIMIT)
+    if (action == PERIL && f->end >= KITH_SIGNALLED && f->end <= KITH_OVER_LIMIT)
         return 1;
     if (f->end == KITH_OVER_LIMIT)
         return may_be_over_limit(c);
     if (f->end == KITH_SIGNALLED && f->signal == SIGKILL)
         return disturbed() && c->options.tries <= FEW_TRIES;
-    if (f->end == KITH_FAILED && f->code == BROKEN_OFF && deed >= SPAWN)
-        return disturbed() || deed >= BELOW;      /* that pool was ended; the tasks there are looked at there */
+    if (f->end == KITH_FAILED && f->code == BROKEN_OFF && action >= SPAWN)
+        return disturbed() || action >= BELOW;      /* that pool was ended; the tasks there are looked at there */
     return 0;
 }
 
@@ -194,7 +194,7 @@ static int is_excused(const struct call *c, size_t unit, const struct kith_fault
 static void look_at_faultless(const struct call *c, size_t from, size_t to)
 {
     for (; from < to; from++)
-        CHECK(!must_fail(c, from), "%s: unit %zu of %zu (deed %d) has no fault", c->what, from, c->units, c->deeds[from]);
+        CHECK(!must_fail(c, from), "%s: unit %zu of %zu (action %d) has no fault", c->what, from, c->units, c->actions[from]);
 }
 
 /* The faults are in the order of the units, one each at most, and what they must be. */
@@ -211,9 +211,9 @@ static void look_at_faults(struct call *c)
             wrong("%s: a fault of task %llu, which is none, or had one already", c->what, (unsigned long long)f.task);
             return;
         }
-        CHECK(ends_so(c, next, &f) || is_excused(c, next, &f), "%s: unit %zu (deed %d, run %u) ended with %d code %d signal %d: %s",
-              c->what, next, c->deeds[next], run_of(c, next), f.end, f.code, f.signal, f.text);
-        c->deeds[next] = FAULTY;
+        CHECK(ends_so(c, next, &f) || is_excused(c, next, &f), "%s: unit %zu (action %d, run %u) ended with %d code %d signal %d: %s",
+              c->what, next, c->actions[next], run_of(c, next), f.end, f.code, f.signal, f.text);
+        c->actions[next] = FAULTY;
         unit = next + 1;
     }
     look_at_faultless(c, unit, c->units);

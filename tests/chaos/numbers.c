@@ -1,4 +1,4 @@
-/* numbers.c: calls whose tasks have numbers for arguments and results. A number holds the deed and its run. */
+/* numbers.c: calls whose tasks have numbers for arguments and results. A number holds the action and its run. */
 #include "config.h"
 #include "kinds.h"
 #include "memory.h"
@@ -9,22 +9,22 @@ int play_int_gives(int x) { return x ^ 0x5a5a; }
 
 int play_int(int x)
 {
-    return act((enum deed)(x >> 24), (uint32_t)x & 0xffffff, NULL) ? -1 : play_int_gives(x);
+    return act((enum action)(x >> 24), (uint32_t)x & 0xffffff, NULL) ? -1 : play_int_gives(x);
 }
 
 static long play_long(long x, long y)
 {
-    return act((enum deed)(x >> 24), (uint32_t)x & 0xffffff, NULL) ? -1 : x * 3 + y;
+    return act((enum action)(x >> 24), (uint32_t)x & 0xffffff, NULL) ? -1 : x * 3 + y;
 }
 
 static double play_double(double x)
 {
-    return act((enum deed)((long)x >> 24), (uint32_t)(long)x & 0xffffff, NULL) ? -1.0 : x / 2;
+    return act((enum action)((long)x >> 24), (uint32_t)(long)x & 0xffffff, NULL) ? -1.0 : x / 2;
 }
 
 static long packed(const struct call *c, size_t i)
 {
-    return (long)c->deeds[i] << 24 | (long)run_of(c, i);
+    return (long)c->actions[i] << 24 | (long)run_of(c, i);
 }
 
 struct numbers {
@@ -54,14 +54,14 @@ static void look_at_number(const struct numbers *x, const struct call *c, size_t
 {
     unsigned char untouched[sizeof (double)];
 
-    if (c->deeds[i] == FAULTY) {
+    if (c->actions[i] == FAULTY) {
         if (x->out_kind == KITHS && disturbed())
             return;                     /* it may have been killed when it had written there */
         memset(untouched, 0xee, sizeof untouched);
         must = untouched;
     }
-    CHECK(memcmp(must, (const char *)x->out + i * x->size, x->size) == 0, "%s: result %zu of %zu (deed %d) is wrong", c->what, i, x->n,
-          c->deeds[i]);
+    CHECK(memcmp(must, (const char *)x->out + i * x->size, x->size) == 0, "%s: result %zu of %zu (action %d) is wrong", c->what, i, x->n,
+          c->actions[i]);
 }
 
 static void end_numbers(struct numbers *x)

@@ -2,7 +2,7 @@
 #ifndef CHAOS_QUEUES_H
 #define CHAOS_QUEUES_H
 
-#include "deed.h"
+#include "action.h"
 #include "dice.h"
 
 /* Where a task is to put. */

@@ -2,12 +2,12 @@
 #include "config.h"
 #include "kinds.h"
 #include "queues.h"
-#include "chunk.h"
+#include "pool/chunk.h"
 
 #include <string.h>
 
-/* The argument of such a call: its tasks see from their lo which deed is theirs. */
-struct range { uint64_t n, blocks; uint32_t run; struct place at; struct { uint64_t lo; uint32_t deed; } special[64]; int specials; };
+/* The argument of such a call: its tasks see from their lo which action is theirs. */
+struct range { uint64_t n, blocks; uint32_t run; struct place at; struct { uint64_t lo; uint32_t action; } special[64]; int specials; };
 
 static uint64_t block_of(const struct range *r, uint64_t lo)
 {
@@ -25,12 +25,12 @@ static uint64_t block_of(const struct range *r, uint64_t lo)
 static int play_block(const struct range *r, uint64_t lo)
 {
     uint64_t b = block_of(r, lo);
-    enum deed deed = WELL;
+    enum action action = WELL;
 
     for (int i = 0; i < r->specials; i++)
         if (r->special[i].lo == lo)
-            deed = (enum deed)r->special[i].deed;
-    return act(deed, r->run < RUNS ? r->run + (uint32_t)b : RUNS, &r->at);
+            action = (enum action)r->special[i].action;
+    return act(action, r->run < RUNS ? r->run + (uint32_t)b : RUNS, &r->at);
 }
 
 static int play_for(uint64_t lo, uint64_t hi, const void *arg)
@@ -76,16 +76,16 @@ static void fold(void *total, const void *part)
     t->sum += p->sum;
 }
 
-/* Tells the deeds of c; those that have no room are well. */
+/* Tells the actions of c; those that have no room are well. */
 static void tell_deeds(struct range *r, struct call *c)
 {
     r->run = c->run;
     for (size_t b = 0; b < c->units; b++)
-        if (c->deeds[b] != WELL && r->specials < 64) {
+        if (c->actions[b] != WELL && r->specials < 64) {
             r->special[r->specials].lo = task_of(c, b);
-            r->special[r->specials++].deed = c->deeds[b];
+            r->special[r->specials++].action = c->actions[b];
         } else
-            c->deeds[b] = WELL;
+            c->actions[b] = WELL;
 }
 
 /* Block for block: sums of doubles depend on the order. */

@@ -5,9 +5,9 @@
 #include "queues.h"
 #include "tidy.h"
 #include "world.h"
-#include "family.h"
-#include "heap.h"
-#include "object.h"
+#include "member/members.h"
+#include "shm/heap.h"
+#include "object/object.h"
 
 #include <dirent.h>
 #include <string.h>

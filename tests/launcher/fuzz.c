@@ -3,7 +3,7 @@
  */
 #include "config.h"
 #include "hosts.h"
-#include "sieve.h"
+#include "filter.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #include "../check.h"
 #include "bytes.h"
 #include "net.h"
-#include "net/lane.h"
+#include "net/channel.h"
 
 enum { FRAMES = 1 << 16 };
 

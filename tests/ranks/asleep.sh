@@ -8,7 +8,7 @@ ticks()
 {
     for pid in $(grep -lsz "^KITH_TEST_ID=$mine\$" /proc/[0-9]*/environ | cut -d/ -f3); do
         case $(cat "/proc/$pid/comm" 2>/dev/null) in
-        deeds|kith-*) cat "/proc/$pid/task/"*/schedstat 2>/dev/null | awk -v pid="$pid" '{ sum += $1 } END { print pid, sum }' ;;
+        actions|kith-*) cat "/proc/$pid/task/"*/schedstat 2>/dev/null | awk -v pid="$pid" '{ sum += $1 } END { print pid, sum }' ;;
         esac
     done
 }
@@ -42,11 +42,11 @@ asleep()
 }
 
 # The head and a fork server and 2 workers; with ranks those that sleep, too.
-asleep "by-hand" 4 env KITH_WORKERS=2 "$deeds" idle
+asleep "by-hand" 4 env KITH_WORKERS=2 "$actions" idle
 # shellcheck disable=SC2086
-asleep "four-ranks" 9 "$MPIRUN" $many -n 4 "$deeds" idle
+asleep "four-ranks" 9 "$MPIRUN" $many -n 4 "$actions" idle
 # shellcheck disable=SC2086
-asleep "each-of-four" 9 "$MPIRUN" $many -n 4 "$deeds" -e -r 2 idle
+asleep "each-of-four" 9 "$MPIRUN" $many -n 4 "$actions" -e -r 2 idle
 # shellcheck disable=SC2086
-[ ! -e "$KITH_MODULES/kith-net.so" ] || asleep "with-an-agent" 10 env KITH_TRANSPORT=net "$MPIRUN" $many -n 4 "$deeds" idle
+[ ! -e "$KITH_MODULES/kith-net.so" ] || asleep "with-an-agent" 10 env KITH_TRANSPORT=net "$MPIRUN" $many -n 4 "$actions" idle
 done_testing

@@ -34,10 +34,10 @@ crashes()
 
 numbers="1 4"
 [ -z "${KITH_TEST_LONG-}" ] || numbers="1 2 4 7"
-endings "by hand" "$deeds"
+endings "by hand" "$actions"
 for n in $numbers; do
-    endings "mpirun -n $n" ranks $n "$deeds"
-    crashes "mpirun -n $n" ranks $n "$deeds"
+    endings "mpirun -n $n" ranks $n "$actions"
+    crashes "mpirun -n $n" ranks $n "$actions"
 done
 
 # All that was printed before arrives, and what an atexit function of rank 0 says: from rank 0, and from those that sleep. Not
@@ -58,26 +58,26 @@ alike()
     return $status
 }
 for n in $numbers; do
-    expect "each of $n" 0 "sum 332833500" "*" alike ranks $n "$deeds" -e count
+    expect "each of $n" 0 "sum 332833500" "*" alike ranks $n "$actions" -e count
     [ "$(wc -l <"$TMPDIR/all")" = $n ] || fail "each of $n: $(wc -l <"$TMPDIR/all") lines"
-    expect "each of $n" 0 "" "" ranks $n "$deeds" -e finalize 0
-    expect "each of $n" 0 "" "" ranks $n "$deeds" -e return 0
-    expect "each of $n" 3 "" "" ranks $n "$deeds" -e return 3
-    expect "each of $n" 3 "" "" ranks $n "$deeds" -e finalize 3
-    expect "each of $n: a thread waits for input" 0 "" "" ranks $n "$deeds" -e listen 0
+    expect "each of $n" 0 "" "" ranks $n "$actions" -e finalize 0
+    expect "each of $n" 0 "" "" ranks $n "$actions" -e return 0
+    expect "each of $n" 3 "" "" ranks $n "$actions" -e return 3
+    expect "each of $n" 3 "" "" ranks $n "$actions" -e finalize 3
+    expect "each of $n: a thread waits for input" 0 "" "" ranks $n "$actions" -e listen 0
 done
 for rank in 0 3; do
-    expect "rank $rank of 4" 3 "" "" ranks 4 "$deeds" -e -r $rank exit 3
-    expect "rank $rank of 4" 3 "" "" ranks 4 "$deeds" -e -r $rank return 3
-    expect "rank $rank of 4" 1 "" "$fault" ranks 4 "$deeds" -e -r $rank fault
+    expect "rank $rank of 4" 3 "" "" ranks 4 "$actions" -e -r $rank exit 3
+    expect "rank $rank of 4" 3 "" "" ranks 4 "$actions" -e -r $rank return 3
+    expect "rank $rank of 4" 1 "" "$fault" ranks 4 "$actions" -e -r $rank fault
     [ -n "$SANITIZER_FLAGS" ] ||
-        expect "rank $rank of 4" 134 "" "kith: rank $rank on * died by signal 6 (Aborted)" ranks 4 "$deeds" -e -r $rank abort
+        expect "rank $rank of 4" 134 "" "kith: rank $rank on * died by signal 6 (Aborted)" ranks 4 "$actions" -e -r $rank abort
 done
 
 # What a rank said last arrives, although who is to pass it on sleeps until the rank has asked for the job's end.
 sleeps_at_the_end()
 {
-    ranks 4 "$deeds" -e -r 0 idle >"$TMPDIR/said" 2>"$TMPDIR/last" </dev/null &
+    ranks 4 "$actions" -e -r 0 idle >"$TMPDIR/said" 2>"$TMPDIR/last" </dev/null &
     job=$!
     await "$TMPDIR/said" "^up" || { kill $job; return; }
     head=$(sed -n 's/^up //p' "$TMPDIR/said")

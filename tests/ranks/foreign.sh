@@ -23,7 +23,7 @@ fake()
     done
 }
 
-cpus=$("$deeds" masks | sed -n 's/ workers$//p')
+cpus=$("$actions" masks | sed -n 's/ workers$//p')
 each()
 {
     "$@" >"$TMPDIR/all" 2>"$TMPDIR/alsoerr"
@@ -34,24 +34,24 @@ each()
 }
 
 # By hand: as many ranks as there are CPUs.
-expect "by hand" 0 " $cpus sum 332833500" "" each "$deeds" -e count
-expect "by hand, KITH_WORKERS=3" 0 " 3 sum 332833500" "" each env KITH_WORKERS=3 "$deeds" -e count
-expect "by hand, KITH_LAUNCH=none" 0 " 1 sum 332833500" "" each env KITH_LAUNCH=none "$deeds" -e count
-expect "exit status" 3 "" "" "$deeds" -e exit 3
-expect "one rank fails" 4 "" "" env KITH_WORKERS=3 "$deeds" -e -r 2 exit 4
+expect "by hand" 0 " $cpus sum 332833500" "" each "$actions" -e count
+expect "by hand, KITH_WORKERS=3" 0 " 3 sum 332833500" "" each env KITH_WORKERS=3 "$actions" -e count
+expect "by hand, KITH_LAUNCH=none" 0 " 1 sum 332833500" "" each env KITH_LAUNCH=none "$actions" -e count
+expect "exit status" 3 "" "" "$actions" -e exit 3
+expect "one rank fails" 4 "" "" env KITH_WORKERS=3 "$actions" -e -r 2 exit 4
 command -v taskset >/dev/null && expect "on one CPU" 0 " 1 sum 332833500" "" \
-    each taskset -c "$("$deeds" masks | sed -n 's/^worker 0: cpus \([0-9]*\).*/\1/p')" "$deeds" -e count
+    each taskset -c "$("$actions" masks | sed -n 's/^worker 0: cpus \([0-9]*\).*/\1/p')" "$actions" -e count
 expect "a rank starts a program" 0 " 3 sum 332833500" "" each ranks 2 sh -c '
-    "$0" -e count; [ "${OMPI_COMM_WORLD_RANK-$PMI_RANK}" = 0 ] || exit 0; env -u KITH_SEAT KITH_LAUNCH=none "$0" -e count' "$deeds"
+    "$0" -e count; [ "${OMPI_COMM_WORLD_RANK-$PMI_RANK}" = 0 ] || exit 0; env -u KITH_SEAT KITH_LAUNCH=none "$0" -e count' "$actions"
 
 # Open MPI starts one program in each rank and no second one.
 [ "$MPI_NAME" != openmpi ] || expect "two programs, one after the other" 1 "" \
     "kith: a program of kith has run in these ranks before, *: give each program an mpirun of its own
----*" ranks 3 sh -c '"$0" -e count >"$1" 2>&1 && "$0" -e count' "$deeds" /dev/null
+---*" ranks 3 sh -c '"$0" -e count >"$1" 2>&1 && "$0" -e count' "$actions" /dev/null
 # shellcheck disable=SC2016
 [ "$MPI_NAME" != mpich ] || expect "two jobs in a step of Slurm that is for Open MPI" 0 " 2 sum 332833500" "" \
     each env PMIX_NAMESPACE=job PMIX_RANK=0 PMIX_SERVER_TMPDIR="$TMPDIR" \
-    sh -c '"$1" -n 1 "$0" -e count && "$1" -n 1 "$0" -e count' "$deeds" "$MPIRUN"
+    sh -c '"$1" -n 1 "$0" -e count && "$1" -n 1 "$0" -e count' "$actions" "$MPIRUN"
 
 # The guard. This mpirun starts two programs that know nothing of each other; each would start it again. (When configure was given
 # an mpirun by its path, it is that one that is called.)
@@ -64,12 +64,12 @@ guard()
     fake "[ \"\$1\" = -n ] && shift 2; \"\$@\" & \"\$@\"; status=\$?; wait; exit \$status"
     expect "an mpirun that is none" 1 "" "kith: the program started itself under */fake/* and is alone still: it works with *
 kith: the program started itself under */fake/* and is alone still: it works with *" \
-        env PATH="$fake:$PATH" "$deeds" -e count
+        env PATH="$fake:$PATH" "$actions" -e count
     fake "exit 77"
-    expect "an mpirun that starts nothing" 77 "" "" env PATH="$fake:$PATH" "$deeds" -e count
+    expect "an mpirun that starts nothing" 77 "" "" env PATH="$fake:$PATH" "$actions" -e count
     mkdir "$TMPDIR/empty"
     expect "no mpirun" 1 "" "*kith: there is no mpirun of * to run this program on all CPUs: apt install *" \
-        env PATH="$TMPDIR/empty" "$deeds" -e count
+        env PATH="$TMPDIR/empty" "$actions" -e count
 }
 case $called in
 /*) ;;
@@ -97,7 +97,7 @@ if [ -n "$other" ]; then
         for e in "" -e; do
             # shellcheck disable=SC2086
             expect "$named -n $n $e" 1 "" "kith: $named started this program, but kith was built for $ours: start it by mp* of $ours (*)" \
-                by_other "$other" -n $n "$deeds" $e count
+                by_other "$other" -n $n "$actions" $e count
         done
     done
     [ ! -x examples/pi_ranks ] ||
@@ -107,7 +107,7 @@ if [ -n "$other" ]; then
     if [ "$MPI_NAME:$called" = openmpi:mpirun ]; then
         expect "it calls the other mpirun by itself" 1 "" \
             "kith: $named (*/fake/*, which the program has called) started this program, but kith was built for $ours: *" \
-            env PATH="$fake:$PATH" KITH_WORKERS=3 "$deeds" -e count
+            env PATH="$fake:$PATH" KITH_WORKERS=3 "$actions" -e count
     fi
 fi
 
@@ -126,15 +126,15 @@ task 1: 0
 task 2: 0
 task 3: 0"
 expect "srun without PMI" 0 "$statuses" "kith: srun started 4 tasks that do not know of each other: use srun --mpi=*" \
-    srun_without_pmi "$deeds" count
+    srun_without_pmi "$actions" count
 expect "srun without PMI, each" 0 "$statuses" "kith: srun started 4 tasks that do not know of each other: use srun --mpi=*" \
-    srun_without_pmi "$deeds" -e count
+    srun_without_pmi "$actions" -e count
 # Other launchers.
 for variable in MV2_COMM_WORLD_RANK PALS_RANKID ALPS_APP_PE JSM_NAMESPACE_RANK; do
-    expect "$variable" 1 "" "kith: * started this program, but kith works with Open MPI and MPICH only; *" env $variable=0 "$deeds" count
-    expect "$variable: one speaks" 0 "" "" env $variable=2 "$deeds" count
+    expect "$variable" 1 "" "kith: * started this program, but kith works with Open MPI and MPICH only; *" env $variable=0 "$actions" count
+    expect "$variable: one speaks" 0 "" "" env $variable=2 "$actions" count
 done
-expect "KITH_LAUNCH" 1 "" "kith: KITH_LAUNCH is \"mpi\": it takes none, openmpi or mpich" env KITH_LAUNCH=mpi "$deeds" count
+expect "KITH_LAUNCH" 1 "" "kith: KITH_LAUNCH is \"mpi\": it takes none, openmpi or mpich" env KITH_LAUNCH=mpi "$actions" count
 
 # once COMMAND...: what kith says, with how often it says it
 once()
@@ -148,7 +148,7 @@ once()
 # A program that cannot load anything.
 fixed=$TMPDIR/fixed
 if [ -z "$SANITIZER_FLAGS" ] && [ -e "$top_builddir/lib/.libs/libkith.a" ] &&
-    $CC -static -I"$top_srcdir/lib" -I"$top_builddir" "$top_srcdir/tests/ranks/deeds.c" "$top_builddir/lib/.libs/libkith.a" -lm -lpthread \
+    $CC -static -I"$top_srcdir/lib" -I"$top_builddir" "$top_srcdir/tests/ranks/actions.c" "$top_builddir/lib/.libs/libkith.a" -lm -lpthread \
         -o "$fixed" 2>"$TMPDIR/cc"
 then
     expect "linked with -static, by hand" 0 "sum 332833500" "* workers, rank 0 of 1" "$fixed" count
@@ -162,7 +162,7 @@ fi
 for wrong in KITH_CHECK KITH_DEBUG KITH_LAUNCH KITH_LOG KITH_MEM KITH_ON_CRASH KITH_SEED KITH_SERIAL KITH_TRANSPORT KITH_WORKERS; do
     for e in "" -e; do
         # shellcheck disable=SC2086
-        expect "mpirun -n 3 $e: $wrong" 1 "" " 1 kith: $wrong*" once ranks 3 env $wrong=wrong "$deeds" $e count
+        expect "mpirun -n 3 $e: $wrong" 1 "" " 1 kith: $wrong*" once ranks 3 env $wrong=wrong "$actions" $e count
     done
 done
 done_testing

@@ -26,7 +26,7 @@ start()
     : >"$TMPDIR/said"
     # What runs in the background of a script would ignore Ctrl-C.
     # shellcheck disable=SC2086
-    KITH_TEST_ID=$mine TMPDIR=$files env --default-signal=INT,QUIT "$MPIRUN" $many -n "$1" "$deeds" $2 hold >"$TMPDIR/said" 2>&1 </dev/null &
+    KITH_TEST_ID=$mine TMPDIR=$files env --default-signal=INT,QUIT "$MPIRUN" $many -n "$1" "$actions" $2 hold >"$TMPDIR/said" 2>&1 </dev/null &
     launcher=$!
     await "$TMPDIR/said" "^up" || return
     # With -e each rank says it.

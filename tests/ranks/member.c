@@ -1,14 +1,14 @@
 /* member.c: a program of ranks without the rest of kith, for the tests of how they start, wait and end.
  *
- *     member [-e] DEED [N]      -e: every rank runs (else rank 0 does the deed, the others sleep)
+ *     member [-e] ACTION [N]      -e: every rank runs (else rank 0 does it, the others sleep)
  *
  * Deeds: launch (say what was started, no MPI), table, exit N, return N, abort, segv, fault, sleep (until killed), barrier N,
  * lines N (print N lines and exit 3), chorus N (the sleepers do, rank 0 exits), fd (the ranks of a node share a file), quiet (rank 0 ends before it dismisses). */
 #include "config.h"
-#include "error.h"
-#include "launch.h"
-#include "ranks.h"
-#include "system.h"
+#include "base/error.h"
+#include "start/detect.h"
+#include "start/ranks.h"
+#include "base/system.h"
 
 #include <signal.h>
 #include <stdio.h>

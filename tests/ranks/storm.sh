@@ -18,7 +18,7 @@ call()
 {
     case $(cat "/proc/$1/comm" 2>/dev/null) in
     mpi*|orte*|prte*|hydra*) echo launcher ;;
-    deeds) echo rank ;;
+    actions) echo rank ;;
     kith-server) echo server ;;
     kith-reaper) ;;             # with its fork server killed too, nobody would know of what a task has started
     sleep) echo child ;;
@@ -47,7 +47,7 @@ round()
     told="round $round: mpirun -n $1 $2"
     # Of ranks that are killed with their mpirun, MPI's files in shared memory stay: here they have a directory.
     # shellcheck disable=SC2086
-    OMPI_MCA_btl_vader_backing_directory=$TMPDIR/shared KITH_TEST_ID=$mine TMPDIR=$TMPDIR/$round "$MPIRUN" $many -n "$1" "$deeds" $2 hold >"$TMPDIR/said" 2>&1 </dev/null &
+    OMPI_MCA_btl_vader_backing_directory=$TMPDIR/shared KITH_TEST_ID=$mine TMPDIR=$TMPDIR/$round "$MPIRUN" $many -n "$1" "$actions" $2 hold >"$TMPDIR/said" 2>&1 </dev/null &
     launcher=$! asked=
     shift 2
     for try in $(seq 1000); do [ -z "$(marked)" ] || break; sleep 0.01; done

@@ -28,11 +28,11 @@ interrupt()
 
 ended=1
 [ "$MPI_NAME" = openmpi ] || ended=
-interrupt "by hand" "$deeds hold" 130
-interrupt "mpirun -n 1" "$MPIRUN -n 1 $deeds hold" $ended
-interrupt "mpirun -n 3" "$MPIRUN $many -n 3 $deeds hold" $ended
-interrupt "mpirun -n 3, each" "$MPIRUN $many -n 3 $deeds -e hold" $ended
-interrupt "started again" "$deeds -e hold" $ended
-at_terminal "by hand: Ctrl-Z, fg, Ctrl-C" "prompt> " "$deeds hold" "up " "^Z" "Stopped" "fg" "deeds" "" "hold" "^C" "prompt> " \
+interrupt "by hand" "$actions hold" 130
+interrupt "mpirun -n 1" "$MPIRUN -n 1 $actions hold" $ended
+interrupt "mpirun -n 3" "$MPIRUN $many -n 3 $actions hold" $ended
+interrupt "mpirun -n 3, each" "$MPIRUN $many -n 3 $actions -e hold" $ended
+interrupt "started again" "$actions -e hold" $ended
+at_terminal "by hand: Ctrl-Z, fg, Ctrl-C" "prompt> " "$actions hold" "up " "^Z" "Stopped" "fg" "actions" "" "hold" "^C" "prompt> " \
     'echo "status=$?."' "status=130." "" "prompt> " ""
 done_testing

@@ -12,7 +12,7 @@ first=${all%%,*} second=$(echo "$all,," | cut -d, -f2)
 
 masks()
 {
-    "$@" "$deeds" masks >"$TMPDIR/masks"
+    "$@" "$actions" masks >"$TMPDIR/masks"
     status=$?
     sort "$TMPDIR/masks"
     return $status
@@ -34,7 +34,7 @@ first_line()
     "$@" >"$TMPDIR/masks" && grep workers "$TMPDIR/masks"
 }
 
-quota=$("$deeds" count 2>&1 >/dev/null)
+quota=$("$actions" count 2>&1 >/dev/null)
 [ "${quota%% *}" = "$count" ] || { echo "skipped: a quota leaves less than the $count CPUs of the mask"; exit 77; }
 [ "$count" -le 4 ] || { echo "skipped: more than 4 CPUs; taskset -c 0,1 make check"; exit 77; }
 for file in /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list; do
@@ -64,7 +64,7 @@ worker 0: cpus $first
 worker 1: cpus $second" "" masks ranks 2 --bind-to core
     expect "mpirun -n 1 --bind-to none, KITH_WORKERS=2" 0 "$(KITH_WORKERS=2 masks env)" "" masks ranks 1 --bind-to none env KITH_WORKERS=2
     # The default binds the only rank to a core: one worker.
-    expect "mpirun -n 1" 0 "1 workers" "" first_line ranks 1 "$deeds" masks
+    expect "mpirun -n 1" 0 "1 workers" "" first_line ranks 1 "$actions" masks
 fi
 if [ "$MPI_NAME" = mpich ] && [ "$count" -ge 2 ]; then
     expect "mpiexec -n 1 -bind-to core:2" 0 "2 workers
@@ -77,7 +77,7 @@ fi
 
 # In a batch script of Slurm, which is no launcher; and in a step of one task.
 expect "a batch step" 0 "1 workers" "" first_line env SLURM_JOB_ID=7 SLURM_STEP_ID=4294967291 SLURM_JOB_CPUS_PER_NODE=1 SLURM_NTASKS=4 \
-    SLURM_NNODES=1 "$deeds" masks
+    SLURM_NNODES=1 "$actions" masks
 expect "srun -n 1 -c 4" 0 "4 workers" "" first_line env SLURM_JOB_ID=7 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=1 SLURM_PROCID=0 \
-    SLURM_CPUS_PER_TASK=4 "$deeds" masks
+    SLURM_CPUS_PER_TASK=4 "$actions" masks
 done_testing

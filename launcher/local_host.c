@@ -1,0 +1,188 @@
+/* here.c: see here.h. */
+#include "config.h"
+#include "local_host.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <glob.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- names and addresses */
+
+/* Bytes of an address, and how many; NULL for other families. */
+static const unsigned char *bytes_of(const struct sockaddr *a, int *count)
+{
+    const void *p = a;
+
+    *count = a->sa_family == AF_INET ? 4 : 16;
+    if (a->sa_family == AF_INET)
+        return (const unsigned char *)&((const struct sockaddr_in *)p)->sin_addr;
+    if (a->sa_family == AF_INET6)
+        return (const unsigned char *)&((const struct sockaddr_in6 *)p)->sin6_addr;
+    return NULL;
+}
+
+static int is_loopback(const struct sockaddr *a)
+{
+    int count;
+    const unsigned char *bytes = bytes_of(a, &count);
+
+    return bytes && (count == 4 ? bytes[0] == 127 : memcmp(bytes, &in6addr_loopback, 16) == 0);
+}
+
+int here_has_address(const struct sockaddr *address)
+{
+    int count, found = is_loopback(address);
+    const unsigned char *bytes = bytes_of(address, &count);
+    struct ifaddrs *all;
+
+    if (found || !bytes || getifaddrs(&all) != 0)
+        return found;
+    for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next)
+        if (i->ifa_addr && i->ifa_addr->sa_family == address->sa_family)
+            found = memcmp(bytes_of(i->ifa_addr, &count), bytes, (size_t)count) == 0;
+    freeifaddrs(all);
+    return found;
+}
+
+int here_is(const char *name)
+{
+    struct sockaddr_in v4 = { .sin_family = AF_INET };
+    char own[256] = "";
+
+    if (strcasecmp(name, "localhost") == 0)
+        return 1;
+    if (inet_pton(AF_INET, name, &v4.sin_addr) == 1)
+        return here_has_address((const struct sockaddr *)(const void *)&v4);
+    if (gethostname(own, sizeof own - 1) != 0)
+        return 0;
+    if (strcasecmp(own, name) == 0)
+        return 1;
+    /* node1 and node1.example.org are one machine; node1.example.org and node1.example.com are not. */
+    if (strchr(own, '.') && strchr(name, '.'))
+        return 0;
+    return strcspn(own, ".") == strcspn(name, ".") && strncasecmp(own, name, strcspn(own, ".")) == 0;
+}
+
+/* ---- devices */
+
+static int exists(const char *pattern)
+{
+    glob_t found;
+    int n = glob(pattern, GLOB_NOSORT, NULL, &found) == 0 && found.gl_pathc > 0;
+
+    globfree(&found);
+    return n;
+}
+
+int here_has_fabric(void)
+{
+    return exists("/sys/class/infiniband/*") || exists("/dev/hfi1*") || exists("/sys/class/cxi/*") || exists("/dev/cxi*");
+}
+
+/* A child's memory is read: between brothers Open MPI opens the way itself, but a container's filter stops all. */
+int here_has_single_copy(void)
+{
+    volatile char there = 42;
+    char here = 0;
+    struct iovec to = { &here, 1 }, from = { (void *)(uintptr_t)&there, 1 };
+    int pipe_of[2], works = 1;
+    pid_t pid;
+
+    if (pipe(pipe_of) != 0)
+        return 1;
+    pid = fork();
+    if (pid == 0) {
+        close(pipe_of[1]);
+        _exit(read(pipe_of[0], &here, 1) < 0);  /* until the parent closes it */
+    }
+    close(pipe_of[0]);
+    if (pid > 0)
+        works = process_vm_readv(pid, &to, 1, &from, 1, 0) == 1 && here == 42;
+    close(pipe_of[1]);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    return works;
+}
+
+/* ---- nets */
+
+struct net { int family, bits; unsigned char bytes[16]; };
+
+/* 10.0.0.0/8 */
+static int read_net(char *text, struct net *net)
+{
+    char *slash = strchr(text, '/'), *end;
+    long bits;
+
+    if (!slash)
+        return -1;
+    *slash = '\0';
+    net->family = strchr(text, ':') ? AF_INET6 : AF_INET;
+    bits = slash[1] >= '0' && slash[1] <= '9' ? strtol(slash + 1, &end, 10) : -1;
+    if (bits < 0 || *end != '\0' || bits > (net->family == AF_INET ? 32 : 128))
+        return -1;
+    net->bits = (int)bits;
+    return inet_pton(net->family, text, net->bytes) == 1 ? 0 : -1;
+}
+
+static int in_net(const struct net *net, const unsigned char *bytes)
+{
+    int whole = net->bits / 8, rest = net->bits % 8;
+
+    return memcmp(net->bytes, bytes, (size_t)whole) == 0 &&
+           (rest == 0 || (net->bytes[whole] ^ bytes[whole]) >> (8 - rest) == 0);
+}
+
+static int interface_in(const struct net *net, char name[HERE_INTERFACE])
+{
+    struct ifaddrs *all;
+    int count, found = 0;
+
+    if (getifaddrs(&all) != 0)
+        return 0;
+    for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
+        found = i->ifa_addr && (i->ifa_flags & IFF_UP) && i->ifa_addr->sa_family == net->family &&
+                in_net(net, bytes_of(i->ifa_addr, &count));
+        if (found)
+            snprintf(name, HERE_INTERFACE, "%s", i->ifa_name);
+    }
+    freeifaddrs(all);
+    return found;
+}
+
+int here_interface(const char *nets, char v4[HERE_NETS], char name[HERE_INTERFACE])
+{
+    char list[HERE_NETS], *save = NULL;
+    int found = 0;
+
+    v4[0] = '\0';
+    if (strlen(nets) >= sizeof list)
+        return -1;
+    strcpy(list, nets);
+    for (char *at = strtok_r(list, ",", &save); at; at = strtok_r(NULL, ",", &save)) {
+        struct net net = { .family = 0 };
+        char text[sizeof list];
+
+        strcpy(text, at);
+        if (read_net(at, &net) < 0)
+            return -1;
+        if (net.family == AF_INET) {
+            strcat(v4, *v4 ? "," : "");
+            strcat(v4, text);
+        }
+        found = found || interface_in(&net, name);
+    }
+    return found;
+}

@@ -1,0 +1,62 @@
+/* say.c: see say.h. */
+#include "config.h"
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One write a line, so that lines of several processes do not mix. */
+static void put(const char *format, va_list ap)
+{
+    char line[4096] = "kith: ";
+    size_t used = strlen(line);
+    int rest = vsnprintf(line + used, sizeof line - used - 1, format, ap);
+
+    if (rest < 0)
+        return;
+    used += (size_t)rest < sizeof line - used - 2 ? (size_t)rest : sizeof line - used - 2;
+    line[used++] = '\n';
+    if (write(STDERR_FILENO, line, used) < 0)
+        return;                         /* nobody to tell */
+}
+
+static int wanted(const char *least)
+{
+    const char *wish = getenv("KITH_LOG");
+
+    return wish && (strcmp(wish, least) == 0 || strcmp(wish, "debug") == 0);
+}
+
+void say(const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    put(format, ap);
+    va_end(ap);
+}
+
+void say_info(const char *format, ...)
+{
+    va_list ap;
+
+    if (!wanted("info"))
+        return;
+    va_start(ap, format);
+    put(format, ap);
+    va_end(ap);
+}
+
+void say_debug(const char *format, ...)
+{
+    va_list ap;
+
+    if (!wanted("debug"))
+        return;
+    va_start(ap, format);
+    put(format, ap);
+    va_end(ap);
+}

@@ -1,0 +1,8 @@
+# The other end of a call on an object.
+lib_libkith_all_la_SOURCES += \
+	lib/agent/agent.c \
+	lib/agent/agent.h \
+	lib/agent/pending.c \
+	lib/agent/pending.h \
+	lib/agent/request.c \
+	lib/agent/request.h

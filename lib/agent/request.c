@@ -1,0 +1,584 @@
+/* errand.c: see errand.h, and desk.h for the words that both sides write.
+ *
+ * A seat has at most one call that its thread waits for, and any number of puts behind it, all to one node: so
+ * an id, which holds the number of the seat, is all that a reply needs to find its desk.
+ */
+#include "config.h"
+#include "agent/request.h"
+#include "rpc/mailbox.h"
+#include "base/error.h"
+#include "shm/heap.h"
+#include "base/system.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert((int)KITH__SMALL_PUT <= (int)KITH__INLINE_MOST, "they are done without being granted");
+
+/* Bytes on the way to a node; errands of a desk in one turn; its puts behind that are not done: the other node keeps those that
+ * it cannot do yet. */
+enum { BACKLOG = 1 << 20, AT_ONCE = 256, OPEN_MOST = 16384 };
+
+static const int64_t look_ns = 20 * KITH__MS, look_later_ns = 1000 * KITH__MS, lent_ns = 5 * KITH__MS;
+
+enum phase { FREE, SENT, DELIVERED };
+
+struct large {                          /* a put behind whose bytes go as pieces */
+    struct large *next;
+    uint64_t id, size;
+    int open;                           /* 0: its thread gave up before it was granted */
+};
+
+static struct local {                   /* of a seat: what the agent knows about its desk */
+    enum phase phase;                   /* of the call that the thread waits for */
+    uint64_t id, size, room;            /* size: of its bytes */
+    uint64_t coming;                    /* bytes of the answer, when they come as pieces */
+    uint64_t block;                     /* where the bytes of the answer are */
+    uint32_t peer, behind_peer;
+    uint32_t member, user;              /* who asked: member and users of its seat, as they were then */
+    uint32_t held_peer;                 /* whose backlog its next errand waits for, */
+    int held;                           /* when this is 1 */
+    uint16_t op, flags;
+    int lent;                           /* its thread was given places of a queue; they go back when it does not use them */
+    int owes;                           /* it may still have some: a dead one's all go back */
+    uint64_t lent_tail;                 /* what it had filed when we last looked */
+    int settled;                        /* what the answer gave was told to be taken */
+    int64_t result;
+    struct large *large;
+} locals[KITH__SEATS];
+
+static struct {
+    struct kith__proto *proto;
+    uint32_t nodes;
+    uint32_t waiting, delivered;        /* locals in the phases SENT and DELIVERED */
+    uint32_t lent;                      /* locals that have places */
+    uint32_t held;                      /* locals that wait for a backlog */
+    uint64_t returned;
+    int64_t now, looked, lent_looked;
+} self;
+
+static struct kith__desk *desk_of(uint32_t seat)
+{
+    uint64_t at = seat < KITH__SEATS ? atomic_load(&kith__office()->desks[seat]) : 0;
+
+    return at ? kith__at(at) : NULL;
+}
+
+static void set_phase(struct local *l, enum phase phase)
+{
+    self.waiting += (uint32_t)(phase == SENT) - (uint32_t)(l->phase == SENT);
+    self.delivered += (uint32_t)(phase == DELIVERED) - (uint32_t)(l->phase == DELIVERED);
+    l->phase = phase;
+}
+
+/* Wakes the thread when it watches for what may be so now. */
+static void nudge(struct kith__desk *d, uint32_t seat)
+{
+    kith__fence();
+    if (atomic_load(&d->watching) != KITH__WATCHES_NOTHING)
+        kith__wake_seat(&kith__shared->seats[seat]);
+}
+
+static int is_alive(const struct local *l, uint32_t seat)
+{
+    const struct kith__seat *s = &kith__shared->seats[seat];
+
+    return l->member != 0 && atomic_load(&s->member) == l->member && atomic_load(&s->users) == l->user;
+}
+
+static int answer_becomes(struct kith__desk *d, uint64_t id, enum kith__answer_state from, enum kith__answer_state to)
+{
+    uint64_t seen = id << 3 | from;
+
+    return atomic_compare_exchange_strong(&d->answer, &seen, id << 3 | to);
+}
+
+/* ------------------------------------------------------------------ puts behind */
+
+static void add_large(struct local *l, int open)
+{
+    struct large *large = calloc(1, sizeof *large);
+
+    if (!large)
+        abort();                        /* all who wait learn that the agent is gone */
+    *large = (struct large){ l->large, l->id, l->size, open };
+    l->large = large;
+}
+
+static void set_trouble(struct kith__desk *d, int code, const char *text, size_t size, uint64_t items)
+{
+    snprintf(d->trouble_text, sizeof d->trouble_text, "%.*s", (int)size, text);
+    atomic_fetch_add(&d->lost, items);
+    if (code != KITH_ESTALE || atomic_load(&d->trouble) == 0)
+        atomic_store(&d->trouble, code);
+}
+
+/* Takes the large ones out of the list that are among ids id to id + count - 1; how many of these were never open. */
+static uint32_t done_large(struct local *l, struct kith__desk *d, uint64_t id, uint32_t count)
+{
+    uint32_t closed = 0;
+
+    for (struct large **at = &l->large; *at;) {
+        struct large *large = *at;
+
+        if (large->id - id >= count) {
+            at = &large->next;
+            continue;
+        }
+        *at = large->next;
+        if (large->open)
+            atomic_store(&d->open_bytes, atomic_load(&d->open_bytes) - large->size);
+        else
+            closed++;
+        free(large);
+    }
+    return closed;
+}
+
+/* Puts behind, from id on, are done. */
+static void done_behind(struct local *l, uint32_t seat, uint64_t id, uint32_t count)
+{
+    struct kith__desk *d = desk_of(seat);
+    uint64_t open = atomic_load(&d->open);
+
+    count -= done_large(l, d, id, count);
+    atomic_store(&d->open, open > count ? open - count : 0);
+    nudge(d, seat);
+}
+
+/* The peer has a place for the bytes of a put: its thread may go on. */
+void kith__errands_granted(uint32_t peer, uint64_t id)
+{
+    uint32_t seat = (uint32_t)(id >> 48);
+    struct kith__desk *d = desk_of(seat);
+    struct local *l = &locals[seat % KITH__SEATS];
+
+    if (!d || l->phase != SENT || l->id != id || l->peer != peer || !(l->flags & KITH__BEHIND))
+        return;
+    atomic_store(&d->open, atomic_load(&d->open) + 1);
+    atomic_store(&d->open_bytes, atomic_load(&d->open_bytes) + l->size);
+    add_large(l, 1);
+    set_phase(l, FREE);
+    if (answer_becomes(d, id, KITH__ANSWER_ASKED, KITH__ANSWER_GRANTED))
+        kith__wake_seat(&kith__shared->seats[seat]);
+    else {
+        answer_becomes(d, id, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
+        nudge(d, seat);
+    }
+}
+
+/* --------------------------------------------------------------------- answers */
+
+/* The call is over for us; what it gave is settled. */
+static void finish(struct local *l, struct kith__desk *d, uint32_t seat, int taken)
+{
+    if (l->flags & KITH__GIVES && !l->settled)
+        kith__proto_settle(self.proto, l->peer, l->id, taken);
+    kith__heap_free(l->block);
+    l->block = 0;
+    set_phase(l, FREE);
+    answer_becomes(d, l->id, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
+    nudge(d, seat);
+}
+
+/* Its bytes stand at bytes, or in l->block. */
+static void deliver(struct local *l, uint32_t seat, int64_t result, uint32_t flags, const void *bytes, uint64_t size)
+{
+    struct kith__desk *d = desk_of(seat);
+
+    d->result = result;
+    d->size = size;
+    d->flags = flags;
+    if (l->op == KITH__OP_PUT && result > 0)
+        l->owes = 1;
+    if (l->op == KITH__OP_PUT && result > 0 && !l->lent) {
+        l->lent = 1;
+        l->lent_tail = atomic_load(&d->tail);
+        self.lent++;
+        self.lent_looked = self.now;
+    }
+    l->flags = (uint16_t)flags;
+    l->settled = 0;
+    if (!l->block && size > KITH__ANSWER_BYTES && (l->block = kith__heap_alloc(size, kith__me)) != 0)
+        memcpy(kith__at(l->block), bytes, size);
+    else if (!l->block && size > KITH__ANSWER_BYTES) {
+        d->result = KITH_ENOMEM;
+        d->size = (uint64_t)snprintf(d->bytes, sizeof d->bytes, "%s", kith_last_error());
+        if (flags & KITH__GIVES)
+            kith__proto_settle(self.proto, l->peer, l->id, 0);
+        l->flags &= (uint16_t)~KITH__GIVES;
+    } else if (!l->block && size > 0)
+        memcpy(d->bytes, bytes, size);
+    d->block = l->block;
+    set_phase(l, DELIVERED);
+    if (answer_becomes(d, l->id, KITH__ANSWER_ASKED, KITH__ANSWER_READY))
+        kith__wake_seat(&kith__shared->seats[seat]);
+    else
+        finish(l, d, seat, 0);
+}
+
+static void deliver_failure(struct local *l, uint32_t seat, int code)
+{
+    deliver(l, seat, code, 0, kith_last_error(), strlen(kith_last_error()));
+}
+
+/* What a thread or its death has made of the answer. 1: the call is over. */
+static int see_answer(struct local *l, struct kith__desk *d, uint32_t seat)
+{
+    uint64_t answer = atomic_load(&d->answer);
+    enum kith__answer_state state = answer >> 3 == l->id ? (enum kith__answer_state)(answer & 7) : KITH__ANSWER_IDLE;
+
+    if (!is_alive(l, seat) && (state == KITH__ANSWER_ASKED || state == KITH__ANSWER_GRANTED || state == KITH__ANSWER_READY))
+        if (answer_becomes(d, l->id, state, KITH__ANSWER_GIVEN_UP))
+            state = KITH__ANSWER_GIVEN_UP;
+    if (!is_alive(l, seat) && state == KITH__ANSWER_TAKEN) {
+        answer_becomes(d, l->id, KITH__ANSWER_TAKEN, KITH__ANSWER_IDLE);
+        state = KITH__ANSWER_IDLE;
+    }
+    if (state == KITH__ANSWER_TAKEN && l->phase == DELIVERED && l->flags & KITH__GIVES && !l->settled) {
+        kith__proto_settle(self.proto, l->peer, l->id, 1);
+        l->settled = 1;
+    }
+    if (state != KITH__ANSWER_IDLE && state != KITH__ANSWER_GIVEN_UP)
+        return 0;
+    if (l->phase == SENT && state == KITH__ANSWER_GIVEN_UP) {
+        if (l->op == KITH__OP_PUT && l->flags & KITH__BEHIND)
+            add_large(l, 0);
+        kith__proto_cancel(self.proto, l->peer, l->id);
+        l->flags = 0;
+    }
+    finish(l, d, seat, state == KITH__ANSWER_IDLE);
+    return 1;
+}
+
+/* ------------------------------------------------------------------------ replies */
+
+static struct local *waiting_for(uint32_t peer, uint64_t id)
+{
+    struct local *l = &locals[(id >> 48) % KITH__SEATS];
+
+    return id >> 48 < KITH__SEATS && l->phase == SENT && l->id == id && l->peer == peer ? l : NULL;
+}
+
+/* An item is as large as it is said to be, and not larger than there is room for: the thread copies it without a look. */
+static int is_absurd(const struct local *l, const struct kith__reply *r)
+{
+    return l->op == KITH__OP_GET && r->result >= 0 && ((uint64_t)r->result != r->size || r->size > l->room);
+}
+
+uint64_t kith__errands_reply(uint32_t peer, const struct kith__reply *r, const void *bytes)
+{
+    struct local *l = waiting_for(peer, r->id);
+    uint32_t seat = (uint32_t)(r->id >> 48);
+    uint64_t block;
+
+    if (!l) {
+        if (r->flags & KITH__GIVES)
+            kith__proto_settle(self.proto, peer, r->id, 0);
+        else if (r->flags & KITH__BEHIND && desk_of(seat)) {
+            if (r->result < 0)
+                set_trouble(desk_of(seat), (int)r->result, bytes ? bytes : "", r->size, r->count);
+            done_behind(&locals[seat], seat, r->id, r->count);
+        }
+        return 0;
+    }
+    if (is_absurd(l, r)) {
+        kith__proto_settle(self.proto, peer, r->id, 0);
+        kith__fail(KITH_EPEER, "node %u gives an item of another size than was asked for", peer);
+        deliver_failure(l, seat, KITH_EPEER);
+        return 0;
+    }
+    if (bytes) {
+        deliver(l, seat, r->result, r->flags, bytes, r->size);
+        return 0;
+    }
+    l->result = r->result;
+    l->coming = r->size;
+    l->flags = r->flags;
+    if ((block = kith__heap_alloc(r->size, kith__me)) == 0) {
+        kith__proto_settle(self.proto, peer, r->id, 0);
+        deliver_failure(l, seat, KITH_ENOMEM);
+    }
+    return block;
+}
+
+void kith__errands_arrived(uint32_t peer, uint64_t id, uint64_t block)
+{
+    struct local *l = waiting_for(peer, id);
+
+    if (!l) {                           /* given up meanwhile */
+        kith__heap_free(block);
+        kith__proto_settle(self.proto, peer, id, 0);
+        return;
+    }
+    l->block = block;
+    deliver(l, (uint32_t)(id >> 48), l->result, l->flags, NULL, l->coming);
+}
+
+static void lose_behind(struct local *l, struct kith__desk *d, uint32_t seat)
+{
+    while (l->large) {
+        struct large *large = l->large;
+
+        l->large = large->next;
+        free(large);
+    }
+    if (atomic_load(&d->open) == 0)
+        return;
+    set_trouble(d, KITH_EPEER, kith_last_error(), strlen(kith_last_error()), atomic_load(&d->open));
+    atomic_store(&d->open_bytes, 0);
+    atomic_store(&d->open, 0);
+    nudge(d, seat);
+}
+
+void kith__errands_ended(uint32_t peer, const char *why)
+{
+    for (uint32_t seat = 0; seat < KITH__SEATS; seat++) {
+        struct local *l = &locals[seat];
+        struct kith__desk *d = desk_of(seat);
+
+        if (!d)
+            continue;
+        kith__fail(KITH_EPEER, "node %u %s", peer, why);
+        if (l->behind_peer == peer)
+            lose_behind(l, d, seat);
+        if (l->phase == SENT && l->peer == peer)
+            deliver_failure(l, seat, KITH_EPEER);
+    }
+}
+
+/* ------------------------------------------------------------------------- desks */
+
+/* The next errand of d; NULL: none, or what is there makes no sense, and all of it is dropped. */
+static const struct kith__errand *next_errand(struct kith__desk *d)
+{
+    uint64_t tail = atomic_load_explicit(&d->tail, memory_order_acquire), head = atomic_load(&d->head);
+    uint64_t at = head % KITH__DESK_RING;
+    const struct kith__errand *e = (const void *)&d->ring[at];
+
+    if (head == tail)
+        return NULL;
+    if (at + sizeof e->length > KITH__DESK_RING || e->length == 0) {
+        atomic_store(&d->head, head + KITH__DESK_RING - at);
+        return head + KITH__DESK_RING - at < tail ? next_errand(d) : NULL;
+    }
+    if (tail - head <= KITH__DESK_RING && e->length >= sizeof *e && e->length <= tail - head &&
+        e->length <= KITH__DESK_RING - at && e->node < self.nodes && e->op < KITH__OPS &&
+        (e->block ? kith__heap_check(e->block) == 0 && e->size <= kith__heap_size_of(e->block)
+                  : e->size <= e->length - sizeof *e))
+        return e;
+    kith__log(KITH__ERROR, "a desk of this node holds what makes no sense; it is cleared");
+    atomic_store(&d->head, tail);
+    return NULL;
+}
+
+/* Sends the errand to its node. */
+static void send(struct local *l, struct kith__desk *d, uint32_t seat, const struct kith__errand *e)
+{
+    struct kith__request r = { .id = e->id, .object = e->object, .size = e->size, .room = e->room,
+                               .timeout_ms = e->timeout_ms, .op = e->op, .flags = e->flags };
+    int behind = e->flags & KITH__BEHIND && e->size <= KITH__SMALL_PUT, rc;
+
+    if (e->flags & KITH__BEHIND)
+        l->behind_peer = e->node;
+    if (behind)
+        atomic_store(&d->open, atomic_load(&d->open) + 1);
+    else {
+        l->id = e->id;
+        l->size = e->size;
+        l->room = e->room;
+        l->peer = e->node;
+        l->op = e->op;
+        l->flags = e->flags;
+        l->user = atomic_load(&kith__shared->seats[seat].users);
+        l->member = atomic_load(&kith__shared->seats[seat].member);
+        set_phase(l, SENT);
+    }
+    rc = kith__proto_request(self.proto, e->node, &r, e->block ? NULL : e + 1, e->block, self.now);
+    if (rc == 0)
+        return;
+    kith__heap_free(e->block);
+    if (behind) {
+        set_trouble(d, rc, kith_last_error(), strlen(kith_last_error()), 1);
+        atomic_store(&d->open, atomic_load(&d->open) - 1);
+    } else
+        deliver_failure(l, seat, rc);
+}
+
+static int is_backed_up(const struct kith__desk *d, uint32_t node)
+{
+    return atomic_load(&d->open) >= OPEN_MOST || kith__proto_backlog(self.proto, node) > BACKLOG;
+}
+
+static void hold(struct local *l, uint32_t peer, int held)
+{
+    self.held += (uint32_t)held - (uint32_t)l->held;
+    l->held = held;
+    l->held_peer = peer;
+}
+
+/* 1: there is more. What waits for its node to acknowledge or do others is held, and not meant by that. */
+static int collect_from(uint32_t seat)
+{
+    struct kith__desk *d = desk_of(seat);
+    struct local *l = &locals[seat];
+    const struct kith__errand *e;
+    uint64_t taken = 0;
+    int more = 0;
+
+    if (!d)
+        return 0;
+    hold(l, 0, 0);
+    if (l->phase != FREE)
+        see_answer(l, d, seat);
+    if (l->phase == FREE && (atomic_load(&d->answer) & 7) == KITH__ANSWER_GIVEN_UP) {
+        answer_becomes(d, atomic_load(&d->answer) >> 3, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
+        taken = 1;
+    }
+    while ((e = next_errand(d))) {
+        if (is_backed_up(d, e->node)) {
+            hold(l, e->node, 1);
+            break;
+        }
+        if (taken >= AT_ONCE) {
+            more = 1;
+            break;
+        }
+        send(l, d, seat, e);
+        atomic_store(&d->head, atomic_load(&d->head) + e->length);
+        taken++;
+    }
+    if (taken > 0)
+        nudge(d, seat);
+    return more;
+}
+
+int kith__errands_go_on(void)
+{
+    int some = 0;
+
+    for (uint32_t seat = 0; self.held > 0 && seat < KITH__SEATS; seat++)
+        if (locals[seat].held && !is_backed_up(desk_of(seat), locals[seat].held_peer)) {
+            hold(&locals[seat], 0, 0);
+            kith__desk_point(seat);
+            some = 1;
+        }
+    return some;
+}
+
+int kith__errands_collect(int64_t now)
+{
+    struct kith__waiters *filed = &kith__office()->filed;
+    int more = 0;
+
+    self.now = now;
+    for (uint64_t words = atomic_exchange(&filed->summary, 0); words; words &= words - 1) {
+        int i = __builtin_ctzll(words);
+
+        for (uint64_t bits = atomic_exchange(&filed->bits[i], 0); bits; bits &= bits - 1) {
+            uint32_t seat = (uint32_t)(i * 64 + __builtin_ctzll(bits));
+
+            if (collect_from(seat)) {
+                atomic_fetch_or(&filed->bits[i], bits & -bits);
+                atomic_fetch_or(&filed->summary, UINT64_C(1) << i);
+                more = 1;
+            }
+        }
+    }
+    return more;
+}
+
+/* So many places that seat was given go back. */
+static void return_places(const struct kith__desk *d, uint32_t seat, uint32_t places)
+{
+    struct kith__request r = { .op = KITH__OP_RETURN, .object = d->behind_queue, .room = places | (uint64_t)seat << 32 };
+
+    if (places == 0 || d->behind_queue == 0)
+        return;
+    r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self.returned;    /* nobody waits for it */
+    kith__proto_request(self.proto, (uint32_t)(d->behind_queue >> 48 & 0x7fff), &r, "", 0, self.now);
+}
+
+/* A place that the dead one had taken, and not yet used, is known to nobody else: so all go back. */
+static void bury(uint32_t seat)
+{
+    struct kith__desk *d = desk_of(seat);
+
+    if (collect_from(seat))
+        kith__desk_point(seat);
+    if (!d || !locals[seat].owes)
+        return;
+    locals[seat].owes = 0;
+    atomic_store(&d->credit, 0);
+    return_places(d, seat, UINT32_MAX);
+}
+
+void kith__errands_bury(int64_t now)
+{
+    uint32_t used = atomic_load(&kith__shared->seats_used);
+
+    self.now = now;
+    for (uint32_t seat = 0; seat < used; seat++)
+        if (atomic_load(&kith__shared->seats[seat].member) == 0)
+            bury(seat);
+}
+
+/* Places that seat has not used for a while go back: others may wait for them. */
+static void take_back(struct local *l, uint32_t seat)
+{
+    struct kith__desk *d = desk_of(seat);
+    uint64_t tail = atomic_load(&d->tail);
+
+    /* Until it has seen the answer it does not know of them, and would use them later. */
+    if (tail != l->lent_tail || l->phase == DELIVERED) {
+        l->lent_tail = tail;
+        return;
+    }
+    l->lent = 0;
+    self.lent--;
+    return_places(d, seat, atomic_exchange(&d->credit, 0));
+}
+
+static int64_t tick_lent(int64_t now)
+{
+    if (self.lent == 0)
+        return INT64_MAX;
+    if (now - self.lent_looked >= lent_ns) {
+        self.lent_looked = now;
+        for (uint32_t seat = 0; seat < KITH__SEATS; seat++)
+            if (locals[seat].lent)
+                take_back(&locals[seat], seat);
+    }
+    return self.lent ? self.lent_looked + lent_ns : INT64_MAX;
+}
+
+static int64_t tick_answers(int64_t now)
+{
+    if (self.waiting + self.delivered == 0)
+        return INT64_MAX;
+    if (now - self.looked >= (self.delivered ? look_ns : look_later_ns)) {
+        self.looked = now;
+        for (uint32_t seat = 0; seat < KITH__SEATS; seat++)
+            if (locals[seat].phase != FREE)
+                see_answer(&locals[seat], desk_of(seat), seat);
+    }
+    return self.waiting + self.delivered ? self.looked + (self.delivered ? look_ns : look_later_ns) : INT64_MAX;
+}
+
+int64_t kith__errands_tick(int64_t now)
+{
+    int64_t answers, lent;
+
+    self.now = now;
+    answers = tick_answers(now);
+    lent = tick_lent(now);
+    return answers < lent ? answers : lent;
+}
+
+int kith__errands_init(struct kith__proto *p, uint32_t nodes)
+{
+    self.proto = p;
+    self.nodes = nodes;
+    return 0;
+}

@@ -1,0 +1,251 @@
+/* error.c: see error.h. */
+#include "config.h"
+#include "base/error.h"
+#include "shm/arena.h"
+#include "member/members.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SENTENCE = 1024, FAILED_HANDLES = 64 };
+
+static _Thread_local char last[SENTENCE];
+
+/* The sentences of constructors that failed, by the number in the handle. Old ones give way. */
+static struct { uint32_t number; char text[256]; } failed[FAILED_HANDLES];
+static uint32_t failed_count;
+static pthread_mutex_t failed_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static _Atomic int in_head = 1, faults;     /* who has forgotten kith_init must hear of it, too */
+static void print_and_exit(int code, const char *sentence);
+static void (*_Atomic on_fault)(int code, const char *sentence) = print_and_exit;
+static _Atomic int log_level = -1;
+
+static const char unknown[] = "unknown code";
+
+const char *kith_strerror(int code)
+{
+    switch ((enum kith_code)code) {
+    case KITH_ETIMEDOUT: return "the time limit passed";
+    case KITH_ETOOBIG: return "the item is larger than the room for it";
+    case KITH_EEND: return "there is no more";
+    case KITH_EOWNERDEAD: return "the former owner died";
+    case KITH_EBROKEN: return "broken: a party of it died";
+    case KITH_ECANCELLED: return "cancelled";
+    case KITH_EINVAL: return "wrong argument";
+    case KITH_ENOMEM: return "out of memory or another resource";
+    case KITH_ESTALE: return "the object was closed, or never was one";
+    case KITH_ETASK: return "a task failed";
+    case KITH_EPEER: return "a process or node that is needed is gone";
+    case KITH_ETYPE: return "the object has another type";
+    case KITH_ESIZE: return "the size differs";
+    case KITH_ENOTINIT: return "kith_init was not called";
+    case KITH_EFUNC: return "the function cannot be found in the other process";
+    case KITH_EOWNER: return "only the owner may do that";
+    }
+    return code >= 0 ? "success" : unknown;
+}
+
+const char *kith_last_error(void)
+{
+    return last;
+}
+
+static int keep(int code, const char *format, va_list ap)
+{
+    vsnprintf(last, sizeof last, format, ap);
+    return code;
+}
+
+int kith__fail(int code, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    keep(code, format, ap);
+    va_end(ap);
+    return code;
+}
+
+int kith__fail_errno(int otherwise, const char *format, ...)
+{
+    int error = errno;
+    size_t used;
+    va_list ap;
+
+    va_start(ap, format);
+    keep(0, format, ap);
+    va_end(ap);
+    used = strlen(last);
+    snprintf(last + used, sizeof last - used, ": %s", strerror(error));
+    switch (error) {
+    case ENOMEM: case ENOSPC: case EMFILE: case ENFILE: case EAGAIN:
+        return KITH_ENOMEM;
+    default:
+        return otherwise;
+    }
+}
+
+void kith__end_alone(void)
+{
+    static _Thread_local int is_the_one;
+    static _Atomic int is_taken;
+
+    if (!is_the_one && atomic_exchange(&is_taken, 1))
+        for (;;)
+            pause();
+    is_the_one = 1;
+}
+
+static void print_and_exit(int code, const char *sentence)
+{
+    (void)code;
+    kith__end_alone();
+    fflush(stdout);
+    dprintf(STDERR_FILENO, "kith: %s\n", sentence);
+    exit(1);
+}
+
+static void ignore(int code, const char *sentence)
+{
+    (void)code;
+    (void)sentence;
+}
+
+void kith_on_fault(void (*fn)(int code, const char *sentence))
+{
+    atomic_store(&on_fault, fn ? fn : ignore);
+    kith__fault_handler_told();
+}
+
+void kith__fault_handler_told(void)
+{
+    if (kith__base && atomic_load(&in_head))
+        atomic_store(&kith__shared->faults_have_handler, atomic_load(&on_fault) != print_and_exit);
+}
+
+void kith__error_is_head(int is_head)
+{
+    atomic_store(&in_head, is_head);
+}
+
+int kith__fault_count(void)
+{
+    return atomic_load(&faults);
+}
+
+int64_t kith__report64(int64_t rc)
+{
+    void (*fn)(int, const char *) = atomic_load(&on_fault);
+
+    if (!kith__is_fault(rc) || !atomic_load(&in_head))
+        return rc;
+    if (fn != ignore)                   /* who asked for codes deals with faults, they do not spoil the exit status */
+        atomic_fetch_add(&faults, 1);
+    if (last[0] == '\0')
+        kith__fail((int)rc, "%s", kith_strerror((int)rc));
+    fn((int)rc, last);
+    return rc;
+}
+
+/* A failed handle: the top bit, the number of its sentence, the code. */
+uint64_t kith__failed_handle(int code)
+{
+    uint32_t number;
+
+    pthread_mutex_lock(&failed_mutex);
+    number = ++failed_count;
+    failed[number % FAILED_HANDLES].number = number;
+    snprintf(failed[number % FAILED_HANDLES].text, sizeof failed[0].text, "%.255s", last);
+    pthread_mutex_unlock(&failed_mutex);
+    return UINT64_C(1) << 63 | (uint64_t)number << 16 | (uint64_t)-code;
+}
+
+int kith__handle_code(uint64_t id)
+{
+    uint32_t number = (uint32_t)(id >> 16);
+    int code;
+
+    if (!(id >> 63))
+        return 0;
+    code = -(int)(id & 0xffff);
+    if (code == 0 || kith_strerror(code) == unknown)
+        return kith__fail(KITH_ESTALE, "the handle holds what is no handle: no object was opened into it");
+    pthread_mutex_lock(&failed_mutex);
+    if (failed[number % FAILED_HANDLES].number == number)
+        kith__fail(code, "%s", failed[number % FAILED_HANDLES].text);
+    else
+        kith__fail(code, "the object was never made: %s", kith_strerror(code));
+    pthread_mutex_unlock(&failed_mutex);
+    return code;
+}
+
+int kith__check(uint64_t id)
+{
+    if (id == 0)
+        return kith__fail(KITH_ESTALE, "the handle is zero: no object was opened into it");
+    return kith__handle_code(id);
+}
+
+int kith__is_on(const char *variable)
+{
+    const char *wish = getenv(variable);
+
+    return wish && strcmp(wish, "1") == 0;
+}
+
+int kith__check_switch(const char *variable)
+{
+    const char *wish = getenv(variable);
+
+    if (!wish || !*wish || strcmp(wish, "0") == 0 || strcmp(wish, "1") == 0)
+        return 0;
+    return kith__fail(KITH_EINVAL, "%s=%.40s is unknown: use 1 or 0", variable, wish);
+}
+
+int kith__log_init(void)
+{
+    static const char *const names[] = { "error", "warning", "info", "debug" };
+    const char *wish = getenv("KITH_LOG");
+    int level = -1;
+
+    for (int i = 0; wish && i < 4; i++)
+        if (strcmp(wish, names[i]) == 0)
+            level = i;
+    if (wish && *wish && level < 0)
+        return kith__fail(KITH_EINVAL, "KITH_LOG=%.40s is unknown: use error, warning, info or debug", wish);
+    if (kith__is_on("KITH_CHECK") && level < KITH__WARNING)
+        level = KITH__WARNING;          /* what it finds is said as a warning */
+    if (level >= 0)
+        atomic_store(&log_level, level);
+    return 0;
+}
+
+int kith__log_on(enum kith__level level)
+{
+    return (int)level <= atomic_load_explicit(&log_level, memory_order_relaxed);
+}
+
+void kith__log(enum kith__level level, const char *format, ...)
+{
+    char line[SENTENCE];
+    int used, rest;
+    va_list ap;
+
+    if (!kith__log_on(level))
+        return;
+    used = snprintf(line, sizeof line, "kith[%d]: ", (int)getpid());
+    va_start(ap, format);
+    rest = vsnprintf(line + used, sizeof line - (size_t)used - 1, format, ap);
+    va_end(ap);
+    used += rest < (int)sizeof line - used - 2 ? rest : (int)sizeof line - used - 2;
+    line[used++] = '\n';
+    if (write(STDERR_FILENO, line, (size_t)used) < 0)
+        return;                         /* nobody to tell */
+}

@@ -1,0 +1,16 @@
+# Knows nothing of kith.
+lib_libkith_all_la_SOURCES += \
+	lib/base/budget.c \
+	lib/base/budget.h \
+	lib/base/cgroup.c \
+	lib/base/cgroup.h \
+	lib/base/container.c \
+	lib/base/container.h \
+	lib/base/cpus.c \
+	lib/base/cpus.h \
+	lib/base/error.c \
+	lib/base/error.h \
+	lib/base/module.c \
+	lib/base/module.h \
+	lib/base/system.c \
+	lib/base/system.h

@@ -1,0 +1,100 @@
+/* system.c: see system.h. */
+#include "config.h"
+#include "base/system.h"
+#include "kith.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/single_threaded.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+void kith__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns)
+{
+    struct timespec ts = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+
+    syscall(SYS_futex, word, FUTEX_WAIT, expected, timeout_ns < 0 ? NULL : &ts, NULL, 0);
+}
+
+void kith__futex_wake(_Atomic uint32_t *word, int count)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+}
+
+int kith__pidfd_open(pid_t pid)
+{
+    if (kith__under_valgrind()) {       /* it knows no pidfds, and says so at length */
+        errno = ENOSYS;
+        return -1;
+    }
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+int kith__memfd(const char *name)
+{
+    return memfd_create(name, MFD_CLOEXEC);
+}
+
+int64_t kith__now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+double kith_time(void)
+{
+    return (double)kith__now_ns() * 1e-9;
+}
+
+static void *flush_all(void *done)
+{
+    fflush(NULL);
+    atomic_store((_Atomic uint32_t *)done, 1);
+    kith__futex_wake(done, 1);
+    return NULL;
+}
+
+static int has_other_threads(void)
+{
+    struct stat st;
+
+    return !__libc_single_threaded && (stat("/proc/self/task", &st) < 0 || st.st_nlink > 3);
+}
+
+/* fflush(NULL) takes the lock of each stream, and a thread that waits for input has that of its own: of stdin mostly, which
+ * it shall pass by. exit takes none, but it also moves the positions of files that are being read, which the head has in common with its workers. */
+void kith__flush_streams(void)
+{
+    static const int64_t patience_ns = 2000 * KITH__MS;
+    static _Atomic uint32_t done;
+    int64_t left = patience_ns, until = kith__now_ns() + left;
+    pthread_t thread;
+
+    fflush(stdout);
+    fflush(stderr);
+    __fsetlocking(stdin, FSETLOCKING_BYCALLER);
+    if (!has_other_threads() || pthread_create(&thread, NULL, flush_all, &done) != 0) {
+        fflush(NULL);
+        return;
+    }
+    pthread_detach(thread);
+    for (; !atomic_load(&done) && left > 0; left = until - kith__now_ns())
+        kith__futex_wait(&done, 0, left);
+}
+
+int kith__under_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+
+    return preload && strstr(preload, "vgpreload");
+}

@@ -1,0 +1,73 @@
+/* coverage.c: see coverage.h. */
+#include "config.h"
+#include "code/coverage.h"
+#include "code/image.h"
+
+#include <string.h>
+
+extern void __lsan_do_leak_check(void) __attribute__((weak));
+
+/* They are hidden in each file that was compiled for coverage, so its symbol table has to tell. Of
+ * one file only the first that it has is called: the others do the same. */
+static const char *const writers[] = { "__gcov_dump", "__gcov_exit", "__llvm_profile_write_file" };
+
+static size_t entries(const struct kith__image *image, ElfW(Sxword) tag)
+{
+    for (size_t i = 0; i < image->header_count; i++) {
+        const ElfW(Dyn) *d = (const ElfW(Dyn) *)(image->bias + image->headers[i].p_vaddr);
+
+        if (image->headers[i].p_type != PT_DYNAMIC)
+            continue;
+        for (; d->d_tag != DT_NULL; d++)
+            if (d->d_tag == tag)
+                return d->d_un.d_val / sizeof(void *);
+    }
+    return 0;
+}
+
+/* What is compiled for coverage sets itself up when it is loaded; a plain C program has one entry in each
+ * of these lists, and its file need not be looked at. */
+static int may_have_coverage(const struct kith__image *image)
+{
+    return entries(image, DT_INIT_ARRAYSZ) > 1 || entries(image, DT_FINI_ARRAYSZ) > 1;
+}
+
+static uintptr_t find(const struct kith__symbols *s, const char *name)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->symbols[i].st_value != 0 && (s->symbols[i].st_info & 0xf) == STT_FUNC &&
+            strcmp(kith__symbol_name(s, i), name) == 0)
+            return s->symbols[i].st_value;
+    return 0;
+}
+
+/* At most this many files: it is called at the end, when nothing should be allocated. */
+struct found { uintptr_t writer[64]; size_t count; };
+
+static int look(const struct kith__image *image, void *arg)
+{
+    struct found *found = arg;
+    struct kith__symbols s;
+    uintptr_t offset = 0;
+
+    if (found->count == sizeof found->writer / sizeof found->writer[0] || !may_have_coverage(image))
+        return 0;
+    if (kith__image_symbols(image, &s))
+        for (size_t i = 0; offset == 0 && i < sizeof writers / sizeof writers[0]; i++)
+            offset = find(&s, writers[i]);
+    kith__symbols_free(&s);
+    if (offset)
+        found->writer[found->count++] = image->bias + offset;
+    return 0;
+}
+
+void kith__coverage_flush(void)
+{
+    struct found found = { .count = 0 };
+
+    kith__images(look, &found);
+    for (size_t i = 0; i < found.count; i++)
+        ((void (*)(void))found.writer[i])();
+    if (__lsan_do_leak_check)
+        __lsan_do_leak_check();
+}

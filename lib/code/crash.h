@@ -1,0 +1,39 @@
+/* crash.h: what is known of a process that died by a signal of its own making.
+ *
+ * The dying process leaves the signal, the address and the program counters in shared memory; a healthy
+ * one of the same family, which has the same layout, makes a sentence of them. */
+#ifndef KITH_CRASH_H
+#define KITH_CRASH_H
+
+#include "code/coverage.h"                   /* the other thing to do before the end */
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { KITH__CRASH_PCS = 32 };
+
+struct kith__crash {
+    _Atomic int signal;                 /* 0: it did not crash; written after code, address, stack and the first pc */
+    int code;                           /* si_code */
+    uint64_t address;                   /* of the fault; of a signal that was sent: the sender's pid */
+    uint64_t stack;                     /* the stack pointer there */
+    int count;                          /* of pcs: grows while the process can still walk its stack */
+    uint64_t pcs[KITH__CRASH_PCS];      /* the first where it happened, then return addresses */
+};
+
+/* In kith_init: KITH_EINVAL for a KITH_ON_CRASH that is none. */
+int kith__crash_check_settings(void);
+
+/* From now on this process records its crash. The exit status stays that of the signal, core
+ * dumps are as without it, and handlers that were there before (those of sanitizers) are called as well. With
+ * KITH_ON_CRASH=stop it says so and stops, so that a debugger can look. Stack overflows of other threads than
+ * the calling one are not recorded. */
+void kith__crash_install(struct kith__crash *record);
+
+/* "SIGSEGV at address 0x10 (a NULL pointer) in partial (pi.c:42), called by …" into buf. Returns its length. It says so when the
+ * address is memory of caller, the process that gave the task or the Process its argument. */
+int kith__crash_text(const struct kith__crash *crash, pid_t caller, char *buf, size_t room);
+
+#endif

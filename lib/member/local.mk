@@ -1,0 +1,6 @@
+# Processes of the node, and threads that wait.
+lib_libkith_all_la_SOURCES += \
+	lib/member/members.c \
+	lib/member/members.h \
+	lib/member/wait.c \
+	lib/member/wait.h

@@ -1,0 +1,212 @@
+/* family.c: see family.h. */
+#include "config.h"
+#include "member/members.h"
+#include "base/error.h"
+#include "base/system.h"
+#include "member/wait.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+uint32_t kith__me;
+int kith__server_bell = -1, kith__agent_bell = -1;
+
+void (*kith__seat_is_left)(void);
+
+static _Thread_local struct kith__seat *my_seat;
+static pthread_key_t seat_key;
+static pthread_once_t seat_once = PTHREAD_ONCE_INIT;
+
+_Static_assert(sizeof (struct kith__tables) < (KITH__TABLES_SIZE >> 2), "the objects need the rest of the tables");
+
+/* In every process that is forked. The fork server's children become somebody else at once; those of the program are
+ * nobody, and must not take themselves for their parent. */
+static void be_nobody(void)
+{
+    kith__me = 0;
+    my_seat = NULL;
+}
+
+int kith__not_in_job(const char *what)
+{
+    if (kith__base)
+        return kith__fail(KITH_ENOTINIT, "%s in process %d, which the program has forked itself: it is none of the job's; start it by "
+                          "kith_process_start", what, (int)getpid());
+    return kith__fail(KITH_ENOTINIT, "%s before kith_init, or after kith_finalize", what);
+}
+
+int kith__family_init(void)
+{
+    static int knows_forks;
+    pthread_mutexattr_t attr;
+
+    if (!knows_forks && pthread_atfork(NULL, NULL, be_nobody) != 0)
+        return kith__fail(KITH_ENOMEM, "no memory for a handler of fork");
+    knows_forks = 1;
+
+    if (kith__arena_back_tables(KITH__TABLES_START, offsetof(struct kith__tables, members)) < 0)
+        return KITH_ENOMEM;
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    if (pthread_mutex_init(&kith__shared->server_lives, &attr) != 0)
+        return kith__fail(KITH_ENOMEM, "no robust mutexes on this system");
+    pthread_mutexattr_destroy(&attr);
+    kith__shared->usable_cpus = kith__shared->workers = (uint32_t)kith_usable_cpus();
+    kith__shared->nodes = 1;
+    gethostname(kith__shared->host, sizeof kith__shared->host - 1);
+    return kith__guard_init(&kith__shared->names);
+}
+
+static void raise_to(_Atomic uint32_t *most, uint32_t value)
+{
+    uint32_t seen = atomic_load(most);
+
+    while (seen < value && !atomic_compare_exchange_weak(most, &seen, value))
+        ;
+}
+
+uint32_t kith__member_take(enum kith__role role)
+{
+    for (uint32_t i = 1; i <= KITH__MEMBERS; i++) {
+        struct kith__member *m = kith__member(i);
+        uint32_t state = KITH__FREE;
+
+        if (kith__arena_back_tables(kith__offset(m), sizeof *m) < 0)
+            return 0;
+        if (atomic_load_explicit(&m->state, memory_order_relaxed) != KITH__FREE)
+            continue;
+        raise_to(&kith__shared->members_used, i);
+        if (!atomic_compare_exchange_strong(&m->state, &state, KITH__TAKEN))
+            continue;
+        atomic_store(&m->asker, kith__me);
+        atomic_store(&m->role, role);
+        atomic_store(&m->pid, 0);
+        atomic_store(&m->unpublished, 0);
+        atomic_store(&m->stop_signal, 0);
+        atomic_store(&m->daemon, 0);
+        m->object = m->number = m->arg = m->arg_size = 0;
+        m->name[0] = '\0';
+        memset(&m->crash, 0, sizeof m->crash);
+        return i;
+    }
+    kith__fail(KITH_ENOMEM, "%d processes on one node: no more can be started before one has ended", KITH__MEMBERS);
+    return 0;
+}
+
+void kith__member_free(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+
+    atomic_store(&m->role, KITH__NOBODY);
+    atomic_store(&m->asker, 0);
+    atomic_store(&m->state, KITH__FREE);
+}
+
+void kith__members_sweep(uint32_t asker)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = 1; i <= used; i++)
+        if (i != asker && atomic_load(&kith__member(i)->state) == KITH__TAKEN && atomic_load(&kith__member(i)->asker) == asker)
+            kith__member_free(i);
+}
+
+void kith__become(uint32_t who)
+{
+    kith__me = who;
+    my_seat = NULL;
+}
+
+void kith__ring(int bell)
+{
+    const uint64_t one = 1;
+
+    if (bell >= 0 && write(bell, &one, sizeof one) < 0)
+        return;                         /* EAGAIN: it has been rung 2^64 - 2 times and will look */
+}
+
+int kith__server_dead(void)
+{
+    int rc = pthread_mutex_trylock(&kith__shared->server_lives);
+
+    if (rc == EBUSY)
+        return 0;
+    if (rc == 0 || rc == EOWNERDEAD) {
+        if (rc == EOWNERDEAD)
+            pthread_mutex_consistent(&kith__shared->server_lives);
+        pthread_mutex_unlock(&kith__shared->server_lives);
+    }
+    kith__fail(KITH_EPEER, "the fork server of this node (pid %d on %s) is gone, and all workers with it",
+               (int)atomic_load(&kith__shared->server_pid), kith__shared->host);
+    return 1;
+}
+
+static void seat_leave(void *seat)
+{
+    struct kith__seat *s = seat;
+
+    if (!kith__base || atomic_load(&s->member) != kith__me)
+        return;
+    if (kith__seat_is_left)
+        kith__seat_is_left();
+    atomic_store(&s->member, 0);
+}
+
+static void make_key(void)
+{
+    pthread_key_create(&seat_key, seat_leave);
+}
+
+struct kith__seat *kith__seat(void)
+{
+    if (my_seat)
+        return my_seat;
+    pthread_once(&seat_once, make_key);
+    for (uint32_t i = 0; i < KITH__SEATS; i++) {
+        struct kith__seat *s = &kith__shared->seats[i];
+        uint32_t nobody = 0;
+
+        if (kith__arena_back_tables(kith__offset(s), sizeof *s) < 0)
+            return NULL;
+        if (atomic_load_explicit(&s->member, memory_order_relaxed) != 0)
+            continue;
+        raise_to(&kith__shared->seats_used, i + 1);
+        if (!atomic_compare_exchange_strong(&s->member, &nobody, kith__me))
+            continue;
+        atomic_fetch_add(&s->users, 1);
+        atomic_store(&s->asleep, 0);
+        atomic_store(&s->waiting, 0);
+        my_seat = s;
+        pthread_setspecific(seat_key, s);
+        return s;
+    }
+    return NULL;
+}
+
+struct kith__seat *kith__seat_needed(void)
+{
+    struct kith__seat *s = kith__seat();
+
+    if (!s && atomic_load(&kith__shared->seats_used) == KITH__SEATS)        /* else there was no memory, and the sentence is set */
+        kith__fail(KITH_ENOMEM, "%d threads of this job wait on one node: no more of them can use what is elsewhere", KITH__SEATS);
+    return s;
+}
+
+void kith__seats_release(uint32_t member)
+{
+    uint32_t used = atomic_load(&kith__shared->seats_used);
+
+    for (uint32_t i = 0; i < used; i++) {
+        struct kith__seat *s = &kith__shared->seats[i];
+
+        if (atomic_load(&s->member) != member)
+            continue;
+        atomic_store(&s->waiting, 0);
+        atomic_store(&s->asleep, 0);
+        atomic_store(&s->member, 0);
+    }
+}

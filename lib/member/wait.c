@@ -1,0 +1,298 @@
+/* wait.c: see wait.h. Figures in the comments: two CPUs of a Zen 4 virtual machine.
+ *
+ * To wake a sleeper costs the waker 5 µs and takes 22 µs until it runs; a spinning receiver answers in
+ * 0.3 µs. But who spins on a CPU that somebody else needs only delays its own answer. So: spin while
+ * fewer threads of the job are awake than CPUs are usable, offer the CPU in between
+ * when there are a few more, and sleep at once when there are many more.
+ *
+ * The kernel often starts a woken thread on its waker's own CPU, though another one is idle. A caller and its worker, who
+ * take turns, then spin against each other (10 µs a turn, for tens of ms); when they sleep for each other instead, the next wake-up finds
+ * the other CPU. So those who take turns give way.
+ */
+#include "config.h"
+#include "member/wait.h"
+#include "base/error.h"
+#include "base/system.h"
+
+#include <sched.h>
+#include <time.h>
+
+static const int64_t pause_ns = 2000, spin_ns = 50000, yield_ns = 20000, look_again_ns = 1000 * KITH__MS;
+static const int64_t nap_ns = 100000, longest_nap_ns = 20 * KITH__MS;
+
+int kith__check_timeout(int timeout_ms)
+{
+    if (timeout_ms < KITH_FOREVER)
+        return kith__fail(KITH_EINVAL, "a time limit of %d ms: give KITH_FOREVER, 0 or more", timeout_ms);
+    return 0;
+}
+
+static uint32_t this_cpu(void)
+{
+    return (uint32_t)sched_getcpu();    /* a look into the thread's rseq area */
+}
+
+struct crowd {
+    uint32_t awake;                     /* threads of the job, up to enough */
+    int here;                           /* 1: another one of them was last seen on our CPU */
+};
+
+/* Once its word has changed it is on its way. */
+static int sleeps(const struct kith__seat *s)
+{
+    uint32_t asleep = atomic_load_explicit(&s->asleep, memory_order_relaxed);
+
+    return asleep && asleep == (atomic_load_explicit(&s->word, memory_order_relaxed) << 1 | 1);
+}
+
+static struct crowd look_around(const struct kith__seat *me, uint32_t enough)
+{
+    uint32_t used = atomic_load_explicit(&kith__shared->seats_used, memory_order_relaxed);
+    uint32_t cpu = me ? atomic_load_explicit(&me->cpu, memory_order_relaxed) : 0;
+    struct crowd c = { 0, 0 };
+
+    for (uint32_t i = 0; i < used && c.awake < enough; i++) {
+        struct kith__seat *s = &kith__shared->seats[i];
+
+        if (atomic_load_explicit(&s->member, memory_order_relaxed) == 0 || sleeps(s))
+            continue;
+        c.awake++;
+        c.here |= s != me && atomic_load_explicit(&s->cpu, memory_order_relaxed) == cpu;
+    }
+    return c;
+}
+
+int kith__may_spin(void)
+{
+    uint32_t cpus = kith__shared->usable_cpus;
+
+    return look_around(NULL, cpus + 1).awake <= cpus;
+}
+
+/* 1 when the seat's word has left seen meanwhile. Whom we wait for may be bound to the very CPU that we spin
+ * on: so after the first moments the CPU is offered in between, which costs 0.4 µs a time. */
+static int spin(struct kith__seat *s, uint32_t seen, int give_way)
+{
+    uint32_t cpus = kith__shared->usable_cpus;
+    int64_t start = kith__now_ns(), passed = 0;
+    struct crowd crowd;
+
+    atomic_store_explicit(&s->cpu, this_cpu(), memory_order_relaxed);
+    crowd = look_around(s, 2 * cpus + 1);
+    if (crowd.awake > 2 * cpus || (give_way && crowd.here))
+        return 0;
+    while (passed < (crowd.awake <= cpus ? spin_ns : yield_ns)) {
+        for (int i = 0; i < 32; i++) {
+            if (atomic_load_explicit(&s->word, memory_order_acquire) != seen)
+                return 1;
+            kith__pause();
+        }
+        if (crowd.awake > cpus || passed > pause_ns)
+            sched_yield();
+        passed = kith__now_ns() - start;
+    }
+    return 0;
+}
+
+static void sleep_on(struct kith__seat *s, uint32_t seen, int64_t ns)
+{
+    atomic_store_explicit(&s->cpu, this_cpu(), memory_order_relaxed);
+    atomic_store(&s->asleep, seen << 1 | 1);
+    if (atomic_load(&s->word) == seen)
+        kith__futex_wait(&s->word, seen, ns);
+    atomic_store(&s->asleep, 0);
+}
+
+static void join(struct kith__wait *w)
+{
+    uint32_t n = kith__seat_number(w->seat);
+
+    atomic_fetch_or(&w->set->bits[n / 64], UINT64_C(1) << n % 64);
+    atomic_fetch_or(&w->set->summary, UINT64_C(1) << n / 64);
+}
+
+int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeout_ms)
+{
+    if (kith__check_timeout(timeout_ms) < 0)
+        return KITH_EINVAL;
+    w->set = set;
+    w->at_once = w->give_way = 0;
+    w->deadline = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
+    w->nap = nap_ns;
+    if (!(w->seat = kith__seat()))
+        return 0;
+    w->word = atomic_load(&w->seat->word);
+    atomic_store(&w->seat->since, (uint64_t)kith__now_ns());
+    atomic_store(&w->seat->waiting, kith__offset(set));
+    join(w);
+    return 0;
+}
+
+/* Without a seat nobody can wake us. */
+static int nap(struct kith__wait *w, int64_t most)
+{
+    int64_t ns = w->nap < most ? w->nap : most;
+
+    nanosleep(&(struct timespec){ 0, (long)ns }, NULL);
+    if (w->nap < longest_nap_ns)
+        w->nap *= 2;
+    return kith__server_dead() ? KITH_EPEER : 0;
+}
+
+int kith__wait_sleep(struct kith__wait *w)
+{
+    int64_t ns = look_again_ns;
+
+    if (w->deadline >= 0) {
+        int64_t left = w->deadline - kith__now_ns();
+
+        if (left <= 0)
+            return kith__fail(KITH_ETIMEDOUT, "the time limit passed");
+        if (left < ns)
+            ns = left;
+    }
+    if (!w->seat)
+        return nap(w, ns);
+    if (w->at_once || !spin(w->seat, w->word, w->give_way)) {
+        sleep_on(w->seat, w->word, ns);
+        if (atomic_load(&w->seat->word) == w->word && kith__server_dead())
+            return KITH_EPEER;
+    }
+    w->word = atomic_load(&w->seat->word);
+    join(w);                            /* the waker took our bit; the caller looks once more after this */
+    return 0;
+}
+
+void kith__wait_end(struct kith__wait *w, int got)
+{
+    uint32_t n;
+    uint64_t bit;
+
+    if (!w->seat)
+        return;
+    n = kith__seat_number(w->seat);
+    bit = UINT64_C(1) << n % 64;
+    atomic_store(&w->seat->waiting, 0);
+    if (!(atomic_fetch_and(&w->set->bits[n / 64], ~bit) & bit) && !got)
+        kith__wake_one(w->set);
+}
+
+void kith__wake_seat(struct kith__seat *s)
+{
+    if (kith__seat_number(s) + 1 == atomic_load(&kith__shared->agent_seat))
+        kith__ring(kith__agent_bell);
+    atomic_fetch_add(&s->word, 1);
+    if (atomic_load(&s->asleep))
+        kith__futex_wake(&s->word, 1);
+}
+
+/* The summary says too much at times, never too little: it is cleared before the last look. */
+static uint64_t look(struct kith__waiters *set, int i)
+{
+    uint64_t bits = atomic_load(&set->bits[i]);
+
+    if (bits == 0) {
+        atomic_fetch_and(&set->summary, ~(UINT64_C(1) << i));
+        bits = atomic_load(&set->bits[i]);
+        if (bits != 0)
+            atomic_fetch_or(&set->summary, UINT64_C(1) << i);
+    }
+    return bits;
+}
+
+static int waits_for(const struct kith__seat *s, const struct kith__waiters *set)
+{
+    uint64_t waiting = atomic_load(&s->waiting);
+
+    return waiting == kith__offset(set) || waiting == KITH__ANYTHING;
+}
+
+/* Takes back the bit of a seat that waits for something else, unless it has come to wait here just now. */
+static void drop(struct kith__waiters *set, int i, uint64_t bit, const struct kith__seat *s)
+{
+    atomic_fetch_and(&set->bits[i], ~bit);
+    if (waits_for(s, set)) {
+        atomic_fetch_or(&set->bits[i], bit);
+        atomic_fetch_or(&set->summary, UINT64_C(1) << i);
+    }
+}
+
+/* Which of two seats to wake: the one that came first, or the one that answers soonest. */
+static int is_older(const struct kith__seat *a, const struct kith__seat *b)
+{
+    return atomic_load(&a->since) < atomic_load(&b->since);
+}
+
+static int is_quicker(const struct kith__seat *a, const struct kith__seat *b)
+{
+    uint32_t a_asleep = atomic_load(&a->asleep), b_asleep = atomic_load(&b->asleep);
+
+    return a_asleep != b_asleep ? b_asleep != 0 : is_older(b, a);
+}
+
+/* The best seat in set, or NULL. Bits of those who wait for something else go. */
+static struct kith__seat *best(struct kith__waiters *set, int (*better)(const struct kith__seat *, const struct kith__seat *))
+{
+    struct kith__seat *found = NULL;
+
+    for (uint64_t words = atomic_load(&set->summary); words; words &= words - 1) {
+        int i = __builtin_ctzll(words);
+
+        for (uint64_t bits = look(set, i); bits; bits &= bits - 1) {
+            struct kith__seat *s = &kith__shared->seats[i * 64 + __builtin_ctzll(bits)];
+
+            if (!waits_for(s, set))
+                drop(set, i, bits & -bits, s);
+            else if (!found || better(s, found))
+                found = s;
+        }
+    }
+    return found;
+}
+
+static int wake(struct kith__waiters *set, int (*better)(const struct kith__seat *, const struct kith__seat *))
+{
+    struct kith__seat *s;
+
+    while ((s = best(set, better))) {
+        uint32_t n = kith__seat_number(s);
+        uint64_t bit = UINT64_C(1) << n % 64;
+
+        if (atomic_fetch_and(&set->bits[n / 64], ~bit) & bit) {
+            kith__wake_seat(s);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int kith__wake_one(struct kith__waiters *set)
+{
+    return wake(set, is_older);
+}
+
+int kith__wake_any(struct kith__waiters *set)
+{
+    return wake(set, is_quicker);
+}
+
+void kith__wake_all(struct kith__waiters *set)
+{
+    for (uint64_t words = atomic_load(&set->summary); words; words &= words - 1) {
+        int i = __builtin_ctzll(words);
+        uint64_t bits = look(set, i);
+
+        atomic_fetch_and(&set->bits[i], ~bits);
+        for (; bits; bits &= bits - 1)
+            kith__wake_seat(&kith__shared->seats[i * 64 + __builtin_ctzll(bits)]);
+    }
+}
+
+void kith__wake_everybody(void)
+{
+    uint32_t used = atomic_load(&kith__shared->seats_used);
+
+    for (uint32_t i = 0; i < used; i++)
+        if (atomic_load(&kith__shared->seats[i].member))
+            kith__wake_seat(&kith__shared->seats[i]);
+}

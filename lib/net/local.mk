@@ -1,0 +1,11 @@
+# Agents to agents.
+lib_libkith_all_la_SOURCES += \
+	lib/net/address.c \
+	lib/net/address.h \
+	lib/net/channel.c \
+	lib/net/channel.h \
+	lib/net/protocol.c \
+	lib/net/protocol.h \
+	lib/net/transport.h \
+	lib/net/wire.c \
+	lib/net/wire.h

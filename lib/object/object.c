@@ -1,0 +1,272 @@
+/* object.c: see object.h.
+ *
+ * A handle: bit 63 set: a failed constructor (error.c). Else home node in bits 48 to 62, slot in 32 to 47,
+ * generation in 0 to 31. Generations begin at 1, so no handle is 0; a slot whose generations are used up
+ * is not given back. Free slots are taken in the order in which they came, so a generation lasts.
+ */
+#include "config.h"
+#include "object/object.h"
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void (*kith__object_destroy[4])(struct kith__object *o);
+
+/* Behind the members and seats. */
+#define PLACE (((uint64_t)KITH__TABLES_START + sizeof (struct kith__tables) + 65535) / 65536 * 65536)
+
+struct table {
+    struct kith__guard guard;
+    kith__word first, last;             /* slot + 1 of the free ones */
+    kith__word used;                    /* slots that were ever in use */
+};
+
+_Static_assert(sizeof (struct kith__object) <= KITH__OBJECT_SIZE, "a slot is a page");
+
+static struct table *table(void)
+{
+    return kith__at(PLACE);
+}
+
+static struct kith__object *slot_of(uint64_t n)
+{
+    return kith__at(PLACE + KITH__OBJECT_SIZE + n * KITH__OBJECT_SIZE);
+}
+
+static uint64_t number_of(const struct kith__object *o)
+{
+    return (kith__offset(o) - PLACE - KITH__OBJECT_SIZE) / KITH__OBJECT_SIZE;
+}
+
+static uint64_t handle(uint32_t node, uint64_t n, uint64_t generation)
+{
+    return (uint64_t)node << 48 | n << 32 | generation;
+}
+
+int kith__object_init(void)
+{
+    _Static_assert(PLACE + KITH__OBJECT_SIZE * (KITH__OBJECTS + UINT64_C(1)) < KITH__TABLES_SIZE, "the tables hold all objects");
+
+    if (kith__arena_back_tables(PLACE, KITH__OBJECT_SIZE) < 0)
+        return KITH_ENOMEM;
+    return kith__guard_init(&table()->guard);
+}
+
+/* In the table's guard: a slot that was never used, or NULL. Its guard is made before anybody can see it. */
+static struct kith__object *fresh(struct table *t)
+{
+    uint64_t n = atomic_load(&t->used);
+    struct kith__object *o = slot_of(n);
+
+    if (n == KITH__OBJECTS || kith__arena_back_tables(kith__offset(o), KITH__OBJECT_SIZE) < 0 || kith__guard_init(&o->guard) < 0 || kith__guard_init(&o->second) < 0)
+        return NULL;
+    kith__guard_set(&t->guard, &o->opener, kith__me);
+    kith__guard_set(&t->guard, &o->ident, 1 << 8);
+    kith__guard_set(&t->guard, &t->used, n + 1);
+    return o;
+}
+
+static struct kith__object *reuse(struct table *t)
+{
+    uint64_t first = atomic_load(&t->first);
+    struct kith__object *o;
+
+    if (first == 0)
+        return NULL;
+    o = slot_of(first - 1);
+    kith__guard_set(&t->guard, &o->opener, kith__me);
+    kith__guard_set(&t->guard, &t->first, atomic_load(&o->next_free));
+    if (atomic_load(&t->last) == first)
+        kith__guard_set(&t->guard, &t->last, 0);
+    return o;
+}
+
+struct kith__object *kith__object_new(void)
+{
+    struct table *t = table();
+    struct kith__object *o;
+
+    atomic_fetch_add(&kith__member(kith__me)->unpublished, 1);
+    kith__guard_enter(&t->guard);
+    /* Some 64 slots rest before one of them is taken again: an old handle meets a slot that is empty. */
+    o = atomic_load(&t->used) < 64 ? fresh(t) : reuse(t);
+    if (!o)
+        o = fresh(t);
+    if (o)
+        kith__guard_commit(&t->guard);
+    kith__guard_leave(&t->guard);
+    if (!o) {
+        atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
+        if (atomic_load(&t->used) == KITH__OBJECTS)
+            kith__fail(KITH_ENOMEM, "%d objects are open on this node: close some first", KITH__OBJECTS);
+        return NULL;
+    }
+    memset(&o->body, 0, sizeof o->body);
+    return o;
+}
+
+uint64_t kith__object_publish(struct kith__object *o, enum kith__kind kind)
+{
+    uint64_t generation = atomic_load(&o->ident) >> 8;
+
+    kith__guard_set(&o->guard, &o->ident, generation << 8 | kind);
+    kith__guard_set(&o->guard, &o->opener, 0);
+    kith__guard_commit(&o->guard);
+    kith__guard_leave(&o->guard);
+    atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
+    return handle(kith__shared->node, number_of(o), generation);
+}
+
+/* Ends the slot's present use in one commit: another generation, nobody's, last in the list. */
+static void give_back(struct kith__object *o)
+{
+    struct table *t = table();
+    uint64_t me = number_of(o) + 1, generation = (atomic_load(&o->ident) >> 8) + 1, last;
+
+    kith__guard_enter(&t->guard);
+    last = atomic_load(&t->last);
+    kith__guard_set(&t->guard, &o->ident, generation << 8);
+    kith__guard_set(&t->guard, &o->leaving, 0);
+    kith__guard_set(&t->guard, &o->opener, 0);
+    if (generation < UINT32_MAX) {      /* else it is used up */
+        kith__guard_set(&t->guard, &o->next_free, 0);
+        kith__guard_set(&t->guard, last ? &slot_of(last - 1)->next_free : &t->first, me);
+        kith__guard_set(&t->guard, &t->last, me);
+    }
+    kith__guard_commit(&t->guard);
+    kith__guard_leave(&t->guard);
+}
+
+void kith__object_abandon(struct kith__object *o)
+{
+    give_back(o);
+    atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
+}
+
+uint32_t kith__handle_home(uint64_t id)
+{
+    return (uint32_t)(id >> 48 & 0x7fff);
+}
+
+int kith__handle_usable(uint64_t id, const char *noun)
+{
+    char what[64];
+    uint32_t role;
+    int rc;
+
+    if (!kith__base || kith__me == 0) {
+        snprintf(what, sizeof what, "a %s was used", noun);
+        return kith__not_in_job(what);
+    }
+    role = atomic_load_explicit(&kith__member(kith__me)->role, memory_order_relaxed);
+    if (id == 0 && (role == KITH__WORKER || role == KITH__PROCESS))
+        return kith__fail(KITH_ESTALE, "the handle of a %s is zero here: globals are as they were at kith_init, so give it as an argument", noun);
+    if (id == 0)
+        return kith__fail(KITH_ESTALE, "the handle of a %s is zero: none was opened into it", noun);
+    if ((rc = kith__handle_code(id)) == 0 && kith__handle_home(id) >= kith__shared->nodes)
+        return kith__fail(KITH_ESTALE, "no such %s was ever opened", noun);
+    return rc;
+}
+
+struct kith__object *kith__object_slot(uint64_t id)
+{
+    return slot_of(id >> 32 & 0xffff);
+}
+
+uint64_t kith__object_id(const struct kith__object *o)
+{
+    return handle(kith__shared->node, number_of(o), atomic_load(&o->ident) >> 8);
+}
+
+int kith__object_is(const struct kith__object *o, uint64_t id)
+{
+    uint64_t ident = atomic_load(&o->ident);
+
+    return ident >> 8 == (id & UINT32_MAX) && (ident & 255) != KITH__NOTHING;
+}
+
+int kith__object_leaves(uint64_t id, enum kith__kind kind)
+{
+    const struct kith__object *o = kith__object_slot(id);
+
+    return (id >> 32 & 0xffff) < atomic_load(&table()->used) && atomic_load(&o->leaving) == kind &&
+           atomic_load(&o->ident) == (id & UINT32_MAX) << 8;
+}
+
+int kith__object_enter(uint64_t id, enum kith__kind kind, const char *noun, struct kith__object **out)
+{
+    struct kith__object *o = kith__object_slot(id);
+    uint64_t seen;
+
+    /* A slot that was never used has no guard yet. */
+    if ((id >> 32 & 0xffff) >= atomic_load(&table()->used))
+        return kith__fail(KITH_ESTALE, "no such %s was ever opened", noun);
+    kith__guard_enter(&o->guard);
+    seen = atomic_load(&o->ident);
+    if (kith__object_is(o, id) && (seen & 255) == kind) {
+        *out = o;
+        return 0;
+    }
+    kith__guard_leave(&o->guard);
+    if (kith__object_is(o, id))
+        return kith__fail(KITH_ETYPE, "the handle is of another kind than a %s", noun);
+    return kith__fail(KITH_ESTALE, "the %s was closed", noun);
+}
+
+void kith__object_end(struct kith__object *o)
+{
+    uint64_t ident = atomic_load(&o->ident);
+
+    atomic_fetch_add(&kith__member(kith__me)->unpublished, 1);
+    kith__guard_set(&o->guard, &o->opener, kith__me);
+    kith__guard_set(&o->guard, &o->leaving, ident & 255);
+    kith__guard_set(&o->guard, &o->ident, ident & ~UINT64_C(255));
+    kith__guard_commit(&o->guard);
+    kith__guard_leave(&o->guard);
+}
+
+void kith__object_recycle(struct kith__object *o)
+{
+    if (kith__object_destroy[atomic_load(&o->leaving)])
+        kith__object_destroy[atomic_load(&o->leaving)](o);
+    give_back(o);
+    atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
+}
+
+void kith__objects_each(enum kith__kind kind, void (*fn)(struct kith__object *o, void *context), void *context)
+{
+    uint64_t used = atomic_load(&table()->used);
+
+    for (uint64_t n = 0; n < used; n++)
+        if ((atomic_load(&slot_of(n)->ident) & 255) == kind || atomic_load(&slot_of(n)->leaving) == kind)
+            fn(slot_of(n), context);
+}
+
+void kith__objects_finish(void (*fn)(struct kith__object *o))
+{
+    uint64_t used;
+
+    kith__guard_finish(&table()->guard);
+    used = atomic_load(&table()->used);
+    for (uint64_t n = 0; n < used; n++) {
+        kith__guard_finish(&slot_of(n)->guard);
+        kith__guard_finish(&slot_of(n)->second);
+        fn(slot_of(n));
+    }
+}
+
+void kith__objects_sweep(uint32_t member)
+{
+    uint64_t used = atomic_load(&table()->used);
+
+    for (uint64_t n = 0; n < used; n++) {
+        struct kith__object *o = slot_of(n);
+
+        if (atomic_load(&o->opener) != member)
+            continue;
+        if (kith__object_destroy[atomic_load(&o->leaving)])
+            kith__object_destroy[atomic_load(&o->leaving)](o);
+        give_back(o);
+    }
+}

@@ -1,0 +1,486 @@
+/* process.c: see process.h and kith.h.
+ *
+ * A Process is at home on the node where it runs. What concerns it is done there: by the functions in the first
+ * part, which this file calls for those here, and the node agent for those elsewhere.
+ */
+#include "config.h"
+#include "object/process.h"
+#include "pool/board.h"
+#include "rpc/mailbox.h"
+#include "base/error.h"
+#include "shm/heap.h"
+#include "object/queue.h"
+#include "rpc/remote.h"
+#include "pool/task.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char noun[] = "Process";
+
+int kith__process_main(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+    kith__anyfn *fn;
+    int rc;
+
+    if (kith__token_resolve(&m->target, &fn) < 0) {
+        dprintf(STDERR_FILENO, "kith: %s: %s\n", m->name, kith_last_error());
+        return 1;
+    }
+    rc = kith__call_target((kith_target *)fn, m->arg ? kith__at(m->arg) : NULL, m->arg_size);
+    if (kith__task.failed)              /* an exception that nobody caught */
+        dprintf(STDERR_FILENO, "kith: %s failed: %s\n", m->name, kith__task.text);
+    kith__heap_free(m->arg);
+    if (m->arg)
+        atomic_fetch_sub(&m->unpublished, 1);
+    return rc & 255 ? rc & 255 : rc != 0;
+}
+
+/* ------------------------------------------------------------ what is done at its home */
+
+/* Copies arg into a block that belongs to the new member. */
+static int copy_arg(struct kith__member *m, const void *arg, size_t size)
+{
+    m->arg_size = size;
+    if (size == 0)
+        return 0;
+    if ((m->arg = kith__heap_alloc(size, kith__me)) == 0)
+        return KITH_ENOMEM;
+    memcpy(kith__at(m->arg), arg, size);
+    return 0;
+}
+
+/* From the moment that it is ASKED, the member and its bytes are the fork server's. */
+static uint64_t ask(uint32_t who, struct kith__object *o)
+{
+    struct kith__member *m = kith__member(who);
+    uint64_t id;
+
+    atomic_store(&kith__process_body(o)->member, who);
+    atomic_store(&kith__process_body(o)->state, 1);
+    kith__guard_enter(&o->guard);
+    id = kith__object_publish(o, KITH__PROCESS_KIND);
+    m->object = id;
+    if (m->arg) {
+        atomic_store(kith__heap_owner(m->arg), who);
+        atomic_store(&m->unpublished, 1);       /* should it end by exit, its janitor frees it */
+    }
+    atomic_store(&m->state, KITH__ASKED);
+    kith__ring(kith__server_bell);
+    return id;
+}
+
+static int64_t begin(const struct kith__start *s, const void *arg)
+{
+    struct kith__object *o;
+    struct kith__member *m;
+    uint32_t who;
+    int rc;
+
+    if (kith__server_dead())
+        return KITH_EPEER;
+    if ((who = kith__member_take(KITH__PROCESS)) == 0)
+        return KITH_ENOMEM;
+    m = kith__member(who);
+    m->target = s->target;
+    atomic_store(&m->daemon, s->daemon);
+    m->number = s->number;
+    memcpy(m->name, s->name, sizeof m->name);
+    m->name[sizeof m->name - 1] = '\0';
+    rc = copy_arg(m, arg, s->arg_size);
+    if (rc == 0 && (o = kith__object_new()))
+        return (int64_t)ask(who, o);
+    kith__heap_free(m->arg);
+    kith__member_free(who);
+    return KITH_ENOMEM;
+}
+
+int64_t kith__process_begin(const struct kith__start *s, const void *arg)
+{
+    int64_t rc = begin(s, arg);
+
+    if (s->placed)                      /* last: whoever sees it counted sees the Process too */
+        atomic_fetch_add(&kith__shared->placed, 1);
+    return rc;
+}
+
+static int enter(uint64_t id, struct kith__object **o)
+{
+    return kith__object_enter(id, KITH__PROCESS_KIND, noun, o);
+}
+
+int64_t kith__process_look(uint64_t id)
+{
+    struct kith__object *o;
+    uint32_t state, status;
+    int rc = enter(id, &o);
+
+    if (rc < 0)
+        return rc;
+    state = atomic_load(&kith__process_body(o)->state);
+    status = (uint32_t)atomic_load(&kith__process_body(o)->status);
+    kith__object_leave(o);
+    if (state != 2 && kith__server_dead())
+        return KITH_EPEER;
+    return (int64_t)state << 32 | status;
+}
+
+int64_t kith__process_ended(uint64_t id)
+{
+    int64_t seen = kith__process_look(id);
+    uint32_t error;
+
+    if (seen < 0 || seen >> 32 != 2)
+        return seen < 0 ? seen : KITH__PARKED;
+    error = atomic_load(&kith__process_body(kith__object_slot(id))->fork_error);
+    if (error)
+        return kith__fail(KITH_ENOMEM, "the Process could not be started: %s; see ulimit -u, and pids.max of the cgroup",
+                          strerror((int)error));
+    return 0;
+}
+
+int64_t kith__process_known_pid(uint64_t id)
+{
+    struct kith__object *o;
+    int rc = enter(id, &o), pid, ended;
+
+    if (rc < 0)
+        return rc;
+    pid = atomic_load(&kith__process_body(o)->pid);
+    ended = atomic_load(&kith__process_body(o)->state) == 2;
+    kith__object_leave(o);
+    if (pid || ended)
+        return pid;
+    return kith__server_dead() ? KITH_EPEER : KITH__PARKED;
+}
+
+/* The fork server may not have looked since the last one: SIGKILL is not taken back. */
+static void leave_signal(struct kith__member *m, int sig)
+{
+    uint32_t before = atomic_load(&m->stop_signal);
+
+    while (before != SIGKILL && !atomic_compare_exchange_weak(&m->stop_signal, &before, (uint32_t)sig))
+        ;
+}
+
+int kith__process_signal(uint64_t id, int sig)
+{
+    struct kith__object *o;
+    int rc = enter(id, &o);
+
+    if (rc < 0)
+        return rc;
+    if (atomic_load(&kith__process_body(o)->state) == 1)
+        leave_signal(kith__member(atomic_load(&kith__process_body(o)->member)), sig);
+    kith__object_leave(o);
+    kith__ring(kith__server_bell);
+    return 0;
+}
+
+int kith__process_forget(uint64_t id)
+{
+    struct kith__object *o;
+    int rc = enter(id, &o);
+
+    if (rc < 0)
+        return rc;
+    kith__object_end(o);
+    kith__wake_all(&o->waiters[0]);
+    kith__object_recycle(o);
+    return 0;
+}
+
+static int is_up(const struct kith__member *m)
+{
+    uint32_t state = atomic_load(&m->state);
+
+    return state == KITH__ASKED || state == KITH__RUNNING;
+}
+
+int64_t kith__processes_ended(void)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+    uint64_t asked = atomic_load(&kith__shared->processes);
+
+    for (uint32_t i = 1; i <= used; i++)
+        if (is_up(kith__member(i)) && atomic_load(&kith__member(i)->role) == KITH__PROCESS && !atomic_load(&kith__member(i)->daemon))
+            return kith__server_dead() ? KITH_EPEER : KITH__PARKED;
+    return (int64_t)asked;
+}
+
+/* A worker between init and its first task, or with one. */
+static int has_task(const struct kith__member *m)
+{
+    const struct kith__object *o = kith__object_slot(m->object);
+    const struct kith__pool *p = (const struct kith__pool *)(const void *)&o->body;
+
+    return kith__object_is(o, m->object) && m->worker < p->workers && atomic_load(&kith__lane(p, m->worker)->depth) > 0;
+}
+
+uint32_t kith__node_busy(void)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used), busy = 0;
+
+    for (uint32_t i = 1; i <= used; i++) {
+        const struct kith__member *m = kith__member(i);
+        uint32_t role = atomic_load(&m->role);
+
+        busy += is_up(m) && (role == KITH__PROCESS || (role == KITH__WORKER && has_task(m)));
+    }
+    return busy;
+}
+
+/* ------------------------------------------------------------------------ starting */
+
+static uint32_t home_of(uint64_t id)
+{
+    return kith__handle_home(id);
+}
+
+static int fill(struct kith__start *s, kith_target *fn, size_t size, const struct kith_process_options *o)
+{
+    uint64_t count = atomic_fetch_add(&kith__shared->processes, 1) + 1;
+    char function[48];
+    int rc;
+
+    memset(s, 0, sizeof *s);
+    if ((rc = kith__token_make(&s->target, (kith__anyfn *)fn)) < 0)
+        return rc;
+    s->arg_size = size;
+    s->daemon = o->daemon != 0;
+    s->number = (uint64_t)kith__shared->node << 32 | count;
+    kith__token_name(&s->target, function, sizeof function);
+    if (o->name)
+        snprintf(s->name, sizeof s->name, "%.63s", o->name);
+    else
+        snprintf(s->name, sizeof s->name, "%s-%llu", function, (unsigned long long)count);
+    return 0;
+}
+
+/* The node on which it is to run: here while a CPU is free, then where most are. */
+static int64_t choose_node(int wish, uint32_t *placed)
+{
+    int64_t node;
+
+    if (wish > 0)
+        return wish - 1;
+    if (wish == KITH_HERE || kith__shared->nodes == 1 || kith__node_busy() < kith__shared->usable_cpus)
+        return kith__shared->node;
+    node = kith__remote_call(0, KITH__OP_PLACE, 0, 0, NULL, 0, KITH_FOREVER);
+    *placed = node >= 0;
+    return node < 0 ? (int64_t)kith__shared->node : node;
+}
+
+static int64_t start_there(uint32_t node, const struct kith__start *s, const void *arg)
+{
+    /* No sum: more than all memory stays more than that. */
+    uint64_t block = kith__heap_alloc(s->arg_size > SIZE_MAX / 2 ? s->arg_size : sizeof *s + s->arg_size, kith__me);
+    int64_t rc;
+
+    if (block == 0)
+        return KITH_ENOMEM;
+    memcpy(kith__at(block), s, sizeof *s);
+    if (s->arg_size > 0)
+        memcpy((char *)kith__at(block) + sizeof *s, arg, s->arg_size);
+    rc = kith__remote_call(node, KITH__OP_START, 0, 0, kith__at(block), sizeof *s + s->arg_size, KITH_FOREVER);
+    kith__heap_free(block);
+    return rc;
+}
+
+static int64_t start(kith_target *fn, const void *arg, size_t size, const struct kith_process_options *given, size_t given_size)
+{
+    struct kith_process_options options = { 0 };
+    struct kith__start s;
+    int64_t rc, node;
+
+    if (!kith__base || kith__me == 0)
+        return kith__not_in_job("kith_process_start was called");
+    if (!fn)
+        return kith__fail(KITH_EINVAL, "kith_process_start was given no function");
+    if (!arg && size > 0)
+        return kith__fail(KITH_EINVAL, "kith_process_start was given %zu bytes at NULL", size);
+    if (given)
+        memcpy(&options, given, given_size < sizeof options ? given_size : sizeof options);
+    if (options.node < KITH_HERE || options.node > (int)kith__shared->nodes)
+        return kith__fail(KITH_EINVAL, "a Process on node %d: this job has the nodes 0 to %u", options.node - 1,
+                          kith__shared->nodes - 1);
+    if ((rc = kith__remote_settle()) < 0 || (rc = fill(&s, fn, size, &options)) < 0)
+        return rc;
+    node = choose_node(options.node, &s.placed);
+    fflush(stdout);                     /* what we printed before stands before what it prints */
+    if (node == kith__shared->node && !kith__shared->through_net)
+        return kith__process_begin(&s, arg);
+    return start_there((uint32_t)node, &s, arg);
+}
+
+kith_process kith__process_start(kith_target *fn, const void *arg, size_t size, const struct kith_process_options *options,
+                                 size_t options_size)
+{
+    kith_process p;
+    int64_t rc = kith__report64(start(fn, arg, size, options, options_size));
+
+    p.id = rc < 0 ? kith__failed_handle((int)rc) : (uint64_t)rc;
+    return p;
+}
+
+kith_process kith_process_start(kith_target *fn, const void *arg, size_t size)
+{
+    return kith__process_start(fn, arg, size, NULL, 0);
+}
+
+/* ------------------------------------------------------------ what its handle is good for */
+
+static int usable(kith_process p)
+{
+    int rc = kith__handle_usable(p.id, noun);
+
+    return rc == 0 ? kith__remote_settle() : rc;
+}
+
+static int64_t look(kith_process p)
+{
+    int rc = usable(p);
+
+    if (rc < 0)
+        return rc;
+    return kith__is_remote(p.id) ? kith__remote_call(home_of(p.id), KITH__OP_LOOK, p.id, 0, NULL, 0, KITH_FOREVER)
+                                 : kith__process_look(p.id);
+}
+
+static int join_here(uint64_t id, int timeout_ms)
+{
+    struct kith__wait w;
+    int rc;
+
+    if ((rc = (int)kith__process_ended(id)) != KITH__PARKED)
+        return rc;
+    if ((rc = kith__wait_begin(&w, &kith__object_slot(id)->waiters[0], timeout_ms)) < 0)
+        return rc;
+    while ((rc = (int)kith__process_ended(id)) == KITH__PARKED)
+        if ((rc = kith__wait_sleep(&w)) < 0)
+            break;
+    kith__wait_end(&w, 1);
+    return rc;
+}
+
+static int join(kith_process p, int timeout_ms)
+{
+    int rc;
+
+    if ((rc = kith__check_timeout(timeout_ms)) < 0 || (rc = usable(p)) < 0)
+        return rc;
+    if (kith__member(kith__me)->object == p.id)
+        return kith__fail(KITH_EINVAL, "a Process cannot join itself");
+    if (kith__is_remote(p.id))
+        return (int)kith__remote_call(home_of(p.id), KITH__OP_JOIN, p.id, 0, NULL, 0, timeout_ms);
+    return join_here(p.id, timeout_ms);
+}
+
+int kith_process_join(kith_process p, int timeout_ms)
+{
+    return kith__report(join(p, timeout_ms));
+}
+
+int kith_process_exitcode(kith_process p, int *code)
+{
+    int64_t seen = look(p);
+    int status = (int)(uint32_t)seen;
+
+    if (seen < 0)
+        return kith__report((int)seen);
+    if (!code)
+        return kith__report(kith__fail(KITH_EINVAL, "kith_process_exitcode was given no place for the code"));
+    if (seen >> 32 != 2)
+        return kith__fail(KITH_ETIMEDOUT, "the Process is still running");
+    *code = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+    return 0;
+}
+
+int kith_process_alive(kith_process p)
+{
+    int64_t seen = look(p);
+
+    return seen < 0 ? kith__report((int)seen) : seen >> 32 != 2;
+}
+
+int kith_process_pid(kith_process p)
+{
+    int64_t pid = usable(p);
+
+    if (pid == 0 && kith__is_remote(p.id))
+        return kith__report((int)kith__remote_call(home_of(p.id), KITH__OP_PID, p.id, 0, NULL, 0, KITH_FOREVER));
+    if (pid == 0)
+        while ((pid = kith__process_known_pid(p.id)) == KITH__PARKED)
+            nanosleep(&(struct timespec){ 0, 100000 }, NULL);      /* known some 0.2 ms after the start */
+    return kith__report((int)pid);
+}
+
+static int send_signal(kith_process p, int sig)
+{
+    int rc = usable(p);
+
+    if (rc < 0)
+        return rc;
+    if (kith__is_remote(p.id))
+        return (int)kith__remote_call(home_of(p.id), KITH__OP_SIGNAL, p.id, (uint64_t)sig, NULL, 0, KITH_FOREVER);
+    return kith__process_signal(p.id, sig);
+}
+
+int kith_process_terminate(kith_process p)
+{
+    return kith__report(send_signal(p, SIGTERM));
+}
+
+int kith_process_kill(kith_process p)
+{
+    return kith__report(send_signal(p, SIGKILL));
+}
+
+int kith_process_close(kith_process p)
+{
+    int rc = usable(p);
+
+    if (rc == 0)
+        rc = kith__is_remote(p.id) ? (int)kith__remote_call(home_of(p.id), KITH__OP_CLOSE, p.id, 0, NULL, 0, KITH_FOREVER)
+                                   : kith__process_forget(p.id);
+    return kith__report(rc);
+}
+
+/* --------------------------------------------------------------------------- the end */
+
+static uint64_t await_here(void)
+{
+    int64_t rc;
+
+    while ((rc = kith__processes_ended()) == KITH__PARKED)
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    return rc < 0 ? 0 : (uint64_t)rc;
+}
+
+/* Waits on each node until none run there; the number that was ever asked for. */
+static uint64_t await_all(void)
+{
+    uint64_t asked = await_here();
+
+    for (uint32_t k = 0; k < kith__shared->nodes; k++) {
+        int64_t rc = k == kith__shared->node ? 0 : kith__remote_call(k, KITH__OP_AWAIT, 0, 0, NULL, 0, KITH_FOREVER);
+
+        if (rc > 0)
+            asked += (uint64_t)rc;      /* what is gone with its node is not waited for */
+    }
+    return asked;
+}
+
+/* A Process may start another on a node that we have seen quiet: so two rounds must see the same. */
+void kith__processes_join(void)
+{
+    uint64_t before = UINT64_MAX, asked;
+
+    while ((asked = await_all()) != before && kith__shared->nodes > 1)
+        before = asked;
+}

@@ -1,0 +1,554 @@
+/* board.c: see board.h. Called by pool.c (posters) and worker.c (workers). */
+#include "config.h"
+#include "pool/board.h"
+#include "base/error.h"
+#include "shm/heap.h"
+#include "pool/pool.h"
+#include "base/system.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static uint64_t intent_lo(uint64_t intent) { return intent >> 16; }
+static uint64_t intent_length(uint64_t intent) { return intent >> 1 & 32767; }
+
+static struct kith__range *returned(struct kith__job *j)
+{
+    return (struct kith__range *)(void *)&j->cells[j->workers];
+}
+
+static struct kith__fault_entry *entry_at(uint64_t block)
+{
+    return kith__at(block);
+}
+
+uint64_t kith__job_pop_fault(struct kith__job *j)
+{
+    uint64_t block;
+
+    kith__guard_enter(&j->guard);
+    if ((block = atomic_load(&j->faults)) != 0) {
+        kith__guard_set(&j->guard, &j->faults, atomic_load(&entry_at(block)->next));
+        kith__guard_set(&j->guard, kith__heap_owner(block), kith__me);
+        kith__guard_commit(&j->guard);
+    }
+    kith__guard_leave(&j->guard);
+    return block;
+}
+
+void kith__job_drop_faults(struct kith__job *j)
+{
+    uint64_t block;
+
+    while (atomic_load(&j->faults) != 0 && (block = kith__job_pop_fault(j)) != 0)
+        kith__heap_free(block);
+}
+
+/* ------------------------------------------------------------- posting */
+
+int kith__job_untouched(const struct kith__pool *p, uint32_t post)
+{
+    kith__fence();
+    for (uint32_t w = 0; w < p->workers; w++) {
+        struct kith__lane *lane = kith__lane(p, w);
+        uint32_t depth = atomic_load(&lane->depth);
+
+        for (uint32_t d = 0; d < depth; d++)
+            if ((atomic_load(&lane->touching[d]) & 255) == post + 1)
+                return 0;
+    }
+    return 1;
+}
+
+static int take_post(struct kith__pool *p, uint32_t *post)
+{
+    for (uint32_t i = 0; i < KITH__POSTS; i++) {
+        uint32_t nobody = 0;
+
+        if (atomic_load(&p->posters[i]) != 0 || !kith__job_untouched(p, i) ||
+            !atomic_compare_exchange_strong(&p->posters[i], &nobody, kith__me))
+            continue;
+        if (!kith__job_untouched(p, i)) {       /* posted and withdrawn in between */
+            atomic_store(&p->posters[i], 0);
+            continue;
+        }
+        *post = i;
+        return 0;
+    }
+    return kith__fail(KITH_ENOMEM, "%d calls are under way in one pool: no more can be given to it", KITH__POSTS);
+}
+
+struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    uint64_t room = 2 * (uint64_t)p->workers + 8, block;
+    struct kith__job *j;
+
+    if ((*rc = take_post(p, post)) < 0)
+        return NULL;
+    block = atomic_load(&p->jobs[*post]);
+    if (block == 0) {
+        block = kith__heap_alloc(sizeof *j + p->workers * sizeof j->cells[0] + room * sizeof (struct kith__range), kith__me);
+        if (block == 0) {
+            atomic_store(&p->posters[*post], 0);
+            *rc = KITH_ENOMEM;
+            return NULL;
+        }
+        memset(kith__at(block), 0, sizeof *j);
+        kith__guard_init(&((struct kith__job *)kith__at(block))->guard);
+        kith__guard_set(&o->guard, &p->jobs[*post], block);
+        kith__guard_set(&o->guard, kith__heap_owner(block), 0);
+        kith__guard_commit(&o->guard);
+    }
+    j = kith__at(block);
+    kith__job_drop_faults(j);           /* of a poster that died */
+    memset(j, 0, offsetof(struct kith__job, cursor));
+    j->workers = p->workers;
+    j->room = room;
+    j->poster = kith__me;
+    atomic_store(&j->cursor, 0);
+    atomic_store(&j->limit, 0);
+    atomic_store(&j->cancelled, 0);
+    atomic_store(&j->eager, 0);
+    atomic_store(&j->returned_count, 0);
+    atomic_store(&j->fault_count, 0);
+    memset(&j->waiters, 0, sizeof j->waiters);
+    memset(j->cells, 0, p->workers * sizeof j->cells[0]);
+    for (uint32_t w = 0; w < p->workers; w++)
+        atomic_store_explicit(&j->cells[w].at, KITH__AT_NONE, memory_order_relaxed);
+    return j;
+}
+
+void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
+{
+    j->seq = atomic_fetch_add(&p->seq, 1) + 1;
+    atomic_store(&p->announced[post], j->seq);
+    atomic_fetch_or(&p->active, UINT64_C(1) << post);
+    kith__step("job: posted");
+}
+
+void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit)
+{
+    uint64_t fresh = limit - atomic_load(&j->limit);
+
+    atomic_store(&j->limit, limit);
+    /* The first two wake the others: who claims with more left to claim wakes two (worker.c). */
+    for (int i = 0; i < 2 && fresh > 0 && kith__has_waiters(idle); i++, fresh--)
+        kith__wake_any(idle);
+}
+
+void kith__job_withdraw(struct kith__pool *p, uint32_t post)
+{
+    atomic_fetch_and(&p->active, ~(UINT64_C(1) << post));
+    atomic_store(&p->announced[post], 0);
+    atomic_store(&p->posters[post], 0);
+}
+
+int kith__job_complete(const struct kith__job *j)
+{
+    uint64_t done = 0;
+
+    for (uint32_t w = 0; w < j->workers; w++)
+        done += atomic_load_explicit(&j->cells[w].done, memory_order_acquire);
+    return done == j->units;
+}
+
+/* Where worker keeps the cursor with the name of other. Up to KITH__KEPT others have a place each. */
+static kith__word *kept_place(struct kith__job *j, uint32_t worker, uint32_t other)
+{
+    return &j->cells[worker].kept[(other + j->workers - worker - 1) % j->workers % KITH__KEPT];
+}
+
+/* Whether w has moved the cursor as it says in its intent, seen with the cursor as it was before the intent was read. */
+static int was_made(struct kith__job *j, uint32_t w, uint64_t intent, uint64_t cursor)
+{
+    uint64_t moved = (intent_lo(intent) + intent_length(intent)) << 16 | (w + 1);
+
+    if ((intent & 1) || cursor == moved)
+        return 1;
+    for (uint32_t other = 0; other < j->workers; other++)
+        if (other != w && atomic_load(kept_place(j, other, w)) == moved)
+            return 1;
+    return atomic_load(&j->cells[w].intent) == (intent | 1);    /* it is confirmed before a place is used again */
+}
+
+/* Whether the claim in cell w is live. */
+static int is_live(struct kith__job *j, uint32_t w, uint64_t cursor)
+{
+    const struct kith__cell *cell = &j->cells[w];
+    uint64_t intent = atomic_load(&cell->intent);
+
+    return intent_length(intent) && was_made(j, w, intent, cursor) && atomic_load(&cell->done) == atomic_load(&cell->before);
+}
+
+uint64_t kith__job_frontier(struct kith__job *j)
+{
+    uint64_t cursor, frontier, count;
+
+    kith__guard_enter(&j->guard);       /* nothing moves between the cells and the returned ranges */
+    cursor = atomic_load(&j->cursor);
+    frontier = cursor >> 16;
+    count = atomic_load(&j->returned_count);
+    for (uint64_t i = 0; i < count; i++)
+        if (atomic_load(&returned(j)[i].lo) < frontier)
+            frontier = atomic_load(&returned(j)[i].lo);
+    for (uint32_t w = 0; w < j->workers; w++) {
+        uint64_t lo = intent_lo(atomic_load(&j->cells[w].intent));
+
+        /* Read before it is judged: should the worker go on meanwhile, lo is too small, never too large. */
+        if (lo < frontier && is_live(j, w, cursor))
+            frontier = lo;
+    }
+    kith__guard_leave(&j->guard);
+    return frontier;
+}
+
+/* ------------------------------------------------------------ claiming */
+
+static int claimable(const struct kith__job *j)
+{
+    return !atomic_load(&j->cancelled) &&
+           (atomic_load(&j->cursor) >> 16 < atomic_load(&j->limit) || atomic_load(&j->returned_count) > 0);
+}
+
+int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post, uint64_t seq)
+{
+    uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
+
+    atomic_store(&lane->touching[depth], seq << 8 | (post + 1));
+    atomic_store(&lane->depth, depth + 1);
+    kith__step("job: touched");
+    /* The poster clears these before it looks who touches the job. */
+    if (atomic_load(&p->active) >> post & 1 && atomic_load(&p->announced[post]) == seq)
+        return 1;
+    kith__job_leave(lane);
+    return 0;
+}
+
+void kith__job_leave(struct kith__lane *lane)
+{
+    atomic_fetch_sub(&lane->depth, 1);
+}
+
+struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post)
+{
+    uint64_t oldest = UINT64_MAX;
+
+    for (uint64_t bits = atomic_load(&p->active); bits; bits &= bits - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(bits);
+        uint64_t seq = atomic_load(&p->announced[i]);
+
+        /* Not announced as touched yet: job memory stays mapped, and what is read here is asked again. */
+        if (seq && seq < oldest && claimable(kith__at(atomic_load(&p->jobs[i])))) {
+            oldest = seq;
+            *post = i;
+        }
+    }
+    if (oldest == UINT64_MAX || !kith__job_enter(p, lane, *post, oldest))
+        return NULL;
+    return kith__at(atomic_load(&p->jobs[*post]));
+}
+
+static void confirm(struct kith__cell *cell, uint64_t position)
+{
+    uint64_t intent = atomic_load(&cell->intent);
+
+    if (!(intent & 1) && intent_length(intent) && intent_lo(intent) + intent_length(intent) == position)
+        atomic_compare_exchange_strong(&cell->intent, &intent, intent | 1);
+}
+
+/* Before the cursor that was found is replaced: that its claimer has made that claim must not be forgotten. When it is found
+ * again with another claim, the old one is over; a place that another claimer had needs a look at that one's cell. To
+ * look at cells at each claim would cost as much as the cursor itself. */
+static void keep(struct kith__job *j, uint32_t worker, uint64_t cursor)
+{
+    uint32_t claimer = (uint32_t)(cursor & 65535), before;
+    kith__word *place;
+    uint64_t old;
+
+    place = kept_place(j, worker, claimer - 1);
+    old = atomic_load_explicit(place, memory_order_relaxed);
+    before = (uint32_t)(old & 65535);
+    if (before != 0 && before != claimer)
+        confirm(&j->cells[before - 1], old >> 16);
+    kith__step("claim: old cursor confirmed");
+    atomic_store_explicit(place, cursor, memory_order_release);
+    kith__step("claim: cursor kept");
+}
+
+/* A claim does not cross the end of a ring: its elements lie side by side. */
+static uint64_t within_ring(uint64_t ring, uint64_t lo, uint64_t length)
+{
+    if (ring && length > ring - lo % ring)
+        return ring - lo % ring;
+    return length;
+}
+
+static uint64_t side_by_side(const struct kith__job *j, uint64_t lo, uint64_t length)
+{
+    return within_ring(j->in_ring, lo, within_ring(j->out_ring, lo, length));
+}
+
+static int claim_returned(struct kith__job *j, struct kith__cell *cell, uint64_t most, uint64_t *lo, uint64_t *length)
+{
+    uint64_t count, all;
+    struct kith__range *r;
+
+    kith__guard_enter(&j->guard);
+    count = atomic_load(&j->returned_count);
+    if (count == 0) {
+        kith__guard_leave(&j->guard);
+        return 0;
+    }
+    r = &returned(j)[count - 1];
+    *lo = atomic_load(&r->lo);
+    all = atomic_load(&r->length);
+    /* Each claim may come back as one more range: when these would not all have room, a range is claimed as a whole. It was
+     * a part of a claim, so it lies side by side. */
+    *length = count + j->workers < j->room && all > most ? most : all;
+    kith__guard_set(&j->guard, &cell->intent, *lo << 16 | *length << 1 | 1);
+    kith__guard_set(&j->guard, &cell->before, atomic_load(&cell->done));
+    kith__guard_set(&j->guard, &cell->at, KITH__AT_NONE);
+    kith__guard_set(&j->guard, &cell->tries, atomic_load(&r->tries));
+    if (*length == all)
+        kith__guard_set(&j->guard, &j->returned_count, count - 1);
+    else {
+        kith__guard_set(&j->guard, &r->lo, *lo + *length);
+        kith__guard_set(&j->guard, &r->length, all - *length);
+        kith__guard_set(&j->guard, &r->tries, 0);       /* of its first unit only, which we have */
+    }
+    kith__guard_commit(&j->guard);
+    kith__guard_leave(&j->guard);
+    return 1;
+}
+
+/* An intent that lost its race, and that no other follows, must be asked about in the cells of all others: so who goes to rest
+ * leaves none, else hundreds that rest would make each look for the frontier take the square of that. .lo stays: it may be
+ * read while the next one is written, and must not be too large then. */
+static void drop_intent(struct kith__cell *cell)
+{
+    uint64_t intent = atomic_load_explicit(&cell->intent, memory_order_relaxed);
+
+    if (!(intent & 1) && intent_length(intent))
+        atomic_store_explicit(&cell->intent, intent_lo(intent) << 16, memory_order_release);
+}
+
+int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *last, uint64_t *lo, uint64_t *length)
+{
+    struct kith__cell *cell = &j->cells[worker];
+    /* Perhaps nobody has claimed since we did. If somebody has, the failing CAS brings the cursor here for writing at once, where
+     * a look would bring it for reading first. */
+    uint64_t cursor = *last ? *last : atomic_load(&j->cursor), limit, intent, moved;
+
+    for (int guessed = *last != 0;; guessed = 0) {
+        if (atomic_load_explicit(&j->cancelled, memory_order_relaxed))
+            return 0;
+        if (atomic_load(&j->returned_count) > 0 && claim_returned(j, cell, most, lo, length))
+            return 1;
+        *lo = cursor >> 16;
+        limit = atomic_load(&j->limit);
+        if (*lo >= limit) {
+            if (!guessed) {
+                drop_intent(cell);
+                return 0;
+            }
+            cursor = atomic_load(&j->cursor);
+            continue;
+        }
+        *length = side_by_side(j, *lo, limit - *lo < most ? limit - *lo : most);
+        if ((cursor & 65535) && (cursor & 65535) != worker + 1)
+            keep(j, worker, cursor);
+        intent = *lo << 16 | *length << 1;
+        /* The intent before .before: else the claim that it replaces would seem to be live again. */
+        atomic_store_explicit(&cell->intent, intent, memory_order_release);
+        atomic_store_explicit(&cell->before, atomic_load_explicit(&cell->done, memory_order_relaxed), memory_order_release);
+        atomic_store_explicit(&cell->tries, 0, memory_order_release);
+        kith__step("claim: intent written");
+        moved = (*lo + *length) << 16 | (worker + 1);
+        if (atomic_compare_exchange_weak(&j->cursor, &cursor, moved)) {
+            *last = moved;
+            kith__step("claim: cursor moved");
+            atomic_store_explicit(&cell->intent, intent | 1, memory_order_release);
+            kith__step("claim: confirmed");
+            return 1;
+        }
+        kith__step("claim: lost the race");
+    }
+}
+
+void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length)
+{
+    struct kith__cell *cell = &j->cells[worker];
+    uint64_t done = atomic_load_explicit(&cell->before, memory_order_relaxed) + length;
+
+    kith__step("claim: units run");
+    atomic_store_explicit(&cell->done, done, memory_order_release);
+    kith__step("claim: retired");
+    if (j->windowed)
+        kith__retired(j);
+}
+
+void kith__retired(struct kith__job *j)
+{
+    /* Of two workers that finish at once, at least one sees that all is done; and the poster either sees
+     * our units or we see that it waits. */
+    kith__fence();
+    if ((atomic_load(&j->eager) || kith__job_complete(j)) && kith__has_waiters(&j->waiters))
+        kith__wake_all(&j->waiters);
+}
+
+/* -------------------------------------------------------------- faults */
+
+/* In j's guard, before its commit. */
+static void link_fault(struct kith__job *j, uint64_t block)
+{
+    if (block) {
+        kith__guard_set(&j->guard, &entry_at(block)->next, atomic_load(&j->faults));
+        kith__guard_set(&j->guard, &j->faults, block);
+        kith__guard_set(&j->guard, kith__heap_owner(block), 0);
+    }
+    kith__guard_set(&j->guard, &j->fault_count, atomic_load(&j->fault_count) + 1);
+}
+
+static uint64_t make_fault(const struct kith__fault_entry *what, const char *text)
+{
+    size_t length = text ? strlen(text) : 0;
+    uint64_t block = kith__heap_alloc(sizeof *what + length + 1, kith__me);
+    struct kith__fault_entry *e;
+
+    if (block == 0)
+        return 0;
+    e = entry_at(block);
+    memcpy(e, what, sizeof *what);
+    memcpy(e->text, text ? text : "", length);
+    e->text[length] = '\0';
+    return block;
+}
+
+static void mark(struct kith__job *j, uint64_t unit)
+{
+    uint64_t place;
+
+    if (j->out_ring == 0)
+        return;
+    place = unit % j->out_ring;
+    atomic_fetch_or(&kith__job_marks(j)[place / 64], UINT64_C(1) << place % 64);
+}
+
+int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text)
+{
+    uint64_t block = make_fault(what, text);
+
+    kith__guard_enter(&j->guard);
+    link_fault(j, block);
+    kith__guard_commit(&j->guard);
+    kith__guard_leave(&j->guard);
+    kith__step("fault: told");
+    mark(j, what->unit);
+    return block ? 0 : KITH_ENOMEM;
+}
+
+/* ------------------------------------------------------------- settling */
+
+static uint64_t fault_of_death(const struct kith__death *d, uint32_t worker, uint64_t unit)
+{
+    struct kith__fault_entry e = { .unit = unit, .pid = d->pid, .worker = (int32_t)worker };
+
+    if (d->over_limit)
+        e.end = KITH_OVER_LIMIT;
+    else if (WIFSIGNALED(d->status)) {
+        e.end = KITH_SIGNALLED;
+        e.signal = WTERMSIG(d->status);
+    } else {
+        e.end = KITH_EXITED;
+        e.code = WEXITSTATUS(d->status);
+    }
+    memcpy(&e.crash, &d->crash, sizeof e.crash);
+    return make_fault(&e, NULL);
+}
+
+static void put_back(struct kith__job *j, uint64_t *count, uint64_t lo, uint64_t length, uint64_t tries)
+{
+    struct kith__range *r = &returned(j)[*count];
+
+    kith__guard_set(&j->guard, &r->lo, lo);
+    kith__guard_set(&j->guard, &r->length, length);
+    kith__guard_set(&j->guard, &r->tries, tries);
+    ++*count;
+}
+
+static int has_fault(const struct kith__job *j, uint64_t unit)
+{
+    for (uint64_t at = atomic_load(&j->faults); at; at = atomic_load(&entry_at(at)->next))
+        if (entry_at(at)->unit == unit)
+            return 1;
+    return 0;
+}
+
+enum blame { FREE, TRIED, OVER };       /* of the unit that was being run: nothing is its fault; it used a try; it may not try again */
+
+/* In j's guard: splits the live claim of a dead worker into what is done, what goes back, what has failed. */
+static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith__death *d, enum blame blame)
+{
+    struct kith__cell *cell = &j->cells[worker];
+    uint64_t intent = atomic_load(&cell->intent), lo = intent_lo(intent), end = lo + intent_length(intent);
+    uint64_t at = atomic_load(&cell->at), done = atomic_load(&cell->done), count = atomic_load(&j->returned_count);
+    uint64_t tries = atomic_load(&cell->tries);
+
+    if (at < lo || at >= end)           /* it had not begun */
+        put_back(j, &count, lo, end - lo, tries);
+    else {
+        uint64_t used = (at == lo ? tries : 0) + (blame != FREE), first = at;
+
+        if (has_fault(j, at)) {         /* it had failed, and its worker came no further */
+            mark(j, at);
+            first++;
+        } else if (blame == OVER || (blame == TRIED && used >= j->tries)) {
+            mark(j, at);                /* whoever has to settle this again will find the same */
+            link_fault(j, fault_of_death(d, worker, at));
+            first++;
+        }
+        done += first - lo;
+        if (first < end)
+            put_back(j, &count, first, end - first, first == at ? used : 0);
+    }
+    kith__guard_set(&j->guard, &j->returned_count, count);
+    kith__guard_set(&j->guard, &cell->intent, 0);
+    kith__guard_set(&j->guard, &cell->at, KITH__AT_NONE);
+    kith__guard_set(&j->guard, &cell->done, done);
+    kith__guard_commit(&j->guard);
+}
+
+/* The jobs of the claims above the outermost one were posted by the dead process itself, for a task of that: their faults would
+ * be told to nobody, and the task would make the same calls for ever. So it is the one that used a try. */
+static enum blame blame_at(const struct kith__death *d, uint32_t at, uint32_t depth)
+{
+    if (at > 0)
+        return FREE;
+    return d->over_limit && depth == 1 ? OVER : TRIED;
+}
+
+void kith__settle(struct kith__pool *p, uint32_t worker)
+{
+    struct kith__lane *lane = kith__lane(p, worker);
+    uint32_t depth = atomic_load(&lane->depth);
+
+    if (!atomic_load(&lane->death.unsettled))
+        return;
+    for (uint32_t d = depth; d-- > 0;) {
+        struct kith__job *j = kith__at(atomic_load(&p->jobs[(atomic_load(&lane->touching[d]) & 255) - 1]));
+
+        kith__guard_enter(&j->guard);
+        /* A job that this process was inside of is not reused, so seq is its own. */
+        if (j->seq == atomic_load(&lane->touching[d]) >> 8 && is_live(j, worker, atomic_load(&j->cursor)))
+            settle_claim(j, worker, &lane->death, blame_at(&lane->death, d, depth));
+        kith__guard_leave(&j->guard);
+        kith__step("settle: a job settled");
+        kith__fence();
+        kith__wake_all(&j->waiters);
+    }
+    atomic_store(&lane->depth, 0);
+    atomic_store(&lane->death.unsettled, 0);
+}

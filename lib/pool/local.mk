@@ -1,0 +1,18 @@
+# Jobs and who does them.
+lib_libkith_all_la_SOURCES += \
+	lib/pool/board.c \
+	lib/pool/board.h \
+	lib/pool/call.c \
+	lib/pool/call.h \
+	lib/pool/chunk.c \
+	lib/pool/chunk.h \
+	lib/pool/pool.c \
+	lib/pool/pool.h \
+	lib/pool/random.c \
+	lib/pool/random.h \
+	lib/pool/serial.c \
+	lib/pool/serial.h \
+	lib/pool/task.c \
+	lib/pool/task.h \
+	lib/pool/worker.c \
+	lib/pool/worker.h

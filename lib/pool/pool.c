@@ -1,0 +1,517 @@
+/* pool.c: see pool.h. */
+#include "config.h"
+#include "pool/pool.h"
+#include "base/error.h"
+#include "shm/heap.h"
+#include "pool/serial.h"
+#include "base/system.h"
+#include "pool/worker.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_WORKERS = 1900, TRIES = 2 };     /* each needs a seat */
+
+static const char noun[] = "Pool";
+
+/* In our table a pool of another node would be somebody else. */
+static int usable(kith_pool p)
+{
+    int rc = kith__handle_usable(p.id, noun);
+
+    if (rc == 0 && kith__handle_home(p.id) != kith__shared->node)
+        rc = kith__fail(KITH_EINVAL, "a Pool of node %u was used on node %u: its tasks are given to it on its own node",
+                        kith__handle_home(p.id), kith__shared->node);
+    return rc;
+}
+
+int kith__pool_enter(kith_pool p, struct kith__object **o)
+{
+    int rc = usable(p);
+
+    return rc < 0 ? rc : kith__object_enter(p.id, KITH__POOL_KIND, noun, o);
+}
+
+int kith__pool_find(kith_pool p, struct kith__object **o)
+{
+    int rc = kith__pool_enter(p, o);
+
+    if (rc == 0)
+        kith__object_leave(*o);
+    return rc;
+}
+
+int kith__pool_init_fault(const struct kith__pool *p)
+{
+    uint64_t block = atomic_load(&p->init_fault);
+    const struct kith__fault_entry *e = block ? kith__at(block) : NULL;
+    uint32_t error = atomic_load(&p->fork_error);
+
+    if (error)
+        return kith__fail(KITH_ENOMEM, "no worker of the pool can be started: %s; see ulimit -u, and pids.max of the cgroup",
+                          strerror((int)error));
+    return kith__fail(KITH_ETASK, "the initializer of the pool failed in worker %d: %s", e ? e->worker : 0,
+                      e ? e->text : "its process died");
+}
+
+/* ----------------------------------------------------------------- opening */
+
+static int ask_worker(struct kith__object *o, uint64_t id, uint32_t worker)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    uint32_t who = kith__member_take(KITH__WORKER);
+    struct kith__member *m;
+
+    if (who == 0)
+        return KITH_ENOMEM;
+    m = kith__member(who);
+    m->object = id;
+    m->worker = worker;
+    m->number = id & UINT32_MAX;
+    snprintf(m->name, sizeof m->name, "worker %u", worker);
+    atomic_store(&kith__lane(p, worker)->member, who);
+    atomic_store(&m->state, KITH__ASKED);
+    return 0;
+}
+
+/* A block with these bytes, or zeros; ours until the pool is published. */
+static int hold(_Atomic uint64_t *held, const void *bytes, uint64_t size)
+{
+    uint64_t block = kith__heap_alloc(size, kith__me);
+
+    if (!block)
+        return KITH_ENOMEM;
+    if (bytes)
+        memcpy(kith__at(block), bytes, size);
+    else
+        memset(kith__at(block), 0, size);
+    atomic_store(held, block);
+    return 0;
+}
+
+static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_options *o)
+{
+    int rc;
+
+    p->workers = workers;
+    p->limit_ms = (uint32_t)o->limit_ms;
+    p->tries = o->tries ? (uint32_t)o->tries : TRIES;
+    p->tasks_per_worker = p->serial ? 0 : (uint32_t)o->tasks_per_worker;      /* the caller cannot be replaced */
+    p->pinned = !o->unpinned;
+    p->chunk = o->chunk;
+    p->init_arg_size = o->arg_size;
+    if (o->init) {
+        p->has_init = 1;
+        if ((rc = kith__token_make(&p->init, (kith__anyfn *)o->init)) < 0)
+            return rc;
+    }
+    if (o->arg_size > 0 && (rc = hold(&p->init_arg, o->arg, o->arg_size)) < 0)
+        return rc;
+    return hold(&p->lanes, NULL, workers * sizeof (struct kith__lane));
+}
+
+static int has_ended(const struct kith__pool *p)
+{
+    for (uint32_t w = 0; w < p->workers; w++)
+        if (atomic_load(&kith__lane(p, w)->member) != 0)
+            return 0;
+    return 1;
+}
+
+static int is_ready(const struct kith__pool *p)
+{
+    uint32_t ready = 0;
+
+    for (uint32_t w = 0; w < p->workers; w++) {
+        uint32_t state = atomic_load(&kith__lane(p, w)->state);
+
+        if (state != KITH__LANE_READY && state != KITH__LANE_LATE)
+            return 0;
+        ready += state == KITH__LANE_READY;
+    }
+    return ready > 0;
+}
+
+static int is_broken(const struct kith__pool *p)
+{
+    return atomic_load(&p->init_fault) != 0 || atomic_load(&p->state) == KITH__POOL_BROKEN;
+}
+
+static int wait_until(struct kith__object *o, int (*done)(const struct kith__pool *p), int (*failed)(const struct kith__pool *p))
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__wait w;
+    int rc = kith__wait_begin(&w, &o->waiters[1], KITH_FOREVER);
+
+    if (rc < 0)
+        return rc;
+    while (rc == 0 && !done(p) && !(failed && failed(p)))
+        rc = kith__wait_sleep(&w);
+    kith__wait_end(&w, 1);
+    return rc;
+}
+
+/* Of two who end a pool the harder one prevails, and callers must go on to find that it is broken. */
+static void raise_state(struct kith__pool *p, uint32_t state)
+{
+    uint32_t seen = atomic_load(&p->state);
+
+    while (seen < state && !atomic_compare_exchange_weak(&p->state, &seen, state))
+        ;
+}
+
+static void stop_workers(struct kith__object *o, uint32_t state)
+{
+    struct kith__pool *p = kith__pool_body(o);
+
+    raise_state(p, state);
+    /* Not a signal to each member: its number may be another's the next moment. */
+    if (state == KITH__POOL_TERMINATED)
+        atomic_store(&p->killed, 1);
+    kith__wake_all(&o->waiters[0]);
+    kith__ring(kith__server_bell);
+}
+
+/* It is ours before it is let go: who dies in between leaves it to its janitor, which destroys the pool again before it takes back
+ * the blocks of the dead. */
+static void free_held(_Atomic uint64_t *held)
+{
+    uint64_t block = atomic_load(held);
+
+    if (block == 0)
+        return;
+    atomic_store(kith__heap_owner(block), kith__me);
+    kith__step("pool: block ours");
+    atomic_store(held, 0);
+    kith__step("pool: block let go");
+    kith__heap_free(block);
+}
+
+/* What the job has goes first: it is found through the job. */
+static void free_job(_Atomic uint64_t *held)
+{
+    struct kith__job *j = kith__at(atomic_load(held));
+
+    if (atomic_load(held) == 0)
+        return;
+    kith__job_drop_faults(j);
+    for (int i = 0; i < 2; i++)
+        free_held(&j->kept[i]);
+    free_held(held);
+}
+
+/* Nobody waits for it any more; with only_ranks: none of those who live on without the fork server. What the others had posted
+ * a janitor would withdraw, and there are none then. */
+static int is_quiet(const struct kith__pool *p, int only_ranks)
+{
+    for (int i = 0; i < KITH__POSTS; i++) {
+        uint32_t poster = atomic_load(&p->posters[i]), role = poster ? atomic_load(&kith__member(poster)->role) : KITH__NOBODY;
+
+        if (poster && (!only_ranks || poster == kith__me || role == KITH__HEAD || role == KITH__RANK))
+            return 0;
+    }
+    return 1;
+}
+
+static struct kith__job *job_of(const struct kith__pool *p, int i)
+{
+    uint64_t block = atomic_load(&p->jobs[i]);
+
+    return block ? kith__at(block) : NULL;
+}
+
+/* What a dead one had decided to change in a job. */
+static void finish_job(const struct kith__pool *p, int i)
+{
+    struct kith__job *j = job_of(p, i);
+
+    if (j)
+        kith__guard_finish(&j->guard);
+}
+
+/* Frees what the body refers to; who does it again goes on where the first one died. */
+static void destroy(struct kith__object *o)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    uint64_t lanes = atomic_load(&p->lanes);
+
+    if (lanes && !p->serial && !has_ended(p))           /* who was closing it died */
+        stop_workers(o, KITH__POOL_TERMINATED);
+    while (lanes && !((p->serial || has_ended(p)) && is_quiet(p, 0)) && !kith__server_dead())
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    kith__guard_enter(&o->guard);       /* who hastens its end is not in it any more, and does not come after this */
+    for (int i = 0; i < KITH__POSTS; i++)
+        finish_job(p, i);
+    atomic_store(&p->gone, 1);
+    kith__object_leave(o);
+    for (int i = 0; i < KITH__POSTS; i++)
+        free_job(&p->jobs[i]);
+    free_held(&p->init_arg);
+    free_held(&p->init_fault);
+    free_held(&p->lanes);
+}
+
+/* The workers are ended, by themselves or by the fork server; then the slot is given back. */
+static int shut(struct kith__object *o, uint32_t state)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    int rc;
+
+    /* A call that was begun before the end may not have posted its job yet: workers must still be there when it does. */
+    while (state == KITH__POOL_CLOSING && !is_quiet(p, 0) && !kith__server_dead())
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    stop_workers(o, state);
+    for (;;) {
+        rc = p->serial ? 0 : wait_until(o, has_ended, NULL);
+        if (rc < 0 && rc != KITH_EPEER)
+            return rc;
+        if (is_quiet(p, rc == KITH_EPEER))
+            break;
+        /* Callers whose workers are gone find that out, and leave. */
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    }
+    kith__object_recycle(o);
+    return rc == KITH_EPEER ? KITH_EPEER : 0;
+}
+
+static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    int rc = 0;
+
+    kith__guard_enter(&o->guard);
+    kith__guard_set(&o->guard, kith__heap_owner(p->lanes), 0);
+    if (p->init_arg)
+        kith__guard_set(&o->guard, kith__heap_owner(p->init_arg), 0);
+    *id = kith__object_publish(o, KITH__POOL_KIND);
+    if (p->serial)
+        return kith__serial_prepare(o, *id);
+    for (uint32_t w = 0; w < workers && rc == 0; w++)
+        rc = ask_worker(o, *id, w);
+    kith__ring(kith__server_bell);
+    if (rc == 0 && p->has_init) {
+        rc = wait_until(o, is_ready, is_broken);
+        if (rc == 0 && is_broken(p))
+            rc = kith__pool_init_fault(p);
+    }
+    return rc;
+}
+
+static int check_options(int workers, const struct kith_pool_options *o)
+{
+    if (workers < 0 || workers > MOST_WORKERS)
+        return kith__fail(KITH_EINVAL, "a pool of %d workers: give 1 to %d, or 0 for one for each usable CPU", workers, MOST_WORKERS);
+    if (o->limit_ms < 0 || o->tries < 0 || o->tasks_per_worker < 0)
+        return kith__fail(KITH_EINVAL, "a pool with .limit_ms %d, .tries %d, .tasks_per_worker %d: none may be negative",
+                          o->limit_ms, o->tries, o->tasks_per_worker);
+    if (!o->arg && o->arg_size > 0)
+        return kith__fail(KITH_EINVAL, "a pool with %zu bytes of .arg at NULL", o->arg_size);
+    return 0;
+}
+
+/* Said once in a job, to whom has not asked to hear of errors only: who has a cluster expects all of it to work. */
+static void say_which_node(int workers)
+{
+    const char *wish = getenv("KITH_LOG");
+
+    if (kith__shared->nodes > 1 && kith__shared->node == 0 && !(wish && strcmp(wish, "error") == 0) &&
+        !atomic_exchange(&kith__shared->said_which_node, 1))
+        dprintf(STDERR_FILENO, "kith: a pool uses the node that opens it: %d workers on %s; this version has no pools over all "
+                "%u nodes (Processes and Queues use them all)\n", workers, kith__shared->host, kith__shared->nodes);
+}
+
+static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *given, size_t given_size)
+{
+    struct kith_pool_options options = { 0 };
+    struct kith__object *o;
+    int rc, serial = kith__is_on("KITH_SERIAL");
+
+    if (!kith__base || kith__me == 0)
+        return kith__not_in_job("kith_pool_open was called");
+    if (given)
+        memcpy(&options, given, given_size < sizeof options ? given_size : sizeof options);
+    if ((rc = check_options(workers, &options)) < 0)
+        return rc;
+    if (kith__server_dead())
+        return KITH_EPEER;
+    if (serial)
+        workers = 1;
+    if (workers == 0 && kith__shared->workers > MOST_WORKERS)
+        return kith__fail(KITH_EINVAL, "a pool of %u workers, one for each CPU or as KITH_WORKERS says: give a number up to %d",
+                          kith__shared->workers, MOST_WORKERS);
+    if (workers == 0)
+        workers = (int)kith__shared->workers;
+    say_which_node(workers);
+    if (!(o = kith__object_new()))
+        return KITH_ENOMEM;
+    kith__pool_body(o)->serial = (uint32_t)serial;
+    if ((rc = fill(kith__pool_body(o), (uint32_t)workers, &options)) < 0) {
+        destroy(o);
+        kith__object_abandon(o);
+        return rc;
+    }
+    if ((rc = launch(o, (uint32_t)workers, id)) < 0) {
+        struct kith__object *same;
+        char why[512];
+
+        snprintf(why, sizeof why, "%.511s", kith_last_error());
+        if (kith__pool_find((kith_pool){ *id }, &same) == 0)
+            kith_pool_terminate((kith_pool){ *id });
+        kith__fail(rc, "%s", why);
+    }
+    return rc;
+}
+
+kith_pool kith__pool_open(int workers, const struct kith_pool_options *options, size_t options_size)
+{
+    kith_pool p = { 0 };
+    int rc = kith__report(open_pool(&p.id, workers, options, options_size));
+
+    if (rc < 0)
+        p.id = kith__failed_handle(rc);
+    return p;
+}
+
+kith_pool kith_pool_open(int workers)
+{
+    return kith__pool_open(workers, NULL, 0);
+}
+
+int kith_pool_workers(kith_pool p)
+{
+    struct kith__object *o;
+    int rc = kith__pool_find(p, &o);
+
+    return rc < 0 ? kith__report(rc) : (int)kith__pool_body(o)->workers;
+}
+
+/* ------------------------------------------------------------------- ending */
+
+/* Somebody else is closing it, and may have to wait for long tasks: 1: these are ended, and so is the pool; 0: it was closed. */
+static int hasten(uint64_t id)
+{
+    struct kith__object *o = kith__object_slot(id);
+    int found;
+
+    if (!kith__object_leaves(id, KITH__POOL_KIND) || kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o))
+        return 0;
+    kith__guard_enter(&o->guard);
+    /* In this order: another pool in this slot is not gone, but has another handle. */
+    found = !atomic_load(&kith__pool_body(o)->gone) && kith__object_leaves(id, KITH__POOL_KIND);
+    if (found)
+        stop_workers(o, KITH__POOL_TERMINATED);
+    kith__object_leave(o);
+    while (found && kith__object_leaves(id, KITH__POOL_KIND) && !kith__server_dead())
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    return found;
+}
+
+/* Ends the object's life first: of two who close it, one does the work and the other finds it closed. */
+static int end_pool(kith_pool p, uint32_t state)
+{
+    struct kith__object *o;
+    int rc = usable(p);
+
+    if (rc < 0)
+        return rc;
+    if ((rc = kith__object_enter(p.id, KITH__POOL_KIND, noun, &o)) < 0)
+        return rc == KITH_ESTALE && state == KITH__POOL_TERMINATED && hasten(p.id) ? 0 : rc;
+    if (kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o)) {
+        kith__object_leave(o);
+        return kith__fail(KITH_EINVAL, "a task cannot close the pool that it runs in");
+    }
+    kith__object_end(o);
+    return shut(o, state);
+}
+
+int kith_pool_close(kith_pool p)
+{
+    return kith__report(end_pool(p, KITH__POOL_CLOSING));
+}
+
+int kith_pool_terminate(kith_pool p)
+{
+    return kith__report(end_pool(p, KITH__POOL_TERMINATED));
+}
+
+/* ---------------------------------------------------- after a death */
+
+static int is_pool(const struct kith__object *o)
+{
+    return (atomic_load(&o->ident) & 255) == KITH__POOL_KIND || atomic_load(&o->leaving) == KITH__POOL_KIND;
+}
+
+/* Those that look unfinished. A pool is taken down at any moment, and what was a job may hold anything then: only in the pool's guard
+ * is it surely still one. */
+static void finish_jobs(struct kith__object *o)
+{
+    const struct kith__pool *p = kith__pool_body(o);
+
+    if (!is_pool(o))
+        return;
+    for (int i = 0; i < KITH__POSTS; i++) {
+        const struct kith__job *j = job_of(p, i);
+
+        if (!j)
+            continue;
+        kith__step("pool: job seen");
+        if (!atomic_load(&j->guard.complete))
+            continue;
+        kith__guard_enter(&o->guard);
+        /* In this order: another object in this slot has a body of zeros before it is one. */
+        if (!atomic_load(&p->gone) && is_pool(o))
+            finish_job(p, i);
+        kith__object_leave(o);
+    }
+}
+
+void kith__commits_finish(void)
+{
+    kith__guard_finish(&kith__shared->names);
+    kith__objects_finish(finish_jobs);
+}
+
+/* The lanes that have ended for good have no successor to do it, and one whose next process waits for this number has none
+ * yet: who died in a job would seem to be inside of it for ever. */
+static void settle_ended(struct kith__pool *p)
+{
+    for (uint32_t w = 0; w < p->workers; w++) {
+        uint32_t member = atomic_load(&kith__lane(p, w)->member);
+
+        if (member == 0 || member == kith__me)
+            kith__settle(p, w);
+    }
+}
+
+static void sweep_pool(struct kith__object *o, void *member)
+{
+    struct kith__pool *p = kith__pool_body(o);
+
+    for (uint32_t i = 0; i < KITH__POSTS; i++) {
+        if (atomic_load(&p->posters[i]) != *(uint32_t *)member)
+            continue;
+        if (atomic_load(&p->jobs[i]))
+            atomic_store(&((struct kith__job *)kith__at(atomic_load(&p->jobs[i])))->cancelled, 1);
+        atomic_fetch_and(&p->active, ~(UINT64_C(1) << i));
+        atomic_store(&p->announced[i], 0);
+        while (!kith__job_untouched(p, i)) {
+            settle_ended(p);
+            nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+        }
+        atomic_store(&p->posters[i], 0);
+    }
+}
+
+void kith__jobs_sweep(uint32_t member)
+{
+    kith__objects_each(KITH__POOL_KIND, sweep_pool, &member);
+}
+
+void kith__pool_setup(void)
+{
+    kith__object_destroy[KITH__POOL_KIND] = destroy;
+}

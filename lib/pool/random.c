@@ -1,0 +1,166 @@
+/* random.c: see random.h. */
+#include "config.h"
+#include "pool/random.h"
+#include "base/error.h"
+
+#include <Random123/philox.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* Threads beside the main one draw index THREAD + 1, THREAD + 2 ...: no task has such an index. */
+#define THREAD (UINT64_C(1) << 63)
+
+static uint64_t seed, wish;
+static int has_wish;
+static _Atomic uint64_t epoch;          /* counts seeds; 0: none yet */
+static _Atomic uint64_t process_name;   /* stream of the main thread */
+static _Atomic uint64_t threads;        /* others that drew */
+
+static _Thread_local struct kith__stream self __attribute__((tls_model("initial-exec")));
+
+/* A bijection in which each bit of x reaches all (the finalizer of splitmix64): different names
+ * give different keys. */
+static uint64_t mixed(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+void kith__random_block(uint64_t key, uint64_t index, uint64_t block, uint64_t out[2])
+{
+    const philox4x32_ctr_t counter = { { (uint32_t)index, (uint32_t)(index >> 32), (uint32_t)block,
+                                         (uint32_t)(block >> 32) } };
+    const philox4x32_key_t k = { { (uint32_t)key, (uint32_t)(key >> 32) } };
+    const philox4x32_ctr_t r = philox4x32_R(10, counter, k);
+
+    out[0] = r.v[0] | (uint64_t)r.v[1] << 32;
+    out[1] = r.v[2] | (uint64_t)r.v[3] << 32;
+}
+
+/* ---- the seed */
+
+static int seed_from_text(const char *text, uint64_t *value)
+{
+    int hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    const char *digits = hex ? text + 2 : text;
+    char *end;
+
+    if (hex ? !isxdigit((unsigned char)digits[0]) : !isdigit((unsigned char)digits[0]))
+        return 0;                       /* strtoull takes blanks, signs and a second 0x */
+    errno = 0;
+    *value = strtoull(digits, &end, hex ? 16 : 10);
+    return errno == 0 && *end == '\0' && !(hex && (digits[1] == 'x' || digits[1] == 'X'));
+}
+
+int kith__random_init(void)
+{
+    const char *text = getenv("KITH_SEED");
+    uint64_t value = wish;
+    int rc = 0;
+
+    if (text && text[0] && seed_from_text(text, &value))
+        ;
+    else {
+        if (text && text[0])
+            rc = kith__fail(KITH_EINVAL, "KITH_SEED=%.40s is no seed: use a number below 2^64, as 42 or 0x2a", text);
+        if (!has_wish && getrandom(&value, sizeof value, 0) != sizeof value)
+            return kith__fail_errno(KITH_ENOMEM, "no random bytes from the kernel");
+    }
+    kith__random_set_seed(value);
+    kith__random_place(KITH__STREAM_RANK, 0, NULL);
+    return rc;
+}
+
+uint64_t kith__random_seed(void)
+{
+    return seed;
+}
+
+void kith__random_set_seed(uint64_t value)
+{
+    seed = value;
+    atomic_fetch_add(&epoch, 1);
+}
+
+void kith_seed(uint64_t value)
+{
+    if (atomic_load(&epoch))
+        kith__log(KITH__WARNING, "kith_seed has no effect any more: call it before kith_init");
+    wish = value;
+    has_wish = 1;
+}
+
+/* ---- streams */
+
+void kith__random_place(uint32_t kind, uint64_t number, const _Atomic uint64_t *index)
+{
+    self = (struct kith__stream){ .name = (uint64_t)kind << 60 | number, .at = index, .placed = 1 };
+    if (index)
+        return;
+    atomic_store(&process_name, self.name);
+    atomic_store(&threads, 0);
+}
+
+void kith__random_save(struct kith__stream *stream)
+{
+    *stream = self;
+}
+
+void kith__random_restore(const struct kith__stream *stream)
+{
+    self = *stream;
+}
+
+/* The first draw, or the first with another seed. */
+static void begin(void)
+{
+    if (atomic_load(&epoch) == 0)
+        kith__random_init();            /* before kith_init, which will say what is wrong */
+    if (!self.placed) {
+        self.name = atomic_load(&process_name);
+        self.index = THREAD + 1 + atomic_fetch_add(&threads, 1);
+        self.placed = 1;
+    }
+    if (self.at)
+        self.index = atomic_load_explicit(self.at, memory_order_relaxed);
+    self.epoch = atomic_load(&epoch);
+    self.key = mixed(mixed(seed) + mixed(self.name));
+    self.draws = 0;
+}
+
+uint64_t kith_random(void)
+{
+    uint64_t index;
+
+    if (self.epoch == 0 || self.epoch != atomic_load_explicit(&epoch, memory_order_relaxed))
+        begin();
+    if (self.at && (index = atomic_load_explicit(self.at, memory_order_relaxed)) != self.index) {
+        self.index = index;
+        self.draws = 0;
+    }
+    if (self.draws % 2 == 0)
+        kith__random_block(self.key, self.index, self.draws / 2, self.block);
+    return self.block[self.draws++ % 2];
+}
+
+double kith_uniform(double lo, double hi)
+{
+    double u = (double)(kith_random() >> 11) * 0x1p-53;         /* 53 bits: all that a double holds */
+    double width = hi - lo, x;
+
+    x = width > -1e308 && width < 1e308 ? lo + width * u : lo * (1.0 - u) + hi * u;
+    if (lo < hi ? x >= lo && x < hi : x <= lo && x > hi)
+        return x;
+    return lo;                          /* rounded to hi, or lo == hi, or there is no number between them */
+}
+
+void kith__random_reseed_libc(uint64_t value)
+{
+    srand((unsigned)mixed(value));
+    srandom((unsigned)mixed(value));
+    srand48((long)(mixed(value) >> 32));
+}

@@ -1,0 +1,17 @@
+/* serial.h: KITH_SERIAL=1: whoever gives a pool tasks is its only worker, in the thread that waits for them. */
+#ifndef KITH_SERIAL_H
+#define KITH_SERIAL_H
+
+#include "pool/board.h"
+#include "object/object.h"
+
+/* Runs the initializer of o, which id means, unless it has run in this process. 0, or the code of the failure. */
+int kith__serial_prepare(struct kith__object *o, uint64_t id);
+
+/* Runs all of j, a job of o, here. */
+void kith__serial_run(struct kith__object *o, struct kith__job *j);
+
+/* Whether this thread is in a task of a serial pool: of o, or of any when it is NULL. */
+int kith__serial_in(const struct kith__object *o);
+
+#endif

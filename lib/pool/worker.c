@@ -1,0 +1,226 @@
+/* worker.c: see worker.h. */
+#include "config.h"
+#include "pool/worker.h"
+#include "pool/chunk.h"
+#include "base/error.h"
+#include "shm/heap.h"
+#include "pool/pool.h"
+#include "pool/random.h"
+#include "pool/serial.h"
+#include "base/system.h"
+#include "pool/task.h"
+
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct kith__object *my_pool;
+static uint32_t my_worker;
+
+static struct kith__pool *pool_of(struct kith__object *o)
+{
+    return (struct kith__pool *)(void *)&o->body;
+}
+
+int kith_worker(void)
+{
+    return my_pool ? (int)my_worker : kith__serial_in(NULL) ? 0 : -1;
+}
+
+struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker)
+{
+    if (!my_pool || my_pool != o)
+        return NULL;
+    *worker = my_worker;
+    return kith__lane((const struct kith__pool *)(const void *)&o->body, my_worker);
+}
+
+static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length)
+{
+    for (uint64_t i = lo; i < lo + length; i++) {
+        struct kith__fault_entry e = {
+            .unit = i, .end = KITH_FAILED, .code = KITH_EFUNC, .pid = (int32_t)getpid(), .worker = (int32_t)worker,
+        };
+
+        kith__job_fault(j, &e, kith_last_error());
+    }
+}
+
+/* What the tasks printed stands before what the head prints when it has their results. */
+static void flush(void)
+{
+    if (__fpending(stdout) > 0)
+        fflush(stdout);
+}
+
+/* Not in the middle of a task that waits for others: it may be that nobody else is there to run those. */
+static int wears_out(const struct kith__pool *p, const struct kith__lane *lane)
+{
+    return p->tasks_per_worker && atomic_load_explicit(&lane->depth, memory_order_relaxed) <= 1;
+}
+
+static uint64_t most(const struct kith__job *j, const struct kith__pool *p, const struct kith__lane *lane,
+                     const struct kith__chunk *learned)
+{
+    uint64_t size = j->chunk;
+
+    if (size == 0)
+        size = kith__chunk_next(learned, j->units - (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16), j->workers);
+    if (size > KITH__CHUNK_MOST)
+        size = KITH__CHUNK_MOST;
+    if (wears_out(p, lane) && size > p->tasks_per_worker - lane->tasks)
+        size = p->tasks_per_worker - lane->tasks;
+    return size;
+}
+
+static int is_worn(const struct kith__pool *p, const struct kith__lane *lane)
+{
+    return wears_out(p, lane) && lane->tasks >= p->tasks_per_worker;
+}
+
+/* More is left than we can take: two more of us should look. So the wake-ups spread as a tree. */
+static void call_others(struct kith__object *o, const struct kith__job *j)
+{
+    for (int i = 0; i < 2; i++)
+        if (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16 < atomic_load(&j->limit) &&
+            kith__has_waiters(&o->waiters[0]))
+            kith__wake_any(&o->waiters[0]);
+}
+
+void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j)
+{
+    struct kith__pool *p = pool_of(o);
+    struct kith__chunk learned = { 0 };
+    kith__anyfn *fn = NULL;
+    int found = kith__token_resolve(&j->fn, &fn), called = 0;
+    int64_t then = j->chunk ? 0 : kith__now_ns(), now;
+    uint64_t cursor = 0, lo, length;
+
+    kith__random_place(KITH__STREAM_TASK, j->call, &j->cells[worker].at);
+    while (!is_worn(p, lane) && kith__claim(j, worker, most(j, p, lane, &learned), &cursor, &lo, &length)) {
+        if (!called++)
+            call_others(o, j);
+        if (found == 0)
+            kith__run(j, worker, fn, lo, length);
+        else
+            unknown_function(j, worker, lo, length);
+        flush();
+        lane->tasks += length;
+        kith__retire(j, worker, length);
+        if (!j->chunk) {
+            now = kith__now_ns();
+            kith__chunk_learn(&learned, length, now - then);
+            then = now;
+        }
+    }
+    kith__retired(j);
+}
+
+/* Of several workers the first is told of. */
+static void keep_init_fault(struct kith__object *o, const struct kith__fault_entry *e)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    uint64_t block = kith__heap_alloc(sizeof *e + sizeof kith__task.text, kith__me);
+
+    if (!block)
+        return;
+    memcpy(kith__at(block), e, sizeof *e);
+    memcpy(((struct kith__fault_entry *)kith__at(block))->text, kith__task.text, sizeof kith__task.text);
+    kith__guard_enter(&o->guard);
+    if (atomic_load(&p->init_fault) == 0) {
+        kith__guard_set(&o->guard, &p->init_fault, block);
+        kith__guard_set(&o->guard, kith__heap_owner(block), 0);
+        kith__guard_commit(&o->guard);
+        block = 0;
+    }
+    kith__guard_leave(&o->guard);
+    kith__heap_free(block);
+}
+
+int kith__worker_initialize(struct kith__object *o, uint32_t worker)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__fault_entry e = { .end = KITH_FAILED, .pid = (int32_t)getpid(), .worker = (int32_t)worker };
+    kith__anyfn *fn;
+    int rc;
+
+    if (!p->has_init)
+        return 0;
+    if ((rc = kith__token_resolve(&p->init, &fn)) < 0)
+        snprintf(kith__task.text, sizeof kith__task.text, "%.255s", kith_last_error());
+    else
+        rc = kith__call_target((kith_target *)fn, p->init_arg ? kith__at(p->init_arg) : NULL, p->init_arg_size);
+    if (rc != 0 && kith__task.text[0] == '\0')
+        snprintf(kith__task.text, sizeof kith__task.text, "it returned %d", rc);
+    flush();
+    if (rc == 0) {
+        atomic_store(&kith__lane(p, worker)->init_failures, 0);
+        return 0;
+    }
+    e.code = rc;
+    keep_init_fault(o, &e);
+    return rc;
+}
+
+/* Nothing to do: sleeps until there is. 0: the pool ends. turn: the last job was one task, and the caller's turn is next. */
+static int rest(struct kith__object *o, struct kith__pool *p, int turn)
+{
+    struct kith__wait w;
+    int go_on = 1;
+
+    if (kith__wait_begin(&w, &o->waiters[0], KITH_FOREVER) < 0)
+        return 0;
+    w.give_way = turn;
+    for (;;) {
+        uint32_t post;
+        struct kith__lane *lane = kith__lane(p, my_worker);
+
+        if (kith__job_find(p, lane, &post)) {
+            kith__job_leave(lane);
+            break;
+        }
+        if (atomic_load(&p->state) != KITH__POOL_OPEN) {
+            go_on = 0;
+            break;
+        }
+        if (kith__wait_sleep(&w) < 0) {
+            go_on = 0;
+            break;
+        }
+    }
+    kith__wait_end(&w, 1);
+    return go_on;
+}
+
+int kith__worker_main(struct kith__object *o, uint32_t worker)
+{
+    struct kith__pool *p = pool_of(o);
+    struct kith__lane *lane = kith__lane(p, worker);
+    struct kith__job *j;
+    uint32_t post;
+    int turn = 0;
+
+    my_pool = o;
+    my_worker = worker;
+    kith__random_place(KITH__STREAM_WORKER, kith__member(kith__me)->number << 16 | worker, NULL);
+    kith__settle(p, worker);
+    lane->tasks = 0;
+    atomic_store(&lane->state, KITH__LANE_STARTING);    /* it may have been late */
+    if (kith__worker_initialize(o, my_worker) != 0) {
+        atomic_fetch_add(&lane->init_failures, 1);
+        return 1;
+    }
+    atomic_store(&lane->state, KITH__LANE_READY);
+    kith__wake_all(&o->waiters[1]);
+    for (;;) {
+        if ((j = kith__job_find(p, lane, &post))) {
+            kith__work_on(o, lane, worker, j);
+            turn = j->units == 1;
+            kith__job_leave(lane);
+            if (is_worn(p, lane))
+                return 0;
+        } else if (!rest(o, p, turn))
+            return 0;
+    }
+}

@@ -1,0 +1,20 @@
+/* worker.h: what a worker does: find a job, claim, run, retire, until its pool ends. */
+#ifndef KITH_WORKER_H
+#define KITH_WORKER_H
+
+#include "pool/board.h"
+#include "object/object.h"
+
+/* The process of a worker; returns its exit status. */
+int kith__worker_main(struct kith__object *o, uint32_t worker);
+
+/* Claims and runs from j, which lane has entered, until nothing is left to claim now. */
+void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j);
+
+/* This process's lane, in the pool o: NULL when it is none of its workers. */
+struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker);
+
+/* Runs the initializer of the pool o, when it has one, as worker: 0, or what it failed with, and the pool has its fault. */
+int kith__worker_initialize(struct kith__object *o, uint32_t worker);
+
+#endif

@@ -1,0 +1,5 @@
+# A thread's end of a call.
+lib_libkith_all_la_SOURCES += \
+	lib/rpc/mailbox.h \
+	lib/rpc/remote.c \
+	lib/rpc/remote.h

@@ -1,0 +1,569 @@
+/* remote.c: see remote.h, and desk.h for how an errand goes.
+ *
+ * A put on a queue without a bound does not wait for the other node, else it would cost a round trip: a small one is
+ * filed and done, a large one has a place at its home when the call returns. What the thread does next through kith,
+ * other than to put more on the same queue, waits for them first.
+ */
+#include "config.h"
+#include "rpc/remote.h"
+#include "rpc/mailbox.h"
+#include "base/error.h"
+#include "shm/heap.h"
+#include "base/system.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BEHIND_BYTES = 8 << 20 };        /* of large puts that may be on their way */
+
+static const int64_t margin_ns = 10000 * KITH__MS;     /* that the answer to a call may be late */
+
+_Thread_local int kith__remote_behind __attribute__((tls_model("initial-exec")));
+
+static _Thread_local struct {
+    struct kith__desk *desk;
+    struct kith__seat *seat;
+    uint64_t queue;                     /* the one that was put on last, if one may put behind on it: */
+    int unbounded;                      /* always, or with the places that are reserved */
+} own;
+
+static uint32_t home_of(uint64_t id)
+{
+    return (uint32_t)(id >> 48 & 0x7fff);
+}
+
+/* --------------------------------------------------------------------- the desk */
+
+int kith__agent_dead(void)
+{
+    pthread_mutex_t *lives;
+    int rc;
+
+    if (atomic_load(&kith__shared->office) == 0)
+        return kith__fail(KITH_EPEER, "this node has no agent: the job has one node only") < 0;
+    lives = &kith__office()->agent_lives;
+    if ((rc = pthread_mutex_trylock(lives)) == EBUSY)
+        return 0;
+    if (rc == EOWNERDEAD)
+        pthread_mutex_consistent(lives);
+    if (rc == 0 || rc == EOWNERDEAD)
+        pthread_mutex_unlock(lives);
+    kith__fail(KITH_EPEER, "the agent of this node (pid %d on %s) is gone, and with it the way to all others",
+               (int)atomic_load(&kith__shared->agent_pid), kith__shared->host);
+    return 1;
+}
+
+void kith__desk_point(uint32_t seat)
+{
+    struct kith__office *office = kith__office();
+    uint64_t bit = UINT64_C(1) << seat % 64, word = UINT64_C(1) << seat / 64;
+
+    /* That the bit was there already says nothing: who set it may have died before the next line. */
+    atomic_fetch_or(&office->filed.bits[seat / 64], bit);
+    kith__step("desk: marked");
+    if (!(atomic_load(&office->filed.summary) & word))
+        atomic_fetch_or(&office->filed.summary, word);
+    kith__fence();
+    if (atomic_load(&office->asleep))
+        kith__ring(kith__agent_bell);
+}
+
+static uint64_t answer_of(const struct kith__desk *d)
+{
+    return atomic_load(&d->answer);
+}
+
+static void point(void)
+{
+    kith__desk_point(kith__seat_number(own.seat));
+}
+
+static struct kith__desk *new_desk(struct kith__office *office, uint32_t seat)
+{
+    uint64_t block = kith__heap_alloc(sizeof (struct kith__desk), kith__me);
+
+    if (block == 0)
+        return NULL;
+    memset(kith__at(block), 0, sizeof (struct kith__desk));
+    kith__guard_enter(&office->guard);
+    kith__guard_set(&office->guard, &office->desks[seat], block);
+    kith__guard_set(&office->guard, kith__heap_owner(block), 0);
+    kith__guard_commit(&office->guard);
+    kith__guard_leave(&office->guard);
+    return kith__at(block);
+}
+
+/* Waits until what the desk shows is so, which the agent is asked to tell. 0; KITH_ETIMEDOUT; KITH_EPEER. */
+static int watch(struct kith__desk *d, enum kith__watching what, int (*is_so)(const struct kith__desk *d), int timeout_ms)
+{
+    struct kith__wait w;
+    int rc;
+
+    if (is_so(d))
+        return 0;
+    if (timeout_ms == 0)
+        return kith__fail(KITH_ETIMEDOUT, "the time limit passed");
+    if ((rc = kith__wait_begin(&w, &d->waiters, timeout_ms)) < 0)
+        return rc;
+    w.at_once = 1;
+    do {
+        atomic_store(&d->watching, what);
+        kith__fence();
+        if (is_so(d))
+            break;
+        if (kith__agent_dead())
+            rc = KITH_EPEER;
+    } while (rc == 0 && (rc = kith__wait_sleep(&w)) == 0);
+    atomic_store(&d->watching, KITH__WATCHES_NOTHING);
+    kith__wait_end(&w, 1);
+    return rc;
+}
+
+static int is_quiet(const struct kith__desk *d)
+{
+    return atomic_load(&d->head) == atomic_load(&d->tail) && atomic_load(&d->open) == 0;
+}
+
+static int is_idle(const struct kith__desk *d)
+{
+    return is_quiet(d) && (answer_of(d) & 7) == KITH__ANSWER_IDLE;
+}
+
+/* The last one on this seat died, or ended in the middle: what it had filed is done first. */
+static int inherit(struct kith__desk *d)
+{
+    uint64_t seen = answer_of(d);
+
+    while ((seen & 7) != KITH__ANSWER_IDLE && (seen & 7) != KITH__ANSWER_GIVEN_UP)
+        if (atomic_compare_exchange_strong(&d->answer, &seen, (seen & ~UINT64_C(7)) | KITH__ANSWER_GIVEN_UP))
+            break;
+    point();
+    return watch(d, KITH__WATCHES_QUIET, is_idle, KITH_FOREVER);
+}
+
+/* The owner of a block that this seat hands over: the agent, but no block that the agent has taken itself looks like it. */
+static uint64_t handed_over(void)
+{
+    return (uint64_t)(kith__seat_number(own.seat) + 1) << 32 | kith__office()->agent;
+}
+
+/* A block that was on its way to the agent when its giver died: it is the agent's, which knows nothing of it. When the
+ * giver still owned it, it goes with all that the dead one owned, and may be anybody's by now. */
+static void recover_block(struct kith__desk *d)
+{
+    uint64_t block = atomic_load(&d->handing);
+
+    if (block != 0 && d->handing_at == atomic_load(&d->tail) && kith__heap_owner_now(block) == handed_over())
+        kith__heap_free(block);
+    atomic_store(&d->handing, 0);
+}
+
+/* ---------------------------------------------------------------------- errands */
+
+static uint64_t free_bytes(const struct kith__desk *d)
+{
+    return KITH__DESK_RING - (atomic_load(&d->tail) - atomic_load(&d->head));
+}
+
+/* The largest errand, and what is wasted at the end of the ring before it. */
+static int has_room(const struct kith__desk *d)
+{
+    return free_bytes(d) >= 2 * (sizeof (struct kith__errand) + KITH__ERRAND_BYTES);
+}
+
+/* Files it; its bytes stand at bytes, or in e->block, which is ours and becomes the agent's. There is room. */
+static void file(struct kith__desk *d, struct kith__errand *e, const void *bytes)
+{
+    uint64_t inside = e->block ? 0 : e->size, tail = atomic_load(&d->tail), at = tail % KITH__DESK_RING;
+
+    e->length = (uint32_t)((sizeof *e + inside + 7) & ~UINT64_C(7));
+    if (at + e->length > KITH__DESK_RING) {
+        if (at + sizeof e->length <= KITH__DESK_RING)
+            memset(&d->ring[at], 0, sizeof e->length);
+        tail += KITH__DESK_RING - at;
+        at = 0;
+    }
+    memcpy(&d->ring[at], e, sizeof *e);
+    if (inside > 0)
+        memcpy(&d->ring[at] + sizeof *e, bytes, inside);
+    if (e->block) {
+        d->handing_at = atomic_load(&d->tail);
+        atomic_store(&d->handing, e->block);
+        kith__step("desk: block offered");
+        atomic_store(kith__heap_owner(e->block), handed_over());
+        kith__step("desk: block handed over");
+    }
+    atomic_store_explicit(&d->tail, tail + e->length, memory_order_release);
+    kith__step("desk: filed");
+    atomic_store(&d->handing, 0);
+    point();
+}
+
+/* Places that were reserved for this seat are free again: so many. */
+static void return_places(struct kith__desk *d, uint32_t places)
+{
+    struct kith__errand e = { .op = KITH__OP_RETURN, .flags = KITH__BEHIND, .node = home_of(d->behind_queue),
+                              .object = d->behind_queue };
+
+    if (places == 0 || watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER) < 0)
+        return;
+    e.room = places | (uint64_t)kith__seat_number(own.seat) << 32;
+    e.id = (uint64_t)kith__seat_number(own.seat) << 48 | ++d->count;
+    file(d, &e, NULL);
+}
+
+/* Those which we have and do not use. */
+static void return_credit(struct kith__desk *d)
+{
+    return_places(d, atomic_exchange(&d->credit, 0));
+}
+
+/* All that the last one on this seat had, also the one that it had taken for a put when it died. */
+static void return_heritage(struct kith__desk *d)
+{
+    atomic_store(&d->credit, 0);
+    if (d->had_places)
+        return_places(d, UINT32_MAX);
+    d->had_places = 0;
+}
+
+/* This thread's desk, in *out. */
+static int desk(struct kith__desk **out)
+{
+    struct kith__office *office;
+    struct kith__desk *d;
+    uint64_t at;
+    int rc;
+
+    if (kith__agent_dead())
+        return KITH_EPEER;
+    if (own.desk) {
+        *out = own.desk;
+        return 0;
+    }
+    if (!(own.seat = kith__seat_needed()))
+        return KITH_ENOMEM;
+    office = kith__office();
+    at = atomic_load(&office->desks[kith__seat_number(own.seat)]);
+    if (!(d = at ? kith__at(at) : new_desk(office, kith__seat_number(own.seat))))
+        return KITH_ENOMEM;
+    if (at) {
+        recover_block(d);
+        if ((rc = inherit(d)) < 0)
+            return rc;
+        atomic_store(&d->trouble, 0);
+        atomic_store(&d->lost, 0);
+        return_heritage(d);
+    }
+    *out = own.desk = d;
+    return 0;
+}
+
+/* A block with the bytes of e, when they are too many for the ring. */
+static int pack(struct kith__errand *e, const void *bytes)
+{
+    if (e->size <= KITH__ERRAND_BYTES)
+        return 0;
+    if ((e->block = kith__heap_alloc(e->size, kith__me)) == 0)
+        return KITH_ENOMEM;
+    memcpy(kith__at(e->block), bytes, e->size);
+    return 0;
+}
+
+/* What was put into a queue that is closed is gone with all that was in it, and that is nobody's fault. */
+static int is_loss(int code)
+{
+    return code == KITH_ENOMEM || code == KITH_EPEER;
+}
+
+/* What came of the puts behind: 0, or the code of one that failed, once. It counts for the queue that it was for; that
+ * items are lost is told to whatever comes next. */
+static int trouble(struct kith__desk *d, uint64_t queue)
+{
+    int32_t code = atomic_exchange(&d->trouble, 0);
+    uint64_t lost = atomic_exchange(&d->lost, 0);
+
+    if (code == 0 || (!is_loss(code) && queue != d->behind_queue))
+        return 0;
+    if (!is_loss(code))
+        return kith__fail(code, "%.250s", d->trouble_text);
+    if (code != KITH_ENOMEM)
+        return kith__fail(code, "items that were put before, %llu of them, may not have arrived: %.250s", (unsigned long long)lost,
+                          d->trouble_text);
+    return kith__fail(code, "items that were put before are lost, %llu of them: %.250s", (unsigned long long)lost, d->trouble_text);
+}
+
+int kith__remote_wait_behind(void)
+{
+    int rc;
+
+    kith__remote_behind = 0;
+    if (!own.unbounded)
+        own.queue = 0;
+    if (!own.desk)
+        return 0;
+    if (kith__agent_dead())
+        return is_quiet(own.desk) ? 0 : KITH_EPEER;
+    return_credit(own.desk);
+    if ((rc = watch(own.desk, KITH__WATCHES_QUIET, is_quiet, KITH_FOREVER)) < 0)
+        return rc;
+    return is_loss(atomic_load(&own.desk->trouble)) ? trouble(own.desk, 0) : 0;
+}
+
+/* What happened to those of a thread that ended without another word: the process tells it at its end. */
+static _Atomic int threads_lost;
+static char threads_text[256];
+
+static void settle_thread(void)
+{
+    int rc = kith__remote_settle();
+
+    if (rc == 0)
+        return;
+    snprintf(threads_text, sizeof threads_text, "%s", kith_last_error());
+    atomic_store(&threads_lost, rc);
+}
+
+int kith__remote_last_words(void)
+{
+    int rc = kith__remote_settle(), code = atomic_exchange(&threads_lost, 0);
+
+    return rc == 0 && code != 0 ? kith__fail(code, "%s", threads_text) : rc;
+}
+
+/* ------------------------------------------------------------------------ calls */
+
+struct answer { int64_t result; uint64_t size, block; uint32_t flags; const void *bytes; };
+
+/* 1: the answer to id is there, and ours. */
+static int take_answer(struct kith__desk *d, uint64_t id)
+{
+    uint64_t ready = id << 3 | KITH__ANSWER_READY;
+
+    if (!atomic_compare_exchange_strong(&d->answer, &ready, id << 3 | KITH__ANSWER_TAKEN))
+        return 0;
+    kith__step("desk: answer taken");
+    return 1;
+}
+
+/* 1: the bytes of put id have their place. */
+static int take_grant(struct kith__desk *d, uint64_t id)
+{
+    uint64_t granted = id << 3 | KITH__ANSWER_GRANTED;
+
+    return answer_of(d) == granted && atomic_compare_exchange_strong(&d->answer, &granted, id << 3 | KITH__ANSWER_IDLE);
+}
+
+/* Nobody waits for answer id any more. 0: it has come meanwhile. */
+static int give_up(struct kith__desk *d, uint64_t id)
+{
+    uint64_t asked = id << 3 | KITH__ANSWER_ASKED;
+
+    if (!atomic_compare_exchange_strong(&d->answer, &asked, id << 3 | KITH__ANSWER_GIVEN_UP))
+        return 0;
+    point();
+    return 1;
+}
+
+static void end_call(struct kith__desk *d, uint64_t id)
+{
+    uint64_t block = d->block;
+
+    atomic_store(&d->answer, id << 3 | KITH__ANSWER_IDLE);
+    if (block)
+        point();                        /* the agent frees it */
+}
+
+/* Waits for answer id: 1: it is ours; 0: a put was granted; or a code. The time limit is kept by the object's home;
+ * we only notice when nothing comes from there for long. */
+static int await_answer(struct kith__desk *d, uint64_t id, int timeout_ms)
+{
+    int64_t patience = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS + margin_ns;
+    struct kith__wait w;
+    int rc, got = -1;
+
+    if ((rc = kith__wait_begin(&w, &d->waiters, KITH_FOREVER)) < 0)
+        return rc;
+    w.at_once = 1;
+    w.deadline = patience;
+    do {
+        if (take_answer(d, id))
+            got = 1;
+        else if (take_grant(d, id))
+            got = 0;
+        else if (kith__agent_dead())
+            rc = KITH_EPEER;
+    } while (got < 0 && rc == 0 && (rc = kith__wait_sleep(&w)) == 0);
+    kith__wait_end(&w, 1);
+    if (got < 0 && !give_up(d, id))
+        got = take_answer(d, id) ? 1 : take_grant(d, id) ? 0 : got;
+    return got >= 0 ? got : rc;
+}
+
+/* 1: an answer, which ends with end_call; 0: granted, there will be none; or a code. */
+static int call(struct kith__errand *e, const void *bytes, struct answer *a)
+{
+    struct kith__desk *d;
+    uint64_t answered;
+    int rc;
+
+    if ((rc = desk(&d)) < 0 || (rc = watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER)) < 0)
+        return rc;
+    answered = answer_of(d);
+    if ((answered & 7) != KITH__ANSWER_IDLE && (rc = inherit(d)) < 0)      /* one that we gave up before */
+        return rc;
+    if ((rc = pack(e, bytes)) < 0)
+        return rc;
+    e->id = (uint64_t)kith__seat_number(own.seat) << 48 | ++d->count;
+    atomic_store(&d->answer, e->id << 3 | KITH__ANSWER_ASKED);
+    file(d, e, bytes);
+    if ((rc = await_answer(d, e->id, (int)e->timeout_ms)) <= 0)
+        return rc;
+    *a = (struct answer){ d->result, d->size, d->block, d->flags, d->block ? kith__at(d->block) : d->bytes };
+    if (a->result < 0)
+        kith__fail((int)a->result, "%.*s", (int)(a->size < KITH__ANSWER_BYTES ? a->size : KITH__ANSWER_BYTES),
+                   (const char *)a->bytes);
+    return 1;
+}
+
+static int64_t simple_call(struct kith__errand *e, const void *bytes)
+{
+    struct answer a;
+    int rc;
+
+    if ((rc = kith__remote_settle()) < 0 || (rc = call(e, bytes, &a)) < 0)
+        return rc;
+    end_call(own.desk, e->id);
+    return a.result;
+}
+
+int64_t kith__remote_call(uint32_t node, int op, uint64_t object, uint64_t room, const void *bytes, size_t size, int timeout_ms)
+{
+    struct kith__errand e = { .op = (uint16_t)op, .node = node, .object = object, .size = size, .room = room,
+                              .timeout_ms = timeout_ms };
+    int rc = kith__check_timeout(timeout_ms);
+
+    return rc < 0 ? rc : simple_call(&e, bytes);
+}
+
+/* ----------------------------------------------------------------------- the Queue */
+
+static int large_ones_fit(const struct kith__desk *d)
+{
+    return atomic_load(&d->open_bytes) <= BEHIND_BYTES;
+}
+
+/* A put on a queue that has a place for it. 1: it is filed and done; 0: it has to be called. No time limit counts, which is for a
+ * queue that is full. */
+static int put_behind(struct kith__desk *d, struct kith__errand *e, const void *item)
+{
+    int rc;
+
+    if (e->size > KITH__SMALL_PUT)
+        return watch(d, KITH__WATCHES_ROOM, large_ones_fit, KITH_FOREVER);
+    if ((rc = watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER)) < 0 || (rc = pack(e, item)) < 0)
+        return rc;
+    e->id = (uint64_t)kith__seat_number(own.seat) << 48 | ++d->count;
+    file(d, e, item);
+    return 1;
+}
+
+/* 1: this put needs not wait for its turn. */
+static int may_go_behind(struct kith__desk *d, uint64_t queue)
+{
+    uint32_t credit = atomic_load(&d->credit);
+
+    if (queue != own.queue)
+        return 0;
+    while (!own.unbounded && credit > 0)
+        if (atomic_compare_exchange_weak(&d->credit, &credit, credit - 1)) {
+            kith__step("desk: place taken");
+            return 1;
+        }
+    return own.unbounded;
+}
+
+/* What the answer to a put says about the next one. */
+static void learn(struct kith__desk *d, uint64_t queue, const struct answer *a)
+{
+    own.unbounded = (a->flags & KITH__UNBOUNDED) != 0;
+    own.queue = own.unbounded || a->result > 0 ? queue : 0;
+    if (own.queue)
+        d->behind_queue = queue;
+    if (a->result <= 0)
+        return;
+    kith__remote_behind = 1;            /* the places go back before we do something else */
+    d->had_places = 1;
+    atomic_store(&d->credit, (uint32_t)a->result);
+}
+
+int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_ms)
+{
+    struct kith__errand e = { .op = KITH__OP_PUT, .node = home_of(queue), .object = queue, .size = size,
+                              .timeout_ms = timeout_ms };
+    struct answer a;
+    struct kith__desk *d;
+    int rc;
+
+    if ((rc = desk(&d)) < 0)
+        return rc;
+    if ((queue != own.queue && (rc = kith__remote_settle()) < 0) || (rc = trouble(d, queue)) < 0)
+        return rc;
+    if (may_go_behind(d, queue)) {
+        e.flags = KITH__BEHIND;
+        kith__remote_behind = 1;
+        kith__seat_is_left = settle_thread;
+        if ((rc = put_behind(d, &e, item)) == 1)
+            return 0;
+    }
+    if (rc == 0)
+        rc = call(&e, item, &a);
+    if (rc < 0 && e.flags & KITH__BEHIND && !own.unbounded)
+        atomic_fetch_add(&d->credit, 1);        /* its place is still ours */
+    if (rc <= 0)
+        return rc;                      /* 0: granted */
+    if (a.result >= 0 && !(e.flags & KITH__BEHIND))
+        learn(d, queue, &a);
+    end_call(d, e.id);
+    return a.result < 0 ? (int)a.result : 0;
+}
+
+int64_t kith__remote_get(uint64_t queue, void *buf, size_t room, int exact, int peek, int timeout_ms)
+{
+    struct kith__errand e = { .op = peek ? KITH__OP_PEEK : KITH__OP_GET, .flags = exact ? KITH__EXACT : 0,
+                              .node = home_of(queue), .object = queue, .room = room, .timeout_ms = timeout_ms };
+    struct answer a;
+    int rc;
+
+    if ((rc = kith__remote_settle()) < 0 || (rc = call(&e, NULL, &a)) < 0)
+        return rc;
+    if (a.result > 0 && !peek)
+        memcpy(buf, a.bytes, (size_t)a.result);
+    if (a.block && kith__agent_dead())
+        return KITH_EPEER;              /* and the block went with it, perhaps while we copied */
+    end_call(own.desk, e.id);
+    return a.result;
+}
+
+int64_t kith__remote_count(uint64_t queue)
+{
+    return kith__remote_call(home_of(queue), KITH__OP_COUNT, queue, 0, NULL, 0, KITH_FOREVER);
+}
+
+int kith__remote_end(uint64_t queue)
+{
+    if (queue == own.queue)
+        own.queue = 0;                  /* what is put on it from now on waits for its answer, KITH_ESTALE */
+    return (int)kith__remote_call(home_of(queue), KITH__OP_END, queue, 0, NULL, 0, KITH_FOREVER);
+}
+
+int kith__remote_find(const char *name, size_t bound, uint64_t *id)
+{
+    int64_t rc = kith__remote_call(0, KITH__OP_FIND, 0, bound, name, strlen(name) + 1, KITH_FOREVER);
+
+    if (rc < 0)
+        return (int)rc;
+    *id = (uint64_t)rc;
+    return 0;
+}

@@ -1,0 +1,201 @@
+/* child.c: see child.h. */
+#include "config.h"
+#include "server/child.h"
+#include "agent/agent.h"
+#include "pool/board.h"
+#include "code/coverage.h"
+#include "base/cpus.h"
+#include "shm/heap.h"
+#include "init.h"
+#include "pool/pool.h"
+#include "object/process.h"
+#include "pool/random.h"
+#include "rpc/remote.h"
+#include "base/system.h"
+#include "pool/worker.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static const int quiet[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU };
+
+static struct {                         /* as the program had it, for the children */
+    sigset_t mask;
+    struct sigaction actions[sizeof quiet / sizeof quiet[0]];
+    char name[16];                      /* in top and ps */
+} as_started;
+
+/* ------------------------------------------------------------- in the fork server */
+
+static void quiet_signals(void)
+{
+    const struct sigaction ignore = { .sa_handler = SIG_IGN }, normal = { .sa_handler = SIG_DFL };
+    sigset_t chld;
+
+    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
+        sigaction(quiet[i], quiet[i] == SIGTSTP || quiet[i] == SIGTTIN || quiet[i] == SIGTTOU ? &normal : &ignore,
+                  &as_started.actions[i]);
+    sigaction(SIGCHLD, &normal, NULL);
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &chld, &as_started.mask);
+}
+
+void kith__child_prepare(void)
+{
+    prctl(PR_GET_NAME, as_started.name);
+    quiet_signals();
+}
+
+/* A child begins with our actions, which ignore what may end it: what it is sent before it hears signals has to wait. */
+pid_t kith__child_fork(void)
+{
+    sigset_t held, before;
+    pid_t pid;
+    int error;
+
+    sigemptyset(&held);
+    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
+        sigaddset(&held, quiet[i]);
+    sigprocmask(SIG_BLOCK, &held, &before);
+    pid = fork();
+    error = errno;
+    if (pid != 0)
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return pid;
+}
+
+/* ------------------------------------------------------------------ in the child */
+
+static void restore_signals(void)
+{
+    const struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
+        sigaction(quiet[i], &as_started.actions[i], NULL);
+    sigaction(SIGINT, &ignore, NULL);   /* the terminal's: the head decides */
+    sigaction(SIGQUIT, &ignore, NULL);
+}
+
+static void hear_signals(void)
+{
+    sigprocmask(SIG_SETMASK, &as_started.mask, NULL);
+}
+
+static void bind_to(uint32_t from, uint32_t to)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    for (uint32_t i = from; i < to; i++)
+        CPU_SET(kith__shared->cpus[i], &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+/* A worker gets its part of the CPUs; with more workers than CPUs the kernel places them better. */
+static void bind_worker(const struct kith__pool *p, uint32_t worker)
+{
+    uint32_t from = worker * kith__shared->cpu_count / p->workers;
+    uint32_t to = (worker + 1) * kith__shared->cpu_count / p->workers;
+
+    kith__set_thread_variables(to > from ? (int)(to - from) : 1);
+    if (p->pinned && p->workers <= kith__shared->cpu_count)
+        bind_to(from, to);
+}
+
+static void leave(int status) __attribute__((noreturn));
+
+/* The way out of every child: what it printed is printed; handlers of the head's atexit are not run. */
+static void leave(int status)
+{
+    if (kith__remote_last_words() < 0) {
+        if (!atomic_load(&kith__shared->faults_have_handler))
+            fprintf(stderr, "kith: process %d on %s ends, but %s\n", (int)getpid(), kith__shared->host, kith_last_error());
+        status = status & 255 ? status : 1;     /* 0 would say that all is well */
+    }
+    kith__flush_streams();
+    kith__coverage_flush();
+    _exit(status & 255);
+}
+
+/* It has come to its end by itself, and was in the middle of nothing. */
+static void leave_tidy(struct kith__member *m, int status) __attribute__((noreturn));
+
+static void leave_tidy(struct kith__member *m, int status)
+{
+    atomic_fetch_sub(&m->unpublished, 1);
+    leave(status);
+}
+
+void kith__child_main(uint32_t who, pid_t parent)
+{
+    struct kith__member *m = kith__member(who);
+    struct kith__object *o;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);                       /* it died before prctl */
+    prctl(PR_SET_NAME, as_started.name);
+    restore_signals();
+    kith__become(who);
+    kith__crash_install(&m->crash);
+    kith__init_child(leave);
+    hear_signals();                     /* from here on a handler of the program finds a process that may exit */
+    if (kith__shared->bound && kith__shared->cpu_count > 0)
+        bind_to(0, kith__shared->cpu_count);    /* the fork server has those of one rank only */
+    if (atomic_load(&m->role) == KITH__WORKER) {
+        o = kith__object_slot(m->object);
+        bind_worker((const struct kith__pool *)(void *)&o->body, m->worker);
+        kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32 | (m->worker + 1)));
+        atomic_fetch_add(&m->unpublished, 1);       /* exit may be called in the middle of a call: then a janitor looks */
+        leave_tidy(m, kith__worker_main(o, m->worker));
+    }
+    if (atomic_load(&m->role) == KITH__AGENT)
+        leave(kith__agent_main(who));
+    kith__random_place(KITH__STREAM_PROCESS, m->number, NULL);
+    kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32));
+    atomic_fetch_add(&m->unpublished, 1);
+    leave_tidy(m, kith__process_main(who));
+}
+
+/* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said, unless the program has a way of
+ * its own with faults. */
+static void tell_crash(struct kith__member *m)
+{
+    struct kith__crash crash;
+    char text[512];
+
+    memcpy(&crash, &m->crash, sizeof crash);
+    atomic_store(&m->crash.signal, -1);         /* once, even if we stumble over the symbols */
+    kith__step("janitor: tells");
+    kith__crash_text(&crash, atomic_load(&kith__shared->head_pid), text, sizeof text);
+    dprintf(STDERR_FILENO, "kith: %s crashed: %s\n", m->name, text);
+}
+
+void kith__janitor_main(uint32_t who, pid_t parent)
+{
+    struct kith__member *m = kith__member(who);
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);                       /* it died before prctl */
+    restore_signals();
+    hear_signals();
+    kith__become(who);                  /* what it takes is the dead one's */
+    if (atomic_load(&m->crash.signal) > 0 && !atomic_load(&kith__shared->faults_have_handler))
+        tell_crash(m);
+    atomic_store(&m->crash.signal, 0);
+    kith__commits_finish();             /* a block may be given away by a commit that is decided, not yet done */
+    kith__members_sweep(who);
+    kith__jobs_sweep(who);
+    kith__objects_sweep(who);
+    while (kith__heap_sweep(who) != 0)
+        sched_yield();
+    _exit(0);
+}

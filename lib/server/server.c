@@ -1,0 +1,662 @@
+/* server.c: see server.h.
+ *
+ * One loop: wait for a death, the bell, the head's end, or a time limit; then look through the members. All
+ * that it knows stands in the arena, but for the pids of its janitors and the clocks of the time limits (timelimit.c).
+ * What may have to wait for a guard (taking back blocks of the dead) is done by a janitor, a child that lives for it (child.c).
+ */
+#include "config.h"
+#include "server/server.h"
+#include "agent/agent.h"
+#include "pool/board.h"
+#include "server/child.h"
+#include "base/error.h"
+#include "pool/pool.h"
+#include "object/process.h"
+#include "server/watchdog.h"
+#include "base/system.h"
+#include "server/timelimit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { INIT_TRIES = 3, JANITOR_TRIES = 3 };
+
+static const int64_t grace_ns = 1000 * KITH__MS, telling_ns = 5000 * KITH__MS, fork_patience_ns = 2000 * KITH__MS;
+static const int fork_again_ms = 20;
+
+/* All of this is the fork server's own, and copied into its children. */
+static struct {
+    pid_t pid, head;
+    int head_fd, signal_fd;
+    pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number; -1: it could not be forked yet */
+    char stumbles[KITH__MEMBERS + 1];   /* of the janitor for a dead member */
+    char heirless[KITH__MEMBERS + 1];   /* a dead worker whose lane waits for its number, as there is no other */
+    int64_t refused[KITH__MEMBERS + 1]; /* since when a member that was asked for cannot be forked; 0: it can */
+    int children;                       /* members and janitors that we have forked and not yet waited for */
+    int later;                          /* somebody's burial has to be tried again soon */
+    int short_of_processes;             /* something is to be forked again soon */
+    int64_t ending;                     /* when the grace is over; 0: not ending */
+    int hard;
+} self;
+
+/* ---------------------------------------------------------------- children */
+
+static void hire_janitor(uint32_t who)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        kith__janitor_main(who, self.pid);
+    self.janitors[who] = pid;
+    self.children += pid > 0;
+    self.short_of_processes |= pid < 0;
+}
+
+static int has_work(const struct kith__pool *p)
+{
+    return atomic_load(&p->state) <= KITH__POOL_CLOSING && atomic_load(&p->active) != 0;
+}
+
+static int wants_workers(const struct kith__pool *p)
+{
+    return !self.ending && (atomic_load(&p->state) == KITH__POOL_OPEN || has_work(p));
+}
+
+static int has_worker(const struct kith__pool *p)
+{
+    for (uint32_t w = 0; w < p->workers; w++) {
+        uint32_t who = atomic_load(&kith__lane(p, w)->member);
+
+        if (who && atomic_load(&kith__member(who)->state) == KITH__RUNNING)
+            return 1;
+    }
+    return 0;
+}
+
+/* The lane of worker who, which does not run, gets no process any more. */
+static void give_up_lane(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+    struct kith__lane *lane = kith__lane(kith__pool_of(m), m->worker);
+
+    atomic_store(&lane->state, KITH__LANE_ENDED);
+    atomic_store(&lane->member, 0);
+    kith__fence();
+    kith__wake_all(&kith__object_slot(m->object)->waiters[1]);
+    self.refused[who] = 0;
+    kith__member_free(who);
+}
+
+static int bury(uint32_t who, int status);
+
+/* Who was asked for cannot be forked, for a moment or for good. A pool goes on as long as one of its workers runs. */
+static void refuse(uint32_t who, int error)
+{
+    struct kith__member *m = kith__member(who);
+    int is_worker = atomic_load(&m->role) == KITH__WORKER;
+
+    atomic_store(&m->state, KITH__ASKED);
+    if (!self.refused[who]) {
+        self.refused[who] = kith__now_ns();
+        kith__log(KITH__ERROR, "%s cannot be forked: %s", m->name, strerror(error));
+    }
+    self.short_of_processes = 1;
+    if (kith__now_ns() - self.refused[who] < fork_patience_ns)
+        return;
+    if (is_worker && has_worker(kith__pool_of(m))) {
+        struct kith__lane *lane = kith__lane(kith__pool_of(m), m->worker);
+
+        if (atomic_exchange(&lane->state, KITH__LANE_LATE) != KITH__LANE_LATE)
+            kith__wake_everybody();     /* who opens the pool goes on without it */
+        return;
+    }
+    if (is_worker) {
+        atomic_store(&kith__pool_of(m)->fork_error, (uint32_t)error);
+        atomic_store(&kith__pool_of(m)->state, KITH__POOL_BROKEN);
+        kith__wake_everybody();         /* callers */
+        give_up_lane(who);
+    } else {
+        struct kith__object *o = kith__object_slot(m->object);
+
+        self.refused[who] = 0;
+        if (atomic_load(&m->role) == KITH__PROCESS && kith__object_is(o, m->object))
+            atomic_store(&kith__process_body(o)->fork_error, (uint32_t)error);
+        if (bury(who, 127 << 8)) {      /* its object is being looked at; later */
+            self.refused[who] = 1;
+            atomic_store(&kith__process_body(o)->fork_error, 0);
+        }
+    }
+}
+
+static void start(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+    pid_t pid;
+
+    if (atomic_load(&m->role) == KITH__WORKER && !wants_workers(kith__pool_of(m))) {
+        give_up_lane(who);
+        return;
+    }
+    pid = kith__child_fork();
+    if (pid == 0) {
+        close(self.head_fd);
+        close(self.signal_fd);
+        kith__child_main(who, self.pid);
+    }
+    if (pid < 0) {
+        refuse(who, errno);
+        return;
+    }
+    self.children++;
+    self.refused[who] = 0;
+    atomic_store(&m->pid, pid);
+    atomic_store(&m->state, KITH__RUNNING);
+    kith__timelimit_forget(who);
+    if (atomic_load(&m->role) == KITH__PROCESS) {
+        struct kith__object *o = kith__object_slot(m->object);
+
+        if (kith__object_is(o, m->object))
+            atomic_store(&kith__process_body(o)->pid, pid);
+    }
+}
+
+/* ------------------------------------------------------------------ burials */
+
+/* 1: its object is being looked at; later. */
+static int bury_process(struct kith__member *m, int status)
+{
+    struct kith__object *o = kith__object_slot(m->object);
+    struct kith__process_body *p = kith__process_body(o);
+
+    if (!kith__object_is(o, m->object))
+        return 0;
+    if (!kith__guard_try(&o->guard))
+        return 1;
+    atomic_store(&m->state, KITH__ENDED);       /* first: who starts the next one finds a CPU free */
+    if (kith__object_is(o, m->object)) {
+        atomic_store(&p->status, status);
+        atomic_store(&p->state, 2);
+    }
+    kith__guard_leave(&o->guard);
+    kith__wake_all(&o->waiters[0]);
+    return 0;
+}
+
+/* 1: its lane gets another process. */
+static int is_replaced(struct kith__pool *p, struct kith__lane *lane, int status)
+{
+    if (atomic_load(&lane->state) == KITH__LANE_STARTING && p->has_init && status != 0 &&
+        atomic_fetch_add(&lane->init_failures, 1) + 1 >= INIT_TRIES) {
+        uint32_t open = KITH__POOL_OPEN;
+
+        atomic_compare_exchange_strong(&p->state, &open, KITH__POOL_BROKEN);
+        kith__wake_everybody();         /* callers, and workers that were waiting for work */
+        return 0;
+    }
+    return wants_workers(p);
+}
+
+static int bury_worker(struct kith__member *m, int status)
+{
+    struct kith__object *o = kith__object_slot(m->object);
+    struct kith__pool *p = kith__pool_of(m);
+    struct kith__lane *lane = kith__lane(p, m->worker);
+    int again;
+
+    if (!atomic_load(&lane->death.unsettled)) {
+        lane->death.pid = atomic_load(&m->pid);
+        lane->death.status = status;
+        lane->death.over_limit = kith__timelimit_was_over((uint32_t)(m - kith__shared->members) + 1);
+        memcpy(&lane->death.crash, &m->crash, sizeof m->crash);
+        atomic_store(&lane->death.unsettled, 1);
+    }
+    again = is_replaced(p, lane, status);
+    atomic_store(&lane->state, again ? KITH__LANE_STARTING : KITH__LANE_ENDED);
+    if (!again)
+        atomic_store(&lane->member, 0);
+    kith__fence();
+    kith__wake_all(&o->waiters[1]);
+    return again;
+}
+
+/* What died without having cleaned up: by a signal, or with threads that were in the middle of something. */
+static int is_messy(uint32_t who, int status)
+{
+    uint32_t used = atomic_load(&kith__shared->seats_used), seats = 0;
+
+    for (uint32_t i = 0; i < used; i++)
+        seats += atomic_load(&kith__shared->seats[i].member) == who;
+    return !WIFEXITED(status) || seats > 1 || atomic_load(&kith__member(who)->unpublished) > 0;
+}
+
+/* A new process for the lane of worker who: a new member, as the old number still owns what it had not published. 0: the table
+ * of members is full. */
+static int replace(uint32_t who)
+{
+    struct kith__member *old = kith__member(who), *m;
+    uint32_t successor = kith__member_take(KITH__WORKER);
+
+    if (successor == 0)
+        return 0;
+    m = kith__member(successor);
+    m->object = old->object;
+    m->worker = old->worker;
+    m->number = old->number;
+    memcpy(m->name, old->name, sizeof m->name);
+    atomic_store(&kith__lane(kith__pool_of(old), old->worker)->member, successor);
+    start(successor);
+    return 1;
+}
+
+/* Where replace found no place: the next process of the lane becomes member who again, which owns nothing any more. */
+static void revive(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+
+    self.heirless[who] = 0;
+    atomic_store(&m->role, KITH__WORKER);
+    atomic_store(&m->unpublished, 0);
+    atomic_store(&m->stop_signal, 0);
+    memset(&m->crash, 0, sizeof m->crash);
+    atomic_store(&m->state, KITH__ASKED);
+    start(who);
+}
+
+/* Ends or restarts member who, which has ended with status. 1: it has to be tried again. */
+static int bury(uint32_t who, int status)
+{
+    struct kith__member *m = kith__member(who);
+    int messy = is_messy(who, status), again = 0;
+
+    if (atomic_load(&m->role) == KITH__WORKER)
+        again = bury_worker(m, status);
+    else if (bury_process(m, status))
+        return 1;
+    kith__log(KITH__DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
+              WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    kith__seats_release(who);
+    if (atomic_load(&m->role) == KITH__AGENT)
+        kith__agent_buried();
+    if (messy)
+        kith__wake_everybody();
+    if (atomic_load(&m->role) != KITH__PROCESS || !WIFSIGNALED(status) || WTERMSIG(status) != atomic_load(&m->crash.signal))
+        atomic_store(&m->crash.signal, 0);      /* else its janitor tells */
+    self.heirless[who] = again && !replace(who);
+    if (messy) {
+        atomic_store(&m->asker, 0);     /* else the janitor of that one would free what ours sweeps */
+        atomic_store(&m->state, KITH__TAKEN);
+        atomic_store(&m->role, KITH__NOBODY);
+        atomic_store(&m->pid, 0);
+        hire_janitor(who);
+    } else if (self.heirless[who])
+        revive(who);
+    else
+        kith__member_free(who);
+    atomic_fetch_add(&kith__shared->ended, 1);
+    if (atomic_load(&kith__shared->agent_seat))
+        kith__ring(kith__agent_bell);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ reaping */
+
+static uint32_t member_of(pid_t pid)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
+        if (atomic_load(&kith__member(i)->state) == KITH__RUNNING && atomic_load(&kith__member(i)->pid) == pid)
+            return i;
+    return 0;
+}
+
+static uint32_t janitor_of(pid_t pid)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
+        if (self.janitors[i] == pid)
+            return i;
+    return 0;
+}
+
+/* Children that we did not fork are the orphans of one that died: a task's system(), say. */
+static int is_orphan(pid_t pid)
+{
+    return !member_of(pid) && !janitor_of(pid);
+}
+
+static void kill_orphan(pid_t pid)
+{
+    if (is_orphan(pid))
+        kill(pid, SIGKILL);
+}
+
+/* Counted first: there are hardly ever any, and to know them takes a look at all members for each child. */
+static void kill_orphans(void)
+{
+    if (kith__each_child(NULL) > self.children)
+        kith__each_child(kill_orphan);
+}
+
+static void janitor_gone(uint32_t who, int status)
+{
+    self.janitors[who] = 0;
+    kith__seats_release(who);           /* it may have had to wait */
+    if (WIFSIGNALED(status) && !self.ending) {
+        /* Killed from outside, it is tried again for ever; what it trips over itself, it will trip over again. */
+        if (WTERMSIG(status) == SIGKILL || ++self.stumbles[who] < JANITOR_TRIES)
+            hire_janitor(who);
+        else
+            kith__log(KITH__ERROR, "what a dead process had in shared memory is not taken back: the janitor for it ends with "
+                      "signal %d each time", WTERMSIG(status));
+        return;
+    }
+    self.stumbles[who] = 0;
+    if (self.heirless[who])
+        revive(who);
+    else
+        kith__member_free(who);
+}
+
+/* 1: dealt with, its pid is free. */
+static int reap(pid_t pid)
+{
+    uint32_t who;
+    siginfo_t info = { 0 };
+    int status;
+
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+        return 0;
+    status = info.si_code == CLD_EXITED ? (info.si_status & 255) << 8 : info.si_status & 127;
+    if ((who = member_of(pid))) {
+        kill_orphans();
+        /* Waited for first: a restart gives the member another pid. */
+        if (atomic_load(&kith__member(who)->role) == KITH__WORKER) {
+            waitpid(pid, NULL, 0);
+            self.children--;
+            bury(who, status);
+            return 1;
+        }
+        if (bury(who, status))
+            return 0;
+        self.children--;
+    } else if ((who = janitor_of(pid))) {
+        self.children--;
+        janitor_gone(who, status);
+    }
+    waitpid(pid, NULL, 0);
+    return 1;
+}
+
+static void reap_all(void)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    self.later = 0;
+    for (;;) {
+        siginfo_t info = { 0 };
+
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+            return;
+        if (!reap(info.si_pid))
+            break;                      /* it has to wait: look at each of the others */
+    }
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
+        if (atomic_load(&kith__member(i)->state) == KITH__RUNNING)
+            reap(atomic_load(&kith__member(i)->pid));
+    self.later = 1;
+}
+
+/* ------------------------------------------------------------------- looking */
+
+static void look_at(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+    uint32_t sig;
+
+    if (atomic_load(&m->state) == KITH__ASKED && !self.ending)
+        start(who);
+    if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER && atomic_load(&kith__pool_of(m)->killed))
+        kill(atomic_load(&m->pid), SIGKILL);
+    if (atomic_load(&m->state) == KITH__RUNNING && (sig = atomic_exchange(&m->stop_signal, 0)) != 0 &&
+        atomic_load(&m->pid) > 0)
+        kill(atomic_load(&m->pid), (int)sig);
+}
+
+static void look(void)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    self.short_of_processes = 0;
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
+        if (self.janitors[i] < 0 && !self.ending)
+            hire_janitor(i);
+        look_at(i);
+    }
+}
+
+/* -------------------------------------------------------------------- the end */
+
+static void signal_all(int process_signal, int worker_signal)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
+        struct kith__member *m = kith__member(i);
+        uint32_t role = atomic_load(&m->role);
+        int sig = role == KITH__WORKER ? worker_signal : role == KITH__RANK ? 0 : process_signal;    /* ranks are the launcher's */
+
+        if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->pid) > 0 && sig)
+            kill(atomic_load(&m->pid), sig);
+    }
+}
+
+/* What they would take back ends with the arena. But who has a crash to tell of is waited for a while: it may look long for the
+ * names of functions. */
+static void dismiss_janitors(int all)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
+        if (self.janitors[i] > 0 && (all || !atomic_load(&kith__member(i)->crash.signal)))
+            kill(self.janitors[i], SIGKILL);
+}
+
+static void close_pools(void)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
+        struct kith__member *m = kith__member(i);
+        uint32_t open = KITH__POOL_OPEN;
+
+        if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER)
+            atomic_compare_exchange_strong(&kith__pool_of(m)->state,
+                                           &open, KITH__POOL_CLOSING);
+    }
+    kith__fence();
+    kith__wake_everybody();
+}
+
+/* ms until it should be called again, or does not return. */
+static int end(void)
+{
+    int64_t now = kith__now_ns();
+    siginfo_t info;
+
+    if (!self.ending) {
+        self.ending = now + grace_ns;
+        if (!self.hard) {
+            close_pools();
+            signal_all(SIGTERM, 0);
+        }
+    }
+    if (self.hard || now >= self.ending) {
+        signal_all(SIGKILL, SIGKILL);
+        dismiss_janitors(self.hard || now >= self.ending + telling_ns);
+    }
+    kill_orphans();
+    reap_all();
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD) {
+        kith__coverage_flush();
+        _exit(0);
+    }
+    return 10;
+}
+
+static void drain(int fd)
+{
+    char room[sizeof (struct signalfd_siginfo) * 8];
+
+    while (read(fd, room, sizeof room) == (ssize_t)sizeof room)
+        ;
+}
+
+static void serve(void) __attribute__((noreturn));
+
+static void serve(void)
+{
+    struct pollfd fds[] = { { self.signal_fd, POLLIN, 0 }, { kith__server_bell, POLLIN, 0 }, { self.head_fd, POLLIN, 0 } };
+    int wait_ms = -1;
+
+    for (;;) {
+        poll(fds, 3, self.later ? 1 : self.short_of_processes && (wait_ms < 0 || wait_ms > fork_again_ms) ? fork_again_ms : wait_ms);
+        if (fds[0].revents)
+            drain(self.signal_fd);
+        if (fds[1].revents)
+            drain(kith__server_bell);
+        if (fds[2].revents) {
+            self.hard = 1;
+            fds[2].fd = -1;
+        }
+        reap_all();
+        look();
+        wait_ms = kith__timelimit_look(self.head);
+        if (self.hard || atomic_load(&kith__shared->phase) == KITH__ENDING)
+            wait_ms = end();
+    }
+}
+
+/* What the terminal and the program's input have to do with it ends here. */
+static void withdraw(void)
+{
+    int null;
+
+    kith__error_is_head(0);
+    kith__child_prepare();
+    if ((null = open("/dev/null", O_RDONLY)) > 0) {
+        dup2(null, STDIN_FILENO);
+        close(null);
+    }
+}
+
+static void server_main(void) __attribute__((noreturn));
+
+static void server_main(void)
+{
+    sigset_t chld;
+
+    withdraw();
+    if (!kith__reaper_fork()) {
+        atomic_store(&kith__shared->server_pid, -1);
+        _exit(1);
+    }
+    self.pid = getpid();
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_SET_NAME, "kith-server");
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    self.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (self.signal_fd < 0) {           /* no descriptor is left: it would hear of no death */
+        atomic_store(&kith__shared->server_pid, -1);
+        _exit(1);
+    }
+    kith__become(KITH__SERVER_MEMBER);
+    pthread_mutex_lock(&kith__shared->server_lives);
+    atomic_store(&kith__shared->server_pid, self.pid);
+    serve();
+}
+
+/* What becomes readable when the head ends. Where there are no pidfds (under valgrind, in a strict container): a pipe
+ * of which it alone holds the other end, and whoever it forks without exec. */
+static int watch_head(int *keep)
+{
+    int pipes[2];
+
+    *keep = -1;
+    if ((self.head_fd = kith__pidfd_open(self.head)) >= 0)
+        return 0;
+    if (pipe2(pipes, O_CLOEXEC) < 0)
+        return kith__fail_errno(KITH_ENOMEM, "cannot make a pipe to watch this process");
+    self.head_fd = pipes[0];
+    *keep = pipes[1];
+    return 0;
+}
+
+int kith__server_start(void)
+{
+    pid_t middle, got;
+    int status, keep;
+
+    self.head = getpid();
+    if (watch_head(&keep) < 0)
+        return KITH_ENOMEM;
+    if ((middle = fork()) < 0)
+        return kith__fail_errno(KITH_ENOMEM, "cannot fork the fork server");
+    if (middle == 0) {
+        pid_t pid = fork();
+
+        if (keep >= 0)
+            close(keep);
+        if (pid == 0)
+            server_main();
+        _exit(pid < 0);
+    }
+    close(self.head_fd);
+    while ((got = waitpid(middle, &status, 0)) < 0 && errno == EINTR)
+        ;
+    if (got == middle && status != 0)
+        return kith__fail(KITH_ENOMEM, "cannot fork the fork server");
+    for (int64_t until = kith__now_ns() + 10000 * KITH__MS; atomic_load(&kith__shared->server_pid) == 0;) {
+        if (kith__now_ns() > until)
+            return kith__fail(KITH_EPEER, "the fork server did not start within 10 s");
+        sched_yield();
+    }
+    if (atomic_load(&kith__shared->server_pid) < 0)
+        return kith__fail(KITH_ENOMEM, "the fork server cannot start: no process or no file descriptor is left, see ulimit -u and ulimit -n");
+    return 0;
+}
+
+/* Waits until pid has ended, at most 10 s. 0: there is no such process, or no way to watch it. */
+static int wait_for_end(pid_t pid)
+{
+    struct pollfd ended = { kith__pidfd_open(pid), POLLIN, 0 };
+    int64_t until = kith__now_ns() + 10000 * KITH__MS, left;
+
+    if (ended.fd < 0)
+        return 0;
+    /* The program's own signals may interrupt it again and again. */
+    while ((left = until - kith__now_ns()) > 0 && poll(&ended, 1, (int)(left / KITH__MS) + 1) < 0 && errno == EINTR)
+        ;
+    close(ended.fd);
+    return 1;
+}
+
+void kith__server_stop(void)
+{
+    atomic_store(&kith__shared->phase, KITH__ENDING);
+    kith__ring(kith__server_bell);
+    if (wait_for_end(atomic_load(&kith__shared->reaper_pid)) || wait_for_end(atomic_load(&kith__shared->server_pid)))
+        return;
+    for (int i = 0; i < 10000 && !kith__server_dead(); i++)     /* they have gone already, or there are no pidfds */
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+}

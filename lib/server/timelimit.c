@@ -1,0 +1,112 @@
+/* timelimit.c: see timelimit.h. */
+#include "config.h"
+#include "server/timelimit.h"
+#include "pool/board.h"
+#include "base/error.h"
+#include "pool/pool.h"
+#include "base/system.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct watch {                   /* of a worker with a time limit */
+    uint64_t job, unit, done;
+    int64_t run_ns;                     /* that it was seen at this unit, running */
+    int warned;
+} watches[KITH__MEMBERS + 1];
+
+static int64_t looked;                  /* when we last did */
+static int period_ms;                   /* how often we do */
+
+void kith__timelimit_forget(uint32_t who)
+{
+    memset(&watches[who], 0, sizeof watches[who]);
+}
+
+int kith__timelimit_was_over(uint32_t who)
+{
+    return watches[who].warned;
+}
+
+/* 1 when pid is stopped, by a signal or a debugger. */
+static int is_stopped(pid_t pid)
+{
+    char path[64], text[512], *s;
+    ssize_t got;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return 0;
+    got = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (got <= 0)
+        return 0;
+    text[got] = '\0';
+    s = strrchr(text, ')');             /* the name before it may hold anything */
+    return s && s[1] && (s[2] == 'T' || s[2] == 't');
+}
+
+/* How long the task that who runs has been running, of the time in which it could. */
+static void watch(uint32_t who, int64_t passed, pid_t head)
+{
+    struct kith__member *m = kith__member(who);
+    const struct kith__pool *p = kith__pool_of(m);
+    struct kith__lane *lane = kith__lane(p, m->worker);
+    uint32_t depth = atomic_load(&lane->depth);
+    struct watch *w = &watches[who];
+    struct kith__job *j;
+    uint64_t touching, unit, done;
+
+    if (depth == 0) {
+        w->job = 0;
+        return;
+    }
+    touching = atomic_load(&lane->touching[depth - 1]);
+    j = kith__at(atomic_load(&p->jobs[(touching & 255) - 1]));
+    unit = atomic_load(&j->cells[m->worker].at);
+    done = atomic_load(&j->cells[m->worker].done);
+    if (touching != w->job || unit != w->unit || done != w->done) {
+        *w = (struct watch){ .job = touching, .unit = unit, .done = done };
+        return;
+    }
+    if (done != atomic_load(&j->cells[m->worker].before) || is_stopped(atomic_load(&m->pid)) || is_stopped(head))
+        return;                         /* between two claims, or stopped: no time passes */
+    w->run_ns += passed;
+    if (w->run_ns < p->limit_ms * KITH__MS)
+        return;
+    kith__log(KITH__INFO, "%s, pid %d, is over its time limit of %u ms", m->name, (int)atomic_load(&m->pid), p->limit_ms);
+    kill(atomic_load(&m->pid), w->warned ? SIGKILL : SIGTERM);
+    w->warned++;
+    w->run_ns = p->limit_ms * KITH__MS - 100 * KITH__MS;        /* KILL follows TERM after 100 ms */
+}
+
+int kith__timelimit_look(pid_t head)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used), shortest = UINT32_MAX;
+    int64_t now = kith__now_ns(), passed = now - looked;
+
+    /* A gap in our own clock (we were stopped, the machine slept) is nobody's running time. */
+    if (passed > 2 * period_ms * KITH__MS)
+        passed = period_ms * KITH__MS;
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
+        struct kith__member *m = kith__member(i);
+        const struct kith__pool *p;
+
+        if (atomic_load(&m->state) != KITH__RUNNING || atomic_load(&m->role) != KITH__WORKER)
+            continue;
+        p = kith__pool_of(m);
+        if (p->limit_ms == 0)
+            continue;
+        watch(i, passed, head);
+        if (p->limit_ms < shortest)
+            shortest = p->limit_ms;
+    }
+    looked = now;
+    if (shortest == UINT32_MAX || kith__is_on("KITH_DEBUG"))
+        return -1;
+    return period_ms = shortest / 10 < 1 ? 1 : shortest / 10 > 100 ? 100 : (int)(shortest / 10);
+}

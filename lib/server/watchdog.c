@@ -1,0 +1,78 @@
+/* reaper.c: see reaper.h. */
+#include "config.h"
+#include "server/watchdog.h"
+#include "code/coverage.h"
+#include "member/members.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int kith__each_child(void (*fn)(pid_t pid))
+{
+    char path[64], text[4096];
+    int fd, n = 0;
+    pid_t pid = 0;
+    ssize_t got;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return 0;
+    /* A number may lie across two reads; each has a blank behind it. */
+    while ((got = read(fd, text, sizeof text)) > 0)
+        for (ssize_t i = 0; i < got; i++) {
+            if (text[i] >= '0' && text[i] <= '9') {
+                pid = pid * 10 + (text[i] - '0');
+                continue;
+            }
+            if (pid && fn)
+                fn(pid);
+            n += pid != 0;
+            pid = 0;
+        }
+    close(fd);
+    return n;
+}
+
+static void end(pid_t pid)
+{
+    kill(pid, SIGKILL);
+}
+
+static void reap(pid_t server) __attribute__((noreturn));
+
+/* As long as the fork server lives, it is our only child: orphans go to the nearest subreaper. What it leaves may leave
+ * children in its turn, and these come to us when it has gone. */
+static void reap(pid_t server)
+{
+    int server_lives = 1;
+    pid_t pid;
+
+    for (;;) {
+        pid = waitpid(-1, NULL, __WALL);
+        if (pid < 0 && errno != EINTR)
+            break;
+        if (pid == server)
+            server_lives = 0;
+        if (!server_lives)
+            kith__each_child(end);
+    }
+    kith__coverage_flush();
+    _exit(0);
+}
+
+int kith__reaper_fork(void)
+{
+    pid_t pid;
+
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    atomic_store(&kith__shared->reaper_pid, getpid());
+    if ((pid = fork()) <= 0)
+        return pid == 0;
+    prctl(PR_SET_NAME, "kith-reaper");
+    reap(pid);
+}

@@ -1,0 +1,561 @@
+/* arena.c: see arena.h. The heap lies upon it (heap.c), and the tables of objects and processes. */
+#include "config.h"
+#include "shm/arena.h"
+#include "base/budget.h"
+#include "base/error.h"
+#include "shm/heap.h"
+#include "base/system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define MIB (UINT64_C(1) << 20)
+#define HEAP_MOST (UINT64_C(4) << 40)    /* the heap's size classes end there */
+#define VALGRIND_HEAP (256 * MIB)
+#define UNASKED   (1 * MIB)             /* so much is taken without a look at the system, which takes 0.2 ms the first time */
+
+enum {
+    WALL = 1 << 20,                     /* the regions without access: behind the tables, and around the heap */
+    TABLES_CHUNK = 1 << 16,             /* tables are backed in such pieces */
+    FAULT_AROUND = 1 << 16,
+    FILL_STEP = 1 << 20,                /* fallocate at a time: on older kernels a signal undoes the whole call */
+    HUGE = 2 << 20,                     /* a huge page; where they have another size, the kernel refuses */
+    HUGE_MOST = 64 << 20                /* asked for at a time */
+};
+
+/* How long one huge page may take: quickly means no longer than the small ones. Those that did not come, or came slowly, are not
+ * asked for again so soon; and on all slow ones together a process does not spend more than HUGE_SLOW. */
+#define HUGE_QUICK (1 * KITH__MS)
+#define HUGE_LATE  (10 * KITH__MS)
+#define HUGE_SLOW  (1000 * KITH__MS)
+#define HUGE_PAUSE (1000 * KITH__MS)
+
+#define MAGIC UINT64_C(0x6172656e6161)
+
+struct header {                         /* at offset 0 */
+    uint64_t magic, header_size;
+    uint64_t total;                     /* size of the file and the mapping */
+    struct kith__places places;
+    uint64_t memory_limit;              /* KITH_MEM; UINT64_MAX: none */
+    _Atomic uint64_t backed[KITH__TABLES_SIZE / TABLES_CHUNK / 64];     /* a bit for each chunk of the tables */
+};
+
+_Static_assert(sizeof (struct header) <= KITH__TABLES_START, "the header stands before the tables");
+
+char *kith__base;
+struct kith__places kith__places;
+
+static struct header here;              /* what does not change of the header, in reach without the mapping */
+static int memfd = -1;
+static dev_t memfd_dev;
+static ino_t memfd_ino;
+
+/* ---- the budget */
+
+/* The last answer of the system. It is each process's own: another may live in another cgroup. */
+static pthread_mutex_t last_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    int64_t at;
+    uint64_t left, backed;
+    struct kith__budget_groups groups;
+} last;
+
+/* 1 when memfd still is ours: programs close descriptors that they did not open, and reuse the numbers. */
+static int memfd_stat(struct stat *st)
+{
+    return fstat(memfd, st) == 0 && st->st_dev == memfd_dev && st->st_ino == memfd_ino;
+}
+
+/* Bytes of pages in the arena: the kernel counts them. */
+static uint64_t backed_bytes(void)
+{
+    struct kith__heap_stats stats;
+    struct stat st;
+
+    if (memfd_stat(&st))
+        return (uint64_t)st.st_blocks * 512;
+    kith__heap_stats(&stats);
+    return stats.backed_bytes;
+}
+
+/* A part of what the system has is kept for page tables, 8 bytes a page for each process that touches it: enough
+ * for eight of them to touch everything. */
+static void keep_for_page_tables(struct kith__budget *b, uint64_t backed)
+{
+    uint64_t part = (backed < UINT64_MAX - b->left ? backed + b->left : UINT64_MAX) / 64;
+
+    b->left -= part < b->left ? part : b->left;
+}
+
+static void read_budget(struct kith__budget *b, uint64_t backed)
+{
+    uint64_t left = here.memory_limit > backed ? here.memory_limit - backed : 0;
+
+    pthread_mutex_lock(&last_mutex);
+    kith__budget_read("", &last.groups, b);
+    keep_for_page_tables(b, backed);
+    if (here.memory_limit != UINT64_MAX && left < b->left) {
+        b->left = left;
+        b->limit = here.memory_limit;
+        snprintf(b->where, sizeof b->where, "KITH_MEM");
+    }
+    last.at = kith__now_ns();
+    last.left = b->left;
+    last.backed = backed;
+    pthread_mutex_unlock(&last_mutex);
+}
+
+uint64_t kith__memory_available(void)
+{
+    struct kith__budget b;
+
+    read_budget(&b, backed_bytes());
+    return b.left;
+}
+
+uint64_t kith__memory_limit(void)
+{
+    struct kith__budget b;
+
+    pthread_mutex_lock(&last_mutex);
+    kith__budget_read("", &last.groups, &b);
+    pthread_mutex_unlock(&last_mutex);
+    return b.limit;
+}
+
+static int refuse(const struct kith__budget *b, uint64_t size, uint64_t promised)
+{
+    uint64_t left = b->left > promised ? b->left - promised : 0;
+    char asked[KITH__SIZE_TEXT], free[KITH__SIZE_TEXT], limit[KITH__SIZE_TEXT];
+
+    kith__size_text(size, asked);
+    kith__size_text(left, free);
+    kith__size_text(b->limit, limit);
+    if (strcmp(b->where, "KITH_MEM") == 0)
+        return kith__fail(KITH_ENOMEM, "no %s of shared memory: %s is left of KITH_MEM, which is %s; "
+                          "raise it, or ask for less", asked, free, limit);
+    if (b->where[0])
+        return kith__fail(KITH_ENOMEM, "no %s of shared memory: %s is left in the memory cgroup of %s (%s); "
+                          "raise that limit, or ask for less", asked, free, limit, b->where);
+    return kith__fail(KITH_ENOMEM, "no %s of shared memory: %s is left on this machine of %s; "
+                      "end other programs, or ask for less", asked, free, limit);
+}
+
+/* While there is plenty, an answer of the last 100 ms will do, less what the arena has taken since. */
+static int plenty(uint64_t need, uint64_t backed)
+{
+    uint64_t left, taken;
+    int ok;
+
+    pthread_mutex_lock(&last_mutex);
+    taken = backed > last.backed ? backed - last.backed : 0;
+    left = last.left > taken ? last.left - taken : 0;
+    ok = last.at && kith__now_ns() - last.at < 100 * KITH__MS && need <= left / 2 && left - need >= 64 * MIB;
+    pthread_mutex_unlock(&last_mutex);
+    return ok;
+}
+
+int kith__memory_allows(uint64_t size, uint64_t promised)
+{
+    uint64_t backed = backed_bytes(), need = size + promised;
+    struct kith__budget b;
+
+    if (need < size)
+        need = UINT64_MAX;
+    if (need <= UNASKED && backed + need <= UNASKED && backed + need <= here.memory_limit)
+        return 0;
+    if (plenty(need, backed))
+        return 0;
+    read_budget(&b, backed);
+    return need <= b.left ? 0 : refuse(&b, size, promised);
+}
+
+/* ---- pages */
+
+static uint64_t page_size(void)
+{
+    static uint64_t size;
+
+    if (size == 0)
+        size = (uint64_t)sysconf(_SC_PAGESIZE);
+    return size;
+}
+
+/* Without the descriptor: by the mapping alone. */
+static int fill_mapped(uint64_t offset, uint64_t size)
+{
+    if (madvise(kith__at(offset), size, MADV_POPULATE_WRITE) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return -1;
+    for (uint64_t at = offset; at < offset + size; at += page_size())
+        atomic_fetch_or((_Atomic uint8_t *)kith__at(at), 0);    /* before Linux 5.14: a write that changes nothing */
+    return 0;
+}
+
+static int fill_step(uint64_t at, uint64_t size)
+{
+    struct stat st;
+
+    return memfd_stat(&st) ? fallocate(memfd, 0, (off_t)at, (off_t)size) : fill_mapped(at, size);
+}
+
+/* Whole pages. -1 with errno; *at is how far it came. */
+static int fill_plain(uint64_t *at, uint64_t end)
+{
+    uint64_t step = FILL_STEP;
+
+    while (*at < end) {
+        if (step > end - *at)
+            step = end - *at;
+        if (fill_step(*at, step) == 0)
+            *at += step;
+        else if (errno != EINTR)
+            return -1;
+        else if (step > page_size())    /* a timer that is faster than a step would undo it again and again */
+            step = (step / 2) & ~(page_size() - 1);
+    }
+    return 0;
+}
+
+static _Atomic int64_t huge_from;       /* huge pages are asked for from this time on */
+static _Atomic int64_t huge_slow;       /* ns that slow ones took so far */
+
+/* How much of [at, end) to ask for as huge pages: up to most bytes; 0: none, or not now. */
+static uint64_t huge_span(uint64_t at, uint64_t end, uint64_t most)
+{
+    uint64_t span = (end - at) & ~(uint64_t)(HUGE - 1);
+
+    if (at % HUGE || span == 0 || (uintptr_t)kith__base % HUGE || kith__now_ns() < atomic_load(&huge_from))
+        return 0;
+    return span < most ? span : most;
+}
+
+/* Fills [at, at + span) with huge pages, where the system has them: one fault for each process instead of 512, and
+ * filled at once. By MADV_COLLAPSE (Linux 6.1), which does so also where the system's default for shared memory is
+ * "never", and which wants one page to be there in each. Whatever comes of it, the rest is for fill_plain. */
+static void fill_huge(uint64_t at, uint64_t span, enum kith__fill how)
+{
+    int64_t start, each, patience = how == KITH__LASTING && atomic_load(&huge_slow) < HUGE_SLOW ? HUGE_LATE : HUGE_QUICK;
+    int rc;
+
+    for (uint64_t p = at; p < at + span; p += HUGE)
+        if (fill_step(p, page_size()) < 0)
+            return;
+    start = kith__now_ns();
+    rc = madvise(kith__at(at), span, MADV_COLLAPSE);
+    each = (kith__now_ns() - start) / (int64_t)(span / HUGE);
+    if (each > HUGE_QUICK)
+        atomic_fetch_add(&huge_slow, each * (int64_t)(span / HUGE));
+    if (rc < 0 || each > patience)
+        atomic_store(&huge_from, kith__now_ns() + HUGE_PAUSE);
+}
+
+int kith__arena_fill(uint64_t offset, uint64_t size, enum kith__fill how)
+{
+    uint64_t first = offset & ~(page_size() - 1), end = (offset + size + page_size() - 1) & ~(page_size() - 1);
+    uint64_t at = first, most = HUGE;
+    char text[KITH__SIZE_TEXT];
+
+    while (at < end) {
+        uint64_t span = how != KITH__SMALL ? huge_span(at, end, most) : 0, next = (at | (HUGE - 1)) + 1;
+
+        if (span) {
+            fill_huge(at, span, how);
+            most = most < HUGE_MOST ? most * 2 : most;  /* the first tells how long they take; each call costs something */
+            next = at + span;
+        }
+        if (fill_plain(&at, next < end ? next : end) < 0) {
+            int error = errno;
+
+            if (at > offset)
+                kith__arena_unback(offset, at - offset);
+            errno = error;
+            return kith__fail_errno(KITH_ENOMEM, "the system has no %s of shared memory",
+                                    kith__size_text(size, text));
+        }
+    }
+    return 0;
+}
+
+int kith__arena_back(uint64_t offset, uint64_t size)
+{
+    int rc = kith__memory_allows(size, 0);
+
+    return rc < 0 ? rc : kith__arena_fill(offset, size, KITH__SMALL);
+}
+
+void kith__arena_unback(uint64_t offset, uint64_t size)
+{
+    uint64_t first = (offset + page_size() - 1) & ~(page_size() - 1), end = (offset + size) & ~(page_size() - 1);
+    struct stat st;
+
+    if (end <= first)
+        return;
+    /* MADV_REMOVE does the same by the mapping. */
+    if (!memfd_stat(&st) || fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first,
+                                      (off_t)(end - first)) < 0)
+        madvise(kith__at(first), end - first, MADV_REMOVE);
+}
+
+/* The kernel maps the pages around that which is read, 64 KiB of them, and where all is mapped it costs next to
+ * nothing; madvise(MADV_POPULATE_READ) would walk through all in any case. */
+void kith__arena_meet(uint64_t offset, uint64_t size)
+{
+    for (uint64_t at = offset; at < offset + size; at = (at | (FAULT_AROUND - 1)) + 1)
+        (void)atomic_load_explicit((_Atomic uint8_t *)kith__at(at), memory_order_relaxed);
+}
+
+int kith__arena_back_tables(uint64_t offset, uint64_t size)
+{
+    struct header *h = (struct header *)(void *)kith__base;
+    char text[KITH__SIZE_TEXT];
+
+    if (offset + size > here.places.tables_end)
+        return kith__fail(KITH_ENOMEM, "the tables of shared memory are full: under this ulimit -v they have %s; raise it",
+                          kith__size_text(here.places.tables_end, text));
+    for (uint64_t chunk = offset / TABLES_CHUNK; chunk * TABLES_CHUNK < offset + size; chunk++) {
+        uint64_t bit = UINT64_C(1) << chunk % 64;
+        int rc;
+
+        if (atomic_load_explicit(&h->backed[chunk / 64], memory_order_acquire) & bit)
+            continue;
+        /* Two may do it at once, and one may die in between: both are harmless. */
+        if ((rc = kith__arena_back(chunk * TABLES_CHUNK, TABLES_CHUNK)) < 0)
+            return rc;
+        kith__step("arena: tables filled");
+        atomic_fetch_or(&h->backed[chunk / 64], bit);
+    }
+    return 0;
+}
+
+/* ---- making and mapping */
+
+/* Bytes of address space that this process may still map. */
+static uint64_t address_room(void)
+{
+    unsigned long long pages = 0;
+    struct rlimit limit;
+    FILE *f;
+
+    if (getrlimit(RLIMIT_AS, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    f = fopen("/proc/self/statm", "re");
+    if (f) {
+        if (fscanf(f, "%llu", &pages) != 1)
+            pages = 0;
+        fclose(f);
+    }
+    return limit.rlim_cur > pages * page_size() ? limit.rlim_cur - pages * page_size() : 0;
+}
+
+/* The places of all regions for a heap of that size. */
+static void lay_out(uint64_t heap_size, int tight)
+{
+    here.magic = MAGIC;
+    here.header_size = sizeof here;
+    here.places.tables_end = tight ? KITH__TABLES_LEAST : KITH__TABLES_SIZE;
+    here.places.heap_tables = here.places.tables_end + WALL;
+    here.places.heap_size = heap_size & ~(MIB - 1);
+    here.places.heap_tables_size = (kith__heap_tables_need(here.places.heap_size, tight) + WALL - 1) & ~(uint64_t)(WALL - 1);
+    here.places.heap_start = here.places.heap_tables + here.places.heap_tables_size + WALL;
+    here.total = here.places.heap_start + here.places.heap_size + WALL;
+}
+
+/* Address space for size bytes where huge pages can be mapped, if there is room to choose. */
+static char *reserve(uint64_t size)
+{
+    char *room, *from;
+
+    if (address_room() != UINT64_MAX)
+        return NULL;
+    room = mmap(NULL, size + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return NULL;
+    from = room + (HUGE - (uintptr_t)room % HUGE) % HUGE;
+    if (from > room)
+        munmap(room, (size_t)(from - room));
+    munmap(from + size, (size_t)(room + HUGE - from));
+    return from;
+}
+
+static int map(int fd)
+{
+    char *place = reserve(here.total);
+    char *base = mmap(place, here.total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | (place ? MAP_FIXED : 0), fd, 0);
+
+    if (base == MAP_FAILED) {
+        int error = errno;
+
+        if (place)
+            munmap(place, here.total);
+        errno = error;
+        return -1;
+    }
+    mprotect(base + here.places.tables_end, WALL, PROT_NONE);
+    mprotect(base + here.places.heap_start - WALL, WALL, PROT_NONE);
+    mprotect(base + here.places.heap_start + here.places.heap_size, WALL, PROT_NONE);
+    madvise(base, here.total, MADV_DONTDUMP);
+    kith__base = base;
+    kith__places = here.places;
+    return 0;
+}
+
+static void remember(int fd)
+{
+    struct stat st;
+
+    memfd = fd;
+    if (fstat(fd, &st) == 0) {
+        memfd_dev = st.st_dev;
+        memfd_ino = st.st_ino;
+    }
+    pthread_mutex_lock(&last_mutex);
+    last.at = 0;
+    pthread_mutex_unlock(&last_mutex);
+}
+
+/* The file's size is bound by RLIMIT_FSIZE, with SIGXFSZ: so the limit is looked at before. The soft one is
+ * lifted for the moment, as it means real files. */
+static int resize(int fd)
+{
+    struct rlimit limit, lifted;
+    int rc = -1;
+
+    if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return ftruncate(fd, (off_t)here.total);
+    lifted = limit;
+    lifted.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &lifted);
+    errno = EFBIG;
+    if (limit.rlim_max == RLIM_INFINITY || here.total <= limit.rlim_max)
+        rc = ftruncate(fd, (off_t)here.total);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    return rc;
+}
+
+static int refuse_map(int error, uint64_t room)
+{
+    char need[KITH__SIZE_TEXT], have[KITH__SIZE_TEXT];
+
+    kith__size_text(here.total, need);
+    if (error == EFBIG)
+        return kith__fail(KITH_ENOMEM, "shared memory needs a file of %s: raise ulimit -f", need);
+    if (room != UINT64_MAX)
+        return kith__fail(KITH_ENOMEM, "no room to map %s of shared memory: ulimit -v leaves %s; raise it, or ulimit -v unlimited",
+                          need, kith__size_text(room, have));
+    errno = error;
+    return kith__fail_errno(KITH_ENOMEM, "cannot map %s of shared memory", need);
+}
+
+/* The largest arena that can be mapped: from the size of the machine's memory down to 64 MiB of heap. */
+static int make(int fd)
+{
+    uint64_t room = address_room(), heap = (uint64_t)sysconf(_SC_PHYS_PAGES) * page_size();
+    /* At the end valgrind reads all memory that is mapped, to look for leaks: and what was never there is made by that. */
+    int tight = room != UINT64_MAX || kith__under_valgrind(), error;
+
+    if (kith__under_valgrind() && heap > VALGRIND_HEAP)
+        heap = VALGRIND_HEAP;
+    heap = heap < 64 * MIB ? 64 * MIB : heap > HEAP_MOST ? HEAP_MOST : heap;
+    for (;; heap /= 2) {
+        lay_out(heap, tight);
+        /* Half of the room is left to the program: stacks of threads, malloc. */
+        if (here.total > room / 2 && heap > 128 * MIB)
+            continue;
+        if (resize(fd) == 0 && map(fd) == 0)
+            return 0;
+        error = errno;
+        tight = 1;
+        if (heap < 128 * MIB)
+            return refuse_map(error, room);
+    }
+}
+
+static int fill_header(void)
+{
+    int rc = kith__arena_back(0, KITH__TABLES_START);
+
+    if (rc < 0)
+        return rc;
+    here.backed[0] = 0;
+    memcpy(kith__base, &here, offsetof(struct header, backed));
+    return 0;
+}
+
+int kith__arena_check_settings(void)
+{
+    const char *wish = getenv("KITH_MEM");
+
+    here.memory_limit = UINT64_MAX;
+    return wish && *wish ? kith__parse_size("KITH_MEM", wish, &here.memory_limit) : 0;
+}
+
+int kith__arena_create(int *fd)
+{
+    int rc = kith__arena_check_settings(), file;
+
+    if (rc < 0)
+        return rc;
+    file = memfd_create("kith", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (file < 0)
+        return kith__fail_errno(KITH_ENOMEM, "cannot make shared memory (memfd_create)");
+    if ((rc = make(file)) < 0) {
+        close(file);
+        return rc;
+    }
+    /* From here on its size is fixed: nobody can cut it under the others. */
+    fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    remember(file);
+    if ((rc = fill_header()) < 0) {
+        kith__arena_detach();
+        close(file);
+        return rc;
+    }
+    *fd = file;
+    return 0;
+}
+
+int kith__arena_attach(int fd)
+{
+    ssize_t n = pread(fd, &here, offsetof(struct header, backed), 0);
+
+    if (n != (ssize_t)offsetof(struct header, backed) || here.magic != MAGIC || here.header_size != sizeof here)
+        return kith__fail(KITH_EINVAL, "file descriptor %d is no shared memory of this version of kith", fd);
+    if (map(fd) < 0)
+        return refuse_map(errno, address_room());
+    remember(fd);
+    return 0;
+}
+
+void kith__arena_detach(void)
+{
+    if (kith__base)
+        munmap(kith__base, here.total);
+    kith__base = NULL;
+    memfd = -1;
+}
+
+int kith__arena_holds(const void *p, size_t size)
+{
+    uint64_t at = (uint64_t)(uintptr_t)p - (uint64_t)(uintptr_t)kith__base - here.places.heap_start;
+
+    return kith__base && at < here.places.heap_size && size <= here.places.heap_size - at;
+}

@@ -1,0 +1,337 @@
+/* ending.c: see ending.h. */
+#include "config.h"
+#include "start/ending.h"
+#include "code/coverage.h"
+#include "base/error.h"
+#include "start/detect.h"
+#include "start/conn.h"
+#include "start/rendezvous.h"
+#include "start/ranks.h"
+#include "base/system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STACK = 256 * 1024, TURNS = 5 };
+
+static const int64_t patience_ns = 4000 * KITH__MS, crash_patience_ns = 2000 * KITH__MS, turn_ns = 150 * KITH__MS,
+                     reading_ns = 2000 * KITH__MS;
+
+static struct {
+    const struct kith__mpi *mpi;
+    pid_t pid;                          /* of the rank; 0: MPI is not ours to end */
+    int rank, every_rank, by_mpirun, by_srun, failed;
+    int by_kith;                        /* kith run called the launcher, and says how the job ended */
+    int launcher;                       /* pidfd; -1: not known */
+    int up;
+    const int *down;
+    int downs;
+    int bell;                           /* eventfd: the exit status + 1 that the launcher is to be asked for; -1: no thread */
+    _Atomic int broken;
+} self = { .launcher = -1, .up = -1, .bell = -1 };
+
+/* ---- asking the launcher */
+
+static void nap(void)
+{
+    const struct timespec a_little = { .tv_nsec = 5 * KITH__MS };
+
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &a_little, NULL);
+}
+
+/* mpirun and orted sleep for a second before each of their signals, and wake up by any SIGCHLD, which they expect. */
+static void hurry_launcher(void)
+{
+    if (self.by_mpirun && self.launcher >= 0)
+        syscall(SYS_pidfd_send_signal, self.launcher, SIGCHLD, NULL, 0);
+}
+
+static void say(enum kith__note_kind kind)
+{
+    const struct kith__note note = { .kind = kind, .rank = (uint32_t)self.rank };
+
+    for (int i = 0; i < self.downs; i++)
+        kith__line_send(self.down[i], &note, NULL, 0);
+}
+
+/* Waits for the launcher's signals. */
+static void hurry_until(int64_t until)
+{
+    while (kith__now_ns() < until) {
+        hurry_launcher();
+        nap();
+    }
+}
+
+/* MPICH's proxy may see the wish for an end before what was written, and then passes on nothing more. */
+static void await_reader(int fd, int64_t until)
+{
+    struct stat st;
+    int unread;
+
+    if (fstat(fd, &st) != 0 || !S_ISFIFO(st.st_mode))
+        return;
+    while (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0 && kith__now_ns() < until)
+        nap();
+}
+
+/* Async-signal-safe but for the case that there is no thread. Comes back when it did not work. */
+static void ask_for_end(int status, int64_t patience)
+{
+    const uint64_t request = (uint64_t)status + 1;
+    int64_t read_until;
+
+    signal(SIGTERM, SIG_IGN);           /* hurry on until SIGKILL */
+    say(KITH__NOTE_LINGER);
+    /* Mostly all ranks fail alike. When all ask at once, mpirun trips over those that it kills before it has answered. */
+    if (self.every_rank)
+        hurry_until(kith__now_ns() + (self.rank < TURNS ? self.rank : TURNS) * turn_ns);
+    read_until = kith__now_ns() + reading_ns;
+    await_reader(STDOUT_FILENO, read_until);
+    await_reader(STDERR_FILENO, read_until);
+    if (self.bell < 0 || write(self.bell, &request, sizeof request) < 0)
+        self.mpi->end_all(status);
+    hurry_until(kith__now_ns() + patience);
+}
+
+/* ---- the thread */
+
+static void lose_launcher(void) __attribute__((noreturn));
+
+/* Nobody wants what this rank does. Programs that tidy up at SIGTERM may do so. */
+static void lose_launcher(void)
+{
+    kith__log(KITH__WARNING, "rank %d ends: its launcher is gone", self.rank);
+    self.mpi->tidy();
+    kill(self.pid, SIGTERM);
+    sleep(1);
+    kill(self.pid, SIGKILL);
+    for (;;)
+        pause();
+}
+
+static void answer_bell(void)
+{
+    uint64_t request;
+
+    if (read(self.bell, &request, sizeof request) == sizeof request)
+        self.mpi->end_all((int)(request - 1));
+}
+
+static void *watch(void *arg)
+{
+    struct pollfd *fds = arg;
+    nfds_t n = (nfds_t)self.downs + 3;
+
+    for (;;) {
+        if (poll(fds, n, -1) < 0)
+            continue;
+        if (fds[0].revents)
+            answer_bell();
+        if (fds[1].revents)
+            lose_launcher();
+        for (nfds_t i = 2; i < n; i++)
+            if (fds[i].revents) {
+                fds[i].fd = -1;
+                self.broken = 1;
+            }
+    }
+    return NULL;
+}
+
+static int start_thread(void *(*fn)(void *), void *arg)
+{
+    sigset_t all, before;
+    pthread_attr_t attr;
+    pthread_t thread;
+    int error;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);        /* signals are the program's */
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, STACK);
+    error = pthread_create(&thread, &attr, fn, arg);
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+int kith__ending_watch(void)
+{
+    struct pollfd *fds = calloc((size_t)self.downs + 3, sizeof *fds);
+
+    self.bell = eventfd(0, EFD_CLOEXEC);
+    if (!fds || self.bell < 0) {
+        free(fds);
+        return kith__fail(KITH_ENOMEM, "no memory for the thread that watches the launcher");
+    }
+    fds[0] = (struct pollfd){ .fd = self.bell, .events = POLLIN };
+    fds[1] = (struct pollfd){ .fd = self.launcher, .events = POLLIN };
+    fds[2] = (struct pollfd){ .fd = self.up, .events = POLLRDHUP };
+    for (int i = 0; i < self.downs; i++)
+        fds[3 + i] = (struct pollfd){ .fd = self.down[i], .events = POLLRDHUP };
+    if (start_thread(watch, fds) != 0) {
+        close(self.bell);
+        self.bell = -1;
+        free(fds);
+        return kith__fail(KITH_ENOMEM, "the thread that watches the launcher cannot be started");
+    }
+    return 0;
+}
+
+/* ---- exit */
+
+static int is_mine(void)
+{
+    return self.pid && getpid() == self.pid && self.mpi->is_up();       /* the program may have finalized it */
+}
+
+static int is_to_be_told(int status)
+{
+    return self.failed || self.broken || (status != 0 && (self.by_mpirun || self.every_rank));
+}
+
+/* Registered with the start of MPI: so it runs before the destructors of the libraries that MPI has loaded. */
+static void finalize(int status, void *nothing)
+{
+    (void)nothing;
+    if (!is_mine() || is_to_be_told(status & 255))
+        return;
+    self.pid = 0;
+    fflush(stdout);                     /* exit does so later, when it may be too late */
+    say(KITH__NOTE_FINALIZE);
+    self.mpi->finalize();
+}
+
+/* Registered before all that the program registers, so that it runs after that: it does not come back. */
+static void last_words(int status, void *nothing)
+{
+    (void)nothing;
+    status &= 255;
+    if (!is_mine() || !is_to_be_told(status))
+        return;
+    self.pid = 0;
+    kith__flush_streams();
+    kith__coverage_flush();
+    ask_for_end(status, patience_ns);
+    _exit(status);
+}
+
+__attribute__((constructor)) static void register_last_words(void)
+{
+    on_exit(last_words, NULL);
+}
+
+/* ---- crashes */
+
+/* The launcher will kill this process, without a core dump; so a copy of it dies of the signal as it would have. */
+static void dump_core(int sig)
+{
+    struct rlimit limit;
+    pid_t pid;
+
+    if (getrlimit(RLIMIT_CORE, &limit) != 0 || limit.rlim_cur == 0)
+        return;
+    pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);       /* fork would run handlers and take locks */
+    if (pid == 0) {
+        sigset_t all;
+
+        signal(sig, SIG_DFL);
+        sigfillset(&all);
+        sigdelset(&all, sig);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        syscall(SYS_tgkill, syscall(SYS_getpid), syscall(SYS_gettid), sig);
+        _exit(128 + sig);
+    }
+    if (pid > 0)
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+}
+
+/* As a shell says it of a program that was started by hand. */
+static void tell_signal(int sig)
+{
+    char line[192];
+    int n = snprintf(line, sizeof line, "kith: rank %d on %s died by signal %d (%s)\n", self.rank, kith_host(), sig, strsignal(sig));
+
+    if (!self.by_kith && n > 0 && write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
+        return;
+}
+
+void kith__ranks_crashed(int sig)
+{
+    if (!self.pid || getpid() != self.pid || self.by_srun)
+        return;
+    tell_signal(sig);
+    dump_core(sig);
+    ask_for_end(128 + sig, crash_patience_ns);
+}
+
+/* ---- for the other files */
+
+void kith__ending_begin(const struct kith__mpi *mpi, const struct kith__launch *launch, int rank, int every_rank)
+{
+    self.mpi = mpi;
+    self.rank = rank;
+    self.every_rank = every_rank;
+    self.by_mpirun = launch->by_mpirun;
+    self.by_srun = launch->kind == KITH__MPI && strcmp(launch->launcher, "srun") == 0;
+    self.by_kith = getenv("KITH_RUN") != NULL;
+    if (launch->launcher_pid)
+        self.launcher = kith__pidfd_open(launch->launcher_pid);
+    if (self.launcher >= 0)
+        fcntl(self.launcher, F_SETFD, FD_CLOEXEC);
+    self.pid = getpid();
+    on_exit(finalize, NULL);
+}
+
+void kith__ending_lines(int up, const int *down, int downs)
+{
+    self.up = up;
+    self.down = down;
+    self.downs = downs;
+}
+
+void kith__ending_fail(void)
+{
+    self.failed = 1;
+}
+
+void kith__ending_linger(int hurry)
+{
+    struct pollfd launcher = { .fd = self.launcher, .events = POLLIN };
+    int64_t until = kith__now_ns() + patience_ns;
+
+    if (hurry)
+        signal(SIGTERM, SIG_IGN);
+    while (poll(&launcher, 1, hurry ? 0 : -1) <= 0 && (!hurry || kith__now_ns() < until)) {
+        hurry_launcher();
+        nap();
+    }
+    _exit(1);
+}
+
+int kith__ending_launcher(void)
+{
+    return self.launcher;
+}
+
+int kith__ending_broken(void)
+{
+    return self.broken;
+}

@@ -1,0 +1,19 @@
+# Who started the program, and how ranks find each other.
+lib_libkith_all_la_SOURCES += \
+	lib/start/conn.c \
+	lib/start/conn.h \
+	lib/start/control.c \
+	lib/start/detect.c \
+	lib/start/detect.h \
+	lib/start/discovery.c \
+	lib/start/ending.c \
+	lib/start/ending.h \
+	lib/start/environment.c \
+	lib/start/environment.h \
+	lib/start/mpi/load.c \
+	lib/start/mpi/mpi.h \
+	lib/start/ranks.c \
+	lib/start/ranks.h \
+	lib/start/rendezvous.c \
+	lib/start/rendezvous.h \
+	lib/start/rerun.c

@@ -1,0 +1,354 @@
+/* ranks.c: see ranks.h. How they find each other is in muster.c, neighbours.c and trunk.c, how they end in ending.c. */
+#include "config.h"
+#include "start/ranks.h"
+#include "code/coverage.h"
+#include "start/ending.h"
+#include "base/error.h"
+#include "start/rendezvous.h"
+#include "base/system.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const int64_t goodbye_ns = 5000 * KITH__MS;
+
+static struct {
+    struct kith__muster muster;
+    uint32_t last;                      /* the last word, when it came before this rank asked for it */
+    int lost;                           /* kith__ranks_sleep has seen a line or the launcher go */
+} self;
+
+/* ---- the table */
+
+static int same_cpus(const struct kith__record *a, const struct kith__record *b)
+{
+    return memcmp(a->cpus, b->cpus, sizeof a->cpus) == 0;
+}
+
+/* Ranks that were bound to the same CPUs share them. */
+static int share_of(const struct kith__muster *m, int rank)
+{
+    const struct kith__record *mine = &m->records[rank];
+    int sharers = 0, before = 0;
+
+    if (!mine->bound)
+        return mine->workers;
+    for (int i = 0; i < m->size; i++)
+        if (m->leader[i] == m->leader[rank] && m->records[i].bound && same_cpus(&m->records[i], mine)) {
+            sharers++;
+            before += i < rank;
+        }
+    if (sharers > mine->workers)
+        return 1;
+    return mine->workers / sharers + (before < mine->workers % sharers);
+}
+
+static void fill_rank(struct kith__ranks *out, const struct kith__muster *m, int i)
+{
+    const struct kith__record *r = &m->records[i];
+    struct kith__rank *rank = &out->all[i];
+    int leader = m->leader[i];
+
+    if (leader == i) {
+        rank->node = out->nodes++;
+    } else {
+        rank->node = out->all[leader].node;
+        rank->local = ++out->all[leader].local;         /* counts there for now */
+    }
+    rank->workers = share_of(m, i);
+    if (r->workers_given)
+        rank->workers = leader == i ? r->workers : 0;
+    rank->pid = r->pid;
+    memcpy(rank->host, r->host, sizeof rank->host);
+}
+
+/* One after the other in order of rank, each CPU once. */
+static void add_cpus(struct kith__ranks *out, const struct kith__record *r, unsigned char seen[KITH__CPUS / 8])
+{
+    int cpus[KITH__CPUS], n = 0;
+
+    for (int cpu = 0; cpu < KITH__CPUS; cpu++)
+        if (r->cpus[cpu / 8] & ~seen[cpu / 8] & 1 << cpu % 8)
+            cpus[n++] = cpu;
+    kith__cpus_by_core(cpus, n, kith__around_core, out->cpus + out->cpu_count);
+    out->cpu_count += n;
+    for (int i = 0; i < KITH__CPUS / 8; i++)
+        seen[i] |= r->cpus[i];
+}
+
+static int fill_table(struct kith__ranks *out, const struct kith__muster *m)
+{
+    unsigned char seen[KITH__CPUS / 8] = { 0 };
+
+    memset(out, 0, sizeof *out);
+    out->all = calloc((size_t)m->size, sizeof *out->all);
+    if (!out->all)
+        return kith__fail(KITH_ENOMEM, "no memory for a table of %d ranks", m->size);
+    out->rank = m->rank;
+    out->size = m->size;
+    for (int i = 0; i < m->size; i++)
+        fill_rank(out, m, i);
+    out->leader = m->leader[m->rank];
+    out->is_leader = out->leader == m->rank;
+    out->node = out->all[m->rank].node;
+    for (int i = 0; i < m->size; i++) {
+        if (m->leader[i] == i)
+            out->all[i].local = 0;
+        if (m->leader[i] != out->leader)
+            continue;
+        out->locals++;
+        out->workers += out->all[i].workers;
+        add_cpus(out, &m->records[i], seen);
+    }
+    out->local = out->all[m->rank].local;
+    memcpy(out->fds, m->fds, sizeof out->fds);
+    out->n_fds = m->n_fds;
+    return 0;
+}
+
+/* ---- the start */
+
+/* What a launcher left is not for a program that is alone: MPI would look for the others. */
+static void forget_launcher(void)
+{
+    static const char *const prefixes[] = { "PMIX_", "PMI_", "OMPI_COMM_WORLD_", "OMPI_UNIVERSE_SIZE=", "OMPI_MCA_ess", "OMPI_MCA_orte_",
+                                            "OMPI_MCA_pmix=" };
+    extern char **environ;
+    char name[128];
+
+    for (char **e = environ; e && *e;) {
+        int found = 0;
+
+        for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+            found |= strncmp(*e, prefixes[i], strlen(prefixes[i])) == 0;
+        if (!found || strcspn(*e, "=") >= sizeof name) {
+            e++;
+            continue;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(*e, "="), *e);
+        unsetenv(name);                 /* moves the others up */
+    }
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);          /* needs no daemon */
+}
+
+static int check_size(const struct kith__launch *launch, const struct kith__muster *m)
+{
+    if (launch->kind == KITH__ALONE || launch->size == 0 || launch->size == m->size)
+        return 0;
+    return kith__fail(KITH_EPEER, "%s started %d ranks, but %s sees %d: are they of one kind?", launch->launcher, launch->size,
+                      m->mpi->title, m->size);
+}
+
+static int start(int *argc, char ***argv, const struct kith__launch *launch, int every_rank)
+{
+    struct kith__muster *m = &self.muster;
+    int rc;
+
+    if (!launch->mpi)
+        return kith__fail(KITH_EPEER, "there is no MPI for this program: build kith again after apt install libopenmpi-dev openmpi-bin");
+    if (launch->kind == KITH__ALONE)
+        forget_launcher();
+    rc = kith__mpi_start(launch->mpi, argc, argv, launch->local_size > 0 && launch->local_size == launch->size, &m->mpi);
+    if (rc < 0)
+        return rc;
+    m->mpi->where(&m->rank, &m->size);
+    kith__ending_begin(m->mpi, launch, m->rank, every_rank);
+    return 0;
+}
+
+/* Each rank decides the same, as it knows the same; only the last step can fail for one and not for another. */
+static int find_others(const struct kith__launch *launch)
+{
+    struct kith__muster *m = &self.muster;
+    int rc;
+
+    if ((rc = check_size(launch, m)) < 0 || (rc = kith__muster_tell(m, launch)) < 0 || (rc = kith__muster_compare(m)) < 0 ||
+        (rc = kith__muster_nodes(m)) < 0)
+        return rc;
+    rc = kith__muster_trunk(m);
+    kith__ending_lines(m->up, m->down, m->downs);
+    return rc;
+}
+
+int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch, int every_rank, const int *fds, int n_fds,
+                     struct kith__ranks *out)
+{
+    struct kith__muster *m = &self.muster;
+    int rc;
+
+    m->up = -1;
+    m->n_fds = n_fds < KITH__LINE_FDS ? n_fds : KITH__LINE_FDS;
+    memcpy(m->fds, fds, (size_t)m->n_fds * sizeof *fds);
+    if ((rc = start(argc, argv, launch, every_rank)) < 0)
+        return rc;
+    if ((rc = find_others(launch)) == 0 && (rc = fill_table(out, m)) == 0 && (every_rank || m->rank == 0))
+        rc = kith__ending_watch();
+    if (rc < 0) {
+        kith__ending_fail();
+        kith__log(KITH__INFO, "rank %d: %s", m->rank, kith_last_error());
+        if (m->rank > 0 && launch->rank > 0)
+            kith__ending_linger(0);
+        return rc;
+    }
+    kith__log(KITH__INFO, "rank %d of %d, node %d of %d (%s), %d workers", out->rank, out->size, out->node, out->nodes,
+              out->all[out->rank].host, out->workers);
+    kith__muster_free(m);
+    return 0;
+}
+
+int kith__ranks_allgather(const void *mine, void *all, size_t each)
+{
+    if (self.muster.mpi->allgather(mine, all, each) != 0)
+        return kith__fail(KITH_EPEER, "%s cannot pass %zu bytes from each rank to each", self.muster.mpi->title, each);
+    return 0;
+}
+
+/* ---- waiting without MPI */
+
+static struct kith__note note_of(uint32_t kind)
+{
+    return (struct kith__note){ .kind = kind, .rank = (uint32_t)self.muster.rank };
+}
+
+static void tell_downs(uint32_t kind)
+{
+    const struct kith__note note = note_of(kind);
+
+    for (int i = 0; i < self.muster.downs; i++)
+        kith__line_send(self.muster.down[i], &note, NULL, 0);
+}
+
+static int64_t until_of(int timeout_ms)
+{
+    return timeout_ms < 0 ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
+}
+
+/* One note of that kind from each line down. */
+static int hear_downs(uint32_t kind, int64_t until)
+{
+    const struct kith__muster *m = &self.muster;
+    int rc = 0;
+
+    for (int i = 0; i < m->downs; i++) {
+        struct kith__note note;
+        int got = kith__line_receive(m->down[i], &note, NULL, NULL, until);
+
+        if (got < 0 && rc == 0)
+            rc = kith__fail(KITH_ETIMEDOUT, "not all ranks have answered in time");
+        else if (got == 0 || (got > 0 && note.kind != kind))
+            rc = kith__fail(KITH_EPEER, "a rank of this job is gone");
+    }
+    return rc;
+}
+
+int kith__ranks_dismiss(int timeout_ms)
+{
+    if (!self.muster.mpi)
+        return 0;
+    tell_downs(KITH__NOTE_DISMISS);
+    return hear_downs(KITH__NOTE_DONE, until_of(timeout_ms));
+}
+
+int kith__ranks_barrier(int timeout_ms)
+{
+    const struct kith__note here = note_of(KITH__NOTE_HERE);
+    const struct kith__muster *m = &self.muster;
+    int64_t until = until_of(timeout_ms);
+    struct kith__note on;
+    int rc, got;
+
+    if ((rc = hear_downs(KITH__NOTE_HERE, until)) < 0)
+        return rc;
+    if (m->up >= 0) {
+        if (!kith__line_send(m->up, &here, NULL, 0))
+            return kith__fail(KITH_EPEER, "a rank of this job is gone");
+        got = kith__line_receive(m->up, &on, NULL, NULL, until);
+        if (got < 0)
+            return kith__fail(KITH_ETIMEDOUT, "not all ranks have come in time");
+        if (got == 0 || on.kind != KITH__NOTE_ON)
+            return kith__fail(KITH_EPEER, "a rank of this job is gone");
+    }
+    tell_downs(KITH__NOTE_ON);
+    return 0;
+}
+
+int kith__ranks_broken(void)
+{
+    return kith__ending_broken();
+}
+
+/* The next note from above; 0: the line, or the launcher, is gone. */
+static int hear_up(struct kith__note *note)
+{
+    const int launcher = kith__ending_launcher();
+    struct pollfd fds[] = { { .fd = self.muster.up, .events = POLLIN }, { .fd = launcher, .events = POLLIN } };
+
+    for (;;) {
+        if (poll(fds, 2, -1) < 0)
+            continue;
+        if (fds[0].revents)
+            return kith__line_receive(self.muster.up, note, NULL, NULL, kith__now_ns() + goodbye_ns) == 1;
+        if (fds[1].revents)
+            return 0;
+    }
+}
+
+int kith__ranks_sleep(void)
+{
+    struct kith__note note;
+
+    if (!hear_up(&note)) {
+        self.lost = 1;
+        return kith__fail(KITH_EPEER, "rank 0 of this job, or its launcher, is gone");
+    }
+    if (note.kind != KITH__NOTE_DISMISS)
+        self.last = note.kind;
+    tell_downs(note.kind);
+    return 0;
+}
+
+static void leave(int status) __attribute__((noreturn));
+
+static void leave(int status)
+{
+    fflush(stdout);
+    fflush(stderr);
+    kith__coverage_flush();
+    _exit(status);
+}
+
+static int is_launcher_gone(void)
+{
+    struct pollfd launcher = { .fd = kith__ending_launcher(), .events = POLLIN };
+
+    return poll(&launcher, 1, 0) > 0;
+}
+
+void kith__ranks_leave(void)
+{
+    const struct kith__note done = note_of(KITH__NOTE_DONE);
+    struct kith__note note = { .kind = self.last };
+
+    if (!self.lost && !self.last) {
+        hear_downs(KITH__NOTE_DONE, kith__now_ns() + goodbye_ns);
+        kith__line_send(self.muster.up, &done, NULL, 0);
+        self.lost = !hear_up(&note);
+        if (!self.lost)
+            tell_downs(note.kind);
+    }
+    if (self.lost && is_launcher_gone()) {
+        self.muster.mpi->tidy();
+        leave(1);
+    }
+    if (self.lost || note.kind != KITH__NOTE_FINALIZE) {
+        fflush(stdout);
+        fflush(stderr);
+        kith__coverage_flush();
+        kith__ending_linger(1);
+    }
+    self.muster.mpi->finalize();
+    leave(0);
+}

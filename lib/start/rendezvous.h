@@ -1,0 +1,59 @@
+/* muster.h: how the ranks find each other at the start: what each tells all, who shares a node, the lines between them. */
+#ifndef KITH_MUSTER_H
+#define KITH_MUSTER_H
+
+#include "start/environment.h"
+#include "start/conn.h"
+#include "start/mpi/mpi.h"
+
+#include <stdint.h>
+
+struct kith__launch;
+
+/* What each rank tells all: plain bytes. */
+struct kith__record {
+    char host[64], kith[16], mpi[48];
+    unsigned char program[20];
+    unsigned char boot[36];             /* of the kernel: its boot_id; 0: not to be read */
+    uint64_t network, pids;             /* the namespaces; 0: not to be read */
+    uint64_t door;                      /* the name of its socket, random */
+    unsigned char secret[32];           /* one half opens the door, the other answers */
+    uint32_t uid;
+    int32_t pid;
+    int32_t workers, workers_given, bound;
+    unsigned char cpus[KITH__CPUS / 8];
+};
+
+/* The business of notes. */
+enum kith__note_kind {
+    KITH__NOTE_HELLO = 0x6b697468,      /* who comes, with the first half of a secret */
+    KITH__NOTE_WELCOME,                 /* with the second half, and fds inside a node */
+    KITH__NOTE_REFUSED,
+    KITH__NOTE_GO,                      /* all are there */
+    KITH__NOTE_DISMISS,                 /* the work is over: end what you have */
+    KITH__NOTE_DONE,                    /* I have */
+    KITH__NOTE_FINALIZE,                /* the last word: end MPI and yourself */
+    KITH__NOTE_LINGER,                  /* the last word: the launcher will end you */
+    KITH__NOTE_HERE,                    /* at the barrier */
+    KITH__NOTE_ON                       /* past it */
+};
+
+struct kith__muster {
+    const struct kith__mpi *mpi;
+    int rank, size;
+    struct kith__record *records;       /* [size] */
+    int *leader;                        /* [size], the rank that leads the node of each */
+    int up;                             /* line to the leader, or of a leader to rank 0; -1: none */
+    int *down, downs;                   /* lines of who looks up here */
+    int fds[KITH__LINE_FDS], n_fds;     /* own ones; of the leader once the node is found */
+};
+
+int  kith__muster_tell(struct kith__muster *m, const struct kith__launch *launch);     /* fills in records */
+int  kith__muster_compare(const struct kith__muster *m);                /* KITH_EPEER: the ranks do not fit together */
+int  kith__muster_nodes(struct kith__muster *m);                        /* fills in leader, lines inside nodes */
+int  kith__muster_trunk(struct kith__muster *m);                        /* lines between nodes */
+void kith__muster_free(struct kith__muster *m);                         /* closes nothing that is in use */
+
+int  kith__muster_add_line(struct kith__muster *m, int fd);
+
+#endif

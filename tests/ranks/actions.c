@@ -1,0 +1,200 @@
+/* actions: a program that ends in the way that it is told, for the tests of how a job ends.
+ *
+ *     actions [-e] [-r RANK] ACTION [N]
+ *
+ * -e: every rank runs main (kith_init_ranks); then the deed is done by RANK alone, by all without -r, and the others wait for what
+ * never comes. Deeds: count (squares by a pool, and who is there), masks (the workers and their CPUs), finalize N, return N (without
+ * kith_finalize), exit N, tail N (text without an end of line, then exit), listen N (exit while
+ * a thread waits for input), abort, segv, raise N, fault, hold (start something of
+ * everything, say "up", and work until it is killed), idle (say "up" and wait). */
+#include "config.h"
+
+#include <kith.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile int *volatile nowhere;
+
+static double square(double x)
+{
+    return x * x;
+}
+
+/* What it prints does not depend on the number of ranks. */
+static void count(void)
+{
+    kith_pool pool = kith_pool_open(0);
+    double in[1000], out[1000], sum = 0;
+
+    for (int i = 0; i < 1000; i++)
+        in[i] = i;
+    kith_map(pool, square, in, out, 1000);
+    for (int i = 0; i < 1000; i++)
+        sum += out[i];
+    printf("sum %.0f\n", sum);
+    fprintf(stderr, "%d workers, rank %d of %d\n", kith_pool_workers(pool), kith_rank(), kith_size());
+    kith_pool_close(pool);
+}
+
+static int says_cpus(const void *arg)
+{
+    char text[256] = "";
+    cpu_set_t set;
+
+    (void)arg;
+    sched_getaffinity(0, sizeof set, &set);
+    for (int i = 0; i < CPU_SETSIZE && strlen(text) < 240; i++)
+        if (CPU_ISSET(i, &set))
+            snprintf(text + strlen(text), 8, "%s%d", text[0] ? "," : "", i);
+    printf("worker %d: cpus %s\n", kith_worker(), text);
+    return 0;
+}
+
+/* How many workers there are, and where each may run. */
+static void masks(void)
+{
+    kith_pool pool = kith_pool_open_with(0, .init = says_cpus);
+
+    printf("%d workers\n", kith_pool_workers(pool));
+    kith_pool_close(pool);
+}
+
+static int forever(uint64_t lo, uint64_t hi, const void *arg)
+{
+    (void)lo;
+    (void)hi;
+    (void)arg;
+    while (pause() < 0)
+        ;
+    return 0;
+}
+
+static int starts_a_child(const void *arg)
+{
+    const kith_queue *up = arg;
+
+    if (kith_put(*up, *up) < 0)
+        return 1;
+    return system("sleep 1000");
+}
+
+static void *maps(void *arg)
+{
+    kith_pool_for(*(kith_pool *)arg, forever, NULL, 0, 2);
+    return NULL;
+}
+
+static void hold(void)
+{
+    kith_queue up = kith_queue_open(0);
+    kith_process p = kith_process_start(starts_a_child, KITH_ARG(up));
+    kith_pool pool = kith_pool_open(2);
+    pthread_t thread;
+
+    if (kith_get(up, &up) < 0 || kith_check(p) < 0 || pthread_create(&thread, NULL, maps, &pool) != 0)
+        exit(99);
+    printf("up %d\n", (int)getpid());
+    fflush(stdout);
+    kith_get(up, &up);
+}
+
+static void idle(void)
+{
+    kith_pool pool = kith_pool_open(0);
+    double x = 3, y;
+
+    kith_apply(pool, square, &y, x);
+    printf("up %d\n", (int)getpid());
+    fflush(stdout);
+    for (;;)
+        pause();
+}
+
+static void *reads(void *arg)
+{
+    (void)arg;
+    return (void *)(intptr_t)getchar();
+}
+
+/* Nobody writes into the other end of the pipe that stdin becomes. */
+static void listen_until_exit(int n)
+{
+    pthread_t thread;
+    int fds[2];
+
+    if (pipe(fds) < 0 || dup2(fds[0], STDIN_FILENO) < 0 || pthread_create(&thread, NULL, reads, NULL) != 0)
+        exit(99);
+    while (ftrylockfile(stdin) == 0) {
+        funlockfile(stdin);
+        sched_yield();
+    }
+    exit(n);
+}
+
+static int deed(const char *what, int n)
+{
+    if (strcmp(what, "count") == 0)
+        count();
+    else if (strcmp(what, "masks") == 0)
+        masks();
+    else if (strcmp(what, "return") == 0)
+        return n;
+    else if (strcmp(what, "finalize") == 0) {
+        kith_finalize();
+        return n;
+    } else if (strcmp(what, "exit") == 0)
+        exit(n);
+    else if (strcmp(what, "tail") == 0) {
+        printf("tail");
+        exit(n);
+    } else if (strcmp(what, "listen") == 0)
+        listen_until_exit(n);
+    else if (strcmp(what, "abort") == 0)
+        abort();
+    else if (strcmp(what, "segv") == 0)
+        *nowhere = 1;
+    else if (strcmp(what, "raise") == 0)
+        raise(n);
+    else if (strcmp(what, "fault") == 0)
+        kith_queue_size((kith_queue){ 0 });
+    else if (strcmp(what, "hold") == 0)
+        hold();
+    else if (strcmp(what, "idle") == 0)
+        idle();
+    else
+        return 98;
+    return kith_finalize();
+}
+
+static int wait_for_ever(void)
+{
+    int x;
+
+    kith_get(kith_queue_named("nobody puts into it", 0), &x);
+    return kith_finalize();
+}
+
+int main(int argc, char **argv)
+{
+    int every = 0, rank = -1, option;
+
+    while ((option = getopt(argc, argv, "+er:")) != -1)
+        if (option == 'e')
+            every = 1;
+        else if (option == 'r')
+            rank = atoi(optarg);
+        else
+            return 97;
+    if (every)
+        kith_init_ranks(&argc, &argv);
+    else
+        kith_init(&argc, &argv);
+    if (rank >= 0 && rank != kith_rank())
+        return wait_for_ever();
+    return deed(argc > optind ? argv[optind] : "", argc > optind + 1 ? atoi(argv[optind + 1]) : 0);
+}
