@@ -5,7 +5,6 @@
  * opposite order.
  */
 #include "config.h"
-#include "init.h"
 #include "agent/agent.h"
 #include "shm/arena.h"
 #include "code/checkglobals.h"
@@ -98,6 +97,7 @@ static void enter_family(void)
     atomic_store(&kith__member(me)->state, KITH__RUNNING);
     atomic_store(&kith__member(server)->state, KITH__RUNNING);
     atomic_store(&kith__shared->head_pid, getpid());
+    kith__fault_handler_word(&kith__shared->faults_have_handler);
     kith__fault_handler_told();
 }
 
@@ -137,6 +137,12 @@ static int found_family(void)
     return kith__server_start();
 }
 
+static void let_go_of_arena(void)
+{
+    kith__fault_handler_word(NULL);
+    kith__arena_detach();
+}
+
 /* In a rank that does not lead its node: its own family goes, it joins that of the leader. */
 static int move_in(void)
 {
@@ -144,7 +150,7 @@ static int move_in(void)
     int rc;
 
     kith__server_stop();
-    kith__arena_detach();
+    let_go_of_arena();
     close(job.arena_fd);
     close(kith__server_bell);
     close(kith__agent_bell);
@@ -157,6 +163,7 @@ static int move_in(void)
     if ((me = kith__member_take(KITH__RANK)) == 0)
         return KITH_ENOMEM;
     kith__become(me);
+    kith__fault_handler_word(&kith__shared->faults_have_handler);
     atomic_store(&kith__member(me)->pid, getpid());
     atomic_store(&kith__member(me)->state, KITH__RUNNING);
     kith__member(me)->number = UINT64_C(1) << 20 | (uint64_t)job.ranks.rank;
@@ -171,7 +178,7 @@ static void serve(void)
 {
     if (!job.ranks.is_leader) {         /* another rank's fork server works here */
         kith__server_stop();
-        kith__arena_detach();
+        let_go_of_arena();
     }
     kith__ranks_sleep();
     fflush(stdout);
@@ -278,7 +285,7 @@ static int check_variables(void)
 
 static void close_arena(void)
 {
-    kith__arena_detach();
+    let_go_of_arena();
     close(job.arena_fd);
     close(kith__server_bell);
     close(kith__agent_bell);
@@ -414,20 +421,4 @@ int kith_finalize(void)
         return kith__fault_count() > 0;
     close_arena();
     return lost || kith__fault_count() > 0;
-}
-
-/* ------------------------------------------------------------- in the children */
-
-static void (*leave_child)(int status);
-
-static void child_exit(int status, void *nothing)
-{
-    (void)nothing;
-    leave_child(status);
-}
-
-void kith__init_child(void (*leave)(int status))
-{
-    leave_child = leave;
-    on_exit(child_exit, NULL);          /* the last one registered is the first to run, and does not return */
 }

@@ -5,7 +5,6 @@ lib_LTLIBRARIES += lib/libkith.la
 
 lib_libkith_all_la_SOURCES = \
 	lib/init.c \
-	lib/init.h \
 	lib/kith.h \
 	lib/mark.h \
 	lib/where.c \

@@ -1,8 +1,6 @@
 /* error.c: see error.h. */
 #include "config.h"
 #include "base/error.h"
-#include "shm/arena.h"
-#include "member/members.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -25,6 +23,7 @@ static pthread_mutex_t failed_mutex = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int in_head = 1, faults;     /* who has forgotten kith_init must hear of it, too */
 static void print_and_exit(int code, const char *sentence);
 static void (*_Atomic on_fault)(int code, const char *sentence) = print_and_exit;
+static _Atomic uint32_t *_Atomic handler_word;  /* where all processes see that kith_on_fault was called */
 static _Atomic int log_level = -1;
 
 static const char unknown[] = "unknown code";
@@ -118,16 +117,23 @@ static void ignore(int code, const char *sentence)
     (void)sentence;
 }
 
+void kith__fault_handler_told(void)
+{
+    _Atomic uint32_t *word = atomic_load(&handler_word);
+
+    if (word && atomic_load(&in_head))
+        atomic_store(word, atomic_load(&on_fault) != print_and_exit);
+}
+
+void kith__fault_handler_word(_Atomic uint32_t *word)
+{
+    atomic_store(&handler_word, word);
+}
+
 void kith_on_fault(void (*fn)(int code, const char *sentence))
 {
     atomic_store(&on_fault, fn ? fn : ignore);
     kith__fault_handler_told();
-}
-
-void kith__fault_handler_told(void)
-{
-    if (kith__base && atomic_load(&in_head))
-        atomic_store(&kith__shared->faults_have_handler, atomic_load(&on_fault) != print_and_exit);
 }
 
 void kith__error_is_head(int is_head)

@@ -4,6 +4,8 @@
 
 #include "kith.h"
 
+#include <stdatomic.h>
+
 /* Keeps the sentence for kith_last_error of this thread and returns code. The
  * innermost failure speaks: whoever passes a code on does not call it again. */
 int kith__fail(int code, const char *format, ...) KITH_PRINTF(2, 3);
@@ -28,7 +30,10 @@ int      kith__handle_code(uint64_t id);
 void kith__end_alone(void);
 
 int  kith__fault_count(void);           /* faults that were reported to the handler: the status of kith_finalize */
-void kith__fault_handler_told(void);    /* to the other processes, as far as it has been chosen */
+/* Where the other processes see that kith_on_fault was called: a word that they share, NULL while there is none. _told writes it as it
+ * is now; kith_on_fault does so itself. */
+void kith__fault_handler_word(_Atomic uint32_t *word);
+void kith__fault_handler_told(void);
 void kith__error_is_head(int is_head);  /* 1 in the head, and in any program before kith_init: there faults go to the handler */
 
 /* Levels of KITH_LOG; silent by default. One line to stderr in a single write. */

@@ -39,6 +39,7 @@ struct kith__member {
     _Atomic uint32_t unpublished;       /* blocks, objects, calls that it may have: when it has ended with some, a janitor looks */
     _Atomic uint32_t stop_signal;       /* asked by kith_process_terminate and kill: the fork server sends it */
     _Atomic uint32_t daemon;
+    _Atomic uint32_t busy;              /* of a worker: it has a task; for who chooses a node */
     uint32_t worker;                    /* index in its pool */
     uint64_t object;                    /* handle of the Process or pool that it belongs to */
     uint64_t number;                    /* which Process of the job: its random numbers */

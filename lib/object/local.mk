@@ -6,4 +6,6 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/process.c \
 	lib/object/process.h \
 	lib/object/queue.c \
-	lib/object/queue.h
+	lib/object/queue.h \
+	lib/object/target.c \
+	lib/object/target.h

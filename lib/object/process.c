@@ -5,13 +5,12 @@
  */
 #include "config.h"
 #include "object/process.h"
-#include "pool/board.h"
 #include "rpc/mailbox.h"
 #include "base/error.h"
 #include "shm/heap.h"
 #include "object/queue.h"
 #include "rpc/remote.h"
-#include "pool/task.h"
+#include "object/target.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -213,15 +212,6 @@ int64_t kith__processes_ended(void)
     return (int64_t)asked;
 }
 
-/* A worker between init and its first task, or with one. */
-static int has_task(const struct kith__member *m)
-{
-    const struct kith__object *o = kith__object_slot(m->object);
-    const struct kith__pool *p = (const struct kith__pool *)(const void *)&o->body;
-
-    return kith__object_is(o, m->object) && m->worker < p->workers && atomic_load(&kith__lane(p, m->worker)->depth) > 0;
-}
-
 uint32_t kith__node_busy(void)
 {
     uint32_t used = atomic_load(&kith__shared->members_used), busy = 0;
@@ -230,7 +220,7 @@ uint32_t kith__node_busy(void)
         const struct kith__member *m = kith__member(i);
         uint32_t role = atomic_load(&m->role);
 
-        busy += is_up(m) && (role == KITH__PROCESS || (role == KITH__WORKER && has_task(m)));
+        busy += is_up(m) && (role == KITH__PROCESS || (role == KITH__WORKER && atomic_load(&m->busy)));
     }
     return busy;
 }

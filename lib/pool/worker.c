@@ -172,6 +172,7 @@ static int rest(struct kith__object *o, struct kith__pool *p, int turn)
     if (kith__wait_begin(&w, &o->waiters[0], KITH_FOREVER) < 0)
         return 0;
     w.give_way = turn;
+    atomic_store_explicit(&kith__member(kith__me)->busy, 0, memory_order_relaxed);
     for (;;) {
         uint32_t post;
         struct kith__lane *lane = kith__lane(p, my_worker);
@@ -190,6 +191,7 @@ static int rest(struct kith__object *o, struct kith__pool *p, int turn)
         }
     }
     kith__wait_end(&w, 1);
+    atomic_store_explicit(&kith__member(kith__me)->busy, 1, memory_order_relaxed);
     return go_on;
 }
 
@@ -212,6 +214,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
         return 1;
     }
     atomic_store(&lane->state, KITH__LANE_READY);
+    atomic_store_explicit(&kith__member(kith__me)->busy, 1, memory_order_relaxed);
     kith__wake_all(&o->waiters[1]);
     for (;;) {
         if ((j = kith__job_find(p, lane, &post))) {

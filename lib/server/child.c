@@ -6,7 +6,6 @@
 #include "code/coverage.h"
 #include "base/cpus.h"
 #include "shm/heap.h"
-#include "init.h"
 #include "pool/pool.h"
 #include "object/process.h"
 #include "pool/random.h"
@@ -18,6 +17,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -124,6 +124,13 @@ static void leave(int status)
     _exit(status & 255);
 }
 
+/* exit() in a task: without the handlers of the head. */
+static void leave_by_exit(int status, void *nothing)
+{
+    (void)nothing;
+    leave(status);
+}
+
 /* It has come to its end by itself, and was in the middle of nothing. */
 static void leave_tidy(struct kith__member *m, int status) __attribute__((noreturn));
 
@@ -145,7 +152,7 @@ void kith__child_main(uint32_t who, pid_t parent)
     restore_signals();
     kith__become(who);
     kith__crash_install(&m->crash);
-    kith__init_child(leave);
+    on_exit(leave_by_exit, NULL);       /* the last one registered is the first to run, and does not return */
     hear_signals();                     /* from here on a handler of the program finds a process that may exit */
     if (kith__shared->bound && kith__shared->cpu_count > 0)
         bind_to(0, kith__shared->cpu_count);    /* the fork server has those of one rank only */

@@ -1,0 +1,19 @@
+/* target.h: a function of the user that runs in a worker or Process, and what it may say while it runs. */
+#ifndef KITH_TARGET_H
+#define KITH_TARGET_H
+
+#include "kith.h"
+
+/* What the running task, initializer or Process of this thread has said by kith_fail. */
+struct kith__task {
+    int running;                        /* 1: in a task or initializer */
+    int failed, code;
+    size_t arg_size;                    /* for kith_arg_size */
+    char text[256];
+};
+extern _Thread_local struct kith__task kith__task __attribute__((tls_model("initial-exec")));
+
+/* Calls a target or initializer with its bytes: what it returned, or gave to kith_fail. */
+int kith__call_target(kith_target *fn, const void *arg, size_t size);
+
+#endif
