@@ -1,4 +1,4 @@
-/* sieve.c: see sieve.h. */
+/* filter.c: see filter.h. */
 #include "config.h"
 #include "filter.h"
 
@@ -11,21 +11,21 @@
  * that stands still between two looks it cannot have written: a look counts for LOOK_MS at most. */
 enum { PARTIAL_MS = 50, LINE_MS = 1000, MESSAGE_MS = 500, LOOK_MS = 10 };
 
-static void give(struct sieve *s, int ms, long long now)
+static void give(struct filter *s, int ms, long long now)
 {
     s->left_ms = ms;
     s->seen = now;
 }
 
 /* What is left of that. */
-static int left(const struct sieve *s, long long now)
+static int left(const struct filter *s, long long now)
 {
     long long spent = now - s->seen;
 
     return s->left_ms - (int)(spent < LOOK_MS ? spent : LOOK_MS);
 }
 
-static void pass(struct sieve *s, const char *data, size_t size)
+static void pass(struct filter *s, const char *data, size_t size)
 {
     while (size > 0 && !s->broken) {
         ssize_t n = write(s->out, data, size);
@@ -43,7 +43,7 @@ static void pass(struct sieve *s, const char *data, size_t size)
     }
 }
 
-static void release(struct sieve *s)
+static void release(struct filter *s)
 {
     if (s->used > 0)
         s->middle = s->held[s->used - 1] != '\n';
@@ -52,24 +52,24 @@ static void release(struct sieve *s)
     s->inside = 0;
 }
 
-static void close_message(struct sieve *s)
+static void close_message(struct filter *s)
 {
-    enum sieve_message m;
+    enum filter_message m;
 
     s->held[s->used] = '\0';
     m = s->judge->message(s->judge->arg, s->held + s->message);
-    if (m == SIEVE_FOREIGN) {
+    if (m == FILTER_FOREIGN) {
         release(s);
         return;
     }
-    s->used = s->line = m == SIEVE_TAKEN_ALL ? 0 : s->message;
+    s->used = s->line = m == FILTER_TAKEN_ALL ? 0 : s->message;
     s->inside = 0;
 }
 
 /* What is the last line in held, which is complete? */
-static enum sieve_line ask(struct sieve *s)
+static enum filter_line ask(struct filter *s)
 {
-    enum sieve_line is;
+    enum filter_line is;
 
     s->held[s->used - 1] = '\0';
     is = s->judge->line(s->judge->arg, s->held + s->line, s->inside);
@@ -77,42 +77,42 @@ static enum sieve_line ask(struct sieve *s)
     return is;
 }
 
-static void settle_inside(struct sieve *s, enum sieve_line is, long long now)
+static void settle_inside(struct filter *s, enum filter_line is, long long now)
 {
     s->line = s->used;
     give(s, MESSAGE_MS, now);
-    if (is == SIEVE_CLOSE)
+    if (is == FILTER_CLOSE)
         close_message(s);
-    else if (is != SIEVE_MORE)
+    else if (is != FILTER_MORE)
         release(s);
 }
 
-static void settle(struct sieve *s, enum sieve_line is, long long now)
+static void settle(struct filter *s, enum filter_line is, long long now)
 {
     switch (is) {
-    case SIEVE_DROP:
+    case FILTER_DROP:
         s->used = s->line;
         break;
-    case SIEVE_OPEN:
+    case FILTER_OPEN:
         s->inside = 1;
         s->message = s->line;
         s->line = s->used;
         give(s, MESSAGE_MS, now);
         break;
-    case SIEVE_HOLD: case SIEVE_HOLD_SHORTLY:
+    case FILTER_HOLD: case FILTER_HOLD_SHORTLY:
         s->line = s->used;
-        give(s, is == SIEVE_HOLD ? LINE_MS : PARTIAL_MS, now);
+        give(s, is == FILTER_HOLD ? LINE_MS : PARTIAL_MS, now);
         break;
-    case SIEVE_PASS: case SIEVE_MORE: case SIEVE_CLOSE:
+    case FILTER_PASS: case FILTER_MORE: case FILTER_CLOSE:
         release(s);
         break;
     }
 }
 
 /* A line, or a part of one, that must wait or goes on where something waits. is: what it is, as far as that was asked. */
-static void hold(struct sieve *s, const char *data, size_t size, enum sieve_line is, long long now)
+static void hold(struct filter *s, const char *data, size_t size, enum filter_line is, long long now)
 {
-    if (size > SIEVE_ROOM - s->used) {
+    if (size > FILTER_ROOM - s->used) {
         release(s);
         pass(s, data, size);
         s->middle = data[size - 1] != '\n';
@@ -127,11 +127,11 @@ static void hold(struct sieve *s, const char *data, size_t size, enum sieve_line
     if (s->inside)
         settle_inside(s, ask(s), now);
     else
-        settle(s, is == SIEVE_PASS ? ask(s) : is, now);
+        settle(s, is == FILTER_PASS ? ask(s) : is, now);
 }
 
 /* Can a line that begins so be mpirun's? */
-static int is_suspect(const struct sieve *s, char first)
+static int is_suspect(const struct filter *s, char first)
 {
     return !s->judge->first || (first != '\0' && strchr(s->judge->first, first));
 }
@@ -143,17 +143,17 @@ static size_t line_length(const char *data, size_t size)
     return newline ? (size_t)(newline - data) + 1 : size;
 }
 
-/* What is this, where a line begins and nothing is held? SIEVE_PASS also when it is not whole. */
-static enum sieve_line ask_at_once(struct sieve *s, const char *data, size_t size)
+/* What is this, where a line begins and nothing is held? FILTER_PASS also when it is not whole. */
+static enum filter_line ask_at_once(struct filter *s, const char *data, size_t size)
 {
-    if (data[size - 1] != '\n' || size > SIEVE_ROOM)
-        return SIEVE_PASS;
+    if (data[size - 1] != '\n' || size > FILTER_ROOM)
+        return FILTER_PASS;
     memcpy(s->held, data, size);
     s->held[size - 1] = '\0';
     return s->judge->line(s->judge->arg, s->held, 0);
 }
 
-void sieve_init(struct sieve *s, const struct sieve_judge *judge, int out)
+void filter_init(struct filter *s, const struct filter_judge *judge, int out)
 {
     memset(s, 0, sizeof *s);
     s->judge = judge;
@@ -161,16 +161,16 @@ void sieve_init(struct sieve *s, const struct sieve_judge *judge, int out)
 }
 
 /* What passes is written in one piece, as it came. */
-void sieve_feed(struct sieve *s, const char *data, size_t size, long long now)
+void filter_feed(struct filter *s, const char *data, size_t size, long long now)
 {
     const char *from = data, *end = data + size;
 
     for (const char *at = data; at < end; ) {
         size_t n = line_length(at, (size_t)(end - at));
         int whole = at[n - 1] == '\n', goes = s->used == 0 && (s->middle || !is_suspect(s, *at));
-        enum sieve_line is = goes || s->used > 0 ? SIEVE_PASS : ask_at_once(s, at, n);
+        enum filter_line is = goes || s->used > 0 ? FILTER_PASS : ask_at_once(s, at, n);
 
-        if (goes || (s->used == 0 && whole && is == SIEVE_PASS)) {
+        if (goes || (s->used == 0 && whole && is == FILTER_PASS)) {
             s->middle = !whole;
         } else {
             pass(s, from, (size_t)(at - from));
@@ -182,7 +182,7 @@ void sieve_feed(struct sieve *s, const char *data, size_t size, long long now)
     pass(s, from, (size_t)(end - from));
 }
 
-int sieve_wait(const struct sieve *s, long long now)
+int filter_wait(const struct filter *s, long long now)
 {
     int ms;
 
@@ -192,7 +192,7 @@ int sieve_wait(const struct sieve *s, long long now)
     return ms > LOOK_MS ? LOOK_MS : ms > 0 ? ms : 0;
 }
 
-void sieve_late(struct sieve *s, long long now)
+void filter_late(struct filter *s, long long now)
 {
     if (s->used == 0)
         return;
@@ -201,7 +201,7 @@ void sieve_late(struct sieve *s, long long now)
         release(s);
 }
 
-void sieve_end(struct sieve *s)
+void filter_end(struct filter *s)
 {
     if (s->inside)
         close_message(s);               /* mpirun did not come to its end */

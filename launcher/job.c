@@ -48,7 +48,7 @@ struct job {
     size_t typed_count;
     int ended, status;          /* of waitpid */
     int by;                     /* the signal that was to end the job; 0: none */
-    struct sieve out_sieve, err_sieve;
+    struct filter out_filter, err_filter;
 };
 
 /* ---- start */
@@ -102,7 +102,7 @@ static void close_end(int *fd)
 }
 
 /* A terminal is read by us, everything else by mpirun itself. What it writes goes through us. */
-static int start(struct job *j, const struct mpi *m, const struct line *line, const struct words *w)
+static int start(struct job *j, const struct mpi *m, const struct line *line, const struct mpirun_messages *w)
 {
     int in[2], out[2], err[2];
     sigset_t set, before;
@@ -123,8 +123,8 @@ static int start(struct job *j, const struct mpi *m, const struct line *line, co
     j->err = err[0];
     if (j->in >= 0)
         fcntl(j->in, F_SETFL, O_NONBLOCK);
-    sieve_init(&j->out_sieve, &w->out, STDOUT_FILENO);
-    sieve_init(&j->err_sieve, &w->err, STDERR_FILENO);
+    filter_init(&j->out_filter, &w->out, STDOUT_FILENO);
+    filter_init(&j->err_filter, &w->err, STDERR_FILENO);
     return j->pid < 0 ? -1 : 0;
 }
 
@@ -140,7 +140,7 @@ static void reap(struct job *j)
     }
 }
 
-static void pass_on(struct job *j, struct words *w, int signal)
+static void pass_on(struct job *j, struct mpirun_messages *w, int signal)
 {
     int send = 0;
 
@@ -150,14 +150,14 @@ static void pass_on(struct job *j, struct words *w, int signal)
     if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
         j->by = w->asked = signal;
     if (send == 0)
-        say("signal %d (%s): MPICH's mpiexec cannot pass it on to the ranks", signal, strsignal(signal));
+        log_line("signal %d (%s): MPICH's mpiexec cannot pass it on to the ranks", signal, strsignal(signal));
     else if (!j->ended)
         kill(j->pid, send);
     if (signal == SIGTSTP)
         raise(SIGSTOP);                 /* we come back with SIGCONT, which is passed on in its turn */
 }
 
-static void take_signals(struct job *j, struct words *w)
+static void take_signals(struct job *j, struct mpirun_messages *w)
 {
     struct signalfd_siginfo info;
 
@@ -172,20 +172,20 @@ static void take_signals(struct job *j, struct words *w)
 /* ---- streams */
 
 /* 0: nothing to read now; 1: something was; -1: it has ended. */
-static int pump(int fd, struct sieve *s)
+static int pump(int fd, struct filter *s)
 {
     char data[65536];
     ssize_t n = read(fd, data, sizeof data);
 
     if (n > 0)
-        sieve_feed(s, data, (size_t)n, now_ms());
+        filter_feed(s, data, (size_t)n, now_ms());
     if (n > 0)
         return 1;
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
 }
 
 /* Nobody reads any more, as behind "| head": a program would die by SIGPIPE. mpirun must not: Open MPI's crashes. */
-static void stop_writing(struct job *j, struct words *w)
+static void stop_writing(struct job *j, struct mpirun_messages *w)
 {
     if (!j->by)
         kill(j->pid, SIGTERM);
@@ -193,11 +193,11 @@ static void stop_writing(struct job *j, struct words *w)
         j->by = w->asked = SIGPIPE;
 }
 
-static void pump_ready(struct job *j, struct words *w, const struct pollfd *p, int *fd, struct sieve *s)
+static void pump_ready(struct job *j, struct mpirun_messages *w, const struct pollfd *p, int *fd, struct filter *s)
 {
     if (*fd >= 0 && p->revents && pump(*fd, s) < 0)
         close_end(fd);
-    sieve_late(s, now_ms());
+    filter_late(s, now_ms());
     if (s->broken && !j->ended)
         stop_writing(j, w);
 }
@@ -239,7 +239,7 @@ static int sooner(int a, int b)
 }
 
 /* One turn: wait, then signals, then what mpirun says, then what is typed. */
-static void turn(struct job *j, struct words *w, int limit_ms)
+static void turn(struct job *j, struct mpirun_messages *w, int limit_ms)
 {
     int terminal = may_read_terminal(j);
     long long now = now_ms();
@@ -251,14 +251,14 @@ static void turn(struct job *j, struct words *w, int limit_ms)
         { .fd = j->typed_count ? j->in : -1, .events = POLLOUT }
     };
 
-    limit_ms = sooner(limit_ms, sooner(sieve_wait(&j->out_sieve, now), sieve_wait(&j->err_sieve, now)));
+    limit_ms = sooner(limit_ms, sooner(filter_wait(&j->out_filter, now), filter_wait(&j->err_filter, now)));
     if (j->in >= 0 && !terminal && j->typed_count == 0)
         limit_ms = sooner(limit_ms, BACKGROUND_MS);     /* nobody tells us when we come to the foreground */
     if (poll(p, sizeof p / sizeof p[0], limit_ms) < 0 && errno != EINTR)
         return;
     take_signals(j, w);
-    pump_ready(j, w, &p[1], &j->out, &j->out_sieve);
-    pump_ready(j, w, &p[2], &j->err, &j->err_sieve);
+    pump_ready(j, w, &p[1], &j->out, &j->out_filter);
+    pump_ready(j, w, &p[2], &j->err, &j->err_filter);
     if (p[3].revents)
         read_terminal(j);
     if (p[4].revents || j->typed_end)
@@ -269,7 +269,7 @@ static void turn(struct job *j, struct words *w, int limit_ms)
 
 /* What mpirun's end means. Open MPI turns a death by signal into 128 + signal, and has 1 for every end that we asked for. MPICH
  * has the bare number of the signal; after INT and QUIT the program's own status, but now and then 0, after TERM anything. */
-static int exit_status(const struct job *j, const struct words *w)
+static int exit_status(const struct job *j, const struct mpirun_messages *w)
 {
     int status = WIFSIGNALED(j->status) ? EXIT_BY_SIGNAL + WTERMSIG(j->status) : WEXITSTATUS(j->status);
     int is_own = j->kind == OPEN_MPI ? status == 0 : status != 0 && (j->by == SIGINT || j->by == SIGQUIT);
@@ -284,27 +284,27 @@ static int exit_status(const struct job *j, const struct words *w)
 }
 
 /* A shell would say it too. Of a rank that is no MPI program Open MPI tells no more than the status. */
-static int tell_end(const struct job *j, const struct mpi *m, const struct words *w)
+static int tell_end(const struct job *j, const struct mpi *m, const struct mpirun_messages *w)
 {
     int status = exit_status(j, w), by = status - EXIT_BY_SIGNAL;
 
     if (by > 0 && by < NSIG && by != SIGPIPE && !j->by && !w->said && !w->status)
-        say("%s died by signal %d (%s)", WIFSIGNALED(j->status) ? m->name : "the program", by, strsignal(by));
+        log_line("%s died by signal %d (%s)", WIFSIGNALED(j->status) ? m->name : "the program", by, strsignal(by));
     if (status == MPICH_TROUBLE && w->trouble[0] && !w->said) {
-        say("%s: it failed itself (%s)", m->name, w->trouble);
+        log_line("%s: it failed itself (%s)", m->name, w->trouble);
         return EXIT_OURS;
     }
     return status;
 }
 
-int job_run(const struct mpi *m, const struct line *line, struct words *w)
+int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w)
 {
     struct job j = { .kind = m->kind };
     long long end;
 
     signal(SIGPIPE, SIG_IGN);
     if (start(&j, m, line, w) < 0) {
-        say("%s: it cannot be started: %s", m->name, strerror(errno));
+        log_line("%s: it cannot be started: %s", m->name, strerror(errno));
         return EXIT_OURS;
     }
     while (!j.ended)
@@ -313,7 +313,7 @@ int job_run(const struct mpi *m, const struct line *line, struct words *w)
     end = now_ms() + DRAIN_MS;
     for (int turns = 0; (j.out >= 0 || j.err >= 0) && (turns < 2 || now_ms() < end); turns++)
         turn(&j, w, DRAIN_MS / 4);
-    sieve_end(&j.out_sieve);
-    sieve_end(&j.err_sieve);
+    filter_end(&j.out_filter);
+    filter_end(&j.err_filter);
     return tell_end(&j, m, w);
 }

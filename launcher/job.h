@@ -7,7 +7,7 @@
 #include "mpirun_messages.h"
 
 /* Runs the line with the program m->path, waits for its end and returns the exit status of the job: its own, 128 + signal
- * when it died by one or was ended by one that was sent to kith, or one of say.h. w tells what was found out. */
-int job_run(const struct mpi *m, const struct line *line, struct words *w);
+ * when it died by one or was ended by one that was sent to kith, or one of log.h. w tells what was found out. */
+int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w);
 
 #endif

@@ -11,7 +11,7 @@
 static void *must(void *memory)
 {
     if (!memory) {
-        say("no memory");
+        log_line("no memory");
         exit(EXIT_OURS);
     }
     return memory;

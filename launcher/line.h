@@ -1,6 +1,6 @@
 /* line.h: a command line in the making: words, and variables of the environment. */
-#ifndef KITH_LINE_H
-#define KITH_LINE_H
+#ifndef KITH_CONN_H
+#define KITH_CONN_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-/* here.c: see here.h. */
+/* local_host.c: see local_host.h. */
 #include "config.h"
 #include "local_host.h"
 
@@ -41,7 +41,7 @@ static int is_loopback(const struct sockaddr *a)
     return bytes && (count == 4 ? bytes[0] == 127 : memcmp(bytes, &in6addr_loopback, 16) == 0);
 }
 
-int here_has_address(const struct sockaddr *address)
+int local_host_has_address(const struct sockaddr *address)
 {
     int count, found = is_loopback(address);
     const unsigned char *bytes = bytes_of(address, &count);
@@ -56,7 +56,7 @@ int here_has_address(const struct sockaddr *address)
     return found;
 }
 
-int here_is(const char *name)
+int local_host_is(const char *name)
 {
     struct sockaddr_in v4 = { .sin_family = AF_INET };
     char own[256] = "";
@@ -64,7 +64,7 @@ int here_is(const char *name)
     if (strcasecmp(name, "localhost") == 0)
         return 1;
     if (inet_pton(AF_INET, name, &v4.sin_addr) == 1)
-        return here_has_address((const struct sockaddr *)(const void *)&v4);
+        return local_host_has_address((const struct sockaddr *)(const void *)&v4);
     if (gethostname(own, sizeof own - 1) != 0)
         return 0;
     if (strcasecmp(own, name) == 0)
@@ -86,13 +86,13 @@ static int exists(const char *pattern)
     return n;
 }
 
-int here_has_fabric(void)
+int local_host_has_fabric(void)
 {
     return exists("/sys/class/infiniband/*") || exists("/dev/hfi1*") || exists("/sys/class/cxi/*") || exists("/dev/cxi*");
 }
 
 /* A child's memory is read: between brothers Open MPI opens the way itself, but a container's filter stops all. */
-int here_has_single_copy(void)
+int local_host_has_single_copy(void)
 {
     volatile char there = 42;
     char here = 0;
@@ -145,7 +145,7 @@ static int in_net(const struct net *net, const unsigned char *bytes)
            (rest == 0 || (net->bytes[whole] ^ bytes[whole]) >> (8 - rest) == 0);
 }
 
-static int interface_in(const struct net *net, char name[HERE_INTERFACE])
+static int interface_in(const struct net *net, char name[LOCAL_HOST_INTERFACE])
 {
     struct ifaddrs *all;
     int count, found = 0;
@@ -156,15 +156,15 @@ static int interface_in(const struct net *net, char name[HERE_INTERFACE])
         found = i->ifa_addr && (i->ifa_flags & IFF_UP) && i->ifa_addr->sa_family == net->family &&
                 in_net(net, bytes_of(i->ifa_addr, &count));
         if (found)
-            snprintf(name, HERE_INTERFACE, "%s", i->ifa_name);
+            snprintf(name, LOCAL_HOST_INTERFACE, "%s", i->ifa_name);
     }
     freeifaddrs(all);
     return found;
 }
 
-int here_interface(const char *nets, char v4[HERE_NETS], char name[HERE_INTERFACE])
+int local_host_interface(const char *nets, char v4[LOCAL_HOST_NETS], char name[LOCAL_HOST_INTERFACE])
 {
-    char list[HERE_NETS], *save = NULL;
+    char list[LOCAL_HOST_NETS], *save = NULL;
     int found = 0;
 
     v4[0] = '\0';

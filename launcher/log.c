@@ -1,4 +1,4 @@
-/* say.c: see say.h. */
+/* log.c: see log.h. */
 #include "config.h"
 #include "log.h"
 
@@ -30,7 +30,7 @@ static int wanted(const char *least)
     return wish && (strcmp(wish, least) == 0 || strcmp(wish, "debug") == 0);
 }
 
-void say(const char *format, ...)
+void log_line(const char *format, ...)
 {
     va_list ap;
 
@@ -39,7 +39,7 @@ void say(const char *format, ...)
     va_end(ap);
 }
 
-void say_info(const char *format, ...)
+void log_info(const char *format, ...)
 {
     va_list ap;
 
@@ -50,7 +50,7 @@ void say_info(const char *format, ...)
     va_end(ap);
 }
 
-void say_debug(const char *format, ...)
+void log_debug(const char *format, ...)
 {
     va_list ap;
 

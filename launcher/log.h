@@ -1,11 +1,11 @@
-/* say.h: what the command kith says to people: one line each, on stderr, "kith: what: why". */
-#ifndef KITH_SAY_H
-#define KITH_SAY_H
+/* log.h: what the command kith says to people: one line each, on stderr, "kith: what: why". */
+#ifndef KITH_LOG_H
+#define KITH_LOG_H
 
 #if defined __GNUC__
-#define SAY_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#define LOG_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define SAY_PRINTF(text, first)
+#define LOG_PRINTF(text, first)
 #endif
 
 /* What kith ends with when it is not the exit status of a program; env and timeout use the same. */
@@ -17,10 +17,10 @@ enum {
 };
 
 /* Always said. */
-void say(const char *format, ...) SAY_PRINTF(1, 2);
+void log_line(const char *format, ...) LOG_PRINTF(1, 2);
 
 /* Said when KITH_LOG asks for it: KITH_LOG=info, KITH_LOG=debug. */
-void say_info(const char *format, ...) SAY_PRINTF(1, 2);
-void say_debug(const char *format, ...) SAY_PRINTF(1, 2);
+void log_info(const char *format, ...) LOG_PRINTF(1, 2);
+void log_debug(const char *format, ...) LOG_PRINTF(1, 2);
 
 #endif

@@ -41,7 +41,7 @@ static int written(int status)
 {
     if (fflush(stdout) == 0)
         return status;
-    say("standard output: it cannot be written");
+    log_line("standard output: it cannot be written");
     return EXIT_OURS;
 }
 
@@ -62,9 +62,9 @@ int main(int argc, char **argv)
     c = find(name);
     if (!c) {
         if (*name)
-            say("%s: no such command: see kith help", name);
+            log_line("%s: no such command: see kith help", name);
         else
-            say("a command is missing: see kith help");
+            log_line("a command is missing: see kith help");
         return EXIT_OURS;
     }
     if (asks) {

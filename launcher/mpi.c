@@ -100,11 +100,11 @@ static int ask_version(struct mpi *m)
     int status = capture(argv, 1, text, sizeof text, VERSION_LIMIT_MS);
 
     if (status == CAPTURE_LATE)
-        say("%s: %s --version does not answer", m->path, m->path);
+        log_line("%s: %s --version does not answer", m->path, m->path);
     else if (status != 0)
-        say("%s: %s --version fails with status %d: repair it, or name another mpirun in KITH_MPIRUN", m->path, m->path, status);
+        log_line("%s: %s --version fails with status %d: repair it, or name another mpirun in KITH_MPIRUN", m->path, m->path, status);
     else if (read_version(m, text) < 0)
-        say("%s: it is neither Open MPI's mpirun nor MPICH's mpiexec.hydra: name one of these in KITH_MPIRUN", m->path);
+        log_line("%s: it is neither Open MPI's mpirun nor MPICH's mpiexec.hydra: name one of these in KITH_MPIRUN", m->path);
     else
         return 0;
     return -1;
@@ -119,7 +119,7 @@ int mpi_find(struct mpi *m)
     memset(m, 0, sizeof *m);
     if (wish && *wish) {
         if (program_find(wish, m->path) < 0) {
-            say("KITH_MPIRUN=%s: %s", wish, errno == ENOENT ? "there is no such program" : "it cannot be executed");
+            log_line("KITH_MPIRUN=%s: %s", wish, errno == ENOENT ? "there is no such program" : "it cannot be executed");
             return -1;
         }
         m->name = strchr(wish, '/') ? m->path : name_of(m->path);
@@ -128,7 +128,7 @@ int mpi_find(struct mpi *m)
     for (size_t i = 0; found < 0 && i < sizeof usual / sizeof usual[0]; i++)
         found = program_find(usual[i], m->path);
     if (found < 0) {
-        say("mpirun: it is not installed, or not in PATH: apt install openmpi-bin, or name it in KITH_MPIRUN");
+        log_line("mpirun: it is not installed, or not in PATH: apt install openmpi-bin, or name it in KITH_MPIRUN");
         return -1;
     }
     m->name = name_of(m->path);

@@ -18,7 +18,7 @@ static int add_hosts(const struct request *r, int go_round, struct line *l)
 
     if (r->hosts.forms & (HOSTS_USER | HOSTS_USER_AT)) {
         if (!r->hostfile || strcmp(r->hostfile, "-") == 0 || go_round || (r->hosts.forms & (HOSTS_SLOTS | HOSTS_USER_AT))) {
-            say("%s: for user names MPICH needs a hostfile with lines as node1:4 user=ann", r->hostfile ? r->hostfile : "--host");
+            log_line("%s: for user names MPICH needs a hostfile with lines as node1:4 user=ann", r->hostfile ? r->hostfile : "--host");
             return -1;
         }
         line_add_two(l, "-f", r->hostfile);
@@ -38,17 +38,17 @@ static int add_hosts(const struct request *r, int go_round, struct line *l)
 
 static int add_network(struct line *l)
 {
-    char v4[HERE_NETS], interface[HERE_INTERFACE];
+    char v4[LOCAL_HOST_NETS], interface[LOCAL_HOST_INTERFACE];
     const char *nets = getenv("KITH_NET");
     int found;
 
     if (!nets || !*nets)
         return 0;
-    found = here_interface(nets, v4, interface);
+    found = local_host_interface(nets, v4, interface);
     if (found < 0)
-        say("KITH_NET=%s: it must be a list of nets, as 10.0.0.0/8", nets);
+        log_line("KITH_NET=%s: it must be a list of nets, as 10.0.0.0/8", nets);
     else if (!found)
-        say("KITH_NET=%s: this machine has no address there", nets);
+        log_line("KITH_NET=%s: this machine has no address there", nets);
     else
         line_add_two(l, "-iface", interface);
     return found > 0 ? 0 : -1;
@@ -73,7 +73,7 @@ int mpich_line(const struct request *r, const struct mpi *m, struct line *l)
     int go_round = r->map_by && strcmp(r->map_by, "node") == 0;
 
     if (r->map_by && !go_round && strcmp(r->map_by, "slot") != 0) {
-        say("--map-by %s: with MPICH it is slot (fill a host, then the next) or node (go round)", r->map_by);
+        log_line("--map-by %s: with MPICH it is slot (fill a host, then the next) or node (go round)", r->map_by);
         return -1;
     }
     line_add(l, m->name);

@@ -1,4 +1,4 @@
-/* words.c: see words.h. The texts are those of Open MPI 4.0 to 4.1 and MPICH 4.0; what is not known passes as it is. */
+/* mpirun_messages.c: see mpirun_messages.h. The texts are those of Open MPI 4.0 to 4.1 and MPICH 4.0; what is not known passes as it is. */
 #include "config.h"
 #include "mpirun_messages.h"
 #include "log.h"
@@ -41,28 +41,28 @@ static int number(const char *text, const char *name)
     return atoi(field(text, name, value));
 }
 
-static void died(struct words *w, const char *who, int signal)
+static void died(struct mpirun_messages *w, const char *who, int signal)
 {
     w->signal = signal;
     if (!w->asked && !w->said++)
-        say("%s died by signal %d (%s)", who, signal, strsignal(signal));
+        log_line("%s died by signal %d (%s)", who, signal, strsignal(signal));
 }
 
 /* ---- Open MPI: a line of dashes, the text, a line of dashes */
 
 static const char dashes[] = "--------------------------------------------------------------------------";
 
-static void no_executable(struct words *w, const char *text)
+static void no_executable(struct mpirun_messages *w, const char *text)
 {
     char program[FIELD], node[FIELD];
 
     w->status = EXIT_NOT_FOUND;
     if (!w->said++)
-        say("%s: it is not on %s, or cannot be executed there: the program must be on each host under the same path",
+        log_line("%s: it is not on %s, or cannot be executed there: the program must be on each host under the same path",
             field(text, "Executable:", program), field(text, "Node:", node));
 }
 
-static void execve_failed(struct words *w, const char *text)
+static void execve_failed(struct mpirun_messages *w, const char *text)
 {
     char program[FIELD], node[FIELD], error[FIELD];
 
@@ -72,67 +72,67 @@ static void execve_failed(struct words *w, const char *text)
     field(text, "Application name:", program);
     field(text, "Local host:", node);
     if (strcmp(field(text, "Error:", error), "Exec format error") == 0)
-        say("%s: it is no program for %s, nor a script that begins with #!", program, node);
+        log_line("%s: it is no program for %s, nor a script that begins with #!", program, node);
     else
-        say("%s: it cannot be executed on %s: %s", program, node, error);
+        log_line("%s: it cannot be executed on %s: %s", program, node, error);
 }
 
-static void not_started(struct words *w, const char *text)
+static void not_started(struct mpirun_messages *w, const char *text)
 {
     char name[FIELD], node[FIELD];
 
     if (!w->status)
         w->status = EXIT_NOT_EXECUTABLE;
     if (!w->said++)
-        say("the program could not be started on %s: %s", field(text, "Node:", node), field(text, "Error name:", name));
+        log_line("the program could not be started on %s: %s", field(text, "Node:", node), field(text, "Error name:", name));
 }
 
-static void no_directory(struct words *w, const char *text)
+static void no_directory(struct mpirun_messages *w, const char *text)
 {
     char directory[FIELD], node[FIELD];
 
     w->status = EXIT_OURS;
     if (!w->said++)
-        say("%s: this directory is not on %s, and ranks start where kith run does: make it there, or go to one that all have",
+        log_line("%s: this directory is not on %s, and ranks start where kith run does: make it there, or go to one that all have",
             field(text, "Working directory:", directory), field(text, "Node:", node));
 }
 
-static void no_session(struct words *w, const char *text)
+static void no_session(struct mpirun_messages *w, const char *text)
 {
     char directory[FIELD];
 
     w->status = EXIT_OURS;
     if (!w->said++)
-        say("%s: mpirun must write there and may not, or it is full: set TMPDIR to another directory",
+        log_line("%s: mpirun must write there and may not, or it is full: set TMPDIR to another directory",
             field(text, "Directory:", directory));
 }
 
-static void no_slots(struct words *w, const char *text)
+static void no_slots(struct mpirun_messages *w, const char *text)
 {
     w->status = EXIT_OURS;
     if (!w->said++)
-        say("-n: there are fewer than %d slots: take less, give the hosts more, or add --oversubscribe",
+        log_line("-n: there are fewer than %d slots: take less, give the hosts more, or add --oversubscribe",
             number(text, "satisfy the"));
 }
 
-static void no_daemons(struct words *w, const char *text)
+static void no_daemons(struct mpirun_messages *w, const char *text)
 {
     (void)text;
     w->status = EXIT_OURS;
     w->unreachable = 1;
 }
 
-static void lost_daemon(struct words *w, const char *text)
+static void lost_daemon(struct mpirun_messages *w, const char *text)
 {
     char node[FIELD];
 
     field(strstr(text, "Remote daemon:") ? strstr(text, "Remote daemon:") : text, " on node ", node);
     if (!w->said++)
-        say("%s is lost: the host is down, or the network to it, and the job ended with it", node);
+        log_line("%s is lost: the host is down, or the network to it, and the job ended with it", node);
 }
 
 /* "mpirun noticed that process rank 0 with PID 0 on node vm exited on signal 6 (Aborted)." */
-static void signalled(struct words *w, const char *text)
+static void signalled(struct mpirun_messages *w, const char *text)
 {
     char node[FIELD], who[FIELD + 32];
 
@@ -142,20 +142,20 @@ static void signalled(struct words *w, const char *text)
     died(w, who, number(text, "exited on signal "));
 }
 
-static void no_finalize(struct words *w, const char *text)
+static void no_finalize(struct mpirun_messages *w, const char *text)
 {
     if (!w->said++)
-        say("rank %d ended after MPI_Init without MPI_Finalize, so the job was ended", number(text, "process rank "));
+        log_line("rank %d ended after MPI_Init without MPI_Finalize, so the job was ended", number(text, "process rank "));
 }
 
 /* The program ended so, and its exit status tells. */
-static void nothing(struct words *w, const char *text)
+static void nothing(struct mpirun_messages *w, const char *text)
 {
     (void)w;
     (void)text;
 }
 
-static const struct { const char *text; void (*means)(struct words *w, const char *text); } messages[] = {
+static const struct { const char *text; void (*means)(struct mpirun_messages *w, const char *text); } messages[] = {
     { "unable to launch the specified application as it could not access", no_executable },
     { "unable to find the specified executable file", no_executable },
     { "tried to fork a new process via the \"execve\" system call", execve_failed },
@@ -172,21 +172,21 @@ static const struct { const char *text; void (*means)(struct words *w, const cha
     { "MPI_ABORT was invoked on rank", nothing }
 };
 
-static enum sieve_message open_mpi_message(void *arg, const char *text)
+static enum filter_message open_mpi_message(void *arg, const char *text)
 {
-    struct words *w = arg;
+    struct mpirun_messages *w = arg;
 
     if (w->said && strstr(text, "It looks like orte_init failed"))
-        return SIEVE_TAKEN;             /* the reason stood before it */
+        return FILTER_TAKEN;             /* the reason stood before it */
 
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
         if (!strstr(text, messages[i].text))
             continue;
         messages[i].means(w, text);
-        say_debug("mpirun said:\n%s", text);
-        return w->unreachable ? SIEVE_TAKEN_ALL : SIEVE_TAKEN;
+        log_debug("mpirun said:\n%s", text);
+        return w->unreachable ? FILTER_TAKEN_ALL : FILTER_TAKEN;
     }
-    return SIEVE_FOREIGN;
+    return FILTER_FOREIGN;
 }
 
 /* What ssh and the shell over there say when a daemon cannot be started: mpirun's message follows. */
@@ -203,12 +203,12 @@ static int is_of_ssh(const char *line)
 }
 
 /* Words about the ranks that it had to end, for which it takes stdout. */
-static enum sieve_line open_mpi_out_line(void *arg, const char *line, int inside)
+static enum filter_line open_mpi_out_line(void *arg, const char *line, int inside)
 {
     (void)arg;
     (void)inside;
     return strstr(line, "total process failed to start") || strstr(line, "total processes failed to start") ||
-        strstr(line, "(some possibly by mpirun during cleanup)") ? SIEVE_DROP : SIEVE_PASS;
+        strstr(line, "(some possibly by mpirun during cleanup)") ? FILTER_DROP : FILTER_PASS;
 }
 
 /* mpirun, under whatever name or path it was called, says that. */
@@ -224,62 +224,62 @@ static int is_of_mpirun(const char *line, const char *words)
     return starts(name, "mpirun") || starts(name, "mpiexec") || starts(name, "orterun");
 }
 
-static enum sieve_line open_mpi_line(void *arg, const char *line, int inside)
+static enum filter_line open_mpi_line(void *arg, const char *line, int inside)
 {
-    const struct words *w = arg;
+    const struct mpirun_messages *w = arg;
     int is_dashes = strcmp(line, dashes) == 0;
 
     if (inside)
-        return is_dashes ? SIEVE_CLOSE : SIEVE_MORE;
+        return is_dashes ? FILTER_CLOSE : FILTER_MORE;
     if (is_dashes)
-        return SIEVE_OPEN;
+        return FILTER_OPEN;
     if (is_of_mpirun(line, "Forwarding signal ") || is_of_mpirun(line, "abort is already in progress"))
-        return SIEVE_DROP;
+        return FILTER_DROP;
     if (w->said && strstr(line, "ORTE_ERROR_LOG: "))
-        return SIEVE_DROP;
+        return FILTER_DROP;
     if (line[0] == '[' && (strstr(line, " sent help message help-") || strstr(line, "\"orte_base_help_aggregate\" to 0")))
-        return SIEVE_DROP;
-    return w->remote && is_of_ssh(line) ? SIEVE_HOLD : SIEVE_PASS;
+        return FILTER_DROP;
+    return w->remote && is_of_ssh(line) ? FILTER_HOLD : FILTER_PASS;
 }
 
 /* ---- MPICH: lines with a name before them; a message on stdout */
 
 static const char frame[] = "===================================================================================";
 
-static enum sieve_line mpich_line(void *arg, const char *line, int inside)
+static enum filter_line mpich_line(void *arg, const char *line, int inside)
 {
-    struct words *w = arg;
+    struct mpirun_messages *w = arg;
     char program[FIELD];
 
     if (inside)
-        return starts(line, "Please see the FAQ page") ? SIEVE_CLOSE : SIEVE_MORE;
+        return starts(line, "Please see the FAQ page") ? FILTER_CLOSE : FILTER_MORE;
     if (strcmp(line, frame) == 0)
-        return SIEVE_OPEN;
+        return FILTER_OPEN;
     if (line[0] == '\0')
-        return SIEVE_HOLD_SHORTLY;      /* the message begins with an empty line */
+        return FILTER_HOLD_SHORTLY;      /* the message begins with an empty line */
     if (starts(line, "[proxy:") && strstr(line, "execvp error on file")) {
         field(line, "execvp error on file", program);
         w->status = strstr(program, "No such file") ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
         if (!w->said++)
-            say("%s: the program must be on each host under the same path, and executable", program);
-        return SIEVE_DROP;
+            log_line("%s: the program must be on each host under the same path, and executable", program);
+        return FILTER_DROP;
     }
     if (starts(line, "[mpiexec@") || starts(line, "[proxy:") || starts(line, "Ctrl-C caught... cleaning up")) {
-        say_debug("mpiexec said: %s", line);
+        log_debug("mpiexec said: %s", line);
         if (w->trouble[0] == '\0' && starts(line, "[mpiexec@") && strstr(line, "): "))
             snprintf(w->trouble, sizeof w->trouble, "%.150s", strstr(line, "): ") + 3);
-        return SIEVE_DROP;
+        return FILTER_DROP;
     }
-    return SIEVE_PASS;
+    return FILTER_PASS;
 }
 
-static enum sieve_message mpich_message(void *arg, const char *text)
+static enum filter_message mpich_message(void *arg, const char *text)
 {
     char pid[FIELD], node[FIELD], who[2 * FIELD + 32];
     int signal = number(text, "(signal ");
 
     if (!strstr(text, "BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES"))
-        return SIEVE_FOREIGN;
+        return FILTER_FOREIGN;
     if (signal == 0)                    /* mpiexec stumbled in the middle of it; it has no such message for exit(9) */
         signal = number(text, "EXIT CODE:");
     field(text, "=   PID ", pid);
@@ -287,19 +287,19 @@ static enum sieve_message mpich_message(void *arg, const char *text)
     snprintf(who, sizeof who, "process %s on %s", pid, field(text, "RUNNING AT ", node));
     if (signal > 0)
         died(arg, who, signal);
-    return SIEVE_TAKEN_ALL;
+    return FILTER_TAKEN_ALL;
 }
 
-void words_init(struct words *w, const struct mpi *m, int remote)
+void mpirun_messages_init(struct mpirun_messages *w, const struct mpi *m, int remote)
 {
     memset(w, 0, sizeof *w);
     w->remote = remote;
     if (m->kind == OPEN_MPI) {
         /* With remote hosts any line may be ssh's: it begins with a user, a host, a shell. */
-        w->err = (struct sieve_judge){ remote ? NULL : "-[m/o", open_mpi_line, open_mpi_message, w };
-        w->out = (struct sieve_judge){ "123456789", open_mpi_out_line, open_mpi_message, w };
+        w->err = (struct filter_judge){ remote ? NULL : "-[m/o", open_mpi_line, open_mpi_message, w };
+        w->out = (struct filter_judge){ "123456789", open_mpi_out_line, open_mpi_message, w };
     } else {
-        w->err = (struct sieve_judge){ "[", mpich_line, mpich_message, w };
-        w->out = (struct sieve_judge){ "=\n[C", mpich_line, mpich_message, w };
+        w->err = (struct filter_judge){ "[", mpich_line, mpich_message, w };
+        w->out = (struct filter_judge){ "=\n[C", mpich_line, mpich_message, w };
     }
 }

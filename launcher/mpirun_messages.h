@@ -1,12 +1,12 @@
-/* words.h: what Open MPI's mpirun and MPICH's mpiexec say, in one sentence for people. */
-#ifndef KITH_WORDS_H
-#define KITH_WORDS_H
+/* mpirun_messages.h: what Open MPI's mpirun and MPICH's mpiexec say, in one sentence for people. */
+#ifndef KITH_MPIRUN_MESSAGES_H
+#define KITH_MPIRUN_MESSAGES_H
 
 #include "mpi.h"
 #include "filter.h"
 
-struct words {
-    struct sieve_judge out, err;        /* for mpirun's stdout and stderr */
+struct mpirun_messages {
+    struct filter_judge out, err;        /* for mpirun's stdout and stderr */
     int remote;                 /* ranks on other hosts */
     int asked;                  /* the signal by which kith was asked to end the job; 0: none */
     int said;                   /* something was said of why the job ended */
@@ -16,6 +16,6 @@ struct words {
     int unreachable;            /* mpirun could not start its daemons on the other hosts */
 };
 
-void words_init(struct words *w, const struct mpi *m, int remote);
+void mpirun_messages_init(struct mpirun_messages *w, const struct mpi *m, int remote);
 
 #endif

@@ -51,7 +51,7 @@ static int add_hosts(const struct request *r, struct line *l)
     } else if (r->hostfile && strcmp(r->hostfile, "-") != 0 && !(r->hosts.forms & HOSTS_COLON)) {
         line_add_two(l, "--hostfile", r->hostfile);
     } else {
-        say("%s: with user names, or so many hosts, Open MPI needs a hostfile with slots=4, not :4",
+        log_line("%s: with user names, or so many hosts, Open MPI needs a hostfile with slots=4, not :4",
             r->hostfile ? r->hostfile : "--host");
         free(list);
         return -1;
@@ -135,11 +135,11 @@ static int is_set(const struct request *r, const char *name)
 /* On one host shared memory is enough, and mpirun need not look for networks: the start takes a third of the time. */
 static void add_shared_memory(const struct request *r, const struct mpi *m, struct line *l)
 {
-    if (is_set(r, "pml") || is_set(r, "btl") || is_set(r, "mtl") || here_has_fabric())
+    if (is_set(r, "pml") || is_set(r, "btl") || is_set(r, "mtl") || local_host_has_fabric())
         return;
     add_mca(l, "pml", "ob1");
     add_mca(l, "btl", m->major >= 5 ? "self,sm" : "self,vader");
-    if (m->major < 5 && !is_set(r, "btl_vader_single_copy_mechanism") && !here_has_single_copy())
+    if (m->major < 5 && !is_set(r, "btl_vader_single_copy_mechanism") && !local_host_has_single_copy())
         add_mca(l, "btl_vader_single_copy_mechanism", "none");
 }
 
@@ -156,13 +156,13 @@ static void add_keepalive(const struct request *r, const struct mpi *m, struct l
 
 static int add_network(struct line *l)
 {
-    char v4[HERE_NETS], interface[HERE_INTERFACE];
+    char v4[LOCAL_HOST_NETS], interface[LOCAL_HOST_INTERFACE];
     const char *nets = getenv("KITH_NET");
 
     if (!nets || !*nets)
         return 0;
-    if (here_interface(nets, v4, interface) < 0) {
-        say("KITH_NET=%s: it must be a list of nets, as 10.0.0.0/8", nets);
+    if (local_host_interface(nets, v4, interface) < 0) {
+        log_line("KITH_NET=%s: it must be a list of nets, as 10.0.0.0/8", nets);
         return -1;
     }
     if (*v4) {                          /* it knows no nets of IPv6 */

@@ -56,12 +56,12 @@ int options_read(const struct option *table, int argc, char **argv, void *to)
             return OPTIONS_HELP;
         o = find(table, argv[i], &value);
         if (!o) {
-            say("%s: no such option: see kith help %s", argv[i], argv[0]);
+            log_line("%s: no such option: see kith help %s", argv[i], argv[0]);
             return OPTIONS_WRONG;
         }
         if (o->argument && !value) {
             if (i + 1 == argc) {
-                say("%s: %s is missing behind it", argv[i], o->argument);
+                log_line("%s: %s is missing behind it", argv[i], o->argument);
                 return OPTIONS_WRONG;
             }
             value = argv[++i];

@@ -121,7 +121,7 @@ static int try(const struct route *r, int *is_here)
     if (rc != 0)
         return rc;
     for (const struct addrinfo *a = all; a && error != 0 && !*is_here; a = a->ai_next) {
-        *is_here = here_has_address(a->ai_addr);
+        *is_here = local_host_has_address(a->ai_addr);
         error = *is_here ? 0 : connects(a);
     }
     freeaddrinfo(all);
@@ -257,18 +257,18 @@ int reach_hosts(const struct hosts *h, enum reach_depth depth, const char *progr
 
     while (next < h->count || running > 0) {
         for (; next < h->count && running < AT_ONCE; next++)
-            if (!here_is(h->all[next].name))
+            if (!local_host_is(h->all[next].name))
                 start(&probes[running++], &h->all[next], depth, program);
         wait_for(probes, running);
         for (int i = 0; i < running; i++) {
             if (!look(&probes[i]))
                 continue;
             if (probes[i].verdict[0] != '\0' && ++failed <= SHOWN)
-                say("%s: %s", probes[i].host->name, probes[i].verdict);
+                log_line("%s: %s", probes[i].host->name, probes[i].verdict);
             probes[i--] = probes[--running];
         }
     }
     if (failed > SHOWN)
-        say("and %d more of %d hosts cannot be reached", failed - SHOWN, h->count);
+        log_line("and %d more of %d hosts cannot be reached", failed - SHOWN, h->count);
     return failed;
 }

@@ -16,7 +16,7 @@ static int set_ranks(void *to, const char *value)
 
     if (option_number(value, 1, HOST_SLOTS, &r->ranks) == 0)
         return 0;
-    say("-n %s: it must be a whole number from 1 to %d", value, HOST_SLOTS);
+    log_line("-n %s: it must be a whole number from 1 to %d", value, HOST_SLOTS);
     return -1;
 }
 
@@ -55,7 +55,7 @@ static int add_export(void *to, const char *value)
     size_t n = strcspn(value, "=");
 
     if (n == 0) {
-        say("-x %s: a variable's name must stand before the =", value);
+        log_line("-x %s: a variable's name must stand before the =", value);
         return -1;
     }
     line_add(&((struct request *)to)->exports, value);
@@ -114,7 +114,7 @@ int request_find_hosts(struct request *r)
     int rc = 0;
 
     if (r->hostfile && r->host_list) {
-        say("--hostfile and --host: one of them is enough");
+        log_line("--hostfile and --host: one of them is enough");
         return -1;
     }
     r->batch = r->hostfile || r->host_list ? NULL : batch_system();
@@ -125,9 +125,9 @@ int request_find_hosts(struct request *r)
     else if (r->hostfile)
         rc = hosts_load(&r->hosts, r->hostfile);
     if (rc < 0)
-        say("%s", r->hosts.error);
+        log_line("%s", r->hosts.error);
     for (int i = 0; i < r->hosts.count; i++)
-        if (r->hosts.all[i].slots == 0 && here_is(r->hosts.all[i].name))
+        if (r->hosts.all[i].slots == 0 && local_host_is(r->hosts.all[i].name))
             r->hosts.all[i].slots = kith_usable_cpus();
     return rc;
 }
@@ -135,7 +135,7 @@ int request_find_hosts(struct request *r)
 int request_is_remote(const struct request *r)
 {
     for (int i = 0; i < r->hosts.count; i++)
-        if (!here_is(r->hosts.all[i].name))
+        if (!local_host_is(r->hosts.all[i].name))
             return 1;
     return r->batch != NULL;
 }
@@ -163,17 +163,17 @@ static int crowd(struct request *r)
         }
     }
     if (left > 0)
-        say("-n %ld: the hosts take %ld ranks by their max_slots", r->ranks, r->ranks - left);
+        log_line("-n %ld: the hosts take %ld ranks by their max_slots", r->ranks, r->ranks - left);
     return left > 0 ? -1 : 0;
 }
 
 static int too_many(const struct request *r)
 {
     if (r->hostfile)
-        say("-n %ld: %s has %d slots: take -n %d, raise slots= there, or add --oversubscribe", r->ranks, r->hostfile, r->slots,
+        log_line("-n %ld: %s has %d slots: take -n %d, raise slots= there, or add --oversubscribe", r->ranks, r->hostfile, r->slots,
             r->slots);
     else
-        say("-n %ld: --host has %d slots: take -n %d, write more behind the colon, or add --oversubscribe", r->ranks, r->slots,
+        log_line("-n %ld: --host has %d slots: take -n %d, write more behind the colon, or add --oversubscribe", r->ranks, r->slots,
             r->slots);
     return -1;
 }
@@ -193,6 +193,6 @@ int request_find_slots(struct request *r)
     if (r->hosts.count > 0)
         return r->oversubscribe ? crowd(r) : too_many(r);
     if (!r->oversubscribe)
-        say("-n %ld: more ranks than usable CPUs here (%d): they will take turns", r->ranks, r->slots);
+        log_line("-n %ld: more ranks than usable CPUs here (%d): they will take turns", r->ranks, r->slots);
     return 0;
 }

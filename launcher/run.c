@@ -32,7 +32,7 @@ static int is_inside_job(void)
         if (!size || atoi(size) < 2)
             continue;
         if (!rank || atoi(rank) == 0)
-            say("run: this is one of %d ranks of a job already: call kith run from a shell, without mpirun or srun", atoi(size));
+            log_line("run: this is one of %d ranks of a job already: call kith run from a shell, without mpirun or srun", atoi(size));
         return 1;
     }
     return 0;
@@ -49,32 +49,32 @@ static int check_root(struct request *r, const struct mpi *m)
     contained = kith__container();
     r->root_allowed = r->as_root || contained;
     if (!r->root_allowed) {
-        say("root: a mistake of a program could harm this machine: run it as another user, or add --allow-run-as-root");
+        log_line("root: a mistake of a program could harm this machine: run it as another user, or add --allow-run-as-root");
         return -1;
     }
     if (!r->as_root)
-        say_info("root: allowed, as this is a container or the like (%s)", contained);
+        log_info("root: allowed, as this is a container or the like (%s)", contained);
     return 0;
 }
 
 static int runs_here(const struct request *r)
 {
     for (int i = 0; i < r->hosts.count; i++)
-        if (here_is(r->hosts.all[i].name))
+        if (local_host_is(r->hosts.all[i].name))
             return 1;
     return r->hosts.count == 0;
 }
 
-static void say_not_executable(const char *name, int error)
+static void log_not_executable(const char *name, int error)
 {
     size_t n = strlen(name);
 
     if (error == EISDIR)
-        say("%s: it is a directory, not a program", name);
+        log_line("%s: it is a directory, not a program", name);
     else if (n > 2 && strcmp(name + n - 2, ".c") == 0)
-        say("%s: it is a source, not a program: cc %s $(pkg-config --cflags --libs kith) -o %.*s", name, name, (int)n - 2, name);
+        log_line("%s: it is a source, not a program: cc %s $(pkg-config --cflags --libs kith) -o %.*s", name, name, (int)n - 2, name);
     else
-        say("%s: it is not executable: chmod +x %s", name, name);
+        log_line("%s: it is not executable: chmod +x %s", name, name);
 }
 
 /* The kernel may know more formats than these two by itself (binfmt_misc). */
@@ -114,27 +114,27 @@ static int check_program(const char *name)
     int error;
 
     if (*name == '\0') {
-        say("run: the program's name is empty");
+        log_line("run: the program's name is empty");
         return EXIT_NOT_FOUND;
     }
     if (program_find(name, path) == 0) {
         if (is_format(path))
             return 0;
-        say("%s: it is neither a program for this machine nor a script that begins with #!", name);
+        log_line("%s: it is neither a program for this machine nor a script that begins with #!", name);
         return EXIT_NOT_EXECUTABLE;
     }
     error = errno;
     if (error == EACCES || error == EISDIR) {
-        say_not_executable(name, error);
+        log_not_executable(name, error);
         return EXIT_NOT_EXECUTABLE;
     }
     snprintf(here, sizeof here, "./%s", name);
     if (!strchr(name, '/') && program_find(here, path) == 0)
-        say("%s: it is not in PATH; the one in this directory is called ./%s", name, name);
+        log_line("%s: it is not in PATH; the one in this directory is called ./%s", name, name);
     else if (!strchr(name, '/') && (errno == EACCES || errno == EISDIR))
-        say_not_executable(name, errno);
+        log_not_executable(name, errno);
     else
-        say("%s: there is no such program%s", name, strchr(name, '/') ? "" : " in PATH");
+        log_line("%s: there is no such program%s", name, strchr(name, '/') ? "" : " in PATH");
     return EXIT_NOT_FOUND;
 }
 
@@ -169,7 +169,7 @@ static void explain_unreachable(const struct request *r, const struct mpi *m)
 {
     if (starts_by_ssh(r, m) && reach_hosts(&r->hosts, REACH_LOGIN, "orted") > 0)
         return;
-    say("mpirun: it could not start its part on each host: look for a firewall between them and for other versions than Open MPI %s; "
+    log_line("mpirun: it could not start its part on each host: look for a firewall between them and for other versions than Open MPI %s; "
         "KITH_LOG=debug shows what it says", m->version);
 }
 
@@ -188,14 +188,14 @@ static int make_line(struct request *r, const struct mpi *m, struct line *l)
 
 static int start(struct request *r, const struct mpi *m, const struct line *l)
 {
-    struct words w;
+    struct mpirun_messages w;
     int status = runs_here(r) ? check_program(r->program[0]) : 0;
 
     if (status != 0)
         return status;
     if (check_hosts(r, m) > 0)
         return EXIT_OURS;
-    words_init(&w, m, request_is_remote(r));
+    mpirun_messages_init(&w, m, request_is_remote(r));
     status = job_run(m, l, &w);
     if (w.unreachable)
         explain_unreachable(r, m);
@@ -216,7 +216,7 @@ static int launch(struct request *r)
         if (r->dry_run)
             status = puts(text) < 0 ? EXIT_OURS : 0;
         else
-            say_info("%s", text);
+            log_info("%s", text);
         free(text);
         if (!r->dry_run)
             status = start(r, &m, &l);
@@ -236,7 +236,7 @@ static int run_main(int argc, char **argv)
     } else if (at == OPTIONS_WRONG) {
         status = EXIT_OURS;
     } else if (at == argc) {
-        say("run: a program is missing: kith run %s", command_run.arguments);
+        log_line("run: a program is missing: kith run %s", command_run.arguments);
         status = EXIT_OURS;
     } else {
         r.program = argv + at;

@@ -80,7 +80,7 @@ static int make_arena(void)
     int rc;
 
     if ((rc = kith__arena_create(&job.arena_fd)) < 0 || (rc = kith__heap_init()) < 0 ||
-        (rc = kith__family_init()) < 0 || (rc = kith__object_init()) < 0)
+        (rc = kith__members_init()) < 0 || (rc = kith__object_init()) < 0)
         return rc;
     kith__pool_setup();
     kith__queue_setup();
@@ -216,26 +216,26 @@ static int start_agent(void)
     return rc > 0 ? kith__agent_start() : rc;
 }
 
-/* Each node's leader tells all others how its agent is reached. A leader without an agent tells that, by a card of zeros, so
+/* Each node's leader tells all others how its agent is reached. A leader without an agent tells that, by a contact of zeros, so
  * that nobody waits for it. */
 static int introduce_agents(void)
 {
-    size_t each = sizeof (struct kith__card), size;
-    char *all = calloc((size_t)job.ranks.size, each), *cards = calloc((size_t)job.ranks.nodes, each), *mine = calloc(1, each);
+    size_t each = sizeof (struct kith__contact), size;
+    char *all = calloc((size_t)job.ranks.size, each), *contacts = calloc((size_t)job.ranks.nodes, each), *mine = calloc(1, each);
     int started = job.ranks.is_leader ? start_agent() : 0, rc = KITH_ENOMEM;
 
-    if (all && cards && mine) {
+    if (all && contacts && mine) {
         if (job.ranks.is_leader && started == 0 && kith__agent_wanted() > 0)
-            memcpy(mine, kith__agent_card(&size), each);
+            memcpy(mine, kith__agent_contact(&size), each);
         rc = kith__ranks_allgather(mine, all, each);
     }
     for (int r = 0; rc == 0 && r < job.ranks.size; r++)
         if (job.ranks.all[r].local == 0)
-            memcpy(cards + (size_t)job.ranks.all[r].node * each, all + (size_t)r * each, each);
+            memcpy(contacts + (size_t)job.ranks.all[r].node * each, all + (size_t)r * each, each);
     if (rc == 0 && started == 0 && job.ranks.is_leader && job.ranks.nodes > 1)
-        rc = kith__agent_introduce(cards, job.ranks.nodes);
+        rc = kith__agent_introduce(contacts, job.ranks.nodes);
     free(all);
-    free(cards);
+    free(contacts);
     free(mine);
     return started < 0 ? started : rc;
 }

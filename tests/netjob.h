@@ -66,7 +66,7 @@ static inline void await_parked(kith_process p)
     REQUIRE(!"it never waited");
 }
 
-/* Until the home of q has heard what was asked before, by whomever. The agent may collect an errand before those that other
+/* Until the home of q has heard what was asked before, by whomever. The agent may collect an request before those that other
  * threads have filed earlier, but together with them: so the second one is behind them. */
 static inline void await_heard(kith_queue q)
 {

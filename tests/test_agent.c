@@ -152,7 +152,7 @@ static void stopped_agent_is_waited_for_job(void)
 }
 static void stopped_agent_is_waited_for(void) { JOB(stopped_agent_is_waited_for_job); }
 
-/* This process in the agent's place, while that is stopped: what it does with errands, on a link that carries when the test says so. */
+/* This process in the agent's place, while that is stopped: what it does with requests, on a link that carries when the test says so. */
 static struct { struct kith__proto *proto; uint64_t asked, refused; } stand_in;
 
 static void *stand_in_at(void *context, uint64_t block)
@@ -177,7 +177,7 @@ static uint64_t stand_in_request(void *context, uint32_t peer, const struct kith
     (void)bytes;
     stand_in.asked++;
     if (r->op == KITH__OP_PUT)
-        kith__proto_confirm(stand_in.proto, peer, r->id, KITH__BEHIND);
+        kith__proto_confirm(stand_in.proto, peer, r->id, KITH__PIPELINED);
     else
         kith__proto_reply(stand_in.proto, peer, &reply, much, 0);
     return 0;
@@ -186,7 +186,7 @@ static uint64_t stand_in_request(void *context, uint32_t peer, const struct kith
 static uint64_t stand_in_reply(void *context, uint32_t peer, const struct kith__reply *r, const void *bytes)
 {
     (void)context;
-    return kith__errands_reply(peer, r, bytes);
+    return kith__requests_reply(peer, r, bytes);
 }
 
 static void stand_in_settled(void *context, uint32_t peer, uint64_t id, int yes)
@@ -241,9 +241,9 @@ static void *talks_much(void *arg)
 static void serve_until(struct talker *t, int at)
 {
     for (int64_t begin = kith__now_ns(); atomic_load(&t->at) != at && ms_since(begin) < SOON * slowdown();) {
-        kith__errands_collect(kith__now_ns());
+        kith__requests_collect(kith__now_ns());
         carry_frames();
-        if (!kith__errands_go_on())
+        if (!kith__requests_go_on())
             sleep_ms(1);
     }
     REQUIRE(atomic_load(&t->at) == at);
@@ -256,7 +256,7 @@ static void stop_the_sleeping_agent(void)
 
     do {
         kill(agent(), SIGCONT);
-        while (!atomic_load(&kith__office()->asleep))
+        while (!atomic_load(&kith__agent_shared()->asleep))
             sleep_ms(1);
         REQUIRE(kill(agent(), SIGSTOP) == 0);
         for (status = 0; status != 'T'; sleep_ms(1)) {
@@ -268,7 +268,7 @@ static void stop_the_sleeping_agent(void)
             close(fd);
             status = strrchr(text, ')')[2];
         }
-    } while (!atomic_load(&kith__office()->asleep));
+    } while (!atomic_load(&kith__agent_shared()->asleep));
 }
 
 static void agent_stands_back_job(void)
@@ -285,19 +285,19 @@ static void agent_stands_back_job(void)
         sleep_ms(1);
     stop_the_sleeping_agent();
     REQUIRE((stand_in.proto = kith__proto_new(&c, &stand_in_events, NULL)) != NULL);
-    kith__errands_init(stand_in.proto, 1);
+    kith__requests_init(stand_in.proto, 1);
     atomic_store(&t.at, 2);
 
-    /* The node acknowledges nothing: the errands stay on the desk, and the agent need not look at them again and again. */
+    /* The node acknowledges nothing: the requests stay on the mailbox, and the agent need not look at them again and again. */
     while (kith__proto_backlog(stand_in.proto, 0) <= 1 << 20) {
-        kith__errands_collect(kith__now_ns());
+        kith__requests_collect(kith__now_ns());
         sleep_ms(1);
     }
     for (int i = 0; i < 100; i++) {
-        int more = kith__errands_collect(kith__now_ns());
+        int more = kith__requests_collect(kith__now_ns());
 
         sleep_ms(1);
-        busy += i >= 50 && (more || kith__errands_go_on());
+        busy += i >= 50 && (more || kith__requests_go_on());
     }
     REQUIRE(busy == 0 && atomic_load(&t.at) == 2);
     REQUIRE(kith__proto_backlog(stand_in.proto, 0) < 2 << 20);
@@ -337,7 +337,7 @@ static int64_t ask_for_size(kith_queue q, uint64_t seat)
     const struct kith__request r = { .id = seat << 48 | 1, .op = KITH__OP_COUNT, .object = q.id, .timeout_ms = -1 };
     int before = heard.replies;
 
-    REQUIRE(kith__guests_request(0, &r, "", kith__now_ns()) == 0);
+    REQUIRE(kith__pending_request(0, &r, "", kith__now_ns()) == 0);
     carry_frames();
     REQUIRE(heard.replies == before + 1);
     return heard.result;
@@ -351,10 +351,10 @@ static void only_seats_can_ask_job(void)
 
     REQUIRE((stand_in.proto = kith__proto_new(&c, &host_events, NULL)) != NULL);
     REQUIRE(kith__proto_open(stand_in.proto, 0, kith__now_ns()) == 0);
-    kith__guests_init(stand_in.proto, 0);
+    kith__pending_init(stand_in.proto, 0);
     REQUIRE(ask_for_size(q, 5) == 0 && ask_for_size(q, KITH__SEATS - 1) == 0 && ask_for_size(q, KITH__AGENTS_OWN) == 0);
     REQUIRE(ask_for_size(q, KITH__SEATS) == KITH_EINVAL && ask_for_size(q, 0xfffe) == KITH_EINVAL);
-    kith__guests_ended(0);
+    kith__pending_ended(0);
     kith__proto_free(stand_in.proto);
 }
 static void only_seats_can_ask(void) { JOB(only_seats_can_ask_job); }
@@ -418,15 +418,15 @@ static void stranger_gets_nothing_from_the_agent_job(void)
 {
     const struct kith__transport *net = dlsym(kith__module("net"), "kith_net_transport");
     struct kith__wire_config c = { .node = 0, .nodes = 1, .frame_most = 256 << 10, .lanes = 3, .threads = 1, .cut_ms = 1500 };
-    const struct kith__card *card;
+    const struct kith__contact *contact;
     struct kith__wire *w = NULL;
     size_t size;
     int x = 1;
 
-    card = kith__agent_card(&size);
-    REQUIRE(size == sizeof *card);
+    contact = kith__agent_contact(&size);
+    REQUIRE(size == sizeof *contact);
     REQUIRE(net->key_pair(c.public_key, c.secret_key) == 0 && (w = net->open(&c)));
-    REQUIRE(net->reach(w, 0, "127.0.0.1", card->places[0].port, card->public_key) == 0);
+    REQUIRE(net->reach(w, 0, "127.0.0.1", contact->places[0].port, contact->public_key) == 0);
     for (int i = 0; i < 100; i++) {
         REQUIRE(net->send(w, 0, 0, "let me in", 9, NULL, 0) == 0);
         sleep_ms(10);

@@ -252,10 +252,10 @@ static void claims_survive_others_and_deaths_at_each_step(void)
         state = (uint64_t)round;
         begin(1 + (uint32_t)round % WORKERS_MOST, 100);
         atomic_store(&play.j->limit, 0);
-        kith__step_hook = between;
+        kith__failpoint_hook = between;
         for (int i = 0; i < 100000 && !kith__job_complete(play.j); i++)
             act();
-        kith__step_hook = NULL;
+        kith__failpoint_hook = NULL;
         steps += play.steps;
         deaths += play.deaths;
         end();
@@ -284,9 +284,9 @@ static void who_comes_too_late_leaves_no_intent(void)
 
     begin(WORKERS_MOST, 100);
     atomic_store(&play.j->limit, 50);
-    kith__step_hook = take_all;
+    kith__failpoint_hook = take_all;
     CU_ASSERT_EQUAL(kith__claim(play.j, 1, 10, &cursor, &lo, &length), 0);
-    kith__step_hook = NULL;
+    kith__failpoint_hook = NULL;
     CU_ASSERT(play.worker[0].has && play.worker[0].length == 50);
     intent = atomic_load(&play.j->cells[1].intent);
     CU_ASSERT_EQUAL(intent & 65535, 0);

@@ -77,7 +77,7 @@ static void trouble(struct dice *d)
         if (roll(d, 20) == 0 && atomic_fetch_add(&world->kills, 1) == 0)
             kill(server, SIGKILL);
     } else if (roll(d, 40) == 0)
-        stop_a_while(roll(d, 3) ? server : atomic_load(&world->reaper), 30000, d);
+        stop_a_while(roll(d, 3) ? server : atomic_load(&world->watchdog), 30000, d);
     else if (!SANITIZED || !atomic_load(&world->at_finalize))   /* the helper of who looks for leaks must live */
         attack_a_child(server, d);
 }

@@ -261,7 +261,7 @@ int main(int argc, char **argv)
     int rc;
 
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    kith__step_hook = hook;
+    kith__failpoint_hook = hook;
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
     rc = run_tests("claims", tests);

@@ -10,7 +10,7 @@
 
 enum { STRANGERS = 20 };
 
-/* As rank 0 tells it: what trunk.c calls an offer. */
+/* As rank 0 tells it: what control.c calls an offer. */
 struct offer { int32_t count; struct kith__place places[KITH__PLACES]; };
 
 static int from_rank_0[2], to_rank_1[2], is_rank_0;
@@ -30,13 +30,13 @@ static const struct kith__mpi mpi = { .title = "a test", .bcast = bcast };
 static int be_rank(int rank)
 {
     struct kith__record records[2];
-    struct kith__muster m = { .mpi = &mpi, .rank = rank, .size = 2, .records = records, .leader = (int[]){ 0, 1 }, .up = -1 };
+    struct kith__rendezvous m = { .mpi = &mpi, .rank = rank, .size = 2, .records = records, .leader = (int[]){ 0, 1 }, .up = -1 };
 
     is_rank_0 = rank == 0;
     memset(records, 0, sizeof records);
     memset(records[1].secret, 7, 16);
     memset(records[1].secret + 16, 8, 16);
-    if (kith__muster_trunk(&m) < 0) {
+    if (kith__rendezvous_control(&m) < 0) {
         fprintf(stderr, "rank %d: %s\n", rank, kith_last_error());
         return 1;
     }
@@ -143,5 +143,5 @@ static struct test tests[] = {
 
 int main(void)
 {
-    return run_tests("trunk", tests);
+    return run_tests("control", tests);
 }

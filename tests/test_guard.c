@@ -59,7 +59,7 @@ static int run_until(void (*fn)(void), int step, int status)
     die_at = step;
     pid = fork();
     if (pid == 0) {
-        kith__step_hook = count_or_die;
+        kith__failpoint_hook = count_or_die;
         fn();
         _exit(0);
     }

@@ -171,7 +171,7 @@ static void death_before(void)
     pid = fork();
     if (pid == 0) {
         die_on = "heap: pages taken";
-        kith__step_hook = count_or_die;
+        kith__failpoint_hook = count_or_die;
         alloc_large();
         _exit(0);
     }
@@ -217,7 +217,7 @@ static int run_until(void (*fn)(void), int step)
     pid = fork();
     if (pid == 0) {
         die_at = step;
-        kith__step_hook = count_or_die;
+        kith__failpoint_hook = count_or_die;
         fn();
         _exit(0);
     }

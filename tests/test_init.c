@@ -495,7 +495,7 @@ static void tells_late(const char *step)
 
 static void crash_that_is_told_late(void)
 {
-    kith__step_hook = tells_late;
+    kith__failpoint_hook = tells_late;
     crash_without_a_handler();
 }
 

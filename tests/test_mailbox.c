@@ -23,7 +23,7 @@ static void taker_killed_while_parked_takes_nothing_job(void)
 }
 static void taker_killed_while_parked_takes_nothing(void) { JOB(taker_killed_while_parked_takes_nothing_job); }
 
-/* It is stopped while it waits, so the item is on its desk when it is killed. */
+/* It is stopped while it waits, so the item is on its mailbox when it is killed. */
 static void item_that_reached_nobody_goes_back_to_the_front_job(void)
 {
     kith_queue q = kith_queue_open(0);
@@ -69,7 +69,7 @@ static int puts_and_dies(const void *arg)
 
     die_at = v->step;
     die_count = v->count;
-    kith__step_hook = die;
+    kith__failpoint_hook = die;
     for (int i = 0; i < 8; i++)
         kith_queue_put(v->q, bytes, v->size, KITH_FOREVER);
     free(bytes);
@@ -83,7 +83,7 @@ static int takes_and_dies(const void *arg)
 
     die_at = v->step;
     die_count = v->count;
-    kith__step_hook = die;
+    kith__failpoint_hook = die;
     for (int i = 0; i < 8; i++)
         kith_queue_get(v->q, bytes, v->size, KITH_FOREVER);
     free(bytes);
@@ -93,7 +93,7 @@ static int takes_and_dies(const void *arg)
 /* Killed at every step of filing: what was filed is put whole, nothing else; and all memory comes back. */
 static void putter_killed_at_each_step_harms_nobody_job(void)
 {
-    static const char *const steps[] = { "desk: block offered", "desk: block handed over", "desk: filed", "desk: marked" };
+    static const char *const steps[] = { "mailbox: block offered", "mailbox: block handed over", "mailbox: filed", "mailbox: marked" };
     static const size_t sizes[] = { 8, 6000, 20000, 100000 };
     uint64_t before = 0;
 
@@ -108,8 +108,8 @@ static void putter_killed_at_each_step_harms_nobody_job(void)
                     snprintf(v.step, sizeof v.step, "%s", steps[s]);
                     p = kith_process_start(puts_and_dies, KITH_ARG(v));
                     REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
-                    /* The next one on its seat goes on from there. It marks its desk once before it files. */
-                    n = (int64_t)(s < 2 && sizes[k] <= KITH__ERRAND_BYTES ? 8 : s != 2 ? count - 1 : count);
+                    /* The next one on its seat goes on from there. It marks its mailbox once before it files. */
+                    n = (int64_t)(s < 2 && sizes[k] <= KITH__MAILBOX_BYTES ? 8 : s != 2 ? count - 1 : count);
                     for (int64_t begin = kith__now_ns(); kith_queue_size(v.q) != n && ms_since(begin) < SOON;)
                         sleep_ms(1);
                     if (kith_queue_size(v.q) != n)
@@ -133,7 +133,7 @@ static void putter_killed_at_each_step_harms_nobody(void) { JOB(putter_killed_at
 static void place_of_a_killed_putter_comes_back_job(void)
 {
     for (int count = 1; count <= 3; count++) {
-        struct victim v = { kith_queue_open(100), "desk: place taken", count, 8 };
+        struct victim v = { kith_queue_open(100), "mailbox: place taken", count, 8 };
         kith_process p = kith_process_start(puts_and_dies, KITH_ARG(v));
         int x = 0;
 
@@ -206,9 +206,9 @@ static int dies_half_marked(const void *arg)
     atomic_store(h->seat, (int)kith__seat_number(kith__seat()) + 1);
     while (!atomic_load(h->go))
         sleep_ms(1);
-    die_at = "desk: marked";
+    die_at = "mailbox: marked";
     die_count = 1;
-    kith__step_hook = die;
+    kith__failpoint_hook = die;
     return kith_put(h->q, x);
 }
 
@@ -232,7 +232,7 @@ static void *says_go_when_asleep(void *arg)
     return NULL;
 }
 
-static void heir_of_a_half_told_errand_is_heard_job(void)
+static void heir_of_a_half_told_request_is_heard_job(void)
 {
     _Atomic int *words = kith_alloc(2 * sizeof *words);
     struct heirs h = { kith_queue_open(0), words, words + 1, 0 };
@@ -256,18 +256,18 @@ static void heir_of_a_half_told_errand_is_heard_job(void)
     REQUIRE(kith_queue_close(h.q) == 0);
     kith_free(words);
 }
-static void heir_of_a_half_told_errand_is_heard(void) { JOB(heir_of_a_half_told_errand_is_heard_job); }
+static void heir_of_a_half_told_request_is_heard(void) { JOB(heir_of_a_half_told_request_is_heard_job); }
 
 /* Killed with a block that is not the agent's yet: it goes with all else that was the dead one's, and once. */
 static void block_of_a_killed_putter_is_freed_once_job(void)
 {
     enum { MINE = 64 };
     kith_queue q = kith_queue_open(0);
-    struct victim v = { q, "desk: block offered", 1, 6000 };
+    struct victim v = { q, "mailbox: block offered", 1, 6000 };
     kith_process p = kith_process_start(puts_hundred, KITH_ARG(q));
     uint64_t mine[MINE], before;
 
-    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);       /* its desk stays */
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);       /* its mailbox stays */
     kith_process_close(p);
     before = used_blocks();
     p = kith_process_start(puts_and_dies, KITH_ARG(v));
@@ -302,7 +302,7 @@ static void await_steady_size(kith_queue q, int64_t n)
 
 static void taker_killed_at_each_step_takes_at_most_one_job(void)
 {
-    static const char *const steps[] = { "desk: filed", "desk: answer taken" };
+    static const char *const steps[] = { "mailbox: filed", "mailbox: answer taken" };
     static const size_t sizes[] = { 8, 6000, 100000 };
     uint64_t before = 0;
 
@@ -403,7 +403,7 @@ static struct test tests[] = {
     TEST(taker_killed_while_parked_takes_nothing),
     TEST(item_that_reached_nobody_goes_back_to_the_front),
     TEST(putter_killed_at_each_step_harms_nobody),
-    TEST(heir_of_a_half_told_errand_is_heard),
+    TEST(heir_of_a_half_told_request_is_heard),
     TEST(place_of_a_killed_putter_comes_back),
     TEST(wake_up_of_one_who_takes_nothing_is_passed_on),
     TEST(block_of_a_killed_putter_is_freed_once),
@@ -414,5 +414,5 @@ static struct test tests[] = {
 
 int main(void)
 {
-    return run_net_tests("desk", tests);
+    return run_net_tests("mailbox", tests);
 }

@@ -6,7 +6,7 @@
 
 /* ------------------------------------------------------------------- what is put behind */
 
-static void puts_behind_keep_their_order_job(void)
+static void pipelined_puts_keep_their_order_job(void)
 {
     static char large[1 << 20], back[1 << 20];
     kith_queue q = kith_queue_open(0);
@@ -28,7 +28,7 @@ static void puts_behind_keep_their_order_job(void)
     }
     REQUIRE(kith_queue_close(q) == 0);
 }
-static void puts_behind_keep_their_order(void) { JOB(puts_behind_keep_their_order_job); }
+static void pipelined_puts_keep_their_order(void) { JOB(pipelined_puts_keep_their_order_job); }
 
 static void putter_that_has_ended_has_put_all_job(void)
 {
@@ -44,7 +44,7 @@ static void putter_that_has_ended_has_put_all_job(void)
 }
 static void putter_that_has_ended_has_put_all(void) { JOB(putter_that_has_ended_has_put_all_job); }
 
-static void put_behind_into_a_closed_queue_is_told_by_the_next_job(void)
+static void pipelined_put_into_a_closed_queue_is_told_by_the_next_job(void)
 {
     kith_queue q = kith_queue_open(0), control = kith_queue_open(0);
     int x = 1, rc = 0;
@@ -60,9 +60,9 @@ static void put_behind_into_a_closed_queue_is_told_by_the_next_job(void)
     REQUIRE(kith_put(control, x) == 0);
     REQUIRE(kith_get(control, &x) == 0);
 }
-static void put_behind_into_a_closed_queue_is_told_by_the_next(void)
+static void pipelined_put_into_a_closed_queue_is_told_by_the_next(void)
 {
-    JOB(put_behind_into_a_closed_queue_is_told_by_the_next_job);
+    JOB(pipelined_put_into_a_closed_queue_is_told_by_the_next_job);
 }
 
 struct fill { kith_queue q; int count, then; };
@@ -328,9 +328,9 @@ static void time_limits_are_kept_job(void)
 static void time_limits_are_kept(void) { JOB(time_limits_are_kept_job); }
 
 static struct test tests[] = {
-    TEST(puts_behind_keep_their_order),
+    TEST(pipelined_puts_keep_their_order),
     TEST(putter_that_has_ended_has_put_all),
-    TEST(put_behind_into_a_closed_queue_is_told_by_the_next),
+    TEST(pipelined_put_into_a_closed_queue_is_told_by_the_next),
     TEST(reserved_places_come_back),
     TEST(put_without_waiting_is_done_while_there_is_room),
     TEST(items_of_100_mib),

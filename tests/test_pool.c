@@ -174,12 +174,12 @@ static void elements_of_no_bytes_and_of_100_mib(void)
 
 enum { MEETING = 8 };
 
-struct guest { _Atomic int *arrived; char bytes[(1 << 20) - sizeof (void *)]; };
+struct call { _Atomic int *arrived; char bytes[(1 << 20) - sizeof (void *)]; };
 
 /* Ends when MEETING tasks run at once. */
 static int meet(const void *in, void *out)
 {
-    const struct guest *g = in;
+    const struct call *g = in;
 
     atomic_fetch_add(g->arrived, 1);
     for (int i = 0; atomic_load(g->arrived) < MEETING; i++) {
@@ -194,7 +194,7 @@ static int meet(const void *in, void *out)
 static void elements_of_1_mib_leave_no_worker_idle(void)
 {
     _Atomic int *arrived = kith_alloc(sizeof *arrived);
-    struct guest *in = calloc(MEETING, sizeof *in), *out = calloc(MEETING, sizeof *out);
+    struct call *in = calloc(MEETING, sizeof *in), *out = calloc(MEETING, sizeof *out);
     kith_pool pool = kith_pool_open(MEETING);
 
     CU_ASSERT_FATAL(arrived && in && out);

@@ -174,9 +174,9 @@ static int close_and_die(const void *arg)
     const struct doomed *d = arg;
 
     steps_to_live = d->steps;
-    kith__step_hook = die_at_a_step;
+    kith__failpoint_hook = die_at_a_step;
     kith_pool_close(d->pool);
-    kith__step_hook = NULL;
+    kith__failpoint_hook = NULL;
     return 0;
 }
 
@@ -239,9 +239,9 @@ static int open_and_die(const void *arg)
     kith_pool pool;
 
     steps_to_live = *(const int *)arg;
-    kith__step_hook = die_at_a_step;
+    kith__failpoint_hook = die_at_a_step;
     pool = open_with_blocks();
-    kith__step_hook = NULL;
+    kith__failpoint_hook = NULL;
     return kith_pool_terminate(pool);
 }
 
@@ -545,7 +545,7 @@ int main(int argc, char **argv)
     tries = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     asleep = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     janitor = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    kith__step_hook = wait_at_a_job;    /* of all processes */
+    kith__failpoint_hook = wait_at_a_job;    /* of all processes */
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
     rc = run_tests("pool deaths", tests);

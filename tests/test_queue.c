@@ -36,7 +36,7 @@ static void order_and_sizes_are_kept(void)
 }
 
 /* Also where puts need not wait for the home of the Queue. */
-static void nothing_is_put_behind_a_close(void)
+static void nothing_is_pipelined_after_a_close(void)
 {
     for (size_t bound = 0; bound <= 1000; bound += 1000) {
         kith_queue q = far_queue_open(bound);
@@ -360,7 +360,7 @@ static void wrong_use_is_a_sentence(void)
 
 static struct test tests[] = {
     TEST(order_and_sizes_are_kept),
-    TEST(nothing_is_put_behind_a_close),
+    TEST(nothing_is_pipelined_after_a_close),
     TEST(items_of_many_sizes_are_whole),
     TEST(an_item_of_a_gibibyte),
     TEST(many_putters_and_takers),

@@ -193,7 +193,7 @@ static void work_with_one_worker(void)
     kith_pool pool;
     int code;
 
-    become_nobody(0, 4);                /* head, reaper, fork server, one more */
+    become_nobody(0, 4);                /* head, watchdog, fork server, one more */
     begin();
     pool = kith_pool_open(4);
     REQUIRE(map_is_right(pool, successor, 64));

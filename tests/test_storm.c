@@ -16,7 +16,7 @@
 #include <time.h>
 
 static struct shared {
-    _Atomic int server, reaper, ready, wrong, rounds;
+    _Atomic int server, watchdog, ready, wrong, rounds;
     _Atomic int kills, code;
     char said[256];                     /* the sentence of a call that went wrong */
 } *shared;
@@ -50,7 +50,7 @@ static pid_t launch(void (*job)(void))
         alarm(check_rest());
         setpgid(0, 0);
         kith_init(NULL, NULL);
-        shared->reaper = kith__shared->reaper_pid;
+        shared->watchdog = kith__shared->watchdog_pid;
         shared->server = kith__shared->server_pid;
         job();
         exit(kith_finalize());
@@ -251,14 +251,14 @@ static void children_of_tasks_end_when_the_fork_server_is_killed(void)
     }
 }
 
-static void killing_the_reaper_harms_nobody(void)
+static void killing_the_watchdog_harms_nobody(void)
 {
     pid_t head = launch(maps_for_ever);
     int before;
 
     while (!shared->ready)
         nap_us(200);
-    kill(shared->reaper, SIGKILL);
+    kill(shared->watchdog, SIGKILL);
     before = shared->rounds;
     for (double end = kith_time() + SOON / 1000; shared->rounds < before + 10 && kith_time() < end;)
         nap_us(200);
@@ -378,7 +378,7 @@ static void stopped_processes_are_not_over_their_limit(void)
         else if (whom == SERVER)
             stop_for_long(shared->server, SIGSTOP);
         else if (whom == REAPER)
-            stop_for_long(shared->reaper, SIGSTOP);
+            stop_for_long(shared->watchdog, SIGSTOP);
         else if (n > 0 && whom == WORKER)
             stop_for_long(list[0], SIGSTOP);
         else if (n > 0)
@@ -398,7 +398,7 @@ static struct test tests[] = {
     TEST(the_head_is_told_when_the_fork_server_is_killed),
     TEST(pools_end_when_the_fork_server_was_killed),
     TEST(children_of_tasks_end_when_the_fork_server_is_killed),
-    TEST(killing_the_reaper_harms_nobody),
+    TEST(killing_the_watchdog_harms_nobody),
     TEST(every_end_has_its_status_and_leaves_nothing),
     TEST(stopped_processes_are_not_over_their_limit),
     TEST_END,

@@ -1,7 +1,7 @@
-/* agent.c: see agent.h. Errands of this node's threads are in errand.c, calls of other nodes in guest.c, what is said to
+/* agent.c: see agent.h. Errands of this node's threads are in request.c, calls of other nodes in pending.c, what is said to
  * other agents in net/protocol.c, and how it gets there in net/zmq.c, a module that only the agent loads.
  *
- * One loop: errands, frames that came, calls that wait, the clock, frames to send; and one place that computes
+ * One loop: requests, frames that came, calls that wait, the clock, frames to send; and one place that computes
  * how long to wait. It waits for a guard of an object as everybody does; who is stopped in one (a debugger) stops it too, until
  * peers that are still connected lose patience after a minute.
  */
@@ -29,18 +29,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { CARD_VERSION = 1, TURN = 1 << 20, IO_THREADS = 2, CUT_MS = 1500, FDS = 1024, LIBZMQ_FILES = 10 };
+enum { CONTACT_VERSION = 1, TURN = 1 << 20, IO_THREADS = 2, CUT_MS = 1500, FDS = 1024, LIBZMQ_FILES = 10 };
 
 static const int64_t start_ns = 20000 * KITH__MS, goodbye_ns = 2000 * KITH__MS, load_ns = 200 * KITH__MS,
                      told_ns = 800 * KITH__MS, forget_ns = 300 * KITH__MS;
 
-_Static_assert(sizeof (struct kith__card) <= sizeof ((struct kith__office *)0)->card, "the card lies in the office");
+_Static_assert(sizeof (struct kith__contact) <= sizeof ((struct kith__agent_shared *)0)->contact, "the contact lies in the shared area");
 
 static struct {
     const struct kith__transport *net;
     struct kith__wire *wire;
     struct kith__proto *proto;          /* NULL: not introduced yet */
-    const struct kith__card *cards;
+    const struct kith__contact *contacts;
     struct kith__place *places;         /* of all nodes, as address.h wants them */
     int *counts;
     struct peer {
@@ -59,9 +59,9 @@ static struct {
 
 /* ------------------------------------------------------------------ for the others */
 
-static struct kith__card *own_card(void)
+static struct kith__contact *own_contact(void)
 {
-    return (struct kith__card *)(void *)kith__office()->card;
+    return (struct kith__contact *)(void *)kith__agent_shared()->contact;
 }
 
 static int read_transport(int *always_net)
@@ -126,44 +126,44 @@ int kith__agent_wanted(void)
     return kith__shared->nodes > 1 || always_net;
 }
 
-static int make_office(void)
+static int make_agent_shared(void)
 {
-    struct kith__office *office;
+    struct kith__agent_shared *shared;
     pthread_mutexattr_t attr;
-    uint64_t block = kith__heap_alloc(sizeof *office, kith__me);
+    uint64_t block = kith__heap_alloc(sizeof *shared, kith__me);
     int rc;
 
     if (block == 0)
         return KITH_ENOMEM;
-    office = kith__at(block);
-    memset(office, 0, sizeof *office);
+    shared = kith__at(block);
+    memset(shared, 0, sizeof *shared);
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    if (pthread_mutex_init(&office->agent_lives, &attr) != 0)
+    if (pthread_mutex_init(&shared->agent_lives, &attr) != 0)
         return kith__fail(KITH_ENOMEM, "no robust mutexes on this system");
     pthread_mutexattr_destroy(&attr);
-    if ((rc = kith__guard_init(&office->guard)) < 0)
+    if ((rc = kith__guard_init(&shared->guard)) < 0)
         return rc;
     atomic_store(kith__heap_owner(block), 0);
-    atomic_store(&kith__shared->office, block);
+    atomic_store(&kith__shared->agent_shared, block);
     return 0;
 }
 
-static int await_agent(struct kith__office *office)
+static int await_agent(struct kith__agent_shared *shared)
 {
     int64_t until = kith__now_ns() + start_ns;
 
-    while (atomic_load(&office->state) == KITH__OFFICE_CLOSED) {
+    while (atomic_load(&shared->state) == KITH__AGENT_CLOSED) {
         if (kith__server_dead())
             return KITH_EPEER;
         if (kith__now_ns() > until)
             return kith__fail(KITH_EPEER, "the agent of node %u did not start within 20 s", kith__shared->node);
-        kith__futex_wait(&office->state, KITH__OFFICE_CLOSED, 50 * KITH__MS);
+        kith__futex_wait(&shared->state, KITH__AGENT_CLOSED, 50 * KITH__MS);
     }
-    if (atomic_load(&office->state) != KITH__OFFICE_READY)
+    if (atomic_load(&shared->state) != KITH__AGENT_READY)
         return kith__fail(KITH_EPEER, "the agent of node %u (%s) cannot start: %s", kith__shared->node, kith__shared->host,
-                          office->why);
+                          shared->why);
     return 0;
 }
 
@@ -173,73 +173,73 @@ int kith__agent_start(void)
     uint32_t who;
     int rc;
 
-    if ((rc = make_office()) < 0)
+    if ((rc = make_agent_shared()) < 0)
         return rc;
     if ((who = kith__member_take(KITH__AGENT)) == 0)
         return KITH_ENOMEM;
     m = kith__member(who);
     snprintf(m->name, sizeof m->name, "agent");
-    kith__office()->agent = who;
+    kith__agent_shared()->agent = who;
     atomic_store(&m->state, KITH__ASKED);
     kith__ring(kith__server_bell);
-    if ((rc = await_agent(kith__office())) < 0)
+    if ((rc = await_agent(kith__agent_shared())) < 0)
         return rc;
-    return kith__shared->nodes == 1 ? kith__agent_introduce(own_card(), 1) : 0;
+    return kith__shared->nodes == 1 ? kith__agent_introduce(own_contact(), 1) : 0;
 }
 
-const void *kith__agent_card(size_t *size)
+const void *kith__agent_contact(size_t *size)
 {
-    *size = sizeof (struct kith__card);
-    return own_card();
+    *size = sizeof (struct kith__contact);
+    return own_contact();
 }
 
-static int check_cards(const struct kith__card *cards, int nodes)
+static int check_contacts(const struct kith__contact *contacts, int nodes)
 {
     for (int i = 0; i < nodes; i++) {
-        if (cards[i].version == 0)
+        if (contacts[i].version == 0)
             return kith__fail(KITH_EPEER, "node %d has no agent: it could not start", i);
-        if (cards[i].version != CARD_VERSION)
-            return kith__fail(KITH_EPEER, "nodes 0 (%s) and %d (%s) run different versions of kith", cards[0].host, i,
-                              cards[i].host);
-        if (cards[i].security != cards[0].security)
-            return kith__fail(KITH_EINVAL, "KITH_NET_SECURITY differs between nodes 0 (%s) and %d (%s)", cards[0].host, i,
-                              cards[i].host);
+        if (contacts[i].version != CONTACT_VERSION)
+            return kith__fail(KITH_EPEER, "nodes 0 (%s) and %d (%s) run different versions of kith", contacts[0].host, i,
+                              contacts[i].host);
+        if (contacts[i].security != contacts[0].security)
+            return kith__fail(KITH_EINVAL, "KITH_NET_SECURITY differs between nodes 0 (%s) and %d (%s)", contacts[0].host, i,
+                              contacts[i].host);
     }
     return 0;
 }
 
-int kith__agent_introduce(const void *cards, int nodes)
+int kith__agent_introduce(const void *contacts, int nodes)
 {
     uint64_t block;
-    int rc = check_cards(cards, nodes);
+    int rc = check_contacts(contacts, nodes);
 
     if (rc < 0)
         return rc;
-    if ((block = kith__heap_alloc((size_t)nodes * sizeof (struct kith__card), kith__me)) == 0)
+    if ((block = kith__heap_alloc((size_t)nodes * sizeof (struct kith__contact), kith__me)) == 0)
         return KITH_ENOMEM;
-    memcpy(kith__at(block), cards, (size_t)nodes * sizeof (struct kith__card));
+    memcpy(kith__at(block), contacts, (size_t)nodes * sizeof (struct kith__contact));
     atomic_store(kith__heap_owner(block), 0);
-    atomic_store(&kith__office()->cards, block);
+    atomic_store(&kith__agent_shared()->contacts, block);
     kith__ring(kith__agent_bell);
     return 0;
 }
 
 int kith__agent_stop(void)
 {
-    struct kith__office *office;
+    struct kith__agent_shared *shared;
     int64_t until = kith__now_ns() + 2 * goodbye_ns;
 
-    if (atomic_load(&kith__shared->office) == 0)
+    if (atomic_load(&kith__shared->agent_shared) == 0)
         return 0;
-    office = kith__office();
-    atomic_store(&office->leave, kith__shared->node == 0 ? 2 : 1);
+    shared = kith__agent_shared();
+    atomic_store(&shared->leave, kith__shared->node == 0 ? 2 : 1);
     kith__ring(kith__agent_bell);
-    while (atomic_load(&office->state) == KITH__OFFICE_READY) {
+    while (atomic_load(&shared->state) == KITH__AGENT_READY) {
         if (kith__agent_dead())
             return KITH_EPEER;
         if (kith__now_ns() > until)
             return kith__fail(KITH_EPEER, "the agent of node %u did not end in time", kith__shared->node);
-        kith__futex_wait(&office->state, KITH__OFFICE_READY, 50 * KITH__MS);
+        kith__futex_wait(&shared->state, KITH__AGENT_READY, 50 * KITH__MS);
     }
     return 0;
 }
@@ -269,7 +269,7 @@ static int net_failed(const char *what)
     return kith__fail(KITH_EPEER, "%s: %s", what, self.net->why());
 }
 
-static int listen_everywhere(struct kith__card *card)
+static int listen_everywhere(struct kith__contact *contact)
 {
     uint16_t lo, hi;
     int rc;
@@ -277,18 +277,18 @@ static int listen_everywhere(struct kith__card *card)
     if ((rc = read_ports(&lo, &hi)) < 0)
         return rc;
     if (self.nodes == 1) {
-        kith__net_loopback(&card->places[0]);
-        card->count = 1;
-    } else if ((card->count = kith__net_addresses(card->places)) < 0)
-        return card->count;
-    for (int i = 0; i < card->count; i++) {
+        kith__net_loopback(&contact->places[0]);
+        contact->count = 1;
+    } else if ((contact->count = kith__net_addresses(contact->places)) < 0)
+        return contact->count;
+    for (int i = 0; i < contact->count; i++) {
         char text[KITH__ADDRESS_TEXT];
 
-        kith__place_text(&card->places[i], text);
-        if (self.net->listen(self.wire, text, lo, hi, &card->places[i].port) < 0)
+        kith__place_text(&contact->places[i], text);
+        if (self.net->listen(self.wire, text, lo, hi, &contact->places[i].port) < 0)
             return net_failed("cannot listen");
-        kith__log(KITH__INFO, "the agent of node %u listens at %s (%s), port %u", self.node, text, card->places[i].interface,
-                  card->places[i].port);
+        kith__log(KITH__INFO, "the agent of node %u listens at %s (%s), port %u", self.node, text, contact->places[i].interface,
+                  contact->places[i].port);
     }
     return 0;
 }
@@ -322,7 +322,7 @@ static int check_files(int own)
                       (unsigned long long)files.rlim_cur);
 }
 
-static int come_up(struct kith__card *card)
+static int come_up(struct kith__contact *contact)
 {
     struct kith__wire_config c = { .node = self.node, .nodes = self.nodes, .frame_most = KITH__FRAME_MOST,
                                    .lanes = KITH__LANES, .threads = IO_THREADS, .cut_ms = CUT_MS };
@@ -336,15 +336,15 @@ static int come_up(struct kith__card *card)
         return net_failed("no network");
     if (!(self.wire = self.net->open(&c)))
         return net_failed("no network");
-    card->version = CARD_VERSION;
-    card->security = c.security;
-    card->cpus = kith__shared->usable_cpus;
-    memcpy(card->public_key, c.public_key, sizeof card->public_key);
-    memcpy(card->host, kith__shared->host, sizeof card->host);
-    make_secret(card->secret);
-    if (getrandom(&card->job, sizeof card->job, 0) != sizeof card->job)
+    contact->version = CONTACT_VERSION;
+    contact->security = c.security;
+    contact->cpus = kith__shared->usable_cpus;
+    memcpy(contact->public_key, c.public_key, sizeof contact->public_key);
+    memcpy(contact->host, kith__shared->host, sizeof contact->host);
+    make_secret(contact->secret);
+    if (getrandom(&contact->job, sizeof contact->job, 0) != sizeof contact->job)
         return kith__fail_errno(KITH_EPEER, "no random numbers");
-    if ((rc = listen_everywhere(card)) < 0)
+    if ((rc = listen_everywhere(contact)) < 0)
         return rc;
     return check_files(0);          /* there may be many interfaces */
 }
@@ -366,40 +366,40 @@ static void on_release(void *context, uint64_t block)
 static uint64_t on_request(void *context, uint32_t peer, const struct kith__request *r, const void *bytes)
 {
     (void)context;
-    return kith__guests_request(peer, r, bytes, self.now);
+    return kith__pending_request(peer, r, bytes, self.now);
 }
 
 static uint64_t on_reply(void *context, uint32_t peer, const struct kith__reply *r, const void *bytes)
 {
     (void)context;
-    return kith__errands_reply(peer, r, bytes);
+    return kith__requests_reply(peer, r, bytes);
 }
 
 static void on_arrived(void *context, uint32_t peer, uint64_t id, int reply, uint64_t block)
 {
     (void)context;
     if (reply)
-        kith__errands_arrived(peer, id, block);
+        kith__requests_arrived(peer, id, block);
     else
-        kith__guests_arrived(peer, id, block, self.now);
+        kith__pending_arrived(peer, id, block, self.now);
 }
 
 static void on_granted(void *context, uint32_t peer, uint64_t id)
 {
     (void)context;
-    kith__errands_granted(peer, id);
+    kith__requests_granted(peer, id);
 }
 
 static void on_settled(void *context, uint32_t peer, uint64_t id, int yes)
 {
     (void)context;
-    kith__guests_settled(peer, id, yes);
+    kith__pending_settled(peer, id, yes);
 }
 
 static void on_cancelled(void *context, uint32_t peer, uint64_t id)
 {
     (void)context;
-    kith__guests_cancelled(peer, id);
+    kith__pending_cancelled(peer, id);
 }
 
 static void on_job_over(void *context, uint32_t peer)
@@ -412,12 +412,12 @@ static void on_job_over(void *context, uint32_t peer)
 static void on_ended(void *context, uint32_t peer, enum kith__link_state state, const char *why)
 {
     (void)context;
-    kith__log(state == KITH__LINK_LOST ? KITH__WARNING : KITH__DEBUG, "node %u (%s) %s", peer, self.cards[peer].host, why);
+    kith__log(state == KITH__LINK_LOST ? KITH__WARNING : KITH__DEBUG, "node %u (%s) %s", peer, self.contacts[peer].host, why);
     self.peers[peer].forget = self.now + (state == KITH__LINK_LOST ? 0 : forget_ns);
     if (state == KITH__LINK_LOST && peer == 0 && self.node != 0)
         set_word(&kith__shared->job_over, 2);
-    kith__errands_ended(peer, why);
-    kith__guests_ended(peer);
+    kith__requests_ended(peer, why);
+    kith__pending_ended(peer);
 }
 
 static int on_is_connected(void *context, uint32_t peer)
@@ -461,8 +461,8 @@ static int make_tables(void)
     if (!self.places || !self.counts || !self.peers)
         return kith__fail(KITH_ENOMEM, "no memory for %u nodes", self.nodes);
     for (uint32_t k = 0; k < self.nodes; k++) {
-        self.counts[k] = self.cards[k].count;
-        memcpy(&self.places[k * KITH__PLACES], self.cards[k].places, sizeof self.cards[k].places);
+        self.counts[k] = self.contacts[k].count;
+        memcpy(&self.places[k * KITH__PLACES], self.contacts[k].places, sizeof self.contacts[k].places);
     }
     return 0;
 }
@@ -474,17 +474,17 @@ static int meet(void)
                                     .first_ns = never ? never : 30000 * KITH__MS, .lost_ns = never ? never : 3000 * KITH__MS,
                                     .silent_ns = never ? never : 60000 * KITH__MS, .window = 2 << 20 };
 
-    self.cards = kith__at(atomic_load(&kith__office()->cards));
-    c.job = self.cards[0].job;
+    self.contacts = kith__at(atomic_load(&kith__agent_shared()->contacts));
+    c.job = self.contacts[0].job;
     if (make_tables() < 0 || !(self.proto = kith__proto_new(&c, &events, NULL)))
         return KITH_ENOMEM;
     for (uint32_t k = 0; k < self.nodes; k++)
-        self.net->admit(self.wire, k, self.cards[k].public_key);
-    self.net->set_secret(self.wire, self.cards[0].secret);
+        self.net->admit(self.wire, k, self.contacts[k].public_key);
+    self.net->set_secret(self.wire, self.contacts[0].secret);
     self.net->open_door(self.wire);
     close_unused();
-    kith__errands_init(self.proto, self.nodes);
-    kith__guests_init(self.proto, self.node);
+    kith__requests_init(self.proto, self.nodes);
+    kith__pending_init(self.proto, self.node);
     if (self.node != 0)                 /* so it learns of the end, and node 0 of its */
         kith__proto_open(self.proto, 0, kith__now_ns());
     return 0;
@@ -502,15 +502,15 @@ static int reach(uint32_t peer)
     kith__net_popularity(self.places, self.counts, (int)self.nodes, (int)peer, popularity);
     if ((i = kith__net_choose(self.places, self.counts, (int)self.node, (int)peer, popularity)) < 0) {
         kith__log(KITH__ERROR, "node %u (%s) has no network in common with this node (%s): name one that both have in KITH_NET",
-                  peer, self.cards[peer].host, kith__shared->host);
+                  peer, self.contacts[peer].host, kith__shared->host);
         return -1;
     }
     p = &self.places[peer * KITH__PLACES + (uint32_t)i];
     kith__place_text(p, text);
-    kith__log(KITH__DEBUG, "node %u (%s) is reached at %s, port %u", peer, self.cards[peer].host, text, p->port);
-    if (self.net->reach(self.wire, peer, text, p->port, self.cards[peer].public_key) == 0)
+    kith__log(KITH__DEBUG, "node %u (%s) is reached at %s, port %u", peer, self.contacts[peer].host, text, p->port);
+    if (self.net->reach(self.wire, peer, text, p->port, self.contacts[peer].public_key) == 0)
         return 0;
-    kith__log(KITH__ERROR, "node %u (%s) cannot be reached: %s", peer, self.cards[peer].host, self.net->why());
+    kith__log(KITH__ERROR, "node %u (%s) cannot be reached: %s", peer, self.contacts[peer].host, self.net->why());
     return -1;
 }
 
@@ -584,7 +584,7 @@ static int64_t earlier(int64_t a, int64_t b)
 /* Waits for the bell, a frame, or until due. */
 static void wait_until(int64_t due)
 {
-    struct kith__office *office = kith__office();
+    struct kith__agent_shared *shared = kith__agent_shared();
     int64_t ns = due == INT64_MAX ? INT64_MAX : due - kith__now_ns();
     struct timespec limit = { ns / 1000000000, ns % 1000000000 };
     uint64_t rung;
@@ -593,13 +593,13 @@ static void wait_until(int64_t due)
     self.fds[0] = (struct pollfd){ kith__agent_bell, POLLIN, 0 };
     if (self.proto)
         n += self.net->fds(self.wire, self.fds + 1, FDS - 1);
-    atomic_store(&office->asleep, 1);
+    atomic_store(&shared->asleep, 1);
     atomic_store(&self.seat->asleep, atomic_load(&self.seat->word) << 1 | 1);
     kith__fence();
-    if (ns > 0 && (!self.proto || (atomic_load(&office->filed.summary) == 0 && atomic_load(&self.seat->word) == self.word)))
+    if (ns > 0 && (!self.proto || (atomic_load(&shared->pending.summary) == 0 && atomic_load(&self.seat->word) == self.word)))
         ppoll(self.fds, (nfds_t)n, ns == INT64_MAX ? NULL : &limit, NULL);
     atomic_store(&self.seat->asleep, 0);
-    atomic_store(&office->asleep, 0);
+    atomic_store(&shared->asleep, 0);
     if (self.fds[0].revents && read(kith__agent_bell, &rung, sizeof rung) < 0)
         return;
 }
@@ -620,34 +620,34 @@ static int64_t turn(void)
 
     self.now = kith__now_ns();
     if (ended != self.ended)
-        kith__errands_bury(self.now);
+        kith__requests_sweep(self.now);
     self.word = word;
     self.ended = ended;
-    more = kith__errands_collect(self.now);
+    more = kith__requests_collect(self.now);
     more |= receive();
-    due = kith__guests_retry(woken, self.now);
-    due = earlier(due, kith__errands_tick(self.now));
+    due = kith__pending_retry(woken, self.now);
+    due = earlier(due, kith__requests_tick(self.now));
     due = earlier(due, clock_step());
     more |= send();
-    more |= kith__errands_go_on();
+    more |= kith__requests_go_on();
     return more ? 0 : due;
 }
 
 static void serve(void)
 {
-    struct kith__office *office = kith__office();
+    struct kith__agent_shared *shared = kith__agent_shared();
 
-    while (atomic_load(&office->cards) == 0 && !atomic_load(&office->leave))
+    while (atomic_load(&shared->contacts) == 0 && !atomic_load(&shared->leave))
         wait_until(INT64_MAX);
-    if (atomic_load(&office->cards) == 0 || meet() < 0)
+    if (atomic_load(&shared->contacts) == 0 || meet() < 0)
         return;
     for (;;) {
         int64_t due = turn();
 
         if (self.leaving && (kith__proto_left(self.proto) || self.now >= self.leaving))
             return;
-        if (!self.leaving && atomic_load(&office->leave)) {
-            say_goodbye((int)atomic_load(&office->leave));
+        if (!self.leaving && atomic_load(&shared->leave)) {
+            say_goodbye((int)atomic_load(&shared->leave));
             continue;
         }
         wait_until(self.leaving ? earlier(due, self.leaving) : due);
@@ -670,48 +670,48 @@ static void settle_in(void)
 
 int kith__agent_main(uint32_t who)
 {
-    struct kith__office *office = kith__office();
+    struct kith__agent_shared *shared = kith__agent_shared();
 
     (void)who;
     settle_in();
     self.node = kith__shared->node;
     self.nodes = kith__shared->nodes;
-    pthread_mutex_lock(&office->agent_lives);
+    pthread_mutex_lock(&shared->agent_lives);
     atomic_store(&kith__shared->agent_pid, getpid());
-    if (!(self.seat = kith__seat_needed()) || come_up(own_card()) < 0) {
-        snprintf(office->why, sizeof office->why, "%s", kith_last_error());
-        set_word(&office->state, KITH__OFFICE_FAILED);
+    if (!(self.seat = kith__seat_needed()) || come_up(own_contact()) < 0) {
+        snprintf(shared->why, sizeof shared->why, "%s", kith_last_error());
+        set_word(&shared->state, KITH__AGENT_FAILED);
         return 1;
     }
     atomic_store(&self.seat->waiting, KITH__ANYTHING);
     atomic_store(&kith__shared->agent_seat, kith__seat_number(self.seat) + 1);
     self.word = atomic_load(&self.seat->word);
-    set_word(&office->state, KITH__OFFICE_READY);
+    set_word(&shared->state, KITH__AGENT_READY);
     serve();
     self.net->close(self.wire, 100);
-    set_word(&office->state, KITH__OFFICE_GONE);
+    set_word(&shared->state, KITH__AGENT_GONE);
     return 0;
 }
 
-void kith__agent_buried(void)
+void kith__agent_exited(void)
 {
-    struct kith__office *office = kith__office();
+    struct kith__agent_shared *shared = kith__agent_shared();
 
-    if (atomic_load(&office->state) == KITH__OFFICE_CLOSED) {       /* somebody waits for it */
-        snprintf(office->why, sizeof office->why, "its process has ended");
-        set_word(&office->state, KITH__OFFICE_FAILED);
+    if (atomic_load(&shared->state) == KITH__AGENT_CLOSED) {       /* somebody waits for it */
+        snprintf(shared->why, sizeof shared->why, "its process has ended");
+        set_word(&shared->state, KITH__AGENT_FAILED);
     }
     atomic_store(&kith__shared->agent_seat, 0);
     if (kith__shared->node != 0 && atomic_load(&kith__shared->job_over) == 0)
         set_word(&kith__shared->job_over, 3);   /* this node is lost to the others */
 }
 
-/* What node k has told last; before it has told anything, what its card says. */
+/* What node k has told last; before it has told anything, what its contact says. */
 static uint64_t load_of(uint32_t k)
 {
     uint64_t load = k == self.node ? own_load() : kith__proto_load(self.proto, k);
 
-    return load ? load : (uint64_t)(self.cards[k].cpus & 0xffff) << 16;
+    return load ? load : (uint64_t)(self.contacts[k].cpus & 0xffff) << 16;
 }
 
 /* What is busy there, with those that are on their way. Some never come, when who asked for them has died, or late. */

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* How the agent of a node can be reached: what all nodes tell each other, by MPI. Plain bytes. */
-struct kith__card {
+struct kith__contact {
     uint32_t version, security;         /* enum kith__security */
     uint32_t cpus;
     int32_t count;                      /* of places */
@@ -29,11 +29,11 @@ int kith__agent_wanted(void);
  * it listens. With one node it is introduced to itself. KITH_EPEER, KITH_EINVAL, KITH_ENOMEM with a sentence. */
 int kith__agent_start(void);
 
-/* This node's card, to be told to all others; in the arena. */
-const void *kith__agent_card(size_t *size);
+/* This node's contact, to be told to all others; in the arena. */
+const void *kith__agent_contact(size_t *size);
 
-/* The cards of all nodes, in order, size of one each as above: from now on the agent talks to them. */
-int kith__agent_introduce(const void *cards, int nodes);
+/* The contacts of all nodes, in order, size of one each as above: from now on the agent talks to them. */
+int kith__agent_introduce(const void *contacts, int nodes);
 
 /* The agent says goodbye and ends. On node 0 that is the end of the job: kith__shared->job_over becomes 1 on all others. Waits
  * for some seconds at most. */
@@ -41,7 +41,7 @@ int kith__agent_stop(void);
 
 /* What a member of role KITH__AGENT does; returns its exit status. And what the fork server does when it has ended. */
 int  kith__agent_main(uint32_t who);
-void kith__agent_buried(void);
+void kith__agent_exited(void);
 
 /* In the agent of node 0: the node with most CPUs free; a Process is about to start there. */
 uint32_t kith__agent_place(void);

@@ -1,12 +1,12 @@
-/* guest.c: see guest.h.
+/* pending.c: see pending.h.
  *
- * The calls of one thread of one node are carried out in the order in which they were made: a visitor is such a
+ * The calls of one thread of one node are carried out in the order in which they were made: a client is such a
  * thread, with its calls. A call that has to wait is parked at the object, in the order of coming, and holds up
- * what its own visitor has behind it. The agent's seat stands among the waiters of the object for all that it has parked
+ * what its own client has behind it. The agent's seat stands among the waiters of the object for all that it has parked
  * there. An item that was given away is kept until it was taken, and goes back to the front when it was not.
  *
  * How much is kept for another node is bounded by its seats: a thread of it waits for one call at a time, and the puts that
- * it has behind that are counted at its desk (errand.c); those that wait for memory have a bound of their own here.
+ * it has behind that are counted at its mailbox (request.c); those that wait for memory have a bound of their own here.
  */
 #include "config.h"
 #include "agent/pending.h"
@@ -23,15 +23,15 @@
 #include <string.h>
 
 enum { BUCKETS = 1024, IN_ROW = 3, CREDIT = 1024,       /* from the third put in a row on, places are reserved */
-       KEPT_MOST = 1 << 20 };           /* bytes of a visitor's puts that wait for memory: they are in nobody's budget */
+       KEPT_MOST = 1 << 20 };           /* bytes of a client's puts that wait for memory: they are in nobody's budget */
 
 static const int64_t poll_ns = 5 * KITH__MS, memory_ns = 1000 * KITH__MS, look_again_ns = 1000 * KITH__MS;
 
-struct guest {                          /* a call */
-    struct guest *next;                 /* of its visitor */
-    struct guest *next_parked;
-    struct visitor *visitor;
-    struct park *park;                  /* where it waits; NULL: nowhere */
+struct call {                          /* a call */
+    struct call *next;                 /* of its client */
+    struct call *next_parked;
+    struct client *client;
+    struct waitlist *waitlist;                  /* where it waits; NULL: nowhere */
     struct kith__request r;
     void *bytes;                        /* its own copy, when block is 0 and it had to wait */
     uint64_t block;
@@ -40,26 +40,26 @@ struct guest {                          /* a call */
     int64_t came;                       /* when all of it was here */
 };
 
-struct visitor {
-    struct visitor *next;               /* in its bucket */
+struct client {
+    struct client *next;               /* in its bucket */
     uint32_t peer, seat;
     uint64_t newest;                    /* id of the last call that came: an older one was done already */
     uint64_t queue;                     /* on which it has put, */
     uint32_t in_row, credit;            /* so often in a row; places of it that are reserved for it */
     uint64_t kept;                      /* bytes of its calls, and of what we know about them */
-    struct guest *first, *last;
+    struct call *first, *last;
 };
 
-struct park {                           /* the calls that wait for one thing */
-    struct park *next;
+struct waitlist {                           /* the calls that wait for one thing */
+    struct waitlist *next;
     uint64_t object;
     struct kith__waiters *set;          /* NULL: for what nobody announces: memory, the end of all Processes */
-    int owes;                           /* a wake-up that none of ours has made use of */
-    struct guest *first, *last;
+    int outstanding;                           /* a wake-up that none of ours has made use of */
+    struct call *first, *last;
 };
 
-struct gift {                           /* an item that was given away, and not taken yet */
-    struct gift *next;
+struct delivery {                           /* an item that was given away, and not taken yet */
+    struct delivery *next;
     uint32_t peer;
     uint64_t id, queue, block, size;
 };
@@ -67,10 +67,10 @@ struct gift {                           /* an item that was given away, and not 
 static struct {
     struct kith__proto *proto;
     uint32_t node;
-    struct visitor *visitors[BUCKETS];
-    struct gift *gifts[BUCKETS];
-    struct gift *refused;               /* are to go back into their queues */
-    struct park *parks[BUCKETS];        /* by object */
+    struct client *clients[BUCKETS];
+    struct delivery *deliveries[BUCKETS];
+    struct delivery *refused;               /* are to go back into their queues */
+    struct waitlist *waitlists[BUCKETS];        /* by object */
     int64_t now, looked, due;
 } self;
 
@@ -83,21 +83,21 @@ static void *make(size_t size)
     return p;
 }
 
-/* --------------------------------------------------------------------- visitors */
+/* --------------------------------------------------------------------- clients */
 
-static struct visitor **find_visitor(uint32_t peer, uint64_t id)
+static struct client **find_client(uint32_t peer, uint64_t id)
 {
     uint32_t seat = (uint32_t)(id >> 48);
-    struct visitor **at = &self.visitors[(peer * 2654435761u ^ seat) % BUCKETS];
+    struct client **at = &self.clients[(peer * 2654435761u ^ seat) % BUCKETS];
 
     while (*at && ((*at)->peer != peer || (*at)->seat != seat))
         at = &(*at)->next;
     return at;
 }
 
-static struct visitor *visitor_of(uint32_t peer, uint64_t id)
+static struct client *client_of(uint32_t peer, uint64_t id)
 {
-    struct visitor **at = find_visitor(peer, id);
+    struct client **at = find_client(peer, id);
 
     if (!*at) {
         *at = make(sizeof **at);
@@ -107,20 +107,20 @@ static struct visitor *visitor_of(uint32_t peer, uint64_t id)
     return *at;
 }
 
-static struct guest *find_guest(const struct visitor *v, uint64_t id)
+static struct call *find_call(const struct client *v, uint64_t id)
 {
-    struct guest *g = v ? v->first : NULL;
+    struct call *g = v ? v->first : NULL;
 
     while (g && g->r.id != id)
         g = g->next;
     return g;
 }
 
-static struct guest *add_guest(struct visitor *v, const struct kith__request *r)
+static struct call *add_call(struct client *v, const struct kith__request *r)
 {
-    struct guest *g = make(sizeof *g);
+    struct call *g = make(sizeof *g);
 
-    g->visitor = v;
+    g->client = v;
     g->r = *r;
     g->came = self.now;
     v->kept += sizeof *g;
@@ -134,12 +134,12 @@ static struct guest *add_guest(struct visitor *v, const struct kith__request *r)
     return g;
 }
 
-static void unpark(struct guest *g);
+static void unpark(struct call *g);
 
-static void remove_guest(struct guest *g)
+static void remove_call(struct call *g)
 {
-    struct visitor *v = g->visitor;
-    struct guest **at = &v->first, *before = NULL;
+    struct client *v = g->client;
+    struct call **at = &v->first, *before = NULL;
 
     unpark(g);
     for (; *at != g; at = &(*at)->next)
@@ -153,72 +153,72 @@ static void remove_guest(struct guest *g)
     free(g);
 }
 
-/* ------------------------------------------------------------------------ gifts */
+/* ------------------------------------------------------------------------ deliveries */
 
-static struct gift **gift_bucket(uint32_t peer, uint64_t id)
+static struct delivery **delivery_bucket(uint32_t peer, uint64_t id)
 {
-    return &self.gifts[(id ^ id >> 48 ^ peer * 2654435761u) % BUCKETS];
+    return &self.deliveries[(id ^ id >> 48 ^ peer * 2654435761u) % BUCKETS];
 }
 
 static void give(uint32_t peer, const struct kith__request *r, uint64_t block, uint64_t size)
 {
-    struct gift *gift = make(sizeof *gift), **at = gift_bucket(peer, r->id);
+    struct delivery *delivery = make(sizeof *delivery), **at = delivery_bucket(peer, r->id);
 
-    *gift = (struct gift){ *at, peer, r->id, r->object, block, size };
-    *at = gift;
+    *delivery = (struct delivery){ *at, peer, r->id, r->object, block, size };
+    *at = delivery;
 }
 
 /* Puts it back. 0: its place is taken; later. */
-static int put_back(const struct gift *gift)
+static int put_back(const struct delivery *delivery)
 {
-    int rc = kith__queue_return(gift->queue, gift->block, gift->size);
+    int rc = kith__queue_return(delivery->queue, delivery->block, delivery->size);
 
     if (rc == KITH__PARKED)
         return 0;
     if (rc < 0)
-        kith__heap_free(gift->block);   /* the queue was closed */
+        kith__heap_free(delivery->block);   /* the queue was closed */
     return 1;
 }
 
-static void refuse(struct gift *gift)
+static void refuse(struct delivery *delivery)
 {
-    if (put_back(gift)) {
-        free(gift);
+    if (put_back(delivery)) {
+        free(delivery);
         return;
     }
-    gift->next = self.refused;
-    self.refused = gift;
+    delivery->next = self.refused;
+    self.refused = delivery;
     self.due = self.now;
 }
 
-void kith__guests_settled(uint32_t peer, uint64_t id, int taken)
+void kith__pending_settled(uint32_t peer, uint64_t id, int taken)
 {
-    struct gift **at = gift_bucket(peer, id), *gift;
+    struct delivery **at = delivery_bucket(peer, id), *delivery;
 
     while (*at && ((*at)->id != id || (*at)->peer != peer))
         at = &(*at)->next;
-    if (!(gift = *at))
+    if (!(delivery = *at))
         return;
-    *at = gift->next;
+    *at = delivery->next;
     if (!taken) {
-        refuse(gift);
+        refuse(delivery);
         return;
     }
-    kith__heap_free(gift->block);
-    free(gift);
+    kith__heap_free(delivery->block);
+    free(delivery);
 }
 
 static void put_back_refused(void)
 {
-    for (struct gift **at = &self.refused; *at;) {
-        struct gift *gift = *at;
+    for (struct delivery **at = &self.refused; *at;) {
+        struct delivery *delivery = *at;
 
-        if (!put_back(gift)) {
-            at = &gift->next;
+        if (!put_back(delivery)) {
+            at = &delivery->next;
             continue;
         }
-        *at = gift->next;
-        free(gift);
+        *at = delivery->next;
+        free(delivery);
     }
 }
 
@@ -229,15 +229,15 @@ struct result { uint64_t block, size; uint32_t flags; const void *bytes; };
 /* bytes or g's block hold the r->size bytes of the call. Each gives a result or code, or KITH__PARKED. */
 typedef int64_t operation(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out);
 
-static void give_back(struct visitor *v, uint32_t n)
+static void give_back(struct client *v, uint32_t n)
 {
     n = n < v->credit ? n : v->credit;
     v->credit -= n;
     kith__queue_release(v->queue, n);
 }
 
-/* What a visitor that puts, and only puts, on one queue may put behind itself next. */
-static int64_t lend(struct visitor *v, const struct kith__request *r, struct result *out)
+/* What a client that puts, and only puts, on one queue may put behind itself next. */
+static int64_t lend(struct client *v, const struct kith__request *r, struct result *out)
 {
     int64_t n;
 
@@ -257,8 +257,8 @@ static int64_t lend(struct visitor *v, const struct kith__request *r, struct res
 
 static int64_t do_put(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
 {
-    struct visitor *v = *find_visitor(peer, r->id);
-    int reserved = r->flags & KITH__BEHIND && v->credit > 0 && v->queue == r->object, rc;
+    struct client *v = *find_client(peer, r->id);
+    int reserved = r->flags & KITH__PIPELINED && v->credit > 0 && v->queue == r->object, rc;
 
     if (*block == 0 && r->size > KITH__QUEUE_LARGE) {
         if ((*block = kith__heap_alloc(r->size, kith__me)) == 0)
@@ -272,21 +272,21 @@ static int64_t do_put(const struct kith__request *r, uint32_t peer, const void *
     if (r->size > KITH__QUEUE_LARGE)
         *block = 0;                     /* it is the queue's now */
     v->credit -= reserved;
-    if (!(r->flags & KITH__BEHIND))
+    if (!(r->flags & KITH__PIPELINED))
         return lend(v, r, out);
-    out->flags = KITH__BEHIND;
+    out->flags = KITH__PIPELINED;
     return 0;
 }
 
 static int64_t do_return(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
 {
-    struct visitor *v = *find_visitor(peer, (r->room >> 32) << 48);
+    struct client *v = *find_client(peer, (r->room >> 32) << 48);
 
     (void)bytes;
     (void)block;
     if (v && v->queue == r->object)
         give_back(v, (uint32_t)r->room);
-    out->flags = r->flags & KITH__BEHIND;
+    out->flags = r->flags & KITH__PIPELINED;
     return 0;
 }
 
@@ -380,7 +380,7 @@ static const struct { operation *fn; int side; } operations[KITH__OPS] = {  /* s
 
 static int64_t carry_out(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
 {
-    struct visitor *v = *find_visitor(peer, r->id);
+    struct client *v = *find_client(peer, r->id);
 
     memset(out, 0, sizeof *out);
     if (v && r->op != KITH__OP_PUT && r->op != KITH__OP_RETURN)
@@ -395,13 +395,13 @@ static void reply(uint32_t peer, const struct kith__request *r, int64_t result, 
 {
     struct kith__reply reply = { .id = r->id, .result = result, .size = out->size, .flags = (uint16_t)out->flags };
 
-    if (result == 0 && out->flags == KITH__BEHIND) {
-        kith__proto_confirm(self.proto, peer, r->id, KITH__BEHIND);
+    if (result == 0 && out->flags == KITH__PIPELINED) {
+        kith__proto_confirm(self.proto, peer, r->id, KITH__PIPELINED);
         return;
     }
     if (result < 0) {
         reply.size = strlen(kith_last_error());
-        reply.flags = r->flags & KITH__BEHIND;
+        reply.flags = r->flags & KITH__PIPELINED;
         kith__proto_reply(self.proto, peer, &reply, kith_last_error(), 0);
         return;
     }
@@ -424,7 +424,7 @@ static void wake_at(int64_t when)
         self.due = when;
 }
 
-static void stand(struct park *p)
+static void stand(struct waitlist *p)
 {
     struct kith__seat *s = kith__seat();
     uint32_t n = kith__seat_number(s);
@@ -438,7 +438,7 @@ static void stand(struct park *p)
 }
 
 /* 1: no wake-up was spent on us since we stood among the waiters. */
-static int stands(const struct park *p)
+static int stands(const struct waitlist *p)
 {
     uint32_t n = kith__seat_number(kith__seat());
 
@@ -446,23 +446,23 @@ static int stands(const struct park *p)
 }
 
 /* A wake-up that was meant for us goes to the next one when nobody is parked here any more. */
-static void step_back(struct park *p)
+static void step_back(struct waitlist *p)
 {
     uint32_t n = kith__seat_number(kith__seat());
     uint64_t bit = UINT64_C(1) << n % 64;
 
-    if (p->set && (!(atomic_fetch_and(&p->set->bits[n / 64], ~bit) & bit) || p->owes))
+    if (p->set && (!(atomic_fetch_and(&p->set->bits[n / 64], ~bit) & bit) || p->outstanding))
         kith__wake_one(p->set);
 }
 
-static void unpark(struct guest *g)
+static void unpark(struct call *g)
 {
-    struct park *p = g->park;
-    struct guest **at, *before = NULL;
+    struct waitlist *p = g->waitlist;
+    struct call **at, *before = NULL;
 
     if (!p)
         return;
-    g->park = NULL;
+    g->waitlist = NULL;
     for (at = &p->first; *at != g; at = &(*at)->next_parked)
         before = *at;
     *at = g->next_parked;
@@ -470,18 +470,18 @@ static void unpark(struct guest *g)
         p->last = before;
 }
 
-static struct park **find_park(uint64_t object, const struct kith__waiters *set)
+static struct waitlist **find_waitlist(uint64_t object, const struct kith__waiters *set)
 {
-    struct park **at = &self.parks[(object ^ object >> 32) % BUCKETS];
+    struct waitlist **at = &self.waitlists[(object ^ object >> 32) % BUCKETS];
 
     while (*at && ((*at)->object != object || (*at)->set != set))
         at = &(*at)->next;
     return at;
 }
 
-static struct park *park_for(uint64_t object, struct kith__waiters *set)
+static struct waitlist *waitlist_for(uint64_t object, struct kith__waiters *set)
 {
-    struct park **at = find_park(object, set);
+    struct waitlist **at = find_waitlist(object, set);
 
     if (!*at) {
         *at = make(sizeof **at);
@@ -494,16 +494,16 @@ static struct park *park_for(uint64_t object, struct kith__waiters *set)
 /* 1: others wait for the same and came before. */
 static int has_to_queue(const struct kith__request *r)
 {
-    const struct park *p = r->op < KITH__OPS && operations[r->op].side >= 0 ? *find_park(r->object, set_of(r)) : NULL;
+    const struct waitlist *p = r->op < KITH__OPS && operations[r->op].side >= 0 ? *find_waitlist(r->object, set_of(r)) : NULL;
 
     return p && p->first && r->timeout_ms != 0;
 }
 
-static void park(struct guest *g, struct kith__waiters *set)
+static void park(struct call *g, struct kith__waiters *set)
 {
-    struct park *p = park_for(g->r.object, set);
+    struct waitlist *p = waitlist_for(g->r.object, set);
 
-    g->park = p;
+    g->waitlist = p;
     g->next_parked = NULL;
     if (p->last)
         p->last->next_parked = g;
@@ -515,15 +515,15 @@ static void park(struct guest *g, struct kith__waiters *set)
     wake_at(self.now + (set ? look_again_ns : poll_ns));
 }
 
-static int is_behind(const struct kith__request *r)
+static int is_pipelined(const struct kith__request *r)
 {
-    return r->op == KITH__OP_PUT && r->flags & KITH__BEHIND;
+    return r->op == KITH__OP_PUT && r->flags & KITH__PIPELINED;
 }
 
 /* A put behind its thread that finds no memory: it may come soon. Those behind it have waited meanwhile, too. */
-static int waits_for_memory(struct guest *g, int64_t rc)
+static int waits_for_memory(struct call *g, int64_t rc)
 {
-    if (rc != KITH_ENOMEM || !is_behind(&g->r))
+    if (rc != KITH_ENOMEM || !is_pipelined(&g->r))
         return 0;
     if (g->deadline > g->came + memory_ns)
         g->deadline = g->came + memory_ns;
@@ -531,72 +531,72 @@ static int waits_for_memory(struct guest *g, int64_t rc)
 }
 
 /* 1: v's puts wait for memory, and there are many of them. Nothing tells its thread to stop but that they fail. */
-static int is_starved(const struct visitor *v)
+static int is_starved(const struct client *v)
 {
-    return v->kept > KEPT_MOST && v->first->park && !v->first->park->set && is_behind(&v->first->r);
+    return v->kept > KEPT_MOST && v->first->waitlist && !v->first->waitlist->set && is_pipelined(&v->first->r);
 }
 
 /* Tries g. 1: it is over, and gone; -1: likewise, but it has failed; 0: it has to wait. */
-static int attempt(struct guest *g)
+static int attempt(struct call *g)
 {
     struct result out;
     int64_t rc;
 
-    if (!g->park && has_to_queue(&g->r)) {
+    if (!g->waitlist && has_to_queue(&g->r)) {
         park(g, set_of(&g->r));
         return 0;
     }
-    rc = carry_out(&g->r, g->visitor->peer, g->bytes, &g->block, &out);
+    rc = carry_out(&g->r, g->client->peer, g->bytes, &g->block, &out);
     if (rc == KITH__PARKED && self.now >= g->deadline)
         rc = kith__fail(KITH_ETIMEDOUT, "the time limit passed");
     if (rc == KITH__PARKED || waits_for_memory(g, rc)) {
-        if (!g->park)
+        if (!g->waitlist)
             park(g, rc == KITH__PARKED ? set_of(&g->r) : NULL);
         return 0;
     }
-    if (rc < 0 && is_behind(&g->r))
-        give_back(g->visitor, 1);       /* its place */
-    reply(g->visitor->peer, &g->r, rc, &out);
-    remove_guest(g);
+    if (rc < 0 && is_pipelined(&g->r))
+        give_back(g->client, 1);       /* its place */
+    reply(g->client->peer, &g->r, rc, &out);
+    remove_call(g);
     return rc < 0 ? -1 : 1;
 }
 
 /* Goes on with v's calls, as far as they have their bytes and need not wait. */
-static void serve(struct visitor *v)
+static void serve(struct client *v)
 {
-    while (v->first && v->first->ready && !v->first->park) {
+    while (v->first && v->first->ready && !v->first->waitlist) {
         if (attempt(v->first))
             continue;
         /* It stands among the waiters since: one more look, lest what it waits for came in between. */
-        if (!v->first->park->set || v->first->park->first != v->first || !attempt(v->first))
+        if (!v->first->waitlist->set || v->first->waitlist->first != v->first || !attempt(v->first))
             return;
     }
 }
 
 /* Those of p, the oldest first, until one has to wait. */
-static void retry(struct park *p)
+static void retry(struct waitlist *p)
 {
     if (!p->first)
         return;                         /* a wake-up that came for one who has left is the next one's: see step_back */
-    p->owes = !stands(p);
+    p->outstanding = !stands(p);
     stand(p);
     while (p->first) {
-        struct visitor *v = p->first->visitor;
+        struct client *v = p->first->client;
 
         switch (attempt(p->first)) {
-        case 0: p->owes = 0; return;    /* there is nothing left to be woken for */
-        case 1: p->owes = 0; break;
+        case 0: p->outstanding = 0; return;    /* there is nothing left to be woken for */
+        case 1: p->outstanding = 0; break;
         }
         serve(v);
     }
 }
 
-static void expire(struct park *p)
+static void expire(struct waitlist *p)
 {
-    for (struct guest *g = p->first, *next; g; g = next) {
+    for (struct call *g = p->first, *next; g; g = next) {
         next = g->next_parked;
         if (self.now >= g->deadline) {
-            struct visitor *v = g->visitor;
+            struct client *v = g->client;
 
             attempt(g);
             serve(v);
@@ -607,15 +607,15 @@ static void expire(struct park *p)
 }
 
 /* Looks after those in one bucket; empty ones go. */
-static void look_after(struct park **at, int woken)
+static void look_after(struct waitlist **at, int woken)
 {
-    for (struct park *p = *at; p; p = p->next) {
+    for (struct waitlist *p = *at; p; p = p->next) {
         if (woken || !p->set || self.now - self.looked >= look_again_ns)
             retry(p);
         expire(p);
     }
     while (*at) {
-        struct park *p = *at;
+        struct waitlist *p = *at;
 
         if (p->first) {
             wake_at(self.now + (p->set ? look_again_ns : poll_ns));
@@ -628,7 +628,7 @@ static void look_after(struct park **at, int woken)
     }
 }
 
-int64_t kith__guests_retry(int woken, int64_t now)
+int64_t kith__pending_retry(int woken, int64_t now)
 {
     self.now = now;
     if (!woken && now < self.due)
@@ -636,8 +636,8 @@ int64_t kith__guests_retry(int woken, int64_t now)
     self.due = INT64_MAX;
     put_back_refused();
     for (int i = 0; i < BUCKETS; i++)
-        if (self.parks[i])
-            look_after(&self.parks[i], woken);
+        if (self.waitlists[i])
+            look_after(&self.waitlists[i], woken);
     if (now - self.looked >= look_again_ns)
         self.looked = now;
     if (self.refused)
@@ -653,11 +653,11 @@ static int is_seat(uint64_t id)
     return id >> 48 < KITH__SEATS || id >> 48 == KITH__AGENTS_OWN;
 }
 
-uint64_t kith__guests_request(uint32_t peer, const struct kith__request *r, const void *bytes, int64_t now)
+uint64_t kith__pending_request(uint32_t peer, const struct kith__request *r, const void *bytes, int64_t now)
 {
-    struct visitor *v;
+    struct client *v;
     struct result out;
-    struct guest *g;
+    struct call *g;
     uint64_t block = 0;
     int64_t rc;
 
@@ -667,18 +667,18 @@ uint64_t kith__guests_request(uint32_t peer, const struct kith__request *r, cons
         reply(peer, r, kith__fail(KITH_EINVAL, "node %u asks for a seat that no node has", peer), &out);
         return 0;
     }
-    v = visitor_of(peer, r->id);
+    v = client_of(peer, r->id);
     if (r->id <= v->newest)
         return 0;
     v->newest = r->id;
     if (!bytes && (block = kith__heap_alloc(r->size, kith__me)) == 0) {
         memset(&out, 0, sizeof out);
-        if (is_behind(r))
+        if (is_pipelined(r))
             give_back(v, 1);
         reply(peer, r, KITH_ENOMEM, &out);
         return 0;
     }
-    if (bytes && is_behind(r) && is_starved(v)) {
+    if (bytes && is_pipelined(r) && is_starved(v)) {
         memset(&out, 0, sizeof out);
         give_back(v, 1);
         reply(peer, r, kith__fail(KITH_ENOMEM, "node %u has no memory left for items", self.node), &out);
@@ -686,15 +686,15 @@ uint64_t kith__guests_request(uint32_t peer, const struct kith__request *r, cons
     }
     if (!v->first && bytes && !has_to_queue(r)) {
         rc = carry_out(r, peer, bytes, &block, &out);
-        if (rc != KITH__PARKED && !(rc == KITH_ENOMEM && r->flags & KITH__BEHIND)) {
-            if (rc < 0 && is_behind(r))
+        if (rc != KITH__PARKED && !(rc == KITH_ENOMEM && r->flags & KITH__PIPELINED)) {
+            if (rc < 0 && is_pipelined(r))
                 give_back(v, 1);
             reply(peer, r, rc, &out);
             kith__heap_free(block);
             return 0;
         }
     }
-    g = add_guest(v, r);
+    g = add_call(v, r);
     if (!bytes)
         return block;
     g->ready = 1;
@@ -707,10 +707,10 @@ uint64_t kith__guests_request(uint32_t peer, const struct kith__request *r, cons
     return 0;
 }
 
-void kith__guests_arrived(uint32_t peer, uint64_t id, uint64_t block, int64_t now)
+void kith__pending_arrived(uint32_t peer, uint64_t id, uint64_t block, int64_t now)
 {
-    struct visitor *v = *find_visitor(peer, id);
-    struct guest *g = find_guest(v, id);
+    struct client *v = *find_client(peer, id);
+    struct call *g = find_call(v, id);
 
     self.now = now;
     if (!g || g->ready) {
@@ -724,49 +724,49 @@ void kith__guests_arrived(uint32_t peer, uint64_t id, uint64_t block, int64_t no
 }
 
 /* A put goes on: its thread cannot know whether it was done, and there is something that others may wait for. */
-void kith__guests_cancelled(uint32_t peer, uint64_t id)
+void kith__pending_cancelled(uint32_t peer, uint64_t id)
 {
-    struct visitor *v = *find_visitor(peer, id);
-    struct guest *g = find_guest(v, id);
+    struct client *v = *find_client(peer, id);
+    struct call *g = find_call(v, id);
 
     if (!g || g->r.op == KITH__OP_PUT || !g->ready)
         return;
-    remove_guest(g);
+    remove_call(g);
     serve(v);
     self.due = 0;                       /* to step back where nobody waits now */
 }
 
-void kith__guests_ended(uint32_t peer)
+void kith__pending_ended(uint32_t peer)
 {
     for (int i = 0; i < BUCKETS; i++)
-        for (struct visitor **at = &self.visitors[i]; *at;) {
-            struct visitor *v = *at;
+        for (struct client **at = &self.clients[i]; *at;) {
+            struct client *v = *at;
 
             if (v->peer != peer) {
                 at = &v->next;
                 continue;
             }
             while (v->first)
-                remove_guest(v->first);
+                remove_call(v->first);
             give_back(v, UINT32_MAX);
             *at = v->next;
             free(v);
         }
     for (int i = 0; i < BUCKETS; i++)
-        for (struct gift **at = &self.gifts[i]; *at;) {
-            struct gift *gift = *at;
+        for (struct delivery **at = &self.deliveries[i]; *at;) {
+            struct delivery *delivery = *at;
 
-            if (gift->peer != peer) {
-                at = &gift->next;
+            if (delivery->peer != peer) {
+                at = &delivery->next;
                 continue;
             }
-            *at = gift->next;
-            refuse(gift);
+            *at = delivery->next;
+            refuse(delivery);
         }
     self.due = 0;
 }
 
-void kith__guests_init(struct kith__proto *p, uint32_t node)
+void kith__pending_init(struct kith__proto *p, uint32_t node)
 {
     self.proto = p;
     self.node = node;

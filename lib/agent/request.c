@@ -1,7 +1,7 @@
-/* errand.c: see errand.h, and desk.h for the words that both sides write.
+/* request.c: see request.h, and mailbox.h for the words that both sides write.
  *
  * A seat has at most one call that its thread waits for, and any number of puts behind it, all to one node: so
- * an id, which holds the number of the seat, is all that a reply needs to find its desk.
+ * an id, which holds the number of the seat, is all that a reply needs to find its mailbox.
  */
 #include "config.h"
 #include "agent/request.h"
@@ -16,11 +16,11 @@
 
 _Static_assert((int)KITH__SMALL_PUT <= (int)KITH__INLINE_MOST, "they are done without being granted");
 
-/* Bytes on the way to a node; errands of a desk in one turn; its puts behind that are not done: the other node keeps those that
+/* Bytes on the way to a node; requests of a mailbox in one turn; its puts behind that are not done: the other node keeps those that
  * it cannot do yet. */
 enum { BACKLOG = 1 << 20, AT_ONCE = 256, OPEN_MOST = 16384 };
 
-static const int64_t look_ns = 20 * KITH__MS, look_later_ns = 1000 * KITH__MS, lent_ns = 5 * KITH__MS;
+static const int64_t look_ns = 20 * KITH__MS, look_later_ns = 1000 * KITH__MS, credit_ns = 5 * KITH__MS;
 
 enum phase { FREE, SENT, DELIVERED };
 
@@ -30,19 +30,19 @@ struct large {                          /* a put behind whose bytes go as pieces
     int open;                           /* 0: its thread gave up before it was granted */
 };
 
-static struct local {                   /* of a seat: what the agent knows about its desk */
+static struct local {                   /* of a seat: what the agent knows about its mailbox */
     enum phase phase;                   /* of the call that the thread waits for */
     uint64_t id, size, room;            /* size: of its bytes */
     uint64_t coming;                    /* bytes of the answer, when they come as pieces */
     uint64_t block;                     /* where the bytes of the answer are */
-    uint32_t peer, behind_peer;
+    uint32_t peer, pipelined_peer;
     uint32_t member, user;              /* who asked: member and users of its seat, as they were then */
-    uint32_t held_peer;                 /* whose backlog its next errand waits for, */
+    uint32_t held_peer;                 /* whose backlog its next request waits for, */
     int held;                           /* when this is 1 */
     uint16_t op, flags;
-    int lent;                           /* its thread was given places of a queue; they go back when it does not use them */
-    int owes;                           /* it may still have some: a dead one's all go back */
-    uint64_t lent_tail;                 /* what it had filed when we last looked */
+    int has_credit;                           /* its thread was given places of a queue; they go back when it does not use them */
+    int outstanding;                           /* it may still have some: a dead one's all go back */
+    uint64_t credit_tail;                 /* what it had filed when we last looked */
     int settled;                        /* what the answer gave was told to be taken */
     int64_t result;
     struct large *large;
@@ -52,15 +52,15 @@ static struct {
     struct kith__proto *proto;
     uint32_t nodes;
     uint32_t waiting, delivered;        /* locals in the phases SENT and DELIVERED */
-    uint32_t lent;                      /* locals that have places */
+    uint32_t credited;                      /* locals that have places */
     uint32_t held;                      /* locals that wait for a backlog */
     uint64_t returned;
-    int64_t now, looked, lent_looked;
+    int64_t now, looked, credit_looked;
 } self;
 
-static struct kith__desk *desk_of(uint32_t seat)
+static struct kith__mailbox *mailbox_of(uint32_t seat)
 {
-    uint64_t at = seat < KITH__SEATS ? atomic_load(&kith__office()->desks[seat]) : 0;
+    uint64_t at = seat < KITH__SEATS ? atomic_load(&kith__agent_shared()->mailboxes[seat]) : 0;
 
     return at ? kith__at(at) : NULL;
 }
@@ -73,7 +73,7 @@ static void set_phase(struct local *l, enum phase phase)
 }
 
 /* Wakes the thread when it watches for what may be so now. */
-static void nudge(struct kith__desk *d, uint32_t seat)
+static void nudge(struct kith__mailbox *d, uint32_t seat)
 {
     kith__fence();
     if (atomic_load(&d->watching) != KITH__WATCHES_NOTHING)
@@ -87,7 +87,7 @@ static int is_alive(const struct local *l, uint32_t seat)
     return l->member != 0 && atomic_load(&s->member) == l->member && atomic_load(&s->users) == l->user;
 }
 
-static int answer_becomes(struct kith__desk *d, uint64_t id, enum kith__answer_state from, enum kith__answer_state to)
+static int answer_becomes(struct kith__mailbox *d, uint64_t id, enum kith__answer_state from, enum kith__answer_state to)
 {
     uint64_t seen = id << 3 | from;
 
@@ -106,16 +106,16 @@ static void add_large(struct local *l, int open)
     l->large = large;
 }
 
-static void set_trouble(struct kith__desk *d, int code, const char *text, size_t size, uint64_t items)
+static void defer_error(struct kith__mailbox *d, int code, const char *text, size_t size, uint64_t items)
 {
-    snprintf(d->trouble_text, sizeof d->trouble_text, "%.*s", (int)size, text);
+    snprintf(d->deferred_text, sizeof d->deferred_text, "%.*s", (int)size, text);
     atomic_fetch_add(&d->lost, items);
-    if (code != KITH_ESTALE || atomic_load(&d->trouble) == 0)
-        atomic_store(&d->trouble, code);
+    if (code != KITH_ESTALE || atomic_load(&d->deferred) == 0)
+        atomic_store(&d->deferred, code);
 }
 
 /* Takes the large ones out of the list that are among ids id to id + count - 1; how many of these were never open. */
-static uint32_t done_large(struct local *l, struct kith__desk *d, uint64_t id, uint32_t count)
+static uint32_t done_large(struct local *l, struct kith__mailbox *d, uint64_t id, uint32_t count)
 {
     uint32_t closed = 0;
 
@@ -137,9 +137,9 @@ static uint32_t done_large(struct local *l, struct kith__desk *d, uint64_t id, u
 }
 
 /* Puts behind, from id on, are done. */
-static void done_behind(struct local *l, uint32_t seat, uint64_t id, uint32_t count)
+static void done_pipelined(struct local *l, uint32_t seat, uint64_t id, uint32_t count)
 {
-    struct kith__desk *d = desk_of(seat);
+    struct kith__mailbox *d = mailbox_of(seat);
     uint64_t open = atomic_load(&d->open);
 
     count -= done_large(l, d, id, count);
@@ -148,13 +148,13 @@ static void done_behind(struct local *l, uint32_t seat, uint64_t id, uint32_t co
 }
 
 /* The peer has a place for the bytes of a put: its thread may go on. */
-void kith__errands_granted(uint32_t peer, uint64_t id)
+void kith__requests_granted(uint32_t peer, uint64_t id)
 {
     uint32_t seat = (uint32_t)(id >> 48);
-    struct kith__desk *d = desk_of(seat);
+    struct kith__mailbox *d = mailbox_of(seat);
     struct local *l = &locals[seat % KITH__SEATS];
 
-    if (!d || l->phase != SENT || l->id != id || l->peer != peer || !(l->flags & KITH__BEHIND))
+    if (!d || l->phase != SENT || l->id != id || l->peer != peer || !(l->flags & KITH__PIPELINED))
         return;
     atomic_store(&d->open, atomic_load(&d->open) + 1);
     atomic_store(&d->open_bytes, atomic_load(&d->open_bytes) + l->size);
@@ -171,7 +171,7 @@ void kith__errands_granted(uint32_t peer, uint64_t id)
 /* --------------------------------------------------------------------- answers */
 
 /* The call is over for us; what it gave is settled. */
-static void finish(struct local *l, struct kith__desk *d, uint32_t seat, int taken)
+static void finish(struct local *l, struct kith__mailbox *d, uint32_t seat, int taken)
 {
     if (l->flags & KITH__GIVES && !l->settled)
         kith__proto_settle(self.proto, l->peer, l->id, taken);
@@ -185,18 +185,18 @@ static void finish(struct local *l, struct kith__desk *d, uint32_t seat, int tak
 /* Its bytes stand at bytes, or in l->block. */
 static void deliver(struct local *l, uint32_t seat, int64_t result, uint32_t flags, const void *bytes, uint64_t size)
 {
-    struct kith__desk *d = desk_of(seat);
+    struct kith__mailbox *d = mailbox_of(seat);
 
     d->result = result;
     d->size = size;
     d->flags = flags;
     if (l->op == KITH__OP_PUT && result > 0)
-        l->owes = 1;
-    if (l->op == KITH__OP_PUT && result > 0 && !l->lent) {
-        l->lent = 1;
-        l->lent_tail = atomic_load(&d->tail);
-        self.lent++;
-        self.lent_looked = self.now;
+        l->outstanding = 1;
+    if (l->op == KITH__OP_PUT && result > 0 && !l->has_credit) {
+        l->has_credit = 1;
+        l->credit_tail = atomic_load(&d->tail);
+        self.credited++;
+        self.credit_looked = self.now;
     }
     l->flags = (uint16_t)flags;
     l->settled = 0;
@@ -224,7 +224,7 @@ static void deliver_failure(struct local *l, uint32_t seat, int code)
 }
 
 /* What a thread or its death has made of the answer. 1: the call is over. */
-static int see_answer(struct local *l, struct kith__desk *d, uint32_t seat)
+static int see_answer(struct local *l, struct kith__mailbox *d, uint32_t seat)
 {
     uint64_t answer = atomic_load(&d->answer);
     enum kith__answer_state state = answer >> 3 == l->id ? (enum kith__answer_state)(answer & 7) : KITH__ANSWER_IDLE;
@@ -243,7 +243,7 @@ static int see_answer(struct local *l, struct kith__desk *d, uint32_t seat)
     if (state != KITH__ANSWER_IDLE && state != KITH__ANSWER_GIVEN_UP)
         return 0;
     if (l->phase == SENT && state == KITH__ANSWER_GIVEN_UP) {
-        if (l->op == KITH__OP_PUT && l->flags & KITH__BEHIND)
+        if (l->op == KITH__OP_PUT && l->flags & KITH__PIPELINED)
             add_large(l, 0);
         kith__proto_cancel(self.proto, l->peer, l->id);
         l->flags = 0;
@@ -267,7 +267,7 @@ static int is_absurd(const struct local *l, const struct kith__reply *r)
     return l->op == KITH__OP_GET && r->result >= 0 && ((uint64_t)r->result != r->size || r->size > l->room);
 }
 
-uint64_t kith__errands_reply(uint32_t peer, const struct kith__reply *r, const void *bytes)
+uint64_t kith__requests_reply(uint32_t peer, const struct kith__reply *r, const void *bytes)
 {
     struct local *l = waiting_for(peer, r->id);
     uint32_t seat = (uint32_t)(r->id >> 48);
@@ -276,10 +276,10 @@ uint64_t kith__errands_reply(uint32_t peer, const struct kith__reply *r, const v
     if (!l) {
         if (r->flags & KITH__GIVES)
             kith__proto_settle(self.proto, peer, r->id, 0);
-        else if (r->flags & KITH__BEHIND && desk_of(seat)) {
+        else if (r->flags & KITH__PIPELINED && mailbox_of(seat)) {
             if (r->result < 0)
-                set_trouble(desk_of(seat), (int)r->result, bytes ? bytes : "", r->size, r->count);
-            done_behind(&locals[seat], seat, r->id, r->count);
+                defer_error(mailbox_of(seat), (int)r->result, bytes ? bytes : "", r->size, r->count);
+            done_pipelined(&locals[seat], seat, r->id, r->count);
         }
         return 0;
     }
@@ -303,7 +303,7 @@ uint64_t kith__errands_reply(uint32_t peer, const struct kith__reply *r, const v
     return block;
 }
 
-void kith__errands_arrived(uint32_t peer, uint64_t id, uint64_t block)
+void kith__requests_arrived(uint32_t peer, uint64_t id, uint64_t block)
 {
     struct local *l = waiting_for(peer, id);
 
@@ -316,7 +316,7 @@ void kith__errands_arrived(uint32_t peer, uint64_t id, uint64_t block)
     deliver(l, (uint32_t)(id >> 48), l->result, l->flags, NULL, l->coming);
 }
 
-static void lose_behind(struct local *l, struct kith__desk *d, uint32_t seat)
+static void lose_pipelined(struct local *l, struct kith__mailbox *d, uint32_t seat)
 {
     while (l->large) {
         struct large *large = l->large;
@@ -326,62 +326,62 @@ static void lose_behind(struct local *l, struct kith__desk *d, uint32_t seat)
     }
     if (atomic_load(&d->open) == 0)
         return;
-    set_trouble(d, KITH_EPEER, kith_last_error(), strlen(kith_last_error()), atomic_load(&d->open));
+    defer_error(d, KITH_EPEER, kith_last_error(), strlen(kith_last_error()), atomic_load(&d->open));
     atomic_store(&d->open_bytes, 0);
     atomic_store(&d->open, 0);
     nudge(d, seat);
 }
 
-void kith__errands_ended(uint32_t peer, const char *why)
+void kith__requests_ended(uint32_t peer, const char *why)
 {
     for (uint32_t seat = 0; seat < KITH__SEATS; seat++) {
         struct local *l = &locals[seat];
-        struct kith__desk *d = desk_of(seat);
+        struct kith__mailbox *d = mailbox_of(seat);
 
         if (!d)
             continue;
         kith__fail(KITH_EPEER, "node %u %s", peer, why);
-        if (l->behind_peer == peer)
-            lose_behind(l, d, seat);
+        if (l->pipelined_peer == peer)
+            lose_pipelined(l, d, seat);
         if (l->phase == SENT && l->peer == peer)
             deliver_failure(l, seat, KITH_EPEER);
     }
 }
 
-/* ------------------------------------------------------------------------- desks */
+/* ------------------------------------------------------------------------- mailboxes */
 
-/* The next errand of d; NULL: none, or what is there makes no sense, and all of it is dropped. */
-static const struct kith__errand *next_errand(struct kith__desk *d)
+/* The next request of d; NULL: none, or what is there makes no sense, and all of it is dropped. */
+static const struct kith__mailbox_request *next_request(struct kith__mailbox *d)
 {
     uint64_t tail = atomic_load_explicit(&d->tail, memory_order_acquire), head = atomic_load(&d->head);
-    uint64_t at = head % KITH__DESK_RING;
-    const struct kith__errand *e = (const void *)&d->ring[at];
+    uint64_t at = head % KITH__MAILBOX_RING;
+    const struct kith__mailbox_request *e = (const void *)&d->ring[at];
 
     if (head == tail)
         return NULL;
-    if (at + sizeof e->length > KITH__DESK_RING || e->length == 0) {
-        atomic_store(&d->head, head + KITH__DESK_RING - at);
-        return head + KITH__DESK_RING - at < tail ? next_errand(d) : NULL;
+    if (at + sizeof e->length > KITH__MAILBOX_RING || e->length == 0) {
+        atomic_store(&d->head, head + KITH__MAILBOX_RING - at);
+        return head + KITH__MAILBOX_RING - at < tail ? next_request(d) : NULL;
     }
-    if (tail - head <= KITH__DESK_RING && e->length >= sizeof *e && e->length <= tail - head &&
-        e->length <= KITH__DESK_RING - at && e->node < self.nodes && e->op < KITH__OPS &&
+    if (tail - head <= KITH__MAILBOX_RING && e->length >= sizeof *e && e->length <= tail - head &&
+        e->length <= KITH__MAILBOX_RING - at && e->node < self.nodes && e->op < KITH__OPS &&
         (e->block ? kith__heap_check(e->block) == 0 && e->size <= kith__heap_size_of(e->block)
                   : e->size <= e->length - sizeof *e))
         return e;
-    kith__log(KITH__ERROR, "a desk of this node holds what makes no sense; it is cleared");
+    kith__log(KITH__ERROR, "a mailbox of this node holds what makes no sense; it is cleared");
     atomic_store(&d->head, tail);
     return NULL;
 }
 
-/* Sends the errand to its node. */
-static void send(struct local *l, struct kith__desk *d, uint32_t seat, const struct kith__errand *e)
+/* Sends the request to its node. */
+static void send(struct local *l, struct kith__mailbox *d, uint32_t seat, const struct kith__mailbox_request *e)
 {
     struct kith__request r = { .id = e->id, .object = e->object, .size = e->size, .room = e->room,
                                .timeout_ms = e->timeout_ms, .op = e->op, .flags = e->flags };
-    int behind = e->flags & KITH__BEHIND && e->size <= KITH__SMALL_PUT, rc;
+    int behind = e->flags & KITH__PIPELINED && e->size <= KITH__SMALL_PUT, rc;
 
-    if (e->flags & KITH__BEHIND)
-        l->behind_peer = e->node;
+    if (e->flags & KITH__PIPELINED)
+        l->pipelined_peer = e->node;
     if (behind)
         atomic_store(&d->open, atomic_load(&d->open) + 1);
     else {
@@ -400,13 +400,13 @@ static void send(struct local *l, struct kith__desk *d, uint32_t seat, const str
         return;
     kith__heap_free(e->block);
     if (behind) {
-        set_trouble(d, rc, kith_last_error(), strlen(kith_last_error()), 1);
+        defer_error(d, rc, kith_last_error(), strlen(kith_last_error()), 1);
         atomic_store(&d->open, atomic_load(&d->open) - 1);
     } else
         deliver_failure(l, seat, rc);
 }
 
-static int is_backed_up(const struct kith__desk *d, uint32_t node)
+static int is_backed_up(const struct kith__mailbox *d, uint32_t node)
 {
     return atomic_load(&d->open) >= OPEN_MOST || kith__proto_backlog(self.proto, node) > BACKLOG;
 }
@@ -421,9 +421,9 @@ static void hold(struct local *l, uint32_t peer, int held)
 /* 1: there is more. What waits for its node to acknowledge or do others is held, and not meant by that. */
 static int collect_from(uint32_t seat)
 {
-    struct kith__desk *d = desk_of(seat);
+    struct kith__mailbox *d = mailbox_of(seat);
     struct local *l = &locals[seat];
-    const struct kith__errand *e;
+    const struct kith__mailbox_request *e;
     uint64_t taken = 0;
     int more = 0;
 
@@ -436,7 +436,7 @@ static int collect_from(uint32_t seat)
         answer_becomes(d, atomic_load(&d->answer) >> 3, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
         taken = 1;
     }
-    while ((e = next_errand(d))) {
+    while ((e = next_request(d))) {
         if (is_backed_up(d, e->node)) {
             hold(l, e->node, 1);
             break;
@@ -454,22 +454,22 @@ static int collect_from(uint32_t seat)
     return more;
 }
 
-int kith__errands_go_on(void)
+int kith__requests_go_on(void)
 {
     int some = 0;
 
     for (uint32_t seat = 0; self.held > 0 && seat < KITH__SEATS; seat++)
-        if (locals[seat].held && !is_backed_up(desk_of(seat), locals[seat].held_peer)) {
+        if (locals[seat].held && !is_backed_up(mailbox_of(seat), locals[seat].held_peer)) {
             hold(&locals[seat], 0, 0);
-            kith__desk_point(seat);
+            kith__mailbox_point(seat);
             some = 1;
         }
     return some;
 }
 
-int kith__errands_collect(int64_t now)
+int kith__requests_collect(int64_t now)
 {
-    struct kith__waiters *filed = &kith__office()->filed;
+    struct kith__waiters *filed = &kith__agent_shared()->pending;
     int more = 0;
 
     self.now = now;
@@ -490,67 +490,67 @@ int kith__errands_collect(int64_t now)
 }
 
 /* So many places that seat was given go back. */
-static void return_places(const struct kith__desk *d, uint32_t seat, uint32_t places)
+static void return_places(const struct kith__mailbox *d, uint32_t seat, uint32_t places)
 {
-    struct kith__request r = { .op = KITH__OP_RETURN, .object = d->behind_queue, .room = places | (uint64_t)seat << 32 };
+    struct kith__request r = { .op = KITH__OP_RETURN, .object = d->pipelined_queue, .room = places | (uint64_t)seat << 32 };
 
-    if (places == 0 || d->behind_queue == 0)
+    if (places == 0 || d->pipelined_queue == 0)
         return;
     r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self.returned;    /* nobody waits for it */
-    kith__proto_request(self.proto, (uint32_t)(d->behind_queue >> 48 & 0x7fff), &r, "", 0, self.now);
+    kith__proto_request(self.proto, (uint32_t)(d->pipelined_queue >> 48 & 0x7fff), &r, "", 0, self.now);
 }
 
 /* A place that the dead one had taken, and not yet used, is known to nobody else: so all go back. */
-static void bury(uint32_t seat)
+static void sweep(uint32_t seat)
 {
-    struct kith__desk *d = desk_of(seat);
+    struct kith__mailbox *d = mailbox_of(seat);
 
     if (collect_from(seat))
-        kith__desk_point(seat);
-    if (!d || !locals[seat].owes)
+        kith__mailbox_point(seat);
+    if (!d || !locals[seat].outstanding)
         return;
-    locals[seat].owes = 0;
+    locals[seat].outstanding = 0;
     atomic_store(&d->credit, 0);
     return_places(d, seat, UINT32_MAX);
 }
 
-void kith__errands_bury(int64_t now)
+void kith__requests_sweep(int64_t now)
 {
     uint32_t used = atomic_load(&kith__shared->seats_used);
 
     self.now = now;
     for (uint32_t seat = 0; seat < used; seat++)
         if (atomic_load(&kith__shared->seats[seat].member) == 0)
-            bury(seat);
+            sweep(seat);
 }
 
 /* Places that seat has not used for a while go back: others may wait for them. */
 static void take_back(struct local *l, uint32_t seat)
 {
-    struct kith__desk *d = desk_of(seat);
+    struct kith__mailbox *d = mailbox_of(seat);
     uint64_t tail = atomic_load(&d->tail);
 
     /* Until it has seen the answer it does not know of them, and would use them later. */
-    if (tail != l->lent_tail || l->phase == DELIVERED) {
-        l->lent_tail = tail;
+    if (tail != l->credit_tail || l->phase == DELIVERED) {
+        l->credit_tail = tail;
         return;
     }
-    l->lent = 0;
-    self.lent--;
+    l->has_credit = 0;
+    self.credited--;
     return_places(d, seat, atomic_exchange(&d->credit, 0));
 }
 
-static int64_t tick_lent(int64_t now)
+static int64_t tick_credit(int64_t now)
 {
-    if (self.lent == 0)
+    if (self.credited == 0)
         return INT64_MAX;
-    if (now - self.lent_looked >= lent_ns) {
-        self.lent_looked = now;
+    if (now - self.credit_looked >= credit_ns) {
+        self.credit_looked = now;
         for (uint32_t seat = 0; seat < KITH__SEATS; seat++)
-            if (locals[seat].lent)
+            if (locals[seat].has_credit)
                 take_back(&locals[seat], seat);
     }
-    return self.lent ? self.lent_looked + lent_ns : INT64_MAX;
+    return self.credited ? self.credit_looked + credit_ns : INT64_MAX;
 }
 
 static int64_t tick_answers(int64_t now)
@@ -561,22 +561,22 @@ static int64_t tick_answers(int64_t now)
         self.looked = now;
         for (uint32_t seat = 0; seat < KITH__SEATS; seat++)
             if (locals[seat].phase != FREE)
-                see_answer(&locals[seat], desk_of(seat), seat);
+                see_answer(&locals[seat], mailbox_of(seat), seat);
     }
     return self.waiting + self.delivered ? self.looked + (self.delivered ? look_ns : look_later_ns) : INT64_MAX;
 }
 
-int64_t kith__errands_tick(int64_t now)
+int64_t kith__requests_tick(int64_t now)
 {
-    int64_t answers, lent;
+    int64_t answers, credit;
 
     self.now = now;
     answers = tick_answers(now);
-    lent = tick_lent(now);
-    return answers < lent ? answers : lent;
+    credit = tick_credit(now);
+    return answers < credit ? answers : credit;
 }
 
-int kith__errands_init(struct kith__proto *p, uint32_t nodes)
+int kith__requests_init(struct kith__proto *p, uint32_t nodes)
 {
     self.proto = p;
     self.nodes = nodes;

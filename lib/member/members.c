@@ -1,4 +1,4 @@
-/* family.c: see family.h. */
+/* members.c: see members.h. */
 #include "config.h"
 #include "member/members.h"
 #include "base/error.h"
@@ -38,7 +38,7 @@ int kith__not_in_job(const char *what)
     return kith__fail(KITH_ENOTINIT, "%s before kith_init, or after kith_finalize", what);
 }
 
-int kith__family_init(void)
+int kith__members_init(void)
 {
     static int knows_forks;
     pthread_mutexattr_t attr;

@@ -1,11 +1,11 @@
-/* family.h: the processes and threads of the job on this node, as they stand in the arena.
+/* members.h: the processes and threads of the job on this node, as they stand in the arena.
  *
  * A member is a process, a seat is a thread of one that may wait. Both are tables of fixed size. A
  * member is written by who asks for it until it is ASKED, then by the fork server; a seat by its
  * thread, and by the fork server once its process is dead.
  */
-#ifndef KITH_FAMILY_H
-#define KITH_FAMILY_H
+#ifndef KITH_MEMBERS_H
+#define KITH_MEMBERS_H
 
 #include "shm/arena.h"
 #include "code/crash.h"
@@ -63,7 +63,7 @@ enum kith__phase { KITH__UP, KITH__ENDING };
 
 struct kith__tables {                   /* the head of the tables */
     _Atomic uint32_t phase;             /* enum kith__phase */
-    _Atomic int32_t  head_pid, server_pid, reaper_pid, agent_pid;  /* server_pid -1: it could not be forked */
+    _Atomic int32_t  head_pid, server_pid, watchdog_pid, agent_pid;  /* server_pid -1: it could not be forked */
     _Atomic uint32_t members_used, seats_used;      /* entries that were ever in use: how far to look */
     uint32_t usable_cpus;
     uint32_t workers;                   /* of a pool that was opened with 0 */
@@ -79,7 +79,7 @@ struct kith__tables {                   /* the head of the tables */
     _Atomic uint32_t placed;            /* Processes that node 0 has sent here, and that have come */
     _Atomic uint64_t ended;             /* bumped by the fork server at each death */
     _Atomic uint64_t agent_seat;        /* number + 1 of the seat that stands for the node agent; see wait.h */
-    _Atomic uint64_t office;            /* what the agent shares with the others, see desk.h; 0: there is no agent */
+    _Atomic uint64_t agent_shared;            /* what the agent shares with the others, see mailbox.h; 0: there is no agent */
     _Atomic uint32_t through_net;       /* KITH_TRANSPORT=net: through the agent also at home */
     _Atomic uint32_t job_over;          /* a futex: 1: node 0 has ended the job, 2: it is lost, 3: our agent is. Set by the agent */
     pthread_mutex_t server_lives;       /* robust, held by the fork server as long as it lives */
@@ -99,7 +99,7 @@ extern uint32_t kith__me;               /* this process's member number + 1; 0: 
 extern int kith__server_bell;           /* eventfd: the fork server looks through the members */
 extern int kith__agent_bell;            /* eventfd: the agent looks through its requests */
 
-int  kith__family_init(void);           /* once, in a new arena */
+int  kith__members_init(void);           /* once, in a new arena */
 
 static inline struct kith__member *kith__member(uint32_t number_plus_1)
 {

@@ -7,7 +7,7 @@
 
 enum { KITH__PLACES = 8, KITH__ADDRESS_TEXT = 46 };
 
-struct kith__place {                    /* plain bytes: it travels in a card */
+struct kith__place {                    /* plain bytes: it travels in a contact */
     unsigned char address[16];          /* in the order of the network */
     uint8_t is_v6, prefix;              /* bits of the address that name its subnet */
     uint16_t port;                      /* where the agent listens; 0: nowhere */
@@ -30,7 +30,7 @@ int kith__net_is_real(const char *sysfs, const char *name);
 /* 1 when address lies in one of the nets of that list, as KITH_NET has them; 0; KITH_EINVAL. */
 int kith__net_in(const char *nets, const struct kith__place *p);
 
-/* For each place of node to: in how many nodes' cards its subnet is; 0 when two have the same address in it. count of all places
+/* For each place of node to: in how many nodes' contacts its subnet is; 0 when two have the same address in it. count of all places
  * and number of them of each node are at [node * KITH__PLACES] and [node]. */
 void kith__net_popularity(const struct kith__place *places, const int *counts, int nodes, int to, int popularity[KITH__PLACES]);
 

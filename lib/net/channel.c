@@ -1,4 +1,4 @@
-/* lane.c: see lane.h. */
+/* channel.c: see channel.h. */
 #include "config.h"
 #include "net/channel.h"
 
@@ -11,7 +11,7 @@ static const int64_t patience_first = 2000000000, patience_least = 500000000, pa
 
 enum { ROOM_FIRST = 1 << 20, ROOM_LEAST = 256 << 10, ROOM_MOST = 64 << 20 };
 
-struct kith__frame *kith__lane_add(struct kith__lane *l, size_t room)
+struct kith__frame *kith__channel_add(struct kith__channel *l, size_t room)
 {
     struct kith__frame *f = calloc(1, sizeof *f);
 
@@ -36,19 +36,19 @@ static uint64_t weight(const struct kith__frame *f)
     return f->size + f->length;
 }
 
-static uint64_t room_of(const struct kith__lane *l, uint64_t window)
+static uint64_t room_of(const struct kith__channel *l, uint64_t window)
 {
     uint64_t room = l->room ? l->room : ROOM_FIRST;
 
     return room < window ? room : window;
 }
 
-int kith__lane_has_room(const struct kith__lane *l, uint64_t window)
+int kith__channel_has_room(const struct kith__channel *l, uint64_t window)
 {
     return !l->blocked && l->flight < room_of(l, window);
 }
 
-struct kith__frame *kith__lane_next(const struct kith__lane *l, uint64_t window)
+struct kith__frame *kith__channel_next(const struct kith__channel *l, uint64_t window)
 {
     struct kith__frame *f = l->cursor;
 
@@ -59,7 +59,7 @@ struct kith__frame *kith__lane_next(const struct kith__lane *l, uint64_t window)
     return f;
 }
 
-void kith__lane_sent(struct kith__lane *l, struct kith__frame *f, int64_t now)
+void kith__channel_sent(struct kith__channel *l, struct kith__frame *f, int64_t now)
 {
     if (f->sent++ == 0) {
         if (l->flight == 0)
@@ -72,7 +72,7 @@ void kith__lane_sent(struct kith__lane *l, struct kith__frame *f, int64_t now)
     l->cursor = f->next;
 }
 
-static void remove_first(struct kith__lane *l, void (*drop)(void *context, struct kith__frame *f), void *context)
+static void remove_first(struct kith__channel *l, void (*drop)(void *context, struct kith__frame *f), void *context)
 {
     struct kith__frame *f = l->first;
 
@@ -89,7 +89,7 @@ static void remove_first(struct kith__lane *l, void (*drop)(void *context, struc
 }
 
 /* A frame that was sent once, and its ack, took so long. */
-static void learn(struct kith__lane *l, int64_t took)
+static void learn(struct kith__channel *l, int64_t took)
 {
     uint64_t room = l->room ? l->room : ROOM_FIRST;
 
@@ -101,7 +101,7 @@ static void learn(struct kith__lane *l, int64_t took)
         l->room = room / 2;
 }
 
-int kith__lane_acked(struct kith__lane *l, uint64_t ack, int64_t now, void (*drop)(void *context, struct kith__frame *f),
+int kith__channel_acked(struct kith__channel *l, uint64_t ack, int64_t now, void (*drop)(void *context, struct kith__frame *f),
                      void *context)
 {
     int64_t took = -1;
@@ -120,27 +120,27 @@ int kith__lane_acked(struct kith__lane *l, uint64_t ack, int64_t now, void (*dro
     return 1;
 }
 
-void kith__lane_rewind(struct kith__lane *l)
+void kith__channel_rewind(struct kith__channel *l)
 {
     l->cursor = l->first;
 }
 
-int64_t kith__lane_due(const struct kith__lane *l)
+int64_t kith__channel_due(const struct kith__channel *l)
 {
     return l->flight > 0 ? l->progress + l->patience : INT64_MAX;
 }
 
-void kith__lane_tick(struct kith__lane *l, int64_t now)
+void kith__channel_tick(struct kith__channel *l, int64_t now)
 {
-    if (now < kith__lane_due(l))
+    if (now < kith__channel_due(l))
         return;
-    kith__lane_rewind(l);
+    kith__channel_rewind(l);
     l->progress = now;
     l->patience = l->patience * 2 < patience_most ? l->patience * 2 : patience_most;
     l->room = ROOM_LEAST;
 }
 
-int kith__lane_arrived(struct kith__lane *l, uint64_t seq, size_t size, int64_t now)
+int kith__channel_arrived(struct kith__channel *l, uint64_t seq, size_t size, int64_t now)
 {
     if (l->owed_since == 0)
         l->owed_since = now;
@@ -157,14 +157,14 @@ int kith__lane_arrived(struct kith__lane *l, uint64_t seq, size_t size, int64_t 
     return 0;
 }
 
-void kith__lane_acknowledged(struct kith__lane *l)
+void kith__channel_acknowledged(struct kith__channel *l)
 {
     l->owed_since = 0;
     l->owed_bytes = 0;
     l->missing = 0;
 }
 
-void kith__lane_close(struct kith__lane *l, void (*drop)(void *context, struct kith__frame *f), void *context)
+void kith__channel_close(struct kith__channel *l, void (*drop)(void *context, struct kith__frame *f), void *context)
 {
     while (l->first)
         remove_first(l, drop, context);

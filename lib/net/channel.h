@@ -1,4 +1,4 @@
-/* lane.h: one direction of one connection between two nodes: frames in order, none lost, none twice, though the
+/* channel.h: one direction of one connection between two nodes: frames in order, none lost, none twice, though the
  * transport may lose, repeat and delay them, as it does around a cut connection.
  *
  * Frames are counted from 1. The sender keeps each until it is acknowledged; when the receiver misses one, or nothing
@@ -22,7 +22,7 @@ struct kith__frame {
     uint64_t offset;
 };
 
-struct kith__lane {
+struct kith__channel {
     struct kith__frame *first, *last;   /* not acknowledged yet */
     struct kith__frame *cursor;         /* the first of them that is to be sent; NULL: all are on their way */
     uint64_t seq;                       /* of the last frame that was added */
@@ -40,30 +40,30 @@ struct kith__lane {
 };
 
 /* A new frame at the end, empty, room bytes large. NULL: no memory. */
-struct kith__frame *kith__lane_add(struct kith__lane *l, size_t room);
+struct kith__frame *kith__channel_add(struct kith__channel *l, size_t room);
 
 /* 1: one more frame may be sent now, if there is one. */
-int kith__lane_has_room(const struct kith__lane *l, uint64_t window);
+int kith__channel_has_room(const struct kith__channel *l, uint64_t window);
 
 /* The frame to send now, when not more than window bytes are on their way then; NULL: none. */
-struct kith__frame *kith__lane_next(const struct kith__lane *l, uint64_t window);
-void kith__lane_sent(struct kith__lane *l, struct kith__frame *f, int64_t now);
+struct kith__frame *kith__channel_next(const struct kith__channel *l, uint64_t window);
+void kith__channel_sent(struct kith__channel *l, struct kith__frame *f, int64_t now);
 
 /* The peer has all up to ack: drop is called for each of them before it is freed. 0 when ack makes no sense. */
-int kith__lane_acked(struct kith__lane *l, uint64_t ack, int64_t now, void (*drop)(void *context, struct kith__frame *f),
+int kith__channel_acked(struct kith__channel *l, uint64_t ack, int64_t now, void (*drop)(void *context, struct kith__frame *f),
                      void *context);
 
 /* Sends again all that is not acknowledged. */
-void kith__lane_rewind(struct kith__lane *l);
+void kith__channel_rewind(struct kith__channel *l);
 
 /* When it would be rewound because no ack came, INT64_MAX: never; and does that when now is there. */
-int64_t kith__lane_due(const struct kith__lane *l);
-void kith__lane_tick(struct kith__lane *l, int64_t now);
+int64_t kith__channel_due(const struct kith__channel *l);
+void kith__channel_tick(struct kith__channel *l, int64_t now);
 
 /* A frame came in: 1: it is the next one, take it; 0: it came before, or an earlier one is missing. */
-int kith__lane_arrived(struct kith__lane *l, uint64_t seq, size_t size, int64_t now);
-void kith__lane_acknowledged(struct kith__lane *l);     /* we have told the peer what came in */
+int kith__channel_arrived(struct kith__channel *l, uint64_t seq, size_t size, int64_t now);
+void kith__channel_acknowledged(struct kith__channel *l);     /* we have told the peer what came in */
 
-void kith__lane_close(struct kith__lane *l, void (*drop)(void *context, struct kith__frame *f), void *context);
+void kith__channel_close(struct kith__channel *l, void (*drop)(void *context, struct kith__frame *f), void *context);
 
 #endif

@@ -31,7 +31,7 @@ struct link {
     int heard_once;
     int64_t heard, said;                /* last sign of life from and to it */
     uint64_t bytes;                     /* of messages, not acknowledged */
-    struct kith__lane lanes[KITH__LANES];
+    struct kith__channel lanes[KITH__LANES];
     struct transfer *first, *last;      /* have pieces to send; the next one to do so is the first */
     uint32_t confirm_at, confirm_seq;   /* where the last message stands, when it is a confirmation: in which frame */
 };
@@ -156,7 +156,7 @@ static void clear(struct kith__proto *p, struct link *l)
     struct dropping d = { p, l };
 
     for (int i = 0; i < KITH__LANES; i++)
-        kith__lane_close(&l->lanes[i], drop, &d);
+        kith__channel_close(&l->lanes[i], drop, &d);
     l->first = l->last = NULL;
     for (int i = 0; i < BUCKETS; i++)
         for (struct transfer *t = p->buckets[i], *next; t; t = next) {
@@ -224,12 +224,12 @@ int kith__proto_open(struct kith__proto *p, uint32_t peer, int64_t now)
 /* Room for size bytes in the last frame of lane 0 that was not sent yet, or in a new one. */
 static unsigned char *room_for(struct link *l, size_t size)
 {
-    struct kith__lane *lane = &l->lanes[0];
+    struct kith__channel *lane = &l->lanes[0];
     struct kith__frame *f = lane->last;
     size_t most = KITH__FRAME_MOST - KITH__HEADER_SIZE;
 
     if (!f || f->sent > 0 || f->size + size > most)
-        if (!(f = kith__lane_add(lane, size > DRAFT ? size : DRAFT)))
+        if (!(f = kith__channel_add(lane, size > DRAFT ? size : DRAFT)))
             return NULL;
     if (f->size + size > f->room) {
         size_t room = (f->size + size) * 2 < most ? (f->size + size) * 2 : most;
@@ -499,10 +499,10 @@ static int hear_acks(struct kith__proto *p, struct link *l, const struct kith__h
     struct dropping d = { p, l };
 
     for (int i = 0; i < KITH__LANES; i++) {
-        if (!kith__lane_acked(&l->lanes[i], h->ack.of[i], now, drop, &d))
+        if (!kith__channel_acked(&l->lanes[i], h->ack.of[i], now, drop, &d))
             return 0;
         if (h->flags & 1 << i)
-            kith__lane_rewind(&l->lanes[i]);
+            kith__channel_rewind(&l->lanes[i]);
     }
     if (l->said_bye && !l->lanes[0].first)
         move(l, ON_BYE_KNOWN);
@@ -522,7 +522,7 @@ static void hear_messages(struct kith__proto *p, struct link *l, const unsigned 
 
 static void hear_frame(struct kith__proto *p, struct link *l, const struct kith__header *h, const unsigned char *at, int64_t now)
 {
-    struct kith__lane *lane = &l->lanes[h->lane];
+    struct kith__channel *lane = &l->lanes[h->lane];
     size_t left = h->size - KITH__HEADER_SIZE;
 
     l->load = h->load;
@@ -535,7 +535,7 @@ static void hear_frame(struct kith__proto *p, struct link *l, const struct kith_
         return;
     if (p->due > now + ack_ns)
         p->due = now + ack_ns;
-    if (!kith__lane_arrived(lane, h->seq, h->size, now))
+    if (!kith__channel_arrived(lane, h->seq, h->size, now))
         return;
     if (!is_sound(p, l->peer, h->lane, at, left))
         end(p, l, ON_SILENCE, "sends what makes no sense");
@@ -582,7 +582,7 @@ static void fill_header(struct kith__proto *p, struct link *l, struct kith__out 
 static int owes(const struct link *l, int64_t now)
 {
     for (int i = 0; i < KITH__LANES; i++) {
-        const struct kith__lane *lane = &l->lanes[i];
+        const struct kith__channel *lane = &l->lanes[i];
 
         if (lane->owed_since && (lane->missing || lane->owed_bytes >= ACK_BYTES || now - lane->owed_since >= ack_ns ||
                                  l->state == KITH__LINK_LEFT))
@@ -593,7 +593,7 @@ static int owes(const struct link *l, int64_t now)
 
 static int next_messages(struct kith__proto *p, struct link *l, struct kith__out *out, int64_t now)
 {
-    struct kith__frame *f = kith__lane_next(&l->lanes[0], MESSAGES_WINDOW);
+    struct kith__frame *f = kith__channel_next(&l->lanes[0], MESSAGES_WINDOW);
 
     *out = (struct kith__out){ .peer = l->peer, .head_size = KITH__HEADER_SIZE };
     if (f) {
@@ -607,10 +607,10 @@ static int next_messages(struct kith__proto *p, struct link *l, struct kith__out
 }
 
 /* Makes the next piece, of the transfer whose turn it is. */
-static struct kith__frame *cut(struct link *l, struct kith__lane *lane)
+static struct kith__frame *cut(struct link *l, struct kith__channel *lane)
 {
     struct transfer *t = l->first;
-    struct kith__frame *f = kith__lane_add(lane, 0);
+    struct kith__frame *f = kith__channel_add(lane, 0);
 
     if (!f)
         return NULL;
@@ -635,12 +635,12 @@ static struct kith__frame *cut(struct link *l, struct kith__lane *lane)
 
 static int next_piece(struct kith__proto *p, struct link *l, uint32_t number, struct kith__out *out)
 {
-    struct kith__lane *lane = &l->lanes[number];
-    struct kith__frame *f = kith__lane_next(lane, p->c.window);
+    struct kith__channel *lane = &l->lanes[number];
+    struct kith__frame *f = kith__channel_next(lane, p->c.window);
     struct kith__message m = { .kind = KITH__MESSAGE_PIECE };
     const struct transfer *t;
 
-    if (!f && !lane->cursor && l->first && kith__lane_has_room(lane, p->c.window))
+    if (!f && !lane->cursor && l->first && kith__channel_has_room(lane, p->c.window))
         f = cut(l, lane);
     if (!f)
         return 0;
@@ -697,7 +697,7 @@ int kith__proto_next(struct kith__proto *p, struct kith__out *out, int64_t now)
 void kith__proto_sent(struct kith__proto *p, const struct kith__out *out, int taken, int64_t now)
 {
     struct link *l = p->links[out->peer];
-    struct kith__lane *lane = &l->lanes[out->lane];
+    struct kith__channel *lane = &l->lanes[out->lane];
 
     if (!taken) {
         lane->blocked = 1;
@@ -705,14 +705,14 @@ void kith__proto_sent(struct kith__proto *p, const struct kith__out *out, int ta
         return;
     }
     if (out->frame)
-        kith__lane_sent(lane, out->frame, now);
-    if (p->due > kith__lane_due(lane))
-        p->due = kith__lane_due(lane);
+        kith__channel_sent(lane, out->frame, now);
+    if (p->due > kith__channel_due(lane))
+        p->due = kith__channel_due(lane);
     if (out->lane > 0)
         return;                         /* acknowledgements in it may come late: they are said again */
     l->said = now;
     for (int i = 0; i < KITH__LANES; i++)
-        kith__lane_acknowledged(&l->lanes[i]);
+        kith__channel_acknowledged(&l->lanes[i]);
 }
 
 void kith__proto_unblock(struct kith__proto *p)
@@ -766,8 +766,8 @@ static int64_t tick_link(struct kith__proto *p, struct link *l, int64_t now)
         due = now + look_again_ns;
     }
     for (int i = 0; i < KITH__LANES; i++) {
-        kith__lane_tick(&l->lanes[i], now);
-        due = earlier(due, kith__lane_due(&l->lanes[i]));
+        kith__channel_tick(&l->lanes[i], now);
+        due = earlier(due, kith__channel_due(&l->lanes[i]));
         if (l->lanes[i].owed_since)
             due = earlier(due, l->lanes[i].owed_since + ack_ns);
     }

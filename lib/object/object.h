@@ -43,7 +43,7 @@ int kith__object_enter(uint64_t id, enum kith__kind kind, const char *noun, stru
 
 /* In the guard: ends the object's life, and leaves the guard: old handles are stale from here on.
  * Wake its waiters after it. _recycle then frees what its body holds, by the function below, and gives the slot back; the
- * reaper does so when this process dies before. */
+ * watchdog does so when this process dies before. */
 void kith__object_end(struct kith__object *o);
 void kith__object_recycle(struct kith__object *o);
 extern void (*kith__object_destroy[4])(struct kith__object *o);     /* by kind; may be called twice */

@@ -1,5 +1,5 @@
 /* queue.h: the Queue as a state machine that never waits: each request is done, fails, or is to be parked.
- * queue.c parks the calling thread; the node agent parks the requests of other nodes. */
+ * queue.c waitlists the calling thread; the node agent waitlists the requests of other nodes. */
 #ifndef KITH_QUEUE_H
 #define KITH_QUEUE_H
 

@@ -126,7 +126,7 @@ void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
     j->seq = atomic_fetch_add(&p->seq, 1) + 1;
     atomic_store(&p->announced[post], j->seq);
     atomic_fetch_or(&p->active, UINT64_C(1) << post);
-    kith__step("job: posted");
+    kith__failpoint("job: posted");
 }
 
 void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit)
@@ -219,7 +219,7 @@ int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post
 
     atomic_store(&lane->touching[depth], seq << 8 | (post + 1));
     atomic_store(&lane->depth, depth + 1);
-    kith__step("job: touched");
+    kith__failpoint("job: touched");
     /* The poster clears these before it looks who touches the job. */
     if (atomic_load(&p->active) >> post & 1 && atomic_load(&p->announced[post]) == seq)
         return 1;
@@ -273,9 +273,9 @@ static void keep(struct kith__job *j, uint32_t worker, uint64_t cursor)
     before = (uint32_t)(old & 65535);
     if (before != 0 && before != claimer)
         confirm(&j->cells[before - 1], old >> 16);
-    kith__step("claim: old cursor confirmed");
+    kith__failpoint("claim: old cursor confirmed");
     atomic_store_explicit(place, cursor, memory_order_release);
-    kith__step("claim: cursor kept");
+    kith__failpoint("claim: cursor kept");
 }
 
 /* A claim does not cross the end of a ring: its elements lie side by side. */
@@ -365,16 +365,16 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *l
         atomic_store_explicit(&cell->intent, intent, memory_order_release);
         atomic_store_explicit(&cell->before, atomic_load_explicit(&cell->done, memory_order_relaxed), memory_order_release);
         atomic_store_explicit(&cell->tries, 0, memory_order_release);
-        kith__step("claim: intent written");
+        kith__failpoint("claim: intent written");
         moved = (*lo + *length) << 16 | (worker + 1);
         if (atomic_compare_exchange_weak(&j->cursor, &cursor, moved)) {
             *last = moved;
-            kith__step("claim: cursor moved");
+            kith__failpoint("claim: cursor moved");
             atomic_store_explicit(&cell->intent, intent | 1, memory_order_release);
-            kith__step("claim: confirmed");
+            kith__failpoint("claim: confirmed");
             return 1;
         }
-        kith__step("claim: lost the race");
+        kith__failpoint("claim: lost the race");
     }
 }
 
@@ -383,9 +383,9 @@ void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length)
     struct kith__cell *cell = &j->cells[worker];
     uint64_t done = atomic_load_explicit(&cell->before, memory_order_relaxed) + length;
 
-    kith__step("claim: units run");
+    kith__failpoint("claim: units run");
     atomic_store_explicit(&cell->done, done, memory_order_release);
-    kith__step("claim: retired");
+    kith__failpoint("claim: retired");
     if (j->windowed)
         kith__retired(j);
 }
@@ -445,7 +445,7 @@ int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, c
     link_fault(j, block);
     kith__guard_commit(&j->guard);
     kith__guard_leave(&j->guard);
-    kith__step("fault: told");
+    kith__failpoint("fault: told");
     mark(j, what->unit);
     return block ? 0 : KITH_ENOMEM;
 }
@@ -545,7 +545,7 @@ void kith__settle(struct kith__pool *p, uint32_t worker)
         if (j->seq == atomic_load(&lane->touching[d]) >> 8 && is_live(j, worker, atomic_load(&j->cursor)))
             settle_claim(j, worker, &lane->death, blame_at(&lane->death, d, depth));
         kith__guard_leave(&j->guard);
-        kith__step("settle: a job settled");
+        kith__failpoint("settle: a job settled");
         kith__fence();
         kith__wake_all(&j->waiters);
     }

@@ -53,7 +53,7 @@ static uint64_t first_element(const struct kith__job *j, uint64_t unit)
     uint64_t lo = unit, hi;
 
     if (j->kind >= KITH__JOB_FOR)
-        kith__block_range(j->n, j->units, unit, &lo, &hi);
+        kith__part(j->n, j->units, unit, &lo, &hi);
     return lo;
 }
 

@@ -36,7 +36,7 @@ uint64_t kith__block_count(uint64_t n)
     return n < 65536 ? n : 65536;
 }
 
-void kith__block_range(uint64_t n, uint64_t blocks, uint64_t b, uint64_t *lo, uint64_t *hi)
+void kith__part(uint64_t n, uint64_t blocks, uint64_t b, uint64_t *lo, uint64_t *hi)
 {
     uint64_t size = n / blocks, rest = n % blocks;      /* the first rest blocks have one more */
 

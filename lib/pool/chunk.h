@@ -20,7 +20,7 @@ void kith__chunk_learn(struct kith__chunk *c, uint64_t units, int64_t ns);
 uint64_t kith__chunk_next(const struct kith__chunk *c, uint64_t left, uint32_t workers);
 
 /* Block b of n elements in blocks: [*lo, *hi). It depends on n and blocks alone. */
-void kith__block_range(uint64_t n, uint64_t blocks, uint64_t b, uint64_t *lo, uint64_t *hi);
+void kith__part(uint64_t n, uint64_t blocks, uint64_t b, uint64_t *lo, uint64_t *hi);
 uint64_t kith__block_count(uint64_t n);
 
 #endif

@@ -185,9 +185,9 @@ static void free_held(_Atomic uint64_t *held)
     if (block == 0)
         return;
     atomic_store(kith__heap_owner(block), kith__me);
-    kith__step("pool: block ours");
+    kith__failpoint("pool: block ours");
     atomic_store(held, 0);
-    kith__step("pool: block let go");
+    kith__failpoint("pool: block let go");
     kith__heap_free(block);
 }
 
@@ -458,7 +458,7 @@ static void finish_jobs(struct kith__object *o)
 
         if (!j)
             continue;
-        kith__step("pool: job seen");
+        kith__failpoint("pool: job seen");
         if (!atomic_load(&j->guard.complete))
             continue;
         kith__guard_enter(&o->guard);

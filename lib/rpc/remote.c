@@ -1,4 +1,4 @@
-/* remote.c: see remote.h, and desk.h for how an errand goes.
+/* remote.c: see remote.h, and mailbox.h for how an request goes.
  *
  * A put on a queue without a bound does not wait for the other node, else it would cost a round trip: a small one is
  * filed and done, a large one has a place at its home when the call returns. What the thread does next through kith,
@@ -15,14 +15,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BEHIND_BYTES = 8 << 20 };        /* of large puts that may be on their way */
+enum { PIPELINED_BYTES = 8 << 20 };        /* of large puts that may be on their way */
 
 static const int64_t margin_ns = 10000 * KITH__MS;     /* that the answer to a call may be late */
 
-_Thread_local int kith__remote_behind __attribute__((tls_model("initial-exec")));
+_Thread_local int kith__remote_pipelined __attribute__((tls_model("initial-exec")));
 
 static _Thread_local struct {
-    struct kith__desk *desk;
+    struct kith__mailbox *mailbox;
     struct kith__seat *seat;
     uint64_t queue;                     /* the one that was put on last, if one may put behind on it: */
     int unbounded;                      /* always, or with the places that are reserved */
@@ -33,16 +33,16 @@ static uint32_t home_of(uint64_t id)
     return (uint32_t)(id >> 48 & 0x7fff);
 }
 
-/* --------------------------------------------------------------------- the desk */
+/* --------------------------------------------------------------------- the mailbox */
 
 int kith__agent_dead(void)
 {
     pthread_mutex_t *lives;
     int rc;
 
-    if (atomic_load(&kith__shared->office) == 0)
+    if (atomic_load(&kith__shared->agent_shared) == 0)
         return kith__fail(KITH_EPEER, "this node has no agent: the job has one node only") < 0;
-    lives = &kith__office()->agent_lives;
+    lives = &kith__agent_shared()->agent_lives;
     if ((rc = pthread_mutex_trylock(lives)) == EBUSY)
         return 0;
     if (rc == EOWNERDEAD)
@@ -54,48 +54,48 @@ int kith__agent_dead(void)
     return 1;
 }
 
-void kith__desk_point(uint32_t seat)
+void kith__mailbox_point(uint32_t seat)
 {
-    struct kith__office *office = kith__office();
+    struct kith__agent_shared *shared = kith__agent_shared();
     uint64_t bit = UINT64_C(1) << seat % 64, word = UINT64_C(1) << seat / 64;
 
     /* That the bit was there already says nothing: who set it may have died before the next line. */
-    atomic_fetch_or(&office->filed.bits[seat / 64], bit);
-    kith__step("desk: marked");
-    if (!(atomic_load(&office->filed.summary) & word))
-        atomic_fetch_or(&office->filed.summary, word);
+    atomic_fetch_or(&shared->pending.bits[seat / 64], bit);
+    kith__failpoint("mailbox: marked");
+    if (!(atomic_load(&shared->pending.summary) & word))
+        atomic_fetch_or(&shared->pending.summary, word);
     kith__fence();
-    if (atomic_load(&office->asleep))
+    if (atomic_load(&shared->asleep))
         kith__ring(kith__agent_bell);
 }
 
-static uint64_t answer_of(const struct kith__desk *d)
+static uint64_t answer_of(const struct kith__mailbox *d)
 {
     return atomic_load(&d->answer);
 }
 
 static void point(void)
 {
-    kith__desk_point(kith__seat_number(own.seat));
+    kith__mailbox_point(kith__seat_number(own.seat));
 }
 
-static struct kith__desk *new_desk(struct kith__office *office, uint32_t seat)
+static struct kith__mailbox *new_mailbox(struct kith__agent_shared *shared, uint32_t seat)
 {
-    uint64_t block = kith__heap_alloc(sizeof (struct kith__desk), kith__me);
+    uint64_t block = kith__heap_alloc(sizeof (struct kith__mailbox), kith__me);
 
     if (block == 0)
         return NULL;
-    memset(kith__at(block), 0, sizeof (struct kith__desk));
-    kith__guard_enter(&office->guard);
-    kith__guard_set(&office->guard, &office->desks[seat], block);
-    kith__guard_set(&office->guard, kith__heap_owner(block), 0);
-    kith__guard_commit(&office->guard);
-    kith__guard_leave(&office->guard);
+    memset(kith__at(block), 0, sizeof (struct kith__mailbox));
+    kith__guard_enter(&shared->guard);
+    kith__guard_set(&shared->guard, &shared->mailboxes[seat], block);
+    kith__guard_set(&shared->guard, kith__heap_owner(block), 0);
+    kith__guard_commit(&shared->guard);
+    kith__guard_leave(&shared->guard);
     return kith__at(block);
 }
 
-/* Waits until what the desk shows is so, which the agent is asked to tell. 0; KITH_ETIMEDOUT; KITH_EPEER. */
-static int watch(struct kith__desk *d, enum kith__watching what, int (*is_so)(const struct kith__desk *d), int timeout_ms)
+/* Waits until what the mailbox shows is so, which the agent is asked to tell. 0; KITH_ETIMEDOUT; KITH_EPEER. */
+static int watch(struct kith__mailbox *d, enum kith__watching what, int (*is_so)(const struct kith__mailbox *d), int timeout_ms)
 {
     struct kith__wait w;
     int rc;
@@ -120,18 +120,18 @@ static int watch(struct kith__desk *d, enum kith__watching what, int (*is_so)(co
     return rc;
 }
 
-static int is_quiet(const struct kith__desk *d)
+static int is_quiet(const struct kith__mailbox *d)
 {
     return atomic_load(&d->head) == atomic_load(&d->tail) && atomic_load(&d->open) == 0;
 }
 
-static int is_idle(const struct kith__desk *d)
+static int is_idle(const struct kith__mailbox *d)
 {
     return is_quiet(d) && (answer_of(d) & 7) == KITH__ANSWER_IDLE;
 }
 
 /* The last one on this seat died, or ended in the middle: what it had filed is done first. */
-static int inherit(struct kith__desk *d)
+static int inherit(struct kith__mailbox *d)
 {
     uint64_t seen = answer_of(d);
 
@@ -145,12 +145,12 @@ static int inherit(struct kith__desk *d)
 /* The owner of a block that this seat hands over: the agent, but no block that the agent has taken itself looks like it. */
 static uint64_t handed_over(void)
 {
-    return (uint64_t)(kith__seat_number(own.seat) + 1) << 32 | kith__office()->agent;
+    return (uint64_t)(kith__seat_number(own.seat) + 1) << 32 | kith__agent_shared()->agent;
 }
 
 /* A block that was on its way to the agent when its giver died: it is the agent's, which knows nothing of it. When the
  * giver still owned it, it goes with all that the dead one owned, and may be anybody's by now. */
-static void recover_block(struct kith__desk *d)
+static void recover_block(struct kith__mailbox *d)
 {
     uint64_t block = atomic_load(&d->handing);
 
@@ -159,29 +159,29 @@ static void recover_block(struct kith__desk *d)
     atomic_store(&d->handing, 0);
 }
 
-/* ---------------------------------------------------------------------- errands */
+/* ---------------------------------------------------------------------- requests */
 
-static uint64_t free_bytes(const struct kith__desk *d)
+static uint64_t free_bytes(const struct kith__mailbox *d)
 {
-    return KITH__DESK_RING - (atomic_load(&d->tail) - atomic_load(&d->head));
+    return KITH__MAILBOX_RING - (atomic_load(&d->tail) - atomic_load(&d->head));
 }
 
-/* The largest errand, and what is wasted at the end of the ring before it. */
-static int has_room(const struct kith__desk *d)
+/* The largest request, and what is wasted at the end of the ring before it. */
+static int has_room(const struct kith__mailbox *d)
 {
-    return free_bytes(d) >= 2 * (sizeof (struct kith__errand) + KITH__ERRAND_BYTES);
+    return free_bytes(d) >= 2 * (sizeof (struct kith__mailbox_request) + KITH__MAILBOX_BYTES);
 }
 
 /* Files it; its bytes stand at bytes, or in e->block, which is ours and becomes the agent's. There is room. */
-static void file(struct kith__desk *d, struct kith__errand *e, const void *bytes)
+static void file(struct kith__mailbox *d, struct kith__mailbox_request *e, const void *bytes)
 {
-    uint64_t inside = e->block ? 0 : e->size, tail = atomic_load(&d->tail), at = tail % KITH__DESK_RING;
+    uint64_t inside = e->block ? 0 : e->size, tail = atomic_load(&d->tail), at = tail % KITH__MAILBOX_RING;
 
     e->length = (uint32_t)((sizeof *e + inside + 7) & ~UINT64_C(7));
-    if (at + e->length > KITH__DESK_RING) {
-        if (at + sizeof e->length <= KITH__DESK_RING)
+    if (at + e->length > KITH__MAILBOX_RING) {
+        if (at + sizeof e->length <= KITH__MAILBOX_RING)
             memset(&d->ring[at], 0, sizeof e->length);
-        tail += KITH__DESK_RING - at;
+        tail += KITH__MAILBOX_RING - at;
         at = 0;
     }
     memcpy(&d->ring[at], e, sizeof *e);
@@ -190,21 +190,21 @@ static void file(struct kith__desk *d, struct kith__errand *e, const void *bytes
     if (e->block) {
         d->handing_at = atomic_load(&d->tail);
         atomic_store(&d->handing, e->block);
-        kith__step("desk: block offered");
+        kith__failpoint("mailbox: block offered");
         atomic_store(kith__heap_owner(e->block), handed_over());
-        kith__step("desk: block handed over");
+        kith__failpoint("mailbox: block handed over");
     }
     atomic_store_explicit(&d->tail, tail + e->length, memory_order_release);
-    kith__step("desk: filed");
+    kith__failpoint("mailbox: filed");
     atomic_store(&d->handing, 0);
     point();
 }
 
 /* Places that were reserved for this seat are free again: so many. */
-static void return_places(struct kith__desk *d, uint32_t places)
+static void return_places(struct kith__mailbox *d, uint32_t places)
 {
-    struct kith__errand e = { .op = KITH__OP_RETURN, .flags = KITH__BEHIND, .node = home_of(d->behind_queue),
-                              .object = d->behind_queue };
+    struct kith__mailbox_request e = { .op = KITH__OP_RETURN, .flags = KITH__PIPELINED, .node = home_of(d->pipelined_queue),
+                              .object = d->pipelined_queue };
 
     if (places == 0 || watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER) < 0)
         return;
@@ -214,13 +214,13 @@ static void return_places(struct kith__desk *d, uint32_t places)
 }
 
 /* Those which we have and do not use. */
-static void return_credit(struct kith__desk *d)
+static void return_credit(struct kith__mailbox *d)
 {
     return_places(d, atomic_exchange(&d->credit, 0));
 }
 
 /* All that the last one on this seat had, also the one that it had taken for a put when it died. */
-static void return_heritage(struct kith__desk *d)
+static void return_leftover_credits(struct kith__mailbox *d)
 {
     atomic_store(&d->credit, 0);
     if (d->had_places)
@@ -228,42 +228,42 @@ static void return_heritage(struct kith__desk *d)
     d->had_places = 0;
 }
 
-/* This thread's desk, in *out. */
-static int desk(struct kith__desk **out)
+/* This thread's mailbox, in *out. */
+static int mailbox(struct kith__mailbox **out)
 {
-    struct kith__office *office;
-    struct kith__desk *d;
+    struct kith__agent_shared *shared;
+    struct kith__mailbox *d;
     uint64_t at;
     int rc;
 
     if (kith__agent_dead())
         return KITH_EPEER;
-    if (own.desk) {
-        *out = own.desk;
+    if (own.mailbox) {
+        *out = own.mailbox;
         return 0;
     }
     if (!(own.seat = kith__seat_needed()))
         return KITH_ENOMEM;
-    office = kith__office();
-    at = atomic_load(&office->desks[kith__seat_number(own.seat)]);
-    if (!(d = at ? kith__at(at) : new_desk(office, kith__seat_number(own.seat))))
+    shared = kith__agent_shared();
+    at = atomic_load(&shared->mailboxes[kith__seat_number(own.seat)]);
+    if (!(d = at ? kith__at(at) : new_mailbox(shared, kith__seat_number(own.seat))))
         return KITH_ENOMEM;
     if (at) {
         recover_block(d);
         if ((rc = inherit(d)) < 0)
             return rc;
-        atomic_store(&d->trouble, 0);
+        atomic_store(&d->deferred, 0);
         atomic_store(&d->lost, 0);
-        return_heritage(d);
+        return_leftover_credits(d);
     }
-    *out = own.desk = d;
+    *out = own.mailbox = d;
     return 0;
 }
 
 /* A block with the bytes of e, when they are too many for the ring. */
-static int pack(struct kith__errand *e, const void *bytes)
+static int pack(struct kith__mailbox_request *e, const void *bytes)
 {
-    if (e->size <= KITH__ERRAND_BYTES)
+    if (e->size <= KITH__MAILBOX_BYTES)
         return 0;
     if ((e->block = kith__heap_alloc(e->size, kith__me)) == 0)
         return KITH_ENOMEM;
@@ -279,36 +279,36 @@ static int is_loss(int code)
 
 /* What came of the puts behind: 0, or the code of one that failed, once. It counts for the queue that it was for; that
  * items are lost is told to whatever comes next. */
-static int trouble(struct kith__desk *d, uint64_t queue)
+static int trouble(struct kith__mailbox *d, uint64_t queue)
 {
-    int32_t code = atomic_exchange(&d->trouble, 0);
+    int32_t code = atomic_exchange(&d->deferred, 0);
     uint64_t lost = atomic_exchange(&d->lost, 0);
 
-    if (code == 0 || (!is_loss(code) && queue != d->behind_queue))
+    if (code == 0 || (!is_loss(code) && queue != d->pipelined_queue))
         return 0;
     if (!is_loss(code))
-        return kith__fail(code, "%.250s", d->trouble_text);
+        return kith__fail(code, "%.250s", d->deferred_text);
     if (code != KITH_ENOMEM)
         return kith__fail(code, "items that were put before, %llu of them, may not have arrived: %.250s", (unsigned long long)lost,
-                          d->trouble_text);
-    return kith__fail(code, "items that were put before are lost, %llu of them: %.250s", (unsigned long long)lost, d->trouble_text);
+                          d->deferred_text);
+    return kith__fail(code, "items that were put before are lost, %llu of them: %.250s", (unsigned long long)lost, d->deferred_text);
 }
 
-int kith__remote_wait_behind(void)
+int kith__remote_drain(void)
 {
     int rc;
 
-    kith__remote_behind = 0;
+    kith__remote_pipelined = 0;
     if (!own.unbounded)
         own.queue = 0;
-    if (!own.desk)
+    if (!own.mailbox)
         return 0;
     if (kith__agent_dead())
-        return is_quiet(own.desk) ? 0 : KITH_EPEER;
-    return_credit(own.desk);
-    if ((rc = watch(own.desk, KITH__WATCHES_QUIET, is_quiet, KITH_FOREVER)) < 0)
+        return is_quiet(own.mailbox) ? 0 : KITH_EPEER;
+    return_credit(own.mailbox);
+    if ((rc = watch(own.mailbox, KITH__WATCHES_QUIET, is_quiet, KITH_FOREVER)) < 0)
         return rc;
-    return is_loss(atomic_load(&own.desk->trouble)) ? trouble(own.desk, 0) : 0;
+    return is_loss(atomic_load(&own.mailbox->deferred)) ? trouble(own.mailbox, 0) : 0;
 }
 
 /* What happened to those of a thread that ended without another word: the process tells it at its end. */
@@ -337,18 +337,18 @@ int kith__remote_last_words(void)
 struct answer { int64_t result; uint64_t size, block; uint32_t flags; const void *bytes; };
 
 /* 1: the answer to id is there, and ours. */
-static int take_answer(struct kith__desk *d, uint64_t id)
+static int take_answer(struct kith__mailbox *d, uint64_t id)
 {
     uint64_t ready = id << 3 | KITH__ANSWER_READY;
 
     if (!atomic_compare_exchange_strong(&d->answer, &ready, id << 3 | KITH__ANSWER_TAKEN))
         return 0;
-    kith__step("desk: answer taken");
+    kith__failpoint("mailbox: answer taken");
     return 1;
 }
 
 /* 1: the bytes of put id have their place. */
-static int take_grant(struct kith__desk *d, uint64_t id)
+static int take_grant(struct kith__mailbox *d, uint64_t id)
 {
     uint64_t granted = id << 3 | KITH__ANSWER_GRANTED;
 
@@ -356,7 +356,7 @@ static int take_grant(struct kith__desk *d, uint64_t id)
 }
 
 /* Nobody waits for answer id any more. 0: it has come meanwhile. */
-static int give_up(struct kith__desk *d, uint64_t id)
+static int give_up(struct kith__mailbox *d, uint64_t id)
 {
     uint64_t asked = id << 3 | KITH__ANSWER_ASKED;
 
@@ -366,7 +366,7 @@ static int give_up(struct kith__desk *d, uint64_t id)
     return 1;
 }
 
-static void end_call(struct kith__desk *d, uint64_t id)
+static void end_call(struct kith__mailbox *d, uint64_t id)
 {
     uint64_t block = d->block;
 
@@ -377,7 +377,7 @@ static void end_call(struct kith__desk *d, uint64_t id)
 
 /* Waits for answer id: 1: it is ours; 0: a put was granted; or a code. The time limit is kept by the object's home;
  * we only notice when nothing comes from there for long. */
-static int await_answer(struct kith__desk *d, uint64_t id, int timeout_ms)
+static int await_answer(struct kith__mailbox *d, uint64_t id, int timeout_ms)
 {
     int64_t patience = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS + margin_ns;
     struct kith__wait w;
@@ -402,13 +402,13 @@ static int await_answer(struct kith__desk *d, uint64_t id, int timeout_ms)
 }
 
 /* 1: an answer, which ends with end_call; 0: granted, there will be none; or a code. */
-static int call(struct kith__errand *e, const void *bytes, struct answer *a)
+static int call(struct kith__mailbox_request *e, const void *bytes, struct answer *a)
 {
-    struct kith__desk *d;
+    struct kith__mailbox *d;
     uint64_t answered;
     int rc;
 
-    if ((rc = desk(&d)) < 0 || (rc = watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER)) < 0)
+    if ((rc = mailbox(&d)) < 0 || (rc = watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER)) < 0)
         return rc;
     answered = answer_of(d);
     if ((answered & 7) != KITH__ANSWER_IDLE && (rc = inherit(d)) < 0)      /* one that we gave up before */
@@ -427,20 +427,20 @@ static int call(struct kith__errand *e, const void *bytes, struct answer *a)
     return 1;
 }
 
-static int64_t simple_call(struct kith__errand *e, const void *bytes)
+static int64_t simple_call(struct kith__mailbox_request *e, const void *bytes)
 {
     struct answer a;
     int rc;
 
     if ((rc = kith__remote_settle()) < 0 || (rc = call(e, bytes, &a)) < 0)
         return rc;
-    end_call(own.desk, e->id);
+    end_call(own.mailbox, e->id);
     return a.result;
 }
 
 int64_t kith__remote_call(uint32_t node, int op, uint64_t object, uint64_t room, const void *bytes, size_t size, int timeout_ms)
 {
-    struct kith__errand e = { .op = (uint16_t)op, .node = node, .object = object, .size = size, .room = room,
+    struct kith__mailbox_request e = { .op = (uint16_t)op, .node = node, .object = object, .size = size, .room = room,
                               .timeout_ms = timeout_ms };
     int rc = kith__check_timeout(timeout_ms);
 
@@ -449,14 +449,14 @@ int64_t kith__remote_call(uint32_t node, int op, uint64_t object, uint64_t room,
 
 /* ----------------------------------------------------------------------- the Queue */
 
-static int large_ones_fit(const struct kith__desk *d)
+static int large_ones_fit(const struct kith__mailbox *d)
 {
-    return atomic_load(&d->open_bytes) <= BEHIND_BYTES;
+    return atomic_load(&d->open_bytes) <= PIPELINED_BYTES;
 }
 
 /* A put on a queue that has a place for it. 1: it is filed and done; 0: it has to be called. No time limit counts, which is for a
  * queue that is full. */
-static int put_behind(struct kith__desk *d, struct kith__errand *e, const void *item)
+static int put_pipelined(struct kith__mailbox *d, struct kith__mailbox_request *e, const void *item)
 {
     int rc;
 
@@ -470,7 +470,7 @@ static int put_behind(struct kith__desk *d, struct kith__errand *e, const void *
 }
 
 /* 1: this put needs not wait for its turn. */
-static int may_go_behind(struct kith__desk *d, uint64_t queue)
+static int may_pipeline(struct kith__mailbox *d, uint64_t queue)
 {
     uint32_t credit = atomic_load(&d->credit);
 
@@ -478,52 +478,52 @@ static int may_go_behind(struct kith__desk *d, uint64_t queue)
         return 0;
     while (!own.unbounded && credit > 0)
         if (atomic_compare_exchange_weak(&d->credit, &credit, credit - 1)) {
-            kith__step("desk: place taken");
+            kith__failpoint("mailbox: place taken");
             return 1;
         }
     return own.unbounded;
 }
 
 /* What the answer to a put says about the next one. */
-static void learn(struct kith__desk *d, uint64_t queue, const struct answer *a)
+static void learn(struct kith__mailbox *d, uint64_t queue, const struct answer *a)
 {
     own.unbounded = (a->flags & KITH__UNBOUNDED) != 0;
     own.queue = own.unbounded || a->result > 0 ? queue : 0;
     if (own.queue)
-        d->behind_queue = queue;
+        d->pipelined_queue = queue;
     if (a->result <= 0)
         return;
-    kith__remote_behind = 1;            /* the places go back before we do something else */
+    kith__remote_pipelined = 1;            /* the places go back before we do something else */
     d->had_places = 1;
     atomic_store(&d->credit, (uint32_t)a->result);
 }
 
 int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_ms)
 {
-    struct kith__errand e = { .op = KITH__OP_PUT, .node = home_of(queue), .object = queue, .size = size,
+    struct kith__mailbox_request e = { .op = KITH__OP_PUT, .node = home_of(queue), .object = queue, .size = size,
                               .timeout_ms = timeout_ms };
     struct answer a;
-    struct kith__desk *d;
+    struct kith__mailbox *d;
     int rc;
 
-    if ((rc = desk(&d)) < 0)
+    if ((rc = mailbox(&d)) < 0)
         return rc;
     if ((queue != own.queue && (rc = kith__remote_settle()) < 0) || (rc = trouble(d, queue)) < 0)
         return rc;
-    if (may_go_behind(d, queue)) {
-        e.flags = KITH__BEHIND;
-        kith__remote_behind = 1;
+    if (may_pipeline(d, queue)) {
+        e.flags = KITH__PIPELINED;
+        kith__remote_pipelined = 1;
         kith__seat_is_left = settle_thread;
-        if ((rc = put_behind(d, &e, item)) == 1)
+        if ((rc = put_pipelined(d, &e, item)) == 1)
             return 0;
     }
     if (rc == 0)
         rc = call(&e, item, &a);
-    if (rc < 0 && e.flags & KITH__BEHIND && !own.unbounded)
+    if (rc < 0 && e.flags & KITH__PIPELINED && !own.unbounded)
         atomic_fetch_add(&d->credit, 1);        /* its place is still ours */
     if (rc <= 0)
         return rc;                      /* 0: granted */
-    if (a.result >= 0 && !(e.flags & KITH__BEHIND))
+    if (a.result >= 0 && !(e.flags & KITH__PIPELINED))
         learn(d, queue, &a);
     end_call(d, e.id);
     return a.result < 0 ? (int)a.result : 0;
@@ -531,7 +531,7 @@ int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_
 
 int64_t kith__remote_get(uint64_t queue, void *buf, size_t room, int exact, int peek, int timeout_ms)
 {
-    struct kith__errand e = { .op = peek ? KITH__OP_PEEK : KITH__OP_GET, .flags = exact ? KITH__EXACT : 0,
+    struct kith__mailbox_request e = { .op = peek ? KITH__OP_PEEK : KITH__OP_GET, .flags = exact ? KITH__EXACT : 0,
                               .node = home_of(queue), .object = queue, .room = room, .timeout_ms = timeout_ms };
     struct answer a;
     int rc;
@@ -542,7 +542,7 @@ int64_t kith__remote_get(uint64_t queue, void *buf, size_t room, int exact, int 
         memcpy(buf, a.bytes, (size_t)a.result);
     if (a.block && kith__agent_dead())
         return KITH_EPEER;              /* and the block went with it, perhaps while we copied */
-    end_call(own.desk, e.id);
+    end_call(own.mailbox, e.id);
     return a.result;
 }
 

@@ -1,5 +1,5 @@
-/* remote.h: operations on objects whose home is another node, or which are to be treated so: they become errands of the
- * node agent (desk.h). */
+/* remote.h: operations on objects whose home is another node, or which are to be treated so: they become requests of the
+ * node agent (mailbox.h). */
 #ifndef KITH_REMOTE_H
 #define KITH_REMOTE_H
 
@@ -20,16 +20,16 @@ int64_t kith__remote_count(uint64_t queue);
 int     kith__remote_end(uint64_t queue);
 int     kith__remote_find(const char *name, size_t bound, uint64_t *id);
 
-/* A call of that op (desk.h) on an object, or on a node, with bytes and without an item that comes back. */
+/* A call of that op (mailbox.h) on an object, or on a node, with bytes and without an item that comes back. */
 int64_t kith__remote_call(uint32_t node, int op, uint64_t object, uint64_t room, const void *bytes, size_t size, int timeout_ms);
 
 /* Waits until what this thread has put behind itself is done. Called before whatever could tell others of it: so nobody
  * can see that a put went on behind. KITH_ENOMEM, KITH_EPEER: some items did not arrive, which is told once. */
-int kith__remote_wait_behind(void);
-extern _Thread_local int kith__remote_behind __attribute__((tls_model("initial-exec")));
+int kith__remote_drain(void);
+extern _Thread_local int kith__remote_pipelined __attribute__((tls_model("initial-exec")));
 static inline int kith__remote_settle(void)
 {
-    return __builtin_expect(kith__remote_behind, 0) ? kith__remote_wait_behind() : 0;
+    return __builtin_expect(kith__remote_pipelined, 0) ? kith__remote_drain() : 0;
 }
 
 /* The same at the end of a process, also for its threads that have ended before. */

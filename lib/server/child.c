@@ -180,7 +180,7 @@ static void tell_crash(struct kith__member *m)
 
     memcpy(&crash, &m->crash, sizeof crash);
     atomic_store(&m->crash.signal, -1);         /* once, even if we stumble over the symbols */
-    kith__step("janitor: tells");
+    kith__failpoint("janitor: tells");
     kith__crash_text(&crash, atomic_load(&kith__shared->head_pid), text, sizeof text);
     dprintf(STDERR_FILENO, "kith: %s crashed: %s\n", m->name, text);
 }

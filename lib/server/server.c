@@ -37,8 +37,8 @@ static struct {
     pid_t pid, head;
     int head_fd, signal_fd;
     pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number; -1: it could not be forked yet */
-    char stumbles[KITH__MEMBERS + 1];   /* of the janitor for a dead member */
-    char heirless[KITH__MEMBERS + 1];   /* a dead worker whose lane waits for its number, as there is no other */
+    char failures[KITH__MEMBERS + 1];   /* of the janitor for a dead member */
+    char to_be_replaced[KITH__MEMBERS + 1];   /* a dead worker whose lane waits for its number, as there is no other */
     int64_t refused[KITH__MEMBERS + 1]; /* since when a member that was asked for cannot be forked; 0: it can */
     int children;                       /* members and janitors that we have forked and not yet waited for */
     int later;                          /* somebody's burial has to be tried again soon */
@@ -49,7 +49,7 @@ static struct {
 
 /* ---------------------------------------------------------------- children */
 
-static void hire_janitor(uint32_t who)
+static void spawn_janitor(uint32_t who)
 {
     pid_t pid = fork();
 
@@ -95,7 +95,7 @@ static void give_up_lane(uint32_t who)
     kith__member_free(who);
 }
 
-static int bury(uint32_t who, int status);
+static int member_exited(uint32_t who, int status);
 
 /* Who was asked for cannot be forked, for a moment or for good. A pool goes on as long as one of its workers runs. */
 static void refuse(uint32_t who, int error)
@@ -129,7 +129,7 @@ static void refuse(uint32_t who, int error)
         self.refused[who] = 0;
         if (atomic_load(&m->role) == KITH__PROCESS && kith__object_is(o, m->object))
             atomic_store(&kith__process_body(o)->fork_error, (uint32_t)error);
-        if (bury(who, 127 << 8)) {      /* its object is being looked at; later */
+        if (member_exited(who, 127 << 8)) {      /* its object is being looked at; later */
             self.refused[who] = 1;
             atomic_store(&kith__process_body(o)->fork_error, 0);
         }
@@ -171,7 +171,7 @@ static void start(uint32_t who)
 /* ------------------------------------------------------------------ burials */
 
 /* 1: its object is being looked at; later. */
-static int bury_process(struct kith__member *m, int status)
+static int process_exited(struct kith__member *m, int status)
 {
     struct kith__object *o = kith__object_slot(m->object);
     struct kith__process_body *p = kith__process_body(o);
@@ -204,7 +204,7 @@ static int is_replaced(struct kith__pool *p, struct kith__lane *lane, int status
     return wants_workers(p);
 }
 
-static int bury_worker(struct kith__member *m, int status)
+static int worker_exited(struct kith__member *m, int status)
 {
     struct kith__object *o = kith__object_slot(m->object);
     struct kith__pool *p = kith__pool_of(m);
@@ -261,7 +261,7 @@ static void revive(uint32_t who)
 {
     struct kith__member *m = kith__member(who);
 
-    self.heirless[who] = 0;
+    self.to_be_replaced[who] = 0;
     atomic_store(&m->role, KITH__WORKER);
     atomic_store(&m->unpublished, 0);
     atomic_store(&m->stop_signal, 0);
@@ -271,32 +271,32 @@ static void revive(uint32_t who)
 }
 
 /* Ends or restarts member who, which has ended with status. 1: it has to be tried again. */
-static int bury(uint32_t who, int status)
+static int member_exited(uint32_t who, int status)
 {
     struct kith__member *m = kith__member(who);
     int messy = is_messy(who, status), again = 0;
 
     if (atomic_load(&m->role) == KITH__WORKER)
-        again = bury_worker(m, status);
-    else if (bury_process(m, status))
+        again = worker_exited(m, status);
+    else if (process_exited(m, status))
         return 1;
     kith__log(KITH__DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
               WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     kith__seats_release(who);
     if (atomic_load(&m->role) == KITH__AGENT)
-        kith__agent_buried();
+        kith__agent_exited();
     if (messy)
         kith__wake_everybody();
     if (atomic_load(&m->role) != KITH__PROCESS || !WIFSIGNALED(status) || WTERMSIG(status) != atomic_load(&m->crash.signal))
         atomic_store(&m->crash.signal, 0);      /* else its janitor tells */
-    self.heirless[who] = again && !replace(who);
+    self.to_be_replaced[who] = again && !replace(who);
     if (messy) {
         atomic_store(&m->asker, 0);     /* else the janitor of that one would free what ours sweeps */
         atomic_store(&m->state, KITH__TAKEN);
         atomic_store(&m->role, KITH__NOBODY);
         atomic_store(&m->pid, 0);
-        hire_janitor(who);
-    } else if (self.heirless[who])
+        spawn_janitor(who);
+    } else if (self.to_be_replaced[who])
         revive(who);
     else
         kith__member_free(who);
@@ -353,15 +353,15 @@ static void janitor_gone(uint32_t who, int status)
     kith__seats_release(who);           /* it may have had to wait */
     if (WIFSIGNALED(status) && !self.ending) {
         /* Killed from outside, it is tried again for ever; what it trips over itself, it will trip over again. */
-        if (WTERMSIG(status) == SIGKILL || ++self.stumbles[who] < JANITOR_TRIES)
-            hire_janitor(who);
+        if (WTERMSIG(status) == SIGKILL || ++self.failures[who] < JANITOR_TRIES)
+            spawn_janitor(who);
         else
             kith__log(KITH__ERROR, "what a dead process had in shared memory is not taken back: the janitor for it ends with "
                       "signal %d each time", WTERMSIG(status));
         return;
     }
-    self.stumbles[who] = 0;
-    if (self.heirless[who])
+    self.failures[who] = 0;
+    if (self.to_be_replaced[who])
         revive(who);
     else
         kith__member_free(who);
@@ -383,10 +383,10 @@ static int reap(pid_t pid)
         if (atomic_load(&kith__member(who)->role) == KITH__WORKER) {
             waitpid(pid, NULL, 0);
             self.children--;
-            bury(who, status);
+            member_exited(who, status);
             return 1;
         }
-        if (bury(who, status))
+        if (member_exited(who, status))
             return 0;
         self.children--;
     } else if ((who = janitor_of(pid))) {
@@ -439,7 +439,7 @@ static void look(void)
     self.short_of_processes = 0;
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
         if (self.janitors[i] < 0 && !self.ending)
-            hire_janitor(i);
+            spawn_janitor(i);
         look_at(i);
     }
 }
@@ -566,7 +566,7 @@ static void server_main(void)
     sigset_t chld;
 
     withdraw();
-    if (!kith__reaper_fork()) {
+    if (!kith__watchdog_fork()) {
         atomic_store(&kith__shared->server_pid, -1);
         _exit(1);
     }
@@ -655,7 +655,7 @@ void kith__server_stop(void)
 {
     atomic_store(&kith__shared->phase, KITH__ENDING);
     kith__ring(kith__server_bell);
-    if (wait_for_end(atomic_load(&kith__shared->reaper_pid)) || wait_for_end(atomic_load(&kith__shared->server_pid)))
+    if (wait_for_end(atomic_load(&kith__shared->watchdog_pid)) || wait_for_end(atomic_load(&kith__shared->server_pid)))
         return;
     for (int i = 0; i < 10000 && !kith__server_dead(); i++)     /* they have gone already, or there are no pidfds */
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);

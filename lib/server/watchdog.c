@@ -1,4 +1,4 @@
-/* reaper.c: see reaper.h. */
+/* watchdog.c: see watchdog.h. */
 #include "config.h"
 #include "server/watchdog.h"
 #include "code/coverage.h"
@@ -65,14 +65,14 @@ static void reap(pid_t server)
     _exit(0);
 }
 
-int kith__reaper_fork(void)
+int kith__watchdog_fork(void)
 {
     pid_t pid;
 
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    atomic_store(&kith__shared->reaper_pid, getpid());
+    atomic_store(&kith__shared->watchdog_pid, getpid());
     if ((pid = fork()) <= 0)
         return pid == 0;
-    prctl(PR_SET_NAME, "kith-reaper");
+    prctl(PR_SET_NAME, "kith-watchdog");
     reap(pid);
 }

@@ -1,7 +1,7 @@
-/* reaper.h: what is left of dead processes. The fork server is the child of a process that does nothing but wait: should
+/* watchdog.h: what is left of dead processes. The fork server is the child of a process that does nothing but wait: should
  * the fork server be killed, it ends what that one would have ended. */
-#ifndef KITH_REAPER_H
-#define KITH_REAPER_H
+#ifndef KITH_WATCHDOG_H
+#define KITH_WATCHDOG_H
 
 #include <sys/types.h>
 
@@ -10,7 +10,7 @@
 int kith__each_child(void (*fn)(pid_t pid));
 
 /* Returns in a new child, which is the fork server, or 0 with errno when there can be none. The calling
- * process becomes the reaper and does not return: it sleeps until the fork server has gone, and ends what is left. */
-int kith__reaper_fork(void);
+ * process becomes the watchdog and does not return: it sleeps until the fork server has gone, and ends what is left. */
+int kith__watchdog_fork(void);
 
 #endif

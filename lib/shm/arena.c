@@ -340,7 +340,7 @@ int kith__arena_back_tables(uint64_t offset, uint64_t size)
         /* Two may do it at once, and one may die in between: both are harmless. */
         if ((rc = kith__arena_back(chunk * TABLES_CHUNK, TABLES_CHUNK)) < 0)
             return rc;
-        kith__step("arena: tables filled");
+        kith__failpoint("arena: tables filled");
         atomic_fetch_or(&h->backed[chunk / 64], bit);
     }
     return 0;

@@ -43,7 +43,7 @@ static int back_index(struct heap *h, uint64_t offset, int reserve)
 
     if (rc < 0)
         return rc;
-    kith__step("heap: index backed");
+    kith__failpoint("heap: index backed");
     atomic_fetch_or(word, bit);
     return 0;
 }
@@ -63,7 +63,7 @@ static int back_table(struct heap *h, int reserve)
     rc = back(kith__offset(block(h, ready)), more * sizeof (struct block), reserve);
     if (rc < 0)
         return rc;
-    kith__step("heap: descriptors backed");
+    kith__failpoint("heap: descriptors backed");
     atomic_compare_exchange_strong(&h->ready, &ready, ready + more);
     return 0;
 }

@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <stddef.h>
 
-void (*kith__step_hook)(const char *step);
+void (*kith__failpoint_hook)(const char *step);
 
 static void apply(struct kith__guard *g)
 {
@@ -17,10 +17,10 @@ static void apply(struct kith__guard *g)
         kith__word *word = (kith__word *)((char *)g + (int64_t)g->redo[i].at);
 
         atomic_store_explicit(word, g->redo[i].value, memory_order_release);
-        kith__step("guard: value copied");
+        kith__failpoint("guard: value copied");
     }
     atomic_store_explicit(&g->complete, 0, memory_order_release);
-    kith__step("guard: mark cleared");
+    kith__failpoint("guard: mark cleared");
 }
 
 /* The former owner died inside: finish what it had decided, forget what it had not. */
@@ -55,7 +55,7 @@ int kith__guard_try(struct kith__guard *g)
     else if (rc != 0)
         return 0;
     g->count = 0;
-    kith__step("guard: entered");
+    kith__failpoint("guard: entered");
     return 1;
 }
 
@@ -74,12 +74,12 @@ void kith__guard_enter(struct kith__guard *g)
     if (rc == EOWNERDEAD)
         recover(g);
     g->count = 0;
-    kith__step("guard: entered");
+    kith__failpoint("guard: entered");
 }
 
 void kith__guard_leave(struct kith__guard *g)
 {
-    kith__step("guard: leaving");
+    kith__failpoint("guard: leaving");
     pthread_mutex_unlock(&g->mutex);
 }
 
@@ -89,13 +89,13 @@ void kith__guard_set(struct kith__guard *g, kith__word *word, uint64_t value)
     g->redo[g->count].at = (uint64_t)((char *)word - (char *)g);
     g->redo[g->count].value = value;
     g->count++;
-    kith__step("guard: value set");
+    kith__failpoint("guard: value set");
 }
 
 void kith__guard_commit(struct kith__guard *g)
 {
     atomic_store_explicit(&g->complete, 1, memory_order_release);
-    kith__step("guard: record complete");
+    kith__failpoint("guard: record complete");
     apply(g);
     g->count = 0;
 }

@@ -47,11 +47,11 @@ void kith__guard_commit(struct kith__guard *g);
 
 /* For tests: called at each step at which a death could matter, with a name of that step. NULL
  * in normal life; compiled in always, one predicted branch. */
-extern void (*kith__step_hook)(const char *step);
-static inline void kith__step(const char *step)
+extern void (*kith__failpoint_hook)(const char *step);
+static inline void kith__failpoint(const char *step)
 {
-    if (__builtin_expect(kith__step_hook != 0, 0))
-        kith__step_hook(step);
+    if (__builtin_expect(kith__failpoint_hook != 0, 0))
+        kith__failpoint_hook(step);
 }
 
 #endif

@@ -120,7 +120,7 @@ static int abandon(struct heap *h, struct lease *l, int wait)
     kith__guard_leave(&h->guard);
     if (d) {
         kith__arena_unback(start, end - start);
-        kith__step("heap: pages given back");
+        kith__failpoint("heap: pages given back");
         if (run(h, make_cold, &r, wait) == BUSY)
             return 1;
     }
@@ -268,7 +268,7 @@ static int try_cold(struct heap *h, struct request *r)
     start = start_of(&c, d);
     length = size_of(&c, d);
     if (promise(h, r->lease, length) == 0 && kith__arena_fill(start, length, r->owner ? KITH__SCRATCH : KITH__LASTING) == 0) {
-        kith__step("heap: pages taken");
+        kith__failpoint("heap: pages taken");
         atomic_store(&r->lease->promised, 0);
         if (run(h, finish_cold, r, 1) == DONE)
             return 1;

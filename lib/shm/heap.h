@@ -28,12 +28,12 @@ void     kith__heap_free(uint64_t block);               /* 0, and what is no blo
 int      kith__heap_check(uint64_t offset);
 size_t   kith__heap_size_of(uint64_t block);
 
-/* The word that holds block's owner: only the owner, its reaper or, for 0, who holds the reference may
+/* The word that holds block's owner: only the owner, its watchdog or, for 0, who holds the reference may
  * set it, also by the commit of another guard: so "linked into a queue" and "published" are one step. */
 kith__word *kith__heap_owner(uint64_t block);
 uint64_t kith__heap_owner_now(uint64_t offset);         /* what stands there; 0 too when there is no such block */
 
-/* Frees all blocks of that owner, whatever stands in the upper half of the word. For the reaper, when the process is dead, and when each guard whose commit might
+/* Frees all blocks of that owner, whatever stands in the upper half of the word. For the watchdog, when the process is dead, and when each guard whose commit might
  * publish a block of it was entered since (else a commit that it left complete would publish a block that is free). 0; 1 when
  * somebody is in the heap's guard: call again later. */
 int      kith__heap_sweep(uint32_t owner);

@@ -68,7 +68,7 @@ static int give_up(int fd)
     return -1;
 }
 
-int kith__line_listen(uint64_t name)
+int kith__conn_listen(uint64_t name)
 {
     struct sockaddr_un address;
     socklen_t length = make_name(&address, name);
@@ -81,7 +81,7 @@ int kith__line_listen(uint64_t name)
     return fd;
 }
 
-int kith__line_connect(uint64_t name)
+int kith__conn_connect(uint64_t name)
 {
     struct sockaddr_un address;
     socklen_t length = make_name(&address, name);
@@ -96,7 +96,7 @@ int kith__line_connect(uint64_t name)
     return fd;
 }
 
-pid_t kith__line_peer(int fd)
+pid_t kith__conn_peer(int fd)
 {
     struct ucred peer;
     socklen_t size = sizeof peer;
@@ -108,7 +108,7 @@ pid_t kith__line_peer(int fd)
 
 /* ---- between machines */
 
-int kith__line_listen_tcp(uint16_t *port)
+int kith__conn_listen_tcp(uint16_t *port)
 {
     struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT };
     struct sockaddr_in any4 = { .sin_family = AF_INET };
@@ -144,7 +144,7 @@ static int finish_connect(int fd, int64_t until_ns)
     return error ? -1 : 0;
 }
 
-int kith__line_connect_tcp(const struct kith__place *to, int64_t until_ns)
+int kith__conn_connect_tcp(const struct kith__place *to, int64_t until_ns)
 {
     struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(to->port) };
     struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(to->port) };
@@ -164,7 +164,7 @@ int kith__line_connect_tcp(const struct kith__place *to, int64_t until_ns)
     return fd;
 }
 
-void kith__line_keep(int fd)
+void kith__conn_keep(int fd)
 {
     const int on = 1, idle = 3, interval = 1, probes = 5, silence = SILENCE_MS;
 
@@ -178,7 +178,7 @@ void kith__line_keep(int fd)
 
 /* ---- both */
 
-int kith__line_accept(int listener, int64_t until_ns)
+int kith__conn_accept(int listener, int64_t until_ns)
 {
     int fd;
 
@@ -194,10 +194,10 @@ int kith__line_accept(int listener, int64_t until_ns)
 
 union fd_space {
     struct cmsghdr align;
-    char room[CMSG_SPACE(KITH__LINE_FDS * sizeof(int))];
+    char room[CMSG_SPACE(KITH__CONN_FDS * sizeof(int))];
 };
 
-int kith__line_send(int fd, const struct kith__note *note, const int *fds, int n_fds)
+int kith__conn_send(int fd, const struct kith__note *note, const int *fds, int n_fds)
 {
     struct iovec part = { .iov_base = (void *)(uintptr_t)note, .iov_len = sizeof *note };
     struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
@@ -233,7 +233,7 @@ static void take_fds(struct msghdr *message, int *fds, int room, int *n)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
         size_t bytes = c->cmsg_len - CMSG_LEN(0);
-        int got[KITH__LINE_FDS];
+        int got[KITH__CONN_FDS];
 
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || bytes > sizeof got)
             continue;
@@ -246,7 +246,7 @@ static void take_fds(struct msghdr *message, int *fds, int room, int *n)
     }
 }
 
-int kith__line_receive(int fd, struct kith__note *note, int *fds, int *n_fds, int64_t until_ns)
+int kith__conn_receive(int fd, struct kith__note *note, int *fds, int *n_fds, int64_t until_ns)
 {
     struct iovec part = { .iov_base = note, .iov_len = sizeof *note };
     int room = n_fds ? *n_fds : 0, got = 0;

@@ -1,4 +1,4 @@
-/* trunk.c: the lines between nodes: each leader has one to rank 0; see muster.h.
+/* control.c: the lines between nodes: each leader has one to rank 0; see rendezvous.h.
  *
  * They carry a few notes, and by breaking tell that the other side is gone. Rank 0 listens for them during the start
  * only. The address to take is found by trying: those in a subnet of one's own first, and it is the right one when
@@ -33,7 +33,7 @@ struct offer {                          /* of rank 0 to all: plain bytes */
     struct kith__place places[KITH__PLACES];
 };
 
-static int count_nodes(const struct kith__muster *m)
+static int count_nodes(const struct kith__rendezvous *m)
 {
     int nodes = 0;
 
@@ -55,7 +55,7 @@ static int make_offer(struct offer *o)
         kith__net_loopback(&o->places[0]);
         n = 1;
     }
-    listener = kith__line_listen_tcp(&port);
+    listener = kith__conn_listen_tcp(&port);
     if (listener < 0)
         return kith__fail_errno(KITH_EPEER, "rank 0 cannot listen for the other nodes");
     for (int i = 0; i < n; i++)
@@ -65,7 +65,7 @@ static int make_offer(struct offer *o)
 }
 
 /* The rank that has come, when it is a leader and has the secret; -1. */
-static int check_hello(const struct kith__muster *m, const struct kith__note *note)
+static int check_hello(const struct kith__rendezvous *m, const struct kith__note *note)
 {
     if (note->kind != KITH__NOTE_HELLO || note->rank == 0 || note->rank >= (uint32_t)m->size ||
         m->leader[note->rank] != (int)note->rank)
@@ -73,18 +73,18 @@ static int check_hello(const struct kith__muster *m, const struct kith__note *no
     return memcmp(note->secret, m->records[note->rank].secret, 16) == 0 ? (int)note->rank : -1;
 }
 
-static int answer(struct kith__muster *m, int fd, int rank)
+static int answer(struct kith__rendezvous *m, int fd, int rank)
 {
     struct kith__note note = { .kind = KITH__NOTE_WELCOME, .rank = 0 };
 
     memcpy(note.secret, m->records[rank].secret + 16, sizeof note.secret);
-    if (!kith__line_send(fd, &note, NULL, 0))
+    if (!kith__conn_send(fd, &note, NULL, 0))
         return 0;
-    kith__line_keep(fd);
-    return kith__muster_add_line(m, fd) == 0;
+    kith__conn_keep(fd);
+    return kith__rendezvous_add_line(m, fd) == 0;
 }
 
-static int missing(const struct kith__muster *m, const char *here, int count)
+static int missing(const struct kith__rendezvous *m, const char *here, int count)
 {
     for (int i = 1; i < m->size; i++)
         if (m->leader[i] == i && !here[i])
@@ -111,7 +111,7 @@ static int leave_lobby(struct lobby *l, int i)
 /* When it is full, who waits longest has to go. */
 static void enter_lobby(struct lobby *l)
 {
-    int fd = kith__line_accept(l->fds[0].fd, kith__now_ns());
+    int fd = kith__conn_accept(l->fds[0].fd, kith__now_ns());
 
     if (fd < 0)
         return;
@@ -122,13 +122,13 @@ static void enter_lobby(struct lobby *l)
 }
 
 /* Number i in the lobby has said something, or has gone. 1: it is a leader that was not here yet. */
-static int hear_hello(struct kith__muster *m, struct lobby *l, int i, char *here)
+static int hear_hello(struct kith__rendezvous *m, struct lobby *l, int i, char *here)
 {
     int fd = leave_lobby(l, i), rank = -1;
     struct kith__note note;
 
     set_low_water(fd, 1);
-    if (kith__line_receive(fd, &note, NULL, NULL, kith__now_ns()) == 1)
+    if (kith__conn_receive(fd, &note, NULL, NULL, kith__now_ns()) == 1)
         rank = check_hello(m, &note);
     if (rank < 0 || here[rank] || !answer(m, fd, rank)) {
         close(fd);
@@ -139,7 +139,7 @@ static int hear_hello(struct kith__muster *m, struct lobby *l, int i, char *here
 }
 
 /* Until count leaders are here. 0: the time is over. */
-static int fill(struct kith__muster *m, struct lobby *l, char *here, int *count)
+static int fill(struct kith__rendezvous *m, struct lobby *l, char *here, int *count)
 {
     int64_t until = kith__now_ns() + all_ns;
 
@@ -160,7 +160,7 @@ static int fill(struct kith__muster *m, struct lobby *l, char *here, int *count)
     return 1;
 }
 
-static int wait_for_leaders(struct kith__muster *m, int listener, int count)
+static int wait_for_leaders(struct kith__rendezvous *m, int listener, int count)
 {
     struct lobby l = { .fds = { { .fd = listener, .events = POLLIN } }, .n = 1 };
     char *here = calloc((size_t)m->size, 1);
@@ -176,12 +176,12 @@ static int wait_for_leaders(struct kith__muster *m, int listener, int count)
     return rc;
 }
 
-static int go(struct kith__muster *m)
+static int go(struct kith__rendezvous *m)
 {
     const struct kith__note note = { .kind = KITH__NOTE_GO, .rank = (uint32_t)m->rank };
 
     for (int i = 0; i < m->downs; i++)
-        if (!kith__line_send(m->down[i], &note, NULL, 0))
+        if (!kith__conn_send(m->down[i], &note, NULL, 0))
             return kith__fail(KITH_EPEER, "a rank was lost while the job started");
     return 0;
 }
@@ -196,21 +196,21 @@ static int is_same_subnet(const struct kith__place *a, const struct kith__place 
            (rest == 0 || (a->address[whole] ^ b->address[whole]) >> (8 - rest) == 0);
 }
 
-static int try_place(struct kith__muster *m, const struct kith__place *to)
+static int try_place(struct kith__rendezvous *m, const struct kith__place *to)
 {
     const unsigned char *secret = m->records[m->rank].secret;
     struct kith__note note = { .kind = KITH__NOTE_HELLO, .rank = (uint32_t)m->rank };
     char text[KITH__ADDRESS_TEXT];
-    int fd = kith__line_connect_tcp(to, kith__now_ns() + connect_ns);
+    int fd = kith__conn_connect_tcp(to, kith__now_ns() + connect_ns);
 
     kith__place_text(to, text);
     kith__log(KITH__DEBUG, "rank %d: rank 0 at %s port %d: %s", m->rank, text, to->port, fd < 0 ? "no" : "answers");
     if (fd < 0)
         return 0;
     memcpy(note.secret, secret, sizeof note.secret);
-    if (kith__line_send(fd, &note, NULL, 0) && kith__line_receive(fd, &note, NULL, NULL, kith__now_ns() + hello_ns) == 1 &&
+    if (kith__conn_send(fd, &note, NULL, 0) && kith__conn_receive(fd, &note, NULL, NULL, kith__now_ns() + hello_ns) == 1 &&
         note.kind == KITH__NOTE_WELCOME && memcmp(note.secret, secret + 16, sizeof note.secret) == 0) {
-        kith__line_keep(fd);
+        kith__conn_keep(fd);
         m->up = fd;
         return 1;
     }
@@ -219,7 +219,7 @@ static int try_place(struct kith__muster *m, const struct kith__place *to)
 }
 
 /* Rank 0 waits longer than this tries, and then says which node is missing. */
-static void find_rank_0(struct kith__muster *m, const struct offer *o)
+static void find_rank_0(struct kith__rendezvous *m, const struct offer *o)
 {
     struct kith__place mine[KITH__PLACES];
     int n = kith__net_addresses(mine);
@@ -237,16 +237,16 @@ static void find_rank_0(struct kith__muster *m, const struct offer *o)
             return;
 }
 
-static int wait_for_go(struct kith__muster *m)
+static int wait_for_go(struct kith__rendezvous *m)
 {
     struct kith__note note;
 
-    if (m->up < 0 || kith__line_receive(m->up, &note, NULL, NULL, -1) != 1 || note.kind != KITH__NOTE_GO)
+    if (m->up < 0 || kith__conn_receive(m->up, &note, NULL, NULL, -1) != 1 || note.kind != KITH__NOTE_GO)
         return kith__fail(KITH_EPEER, "rank 0 did not start the job");
     return go(m);
 }
 
-int kith__muster_trunk(struct kith__muster *m)
+int kith__rendezvous_control(struct kith__rendezvous *m)
 {
     int nodes = count_nodes(m), listener = -1, rc = 0;
     struct offer o;

@@ -1,4 +1,4 @@
-/* launch.c: see launch.h.
+/* detect.c: see detect.h.
  *
  * The environment alone tells a launcher: each leaves variables of its own. Some of them stay in the environment of
  * whatever a rank starts, so a rank leaves the name of its seat there: who finds it and is another process is alone.
@@ -43,7 +43,7 @@ static int mpi_index(const char *name)
 }
 
 /* The number in a variable; otherwise, when it is not set or holds something else. */
-static long number(const struct kith__around *a, const char *name, long otherwise)
+static long number(const struct kith__environment *a, const char *name, long otherwise)
 {
     const char *text = a->get(name);
     char *end;
@@ -56,7 +56,7 @@ static long number(const struct kith__around *a, const char *name, long otherwis
     return *end == '\0' && errno == 0 ? n : otherwise;
 }
 
-static int small(const struct kith__around *a, const char *name, int otherwise)
+static int small(const struct kith__environment *a, const char *name, int otherwise)
 {
     long n = number(a, name, otherwise);
 
@@ -70,17 +70,17 @@ int kith__launch_speaks(const struct kith__launch *launch)
 
 /* ---- which launcher */
 
-static int is_openmpi(const struct kith__around *a)
+static int is_openmpi(const struct kith__environment *a)
 {
     return number(a, "OMPI_COMM_WORLD_RANK", -1) >= 0 && number(a, "OMPI_COMM_WORLD_SIZE", 0) > 0;
 }
 
-static int is_hydra(const struct kith__around *a)
+static int is_hydra(const struct kith__environment *a)
 {
     return number(a, "PMI_RANK", -1) >= 0 && (a->get("PMI_FD") || a->get("PMI_PORT"));
 }
 
-static void from_openmpi(struct kith__launch *l, const struct kith__around *a)
+static void from_openmpi(struct kith__launch *l, const struct kith__environment *a)
 {
     l->mpi = "openmpi";
     l->launcher = "mpirun of Open MPI";
@@ -91,12 +91,12 @@ static void from_openmpi(struct kith__launch *l, const struct kith__around *a)
     l->local_size = small(a, "OMPI_COMM_WORLD_LOCAL_SIZE", 0);
 }
 
-static int tasks_of_step(const struct kith__around *a)
+static int tasks_of_step(const struct kith__environment *a)
 {
     return small(a, "SLURM_STEP_NUM_TASKS", 0);
 }
 
-static void from_slurm(struct kith__launch *l, const struct kith__around *a)
+static void from_slurm(struct kith__launch *l, const struct kith__environment *a)
 {
     const char *tasks = a->get("SLURM_STEP_TASKS_PER_NODE");
 
@@ -106,7 +106,7 @@ static void from_slurm(struct kith__launch *l, const struct kith__around *a)
     l->local_size = tasks ? kith__slurm_entry(tasks, small(a, "SLURM_NODEID", 0)) : 0;
 }
 
-static void from_hydra(struct kith__launch *l, const struct kith__around *a)
+static void from_hydra(struct kith__launch *l, const struct kith__environment *a)
 {
     if (a->get("SLURM_STEP_ID") && strncmp(a->launcher, "hydra", 5) != 0) {
         from_slurm(l, a);
@@ -121,7 +121,7 @@ static void from_hydra(struct kith__launch *l, const struct kith__around *a)
 }
 
 /* PMIx without the variables of mpirun: srun --mpi=pmix. */
-static void from_pmix(struct kith__launch *l, const struct kith__around *a)
+static void from_pmix(struct kith__launch *l, const struct kith__environment *a)
 {
     from_slurm(l, a);
     if (!a->get("SLURM_STEP_ID"))
@@ -131,12 +131,12 @@ static void from_pmix(struct kith__launch *l, const struct kith__around *a)
 }
 
 /* Steps of srun have numbers; batch scripts and interactive shells have none, or one from the top of the range. */
-static int is_in_step(const struct kith__around *a)
+static int is_in_step(const struct kith__environment *a)
 {
     return number(a, "SLURM_STEP_ID", LONG_MAX) < 0xfffffff0L && tasks_of_step(a) > 0;
 }
 
-static int is_within_rank(const struct kith__around *a)
+static int is_within_rank(const struct kith__environment *a)
 {
     const char *seat = a->get(seat_variable);
 
@@ -144,7 +144,7 @@ static int is_within_rank(const struct kith__around *a)
 }
 
 /* 1: there is one; *out says which. */
-static int detect(struct kith__launch *l, const struct kith__around *a)
+static int detect(struct kith__launch *l, const struct kith__environment *a)
 {
     int openmpi = is_openmpi(a), hydra = is_hydra(a);
 
@@ -165,7 +165,7 @@ static int detect(struct kith__launch *l, const struct kith__around *a)
 
 /* ---- what cannot work */
 
-static int refuse_stranger(const struct kith__around *a, int *silent)
+static int refuse_stranger(const struct kith__environment *a, int *silent)
 {
     for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
         long rank = number(a, strangers[i].rank, -1);
@@ -179,7 +179,7 @@ static int refuse_stranger(const struct kith__around *a, int *silent)
     return 0;
 }
 
-static int refuse_bare_srun(const struct kith__around *a, int *silent)
+static int refuse_bare_srun(const struct kith__environment *a, int *silent)
 {
     *silent = number(a, "SLURM_PROCID", 0) > 0;
     return kith__fail(KITH_EPEER, "srun started %d tasks that do not know of each other: use srun --mpi=%s (srun --mpi=list shows what is "
@@ -187,7 +187,7 @@ static int refuse_bare_srun(const struct kith__around *a, int *silent)
 }
 
 /* The launcher, and where it is when the program has called it itself and nobody else chose it. */
-static const char *starter(const struct kith__launch *l, const struct kith__around *a, char text[PATH_MAX])
+static const char *starter(const struct kith__launch *l, const struct kith__environment *a, char text[PATH_MAX])
 {
     const char *called = a->get(KITH__RERUN);
 
@@ -197,7 +197,7 @@ static const char *starter(const struct kith__launch *l, const struct kith__arou
     return text;
 }
 
-static int refuse_unlinked(const struct kith__launch *l, const struct kith__around *a)
+static int refuse_unlinked(const struct kith__launch *l, const struct kith__environment *a)
 {
     int linked = mpi_index(a->linked);
     char text[PATH_MAX];
@@ -208,7 +208,7 @@ static int refuse_unlinked(const struct kith__launch *l, const struct kith__arou
                       mpis[linked].title, mpis[linked].cure);
 }
 
-static int refuse_missing(const struct kith__launch *l, const struct kith__around *a)
+static int refuse_missing(const struct kith__launch *l, const struct kith__environment *a)
 {
     int wanted = mpi_index(l->mpi), other = -1;
     char text[PATH_MAX];
@@ -227,13 +227,13 @@ static int refuse_missing(const struct kith__launch *l, const struct kith__aroun
 }
 
 /* Another host than that of rank 0, where it may be there. mpirun hands on no variables. */
-static int refuse_missing_there(const struct kith__launch *l, const struct kith__around *a)
+static int refuse_missing_there(const struct kith__launch *l, const struct kith__environment *a)
 {
     return kith__fail(KITH_EPEER, "kith on %s has no module for %s: install there what is installed where rank 0 runs, or hand "
                       "KITH_MODULES on (kith run does, or mpirun -x KITH_MODULES)", a->host, mpis[mpi_index(l->mpi)].title);
 }
 
-static int check_module(const struct kith__launch *l, const struct kith__around *a, int *silent)
+static int check_module(const struct kith__launch *l, const struct kith__environment *a, int *silent)
 {
     *silent = l->rank > 0;
     if (a->is_static)
@@ -256,7 +256,7 @@ static int check_module(const struct kith__launch *l, const struct kith__around 
 
 /* Open MPI binds to a core when there are up to two ranks and to a socket when there are more, unless the user says
  * something else. Only then are the CPUs meant for this rank. */
-static int was_binding_asked_for(const struct kith__around *a)
+static int was_binding_asked_for(const struct kith__environment *a)
 {
     static const char *const always[] = {
         "OMPI_MCA_hwloc_base_binding_policy", "OMPI_MCA_hwloc_base_cpu_list", "OMPI_MCA_hwloc_base_slot_list",
@@ -275,7 +275,7 @@ static int was_binding_asked_for(const struct kith__around *a)
 }
 
 /* A mask that is the launcher's own binds nobody; but the word of mpirun or mpiexec counts where it binds to all that there is. */
-static int is_bound(const struct kith__launch *l, const struct kith__around *a)
+static int is_bound(const struct kith__launch *l, const struct kith__environment *a)
 {
     int narrower = a->launcher_cpus == 0 || a->cpu_count < a->launcher_cpus;
 
@@ -305,7 +305,7 @@ int kith__cpus_by_core(const int *in, int count, int (*core)(int cpu), int *out)
     return cores > 0 ? cores : 1;
 }
 
-static void count_workers(struct kith__launch *l, const struct kith__around *a)
+static void count_workers(struct kith__launch *l, const struct kith__environment *a)
 {
     int per_task = small(a, "SLURM_CPUS_PER_TASK", 0);
     int by_srun = is_in_step(a) && (!l->launcher || strcmp(l->launcher, srun) == 0);
@@ -320,7 +320,7 @@ static void count_workers(struct kith__launch *l, const struct kith__around *a)
         l->workers = a->usable;
 }
 
-static int read_workers(struct kith__launch *l, const struct kith__around *a)
+static int read_workers(struct kith__launch *l, const struct kith__environment *a)
 {
     const char *text = a->get("KITH_WORKERS");
     long n = number(a, "KITH_WORKERS", -1);
@@ -336,7 +336,7 @@ static int read_workers(struct kith__launch *l, const struct kith__around *a)
 
 /* ---- all together */
 
-static int find_launcher(struct kith__launch *l, const struct kith__around *a, int *silent)
+static int find_launcher(struct kith__launch *l, const struct kith__environment *a, int *silent)
 {
     const char *wish = a->get("KITH_LAUNCH");
     int found, rc;
@@ -369,7 +369,7 @@ static int find_launcher(struct kith__launch *l, const struct kith__around *a, i
 }
 
 /* What a program that is alone would call MPI of. */
-static const char *own_mpi(const struct kith__around *a)
+static const char *own_mpi(const struct kith__environment *a)
 {
     if (a->linked)
         return mpi_index(a->linked) >= 0 ? mpis[mpi_index(a->linked)].module : NULL;
@@ -379,7 +379,7 @@ static const char *own_mpi(const struct kith__around *a)
     return NULL;
 }
 
-int kith__launch_from(struct kith__launch *out, const struct kith__around *around, int *silent)
+int kith__launch_from(struct kith__launch *out, const struct kith__environment *env, int *silent)
 {
     int rc;
 
@@ -387,24 +387,24 @@ int kith__launch_from(struct kith__launch *out, const struct kith__around *aroun
     *silent = 0;
     out->size = 1;
     out->local_rank = -1;
-    if ((rc = find_launcher(out, around, silent)) < 0)
+    if ((rc = find_launcher(out, env, silent)) < 0)
         return rc;
     if (out->kind == KITH__ALONE)
-        out->mpi = own_mpi(around);
-    count_workers(out, around);
-    if ((rc = read_workers(out, around)) < 0)
+        out->mpi = own_mpi(env);
+    count_workers(out, env);
+    if ((rc = read_workers(out, env)) < 0)
         *silent = !kith__launch_speaks(out);
     return rc;
 }
 
 int kith__launch_read(struct kith__launch *out, int *silent)
 {
-    struct kith__around around;
+    struct kith__environment env;
     int rc;
 
-    kith__around_look(&around);
-    rc = kith__launch_from(out, &around, silent);
-    if (rc == 0 && out->kind == KITH__MPI && around.seat[0])
-        setenv(seat_variable, around.seat, 1);
+    kith__environment_look(&env);
+    rc = kith__launch_from(out, &env, silent);
+    if (rc == 0 && out->kind == KITH__MPI && env.seat[0])
+        setenv(seat_variable, env.seat, 1);
     return rc;
 }

@@ -1,6 +1,6 @@
-/* launch.h: who started this process, and what it brings: decided once, before anything is forked and without any MPI. */
-#ifndef KITH_LAUNCH_H
-#define KITH_LAUNCH_H
+/* detect.h: who started this process, and what it brings: decided once, before anything is forked and without any MPI. */
+#ifndef KITH_DETECT_H
+#define KITH_DETECT_H
 
 #include "start/environment.h"
 
@@ -31,7 +31,7 @@ struct kith__launch {
 int kith__launch_read(struct kith__launch *out, int *silent);
 
 /* The same from what is given: looks at nothing else, changes nothing. */
-int kith__launch_from(struct kith__launch *out, const struct kith__around *around, int *silent);
+int kith__launch_from(struct kith__launch *out, const struct kith__environment *env, int *silent);
 
 /* 1 in one rank of each host: who tells what may be wrong there alone, such as a variable, which mpirun does not hand on. */
 int kith__launch_speaks(const struct kith__launch *launch);

@@ -1,4 +1,4 @@
-/* neighbours.c: who shares this node; see muster.h.
+/* discovery.c: who shares this node; see rendezvous.h.
  *
  * A node is who can share the arena: a file descriptor passes from one to the other, and both mean the same process by a
  * pid. Host names say neither: containers may have the same and nothing in common. So ranks that look alike (kernel,
@@ -22,7 +22,7 @@ enum { OPEN = -1, CAME = -2, AGAIN = -3 };
 static const int64_t patience_ns = 20000 * KITH__MS, hello_ns = 2000 * KITH__MS;
 
 struct search {
-    struct kith__muster *m;
+    struct kith__rendezvous *m;
     int32_t *states;                    /* [size] */
     int *order;                         /* [size] the ranks, those that look alike together, the lowest first */
     int door, line;
@@ -71,11 +71,11 @@ static int32_t come(struct search *s, int leader)
     const struct kith__record *r = &s->m->records[leader];
     struct kith__note note = { .kind = KITH__NOTE_HELLO, .rank = (uint32_t)s->m->rank };
 
-    s->line = kith__line_connect(r->door);
+    s->line = kith__conn_connect(r->door);
     if (s->line < 0)
         return errno == EAGAIN ? AGAIN : OPEN;
     memcpy(note.secret, r->secret, sizeof note.secret);
-    if (kith__line_peer(s->line) == r->pid && kith__line_send(s->line, &note, NULL, 0))
+    if (kith__conn_peer(s->line) == r->pid && kith__conn_send(s->line, &note, NULL, 0))
         return CAME;
     close(s->line);
     s->line = -1;
@@ -83,33 +83,33 @@ static int32_t come(struct search *s, int leader)
 }
 
 /* 1: it is the rank that it says it is, and can be a neighbour. */
-static int is_neighbour(const struct kith__muster *m, int fd, const struct kith__note *note)
+static int is_neighbour(const struct kith__rendezvous *m, int fd, const struct kith__note *note)
 {
     const struct kith__record *mine = &m->records[m->rank];
 
     return note->kind == KITH__NOTE_HELLO && note->rank < (uint32_t)m->size &&
            memcmp(note->secret, mine->secret, sizeof note->secret) == 0 &&
-           kith__line_peer(fd) == m->records[note->rank].pid;
+           kith__conn_peer(fd) == m->records[note->rank].pid;
 }
 
 /* Keeps the line of one who came, or sends him away. */
 static void answer(struct search *s, int fd, const struct kith__note *hello)
 {
-    struct kith__muster *m = s->m;
+    struct kith__rendezvous *m = s->m;
     struct kith__note note = { .kind = KITH__NOTE_WELCOME, .rank = (uint32_t)m->rank };
 
-    if (is_neighbour(m, fd, hello) && kith__muster_add_line(m, fd) == 0) {
-        if (kith__line_send(fd, &note, m->fds, m->n_fds))
+    if (is_neighbour(m, fd, hello) && kith__rendezvous_add_line(m, fd) == 0) {
+        if (kith__conn_send(fd, &note, m->fds, m->n_fds))
             return;
         m->downs--;
     }
     note.kind = KITH__NOTE_REFUSED;
-    kith__line_send(fd, &note, NULL, 0);
+    kith__conn_send(fd, &note, NULL, 0);
     close(fd);
 }
 
 /* One of us: nobody else is listened to. */
-static int is_rank(const struct kith__muster *m, pid_t pid)
+static int is_rank(const struct kith__rendezvous *m, pid_t pid)
 {
     for (int i = 0; pid != 0 && i < m->size; i++)
         if (m->records[i].pid == pid)
@@ -124,11 +124,11 @@ static void let_in(struct search *s, int count)
 
     while (count > 0) {
         struct kith__note hello;
-        int fd = kith__line_accept(s->door, until);
+        int fd = kith__conn_accept(s->door, until);
 
         if (fd < 0)
             return;
-        if (!is_rank(s->m, kith__line_peer(fd)) || kith__line_receive(fd, &hello, NULL, NULL, kith__now_ns() + hello_ns) != 1) {
+        if (!is_rank(s->m, kith__conn_peer(fd)) || kith__conn_receive(fd, &hello, NULL, NULL, kith__now_ns() + hello_ns) != 1) {
             close(fd);
             continue;
         }
@@ -139,7 +139,7 @@ static void let_in(struct search *s, int count)
 
 static int count_came(const struct search *s)
 {
-    const struct kith__muster *m = s->m;
+    const struct kith__rendezvous *m = s->m;
     int count = 0;
 
     for (int i = 0; i < m->size; i++)
@@ -150,11 +150,11 @@ static int count_came(const struct search *s)
 /* Is this rank let in? The leader, or OPEN. */
 static int32_t enter(struct search *s, int leader)
 {
-    struct kith__muster *m = s->m;
-    int n = KITH__LINE_FDS, fds[KITH__LINE_FDS];
+    struct kith__rendezvous *m = s->m;
+    int n = KITH__CONN_FDS, fds[KITH__CONN_FDS];
     struct kith__note note;
 
-    if (kith__line_receive(s->line, &note, fds, &n, kith__now_ns() + patience_ns) != 1 || note.kind != KITH__NOTE_WELCOME) {
+    if (kith__conn_receive(s->line, &note, fds, &n, kith__now_ns() + patience_ns) != 1 || note.kind != KITH__NOTE_WELCOME) {
         close(s->line);
         s->line = -1;
         return OPEN;
@@ -168,7 +168,7 @@ static int32_t enter(struct search *s, int leader)
 /* Where each rank that is open tries: the lowest open one that looks like it. */
 static void note_aims(struct search *s)
 {
-    struct kith__muster *m = s->m;
+    struct kith__rendezvous *m = s->m;
     int lowest = -1;
 
     for (int i = 0; i < m->size; i++) {
@@ -185,7 +185,7 @@ static void note_aims(struct search *s)
 /* One try. A leader that was found in an earlier one still lets in those who come AGAIN. */
 static int try_once(struct search *s)
 {
-    struct kith__muster *m = s->m;
+    struct kith__rendezvous *m = s->m;
     int32_t mine = s->states[m->rank];
     int aim, rc;
 
@@ -212,7 +212,7 @@ static int is_open(const struct search *s)
     return 0;
 }
 
-int kith__muster_nodes(struct kith__muster *m)
+int kith__rendezvous_nodes(struct kith__rendezvous *m)
 {
     struct search s = { .m = m, .door = -1, .line = -1 };
     int rc;
@@ -226,7 +226,7 @@ int kith__muster_nodes(struct kith__muster *m)
         s.order[i] = i;
     }
     qsort_r(s.order, (size_t)m->size, sizeof *s.order, by_looks, m->records);
-    s.door = kith__line_listen(m->records[m->rank].door);       /* without a door nobody comes: the others go on */
+    s.door = kith__conn_listen(m->records[m->rank].door);       /* without a door nobody comes: the others go on */
     rc = tell_state(&s, OPEN);          /* now all doors are there */
     while (rc == 0 && is_open(&s))
         rc = try_once(&s);

@@ -65,7 +65,7 @@ static void say(enum kith__note_kind kind)
     const struct kith__note note = { .kind = kind, .rank = (uint32_t)self.rank };
 
     for (int i = 0; i < self.downs; i++)
-        kith__line_send(self.down[i], &note, NULL, 0);
+        kith__conn_send(self.down[i], &note, NULL, 0);
 }
 
 /* Waits for the launcher's signals. */

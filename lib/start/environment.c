@@ -1,4 +1,4 @@
-/* around.c: see around.h. */
+/* environment.c: see environment.h. */
 #include "config.h"
 #include "start/environment.h"
 #include "base/cpus.h"
@@ -41,7 +41,7 @@ static size_t read_file(const char *path, char *text, size_t room)
     return n > 0 ? (size_t)n : 0;
 }
 
-int kith__around_core(int cpu)
+int kith__environment_core(int cpu)
 {
     char path[96], text[64];
 
@@ -103,7 +103,7 @@ static int count_mask(pid_t pid)
 }
 
 /* A shell or a debugger may stand between. */
-static void find_launcher(struct kith__around *a)
+static void find_launcher(struct kith__environment *a)
 {
     char name[16] = "";
     pid_t pid = getppid();
@@ -122,7 +122,7 @@ static void find_launcher(struct kith__around *a)
 }
 
 /* Who was started by one rank has the same name of the job and number of the rank, and the same socket. */
-static void name_seat(struct kith__around *a)
+static void name_seat(struct kith__environment *a)
 {
     const char *job = getenv("PMIX_NAMESPACE"), *rank = getenv("PMIX_RANK"), *fd = getenv("PMI_FD");
     char path[64], socket[32] = "";
@@ -178,12 +178,12 @@ static int is_launched(void)
     return 0;
 }
 
-void kith__around_look(struct kith__around *out)
+void kith__environment_look(struct kith__environment *out)
 {
     memset(out, 0, sizeof *out);
     out->get = get;
     out->has_module = has_module;
-    out->core = kith__around_core;
+    out->core = kith__environment_core;
     out->linked = linked();
     out->host = kith_host();
     out->usable = kith_usable_cpus();

@@ -1,14 +1,14 @@
-/* around.h: what a process can see of who started it, without asking anybody: its environment, its CPU mask, its
+/* environment.h: what a process can see of who started it, without asking anybody: its environment, its CPU mask, its
  * ancestors, the program it is. Tests put something else in its place. */
-#ifndef KITH_AROUND_H
-#define KITH_AROUND_H
+#ifndef KITH_ENVIRONMENT_H
+#define KITH_ENVIRONMENT_H
 
 #include <stddef.h>
 #include <sys/types.h>
 
 enum { KITH__CPUS = 1024 };
 
-struct kith__around {
+struct kith__environment {
     const char *(*get)(const char *name);       /* as getenv */
     int (*has_module)(const char *mpi);         /* 1: the module for that MPI was built, and is found */
     int (*core)(int cpu);                       /* the first CPU of the core that cpu belongs to */
@@ -29,7 +29,7 @@ struct kith__around {
  * there. 0: it has such a directory. */
 int kith__used_mark(char *path, size_t room);
 
-void kith__around_look(struct kith__around *out);
-int  kith__around_core(int cpu);                /* .core of the real one */
+void kith__environment_look(struct kith__environment *out);
+int  kith__environment_core(int cpu);                /* .core of the real one */
 
 #endif

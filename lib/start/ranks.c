@@ -1,4 +1,4 @@
-/* ranks.c: see ranks.h. How they find each other is in muster.c, neighbours.c and trunk.c, how they end in ending.c. */
+/* ranks.c: see ranks.h. How they find each other is in rendezvous.c, discovery.c and control.c, how they end in ending.c. */
 #include "config.h"
 #include "start/ranks.h"
 #include "code/coverage.h"
@@ -16,7 +16,7 @@
 static const int64_t goodbye_ns = 5000 * KITH__MS;
 
 static struct {
-    struct kith__muster muster;
+    struct kith__rendezvous rendezvous;
     uint32_t last;                      /* the last word, when it came before this rank asked for it */
     int lost;                           /* kith__ranks_sleep has seen a line or the launcher go */
 } self;
@@ -29,7 +29,7 @@ static int same_cpus(const struct kith__record *a, const struct kith__record *b)
 }
 
 /* Ranks that were bound to the same CPUs share them. */
-static int share_of(const struct kith__muster *m, int rank)
+static int share_of(const struct kith__rendezvous *m, int rank)
 {
     const struct kith__record *mine = &m->records[rank];
     int sharers = 0, before = 0;
@@ -46,7 +46,7 @@ static int share_of(const struct kith__muster *m, int rank)
     return mine->workers / sharers + (before < mine->workers % sharers);
 }
 
-static void fill_rank(struct kith__ranks *out, const struct kith__muster *m, int i)
+static void fill_rank(struct kith__ranks *out, const struct kith__rendezvous *m, int i)
 {
     const struct kith__record *r = &m->records[i];
     struct kith__rank *rank = &out->all[i];
@@ -73,13 +73,13 @@ static void add_cpus(struct kith__ranks *out, const struct kith__record *r, unsi
     for (int cpu = 0; cpu < KITH__CPUS; cpu++)
         if (r->cpus[cpu / 8] & ~seen[cpu / 8] & 1 << cpu % 8)
             cpus[n++] = cpu;
-    kith__cpus_by_core(cpus, n, kith__around_core, out->cpus + out->cpu_count);
+    kith__cpus_by_core(cpus, n, kith__environment_core, out->cpus + out->cpu_count);
     out->cpu_count += n;
     for (int i = 0; i < KITH__CPUS / 8; i++)
         seen[i] |= r->cpus[i];
 }
 
-static int fill_table(struct kith__ranks *out, const struct kith__muster *m)
+static int fill_table(struct kith__ranks *out, const struct kith__rendezvous *m)
 {
     unsigned char seen[KITH__CPUS / 8] = { 0 };
 
@@ -134,7 +134,7 @@ static void forget_launcher(void)
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);          /* needs no daemon */
 }
 
-static int check_size(const struct kith__launch *launch, const struct kith__muster *m)
+static int check_size(const struct kith__launch *launch, const struct kith__rendezvous *m)
 {
     if (launch->kind == KITH__ALONE || launch->size == 0 || launch->size == m->size)
         return 0;
@@ -144,7 +144,7 @@ static int check_size(const struct kith__launch *launch, const struct kith__must
 
 static int start(int *argc, char ***argv, const struct kith__launch *launch, int every_rank)
 {
-    struct kith__muster *m = &self.muster;
+    struct kith__rendezvous *m = &self.rendezvous;
     int rc;
 
     if (!launch->mpi)
@@ -162,13 +162,13 @@ static int start(int *argc, char ***argv, const struct kith__launch *launch, int
 /* Each rank decides the same, as it knows the same; only the last step can fail for one and not for another. */
 static int find_others(const struct kith__launch *launch)
 {
-    struct kith__muster *m = &self.muster;
+    struct kith__rendezvous *m = &self.rendezvous;
     int rc;
 
-    if ((rc = check_size(launch, m)) < 0 || (rc = kith__muster_tell(m, launch)) < 0 || (rc = kith__muster_compare(m)) < 0 ||
-        (rc = kith__muster_nodes(m)) < 0)
+    if ((rc = check_size(launch, m)) < 0 || (rc = kith__rendezvous_tell(m, launch)) < 0 || (rc = kith__rendezvous_compare(m)) < 0 ||
+        (rc = kith__rendezvous_nodes(m)) < 0)
         return rc;
-    rc = kith__muster_trunk(m);
+    rc = kith__rendezvous_control(m);
     kith__ending_lines(m->up, m->down, m->downs);
     return rc;
 }
@@ -176,11 +176,11 @@ static int find_others(const struct kith__launch *launch)
 int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch, int every_rank, const int *fds, int n_fds,
                      struct kith__ranks *out)
 {
-    struct kith__muster *m = &self.muster;
+    struct kith__rendezvous *m = &self.rendezvous;
     int rc;
 
     m->up = -1;
-    m->n_fds = n_fds < KITH__LINE_FDS ? n_fds : KITH__LINE_FDS;
+    m->n_fds = n_fds < KITH__CONN_FDS ? n_fds : KITH__CONN_FDS;
     memcpy(m->fds, fds, (size_t)m->n_fds * sizeof *fds);
     if ((rc = start(argc, argv, launch, every_rank)) < 0)
         return rc;
@@ -195,14 +195,14 @@ int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch,
     }
     kith__log(KITH__INFO, "rank %d of %d, node %d of %d (%s), %d workers", out->rank, out->size, out->node, out->nodes,
               out->all[out->rank].host, out->workers);
-    kith__muster_free(m);
+    kith__rendezvous_free(m);
     return 0;
 }
 
 int kith__ranks_allgather(const void *mine, void *all, size_t each)
 {
-    if (self.muster.mpi->allgather(mine, all, each) != 0)
-        return kith__fail(KITH_EPEER, "%s cannot pass %zu bytes from each rank to each", self.muster.mpi->title, each);
+    if (self.rendezvous.mpi->allgather(mine, all, each) != 0)
+        return kith__fail(KITH_EPEER, "%s cannot pass %zu bytes from each rank to each", self.rendezvous.mpi->title, each);
     return 0;
 }
 
@@ -210,15 +210,15 @@ int kith__ranks_allgather(const void *mine, void *all, size_t each)
 
 static struct kith__note note_of(uint32_t kind)
 {
-    return (struct kith__note){ .kind = kind, .rank = (uint32_t)self.muster.rank };
+    return (struct kith__note){ .kind = kind, .rank = (uint32_t)self.rendezvous.rank };
 }
 
 static void tell_downs(uint32_t kind)
 {
     const struct kith__note note = note_of(kind);
 
-    for (int i = 0; i < self.muster.downs; i++)
-        kith__line_send(self.muster.down[i], &note, NULL, 0);
+    for (int i = 0; i < self.rendezvous.downs; i++)
+        kith__conn_send(self.rendezvous.down[i], &note, NULL, 0);
 }
 
 static int64_t until_of(int timeout_ms)
@@ -229,12 +229,12 @@ static int64_t until_of(int timeout_ms)
 /* One note of that kind from each line down. */
 static int hear_downs(uint32_t kind, int64_t until)
 {
-    const struct kith__muster *m = &self.muster;
+    const struct kith__rendezvous *m = &self.rendezvous;
     int rc = 0;
 
     for (int i = 0; i < m->downs; i++) {
         struct kith__note note;
-        int got = kith__line_receive(m->down[i], &note, NULL, NULL, until);
+        int got = kith__conn_receive(m->down[i], &note, NULL, NULL, until);
 
         if (got < 0 && rc == 0)
             rc = kith__fail(KITH_ETIMEDOUT, "not all ranks have answered in time");
@@ -246,7 +246,7 @@ static int hear_downs(uint32_t kind, int64_t until)
 
 int kith__ranks_dismiss(int timeout_ms)
 {
-    if (!self.muster.mpi)
+    if (!self.rendezvous.mpi)
         return 0;
     tell_downs(KITH__NOTE_DISMISS);
     return hear_downs(KITH__NOTE_DONE, until_of(timeout_ms));
@@ -255,7 +255,7 @@ int kith__ranks_dismiss(int timeout_ms)
 int kith__ranks_barrier(int timeout_ms)
 {
     const struct kith__note here = note_of(KITH__NOTE_HERE);
-    const struct kith__muster *m = &self.muster;
+    const struct kith__rendezvous *m = &self.rendezvous;
     int64_t until = until_of(timeout_ms);
     struct kith__note on;
     int rc, got;
@@ -263,9 +263,9 @@ int kith__ranks_barrier(int timeout_ms)
     if ((rc = hear_downs(KITH__NOTE_HERE, until)) < 0)
         return rc;
     if (m->up >= 0) {
-        if (!kith__line_send(m->up, &here, NULL, 0))
+        if (!kith__conn_send(m->up, &here, NULL, 0))
             return kith__fail(KITH_EPEER, "a rank of this job is gone");
-        got = kith__line_receive(m->up, &on, NULL, NULL, until);
+        got = kith__conn_receive(m->up, &on, NULL, NULL, until);
         if (got < 0)
             return kith__fail(KITH_ETIMEDOUT, "not all ranks have come in time");
         if (got == 0 || on.kind != KITH__NOTE_ON)
@@ -284,13 +284,13 @@ int kith__ranks_broken(void)
 static int hear_up(struct kith__note *note)
 {
     const int launcher = kith__ending_launcher();
-    struct pollfd fds[] = { { .fd = self.muster.up, .events = POLLIN }, { .fd = launcher, .events = POLLIN } };
+    struct pollfd fds[] = { { .fd = self.rendezvous.up, .events = POLLIN }, { .fd = launcher, .events = POLLIN } };
 
     for (;;) {
         if (poll(fds, 2, -1) < 0)
             continue;
         if (fds[0].revents)
-            return kith__line_receive(self.muster.up, note, NULL, NULL, kith__now_ns() + goodbye_ns) == 1;
+            return kith__conn_receive(self.rendezvous.up, note, NULL, NULL, kith__now_ns() + goodbye_ns) == 1;
         if (fds[1].revents)
             return 0;
     }
@@ -334,13 +334,13 @@ void kith__ranks_leave(void)
 
     if (!self.lost && !self.last) {
         hear_downs(KITH__NOTE_DONE, kith__now_ns() + goodbye_ns);
-        kith__line_send(self.muster.up, &done, NULL, 0);
+        kith__conn_send(self.rendezvous.up, &done, NULL, 0);
         self.lost = !hear_up(&note);
         if (!self.lost)
             tell_downs(note.kind);
     }
     if (self.lost && is_launcher_gone()) {
-        self.muster.mpi->tidy();
+        self.rendezvous.mpi->tidy();
         leave(1);
     }
     if (self.lost || note.kind != KITH__NOTE_FINALIZE) {
@@ -349,6 +349,6 @@ void kith__ranks_leave(void)
         kith__coverage_flush();
         kith__ending_linger(1);
     }
-    self.muster.mpi->finalize();
+    self.rendezvous.mpi->finalize();
     leave(0);
 }

@@ -1,4 +1,4 @@
-/* muster.c: what each rank tells all, and whether they fit together. See muster.h. */
+/* rendezvous.c: what each rank tells all, and whether they fit together. See rendezvous.h. */
 #include "config.h"
 #include "start/rendezvous.h"
 #include "base/error.h"
@@ -37,7 +37,7 @@ static void read_boot(unsigned char boot[36])
     close(fd);
 }
 
-static int fill(struct kith__record *r, const struct kith__muster *m, const struct kith__launch *launch)
+static int fill(struct kith__record *r, const struct kith__rendezvous *m, const struct kith__launch *launch)
 {
     memset(r, 0, sizeof *r);
     if (getrandom(r->secret, sizeof r->secret, 0) != sizeof r->secret || getrandom(&r->door, sizeof r->door, 0) != sizeof r->door)
@@ -60,7 +60,7 @@ static int fill(struct kith__record *r, const struct kith__muster *m, const stru
     return 0;
 }
 
-int kith__muster_tell(struct kith__muster *m, const struct kith__launch *launch)
+int kith__rendezvous_tell(struct kith__rendezvous *m, const struct kith__launch *launch)
 {
     struct kith__record mine;
     int rc;
@@ -102,7 +102,7 @@ static int is_same(const struct trait *t, const struct kith__record *a, const st
     return memcmp(value_of(t, a), value_of(t, b), t->size) == 0;
 }
 
-static size_t put_row(char *text, size_t room, const struct trait *t, const struct kith__muster *m, int from, int to)
+static size_t put_row(char *text, size_t room, const struct trait *t, const struct kith__rendezvous *m, int from, int to)
 {
     const unsigned char *value = value_of(t, &m->records[from]);
     int used;
@@ -117,7 +117,7 @@ static size_t put_row(char *text, size_t room, const struct trait *t, const stru
 }
 
 /* Which host has which: neighbouring ranks of one host that have the same are one row. */
-static int complain(const struct trait *t, const struct kith__muster *m)
+static int complain(const struct trait *t, const struct kith__rendezvous *m)
 {
     char table[800];
     size_t used = 0;
@@ -136,7 +136,7 @@ static int complain(const struct trait *t, const struct kith__muster *m)
     return kith__fail(KITH_EPEER, "%s: %s%s", t->complaint, t->cure, table);
 }
 
-int kith__muster_compare(const struct kith__muster *m)
+int kith__rendezvous_compare(const struct kith__rendezvous *m)
 {
     for (size_t k = 0; k < sizeof traits / sizeof traits[0]; k++)
         for (int i = 1; i < m->size; i++)
@@ -147,7 +147,7 @@ int kith__muster_compare(const struct kith__muster *m)
 
 /* ---- lines */
 
-int kith__muster_add_line(struct kith__muster *m, int fd)
+int kith__rendezvous_add_line(struct kith__rendezvous *m, int fd)
 {
     int *more = realloc(m->down, (size_t)(m->downs + 1) * sizeof *more);
 
@@ -158,7 +158,7 @@ int kith__muster_add_line(struct kith__muster *m, int fd)
     return 0;
 }
 
-void kith__muster_free(struct kith__muster *m)
+void kith__rendezvous_free(struct kith__rendezvous *m)
 {
     free(m->records);
     free(m->leader);

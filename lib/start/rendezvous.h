@@ -1,6 +1,6 @@
-/* muster.h: how the ranks find each other at the start: what each tells all, who shares a node, the lines between them. */
-#ifndef KITH_MUSTER_H
-#define KITH_MUSTER_H
+/* rendezvous.h: how the ranks find each other at the start: what each tells all, who shares a node, the lines between them. */
+#ifndef KITH_RENDEZVOUS_H
+#define KITH_RENDEZVOUS_H
 
 #include "start/environment.h"
 #include "start/conn.h"
@@ -38,22 +38,22 @@ enum kith__note_kind {
     KITH__NOTE_ON                       /* past it */
 };
 
-struct kith__muster {
+struct kith__rendezvous {
     const struct kith__mpi *mpi;
     int rank, size;
     struct kith__record *records;       /* [size] */
     int *leader;                        /* [size], the rank that leads the node of each */
     int up;                             /* line to the leader, or of a leader to rank 0; -1: none */
     int *down, downs;                   /* lines of who looks up here */
-    int fds[KITH__LINE_FDS], n_fds;     /* own ones; of the leader once the node is found */
+    int fds[KITH__CONN_FDS], n_fds;     /* own ones; of the leader once the node is found */
 };
 
-int  kith__muster_tell(struct kith__muster *m, const struct kith__launch *launch);     /* fills in records */
-int  kith__muster_compare(const struct kith__muster *m);                /* KITH_EPEER: the ranks do not fit together */
-int  kith__muster_nodes(struct kith__muster *m);                        /* fills in leader, lines inside nodes */
-int  kith__muster_trunk(struct kith__muster *m);                        /* lines between nodes */
-void kith__muster_free(struct kith__muster *m);                         /* closes nothing that is in use */
+int  kith__rendezvous_tell(struct kith__rendezvous *m, const struct kith__launch *launch);     /* fills in records */
+int  kith__rendezvous_compare(const struct kith__rendezvous *m);                /* KITH_EPEER: the ranks do not fit together */
+int  kith__rendezvous_nodes(struct kith__rendezvous *m);                        /* fills in leader, lines inside nodes */
+int  kith__rendezvous_control(struct kith__rendezvous *m);                        /* lines between nodes */
+void kith__rendezvous_free(struct kith__rendezvous *m);                         /* closes nothing that is in use */
 
-int  kith__muster_add_line(struct kith__muster *m, int fd);
+int  kith__rendezvous_add_line(struct kith__rendezvous *m, int fd);
 
 #endif

@@ -24,7 +24,7 @@ static void begin(struct dice *d)
     kith_on_fault(NULL);
     kith__seat();
     remember_blocks();
-    atomic_store(&world->reaper, kith__shared->reaper_pid);
+    atomic_store(&world->watchdog, kith__shared->watchdog_pid);
     atomic_store(&world->agent, kith__shared->agent_pid);
     atomic_store(&world->server, kith__shared->server_pid);
     for (int i = 0; i < POOLS; i++)

@@ -111,7 +111,7 @@ uint64_t task_of(const struct call *c, size_t unit)
     uint64_t lo = unit, hi;
 
     if (c->n)
-        kith__block_range(c->n, c->units, unit, &lo, &hi);
+        kith__part(c->n, c->units, unit, &lo, &hi);
     return lo;
 }
 

@@ -16,7 +16,7 @@ static uint64_t block_of(const struct range *r, uint64_t lo)
     while (behind - first > 1) {
         uint64_t b = (first + behind) / 2;
 
-        kith__block_range(r->n, r->blocks, b, &at, &hi);
+        kith__part(r->n, r->blocks, b, &at, &hi);
         *(at <= lo ? &first : &behind) = b;
     }
     return first;
@@ -96,7 +96,7 @@ static void look_at_sum(const struct range *r, double sum)
     for (uint64_t b = 0; b < r->blocks; b++) {
         uint64_t lo, hi;
 
-        kith__block_range(r->n, r->blocks, b, &lo, &hi);
+        kith__part(r->n, r->blocks, b, &lo, &hi);
         must += sum_of(lo, hi);
     }
     CHECK(memcmp(&sum, &must, sizeof sum) == 0, "a sum over %llu is %.17g, not %.17g", (unsigned long long)r->n, sum, must);

@@ -61,7 +61,7 @@ static uint64_t used_blocks(void)
 
 void remember_blocks(void) { blocks_before = used_blocks(); }
 
-/* Through the agent each seat has a desk, which stays. */
+/* Through the agent each seat has a mailbox, which stays. */
 static int blocks_are_free(void)
 {
     return used_blocks() <= blocks_before + (uint64_t)atomic_load(&world->blocks) + (now.net ? atomic_load(&kith__shared->seats_used) : 0);

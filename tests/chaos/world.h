@@ -45,7 +45,7 @@ struct queue_life {
 };
 
 extern struct world {
-    _Atomic int server, reaper, agent, up, over, wrong, kills, takers;
+    _Atomic int server, watchdog, agent, up, over, wrong, kills, takers;
     _Atomic int killer_rests;           /* 1: over was seen, nobody is stopped any more */
     _Atomic int steps_done;
     _Atomic uint32_t next_run, next_putter;

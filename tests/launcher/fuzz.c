@@ -1,4 +1,4 @@
-/* fuzz.c: the two readers of the launcher, hostfiles and the sieve, with text that nobody would write: cut at each byte, bytes
+/* fuzz.c: the two readers of the launcher, hostfiles and the filter, with text that nobody would write: cut at each byte, bytes
  * changed, random bytes. Plain program: prints ok and FAIL lines. The seed is fixed; KITH_TEST_SEED=n takes another.
  */
 #include "config.h"
@@ -184,34 +184,34 @@ static int random_words(void)
     return right;
 }
 
-/* ---- the sieve */
+/* ---- the filter */
 
-static enum sieve_line line_is(void *arg, const char *line, int inside)
+static enum filter_line line_is(void *arg, const char *line, int inside)
 {
     (void)arg;
     if (inside)
-        return strcmp(line, "-end") == 0 ? SIEVE_CLOSE : SIEVE_MORE;
+        return strcmp(line, "-end") == 0 ? FILTER_CLOSE : FILTER_MORE;
     if (strcmp(line, "-begin") == 0)
-        return SIEVE_OPEN;
+        return FILTER_OPEN;
     if (strcmp(line, "-drop") == 0)
-        return SIEVE_DROP;
-    return strcmp(line, "-hold") == 0 ? SIEVE_HOLD : SIEVE_PASS;
+        return FILTER_DROP;
+    return strcmp(line, "-hold") == 0 ? FILTER_HOLD : FILTER_PASS;
 }
 
-static enum sieve_message message_is(void *arg, const char *text)
+static enum filter_message message_is(void *arg, const char *text)
 {
     (void)arg;
-    return strstr(text, "all") ? SIEVE_TAKEN_ALL : strstr(text, "ours") ? SIEVE_TAKEN : SIEVE_FOREIGN;
+    return strstr(text, "all") ? FILTER_TAKEN_ALL : strstr(text, "ours") ? FILTER_TAKEN : FILTER_FOREIGN;
 }
 
-static const struct sieve_judge judges[] = {
+static const struct filter_judge judges[] = {
     { "-", line_is, message_is, NULL }, { NULL, line_is, message_is, NULL }
 };
 
 /* What comes out of the text when it is fed in pieces of at most piece bytes, without a pause. */
-static size_t sift(const struct sieve_judge *judge, const char *text, size_t size, uint32_t piece, char *out, size_t room)
+static size_t sift(const struct filter_judge *judge, const char *text, size_t size, uint32_t piece, char *out, size_t room)
 {
-    struct sieve s;
+    struct filter s;
     int ends[2];
     ssize_t n;
     size_t got = 0;
@@ -219,13 +219,13 @@ static size_t sift(const struct sieve_judge *judge, const char *text, size_t siz
     if (pipe(ends) != 0)
         exit(99);
     fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
-    sieve_init(&s, judge, ends[1]);
+    filter_init(&s, judge, ends[1]);
     for (size_t at = 0, k; at < size; at += k) {
         k = any(piece) + 1;
         k = k < size - at ? k : size - at;
-        sieve_feed(&s, text + at, k, 0);
+        filter_feed(&s, text + at, k, 0);
     }
-    sieve_end(&s);
+    filter_end(&s);
     close(ends[1]);
     while ((n = read(ends[0], out + got, room - got)) > 0)
         got += (size_t)n;
@@ -243,7 +243,7 @@ static int pieces_make_no_difference(void)
     int right = 1;
 
     for (int round = 0; round < 20000 && right; round++) {
-        const struct sieve_judge *judge = &judges[any(2)];
+        const struct filter_judge *judge = &judges[any(2)];
         size_t size = 0, a, b;
 
         for (uint32_t k = any(40); k > 0; k--) {
@@ -282,10 +282,10 @@ static int bytes_pass(void)
 
 static int long_lines_pass(void)
 {
-    static char text[3 * SIEVE_ROOM], out[4 * SIEVE_ROOM];
+    static char text[3 * FILTER_ROOM], out[4 * FILTER_ROOM];
     int right = 1;
 
-    for (size_t size = SIEVE_ROOM - 3; size < SIEVE_ROOM + 4 && right; size++) {
+    for (size_t size = FILTER_ROOM - 3; size < FILTER_ROOM + 4 && right; size++) {
         memset(text, '-', size);
         text[size] = '\n';
         memcpy(text + size + 1, "-drop\nx\n", 8);
@@ -295,36 +295,36 @@ static int long_lines_pass(void)
 }
 
 /* When what is held passes, for one who looks as often as he is told to; 0: too early, or never. */
-static int passes_after(struct sieve *s, int fd, int begin)
+static int passes_after(struct filter *s, int fd, int begin)
 {
     int now = begin;
     char early;
 
-    while (sieve_wait(s, now) >= 0 && now < begin + 10000) {
+    while (filter_wait(s, now) >= 0 && now < begin + 10000) {
         if (read(fd, &early, 1) >= 0)
             return 0;
-        now += sieve_wait(s, now);
-        sieve_late(s, now);
+        now += filter_wait(s, now);
+        filter_late(s, now);
     }
     return now < begin + 10000 ? now - begin : 0;
 }
 
 static int what_is_held_too_long_passes(void)
 {
-    struct sieve s;
+    struct filter s;
     char out[16] = "";
     int ends[2], right;
 
     if (pipe(ends) != 0)
         return 0;
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    sieve_init(&s, &judges[0], ends[1]);
-    sieve_feed(&s, "-beg", 4, 1000);
+    filter_init(&s, &judges[0], ends[1]);
+    filter_feed(&s, "-beg", 4, 1000);
     if (passes_after(&s, ends[0], 1000) < 20)
         return 0;
     if (read(ends[0], out, sizeof out) != 4 || memcmp(out, "-beg", 4) != 0)
         return 0;
-    sieve_feed(&s, "in\n-drop\nx\n", 11, 12000);  /* the rest of that line passes, whatever it would have made */
+    filter_feed(&s, "in\n-drop\nx\n", 11, 12000);  /* the rest of that line passes, whatever it would have made */
     memset(out, 0, sizeof out);
     right = read(ends[0], out, sizeof out) == 5 && strcmp(out, "in\nx\n") == 0;
     close(ends[0]);
@@ -335,19 +335,19 @@ static int what_is_held_too_long_passes(void)
 /* Nobody could write meanwhile: one late look is no reason to let a part pass. */
 static int a_machine_may_stand_still(void)
 {
-    struct sieve s;
+    struct filter s;
     char out[16];
     int ends[2], right;
 
     if (pipe(ends) != 0)
         return 0;
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    sieve_init(&s, &judges[0], ends[1]);
-    sieve_feed(&s, "-be", 3, 1000);
-    sieve_late(&s, 3000);
-    sieve_feed(&s, "gin\nours\n", 9, 3000);
-    sieve_late(&s, 9000);
-    sieve_feed(&s, "-end\n", 5, 9000);
+    filter_init(&s, &judges[0], ends[1]);
+    filter_feed(&s, "-be", 3, 1000);
+    filter_late(&s, 3000);
+    filter_feed(&s, "gin\nours\n", 9, 3000);
+    filter_late(&s, 9000);
+    filter_feed(&s, "-end\n", 5, 9000);
     right = read(ends[0], out, sizeof out) < 0;
     close(ends[0]);
     close(ends[1]);
@@ -364,10 +364,10 @@ int main(void)
     result("a hostfile with changed bytes", changed_bytes());
     result("random bytes for a hostfile", random_bytes());
     result("random words for a hostfile", random_words());
-    result("the sieve: pieces make no difference", pieces_make_no_difference());
-    result("the sieve: bytes pass as they are", bytes_pass());
-    result("the sieve: long lines pass", long_lines_pass());
-    result("the sieve: what is held too long passes", what_is_held_too_long_passes());
-    result("the sieve: a machine may stand still", a_machine_may_stand_still());
+    result("the filter: pieces make no difference", pieces_make_no_difference());
+    result("the filter: bytes pass as they are", bytes_pass());
+    result("the filter: long lines pass", long_lines_pass());
+    result("the filter: what is held too long passes", what_is_held_too_long_passes());
+    result("the filter: a machine may stand still", a_machine_may_stand_still());
     return failed;
 }

@@ -167,7 +167,7 @@ echo '=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES
 =   EXIT CODE: 6'
 echo '[mpiexec@vm] control_cb (pm/pmiserv/pmiserv_cb.c:206): assert (!closed) failed' >&2
 exit 255"
-expect "MPICH: it stumbles over that" 134 "out1" "kith: process 4803 on node2 died by signal 6 (Aborted)" "$kith" run -n 1 sh
+expect "MPICH: it failures over that" 134 "out1" "kith: process 4803 on node2 died by signal 6 (Aborted)" "$kith" run -n 1 sh
 mpich "echo; echo $frame
 sleep 0.2; kill -STOP \$PPID; sleep 0.8; kill -CONT \$PPID; sleep 0.1
 echo '=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES
@@ -184,6 +184,6 @@ a
 b
 $frame
 c" "" "$kith" run -n 1 sh
-mpich "echo '[proxy:0:0@node2] HYDU_create_process (utils/launch/launch.c:73): execvp error on file ./prog (Permission denied)' >&2; exit 255"
+mpich "echo '[proxy:0:0@node2] HYDU_create_process (utils/launch/detect.c:73): execvp error on file ./prog (Permission denied)' >&2; exit 255"
 expect "MPICH: not executable there" 126 "" "kith: ./prog (Permission denied): the program must be on each host *" "$kith" run -n 1 sh
 done_testing

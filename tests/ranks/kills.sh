@@ -42,12 +42,12 @@ start()
     done
 }
 
-# The fork server is the reaper's child; its own children are called so too, at first.
+# The fork server is the watchdog's child; its own children are called so too, at first.
 server()
 {
     named kith-server | while read -r pid; do
         parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
-        [ "$(cat "/proc/$parent/comm")" != kith-reaper ] || echo "$pid"
+        [ "$(cat "/proc/$parent/comm")" != kith-watchdog ] || echo "$pid"
     done 2>/dev/null
 }
 

@@ -20,7 +20,7 @@ call()
     mpi*|orte*|prte*|hydra*) echo launcher ;;
     actions) echo rank ;;
     kith-server) echo server ;;
-    kith-reaper) ;;             # with its fork server killed too, nobody would know of what a task has started
+    kith-watchdog) ;;             # with its fork server killed too, nobody would know of what a task has started
     sleep) echo child ;;
     '') ;;
     *) echo other ;;
