@@ -1,8 +1,8 @@
 /* bench.h: what the programs of bench/ share: a clock, busy work, and how a result is said.
  *
  * A program measures once and prints lines "key value"; bench/run starts it several times, in turn with its
- * rivals, and makes the table. A program that finds a wrong result says so on stderr and exits with 1, so that
- * nothing fast and wrong enters the table. */
+ * rivals, and makes the table. A program that finds a wrong result says so on stderr and exits with 1, so
+ * that nothing fast and wrong enters the table. */
 #ifndef BENCH_H
 #define BENCH_H
 

@@ -1,12 +1,13 @@
-/* metg.h: METG(50 %), the "minimum effective task granularity" of Task Bench (Slaughter et al., SC20): the task
- * length at which the workers spend half of their time in tasks, and the other half in being given them. */
+/* metg.h: METG(50 %), the "minimum effective task granularity" of Task Bench (Slaughter et al., SC20): the
+ * task length at which the workers spend half of their time in tasks, and the other half in being given them.
+ */
 #ifndef METG_H
 #define METG_H
 
 #include "bench.h"
 
-/* run does n tasks of so many steps each on the workers, and returns its seconds; alone is the same without any
- * runtime. The length is doubled until half of the time is work, and interpolated between the last two.
+/* run does n tasks of so many steps each on the workers, and returns its seconds; alone is the same without
+ * any runtime. The length is doubled until half of the time is work, and interpolated between the last two.
  * Returns seconds. */
 static inline double metg(double (*run)(uint64_t steps, size_t n), double (*alone)(uint64_t steps, size_t n),
                           size_t n, int workers)

@@ -1,6 +1,6 @@
-/* stopwatch: milliseconds from the start of a program to its end, as its parent sees it. A program of its own,
- * as forking a Python process of some size would be counted too.
- *     stopwatch TIMES PROGRAM [ARGUMENT...] */
+/* stopwatch: milliseconds from the start of a program to its end, as its parent sees it. A program of its
+ * own, as forking a Python process of some size would be counted too. stopwatch TIMES PROGRAM [ARGUMENT...]
+ */
 #include "config.h"
 
 #include <fcntl.h>
@@ -33,7 +33,7 @@ int main(int argc, char **argv)
         die("usage: stopwatch TIMES PROGRAM [ARGUMENT...]");
     posix_spawn_file_actions_init(&silent);
     posix_spawn_file_actions_addopen(&silent, 1, "/dev/null", O_WRONLY, 0);
-    run_ms(argv + 2, &silent);          /* its files are in the page cache now */
+    run_ms(argv + 2, &silent); /* its files are in the page cache now */
     for (unsigned long i = number(argc, argv, 1, 1); i > 0; i--)
         say("wall", run_ms(argv + 2, &silent));
     return 0;

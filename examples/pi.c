@@ -86,9 +86,22 @@ KERNEL void draw(uint32_t word[BATCH], uint64_t batch, uint64_t seed, uint32_t s
 #pragma omp simd
     for (uint32_t lane = 0; lane < LANES; lane++) {
         const uint32_t in[WORDS] = {
-            0x61707865, 0x3320646e, 0x79622d32, 0x6b206574,                 /* ChaCha's own */
-            (uint32_t)seed, (uint32_t)(seed >> 32), 0, 0, 0, 0, 0, 0,       /* key */
-            (uint32_t)block + lane, (uint32_t)(block >> 32), stream, 0,
+            0x61707865,
+            0x3320646e,
+            0x79622d32,
+            0x6b206574, /* ChaCha's own */
+            (uint32_t)seed,
+            (uint32_t)(seed >> 32),
+            0,
+            0,
+            0,
+            0,
+            0,
+            0, /* key */
+            (uint32_t)block + lane,
+            (uint32_t)(block >> 32),
+            stream,
+            0,
         };
         uint32_t x[WORDS];
 
@@ -177,14 +190,14 @@ KERNEL uint64_t inside(uint64_t lo, uint64_t hi, uint64_t seed)
 
 /* ------------------------------------------------- once for each kind of CPU */
 
-#define COMPILE_FOR(cpu, target)                                                                    \
-    target static double midpoint_##cpu(uint64_t lo, uint64_t hi, uint64_t n)                       \
-    {                                                                                               \
-        return midpoint(lo, hi, n);                                                                 \
-    }                                                                                               \
-    target static uint64_t inside_##cpu(uint64_t lo, uint64_t hi, uint64_t seed)                    \
-    {                                                                                               \
-        return inside(lo, hi, seed);                                                                \
+#define COMPILE_FOR(cpu, target)                                                 \
+    target static double midpoint_##cpu(uint64_t lo, uint64_t hi, uint64_t n)    \
+    {                                                                            \
+        return midpoint(lo, hi, n);                                              \
+    }                                                                            \
+    target static uint64_t inside_##cpu(uint64_t lo, uint64_t hi, uint64_t seed) \
+    {                                                                            \
+        return inside(lo, hi, seed);                                             \
     }
 
 #if defined __x86_64__

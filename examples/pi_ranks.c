@@ -35,7 +35,8 @@ int main(int argc, char **argv)
 {
     kith_init_ranks(&argc, &argv);
     int random = args_flag(&argc, argv, "--montecarlo");
-    uint64_t n = random ? args_count(argc, argv, "points", UINT64_MAX) : args_count(argc, argv, "steps", PI_MAX_STEPS);
+    uint64_t n =
+        random ? args_count(argc, argv, "points", UINT64_MAX) : args_count(argc, argv, "steps", PI_MAX_STEPS);
 
     /* The first n % size ranks take one more than the others. */
     uint64_t rank = (uint64_t)kith_rank(), size = (uint64_t)kith_size(), share = n / size, more = n % size;

@@ -40,7 +40,7 @@ int main(int argc, char **argv)
         p[i] = kith_process_start_with(rand_string, KITH_ARG(job), .node = KITH_NODE(i % kith_nodes()));
     for (int i = 0; i < 4; i++)
         kith_process_join(p[i], KITH_FOREVER);
-    while ((length = kith_queue_get(job.out, s, sizeof s, 0)) >= 0)     /* all that was put is there */
+    while ((length = kith_queue_get(job.out, s, sizeof s, 0)) >= 0) /* all that was put is there */
         printf("%.*s\n", (int)length, s);
     return kith_finalize();
 }

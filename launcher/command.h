@@ -6,8 +6,8 @@
 
 struct command {
     const char *name;
-    const char *arguments;              /* for the line of usage */
-    const char *help;                   /* one line */
+    const char *arguments; /* for the line of usage */
+    const char *help;      /* one line */
     const struct option *options;
     int (*main)(int argc, char **argv); /* argv[0] is the command's name; returns kith's exit status */
 };

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long is held what may be a message: the beginning of a line; a line; a message. mpirun writes each in one go. On a machine
- * that stands still between two looks it cannot have written: a look counts for LOOK_MS at most. */
+/* How long is held what may be a message: the beginning of a line; a line; a message. mpirun writes each in
+ * one go. On a machine that stands still between two looks it cannot have written: a look counts for LOOK_MS
+ * at most. */
 enum { PARTIAL_MS = 50, LINE_MS = 1000, MESSAGE_MS = 500, LOOK_MS = 10 };
 
 static void give(struct filter *s, int ms, long long now)
@@ -33,7 +34,7 @@ static void pass(struct filter *s, const char *data, size_t size)
         if (n > 0) {
             data += n;
             size -= (size_t)n;
-        } else if (errno == EAGAIN) {   /* somebody set the terminal so */
+        } else if (errno == EAGAIN) { /* somebody set the terminal so */
             struct pollfd p = { .fd = s->out, .events = POLLOUT };
 
             poll(&p, 1, -1);
@@ -90,26 +91,26 @@ static void settle_inside(struct filter *s, enum filter_line is, long long now)
 static void settle(struct filter *s, enum filter_line is, long long now)
 {
     switch (is) {
-    case FILTER_DROP:
-        s->used = s->line;
-        break;
+    case FILTER_DROP: s->used = s->line; break;
     case FILTER_OPEN:
         s->inside = 1;
         s->message = s->line;
         s->line = s->used;
         give(s, MESSAGE_MS, now);
         break;
-    case FILTER_HOLD: case FILTER_HOLD_SHORTLY:
+    case FILTER_HOLD:
+    case FILTER_HOLD_SHORTLY:
         s->line = s->used;
         give(s, is == FILTER_HOLD ? LINE_MS : PARTIAL_MS, now);
         break;
-    case FILTER_PASS: case FILTER_MORE: case FILTER_CLOSE:
-        release(s);
-        break;
+    case FILTER_PASS:
+    case FILTER_MORE:
+    case FILTER_CLOSE: release(s); break;
     }
 }
 
-/* A line, or a part of one, that must wait or goes on where something waits. is: what it is, as far as that was asked. */
+/* A line, or a part of one, that must wait or goes on where something waits. is: what it is, as far as that
+ * was asked. */
 static void hold(struct filter *s, const char *data, size_t size, enum filter_line is, long long now)
 {
     if (size > FILTER_ROOM - s->used) {
@@ -165,7 +166,7 @@ void filter_feed(struct filter *s, const char *data, size_t size, long long now)
 {
     const char *from = data, *end = data + size;
 
-    for (const char *at = data; at < end; ) {
+    for (const char *at = data; at < end;) {
         size_t n = line_length(at, (size_t)(end - at));
         int whole = at[n - 1] == '\n', goes = s->used == 0 && (s->middle || !is_suspect(s, *at));
         enum filter_line is = goes || s->used > 0 ? FILTER_PASS : ask_at_once(s, at, n);
@@ -204,6 +205,6 @@ void filter_late(struct filter *s, long long now)
 void filter_end(struct filter *s)
 {
     if (s->inside)
-        close_message(s);               /* mpirun did not come to its end */
+        close_message(s); /* mpirun did not come to its end */
     release(s);
 }

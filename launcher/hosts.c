@@ -13,17 +13,21 @@ enum { HOSTFILE_SIZE = 16 << 20 };
 /* Where the reader is. text is not ended by a 0. */
 struct reader {
     struct hosts *hosts;
-    const char *file;           /* NULL: a list of the command line */
+    const char *file; /* NULL: a list of the command line */
     int line;
-    const char *at, *end;       /* what is left of the line */
+    const char *at, *end; /* what is left of the line */
 };
 
-struct word { const char *text; size_t length; };
+struct word {
+    const char *text;
+    size_t length;
+};
 
 #if defined __GNUC__
 __attribute__((format(printf, 2, 3)))
 #endif
-static int wrong(struct reader *r, const char *format, ...)
+static int
+wrong(struct reader *r, const char *format, ...)
 {
     char *error = r->hosts->error;
     size_t room = sizeof r->hosts->error, used;
@@ -60,7 +64,8 @@ static int is_space(char c)
 
 static int is_name(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
 }
 
 static void skip_space(struct reader *r)
@@ -114,7 +119,7 @@ static int number(struct word w)
 static int is_host_name(struct word w)
 {
     if (w.length == 0 || w.length > HOST_NAME || w.text[0] == '-')
-        return 0;                       /* one that begins with - would be an option to ssh */
+        return 0; /* one that begins with - would be an option to ssh */
     for (size_t i = 0; i < w.length; i++)
         if (!is_name(w.text[i]))
             return 0;
@@ -135,7 +140,8 @@ static int read_count(struct reader *r, struct word key, struct word value, int 
     *count = number(value);
     if (*count > 0)
         return 0;
-    return wrong(r, "%s=%s: it must be a whole number from 1 to %d", shown(key, k), shown(value, v), HOST_SLOTS);
+    return wrong(r, "%s=%s: it must be a whole number from 1 to %d", shown(key, k), shown(value, v),
+                 HOST_SLOTS);
 }
 
 static int read_user(struct reader *r, struct word value, struct mention *m)
@@ -148,13 +154,16 @@ static int read_user(struct reader *r, struct word value, struct mention *m)
     return 0;
 }
 
-static const struct { const char *key; enum hosts_form form; int is_max; } settings[] = {
-    { "slots", HOSTS_SLOTS, 0 }, { "count", HOSTS_SLOTS, 0 }, { "cpu", HOSTS_SLOTS, 0 },
-    { "max_slots", HOSTS_SLOTS, 1 }, { "max-slots", HOSTS_SLOTS, 1 },
-    { "slots_max", HOSTS_SLOTS, 1 }, { "slots-max", HOSTS_SLOTS, 1 },
-    { "user", HOSTS_USER, 0 }, { "username", HOSTS_USER, 0 },
-    { "user_name", HOSTS_USER, 0 }, { "user-name", HOSTS_USER, 0 }
-};
+static const struct {
+    const char *key;
+    enum hosts_form form;
+    int is_max;
+} settings[] = { { "slots", HOSTS_SLOTS, 0 },     { "count", HOSTS_SLOTS, 0 },
+                 { "cpu", HOSTS_SLOTS, 0 },       { "max_slots", HOSTS_SLOTS, 1 },
+                 { "max-slots", HOSTS_SLOTS, 1 }, { "slots_max", HOSTS_SLOTS, 1 },
+                 { "slots-max", HOSTS_SLOTS, 1 }, { "user", HOSTS_USER, 0 },
+                 { "username", HOSTS_USER, 0 },   { "user_name", HOSTS_USER, 0 },
+                 { "user-name", HOSTS_USER, 0 } };
 
 /* key=value, with or without space around the = */
 static int read_setting(struct reader *r, struct mention *m)
@@ -203,7 +212,8 @@ static int read_name(struct reader *r, struct word w, struct mention *m)
         m->name.length = (size_t)(colon - w.text);
         m->slots = number(slots);
         if (m->slots == 0)
-            return wrong(r, "%s: behind the colon stands the number of slots, from 1 to %d", shown(w, v), HOST_SLOTS);
+            return wrong(r, "%s: behind the colon stands the number of slots, from 1 to %d", shown(w, v),
+                         HOST_SLOTS);
     }
     if (!is_host_name(m->name))
         return wrong(r, "%s is no host name", shown(m->name, v));
@@ -223,7 +233,7 @@ static struct host *find(struct hosts *h, struct word name)
 
 static struct host *add(struct hosts *h, struct word name, int line)
 {
-    if ((h->count & (h->count - 1)) == 0) {     /* full at each power of two */
+    if ((h->count & (h->count - 1)) == 0) { /* full at each power of two */
         struct host *more = realloc(h->all, sizeof *more * (size_t)(h->count ? 2 * h->count : 1));
 
         if (!more)
@@ -306,7 +316,7 @@ int hosts_read(struct hosts *h, const char *text, size_t size, const char *file)
 
     memset(h, 0, sizeof *h);
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-        at += 3;                        /* the mark that some editors put before a text */
+        at += 3; /* the mark that some editors put before a text */
     while (at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at)), *comment;
 
@@ -329,7 +339,7 @@ int hosts_list(struct hosts *h, const char *list)
     int rc = 0;
 
     memset(h, 0, sizeof *h);
-    for (const char *at = list; rc == 0 && at; ) {
+    for (const char *at = list; rc == 0 && at;) {
         struct word w = { at, strcspn(at, ",") };
         struct mention m = { .slots = 0 };
 

@@ -1,8 +1,9 @@
 /* job.c: see job.h.
  *
- * mpirun gets a session of its own. So a signal reaches it once, by us, whether it was sent to us, to our process group or
- * by the terminal; and ssh, without a terminal, fails where it would ask for a password in the middle of nowhere.
- * The price is that it cannot read from the terminal: what is typed goes through us. */
+ * mpirun gets a session of its own. So a signal reaches it once, by us, whether it was sent to us, to our
+ * process group or by the terminal; and ssh, without a terminal, fails where it would ask for a password in
+ * the middle of nowhere. The price is that it cannot read from the terminal: what is typed goes through us.
+ */
 #include "config.h"
 #include "job.h"
 #include "capture.h"
@@ -21,33 +22,31 @@
 
 enum { DRAIN_MS = 200, BACKGROUND_MS = 500, MPICH_TROUBLE = 255 };
 
-/* What is sent to mpirun for a signal, as it would do another thing with it. Open MPI ends the job for INT, TERM and HUP:
- * its ranks get TERM, then KILL; it dies by QUIT and leaves ranks behind. MPICH passes INT, QUIT and USR1 on, ends
- * the job for TERM, and dies by HUP and USR2. 0: there is no way. */
-static const struct { int signal; int send[2]; } passing[] = {
+/* What is sent to mpirun for a signal, as it would do another thing with it. Open MPI ends the job for INT,
+ * TERM and HUP: its ranks get TERM, then KILL; it dies by QUIT and leaves ranks behind. MPICH passes INT,
+ * QUIT and USR1 on, ends the job for TERM, and dies by HUP and USR2. 0: there is no way. */
+static const struct {
+    int signal;
+    int send[2];
+} passing[] = {
     /*            Open MPI, MPICH */
-    { SIGINT,  { SIGINT,  SIGINT } },
-    { SIGTERM, { SIGTERM, SIGTERM } },
-    { SIGHUP,  { SIGTERM, SIGTERM } },
-    { SIGQUIT, { SIGTERM, SIGQUIT } },
-    { SIGUSR1, { SIGUSR1, SIGUSR1 } },
-    { SIGUSR2, { SIGUSR2, 0 } },
-    { SIGTSTP, { SIGTSTP, SIGTSTP } },
-    { SIGCONT, { SIGCONT, SIGCONT } }
+    { SIGINT, { SIGINT, SIGINT } },    { SIGTERM, { SIGTERM, SIGTERM } }, { SIGHUP, { SIGTERM, SIGTERM } },
+    { SIGQUIT, { SIGTERM, SIGQUIT } }, { SIGUSR1, { SIGUSR1, SIGUSR1 } }, { SIGUSR2, { SIGUSR2, 0 } },
+    { SIGTSTP, { SIGTSTP, SIGTSTP } }, { SIGCONT, { SIGCONT, SIGCONT } }
 };
 enum { PASSING = sizeof passing / sizeof passing[0] };
 
 struct job {
     enum mpi_kind kind;
     pid_t pid;
-    int signals;                /* a signalfd */
-    int out, err;               /* from mpirun; -1: ended */
-    int in;                     /* to mpirun's stdin; -1: directly, or ended */
-    int typed_end;              /* the terminal has said that there is no more */
-    char typed[4096];           /* for in */
+    int signals;      /* a signalfd */
+    int out, err;     /* from mpirun; -1: ended */
+    int in;           /* to mpirun's stdin; -1: directly, or ended */
+    int typed_end;    /* the terminal has said that there is no more */
+    char typed[4096]; /* for in */
     size_t typed_count;
-    int ended, status;          /* of waitpid */
-    int by;                     /* the signal that was to end the job; 0: none */
+    int ended, status; /* of waitpid */
+    int by;            /* the signal that was to end the job; 0: none */
     struct filter out_filter, err_filter;
 };
 
@@ -67,10 +66,10 @@ static void block_signals(sigset_t *set, sigset_t *before)
     sigprocmask(SIG_BLOCK, set, before);
 }
 
-static char under_run[] = "KITH_RUN=1";         /* so that ranks leave it to us to say what they died of */
+static char under_run[] = "KITH_RUN=1"; /* so that ranks leave it to us to say what they died of */
 
-static void child(const struct mpi *m, const struct line *line, const int in[2], const int out[2], const int err[2],
-                  const sigset_t *mask, pid_t parent)
+static void child(const struct mpi *m, const struct line *line, const int in[2], const int out[2],
+                  const int err[2], const sigset_t *mask, pid_t parent)
 {
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -81,7 +80,8 @@ static void child(const struct mpi *m, const struct line *line, const int in[2],
     for (size_t i = 0; i < line->variable_count; i++)
         putenv(line->variables[i]);
     putenv(under_run);
-    /* MPICH's mpiexec may die by it when a program ends at once: it writes to a proxy that has gone. It gives ranks the default. */
+    /* MPICH's mpiexec may die by it when a program ends at once: it writes to a proxy that has gone. It gives
+     * ranks the default. */
     signal(SIGPIPE, m->kind == MPICH ? SIG_IGN : SIG_DFL);
     sigprocmask(SIG_SETMASK, mask, NULL);
     execv(m->path, line->words);
@@ -154,7 +154,7 @@ static void pass_on(struct job *j, struct mpirun_messages *w, int signal)
     else if (!j->ended)
         kill(j->pid, send);
     if (signal == SIGTSTP)
-        raise(SIGSTOP);                 /* we come back with SIGCONT, which is passed on in its turn */
+        raise(SIGSTOP); /* we come back with SIGCONT, which is passed on in its turn */
 }
 
 static void take_signals(struct job *j, struct mpirun_messages *w)
@@ -184,7 +184,8 @@ static int pump(int fd, struct filter *s)
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
 }
 
-/* Nobody reads any more, as behind "| head": a program would die by SIGPIPE. mpirun must not: Open MPI's crashes. */
+/* Nobody reads any more, as behind "| head": a program would die by SIGPIPE. mpirun must not: Open MPI's
+ * crashes. */
 static void stop_writing(struct job *j, struct mpirun_messages *w)
 {
     if (!j->by)
@@ -193,7 +194,8 @@ static void stop_writing(struct job *j, struct mpirun_messages *w)
         j->by = w->asked = SIGPIPE;
 }
 
-static void pump_ready(struct job *j, struct mpirun_messages *w, const struct pollfd *p, int *fd, struct filter *s)
+static void pump_ready(struct job *j, struct mpirun_messages *w, const struct pollfd *p, int *fd,
+                       struct filter *s)
 {
     if (*fd >= 0 && p->revents && pump(*fd, s) < 0)
         close_end(fd);
@@ -243,17 +245,15 @@ static void turn(struct job *j, struct mpirun_messages *w, int limit_ms)
 {
     int terminal = may_read_terminal(j);
     long long now = now_ms();
-    struct pollfd p[] = {
-        { .fd = j->signals, .events = POLLIN },
-        { .fd = j->out, .events = POLLIN },
-        { .fd = j->err, .events = POLLIN },
-        { .fd = terminal ? STDIN_FILENO : -1, .events = POLLIN },
-        { .fd = j->typed_count ? j->in : -1, .events = POLLOUT }
-    };
+    struct pollfd p[] = { { .fd = j->signals, .events = POLLIN },
+                          { .fd = j->out, .events = POLLIN },
+                          { .fd = j->err, .events = POLLIN },
+                          { .fd = terminal ? STDIN_FILENO : -1, .events = POLLIN },
+                          { .fd = j->typed_count ? j->in : -1, .events = POLLOUT } };
 
     limit_ms = sooner(limit_ms, sooner(filter_wait(&j->out_filter, now), filter_wait(&j->err_filter, now)));
     if (j->in >= 0 && !terminal && j->typed_count == 0)
-        limit_ms = sooner(limit_ms, BACKGROUND_MS);     /* nobody tells us when we come to the foreground */
+        limit_ms = sooner(limit_ms, BACKGROUND_MS); /* nobody tells us when we come to the foreground */
     if (poll(p, sizeof p / sizeof p[0], limit_ms) < 0 && errno != EINTR)
         return;
     take_signals(j, w);
@@ -267,8 +267,9 @@ static void turn(struct job *j, struct mpirun_messages *w, int limit_ms)
 
 /* ---- end */
 
-/* What mpirun's end means. Open MPI turns a death by signal into 128 + signal, and has 1 for every end that we asked for. MPICH
- * has the bare number of the signal; after INT and QUIT the program's own status, but now and then 0, after TERM anything. */
+/* What mpirun's end means. Open MPI turns a death by signal into 128 + signal, and has 1 for every end that
+ * we asked for. MPICH has the bare number of the signal; after INT and QUIT the program's own status, but now
+ * and then 0, after TERM anything. */
 static int exit_status(const struct job *j, const struct mpirun_messages *w)
 {
     int status = WIFSIGNALED(j->status) ? EXIT_BY_SIGNAL + WTERMSIG(j->status) : WEXITSTATUS(j->status);
@@ -289,7 +290,8 @@ static int tell_end(const struct job *j, const struct mpi *m, const struct mpiru
     int status = exit_status(j, w), by = status - EXIT_BY_SIGNAL;
 
     if (by > 0 && by < NSIG && by != SIGPIPE && !j->by && !w->said && !w->status)
-        log_line("%s died by signal %d (%s)", WIFSIGNALED(j->status) ? m->name : "the program", by, strsignal(by));
+        log_line("%s died by signal %d (%s)", WIFSIGNALED(j->status) ? m->name : "the program", by,
+                 strsignal(by));
     if (status == MPICH_TROUBLE && w->trouble[0] && !w->said) {
         log_line("%s: it failed itself (%s)", m->name, w->trouble);
         return EXIT_OURS;
@@ -309,7 +311,8 @@ int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages
     }
     while (!j.ended)
         turn(&j, w, -1);
-    /* Its last words are in the pipes, which a turn empties, however late it comes; but who was left behind may hold these open. */
+    /* Its last words are in the pipes, which a turn empties, however late it comes; but who was left behind
+     * may hold these open. */
     end = now_ms() + DRAIN_MS;
     for (int turns = 0; (j.out >= 0 || j.err >= 0) && (turns < 2 || now_ms() < end); turns++)
         turn(&j, w, DRAIN_MS / 4);

@@ -6,8 +6,9 @@
 #include "mpi.h"
 #include "mpirun_messages.h"
 
-/* Runs the line with the program m->path, waits for its end and returns the exit status of the job: its own, 128 + signal
- * when it died by one or was ended by one that was sent to kith, or one of log.h. w tells what was found out. */
+/* Runs the line with the program m->path, waits for its end and returns the exit status of the job: its own,
+ * 128 + signal when it died by one or was ended by one that was sent to kith, or one of log.h. w tells what
+ * was found out. */
 int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w);
 
 #endif

@@ -5,9 +5,9 @@
 #include <stddef.h>
 
 struct line {
-    char **words;               /* ends with NULL */
+    char **words; /* ends with NULL */
     size_t count, room;
-    char **variables;           /* NAME=value; ends with NULL */
+    char **variables; /* NAME=value; ends with NULL */
     size_t variable_count, variable_room;
 };
 

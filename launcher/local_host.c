@@ -88,10 +88,12 @@ static int exists(const char *pattern)
 
 int local_host_has_fabric(void)
 {
-    return exists("/sys/class/infiniband/*") || exists("/dev/hfi1*") || exists("/sys/class/cxi/*") || exists("/dev/cxi*");
+    return exists("/sys/class/infiniband/*") || exists("/dev/hfi1*") || exists("/sys/class/cxi/*") ||
+           exists("/dev/cxi*");
 }
 
-/* A child's memory is read: between brothers Open MPI opens the way itself, but a container's filter stops all. */
+/* A child's memory is read: between brothers Open MPI opens the way itself, but a container's filter stops
+ * all. */
 int local_host_has_single_copy(void)
 {
     volatile char there = 42;
@@ -105,7 +107,7 @@ int local_host_has_single_copy(void)
     pid = fork();
     if (pid == 0) {
         close(pipe_of[1]);
-        _exit(read(pipe_of[0], &here, 1) < 0);  /* until the parent closes it */
+        _exit(read(pipe_of[0], &here, 1) < 0); /* until the parent closes it */
     }
     close(pipe_of[0]);
     if (pid > 0)
@@ -118,7 +120,10 @@ int local_host_has_single_copy(void)
 
 /* ---- nets */
 
-struct net { int family, bits; unsigned char bytes[16]; };
+struct net {
+    int family, bits;
+    unsigned char bytes[16];
+};
 
 /* 10.0.0.0/8 */
 static int read_net(char *text, struct net *net)

@@ -20,7 +20,7 @@ static void put(const char *format, va_list ap)
     used += (size_t)rest < sizeof line - used - 2 ? (size_t)rest : sizeof line - used - 2;
     line[used++] = '\n';
     if (write(STDERR_FILENO, line, used) < 0)
-        return;                         /* nobody to tell */
+        return; /* nobody to tell */
 }
 
 static int wanted(const char *least)

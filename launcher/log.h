@@ -10,10 +10,10 @@
 
 /* What kith ends with when it is not the exit status of a program; env and timeout use the same. */
 enum {
-    EXIT_OURS = 125,            /* kith itself could not do it; wrong use included */
-    EXIT_NOT_EXECUTABLE = 126,  /* the program is there, and cannot be executed */
-    EXIT_NOT_FOUND = 127,       /* there is no such program */
-    EXIT_BY_SIGNAL = 128        /* and the signal's number */
+    EXIT_OURS = 125,           /* kith itself could not do it; wrong use included */
+    EXIT_NOT_EXECUTABLE = 126, /* the program is there, and cannot be executed */
+    EXIT_NOT_FOUND = 127,      /* there is no such program */
+    EXIT_BY_SIGNAL = 128       /* and the signal's number */
 };
 
 /* Always said. */

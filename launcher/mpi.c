@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { VERSION_LIMIT_MS = 20000 };      /* the first start from a network file system may take its time */
+enum { VERSION_LIMIT_MS = 20000 }; /* the first start from a network file system may take its time */
 
 /* ---- programs */
 
@@ -41,10 +41,11 @@ int program_find(const char *name, char path[PATH_MAX])
         errno = ENAMETOOLONG;
         return -1;
     }
-    for (const char *at = list ? list : "/usr/local/bin:/usr/bin:/bin"; *name && at; ) {
+    for (const char *at = list ? list : "/usr/local/bin:/usr/bin:/bin"; *name && at;) {
         size_t n = strcspn(at, ":");
 
-        if (snprintf(path, PATH_MAX, "%.*s/%s", (int)n, n ? at : ".", name) < PATH_MAX && executable(path) == 0)
+        if (snprintf(path, PATH_MAX, "%.*s/%s", (int)n, n ? at : ".", name) < PATH_MAX &&
+            executable(path) == 0)
             return 0;
         if (errno == EACCES && access(path, F_OK) == 0)
             seen = EACCES;
@@ -56,8 +57,8 @@ int program_find(const char *name, char path[PATH_MAX])
 
 /* ---- mpirun */
 
-/* By its full path mpirun finds its parts on the other hosts too, where PATH is another; but those of the system are there
- * anyway, perhaps at another place. */
+/* By its full path mpirun finds its parts on the other hosts too, where PATH is another; but those of the
+ * system are there anyway, perhaps at another place. */
 static const char *name_of(const char *path)
 {
     static const char *const system[] = { "/usr/bin/", "/usr/local/bin/", "/bin/" };
@@ -69,8 +70,8 @@ static const char *name_of(const char *path)
     return path;
 }
 
-/* "mpirun (Open MPI) 4.1.4", or under any other name "mpirun.openmpi (OpenRTE) 4.1.4"; or "HYDRA build details:" and a
- * line "Version:  4.0.2". */
+/* "mpirun (Open MPI) 4.1.4", or under any other name "mpirun.openmpi (OpenRTE) 4.1.4"; or "HYDRA build
+ * details:" and a line "Version:  4.0.2". */
 static int read_version(struct mpi *m, const char *text)
 {
     const char *at = strstr(text, "(Open MPI) ");
@@ -102,9 +103,12 @@ static int ask_version(struct mpi *m)
     if (status == CAPTURE_LATE)
         log_line("%s: %s --version does not answer", m->path, m->path);
     else if (status != 0)
-        log_line("%s: %s --version fails with status %d: repair it, or name another mpirun in KITH_MPIRUN", m->path, m->path, status);
+        log_line("%s: %s --version fails with status %d: repair it, or name another mpirun in KITH_MPIRUN",
+                 m->path, m->path, status);
     else if (read_version(m, text) < 0)
-        log_line("%s: it is neither Open MPI's mpirun nor MPICH's mpiexec.hydra: name one of these in KITH_MPIRUN", m->path);
+        log_line(
+            "%s: it is neither Open MPI's mpirun nor MPICH's mpiexec.hydra: name one of these in KITH_MPIRUN",
+            m->path);
     else
         return 0;
     return -1;
@@ -119,7 +123,8 @@ int mpi_find(struct mpi *m)
     memset(m, 0, sizeof *m);
     if (wish && *wish) {
         if (program_find(wish, m->path) < 0) {
-            log_line("KITH_MPIRUN=%s: %s", wish, errno == ENOENT ? "there is no such program" : "it cannot be executed");
+            log_line("KITH_MPIRUN=%s: %s", wish,
+                     errno == ENOENT ? "there is no such program" : "it cannot be executed");
             return -1;
         }
         m->name = strchr(wish, '/') ? m->path : name_of(m->path);
@@ -128,7 +133,8 @@ int mpi_find(struct mpi *m)
     for (size_t i = 0; found < 0 && i < sizeof usual / sizeof usual[0]; i++)
         found = program_find(usual[i], m->path);
     if (found < 0) {
-        log_line("mpirun: it is not installed, or not in PATH: apt install openmpi-bin, or name it in KITH_MPIRUN");
+        log_line("mpirun: it is not installed, or not in PATH: apt install openmpi-bin, or name it in "
+                 "KITH_MPIRUN");
         return -1;
     }
     m->name = name_of(m->path);

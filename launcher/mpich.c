@@ -1,4 +1,5 @@
-/* mpich.c: the command line for MPICH's mpiexec.hydra. It knows no limit of ranks on a host, and no trouble with root. */
+/* mpich.c: the command line for MPICH's mpiexec.hydra. It knows no limit of ranks on a host, and no trouble
+ * with root. */
 #include "config.h"
 #include "local_host.h"
 #include "request.h"
@@ -8,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Ranks fill a host up to its number, then the next; with 1 behind each they go round. A host whose number only mpirun
- * could know has 1 with this one. */
+/* Ranks fill a host up to its number, then the next; with 1 behind each they go round. A host whose number
+ * only mpirun could know has 1 with this one. */
 static int add_hosts(const struct request *r, int go_round, struct line *l)
 {
     char *text = NULL;
@@ -17,8 +18,10 @@ static int add_hosts(const struct request *r, int go_round, struct line *l)
     FILE *f;
 
     if (r->hosts.forms & (HOSTS_USER | HOSTS_USER_AT)) {
-        if (!r->hostfile || strcmp(r->hostfile, "-") == 0 || go_round || (r->hosts.forms & (HOSTS_SLOTS | HOSTS_USER_AT))) {
-            log_line("%s: for user names MPICH needs a hostfile with lines as node1:4 user=ann", r->hostfile ? r->hostfile : "--host");
+        if (!r->hostfile || strcmp(r->hostfile, "-") == 0 || go_round ||
+            (r->hosts.forms & (HOSTS_SLOTS | HOSTS_USER_AT))) {
+            log_line("%s: for user names MPICH needs a hostfile with lines as node1:4 user=ann",
+                     r->hostfile ? r->hostfile : "--host");
             return -1;
         }
         line_add_two(l, "-f", r->hostfile);
@@ -73,7 +76,8 @@ int mpich_line(const struct request *r, const struct mpi *m, struct line *l)
     int go_round = r->map_by && strcmp(r->map_by, "node") == 0;
 
     if (r->map_by && !go_round && strcmp(r->map_by, "slot") != 0) {
-        log_line("--map-by %s: with MPICH it is slot (fill a host, then the next) or node (go round)", r->map_by);
+        log_line("--map-by %s: with MPICH it is slot (fill a host, then the next) or node (go round)",
+                 r->map_by);
         return -1;
     }
     line_add(l, m->name);

@@ -1,4 +1,5 @@
-/* mpirun_messages.c: see mpirun_messages.h. The texts are those of Open MPI 4.0 to 4.1 and MPICH 4.0; what is not known passes as it is. */
+/* mpirun_messages.c: see mpirun_messages.h. The texts are those of Open MPI 4.0 to 4.1 and MPICH 4.0; what is
+ * not known passes as it is. */
 #include "config.h"
 #include "mpirun_messages.h"
 #include "log.h"
@@ -58,8 +59,9 @@ static void no_executable(struct mpirun_messages *w, const char *text)
 
     w->status = EXIT_NOT_FOUND;
     if (!w->said++)
-        log_line("%s: it is not on %s, or cannot be executed there: the program must be on each host under the same path",
-            field(text, "Executable:", program), field(text, "Node:", node));
+        log_line("%s: it is not on %s, or cannot be executed there: the program must be on each host under "
+                 "the same path",
+                 field(text, "Executable:", program), field(text, "Node:", node));
 }
 
 static void execve_failed(struct mpirun_messages *w, const char *text)
@@ -84,7 +86,8 @@ static void not_started(struct mpirun_messages *w, const char *text)
     if (!w->status)
         w->status = EXIT_NOT_EXECUTABLE;
     if (!w->said++)
-        log_line("the program could not be started on %s: %s", field(text, "Node:", node), field(text, "Error name:", name));
+        log_line("the program could not be started on %s: %s", field(text, "Node:", node),
+                 field(text, "Error name:", name));
 }
 
 static void no_directory(struct mpirun_messages *w, const char *text)
@@ -93,8 +96,9 @@ static void no_directory(struct mpirun_messages *w, const char *text)
 
     w->status = EXIT_OURS;
     if (!w->said++)
-        log_line("%s: this directory is not on %s, and ranks start where kith run does: make it there, or go to one that all have",
-            field(text, "Working directory:", directory), field(text, "Node:", node));
+        log_line("%s: this directory is not on %s, and ranks start where kith run does: make it there, or go "
+                 "to one that all have",
+                 field(text, "Working directory:", directory), field(text, "Node:", node));
 }
 
 static void no_session(struct mpirun_messages *w, const char *text)
@@ -104,7 +108,7 @@ static void no_session(struct mpirun_messages *w, const char *text)
     w->status = EXIT_OURS;
     if (!w->said++)
         log_line("%s: mpirun must write there and may not, or it is full: set TMPDIR to another directory",
-            field(text, "Directory:", directory));
+                 field(text, "Directory:", directory));
 }
 
 static void no_slots(struct mpirun_messages *w, const char *text)
@@ -112,7 +116,7 @@ static void no_slots(struct mpirun_messages *w, const char *text)
     w->status = EXIT_OURS;
     if (!w->said++)
         log_line("-n: there are fewer than %d slots: take less, give the hosts more, or add --oversubscribe",
-            number(text, "satisfy the"));
+                 number(text, "satisfy the"));
 }
 
 static void no_daemons(struct mpirun_messages *w, const char *text)
@@ -145,7 +149,8 @@ static void signalled(struct mpirun_messages *w, const char *text)
 static void no_finalize(struct mpirun_messages *w, const char *text)
 {
     if (!w->said++)
-        log_line("rank %d ended after MPI_Init without MPI_Finalize, so the job was ended", number(text, "process rank "));
+        log_line("rank %d ended after MPI_Init without MPI_Finalize, so the job was ended",
+                 number(text, "process rank "));
 }
 
 /* The program ended so, and its exit status tells. */
@@ -155,29 +160,30 @@ static void nothing(struct mpirun_messages *w, const char *text)
     (void)text;
 }
 
-static const struct { const char *text; void (*means)(struct mpirun_messages *w, const char *text); } messages[] = {
-    { "unable to launch the specified application as it could not access", no_executable },
-    { "unable to find the specified executable file", no_executable },
-    { "tried to fork a new process via the \"execve\" system call", execve_failed },
-    { "unable to start the specified application as it encountered an", not_started },
-    { "not enough slots available in the system", no_slots },
-    { "unable to create the desired directory", no_session },
-    { "unable to reliably start one or more daemons", no_daemons },
-    { "has lost communication with a remote daemon", lost_daemon },
-    { "change to the specified working directory", no_directory },
-    { "exited on signal ", signalled },
-    { "exiting improperly", no_finalize },
-    { "Primary job  terminated normally, but", nothing },
-    { "exited with non-zero status, thus causing", nothing },
-    { "MPI_ABORT was invoked on rank", nothing }
-};
+static const struct {
+    const char *text;
+    void (*means)(struct mpirun_messages *w, const char *text);
+} messages[] = { { "unable to launch the specified application as it could not access", no_executable },
+                 { "unable to find the specified executable file", no_executable },
+                 { "tried to fork a new process via the \"execve\" system call", execve_failed },
+                 { "unable to start the specified application as it encountered an", not_started },
+                 { "not enough slots available in the system", no_slots },
+                 { "unable to create the desired directory", no_session },
+                 { "unable to reliably start one or more daemons", no_daemons },
+                 { "has lost communication with a remote daemon", lost_daemon },
+                 { "change to the specified working directory", no_directory },
+                 { "exited on signal ", signalled },
+                 { "exiting improperly", no_finalize },
+                 { "Primary job  terminated normally, but", nothing },
+                 { "exited with non-zero status, thus causing", nothing },
+                 { "MPI_ABORT was invoked on rank", nothing } };
 
 static enum filter_message open_mpi_message(void *arg, const char *text)
 {
     struct mpirun_messages *w = arg;
 
     if (w->said && strstr(text, "It looks like orte_init failed"))
-        return FILTER_TAKEN;             /* the reason stood before it */
+        return FILTER_TAKEN; /* the reason stood before it */
 
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
         if (!strstr(text, messages[i].text))
@@ -192,9 +198,12 @@ static enum filter_message open_mpi_message(void *arg, const char *text)
 /* What ssh and the shell over there say when a daemon cannot be started: mpirun's message follows. */
 static int is_of_ssh(const char *line)
 {
-    static const char *const texts[] = {
-        "ssh: ", "Host key verification failed", "host key is known for", "Permission denied", "orted: ", "lost connection"
-    };
+    static const char *const texts[] = { "ssh: ",
+                                         "Host key verification failed",
+                                         "host key is known for",
+                                         "Permission denied",
+                                         "orted: ",
+                                         "lost connection" };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (strstr(line, texts[i]))
@@ -208,7 +217,9 @@ static enum filter_line open_mpi_out_line(void *arg, const char *line, int insid
     (void)arg;
     (void)inside;
     return strstr(line, "total process failed to start") || strstr(line, "total processes failed to start") ||
-        strstr(line, "(some possibly by mpirun during cleanup)") ? FILTER_DROP : FILTER_PASS;
+                   strstr(line, "(some possibly by mpirun during cleanup)")
+               ? FILTER_DROP
+               : FILTER_PASS;
 }
 
 /* mpirun, under whatever name or path it was called, says that. */
@@ -237,14 +248,16 @@ static enum filter_line open_mpi_line(void *arg, const char *line, int inside)
         return FILTER_DROP;
     if (w->said && strstr(line, "ORTE_ERROR_LOG: "))
         return FILTER_DROP;
-    if (line[0] == '[' && (strstr(line, " sent help message help-") || strstr(line, "\"orte_base_help_aggregate\" to 0")))
+    if (line[0] == '[' &&
+        (strstr(line, " sent help message help-") || strstr(line, "\"orte_base_help_aggregate\" to 0")))
         return FILTER_DROP;
     return w->remote && is_of_ssh(line) ? FILTER_HOLD : FILTER_PASS;
 }
 
 /* ---- MPICH: lines with a name before them; a message on stdout */
 
-static const char frame[] = "===================================================================================";
+static const char frame[] =
+    "===================================================================================";
 
 static enum filter_line mpich_line(void *arg, const char *line, int inside)
 {
@@ -256,7 +269,7 @@ static enum filter_line mpich_line(void *arg, const char *line, int inside)
     if (strcmp(line, frame) == 0)
         return FILTER_OPEN;
     if (line[0] == '\0')
-        return FILTER_HOLD_SHORTLY;      /* the message begins with an empty line */
+        return FILTER_HOLD_SHORTLY; /* the message begins with an empty line */
     if (starts(line, "[proxy:") && strstr(line, "execvp error on file")) {
         field(line, "execvp error on file", program);
         w->status = strstr(program, "No such file") ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
@@ -264,7 +277,8 @@ static enum filter_line mpich_line(void *arg, const char *line, int inside)
             log_line("%s: the program must be on each host under the same path, and executable", program);
         return FILTER_DROP;
     }
-    if (starts(line, "[mpiexec@") || starts(line, "[proxy:") || starts(line, "Ctrl-C caught... cleaning up")) {
+    if (starts(line, "[mpiexec@") || starts(line, "[proxy:") ||
+        starts(line, "Ctrl-C caught... cleaning up")) {
         log_debug("mpiexec said: %s", line);
         if (w->trouble[0] == '\0' && starts(line, "[mpiexec@") && strstr(line, "): "))
             snprintf(w->trouble, sizeof w->trouble, "%.150s", strstr(line, "): ") + 3);
@@ -280,7 +294,7 @@ static enum filter_message mpich_message(void *arg, const char *text)
 
     if (!strstr(text, "BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES"))
         return FILTER_FOREIGN;
-    if (signal == 0)                    /* mpiexec stumbled in the middle of it; it has no such message for exit(9) */
+    if (signal == 0) /* mpiexec stumbled in the middle of it; it has no such message for exit(9) */
         signal = number(text, "EXIT CODE:");
     field(text, "=   PID ", pid);
     pid[strcspn(pid, " ")] = '\0';

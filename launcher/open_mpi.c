@@ -39,7 +39,8 @@ static char *host_list(const struct hosts *h)
     return text;
 }
 
-/* All hosts in one word, unless it is too long for the kernel or names users, which mpirun takes from a file only. */
+/* All hosts in one word, unless it is too long for the kernel or names users, which mpirun takes from a file
+ * only. */
 static int add_hosts(const struct request *r, struct line *l)
 {
     enum { WORD = 100000 };
@@ -52,7 +53,7 @@ static int add_hosts(const struct request *r, struct line *l)
         line_add_two(l, "--hostfile", r->hostfile);
     } else {
         log_line("%s: with user names, or so many hosts, Open MPI needs a hostfile with slots=4, not :4",
-            r->hostfile ? r->hostfile : "--host");
+                 r->hostfile ? r->hostfile : "--host");
         free(list);
         return -1;
     }
@@ -80,7 +81,8 @@ static void add_mapping(const struct request *r, const struct mpi *m, struct lin
                     m->major >= 5 && counts_cpus(r) ? ":HWTCPUS" : "");
     if (m->major < 5 && counts_cpus(r))
         line_add(l, "--use-hwthread-cpus");
-    /* mpirun would bind one or two ranks to a core each, and all that they fork: workers are bound by kith. */
+    /* mpirun would bind one or two ranks to a core each, and all that they fork: workers are bound by kith.
+     */
     if (r->bind_to)
         line_add_two(l, "--bind-to", r->bind_to);
     else if (!has_cpus_each(r->map_by))
@@ -116,7 +118,8 @@ static int in_file(const char *path, const char *name)
     return found;
 }
 
-/* Has the user, or who keeps this machine, set that parameter? Words of the command line would overrule all. */
+/* Has the user, or who keeps this machine, set that parameter? Words of the command line would overrule all.
+ */
 static int is_set(const struct request *r, const char *name)
 {
     const char *home = getenv("HOME");
@@ -132,7 +135,8 @@ static int is_set(const struct request *r, const char *name)
     return (home && in_file(text, name)) || in_file("/etc/openmpi/openmpi-mca-params.conf", name);
 }
 
-/* On one host shared memory is enough, and mpirun need not look for networks: the start takes a third of the time. */
+/* On one host shared memory is enough, and mpirun need not look for networks: the start takes a third of the
+ * time. */
 static void add_shared_memory(const struct request *r, const struct mpi *m, struct line *l)
 {
     if (is_set(r, "pml") || is_set(r, "btl") || is_set(r, "mtl") || local_host_has_fabric())
@@ -143,8 +147,8 @@ static void add_shared_memory(const struct request *r, const struct mpi *m, stru
         add_mca(l, "btl_vader_single_copy_mechanism", "none");
 }
 
-/* A host that is down is noticed after 30 s instead of 500. That ends the job with mpirun's status, as before.
- * Later, when the rest of a job goes on without it: --enable-recovery, and shorter times. */
+/* A host that is down is noticed after 30 s instead of 500. That ends the job with mpirun's status, as
+ * before. Later, when the rest of a job goes on without it: --enable-recovery, and shorter times. */
 static void add_keepalive(const struct request *r, const struct mpi *m, struct line *l)
 {
     if (m->major >= 5 || is_set(r, "oob_tcp_keepalive_time"))
@@ -165,20 +169,22 @@ static int add_network(struct line *l)
         log_line("KITH_NET=%s: it must be a list of nets, as 10.0.0.0/8", nets);
         return -1;
     }
-    if (*v4) {                          /* it knows no nets of IPv6 */
+    if (*v4) { /* it knows no nets of IPv6 */
         add_mca(l, "btl_tcp_if_include", v4);
         add_mca(l, "oob_tcp_if_include", v4);
     }
     return 0;
 }
 
-/* mpirun hands on its own variables only. The loader's path is for a kith that is not in the system's places. */
+/* mpirun hands on its own variables only. The loader's path is for a kith that is not in the system's places.
+ */
 static void add_environment(struct line *l)
 {
     for (char **e = environ; *e; e++) {
         size_t n = strcspn(*e, "=");
 
-        if (strncmp(*e, "KITH_MPIRUN=", 12) == 0 || (strncmp(*e, "KITH_", 5) != 0 && strncmp(*e, "LD_LIBRARY_PATH=", 16) != 0))
+        if (strncmp(*e, "KITH_MPIRUN=", 12) == 0 ||
+            (strncmp(*e, "KITH_", 5) != 0 && strncmp(*e, "LD_LIBRARY_PATH=", 16) != 0))
             continue;
         line_add(l, "-x");
         line_add_format(l, "%.*s", (int)n, *e);

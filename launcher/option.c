@@ -11,7 +11,7 @@
 /* Is word, of length bytes, one of the names? */
 static int named(const char *names, const char *word, size_t length)
 {
-    for (const char *at = names; *at; ) {
+    for (const char *at = names; *at;) {
         size_t n = strcspn(at, "|");
 
         if (n == length && memcmp(at, word, n) == 0)

@@ -3,10 +3,12 @@
 #define KITH_OPTION_H
 
 struct option {
-    const char *names;          /* as typed, "-n|-np"; the help shows the first */
-    const char *argument;       /* what follows it, as the help calls it; NULL: nothing */
+    const char *names;    /* as typed, "-n|-np"; the help shows the first */
+    const char *argument; /* what follows it, as the help calls it; NULL: nothing */
     const char *help;
-    int (*set)(void *to, const char *value);    /* 0, or -1 after having said what is wrong; value is NULL without an argument */
+    int (*set)(
+        void *to,
+        const char *value); /* 0, or -1 after having said what is wrong; value is NULL without an argument */
 };
 
 /* Reads the options at the beginning of argv, up to the first word that is none, or past "--"; --help, -h is

@@ -1,7 +1,7 @@
 /* reach.c: see reach.h.
  *
- * A child process looks at each host, since looking up a name may take long and cannot be called off. It writes its verdict as one
- * line into a pipe; nothing is a good verdict. */
+ * A child process looks at each host, since looking up a name may take long and cannot be called off. It
+ * writes its verdict as one line into a pipe; nothing is a good verdict. */
 #include "config.h"
 #include "reach.h"
 #include "capture.h"
@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 enum {
-    AT_ONCE = 64,               /* children */
-    SHOWN = 5,                  /* sentences */
+    AT_ONCE = 64, /* children */
+    SHOWN = 5,    /* sentences */
     PORT_MS = 3000,
     LOGIN_MS = 8000,
     VERDICT = 400
@@ -43,8 +43,7 @@ struct probe {
 
 static int verdict_to;
 
-__attribute__((noreturn, format(printf, 1, 2)))
-static void fails(const char *format, ...)
+__attribute__((noreturn, format(printf, 1, 2))) static void fails(const char *format, ...)
 {
     char text[VERDICT];
     va_list ap;
@@ -59,7 +58,10 @@ static void fails(const char *format, ...)
 }
 
 /* Where ssh would go: its configuration may give a name another address, or a way around. */
-struct route { char name[300], port[16]; int proxy, known; };
+struct route {
+    char name[300], port[16];
+    int proxy, known;
+};
 
 static void read_route(struct route *r, char *text)
 {
@@ -95,7 +97,7 @@ static void ask_route(struct route *r, const char *host)
 static int connects(const struct addrinfo *a)
 {
     struct pollfd p = { .events = POLLOUT };
-    socklen_t size = sizeof (int);
+    socklen_t size = sizeof(int);
     int error = 0;
 
     p.fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -142,15 +144,17 @@ static int check_port(const char *name)
     if (!r.known)
         fails("ssh is missing here, by which mpirun starts ranks on other hosts: apt install openssh-client");
     if (r.proxy)
-        return 0;                       /* only a login can tell */
+        return 0; /* only a login can tell */
     if (strcmp(r.name, name) != 0 || strcmp(r.port, "22") != 0)
         rc = try(&r, &is_here);
     if (rc < 0)
-        fails("no host of this name is known (%s): correct the name, or add it to /etc/hosts", gai_strerror(rc));
+        fails("no host of this name is known (%s): correct the name, or add it to /etc/hosts",
+              gai_strerror(rc));
     if (rc == ECONNREFUSED)
         fails("nothing listens at port %s: install and start its ssh server", r.port);
     if (rc == ETIMEDOUT)
-        fails("no answer from port %s for %d s: the host is down, or a firewall is between", r.port, PORT_MS / 1000);
+        fails("no answer from port %s for %d s: the host is down, or a firewall is between", r.port,
+              PORT_MS / 1000);
     if (rc > 0)
         fails("port %s cannot be reached: %s", r.port, strerror(rc));
     return is_here;
@@ -201,7 +205,9 @@ static void start(struct probe *p, const struct host *h, enum reach_depth depth,
 {
     int ends[2];
 
-    *p = (struct probe){ .host = h, .from = -1, .end = now_ms() + PORT_MS * 3 + (depth == REACH_LOGIN ? LOGIN_MS : 0) };
+    *p = (struct probe){ .host = h,
+                         .from = -1,
+                         .end = now_ms() + PORT_MS * 3 + (depth == REACH_LOGIN ? LOGIN_MS : 0) };
     if (pipe2(ends, O_CLOEXEC) != 0)
         return;
     p->pid = fork();

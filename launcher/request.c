@@ -82,13 +82,17 @@ static int add_extra(void *to, const char *value)
 
 const struct option request_options[] = {
     { "-n|-np", "N", "number of ranks; default: all slots of the hosts, or the usable CPUs here", set_ranks },
-    { "--hostfile|-hostfile|--machinefile|-machinefile|-f", "FILE", "the hosts to use, a line each: node1 slots=4", set_hostfile },
+    { "--hostfile|-hostfile|--machinefile|-machinefile|-f", "FILE",
+      "the hosts to use, a line each: node1 slots=4", set_hostfile },
     { "--host|-host|-H", "LIST", "the same in a word: node1:4,node2:4", set_hosts },
     { "--oversubscribe|-oversubscribe", NULL, "more ranks than slots are right", set_oversubscribe },
-    { "--bind-to|-bind-to", "WHAT", "bind each rank to a core, numa ...; default: none, as kith binds its workers", set_binding },
+    { "--bind-to|-bind-to", "WHAT",
+      "bind each rank to a core, numa ...; default: none, as kith binds its workers", set_binding },
     { "--map-by|-map-by", "WHAT", "slot: fill a host, then the next (default); node: go round", set_mapping },
-    { "-x", "NAME[=VALUE]", "a variable for all ranks; those that begin with KITH_ go by themselves", add_export },
-    { "--allow-run-as-root|-allow-run-as-root", NULL, "run as root although this is no container", set_as_root },
+    { "-x", "NAME[=VALUE]", "a variable for all ranks; those that begin with KITH_ go by themselves",
+      add_export },
+    { "--allow-run-as-root|-allow-run-as-root", NULL, "run as root although this is no container",
+      set_as_root },
     { "--pass", "WORD", "a word for mpirun as it is; may be repeated", add_extra },
     { "--dry-run", NULL, "print the call of mpirun, and run nothing", set_dry_run },
     { NULL, NULL, NULL, NULL }
@@ -99,9 +103,11 @@ const struct option request_options[] = {
 /* The batch system whose job this is, which mpirun asks for its hosts. */
 static const char *batch_system(void)
 {
-    static const struct { const char *variable, *name; } systems[] = {
-        { "SLURM_JOB_NODELIST", "Slurm" }, { "LSB_JOBID", "LSF" }, { "PE_HOSTFILE", "Grid Engine" }
-    };
+    static const struct {
+        const char *variable, *name;
+    } systems[] = { { "SLURM_JOB_NODELIST", "Slurm" },
+                    { "LSB_JOBID", "LSF" },
+                    { "PE_HOSTFILE", "Grid Engine" } };
 
     for (size_t i = 0; i < sizeof systems / sizeof systems[0]; i++)
         if (getenv(systems[i].variable))
@@ -119,7 +125,7 @@ int request_find_hosts(struct request *r)
     }
     r->batch = r->hostfile || r->host_list ? NULL : batch_system();
     if (!r->batch && !r->host_list && !r->hostfile)
-        r->hostfile = getenv("PBS_NODEFILE");   /* not every mpirun was built to ask PBS */
+        r->hostfile = getenv("PBS_NODEFILE"); /* not every mpirun was built to ask PBS */
     if (r->host_list)
         rc = hosts_list(&r->hosts, r->host_list);
     else if (r->hostfile)
@@ -150,7 +156,7 @@ static int crowd(struct request *r)
         limited |= r->hosts.all[i].max_slots > 0;
     if (!limited)
         return 0;
-    for (; left > 0 && moved; ) {
+    for (; left > 0 && moved;) {
         moved = 0;
         for (int i = 0; i < r->hosts.count && left > 0; i++) {
             struct host *h = &r->hosts.all[i];
@@ -170,11 +176,12 @@ static int crowd(struct request *r)
 static int too_many(const struct request *r)
 {
     if (r->hostfile)
-        log_line("-n %ld: %s has %d slots: take -n %d, raise slots= there, or add --oversubscribe", r->ranks, r->hostfile, r->slots,
-            r->slots);
+        log_line("-n %ld: %s has %d slots: take -n %d, raise slots= there, or add --oversubscribe", r->ranks,
+                 r->hostfile, r->slots, r->slots);
     else
-        log_line("-n %ld: --host has %d slots: take -n %d, write more behind the colon, or add --oversubscribe", r->ranks, r->slots,
-            r->slots);
+        log_line(
+            "-n %ld: --host has %d slots: take -n %d, write more behind the colon, or add --oversubscribe",
+            r->ranks, r->slots, r->slots);
     return -1;
 }
 
@@ -184,7 +191,7 @@ int request_find_slots(struct request *r)
     r->slots = r->hosts.count > 0 ? hosts_slots(&r->hosts) : r->batch ? 0 : kith_usable_cpus();
     r->crowded = r->oversubscribe;
     if (r->slots == 0)
-        return 0;                       /* mpirun counts */
+        return 0; /* mpirun counts */
     if (r->ranks == 0)
         r->ranks = r->slots;
     r->crowded = r->ranks > r->slots;

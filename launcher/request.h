@@ -9,20 +9,20 @@
 
 struct request {
     /* asked for */
-    long ranks;                 /* -n; 0: not given */
+    long ranks; /* -n; 0: not given */
     const char *hostfile, *host_list;
     const char *bind_to, *map_by;
     int oversubscribe, as_root, dry_run;
-    struct line exports;        /* words: NAME or NAME=value */
-    struct line extra;          /* words for mpirun as they are */
-    char **program;             /* and its arguments */
+    struct line exports; /* words: NAME or NAME=value */
+    struct line extra;   /* words for mpirun as they are */
+    char **program;      /* and its arguments */
 
     /* found out */
-    struct hosts hosts;         /* none: this machine, or what a batch system gave to mpirun */
-    const char *batch;          /* the batch system that this is a job of, which tells mpirun its hosts; NULL: none */
-    int slots;                  /* of all hosts; 0: only mpirun knows */
-    int crowded;                /* more ranks than slots, and it may be */
-    int root_allowed;           /* Open MPI must be told that root is right */
+    struct hosts hosts; /* none: this machine, or what a batch system gave to mpirun */
+    const char *batch;  /* the batch system that this is a job of, which tells mpirun its hosts; NULL: none */
+    int slots;          /* of all hosts; 0: only mpirun knows */
+    int crowded;        /* more ranks than slots, and it may be */
+    int root_allowed;   /* Open MPI must be told that root is right */
 };
 
 /* Each adds words and variables to l; 0, or -1 after having said what is wrong. */
@@ -32,7 +32,8 @@ int mpich_line(const struct request *r, const struct mpi *m, struct line *l);
 /* What sets its first part. */
 extern const struct option request_options[];
 
-/* Fill in the second part: the hosts, then how many ranks they have room for and get. 0, or -1 after having said what is wrong. */
+/* Fill in the second part: the hosts, then how many ranks they have room for and get. 0, or -1 after having
+ * said what is wrong. */
 int request_find_hosts(struct request *r);
 int request_find_slots(struct request *r);
 

@@ -22,9 +22,11 @@
 /* A rank that calls mpirun makes as many jobs as there are ranks. The first of them says so. */
 static int is_inside_job(void)
 {
-    static const struct { const char *size, *rank; } launchers[] = {
-        { "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK" }, { "PMI_SIZE", "PMI_RANK" }, { "SLURM_STEP_NUM_TASKS", "SLURM_PROCID" }
-    };
+    static const struct {
+        const char *size, *rank;
+    } launchers[] = { { "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK" },
+                      { "PMI_SIZE", "PMI_RANK" },
+                      { "SLURM_STEP_NUM_TASKS", "SLURM_PROCID" } };
 
     for (size_t i = 0; i < sizeof launchers / sizeof launchers[0]; i++) {
         const char *size = getenv(launchers[i].size), *rank = getenv(launchers[i].rank);
@@ -32,13 +34,16 @@ static int is_inside_job(void)
         if (!size || atoi(size) < 2)
             continue;
         if (!rank || atoi(rank) == 0)
-            log_line("run: this is one of %d ranks of a job already: call kith run from a shell, without mpirun or srun", atoi(size));
+            log_line("run: this is one of %d ranks of a job already: call kith run from a shell, without "
+                     "mpirun or srun",
+                     atoi(size));
         return 1;
     }
     return 0;
 }
 
-/* Open MPI asks root for a confirmation. Where uid 0 is not the machine's root, or the machine is thrown away, it is given. */
+/* Open MPI asks root for a confirmation. Where uid 0 is not the machine's root, or the machine is thrown
+ * away, it is given. */
 static int check_root(struct request *r, const struct mpi *m)
 {
     const char *allow = getenv("OMPI_ALLOW_RUN_AS_ROOT"), *confirm = getenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM");
@@ -49,7 +54,8 @@ static int check_root(struct request *r, const struct mpi *m)
     contained = kith__container();
     r->root_allowed = r->as_root || contained;
     if (!r->root_allowed) {
-        log_line("root: a mistake of a program could harm this machine: run it as another user, or add --allow-run-as-root");
+        log_line("root: a mistake of a program could harm this machine: run it as another user, or add "
+                 "--allow-run-as-root");
         return -1;
     }
     if (!r->as_root)
@@ -72,7 +78,8 @@ static void log_not_executable(const char *name, int error)
     if (error == EISDIR)
         log_line("%s: it is a directory, not a program", name);
     else if (n > 2 && strcmp(name + n - 2, ".c") == 0)
-        log_line("%s: it is a source, not a program: cc %s $(pkg-config --cflags --libs kith) -o %.*s", name, name, (int)n - 2, name);
+        log_line("%s: it is a source, not a program: cc %s $(pkg-config --cflags --libs kith) -o %.*s", name,
+                 name, (int)n - 2, name);
     else
         log_line("%s: it is not executable: chmod +x %s", name, name);
 }
@@ -84,15 +91,15 @@ static int has_more_formats(void)
     int n = glob("/proc/sys/fs/binfmt_misc/*", GLOB_NOSORT, NULL, &found) == 0 ? (int)found.gl_pathc : 0;
 
     globfree(&found);
-    return n > 2;                       /* register and status are always there */
+    return n > 2; /* register and status are always there */
 }
 
 /* 1 when the file begins as a script, or as a program for the kind of machine that kith is for. */
 static int is_format(const char *path)
 {
-    unsigned char own[20], its[20];     /* up to the machine, in an ELF header */
+    unsigned char own[20], its[20]; /* up to the machine, in an ELF header */
     FILE *f = fopen("/proc/self/exe", "re"), *g = fopen(path, "re");
-    int known = !f || !g;               /* a program may be executable and not readable */
+    int known = !f || !g; /* a program may be executable and not readable */
 
     if (!known && fread(own, 1, sizeof own, f) == sizeof own) {
         size_t n = fread(its, 1, sizeof its, g);
@@ -141,9 +148,8 @@ static int check_program(const char *name)
 /* Somebody who chose another way than ssh knows what is right. */
 static int starts_by_ssh(const struct request *r, const struct mpi *m)
 {
-    static const char *const others[] = {
-        "PBS_JOBID", "HYDRA_LAUNCHER", "HYDRA_LAUNCHER_EXEC", "OMPI_MCA_plm", "OMPI_MCA_plm_rsh_agent", "OMPI_MCA_plm_rsh_args"
-    };
+    static const char *const others[] = { "PBS_JOBID",    "HYDRA_LAUNCHER",         "HYDRA_LAUNCHER_EXEC",
+                                          "OMPI_MCA_plm", "OMPI_MCA_plm_rsh_agent", "OMPI_MCA_plm_rsh_args" };
 
     (void)m;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
@@ -155,7 +161,8 @@ static int starts_by_ssh(const struct request *r, const struct mpi *m)
     return r->hosts.count > 0 && !r->batch && request_is_remote(r);
 }
 
-/* MPICH's mpiexec waits for ever when ssh does not get in; Open MPI's ends, and then the reason is looked for. */
+/* MPICH's mpiexec waits for ever when ssh does not get in; Open MPI's ends, and then the reason is looked
+ * for. */
 static int check_hosts(const struct request *r, const struct mpi *m)
 {
     if (!starts_by_ssh(r, m))
@@ -169,8 +176,10 @@ static void explain_unreachable(const struct request *r, const struct mpi *m)
 {
     if (starts_by_ssh(r, m) && reach_hosts(&r->hosts, REACH_LOGIN, "orted") > 0)
         return;
-    log_line("mpirun: it could not start its part on each host: look for a firewall between them and for other versions than Open MPI %s; "
-        "KITH_LOG=debug shows what it says", m->version);
+    log_line("mpirun: it could not start its part on each host: look for a firewall between them and for "
+             "other versions than Open MPI %s; "
+             "KITH_LOG=debug shows what it says",
+             m->version);
 }
 
 /* ---- the command */
@@ -209,7 +218,8 @@ static int launch(struct request *r)
     struct mpi m;
     char *text;
 
-    if (is_inside_job() || request_find_hosts(r) < 0 || mpi_find(&m) < 0 || request_find_slots(r) < 0 || check_root(r, &m) < 0)
+    if (is_inside_job() || request_find_hosts(r) < 0 || mpi_find(&m) < 0 || request_find_slots(r) < 0 ||
+        check_root(r, &m) < 0)
         return EXIT_OURS;
     if (make_line(r, &m, &l) == 0) {
         text = line_text(&l);
@@ -248,6 +258,6 @@ static int run_main(int argc, char **argv)
     return status;
 }
 
-const struct command command_run = {
-    "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "runs a program on its ranks, here or on several hosts", request_options, run_main
-};
+const struct command command_run = { "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]",
+                                     "runs a program on its ranks, here or on several hosts", request_options,
+                                     run_main };

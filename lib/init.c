@@ -1,8 +1,8 @@
 /* init.c: the start and the end of the job.
  *
- * The order matters. First what all processes inherit (line buffering, seed, the map of the loaded objects, the
- * arena); then the fork server, before any thread, MPI or ZeroMQ exists; then the other ranks. Ends in the
- * opposite order.
+ * The order matters. First what all processes inherit (line buffering, seed, the map of the loaded objects,
+ * the arena); then the fork server, before any thread, MPI or ZeroMQ exists; then the other ranks. Ends in
+ * the opposite order.
  */
 #include "config.h"
 #include "agent/agent.h"
@@ -37,13 +37,13 @@
 #include <unistd.h>
 
 static struct {
-    pid_t pid;                          /* of the process that called kith_init; 0: nobody did */
-    int over;                           /* kith_finalize was called */
-    int exiting;                        /* by exit: other threads may still be in the arena */
-    int failing;                        /* this rank of many that run main has called exit(n): all end, it waits for none */
+    pid_t pid;   /* of the process that called kith_init; 0: nobody did */
+    int over;    /* kith_finalize was called */
+    int exiting; /* by exit: other threads may still be in the arena */
+    int failing; /* this rank of many that run main has called exit(n): all end, it waits for none */
     int arena_fd;
-    int every_rank;                     /* kith_init_ranks */
-    int with_mpi;                       /* there are other ranks, or may be */
+    int every_rank; /* kith_init_ranks */
+    int with_mpi;   /* there are other ranks, or may be */
     struct kith__launch launch;
     struct kith__ranks ranks;
 } job = { .ranks = { .size = 1, .nodes = 1, .locals = 1, .is_leader = 1 } };
@@ -53,16 +53,18 @@ static int open_standard_fds(void)
 {
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
-            return kith__fail_errno(KITH_ENOMEM, "kith_init cannot open /dev/null in place of a closed descriptor %d", fd);
+            return kith__fail_errno(KITH_ENOMEM,
+                                    "kith_init cannot open /dev/null in place of a closed descriptor %d", fd);
     return 0;
 }
 
-/* Text that waits in a buffer would be printed by each child too. A user who gave stdout a buffer keeps it. */
+/* Text that waits in a buffer would be printed by each child too. A user who gave stdout a buffer keeps it.
+ */
 static void prepare_stdout(void)
 {
     fflush(NULL);
     if (__fbufsize(stdout) == 0 || !__flbf(stdout))
-        if (__fbufsize(stdout) != 1)    /* 1: the user wants none */
+        if (__fbufsize(stdout) != 1) /* 1: the user wants none */
             setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
@@ -176,7 +178,7 @@ static void serve(void) __attribute__((noreturn));
 
 static void serve(void)
 {
-    if (!job.ranks.is_leader) {         /* another rank's fork server works here */
+    if (!job.ranks.is_leader) { /* another rank's fork server works here */
         kith__server_stop();
         let_go_of_arena();
     }
@@ -216,12 +218,13 @@ static int start_agent(void)
     return rc > 0 ? kith__agent_start() : rc;
 }
 
-/* Each node's leader tells all others how its agent is reached. A leader without an agent tells that, by a contact of zeros, so
- * that nobody waits for it. */
+/* Each node's leader tells all others how its agent is reached. A leader without an agent tells that, by a
+ * contact of zeros, so that nobody waits for it. */
 static int introduce_agents(void)
 {
-    size_t each = sizeof (struct kith__contact), size;
-    char *all = calloc((size_t)job.ranks.size, each), *contacts = calloc((size_t)job.ranks.nodes, each), *mine = calloc(1, each);
+    size_t each = sizeof(struct kith__contact), size;
+    char *all = calloc((size_t)job.ranks.size, each), *contacts = calloc((size_t)job.ranks.nodes, each),
+         *mine = calloc(1, each);
     int started = job.ranks.is_leader ? start_agent() : 0, rc = KITH_ENOMEM;
 
     if (all && contacts && mine) {
@@ -293,7 +296,8 @@ static void close_arena(void)
     kith__me = 0;
 }
 
-/* A kith_init that fails leaves nothing half made, and may be called again. Under a launcher the others would not know of that. */
+/* A kith_init that fails leaves nothing half made, and may be called again. Under a launcher the others would
+ * not know of that. */
 static int undo(int rc)
 {
     char why[512];
@@ -312,21 +316,25 @@ static int start(int *argc, char ***argv)
 
     kith__log_init();
     if (job.pid && job.pid != getpid())
-        return kith__fail(KITH_EINVAL, "kith_init was called in process %d, which the program has forked after kith_init: start it by "
-                          "kith_process_start", (int)getpid());
+        return kith__fail(
+            KITH_EINVAL,
+            "kith_init was called in process %d, which the program has forked after kith_init: start it by "
+            "kith_process_start",
+            (int)getpid());
     if (job.pid)
-        return kith__fail(KITH_EINVAL, job.over ? "kith_init was called after kith_finalize: a program is one job"
-                                                : "kith_init was called twice");
+        return kith__fail(KITH_EINVAL, job.over
+                                           ? "kith_init was called after kith_finalize: a program is one job"
+                                           : "kith_init was called twice");
     if ((rc = open_standard_fds()) < 0)
         return rc;
     if ((rc = kith__launch_read(&job.launch, &silent)) < 0) {
         if (silent)
-            exit(0);                    /* another rank says why; a failure here might have it ended before */
+            exit(0); /* another rank says why; a failure here might have it ended before */
         return rc;
     }
     if ((rc = check_variables()) < 0) {
         if (rc == KITH_EINVAL && !kith__launch_speaks(&job.launch))
-            exit(0);                    /* all ranks here have these variables, and one says it */
+            exit(0); /* all ranks here have these variables, and one says it */
         return rc;
     }
     if (job.every_rank && (rc = kith__ranks_rerun(argv ? *argv : NULL, &job.launch)) < 0)
@@ -338,14 +346,15 @@ static int start(int *argc, char ***argv)
     if (rc < 0)
         return undo(rc);
     job.pid = getpid();
-    on_exit(at_exit, NULL);             /* after MPI's own: so it runs before */
+    on_exit(at_exit, NULL); /* after MPI's own: so it runs before */
     return kith__globals_snapshot();
 }
 
 static int init(int *argc, char ***argv, int every_rank)
 {
     if (!job.pid && kith__me)
-        return kith__report(kith__fail(KITH_EINVAL, "kith_init was called in a task or a Process: these are in the job already"));
+        return kith__report(kith__fail(
+            KITH_EINVAL, "kith_init was called in a task or a Process: these are in the job already"));
     kith__error_is_head(1);
     job.every_rank |= every_rank;
     return kith__report(start(argc, argv));
@@ -364,7 +373,7 @@ int kith_init_ranks(int *argc, char ***argv)
 /* Objects live until no rank uses them any more. */
 static void end_node(void)
 {
-    if (job.failing)                    /* what is left ends with this process */
+    if (job.failing) /* what is left ends with this process */
         return;
     if (job.every_rank && job.with_mpi)
         kith__ranks_barrier(KITH_FOREVER);
@@ -385,10 +394,12 @@ static int write_out(void)
     if ((fflush(stdout) == 0 && !ferror(stdout)) || flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
         return 0;
     return errno ? kith__fail_errno(KITH_ENOMEM, "what the program has printed to stdout cannot be written")
-                 : kith__fail(KITH_ENOMEM, "something that the program has printed to stdout could not be written");
+                 : kith__fail(KITH_ENOMEM,
+                              "something that the program has printed to stdout could not be written");
 }
 
-/* Items that found no place on another node. In exit the status is settled, and no handler may call exit again. */
+/* Items that found no place on another node. In exit the status is settled, and no handler may call exit
+ * again. */
 static int tell_loss(void)
 {
     if (!job.exiting)
@@ -405,10 +416,15 @@ int kith_finalize(void)
     if (!job.pid && !kith__me)
         return kith__report(kith__fail(KITH_ENOTINIT, "kith_finalize was called before kith_init")) < 0;
     if (!kith__me && !job.over && getpid() != job.pid)
-        return kith__report(kith__fail(KITH_EINVAL, "kith_finalize was called in process %d, which the program has forked itself: only "
-                                       "the head may end the job", (int)getpid())) < 0;
-    if (getpid() != job.pid || (kith__task.running && !job.exiting))   /* KITH_SERIAL=1: the task is in the head */
-        return kith__fail(KITH_EINVAL, "kith_finalize was called in a task; only the head may end the job") < 0;
+        return kith__report(kith__fail(
+                   KITH_EINVAL,
+                   "kith_finalize was called in process %d, which the program has forked itself: only "
+                   "the head may end the job",
+                   (int)getpid())) < 0;
+    if (getpid() != job.pid ||
+        (kith__task.running && !job.exiting)) /* KITH_SERIAL=1: the task is in the head */
+        return kith__fail(KITH_EINVAL, "kith_finalize was called in a task; only the head may end the job") <
+               0;
     if (job.over)
         return kith__fault_count() > 0;
     lost = kith__fault_count() == 0 && kith__remote_last_words() < 0 && tell_loss() < 0;

@@ -62,26 +62,27 @@ extern "C" {
  * KITH_ESTALE, KITH_ETYPE, or what its constructor failed with; for an object of
  * another node KITH_EPEER, and KITH_ENOMEM when a thread's first call finds no memory. */
 
-#define KITH_FOREVER (-1)       /* a timeout_ms without end; 0 does not wait; other negative ones are KITH_EINVAL */
+/* A timeout_ms without end; 0 does not wait; other negative ones are KITH_EINVAL. */
+#define KITH_FOREVER (-1)
 
 enum kith_code {
-    KITH_ETIMEDOUT = -1,        /* the time limit passed */
-    KITH_ETOOBIG = -2,          /* the item does not fit; it is still there */
-    KITH_EEND = -3,             /* there is no more */
-    KITH_EOWNERDEAD = -4,       /* the former owner died; you have the object now */
-    KITH_EBROKEN = -5,          /* a party of it died */
-    KITH_ECANCELLED = -6,       /* cancelled before it was done */
+    KITH_ETIMEDOUT = -1,  /* the time limit passed */
+    KITH_ETOOBIG = -2,    /* the item does not fit; it is still there */
+    KITH_EEND = -3,       /* there is no more */
+    KITH_EOWNERDEAD = -4, /* the former owner died; you have the object now */
+    KITH_EBROKEN = -5,    /* a party of it died */
+    KITH_ECANCELLED = -6, /* cancelled before it was done */
 
-    KITH_EINVAL = -32,          /* an argument is wrong */
-    KITH_ENOMEM = -33,          /* memory, or another resource of the machine, is used up */
-    KITH_ESTALE = -34,          /* the object was closed, or never was one */
-    KITH_ETASK = -35,           /* a task failed: see kith_last_fault */
-    KITH_EPEER = -36,           /* another process or node of the job that is needed here is gone */
-    KITH_ETYPE = -37,           /* the object has another type or kind */
-    KITH_ESIZE = -38,           /* a size differs from what is there; nothing was changed */
-    KITH_ENOTINIT = -39,        /* kith_init was not called, or kith_finalize was already */
-    KITH_EFUNC = -40,           /* the function cannot be found in the other process */
-    KITH_EOWNER = -41           /* only the owner may do that */
+    KITH_EINVAL = -32,   /* an argument is wrong */
+    KITH_ENOMEM = -33,   /* memory, or another resource of the machine, is used up */
+    KITH_ESTALE = -34,   /* the object was closed, or never was one */
+    KITH_ETASK = -35,    /* a task failed: see kith_last_fault */
+    KITH_EPEER = -36,    /* another process or node of the job that is needed here is gone */
+    KITH_ETYPE = -37,    /* the object has another type or kind */
+    KITH_ESIZE = -38,    /* a size differs from what is there; nothing was changed */
+    KITH_ENOTINIT = -39, /* kith_init was not called, or kith_finalize was already */
+    KITH_EFUNC = -40,    /* the function cannot be found in the other process */
+    KITH_EOWNER = -41    /* only the owner may do that */
 };
 
 /* A fixed text for code, never NULL; of 0: "success". Needs no kith_init. */
@@ -127,44 +128,58 @@ KITH_API int kith_init_ranks(int *argc, char ***argv);
  * task or Process it does nothing, and returns 1. */
 KITH_API int kith_finalize(void);
 
-KITH_API int kith_rank(void);           /* this process's rank in the job, 0 without a launcher; of workers: of their node's first rank.
-                                           Before kith_init these six are 0, 1, 0, 1, the host's name and -1 */
-KITH_API int kith_size(void);           /* number of ranks, 1 without a launcher */
-KITH_API int kith_node(void);           /* number of this node, from 0 */
-KITH_API int kith_nodes(void);          /* number of nodes */
-KITH_API const char *kith_host(void);   /* host name of this node */
-KITH_API int kith_worker(void);         /* index of this worker in its pool, from 0; -1 in all other processes. With KITH_SERIAL=1: 0 in tasks */
-KITH_API int kith_cpu_count(void);      /* CPUs of this machine. Needs no kith_init */
-KITH_API int kith_usable_cpus(void);    /* of these, how many this job may use here: the least of affinity, cgroup
-                                           quota and Slurm's allocation, at least 1. Needs no kith_init */
-KITH_API double kith_time(void);        /* seconds on a clock that never steps back, of this node. Needs no kith_init */
+KITH_API int kith_rank(void);  /* this process's rank in the job, 0 without a launcher; of workers: of their
+                                  node's first rank.  Before kith_init these six are 0, 1, 0, 1, the host's
+                                  name  and -1 */
+KITH_API int kith_size(void);  /* number of ranks, 1 without a launcher */
+KITH_API int kith_node(void);  /* number of this node, from 0 */
+KITH_API int kith_nodes(void); /* number of nodes */
+KITH_API const char *kith_host(void); /* host name of this node */
+KITH_API int kith_worker(void); /* index of this worker in its pool, from 0; -1 in all other processes. With
+                                   KITH_SERIAL=1: 0 in tasks */
+KITH_API int kith_cpu_count(void);   /* CPUs of this machine. Needs no kith_init */
+KITH_API int kith_usable_cpus(void); /* of these, how many this job may use here: the least of affinity,
+                                        cgroup quota and Slurm's allocation, at least 1. Needs no kith_init */
+KITH_API double kith_time(
+    void); /* seconds on a clock that never steps back, of this node. Needs no kith_init */
 
 /* ----------------------------------------------------------- random numbers
  *
  * Counter-based (Philox4x32-10; Salmon et al., "Parallel random numbers: as easy
  * as 1, 2, 3", SC11). In a task of a pool they depend on three things alone: the seed, which call of
- * this process gave the task (its first, its second …), and the index of the task. So a result does not depend on
- * the number of workers. Every Process, and the head, draws a sequence of its own; so does each thread. libc's
- * rand and random are reseeded in each worker and Process. */
+ * this process gave the task (its first, its second …), and the index of the task. So a result does not
+ * depend on the number of workers. Every Process, and the head, draws a sequence of its own; so does each
+ * thread. libc's rand and random are reseeded in each worker and Process. */
 
-KITH_API uint64_t kith_random(void);                    /* 64 random bits */
-KITH_API double   kith_uniform(double lo, double hi);   /* uniform in [lo, hi) */
-KITH_API void     kith_seed(uint64_t seed);             /* before kith_init, later it does nothing; the variable KITH_SEED comes first; default: new each run */
+KITH_API uint64_t kith_random(void);                /* 64 random bits */
+KITH_API double kith_uniform(double lo, double hi); /* uniform in [lo, hi) */
+KITH_API void kith_seed(uint64_t seed); /* before kith_init, later it does nothing; the variable KITH_SEED
+                                           comes first; default: new each run */
 
 /* ---------------------------------------------------------------- handles */
 
-typedef struct { uint64_t id; } kith_process;
-typedef struct { uint64_t id; } kith_queue;
-typedef struct { uint64_t id; } kith_pool;
+typedef struct {
+    uint64_t id;
+} kith_process;
+typedef struct {
+    uint64_t id;
+} kith_queue;
+typedef struct {
+    uint64_t id;
+} kith_pool;
 
-#define KITH_ARG(x) &(x), sizeof (x)    /* the bytes of a variable, struct or array */
+#define KITH_ARG(x) &(x), sizeof(x) /* the bytes of a variable, struct or array */
 
 /* Options are named in the call: kith_pool_open_with(4, .limit_ms = 500). In C++, where that came with C++20
  * only, a struct that was filled before will do: kith_pool_open_with(4, options). */
 #ifdef __cplusplus
 #define KITH__OPTIONS(type, ...) &static_cast<const type &>(type{ __VA_ARGS__ })
 #else
-#define KITH__OPTIONS(type, ...) &(struct type){ __VA_ARGS__ }
+#define KITH__OPTIONS(type, ...) \
+    &(struct type)               \
+    {                            \
+        __VA_ARGS__              \
+    }
 #endif
 
 /* ---------------------------------------------------------------- Process
@@ -173,18 +188,19 @@ typedef struct { uint64_t id; } kith_pool;
  * it is linked with. It gets a copy of the bytes; a pointer inside them means
  * nothing there. Globals are as they were at kith_init. */
 
-typedef int kith_target(const void *arg);       /* its return value is the exit code; beyond 0..255 its low byte, or 1 where that is 0 */
+typedef int kith_target(const void *arg); /* its return value is the exit code; beyond 0..255 its low byte, or
+                                             1 where that is 0 */
 
 /* In a target or initializer: the size of arg in bytes. */
 KITH_API size_t kith_arg_size(void);
 
-enum { KITH_ANYWHERE = 0, KITH_HERE = -1 };     /* .node below; node k is k + 1, see KITH_NODE */
+enum { KITH_ANYWHERE = 0, KITH_HERE = -1 }; /* .node below; node k is k + 1, see KITH_NODE */
 #define KITH_NODE(k) ((k) + 1)
 
 struct kith_process_options {
-    const char *name;           /* copied, up to 63 bytes; default: the function's name and a number */
-    int daemon;                 /* 1: ended, not waited for, when the job ends */
-    int node;                   /* KITH_ANYWHERE: here while a CPU is free, then elsewhere; KITH_HERE; KITH_NODE(k) */
+    const char *name; /* copied, up to 63 bytes; default: the function's name and a number */
+    int daemon;       /* 1: ended, not waited for, when the job ends */
+    int node;         /* KITH_ANYWHERE: here while a CPU is free, then elsewhere; KITH_HERE; KITH_NODE(k) */
 };
 
 /* Starts fn(arg) in a process of its own, with a copy of the bytes. Does not wait for
@@ -197,20 +213,24 @@ KITH_API kith_process kith__process_start(kith_target *fn, const void *arg, size
                                           const struct kith_process_options *options, size_t options_size);
 /* kith_process_start_with(fn, KITH_ARG(x), .name = "loader", .daemon = 1) */
 #define kith_process_start_with(fn, ...) KITH__START_WITH(fn, __VA_ARGS__)
-#define KITH__START_WITH(fn, arg, size, ...)                                                        \
-    kith__process_start(fn, arg, size, KITH__OPTIONS(kith_process_options, __VA_ARGS__),            \
-                        sizeof (struct kith_process_options))
+#define KITH__START_WITH(fn, arg, size, ...)                                             \
+    kith__process_start(fn, arg, size, KITH__OPTIONS(kith_process_options, __VA_ARGS__), \
+                        sizeof(struct kith_process_options))
 
-/* 0: it has ended; KITH_ETIMEDOUT; KITH_ENOMEM: for two seconds the system would not start it (ulimit -u); KITH_ESTALE; KITH_EPEER;
- * KITH_EINVAL: it is the caller itself. */
+/* 0: it has ended; KITH_ETIMEDOUT; KITH_ENOMEM: for two seconds the system would not start it (ulimit -u);
+ * KITH_ESTALE; KITH_EPEER; KITH_EINVAL: it is the caller itself. */
 KITH_API int kith_process_join(kith_process p, int timeout_ms);
-/* *code: 0..255, or -signal, or 127 when it could not be started; KITH_ETIMEDOUT while it runs; KITH_ESTALE; KITH_EPEER. */
+/* *code: 0..255, or -signal, or 127 when it could not be started; KITH_ETIMEDOUT while it runs; KITH_ESTALE;
+ * KITH_EPEER. */
 KITH_API int kith_process_exitcode(kith_process p, int *code);
-KITH_API int kith_process_alive(kith_process p);                    /* 1, 0; KITH_ESTALE; KITH_EPEER */
-KITH_API int kith_process_pid(kith_process p);                      /* on its node; waits until it has one, 0: it was never started; KITH_ESTALE; KITH_EPEER */
-KITH_API int kith_process_terminate(kith_process p);                /* SIGTERM; 0 also when it has ended; KITH_ESTALE; KITH_EPEER */
-KITH_API int kith_process_kill(kith_process p);                     /* SIGKILL; likewise */
-KITH_API int kith_process_close(kith_process p);                    /* lets go of the handle, for all; a running Process runs on; KITH_ESTALE */
+KITH_API int kith_process_alive(kith_process p); /* 1, 0; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_process_pid(kith_process p);   /* on its node; waits until it has one, 0: it was never
+                                                    started; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_process_terminate(
+    kith_process p); /* SIGTERM; 0 also when it has ended; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_process_kill(kith_process p); /* SIGKILL; likewise */
+KITH_API int kith_process_close(
+    kith_process p); /* lets go of the handle, for all; a running Process runs on; KITH_ESTALE */
 
 /* ------------------------------------------------------------------ Queue
  *
@@ -246,13 +266,14 @@ KITH_API int64_t kith_queue_next(kith_queue q, int timeout_ms);
 
 /* kith_put(q, x) puts the bytes of x; kith_get(q, &y) takes an item of exactly
  * the size of y (else KITH_ESIZE, and it stays). Both wait for ever. */
-#define kith_put(q, x) kith_queue_put(q, &(x), sizeof (x), KITH_FOREVER)
+#define kith_put(q, x) kith_queue_put(q, &(x), sizeof(x), KITH_FOREVER)
 #define kith_get(q, p) kith__queue_get(q, p, sizeof *(p), KITH_FOREVER)
 KITH_API int kith__queue_get(kith_queue q, void *buf, size_t size, int timeout_ms);
 
-KITH_API int64_t kith_queue_size(kith_queue q);     /* items in it, as of now; KITH_ESTALE; KITH_EPEER */
-KITH_API int kith_queue_empty(kith_queue q);        /* 1, 0; KITH_ESTALE; KITH_EPEER */
-KITH_API int kith_queue_close(kith_queue q);        /* for all; items in it are gone, waiters get KITH_ESTALE; KITH_EPEER */
+KITH_API int64_t kith_queue_size(kith_queue q); /* items in it, as of now; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_queue_empty(kith_queue q);    /* 1, 0; KITH_ESTALE; KITH_EPEER */
+KITH_API int kith_queue_close(
+    kith_queue q); /* for all; items in it are gone, waiters get KITH_ESTALE; KITH_EPEER */
 
 /* ----------------------------------------------------------------- memory
  *
@@ -264,19 +285,19 @@ KITH_API int kith_queue_close(kith_queue q);        /* for all; items in it are 
  * does nothing; a foreign pointer is KITH_EINVAL. */
 
 KITH_API void *kith_alloc(size_t size);
-KITH_API int   kith_free(void *p);
+KITH_API int kith_free(void *p);
 
 /* ------------------------------------------------------------------- Pool */
 
 struct kith_pool_options {
-    kith_target *init;          /* each worker calls it first; not 0, or kith_fail: the open fails with its message */
-    const void *arg;            /* for init: arg_size bytes, copied */
+    kith_target *init; /* each worker calls it first; not 0, or kith_fail: the open fails with its message */
+    const void *arg;   /* for init: arg_size bytes, copied */
     size_t arg_size;
-    int tasks_per_worker;       /* a worker ends after so many tasks (elements, blocks) and is replaced; 0: never */
-    int limit_ms;               /* a task that runs longer is ended with its worker, and reported; 0: no limit */
-    int tries;                  /* how often a task is started whose worker died under it; 0: the default, 2 */
-    int unpinned;               /* 1: do not bind each worker to a CPU */
-    size_t chunk;               /* tasks a worker takes at a time, at most 32767; 0: found at run time */
+    int tasks_per_worker; /* a worker ends after so many tasks (elements, blocks) and is replaced; 0: never */
+    int limit_ms;         /* a task that runs longer is ended with its worker, and reported; 0: no limit */
+    int tries;            /* how often a task is started whose worker died under it; 0: the default, 2 */
+    int unpinned;         /* 1: do not bind each worker to a CPU */
+    size_t chunk;         /* tasks a worker takes at a time, at most 32767; 0: found at run time */
 };
 
 /* workers: 1 to 1900; 0: one for each usable CPU, or, under a launcher, for each
@@ -286,15 +307,15 @@ struct kith_pool_options {
 KITH_API kith_pool kith_pool_open(int workers);
 KITH_API kith_pool kith__pool_open(int workers, const struct kith_pool_options *options, size_t options_size);
 /* kith_pool_open_with(4, .limit_ms = 500, .tries = 1) */
-#define kith_pool_open_with(workers, ...)                                                           \
-    kith__pool_open(workers, KITH__OPTIONS(kith_pool_options, __VA_ARGS__), sizeof (struct kith_pool_options))
+#define kith_pool_open_with(workers, ...) \
+    kith__pool_open(workers, KITH__OPTIONS(kith_pool_options, __VA_ARGS__), sizeof(struct kith_pool_options))
 
-KITH_API int kith_pool_workers(kith_pool p);    /* how many, 1 with KITH_SERIAL=1; KITH_ESTALE */
-/* Finishes what was given, then ends the workers. KITH_ESTALE; KITH_EINVAL in a task of the pool itself; KITH_EPEER: the fork
- * server is gone, and the pool with it. */
+KITH_API int kith_pool_workers(kith_pool p); /* how many, 1 with KITH_SERIAL=1; KITH_ESTALE */
+/* Finishes what was given, then ends the workers. KITH_ESTALE; KITH_EINVAL in a task of the pool itself;
+ * KITH_EPEER: the fork server is gone, and the pool with it. */
 KITH_API int kith_pool_close(kith_pool p);
-/* Ends the workers now, also while somebody else waits in kith_pool_close; maps under way return KITH_ECANCELLED. KITH_ESTALE
- * when it has ended already; else as kith_pool_close. */
+/* Ends the workers now, also while somebody else waits in kith_pool_close; maps under way return
+ * KITH_ECANCELLED. KITH_ESTALE when it has ended already; else as kith_pool_close. */
 KITH_API int kith_pool_terminate(kith_pool p);
 
 /* Every call below gives its tasks to the pool and waits until all have ended.
@@ -321,6 +342,7 @@ KITH_API int kith_pool_terminate(kith_pool p);
 
 typedef void kith__fn(void);
 
+/* clang-format off */
 /* One row for each kind of function: name, R, A, and the letters of R and A. */
 #define KITH__SHAPES(X)                                                                             \
     X(i, i, int, int) X(I, I, unsigned, unsigned) X(l, l, long, long)                               \
@@ -358,24 +380,26 @@ KITH__SHAPES(KITH__APPLY_DECLARE)
 #undef KITH__APPLY_DECLARE
 #define KITH__A(r, a, R, A)                                                                         \
     R (*)(A): kith__apply_##r##a##1, R (*)(A, A): kith__apply_##r##a##2, R (*)(A, A, A): kith__apply_##r##a##3
+/* clang-format on */
 #define kith_apply(pool, f, y, ...) KITH__LIST(f, KITH__A)(pool, #f, f, y, __VA_ARGS__)
 
 #endif
 
 /* kith_pool_map(pool, fn, in, out, n): fn(&in[i], &out[i]) for i < n, for structs
  * and all else. fn returns 0, or a code of its own: then the task has failed. */
-#define kith_pool_map(pool, fn, in, out, n)                                                         \
+#define kith_pool_map(pool, fn, in, out, n) \
     kith__pool_map(pool, #fn, fn, in, sizeof *(in), out, sizeof *(out), n)
-KITH_API int kith__pool_map(kith_pool p, const char *name, int (*fn)(const void *in, void *out), const void *in,
-                            size_t in_size, void *out, size_t out_size, size_t n);
+KITH_API int kith__pool_map(kith_pool p, const char *name, int (*fn)(const void *in, void *out),
+                            const void *in, size_t in_size, void *out, size_t out_size, size_t n);
 
 /* Range tasks: the loop inside is the user's. [0, n) is cut into about
  * min(n, 65536) blocks, at places that depend on n alone; fn is called once for
  * each block with lo < hi and a copy of the size bytes at arg. It returns 0, or a code of its own.
  * kith_pool_for(pool, fn, KITH_ARG(x), n), or NULL, 0 for no context. */
 #define kith_pool_for(pool, fn, ...) kith__pool_for(pool, #fn, fn, __VA_ARGS__)
-KITH_API int kith__pool_for(kith_pool p, const char *name, int (*fn)(uint64_t lo, uint64_t hi, const void *arg),
-                            const void *arg, size_t size, uint64_t n);
+KITH_API int kith__pool_for(kith_pool p, const char *name,
+                            int (*fn)(uint64_t lo, uint64_t hi, const void *arg), const void *arg,
+                            size_t size, uint64_t n);
 
 /* kith_sum(pool, fn, KITH_ARG(x), n, &sum): *sum = the sum of fn over all blocks, added in
  * order of index: the same bits on any number of workers. *sum is unchanged on failure, 0 for n 0. */
@@ -387,7 +411,7 @@ KITH_API int kith__sum(kith_pool p, const char *name, double (*fn)(uint64_t lo, 
  * in part, which has the size of total and is not zeroed; then fold(&total, part) is called
  * here for each block in order of index, upon the value that total had, unless one failed. */
 #define kith_reduce(pool, fn, ...) KITH__REDUCE(pool, fn, __VA_ARGS__)
-#define KITH__REDUCE(pool, fn, arg, size, n, fold, total)                                           \
+#define KITH__REDUCE(pool, fn, arg, size, n, fold, total) \
     kith__reduce(pool, #fn, fn, arg, size, n, fold, total, sizeof *(total))
 KITH_API int kith__reduce(kith_pool p, const char *name,
                           int (*fn)(uint64_t lo, uint64_t hi, const void *arg, void *part), const void *arg,
@@ -399,15 +423,24 @@ KITH_API int kith__reduce(kith_pool p, const char *name,
  * KITH_EINVAL. */
 KITH_API int kith_fail(int code, const char *format, ...) KITH_PRINTF(2, 3);
 
-enum kith_end { KITH_OK, KITH_FAILED, KITH_SIGNALLED, KITH_EXITED, KITH_OVER_LIMIT, KITH_CANCELLED, KITH_WORKER_LOST, KITH_NODE_LOST };
+enum kith_end {
+    KITH_OK,
+    KITH_FAILED,
+    KITH_SIGNALLED,
+    KITH_EXITED,
+    KITH_OVER_LIMIT,
+    KITH_CANCELLED,
+    KITH_WORKER_LOST,
+    KITH_NODE_LOST
+};
 
 struct kith_fault {
-    uint64_t task;              /* index of the task, or of the first element of the block */
-    int end;                    /* enum kith_end */
-    int code;                   /* what the task returned or gave to kith_fail; exit status of KITH_EXITED */
-    int signal;                 /* of KITH_SIGNALLED */
+    uint64_t task; /* index of the task, or of the first element of the block */
+    int end;       /* enum kith_end */
+    int code;      /* what the task returned or gave to kith_fail; exit status of KITH_EXITED */
+    int signal;    /* of KITH_SIGNALLED */
     int pid, rank, worker;
-    char host[64], function[64], text[512];     /* text: of kith_fail, or where it crashed */
+    char host[64], function[64], text[512]; /* text: of kith_fail, or where it crashed */
 };
 
 /* Fills *f with the index-th failed task, in order of task, of this thread's last call that

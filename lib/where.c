@@ -5,7 +5,9 @@
 
 #include <unistd.h>
 
-static struct { int rank, size; } me = { 0, 1 };
+static struct {
+    int rank, size;
+} me = { 0, 1 };
 
 void kith__where_set(int rank, int size)
 {
@@ -13,10 +15,22 @@ void kith__where_set(int rank, int size)
     me.size = size;
 }
 
-int kith_rank(void) { return me.rank; }
-int kith_size(void) { return me.size; }
-int kith_node(void) { return kith__base ? (int)kith__shared->node : 0; }
-int kith_nodes(void) { return kith__base ? (int)kith__shared->nodes : 1; }
+int kith_rank(void)
+{
+    return me.rank;
+}
+int kith_size(void)
+{
+    return me.size;
+}
+int kith_node(void)
+{
+    return kith__base ? (int)kith__shared->node : 0;
+}
+int kith_nodes(void)
+{
+    return kith__base ? (int)kith__shared->nodes : 1;
+}
 
 const char *kith_host(void)
 {

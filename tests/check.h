@@ -11,8 +11,8 @@
  *     int main(void) { return run_tests("queue", tests); }
  *
  * Exit status: 0, 1 when one failed, 77 when all were skipped. KITH_TEST_ONLY=word runs those with word in
- * their name, KITH_TEST_SEED=n repeats what was drawn (as far as the moments of processes do). Shortly before the time limit of the
- * program (tests/limit) it ends by itself and names the test.
+ * their name, KITH_TEST_SEED=n repeats what was drawn (as far as the moments of processes do). Shortly before
+ * the time limit of the program (tests/limit) it ends by itself and names the test.
  */
 #ifndef KITH_CHECK_H
 #define KITH_CHECK_H
@@ -40,34 +40,42 @@
 #define SANITIZED 0
 #endif
 
-struct test { const char *name; void (*fn)(void); };
-#define TEST(fn) { #fn, fn }
-#define TEST_END { NULL, NULL }
+struct test {
+    const char *name;
+    void (*fn)(void);
+};
+#define TEST(fn) \
+    {            \
+#fn, fn  \
+    }
+#define TEST_END   \
+    {              \
+        NULL, NULL \
+    }
 
 /* The call gives 0 or a count; it gives that code. Else: the expression, the code, the sentence. */
-#define PASS(call) \
-    check_code(#call, (int64_t)(call), 0, 1, __FILE__, __LINE__)
-#define FAILS_WITH(code, call) \
-    check_code(#call, (int64_t)(call), (code), 0, __FILE__, __LINE__)
+#define PASS(call) check_code(#call, (int64_t)(call), 0, 1, __FILE__, __LINE__)
+#define FAILS_WITH(code, call) check_code(#call, (int64_t)(call), (code), 0, __FILE__, __LINE__)
 
 /* In a child process, whose CU_ASSERT nobody sees: says what is wrong and ends it. */
-#define REQUIRE(condition) \
-    do { \
-        if (!(condition)) \
+#define REQUIRE(condition)                             \
+    do {                                               \
+        if (!(condition))                              \
             check_die(#condition, __FILE__, __LINE__); \
     } while (0)
 
 /* Leaves the test: what it needs is not here. */
-#define SKIP(why) \
-    do { \
-        check_skipped++; \
+#define SKIP(why)                    \
+    do {                             \
+        check_skipped++;             \
         printf("skipped: %s ", why); \
-        return; \
+        return;                      \
     } while (0)
 
 static int check_skipped;
 
-static inline void check_code(const char *call, int64_t rc, int64_t wanted, int or_more, const char *file, int line)
+static inline void check_code(const char *call, int64_t rc, int64_t wanted, int or_more, const char *file,
+                              int line)
 {
     int ok = or_more ? rc >= wanted : rc == wanted;
 
@@ -79,8 +87,8 @@ static inline void check_code(const char *call, int64_t rc, int64_t wanted, int 
 
 static inline void check_die(const char *condition, const char *file, int line)
 {
-    fprintf(stderr, "\n    %s:%d: process %d: not so: %s; last error: \"%s\"\n", file, line, (int)getpid(), condition,
-            kith_last_error());
+    fprintf(stderr, "\n    %s:%d: process %d: not so: %s; last error: \"%s\"\n", file, line, (int)getpid(),
+            condition, kith_last_error());
     _exit(1);
 }
 
@@ -119,7 +127,8 @@ static inline unsigned check_seed(void)
     return seed;
 }
 
-/* In ms: for what takes 2 s at most by itself, and for ever when it is broken, on a machine that may stand still for a while. */
+/* In ms: for what takes 2 s at most by itself, and for ever when it is broken, on a machine that may stand
+ * still for a while. */
 enum { SOON = 30000 };
 
 /* How much slower a sanitizer makes it. */

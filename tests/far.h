@@ -6,7 +6,10 @@
 
 #include <stdlib.h>
 
-struct far_wish { kith_queue answer; size_t bound; };
+struct far_wish {
+    kith_queue answer;
+    size_t bound;
+};
 
 static inline int far_open_there(const void *arg)
 {

@@ -4,6 +4,7 @@ TESTS += \
 	tests/compile.sh \
 	tests/docs.sh \
 	tests/exports.sh \
+	tests/format.sh \
 	tests/install.sh \
 	tests/layers.sh \
 	tests/man.sh \
@@ -13,6 +14,7 @@ ONCE_TESTS += \
 	tests/compile.sh \
 	tests/docs.sh \
 	tests/exports.sh \
+	tests/format.sh \
 	tests/install.sh \
 	tests/layers.sh \
 	tests/man.sh \
@@ -52,6 +54,7 @@ EXTRA_DIST += \
 	tests/compile.sh \
 	tests/docs.sh \
 	tests/exports.sh \
+	tests/format.sh \
 	tests/install.sh \
 	tests/layers.sh \
 	tests/man.sh \

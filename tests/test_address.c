@@ -38,8 +38,8 @@ static void nets_hold_their_addresses(void)
 
 static void nets_that_make_no_sense_are_refused(void)
 {
-    static const char *const bad[] = { "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "10.0.0.0/8,", "eth0", "fd00::/129",
-                                       "10.0.0.0/8x", "10.0.0.0/-1" };
+    static const char *const bad[] = { "10.0.0.0", "10.0.0.0/33", "10.0.0/8",    "10.0.0.0/",  "10.0.0.0/8,",
+                                       "eth0",     "fd00::/129",  "10.0.0.0/8x", "10.0.0.0/-1" };
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         FAILS_WITH(KITH_EINVAL, in(bad[i], "10.0.0.1"));
@@ -174,7 +174,7 @@ static void own_addresses_are_found(void)
     FAILS_WITH(KITH_EPEER, kith__net_addresses(out));
     setenv("KITH_NET", "nonsense", 1);
     n = kith__net_addresses(out);
-    CU_ASSERT(n == KITH_EINVAL || n == KITH_EPEER);     /* EPEER where there is nothing to compare it with */
+    CU_ASSERT(n == KITH_EINVAL || n == KITH_EPEER); /* EPEER where there is nothing to compare it with */
     unsetenv("KITH_NET");
     n = kith__net_addresses(out);
     CU_ASSERT(n == KITH_EPEER || (n > 0 && n <= KITH__PLACES));
@@ -182,17 +182,15 @@ static void own_addresses_are_found(void)
         CU_ASSERT(out[i].interface[0] && strcmp(out[i].interface, "lo") != 0 && out[i].port == 0);
 }
 
-static struct test tests[] = {
-    TEST(nets_hold_their_addresses),
-    TEST(nets_that_make_no_sense_are_refused),
-    TEST(bridges_and_containers_are_left_out),
-    TEST(subnet_in_common_is_taken),
-    TEST(address_that_several_nodes_have_is_avoided),
-    TEST(subnet_of_most_nodes_comes_first),
-    TEST(nodes_without_a_common_subnet_use_a_router),
-    TEST(own_addresses_are_found),
-    TEST_END
-};
+static struct test tests[] = { TEST(nets_hold_their_addresses),
+                               TEST(nets_that_make_no_sense_are_refused),
+                               TEST(bridges_and_containers_are_left_out),
+                               TEST(subnet_in_common_is_taken),
+                               TEST(address_that_several_nodes_have_is_avoided),
+                               TEST(subnet_of_most_nodes_comes_first),
+                               TEST(nodes_without_a_common_subnet_use_a_router),
+                               TEST(own_addresses_are_found),
+                               TEST_END };
 
 int main(void)
 {

@@ -1,4 +1,5 @@
-/* test_agent.c: the node agent itself: its death, its idleness, what it believes, whom it lets in. Each test is a job of its own. */
+/* test_agent.c: the node agent itself: its death, its idleness, what it believes, whom it lets in. Each test
+ * is a job of its own. */
 #include "config.h"
 #include "netjob.h"
 #include "agent/agent.h"
@@ -57,14 +58,17 @@ static void death_of_the_agent_is_told_soon_job(void)
     REQUIRE(kith_queue_size(q) == KITH_EPEER);
     REQUIRE(ms_since(begin) < SOON);
 }
-static void death_of_the_agent_is_told_soon(void) { JOB(death_of_the_agent_is_told_soon_job); }
+static void death_of_the_agent_is_told_soon(void)
+{
+    JOB(death_of_the_agent_is_told_soon_job);
+}
 
 static void end_as_the_agent(void)
 {
     char name[16];
 
     prctl(PR_GET_NAME, name);
-    if (strcmp(name, "kith-server") == 0)       /* whose first child it is */
+    if (strcmp(name, "kith-server") == 0) /* whose first child it is */
         _exit(3);
 }
 
@@ -76,7 +80,7 @@ static void init_without_agent(void)
     kith_on_fault(NULL);
     pthread_atfork(NULL, NULL, end_as_the_agent);
     REQUIRE(kith_init(NULL, NULL) == KITH_EPEER && strstr(kith_last_error(), "cannot start"));
-    REQUIRE(ms_since(begin) < 15000);   /* else it waits 20 s */
+    REQUIRE(ms_since(begin) < 15000); /* else it waits 20 s */
 }
 
 static void agent_that_dies_before_it_is_up_is_not_waited_for(void)
@@ -84,7 +88,10 @@ static void agent_that_dies_before_it_is_up_is_not_waited_for(void)
     CU_ASSERT_EQUAL(check_fork(init_without_agent), 0);
 }
 
-struct trader { kith_queue q; int who; };
+struct trader {
+    kith_queue q;
+    int who;
+};
 
 static int trades(const void *arg)
 {
@@ -144,16 +151,23 @@ static void stopped_agent_is_waited_for_job(void)
     p = kith_process_start(takes_one, KITH_ARG(q));
     await_parked(p);
     REQUIRE(kill(agent(), SIGSTOP) == 0);
-    sleep_ms(4500);                     /* longer than a silent peer is waited for */
+    sleep_ms(4500); /* longer than a silent peer is waited for */
     REQUIRE(kill(agent(), SIGCONT) == 0);
     REQUIRE(kith_put(q, x) == 0);
     REQUIRE(kith_process_join(p, SOON * slowdown()) == 0);
     REQUIRE(kith_process_exitcode(p, &code) == 0 && code == 5);
 }
-static void stopped_agent_is_waited_for(void) { JOB(stopped_agent_is_waited_for_job); }
+static void stopped_agent_is_waited_for(void)
+{
+    JOB(stopped_agent_is_waited_for_job);
+}
 
-/* This process in the agent's place, while that is stopped: what it does with requests, on a link that carries when the test says so. */
-static struct { struct kith__proto *proto; uint64_t asked, refused; } stand_in;
+/* This process in the agent's place, while that is stopped: what it does with requests, on a link that
+ * carries when the test says so. */
+static struct {
+    struct kith__proto *proto;
+    uint64_t asked, refused;
+} stand_in;
 
 static void *stand_in_at(void *context, uint64_t block)
 {
@@ -168,10 +182,13 @@ static void stand_in_release(void *context, uint64_t block)
 }
 
 /* A home that is content with each put, and gives more than anybody has asked for. */
-static uint64_t stand_in_request(void *context, uint32_t peer, const struct kith__request *r, const void *bytes)
+static uint64_t stand_in_request(void *context, uint32_t peer, const struct kith__request *r,
+                                 const void *bytes)
 {
     static const char much[100] = "much";
-    const struct kith__reply reply = { .id = r->id, .result = sizeof much, .size = sizeof much, .flags = KITH__GIVES };
+    const struct kith__reply reply = {
+        .id = r->id, .result = sizeof much, .size = sizeof much, .flags = KITH__GIVES
+    };
 
     (void)context;
     (void)bytes;
@@ -197,8 +214,10 @@ static void stand_in_settled(void *context, uint32_t peer, uint64_t id, int yes)
     stand_in.refused += yes == 0;
 }
 
-static const struct kith__proto_events stand_in_events = { .at = stand_in_at, .release = stand_in_release,
-                                                           .request = stand_in_request, .reply = stand_in_reply,
+static const struct kith__proto_events stand_in_events = { .at = stand_in_at,
+                                                           .release = stand_in_release,
+                                                           .request = stand_in_request,
+                                                           .reply = stand_in_reply,
                                                            .settled = stand_in_settled };
 
 static void carry_frames(void)
@@ -216,7 +235,12 @@ static void carry_frames(void)
     kith__proto_tick(stand_in.proto, kith__now_ns());
 }
 
-struct talker { kith_queue q; _Atomic int at; int result; char room[100]; };
+struct talker {
+    kith_queue q;
+    _Atomic int at;
+    int result;
+    char room[100];
+};
 
 static void *talks_much(void *arg)
 {
@@ -273,8 +297,14 @@ static void stop_the_sleeping_agent(void)
 
 static void agent_stands_back_job(void)
 {
-    struct kith__proto_config c = { .node = 0, .nodes = 1, .job = 5, .beat_ns = 500 * KITH__MS, .first_ns = INT64_MAX,
-                                    .lost_ns = INT64_MAX, .silent_ns = INT64_MAX, .window = 2 << 20 };
+    struct kith__proto_config c = { .node = 0,
+                                    .nodes = 1,
+                                    .job = 5,
+                                    .beat_ns = 500 * KITH__MS,
+                                    .first_ns = INT64_MAX,
+                                    .lost_ns = INT64_MAX,
+                                    .silent_ns = INT64_MAX,
+                                    .window = 2 << 20 };
     struct talker t = { .q = kith_queue_open(0) };
     int busy = 0;
     pthread_t thread;
@@ -288,7 +318,8 @@ static void agent_stands_back_job(void)
     kith__requests_init(stand_in.proto, 1);
     atomic_store(&t.at, 2);
 
-    /* The node acknowledges nothing: the requests stay on the mailbox, and the agent need not look at them again and again. */
+    /* The node acknowledges nothing: the requests stay on the mailbox, and the agent need not look at them
+     * again and again. */
     while (kith__proto_backlog(stand_in.proto, 0) <= 1 << 20) {
         kith__requests_collect(kith__now_ns());
         sleep_ms(1);
@@ -315,10 +346,16 @@ static void agent_stands_back_job(void)
     REQUIRE(kith_queue_size(t.q) == 1);
     REQUIRE(kith_queue_close(t.q) == 0);
 }
-static void agent_waits_for_a_slow_node_and_believes_no_wrong_size(void) { JOB(agent_stands_back_job); }
+static void agent_waits_for_a_slow_node_and_believes_no_wrong_size(void)
+{
+    JOB(agent_stands_back_job);
+}
 
 /* This process as the host of calls. */
-static struct { int replies; int64_t result; } heard;
+static struct {
+    int replies;
+    int64_t result;
+} heard;
 
 static uint64_t hear_reply(void *context, uint32_t peer, const struct kith__reply *r, const void *bytes)
 {
@@ -330,11 +367,15 @@ static uint64_t hear_reply(void *context, uint32_t peer, const struct kith__repl
     return 0;
 }
 
-static const struct kith__proto_events host_events = { .at = stand_in_at, .release = stand_in_release, .reply = hear_reply };
+static const struct kith__proto_events host_events = { .at = stand_in_at,
+                                                       .release = stand_in_release,
+                                                       .reply = hear_reply };
 
 static int64_t ask_for_size(kith_queue q, uint64_t seat)
 {
-    const struct kith__request r = { .id = seat << 48 | 1, .op = KITH__OP_COUNT, .object = q.id, .timeout_ms = -1 };
+    const struct kith__request r = {
+        .id = seat << 48 | 1, .op = KITH__OP_COUNT, .object = q.id, .timeout_ms = -1
+    };
     int before = heard.replies;
 
     REQUIRE(kith__pending_request(0, &r, "", kith__now_ns()) == 0);
@@ -345,22 +386,32 @@ static int64_t ask_for_size(kith_queue q, uint64_t seat)
 
 static void only_seats_can_ask_job(void)
 {
-    const struct kith__proto_config c = { .node = 0, .nodes = 1, .job = 5, .beat_ns = 500 * KITH__MS, .first_ns = INT64_MAX,
-                                          .lost_ns = INT64_MAX, .silent_ns = INT64_MAX, .window = 2 << 20 };
+    const struct kith__proto_config c = { .node = 0,
+                                          .nodes = 1,
+                                          .job = 5,
+                                          .beat_ns = 500 * KITH__MS,
+                                          .first_ns = INT64_MAX,
+                                          .lost_ns = INT64_MAX,
+                                          .silent_ns = INT64_MAX,
+                                          .window = 2 << 20 };
     kith_queue q = kith_queue_open(0);
 
     REQUIRE((stand_in.proto = kith__proto_new(&c, &host_events, NULL)) != NULL);
     REQUIRE(kith__proto_open(stand_in.proto, 0, kith__now_ns()) == 0);
     kith__pending_init(stand_in.proto, 0);
-    REQUIRE(ask_for_size(q, 5) == 0 && ask_for_size(q, KITH__SEATS - 1) == 0 && ask_for_size(q, KITH__AGENTS_OWN) == 0);
+    REQUIRE(ask_for_size(q, 5) == 0 && ask_for_size(q, KITH__SEATS - 1) == 0 &&
+            ask_for_size(q, KITH__AGENTS_OWN) == 0);
     REQUIRE(ask_for_size(q, KITH__SEATS) == KITH_EINVAL && ask_for_size(q, 0xfffe) == KITH_EINVAL);
     kith__pending_ended(0);
     kith__proto_free(stand_in.proto);
 }
-static void only_seats_can_ask(void) { JOB(only_seats_can_ask_job); }
+static void only_seats_can_ask(void)
+{
+    JOB(only_seats_can_ask_job);
+}
 
 struct work {
-    long long ns, waits;    /* on a CPU; and how often it began to wait */
+    long long ns, waits; /* on a CPU; and how often it began to wait */
 };
 
 /* What its first thread has done so far. */
@@ -385,8 +436,9 @@ static struct work work_of(pid_t pid)
     return w;
 }
 
-/* It may have been busy with its start before: one quiet second of some is enough. What a wait takes depends on the
-   machine and on sanitizers, so waits are counted; the time is asked too, as who never waits counts none. */
+/* It may have been busy with its start before: one quiet second of some is enough. What a wait takes depends
+   on the machine and on sanitizers, so waits are counted; the time is asked too, as who never waits counts
+   none. */
 static int is_quiet(pid_t pid)
 {
     for (int i = 0; i < 5; i++) {
@@ -394,9 +446,11 @@ static int is_quiet(pid_t pid)
 
         sleep_ms(1000);
         end = work_of(pid);
-        if (begin.ns >= 0 && begin.waits >= 0 && end.ns - begin.ns < 20000000 * slowdown() && end.waits - begin.waits < 30)
+        if (begin.ns >= 0 && begin.waits >= 0 && end.ns - begin.ns < 20000000 * slowdown() &&
+            end.waits - begin.waits < 30)
             return 1;
-        printf("%lld us of CPU and %lld waits in a second ", (end.ns - begin.ns) / 1000, end.waits - begin.waits);
+        printf("%lld us of CPU and %lld waits in a second ", (end.ns - begin.ns) / 1000,
+               end.waits - begin.waits);
     }
     return 0;
 }
@@ -411,13 +465,18 @@ static void idle_agent_takes_no_cpu_job(void)
     REQUIRE(is_quiet(agent()));
     REQUIRE(kith_put(q, x) == 0 && kith_process_join(p, KITH_FOREVER) == 0);
 }
-static void idle_agent_takes_no_cpu(void) { JOB(idle_agent_takes_no_cpu_job); }
+static void idle_agent_takes_no_cpu(void)
+{
+    JOB(idle_agent_takes_no_cpu_job);
+}
 
 /* With the agent's public key, which its node tells, and a pair of its own. */
 static void stranger_gets_nothing_from_the_agent_job(void)
 {
     const struct kith__transport *net = dlsym(kith__module("net"), "kith_net_transport");
-    struct kith__wire_config c = { .node = 0, .nodes = 1, .frame_most = 256 << 10, .lanes = 3, .threads = 1, .cut_ms = 1500 };
+    struct kith__wire_config c = {
+        .node = 0, .nodes = 1, .frame_most = 256 << 10, .lanes = 3, .threads = 1, .cut_ms = 1500
+    };
     const struct kith__contact *contact;
     struct kith__wire *w = NULL;
     size_t size;
@@ -440,7 +499,10 @@ static void stranger_gets_nothing_from_the_agent_job(void)
 }
 
 /* libzmq in this process, so it must not be the one that forks later. */
-static void stranger_gets_nothing_from_the_agent(void) { JOB(stranger_gets_nothing_from_the_agent_job); }
+static void stranger_gets_nothing_from_the_agent(void)
+{
+    JOB(stranger_gets_nothing_from_the_agent_job);
+}
 
 static unsigned files;
 
@@ -534,7 +596,8 @@ static void libzmq_without_curve(void)
     }
     kith_on_fault(NULL);
     REQUIRE(kith_init(NULL, NULL) == KITH_EPEER);
-    REQUIRE(strstr(kith_last_error(), "built without CURVE") && strstr(kith_last_error(), "KITH_NET_SECURITY=plain"));
+    REQUIRE(strstr(kith_last_error(), "built without CURVE") &&
+            strstr(kith_last_error(), "KITH_NET_SECURITY=plain"));
 }
 
 static void libzmq_without_curve_is_enough_for_plain(void)
@@ -545,20 +608,18 @@ static void libzmq_without_curve_is_enough_for_plain(void)
     CU_ASSERT_EQUAL(check_fork(libzmq_without_curve), 0);
 }
 
-static struct test tests[] = {
-    TEST(death_of_the_agent_is_told_soon),
-    TEST(agent_that_dies_before_it_is_up_is_not_waited_for),
-    TEST(agent_that_dies_in_the_middle_harms_no_object),
-    TEST(stopped_agent_is_waited_for),
-    TEST(agent_waits_for_a_slow_node_and_believes_no_wrong_size),
-    TEST(only_seats_can_ask),
-    TEST(idle_agent_takes_no_cpu),
-    TEST(stranger_gets_nothing_from_the_agent),
-    TEST(few_files_are_enough_or_a_sentence),
-    TEST(bad_variables_are_a_sentence),
-    TEST(libzmq_without_curve_is_enough_for_plain),
-    TEST_END
-};
+static struct test tests[] = { TEST(death_of_the_agent_is_told_soon),
+                               TEST(agent_that_dies_before_it_is_up_is_not_waited_for),
+                               TEST(agent_that_dies_in_the_middle_harms_no_object),
+                               TEST(stopped_agent_is_waited_for),
+                               TEST(agent_waits_for_a_slow_node_and_believes_no_wrong_size),
+                               TEST(only_seats_can_ask),
+                               TEST(idle_agent_takes_no_cpu),
+                               TEST(stranger_gets_nothing_from_the_agent),
+                               TEST(few_files_are_enough_or_a_sentence),
+                               TEST(bad_variables_are_a_sentence),
+                               TEST(libzmq_without_curve_is_enough_for_plain),
+                               TEST_END };
 
 int main(void)
 {

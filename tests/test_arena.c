@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 
-enum { CHILD = 7 };                     /* owner of what a child of a test allocates */
+enum { CHILD = 7 }; /* owner of what a child of a test allocates */
 
 static void with_limit(const char *limit, void (*fn)(void))
 {
@@ -31,7 +31,7 @@ static void fill_it_up(void)
 
     while (count < 64 && (blocks[count] = kith__heap_alloc(2 * MIB, 0)) != 0)
         memset(kith__at(blocks[count++]), 1, 2 * MIB);
-    CU_ASSERT(count >= 30 && count <= 32);      /* metadata takes a little */
+    CU_ASSERT(count >= 30 && count <= 32); /* metadata takes a little */
     CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "2.0 MiB"));
     CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "KITH_MEM"));
     CU_ASSERT(pages() <= 64 * MIB);
@@ -75,7 +75,7 @@ static void ask_for_too_much(void)
     CU_ASSERT_EQUAL(kith__heap_alloc(SIZE_MAX, 0), 0);
     CU_ASSERT_EQUAL(kith__heap_alloc(kith__places.heap_size, 0), 0);
     CU_ASSERT_EQUAL(stats().used_blocks, 0);
-    CU_ASSERT(stats().warm_free_bytes >= 10 * MIB);     /* a hopeless wish costs nobody his warm pages */
+    CU_ASSERT(stats().warm_free_bytes >= 10 * MIB); /* a hopeless wish costs nobody his warm pages */
 }
 
 static void hopeless_wish_is_refused_at_once(void)
@@ -116,7 +116,7 @@ static void create(void)
     REQUIRE(kith__heap_init() == 0);
 }
 
-static char group[PATH_MAX];            /* a memory cgroup of 96 MiB, made by the test */
+static char group[PATH_MAX]; /* a memory cgroup of 96 MiB, made by the test */
 
 static int write_to(const char *directory, const char *file, const char *text)
 {
@@ -262,7 +262,7 @@ static void memory_cgroup_refuses_and_never_kills(void)
     CU_ASSERT_EQUAL(check_fork(large_blocks_live_in_the_group), 0);
     CU_ASSERT_EQUAL(check_fork(give_back_to_the_group), 0);
     for (int tries = 0; tries < 3000 && rmdir(group) < 0; tries++)
-        usleep(10000);                  /* the kernel may still be at work on who was killed there */
+        usleep(10000); /* the kernel may still be at work on who was killed there */
     CU_ASSERT_EQUAL(access(group, F_OK), -1);
 }
 
@@ -384,7 +384,8 @@ static void lose_the_descriptor(void)
     uint64_t block, size;
     struct stat st;
 
-    REQUIRE(fd >= 0 && unlink(path) == 0 && ftruncate(fd, (off_t)(kith__places.heap_start + kith__places.heap_size)) == 0);
+    REQUIRE(fd >= 0 && unlink(path) == 0 &&
+            ftruncate(fd, (off_t)(kith__places.heap_start + kith__places.heap_size)) == 0);
     REQUIRE(dup2(fd, arena) == arena);
     size = stats().warm_bound + 30 * MIB;
     block = kith__heap_alloc(size, 0);
@@ -405,7 +406,8 @@ static void closed_descriptor_harms_no_other_file(void)
     open_arena();
     before = pages();
     CU_ASSERT_EQUAL(check_fork(lose_the_descriptor), 0);
-    CU_ASSERT(pages() >= before && pages() <= stats().warm_bound + 3 * MIB);        /* it was given back by the mapping */
+    CU_ASSERT(pages() >= before &&
+              pages() <= stats().warm_bound + 3 * MIB); /* it was given back by the mapping */
 }
 
 static void attach_and_look(void)
@@ -480,7 +482,7 @@ static void core_files_leave_it_out(void)
 
 static int collapse(void *at, size_t size)
 {
-    return madvise(at, size, 25);       /* MADV_COLLAPSE, which headers before Linux 6.1 do not name */
+    return madvise(at, size, 25); /* MADV_COLLAPSE, which headers before Linux 6.1 do not name */
 }
 
 /* 1 when the system gives huge pages to shared memory that asks for them. */
@@ -530,7 +532,8 @@ static void read_with_few_faults(void)
     for (size_t i = 0; i < 64 * MIB; i += 4096)
         REQUIRE(((const volatile char *)kith__at(shared_block))[i] == (char)(i >> 12));
     getrusage(RUSAGE_SELF, &after);
-    REQUIRE(SANITIZED || after.ru_minflt - before.ru_minflt < 64 * 16);      /* so many were small pages, mapped by sixteens */
+    REQUIRE(SANITIZED ||
+            after.ru_minflt - before.ru_minflt < 64 * 16); /* so many were small pages, mapped by sixteens */
 }
 
 enum { NOT_NOW = 3 };
@@ -554,7 +557,8 @@ static int use_huge_pages(void)
     REQUIRE(kith__arena_back(shared_block + 3 * MIB, 5 * MIB) == 0);
     REQUIRE(block[3 * MIB] == 0);
     memset(kith__at(shared_block + 3 * MIB), 7, 5 * MIB);
-    REQUIRE(block[3 * MIB - 4096] == (char)((3 * MIB - 4096) >> 12) && block[8 * MIB] == (char)((8 * MIB) >> 12));
+    REQUIRE(block[3 * MIB - 4096] == (char)((3 * MIB - 4096) >> 12) &&
+            block[8 * MIB] == (char)((8 * MIB) >> 12));
     REQUIRE(pages() <= 66 * MIB);
     kith__heap_free(shared_block);
     return 0;
@@ -566,8 +570,8 @@ static void use_huge_pages_anew(void)
     _exit(1);
 }
 
-/* They do not come while the system is short of them or slow, and a process for which they were slow asks for them no more. So
- * more than one process tries. */
+/* They do not come while the system is short of them or slow, and a process for which they were slow asks for
+ * them no more. So more than one process tries. */
 static void large_blocks_have_huge_pages(void)
 {
     int rc = NOT_NOW;
@@ -629,25 +633,23 @@ static void size_is_sealed(void)
     CU_ASSERT(ftruncate(arena, (off_t)1 << 45) < 0);
 }
 
-static struct test tests[] = {
-    TEST(limit_by_variable_is_kept),
-    TEST(warm_pieces_make_room_for_a_large_block),
-    TEST(hopeless_wish_is_refused_at_once),
-    TEST(bad_limit_is_refused),
-    TEST(memory_cgroup_refuses_and_never_kills),
-    TEST(heap_adapts_to_ulimit_v),
-    TEST(heap_adapts_to_ulimit_f),
-    TEST(fast_timer_does_not_stop_large_blocks),
-    TEST(closed_descriptor_harms_no_other_file),
-    TEST(other_mapping_shares_all),
-    TEST(tables_are_backed_on_demand),
-    TEST(core_files_leave_it_out),
-    TEST(large_blocks_have_huge_pages),
-    TEST(arena_is_small_under_valgrind),
-    TEST(walls_stand_around_the_heap),
-    TEST(size_is_sealed),
-    TEST_END
-};
+static struct test tests[] = { TEST(limit_by_variable_is_kept),
+                               TEST(warm_pieces_make_room_for_a_large_block),
+                               TEST(hopeless_wish_is_refused_at_once),
+                               TEST(bad_limit_is_refused),
+                               TEST(memory_cgroup_refuses_and_never_kills),
+                               TEST(heap_adapts_to_ulimit_v),
+                               TEST(heap_adapts_to_ulimit_f),
+                               TEST(fast_timer_does_not_stop_large_blocks),
+                               TEST(closed_descriptor_harms_no_other_file),
+                               TEST(other_mapping_shares_all),
+                               TEST(tables_are_backed_on_demand),
+                               TEST(core_files_leave_it_out),
+                               TEST(large_blocks_have_huge_pages),
+                               TEST(arena_is_small_under_valgrind),
+                               TEST(walls_stand_around_the_heap),
+                               TEST(size_is_sealed),
+                               TEST_END };
 
 int main(int argc, char **argv)
 {

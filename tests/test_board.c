@@ -1,4 +1,5 @@
-/* test_board.c: claims. One process plays all workers of a job, so each interleaving is drawn and can be repeated. */
+/* test_board.c: claims. One process plays all workers of a job, so each interleaving is drawn and can be
+ * repeated. */
 #include "config.h"
 #include "pool/board.h"
 #include "pool/call.h"
@@ -19,18 +20,18 @@ static uint64_t draw(uint64_t below)
 }
 
 static struct kith__object *object;
-static struct kith__pool *pool;             /* in it */
+static struct kith__pool *pool; /* in it */
 
 static struct play {
     struct kith__job *j;
     uint32_t post, workers;
     uint64_t units;
     struct worker {
-        int busy, has;                  /* in the middle of a claim; has one */
+        int busy, has; /* in the middle of a claim; has one */
         uint64_t cursor, lo, length;
         jmp_buf dies;
     } worker[WORKERS_MOST];
-    unsigned char runs[UNITS_MOST];     /* of each unit, to its end */
+    unsigned char runs[UNITS_MOST]; /* of each unit, to its end */
     int self, depth, mortal;
     long steps, deaths, retired_in_middle;
 } play;
@@ -114,7 +115,8 @@ static void die_inside(uint32_t w)
 
 /* ---- many deaths at once */
 
-/* They claim, and many die at once in the middle of it, before what others had is done. The list of what goes back has room for all. */
+/* They claim, and many die at once in the middle of it, before what others had is done. The list of what goes
+ * back has room for all. */
 static void what_the_dead_had_has_room(void)
 {
     uint64_t most_returned = 0;
@@ -124,7 +126,8 @@ static void what_the_dead_had_has_room(void)
         for (uint32_t w = 0; w < play.workers; w++) {
             struct worker *self = &play.worker[w];
 
-            self->has = kith__claim(play.j, w, draw(3) ? 1 + draw(64) : 32767, &self->cursor, &self->lo, &self->length);
+            self->has = kith__claim(play.j, w, draw(3) ? 1 + draw(64) : 32767, &self->cursor, &self->lo,
+                                    &self->length);
         }
         for (uint32_t w = 0; w < play.workers; w++) {
             struct worker *self = &play.worker[w];
@@ -196,7 +199,7 @@ static void finish(uint32_t w)
     atomic_store(&play.j->cells[w].at, self->lo + self->length - 1);
     run(self->lo, self->lo + self->length);
     play.self = (int)w;
-    play.mortal = 0;                    /* here its last unit would be run again */
+    play.mortal = 0; /* here its last unit would be run again */
     play.depth++;
     self->busy = 1;
     self->has = 0;
@@ -302,12 +305,9 @@ static void who_comes_too_late_leaves_no_intent(void)
     end();
 }
 
-static struct test tests[] = {
-    TEST(what_the_dead_had_has_room),
-    TEST(claims_survive_others_and_deaths_at_each_step),
-    TEST(who_comes_too_late_leaves_no_intent),
-    TEST_END
-};
+static struct test tests[] = { TEST(what_the_dead_had_has_room),
+                               TEST(claims_survive_others_and_deaths_at_each_step),
+                               TEST(who_comes_too_late_leaves_no_intent), TEST_END };
 
 int main(int argc, char **argv)
 {

@@ -75,7 +75,8 @@ static void v1(const char *group, const char *top)
              "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
              "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n"
              "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime shared:5 - cgroup cgroup rw,cpu,cpuacct\n"
-             "35 31 0:32 %s /sys/fs/cgroup/memory rw,relatime shared:9 master:1 - cgroup cgroup rw,memory\n", top);
+             "35 31 0:32 %s /sys/fs/cgroup/memory rw,relatime shared:9 master:1 - cgroup cgroup rw,memory\n",
+             top);
     file("/proc/self/mountinfo", text);
 }
 
@@ -85,7 +86,8 @@ static void v2(const char *group, const char *top)
 
     snprintf(text, sizeof text, "0::%s\n", group);
     file("/proc/self/cgroup", text);
-    snprintf(text, sizeof text, "30 23 0:26 %s /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n", top);
+    snprintf(text, sizeof text, "30 23 0:26 %s /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n",
+             top);
     file("/proc/self/mountinfo", text);
 }
 
@@ -118,7 +120,8 @@ static void v1_group_bounds_by_its_limit(void)
     v1("/job", "/");
     file("/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "1073741824\n");
     file("/sys/fs/cgroup/memory/job/memory.usage_in_bytes", "536870912\n");
-    file("/sys/fs/cgroup/memory/job/memory.stat", "cache 1\ninactive_file 7\ntotal_cache 3\ntotal_inactive_file 104857600\n");
+    file("/sys/fs/cgroup/memory/job/memory.stat",
+         "cache 1\ninactive_file 7\ntotal_cache 3\ntotal_inactive_file 104857600\n");
     look();
     CU_ASSERT_EQUAL(budget.left, 512 * MIB + 100 * MIB - 16 * MIB);
     CU_ASSERT_EQUAL(budget.limit, GIB);
@@ -223,7 +226,8 @@ static void damaged_files_do_no_harm(void)
 {
     machine("MemAvailable:    8388608 kB\n");
     file("/proc/self/cgroup", "4:memory\n:::\n\n0:\n4:memory:/job\n");
-    file("/proc/self/mountinfo", "-\n - \n35 31 0:32 / - cgroup cgroup rw,memory\n35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup\n");
+    file("/proc/self/mountinfo",
+         "-\n - \n35 31 0:32 / - cgroup cgroup rw,memory\n35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup\n");
     look_and_end();
     CU_ASSERT_EQUAL(budget.left, 8 * GIB - 64 * MIB);
 }
@@ -237,11 +241,23 @@ static void real_machine_has_a_budget(void)
 
 static void sizes_are_read(void)
 {
-    static const struct { const char *text; uint64_t bytes; } good[] = {
-        { "1", 1 }, { "100000", 100000 }, { "512M", 512 * MIB }, { "512m", 512 * MIB }, { "4G", 4 * GIB },
-        { "1.5GiB", 3 * GIB / 2 }, { "64KB", 64 * KIB }, { "2T", 2048 * GIB }, { "0.5G", GIB / 2 }, { "77B", 77 },
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } good[] = {
+        { "1", 1 },
+        { "100000", 100000 },
+        { "512M", 512 * MIB },
+        { "512m", 512 * MIB },
+        { "4G", 4 * GIB },
+        { "1.5GiB", 3 * GIB / 2 },
+        { "64KB", 64 * KIB },
+        { "2T", 2048 * GIB },
+        { "0.5G", GIB / 2 },
+        { "77B", 77 },
     };
-    static const char *const bad[] = { "", "x", "-5M", "+5M", " 5M", "5X", "5MM", "5M ", "0", "0.1", ".5G", "1e9", "99999999T" };
+    static const char *const bad[] = { "",    "x", "-5M", "+5M", " 5M", "5X",       "5MM",
+                                       "5M ", "0", "0.1", ".5G", "1e9", "99999999T" };
     uint64_t bytes = 0;
 
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -266,25 +282,23 @@ static void sizes_are_written_for_people(void)
     CU_ASSERT_STRING_EQUAL(kith__size_text(UINT64_MAX, text), "16.0 EiB");
 }
 
-static struct test tests[] = {
-    TEST(machine_bounds_what_no_group_does),
-    TEST(old_kernel_tells_free_memory_only),
-    TEST(nothing_is_kept_back_below_zero),
-    TEST(v1_group_bounds_by_its_limit),
-    TEST(v2_group_bounds_by_its_limit),
-    TEST(tightest_level_above_bounds),
-    TEST(top_of_the_mount_counts_too),
-    TEST(container_sees_its_group_as_the_top),
-    TEST(group_outside_of_the_mount_is_looked_for_at_its_top),
-    TEST(no_limit_is_no_bound),
-    TEST(use_above_the_limit_leaves_nothing),
-    TEST(moved_process_is_found_again),
-    TEST(damaged_files_do_no_harm),
-    TEST(real_machine_has_a_budget),
-    TEST(sizes_are_read),
-    TEST(sizes_are_written_for_people),
-    TEST_END
-};
+static struct test tests[] = { TEST(machine_bounds_what_no_group_does),
+                               TEST(old_kernel_tells_free_memory_only),
+                               TEST(nothing_is_kept_back_below_zero),
+                               TEST(v1_group_bounds_by_its_limit),
+                               TEST(v2_group_bounds_by_its_limit),
+                               TEST(tightest_level_above_bounds),
+                               TEST(top_of_the_mount_counts_too),
+                               TEST(container_sees_its_group_as_the_top),
+                               TEST(group_outside_of_the_mount_is_looked_for_at_its_top),
+                               TEST(no_limit_is_no_bound),
+                               TEST(use_above_the_limit_leaves_nothing),
+                               TEST(moved_process_is_found_again),
+                               TEST(damaged_files_do_no_harm),
+                               TEST(real_machine_has_a_budget),
+                               TEST(sizes_are_read),
+                               TEST(sizes_are_written_for_people),
+                               TEST_END };
 
 int main(void)
 {

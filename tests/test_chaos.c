@@ -1,12 +1,14 @@
-/* test_chaos.c: random histories of the public API under a seed, each a job of its own, with a model beside it that knows what must come
- * out.
+/* test_chaos.c: random histories of the public API under a seed, each a job of its own, with a model beside
+ * it that knows what must come out.
  *
- * A history has some Pools, some Queues, and actors: threads of the head, and Processes. Each actor makes calls that it draws from the
- * seed, and checks what comes out; meanwhile some end Pools, Queues and Processes under the others, and from outside workers, Processes
- * and janitors are killed or stopped. The seed decides the calls, not their moments. What a task has to do (its action)
- * is drawn too, so the caller knows how each must end; and tasks count their runs in memory that all share.
+ * A history has some Pools, some Queues, and actors: threads of the head, and Processes. Each actor makes
+ * calls that it draws from the seed, and checks what comes out; meanwhile some end Pools, Queues and
+ * Processes under the others, and from outside workers, Processes and janitors are killed or stopped. The
+ * seed decides the calls, not their moments. What a task has to do (its action) is drawn too, so the caller
+ * knows how each must end; and tasks count their runs in memory that all share.
  *
- * This file is what is outside of a history: it draws it, forks its head, is the trouble, and says what was wrong. Inside, in chaos/:
+ * This file is what is outside of a history: it draws it, forks its head, is the trouble, and says what was
+ * wrong. Inside, in chaos/:
  *
  *     dice      random numbers
  *     world     what all processes of a history share; what is wrong, and what excuses it
@@ -21,10 +23,11 @@
  *     tidy      what may be left at the end
  *     head      a history from kith_init to kith_finalize
  *
- * KITH_TEST_SEED=n plays history n alone; KITH_TEST_HISTORIES=n plays n, from KITH_TEST_FROM on. By hand also with KITH_TRANSPORT=net,
- * KITH_SERIAL=1, KITH_MEM. To look at one: KITH_TEST_LOUD=1 shows what kith says, KITH_TEST_TIMES=1 what each history was;
- * KITH_TEST_STOP=1 stops the process that finds something wrong, and KITH_TEST_HOLD=1 leaves one that hangs as it is, for a
- * debugger; KITH_TEST_PATIENCE is how many seconds make one. KITH_TEST_ALL=1: no history is made smaller for the thread sanitizer. */
+ * KITH_TEST_SEED=n plays history n alone; KITH_TEST_HISTORIES=n plays n, from KITH_TEST_FROM on. By hand also
+ * with KITH_TRANSPORT=net, KITH_SERIAL=1, KITH_MEM. To look at one: KITH_TEST_LOUD=1 shows what kith says,
+ * KITH_TEST_TIMES=1 what each history was; KITH_TEST_STOP=1 stops the process that finds something wrong, and
+ * KITH_TEST_HOLD=1 leaves one that hangs as it is, for a debugger; KITH_TEST_PATIENCE is how many seconds
+ * make one. KITH_TEST_ALL=1: no history is made smaller for the thread sanitizer. */
 #include "config.h"
 #include "check.h"
 #include "killer.h"
@@ -37,7 +40,8 @@
 #include <sys/prctl.h>
 
 #if defined __SANITIZE_THREAD__
-#define THREADS_ONLY 1                  /* it sees threads, and not what they have through other processes: so there are none of these */
+#define THREADS_ONLY \
+    1 /* it sees threads, and not what they have through other processes: so there are none of these */
 #else
 #define THREADS_ONLY 0
 #endif
@@ -78,7 +82,8 @@ static void trouble(struct dice *d)
             kill(server, SIGKILL);
     } else if (roll(d, 40) == 0)
         stop_a_while(roll(d, 3) ? server : atomic_load(&world->watchdog), 30000, d);
-    else if (!SANITIZED || !atomic_load(&world->at_finalize))   /* the helper of who looks for leaks must live */
+    else if (!SANITIZED ||
+             !atomic_load(&world->at_finalize)) /* the helper of who looks for leaks must live */
         attack_a_child(server, d);
 }
 
@@ -86,8 +91,9 @@ static void trouble(struct dice *d)
 
 static void say_hang(pid_t head)
 {
-    printf("\n    history %llu hangs: head %d, server %d, %d steps done, %s; actors at", (unsigned long long)now.seed, (int)head,
-           atomic_load(&world->server), atomic_load(&world->steps_done), atomic_load(&world->at_finalize) ? "finalizing" : "under way");
+    printf("\n    history %llu hangs: head %d, server %d, %d steps done, %s; actors at",
+           (unsigned long long)now.seed, (int)head, atomic_load(&world->server),
+           atomic_load(&world->steps_done), atomic_load(&world->at_finalize) ? "finalizing" : "under way");
     for (int i = 0; i < THREADS + PROCESSES; i++)
         printf(" %u:%u", atomic_load(&world->doing[i]) >> 8, atomic_load(&world->doing[i]) & 255);
     printf("; first wrong: %s\n", world->said);
@@ -99,7 +105,8 @@ static void say_hang(pid_t head)
 static int watch(pid_t head)
 {
     struct dice d = dice_of(now.seed, 3, 3);
-    double until = kith_time() + (getenv("KITH_TEST_PATIENCE") ? atof(getenv("KITH_TEST_PATIENCE")) : 40.0) * slowdown();
+    double until =
+        kith_time() + (getenv("KITH_TEST_PATIENCE") ? atof(getenv("KITH_TEST_PATIENCE")) : 40.0) * slowdown();
     int status, got;
 
     while ((got = waitpid(head, &status, WNOHANG)) == 0 && kith_time() < until) {
@@ -157,9 +164,9 @@ static pid_t fork_head(void)
 
 static void say_times(double began)
 {
-    printf("\n    history %llu: %.3f s, trouble %d, ending %d, %d+%d actors, %d steps, %d kills ", (unsigned long long)now.seed,
-           kith_time() - began, now.trouble, now.ending, now.threads, now.processes, atomic_load(&world->steps_done),
-           atomic_load(&world->kills));
+    printf("\n    history %llu: %.3f s, trouble %d, ending %d, %d+%d actors, %d steps, %d kills ",
+           (unsigned long long)now.seed, kith_time() - began, now.trouble, now.ending, now.threads,
+           now.processes, atomic_load(&world->steps_done), atomic_load(&world->kills));
 }
 
 /* 1: all was as it must be. */
@@ -169,7 +176,8 @@ static int play_history(uint64_t seed)
     int status, must, gone, good;
 
     draw_history(seed);
-    world = mmap(NULL, sizeof *world, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    world =
+        mmap(NULL, sizeof *world, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     status = watch(fork_head());
     must = now.ending == LEAVE_BY_EXIT ? LEFT_EARLY : 0;
     gone = all_gone(5000 * slowdown());
@@ -190,7 +198,8 @@ static int play_history(uint64_t seed)
 
 static void every_history_comes_out_as_it_must(void)
 {
-    const char *one = getenv("KITH_TEST_SEED"), *from = getenv("KITH_TEST_FROM"), *histories = getenv("KITH_TEST_HISTORIES");
+    const char *one = getenv("KITH_TEST_SEED"), *from = getenv("KITH_TEST_FROM"),
+               *histories = getenv("KITH_TEST_HISTORIES");
     uint64_t first = one ? strtoull(one, NULL, 0) : from ? strtoull(from, NULL, 0) : 1;
     int many = one && !histories ? 1 : histories ? atoi(histories) : 1000000, played = 0, bad = 0;
     double until = kith_time() + (histories ? 1e9 : getenv("KITH_TEST_LONG") ? 80 : 10);

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <getopt.h>
 
-int test_steps = 100;                   /* initialised, zeroed, static, static in a function, large */
+int test_steps = 100; /* initialised, zeroed, static, static in a function, large */
 double test_table[1000];
 const int test_constant = 3;
-struct { char name[3]; } test_odd_size;
+struct {
+    char name[3];
+} test_odd_size;
 static int hidden = 7;
 static volatile char huge[64 << 20];
 _Thread_local int test_of_a_thread;
@@ -66,10 +68,11 @@ static void each_kind_of_variable_is_named(void)
     counts_calls();
     CU_ASSERT_EQUAL(changed(), 7);
     CU_ASSERT(named("test_table") && named("hidden (test_checkglobals.c)") && named("test_odd_size") &&
-              named("test_pointer") && named("huge (test_checkglobals.c)") && named("calls (test_checkglobals.c)"));
-    test_steps = 100;                   /* changed back is not changed */
+              named("test_pointer") && named("huge (test_checkglobals.c)") &&
+              named("calls (test_checkglobals.c)"));
+    test_steps = 100; /* changed back is not changed */
     CU_ASSERT_EQUAL(changed(), 6);
-    watch();                            /* from here on */
+    watch(); /* from here on */
     CU_ASSERT_EQUAL(changed(), 0);
 }
 
@@ -78,13 +81,13 @@ static void what_is_not_the_programs_is_left_out(void)
     char *const words[] = { "test", "-x", NULL };
 
     watch();
-    test_of_a_thread++;                 /* workers have their own anyway */
-    getopt(2, words, "x");              /* optind and opterr live in the program, but are the library's */
+    test_of_a_thread++;    /* workers have their own anyway */
+    getopt(2, words, "x"); /* optind and opterr live in the program, but are the library's */
     stdout = freopen("/dev/null", "w", stderr) ? stdout : NULL;
     setenv("KITH_TEST_VARIABLE", "1", 1);
     errno = 5;
     kith_strerror(3);
-    kith_seed(9);                       /* kith's own, which is linked statically here */
+    kith_seed(9); /* kith's own, which is linked statically here */
     CU_ASSERT_EQUAL(changed(), 0);
     CU_ASSERT_STRING_EQUAL(names, "");
     CU_ASSERT(optind == 2 && test_of_a_thread == 1);
@@ -119,14 +122,12 @@ static void names_fit_into_any_room(void)
     }
 }
 
-static struct test tests[] = {
-    TEST(nothing_changed_is_nothing_told),
-    TEST(each_kind_of_variable_is_named),
-    TEST(what_is_not_the_programs_is_left_out),
-    TEST(without_the_variable_nothing_is_watched),
-    TEST(names_fit_into_any_room),
-    TEST_END
-};
+static struct test tests[] = { TEST(nothing_changed_is_nothing_told),
+                               TEST(each_kind_of_variable_is_named),
+                               TEST(what_is_not_the_programs_is_left_out),
+                               TEST(without_the_variable_nothing_is_watched),
+                               TEST(names_fit_into_any_room),
+                               TEST_END };
 
 int main(void)
 {

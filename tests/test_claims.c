@@ -1,8 +1,9 @@
-/* test_claims.c: kills a worker, or a party of a Queue, at each single step at which a death could matter, and counts.
+/* test_claims.c: kills a worker, or a party of a Queue, at each single step at which a death could matter,
+ * and counts.
  *
  * The hook is set before kith_init, so all processes inherit it. It counts the steps of the process that is
- * to be the victim, in memory that all share; at the chosen one it kills that process, once. A first run without
- * a victim tells how many steps there are. */
+ * to be the victim, in memory that all share; at the chosen one it kills that process, once. A first run
+ * without a victim tells how many steps there are. */
 #include "config.h"
 #include "check.h"
 #include "member/members.h"
@@ -15,10 +16,10 @@
 enum { TASKS = 40 };
 
 static struct shared {
-    _Atomic int armed;                  /* 1: workers are victims, 2: Processes */
+    _Atomic int armed; /* 1: workers are victims, 2: Processes */
     _Atomic int seen, target, killed;
     _Atomic int runs[TASKS];
-} *shared;
+} * shared;
 
 static _Thread_local int busy;
 
@@ -75,7 +76,8 @@ static int map_with_death(int target, size_t chunk, int (*fn)(int), int in_place
 
         FAILS_WITH(KITH_ETASK, kith_map(pool, fn, in, out, TASKS));
         CU_ASSERT(kith_last_fault(&fault, 0) == 0 && fault.task == 7 && fault.end == KITH_FAILED);
-        CU_ASSERT(kith_last_fault(&fault, 1) == KITH_EEND);     /* told once, also when its worker dies after that */
+        CU_ASSERT(kith_last_fault(&fault, 1) ==
+                  KITH_EEND); /* told once, also when its worker dies after that */
     }
     PASS(kith_pool_close(pool));
     atomic_store(&shared->armed, 0);
@@ -87,7 +89,7 @@ static int map_with_death(int target, size_t chunk, int (*fn)(int), int in_place
         twice += shared->runs[i] > 1;
     }
     CU_ASSERT_EQUAL(wrong, 0);
-    CU_ASSERT(twice <= killed);         /* of one death at most the task that it fell on is run again */
+    CU_ASSERT(twice <= killed); /* of one death at most the task that it fell on is run again */
     if (wrong || twice > killed)
         printf("\n    death at step %d, chunk %zu: %d wrong, %d twice\n", target, chunk, wrong, twice);
     if (in_place) {
@@ -122,13 +124,32 @@ static void every_step(size_t chunk, int (*fn)(int), int in_place)
     CU_ASSERT(after.used_blocks <= before.used_blocks);
 }
 
-static void a_worker_dies_at_every_step_of_single_claims(void) { every_step(1, run, 1); }
-static void a_worker_dies_at_every_step_of_long_claims(void) { every_step(7, run, 1); }
-static void a_worker_dies_at_every_step_with_copied_arguments(void) { every_step(3, run, 0); }
-static void a_worker_dies_at_every_step_of_telling_a_fault(void) { every_step(2, fail_at_seven, 1); }
-static void a_worker_dies_at_every_step_of_telling_a_fault_of_a_copied_result(void) { every_step(2, fail_at_seven, 0); }
+static void a_worker_dies_at_every_step_of_single_claims(void)
+{
+    every_step(1, run, 1);
+}
+static void a_worker_dies_at_every_step_of_long_claims(void)
+{
+    every_step(7, run, 1);
+}
+static void a_worker_dies_at_every_step_with_copied_arguments(void)
+{
+    every_step(3, run, 0);
+}
+static void a_worker_dies_at_every_step_of_telling_a_fault(void)
+{
+    every_step(2, fail_at_seven, 1);
+}
+static void a_worker_dies_at_every_step_of_telling_a_fault_of_a_copied_result(void)
+{
+    every_step(2, fail_at_seven, 0);
+}
 
-struct party { kith_queue queue; int from, count; size_t size; };
+struct party {
+    kith_queue queue;
+    int from, count;
+    size_t size;
+};
 
 static void fill(unsigned char *item, size_t size, int number)
 {
@@ -184,8 +205,8 @@ static void drain(struct party *p)
     free(want);
 }
 
-/* A putter or taker dies at step target: no item is torn, none is there twice, at most one is lost with its taker, and
- * those of the putter end where it died. 0: there was no such step. */
+/* A putter or taker dies at step target: no item is torn, none is there twice, at most one is lost with its
+ * taker, and those of the putter end where it died. 0: there was no such step. */
 static int queue_with_death(int target, size_t size, int (*victim)(const void *))
 {
     struct party p = { kith_queue_open(0), 0, TASKS, size };
@@ -213,7 +234,7 @@ static int queue_with_death(int target, size_t size, int (*victim)(const void *)
     for (int i = 1; victim == putter && i < TASKS; i++)
         CU_ASSERT(shared->runs[i] <= shared->runs[i - 1]);
     PASS(kith_process_close(v));
-    PASS(kith_queue_put(p.queue, &size, sizeof size, 1000));    /* it is sound */
+    PASS(kith_queue_put(p.queue, &size, sizeof size, 1000)); /* it is sound */
     PASS(kith_queue_close(p.queue));
     return killed;
 }
@@ -238,10 +259,22 @@ static void every_queue_step(size_t size, int (*victim)(const void *))
     CU_ASSERT(after.used_blocks <= before.used_blocks);
 }
 
-static void a_putter_dies_at_every_step(void) { every_queue_step(600, putter); }
-static void a_taker_dies_at_every_step(void) { every_queue_step(600, taker); }
-static void a_putter_of_large_items_dies_at_every_step(void) { every_queue_step(20000, putter); }
-static void a_taker_of_large_items_dies_at_every_step(void) { every_queue_step(20000, taker); }
+static void a_putter_dies_at_every_step(void)
+{
+    every_queue_step(600, putter);
+}
+static void a_taker_dies_at_every_step(void)
+{
+    every_queue_step(600, taker);
+}
+static void a_putter_of_large_items_dies_at_every_step(void)
+{
+    every_queue_step(20000, putter);
+}
+static void a_taker_of_large_items_dies_at_every_step(void)
+{
+    every_queue_step(20000, taker);
+}
 
 static struct test tests[] = {
     TEST(a_worker_dies_at_every_step_of_single_claims),

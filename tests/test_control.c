@@ -11,7 +11,10 @@
 enum { STRANGERS = 20 };
 
 /* As rank 0 tells it: what control.c calls an offer. */
-struct offer { int32_t count; struct kith__place places[KITH__PLACES]; };
+struct offer {
+    int32_t count;
+    struct kith__place places[KITH__PLACES];
+};
 
 static int from_rank_0[2], to_rank_1[2], is_rank_0;
 
@@ -30,7 +33,9 @@ static const struct kith__mpi mpi = { .title = "a test", .bcast = bcast };
 static int be_rank(int rank)
 {
     struct kith__record records[2];
-    struct kith__rendezvous m = { .mpi = &mpi, .rank = rank, .size = 2, .records = records, .leader = (int[]){ 0, 1 }, .up = -1 };
+    struct kith__rendezvous m = {
+        .mpi = &mpi, .rank = rank, .size = 2, .records = records, .leader = (int[]){ 0, 1 }, .up = -1
+    };
 
     is_rank_0 = rank == 0;
     memset(records, 0, sizeof records);
@@ -97,7 +102,7 @@ static void end(const pid_t pid[2])
 /* Some say nothing, some a little, some what makes no sense, some go at once. */
 static void strangers_at_the_port_hold_nobody_up(void)
 {
-    static const char noise[sizeof (struct kith__note)] = "GET / HTTP/1.0";
+    static const char noise[sizeof(struct kith__note)] = "GET / HTTP/1.0";
     int64_t since = kith__now_ns();
     int fds[STRANGERS];
     struct offer o;

@@ -1,5 +1,5 @@
-/* test_coverage.c: what is called in a process that ends by _exit. The test plays a program that was compiled for coverage:
- * it has a function of that name, hidden, and sets itself up when it is loaded. */
+/* test_coverage.c: what is called in a process that ends by _exit. The test plays a program that was compiled
+ * for coverage: it has a function of that name, hidden, and sets itself up when it is loaded. */
 #include "config.h"
 #include "check.h"
 #include "code/coverage.h"
@@ -43,11 +43,7 @@ static void leak_check_is_called(void)
 #endif
 }
 
-static struct test tests[] = {
-    TEST(hidden_writer_is_called_once),
-    TEST(leak_check_is_called),
-    TEST_END
-};
+static struct test tests[] = { TEST(hidden_writer_is_called_once), TEST(leak_check_is_called), TEST_END };
 
 int main(void)
 {

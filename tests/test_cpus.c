@@ -74,7 +74,8 @@ static void version_2(const char *group)
     char line[256];
 
     clear();
-    put("/proc/self/mountinfo", "22 1 0:20 / /proc rw - proc proc rw\n"
+    put("/proc/self/mountinfo",
+        "22 1 0:20 / /proc rw - proc proc rw\n"
         "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
     snprintf(line, sizeof line, "0::%s\n", group);
     put("/proc/self/cgroup", line);
@@ -85,9 +86,11 @@ static void version_1(const char *top, const char *group)
     char line[512];
 
     clear();
-    snprintf(line, sizeof line, "31 23 0:28 / /sys/fs/cgroup ro - tmpfs tmpfs ro\n"
+    snprintf(line, sizeof line,
+             "31 23 0:28 / /sys/fs/cgroup ro - tmpfs tmpfs ro\n"
              "32 31 0:29 /other /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
-             "33 31 0:30 %s /sys/fs/cgroup/cpu,cpuacct rw shared:9 master:2 - cgroup cgroup rw,cpu,cpuacct\n", top);
+             "33 31 0:30 %s /sys/fs/cgroup/cpu,cpuacct rw shared:9 master:2 - cgroup cgroup rw,cpu,cpuacct\n",
+             top);
     put("/proc/self/mountinfo", line);
     snprintf(line, sizeof line, "4:memory:/elsewhere\n3:cpuset:/\n2:cpu,cpuacct:%s\n", group);
     put("/proc/self/cgroup", line);
@@ -112,19 +115,29 @@ static void least_quota_up_the_tree_counts(void)
     CU_ASSERT_EQUAL(kith__cgroup_cpus(root), 3);
     put("/sys/fs/cgroup/a/b/c/cpu.max", "500000 100000\n");
     CU_ASSERT_EQUAL(kith__cgroup_cpus(root), 3);
-    put("/sys/fs/cgroup/cpu.max", "200000 100000\n");       /* the top level of a container has one */
+    put("/sys/fs/cgroup/cpu.max", "200000 100000\n"); /* the top level of a container has one */
     CU_ASSERT_EQUAL(kith__cgroup_cpus(root), 2);
-    put("/sys/fs/cgroup/b/cpu.max", "100000 100000\n");     /* not above this process */
+    put("/sys/fs/cgroup/b/cpu.max", "100000 100000\n"); /* not above this process */
     CU_ASSERT_EQUAL(kith__cgroup_cpus(root), 2);
 }
 
 static void quota_is_rounded_up_to_at_least_one(void)
 {
-    static const struct { const char *text; int cpus; } quota[] = {
-        { "50000 100000", 1 }, { "1000 100000", 1 }, { "100001 100000", 2 }, { "250000 100000", 3 }, { "max", 0 },
-        { "x y", 0 }, { "", 0 }, { "0 100000", 0 }, { "100000 0", 0 }, { "-1 -1", 0 },
-        { "9223372036854775807 1", 0 }, { "99999999999999999999 100000", 0 }
-    };
+    static const struct {
+        const char *text;
+        int cpus;
+    } quota[] = { { "50000 100000", 1 },
+                  { "1000 100000", 1 },
+                  { "100001 100000", 2 },
+                  { "250000 100000", 3 },
+                  { "max", 0 },
+                  { "x y", 0 },
+                  { "", 0 },
+                  { "0 100000", 0 },
+                  { "100000 0", 0 },
+                  { "-1 -1", 0 },
+                  { "9223372036854775807 1", 0 },
+                  { "99999999999999999999 100000", 0 } };
 
     for (size_t i = 0; i < sizeof quota / sizeof quota[0]; i++) {
         version_2("/");
@@ -140,7 +153,7 @@ static void version_1_is_read_too(void)
     put("/sys/fs/cgroup/cpu,cpuacct/slurm/uid_1/job_2/cpu.cfs_period_us", "100000\n");
     CU_ASSERT_EQUAL(kith__cgroup_cpus(root), 0);
     put("/sys/fs/cgroup/cpu,cpuacct/slurm/cpu.cfs_quota_us", "350000\n");
-    CU_ASSERT_EQUAL(kith__cgroup_cpus(root), 0);            /* no period, no limit */
+    CU_ASSERT_EQUAL(kith__cgroup_cpus(root), 0); /* no period, no limit */
     put("/sys/fs/cgroup/cpu,cpuacct/slurm/cpu.cfs_period_us", "100000\n");
     CU_ASSERT_EQUAL(kith__cgroup_cpus(root), 4);
 }
@@ -155,13 +168,13 @@ static void container_sees_its_part_only(void)
     put("/sys/fs/cgroup/cpu,cpuacct/inner/cpu.cfs_quota_us", "100000\n");
     put("/sys/fs/cgroup/cpu,cpuacct/inner/cpu.cfs_period_us", "100000\n");
     CU_ASSERT_EQUAL(kith__cgroup_cpus(root), 1);
-    version_1("/docker/f00", "/docker/f00bar");             /* a name that only begins alike */
+    version_1("/docker/f00", "/docker/f00bar"); /* a name that only begins alike */
     put("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "300000\n");
     put("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
     put("/sys/fs/cgroup/cpu,cpuacctbar/cpu.cfs_quota_us", "100000\n");
     put("/sys/fs/cgroup/cpu,cpuacctbar/cpu.cfs_period_us", "100000\n");
     CU_ASSERT_EQUAL(kith__cgroup_cpus(root), 3);
-    version_2("/../../init.scope");                         /* outside of the namespace */
+    version_2("/../../init.scope"); /* outside of the namespace */
     put("/sys/fs/cgroup/cpu.max", "300000 100000\n");
     CU_ASSERT_EQUAL(kith__cgroup_cpus(root), 3);
 }
@@ -191,19 +204,40 @@ static void damaged_files_are_no_limit(void)
 
 static void slurm_lists_are_read_with_repeats(void)
 {
-    static const struct { const char *list; int node, cpus; } entry[] = {
-        { "24(x2),16", 0, 24 }, { "24(x2),16", 1, 24 }, { "24(x2),16", 2, 16 }, { "24(x2),16", 3, 0 },
-        { "8", 0, 8 }, { "8", 1, 0 }, { "40,8", 0, 40 }, { "40,8", 1, 8 }, { "1,2(x3),5", 3, 2 }, { "1,2(x3),5", 4, 5 },
-        { "16(x1000000)", 999999, 16 }, { "", 0, 0 }, { "x", 0, 0 }, { "24(x2", 0, 0 }, { "24(x)", 0, 0 },
-        { "24(x0)", 0, 0 }, { "24,", 0, 0 }, { ",24", 0, 0 }, { "24(x2)16", 0, 0 }, { "-3", 0, 0 }, { "0", 0, 0 },
-        { "99999999999999999999", 0, 0 }, { "24(2)", 0, 0 }, { "24", -1, 0 }
-    };
+    static const struct {
+        const char *list;
+        int node, cpus;
+    } entry[] = { { "24(x2),16", 0, 24 },
+                  { "24(x2),16", 1, 24 },
+                  { "24(x2),16", 2, 16 },
+                  { "24(x2),16", 3, 0 },
+                  { "8", 0, 8 },
+                  { "8", 1, 0 },
+                  { "40,8", 0, 40 },
+                  { "40,8", 1, 8 },
+                  { "1,2(x3),5", 3, 2 },
+                  { "1,2(x3),5", 4, 5 },
+                  { "16(x1000000)", 999999, 16 },
+                  { "", 0, 0 },
+                  { "x", 0, 0 },
+                  { "24(x2", 0, 0 },
+                  { "24(x)", 0, 0 },
+                  { "24(x0)", 0, 0 },
+                  { "24,", 0, 0 },
+                  { ",24", 0, 0 },
+                  { "24(x2)16", 0, 0 },
+                  { "-3", 0, 0 },
+                  { "0", 0, 0 },
+                  { "99999999999999999999", 0, 0 },
+                  { "24(2)", 0, 0 },
+                  { "24", -1, 0 } };
 
     for (size_t i = 0; i < sizeof entry / sizeof entry[0]; i++)
         CU_ASSERT_EQUAL(kith__slurm_entry(entry[i].list, entry[i].node), entry[i].cpus);
 }
 
-static void slurm(const char *on_node, const char *per_task, const char *list, const char *tasks, const char *node)
+static void slurm(const char *on_node, const char *per_task, const char *list, const char *tasks,
+                  const char *node)
 {
     const char *const names[] = { "SLURM_CPUS_ON_NODE", "SLURM_CPUS_PER_TASK", "SLURM_JOB_CPUS_PER_NODE",
                                   "SLURM_TASKS_PER_NODE", "SLURM_NODEID" };
@@ -222,20 +256,20 @@ static void slurm_variables_bound_the_job(void)
     CU_ASSERT_EQUAL(kith__slurm_cpus(), 0);
     slurm("6", NULL, NULL, NULL, NULL);
     CU_ASSERT_EQUAL(kith__slurm_cpus(), 6);
-    slurm("64", "4", "64", "1", "0");                       /* a whole node for one task of 4 */
+    slurm("64", "4", "64", "1", "0"); /* a whole node for one task of 4 */
     CU_ASSERT_EQUAL(kith__slurm_cpus(), 4);
-    slurm("64", "2", "64(x2)", "2,1", "0");                 /* two tasks here */
+    slurm("64", "2", "64(x2)", "2,1", "0"); /* two tasks here */
     CU_ASSERT_EQUAL(kith__slurm_cpus(), 4);
     slurm("64", "2", "64(x2)", "2,1", "1");
     CU_ASSERT_EQUAL(kith__slurm_cpus(), 2);
     slurm(NULL, NULL, "24(x2),16", NULL, "2");
     CU_ASSERT_EQUAL(kith__slurm_cpus(), 16);
-    slurm("3", "4", NULL, "8", NULL);                       /* never more than there are */
+    slurm("3", "4", NULL, "8", NULL); /* never more than there are */
     CU_ASSERT_EQUAL(kith__slurm_cpus(), 3);
     slurm("many", "-2", "24(", NULL, NULL);
     CU_ASSERT_EQUAL(kith__slurm_cpus(), 0);
     slurm("16", "4", NULL, "1", NULL);
-    setenv("OMPI_COMM_WORLD_LOCAL_SIZE", "3", 1);           /* mpirun in an allocation: its ranks count */
+    setenv("OMPI_COMM_WORLD_LOCAL_SIZE", "3", 1); /* mpirun in an allocation: its ranks count */
     CU_ASSERT_EQUAL(kith__slurm_cpus(), 12);
     unsetenv("OMPI_COMM_WORLD_LOCAL_SIZE");
     slurm("1", NULL, NULL, NULL, NULL);
@@ -302,26 +336,24 @@ static void loaded_openmp_is_told(void)
     unsetenv("OMP_NUM_THREADS");
     kith__set_thread_variables(5);
     CU_ASSERT_EQUAL(max_threads(), 5);
-    kith__set_thread_variables(7);                          /* the variable is there: it stays */
+    kith__set_thread_variables(7); /* the variable is there: it stays */
     CU_ASSERT_EQUAL(max_threads(), 5);
 }
 
-static struct test tests[] = {
-    TEST(no_cgroup_is_no_limit),
-    TEST(least_quota_up_the_tree_counts),
-    TEST(quota_is_rounded_up_to_at_least_one),
-    TEST(version_1_is_read_too),
-    TEST(container_sees_its_part_only),
-    TEST(mount_point_with_blanks_is_found),
-    TEST(damaged_files_are_no_limit),
-    TEST(slurm_lists_are_read_with_repeats),
-    TEST(slurm_variables_bound_the_job),
-    TEST(affinity_bounds_and_names_the_cpus),
-    TEST(masks_of_large_machines_are_read),
-    TEST(thread_variables_leave_the_users_alone),
-    TEST(loaded_openmp_is_told),
-    TEST_END
-};
+static struct test tests[] = { TEST(no_cgroup_is_no_limit),
+                               TEST(least_quota_up_the_tree_counts),
+                               TEST(quota_is_rounded_up_to_at_least_one),
+                               TEST(version_1_is_read_too),
+                               TEST(container_sees_its_part_only),
+                               TEST(mount_point_with_blanks_is_found),
+                               TEST(damaged_files_are_no_limit),
+                               TEST(slurm_lists_are_read_with_repeats),
+                               TEST(slurm_variables_bound_the_job),
+                               TEST(affinity_bounds_and_names_the_cpus),
+                               TEST(masks_of_large_machines_are_read),
+                               TEST(thread_variables_leave_the_users_alone),
+                               TEST(loaded_openmp_is_told),
+                               TEST_END };
 
 int main(void)
 {

@@ -62,7 +62,7 @@ static int crash_in(void (*fn)(void))
         setrlimit(RLIMIT_CORE, &no_core);
         alarm(0);
         if (SANITIZED)
-            dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);   /* their report is long */
+            dup2(open("/dev/null", O_WRONLY), STDERR_FILENO); /* their report is long */
         kith__crash_install(record);
         fn();
         _exit(0);
@@ -109,7 +109,7 @@ CRASHES static void write_to_nothing(void)
 CRASHES static void outer_one(void)
 {
     write_to_nothing();
-    zero = 0;                           /* no tail call */
+    zero = 0; /* no tail call */
 }
 
 static void null_pointer_is_reported_with_place_and_caller(void)
@@ -217,7 +217,7 @@ static char *only_mine;
 
 CRASHES static void use_a_pointer_of_the_parent(void)
 {
-    munmap(only_mine, 1 << 20);         /* as if it had come after the fork */
+    munmap(only_mine, 1 << 20); /* as if it had come after the fork */
     sink = only_mine[12345];
 }
 
@@ -258,7 +258,7 @@ static void handler_that_hangs_ends_all_the_same(void)
 
     ended_by(SIGSEGV, crash_in(hang_in_the_handler));
     CU_ASSERT(time(NULL) - then < 30);
-    says("write_to_nothing");           /* the place is known, the callers are not */
+    says("write_to_nothing"); /* the place is known, the callers are not */
     CU_ASSERT_EQUAL(record->count, 1);
 }
 
@@ -411,8 +411,8 @@ static void stop_mode_says_how_to_debug_and_stops(void)
     CU_ASSERT_EQUAL(waitpid(pid, &status, WUNTRACED), pid);
     CU_ASSERT(WIFSTOPPED(status));
     CU_ASSERT(read(out[0], line, sizeof line - 1) > 0);
-    snprintf(expected, sizeof expected, "kith: worker %d stopped by SIGSEGV in write_to_nothing: gdb -p %d\n", (int)pid,
-             (int)pid);
+    snprintf(expected, sizeof expected, "kith: worker %d stopped by SIGSEGV in write_to_nothing: gdb -p %d\n",
+             (int)pid, (int)pid);
     CU_ASSERT_STRING_EQUAL(line, expected);
     CU_ASSERT_EQUAL(atomic_load(&record->signal), SIGSEGV);
     kill(pid, SIGCONT);
@@ -467,30 +467,28 @@ static void module_that_is_missing_is_told(void)
         unsetenv("KITH_MODULES");
 }
 
-static struct test tests[] = {
-    TEST(null_pointer_is_reported_with_place_and_caller),
-    TEST(call_of_a_null_pointer_is_reported_with_its_caller),
-    TEST(stack_overflow_is_reported),
-    TEST(division_by_zero_is_reported),
-    TEST(abort_names_the_user_not_the_library),
-    TEST(illegal_instruction_is_reported),
-    TEST(bus_error_is_reported),
-    TEST(pointer_of_the_parent_is_recognised),
-    TEST(sent_signal_names_its_sender),
-    TEST(handler_that_hangs_ends_all_the_same),
-    TEST(handler_that_crashes_ends_all_the_same),
-    TEST(handler_of_the_user_wins),
-    TEST(handler_of_before_is_called_too),
-    TEST(ignored_signal_stays_ignored),
-    TEST(threads_that_crash_at_once_leave_one_report),
-    TEST(crash_inside_of_the_loader_is_reported),
-    TEST(inlined_functions_have_frames),
-    TEST(stop_mode_says_how_to_debug_and_stops),
-    TEST(text_fits_into_any_room),
-    TEST(damaged_record_gives_some_text),
-    TEST(module_that_is_missing_is_told),
-    TEST_END
-};
+static struct test tests[] = { TEST(null_pointer_is_reported_with_place_and_caller),
+                               TEST(call_of_a_null_pointer_is_reported_with_its_caller),
+                               TEST(stack_overflow_is_reported),
+                               TEST(division_by_zero_is_reported),
+                               TEST(abort_names_the_user_not_the_library),
+                               TEST(illegal_instruction_is_reported),
+                               TEST(bus_error_is_reported),
+                               TEST(pointer_of_the_parent_is_recognised),
+                               TEST(sent_signal_names_its_sender),
+                               TEST(handler_that_hangs_ends_all_the_same),
+                               TEST(handler_that_crashes_ends_all_the_same),
+                               TEST(handler_of_the_user_wins),
+                               TEST(handler_of_before_is_called_too),
+                               TEST(ignored_signal_stays_ignored),
+                               TEST(threads_that_crash_at_once_leave_one_report),
+                               TEST(crash_inside_of_the_loader_is_reported),
+                               TEST(inlined_functions_have_frames),
+                               TEST(stop_mode_says_how_to_debug_and_stops),
+                               TEST(text_fits_into_any_room),
+                               TEST(damaged_record_gives_some_text),
+                               TEST(module_that_is_missing_is_told),
+                               TEST_END };
 
 int main(void)
 {

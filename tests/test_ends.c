@@ -1,4 +1,5 @@
-/* test_ends.c: how jobs end: with something still open, with output that cannot be written, with callers that have died. */
+/* test_ends.c: how jobs end: with something still open, with output that cannot be written, with callers that
+ * have died. */
 #include "config.h"
 #include "anyjob.h"
 #include "object/process.h"
@@ -91,8 +92,14 @@ static void leave_processes(int by_exit)
     REQUIRE(kith_finalize() == 0 && *ended == 2);
 }
 
-static void leave_processes_and_finalize(void) { leave_processes(0); }
-static void leave_processes_and_exit(void) { leave_processes(1); }
+static void leave_processes_and_finalize(void)
+{
+    leave_processes(0);
+}
+static void leave_processes_and_exit(void)
+{
+    leave_processes(1);
+}
 
 static void the_end_waits_for_processes_that_are_no_daemons(void)
 {
@@ -123,7 +130,7 @@ static void leave_a_dead_callers_task(void)
     REQUIRE(kith_process_kill(caller) == 0 && kith_process_join(caller, KITH_FOREVER) == 0);
     start = kith_time();
     REQUIRE(kith_finalize() == 0);
-    REQUIRE(kith_time() - start < 8);   /* not the 10 s after which it would leave the fork server behind */
+    REQUIRE(kith_time() - start < 8); /* not the 10 s after which it would leave the fork server behind */
 }
 
 static void finalize_does_not_wait_for_a_dead_callers_task(void)

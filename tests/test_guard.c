@@ -12,12 +12,12 @@ enum { WORDS = 6 };
 
 static struct shared {
     struct kith__guard guard;
-    kith__word words[WORDS];            /* all equal, but in the middle of a commit */
-    _Atomic int steps;                  /* of the process that counts */
+    kith__word words[WORDS]; /* all equal, but in the middle of a commit */
+    _Atomic int steps;       /* of the process that counts */
     _Atomic int ready;
-} *shared;
+} * shared;
 
-static int die_at;                      /* 0: only count */
+static int die_at; /* 0: only count */
 
 static void count_or_die(const char *step)
 {
@@ -245,7 +245,7 @@ static void record_holds_in_another_mapping(void)
     fresh();
     steps = run_until(increment, 0, 0);
     fresh();
-    run_until(increment, steps - WORDS, -SIGKILL);      /* it has decided, and not copied all */
+    run_until(increment, steps - WORDS, -SIGKILL); /* it has decided, and not copied all */
     shared = there;
     enter_and_leave();
     CU_ASSERT_EQUAL(all_equal(), 1);
@@ -255,18 +255,16 @@ static void record_holds_in_another_mapping(void)
     close(fd);
 }
 
-static struct test tests[] = {
-    TEST(commit_makes_all_words_true),
-    TEST(what_is_set_and_not_committed_is_dropped),
-    TEST(two_commits_in_one_section_are_two),
-    TEST(death_at_each_step_changes_all_or_nothing),
-    TEST(death_in_each_step_of_recovery_is_recovered),
-    TEST(try_gives_up_while_somebody_is_in_it),
-    TEST(nobody_is_in_it_with_another),
-    TEST(kills_at_random_moments_tear_nothing),
-    TEST(record_holds_in_another_mapping),
-    TEST_END
-};
+static struct test tests[] = { TEST(commit_makes_all_words_true),
+                               TEST(what_is_set_and_not_committed_is_dropped),
+                               TEST(two_commits_in_one_section_are_two),
+                               TEST(death_at_each_step_changes_all_or_nothing),
+                               TEST(death_in_each_step_of_recovery_is_recovered),
+                               TEST(try_gives_up_while_somebody_is_in_it),
+                               TEST(nobody_is_in_it_with_another),
+                               TEST(kills_at_random_moments_tear_nothing),
+                               TEST(record_holds_in_another_mapping),
+                               TEST_END };
 
 int main(void)
 {

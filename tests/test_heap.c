@@ -72,7 +72,8 @@ static void every_byte_of_a_block_is_backed(void)
 
     open_arena();
     for (int i = 0; i < 300; i++) {
-        uint64_t size = (uint64_t)rand_r(&seed) % (i % 10 ? 5000 : 900000), block = alloc(size), before = pages();
+        uint64_t size = (uint64_t)rand_r(&seed) % (i % 10 ? 5000 : 900000), block = alloc(size),
+                 before = pages();
 
         memset(kith__at(block), 1, kith__heap_size_of(block));
         CU_ASSERT_EQUAL(pages(), before);
@@ -128,7 +129,8 @@ static void looking_at_foreign_offsets_takes_no_pages(void)
     open_arena();
     alloc(1);
     before = pages();
-    for (uint64_t at = kith__places.heap_start; at < kith__places.heap_start + kith__places.heap_size; at += kith__places.heap_size / 1024 / 64 * 64)
+    for (uint64_t at = kith__places.heap_start; at < kith__places.heap_start + kith__places.heap_size;
+         at += kith__places.heap_size / 1024 / 64 * 64)
         FAILS_WITH(at == kith__places.heap_start ? 0 : KITH_EINVAL, kith__heap_check(at));
     CU_ASSERT_EQUAL(pages(), before);
 }
@@ -144,7 +146,7 @@ static void double_free_changes_nothing(void)
     kith__heap_free(b);
     FAILS_WITH(KITH_EINVAL, kith__heap_check(b));
     kith__heap_free(b);
-    kith__heap_free(a);                 /* now b lies inside of a larger free block */
+    kith__heap_free(a); /* now b lies inside of a larger free block */
     FAILS_WITH(KITH_EINVAL, kith__heap_check(b));
     kith__heap_free(b);
     kith__heap_free(a);
@@ -231,7 +233,7 @@ static void warm_pages_are_used_again(void)
         uint64_t a = alloc(1000 + (uint64_t)i), b = alloc(MIB - 70 * KIB);
 
         if (i == 0)
-            before = pages();           /* with the metadata for blocks that begin there */
+            before = pages(); /* with the metadata for blocks that begin there */
         kith__heap_free(a);
         kith__heap_free(b);
     }
@@ -276,22 +278,20 @@ static void warm_bytes_beyond_the_bound_go_back(void)
     PASS(kith__heap_audit());
 }
 
-static struct test tests[] = {
-    TEST(block_is_aligned_and_large_enough),
-    TEST(freed_blocks_leave_nothing),
-    TEST(live_blocks_never_overlap),
-    TEST(every_byte_of_a_block_is_backed),
-    TEST(hundreds_of_mebibytes_are_one_block),
-    TEST(what_is_no_block_is_refused),
-    TEST(looking_at_foreign_offsets_takes_no_pages),
-    TEST(double_free_changes_nothing),
-    TEST(owner_is_a_word_that_its_holder_sets),
-    TEST(threads_share_the_heap),
-    TEST(warm_pages_are_used_again),
-    TEST(same_sizes_meet_the_same_blocks),
-    TEST(warm_bytes_beyond_the_bound_go_back),
-    TEST_END
-};
+static struct test tests[] = { TEST(block_is_aligned_and_large_enough),
+                               TEST(freed_blocks_leave_nothing),
+                               TEST(live_blocks_never_overlap),
+                               TEST(every_byte_of_a_block_is_backed),
+                               TEST(hundreds_of_mebibytes_are_one_block),
+                               TEST(what_is_no_block_is_refused),
+                               TEST(looking_at_foreign_offsets_takes_no_pages),
+                               TEST(double_free_changes_nothing),
+                               TEST(owner_is_a_word_that_its_holder_sets),
+                               TEST(threads_share_the_heap),
+                               TEST(warm_pages_are_used_again),
+                               TEST(same_sizes_meet_the_same_blocks),
+                               TEST(warm_bytes_beyond_the_bound_go_back),
+                               TEST_END };
 
 int main(void)
 {

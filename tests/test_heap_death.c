@@ -1,4 +1,5 @@
-/* test_heap_death.c: processes that die while they change the heap: at each step there is, and at any moment. */
+/* test_heap_death.c: processes that die while they change the heap: at each step there is, and at any moment.
+ */
 #include "config.h"
 #include "check.h"
 #include "shared.h"
@@ -6,13 +7,15 @@
 
 #include <sys/mman.h>
 
-enum { CHILD = 7 };                     /* owner of what a child of a test allocates */
+enum { CHILD = 7 }; /* owner of what a child of a test allocates */
 
 /* ---- death at each step */
 
-static struct { _Atomic int steps, seen; } *watch;      /* of the child: steps that it made; it came by wanted */
+static struct {
+    _Atomic int steps, seen;
+} * watch; /* of the child: steps that it made; it came by wanted */
 static const char *wanted, *die_on;
-static int die_at;                      /* number of a step; 0: only count */
+static int die_at; /* number of a step; 0: only count */
 
 static void count_or_die(const char *step)
 {
@@ -24,14 +27,14 @@ static void count_or_die(const char *step)
 
 /* A moment of the heap's life: what was before, and what the one does who dies over it. */
 struct scene {
-    const char *name, *step;            /* step: one that it must come by */
+    const char *name, *step; /* step: one that it must come by */
     void (*before)(void);
     void (*act)(void);
-    const char *limit;                  /* KITH_MEM */
-    int stride;                         /* of many steps each stride-th; 1: all */
+    const char *limit; /* KITH_MEM */
+    int stride;        /* of many steps each stride-th; 1: all */
 };
 
-static uint64_t kept[8];                /* blocks of the parent */
+static uint64_t kept[8]; /* blocks of the parent */
 
 static void keep(int i, uint64_t size)
 {
@@ -45,11 +48,9 @@ static int kept_well(int i, uint64_t size)
     return kith__heap_check(kept[i]) == 0 && is_filled(kept[i], size, (uint64_t)i);
 }
 
-static void nothing_before(void)
-{
-}
+static void nothing_before(void) {}
 
-static void some_before(void)           /* kept[0] and kept[4] stay; between them is what the child frees */
+static void some_before(void) /* kept[0] and kept[4] stay; between them is what the child frees */
 {
     for (int i = 0; i < 5; i++)
         keep(i, 1000);
@@ -57,14 +58,14 @@ static void some_before(void)           /* kept[0] and kept[4] stay; between the
         atomic_store(kith__heap_owner(kept[i]), CHILD);
 }
 
-static void hole_before(void)           /* free: kept[1] and kept[3] */
+static void hole_before(void) /* free: kept[1] and kept[3] */
 {
     some_before();
     kith__heap_free(kept[1]);
     kith__heap_free(kept[3]);
 }
 
-static void large_hole_before(void)     /* free: 300 KiB that begin in the middle of a page */
+static void large_hole_before(void) /* free: 300 KiB that begin in the middle of a page */
 {
     keep(0, 1000);
     keep(1, 300 * KIB);
@@ -80,7 +81,7 @@ static void much_before(void)
     keep(4, 1000);
 }
 
-static void full_before(void)           /* of 24 MiB 16 are warm, in pieces */
+static void full_before(void) /* of 24 MiB 16 are warm, in pieces */
 {
     uint64_t odd[8], even[8];
 
@@ -181,12 +182,14 @@ static void death_before(void)
 static const struct scene scenes[] = {
     { "first block", "heap: pages taken", nothing_before, alloc_small, NULL, 1 },
     { "small warm block", "guard: mark cleared", some_before, alloc_small, NULL, 1 },
-    { "block with gaps on both sides", "guard: mark cleared", large_hole_before, alloc_page_aligned, NULL, 1 },
+    { "block with gaps on both sides", "guard: mark cleared", large_hole_before, alloc_page_aligned, NULL,
+      1 },
     { "large cold block", "heap: pages taken", some_before, alloc_large, NULL, 1 },
     { "free between used ones", "guard: mark cleared", some_before, free_one, NULL, 1 },
     { "free between free ones", "guard: mark cleared", hole_before, free_one, NULL, 1 },
     { "free of more than is kept warm", "heap: pages given back", much_before, free_much, NULL, 1 },
-    { "block for which warm pieces must go", "heap: pages given back", full_before, alloc_more_than_fits_warm, "24M", 1 },
+    { "block for which warm pieces must go", "heap: pages given back", full_before, alloc_more_than_fits_warm,
+      "24M", 1 },
     { "block that the budget refuses", "heap: pages given back", some_before, alloc_too_much, "24M", 1 },
     { "many blocks, new descriptors", "heap: descriptors backed", some_before, alloc_many, NULL, 97 },
     { "sweep of many blocks", "guard: mark cleared", many_before, sweep_many, NULL, 3 },
@@ -194,7 +197,7 @@ static const struct scene scenes[] = {
     { "sweep after a death over a block", "heap: pages given back", death_before, sweep_many, NULL, 1 },
 };
 
-static uint64_t metadata;               /* pages of the arena that are no blocks, when the scene began */
+static uint64_t metadata; /* pages of the arena that are no blocks, when the scene began */
 
 static void set_scene(const struct scene *scene)
 {
@@ -320,7 +323,7 @@ enum { PROCESSES = 8, SLOTS = 32 };
 /* A board on which blocks are published: owner and slot change in one commit, as in a queue. */
 struct board {
     struct kith__guard guard;
-    kith__word slots[SLOTS];            /* block, 0: empty; in its first word stands its size */
+    kith__word slots[SLOTS]; /* block, 0: empty; in its first word stands its size */
 };
 
 static uint64_t board_at;
@@ -442,7 +445,7 @@ static void count_what_is_left(void)
             kith__heap_free(block);
             published++;
         }
-    CU_ASSERT_EQUAL(stats().used_blocks, 1);    /* the board itself */
+    CU_ASSERT_EQUAL(stats().used_blocks, 1); /* the board itself */
     CU_ASSERT_EQUAL(stats().used_bytes, kith__heap_size_of(board_at));
     CU_ASSERT(stats().warm_free_bytes <= stats().warm_bound);
     CU_ASSERT(pages() <= stats().backed_bytes + 4 * MIB);
@@ -457,8 +460,8 @@ static void kills_at_random_moments_harm_nobody(void)
     int64_t end;
 
     open_arena();
-    board_at = alloc(sizeof (struct board));
-    memset(board(), 0, sizeof (struct board));
+    board_at = alloc(sizeof(struct board));
+    memset(board(), 0, sizeof(struct board));
     PASS(kith__guard_init(&board()->guard));
     for (int i = 0; i < PROCESSES; i++)
         pids[i] = start_hammer(i, (unsigned)rand_r(&seed));
@@ -481,12 +484,8 @@ static void kills_at_random_moments_harm_nobody(void)
     printf("%d kills ", kills);
 }
 
-static struct test tests[] = {
-    TEST(death_at_each_step_is_harmless),
-    TEST(death_over_the_repair_is_harmless),
-    TEST(kills_at_random_moments_harm_nobody),
-    TEST_END
-};
+static struct test tests[] = { TEST(death_at_each_step_is_harmless), TEST(death_over_the_repair_is_harmless),
+                               TEST(kills_at_random_moments_harm_nobody), TEST_END };
 
 int main(void)
 {

@@ -1,4 +1,5 @@
-/* test_init.c: jobs in surroundings that are not as usual: signals, children and threads of the program, wrong use. */
+/* test_init.c: jobs in surroundings that are not as usual: signals, children and threads of the program,
+ * wrong use. */
 #include "config.h"
 #include "anyjob.h"
 #include "shm/guard.h"
@@ -14,7 +15,7 @@ static void work_without_children(void)
     signal(SIGCHLD, SIG_IGN);
     begin();
     work(successor);
-    REQUIRE(system("exit 3") != 3 << 8);        /* the program's own choice */
+    REQUIRE(system("exit 3") != 3 << 8); /* the program's own choice */
     signal(SIGCHLD, SIG_DFL);
     REQUIRE(system("exit 3") == 3 << 8);
     REQUIRE(kith_finalize() == 0);
@@ -83,7 +84,7 @@ static int ignore_sigterm(const void *queue)
 
 static void work_under_alarms(void)
 {
-    const struct sigaction action = { .sa_handler = count_alarm };      /* no SA_RESTART */
+    const struct sigaction action = { .sa_handler = count_alarm }; /* no SA_RESTART */
     const struct itimerval each_ms = { { 0, 1000 }, { 0, 1000 } };
     kith_queue q;
     int x, pid = 0;
@@ -101,7 +102,7 @@ static void work_under_alarms(void)
     kith_process_start_with(ignore_sigterm, KITH_ARG(q), .daemon = 1);
     REQUIRE(kith_get(q, &pid) == 0);
     REQUIRE(kith_finalize() == 0);
-    REQUIRE(kill(pid, 0) < 0);          /* whom it ends has gone when it returns */
+    REQUIRE(kill(pid, 0) < 0); /* whom it ends has gone when it returns */
 }
 
 static void a_signal_each_millisecond_interrupts_nothing(void)
@@ -115,10 +116,11 @@ static void use_as_a_stranger(kith_queue q, kith_pool pool)
 {
     int x = 1, y;
 
-    REQUIRE(kith_check(kith_pool_open(1)) == KITH_ENOTINIT && kith_check(kith_process_start(give_7, NULL, 0)) == KITH_ENOTINIT);
+    REQUIRE(kith_check(kith_pool_open(1)) == KITH_ENOTINIT &&
+            kith_check(kith_process_start(give_7, NULL, 0)) == KITH_ENOTINIT);
     REQUIRE(kith_get(q, &x) == KITH_ENOTINIT && strstr(kith_last_error(), "kith_process_start"));
     REQUIRE(kith_map(pool, successor, &x, &y, 1) == KITH_ENOTINIT);
-    exit(9);                            /* runs no kith_finalize */
+    exit(9); /* runs no kith_finalize */
 }
 
 static void work_with_own_children(void)
@@ -274,8 +276,9 @@ static int sleep_long(int x)
 
 static void start_with_wrong_variables(void)
 {
-    static const char *const bad[][2] = { { "KITH_LOG", "loud" }, { "KITH_SERIAL", "yes" }, { "KITH_DEBUG", "on" },
-                                            { "KITH_WORKERS", "many" } };
+    static const char *const bad[][2] = {
+        { "KITH_LOG", "loud" }, { "KITH_SERIAL", "yes" }, { "KITH_DEBUG", "on" }, { "KITH_WORKERS", "many" }
+    };
     kith_pool pool;
 
     kith_on_fault(NULL);
@@ -285,16 +288,19 @@ static void start_with_wrong_variables(void)
         REQUIRE(strstr(kith_last_error(), bad[i][0]) && strstr(kith_last_error(), bad[i][1]));
         unsetenv(bad[i][0]);
     }
-    setenv("KITH_DEBUG", "0", 1);       /* limits are kept */
+    setenv("KITH_DEBUG", "0", 1); /* limits are kept */
     begin();
     pool = kith_pool_open_with(1, .limit_ms = 50);
-    REQUIRE(kith_map(pool, sleep_long, (int[]){ 1 }, (int[]){ 0 }, 1) == KITH_ETASK && strstr(kith_last_error(), "limit"));
+    REQUIRE(kith_map(pool, sleep_long, (int[]){ 1 }, (int[]){ 0 }, 1) == KITH_ETASK &&
+            strstr(kith_last_error(), "limit"));
     REQUIRE(kith_finalize() == 0);
 }
 
 static int init_again(int x)
 {
-    return kith_init(NULL, NULL) == KITH_EINVAL && strstr(kith_last_error(), "task") && kith_finalize() == 1 ? x + 1 : 0;
+    return kith_init(NULL, NULL) == KITH_EINVAL && strstr(kith_last_error(), "task") && kith_finalize() == 1
+               ? x + 1
+               : 0;
 }
 
 static void start_in_a_task(void)
@@ -306,7 +312,8 @@ static void start_in_a_task(void)
     pool = kith_pool_open(1);
     REQUIRE(kith_apply(pool, init_again, &y, 1) == 0 && y == 2);
     REQUIRE(kith_apply(pool, init_again, &y, 2) == 0 && y == 3);
-    REQUIRE(kith_apply(pool, successor, (int *)NULL, 2) == KITH_EINVAL && strstr(kith_last_error(), "kith_apply(successor)"));
+    REQUIRE(kith_apply(pool, successor, (int *)NULL, 2) == KITH_EINVAL &&
+            strstr(kith_last_error(), "kith_apply(successor)"));
     x = kith_finalize();
     REQUIRE(x == 0);
 }
@@ -344,9 +351,10 @@ static void use_a_handler(void)
     REQUIRE(kith_init(NULL, NULL) == 0);
     kith_on_fault(keep_fault);
     q = kith_queue_open(0);
-    REQUIRE(kith_queue_get(q, &x, sizeof x, 0) == KITH_ETIMEDOUT && times_told == 0);   /* a condition */
+    REQUIRE(kith_queue_get(q, &x, sizeof x, 0) == KITH_ETIMEDOUT && times_told == 0); /* a condition */
     p = kith_process_start(use_no_queue, KITH_ARG(none));
-    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == 3 && times_told == 0);
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == 3 &&
+            times_told == 0);
     REQUIRE(kith_queue_size(none) == KITH_ESTALE && times_told == 1 && told_code == KITH_ESTALE);
     REQUIRE(strstr(told, "zero") && strcmp(told, kith_last_error()) == 0);
     kith_on_fault(NULL);
@@ -380,7 +388,8 @@ static void run_a_crash(int before, void (*handler)(int code, const char *senten
     if (!before && handler)
         kith_on_fault(handler);
     p = kith_process_start(crash_here, NULL, 0);
-    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == -SIGSEGV);
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 &&
+            code == -SIGSEGV);
     REQUIRE(kith_finalize() == 0);
     rewind(said);
     told[fread(told, 1, sizeof told - 1, said)] = '\0';
@@ -389,7 +398,8 @@ static void run_a_crash(int before, void (*handler)(int code, const char *senten
 static void crash_without_a_handler(void)
 {
     run_a_crash(0, NULL);
-    REQUIRE(strncmp(told, "kith: crash_here-1 crashed: SIGSEGV", 35) == 0 && strchr(told, '\n') == told + strlen(told) - 1);
+    REQUIRE(strncmp(told, "kith: crash_here-1 crashed: SIGSEGV", 35) == 0 &&
+            strchr(told, '\n') == told + strlen(told) - 1);
 }
 
 static int use_pointer(const void *arg)
@@ -410,7 +420,8 @@ static void send_a_pointer(void)
     REQUIRE(kith_finalize() == 0);
     rewind(said);
     told[fread(told, 1, sizeof told - 1, said)] = '\0';
-    REQUIRE(strstr(told, "use_pointer-1 crashed: SIGSEGV") && strstr(told, "a pointer means nothing in another one"));
+    REQUIRE(strstr(told, "use_pointer-1 crashed: SIGSEGV") &&
+            strstr(told, "a pointer means nothing in another one"));
 }
 
 static void a_process_that_was_given_a_pointer_says_so(void)
@@ -438,7 +449,8 @@ static void without_init_the_first_call_says_so(void)
     CU_ASSERT_EQUAL(check_fork(forget_init), 1);
     rewind(said);
     told[fread(told, 1, sizeof told - 1, said)] = '\0';
-    CU_ASSERT_STRING_EQUAL(told, "kith: kith_pool_open was called before kith_init, or after kith_finalize\n");
+    CU_ASSERT_STRING_EQUAL(told,
+                           "kith: kith_pool_open was called before kith_init, or after kith_finalize\n");
     fclose(said);
 }
 

@@ -1,4 +1,5 @@
-/* test_desk.c: objects through the node agent, on one node: deaths of those who ask. Each test is a job of its own. */
+/* test_desk.c: objects through the node agent, on one node: deaths of those who ask. Each test is a job of
+ * its own. */
 #include "config.h"
 #include "netjob.h"
 #include "rpc/mailbox.h"
@@ -21,7 +22,10 @@ static void taker_killed_while_parked_takes_nothing_job(void)
     }
     REQUIRE(kith_queue_size(q) == 0);
 }
-static void taker_killed_while_parked_takes_nothing(void) { JOB(taker_killed_while_parked_takes_nothing_job); }
+static void taker_killed_while_parked_takes_nothing(void)
+{
+    JOB(taker_killed_while_parked_takes_nothing_job);
+}
 
 /* It is stopped while it waits, so the item is on its mailbox when it is killed. */
 static void item_that_reached_nobody_goes_back_to_the_front_job(void)
@@ -38,7 +42,7 @@ static void item_that_reached_nobody_goes_back_to_the_front_job(void)
         REQUIRE(kill(kith_process_pid(dead), SIGSTOP) == 0);
         REQUIRE(kith_put(q, i) == 0);
         REQUIRE(kith_put(q, second) == 0);
-        REQUIRE(kith_queue_size(q) == 1);       /* the first is under way to the stopped one */
+        REQUIRE(kith_queue_size(q) == 1); /* the first is under way to the stopped one */
         REQUIRE(kith_process_kill(dead) == 0 && kith_process_join(dead, KITH_FOREVER) == 0);
         for (int64_t begin = kith__now_ns(); kith_queue_size(q) != 2 && ms_since(begin) < SOON;)
             sleep_ms(1);
@@ -60,7 +64,12 @@ static void die(const char *step)
         kill(getpid(), SIGKILL);
 }
 
-struct victim { kith_queue q; char step[40]; int count; size_t size; };
+struct victim {
+    kith_queue q;
+    char step[40];
+    int count;
+    size_t size;
+};
 
 static int puts_and_dies(const void *arg)
 {
@@ -93,7 +102,8 @@ static int takes_and_dies(const void *arg)
 /* Killed at every step of filing: what was filed is put whole, nothing else; and all memory comes back. */
 static void putter_killed_at_each_step_harms_nobody_job(void)
 {
-    static const char *const steps[] = { "mailbox: block offered", "mailbox: block handed over", "mailbox: filed", "mailbox: marked" };
+    static const char *const steps[] = { "mailbox: block offered", "mailbox: block handed over",
+                                         "mailbox: filed", "mailbox: marked" };
     static const size_t sizes[] = { 8, 6000, 20000, 100000 };
     uint64_t before = 0;
 
@@ -108,13 +118,14 @@ static void putter_killed_at_each_step_harms_nobody_job(void)
                     snprintf(v.step, sizeof v.step, "%s", steps[s]);
                     p = kith_process_start(puts_and_dies, KITH_ARG(v));
                     REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
-                    /* The next one on its seat goes on from there. It marks its mailbox once before it files. */
+                    /* The next one on its seat goes on from there. It marks its mailbox once before it files.
+                     */
                     n = (int64_t)(s < 2 && sizes[k] <= KITH__MAILBOX_BYTES ? 8 : s != 2 ? count - 1 : count);
                     for (int64_t begin = kith__now_ns(); kith_queue_size(v.q) != n && ms_since(begin) < SOON;)
                         sleep_ms(1);
                     if (kith_queue_size(v.q) != n)
-                        fprintf(stderr, "killed at %s number %d of %zu bytes: %lld items, not %lld\n", steps[s], count, sizes[k],
-                               (long long)kith_queue_size(v.q), (long long)n);
+                        fprintf(stderr, "killed at %s number %d of %zu bytes: %lld items, not %lld\n",
+                                steps[s], count, sizes[k], (long long)kith_queue_size(v.q), (long long)n);
                     REQUIRE(kith_queue_size(v.q) == n);
                     kith_process_close(p);
                     p = kith_process_start(puts_hundred, KITH_ARG(v.q));
@@ -127,7 +138,10 @@ static void putter_killed_at_each_step_harms_nobody_job(void)
                 }
     await_blocks(before + 2);
 }
-static void putter_killed_at_each_step_harms_nobody(void) { JOB(putter_killed_at_each_step_harms_nobody_job); }
+static void putter_killed_at_each_step_harms_nobody(void)
+{
+    JOB(putter_killed_at_each_step_harms_nobody_job);
+}
 
 /* It dies with a place of the queue in its hand. */
 static void place_of_a_killed_putter_comes_back_job(void)
@@ -146,7 +160,10 @@ static void place_of_a_killed_putter_comes_back_job(void)
         REQUIRE(kith_queue_close(v.q) == 0);
     }
 }
-static void place_of_a_killed_putter_comes_back(void) { JOB(place_of_a_killed_putter_comes_back_job); }
+static void place_of_a_killed_putter_comes_back(void)
+{
+    JOB(place_of_a_killed_putter_comes_back_job);
+}
 
 static int takes_too_little(const void *arg)
 {
@@ -181,8 +198,9 @@ static int64_t pass_by(kith_queue q)
     return begin;
 }
 
-/* Of two who wait for an item, one over the network and one at home, the first has no room for it: the other is told. It would
- * look by itself once a second; a machine that stands still is as late, but not each time. */
+/* Of two who wait for an item, one over the network and one at home, the first has no room for it: the other
+ * is told. It would look by itself once a second; a machine that stands still is as late, but not each time.
+ */
 static void wake_up_of_one_who_takes_nothing_is_passed_on_job(void)
 {
     kith_queue q = kith_queue_open(0);
@@ -192,10 +210,18 @@ static void wake_up_of_one_who_takes_nothing_is_passed_on_job(void)
         REQUIRE(++tries <= 20);
     REQUIRE(kith_queue_close(q) == 0);
 }
-static void wake_up_of_one_who_takes_nothing_is_passed_on(void) { JOB(wake_up_of_one_who_takes_nothing_is_passed_on_job); }
+static void wake_up_of_one_who_takes_nothing_is_passed_on(void)
+{
+    JOB(wake_up_of_one_who_takes_nothing_is_passed_on_job);
+}
 
-/* Two that have one seat after the other: the first dies when it has half told the agent to look, and nobody else does. */
-struct heirs { kith_queue q; _Atomic int *seat, *go; uint32_t head; };
+/* Two that have one seat after the other: the first dies when it has half told the agent to look, and nobody
+ * else does. */
+struct heirs {
+    kith_queue q;
+    _Atomic int *seat, *go;
+    uint32_t head;
+};
 
 static int dies_half_marked(const void *arg)
 {
@@ -256,9 +282,13 @@ static void heir_of_a_half_told_request_is_heard_job(void)
     REQUIRE(kith_queue_close(h.q) == 0);
     kith_free(words);
 }
-static void heir_of_a_half_told_request_is_heard(void) { JOB(heir_of_a_half_told_request_is_heard_job); }
+static void heir_of_a_half_told_request_is_heard(void)
+{
+    JOB(heir_of_a_half_told_request_is_heard_job);
+}
 
-/* Killed with a block that is not the agent's yet: it goes with all else that was the dead one's, and once. */
+/* Killed with a block that is not the agent's yet: it goes with all else that was the dead one's, and once.
+ */
 static void block_of_a_killed_putter_is_freed_once_job(void)
 {
     enum { MINE = 64 };
@@ -267,7 +297,7 @@ static void block_of_a_killed_putter_is_freed_once_job(void)
     kith_process p = kith_process_start(puts_hundred, KITH_ARG(q));
     uint64_t mine[MINE], before;
 
-    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);       /* its mailbox stays */
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0); /* its mailbox stays */
     kith_process_close(p);
     before = used_blocks();
     p = kith_process_start(puts_and_dies, KITH_ARG(v));
@@ -286,9 +316,13 @@ static void block_of_a_killed_putter_is_freed_once_job(void)
     REQUIRE(kith_queue_size(q) == 200);
     REQUIRE(kith_queue_close(q) == 0);
 }
-static void block_of_a_killed_putter_is_freed_once(void) { JOB(block_of_a_killed_putter_is_freed_once_job); }
+static void block_of_a_killed_putter_is_freed_once(void)
+{
+    JOB(block_of_a_killed_putter_is_freed_once_job);
+}
 
-/* Until the queue has n items and keeps them: what a dead one has asked for may still be on its way there and back. */
+/* Until the queue has n items and keeps them: what a dead one has asked for may still be on its way there and
+ * back. */
 static void await_steady_size(kith_queue q, int64_t n)
 {
     int steady = 0;
@@ -329,10 +363,16 @@ static void taker_killed_at_each_step_takes_at_most_one_job(void)
                 }
     await_blocks(before + 2);
 }
-static void taker_killed_at_each_step_takes_at_most_one(void) { JOB(taker_killed_at_each_step_takes_at_most_one_job); }
+static void taker_killed_at_each_step_takes_at_most_one(void)
+{
+    JOB(taker_killed_at_each_step_takes_at_most_one_job);
+}
 
 /* Putters and takers are killed at random while others go on. */
-struct storm { kith_queue q, out; int who; };
+struct storm {
+    kith_queue q, out;
+    int who;
+};
 
 static int storms(const void *arg)
 {
@@ -348,8 +388,8 @@ static int storms(const void *arg)
     }
 }
 
-/* An item that went to a taker who was killed comes back, perhaps behind later ones that another has taken; but no item
- * comes twice. */
+/* An item that went to a taker who was killed comes back, perhaps behind later ones that another has taken;
+ * but no item comes twice. */
 static int drains(const void *arg)
 {
     enum { MOST = 1 << 23 };
@@ -397,19 +437,17 @@ static void storm_of_kills_repeats_nothing_job(void)
     REQUIRE(kith_queue_close(s.q) == 0);
     REQUIRE(kith__heap_audit() == 0);
 }
-static void storm_of_kills_repeats_nothing(void) { JOB(storm_of_kills_repeats_nothing_job); }
+static void storm_of_kills_repeats_nothing(void)
+{
+    JOB(storm_of_kills_repeats_nothing_job);
+}
 
 static struct test tests[] = {
-    TEST(taker_killed_while_parked_takes_nothing),
-    TEST(item_that_reached_nobody_goes_back_to_the_front),
-    TEST(putter_killed_at_each_step_harms_nobody),
-    TEST(heir_of_a_half_told_request_is_heard),
-    TEST(place_of_a_killed_putter_comes_back),
-    TEST(wake_up_of_one_who_takes_nothing_is_passed_on),
-    TEST(block_of_a_killed_putter_is_freed_once),
-    TEST(taker_killed_at_each_step_takes_at_most_one),
-    TEST(storm_of_kills_repeats_nothing),
-    TEST_END
+    TEST(taker_killed_while_parked_takes_nothing), TEST(item_that_reached_nobody_goes_back_to_the_front),
+    TEST(putter_killed_at_each_step_harms_nobody), TEST(heir_of_a_half_told_request_is_heard),
+    TEST(place_of_a_killed_putter_comes_back),     TEST(wake_up_of_one_who_takes_nothing_is_passed_on),
+    TEST(block_of_a_killed_putter_is_freed_once),  TEST(taker_killed_at_each_step_takes_at_most_one),
+    TEST(storm_of_kills_repeats_nothing),          TEST_END
 };
 
 int main(void)

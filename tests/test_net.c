@@ -1,4 +1,5 @@
-/* test_net.c: objects through the node agent, on one node: what is put behind, sizes, memory and time. Each test is a job of its own. */
+/* test_net.c: objects through the node agent, on one node: what is put behind, sizes, memory and time. Each
+ * test is a job of its own. */
 #include "config.h"
 #include "netjob.h"
 
@@ -17,7 +18,7 @@ static void pipelined_puts_keep_their_order_job(void)
         memset(large, i, size);
         REQUIRE(kith_queue_put(q, large, size, KITH_FOREVER) == 0);
         if (i % 37 == 36)
-            REQUIRE(kith_queue_size(q) == i + 1);       /* nobody can see that they go on behind */
+            REQUIRE(kith_queue_size(q) == i + 1); /* nobody can see that they go on behind */
     }
     REQUIRE(kith_queue_size(q) == 300);
     for (int i = 0; i < 300; i++) {
@@ -28,7 +29,10 @@ static void pipelined_puts_keep_their_order_job(void)
     }
     REQUIRE(kith_queue_close(q) == 0);
 }
-static void pipelined_puts_keep_their_order(void) { JOB(pipelined_puts_keep_their_order_job); }
+static void pipelined_puts_keep_their_order(void)
+{
+    JOB(pipelined_puts_keep_their_order_job);
+}
 
 static void putter_that_has_ended_has_put_all_job(void)
 {
@@ -42,7 +46,10 @@ static void putter_that_has_ended_has_put_all_job(void)
         kith_process_close(p);
     }
 }
-static void putter_that_has_ended_has_put_all(void) { JOB(putter_that_has_ended_has_put_all_job); }
+static void putter_that_has_ended_has_put_all(void)
+{
+    JOB(putter_that_has_ended_has_put_all_job);
+}
 
 static void pipelined_put_into_a_closed_queue_is_told_by_the_next_job(void)
 {
@@ -65,7 +72,10 @@ static void pipelined_put_into_a_closed_queue_is_told_by_the_next(void)
     JOB(pipelined_put_into_a_closed_queue_is_told_by_the_next_job);
 }
 
-struct fill { kith_queue q; int count, then; };
+struct fill {
+    kith_queue q;
+    int count, then;
+};
 
 /* then: 0: ends; 1: stays, and does nothing. */
 static int fills(const void *arg)
@@ -88,7 +98,8 @@ static void reserved_places_come_back_job(void)
         kith_process p = kith_process_start(fills, KITH_ARG(f));
         int x = 0;
 
-        for (int64_t begin = kith__now_ns(); kith_queue_size(f.q) < 400 && ms_since(begin) < SOON * slowdown();)
+        for (int64_t begin = kith__now_ns();
+             kith_queue_size(f.q) < 400 && ms_since(begin) < SOON * slowdown();)
             sleep_ms(1);
         if (way == 2)
             REQUIRE(kith_process_kill(p) == 0 && kith_process_join(p, KITH_FOREVER) == 0);
@@ -105,7 +116,10 @@ static void reserved_places_come_back_job(void)
         REQUIRE(kith_queue_close(f.q) == 0);
     }
 }
-static void reserved_places_come_back(void) { JOB(reserved_places_come_back_job); }
+static void reserved_places_come_back(void)
+{
+    JOB(reserved_places_come_back_job);
+}
 
 /* The limit is for a queue that is full: this one never is, whatever the agent has to do. */
 static void put_without_waiting_is_done_while_there_is_room_job(void)
@@ -115,12 +129,15 @@ static void put_without_waiting_is_done_while_there_is_room_job(void)
 
     for (int i = 0; i < 100000; i++)
         REQUIRE(kith_queue_put(q, &i, sizeof i, 0) == 0);
-    for (int i = 0; i < 1000; i++)      /* each is a round trip */
+    for (int i = 0; i < 1000; i++) /* each is a round trip */
         REQUIRE(kith_get(q, &x) == 0 && x == i);
     REQUIRE(kith_queue_size(q) == 99000);
     REQUIRE(kith_queue_close(q) == 0);
 }
-static void put_without_waiting_is_done_while_there_is_room(void) { JOB(put_without_waiting_is_done_while_there_is_room_job); }
+static void put_without_waiting_is_done_while_there_is_room(void)
+{
+    JOB(put_without_waiting_is_done_while_there_is_room_job);
+}
 
 /* ----------------------------------------------------------------------------- sizes */
 
@@ -147,7 +164,10 @@ static void items_of_100_mib_job(void)
     await_blocks(before);
     REQUIRE(kith_queue_close(q) == 0);
 }
-static void items_of_100_mib(void) { JOB(items_of_100_mib_job); }
+static void items_of_100_mib(void)
+{
+    JOB(items_of_100_mib_job);
+}
 
 static void memory_that_is_used_up_is_a_code_job(void)
 {
@@ -200,11 +220,13 @@ static int64_t put_until_it_fails(kith_queue q)
         if (++put % 64 == 0 && (own = agents_own()) > most)
             most = own;
     REQUIRE(rc == KITH_ENOMEM && strstr(kith_last_error(), "put before"));
-    REQUIRE(before > 0 && (SANITIZED || most < before + (16 << 20)));       /* those that wait for memory are few there */
+    REQUIRE(before > 0 &&
+            (SANITIZED || most < before + (16 << 20))); /* those that wait for memory are few there */
     return put;
 }
 
-/* Puts behind that find no memory are told at once and together, not one a second; and nothing of them is kept. */
+/* Puts behind that find no memory are told at once and together, not one a second; and nothing of them is
+ * kept. */
 static int fills_up(const void *arg)
 {
     const kith_queue *q = arg;
@@ -279,7 +301,10 @@ static void thread_that_has_ended_has_put_all_job(void)
         REQUIRE(kith_queue_size(shared) == round * EACH);
     }
 }
-static void thread_that_has_ended_has_put_all(void) { JOB(thread_that_has_ended_has_put_all_job); }
+static void thread_that_has_ended_has_put_all(void)
+{
+    JOB(thread_that_has_ended_has_put_all_job);
+}
 
 static int puts_some(uint64_t lo, uint64_t hi, const void *arg)
 {
@@ -302,7 +327,10 @@ static void task_that_is_done_has_put_all_job(void)
     }
     REQUIRE(kith_pool_close(pool) == 0);
 }
-static void task_that_is_done_has_put_all(void) { JOB(task_that_is_done_has_put_all_job); }
+static void task_that_is_done_has_put_all(void)
+{
+    JOB(task_that_is_done_has_put_all_job);
+}
 
 /* ----------------------------------------------------------------------- time limits */
 
@@ -325,22 +353,23 @@ static void time_limits_are_kept_job(void)
     REQUIRE(kith_queue_size(q) == 1);
     REQUIRE(kith_queue_put(q, &x, sizeof x, -2) == KITH_EINVAL);
 }
-static void time_limits_are_kept(void) { JOB(time_limits_are_kept_job); }
+static void time_limits_are_kept(void)
+{
+    JOB(time_limits_are_kept_job);
+}
 
-static struct test tests[] = {
-    TEST(pipelined_puts_keep_their_order),
-    TEST(putter_that_has_ended_has_put_all),
-    TEST(pipelined_put_into_a_closed_queue_is_told_by_the_next),
-    TEST(reserved_places_come_back),
-    TEST(put_without_waiting_is_done_while_there_is_room),
-    TEST(items_of_100_mib),
-    TEST(memory_that_is_used_up_is_a_code),
-    TEST(puts_that_find_no_memory_are_told_soon),
-    TEST(thread_that_has_ended_has_put_all),
-    TEST(task_that_is_done_has_put_all),
-    TEST(time_limits_are_kept),
-    TEST_END
-};
+static struct test tests[] = { TEST(pipelined_puts_keep_their_order),
+                               TEST(putter_that_has_ended_has_put_all),
+                               TEST(pipelined_put_into_a_closed_queue_is_told_by_the_next),
+                               TEST(reserved_places_come_back),
+                               TEST(put_without_waiting_is_done_while_there_is_room),
+                               TEST(items_of_100_mib),
+                               TEST(memory_that_is_used_up_is_a_code),
+                               TEST(puts_that_find_no_memory_are_told_soon),
+                               TEST(thread_that_has_ended_has_put_all),
+                               TEST(task_that_is_done_has_put_all),
+                               TEST(time_limits_are_kept),
+                               TEST_END };
 
 int main(void)
 {

@@ -10,33 +10,69 @@
 #include <sys/mman.h>
 #include <time.h>
 
-static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
-static int square(int x) { return x * x; }
-static unsigned twice(unsigned x) { return 2 * x; }
-static long negate(long x) { return -x; }
-static unsigned long half(unsigned long x) { return x / 2; }
-static long long cube(long long x) { return x * x * x; }
-static float third(float x) { return x / 3; }
-static double root(int x) { return sqrt(x); }
-static double share(long x) { return (double)x / 8; }
-static long widen(int x) { return (long)x << 32; }
-static long product(long a, long b) { return a * b; }
-static double middle(double a, double b, double c) { return a + (c - b); }
+static double to_celsius(double f)
+{
+    return (f - 32.0) * 5.0 / 9.0;
+}
+static int square(int x)
+{
+    return x * x;
+}
+static unsigned twice(unsigned x)
+{
+    return 2 * x;
+}
+static long negate(long x)
+{
+    return -x;
+}
+static unsigned long half(unsigned long x)
+{
+    return x / 2;
+}
+static long long cube(long long x)
+{
+    return x * x * x;
+}
+static float third(float x)
+{
+    return x / 3;
+}
+static double root(int x)
+{
+    return sqrt(x);
+}
+static double share(long x)
+{
+    return (double)x / 8;
+}
+static long widen(int x)
+{
+    return (long)x << 32;
+}
+static long product(long a, long b)
+{
+    return a * b;
+}
+static double middle(double a, double b, double c)
+{
+    return a + (c - b);
+}
 
 #define N 1000
 
 /* One map over each shape, compared with the function called here. */
-#define MAPS(R, A, f)                                                                               \
-    do {                                                                                            \
-        A in[N];                                                                                    \
-        R out[N];                                                                                   \
-        int wrong = 0;                                                                              \
-        for (int i = 0; i < N; i++)                                                                 \
-            in[i] = (A)i;                                                                           \
-        PASS(kith_map(pool, f, in, out, N));                                                        \
-        for (int i = 0; i < N; i++)                                                                 \
-            wrong += out[i] != f(in[i]);                                                            \
-        CU_ASSERT_EQUAL(wrong, 0);                                                                  \
+#define MAPS(R, A, f)                        \
+    do {                                     \
+        A in[N];                             \
+        R out[N];                            \
+        int wrong = 0;                       \
+        for (int i = 0; i < N; i++)          \
+            in[i] = (A)i;                    \
+        PASS(kith_map(pool, f, in, out, N)); \
+        for (int i = 0; i < N; i++)          \
+            wrong += out[i] != f(in[i]);     \
+        CU_ASSERT_EQUAL(wrong, 0);           \
     } while (0)
 
 static void map_calls_every_shape(void)
@@ -53,7 +89,7 @@ static void map_calls_every_shape(void)
     MAPS(double, int, root);
     MAPS(double, long, share);
     MAPS(long, int, widen);
-    MAPS(double, double, sqrt);         /* a function of a library */
+    MAPS(double, double, sqrt); /* a function of a library */
     PASS(kith_pool_close(pool));
 }
 
@@ -68,7 +104,8 @@ static void starmap_gives_columns_in_order(void)
         CU_ASSERT_EQUAL(products[i], pairs[i][0] * pairs[i][1]);
     PASS(kith_starmap(pool, middle, rows, out, 2));
     CU_ASSERT(out[0] == 3 && out[1] == 9);
-    FAILS_WITH(KITH_ESIZE, kith_starmap(pool, product, rows[0] ? (long (*)[3])(void *)rows : NULL, products, 2));
+    FAILS_WITH(KITH_ESIZE,
+               kith_starmap(pool, product, rows[0] ? (long(*)[3])(void *)rows : NULL, products, 2));
     CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "takes 2 arguments, but the rows have 3 columns"));
     PASS(kith_pool_close(pool));
 }
@@ -137,11 +174,13 @@ static void a_hundred_million_elements(void)
     PASS(kith_free(out));
 }
 
-struct big { unsigned char bytes[100 << 20]; };
+struct big {
+    unsigned char bytes[100 << 20];
+};
 
 static int copy_big(const void *in, void *out)
 {
-    memcpy(out, in, sizeof (struct big));
+    memcpy(out, in, sizeof(struct big));
     return 0;
 }
 
@@ -174,7 +213,10 @@ static void elements_of_no_bytes_and_of_100_mib(void)
 
 enum { MEETING = 8 };
 
-struct call { _Atomic int *arrived; char bytes[(1 << 20) - sizeof (void *)]; };
+struct call {
+    _Atomic int *arrived;
+    char bytes[(1 << 20) - sizeof(void *)];
+};
 
 /* Ends when MEETING tasks run at once. */
 static int meet(const void *in, void *out)
@@ -258,7 +300,8 @@ static void add(void *total, const void *part)
 
 static int mark(uint64_t lo, uint64_t hi, const void *arg)
 {
-    unsigned char *bytes = *(unsigned char *const *)arg;        /* kith memory: the same address in workers of this node */
+    unsigned char *bytes =
+        *(unsigned char *const *)arg; /* kith memory: the same address in workers of this node */
 
     for (uint64_t i = lo; i < hi; i++)
         bytes[i]++;
@@ -328,7 +371,8 @@ static void *hear_of_faults(void *pool)
     int in[MANY] = { 0 }, out[MANY];
     struct kith_fault f;
 
-    if (kith_map(*(kith_pool *)pool, fail_each, in, out, MANY) != KITH_ETASK || kith_last_fault(&f, MANY - 1) != 0)
+    if (kith_map(*(kith_pool *)pool, fail_each, in, out, MANY) != KITH_ETASK ||
+        kith_last_fault(&f, MANY - 1) != 0)
         return NULL;
     return pool;
 }
@@ -344,7 +388,8 @@ static long resident_bytes(void)
     return resident * sysconf(_SC_PAGESIZE);
 }
 
-/* Else a program that makes each call in a thread of its own would grow. Sanitizers keep what is freed, and find leaks by themselves. */
+/* Else a program that makes each call in a thread of its own would grow. Sanitizers keep what is freed, and
+ * find leaks by themselves. */
 static void the_faults_of_a_thread_end_with_it(void)
 {
     kith_pool pool = kith_pool_open(1);
@@ -361,7 +406,7 @@ static void the_faults_of_a_thread_end_with_it(void)
             first = resident_bytes();
     }
     grown = resident_bytes() - first;
-    CU_ASSERT(SANITIZED || grown < 20 * 200 * (long)sizeof (struct kith_fault));
+    CU_ASSERT(SANITIZED || grown < 20 * 200 * (long)sizeof(struct kith_fault));
     PASS(kith_pool_close(pool));
 }
 
@@ -399,7 +444,7 @@ static void crashes_are_tried_again_and_then_told(void)
     CU_ASSERT(f.task == 5 && f.end == KITH_SIGNALLED && f.signal == SIGKILL && f.pid > 1);
     PASS(kith_last_fault(&f, 1));
     CU_ASSERT(f.task == 6 && f.end == KITH_EXITED && f.code == 9);
-    PASS(kith_map(pool, square, in, out, 20));          /* the pool goes on */
+    PASS(kith_map(pool, square, in, out, 20)); /* the pool goes on */
     CU_ASSERT_EQUAL(out[19], 361);
     PASS(kith_pool_close(pool));
 }
@@ -413,7 +458,7 @@ static int sleep_at_three(int x)
 
 static void a_task_over_its_limit_is_ended_alone(void)
 {
-    kith_pool pool = kith_pool_open_with(2, .limit_ms = 1500);      /* the others' CPU may stand still meanwhile */
+    kith_pool pool = kith_pool_open_with(2, .limit_ms = 1500); /* the others' CPU may stand still meanwhile */
     int in[8], out[8];
     struct kith_fault f;
     double start = kith_time();
@@ -449,7 +494,10 @@ static int set_base(const void *arg)
     return kith_arg_size() == sizeof base ? 0 : 1;
 }
 
-static int add_base(int x) { return x + base; }
+static int add_base(int x)
+{
+    return x + base;
+}
 
 static void initializers_run_in_each_worker(void)
 {
@@ -486,7 +534,10 @@ static void workers_are_renewed_after_their_tasks(void)
     PASS(kith_pool_close(pool));
 }
 
-struct nested { kith_pool pool; int depth; };
+struct nested {
+    kith_pool pool;
+    int depth;
+};
 
 static int descend(const void *in, void *out)
 {
@@ -650,8 +701,16 @@ static void steps_may_be_taken_by_another_thread(void)
     size_t n = 3000000, wrong = 0;
     int *in = malloc(n * sizeof *in), *out = calloc(n, sizeof *out);
     struct kith__call_spec s = {
-        .pool = pool, .name = "square", .fn = (kith__anyfn *)square, .kind = KITH__JOB_NUMBERS,
-        .shape = KITH__SHAPE_CODE(i, i, 1), .n = n, .in = in, .out = out, .in_size = sizeof *in, .out_size = sizeof *out,
+        .pool = pool,
+        .name = "square",
+        .fn = (kith__anyfn *)square,
+        .kind = KITH__JOB_NUMBERS,
+        .shape = KITH__SHAPE_CODE(i, i, 1),
+        .n = n,
+        .in = in,
+        .out = out,
+        .in_size = sizeof *in,
+        .out_size = sizeof *out,
     };
     struct kith__call call[3];
     pthread_t thread[3];
@@ -659,7 +718,7 @@ static void steps_may_be_taken_by_another_thread(void)
 
     for (size_t i = 0; i < n; i++)
         in[i] = (int)(i % 40000);
-    for (int k = 0; k < 3; k++) {       /* three calls at once in one pool, each a third of the elements */
+    for (int k = 0; k < 3; k++) { /* three calls at once in one pool, each a third of the elements */
         s.n = n / 3;
         s.in = in + k * (n / 3);
         s.out = out + k * (n / 3);

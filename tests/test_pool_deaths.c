@@ -12,13 +12,16 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-static int *tries;                      /* shared by all processes */
+static int *tries; /* shared by all processes */
 
-static int square(int x) { return x * x; }
+static int square(int x)
+{
+    return x * x;
+}
 
 /* ---- deaths around the end of a pool */
 
-static _Atomic int *asleep;             /* tasks that will not end */
+static _Atomic int *asleep; /* tasks that will not end */
 
 static int sleep_long(int x)
 {
@@ -148,8 +151,8 @@ static int steps_to_live;
 
 static void die_at_a_step(const char *step)
 {
-    int counts = strncmp(step, "pool:", 5) == 0 || strcmp(step, "guard: entered") == 0 || strcmp(step, "guard: value set") == 0 ||
-                 strcmp(step, "guard: record complete") == 0;
+    int counts = strncmp(step, "pool:", 5) == 0 || strcmp(step, "guard: entered") == 0 ||
+                 strcmp(step, "guard: value set") == 0 || strcmp(step, "guard: record complete") == 0;
 
     if (counts && steps_to_live-- == 0)
         raise(SIGKILL);
@@ -167,7 +170,10 @@ static int copy(const void *in, void *out)
     return 0;
 }
 
-struct doomed { kith_pool pool; int steps; };
+struct doomed {
+    kith_pool pool;
+    int steps;
+};
 
 static int close_and_die(const void *arg)
 {
@@ -227,7 +233,7 @@ static void what_a_dead_closer_has_not_freed_is_freed(void)
         d.pool = open_with_blocks();
         code = exitcode(kith_process_start(close_and_die, KITH_ARG(d)));
         if (kith_pool_workers(d.pool) > 0)
-            PASS(kith_pool_terminate(d.pool));          /* it died before it had begun */
+            PASS(kith_pool_terminate(d.pool)); /* it died before it had begun */
         await_blocks(before, d.steps);
     }
     CU_ASSERT_EQUAL(code, 0);
@@ -259,7 +265,7 @@ static void what_a_dead_opener_had_is_freed(void)
 }
 
 enum { WHEREVER, WAIT, WAITS };
-static _Atomic int *janitor;            /* one of these: where it is to wait, and whether it does */
+static _Atomic int *janitor; /* one of these: where it is to wait, and whether it does */
 
 static void wait_at_a_job(const char *step)
 {
@@ -310,7 +316,8 @@ static void a_janitor_changes_no_memory_that_was_a_job(void)
     PASS(kith_pool_close(pool));
     CU_ASSERT_FATAL((now = cover(job, size)) != NULL);
     atomic_store(janitor, WHEREVER);
-    for (double end = kith_time() + SOON / 1000; atomic_load(&kith__member(who)->state) != KITH__FREE && kith_time() < end;)
+    for (double end = kith_time() + SOON / 1000;
+         atomic_load(&kith__member(who)->state) != KITH__FREE && kith_time() < end;)
         usleep(1000);
     CU_ASSERT_EQUAL(atomic_load(&kith__member(who)->state), KITH__FREE);
     for (uint64_t i = 0; i < size; i++)
@@ -351,7 +358,10 @@ static int die_once(int x)
     return x;
 }
 
-struct below { kith_pool pool; int first; };
+struct below {
+    kith_pool pool;
+    int first;
+};
 
 /* Its process dies in a call of its own. */
 static int die_below(const void *in, void *out)
@@ -383,7 +393,7 @@ static void workers_are_replaced_without_a_free_place(void)
     for (int i = 0; i < 32; i++)
         wrong += out[i] != i;
     CU_ASSERT_EQUAL(wrong, 0);
-    PASS(kith_pool_map(own, die_below, &below, (int (*)[2])(void *)out, 1));
+    PASS(kith_pool_map(own, die_below, &below, (int(*)[2])(void *)out, 1));
     CU_ASSERT(out[0] == 40 && out[1] == 41 && tries[41] > 1);
     for (uint32_t i = 0; i < n; i++)
         kith__member_free(taken[i]);
@@ -465,7 +475,7 @@ static int nothing(uint64_t lo, uint64_t hi, const void *arg, void *part)
     (void)lo;
     (void)hi;
     (void)arg;
-    memset(part, 0, sizeof (int));
+    memset(part, 0, sizeof(int));
     return 0;
 }
 
@@ -510,21 +520,21 @@ static int begin_well(const void *arg)
 
 static void orphans_are_ended_among_very_many_workers(void)
 {
-    enum { VERY_MANY = 900 };           /* their numbers are more than a page of text */
+    enum { VERY_MANY = 900 }; /* their numbers are more than a page of text */
     kith_pool pool;
     int in = 1, out;
 
     if (slowdown() > 1)
         SKIP("900 processes are too many where each of them is slow");
-    pool = kith_pool_open_with(VERY_MANY, .tries = 1, .init = begin_well);        /* all are there */
+    pool = kith_pool_open_with(VERY_MANY, .tries = 1, .init = begin_well); /* all are there */
     FAILS_WITH(KITH_ETASK, kith_map(pool, leave_an_orphan, &in, &out, 1));
-    while (kill(tries[0], 0) == 0)      /* until the limit of time */
+    while (kill(tries[0], 0) == 0) /* until the limit of time */
         sched_yield();
     PASS(kith_pool_terminate(pool));
 }
 
 static struct test tests[] = {
-    TEST(what_a_dead_closer_has_not_freed_is_freed),        /* first: the dead of others would still leave blocks */
+    TEST(what_a_dead_closer_has_not_freed_is_freed), /* first: the dead of others would still leave blocks */
     TEST(what_a_dead_opener_had_is_freed),
     TEST(a_janitor_changes_no_memory_that_was_a_job),
     TEST(a_pool_ends_though_a_caller_has_died),
@@ -545,7 +555,7 @@ int main(int argc, char **argv)
     tries = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     asleep = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     janitor = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    kith__failpoint_hook = wait_at_a_job;    /* of all processes */
+    kith__failpoint_hook = wait_at_a_job; /* of all processes */
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
     rc = run_tests("pool deaths", tests);

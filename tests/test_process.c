@@ -10,12 +10,12 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-static int *shared;                     /* seen by all, as it was mapped before kith_init */
+static int *shared; /* seen by all, as it was mapped before kith_init */
 static int global = 1;
 
 static int give(const void *arg)
 {
-    return kith_arg_size() == sizeof (int) ? *(const int *)arg : 99;
+    return kith_arg_size() == sizeof(int) ? *(const int *)arg : 99;
 }
 
 static int leave(const void *arg)
@@ -84,7 +84,7 @@ static void join_keeps_its_time_limit(void)
     PASS(kith_process_join(p, SOON));
     PASS(kith_process_exitcode(p, &code));
     CU_ASSERT_EQUAL(code, -SIGTERM);
-    PASS(kith_process_terminate(p));        /* it has ended: nothing to do */
+    PASS(kith_process_terminate(p)); /* it has ended: nothing to do */
     PASS(kith_process_close(p));
     FAILS_WITH(KITH_ESTALE, kith_process_join(p, 0));
     p = kith_process_start(sleep_long, NULL, 0);
@@ -120,11 +120,11 @@ static int look_around(const void *arg)
 
     (void)arg;
     if (read(STDIN_FILENO, &byte, 1) != 0)
-        return 1;                           /* /dev/null */
+        return 1; /* /dev/null */
     if (global != 1)
-        return 2;                           /* as it was at kith_init */
+        return 2; /* as it was at kith_init */
     if (getppid() == shared[0])
-        return 3;                           /* not a child of the head */
+        return 3; /* not a child of the head */
     return 0;
 }
 
@@ -141,7 +141,7 @@ static void a_process_sees_what_was_before_init(void)
     CU_ASSERT_EQUAL(code, 0);
     PASS(kith_process_close(p));
     errno = 0;
-    CU_ASSERT(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);     /* the program has no children */
+    CU_ASSERT(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD); /* the program has no children */
 }
 
 static int sum_up(const void *arg)
@@ -166,7 +166,7 @@ static void arguments_of_any_size_arrive(void)
         for (size_t i = 0; i < sizes[k]; i++)
             bytes[i] = (unsigned char)(i * 7);
         p = kith_process_start(sum_up, bytes, sizes[k]);
-        memset(bytes, 0, sizes[k]);         /* it was copied */
+        memset(bytes, 0, sizes[k]); /* it was copied */
         free(bytes);
         PASS(kith_process_join(p, KITH_FOREVER));
         PASS(kith_process_exitcode(p, &code));
@@ -188,15 +188,18 @@ static int start_another(const void *arg)
     return code;
 }
 
-struct writer { char path[200]; int exits, reads; };
+struct writer {
+    char path[200];
+    int exits, reads;
+};
 
 static void *wait_for_input(void *stream)
 {
     return (void *)(intptr_t)getc(stream);
 }
 
-/* Leaves its file open, and maybe a thread that is blocked in another one. (The C library looks at the last opened first: what
- * stands behind the blocked one is lost.) */
+/* Leaves its file open, and maybe a thread that is blocked in another one. (The C library looks at the last
+ * opened first: what stands behind the blocked one is lost.) */
 static int write_a_file(const void *arg)
 {
     const struct writer *w = arg;

@@ -1,5 +1,6 @@
-/* test_protocol.c: calls between nodes in one process (protocol/node.h), on a network that does what networks do (protocol/net.h) under a
- * seed: each is carried out once and answered once. KITH_TEST_SEED=n repeats one run. */
+/* test_protocol.c: calls between nodes in one process (protocol/node.h), on a network that does what networks
+ * do (protocol/net.h) under a seed: each is carried out once and answered once. KITH_TEST_SEED=n repeats one
+ * run. */
 #include "config.h"
 #include "check.h"
 #include "protocol/bytes.h"
@@ -32,14 +33,15 @@ static void calm_network_carries_each_call_once(void)
     run(1, 0, 0, 0, 0);
 }
 
-/* What is on its way for long is not lost: to send it again and again would leave no room for anything else. */
+/* What is on its way for long is not lost: to send it again and again would leave no room for anything else.
+ */
 static void slow_line_is_not_filled_with_repetitions(void)
 {
     uint64_t calls;
 
     begin_net(2);
-    connected = 1;                      /* signs of life are behind all that waits */
-    net.rate = 125;                     /* 1 Mbit/s */
+    connected = 1;  /* signs of life are behind all that waits */
+    net.rate = 125; /* 1 Mbit/s */
     calls = want(40);
     for (int i = 0; i < 4000 && answered < calls; i++)
         pass(1000, 1);
@@ -117,18 +119,16 @@ static void confirmations_in_a_row_are_one_message(void)
     end_net();
 }
 
-static struct test tests[] = {
-    TEST(calm_network_carries_each_call_once),
-    TEST(slow_line_is_not_filled_with_repetitions),
-    TEST(lost_frames_are_sent_again),
-    TEST(repeated_frames_are_not_done_twice),
-    TEST(late_frames_are_put_in_order),
-    TEST(truncated_frames_count_as_lost),
-    TEST(bad_weather_loses_nothing),
-    TEST(cut_connection_that_comes_back_loses_nothing),
-    TEST(confirmations_in_a_row_are_one_message),
-    TEST_END
-};
+static struct test tests[] = { TEST(calm_network_carries_each_call_once),
+                               TEST(slow_line_is_not_filled_with_repetitions),
+                               TEST(lost_frames_are_sent_again),
+                               TEST(repeated_frames_are_not_done_twice),
+                               TEST(late_frames_are_put_in_order),
+                               TEST(truncated_frames_count_as_lost),
+                               TEST(bad_weather_loses_nothing),
+                               TEST(cut_connection_that_comes_back_loses_nothing),
+                               TEST(confirmations_in_a_row_are_one_message),
+                               TEST_END };
 
 int main(void)
 {

@@ -1,4 +1,5 @@
-/* test_protocol_frames.c: frames that no node of the job has sent: of other jobs, contradictory ones, and random bytes. */
+/* test_protocol_frames.c: frames that no node of the job has sent: of other jobs, contradictory ones, and
+ * random bytes. */
 #include "config.h"
 #include "check.h"
 #include "protocol/bytes.h"
@@ -35,16 +36,19 @@ static void hear_message(struct kith__message *m, uint32_t lane, uint64_t seq, u
 
 static void piece_that_does_not_fit_costs_the_link(void)
 {
-    static const struct { uint64_t offset; uint32_t size; int fits; } pieces[] = {
-        { 0, 1000, 1 }, { 39000, 1000, 1 }, { 39001, 1000, 0 }, { 0, 40001, 0 }, { 40000, 1, 0 }, { 40001, 0, 0 },
-        { UINT64_MAX, 2, 0 }, { 40000, 0, 1 }
-    };
+    static const struct {
+        uint64_t offset;
+        uint32_t size;
+        int fits;
+    } pieces[] = { { 0, 1000, 1 },  { 39000, 1000, 1 }, { 39001, 1000, 0 },   { 0, 40001, 0 },
+                   { 40000, 1, 0 }, { 40001, 0, 0 },    { UINT64_MAX, 2, 0 }, { 40000, 0, 1 } };
     size_t n = sizeof pieces / sizeof pieces[0];
 
     for (size_t i = 0; i < n; i++) {
         struct kith__message request = { .kind = KITH__MESSAGE_REQUEST,
                                          .request = { .id = 7, .size = 40000, .flags = KITH__OUTSIDE } };
-        struct kith__message piece = { .kind = KITH__MESSAGE_PIECE, .piece = { .id = 7, .offset = pieces[i].offset } };
+        struct kith__message piece = { .kind = KITH__MESSAGE_PIECE,
+                                       .piece = { .id = 7, .offset = pieces[i].offset } };
 
         begin_net(15);
         hear_message(&request, 0, 1, 0);
@@ -58,13 +62,20 @@ static void piece_that_does_not_fit_costs_the_link(void)
 
 static void sizes_that_contradict_each_other_cost_the_link(void)
 {
-    static const struct { uint64_t size; uint32_t tail; uint16_t flags; } requests[] = {
-        { 10, 9, 0 }, { 10, 11, 0 }, { UINT64_MAX, 0, 0 }, { 100, 0, KITH__OUTSIDE }, { 50000, 10, KITH__OUTSIDE }
-    };
+    static const struct {
+        uint64_t size;
+        uint32_t tail;
+        uint16_t flags;
+    } requests[] = { { 10, 9, 0 },
+                     { 10, 11, 0 },
+                     { UINT64_MAX, 0, 0 },
+                     { 100, 0, KITH__OUTSIDE },
+                     { 50000, 10, KITH__OUTSIDE } };
 
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
         struct kith__message m = { .kind = KITH__MESSAGE_REQUEST,
-                                   .request = { .id = 7, .size = requests[i].size, .flags = requests[i].flags } };
+                                   .request = {
+                                       .id = 7, .size = requests[i].size, .flags = requests[i].flags } };
 
         begin_net(16);
         hear_message(&m, 0, 1, requests[i].tail);
@@ -86,7 +97,8 @@ static void acknowledgement_of_what_was_never_sent_costs_the_link(void)
     end_net();
 }
 
-/* A message that is nearly right behind the header: the frame's size. 0: one whose answer is the agent's to sort out. */
+/* A message that is nearly right behind the header: the frame's size. 0: one whose answer is the agent's to
+ * sort out. */
 static size_t some_message(unsigned char *frame)
 {
     struct kith__message m = { .kind = (enum kith__message_kind)draw(KITH__MESSAGE_KINDS) };
@@ -123,7 +135,8 @@ static size_t some_frame(unsigned char *frame)
     return size;
 }
 
-/* Sound frames with a few bytes changed, and random ones: no crash, and no memory but its own (address sanitizer). */
+/* Sound frames with a few bytes changed, and random ones: no crash, and no memory but its own (address
+ * sanitizer). */
 static void fuzzed_frames_do_no_harm(void)
 {
     unsigned char *frame = malloc(KITH__FRAME_MOST);
@@ -155,14 +168,12 @@ static void fuzzed_frames_do_no_harm(void)
     free(frame);
 }
 
-static struct test tests[] = {
-    TEST(frame_of_another_job_is_ignored),
-    TEST(piece_that_does_not_fit_costs_the_link),
-    TEST(sizes_that_contradict_each_other_cost_the_link),
-    TEST(acknowledgement_of_what_was_never_sent_costs_the_link),
-    TEST(fuzzed_frames_do_no_harm),
-    TEST_END
-};
+static struct test tests[] = { TEST(frame_of_another_job_is_ignored),
+                               TEST(piece_that_does_not_fit_costs_the_link),
+                               TEST(sizes_that_contradict_each_other_cost_the_link),
+                               TEST(acknowledgement_of_what_was_never_sent_costs_the_link),
+                               TEST(fuzzed_frames_do_no_harm),
+                               TEST_END };
 
 int main(void)
 {

@@ -1,4 +1,5 @@
-/* test_protocol_links.c: links between nodes: when one is lost, and when it is not; what it costs, and its last word. */
+/* test_protocol_links.c: links between nodes: when one is lost, and when it is not; what it costs, and its
+ * last word. */
 #include "config.h"
 #include "check.h"
 #include "protocol/bytes.h"
@@ -68,7 +69,7 @@ static void gap_in_the_own_clock_is_forgiven(void)
     begin_net(10);
     PASS(kith__proto_open(nodes[0].proto, 1, net.now));
     pass(1000, 0);
-    skip(100000);                 /* all were stopped: Ctrl-Z, a suspended machine */
+    skip(100000); /* all were stopped: Ctrl-Z, a suspended machine */
     pass(10000, 0);
     CU_ASSERT_EQUAL(nodes[0].ended[1], KITH__LINK_CLOSED);
     CU_ASSERT_EQUAL(nodes[1].ended[0], KITH__LINK_CLOSED);
@@ -135,15 +136,13 @@ static void goodbye_is_the_last_word(void)
     }
 }
 
-static struct test tests[] = {
-    TEST(peer_that_dies_is_lost_within_the_limit),
-    TEST(peer_that_never_answers_is_lost_later),
-    TEST(silent_peer_with_a_connection_is_only_stopped),
-    TEST(gap_in_the_own_clock_is_forgiven),
-    TEST(idle_link_costs_two_frames_a_second),
-    TEST(goodbye_is_the_last_word),
-    TEST_END
-};
+static struct test tests[] = { TEST(peer_that_dies_is_lost_within_the_limit),
+                               TEST(peer_that_never_answers_is_lost_later),
+                               TEST(silent_peer_with_a_connection_is_only_stopped),
+                               TEST(gap_in_the_own_clock_is_forgiven),
+                               TEST(idle_link_costs_two_frames_a_second),
+                               TEST(goodbye_is_the_last_word),
+                               TEST_END };
 
 int main(void)
 {

@@ -1,5 +1,6 @@
-/* test_queue.c: Queues as users see them. It runs over each way that a Queue can be reached: in shared memory, and with
- * KITH_TRANSPORT=net through the agents (tests/queue_net.sh); and with KITH_TEST_FAR on another node (tests/cluster/objects.sh). */
+/* test_queue.c: Queues as users see them. It runs over each way that a Queue can be reached: in shared
+ * memory, and with KITH_TRANSPORT=net through the agents (tests/queue_net.sh); and with KITH_TEST_FAR on
+ * another node (tests/cluster/objects.sh). */
 #include "config.h"
 #include "check.h"
 #include "far.h"
@@ -51,7 +52,8 @@ static void nothing_is_pipelined_after_a_close(void)
 
 static void items_of_many_sizes_are_whole(void)
 {
-    static const size_t sizes[] = { 1, 7, 8, 9, 4000, 4096, 8191, 8192, 8193, 65536, 262144, 262145, 1 << 20, 20 << 20 };
+    static const size_t sizes[] = { 1,    7,    8,     9,      4000,   4096,    8191,
+                                    8192, 8193, 65536, 262144, 262145, 1 << 20, 20 << 20 };
     kith_queue q = far_queue_open(0);
     size_t count = sizeof sizes / sizeof sizes[0];
     unsigned char *bytes = malloc(20 << 20), *back = malloc(20 << 20);
@@ -89,7 +91,10 @@ static void an_item_of_a_gibibyte(void)
     free(bytes);
 }
 
-struct party { kith_queue q; int who, count; };
+struct party {
+    kith_queue q;
+    int who, count;
+};
 
 static int put_numbers(const void *arg)
 {
@@ -104,7 +109,9 @@ static int put_numbers(const void *arg)
     return 0;
 }
 
-struct harvest { kith_queue from, to; };
+struct harvest {
+    kith_queue from, to;
+};
 
 /* Takes until an item of who -1; says how many it had, and that each putter's came in order. */
 static int take_numbers(const void *arg)
@@ -160,8 +167,14 @@ static void many_to_many(size_t bound)
     PASS(kith_queue_close(h.to));
 }
 
-static void many_putters_and_takers(void) { many_to_many(0); }
-static void many_putters_and_takers_of_a_bounded_queue(void) { many_to_many(10); }
+static void many_putters_and_takers(void)
+{
+    many_to_many(0);
+}
+static void many_putters_and_takers_of_a_bounded_queue(void)
+{
+    many_to_many(10);
+}
 
 static void a_full_queue_holds_putters_back(void)
 {
@@ -287,7 +300,8 @@ static void killed_takers_do_not_stop_the_others(void)
 
 static void names_lead_to_one_queue(void)
 {
-    kith_queue a = kith_queue_named("results", 0), b = kith_queue_named("results", 0), c = kith_queue_named("other", 0);
+    kith_queue a = kith_queue_named("results", 0), b = kith_queue_named("results", 0),
+               c = kith_queue_named("other", 0);
     int x = 17, y = 0;
     char longest[100];
 
@@ -344,7 +358,7 @@ static void wrong_use_is_a_sentence(void)
     FAILS_WITH(KITH_EINVAL, kith_queue_put(q, &x, sizeof x, -5));
     forged = (kith_queue){ q.id ^ UINT64_C(0x123400000000) };
     FAILS_WITH(KITH_ESTALE, kith_put(forged, x));
-    memset(&forged, 0xff, sizeof forged);               /* as one that was never set may be */
+    memset(&forged, 0xff, sizeof forged); /* as one that was never set may be */
     FAILS_WITH(KITH_ESTALE, kith_put(forged, x));
     FAILS_WITH(KITH_ESTALE, kith_check(forged));
     forged.id = UINT64_C(1) << 63;

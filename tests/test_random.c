@@ -32,11 +32,14 @@ static uint64_t first_of(uint32_t kind, uint64_t number)
 /* From kat_vectors of Random123, philox4x32 with 10 rounds: counter, key, result. */
 static void generator_gives_the_known_answers(void)
 {
-    static const struct { uint64_t index, block, key, out[2]; } known[] = {
-        { 0, 0, 0, { 0xe169c58d6627e8d5, 0x9b00dbd8bc57ac4c } },
-        { UINT64_MAX, UINT64_MAX, UINT64_MAX, { 0x41c83b0e408f276d, 0x6d5451fda20bc7c6 } },
-        { 0x85a308d3243f6a88, 0x0370734413198a2e, 0x299f31d0a4093822, { 0x94fdccebd16cfe09, 0x24126ea15001e420 } }
-    };
+    static const struct {
+        uint64_t index, block, key, out[2];
+    } known[] = { { 0, 0, 0, { 0xe169c58d6627e8d5, 0x9b00dbd8bc57ac4c } },
+                  { UINT64_MAX, UINT64_MAX, UINT64_MAX, { 0x41c83b0e408f276d, 0x6d5451fda20bc7c6 } },
+                  { 0x85a308d3243f6a88,
+                    0x0370734413198a2e,
+                    0x299f31d0a4093822,
+                    { 0x94fdccebd16cfe09, 0x24126ea15001e420 } } };
     uint64_t out[2];
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -62,7 +65,8 @@ static void seed_comes_from_the_variable_first(void)
 
 static void bad_seed_is_refused(void)
 {
-    static const char *const bad[] = { "x", "-1", "+1", " 1", "1 ", "0x", "0xg", "0x0x1", "1e3", "18446744073709551616" };
+    static const char *const bad[] = { "x",  "-1",  "+1",    " 1",  "1 ",
+                                       "0x", "0xg", "0x0x1", "1e3", "18446744073709551616" };
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         setenv("KITH_SEED", bad[i], 1);
@@ -84,7 +88,7 @@ static void same_seed_gives_the_same_numbers(void)
     seeded(42);
     CU_ASSERT_EQUAL(kith_random(), a);
     CU_ASSERT_EQUAL(kith_random(), b);
-    kith__random_set_seed(43);          /* takes effect in the middle of a stream, from its start */
+    kith__random_set_seed(43); /* takes effect in the middle of a stream, from its start */
     kith__random_set_seed(42);
     CU_ASSERT_EQUAL(kith_random(), a);
 }
@@ -126,7 +130,7 @@ static void task_draws_by_its_index_alone(void)
             forward[i][k] = kith_random();
     }
     kith__random_place(KITH__STREAM_TASK, 5, &index);
-    for (int i = 99; i >= 0; i--) {     /* another order, and not all are drawn */
+    for (int i = 99; i >= 0; i--) { /* another order, and not all are drawn */
         atomic_store(&index, (uint64_t)i);
         for (int k = 0; k < i % 4; k++)
             CU_ASSERT_EQUAL(kith_random(), forward[i][k]);
@@ -182,7 +186,7 @@ static void each_thread_has_a_sequence_of_its_own(void)
     first = drawn_in_a_thread();
     second = drawn_in_a_thread();
     CU_ASSERT(mine != first && first != second && second != mine);
-    seeded(42);                         /* the same in each run */
+    seeded(42); /* the same in each run */
     CU_ASSERT_EQUAL(drawn_in_a_thread(), first);
     kith__random_place(KITH__STREAM_WORKER, 1, NULL);
     CU_ASSERT_NOT_EQUAL(drawn_in_a_thread(), first);
@@ -248,10 +252,15 @@ static void neighbouring_streams_are_not_correlated(void)
 
 static void uniform_never_gives_the_upper_bound(void)
 {
-    static const struct { double lo, hi; } range[] = {
-        { 1.0, 1.0 + DBL_EPSILON }, { -DBL_MAX, DBL_MAX }, { 0.0, DBL_TRUE_MIN }, { 1e16, 1e16 + 4 }, { 32.0, 100.0 },
-        { -1.0, 0.0 }, { 5.0, -5.0 }
-    };
+    static const struct {
+        double lo, hi;
+    } range[] = { { 1.0, 1.0 + DBL_EPSILON },
+                  { -DBL_MAX, DBL_MAX },
+                  { 0.0, DBL_TRUE_MIN },
+                  { 1e16, 1e16 + 4 },
+                  { 32.0, 100.0 },
+                  { -1.0, 0.0 },
+                  { 5.0, -5.0 } };
     double x;
 
     for (size_t i = 0; i < sizeof range / sizeof range[0]; i++)
@@ -273,7 +282,7 @@ static void libc_is_reseeded_differently(void)
     a = rand();
     b = (int)random();
     d = drand48();
-    kith__random_reseed_libc(UINT64_C(1) + (UINT64_C(1) << 32));       /* the upper half counts too */
+    kith__random_reseed_libc(UINT64_C(1) + (UINT64_C(1) << 32)); /* the upper half counts too */
     c = rand();
     CU_ASSERT_NOT_EQUAL(a, c);
     CU_ASSERT_NOT_EQUAL(drand48(), d);
@@ -288,28 +297,26 @@ static void drawing_works_before_the_seed_is_set(void)
     int status;
     pid_t pid = fork();
 
-    if (pid == 0)                       /* nothing was initialised here yet */
+    if (pid == 0) /* nothing was initialised here yet */
         _exit(kith_random() != kith_random() && kith__random_seed() != 0 ? 0 : 1);
     CU_ASSERT(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
-static struct test tests[] = {
-    TEST(drawing_works_before_the_seed_is_set),
-    TEST(generator_gives_the_known_answers),
-    TEST(seed_comes_from_the_variable_first),
-    TEST(bad_seed_is_refused),
-    TEST(same_seed_gives_the_same_numbers),
-    TEST(no_two_streams_begin_alike),
-    TEST(task_draws_by_its_index_alone),
-    TEST(saved_stream_goes_on_where_it_was),
-    TEST(each_thread_has_a_sequence_of_its_own),
-    TEST(bytes_are_spread_evenly),
-    TEST(uniform_has_mean_variance_and_bounds),
-    TEST(neighbouring_streams_are_not_correlated),
-    TEST(uniform_never_gives_the_upper_bound),
-    TEST(libc_is_reseeded_differently),
-    TEST_END
-};
+static struct test tests[] = { TEST(drawing_works_before_the_seed_is_set),
+                               TEST(generator_gives_the_known_answers),
+                               TEST(seed_comes_from_the_variable_first),
+                               TEST(bad_seed_is_refused),
+                               TEST(same_seed_gives_the_same_numbers),
+                               TEST(no_two_streams_begin_alike),
+                               TEST(task_draws_by_its_index_alone),
+                               TEST(saved_stream_goes_on_where_it_was),
+                               TEST(each_thread_has_a_sequence_of_its_own),
+                               TEST(bytes_are_spread_evenly),
+                               TEST(uniform_has_mean_variance_and_bounds),
+                               TEST(neighbouring_streams_are_not_correlated),
+                               TEST(uniform_never_gives_the_upper_bound),
+                               TEST(libc_is_reseeded_differently),
+                               TEST_END };
 
 int main(void)
 {

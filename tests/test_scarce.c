@@ -15,7 +15,7 @@
 #define HAS_OTHER_THREADS 0
 #endif
 
-static uid_t nobody;                    /* users from here on have no other processes, not even of another run of this test */
+static uid_t nobody; /* users from here on have no other processes, not even of another run of this test */
 
 static int talkative(int x)
 {
@@ -26,7 +26,7 @@ static int talkative(int x)
 
 /* ---- descriptors */
 
-static unsigned closed;                 /* bits 0 to 2 */
+static unsigned closed; /* bits 0 to 2 */
 
 static void work_without_descriptors(void)
 {
@@ -113,7 +113,8 @@ static void begin_twice(void)
     if (rc == 0)
         _exit(3);
     REQUIRE(rc == KITH_ENOMEM && strlen(kith_last_error()) > 20);
-    REQUIRE(!kith_alloc(1) && kith_check(kith_queue_open(0)) == KITH_ENOTINIT && strstr(kith_last_error(), "before kith_init"));
+    REQUIRE(!kith_alloc(1) && kith_check(kith_queue_open(0)) == KITH_ENOTINIT &&
+            strstr(kith_last_error(), "before kith_init"));
     begin();
     work(successor);
     REQUIRE(kith_finalize() == 0);
@@ -193,7 +194,7 @@ static void work_with_one_worker(void)
     kith_pool pool;
     int code;
 
-    become_nobody(0, 4);                /* head, watchdog, fork server, one more */
+    become_nobody(0, 4); /* head, watchdog, fork server, one more */
     begin();
     pool = kith_pool_open(4);
     REQUIRE(map_is_right(pool, successor, 64));
@@ -202,7 +203,7 @@ static void work_with_one_worker(void)
     REQUIRE(kith_process_exitcode(p, &code) == 0 && code == 127 && kith_process_alive(p) == 0);
     REQUIRE(map_is_right(pool, successor, 64));
     REQUIRE(kith_pool_close(pool) == 0);
-    p = kith_process_start(give_7, NULL, 0);    /* in the worker's place */
+    p = kith_process_start(give_7, NULL, 0); /* in the worker's place */
     REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
     REQUIRE(kith_finalize() == 0);
 }
@@ -265,11 +266,13 @@ static void a_pool_without_any_worker_is_a_sentence(void)
 
 /* ---- no more memory */
 
-struct big { char bytes[1 << 20]; };
+struct big {
+    char bytes[1 << 20];
+};
 
 static int copy_big(const void *in, void *out)
 {
-    memcpy(out, in, sizeof (struct big));
+    memcpy(out, in, sizeof(struct big));
     return 0;
 }
 
@@ -322,13 +325,15 @@ static void work_without_memory(void)
     REQUIRE(kith_check(kith_pool_open(64)) == KITH_ENOMEM && strstr(kith_last_error(), "KITH_MEM"));
     for (int i = 0; i < 64; i++)
         y[i] = -1;
-    for (int i = 0; kith_map(pool, odd_fails, x, y, 64) != KITH_ETASK || !strstr(kith_last_error(), "32"); i++) {
+    for (int i = 0; kith_map(pool, odd_fails, x, y, 64) != KITH_ETASK || !strstr(kith_last_error(), "32");
+         i++) {
         REQUIRE(i < 20000);
         usleep(1000);
     }
-    for (int i = 0; i < 64; i++)        /* also the output of those whose fault could not be told is as it was */
+    for (int i = 0; i < 64; i++) /* also the output of those whose fault could not be told is as it was */
         REQUIRE(y[i] == (i % 2 ? -1 : i));
-    /* A call takes another place in the pool while a worker still looks at the last one's, and there it needs memory. */
+    /* A call takes another place in the pool while a worker still looks at the last one's, and there it needs
+     * memory. */
     for (int i = 0; !map_is_right(pool, successor, 64); i++) {
         REQUIRE(i < 20000);
         usleep(1000);
@@ -343,11 +348,13 @@ static void work_without_memory(void)
     REQUIRE(kith_finalize() == 0);
 }
 
-struct block { char bytes[8 << 20]; };
+struct block {
+    char bytes[8 << 20];
+};
 
 static int copy_block(const void *in, void *out)
 {
-    memcpy(out, in, sizeof (struct block));
+    memcpy(out, in, sizeof(struct block));
     return 0;
 }
 
@@ -364,7 +371,8 @@ static void map_through_a_narrow_ring(void)
     setenv("KITH_MEM", "40M", 1);
     begin();
     pool = kith_pool_open(8);
-    REQUIRE(kith_pool_map(pool, copy_block, in, out, BLOCKS) == 0 && memcmp(in, out, BLOCKS * sizeof *in) == 0);
+    REQUIRE(kith_pool_map(pool, copy_block, in, out, BLOCKS) == 0 &&
+            memcmp(in, out, BLOCKS * sizeof *in) == 0);
     REQUIRE(kith_pool_close(pool) == 0 && kith_finalize() == 0);
 }
 
@@ -408,7 +416,8 @@ static void work_without_seats(void)
     for (int i = 0; i < KITH__SEATS; i++) {
         uint32_t none = 0;
 
-        REQUIRE(kith__arena_back_tables(kith__offset(&kith__shared->seats[i]), sizeof kith__shared->seats[i]) == 0);
+        REQUIRE(kith__arena_back_tables(kith__offset(&kith__shared->seats[i]),
+                                        sizeof kith__shared->seats[i]) == 0);
         atomic_compare_exchange_strong(&kith__shared->seats[i].member, &none, kith__me);
     }
     atomic_store(&kith__shared->seats_used, KITH__SEATS);

@@ -2,13 +2,13 @@
 #include "config.h"
 #include "anyjob.h"
 
-static int factor = 1;                  /* what an initializer sets is there for each task */
+static int factor = 1; /* what an initializer sets is there for each task */
 static kith_pool common;
 
 static int set_factor(const void *arg)
 {
     factor = *(const int *)arg;
-    return kith_worker() == 0 && kith_arg_size() == sizeof (int) ? 0 : 1;
+    return kith_worker() == 0 && kith_arg_size() == sizeof(int) ? 0 : 1;
 }
 
 static int times_factor(int x)
@@ -44,10 +44,12 @@ static void initialize(void)
 
     begin();
     pool = kith_pool_open_with(2, .init = set_factor, .arg = &five, .arg_size = sizeof five);
-    REQUIRE(kith_check(pool) == 0 && kith_map(pool, times_factor, in, out, 3) == 0 && out[0] == 5 && out[2] == 15);
+    REQUIRE(kith_check(pool) == 0 && kith_map(pool, times_factor, in, out, 3) == 0 && out[0] == 5 &&
+            out[2] == 15);
     p = kith_process_start(multiply_there, KITH_ARG(pool));
     REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == 25);
-    REQUIRE(kith_check(kith_pool_open_with(2, .init = refuse)) == KITH_ETASK && strstr(kith_last_error(), "no licence for 7"));
+    REQUIRE(kith_check(kith_pool_open_with(2, .init = refuse)) == KITH_ETASK &&
+            strstr(kith_last_error(), "no licence for 7"));
     REQUIRE(kith_pool_close(pool) == 0 && kith_finalize() == 0);
 }
 
@@ -95,7 +97,8 @@ static void ask_for_worker(void)
 
     begin();
     pool = kith_pool_open(2);
-    REQUIRE(kith_worker() == -1 && kith_apply(pool, worker_here, &worker, 1) == 0 && worker == 0 && kith_worker() == -1);
+    REQUIRE(kith_worker() == -1 && kith_apply(pool, worker_here, &worker, 1) == 0 && worker == 0 &&
+            kith_worker() == -1);
     REQUIRE(kith_pool_close(pool) == 0 && kith_finalize() == 0);
 }
 
@@ -146,7 +149,8 @@ static void finalize_in_a_task(void)
 
     begin();
     common = kith_pool_open(1);
-    REQUIRE(kith_apply(common, finalize_here, &y, 5) == 0 && y == 5 && kith_apply(common, finalize_here, &y, 6) == 0 && y == 6);
+    REQUIRE(kith_apply(common, finalize_here, &y, 5) == 0 && y == 5 &&
+            kith_apply(common, finalize_here, &y, 6) == 0 && y == 6);
     REQUIRE(kith_pool_close(common) == 0 && kith_finalize() == 0);
 }
 

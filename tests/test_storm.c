@@ -1,7 +1,8 @@
-/* test_storm.c: kills at random moments under a seed (KITH_TEST_SEED, printed), each result counted; and what is left afterwards.
+/* test_storm.c: kills at random moments under a seed (KITH_TEST_SEED, printed), each result counted; and what
+ * is left afterwards.
  *
- * The test itself has no workers: each storm runs a job in a child. The test is a subreaper, so whatever a job
- * leaves behind becomes its child, and would be seen. */
+ * The test itself has no workers: each storm runs a job in a child. The test is a subreaper, so whatever a
+ * job leaves behind becomes its child, and would be seen. */
 #include "config.h"
 #include "check.h"
 #include "killer.h"
@@ -18,11 +19,11 @@
 static struct shared {
     _Atomic int server, watchdog, ready, wrong, rounds;
     _Atomic int kills, code;
-    char said[256];                     /* the sentence of a call that went wrong */
-} *shared;
+    char said[256]; /* the sentence of a call that went wrong */
+} * shared;
 
 static unsigned seed;
-static int many;                        /* kills a storm */
+static int many; /* kills a storm */
 
 static int slow_square(int x)
 {
@@ -149,8 +150,14 @@ static void kill_children_of_the_server(void (*job)(void))
     printf("(%d kills, %d rounds) ", shared->kills, shared->rounds);
 }
 
-static void workers_are_killed_at_any_moment(void) { kill_children_of_the_server(maps_for_ever); }
-static void putters_are_killed_at_any_moment(void) { kill_children_of_the_server(queues_for_ever); }
+static void workers_are_killed_at_any_moment(void)
+{
+    kill_children_of_the_server(maps_for_ever);
+}
+static void putters_are_killed_at_any_moment(void)
+{
+    kill_children_of_the_server(queues_for_ever);
+}
 
 static void nothing_is_left_when_the_head_is_killed(void)
 {
@@ -166,7 +173,7 @@ static void nothing_is_left_when_the_head_is_killed(void)
 
 static void the_head_is_told_when_the_fork_server_is_killed(void)
 {
-    for (int i = 0; i < many / 10 && i < 30; i++) {     /* half a second each */
+    for (int i = 0; i < many / 10 && i < 30; i++) { /* half a second each */
         pid_t head = launch(maps_for_ever);
         double start;
 
@@ -177,7 +184,7 @@ static void the_head_is_told_when_the_fork_server_is_killed(void)
         start = kith_time();
         CU_ASSERT_EQUAL(check_wait(head), 77);
         CU_ASSERT_EQUAL(shared->code, KITH_EPEER);
-        CU_ASSERT(kith_time() - start < SOON / 1000);    /* a second, when the machine has a CPU for it */
+        CU_ASSERT(kith_time() - start < SOON / 1000); /* a second, when the machine has a CPU for it */
         CU_ASSERT(all_gone(SOON));
     }
 }
@@ -275,7 +282,7 @@ static void leave_early(void)
     int in[2] = { 1, 2 }, out[2];
 
     kith_map(pool, slow_square, in, out, 2);
-    exit(23);                           /* without close, without finalize */
+    exit(23); /* without close, without finalize */
 }
 
 static int wait_for_ever(const void *arg)
@@ -311,7 +318,8 @@ static void every_end_has_its_status_and_leaves_nothing(void)
     CU_ASSERT(all_gone(SOON));
 }
 
-/* The limit is far above what a task takes, as one CPU of a virtual machine may stand still for most of a second. */
+/* The limit is far above what a task takes, as one CPU of a virtual machine may stand still for most of a
+ * second. */
 enum { LIMIT_MS = 2000, STOP_MS = 2400 };
 
 static int work_100_ms(int x)
@@ -331,7 +339,7 @@ static int begin_well(const void *arg)
 
 static void limited_maps(void)
 {
-    kith_pool pool = kith_pool_open_with(2, .limit_ms = LIMIT_MS, .init = begin_well);      /* all are there */
+    kith_pool pool = kith_pool_open_with(2, .limit_ms = LIMIT_MS, .init = begin_well); /* all are there */
     int in[8] = { 0 }, out[8];
 
     kith_on_fault(NULL);
@@ -362,7 +370,8 @@ static void trace_for_long(pid_t pid)
 
 enum whom { HEAD, SERVER, REAPER, WORKER, WORKER_TRACED, ALL };
 
-/* Stopped is not slow: who is stopped for longer than the limit, by a signal, the terminal's Ctrl-Z or a debugger, is not ended. */
+/* Stopped is not slow: who is stopped for longer than the limit, by a signal, the terminal's Ctrl-Z or a
+ * debugger, is not ended. */
 static void stopped_processes_are_not_over_their_limit(void)
 {
     for (enum whom whom = HEAD; whom <= ALL; whom++) {

@@ -14,19 +14,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int thrice(int x) { return 3 * x; }      /* static: only the file knows its name */
+static int thrice(int x)
+{
+    return 3 * x;
+} /* static: only the file knows its name */
 int kith_test_square(int x);
-int kith_test_square(int x) { return x * x; }
+int kith_test_square(int x)
+{
+    return x * x;
+}
 
 #if defined __x86_64__ && defined __GNUC__ && !defined __clang__ && !defined __SANITIZE_THREAD__
 /* A function with variants: the loader chooses one, before the thread sanitizer is up. */
 __attribute__((target_clones("avx2", "default"), noinline)) int kith_test_variants(int x);
-int kith_test_variants(int x) { return x + 7; }
+int kith_test_variants(int x)
+{
+    return x + 7;
+}
 #define HAVE_VARIANTS 1
 #endif
 
 typedef double number_fn(double);
-typedef int    integer_fn(int);
+typedef int integer_fn(int);
 
 static char self[4096];
 
@@ -187,7 +196,8 @@ static void missing_library_symbol_and_build_are_told(void)
     t = good;
     strcpy(t.object, "libabsent.so.3");
     FAILS_WITH(KITH_EFUNC, kith__token_resolve(&t, &fn));
-    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "function cbrt: its library libabsent.so.3 is not loaded"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(kith_last_error(), "function cbrt: its library libabsent.so.3 is not loaded"));
     t = good;
     strcpy(t.symbol, "cbrt_of_tomorrow");
     FAILS_WITH(KITH_EFUNC, kith__token_resolve(&t, &fn));
@@ -249,9 +259,9 @@ static void family_uses_the_pointer(void)
     PASS(kith__token_make(&t, (kith__anyfn *)thrice));
     CU_ASSERT_NOT_EQUAL(t.family, 0);
     CU_ASSERT_EQUAL(resolved_in_a_child(&t), 15);
-    t.kind = KITH__TOKEN_NONE;          /* the pointer alone does */
+    t.kind = KITH__TOKEN_NONE; /* the pointer alone does */
     CU_ASSERT_EQUAL(resolved_in_a_child(&t), 15);
-    t.family ^= 1;                      /* a stranger's pointer is not touched */
+    t.family ^= 1; /* a stranger's pointer is not touched */
     FAILS_WITH(KITH_EFUNC, kith__token_resolve(&t, &fn));
     CU_ASSERT_EQUAL(resolved_in_a_child(&late), 15);
 }
@@ -262,7 +272,7 @@ static void library_of_later_is_not_in_the_family(void)
     void *library;
 
     PASS(kith__token_family());
-    library = dlopen("libBrokenLocale.so.1", RTLD_NOW);    /* part of the C library, used by nobody */
+    library = dlopen("libBrokenLocale.so.1", RTLD_NOW); /* part of the C library, used by nobody */
     if (!library)
         return;
     PASS(kith__token_make(&t, from_library(library, "__ctype_get_mb_cur_max")));
@@ -315,21 +325,19 @@ static void program_id_is_the_same_elsewhere(void)
     CU_ASSERT_NOT_EQUAL(memcmp(id, again, sizeof id), 0);
 }
 
-static struct test tests[] = {
-    TEST(static_function_of_the_program_is_found_elsewhere),
-    TEST(global_function_of_the_program_is_found_elsewhere),
-    TEST(plain_function_of_a_library_is_found_elsewhere),
-    TEST(indirect_function_of_a_library_is_found_elsewhere),
-    TEST(indirect_function_of_the_program_is_found_elsewhere),
-    TEST(what_is_no_function_is_refused),
-    TEST(missing_library_symbol_and_build_are_told),
-    TEST(damaged_tokens_are_refused),
-    TEST(program_id_is_the_same_elsewhere),
-    TEST(family_uses_the_pointer),
-    TEST(library_of_later_is_not_in_the_family),
-    TEST(threads_make_tokens_at_once),
-    TEST_END
-};
+static struct test tests[] = { TEST(static_function_of_the_program_is_found_elsewhere),
+                               TEST(global_function_of_the_program_is_found_elsewhere),
+                               TEST(plain_function_of_a_library_is_found_elsewhere),
+                               TEST(indirect_function_of_a_library_is_found_elsewhere),
+                               TEST(indirect_function_of_the_program_is_found_elsewhere),
+                               TEST(what_is_no_function_is_refused),
+                               TEST(missing_library_symbol_and_build_are_told),
+                               TEST(damaged_tokens_are_refused),
+                               TEST(program_id_is_the_same_elsewhere),
+                               TEST(family_uses_the_pointer),
+                               TEST(library_of_later_is_not_in_the_family),
+                               TEST(threads_make_tokens_at_once),
+                               TEST_END };
 
 int main(int argc, char **argv)
 {

@@ -1,5 +1,5 @@
-/* test_worker.c: what a worker is: what it has of the program, what is its own, and what it leaves. Each job is a child of the
- * test, whose stdout and stderr go into one file. */
+/* test_worker.c: what a worker is: what it has of the program, what is its own, and what it leaves. Each job
+ * is a child of the test, whose stdout and stderr go into one file. */
 #include "config.h"
 #include "check.h"
 #include "base/system.h"
@@ -12,14 +12,13 @@
 static struct shared {
     _Atomic int coverage, exits, seen[8];
     char variable[8][16];
-} *shared;
+} * shared;
 
 static volatile int counter = 1;
 
-/* The test plays a program that was compiled for coverage: a second entry in the list of destructors says so. */
-__attribute__((destructor)) static void as_compiled_for_coverage(void)
-{
-}
+/* The test plays a program that was compiled for coverage: a second entry in the list of destructors says so.
+ */
+__attribute__((destructor)) static void as_compiled_for_coverage(void) {}
 
 void __gcov_dump(void);
 
@@ -37,12 +36,13 @@ static int run(void (*job)(void), char *text, size_t room)
     pid_t pid;
 
     memset(shared, 0, sizeof *shared);
-    fcntl(fd, F_SETFL, O_APPEND);       /* else two who write at once may write to the same place: so it is with a memfd */
+    fcntl(fd, F_SETFL,
+          O_APPEND); /* else two who write at once may write to the same place: so it is with a memfd */
     fflush(NULL);
     if ((pid = fork()) == 0) {
         dup2(fd, STDOUT_FILENO);
         dup2(fd, STDERR_FILENO);
-        setvbuf(stdout, buffer, _IOFBF, sizeof buffer);     /* CUnit has taken it away */
+        setvbuf(stdout, buffer, _IOFBF, sizeof buffer); /* CUnit has taken it away */
         job();
         exit(kith_finalize());
     }
@@ -110,7 +110,8 @@ static void buffered_text_is_printed_once(void)
     char text[4096];
 
     CU_ASSERT_EQUAL(run(print_before_and_after, text, sizeof text), 0);
-    CU_ASSERT(strstr(text, "before;") && strstr(text, "after;task ") && strcmp(text + strlen(text) - 7, "mapped;") == 0);
+    CU_ASSERT(strstr(text, "before;") && strstr(text, "after;task ") &&
+              strcmp(text + strlen(text) - 7, "mapped;") == 0);
     CU_ASSERT(strstr(text, "log;") && strstr(text, "log;") < strstr(text, "after;"));
     for (int i = 0; i < 8; i++) {
         char word[16];
@@ -174,7 +175,8 @@ static void look_at_threads(void)
     begin();
     cpus = kith_usable_cpus();
     snprintf(all, sizeof all, "%d", cpus);
-    REQUIRE(kith_pool_close(kith_pool_open_with(1, .init = notes_threads)) == 0 && strcmp(shared->variable[0], all) == 0);
+    REQUIRE(kith_pool_close(kith_pool_open_with(1, .init = notes_threads)) == 0 &&
+            strcmp(shared->variable[0], all) == 0);
     REQUIRE(kith_pool_close(kith_pool_open_with(cpus < 8 ? cpus : 8, .init = notes_threads)) == 0);
     REQUIRE(cpus > 8 || strcmp(shared->variable[0], "1") == 0);
     REQUIRE(getenv("OMP_NUM_THREADS") == NULL);
@@ -216,7 +218,8 @@ static void be_pinned_or_not(void)
     all = CPU_COUNT(&set);
     begin();
     REQUIRE(kith_pool_close(kith_pool_open_with(2, .init = notes_cpus)) == 0);
-    REQUIRE(all < 2 || (shared->seen[0] + shared->seen[1] == all && shared->seen[0] > 0 && shared->seen[1] > 0));
+    REQUIRE(all < 2 ||
+            (shared->seen[0] + shared->seen[1] == all && shared->seen[0] > 0 && shared->seen[1] > 0));
     REQUIRE(kith_pool_close(kith_pool_open_with(2, .init = notes_cpus, .unpinned = 1)) == 0);
     REQUIRE(shared->seen[0] == all && shared->seen[1] == all);
 }
@@ -270,7 +273,8 @@ static void have_coverage(void)
     kith_pool pool;
 
     begin();
-    pool = kith_pool_open_with(3, .init = is_there);    /* else one may not have been needed when the pool is closed */
+    pool = kith_pool_open_with(
+        3, .init = is_there); /* else one may not have been needed when the pool is closed */
     map_once(pool, notes_coverage);
     REQUIRE(shared->coverage == 0 && kith_pool_close(pool) == 0);
     REQUIRE(shared->coverage == 3);

@@ -14,13 +14,22 @@ enum { LANES = 3, MOST = 256 << 10 };
 
 static const struct kith__transport *net;
 
-struct end { struct kith__wire *wire; struct kith__wire_config c; uint16_t port; };
+struct end {
+    struct kith__wire *wire;
+    struct kith__wire_config c;
+    uint16_t port;
+};
 
 static const char *address = "127.0.0.1";
 
 static struct end make(uint32_t node, enum kith__security security, const char *secret)
 {
-    struct end e = { .c = { .node = node, .nodes = 4, .security = security, .frame_most = MOST, .lanes = LANES, .threads = 1,
+    struct end e = { .c = { .node = node,
+                            .nodes = 4,
+                            .security = security,
+                            .frame_most = MOST,
+                            .lanes = LANES,
+                            .threads = 1,
                             .cut_ms = 1500 } };
 
     snprintf(e.c.secret, sizeof e.c.secret, "%s", secret);
@@ -211,7 +220,7 @@ static void talker_keeps_nobody_out(void)
     until = kith__now_ns() + SOON * KITH__MS;
     while (!sent && kith__now_ns() < until) {
         sent = net->send(c.wire, 2, 0, "may I", 5, NULL, 0) == 1;
-        usleep(200);                    /* b is slower than a: there is always a next frame */
+        usleep(200); /* b is slower than a: there is always a next frame */
         if (net->receive(b.wire, &peer, &frame) > 0)
             net->send(a.wire, 2, 0, "blah", 4, NULL, 0);
     }
@@ -224,7 +233,8 @@ static void talker_keeps_nobody_out(void)
 /* Who knows the server's public key and has a pair of its own. */
 static void stranger_gets_nothing_in(void)
 {
-    struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, ""), stranger = make(1, KITH__CURVE, "");
+    struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, ""),
+               stranger = make(1, KITH__CURVE, "");
     const void *frame;
     uint32_t peer;
 
@@ -273,8 +283,9 @@ static void unsecured_client_gets_nothing_in(void)
 /* One who says nothing, and one who begins and does not go on. libzmq's own patience is 30 s. */
 static void silent_stranger_is_shown_out(void)
 {
-    static const char greeting[] = "\xff\0\0\0\0\0\0\0\x7f\x03\0CURVE\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-                                   "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    static const char greeting[] =
+        "\xff\0\0\0\0\0\0\0\x7f\x03\0CURVE\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+        "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     struct end b = make(2, KITH__CURVE, "");
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(b.port) };
     int64_t begin = kith__now_ns();
@@ -367,7 +378,8 @@ static void peer_that_ends_is_not_connected(void)
     expect(&b, 1, "hello");
     CU_ASSERT(net->is_connected(a.wire, 2));
     net->close(b.wire, 0);
-    for (int64_t until = kith__now_ns() + SOON * KITH__MS; net->is_connected(a.wire, 2) && kith__now_ns() < until;)
+    for (int64_t until = kith__now_ns() + SOON * KITH__MS;
+         net->is_connected(a.wire, 2) && kith__now_ns() < until;)
         usleep(1000);
     CU_ASSERT(!net->is_connected(a.wire, 2));
     for (int64_t until = kith__now_ns() + SOON * KITH__MS;
@@ -379,23 +391,21 @@ static void peer_that_ends_is_not_connected(void)
     net->close(a.wire, 0);
 }
 
-static struct test tests[] = {
-    TEST(frames_say_truly_whose_they_are),
-    TEST(plain_carries_them_too),
-    TEST(ipv6_carries_them_too),
-    TEST(agent_can_reach_itself),
-    TEST(frame_of_256_kib_arrives_whole_and_a_larger_one_never),
-    TEST(all_wait_at_the_door_until_it_opens),
-    TEST(talker_keeps_nobody_out),
-    TEST(stranger_gets_nothing_in),
-    TEST(unsecured_client_gets_nothing_in),
-    TEST(silent_stranger_is_shown_out),
-    TEST(wrong_secret_gets_nothing_in),
-    TEST(ports_come_from_the_range),
-    TEST(address_that_is_not_ours_is_refused),
-    TEST(peer_that_ends_is_not_connected),
-    TEST_END
-};
+static struct test tests[] = { TEST(frames_say_truly_whose_they_are),
+                               TEST(plain_carries_them_too),
+                               TEST(ipv6_carries_them_too),
+                               TEST(agent_can_reach_itself),
+                               TEST(frame_of_256_kib_arrives_whole_and_a_larger_one_never),
+                               TEST(all_wait_at_the_door_until_it_opens),
+                               TEST(talker_keeps_nobody_out),
+                               TEST(stranger_gets_nothing_in),
+                               TEST(unsecured_client_gets_nothing_in),
+                               TEST(silent_stranger_is_shown_out),
+                               TEST(wrong_secret_gets_nothing_in),
+                               TEST(ports_come_from_the_range),
+                               TEST(address_that_is_not_ours_is_refused),
+                               TEST(peer_that_ends_is_not_connected),
+                               TEST_END };
 
 int main(void)
 {

@@ -15,7 +15,7 @@ struct block {
 
 static int copy(const void *in, void *out)
 {
-    memcpy(out, in, sizeof (struct block));
+    memcpy(out, in, sizeof(struct block));
     return 0;
 }
 

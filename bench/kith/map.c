@@ -1,6 +1,6 @@
-/* map: 10^7 cheap tasks. Prints million tasks a second of the first map over two arrays, of the second, and of
- * later ones (median).
- *     map kith|malloc CHUNK LATER      the memory of the arrays; tasks a claim, 0: found at run time; how many later ones */
+/* map: 10^7 cheap tasks. Prints million tasks a second of the first map over two arrays, of the second, and
+ * of later ones (median). map kith|malloc CHUNK LATER      the memory of the arrays; tasks a claim, 0: found
+ * at run time; how many later ones */
 #include "config.h"
 
 #include <string.h>

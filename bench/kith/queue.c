@@ -1,5 +1,5 @@
-/* queue: items a second through one Queue, putters and takers being Processes. Prints million items a second and GB/s.
- *     queue PUTTERS TAKERS SIZE COUNT BOUND      each putter puts COUNT items of SIZE bytes */
+/* queue: items a second through one Queue, putters and takers being Processes. Prints million items a second
+ * and GB/s. queue PUTTERS TAKERS SIZE COUNT BOUND      each putter puts COUNT items of SIZE bytes */
 #include "config.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "../bench.h"
 #include "kith.h"
 
-#define LAST UINT64_MAX         /* tells a taker to end */
+#define LAST UINT64_MAX /* tells a taker to end */
 
 struct role {
     kith_queue items, go, done;
@@ -105,7 +105,7 @@ int main(int argc, char **argv)
         kith_process_start(take, KITH_ARG(role));
     for (int i = 0; i < putters; i++)
         p[i] = kith_process_start(put, KITH_ARG(role));
-    nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);     /* all wait now */
+    nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL); /* all wait now */
     start = now();
     for (int i = 0; i < putters; i++)
         kith_put(role.go, (char){ 0 });
@@ -113,7 +113,8 @@ int main(int argc, char **argv)
         kith_process_join(p[i], KITH_FOREVER);
     total = (double)putters * (double)role.count;
     start = finish(&role, takers, (uint64_t)putters * role.count,
-                   (uint64_t)putters * (role.count * (role.count - 1) / 2)) - start;
+                   (uint64_t)putters * (role.count * (role.count - 1) / 2)) -
+            start;
     say("items", total / start * 1e-6);
     say("bytes", total * (double)role.size / start * 1e-9);
     return kith_finalize();

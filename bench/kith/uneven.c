@@ -24,7 +24,7 @@ int main(int argc, char **argv)
     for (; n < argc - 1 && n < 1024; n++)
         steps[n] = speed * strtod(argv[n + 1], NULL);
     pool = kith_pool_open(2);
-    kith_map(pool, busy, steps, took, 2);       /* the workers have started */
+    kith_map(pool, busy, steps, took, 2); /* the workers have started */
     start = now();
     kith_map(pool, busy, steps, took, (size_t)n);
     say("makespan", now() - start);

@@ -88,7 +88,7 @@ static void uneven(int argc, char **argv)
     double took[1024], speed = steps_per_us(), start;
     int n = argc - 2 < 1024 ? argc - 2 : 1024;
 
-    run(1, 2);                          /* the threads have started */
+    run(1, 2); /* the threads have started */
     start = now();
 #pragma omp parallel for schedule(dynamic, 1)
     for (int i = 0; i < n; i++) {

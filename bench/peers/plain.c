@@ -69,7 +69,8 @@ static void program(void)
         die("a wrong result");
 }
 
-/* Every second block, twice, as the pages are mapped by then; one barrier before and one behind each round. */
+/* Every second block, twice, as the pages are mapped by then; one barrier before and one behind each round.
+ */
 static void copy_twice(pthread_barrier_t *barrier, size_t child, const char *in, char *out)
 {
     for (int round = 0; round < 2; round++) {

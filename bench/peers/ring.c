@@ -1,8 +1,7 @@
-/* ring: the limit of a queue: rings in shared memory between forked processes, without sleeping, without safety
- * against a death, with a fixed item size. Prints million items a second and GB/s.
- *     ring pair 1 1 SIZE COUNT         one writer, one reader: two positions
- *     ring cells P T SIZE COUNT        any number: cells with a turn each (the bounded queue of D. Vyukov)
- * Each writer writes COUNT items. */
+/* ring: the limit of a queue: rings in shared memory between forked processes, without sleeping, without
+ * safety against a death, with a fixed item size. Prints million items a second and GB/s. ring pair 1 1 SIZE
+ * COUNT         one writer, one reader: two positions ring cells P T SIZE COUNT        any number: cells with
+ * a turn each (the bounded queue of D. Vyukov) Each writer writes COUNT items. */
 #include "config.h"
 
 #include <sched.h>
@@ -14,15 +13,15 @@
 
 #include "../bench.h"
 
-#define LAST UINT64_MAX                 /* tells a reader to end */
+#define LAST UINT64_MAX /* tells a reader to end */
 enum { LINE = 64 };
 
 struct ring {
-    _Alignas(LINE) atomic_ulong head;   /* next to be written */
-    _Alignas(LINE) atomic_ulong tail;   /* next to be read */
+    _Alignas(LINE) atomic_ulong head; /* next to be written */
+    _Alignas(LINE) atomic_ulong tail; /* next to be read */
     _Alignas(LINE) atomic_ulong taken, sum;
     atomic_int ready, go;
-    size_t size, stride, cells;         /* cells: a power of 2 */
+    size_t size, stride, cells; /* cells: a power of 2 */
     _Alignas(LINE) char data[];
 };
 
@@ -35,7 +34,7 @@ typedef void transfer(struct ring *r, void *item);
 
 static struct ring *ring_new(size_t size)
 {
-    size_t cells = size > 4096 ? 8 : 1024, stride = (size + sizeof (struct cell) + LINE - 1) / LINE * LINE;
+    size_t cells = size > 4096 ? 8 : 1024, stride = (size + sizeof(struct cell) + LINE - 1) / LINE * LINE;
     struct ring *r = mmap(NULL, sizeof *r + cells * stride, PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
@@ -67,7 +66,7 @@ static void wait_a_bit(int *spins)
 
 static void pair_put(struct ring *r, void *item)
 {
-    static unsigned long seen;          /* the tail as last looked at: its cache line stays with the reader */
+    static unsigned long seen; /* the tail as last looked at: its cache line stays with the reader */
     unsigned long head = atomic_load_explicit(&r->head, memory_order_relaxed);
 
     for (int spins = 0; head - seen == r->cells; wait_a_bit(&spins))

@@ -1,7 +1,6 @@
-/* zmq: raw ZeroMQ, PUSH to PULL over tcp with CURVE. Prints thousand items a second and GB/s, from the first item
- * to the last. (No ZAP handler: any key is let in, which costs nothing either way.)
- *     zmq take ADDRESS SIZE COUNT          prints the server's public key first
- *     zmq put ADDRESS KEY SIZE COUNT */
+/* zmq: raw ZeroMQ, PUSH to PULL over tcp with CURVE. Prints thousand items a second and GB/s, from the first
+ * item to the last. (No ZAP handler: any key is let in, which costs nothing either way.) zmq take ADDRESS
+ * SIZE COUNT          prints the server's public key first zmq put ADDRESS KEY SIZE COUNT */
 #include "config.h"
 
 #include <string.h>

@@ -1,9 +1,10 @@
-/* agent.c: see agent.h. Errands of this node's threads are in request.c, calls of other nodes in pending.c, what is said to
- * other agents in net/protocol.c, and how it gets there in net/zmq.c, a module that only the agent loads.
+/* agent.c: see agent.h. Errands of this node's threads are in request.c, calls of other nodes in pending.c,
+ * what is said to other agents in net/protocol.c, and how it gets there in net/zmq.c, a module that only the
+ * agent loads.
  *
- * One loop: requests, frames that came, calls that wait, the clock, frames to send; and one place that computes
- * how long to wait. It waits for a guard of an object as everybody does; who is stopped in one (a debugger) stops it too, until
- * peers that are still connected lose patience after a minute.
+ * One loop: requests, frames that came, calls that wait, the clock, frames to send; and one place that
+ * computes how long to wait. It waits for a guard of an object as everybody does; who is stopped in one (a
+ * debugger) stops it too, until peers that are still connected lose patience after a minute.
  */
 #include "config.h"
 #include "agent/agent.h"
@@ -34,24 +35,25 @@ enum { CONTACT_VERSION = 1, TURN = 1 << 20, IO_THREADS = 2, CUT_MS = 1500, FDS =
 static const int64_t start_ns = 20000 * KITH__MS, goodbye_ns = 2000 * KITH__MS, load_ns = 200 * KITH__MS,
                      told_ns = 800 * KITH__MS, forget_ns = 300 * KITH__MS;
 
-_Static_assert(sizeof (struct kith__contact) <= sizeof ((struct kith__agent_shared *)0)->contact, "the contact lies in the shared area");
+_Static_assert(sizeof(struct kith__contact) <= sizeof((struct kith__agent_shared *)0)->contact,
+               "the contact lies in the shared area");
 
 static struct {
     const struct kith__transport *net;
     struct kith__wire *wire;
-    struct kith__proto *proto;          /* NULL: not introduced yet */
+    struct kith__proto *proto; /* NULL: not introduced yet */
     const struct kith__contact *contacts;
-    struct kith__place *places;         /* of all nodes, as address.h wants them */
+    struct kith__place *places; /* of all nodes, as address.h wants them */
     int *counts;
     struct peer {
         int reached;
-        int64_t forget;                 /* when to end its connections; 0: not */
-        uint32_t placed;                /* Processes that were sent there, ever */
-        int64_t placed_at;              /* the last of them */
-    } *peers;
+        int64_t forget;    /* when to end its connections; 0: not */
+        uint32_t placed;   /* Processes that were sent there, ever */
+        int64_t placed_at; /* the last of them */
+    } * peers;
     struct kith__seat *seat;
-    uint32_t word;                      /* of the seat, when we last looked */
-    uint64_t ended;                     /* deaths on this node, likewise */
+    uint32_t word;  /* of the seat, when we last looked */
+    uint64_t ended; /* deaths on this node, likewise */
     uint32_t node, nodes;
     int64_t now, loaded, leaving;
     struct pollfd fds[FDS];
@@ -71,7 +73,8 @@ static int read_transport(int *always_net)
     *always_net = wish && strcmp(wish, "net") == 0;
     if (!wish || !*wish || *always_net || strcmp(wish, "auto") == 0)
         return 0;
-    return kith__fail(KITH_EINVAL, "KITH_TRANSPORT=\"%s\": give net (always through the network) or auto", wish);
+    return kith__fail(KITH_EINVAL, "KITH_TRANSPORT=\"%s\": give net (always through the network) or auto",
+                      wish);
 }
 
 static int read_security(enum kith__security *security)
@@ -110,7 +113,8 @@ int kith__agent_check_settings(void)
     uint16_t lo, hi;
     int net, rc;
 
-    if ((rc = read_transport(&net)) == 0 && (rc = read_security(&security)) == 0 && (rc = read_ports(&lo, &hi)) == 0)
+    if ((rc = read_transport(&net)) == 0 && (rc = read_security(&security)) == 0 &&
+        (rc = read_ports(&lo, &hi)) == 0)
         rc = kith__net_check_settings();
     return rc;
 }
@@ -158,12 +162,13 @@ static int await_agent(struct kith__agent_shared *shared)
         if (kith__server_dead())
             return KITH_EPEER;
         if (kith__now_ns() > until)
-            return kith__fail(KITH_EPEER, "the agent of node %u did not start within 20 s", kith__shared->node);
+            return kith__fail(KITH_EPEER, "the agent of node %u did not start within 20 s",
+                              kith__shared->node);
         kith__futex_wait(&shared->state, KITH__AGENT_CLOSED, 50 * KITH__MS);
     }
     if (atomic_load(&shared->state) != KITH__AGENT_READY)
-        return kith__fail(KITH_EPEER, "the agent of node %u (%s) cannot start: %s", kith__shared->node, kith__shared->host,
-                          shared->why);
+        return kith__fail(KITH_EPEER, "the agent of node %u (%s) cannot start: %s", kith__shared->node,
+                          kith__shared->host, shared->why);
     return 0;
 }
 
@@ -189,7 +194,7 @@ int kith__agent_start(void)
 
 const void *kith__agent_contact(size_t *size)
 {
-    *size = sizeof (struct kith__contact);
+    *size = sizeof(struct kith__contact);
     return own_contact();
 }
 
@@ -199,11 +204,11 @@ static int check_contacts(const struct kith__contact *contacts, int nodes)
         if (contacts[i].version == 0)
             return kith__fail(KITH_EPEER, "node %d has no agent: it could not start", i);
         if (contacts[i].version != CONTACT_VERSION)
-            return kith__fail(KITH_EPEER, "nodes 0 (%s) and %d (%s) run different versions of kith", contacts[0].host, i,
-                              contacts[i].host);
+            return kith__fail(KITH_EPEER, "nodes 0 (%s) and %d (%s) run different versions of kith",
+                              contacts[0].host, i, contacts[i].host);
         if (contacts[i].security != contacts[0].security)
-            return kith__fail(KITH_EINVAL, "KITH_NET_SECURITY differs between nodes 0 (%s) and %d (%s)", contacts[0].host, i,
-                              contacts[i].host);
+            return kith__fail(KITH_EINVAL, "KITH_NET_SECURITY differs between nodes 0 (%s) and %d (%s)",
+                              contacts[0].host, i, contacts[i].host);
     }
     return 0;
 }
@@ -215,9 +220,9 @@ int kith__agent_introduce(const void *contacts, int nodes)
 
     if (rc < 0)
         return rc;
-    if ((block = kith__heap_alloc((size_t)nodes * sizeof (struct kith__contact), kith__me)) == 0)
+    if ((block = kith__heap_alloc((size_t)nodes * sizeof(struct kith__contact), kith__me)) == 0)
         return KITH_ENOMEM;
-    memcpy(kith__at(block), contacts, (size_t)nodes * sizeof (struct kith__contact));
+    memcpy(kith__at(block), contacts, (size_t)nodes * sizeof(struct kith__contact));
     atomic_store(kith__heap_owner(block), 0);
     atomic_store(&kith__agent_shared()->contacts, block);
     kith__ring(kith__agent_bell);
@@ -287,8 +292,8 @@ static int listen_everywhere(struct kith__contact *contact)
         kith__place_text(&contact->places[i], text);
         if (self.net->listen(self.wire, text, lo, hi, &contact->places[i].port) < 0)
             return net_failed("cannot listen");
-        kith__log(KITH__INFO, "the agent of node %u listens at %s (%s), port %u", self.node, text, contact->places[i].interface,
-                  contact->places[i].port);
+        kith__log(KITH__INFO, "the agent of node %u listens at %s (%s), port %u", self.node, text,
+                  contact->places[i].interface, contact->places[i].port);
     }
     return 0;
 }
@@ -298,14 +303,14 @@ static void make_secret(char secret[KITH__SECRET])
     unsigned char random[KITH__SECRET / 2] = { 0 };
 
     if (getrandom(random, sizeof random, 0) != sizeof random)
-        return;                         /* an empty one admits nobody */
+        return; /* an empty one admits nobody */
     for (size_t i = 0; i < sizeof random; i++)
         snprintf(secret + 2 * i, 3, "%02x", random[i]);
 }
 
-/* libzmq says nothing when a connection finds no descriptor, and nobody would ever be reached; for itself it aborts: so they are
- * counted before. Each lane takes one for the socket, one for the way there, and one for the way back; own: how many others
- * are still to come. */
+/* libzmq says nothing when a connection finds no descriptor, and nobody would ever be reached; for itself it
+ * aborts: so they are counted before. Each lane takes one for the socket, one for the way there, and one for
+ * the way back; own: how many others are still to come. */
 static int check_files(int own)
 {
     uint32_t peers = self.nodes - (atomic_load(&kith__shared->through_net) ? 0 : 1);
@@ -318,20 +323,28 @@ static int check_files(int own)
         return 0;
     if (used >= 0 && (rlim_t)used + (rlim_t)own + (rlim_t)peers * KITH__LANES * 3 <= files.rlim_cur)
         return 0;
-    return kith__fail(KITH_ENOMEM, "the network takes more than the %llu open files that the system allows: raise ulimit -n",
-                      (unsigned long long)files.rlim_cur);
+    return kith__fail(
+        KITH_ENOMEM,
+        "the network takes more than the %llu open files that the system allows: raise ulimit -n",
+        (unsigned long long)files.rlim_cur);
 }
 
 static int come_up(struct kith__contact *contact)
 {
-    struct kith__wire_config c = { .node = self.node, .nodes = self.nodes, .frame_most = KITH__FRAME_MOST,
-                                   .lanes = KITH__LANES, .threads = IO_THREADS, .cut_ms = CUT_MS };
+    struct kith__wire_config c = { .node = self.node,
+                                   .nodes = self.nodes,
+                                   .frame_most = KITH__FRAME_MOST,
+                                   .lanes = KITH__LANES,
+                                   .threads = IO_THREADS,
+                                   .cut_ms = CUT_MS };
     int rc;
 
-    if ((rc = check_files(LIBZMQ_FILES)) < 0 || (rc = load_net()) < 0 || (rc = read_security(&c.security)) < 0)
+    if ((rc = check_files(LIBZMQ_FILES)) < 0 || (rc = load_net()) < 0 ||
+        (rc = read_security(&c.security)) < 0)
         return rc;
     if (c.security == KITH__PLAIN)
-        kith__log(KITH__WARNING, "KITH_NET_SECURITY=plain: nodes know each other by a password, and nothing between them is encrypted");
+        kith__log(KITH__WARNING, "KITH_NET_SECURITY=plain: nodes know each other by a password, and nothing "
+                                 "between them is encrypted");
     else if (self.net->key_pair(c.public_key, c.secret_key) < 0)
         return net_failed("no network");
     if (!(self.wire = self.net->open(&c)))
@@ -346,7 +359,7 @@ static int come_up(struct kith__contact *contact)
         return kith__fail_errno(KITH_EPEER, "no random numbers");
     if ((rc = listen_everywhere(contact)) < 0)
         return rc;
-    return check_files(0);          /* there may be many interfaces */
+    return check_files(0); /* there may be many interfaces */
 }
 
 /* -------------------------------------------------------------- events of the protocol */
@@ -412,7 +425,8 @@ static void on_job_over(void *context, uint32_t peer)
 static void on_ended(void *context, uint32_t peer, enum kith__link_state state, const char *why)
 {
     (void)context;
-    kith__log(state == KITH__LINK_LOST ? KITH__WARNING : KITH__DEBUG, "node %u (%s) %s", peer, self.contacts[peer].host, why);
+    kith__log(state == KITH__LINK_LOST ? KITH__WARNING : KITH__DEBUG, "node %u (%s) %s", peer,
+              self.contacts[peer].host, why);
     self.peers[peer].forget = self.now + (state == KITH__LINK_LOST ? 0 : forget_ns);
     if (state == KITH__LINK_LOST && peer == 0 && self.node != 0)
         set_word(&kith__shared->job_over, 2);
@@ -426,8 +440,9 @@ static int on_is_connected(void *context, uint32_t peer)
     return self.peers[peer].reached && self.net->is_connected(self.wire, peer);
 }
 
-static const struct kith__proto_events events = { on_at, on_release, on_request, on_reply, on_arrived, on_granted, on_settled,
-                                                  on_cancelled, on_ended, on_job_over, on_is_connected };
+static const struct kith__proto_events events = { on_at,      on_release,  on_request,     on_reply,
+                                                  on_arrived, on_granted,  on_settled,     on_cancelled,
+                                                  on_ended,   on_job_over, on_is_connected };
 
 /* -------------------------------------------------------------------- introduction */
 
@@ -470,9 +485,13 @@ static int make_tables(void)
 static int meet(void)
 {
     int64_t never = kith__is_on("KITH_DEBUG") ? INT64_MAX : 0;
-    struct kith__proto_config c = { .node = self.node, .nodes = self.nodes, .beat_ns = 500 * KITH__MS,
-                                    .first_ns = never ? never : 30000 * KITH__MS, .lost_ns = never ? never : 3000 * KITH__MS,
-                                    .silent_ns = never ? never : 60000 * KITH__MS, .window = 2 << 20 };
+    struct kith__proto_config c = { .node = self.node,
+                                    .nodes = self.nodes,
+                                    .beat_ns = 500 * KITH__MS,
+                                    .first_ns = never ? never : 30000 * KITH__MS,
+                                    .lost_ns = never ? never : 3000 * KITH__MS,
+                                    .silent_ns = never ? never : 60000 * KITH__MS,
+                                    .window = 2 << 20 };
 
     self.contacts = kith__at(atomic_load(&kith__agent_shared()->contacts));
     c.job = self.contacts[0].job;
@@ -485,7 +504,7 @@ static int meet(void)
     close_unused();
     kith__requests_init(self.proto, self.nodes);
     kith__pending_init(self.proto, self.node);
-    if (self.node != 0)                 /* so it learns of the end, and node 0 of its */
+    if (self.node != 0) /* so it learns of the end, and node 0 of its */
         kith__proto_open(self.proto, 0, kith__now_ns());
     return 0;
 }
@@ -501,16 +520,20 @@ static int reach(uint32_t peer)
     self.peers[peer].reached = 1;
     kith__net_popularity(self.places, self.counts, (int)self.nodes, (int)peer, popularity);
     if ((i = kith__net_choose(self.places, self.counts, (int)self.node, (int)peer, popularity)) < 0) {
-        kith__log(KITH__ERROR, "node %u (%s) has no network in common with this node (%s): name one that both have in KITH_NET",
-                  peer, self.contacts[peer].host, kith__shared->host);
+        kith__log(
+            KITH__ERROR,
+            "node %u (%s) has no network in common with this node (%s): name one that both have in KITH_NET",
+            peer, self.contacts[peer].host, kith__shared->host);
         return -1;
     }
     p = &self.places[peer * KITH__PLACES + (uint32_t)i];
     kith__place_text(p, text);
-    kith__log(KITH__DEBUG, "node %u (%s) is reached at %s, port %u", peer, self.contacts[peer].host, text, p->port);
+    kith__log(KITH__DEBUG, "node %u (%s) is reached at %s, port %u", peer, self.contacts[peer].host, text,
+              p->port);
     if (self.net->reach(self.wire, peer, text, p->port, self.contacts[peer].public_key) == 0)
         return 0;
-    kith__log(KITH__ERROR, "node %u (%s) cannot be reached: %s", peer, self.contacts[peer].host, self.net->why());
+    kith__log(KITH__ERROR, "node %u (%s) cannot be reached: %s", peer, self.contacts[peer].host,
+              self.net->why());
     return -1;
 }
 
@@ -538,7 +561,8 @@ static int send(void)
         int taken = 0;
 
         if (self.peers[out.peer].reached || reach(out.peer) == 0)
-            taken = self.net->send(self.wire, out.peer, out.lane, out.head, out.head_size, out.body, out.body_size) == 1;
+            taken = self.net->send(self.wire, out.peer, out.lane, out.head, out.head_size, out.body,
+                                   out.body_size) == 1;
         kith__proto_sent(self.proto, &out, taken, self.now);
         bytes += out.head_size + out.body_size;
     }
@@ -557,7 +581,8 @@ static void forget_peers(void)
 /* Processes that were placed here and have come << 32 | CPUs << 16 | what is busy. */
 static uint64_t own_load(void)
 {
-    uint64_t came = atomic_load(&kith__shared->placed);     /* before those who are busy: each of them is among those */
+    uint64_t came =
+        atomic_load(&kith__shared->placed); /* before those who are busy: each of them is among those */
 
     return came << 32 | (uint64_t)(kith__shared->usable_cpus & 0xffff) << 16 | (kith__node_busy() & 0xffff);
 }
@@ -596,7 +621,8 @@ static void wait_until(int64_t due)
     atomic_store(&shared->asleep, 1);
     atomic_store(&self.seat->asleep, atomic_load(&self.seat->word) << 1 | 1);
     kith__fence();
-    if (ns > 0 && (!self.proto || (atomic_load(&shared->pending.summary) == 0 && atomic_load(&self.seat->word) == self.word)))
+    if (ns > 0 && (!self.proto || (atomic_load(&shared->pending.summary) == 0 &&
+                                   atomic_load(&self.seat->word) == self.word)))
         ppoll(self.fds, (nfds_t)n, ns == INT64_MAX ? NULL : &limit, NULL);
     atomic_store(&self.seat->asleep, 0);
     atomic_store(&shared->asleep, 0);
@@ -697,13 +723,13 @@ void kith__agent_exited(void)
 {
     struct kith__agent_shared *shared = kith__agent_shared();
 
-    if (atomic_load(&shared->state) == KITH__AGENT_CLOSED) {       /* somebody waits for it */
+    if (atomic_load(&shared->state) == KITH__AGENT_CLOSED) { /* somebody waits for it */
         snprintf(shared->why, sizeof shared->why, "its process has ended");
         set_word(&shared->state, KITH__AGENT_FAILED);
     }
     atomic_store(&kith__shared->agent_seat, 0);
     if (kith__shared->node != 0 && atomic_load(&kith__shared->job_over) == 0)
-        set_word(&kith__shared->job_over, 3);   /* this node is lost to the others */
+        set_word(&kith__shared->job_over, 3); /* this node is lost to the others */
 }
 
 /* What node k has told last; before it has told anything, what its contact says. */
@@ -714,7 +740,8 @@ static uint64_t load_of(uint32_t k)
     return load ? load : (uint64_t)(self.contacts[k].cpus & 0xffff) << 16;
 }
 
-/* What is busy there, with those that are on their way. Some never come, when who asked for them has died, or late. */
+/* What is busy there, with those that are on their way. Some never come, when who asked for them has died, or
+ * late. */
 static int64_t count_busy(uint32_t k, uint64_t load)
 {
     struct peer *p = &self.peers[k];
@@ -741,7 +768,9 @@ uint32_t kith__agent_place(void)
         uint64_t load = load_of(k);
         int64_t cpus = load >> 16 & 0xffff, busy = count_busy(k, load);
         /* Free CPUs count; when no node has any, the least crowded one. */
-        int64_t score = cpus == 0 || !is_there(k) ? INT64_MIN : busy < cpus ? (cpus - busy) * 65536 : -busy * 65536 / cpus;
+        int64_t score = cpus == 0 || !is_there(k) ? INT64_MIN
+                        : busy < cpus             ? (cpus - busy) * 65536
+                                                  : -busy * 65536 / cpus;
 
         if (score > best_score) {
             best = k;

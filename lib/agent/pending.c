@@ -1,12 +1,14 @@
 /* pending.c: see pending.h.
  *
- * The calls of one thread of one node are carried out in the order in which they were made: a client is such a
- * thread, with its calls. A call that has to wait is parked at the object, in the order of coming, and holds up
- * what its own client has behind it. The agent's seat stands among the waiters of the object for all that it has parked
- * there. An item that was given away is kept until it was taken, and goes back to the front when it was not.
+ * The calls of one thread of one node are carried out in the order in which they were made: a client is such
+ * a thread, with its calls. A call that has to wait is parked at the object, in the order of coming, and
+ * holds up what its own client has behind it. The agent's seat stands among the waiters of the object for all
+ * that it has parked there. An item that was given away is kept until it was taken, and goes back to the
+ * front when it was not.
  *
- * How much is kept for another node is bounded by its seats: a thread of it waits for one call at a time, and the puts that
- * it has behind that are counted at its mailbox (request.c); those that wait for memory have a bound of their own here.
+ * How much is kept for another node is bounded by its seats: a thread of it waits for one call at a time, and
+ * the puts that it has behind that are counted at its mailbox (request.c); those that wait for memory have a
+ * bound of their own here.
  */
 #include "config.h"
 #include "agent/pending.h"
@@ -22,43 +24,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 1024, IN_ROW = 3, CREDIT = 1024,       /* from the third put in a row on, places are reserved */
-       KEPT_MOST = 1 << 20 };           /* bytes of a client's puts that wait for memory: they are in nobody's budget */
+enum {
+    BUCKETS = 1024,
+    IN_ROW = 3,
+    CREDIT = 1024, /* from the third put in a row on, places are reserved */
+    KEPT_MOST = 1 << 20
+}; /* bytes of a client's puts that wait for memory: they are in nobody's budget */
 
 static const int64_t poll_ns = 5 * KITH__MS, memory_ns = 1000 * KITH__MS, look_again_ns = 1000 * KITH__MS;
 
-struct call {                          /* a call */
-    struct call *next;                 /* of its client */
+struct call {          /* a call */
+    struct call *next; /* of its client */
     struct call *next_parked;
     struct client *client;
-    struct waitlist *waitlist;                  /* where it waits; NULL: nowhere */
+    struct waitlist *waitlist; /* where it waits; NULL: nowhere */
     struct kith__request r;
-    void *bytes;                        /* its own copy, when block is 0 and it had to wait */
+    void *bytes; /* its own copy, when block is 0 and it had to wait */
     uint64_t block;
-    int ready;                          /* its bytes are here */
-    int64_t deadline;                   /* INT64_MAX: none */
-    int64_t came;                       /* when all of it was here */
+    int ready;        /* its bytes are here */
+    int64_t deadline; /* INT64_MAX: none */
+    int64_t came;     /* when all of it was here */
 };
 
 struct client {
-    struct client *next;               /* in its bucket */
+    struct client *next; /* in its bucket */
     uint32_t peer, seat;
-    uint64_t newest;                    /* id of the last call that came: an older one was done already */
-    uint64_t queue;                     /* on which it has put, */
-    uint32_t in_row, credit;            /* so often in a row; places of it that are reserved for it */
-    uint64_t kept;                      /* bytes of its calls, and of what we know about them */
+    uint64_t newest;         /* id of the last call that came: an older one was done already */
+    uint64_t queue;          /* on which it has put, */
+    uint32_t in_row, credit; /* so often in a row; places of it that are reserved for it */
+    uint64_t kept;           /* bytes of its calls, and of what we know about them */
     struct call *first, *last;
 };
 
-struct waitlist {                           /* the calls that wait for one thing */
+struct waitlist { /* the calls that wait for one thing */
     struct waitlist *next;
     uint64_t object;
-    struct kith__waiters *set;          /* NULL: for what nobody announces: memory, the end of all Processes */
-    int outstanding;                           /* a wake-up that none of ours has made use of */
+    struct kith__waiters *set; /* NULL: for what nobody announces: memory, the end of all Processes */
+    int outstanding;           /* a wake-up that none of ours has made use of */
     struct call *first, *last;
 };
 
-struct delivery {                           /* an item that was given away, and not taken yet */
+struct delivery { /* an item that was given away, and not taken yet */
     struct delivery *next;
     uint32_t peer;
     uint64_t id, queue, block, size;
@@ -69,8 +75,8 @@ static struct {
     uint32_t node;
     struct client *clients[BUCKETS];
     struct delivery *deliveries[BUCKETS];
-    struct delivery *refused;               /* are to go back into their queues */
-    struct waitlist *waitlists[BUCKETS];        /* by object */
+    struct delivery *refused;            /* are to go back into their queues */
+    struct waitlist *waitlists[BUCKETS]; /* by object */
     int64_t now, looked, due;
 } self;
 
@@ -79,7 +85,7 @@ static void *make(size_t size)
     void *p = calloc(1, size);
 
     if (!p)
-        abort();                        /* all who wait learn that the agent is gone */
+        abort(); /* all who wait learn that the agent is gone */
     return p;
 }
 
@@ -125,7 +131,8 @@ static struct call *add_call(struct client *v, const struct kith__request *r)
     g->came = self.now;
     v->kept += sizeof *g;
     /* Callers have an int; what comes from elsewhere is no reason to overflow. */
-    g->deadline = r->timeout_ms < 0 || r->timeout_ms > INT32_MAX ? INT64_MAX : self.now + r->timeout_ms * KITH__MS;
+    g->deadline =
+        r->timeout_ms < 0 || r->timeout_ms > INT32_MAX ? INT64_MAX : self.now + r->timeout_ms * KITH__MS;
     if (v->last)
         v->last->next = g;
     else
@@ -176,7 +183,7 @@ static int put_back(const struct delivery *delivery)
     if (rc == KITH__PARKED)
         return 0;
     if (rc < 0)
-        kith__heap_free(delivery->block);   /* the queue was closed */
+        kith__heap_free(delivery->block); /* the queue was closed */
     return 1;
 }
 
@@ -224,10 +231,15 @@ static void put_back_refused(void)
 
 /* --------------------------------------------------------- carrying out: one function an op */
 
-struct result { uint64_t block, size; uint32_t flags; const void *bytes; };
+struct result {
+    uint64_t block, size;
+    uint32_t flags;
+    const void *bytes;
+};
 
 /* bytes or g's block hold the r->size bytes of the call. Each gives a result or code, or KITH__PARKED. */
-typedef int64_t operation(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out);
+typedef int64_t operation(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
+                          struct result *out);
 
 static void give_back(struct client *v, uint32_t n)
 {
@@ -255,7 +267,8 @@ static int64_t lend(struct client *v, const struct kith__request *r, struct resu
     return n > 0 ? n : 0;
 }
 
-static int64_t do_put(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
+static int64_t do_put(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
+                      struct result *out)
 {
     struct client *v = *find_client(peer, r->id);
     int reserved = r->flags & KITH__PIPELINED && v->credit > 0 && v->queue == r->object, rc;
@@ -270,7 +283,7 @@ static int64_t do_put(const struct kith__request *r, uint32_t peer, const void *
     if (rc < 0)
         return rc;
     if (r->size > KITH__QUEUE_LARGE)
-        *block = 0;                     /* it is the queue's now */
+        *block = 0; /* it is the queue's now */
     v->credit -= reserved;
     if (!(r->flags & KITH__PIPELINED))
         return lend(v, r, out);
@@ -278,7 +291,8 @@ static int64_t do_put(const struct kith__request *r, uint32_t peer, const void *
     return 0;
 }
 
-static int64_t do_return(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
+static int64_t do_return(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
+                         struct result *out)
 {
     struct client *v = *find_client(peer, (r->room >> 32) << 48);
 
@@ -290,7 +304,8 @@ static int64_t do_return(const struct kith__request *r, uint32_t peer, const voi
     return 0;
 }
 
-static int64_t do_get(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
+static int64_t do_get(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
+                      struct result *out)
 {
     int64_t rc = kith__queue_take_block(r->object, r->room, r->flags & KITH__EXACT, &out->block);
 
@@ -304,7 +319,8 @@ static int64_t do_get(const struct kith__request *r, uint32_t peer, const void *
     return rc;
 }
 
-static int64_t do_find(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
+static int64_t do_find(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
+                       struct result *out)
 {
     const char *name = *block ? kith__at(*block) : bytes;
     uint64_t id;
@@ -318,7 +334,8 @@ static int64_t do_find(const struct kith__request *r, uint32_t peer, const void 
     return rc < 0 ? rc : (int64_t)id;
 }
 
-static int64_t do_start(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
+static int64_t do_start(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
+                        struct result *out)
 {
     const char *at = *block ? kith__at(*block) : bytes;
     struct kith__start s;
@@ -338,16 +355,16 @@ static int64_t do_start(const struct kith__request *r, uint32_t peer, const void
     return kith__process_begin(&s, at + sizeof s);
 }
 
-#define SIMPLE(name, expression)                                                                    \
-    static int64_t do_##name(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,          \
-                             struct result *out)                                                    \
-    {                                                                                               \
-        (void)r;                                                                                    \
-        (void)peer;                                                                                 \
-        (void)bytes;                                                                                \
-        (void)block;                                                                                \
-        (void)out;                                                                                  \
-        return expression;                                                                          \
+#define SIMPLE(name, expression)                                                              \
+    static int64_t do_##name(const struct kith__request *r, uint32_t peer, const void *bytes, \
+                             uint64_t *block, struct result *out)                             \
+    {                                                                                         \
+        (void)r;                                                                              \
+        (void)peer;                                                                           \
+        (void)bytes;                                                                          \
+        (void)block;                                                                          \
+        (void)out;                                                                            \
+        return expression;                                                                    \
     }
 SIMPLE(peek, kith__queue_peek(r->object))
 SIMPLE(count, kith__queue_count(r->object))
@@ -360,25 +377,29 @@ SIMPLE(close, kith__process_forget(r->object))
 SIMPLE(place, kith__agent_place())
 SIMPLE(await, kith__processes_ended())
 
-static const struct { operation *fn; int side; } operations[KITH__OPS] = {  /* side: of the object's waiters; -1: nobody announces it */
-    [KITH__OP_PUT] = { do_put, KITH__PUTTERS },
-    [KITH__OP_GET] = { do_get, KITH__TAKERS },
-    [KITH__OP_PEEK] = { do_peek, KITH__TAKERS },
-    [KITH__OP_COUNT] = { do_count, -1 },
-    [KITH__OP_END] = { do_end, -1 },
-    [KITH__OP_FIND] = { do_find, -1 },
-    [KITH__OP_RETURN] = { do_return, -1 },
-    [KITH__OP_START] = { do_start, -1 },
-    [KITH__OP_LOOK] = { do_look, -1 },
-    [KITH__OP_JOIN] = { do_join, 0 },
-    [KITH__OP_PID] = { do_pid, -1 },
-    [KITH__OP_SIGNAL] = { do_signal, -1 },
-    [KITH__OP_CLOSE] = { do_close, -1 },
-    [KITH__OP_PLACE] = { do_place, -1 },
-    [KITH__OP_AWAIT] = { do_await, -1 }
+static const struct {
+    operation *fn;
+    int side;
+} operations[KITH__OPS] = { /* side: of the object's waiters; -1: nobody announces it */
+                            [KITH__OP_PUT] = { do_put, KITH__PUTTERS },
+                            [KITH__OP_GET] = { do_get, KITH__TAKERS },
+                            [KITH__OP_PEEK] = { do_peek, KITH__TAKERS },
+                            [KITH__OP_COUNT] = { do_count, -1 },
+                            [KITH__OP_END] = { do_end, -1 },
+                            [KITH__OP_FIND] = { do_find, -1 },
+                            [KITH__OP_RETURN] = { do_return, -1 },
+                            [KITH__OP_START] = { do_start, -1 },
+                            [KITH__OP_LOOK] = { do_look, -1 },
+                            [KITH__OP_JOIN] = { do_join, 0 },
+                            [KITH__OP_PID] = { do_pid, -1 },
+                            [KITH__OP_SIGNAL] = { do_signal, -1 },
+                            [KITH__OP_CLOSE] = { do_close, -1 },
+                            [KITH__OP_PLACE] = { do_place, -1 },
+                            [KITH__OP_AWAIT] = { do_await, -1 }
 };
 
-static int64_t carry_out(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block, struct result *out)
+static int64_t carry_out(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
+                         struct result *out)
 {
     struct client *v = *find_client(peer, r->id);
 
@@ -386,14 +407,17 @@ static int64_t carry_out(const struct kith__request *r, uint32_t peer, const voi
     if (v && r->op != KITH__OP_PUT && r->op != KITH__OP_RETURN)
         v->in_row = 0;
     if (r->op >= KITH__OPS || !operations[r->op].fn)
-        return kith__fail(KITH_EINVAL, "node %u asks for what node %u does not know (%u): two versions of kith?", peer,
+        return kith__fail(KITH_EINVAL,
+                          "node %u asks for what node %u does not know (%u): two versions of kith?", peer,
                           self.node, r->op);
     return operations[r->op].fn(r, peer, bytes, block, out);
 }
 
 static void reply(uint32_t peer, const struct kith__request *r, int64_t result, const struct result *out)
 {
-    struct kith__reply reply = { .id = r->id, .result = result, .size = out->size, .flags = (uint16_t)out->flags };
+    struct kith__reply reply = {
+        .id = r->id, .result = result, .size = out->size, .flags = (uint16_t)out->flags
+    };
 
     if (result == 0 && out->flags == KITH__PIPELINED) {
         kith__proto_confirm(self.proto, peer, r->id, KITH__PIPELINED);
@@ -431,7 +455,7 @@ static void stand(struct waitlist *p)
 
     if (!p->set)
         return;
-    atomic_store(&s->since, (uint64_t)self.now);        /* behind those who wait already */
+    atomic_store(&s->since, (uint64_t)self.now); /* behind those who wait already */
     atomic_fetch_or(&p->set->bits[n / 64], UINT64_C(1) << n % 64);
     atomic_fetch_or(&p->set->summary, UINT64_C(1) << n / 64);
     kith__fence();
@@ -494,7 +518,8 @@ static struct waitlist *waitlist_for(uint64_t object, struct kith__waiters *set)
 /* 1: others wait for the same and came before. */
 static int has_to_queue(const struct kith__request *r)
 {
-    const struct waitlist *p = r->op < KITH__OPS && operations[r->op].side >= 0 ? *find_waitlist(r->object, set_of(r)) : NULL;
+    const struct waitlist *p =
+        r->op < KITH__OPS && operations[r->op].side >= 0 ? *find_waitlist(r->object, set_of(r)) : NULL;
 
     return p && p->first && r->timeout_ms != 0;
 }
@@ -520,7 +545,8 @@ static int is_pipelined(const struct kith__request *r)
     return r->op == KITH__OP_PUT && r->flags & KITH__PIPELINED;
 }
 
-/* A put behind its thread that finds no memory: it may come soon. Those behind it have waited meanwhile, too. */
+/* A put behind its thread that finds no memory: it may come soon. Those behind it have waited meanwhile, too.
+ */
 static int waits_for_memory(struct call *g, int64_t rc)
 {
     if (rc != KITH_ENOMEM || !is_pipelined(&g->r))
@@ -530,10 +556,12 @@ static int waits_for_memory(struct call *g, int64_t rc)
     return self.now < g->deadline;
 }
 
-/* 1: v's puts wait for memory, and there are many of them. Nothing tells its thread to stop but that they fail. */
+/* 1: v's puts wait for memory, and there are many of them. Nothing tells its thread to stop but that they
+ * fail. */
 static int is_starved(const struct client *v)
 {
-    return v->kept > KEPT_MOST && v->first->waitlist && !v->first->waitlist->set && is_pipelined(&v->first->r);
+    return v->kept > KEPT_MOST && v->first->waitlist && !v->first->waitlist->set &&
+           is_pipelined(&v->first->r);
 }
 
 /* Tries g. 1: it is over, and gone; -1: likewise, but it has failed; 0: it has to wait. */
@@ -555,7 +583,7 @@ static int attempt(struct call *g)
         return 0;
     }
     if (rc < 0 && is_pipelined(&g->r))
-        give_back(g->client, 1);       /* its place */
+        give_back(g->client, 1); /* its place */
     reply(g->client->peer, &g->r, rc, &out);
     remove_call(g);
     return rc < 0 ? -1 : 1;
@@ -577,14 +605,14 @@ static void serve(struct client *v)
 static void retry(struct waitlist *p)
 {
     if (!p->first)
-        return;                         /* a wake-up that came for one who has left is the next one's: see step_back */
+        return; /* a wake-up that came for one who has left is the next one's: see step_back */
     p->outstanding = !stands(p);
     stand(p);
     while (p->first) {
         struct client *v = p->first->client;
 
         switch (attempt(p->first)) {
-        case 0: p->outstanding = 0; return;    /* there is nothing left to be woken for */
+        case 0: p->outstanding = 0; return; /* there is nothing left to be woken for */
         case 1: p->outstanding = 0; break;
         }
         serve(v);
@@ -600,7 +628,7 @@ static void expire(struct waitlist *p)
 
             attempt(g);
             serve(v);
-            next = p->first;            /* the list may have changed */
+            next = p->first; /* the list may have changed */
         } else
             wake_at(g->deadline);
     }
@@ -723,7 +751,8 @@ void kith__pending_arrived(uint32_t peer, uint64_t id, uint64_t block, int64_t n
     serve(v);
 }
 
-/* A put goes on: its thread cannot know whether it was done, and there is something that others may wait for. */
+/* A put goes on: its thread cannot know whether it was done, and there is something that others may wait for.
+ */
 void kith__pending_cancelled(uint32_t peer, uint64_t id)
 {
     struct client *v = *find_client(peer, id);
@@ -733,7 +762,7 @@ void kith__pending_cancelled(uint32_t peer, uint64_t id)
         return;
     remove_call(g);
     serve(v);
-    self.due = 0;                       /* to step back where nobody waits now */
+    self.due = 0; /* to step back where nobody waits now */
 }
 
 void kith__pending_ended(uint32_t peer)

@@ -1,7 +1,7 @@
 /* request.c: see request.h, and mailbox.h for the words that both sides write.
  *
- * A seat has at most one call that its thread waits for, and any number of puts behind it, all to one node: so
- * an id, which holds the number of the seat, is all that a reply needs to find its mailbox.
+ * A seat has at most one call that its thread waits for, and any number of puts behind it, all to one node:
+ * so an id, which holds the number of the seat, is all that a reply needs to find its mailbox.
  */
 #include "config.h"
 #include "agent/request.h"
@@ -16,34 +16,34 @@
 
 _Static_assert((int)KITH__SMALL_PUT <= (int)KITH__INLINE_MOST, "they are done without being granted");
 
-/* Bytes on the way to a node; requests of a mailbox in one turn; its puts behind that are not done: the other node keeps those that
- * it cannot do yet. */
+/* Bytes on the way to a node; requests of a mailbox in one turn; its puts behind that are not done: the other
+ * node keeps those that it cannot do yet. */
 enum { BACKLOG = 1 << 20, AT_ONCE = 256, OPEN_MOST = 16384 };
 
 static const int64_t look_ns = 20 * KITH__MS, look_later_ns = 1000 * KITH__MS, credit_ns = 5 * KITH__MS;
 
 enum phase { FREE, SENT, DELIVERED };
 
-struct large {                          /* a put behind whose bytes go as pieces */
+struct large { /* a put behind whose bytes go as pieces */
     struct large *next;
     uint64_t id, size;
-    int open;                           /* 0: its thread gave up before it was granted */
+    int open; /* 0: its thread gave up before it was granted */
 };
 
-static struct local {                   /* of a seat: what the agent knows about its mailbox */
-    enum phase phase;                   /* of the call that the thread waits for */
-    uint64_t id, size, room;            /* size: of its bytes */
-    uint64_t coming;                    /* bytes of the answer, when they come as pieces */
-    uint64_t block;                     /* where the bytes of the answer are */
+static struct local {        /* of a seat: what the agent knows about its mailbox */
+    enum phase phase;        /* of the call that the thread waits for */
+    uint64_t id, size, room; /* size: of its bytes */
+    uint64_t coming;         /* bytes of the answer, when they come as pieces */
+    uint64_t block;          /* where the bytes of the answer are */
     uint32_t peer, pipelined_peer;
-    uint32_t member, user;              /* who asked: member and users of its seat, as they were then */
-    uint32_t held_peer;                 /* whose backlog its next request waits for, */
-    int held;                           /* when this is 1 */
+    uint32_t member, user; /* who asked: member and users of its seat, as they were then */
+    uint32_t held_peer;    /* whose backlog its next request waits for, */
+    int held;              /* when this is 1 */
     uint16_t op, flags;
-    int has_credit;                           /* its thread was given places of a queue; they go back when it does not use them */
-    int outstanding;                           /* it may still have some: a dead one's all go back */
-    uint64_t credit_tail;                 /* what it had filed when we last looked */
-    int settled;                        /* what the answer gave was told to be taken */
+    int has_credit;       /* its thread was given places of a queue; they go back when it does not use them */
+    int outstanding;      /* it may still have some: a dead one's all go back */
+    uint64_t credit_tail; /* what it had filed when we last looked */
+    int settled;          /* what the answer gave was told to be taken */
     int64_t result;
     struct large *large;
 } locals[KITH__SEATS];
@@ -51,9 +51,9 @@ static struct local {                   /* of a seat: what the agent knows about
 static struct {
     struct kith__proto *proto;
     uint32_t nodes;
-    uint32_t waiting, delivered;        /* locals in the phases SENT and DELIVERED */
-    uint32_t credited;                      /* locals that have places */
-    uint32_t held;                      /* locals that wait for a backlog */
+    uint32_t waiting, delivered; /* locals in the phases SENT and DELIVERED */
+    uint32_t credited;           /* locals that have places */
+    uint32_t held;               /* locals that wait for a backlog */
     uint64_t returned;
     int64_t now, looked, credit_looked;
 } self;
@@ -87,7 +87,8 @@ static int is_alive(const struct local *l, uint32_t seat)
     return l->member != 0 && atomic_load(&s->member) == l->member && atomic_load(&s->users) == l->user;
 }
 
-static int answer_becomes(struct kith__mailbox *d, uint64_t id, enum kith__answer_state from, enum kith__answer_state to)
+static int answer_becomes(struct kith__mailbox *d, uint64_t id, enum kith__answer_state from,
+                          enum kith__answer_state to)
 {
     uint64_t seen = id << 3 | from;
 
@@ -101,7 +102,7 @@ static void add_large(struct local *l, int open)
     struct large *large = calloc(1, sizeof *large);
 
     if (!large)
-        abort();                        /* all who wait learn that the agent is gone */
+        abort(); /* all who wait learn that the agent is gone */
     *large = (struct large){ l->large, l->id, l->size, open };
     l->large = large;
 }
@@ -114,7 +115,8 @@ static void defer_error(struct kith__mailbox *d, int code, const char *text, siz
         atomic_store(&d->deferred, code);
 }
 
-/* Takes the large ones out of the list that are among ids id to id + count - 1; how many of these were never open. */
+/* Takes the large ones out of the list that are among ids id to id + count - 1; how many of these were never
+ * open. */
 static uint32_t done_large(struct local *l, struct kith__mailbox *d, uint64_t id, uint32_t count)
 {
     uint32_t closed = 0;
@@ -183,7 +185,8 @@ static void finish(struct local *l, struct kith__mailbox *d, uint32_t seat, int 
 }
 
 /* Its bytes stand at bytes, or in l->block. */
-static void deliver(struct local *l, uint32_t seat, int64_t result, uint32_t flags, const void *bytes, uint64_t size)
+static void deliver(struct local *l, uint32_t seat, int64_t result, uint32_t flags, const void *bytes,
+                    uint64_t size)
 {
     struct kith__mailbox *d = mailbox_of(seat);
 
@@ -227,9 +230,11 @@ static void deliver_failure(struct local *l, uint32_t seat, int code)
 static int see_answer(struct local *l, struct kith__mailbox *d, uint32_t seat)
 {
     uint64_t answer = atomic_load(&d->answer);
-    enum kith__answer_state state = answer >> 3 == l->id ? (enum kith__answer_state)(answer & 7) : KITH__ANSWER_IDLE;
+    enum kith__answer_state state =
+        answer >> 3 == l->id ? (enum kith__answer_state)(answer & 7) : KITH__ANSWER_IDLE;
 
-    if (!is_alive(l, seat) && (state == KITH__ANSWER_ASKED || state == KITH__ANSWER_GRANTED || state == KITH__ANSWER_READY))
+    if (!is_alive(l, seat) &&
+        (state == KITH__ANSWER_ASKED || state == KITH__ANSWER_GRANTED || state == KITH__ANSWER_READY))
         if (answer_becomes(d, l->id, state, KITH__ANSWER_GIVEN_UP))
             state = KITH__ANSWER_GIVEN_UP;
     if (!is_alive(l, seat) && state == KITH__ANSWER_TAKEN) {
@@ -261,7 +266,8 @@ static struct local *waiting_for(uint32_t peer, uint64_t id)
     return id >> 48 < KITH__SEATS && l->phase == SENT && l->id == id && l->peer == peer ? l : NULL;
 }
 
-/* An item is as large as it is said to be, and not larger than there is room for: the thread copies it without a look. */
+/* An item is as large as it is said to be, and not larger than there is room for: the thread copies it
+ * without a look. */
 static int is_absurd(const struct local *l, const struct kith__reply *r)
 {
     return l->op == KITH__OP_GET && r->result >= 0 && ((uint64_t)r->result != r->size || r->size > l->room);
@@ -307,7 +313,7 @@ void kith__requests_arrived(uint32_t peer, uint64_t id, uint64_t block)
 {
     struct local *l = waiting_for(peer, id);
 
-    if (!l) {                           /* given up meanwhile */
+    if (!l) { /* given up meanwhile */
         kith__heap_free(block);
         kith__proto_settle(self.proto, peer, id, 0);
         return;
@@ -374,10 +380,16 @@ static const struct kith__mailbox_request *next_request(struct kith__mailbox *d)
 }
 
 /* Sends the request to its node. */
-static void send(struct local *l, struct kith__mailbox *d, uint32_t seat, const struct kith__mailbox_request *e)
+static void send(struct local *l, struct kith__mailbox *d, uint32_t seat,
+                 const struct kith__mailbox_request *e)
 {
-    struct kith__request r = { .id = e->id, .object = e->object, .size = e->size, .room = e->room,
-                               .timeout_ms = e->timeout_ms, .op = e->op, .flags = e->flags };
+    struct kith__request r = { .id = e->id,
+                               .object = e->object,
+                               .size = e->size,
+                               .room = e->room,
+                               .timeout_ms = e->timeout_ms,
+                               .op = e->op,
+                               .flags = e->flags };
     int behind = e->flags & KITH__PIPELINED && e->size <= KITH__SMALL_PUT, rc;
 
     if (e->flags & KITH__PIPELINED)
@@ -492,11 +504,13 @@ int kith__requests_collect(int64_t now)
 /* So many places that seat was given go back. */
 static void return_places(const struct kith__mailbox *d, uint32_t seat, uint32_t places)
 {
-    struct kith__request r = { .op = KITH__OP_RETURN, .object = d->pipelined_queue, .room = places | (uint64_t)seat << 32 };
+    struct kith__request r = { .op = KITH__OP_RETURN,
+                               .object = d->pipelined_queue,
+                               .room = places | (uint64_t)seat << 32 };
 
     if (places == 0 || d->pipelined_queue == 0)
         return;
-    r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self.returned;    /* nobody waits for it */
+    r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self.returned; /* nobody waits for it */
     kith__proto_request(self.proto, (uint32_t)(d->pipelined_queue >> 48 & 0x7fff), &r, "", 0, self.now);
 }
 
@@ -563,7 +577,8 @@ static int64_t tick_answers(int64_t now)
             if (locals[seat].phase != FREE)
                 see_answer(&locals[seat], mailbox_of(seat), seat);
     }
-    return self.waiting + self.delivered ? self.looked + (self.delivered ? look_ns : look_later_ns) : INT64_MAX;
+    return self.waiting + self.delivered ? self.looked + (self.delivered ? look_ns : look_later_ns)
+                                         : INT64_MAX;
 }
 
 int64_t kith__requests_tick(int64_t now)

@@ -1,21 +1,24 @@
-/* request.h: the node agent towards the threads of its own node: takes their requests from the mailboxes, and brings answers. */
+/* request.h: the node agent towards the threads of its own node: takes their requests from the mailboxes, and
+ * brings answers. */
 #ifndef KITH_REQUEST_H
 #define KITH_REQUEST_H
 
 #include "net/protocol.h"
 
-int  kith__requests_init(struct kith__proto *p, uint32_t nodes);
+int kith__requests_init(struct kith__proto *p, uint32_t nodes);
 
-/* Takes what was filed, and sees which answers were taken. 1: there is more than should be done in one turn. */
-int  kith__requests_collect(int64_t now);
+/* Takes what was filed, and sees which answers were taken. 1: there is more than should be done in one turn.
+ */
+int kith__requests_collect(int64_t now);
 
 /* What was held back until a node has acknowledged more: 1: some of it can be collected now. */
-int  kith__requests_go_on(void);
+int kith__requests_go_on(void);
 
 /* Processes have died: what they had filed is done, the answers that they wait for are not wanted. */
 void kith__requests_sweep(int64_t now);
 
-/* Looks after the answers that nobody has taken yet: their thread may be dead. Returns when it should be called again; INT64_MAX. */
+/* Looks after the answers that nobody has taken yet: their thread may be dead. Returns when it should be
+ * called again; INT64_MAX. */
 int64_t kith__requests_tick(int64_t now);
 
 /* Events of the protocol. */

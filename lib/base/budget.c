@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define MIB (UINT64_C(1) << 20)
-#define NO_LIMIT (UINT64_C(1) << 62)    /* v1 writes "none" as LONG_MAX less a page */
+#define NO_LIMIT (UINT64_C(1) << 62) /* v1 writes "none" as LONG_MAX less a page */
 
 /* The text of a file of the kernel, cut at room. -1: it is not there. stdio would allocate and cost twice. */
 static int slurp(const char *path, char *text, size_t room)
@@ -51,7 +51,8 @@ static uint64_t number_after(const char *text, const char *key, uint64_t missing
     return missing;
 }
 
-/* What is kept back of a limit: for the kernel, which counts in batches, and for the processes' private memory. */
+/* What is kept back of a limit: for the kernel, which counts in batches, and for the processes' private
+ * memory. */
 static uint64_t margin(uint64_t limit)
 {
     return limit / 64 < 64 * MIB ? limit / 64 : 64 * MIB;
@@ -67,7 +68,8 @@ static void bound(struct kith__budget *b, uint64_t left, uint64_t limit, const c
     snprintf(b->where, sizeof b->where, "%.*s", (int)sizeof b->where - 1, where);
 }
 
-/* A group: the number in one of its files. 0: there is none, or it is no number ("max"; the root of v2 has no limit). */
+/* A group: the number in one of its files. 0: there is none, or it is no number ("max"; the root of v2 has no
+ * limit). */
 static int read_number(const char *directory, const char *file, uint64_t *number)
 {
     char path[PATH_MAX], text[64];
@@ -89,11 +91,12 @@ static void read_group(const char *directory, int version, struct kith__budget *
     char path[PATH_MAX], text[8192];
     uint64_t limit, used, cache;
 
-    if (!read_number(directory, file[0], &limit) || limit >= NO_LIMIT || !read_number(directory, file[1], &used))
+    if (!read_number(directory, file[0], &limit) || limit >= NO_LIMIT ||
+        !read_number(directory, file[1], &used))
         return;
     snprintf(path, sizeof path, "%s/memory.stat", directory);
     cache = slurp(path, text, sizeof text) < 0 ? 0 : number_after(text, file[2], 0);
-    used -= cache < used ? cache : used;        /* the kernel drops that before it kills anybody */
+    used -= cache < used ? cache : used; /* the kernel drops that before it kills anybody */
     snprintf(path, sizeof path, "%s/%s", directory, file[0]);
     bound(b, limit > used ? limit - used : 0, limit, path);
 }

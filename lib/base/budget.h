@@ -10,18 +10,22 @@
 #include <stdint.h>
 
 struct kith__budget {
-    uint64_t left;              /* bytes; some are kept back */
-    uint64_t limit;             /* of what bounds it */
-    char where[256];            /* what bounds it: "" the machine, else the file that holds the limit */
+    uint64_t left;   /* bytes; some are kept back */
+    uint64_t limit;  /* of what bounds it */
+    char where[256]; /* what bounds it: "" the machine, else the file that holds the limit */
 };
 
 enum { KITH__BUDGET_GROUPS = 16 };
 
-/* The groups that were found, kept for the next time: zeros at first. A process may be moved to another one. */
+/* The groups that were found, kept for the next time: zeros at first. A process may be moved to another one.
+ */
 struct kith__budget_groups {
-    char seen[2048];            /* /proc/self/cgroup */
+    char seen[2048]; /* /proc/self/cgroup */
     int count;
-    struct { int version; char directory[512]; } group[KITH__BUDGET_GROUPS];
+    struct {
+        int version;
+        char directory[512];
+    } group[KITH__BUDGET_GROUPS];
 };
 
 void kith__budget_read(const char *root, struct kith__budget_groups *groups, struct kith__budget *out);

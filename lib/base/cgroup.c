@@ -8,15 +8,15 @@
 #include <string.h>
 
 struct mount {
-    char *point;                        /* where the hierarchy is seen; NULL: it is not */
-    char *top;                          /* the group that is seen there; another than "/" in containers */
+    char *point; /* where the hierarchy is seen; NULL: it is not */
+    char *top;   /* the group that is seen there; another than "/" in containers */
 };
 
 struct walk {
     const char *root, *controller;
     void (*fn)(const char *directory, int version, void *arg);
     void *arg;
-    struct mount mounts[2];             /* v1, v2 */
+    struct mount mounts[2]; /* v1, v2 */
 };
 
 /* 1 when word is one of the words of list, which are separated by commas. */
@@ -66,7 +66,7 @@ static void read_mount(struct walk *w, char *line)
     else
         return;
     if (m->point)
-        return;                         /* mounted twice: one is enough */
+        return; /* mounted twice: one is enough */
     m->point = unescaped(point);
     m->top = unescaped(strcmp(top, "/") == 0 ? "" : top);
 }
@@ -81,7 +81,7 @@ static void walk_up(const struct walk *w, int version, const char *group)
     if (!m->point || !m->top)
         return;
     if (strncmp(group, m->top, top) != 0 || (group[top] != '/' && group[top] != '\0') || strstr(group, "/.."))
-        group = "";                     /* it is outside of what this container sees */
+        group = ""; /* it is outside of what this container sees */
     else
         group += top;
     least = (size_t)snprintf(path, sizeof path, "%s%s", w->root, m->point);

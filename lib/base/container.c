@@ -43,7 +43,8 @@ static int is_set(const char *variable)
 
 const char *kith__container(void)
 {
-    static const char *const marks[] = { "/.dockerenv", "/run/.containerenv", "/run/systemd/container", "/.singularity.d" };
+    static const char *const marks[] = { "/.dockerenv", "/run/.containerenv", "/run/systemd/container",
+                                         "/.singularity.d" };
     static const char *const variables[] = { "container", "KUBERNETES_SERVICE_HOST", "CI" };
 
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)

@@ -77,8 +77,8 @@ static int read_line(const char *directory, const char *file, char *line, int ro
     return done;
 }
 
-/* Microseconds of CPU time in each period: v2 "150000 100000" in one file, "max …" for no limit; v1 two files, -1 for no
- * limit. */
+/* Microseconds of CPU time in each period: v2 "150000 100000" in one file, "max …" for no limit; v1 two
+ * files, -1 for no limit. */
 static void least_quota(const char *directory, int version, void *arg)
 {
     long long quota = -1, period = 0, cpus;
@@ -86,11 +86,14 @@ static void least_quota(const char *directory, int version, void *arg)
     char line[64];
 
     if (version == 2) {
-        if (!read_line(directory, "cpu.max", line, sizeof line) || sscanf(line, "%lld %lld", &quota, &period) != 2)
+        if (!read_line(directory, "cpu.max", line, sizeof line) ||
+            sscanf(line, "%lld %lld", &quota, &period) != 2)
             return;
     } else {
-        if (!read_line(directory, "cpu.cfs_quota_us", line, sizeof line) || sscanf(line, "%lld", &quota) != 1 ||
-            !read_line(directory, "cpu.cfs_period_us", line, sizeof line) || sscanf(line, "%lld", &period) != 1)
+        if (!read_line(directory, "cpu.cfs_quota_us", line, sizeof line) ||
+            sscanf(line, "%lld", &quota) != 1 ||
+            !read_line(directory, "cpu.cfs_period_us", line, sizeof line) ||
+            sscanf(line, "%lld", &period) != 1)
             return;
     }
     if (quota <= 0 || period <= 0)
@@ -141,7 +144,7 @@ int kith__slurm_entry(const char *list, int node)
         }
         if (node >= 0 && node < times)
             found = value;
-        node -= node < times ? node + 1 : times;        /* found: negative from now on */
+        node -= node < times ? node + 1 : times; /* found: negative from now on */
         if (*at == '\0')
             return found;
         if (*at != ',')
@@ -182,7 +185,7 @@ static int tasks_here(int node)
 
 int kith__slurm_cpus(void)
 {
-    int node = variable("SLURM_NODEID");            /* 0 where it is not set */
+    int node = variable("SLURM_NODEID"); /* 0 where it is not set */
     int here = variable("SLURM_CPUS_ON_NODE"), per_task = variable("SLURM_CPUS_PER_TASK");
     long long by_tasks = (long long)per_task * tasks_here(node);
 
@@ -219,14 +222,14 @@ static void set_threads(const char *function, int cores)
 
 void kith__set_thread_variables(int cores)
 {
-    static const struct { const char *variable, *function; } libraries[] = {
-        { "OMP_NUM_THREADS", "omp_set_num_threads" },   /* first: the others follow it in part */
-        { "OPENBLAS_NUM_THREADS", "openblas_set_num_threads" },
-        { "MKL_NUM_THREADS", "MKL_Set_Num_Threads" },
-        { "BLIS_NUM_THREADS", NULL },   /* its function takes another type */
-        { "NUMEXPR_NUM_THREADS", NULL },
-        { "VECLIB_MAXIMUM_THREADS", NULL }
-    };
+    static const struct {
+        const char *variable, *function;
+    } libraries[] = { { "OMP_NUM_THREADS", "omp_set_num_threads" }, /* first: the others follow it in part */
+                      { "OPENBLAS_NUM_THREADS", "openblas_set_num_threads" },
+                      { "MKL_NUM_THREADS", "MKL_Set_Num_Threads" },
+                      { "BLIS_NUM_THREADS", NULL }, /* its function takes another type */
+                      { "NUMEXPR_NUM_THREADS", NULL },
+                      { "VECLIB_MAXIMUM_THREADS", NULL } };
     char text[16];
 
     snprintf(text, sizeof text, "%d", cores > 0 ? cores : 1);

@@ -16,14 +16,17 @@ enum { SENTENCE = 1024, FAILED_HANDLES = 64 };
 static _Thread_local char last[SENTENCE];
 
 /* The sentences of constructors that failed, by the number in the handle. Old ones give way. */
-static struct { uint32_t number; char text[256]; } failed[FAILED_HANDLES];
+static struct {
+    uint32_t number;
+    char text[256];
+} failed[FAILED_HANDLES];
 static uint32_t failed_count;
 static pthread_mutex_t failed_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-static _Atomic int in_head = 1, faults;     /* who has forgotten kith_init must hear of it, too */
+static _Atomic int in_head = 1, faults; /* who has forgotten kith_init must hear of it, too */
 static void print_and_exit(int code, const char *sentence);
 static void (*_Atomic on_fault)(int code, const char *sentence) = print_and_exit;
-static _Atomic uint32_t *_Atomic handler_word;  /* where all processes see that kith_on_fault was called */
+static _Atomic uint32_t *_Atomic handler_word; /* where all processes see that kith_on_fault was called */
 static _Atomic int log_level = -1;
 
 static const char unknown[] = "unknown code";
@@ -84,10 +87,12 @@ int kith__fail_errno(int otherwise, const char *format, ...)
     used = strlen(last);
     snprintf(last + used, sizeof last - used, ": %s", strerror(error));
     switch (error) {
-    case ENOMEM: case ENOSPC: case EMFILE: case ENFILE: case EAGAIN:
-        return KITH_ENOMEM;
-    default:
-        return otherwise;
+    case ENOMEM:
+    case ENOSPC:
+    case EMFILE:
+    case ENFILE:
+    case EAGAIN: return KITH_ENOMEM;
+    default: return otherwise;
     }
 }
 
@@ -152,7 +157,7 @@ int64_t kith__report64(int64_t rc)
 
     if (!kith__is_fault(rc) || !atomic_load(&in_head))
         return rc;
-    if (fn != ignore)                   /* who asked for codes deals with faults, they do not spoil the exit status */
+    if (fn != ignore) /* who asked for codes deals with faults, they do not spoil the exit status */
         atomic_fetch_add(&faults, 1);
     if (last[0] == '\0')
         kith__fail((int)rc, "%s", kith_strerror((int)rc));
@@ -227,7 +232,7 @@ int kith__log_init(void)
     if (wish && *wish && level < 0)
         return kith__fail(KITH_EINVAL, "KITH_LOG=%.40s is unknown: use error, warning, info or debug", wish);
     if (kith__is_on("KITH_CHECK") && level < KITH__WARNING)
-        level = KITH__WARNING;          /* what it finds is said as a warning */
+        level = KITH__WARNING; /* what it finds is said as a warning */
     if (level >= 0)
         atomic_store(&log_level, level);
     return 0;
@@ -253,5 +258,5 @@ void kith__log(enum kith__level level, const char *format, ...)
     used += rest < (int)sizeof line - used - 2 ? rest : (int)sizeof line - used - 2;
     line[used++] = '\n';
     if (write(STDERR_FILENO, line, (size_t)used) < 0)
-        return;                         /* nobody to tell */
+        return; /* nobody to tell */
 }

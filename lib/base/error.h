@@ -17,33 +17,40 @@ int kith__fail_errno(int otherwise, const char *format, ...) KITH_PRINTF(2, 3);
 /* Each public function returns through this: a fault in the head goes to the fault
  * handler. Conditions, 0 and counts pass. */
 int64_t kith__report64(int64_t rc);
-static inline int kith__report(int rc) { return (int)kith__report64(rc); }
-static inline int kith__is_fault(int64_t rc) { return rc <= KITH_EINVAL; }
+static inline int kith__report(int rc)
+{
+    return (int)kith__report64(rc);
+}
+static inline int kith__is_fault(int64_t rc)
+{
+    return rc <= KITH_EINVAL;
+}
 
 /* A handle that holds code, and the code that a handle holds (0: it holds none). The sentence
  * of the constructor is kept with it, and comes back with every use of the handle. */
 uint64_t kith__failed_handle(int code);
-int      kith__handle_code(uint64_t id);
+int kith__handle_code(uint64_t id);
 
-/* One thread ends the program: exit is not made for two, and one sentence is enough. The first one comes back, again within exit;
- * the others wait for the end. */
+/* One thread ends the program: exit is not made for two, and one sentence is enough. The first one comes
+ * back, again within exit; the others wait for the end. */
 void kith__end_alone(void);
 
-int  kith__fault_count(void);           /* faults that were reported to the handler: the status of kith_finalize */
-/* Where the other processes see that kith_on_fault was called: a word that they share, NULL while there is none. _told writes it as it
- * is now; kith_on_fault does so itself. */
+int kith__fault_count(void); /* faults that were reported to the handler: the status of kith_finalize */
+/* Where the other processes see that kith_on_fault was called: a word that they share, NULL while there is
+ * none. _told writes it as it is now; kith_on_fault does so itself. */
 void kith__fault_handler_word(_Atomic uint32_t *word);
 void kith__fault_handler_told(void);
-void kith__error_is_head(int is_head);  /* 1 in the head, and in any program before kith_init: there faults go to the handler */
+void kith__error_is_head(
+    int is_head); /* 1 in the head, and in any program before kith_init: there faults go to the handler */
 
 /* Levels of KITH_LOG; silent by default. One line to stderr in a single write. */
 enum kith__level { KITH__ERROR, KITH__WARNING, KITH__INFO, KITH__DEBUG };
-int  kith__log_init(void);              /* reads KITH_LOG; KITH_EINVAL */
-int  kith__log_on(enum kith__level level);
+int kith__log_init(void); /* reads KITH_LOG; KITH_EINVAL */
+int kith__log_on(enum kith__level level);
 void kith__log(enum kith__level level, const char *format, ...) KITH_PRINTF(2, 3);
 
 /* A variable that is 1 or 0: KITH_EINVAL when it is something else; and whether it is 1. */
-int  kith__check_switch(const char *variable);
-int  kith__is_on(const char *variable);
+int kith__check_switch(const char *variable);
+int kith__is_on(const char *variable);
 
 #endif

@@ -17,7 +17,7 @@ void *kith__module(const char *name)
     if (!directory || !directory[0])
         directory = KITH_MODULE_DIR;
     snprintf(path, sizeof path, "%s/kith-%s.so", directory, name);
-    handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);   /* counts; it is never closed */
+    handle = dlopen(path, RTLD_NOW | RTLD_LOCAL); /* counts; it is never closed */
     if (!handle) {
         why = dlerror();
         kith__fail(KITH_EINVAL, "the part %s of kith cannot be loaded: %s", name, why ? why : path);

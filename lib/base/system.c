@@ -31,7 +31,7 @@ void kith__futex_wake(_Atomic uint32_t *word, int count)
 
 int kith__pidfd_open(pid_t pid)
 {
-    if (kith__under_valgrind()) {       /* it knows no pidfds, and says so at length */
+    if (kith__under_valgrind()) { /* it knows no pidfds, and says so at length */
         errno = ENOSYS;
         return -1;
     }
@@ -71,8 +71,9 @@ static int has_other_threads(void)
     return !__libc_single_threaded && (stat("/proc/self/task", &st) < 0 || st.st_nlink > 3);
 }
 
-/* fflush(NULL) takes the lock of each stream, and a thread that waits for input has that of its own: of stdin mostly, which
- * it shall pass by. exit takes none, but it also moves the positions of files that are being read, which the head has in common with its workers. */
+/* fflush(NULL) takes the lock of each stream, and a thread that waits for input has that of its own: of stdin
+ * mostly, which it shall pass by. exit takes none, but it also moves the positions of files that are being
+ * read, which the head has in common with its workers. */
 void kith__flush_streams(void)
 {
     static const int64_t patience_ns = 2000 * KITH__MS;

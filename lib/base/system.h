@@ -11,25 +11,25 @@
 void kith__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
 void kith__futex_wake(_Atomic uint32_t *word, int count);
 
-int  kith__pidfd_open(pid_t pid);       /* -1 and errno; ENOSYS under valgrind */
-int  kith__under_valgrind(void);
-int  kith__memfd(const char *name);     /* close-on-exec; -1 and errno */
+int kith__pidfd_open(pid_t pid); /* -1 and errno; ENOSYS under valgrind */
+int kith__under_valgrind(void);
+int kith__memfd(const char *name); /* close-on-exec; -1 and errno */
 
-/* Writes out what all streams hold, before _exit. For one that another thread is blocked in it waits two seconds, and gives up
- * those that were opened before. */
+/* Writes out what all streams hold, before _exit. For one that another thread is blocked in it waits two
+ * seconds, and gives up those that were opened before. */
 void kith__flush_streams(void);
 
-int64_t kith__now_ns(void);             /* monotonic */
+int64_t kith__now_ns(void); /* monotonic */
 #define KITH__MS INT64_C(1000000)
 
-#if defined __has_feature               /* clang's way to say what gcc's macro says */
+#if defined __has_feature /* clang's way to say what gcc's macro says */
 #if __has_feature(thread_sanitizer) && !defined __SANITIZE_THREAD__
 #define __SANITIZE_THREAD__ 1
 #endif
 #endif
 
-/* A full fence: what stands before it is seen by all before what stands behind it is read. ThreadSanitizer knows
- * read-modify-writes only. */
+/* A full fence: what stands before it is seen by all before what stands behind it is read. ThreadSanitizer
+ * knows read-modify-writes only. */
 static inline void kith__fence(void)
 {
 #if defined __SANITIZE_THREAD__

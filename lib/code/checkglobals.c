@@ -22,7 +22,10 @@ struct variable {
     char *name;
 };
 
-static struct { struct variable *list; size_t count, room; } globals;
+static struct {
+    struct variable *list;
+    size_t count, room;
+} globals;
 
 UNCHECKED static uint64_t hash_of(const unsigned char *p, size_t size)
 {
@@ -37,7 +40,7 @@ UNCHECKED static uint64_t hash_of(const unsigned char *p, size_t size)
 
 /* ---- which variables */
 
-static int in_writable_memory(const struct kith__image *image, const ElfW(Sym) *s)
+static int in_writable_memory(const struct kith__image *image, const ElfW(Sym) * s)
 {
     int writable = 0;
 
@@ -47,14 +50,15 @@ static int in_writable_memory(const struct kith__image *image, const ElfW(Sym) *
         if (s->st_value < h->p_vaddr || s->st_value - h->p_vaddr >= h->p_memsz)
             continue;
         if (h->p_type == PT_GNU_RELRO)
-            return 0;                   /* constant since the program was loaded */
+            return 0; /* constant since the program was loaded */
         if (h->p_type == PT_LOAD && (h->p_flags & PF_W))
             writable = s->st_size <= h->p_memsz - (s->st_value - h->p_vaddr);
     }
     return writable;
 }
 
-/* Names of the compiler and its run-time libraries, "__gcov0.main" or "_ZN11__sanitizer5flagsE", and kith's. */
+/* Names of the compiler and its run-time libraries, "__gcov0.main" or "_ZN11__sanitizer5flagsE", and kith's.
+ */
 static int is_reserved(const char *name)
 {
     static const char digits[] = "0123456789";
@@ -83,7 +87,7 @@ static size_t plain_length(const char *name)
     return dot && dot != name && isdigit((unsigned char)dot[1]) ? (size_t)(dot - name) : strlen(name);
 }
 
-static int remember(const struct kith__image *image, const ElfW(Sym) *s, const char *name, const char *file)
+static int remember(const struct kith__image *image, const ElfW(Sym) * s, const char *name, const char *file)
 {
     struct variable *v;
     void *p;
@@ -99,7 +103,8 @@ static int remember(const struct kith__image *image, const ElfW(Sym) *s, const c
     v->address = (const unsigned char *)(image->bias + s->st_value);
     v->size = s->st_size;
     v->hash = hash_of(v->address, v->size);
-    if (asprintf(&v->name, "%.*s%s%s%s", (int)plain_length(name), name, file[0] ? " (" : "", file, file[0] ? ")" : "") < 0)
+    if (asprintf(&v->name, "%.*s%s%s%s", (int)plain_length(name), name, file[0] ? " (" : "", file,
+                 file[0] ? ")" : "") < 0)
         return KITH_ENOMEM;
     globals.count++;
     return 0;
@@ -135,9 +140,9 @@ static int remember_all(const struct kith__image *image, const struct kith__symb
             file = name;
             mine = is_kith(s, i + 1, &end);
         }
-        if ((type != STT_OBJECT && type != STT_COMMON) || symbol->st_size == 0 || symbol->st_shndx == SHN_UNDEF ||
-            (local && mine) || is_reserved(name) || !in_writable_memory(image, symbol) ||
-            kith__image_is_copied(image, symbol->st_value))
+        if ((type != STT_OBJECT && type != STT_COMMON) || symbol->st_size == 0 ||
+            symbol->st_shndx == SHN_UNDEF || (local && mine) || is_reserved(name) ||
+            !in_writable_memory(image, symbol) || kith__image_is_copied(image, symbol->st_value))
             continue;
         rc = remember(image, symbol, name, local ? file : "");
     }
@@ -157,7 +162,8 @@ int kith__globals_snapshot(void)
     if (kith__image_symbols(&image, &symbols))
         rc = remember_all(&image, &symbols);
     else
-        kith__log(KITH__WARNING, "KITH_CHECK: %s is stripped or was replaced, its globals cannot be watched", image.name);
+        kith__log(KITH__WARNING, "KITH_CHECK: %s is stripped or was replaced, its globals cannot be watched",
+                  image.name);
     kith__symbols_free(&symbols);
     return rc < 0 ? kith__fail(rc, "no memory for the list of global variables") : 0;
 }

@@ -42,7 +42,10 @@ static uintptr_t find(const struct kith__symbols *s, const char *name)
 }
 
 /* At most this many files: it is called at the end, when nothing should be allocated. */
-struct found { uintptr_t writer[64]; size_t count; };
+struct found {
+    uintptr_t writer[64];
+    size_t count;
+};
 
 static int look(const struct kith__image *image, void *arg)
 {

@@ -2,8 +2,8 @@
 #ifndef KITH_COVERAGE_H
 #define KITH_COVERAGE_H
 
-/* Does what exit would do for those who measure: writes coverage data (gcc's and clang's), and looks for leaks in a
- * program with LeakSanitizer, which ends the process with its own status when there are some. */
+/* Does what exit would do for those who measure: writes coverage data (gcc's and clang's), and looks for
+ * leaks in a program with LeakSanitizer, which ends the process with its own status when there are some. */
 void kith__coverage_flush(void);
 
 #endif

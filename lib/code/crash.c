@@ -1,5 +1,6 @@
-/* crash.c: see crash.h. The handler uses only what a signal handler may, and the unwinder of the compiler, which takes no
- * memory and, with today's C library, no lock. Where it hangs or faults after all, the process ends all the same. */
+/* crash.c: see crash.h. The handler uses only what a signal handler may, and the unwinder of the compiler,
+ * which takes no memory and, with today's C library, no lock. Where it hangs or faults after all, the process
+ * ends all the same. */
 #include "config.h"
 #include "code/crash.h"
 #include "base/error.h"
@@ -21,14 +22,15 @@
 enum { SIGNALS = 6, PATIENCE_SECONDS = 2 };
 
 static const int signals[SIGNALS] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS };
-static const char *const signal_names[SIGNALS] = { "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGSYS" };
+static const char *const signal_names[SIGNALS] = { "SIGSEGV", "SIGBUS",  "SIGFPE",
+                                                   "SIGILL",  "SIGABRT", "SIGSYS" };
 
 static struct {
     struct kith__crash *record;
-    int stop;                           /* KITH_ON_CRASH=stop */
+    int stop; /* KITH_ON_CRASH=stop */
     struct sigaction before[SIGNALS];
 } self;
-static _Atomic int busy;                /* a thread is in the handler, or has ended the process */
+static _Atomic int busy; /* a thread is in the handler, or has ended the process */
 static volatile sig_atomic_t dying_of, announced;
 
 static int index_of(int sig)
@@ -66,8 +68,8 @@ static const char *signal_name(int sig)
 
 typedef __typeof__(PC((ucontext_t *)0)) register_type;
 
-/* After a call to where there is no code the caller is found as the call left it: its address is on top of the
- * stack, or in a register. */
+/* After a call to where there is no code the caller is found as the call left it: its address is on top of
+ * the stack, or in a register. */
 static uint64_t go_back_to_caller(ucontext_t *context)
 {
 #if defined __x86_64__
@@ -81,11 +83,15 @@ static uint64_t go_back_to_caller(ucontext_t *context)
 #else
     uint64_t caller = context->uc_mcontext.gp_regs[36];
 #endif
-    PC(context) = (register_type)caller - 1;        /* in the call itself */
+    PC(context) = (register_type)caller - 1; /* in the call itself */
     return caller;
 }
 
-struct walk { struct kith__crash *record; uint64_t from; int found; };
+struct walk {
+    struct kith__crash *record;
+    uint64_t from;
+    int found;
+};
 
 static _Unwind_Reason_Code add_frame(struct _Unwind_Context *unwind, void *arg)
 {
@@ -93,7 +99,7 @@ static _Unwind_Reason_Code add_frame(struct _Unwind_Context *unwind, void *arg)
     uint64_t pc = _Unwind_GetIP(unwind);
 
     if (!w->found)
-        w->found = pc == w->from;       /* before it come the handler's own */
+        w->found = pc == w->from; /* before it come the handler's own */
     else if (pc != 0)
         w->record->pcs[w->record->count++] = pc;
     return w->record->count < KITH__CRASH_PCS ? _URC_NO_REASON : _URC_END_OF_STACK;
@@ -142,9 +148,9 @@ static void stop_here(int sig, const char *function)
     int n;
 
     announced = 1;
-    prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);     /* gdb need not be our parent */
-    n = snprintf(line, sizeof line, "kith: worker %d stopped by %s%s%s: gdb -p %d\n", (int)getpid(), signal_name(sig),
-                 function[0] ? " in " : "", function, (int)getpid());
+    prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); /* gdb need not be our parent */
+    n = snprintf(line, sizeof line, "kith: worker %d stopped by %s%s%s: gdb -p %d\n", (int)getpid(),
+                 signal_name(sig), function[0] ? " in " : "", function, (int)getpid());
     if (n > 0 && write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
         return;
     kill(getpid(), SIGSTOP);
@@ -192,10 +198,12 @@ static void with_patience(struct sigaction *former)
     alarm(PATIENCE_SECONDS);
 }
 
-/* A sent signal does not come again by itself, and a fault does, at the same place: so a core dump shows it. */
+/* A sent signal does not come again by itself, and a fault does, at the same place: so a core dump shows it.
+ */
 static int comes_again(int sig, const siginfo_t *info)
 {
-    return info->si_code > 0 && sig != SIGABRT && sig != SIGSYS && !(sig == SIGBUS && info->si_code == BUS_MCEERR_AO);
+    return info->si_code > 0 && sig != SIGABRT && sig != SIGSYS &&
+           !(sig == SIGBUS && info->si_code == BUS_MCEERR_AO);
 }
 
 /* The next to know of it: who handled it before us, or the kernel. */
@@ -206,10 +214,10 @@ static void pass_on(int sig, siginfo_t *info, void *context)
     if (before->sa_handler == SIG_DFL || (before->sa_handler == SIG_IGN && comes_again(sig, info))) {
         signal(sig, SIG_DFL);
         if (!comes_again(sig, info))
-            raise(sig);                 /* it is blocked until we return */
+            raise(sig); /* it is blocked until we return */
         return;
     }
-    atomic_store(&busy, 0);             /* the process may live on: the user's handler can repair it */
+    atomic_store(&busy, 0); /* the process may live on: the user's handler can repair it */
     if (before->sa_flags & SA_SIGINFO)
         before->sa_sigaction(sig, info, context);
     else if (before->sa_handler != SIG_IGN)
@@ -270,7 +278,8 @@ static void alternate_stack(void)
     if (sigaltstack(NULL, &stack) == 0 && !(stack.ss_flags & SS_DISABLE) && stack.ss_size >= 16 * 1024)
         return;
     size = (size + 4095) & ~(size_t)4095;
-    stack.ss_sp = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    stack.ss_sp = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     stack.ss_size = size;
     stack.ss_flags = 0;
     if (stack.ss_sp != MAP_FAILED)
@@ -288,7 +297,7 @@ void kith__crash_install(struct kith__crash *record)
     alternate_stack();
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < SIGNALS; i++)
-        sigaddset(&action.sa_mask, signals[i]);     /* a second fault in the handler ends the process at once */
+        sigaddset(&action.sa_mask, signals[i]); /* a second fault in the handler ends the process at once */
     for (int i = 0; i < SIGNALS; i++)
         if (sigaction(signals[i], &action, &before) == 0 && before.sa_sigaction != on_crash)
             self.before[i] = before;

@@ -5,7 +5,7 @@
 #ifndef KITH_CRASH_H
 #define KITH_CRASH_H
 
-#include "code/coverage.h"                   /* the other thing to do before the end */
+#include "code/coverage.h" /* the other thing to do before the end */
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -15,12 +15,12 @@
 enum { KITH__CRASH_PCS = 32 };
 
 struct kith__crash {
-    _Atomic int signal;                 /* 0: it did not crash; written after code, address, stack and the first pc */
-    int code;                           /* si_code */
-    uint64_t address;                   /* of the fault; of a signal that was sent: the sender's pid */
-    uint64_t stack;                     /* the stack pointer there */
-    int count;                          /* of pcs: grows while the process can still walk its stack */
-    uint64_t pcs[KITH__CRASH_PCS];      /* the first where it happened, then return addresses */
+    _Atomic int signal; /* 0: it did not crash; written after code, address, stack and the first pc */
+    int code;           /* si_code */
+    uint64_t address;   /* of the fault; of a signal that was sent: the sender's pid */
+    uint64_t stack;     /* the stack pointer there */
+    int count;          /* of pcs: grows while the process can still walk its stack */
+    uint64_t pcs[KITH__CRASH_PCS]; /* the first where it happened, then return addresses */
 };
 
 /* In kith_init: KITH_EINVAL for a KITH_ON_CRASH that is none. */
@@ -32,8 +32,9 @@ int kith__crash_check_settings(void);
  * the calling one are not recorded. */
 void kith__crash_install(struct kith__crash *record);
 
-/* "SIGSEGV at address 0x10 (a NULL pointer) in partial (pi.c:42), called by …" into buf. Returns its length. It says so when the
- * address is memory of caller, the process that gave the task or the Process its argument. */
+/* "SIGSEGV at address 0x10 (a NULL pointer) in partial (pi.c:42), called by …" into buf. Returns its length.
+ * It says so when the address is memory of caller, the process that gave the task or the Process its
+ * argument. */
 int kith__crash_text(const struct kith__crash *crash, pid_t caller, char *buf, size_t room);
 
 #endif

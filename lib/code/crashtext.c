@@ -11,9 +11,12 @@
 
 enum { FRAMES = 64, CALLERS = 6 };
 
-#define NULL_ZONE 4096                  /* what is below is a NULL pointer, and an offset in what it should lead to */
+#define NULL_ZONE 4096 /* what is below is a NULL pointer, and an offset in what it should lead to */
 
-struct text { char *buf; size_t room, used; };
+struct text {
+    char *buf;
+    size_t room, used;
+};
 
 static void add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -75,8 +78,9 @@ static int is_its(pid_t pid, uint64_t address)
     f = pid > 0 ? fopen(path, "re") : NULL;
     while (f && !its && fgets(line, sizeof line, f)) {
         path[0] = '\0';
-        its = sscanf(line, "%llx-%llx %7s %*s %*s %*s %63s", &from, &to, rights, path) >= 3 && address >= from &&
-              address < to && strncmp(rights, "rw-p", 4) == 0 && (path[0] == '\0' || path[0] == '[');
+        its = sscanf(line, "%llx-%llx %7s %*s %*s %*s %63s", &from, &to, rights, path) >= 3 &&
+              address >= from && address < to && strncmp(rights, "rw-p", 4) == 0 &&
+              (path[0] == '\0' || path[0] == '[');
     }
     if (f)
         fclose(f);
@@ -85,13 +89,15 @@ static int is_its(pid_t pid, uint64_t address)
 
 static void add_address(struct text *t, const struct kith__crash *c)
 {
-    if (c->code == SI_KERNEL)           /* the processor does not say which */
+    if (c->code == SI_KERNEL) /* the processor does not say which */
         add(t, " at an address that cannot exist");
     else if (is_overflow(c))
         add(t, " (the stack is full: endless recursion, or a large array in a function)");
     else
         add(t, " at address 0x%llx%s", (unsigned long long)c->address,
-            c->address < NULL_ZONE ? " (a NULL pointer)" : c->code == SEGV_ACCERR ? " (protected memory)" : "");
+            c->address < NULL_ZONE   ? " (a NULL pointer)"
+            : c->code == SEGV_ACCERR ? " (protected memory)"
+                                     : "");
 }
 
 static void add_signal(struct text *t, int sig, const struct kith__crash *c)
@@ -104,7 +110,8 @@ static void add_signal(struct text *t, int sig, const struct kith__crash *c)
     else if (sig == SIGFPE)
         add(t, " (%s)", arithmetic(c->code));
     else if (sig == SIGBUS)
-        add(t, " at address 0x%llx (beyond the end of a file, or a wrong alignment)", (unsigned long long)c->address);
+        add(t, " at address 0x%llx (beyond the end of a file, or a wrong alignment)",
+            (unsigned long long)c->address);
 }
 
 /* ---- where */
@@ -116,8 +123,8 @@ static int is_kith(const struct kith__frame *f)
 
     if (strncmp(f->function, "kith_", 5) == 0)
         return 1;
-    return kith__image_at((uintptr_t)f->pc, &image) &&
-           kith__image_at((uintptr_t)kith__crash_text, &mine) && image.bias == mine.bias && !mine.is_program;
+    return kith__image_at((uintptr_t)f->pc, &image) && kith__image_at((uintptr_t)kith__crash_text, &mine) &&
+           image.bias == mine.bias && !mine.is_program;
 }
 
 static int same_place(const struct kith__frame *a, const struct kith__frame *b)
@@ -134,7 +141,7 @@ static int add_frame(struct text *t, const char *before, const struct kith__fram
     add(t, "%s%s", before, frames[0].function);
     if (frames[0].file[0])
         add(t, " (%s:%d)", frames[0].file, frames[0].line);
-    if (times > 2)                      /* 2 may be two parts of one function */
+    if (times > 2) /* 2 may be two parts of one function */
         add(t, " %d times", times);
     return times;
 }
@@ -147,7 +154,8 @@ static int end_of_user(const struct kith__frame *frames, int count)
     for (int i = 0; i < count; i++) {
         if (end > 0 && is_kith(&frames[i]))
             break;
-        if (is_kith(&frames[i]) || kith__frame_is_system(&frames[i]) || strcmp(frames[i].function, "_start") == 0)
+        if (is_kith(&frames[i]) || kith__frame_is_system(&frames[i]) ||
+            strcmp(frames[i].function, "_start") == 0)
             continue;
         end = i + 1;
         if (strcmp(frames[i].function, "main") == 0)
@@ -183,10 +191,15 @@ int kith__crash_text(const struct kith__crash *c, pid_t caller, char *buf, size_
     if (sig == 0)
         return 0;
     add_signal(&t, sig, c);
-    count = kith__trace(c->pcs, count < 0 ? 0 : count < KITH__CRASH_PCS ? count : KITH__CRASH_PCS, frames, FRAMES);
+    count = kith__trace(c->pcs,
+                        count < 0                 ? 0
+                        : count < KITH__CRASH_PCS ? count
+                                                  : KITH__CRASH_PCS,
+                        frames, FRAMES);
     add_frames(&t, frames, count, sig == SIGABRT);
-    if (sig == SIGSEGV && c->code > 0 && c->code != SI_KERNEL && c->address >= NULL_ZONE && is_its(caller, c->address))
+    if (sig == SIGSEGV && c->code > 0 && c->code != SI_KERNEL && c->address >= NULL_ZONE &&
+        is_its(caller, c->address))
         add(&t, "; that is memory of the calling process: a pointer means nothing in another one, "
-            "pass the bytes");
+                "pass the bytes");
     return (int)t.used;
 }

@@ -1,4 +1,5 @@
-/* dwarf.c: kith-trace.so, which knows files and lines by libdw of elfutils. Loaded when a crash is reported. */
+/* dwarf.c: kith-trace.so, which knows files and lines by libdw of elfutils. Loaded when a crash is reported.
+ */
 #include "config.h"
 #include "code/image.h"
 #include "code/trace.h"
@@ -15,10 +16,10 @@ kith__trace_fn kith__trace_by_dwarf __attribute__((visibility("default")));
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* Debug information is looked for in the file and, by its build-id, on this machine; the library's own way would
- * ask servers on the network. */
-static int find_debuginfo(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base, const char *file,
-                          const char *link, GElf_Word crc, char **found)
+/* Debug information is looked for in the file and, by its build-id, on this machine; the library's own way
+ * would ask servers on the network. */
+static int find_debuginfo(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base,
+                          const char *file, const char *link, GElf_Word crc, char **found)
 {
     (void)link;
     (void)crc;
@@ -131,8 +132,10 @@ static void report(Dwfl *dwfl, uint64_t pc)
     const struct kith__frame frame = { .pc = pc };
     struct kith__image image;
 
-    if (!kith__frame_is_system(&frame) && kith__image_at((uintptr_t)pc, &image) && kith__image_on_disk(&image))
-        dwfl_report_elf(dwfl, image.name, image.is_program ? "/proc/self/exe" : image.path, -1, image.bias, true);
+    if (!kith__frame_is_system(&frame) && kith__image_at((uintptr_t)pc, &image) &&
+        kith__image_on_disk(&image))
+        dwfl_report_elf(dwfl, image.name, image.is_program ? "/proc/self/exe" : image.path, -1, image.bias,
+                        true);
 }
 
 int kith__trace_by_dwarf(const uint64_t *pcs, int count, struct kith__frame *frames, int room)

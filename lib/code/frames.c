@@ -14,11 +14,13 @@ void kith__frame_by_symbol(uint64_t pc, struct kith__frame *frame)
 
 int kith__frame_is_system(const struct kith__frame *frame)
 {
-    static const char *const libraries[] = { "ld-", "libasan.", "libc.", "liblsan.", "libtsan.", "libubsan." };
+    static const char *const libraries[] = {
+        "ld-", "libasan.", "libc.", "liblsan.", "libtsan.", "libubsan."
+    };
     struct kith__image image;
 
     if (strncmp(frame->function, "__interceptor_", 14) == 0 || strcmp(frame->function, "abort") == 0)
-        return 1;                       /* they are in the program when it was linked so */
+        return 1; /* they are in the program when it was linked so */
     if (!kith__image_at((uintptr_t)frame->pc, &image) || image.is_program)
         return 0;
     for (size_t i = 0; i < sizeof libraries / sizeof libraries[0]; i++)

@@ -50,7 +50,7 @@ struct search {
     int count;
 };
 
-static const ElfW(Dyn) *dynamic(const struct kith__image *image)
+static const ElfW(Dyn) * dynamic(const struct kith__image *image)
 {
     for (size_t i = 0; i < image->header_count; i++)
         if (image->headers[i].p_type == PT_DYNAMIC)
@@ -93,14 +93,12 @@ static const char *image_name(const struct kith__image *image)
 static int visit(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct search *s = arg;
-    struct kith__image image = {
-        .bias = info->dlpi_addr,
-        .start = UINTPTR_MAX,
-        .headers = info->dlpi_phdr,
-        .header_count = info->dlpi_phnum,
-        .path = info->dlpi_name ? info->dlpi_name : "",
-        .is_program = s->count++ == 0
-    };
+    struct kith__image image = { .bias = info->dlpi_addr,
+                                 .start = UINTPTR_MAX,
+                                 .headers = info->dlpi_phdr,
+                                 .header_count = info->dlpi_phnum,
+                                 .path = info->dlpi_name ? info->dlpi_name : "",
+                                 .is_program = s->count++ == 0 };
 
     (void)size;
     for (size_t i = 0; i < image.header_count; i++) {
@@ -178,7 +176,7 @@ int kith__image_with_id(const unsigned char id[KITH__ID_SIZE], struct kith__imag
 
 int kith__image_program(struct kith__image *image)
 {
-    return kith__images(is_wanted, &(struct wanted){ .out = image });   /* the first one */
+    return kith__images(is_wanted, &(struct wanted){ .out = image }); /* the first one */
 }
 
 int kith__image_is_code(const struct kith__image *image, uintptr_t address)
@@ -223,7 +221,7 @@ static int note_id(const unsigned char *p, size_t size, unsigned char id[KITH__I
     return 0;
 }
 
-static uint64_t mixed(uint64_t x)       /* the finalizer of MurmurHash3: each bit of x reaches all */
+static uint64_t mixed(uint64_t x) /* the finalizer of MurmurHash3: each bit of x reaches all */
 {
     x ^= x >> 33;
     x *= UINT64_C(0xff51afd7ed558ccd);
@@ -264,7 +262,8 @@ void kith__image_id(const struct kith__image *image, unsigned char id[KITH__ID_S
     for (size_t i = 0; i < image->header_count; i++) {
         const ElfW(Phdr) *h = &image->headers[i];
 
-        if (h->p_type == PT_NOTE && note_id((const unsigned char *)(image->bias + h->p_vaddr), h->p_memsz, id))
+        if (h->p_type == PT_NOTE &&
+            note_id((const unsigned char *)(image->bias + h->p_vaddr), h->p_memsz, id))
             return;
     }
     content_id(image, id);
@@ -348,7 +347,8 @@ static int same_file(const struct kith__image *image, const struct kith__symbols
     const ElfW(Ehdr) *e = (const ElfW(Ehdr) *)s->file;
     unsigned char here[KITH__ID_SIZE], there[KITH__ID_SIZE];
 
-    if (!inside(s, e->e_phoff, (uint64_t)e->e_phnum * sizeof(ElfW(Phdr))) || e->e_phnum != image->header_count ||
+    if (!inside(s, e->e_phoff, (uint64_t)e->e_phnum * sizeof(ElfW(Phdr))) ||
+        e->e_phnum != image->header_count ||
         memcmp(s->file + e->e_phoff, image->headers, e->e_phnum * sizeof(ElfW(Phdr))) != 0)
         return 0;
     kith__image_id(image, here);
@@ -359,7 +359,7 @@ static int same_file(const struct kith__image *image, const struct kith__symbols
             note_id(s->file + h->p_offset, h->p_filesz, there))
             return memcmp(here, there, sizeof here) == 0;
     }
-    return 1;                           /* without a build-id: the same segments, which must do */
+    return 1; /* without a build-id: the same segments, which must do */
 }
 
 static int find_table(struct kith__symbols *s)
@@ -371,13 +371,14 @@ static int find_table(struct kith__symbols *s)
         !inside(s, e->e_shoff, (uint64_t)e->e_shnum * sizeof *sections))
         return 0;
     for (size_t i = 0; i < e->e_shnum; i++) {
-        const ElfW(Shdr) *names;
+        const ElfW(Shdr) * names;
 
         if (sections[i].sh_type != SHT_SYMTAB || sections[i].sh_link >= e->e_shnum)
             continue;
         names = &sections[sections[i].sh_link];
-        if (!inside(s, sections[i].sh_offset, sections[i].sh_size) || !inside(s, names->sh_offset, names->sh_size) ||
-            names->sh_size == 0 || s->file[names->sh_offset + names->sh_size - 1] != '\0')
+        if (!inside(s, sections[i].sh_offset, sections[i].sh_size) ||
+            !inside(s, names->sh_offset, names->sh_size) || names->sh_size == 0 ||
+            s->file[names->sh_offset + names->sh_size - 1] != '\0')
             return 0;
         s->symbols = (const ElfW(Sym) *)(s->file + sections[i].sh_offset);
         s->count = sections[i].sh_size / sizeof *s->symbols;
@@ -431,13 +432,13 @@ void kith__symbols_free(struct kith__symbols *s)
 
 /* ---- functions */
 
-static int covers(const ElfW(Sym) *symbol, uintptr_t offset)
+static int covers(const ElfW(Sym) * symbol, uintptr_t offset)
 {
     int type = symbol->st_info & 0xf;
 
     if ((type != STT_FUNC && type != STT_GNU_IFUNC) || symbol->st_value == 0 || offset < symbol->st_value)
         return 0;
-    if (symbol->st_shndx == SHN_UNDEF)  /* a stub of the program that stands for a library's function */
+    if (symbol->st_shndx == SHN_UNDEF) /* a stub of the program that stands for a library's function */
         return offset == symbol->st_value;
     return offset - symbol->st_value < (symbol->st_size ? symbol->st_size : 1);
 }
@@ -495,7 +496,10 @@ int kith__image_function(uintptr_t address, char *buf, size_t room)
 
 /* ---- relocations */
 
-struct relocations { uintptr_t table; size_t size, entry; };
+struct relocations {
+    uintptr_t table;
+    size_t size, entry;
+};
 
 /* Those of data, and those of calls. */
 static void relocations(const struct kith__image *image, struct relocations r[2])
@@ -503,9 +507,12 @@ static void relocations(const struct kith__image *image, struct relocations r[2]
     r[0] = r[1] = (struct relocations){ 0, 0, sizeof(ElfW(Rela)) };
     for (const ElfW(Dyn) *d = dynamic(image); d && d->d_tag != DT_NULL; d++)
         switch (d->d_tag) {
-        case DT_RELA: case DT_REL: r[0].table = entry_address(image, d->d_un.d_ptr); break;
-        case DT_RELASZ: case DT_RELSZ: r[0].size = d->d_un.d_val; break;
-        case DT_RELAENT: case DT_RELENT: r[0].entry = d->d_un.d_val; break;
+        case DT_RELA:
+        case DT_REL: r[0].table = entry_address(image, d->d_un.d_ptr); break;
+        case DT_RELASZ:
+        case DT_RELSZ: r[0].size = d->d_un.d_val; break;
+        case DT_RELAENT:
+        case DT_RELENT: r[0].entry = d->d_un.d_val; break;
         case DT_JMPREL: r[1].table = entry_address(image, d->d_un.d_ptr); break;
         case DT_PLTRELSZ: r[1].size = d->d_un.d_val; break;
         case DT_PLTREL: r[1].entry = d->d_un.d_val == DT_RELA ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel)); break;
@@ -516,7 +523,7 @@ static void relocations(const struct kith__image *image, struct relocations r[2]
 }
 
 /* The i-th; a Rela begins like a Rel. NULL: there are no more. */
-static const ElfW(Rel) *relocation(const struct relocations *r, size_t i)
+static const ElfW(Rel) * relocation(const struct relocations *r, size_t i)
 {
     return (i + 1) * r->entry <= r->size ? (const ElfW(Rel) *)(r->table + i * r->entry) : NULL;
 }
@@ -526,7 +533,7 @@ static const ElfW(Rel) *relocation(const struct relocations *r, size_t i)
 static const uintptr_t *indirect(const struct kith__image *image, uintptr_t slot, uintptr_t address)
 {
     struct relocations all[2];
-    const ElfW(Rel) *r;
+    const ElfW(Rel) * r;
 
     if (!IRELATIVE)
         return NULL;
@@ -558,7 +565,7 @@ uintptr_t kith__image_indirect_value(const struct kith__image *image, uintptr_t 
 int kith__image_is_copied(const struct kith__image *image, uintptr_t offset)
 {
     struct relocations all[2];
-    const ElfW(Rel) *r;
+    const ElfW(Rel) * r;
 
     if (!COPY)
         return 0;

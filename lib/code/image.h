@@ -12,12 +12,12 @@
 enum { KITH__ID_SIZE = 20 };
 
 struct kith__image {
-    uintptr_t bias;                     /* what is added to the addresses in the file */
-    uintptr_t start, end;               /* of all that is loaded */
-    const ElfW(Phdr) *headers;
+    uintptr_t bias;       /* what is added to the addresses in the file */
+    uintptr_t start, end; /* of all that is loaded */
+    const ElfW(Phdr) * headers;
     size_t header_count;
-    const char *path;                   /* as the loader knows it; of the program: "" */
-    const char *name;                   /* soname, or the last part of the path */
+    const char *path; /* as the loader knows it; of the program: "" */
+    const char *name; /* soname, or the last part of the path */
     int is_program;
 };
 
@@ -38,27 +38,27 @@ int kith__image_is_code(const struct kith__image *image, uintptr_t address);
 
 /* Symbols: those that other files may use, from memory. */
 struct kith__exports {
-    const ElfW(Sym) *symbols;
+    const ElfW(Sym) * symbols;
     size_t count;
     const char *strings;
-    const ElfW(Half) *versions;         /* NULL: has none */
-    const ElfW(Verdef) *version_names;
+    const ElfW(Half) * versions; /* NULL: has none */
+    const ElfW(Verdef) * version_names;
 };
 void kith__image_exports(const struct kith__image *image, struct kith__exports *exports);
-const char *kith__export_version(const struct kith__exports *exports, size_t i);  /* "" : none */
+const char *kith__export_version(const struct kith__exports *exports, size_t i); /* "" : none */
 int kith__export_is_default(const struct kith__exports *exports, size_t i);
 
 /* All symbols, of static functions and variables too, from the file on disk. 0: it is
  * stripped, gone, or another file by now. Free it with kith__symbols_free, also then. */
 struct kith__symbols {
-    const ElfW(Sym) *symbols;
+    const ElfW(Sym) * symbols;
     size_t count;
     const char *strings;
     size_t strings_size;
     const unsigned char *file;
     size_t file_size;
 };
-int  kith__image_symbols(const struct kith__image *image, struct kith__symbols *symbols);
+int kith__image_symbols(const struct kith__image *image, struct kith__symbols *symbols);
 void kith__symbols_free(struct kith__symbols *symbols);
 static inline const char *kith__symbol_name(const struct kith__symbols *s, size_t i)
 {
@@ -75,9 +75,11 @@ int kith__image_function(uintptr_t address, char *buf, size_t room);
 /* Where an indirect function (one with variants for several CPUs) of the image that leads to
  * address here has its pointer: offset of that pointer, 0 for none. */
 uintptr_t kith__image_indirect_slot(const struct kith__image *image, uintptr_t address);
-uintptr_t kith__image_indirect_value(const struct kith__image *image, uintptr_t slot);     /* the other way; 0: it is no such slot */
+uintptr_t kith__image_indirect_value(const struct kith__image *image,
+                                     uintptr_t slot); /* the other way; 0: it is no such slot */
 
-/* 1: the variable at offset of the program is a library's, which the loader has moved there: stdout, environ. */
+/* 1: the variable at offset of the program is a library's, which the loader has moved there: stdout, environ.
+ */
 int kith__image_is_copied(const struct kith__image *image, uintptr_t offset);
 
 #endif

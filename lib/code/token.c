@@ -13,20 +13,29 @@
 #include <unistd.h>
 
 _Static_assert(sizeof(struct kith__token) <= 256, "a token has its place in fixed tables");
-_Static_assert(sizeof ((struct kith__token *)0)->id == KITH__ID_SIZE, "both hold a build-id");
+_Static_assert(sizeof((struct kith__token *)0)->id == KITH__ID_SIZE, "both hold a build-id");
 
 /* What was loaded when the family began. Written once, while there is one thread. */
 static struct {
     uint64_t id;
     size_t count, room;
-    struct { uintptr_t start, end; const void *headers; } *images;
+    struct {
+        uintptr_t start, end;
+        const void *headers;
+    } * images;
 } family;
 
 /* The tokens that this thread made last. A worker's thread may live in a small stack, so they are few. */
 enum { CACHED = 8 };
-static _Thread_local struct { kith__anyfn *fn; struct kith__token token; } cache[CACHED];
+static _Thread_local struct {
+    kith__anyfn *fn;
+    struct kith__token token;
+} cache[CACHED];
 
-static struct { struct kith__image image; unsigned char id[KITH__ID_SIZE]; } program;
+static struct {
+    struct kith__image image;
+    unsigned char id[KITH__ID_SIZE];
+} program;
 static pthread_once_t program_once = PTHREAD_ONCE_INIT;
 
 static void find_program(void)
@@ -66,7 +75,7 @@ int kith__token_family(void)
     family.count = 0;
     if (kith__images(keep_image, NULL) < 0)
         return kith__fail(KITH_ENOMEM, "no memory for the list of loaded libraries");
-    pthread_once(&program_once, find_program);      /* the children inherit it */
+    pthread_once(&program_once, find_program); /* the children inherit it */
     do
         if (getrandom(&family.id, sizeof family.id, 0) != sizeof family.id)
             return kith__fail_errno(KITH_ENOMEM, "no random bytes from the kernel");
@@ -86,7 +95,8 @@ static int in_family(const struct kith__image *image)
 
 /* ---- making */
 
-/* Of several names for one function the shortest is the one that people know, and the oldest: sin, not sinf32x. */
+/* Of several names for one function the shortest is the one that people know, and the oldest: sin, not
+ * sinf32x. */
 static int better(const char *name, size_t i, const char *best, size_t best_at, const struct kith__exports *e)
 {
     int is_default = kith__export_is_default(e, i);
@@ -175,12 +185,15 @@ static int make(struct kith__token *t, uintptr_t address)
 
     memset(t, 0, sizeof *t);
     if (!kith__image_at(address, &image))
-        return kith__fail(KITH_EFUNC, "the function at 0x%zx is part of neither the program nor a library: code that "
-                          "is made at run time, and functions inside functions that use their variables, cannot be "
-                          "sent to another process", (size_t)address);
+        return kith__fail(
+            KITH_EFUNC,
+            "the function at 0x%zx is part of neither the program nor a library: code that "
+            "is made at run time, and functions inside functions that use their variables, cannot be "
+            "sent to another process",
+            (size_t)address);
     if (!kith__image_is_code(&image, address))
-        return kith__fail(KITH_EFUNC, "the pointer 0x%zx leads to data of %s, not to a function", (size_t)address,
-                          image.name);
+        return kith__fail(KITH_EFUNC, "the pointer 0x%zx leads to data of %s, not to a function",
+                          (size_t)address, image.name);
     if (family.id && in_family(&image)) {
         t->family = family.id;
         t->pointer = address;
@@ -227,14 +240,17 @@ static int resolve_symbol(const struct kith__token *t, uintptr_t *address)
     void *handle;
 
     if (!kith__image_named(t->object, &image) || !(handle = dlopen(image.path, RTLD_LAZY | RTLD_NOLOAD)))
-        return kith__fail(KITH_EFUNC, "function %s: its library %s is not loaded in the other process on %s: link the "
-                          "program with it, or load it before kith_init", t->symbol, t->object, host(name));
+        return kith__fail(KITH_EFUNC,
+                          "function %s: its library %s is not loaded in the other process on %s: link the "
+                          "program with it, or load it before kith_init",
+                          t->symbol, t->object, host(name));
     *address = loaded_address(handle, t->symbol, t->version);
     dlclose(handle);
     if (!*address)
-        return kith__fail(KITH_EFUNC, "function %s%s%s is missing in %s on %s: install the same version of the library "
-                          "on all hosts", t->symbol, t->version[0] ? ", version " : "", t->version, t->object,
-                          host(name));
+        return kith__fail(KITH_EFUNC,
+                          "function %s%s%s is missing in %s on %s: install the same version of the library "
+                          "on all hosts",
+                          t->symbol, t->version[0] ? ", version " : "", t->version, t->object, host(name));
     return 0;
 }
 
@@ -250,7 +266,8 @@ static int find_object(const struct kith__token *t, struct kith__image *image)
 
 static uintptr_t offset_address(const struct kith__token *t, const struct kith__image *image)
 {
-    return t->kind == KITH__TOKEN_SLOT ? kith__image_indirect_value(image, t->offset) : image->bias + t->offset;
+    return t->kind == KITH__TOKEN_SLOT ? kith__image_indirect_value(image, t->offset)
+                                       : image->bias + t->offset;
 }
 
 static int resolve_offset(const struct kith__token *t, uintptr_t *address)
@@ -260,9 +277,10 @@ static int resolve_offset(const struct kith__token *t, uintptr_t *address)
 
     if (!find_object(t, &image)) {
         kith__token_name(t, function, sizeof function);
-        return kith__fail(KITH_EFUNC, "function %s: %s is not loaded, or is another build, in the other process on %s: "
-                          "use the same file on all hosts, and load libraries before kith_init", function, t->object,
-                          host(name));
+        return kith__fail(KITH_EFUNC,
+                          "function %s: %s is not loaded, or is another build, in the other process on %s: "
+                          "use the same file on all hosts, and load libraries before kith_init",
+                          function, t->object, host(name));
     }
     *address = offset_address(t, &image);
     if (!kith__image_is_code(&image, *address))
@@ -288,16 +306,10 @@ int kith__token_resolve(const struct kith__token *t, kith__anyfn **fn)
         !ends(t->version, sizeof t->version))
         return kith__fail(KITH_EFUNC, "the name of a function is damaged");
     switch ((enum kith__token_kind)t->kind) {
-    case KITH__TOKEN_SYMBOL:
-        rc = resolve_symbol(t, &address);
-        break;
+    case KITH__TOKEN_SYMBOL: rc = resolve_symbol(t, &address); break;
     case KITH__TOKEN_OFFSET:
-    case KITH__TOKEN_SLOT:
-        rc = resolve_offset(t, &address);
-        break;
-    case KITH__TOKEN_NONE:
-        rc = kith__fail(KITH_EFUNC, "no function was named");
-        break;
+    case KITH__TOKEN_SLOT: rc = resolve_offset(t, &address); break;
+    case KITH__TOKEN_NONE: rc = kith__fail(KITH_EFUNC, "no function was named"); break;
     default:
         rc = kith__fail(KITH_EFUNC, "the name of a function is of the unknown kind %u", (unsigned)t->kind);
     }

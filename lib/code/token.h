@@ -16,20 +16,20 @@ typedef void kith__anyfn(void);
 
 enum kith__token_kind {
     KITH__TOKEN_NONE,
-    KITH__TOKEN_SYMBOL,                 /* object, symbol, version */
-    KITH__TOKEN_OFFSET,                 /* id, offset of the function */
-    KITH__TOKEN_SLOT                    /* id, offset of the pointer to the variant for this CPU */
+    KITH__TOKEN_SYMBOL, /* object, symbol, version */
+    KITH__TOKEN_OFFSET, /* id, offset of the function */
+    KITH__TOKEN_SLOT    /* id, offset of the pointer to the variant for this CPU */
 };
 
 /* Plain bytes: it may lie in shared memory and go over the network. */
 struct kith__token {
-    uint64_t family;                    /* 0: none of its processes is known to have the function at pointer */
+    uint64_t family; /* 0: none of its processes is known to have the function at pointer */
     uint64_t pointer;
     uint64_t offset;
-    uint32_t kind;                      /* enum kith__token_kind */
-    unsigned char id[20];               /* of the object, see image.h */
-    char object[64];                    /* soname of the library, name of the program */
-    char symbol[96];                    /* "": not exported */
+    uint32_t kind;        /* enum kith__token_kind */
+    unsigned char id[20]; /* of the object, see image.h */
+    char object[64];      /* soname of the library, name of the program */
+    char symbol[96];      /* "": not exported */
     char version[48];
 };
 

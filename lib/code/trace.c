@@ -25,7 +25,7 @@ int kith__trace(const uint64_t *pcs, int count, struct kith__frame *frames, int 
     pthread_once(&once, load);
     count = count < KITH__TRACE_PCS ? count : KITH__TRACE_PCS;
     for (int i = 0; i < count; i++)
-        exact[i] = pcs[i] - (i > 0);    /* a return address may be the first byte of what follows the call */
+        exact[i] = pcs[i] - (i > 0); /* a return address may be the first byte of what follows the call */
     if (by_dwarf)
         used = by_dwarf(exact, count, frames, room);
     for (; used < count && used < room && !by_dwarf; used++)

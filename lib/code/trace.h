@@ -6,17 +6,17 @@
 
 struct kith__frame {
     uint64_t pc;
-    int inlined;                        /* into the frame behind it */
-    int known;                          /* function is a name, not a library and an offset */
-    int line;                           /* 0: not known */
-    char function[96], file[96];        /* file: "" not known; without its folders */
+    int inlined;                 /* into the frame behind it */
+    int known;                   /* function is a name, not a library and an offset */
+    int line;                    /* 0: not known */
+    char function[96], file[96]; /* file: "" not known; without its folders */
 };
 
 enum { KITH__TRACE_PCS = 32 };
 
 /* Fills frames, innermost first, for count program counters of this process's layout, of which the first is
- * where something happened and the others are return addresses. Inlined functions have frames of their own. With
- * files and lines when kith-trace.so is there and the code has debug information. Returns how many. */
+ * where something happened and the others are return addresses. Inlined functions have frames of their own.
+ * With files and lines when kith-trace.so is there and the code has debug information. Returns how many. */
 int kith__trace(const uint64_t *pcs, int count, struct kith__frame *frames, int room);
 
 /* 1: the frame is the C library's, or a sanitizer's that stands before it. */

@@ -20,10 +20,11 @@ static _Thread_local struct kith__seat *my_seat;
 static pthread_key_t seat_key;
 static pthread_once_t seat_once = PTHREAD_ONCE_INIT;
 
-_Static_assert(sizeof (struct kith__tables) < (KITH__TABLES_SIZE >> 2), "the objects need the rest of the tables");
+_Static_assert(sizeof(struct kith__tables) < (KITH__TABLES_SIZE >> 2),
+               "the objects need the rest of the tables");
 
-/* In every process that is forked. The fork server's children become somebody else at once; those of the program are
- * nobody, and must not take themselves for their parent. */
+/* In every process that is forked. The fork server's children become somebody else at once; those of the
+ * program are nobody, and must not take themselves for their parent. */
 static void be_nobody(void)
 {
     kith__me = 0;
@@ -33,8 +34,11 @@ static void be_nobody(void)
 int kith__not_in_job(const char *what)
 {
     if (kith__base)
-        return kith__fail(KITH_ENOTINIT, "%s in process %d, which the program has forked itself: it is none of the job's; start it by "
-                          "kith_process_start", what, (int)getpid());
+        return kith__fail(
+            KITH_ENOTINIT,
+            "%s in process %d, which the program has forked itself: it is none of the job's; start it by "
+            "kith_process_start",
+            what, (int)getpid());
     return kith__fail(KITH_ENOTINIT, "%s before kith_init, or after kith_finalize", what);
 }
 
@@ -93,7 +97,8 @@ uint32_t kith__member_take(enum kith__role role)
         memset(&m->crash, 0, sizeof m->crash);
         return i;
     }
-    kith__fail(KITH_ENOMEM, "%d processes on one node: no more can be started before one has ended", KITH__MEMBERS);
+    kith__fail(KITH_ENOMEM, "%d processes on one node: no more can be started before one has ended",
+               KITH__MEMBERS);
     return 0;
 }
 
@@ -111,7 +116,8 @@ void kith__members_sweep(uint32_t asker)
     uint32_t used = atomic_load(&kith__shared->members_used);
 
     for (uint32_t i = 1; i <= used; i++)
-        if (i != asker && atomic_load(&kith__member(i)->state) == KITH__TAKEN && atomic_load(&kith__member(i)->asker) == asker)
+        if (i != asker && atomic_load(&kith__member(i)->state) == KITH__TAKEN &&
+            atomic_load(&kith__member(i)->asker) == asker)
             kith__member_free(i);
 }
 
@@ -126,7 +132,7 @@ void kith__ring(int bell)
     const uint64_t one = 1;
 
     if (bell >= 0 && write(bell, &one, sizeof one) < 0)
-        return;                         /* EAGAIN: it has been rung 2^64 - 2 times and will look */
+        return; /* EAGAIN: it has been rung 2^64 - 2 times and will look */
 }
 
 int kith__server_dead(void)
@@ -191,8 +197,11 @@ struct kith__seat *kith__seat_needed(void)
 {
     struct kith__seat *s = kith__seat();
 
-    if (!s && atomic_load(&kith__shared->seats_used) == KITH__SEATS)        /* else there was no memory, and the sentence is set */
-        kith__fail(KITH_ENOMEM, "%d threads of this job wait on one node: no more of them can use what is elsewhere", KITH__SEATS);
+    if (!s && atomic_load(&kith__shared->seats_used) ==
+                  KITH__SEATS) /* else there was no memory, and the sentence is set */
+        kith__fail(KITH_ENOMEM,
+                   "%d threads of this job wait on one node: no more of them can use what is elsewhere",
+                   KITH__SEATS);
     return s;
 }
 

@@ -21,69 +21,80 @@ enum { KITH__MEMBERS = 4096, KITH__SEATS = 2048 };
 /* The numbers of members: the head is 1. */
 enum { KITH__SERVER_MEMBER = 2, KITH__FIRST_MEMBER };
 
-enum kith__role { KITH__NOBODY, KITH__HEAD, KITH__SERVER, KITH__AGENT, KITH__RANK, KITH__WORKER, KITH__PROCESS };
+enum kith__role {
+    KITH__NOBODY,
+    KITH__HEAD,
+    KITH__SERVER,
+    KITH__AGENT,
+    KITH__RANK,
+    KITH__WORKER,
+    KITH__PROCESS
+};
 
 enum kith__member_state {
     KITH__FREE,
-    KITH__TAKEN,        /* being filled in by .asker */
-    KITH__ASKED,        /* the fork server is to start it */
-    KITH__RUNNING,      /* .pid is valid: the fork server reaps it before it leaves this state */
-    KITH__ENDED         /* whoever waits for it is about to know; the fork server tidies up */
+    KITH__TAKEN,   /* being filled in by .asker */
+    KITH__ASKED,   /* the fork server is to start it */
+    KITH__RUNNING, /* .pid is valid: the fork server reaps it before it leaves this state */
+    KITH__ENDED    /* whoever waits for it is about to know; the fork server tidies up */
 };
 
 struct kith__member {
-    _Atomic uint32_t state;             /* enum kith__member_state */
+    _Atomic uint32_t state; /* enum kith__member_state */
     _Atomic uint32_t role;
-    _Atomic int32_t  pid;
-    _Atomic uint32_t asker;             /* number + 1 of the member that asked for it */
-    _Atomic uint32_t unpublished;       /* blocks, objects, calls that it may have: when it has ended with some, a janitor looks */
-    _Atomic uint32_t stop_signal;       /* asked by kith_process_terminate and kill: the fork server sends it */
+    _Atomic int32_t pid;
+    _Atomic uint32_t asker;       /* number + 1 of the member that asked for it */
+    _Atomic uint32_t unpublished; /* blocks, objects, calls that it may have: when it has ended with some, a
+                                     janitor looks */
+    _Atomic uint32_t stop_signal; /* asked by kith_process_terminate and kill: the fork server sends it */
     _Atomic uint32_t daemon;
-    _Atomic uint32_t busy;              /* of a worker: it has a task; for who chooses a node */
-    uint32_t worker;                    /* index in its pool */
-    uint64_t object;                    /* handle of the Process or pool that it belongs to */
-    uint64_t number;                    /* which Process of the job: its random numbers */
-    uint64_t arg, arg_size;             /* a block of the heap, owned by this entry */
+    _Atomic uint32_t busy;  /* of a worker: it has a task; for who chooses a node */
+    uint32_t worker;        /* index in its pool */
+    uint64_t object;        /* handle of the Process or pool that it belongs to */
+    uint64_t number;        /* which Process of the job: its random numbers */
+    uint64_t arg, arg_size; /* a block of the heap, owned by this entry */
     struct kith__token target;
     char name[64];
     struct kith__crash crash;
 } __attribute__((aligned(64)));
 
 struct kith__seat {
-    _Atomic uint32_t word;              /* the only one its thread sleeps on; counts wake-ups */
-    _Atomic uint32_t asleep;            /* word << 1 | 1: in the kernel, so whoever changes word must wake it; 0: not */
-    _Atomic uint32_t member;            /* number + 1 of its process; 0: free */
-    _Atomic uint32_t cpu;               /* where it was when it began to wait */
-    _Atomic uint32_t users;             /* threads that ever took it: who knows one tells it from the next by this */
-    _Atomic uint64_t waiting;           /* tag of what it waits for, 0: nothing */
-    _Atomic uint64_t since;             /* when it began to, for first come, first served */
+    _Atomic uint32_t word;    /* the only one its thread sleeps on; counts wake-ups */
+    _Atomic uint32_t asleep;  /* word << 1 | 1: in the kernel, so whoever changes word must wake it; 0: not */
+    _Atomic uint32_t member;  /* number + 1 of its process; 0: free */
+    _Atomic uint32_t cpu;     /* where it was when it began to wait */
+    _Atomic uint32_t users;   /* threads that ever took it: who knows one tells it from the next by this */
+    _Atomic uint64_t waiting; /* tag of what it waits for, 0: nothing */
+    _Atomic uint64_t since;   /* when it began to, for first come, first served */
 } __attribute__((aligned(128)));
 
 enum kith__phase { KITH__UP, KITH__ENDING };
 
-struct kith__tables {                   /* the head of the tables */
-    _Atomic uint32_t phase;             /* enum kith__phase */
-    _Atomic int32_t  head_pid, server_pid, watchdog_pid, agent_pid;  /* server_pid -1: it could not be forked */
-    _Atomic uint32_t members_used, seats_used;      /* entries that were ever in use: how far to look */
+struct kith__tables {                                              /* the head of the tables */
+    _Atomic uint32_t phase;                                        /* enum kith__phase */
+    _Atomic int32_t head_pid, server_pid, watchdog_pid, agent_pid; /* server_pid -1: it could not be forked */
+    _Atomic uint32_t members_used, seats_used; /* entries that were ever in use: how far to look */
     uint32_t usable_cpus;
-    uint32_t workers;                   /* of a pool that was opened with 0 */
-    uint32_t bound;                     /* 1: the ranks have CPUs of their own, and .cpus are those of all of them */
+    uint32_t workers; /* of a pool that was opened with 0 */
+    uint32_t bound;   /* 1: the ranks have CPUs of their own, and .cpus are those of all of them */
     uint32_t cpu_count;
-    int32_t  cpus[1024];                /* for the workers */
-    uint32_t node;                      /* number of this node */
+    int32_t cpus[1024]; /* for the workers */
+    uint32_t node;      /* number of this node */
     uint32_t nodes;
     uint32_t job_secret;
-    _Atomic uint64_t processes;         /* Processes ever asked for */
-    _Atomic uint32_t faults_have_handler;       /* kith_on_fault was called: nobody else tells of a fault */
-    _Atomic uint32_t said_which_node;   /* pool.c has told that a pool does not use the other nodes */
-    _Atomic uint32_t placed;            /* Processes that node 0 has sent here, and that have come */
-    _Atomic uint64_t ended;             /* bumped by the fork server at each death */
-    _Atomic uint64_t agent_seat;        /* number + 1 of the seat that stands for the node agent; see wait.h */
-    _Atomic uint64_t agent_shared;            /* what the agent shares with the others, see mailbox.h; 0: there is no agent */
-    _Atomic uint32_t through_net;       /* KITH_TRANSPORT=net: through the agent also at home */
-    _Atomic uint32_t job_over;          /* a futex: 1: node 0 has ended the job, 2: it is lost, 3: our agent is. Set by the agent */
-    pthread_mutex_t server_lives;       /* robust, held by the fork server as long as it lives */
-    struct kith__guard names;           /* entered by who opens a named object */
+    _Atomic uint64_t processes;           /* Processes ever asked for */
+    _Atomic uint32_t faults_have_handler; /* kith_on_fault was called: nobody else tells of a fault */
+    _Atomic uint32_t said_which_node;     /* pool.c has told that a pool does not use the other nodes */
+    _Atomic uint32_t placed;              /* Processes that node 0 has sent here, and that have come */
+    _Atomic uint64_t ended;               /* bumped by the fork server at each death */
+    _Atomic uint64_t agent_seat; /* number + 1 of the seat that stands for the node agent; see wait.h */
+    _Atomic uint64_t
+        agent_shared; /* what the agent shares with the others, see mailbox.h; 0: there is no agent */
+    _Atomic uint32_t through_net; /* KITH_TRANSPORT=net: through the agent also at home */
+    _Atomic uint32_t
+        job_over; /* a futex: 1: node 0 has ended the job, 2: it is lost, 3: our agent is. Set by the agent */
+    pthread_mutex_t server_lives; /* robust, held by the fork server as long as it lives */
+    struct kith__guard names;     /* entered by who opens a named object */
     char host[64];
     struct kith__member members[KITH__MEMBERS];
     struct kith__seat seats[KITH__SEATS];
@@ -95,11 +106,11 @@ struct kith__tables {                   /* the head of the tables */
 /* Where there is no base, or no me: KITH_ENOTINIT and the sentence for it. what: "kith_alloc was called". */
 int kith__not_in_job(const char *what);
 
-extern uint32_t kith__me;               /* this process's member number + 1; 0: none */
-extern int kith__server_bell;           /* eventfd: the fork server looks through the members */
-extern int kith__agent_bell;            /* eventfd: the agent looks through its requests */
+extern uint32_t kith__me;     /* this process's member number + 1; 0: none */
+extern int kith__server_bell; /* eventfd: the fork server looks through the members */
+extern int kith__agent_bell;  /* eventfd: the agent looks through its requests */
 
-int  kith__members_init(void);           /* once, in a new arena */
+int kith__members_init(void); /* once, in a new arena */
 
 static inline struct kith__member *kith__member(uint32_t number_plus_1)
 {
@@ -108,24 +119,24 @@ static inline struct kith__member *kith__member(uint32_t number_plus_1)
 
 /* Takes a free entry, TAKEN by this process. 0: all in use (the sentence is set). */
 uint32_t kith__member_take(enum kith__role role);
-void     kith__member_free(uint32_t who);
-void     kith__members_sweep(uint32_t asker);    /* those that a dead one had taken and not asked for yet */
+void kith__member_free(uint32_t who);
+void kith__members_sweep(uint32_t asker); /* those that a dead one had taken and not asked for yet */
 
 /* Becomes member who: after a fork, or in the head. */
 void kith__become(uint32_t who);
 
-void kith__ring(int bell);              /* wakes the owner of an eventfd */
-int  kith__server_dead(void);           /* 1: the fork server is gone: KITH_EPEER with a sentence is set */
+void kith__ring(int bell);   /* wakes the owner of an eventfd */
+int kith__server_dead(void); /* 1: the fork server is gone: KITH_EPEER with a sentence is set */
 
-/* This thread's seat, given at its first call and taken back when the thread ends. NULL: all are in use, and who only waits
- * looks again and again; _needed sets the sentence, for who cannot do without. */
+/* This thread's seat, given at its first call and taken back when the thread ends. NULL: all are in use, and
+ * who only waits looks again and again; _needed sets the sentence, for who cannot do without. */
 struct kith__seat *kith__seat(void);
 struct kith__seat *kith__seat_needed(void);
 static inline uint32_t kith__seat_number(const struct kith__seat *s)
 {
     return (uint32_t)(s - kith__shared->seats);
 }
-extern void (*kith__seat_is_left)(void);        /* called by a thread that ends, while the seat is its own */
-void kith__seats_release(uint32_t member);      /* of a dead member; for the fork server */
+extern void (*kith__seat_is_left)(void);   /* called by a thread that ends, while the seat is its own */
+void kith__seats_release(uint32_t member); /* of a dead member; for the fork server */
 
 #endif

@@ -5,9 +5,9 @@
  * fewer threads of the job are awake than CPUs are usable, offer the CPU in between
  * when there are a few more, and sleep at once when there are many more.
  *
- * The kernel often starts a woken thread on its waker's own CPU, though another one is idle. A caller and its worker, who
- * take turns, then spin against each other (10 µs a turn, for tens of ms); when they sleep for each other instead, the next wake-up finds
- * the other CPU. So those who take turns give way.
+ * The kernel often starts a woken thread on its waker's own CPU, though another one is idle. A caller and its
+ * worker, who take turns, then spin against each other (10 µs a turn, for tens of ms); when they sleep for
+ * each other instead, the next wake-up finds the other CPU. So those who take turns give way.
  */
 #include "config.h"
 #include "member/wait.h"
@@ -29,12 +29,12 @@ int kith__check_timeout(int timeout_ms)
 
 static uint32_t this_cpu(void)
 {
-    return (uint32_t)sched_getcpu();    /* a look into the thread's rseq area */
+    return (uint32_t)sched_getcpu(); /* a look into the thread's rseq area */
 }
 
 struct crowd {
-    uint32_t awake;                     /* threads of the job, up to enough */
-    int here;                           /* 1: another one of them was last seen on our CPU */
+    uint32_t awake; /* threads of the job, up to enough */
+    int here;       /* 1: another one of them was last seen on our CPU */
 };
 
 /* Once its word has changed it is on its way. */
@@ -159,7 +159,7 @@ int kith__wait_sleep(struct kith__wait *w)
             return KITH_EPEER;
     }
     w->word = atomic_load(&w->seat->word);
-    join(w);                            /* the waker took our bit; the caller looks once more after this */
+    join(w); /* the waker took our bit; the caller looks once more after this */
     return 0;
 }
 
@@ -231,7 +231,8 @@ static int is_quicker(const struct kith__seat *a, const struct kith__seat *b)
 }
 
 /* The best seat in set, or NULL. Bits of those who wait for something else go. */
-static struct kith__seat *best(struct kith__waiters *set, int (*better)(const struct kith__seat *, const struct kith__seat *))
+static struct kith__seat *best(struct kith__waiters *set,
+                               int (*better)(const struct kith__seat *, const struct kith__seat *))
 {
     struct kith__seat *found = NULL;
 
@@ -250,7 +251,8 @@ static struct kith__seat *best(struct kith__waiters *set, int (*better)(const st
     return found;
 }
 
-static int wake(struct kith__waiters *set, int (*better)(const struct kith__seat *, const struct kith__seat *))
+static int wake(struct kith__waiters *set,
+                int (*better)(const struct kith__seat *, const struct kith__seat *))
 {
     struct kith__seat *s;
 

@@ -13,41 +13,43 @@
  *     kith__wait_end(&w, done);
  *
  * Sleeping is adaptive (see wait.c), at most 1 s at a time: then, and after each death on the node, everybody
- * looks again, so a wake-up that died with its sender is made good. To wait needs nothing that could be used up: so whoever
- * closes or ends something cannot fail for want of a seat.
+ * looks again, so a wake-up that died with its sender is made good. To wait needs nothing that could be used
+ * up: so whoever closes or ends something cannot fail for want of a seat.
  */
 #ifndef KITH_WAIT_H
 #define KITH_WAIT_H
 
 #include "member/members.h"
 
-#define KITH__ANYTHING UINT64_MAX               /* the .waiting of a seat that waits for many things: the agent's */
+#define KITH__ANYTHING UINT64_MAX /* the .waiting of a seat that waits for many things: the agent's */
 
 struct kith__waiters {
-    _Atomic uint64_t summary;                   /* bit i: bits[i] may not be 0 */
+    _Atomic uint64_t summary; /* bit i: bits[i] may not be 0 */
     _Atomic uint64_t bits[KITH__SEATS / 64];
 };
 
 struct kith__wait {
     struct kith__waiters *set;
-    struct kith__seat *seat;                    /* NULL: all are in use; the thread looks again and again */
-    int64_t deadline;                           /* ns; -1: none */
-    int64_t nap;                                /* ns: how long it sleeps next without a seat */
-    uint32_t word;                              /* of the seat, when we last looked */
-    int at_once;                                /* 1: sleep without spinning: the answer is far away */
-    int give_way;                               /* 1: likewise when another thread of the job that is awake was last seen on our
-                                                 * CPU. For those who take turns; producers and consumers are better off spinning */
+    struct kith__seat *seat; /* NULL: all are in use; the thread looks again and again */
+    int64_t deadline;        /* ns; -1: none */
+    int64_t nap;             /* ns: how long it sleeps next without a seat */
+    uint32_t word;           /* of the seat, when we last looked */
+    int at_once;             /* 1: sleep without spinning: the answer is far away */
+    int give_way;            /* 1: likewise when another thread of the job that is awake was last seen on our
+                              * CPU. For those who take turns; producers and consumers are better off spinning */
 };
 
 /* timeout_ms < -1 is KITH_EINVAL, 0 is KITH_ETIMEDOUT at the first sleep. */
-int  kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeout_ms);
-int  kith__wait_sleep(struct kith__wait *w);    /* 0: look again; KITH_ETIMEDOUT; KITH_EPEER */
-void kith__wait_end(struct kith__wait *w, int got);     /* got 0: a wake-up that was meant for us goes to the next */
+int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeout_ms);
+int kith__wait_sleep(struct kith__wait *w); /* 0: look again; KITH_ETIMEDOUT; KITH_EPEER */
+void kith__wait_end(struct kith__wait *w,
+                    int got); /* got 0: a wake-up that was meant for us goes to the next */
 
 /* Wakes who has waited longest, or all. The caller's change must be visible before: a
  * sequentially consistent store or fence stands between the change and this call. */
-int  kith__wake_one(struct kith__waiters *set);
-int  kith__wake_any(struct kith__waiters *set);         /* who answers soonest: one that spins, else the last to fall asleep */
+int kith__wake_one(struct kith__waiters *set);
+int kith__wake_any(
+    struct kith__waiters *set); /* who answers soonest: one that spins, else the last to fall asleep */
 void kith__wake_all(struct kith__waiters *set);
 static inline int kith__has_waiters(struct kith__waiters *set)
 {
@@ -55,11 +57,11 @@ static inline int kith__has_waiters(struct kith__waiters *set)
 }
 
 void kith__wake_seat(struct kith__seat *s);
-void kith__wake_everybody(void);                /* after a death; for the fork server */
+void kith__wake_everybody(void); /* after a death; for the fork server */
 
-int  kith__check_timeout(int timeout_ms);       /* 0 or KITH_EINVAL */
+int kith__check_timeout(int timeout_ms); /* 0 or KITH_EINVAL */
 
 /* How long to spin before sleeping: 1 when a CPU is free for it, else 0: the others should run. */
-int  kith__may_spin(void);
+int kith__may_spin(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* address.c: see address.h.
  *
- * A docker0 with the same address on every node makes programs that try each address hang for ever; so a subnet
- * counts only when no two nodes have the same address in it, and bridges are left out from the start. The type veth
- * tells nothing: the only interface of a container is one, and so may be that of a node.
+ * A docker0 with the same address on every node makes programs that try each address hang for ever; so a
+ * subnet counts only when no two nodes have the same address in it, and bridges are left out from the start.
+ * The type veth tells nothing: the only interface of a container is one, and so may be that of a node.
  */
 #include "config.h"
 #include "net/address.h"
@@ -62,7 +62,9 @@ int kith__net_in(const char *nets, const struct kith__place *p)
     snprintf(copy, sizeof copy, "%s", nets);
     while ((text = strsep(&next, ","))) {
         if (!parse_net(text, net, &is_v6, &prefix))
-            return kith__fail(KITH_EINVAL, "KITH_NET=\"%s\": give networks as 10.0.0.0/8 or fd00::/8, with commas between", nets);
+            return kith__fail(KITH_EINVAL,
+                              "KITH_NET=\"%s\": give networks as 10.0.0.0/8 or fd00::/8, with commas between",
+                              nets);
         found |= is_v6 == p->is_v6 && is_within(p->address, net, prefix);
     }
     return found;
@@ -87,8 +89,8 @@ static int has(const char *sysfs, const char *name, const char *what)
 
 int kith__net_is_real(const char *sysfs, const char *name)
 {
-    static const char *const containers[] = { "docker", "br-", "virbr", "veth", "lxc", "lxdbr", "cni", "flannel", "cali",
-                                              "podman", "kube-", "vmnet", "vboxnet" };
+    static const char *const containers[] = { "docker",  "br-",  "virbr",  "veth",  "lxc",   "lxdbr",  "cni",
+                                              "flannel", "cali", "podman", "kube-", "vmnet", "vboxnet" };
 
     for (size_t i = 0; i < sizeof containers / sizeof containers[0]; i++)
         if (strncmp(name, containers[i], strlen(containers[i])) == 0)
@@ -105,15 +107,18 @@ static int fill(struct kith__place *p, const struct ifaddrs *i)
     snprintf(p->interface, sizeof p->interface, "%s", i->ifa_name);
     if (i->ifa_addr->sa_family == AF_INET) {
         memcpy(p->address, &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr, 4);
-        p->prefix = (uint8_t)bits_of((const unsigned char *)&((const struct sockaddr_in *)(const void *)i->ifa_netmask)->sin_addr, 4);
+        p->prefix = (uint8_t)bits_of(
+            (const unsigned char *)&((const struct sockaddr_in *)(const void *)i->ifa_netmask)->sin_addr, 4);
         return 1;
     }
     if (i->ifa_addr->sa_family != AF_INET6)
         return 0;
     p->is_v6 = 1;
     memcpy(p->address, &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr, 16);
-    p->prefix = (uint8_t)bits_of(((const struct sockaddr_in6 *)(const void *)i->ifa_netmask)->sin6_addr.s6_addr, 16);
-    return !(p->address[0] == 0xfe && (p->address[1] & 0xc0) == 0x80);      /* link-local: means nothing without its interface */
+    p->prefix =
+        (uint8_t)bits_of(((const struct sockaddr_in6 *)(const void *)i->ifa_netmask)->sin6_addr.s6_addr, 16);
+    return !(p->address[0] == 0xfe &&
+             (p->address[1] & 0xc0) == 0x80); /* link-local: means nothing without its interface */
 }
 
 /* Those of IPv4 first: they are what most clusters' names lead to. */
@@ -149,7 +154,8 @@ int kith__net_addresses(struct kith__place out[KITH__PLACES])
     if (n == 0 && nets)
         return kith__fail(KITH_EPEER, "no interface of this node has an address in KITH_NET=\"%s\"", nets);
     if (n == 0)
-        return kith__fail(KITH_EPEER, "no network interface of this node is up, but for bridges and those of containers; KITH_NET can choose one of these");
+        return kith__fail(KITH_EPEER, "no network interface of this node is up, but for bridges and those of "
+                                      "containers; KITH_NET can choose one of these");
     return n;
 }
 
@@ -171,7 +177,8 @@ static int is_same_address(const struct kith__place *a, const struct kith__place
     return a->is_v6 == b->is_v6 && memcmp(a->address, b->address, sizeof a->address) == 0;
 }
 
-void kith__net_popularity(const struct kith__place *places, const int *counts, int nodes, int to, int popularity[KITH__PLACES])
+void kith__net_popularity(const struct kith__place *places, const int *counts, int nodes, int to,
+                          int popularity[KITH__PLACES])
 {
     const struct kith__place *own = &places[to * KITH__PLACES];
 
@@ -189,7 +196,8 @@ void kith__net_popularity(const struct kith__place *places, const int *counts, i
     }
 }
 
-int kith__net_choose(const struct kith__place *places, const int *counts, int from, int to, const int popularity[KITH__PLACES])
+int kith__net_choose(const struct kith__place *places, const int *counts, int from, int to,
+                     const int popularity[KITH__PLACES])
 {
     int best = -1, best_score = -1;
 

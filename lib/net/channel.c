@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-/* A slow way is no reason to send all again, which makes it slower: so patience follows what acks usually take, and less
- * is on its way where that is long. */
+/* A slow way is no reason to send all again, which makes it slower: so patience follows what acks usually
+ * take, and less is on its way where that is long. */
 static const int64_t patience_first = 2000000000, patience_least = 500000000, patience_most = 30000000000,
                      quick_ns = 500000000, slow_ns = 1000000000;
 
@@ -72,7 +72,8 @@ void kith__channel_sent(struct kith__channel *l, struct kith__frame *f, int64_t 
     l->cursor = f->next;
 }
 
-static void remove_first(struct kith__channel *l, void (*drop)(void *context, struct kith__frame *f), void *context)
+static void remove_first(struct kith__channel *l, void (*drop)(void *context, struct kith__frame *f),
+                         void *context)
 {
     struct kith__frame *f = l->first;
 
@@ -94,15 +95,17 @@ static void learn(struct kith__channel *l, int64_t took)
     uint64_t room = l->room ? l->room : ROOM_FIRST;
 
     l->usual = l->usual ? (3 * l->usual + took) / 4 : took;
-    l->patience = 4 * l->usual < patience_least ? patience_least : 4 * l->usual > patience_most ? patience_most : 4 * l->usual;
+    l->patience = 4 * l->usual < patience_least  ? patience_least
+                  : 4 * l->usual > patience_most ? patience_most
+                                                 : 4 * l->usual;
     if (took < quick_ns && room < ROOM_MOST)
         l->room = 2 * room;
     else if (took > slow_ns && room > ROOM_LEAST)
         l->room = room / 2;
 }
 
-int kith__channel_acked(struct kith__channel *l, uint64_t ack, int64_t now, void (*drop)(void *context, struct kith__frame *f),
-                     void *context)
+int kith__channel_acked(struct kith__channel *l, uint64_t ack, int64_t now,
+                        void (*drop)(void *context, struct kith__frame *f), void *context)
 {
     int64_t took = -1;
 
@@ -111,7 +114,8 @@ int kith__channel_acked(struct kith__channel *l, uint64_t ack, int64_t now, void
     while (l->first && l->first->seq <= ack) {
         if (l->first->sent == 0)
             return 0;
-        took = l->first->sent == 1 ? now - l->first->sent_at : -1;      /* else it may be the ack of an earlier one */
+        took =
+            l->first->sent == 1 ? now - l->first->sent_at : -1; /* else it may be the ack of an earlier one */
         remove_first(l, drop, context);
         l->progress = now;
     }
@@ -149,7 +153,8 @@ int kith__channel_arrived(struct kith__channel *l, uint64_t seq, size_t size, in
         l->owed_bytes += size;
         return 1;
     }
-    /* What follows a gap arrives in a row: one complaint is enough, and the sender's patience is behind it. */
+    /* What follows a gap arrives in a row: one complaint is enough, and the sender's patience is behind it.
+     */
     if (seq > l->got && l->missed != l->got + 1) {
         l->missed = l->got + 1;
         l->missing = 1;
@@ -164,7 +169,8 @@ void kith__channel_acknowledged(struct kith__channel *l)
     l->missing = 0;
 }
 
-void kith__channel_close(struct kith__channel *l, void (*drop)(void *context, struct kith__frame *f), void *context)
+void kith__channel_close(struct kith__channel *l, void (*drop)(void *context, struct kith__frame *f),
+                         void *context)
 {
     while (l->first)
         remove_first(l, drop, context);

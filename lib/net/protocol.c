@@ -11,12 +11,12 @@ enum { DRAFT = 1024, MESSAGES_WINDOW = 1 << 20, ACK_BYTES = 512 << 10, BUCKETS =
 
 static const int64_t ack_ns = 40000000, look_again_ns = 200000000, blocked_ns = 20000000, gap_ns = 1500000000;
 
-struct transfer {                       /* bytes that go as pieces */
-    struct transfer *next;              /* in its bucket */
-    struct transfer *behind;            /* in the link's queue of those that are to be sent */
+struct transfer {            /* bytes that go as pieces */
+    struct transfer *next;   /* in its bucket */
+    struct transfer *behind; /* in the link's queue of those that are to be sent */
     uint64_t id, block, size;
-    uint64_t at;                        /* out: next byte to send; in: bytes that came */
-    uint64_t unacked;                   /* out: pieces that were made and not acknowledged */
+    uint64_t at;      /* out: next byte to send; in: bytes that came */
+    uint64_t unacked; /* out: pieces that were made and not acknowledged */
     uint32_t peer;
     uint8_t reply, out, granted;
 };
@@ -24,28 +24,29 @@ struct transfer {                       /* bytes that go as pieces */
 struct link {
     struct link *next_busy;
     uint32_t peer;
-    uint64_t load;                      /* as it told last */
+    uint64_t load; /* as it told last */
     enum kith__link_state state;
-    int busy;                           /* in the queue of links that may have something to send */
-    int said_bye;                       /* it is the last message of lane 0 */
+    int busy;     /* in the queue of links that may have something to send */
+    int said_bye; /* it is the last message of lane 0 */
     int heard_once;
-    int64_t heard, said;                /* last sign of life from and to it */
-    uint64_t bytes;                     /* of messages, not acknowledged */
+    int64_t heard, said; /* last sign of life from and to it */
+    uint64_t bytes;      /* of messages, not acknowledged */
     struct kith__channel lanes[KITH__LANES];
-    struct transfer *first, *last;      /* have pieces to send; the next one to do so is the first */
-    uint32_t confirm_at, confirm_seq;   /* where the last message stands, when it is a confirmation: in which frame */
+    struct transfer *first, *last; /* have pieces to send; the next one to do so is the first */
+    uint32_t confirm_at,
+        confirm_seq; /* where the last message stands, when it is a confirmation: in which frame */
 };
 
 struct kith__proto {
     struct kith__proto_config c;
     const struct kith__proto_events *e;
     void *context;
-    struct link **links;                /* by node; NULL: never opened */
+    struct link **links; /* by node; NULL: never opened */
     struct link *first_busy, *last_busy;
     struct transfer *buckets[BUCKETS];
     int64_t ticked, due;
     uint64_t load;
-    uint32_t blocked;                   /* lanes */
+    uint32_t blocked; /* lanes */
 };
 
 /* ---------------------------------------------------------------- transfers */
@@ -106,15 +107,17 @@ static void make_busy(struct kith__proto *p, struct link *l)
 
 enum event { ON_USE, ON_BYE_SAID, ON_BYE_KNOWN, ON_BYE_HEARD, ON_SILENCE };
 
-static const struct { enum kith__link_state from; enum event on; enum kith__link_state to; } moves[] = {
-    { KITH__LINK_CLOSED,  ON_USE,       KITH__LINK_OPEN },
-    { KITH__LINK_OPEN,    ON_BYE_SAID,  KITH__LINK_LEAVING },
-    { KITH__LINK_OPEN,    ON_BYE_HEARD, KITH__LINK_LEFT },
-    { KITH__LINK_OPEN,    ON_SILENCE,   KITH__LINK_LOST },
-    { KITH__LINK_LEAVING, ON_BYE_KNOWN, KITH__LINK_GONE },
-    { KITH__LINK_LEAVING, ON_BYE_HEARD, KITH__LINK_LEFT },
-    { KITH__LINK_LEAVING, ON_SILENCE,   KITH__LINK_LOST }
-};
+static const struct {
+    enum kith__link_state from;
+    enum event on;
+    enum kith__link_state to;
+} moves[] = { { KITH__LINK_CLOSED, ON_USE, KITH__LINK_OPEN },
+              { KITH__LINK_OPEN, ON_BYE_SAID, KITH__LINK_LEAVING },
+              { KITH__LINK_OPEN, ON_BYE_HEARD, KITH__LINK_LEFT },
+              { KITH__LINK_OPEN, ON_SILENCE, KITH__LINK_LOST },
+              { KITH__LINK_LEAVING, ON_BYE_KNOWN, KITH__LINK_GONE },
+              { KITH__LINK_LEAVING, ON_BYE_HEARD, KITH__LINK_LEFT },
+              { KITH__LINK_LEAVING, ON_SILENCE, KITH__LINK_LOST } };
 
 /* 1 when the event means something in the link's state, which is the next one then. */
 static int move(struct link *l, enum event on)
@@ -138,7 +141,10 @@ static void drop_piece(struct kith__proto *p, struct transfer *t)
         forget(p, t, 1);
 }
 
-struct dropping { struct kith__proto *p; struct link *l; };
+struct dropping {
+    struct kith__proto *p;
+    struct link *l;
+};
 
 static void drop(void *context, struct kith__frame *f)
 {
@@ -193,14 +199,15 @@ static struct link *use(struct kith__proto *p, uint32_t peer, int64_t now)
     l = p->links[peer];
     if (move(l, ON_USE)) {
         l->heard = now;
-        l->said = now - p->c.beat_ns;   /* at once */
+        l->said = now - p->c.beat_ns; /* at once */
         p->due = now;
         make_busy(p, l);
     }
     return l->state == KITH__LINK_OPEN ? l : NULL;
 }
 
-/* The link to peer, when more can be said on it: a goodbye is the last message, the peer acknowledges nothing behind it. */
+/* The link to peer, when more can be said on it: a goodbye is the last message, the peer acknowledges nothing
+ * behind it. */
 static struct link *open_link(const struct kith__proto *p, uint32_t peer)
 {
     struct link *l = peer < p->c.nodes ? p->links[peer] : NULL;
@@ -243,7 +250,8 @@ static unsigned char *room_for(struct link *l, size_t size)
     return f->bytes + f->size;
 }
 
-static void say(struct kith__proto *p, struct link *l, struct kith__message *m, const void *tail, size_t tail_size)
+static void say(struct kith__proto *p, struct link *l, struct kith__message *m, const void *tail,
+                size_t tail_size)
 {
     unsigned char *at = room_for(l, KITH__MESSAGE_MOST + tail_size);
     size_t size;
@@ -268,8 +276,8 @@ static const void *bytes_of(const struct kith__proto *p, const void *bytes, uint
     return bytes || !block ? bytes : p->e->at(p->context, block);
 }
 
-int kith__proto_request(struct kith__proto *p, uint32_t peer, const struct kith__request *r, const void *bytes, uint64_t block,
-                        int64_t now)
+int kith__proto_request(struct kith__proto *p, uint32_t peer, const struct kith__request *r,
+                        const void *bytes, uint64_t block, int64_t now)
 {
     struct kith__message m = { .kind = KITH__MESSAGE_REQUEST, .request = *r };
     struct transfer t = { .id = r->id, .block = block, .size = r->size, .peer = peer, .out = 1 };
@@ -290,7 +298,8 @@ int kith__proto_request(struct kith__proto *p, uint32_t peer, const struct kith_
     return 0;
 }
 
-void kith__proto_reply(struct kith__proto *p, uint32_t peer, const struct kith__reply *r, const void *bytes, uint64_t block)
+void kith__proto_reply(struct kith__proto *p, uint32_t peer, const struct kith__reply *r, const void *bytes,
+                       uint64_t block)
 {
     struct kith__message m = { .kind = KITH__MESSAGE_REPLY, .reply = *r };
     struct transfer t = { .id = r->id, .block = block, .size = r->size, .peer = peer, .reply = 1, .out = 1 };
@@ -308,7 +317,8 @@ void kith__proto_reply(struct kith__proto *p, uint32_t peer, const struct kith__
         end(p, l, ON_SILENCE, "this node has no memory to talk to it");
 }
 
-/* Puts one more call into the last message of l, when it confirms the calls before this one and was not sent yet. */
+/* Puts one more call into the last message of l, when it confirms the calls before this one and was not sent
+ * yet. */
 static int confirm_more(struct link *l, uint64_t id, uint32_t flags)
 {
     struct kith__frame *f = l->lanes[0].last;
@@ -326,7 +336,8 @@ static int confirm_more(struct link *l, uint64_t id, uint32_t flags)
 
 void kith__proto_confirm(struct kith__proto *p, uint32_t peer, uint64_t id, uint32_t flags)
 {
-    struct kith__message m = { .kind = KITH__MESSAGE_REPLY, .reply = { .id = id, .count = 1, .flags = (kith__u16)flags } };
+    struct kith__message m = { .kind = KITH__MESSAGE_REPLY,
+                               .reply = { .id = id, .count = 1, .flags = (kith__u16)flags } };
     struct link *l = open_link(p, peer);
     struct kith__frame *f;
 
@@ -360,7 +371,8 @@ void kith__proto_cancel(struct kith__proto *p, uint32_t peer, uint64_t id)
 
 static void grant(struct kith__proto *p, struct link *l, uint64_t id, int reply, int yes)
 {
-    struct kith__message m = { .kind = KITH__MESSAGE_GRANT, .grant = { .id = id, .reply = reply != 0, .yes = yes != 0 } };
+    struct kith__message m = { .kind = KITH__MESSAGE_GRANT,
+                               .grant = { .id = id, .reply = reply != 0, .yes = yes != 0 } };
 
     if (l->state == KITH__LINK_OPEN)
         say(p, l, &m, NULL, 0);
@@ -369,7 +381,8 @@ static void grant(struct kith__proto *p, struct link *l, uint64_t id, int reply,
 /* ---------------------------------------------------------------- receiving */
 
 /* Bytes are announced: they go into block, 0: they are not wanted. */
-static void expect(struct kith__proto *p, struct link *l, uint64_t id, uint64_t size, int reply, uint64_t block)
+static void expect(struct kith__proto *p, struct link *l, uint64_t id, uint64_t size, int reply,
+                   uint64_t block)
 {
     struct transfer t = { .id = id, .block = block, .size = size, .peer = l->peer, .reply = reply != 0 };
 
@@ -460,7 +473,8 @@ static void hear(struct kith__proto *p, struct link *l, const struct kith__messa
     }
 }
 
-/* Sizes agree: of bytes that came with their message, of those that will not, and of a piece with what was announced. */
+/* Sizes agree: of bytes that came with their message, of those that will not, and of a piece with what was
+ * announced. */
 static int makes_sense(struct kith__proto *p, uint32_t peer, const struct kith__message *m)
 {
     const struct transfer *t;
@@ -475,9 +489,9 @@ static int makes_sense(struct kith__proto *p, uint32_t peer, const struct kith__
     case KITH__MESSAGE_PIECE:
         if (!(t = find(p, peer, m->piece.id, m->piece.reply, 0)))
             return 1;
-        return m->piece.offset <= t->size && m->tail_size <= t->size - m->piece.offset && m->tail_size <= t->size - t->at;
-    default:
-        return m->tail_size == 0;
+        return m->piece.offset <= t->size && m->tail_size <= t->size - m->piece.offset &&
+               m->tail_size <= t->size - t->at;
+    default: return m->tail_size == 0;
     }
 }
 
@@ -520,7 +534,8 @@ static void hear_messages(struct kith__proto *p, struct link *l, const unsigned 
     }
 }
 
-static void hear_frame(struct kith__proto *p, struct link *l, const struct kith__header *h, const unsigned char *at, int64_t now)
+static void hear_frame(struct kith__proto *p, struct link *l, const struct kith__header *h,
+                       const unsigned char *at, int64_t now)
 {
     struct kith__channel *lane = &l->lanes[h->lane];
     size_t left = h->size - KITH__HEADER_SIZE;
@@ -530,7 +545,7 @@ static void hear_frame(struct kith__proto *p, struct link *l, const struct kith_
         end(p, l, ON_SILENCE, "acknowledges what was never sent");
         return;
     }
-    make_busy(p, l);                    /* there may be room now for more */
+    make_busy(p, l); /* there may be room now for more */
     if (h->seq == 0)
         return;
     if (p->due > now + ack_ns)
@@ -554,7 +569,7 @@ void kith__proto_receive(struct kith__proto *p, uint32_t peer, const void *frame
     if (!(l = peer < p->c.nodes ? p->links[peer] : NULL))
         return;
     if (l->state == KITH__LINK_LEFT && h.seq == l->lanes[0].got && h.lane == 0) {
-        l->lanes[0].owed_since = now;   /* it has not heard that we know it */
+        l->lanes[0].owed_since = now; /* it has not heard that we know it */
         make_busy(p, l);
     }
     if (!is_up(l))
@@ -568,8 +583,12 @@ void kith__proto_receive(struct kith__proto *p, uint32_t peer, const void *frame
 
 static void fill_header(struct kith__proto *p, struct link *l, struct kith__out *out, uint64_t seq)
 {
-    struct kith__header h = { .size = (uint32_t)(out->head_size + out->body_size), .from = p->c.node, .load = p->load,
-                              .job = p->c.job, .seq = seq, .lane = (kith__u8)out->lane };
+    struct kith__header h = { .size = (uint32_t)(out->head_size + out->body_size),
+                              .from = p->c.node,
+                              .load = p->load,
+                              .job = p->c.job,
+                              .seq = seq,
+                              .lane = (kith__u8)out->lane };
 
     for (int i = 0; i < KITH__LANES; i++) {
         h.ack.of[i] = l->lanes[i].got;
@@ -584,8 +603,8 @@ static int owes(const struct link *l, int64_t now)
     for (int i = 0; i < KITH__LANES; i++) {
         const struct kith__channel *lane = &l->lanes[i];
 
-        if (lane->owed_since && (lane->missing || lane->owed_bytes >= ACK_BYTES || now - lane->owed_since >= ack_ns ||
-                                 l->state == KITH__LINK_LEFT))
+        if (lane->owed_since && (lane->missing || lane->owed_bytes >= ACK_BYTES ||
+                                 now - lane->owed_since >= ack_ns || l->state == KITH__LINK_LEFT))
             return 1;
     }
     return 0;
@@ -687,7 +706,7 @@ int kith__proto_next(struct kith__proto *p, struct kith__out *out, int64_t now)
             p->last_busy = NULL;
         l->busy = 0;
         if (next_of(p, l, out, now)) {
-            make_busy(p, l);            /* at the end: each link in its turn */
+            make_busy(p, l); /* at the end: each link in its turn */
             return 1;
         }
     }
@@ -709,7 +728,7 @@ void kith__proto_sent(struct kith__proto *p, const struct kith__out *out, int ta
     if (p->due > kith__channel_due(lane))
         p->due = kith__channel_due(lane);
     if (out->lane > 0)
-        return;                         /* acknowledgements in it may come late: they are said again */
+        return; /* acknowledgements in it may come late: they are said again */
     l->said = now;
     for (int i = 0; i < KITH__LANES; i++)
         kith__channel_acknowledged(&l->lanes[i]);
@@ -759,7 +778,8 @@ static int64_t tick_link(struct kith__proto *p, struct link *l, int64_t now)
     int64_t due = patience(p, l);
 
     if (now >= due) {
-        if (!p->e->is_connected(p->context, l->peer) || (p->c.silent_ns != INT64_MAX && now >= l->heard + p->c.silent_ns)) {
+        if (!p->e->is_connected(p->context, l->peer) ||
+            (p->c.silent_ns != INT64_MAX && now >= l->heard + p->c.silent_ns)) {
             end(p, l, ON_SILENCE, l->heard_once ? "has given no sign of life" : "cannot be reached");
             return INT64_MAX;
         }
@@ -787,17 +807,19 @@ int64_t kith__proto_tick(struct kith__proto *p, int64_t now)
         if (p->links[i] && is_up(p->links[i]))
             p->due = earlier(p->due, tick_link(p, p->links[i], now));
     if (p->due <= now)
-        p->due = now + blocked_ns;      /* the transport takes nothing: there is nothing that we could do at once */
+        p->due =
+            now + blocked_ns; /* the transport takes nothing: there is nothing that we could do at once */
     return p->due;
 }
 
 /* -------------------------------------------------------------- coming and going */
 
-struct kith__proto *kith__proto_new(const struct kith__proto_config *config, const struct kith__proto_events *events, void *context)
+struct kith__proto *kith__proto_new(const struct kith__proto_config *config,
+                                    const struct kith__proto_events *events, void *context)
 {
     struct kith__proto *p = calloc(1, sizeof *p);
 
-    if (!p || !(p->links = calloc(config->nodes, sizeof (struct link *)))) {
+    if (!p || !(p->links = calloc(config->nodes, sizeof(struct link *)))) {
         free(p);
         kith__fail(KITH_ENOMEM, "no memory for the links to %u nodes", config->nodes);
         return NULL;

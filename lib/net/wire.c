@@ -23,18 +23,18 @@ static const unsigned char *get(const unsigned char *at, uint64_t *value, size_t
     return at + bytes;
 }
 
-#define NUMBER(type)                                                                                \
-    static inline unsigned char *put_##type(unsigned char *at, kith__##type value)                  \
-    {                                                                                               \
-        return put(at, (uint64_t)value, sizeof value);                                              \
-    }                                                                                               \
-    static inline const unsigned char *get_##type(const unsigned char *at, kith__##type *value)     \
-    {                                                                                               \
-        uint64_t wide;                                                                              \
-                                                                                                    \
-        at = get(at, &wide, sizeof *value);                                                         \
-        *value = (kith__##type)wide;                                                                \
-        return at;                                                                                  \
+#define NUMBER(type)                                                                            \
+    static inline unsigned char *put_##type(unsigned char *at, kith__##type value)              \
+    {                                                                                           \
+        return put(at, (uint64_t)value, sizeof value);                                          \
+    }                                                                                           \
+    static inline const unsigned char *get_##type(const unsigned char *at, kith__##type *value) \
+    {                                                                                           \
+        uint64_t wide;                                                                          \
+                                                                                                \
+        at = get(at, &wide, sizeof *value);                                                     \
+        *value = (kith__##type)wide;                                                            \
+        return at;                                                                              \
     }
 NUMBER(u8)
 NUMBER(u16)
@@ -80,24 +80,23 @@ int kith__header_decode(const unsigned char *from, size_t size, struct kith__hea
     return v->magic == MAGIC && v->version == WIRE_VERSION && v->size == size && v->lane < KITH__LANES;
 }
 
-#define CODEC(NAME, name)                                                                           \
-    static unsigned char *put_##name(unsigned char *at, const struct kith__##name *v)               \
-    {                                                                                               \
-        KITH__FIELDS_##NAME(PUT)                                                                    \
-        return at;                                                                                  \
-    }                                                                                               \
-    static const unsigned char *get_##name(const unsigned char *at, struct kith__##name *v)         \
-    {                                                                                               \
-        KITH__FIELDS_##NAME(GET)                                                                    \
-        return at;                                                                                  \
+#define CODEC(NAME, name)                                                                   \
+    static unsigned char *put_##name(unsigned char *at, const struct kith__##name *v)       \
+    {                                                                                       \
+        KITH__FIELDS_##NAME(PUT) return at;                                                 \
+    }                                                                                       \
+    static const unsigned char *get_##name(const unsigned char *at, struct kith__##name *v) \
+    {                                                                                       \
+        KITH__FIELDS_##NAME(GET) return at;                                                 \
     }
 KITH__MESSAGES(CODEC)
 
 static size_t size_of_fields(uint64_t kind)
 {
-#define SIZE(NAME, name) case KITH__MESSAGE_##NAME: return KITH__FIELDS_##NAME(KITH__WIRE_SIZE) 0;
+#define SIZE(NAME, name) \
+    case KITH__MESSAGE_##NAME: return KITH__FIELDS_##NAME(KITH__WIRE_SIZE) 0;
     switch (kind) {
-    KITH__MESSAGES(SIZE)
+        KITH__MESSAGES(SIZE)
     }
     return SIZE_MAX;
 }
@@ -106,9 +105,10 @@ size_t kith__message_encode(unsigned char *to, const struct kith__message *m)
 {
     unsigned char *at = put_u32(put_u32(to, (uint32_t)m->kind), m->tail_size);
 
-#define ENCODE(NAME, name) case KITH__MESSAGE_##NAME: at = put_##name(at, &m->name); break;
+#define ENCODE(NAME, name) \
+    case KITH__MESSAGE_##NAME: at = put_##name(at, &m->name); break;
     switch (m->kind) {
-    KITH__MESSAGES(ENCODE)
+        KITH__MESSAGES(ENCODE)
     case KITH__MESSAGE_KINDS: break;
     }
     return (size_t)(at - to);
@@ -124,12 +124,14 @@ size_t kith__message_decode(const unsigned char *from, size_t size, struct kith_
         return 0;
     at = get_u32(get_u32(from, &kind), &m->tail_size);
     fields = size_of_fields(kind);
-    if (fields == SIZE_MAX || size - KITH__MESSAGE_HEAD < fields || size - KITH__MESSAGE_HEAD - fields < m->tail_size)
+    if (fields == SIZE_MAX || size - KITH__MESSAGE_HEAD < fields ||
+        size - KITH__MESSAGE_HEAD - fields < m->tail_size)
         return 0;
     m->kind = (enum kith__message_kind)kind;
-#define DECODE(NAME, name) case KITH__MESSAGE_##NAME: at = get_##name(at, &m->name); break;
+#define DECODE(NAME, name) \
+    case KITH__MESSAGE_##NAME: at = get_##name(at, &m->name); break;
     switch (m->kind) {
-    KITH__MESSAGES(DECODE)
+        KITH__MESSAGES(DECODE)
     case KITH__MESSAGE_KINDS: return 0;
     }
     m->tail = at;

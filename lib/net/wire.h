@@ -11,29 +11,32 @@
 #include <stdint.h>
 
 enum {
-    KITH__FRAME_MOST = 256 << 10,       /* libzmq counts only whole frames as life */
-    KITH__LANES = 3,                    /* lane 0: messages; the others: pieces of bytes */
-    KITH__INLINE_MOST = 32 << 10,       /* more bytes than this go as pieces */
+    KITH__FRAME_MOST = 256 << 10, /* libzmq counts only whole frames as life */
+    KITH__LANES = 3,              /* lane 0: messages; the others: pieces of bytes */
+    KITH__INLINE_MOST = 32 << 10, /* more bytes than this go as pieces */
     KITH__PIECE_MOST = (256 << 10) - 256
 };
 
-struct kith__acks { uint64_t of[KITH__LANES]; };
+struct kith__acks {
+    uint64_t of[KITH__LANES];
+};
 
 /* F(type, name) for each field, in order. */
 
-/* seq 0: not counted, may be lost. ack: all up to this came in. flags, bit l: lane l misses what follows its ack. */
-#define KITH__FIELDS_HEADER(F)                                                                      \
-    F(u32, magic) F(u32, size) F(u32, from) F(u64, load) F(u64, job) F(u64, seq) F(acks, ack)       \
-    F(u16, version) F(u8, lane) F(u8, flags)
+/* seq 0: not counted, may be lost. ack: all up to this came in. flags, bit l: lane l misses what follows its
+ * ack. */
+#define KITH__FIELDS_HEADER(F) \
+    F(u32, magic)              \
+    F(u32, size)               \
+    F(u32, from) F(u64, load) F(u64, job) F(u64, seq) F(acks, ack) F(u16, version) F(u8, lane) F(u8, flags)
 
-/* A call on an object. id: of the call, unique over the job of its node: seat << 48 | count. Its bytes are the tail, or, with
- * KITH__OUTSIDE, come as pieces once they were granted. */
-#define KITH__FIELDS_REQUEST(F)                                                                     \
+/* A call on an object. id: of the call, unique over the job of its node: seat << 48 | count. Its bytes are
+ * the tail, or, with KITH__OUTSIDE, come as pieces once they were granted. */
+#define KITH__FIELDS_REQUEST(F) \
     F(u64, id) F(u64, object) F(u64, size) F(u64, room) F(i64, timeout_ms) F(u16, op) F(u16, flags)
 
 /* The result of the calls id to id + count - 1; tail: bytes, or the sentence when result is a failure. */
-#define KITH__FIELDS_REPLY(F)                                                                       \
-    F(u64, id) F(i64, result) F(u64, size) F(u32, count) F(u16, flags)
+#define KITH__FIELDS_REPLY(F) F(u64, id) F(i64, result) F(u64, size) F(u32, count) F(u16, flags)
 
 /* yes: what the reply gave was taken; else it has reached nobody. */
 #define KITH__FIELDS_SETTLE(F) F(u64, id) F(u8, yes)
@@ -41,7 +44,8 @@ struct kith__acks { uint64_t of[KITH__LANES]; };
 /* Nobody waits for the reply any more. */
 #define KITH__FIELDS_CANCEL(F) F(u64, id)
 
-/* yes: there is room for the bytes of the request, or reply, of that id: send. no: there is none, drop them. */
+/* yes: there is room for the bytes of the request, or reply, of that id: send. no: there is none, drop them.
+ */
 #define KITH__FIELDS_GRANT(F) F(u64, id) F(u8, reply) F(u8, yes)
 
 #define KITH__FIELDS_PIECE(F) F(u64, id) F(u64, offset) F(u8, reply)
@@ -49,12 +53,12 @@ struct kith__acks { uint64_t of[KITH__LANES]; };
 /* The last message. reason: enum kith__bye_reason. */
 #define KITH__FIELDS_BYE(F) F(u32, reason)
 
-#define KITH__MESSAGES(M)                                                                           \
-    M(REQUEST, request) M(REPLY, reply) M(SETTLE, settle) M(CANCEL, cancel) M(GRANT, grant)         \
-    M(PIECE, piece) M(BYE, bye)
+#define KITH__MESSAGES(M) \
+    M(REQUEST, request)   \
+    M(REPLY, reply) M(SETTLE, settle) M(CANCEL, cancel) M(GRANT, grant) M(PIECE, piece) M(BYE, bye)
 
-enum { KITH__OUTSIDE = 1 };             /* a flag of requests and replies; the others belong to who makes them */
-enum kith__bye_reason { KITH__BYE_NODE, KITH__BYE_JOB };        /* this node leaves; the job is over */
+enum { KITH__OUTSIDE = 1 }; /* a flag of requests and replies; the others belong to who makes them */
+enum kith__bye_reason { KITH__BYE_NODE, KITH__BYE_JOB }; /* this node leaves; the job is over */
 
 typedef uint8_t kith__u8;
 typedef uint16_t kith__u16;
@@ -64,8 +68,13 @@ typedef int64_t kith__i64;
 typedef struct kith__acks kith__acks;
 
 #define KITH__WIRE_MEMBER(type, name) kith__##type name;
-struct kith__header { KITH__FIELDS_HEADER(KITH__WIRE_MEMBER) };
-#define KITH__WIRE_STRUCT(NAME, name) struct kith__##name { KITH__FIELDS_##NAME(KITH__WIRE_MEMBER) };
+struct kith__header {
+    KITH__FIELDS_HEADER(KITH__WIRE_MEMBER)
+};
+#define KITH__WIRE_STRUCT(NAME, name)          \
+    struct kith__##name {                      \
+        KITH__FIELDS_##NAME(KITH__WIRE_MEMBER) \
+    };
 KITH__MESSAGES(KITH__WIRE_STRUCT)
 
 #define KITH__WIRE_KIND(NAME, name) KITH__MESSAGE_##NAME,
@@ -76,14 +85,17 @@ struct kith__message {
     enum kith__message_kind kind;
     uint32_t tail_size;
     const unsigned char *tail;
-    union { KITH__MESSAGES(KITH__WIRE_UNION) };
+    union {
+        KITH__MESSAGES(KITH__WIRE_UNION)
+    };
 };
 
-#define KITH__WIRE_SIZE(type, name) sizeof (kith__##type) +
+#define KITH__WIRE_SIZE(type, name) sizeof(kith__##type) +
 enum {
     KITH__HEADER_SIZE = KITH__FIELDS_HEADER(KITH__WIRE_SIZE) 0,
-    KITH__MESSAGE_HEAD = 8,             /* before the fields: kind, size of the tail */
-    KITH__MESSAGE_MOST = KITH__MESSAGE_HEAD + KITH__FIELDS_REQUEST(KITH__WIRE_SIZE) 0   /* the longest without its tail */
+    KITH__MESSAGE_HEAD = 8, /* before the fields: kind, size of the tail */
+    KITH__MESSAGE_MOST =
+        KITH__MESSAGE_HEAD + KITH__FIELDS_REQUEST(KITH__WIRE_SIZE) 0 /* the longest without its tail */
 };
 
 void kith__header_encode(unsigned char to[KITH__HEADER_SIZE], const struct kith__header *h);

@@ -1,12 +1,14 @@
 /* zmq.c: the transport over ZeroMQ, tcp: the module kith-net.so. See transport.h.
  *
- * One PULL socket listens, and for each peer and lane there is a PUSH socket: frames go one way on a connection, and
- * who wants to say something connects. So it does not matter who comes first, and nobody has two connections for one
- * purpose. What a connection loses the lanes above send again; so nothing lingers, and nothing is queued for
- * a peer that is not connected (IMMEDIATE), or dropped at a high-water mark (there is none: lanes have windows).
+ * One PULL socket listens, and for each peer and lane there is a PUSH socket: frames go one way on a
+ * connection, and who wants to say something connects. So it does not matter who comes first, and nobody has
+ * two connections for one purpose. What a connection loses the lanes above send again; so nothing lingers,
+ * and nothing is queued for a peer that is not connected (IMMEDIATE), or dropped at a high-water mark (there
+ * is none: lanes have windows).
  *
- * CURVE: each agent has a key pair, and the ZAP handler admits the public keys of the job's agents, nobody else. The
- * user id that it gives is the node's number, which libzmq attaches to each frame: a frame says truly whose it is.
+ * CURVE: each agent has a key pair, and the ZAP handler admits the public keys of the job's agents, nobody
+ * else. The user id that it gives is the node's number, which libzmq attaches to each frame: a frame says
+ * truly whose it is.
  */
 #include "config.h"
 #include "net/transport.h"
@@ -17,11 +19,18 @@
 #include <string.h>
 #include <zmq.h>
 
-enum { RAW_KEY = 32, RECONNECT_MS = 100, CONNECT_MS = 600, HANDSHAKE_MS = 5000, CURVE_EXTRA = 64, DOOR_EVERY = 32 };
+enum {
+    RAW_KEY = 32,
+    RECONNECT_MS = 100,
+    CONNECT_MS = 600,
+    HANDSHAKE_MS = 5000,
+    CURVE_EXTRA = 64,
+    DOOR_EVERY = 32
+};
 
 struct peer {
-    void **lanes;                       /* sockets; NULL: not used yet */
-    unsigned char *blocked;             /* by lane */
+    void **lanes;           /* sockets; NULL: not used yet */
+    unsigned char *blocked; /* by lane */
     void *monitor;
     int connected, admitted, is_v6;
     char endpoint[96], public_key[KITH__KEY];
@@ -30,10 +39,10 @@ struct peer {
 
 struct kith__wire {
     struct kith__wire_config c;
-    void *context, *door, *in;          /* door: where libzmq asks whom to admit */
+    void *context, *door, *in; /* door: where libzmq asks whom to admit */
     int is_open, has_frame;
-    unsigned received;                  /* frames since somebody looked at the door */
-    uint32_t blocked;                   /* lanes */
+    unsigned received; /* frames since somebody looked at the door */
+    uint32_t blocked;  /* lanes */
     uint64_t refused;
     zmq_msg_t frame;
     struct peer *peers;
@@ -65,7 +74,9 @@ static int set_text(void *socket, int option, const char *value)
 static int key_pair(char public_key[KITH__KEY], char secret_key[KITH__KEY])
 {
     if (!zmq_has("curve")) {
-        snprintf(why_text, sizeof why_text, "this libzmq was built without CURVE: install one that has it, or set KITH_NET_SECURITY=plain on a private network");
+        snprintf(why_text, sizeof why_text,
+                 "this libzmq was built without CURVE: install one that has it, or set "
+                 "KITH_NET_SECURITY=plain on a private network");
         return -1;
     }
     return zmq_curve_keypair(public_key, secret_key) < 0 ? fail("cannot make a key pair") : 0;
@@ -74,7 +85,7 @@ static int key_pair(char public_key[KITH__KEY], char secret_key[KITH__KEY])
 /* What all sockets to and from peers have in common. */
 static void tune(const struct kith__wire *w, void *socket)
 {
-    int64_t most = w->c.frame_most + CURVE_EXTRA;       /* it counts what CURVE adds */
+    int64_t most = w->c.frame_most + CURVE_EXTRA; /* it counts what CURVE adds */
 
     set_int(socket, ZMQ_SNDHWM, 0);
     set_int(socket, ZMQ_RCVHWM, 0);
@@ -95,7 +106,8 @@ static int secure_server(struct kith__wire *w)
         return -1;
     if (w->c.security == KITH__PLAIN)
         return set_int(w->in, ZMQ_PLAIN_SERVER, 1);
-    return set_int(w->in, ZMQ_CURVE_SERVER, 1) < 0 ? -1 : set_text(w->in, ZMQ_CURVE_SECRETKEY, w->c.secret_key);
+    return set_int(w->in, ZMQ_CURVE_SERVER, 1) < 0 ? -1
+                                                   : set_text(w->in, ZMQ_CURVE_SECRETKEY, w->c.secret_key);
 }
 
 static int secure_client(const struct kith__wire *w, void *socket, const struct peer *p)
@@ -104,7 +116,9 @@ static int secure_client(const struct kith__wire *w, void *socket, const struct 
 
     if (w->c.security == KITH__PLAIN) {
         snprintf(number, sizeof number, "%u", w->c.node);
-        return set_text(socket, ZMQ_PLAIN_USERNAME, number) < 0 ? -1 : set_text(socket, ZMQ_PLAIN_PASSWORD, w->c.secret);
+        return set_text(socket, ZMQ_PLAIN_USERNAME, number) < 0
+                   ? -1
+                   : set_text(socket, ZMQ_PLAIN_PASSWORD, w->c.secret);
     }
     if (set_text(socket, ZMQ_CURVE_SERVERKEY, p->public_key) < 0 ||
         set_text(socket, ZMQ_CURVE_PUBLICKEY, w->c.public_key) < 0)
@@ -153,7 +167,8 @@ static void wire_close(struct kith__wire *w, int linger_ms)
 
 static int prepare(struct kith__wire *w)
 {
-    int sockets = zmq_ctx_get(w->context, ZMQ_SOCKET_LIMIT), wanted = 16 + (int)(w->c.nodes * (w->c.lanes + 2));
+    int sockets = zmq_ctx_get(w->context, ZMQ_SOCKET_LIMIT),
+        wanted = 16 + (int)(w->c.nodes * (w->c.lanes + 2));
 
     zmq_ctx_set(w->context, ZMQ_IO_THREADS, w->c.threads);
     zmq_ctx_set(w->context, ZMQ_MAX_SOCKETS, wanted < sockets ? wanted : sockets);
@@ -161,7 +176,8 @@ static int prepare(struct kith__wire *w)
         !(w->in = zmq_socket(w->context, ZMQ_PULL)))
         return fail("cannot make a ZeroMQ socket");
     tune(w, w->in);
-    /* Each that has come in and does not say who he is holds a descriptor, and when none is left no peer comes in either. */
+    /* Each that has come in and does not say who he is holds a descriptor, and when none is left no peer
+     * comes in either. */
     set_int(w->in, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     return secure_server(w) < 0 ? fail("cannot secure a ZeroMQ socket") : 0;
 }
@@ -283,11 +299,13 @@ static int connect_lane(struct kith__wire *w, struct peer *p, uint32_t number, u
     return 0;
 }
 
-static int wire_reach(struct kith__wire *w, uint32_t peer, const char *address, uint16_t port, const char *public_key)
+static int wire_reach(struct kith__wire *w, uint32_t peer, const char *address, uint16_t port,
+                      const char *public_key)
 {
     struct peer *p = &w->peers[peer];
 
-    if (!p->lanes && (!(p->lanes = calloc(w->c.lanes, sizeof *p->lanes)) || !(p->blocked = calloc(w->c.lanes, 1))))
+    if (!p->lanes &&
+        (!(p->lanes = calloc(w->c.lanes, sizeof *p->lanes)) || !(p->blocked = calloc(w->c.lanes, 1))))
         return fail("cannot reach a peer");
     endpoint_of(p->endpoint, sizeof p->endpoint, address, port);
     p->is_v6 = is_v6(address);
@@ -308,8 +326,8 @@ static int wire_is_connected(struct kith__wire *w, uint32_t peer)
     return p->connected;
 }
 
-static int wire_send(struct kith__wire *w, uint32_t peer, uint32_t lane, const void *head, size_t head_size, const void *body,
-                     size_t body_size)
+static int wire_send(struct kith__wire *w, uint32_t peer, uint32_t lane, const void *head, size_t head_size,
+                     const void *body, size_t body_size)
 {
     struct peer *p = &w->peers[peer];
     zmq_msg_t frame;
@@ -335,7 +353,12 @@ static int wire_send(struct kith__wire *w, uint32_t peer, uint32_t lane, const v
 
 /* ------------------------------------------------------- whom to admit: RFC 27, ZAP */
 
-struct question { char id[256], mechanism[16]; unsigned char credentials[2][64]; size_t sizes[2]; int parts; };
+struct question {
+    char id[256], mechanism[16];
+    unsigned char credentials[2][64];
+    size_t sizes[2];
+    int parts;
+};
 
 static size_t part(void *socket, void *to, size_t room)
 {
@@ -361,7 +384,10 @@ static size_t hear_question(void *door, struct question *q)
     memset(q, 0, sizeof *q);
     for (q->parts = 0; q->parts == 0 || has_more(door); q->parts++)
         switch (q->parts) {
-        case 0: if (part(door, skipped, sizeof skipped) == 0) return 0; break;
+        case 0:
+            if (part(door, skipped, sizeof skipped) == 0)
+                return 0;
+            break;
         case 1: id_size = part(door, q->id, sizeof q->id); break;
         case 5: part(door, q->mechanism, sizeof q->mechanism - 1); break;
         case 6: q->sizes[0] = part(door, q->credentials[0], sizeof q->credentials[0] - 1); break;
@@ -394,8 +420,8 @@ static int64_t who_asks(const struct kith__wire *w, const struct question *q)
                 return i;
         return -1;
     }
-    if (w->c.security != KITH__PLAIN || strcmp(q->mechanism, "PLAIN") != 0 || secret == 0 || q->sizes[1] != secret ||
-        !is_same((const unsigned char *)w->c.secret, q->credentials[1], secret))
+    if (w->c.security != KITH__PLAIN || strcmp(q->mechanism, "PLAIN") != 0 || secret == 0 ||
+        q->sizes[1] != secret || !is_same((const unsigned char *)w->c.secret, q->credentials[1], secret))
         return -1;
     n = strtoul((const char *)q->credentials[0], &end, 10);
     return q->sizes[0] > 0 && *end == '\0' && n < w->c.nodes && w->peers[n].admitted ? (int64_t)n : -1;
@@ -487,22 +513,20 @@ static uint64_t wire_refused(const struct kith__wire *w)
 extern const struct kith__transport kith_net_transport;
 
 __attribute__((visibility("default")))
-const struct kith__transport kith_net_transport = {
-    .version = KITH__TRANSPORT_VERSION,
-    .key_pair = key_pair,
-    .open = wire_open,
-    .listen = wire_listen,
-    .unlisten = wire_unlisten,
-    .admit = wire_admit,
-    .set_secret = wire_set_secret,
-    .open_door = wire_open_door,
-    .reach = wire_reach,
-    .is_connected = wire_is_connected,
-    .forget = wire_forget,
-    .send = wire_send,
-    .receive = wire_receive,
-    .fds = wire_fds,
-    .refused = wire_refused,
-    .close = wire_close,
-    .why = why
-};
+const struct kith__transport kith_net_transport = { .version = KITH__TRANSPORT_VERSION,
+                                                    .key_pair = key_pair,
+                                                    .open = wire_open,
+                                                    .listen = wire_listen,
+                                                    .unlisten = wire_unlisten,
+                                                    .admit = wire_admit,
+                                                    .set_secret = wire_set_secret,
+                                                    .open_door = wire_open_door,
+                                                    .reach = wire_reach,
+                                                    .is_connected = wire_is_connected,
+                                                    .forget = wire_forget,
+                                                    .send = wire_send,
+                                                    .receive = wire_receive,
+                                                    .fds = wire_fds,
+                                                    .refused = wire_refused,
+                                                    .close = wire_close,
+                                                    .why = why };

@@ -14,15 +14,15 @@
 void (*kith__object_destroy[4])(struct kith__object *o);
 
 /* Behind the members and seats. */
-#define PLACE (((uint64_t)KITH__TABLES_START + sizeof (struct kith__tables) + 65535) / 65536 * 65536)
+#define PLACE (((uint64_t)KITH__TABLES_START + sizeof(struct kith__tables) + 65535) / 65536 * 65536)
 
 struct table {
     struct kith__guard guard;
-    kith__word first, last;             /* slot + 1 of the free ones */
-    kith__word used;                    /* slots that were ever in use */
+    kith__word first, last; /* slot + 1 of the free ones */
+    kith__word used;        /* slots that were ever in use */
 };
 
-_Static_assert(sizeof (struct kith__object) <= KITH__OBJECT_SIZE, "a slot is a page");
+_Static_assert(sizeof(struct kith__object) <= KITH__OBJECT_SIZE, "a slot is a page");
 
 static struct table *table(void)
 {
@@ -46,7 +46,8 @@ static uint64_t handle(uint32_t node, uint64_t n, uint64_t generation)
 
 int kith__object_init(void)
 {
-    _Static_assert(PLACE + KITH__OBJECT_SIZE * (KITH__OBJECTS + UINT64_C(1)) < KITH__TABLES_SIZE, "the tables hold all objects");
+    _Static_assert(PLACE + KITH__OBJECT_SIZE * (KITH__OBJECTS + UINT64_C(1)) < KITH__TABLES_SIZE,
+                   "the tables hold all objects");
 
     if (kith__arena_back_tables(PLACE, KITH__OBJECT_SIZE) < 0)
         return KITH_ENOMEM;
@@ -59,7 +60,8 @@ static struct kith__object *fresh(struct table *t)
     uint64_t n = atomic_load(&t->used);
     struct kith__object *o = slot_of(n);
 
-    if (n == KITH__OBJECTS || kith__arena_back_tables(kith__offset(o), KITH__OBJECT_SIZE) < 0 || kith__guard_init(&o->guard) < 0 || kith__guard_init(&o->second) < 0)
+    if (n == KITH__OBJECTS || kith__arena_back_tables(kith__offset(o), KITH__OBJECT_SIZE) < 0 ||
+        kith__guard_init(&o->guard) < 0 || kith__guard_init(&o->second) < 0)
         return NULL;
     kith__guard_set(&t->guard, &o->opener, kith__me);
     kith__guard_set(&t->guard, &o->ident, 1 << 8);
@@ -129,7 +131,7 @@ static void give_back(struct kith__object *o)
     kith__guard_set(&t->guard, &o->ident, generation << 8);
     kith__guard_set(&t->guard, &o->leaving, 0);
     kith__guard_set(&t->guard, &o->opener, 0);
-    if (generation < UINT32_MAX) {      /* else it is used up */
+    if (generation < UINT32_MAX) { /* else it is used up */
         kith__guard_set(&t->guard, &o->next_free, 0);
         kith__guard_set(&t->guard, last ? &slot_of(last - 1)->next_free : &t->first, me);
         kith__guard_set(&t->guard, &t->last, me);
@@ -161,7 +163,10 @@ int kith__handle_usable(uint64_t id, const char *noun)
     }
     role = atomic_load_explicit(&kith__member(kith__me)->role, memory_order_relaxed);
     if (id == 0 && (role == KITH__WORKER || role == KITH__PROCESS))
-        return kith__fail(KITH_ESTALE, "the handle of a %s is zero here: globals are as they were at kith_init, so give it as an argument", noun);
+        return kith__fail(KITH_ESTALE,
+                          "the handle of a %s is zero here: globals are as they were at kith_init, so give "
+                          "it as an argument",
+                          noun);
     if (id == 0)
         return kith__fail(KITH_ESTALE, "the handle of a %s is zero: none was opened into it", noun);
     if ((rc = kith__handle_code(id)) == 0 && kith__handle_home(id) >= kith__shared->nodes)
@@ -234,7 +239,8 @@ void kith__object_recycle(struct kith__object *o)
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
 }
 
-void kith__objects_each(enum kith__kind kind, void (*fn)(struct kith__object *o, void *context), void *context)
+void kith__objects_each(enum kith__kind kind, void (*fn)(struct kith__object *o, void *context),
+                        void *context)
 {
     uint64_t used = atomic_load(&table()->used);
 

@@ -17,24 +17,27 @@ enum { KITH__OBJECT_SIZE = 4096, KITH__BODY_SIZE = 2432, KITH__OBJECTS = 65536 }
 
 struct kith__object {
     struct kith__guard guard;
-    struct kith__guard second;          /* of a queue: its takers'. Entered after the first when both are needed */
-    kith__word ident;                   /* generation << 8 | kind; kind 0: free, or being opened */
-    kith__word next_free;               /* slot + 1 of the next one in the list of free ones */
-    kith__word opener;                  /* member that is opening it, or taking it down */
-    kith__word leaving;                 /* its kind, while it is taken down */
-    struct kith__waiters waiters[2];    /* of a queue: takers, putters */
-    struct { char room[KITH__BODY_SIZE]; } body __attribute__((aligned(64)));
-                                                                 /* of its kind: cast it; zeros when opened */
+    struct kith__guard second; /* of a queue: its takers'. Entered after the first when both are needed */
+    kith__word ident;          /* generation << 8 | kind; kind 0: free, or being opened */
+    kith__word next_free;      /* slot + 1 of the next one in the list of free ones */
+    kith__word opener;         /* member that is opening it, or taking it down */
+    kith__word leaving;        /* its kind, while it is taken down */
+    struct kith__waiters waiters[2]; /* of a queue: takers, putters */
+    struct {
+        char room[KITH__BODY_SIZE];
+    } body __attribute__((aligned(64)));
+    /* of its kind: cast it; zeros when opened */
 };
 
-/* Takes a free slot for an object of that kind. Fill its body, with blocks of this process; then publish it: until then nobody
- * finds it, and all is taken back when this process dies. NULL and a sentence when there is none. */
+/* Takes a free slot for an object of that kind. Fill its body, with blocks of this process; then publish it:
+ * until then nobody finds it, and all is taken back when this process dies. NULL and a sentence when there is
+ * none. */
 struct kith__object *kith__object_new(void);
 
-/* Enter its guard, set what comes true together with the object (that its blocks are nobody's), and publish, which leaves the
- * guard. Gives the handle. */
+/* Enter its guard, set what comes true together with the object (that its blocks are nobody's), and publish,
+ * which leaves the guard. Gives the handle. */
 uint64_t kith__object_publish(struct kith__object *o, enum kith__kind kind);
-void     kith__object_abandon(struct kith__object *o);                          /* instead of publish */
+void kith__object_abandon(struct kith__object *o); /* instead of publish */
 
 /* Enters the guard of the object behind id. 0, or without the guard: KITH_ESTALE, KITH_ETYPE, the code of
  * a failed constructor, KITH_ENOTINIT. Only for objects at home here. noun: "queue", for the sentence. */
@@ -42,11 +45,11 @@ int kith__object_enter(uint64_t id, enum kith__kind kind, const char *noun, stru
 #define kith__object_leave(o) kith__guard_leave(&(o)->guard)
 
 /* In the guard: ends the object's life, and leaves the guard: old handles are stale from here on.
- * Wake its waiters after it. _recycle then frees what its body holds, by the function below, and gives the slot back; the
- * watchdog does so when this process dies before. */
+ * Wake its waiters after it. _recycle then frees what its body holds, by the function below, and gives the
+ * slot back; the watchdog does so when this process dies before. */
 void kith__object_end(struct kith__object *o);
 void kith__object_recycle(struct kith__object *o);
-extern void (*kith__object_destroy[4])(struct kith__object *o);     /* by kind; may be called twice */
+extern void (*kith__object_destroy[4])(struct kith__object *o); /* by kind; may be called twice */
 
 /* 1: still the object that id meant. Needs no guard; it may end the next moment. */
 int kith__object_is(const struct kith__object *o, uint64_t id);
@@ -62,12 +65,14 @@ uint64_t kith__object_id(const struct kith__object *o); /* the handle of what is
 int kith__handle_usable(uint64_t id, const char *noun);
 
 /* Calls fn for each object of that kind that is open, or being closed. */
-void kith__objects_each(enum kith__kind kind, void (*fn)(struct kith__object *o, void *context), void *context);
+void kith__objects_each(enum kith__kind kind, void (*fn)(struct kith__object *o, void *context),
+                        void *context);
 
-/* Finishes the commits of the dead in all objects, and calls fn for each slot, for what hangs on it. For janitors. */
+/* Finishes the commits of the dead in all objects, and calls fn for each slot, for what hangs on it. For
+ * janitors. */
 void kith__objects_finish(void (*fn)(struct kith__object *o));
 
-int  kith__object_init(void);                           /* once, in a new arena */
-void kith__objects_sweep(uint32_t member);              /* those which a dead member was opening; the fork server */
+int kith__object_init(void);               /* once, in a new arena */
+void kith__objects_sweep(uint32_t member); /* those which a dead member was opening; the fork server */
 
 #endif

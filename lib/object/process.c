@@ -1,7 +1,7 @@
 /* process.c: see process.h and kith.h.
  *
- * A Process is at home on the node where it runs. What concerns it is done there: by the functions in the first
- * part, which this file calls for those here, and the node agent for those elsewhere.
+ * A Process is at home on the node where it runs. What concerns it is done there: by the functions in the
+ * first part, which this file calls for those here, and the node agent for those elsewhere.
  */
 #include "config.h"
 #include "object/process.h"
@@ -32,7 +32,7 @@ int kith__process_main(uint32_t who)
         return 1;
     }
     rc = kith__call_target((kith_target *)fn, m->arg ? kith__at(m->arg) : NULL, m->arg_size);
-    if (kith__task.failed)              /* an exception that nobody caught */
+    if (kith__task.failed) /* an exception that nobody caught */
         dprintf(STDERR_FILENO, "kith: %s failed: %s\n", m->name, kith__task.text);
     kith__heap_free(m->arg);
     if (m->arg)
@@ -67,7 +67,7 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
     m->object = id;
     if (m->arg) {
         atomic_store(kith__heap_owner(m->arg), who);
-        atomic_store(&m->unpublished, 1);       /* should it end by exit, its janitor frees it */
+        atomic_store(&m->unpublished, 1); /* should it end by exit, its janitor frees it */
     }
     atomic_store(&m->state, KITH__ASKED);
     kith__ring(kith__server_bell);
@@ -103,7 +103,7 @@ int64_t kith__process_begin(const struct kith__start *s, const void *arg)
 {
     int64_t rc = begin(s, arg);
 
-    if (s->placed)                      /* last: whoever sees it counted sees the Process too */
+    if (s->placed) /* last: whoever sees it counted sees the Process too */
         atomic_fetch_add(&kith__shared->placed, 1);
     return rc;
 }
@@ -138,7 +138,8 @@ int64_t kith__process_ended(uint64_t id)
         return seen < 0 ? seen : KITH__PARKED;
     error = atomic_load(&kith__process_body(kith__object_slot(id))->fork_error);
     if (error)
-        return kith__fail(KITH_ENOMEM, "the Process could not be started: %s; see ulimit -u, and pids.max of the cgroup",
+        return kith__fail(KITH_ENOMEM,
+                          "the Process could not be started: %s; see ulimit -u, and pids.max of the cgroup",
                           strerror((int)error));
     return 0;
 }
@@ -207,7 +208,8 @@ int64_t kith__processes_ended(void)
     uint64_t asked = atomic_load(&kith__shared->processes);
 
     for (uint32_t i = 1; i <= used; i++)
-        if (is_up(kith__member(i)) && atomic_load(&kith__member(i)->role) == KITH__PROCESS && !atomic_load(&kith__member(i)->daemon))
+        if (is_up(kith__member(i)) && atomic_load(&kith__member(i)->role) == KITH__PROCESS &&
+            !atomic_load(&kith__member(i)->daemon))
             return kith__server_dead() ? KITH_EPEER : KITH__PARKED;
     return (int64_t)asked;
 }
@@ -269,7 +271,8 @@ static int64_t choose_node(int wish, uint32_t *placed)
 static int64_t start_there(uint32_t node, const struct kith__start *s, const void *arg)
 {
     /* No sum: more than all memory stays more than that. */
-    uint64_t block = kith__heap_alloc(s->arg_size > SIZE_MAX / 2 ? s->arg_size : sizeof *s + s->arg_size, kith__me);
+    uint64_t block =
+        kith__heap_alloc(s->arg_size > SIZE_MAX / 2 ? s->arg_size : sizeof *s + s->arg_size, kith__me);
     int64_t rc;
 
     if (block == 0)
@@ -277,12 +280,14 @@ static int64_t start_there(uint32_t node, const struct kith__start *s, const voi
     memcpy(kith__at(block), s, sizeof *s);
     if (s->arg_size > 0)
         memcpy((char *)kith__at(block) + sizeof *s, arg, s->arg_size);
-    rc = kith__remote_call(node, KITH__OP_START, 0, 0, kith__at(block), sizeof *s + s->arg_size, KITH_FOREVER);
+    rc =
+        kith__remote_call(node, KITH__OP_START, 0, 0, kith__at(block), sizeof *s + s->arg_size, KITH_FOREVER);
     kith__heap_free(block);
     return rc;
 }
 
-static int64_t start(kith_target *fn, const void *arg, size_t size, const struct kith_process_options *given, size_t given_size)
+static int64_t start(kith_target *fn, const void *arg, size_t size, const struct kith_process_options *given,
+                     size_t given_size)
 {
     struct kith_process_options options = { 0 };
     struct kith__start s;
@@ -297,19 +302,19 @@ static int64_t start(kith_target *fn, const void *arg, size_t size, const struct
     if (given)
         memcpy(&options, given, given_size < sizeof options ? given_size : sizeof options);
     if (options.node < KITH_HERE || options.node > (int)kith__shared->nodes)
-        return kith__fail(KITH_EINVAL, "a Process on node %d: this job has the nodes 0 to %u", options.node - 1,
-                          kith__shared->nodes - 1);
+        return kith__fail(KITH_EINVAL, "a Process on node %d: this job has the nodes 0 to %u",
+                          options.node - 1, kith__shared->nodes - 1);
     if ((rc = kith__remote_settle()) < 0 || (rc = fill(&s, fn, size, &options)) < 0)
         return rc;
     node = choose_node(options.node, &s.placed);
-    fflush(stdout);                     /* what we printed before stands before what it prints */
+    fflush(stdout); /* what we printed before stands before what it prints */
     if (node == kith__shared->node && !kith__shared->through_net)
         return kith__process_begin(&s, arg);
     return start_there((uint32_t)node, &s, arg);
 }
 
-kith_process kith__process_start(kith_target *fn, const void *arg, size_t size, const struct kith_process_options *options,
-                                 size_t options_size)
+kith_process kith__process_start(kith_target *fn, const void *arg, size_t size,
+                                 const struct kith_process_options *options, size_t options_size)
 {
     kith_process p;
     int64_t rc = kith__report64(start(fn, arg, size, options, options_size));
@@ -338,8 +343,9 @@ static int64_t look(kith_process p)
 
     if (rc < 0)
         return rc;
-    return kith__is_remote(p.id) ? kith__remote_call(home_of(p.id), KITH__OP_LOOK, p.id, 0, NULL, 0, KITH_FOREVER)
-                                 : kith__process_look(p.id);
+    return kith__is_remote(p.id)
+               ? kith__remote_call(home_of(p.id), KITH__OP_LOOK, p.id, 0, NULL, 0, KITH_FOREVER)
+               : kith__process_look(p.id);
 }
 
 static int join_here(uint64_t id, int timeout_ms)
@@ -403,10 +409,11 @@ int kith_process_pid(kith_process p)
     int64_t pid = usable(p);
 
     if (pid == 0 && kith__is_remote(p.id))
-        return kith__report((int)kith__remote_call(home_of(p.id), KITH__OP_PID, p.id, 0, NULL, 0, KITH_FOREVER));
+        return kith__report(
+            (int)kith__remote_call(home_of(p.id), KITH__OP_PID, p.id, 0, NULL, 0, KITH_FOREVER));
     if (pid == 0)
         while ((pid = kith__process_known_pid(p.id)) == KITH__PARKED)
-            nanosleep(&(struct timespec){ 0, 100000 }, NULL);      /* known some 0.2 ms after the start */
+            nanosleep(&(struct timespec){ 0, 100000 }, NULL); /* known some 0.2 ms after the start */
     return kith__report((int)pid);
 }
 
@@ -417,7 +424,8 @@ static int send_signal(kith_process p, int sig)
     if (rc < 0)
         return rc;
     if (kith__is_remote(p.id))
-        return (int)kith__remote_call(home_of(p.id), KITH__OP_SIGNAL, p.id, (uint64_t)sig, NULL, 0, KITH_FOREVER);
+        return (int)kith__remote_call(home_of(p.id), KITH__OP_SIGNAL, p.id, (uint64_t)sig, NULL, 0,
+                                      KITH_FOREVER);
     return kith__process_signal(p.id, sig);
 }
 
@@ -436,8 +444,9 @@ int kith_process_close(kith_process p)
     int rc = usable(p);
 
     if (rc == 0)
-        rc = kith__is_remote(p.id) ? (int)kith__remote_call(home_of(p.id), KITH__OP_CLOSE, p.id, 0, NULL, 0, KITH_FOREVER)
-                                   : kith__process_forget(p.id);
+        rc = kith__is_remote(p.id)
+                 ? (int)kith__remote_call(home_of(p.id), KITH__OP_CLOSE, p.id, 0, NULL, 0, KITH_FOREVER)
+                 : kith__process_forget(p.id);
     return kith__report(rc);
 }
 
@@ -458,10 +467,11 @@ static uint64_t await_all(void)
     uint64_t asked = await_here();
 
     for (uint32_t k = 0; k < kith__shared->nodes; k++) {
-        int64_t rc = k == kith__shared->node ? 0 : kith__remote_call(k, KITH__OP_AWAIT, 0, 0, NULL, 0, KITH_FOREVER);
+        int64_t rc =
+            k == kith__shared->node ? 0 : kith__remote_call(k, KITH__OP_AWAIT, 0, 0, NULL, 0, KITH_FOREVER);
 
         if (rc > 0)
-            asked += (uint64_t)rc;      /* what is gone with its node is not waited for */
+            asked += (uint64_t)rc; /* what is gone with its node is not waited for */
     }
     return asked;
 }

@@ -1,10 +1,11 @@
 /* queue.c: see queue.h and kith.h.
  *
  * Items lie as records {header, bytes} in a chain of segments, blocks of the heap; large ones in a
- * block of their own, so that copying them holds up nobody. Putters and takers have a guard each (the object's first
- * and second): in the common case they meet only at the two counters. A record is written behind the tail, where nobody looks, and the
- * commit that moves the tail makes it true; a putter that dies before has put nothing.
- * To wake the other side: counter, then fence, then a look for waiters; who waits does it in the other order.
+ * block of their own, so that copying them holds up nobody. Putters and takers have a guard each (the
+ * object's first and second): in the common case they meet only at the two counters. A record is written
+ * behind the tail, where nobody looks, and the commit that moves the tail makes it true; a putter that dies
+ * before has put nothing. To wake the other side: counter, then fence, then a look for waiters; who waits
+ * does it in the other order.
  */
 #include "config.h"
 #include "object/queue.h"
@@ -15,30 +16,35 @@
 
 #include <string.h>
 
-enum { NAME = 64, FIRST_SEGMENT = 4096, SEGMENT = 65536, FEW = 64 };      /* FEW: too small a bound to reserve places */
+enum {
+    NAME = 64,
+    FIRST_SEGMENT = 4096,
+    SEGMENT = 65536,
+    FEW = 64
+}; /* FEW: too small a bound to reserve places */
 
-#define LAST UINT64_MAX                 /* the header that says: go on in the next segment */
+#define LAST UINT64_MAX /* the header that says: go on in the next segment */
 
 static const char noun[] = "Queue";
 
 struct segment {
     kith__word next;
-    uint64_t size;                      /* of bytes */
+    uint64_t size; /* of bytes */
     char bytes[];
 };
 
 struct queue {
-    kith__word tail, tail_at, put;      /* under the object's guard; put: items ever put */
-    kith__word reserved;                /* likewise: places that putters on other nodes have been promised */
-    _Atomic uint64_t taken_seen;        /* likewise: .taken at the last look */
+    kith__word tail, tail_at, put; /* under the object's guard; put: items ever put */
+    kith__word reserved;           /* likewise: places that putters on other nodes have been promised */
+    _Atomic uint64_t taken_seen;   /* likewise: .taken at the last look */
     uint64_t bound;
     char name[NAME];
-    kith__word head __attribute__((aligned(64))), head_at, taken;     /* under the object's second guard */
-    kith__word front, front_size, front_large;  /* one item that was put back: it comes first */
-    _Atomic uint64_t put_seen;          /* .put at the last look */
+    kith__word head __attribute__((aligned(64))), head_at, taken; /* under the object's second guard */
+    kith__word front, front_size, front_large; /* one item that was put back: it comes first */
+    _Atomic uint64_t put_seen;                 /* .put at the last look */
 };
 
-_Static_assert(sizeof (struct queue) <= sizeof ((struct kith__object *)0)->body, "it is the body of an object");
+_Static_assert(sizeof(struct queue) <= sizeof((struct kith__object *)0)->body, "it is the body of an object");
 
 static struct queue *queue_of(struct kith__object *o)
 {
@@ -62,7 +68,7 @@ static uint64_t *header_at(uint64_t segment, uint64_t at)
 
 static uint64_t new_segment(uint64_t size)
 {
-    uint64_t block = kith__heap_alloc(sizeof (struct segment) + size, kith__me);
+    uint64_t block = kith__heap_alloc(sizeof(struct segment) + size, kith__me);
 
     if (block) {
         atomic_store_explicit(&segment_at(block)->next, 0, memory_order_relaxed);
@@ -78,7 +84,8 @@ static uint64_t count(const struct queue *q)
 
 /* ------------------------------------------------------------------- putting */
 
-/* In the guard: a record of need bytes at the tail, or at the start of a new segment, not yet true. NULL: no memory. */
+/* In the guard: a record of need bytes at the tail, or at the start of a new segment, not yet true. NULL: no
+ * memory. */
 static uint64_t *make_room(struct kith__object *o, struct queue *q, uint64_t need)
 {
     uint64_t tail = atomic_load(&q->tail), at = atomic_load(&q->tail_at), size, next;
@@ -90,7 +97,7 @@ static uint64_t *make_room(struct kith__object *o, struct queue *q, uint64_t nee
     size = segment_at(tail)->size * 2 < SEGMENT ? segment_at(tail)->size * 2 : SEGMENT;
     if ((next = new_segment(size)) == 0)
         return NULL;
-    if (at + sizeof (uint64_t) <= segment_at(tail)->size)
+    if (at + sizeof(uint64_t) <= segment_at(tail)->size)
         *header_at(tail, at) = LAST;
     kith__guard_set(&o->guard, &segment_at(tail)->next, next);
     kith__guard_set(&o->guard, kith__heap_owner(next), 0);
@@ -119,9 +126,10 @@ static int put_record(struct kith__object *o, const void *item, uint64_t block, 
     return 0;
 }
 
-/* The two sides write to a cache line each, and look at the other's only when the last look is used up: it would be taken away
- * from the other core, twice an item. What was seen is a hint and needs no commit: the counters grow. (But for an item that is put
- * back to the front, which may stand beyond the bound in any case.) */
+/* The two sides write to a cache line each, and look at the other's only when the last look is used up: it
+ * would be taken away from the other core, twice an item. What was seen is a hint and needs no commit: the
+ * counters grow. (But for an item that is put back to the front, which may stand beyond the bound in any
+ * case.) */
 static void look_at_taken(struct queue *q)
 {
     atomic_store_explicit(&q->taken_seen, atomic_load(&q->taken), memory_order_relaxed);
@@ -130,7 +138,8 @@ static void look_at_taken(struct queue *q)
 /* In the guard: places that nobody has, nor was promised; at least so many. */
 static uint64_t places(const struct queue *q)
 {
-    uint64_t used = atomic_load(&q->put) - atomic_load_explicit(&q->taken_seen, memory_order_relaxed) + atomic_load(&q->reserved);
+    uint64_t used = atomic_load(&q->put) - atomic_load_explicit(&q->taken_seen, memory_order_relaxed) +
+                    atomic_load(&q->reserved);
 
     return !q->bound ? UINT64_MAX : used < q->bound ? q->bound - used : 0;
 }
@@ -171,7 +180,7 @@ static int enter_takers(uint64_t id, struct kith__object **out)
     struct kith__object *o = kith__object_slot(id);
 
     if (!kith__object_is(o, id) || (atomic_load(&o->ident) & 255) != KITH__QUEUE_KIND) {
-        int rc = kith__object_enter(id, KITH__QUEUE_KIND, noun, out);   /* for its code */
+        int rc = kith__object_enter(id, KITH__QUEUE_KIND, noun, out); /* for its code */
 
         if (rc < 0)
             return rc;
@@ -194,7 +203,7 @@ static uint64_t *oldest(struct kith__object *o)
     for (;;) {
         uint64_t head = atomic_load(&q->head), at = atomic_load(&q->head_at), next;
 
-        if (at + sizeof (uint64_t) <= segment_at(head)->size && *header_at(head, at) != LAST)
+        if (at + sizeof(uint64_t) <= segment_at(head)->size && *header_at(head, at) != LAST)
             return header_at(head, at);
         next = atomic_load(&segment_at(head)->next);
         kith__guard_set(&o->second, kith__heap_owner(head), kith__me);
@@ -205,7 +214,10 @@ static uint64_t *oldest(struct kith__object *o)
     }
 }
 
-struct item { uint64_t size, block; const void *bytes; };      /* block 0: the bytes lie in the record */
+struct item {
+    uint64_t size, block;
+    const void *bytes;
+}; /* block 0: the bytes lie in the record */
 
 /* In the takers' guard. */
 static int is_empty(struct queue *q)
@@ -247,7 +259,8 @@ static void remove_item(struct kith__object *o, const struct item *i)
         kith__guard_set(&o->second, &q->front, 0);
     else
         kith__guard_set(&o->second, &q->head_at,
-                        atomic_load(&q->head_at) + sizeof (uint64_t) + (i->block ? sizeof (uint64_t) : padded(i->size)));
+                        atomic_load(&q->head_at) + sizeof(uint64_t) +
+                            (i->block ? sizeof(uint64_t) : padded(i->size)));
     if (i->block)
         kith__guard_set(&o->second, kith__heap_owner(i->block), kith__me);
     kith__guard_set(&o->second, &q->taken, atomic_load(&q->taken) + 1);
@@ -257,10 +270,13 @@ static void remove_item(struct kith__object *o, const struct item *i)
 static int64_t does_not_fit(const struct item *i, size_t room, int exact)
 {
     if (exact && i->size != room)
-        return kith__fail(KITH_ESIZE, "the oldest item of the Queue has %llu bytes, not %zu; it is still there",
+        return kith__fail(KITH_ESIZE,
+                          "the oldest item of the Queue has %llu bytes, not %zu; it is still there",
                           (unsigned long long)i->size, room);
     if (i->size > room)
-        return kith__fail(KITH_ETOOBIG, "the oldest item of the Queue has %llu bytes, more than the %zu there is room for; it is still there",
+        return kith__fail(KITH_ETOOBIG,
+                          "the oldest item of the Queue has %llu bytes, more than the %zu there is room for; "
+                          "it is still there",
                           (unsigned long long)i->size, room);
     return 0;
 }
@@ -306,7 +322,7 @@ static int64_t take(uint64_t id, void *buf, size_t room, int exact, uint64_t *bl
 
 int64_t kith__queue_take(uint64_t id, void *buf, size_t room, int exact)
 {
-    static char nothing[1];             /* for an item of no bytes */
+    static char nothing[1]; /* for an item of no bytes */
     uint64_t block;
     int64_t rc = take(id, buf ? buf : nothing, room, exact, &block);
 
@@ -348,7 +364,7 @@ int kith__queue_return(uint64_t id, uint64_t block, size_t size)
         return rc;
     q = queue_of(o);
     if (atomic_load(&q->front))
-        rc = KITH__PARKED;              /* one place is enough: it is taken next */
+        rc = KITH__PARKED; /* one place is enough: it is taken next */
     else {
         kith__guard_set(&o->second, &q->front, 1);
         kith__guard_set(&o->second, &q->front_size, size);
@@ -424,7 +440,7 @@ int kith__queue_end(uint64_t id)
     if (rc < 0)
         return rc;
     kith__guard_enter(&o->second);
-    kith__object_end(o);                /* leaves the object's guard */
+    kith__object_end(o); /* leaves the object's guard */
     kith__guard_leave(&o->second);
     kith__wake_all(&o->waiters[KITH__TAKERS]);
     kith__wake_all(&o->waiters[KITH__PUTTERS]);
@@ -432,7 +448,8 @@ int kith__queue_end(uint64_t id)
     return 0;
 }
 
-/* Frees items and segments, each first made ours and taken out in one commit: a second call goes on where the first died. */
+/* Frees items and segments, each first made ours and taken out in one commit: a second call goes on where the
+ * first died. */
 static void destroy(struct kith__object *o)
 {
     struct queue *q = queue_of(o);
@@ -478,7 +495,10 @@ static int open_queue(const char *name, size_t bound, uint64_t *id)
     return 0;
 }
 
-struct search { const char *name; struct kith__object *found; };
+struct search {
+    const char *name;
+    struct kith__object *found;
+};
 
 static void match(struct kith__object *o, void *context)
 {
@@ -513,7 +533,11 @@ void kith__queue_setup(void)
 
 /* ------------------------------------------------------- the calls at home: park this thread */
 
-struct putting { uint64_t id, block; const void *item; size_t size; };
+struct putting {
+    uint64_t id, block;
+    const void *item;
+    size_t size;
+};
 
 static int64_t try_put(void *context)
 {
@@ -522,7 +546,12 @@ static int64_t try_put(void *context)
     return kith__queue_offer(p->id, p->item, p->block, p->size, 0);
 }
 
-struct taking { uint64_t id; void *buf; size_t room; int exact, peek; };
+struct taking {
+    uint64_t id;
+    void *buf;
+    size_t room;
+    int exact, peek;
+};
 
 static int64_t try_take(void *context)
 {
@@ -658,7 +687,8 @@ static int open_any(const char *name, size_t bound, uint64_t *id)
     if (!kith__base || kith__me == 0)
         return kith__not_in_job("a Queue was opened");
     if (name && (*name == '\0' || strlen(name) >= NAME))
-        return kith__fail(KITH_EINVAL, "the name of a Queue has 1 to %d bytes, \"%.80s\" has not", NAME - 1, name);
+        return kith__fail(KITH_EINVAL, "the name of a Queue has 1 to %d bytes, \"%.80s\" has not", NAME - 1,
+                          name);
     if (!name)
         return open_queue("", bound, id);
     return kith__shared->node == 0 ? kith__queue_find(name, bound, id) : kith__remote_find(name, bound, id);
@@ -682,7 +712,8 @@ kith_queue kith_queue_open(size_t bound)
 kith_queue kith_queue_named(const char *name, size_t bound)
 {
     if (!name) {
-        kith_queue q = { kith__failed_handle(kith__report(kith__fail(KITH_EINVAL, "kith_queue_named was given no name"))) };
+        kith_queue q = { kith__failed_handle(
+            kith__report(kith__fail(KITH_EINVAL, "kith_queue_named was given no name"))) };
 
         return q;
     }

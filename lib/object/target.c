@@ -13,7 +13,8 @@ int kith_fail(int code, const char *format, ...)
     va_list ap;
 
     if (!kith__task.running)
-        return kith__report(kith__fail(KITH_EINVAL, "kith_fail was called outside of a task, an initializer and a Process"));
+        return kith__report(
+            kith__fail(KITH_EINVAL, "kith_fail was called outside of a task, an initializer and a Process"));
     if (code == 0)
         code = KITH_ETASK;
     kith__task.failed = 1;

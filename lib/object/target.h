@@ -6,9 +6,9 @@
 
 /* What the running task, initializer or Process of this thread has said by kith_fail. */
 struct kith__task {
-    int running;                        /* 1: in a task or initializer */
+    int running; /* 1: in a task or initializer */
     int failed, code;
-    size_t arg_size;                    /* for kith_arg_size */
+    size_t arg_size; /* for kith_arg_size */
     char text[256];
 };
 extern _Thread_local struct kith__task kith__task __attribute__((tls_model("initial-exec")));

@@ -11,8 +11,14 @@
 #include <string.h>
 #include <sys/wait.h>
 
-static uint64_t intent_lo(uint64_t intent) { return intent >> 16; }
-static uint64_t intent_length(uint64_t intent) { return intent >> 1 & 32767; }
+static uint64_t intent_lo(uint64_t intent)
+{
+    return intent >> 16;
+}
+static uint64_t intent_length(uint64_t intent)
+{
+    return intent >> 1 & 32767;
+}
 
 static struct kith__range *returned(struct kith__job *j)
 {
@@ -70,14 +76,15 @@ static int take_post(struct kith__pool *p, uint32_t *post)
         if (atomic_load(&p->posters[i]) != 0 || !kith__job_untouched(p, i) ||
             !atomic_compare_exchange_strong(&p->posters[i], &nobody, kith__me))
             continue;
-        if (!kith__job_untouched(p, i)) {       /* posted and withdrawn in between */
+        if (!kith__job_untouched(p, i)) { /* posted and withdrawn in between */
             atomic_store(&p->posters[i], 0);
             continue;
         }
         *post = i;
         return 0;
     }
-    return kith__fail(KITH_ENOMEM, "%d calls are under way in one pool: no more can be given to it", KITH__POSTS);
+    return kith__fail(KITH_ENOMEM, "%d calls are under way in one pool: no more can be given to it",
+                      KITH__POSTS);
 }
 
 struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc)
@@ -90,7 +97,8 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
         return NULL;
     block = atomic_load(&p->jobs[*post]);
     if (block == 0) {
-        block = kith__heap_alloc(sizeof *j + p->workers * sizeof j->cells[0] + room * sizeof (struct kith__range), kith__me);
+        block = kith__heap_alloc(
+            sizeof *j + p->workers * sizeof j->cells[0] + room * sizeof(struct kith__range), kith__me);
         if (block == 0) {
             atomic_store(&p->posters[*post], 0);
             *rc = KITH_ENOMEM;
@@ -103,7 +111,7 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
         kith__guard_commit(&o->guard);
     }
     j = kith__at(block);
-    kith__job_drop_faults(j);           /* of a poster that died */
+    kith__job_drop_faults(j); /* of a poster that died */
     memset(j, 0, offsetof(struct kith__job, cursor));
     j->workers = p->workers;
     j->room = room;
@@ -161,7 +169,8 @@ static kith__word *kept_place(struct kith__job *j, uint32_t worker, uint32_t oth
     return &j->cells[worker].kept[(other + j->workers - worker - 1) % j->workers % KITH__KEPT];
 }
 
-/* Whether w has moved the cursor as it says in its intent, seen with the cursor as it was before the intent was read. */
+/* Whether w has moved the cursor as it says in its intent, seen with the cursor as it was before the intent
+ * was read. */
 static int was_made(struct kith__job *j, uint32_t w, uint64_t intent, uint64_t cursor)
 {
     uint64_t moved = (intent_lo(intent) + intent_length(intent)) << 16 | (w + 1);
@@ -171,7 +180,8 @@ static int was_made(struct kith__job *j, uint32_t w, uint64_t intent, uint64_t c
     for (uint32_t other = 0; other < j->workers; other++)
         if (other != w && atomic_load(kept_place(j, other, w)) == moved)
             return 1;
-    return atomic_load(&j->cells[w].intent) == (intent | 1);    /* it is confirmed before a place is used again */
+    return atomic_load(&j->cells[w].intent) ==
+           (intent | 1); /* it is confirmed before a place is used again */
 }
 
 /* Whether the claim in cell w is live. */
@@ -180,14 +190,15 @@ static int is_live(struct kith__job *j, uint32_t w, uint64_t cursor)
     const struct kith__cell *cell = &j->cells[w];
     uint64_t intent = atomic_load(&cell->intent);
 
-    return intent_length(intent) && was_made(j, w, intent, cursor) && atomic_load(&cell->done) == atomic_load(&cell->before);
+    return intent_length(intent) && was_made(j, w, intent, cursor) &&
+           atomic_load(&cell->done) == atomic_load(&cell->before);
 }
 
 uint64_t kith__job_frontier(struct kith__job *j)
 {
     uint64_t cursor, frontier, count;
 
-    kith__guard_enter(&j->guard);       /* nothing moves between the cells and the returned ranges */
+    kith__guard_enter(&j->guard); /* nothing moves between the cells and the returned ranges */
     cursor = atomic_load(&j->cursor);
     frontier = cursor >> 16;
     count = atomic_load(&j->returned_count);
@@ -259,9 +270,9 @@ static void confirm(struct kith__cell *cell, uint64_t position)
         atomic_compare_exchange_strong(&cell->intent, &intent, intent | 1);
 }
 
-/* Before the cursor that was found is replaced: that its claimer has made that claim must not be forgotten. When it is found
- * again with another claim, the old one is over; a place that another claimer had needs a look at that one's cell. To
- * look at cells at each claim would cost as much as the cursor itself. */
+/* Before the cursor that was found is replaced: that its claimer has made that claim must not be forgotten.
+ * When it is found again with another claim, the old one is over; a place that another claimer had needs a
+ * look at that one's cell. To look at cells at each claim would cost as much as the cursor itself. */
 static void keep(struct kith__job *j, uint32_t worker, uint64_t cursor)
 {
     uint32_t claimer = (uint32_t)(cursor & 65535), before;
@@ -291,7 +302,8 @@ static uint64_t side_by_side(const struct kith__job *j, uint64_t lo, uint64_t le
     return within_ring(j->in_ring, lo, within_ring(j->out_ring, lo, length));
 }
 
-static int claim_returned(struct kith__job *j, struct kith__cell *cell, uint64_t most, uint64_t *lo, uint64_t *length)
+static int claim_returned(struct kith__job *j, struct kith__cell *cell, uint64_t most, uint64_t *lo,
+                          uint64_t *length)
 {
     uint64_t count, all;
     struct kith__range *r;
@@ -305,8 +317,8 @@ static int claim_returned(struct kith__job *j, struct kith__cell *cell, uint64_t
     r = &returned(j)[count - 1];
     *lo = atomic_load(&r->lo);
     all = atomic_load(&r->length);
-    /* Each claim may come back as one more range: when these would not all have room, a range is claimed as a whole. It was
-     * a part of a claim, so it lies side by side. */
+    /* Each claim may come back as one more range: when these would not all have room, a range is claimed as a
+     * whole. It was a part of a claim, so it lies side by side. */
     *length = count + j->workers < j->room && all > most ? most : all;
     kith__guard_set(&j->guard, &cell->intent, *lo << 16 | *length << 1 | 1);
     kith__guard_set(&j->guard, &cell->before, atomic_load(&cell->done));
@@ -317,16 +329,16 @@ static int claim_returned(struct kith__job *j, struct kith__cell *cell, uint64_t
     else {
         kith__guard_set(&j->guard, &r->lo, *lo + *length);
         kith__guard_set(&j->guard, &r->length, all - *length);
-        kith__guard_set(&j->guard, &r->tries, 0);       /* of its first unit only, which we have */
+        kith__guard_set(&j->guard, &r->tries, 0); /* of its first unit only, which we have */
     }
     kith__guard_commit(&j->guard);
     kith__guard_leave(&j->guard);
     return 1;
 }
 
-/* An intent that lost its race, and that no other follows, must be asked about in the cells of all others: so who goes to rest
- * leaves none, else hundreds that rest would make each look for the frontier take the square of that. .lo stays: it may be
- * read while the next one is written, and must not be too large then. */
+/* An intent that lost its race, and that no other follows, must be asked about in the cells of all others: so
+ * who goes to rest leaves none, else hundreds that rest would make each look for the frontier take the square
+ * of that. .lo stays: it may be read while the next one is written, and must not be too large then. */
 static void drop_intent(struct kith__cell *cell)
 {
     uint64_t intent = atomic_load_explicit(&cell->intent, memory_order_relaxed);
@@ -335,11 +347,12 @@ static void drop_intent(struct kith__cell *cell)
         atomic_store_explicit(&cell->intent, intent_lo(intent) << 16, memory_order_release);
 }
 
-int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *last, uint64_t *lo, uint64_t *length)
+int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *last, uint64_t *lo,
+                uint64_t *length)
 {
     struct kith__cell *cell = &j->cells[worker];
-    /* Perhaps nobody has claimed since we did. If somebody has, the failing CAS brings the cursor here for writing at once, where
-     * a look would bring it for reading first. */
+    /* Perhaps nobody has claimed since we did. If somebody has, the failing CAS brings the cursor here for
+     * writing at once, where a look would bring it for reading first. */
     uint64_t cursor = *last ? *last : atomic_load(&j->cursor), limit, intent, moved;
 
     for (int guessed = *last != 0;; guessed = 0) {
@@ -363,7 +376,8 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *l
         intent = *lo << 16 | *length << 1;
         /* The intent before .before: else the claim that it replaces would seem to be live again. */
         atomic_store_explicit(&cell->intent, intent, memory_order_release);
-        atomic_store_explicit(&cell->before, atomic_load_explicit(&cell->done, memory_order_relaxed), memory_order_release);
+        atomic_store_explicit(&cell->before, atomic_load_explicit(&cell->done, memory_order_relaxed),
+                              memory_order_release);
         atomic_store_explicit(&cell->tries, 0, memory_order_release);
         kith__failpoint("claim: intent written");
         moved = (*lo + *length) << 16 | (worker + 1);
@@ -487,26 +501,31 @@ static int has_fault(const struct kith__job *j, uint64_t unit)
     return 0;
 }
 
-enum blame { FREE, TRIED, OVER };       /* of the unit that was being run: nothing is its fault; it used a try; it may not try again */
+enum blame {
+    FREE,
+    TRIED,
+    OVER
+}; /* of the unit that was being run: nothing is its fault; it used a try; it may not try again */
 
 /* In j's guard: splits the live claim of a dead worker into what is done, what goes back, what has failed. */
 static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith__death *d, enum blame blame)
 {
     struct kith__cell *cell = &j->cells[worker];
     uint64_t intent = atomic_load(&cell->intent), lo = intent_lo(intent), end = lo + intent_length(intent);
-    uint64_t at = atomic_load(&cell->at), done = atomic_load(&cell->done), count = atomic_load(&j->returned_count);
+    uint64_t at = atomic_load(&cell->at), done = atomic_load(&cell->done),
+             count = atomic_load(&j->returned_count);
     uint64_t tries = atomic_load(&cell->tries);
 
-    if (at < lo || at >= end)           /* it had not begun */
+    if (at < lo || at >= end) /* it had not begun */
         put_back(j, &count, lo, end - lo, tries);
     else {
         uint64_t used = (at == lo ? tries : 0) + (blame != FREE), first = at;
 
-        if (has_fault(j, at)) {         /* it had failed, and its worker came no further */
+        if (has_fault(j, at)) { /* it had failed, and its worker came no further */
             mark(j, at);
             first++;
         } else if (blame == OVER || (blame == TRIED && used >= j->tries)) {
-            mark(j, at);                /* whoever has to settle this again will find the same */
+            mark(j, at); /* whoever has to settle this again will find the same */
             link_fault(j, fault_of_death(d, worker, at));
             first++;
         }
@@ -521,8 +540,9 @@ static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith
     kith__guard_commit(&j->guard);
 }
 
-/* The jobs of the claims above the outermost one were posted by the dead process itself, for a task of that: their faults would
- * be told to nobody, and the task would make the same calls for ever. So it is the one that used a try. */
+/* The jobs of the claims above the outermost one were posted by the dead process itself, for a task of that:
+ * their faults would be told to nobody, and the task would make the same calls for ever. So it is the one
+ * that used a try. */
 static enum blame blame_at(const struct kith__death *d, uint32_t at, uint32_t depth)
 {
     if (at > 0)

@@ -4,16 +4,15 @@
  *
  *   1  the worker writes {lo, length} as its intent into its own cell of the job
  *   2  it moves the cursor {position, last claimer} from lo to lo + length by CAS
- *   3  it marks its intent as confirmed. The next claimer has kept the cursor that it found, in its own cell and
- *      before its own CAS: that, too, says that the claim was made
- *   4  it runs the units, and keeps in .at which one it is at
- *   5  it adds length to .done, with one store: that retires the claim
+ *   3  it marks its intent as confirmed. The next claimer has kept the cursor that it found, in its own cell
+ * and before its own CAS: that, too, says that the claim was made 4  it runs the units, and keeps in .at
+ * which one it is at 5  it adds length to .done, with one store: that retires the claim
  *
- * A claim is live when its intent is confirmed (or the cursor, or one that somebody has kept, names it) and .done is
- * still .before. So whoever looks at a dead worker's cell knows which units it had, which of these it
- * had finished, and in which one it died. Units done in all: the sum over the cells.
- * What a dead worker had goes to the job's list of returned ranges, under the guard; those are claimed first.
- * ARCHITECTURE.md has the table of deaths at each step.
+ * A claim is live when its intent is confirmed (or the cursor, or one that somebody has kept, names it) and
+ * .done is still .before. So whoever looks at a dead worker's cell knows which units it had, which of these
+ * it had finished, and in which one it died. Units done in all: the sum over the cells. What a dead worker
+ * had goes to the job's list of returned ranges, under the guard; those are claimed first. ARCHITECTURE.md
+ * has the table of deaths at each step.
  */
 #ifndef KITH_BOARD_H
 #define KITH_BOARD_H
@@ -31,56 +30,61 @@ enum { KITH__POSTS = 64, KITH__DEPTH = 64, KITH__KEPT = 3 };
 
 enum kith__job_kind { KITH__JOB_NUMBERS, KITH__JOB_BYTES, KITH__JOB_FOR, KITH__JOB_SUM, KITH__JOB_REDUCE };
 
-struct kith__cell {                     /* a worker's part of a job; only it, or its successor, writes done */
-    kith__word intent;                  /* lo << 16 | length << 1 | confirmed */
-    kith__word before;                  /* .done when the claim was made */
+struct kith__cell {    /* a worker's part of a job; only it, or its successor, writes done */
+    kith__word intent; /* lo << 16 | length << 1 | confirmed */
+    kith__word before; /* .done when the claim was made */
     kith__word done;
-    _Atomic uint64_t at;                /* unit being run, KITH__AT_NONE before the first */
-    kith__word tries;                   /* of the first unit of a claim from the returned ranges: times it was tried before */
-    kith__word kept[KITH__KEPT];        /* cursors that were found, each of another worker: see keep in board.c */
+    _Atomic uint64_t at; /* unit being run, KITH__AT_NONE before the first */
+    kith__word tries; /* of the first unit of a claim from the returned ranges: times it was tried before */
+    kith__word kept[KITH__KEPT]; /* cursors that were found, each of another worker: see keep in board.c */
 } __attribute__((aligned(64)));
 
-struct kith__range { kith__word lo, length, tries; };
+struct kith__range {
+    kith__word lo, length, tries;
+};
 
-struct kith__fault_entry {              /* a block of the heap; the head of a list hangs in the job */
+struct kith__fault_entry { /* a block of the heap; the head of a list hangs in the job */
     kith__word next;
     uint64_t unit;
     int32_t end, code, signal, pid, worker;
-    struct kith__crash crash;           /* of KITH_SIGNALLED */
-    char text[];                        /* ends with 0 */
+    struct kith__crash crash; /* of KITH_SIGNALLED */
+    char text[];              /* ends with 0 */
 };
 
 struct kith__job {
     /* written before it is posted, then only read */
-    uint64_t seq;                       /* which job of its pool, from 1 */
+    uint64_t seq; /* which job of its pool, from 1 */
     uint32_t kind, shape, columns, workers, tries, depth, windowed;
-    uint32_t poster;                    /* member */
-    uint64_t chunk;                     /* asked for; 0: found at run time */
-    uint64_t n, units, room;            /* room: how many ranges .returned has */
+    uint32_t poster;         /* member */
+    uint64_t chunk;          /* asked for; 0: found at run time */
+    uint64_t n, units, room; /* room: how many ranges .returned has */
     uint64_t in, in_size, out, out_size;
-    uint64_t in_ring, out_ring;         /* elements that fit there, in turn; 0: all of them, in place */
+    uint64_t in_ring, out_ring; /* elements that fit there, in turn; 0: all of them, in place */
     uint64_t arg, arg_size;
-    uint64_t call;                      /* for the random numbers */
+    uint64_t call; /* for the random numbers */
     struct kith__token fn;
     char name[64];
 
     /* where claims meet; alone, since it goes from CPU to CPU with each of them */
-    kith__word cursor __attribute__((aligned(64)));     /* position << 16 | worker + 1 of the last claimer */
+    kith__word cursor __attribute__((aligned(64))); /* position << 16 | worker + 1 of the last claimer */
 
-    _Atomic uint64_t limit __attribute__((aligned(64)));        /* units before it have their input */
-    _Atomic uint32_t cancelled, eager;  /* eager: the poster waits for any progress */
+    _Atomic uint64_t limit __attribute__((aligned(64))); /* units before it have their input */
+    _Atomic uint32_t cancelled, eager;                   /* eager: the poster waits for any progress */
     kith__word returned_count;
 
-    struct kith__guard guard __attribute__((aligned(64)));  /* of returned and faults */
+    struct kith__guard guard __attribute__((aligned(64))); /* of returned and faults */
     kith__word faults, fault_count;
-    kith__word kept[2];                 /* blocks that stay for the next job in this place: its rings, when they are small */
-    struct kith__waiters waiters;       /* the poster */
-    struct { uint64_t room[8]; } small[2] __attribute__((aligned(64)));     /* rings that fit there: no block has to be found */
-    struct kith__cell cells[];          /* workers, then room ranges behind them */
+    kith__word kept[2]; /* blocks that stay for the next job in this place: its rings, when they are small */
+    struct kith__waiters waiters; /* the poster */
+    struct {
+        uint64_t room[8];
+    } small[2] __attribute__((aligned(64))); /* rings that fit there: no block has to be found */
+    struct kith__cell cells[];               /* workers, then room ranges behind them */
 };
 
-/* A bit for each place of the ring of results, behind it: the unit there has failed. Set before that unit counts as done, cleared by
- * who copies results out; zeros when the job is posted. For a fault itself there may be no memory. */
+/* A bit for each place of the ring of results, behind it: the unit there has failed. Set before that unit
+ * counts as done, cleared by who copies results out; zeros when the job is posted. For a fault itself there
+ * may be no memory. */
 static inline _Atomic uint64_t *kith__job_marks(const struct kith__job *j)
 {
     return kith__at(j->out + ((j->out_ring * j->out_size + 7) & ~UINT64_C(7)));
@@ -91,47 +95,50 @@ static inline uint64_t kith__job_marks_size(uint64_t ring)
     return (ring + 63) / 64 * 8;
 }
 
-struct kith__death {                    /* how the former process of a lane ended */
-    _Atomic uint32_t unsettled;         /* 1: its claims are still in its cells */
+struct kith__death {            /* how the former process of a lane ended */
+    _Atomic uint32_t unsettled; /* 1: its claims are still in its cells */
     int32_t pid, status, over_limit;
     struct kith__crash crash;
 };
 
-struct kith__lane {                     /* a worker's place in a pool; its process may change */
-    _Atomic uint32_t member;            /* 0: it has ended for good */
-    _Atomic uint32_t state;             /* enum kith__lane_state */
-    _Atomic uint32_t depth;             /* jobs that it is inside of */
-    _Atomic uint32_t init_failures;     /* one after the other */
-    _Atomic uint64_t touching[KITH__DEPTH];         /* seq << 8 | post + 1 of these: they are not reused */
-    uint64_t tasks;                     /* run by this process */
+struct kith__lane {                         /* a worker's place in a pool; its process may change */
+    _Atomic uint32_t member;                /* 0: it has ended for good */
+    _Atomic uint32_t state;                 /* enum kith__lane_state */
+    _Atomic uint32_t depth;                 /* jobs that it is inside of */
+    _Atomic uint32_t init_failures;         /* one after the other */
+    _Atomic uint64_t touching[KITH__DEPTH]; /* seq << 8 | post + 1 of these: they are not reused */
+    uint64_t tasks;                         /* run by this process */
     struct kith__death death;
 } __attribute__((aligned(64)));
 
 enum kith__lane_state {
-    KITH__LANE_STARTING, KITH__LANE_READY, KITH__LANE_ENDED,
-    KITH__LANE_LATE                     /* the system has no process for it; it is asked again and again */
+    KITH__LANE_STARTING,
+    KITH__LANE_READY,
+    KITH__LANE_ENDED,
+    KITH__LANE_LATE /* the system has no process for it; it is asked again and again */
 };
 
 enum kith__pool_state { KITH__POOL_OPEN, KITH__POOL_CLOSING, KITH__POOL_TERMINATED, KITH__POOL_BROKEN };
 
-struct kith__pool {                     /* the body of its object */
-    _Atomic uint32_t state;             /* enum kith__pool_state; it only grows */
-    _Atomic uint32_t killed;            /* 1: the fork server kills its workers */
-    _Atomic uint32_t gone;              /* 1: what it refers to is being freed. Under the object's guard */
+struct kith__pool {          /* the body of its object */
+    _Atomic uint32_t state;  /* enum kith__pool_state; it only grows */
+    _Atomic uint32_t killed; /* 1: the fork server kills its workers */
+    _Atomic uint32_t gone;   /* 1: what it refers to is being freed. Under the object's guard */
     uint32_t workers, limit_ms, tries, tasks_per_worker, pinned, serial;
     uint64_t chunk;
-    _Atomic uint64_t init_arg;          /* a block */
+    _Atomic uint64_t init_arg; /* a block */
     uint64_t init_arg_size;
     uint32_t has_init;
     struct kith__token init;
-    _Atomic uint64_t lanes;             /* a block: struct kith__lane[workers]; written before others come, and at the end */
-    _Atomic uint64_t seq;               /* jobs ever posted */
-    _Atomic uint64_t active;            /* bit i: jobs[i] is posted */
-    _Atomic uint32_t posters[KITH__POSTS];      /* the member that jobs[i] belongs to; 0: free */
-    _Atomic uint64_t jobs[KITH__POSTS]; /* blocks, kept for the next use */
-    _Atomic uint64_t announced[KITH__POSTS];    /* seq of jobs[i] while it is posted */
-    _Atomic uint32_t fork_error;        /* errno: no worker can be forked, and so the pool is broken */
-    kith__word init_fault;              /* a struct kith__fault_entry: why the initializer failed */
+    _Atomic uint64_t
+        lanes; /* a block: struct kith__lane[workers]; written before others come, and at the end */
+    _Atomic uint64_t seq;                    /* jobs ever posted */
+    _Atomic uint64_t active;                 /* bit i: jobs[i] is posted */
+    _Atomic uint32_t posters[KITH__POSTS];   /* the member that jobs[i] belongs to; 0: free */
+    _Atomic uint64_t jobs[KITH__POSTS];      /* blocks, kept for the next use */
+    _Atomic uint64_t announced[KITH__POSTS]; /* seq of jobs[i] while it is posted */
+    _Atomic uint32_t fork_error;             /* errno: no worker can be forked, and so the pool is broken */
+    kith__word init_fault;                   /* a struct kith__fault_entry: why the initializer failed */
 };
 
 static inline struct kith__lane *kith__lane(const struct kith__pool *p, uint32_t worker)
@@ -141,33 +148,40 @@ static inline struct kith__lane *kith__lane(const struct kith__pool *p, uint32_t
 
 /* ---- for the poster */
 
-/* In the guard of the pool o: a job of it that is this process's to fill in, with cells and an empty cursor. NULL and a code in *rc. */
+/* In the guard of the pool o: a job of it that is this process's to fill in, with cells and an empty cursor.
+ * NULL and a code in *rc. */
 struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc);
-void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post);     /* with nothing to claim before its limit is raised */
-void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit);    /* and wakes workers */
-void kith__job_withdraw(struct kith__pool *p, uint32_t post);      /* all its units are done, or nobody will do them */
-int  kith__job_untouched(const struct kith__pool *p, uint32_t post);        /* no worker looks at it any more */
-int  kith__job_complete(const struct kith__job *j);
-uint64_t kith__job_frontier(struct kith__job *j);       /* all units before it are done */
+void kith__job_post(struct kith__pool *p, struct kith__job *j,
+                    uint32_t post); /* with nothing to claim before its limit is raised */
+void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit); /* and wakes workers */
+void kith__job_withdraw(struct kith__pool *p,
+                        uint32_t post); /* all its units are done, or nobody will do them */
+int kith__job_untouched(const struct kith__pool *p, uint32_t post); /* no worker looks at it any more */
+int kith__job_complete(const struct kith__job *j);
+uint64_t kith__job_frontier(struct kith__job *j); /* all units before it are done */
 
 /* ---- for a worker */
 
 /* A posted job with something to claim, announced in lane at depth; NULL: none. */
 struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post);
-int  kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post, uint64_t seq);  /* that one: 1, or 0 */
+int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post,
+                    uint64_t seq); /* that one: 1, or 0 */
 void kith__job_leave(struct kith__lane *lane);
 
-/* Claims up to most units as worker. 1, or 0: nothing is left to claim now. *cursor: 0, or as the last call of this process left it. */
-int  kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *cursor, uint64_t *lo, uint64_t *length);
+/* Claims up to most units as worker. 1, or 0: nothing is left to claim now. *cursor: 0, or as the last call
+ * of this process left it. */
+int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *cursor, uint64_t *lo,
+                uint64_t *length);
 void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length);
-void kith__retired(struct kith__job *j);        /* by who has retired some, and claims no more: wakes the poster when all is done */
+void kith__retired(
+    struct kith__job *j); /* by who has retired some, and claims no more: wakes the poster when all is done */
 
 /* Adds a fault, and marks its unit; text may be NULL. 0 or KITH_ENOMEM (the fault is counted, not told). */
-int  kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text);
+int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text);
 
 /* Takes one out of the list: a block that is the caller's then, or 0; and frees all. */
 uint64_t kith__job_pop_fault(struct kith__job *j);
-void     kith__job_drop_faults(struct kith__job *j);
+void kith__job_drop_faults(struct kith__job *j);
 
 /* The claims of lane's former process: finished units count, the one that it died in is tried again or
  * reported, the others go back. For its successor, or for who waits when there is none. */
@@ -176,8 +190,8 @@ void kith__settle(struct kith__pool *p, uint32_t worker);
 /* Finishes the commits of the dead everywhere but in the heap, before anything of theirs is taken back. */
 void kith__commits_finish(void);
 
-/* Withdraws the jobs that a dead member had posted, and waits until no worker touches them: their memory can be taken
- * back after that. For its janitor. */
+/* Withdraws the jobs that a dead member had posted, and waits until no worker touches them: their memory can
+ * be taken back after that. For its janitor. */
 void kith__jobs_sweep(uint32_t member);
 
 #endif

@@ -1,8 +1,8 @@
 /* call.c: the calls that give a pool a job and wait for it: map, starmap, apply, for, sum, reduce.
  *
  * A call fills in a job and posts it. What it has still to do then is a step that may be
- * called from any thread until it says that all is done: arguments in the caller's own memory go in pieces into a
- * ring of warm pages while workers run what is there, and results come back from another. Arguments in
+ * called from any thread until it says that all is done: arguments in the caller's own memory go in pieces
+ * into a ring of warm pages while workers run what is there, and results come back from another. Arguments in
  * kith's memory are used in place: the first step is the last.
  */
 #include "config.h"
@@ -23,16 +23,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A ring of some MiB stays in the caches. More than that when the elements are so large that workers would have to wait for
- * room: enough for one slow task to let the others go on, or at least for each worker and one that is filled and emptied. */
+/* A ring of some MiB stays in the caches. More than that when the elements are so large that workers would
+ * have to wait for room: enough for one slow task to let the others go on, or at least for each worker and
+ * one that is filled and emptied. */
 static const uint64_t ring_bytes = 4 << 20, ring_bytes_more = 64 << 20, step_bytes = 256 << 10;
 enum { RING_LEAST = 3 };
 
-static _Atomic uint64_t calls;          /* of this process: which random numbers its tasks draw */
+static _Atomic uint64_t calls; /* of this process: which random numbers its tasks draw */
 
 /* The faults of this thread's last call that had some, in order of task. */
-static _Thread_local struct { struct kith_fault *list; size_t count; } last_faults;
-static pthread_key_t faults_key;        /* the list once more: freed with its thread */
+static _Thread_local struct {
+    struct kith_fault *list;
+    size_t count;
+} last_faults;
+static pthread_key_t faults_key; /* the list once more: freed with its thread */
 static pthread_once_t faults_once = PTHREAD_ONCE_INIT;
 
 int kith_last_fault(struct kith_fault *f, size_t index)
@@ -40,8 +44,10 @@ int kith_last_fault(struct kith_fault *f, size_t index)
     if (!f)
         return kith__report(kith__fail(KITH_EINVAL, "kith_last_fault was given no place for the fault"));
     if (index >= last_faults.count)
-        return kith__fail(KITH_EEND, "this thread's last call that gave KITH_ETASK had %zu faults: there is none with index %zu",
-                          last_faults.count, index);
+        return kith__fail(
+            KITH_EEND,
+            "this thread's last call that gave KITH_ETASK had %zu faults: there is none with index %zu",
+            last_faults.count, index);
     *f = last_faults.list[index];
     return 0;
 }
@@ -116,7 +122,7 @@ static void collect_faults(struct kith__job *j)
             struct kith_fault *more = realloc(list, (room = room ? 2 * room : 4) * sizeof *list);
 
             if (!more)
-                room = count;           /* the others are counted in the sentence */
+                room = count; /* the others are counted in the sentence */
             else
                 list = more;
         }
@@ -132,16 +138,12 @@ static void describe(const struct kith_fault *f, char *text, size_t room)
 {
     switch ((enum kith_end)f->end) {
     case KITH_SIGNALLED:
-        snprintf(text, room, "was killed by signal %d (%s)%s%s", f->signal, strsignal(f->signal), *f->text ? ": " : "", f->text);
+        snprintf(text, room, "was killed by signal %d (%s)%s%s", f->signal, strsignal(f->signal),
+                 *f->text ? ": " : "", f->text);
         break;
-    case KITH_EXITED:
-        snprintf(text, room, "called exit(%d)", f->code);
-        break;
-    case KITH_OVER_LIMIT:
-        snprintf(text, room, "was over its time limit");
-        break;
-    default:
-        snprintf(text, room, "failed: %s", f->text);
+    case KITH_EXITED: snprintf(text, room, "called exit(%d)", f->code); break;
+    case KITH_OVER_LIMIT: snprintf(text, room, "was over its time limit"); break;
+    default: snprintf(text, room, "failed: %s", f->text);
     }
 }
 
@@ -152,11 +154,12 @@ static int fault_sentence(const struct kith__job *j, const char *name)
     char text[640];
 
     if (last_faults.count == 0)
-        return kith__fail(KITH_ETASK, "%llu tasks of %s failed, and there is no memory to tell why", (unsigned long long)all, name);
+        return kith__fail(KITH_ETASK, "%llu tasks of %s failed, and there is no memory to tell why",
+                          (unsigned long long)all, name);
     describe(f, text, sizeof text);
     return kith__fail(KITH_ETASK, "%s(%s%llu) %s [worker %d, pid %d on %s]; %llu of %llu tasks failed", name,
-                      j->kind >= KITH__JOB_FOR ? "from " : "task ", (unsigned long long)f->task, text, f->worker, f->pid,
-                      f->host, (unsigned long long)all, (unsigned long long)j->units);
+                      j->kind >= KITH__JOB_FOR ? "from " : "task ", (unsigned long long)f->task, text,
+                      f->worker, f->pid, f->host, (unsigned long long)all, (unsigned long long)j->units);
 }
 
 /* --------------------------------------------------------------------- steps */
@@ -172,15 +175,20 @@ static uint64_t run_length(uint64_t ring, uint64_t i, uint64_t n)
     return n < ring - i % ring ? n : ring - i % ring;
 }
 
-static uint64_t mark_of(uint64_t place) { return UINT64_C(1) << place % 64; }
+static uint64_t mark_of(uint64_t place)
+{
+    return UINT64_C(1) << place % 64;
+}
 
-/* Copies the results of n places, but those of tasks that failed: their outputs keep their bytes. Clears the marks. */
+/* Copies the results of n places, but those of tasks that failed: their outputs keep their bytes. Clears the
+ * marks. */
 static void copy_good(const struct kith__job *j, uint64_t place, uint64_t n, char *to, const char *from)
 {
     _Atomic uint64_t *marks = kith__job_marks(j);
 
     for (uint64_t i = 0, good; i < n; i = good) {
-        for (good = i; good < n && !(atomic_load(&marks[(place + good) / 64]) & mark_of(place + good)); good++)
+        for (good = i; good < n && !(atomic_load(&marks[(place + good) / 64]) & mark_of(place + good));
+             good++)
             ;
         memcpy(to + i * j->out_size, from + i * j->out_size, (good - i) * j->out_size);
         for (; good < n && atomic_load(&marks[(place + good) / 64]) & mark_of(place + good); good++)
@@ -212,7 +220,8 @@ static uint64_t copy_in(struct kith__call *c, uint64_t from, uint64_t n)
     if (!j->in_ring)
         return n;
     n = run_length(j->in_ring, from, n);
-    memcpy(ring_at(j->in, j->in_size, j->in_ring, from), (const char *)c->in + from * j->in_size, n * j->in_size);
+    memcpy(ring_at(j->in, j->in_size, j->in_ring, from), (const char *)c->in + from * j->in_size,
+           n * j->in_size);
     return n;
 }
 
@@ -295,7 +304,8 @@ static uint64_t scratch(struct kith__job *j, int place, uint64_t size)
 }
 
 /* A ring for window elements of size, when the user's memory is not ours. */
-static int make_ring(struct kith__job *j, int place, const void *p, uint64_t size, uint64_t window, uint64_t *at, uint64_t *ring)
+static int make_ring(struct kith__job *j, int place, const void *p, uint64_t size, uint64_t window,
+                     uint64_t *at, uint64_t *ring)
 {
     if (size == 0)
         return 0;
@@ -332,7 +342,8 @@ static int make_rings(struct kith__job *j, const struct kith__call_spec *s, uint
 {
     int rc = make_ring(j, 0, s->in, s->in_size, window, &j->in, &j->in_ring);
 
-    if (rc == 0 && (rc = make_ring(j, 1, s->out, s->out_size, window, &j->out, &j->out_ring)) < 0 && j->in_ring) {
+    if (rc == 0 && (rc = make_ring(j, 1, s->out, s->out_size, window, &j->out, &j->out_ring)) < 0 &&
+        j->in_ring) {
         give_back(j, 0, j->in);
         j->in = j->in_ring = 0;
     }
@@ -371,8 +382,8 @@ static int fill_range(struct kith__job *j, const struct kith__call_spec *s)
     return 0;
 }
 
-/* Which call this is, for the random numbers of its tasks: the same in each run. A task's own calls are numbered by
- * its own random numbers. */
+/* Which call this is, for the random numbers of its tasks: the same in each run. A task's own calls are
+ * numbered by its own random numbers. */
 static uint64_t call_number(void)
 {
     if (kith_worker() >= 0 && kith__task.running)
@@ -394,7 +405,8 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->tries = p->tries;
     j->chunk = p->chunk;
     j->call = call_number();
-    memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));     /* of a zeroed job; snprintf is much code that is cold */
+    memcpy(j->name, s->name,
+           strnlen(s->name, sizeof j->name - 1)); /* of a zeroed job; snprintf is much code that is cold */
     return is_map(s) ? fill_map(c, s) : fill_range(j, s);
 }
 
@@ -411,16 +423,20 @@ static void release(struct kith__call *c)
     kith__job_withdraw(kith__pool_body(c->object), c->post);
 }
 
-/* KITH_CHECK=1: a task that reads a global which the head has set since kith_init reads the old value; but for KITH_SERIAL=1. */
+/* KITH_CHECK=1: a task that reads a global which the head has set since kith_init reads the old value; but
+ * for KITH_SERIAL=1. */
 static void warn_of_globals(const char *name)
 {
     char globals[512];
 
-    if (!kith__log_on(KITH__WARNING) || kith_worker() >= 0 || kith__is_on("KITH_SERIAL") || kith__globals_changed(globals, sizeof globals) <= 0)
+    if (!kith__log_on(KITH__WARNING) || kith_worker() >= 0 || kith__is_on("KITH_SERIAL") ||
+        kith__globals_changed(globals, sizeof globals) <= 0)
         return;
-    kith__globals_snapshot();           /* once is enough */
-    kith__log(KITH__WARNING, "%s is given to workers, but these globals have changed since kith_init, and workers have them "
-              "as they were then: %s; pass them as an argument", name, globals);
+    kith__globals_snapshot(); /* once is enough */
+    kith__log(KITH__WARNING,
+              "%s is given to workers, but these globals have changed since kith_init, and workers have them "
+              "as they were then: %s; pass them as an argument",
+              name, globals);
 }
 
 int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
@@ -451,7 +467,7 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
         return rc;
     }
     if (__fpending(stdout) > 0)
-        fflush(stdout);                 /* what was printed before stands before what the tasks print */
+        fflush(stdout); /* what was printed before stands before what the tasks print */
     kith__job_post(kith__pool_body(c->object), c->job, c->post);
     if (c->job->windowed)
         move_in(c);
@@ -494,12 +510,12 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last)
     return rc;
 }
 
-/* A worker that waits for its own pool's job runs the tasks of that job meanwhile. The lane's stack of claims is for one thread
- * at a time, so of the threads that a task has made one helps, and the others only wait. */
+/* A worker that waits for its own pool's job runs the tasks of that job meanwhile. The lane's stack of claims
+ * is for one thread at a time, so of the threads that a task has made one helps, and the others only wait. */
 static void help(struct kith__call *c)
 {
     static pthread_mutex_t helping = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
-    static _Atomic int missed;          /* a thread waits that would have helped */
+    static _Atomic int missed; /* a thread waits that would have helped */
     struct kith__pool *p = kith__pool_body(c->object);
     uint32_t worker;
     struct kith__lane *lane = kith__my_lane(c->object, &worker);
@@ -524,7 +540,7 @@ static void help(struct kith__call *c)
     }
     pthread_mutex_unlock(&helping);
     if (atomic_exchange(&missed, 0))
-        kith__wake_everybody();         /* rare, and their jobs are not known here */
+        kith__wake_everybody(); /* rare, and their jobs are not known here */
 }
 
 static int wait_for(struct kith__call *c, enum kith__step_result *last)
@@ -561,12 +577,15 @@ static int too_deep(const struct kith__call_spec *s)
 
     if (kith_worker() < 0)
         return 0;
-    if (kith__pool_find(s->pool, &o) < 0 || !(lane = kith__my_lane(o, &worker)) || atomic_load(&lane->depth) < KITH__DEPTH - 1)
+    if (kith__pool_find(s->pool, &o) < 0 || !(lane = kith__my_lane(o, &worker)) ||
+        atomic_load(&lane->depth) < KITH__DEPTH - 1)
         return 0;
-    return kith__fail(KITH_EINVAL, "tasks that call their own pool are nested %d deep: that is the limit", KITH__DEPTH);
+    return kith__fail(KITH_EINVAL, "tasks that call their own pool are nested %d deep: that is the limit",
+                      KITH__DEPTH);
 }
 
-int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context), void *context)
+int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),
+               void *context)
 {
     enum kith__step_result last = KITH__STEP_WAIT;
     struct kith__call c;
@@ -575,7 +594,7 @@ int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *
     if ((rc = too_deep(s)) < 0 || (rc = kith__call_begin(&c, s)) < 0)
         return rc;
     if ((rc = wait_for(&c, &last)) < 0) {
-        kith__call_end(&c, last);       /* the fork server is gone */
+        kith__call_end(&c, last); /* the fork server is gone */
         return kith__server_dead() ? KITH_EPEER : rc;
     }
     if (fold && last == KITH__STEP_DONE && atomic_load(&c.job->fault_count) == 0)
@@ -594,88 +613,117 @@ static int check_common(const struct kith__call_spec *s, const char *what)
     if (!s->fn)
         return kith__fail(KITH_EINVAL, "%s was given no function", what);
     if ((!s->in && s->in_size && s->n) || (is_map(s) && !s->out && s->out_size && s->n))
-        return kith__fail(KITH_EINVAL, "%s(%s) was given NULL for %llu elements", what, s->name, (unsigned long long)s->n);
+        return kith__fail(KITH_EINVAL, "%s(%s) was given NULL for %llu elements", what, s->name,
+                          (unsigned long long)s->n);
     if (!s->arg && s->arg_size)
         return kith__fail(KITH_EINVAL, "%s(%s) was given %llu bytes of context at NULL", what, s->name,
                           (unsigned long long)s->arg_size);
     if (s->n > UINT64_C(1) << 47 && is_map(s))
-        return kith__fail(KITH_EINVAL, "%s(%s) over %llu elements: at most 2^47", what, s->name, (unsigned long long)s->n);
+        return kith__fail(KITH_EINVAL, "%s(%s) over %llu elements: at most 2^47", what, s->name,
+                          (unsigned long long)s->n);
     if (!is_map(s) && s->n && s->out_size > SIZE_MAX / 2 / kith__block_count(s->n))
-        return kith__fail(KITH_EINVAL, "%s(%s): %llu totals of %zu bytes are more than memory can hold", what, s->name,
-                          (unsigned long long)kith__block_count(s->n), (size_t)s->out_size);
-    if ((s->in_size && s->n > SIZE_MAX / 2 / s->in_size) || (is_map(s) && s->out_size && s->n > SIZE_MAX / 2 / s->out_size))
+        return kith__fail(KITH_EINVAL, "%s(%s): %llu totals of %zu bytes are more than memory can hold", what,
+                          s->name, (unsigned long long)kith__block_count(s->n), (size_t)s->out_size);
+    if ((s->in_size && s->n > SIZE_MAX / 2 / s->in_size) ||
+        (is_map(s) && s->out_size && s->n > SIZE_MAX / 2 / s->out_size))
         return kith__fail(KITH_EINVAL, "%s(%s): %llu elements are more than memory can hold", what, s->name,
                           (unsigned long long)s->n);
     return 0;
 }
 
-static int map(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *in, void *out, size_t n)
+static int map(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *in,
+               void *out, size_t n)
 {
     size_t arguments = (size_t)(shape & 255), in_size = kith__number_size(shape >> 8 & 255);
     struct kith__call_spec s = {
-        .pool = pool, .name = name, .fn = (kith__anyfn *)fn, .kind = KITH__JOB_NUMBERS, .shape = shape, .n = n, .in = in,
-        .out = out, .in_size = in_size * arguments, .out_size = kith__number_size(shape >> 16 & 255),
+        .pool = pool,
+        .name = name,
+        .fn = (kith__anyfn *)fn,
+        .kind = KITH__JOB_NUMBERS,
+        .shape = shape,
+        .n = n,
+        .in = in,
+        .out = out,
+        .in_size = in_size * arguments,
+        .out_size = kith__number_size(shape >> 16 & 255),
     };
     int rc = check_common(&s, "kith_map");
 
     if (rc < 0)
         return rc;
     if (s.in_size == 0 || s.out_size == 0 || arguments > 3)
-        return kith__fail(KITH_ETYPE, "kith_map(%s): a function of a shape (%#x) that this version of kith does not know", name,
-                          (unsigned)shape);
+        return kith__fail(KITH_ETYPE,
+                          "kith_map(%s): a function of a shape (%#x) that this version of kith does not know",
+                          name, (unsigned)shape);
     if (columns != arguments)
-        return kith__fail(KITH_ESIZE, "%s takes %zu argument%s, but the rows have %zu column%s", name, arguments,
-                          arguments == 1 ? "" : "s", columns, columns == 1 ? "" : "s");
+        return kith__fail(KITH_ESIZE, "%s takes %zu argument%s, but the rows have %zu column%s", name,
+                          arguments, arguments == 1 ? "" : "s", columns, columns == 1 ? "" : "s");
     return n == 0 ? 0 : kith__call(&s, NULL, NULL);
 }
 
-int kith__map(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *in, void *out, size_t n)
+int kith__map(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *in,
+              void *out, size_t n)
 {
     return kith__report(map(pool, name, fn, shape, columns, in, out, n));
 }
 
-static int apply(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *row, void *result)
+static int apply(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *row,
+                 void *result)
 {
     if (!result)
-        return kith__report(kith__fail(KITH_EINVAL, "kith_apply(%s) was given no place for the result", name));
+        return kith__report(
+            kith__fail(KITH_EINVAL, "kith_apply(%s) was given no place for the result", name));
     return kith__map(pool, name, fn, shape, columns, row, result, 1);
 }
 
-#define APPLY(r, a, R, A)                                                                                        \
-    int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A x0)                             \
-    {                                                                                                            \
-        const A row[1] = { x0 };                                                                                 \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 1), 1, row, y);                            \
-    }                                                                                                            \
-    int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), R *y, A x0, A x1)                    \
-    {                                                                                                            \
-        const A row[2] = { x0, x1 };                                                                             \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 2), 2, row, y);                            \
-    }                                                                                                            \
-    int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), R *y, A x0, A x1, A x2)           \
-    {                                                                                                            \
-        const A row[3] = { x0, x1, x2 };                                                                         \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 3), 3, row, y);                            \
+#define APPLY(r, a, R, A)                                                                              \
+    int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A x0)                   \
+    {                                                                                                  \
+        const A row[1] = { x0 };                                                                       \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 1), 1, row, y);                   \
+    }                                                                                                  \
+    int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), R *y, A x0, A x1)          \
+    {                                                                                                  \
+        const A row[2] = { x0, x1 };                                                                   \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 2), 2, row, y);                   \
+    }                                                                                                  \
+    int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), R *y, A x0, A x1, A x2) \
+    {                                                                                                  \
+        const A row[3] = { x0, x1, x2 };                                                               \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 3), 3, row, y);                   \
     }
 KITH__SHAPES(APPLY)
 
-int kith__pool_map(kith_pool pool, const char *name, int (*fn)(const void *in, void *out), const void *in, size_t in_size,
-                   void *out, size_t out_size, size_t n)
+int kith__pool_map(kith_pool pool, const char *name, int (*fn)(const void *in, void *out), const void *in,
+                   size_t in_size, void *out, size_t out_size, size_t n)
 {
     struct kith__call_spec s = {
-        .pool = pool, .name = name, .fn = (kith__anyfn *)fn, .kind = KITH__JOB_BYTES, .n = n, .in = in, .out = out,
-        .in_size = in_size, .out_size = out_size,
+        .pool = pool,
+        .name = name,
+        .fn = (kith__anyfn *)fn,
+        .kind = KITH__JOB_BYTES,
+        .n = n,
+        .in = in,
+        .out = out,
+        .in_size = in_size,
+        .out_size = out_size,
     };
     int rc = check_common(&s, "kith_pool_map");
 
     return kith__report(rc < 0 || n == 0 ? rc : kith__call(&s, NULL, NULL));
 }
 
-int kith__pool_for(kith_pool pool, const char *name, int (*fn)(uint64_t lo, uint64_t hi, const void *arg), const void *arg,
-                   size_t size, uint64_t n)
+int kith__pool_for(kith_pool pool, const char *name, int (*fn)(uint64_t lo, uint64_t hi, const void *arg),
+                   const void *arg, size_t size, uint64_t n)
 {
     struct kith__call_spec s = {
-        .pool = pool, .name = name, .fn = (kith__anyfn *)fn, .kind = KITH__JOB_FOR, .n = n, .arg = arg, .arg_size = size,
+        .pool = pool,
+        .name = name,
+        .fn = (kith__anyfn *)fn,
+        .kind = KITH__JOB_FOR,
+        .n = n,
+        .arg = arg,
+        .arg_size = size,
     };
     int rc = check_common(&s, "kith_pool_for");
 
@@ -692,12 +740,18 @@ static void add_up(struct kith__call *c, void *context)
     *(double *)context = sum;
 }
 
-int kith__sum(kith_pool pool, const char *name, double (*fn)(uint64_t lo, uint64_t hi, const void *arg), const void *arg,
-              size_t size, uint64_t n, double *sum)
+int kith__sum(kith_pool pool, const char *name, double (*fn)(uint64_t lo, uint64_t hi, const void *arg),
+              const void *arg, size_t size, uint64_t n, double *sum)
 {
     struct kith__call_spec s = {
-        .pool = pool, .name = name, .fn = (kith__anyfn *)fn, .kind = KITH__JOB_SUM, .n = n, .arg = arg, .arg_size = size,
-        .out_size = sizeof (double),
+        .pool = pool,
+        .name = name,
+        .fn = (kith__anyfn *)fn,
+        .kind = KITH__JOB_SUM,
+        .n = n,
+        .arg = arg,
+        .arg_size = size,
+        .out_size = sizeof(double),
     };
     int rc = check_common(&s, "kith_sum");
 
@@ -708,7 +762,10 @@ int kith__sum(kith_pool pool, const char *name, double (*fn)(uint64_t lo, uint64
     return kith__report(rc < 0 || n == 0 ? rc : kith__call(&s, add_up, sum));
 }
 
-struct folding { void (*fold)(void *total, const void *part); void *total; };
+struct folding {
+    void (*fold)(void *total, const void *part);
+    void *total;
+};
 
 static void fold_up(struct kith__call *c, void *context)
 {
@@ -718,13 +775,20 @@ static void fold_up(struct kith__call *c, void *context)
         f->fold(f->total, (const char *)kith__at(c->job->out) + b * c->job->out_size);
 }
 
-int kith__reduce(kith_pool pool, const char *name, int (*fn)(uint64_t lo, uint64_t hi, const void *arg, void *part),
-                 const void *arg, size_t size, uint64_t n, void (*fold)(void *total, const void *part), void *total,
+int kith__reduce(kith_pool pool, const char *name,
+                 int (*fn)(uint64_t lo, uint64_t hi, const void *arg, void *part), const void *arg,
+                 size_t size, uint64_t n, void (*fold)(void *total, const void *part), void *total,
                  size_t total_size)
 {
     struct folding f = { fold, total };
     struct kith__call_spec s = {
-        .pool = pool, .name = name, .fn = (kith__anyfn *)fn, .kind = KITH__JOB_REDUCE, .n = n, .arg = arg, .arg_size = size,
+        .pool = pool,
+        .name = name,
+        .fn = (kith__anyfn *)fn,
+        .kind = KITH__JOB_REDUCE,
+        .n = n,
+        .arg = arg,
+        .arg_size = size,
         .out_size = total_size,
     };
     int rc = check_common(&s, "kith_reduce");

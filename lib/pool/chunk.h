@@ -6,16 +6,16 @@
 
 enum { KITH__CHUNK_MOST = 32767 };
 
-struct kith__chunk {            /* what one worker has learned of one job; zeros at first */
-    uint64_t last;              /* units of its last claim */
-    double   unit_ns;           /* what a unit costs, by the dearest of late */
+struct kith__chunk { /* what one worker has learned of one job; zeros at first */
+    uint64_t last;   /* units of its last claim */
+    double unit_ns;  /* what a unit costs, by the dearest of late */
 };
 
 /* Tells of a claim of units that took ns. */
 void kith__chunk_learn(struct kith__chunk *c, uint64_t units, int64_t ns);
 
-/* The size of the next claim, 1..KITH__CHUNK_MOST, for left > 0 units that workers share. A chunk grows until it is worth its
- * claim, some 50 µs, eightfold at most each time, and stays below a fair part of what is left
+/* The size of the next claim, 1..KITH__CHUNK_MOST, for left > 0 units that workers share. A chunk grows until
+ * it is worth its claim, some 50 µs, eightfold at most each time, and stays below a fair part of what is left
  * (guided self-scheduling; Polychronopoulos and Kuck, IEEE Trans. Computers 36(12), 1987): half of it. */
 uint64_t kith__chunk_next(const struct kith__chunk *c, uint64_t left, uint32_t workers);
 

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_WORKERS = 1900, TRIES = 2 };     /* each needs a seat */
+enum { MOST_WORKERS = 1900, TRIES = 2 }; /* each needs a seat */
 
 static const char noun[] = "Pool";
 
@@ -24,7 +24,8 @@ static int usable(kith_pool p)
     int rc = kith__handle_usable(p.id, noun);
 
     if (rc == 0 && kith__handle_home(p.id) != kith__shared->node)
-        rc = kith__fail(KITH_EINVAL, "a Pool of node %u was used on node %u: its tasks are given to it on its own node",
+        rc = kith__fail(KITH_EINVAL,
+                        "a Pool of node %u was used on node %u: its tasks are given to it on its own node",
                         kith__handle_home(p.id), kith__shared->node);
     return rc;
 }
@@ -52,8 +53,10 @@ int kith__pool_init_fault(const struct kith__pool *p)
     uint32_t error = atomic_load(&p->fork_error);
 
     if (error)
-        return kith__fail(KITH_ENOMEM, "no worker of the pool can be started: %s; see ulimit -u, and pids.max of the cgroup",
-                          strerror((int)error));
+        return kith__fail(
+            KITH_ENOMEM,
+            "no worker of the pool can be started: %s; see ulimit -u, and pids.max of the cgroup",
+            strerror((int)error));
     return kith__fail(KITH_ETASK, "the initializer of the pool failed in worker %d: %s", e ? e->worker : 0,
                       e ? e->text : "its process died");
 }
@@ -100,7 +103,7 @@ static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_o
     p->workers = workers;
     p->limit_ms = (uint32_t)o->limit_ms;
     p->tries = o->tries ? (uint32_t)o->tries : TRIES;
-    p->tasks_per_worker = p->serial ? 0 : (uint32_t)o->tasks_per_worker;      /* the caller cannot be replaced */
+    p->tasks_per_worker = p->serial ? 0 : (uint32_t)o->tasks_per_worker; /* the caller cannot be replaced */
     p->pinned = !o->unpinned;
     p->chunk = o->chunk;
     p->init_arg_size = o->arg_size;
@@ -111,7 +114,7 @@ static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_o
     }
     if (o->arg_size > 0 && (rc = hold(&p->init_arg, o->arg, o->arg_size)) < 0)
         return rc;
-    return hold(&p->lanes, NULL, workers * sizeof (struct kith__lane));
+    return hold(&p->lanes, NULL, workers * sizeof(struct kith__lane));
 }
 
 static int has_ended(const struct kith__pool *p)
@@ -141,7 +144,8 @@ static int is_broken(const struct kith__pool *p)
     return atomic_load(&p->init_fault) != 0 || atomic_load(&p->state) == KITH__POOL_BROKEN;
 }
 
-static int wait_until(struct kith__object *o, int (*done)(const struct kith__pool *p), int (*failed)(const struct kith__pool *p))
+static int wait_until(struct kith__object *o, int (*done)(const struct kith__pool *p),
+                      int (*failed)(const struct kith__pool *p))
 {
     struct kith__pool *p = kith__pool_body(o);
     struct kith__wait w;
@@ -176,8 +180,8 @@ static void stop_workers(struct kith__object *o, uint32_t state)
     kith__ring(kith__server_bell);
 }
 
-/* It is ours before it is let go: who dies in between leaves it to its janitor, which destroys the pool again before it takes back
- * the blocks of the dead. */
+/* It is ours before it is let go: who dies in between leaves it to its janitor, which destroys the pool again
+ * before it takes back the blocks of the dead. */
 static void free_held(_Atomic uint64_t *held)
 {
     uint64_t block = atomic_load(held);
@@ -204,12 +208,13 @@ static void free_job(_Atomic uint64_t *held)
     free_held(held);
 }
 
-/* Nobody waits for it any more; with only_ranks: none of those who live on without the fork server. What the others had posted
- * a janitor would withdraw, and there are none then. */
+/* Nobody waits for it any more; with only_ranks: none of those who live on without the fork server. What the
+ * others had posted a janitor would withdraw, and there are none then. */
 static int is_quiet(const struct kith__pool *p, int only_ranks)
 {
     for (int i = 0; i < KITH__POSTS; i++) {
-        uint32_t poster = atomic_load(&p->posters[i]), role = poster ? atomic_load(&kith__member(poster)->role) : KITH__NOBODY;
+        uint32_t poster = atomic_load(&p->posters[i]),
+                 role = poster ? atomic_load(&kith__member(poster)->role) : KITH__NOBODY;
 
         if (poster && (!only_ranks || poster == kith__me || role == KITH__HEAD || role == KITH__RANK))
             return 0;
@@ -239,11 +244,12 @@ static void destroy(struct kith__object *o)
     struct kith__pool *p = kith__pool_body(o);
     uint64_t lanes = atomic_load(&p->lanes);
 
-    if (lanes && !p->serial && !has_ended(p))           /* who was closing it died */
+    if (lanes && !p->serial && !has_ended(p)) /* who was closing it died */
         stop_workers(o, KITH__POOL_TERMINATED);
     while (lanes && !((p->serial || has_ended(p)) && is_quiet(p, 0)) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
-    kith__guard_enter(&o->guard);       /* who hastens its end is not in it any more, and does not come after this */
+    kith__guard_enter(
+        &o->guard); /* who hastens its end is not in it any more, and does not come after this */
     for (int i = 0; i < KITH__POSTS; i++)
         finish_job(p, i);
     atomic_store(&p->gone, 1);
@@ -261,7 +267,8 @@ static int shut(struct kith__object *o, uint32_t state)
     struct kith__pool *p = kith__pool_body(o);
     int rc;
 
-    /* A call that was begun before the end may not have posted its job yet: workers must still be there when it does. */
+    /* A call that was begun before the end may not have posted its job yet: workers must still be there when
+     * it does. */
     while (state == KITH__POOL_CLOSING && !is_quiet(p, 0) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     stop_workers(o, state);
@@ -304,24 +311,30 @@ static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
 static int check_options(int workers, const struct kith_pool_options *o)
 {
     if (workers < 0 || workers > MOST_WORKERS)
-        return kith__fail(KITH_EINVAL, "a pool of %d workers: give 1 to %d, or 0 for one for each usable CPU", workers, MOST_WORKERS);
+        return kith__fail(KITH_EINVAL, "a pool of %d workers: give 1 to %d, or 0 for one for each usable CPU",
+                          workers, MOST_WORKERS);
     if (o->limit_ms < 0 || o->tries < 0 || o->tasks_per_worker < 0)
-        return kith__fail(KITH_EINVAL, "a pool with .limit_ms %d, .tries %d, .tasks_per_worker %d: none may be negative",
+        return kith__fail(KITH_EINVAL,
+                          "a pool with .limit_ms %d, .tries %d, .tasks_per_worker %d: none may be negative",
                           o->limit_ms, o->tries, o->tasks_per_worker);
     if (!o->arg && o->arg_size > 0)
         return kith__fail(KITH_EINVAL, "a pool with %zu bytes of .arg at NULL", o->arg_size);
     return 0;
 }
 
-/* Said once in a job, to whom has not asked to hear of errors only: who has a cluster expects all of it to work. */
+/* Said once in a job, to whom has not asked to hear of errors only: who has a cluster expects all of it to
+ * work. */
 static void say_which_node(int workers)
 {
     const char *wish = getenv("KITH_LOG");
 
     if (kith__shared->nodes > 1 && kith__shared->node == 0 && !(wish && strcmp(wish, "error") == 0) &&
         !atomic_exchange(&kith__shared->said_which_node, 1))
-        dprintf(STDERR_FILENO, "kith: a pool uses the node that opens it: %d workers on %s; this version has no pools over all "
-                "%u nodes (Processes and Queues use them all)\n", workers, kith__shared->host, kith__shared->nodes);
+        dprintf(
+            STDERR_FILENO,
+            "kith: a pool uses the node that opens it: %d workers on %s; this version has no pools over all "
+            "%u nodes (Processes and Queues use them all)\n",
+            workers, kith__shared->host, kith__shared->nodes);
 }
 
 static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *given, size_t given_size)
@@ -341,8 +354,10 @@ static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *
     if (serial)
         workers = 1;
     if (workers == 0 && kith__shared->workers > MOST_WORKERS)
-        return kith__fail(KITH_EINVAL, "a pool of %u workers, one for each CPU or as KITH_WORKERS says: give a number up to %d",
-                          kith__shared->workers, MOST_WORKERS);
+        return kith__fail(
+            KITH_EINVAL,
+            "a pool of %u workers, one for each CPU or as KITH_WORKERS says: give a number up to %d",
+            kith__shared->workers, MOST_WORKERS);
     if (workers == 0)
         workers = (int)kith__shared->workers;
     say_which_node(workers);
@@ -391,7 +406,8 @@ int kith_pool_workers(kith_pool p)
 
 /* ------------------------------------------------------------------- ending */
 
-/* Somebody else is closing it, and may have to wait for long tasks: 1: these are ended, and so is the pool; 0: it was closed. */
+/* Somebody else is closing it, and may have to wait for long tasks: 1: these are ended, and so is the pool;
+ * 0: it was closed. */
 static int hasten(uint64_t id)
 {
     struct kith__object *o = kith__object_slot(id);
@@ -445,8 +461,8 @@ static int is_pool(const struct kith__object *o)
     return (atomic_load(&o->ident) & 255) == KITH__POOL_KIND || atomic_load(&o->leaving) == KITH__POOL_KIND;
 }
 
-/* Those that look unfinished. A pool is taken down at any moment, and what was a job may hold anything then: only in the pool's guard
- * is it surely still one. */
+/* Those that look unfinished. A pool is taken down at any moment, and what was a job may hold anything then:
+ * only in the pool's guard is it surely still one. */
 static void finish_jobs(struct kith__object *o)
 {
     const struct kith__pool *p = kith__pool_body(o);
@@ -475,8 +491,8 @@ void kith__commits_finish(void)
     kith__objects_finish(finish_jobs);
 }
 
-/* The lanes that have ended for good have no successor to do it, and one whose next process waits for this number has none
- * yet: who died in a job would seem to be inside of it for ever. */
+/* The lanes that have ended for good have no successor to do it, and one whose next process waits for this
+ * number has none yet: who died in a job would seem to be inside of it for ever. */
 static void settle_ended(struct kith__pool *p)
 {
     for (uint32_t w = 0; w < p->workers; w++) {

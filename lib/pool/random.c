@@ -15,9 +15,9 @@
 
 static uint64_t seed, wish;
 static int has_wish;
-static _Atomic uint64_t epoch;          /* counts seeds; 0: none yet */
-static _Atomic uint64_t process_name;   /* stream of the main thread */
-static _Atomic uint64_t threads;        /* others that drew */
+static _Atomic uint64_t epoch;        /* counts seeds; 0: none yet */
+static _Atomic uint64_t process_name; /* stream of the main thread */
+static _Atomic uint64_t threads;      /* others that drew */
 
 static _Thread_local struct kith__stream self __attribute__((tls_model("initial-exec")));
 
@@ -50,7 +50,7 @@ static int seed_from_text(const char *text, uint64_t *value)
     char *end;
 
     if (hex ? !isxdigit((unsigned char)digits[0]) : !isdigit((unsigned char)digits[0]))
-        return 0;                       /* strtoull takes blanks, signs and a second 0x */
+        return 0; /* strtoull takes blanks, signs and a second 0x */
     errno = 0;
     *value = strtoull(digits, &end, hex ? 16 : 10);
     return errno == 0 && *end == '\0' && !(hex && (digits[1] == 'x' || digits[1] == 'X'));
@@ -66,7 +66,8 @@ int kith__random_init(void)
         ;
     else {
         if (text && text[0])
-            rc = kith__fail(KITH_EINVAL, "KITH_SEED=%.40s is no seed: use a number below 2^64, as 42 or 0x2a", text);
+            rc = kith__fail(KITH_EINVAL, "KITH_SEED=%.40s is no seed: use a number below 2^64, as 42 or 0x2a",
+                            text);
         if (!has_wish && getrandom(&value, sizeof value, 0) != sizeof value)
             return kith__fail_errno(KITH_ENOMEM, "no random bytes from the kernel");
     }
@@ -119,7 +120,7 @@ void kith__random_restore(const struct kith__stream *stream)
 static void begin(void)
 {
     if (atomic_load(&epoch) == 0)
-        kith__random_init();            /* before kith_init, which will say what is wrong */
+        kith__random_init(); /* before kith_init, which will say what is wrong */
     if (!self.placed) {
         self.name = atomic_load(&process_name);
         self.index = THREAD + 1 + atomic_fetch_add(&threads, 1);
@@ -149,13 +150,13 @@ uint64_t kith_random(void)
 
 double kith_uniform(double lo, double hi)
 {
-    double u = (double)(kith_random() >> 11) * 0x1p-53;         /* 53 bits: all that a double holds */
+    double u = (double)(kith_random() >> 11) * 0x1p-53; /* 53 bits: all that a double holds */
     double width = hi - lo, x;
 
     x = width > -1e308 && width < 1e308 ? lo + width * u : lo * (1.0 - u) + hi * u;
     if (lo < hi ? x >= lo && x < hi : x <= lo && x > hi)
         return x;
-    return lo;                          /* rounded to hi, or lo == hi, or there is no number between them */
+    return lo; /* rounded to hi, or lo == hi, or there is no number between them */
 }
 
 void kith__random_reseed_libc(uint64_t value)

@@ -11,17 +11,17 @@
 
 /* Kinds of streams, with what their number is; at most 16. */
 enum {
-    KITH__STREAM_RANK,                  /* main of a rank: 0 is the head */
-    KITH__STREAM_PROCESS,               /* which Process of the job */
-    KITH__STREAM_TASK,                  /* which call of the job; each task has its index */
-    KITH__STREAM_WORKER                 /* a worker outside of tasks: its pool and its place there */
+    KITH__STREAM_RANK,    /* main of a rank: 0 is the head */
+    KITH__STREAM_PROCESS, /* which Process of the job */
+    KITH__STREAM_TASK,    /* which call of the job; each task has its index */
+    KITH__STREAM_WORKER   /* a worker outside of tasks: its pool and its place there */
 };
 
 /* The seed: KITH_SEED, else kith_seed's, else one from the kernel. This thread draws (KITH__STREAM_RANK, 0).
  * 0; KITH_EINVAL: KITH_SEED is no number. */
-int      kith__random_init(void);
+int kith__random_init(void);
 uint64_t kith__random_seed(void);
-void     kith__random_set_seed(uint64_t seed);  /* the job's, in another node */
+void kith__random_set_seed(uint64_t seed); /* the job's, in another node */
 
 /* From now on this thread draws the stream (kind, number < 2^60), from its start. With index, which
  * stays readable as long: the stream of task *index, each from its start. Without: other threads of this
@@ -31,11 +31,11 @@ void kith__random_place(uint32_t kind, uint64_t number, const _Atomic uint64_t *
 /* Where this thread is in which stream: kept by who runs tasks inside a task, and put back. */
 struct kith__stream {
     uint64_t key, index;
-    uint64_t draws;                     /* from index; two a block */
+    uint64_t draws; /* from index; two a block */
     uint64_t block[2];
-    uint64_t epoch;                     /* of the seed that key was made with; 0: nothing drawn yet */
-    const _Atomic uint64_t *at;         /* the task's index; NULL: index is fixed */
-    uint64_t name;                      /* kind << 60 | number */
+    uint64_t epoch;             /* of the seed that key was made with; 0: nothing drawn yet */
+    const _Atomic uint64_t *at; /* the task's index; NULL: index is fixed */
+    uint64_t name;              /* kind << 60 | number */
     int placed;
 };
 void kith__random_save(struct kith__stream *stream);

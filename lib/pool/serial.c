@@ -21,8 +21,9 @@ static _Thread_local const struct part *playing;
 static struct prepared {
     uint64_t id;
     struct prepared *next;
-} *prepared;
-static pthread_mutex_t preparing = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;     /* an initializer may open another pool */
+} * prepared;
+static pthread_mutex_t preparing =
+    PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP; /* an initializer may open another pool */
 
 int kith__serial_in(const struct kith__object *o)
 {

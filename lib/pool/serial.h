@@ -1,11 +1,13 @@
-/* serial.h: KITH_SERIAL=1: whoever gives a pool tasks is its only worker, in the thread that waits for them. */
+/* serial.h: KITH_SERIAL=1: whoever gives a pool tasks is its only worker, in the thread that waits for them.
+ */
 #ifndef KITH_SERIAL_H
 #define KITH_SERIAL_H
 
 #include "pool/board.h"
 #include "object/object.h"
 
-/* Runs the initializer of o, which id means, unless it has run in this process. 0, or the code of the failure. */
+/* Runs the initializer of o, which id means, unless it has run in this process. 0, or the code of the
+ * failure. */
 int kith__serial_prepare(struct kith__object *o, uint64_t id);
 
 /* Runs all of j, a job of o, here. */

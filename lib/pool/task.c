@@ -13,13 +13,13 @@
 size_t kith__number_size(int letter)
 {
     switch (letter) {
-    case 'i': return sizeof (int);
-    case 'I': return sizeof (unsigned);
-    case 'l': return sizeof (long);
-    case 'L': return sizeof (unsigned long);
-    case 'q': return sizeof (long long);
-    case 'f': return sizeof (float);
-    case 'd': return sizeof (double);
+    case 'i': return sizeof(int);
+    case 'I': return sizeof(unsigned);
+    case 'l': return sizeof(long);
+    case 'L': return sizeof(unsigned long);
+    case 'q': return sizeof(long long);
+    case 'f': return sizeof(float);
+    case 'd': return sizeof(double);
     default: return 0;
     }
 }
@@ -27,7 +27,11 @@ size_t kith__number_size(int letter)
 static void tell_fault(struct kith__job *j, uint32_t worker, uint64_t unit)
 {
     struct kith__fault_entry e = {
-        .unit = unit, .end = KITH_FAILED, .code = kith__task.code, .pid = (int32_t)getpid(), .worker = (int32_t)worker,
+        .unit = unit,
+        .end = KITH_FAILED,
+        .code = kith__task.code,
+        .pid = (int32_t)getpid(),
+        .worker = (int32_t)worker,
     };
 
     kith__job_fault(j, &e, kith__task.text);
@@ -53,28 +57,28 @@ static char *element(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
 
 /* One loop for each shape: .at before the call, the result only when the task did not fail. The
  * release store keeps the results before it in front of it: a successor may believe them. */
-#define LOOP(R, A, COLUMNS, CALL)                                                                   \
-    {                                                                                               \
-        const A *x = (const void *)in;                                                              \
-        R *y = (void *)out;                                                                         \
-        const int *failed = &kith__task.failed;                                                     \
-        __asm__ ("" : "+r" (failed));   /* keeps the address: to find it again costs three instructions */ \
-        for (uint64_t i = 0; i < length; i++, x += (COLUMNS)) {                                     \
-            R value;                                                                                \
-            atomic_store_explicit(at, lo + i, memory_order_release);                                \
-            value = CALL;                                                                           \
-            if (__builtin_expect(*failed, 0))                                                       \
-                tell_fault(j, worker, lo + i);                                                      \
-            else                                                                                    \
-                y[i] = value;                                                                       \
-        }                                                                                           \
-        return;                                                                                     \
+#define LOOP(R, A, COLUMNS, CALL)                                                                      \
+    {                                                                                                  \
+        const A *x = (const void *)in;                                                                 \
+        R *y = (void *)out;                                                                            \
+        const int *failed = &kith__task.failed;                                                        \
+        __asm__("" : "+r"(failed)); /* keeps the address: to find it again costs three instructions */ \
+        for (uint64_t i = 0; i < length; i++, x += (COLUMNS)) {                                        \
+            R value;                                                                                   \
+            atomic_store_explicit(at, lo + i, memory_order_release);                                   \
+            value = CALL;                                                                              \
+            if (__builtin_expect(*failed, 0))                                                          \
+                tell_fault(j, worker, lo + i);                                                         \
+            else                                                                                       \
+                y[i] = value;                                                                          \
+        }                                                                                              \
+        return;                                                                                        \
     }
 
-#define SHAPE(r, a, R, A)                                                                           \
-    case KITH__SHAPE_CODE(r, a, 1): LOOP(R, A, 1, ((R (*)(A))fn)(x[0]))                             \
-    case KITH__SHAPE_CODE(r, a, 2): LOOP(R, A, 2, ((R (*)(A, A))fn)(x[0], x[1]))                    \
-    case KITH__SHAPE_CODE(r, a, 3): LOOP(R, A, 3, ((R (*)(A, A, A))fn)(x[0], x[1], x[2]))
+#define SHAPE(r, a, R, A)                                                       \
+    case KITH__SHAPE_CODE(r, a, 1): LOOP(R, A, 1, ((R(*)(A))fn)(x[0]))          \
+    case KITH__SHAPE_CODE(r, a, 2): LOOP(R, A, 2, ((R(*)(A, A))fn)(x[0], x[1])) \
+    case KITH__SHAPE_CODE(r, a, 3): LOOP(R, A, 3, ((R(*)(A, A, A))fn)(x[0], x[1], x[2]))
 
 static void run_numbers(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
 {
@@ -93,7 +97,7 @@ static void run_numbers(struct kith__job *j, uint32_t worker, kith__anyfn *fn, u
 #define LETTER_f 'f'
 #define LETTER_d 'd'
 #define KITH__SHAPE_CODE(r, a, columns) (LETTER_##r << 16 | LETTER_##a << 8 | (columns))
-    KITH__SHAPES(SHAPE)
+        KITH__SHAPES(SHAPE)
     }
 }
 
@@ -103,7 +107,8 @@ static void run_bytes(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
 
     for (uint64_t i = lo; i < lo + length; i++) {
         atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
-        if (has_failed(call(element(j->in, j->in_size, j->in_ring, i), element(j->out, j->out_size, j->out_ring, i))))
+        if (has_failed(call(element(j->in, j->in_size, j->in_ring, i),
+                            element(j->out, j->out_size, j->out_ring, i))))
             tell_fault(j, worker, i);
     }
 }
@@ -125,9 +130,9 @@ static void run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
         tell_fault(j, worker, block);
 }
 
-/* A read maps the 16 pages around it, where they are there already; a write maps one, at four times the price a
- * page (measured: 0.28 and 1.1 µs). So results in place are looked at before they are written: another worker may have made
- * their pages in the last map. */
+/* A read maps the 16 pages around it, where they are there already; a write maps one, at four times the price
+ * a page (measured: 0.28 and 1.1 µs). So results in place are looked at before they are written: another
+ * worker may have made their pages in the last map. */
 static void map_pages(const char *from, const char *to)
 {
     const uintptr_t around = 65536;
@@ -151,7 +156,8 @@ static void settle(struct kith__job *j, uint32_t worker, uint64_t last)
 }
 
 /* Aligned, as its loops run in 2 ns a task: where they lie in a cache line is worth 12 %. */
-static __attribute__((aligned(64))) void run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
+static __attribute__((aligned(64))) void run(struct kith__job *j, uint32_t worker, kith__anyfn *fn,
+                                             uint64_t lo, uint64_t length)
 {
     kith__task.running = 1;
     kith__task.failed = 0;
@@ -160,12 +166,8 @@ static __attribute__((aligned(64))) void run(struct kith__job *j, uint32_t worke
     if (!j->out_ring)
         map_pages(element(j->out, j->out_size, 0, lo), element(j->out, j->out_size, 0, lo + length));
     switch ((enum kith__job_kind)j->kind) {
-    case KITH__JOB_NUMBERS:
-        run_numbers(j, worker, fn, lo, length);
-        break;
-    case KITH__JOB_BYTES:
-        run_bytes(j, worker, fn, lo, length);
-        break;
+    case KITH__JOB_NUMBERS: run_numbers(j, worker, fn, lo, length); break;
+    case KITH__JOB_BYTES: run_bytes(j, worker, fn, lo, length); break;
     case KITH__JOB_FOR:
     case KITH__JOB_SUM:
     case KITH__JOB_REDUCE:
@@ -180,7 +182,8 @@ static __attribute__((aligned(64))) void run(struct kith__job *j, uint32_t worke
 }
 
 /* Apart from run, so that the copy is paid for by those who need it. */
-static __attribute__((noinline)) void run_inside(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
+static __attribute__((noinline)) void run_inside(struct kith__job *j, uint32_t worker, kith__anyfn *fn,
+                                                 uint64_t lo, uint64_t length)
 {
     struct kith__task outer = kith__task;
 
@@ -190,7 +193,7 @@ static __attribute__((noinline)) void run_inside(struct kith__job *j, uint32_t w
 
 void kith__run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
 {
-    if (__builtin_expect(kith__task.running, 0))        /* a task that called a map runs others while it waits */
+    if (__builtin_expect(kith__task.running, 0)) /* a task that called a map runs others while it waits */
         run_inside(j, worker, fn, lo, length);
     else
         run(j, worker, fn, lo, length);

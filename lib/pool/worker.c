@@ -40,7 +40,11 @@ static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, 
 {
     for (uint64_t i = lo; i < lo + length; i++) {
         struct kith__fault_entry e = {
-            .unit = i, .end = KITH_FAILED, .code = KITH_EFUNC, .pid = (int32_t)getpid(), .worker = (int32_t)worker,
+            .unit = i,
+            .end = KITH_FAILED,
+            .code = KITH_EFUNC,
+            .pid = (int32_t)getpid(),
+            .worker = (int32_t)worker,
         };
 
         kith__job_fault(j, &e, kith_last_error());
@@ -66,7 +70,8 @@ static uint64_t most(const struct kith__job *j, const struct kith__pool *p, cons
     uint64_t size = j->chunk;
 
     if (size == 0)
-        size = kith__chunk_next(learned, j->units - (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16), j->workers);
+        size = kith__chunk_next(
+            learned, j->units - (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16), j->workers);
     if (size > KITH__CHUNK_MOST)
         size = KITH__CHUNK_MOST;
     if (wears_out(p, lane) && size > p->tasks_per_worker - lane->tasks)
@@ -150,7 +155,8 @@ int kith__worker_initialize(struct kith__object *o, uint32_t worker)
     if ((rc = kith__token_resolve(&p->init, &fn)) < 0)
         snprintf(kith__task.text, sizeof kith__task.text, "%.255s", kith_last_error());
     else
-        rc = kith__call_target((kith_target *)fn, p->init_arg ? kith__at(p->init_arg) : NULL, p->init_arg_size);
+        rc = kith__call_target((kith_target *)fn, p->init_arg ? kith__at(p->init_arg) : NULL,
+                               p->init_arg_size);
     if (rc != 0 && kith__task.text[0] == '\0')
         snprintf(kith__task.text, sizeof kith__task.text, "it returned %d", rc);
     flush();
@@ -163,7 +169,8 @@ int kith__worker_initialize(struct kith__object *o, uint32_t worker)
     return rc;
 }
 
-/* Nothing to do: sleeps until there is. 0: the pool ends. turn: the last job was one task, and the caller's turn is next. */
+/* Nothing to do: sleeps until there is. 0: the pool ends. turn: the last job was one task, and the caller's
+ * turn is next. */
 static int rest(struct kith__object *o, struct kith__pool *p, int turn)
 {
     struct kith__wait w;
@@ -208,7 +215,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     kith__random_place(KITH__STREAM_WORKER, kith__member(kith__me)->number << 16 | worker, NULL);
     kith__settle(p, worker);
     lane->tasks = 0;
-    atomic_store(&lane->state, KITH__LANE_STARTING);    /* it may have been late */
+    atomic_store(&lane->state, KITH__LANE_STARTING); /* it may have been late */
     if (kith__worker_initialize(o, my_worker) != 0) {
         atomic_fetch_add(&lane->init_failures, 1);
         return 1;

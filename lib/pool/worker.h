@@ -14,7 +14,8 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
 /* This process's lane, in the pool o: NULL when it is none of its workers. */
 struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker);
 
-/* Runs the initializer of the pool o, when it has one, as worker: 0, or what it failed with, and the pool has its fault. */
+/* Runs the initializer of the pool o, when it has one, as worker: 0, or what it failed with, and the pool has
+ * its fault. */
 int kith__worker_initialize(struct kith__object *o, uint32_t worker);
 
 #endif

@@ -1,11 +1,12 @@
 /* mailbox.h: how the threads of a node and its agent talk, in the arena.
  *
- * A thread that wants something of another node has a mailbox, one for its seat: a ring in which it files requests, which
- * only it writes and only the agent reads, and a place for the answer to the one that it waits for. It may file puts
- * without waiting: "behind" it. Errands are carried out in the order in which they were filed.
+ * A thread that wants something of another node has a mailbox, one for its seat: a ring in which it files
+ * requests, which only it writes and only the agent reads, and a place for the answer to the one that it
+ * waits for. It may file puts without waiting: "behind" it. Errands are carried out in the order in which
+ * they were filed.
  *
- * A block that goes with an request becomes the agent's before the request counts, a block that comes with an answer
- * stays the agent's: so who dies in the middle leaves nothing that another would free.
+ * A block that goes with an request becomes the agent's before the request counts, a block that comes with an
+ * answer stays the agent's: so who dies in the middle leaves nothing that another would free.
  *
  * The answer is one word, id << 3 | state:
  *
@@ -25,48 +26,49 @@
 #include "member/wait.h"
 
 enum {
-    KITH__MAILBOX_BYTES = 4096,          /* more go in a block */
-    KITH__SMALL_PUT = 32 << 10,         /* more need a place at home before the thread may go on */
+    KITH__MAILBOX_BYTES = 4096, /* more go in a block */
+    KITH__SMALL_PUT = 32 << 10, /* more need a place at home before the thread may go on */
     KITH__ANSWER_BYTES = 4096,
     KITH__MAILBOX_RING = 32768,
-    KITH__AGENTS_OWN = 0xffff           /* in place of a seat, in the calls that an agent makes itself */
+    KITH__AGENTS_OWN = 0xffff /* in place of a seat, in the calls that an agent makes itself */
 };
 
 enum kith__op {
     KITH__OP_NONE,
-    KITH__OP_PUT,               /* size, its bytes. The result: so many places more are reserved */
-    KITH__OP_GET,               /* room, flags; gives an item */
+    KITH__OP_PUT, /* size, its bytes. The result: so many places more are reserved */
+    KITH__OP_GET, /* room, flags; gives an item */
     KITH__OP_PEEK,
     KITH__OP_COUNT,
     KITH__OP_END,
-    KITH__OP_FIND,              /* bytes: a name; room: the bound. The result is the handle */
-    KITH__OP_START,             /* bytes: struct kith__start; the result is the handle */
-    KITH__OP_LOOK,              /* the result: state << 32 | status */
+    KITH__OP_FIND,  /* bytes: a name; room: the bound. The result is the handle */
+    KITH__OP_START, /* bytes: struct kith__start; the result is the handle */
+    KITH__OP_LOOK,  /* the result: state << 32 | status */
     KITH__OP_JOIN,
     KITH__OP_PID,
-    KITH__OP_SIGNAL,            /* room: which */
+    KITH__OP_SIGNAL, /* room: which */
     KITH__OP_CLOSE,
-    KITH__OP_PLACE,             /* of node 0: the number of the node that has most CPUs free */
-    KITH__OP_RETURN,            /* room: places of a queue that were reserved and not used, | seat << 32 whose they were */
-    KITH__OP_AWAIT,             /* until no Process that is not a daemon runs there; the result: how many did */
+    KITH__OP_PLACE,  /* of node 0: the number of the node that has most CPUs free */
+    KITH__OP_RETURN, /* room: places of a queue that were reserved and not used, | seat << 32 whose they were
+                      */
+    KITH__OP_AWAIT,  /* until no Process that is not a daemon runs there; the result: how many did */
     KITH__OPS
 };
 
 /* Flags of requests and answers; bit 0 is the protocol's. */
 enum kith__request_flags {
-    KITH__EXACT = 2,            /* of a get: just that size */
-    KITH__PIPELINED = 4,           /* of a put, and of its answer: the thread may go on before it is done */
-    KITH__GIVES = 8,            /* of an answer: it gives something away, which goes back when nobody takes it */
-    KITH__UNBOUNDED = 16        /* of an answer to a put: the queue has no bound, so the next may be filed behind */
+    KITH__EXACT = 2,     /* of a get: just that size */
+    KITH__PIPELINED = 4, /* of a put, and of its answer: the thread may go on before it is done */
+    KITH__GIVES = 8,     /* of an answer: it gives something away, which goes back when nobody takes it */
+    KITH__UNBOUNDED = 16 /* of an answer to a put: the queue has no bound, so the next may be filed behind */
 };
 
-struct kith__mailbox_request {           /* in the ring, its bytes behind it */
-    uint32_t length;            /* of all that, a multiple of 8; 0: the next one is at the start of the ring */
+struct kith__mailbox_request { /* in the ring, its bytes behind it */
+    uint32_t length;           /* of all that, a multiple of 8; 0: the next one is at the start of the ring */
     uint16_t op, flags;
     uint32_t node, zero;
     uint64_t id, object, size, room;
     int64_t timeout_ms;
-    uint64_t block;             /* in which the bytes are; 0: they follow */
+    uint64_t block; /* in which the bytes are; 0: they follow */
 };
 
 enum kith__answer_state {
@@ -82,30 +84,32 @@ enum kith__watching { KITH__WATCHES_NOTHING, KITH__WATCHES_ROOM, KITH__WATCHES_Q
 
 struct kith__mailbox {
     /* Written by the thread. */
-    _Atomic uint64_t tail;              /* bytes ever filed */
-    uint64_t count;                     /* requests ever */
-    _Atomic uint64_t handing;           /* a block that is becoming the agent's ... */
-    uint64_t handing_at;                /* ... with the request at this place */
-    _Atomic uint32_t watching;          /* enum kith__watching: wake the seat then */
-    uint64_t pipelined_queue;              /* on which it puts behind */
-    uint32_t had_places;                /* of it, at some time */
-    _Atomic uint32_t credit;            /* places of it that are reserved: the thread uses them, the agent takes back what is left */
+    _Atomic uint64_t tail;     /* bytes ever filed */
+    uint64_t count;            /* requests ever */
+    _Atomic uint64_t handing;  /* a block that is becoming the agent's ... */
+    uint64_t handing_at;       /* ... with the request at this place */
+    _Atomic uint32_t watching; /* enum kith__watching: wake the seat then */
+    uint64_t pipelined_queue;  /* on which it puts behind */
+    uint32_t had_places;       /* of it, at some time */
+    _Atomic uint32_t
+        credit; /* places of it that are reserved: the thread uses them, the agent takes back what is left */
 
     /* Written by the agent. */
-    _Atomic uint64_t head __attribute__((aligned(64)));         /* bytes ever read */
-    _Atomic uint64_t open, open_bytes;  /* puts behind that were read and are not done; bytes of the large ones of them */
-    _Atomic int32_t deferred;            /* the code of one that failed */
+    _Atomic uint64_t head __attribute__((aligned(64))); /* bytes ever read */
+    _Atomic uint64_t open,
+        open_bytes; /* puts behind that were read and are not done; bytes of the large ones of them */
+    _Atomic int32_t deferred; /* the code of one that failed */
     char deferred_text[256];
-    _Atomic uint64_t lost;              /* items, by those that failed since somebody was told */
+    _Atomic uint64_t lost; /* items, by those that failed since somebody was told */
 
     /* Written by both, see above. */
     _Atomic uint64_t answer __attribute__((aligned(64)));
     int64_t result;
-    uint64_t size, block;               /* block 0: what there is stands in bytes */
+    uint64_t size, block; /* block 0: what there is stands in bytes */
     uint32_t flags;
 
-    struct kith__waiters waiters;       /* the thread, when it waits for the agent */
-    char bytes[KITH__ANSWER_BYTES] __attribute__((aligned(64)));        /* or the sentence of a failure */
+    struct kith__waiters waiters;                                /* the thread, when it waits for the agent */
+    char bytes[KITH__ANSWER_BYTES] __attribute__((aligned(64))); /* or the sentence of a failure */
     char ring[KITH__MAILBOX_RING];
 };
 
@@ -113,17 +117,18 @@ enum kith__agent_state { KITH__AGENT_CLOSED, KITH__AGENT_READY, KITH__AGENT_FAIL
 
 /* What the agent and the others of its node share: a block, kith__shared->agent_shared. */
 struct kith__agent_shared {
-    _Atomic uint32_t state;             /* enum kith__agent_state */
-    _Atomic uint32_t leave;             /* 1: the agent is to say goodbye; 2: and that the job is over */
-    _Atomic uint32_t asleep;            /* the agent is, or is about to: ring its bell */
-    uint32_t agent;                     /* its member number + 1 */
-    pthread_mutex_t agent_lives;        /* robust, held by the agent */
-    struct kith__guard guard;           /* of mailboxes[] */
-    _Atomic uint64_t contacts;             /* the block with all nodes' contacts, once they are known */
-    struct kith__waiters pending;         /* the seats whose mailbox the agent should look at */
-    kith__word mailboxes[KITH__SEATS];      /* by seat: its mailbox; 0: none yet. A mailbox stays for the next one on the seat */
-    char why[512];                      /* of FAILED */
-    unsigned char contact[1024];           /* of this node: see agent.h */
+    _Atomic uint32_t state;            /* enum kith__agent_state */
+    _Atomic uint32_t leave;            /* 1: the agent is to say goodbye; 2: and that the job is over */
+    _Atomic uint32_t asleep;           /* the agent is, or is about to: ring its bell */
+    uint32_t agent;                    /* its member number + 1 */
+    pthread_mutex_t agent_lives;       /* robust, held by the agent */
+    struct kith__guard guard;          /* of mailboxes[] */
+    _Atomic uint64_t contacts;         /* the block with all nodes' contacts, once they are known */
+    struct kith__waiters pending;      /* the seats whose mailbox the agent should look at */
+    kith__word mailboxes[KITH__SEATS]; /* by seat: its mailbox; 0: none yet. A mailbox stays for the next one
+                                          on the seat */
+    char why[512];                     /* of FAILED */
+    unsigned char contact[1024];       /* of this node: see agent.h */
 };
 
 static inline struct kith__agent_shared *kith__agent_shared(void)
@@ -134,6 +139,6 @@ static inline struct kith__agent_shared *kith__agent_shared(void)
 /* The agent is told to look at the mailbox of seat n. */
 void kith__mailbox_point(uint32_t seat);
 
-int kith__agent_dead(void);             /* 1: the agent is gone, or never was: KITH_EPEER with a sentence is set */
+int kith__agent_dead(void); /* 1: the agent is gone, or never was: KITH_EPEER with a sentence is set */
 
 #endif

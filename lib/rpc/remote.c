@@ -1,8 +1,8 @@
 /* remote.c: see remote.h, and mailbox.h for how an request goes.
  *
- * A put on a queue without a bound does not wait for the other node, else it would cost a round trip: a small one is
- * filed and done, a large one has a place at its home when the call returns. What the thread does next through kith,
- * other than to put more on the same queue, waits for them first.
+ * A put on a queue without a bound does not wait for the other node, else it would cost a round trip: a small
+ * one is filed and done, a large one has a place at its home when the call returns. What the thread does next
+ * through kith, other than to put more on the same queue, waits for them first.
  */
 #include "config.h"
 #include "rpc/remote.h"
@@ -15,17 +15,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PIPELINED_BYTES = 8 << 20 };        /* of large puts that may be on their way */
+enum { PIPELINED_BYTES = 8 << 20 }; /* of large puts that may be on their way */
 
-static const int64_t margin_ns = 10000 * KITH__MS;     /* that the answer to a call may be late */
+static const int64_t margin_ns = 10000 * KITH__MS; /* that the answer to a call may be late */
 
 _Thread_local int kith__remote_pipelined __attribute__((tls_model("initial-exec")));
 
 static _Thread_local struct {
     struct kith__mailbox *mailbox;
     struct kith__seat *seat;
-    uint64_t queue;                     /* the one that was put on last, if one may put behind on it: */
-    int unbounded;                      /* always, or with the places that are reserved */
+    uint64_t queue; /* the one that was put on last, if one may put behind on it: */
+    int unbounded;  /* always, or with the places that are reserved */
 } own;
 
 static uint32_t home_of(uint64_t id)
@@ -81,11 +81,11 @@ static void point(void)
 
 static struct kith__mailbox *new_mailbox(struct kith__agent_shared *shared, uint32_t seat)
 {
-    uint64_t block = kith__heap_alloc(sizeof (struct kith__mailbox), kith__me);
+    uint64_t block = kith__heap_alloc(sizeof(struct kith__mailbox), kith__me);
 
     if (block == 0)
         return NULL;
-    memset(kith__at(block), 0, sizeof (struct kith__mailbox));
+    memset(kith__at(block), 0, sizeof(struct kith__mailbox));
     kith__guard_enter(&shared->guard);
     kith__guard_set(&shared->guard, &shared->mailboxes[seat], block);
     kith__guard_set(&shared->guard, kith__heap_owner(block), 0);
@@ -94,8 +94,10 @@ static struct kith__mailbox *new_mailbox(struct kith__agent_shared *shared, uint
     return kith__at(block);
 }
 
-/* Waits until what the mailbox shows is so, which the agent is asked to tell. 0; KITH_ETIMEDOUT; KITH_EPEER. */
-static int watch(struct kith__mailbox *d, enum kith__watching what, int (*is_so)(const struct kith__mailbox *d), int timeout_ms)
+/* Waits until what the mailbox shows is so, which the agent is asked to tell. 0; KITH_ETIMEDOUT; KITH_EPEER.
+ */
+static int watch(struct kith__mailbox *d, enum kith__watching what,
+                 int (*is_so)(const struct kith__mailbox *d), int timeout_ms)
 {
     struct kith__wait w;
     int rc;
@@ -142,14 +144,15 @@ static int inherit(struct kith__mailbox *d)
     return watch(d, KITH__WATCHES_QUIET, is_idle, KITH_FOREVER);
 }
 
-/* The owner of a block that this seat hands over: the agent, but no block that the agent has taken itself looks like it. */
+/* The owner of a block that this seat hands over: the agent, but no block that the agent has taken itself
+ * looks like it. */
 static uint64_t handed_over(void)
 {
     return (uint64_t)(kith__seat_number(own.seat) + 1) << 32 | kith__agent_shared()->agent;
 }
 
-/* A block that was on its way to the agent when its giver died: it is the agent's, which knows nothing of it. When the
- * giver still owned it, it goes with all that the dead one owned, and may be anybody's by now. */
+/* A block that was on its way to the agent when its giver died: it is the agent's, which knows nothing of it.
+ * When the giver still owned it, it goes with all that the dead one owned, and may be anybody's by now. */
 static void recover_block(struct kith__mailbox *d)
 {
     uint64_t block = atomic_load(&d->handing);
@@ -169,10 +172,11 @@ static uint64_t free_bytes(const struct kith__mailbox *d)
 /* The largest request, and what is wasted at the end of the ring before it. */
 static int has_room(const struct kith__mailbox *d)
 {
-    return free_bytes(d) >= 2 * (sizeof (struct kith__mailbox_request) + KITH__MAILBOX_BYTES);
+    return free_bytes(d) >= 2 * (sizeof(struct kith__mailbox_request) + KITH__MAILBOX_BYTES);
 }
 
-/* Files it; its bytes stand at bytes, or in e->block, which is ours and becomes the agent's. There is room. */
+/* Files it; its bytes stand at bytes, or in e->block, which is ours and becomes the agent's. There is room.
+ */
 static void file(struct kith__mailbox *d, struct kith__mailbox_request *e, const void *bytes)
 {
     uint64_t inside = e->block ? 0 : e->size, tail = atomic_load(&d->tail), at = tail % KITH__MAILBOX_RING;
@@ -203,8 +207,10 @@ static void file(struct kith__mailbox *d, struct kith__mailbox_request *e, const
 /* Places that were reserved for this seat are free again: so many. */
 static void return_places(struct kith__mailbox *d, uint32_t places)
 {
-    struct kith__mailbox_request e = { .op = KITH__OP_RETURN, .flags = KITH__PIPELINED, .node = home_of(d->pipelined_queue),
-                              .object = d->pipelined_queue };
+    struct kith__mailbox_request e = { .op = KITH__OP_RETURN,
+                                       .flags = KITH__PIPELINED,
+                                       .node = home_of(d->pipelined_queue),
+                                       .object = d->pipelined_queue };
 
     if (places == 0 || watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER) < 0)
         return;
@@ -277,8 +283,8 @@ static int is_loss(int code)
     return code == KITH_ENOMEM || code == KITH_EPEER;
 }
 
-/* What came of the puts behind: 0, or the code of one that failed, once. It counts for the queue that it was for; that
- * items are lost is told to whatever comes next. */
+/* What came of the puts behind: 0, or the code of one that failed, once. It counts for the queue that it was
+ * for; that items are lost is told to whatever comes next. */
 static int trouble(struct kith__mailbox *d, uint64_t queue)
 {
     int32_t code = atomic_exchange(&d->deferred, 0);
@@ -289,9 +295,10 @@ static int trouble(struct kith__mailbox *d, uint64_t queue)
     if (!is_loss(code))
         return kith__fail(code, "%.250s", d->deferred_text);
     if (code != KITH_ENOMEM)
-        return kith__fail(code, "items that were put before, %llu of them, may not have arrived: %.250s", (unsigned long long)lost,
-                          d->deferred_text);
-    return kith__fail(code, "items that were put before are lost, %llu of them: %.250s", (unsigned long long)lost, d->deferred_text);
+        return kith__fail(code, "items that were put before, %llu of them, may not have arrived: %.250s",
+                          (unsigned long long)lost, d->deferred_text);
+    return kith__fail(code, "items that were put before are lost, %llu of them: %.250s",
+                      (unsigned long long)lost, d->deferred_text);
 }
 
 int kith__remote_drain(void)
@@ -334,7 +341,12 @@ int kith__remote_last_words(void)
 
 /* ------------------------------------------------------------------------ calls */
 
-struct answer { int64_t result; uint64_t size, block; uint32_t flags; const void *bytes; };
+struct answer {
+    int64_t result;
+    uint64_t size, block;
+    uint32_t flags;
+    const void *bytes;
+};
 
 /* 1: the answer to id is there, and ours. */
 static int take_answer(struct kith__mailbox *d, uint64_t id)
@@ -352,7 +364,8 @@ static int take_grant(struct kith__mailbox *d, uint64_t id)
 {
     uint64_t granted = id << 3 | KITH__ANSWER_GRANTED;
 
-    return answer_of(d) == granted && atomic_compare_exchange_strong(&d->answer, &granted, id << 3 | KITH__ANSWER_IDLE);
+    return answer_of(d) == granted &&
+           atomic_compare_exchange_strong(&d->answer, &granted, id << 3 | KITH__ANSWER_IDLE);
 }
 
 /* Nobody waits for answer id any more. 0: it has come meanwhile. */
@@ -372,11 +385,11 @@ static void end_call(struct kith__mailbox *d, uint64_t id)
 
     atomic_store(&d->answer, id << 3 | KITH__ANSWER_IDLE);
     if (block)
-        point();                        /* the agent frees it */
+        point(); /* the agent frees it */
 }
 
-/* Waits for answer id: 1: it is ours; 0: a put was granted; or a code. The time limit is kept by the object's home;
- * we only notice when nothing comes from there for long. */
+/* Waits for answer id: 1: it is ours; 0: a put was granted; or a code. The time limit is kept by the object's
+ * home; we only notice when nothing comes from there for long. */
 static int await_answer(struct kith__mailbox *d, uint64_t id, int timeout_ms)
 {
     int64_t patience = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS + margin_ns;
@@ -411,7 +424,7 @@ static int call(struct kith__mailbox_request *e, const void *bytes, struct answe
     if ((rc = mailbox(&d)) < 0 || (rc = watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER)) < 0)
         return rc;
     answered = answer_of(d);
-    if ((answered & 7) != KITH__ANSWER_IDLE && (rc = inherit(d)) < 0)      /* one that we gave up before */
+    if ((answered & 7) != KITH__ANSWER_IDLE && (rc = inherit(d)) < 0) /* one that we gave up before */
         return rc;
     if ((rc = pack(e, bytes)) < 0)
         return rc;
@@ -438,10 +451,15 @@ static int64_t simple_call(struct kith__mailbox_request *e, const void *bytes)
     return a.result;
 }
 
-int64_t kith__remote_call(uint32_t node, int op, uint64_t object, uint64_t room, const void *bytes, size_t size, int timeout_ms)
+int64_t kith__remote_call(uint32_t node, int op, uint64_t object, uint64_t room, const void *bytes,
+                          size_t size, int timeout_ms)
 {
-    struct kith__mailbox_request e = { .op = (uint16_t)op, .node = node, .object = object, .size = size, .room = room,
-                              .timeout_ms = timeout_ms };
+    struct kith__mailbox_request e = { .op = (uint16_t)op,
+                                       .node = node,
+                                       .object = object,
+                                       .size = size,
+                                       .room = room,
+                                       .timeout_ms = timeout_ms };
     int rc = kith__check_timeout(timeout_ms);
 
     return rc < 0 ? rc : simple_call(&e, bytes);
@@ -454,8 +472,8 @@ static int large_ones_fit(const struct kith__mailbox *d)
     return atomic_load(&d->open_bytes) <= PIPELINED_BYTES;
 }
 
-/* A put on a queue that has a place for it. 1: it is filed and done; 0: it has to be called. No time limit counts, which is for a
- * queue that is full. */
+/* A put on a queue that has a place for it. 1: it is filed and done; 0: it has to be called. No time limit
+ * counts, which is for a queue that is full. */
 static int put_pipelined(struct kith__mailbox *d, struct kith__mailbox_request *e, const void *item)
 {
     int rc;
@@ -493,15 +511,16 @@ static void learn(struct kith__mailbox *d, uint64_t queue, const struct answer *
         d->pipelined_queue = queue;
     if (a->result <= 0)
         return;
-    kith__remote_pipelined = 1;            /* the places go back before we do something else */
+    kith__remote_pipelined = 1; /* the places go back before we do something else */
     d->had_places = 1;
     atomic_store(&d->credit, (uint32_t)a->result);
 }
 
 int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_ms)
 {
-    struct kith__mailbox_request e = { .op = KITH__OP_PUT, .node = home_of(queue), .object = queue, .size = size,
-                              .timeout_ms = timeout_ms };
+    struct kith__mailbox_request e = {
+        .op = KITH__OP_PUT, .node = home_of(queue), .object = queue, .size = size, .timeout_ms = timeout_ms
+    };
     struct answer a;
     struct kith__mailbox *d;
     int rc;
@@ -520,9 +539,9 @@ int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_
     if (rc == 0)
         rc = call(&e, item, &a);
     if (rc < 0 && e.flags & KITH__PIPELINED && !own.unbounded)
-        atomic_fetch_add(&d->credit, 1);        /* its place is still ours */
+        atomic_fetch_add(&d->credit, 1); /* its place is still ours */
     if (rc <= 0)
-        return rc;                      /* 0: granted */
+        return rc; /* 0: granted */
     if (a.result >= 0 && !(e.flags & KITH__PIPELINED))
         learn(d, queue, &a);
     end_call(d, e.id);
@@ -531,8 +550,12 @@ int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_
 
 int64_t kith__remote_get(uint64_t queue, void *buf, size_t room, int exact, int peek, int timeout_ms)
 {
-    struct kith__mailbox_request e = { .op = peek ? KITH__OP_PEEK : KITH__OP_GET, .flags = exact ? KITH__EXACT : 0,
-                              .node = home_of(queue), .object = queue, .room = room, .timeout_ms = timeout_ms };
+    struct kith__mailbox_request e = { .op = peek ? KITH__OP_PEEK : KITH__OP_GET,
+                                       .flags = exact ? KITH__EXACT : 0,
+                                       .node = home_of(queue),
+                                       .object = queue,
+                                       .room = room,
+                                       .timeout_ms = timeout_ms };
     struct answer a;
     int rc;
 
@@ -541,7 +564,7 @@ int64_t kith__remote_get(uint64_t queue, void *buf, size_t room, int exact, int 
     if (a.result > 0 && !peek)
         memcpy(buf, a.bytes, (size_t)a.result);
     if (a.block && kith__agent_dead())
-        return KITH_EPEER;              /* and the block went with it, perhaps while we copied */
+        return KITH_EPEER; /* and the block went with it, perhaps while we copied */
     end_call(own.mailbox, e.id);
     return a.result;
 }
@@ -554,7 +577,7 @@ int64_t kith__remote_count(uint64_t queue)
 int kith__remote_end(uint64_t queue)
 {
     if (queue == own.queue)
-        own.queue = 0;                  /* what is put on it from now on waits for its answer, KITH_ESTALE */
+        own.queue = 0; /* what is put on it from now on waits for its answer, KITH_ESTALE */
     return (int)kith__remote_call(home_of(queue), KITH__OP_END, queue, 0, NULL, 0, KITH_FOREVER);
 }
 

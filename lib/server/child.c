@@ -24,10 +24,10 @@
 
 static const int quiet[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU };
 
-static struct {                         /* as the program had it, for the children */
+static struct { /* as the program had it, for the children */
     sigset_t mask;
     struct sigaction actions[sizeof quiet / sizeof quiet[0]];
-    char name[16];                      /* in top and ps */
+    char name[16]; /* in top and ps */
 } as_started;
 
 /* ------------------------------------------------------------- in the fork server */
@@ -38,7 +38,8 @@ static void quiet_signals(void)
     sigset_t chld;
 
     for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
-        sigaction(quiet[i], quiet[i] == SIGTSTP || quiet[i] == SIGTTIN || quiet[i] == SIGTTOU ? &normal : &ignore,
+        sigaction(quiet[i],
+                  quiet[i] == SIGTSTP || quiet[i] == SIGTTIN || quiet[i] == SIGTTOU ? &normal : &ignore,
                   &as_started.actions[i]);
     sigaction(SIGCHLD, &normal, NULL);
     sigemptyset(&chld);
@@ -52,7 +53,8 @@ void kith__child_prepare(void)
     quiet_signals();
 }
 
-/* A child begins with our actions, which ignore what may end it: what it is sent before it hears signals has to wait. */
+/* A child begins with our actions, which ignore what may end it: what it is sent before it hears signals has
+ * to wait. */
 pid_t kith__child_fork(void)
 {
     sigset_t held, before;
@@ -79,7 +81,7 @@ static void restore_signals(void)
 
     for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
         sigaction(quiet[i], &as_started.actions[i], NULL);
-    sigaction(SIGINT, &ignore, NULL);   /* the terminal's: the head decides */
+    sigaction(SIGINT, &ignore, NULL); /* the terminal's: the head decides */
     sigaction(SIGQUIT, &ignore, NULL);
 }
 
@@ -116,8 +118,9 @@ static void leave(int status)
 {
     if (kith__remote_last_words() < 0) {
         if (!atomic_load(&kith__shared->faults_have_handler))
-            fprintf(stderr, "kith: process %d on %s ends, but %s\n", (int)getpid(), kith__shared->host, kith_last_error());
-        status = status & 255 ? status : 1;     /* 0 would say that all is well */
+            fprintf(stderr, "kith: process %d on %s ends, but %s\n", (int)getpid(), kith__shared->host,
+                    kith_last_error());
+        status = status & 255 ? status : 1; /* 0 would say that all is well */
     }
     kith__flush_streams();
     kith__coverage_flush();
@@ -147,20 +150,21 @@ void kith__child_main(uint32_t who, pid_t parent)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
-        _exit(1);                       /* it died before prctl */
+        _exit(1); /* it died before prctl */
     prctl(PR_SET_NAME, as_started.name);
     restore_signals();
     kith__become(who);
     kith__crash_install(&m->crash);
-    on_exit(leave_by_exit, NULL);       /* the last one registered is the first to run, and does not return */
-    hear_signals();                     /* from here on a handler of the program finds a process that may exit */
+    on_exit(leave_by_exit, NULL); /* the last one registered is the first to run, and does not return */
+    hear_signals();               /* from here on a handler of the program finds a process that may exit */
     if (kith__shared->bound && kith__shared->cpu_count > 0)
-        bind_to(0, kith__shared->cpu_count);    /* the fork server has those of one rank only */
+        bind_to(0, kith__shared->cpu_count); /* the fork server has those of one rank only */
     if (atomic_load(&m->role) == KITH__WORKER) {
         o = kith__object_slot(m->object);
         bind_worker((const struct kith__pool *)(void *)&o->body, m->worker);
         kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32 | (m->worker + 1)));
-        atomic_fetch_add(&m->unpublished, 1);       /* exit may be called in the middle of a call: then a janitor looks */
+        atomic_fetch_add(&m->unpublished,
+                         1); /* exit may be called in the middle of a call: then a janitor looks */
         leave_tidy(m, kith__worker_main(o, m->worker));
     }
     if (atomic_load(&m->role) == KITH__AGENT)
@@ -171,15 +175,15 @@ void kith__child_main(uint32_t who, pid_t parent)
     leave_tidy(m, kith__process_main(who));
 }
 
-/* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said, unless the program has a way of
- * its own with faults. */
+/* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said, unless the
+ * program has a way of its own with faults. */
 static void tell_crash(struct kith__member *m)
 {
     struct kith__crash crash;
     char text[512];
 
     memcpy(&crash, &m->crash, sizeof crash);
-    atomic_store(&m->crash.signal, -1);         /* once, even if we stumble over the symbols */
+    atomic_store(&m->crash.signal, -1); /* once, even if we stumble over the symbols */
     kith__failpoint("janitor: tells");
     kith__crash_text(&crash, atomic_load(&kith__shared->head_pid), text, sizeof text);
     dprintf(STDERR_FILENO, "kith: %s crashed: %s\n", m->name, text);
@@ -191,14 +195,14 @@ void kith__janitor_main(uint32_t who, pid_t parent)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
-        _exit(1);                       /* it died before prctl */
+        _exit(1); /* it died before prctl */
     restore_signals();
     hear_signals();
-    kith__become(who);                  /* what it takes is the dead one's */
+    kith__become(who); /* what it takes is the dead one's */
     if (atomic_load(&m->crash.signal) > 0 && !atomic_load(&kith__shared->faults_have_handler))
         tell_crash(m);
     atomic_store(&m->crash.signal, 0);
-    kith__commits_finish();             /* a block may be given away by a commit that is decided, not yet done */
+    kith__commits_finish(); /* a block may be given away by a commit that is decided, not yet done */
     kith__members_sweep(who);
     kith__jobs_sweep(who);
     kith__objects_sweep(who);

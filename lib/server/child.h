@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* In the fork server, once: from here on it ignores the signals of terminals and launchers, and its SIGCHLD waits. What the
- * program had is kept for the children. */
+/* In the fork server, once: from here on it ignores the signals of terminals and launchers, and its SIGCHLD
+ * waits. What the program had is kept for the children. */
 void kith__child_prepare(void);
 
 /* fork, for kith__child_main: no signal that comes before the child hears signals is lost. */
@@ -15,8 +15,8 @@ pid_t kith__child_fork(void);
 /* The life of member who, in the process that was forked for it; parent is the fork server. */
 void kith__child_main(uint32_t who, pid_t parent) __attribute__((noreturn));
 
-/* That of a janitor, which takes back what the dead member who had, in its place: who writes is the janitor. It may have to
- * wait for a guard. */
+/* That of a janitor, which takes back what the dead member who had, in its place: who writes is the janitor.
+ * It may have to wait for a guard. */
 void kith__janitor_main(uint32_t who, pid_t parent) __attribute__((noreturn));
 
 #endif

@@ -1,8 +1,9 @@
 /* server.c: see server.h.
  *
  * One loop: wait for a death, the bell, the head's end, or a time limit; then look through the members. All
- * that it knows stands in the arena, but for the pids of its janitors and the clocks of the time limits (timelimit.c).
- * What may have to wait for a guard (taking back blocks of the dead) is done by a janitor, a child that lives for it (child.c).
+ * that it knows stands in the arena, but for the pids of its janitors and the clocks of the time limits
+ * (timelimit.c). What may have to wait for a guard (taking back blocks of the dead) is done by a janitor, a
+ * child that lives for it (child.c).
  */
 #include "config.h"
 #include "server/server.h"
@@ -29,21 +30,24 @@
 
 enum { INIT_TRIES = 3, JANITOR_TRIES = 3 };
 
-static const int64_t grace_ns = 1000 * KITH__MS, telling_ns = 5000 * KITH__MS, fork_patience_ns = 2000 * KITH__MS;
+static const int64_t grace_ns = 1000 * KITH__MS, telling_ns = 5000 * KITH__MS,
+                     fork_patience_ns = 2000 * KITH__MS;
 static const int fork_again_ms = 20;
 
 /* All of this is the fork server's own, and copied into its children. */
 static struct {
     pid_t pid, head;
     int head_fd, signal_fd;
-    pid_t janitors[KITH__MEMBERS + 1];  /* of a dead member, by its number; -1: it could not be forked yet */
-    char failures[KITH__MEMBERS + 1];   /* of the janitor for a dead member */
-    char to_be_replaced[KITH__MEMBERS + 1];   /* a dead worker whose lane waits for its number, as there is no other */
-    int64_t refused[KITH__MEMBERS + 1]; /* since when a member that was asked for cannot be forked; 0: it can */
-    int children;                       /* members and janitors that we have forked and not yet waited for */
-    int later;                          /* somebody's burial has to be tried again soon */
-    int short_of_processes;             /* something is to be forked again soon */
-    int64_t ending;                     /* when the grace is over; 0: not ending */
+    pid_t janitors[KITH__MEMBERS + 1]; /* of a dead member, by its number; -1: it could not be forked yet */
+    char failures[KITH__MEMBERS + 1];  /* of the janitor for a dead member */
+    char to_be_replaced[KITH__MEMBERS +
+                        1]; /* a dead worker whose lane waits for its number, as there is no other */
+    int64_t
+        refused[KITH__MEMBERS + 1]; /* since when a member that was asked for cannot be forked; 0: it can */
+    int children;                   /* members and janitors that we have forked and not yet waited for */
+    int later;                      /* somebody's burial has to be tried again soon */
+    int short_of_processes;         /* something is to be forked again soon */
+    int64_t ending;                 /* when the grace is over; 0: not ending */
     int hard;
 } self;
 
@@ -97,7 +101,8 @@ static void give_up_lane(uint32_t who)
 
 static int member_exited(uint32_t who, int status);
 
-/* Who was asked for cannot be forked, for a moment or for good. A pool goes on as long as one of its workers runs. */
+/* Who was asked for cannot be forked, for a moment or for good. A pool goes on as long as one of its workers
+ * runs. */
 static void refuse(uint32_t who, int error)
 {
     struct kith__member *m = kith__member(who);
@@ -115,13 +120,13 @@ static void refuse(uint32_t who, int error)
         struct kith__lane *lane = kith__lane(kith__pool_of(m), m->worker);
 
         if (atomic_exchange(&lane->state, KITH__LANE_LATE) != KITH__LANE_LATE)
-            kith__wake_everybody();     /* who opens the pool goes on without it */
+            kith__wake_everybody(); /* who opens the pool goes on without it */
         return;
     }
     if (is_worker) {
         atomic_store(&kith__pool_of(m)->fork_error, (uint32_t)error);
         atomic_store(&kith__pool_of(m)->state, KITH__POOL_BROKEN);
-        kith__wake_everybody();         /* callers */
+        kith__wake_everybody(); /* callers */
         give_up_lane(who);
     } else {
         struct kith__object *o = kith__object_slot(m->object);
@@ -129,7 +134,7 @@ static void refuse(uint32_t who, int error)
         self.refused[who] = 0;
         if (atomic_load(&m->role) == KITH__PROCESS && kith__object_is(o, m->object))
             atomic_store(&kith__process_body(o)->fork_error, (uint32_t)error);
-        if (member_exited(who, 127 << 8)) {      /* its object is being looked at; later */
+        if (member_exited(who, 127 << 8)) { /* its object is being looked at; later */
             self.refused[who] = 1;
             atomic_store(&kith__process_body(o)->fork_error, 0);
         }
@@ -180,7 +185,7 @@ static int process_exited(struct kith__member *m, int status)
         return 0;
     if (!kith__guard_try(&o->guard))
         return 1;
-    atomic_store(&m->state, KITH__ENDED);       /* first: who starts the next one finds a CPU free */
+    atomic_store(&m->state, KITH__ENDED); /* first: who starts the next one finds a CPU free */
     if (kith__object_is(o, m->object)) {
         atomic_store(&p->status, status);
         atomic_store(&p->state, 2);
@@ -198,7 +203,7 @@ static int is_replaced(struct kith__pool *p, struct kith__lane *lane, int status
         uint32_t open = KITH__POOL_OPEN;
 
         atomic_compare_exchange_strong(&p->state, &open, KITH__POOL_BROKEN);
-        kith__wake_everybody();         /* callers, and workers that were waiting for work */
+        kith__wake_everybody(); /* callers, and workers that were waiting for work */
         return 0;
     }
     return wants_workers(p);
@@ -237,8 +242,8 @@ static int is_messy(uint32_t who, int status)
     return !WIFEXITED(status) || seats > 1 || atomic_load(&kith__member(who)->unpublished) > 0;
 }
 
-/* A new process for the lane of worker who: a new member, as the old number still owns what it had not published. 0: the table
- * of members is full. */
+/* A new process for the lane of worker who: a new member, as the old number still owns what it had not
+ * published. 0: the table of members is full. */
 static int replace(uint32_t who)
 {
     struct kith__member *old = kith__member(who), *m;
@@ -256,7 +261,8 @@ static int replace(uint32_t who)
     return 1;
 }
 
-/* Where replace found no place: the next process of the lane becomes member who again, which owns nothing any more. */
+/* Where replace found no place: the next process of the lane becomes member who again, which owns nothing any
+ * more. */
 static void revive(uint32_t who)
 {
     struct kith__member *m = kith__member(who);
@@ -281,17 +287,19 @@ static int member_exited(uint32_t who, int status)
     else if (process_exited(m, status))
         return 1;
     kith__log(KITH__DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
-              WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+              WIFSIGNALED(status) ? "signal" : "status",
+              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     kith__seats_release(who);
     if (atomic_load(&m->role) == KITH__AGENT)
         kith__agent_exited();
     if (messy)
         kith__wake_everybody();
-    if (atomic_load(&m->role) != KITH__PROCESS || !WIFSIGNALED(status) || WTERMSIG(status) != atomic_load(&m->crash.signal))
-        atomic_store(&m->crash.signal, 0);      /* else its janitor tells */
+    if (atomic_load(&m->role) != KITH__PROCESS || !WIFSIGNALED(status) ||
+        WTERMSIG(status) != atomic_load(&m->crash.signal))
+        atomic_store(&m->crash.signal, 0); /* else its janitor tells */
     self.to_be_replaced[who] = again && !replace(who);
     if (messy) {
-        atomic_store(&m->asker, 0);     /* else the janitor of that one would free what ours sweeps */
+        atomic_store(&m->asker, 0); /* else the janitor of that one would free what ours sweeps */
         atomic_store(&m->state, KITH__TAKEN);
         atomic_store(&m->role, KITH__NOBODY);
         atomic_store(&m->pid, 0);
@@ -313,7 +321,8 @@ static uint32_t member_of(pid_t pid)
     uint32_t used = atomic_load(&kith__shared->members_used);
 
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
-        if (atomic_load(&kith__member(i)->state) == KITH__RUNNING && atomic_load(&kith__member(i)->pid) == pid)
+        if (atomic_load(&kith__member(i)->state) == KITH__RUNNING &&
+            atomic_load(&kith__member(i)->pid) == pid)
             return i;
     return 0;
 }
@@ -350,14 +359,18 @@ static void kill_orphans(void)
 static void janitor_gone(uint32_t who, int status)
 {
     self.janitors[who] = 0;
-    kith__seats_release(who);           /* it may have had to wait */
+    kith__seats_release(who); /* it may have had to wait */
     if (WIFSIGNALED(status) && !self.ending) {
-        /* Killed from outside, it is tried again for ever; what it trips over itself, it will trip over again. */
+        /* Killed from outside, it is tried again for ever; what it trips over itself, it will trip over
+         * again. */
         if (WTERMSIG(status) == SIGKILL || ++self.failures[who] < JANITOR_TRIES)
             spawn_janitor(who);
         else
-            kith__log(KITH__ERROR, "what a dead process had in shared memory is not taken back: the janitor for it ends with "
-                      "signal %d each time", WTERMSIG(status));
+            kith__log(
+                KITH__ERROR,
+                "what a dead process had in shared memory is not taken back: the janitor for it ends with "
+                "signal %d each time",
+                WTERMSIG(status));
         return;
     }
     self.failures[who] = 0;
@@ -408,7 +421,7 @@ static void reap_all(void)
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
             return;
         if (!reap(info.si_pid))
-            break;                      /* it has to wait: look at each of the others */
+            break; /* it has to wait: look at each of the others */
     }
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
         if (atomic_load(&kith__member(i)->state) == KITH__RUNNING)
@@ -425,7 +438,8 @@ static void look_at(uint32_t who)
 
     if (atomic_load(&m->state) == KITH__ASKED && !self.ending)
         start(who);
-    if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER && atomic_load(&kith__pool_of(m)->killed))
+    if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER &&
+        atomic_load(&kith__pool_of(m)->killed))
         kill(atomic_load(&m->pid), SIGKILL);
     if (atomic_load(&m->state) == KITH__RUNNING && (sig = atomic_exchange(&m->stop_signal, 0)) != 0 &&
         atomic_load(&m->pid) > 0)
@@ -453,15 +467,17 @@ static void signal_all(int process_signal, int worker_signal)
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
         struct kith__member *m = kith__member(i);
         uint32_t role = atomic_load(&m->role);
-        int sig = role == KITH__WORKER ? worker_signal : role == KITH__RANK ? 0 : process_signal;    /* ranks are the launcher's */
+        int sig = role == KITH__WORKER ? worker_signal
+                  : role == KITH__RANK ? 0
+                                       : process_signal; /* ranks are the launcher's */
 
         if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->pid) > 0 && sig)
             kill(atomic_load(&m->pid), sig);
     }
 }
 
-/* What they would take back ends with the arena. But who has a crash to tell of is waited for a while: it may look long for the
- * names of functions. */
+/* What they would take back ends with the arena. But who has a crash to tell of is waited for a while: it may
+ * look long for the names of functions. */
 static void dismiss_janitors(int all)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
@@ -480,8 +496,7 @@ static void close_pools(void)
         uint32_t open = KITH__POOL_OPEN;
 
         if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER)
-            atomic_compare_exchange_strong(&kith__pool_of(m)->state,
-                                           &open, KITH__POOL_CLOSING);
+            atomic_compare_exchange_strong(&kith__pool_of(m)->state, &open, KITH__POOL_CLOSING);
     }
     kith__fence();
     kith__wake_everybody();
@@ -515,7 +530,7 @@ static int end(void)
 
 static void drain(int fd)
 {
-    char room[sizeof (struct signalfd_siginfo) * 8];
+    char room[sizeof(struct signalfd_siginfo) * 8];
 
     while (read(fd, room, sizeof room) == (ssize_t)sizeof room)
         ;
@@ -525,11 +540,16 @@ static void serve(void) __attribute__((noreturn));
 
 static void serve(void)
 {
-    struct pollfd fds[] = { { self.signal_fd, POLLIN, 0 }, { kith__server_bell, POLLIN, 0 }, { self.head_fd, POLLIN, 0 } };
+    struct pollfd fds[] = { { self.signal_fd, POLLIN, 0 },
+                            { kith__server_bell, POLLIN, 0 },
+                            { self.head_fd, POLLIN, 0 } };
     int wait_ms = -1;
 
     for (;;) {
-        poll(fds, 3, self.later ? 1 : self.short_of_processes && (wait_ms < 0 || wait_ms > fork_again_ms) ? fork_again_ms : wait_ms);
+        poll(fds, 3,
+             self.later                                                            ? 1
+             : self.short_of_processes && (wait_ms < 0 || wait_ms > fork_again_ms) ? fork_again_ms
+                                                                                   : wait_ms);
         if (fds[0].revents)
             drain(self.signal_fd);
         if (fds[1].revents)
@@ -576,7 +596,7 @@ static void server_main(void)
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     self.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (self.signal_fd < 0) {           /* no descriptor is left: it would hear of no death */
+    if (self.signal_fd < 0) { /* no descriptor is left: it would hear of no death */
         atomic_store(&kith__shared->server_pid, -1);
         _exit(1);
     }
@@ -586,8 +606,8 @@ static void server_main(void)
     serve();
 }
 
-/* What becomes readable when the head ends. Where there are no pidfds (under valgrind, in a strict container): a pipe
- * of which it alone holds the other end, and whoever it forks without exec. */
+/* What becomes readable when the head ends. Where there are no pidfds (under valgrind, in a strict
+ * container): a pipe of which it alone holds the other end, and whoever it forks without exec. */
 static int watch_head(int *keep)
 {
     int pipes[2];
@@ -632,7 +652,8 @@ int kith__server_start(void)
         sched_yield();
     }
     if (atomic_load(&kith__shared->server_pid) < 0)
-        return kith__fail(KITH_ENOMEM, "the fork server cannot start: no process or no file descriptor is left, see ulimit -u and ulimit -n");
+        return kith__fail(KITH_ENOMEM, "the fork server cannot start: no process or no file descriptor is "
+                                       "left, see ulimit -u and ulimit -n");
     return 0;
 }
 
@@ -645,7 +666,8 @@ static int wait_for_end(pid_t pid)
     if (ended.fd < 0)
         return 0;
     /* The program's own signals may interrupt it again and again. */
-    while ((left = until - kith__now_ns()) > 0 && poll(&ended, 1, (int)(left / KITH__MS) + 1) < 0 && errno == EINTR)
+    while ((left = until - kith__now_ns()) > 0 && poll(&ended, 1, (int)(left / KITH__MS) + 1) < 0 &&
+           errno == EINTR)
         ;
     close(ended.fd);
     return 1;
@@ -655,8 +677,10 @@ void kith__server_stop(void)
 {
     atomic_store(&kith__shared->phase, KITH__ENDING);
     kith__ring(kith__server_bell);
-    if (wait_for_end(atomic_load(&kith__shared->watchdog_pid)) || wait_for_end(atomic_load(&kith__shared->server_pid)))
+    if (wait_for_end(atomic_load(&kith__shared->watchdog_pid)) ||
+        wait_for_end(atomic_load(&kith__shared->server_pid)))
         return;
-    for (int i = 0; i < 10000 && !kith__server_dead(); i++)     /* they have gone already, or there are no pidfds */
+    for (int i = 0; i < 10000 && !kith__server_dead();
+         i++) /* they have gone already, or there are no pidfds */
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
 }

@@ -1,6 +1,7 @@
 /* server.h: the fork server of a node: a single-threaded process, forked before anything else, that
- * forks workers and Processes, reaps them, replaces workers, enforces time limits, and ends everything when the
- * head has gone. It takes no guard for long and none that it has to wait for: a stopped process must not stop it. */
+ * forks workers and Processes, reaps them, replaces workers, enforces time limits, and ends everything when
+ * the head has gone. It takes no guard for long and none that it has to wait for: a stopped process must not
+ * stop it. */
 #ifndef KITH_SERVER_H
 #define KITH_SERVER_H
 

@@ -12,14 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct watch {                   /* of a worker with a time limit */
+static struct watch { /* of a worker with a time limit */
     uint64_t job, unit, done;
-    int64_t run_ns;                     /* that it was seen at this unit, running */
+    int64_t run_ns; /* that it was seen at this unit, running */
     int warned;
 } watches[KITH__MEMBERS + 1];
 
-static int64_t looked;                  /* when we last did */
-static int period_ms;                   /* how often we do */
+static int64_t looked; /* when we last did */
+static int period_ms;  /* how often we do */
 
 void kith__timelimit_forget(uint32_t who)
 {
@@ -46,7 +46,7 @@ static int is_stopped(pid_t pid)
     if (got <= 0)
         return 0;
     text[got] = '\0';
-    s = strrchr(text, ')');             /* the name before it may hold anything */
+    s = strrchr(text, ')'); /* the name before it may hold anything */
     return s && s[1] && (s[2] == 'T' || s[2] == 't');
 }
 
@@ -73,15 +73,17 @@ static void watch(uint32_t who, int64_t passed, pid_t head)
         *w = (struct watch){ .job = touching, .unit = unit, .done = done };
         return;
     }
-    if (done != atomic_load(&j->cells[m->worker].before) || is_stopped(atomic_load(&m->pid)) || is_stopped(head))
-        return;                         /* between two claims, or stopped: no time passes */
+    if (done != atomic_load(&j->cells[m->worker].before) || is_stopped(atomic_load(&m->pid)) ||
+        is_stopped(head))
+        return; /* between two claims, or stopped: no time passes */
     w->run_ns += passed;
     if (w->run_ns < p->limit_ms * KITH__MS)
         return;
-    kith__log(KITH__INFO, "%s, pid %d, is over its time limit of %u ms", m->name, (int)atomic_load(&m->pid), p->limit_ms);
+    kith__log(KITH__INFO, "%s, pid %d, is over its time limit of %u ms", m->name, (int)atomic_load(&m->pid),
+              p->limit_ms);
     kill(atomic_load(&m->pid), w->warned ? SIGKILL : SIGTERM);
     w->warned++;
-    w->run_ns = p->limit_ms * KITH__MS - 100 * KITH__MS;        /* KILL follows TERM after 100 ms */
+    w->run_ns = p->limit_ms * KITH__MS - 100 * KITH__MS; /* KILL follows TERM after 100 ms */
 }
 
 int kith__timelimit_look(pid_t head)

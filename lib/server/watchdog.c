@@ -45,8 +45,8 @@ static void end(pid_t pid)
 
 static void reap(pid_t server) __attribute__((noreturn));
 
-/* As long as the fork server lives, it is our only child: orphans go to the nearest subreaper. What it leaves may leave
- * children in its turn, and these come to us when it has gone. */
+/* As long as the fork server lives, it is our only child: orphans go to the nearest subreaper. What it leaves
+ * may leave children in its turn, and these come to us when it has gone. */
 static void reap(pid_t server)
 {
     int server_lives = 1;

@@ -1,16 +1,17 @@
-/* watchdog.h: what is left of dead processes. The fork server is the child of a process that does nothing but wait: should
- * the fork server be killed, it ends what that one would have ended. */
+/* watchdog.h: what is left of dead processes. The fork server is the child of a process that does nothing but
+ * wait: should the fork server be killed, it ends what that one would have ended. */
 #ifndef KITH_WATCHDOG_H
 #define KITH_WATCHDOG_H
 
 #include <sys/types.h>
 
-/* Calls fn (may be NULL) for each child that the main thread of this process has, the living and the dead; how many there are.
- * 0 also where /proc is not mounted. */
+/* Calls fn (may be NULL) for each child that the main thread of this process has, the living and the dead;
+ * how many there are. 0 also where /proc is not mounted. */
 int kith__each_child(void (*fn)(pid_t pid));
 
 /* Returns in a new child, which is the fork server, or 0 with errno when there can be none. The calling
- * process becomes the watchdog and does not return: it sleeps until the fork server has gone, and ends what is left. */
+ * process becomes the watchdog and does not return: it sleeps until the fork server has gone, and ends what
+ * is left. */
 int kith__watchdog_fork(void);
 
 #endif

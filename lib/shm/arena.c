@@ -27,42 +27,44 @@
 #endif
 
 #define MIB (UINT64_C(1) << 20)
-#define HEAP_MOST (UINT64_C(4) << 40)    /* the heap's size classes end there */
+#define HEAP_MOST (UINT64_C(4) << 40) /* the heap's size classes end there */
 #define VALGRIND_HEAP (256 * MIB)
-#define UNASKED   (1 * MIB)             /* so much is taken without a look at the system, which takes 0.2 ms the first time */
+#define UNASKED \
+    (1 * MIB) /* so much is taken without a look at the system, which takes 0.2 ms the first time */
 
 enum {
-    WALL = 1 << 20,                     /* the regions without access: behind the tables, and around the heap */
-    TABLES_CHUNK = 1 << 16,             /* tables are backed in such pieces */
+    WALL = 1 << 20,         /* the regions without access: behind the tables, and around the heap */
+    TABLES_CHUNK = 1 << 16, /* tables are backed in such pieces */
     FAULT_AROUND = 1 << 16,
-    FILL_STEP = 1 << 20,                /* fallocate at a time: on older kernels a signal undoes the whole call */
-    HUGE = 2 << 20,                     /* a huge page; where they have another size, the kernel refuses */
-    HUGE_MOST = 64 << 20                /* asked for at a time */
+    FILL_STEP = 1 << 20, /* fallocate at a time: on older kernels a signal undoes the whole call */
+    HUGE = 2 << 20,      /* a huge page; where they have another size, the kernel refuses */
+    HUGE_MOST = 64 << 20 /* asked for at a time */
 };
 
-/* How long one huge page may take: quickly means no longer than the small ones. Those that did not come, or came slowly, are not
- * asked for again so soon; and on all slow ones together a process does not spend more than HUGE_SLOW. */
+/* How long one huge page may take: quickly means no longer than the small ones. Those that did not come, or
+ * came slowly, are not asked for again so soon; and on all slow ones together a process does not spend more
+ * than HUGE_SLOW. */
 #define HUGE_QUICK (1 * KITH__MS)
-#define HUGE_LATE  (10 * KITH__MS)
-#define HUGE_SLOW  (1000 * KITH__MS)
+#define HUGE_LATE (10 * KITH__MS)
+#define HUGE_SLOW (1000 * KITH__MS)
 #define HUGE_PAUSE (1000 * KITH__MS)
 
 #define MAGIC UINT64_C(0x6172656e6161)
 
-struct header {                         /* at offset 0 */
+struct header { /* at offset 0 */
     uint64_t magic, header_size;
-    uint64_t total;                     /* size of the file and the mapping */
+    uint64_t total; /* size of the file and the mapping */
     struct kith__places places;
-    uint64_t memory_limit;              /* KITH_MEM; UINT64_MAX: none */
-    _Atomic uint64_t backed[KITH__TABLES_SIZE / TABLES_CHUNK / 64];     /* a bit for each chunk of the tables */
+    uint64_t memory_limit;                                          /* KITH_MEM; UINT64_MAX: none */
+    _Atomic uint64_t backed[KITH__TABLES_SIZE / TABLES_CHUNK / 64]; /* a bit for each chunk of the tables */
 };
 
-_Static_assert(sizeof (struct header) <= KITH__TABLES_START, "the header stands before the tables");
+_Static_assert(sizeof(struct header) <= KITH__TABLES_START, "the header stands before the tables");
 
 char *kith__base;
 struct kith__places kith__places;
 
-static struct header here;              /* what does not change of the header, in reach without the mapping */
+static struct header here; /* what does not change of the header, in reach without the mapping */
 static int memfd = -1;
 static dev_t memfd_dev;
 static ino_t memfd_ino;
@@ -95,8 +97,8 @@ static uint64_t backed_bytes(void)
     return stats.backed_bytes;
 }
 
-/* A part of what the system has is kept for page tables, 8 bytes a page for each process that touches it: enough
- * for eight of them to touch everything. */
+/* A part of what the system has is kept for page tables, 8 bytes a page for each process that touches it:
+ * enough for eight of them to touch everything. */
 static void keep_for_page_tables(struct kith__budget *b, uint64_t backed)
 {
     uint64_t part = (backed < UINT64_MAX - b->left ? backed + b->left : UINT64_MAX) / 64;
@@ -149,13 +151,19 @@ static int refuse(const struct kith__budget *b, uint64_t size, uint64_t promised
     kith__size_text(left, free);
     kith__size_text(b->limit, limit);
     if (strcmp(b->where, "KITH_MEM") == 0)
-        return kith__fail(KITH_ENOMEM, "no %s of shared memory: %s is left of KITH_MEM, which is %s; "
-                          "raise it, or ask for less", asked, free, limit);
+        return kith__fail(KITH_ENOMEM,
+                          "no %s of shared memory: %s is left of KITH_MEM, which is %s; "
+                          "raise it, or ask for less",
+                          asked, free, limit);
     if (b->where[0])
-        return kith__fail(KITH_ENOMEM, "no %s of shared memory: %s is left in the memory cgroup of %s (%s); "
-                          "raise that limit, or ask for less", asked, free, limit, b->where);
-    return kith__fail(KITH_ENOMEM, "no %s of shared memory: %s is left on this machine of %s; "
-                      "end other programs, or ask for less", asked, free, limit);
+        return kith__fail(KITH_ENOMEM,
+                          "no %s of shared memory: %s is left in the memory cgroup of %s (%s); "
+                          "raise that limit, or ask for less",
+                          asked, free, limit, b->where);
+    return kith__fail(KITH_ENOMEM,
+                      "no %s of shared memory: %s is left on this machine of %s; "
+                      "end other programs, or ask for less",
+                      asked, free, limit);
 }
 
 /* While there is plenty, an answer of the last 100 ms will do, less what the arena has taken since. */
@@ -206,7 +214,8 @@ static int fill_mapped(uint64_t offset, uint64_t size)
     if (errno != EINVAL)
         return -1;
     for (uint64_t at = offset; at < offset + size; at += page_size())
-        atomic_fetch_or((_Atomic uint8_t *)kith__at(at), 0);    /* before Linux 5.14: a write that changes nothing */
+        atomic_fetch_or((_Atomic uint8_t *)kith__at(at),
+                        0); /* before Linux 5.14: a write that changes nothing */
     return 0;
 }
 
@@ -229,14 +238,14 @@ static int fill_plain(uint64_t *at, uint64_t end)
             *at += step;
         else if (errno != EINTR)
             return -1;
-        else if (step > page_size())    /* a timer that is faster than a step would undo it again and again */
+        else if (step > page_size()) /* a timer that is faster than a step would undo it again and again */
             step = (step / 2) & ~(page_size() - 1);
     }
     return 0;
 }
 
-static _Atomic int64_t huge_from;       /* huge pages are asked for from this time on */
-static _Atomic int64_t huge_slow;       /* ns that slow ones took so far */
+static _Atomic int64_t huge_from; /* huge pages are asked for from this time on */
+static _Atomic int64_t huge_slow; /* ns that slow ones took so far */
 
 /* How much of [at, end) to ask for as huge pages: up to most bytes; 0: none, or not now. */
 static uint64_t huge_span(uint64_t at, uint64_t end, uint64_t most)
@@ -248,12 +257,14 @@ static uint64_t huge_span(uint64_t at, uint64_t end, uint64_t most)
     return span < most ? span : most;
 }
 
-/* Fills [at, at + span) with huge pages, where the system has them: one fault for each process instead of 512, and
- * filled at once. By MADV_COLLAPSE (Linux 6.1), which does so also where the system's default for shared memory is
- * "never", and which wants one page to be there in each. Whatever comes of it, the rest is for fill_plain. */
+/* Fills [at, at + span) with huge pages, where the system has them: one fault for each process instead of
+ * 512, and filled at once. By MADV_COLLAPSE (Linux 6.1), which does so also where the system's default for
+ * shared memory is "never", and which wants one page to be there in each. Whatever comes of it, the rest is
+ * for fill_plain. */
 static void fill_huge(uint64_t at, uint64_t span, enum kith__fill how)
 {
-    int64_t start, each, patience = how == KITH__LASTING && atomic_load(&huge_slow) < HUGE_SLOW ? HUGE_LATE : HUGE_QUICK;
+    int64_t start, each,
+        patience = how == KITH__LASTING && atomic_load(&huge_slow) < HUGE_SLOW ? HUGE_LATE : HUGE_QUICK;
     int rc;
 
     for (uint64_t p = at; p < at + span; p += HUGE)
@@ -270,7 +281,8 @@ static void fill_huge(uint64_t at, uint64_t span, enum kith__fill how)
 
 int kith__arena_fill(uint64_t offset, uint64_t size, enum kith__fill how)
 {
-    uint64_t first = offset & ~(page_size() - 1), end = (offset + size + page_size() - 1) & ~(page_size() - 1);
+    uint64_t first = offset & ~(page_size() - 1),
+             end = (offset + size + page_size() - 1) & ~(page_size() - 1);
     uint64_t at = first, most = HUGE;
     char text[KITH__SIZE_TEXT];
 
@@ -279,7 +291,9 @@ int kith__arena_fill(uint64_t offset, uint64_t size, enum kith__fill how)
 
         if (span) {
             fill_huge(at, span, how);
-            most = most < HUGE_MOST ? most * 2 : most;  /* the first tells how long they take; each call costs something */
+            most = most < HUGE_MOST
+                       ? most * 2
+                       : most; /* the first tells how long they take; each call costs something */
             next = at + span;
         }
         if (fill_plain(&at, next < end ? next : end) < 0) {
@@ -304,19 +318,20 @@ int kith__arena_back(uint64_t offset, uint64_t size)
 
 void kith__arena_unback(uint64_t offset, uint64_t size)
 {
-    uint64_t first = (offset + page_size() - 1) & ~(page_size() - 1), end = (offset + size) & ~(page_size() - 1);
+    uint64_t first = (offset + page_size() - 1) & ~(page_size() - 1),
+             end = (offset + size) & ~(page_size() - 1);
     struct stat st;
 
     if (end <= first)
         return;
     /* MADV_REMOVE does the same by the mapping. */
-    if (!memfd_stat(&st) || fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first,
-                                      (off_t)(end - first)) < 0)
+    if (!memfd_stat(&st) ||
+        fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first, (off_t)(end - first)) < 0)
         madvise(kith__at(first), end - first, MADV_REMOVE);
 }
 
-/* The kernel maps the pages around that which is read, 64 KiB of them, and where all is mapped it costs next to
- * nothing; madvise(MADV_POPULATE_READ) would walk through all in any case. */
+/* The kernel maps the pages around that which is read, 64 KiB of them, and where all is mapped it costs next
+ * to nothing; madvise(MADV_POPULATE_READ) would walk through all in any case. */
 void kith__arena_meet(uint64_t offset, uint64_t size)
 {
     for (uint64_t at = offset; at < offset + size; at = (at | (FAULT_AROUND - 1)) + 1)
@@ -329,7 +344,8 @@ int kith__arena_back_tables(uint64_t offset, uint64_t size)
     char text[KITH__SIZE_TEXT];
 
     if (offset + size > here.places.tables_end)
-        return kith__fail(KITH_ENOMEM, "the tables of shared memory are full: under this ulimit -v they have %s; raise it",
+        return kith__fail(KITH_ENOMEM,
+                          "the tables of shared memory are full: under this ulimit -v they have %s; raise it",
                           kith__size_text(here.places.tables_end, text));
     for (uint64_t chunk = offset / TABLES_CHUNK; chunk * TABLES_CHUNK < offset + size; chunk++) {
         uint64_t bit = UINT64_C(1) << chunk % 64;
@@ -374,7 +390,8 @@ static void lay_out(uint64_t heap_size, int tight)
     here.places.tables_end = tight ? KITH__TABLES_LEAST : KITH__TABLES_SIZE;
     here.places.heap_tables = here.places.tables_end + WALL;
     here.places.heap_size = heap_size & ~(MIB - 1);
-    here.places.heap_tables_size = (kith__heap_tables_need(here.places.heap_size, tight) + WALL - 1) & ~(uint64_t)(WALL - 1);
+    here.places.heap_tables_size =
+        (kith__heap_tables_need(here.places.heap_size, tight) + WALL - 1) & ~(uint64_t)(WALL - 1);
     here.places.heap_start = here.places.heap_tables + here.places.heap_tables_size + WALL;
     here.total = here.places.heap_start + here.places.heap_size + WALL;
 }
@@ -399,7 +416,8 @@ static char *reserve(uint64_t size)
 static int map(int fd)
 {
     char *place = reserve(here.total);
-    char *base = mmap(place, here.total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | (place ? MAP_FIXED : 0), fd, 0);
+    char *base = mmap(place, here.total, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_NORESERVE | (place ? MAP_FIXED : 0), fd, 0);
 
     if (base == MAP_FAILED) {
         int error = errno;
@@ -459,8 +477,10 @@ static int refuse_map(int error, uint64_t room)
     if (error == EFBIG)
         return kith__fail(KITH_ENOMEM, "shared memory needs a file of %s: raise ulimit -f", need);
     if (room != UINT64_MAX)
-        return kith__fail(KITH_ENOMEM, "no room to map %s of shared memory: ulimit -v leaves %s; raise it, or ulimit -v unlimited",
-                          need, kith__size_text(room, have));
+        return kith__fail(
+            KITH_ENOMEM,
+            "no room to map %s of shared memory: ulimit -v leaves %s; raise it, or ulimit -v unlimited", need,
+            kith__size_text(room, have));
     errno = error;
     return kith__fail_errno(KITH_ENOMEM, "cannot map %s of shared memory", need);
 }
@@ -469,7 +489,8 @@ static int refuse_map(int error, uint64_t room)
 static int make(int fd)
 {
     uint64_t room = address_room(), heap = (uint64_t)sysconf(_SC_PHYS_PAGES) * page_size();
-    /* At the end valgrind reads all memory that is mapped, to look for leaks: and what was never there is made by that. */
+    /* At the end valgrind reads all memory that is mapped, to look for leaks: and what was never there is
+     * made by that. */
     int tight = room != UINT64_MAX || kith__under_valgrind(), error;
 
     if (kith__under_valgrind() && heap > VALGRIND_HEAP)
@@ -537,7 +558,8 @@ int kith__arena_attach(int fd)
 {
     ssize_t n = pread(fd, &here, offsetof(struct header, backed), 0);
 
-    if (n != (ssize_t)offsetof(struct header, backed) || here.magic != MAGIC || here.header_size != sizeof here)
+    if (n != (ssize_t)offsetof(struct header, backed) || here.magic != MAGIC ||
+        here.header_size != sizeof here)
         return kith__fail(KITH_EINVAL, "file descriptor %d is no shared memory of this version of kith", fd);
     if (map(fd) < 0)
         return refuse_map(errno, address_room());

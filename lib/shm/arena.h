@@ -14,50 +14,60 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KITH__TABLES_START 4096                     /* before it stands the arena's own header */
-#define KITH__TABLES_SIZE  (UINT64_C(1) << 30)
-#define KITH__TABLES_LEAST (UINT64_C(288) << 20)    /* under a small ulimit -v they end here: see kith__places */
+#define KITH__TABLES_START 4096 /* before it stands the arena's own header */
+#define KITH__TABLES_SIZE (UINT64_C(1) << 30)
+#define KITH__TABLES_LEAST                                                           \
+    (UINT64_C(288) << 20) /* under a small ulimit -v they end here: see kith__places \
+                           */
 
-extern char *kith__base;                /* where this process has mapped it; NULL: not yet */
+extern char *kith__base; /* where this process has mapped it; NULL: not yet */
 
-/* Makes and maps a new arena. KITH_ENOMEM, KITH_EINVAL (KITH_MEM) with a sentence. *fd is its memfd, owned by the
- * caller, who hands it to other processes of the node, and keeps it open as long as it is mapped. */
-int  kith__arena_create(int *fd);
-int  kith__arena_check_settings(void);  /* KITH_EINVAL: KITH_MEM is no size */
-int  kith__arena_attach(int fd);        /* maps one that another process made; fd stays open likewise */
+/* Makes and maps a new arena. KITH_ENOMEM, KITH_EINVAL (KITH_MEM) with a sentence. *fd is its memfd, owned by
+ * the caller, who hands it to other processes of the node, and keeps it open as long as it is mapped. */
+int kith__arena_create(int *fd);
+int kith__arena_check_settings(void); /* KITH_EINVAL: KITH_MEM is no size */
+int kith__arena_attach(int fd);       /* maps one that another process made; fd stays open likewise */
 void kith__arena_detach(void);
 
-static inline void *kith__at(uint64_t offset) { return kith__base + offset; }
-static inline uint64_t kith__offset(const void *p) { return (uint64_t)((const char *)p - kith__base); }
+static inline void *kith__at(uint64_t offset)
+{
+    return kith__base + offset;
+}
+static inline uint64_t kith__offset(const void *p)
+{
+    return (uint64_t)((const char *)p - kith__base);
+}
 
 /* 1 when all size bytes at p lie in the heap's region. Needs no lock. */
 int kith__arena_holds(const void *p, size_t size);
 
 struct kith__places {
-    uint64_t tables_end;                /* tables: [KITH__TABLES_START, this); KITH__TABLES_SIZE, or less under ulimit -v */
-    uint64_t heap_tables, heap_tables_size;         /* metadata of the heap */
-    uint64_t heap_start, heap_size;     /* its bytes */
+    uint64_t tables_end; /* tables: [KITH__TABLES_START, this); KITH__TABLES_SIZE, or less under ulimit -v */
+    uint64_t heap_tables, heap_tables_size; /* metadata of the heap */
+    uint64_t heap_start, heap_size;         /* its bytes */
 };
 
-extern struct kith__places kith__places;            /* of the arena that is mapped */
+extern struct kith__places kith__places; /* of the arena that is mapped */
 
-/* Backs that part of the tables: call it before the first access. Again is harmless, and cheap: a look at one bit.
- * 0 or KITH_ENOMEM, also for what lies behind their end. */
+/* Backs that part of the tables: call it before the first access. Again is harmless, and cheap: a look at one
+ * bit. 0 or KITH_ENOMEM, also for what lies behind their end. */
 int kith__arena_back_tables(uint64_t offset, uint64_t size);
 
 /* Bytes that this job may take on this node: the least of MemAvailable, the memory cgroups' limits
- * less use (v1 and v2, all levels), and KITH_MEM (as 512M, 4G) less what is backed. Asked anew on each call, some 50 µs. */
+ * less use (v1 and v2, all levels), and KITH_MEM (as 512M, 4G) less what is backed. Asked anew on each call,
+ * some 50 µs. */
 uint64_t kith__memory_available(void);
-uint64_t kith__memory_limit(void);      /* of the machine or the memory cgroup that leaves the least */
+uint64_t kith__memory_limit(void); /* of the machine or the memory cgroup that leaves the least */
 
 /* Backs [offset, offset + size) with pages, so that no later access can fail (SIGBUS, OOM kill):
  * asks the budget before fallocate. 0 or KITH_ENOMEM. Gives pages back with _unback. */
-int  kith__arena_back(uint64_t offset, uint64_t size);
+int kith__arena_back(uint64_t offset, uint64_t size);
 void kith__arena_unback(uint64_t offset, uint64_t size);
 
-/* The two halves of _back, for who keeps account of what others were promised and have not taken yet. The first
- * asks the system only when the last answer is old or may be too small. What nobody uses yet may be filled with huge pages: scratch
- * when they come as quickly as small ones, what lasts also when they cost some more once. */
+/* The two halves of _back, for who keeps account of what others were promised and have not taken yet. The
+ * first asks the system only when the last answer is old or may be too small. What nobody uses yet may be
+ * filled with huge pages: scratch when they come as quickly as small ones, what lasts also when they cost
+ * some more once. */
 enum kith__fill { KITH__SMALL, KITH__SCRATCH, KITH__LASTING };
 int kith__memory_allows(uint64_t size, uint64_t promised);
 int kith__arena_fill(uint64_t offset, uint64_t size, enum kith__fill how);

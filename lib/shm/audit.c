@@ -9,7 +9,9 @@ static int broken(const char *what, uint64_t d)
     return kith__fail(KITH_EBROKEN, "the heap: %s (block %llu)", what, (unsigned long long)d);
 }
 
-struct count { uint64_t blocks, used, used_bytes, warm_bytes, free[2], reserved; };
+struct count {
+    uint64_t blocks, used, used_bytes, warm_bytes, free[2], reserved;
+};
 
 static int audit_block(struct change *c, uint64_t d, struct count *n)
 {
@@ -29,11 +31,18 @@ static int audit_block(struct change *c, uint64_t d, struct count *n)
     if (state != USED && atomic_load(&block(c->h, d)->owner))
         return broken("is free and has an owner", d);
     switch (state) {
-    case USED: n->used++; n->used_bytes += end - start; return 0;
-    case WARM: n->free[0]++; n->warm_bytes += end - start; return 0;
+    case USED:
+        n->used++;
+        n->used_bytes += end - start;
+        return 0;
+    case WARM:
+        n->free[0]++;
+        n->warm_bytes += end - start;
+        return 0;
     case COLD: n->free[1]++; return 0;
     case RESERVED: n->reserved++; return 0;
-    case NONE: case END: break;
+    case NONE:
+    case END: break;
     }
     return broken("has no state", d);
 }
@@ -51,7 +60,8 @@ static int audit_blocks(struct change *c, struct count *n)
         if ((rc = audit_block(c, d, n)) < 0)
             return rc;
     }
-    if (start_of(c, LAST_BLOCK) != kith__places.heap_start + kith__places.heap_size || state_of(c, LAST_BLOCK) != END)
+    if (start_of(c, LAST_BLOCK) != kith__places.heap_start + kith__places.heap_size ||
+        state_of(c, LAST_BLOCK) != END)
         return broken("is not the end", LAST_BLOCK);
     return 0;
 }
@@ -109,7 +119,7 @@ static int audit(struct change *c)
     if ((rc = audit_blocks(c, &n)) < 0 || (rc = audit_unused(c, &n)) < 0 || (rc = audit_leases(c, &n)) < 0)
         return rc;
     for (int kind = 0; kind < 2; kind++)
-        for (uint32_t class = 0; class < CLASSES; class++)
+        for (uint32_t class = 0; class < CLASSES; class ++)
             if ((rc = audit_list(c, kind, class, &n)) < 0)
                 return rc;
     if (n.free[0] || n.free[1])

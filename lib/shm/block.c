@@ -6,16 +6,16 @@
 
 #include <assert.h>
 
-enum { LOOKS = 8 };                     /* blocks of a class that are looked at */
+enum { LOOKS = 8 }; /* blocks of a class that are looked at */
 
 /* ---- the regions of the metadata */
 
 struct kith__heap_places kith__heap_lay_out(uint64_t heap_size)
 {
-    uint64_t index_size = up(heap_size / GRANULE * sizeof (uint32_t), INDEX_CHUNK);
+    uint64_t index_size = up(heap_size / GRANULE * sizeof(uint32_t), INDEX_CHUNK);
     struct kith__heap_places at;
 
-    at.bits = up(sizeof (struct heap), PAGE);
+    at.bits = up(sizeof(struct heap), PAGE);
     at.index = up(at.bits + index_size / INDEX_CHUNK / 8 + 8, INDEX_CHUNK);
     at.table = at.index + index_size;
     return at;
@@ -25,10 +25,12 @@ uint64_t kith__heap_tables_need(uint64_t heap_size, int tight)
 {
     uint64_t blocks = heap_size / (tight ? 256 : GRANULE) + 16;
 
-    return kith__heap_lay_out(heap_size).table + (blocks < UINT32_MAX ? blocks : UINT32_MAX) * sizeof (struct block);
+    return kith__heap_lay_out(heap_size).table +
+           (blocks < UINT32_MAX ? blocks : UINT32_MAX) * sizeof(struct block);
 }
 
-/* What is needed to give pages back is taken from what the budget keeps in reserve, when nothing else is left. */
+/* What is needed to give pages back is taken from what the budget keeps in reserve, when nothing else is
+ * left. */
 static int back(uint64_t offset, uint64_t size, int reserve)
 {
     return reserve ? kith__arena_fill(offset, size, KITH__SMALL) : kith__arena_back(offset, size);
@@ -37,7 +39,8 @@ static int back(uint64_t offset, uint64_t size, int reserve)
 /* Two may do it at once: both back the same. */
 static int back_index(struct heap *h, uint64_t offset, int reserve)
 {
-    uint64_t bit, chunk = (kith__offset(index_of(h, offset)) - kith__places.heap_tables) / INDEX_CHUNK * INDEX_CHUNK;
+    uint64_t bit,
+        chunk = (kith__offset(index_of(h, offset)) - kith__places.heap_tables) / INDEX_CHUNK * INDEX_CHUNK;
     _Atomic uint64_t *word = index_bit(h, offset, &bit);
     int rc = back(kith__places.heap_tables + chunk, INDEX_CHUNK, reserve);
 
@@ -50,7 +53,7 @@ static int back_index(struct heap *h, uint64_t offset, int reserve)
 
 static int back_table(struct heap *h, int reserve)
 {
-    const uint64_t least = 8192 / sizeof (struct block), largest = (256 << 10) / sizeof (struct block);
+    const uint64_t least = 8192 / sizeof(struct block), largest = (256 << 10) / sizeof(struct block);
     uint64_t ready = atomic_load(&h->ready), more = ready;
     int rc;
 
@@ -58,9 +61,11 @@ static int back_table(struct heap *h, int reserve)
     if (more > h->most - ready)
         more = h->most - ready;
     if (more == 0)
-        return kith__fail(KITH_ENOMEM, "%llu blocks of shared memory are in use, more than there is room for: "
-                          "raise ulimit -v", (unsigned long long)h->most);
-    rc = back(kith__offset(block(h, ready)), more * sizeof (struct block), reserve);
+        return kith__fail(KITH_ENOMEM,
+                          "%llu blocks of shared memory are in use, more than there is room for: "
+                          "raise ulimit -v",
+                          (unsigned long long)h->most);
+    rc = back(kith__offset(block(h, ready)), more * sizeof(struct block), reserve);
     if (rc < 0)
         return rc;
     kith__failpoint("heap: descriptors backed");
@@ -70,7 +75,9 @@ static int back_table(struct heap *h, int reserve)
 
 int kith__heap_satisfy(struct heap *h, enum verdict need, uint64_t missing, int reserve)
 {
-    return need == NEED_INDEX ? back_index(h, missing, reserve) : need == NEED_BLOCKS ? back_table(h, reserve) : 0;
+    return need == NEED_INDEX    ? back_index(h, missing, reserve)
+           : need == NEED_BLOCKS ? back_table(h, reserve)
+                                 : 0;
 }
 
 /* 1 when count descriptors can be had without more backing. */
@@ -80,7 +87,8 @@ static int blocks_ready(const struct change *c, int count)
 
     for (; d && count; d = get(c, &block(c->h, d)->list))
         count--;
-    return count == 0 || get(c, &c->h->high) + (uint64_t)count <= atomic_load_explicit(&c->h->ready, memory_order_acquire);
+    return count == 0 ||
+           get(c, &c->h->high) + (uint64_t)count <= atomic_load_explicit(&c->h->ready, memory_order_acquire);
 }
 
 /* ---- a change */
@@ -142,8 +150,8 @@ static uint64_t take_unused(struct change *c)
     return d;
 }
 
-/* Cuts d at offset: gives the new block behind it, which is in no list. A descriptor that was unused is nobody's to
- * look at, so most of it is written directly; only USED must not be seen before it is true. */
+/* Cuts d at offset: gives the new block behind it, which is in no list. A descriptor that was unused is
+ * nobody's to look at, so most of it is written directly; only USED must not be seen before it is true. */
 static uint64_t split(struct change *c, uint64_t d, uint64_t offset, enum state state)
 {
     uint64_t n = take_unused(c), next = next_of(c, d);
@@ -253,7 +261,7 @@ uint64_t kith__block_find(const struct change *c, enum state state, uint64_t siz
     uint32_t class = kith__block_class(size);
 
     while ((class = next_class(c, kind, class)) < CLASSES) {
-        uint64_t d = get(c, &c->h->heads[kind][class++]);
+        uint64_t d = get(c, &c->h->heads[kind][class ++]);
 
         for (int looks = LOOKS; d && looks; looks--) {
             if (up(start_of(c, d), align) + size <= end_of(c, d))

@@ -7,9 +7,9 @@
  *   COLD      free, whole pages that are not there: taken last
  *   RESERVED  cold, being backed, or warm, being given back: by who holds a lease, outside the guard
  *
- * A free block is merged with neighbours of its own kind only, so a block's kind tells all about its pages. Blocks of
- * a kind hang in lists by size: a two-level segregated fit (Masmano et al., "TLSF: a new dynamic memory
- * allocator for real-time systems", ECRTS 2004), with its descriptors in a table of their own.
+ * A free block is merged with neighbours of its own kind only, so a block's kind tells all about its pages.
+ * Blocks of a kind hang in lists by size: a two-level segregated fit (Masmano et al., "TLSF: a new dynamic
+ * memory allocator for real-time systems", ECRTS 2004), with its descriptors in a table of their own.
  */
 #ifndef KITH_BLOCK_H
 #define KITH_BLOCK_H
@@ -19,40 +19,43 @@
 
 enum {
     GRANULE = 64,
-    PAGE = 4096,                        /* cold blocks are multiples; larger pages only make backing wider */
-    INDEX_CHUNK = 16 << 10,             /* the index is backed in such pieces: one for 256 KiB of the heap */
-    CLASSES = 544, CLASS_WORDS = (CLASSES + 63) / 64,
+    PAGE = 4096,            /* cold blocks are multiples; larger pages only make backing wider */
+    INDEX_CHUNK = 16 << 10, /* the index is backed in such pieces: one for 256 KiB of the heap */
+    CLASSES = 544,
+    CLASS_WORDS = (CLASSES + 63) / 64,
     LEASES = 8
 };
 
 enum state { NONE, USED, WARM, COLD, RESERVED, END };
 
 struct block {
-    kith__word place;                   /* offset | enum state */
-    kith__word phys;                    /* the neighbours: next | previous << 32 */
-    kith__word list;                    /* in its free list: next | previous << 32; unused: the next unused one */
+    kith__word place; /* offset | enum state */
+    kith__word phys;  /* the neighbours: next | previous << 32 */
+    kith__word list;  /* in its free list: next | previous << 32; unused: the next unused one */
     kith__word owner;
 };
 
-struct lease {                          /* the right to have one RESERVED block */
+struct lease { /* the right to have one RESERVED block */
     struct kith__guard guard;
-    kith__word block;                   /* 0: none */
-    _Atomic uint64_t promised;          /* bytes that the budget has granted and that are not backed yet */
+    kith__word block;          /* 0: none */
+    _Atomic uint64_t promised; /* bytes that the budget has granted and that are not backed yet */
 };
 
 struct heap {
     /* Where these are, from here on: a bit for each chunk of the index, the index, the table of blocks. */
-    struct kith__heap_places { uint64_t bits, index, table; } at;
-    uint64_t most;                      /* blocks in the table */
-    _Atomic uint64_t warm_kept;         /* bytes of free blocks that keep their pages; 0: nobody has asked yet */
+    struct kith__heap_places {
+        uint64_t bits, index, table;
+    } at;
+    uint64_t most;              /* blocks in the table */
+    _Atomic uint64_t warm_kept; /* bytes of free blocks that keep their pages; 0: nobody has asked yet */
     struct kith__guard guard;
-    struct kith__guard budget;          /* who asks for pages */
-    kith__word unused;                  /* list of unused descriptors */
-    kith__word high;                    /* descriptors from here on were never in use */
-    _Atomic uint64_t ready;             /* descriptors from here on are not backed */
+    struct kith__guard budget; /* who asks for pages */
+    kith__word unused;         /* list of unused descriptors */
+    kith__word high;           /* descriptors from here on were never in use */
+    _Atomic uint64_t ready;    /* descriptors from here on are not backed */
     kith__word used_bytes, used_blocks, warm_bytes;
-    kith__word bitmap[2][CLASS_WORDS];  /* which lists are not empty */
-    kith__word heads[2][CLASSES];       /* WARM, COLD */
+    kith__word bitmap[2][CLASS_WORDS]; /* which lists are not empty */
+    kith__word heads[2][CLASSES];      /* WARM, COLD */
     struct lease leases[LEASES];
 };
 
@@ -61,26 +64,28 @@ enum { LAST_BLOCK = 1, FIRST_BLOCK = 2 };
 
 struct kith__heap_places kith__heap_lay_out(uint64_t heap_size);
 
-/* One change of the heap, under its guard: reads see what was put before, others see it after kith__change_commit. */
+/* One change of the heap, under its guard: reads see what was put before, others see it after
+ * kith__change_commit. */
 struct change {
     struct heap *h;
-    uint64_t seen;                      /* a bit for each word that was put, and for some others: most reads need no search */
+    uint64_t seen; /* a bit for each word that was put, and for some others: most reads need no search */
     uint32_t count;
     kith__word *words[KITH__GUARD_WORDS];
     uint64_t values[KITH__GUARD_WORDS];
 };
 
 uint64_t kith__change_find(const struct change *c, kith__word *word);
-void     kith__change_put(struct change *c, kith__word *word, uint64_t value);
-void     kith__change_commit(struct change *c);
+void kith__change_put(struct change *c, kith__word *word, uint64_t value);
+void kith__change_commit(struct change *c);
 
 /* What an attempt under the guard came to. It changes nothing but when it is DONE. */
 enum verdict {
     DONE,
-    NOTHING,                            /* there is no such block */
-    BUSY,                               /* somebody is in the guard */
-    FAILED,                             /* the sentence is set */
-    NEED_INDEX, NEED_BLOCKS             /* kith__heap_satisfy, outside of the guard, and again */
+    NOTHING, /* there is no such block */
+    BUSY,    /* somebody is in the guard */
+    FAILED,  /* the sentence is set */
+    NEED_INDEX,
+    NEED_BLOCKS /* kith__heap_satisfy, outside of the guard, and again */
 };
 
 /* missing: the offset that the index lacks; reserve: the budget is not asked. */
@@ -88,10 +93,11 @@ int kith__heap_satisfy(struct heap *h, enum verdict need, uint64_t missing, int 
 
 /* A free block of that kind that holds size bytes at a multiple of align; 0: none. */
 uint64_t kith__block_find(const struct change *c, enum state kind, uint64_t size, uint64_t align);
-uint64_t kith__block_largest(const struct change *c, enum state kind);      /* one of the largest, or 0 */
+uint64_t kith__block_largest(const struct change *c, enum state kind); /* one of the largest, or 0 */
 uint32_t kith__block_class(uint64_t size);
 
-/* Takes [start, end) out of the free block *d: from then on *d is that, in that state; what is left stays free. */
+/* Takes [start, end) out of the free block *d: from then on *d is that, in that state; what is left stays
+ * free. */
 enum verdict kith__block_carve(struct change *c, uint64_t *d, uint64_t start, uint64_t end, enum state state,
                                uint64_t *missing);
 
@@ -124,7 +130,7 @@ static inline _Atomic uint32_t *index_of(const struct heap *h, uint64_t offset)
 
 static inline _Atomic uint64_t *index_bit(const struct heap *h, uint64_t offset, uint64_t *bit)
 {
-    uint64_t chunk = (offset - kith__places.heap_start) / GRANULE * sizeof (uint32_t) / INDEX_CHUNK;
+    uint64_t chunk = (offset - kith__places.heap_start) / GRANULE * sizeof(uint32_t) / INDEX_CHUNK;
 
     *bit = UINT64_C(1) << chunk % 64;
     return (_Atomic uint64_t *)((char *)h + h->at.bits) + chunk / 64;
@@ -145,7 +151,8 @@ static inline uint64_t bit_of(const kith__word *word)
 
 static inline uint64_t get(const struct change *c, kith__word *word)
 {
-    return c->seen & bit_of(word) ? kith__change_find(c, word) : atomic_load_explicit(word, memory_order_relaxed);
+    return c->seen & bit_of(word) ? kith__change_find(c, word)
+                                  : atomic_load_explicit(word, memory_order_relaxed);
 }
 
 static inline void put(struct change *c, kith__word *word, uint64_t value)

@@ -15,24 +15,27 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { KITH__GUARD_WORDS = 24 };        /* the most words that one commit may change */
+enum { KITH__GUARD_WORDS = 24 }; /* the most words that one commit may change */
 
 typedef _Atomic uint64_t kith__word;
 
 struct kith__guard {
-    pthread_mutex_t mutex;              /* robust, shared */
-    _Atomic uint32_t complete;          /* 1: the record below is to be applied */
+    pthread_mutex_t mutex;     /* robust, shared */
+    _Atomic uint32_t complete; /* 1: the record below is to be applied */
     uint32_t count;
-    struct { uint64_t at, value; } redo[KITH__GUARD_WORDS];  /* at: offset from the guard itself, modulo 2^64 */
+    struct {
+        uint64_t at, value;
+    } redo[KITH__GUARD_WORDS]; /* at: offset from the guard itself, modulo 2^64 */
 };
 
-int  kith__guard_init(struct kith__guard *g);   /* memory of zeros, or an old guard that nobody uses */
-void kith__guard_enter(struct kith__guard *g);  /* waits; finishes the commit of a dead owner */
-int  kith__guard_try(struct kith__guard *g);    /* 1: entered, 0: somebody is in it. For those who must not wait */
-void kith__guard_leave(struct kith__guard *g);  /* what was set and not committed is dropped */
+int kith__guard_init(struct kith__guard *g);   /* memory of zeros, or an old guard that nobody uses */
+void kith__guard_enter(struct kith__guard *g); /* waits; finishes the commit of a dead owner */
+int kith__guard_try(
+    struct kith__guard *g); /* 1: entered, 0: somebody is in it. For those who must not wait */
+void kith__guard_leave(struct kith__guard *g); /* what was set and not committed is dropped */
 
-/* Finishes what a dead owner had decided, when there is such a thing. For who is about to take back what the dead one owned:
- * the commit may have given some of it away. */
+/* Finishes what a dead owner had decided, when there is such a thing. For who is about to take back what the
+ * dead one owned: the commit may have given some of it away. */
 static inline void kith__guard_finish(struct kith__guard *g)
 {
     if (atomic_load(&g->complete)) {

@@ -16,27 +16,28 @@
 #include <unistd.h>
 
 #define MIB (UINT64_C(1) << 20)
-#define WARM_LEAST (64 * MIB)           /* warm free bytes that are kept, on a small machine and on a large one */
-#define WARM_MOST  (256 * MIB)
-#define WARM_PART  96                   /* of the heap's size, in between */
-#define WARM_SHARE 8                    /* part of a memory cgroup's limit at most: what is kept, others cannot have */
-#define WARM_ANY   (4 * MIB)            /* so much in any case */
+#define WARM_LEAST (64 * MIB) /* warm free bytes that are kept, on a small machine and on a large one */
+#define WARM_MOST (256 * MIB)
+#define WARM_PART 96       /* of the heap's size, in between */
+#define WARM_SHARE 8       /* part of a memory cgroup's limit at most: what is kept, others cannot have */
+#define WARM_ANY (4 * MIB) /* so much in any case */
 
 enum {
-    LARGE = 64 << 10,                   /* blocks from here on are whole pages */
-    STEP_LEAST = 64 << 10, STEP_MOST = 1 << 20,     /* backed at a time for small blocks */
-    PUNCH_LEAST = 64 << 10              /* smaller holes are not worth a system call */
+    LARGE = 64 << 10, /* blocks from here on are whole pages */
+    STEP_LEAST = 64 << 10,
+    STEP_MOST = 1 << 20,   /* backed at a time for small blocks */
+    PUNCH_LEAST = 64 << 10 /* smaller holes are not worth a system call */
 };
 
 struct request {
     struct lease *lease;
     uint64_t size, align;
-    uint64_t step;                      /* as much is backed if there is a cold block for it, else size */
-    uint64_t keep;                      /* warm bytes that stay */
+    uint64_t step; /* as much is backed if there is a cold block for it, else size */
+    uint64_t keep; /* warm bytes that stay */
     uint32_t owner;
-    uint64_t offset;                    /* the result */
-    uint64_t missing;                   /* for kith__heap_satisfy */
-    int gives_back;                     /* it makes room: it may take from the reserve for that */
+    uint64_t offset;  /* the result */
+    uint64_t missing; /* for kith__heap_satisfy */
+    int gives_back;   /* it makes room: it may take from the reserve for that */
 };
 
 /* Who must not wait tries. 0: somebody is in the guard. */
@@ -48,8 +49,8 @@ static int enter(struct heap *h, int wait)
     return 1;
 }
 
-static enum verdict run(struct heap *h, enum verdict (*attempt)(struct change *c, struct request *r), struct request *r,
-                        int wait)
+static enum verdict run(struct heap *h, enum verdict (*attempt)(struct change *c, struct request *r),
+                        struct request *r, int wait)
 {
     for (;;) {
         struct change c;
@@ -57,7 +58,7 @@ static enum verdict run(struct heap *h, enum verdict (*attempt)(struct change *c
 
         if (!enter(h, wait))
             return BUSY;
-        c.h = h;                        /* the arrays in it are large: not all of it is set */
+        c.h = h; /* the arrays in it are large: not all of it is set */
         c.seen = c.count = 0;
         verdict = attempt(&c, r);
         if (verdict == DONE)
@@ -140,14 +141,15 @@ static struct lease *take_lease(struct heap *h, int wait)
         l = &h->leases[(uint32_t)getpid() % LEASES];
         kith__guard_enter(&l->guard);
     }
-    if (l && abandon(h, l, wait)) {     /* what one who died in it has left */
+    if (l && abandon(h, l, wait)) { /* what one who died in it has left */
         kith__guard_leave(&l->guard);
         return NULL;
     }
     return l;
 }
 
-/* Reserves a part of a large warm block, whose pages are to go: as many as bring the warm bytes down to keep. */
+/* Reserves a part of a large warm block, whose pages are to go: as many as bring the warm bytes down to keep.
+ */
 static enum verdict choose_punch(struct change *c, struct request *r)
 {
     uint64_t warm = get(c, &c->h->warm_bytes), d = kith__block_largest(c, WARM), start, end;
@@ -160,7 +162,7 @@ static enum verdict choose_punch(struct change *c, struct request *r)
     if (end < start + PUNCH_LEAST)
         return NOTHING;
     if (end - start > up(warm - r->keep, PUNCH_LEAST))
-        start = end - up(warm - r->keep, PUNCH_LEAST);      /* low addresses stay warm */
+        start = end - up(warm - r->keep, PUNCH_LEAST); /* low addresses stay warm */
     verdict = kith__block_carve(c, &d, start, end, RESERVED, &r->missing);
     if (verdict == DONE)
         put(c, &r->lease->block, d);
@@ -222,8 +224,8 @@ static enum verdict finish_cold(struct change *c, struct request *r)
     return DONE;
 }
 
-/* Asks the budget for size bytes. While others have a promise that they have not used up, the system's figures
- * may count it twice: then again a little later. */
+/* Asks the budget for size bytes. While others have a promise that they have not used up, the system's
+ * figures may count it twice: then again a little later. */
 static int promise(struct heap *h, struct lease *l, uint64_t size)
 {
     const struct timespec moment = { 0, 1000000 };
@@ -241,7 +243,7 @@ static int promise(struct heap *h, struct lease *l, uint64_t size)
         kith__guard_leave(&h->budget);
         if (rc == 0 || others == 0 || tries == 1000)
             return rc;
-        for (int i = 0; i < LEASES; i++)        /* the others may be dead */
+        for (int i = 0; i < LEASES; i++) /* the others may be dead */
             if (&h->leases[i] != l && kith__guard_try(&h->leases[i].guard)) {
                 abandon(h, &h->leases[i], 1);
                 kith__guard_leave(&h->leases[i].guard);
@@ -259,7 +261,8 @@ static int try_cold(struct heap *h, struct request *r)
     uint64_t d, start, length;
 
     if (verdict == NOTHING)
-        kith__fail(KITH_ENOMEM, "no %s of shared memory in one piece: it is too fragmented; free some, or ask for less",
+        kith__fail(KITH_ENOMEM,
+                   "no %s of shared memory in one piece: it is too fragmented; free some, or ask for less",
                    kith__size_text(r->size, text));
     if (verdict != DONE)
         return 0;
@@ -267,7 +270,8 @@ static int try_cold(struct heap *h, struct request *r)
     d = atomic_load(&r->lease->block);
     start = start_of(&c, d);
     length = size_of(&c, d);
-    if (promise(h, r->lease, length) == 0 && kith__arena_fill(start, length, r->owner ? KITH__SCRATCH : KITH__LASTING) == 0) {
+    if (promise(h, r->lease, length) == 0 &&
+        kith__arena_fill(start, length, r->owner ? KITH__SCRATCH : KITH__LASTING) == 0) {
         kith__failpoint("heap: pages taken");
         atomic_store(&r->lease->promised, 0);
         if (run(h, finish_cold, r, 1) == DONE)
@@ -299,7 +303,8 @@ static int take_cold(struct heap *h, struct request *r)
         done = try_cold(h, r);
     }
     /* Short of memory: what is warm elsewhere must not stand in the way. But for what is hopeless. */
-    if (!done && atomic_load(&h->warm_bytes) && kith__memory_available() + atomic_load(&h->warm_bytes) >= pages) {
+    if (!done && atomic_load(&h->warm_bytes) &&
+        kith__memory_available() + atomic_load(&h->warm_bytes) >= pages) {
         punch(h, r->lease, 0, 1);
         done = try_cold(h, r);
     }
@@ -323,7 +328,8 @@ uint64_t kith__heap_alloc(size_t size, uint32_t owner)
     }
     r.size = up(size ? size : 1, r.align);
     verdict = run(h, take_warm, &r, 1);
-    if (verdict == FAILED && atomic_load(&h->warm_bytes)) {     /* no memory for tables, as all that was left is warm */
+    if (verdict == FAILED &&
+        atomic_load(&h->warm_bytes)) { /* no memory for tables, as all that was left is warm */
         trim(h, 0, 1);
         verdict = run(h, take_warm, &r, 1);
     }
@@ -332,10 +338,8 @@ uint64_t kith__heap_alloc(size_t size, uint32_t owner)
         if (r.size >= LARGE)
             kith__arena_meet(r.offset, r.size);
         return r.offset;
-    case NOTHING:
-        return take_cold(h, &r) ? r.offset : 0;
-    default:
-        return 0;
+    case NOTHING: return take_cold(h, &r) ? r.offset : 0;
+    default: return 0;
     }
 }
 
@@ -453,7 +457,7 @@ static int sweep_leases(struct heap *h)
         struct lease *l = &h->leases[i];
 
         if ((!atomic_load(&l->block) && !atomic_load(&l->promised)) || !kith__guard_try(&l->guard))
-            continue;                   /* nothing is in it, or its holder lives */
+            continue; /* nothing is in it, or its holder lives */
         busy |= abandon(h, l, 0);
         kith__guard_leave(&l->guard);
     }
@@ -470,7 +474,7 @@ int kith__heap_sweep(uint32_t owner)
     if (!kith__guard_try(&h->guard))
         return 1;
     high = atomic_load(&h->high);
-    kith__guard_leave(&h->guard);       /* by now what the dead one had decided is done */
+    kith__guard_leave(&h->guard); /* by now what the dead one had decided is done */
     for (uint64_t d = FIRST_BLOCK; d < high; d++) {
         struct block *b = block(h, d);
 
@@ -523,10 +527,11 @@ int kith__heap_init(void)
 
     if ((rc = kith__arena_back(kith__places.heap_tables, at.index)) < 0 || (rc = init_guards(h)) < 0)
         return rc;
-    most = (kith__places.heap_tables_size - at.table) / sizeof (struct block);
+    most = (kith__places.heap_tables_size - at.table) / sizeof(struct block);
     h->at = at;
     h->most = most < UINT32_MAX ? most : UINT32_MAX;
-    if ((rc = kith__heap_satisfy(h, NEED_BLOCKS, 0, 0)) < 0 || (rc = kith__heap_satisfy(h, NEED_INDEX, start, 0)) < 0)
+    if ((rc = kith__heap_satisfy(h, NEED_BLOCKS, 0, 0)) < 0 ||
+        (rc = kith__heap_satisfy(h, NEED_INDEX, start, 0)) < 0)
         return rc;
     atomic_store(index_of(h, start), FIRST_BLOCK);
     atomic_store(&block(h, LAST_BLOCK)->place, end | END);

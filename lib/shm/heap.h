@@ -16,32 +16,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int kith__heap_init(void);                              /* once, by who created the arena */
+int kith__heap_init(void); /* once, by who created the arena */
 
-/* A block of at least size bytes (1 when 0), 64-byte aligned, backed by pages, not zeroed. owner: the process slot
- * (its number + 1), 0: nobody's, published at once. Returns its offset; 0 when there is no memory (the sentence is set).
- * From 64 KiB on it begins at a page and has whole pages. */
+/* A block of at least size bytes (1 when 0), 64-byte aligned, backed by pages, not zeroed. owner: the process
+ * slot (its number + 1), 0: nobody's, published at once. Returns its offset; 0 when there is no memory (the
+ * sentence is set). From 64 KiB on it begins at a page and has whole pages. */
 uint64_t kith__heap_alloc(size_t size, uint32_t owner);
-void     kith__heap_free(uint64_t block);               /* 0, and what is no block in use, does nothing */
+void kith__heap_free(uint64_t block); /* 0, and what is no block in use, does nothing */
 
 /* 0, or KITH_EINVAL when offset is not the start of a block in use. */
-int      kith__heap_check(uint64_t offset);
-size_t   kith__heap_size_of(uint64_t block);
+int kith__heap_check(uint64_t offset);
+size_t kith__heap_size_of(uint64_t block);
 
 /* The word that holds block's owner: only the owner, its watchdog or, for 0, who holds the reference may
  * set it, also by the commit of another guard: so "linked into a queue" and "published" are one step. */
 kith__word *kith__heap_owner(uint64_t block);
-uint64_t kith__heap_owner_now(uint64_t offset);         /* what stands there; 0 too when there is no such block */
+uint64_t kith__heap_owner_now(uint64_t offset); /* what stands there; 0 too when there is no such block */
 
-/* Frees all blocks of that owner, whatever stands in the upper half of the word. For the watchdog, when the process is dead, and when each guard whose commit might
- * publish a block of it was entered since (else a commit that it left complete would publish a block that is free). 0; 1 when
- * somebody is in the heap's guard: call again later. */
-int      kith__heap_sweep(uint32_t owner);
+/* Frees all blocks of that owner, whatever stands in the upper half of the word. For the watchdog, when the
+ * process is dead, and when each guard whose commit might publish a block of it was entered since (else a
+ * commit that it left complete would publish a block that is free). 0; 1 when somebody is in the heap's
+ * guard: call again later. */
+int kith__heap_sweep(uint32_t owner);
 
 /* For tests and the log. */
-struct kith__heap_stats { uint64_t used_bytes, used_blocks, warm_free_bytes, warm_bound, backed_bytes; };
-void     kith__heap_stats(struct kith__heap_stats *out);
-int      kith__heap_audit(void);                        /* walks everything: 0, or KITH_EBROKEN with a sentence */
+struct kith__heap_stats {
+    uint64_t used_bytes, used_blocks, warm_free_bytes, warm_bound, backed_bytes;
+};
+void kith__heap_stats(struct kith__heap_stats *out);
+int kith__heap_audit(void); /* walks everything: 0, or KITH_EBROKEN with a sentence */
 
 /* For arena.c: bytes of metadata for a heap of that size; tight: address space is scarce. */
 uint64_t kith__heap_tables_need(uint64_t heap_size, int tight);

@@ -55,7 +55,8 @@ static socklen_t make_name(struct sockaddr_un *address, uint64_t name)
 
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
-    length = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "kith-%016llx", (unsigned long long)name);
+    length = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "kith-%016llx",
+                      (unsigned long long)name);
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
 }
 
@@ -118,7 +119,7 @@ int kith__conn_listen_tcp(uint16_t *port)
 
     if (fd >= 0) {
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
-    } else {                            /* a kernel without IPv6 */
+    } else { /* a kernel without IPv6 */
         fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         address = (struct sockaddr *)&any4;
         size = sizeof any4;
@@ -154,7 +155,8 @@ int kith__conn_connect_tcp(const struct kith__place *to, int64_t until_ns)
         return -1;
     memcpy(&six.sin6_addr, to->address, 16);
     memcpy(&four.sin_addr, to->address, 4);
-    rc = to->is_v6 ? connect(fd, (struct sockaddr *)&six, sizeof six) : connect(fd, (struct sockaddr *)&four, sizeof four);
+    rc = to->is_v6 ? connect(fd, (struct sockaddr *)&six, sizeof six)
+                   : connect(fd, (struct sockaddr *)&four, sizeof four);
     if (rc != 0 && errno != EINPROGRESS)
         return give_up(fd);
     if (rc != 0 && finish_connect(fd, until_ns) != 0)
@@ -253,7 +255,9 @@ int kith__conn_receive(int fd, struct kith__note *note, int *fds, int *n_fds, in
     union fd_space space;
 
     while (part.iov_len > 0) {
-        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &space, .msg_controllen = sizeof space };
+        struct msghdr message = {
+            .msg_iov = &part, .msg_iovlen = 1, .msg_control = &space, .msg_controllen = sizeof space
+        };
         ssize_t n;
 
         if (!await(fd, POLLIN, until_ns))

@@ -1,9 +1,9 @@
 /* control.c: the lines between nodes: each leader has one to rank 0; see rendezvous.h.
  *
- * They carry a few notes, and by breaking tell that the other side is gone. Rank 0 listens for them during the start
- * only. The address to take is found by trying: those in a subnet of one's own first, and it is the right one when
- * who answers there knows the other half of this leader's secret. A bridge that has the same address on every node leads
- * to the wrong program, or to none.
+ * They carry a few notes, and by breaking tell that the other side is gone. Rank 0 listens for them during
+ * the start only. The address to take is found by trying: those in a subnet of one's own first, and it is the
+ * right one when who answers there knows the other half of this leader's secret. A bridge that has the same
+ * address on every node leads to the wrong program, or to none.
  */
 #include "config.h"
 #include "start/rendezvous.h"
@@ -22,13 +22,14 @@ static const int64_t connect_ns = 3000 * KITH__MS, hello_ns = 10000 * KITH__MS, 
 
 enum { LOBBY = 64 };
 
-/* Who has come and has not said yet who he is. A stranger may never do so: nobody waits for one of them alone. */
+/* Who has come and has not said yet who he is. A stranger may never do so: nobody waits for one of them
+ * alone. */
 struct lobby {
-    struct pollfd fds[1 + LOBBY];       /* the first one is the listener */
+    struct pollfd fds[1 + LOBBY]; /* the first one is the listener */
     int n;
 };
 
-struct offer {                          /* of rank 0 to all: plain bytes */
+struct offer { /* of rank 0 to all: plain bytes */
     int32_t count;
     struct kith__place places[KITH__PLACES];
 };
@@ -51,7 +52,7 @@ static int make_offer(struct offer *o)
 
     if (n == KITH_EINVAL)
         return n;
-    if (n < 0) {                        /* all nodes are on this machine, or it will not work */
+    if (n < 0) { /* all nodes are on this machine, or it will not work */
         kith__net_loopback(&o->places[0]);
         n = 1;
     }
@@ -88,8 +89,11 @@ static int missing(const struct kith__rendezvous *m, const char *here, int count
 {
     for (int i = 1; i < m->size; i++)
         if (m->leader[i] == i && !here[i])
-            return kith__fail(KITH_EPEER, "%s, rank %d, does not reach rank 0 on %s by TCP (%d of the nodes): is a firewall between them? "
-                              "KITH_NET=10.0.0.0/8 chooses the network", m->records[i].host, i, m->records[0].host, count);
+            return kith__fail(KITH_EPEER,
+                              "%s, rank %d, does not reach rank 0 on %s by TCP (%d of the nodes): is a "
+                              "firewall between them? "
+                              "KITH_NET=10.0.0.0/8 chooses the network",
+                              m->records[i].host, i, m->records[0].host, count);
     return KITH_EPEER;
 }
 
@@ -117,7 +121,7 @@ static void enter_lobby(struct lobby *l)
         return;
     if (l->n == 1 + LOBBY)
         close(leave_lobby(l, 1));
-    set_low_water(fd, sizeof (struct kith__note));
+    set_low_water(fd, sizeof(struct kith__note));
     l->fds[l->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
@@ -192,7 +196,8 @@ static int is_same_subnet(const struct kith__place *a, const struct kith__place 
 {
     int whole = a->prefix / 8, rest = a->prefix % 8;
 
-    return a->is_v6 == b->is_v6 && a->prefix == b->prefix && memcmp(a->address, b->address, (size_t)whole) == 0 &&
+    return a->is_v6 == b->is_v6 && a->prefix == b->prefix &&
+           memcmp(a->address, b->address, (size_t)whole) == 0 &&
            (rest == 0 || (a->address[whole] ^ b->address[whole]) >> (8 - rest) == 0);
 }
 
@@ -204,11 +209,13 @@ static int try_place(struct kith__rendezvous *m, const struct kith__place *to)
     int fd = kith__conn_connect_tcp(to, kith__now_ns() + connect_ns);
 
     kith__place_text(to, text);
-    kith__log(KITH__DEBUG, "rank %d: rank 0 at %s port %d: %s", m->rank, text, to->port, fd < 0 ? "no" : "answers");
+    kith__log(KITH__DEBUG, "rank %d: rank 0 at %s port %d: %s", m->rank, text, to->port,
+              fd < 0 ? "no" : "answers");
     if (fd < 0)
         return 0;
     memcpy(note.secret, secret, sizeof note.secret);
-    if (kith__conn_send(fd, &note, NULL, 0) && kith__conn_receive(fd, &note, NULL, NULL, kith__now_ns() + hello_ns) == 1 &&
+    if (kith__conn_send(fd, &note, NULL, 0) &&
+        kith__conn_receive(fd, &note, NULL, NULL, kith__now_ns() + hello_ns) == 1 &&
         note.kind == KITH__NOTE_WELCOME && memcmp(note.secret, secret + 16, sizeof note.secret) == 0) {
         kith__conn_keep(fd);
         m->up = fd;

@@ -1,7 +1,8 @@
 /* detect.c: see detect.h.
  *
- * The environment alone tells a launcher: each leaves variables of its own. Some of them stay in the environment of
- * whatever a rank starts, so a rank leaves the name of its seat there: who finds it and is another process is alone.
+ * The environment alone tells a launcher: each leaves variables of its own. Some of them stay in the
+ * environment of whatever a rank starts, so a rank leaves the name of its seat there: who finds it and is
+ * another process is alone.
  */
 #include "config.h"
 #include "start/detect.h"
@@ -18,21 +19,17 @@ static const char seat_variable[] = "KITH_SEAT", srun[] = "srun";
 
 static const struct {
     const char *module, *title, *cure;
-} mpis[] = {
-    { "openmpi", "Open MPI", "mpirun of Open MPI (mpirun.openmpi on Debian)" },
-    { "mpich", "MPICH", "mpiexec of MPICH (mpiexec.mpich on Debian)" }
-};
+} mpis[] = { { "openmpi", "Open MPI", "mpirun of Open MPI (mpirun.openmpi on Debian)" },
+             { "mpich", "MPICH", "mpiexec of MPICH (mpiexec.mpich on Debian)" } };
 enum { MPIS = sizeof mpis / sizeof mpis[0] };
 
 /* Launchers of other MPIs, and the variable in which they tell each rank its number. */
 static const struct {
     const char *rank, *launcher;
-} strangers[] = {
-    { "MV2_COMM_WORLD_RANK", "the mpirun of MVAPICH" },
-    { "PALS_RANKID", "mpiexec of PALS" },
-    { "ALPS_APP_PE", "aprun" },
-    { "JSM_NAMESPACE_RANK", "jsrun" }
-};
+} strangers[] = { { "MV2_COMM_WORLD_RANK", "the mpirun of MVAPICH" },
+                  { "PALS_RANKID", "mpiexec of PALS" },
+                  { "ALPS_APP_PE", "aprun" },
+                  { "JSM_NAMESPACE_RANK", "jsrun" } };
 
 static int mpi_index(const char *name)
 {
@@ -130,7 +127,8 @@ static void from_pmix(struct kith__launch *l, const struct kith__environment *a)
     l->rank = small(a, "PMIX_RANK", 0);
 }
 
-/* Steps of srun have numbers; batch scripts and interactive shells have none, or one from the top of the range. */
+/* Steps of srun have numbers; batch scripts and interactive shells have none, or one from the top of the
+ * range. */
 static int is_in_step(const struct kith__environment *a)
 {
     return number(a, "SLURM_STEP_ID", LONG_MAX) < 0xfffffff0L && tasks_of_step(a) > 0;
@@ -150,7 +148,7 @@ static int detect(struct kith__launch *l, const struct kith__environment *a)
 
     if (l->within)
         return 0;
-    if (openmpi && hydra)               /* one was started by the other: the nearer one counts */
+    if (openmpi && hydra) /* one was started by the other: the nearer one counts */
         openmpi = strncmp(a->launcher, "hydra", 5) != 0;
     if (openmpi)
         from_openmpi(l, a);
@@ -173,8 +171,11 @@ static int refuse_stranger(const struct kith__environment *a, int *silent)
         if (rank < 0)
             continue;
         *silent = rank > 0;
-        return kith__fail(KITH_EPEER, "%s started this program, but kith works with Open MPI and MPICH only; start it by the mpirun "
-                          "of one of these, or set KITH_LAUNCH=none for a job of one process each", strangers[i].launcher);
+        return kith__fail(
+            KITH_EPEER,
+            "%s started this program, but kith works with Open MPI and MPICH only; start it by the mpirun "
+            "of one of these, or set KITH_LAUNCH=none for a job of one process each",
+            strangers[i].launcher);
     }
     return 0;
 }
@@ -182,12 +183,16 @@ static int refuse_stranger(const struct kith__environment *a, int *silent)
 static int refuse_bare_srun(const struct kith__environment *a, int *silent)
 {
     *silent = number(a, "SLURM_PROCID", 0) > 0;
-    return kith__fail(KITH_EPEER, "srun started %d tasks that do not know of each other: use srun --mpi=%s (srun --mpi=list shows what is "
-                      "there), or mpirun inside the allocation", tasks_of_step(a), a->has_module("openmpi") ? "pmix" : "pmi2");
+    return kith__fail(KITH_EPEER,
+                      "srun started %d tasks that do not know of each other: use srun --mpi=%s (srun "
+                      "--mpi=list shows what is "
+                      "there), or mpirun inside the allocation",
+                      tasks_of_step(a), a->has_module("openmpi") ? "pmix" : "pmi2");
 }
 
 /* The launcher, and where it is when the program has called it itself and nobody else chose it. */
-static const char *starter(const struct kith__launch *l, const struct kith__environment *a, char text[PATH_MAX])
+static const char *starter(const struct kith__launch *l, const struct kith__environment *a,
+                           char text[PATH_MAX])
 {
     const char *called = a->get(KITH__RERUN);
 
@@ -203,9 +208,11 @@ static int refuse_unlinked(const struct kith__launch *l, const struct kith__envi
     char text[PATH_MAX];
 
     if (linked < 0)
-        return kith__fail(KITH_EPEER, "this program is linked with an MPI that kith does not know; it works with Open MPI and MPICH");
-    return kith__fail(KITH_EPEER, "%s started this program, which is linked with %s: start it by %s", starter(l, a, text),
-                      mpis[linked].title, mpis[linked].cure);
+        return kith__fail(
+            KITH_EPEER,
+            "this program is linked with an MPI that kith does not know; it works with Open MPI and MPICH");
+    return kith__fail(KITH_EPEER, "%s started this program, which is linked with %s: start it by %s",
+                      starter(l, a, text), mpis[linked].title, mpis[linked].cure);
 }
 
 static int refuse_missing(const struct kith__launch *l, const struct kith__environment *a)
@@ -217,28 +224,39 @@ static int refuse_missing(const struct kith__launch *l, const struct kith__envir
         if (i != wanted && a->has_module(mpis[i].module))
             other = i;
     if (other < 0)
-        return kith__fail(KITH_EPEER, "%s started this program, but kith has no module for any MPI: build it again after apt install "
-                          "libopenmpi-dev openmpi-bin, or set KITH_MODULES to where kith-mpi-%s.so is", l->launcher, l->mpi);
+        return kith__fail(
+            KITH_EPEER,
+            "%s started this program, but kith has no module for any MPI: build it again after apt install "
+            "libopenmpi-dev openmpi-bin, or set KITH_MODULES to where kith-mpi-%s.so is",
+            l->launcher, l->mpi);
     if (strcmp(l->launcher, srun) == 0)
-        return kith__fail(KITH_EPEER, "srun started this program with PMI for %s, but kith was built for %s: use srun --mpi=%s",
-                          mpis[wanted].title, mpis[other].title, other == 0 ? "pmix" : "pmi2");
-    return kith__fail(KITH_EPEER, "%s started this program, but kith was built for %s: start it by %s", starter(l, a, text),
-                      mpis[other].title, mpis[other].cure);
+        return kith__fail(
+            KITH_EPEER,
+            "srun started this program with PMI for %s, but kith was built for %s: use srun --mpi=%s",
+            mpis[wanted].title, mpis[other].title, other == 0 ? "pmix" : "pmi2");
+    return kith__fail(KITH_EPEER, "%s started this program, but kith was built for %s: start it by %s",
+                      starter(l, a, text), mpis[other].title, mpis[other].cure);
 }
 
 /* Another host than that of rank 0, where it may be there. mpirun hands on no variables. */
 static int refuse_missing_there(const struct kith__launch *l, const struct kith__environment *a)
 {
-    return kith__fail(KITH_EPEER, "kith on %s has no module for %s: install there what is installed where rank 0 runs, or hand "
-                      "KITH_MODULES on (kith run does, or mpirun -x KITH_MODULES)", a->host, mpis[mpi_index(l->mpi)].title);
+    return kith__fail(
+        KITH_EPEER,
+        "kith on %s has no module for %s: install there what is installed where rank 0 runs, or hand "
+        "KITH_MODULES on (kith run does, or mpirun -x KITH_MODULES)",
+        a->host, mpis[mpi_index(l->mpi)].title);
 }
 
 static int check_module(const struct kith__launch *l, const struct kith__environment *a, int *silent)
 {
     *silent = l->rank > 0;
     if (a->is_static)
-        return kith__fail(KITH_EPEER, "%s started this program, which is linked with -static and so cannot load MPI: link it without, "
-                          "libkith.a alone may be static", l->launcher);
+        return kith__fail(
+            KITH_EPEER,
+            "%s started this program, which is linked with -static and so cannot load MPI: link it without, "
+            "libkith.a alone may be static",
+            l->launcher);
     if (a->linked && strcmp(a->linked, l->mpi) != 0)
         return refuse_unlinked(l, a);
     if (!a->has_module(l->mpi)) {
@@ -246,24 +264,30 @@ static int check_module(const struct kith__launch *l, const struct kith__environ
         return l->rank > 0 ? refuse_missing_there(l, a) : refuse_missing(l, a);
     }
     if (a->used && strcmp(l->mpi, "openmpi") == 0)
-        return kith__fail(KITH_EPEER, "a program of kith has run in these ranks before, and Open MPI starts only one in each: "
-                          "give each program an %s of its own", strcmp(l->launcher, srun) == 0 ? srun : "mpirun");
+        return kith__fail(
+            KITH_EPEER,
+            "a program of kith has run in these ranks before, and Open MPI starts only one in each: "
+            "give each program an %s of its own",
+            strcmp(l->launcher, srun) == 0 ? srun : "mpirun");
     *silent = 0;
     return 0;
 }
 
 /* ---- what it brings */
 
-/* Open MPI binds to a core when there are up to two ranks and to a socket when there are more, unless the user says
- * something else. Only then are the CPUs meant for this rank. */
+/* Open MPI binds to a core when there are up to two ranks and to a socket when there are more, unless the
+ * user says something else. Only then are the CPUs meant for this rank. */
 static int was_binding_asked_for(const struct kith__environment *a)
 {
     static const char *const always[] = {
-        "OMPI_MCA_hwloc_base_binding_policy", "OMPI_MCA_hwloc_base_cpu_list", "OMPI_MCA_hwloc_base_slot_list",
-        "OMPI_MCA_orte_rankfile", "OMPI_MCA_rmaps_rank_file_path", "OMPI_MCA_rmaps_base_cpus_per_proc",
-        "OMPI_MCA_rmaps_base_cpus_per_rank", "PRTE_MCA_hwloc_default_binding_policy", "PRTE_MCA_hwloc_default_cpu_list", "PRTE_MCA_rmaps_default_rankfile"
+        "OMPI_MCA_hwloc_base_binding_policy", "OMPI_MCA_hwloc_base_cpu_list",
+        "OMPI_MCA_hwloc_base_slot_list",      "OMPI_MCA_orte_rankfile",
+        "OMPI_MCA_rmaps_rank_file_path",      "OMPI_MCA_rmaps_base_cpus_per_proc",
+        "OMPI_MCA_rmaps_base_cpus_per_rank",  "PRTE_MCA_hwloc_default_binding_policy",
+        "PRTE_MCA_hwloc_default_cpu_list",    "PRTE_MCA_rmaps_default_rankfile"
     };
-    static const char *const by_map[] = { "OMPI_MCA_rmaps_base_mapping_policy", "PRTE_MCA_rmaps_default_mapping_policy" };
+    static const char *const by_map[] = { "OMPI_MCA_rmaps_base_mapping_policy",
+                                          "PRTE_MCA_rmaps_default_mapping_policy" };
 
     for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
         if (a->get(always[i]))
@@ -274,13 +298,15 @@ static int was_binding_asked_for(const struct kith__environment *a)
     return 0;
 }
 
-/* A mask that is the launcher's own binds nobody; but the word of mpirun or mpiexec counts where it binds to all that there is. */
+/* A mask that is the launcher's own binds nobody; but the word of mpirun or mpiexec counts where it binds to
+ * all that there is. */
 static int is_bound(const struct kith__launch *l, const struct kith__environment *a)
 {
     int narrower = a->launcher_cpus == 0 || a->cpu_count < a->launcher_cpus;
 
     if (l->by_mpirun)
-        return was_binding_asked_for(a) && (a->get("OMPI_MCA_orte_bound_at_launch") || (a->launcher_cpus && narrower));
+        return was_binding_asked_for(a) &&
+               (a->get("OMPI_MCA_orte_bound_at_launch") || (a->launcher_cpus && narrower));
     if (strncmp(a->launcher, "hydra", 5) == 0 && a->get("HYDRA_USER_PROVIDED_BINDING"))
         return 1;
     return a->launcher_cpus && narrower;
@@ -352,7 +378,7 @@ static int find_launcher(struct kith__launch *l, const struct kith__environment 
         if (i < 0)
             return kith__fail(KITH_EINVAL, "KITH_LAUNCH is \"%s\": it takes none, openmpi or mpich", wish);
         l->mpi = mpis[i].module;
-        if (!found) {                   /* only MPI knows how many there are */
+        if (!found) { /* only MPI knows how many there are */
             l->launcher = mpis[i].title;
             l->size = 0;
         }

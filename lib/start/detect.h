@@ -1,4 +1,5 @@
-/* detect.h: who started this process, and what it brings: decided once, before anything is forked and without any MPI. */
+/* detect.h: who started this process, and what it brings: decided once, before anything is forked and without
+ * any MPI. */
 #ifndef KITH_DETECT_H
 #define KITH_DETECT_H
 
@@ -11,8 +12,8 @@ enum kith__launch_kind { KITH__ALONE, KITH__MPI };
 
 struct kith__launch {
     enum kith__launch_kind kind;
-    const char *mpi;            /* the module to load, "openmpi" or "mpich"; alone: what the program is linked with, or else
-                                   what is there; NULL: nothing */
+    const char *mpi; /* the module to load, "openmpi" or "mpich"; alone: what the program is linked with, or
+                        else what is there; NULL: nothing */
     const char *launcher;       /* for sentences: "mpirun of Open MPI"; NULL: alone */
     int rank, size;             /* alone 0 of 1; size 0: only MPI knows */
     int local_rank, local_size; /* among the ranks that have this host name; -1 and 0: not known */
@@ -22,18 +23,20 @@ struct kith__launch {
     int bound;                  /* 1: the CPUs are for this rank */
     int workers;                /* that this rank brings */
     int workers_given;          /* 1: KITH_WORKERS says how many the node has, whatever its ranks bring */
-    int cpu_count, cpus[KITH__CPUS];    /* for the workers; those of one core stand together */
+    int cpu_count, cpus[KITH__CPUS]; /* for the workers; those of one core stand together */
 };
 
-/* Fills *out and returns 0. KITH_EINVAL for a bad KITH_LAUNCH or KITH_WORKERS. KITH_EPEER when it was started by what no MPI
- * that kith was built for understands; *silent is then 1 in all ranks but one, or but one on each host where hosts may differ. Those
- * are to end with status 0 and without a word: a failure would have the launcher end the one that speaks before it has spoken. */
+/* Fills *out and returns 0. KITH_EINVAL for a bad KITH_LAUNCH or KITH_WORKERS. KITH_EPEER when it was started
+ * by what no MPI that kith was built for understands; *silent is then 1 in all ranks but one, or but one on
+ * each host where hosts may differ. Those are to end with status 0 and without a word: a failure would have
+ * the launcher end the one that speaks before it has spoken. */
 int kith__launch_read(struct kith__launch *out, int *silent);
 
 /* The same from what is given: looks at nothing else, changes nothing. */
 int kith__launch_from(struct kith__launch *out, const struct kith__environment *env, int *silent);
 
-/* 1 in one rank of each host: who tells what may be wrong there alone, such as a variable, which mpirun does not hand on. */
+/* 1 in one rank of each host: who tells what may be wrong there alone, such as a variable, which mpirun does
+ * not hand on. */
 int kith__launch_speaks(const struct kith__launch *launch);
 
 /* Copies count CPUs from in to out, those of one core together. Returns the number of cores. */

@@ -1,10 +1,11 @@
 /* discovery.c: who shares this node; see rendezvous.h.
  *
- * A node is who can share the arena: a file descriptor passes from one to the other, and both mean the same process by a
- * pid. Host names say neither: containers may have the same and nothing in common. So ranks that look alike (kernel,
- * namespaces, user) try: each has a door, a socket without a file under a random name that MPI told; the lowest rank
- * of the undecided lets in who can come, and gives away its fds. Who cannot tries with the next. Between two tries the
- * ranks tell each other by MPI how it went, so nobody waits for one that will not come.
+ * A node is who can share the arena: a file descriptor passes from one to the other, and both mean the same
+ * process by a pid. Host names say neither: containers may have the same and nothing in common. So ranks that
+ * look alike (kernel, namespaces, user) try: each has a door, a socket without a file under a random name
+ * that MPI told; the lowest rank of the undecided lets in who can come, and gives away its fds. Who cannot
+ * tries with the next. Between two tries the ranks tell each other by MPI how it went, so nobody waits for
+ * one that will not come.
  */
 #include "config.h"
 #include "start/rendezvous.h"
@@ -23,8 +24,8 @@ static const int64_t patience_ns = 20000 * KITH__MS, hello_ns = 2000 * KITH__MS;
 
 struct search {
     struct kith__rendezvous *m;
-    int32_t *states;                    /* [size] */
-    int *order;                         /* [size] the ranks, those that look alike together, the lowest first */
+    int32_t *states; /* [size] */
+    int *order;      /* [size] the ranks, those that look alike together, the lowest first */
     int door, line;
 };
 
@@ -44,7 +45,7 @@ static int compare_looks(const struct kith__record *a, const struct kith__record
         c = compare_numbers(a->pids, b->pids);
     if (c == 0)
         c = memcmp(a->boot, b->boot, sizeof a->boot);
-    if (c == 0 && (a->network == 0 || a->pids == 0))    /* without /proc the name has to do */
+    if (c == 0 && (a->network == 0 || a->pids == 0)) /* without /proc the name has to do */
         c = strcmp(a->host, b->host);
     return c;
 }
@@ -128,7 +129,8 @@ static void let_in(struct search *s, int count)
 
         if (fd < 0)
             return;
-        if (!is_rank(s->m, kith__conn_peer(fd)) || kith__conn_receive(fd, &hello, NULL, NULL, kith__now_ns() + hello_ns) != 1) {
+        if (!is_rank(s->m, kith__conn_peer(fd)) ||
+            kith__conn_receive(fd, &hello, NULL, NULL, kith__now_ns() + hello_ns) != 1) {
             close(fd);
             continue;
         }
@@ -154,7 +156,8 @@ static int32_t enter(struct search *s, int leader)
     int n = KITH__CONN_FDS, fds[KITH__CONN_FDS];
     struct kith__note note;
 
-    if (kith__conn_receive(s->line, &note, fds, &n, kith__now_ns() + patience_ns) != 1 || note.kind != KITH__NOTE_WELCOME) {
+    if (kith__conn_receive(s->line, &note, fds, &n, kith__now_ns() + patience_ns) != 1 ||
+        note.kind != KITH__NOTE_WELCOME) {
         close(s->line);
         s->line = -1;
         return OPEN;
@@ -226,8 +229,8 @@ int kith__rendezvous_nodes(struct kith__rendezvous *m)
         s.order[i] = i;
     }
     qsort_r(s.order, (size_t)m->size, sizeof *s.order, by_looks, m->records);
-    s.door = kith__conn_listen(m->records[m->rank].door);       /* without a door nobody comes: the others go on */
-    rc = tell_state(&s, OPEN);          /* now all doors are there */
+    s.door = kith__conn_listen(m->records[m->rank].door); /* without a door nobody comes: the others go on */
+    rc = tell_state(&s, OPEN);                            /* now all doors are there */
     while (rc == 0 && is_open(&s))
         rc = try_once(&s);
     for (int i = 0; i < m->size; i++)

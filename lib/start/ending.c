@@ -28,19 +28,19 @@
 
 enum { STACK = 256 * 1024, TURNS = 5 };
 
-static const int64_t patience_ns = 4000 * KITH__MS, crash_patience_ns = 2000 * KITH__MS, turn_ns = 150 * KITH__MS,
-                     reading_ns = 2000 * KITH__MS;
+static const int64_t patience_ns = 4000 * KITH__MS, crash_patience_ns = 2000 * KITH__MS,
+                     turn_ns = 150 * KITH__MS, reading_ns = 2000 * KITH__MS;
 
 static struct {
     const struct kith__mpi *mpi;
-    pid_t pid;                          /* of the rank; 0: MPI is not ours to end */
+    pid_t pid; /* of the rank; 0: MPI is not ours to end */
     int rank, every_rank, by_mpirun, by_srun, failed;
-    int by_kith;                        /* kith run called the launcher, and says how the job ended */
-    int launcher;                       /* pidfd; -1: not known */
+    int by_kith;  /* kith run called the launcher, and says how the job ended */
+    int launcher; /* pidfd; -1: not known */
     int up;
     const int *down;
     int downs;
-    int bell;                           /* eventfd: the exit status + 1 that the launcher is to be asked for; -1: no thread */
+    int bell; /* eventfd: the exit status + 1 that the launcher is to be asked for; -1: no thread */
     _Atomic int broken;
 } self = { .launcher = -1, .up = -1, .bell = -1 };
 
@@ -53,7 +53,8 @@ static void nap(void)
     clock_nanosleep(CLOCK_MONOTONIC, 0, &a_little, NULL);
 }
 
-/* mpirun and orted sleep for a second before each of their signals, and wake up by any SIGCHLD, which they expect. */
+/* mpirun and orted sleep for a second before each of their signals, and wake up by any SIGCHLD, which they
+ * expect. */
 static void hurry_launcher(void)
 {
     if (self.by_mpirun && self.launcher >= 0)
@@ -95,9 +96,10 @@ static void ask_for_end(int status, int64_t patience)
     const uint64_t request = (uint64_t)status + 1;
     int64_t read_until;
 
-    signal(SIGTERM, SIG_IGN);           /* hurry on until SIGKILL */
+    signal(SIGTERM, SIG_IGN); /* hurry on until SIGKILL */
     say(KITH__NOTE_LINGER);
-    /* Mostly all ranks fail alike. When all ask at once, mpirun trips over those that it kills before it has answered. */
+    /* Mostly all ranks fail alike. When all ask at once, mpirun trips over those that it kills before it has
+     * answered. */
     if (self.every_rank)
         hurry_until(kith__now_ns() + (self.rank < TURNS ? self.rank : TURNS) * turn_ns);
     read_until = kith__now_ns() + reading_ns;
@@ -161,7 +163,7 @@ static int start_thread(void *(*fn)(void *), void *arg)
     int error;
 
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);        /* signals are the program's */
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the program's */
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, STACK);
@@ -198,7 +200,7 @@ int kith__ending_watch(void)
 
 static int is_mine(void)
 {
-    return self.pid && getpid() == self.pid && self.mpi->is_up();       /* the program may have finalized it */
+    return self.pid && getpid() == self.pid && self.mpi->is_up(); /* the program may have finalized it */
 }
 
 static int is_to_be_told(int status)
@@ -206,14 +208,15 @@ static int is_to_be_told(int status)
     return self.failed || self.broken || (status != 0 && (self.by_mpirun || self.every_rank));
 }
 
-/* Registered with the start of MPI: so it runs before the destructors of the libraries that MPI has loaded. */
+/* Registered with the start of MPI: so it runs before the destructors of the libraries that MPI has loaded.
+ */
 static void finalize(int status, void *nothing)
 {
     (void)nothing;
     if (!is_mine() || is_to_be_told(status & 255))
         return;
     self.pid = 0;
-    fflush(stdout);                     /* exit does so later, when it may be too late */
+    fflush(stdout); /* exit does so later, when it may be too late */
     say(KITH__NOTE_FINALIZE);
     self.mpi->finalize();
 }
@@ -239,7 +242,8 @@ __attribute__((constructor)) static void register_last_words(void)
 
 /* ---- crashes */
 
-/* The launcher will kill this process, without a core dump; so a copy of it dies of the signal as it would have. */
+/* The launcher will kill this process, without a core dump; so a copy of it dies of the signal as it would
+ * have. */
 static void dump_core(int sig)
 {
     struct rlimit limit;
@@ -247,7 +251,7 @@ static void dump_core(int sig)
 
     if (getrlimit(RLIMIT_CORE, &limit) != 0 || limit.rlim_cur == 0)
         return;
-    pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);       /* fork would run handlers and take locks */
+    pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); /* fork would run handlers and take locks */
     if (pid == 0) {
         sigset_t all;
 
@@ -267,9 +271,11 @@ static void dump_core(int sig)
 static void tell_signal(int sig)
 {
     char line[192];
-    int n = snprintf(line, sizeof line, "kith: rank %d on %s died by signal %d (%s)\n", self.rank, kith_host(), sig, strsignal(sig));
+    int n = snprintf(line, sizeof line, "kith: rank %d on %s died by signal %d (%s)\n", self.rank,
+                     kith_host(), sig, strsignal(sig));
 
-    if (!self.by_kith && n > 0 && write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
+    if (!self.by_kith && n > 0 &&
+        write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
         return;
 }
 
@@ -284,7 +290,8 @@ void kith__ranks_crashed(int sig)
 
 /* ---- for the other files */
 
-void kith__ending_begin(const struct kith__mpi *mpi, const struct kith__launch *launch, int rank, int every_rank)
+void kith__ending_begin(const struct kith__mpi *mpi, const struct kith__launch *launch, int rank,
+                        int every_rank)
 {
     self.mpi = mpi;
     self.rank = rank;

@@ -1,8 +1,8 @@
 /* ending.h: how a rank ends so that the launcher has the program's exit status and nothing to say.
  *
- * mpirun of Open MPI prints a block of text for each rank that exits with another status than 0, and for MPI_Abort. It prints
- * nothing for a rank that asks for the end of the job in the way that MPI_Abort does below its text. MPICH's mpiexec
- * is silent when all have finalized, and when it is asked.
+ * mpirun of Open MPI prints a block of text for each rank that exits with another status than 0, and for
+ * MPI_Abort. It prints nothing for a rank that asks for the end of the job in the way that MPI_Abort does
+ * below its text. MPICH's mpiexec is silent when all have finalized, and when it is asked.
  */
 #ifndef KITH_ENDING_H
 #define KITH_ENDING_H
@@ -12,21 +12,24 @@
 struct kith__launch;
 
 /* From now on exit() in this process ends MPI, as its very last act but for the destructors of libraries. */
-void kith__ending_begin(const struct kith__mpi *mpi, const struct kith__launch *launch, int rank, int every_rank);
+void kith__ending_begin(const struct kith__mpi *mpi, const struct kith__launch *launch, int rank,
+                        int every_rank);
 
 /* The lines that this rank holds, valid for ever: exit() says the last word over those down. */
 void kith__ending_lines(int up, const int *down, int downs);
 
-/* A thread that looks whether the launcher and the lines live, and that can ask for the end when the others cannot. 0; KITH_ENOMEM. */
+/* A thread that looks whether the launcher and the lines live, and that can ask for the end when the others
+ * cannot. 0; KITH_ENOMEM. */
 int kith__ending_watch(void);
 
 /* The job could not be started: whatever the status, the other ranks will not come to MPI_Finalize. */
 void kith__ending_fail(void);
 
-/* Waits for the launcher to end this process. hurry: it is at it, and needs not wait as long as it does between its signals. */
+/* Waits for the launcher to end this process. hurry: it is at it, and needs not wait as long as it does
+ * between its signals. */
 void kith__ending_linger(int hurry) __attribute__((noreturn));
 
-int kith__ending_launcher(void);        /* a pidfd of it; -1: it is not known */
-int kith__ending_broken(void);          /* 1: a line broke; only with the thread */
+int kith__ending_launcher(void); /* a pidfd of it; -1: it is not known */
+int kith__ending_broken(void);   /* 1: a line broke; only with the thread */
 
 #endif

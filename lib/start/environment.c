@@ -49,10 +49,11 @@ int kith__environment_core(int cpu)
     return read_file(path, text, sizeof text) > 0 ? atoi(text) : cpu;
 }
 
-/* What the MPI standard lets a program ask before MPI is initialised; from whatever library it is linked with. */
+/* What the MPI standard lets a program ask before MPI is initialised; from whatever library it is linked
+ * with. */
 static const char *linked(void)
 {
-    static char version[16384];         /* more than any MPI's MPI_MAX_LIBRARY_VERSION_STRING */
+    static char version[16384]; /* more than any MPI's MPI_MAX_LIBRARY_VERSION_STRING */
     void *symbol = dlsym(RTLD_DEFAULT, "MPI_Get_library_version");
     int (*ask)(char *, int *), length = 0;
 
@@ -74,7 +75,7 @@ static pid_t parent_of(pid_t pid, char name[16])
 
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     read_file(path, text, sizeof text);
-    end = strrchr(text, ')');           /* a name may hold anything */
+    end = strrchr(text, ')'); /* a name may hold anything */
     if (!end || !strchr(text, '('))
         return 0;
     *end = '\0';
@@ -84,10 +85,10 @@ static pid_t parent_of(pid_t pid, char name[16])
 
 static int is_launcher(const char *name)
 {
-    static const char *const names[] = {
-        "hydra_bstrap_pr", "hydra_pmi_proxy", "mpiexec", "mpiexec.hydra", "mpiexec.mpich", "mpiexec.openmpi", "mpirun",
-        "mpirun.mpich", "mpirun.openmpi", "orted", "orterun", "prte", "prted", "prterun", "slurmstepd"
-    };
+    static const char *const names[] = { "hydra_bstrap_pr", "hydra_pmi_proxy", "mpiexec",   "mpiexec.hydra",
+                                         "mpiexec.mpich",   "mpiexec.openmpi", "mpirun",    "mpirun.mpich",
+                                         "mpirun.openmpi",  "orted",           "orterun",   "prte",
+                                         "prted",           "prterun",         "slurmstepd" };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0)
@@ -136,14 +137,17 @@ static void name_seat(struct kith__environment *a)
         snprintf(a->seat, sizeof a->seat, "%.24s.%.8s,%.24s", job ? job : "", rank ? rank : "", socket);
 }
 
-/* The directory lives as long as mpirun, or as Slurm's step; a rank's own one would go with the first program. */
+/* The directory lives as long as mpirun, or as Slurm's step; a rank's own one would go with the first
+ * program. */
 int kith__used_mark(char *path, size_t room)
 {
-    const char *place = getenv("OMPI_MCA_orte_jobfam_session_dir"), *job = getenv("PMIX_NAMESPACE"), *rank = getenv("PMIX_RANK");
+    const char *place = getenv("OMPI_MCA_orte_jobfam_session_dir"), *job = getenv("PMIX_NAMESPACE"),
+               *rank = getenv("PMIX_RANK");
 
     if (!place)
         place = getenv("PMIX_SERVER_TMPDIR");
-    if (!place || !job || !rank || snprintf(path, room, "%s/kith-used.%.24s.%.8s", place, job, rank) >= (int)room)
+    if (!place || !job || !rank ||
+        snprintf(path, room, "%s/kith-used.%.24s.%.8s", place, job, rank) >= (int)room)
         return -1;
     return 0;
 }
@@ -155,7 +159,8 @@ static int was_used(void)
     return kith__used_mark(path, sizeof path) == 0 && access(path, F_OK) == 0;
 }
 
-/* Such a program has no loader. dlopen finds one all the same, and a second C library with it, which crashes later. */
+/* Such a program has no loader. dlopen finds one all the same, and a second C library with it, which crashes
+ * later. */
 static int is_static(void)
 {
     struct kith__image program;
@@ -188,7 +193,7 @@ void kith__environment_look(struct kith__environment *out)
     out->host = kith_host();
     out->usable = kith_usable_cpus();
     out->cpu_count = kith__cpu_set(out->cpus, KITH__CPUS);
-    if (!is_launched())                 /* most programs are not, and need not pay for the rest */
+    if (!is_launched()) /* most programs are not, and need not pay for the rest */
         return;
     out->is_static = is_static();
     find_launcher(out);

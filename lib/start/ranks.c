@@ -1,4 +1,5 @@
-/* ranks.c: see ranks.h. How they find each other is in rendezvous.c, discovery.c and control.c, how they end in ending.c. */
+/* ranks.c: see ranks.h. How they find each other is in rendezvous.c, discovery.c and control.c, how they end
+ * in ending.c. */
 #include "config.h"
 #include "start/ranks.h"
 #include "code/coverage.h"
@@ -17,8 +18,8 @@ static const int64_t goodbye_ns = 5000 * KITH__MS;
 
 static struct {
     struct kith__rendezvous rendezvous;
-    uint32_t last;                      /* the last word, when it came before this rank asked for it */
-    int lost;                           /* kith__ranks_sleep has seen a line or the launcher go */
+    uint32_t last; /* the last word, when it came before this rank asked for it */
+    int lost;      /* kith__ranks_sleep has seen a line or the launcher go */
 } self;
 
 /* ---- the table */
@@ -56,7 +57,7 @@ static void fill_rank(struct kith__ranks *out, const struct kith__rendezvous *m,
         rank->node = out->nodes++;
     } else {
         rank->node = out->all[leader].node;
-        rank->local = ++out->all[leader].local;         /* counts there for now */
+        rank->local = ++out->all[leader].local; /* counts there for now */
     }
     rank->workers = share_of(m, i);
     if (r->workers_given)
@@ -66,7 +67,8 @@ static void fill_rank(struct kith__ranks *out, const struct kith__rendezvous *m,
 }
 
 /* One after the other in order of rank, each CPU once. */
-static void add_cpus(struct kith__ranks *out, const struct kith__record *r, unsigned char seen[KITH__CPUS / 8])
+static void add_cpus(struct kith__ranks *out, const struct kith__record *r,
+                     unsigned char seen[KITH__CPUS / 8])
 {
     int cpus[KITH__CPUS], n = 0;
 
@@ -114,8 +116,10 @@ static int fill_table(struct kith__ranks *out, const struct kith__rendezvous *m)
 /* What a launcher left is not for a program that is alone: MPI would look for the others. */
 static void forget_launcher(void)
 {
-    static const char *const prefixes[] = { "PMIX_", "PMI_", "OMPI_COMM_WORLD_", "OMPI_UNIVERSE_SIZE=", "OMPI_MCA_ess", "OMPI_MCA_orte_",
-                                            "OMPI_MCA_pmix=" };
+    static const char *const prefixes[] = {
+        "PMIX_",        "PMI_",           "OMPI_COMM_WORLD_", "OMPI_UNIVERSE_SIZE=",
+        "OMPI_MCA_ess", "OMPI_MCA_orte_", "OMPI_MCA_pmix="
+    };
     extern char **environ;
     char name[128];
 
@@ -129,17 +133,17 @@ static void forget_launcher(void)
             continue;
         }
         snprintf(name, sizeof name, "%.*s", (int)strcspn(*e, "="), *e);
-        unsetenv(name);                 /* moves the others up */
+        unsetenv(name); /* moves the others up */
     }
-    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);          /* needs no daemon */
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0); /* needs no daemon */
 }
 
 static int check_size(const struct kith__launch *launch, const struct kith__rendezvous *m)
 {
     if (launch->kind == KITH__ALONE || launch->size == 0 || launch->size == m->size)
         return 0;
-    return kith__fail(KITH_EPEER, "%s started %d ranks, but %s sees %d: are they of one kind?", launch->launcher, launch->size,
-                      m->mpi->title, m->size);
+    return kith__fail(KITH_EPEER, "%s started %d ranks, but %s sees %d: are they of one kind?",
+                      launch->launcher, launch->size, m->mpi->title, m->size);
 }
 
 static int start(int *argc, char ***argv, const struct kith__launch *launch, int every_rank)
@@ -148,10 +152,12 @@ static int start(int *argc, char ***argv, const struct kith__launch *launch, int
     int rc;
 
     if (!launch->mpi)
-        return kith__fail(KITH_EPEER, "there is no MPI for this program: build kith again after apt install libopenmpi-dev openmpi-bin");
+        return kith__fail(KITH_EPEER, "there is no MPI for this program: build kith again after apt install "
+                                      "libopenmpi-dev openmpi-bin");
     if (launch->kind == KITH__ALONE)
         forget_launcher();
-    rc = kith__mpi_start(launch->mpi, argc, argv, launch->local_size > 0 && launch->local_size == launch->size, &m->mpi);
+    rc = kith__mpi_start(launch->mpi, argc, argv,
+                         launch->local_size > 0 && launch->local_size == launch->size, &m->mpi);
     if (rc < 0)
         return rc;
     m->mpi->where(&m->rank, &m->size);
@@ -159,22 +165,23 @@ static int start(int *argc, char ***argv, const struct kith__launch *launch, int
     return 0;
 }
 
-/* Each rank decides the same, as it knows the same; only the last step can fail for one and not for another. */
+/* Each rank decides the same, as it knows the same; only the last step can fail for one and not for another.
+ */
 static int find_others(const struct kith__launch *launch)
 {
     struct kith__rendezvous *m = &self.rendezvous;
     int rc;
 
-    if ((rc = check_size(launch, m)) < 0 || (rc = kith__rendezvous_tell(m, launch)) < 0 || (rc = kith__rendezvous_compare(m)) < 0 ||
-        (rc = kith__rendezvous_nodes(m)) < 0)
+    if ((rc = check_size(launch, m)) < 0 || (rc = kith__rendezvous_tell(m, launch)) < 0 ||
+        (rc = kith__rendezvous_compare(m)) < 0 || (rc = kith__rendezvous_nodes(m)) < 0)
         return rc;
     rc = kith__rendezvous_control(m);
     kith__ending_lines(m->up, m->down, m->downs);
     return rc;
 }
 
-int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch, int every_rank, const int *fds, int n_fds,
-                     struct kith__ranks *out)
+int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch, int every_rank,
+                     const int *fds, int n_fds, struct kith__ranks *out)
 {
     struct kith__rendezvous *m = &self.rendezvous;
     int rc;
@@ -193,8 +200,8 @@ int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch,
             kith__ending_linger(0);
         return rc;
     }
-    kith__log(KITH__INFO, "rank %d of %d, node %d of %d (%s), %d workers", out->rank, out->size, out->node, out->nodes,
-              out->all[out->rank].host, out->workers);
+    kith__log(KITH__INFO, "rank %d of %d, node %d of %d (%s), %d workers", out->rank, out->size, out->node,
+              out->nodes, out->all[out->rank].host, out->workers);
     kith__rendezvous_free(m);
     return 0;
 }
@@ -202,7 +209,8 @@ int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch,
 int kith__ranks_allgather(const void *mine, void *all, size_t each)
 {
     if (self.rendezvous.mpi->allgather(mine, all, each) != 0)
-        return kith__fail(KITH_EPEER, "%s cannot pass %zu bytes from each rank to each", self.rendezvous.mpi->title, each);
+        return kith__fail(KITH_EPEER, "%s cannot pass %zu bytes from each rank to each",
+                          self.rendezvous.mpi->title, each);
     return 0;
 }
 
@@ -284,7 +292,8 @@ int kith__ranks_broken(void)
 static int hear_up(struct kith__note *note)
 {
     const int launcher = kith__ending_launcher();
-    struct pollfd fds[] = { { .fd = self.rendezvous.up, .events = POLLIN }, { .fd = launcher, .events = POLLIN } };
+    struct pollfd fds[] = { { .fd = self.rendezvous.up, .events = POLLIN },
+                            { .fd = launcher, .events = POLLIN } };
 
     for (;;) {
         if (poll(fds, 2, -1) < 0)

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROWS = 10 };                     /* of a table in a sentence */
+enum { ROWS = 10 }; /* of a table in a sentence */
 
 /* The number of a namespace of this process. It is one of this kernel only. */
 static uint64_t namespace_of(const char *kind)
@@ -40,7 +40,8 @@ static void read_boot(unsigned char boot[36])
 static int fill(struct kith__record *r, const struct kith__rendezvous *m, const struct kith__launch *launch)
 {
     memset(r, 0, sizeof *r);
-    if (getrandom(r->secret, sizeof r->secret, 0) != sizeof r->secret || getrandom(&r->door, sizeof r->door, 0) != sizeof r->door)
+    if (getrandom(r->secret, sizeof r->secret, 0) != sizeof r->secret ||
+        getrandom(&r->door, sizeof r->door, 0) != sizeof r->door)
         return kith__fail_errno(KITH_ENOMEM, "the kernel gives no random numbers");
     gethostname(r->host, sizeof r->host - 1);
     snprintf(r->kith, sizeof r->kith, "%s", KITH_VERSION);
@@ -73,7 +74,8 @@ int kith__rendezvous_tell(struct kith__rendezvous *m, const struct kith__launch 
     if ((rc = fill(&mine, m, launch)) < 0)
         return rc;
     if (m->mpi->allgather(&mine, m->records, sizeof mine) != 0)
-        return kith__fail(KITH_EPEER, "%s cannot pass %zu bytes from each rank to each", m->mpi->title, sizeof mine);
+        return kith__fail(KITH_EPEER, "%s cannot pass %zu bytes from each rank to each", m->mpi->title,
+                          sizeof mine);
     return 0;
 }
 
@@ -83,14 +85,12 @@ static const struct trait {
     const char *complaint, *cure;
     size_t at, size;
     int is_text;
-} traits[] = {
-    { "the ranks run different programs", "copy one and the same file to each host",
-      offsetof(struct kith__record, program), sizeof ((struct kith__record *)0)->program, 0 },
-    { "the ranks have different versions of kith", "install the same on each host",
-      offsetof(struct kith__record, kith), sizeof ((struct kith__record *)0)->kith, 1 },
-    { "the ranks have different MPI libraries", "install the same on each host",
-      offsetof(struct kith__record, mpi), sizeof ((struct kith__record *)0)->mpi, 1 }
-};
+} traits[] = { { "the ranks run different programs", "copy one and the same file to each host",
+                 offsetof(struct kith__record, program), sizeof((struct kith__record *)0)->program, 0 },
+               { "the ranks have different versions of kith", "install the same on each host",
+                 offsetof(struct kith__record, kith), sizeof((struct kith__record *)0)->kith, 1 },
+               { "the ranks have different MPI libraries", "install the same on each host",
+                 offsetof(struct kith__record, mpi), sizeof((struct kith__record *)0)->mpi, 1 } };
 
 static const unsigned char *value_of(const struct trait *t, const struct kith__record *r)
 {
@@ -102,7 +102,8 @@ static int is_same(const struct trait *t, const struct kith__record *a, const st
     return memcmp(value_of(t, a), value_of(t, b), t->size) == 0;
 }
 
-static size_t put_row(char *text, size_t room, const struct trait *t, const struct kith__rendezvous *m, int from, int to)
+static size_t put_row(char *text, size_t room, const struct trait *t, const struct kith__rendezvous *m,
+                      int from, int to)
 {
     const unsigned char *value = value_of(t, &m->records[from]);
     int used;
@@ -126,7 +127,8 @@ static int complain(const struct trait *t, const struct kith__rendezvous *m)
     table[0] = '\0';
     for (int from = 0, to; from < m->size; from = to + 1, rows++) {
         for (to = from; to + 1 < m->size && is_same(t, &m->records[from], &m->records[to + 1]) &&
-             strcmp(m->records[from].host, m->records[to + 1].host) == 0; to++)
+                        strcmp(m->records[from].host, m->records[to + 1].host) == 0;
+             to++)
             ;
         if (rows < ROWS)
             used += put_row(table + used, sizeof table - used, t, m, from, to);

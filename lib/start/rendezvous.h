@@ -1,4 +1,5 @@
-/* rendezvous.h: how the ranks find each other at the start: what each tells all, who shares a node, the lines between them. */
+/* rendezvous.h: how the ranks find each other at the start: what each tells all, who shares a node, the lines
+ * between them. */
 #ifndef KITH_RENDEZVOUS_H
 #define KITH_RENDEZVOUS_H
 
@@ -14,10 +15,10 @@ struct kith__launch;
 struct kith__record {
     char host[64], kith[16], mpi[48];
     unsigned char program[20];
-    unsigned char boot[36];             /* of the kernel: its boot_id; 0: not to be read */
-    uint64_t network, pids;             /* the namespaces; 0: not to be read */
-    uint64_t door;                      /* the name of its socket, random */
-    unsigned char secret[32];           /* one half opens the door, the other answers */
+    unsigned char boot[36];   /* of the kernel: its boot_id; 0: not to be read */
+    uint64_t network, pids;   /* the namespaces; 0: not to be read */
+    uint64_t door;            /* the name of its socket, random */
+    unsigned char secret[32]; /* one half opens the door, the other answers */
     uint32_t uid;
     int32_t pid;
     int32_t workers, workers_given, bound;
@@ -26,34 +27,36 @@ struct kith__record {
 
 /* The business of notes. */
 enum kith__note_kind {
-    KITH__NOTE_HELLO = 0x6b697468,      /* who comes, with the first half of a secret */
-    KITH__NOTE_WELCOME,                 /* with the second half, and fds inside a node */
+    KITH__NOTE_HELLO = 0x6b697468, /* who comes, with the first half of a secret */
+    KITH__NOTE_WELCOME,            /* with the second half, and fds inside a node */
     KITH__NOTE_REFUSED,
-    KITH__NOTE_GO,                      /* all are there */
-    KITH__NOTE_DISMISS,                 /* the work is over: end what you have */
-    KITH__NOTE_DONE,                    /* I have */
-    KITH__NOTE_FINALIZE,                /* the last word: end MPI and yourself */
-    KITH__NOTE_LINGER,                  /* the last word: the launcher will end you */
-    KITH__NOTE_HERE,                    /* at the barrier */
-    KITH__NOTE_ON                       /* past it */
+    KITH__NOTE_GO,       /* all are there */
+    KITH__NOTE_DISMISS,  /* the work is over: end what you have */
+    KITH__NOTE_DONE,     /* I have */
+    KITH__NOTE_FINALIZE, /* the last word: end MPI and yourself */
+    KITH__NOTE_LINGER,   /* the last word: the launcher will end you */
+    KITH__NOTE_HERE,     /* at the barrier */
+    KITH__NOTE_ON        /* past it */
 };
 
 struct kith__rendezvous {
     const struct kith__mpi *mpi;
     int rank, size;
-    struct kith__record *records;       /* [size] */
-    int *leader;                        /* [size], the rank that leads the node of each */
-    int up;                             /* line to the leader, or of a leader to rank 0; -1: none */
-    int *down, downs;                   /* lines of who looks up here */
-    int fds[KITH__CONN_FDS], n_fds;     /* own ones; of the leader once the node is found */
+    struct kith__record *records;   /* [size] */
+    int *leader;                    /* [size], the rank that leads the node of each */
+    int up;                         /* line to the leader, or of a leader to rank 0; -1: none */
+    int *down, downs;               /* lines of who looks up here */
+    int fds[KITH__CONN_FDS], n_fds; /* own ones; of the leader once the node is found */
 };
 
-int  kith__rendezvous_tell(struct kith__rendezvous *m, const struct kith__launch *launch);     /* fills in records */
-int  kith__rendezvous_compare(const struct kith__rendezvous *m);                /* KITH_EPEER: the ranks do not fit together */
-int  kith__rendezvous_nodes(struct kith__rendezvous *m);                        /* fills in leader, lines inside nodes */
-int  kith__rendezvous_control(struct kith__rendezvous *m);                        /* lines between nodes */
-void kith__rendezvous_free(struct kith__rendezvous *m);                         /* closes nothing that is in use */
+int kith__rendezvous_tell(struct kith__rendezvous *m,
+                          const struct kith__launch *launch); /* fills in records */
+int kith__rendezvous_compare(
+    const struct kith__rendezvous *m);                    /* KITH_EPEER: the ranks do not fit together */
+int kith__rendezvous_nodes(struct kith__rendezvous *m);   /* fills in leader, lines inside nodes */
+int kith__rendezvous_control(struct kith__rendezvous *m); /* lines between nodes */
+void kith__rendezvous_free(struct kith__rendezvous *m);   /* closes nothing that is in use */
 
-int  kith__rendezvous_add_line(struct kith__rendezvous *m, int fd);
+int kith__rendezvous_add_line(struct kith__rendezvous *m, int fd);
 
 #endif

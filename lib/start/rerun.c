@@ -1,4 +1,5 @@
-/* rerun.c: a program of which every rank runs main, started by hand, starts itself again under mpirun. See ranks.h.
+/* rerun.c: a program of which every rank runs main, started by hand, starts itself again under mpirun. See
+ * ranks.h.
  *
  * A mark in the environment tells the second time from the first: without it, an mpirun that the program
  * does not understand would start N programs, each of which starts N more.
@@ -25,12 +26,14 @@ static int find(const char *const *names, char path[PATH_MAX])
     const char *directories = getenv("PATH");
 
     for (; *names; names++) {
-        if (strchr(*names, '/') && snprintf(path, PATH_MAX, "%s", *names) < PATH_MAX && access(path, X_OK) == 0)
+        if (strchr(*names, '/') && snprintf(path, PATH_MAX, "%s", *names) < PATH_MAX &&
+            access(path, X_OK) == 0)
             return 1;
         for (const char *d = directories; d && !strchr(*names, '/') && **names; d = *d ? d + 1 : NULL) {
             size_t length = strcspn(d, ":");
 
-            if (snprintf(path, PATH_MAX, "%.*s/%s", (int)length, length ? d : ".", *names) < PATH_MAX && access(path, X_OK) == 0)
+            if (snprintf(path, PATH_MAX, "%.*s/%s", (int)length, length ? d : ".", *names) < PATH_MAX &&
+                access(path, X_OK) == 0)
                 return 1;
             d += length;
         }
@@ -54,7 +57,9 @@ static int allow_root(void)
     if (geteuid() != 0 || (getenv(names[0]) && getenv(names[1])))
         return 0;
     if (!kith__container())
-        return kith__fail(KITH_EPEER, "mpirun of Open MPI does not start programs for root: run this as another user, or set %s=1 and %s=1",
+        return kith__fail(KITH_EPEER,
+                          "mpirun of Open MPI does not start programs for root: run this as another user, or "
+                          "set %s=1 and %s=1",
                           names[0], names[1]);
     setenv(names[0], "1", 1);
     setenv(names[1], "1", 1);
@@ -96,16 +101,15 @@ static char **read_arguments(void)
     return out;
 }
 
-/* It counts cores, where we count CPUs, and its binding knows nothing of our mask. By variables and not by options, because what is
- * called mpirun may be another MPI's: that one is to start the program, which then says what is wrong. */
+/* It counts cores, where we count CPUs, and its binding knows nothing of our mask. By variables and not by
+ * options, because what is called mpirun may be another MPI's: that one is to start the program, which then
+ * says what is wrong. */
 static void set_openmpi(void)
 {
-    static const char *const names[][2] = {
-        { "OMPI_MCA_rmaps_base_oversubscribe", "1" },
-        { "OMPI_MCA_hwloc_base_binding_policy", "none" },
-        { "PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe" },
-        { "PRTE_MCA_hwloc_default_binding_policy", "none" }
-    };
+    static const char *const names[][2] = { { "OMPI_MCA_rmaps_base_oversubscribe", "1" },
+                                            { "OMPI_MCA_hwloc_base_binding_policy", "none" },
+                                            { "PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe" },
+                                            { "PRTE_MCA_hwloc_default_binding_policy", "none" } };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         setenv(names[i][0], names[i][1], 0);
@@ -149,18 +153,24 @@ int kith__ranks_rerun(char **argv, const struct kith__launch *launch)
     int rc;
 
     if (launch->kind == KITH__MPI)
-        unsetenv(mark);                 /* what this rank starts may do the same */
+        unsetenv(mark); /* what this rank starts may do the same */
     if (launch->kind == KITH__MPI || launch->within || (wish && strcmp(wish, "none") == 0))
         return 0;
     if (!launch->mpi)
-        return kith__fail(KITH_EPEER, "there is no MPI for this program: build kith again after apt install libopenmpi-dev openmpi-bin");
+        return kith__fail(KITH_EPEER, "there is no MPI for this program: build kith again after apt install "
+                                      "libopenmpi-dev openmpi-bin");
     if ((rc = kith__mpi_load(launch->mpi, &mpi)) < 0)
         return rc;
     if (first)
-        return kith__fail(KITH_EPEER, "the program started itself under %s and is alone still: it works with %s, whose mpirun must come first in "
-                          "PATH", first, mpi->title);
+        return kith__fail(KITH_EPEER,
+                          "the program started itself under %s and is alone still: it works with %s, whose "
+                          "mpirun must come first in "
+                          "PATH",
+                          first, mpi->title);
     if (!find_mpirun(launch->mpi, mpi->mpirun, mpirun))
-        return kith__fail(KITH_EPEER, "there is no mpirun of %s to run this program on all CPUs: apt install %s, or KITH_LAUNCH=none for one process",
+        return kith__fail(KITH_EPEER,
+                          "there is no mpirun of %s to run this program on all CPUs: apt install %s, or "
+                          "KITH_LAUNCH=none for one process",
                           mpi->title, strcmp(launch->mpi, "openmpi") == 0 ? "openmpi-bin" : "mpich");
     if (!argv && !(argv = read_arguments()))
         return kith__fail(KITH_ENOMEM, "the arguments of this program cannot be read");

@@ -12,10 +12,22 @@
 
 static const int crash_signals[] = { SIGKILL, SIGABRT, SIGTERM, SANITIZED ? SIGKILL : SIGSEGV };
 
-int crash_signal(uint32_t run) { return crash_signals[run % 4]; }
-int fail_code(uint32_t run) { return 100 + (int)(run % 50); }
-int return_code(uint32_t run) { return 200 + (int)(run % 50); }
-int leave_status(uint32_t run) { return (int)(run % 5); }
+int crash_signal(uint32_t run)
+{
+    return crash_signals[run % 4];
+}
+int fail_code(uint32_t run)
+{
+    return 100 + (int)(run % 50);
+}
+int return_code(uint32_t run)
+{
+    return 200 + (int)(run % 50);
+}
+int leave_status(uint32_t run)
+{
+    return (int)(run % 5);
+}
 
 int act(enum action action, uint32_t run, const struct place *at)
 {
@@ -33,7 +45,7 @@ int act(enum action action, uint32_t run, const struct place *at)
     case CODE: return return_code(run);
     case CRASH:
         raise(crash_signal(run));
-        for (;;)                        /* SIGTERM takes a moment, it seems, where sanitizers are */
+        for (;;) /* SIGTERM takes a moment, it seems, where sanitizers are */
             pause();
     case LEAVE: exit(leave_status(run));
     case HANG:

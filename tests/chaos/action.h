@@ -12,16 +12,19 @@ enum action { WELL, SLOW, CHURN, POST, FAIL, CODE, CRASH, LEAVE, HANG, SPAWN, BE
 enum { BROKEN_OFF = 77 };
 
 /* What a task knows of its pool, and of a queue to POST to. */
-struct place { int pool, life, queue, queue_life; };
+struct place {
+    int pool, life, queue, queue_life;
+};
 
-/* How a run that crashes dies; the codes of one that fails and of one that returns one; the status of one that leaves. */
+/* How a run that crashes dies; the codes of one that fails and of one that returns one; the status of one
+ * that leaves. */
 int crash_signal(uint32_t run);
 int fail_code(uint32_t run);
 int return_code(uint32_t run);
 int leave_status(uint32_t run);
 
-/* Does it, as that run of all in the history. at: NULL when action does not need it. 0: it is done well; else the code with which it
- * has failed. */
+/* Does it, as that run of all in the history. at: NULL when action does not need it. 0: it is done well; else
+ * the code with which it has failed. */
 int act(enum action action, uint32_t run, const struct place *at);
 
 #endif

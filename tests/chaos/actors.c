@@ -11,8 +11,14 @@
 #include <signal.h>
 #include <stdlib.h>
 
-static int some_items(struct dice *d) { return (int)roll(d, ITEMS); }
-static int some_time_ms(struct dice *d) { return roll(d, 10) ? (int)roll(d, 10) : 200; }
+static int some_items(struct dice *d)
+{
+    return (int)roll(d, ITEMS);
+}
+static int some_time_ms(struct dice *d)
+{
+    return roll(d, 10) ? (int)roll(d, 10) : 200;
+}
 
 static void use_queue(int puts, int q, int life, struct dice *d)
 {
@@ -43,15 +49,18 @@ static void step(int actor, int number)
     open_pool((int)roll(&d, POOLS), &d);
     open_queue((int)roll(&d, QUEUES), &d);
     switch (what) {
-    case 9: case 10: use_queue(1, q, life, &d); break;
-    case 11: case 12: use_queue(0, q, life, &d); break;
+    case 9:
+    case 10: use_queue(1, q, life, &d); break;
+    case 11:
+    case 12: use_queue(0, q, life, &d); break;
     case 13: (roll(&d, 2) ? relay : open_by_name)(&d); break;
-    case 14: case 15: start_leaves(&d); break;
+    case 14:
+    case 15: start_leaves(&d); break;
     case 16: churn(&d); break;
     case 17: end_something(pool, q, &d); break;
     case 18: own_pool(&d); break;
     case 19: use_what_is_gone(&d); break;
-    default: make_call(pool, kinds[what], &d); break;   /* 0 to 8 */
+    default: make_call(pool, kinds[what], &d); break; /* 0 to 8 */
     }
     atomic_fetch_add(&world->steps_done, 1);
 }
@@ -84,7 +93,8 @@ void start_actors(struct actors *a)
         int actor = THREADS + i;
 
         a->processes[i] = kith_process_start(play_process, KITH_ARG(actor));
-        CHECK(kith_check(a->processes[i]) == 0 || server_lost(kith_check(a->processes[i])), "an actor cannot be started");
+        CHECK(kith_check(a->processes[i]) == 0 || server_lost(kith_check(a->processes[i])),
+              "an actor cannot be started");
     }
     for (int i = 1; i < now.threads; i++)
         if (pthread_create(&a->threads[i], NULL, play_thread, (void *)(intptr_t)i) != 0)
@@ -106,7 +116,8 @@ static void end_process(kith_process p, struct dice *d)
     rc = kith_process_join(p, KITH_FOREVER);
     CHECK(rc == 0 || server_lost(rc), "join of an actor gives %d", rc);
     if (rc == 0 && kith_process_exitcode(p, &code) == 0)
-        CHECK(code_is_right(code, 0) || (doom && (code == -SIGKILL || code == -SIGTERM)), "an actor ended with %d", code);
+        CHECK(code_is_right(code, 0) || (doom && (code == -SIGKILL || code == -SIGTERM)),
+              "an actor ended with %d", code);
     CHECK((rc = kith_process_close(p)) == 0 || server_lost(rc), "an actor cannot be closed: %d", rc);
 }
 

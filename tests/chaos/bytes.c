@@ -7,9 +7,16 @@
 #include <string.h>
 
 /* An argument begins with this; behind it the bytes count up from mark. */
-struct task { uint32_t action, run, in_size, out_size; uint64_t mark; struct place at; };
+struct task {
+    uint32_t action, run, in_size, out_size;
+    uint64_t mark;
+    struct place at;
+};
 
-static unsigned char result_of(uint64_t mark) { return mark & 127; }
+static unsigned char result_of(uint64_t mark)
+{
+    return mark & 127;
+}
 
 static int play_bytes(const void *in, void *out)
 {
@@ -18,7 +25,8 @@ static int play_bytes(const void *in, void *out)
     int rc;
 
     for (size_t i = sizeof *t; i < t->in_size; i += 997)
-        CHECK(rest[i - sizeof *t] == (unsigned char)(t->mark + i), "byte %zu of %u of an argument is wrong", i, t->in_size);
+        CHECK(rest[i - sizeof *t] == (unsigned char)(t->mark + i), "byte %zu of %u of an argument is wrong",
+              i, t->in_size);
     if ((rc = act((enum action)t->action, t->run, &t->at)) != 0)
         return rc;
     memset(out, result_of(t->mark), t->out_size);
@@ -26,7 +34,7 @@ static int play_bytes(const void *in, void *out)
 }
 
 struct bytes {
-    size_t n, in_size, out_size;        /* sizes: of one task */
+    size_t n, in_size, out_size; /* sizes: of one task */
     enum memory in_kind, out_kind;
     char *in, *out;
 };
@@ -37,7 +45,7 @@ static void draw_bytes(struct bytes *b, int below, struct dice *d)
     size_t extra = now.big && roll(d, 4) == 0 ? 1500000 : extras[roll(d, 5)];
 
     b->out_size = roll(d, 3) ? extras[roll(d, 5)] : now.big ? extra : 1;
-    b->in_size = (sizeof (struct task) + extra + 7) & ~(size_t)7;
+    b->in_size = (sizeof(struct task) + extra + 7) & ~(size_t)7;
     b->n = 1 + roll(d, extra + b->out_size > 10000 ? 12 : 150);
     if (below)
         b->n = 1 + b->n % 5;
@@ -47,7 +55,10 @@ static void draw_bytes(struct bytes *b, int below, struct dice *d)
     b->out = give(b->n * b->out_size, b->out_kind);
 }
 
-static uint64_t mark_of(const struct call *c, size_t i) { return i + c->run; }
+static uint64_t mark_of(const struct call *c, size_t i)
+{
+    return i + c->run;
+}
 
 static void fill_bytes(const struct bytes *b, const struct call *c, const struct place *at)
 {
@@ -55,7 +66,8 @@ static void fill_bytes(const struct bytes *b, const struct call *c, const struct
     for (size_t i = 0; i < b->n; i++) {
         struct task *t = (struct task *)(void *)(b->in + i * b->in_size);
 
-        *t = (struct task){ c->actions[i], run_of(c, i), (uint32_t)b->in_size, (uint32_t)b->out_size, mark_of(c, i), *at };
+        *t = (struct task){ c->actions[i],         run_of(c, i),  (uint32_t)b->in_size,
+                            (uint32_t)b->out_size, mark_of(c, i), *at };
         for (size_t k = sizeof *t; k < b->in_size; k++)
             b->in[i * b->in_size + k] = (char)(t->mark + k);
     }
@@ -67,11 +79,11 @@ static void look_at_result(const struct bytes *b, const struct call *c, size_t i
     unsigned char must = c->actions[i] == FAULTY ? 0xee : result_of(mark_of(c, i));
 
     if (c->actions[i] == FAULTY && b->out_kind == KITHS && disturbed())
-        return;                         /* it may have been killed when it had written there */
-    for (size_t k = 0; k < b->out_size; k += b->out_size > 100 ? 97 : 1)
+        return; /* it may have been killed when it had written there */
+    for (size_t k = 0; k<b->out_size; k += b->out_size> 100 ? 97 : 1)
         if (out[k] != must) {
-            wrong("%s: byte %zu of %zu of result %zu of %zu (action %d) is %d, not %d", c->what, k, b->out_size, i, b->n, c->actions[i], out[k],
-                  must);
+            wrong("%s: byte %zu of %zu of result %zu of %zu (action %d) is %d, not %d", c->what, k,
+                  b->out_size, i, b->n, c->actions[i], out[k], must);
             return;
         }
 }
@@ -86,7 +98,8 @@ void map_bytes(struct call *c, int below, struct dice *d)
     begin_call(c, "map_bytes", b.n, 0, 1, 1, d);
     if (b.in && b.out) {
         fill_bytes(&b, c, &at);
-        c->rc = kith__pool_map((kith_pool){ c->handle }, "play_bytes", play_bytes, b.in, b.in_size, b.out, b.out_size, b.n);
+        c->rc = kith__pool_map((kith_pool){ c->handle }, "play_bytes", play_bytes, b.in, b.in_size, b.out,
+                               b.out_size, b.n);
         count_runs(c);
         if (end_call(c))
             for (size_t i = 0; i < b.n; i++)
@@ -96,22 +109,28 @@ void map_bytes(struct call *c, int below, struct dice *d)
     take_back(b.out, b.out_kind);
 }
 
-/* ---- tasks without bytes: they cannot be told which they are, so each actor has a function of its own and counts its runs */
+/* ---- tasks without bytes: they cannot be told which they are, so each actor has a function of its own and
+ * counts its runs */
 
-#define ZERO(k)                                                                                     \
-    static int play_zero_##k(const void *in, void *out)                                             \
-    {                                                                                               \
-        (void)in;                                                                                   \
-        (void)out;                                                                                  \
-        atomic_fetch_add(&world->zeros[k], 1);                                                      \
-        return 0;                                                                                   \
+#define ZERO(k)                                         \
+    static int play_zero_##k(const void *in, void *out) \
+    {                                                   \
+        (void)in;                                       \
+        (void)out;                                      \
+        atomic_fetch_add(&world->zeros[k], 1);          \
+        return 0;                                       \
     }
 
-ZERO(0) ZERO(1) ZERO(2) ZERO(3) ZERO(4) ZERO(5) ZERO(6)
+ZERO(0)
+ZERO(1)
+ZERO(2)
+ZERO(3)
+ZERO(4)
+ZERO(5) ZERO(6)
 
-static int (*const play_zero[])(const void *in, void *out) = {
-    play_zero_0, play_zero_1, play_zero_2, play_zero_3, play_zero_4, play_zero_5, play_zero_6
-};
+    static int (*const play_zero[])(const void *in, void *out) = { play_zero_0, play_zero_1, play_zero_2,
+                                                                   play_zero_3, play_zero_4, play_zero_5,
+                                                                   play_zero_6 };
 _Static_assert(sizeof play_zero / sizeof play_zero[0] == THREADS + PROCESSES, "one for each actor");
 
 void map_nothing(struct call *c, struct dice *d)

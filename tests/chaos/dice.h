@@ -1,13 +1,15 @@
-/* dice.h: random numbers of which a seed decides. Each actor's step, each task and each Process has dice of its own, so what one draws
- * does not depend on how fast the others are. */
+/* dice.h: random numbers of which a seed decides. Each actor's step, each task and each Process has dice of
+ * its own, so what one draws does not depend on how fast the others are. */
 #ifndef CHAOS_DICE_H
 #define CHAOS_DICE_H
 
 #include <stdint.h>
 
-struct dice { uint64_t state; };
+struct dice {
+    uint64_t state;
+};
 
-static inline uint64_t mixed(uint64_t x)        /* splitmix64 */
+static inline uint64_t mixed(uint64_t x) /* splitmix64 */
 {
     x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);

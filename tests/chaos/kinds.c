@@ -33,7 +33,7 @@ int make_call_below(int pool, int life, int no_deaths, struct dice *d)
 
     if (!choose_pool(&c, pool, life))
         return 0;
-    c.options.no_deaths = no_deaths;    /* those would end its own worker */
+    c.options.no_deaths = no_deaths; /* those would end its own worker */
     rc = any_call(&c, (enum kind)roll(d, 3), 1, d);
     return rc == KITH_ETASK ? 0 : rc;
 }

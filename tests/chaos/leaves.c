@@ -10,13 +10,31 @@
 #include <unistd.h>
 
 /* What one is told. */
-enum leaf_action { LEAF_WELL, LEAF_SEVEN, LEAF_FAILS, LEAF_CRASHES, LEAF_PUTS, LEAF_TAKES, LEAF_WAITS, LEAF_STARTS, LEAF_ACTIONS };
-struct leaf { int action, queue, life; uint64_t seed; char filler[40]; };
+enum leaf_action {
+    LEAF_WELL,
+    LEAF_SEVEN,
+    LEAF_FAILS,
+    LEAF_CRASHES,
+    LEAF_PUTS,
+    LEAF_TAKES,
+    LEAF_WAITS,
+    LEAF_STARTS,
+    LEAF_ACTIONS
+};
+struct leaf {
+    int action, queue, life;
+    uint64_t seed;
+    char filler[40];
+};
 
 /* The exit code that it must have. */
 static int leaf_code(enum leaf_action action)
 {
-    return action == LEAF_SEVEN ? 7 : action == LEAF_FAILS ? 9 : action == LEAF_CRASHES ? -SIGKILL : action == LEAF_WAITS ? -SIGTERM : 0;
+    return action == LEAF_SEVEN     ? 7
+           : action == LEAF_FAILS   ? 9
+           : action == LEAF_CRASHES ? -SIGKILL
+           : action == LEAF_WAITS   ? -SIGTERM
+                                    : 0;
 }
 
 static int leaf(const void *arg)
@@ -57,8 +75,8 @@ int spawn_and_join(struct dice *d)
     if ((rc = kith_process_join(p, KITH_FOREVER)) < 0)
         return rc;
     rc = kith_process_exitcode(p, &code);
-    CHECK(server_lost(rc) || (rc == 0 && code_is_right(code, leaf_code((enum leaf_action)l.action))), "a task's Process: %d, exit code %d", rc,
-          code);
+    CHECK(server_lost(rc) || (rc == 0 && code_is_right(code, leaf_code((enum leaf_action)l.action))),
+          "a task's Process: %d, exit code %d", rc, code);
     CHECK(kith_process_close(p) == 0 || now.trouble == NO_SERVER, "a task's Process cannot be closed");
     atomic_fetch_sub(&world->open, 1);
     return rc;
@@ -76,7 +94,8 @@ static kith_process start_leaf(struct leaf *l, struct dice *d)
     l->life = atomic_load(&world->queues[l->queue].current);
     l->seed = roll(d, UINT64_MAX);
     atomic_fetch_add(&world->open, 1);
-    p = kith_process_start_with(leaf, KITH_ARG(*l), .daemon = l->action == LEAF_WAITS || roll(d, 2), .name = roll(d, 2) ? "leaf" : NULL);
+    p = kith_process_start_with(leaf, KITH_ARG(*l), .daemon = l->action == LEAF_WAITS || roll(d, 2),
+                                .name = roll(d, 2) ? "leaf" : NULL);
     CHECK(kith_check(p) == 0 || excused(kith_check(p)), "a Process cannot be started: %d", kith_check(p));
     return p;
 }

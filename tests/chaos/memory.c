@@ -1,4 +1,5 @@
-/* memory.c: blocks of kith_alloc, counted: at the end of a history as many are left as died in the hands of somebody. */
+/* memory.c: blocks of kith_alloc, counted: at the end of a history as many are left as died in the hands of
+ * somebody. */
 #include "config.h"
 #include "memory.h"
 #include "world.h"

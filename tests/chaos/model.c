@@ -1,5 +1,6 @@
-/* model.c: what must come out of a call into a pool. From the actions that were drawn it follows which tasks fail, and how; but where
- * somebody kills, ends the pool or takes its time, kith may also end a task, or the call, in other ways: those are the excuses. */
+/* model.c: what must come out of a call into a pool. From the actions that were drawn it follows which tasks
+ * fail, and how; but where somebody kills, ends the pool or takes its time, kith may also end a task, or the
+ * call, in other ways: those are the excuses. */
 #include "config.h"
 #include "model.h"
 #include "world.h"
@@ -13,7 +14,10 @@
 /* A task that ends its worker may be run so often; with more tries, not. */
 enum { FEW_TRIES = 4 };
 
-static struct pool_life *life_of(const struct call *c) { return &world->pools[c->pool].lives[c->life]; }
+static struct pool_life *life_of(const struct call *c)
+{
+    return &world->pools[c->pool].lives[c->life];
+}
 
 int choose_pool(struct call *c, int pool, int life)
 {
@@ -68,7 +72,8 @@ static int may(const struct call *c, enum action action, int knows_place, int ha
 /* All are well, but for up to two kinds of actions, at units drawn. */
 static void draw_deeds(struct call *c, int knows_place, int has_codes, int kinds, struct dice *d)
 {
-    static const uint8_t spice[] = { FAIL, FAIL, FAIL, CODE, CODE, CRASH, LEAVE, SLOW, SLOW, CHURN, POST, SPAWN, BELOW, OWN, OWN, PERIL };
+    static const uint8_t spice[] = { FAIL, FAIL,  FAIL, CODE,  CODE,  CRASH, LEAVE, SLOW,
+                                     SLOW, CHURN, POST, SPAWN, BELOW, OWN,   OWN,   PERIL };
     int dear = 4;
 
     for (int k = 0; k < kinds; k++) {
@@ -88,7 +93,8 @@ static void draw_deeds(struct call *c, int knows_place, int has_codes, int kinds
     }
 }
 
-void begin_call(struct call *c, const char *what, size_t units, uint64_t n, int knows_place, int has_codes, struct dice *d)
+void begin_call(struct call *c, const char *what, size_t units, uint64_t n, int knows_place, int has_codes,
+                struct dice *d)
 {
     c->what = what;
     c->units = units;
@@ -96,7 +102,7 @@ void begin_call(struct call *c, const char *what, size_t units, uint64_t n, int 
     c->actions = calloc(units + 1, 1);
     c->run = atomic_fetch_add(&world->next_run, (uint32_t)units);
     if (c->run > RUNS - units)
-        c->run = RUNS;                  /* not counted any more */
+        c->run = RUNS; /* not counted any more */
     draw_deeds(c, knows_place, has_codes, (int)roll(d, 3), d);
     c->began = kith_time();
 }
@@ -126,16 +132,18 @@ static int may_be_over_limit(const struct call *c)
 static void count_runs_of(const struct call *c, size_t unit, int exact)
 {
     enum action action = (enum action)c->actions[unit];
-    int runs = atomic_load(&world->runs[c->run + unit]), least = action == CRASH || action == LEAVE ? c->options.tries : 1, most;
+    int runs = atomic_load(&world->runs[c->run + unit]),
+        least = action == CRASH || action == LEAVE ? c->options.tries : 1, most;
 
     if (may_be_over_limit(c))
         least = 1;
     if (disturbed() && !(c->options.tries > FEW_TRIES && c->rc == 0))
         return;
     most = action == PERIL ? c->options.tries : least;
-    CHECK(runs >= least, "%s: unit %zu (action %d) of %zu was run %d times, not %d", c->what, unit, action, c->units, runs, least);
-    CHECK(!exact || runs <= most, "%s: unit %zu (action %d) of %zu was run %d times, not %d at most", c->what, unit, action, c->units, runs,
-          most);
+    CHECK(runs >= least, "%s: unit %zu (action %d) of %zu was run %d times, not %d", c->what, unit, action,
+          c->units, runs, least);
+    CHECK(!exact || runs <= most, "%s: unit %zu (action %d) of %zu was run %d times, not %d at most", c->what,
+          unit, action, c->units, runs, most);
 }
 
 void count_runs(const struct call *c)
@@ -186,7 +194,7 @@ static int is_excused(const struct call *c, size_t unit, const struct kith_fault
     if (f->end == KITH_SIGNALLED && f->signal == SIGKILL)
         return disturbed() && c->options.tries <= FEW_TRIES;
     if (f->end == KITH_FAILED && f->code == BROKEN_OFF && action >= SPAWN)
-        return disturbed() || action >= BELOW;      /* that pool was ended; the tasks there are looked at there */
+        return disturbed() || action >= BELOW; /* that pool was ended; the tasks there are looked at there */
     return 0;
 }
 
@@ -194,7 +202,8 @@ static int is_excused(const struct call *c, size_t unit, const struct kith_fault
 static void look_at_faultless(const struct call *c, size_t from, size_t to)
 {
     for (; from < to; from++)
-        CHECK(!must_fail(c, from), "%s: unit %zu of %zu (action %d) has no fault", c->what, from, c->units, c->actions[from]);
+        CHECK(!must_fail(c, from), "%s: unit %zu of %zu (action %d) has no fault", c->what, from, c->units,
+              c->actions[from]);
 }
 
 /* The faults are in the order of the units, one each at most, and what they must be. */
@@ -208,11 +217,13 @@ static void look_at_faults(struct call *c)
             ;
         look_at_faultless(c, unit, next);
         if (next == c->units || task_of(c, next) != f.task) {
-            wrong("%s: a fault of task %llu, which is none, or had one already", c->what, (unsigned long long)f.task);
+            wrong("%s: a fault of task %llu, which is none, or had one already", c->what,
+                  (unsigned long long)f.task);
             return;
         }
-        CHECK(ends_so(c, next, &f) || is_excused(c, next, &f), "%s: unit %zu (action %d, run %u) ended with %d code %d signal %d: %s",
-              c->what, next, c->actions[next], run_of(c, next), f.end, f.code, f.signal, f.text);
+        CHECK(ends_so(c, next, &f) || is_excused(c, next, &f),
+              "%s: unit %zu (action %d, run %u) ended with %d code %d signal %d: %s", c->what, next,
+              c->actions[next], run_of(c, next), f.end, f.code, f.signal, f.text);
         c->actions[next] = FAULTY;
         unit = next + 1;
     }
@@ -222,7 +233,8 @@ static void look_at_faults(struct call *c)
 
 static int init_has_failed(const struct call *c)
 {
-    return c->rc == KITH_ETASK && c->options.has_init && disturbed() && strstr(kith_last_error(), "initializer");
+    return c->rc == KITH_ETASK && c->options.has_init && disturbed() &&
+           strstr(kith_last_error(), "initializer");
 }
 
 int end_call(struct call *c)

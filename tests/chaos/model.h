@@ -20,9 +20,9 @@ struct call {
     struct pool_options_seen options;
     uint64_t handle;
     size_t units;
-    uint8_t *actions;                     /* of each unit; end_call makes that of one that failed FAULTY */
-    uint32_t run;                       /* number of the first one */
-    uint64_t n;                         /* of a range call; 0: a unit is a task */
+    uint8_t *actions; /* of each unit; end_call makes that of one that failed FAULTY */
+    uint32_t run;     /* number of the first one */
+    uint64_t n;       /* of a range call; 0: a unit is a task */
     double began;
     int rc;
 };
@@ -34,9 +34,10 @@ int choose_pool(struct call *c, int pool, int life);
 uint64_t few_workers(const struct call *c, uint64_t n);
 size_t some_count(const struct call *c, struct dice *d);
 
-/* Draws the actions. n: elements of a range call in units of blocks, else 0. knows_place: its tasks can be told a struct place.
- * has_codes: they can return a code. The caller frees c->actions. */
-void begin_call(struct call *c, const char *what, size_t units, uint64_t n, int knows_place, int has_codes, struct dice *d);
+/* Draws the actions. n: elements of a range call in units of blocks, else 0. knows_place: its tasks can be
+ * told a struct place. has_codes: they can return a code. The caller frees c->actions. */
+void begin_call(struct call *c, const char *what, size_t units, uint64_t n, int knows_place, int has_codes,
+                struct dice *d);
 
 /* The run of a unit; the first element of it. */
 uint32_t run_of(const struct call *c, size_t unit);
@@ -45,7 +46,8 @@ uint64_t task_of(const struct call *c, size_t unit);
 /* Each unit was run as often as need be, not more. Before end_call. */
 void count_runs(const struct call *c);
 
-/* c->rc and the faults are those of the actions. 1: the results are there, but for the units that are FAULTY. */
+/* c->rc and the faults are those of the actions. 1: the results are there, but for the units that are FAULTY.
+ */
 int end_call(struct call *c);
 
 #endif

@@ -1,11 +1,15 @@
-/* numbers.c: calls whose tasks have numbers for arguments and results. A number holds the action and its run. */
+/* numbers.c: calls whose tasks have numbers for arguments and results. A number holds the action and its run.
+ */
 #include "config.h"
 #include "kinds.h"
 #include "memory.h"
 
 #include <string.h>
 
-int play_int_gives(int x) { return x ^ 0x5a5a; }
+int play_int_gives(int x)
+{
+    return x ^ 0x5a5a;
+}
 
 int play_int(int x)
 {
@@ -28,13 +32,14 @@ static long packed(const struct call *c, size_t i)
 }
 
 struct numbers {
-    size_t n, size;                     /* size: of one number */
+    size_t n, size; /* size: of one number */
     enum memory in_kind, out_kind;
     void *in, *out;
 };
 
 /* Of n tasks, with columns numbers each. 1: there is memory for them. */
-static int begin_numbers(struct numbers *x, struct call *c, const char *what, size_t columns, size_t size, int below, struct dice *d)
+static int begin_numbers(struct numbers *x, struct call *c, const char *what, size_t columns, size_t size,
+                         int below, struct dice *d)
 {
     x->n = below ? 1 + roll(d, 6) : some_count(c, d);
     x->size = size;
@@ -52,16 +57,16 @@ static int begin_numbers(struct numbers *x, struct call *c, const char *what, si
 /* Result i is what it must be; that of a task with a fault, what it was before. */
 static void look_at_number(const struct numbers *x, const struct call *c, size_t i, const void *must)
 {
-    unsigned char untouched[sizeof (double)];
+    unsigned char untouched[sizeof(double)];
 
     if (c->actions[i] == FAULTY) {
         if (x->out_kind == KITHS && disturbed())
-            return;                     /* it may have been killed when it had written there */
+            return; /* it may have been killed when it had written there */
         memset(untouched, 0xee, sizeof untouched);
         must = untouched;
     }
-    CHECK(memcmp(must, (const char *)x->out + i * x->size, x->size) == 0, "%s: result %zu of %zu (action %d) is wrong", c->what, i, x->n,
-          c->actions[i]);
+    CHECK(memcmp(must, (const char *)x->out + i * x->size, x->size) == 0,
+          "%s: result %zu of %zu (action %d) is wrong", c->what, i, x->n, c->actions[i]);
 }
 
 static void end_numbers(struct numbers *x)
@@ -80,8 +85,9 @@ void map_ints(struct call *c, int below, struct dice *d)
         out = x.out;
         for (size_t i = 0; i < x.n; i++)
             in[i] = (int)packed(c, i);
-        c->rc = x.n == 1 && x.in_kind == MALLOCED ? kith_apply((kith_pool){ c->handle }, play_int, out, in[0])
-                                                  : kith_map((kith_pool){ c->handle }, play_int, in, out, x.n);
+        c->rc = x.n == 1 && x.in_kind == MALLOCED
+                    ? kith_apply((kith_pool){ c->handle }, play_int, out, in[0])
+                    : kith_map((kith_pool){ c->handle }, play_int, in, out, x.n);
         count_runs(c);
         if (end_call(c))
             for (size_t i = 0; i < x.n; i++)
@@ -93,7 +99,7 @@ void map_ints(struct call *c, int below, struct dice *d)
 void starmap_longs(struct call *c, int below, struct dice *d)
 {
     struct numbers x;
-    long (*in)[2], *out;
+    long(*in)[2], *out;
 
     if (begin_numbers(&x, c, "starmap_longs", 2, sizeof *out, below, d)) {
         in = x.in;

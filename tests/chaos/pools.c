@@ -16,7 +16,8 @@ static int initialize(const void *arg)
 {
     const uint64_t *x = arg;
 
-    CHECK(kith_arg_size() == sizeof init_arg && x[0] == 17 && x[1] == 18, "an initializer has another argument");
+    CHECK(kith_arg_size() == sizeof init_arg && x[0] == 17 && x[1] == 18,
+          "an initializer has another argument");
     return 0;
 }
 
@@ -41,8 +42,11 @@ static kith_pool some_pool(struct pool_options_seen *seen, struct dice *d)
     static const int tries[] = { 0, 0, 1, 3, 1000000 };
     int workers = roll(d, 8) ? 1 + (int)roll(d, 4) : (int)roll(d, 40), rc;
     struct kith_pool_options o = {
-        .tasks_per_worker = roll(d, 4) ? 0 : 1 + (int)roll(d, 20), .limit_ms = roll(d, 4) ? 0 : LIMIT_MS,
-        .tries = tries[roll(d, 5)], .unpinned = (int)roll(d, 2), .chunk = chunks[roll(d, 6)],
+        .tasks_per_worker = roll(d, 4) ? 0 : 1 + (int)roll(d, 20),
+        .limit_ms = roll(d, 4) ? 0 : LIMIT_MS,
+        .tries = tries[roll(d, 5)],
+        .unpinned = (int)roll(d, 2),
+        .chunk = chunks[roll(d, 6)],
     };
     kith_pool p;
 
@@ -51,10 +55,13 @@ static kith_pool some_pool(struct pool_options_seen *seen, struct dice *d)
         o.arg = init_arg;
         o.arg_size = sizeof init_arg;
     }
-    *seen = (struct pool_options_seen){ 0, workers, o.tries ? o.tries : DEFAULT_TRIES, o.limit_ms, o.tasks_per_worker, o.init != NULL };
+    *seen = (struct pool_options_seen){
+        0, workers, o.tries ? o.tries : DEFAULT_TRIES, o.limit_ms, o.tasks_per_worker, o.init != NULL
+    };
     p = kith__pool_open(workers, &o, sizeof o);
     rc = kith_check(p);
-    CHECK(rc == 0 || excused(rc) || (rc == KITH_ETASK && disturbed() && seen->has_init), "a pool cannot be opened: %d", rc);
+    CHECK(rc == 0 || excused(rc) || (rc == KITH_ETASK && disturbed() && seen->has_init),
+          "a pool cannot be opened: %d", rc);
     return p;
 }
 
@@ -71,7 +78,7 @@ void open_pool(int pool, struct dice *d)
     }
     if (atomic_exchange(&l->being_opened, 1))
         return;
-    atomic_fetch_add(&world->open, 1);  /* until the others know of it */
+    atomic_fetch_add(&world->open, 1); /* until the others know of it */
     p = some_pool(&l->options, d);
     if (kith_check(p) == 0) {
         atomic_store(&l->handle, p.id);
@@ -94,7 +101,8 @@ void end_pool(int pool, int terminate)
         atomic_store(&l->terminated, 1);
     atomic_store(&l->ending, 1);
     rc = terminate ? kith_pool_terminate(p) : kith_pool_close(p);
-    CHECK(rc == 0 || rc == KITH_ESTALE || server_lost(rc), "%s of a pool gives %d", terminate ? "terminate" : "close", rc);
+    CHECK(rc == 0 || rc == KITH_ESTALE || server_lost(rc), "%s of a pool gives %d",
+          terminate ? "terminate" : "close", rc);
     atomic_store(&l->ended, 1);
 }
 
@@ -127,7 +135,8 @@ static void good_pool(int uses_it, int terminate, struct dice *d)
         return;
     if (uses_it) {
         rc = kith_apply(p, play_int, &y, x);
-        CHECK(rc == 0 ? y == play_int_gives(x) : server_lost(rc) || disturbed() || rc == KITH_ETASK, "apply gives %d and %d", rc, y);
+        CHECK(rc == 0 ? y == play_int_gives(x) : server_lost(rc) || disturbed() || rc == KITH_ETASK,
+              "apply gives %d and %d", rc, y);
     }
     rc = terminate ? kith_pool_terminate(p) : kith_pool_close(p);
     CHECK(rc == 0 || server_lost(rc), "the end of a pool of its own gives %d", rc);

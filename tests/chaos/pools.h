@@ -4,8 +4,8 @@
 
 #include "dice.h"
 
-void open_pool(int pool, struct dice *d);       /* if there is none, or it was ended */
-void end_pool(int pool, int terminate);         /* the present one, also when another does it too */
+void open_pool(int pool, struct dice *d); /* if there is none, or it was ended */
+void end_pool(int pool, int terminate);   /* the present one, also when another does it too */
 
 /* One that only this actor knows: opened, used, ended. */
 void own_pool(struct dice *d);

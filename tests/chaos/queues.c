@@ -1,5 +1,5 @@
-/* queues.c: items through Queues, each of which says who put it: a putter, which is one call of put_some, and its number there. So
- * whoever takes it sees whether it is whole, in order, and there for the first time. */
+/* queues.c: items through Queues, each of which says who put it: a putter, which is one call of put_some, and
+ * its number there. So whoever takes it sees whether it is whole, in order, and there for the first time. */
 #include "config.h"
 #include "queues.h"
 #include "world.h"
@@ -9,17 +9,25 @@
 
 enum { MOST_BYTES = 120000, FEW_BYTES = 5000 };
 
-struct item { uint32_t putter, number, size; };
+struct item {
+    uint32_t putter, number, size;
+};
 
 static size_t item_size(uint32_t putter, uint32_t number)
 {
     uint64_t x = mixed((uint64_t)putter << 20 | number);
 
-    return sizeof (struct item) + (x % 40 == 0 ? x / 64 % 100000 : x % 7 == 0 ? x / 64 % 9000 : x / 64 % 60);
+    return sizeof(struct item) + (x % 40 == 0 ? x / 64 % 100000 : x % 7 == 0 ? x / 64 % 9000 : x / 64 % 60);
 }
 
-static struct queue_life *life_of(int q, int life) { return &world->queues[q].lives[life]; }
-static kith_queue handle_of(struct queue_life *l) { return (kith_queue){ atomic_load(&l->handle) }; }
+static struct queue_life *life_of(int q, int life)
+{
+    return &world->queues[q].lives[life];
+}
+static kith_queue handle_of(struct queue_life *l)
+{
+    return (kith_queue){ atomic_load(&l->handle) };
+}
 
 /* ---- opening and ending */
 
@@ -44,7 +52,7 @@ void open_queue(int q, struct dice *d)
     }
     if (atomic_exchange(&l->being_opened, 1))
         return;
-    atomic_fetch_add(&world->open, 1);  /* until the others know of it */
+    atomic_fetch_add(&world->open, 1); /* until the others know of it */
     queue = kith_queue_open(bound);
     rc = kith_check(queue);
     CHECK(rc == 0 || excused(rc), "a Queue cannot be opened: %d", rc);
@@ -105,7 +113,8 @@ static int is_whole(struct item *i, const char *bytes, int64_t size, int q, int 
 {
     memcpy(i, bytes, sizeof *i);
     if (size < (int64_t)sizeof *i || i->putter >= PUTTERS || i->number >= ITEMS || (int64_t)i->size != size ||
-        i->size != item_size(i->putter, i->number) || atomic_load(&world->putters[i->putter].queue) != (uint32_t)(q * GENERATIONS + life)) {
+        i->size != item_size(i->putter, i->number) ||
+        atomic_load(&world->putters[i->putter].queue) != (uint32_t)(q * GENERATIONS + life)) {
         wrong("an item of %lld bytes that nobody put", (long long)size);
         return 0;
     }
@@ -124,8 +133,9 @@ static int64_t take_one(struct queue_life *l, char *bytes, int64_t room, int tim
 
     if (size == KITH_ETOOBIG)
         size = kith_queue_get(handle_of(l), bytes, MOST_BYTES, timeout_ms);
-    CHECK(size >= 0 || size == KITH_ETIMEDOUT || excused((int)size) || (size == KITH_ESTALE && atomic_load(&l->ending)), "get gives %d",
-          (int)size);
+    CHECK(size >= 0 || size == KITH_ETIMEDOUT || excused((int)size) ||
+              (size == KITH_ESTALE && atomic_load(&l->ending)),
+          "get gives %d", (int)size);
     return size;
 }
 
@@ -133,7 +143,7 @@ static int64_t take_one(struct queue_life *l, char *bytes, int64_t room, int tim
 void take_some(int q, int life, int n, int timeout_ms)
 {
     struct queue_life *l = life_of(q, life);
-    int8_t *next;                       /* of each putter: its least number that may come */
+    int8_t *next; /* of each putter: its least number that may come */
     char *bytes;
 
     if (!atomic_load(&l->opened))
@@ -144,7 +154,7 @@ void take_some(int q, int life, int n, int timeout_ms)
         struct item i;
         int64_t size;
 
-        atomic_fetch_add(&world->takers, 1);    /* an item may die with it */
+        atomic_fetch_add(&world->takers, 1); /* an item may die with it */
         size = take_one(l, bytes, got % 5 ? MOST_BYTES : FEW_BYTES, timeout_ms);
         if (size < 0) {
             atomic_fetch_sub(&world->takers, 1);
@@ -152,9 +162,10 @@ void take_some(int q, int life, int n, int timeout_ms)
         }
         if (!is_whole(&i, bytes, size, q, life))
             break;
-        CHECK(atomic_fetch_add(&world->putters[i.putter].taken[i.number], 1) == 0, "item %u of putter %u came twice", i.number, i.putter);
-        CHECK(next[i.putter] <= (int)i.number || (now.net && somebody_died()), "item %u of putter %u came after %d", i.number, i.putter,
-              next[i.putter] - 1);
+        CHECK(atomic_fetch_add(&world->putters[i.putter].taken[i.number], 1) == 0,
+              "item %u of putter %u came twice", i.number, i.putter);
+        CHECK(next[i.putter] <= (int)i.number || (now.net && somebody_died()),
+              "item %u of putter %u came after %d", i.number, i.putter, next[i.putter] - 1);
         next[i.putter] = (int8_t)(i.number + 1);
         atomic_fetch_sub(&world->takers, 1);
     }
@@ -174,7 +185,8 @@ void count_items(void)
         for (uint32_t k = 0; k < put; k++)
             missing += atomic_load(&world->putters[p].taken[k]) == 0;
     }
-    CHECK(missing <= atomic_load(&world->takers), "%d items were put and are gone; %d takers died", missing, atomic_load(&world->takers));
+    CHECK(missing <= atomic_load(&world->takers), "%d items were put and are gone; %d takers died", missing,
+          atomic_load(&world->takers));
 }
 
 /* ---- Queues without places */
@@ -224,7 +236,8 @@ void open_by_name(struct dice *d)
     CHECK(rc == 0 || excused(rc), "a Queue cannot be opened by name: %d", rc);
     if (rc < 0)
         return;
-    CHECK(atomic_compare_exchange_strong(&world->named[which], &none, q.id) || none == q.id, "two Queues have one name");
+    CHECK(atomic_compare_exchange_strong(&world->named[which], &none, q.id) || none == q.id,
+          "two Queues have one name");
     rc = kith_check(kith_queue_named(which ? "one" : "other", 8));
     CHECK(rc == KITH_EINVAL || server_lost(rc), "a Queue with another bound gives %d", rc);
 }

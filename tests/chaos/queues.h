@@ -8,8 +8,8 @@
 /* Where a task is to put. */
 void choose_queue(struct place *at, struct dice *d);
 
-void open_queue(int q, struct dice *d);         /* if there is none, or it was ended */
-void end_queue(int q);                          /* the present one, also when another does it too */
+void open_queue(int q, struct dice *d); /* if there is none, or it was ended */
+void end_queue(int q);                  /* the present one, also when another does it too */
 
 /* Puts up to n items one after the other, under a putter's number of their own. */
 void put_some(int q, int life, int n, int timeout_ms);
@@ -17,7 +17,8 @@ void put_some(int q, int life, int n, int timeout_ms);
 /* Takes up to n items, each of which somebody put there, once, in order. */
 void take_some(int q, int life, int n, int timeout_ms);
 
-/* What was put is with somebody, but for what died in the hands of takers. At the end, when all were emptied. */
+/* What was put is with somebody, but for what died in the hands of takers. At the end, when all were emptied.
+ */
 void count_items(void);
 
 /* Through a Queue of its own. */

@@ -7,7 +7,16 @@
 #include <string.h>
 
 /* The argument of such a call: its tasks see from their lo which action is theirs. */
-struct range { uint64_t n, blocks; uint32_t run; struct place at; struct { uint64_t lo; uint32_t action; } special[64]; int specials; };
+struct range {
+    uint64_t n, blocks;
+    uint32_t run;
+    struct place at;
+    struct {
+        uint64_t lo;
+        uint32_t action;
+    } special[64];
+    int specials;
+};
 
 static uint64_t block_of(const struct range *r, uint64_t lo)
 {
@@ -35,7 +44,8 @@ static int play_block(const struct range *r, uint64_t lo)
 
 static int play_for(uint64_t lo, uint64_t hi, const void *arg)
 {
-    CHECK(lo < hi && kith_arg_size() == sizeof (struct range), "a block from %llu to %llu", (unsigned long long)lo, (unsigned long long)hi);
+    CHECK(lo < hi && kith_arg_size() == sizeof(struct range), "a block from %llu to %llu",
+          (unsigned long long)lo, (unsigned long long)hi);
     return play_block(arg, lo);
 }
 
@@ -54,7 +64,9 @@ static double play_sum(uint64_t lo, uint64_t hi, const void *arg)
     return sum_of(lo, hi);
 }
 
-struct total { uint64_t next, sum; };
+struct total {
+    uint64_t next, sum;
+};
 
 static int play_reduce(uint64_t lo, uint64_t hi, const void *arg, void *part)
 {
@@ -99,7 +111,8 @@ static void look_at_sum(const struct range *r, double sum)
         kith__part(r->n, r->blocks, b, &lo, &hi);
         must += sum_of(lo, hi);
     }
-    CHECK(memcmp(&sum, &must, sizeof sum) == 0, "a sum over %llu is %.17g, not %.17g", (unsigned long long)r->n, sum, must);
+    CHECK(memcmp(&sum, &must, sizeof sum) == 0, "a sum over %llu is %.17g, not %.17g",
+          (unsigned long long)r->n, sum, must);
 }
 
 void range_call(struct call *c, int below, struct dice *d)
@@ -107,7 +120,9 @@ void range_call(struct call *c, int below, struct dice *d)
     enum { FOR, SUM, REDUCE };
     static const char *const names[] = { "for", "sum", "reduce" };
     int kind = (int)roll(d, 3);
-    uint64_t n = below ? 1 + roll(d, 20) : roll(d, 8) ? some_count(c, d) : few_workers(c, 65536 + roll(d, 200000));
+    uint64_t n = below        ? 1 + roll(d, 20)
+                 : roll(d, 8) ? some_count(c, d)
+                              : few_workers(c, 65536 + roll(d, 200000));
     struct range r = { .n = n, .blocks = n ? kith__block_count(n) : 0, .at = { c->pool, c->life, 0, 0 } };
     kith_pool pool = { c->handle };
     struct total total = { 0, 0 };
@@ -116,15 +131,16 @@ void range_call(struct call *c, int below, struct dice *d)
     choose_queue(&r.at, d);
     begin_call(c, names[kind], r.blocks, n, 1, kind != SUM, d);
     tell_deeds(&r, c);
-    c->rc = kind == FOR ? kith_pool_for(pool, play_for, KITH_ARG(r), n)
-          : kind == SUM ? kith_sum(pool, play_sum, KITH_ARG(r), n, &sum)
-                        : kith_reduce(pool, play_reduce, KITH_ARG(r), n, fold, &total);
+    c->rc = kind == FOR   ? kith_pool_for(pool, play_for, KITH_ARG(r), n)
+            : kind == SUM ? kith_sum(pool, play_sum, KITH_ARG(r), n, &sum)
+                          : kith_reduce(pool, play_reduce, KITH_ARG(r), n, fold, &total);
     count_runs(c);
     if (end_call(c) && c->rc == 0 && kind == SUM)
         look_at_sum(&r, sum);
     if (c->rc != 0)
-        CHECK(sum == -1 && total.sum == 0 && total.next == 0, "%s: a total of a call that failed is changed", c->what);
+        CHECK(sum == -1 && total.sum == 0 && total.next == 0, "%s: a total of a call that failed is changed",
+              c->what);
     else if (kind == REDUCE)
-        CHECK(n == 0 ? total.sum == 0 : total.sum == n * (n - 1) / 2, "a total over %llu is %llu", (unsigned long long)n,
-              (unsigned long long)total.sum);
+        CHECK(n == 0 ? total.sum == 0 : total.sum == n * (n - 1) / 2, "a total over %llu is %llu",
+              (unsigned long long)n, (unsigned long long)total.sum);
 }

@@ -1,4 +1,5 @@
-/* tidy.c: looks for what is left: items, processes, seats, objects, blocks; and of the whole job, files and memory. */
+/* tidy.c: looks for what is left: items, processes, seats, objects, blocks; and of the whole job, files and
+ * memory. */
 #include "config.h"
 #include "../killer.h"
 #include "pools.h"
@@ -40,7 +41,10 @@ static int maps_arena(void)
     return found;
 }
 
-void remember_files(void) { files_before = count_files(); }
+void remember_files(void)
+{
+    files_before = count_files();
+}
 
 void look_after_the_end(void)
 {
@@ -59,12 +63,16 @@ static uint64_t used_blocks(void)
     return stats.used_blocks;
 }
 
-void remember_blocks(void) { blocks_before = used_blocks(); }
+void remember_blocks(void)
+{
+    blocks_before = used_blocks();
+}
 
 /* Through the agent each seat has a mailbox, which stays. */
 static int blocks_are_free(void)
 {
-    return used_blocks() <= blocks_before + (uint64_t)atomic_load(&world->blocks) + (now.net ? atomic_load(&kith__shared->seats_used) : 0);
+    return used_blocks() <= blocks_before + (uint64_t)atomic_load(&world->blocks) +
+                                (now.net ? atomic_load(&kith__shared->seats_used) : 0);
 }
 
 static void count_object(struct kith__object *o, void *context)
@@ -83,12 +91,16 @@ static int count_objects(void)
     return n;
 }
 
-static int objects_are_free(void) { return count_objects() == 0; }
+static int objects_are_free(void)
+{
+    return count_objects() == 0;
+}
 
 static int members_are_free(void)
 {
     for (uint32_t i = KITH__FIRST_MEMBER; i <= atomic_load(&kith__shared->members_used); i++)
-        if (atomic_load(&kith__member(i)->state) != KITH__FREE && atomic_load(&kith__member(i)->role) != KITH__AGENT)
+        if (atomic_load(&kith__member(i)->state) != KITH__FREE &&
+            atomic_load(&kith__member(i)->role) != KITH__AGENT)
             return 0;
     return 1;
 }
@@ -133,6 +145,6 @@ void tidy_up(void)
     CHECK(soon(members_are_free), "processes are left");
     CHECK(soon(seats_are_free), "seats are left");
     CHECK(soon(objects_are_free), "%d objects are left", count_objects());
-    CHECK(soon(blocks_are_free), "%d blocks are left, and %d of kith_alloc", (int)(used_blocks() - blocks_before),
-          (int)atomic_load(&world->blocks));
+    CHECK(soon(blocks_are_free), "%d blocks are left, and %d of kith_alloc",
+          (int)(used_blocks() - blocks_before), (int)atomic_load(&world->blocks));
 }

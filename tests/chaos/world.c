@@ -15,7 +15,7 @@ _Thread_local int my_actor;
 
 void wrong(const char *format, ...)
 {
-    int none = 0;                       /* the first one is kept */
+    int none = 0; /* the first one is kept */
     va_list ap;
     size_t n;
 
@@ -25,16 +25,32 @@ void wrong(const char *format, ...)
     vsnprintf(world->said, sizeof world->said, format, ap);
     va_end(ap);
     n = strlen(world->said);
-    snprintf(world->said + n, sizeof world->said - n, " [process %d, last error \"%.200s\"]", (int)getpid(), kith_last_error());
+    snprintf(world->said + n, sizeof world->said - n, " [process %d, last error \"%.200s\"]", (int)getpid(),
+             kith_last_error());
     if (getenv("KITH_TEST_STOP"))
         raise(SIGSTOP);
 }
 
-int disturbed(void) { return now.trouble != CALM; }
-int somebody_died(void) { return disturbed() || atomic_load(&world->deaths); }
-int server_lost(int rc) { return rc == KITH_EPEER && now.trouble == NO_SERVER; }
-int short_of_memory(int rc) { return rc == KITH_ENOMEM && getenv("KITH_MEM"); }
-int excused(int rc) { return server_lost(rc) || short_of_memory(rc); }
+int disturbed(void)
+{
+    return now.trouble != CALM;
+}
+int somebody_died(void)
+{
+    return disturbed() || atomic_load(&world->deaths);
+}
+int server_lost(int rc)
+{
+    return rc == KITH_EPEER && now.trouble == NO_SERVER;
+}
+int short_of_memory(int rc)
+{
+    return rc == KITH_ENOMEM && getenv("KITH_MEM");
+}
+int excused(int rc)
+{
+    return server_lost(rc) || short_of_memory(rc);
+}
 
 int code_is_right(int code, int must)
 {

@@ -1,4 +1,5 @@
-/* world.h: what all processes of a history know: what was drawn before it began, what they share, and what they may hold against kith. */
+/* world.h: what all processes of a history know: what was drawn before it began, what they share, and what
+ * they may hold against kith. */
 #ifndef CHAOS_WORLD_H
 #define CHAOS_WORLD_H
 
@@ -8,7 +9,14 @@
 #include <stdint.h>
 
 enum {
-    POOLS = 3, QUEUES = 3, GENERATIONS = 24, THREADS = 4, PROCESSES = 3, PUTTERS = 4096, ITEMS = 40, RUNS = 1 << 22
+    POOLS = 3,
+    QUEUES = 3,
+    GENERATIONS = 24,
+    THREADS = 4,
+    PROCESSES = 3,
+    PUTTERS = 4096,
+    ITEMS = 40,
+    RUNS = 1 << 22
 };
 
 /* ---- known before it begins, and the same in all its processes */
@@ -21,8 +29,8 @@ extern struct history {
     enum trouble trouble;
     enum ending ending;
     int threads, processes, steps, serial, net;
-    int alone;                          /* nothing is done by another process */
-    int big;                            /* some arguments of MiB */
+    int alone; /* nothing is done by another process */
+    int big;   /* some arguments of MiB */
 } now;
 
 /* Which actor this thread is. */
@@ -30,7 +38,9 @@ extern _Thread_local int my_actor;
 
 /* ---- shared */
 
-struct pool_options_seen { int no_deaths, workers, tries, limit_ms, tasks_per_worker, has_init; };
+struct pool_options_seen {
+    int no_deaths, workers, tries, limit_ms, tasks_per_worker, has_init;
+};
 
 /* A place for a Pool has one after the other. */
 struct pool_life {
@@ -46,32 +56,41 @@ struct queue_life {
 
 extern struct world {
     _Atomic int server, watchdog, agent, up, over, wrong, kills, takers;
-    _Atomic int killer_rests;           /* 1: over was seen, nobody is stopped any more */
+    _Atomic int killer_rests; /* 1: over was seen, nobody is stopped any more */
     _Atomic int steps_done;
     _Atomic uint32_t next_run, next_putter;
-    _Atomic int64_t blocks;             /* given by kith_alloc and not freed: at most so many */
+    _Atomic int64_t blocks; /* given by kith_alloc and not freed: at most so many */
     _Atomic int at_finalize;
-    _Atomic int deaths;                 /* 1: a Process was ended by another */
-    _Atomic int open;                   /* Pools, Queues and Processes of one actor's own: some stay when it is killed */
+    _Atomic int deaths; /* 1: a Process was ended by another */
+    _Atomic int open;   /* Pools, Queues and Processes of one actor's own: some stay when it is killed */
     char said[800];
-    struct { _Atomic int current; struct pool_life lives[GENERATIONS]; } pools[POOLS];
-    struct { _Atomic int current; struct queue_life lives[GENERATIONS]; } queues[QUEUES];
-    struct { _Atomic uint32_t put, queue; _Atomic uint8_t taken[ITEMS]; } putters[PUTTERS];
+    struct {
+        _Atomic int current;
+        struct pool_life lives[GENERATIONS];
+    } pools[POOLS];
+    struct {
+        _Atomic int current;
+        struct queue_life lives[GENERATIONS];
+    } queues[QUEUES];
+    struct {
+        _Atomic uint32_t put, queue;
+        _Atomic uint8_t taken[ITEMS];
+    } putters[PUTTERS];
     _Atomic uint64_t named[2];
-    _Atomic uint32_t doing[THREADS + PROCESSES];        /* step << 8 | what */
-    _Atomic uint32_t zeros[THREADS + PROCESSES];        /* runs of tasks without bytes */
+    _Atomic uint32_t doing[THREADS + PROCESSES]; /* step << 8 | what */
+    _Atomic uint32_t zeros[THREADS + PROCESSES]; /* runs of tasks without bytes */
     _Atomic uint8_t runs[RUNS];
-} *world;
+} * world;
 
 /* ---- what must not be */
 
 /* Says the first thing that is wrong, with a sentence; the history has failed. */
 void wrong(const char *format, ...) KITH_PRINTF(1, 2);
 
-#define CHECK(condition, ...)                                                                       \
-    do {                                                                                            \
-        if (!(condition))                                                                           \
-            wrong(__VA_ARGS__);                                                                     \
+#define CHECK(condition, ...)   \
+    do {                        \
+        if (!(condition))       \
+            wrong(__VA_ARGS__); \
     } while (0)
 
 /* ---- what excuses kith */

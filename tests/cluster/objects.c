@@ -1,5 +1,5 @@
-/* objects: what objects.sh runs under mpirun on several nodes. Each subcommand prints what it saw; the last line is "done".
- *     objects tour | stream MS | lose | wait FILE */
+/* objects: what objects.sh runs under mpirun on several nodes. Each subcommand prints what it saw; the last
+ * line is "done". objects tour | stream MS | lose | wait FILE */
 #include "config.h"
 
 #include <kith.h>
@@ -8,12 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MUST(condition) \
-    do { \
-        if (!(condition)) { \
-            printf("line %d on node %d: not so: %s; last error: %s\n", __LINE__, kith_node(), #condition, kith_last_error()); \
-            exit(1); \
-        } \
+#define MUST(condition)                                                                                   \
+    do {                                                                                                  \
+        if (!(condition)) {                                                                               \
+            printf("line %d on node %d: not so: %s; last error: %s\n", __LINE__, kith_node(), #condition, \
+                   kith_last_error());                                                                    \
+            exit(1);                                                                                      \
+        }                                                                                                 \
     } while (0)
 
 static void ends_well(kith_process p)
@@ -55,7 +56,10 @@ static void nodes_are_reached(int nodes)
     }
 }
 
-struct relay { kith_queue home; int left; };
+struct relay {
+    kith_queue home;
+    int left;
+};
 
 /* Each starts the next one on the node before its own, and hands it a queue of its own. */
 static int relays(const void *arg)
@@ -70,7 +74,8 @@ static int relays(const void *arg)
     MUST(kith_put(r->home, own) == 0);
     if (r->left == 0)
         return 0;
-    p = kith_process_start_with(relays, KITH_ARG(next), .node = KITH_NODE((node + kith_nodes() - 1) % kith_nodes()));
+    p = kith_process_start_with(relays, KITH_ARG(next),
+                                .node = KITH_NODE((node + kith_nodes() - 1) % kith_nodes()));
     ends_well(p);
     return 0;
 }
@@ -100,7 +105,8 @@ static int stays(const void *arg)
     return kith_queue_get(kith_queue_named("release", 0), &x, sizeof x, KITH_FOREVER) != sizeof x;
 }
 
-/* Those that find no free CPU here go to the others, as many to each as it has. They have as many as this one. */
+/* Those that find no free CPU here go to the others, as many to each as it has. They have as many as this
+ * one. */
 static void processes_spread_over_the_nodes(void)
 {
     enum { MOST = 256 };
@@ -124,7 +130,10 @@ static void processes_spread_over_the_nodes(void)
         ends_well(p[i]);
 }
 
-struct trade { kith_queue goods, counts; int who, each; };
+struct trade {
+    kith_queue goods, counts;
+    int who, each;
+};
 
 static int sells(const void *arg)
 {
@@ -178,7 +187,8 @@ static void many_putters_and_takers_on_all_nodes(int home, size_t bound)
     for (int i = 0; i < 2 * n; i++) {
         t.who = i;
         MUST(kith_check(p[i] = kith_process_start_with(sells, KITH_ARG(t), .node = KITH_NODE(i % n))) == 0);
-        MUST(kith_check(p[2 * n + i] = kith_process_start_with(buys, KITH_ARG(t), .node = KITH_NODE(i % n))) == 0);
+        MUST(kith_check(p[2 * n + i] =
+                            kith_process_start_with(buys, KITH_ARG(t), .node = KITH_NODE(i % n))) == 0);
     }
     for (int i = 0; i < 2 * n; i++)
         ends_well(p[i]);
@@ -230,13 +240,14 @@ static void leave_some_behind(void)
 
     for (int k = 0; k < kith_nodes(); k++) {
         MUST(kith_check(kith_process_start_with(sleeps, KITH_ARG(soon), .node = KITH_NODE(k))) == 0);
-        MUST(kith_check(kith_process_start_with(sleeps, KITH_ARG(late), .node = KITH_NODE(k), .daemon = 1)) == 0);
+        MUST(kith_check(kith_process_start_with(sleeps, KITH_ARG(late), .node = KITH_NODE(k), .daemon = 1)) ==
+             0);
     }
 }
 
 static void tour(void)
 {
-    processes_spread_over_the_nodes();      /* first: what others have done is known after a moment only */
+    processes_spread_over_the_nodes(); /* first: what others have done is known after a moment only */
     nodes_are_reached(kith_nodes());
     handles_travel_in_messages();
     many_putters_and_takers_on_all_nodes(0, 0);
@@ -248,7 +259,10 @@ static void tour(void)
 
 /* ----------------------------------------------------------------------- stream */
 
-struct flow { kith_queue q; int ms; };
+struct flow {
+    kith_queue q;
+    int ms;
+};
 
 static int pours(const void *arg)
 {
@@ -329,11 +343,13 @@ static void lose(void)
     /* At once, but for moments in which this machine does nothing. */
     do {
         begin = kith_time();
-        MUST(kith_queue_size(q) == KITH_EPEER && kith_put(q, x) == KITH_EPEER && kith_process_alive(p) == KITH_EPEER);
+        MUST(kith_queue_size(q) == KITH_EPEER && kith_put(q, x) == KITH_EPEER &&
+             kith_process_alive(p) == KITH_EPEER);
         MUST(tries++ < 10);
     } while (kith_time() - begin > 0.5);
     nodes_are_reached(kith_nodes() - 1);
-    MUST(kith_check(kith_process_start_with(greets, NULL, 0, .node = KITH_NODE(kith_nodes() - 1))) == KITH_EPEER);
+    MUST(kith_check(kith_process_start_with(greets, NULL, 0, .node = KITH_NODE(kith_nodes() - 1))) ==
+         KITH_EPEER);
     /* Who leaves the choice to kith is not sent there. */
     for (int i = 0; i < 2 * kith_usable_cpus() * kith_nodes(); i++)
         MUST(kith_check(kith_process_start_with(waits, NULL, 0, .daemon = 1)) == 0);

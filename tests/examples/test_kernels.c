@@ -7,9 +7,15 @@
 #include <math.h>
 
 static const uint64_t offsets[] = {
-    0, 1, 255, 256, 12345,
-    (UINT64_C(1) << 36) - 700,          /* the low word of ChaCha's counter overflows */
-    999999990000, 1000000000000, (UINT64_C(1) << 52) - 6000,
+    0,
+    1,
+    255,
+    256,
+    12345,
+    (UINT64_C(1) << 36) - 700, /* the low word of ChaCha's counter overflows */
+    999999990000,
+    1000000000000,
+    (UINT64_C(1) << 52) - 6000,
 };
 
 __extension__ typedef unsigned __int128 wide;
@@ -65,7 +71,8 @@ static int point_is_inside(uint64_t i, uint64_t seed, int *open)
 
 static void chacha_is_as_published(void)
 {
-    static const unsigned char stream[] = {     /* zero key, zero nonce, 8 rounds */
+    static const unsigned char stream[] = {
+        /* zero key, zero nonce, 8 rounds */
         0x3e, 0x00, 0xef, 0x2f, 0x89, 0x5f, 0x40, 0xd6, 0x7f, 0x5b, 0xb8, 0xe8, 0x1f, 0x09, 0xa5, 0xa1,
         0x2c, 0x84, 0x0e, 0xc3, 0xce, 0x9a, 0x7f, 0x3b, 0x18, 0x1b, 0xe1, 0x88, 0xef, 0x71, 0x1a, 0x1e,
     };
@@ -115,8 +122,8 @@ static void points_on_the_edge_are_decided_with_all_bits(void)
 
 /* ----------------------------------------------------------------- the clones */
 
-static void same_bits(const struct pi_kernel *a, const struct pi_kernel *b,
-                      uint64_t lo, uint64_t hi, uint64_t n)
+static void same_bits(const struct pi_kernel *a, const struct pi_kernel *b, uint64_t lo, uint64_t hi,
+                      uint64_t n)
 {
     double x = a->midpoint(lo, hi, n), y = b->midpoint(lo, hi, n);
     uint64_t p = a->inside(lo, hi, n), q = b->inside(lo, hi, n);
@@ -178,15 +185,16 @@ static void both_give_pi(void)
         CU_ASSERT_DOUBLE_EQUAL(4.0 * (double)pi_inside(0, 10000000, seed) / n, pi, 4.0 * 1.642 / sqrt(n));
 }
 
-static struct test tests[] = {
-    TEST(chacha_is_as_published),
-    TEST(points_are_those_of_the_definition),
-    TEST(points_on_the_edge_are_decided_with_all_bits),
-    TEST(clones_agree_bit_for_bit),
-    TEST(counts_do_not_depend_on_the_cuts),
-    TEST(nothing_comes_of_nothing),
-    TEST(both_give_pi),
-    TEST_END
-};
+static struct test tests[] = { TEST(chacha_is_as_published),
+                               TEST(points_are_those_of_the_definition),
+                               TEST(points_on_the_edge_are_decided_with_all_bits),
+                               TEST(clones_agree_bit_for_bit),
+                               TEST(counts_do_not_depend_on_the_cuts),
+                               TEST(nothing_comes_of_nothing),
+                               TEST(both_give_pi),
+                               TEST_END };
 
-int main(void) { return run_tests("kernels", tests); }
+int main(void)
+{
+    return run_tests("kernels", tests);
+}

@@ -1,6 +1,6 @@
-/* bare.c: loaded before the C library by tests of the launcher, makes a bare machine of any: no container, and root. What it
- * has besides is said by variables: BARE_FABRIC=1 a fast network, BARE_NO_COPY=1 no reading of others' memory, BARE_MARK=path one
- * mark of a container, BARE_USER=uid. */
+/* bare.c: loaded before the C library by tests of the launcher, makes a bare machine of any: no container,
+ * and root. What it has besides is said by variables: BARE_FABRIC=1 a fast network, BARE_NO_COPY=1 no reading
+ * of others' memory, BARE_MARK=path one mark of a container, BARE_USER=uid. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -70,7 +70,8 @@ int glob(const char *pattern, int flags, int (*error)(const char *, int), glob_t
 ssize_t process_vm_readv(pid_t pid, const struct iovec *to, unsigned long to_count, const struct iovec *from,
                          unsigned long from_count, unsigned long flags)
 {
-    ssize_t (*real)(pid_t, const struct iovec *, unsigned long, const struct iovec *, unsigned long, unsigned long);
+    ssize_t (*real)(pid_t, const struct iovec *, unsigned long, const struct iovec *, unsigned long,
+                    unsigned long);
 
     *(void **)&real = dlsym(RTLD_NEXT, "process_vm_readv");
     if (!getenv("BARE_NO_COPY"))

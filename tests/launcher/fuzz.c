@@ -1,5 +1,6 @@
-/* fuzz.c: the two readers of the launcher, hostfiles and the filter, with text that nobody would write: cut at each byte, bytes
- * changed, random bytes. Plain program: prints ok and FAIL lines. The seed is fixed; KITH_TEST_SEED=n takes another.
+/* fuzz.c: the two readers of the launcher, hostfiles and the filter, with text that nobody would write: cut
+ * at each byte, bytes changed, random bytes. Plain program: prints ok and FAIL lines. The seed is fixed;
+ * KITH_TEST_SEED=n takes another.
  */
 #include "config.h"
 #include "hosts.h"
@@ -42,14 +43,13 @@ static int complain(const char *what, const char *text, size_t size)
 
 /* ---- hostfiles */
 
-static const char good[] =
-    "# hosts of ours\n"
-    "node1 slots=4 max_slots=8\n"
-    "node2:2\n"
-    "\n"
-    "ann@node3.example.org slots = 16 # fast\r\n"
-    "10.0.0.7 cpu=1 user=bob\n"
-    "node5\n";
+static const char good[] = "# hosts of ours\n"
+                           "node1 slots=4 max_slots=8\n"
+                           "node2:2\n"
+                           "\n"
+                           "ann@node3.example.org slots = 16 # fast\r\n"
+                           "10.0.0.7 cpu=1 user=bob\n"
+                           "node5\n";
 
 static int is_name(const char *name)
 {
@@ -164,9 +164,9 @@ static int random_bytes(void)
 /* Lines of words that it knows, in any order. */
 static int random_words(void)
 {
-    static const char *const words[] = {
-        "node1", "node2", ":", "4", "1000000", "99999999999", "slots", "max_slots", "=", " ", "\n", "user", "@", "#", "-1", "\r", "0"
-    };
+    static const char *const words[] = { "node1", "node2",     ":",  "4",  "1000000", "99999999999",
+                                         "slots", "max_slots", "=",  " ",  "\n",      "user",
+                                         "@",     "#",         "-1", "\r", "0" };
     char text[400];
     int right = 1;
 
@@ -204,12 +204,12 @@ static enum filter_message message_is(void *arg, const char *text)
     return strstr(text, "all") ? FILTER_TAKEN_ALL : strstr(text, "ours") ? FILTER_TAKEN : FILTER_FOREIGN;
 }
 
-static const struct filter_judge judges[] = {
-    { "-", line_is, message_is, NULL }, { NULL, line_is, message_is, NULL }
-};
+static const struct filter_judge judges[] = { { "-", line_is, message_is, NULL },
+                                              { NULL, line_is, message_is, NULL } };
 
 /* What comes out of the text when it is fed in pieces of at most piece bytes, without a pause. */
-static size_t sift(const struct filter_judge *judge, const char *text, size_t size, uint32_t piece, char *out, size_t room)
+static size_t sift(const struct filter_judge *judge, const char *text, size_t size, uint32_t piece, char *out,
+                   size_t room)
 {
     struct filter s;
     int ends[2];
@@ -233,11 +233,13 @@ static size_t sift(const struct filter_judge *judge, const char *text, size_t si
     return got;
 }
 
-/* The pieces in which it comes make no difference; what has no dash at the beginning of a line comes out as it is. */
+/* The pieces in which it comes make no difference; what has no dash at the beginning of a line comes out as
+ * it is. */
 static int pieces_make_no_difference(void)
 {
     static const char *const lines[] = {
-        "-begin\n", "-end\n", "-drop\n", "-hold\n", "all\n", "ours\n", "-\n", "text\n", "\n", "-beg", "in\n", "-drop", "x", "\r\n"
+        "-begin\n", "-end\n", "-drop\n", "-hold\n", "all\n", "ours\n", "-\n",
+        "text\n",   "\n",     "-beg",    "in\n",    "-drop", "x",      "\r\n"
     };
     static char text[1 << 16], whole[1 << 17], pieces[1 << 17];
     int right = 1;
@@ -271,7 +273,7 @@ static int bytes_pass(void)
 
         for (size_t i = 0; i < size; i++)
             text[i] = any(20) ? (char)any(256) : '\n';
-        for (size_t i = 0; i < size; i++)       /* no line of -begin, -drop or -end can come of that */
+        for (size_t i = 0; i < size; i++) /* no line of -begin, -drop or -end can come of that */
             if (text[i] == '-')
                 text[i] = '+';
         n = sift(&judges[round % 2], text, size, 5000, out, sizeof out);
@@ -289,7 +291,8 @@ static int long_lines_pass(void)
         memset(text, '-', size);
         text[size] = '\n';
         memcpy(text + size + 1, "-drop\nx\n", 8);
-        right = sift(&judges[0], text, size + 9, 100, out, sizeof out) == size + 3 && memcmp(out, text, size + 1) == 0;
+        right = sift(&judges[0], text, size + 9, 100, out, sizeof out) == size + 3 &&
+                memcmp(out, text, size + 1) == 0;
     }
     return right;
 }
@@ -324,7 +327,8 @@ static int what_is_held_too_long_passes(void)
         return 0;
     if (read(ends[0], out, sizeof out) != 4 || memcmp(out, "-beg", 4) != 0)
         return 0;
-    filter_feed(&s, "in\n-drop\nx\n", 11, 12000);  /* the rest of that line passes, whatever it would have made */
+    filter_feed(&s, "in\n-drop\nx\n", 11,
+                12000); /* the rest of that line passes, whatever it would have made */
     memset(out, 0, sizeof out);
     right = read(ends[0], out, sizeof out) == 5 && strcmp(out, "in\nx\n") == 0;
     close(ends[0]);

@@ -1,4 +1,5 @@
-/* bytes.c: a generator of its own, for the seed; blocks, of which none may be left at the end; and what is in them. */
+/* bytes.c: a generator of its own, for the seed; blocks, of which none may be left at the end; and what is in
+ * them. */
 #include "config.h"
 #include "../check.h"
 #include "bytes.h"

@@ -4,16 +4,19 @@
 
 #include <stdint.h>
 
-void seed_draw(uint64_t seed);          /* KITH_TEST_SEED instead, when it is given */
-uint64_t draw(uint64_t below);          /* 0 .. below - 1; below 0: 0 */
+void seed_draw(uint64_t seed); /* KITH_TEST_SEED instead, when it is given */
+uint64_t draw(uint64_t below); /* 0 .. below - 1; below 0: 0 */
 
 /* Of a call or a reply: often around the sizes where the protocol goes another way. */
 uint64_t some_size(void);
 
-struct block { void *bytes; uint64_t size; };
+struct block {
+    void *bytes;
+    uint64_t size;
+};
 
-uint64_t new_block(uint64_t size);      /* its number, never 0 */
-struct block *block_of(uint64_t number);        /* fatal when there is none */
+uint64_t new_block(uint64_t size);       /* its number, never 0 */
+struct block *block_of(uint64_t number); /* fatal when there is none */
 void drop_block(uint64_t number);
 int blocks_in_use(void);
 

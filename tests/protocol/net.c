@@ -1,5 +1,5 @@
-/* net.c: frames on their way, and the loop of all nodes: what is due is delivered, each asks and sends, and the clock goes on to the
- * next moment at which something is to do. */
+/* net.c: frames on their way, and the loop of all nodes: what is due is delivered, each asks and sends, and
+ * the clock goes on to the next moment at which something is to do. */
 #include "config.h"
 #include "../check.h"
 #include "bytes.h"
@@ -10,7 +10,12 @@ enum { FRAMES = 1 << 16 };
 
 static const int64_t ms = 1000000;
 
-struct flying { int64_t at; uint32_t from, to; size_t size; unsigned char *bytes; };
+struct flying {
+    int64_t at;
+    uint32_t from, to;
+    size_t size;
+    unsigned char *bytes;
+};
 
 struct net net;
 static struct flying flying[FRAMES];
@@ -29,7 +34,8 @@ void transmit(const struct kith__out *out, uint32_t from)
 {
     unsigned char *frame = malloc(out->head_size + out->body_size);
     size_t size = out->head_size + out->body_size;
-    int64_t delay = (int64_t)draw(3) * ms / 10 + (draw(1000) < (uint64_t)net.weather.delay ? (int64_t)draw(300) * ms : 0);
+    int64_t delay =
+        (int64_t)draw(3) * ms / 10 + (draw(1000) < (uint64_t)net.weather.delay ? (int64_t)draw(300) * ms : 0);
 
     CU_ASSERT(size <= KITH__FRAME_MOST);
     if (net.rate) {
@@ -115,7 +121,10 @@ void pass(int64_t duration_ms, int asking)
     }
 }
 
-void skip(int64_t duration_ms) { net.now += duration_ms * ms; }
+void skip(int64_t duration_ms)
+{
+    net.now += duration_ms * ms;
+}
 
 /* ---- from one end to the other */
 

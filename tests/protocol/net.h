@@ -1,24 +1,27 @@
-/* net.h: a network between the nodes that loses, delays, repeats, cuts and truncates, with a clock that the test moves. */
+/* net.h: a network between the nodes that loses, delays, repeats, cuts and truncates, with a clock that the
+ * test moves. */
 #ifndef PROTOCOL_NET_H
 #define PROTOCOL_NET_H
 
 #include "node.h"
 
 extern struct net {
-    int64_t now;                        /* ns */
-    struct { int lose, repeat, delay, truncate; } weather;      /* of 1000 frames */
-    uint64_t rate;                      /* bytes a ms that a node can send; 0: any */
+    int64_t now; /* ns */
+    struct {
+        int lose, repeat, delay, truncate;
+    } weather;     /* of 1000 frames */
+    uint64_t rate; /* bytes a ms that a node can send; 0: any */
     int cut[NODES][NODES];
-    int64_t busy_until[NODES];          /* with what it has to send */
+    int64_t busy_until[NODES]; /* with what it has to send */
     uint64_t fresh_bytes, resent_bytes;
 } net;
 
-void begin_net(uint64_t seed);          /* calm, with nodes that have said nothing */
+void begin_net(uint64_t seed); /* calm, with nodes that have said nothing */
 void end_net(void);
 
 /* Lets so much time pass; asking: the nodes ask what they want. */
 void pass(int64_t duration_ms, int asking);
-void skip(int64_t duration_ms);         /* the clock alone */
+void skip(int64_t duration_ms); /* the clock alone */
 
 /* By hand: one frame of a node is on its way; what is due arrives: when the next one does. */
 void transmit(const struct kith__out *out, uint32_t from);
@@ -28,7 +31,7 @@ int64_t deliver(void);
 uint64_t want(uint64_t calls);
 uint64_t left_to_ask(void);
 
-void say_goodbye(void);                 /* node 0 ends the job, and all leave */
-void all_is_settled(void);              /* no link is lost, and what was taken is what was given */
+void say_goodbye(void);    /* node 0 ends the job, and all leave */
+void all_is_settled(void); /* no link is lost, and what was taken is what was given */
 
 #endif

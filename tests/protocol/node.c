@@ -4,7 +4,7 @@
 #include "bytes.h"
 #include "node.h"
 
-enum { GIVES = 2 };                     /* a flag of a reply: it is to be settled */
+enum { GIVES = 2 }; /* a flag of a reply: it is to be settled */
 
 struct node nodes[NODES];
 uint64_t carried_out, answered;
@@ -31,7 +31,7 @@ static void carry_out(struct node *n, uint32_t peer, uint64_t id, uint64_t size,
     struct given *g = n->given;
 
     CU_ASSERT(hears_anything || is_painted(bytes, size, id, peer));
-    CU_ASSERT(hears_anything || count > n->served.last[peer][seat]);       /* never twice */
+    CU_ASSERT(hears_anything || count > n->served.last[peer][seat]); /* never twice */
     n->served.last[peer][seat] = count;
     carried_out++;
     if (draw(4) == 0) {
@@ -69,7 +69,7 @@ static void finish(struct node *n, uint32_t peer, uint64_t id, uint64_t count)
 
         while (c < s->calls + CALLS && (!c->used || c->id != k))
             c++;
-        CU_ASSERT_FATAL(c < s->calls + CALLS);      /* an answer to a question, and only one */
+        CU_ASSERT_FATAL(c < s->calls + CALLS); /* an answer to a question, and only one */
         CU_ASSERT_EQUAL(c->peer, peer);
         c->used = 0;
         answered++;
@@ -135,7 +135,7 @@ static void on_settled(void *context, uint32_t peer, uint64_t id, int yes)
 
     while (g < n->given + HELD && (!g->used || g->id != id || g->peer != peer))
         g++;
-    CU_ASSERT_FATAL(g < n->given + HELD);        /* settled once */
+    CU_ASSERT_FATAL(g < n->given + HELD); /* settled once */
     g->used = 0;
     drop_block(g->block);
     *(yes ? &n->settled_yes : &n->settled_no) += 1;
@@ -195,8 +195,9 @@ static int is_connected(void *context, uint32_t peer)
     return connected;
 }
 
-const struct kith__proto_events node_events = { at, release, on_request, on_reply, on_arrived, on_granted, on_settled,
-                                                       on_cancelled, on_ended, on_job_over, is_connected };
+const struct kith__proto_events node_events = { at,         release,     on_request,  on_reply,
+                                                on_arrived, on_granted,  on_settled,  on_cancelled,
+                                                on_ended,   on_job_over, is_connected };
 
 /* ---- what it wants */
 
@@ -237,7 +238,8 @@ struct kith__proto_config config_of(uint32_t node, uint64_t job)
 {
     const int64_t ms = 1000000;
 
-    return (struct kith__proto_config){ node, NODES, job, 500 * ms, 10000 * ms, 3000 * ms, 60000 * ms, 1 << 20 };
+    return (
+        struct kith__proto_config){ node, NODES, job, 500 * ms, 10000 * ms, 3000 * ms, 60000 * ms, 1 << 20 };
 }
 
 void start_nodes(void)

@@ -2,11 +2,11 @@
  *
  *     actions [-e] [-r RANK] ACTION [N]
  *
- * -e: every rank runs main (kith_init_ranks); then the deed is done by RANK alone, by all without -r, and the others wait for what
- * never comes. Deeds: count (squares by a pool, and who is there), masks (the workers and their CPUs), finalize N, return N (without
- * kith_finalize), exit N, tail N (text without an end of line, then exit), listen N (exit while
- * a thread waits for input), abort, segv, raise N, fault, hold (start something of
- * everything, say "up", and work until it is killed), idle (say "up" and wait). */
+ * -e: every rank runs main (kith_init_ranks); then the deed is done by RANK alone, by all without -r, and the
+ * others wait for what never comes. Deeds: count (squares by a pool, and who is there), masks (the workers
+ * and their CPUs), finalize N, return N (without kith_finalize), exit N, tail N (text without an end of line,
+ * then exit), listen N (exit while a thread waits for input), abort, segv, raise N, fault, hold (start
+ * something of everything, say "up", and work until it is killed), idle (say "up" and wait). */
 #include "config.h"
 
 #include <kith.h>

@@ -2,8 +2,9 @@
  *
  *     member [-e] ACTION [N]      -e: every rank runs (else rank 0 does it, the others sleep)
  *
- * Deeds: launch (say what was started, no MPI), table, exit N, return N, abort, segv, fault, sleep (until killed), barrier N,
- * lines N (print N lines and exit 3), chorus N (the sleepers do, rank 0 exits), fd (the ranks of a node share a file), quiet (rank 0 ends before it dismisses). */
+ * Deeds: launch (say what was started, no MPI), table, exit N, return N, abort, segv, fault, sleep (until
+ * killed), barrier N, lines N (print N lines and exit 3), chorus N (the sleepers do, rank 0 exits), fd (the
+ * ranks of a node share a file), quiet (rank 0 ends before it dismisses). */
 #include "config.h"
 #include "base/error.h"
 #include "start/detect.h"
@@ -26,7 +27,7 @@ static void crash(int sig)
     kith__ranks_crashed(sig);
 }
 
-static void catch(int sig)
+static void catch (int sig)
 {
     struct sigaction action = { .sa_handler = crash, .sa_flags = SA_RESETHAND };
 
@@ -48,8 +49,9 @@ static void say_cpus(const int *cpus, int count)
 
 static void say_launch(const struct kith__launch *l)
 {
-    printf("%s %s by %s: rank %d of %d, local %d of %d, %s, %d workers, cpus ", l->kind == KITH__ALONE ? "alone" : "mpi",
-           l->mpi ? l->mpi : "-", l->launcher ? l->launcher : "hand", l->rank, l->size, l->local_rank, l->local_size,
+    printf("%s %s by %s: rank %d of %d, local %d of %d, %s, %d workers, cpus ",
+           l->kind == KITH__ALONE ? "alone" : "mpi", l->mpi ? l->mpi : "-",
+           l->launcher ? l->launcher : "hand", l->rank, l->size, l->local_rank, l->local_size,
            l->bound ? "bound" : "not bound", l->workers);
     say_cpus(l->cpus, l->cpu_count);
 }
@@ -59,7 +61,8 @@ static void say_table(void)
     printf("%d ranks, %d nodes, %d workers here, cpus ", ranks.size, ranks.nodes, ranks.workers);
     say_cpus(ranks.cpus, ranks.cpu_count);
     for (int i = 0; i < ranks.size; i++)
-        printf("rank %d: node %d, local %d, workers %d\n", i, ranks.all[i].node, ranks.all[i].local, ranks.all[i].workers);
+        printf("rank %d: node %d, local %d, workers %d\n", i, ranks.all[i].node, ranks.all[i].local,
+               ranks.all[i].workers);
 }
 
 static void say_last(void)
@@ -160,8 +163,8 @@ int main(int argc, char **argv)
         fault();
     if (!every && ranks.rank > 0)
         run_others(strcmp(what, "chorus") == 0 ? n : 0);
-    catch(SIGSEGV);
-    catch(SIGABRT);
+    catch (SIGSEGV);
+    catch (SIGABRT);
     status = deed(what, n);
     if (!every)
         kith__ranks_dismiss(5000);

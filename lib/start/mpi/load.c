@@ -25,14 +25,17 @@ int kith__mpi_load(const char *name, const struct kith__mpi **out)
         return KITH_EPEER;
     mpi = dlsym(handle, KITH__MPI_TABLE);
     if (!mpi || strcmp(mpi->kith, KITH_VERSION) != 0)
-        return kith__fail(KITH_EPEER, "the module kith-%s.so is that of kith %s, but this is %s: set KITH_MODULES to the directory of its "
-                          "own modules", module, mpi ? mpi->kith : "another version", KITH_VERSION);
+        return kith__fail(KITH_EPEER,
+                          "the module kith-%s.so is that of kith %s, but this is %s: set KITH_MODULES to the "
+                          "directory of its "
+                          "own modules",
+                          module, mpi ? mpi->kith : "another version", KITH_VERSION);
     *out = mpi;
     return 0;
 }
 
-/* UCX, which MPIs use, would print a crash in its own words. Where the program is linked with it it has its handlers
- * already, and takes them back when asked; else it looks at a variable when it is loaded. */
+/* UCX, which MPIs use, would print a crash in its own words. Where the program is linked with it it has its
+ * handlers already, and takes them back when asked; else it looks at a variable when it is loaded. */
 static int silence_ucx(const char *variable)
 {
     void *symbol = dlsym(RTLD_DEFAULT, "ucs_debug_disable_signals");
@@ -48,7 +51,8 @@ static int silence_ucx(const char *variable)
     return setenv(variable, "none", 1) == 0;
 }
 
-/* For a second program in this rank, which cannot start MPI again: without the file it would hear so in Open MPI's words. */
+/* For a second program in this rank, which cannot start MPI again: without the file it would hear so in Open
+ * MPI's words. */
 static void mark_used(void)
 {
     char path[PATH_MAX];

@@ -71,7 +71,8 @@ static int finalize(void)
 
 static const char title[] = "Open MPI";
 
-/* 1: a parameter of that name is set in a file of parameters to something else than a list of what not to take. */
+/* 1: a parameter of that name is set in a file of parameters to something else than a list of what not to
+ * take. */
 static int is_set_in(const char *path, const char *name)
 {
     FILE *f = fopen(path, "re");
@@ -105,8 +106,8 @@ static const char *library_path(void)
     return dladdr(address, &info) && info.dli_fname ? info.dli_fname : "";
 }
 
-/* The files that Open MPI reads: the user's, and the administrator's. Where the latter is depends on how it was
- * built: next to the library, or in /etc. */
+/* The files that Open MPI reads: the user's, and the administrator's. Where the latter is depends on how it
+ * was built: next to the library, or in /etc. */
 static int is_set_in_files(const char *name)
 {
     const char *home = getenv("HOME"), *named = getenv("OMPI_MCA_mca_base_param_files");
@@ -114,7 +115,7 @@ static int is_set_in_files(const char *name)
     char path[PATH_MAX];
 
     if (named)
-        return 1;                       /* who has files of his own is to have his way */
+        return 1; /* who has files of his own is to have his way */
     snprintf(path, sizeof path, "%s/.openmpi/mca-params.conf", home ? home : "");
     if (is_set_in(path, name) || is_set_in("/etc/openmpi/openmpi-mca-params.conf", name))
         return 1;
@@ -208,7 +209,8 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 /* The directory of this one mpirun: only what is called as Open MPI calls it. */
 static void remove_session(void)
 {
-    const char *session = getenv("OMPI_MCA_orte_jobfam_session_dir"), *name = session ? strrchr(session, '/') : NULL;
+    const char *session = getenv("OMPI_MCA_orte_jobfam_session_dir"),
+               *name = session ? strrchr(session, '/') : NULL;
     char top[PATH_MAX];
 
     if (!name || session[0] != '/' || strncmp(name, "/pid.", 5) != 0 || !strstr(session, "/ompi."))
@@ -216,7 +218,7 @@ static void remove_session(void)
     nftw(session, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
     if ((size_t)(name - session) < sizeof top) {
         snprintf(top, sizeof top, "%.*s", (int)(name - session), session);
-        rmdir(top);                     /* when it was the last of this user's */
+        rmdir(top); /* when it was the last of this user's */
     }
 }
 
@@ -278,17 +280,15 @@ static void end_all(int status)
 
 extern KITH_API const struct kith__mpi kith__mpi_table;
 
-const struct kith__mpi kith__mpi_table = {
-    .kith = KITH_VERSION,
-    .title = title,
-    .mpirun = KITH_MPIRUN,
-    .version = version,
-    .init = init,
-    .is_up = is_up,
-    .where = where,
-    .allgather = allgather,
-    .bcast = bcast,
-    .finalize = finalize,
-    .end_all = end_all,
-    .tidy = tidy
-};
+const struct kith__mpi kith__mpi_table = { .kith = KITH_VERSION,
+                                           .title = title,
+                                           .mpirun = KITH_MPIRUN,
+                                           .version = version,
+                                           .init = init,
+                                           .is_up = is_up,
+                                           .where = where,
+                                           .allgather = allgather,
+                                           .bcast = bcast,
+                                           .finalize = finalize,
+                                           .end_all = end_all,
+                                           .tidy = tidy };

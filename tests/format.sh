@@ -1,0 +1,16 @@
+#!/bin/sh
+# The C files are as clang-format writes them (.clang-format); what must not compile (tests/compile) is short and left alone.
+set -u
+cd "$top_srcdir" || exit 99
+command -v clang-format >/dev/null || { echo "no clang-format here"; exit 77; }
+# Another version lays some things out differently.
+case $(clang-format --version) in
+*" version 14."*) ;;
+*) echo "clang-format 14 is what the files were written with, here is $(clang-format --version)"; exit 77 ;;
+esac
+find bench examples launcher lib tests -name compile -prune -o -name '*.[ch]' -print >"$TMPDIR/files"
+[ -s "$TMPDIR/files" ] || { echo "no C files here"; exit 1; }
+xargs clang-format --dry-run -Werror <"$TMPDIR/files" >"$TMPDIR/said" 2>&1 && exit 0
+head -n 60 "$TMPDIR/said"
+echo "clang-format -i mends it"
+exit 1
