@@ -8,6 +8,7 @@ case $(clang-format --version) in
 *" version 14."*) ;;
 *) echo "clang-format 14 is what the files were written with, here is $(clang-format --version)"; exit 77 ;;
 esac
+trap 'rm -f "$TMPDIR/files" "$TMPDIR/said"' EXIT
 find bench examples launcher lib tests -name compile -prune -o -name '*.[ch]' -print >"$TMPDIR/files"
 [ -s "$TMPDIR/files" ] || { echo "no C files here"; exit 1; }
 xargs clang-format --dry-run -Werror <"$TMPDIR/files" >"$TMPDIR/said" 2>&1 && exit 0

@@ -121,16 +121,19 @@ void map_bytes(struct call *c, int below, struct dice *d)
         return 0;                                       \
     }
 
+/* clang-format off */
 ZERO(0)
 ZERO(1)
 ZERO(2)
 ZERO(3)
 ZERO(4)
-ZERO(5) ZERO(6)
+ZERO(5)
+ZERO(6)
+/* clang-format on */
 
-    static int (*const play_zero[])(const void *in, void *out) = { play_zero_0, play_zero_1, play_zero_2,
-                                                                   play_zero_3, play_zero_4, play_zero_5,
-                                                                   play_zero_6 };
+static int (*const play_zero[])(const void *in, void *out) = { play_zero_0, play_zero_1, play_zero_2,
+                                                               play_zero_3, play_zero_4, play_zero_5,
+                                                               play_zero_6 };
 _Static_assert(sizeof play_zero / sizeof play_zero[0] == THREADS + PROCESSES, "one for each actor");
 
 void map_nothing(struct call *c, struct dice *d)
