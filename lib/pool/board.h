@@ -141,6 +141,17 @@ struct kith__pool {          /* the body of its object */
     kith__word init_fault;                   /* a struct kith__fault_entry: why the initializer failed */
 };
 
+static inline struct kith__pool *kith__pool_body(struct kith__object *o)
+{
+    return (struct kith__pool *)(void *)&o->body;
+}
+
+/* That of a worker. */
+static inline struct kith__pool *kith__pool_of(const struct kith__member *m)
+{
+    return kith__pool_body(kith__object_slot(m->object));
+}
+
 static inline struct kith__lane *kith__lane(const struct kith__pool *p, uint32_t worker)
 {
     return (struct kith__lane *)kith__at(atomic_load_explicit(&p->lanes, memory_order_relaxed)) + worker;

@@ -9,9 +9,11 @@
 #include "pool/call.h"
 #include "code/checkglobals.h"
 #include "pool/chunk.h"
+#include "pool/fault.h"
 #include "base/error.h"
 #include "shm/heap.h"
 #include "pool/random.h"
+#include "pool/ring.h"
 #include "pool/serial.h"
 #include "pool/worker.h"
 
@@ -19,238 +21,14 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdio_ext.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A ring of some MiB stays in the caches. More than that when the elements are so large that workers would
- * have to wait for room: enough for one slow task to let the others go on, or at least for each worker and
- * one that is filled and emptied. */
-static const uint64_t ring_bytes = 4 << 20, ring_bytes_more = 64 << 20, step_bytes = 256 << 10;
-enum { RING_LEAST = 3 };
-
 static _Atomic uint64_t calls; /* of this process: which random numbers its tasks draw */
 
-/* The faults of this thread's last call that had some, in order of task. */
-static _Thread_local struct {
-    struct kith_fault *list;
-    size_t count;
-} last_faults;
-static pthread_key_t faults_key; /* the list once more: freed with its thread */
-static pthread_once_t faults_once = PTHREAD_ONCE_INIT;
-
-int kith_last_fault(struct kith_fault *f, size_t index)
+static int is_map(const struct kith__call_spec *s)
 {
-    if (!f)
-        return kith__report(kith__fail(KITH_EINVAL, "kith_last_fault was given no place for the fault"));
-    if (index >= last_faults.count)
-        return kith__fail(
-            KITH_EEND,
-            "this thread's last call that gave KITH_ETASK had %zu faults: there is none with index %zu",
-            last_faults.count, index);
-    *f = last_faults.list[index];
-    return 0;
-}
-
-/* ------------------------------------------------------------------ faults */
-
-static uint64_t first_element(const struct kith__job *j, uint64_t unit)
-{
-    uint64_t lo = unit, hi;
-
-    if (j->kind >= KITH__JOB_FOR)
-        kith__part(j->n, j->units, unit, &lo, &hi);
-    return lo;
-}
-
-static void fill_fault(struct kith_fault *f, const struct kith__job *j, const struct kith__fault_entry *e)
-{
-    memset(f, 0, sizeof *f);
-    f->task = first_element(j, e->unit);
-    f->end = e->end;
-    f->code = e->code;
-    f->signal = e->signal;
-    f->pid = e->pid;
-    f->worker = e->worker;
-    f->rank = kith_rank();
-    snprintf(f->host, sizeof f->host, "%s", kith__shared->host);
-    snprintf(f->function, sizeof f->function, "%s", j->name);
-    if (e->end == KITH_SIGNALLED && atomic_load(&e->crash.signal))
-        kith__crash_text(&e->crash, getpid(), f->text, sizeof f->text);
-    else
-        snprintf(f->text, sizeof f->text, "%s", e->text);
-}
-
-static int by_task(const void *a, const void *b)
-{
-    const struct kith_fault *x = a, *y = b;
-
-    return x->task < y->task ? -1 : x->task > y->task;
-}
-
-static void forget_faults(void *list)
-{
-    last_faults.list = NULL;
-    last_faults.count = 0;
-    free(list);
-}
-
-static void make_faults_key(void)
-{
-    pthread_key_create(&faults_key, forget_faults);
-}
-
-/* Takes list. */
-static void keep_faults(struct kith_fault *list, size_t count)
-{
-    pthread_once(&faults_once, make_faults_key);
-    forget_faults(last_faults.list);
-    last_faults.list = list;
-    last_faults.count = count;
-    pthread_setspecific(faults_key, list);
-}
-
-static void collect_faults(struct kith__job *j)
-{
-    size_t count = 0, room = 0;
-    struct kith_fault *list = NULL;
-
-    for (uint64_t at; (at = kith__job_pop_fault(j)) != 0; kith__heap_free(at)) {
-        const struct kith__fault_entry *e = kith__at(at);
-
-        if (count == room) {
-            struct kith_fault *more = realloc(list, (room = room ? 2 * room : 4) * sizeof *list);
-
-            if (!more)
-                room = count; /* the others are counted in the sentence */
-            else
-                list = more;
-        }
-        if (count < room)
-            fill_fault(&list[count++], j, e);
-    }
-    if (count > 1)
-        qsort(list, count, sizeof *list, by_task);
-    keep_faults(list, count);
-}
-
-static void describe(const struct kith_fault *f, char *text, size_t room)
-{
-    switch ((enum kith_end)f->end) {
-    case KITH_SIGNALLED:
-        snprintf(text, room, "was killed by signal %d (%s)%s%s", f->signal, strsignal(f->signal),
-                 *f->text ? ": " : "", f->text);
-        break;
-    case KITH_EXITED: snprintf(text, room, "called exit(%d)", f->code); break;
-    case KITH_OVER_LIMIT: snprintf(text, room, "was over its time limit"); break;
-    default: snprintf(text, room, "failed: %s", f->text);
-    }
-}
-
-static int fault_sentence(const struct kith__job *j, const char *name)
-{
-    const struct kith_fault *f = last_faults.list;
-    uint64_t all = atomic_load(&j->fault_count);
-    char text[640];
-
-    if (last_faults.count == 0)
-        return kith__fail(KITH_ETASK, "%llu tasks of %s failed, and there is no memory to tell why",
-                          (unsigned long long)all, name);
-    describe(f, text, sizeof text);
-    return kith__fail(KITH_ETASK, "%s(%s%llu) %s [worker %d, pid %d on %s]; %llu of %llu tasks failed", name,
-                      j->kind >= KITH__JOB_FOR ? "from " : "task ", (unsigned long long)f->task, text,
-                      f->worker, f->pid, f->host, (unsigned long long)all, (unsigned long long)j->units);
-}
-
-/* --------------------------------------------------------------------- steps */
-
-static char *ring_at(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
-{
-    return (char *)kith__at(base) + i % ring * size;
-}
-
-/* How many elements from i on lie side by side in the ring, at most n. */
-static uint64_t run_length(uint64_t ring, uint64_t i, uint64_t n)
-{
-    return n < ring - i % ring ? n : ring - i % ring;
-}
-
-static uint64_t mark_of(uint64_t place)
-{
-    return UINT64_C(1) << place % 64;
-}
-
-/* Copies the results of n places, but those of tasks that failed: their outputs keep their bytes. Clears the
- * marks. */
-static void copy_good(const struct kith__job *j, uint64_t place, uint64_t n, char *to, const char *from)
-{
-    _Atomic uint64_t *marks = kith__job_marks(j);
-
-    for (uint64_t i = 0, good; i < n; i = good) {
-        for (good = i; good < n && !(atomic_load(&marks[(place + good) / 64]) & mark_of(place + good));
-             good++)
-            ;
-        memcpy(to + i * j->out_size, from + i * j->out_size, (good - i) * j->out_size);
-        for (; good < n && atomic_load(&marks[(place + good) / 64]) & mark_of(place + good); good++)
-            atomic_fetch_and(&marks[(place + good) / 64], ~mark_of(place + good));
-    }
-}
-
-static void copy_out(struct kith__call *c, uint64_t until)
-{
-    struct kith__job *j = c->job;
-
-    while (c->out_done < until) {
-        uint64_t n = run_length(j->out_ring, c->out_done, until - c->out_done);
-        const char *from = ring_at(j->out, j->out_size, j->out_ring, c->out_done);
-        char *to = (char *)c->out + c->out_done * j->out_size;
-
-        if (atomic_load(&j->fault_count) == 0)
-            memcpy(to, from, n * j->out_size);
-        else
-            copy_good(j, c->out_done % j->out_ring, n, to, from);
-        c->out_done += n;
-    }
-}
-
-static uint64_t copy_in(struct kith__call *c, uint64_t from, uint64_t n)
-{
-    struct kith__job *j = c->job;
-
-    if (!j->in_ring)
-        return n;
-    n = run_length(j->in_ring, from, n);
-    memcpy(ring_at(j->in, j->in_size, j->in_ring, from), (const char *)c->in + from * j->in_size,
-           n * j->in_size);
-    return n;
-}
-
-/* What there is room for goes in. 1: something did. */
-static int move_in(struct kith__call *c)
-{
-    struct kith__job *j = c->job;
-    uint64_t limit = atomic_load(&j->limit), free_until, n;
-
-    free_until = c->out_done + c->window < j->units ? c->out_done + c->window : j->units;
-    if (limit >= free_until)
-        return 0;
-    n = free_until - limit < c->step ? free_until - limit : c->step;
-    kith__job_raise(j, &c->object->waiters[0], limit + copy_in(c, limit, n));
-    return 1;
-}
-
-/* What is done comes out, and more goes in. 1: something moved. */
-static int move(struct kith__call *c)
-{
-    struct kith__job *j = c->job;
-    uint64_t frontier = kith__job_frontier(j);
-    int moved = j->out_ring && frontier > c->out_done;
-
-    if (moved)
-        copy_out(c, frontier);
-    else if (!j->out_ring)
-        c->out_done = frontier;
-    return move_in(c) || moved;
+    return s->kind <= KITH__JOB_BYTES;
 }
 
 enum kith__step_result kith__call_step(struct kith__call *c)
@@ -259,120 +37,19 @@ enum kith__step_result kith__call_step(struct kith__call *c)
 
     if (kith__job_complete(j)) {
         if (j->out_ring)
-            copy_out(c, j->units);
+            kith__rings_move_out(c, j->units);
         return KITH__STEP_DONE;
     }
     if (atomic_load(&kith__pool_body(c->object)->state) >= KITH__POOL_TERMINATED)
         return KITH__STEP_ENDED;
-    return j->windowed && move(c) ? KITH__STEP_MOVED : KITH__STEP_WAIT;
+    return j->windowed && kith__rings_move(c) ? KITH__STEP_MOVED : KITH__STEP_WAIT;
 }
 
 /* ------------------------------------------------------------------- the call */
-
-/* A place of size bytes that this job keeps for the next one: place 0 for input, 1 for output. */
-static uint64_t keep(struct kith__job *j, int place, uint64_t size)
-{
-    uint64_t old = atomic_load(&j->kept[place]), block;
-
-    if (size <= sizeof j->small[place])
-        return kith__offset(&j->small[place]);
-    if (old && kith__heap_size_of(old) >= size)
-        return old;
-    if ((block = kith__heap_alloc(size, kith__me)) == 0)
-        return 0;
-    kith__guard_enter(&j->guard);
-    kith__guard_set(&j->guard, &j->kept[place], block);
-    kith__guard_set(&j->guard, kith__heap_owner(block), 0);
-    if (old)
-        kith__guard_set(&j->guard, kith__heap_owner(old), kith__me);
-    kith__guard_commit(&j->guard);
-    kith__guard_leave(&j->guard);
-    kith__heap_free(old);
-    return block;
-}
-
-static void give_back(struct kith__job *j, int place, uint64_t at)
-{
-    if (at != kith__offset(&j->small[place]) && at != atomic_load(&j->kept[place]))
-        kith__heap_free(at);
-}
-
-/* What a large one takes goes back at the end of the call. A ring of bytes has an eighth more for marks. */
-static uint64_t scratch(struct kith__job *j, int place, uint64_t size)
-{
-    return size <= ring_bytes + ring_bytes / 8 ? keep(j, place, size) : kith__heap_alloc(size, kith__me);
-}
-
-/* A ring for window elements of size, when the user's memory is not ours. */
-static int make_ring(struct kith__job *j, int place, const void *p, uint64_t size, uint64_t window,
-                     uint64_t *at, uint64_t *ring)
-{
-    if (size == 0)
-        return 0;
-    if (kith__arena_holds(p, j->n * size)) {
-        *at = kith__offset(p);
-        return 0;
-    }
-    *ring = window;
-    if ((*at = scratch(j, place, ((window * size + 7) & ~UINT64_C(7)) + kith__job_marks_size(window))) == 0)
-        *ring = 0;
-    return *at ? 0 : KITH_ENOMEM;
-}
-
-static int is_map(const struct kith__call_spec *s)
-{
-    return s->kind <= KITH__JOB_BYTES;
-}
-
-static uint64_t window_of(uint64_t each, uint64_t workers, uint64_t n)
-{
-    uint64_t window, roomy;
-
-    if (each == 0)
-        return n;
-    window = ring_bytes / each;
-    roomy = ring_bytes_more / each < 4 * workers ? ring_bytes_more / each : 4 * workers;
-    window = window > roomy ? window : roomy;
-    window = window > workers + 1 ? window : workers + 1;
-    window = window > RING_LEAST ? window : RING_LEAST;
-    return window < n ? window : n;
-}
-
-static int make_rings(struct kith__job *j, const struct kith__call_spec *s, uint64_t window)
-{
-    int rc = make_ring(j, 0, s->in, s->in_size, window, &j->in, &j->in_ring);
-
-    if (rc == 0 && (rc = make_ring(j, 1, s->out, s->out_size, window, &j->out, &j->out_ring)) < 0 &&
-        j->in_ring) {
-        give_back(j, 0, j->in);
-        j->in = j->in_ring = 0;
-    }
-    return rc;
-}
-
-static int fill_map(struct kith__call *c, const struct kith__call_spec *s)
-{
-    struct kith__job *j = c->job;
-    uint64_t each = s->in_size + s->out_size, window = window_of(each, j->workers, s->n);
-    int rc;
-
-    j->units = s->n;
-    /* Where memory is short it goes with less, down to one element after the other. */
-    while ((rc = make_rings(j, s, window)) < 0)
-        if ((window /= 2) == 0)
-            return rc;
-    if (j->out_ring)
-        memset(kith__job_marks(j), 0, kith__job_marks_size(window));
-    c->window = window;
-    c->step = each && step_bytes / each > 0 ? step_bytes / each : 1;
-    j->windowed = j->in_ring || j->out_ring;
-    return 0;
-}
-
 static int fill_range(struct kith__job *j, const struct kith__call_spec *s)
 {
     j->units = kith__block_count(s->n);
-    if (s->out_size > 0 && (j->out = scratch(j, 1, j->units * s->out_size)) == 0)
+    if (s->out_size > 0 && (j->out = kith__ring_take(j, 1, j->units * s->out_size)) == 0)
         return KITH_ENOMEM;
     if (s->arg_size > 0) {
         if ((j->arg = kith__heap_alloc(s->arg_size, kith__me)) == 0)
@@ -407,7 +84,7 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->call = call_number();
     memcpy(j->name, s->name,
            strnlen(s->name, sizeof j->name - 1)); /* of a zeroed job; snprintf is much code that is cold */
-    return is_map(s) ? fill_map(c, s) : fill_range(j, s);
+    return is_map(s) ? kith__rings_make(c, s) : fill_range(j, s);
 }
 
 static void release(struct kith__call *c)
@@ -415,9 +92,9 @@ static void release(struct kith__call *c)
     struct kith__job *j = c->job;
 
     if (j->in_ring)
-        give_back(j, 0, j->in);
+        kith__ring_give_back(j, 0, j->in);
     if (j->out_ring || j->kind >= KITH__JOB_FOR)
-        give_back(j, 1, j->out);
+        kith__ring_give_back(j, 1, j->out);
     kith__heap_free(j->arg);
     j->in = j->out = j->arg = 0;
     kith__job_withdraw(kith__pool_body(c->object), c->post);
@@ -470,7 +147,7 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
         fflush(stdout); /* what was printed before stands before what the tasks print */
     kith__job_post(kith__pool_body(c->object), c->job, c->post);
     if (c->job->windowed)
-        move_in(c);
+        kith__rings_move_in(c);
     else
         kith__job_raise(c->job, &c->object->waiters[0], c->job->units);
     return 0;
@@ -482,9 +159,9 @@ static int outcome(struct kith__call *c, enum kith__step_result last)
     struct kith__pool *p = kith__pool_body(c->object);
 
     if (atomic_load(&c->job->fault_count) > 0) {
-        collect_faults(c->job);
+        kith__faults_keep(c->job);
         if (last == KITH__STEP_DONE)
-            return fault_sentence(c->job, c->job->name);
+            return kith__faults_report(c->job);
     }
     if (last == KITH__STEP_DONE)
         return 0;

@@ -6,10 +6,14 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/call.h \
 	lib/pool/chunk.c \
 	lib/pool/chunk.h \
+	lib/pool/fault.c \
+	lib/pool/fault.h \
 	lib/pool/pool.c \
 	lib/pool/pool.h \
 	lib/pool/random.c \
 	lib/pool/random.h \
+	lib/pool/ring.c \
+	lib/pool/ring.h \
 	lib/pool/serial.c \
 	lib/pool/serial.h \
 	lib/pool/task.c \

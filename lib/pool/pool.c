@@ -1,6 +1,7 @@
 /* pool.c: see pool.h. */
 #include "config.h"
 #include "pool/pool.h"
+#include "pool/fault.h"
 #include "base/error.h"
 #include "shm/heap.h"
 #include "pool/serial.h"
@@ -44,21 +45,6 @@ int kith__pool_find(kith_pool p, struct kith__object **o)
     if (rc == 0)
         kith__object_leave(*o);
     return rc;
-}
-
-int kith__pool_init_fault(const struct kith__pool *p)
-{
-    uint64_t block = atomic_load(&p->init_fault);
-    const struct kith__fault_entry *e = block ? kith__at(block) : NULL;
-    uint32_t error = atomic_load(&p->fork_error);
-
-    if (error)
-        return kith__fail(
-            KITH_ENOMEM,
-            "no worker of the pool can be started: %s; see ulimit -u, and pids.max of the cgroup",
-            strerror((int)error));
-    return kith__fail(KITH_ETASK, "the initializer of the pool failed in worker %d: %s", e ? e->worker : 0,
-                      e ? e->text : "its process died");
 }
 
 /* ----------------------------------------------------------------- opening */

@@ -5,26 +5,12 @@
 #include "pool/board.h"
 #include "object/object.h"
 
-static inline struct kith__pool *kith__pool_body(struct kith__object *o)
-{
-    return (struct kith__pool *)(void *)&o->body;
-}
-
-/* That of a worker. */
-static inline struct kith__pool *kith__pool_of(const struct kith__member *m)
-{
-    return kith__pool_body(kith__object_slot(m->object));
-}
-
 /* 0 and the object of an open pool of this node. Its guard is not held: lanes and jobs have rules of their
  * own. */
 int kith__pool_find(kith_pool p, struct kith__object **o);
 
 /* Likewise, and its guard is held: until kith__object_leave nobody closes the pool. */
 int kith__pool_enter(kith_pool p, struct kith__object **o);
-
-/* Why the initializer failed, as the sentence of KITH_ETASK. */
-int kith__pool_init_fault(const struct kith__pool *p);
 
 void kith__pool_setup(void); /* once: what is to be done when a pool's slot is recycled */
 

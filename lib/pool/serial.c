@@ -2,7 +2,7 @@
 #include "config.h"
 #include "pool/serial.h"
 #include "base/error.h"
-#include "pool/pool.h"
+#include "pool/fault.h"
 #include "pool/random.h"
 #include "pool/task.h"
 #include "pool/worker.h"
@@ -32,6 +32,13 @@ int kith__serial_in(const struct kith__object *o)
     while (o && p && p->pool != o)
         p = p->outer;
     return p != NULL;
+}
+
+int kith_worker(void)
+{
+    int worker = kith__worker_number();
+
+    return worker >= 0 ? worker : kith__serial_in(NULL) ? 0 : -1;
 }
 
 static int remember(uint64_t id)

@@ -4,9 +4,7 @@
 #include "pool/chunk.h"
 #include "base/error.h"
 #include "shm/heap.h"
-#include "pool/pool.h"
 #include "pool/random.h"
-#include "pool/serial.h"
 #include "base/system.h"
 #include "pool/task.h"
 
@@ -18,14 +16,9 @@
 static struct kith__object *my_pool;
 static uint32_t my_worker;
 
-static struct kith__pool *pool_of(struct kith__object *o)
+int kith__worker_number(void)
 {
-    return (struct kith__pool *)(void *)&o->body;
-}
-
-int kith_worker(void)
-{
-    return my_pool ? (int)my_worker : kith__serial_in(NULL) ? 0 : -1;
+    return my_pool ? (int)my_worker : -1;
 }
 
 struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker)
@@ -33,7 +26,7 @@ struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker)
     if (!my_pool || my_pool != o)
         return NULL;
     *worker = my_worker;
-    return kith__lane((const struct kith__pool *)(const void *)&o->body, my_worker);
+    return kith__lane(kith__pool_body(my_pool), my_worker);
 }
 
 static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length)
@@ -95,7 +88,7 @@ static void call_others(struct kith__object *o, const struct kith__job *j)
 
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j)
 {
-    struct kith__pool *p = pool_of(o);
+    struct kith__pool *p = kith__pool_body(o);
     struct kith__chunk learned = { 0 };
     kith__anyfn *fn = NULL;
     int found = kith__token_resolve(&j->fn, &fn), called = 0;
@@ -204,7 +197,7 @@ static int rest(struct kith__object *o, struct kith__pool *p, int turn)
 
 int kith__worker_main(struct kith__object *o, uint32_t worker)
 {
-    struct kith__pool *p = pool_of(o);
+    struct kith__pool *p = kith__pool_body(o);
     struct kith__lane *lane = kith__lane(p, worker);
     struct kith__job *j;
     uint32_t post;

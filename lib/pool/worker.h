@@ -11,6 +11,9 @@ int kith__worker_main(struct kith__object *o, uint32_t worker);
 /* Claims and runs from j, which lane has entered, until nothing is left to claim now. */
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j);
 
+/* The number of the worker that this process is; -1: it is none. */
+int kith__worker_number(void);
+
 /* This process's lane, in the pool o: NULL when it is none of its workers. */
 struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker);
 

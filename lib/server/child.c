@@ -161,7 +161,7 @@ void kith__child_main(uint32_t who, pid_t parent)
         bind_to(0, kith__shared->cpu_count); /* the fork server has those of one rank only */
     if (atomic_load(&m->role) == KITH__WORKER) {
         o = kith__object_slot(m->object);
-        bind_worker((const struct kith__pool *)(void *)&o->body, m->worker);
+        bind_worker(kith__pool_body(o), m->worker);
         kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32 | (m->worker + 1)));
         atomic_fetch_add(&m->unpublished,
                          1); /* exit may be called in the middle of a call: then a janitor looks */

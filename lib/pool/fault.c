@@ -1,0 +1,157 @@
+/* fault.c: see fault.h. */
+#include "config.h"
+#include "pool/fault.h"
+#include "pool/chunk.h"
+#include "base/error.h"
+#include "shm/heap.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The faults of this thread's last call that had some, in order of task. */
+static _Thread_local struct {
+    struct kith_fault *list;
+    size_t count;
+} last_faults;
+static pthread_key_t faults_key; /* the list once more: freed with its thread */
+static pthread_once_t faults_once = PTHREAD_ONCE_INIT;
+
+int kith_last_fault(struct kith_fault *f, size_t index)
+{
+    if (!f)
+        return kith__report(kith__fail(KITH_EINVAL, "kith_last_fault was given no place for the fault"));
+    if (index >= last_faults.count)
+        return kith__fail(
+            KITH_EEND,
+            "this thread's last call that gave KITH_ETASK had %zu faults: there is none with index %zu",
+            last_faults.count, index);
+    *f = last_faults.list[index];
+    return 0;
+}
+
+static uint64_t first_element(const struct kith__job *j, uint64_t unit)
+{
+    uint64_t lo = unit, hi;
+
+    if (j->kind >= KITH__JOB_FOR)
+        kith__part(j->n, j->units, unit, &lo, &hi);
+    return lo;
+}
+
+static void fill_fault(struct kith_fault *f, const struct kith__job *j, const struct kith__fault_entry *e)
+{
+    memset(f, 0, sizeof *f);
+    f->task = first_element(j, e->unit);
+    f->end = e->end;
+    f->code = e->code;
+    f->signal = e->signal;
+    f->pid = e->pid;
+    f->worker = e->worker;
+    f->rank = kith_rank();
+    snprintf(f->host, sizeof f->host, "%s", kith__shared->host);
+    snprintf(f->function, sizeof f->function, "%s", j->name);
+    if (e->end == KITH_SIGNALLED && atomic_load(&e->crash.signal))
+        kith__crash_text(&e->crash, getpid(), f->text, sizeof f->text);
+    else
+        snprintf(f->text, sizeof f->text, "%s", e->text);
+}
+
+static int by_task(const void *a, const void *b)
+{
+    const struct kith_fault *x = a, *y = b;
+
+    return x->task < y->task ? -1 : x->task > y->task;
+}
+
+static void forget_faults(void *list)
+{
+    last_faults.list = NULL;
+    last_faults.count = 0;
+    free(list);
+}
+
+static void make_faults_key(void)
+{
+    pthread_key_create(&faults_key, forget_faults);
+}
+
+/* Takes list. */
+static void keep_faults(struct kith_fault *list, size_t count)
+{
+    pthread_once(&faults_once, make_faults_key);
+    forget_faults(last_faults.list);
+    last_faults.list = list;
+    last_faults.count = count;
+    pthread_setspecific(faults_key, list);
+}
+
+void kith__faults_keep(struct kith__job *j)
+{
+    size_t count = 0, room = 0;
+    struct kith_fault *list = NULL;
+
+    for (uint64_t at; (at = kith__job_pop_fault(j)) != 0; kith__heap_free(at)) {
+        const struct kith__fault_entry *e = kith__at(at);
+
+        if (count == room) {
+            struct kith_fault *more = realloc(list, (room = room ? 2 * room : 4) * sizeof *list);
+
+            if (!more)
+                room = count; /* the others are counted in the sentence */
+            else
+                list = more;
+        }
+        if (count < room)
+            fill_fault(&list[count++], j, e);
+    }
+    if (count > 1)
+        qsort(list, count, sizeof *list, by_task);
+    keep_faults(list, count);
+}
+
+static void describe(const struct kith_fault *f, char *text, size_t room)
+{
+    switch ((enum kith_end)f->end) {
+    case KITH_SIGNALLED:
+        snprintf(text, room, "was killed by signal %d (%s)%s%s", f->signal, strsignal(f->signal),
+                 *f->text ? ": " : "", f->text);
+        break;
+    case KITH_EXITED: snprintf(text, room, "called exit(%d)", f->code); break;
+    case KITH_OVER_LIMIT: snprintf(text, room, "was over its time limit"); break;
+    default: snprintf(text, room, "failed: %s", f->text);
+    }
+}
+
+int kith__faults_report(const struct kith__job *j)
+{
+    const struct kith_fault *f = last_faults.list;
+    uint64_t all = atomic_load(&j->fault_count);
+    char text[640];
+
+    if (last_faults.count == 0)
+        return kith__fail(KITH_ETASK, "%llu tasks of %s failed, and there is no memory to tell why",
+                          (unsigned long long)all, j->name);
+    describe(f, text, sizeof text);
+    return kith__fail(KITH_ETASK, "%s(%s%llu) %s [worker %d, pid %d on %s]; %llu of %llu tasks failed",
+                      j->name, j->kind >= KITH__JOB_FOR ? "from " : "task ", (unsigned long long)f->task,
+                      text, f->worker, f->pid, f->host, (unsigned long long)all,
+                      (unsigned long long)j->units);
+}
+
+int kith__pool_init_fault(const struct kith__pool *p)
+{
+    uint64_t block = atomic_load(&p->init_fault);
+    const struct kith__fault_entry *e = block ? kith__at(block) : NULL;
+    uint32_t error = atomic_load(&p->fork_error);
+
+    if (error)
+        return kith__fail(
+            KITH_ENOMEM,
+            "no worker of the pool can be started: %s; see ulimit -u, and pids.max of the cgroup",
+            strerror((int)error));
+    return kith__fail(KITH_ETASK, "the initializer of the pool failed in worker %d: %s", e ? e->worker : 0,
+                      e ? e->text : "its process died");
+}

@@ -1,0 +1,16 @@
+/* fault.h: the faults of a thread's last call, and the sentences for them. */
+#ifndef KITH_FAULT_H
+#define KITH_FAULT_H
+
+#include "pool/board.h"
+
+/* Takes the faults out of j, and keeps them as this thread's last ones, for kith_last_fault. */
+void kith__faults_keep(struct kith__job *j);
+
+/* KITH_ETASK, with the sentence about those that were kept, which were j's. */
+int kith__faults_report(const struct kith__job *j);
+
+/* Why no worker of p gets through its initializer: KITH_ETASK, or KITH_ENOMEM when none can be forked. */
+int kith__pool_init_fault(const struct kith__pool *p);
+
+#endif

@@ -1,0 +1,201 @@
+/* ring.c: see ring.h. Called by call.c. */
+#include "config.h"
+#include "pool/ring.h"
+#include "shm/heap.h"
+
+#include <string.h>
+
+/* A ring of some MiB stays in the caches. More than that when the elements are so large that workers would
+ * have to wait for room: enough for one slow task to let the others go on, or at least for each worker and
+ * one that is filled and emptied. */
+static const uint64_t ring_bytes = 4 << 20, ring_bytes_more = 64 << 20, step_bytes = 256 << 10;
+enum { RING_LEAST = 3 };
+
+/* ---- what moves through them */
+
+static char *ring_at(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
+{
+    return (char *)kith__at(base) + i % ring * size;
+}
+
+/* How many elements from i on lie side by side in the ring, at most n. */
+static uint64_t run_length(uint64_t ring, uint64_t i, uint64_t n)
+{
+    return n < ring - i % ring ? n : ring - i % ring;
+}
+
+static uint64_t mark_of(uint64_t place)
+{
+    return UINT64_C(1) << place % 64;
+}
+
+/* Copies the results of n places, but those of tasks that failed: their outputs keep their bytes. Clears the
+ * marks. */
+static void copy_good(const struct kith__job *j, uint64_t place, uint64_t n, char *to, const char *from)
+{
+    _Atomic uint64_t *marks = kith__job_marks(j);
+
+    for (uint64_t i = 0, good; i < n; i = good) {
+        for (good = i; good < n && !(atomic_load(&marks[(place + good) / 64]) & mark_of(place + good));
+             good++)
+            ;
+        memcpy(to + i * j->out_size, from + i * j->out_size, (good - i) * j->out_size);
+        for (; good < n && atomic_load(&marks[(place + good) / 64]) & mark_of(place + good); good++)
+            atomic_fetch_and(&marks[(place + good) / 64], ~mark_of(place + good));
+    }
+}
+
+void kith__rings_move_out(struct kith__call *c, uint64_t until)
+{
+    struct kith__job *j = c->job;
+
+    while (c->out_done < until) {
+        uint64_t n = run_length(j->out_ring, c->out_done, until - c->out_done);
+        const char *from = ring_at(j->out, j->out_size, j->out_ring, c->out_done);
+        char *to = (char *)c->out + c->out_done * j->out_size;
+
+        if (atomic_load(&j->fault_count) == 0)
+            memcpy(to, from, n * j->out_size);
+        else
+            copy_good(j, c->out_done % j->out_ring, n, to, from);
+        c->out_done += n;
+    }
+}
+
+static uint64_t copy_in(struct kith__call *c, uint64_t from, uint64_t n)
+{
+    struct kith__job *j = c->job;
+
+    if (!j->in_ring)
+        return n;
+    n = run_length(j->in_ring, from, n);
+    memcpy(ring_at(j->in, j->in_size, j->in_ring, from), (const char *)c->in + from * j->in_size,
+           n * j->in_size);
+    return n;
+}
+
+/* What there is room for goes in. 1: something did. */
+int kith__rings_move_in(struct kith__call *c)
+{
+    struct kith__job *j = c->job;
+    uint64_t limit = atomic_load(&j->limit), free_until, n;
+
+    free_until = c->out_done + c->window < j->units ? c->out_done + c->window : j->units;
+    if (limit >= free_until)
+        return 0;
+    n = free_until - limit < c->step ? free_until - limit : c->step;
+    kith__job_raise(j, &c->object->waiters[0], limit + copy_in(c, limit, n));
+    return 1;
+}
+
+/* What is done comes out, and more goes in. 1: something moved. */
+int kith__rings_move(struct kith__call *c)
+{
+    struct kith__job *j = c->job;
+    uint64_t frontier = kith__job_frontier(j);
+    int moved = j->out_ring && frontier > c->out_done;
+
+    if (moved)
+        kith__rings_move_out(c, frontier);
+    else if (!j->out_ring)
+        c->out_done = frontier;
+    return kith__rings_move_in(c) || moved;
+}
+
+/* ---- where they lie */
+
+/* A place of size bytes that this job keeps for the next one: place 0 for input, 1 for output. */
+static uint64_t keep(struct kith__job *j, int place, uint64_t size)
+{
+    uint64_t old = atomic_load(&j->kept[place]), block;
+
+    if (size <= sizeof j->small[place])
+        return kith__offset(&j->small[place]);
+    if (old && kith__heap_size_of(old) >= size)
+        return old;
+    if ((block = kith__heap_alloc(size, kith__me)) == 0)
+        return 0;
+    kith__guard_enter(&j->guard);
+    kith__guard_set(&j->guard, &j->kept[place], block);
+    kith__guard_set(&j->guard, kith__heap_owner(block), 0);
+    if (old)
+        kith__guard_set(&j->guard, kith__heap_owner(old), kith__me);
+    kith__guard_commit(&j->guard);
+    kith__guard_leave(&j->guard);
+    kith__heap_free(old);
+    return block;
+}
+
+void kith__ring_give_back(struct kith__job *j, int place, uint64_t at)
+{
+    if (at != kith__offset(&j->small[place]) && at != atomic_load(&j->kept[place]))
+        kith__heap_free(at);
+}
+
+/* What a large one takes goes back at the end of the call. A ring of bytes has an eighth more for marks. */
+uint64_t kith__ring_take(struct kith__job *j, int place, uint64_t size)
+{
+    return size <= ring_bytes + ring_bytes / 8 ? keep(j, place, size) : kith__heap_alloc(size, kith__me);
+}
+
+/* A ring for window elements of size, when the user's memory is not ours. */
+static int make_ring(struct kith__job *j, int place, const void *p, uint64_t size, uint64_t window,
+                     uint64_t *at, uint64_t *ring)
+{
+    if (size == 0)
+        return 0;
+    if (kith__arena_holds(p, j->n * size)) {
+        *at = kith__offset(p);
+        return 0;
+    }
+    *ring = window;
+    if ((*at = kith__ring_take(j, place,
+                               ((window * size + 7) & ~UINT64_C(7)) + kith__job_marks_size(window))) == 0)
+        *ring = 0;
+    return *at ? 0 : KITH_ENOMEM;
+}
+
+static uint64_t window_of(uint64_t each, uint64_t workers, uint64_t n)
+{
+    uint64_t window, roomy;
+
+    if (each == 0)
+        return n;
+    window = ring_bytes / each;
+    roomy = ring_bytes_more / each < 4 * workers ? ring_bytes_more / each : 4 * workers;
+    window = window > roomy ? window : roomy;
+    window = window > workers + 1 ? window : workers + 1;
+    window = window > RING_LEAST ? window : RING_LEAST;
+    return window < n ? window : n;
+}
+
+static int make_rings(struct kith__job *j, const struct kith__call_spec *s, uint64_t window)
+{
+    int rc = make_ring(j, 0, s->in, s->in_size, window, &j->in, &j->in_ring);
+
+    if (rc == 0 && (rc = make_ring(j, 1, s->out, s->out_size, window, &j->out, &j->out_ring)) < 0 &&
+        j->in_ring) {
+        kith__ring_give_back(j, 0, j->in);
+        j->in = j->in_ring = 0;
+    }
+    return rc;
+}
+
+int kith__rings_make(struct kith__call *c, const struct kith__call_spec *s)
+{
+    struct kith__job *j = c->job;
+    uint64_t each = s->in_size + s->out_size, window = window_of(each, j->workers, s->n);
+    int rc;
+
+    j->units = s->n;
+    /* Where memory is short it goes with less, down to one element after the other. */
+    while ((rc = make_rings(j, s, window)) < 0)
+        if ((window /= 2) == 0)
+            return rc;
+    if (j->out_ring)
+        memset(kith__job_marks(j), 0, kith__job_marks_size(window));
+    c->window = window;
+    c->step = each && step_bytes / each > 0 ? step_bytes / each : 1;
+    j->windowed = j->in_ring || j->out_ring;
+    return 0;
+}
