@@ -117,6 +117,7 @@ check_PROGRAMS += \
 	tests/test_init \
 	tests/test_pool \
 	tests/test_pool_deaths \
+	tests/test_pool_faults \
 	tests/test_process \
 	tests/test_queue \
 	tests/test_scarce \
@@ -131,6 +132,7 @@ TESTS += \
 	tests/test_init \
 	tests/test_pool \
 	tests/test_pool_deaths \
+	tests/test_pool_faults \
 	tests/test_process \
 	tests/test_queue \
 	tests/test_scarce \
@@ -188,6 +190,9 @@ tests_test_pool_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_pool_deaths_SOURCES = tests/check.h tests/test_pool_deaths.c
 tests_test_pool_deaths_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_pool_deaths_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_pool_faults_SOURCES = tests/check.h tests/test_pool_faults.c
+tests_test_pool_faults_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_pool_faults_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_process_SOURCES = tests/check.h tests/test_process.c
 tests_test_process_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_process_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)

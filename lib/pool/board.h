@@ -105,7 +105,7 @@ struct kith__lane {                         /* a worker's place in a pool; its p
     _Atomic uint32_t member;                /* 0: it has ended for good */
     _Atomic uint32_t state;                 /* enum kith__lane_state */
     _Atomic uint32_t depth;                 /* jobs that it is inside of */
-    _Atomic uint32_t init_failures;         /* one after the other */
+    uint32_t init_failures;                 /* one after the other; the fork server's */
     _Atomic uint64_t touching[KITH__DEPTH]; /* seq << 8 | post + 1 of these: they are not reused */
     uint64_t tasks;                         /* run by this process */
     struct kith__death death;
@@ -118,7 +118,17 @@ enum kith__lane_state {
     KITH__LANE_LATE /* the system has no process for it; it is asked again and again */
 };
 
+enum kith__lane_event {
+    KITH__LANE_BEGINS,      /* its process runs */
+    KITH__LANE_INITIALIZED, /* and has come through the initializer */
+    KITH__LANE_REFUSED,     /* the system has had no process for it for long */
+    KITH__LANE_DIED,        /* its process has ended, and gets a successor */
+    KITH__LANE_ENDS         /* or none */
+};
+
 enum kith__pool_state { KITH__POOL_OPEN, KITH__POOL_CLOSING, KITH__POOL_TERMINATED, KITH__POOL_BROKEN };
+
+enum kith__pool_event { KITH__POOL_CLOSE, KITH__POOL_TERMINATE, KITH__POOL_BREAK };
 
 struct kith__pool {          /* the body of its object */
     _Atomic uint32_t state;  /* enum kith__pool_state; it only grows */
@@ -156,6 +166,10 @@ static inline struct kith__lane *kith__lane(const struct kith__pool *p, uint32_t
 {
     return (struct kith__lane *)kith__at(atomic_load_explicit(&p->lanes, memory_order_relaxed)) + worker;
 }
+
+/* The only ways in which these states change, by the tables in board.c. 1: it has another state now. */
+int kith__lane_move(struct kith__lane *lane, enum kith__lane_event event);
+int kith__pool_move(struct kith__pool *p, enum kith__pool_event event);
 
 /* ---- for the poster */
 

@@ -145,22 +145,13 @@ static int wait_until(struct kith__object *o, int (*done)(const struct kith__poo
     return rc;
 }
 
-/* Of two who end a pool the harder one prevails, and callers must go on to find that it is broken. */
-static void raise_state(struct kith__pool *p, uint32_t state)
-{
-    uint32_t seen = atomic_load(&p->state);
-
-    while (seen < state && !atomic_compare_exchange_weak(&p->state, &seen, state))
-        ;
-}
-
-static void stop_workers(struct kith__object *o, uint32_t state)
+static void stop_workers(struct kith__object *o, enum kith__pool_event event)
 {
     struct kith__pool *p = kith__pool_body(o);
 
-    raise_state(p, state);
+    kith__pool_move(p, event);
     /* Not a signal to each member: its number may be another's the next moment. */
-    if (state == KITH__POOL_TERMINATED)
+    if (event == KITH__POOL_TERMINATE)
         atomic_store(&p->killed, 1);
     kith__wake_all(&o->waiters[0]);
     kith__ring(kith__server_bell);
@@ -231,7 +222,7 @@ static void destroy(struct kith__object *o)
     uint64_t lanes = atomic_load(&p->lanes);
 
     if (lanes && !p->serial && !has_ended(p)) /* who was closing it died */
-        stop_workers(o, KITH__POOL_TERMINATED);
+        stop_workers(o, KITH__POOL_TERMINATE);
     while (lanes && !((p->serial || has_ended(p)) && is_quiet(p, 0)) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     kith__guard_enter(
@@ -248,16 +239,16 @@ static void destroy(struct kith__object *o)
 }
 
 /* The workers are ended, by themselves or by the fork server; then the slot is given back. */
-static int shut(struct kith__object *o, uint32_t state)
+static int shut(struct kith__object *o, enum kith__pool_event event)
 {
     struct kith__pool *p = kith__pool_body(o);
     int rc;
 
     /* A call that was begun before the end may not have posted its job yet: workers must still be there when
      * it does. */
-    while (state == KITH__POOL_CLOSING && !is_quiet(p, 0) && !kith__server_dead())
+    while (event == KITH__POOL_CLOSE && !is_quiet(p, 0) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
-    stop_workers(o, state);
+    stop_workers(o, event);
     for (;;) {
         rc = p->serial ? 0 : wait_until(o, has_ended, NULL);
         if (rc < 0 && rc != KITH_EPEER)
@@ -405,7 +396,7 @@ static int hasten(uint64_t id)
     /* In this order: another pool in this slot is not gone, but has another handle. */
     found = !atomic_load(&kith__pool_body(o)->gone) && kith__object_leaves(id, KITH__POOL_KIND);
     if (found)
-        stop_workers(o, KITH__POOL_TERMINATED);
+        stop_workers(o, KITH__POOL_TERMINATE);
     kith__object_leave(o);
     while (found && kith__object_leaves(id, KITH__POOL_KIND) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
@@ -413,7 +404,7 @@ static int hasten(uint64_t id)
 }
 
 /* Ends the object's life first: of two who close it, one does the work and the other finds it closed. */
-static int end_pool(kith_pool p, uint32_t state)
+static int end_pool(kith_pool p, enum kith__pool_event event)
 {
     struct kith__object *o;
     int rc = usable(p);
@@ -421,23 +412,23 @@ static int end_pool(kith_pool p, uint32_t state)
     if (rc < 0)
         return rc;
     if ((rc = kith__object_enter(p.id, KITH__POOL_KIND, noun, &o)) < 0)
-        return rc == KITH_ESTALE && state == KITH__POOL_TERMINATED && hasten(p.id) ? 0 : rc;
+        return rc == KITH_ESTALE && event == KITH__POOL_TERMINATE && hasten(p.id) ? 0 : rc;
     if (kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o)) {
         kith__object_leave(o);
         return kith__fail(KITH_EINVAL, "a task cannot close the pool that it runs in");
     }
     kith__object_end(o);
-    return shut(o, state);
+    return shut(o, event);
 }
 
 int kith_pool_close(kith_pool p)
 {
-    return kith__report(end_pool(p, KITH__POOL_CLOSING));
+    return kith__report(end_pool(p, KITH__POOL_CLOSE));
 }
 
 int kith_pool_terminate(kith_pool p)
 {
-    return kith__report(end_pool(p, KITH__POOL_TERMINATED));
+    return kith__report(end_pool(p, KITH__POOL_TERMINATE));
 }
 
 /* ---------------------------------------------------- after a death */

@@ -153,10 +153,8 @@ int kith__worker_initialize(struct kith__object *o, uint32_t worker)
     if (rc != 0 && kith__task.text[0] == '\0')
         snprintf(kith__task.text, sizeof kith__task.text, "it returned %d", rc);
     flush();
-    if (rc == 0) {
-        atomic_store(&kith__lane(p, worker)->init_failures, 0);
+    if (rc == 0)
         return 0;
-    }
     e.code = rc;
     keep_init_fault(o, &e);
     return rc;
@@ -208,12 +206,10 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     kith__random_place(KITH__STREAM_WORKER, kith__member(kith__me)->number << 16 | worker, NULL);
     kith__settle(p, worker);
     lane->tasks = 0;
-    atomic_store(&lane->state, KITH__LANE_STARTING); /* it may have been late */
-    if (kith__worker_initialize(o, my_worker) != 0) {
-        atomic_fetch_add(&lane->init_failures, 1);
+    kith__lane_move(lane, KITH__LANE_BEGINS);
+    if (kith__worker_initialize(o, my_worker) != 0)
         return 1;
-    }
-    atomic_store(&lane->state, KITH__LANE_READY);
+    kith__lane_move(lane, KITH__LANE_INITIALIZED);
     atomic_store_explicit(&kith__member(kith__me)->busy, 1, memory_order_relaxed);
     kith__wake_all(&o->waiters[1]);
     for (;;) {

@@ -91,7 +91,7 @@ static void give_up_lane(uint32_t who)
     struct kith__member *m = kith__member(who);
     struct kith__lane *lane = kith__lane(kith__pool_of(m), m->worker);
 
-    atomic_store(&lane->state, KITH__LANE_ENDED);
+    kith__lane_move(lane, KITH__LANE_ENDS);
     atomic_store(&lane->member, 0);
     kith__fence();
     kith__wake_all(&kith__object_slot(m->object)->waiters[1]);
@@ -119,13 +119,13 @@ static void refuse(uint32_t who, int error)
     if (is_worker && has_worker(kith__pool_of(m))) {
         struct kith__lane *lane = kith__lane(kith__pool_of(m), m->worker);
 
-        if (atomic_exchange(&lane->state, KITH__LANE_LATE) != KITH__LANE_LATE)
+        if (kith__lane_move(lane, KITH__LANE_REFUSED))
             kith__wake_everybody(); /* who opens the pool goes on without it */
         return;
     }
     if (is_worker) {
         atomic_store(&kith__pool_of(m)->fork_error, (uint32_t)error);
-        atomic_store(&kith__pool_of(m)->state, KITH__POOL_BROKEN);
+        kith__pool_move(kith__pool_of(m), KITH__POOL_BREAK);
         kith__wake_everybody(); /* callers */
         give_up_lane(who);
     } else {
@@ -198,11 +198,11 @@ static int process_exited(struct kith__member *m, int status)
 /* 1: its lane gets another process. */
 static int is_replaced(struct kith__pool *p, struct kith__lane *lane, int status)
 {
-    if (atomic_load(&lane->state) == KITH__LANE_STARTING && p->has_init && status != 0 &&
-        atomic_fetch_add(&lane->init_failures, 1) + 1 >= INIT_TRIES) {
-        uint32_t open = KITH__POOL_OPEN;
+    int in_init = p->has_init && atomic_load(&lane->state) == KITH__LANE_STARTING && status != 0;
 
-        atomic_compare_exchange_strong(&p->state, &open, KITH__POOL_BROKEN);
+    lane->init_failures = in_init ? lane->init_failures + 1 : 0;
+    if (lane->init_failures >= INIT_TRIES) {
+        kith__pool_move(p, KITH__POOL_BREAK);
         kith__wake_everybody(); /* callers, and workers that were waiting for work */
         return 0;
     }
@@ -224,7 +224,7 @@ static int worker_exited(struct kith__member *m, int status)
         atomic_store(&lane->death.unsettled, 1);
     }
     again = is_replaced(p, lane, status);
-    atomic_store(&lane->state, again ? KITH__LANE_STARTING : KITH__LANE_ENDED);
+    kith__lane_move(lane, again ? KITH__LANE_DIED : KITH__LANE_ENDS);
     if (!again)
         atomic_store(&lane->member, 0);
     kith__fence();
@@ -493,10 +493,9 @@ static void close_pools(void)
 
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
         struct kith__member *m = kith__member(i);
-        uint32_t open = KITH__POOL_OPEN;
 
         if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER)
-            atomic_compare_exchange_strong(&kith__pool_of(m)->state, &open, KITH__POOL_CLOSING);
+            kith__pool_move(kith__pool_of(m), KITH__POOL_CLOSE);
     }
     kith__fence();
     kith__wake_everybody();
