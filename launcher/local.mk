@@ -47,4 +47,5 @@ EXTRA_DIST += \
 	hostfiles/cluster \
 	hostfiles/localhost \
 	hostfiles/mpich \
+	hostfiles/slurm-node.sh \
 	hostfiles/slurm.sh

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "member/members.h"
 #include "shm/heap.h"
+#include "start/allocation.h"
 #include "start/detect.h"
 #include "object/object.h"
 #include "pool/pool.h"
@@ -345,6 +346,8 @@ static int start(int *argc, char ***argv)
     rc = job.with_mpi ? meet_ranks(argc, argv) : start_agent();
     if (rc < 0)
         return undo(rc);
+    if (job.ranks.rank == 0)
+        kith__allocation_tell(&job.launch, &job.ranks);
     job.pid = getpid();
     on_exit(at_exit, NULL); /* after MPI's own: so it runs before */
     return kith__globals_snapshot();

@@ -221,6 +221,7 @@ check_PROGRAMS += \
 	tests/test_checkglobals \
 	tests/test_coverage \
 	tests/test_cpus \
+	tests/test_detect \
 	tests/test_crash \
 	tests/test_random \
 	tests/test_token \
@@ -229,6 +230,7 @@ TESTS += \
 	tests/test_checkglobals \
 	tests/test_coverage \
 	tests/test_cpus \
+	tests/test_detect \
 	tests/test_crash \
 	tests/test_random \
 	tests/test_token \
@@ -243,6 +245,9 @@ tests_test_coverage_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_cpus_SOURCES = tests/check.h tests/test_cpus.c
 tests_test_cpus_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_cpus_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
+tests_test_detect_SOURCES = tests/check.h tests/test_detect.c
+tests_test_detect_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+tests_test_detect_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 tests_test_crash_SOURCES = tests/check.h tests/test_crash.c
 tests_test_crash_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
 tests_test_crash_LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)

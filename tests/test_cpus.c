@@ -272,6 +272,13 @@ static void slurm_variables_bound_the_job(void)
     setenv("OMPI_COMM_WORLD_LOCAL_SIZE", "3", 1); /* mpirun in an allocation: its ranks count */
     CU_ASSERT_EQUAL(kith__slurm_cpus(), 12);
     unsetenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+    slurm("3", "2", "3,24(x2)", "1", "0"); /* the node's, the job's */
+    CU_ASSERT_EQUAL(kith__slurm_node_cpus(), 3);
+    CU_ASSERT_EQUAL(kith__slurm_job_cpus(), 51);
+    slurm(NULL, "2", "3,24(x2)", "1", "1");
+    CU_ASSERT_EQUAL(kith__slurm_node_cpus(), 24);
+    slurm(NULL, NULL, "3,24(x", NULL, NULL);
+    CU_ASSERT_EQUAL(kith__slurm_job_cpus(), 0);
     slurm("1", NULL, NULL, NULL, NULL);
     CU_ASSERT_EQUAL(kith_usable_cpus(), 1);
     slurm(NULL, NULL, NULL, NULL, NULL);

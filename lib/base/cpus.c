@@ -127,29 +127,41 @@ static int number(const char **text)
     return errno == 0 && n <= INT_MAX ? (int)n : 0;
 }
 
-int kith__slurm_entry(const char *list, int node)
+/* The entry for node, and the sum of all; 0: there is no such entry, or it is no such list. */
+static int read_list(const char *list, int node, long long *sum)
 {
     int found = 0;
 
+    *sum = 0;
     for (const char *at = list;; at++) {
         int value = number(&at), times = 1;
 
         if (value == 0)
-            return 0;
+            break;
         if (strncmp(at, "(x", 2) == 0) {
             at += 2;
             times = number(&at);
             if (times == 0 || *at++ != ')')
-                return 0;
+                break;
         }
         if (node >= 0 && node < times)
             found = value;
         node -= node < times ? node + 1 : times; /* found: negative from now on */
+        *sum += (long long)value * times;
         if (*at == '\0')
             return found;
         if (*at != ',')
-            return 0;
+            break;
     }
+    *sum = 0;
+    return 0;
+}
+
+int kith__slurm_entry(const char *list, int node)
+{
+    long long sum;
+
+    return read_list(list, node, &sum);
 }
 
 /* 0: the variable is not set, or is no positive number. */
@@ -183,14 +195,33 @@ static int tasks_here(int node)
     return n ? n : 1;
 }
 
+static int node_number(void)
+{
+    return variable("SLURM_NODEID"); /* 0 where it is not set */
+}
+
+int kith__slurm_node_cpus(void)
+{
+    int here = variable("SLURM_CPUS_ON_NODE");
+
+    return here ? here : entry("SLURM_JOB_CPUS_PER_NODE", node_number());
+}
+
+int kith__slurm_job_cpus(void)
+{
+    const char *list = getenv("SLURM_JOB_CPUS_PER_NODE");
+    long long sum = 0;
+
+    if (list)
+        read_list(list, 0, &sum);
+    return sum <= INT_MAX ? (int)sum : 0;
+}
+
 int kith__slurm_cpus(void)
 {
-    int node = variable("SLURM_NODEID"); /* 0 where it is not set */
-    int here = variable("SLURM_CPUS_ON_NODE"), per_task = variable("SLURM_CPUS_PER_TASK");
-    long long by_tasks = (long long)per_task * tasks_here(node);
+    int here = kith__slurm_node_cpus(), per_task = variable("SLURM_CPUS_PER_TASK");
+    long long by_tasks = (long long)per_task * tasks_here(node_number());
 
-    if (here == 0)
-        here = entry("SLURM_JOB_CPUS_PER_NODE", node);
     if (per_task == 0 || (here != 0 && by_tasks > here))
         return here;
     return by_tasks < INT_MAX ? (int)by_tasks : 0;

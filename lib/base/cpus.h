@@ -13,6 +13,11 @@ int kith__cgroup_cpus(const char *root);
 /* What Slurm gave to this job on this node, from its variables; 0: it says nothing. */
 int kith__slurm_cpus(void);
 
+/* All CPUs of the job of Slurm on this node (inside srun: of the step), and those on all nodes of the job; 0:
+ * not known. */
+int kith__slurm_node_cpus(void);
+int kith__slurm_job_cpus(void);
+
 /* The entry for node in a list of Slurm: "24(x2),16" is 24, 24, 16. 0: there is none, or it is no such list.
  */
 int kith__slurm_entry(const char *list, int node);

@@ -260,3 +260,21 @@ void kith__log(enum kith__level level, const char *format, ...)
     if (write(STDERR_FILENO, line, (size_t)used) < 0)
         return; /* nobody to tell */
 }
+
+void kith__notice(const char *format, ...)
+{
+    const char *wish = getenv("KITH_LOG");
+    char line[SENTENCE] = "kith: ";
+    size_t used = strlen(line);
+    va_list ap;
+
+    if (wish && strcmp(wish, "error") == 0)
+        return;
+    va_start(ap, format);
+    vsnprintf(line + used, sizeof line - used - 1, format, ap);
+    va_end(ap);
+    used = strlen(line);
+    line[used++] = '\n';
+    if (write(STDERR_FILENO, line, used) < 0)
+        return; /* nobody to tell */
+}

@@ -49,6 +49,9 @@ int kith__log_init(void); /* reads KITH_LOG; KITH_EINVAL */
 int kith__log_on(enum kith__level level);
 void kith__log(enum kith__level level, const char *format, ...) KITH_PRINTF(2, 3);
 
+/* For everybody who has not asked by KITH_LOG=error to hear of errors only: one line to stderr. */
+void kith__notice(const char *format, ...) KITH_PRINTF(1, 2);
+
 /* A variable that is 1 or 0: KITH_EINVAL when it is something else; and whether it is 1. */
 int kith__check_switch(const char *variable);
 int kith__is_on(const char *variable);

@@ -303,15 +303,12 @@ static int check_options(int workers, const struct kith_pool_options *o)
  * work. */
 static void say_which_node(int workers)
 {
-    const char *wish = getenv("KITH_LOG");
-
-    if (kith__shared->nodes > 1 && kith__shared->node == 0 && !(wish && strcmp(wish, "error") == 0) &&
+    if (kith__shared->nodes > 1 && kith__shared->node == 0 &&
         !atomic_exchange(&kith__shared->said_which_node, 1))
-        dprintf(
-            STDERR_FILENO,
-            "kith: a pool uses the node that opens it: %d workers on %s; this version has no pools over all "
-            "%u nodes (Processes and Queues use them all)\n",
-            workers, kith__shared->host, kith__shared->nodes);
+        kith__notice("a pool uses the node that opens it: %d worker%s on %s; this version has no pools over "
+                     "all %u nodes "
+                     "(Processes and Queues use them all)",
+                     workers, workers == 1 ? "" : "s", kith__shared->host, kith__shared->nodes);
 }
 
 static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *given, size_t given_size)

@@ -331,19 +331,64 @@ int kith__cpus_by_core(const int *in, int count, int (*core)(int cpu), int *out)
     return cores > 0 ? cores : 1;
 }
 
+static int is_by_srun(const struct kith__launch *l, const struct kith__environment *a)
+{
+    return is_in_step(a) && (!l->launcher || strcmp(l->launcher, srun) == 0);
+}
+
+/* The workers of a rank in a job of Slurm in which a task has CPUs of its own; 0: it is no such job. srun
+ * gives each task its CPUs, and binds it to fewer when it was not told (from 22.05 on it does not take the
+ * number over from sbatch). mpirun may start other ranks than Slurm has tasks: then they share what the job
+ * has on the node. */
+static int workers_of_task(const struct kith__launch *l, const struct kith__environment *a)
+{
+    int per_task = small(a, "SLURM_CPUS_PER_TASK", 0), share;
+
+    if (is_by_srun(l, a))
+        return l->bound && l->cpu_count < per_task ? 0 : per_task;
+    if (l->kind == KITH__ALONE || l->bound || per_task == 0 || a->slurm_node == 0 || l->local_size <= 0)
+        return 0;
+    share = a->slurm_node / l->local_size + (l->local_rank < a->slurm_node % l->local_size);
+    return share < per_task ? share : per_task;
+}
+
 static void count_workers(struct kith__launch *l, const struct kith__environment *a)
 {
-    int per_task = small(a, "SLURM_CPUS_PER_TASK", 0);
-    int by_srun = is_in_step(a) && (!l->launcher || strcmp(l->launcher, srun) == 0);
+    int of_task;
 
     l->bound = l->kind == KITH__MPI && is_bound(l, a);
     l->cpu_count = a->cpu_count < KITH__CPUS ? a->cpu_count : KITH__CPUS;
     memcpy(l->cpus, a->cpus, (size_t)l->cpu_count * sizeof l->cpus[0]);
     l->workers = l->bound ? kith__cpus_by_core(a->cpus, l->cpu_count, a->core, l->cpus) : 1;
-    if (by_srun && per_task > 0)
-        l->workers = per_task;
+    if ((of_task = workers_of_task(l, a)) > 0)
+        l->workers = of_task;
     else if (l->kind == KITH__ALONE)
         l->workers = a->usable;
+}
+
+/* mpirun binds one or two ranks to a core each by its own choice. Their workers may use what mpirun itself
+ * may. */
+static void widen_cpus(struct kith__launch *l, const struct kith__environment *a)
+{
+    if (!l->by_mpirun || l->bound || a->launcher_cpus <= l->cpu_count)
+        return;
+    l->cpu_count = a->launcher_cpus;
+    memcpy(l->cpus, a->launcher_set, (size_t)l->cpu_count * sizeof l->cpus[0]);
+}
+
+/* What a rank has started, and who wants to be alone, does not mean to use the whole job. */
+static void read_given(struct kith__launch *l, const struct kith__environment *a)
+{
+    const char *wish = a->get("KITH_LAUNCH");
+    int cpus[KITH__CPUS], all = a->launcher_cpus > 0 ? a->launcher_cpus : l->cpu_count;
+
+    if (l->within || a->slurm_node == 0 || (wish && strcmp(wish, "none") == 0))
+        return;
+    l->given_node = a->slurm_node;
+    l->given_job = is_by_srun(l, a) ? 0 : a->slurm_job;
+    l->given_tasks = small(a, "SLURM_NTASKS", 0);
+    l->threads =
+        all / kith__cpus_by_core(a->launcher_cpus > 0 ? a->launcher_set : l->cpus, all, a->core, cpus);
 }
 
 static int read_workers(struct kith__launch *l, const struct kith__environment *a)
@@ -420,6 +465,8 @@ int kith__launch_from(struct kith__launch *out, const struct kith__environment *
     count_workers(out, env);
     if ((rc = read_workers(out, env)) < 0)
         *silent = !kith__launch_speaks(out);
+    widen_cpus(out, env);
+    read_given(out, env);
     return rc;
 }
 

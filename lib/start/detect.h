@@ -24,6 +24,12 @@ struct kith__launch {
     int workers;                /* that this rank brings */
     int workers_given;          /* 1: KITH_WORKERS says how many the node has, whatever its ranks bring */
     int cpu_count, cpus[KITH__CPUS]; /* for the workers; those of one core stand together */
+
+    /* What Slurm gave to the job, for allocation.h. 0: this is no job of Slurm, or is not to be looked at. */
+    int given_node,
+        given_job;   /* CPUs on this node; on all nodes, 0 inside srun: a step has those of its nodes */
+    int given_tasks; /* tasks that were asked for; 0: none were */
+    int threads;     /* CPUs of a core */
 };
 
 /* Fills *out and returns 0. KITH_EINVAL for a bad KITH_LAUNCH or KITH_WORKERS. KITH_EPEER when it was started

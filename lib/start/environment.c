@@ -96,11 +96,17 @@ static int is_launcher(const char *name)
     return 0;
 }
 
-static int count_mask(pid_t pid)
+static int read_mask(pid_t pid, int cpus[KITH__CPUS])
 {
     cpu_set_t set;
+    int count = 0;
 
-    return sched_getaffinity(pid, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+    if (sched_getaffinity(pid, sizeof set, &set) != 0)
+        return 0;
+    for (int cpu = 0; cpu < KITH__CPUS; cpu++)
+        if (CPU_ISSET(cpu, &set))
+            cpus[count++] = cpu;
+    return count;
 }
 
 /* A shell or a debugger may stand between. */
@@ -115,7 +121,7 @@ static void find_launcher(struct kith__environment *a)
         if (is_launcher(name)) {
             memcpy(a->launcher, name, sizeof name);
             a->launcher_pid = pid;
-            a->launcher_cpus = count_mask(pid);
+            a->launcher_cpus = read_mask(pid, a->launcher_set);
             return;
         }
         pid = parent;
@@ -193,6 +199,8 @@ void kith__environment_look(struct kith__environment *out)
     out->host = kith_host();
     out->usable = kith_usable_cpus();
     out->cpu_count = kith__cpu_set(out->cpus, KITH__CPUS);
+    out->slurm_node = kith__slurm_node_cpus();
+    out->slurm_job = kith__slurm_job_cpus();
     if (!is_launched()) /* most programs are not, and need not pay for the rest */
         return;
     out->is_static = is_static();

@@ -19,10 +19,12 @@ struct kith__environment {
     int cpu_count, cpus[KITH__CPUS]; /* the mask of this process, in order */
     char launcher[16];  /* the nearest ancestor that starts ranks, as "orted"; "": none is seen */
     pid_t launcher_pid; /* 0: none is seen */
-    int launcher_cpus;  /* CPUs in its mask; 0: not known */
-    int used;           /* 1: this rank has run a program of kith before: kith__used_mark */
-    const char *host;   /* kith_host */
-    char seat[64];      /* names this rank of this job, as long as it lives; "": none */
+    int launcher_cpus, launcher_set[KITH__CPUS]; /* its mask; 0: not known */
+    int slurm_node,
+        slurm_job;    /* CPUs of the Slurm job on this node (inside srun: of the step), on all; 0: none */
+    int used;         /* 1: this rank has run a program of kith before: kith__used_mark */
+    const char *host; /* kith_host */
+    char seat[64];    /* names this rank of this job, as long as it lives; "": none */
 };
 
 /* The file that a rank of Open MPI leaves in the directory of its job when its MPI starts: no other program

@@ -1,5 +1,7 @@
 # Who started the program, and how ranks find each other.
 lib_libkith_all_la_SOURCES += \
+	lib/start/allocation.c \
+	lib/start/allocation.h \
 	lib/start/conn.c \
 	lib/start/conn.h \
 	lib/start/control.c \

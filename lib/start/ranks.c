@@ -62,6 +62,8 @@ static void fill_rank(struct kith__ranks *out, const struct kith__rendezvous *m,
     rank->workers = share_of(m, i);
     if (r->workers_given)
         rank->workers = leader == i ? r->workers : 0;
+    rank->given = r->given;
+    rank->threads = r->threads;
     rank->pid = r->pid;
     memcpy(rank->host, r->host, sizeof rank->host);
 }

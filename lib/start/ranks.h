@@ -14,11 +14,12 @@
 
 enum { KITH__RANK_FDS = 8 };
 
-struct kith__rank { /* as each rank knows of each */
-    int node;       /* nodes are numbered by their lowest rank */
-    int local;      /* index on the node; 0 is its leader */
-    int workers;    /* that it brings */
-    int pid;        /* as it knows itself */
+struct kith__rank {     /* as each rank knows of each */
+    int node;           /* nodes are numbered by their lowest rank */
+    int local;          /* index on the node; 0 is its leader */
+    int workers;        /* that it brings */
+    int given, threads; /* see given_node and threads in detect.h */
+    int pid;            /* as it knows itself */
     char host[64];
 };
 

@@ -55,6 +55,8 @@ static int fill(struct kith__record *r, const struct kith__rendezvous *m, const 
     r->workers = launch->workers;
     r->workers_given = launch->workers_given;
     r->bound = launch->bound;
+    r->given = launch->given_node;
+    r->threads = launch->threads;
     for (int i = 0; i < launch->cpu_count; i++)
         if (launch->cpus[i] < KITH__CPUS)
             r->cpus[launch->cpus[i] / 8] |= (unsigned char)(1 << launch->cpus[i] % 8);

@@ -22,6 +22,7 @@ struct kith__record {
     uint32_t uid;
     int32_t pid;
     int32_t workers, workers_given, bound;
+    int32_t given, threads; /* see given_node and threads in detect.h */
     unsigned char cpus[KITH__CPUS / 8];
 };
 

@@ -4,7 +4,7 @@
 set -u
 
 cluster=$top_srcdir/tests/cluster/cluster
-deeds=$top_builddir/tests/ranks/deeds
+actions=$top_builddir/tests/ranks/actions
 mine=$top_builddir/tests/cluster/slurm.$$       # files that the nodes see too
 failed=0 passed=0
 export CLUSTER=slurm$$ SLURM_TESTBED_CPUS=4     # more than this machine may have: nobody binds
@@ -45,44 +45,72 @@ expect()
 }
 
 sum="sum 332833500"
-expect "srun -n 1 -c 4" 0 "$sum" "4 workers, rank 0 of 1" srun -n 1 -c 4 "$deeds" count
-expect "srun -n 2 -c 2" 0 "$sum" "4 workers, rank 0 of 2" srun -n 2 -c 2 "$deeds" count
-expect "srun -n 4" 0 "$sum" "4 workers, rank 0 of 4" srun -n 4 "$deeds" count
-expect "KITH_WORKERS" 0 "$sum" "3 workers, rank 0 of 4" srun -n 4 env KITH_WORKERS=3 "$deeds" count
+expect "srun -n 1 -c 4" 0 "$sum" "4 workers, rank 0 of 1" srun -n 1 -c 4 "$actions" count
+expect "srun -n 2 -c 2" 0 "$sum" "4 workers, rank 0 of 2" srun -n 2 -c 2 "$actions" count
+expect "srun -n 4" 0 "$sum" "4 workers, rank 0 of 4" srun -n 4 "$actions" count
+expect "KITH_WORKERS" 0 "$sum" "3 workers, rank 0 of 4" srun -n 4 env KITH_WORKERS=3 "$actions" count
 expect "two nodes" 0 "$sum" "kith: a pool uses the node that opens it: 2 workers on node1;*
-2 workers, rank 0 of 2" srun -N 2 -n 2 -c 2 "$deeds" count
+2 workers, rank 0 of 2" srun -N 2 -n 2 -c 2 "$actions" count
 expect "each rank" 0 "$sum
 $sum" "2 workers, rank * of 2
-2 workers, rank * of 2" srun -n 2 "$deeds" -e count
+2 workers, rank * of 2" srun -n 2 "$actions" -e count
 
 # A batch script is no launcher; what it starts has the CPUs of the job.
-expect "a batch step" 0 "" "" sbatch -Q --wait -n 1 -o "$mine.out" --wrap "$deeds count; $deeds masks"
+expect "a batch step" 0 "" "" sbatch -Q --wait -n 1 -o "$mine.out" --wrap "$actions count; $actions masks"
 [ "$(grep -c '^1 workers' "$mine.out")" = 2 ] || { failed=$((failed + 1)); echo "FAILED: a batch step: $(cat "$mine.out")"; }
 expect "mpirun in an allocation" 0 "$sum" "kith: a pool uses*
-1 workers, rank 0 of 2" salloc -Q -N 2 -n 2 "$MPIRUN" --allow-run-as-root "$deeds" count
+1 workers, rank 0 of 2" salloc -Q -N 2 -n 2 "$MPIRUN" --allow-run-as-root "$actions" count
+
+# One task with all CPUs, in the form of hostfiles/slurm-node.sh: its rank has them all, and they are not those of one core.
+cat >"$mine.sh" <<END
+#!/bin/sh
+#SBATCH -N 1 --cpus-per-task=4
+"$MPIRUN" --allow-run-as-root "$actions" masks
+"$KITH_COMMAND" run "$actions" count
+srun -c 4 "$actions" count
+"$MPIRUN" --allow-run-as-root --oversubscribe -n 3 "$actions" count
+END
+expect "one task of 4 CPUs" 0 "" "" sbatch -Q --wait -o "$mine.out" "$mine.sh"
+[ "$(grep -c '^4 workers' "$mine.out")" = 4 ] && ! grep -q '^kith:' "$mine.out" && [ "$(sed -n 's/^worker .*: cpus //p' "$mine.out" | sort -u)" = \
+    "$("$cluster" exec node1 sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status | sed 's/^0-1$/0,1/')" ] ||
+    { failed=$((failed + 1)); echo "FAILED: one task of 4 CPUs: $(cat "$mine.out")"; }
+printf '#!/bin/sh\nexec "%s" count\n' "$actions" >"$mine.prog"
+chmod +x "$mine.prog"
+sed "s,--cpus-per-task=16,--cpus-per-task=4," "$top_srcdir/hostfiles/slurm-node.sh" >"$mine.sh"
+expect "hostfiles/slurm-node.sh" 0 "" "" env PROGRAM="$mine.prog" PATH="${KITH_COMMAND%/*}:$PATH" sbatch -Q --wait -o "$mine.out" "$mine.sh"
+grep -q '^4 workers, rank 0 of 1' "$mine.out" || { failed=$((failed + 1)); echo "FAILED: hostfiles/slurm-node.sh: $(cat "$mine.out")"; }
+
+# CPUs of the job that are left unused are told once, with the cure.
+one="kith: 3 of the 4 CPUs of this Slurm job have no worker: sbatch --cpus-per-task=4 or --ntasks=4, or KITH_WORKERS=4, uses them *"
+expect "one rank of one CPU on a whole node" 0 "$sum" "$one
+1 workers, rank 0 of 1" salloc -Q -N 1 -n 1 --exclusive "$MPIRUN" --allow-run-as-root "$actions" count
+expect "fewer ranks than tasks" 0 "$sum" "kith: 3 of the 4 CPUs of this Slurm job have no worker: start 4 ranks, *
+1 workers, rank 0 of 1" salloc -Q -N 1 -n 4 "$MPIRUN" --allow-run-as-root -n 1 "$actions" count
+expect "fewer ranks than tasks, on purpose" 0 "$sum" "1 workers, rank 0 of 1" \
+    salloc -Q -N 1 -n 4 "$MPIRUN" --allow-run-as-root -n 1 -x KITH_LOG=error "$actions" count
 
 # Tasks that do not know of each other: one sentence.
 none="kith: srun started 4 tasks that do not know of each other: use srun --mpi=pmix *"
-expect "without PMI" 1 "" "$none" srun --mpi=none -n 4 "$deeds" count
-expect "without PMI, each rank" 1 "" "$none" srun --mpi=none -n 4 "$deeds" -e count
-expect "one task without PMI" 0 "$sum" "2 workers, rank 0 of 1" srun --mpi=none -n 1 -c 2 "$deeds" count
+expect "without PMI" 1 "" "$none" srun --mpi=none -n 4 "$actions" count
+expect "without PMI, each rank" 1 "" "$none" srun --mpi=none -n 4 "$actions" -e count
+expect "one task without PMI" 0 "$sum" "2 workers, rank 0 of 1" srun --mpi=none -n 1 -c 2 "$actions" count
 
 # shellcheck disable=SC2016
 expect "two programs, one after the other" 1 "" "kith: a program of kith has run in these ranks before, *: give each program an srun of its own" \
-    srun -n 2 sh -c '"$0" -e count >/dev/null 2>&1 && "$0" -e count' "$deeds"
+    srun -n 2 sh -c '"$0" -e count >/dev/null 2>&1 && "$0" -e count' "$actions"
 
 # The exit status is the job's.
-expect "exit" 3 "" "" srun -n 2 "$deeds" exit 3
-expect "return" 3 "" "" srun -n 2 "$deeds" return 3
-expect "a fault" 1 "" "kith: the handle of a Queue is zero: none was opened into it" srun -n 2 "$deeds" fault
-expect "one of the ranks" 3 "" "" srun -n 2 "$deeds" -e -r 1 exit 3
-expect "a crash" 139 "" "" srun -n 2 "$deeds" segv
+expect "exit" 3 "" "" srun -n 2 "$actions" exit 3
+expect "return" 3 "" "" srun -n 2 "$actions" return 3
+expect "a fault" 1 "" "kith: the handle of a Queue is zero: none was opened into it" srun -n 2 "$actions" fault
+expect "one of the ranks" 3 "" "" srun -n 2 "$actions" -e -r 1 exit 3
+expect "a crash" 139 "" "" srun -n 2 "$actions" segv
 
 # Nothing is left on the nodes: no process of the program, no shared memory.
 for node in node1 node2; do
     # shellcheck disable=SC2016
     left=$("$cluster" exec $node sh -c 'for i in $(seq 40); do
-        left=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -x "deeds\|kith-.*"; ls /dev/shm | grep kith); [ -n "$left" ] || exit 0; sleep 0.5
+        left=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -x "actions\|kith-.*"; ls /dev/shm | grep kith); [ -n "$left" ] || exit 0; sleep 0.5
     done; echo "$left"')
     [ -z "$left" ] || { failed=$((failed + 1)); echo "FAILED: left on $node: $left"; }
 done

@@ -63,8 +63,13 @@ worker 1: cpus $second" "*" masks ranks 1 --cpus-per-rank 2
 worker 0: cpus $first
 worker 1: cpus $second" "" masks ranks 2 --bind-to core
     expect "mpirun -n 1 --bind-to none, KITH_WORKERS=2" 0 "$(KITH_WORKERS=2 masks env)" "" masks ranks 1 --bind-to none env KITH_WORKERS=2
-    # The default binds the only rank to a core: one worker.
+    # The default binds the only rank to a core: one worker. That is no limit when there are to be more.
     expect "mpirun -n 1" 0 "1 workers" "" first_line ranks 1 "$actions" masks
+    expect "mpirun -n 1, KITH_WORKERS=$count" 0 "$(table "$count")" "" masks ranks 1 env KITH_WORKERS="$count"
+    expect "mpirun in a job of Slurm with CPUs for each task" 0 "$(table "$count")" "" masks ranks 1 \
+        env SLURM_JOB_ID=7 SLURM_CPUS_ON_NODE="$count" SLURM_CPUS_PER_TASK="$count"
+    expect "CPUs of a job that are left unused" 0 "1 workers" "kith: 3 of the 4 CPUs of this Slurm job have no worker: *" \
+        first_line ranks 1 env SLURM_JOB_ID=7 SLURM_CPUS_ON_NODE=4 "$actions" masks
 fi
 if [ "$MPI_NAME" = mpich ] && [ "$count" -ge 2 ]; then
     expect "mpiexec -n 1 -bind-to core:2" 0 "2 workers
