@@ -50,9 +50,13 @@ bench_kith_uneven_LDADD = lib/libkith.la
 bench_kith_uneven_LDFLAGS = $(bench_ldflags)
 
 bench_peers_openmp_CFLAGS = $(AM_CFLAGS) -fopenmp
+bench_peers_openmp_LDADD =
+bench_peers_plain_LDADD =
+bench_peers_ring_LDADD =
 bench_peers_pi_LDADD = examples/libpi.la -lm
 bench_peers_zmq_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS)
 bench_peers_zmq_LDADD = $(ZMQ_LIBS)
+bench_stopwatch_LDADD =
 
 EXTRA_DIST += \
 	bench/README.md \

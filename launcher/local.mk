@@ -40,6 +40,7 @@ kith_SOURCES = \
 	lib/base/cpus.h
 # Flags of its own, so that the objects of lib/ do not meet those of the library.
 kith_CFLAGS = $(AM_CFLAGS)
+kith_LDADD =
 
 dist_man_MANS += man/kith.1
 EXTRA_DIST += \
