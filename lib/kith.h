@@ -298,6 +298,9 @@ struct kith_pool_options {
     int tries;            /* how often a task is started whose worker died under it; 0: the default, 2 */
     int unpinned;         /* 1: do not bind each worker to a CPU */
     size_t chunk;         /* tasks a worker takes at a time, at most 32767; 0: found at run time */
+    /* An initializer that runs longer is ended, and the open fails. 0: ten times .limit_ms, at least a
+     * second, or ten minutes without one; KITH_FOREVER: no limit. */
+    int init_limit_ms;
 };
 
 /* workers: 1 to 1900; 0: one for each usable CPU, or, under a launcher, for each

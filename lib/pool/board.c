@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+_Static_assert(sizeof(struct kith__pool) <= KITH__BODY_SIZE, "a pool is the body of its object");
+
 static uint64_t intent_lo(uint64_t intent)
 {
     return intent >> 16;
@@ -517,20 +519,29 @@ int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, c
 
 /* ------------------------------------------------------------- settling */
 
+void kith__death_fault(const struct kith__death *d, uint32_t worker, struct kith__fault_entry *e)
+{
+    memset(e, 0, sizeof *e);
+    e->pid = d->pid;
+    e->worker = (int32_t)worker;
+    if (d->over_limit)
+        e->end = KITH_OVER_LIMIT;
+    else if (WIFSIGNALED(d->status)) {
+        e->end = KITH_SIGNALLED;
+        e->signal = WTERMSIG(d->status);
+    } else {
+        e->end = KITH_EXITED;
+        e->code = WEXITSTATUS(d->status);
+    }
+    memcpy(&e->crash, &d->crash, sizeof e->crash);
+}
+
 static uint64_t fault_of_death(const struct kith__death *d, uint32_t worker, uint64_t unit)
 {
-    struct kith__fault_entry e = { .unit = unit, .pid = d->pid, .worker = (int32_t)worker };
+    struct kith__fault_entry e;
 
-    if (d->over_limit)
-        e.end = KITH_OVER_LIMIT;
-    else if (WIFSIGNALED(d->status)) {
-        e.end = KITH_SIGNALLED;
-        e.signal = WTERMSIG(d->status);
-    } else {
-        e.end = KITH_EXITED;
-        e.code = WEXITSTATUS(d->status);
-    }
-    memcpy(&e.crash, &d->crash, sizeof e.crash);
+    kith__death_fault(d, worker, &e);
+    e.unit = unit;
     return make_fault(&e, NULL);
 }
 

@@ -138,7 +138,10 @@ struct kith__pool {          /* the body of its object */
     uint64_t chunk;
     _Atomic uint64_t init_arg; /* a block */
     uint64_t init_arg_size;
-    uint32_t has_init;
+    uint32_t has_init, init_limit_ms; /* 0: no limit */
+    struct kith__death
+        init_death; /* .unsettled: of the first process that ended in the initializer; the fork server's */
+    uint32_t init_worker;
     struct kith__token init;
     _Atomic uint64_t
         lanes; /* a block: struct kith__lane[workers]; written before others come, and at the end */
@@ -203,6 +206,9 @@ void kith__retired(
 
 /* Adds a fault, and marks its unit; text may be NULL. 0 or KITH_ENOMEM (the fault is counted, not told). */
 int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text);
+
+/* How somebody ended, as a fault. */
+void kith__death_fault(const struct kith__death *d, uint32_t worker, struct kith__fault_entry *e);
 
 /* Takes one out of the list: a block that is the caller's then, or 0; and frees all. */
 uint64_t kith__job_pop_fault(struct kith__job *j);

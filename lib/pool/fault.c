@@ -41,21 +41,26 @@ static uint64_t first_element(const struct kith__job *j, uint64_t unit)
     return lo;
 }
 
-static void fill_fault(struct kith_fault *f, const struct kith__job *j, const struct kith__fault_entry *e)
+static void fill_end(struct kith_fault *f, const struct kith__fault_entry *e)
 {
     memset(f, 0, sizeof *f);
-    f->task = first_element(j, e->unit);
     f->end = e->end;
     f->code = e->code;
     f->signal = e->signal;
     f->pid = e->pid;
     f->worker = e->worker;
+    if (e->end == KITH_SIGNALLED && atomic_load(&e->crash.signal))
+        kith__crash_text(&e->crash, getpid(), f->text, sizeof f->text);
+}
+
+static void fill_fault(struct kith_fault *f, const struct kith__job *j, const struct kith__fault_entry *e)
+{
+    fill_end(f, e);
+    f->task = first_element(j, e->unit);
     f->rank = kith_rank();
     snprintf(f->host, sizeof f->host, "%s", kith__shared->host);
     snprintf(f->function, sizeof f->function, "%s", j->name);
-    if (e->end == KITH_SIGNALLED && atomic_load(&e->crash.signal))
-        kith__crash_text(&e->crash, getpid(), f->text, sizeof f->text);
-    else
+    if (f->text[0] == '\0')
         snprintf(f->text, sizeof f->text, "%s", e->text);
 }
 
@@ -141,6 +146,25 @@ int kith__faults_report(const struct kith__job *j)
                       (unsigned long long)j->units);
 }
 
+/* Its process ended before the initializer had returned. */
+static int init_death(const struct kith__pool *p)
+{
+    struct kith__fault_entry e;
+    struct kith_fault f;
+    char text[640];
+
+    if (!atomic_load(&p->init_death.unsettled))
+        return kith__fail(KITH_ETASK, "the initializer of the pool failed: its processes died");
+    kith__death_fault(&p->init_death, p->init_worker, &e);
+    fill_end(&f, &e);
+    if (f.end == KITH_OVER_LIMIT)
+        snprintf(text, sizeof text, "was over its time limit of %u ms, see .init_limit_ms", p->init_limit_ms);
+    else
+        describe(&f, text, sizeof text);
+    return kith__fail(KITH_ETASK, "the initializer of the pool %s [worker %d, pid %d on %s]", text, f.worker,
+                      f.pid, kith__shared->host);
+}
+
 int kith__pool_init_fault(const struct kith__pool *p)
 {
     uint64_t block = atomic_load(&p->init_fault);
@@ -152,6 +176,7 @@ int kith__pool_init_fault(const struct kith__pool *p)
             KITH_ENOMEM,
             "no worker of the pool can be started: %s; see ulimit -u, and pids.max of the cgroup",
             strerror((int)error));
-    return kith__fail(KITH_ETASK, "the initializer of the pool failed in worker %d: %s", e ? e->worker : 0,
-                      e ? e->text : "its process died");
+    if (!e)
+        return init_death(p);
+    return kith__fail(KITH_ETASK, "the initializer of the pool failed in worker %d: %s", e->worker, e->text);
 }

@@ -8,6 +8,7 @@
 #include "base/system.h"
 #include "pool/worker.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 enum { MOST_WORKERS = 1900, TRIES = 2 }; /* each needs a seat */
+enum { INIT_LIMIT_LEAST_MS = 1000, INIT_LIMIT_MS = 600000 };
 
 static const char noun[] = "Pool";
 
@@ -82,12 +84,25 @@ static int hold(_Atomic uint64_t *held, const void *bytes, uint64_t size)
     return 0;
 }
 
+/* An initializer may load what all tasks need, so it has more time than one of them. */
+static uint32_t init_limit(const struct kith_pool_options *o)
+{
+    int64_t limit = 10 * (int64_t)o->limit_ms;
+
+    if (o->init_limit_ms)
+        return o->init_limit_ms == KITH_FOREVER ? 0 : (uint32_t)o->init_limit_ms;
+    if (o->limit_ms == 0 || limit > INT_MAX)
+        return o->limit_ms == 0 ? INIT_LIMIT_MS : INT_MAX;
+    return limit < INIT_LIMIT_LEAST_MS ? INIT_LIMIT_LEAST_MS : (uint32_t)limit;
+}
+
 static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_options *o)
 {
     int rc;
 
     p->workers = workers;
     p->limit_ms = (uint32_t)o->limit_ms;
+    p->init_limit_ms = init_limit(o);
     p->tries = o->tries ? (uint32_t)o->tries : TRIES;
     p->tasks_per_worker = p->serial ? 0 : (uint32_t)o->tasks_per_worker; /* the caller cannot be replaced */
     p->pinned = !o->unpinned;
@@ -127,7 +142,8 @@ static int is_ready(const struct kith__pool *p)
 
 static int is_broken(const struct kith__pool *p)
 {
-    return atomic_load(&p->init_fault) != 0 || atomic_load(&p->state) == KITH__POOL_BROKEN;
+    return atomic_load(&p->init_fault) != 0 || atomic_load(&p->init_death.unsettled) ||
+           atomic_load(&p->state) == KITH__POOL_BROKEN;
 }
 
 static int wait_until(struct kith__object *o, int (*done)(const struct kith__pool *p),
@@ -294,6 +310,10 @@ static int check_options(int workers, const struct kith_pool_options *o)
         return kith__fail(KITH_EINVAL,
                           "a pool with .limit_ms %d, .tries %d, .tasks_per_worker %d: none may be negative",
                           o->limit_ms, o->tries, o->tasks_per_worker);
+    if (o->init_limit_ms < KITH_FOREVER)
+        return kith__fail(KITH_EINVAL,
+                          "a pool with .init_limit_ms %d: give ms, 0 for the default, or KITH_FOREVER",
+                          o->init_limit_ms);
     if (!o->arg && o->arg_size > 0)
         return kith__fail(KITH_EINVAL, "a pool with %zu bytes of .arg at NULL", o->arg_size);
     return 0;

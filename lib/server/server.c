@@ -195,12 +195,40 @@ static int process_exited(struct kith__member *m, int status)
     return 0;
 }
 
-/* 1: its lane gets another process. */
-static int is_replaced(struct kith__pool *p, struct kith__lane *lane, int status)
+/* Unless a former process of it was recorded there: that one's claims are still to be settled. */
+static void record_death(struct kith__death *d, struct kith__member *m, int status)
 {
-    int in_init = p->has_init && atomic_load(&lane->state) == KITH__LANE_STARTING && status != 0;
+    if (atomic_load(&d->unsettled))
+        return;
+    d->pid = atomic_load(&m->pid);
+    d->status = status;
+    d->over_limit = kith__timelimit_was_over((uint32_t)(m - kith__shared->members) + 1);
+    memcpy(&d->crash, &m->crash, sizeof m->crash);
+    atomic_store(&d->unsettled, 1);
+}
 
-    lane->init_failures = in_init ? lane->init_failures + 1 : 0;
+/* Its process has ended in the initializer. Who opens the pool hears of it at once when the initializer has
+ * called exit or does not end, as it would do so again; when it was killed, perhaps by the system for want of
+ * memory, after some tries. */
+static void failed_in_init(struct kith__pool *p, struct kith__lane *lane, struct kith__member *m, int status)
+{
+    int over = kith__timelimit_was_over((uint32_t)(m - kith__shared->members) + 1);
+
+    lane->init_failures++;
+    if (atomic_load(&p->init_death.unsettled) ||
+        !(WIFEXITED(status) || over || lane->init_failures >= INIT_TRIES))
+        return;
+    p->init_worker = m->worker;
+    record_death(&p->init_death, m, status);
+}
+
+/* 1: its lane gets another process. */
+static int is_replaced(struct kith__pool *p, struct kith__lane *lane, struct kith__member *m, int status)
+{
+    if (p->has_init && atomic_load(&lane->state) == KITH__LANE_STARTING)
+        failed_in_init(p, lane, m, status);
+    else
+        lane->init_failures = 0;
     if (lane->init_failures >= INIT_TRIES) {
         kith__pool_move(p, KITH__POOL_BREAK);
         kith__wake_everybody(); /* callers, and workers that were waiting for work */
@@ -216,14 +244,8 @@ static int worker_exited(struct kith__member *m, int status)
     struct kith__lane *lane = kith__lane(p, m->worker);
     int again;
 
-    if (!atomic_load(&lane->death.unsettled)) {
-        lane->death.pid = atomic_load(&m->pid);
-        lane->death.status = status;
-        lane->death.over_limit = kith__timelimit_was_over((uint32_t)(m - kith__shared->members) + 1);
-        memcpy(&lane->death.crash, &m->crash, sizeof m->crash);
-        atomic_store(&lane->death.unsettled, 1);
-    }
-    again = is_replaced(p, lane, status);
+    record_death(&lane->death, m, status);
+    again = is_replaced(p, lane, m, status);
     kith__lane_move(lane, again ? KITH__LANE_DIED : KITH__LANE_ENDS);
     if (!again)
         atomic_store(&lane->member, 0);

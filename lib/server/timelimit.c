@@ -50,40 +50,53 @@ static int is_stopped(pid_t pid)
     return s && s[1] && (s[2] == 'T' || s[2] == 't');
 }
 
-/* How long the task that who runs has been running, of the time in which it could. */
-static void watch(uint32_t who, int64_t passed, pid_t head)
+static int is_initializing(const struct kith__pool *p, const struct kith__lane *lane)
 {
-    struct kith__member *m = kith__member(who);
+    return p->has_init && atomic_load(&lane->state) == KITH__LANE_STARTING;
+}
+
+/* What it runs now, in *w. 1: the same as when it was last seen, and time passes for it. */
+static int is_at_the_same(struct watch *w, const struct kith__member *m)
+{
     const struct kith__pool *p = kith__pool_of(m);
-    struct kith__lane *lane = kith__lane(p, m->worker);
+    const struct kith__lane *lane = kith__lane(p, m->worker);
     uint32_t depth = atomic_load(&lane->depth);
-    struct watch *w = &watches[who];
-    struct kith__job *j;
+    const struct kith__cell *cell;
     uint64_t touching, unit, done;
 
+    if (is_initializing(p, lane))
+        return 1;
     if (depth == 0) {
         w->job = 0;
-        return;
+        return 0;
     }
     touching = atomic_load(&lane->touching[depth - 1]);
-    j = kith__at(atomic_load(&p->jobs[(touching & 255) - 1]));
-    unit = atomic_load(&j->cells[m->worker].at);
-    done = atomic_load(&j->cells[m->worker].done);
+    cell = &((struct kith__job *)kith__at(atomic_load(&p->jobs[(touching & 255) - 1])))->cells[m->worker];
+    unit = atomic_load(&cell->at);
+    done = atomic_load(&cell->done);
     if (touching != w->job || unit != w->unit || done != w->done) {
         *w = (struct watch){ .job = touching, .unit = unit, .done = done };
-        return;
+        return 0;
     }
-    if (done != atomic_load(&j->cells[m->worker].before) || is_stopped(atomic_load(&m->pid)) ||
-        is_stopped(head))
-        return; /* between two claims, or stopped: no time passes */
-    w->run_ns += passed;
-    if (w->run_ns < p->limit_ms * KITH__MS)
+    return done == atomic_load(&cell->before); /* else it is between two claims */
+}
+
+/* How long that has been running, of the time in which it could. */
+static void watch(uint32_t who, uint32_t limit_ms, int64_t passed, pid_t head)
+{
+    const struct kith__member *m = kith__member(who);
+    struct watch *w = &watches[who];
+    pid_t pid = atomic_load(&m->pid);
+
+    if (!is_at_the_same(w, m) || is_stopped(pid) || is_stopped(head))
         return;
-    kith__log(KITH__INFO, "%s, pid %d, is over its time limit of %u ms", m->name, (int)atomic_load(&m->pid),
-              p->limit_ms);
-    kill(atomic_load(&m->pid), w->warned ? SIGKILL : SIGTERM);
+    w->run_ns += passed;
+    if (w->run_ns < limit_ms * KITH__MS)
+        return;
+    kith__log(KITH__INFO, "%s, pid %d, is over its time limit of %u ms", m->name, (int)pid, limit_ms);
+    kill(pid, w->warned ? SIGKILL : SIGTERM);
     w->warned++;
-    w->run_ns = p->limit_ms * KITH__MS - 100 * KITH__MS; /* KILL follows TERM after 100 ms */
+    w->run_ns = limit_ms * KITH__MS - 100 * KITH__MS; /* KILL follows TERM after 100 ms */
 }
 
 int kith__timelimit_look(pid_t head)
@@ -97,15 +110,17 @@ int kith__timelimit_look(pid_t head)
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
         struct kith__member *m = kith__member(i);
         const struct kith__pool *p;
+        uint32_t limit_ms;
 
         if (atomic_load(&m->state) != KITH__RUNNING || atomic_load(&m->role) != KITH__WORKER)
             continue;
         p = kith__pool_of(m);
-        if (p->limit_ms == 0)
+        limit_ms = is_initializing(p, kith__lane(p, m->worker)) ? p->init_limit_ms : p->limit_ms;
+        if (limit_ms == 0)
             continue;
-        watch(i, passed, head);
-        if (p->limit_ms < shortest)
-            shortest = p->limit_ms;
+        watch(i, limit_ms, passed, head);
+        if (limit_ms < shortest)
+            shortest = limit_ms;
     }
     looked = now;
     if (shortest == UINT32_MAX || kith__is_on("KITH_DEBUG"))
