@@ -2,6 +2,7 @@
 #include "config.h"
 #include "start/environment.h"
 #include "base/cpus.h"
+#include "base/module.h"
 #include "code/image.h"
 #include "kith.h"
 
@@ -21,13 +22,10 @@ static const char *get(const char *name)
 
 static int has_module(const char *mpi)
 {
-    const char *directory = getenv("KITH_MODULES");
-    char path[PATH_MAX];
+    char path[PATH_MAX], name[32];
 
-    if (!directory || !directory[0])
-        directory = KITH_MODULE_DIR;
-    snprintf(path, sizeof path, "%s/kith-mpi-%s.so", directory, mpi);
-    return access(path, R_OK) == 0;
+    snprintf(name, sizeof name, "mpi-%s", mpi);
+    return kith__module_path(name, path, sizeof path);
 }
 
 static size_t read_file(const char *path, char *text, size_t room)

@@ -191,8 +191,11 @@ int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch,
     m->up = -1;
     m->n_fds = n_fds < KITH__CONN_FDS ? n_fds : KITH__CONN_FDS;
     memcpy(m->fds, fds, (size_t)m->n_fds * sizeof *fds);
-    if ((rc = start(argc, argv, launch, every_rank)) < 0)
+    if ((rc = start(argc, argv, launch, every_rank)) < 0) {
+        if (launch->kind == KITH__MPI && !kith__launch_speaks(launch))
+            exit(0); /* another rank of this host says why */
         return rc;
+    }
     if ((rc = find_others(launch)) == 0 && (rc = fill_table(out, m)) == 0 && (every_rank || m->rank == 0))
         rc = kith__ending_watch();
     if (rc < 0) {

@@ -145,6 +145,15 @@ once()
     [ $status = 0 ] || return 1
 }
 
+# A module that is there and cannot be loaded, as where a library that it needs is missing: one rank of the host says so.
+mkdir "$TMPDIR/torn"
+echo torn >"$TMPDIR/torn/kith-mpi-$MPI_NAME.so"
+for e in "" -e; do
+    # shellcheck disable=SC2086
+    expect "a module that cannot be loaded, $e" 1 "" " 1 kith: the part mpi-$MPI_NAME of kith cannot be loaded on $(hostname): *" \
+        once ranks 3 env KITH_MODULES="$TMPDIR/torn" "$actions" $e count
+done
+
 # A program that cannot load anything.
 fixed=$TMPDIR/fixed
 if [ -z "$SANITIZER_FLAGS" ] && [ -e "$top_builddir/lib/.libs/libkith.a" ] &&
