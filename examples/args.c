@@ -1,5 +1,7 @@
 /* args.c: see args.h. */
-#include "config.h"
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* for program_invocation_short_name */
+#endif
 #include "args.h"
 
 #include <kith.h>

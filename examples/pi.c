@@ -4,7 +4,6 @@
  * compiled once for each kind of CPU. The bits do not depend on the width of the
  * vectors: the accumulators of the sum are eight in the source, whatever the CPU
  * has, nothing is contracted into fused operations, and all else is integers. */
-#include "config.h"
 #include "pi.h"
 
 #define KERNEL static inline __attribute__((always_inline))

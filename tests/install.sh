@@ -83,6 +83,34 @@ if [ -e "$libdir/libkith.a" ]; then
     readelf -d "$TMPDIR/static" | grep -q 'NEEDED.*libkith' && fail "static uses the shared library"
 fi
 
+# Each example compiles by the command in examples/README.md, in a directory of its own.
+mkdir "$TMPDIR/examples"
+cp "$top_srcdir"/examples/*.[ch] "$TMPDIR/examples"
+command=$(sed -n 's/^cc .*to_celsius\.c .*/&/p' "$top_srcdir/examples/README.md")
+[ -n "$command" ] || fail "examples/README.md has no command"
+for source in "$TMPDIR"/examples/*.c; do
+    name=$(basename "$source" .c) compiler="$CC $SANITIZER_FLAGS"
+    grep -q '^int main' "$source" || continue
+    if [ "$name" = pi_ranks ]; then
+        [ "$MPI_NAME" = openmpi ] && compiler=$OPENMPI_MPICC || compiler=$MPICH_MPICC
+        [ -n "$compiler" ] && [ -z "$SANITIZER_FLAGS" ] || continue
+    fi
+    (cd "$TMPDIR/examples" && eval "$(echo "$command" | sed "s,^cc ,$compiler ,; s,to_celsius,$name,g; s,-O2,-O0,")") ||
+        fail "examples/$name.c does not compile as examples/README.md says"
+done
+[ ! -x "$TMPDIR/examples/to_celsius" ] || LD_LIBRARY_PATH="$libdir" "$TMPDIR/examples/to_celsius" >/dev/null || fail "to_celsius does not run"
+
+# A prefix that was moved as a whole: the modules are found beside the library, by each rank.
+if [ -n "$MPIRUN" ] && [ -e "$libdir/libkith.so" ]; then
+    mv "$prefix" "$TMPDIR/moved"
+    for start in "" "$MPIRUN -n 2"; do
+        # shellcheck disable=SC2086
+        said=$(env -u KITH_MODULES LD_LIBRARY_PATH="$TMPDIR/moved/${libdir#"$prefix"/}" $start "$TMPDIR/shared" 2>&1)
+        [ "$said" = "$expected" ] || fail "from a moved prefix, $start: $said"
+    done
+    mv "$TMPDIR/moved" "$prefix"
+fi
+
 make -s -C "$top_builddir" uninstall DESTDIR="$root" >"$TMPDIR/log" 2>&1 || { cat "$TMPDIR/log"; fail "uninstall"; }
 find "$root" ! -type d | grep . && fail "uninstall left these"
 exit $failed
