@@ -333,47 +333,57 @@ KITH_API int kith_pool_terminate(kith_pool p);
  * n 0 there is nothing to do. Any thread of any process of the node that
  * opened the pool may call it, tasks of the pool too, up to 62 calls deep. */
 
-/* kith_map(pool, f, in, out, n): out[i] = f(in[i]) for i < n, with f one of
+/* kith_map(pool, f, in, out, n) with f one of
  *     T f(T), T int, unsigned, long, unsigned long, long long, float or double,
- *     double f(int), double f(long), long f(int)
- * kith_starmap(pool, f, rows, out, n): out[i] = f(rows[i][0], rows[i][1] …), the
- *     same types with one, two or three arguments, rows an array of n rows.
- *     KITH_ESIZE: the rows have another number of columns.
- * kith_apply(pool, f, &y, a …): y = f(a …) in a worker.
+ *     double f(int), double f(long), long f(int): out[i] = f(in[i]) for i < n;
+ *     int f(const void *in, void *out), for structs and all else: f(&in[i], &out[i]) for i < n,
+ *     which returns 0, or a code of its own: then the task has failed.
+ * kith_starmap(pool, f, rows, out, n): out[i] = f(rows[i][0], rows[i][1] …), the same types of
+ *     numbers with one, two or three arguments, rows an array of n rows. KITH_ESIZE: the rows
+ *     have another number of columns.
+ * kith_apply(pool, f, &y, a …): y = f(a …) in a worker, with such functions of numbers.
  * C only: they choose by the type of f, and a wrong type does not compile. */
 #ifndef __cplusplus
 
 typedef void kith__fn(void);
 
 /* clang-format off */
-/* One row for each kind of function: name, R, A, and the letters of R and A. */
+/* One row for each kind of function of numbers: the letters of R and A, R, A. */
 #define KITH__SHAPES(X)                                                                             \
     X(i, i, int, int) X(I, I, unsigned, unsigned) X(l, l, long, long)                               \
     X(L, L, unsigned long, unsigned long) X(q, q, long long, long long) X(f, f, float, float)       \
     X(d, d, double, double) X(d, i, double, int) X(d, l, double, long) X(l, i, long, int)
-
-#define KITH__LIST(function, X)                                                                         \
-    _Generic((function), X(i, i, int, int), X(I, I, unsigned, unsigned), X(l, l, long, long),              \
-             X(L, L, unsigned long, unsigned long), X(q, q, long long, long long),                  \
-             X(f, f, float, float), X(d, d, double, double), X(d, i, double, int),                  \
-             X(d, l, double, long), X(l, i, long, int))
-#define KITH__FN(R, A, x) R (*)(A): x, R (*)(A, A): x, R (*)(A, A, A): x
 #define KITH__SHAPE_CODE(r, a, columns) ((#r)[0] << 16 | (#a)[0] << 8 | (columns))
+enum { KITH__SHAPE_BYTES = 0 }; /* int f(const void *in, void *out) */
+
+#define KITH__ROWS(X)                                                                               \
+    X(i, i, int, int), X(I, I, unsigned, unsigned), X(l, l, long, long),                            \
+    X(L, L, unsigned long, unsigned long), X(q, q, long long, long long), X(f, f, float, float),    \
+    X(d, d, double, double), X(d, i, double, int), X(d, l, double, long), X(l, i, long, int)
+#define KITH__FN(R, A, x) R (*)(A): x, R (*)(A, A): x, R (*)(A, A, A): x
 #define KITH__S(r, a, R, A)                                                                         \
     R (*)(A): KITH__SHAPE_CODE(r, a, 1), R (*)(A, A): KITH__SHAPE_CODE(r, a, 2),                    \
     R (*)(A, A, A): KITH__SHAPE_CODE(r, a, 3)
 #define KITH__I(r, a, R, A) KITH__FN(R, A, (const A *)0)
 #define KITH__O(r, a, R, A) KITH__FN(R, A, (R *)0)
+#define KITH__LIST(f, X) _Generic((f), KITH__ROWS(X))
+#define KITH__LIST_OR_BYTES(f, X, bytes) _Generic((f), KITH__ROWS(X), int (*)(const void *, void *): bytes)
 
-KITH_API int kith__map(kith_pool p, const char *name, kith__fn *fn, int shape, size_t columns,
-                       const void *in, void *out, size_t n);
+/* The size of an element; of memory without a type the function of numbers knows it. */
+#define KITH__ELEMENT(p) sizeof *_Generic((p), void *: "", const void *: "", default: (p))
+
+KITH_API int kith__map(kith_pool p, const char *name, kith__fn *fn, int shape, const void *in, size_t in_size,
+                       void *out, size_t out_size, size_t n);
+KITH_API int kith__starmap(kith_pool p, const char *name, kith__fn *fn, int shape, size_t columns,
+                           const void *rows, void *out, size_t n);
 
 #define kith_map(pool, f, in, out, n)                                                               \
-    kith__map(pool, #f, (kith__fn *)(f), KITH__LIST(f, KITH__S), 1,                                 \
-              1 ? (in) : KITH__LIST(f, KITH__I), 1 ? (out) : KITH__LIST(f, KITH__O), n)
+    kith__map(pool, #f, (kith__fn *)(f), KITH__LIST_OR_BYTES(f, KITH__S, KITH__SHAPE_BYTES),        \
+              1 ? (in) : KITH__LIST_OR_BYTES(f, KITH__I, (const void *)0), KITH__ELEMENT(in),       \
+              1 ? (out) : KITH__LIST_OR_BYTES(f, KITH__O, (void *)0), KITH__ELEMENT(out), n)
 #define kith_starmap(pool, f, rows, out, n)                                                         \
-    kith__map(pool, #f, (kith__fn *)(f), KITH__LIST(f, KITH__S), sizeof *(rows) / sizeof **(rows),  \
-              1 ? &(rows)[0][0] : KITH__LIST(f, KITH__I), 1 ? (out) : KITH__LIST(f, KITH__O), n)
+    kith__starmap(pool, #f, (kith__fn *)(f), KITH__LIST(f, KITH__S), sizeof *(rows) / sizeof **(rows), \
+                  1 ? &(rows)[0][0] : KITH__LIST(f, KITH__I), 1 ? (out) : KITH__LIST(f, KITH__O), n)
 
 #define KITH__APPLY_DECLARE(r, a, R, A)                                                             \
     KITH_API int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A);         \
@@ -388,38 +398,52 @@ KITH__SHAPES(KITH__APPLY_DECLARE)
 
 #endif
 
-/* kith_pool_map(pool, fn, in, out, n): fn(&in[i], &out[i]) for i < n, for structs
- * and all else. fn returns 0, or a code of its own: then the task has failed. */
-#define kith_pool_map(pool, fn, in, out, n) \
-    kith__pool_map(pool, #fn, fn, in, sizeof *(in), out, sizeof *(out), n)
-KITH_API int kith__pool_map(kith_pool p, const char *name, int (*fn)(const void *in, void *out),
-                            const void *in, size_t in_size, void *out, size_t out_size, size_t n);
+/* What a task may be, beside a function of numbers. Each returns 0, or a code of its own: then the
+ * task has failed. */
+typedef int kith_map_fn(const void *in, void *out);
+typedef int kith_for_fn(uint64_t lo, uint64_t hi, const void *arg);
+typedef double kith_sum_fn(uint64_t lo, uint64_t hi, const void *arg); /* returns its part of the sum */
+typedef int kith_reduce_fn(uint64_t lo, uint64_t hi, const void *arg, void *part);
+typedef void kith_fold_fn(void *total, const void *part); /* runs in the caller */
+
+/* kith_map without a macro, for C++ and other languages: fn(in + i * in_size, out + i * out_size) for
+ * i < n; and once, for one in and one out. A size may be 0: all tasks get the same pointer then. */
+KITH_API int kith_pool_map(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size, void *out,
+                           size_t out_size, size_t n);
+KITH_API int kith_pool_apply(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size, void *out,
+                             size_t out_size);
 
 /* Range tasks: the loop inside is the user's. [0, n) is cut into about
  * min(n, 65536) blocks, at places that depend on n alone; fn is called once for
- * each block with lo < hi and a copy of the size bytes at arg. It returns 0, or a code of its own.
- * kith_pool_for(pool, fn, KITH_ARG(x), n), or NULL, 0 for no context. */
-#define kith_pool_for(pool, fn, ...) kith__pool_for(pool, #fn, fn, __VA_ARGS__)
-KITH_API int kith__pool_for(kith_pool p, const char *name,
-                            int (*fn)(uint64_t lo, uint64_t hi, const void *arg), const void *arg,
-                            size_t size, uint64_t n);
+ * each block with lo < hi and a copy of the size bytes at arg; NULL, 0: no context.
+ *     kith_for(pool, fn, KITH_ARG(x), n) */
+#define kith_for(pool, fn, ...) kith__for(pool, #fn, fn, __VA_ARGS__)
+KITH_API int kith_pool_for(kith_pool p, kith_for_fn *fn, const void *arg, size_t size, uint64_t n);
 
-/* kith_sum(pool, fn, KITH_ARG(x), n, &sum): *sum = the sum of fn over all blocks, added in
- * order of index: the same bits on any number of workers. *sum is unchanged on failure, 0 for n 0. */
+/* *sum = the sum of fn over all blocks, added in order of index: the same bits on any number
+ * of workers. *sum is unchanged on failure, 0 for n 0.
+ *     kith_sum(pool, fn, KITH_ARG(x), n, &sum) */
 #define kith_sum(pool, fn, ...) kith__sum(pool, #fn, fn, __VA_ARGS__)
-KITH_API int kith__sum(kith_pool p, const char *name, double (*fn)(uint64_t lo, uint64_t hi, const void *arg),
-                       const void *arg, size_t size, uint64_t n, double *sum);
+KITH_API int kith_pool_sum(kith_pool p, kith_sum_fn *fn, const void *arg, size_t size, uint64_t n,
+                           double *sum);
 
-/* kith_reduce(pool, fn, KITH_ARG(x), n, fold, &total): fn leaves the result of its block
- * in part, which has the size of total and is not zeroed; then fold(&total, part) is called
- * here for each block in order of index, upon the value that total had, unless one failed. */
+/* fn leaves the result of its block in part, which has the size of total and is not zeroed; then
+ * fold(&total, part) is called here for each block in order of index, upon the value that total
+ * had, unless one failed.
+ *     kith_reduce(pool, fn, KITH_ARG(x), n, fold, &total) */
 #define kith_reduce(pool, fn, ...) KITH__REDUCE(pool, fn, __VA_ARGS__)
+KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, size_t size, uint64_t n,
+                              kith_fold_fn *fold, void *total, size_t total_size);
+
+/* The same with the function's name, for messages; without it, it is looked up. */
 #define KITH__REDUCE(pool, fn, arg, size, n, fold, total) \
     kith__reduce(pool, #fn, fn, arg, size, n, fold, total, sizeof *(total))
-KITH_API int kith__reduce(kith_pool p, const char *name,
-                          int (*fn)(uint64_t lo, uint64_t hi, const void *arg, void *part), const void *arg,
-                          size_t size, uint64_t n, void (*fold)(void *total, const void *part), void *total,
-                          size_t total_size);
+KITH_API int kith__for(kith_pool p, const char *name, kith_for_fn *fn, const void *arg, size_t size,
+                       uint64_t n);
+KITH_API int kith__sum(kith_pool p, const char *name, kith_sum_fn *fn, const void *arg, size_t size,
+                       uint64_t n, double *sum);
+KITH_API int kith__reduce(kith_pool p, const char *name, kith_reduce_fn *fn, const void *arg, size_t size,
+                          uint64_t n, kith_fold_fn *fold, void *total, size_t total_size);
 
 /* In a task, an initializer or a Process: it has failed, with this code (0 counts as KITH_ETASK)
  * and text, of which 255 bytes are kept. Returns code, so that "return kith_fail(...)" reads well. Elsewhere:

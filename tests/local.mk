@@ -37,6 +37,7 @@ EXTRA_DIST += \
 	tests/compile/get_value.c \
 	tests/compile/handle_assign.c \
 	tests/compile/handle_number.c \
+	tests/compile/map_bytes.c \
 	tests/compile/map_count.c \
 	tests/compile/map_function.c \
 	tests/compile/map_input.c \
@@ -47,7 +48,7 @@ EXTRA_DIST += \
 	tests/compile/map_struct.c \
 	tests/compile/option_name.c \
 	tests/compile/plus_plus.cc \
-	tests/compile/pool_map_function.c \
+	tests/compile/pool_map_sizes.c \
 	tests/compile/process_for_queue.c \
 	tests/compile/process_target.c \
 	tests/compile/queue_for_pool.c \

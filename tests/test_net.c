@@ -322,7 +322,7 @@ static void task_that_is_done_has_put_all_job(void)
     kith_pool pool = kith_pool_open(2);
 
     for (int round = 1; round <= 20; round++) {
-        REQUIRE(kith_pool_for(pool, puts_some, KITH_ARG(q), EACH) == 0);
+        REQUIRE(kith_for(pool, puts_some, KITH_ARG(q), EACH) == 0);
         REQUIRE(kith_queue_size(q) == round * EACH);
     }
     REQUIRE(kith_pool_close(pool) == 0);

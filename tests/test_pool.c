@@ -199,13 +199,13 @@ static void elements_of_no_bytes_and_of_100_mib(void)
     CU_ASSERT_FATAL(in && out);
     for (size_t i = 0; i < 3 * sizeof *in; i += 4096)
         ((unsigned char *)in)[i] = (unsigned char)(i >> 12);
-    PASS(kith_pool_map(pool, copy_big, in, out, 3));
+    PASS(kith_map(pool, copy_big, in, out, 3));
     for (size_t i = 0; i < 3 * sizeof *in; i += 4096)
         if (((unsigned char *)in)[i] != ((unsigned char *)out)[i]) {
             CU_FAIL("a byte differs");
             break;
         }
-    PASS(kith__pool_map(pool, "count_call", count_call, NULL, 0, NULL, 0, 1000));
+    PASS(kith_pool_map(pool, count_call, NULL, 0, NULL, 0, 1000));
     PASS(kith_pool_close(pool));
     free(in);
     free(out);
@@ -245,7 +245,7 @@ static void elements_of_1_mib_leave_no_worker_idle(void)
         in[i].arrived = arrived;
         memset(in[i].bytes, i + 1, sizeof in[i].bytes);
     }
-    PASS(kith_pool_map(pool, meet, in, out, MEETING));
+    PASS(kith_map(pool, meet, in, out, MEETING));
     CU_ASSERT_EQUAL(memcmp(in, out, MEETING * sizeof *in), 0);
     PASS(kith_pool_close(pool));
     PASS(kith_free(arrived));
@@ -317,7 +317,7 @@ static void ranges_are_covered_once(void)
         uint64_t total = 5, want = 5, wrong = 0;
 
         memset(bytes, 0, n);
-        PASS(kith_pool_for(pool, mark, KITH_ARG(bytes), n));
+        PASS(kith_for(pool, mark, KITH_ARG(bytes), n));
         for (uint64_t i = 0; i < n; i++) {
             wrong += bytes[i] != 1;
             want += i * i;
@@ -551,7 +551,7 @@ static int descend(const void *in, void *out)
     }
     for (int i = 0; i < 3; i++)
         three[i] = below;
-    if (kith_pool_map(below.pool, descend, three, sum, 3) < 0)
+    if (kith_map(below.pool, descend, three, sum, 3) < 0)
         return 1;
     *(int *)out = sum[0] + sum[1] + sum[2];
     return 0;
@@ -563,7 +563,7 @@ static void tasks_may_call_their_own_pool(void)
     struct nested top = { pool, 5 };
     int leaves = 0;
 
-    PASS(kith_pool_map(pool, descend, &top, &leaves, 1));
+    PASS(kith_map(pool, descend, &top, &leaves, 1));
     CU_ASSERT_EQUAL(leaves, 243);
     PASS(kith_pool_close(pool));
 }
@@ -576,7 +576,7 @@ static void tasks_may_call_their_own_pool_of_workers_that_wear_out(void)
         struct nested top[2] = { { pool, 2 }, { pool, 3 } };
         int leaves[2] = { 0, 0 };
 
-        PASS(kith_pool_map(pool, descend, top, leaves, 2));
+        PASS(kith_map(pool, descend, top, leaves, 2));
         CU_ASSERT(leaves[0] == 9 && leaves[1] == 27);
         PASS(kith_pool_close(pool));
     }
@@ -630,7 +630,7 @@ static void threads_of_tasks_map_in_their_own_pool(void)
         kith_pool pool = kith_pool_open(workers), pools[4] = { pool, pool, pool, pool };
         int wrong[4] = { 1, 1, 1, 1 };
 
-        PASS(kith_pool_map(pool, thread_out, pools, wrong, 4));
+        PASS(kith_map(pool, thread_out, pools, wrong, 4));
         CU_ASSERT(wrong[0] + wrong[1] + wrong[2] + wrong[3] == 0);
         PASS(kith_pool_close(pool));
     }
@@ -675,7 +675,7 @@ static void very_many_failed_tasks(void)
         in[i] = i;
         out[i] = -1;
     }
-    FAILS_WITH(KITH_ETASK, kith_pool_map(pool, two_of_three_fail, in, out, MANY));
+    FAILS_WITH(KITH_ETASK, kith_map(pool, two_of_three_fail, in, out, MANY));
     for (int i = 0; i < MANY; i++)
         wrong += out[i] != (i % 3 ? -1 : i);
     CU_ASSERT_EQUAL(wrong, 0);
@@ -738,6 +738,41 @@ static void steps_may_be_taken_by_another_thread(void)
     free(out);
 }
 
+static int odd_square(const void *in, void *out)
+{
+    *(int *)out = *(const int *)in * *(const int *)in;
+    return *(const int *)in % 2 == 0;
+}
+
+static double half_of(uint64_t lo, uint64_t hi, const void *arg)
+{
+    return (double)(hi - lo) / *(const double *)arg;
+}
+
+/* As C++ and other languages call them: the function's name is looked up when a message needs it. */
+static void plain_functions_do_as_their_macros(void)
+{
+    kith_pool pool = kith_pool_open(2);
+    int in[3] = { 1, 3, 5 }, out[3] = { 0 };
+    struct kith_fault f;
+    double two = 2, sum = 0;
+
+    PASS(kith_pool_map(pool, odd_square, in, sizeof in[0], out, sizeof out[0], 3));
+    CU_ASSERT(out[0] == 1 && out[1] == 9 && out[2] == 25);
+    PASS(kith_pool_apply(pool, odd_square, &out[1], sizeof out[1], &in[2], sizeof in[2]));
+    CU_ASSERT_EQUAL(in[2], 81);
+    PASS(kith_pool_sum(pool, half_of, KITH_ARG(two), 100000, &sum));
+    CU_ASSERT_EQUAL(sum, 50000);
+    in[1] = 4;
+    FAILS_WITH(KITH_ETASK, kith_pool_map(pool, odd_square, in, sizeof in[0], out, sizeof out[0], 3));
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "odd_square(task 1)"));
+    CU_ASSERT(kith_last_fault(&f, 0) == 0 && strcmp(f.function, "odd_square") == 0);
+    FAILS_WITH(KITH_EINVAL, kith_pool_map(pool, odd_square, NULL, 4, out, sizeof out[0], 3));
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "odd_square"));
+    FAILS_WITH(KITH_EINVAL, kith_pool_map(pool, NULL, in, 4, out, sizeof out[0], 3));
+    PASS(kith_pool_close(pool));
+}
+
 static int whole(uint64_t lo, uint64_t hi, const void *arg, void *part)
 {
     (void)arg;
@@ -759,7 +794,7 @@ static void wrong_use_is_a_sentence(void)
     FAILS_WITH(KITH_EINVAL, kith_map(pool, square, (int *)NULL, out, 2));
     FAILS_WITH(KITH_EINVAL, kith_map(pool, square, in, (int *)NULL, 2));
     FAILS_WITH(KITH_EINVAL, kith_map(pool, (int (*)(int))NULL, in, out, 2));
-    FAILS_WITH(KITH_EINVAL, kith__reduce(pool, "whole", whole, NULL, 0, 100, swallow, out, SIZE_MAX / 64));
+    FAILS_WITH(KITH_EINVAL, kith_pool_reduce(pool, whole, NULL, 0, 100, swallow, out, SIZE_MAX / 64));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open(-1)));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open(100000)));
     FAILS_WITH(KITH_EINVAL, kith_fail(1, "outside"));
@@ -810,6 +845,7 @@ static struct test tests[] = {
     TEST(tasks_may_call_their_own_pool_of_workers_that_wear_out),
     TEST(threads_of_tasks_map_in_their_own_pool),
     TEST(several_pools_at_once),
+    TEST(plain_functions_do_as_their_macros),
     TEST(very_many_failed_tasks),
     TEST(steps_may_be_taken_by_another_thread),
     TEST(a_pool_of_another_node_is_none_of_ours),

@@ -192,7 +192,7 @@ static kith_pool open_with_blocks(void)
     static char in[20][1000], out[20][1000];
     kith_pool pool = kith_pool_open_with(1, .init = greet, .arg = in, .arg_size = sizeof in);
 
-    REQUIRE(kith__pool_map(pool, "copy", copy, in, sizeof in[0], out, sizeof out[0], 20) == 0);
+    REQUIRE(kith_pool_map(pool, copy, in, sizeof in[0], out, sizeof out[0], 20) == 0);
     return pool;
 }
 
@@ -393,7 +393,7 @@ static void workers_are_replaced_without_a_free_place(void)
     for (int i = 0; i < 32; i++)
         wrong += out[i] != i;
     CU_ASSERT_EQUAL(wrong, 0);
-    PASS(kith_pool_map(own, die_below, &below, (int(*)[2])(void *)out, 1));
+    PASS(kith_map(own, die_below, &below, (int(*)[2])(void *)out, 1));
     CU_ASSERT(out[0] == 40 && out[1] == 41 && tries[41] > 1);
     for (uint32_t i = 0; i < n; i++)
         kith__member_free(taken[i]);
@@ -442,11 +442,11 @@ static void a_task_whose_own_calls_end_its_worker_has_so_many_tries(void)
     int out;
 
     tries[0] = 0;
-    FAILS_WITH(KITH_ETASK, kith_pool_map(pool, die_in_own_call, &pool, &out, 1));
+    FAILS_WITH(KITH_ETASK, kith_map(pool, die_in_own_call, &pool, &out, 1));
     CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_SIGNALLED && f.signal == SIGKILL);
     CU_ASSERT_EQUAL(tries[0], 3);
     tries[0] = 0;
-    FAILS_WITH(KITH_ETASK, kith_pool_map(pool, hang_in_own_call, &pool, &out, 1));
+    FAILS_WITH(KITH_ETASK, kith_map(pool, hang_in_own_call, &pool, &out, 1));
     CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_OVER_LIMIT);
     CU_ASSERT_EQUAL(tries[0], 3);
     PASS(kith_pool_close(pool));
@@ -494,7 +494,7 @@ static void a_pool_ends_though_a_caller_has_called_exit(void)
     int out;
 
     tries[0] = 0;
-    FAILS_WITH(KITH_ETASK, kith_pool_map(pool, leave_in_own_call, &pool, &out, 1));
+    FAILS_WITH(KITH_ETASK, kith_map(pool, leave_in_own_call, &pool, &out, 1));
     CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_EXITED && f.code >= 3);
     CU_ASSERT_EQUAL(exitcode(kith_process_start(reduce_and_leave, KITH_ARG(pool))), 0);
     PASS(kith_pool_close(pool));

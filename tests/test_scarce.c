@@ -318,7 +318,7 @@ static void work_without_memory(void)
     REQUIRE(map_is_right(pool, successor, 64) && kith_queue_put(q, in, 100, 0) == 0);
     n = use_up_memory(blocks, 4096);
     REQUIRE(n > 0 && n < 4096);
-    REQUIRE(kith_pool_map(pool, copy_big, in, out, 8) == KITH_ENOMEM);
+    REQUIRE(kith_map(pool, copy_big, in, out, 8) == KITH_ENOMEM);
     REQUIRE(kith_sum(pool, length, context, sizeof context, 1000000, &sum) == KITH_ENOMEM);
     REQUIRE(kith_queue_put(q, in, sizeof in, KITH_FOREVER) == KITH_ENOMEM && kith_queue_size(q) == 1);
     REQUIRE(kith_check(kith_process_start(give_7, context, sizeof context)) == KITH_ENOMEM);
@@ -340,7 +340,7 @@ static void work_without_memory(void)
     }
     while (n > 0)
         kith_free(blocks[--n]);
-    REQUIRE(kith_pool_map(pool, copy_big, in, out, 8) == 0 && memcmp(in, out, sizeof in) == 0);
+    REQUIRE(kith_map(pool, copy_big, in, out, 8) == 0 && memcmp(in, out, sizeof in) == 0);
     REQUIRE(kith_sum(pool, length, context, sizeof context, 1000000, &sum) == 0 && sum == 1e6);
     REQUIRE(kith_queue_put(q, in, sizeof in, KITH_FOREVER) == 0 && kith_queue_size(q) == 2);
     REQUIRE(kith_map(pool, odd_fails, x, y, 64) == KITH_ETASK && kith_last_fault(&fault, 31) == 0);
@@ -371,8 +371,7 @@ static void map_through_a_narrow_ring(void)
     setenv("KITH_MEM", "40M", 1);
     begin();
     pool = kith_pool_open(8);
-    REQUIRE(kith_pool_map(pool, copy_block, in, out, BLOCKS) == 0 &&
-            memcmp(in, out, BLOCKS * sizeof *in) == 0);
+    REQUIRE(kith_map(pool, copy_block, in, out, BLOCKS) == 0 && memcmp(in, out, BLOCKS * sizeof *in) == 0);
     REQUIRE(kith_pool_close(pool) == 0 && kith_finalize() == 0);
 }
 

@@ -80,7 +80,7 @@ static void initialize_in_a_task(void)
 
     begin();
     pool = kith_pool_open(1);
-    REQUIRE(kith_pool_map(pool, opens_a_pool, in, out, 2) == KITH_ETASK && out[1] == 10);
+    REQUIRE(kith_map(pool, opens_a_pool, in, out, 2) == KITH_ETASK && out[1] == 10);
     REQUIRE(kith_last_fault(&fault, 0) == 0 && fault.task == 0 && strcmp(fault.text, "said before") == 0);
     REQUIRE(kith_pool_close(pool) == 0 && kith_finalize() == 0);
 }

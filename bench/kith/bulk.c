@@ -35,7 +35,7 @@ static double rate(kith_pool pool, const struct block *in, struct block *out)
 {
     double start = now();
 
-    kith_pool_map(pool, copy, in, out, N);
+    kith_map(pool, copy, in, out, N);
     return N * (double)sizeof *in / (now() - start) * 1e-9;
 }
 

@@ -30,6 +30,11 @@ enum { KITH__POSTS = 64, KITH__DEPTH = 64, KITH__KEPT = 3 };
 
 enum kith__job_kind { KITH__JOB_NUMBERS, KITH__JOB_BYTES, KITH__JOB_FOR, KITH__JOB_SUM, KITH__JOB_REDUCE };
 
+static inline int kith__is_map(uint32_t kind) /* else over a range: its units are blocks */
+{
+    return kind <= KITH__JOB_BYTES;
+}
+
 struct kith__cell {    /* a worker's part of a job; only it, or its successor, writes done */
     kith__word intent; /* lo << 16 | length << 1 | confirmed */
     kith__word before; /* .done when the claim was made */
@@ -63,7 +68,7 @@ struct kith__job {
     uint64_t arg, arg_size;
     uint64_t call; /* for the random numbers */
     struct kith__token fn;
-    char name[64];
+    char name[64]; /* "": not known yet, see kith__job_name */
 
     /* where claims meet; alone, since it goes from CPU to CPU with each of them */
     kith__word cursor __attribute__((aligned(64))); /* position << 16 | worker + 1 of the last claimer */

@@ -1,4 +1,4 @@
-/* call.c: the calls that give a pool a job and wait for it: map, starmap, apply, for, sum, reduce.
+/* call.c: a call that gives a pool a job and waits for it. Called by map.c.
  *
  * A call fills in a job and posts it. What it has still to do then is a step that may be
  * called from any thread until it says that all is done: arguments in the caller's own memory go in pieces
@@ -8,6 +8,7 @@
 #include "config.h"
 #include "pool/call.h"
 #include "code/checkglobals.h"
+#include "code/image.h"
 #include "pool/chunk.h"
 #include "pool/fault.h"
 #include "base/error.h"
@@ -25,11 +26,6 @@
 #include <unistd.h>
 
 static _Atomic uint64_t calls; /* of this process: which random numbers its tasks draw */
-
-static int is_map(const struct kith__call_spec *s)
-{
-    return s->kind <= KITH__JOB_BYTES;
-}
 
 enum kith__step_result kith__call_step(struct kith__call *c)
 {
@@ -82,9 +78,9 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->tries = p->tries;
     j->chunk = p->chunk;
     j->call = call_number();
-    memcpy(j->name, s->name,
-           strnlen(s->name, sizeof j->name - 1)); /* of a zeroed job; snprintf is much code that is cold */
-    return is_map(s) ? kith__rings_make(c, s) : fill_range(j, s);
+    if (s->name) /* of a zeroed job; snprintf is much code that is cold */
+        memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));
+    return kith__is_map(s->kind) ? kith__rings_make(c, s) : fill_range(j, s);
 }
 
 static void release(struct kith__call *c)
@@ -93,18 +89,26 @@ static void release(struct kith__call *c)
 
     if (j->in_ring)
         kith__ring_give_back(j, 0, j->in);
-    if (j->out_ring || j->kind >= KITH__JOB_FOR)
+    if (j->out_ring || !kith__is_map(j->kind))
         kith__ring_give_back(j, 1, j->out);
     kith__heap_free(j->arg);
     j->in = j->out = j->arg = 0;
     kith__job_withdraw(kith__pool_body(c->object), c->post);
 }
 
+const char *kith__call_name(const struct kith__call_spec *s, char *buf, size_t room)
+{
+    if (s->name)
+        return s->name;
+    kith__image_function((uintptr_t)s->fn, buf, room);
+    return buf;
+}
+
 /* KITH_CHECK=1: a task that reads a global which the head has set since kith_init reads the old value; but
  * for KITH_SERIAL=1. */
-static void warn_of_globals(const char *name)
+static void warn_of_globals(const struct kith__call_spec *s)
 {
-    char globals[512];
+    char globals[512], name[64];
 
     if (!kith__log_on(KITH__WARNING) || kith_worker() >= 0 || kith__is_on("KITH_SERIAL") ||
         kith__globals_changed(globals, sizeof globals) <= 0)
@@ -113,7 +117,7 @@ static void warn_of_globals(const char *name)
     kith__log(KITH__WARNING,
               "%s is given to workers, but these globals have changed since kith_init, and workers have them "
               "as they were then: %s; pass them as an argument",
-              name, globals);
+              kith__call_name(s, name, sizeof name), globals);
 }
 
 int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
@@ -126,7 +130,7 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
         return rc;
     if (kith__server_dead())
         return KITH_EPEER;
-    warn_of_globals(s->name);
+    warn_of_globals(s);
     if ((rc = kith__pool_enter(s->pool, &c->object)) < 0)
         return rc;
     /* Inside of the guard: who closes the pool either sees this call, or this call sees that it is closed. */
@@ -167,7 +171,8 @@ static int outcome(struct kith__call *c, enum kith__step_result last)
         return 0;
     if (atomic_load(&p->state) == KITH__POOL_BROKEN)
         return kith__pool_init_fault(p);
-    return kith__fail(KITH_ECANCELLED, "the pool was terminated while %s was running in it", c->job->name);
+    return kith__fail(KITH_ECANCELLED, "the pool was terminated while %s was running in it",
+                      kith__job_name(c->job));
 }
 
 int kith__call_end(struct kith__call *c, enum kith__step_result last)
@@ -277,200 +282,4 @@ int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *
     if (fold && last == KITH__STEP_DONE && atomic_load(&c.job->fault_count) == 0)
         fold(&c, context);
     return kith__call_end(&c, last);
-}
-
-/* ------------------------------------------------------------- public functions */
-
-static int check_common(const struct kith__call_spec *s, const char *what)
-{
-    int rc = kith__handle_usable(s->pool.id, "Pool");
-
-    if (rc < 0)
-        return rc;
-    if (!s->fn)
-        return kith__fail(KITH_EINVAL, "%s was given no function", what);
-    if ((!s->in && s->in_size && s->n) || (is_map(s) && !s->out && s->out_size && s->n))
-        return kith__fail(KITH_EINVAL, "%s(%s) was given NULL for %llu elements", what, s->name,
-                          (unsigned long long)s->n);
-    if (!s->arg && s->arg_size)
-        return kith__fail(KITH_EINVAL, "%s(%s) was given %llu bytes of context at NULL", what, s->name,
-                          (unsigned long long)s->arg_size);
-    if (s->n > UINT64_C(1) << 47 && is_map(s))
-        return kith__fail(KITH_EINVAL, "%s(%s) over %llu elements: at most 2^47", what, s->name,
-                          (unsigned long long)s->n);
-    if (!is_map(s) && s->n && s->out_size > SIZE_MAX / 2 / kith__block_count(s->n))
-        return kith__fail(KITH_EINVAL, "%s(%s): %llu totals of %zu bytes are more than memory can hold", what,
-                          s->name, (unsigned long long)kith__block_count(s->n), (size_t)s->out_size);
-    if ((s->in_size && s->n > SIZE_MAX / 2 / s->in_size) ||
-        (is_map(s) && s->out_size && s->n > SIZE_MAX / 2 / s->out_size))
-        return kith__fail(KITH_EINVAL, "%s(%s): %llu elements are more than memory can hold", what, s->name,
-                          (unsigned long long)s->n);
-    return 0;
-}
-
-static int map(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *in,
-               void *out, size_t n)
-{
-    size_t arguments = (size_t)(shape & 255), in_size = kith__number_size(shape >> 8 & 255);
-    struct kith__call_spec s = {
-        .pool = pool,
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_NUMBERS,
-        .shape = shape,
-        .n = n,
-        .in = in,
-        .out = out,
-        .in_size = in_size * arguments,
-        .out_size = kith__number_size(shape >> 16 & 255),
-    };
-    int rc = check_common(&s, "kith_map");
-
-    if (rc < 0)
-        return rc;
-    if (s.in_size == 0 || s.out_size == 0 || arguments > 3)
-        return kith__fail(KITH_ETYPE,
-                          "kith_map(%s): a function of a shape (%#x) that this version of kith does not know",
-                          name, (unsigned)shape);
-    if (columns != arguments)
-        return kith__fail(KITH_ESIZE, "%s takes %zu argument%s, but the rows have %zu column%s", name,
-                          arguments, arguments == 1 ? "" : "s", columns, columns == 1 ? "" : "s");
-    return n == 0 ? 0 : kith__call(&s, NULL, NULL);
-}
-
-int kith__map(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *in,
-              void *out, size_t n)
-{
-    return kith__report(map(pool, name, fn, shape, columns, in, out, n));
-}
-
-static int apply(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *row,
-                 void *result)
-{
-    if (!result)
-        return kith__report(
-            kith__fail(KITH_EINVAL, "kith_apply(%s) was given no place for the result", name));
-    return kith__map(pool, name, fn, shape, columns, row, result, 1);
-}
-
-#define APPLY(r, a, R, A)                                                                              \
-    int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A x0)                   \
-    {                                                                                                  \
-        const A row[1] = { x0 };                                                                       \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 1), 1, row, y);                   \
-    }                                                                                                  \
-    int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), R *y, A x0, A x1)          \
-    {                                                                                                  \
-        const A row[2] = { x0, x1 };                                                                   \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 2), 2, row, y);                   \
-    }                                                                                                  \
-    int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), R *y, A x0, A x1, A x2) \
-    {                                                                                                  \
-        const A row[3] = { x0, x1, x2 };                                                               \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 3), 3, row, y);                   \
-    }
-KITH__SHAPES(APPLY)
-
-int kith__pool_map(kith_pool pool, const char *name, int (*fn)(const void *in, void *out), const void *in,
-                   size_t in_size, void *out, size_t out_size, size_t n)
-{
-    struct kith__call_spec s = {
-        .pool = pool,
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_BYTES,
-        .n = n,
-        .in = in,
-        .out = out,
-        .in_size = in_size,
-        .out_size = out_size,
-    };
-    int rc = check_common(&s, "kith_pool_map");
-
-    return kith__report(rc < 0 || n == 0 ? rc : kith__call(&s, NULL, NULL));
-}
-
-int kith__pool_for(kith_pool pool, const char *name, int (*fn)(uint64_t lo, uint64_t hi, const void *arg),
-                   const void *arg, size_t size, uint64_t n)
-{
-    struct kith__call_spec s = {
-        .pool = pool,
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_FOR,
-        .n = n,
-        .arg = arg,
-        .arg_size = size,
-    };
-    int rc = check_common(&s, "kith_pool_for");
-
-    return kith__report(rc < 0 || n == 0 ? rc : kith__call(&s, NULL, NULL));
-}
-
-static void add_up(struct kith__call *c, void *context)
-{
-    const double *part = kith__at(c->job->out);
-    double sum = 0.0;
-
-    for (uint64_t b = 0; b < c->job->units; b++)
-        sum += part[b];
-    *(double *)context = sum;
-}
-
-int kith__sum(kith_pool pool, const char *name, double (*fn)(uint64_t lo, uint64_t hi, const void *arg),
-              const void *arg, size_t size, uint64_t n, double *sum)
-{
-    struct kith__call_spec s = {
-        .pool = pool,
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_SUM,
-        .n = n,
-        .arg = arg,
-        .arg_size = size,
-        .out_size = sizeof(double),
-    };
-    int rc = check_common(&s, "kith_sum");
-
-    if (rc == 0 && !sum)
-        rc = kith__fail(KITH_EINVAL, "kith_sum(%s) was given no place for the sum", name);
-    if (rc == 0 && n == 0)
-        *sum = 0.0;
-    return kith__report(rc < 0 || n == 0 ? rc : kith__call(&s, add_up, sum));
-}
-
-struct folding {
-    void (*fold)(void *total, const void *part);
-    void *total;
-};
-
-static void fold_up(struct kith__call *c, void *context)
-{
-    const struct folding *f = context;
-
-    for (uint64_t b = 0; b < c->job->units; b++)
-        f->fold(f->total, (const char *)kith__at(c->job->out) + b * c->job->out_size);
-}
-
-int kith__reduce(kith_pool pool, const char *name,
-                 int (*fn)(uint64_t lo, uint64_t hi, const void *arg, void *part), const void *arg,
-                 size_t size, uint64_t n, void (*fold)(void *total, const void *part), void *total,
-                 size_t total_size)
-{
-    struct folding f = { fold, total };
-    struct kith__call_spec s = {
-        .pool = pool,
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_REDUCE,
-        .n = n,
-        .arg = arg,
-        .arg_size = size,
-        .out_size = total_size,
-    };
-    int rc = check_common(&s, "kith_reduce");
-
-    if (rc == 0 && (!fold || !total || total_size == 0))
-        rc = kith__fail(KITH_EINVAL, "kith_reduce(%s) needs a function that folds and a total", name);
-    return kith__report(rc < 0 || n == 0 ? rc : kith__call(&s, fold_up, &f));
 }

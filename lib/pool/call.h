@@ -8,7 +8,7 @@
 
 struct kith__call_spec {
     kith_pool pool;
-    const char *name; /* of the function, for messages */
+    const char *name; /* of the function, for messages; NULL: it is looked up for one */
     kith__anyfn *fn;
     enum kith__job_kind kind;
     int shape;
@@ -17,6 +17,9 @@ struct kith__call_spec {
     void *out;
     uint64_t in_size, out_size, arg_size;
 };
+
+/* The name of the function, for a message; buf is used where it has to be looked up. */
+const char *kith__call_name(const struct kith__call_spec *s, char *buf, size_t room);
 
 struct kith__call {
     struct kith__object *object; /* the pool */

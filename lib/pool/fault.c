@@ -32,11 +32,18 @@ int kith_last_fault(struct kith_fault *f, size_t index)
     return 0;
 }
 
+const char *kith__job_name(struct kith__job *j)
+{
+    if (j->name[0] == '\0')
+        kith__token_name(&j->fn, j->name, sizeof j->name);
+    return j->name;
+}
+
 static uint64_t first_element(const struct kith__job *j, uint64_t unit)
 {
     uint64_t lo = unit, hi;
 
-    if (j->kind >= KITH__JOB_FOR)
+    if (!kith__is_map(j->kind))
         kith__part(j->n, j->units, unit, &lo, &hi);
     return lo;
 }
@@ -53,13 +60,13 @@ static void fill_end(struct kith_fault *f, const struct kith__fault_entry *e)
         kith__crash_text(&e->crash, getpid(), f->text, sizeof f->text);
 }
 
-static void fill_fault(struct kith_fault *f, const struct kith__job *j, const struct kith__fault_entry *e)
+static void fill_fault(struct kith_fault *f, struct kith__job *j, const struct kith__fault_entry *e)
 {
     fill_end(f, e);
     f->task = first_element(j, e->unit);
     f->rank = kith_rank();
     snprintf(f->host, sizeof f->host, "%s", kith__shared->host);
-    snprintf(f->function, sizeof f->function, "%s", j->name);
+    snprintf(f->function, sizeof f->function, "%s", kith__job_name(j));
     if (f->text[0] == '\0')
         snprintf(f->text, sizeof f->text, "%s", e->text);
 }
@@ -130,7 +137,7 @@ static void describe(const struct kith_fault *f, char *text, size_t room)
     }
 }
 
-int kith__faults_report(const struct kith__job *j)
+int kith__faults_report(struct kith__job *j)
 {
     const struct kith_fault *f = last_faults.list;
     uint64_t all = atomic_load(&j->fault_count);
@@ -138,11 +145,11 @@ int kith__faults_report(const struct kith__job *j)
 
     if (last_faults.count == 0)
         return kith__fail(KITH_ETASK, "%llu tasks of %s failed, and there is no memory to tell why",
-                          (unsigned long long)all, j->name);
+                          (unsigned long long)all, kith__job_name(j));
     describe(f, text, sizeof text);
     return kith__fail(KITH_ETASK, "%s(%s%llu) %s [worker %d, pid %d on %s]; %llu of %llu tasks failed",
-                      j->name, j->kind >= KITH__JOB_FOR ? "from " : "task ", (unsigned long long)f->task,
-                      text, f->worker, f->pid, f->host, (unsigned long long)all,
+                      kith__job_name(j), !kith__is_map(j->kind) ? "from " : "task ",
+                      (unsigned long long)f->task, text, f->worker, f->pid, f->host, (unsigned long long)all,
                       (unsigned long long)j->units);
 }
 

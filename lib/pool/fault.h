@@ -8,7 +8,10 @@
 void kith__faults_keep(struct kith__job *j);
 
 /* KITH_ETASK, with the sentence about those that were kept, which were j's. */
-int kith__faults_report(const struct kith__job *j);
+int kith__faults_report(struct kith__job *j);
+
+/* The name of its function for messages, looked up where the caller gave none. For the poster. */
+const char *kith__job_name(struct kith__job *j);
 
 /* Why no worker of p gets through its initializer: KITH_ETASK, or KITH_ENOMEM when none can be forked. */
 int kith__pool_init_fault(const struct kith__pool *p);

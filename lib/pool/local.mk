@@ -8,6 +8,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/chunk.h \
 	lib/pool/fault.c \
 	lib/pool/fault.h \
+	lib/pool/map.c \
 	lib/pool/pool.c \
 	lib/pool/pool.h \
 	lib/pool/random.c \

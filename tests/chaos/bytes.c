@@ -98,8 +98,7 @@ void map_bytes(struct call *c, int below, struct dice *d)
     begin_call(c, "map_bytes", b.n, 0, 1, 1, d);
     if (b.in && b.out) {
         fill_bytes(&b, c, &at);
-        c->rc = kith__pool_map((kith_pool){ c->handle }, "play_bytes", play_bytes, b.in, b.in_size, b.out,
-                               b.out_size, b.n);
+        c->rc = kith_pool_map((kith_pool){ c->handle }, play_bytes, b.in, b.in_size, b.out, b.out_size, b.n);
         count_runs(c);
         if (end_call(c))
             for (size_t i = 0; i < b.n; i++)
@@ -142,7 +141,7 @@ void map_nothing(struct call *c, struct dice *d)
     uint32_t before = atomic_load(&world->zeros[my_actor]), runs;
 
     begin_call(c, "map_nothing", 0, 0, 0, 0, d);
-    c->rc = kith__pool_map((kith_pool){ c->handle }, "play_zero", play_zero[my_actor], NULL, 0, NULL, 0, n);
+    c->rc = kith_pool_map((kith_pool){ c->handle }, play_zero[my_actor], NULL, 0, NULL, 0, n);
     runs = atomic_load(&world->zeros[my_actor]) - before;
     if (end_call(c) && !disturbed())
         CHECK(runs == n, "of %zu tasks without bytes %u were run", n, runs);

@@ -131,7 +131,7 @@ void range_call(struct call *c, int below, struct dice *d)
     choose_queue(&r.at, d);
     begin_call(c, names[kind], r.blocks, n, 1, kind != SUM, d);
     tell_deeds(&r, c);
-    c->rc = kind == FOR   ? kith_pool_for(pool, play_for, KITH_ARG(r), n)
+    c->rc = kind == FOR   ? kith_for(pool, play_for, KITH_ARG(r), n)
             : kind == SUM ? kith_sum(pool, play_sum, KITH_ARG(r), n, &sum)
                           : kith_reduce(pool, play_reduce, KITH_ARG(r), n, fold, &total);
     count_runs(c);

@@ -15,5 +15,5 @@ int main(void)
 {
     kith_pool pool = kith_pool_open(1);
 
-    return kith_pool_for(pool, fill, NULL, 0, 100); /* here */
+    return kith_for(pool, fill, NULL, 0, 100); /* here */
 }

@@ -1,4 +1,4 @@
-/* Structs are for kith_pool_map. wrong: error */
+/* Structs go by pointers. wrong: error */
 #include <kith.h>
 
 struct pair { int a, b; };
@@ -24,6 +24,6 @@ int main(void)
 #ifdef WRONG
     return kith_map(pool, swap, in, out, 2);        /* here */
 #else
-    return kith_pool_map(pool, swap, in, out, 2);
+    return kith_map(pool, swap, in, out, 2);
 #endif
 }

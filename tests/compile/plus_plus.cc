@@ -70,9 +70,13 @@ int main(int argc, char **argv)
     kith_process_join(kith_process_start_with(target, KITH_ARG(j), named), KITH_FOREVER);
     kith_get(j.out, &j);
     kith_put(j.out, in);
-    kith_pool_map(pool, square, in, out, 3);
+    kith_pool_map(pool, square, in, sizeof in[0], out, sizeof out[0], 3);
+    kith_pool_apply(pool, square, &in[1], sizeof in[1], &out[1], sizeof out[1]);
     kith_sum(pool, partial, nullptr, 0, 100, &sum);
+    kith_for(pool, fill, KITH_ARG(in), 100);
     kith_pool_for(pool, fill, nullptr, 0, 100);
+    kith_pool_sum(pool, partial, nullptr, 0, 100, &sum);
+    kith_pool_reduce(pool, parts, KITH_ARG(in), 100, fold, &total, sizeof total);
     kith_reduce(pool, parts, KITH_ARG(in), 100, fold, &total);
 #ifdef WRONG
     kith_map(pool, half, &sum, &sum, 1);        /* here */

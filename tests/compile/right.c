@@ -108,8 +108,8 @@ static int others(kith_pool pool)
     kith_put(copy, key);
     kith_get(copy, &job);
     kith_get(copy, &key);
-    return kith_pool_map(pool, square, in, out, 3) + kith_pool_for(pool, fill, KITH_ARG(key), UINT64_C(1000000000000))
-        + kith_pool_for(pool, fill, NULL, 0, 10) + kith_sum(pool, partial, KITH_ARG(step), 100, &sum)
+    return kith_map(pool, square, in, out, 3) + kith_for(pool, fill, KITH_ARG(key), UINT64_C(1000000000000))
+        + kith_for(pool, fill, NULL, 0, 10) + kith_sum(pool, partial, KITH_ARG(step), 100, &sum)
         + kith_reduce(pool, parts, NULL, 0, 100, fold, &total) + kith_last_fault(&fault, 0);
 }
 

@@ -85,7 +85,7 @@ static int starts_a_child(const void *arg)
 
 static void *maps(void *arg)
 {
-    kith_pool_for(*(kith_pool *)arg, forever, NULL, 0, 2);
+    kith_for(*(kith_pool *)arg, forever, NULL, 0, 2);
     return NULL;
 }
 

@@ -1,4 +1,4 @@
-/* kith_pool_map takes int fn(const void *, void *). wrong: warning */
+/* A function of bytes takes const void * and void *. wrong: error */
 #include <kith.h>
 
 struct point { double x, y; };
@@ -19,5 +19,5 @@ int main(void)
     struct point in[2] = { { 1, 2 }, { 3, 4 } }, out[2];
     kith_pool pool = kith_pool_open(1);
 
-    return kith_pool_map(pool, mirror, in, out, 2); /* here */
+    return kith_map(pool, mirror, in, out, 2);      /* here */
 }
