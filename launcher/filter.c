@@ -39,7 +39,7 @@ static void pass(struct filter *s, const char *data, size_t size)
 
             poll(&p, 1, -1);
         } else if (errno != EINTR) {
-            s->broken = 1;
+            s->broken = errno;
         }
     }
 }

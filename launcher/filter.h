@@ -43,7 +43,7 @@ struct filter {
     size_t message; /* where the open message begins */
     int inside;     /* a message is open */
     int middle;     /* the line that passes is not at its end */
-    int broken;     /* nobody reads what passes */
+    int broken;     /* errno: what passes cannot be written, and is dropped from then on */
     int left_ms;    /* until the held passes after all */
     long long seen; /* when somebody last looked */
 };

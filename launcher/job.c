@@ -200,7 +200,7 @@ static void pump_ready(struct job *j, struct mpirun_messages *w, const struct po
     if (*fd >= 0 && p->revents && pump(*fd, s) < 0)
         close_end(fd);
     filter_late(s, now_ms());
-    if (s->broken && !j->ended)
+    if (s->broken == EPIPE && !j->ended)
         stop_writing(j, w);
 }
 
@@ -295,6 +295,11 @@ static int tell_end(const struct job *j, const struct mpi *m, const struct mpiru
     if (status == MPICH_TROUBLE && w->trouble[0] && !w->said) {
         log_line("%s: it failed itself (%s)", m->name, w->trouble);
         return EXIT_OURS;
+    }
+    if (status == 0 && j->out_filter.broken && j->out_filter.broken != EPIPE) {
+        log_line("something that the program has printed to stdout could not be written"); /* as kith_finalize
+                                                                                              says it */
+        return EXIT_LOST;
     }
     return status;
 }

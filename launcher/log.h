@@ -10,6 +10,7 @@
 
 /* What kith ends with when it is not the exit status of a program; env and timeout use the same. */
 enum {
+    EXIT_LOST = 1,             /* what the program has printed cannot be written; of kith_finalize too */
     EXIT_OURS = 125,           /* kith itself could not do it; wrong use included */
     EXIT_NOT_EXECUTABLE = 126, /* the program is there, and cannot be executed */
     EXIT_NOT_FOUND = 127,      /* there is no such program */

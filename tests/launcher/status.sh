@@ -26,6 +26,17 @@ two" ] && ok "$mpi: stdin" || fail "$mpi: stdin: $got"
     expect "$mpi: variables of kith" 0 "7" "" env KITH_SEED=7 "$kith" run -n 1 sh -c 'echo $KITH_SEED'
     "$kith" run -n 2 --oversubscribe yes 2>err | head -n 1 >out
     [ "$(cat out)" = y ] && [ ! -s err ] && ok "$mpi: a reader that leaves" || fail "$mpi: a reader that leaves: $(cat err)"
+    "$kith" run -n 1 sh -c 'seq 20000; echo on >&2' >/dev/full 2>err
+    [ "$?,$(cat err)" = "1,on
+kith: something that the program has printed to stdout could not be written" ] && ok "$mpi: a full disk" ||
+        fail "$mpi: a full disk: $(cat err)"
+    if [ "$mpi" = "${MPI_NAME-}" ] && [ -x "$top_builddir/examples/to_celsius" ]; then
+        byhand=$("$top_builddir/examples/to_celsius" 2>&1 >/dev/full; echo $?)
+        got=$("$kith" run -n 1 "$top_builddir/examples/to_celsius" 2>&1 >/dev/full; echo $?)
+        [ "$got" = "$byhand" ] && ok "$mpi: a full disk, as by hand" || fail "$mpi: a full disk: $got, by hand $byhand"
+    fi
+    "$kith" run -n 1 sh -c 'seq 20000; exit 3' >/dev/full 2>err
+    [ "$?,$(cat err)" = "3," ] && ok "$mpi: a full disk and a status" || fail "$mpi: a full disk and a status: $(cat err)"
     case $(KITH_LOG=info "$kith" run -n 1 true 2>&1) in
     *"kith: "*" -n 1 "*true*) ok "$mpi: KITH_LOG=info shows the call" ;;
     *) fail "$mpi: KITH_LOG=info shows the call" ;;
