@@ -17,7 +17,6 @@
 #include "object/object.h"
 #include "pool/pool.h"
 #include "object/process.h"
-#include "object/queue.h"
 #include "pool/random.h"
 #include "start/ranks.h"
 #include "rpc/remote.h"
@@ -85,8 +84,6 @@ static int make_arena(void)
     if ((rc = kith__arena_create(&job.arena_fd)) < 0 || (rc = kith__heap_init()) < 0 ||
         (rc = kith__members_init()) < 0 || (rc = kith__object_init()) < 0)
         return rc;
-    kith__pool_setup();
-    kith__queue_setup();
     return 0;
 }
 

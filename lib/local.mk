@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += lib/libkith-all.la
 lib_LTLIBRARIES += lib/libkith.la
 
 lib_libkith_all_la_SOURCES = \
+	lib/classes.c \
 	lib/init.c \
 	lib/kith.h \
 	lib/mark.h \

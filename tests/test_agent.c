@@ -7,7 +7,7 @@
 #include "agent/request.h"
 #include "agent/pending.h"
 #include "object/process.h"
-#include "object/queue.h"
+#include "object/class.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -22,15 +22,34 @@ static int waits_for_item(const void *arg)
     return kith_get(*q, &x) == KITH_EPEER ? 3 : 4;
 }
 
+static int64_t look_at(kith_process p)
+{
+    struct kith__caller who = { 0 };
+    struct kith__args in = { 0 };
+    struct kith__result out = { 0 };
+
+    return kith__attempt(p.id, KITH__PROCESS_KIND, KITH__PROCESS_LOOK, &who, &in, &out);
+}
+
+/* A method by its name, as it stands in a request. */
+static uint16_t op_of(enum kith__kind kind, const char *name)
+{
+    const struct kith__class *c = kith__classes[kind];
+
+    for (int i = KITH__FIRST_METHOD; i < c->count; i++)
+        if (strcmp(c->methods[i].name, name) == 0)
+            return (uint16_t)(kind << 8 | i);
+    return 0;
+}
+
 /* The exit code of p, without the agent, which is dead. */
 static int code_here(kith_process p, int limit_ms)
 {
     int64_t begin = kith__now_ns(), seen;
     int status;
 
-    while (kith__process_ended(p.id) == KITH__PARKED && ms_since(begin) < limit_ms)
+    while (((seen = look_at(p)) < 0 || seen >> 32 != 2) && ms_since(begin) < limit_ms)
         sleep_ms(1);
-    seen = kith__process_look(p.id);
     status = (int)(uint32_t)seen;
     if (seen >> 32 != 2)
         return -1000;
@@ -166,6 +185,8 @@ static void stopped_agent_is_waited_for(void)
  * carries when the test says so. */
 static struct {
     struct kith__proto *proto;
+    struct kith__requests *requests;
+    struct kith__pending *pending;
     uint64_t asked, refused;
 } stand_in;
 
@@ -187,13 +208,13 @@ static uint64_t stand_in_request(void *context, uint32_t peer, const struct kith
 {
     static const char much[100] = "much";
     const struct kith__reply reply = {
-        .id = r->id, .result = sizeof much, .size = sizeof much, .flags = KITH__GIVES
+        .id = r->id, .result = sizeof much, .size = sizeof much, .flags = KITH__GIVEN
     };
 
     (void)context;
     (void)bytes;
     stand_in.asked++;
-    if (r->op == KITH__OP_PUT)
+    if (r->op == op_of(KITH__QUEUE_KIND, "put"))
         kith__proto_confirm(stand_in.proto, peer, r->id, KITH__PIPELINED);
     else
         kith__proto_reply(stand_in.proto, peer, &reply, much, 0);
@@ -203,7 +224,7 @@ static uint64_t stand_in_request(void *context, uint32_t peer, const struct kith
 static uint64_t stand_in_reply(void *context, uint32_t peer, const struct kith__reply *r, const void *bytes)
 {
     (void)context;
-    return kith__requests_reply(peer, r, bytes);
+    return kith__requests_reply(stand_in.requests, peer, r, bytes);
 }
 
 static void stand_in_settled(void *context, uint32_t peer, uint64_t id, int yes)
@@ -265,9 +286,9 @@ static void *talks_much(void *arg)
 static void serve_until(struct talker *t, int at)
 {
     for (int64_t begin = kith__now_ns(); atomic_load(&t->at) != at && ms_since(begin) < SOON * slowdown();) {
-        kith__requests_collect(kith__now_ns());
+        kith__requests_collect(stand_in.requests, kith__now_ns());
         carry_frames();
-        if (!kith__requests_go_on())
+        if (!kith__requests_go_on(stand_in.requests))
             sleep_ms(1);
     }
     REQUIRE(atomic_load(&t->at) == at);
@@ -315,20 +336,20 @@ static void agent_stands_back_job(void)
         sleep_ms(1);
     stop_the_sleeping_agent();
     REQUIRE((stand_in.proto = kith__proto_new(&c, &stand_in_events, NULL)) != NULL);
-    kith__requests_init(stand_in.proto, 1);
+    stand_in.requests = kith__requests_new(stand_in.proto, 1);
     atomic_store(&t.at, 2);
 
     /* The node acknowledges nothing: the requests stay on the mailbox, and the agent need not look at them
      * again and again. */
     while (kith__proto_backlog(stand_in.proto, 0) <= 1 << 20) {
-        kith__requests_collect(kith__now_ns());
+        kith__requests_collect(stand_in.requests, kith__now_ns());
         sleep_ms(1);
     }
     for (int i = 0; i < 100; i++) {
-        int more = kith__requests_collect(kith__now_ns());
+        int more = kith__requests_collect(stand_in.requests, kith__now_ns());
 
         sleep_ms(1);
-        busy += i >= 50 && (more || kith__requests_go_on());
+        busy += i >= 50 && (more || kith__requests_go_on(stand_in.requests));
     }
     REQUIRE(busy == 0 && atomic_load(&t.at) == 2);
     REQUIRE(kith__proto_backlog(stand_in.proto, 0) < 2 << 20);
@@ -374,11 +395,11 @@ static const struct kith__proto_events host_events = { .at = stand_in_at,
 static int64_t ask_for_size(kith_queue q, uint64_t seat)
 {
     const struct kith__request r = {
-        .id = seat << 48 | 1, .op = KITH__OP_COUNT, .object = q.id, .timeout_ms = -1
+        .id = seat << 48 | 1, .op = op_of(KITH__QUEUE_KIND, "size"), .object = q.id, .timeout_ms = -1
     };
     int before = heard.replies;
 
-    REQUIRE(kith__pending_request(0, &r, "", kith__now_ns()) == 0);
+    REQUIRE(kith__pending_request(stand_in.pending, 0, &r, "", kith__now_ns()) == 0);
     carry_frames();
     REQUIRE(heard.replies == before + 1);
     return heard.result;
@@ -398,11 +419,11 @@ static void only_seats_can_ask_job(void)
 
     REQUIRE((stand_in.proto = kith__proto_new(&c, &host_events, NULL)) != NULL);
     REQUIRE(kith__proto_open(stand_in.proto, 0, kith__now_ns()) == 0);
-    kith__pending_init(stand_in.proto, 0);
+    stand_in.pending = kith__pending_new(stand_in.proto, 0, kith__seat_needed());
     REQUIRE(ask_for_size(q, 5) == 0 && ask_for_size(q, KITH__SEATS - 1) == 0 &&
             ask_for_size(q, KITH__AGENTS_OWN) == 0);
     REQUIRE(ask_for_size(q, KITH__SEATS) == KITH_EINVAL && ask_for_size(q, 0xfffe) == KITH_EINVAL);
-    kith__pending_ended(0);
+    kith__pending_ended(stand_in.pending, 0);
     kith__proto_free(stand_in.proto);
 }
 static void only_seats_can_ask(void)

@@ -1,4 +1,4 @@
-/* test_trunk.c: the lines between nodes, as two ranks make them, while strangers come to the same port. */
+/* test_control.c: the lines between nodes, as two ranks make them, while strangers come to the same port. */
 #include "config.h"
 #include "check.h"
 #include "start/rendezvous.h"

@@ -1,9 +1,8 @@
-/* test_desk.c: objects through the node agent, on one node: deaths of those who ask. Each test is a job of
+/* test_mailbox.c: objects through the node agent, on one node: deaths of those who ask. Each test is a job of
  * its own. */
 #include "config.h"
 #include "netjob.h"
 #include "rpc/mailbox.h"
-#include "object/queue.h"
 
 #include <pthread.h>
 
@@ -103,7 +102,7 @@ static int takes_and_dies(const void *arg)
 static void putter_killed_at_each_step_harms_nobody_job(void)
 {
     static const char *const steps[] = { "mailbox: block offered", "mailbox: block handed over",
-                                         "mailbox: filed", "mailbox: marked" };
+                                         "mailbox: posted", "mailbox: marked" };
     static const size_t sizes[] = { 8, 6000, 20000, 100000 };
     uint64_t before = 0;
 
@@ -336,7 +335,7 @@ static void await_steady_size(kith_queue q, int64_t n)
 
 static void taker_killed_at_each_step_takes_at_most_one_job(void)
 {
-    static const char *const steps[] = { "mailbox: filed", "mailbox: answer taken" };
+    static const char *const steps[] = { "mailbox: posted", "mailbox: answer taken" };
     static const size_t sizes[] = { 8, 6000, 100000 };
     uint64_t before = 0;
 

@@ -40,8 +40,9 @@ static void slow_line_is_not_filled_with_repetitions(void)
     uint64_t calls;
 
     begin_net(2);
-    connected = 1;  /* signs of life are behind all that waits */
-    net.rate = 125; /* 1 Mbit/s */
+    connected = 1; /* signs of life are behind all that waits */
+    net.rate =
+        250; /* 2 Mbit/s: at half of it three windows of 1 MiB take as long as a silent peer is given */
     calls = want(40);
     for (int i = 0; i < 4000 && answered < calls; i++)
         pass(1000, 1);

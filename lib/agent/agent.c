@@ -14,7 +14,7 @@
 #include "agent/pending.h"
 #include "shm/heap.h"
 #include "base/module.h"
-#include "object/process.h"
+#include "agent/placement.h"
 #include "base/system.h"
 
 #include <dlfcn.h>
@@ -33,7 +33,7 @@
 enum { CONTACT_VERSION = 1, TURN = 1 << 20, IO_THREADS = 2, CUT_MS = 1500, FDS = 1024, LIBZMQ_FILES = 10 };
 
 static const int64_t start_ns = 20000 * KITH__MS, goodbye_ns = 2000 * KITH__MS, load_ns = 200 * KITH__MS,
-                     told_ns = 800 * KITH__MS, forget_ns = 300 * KITH__MS;
+                     forget_ns = 300 * KITH__MS;
 
 _Static_assert(sizeof(struct kith__contact) <= sizeof((struct kith__agent_shared *)0)->contact,
                "the contact lies in the shared area");
@@ -42,14 +42,15 @@ static struct {
     const struct kith__transport *net;
     struct kith__wire *wire;
     struct kith__proto *proto; /* NULL: not introduced yet */
+    struct kith__requests *requests;
+    struct kith__pending *pending;
+    struct kith__placement *placement;
     const struct kith__contact *contacts;
     struct kith__place *places; /* of all nodes, as address.h wants them */
     int *counts;
     struct peer {
         int reached;
-        int64_t forget;    /* when to end its connections; 0: not */
-        uint32_t placed;   /* Processes that were sent there, ever */
-        int64_t placed_at; /* the last of them */
+        int64_t forget; /* when to end its connections; 0: not */
     } * peers;
     struct kith__seat *seat;
     uint32_t word;  /* of the seat, when we last looked */
@@ -379,40 +380,40 @@ static void on_release(void *context, uint64_t block)
 static uint64_t on_request(void *context, uint32_t peer, const struct kith__request *r, const void *bytes)
 {
     (void)context;
-    return kith__pending_request(peer, r, bytes, self.now);
+    return kith__pending_request(self.pending, peer, r, bytes, self.now);
 }
 
 static uint64_t on_reply(void *context, uint32_t peer, const struct kith__reply *r, const void *bytes)
 {
     (void)context;
-    return kith__requests_reply(peer, r, bytes);
+    return kith__requests_reply(self.requests, peer, r, bytes);
 }
 
 static void on_arrived(void *context, uint32_t peer, uint64_t id, int reply, uint64_t block)
 {
     (void)context;
     if (reply)
-        kith__requests_arrived(peer, id, block);
+        kith__requests_arrived(self.requests, peer, id, block);
     else
-        kith__pending_arrived(peer, id, block, self.now);
+        kith__pending_arrived(self.pending, peer, id, block, self.now);
 }
 
 static void on_granted(void *context, uint32_t peer, uint64_t id)
 {
     (void)context;
-    kith__requests_granted(peer, id);
+    kith__requests_granted(self.requests, peer, id);
 }
 
 static void on_settled(void *context, uint32_t peer, uint64_t id, int yes)
 {
     (void)context;
-    kith__pending_settled(peer, id, yes);
+    kith__pending_settled(self.pending, peer, id, yes);
 }
 
 static void on_cancelled(void *context, uint32_t peer, uint64_t id)
 {
     (void)context;
-    kith__pending_cancelled(peer, id);
+    kith__pending_cancelled(self.pending, peer, id);
 }
 
 static void on_job_over(void *context, uint32_t peer)
@@ -430,8 +431,8 @@ static void on_ended(void *context, uint32_t peer, enum kith__link_state state, 
     self.peers[peer].forget = self.now + (state == KITH__LINK_LOST ? 0 : forget_ns);
     if (state == KITH__LINK_LOST && peer == 0 && self.node != 0)
         set_word(&kith__shared->job_over, 2);
-    kith__requests_ended(peer, why);
-    kith__pending_ended(peer);
+    kith__requests_ended(self.requests, peer, why);
+    kith__pending_ended(self.pending, peer);
 }
 
 static int on_is_connected(void *context, uint32_t peer)
@@ -482,6 +483,19 @@ static int make_tables(void)
     return 0;
 }
 
+static int start_placement(void)
+{
+    uint32_t *cpus = calloc(self.nodes, sizeof *cpus);
+
+    if (!cpus)
+        return kith__fail(KITH_ENOMEM, "no memory for %u nodes", self.nodes);
+    for (uint32_t k = 0; k < self.nodes; k++)
+        cpus[k] = self.contacts[k].cpus;
+    self.placement = kith__placement_new(self.proto, self.node, self.nodes, cpus);
+    free(cpus);
+    return 0;
+}
+
 static int meet(void)
 {
     int64_t never = kith__is_on("KITH_DEBUG") ? INT64_MAX : 0;
@@ -502,8 +516,10 @@ static int meet(void)
     self.net->set_secret(self.wire, self.contacts[0].secret);
     self.net->open_door(self.wire);
     close_unused();
-    kith__requests_init(self.proto, self.nodes);
-    kith__pending_init(self.proto, self.node);
+    self.requests = kith__requests_new(self.proto, self.nodes);
+    if (start_placement() < 0)
+        return KITH_ENOMEM;
+    self.pending = kith__pending_new(self.proto, self.node, self.seat);
     if (self.node != 0) /* so it learns of the end, and node 0 of its */
         kith__proto_open(self.proto, 0, kith__now_ns());
     return 0;
@@ -578,15 +594,6 @@ static void forget_peers(void)
         }
 }
 
-/* Processes that were placed here and have come << 32 | CPUs << 16 | what is busy. */
-static uint64_t own_load(void)
-{
-    uint64_t came =
-        atomic_load(&kith__shared->placed); /* before those who are busy: each of them is among those */
-
-    return came << 32 | (uint64_t)(kith__shared->usable_cpus & 0xffff) << 16 | (kith__node_busy() & 0xffff);
-}
-
 /* What is due by time; when it is due next. */
 static int64_t clock_step(void)
 {
@@ -594,7 +601,7 @@ static int64_t clock_step(void)
 
     if (self.nodes > 1 && self.now - self.loaded >= load_ns) {
         self.loaded = self.now;
-        kith__proto_set_load(self.proto, own_load());
+        kith__placement_tell(self.placement, self.now);
         forget_peers();
     }
     due = kith__proto_tick(self.proto, self.now);
@@ -646,16 +653,16 @@ static int64_t turn(void)
 
     self.now = kith__now_ns();
     if (ended != self.ended)
-        kith__requests_sweep(self.now);
+        kith__requests_sweep(self.requests, self.now);
     self.word = word;
     self.ended = ended;
-    more = kith__requests_collect(self.now);
+    more = kith__requests_collect(self.requests, self.now);
     more |= receive();
-    due = kith__pending_retry(woken, self.now);
-    due = earlier(due, kith__requests_tick(self.now));
+    due = kith__pending_retry(self.pending, woken, self.now);
+    due = earlier(due, kith__requests_tick(self.requests, self.now));
     due = earlier(due, clock_step());
     more |= send();
-    more |= kith__requests_go_on();
+    more |= kith__requests_go_on(self.requests);
     return more ? 0 : due;
 }
 
@@ -730,54 +737,4 @@ void kith__agent_exited(void)
     atomic_store(&kith__shared->agent_seat, 0);
     if (kith__shared->node != 0 && atomic_load(&kith__shared->job_over) == 0)
         set_word(&kith__shared->job_over, 3); /* this node is lost to the others */
-}
-
-/* What node k has told last; before it has told anything, what its contact says. */
-static uint64_t load_of(uint32_t k)
-{
-    uint64_t load = k == self.node ? own_load() : kith__proto_load(self.proto, k);
-
-    return load ? load : (uint64_t)(self.contacts[k].cpus & 0xffff) << 16;
-}
-
-/* What is busy there, with those that are on their way. Some never come, when who asked for them has died, or
- * late. */
-static int64_t count_busy(uint32_t k, uint64_t load)
-{
-    struct peer *p = &self.peers[k];
-    uint32_t came = (uint32_t)(load >> 32);
-
-    if (self.now - p->placed_at > told_ns || (int32_t)(p->placed - came) < 0)
-        p->placed = came;
-    return (int64_t)(load & 0xffff) + (p->placed - came);
-}
-
-static int is_there(uint32_t k)
-{
-    enum kith__link_state state = kith__proto_state(self.proto, k);
-
-    return k == self.node || state == KITH__LINK_OPEN || state == KITH__LINK_CLOSED;
-}
-
-uint32_t kith__agent_place(void)
-{
-    uint32_t best = self.node;
-    int64_t best_score = INT64_MIN;
-
-    for (uint32_t k = 0; k < self.nodes; k++) {
-        uint64_t load = load_of(k);
-        int64_t cpus = load >> 16 & 0xffff, busy = count_busy(k, load);
-        /* Free CPUs count; when no node has any, the least crowded one. */
-        int64_t score = cpus == 0 || !is_there(k) ? INT64_MIN
-                        : busy < cpus             ? (cpus - busy) * 65536
-                                                  : -busy * 65536 / cpus;
-
-        if (score > best_score) {
-            best = k;
-            best_score = score;
-        }
-    }
-    self.peers[best].placed++;
-    self.peers[best].placed_at = self.now;
-    return best;
 }

@@ -47,7 +47,4 @@ int kith__agent_stop(void);
 int kith__agent_main(uint32_t who);
 void kith__agent_exited(void);
 
-/* In the agent of node 0: the node with most CPUs free; a Process is about to start there. */
-uint32_t kith__agent_place(void);
-
 #endif

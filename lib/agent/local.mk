@@ -4,5 +4,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/agent/agent.h \
 	lib/agent/pending.c \
 	lib/agent/pending.h \
+	lib/agent/placement.c \
+	lib/agent/placement.h \
 	lib/agent/request.c \
 	lib/agent/request.h

@@ -12,12 +12,10 @@
  */
 #include "config.h"
 #include "agent/pending.h"
-#include "agent/agent.h"
 #include "rpc/mailbox.h"
 #include "base/error.h"
 #include "shm/heap.h"
-#include "object/process.h"
-#include "object/queue.h"
+#include "object/class.h"
 #include "base/system.h"
 #include "member/wait.h"
 
@@ -49,10 +47,11 @@ struct call {          /* a call */
 struct client {
     struct client *next; /* in its bucket */
     uint32_t peer, seat;
-    uint64_t newest;         /* id of the last call that came: an older one was done already */
-    uint64_t queue;          /* on which it has put, */
-    uint32_t in_row, credit; /* so often in a row; places of it that are reserved for it */
-    uint64_t kept;           /* bytes of its calls, and of what we know about them */
+    uint64_t newest;       /* id of the last call that came: an older one was done already */
+    uint64_t object;       /* whose pipelining method it calls, */
+    uint32_t kind, in_row; /* of that class; so often in a row */
+    uint32_t credit;       /* places of it that are reserved for it */
+    uint64_t kept;         /* bytes of its calls, and of what we know about them */
     struct call *first, *last;
 };
 
@@ -64,21 +63,24 @@ struct waitlist { /* the calls that wait for one thing */
     struct call *first, *last;
 };
 
-struct delivery { /* an item that was given away, and not taken yet */
+struct delivery { /* what was given away, and not taken yet */
     struct delivery *next;
-    uint32_t peer;
-    uint64_t id, queue, block, size;
+    uint32_t peer, op;
+    uint64_t id, object;
+    struct kith__caller who;
+    struct kith__result given;
 };
 
-static struct {
+struct kith__pending {
     struct kith__proto *proto;
+    struct kith__seat *seat;
     uint32_t node;
     struct client *clients[BUCKETS];
     struct delivery *deliveries[BUCKETS];
-    struct delivery *refused;            /* are to go back into their queues */
+    struct delivery *refused;            /* are to go back to their objects */
     struct waitlist *waitlists[BUCKETS]; /* by object */
     int64_t now, looked, due;
-} self;
+};
 
 static void *make(size_t size)
 {
@@ -91,19 +93,19 @@ static void *make(size_t size)
 
 /* --------------------------------------------------------------------- clients */
 
-static struct client **find_client(uint32_t peer, uint64_t id)
+static struct client **find_client(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
     uint32_t seat = (uint32_t)(id >> 48);
-    struct client **at = &self.clients[(peer * 2654435761u ^ seat) % BUCKETS];
+    struct client **at = &self->clients[(peer * 2654435761u ^ seat) % BUCKETS];
 
     while (*at && ((*at)->peer != peer || (*at)->seat != seat))
         at = &(*at)->next;
     return at;
 }
 
-static struct client *client_of(uint32_t peer, uint64_t id)
+static struct client *client_of(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
-    struct client **at = find_client(peer, id);
+    struct client **at = find_client(self, peer, id);
 
     if (!*at) {
         *at = make(sizeof **at);
@@ -122,17 +124,17 @@ static struct call *find_call(const struct client *v, uint64_t id)
     return g;
 }
 
-static struct call *add_call(struct client *v, const struct kith__request *r)
+static struct call *add_call(struct kith__pending *self, struct client *v, const struct kith__request *r)
 {
     struct call *g = make(sizeof *g);
 
     g->client = v;
     g->r = *r;
-    g->came = self.now;
+    g->came = self->now;
     v->kept += sizeof *g;
     /* Callers have an int; what comes from elsewhere is no reason to overflow. */
     g->deadline =
-        r->timeout_ms < 0 || r->timeout_ms > INT32_MAX ? INT64_MAX : self.now + r->timeout_ms * KITH__MS;
+        r->timeout_ms < 0 || r->timeout_ms > INT32_MAX ? INT64_MAX : self->now + r->timeout_ms * KITH__MS;
     if (v->last)
         v->last->next = g;
     else
@@ -162,45 +164,48 @@ static void remove_call(struct call *g)
 
 /* ------------------------------------------------------------------------ deliveries */
 
-static struct delivery **delivery_bucket(uint32_t peer, uint64_t id)
+static struct kith__caller caller(uint32_t peer, const struct kith__request *r)
 {
-    return &self.deliveries[(id ^ id >> 48 ^ peer * 2654435761u) % BUCKETS];
+    return (struct kith__caller){ peer, r->member, r->task };
 }
 
-static void give(uint32_t peer, const struct kith__request *r, uint64_t block, uint64_t size)
+static struct delivery **delivery_bucket(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
-    struct delivery *delivery = make(sizeof *delivery), **at = delivery_bucket(peer, r->id);
+    return &self->deliveries[(id ^ id >> 48 ^ peer * 2654435761u) % BUCKETS];
+}
 
-    *delivery = (struct delivery){ *at, peer, r->id, r->object, block, size };
+static void give(struct kith__pending *self, uint32_t peer, const struct kith__request *r,
+                 const struct kith__result *given)
+{
+    struct delivery *delivery = make(sizeof *delivery), **at = delivery_bucket(self, peer, r->id);
+
+    *delivery = (struct delivery){ *at, peer, r->op, r->id, r->object, caller(peer, r), *given };
     *at = delivery;
 }
 
 /* Puts it back. 0: its place is taken; later. */
-static int put_back(const struct delivery *delivery)
+static int put_back(struct delivery *d)
 {
-    int rc = kith__queue_return(delivery->queue, delivery->block, delivery->size);
-
-    if (rc == KITH__PARKED)
+    if (kith__undo(d->object, d->op >> 8, d->op & 255, &d->who, &d->given) == KITH__PARKED)
         return 0;
-    if (rc < 0)
-        kith__heap_free(delivery->block); /* the queue was closed */
+    kith__heap_free(d->given.block); /* the object was closed, or has no use for it */
     return 1;
 }
 
-static void refuse(struct delivery *delivery)
+static void refuse(struct kith__pending *self, struct delivery *delivery)
 {
     if (put_back(delivery)) {
         free(delivery);
         return;
     }
-    delivery->next = self.refused;
-    self.refused = delivery;
-    self.due = self.now;
+    delivery->next = self->refused;
+    self->refused = delivery;
+    self->due = self->now;
 }
 
-void kith__pending_settled(uint32_t peer, uint64_t id, int taken)
+void kith__pending_settled(struct kith__pending *self, uint32_t peer, uint64_t id, int taken)
 {
-    struct delivery **at = delivery_bucket(peer, id), *delivery;
+    struct delivery **at = delivery_bucket(self, peer, id), *delivery;
 
     while (*at && ((*at)->id != id || (*at)->peer != peer))
         at = &(*at)->next;
@@ -208,16 +213,16 @@ void kith__pending_settled(uint32_t peer, uint64_t id, int taken)
         return;
     *at = delivery->next;
     if (!taken) {
-        refuse(delivery);
+        refuse(self, delivery);
         return;
     }
-    kith__heap_free(delivery->block);
+    kith__heap_free(delivery->given.block);
     free(delivery);
 }
 
-static void put_back_refused(void)
+static void put_back_refused(struct kith__pending *self)
 {
-    for (struct delivery **at = &self.refused; *at;) {
+    for (struct delivery **at = &self->refused; *at;) {
         struct delivery *delivery = *at;
 
         if (!put_back(delivery)) {
@@ -229,36 +234,29 @@ static void put_back_refused(void)
     }
 }
 
-/* --------------------------------------------------------- carrying out: one function an op */
+/* ------------------------------------------------------------------------ carrying out */
 
-struct result {
-    uint64_t block, size;
-    uint32_t flags;
-    const void *bytes;
-};
-
-/* bytes or g's block hold the r->size bytes of the call. Each gives a result or code, or KITH__PARKED. */
-typedef int64_t operation(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
-                          struct result *out);
-
+/* Places that a client was promised and has not used. */
 static void give_back(struct client *v, uint32_t n)
 {
     n = n < v->credit ? n : v->credit;
     v->credit -= n;
-    kith__queue_release(v->queue, n);
+    if (n > 0)
+        kith__release(v->object, v->kind, n);
 }
 
-/* What a client that puts, and only puts, on one queue may put behind itself next. */
-static int64_t lend(struct client *v, const struct kith__request *r, struct result *out)
+/* What a client that calls nothing but one method of one object may pipeline next. */
+static int64_t lend(struct client *v, const struct kith__request *r, struct kith__result *out)
 {
     int64_t n;
 
-    if (v->queue != r->object) {
+    if (v->object != r->object) {
         give_back(v, UINT32_MAX);
-        v->queue = r->object;
+        v->object = r->object;
+        v->kind = r->op >> 8;
         v->in_row = 0;
     }
-    n = kith__queue_reserve(r->object, ++v->in_row < IN_ROW || v->credit > 0 ? 0 : CREDIT);
+    n = kith__reserve(r->object, r->op >> 8, ++v->in_row < IN_ROW || v->credit > 0 ? 0 : CREDIT);
     if (n == KITH__NO_BOUND) {
         out->flags = KITH__UNBOUNDED;
         return 0;
@@ -267,212 +265,143 @@ static int64_t lend(struct client *v, const struct kith__request *r, struct resu
     return n > 0 ? n : 0;
 }
 
-static int64_t do_put(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
-                      struct result *out)
+static int64_t take_back_places(struct kith__pending *self, uint32_t peer, const struct kith__request *r,
+                                struct kith__result *out)
 {
-    struct client *v = *find_client(peer, r->id);
-    int reserved = r->flags & KITH__PIPELINED && v->credit > 0 && v->queue == r->object, rc;
+    struct client *v = *find_client(self, peer, (r->number >> 32) << 48);
 
-    if (*block == 0 && r->size > KITH__QUEUE_LARGE) {
-        if ((*block = kith__heap_alloc(r->size, kith__me)) == 0)
+    if (v && v->object == r->object)
+        give_back(v, (uint32_t)r->number);
+    out->flags = r->flags & KITH__PIPELINED;
+    return 0;
+}
+
+/* Its bytes, in a block of their own when the object may keep them and they are many. 0; KITH_ENOMEM. */
+static int bring_bytes(struct kith__args *in, int keeps)
+{
+    if (in->block && (!keeps || in->size <= KITH__LARGE)) {
+        in->bytes = kith__at(in->block);
+        in->block = 0;
+    } else if (!in->block && keeps && in->size > KITH__LARGE) {
+        if ((in->block = kith__heap_alloc(in->size, kith__me)) == 0)
             return KITH_ENOMEM;
-        memcpy(kith__at(*block), bytes, r->size);
-    } else if (*block && r->size <= KITH__QUEUE_LARGE)
-        bytes = kith__at(*block);
-    rc = kith__queue_offer(r->object, bytes, r->size > KITH__QUEUE_LARGE ? *block : 0, r->size, reserved);
-    if (rc < 0)
+        memcpy(kith__at(in->block), in->bytes, in->size);
+    }
+    return 0;
+}
+
+/* Tries a method for v. *block holds its bytes, or is what the object has kept of them: then it is 0. */
+static int64_t try_method(struct client *v, const struct kith__method *m, const struct kith__request *r,
+                          uint32_t peer, const void *bytes, uint64_t *block, struct kith__result *out)
+{
+    struct kith__args in = { bytes, r->size, *block, r->number, r->flags };
+    struct kith__caller who = caller(peer, r);
+    int reserved = r->flags & KITH__PIPELINED && v->credit > 0 && v->object == r->object, kept;
+    int64_t rc;
+
+    if (bring_bytes(&in, m->flags & KITH__KEEPS) < 0)
+        return KITH_ENOMEM;
+    in.flags = (in.flags & ~(uint32_t)KITH__RESERVED) | (reserved ? KITH__RESERVED : 0);
+    kept = in.block != 0;
+    rc = kith__attempt(r->object, r->op >> 8, r->op & 255, &who, &in, out);
+    if (kept)
+        *block = in.block; /* the object's now, or still ours */
+    if (rc < 0 || !(m->flags & KITH__PIPELINES))
         return rc;
-    if (r->size > KITH__QUEUE_LARGE)
-        *block = 0; /* it is the queue's now */
-    v->credit -= reserved;
+    v->credit -= (uint32_t)reserved;
     if (!(r->flags & KITH__PIPELINED))
         return lend(v, r, out);
     out->flags = KITH__PIPELINED;
     return 0;
 }
 
-static int64_t do_return(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
-                         struct result *out)
+/* Each gives a result or code, or KITH__PARKED. */
+static int64_t carry_out(struct kith__pending *self, const struct kith__request *r, uint32_t peer,
+                         const void *bytes, uint64_t *block, struct kith__result *out)
 {
-    struct client *v = *find_client(peer, (r->room >> 32) << 48);
+    const struct kith__method *m = kith__method(r->op >> 8, r->op & 255);
+    struct client *v = client_of(self, peer, r->id);
+    int64_t rc;
 
-    (void)bytes;
-    (void)block;
-    if (v && v->queue == r->object)
-        give_back(v, (uint32_t)r->room);
-    out->flags = r->flags & KITH__PIPELINED;
-    return 0;
-}
-
-static int64_t do_get(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
-                      struct result *out)
-{
-    int64_t rc = kith__queue_take_block(r->object, r->room, r->flags & KITH__EXACT, &out->block);
-
-    (void)bytes;
-    (void)block;
-    if (rc < 0)
-        return rc;
-    out->size = (uint64_t)rc;
-    out->flags = KITH__GIVES;
-    give(peer, r, out->block, out->size);
+    memset(out, 0, sizeof *out);
+    if (r->op == KITH__RELEASE_PLACES)
+        return take_back_places(self, peer, r, out);
+    if (!m)
+        return kith__fail(KITH_EINVAL,
+                          "node %u asks for what node %u does not know (%u): two versions of kith?", peer,
+                          self->node, r->op);
+    if (!(m->flags & KITH__PIPELINES))
+        v->in_row = 0;
+    if (r->object != 0 && kith__handle_home(r->object) != self->node)
+        return kith__fail(KITH_ESTALE, "node %u asks node %u for an object of node %u", peer, self->node,
+                          kith__handle_home(r->object));
+    rc = try_method(v, m, r, peer, bytes, block, out);
+    if (rc >= 0 && out->flags & KITH__GIVEN)
+        give(self, peer, r, out);
     return rc;
 }
 
-static int64_t do_find(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
-                       struct result *out)
-{
-    const char *name = *block ? kith__at(*block) : bytes;
-    uint64_t id;
-    int rc;
-
-    (void)peer;
-    (void)out;
-    if (r->size == 0 || name[r->size - 1] != '\0')
-        return kith__fail(KITH_EINVAL, "a Queue was asked for by a name without an end");
-    rc = kith__queue_find(name, r->room, &id);
-    return rc < 0 ? rc : (int64_t)id;
-}
-
-static int64_t do_start(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
-                        struct result *out)
-{
-    const char *at = *block ? kith__at(*block) : bytes;
-    struct kith__start s;
-    kith__anyfn *fn;
-    int rc;
-
-    (void)peer;
-    (void)out;
-    if (r->size < sizeof s)
-        return kith__fail(KITH_EINVAL, "a Process was asked for by too few bytes");
-    memcpy(&s, at, sizeof s);
-    if (s.arg_size != r->size - sizeof s)
-        return kith__fail(KITH_EINVAL, "a Process was asked for with %llu bytes, and %llu came",
-                          (unsigned long long)s.arg_size, (unsigned long long)(r->size - sizeof s));
-    if ((rc = kith__token_resolve(&s.target, &fn)) < 0)
-        return rc;
-    return kith__process_begin(&s, at + sizeof s);
-}
-
-#define SIMPLE(name, expression)                                                              \
-    static int64_t do_##name(const struct kith__request *r, uint32_t peer, const void *bytes, \
-                             uint64_t *block, struct result *out)                             \
-    {                                                                                         \
-        (void)r;                                                                              \
-        (void)peer;                                                                           \
-        (void)bytes;                                                                          \
-        (void)block;                                                                          \
-        (void)out;                                                                            \
-        return expression;                                                                    \
-    }
-SIMPLE(peek, kith__queue_peek(r->object))
-SIMPLE(count, kith__queue_count(r->object))
-SIMPLE(end, kith__queue_end(r->object))
-SIMPLE(look, kith__process_look(r->object))
-SIMPLE(join, kith__process_ended(r->object))
-SIMPLE(pid, kith__process_known_pid(r->object))
-SIMPLE(signal, kith__process_signal(r->object, (int)r->room))
-SIMPLE(close, kith__process_forget(r->object))
-SIMPLE(place, kith__agent_place())
-SIMPLE(await, kith__processes_ended())
-
-static const struct {
-    operation *fn;
-    int side;
-} operations[KITH__OPS] = { /* side: of the object's waiters; -1: nobody announces it */
-                            [KITH__OP_PUT] = { do_put, KITH__PUTTERS },
-                            [KITH__OP_GET] = { do_get, KITH__TAKERS },
-                            [KITH__OP_PEEK] = { do_peek, KITH__TAKERS },
-                            [KITH__OP_COUNT] = { do_count, -1 },
-                            [KITH__OP_END] = { do_end, -1 },
-                            [KITH__OP_FIND] = { do_find, -1 },
-                            [KITH__OP_RETURN] = { do_return, -1 },
-                            [KITH__OP_START] = { do_start, -1 },
-                            [KITH__OP_LOOK] = { do_look, -1 },
-                            [KITH__OP_JOIN] = { do_join, 0 },
-                            [KITH__OP_PID] = { do_pid, -1 },
-                            [KITH__OP_SIGNAL] = { do_signal, -1 },
-                            [KITH__OP_CLOSE] = { do_close, -1 },
-                            [KITH__OP_PLACE] = { do_place, -1 },
-                            [KITH__OP_AWAIT] = { do_await, -1 }
-};
-
-static int64_t carry_out(const struct kith__request *r, uint32_t peer, const void *bytes, uint64_t *block,
-                         struct result *out)
-{
-    struct client *v = *find_client(peer, r->id);
-
-    memset(out, 0, sizeof *out);
-    if (v && r->op != KITH__OP_PUT && r->op != KITH__OP_RETURN)
-        v->in_row = 0;
-    if (r->op >= KITH__OPS || !operations[r->op].fn)
-        return kith__fail(KITH_EINVAL,
-                          "node %u asks for what node %u does not know (%u): two versions of kith?", peer,
-                          self.node, r->op);
-    return operations[r->op].fn(r, peer, bytes, block, out);
-}
-
-static void reply(uint32_t peer, const struct kith__request *r, int64_t result, const struct result *out)
+static void reply(struct kith__pending *self, uint32_t peer, const struct kith__request *r, int64_t result,
+                  const struct kith__result *out)
 {
     struct kith__reply reply = {
         .id = r->id, .result = result, .size = out->size, .flags = (uint16_t)out->flags
     };
 
     if (result == 0 && out->flags == KITH__PIPELINED) {
-        kith__proto_confirm(self.proto, peer, r->id, KITH__PIPELINED);
+        kith__proto_confirm(self->proto, peer, r->id, KITH__PIPELINED);
         return;
     }
     if (result < 0) {
         reply.size = strlen(kith_last_error());
         reply.flags = r->flags & KITH__PIPELINED;
-        kith__proto_reply(self.proto, peer, &reply, kith_last_error(), 0);
+        kith__proto_reply(self->proto, peer, &reply, kith_last_error(), 0);
         return;
     }
-    kith__proto_reply(self.proto, peer, &reply, out->bytes, out->block);
+    kith__proto_reply(self->proto, peer, &reply, NULL, out->block);
 }
 
 /* ---------------------------------------------------------------------- parking */
 
-/* What r waits for while it is parked: memory, or one side of its object. */
+/* What r waits for while it is parked: one side of its object; NULL: nobody announces it. */
 static struct kith__waiters *set_of(const struct kith__request *r)
 {
-    int side = operations[r->op].side;
+    const struct kith__method *m = kith__method(r->op >> 8, r->op & 255);
 
-    return side < 0 ? NULL : &kith__object_slot(r->object)->waiters[side];
+    return !m || m->side < 0 ? NULL : kith__object_waiters(kith__object_slot(r->object), m->side);
 }
 
-static void wake_at(int64_t when)
+static void wake_at(struct kith__pending *self, int64_t when)
 {
-    if (when < self.due)
-        self.due = when;
+    if (when < self->due)
+        self->due = when;
 }
 
-static void stand(struct waitlist *p)
+static void stand(struct kith__pending *self, struct waitlist *p)
 {
-    struct kith__seat *s = kith__seat();
+    struct kith__seat *s = self->seat;
     uint32_t n = kith__seat_number(s);
 
     if (!p->set)
         return;
-    atomic_store(&s->since, (uint64_t)self.now); /* behind those who wait already */
+    atomic_store(&s->since, (uint64_t)self->now); /* behind those who wait already */
     atomic_fetch_or(&p->set->bits[n / 64], UINT64_C(1) << n % 64);
     atomic_fetch_or(&p->set->summary, UINT64_C(1) << n / 64);
     kith__fence();
 }
 
 /* 1: no wake-up was spent on us since we stood among the waiters. */
-static int stands(const struct waitlist *p)
+static int stands(const struct kith__pending *self, const struct waitlist *p)
 {
-    uint32_t n = kith__seat_number(kith__seat());
+    uint32_t n = kith__seat_number(self->seat);
 
     return !p->set || (atomic_load(&p->set->bits[n / 64]) >> n % 64 & 1);
 }
 
 /* A wake-up that was meant for us goes to the next one when nobody is parked here any more. */
-static void step_back(struct waitlist *p)
+static void step_back(struct kith__pending *self, struct waitlist *p)
 {
-    uint32_t n = kith__seat_number(kith__seat());
+    uint32_t n = kith__seat_number(self->seat);
     uint64_t bit = UINT64_C(1) << n % 64;
 
     if (p->set && (!(atomic_fetch_and(&p->set->bits[n / 64], ~bit) & bit) || p->outstanding))
@@ -494,18 +423,19 @@ static void unpark(struct call *g)
         p->last = before;
 }
 
-static struct waitlist **find_waitlist(uint64_t object, const struct kith__waiters *set)
+static struct waitlist **find_waitlist(struct kith__pending *self, uint64_t object,
+                                       const struct kith__waiters *set)
 {
-    struct waitlist **at = &self.waitlists[(object ^ object >> 32) % BUCKETS];
+    struct waitlist **at = &self->waitlists[(object ^ object >> 32) % BUCKETS];
 
     while (*at && ((*at)->object != object || (*at)->set != set))
         at = &(*at)->next;
     return at;
 }
 
-static struct waitlist *waitlist_for(uint64_t object, struct kith__waiters *set)
+static struct waitlist *waitlist_for(struct kith__pending *self, uint64_t object, struct kith__waiters *set)
 {
-    struct waitlist **at = find_waitlist(object, set);
+    struct waitlist **at = find_waitlist(self, object, set);
 
     if (!*at) {
         *at = make(sizeof **at);
@@ -516,17 +446,17 @@ static struct waitlist *waitlist_for(uint64_t object, struct kith__waiters *set)
 }
 
 /* 1: others wait for the same and came before. */
-static int has_to_queue(const struct kith__request *r)
+static int has_to_queue(struct kith__pending *self, const struct kith__request *r)
 {
-    const struct waitlist *p =
-        r->op < KITH__OPS && operations[r->op].side >= 0 ? *find_waitlist(r->object, set_of(r)) : NULL;
+    struct kith__waiters *set = set_of(r);
+    const struct waitlist *p = set ? *find_waitlist(self, r->object, set) : NULL;
 
     return p && p->first && r->timeout_ms != 0;
 }
 
-static void park(struct call *g, struct kith__waiters *set)
+static void park(struct kith__pending *self, struct call *g, struct kith__waiters *set)
 {
-    struct waitlist *p = waitlist_for(g->r.object, set);
+    struct waitlist *p = waitlist_for(self, g->r.object, set);
 
     g->waitlist = p;
     g->next_parked = NULL;
@@ -535,25 +465,25 @@ static void park(struct call *g, struct kith__waiters *set)
     else
         p->first = g;
     p->last = g;
-    stand(p);
-    wake_at(g->deadline);
-    wake_at(self.now + (set ? look_again_ns : poll_ns));
+    stand(self, p);
+    wake_at(self, g->deadline);
+    wake_at(self, self->now + (set ? look_again_ns : poll_ns));
 }
 
 static int is_pipelined(const struct kith__request *r)
 {
-    return r->op == KITH__OP_PUT && r->flags & KITH__PIPELINED;
+    return r->op != KITH__RELEASE_PLACES && r->flags & KITH__PIPELINED;
 }
 
 /* A put behind its thread that finds no memory: it may come soon. Those behind it have waited meanwhile, too.
  */
-static int waits_for_memory(struct call *g, int64_t rc)
+static int waits_for_memory(struct kith__pending *self, struct call *g, int64_t rc)
 {
     if (rc != KITH_ENOMEM || !is_pipelined(&g->r))
         return 0;
     if (g->deadline > g->came + memory_ns)
         g->deadline = g->came + memory_ns;
-    return self.now < g->deadline;
+    return self->now < g->deadline;
 }
 
 /* 1: v's puts wait for memory, and there are many of them. Nothing tells its thread to stop but that they
@@ -565,112 +495,112 @@ static int is_starved(const struct client *v)
 }
 
 /* Tries g. 1: it is over, and gone; -1: likewise, but it has failed; 0: it has to wait. */
-static int attempt(struct call *g)
+static int attempt(struct kith__pending *self, struct call *g)
 {
-    struct result out;
+    struct kith__result out;
     int64_t rc;
 
-    if (!g->waitlist && has_to_queue(&g->r)) {
-        park(g, set_of(&g->r));
+    if (!g->waitlist && has_to_queue(self, &g->r)) {
+        park(self, g, set_of(&g->r));
         return 0;
     }
-    rc = carry_out(&g->r, g->client->peer, g->bytes, &g->block, &out);
-    if (rc == KITH__PARKED && self.now >= g->deadline)
+    rc = carry_out(self, &g->r, g->client->peer, g->bytes, &g->block, &out);
+    if (rc == KITH__PARKED && self->now >= g->deadline)
         rc = kith__fail(KITH_ETIMEDOUT, "the time limit passed");
-    if (rc == KITH__PARKED || waits_for_memory(g, rc)) {
+    if (rc == KITH__PARKED || waits_for_memory(self, g, rc)) {
         if (!g->waitlist)
-            park(g, rc == KITH__PARKED ? set_of(&g->r) : NULL);
+            park(self, g, rc == KITH__PARKED ? set_of(&g->r) : NULL);
         return 0;
     }
     if (rc < 0 && is_pipelined(&g->r))
         give_back(g->client, 1); /* its place */
-    reply(g->client->peer, &g->r, rc, &out);
+    reply(self, g->client->peer, &g->r, rc, &out);
     remove_call(g);
     return rc < 0 ? -1 : 1;
 }
 
 /* Goes on with v's calls, as far as they have their bytes and need not wait. */
-static void serve(struct client *v)
+static void serve(struct kith__pending *self, struct client *v)
 {
     while (v->first && v->first->ready && !v->first->waitlist) {
-        if (attempt(v->first))
+        if (attempt(self, v->first))
             continue;
         /* It stands among the waiters since: one more look, lest what it waits for came in between. */
-        if (!v->first->waitlist->set || v->first->waitlist->first != v->first || !attempt(v->first))
+        if (!v->first->waitlist->set || v->first->waitlist->first != v->first || !attempt(self, v->first))
             return;
     }
 }
 
 /* Those of p, the oldest first, until one has to wait. */
-static void retry(struct waitlist *p)
+static void retry(struct kith__pending *self, struct waitlist *p)
 {
     if (!p->first)
         return; /* a wake-up that came for one who has left is the next one's: see step_back */
-    p->outstanding = !stands(p);
-    stand(p);
+    p->outstanding = !stands(self, p);
+    stand(self, p);
     while (p->first) {
         struct client *v = p->first->client;
 
-        switch (attempt(p->first)) {
+        switch (attempt(self, p->first)) {
         case 0: p->outstanding = 0; return; /* there is nothing left to be woken for */
         case 1: p->outstanding = 0; break;
         }
-        serve(v);
+        serve(self, v);
     }
 }
 
-static void expire(struct waitlist *p)
+static void expire(struct kith__pending *self, struct waitlist *p)
 {
     for (struct call *g = p->first, *next; g; g = next) {
         next = g->next_parked;
-        if (self.now >= g->deadline) {
+        if (self->now >= g->deadline) {
             struct client *v = g->client;
 
-            attempt(g);
-            serve(v);
+            attempt(self, g);
+            serve(self, v);
             next = p->first; /* the list may have changed */
         } else
-            wake_at(g->deadline);
+            wake_at(self, g->deadline);
     }
 }
 
 /* Looks after those in one bucket; empty ones go. */
-static void look_after(struct waitlist **at, int woken)
+static void look_after(struct kith__pending *self, struct waitlist **at, int woken)
 {
     for (struct waitlist *p = *at; p; p = p->next) {
-        if (woken || !p->set || self.now - self.looked >= look_again_ns)
-            retry(p);
-        expire(p);
+        if (woken || !p->set || self->now - self->looked >= look_again_ns)
+            retry(self, p);
+        expire(self, p);
     }
     while (*at) {
         struct waitlist *p = *at;
 
         if (p->first) {
-            wake_at(self.now + (p->set ? look_again_ns : poll_ns));
+            wake_at(self, self->now + (p->set ? look_again_ns : poll_ns));
             at = &p->next;
             continue;
         }
-        step_back(p);
+        step_back(self, p);
         *at = p->next;
         free(p);
     }
 }
 
-int64_t kith__pending_retry(int woken, int64_t now)
+int64_t kith__pending_retry(struct kith__pending *self, int woken, int64_t now)
 {
-    self.now = now;
-    if (!woken && now < self.due)
-        return self.due;
-    self.due = INT64_MAX;
-    put_back_refused();
+    self->now = now;
+    if (!woken && now < self->due)
+        return self->due;
+    self->due = INT64_MAX;
+    put_back_refused(self);
     for (int i = 0; i < BUCKETS; i++)
-        if (self.waitlists[i])
-            look_after(&self.waitlists[i], woken);
-    if (now - self.looked >= look_again_ns)
-        self.looked = now;
-    if (self.refused)
-        wake_at(now + poll_ns);
-    return self.due;
+        if (self->waitlists[i])
+            look_after(self, &self->waitlists[i], woken);
+    if (now - self->looked >= look_again_ns)
+        self->looked = now;
+    if (self->refused)
+        wake_at(self, now + poll_ns);
+    return self->due;
 }
 
 /* ----------------------------------------------------------------------- events */
@@ -681,21 +611,22 @@ static int is_seat(uint64_t id)
     return id >> 48 < KITH__SEATS || id >> 48 == KITH__AGENTS_OWN;
 }
 
-uint64_t kith__pending_request(uint32_t peer, const struct kith__request *r, const void *bytes, int64_t now)
+uint64_t kith__pending_request(struct kith__pending *self, uint32_t peer, const struct kith__request *r,
+                               const void *bytes, int64_t now)
 {
     struct client *v;
-    struct result out;
+    struct kith__result out;
     struct call *g;
     uint64_t block = 0;
     int64_t rc;
 
-    self.now = now;
+    self->now = now;
     if (!is_seat(r->id)) {
         memset(&out, 0, sizeof out);
-        reply(peer, r, kith__fail(KITH_EINVAL, "node %u asks for a seat that no node has", peer), &out);
+        reply(self, peer, r, kith__fail(KITH_EINVAL, "node %u asks for a seat that no node has", peer), &out);
         return 0;
     }
-    v = client_of(peer, r->id);
+    v = client_of(self, peer, r->id);
     if (r->id <= v->newest)
         return 0;
     v->newest = r->id;
@@ -703,26 +634,27 @@ uint64_t kith__pending_request(uint32_t peer, const struct kith__request *r, con
         memset(&out, 0, sizeof out);
         if (is_pipelined(r))
             give_back(v, 1);
-        reply(peer, r, KITH_ENOMEM, &out);
+        reply(self, peer, r, KITH_ENOMEM, &out);
         return 0;
     }
     if (bytes && is_pipelined(r) && is_starved(v)) {
         memset(&out, 0, sizeof out);
         give_back(v, 1);
-        reply(peer, r, kith__fail(KITH_ENOMEM, "node %u has no memory left for items", self.node), &out);
+        reply(self, peer, r, kith__fail(KITH_ENOMEM, "node %u has no memory left for items", self->node),
+              &out);
         return 0;
     }
-    if (!v->first && bytes && !has_to_queue(r)) {
-        rc = carry_out(r, peer, bytes, &block, &out);
+    if (!v->first && bytes && !has_to_queue(self, r)) {
+        rc = carry_out(self, r, peer, bytes, &block, &out);
         if (rc != KITH__PARKED && !(rc == KITH_ENOMEM && r->flags & KITH__PIPELINED)) {
             if (rc < 0 && is_pipelined(r))
                 give_back(v, 1);
-            reply(peer, r, rc, &out);
+            reply(self, peer, r, rc, &out);
             kith__heap_free(block);
             return 0;
         }
     }
-    g = add_call(v, r);
+    g = add_call(self, v, r);
     if (!bytes)
         return block;
     g->ready = 1;
@@ -731,16 +663,17 @@ uint64_t kith__pending_request(uint32_t peer, const struct kith__request *r, con
         memcpy(g->bytes = make(r->size), bytes, r->size);
         v->kept += r->size;
     }
-    serve(v);
+    serve(self, v);
     return 0;
 }
 
-void kith__pending_arrived(uint32_t peer, uint64_t id, uint64_t block, int64_t now)
+void kith__pending_arrived(struct kith__pending *self, uint32_t peer, uint64_t id, uint64_t block,
+                           int64_t now)
 {
-    struct client *v = *find_client(peer, id);
+    struct client *v = *find_client(self, peer, id);
     struct call *g = find_call(v, id);
 
-    self.now = now;
+    self->now = now;
     if (!g || g->ready) {
         kith__heap_free(block);
         return;
@@ -748,27 +681,28 @@ void kith__pending_arrived(uint32_t peer, uint64_t id, uint64_t block, int64_t n
     g->block = block;
     g->ready = 1;
     g->came = now;
-    serve(v);
+    serve(self, v);
 }
 
-/* A put goes on: its thread cannot know whether it was done, and there is something that others may wait for.
+/* What may be pipelined goes on: its thread cannot know whether it was done, and there is something that
+ * others may wait for.
  */
-void kith__pending_cancelled(uint32_t peer, uint64_t id)
+void kith__pending_cancelled(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
-    struct client *v = *find_client(peer, id);
+    struct client *v = *find_client(self, peer, id);
     struct call *g = find_call(v, id);
 
-    if (!g || g->r.op == KITH__OP_PUT || !g->ready)
+    if (!g || !g->ready || kith__method(g->r.op >> 8, g->r.op & 255)->flags & KITH__PIPELINES)
         return;
     remove_call(g);
-    serve(v);
-    self.due = 0; /* to step back where nobody waits now */
+    serve(self, v);
+    self->due = 0; /* to step back where nobody waits now */
 }
 
-void kith__pending_ended(uint32_t peer)
+void kith__pending_ended(struct kith__pending *self, uint32_t peer)
 {
     for (int i = 0; i < BUCKETS; i++)
-        for (struct client **at = &self.clients[i]; *at;) {
+        for (struct client **at = &self->clients[i]; *at;) {
             struct client *v = *at;
 
             if (v->peer != peer) {
@@ -782,7 +716,7 @@ void kith__pending_ended(uint32_t peer)
             free(v);
         }
     for (int i = 0; i < BUCKETS; i++)
-        for (struct delivery **at = &self.deliveries[i]; *at;) {
+        for (struct delivery **at = &self->deliveries[i]; *at;) {
             struct delivery *delivery = *at;
 
             if (delivery->peer != peer) {
@@ -790,14 +724,19 @@ void kith__pending_ended(uint32_t peer)
                 continue;
             }
             *at = delivery->next;
-            refuse(delivery);
+            refuse(self, delivery);
         }
-    self.due = 0;
+    kith__objects_died(&(struct kith__caller){ peer, 0, 0 });
+    self->due = 0;
 }
 
-void kith__pending_init(struct kith__proto *p, uint32_t node)
+struct kith__pending *kith__pending_new(struct kith__proto *p, uint32_t node, struct kith__seat *seat)
 {
-    self.proto = p;
-    self.node = node;
-    self.due = INT64_MAX;
+    struct kith__pending *self = make(sizeof *self);
+
+    self->proto = p;
+    self->seat = seat;
+    self->node = node;
+    self->due = INT64_MAX;
+    return self;
 }

@@ -8,6 +8,7 @@
 #include "rpc/mailbox.h"
 #include "base/error.h"
 #include "shm/heap.h"
+#include "object/class.h"
 #include "base/system.h"
 
 #include <stdio.h>
@@ -30,7 +31,7 @@ struct large { /* a put behind whose bytes go as pieces */
     int open; /* 0: its thread gave up before it was granted */
 };
 
-static struct local {        /* of a seat: what the agent knows about its mailbox */
+struct local {               /* of a seat: what the agent knows about its mailbox */
     enum phase phase;        /* of the call that the thread waits for */
     uint64_t id, size, room; /* size: of its bytes */
     uint64_t coming;         /* bytes of the answer, when they come as pieces */
@@ -46,17 +47,30 @@ static struct local {        /* of a seat: what the agent knows about its mailbo
     int settled;          /* what the answer gave was told to be taken */
     int64_t result;
     struct large *large;
-} locals[KITH__SEATS];
+};
 
-static struct {
+struct kith__requests {
     struct kith__proto *proto;
+    struct local locals[KITH__SEATS];
     uint32_t nodes;
     uint32_t waiting, delivered; /* locals in the phases SENT and DELIVERED */
     uint32_t credited;           /* locals that have places */
     uint32_t held;               /* locals that wait for a backlog */
     uint64_t returned;
     int64_t now, looked, credit_looked;
-} self;
+};
+
+static int pipelines(uint32_t op)
+{
+    const struct kith__method *m = kith__method(op >> 8, op & 255);
+
+    return m && m->flags & KITH__PIPELINES;
+}
+
+static int is_known(uint32_t op)
+{
+    return op == KITH__RELEASE_PLACES || kith__method(op >> 8, op & 255);
+}
 
 static struct kith__mailbox *mailbox_of(uint32_t seat)
 {
@@ -65,10 +79,10 @@ static struct kith__mailbox *mailbox_of(uint32_t seat)
     return at ? kith__at(at) : NULL;
 }
 
-static void set_phase(struct local *l, enum phase phase)
+static void set_phase(struct kith__requests *self, struct local *l, enum phase phase)
 {
-    self.waiting += (uint32_t)(phase == SENT) - (uint32_t)(l->phase == SENT);
-    self.delivered += (uint32_t)(phase == DELIVERED) - (uint32_t)(l->phase == DELIVERED);
+    self->waiting += (uint32_t)(phase == SENT) - (uint32_t)(l->phase == SENT);
+    self->delivered += (uint32_t)(phase == DELIVERED) - (uint32_t)(l->phase == DELIVERED);
     l->phase = phase;
 }
 
@@ -150,18 +164,18 @@ static void done_pipelined(struct local *l, uint32_t seat, uint64_t id, uint32_t
 }
 
 /* The peer has a place for the bytes of a put: its thread may go on. */
-void kith__requests_granted(uint32_t peer, uint64_t id)
+void kith__requests_granted(struct kith__requests *self, uint32_t peer, uint64_t id)
 {
     uint32_t seat = (uint32_t)(id >> 48);
     struct kith__mailbox *d = mailbox_of(seat);
-    struct local *l = &locals[seat % KITH__SEATS];
+    struct local *l = &self->locals[seat % KITH__SEATS];
 
     if (!d || l->phase != SENT || l->id != id || l->peer != peer || !(l->flags & KITH__PIPELINED))
         return;
     atomic_store(&d->open, atomic_load(&d->open) + 1);
     atomic_store(&d->open_bytes, atomic_load(&d->open_bytes) + l->size);
     add_large(l, 1);
-    set_phase(l, FREE);
+    set_phase(self, l, FREE);
     if (answer_becomes(d, id, KITH__ANSWER_ASKED, KITH__ANSWER_GRANTED))
         kith__wake_seat(&kith__shared->seats[seat]);
     else {
@@ -173,33 +187,34 @@ void kith__requests_granted(uint32_t peer, uint64_t id)
 /* --------------------------------------------------------------------- answers */
 
 /* The call is over for us; what it gave is settled. */
-static void finish(struct local *l, struct kith__mailbox *d, uint32_t seat, int taken)
+static void finish(struct kith__requests *self, struct local *l, struct kith__mailbox *d, uint32_t seat,
+                   int taken)
 {
-    if (l->flags & KITH__GIVES && !l->settled)
-        kith__proto_settle(self.proto, l->peer, l->id, taken);
+    if (l->flags & KITH__GIVEN && !l->settled)
+        kith__proto_settle(self->proto, l->peer, l->id, taken);
     kith__heap_free(l->block);
     l->block = 0;
-    set_phase(l, FREE);
+    set_phase(self, l, FREE);
     answer_becomes(d, l->id, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
     nudge(d, seat);
 }
 
 /* Its bytes stand at bytes, or in l->block. */
-static void deliver(struct local *l, uint32_t seat, int64_t result, uint32_t flags, const void *bytes,
-                    uint64_t size)
+static void deliver(struct kith__requests *self, struct local *l, uint32_t seat, int64_t result,
+                    uint32_t flags, const void *bytes, uint64_t size)
 {
     struct kith__mailbox *d = mailbox_of(seat);
 
     d->result = result;
     d->size = size;
     d->flags = flags;
-    if (l->op == KITH__OP_PUT && result > 0)
+    if (pipelines(l->op) && result > 0)
         l->outstanding = 1;
-    if (l->op == KITH__OP_PUT && result > 0 && !l->has_credit) {
+    if (pipelines(l->op) && result > 0 && !l->has_credit) {
         l->has_credit = 1;
         l->credit_tail = atomic_load(&d->tail);
-        self.credited++;
-        self.credit_looked = self.now;
+        self->credited++;
+        self->credit_looked = self->now;
     }
     l->flags = (uint16_t)flags;
     l->settled = 0;
@@ -208,26 +223,26 @@ static void deliver(struct local *l, uint32_t seat, int64_t result, uint32_t fla
     else if (!l->block && size > KITH__ANSWER_BYTES) {
         d->result = KITH_ENOMEM;
         d->size = (uint64_t)snprintf(d->bytes, sizeof d->bytes, "%s", kith_last_error());
-        if (flags & KITH__GIVES)
-            kith__proto_settle(self.proto, l->peer, l->id, 0);
-        l->flags &= (uint16_t)~KITH__GIVES;
+        if (flags & KITH__GIVEN)
+            kith__proto_settle(self->proto, l->peer, l->id, 0);
+        l->flags &= (uint16_t)~KITH__GIVEN;
     } else if (!l->block && size > 0)
         memcpy(d->bytes, bytes, size);
     d->block = l->block;
-    set_phase(l, DELIVERED);
+    set_phase(self, l, DELIVERED);
     if (answer_becomes(d, l->id, KITH__ANSWER_ASKED, KITH__ANSWER_READY))
         kith__wake_seat(&kith__shared->seats[seat]);
     else
-        finish(l, d, seat, 0);
+        finish(self, l, d, seat, 0);
 }
 
-static void deliver_failure(struct local *l, uint32_t seat, int code)
+static void deliver_failure(struct kith__requests *self, struct local *l, uint32_t seat, int code)
 {
-    deliver(l, seat, code, 0, kith_last_error(), strlen(kith_last_error()));
+    deliver(self, l, seat, code, 0, kith_last_error(), strlen(kith_last_error()));
 }
 
 /* What a thread or its death has made of the answer. 1: the call is over. */
-static int see_answer(struct local *l, struct kith__mailbox *d, uint32_t seat)
+static int see_answer(struct kith__requests *self, struct local *l, struct kith__mailbox *d, uint32_t seat)
 {
     uint64_t answer = atomic_load(&d->answer);
     enum kith__answer_state state =
@@ -241,27 +256,27 @@ static int see_answer(struct local *l, struct kith__mailbox *d, uint32_t seat)
         answer_becomes(d, l->id, KITH__ANSWER_TAKEN, KITH__ANSWER_IDLE);
         state = KITH__ANSWER_IDLE;
     }
-    if (state == KITH__ANSWER_TAKEN && l->phase == DELIVERED && l->flags & KITH__GIVES && !l->settled) {
-        kith__proto_settle(self.proto, l->peer, l->id, 1);
+    if (state == KITH__ANSWER_TAKEN && l->phase == DELIVERED && l->flags & KITH__GIVEN && !l->settled) {
+        kith__proto_settle(self->proto, l->peer, l->id, 1);
         l->settled = 1;
     }
     if (state != KITH__ANSWER_IDLE && state != KITH__ANSWER_GIVEN_UP)
         return 0;
     if (l->phase == SENT && state == KITH__ANSWER_GIVEN_UP) {
-        if (l->op == KITH__OP_PUT && l->flags & KITH__PIPELINED)
+        if (pipelines(l->op) && l->flags & KITH__PIPELINED)
             add_large(l, 0);
-        kith__proto_cancel(self.proto, l->peer, l->id);
+        kith__proto_cancel(self->proto, l->peer, l->id);
         l->flags = 0;
     }
-    finish(l, d, seat, state == KITH__ANSWER_IDLE);
+    finish(self, l, d, seat, state == KITH__ANSWER_IDLE);
     return 1;
 }
 
 /* ------------------------------------------------------------------------ replies */
 
-static struct local *waiting_for(uint32_t peer, uint64_t id)
+static struct local *waiting_for(struct kith__requests *self, uint32_t peer, uint64_t id)
 {
-    struct local *l = &locals[(id >> 48) % KITH__SEATS];
+    struct local *l = &self->locals[(id >> 48) % KITH__SEATS];
 
     return id >> 48 < KITH__SEATS && l->phase == SENT && l->id == id && l->peer == peer ? l : NULL;
 }
@@ -270,56 +285,57 @@ static struct local *waiting_for(uint32_t peer, uint64_t id)
  * without a look. */
 static int is_absurd(const struct local *l, const struct kith__reply *r)
 {
-    return l->op == KITH__OP_GET && r->result >= 0 && ((uint64_t)r->result != r->size || r->size > l->room);
+    return r->result >= 0 && r->size > 0 && ((uint64_t)r->result != r->size || r->size > l->room);
 }
 
-uint64_t kith__requests_reply(uint32_t peer, const struct kith__reply *r, const void *bytes)
+uint64_t kith__requests_reply(struct kith__requests *self, uint32_t peer, const struct kith__reply *r,
+                              const void *bytes)
 {
-    struct local *l = waiting_for(peer, r->id);
+    struct local *l = waiting_for(self, peer, r->id);
     uint32_t seat = (uint32_t)(r->id >> 48);
     uint64_t block;
 
     if (!l) {
-        if (r->flags & KITH__GIVES)
-            kith__proto_settle(self.proto, peer, r->id, 0);
+        if (r->flags & KITH__GIVEN)
+            kith__proto_settle(self->proto, peer, r->id, 0);
         else if (r->flags & KITH__PIPELINED && mailbox_of(seat)) {
             if (r->result < 0)
                 defer_error(mailbox_of(seat), (int)r->result, bytes ? bytes : "", r->size, r->count);
-            done_pipelined(&locals[seat], seat, r->id, r->count);
+            done_pipelined(&self->locals[seat], seat, r->id, r->count);
         }
         return 0;
     }
     if (is_absurd(l, r)) {
-        kith__proto_settle(self.proto, peer, r->id, 0);
+        kith__proto_settle(self->proto, peer, r->id, 0);
         kith__fail(KITH_EPEER, "node %u gives an item of another size than was asked for", peer);
-        deliver_failure(l, seat, KITH_EPEER);
+        deliver_failure(self, l, seat, KITH_EPEER);
         return 0;
     }
     if (bytes) {
-        deliver(l, seat, r->result, r->flags, bytes, r->size);
+        deliver(self, l, seat, r->result, r->flags, bytes, r->size);
         return 0;
     }
     l->result = r->result;
     l->coming = r->size;
     l->flags = r->flags;
     if ((block = kith__heap_alloc(r->size, kith__me)) == 0) {
-        kith__proto_settle(self.proto, peer, r->id, 0);
-        deliver_failure(l, seat, KITH_ENOMEM);
+        kith__proto_settle(self->proto, peer, r->id, 0);
+        deliver_failure(self, l, seat, KITH_ENOMEM);
     }
     return block;
 }
 
-void kith__requests_arrived(uint32_t peer, uint64_t id, uint64_t block)
+void kith__requests_arrived(struct kith__requests *self, uint32_t peer, uint64_t id, uint64_t block)
 {
-    struct local *l = waiting_for(peer, id);
+    struct local *l = waiting_for(self, peer, id);
 
     if (!l) { /* given up meanwhile */
         kith__heap_free(block);
-        kith__proto_settle(self.proto, peer, id, 0);
+        kith__proto_settle(self->proto, peer, id, 0);
         return;
     }
     l->block = block;
-    deliver(l, (uint32_t)(id >> 48), l->result, l->flags, NULL, l->coming);
+    deliver(self, l, (uint32_t)(id >> 48), l->result, l->flags, NULL, l->coming);
 }
 
 static void lose_pipelined(struct local *l, struct kith__mailbox *d, uint32_t seat)
@@ -338,10 +354,10 @@ static void lose_pipelined(struct local *l, struct kith__mailbox *d, uint32_t se
     nudge(d, seat);
 }
 
-void kith__requests_ended(uint32_t peer, const char *why)
+void kith__requests_ended(struct kith__requests *self, uint32_t peer, const char *why)
 {
     for (uint32_t seat = 0; seat < KITH__SEATS; seat++) {
-        struct local *l = &locals[seat];
+        struct local *l = &self->locals[seat];
         struct kith__mailbox *d = mailbox_of(seat);
 
         if (!d)
@@ -350,14 +366,14 @@ void kith__requests_ended(uint32_t peer, const char *why)
         if (l->pipelined_peer == peer)
             lose_pipelined(l, d, seat);
         if (l->phase == SENT && l->peer == peer)
-            deliver_failure(l, seat, KITH_EPEER);
+            deliver_failure(self, l, seat, KITH_EPEER);
     }
 }
 
 /* ------------------------------------------------------------------------- mailboxes */
 
 /* The next request of d; NULL: none, or what is there makes no sense, and all of it is dropped. */
-static const struct kith__mailbox_request *next_request(struct kith__mailbox *d)
+static const struct kith__mailbox_request *next_request(struct kith__requests *self, struct kith__mailbox *d)
 {
     uint64_t tail = atomic_load_explicit(&d->tail, memory_order_acquire), head = atomic_load(&d->head);
     uint64_t at = head % KITH__MAILBOX_RING;
@@ -367,10 +383,10 @@ static const struct kith__mailbox_request *next_request(struct kith__mailbox *d)
         return NULL;
     if (at + sizeof e->length > KITH__MAILBOX_RING || e->length == 0) {
         atomic_store(&d->head, head + KITH__MAILBOX_RING - at);
-        return head + KITH__MAILBOX_RING - at < tail ? next_request(d) : NULL;
+        return head + KITH__MAILBOX_RING - at < tail ? next_request(self, d) : NULL;
     }
     if (tail - head <= KITH__MAILBOX_RING && e->length >= sizeof *e && e->length <= tail - head &&
-        e->length <= KITH__MAILBOX_RING - at && e->node < self.nodes && e->op < KITH__OPS &&
+        e->length <= KITH__MAILBOX_RING - at && e->node < self->nodes && is_known(e->op) &&
         (e->block ? kith__heap_check(e->block) == 0 && e->size <= kith__heap_size_of(e->block)
                   : e->size <= e->length - sizeof *e))
         return e;
@@ -380,13 +396,15 @@ static const struct kith__mailbox_request *next_request(struct kith__mailbox *d)
 }
 
 /* Sends the request to its node. */
-static void send(struct local *l, struct kith__mailbox *d, uint32_t seat,
+static void send(struct kith__requests *self, struct local *l, struct kith__mailbox *d, uint32_t seat,
                  const struct kith__mailbox_request *e)
 {
     struct kith__request r = { .id = e->id,
                                .object = e->object,
                                .size = e->size,
-                               .room = e->room,
+                               .number = e->number,
+                               .task = e->task,
+                               .member = e->member,
                                .timeout_ms = e->timeout_ms,
                                .op = e->op,
                                .flags = e->flags };
@@ -399,15 +417,15 @@ static void send(struct local *l, struct kith__mailbox *d, uint32_t seat,
     else {
         l->id = e->id;
         l->size = e->size;
-        l->room = e->room;
+        l->room = e->number;
         l->peer = e->node;
         l->op = e->op;
         l->flags = e->flags;
         l->user = atomic_load(&kith__shared->seats[seat].users);
         l->member = atomic_load(&kith__shared->seats[seat].member);
-        set_phase(l, SENT);
+        set_phase(self, l, SENT);
     }
-    rc = kith__proto_request(self.proto, e->node, &r, e->block ? NULL : e + 1, e->block, self.now);
+    rc = kith__proto_request(self->proto, e->node, &r, e->block ? NULL : e + 1, e->block, self->now);
     if (rc == 0)
         return;
     kith__heap_free(e->block);
@@ -415,49 +433,49 @@ static void send(struct local *l, struct kith__mailbox *d, uint32_t seat,
         defer_error(d, rc, kith_last_error(), strlen(kith_last_error()), 1);
         atomic_store(&d->open, atomic_load(&d->open) - 1);
     } else
-        deliver_failure(l, seat, rc);
+        deliver_failure(self, l, seat, rc);
 }
 
-static int is_backed_up(const struct kith__mailbox *d, uint32_t node)
+static int is_backed_up(struct kith__requests *self, const struct kith__mailbox *d, uint32_t node)
 {
-    return atomic_load(&d->open) >= OPEN_MOST || kith__proto_backlog(self.proto, node) > BACKLOG;
+    return atomic_load(&d->open) >= OPEN_MOST || kith__proto_backlog(self->proto, node) > BACKLOG;
 }
 
-static void hold(struct local *l, uint32_t peer, int held)
+static void hold(struct kith__requests *self, struct local *l, uint32_t peer, int held)
 {
-    self.held += (uint32_t)held - (uint32_t)l->held;
+    self->held += (uint32_t)held - (uint32_t)l->held;
     l->held = held;
     l->held_peer = peer;
 }
 
 /* 1: there is more. What waits for its node to acknowledge or do others is held, and not meant by that. */
-static int collect_from(uint32_t seat)
+static int collect_from(struct kith__requests *self, uint32_t seat)
 {
     struct kith__mailbox *d = mailbox_of(seat);
-    struct local *l = &locals[seat];
+    struct local *l = &self->locals[seat];
     const struct kith__mailbox_request *e;
     uint64_t taken = 0;
     int more = 0;
 
     if (!d)
         return 0;
-    hold(l, 0, 0);
+    hold(self, l, 0, 0);
     if (l->phase != FREE)
-        see_answer(l, d, seat);
+        see_answer(self, l, d, seat);
     if (l->phase == FREE && (atomic_load(&d->answer) & 7) == KITH__ANSWER_GIVEN_UP) {
         answer_becomes(d, atomic_load(&d->answer) >> 3, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
         taken = 1;
     }
-    while ((e = next_request(d))) {
-        if (is_backed_up(d, e->node)) {
-            hold(l, e->node, 1);
+    while ((e = next_request(self, d))) {
+        if (is_backed_up(self, d, e->node)) {
+            hold(self, l, e->node, 1);
             break;
         }
         if (taken >= AT_ONCE) {
             more = 1;
             break;
         }
-        send(l, d, seat, e);
+        send(self, l, d, seat, e);
         atomic_store(&d->head, atomic_load(&d->head) + e->length);
         taken++;
     }
@@ -466,32 +484,32 @@ static int collect_from(uint32_t seat)
     return more;
 }
 
-int kith__requests_go_on(void)
+int kith__requests_go_on(struct kith__requests *self)
 {
     int some = 0;
 
-    for (uint32_t seat = 0; self.held > 0 && seat < KITH__SEATS; seat++)
-        if (locals[seat].held && !is_backed_up(mailbox_of(seat), locals[seat].held_peer)) {
-            hold(&locals[seat], 0, 0);
+    for (uint32_t seat = 0; self->held > 0 && seat < KITH__SEATS; seat++)
+        if (self->locals[seat].held && !is_backed_up(self, mailbox_of(seat), self->locals[seat].held_peer)) {
+            hold(self, &self->locals[seat], 0, 0);
             kith__mailbox_point(seat);
             some = 1;
         }
     return some;
 }
 
-int kith__requests_collect(int64_t now)
+int kith__requests_collect(struct kith__requests *self, int64_t now)
 {
     struct kith__waiters *filed = &kith__agent_shared()->pending;
     int more = 0;
 
-    self.now = now;
+    self->now = now;
     for (uint64_t words = atomic_exchange(&filed->summary, 0); words; words &= words - 1) {
         int i = __builtin_ctzll(words);
 
         for (uint64_t bits = atomic_exchange(&filed->bits[i], 0); bits; bits &= bits - 1) {
             uint32_t seat = (uint32_t)(i * 64 + __builtin_ctzll(bits));
 
-            if (collect_from(seat)) {
+            if (collect_from(self, seat)) {
                 atomic_fetch_or(&filed->bits[i], bits & -bits);
                 atomic_fetch_or(&filed->summary, UINT64_C(1) << i);
                 more = 1;
@@ -502,44 +520,45 @@ int kith__requests_collect(int64_t now)
 }
 
 /* So many places that seat was given go back. */
-static void return_places(const struct kith__mailbox *d, uint32_t seat, uint32_t places)
+static void return_places(struct kith__requests *self, const struct kith__mailbox *d, uint32_t seat,
+                          uint32_t places)
 {
-    struct kith__request r = { .op = KITH__OP_RETURN,
-                               .object = d->pipelined_queue,
-                               .room = places | (uint64_t)seat << 32 };
+    struct kith__request r = { .op = KITH__RELEASE_PLACES,
+                               .object = d->pipelined_object,
+                               .number = places | (uint64_t)seat << 32 };
 
-    if (places == 0 || d->pipelined_queue == 0)
+    if (places == 0 || d->pipelined_object == 0)
         return;
-    r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self.returned; /* nobody waits for it */
-    kith__proto_request(self.proto, (uint32_t)(d->pipelined_queue >> 48 & 0x7fff), &r, "", 0, self.now);
+    r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self->returned; /* nobody waits for it */
+    kith__proto_request(self->proto, kith__handle_home(d->pipelined_object), &r, "", 0, self->now);
 }
 
 /* A place that the dead one had taken, and not yet used, is known to nobody else: so all go back. */
-static void sweep(uint32_t seat)
+static void sweep(struct kith__requests *self, uint32_t seat)
 {
     struct kith__mailbox *d = mailbox_of(seat);
 
-    if (collect_from(seat))
+    if (collect_from(self, seat))
         kith__mailbox_point(seat);
-    if (!d || !locals[seat].outstanding)
+    if (!d || !self->locals[seat].outstanding)
         return;
-    locals[seat].outstanding = 0;
+    self->locals[seat].outstanding = 0;
     atomic_store(&d->credit, 0);
-    return_places(d, seat, UINT32_MAX);
+    return_places(self, d, seat, UINT32_MAX);
 }
 
-void kith__requests_sweep(int64_t now)
+void kith__requests_sweep(struct kith__requests *self, int64_t now)
 {
     uint32_t used = atomic_load(&kith__shared->seats_used);
 
-    self.now = now;
+    self->now = now;
     for (uint32_t seat = 0; seat < used; seat++)
         if (atomic_load(&kith__shared->seats[seat].member) == 0)
-            sweep(seat);
+            sweep(self, seat);
 }
 
 /* Places that seat has not used for a while go back: others may wait for them. */
-static void take_back(struct local *l, uint32_t seat)
+static void take_back(struct kith__requests *self, struct local *l, uint32_t seat)
 {
     struct kith__mailbox *d = mailbox_of(seat);
     uint64_t tail = atomic_load(&d->tail);
@@ -550,50 +569,54 @@ static void take_back(struct local *l, uint32_t seat)
         return;
     }
     l->has_credit = 0;
-    self.credited--;
-    return_places(d, seat, atomic_exchange(&d->credit, 0));
+    self->credited--;
+    return_places(self, d, seat, atomic_exchange(&d->credit, 0));
 }
 
-static int64_t tick_credit(int64_t now)
+static int64_t tick_credit(struct kith__requests *self, int64_t now)
 {
-    if (self.credited == 0)
+    if (self->credited == 0)
         return INT64_MAX;
-    if (now - self.credit_looked >= credit_ns) {
-        self.credit_looked = now;
+    if (now - self->credit_looked >= credit_ns) {
+        self->credit_looked = now;
         for (uint32_t seat = 0; seat < KITH__SEATS; seat++)
-            if (locals[seat].has_credit)
-                take_back(&locals[seat], seat);
+            if (self->locals[seat].has_credit)
+                take_back(self, &self->locals[seat], seat);
     }
-    return self.credited ? self.credit_looked + credit_ns : INT64_MAX;
+    return self->credited ? self->credit_looked + credit_ns : INT64_MAX;
 }
 
-static int64_t tick_answers(int64_t now)
+static int64_t tick_answers(struct kith__requests *self, int64_t now)
 {
-    if (self.waiting + self.delivered == 0)
+    if (self->waiting + self->delivered == 0)
         return INT64_MAX;
-    if (now - self.looked >= (self.delivered ? look_ns : look_later_ns)) {
-        self.looked = now;
+    if (now - self->looked >= (self->delivered ? look_ns : look_later_ns)) {
+        self->looked = now;
         for (uint32_t seat = 0; seat < KITH__SEATS; seat++)
-            if (locals[seat].phase != FREE)
-                see_answer(&locals[seat], mailbox_of(seat), seat);
+            if (self->locals[seat].phase != FREE)
+                see_answer(self, &self->locals[seat], mailbox_of(seat), seat);
     }
-    return self.waiting + self.delivered ? self.looked + (self.delivered ? look_ns : look_later_ns)
-                                         : INT64_MAX;
+    return self->waiting + self->delivered ? self->looked + (self->delivered ? look_ns : look_later_ns)
+                                           : INT64_MAX;
 }
 
-int64_t kith__requests_tick(int64_t now)
+int64_t kith__requests_tick(struct kith__requests *self, int64_t now)
 {
     int64_t answers, credit;
 
-    self.now = now;
-    answers = tick_answers(now);
-    credit = tick_credit(now);
+    self->now = now;
+    answers = tick_answers(self, now);
+    credit = tick_credit(self, now);
     return answers < credit ? answers : credit;
 }
 
-int kith__requests_init(struct kith__proto *p, uint32_t nodes)
+struct kith__requests *kith__requests_new(struct kith__proto *p, uint32_t nodes)
 {
-    self.proto = p;
-    self.nodes = nodes;
-    return 0;
+    struct kith__requests *self = calloc(1, sizeof *self);
+
+    if (!self)
+        abort(); /* all who wait learn that the agent is gone */
+    self->proto = p;
+    self->nodes = nodes;
+    return self;
 }

@@ -5,26 +5,30 @@
 
 #include "net/protocol.h"
 
-int kith__requests_init(struct kith__proto *p, uint32_t nodes);
+struct kith__requests;
+
+/* For the agent of a job of so many nodes. Lives as long as the process. */
+struct kith__requests *kith__requests_new(struct kith__proto *p, uint32_t nodes);
 
 /* Takes what was filed, and sees which answers were taken. 1: there is more than should be done in one turn.
  */
-int kith__requests_collect(int64_t now);
+int kith__requests_collect(struct kith__requests *self, int64_t now);
 
 /* What was held back until a node has acknowledged more: 1: some of it can be collected now. */
-int kith__requests_go_on(void);
+int kith__requests_go_on(struct kith__requests *self);
 
 /* Processes have died: what they had filed is done, the answers that they wait for are not wanted. */
-void kith__requests_sweep(int64_t now);
+void kith__requests_sweep(struct kith__requests *self, int64_t now);
 
 /* Looks after the answers that nobody has taken yet: their thread may be dead. Returns when it should be
  * called again; INT64_MAX. */
-int64_t kith__requests_tick(int64_t now);
+int64_t kith__requests_tick(struct kith__requests *self, int64_t now);
 
 /* Events of the protocol. */
-uint64_t kith__requests_reply(uint32_t peer, const struct kith__reply *r, const void *bytes);
-void kith__requests_arrived(uint32_t peer, uint64_t id, uint64_t block);
-void kith__requests_granted(uint32_t peer, uint64_t id);
-void kith__requests_ended(uint32_t peer, const char *why);
+uint64_t kith__requests_reply(struct kith__requests *self, uint32_t peer, const struct kith__reply *r,
+                              const void *bytes);
+void kith__requests_arrived(struct kith__requests *self, uint32_t peer, uint64_t id, uint64_t block);
+void kith__requests_granted(struct kith__requests *self, uint32_t peer, uint64_t id);
+void kith__requests_ended(struct kith__requests *self, uint32_t peer, const char *why);
 
 #endif

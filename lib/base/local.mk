@@ -10,6 +10,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/base/cpus.h \
 	lib/base/error.c \
 	lib/base/error.h \
+	lib/base/handle.h \
 	lib/base/module.c \
 	lib/base/module.h \
 	lib/base/system.c \

@@ -73,6 +73,16 @@ static void raise_to(_Atomic uint32_t *most, uint32_t value)
         ;
 }
 
+void kith__member_renew(struct kith__member *m)
+{
+    atomic_store(&m->unpublished, 0);
+    atomic_store(&m->stop_signal, 0);
+    atomic_store(&m->busy, 0);
+    atomic_store(&m->holds, 0);
+    m->serial = atomic_fetch_add(&kith__shared->serials, 1) + 1;
+    memset(&m->crash, 0, sizeof m->crash);
+}
+
 uint32_t kith__member_take(enum kith__role role)
 {
     for (uint32_t i = 1; i <= KITH__MEMBERS; i++) {
@@ -89,12 +99,10 @@ uint32_t kith__member_take(enum kith__role role)
         atomic_store(&m->asker, kith__me);
         atomic_store(&m->role, role);
         atomic_store(&m->pid, 0);
-        atomic_store(&m->unpublished, 0);
-        atomic_store(&m->stop_signal, 0);
         atomic_store(&m->daemon, 0);
+        kith__member_renew(m);
         m->object = m->number = m->arg = m->arg_size = 0;
         m->name[0] = '\0';
-        memset(&m->crash, 0, sizeof m->crash);
         return i;
     }
     kith__fail(KITH_ENOMEM, "%d processes on one node: no more can be started before one has ended",

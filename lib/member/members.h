@@ -49,6 +49,8 @@ struct kith__member {
     _Atomic uint32_t stop_signal; /* asked by kith_process_terminate and kill: the fork server sends it */
     _Atomic uint32_t daemon;
     _Atomic uint32_t busy;  /* of a worker: it has a task; for who chooses a node */
+    _Atomic uint32_t holds; /* 1: it may hold something in an object: when it has ended, a janitor looks */
+    uint32_t serial;        /* of this process, never used again on this node */
     uint32_t worker;        /* index in its pool */
     uint64_t object;        /* handle of the Process or pool that it belongs to */
     uint64_t number;        /* which Process of the job: its random numbers */
@@ -82,6 +84,7 @@ struct kith__tables {                                              /* the head o
     uint32_t node;      /* number of this node */
     uint32_t nodes;
     uint32_t job_secret;
+    _Atomic uint32_t serials;             /* given to members */
     _Atomic uint64_t processes;           /* Processes ever asked for */
     _Atomic uint32_t faults_have_handler; /* kith_on_fault was called: nobody else tells of a fault */
     _Atomic uint32_t said_which_node;     /* pool.c has told that a pool does not use the other nodes */
@@ -120,7 +123,8 @@ static inline struct kith__member *kith__member(uint32_t number_plus_1)
 /* Takes a free entry, TAKEN by this process. 0: all in use (the sentence is set). */
 uint32_t kith__member_take(enum kith__role role);
 void kith__member_free(uint32_t who);
-void kith__members_sweep(uint32_t asker); /* those that a dead one had taken and not asked for yet */
+void kith__member_renew(struct kith__member *m); /* it is about to be another process */
+void kith__members_sweep(uint32_t asker);        /* those that a dead one had taken and not asked for yet */
 
 /* Becomes member who: after a fork, or in the head. */
 void kith__become(uint32_t who);

@@ -30,10 +30,14 @@ struct kith__acks {
     F(u32, size)               \
     F(u32, from) F(u64, load) F(u64, job) F(u64, seq) F(acks, ack) F(u16, version) F(u8, lane) F(u8, flags)
 
-/* A call on an object. id: of the call, unique over the job of its node: seat << 48 | count. Its bytes are
+/* A call on an object, by member (its serial number) and task of the peer. id: of the call, unique over the
+ * job of its node: seat << 48 | count. op: kind << 8 | method. number: a plain argument. Its bytes are
  * the tail, or, with KITH__OUTSIDE, come as pieces once they were granted. */
 #define KITH__FIELDS_REQUEST(F) \
-    F(u64, id) F(u64, object) F(u64, size) F(u64, room) F(i64, timeout_ms) F(u16, op) F(u16, flags)
+    F(u64, id)                  \
+    F(u64, object)              \
+    F(u64, size)                \
+    F(u64, number) F(u64, task) F(i64, timeout_ms) F(u32, member) F(u16, op) F(u16, flags)
 
 /* The result of the calls id to id + count - 1; tail: bytes, or the sentence when result is a failure. */
 #define KITH__FIELDS_REPLY(F) F(u64, id) F(i64, result) F(u64, size) F(u32, count) F(u16, flags)

@@ -1,17 +1,15 @@
 /* object.c: see object.h.
  *
- * A handle: bit 63 set: a failed constructor (error.c). Else home node in bits 48 to 62, slot in 32 to 47,
- * generation in 0 to 31. Generations begin at 1, so no handle is 0; a slot whose generations are used up
- * is not given back. Free slots are taken in the order in which they came, so a generation lasts.
+ * A slot whose generations are used up is not given back. Free slots are taken in the order in which they
+ * came, so a generation lasts.
  */
 #include "config.h"
 #include "object/object.h"
+#include "object/class.h"
 #include "base/error.h"
 
 #include <stdio.h>
 #include <string.h>
-
-void (*kith__object_destroy[4])(struct kith__object *o);
 
 /* Behind the members and seats. */
 #define PLACE (((uint64_t)KITH__TABLES_START + sizeof(struct kith__tables) + 65535) / 65536 * 65536)
@@ -37,11 +35,6 @@ static struct kith__object *slot_of(uint64_t n)
 static uint64_t number_of(const struct kith__object *o)
 {
     return (kith__offset(o) - PLACE - KITH__OBJECT_SIZE) / KITH__OBJECT_SIZE;
-}
-
-static uint64_t handle(uint32_t node, uint64_t n, uint64_t generation)
-{
-    return (uint64_t)node << 48 | n << 32 | generation;
 }
 
 int kith__object_init(void)
@@ -105,10 +98,11 @@ struct kith__object *kith__object_new(void)
         return NULL;
     }
     memset(&o->body, 0, sizeof o->body);
+    memset(o->name, 0, sizeof o->name);
     return o;
 }
 
-uint64_t kith__object_publish(struct kith__object *o, enum kith__kind kind)
+uint64_t kith__object_publish(struct kith__object *o, unsigned kind)
 {
     uint64_t generation = atomic_load(&o->ident) >> 8;
 
@@ -117,7 +111,7 @@ uint64_t kith__object_publish(struct kith__object *o, enum kith__kind kind)
     kith__guard_commit(&o->guard);
     kith__guard_leave(&o->guard);
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
-    return handle(kith__shared->node, number_of(o), generation);
+    return kith__handle(kith__shared->node, number_of(o), generation);
 }
 
 /* Ends the slot's present use in one commit: another generation, nobody's, last in the list. */
@@ -146,11 +140,6 @@ void kith__object_abandon(struct kith__object *o)
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
 }
 
-uint32_t kith__handle_home(uint64_t id)
-{
-    return (uint32_t)(id >> 48 & 0x7fff);
-}
-
 int kith__handle_usable(uint64_t id, const char *noun)
 {
     char what[64];
@@ -176,36 +165,37 @@ int kith__handle_usable(uint64_t id, const char *noun)
 
 struct kith__object *kith__object_slot(uint64_t id)
 {
-    return slot_of(id >> 32 & 0xffff);
+    return slot_of(kith__handle_slot(id));
 }
 
 uint64_t kith__object_id(const struct kith__object *o)
 {
-    return handle(kith__shared->node, number_of(o), atomic_load(&o->ident) >> 8);
+    return kith__handle(kith__shared->node, number_of(o), atomic_load(&o->ident) >> 8);
 }
 
 int kith__object_is(const struct kith__object *o, uint64_t id)
 {
     uint64_t ident = atomic_load(&o->ident);
 
-    return ident >> 8 == (id & UINT32_MAX) && (ident & 255) != KITH__NOTHING;
+    return ident >> 8 == kith__handle_generation(id) && (ident & 255) != KITH__NOTHING;
 }
 
-int kith__object_leaves(uint64_t id, enum kith__kind kind)
+int kith__object_leaves(uint64_t id, unsigned kind)
 {
     const struct kith__object *o = kith__object_slot(id);
 
-    return (id >> 32 & 0xffff) < atomic_load(&table()->used) && atomic_load(&o->leaving) == kind &&
-           atomic_load(&o->ident) == (id & UINT32_MAX) << 8;
+    return kith__handle_slot(id) < atomic_load(&table()->used) && atomic_load(&o->leaving) == kind &&
+           atomic_load(&o->ident) == (uint64_t)kith__handle_generation(id) << 8;
 }
 
-int kith__object_enter(uint64_t id, enum kith__kind kind, const char *noun, struct kith__object **out)
+int kith__object_enter(uint64_t id, unsigned kind, struct kith__object **out)
 {
+    const char *noun = kith__classes[kind]->noun;
     struct kith__object *o = kith__object_slot(id);
     uint64_t seen;
 
     /* A slot that was never used has no guard yet. */
-    if ((id >> 32 & 0xffff) >= atomic_load(&table()->used))
+    if (kith__handle_slot(id) >= atomic_load(&table()->used))
         return kith__fail(KITH_ESTALE, "no such %s was ever opened", noun);
     kith__guard_enter(&o->guard);
     seen = atomic_load(&o->ident);
@@ -231,16 +221,22 @@ void kith__object_end(struct kith__object *o)
     kith__guard_leave(&o->guard);
 }
 
+static void destroy(struct kith__object *o)
+{
+    uint64_t kind = atomic_load(&o->leaving);
+
+    if (kind < KITH__KINDS && kith__classes[kind] && kith__classes[kind]->destroy)
+        kith__classes[kind]->destroy(o);
+}
+
 void kith__object_recycle(struct kith__object *o)
 {
-    if (kith__object_destroy[atomic_load(&o->leaving)])
-        kith__object_destroy[atomic_load(&o->leaving)](o);
+    destroy(o);
     give_back(o);
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
 }
 
-void kith__objects_each(enum kith__kind kind, void (*fn)(struct kith__object *o, void *context),
-                        void *context)
+void kith__objects_each(unsigned kind, void (*fn)(struct kith__object *o, void *context), void *context)
 {
     uint64_t used = atomic_load(&table()->used);
 
@@ -271,8 +267,7 @@ void kith__objects_sweep(uint32_t member)
 
         if (atomic_load(&o->opener) != member)
             continue;
-        if (kith__object_destroy[atomic_load(&o->leaving)])
-            kith__object_destroy[atomic_load(&o->leaving)](o);
+        destroy(o);
         give_back(o);
     }
 }

@@ -1,33 +1,43 @@
-/* object.h: the table of objects of a node, and the layout of a handle, which only object.c knows.
+/* object.h: the table of objects of a node.
  *
- * A handle is {home node, slot, generation}. Slots are type-stable and are never unmapped: whoever
- * comes with an old handle may enter the slot's guard, and finds another generation there. So
+ * A handle is {home node, slot, generation} (base/handle.h). Slots are type-stable and are never unmapped:
+ * whoever comes with an old handle may enter the slot's guard, and finds another generation there. So
  * everything about an object is looked at under its guard, and nobody counts references.
  */
 #ifndef KITH_OBJECT_H
 #define KITH_OBJECT_H
 
+#include "base/handle.h"
 #include "shm/arena.h"
 #include "shm/guard.h"
 #include "member/wait.h"
 
-enum kith__kind { KITH__NOTHING, KITH__QUEUE_KIND, KITH__PROCESS_KIND, KITH__POOL_KIND };
-
-enum { KITH__OBJECT_SIZE = 4096, KITH__BODY_SIZE = 2432, KITH__OBJECTS = 65536 };
+enum { KITH__OBJECT_SIZE = 4096, KITH__BODY_SIZE = 3136, KITH__OBJECTS = 65536, KITH__NAME = 64 };
 
 struct kith__object {
     struct kith__guard guard;
-    struct kith__guard second; /* of a queue: its takers'. Entered after the first when both are needed */
+    struct kith__guard second; /* for a class that needs two: a Queue's consumers'. Entered after the first */
     kith__word ident;          /* generation << 8 | kind; kind 0: free, or being opened */
     kith__word next_free;      /* slot + 1 of the next one in the list of free ones */
     kith__word opener;         /* member that is opening it, or taking it down */
     kith__word leaving;        /* its kind, while it is taken down */
-    struct kith__waiters waiters[2]; /* of a queue: takers, putters */
+    char name[KITH__NAME];     /* under which it is found; "": none */
     struct {
         char room[KITH__BODY_SIZE];
     } body __attribute__((aligned(64)));
-    /* of its kind: cast it; zeros when opened */
+    /* of its class: cast it; zeros when opened. Its last bytes are the sets of waiters, as many as the class
+     * has */
 };
+
+/* The i-th of its sets of waiters. */
+static inline struct kith__waiters *kith__object_waiters(struct kith__object *o, int i)
+{
+    return (struct kith__waiters *)(void *)((char *)o + sizeof *o) - 1 - i;
+}
+
+/* What a body of that type may have: for a _Static_assert beside it. */
+#define KITH__BODY_FITS(type, sides) \
+    (sizeof(type) + (sides) * sizeof(struct kith__waiters) <= KITH__BODY_SIZE)
 
 /* Takes a free slot for an object of that kind. Fill its body, with blocks of this process; then publish it:
  * until then nobody finds it, and all is taken back when this process dies. NULL and a sentence when there is
@@ -36,37 +46,34 @@ struct kith__object *kith__object_new(void);
 
 /* Enter its guard, set what comes true together with the object (that its blocks are nobody's), and publish,
  * which leaves the guard. Gives the handle. */
-uint64_t kith__object_publish(struct kith__object *o, enum kith__kind kind);
+uint64_t kith__object_publish(struct kith__object *o, unsigned kind);
 void kith__object_abandon(struct kith__object *o); /* instead of publish */
 
 /* Enters the guard of the object behind id. 0, or without the guard: KITH_ESTALE, KITH_ETYPE, the code of
- * a failed constructor, KITH_ENOTINIT. Only for objects at home here. noun: "queue", for the sentence. */
-int kith__object_enter(uint64_t id, enum kith__kind kind, const char *noun, struct kith__object **out);
+ * a failed constructor, KITH_ENOTINIT. Only for objects at home here. */
+int kith__object_enter(uint64_t id, unsigned kind, struct kith__object **out);
 #define kith__object_leave(o) kith__guard_leave(&(o)->guard)
 
 /* In the guard: ends the object's life, and leaves the guard: old handles are stale from here on.
- * Wake its waiters after it. _recycle then frees what its body holds, by the function below, and gives the
- * slot back; the watchdog does so when this process dies before. */
+ * Wake its waiters after it. _recycle then frees what its body holds, by its class's .destroy, and gives
+ * the slot back; a janitor does so when this process dies before. */
 void kith__object_end(struct kith__object *o);
 void kith__object_recycle(struct kith__object *o);
-extern void (*kith__object_destroy[4])(struct kith__object *o); /* by kind; may be called twice */
 
 /* 1: still the object that id meant. Needs no guard; it may end the next moment. */
 int kith__object_is(const struct kith__object *o, uint64_t id);
 
 /* 1: the object that id meant is being taken down, and its slot is not given back yet. Likewise. */
-int kith__object_leaves(uint64_t id, enum kith__kind kind);
+int kith__object_leaves(uint64_t id, unsigned kind);
 
 struct kith__object *kith__object_slot(uint64_t id);    /* whatever stands in its slot now */
-uint32_t kith__handle_home(uint64_t id);                /* number of the node */
 uint64_t kith__object_id(const struct kith__object *o); /* the handle of what is in the slot now */
 
 /* 0 when the handle can be looked at at all: init was called, no failed constructor, not zero. */
 int kith__handle_usable(uint64_t id, const char *noun);
 
 /* Calls fn for each object of that kind that is open, or being closed. */
-void kith__objects_each(enum kith__kind kind, void (*fn)(struct kith__object *o, void *context),
-                        void *context);
+void kith__objects_each(unsigned kind, void (*fn)(struct kith__object *o, void *context), void *context);
 
 /* Finishes the commits of the dead in all objects, and calls fn for each slot, for what hangs on it. For
  * janitors. */

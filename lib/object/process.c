@@ -1,15 +1,13 @@
-/* process.c: see process.h and kith.h.
+/* process.c: the Process; see process.h, class.h and kith.h.
  *
- * A Process is at home on the node where it runs. What concerns it is done there: by the functions in the
- * first part, which this file calls for those here, and the node agent for those elsewhere.
+ * A Process is at home on the node where it runs: its methods look at what the fork server there has filled
+ * in.
  */
 #include "config.h"
 #include "object/process.h"
-#include "rpc/mailbox.h"
 #include "base/error.h"
 #include "shm/heap.h"
-#include "object/queue.h"
-#include "rpc/remote.h"
+#include "object/class.h"
 #include "object/target.h"
 
 #include <signal.h>
@@ -19,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char noun[] = "Process";
+enum { ENDED, SIDES };
 
 int kith__process_main(uint32_t who)
 {
@@ -99,7 +97,7 @@ static int64_t begin(const struct kith__start *s, const void *arg)
     return KITH_ENOMEM;
 }
 
-int64_t kith__process_begin(const struct kith__start *s, const void *arg)
+static int64_t begin_counted(const struct kith__start *s, const void *arg)
 {
     int64_t rc = begin(s, arg);
 
@@ -108,35 +106,51 @@ int64_t kith__process_begin(const struct kith__start *s, const void *arg)
     return rc;
 }
 
-static int enter(uint64_t id, struct kith__object **o)
+/* For another node. The bytes: struct kith__start, then the argument. */
+static int64_t start_for(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out)
 {
-    return kith__object_enter(id, KITH__PROCESS_KIND, noun, o);
+    struct kith__start s;
+    kith__anyfn *fn;
+    int rc;
+
+    (void)o;
+    (void)who;
+    (void)out;
+    if (in->size < sizeof s)
+        return kith__fail(KITH_EINVAL, "a Process was asked for by too few bytes");
+    memcpy(&s, in->bytes, sizeof s);
+    if (s.arg_size != in->size - sizeof s)
+        return kith__fail(KITH_EINVAL, "a Process was asked for with %llu bytes, and %llu came",
+                          (unsigned long long)s.arg_size, (unsigned long long)(in->size - sizeof s));
+    if ((rc = kith__token_resolve(&s.target, &fn)) < 0)
+        return rc;
+    return begin_counted(&s, (const char *)in->bytes + sizeof s);
 }
 
-int64_t kith__process_look(uint64_t id)
+/* state << 32 | status as of waitpid. The fork server alone could say that it has ended. */
+static int64_t look(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
 {
-    struct kith__object *o;
-    uint32_t state, status;
-    int rc = enter(id, &o);
+    uint32_t state = atomic_load(&kith__process_body(o)->state);
+    uint32_t status = (uint32_t)atomic_load(&kith__process_body(o)->status);
 
-    if (rc < 0)
-        return rc;
-    state = atomic_load(&kith__process_body(o)->state);
-    status = (uint32_t)atomic_load(&kith__process_body(o)->status);
-    kith__object_leave(o);
+    (void)who;
+    (void)in;
+    (void)out;
     if (state != 2 && kith__server_dead())
         return KITH_EPEER;
     return (int64_t)state << 32 | status;
 }
 
-int64_t kith__process_ended(uint64_t id)
+static int64_t join(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
 {
-    int64_t seen = kith__process_look(id);
-    uint32_t error;
+    int64_t seen = look(o, who, in, out);
+    uint32_t error = atomic_load(&kith__process_body(o)->fork_error);
 
     if (seen < 0 || seen >> 32 != 2)
         return seen < 0 ? seen : KITH__PARKED;
-    error = atomic_load(&kith__process_body(kith__object_slot(id))->fork_error);
     if (error)
         return kith__fail(KITH_ENOMEM,
                           "the Process could not be started: %s; see ulimit -u, and pids.max of the cgroup",
@@ -144,54 +158,40 @@ int64_t kith__process_ended(uint64_t id)
     return 0;
 }
 
-int64_t kith__process_known_pid(uint64_t id)
+/* 0: it has ended before it had one. */
+static int64_t pid(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                   struct kith__result *out)
 {
-    struct kith__object *o;
-    int rc = enter(id, &o), pid, ended;
+    const struct kith__process_body *p = kith__process_body(o);
+    int known = atomic_load(&p->pid);
 
-    if (rc < 0)
-        return rc;
-    pid = atomic_load(&kith__process_body(o)->pid);
-    ended = atomic_load(&kith__process_body(o)->state) == 2;
-    kith__object_leave(o);
-    if (pid || ended)
-        return pid;
+    (void)who;
+    (void)in;
+    (void)out;
+    if (known || atomic_load(&p->state) == 2)
+        return known;
     return kith__server_dead() ? KITH_EPEER : KITH__PARKED;
 }
 
 /* The fork server may not have looked since the last one: SIGKILL is not taken back. */
-static void leave_signal(struct kith__member *m, int sig)
+static void leave_signal(struct kith__member *m, uint32_t sig)
 {
     uint32_t before = atomic_load(&m->stop_signal);
 
-    while (before != SIGKILL && !atomic_compare_exchange_weak(&m->stop_signal, &before, (uint32_t)sig))
+    while (before != SIGKILL && !atomic_compare_exchange_weak(&m->stop_signal, &before, sig))
         ;
 }
 
-int kith__process_signal(uint64_t id, int sig)
+static int64_t send_signal(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                           struct kith__result *out)
 {
-    struct kith__object *o;
-    int rc = enter(id, &o);
+    const struct kith__process_body *p = kith__process_body(o);
 
-    if (rc < 0)
-        return rc;
-    if (atomic_load(&kith__process_body(o)->state) == 1)
-        leave_signal(kith__member(atomic_load(&kith__process_body(o)->member)), sig);
-    kith__object_leave(o);
+    (void)who;
+    (void)out;
+    if (atomic_load(&p->state) == 1)
+        leave_signal(kith__member(atomic_load(&p->member)), (uint32_t)in->number);
     kith__ring(kith__server_bell);
-    return 0;
-}
-
-int kith__process_forget(uint64_t id)
-{
-    struct kith__object *o;
-    int rc = enter(id, &o);
-
-    if (rc < 0)
-        return rc;
-    kith__object_end(o);
-    kith__wake_all(&o->waiters[0]);
-    kith__object_recycle(o);
     return 0;
 }
 
@@ -202,11 +202,17 @@ static int is_up(const struct kith__member *m)
     return state == KITH__ASKED || state == KITH__RUNNING;
 }
 
-int64_t kith__processes_ended(void)
+/* How many were ever asked for here, when none but daemons run. */
+static int64_t await(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
     uint64_t asked = atomic_load(&kith__shared->processes);
 
+    (void)o;
+    (void)who;
+    (void)in;
+    (void)out;
     for (uint32_t i = 1; i <= used; i++)
         if (is_up(kith__member(i)) && atomic_load(&kith__member(i)->role) == KITH__PROCESS &&
             !atomic_load(&kith__member(i)->daemon))
@@ -227,12 +233,25 @@ uint32_t kith__node_busy(void)
     return busy;
 }
 
-/* ------------------------------------------------------------------------ starting */
+/* ------------------------------------------------------------------------- the class */
 
-static uint32_t home_of(uint64_t id)
-{
-    return kith__handle_home(id);
-}
+static const struct kith__method methods[] = {
+    [KITH__PROCESS_LOOK] = { "look", look, -1, 0 },
+    [KITH__PROCESS_JOIN] = { "join", join, ENDED, 0 },
+    [KITH__PROCESS_PID] = { "pid", pid, -1, 0 }, /* known some 0.2 ms after the start */
+    [KITH__PROCESS_SIGNAL] = { "signal", send_signal, -1, 0 },
+    [KITH__PROCESS_START] = { "start", start_for, -1, KITH__NO_OBJECT },
+    [KITH__PROCESS_AWAIT] = { "await", await, -1, KITH__NO_OBJECT },
+};
+
+const struct kith__class kith__process_class = {
+    .noun = "Process",
+    .methods = methods,
+    .count = sizeof methods / sizeof methods[0],
+    .sides = SIDES,
+};
+
+/* ------------------------------------------------------------------------ starting */
 
 static int fill(struct kith__start *s, kith_target *fn, size_t size, const struct kith_process_options *o)
 {
@@ -263,7 +282,7 @@ static int64_t choose_node(int wish, uint32_t *placed)
         return wish - 1;
     if (wish == KITH_HERE || kith__shared->nodes == 1 || kith__node_busy() < kith__shared->usable_cpus)
         return kith__shared->node;
-    node = kith__remote_call(0, KITH__OP_PLACE, 0, 0, NULL, 0, KITH_FOREVER);
+    node = kith__ask_node(0, KITH__NODE_KIND, KITH__NODE_PLACE, &(struct kith__args){ 0 });
     *placed = node >= 0;
     return node < 0 ? (int64_t)kith__shared->node : node;
 }
@@ -273,6 +292,7 @@ static int64_t start_there(uint32_t node, const struct kith__start *s, const voi
     /* No sum: more than all memory stays more than that. */
     uint64_t block =
         kith__heap_alloc(s->arg_size > SIZE_MAX / 2 ? s->arg_size : sizeof *s + s->arg_size, kith__me);
+    struct kith__args in = { .size = sizeof *s + s->arg_size };
     int64_t rc;
 
     if (block == 0)
@@ -280,8 +300,8 @@ static int64_t start_there(uint32_t node, const struct kith__start *s, const voi
     memcpy(kith__at(block), s, sizeof *s);
     if (s->arg_size > 0)
         memcpy((char *)kith__at(block) + sizeof *s, arg, s->arg_size);
-    rc =
-        kith__remote_call(node, KITH__OP_START, 0, 0, kith__at(block), sizeof *s + s->arg_size, KITH_FOREVER);
+    in.bytes = kith__at(block);
+    rc = kith__ask_node(node, KITH__PROCESS_KIND, KITH__PROCESS_START, &in);
     kith__heap_free(block);
     return rc;
 }
@@ -309,7 +329,7 @@ static int64_t start(kith_target *fn, const void *arg, size_t size, const struct
     node = choose_node(options.node, &s.placed);
     fflush(stdout); /* what we printed before stands before what it prints */
     if (node == kith__shared->node && !kith__shared->through_net)
-        return kith__process_begin(&s, arg);
+        return begin_counted(&s, arg);
     return start_there((uint32_t)node, &s, arg);
 }
 
@@ -330,61 +350,24 @@ kith_process kith_process_start(kith_target *fn, const void *arg, size_t size)
 
 /* ------------------------------------------------------------ what its handle is good for */
 
-static int usable(kith_process p)
+static int64_t ask_it(kith_process p, unsigned method, uint64_t number, int timeout_ms)
 {
-    int rc = kith__handle_usable(p.id, noun);
+    struct kith__args in = { .number = number };
+    struct kith__result out = { 0 };
 
-    return rc == 0 ? kith__remote_settle() : rc;
-}
-
-static int64_t look(kith_process p)
-{
-    int rc = usable(p);
-
-    if (rc < 0)
-        return rc;
-    return kith__is_remote(p.id)
-               ? kith__remote_call(home_of(p.id), KITH__OP_LOOK, p.id, 0, NULL, 0, KITH_FOREVER)
-               : kith__process_look(p.id);
-}
-
-static int join_here(uint64_t id, int timeout_ms)
-{
-    struct kith__wait w;
-    int rc;
-
-    if ((rc = (int)kith__process_ended(id)) != KITH__PARKED)
-        return rc;
-    if ((rc = kith__wait_begin(&w, &kith__object_slot(id)->waiters[0], timeout_ms)) < 0)
-        return rc;
-    while ((rc = (int)kith__process_ended(id)) == KITH__PARKED)
-        if ((rc = kith__wait_sleep(&w)) < 0)
-            break;
-    kith__wait_end(&w, 1);
-    return rc;
-}
-
-static int join(kith_process p, int timeout_ms)
-{
-    int rc;
-
-    if ((rc = kith__check_timeout(timeout_ms)) < 0 || (rc = usable(p)) < 0)
-        return rc;
-    if (kith__member(kith__me)->object == p.id)
-        return kith__fail(KITH_EINVAL, "a Process cannot join itself");
-    if (kith__is_remote(p.id))
-        return (int)kith__remote_call(home_of(p.id), KITH__OP_JOIN, p.id, 0, NULL, 0, timeout_ms);
-    return join_here(p.id, timeout_ms);
+    return kith__invoke(p.id, KITH__PROCESS_KIND, method, &in, &out, timeout_ms);
 }
 
 int kith_process_join(kith_process p, int timeout_ms)
 {
-    return kith__report(join(p, timeout_ms));
+    if (kith__base && kith__me && p.id != 0 && kith__member(kith__me)->object == p.id)
+        return kith__report(kith__fail(KITH_EINVAL, "a Process cannot join itself"));
+    return kith__report((int)ask_it(p, KITH__PROCESS_JOIN, 0, timeout_ms));
 }
 
 int kith_process_exitcode(kith_process p, int *code)
 {
-    int64_t seen = look(p);
+    int64_t seen = ask_it(p, KITH__PROCESS_LOOK, 0, KITH_FOREVER);
     int status = (int)(uint32_t)seen;
 
     if (seen < 0)
@@ -399,55 +382,29 @@ int kith_process_exitcode(kith_process p, int *code)
 
 int kith_process_alive(kith_process p)
 {
-    int64_t seen = look(p);
+    int64_t seen = ask_it(p, KITH__PROCESS_LOOK, 0, KITH_FOREVER);
 
     return seen < 0 ? kith__report((int)seen) : seen >> 32 != 2;
 }
 
 int kith_process_pid(kith_process p)
 {
-    int64_t pid = usable(p);
-
-    if (pid == 0 && kith__is_remote(p.id))
-        return kith__report(
-            (int)kith__remote_call(home_of(p.id), KITH__OP_PID, p.id, 0, NULL, 0, KITH_FOREVER));
-    if (pid == 0)
-        while ((pid = kith__process_known_pid(p.id)) == KITH__PARKED)
-            nanosleep(&(struct timespec){ 0, 100000 }, NULL); /* known some 0.2 ms after the start */
-    return kith__report((int)pid);
-}
-
-static int send_signal(kith_process p, int sig)
-{
-    int rc = usable(p);
-
-    if (rc < 0)
-        return rc;
-    if (kith__is_remote(p.id))
-        return (int)kith__remote_call(home_of(p.id), KITH__OP_SIGNAL, p.id, (uint64_t)sig, NULL, 0,
-                                      KITH_FOREVER);
-    return kith__process_signal(p.id, sig);
+    return kith__report((int)ask_it(p, KITH__PROCESS_PID, 0, KITH_FOREVER));
 }
 
 int kith_process_terminate(kith_process p)
 {
-    return kith__report(send_signal(p, SIGTERM));
+    return kith__report((int)ask_it(p, KITH__PROCESS_SIGNAL, SIGTERM, KITH_FOREVER));
 }
 
 int kith_process_kill(kith_process p)
 {
-    return kith__report(send_signal(p, SIGKILL));
+    return kith__report((int)ask_it(p, KITH__PROCESS_SIGNAL, SIGKILL, KITH_FOREVER));
 }
 
 int kith_process_close(kith_process p)
 {
-    int rc = usable(p);
-
-    if (rc == 0)
-        rc = kith__is_remote(p.id)
-                 ? (int)kith__remote_call(home_of(p.id), KITH__OP_CLOSE, p.id, 0, NULL, 0, KITH_FOREVER)
-                 : kith__process_forget(p.id);
-    return kith__report(rc);
+    return kith__close(p.id, KITH__PROCESS_KIND);
 }
 
 /* --------------------------------------------------------------------------- the end */
@@ -456,7 +413,7 @@ static uint64_t await_here(void)
 {
     int64_t rc;
 
-    while ((rc = kith__processes_ended()) == KITH__PARKED)
+    while ((rc = await(NULL, NULL, NULL, NULL)) == KITH__PARKED)
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     return rc < 0 ? 0 : (uint64_t)rc;
 }
@@ -467,8 +424,9 @@ static uint64_t await_all(void)
     uint64_t asked = await_here();
 
     for (uint32_t k = 0; k < kith__shared->nodes; k++) {
-        int64_t rc =
-            k == kith__shared->node ? 0 : kith__remote_call(k, KITH__OP_AWAIT, 0, 0, NULL, 0, KITH_FOREVER);
+        int64_t rc = k == kith__shared->node ? 0
+                                             : kith__ask_node(k, KITH__PROCESS_KIND, KITH__PROCESS_AWAIT,
+                                                              &(struct kith__args){ 0 });
 
         if (rc > 0)
             asked += (uint64_t)rc; /* what is gone with its node is not waited for */

@@ -2,7 +2,7 @@
 #ifndef KITH_PROCESS_H
 #define KITH_PROCESS_H
 
-#include "object/object.h"
+#include "object/class.h"
 #include "code/token.h"
 
 struct kith__process_body {
@@ -25,14 +25,14 @@ struct kith__start { /* what starts a Process on any node; behind it its arg_siz
     char name[64];
 };
 
-/* What can be done to a Process at home here; none of these waits: KITH__PARKED (queue.h) means: not yet. */
-int64_t kith__process_begin(const struct kith__start *s, const void *arg); /* its handle, or a code */
-int64_t kith__process_look(uint64_t id);      /* state << 32 | status as of waitpid */
-int64_t kith__process_ended(uint64_t id);     /* 0 */
-int64_t kith__process_known_pid(uint64_t id); /* 0: it has ended before it had one */
-int kith__process_signal(uint64_t id, int sig);
-int kith__process_forget(uint64_t id);
-int64_t kith__processes_ended(void); /* how many were ever asked for here, when none but daemons run */
+enum {
+    KITH__PROCESS_LOOK = KITH__FIRST_METHOD,
+    KITH__PROCESS_JOIN,
+    KITH__PROCESS_PID,
+    KITH__PROCESS_SIGNAL,
+    KITH__PROCESS_START,
+    KITH__PROCESS_AWAIT
+};
 
 uint32_t kith__node_busy(void); /* Processes, and workers with a task, of this node */
 

@@ -1,31 +1,24 @@
-/* queue.c: see queue.h and kith.h.
+/* queue.c: the Queue; see class.h and kith.h.
  *
  * Items lie as records {header, bytes} in a chain of segments, blocks of the heap; large ones in a
- * block of their own, so that copying them holds up nobody. Putters and takers have a guard each (the
+ * block of their own, so that copying them holds up nobody. Producers and consumers have a guard each (the
  * object's first and second): in the common case they meet only at the two counters. A record is written
- * behind the tail, where nobody looks, and the commit that moves the tail makes it true; a putter that dies
- * before has put nothing. To wake the other side: counter, then fence, then a look for waiters; who waits
- * does it in the other order.
+ * behind the tail, where nobody looks, and the commit that moves the tail makes it true; a producer that dies
+ * before has put nothing.
  */
 #include "config.h"
-#include "object/queue.h"
+#include "object/class.h"
 #include "base/error.h"
 #include "shm/heap.h"
-#include "rpc/remote.h"
 #include "base/system.h"
 
 #include <string.h>
 
-enum {
-    NAME = 64,
-    FIRST_SEGMENT = 4096,
-    SEGMENT = 65536,
-    FEW = 64
-}; /* FEW: too small a bound to reserve places */
+enum { CONSUMERS, PRODUCERS, SIDES };
+
+enum { FIRST_SEGMENT = 4096, SEGMENT = 65536, FEW = 64 }; /* FEW: too small a bound to reserve places */
 
 #define LAST UINT64_MAX /* the header that says: go on in the next segment */
-
-static const char noun[] = "Queue";
 
 struct segment {
     kith__word next;
@@ -35,16 +28,15 @@ struct segment {
 
 struct queue {
     kith__word tail, tail_at, put; /* under the object's guard; put: items ever put */
-    kith__word reserved;           /* likewise: places that putters on other nodes have been promised */
+    kith__word reserved;           /* likewise: places that producers on other nodes have been promised */
     _Atomic uint64_t taken_seen;   /* likewise: .taken at the last look */
     uint64_t bound;
-    char name[NAME];
     kith__word head __attribute__((aligned(64))), head_at, taken; /* under the object's second guard */
     kith__word front, front_size, front_large; /* one item that was put back: it comes first */
     _Atomic uint64_t put_seen;                 /* .put at the last look */
 };
 
-_Static_assert(sizeof(struct queue) <= sizeof((struct kith__object *)0)->body, "it is the body of an object");
+_Static_assert(KITH__BODY_FITS(struct queue, SIDES), "it is the body of an object");
 
 static struct queue *queue_of(struct kith__object *o)
 {
@@ -152,50 +144,25 @@ static int is_full(struct queue *q)
     return places(q) == 0;
 }
 
-int kith__queue_offer(uint64_t id, const void *item, uint64_t block, size_t size, int reserved)
+static int64_t put(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                   struct kith__result *out)
 {
-    struct kith__object *o;
-    int rc = kith__object_enter(id, KITH__QUEUE_KIND, noun, &o);
+    struct queue *q = queue_of(o);
+    int reserved = (in->flags & KITH__RESERVED) != 0, rc;
 
-    if (rc < 0)
+    (void)who;
+    if (!reserved && is_full(q))
+        return KITH__PARKED;
+    if ((rc = put_record(o, in->bytes, in->block, in->size, reserved)) < 0)
         return rc;
-    if (!reserved && is_full(queue_of(o)))
-        rc = KITH__PARKED;
-    else
-        rc = put_record(o, item, block, size, reserved);
-    kith__object_leave(o);
-    if (rc == 0) {
-        kith__fence();
-        if (kith__has_waiters(&o->waiters[KITH__TAKERS]))
-            kith__wake_one(&o->waiters[KITH__TAKERS]);
-    }
-    return rc;
+    in->block = 0;
+    kith__tell_one(out, CONSUMERS);
+    return 0;
 }
 
 /* -------------------------------------------------------------------- taking */
 
-/* Enters the takers' guard of the queue that id means. */
-static int enter_takers(uint64_t id, struct kith__object **out)
-{
-    struct kith__object *o = kith__object_slot(id);
-
-    if (!kith__object_is(o, id) || (atomic_load(&o->ident) & 255) != KITH__QUEUE_KIND) {
-        int rc = kith__object_enter(id, KITH__QUEUE_KIND, noun, out); /* for its code */
-
-        if (rc < 0)
-            return rc;
-        kith__object_leave(o);
-    }
-    kith__guard_enter(&o->second);
-    if (!kith__object_is(o, id)) {
-        kith__guard_leave(&o->second);
-        return kith__fail(KITH_ESTALE, "the Queue was closed");
-    }
-    *out = o;
-    return 0;
-}
-
-/* In the takers' guard, with an item there: its record, the head moved to its segment. */
+/* In the consumers' guard, with an item there: its record, the head moved to its segment. */
 static uint64_t *oldest(struct kith__object *o)
 {
     struct queue *q = queue_of(o);
@@ -219,7 +186,7 @@ struct item {
     const void *bytes;
 }; /* block 0: the bytes lie in the record */
 
-/* In the takers' guard. */
+/* In the consumers' guard. */
 static int is_empty(struct queue *q)
 {
     uint64_t taken = atomic_load(&q->taken);
@@ -229,7 +196,7 @@ static int is_empty(struct queue *q)
     return atomic_load_explicit(&q->put_seen, memory_order_relaxed) == taken;
 }
 
-/* In the takers' guard: what comes next. 0: nothing. */
+/* In the consumers' guard: what comes next. 0: nothing. */
 static int look(struct kith__object *o, struct item *i)
 {
     struct queue *q = queue_of(o);
@@ -250,7 +217,7 @@ static int look(struct kith__object *o, struct item *i)
     return 1;
 }
 
-/* In the takers' guard: it is out with this; a block of it is ours. */
+/* In the consumers' guard: it is out with this; a block of it is ours. */
 static void remove_item(struct kith__object *o, const struct item *i)
 {
     struct queue *q = queue_of(o);
@@ -281,171 +248,136 @@ static int64_t does_not_fit(const struct item *i, size_t room, int exact)
     return 0;
 }
 
-static void tell_putters(struct kith__object *o)
+/* Its bytes: those of a small one are copied, a large one is given as its block. */
+static int64_t give(struct kith__object *o, const struct item *i, struct kith__result *out)
 {
-    if (!queue_of(o)->bound)
-        return;
-    kith__fence();
-    if (kith__has_waiters(&o->waiters[KITH__PUTTERS]))
-        kith__wake_one(&o->waiters[KITH__PUTTERS]);
-}
+    int rc = 0;
 
-/* Takes it: the bytes of a small one into buf, or into a block when buf is NULL; *block of a large one. */
-static int64_t take(uint64_t id, void *buf, size_t room, int exact, uint64_t *block)
-{
-    struct kith__object *o;
-    struct item i;
-    int64_t rc = enter_takers(id, &o);
-
-    *block = 0;
+    out->size = i->size;
+    if (i->block)
+        out->block = i->block;
+    else if (i->bytes)
+        rc = kith__give_bytes(out, i->bytes, i->size);
     if (rc < 0)
         return rc;
+    remove_item(o, i);
+    out->flags |= KITH__GIVEN;
+    if (queue_of(o)->bound)
+        kith__tell_one(out, PRODUCERS);
+    return (int64_t)i->size;
+}
+
+static int64_t get(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                   struct kith__result *out)
+{
+    struct item i;
+    int64_t rc;
+
+    (void)who;
     if (!look(o, &i))
-        rc = KITH__PARKED;
-    else if ((rc = does_not_fit(&i, room, exact)) == 0) {
-        rc = (int64_t)i.size;
-        if (!i.block && !buf && i.size > 0 && !(*block = kith__heap_alloc(i.size, kith__me)))
-            rc = KITH_ENOMEM;
-        else {
-            if (!i.block && i.size > 0)
-                memcpy(buf ? buf : kith__at(*block), i.bytes, i.size);
-            remove_item(o, &i);
-            if (i.block)
-                *block = i.block;
-        }
-    }
-    kith__guard_leave(&o->second);
-    if (rc >= 0)
-        tell_putters(o);
-    return rc;
+        return KITH__PARKED;
+    if ((rc = does_not_fit(&i, in->number, in->flags & KITH__EXACT)) < 0)
+        return rc;
+    return give(o, &i, out);
 }
 
-int64_t kith__queue_take(uint64_t id, void *buf, size_t room, int exact)
+/* A wake-up was for a consumer, and we leave the item to one. */
+static int64_t next(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
 {
-    static char nothing[1]; /* for an item of no bytes */
-    uint64_t block;
-    int64_t rc = take(id, buf ? buf : nothing, room, exact, &block);
-
-    if (rc > 0 && block) {
-        memcpy(buf, kith__at(block), (size_t)rc);
-        kith__heap_free(block);
-    }
-    return rc;
-}
-
-int64_t kith__queue_take_block(uint64_t id, size_t room, int exact, uint64_t *block)
-{
-    return take(id, NULL, room, exact, block);
-}
-
-int64_t kith__queue_peek(uint64_t id)
-{
-    struct kith__object *o;
     struct item i;
-    int64_t rc = enter_takers(id, &o);
 
-    if (rc < 0)
-        return rc;
-    rc = look(o, &i) ? (int64_t)i.size : KITH__PARKED;
-    kith__guard_leave(&o->second);
-    /* The wake-up was for a taker, and we leave the item to one. */
-    if (rc >= 0 && kith__has_waiters(&o->waiters[KITH__TAKERS]))
-        kith__wake_one(&o->waiters[KITH__TAKERS]);
-    return rc;
+    (void)who;
+    (void)in;
+    if (!look(o, &i))
+        return KITH__PARKED;
+    kith__tell_one(out, CONSUMERS);
+    return (int64_t)i.size;
 }
 
-int kith__queue_return(uint64_t id, uint64_t block, size_t size)
+/* An item that was taken, and reached nobody, goes back to the front. */
+static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
 {
-    struct kith__object *o;
-    struct queue *q;
-    int rc = enter_takers(id, &o);
+    struct queue *q = queue_of(o);
 
-    if (rc < 0)
-        return rc;
-    q = queue_of(o);
+    (void)who;
     if (atomic_load(&q->front))
-        rc = KITH__PARKED; /* one place is enough: it is taken next */
-    else {
-        kith__guard_set(&o->second, &q->front, 1);
-        kith__guard_set(&o->second, &q->front_size, size);
-        kith__guard_set(&o->second, &q->front_large, block);
-        if (block)
-            kith__guard_set(&o->second, kith__heap_owner(block), 0);
-        kith__guard_set(&o->second, &q->taken, atomic_load(&q->taken) - 1);
-        kith__guard_commit(&o->second);
-    }
-    kith__guard_leave(&o->second);
-    kith__fence();
-    if (rc == 0)
-        kith__wake_one(&o->waiters[KITH__TAKERS]);
-    return rc;
+        return KITH__PARKED; /* one place is enough: it is taken next */
+    kith__guard_set(&o->second, &q->front, 1);
+    kith__guard_set(&o->second, &q->front_size, given->size);
+    kith__guard_set(&o->second, &q->front_large, given->block);
+    if (given->block)
+        kith__guard_set(&o->second, kith__heap_owner(given->block), 0);
+    kith__guard_set(&o->second, &q->taken, atomic_load(&q->taken) - 1);
+    kith__guard_commit(&o->second);
+    given->block = 0;
+    kith__tell_one(given, CONSUMERS);
+    return 0;
 }
 
-/* ---------------------------------------------------------- opening and closing */
+/* ----------------------------------------------------- counting, and places that are reserved */
 
-int64_t kith__queue_count(uint64_t id)
+static int64_t size(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
 {
-    struct kith__object *o;
-    int64_t rc = kith__object_enter(id, KITH__QUEUE_KIND, noun, &o);
-
-    if (rc < 0)
-        return rc;
-    rc = (int64_t)count(queue_of(o));
-    kith__object_leave(o);
-    return rc;
+    (void)who;
+    (void)in;
+    (void)out;
+    return (int64_t)count(queue_of(o));
 }
 
-int64_t kith__queue_reserve(uint64_t id, uint32_t most)
+/* With a small bound none are: then each put has to ask, and sees each place. */
+static int64_t reserve(struct kith__object *o, uint32_t most)
 {
-    struct kith__object *o;
-    struct queue *q;
-    int64_t rc = kith__object_enter(id, KITH__QUEUE_KIND, noun, &o);
+    struct queue *q = queue_of(o);
     uint64_t n;
 
-    if (rc < 0)
-        return rc;
-    q = queue_of(o);
-    look_at_taken(q);
-    n = places(q);
     if (!q->bound)
-        rc = KITH__NO_BOUND;
-    else if (q->bound >= FEW && (rc = (int64_t)(n / 4 < most ? n / 4 : most)) > 0) {
-        kith__guard_set(&o->guard, &q->reserved, atomic_load(&q->reserved) + (uint64_t)rc);
-        kith__guard_commit(&o->guard);
-    }
-    kith__object_leave(o);
-    return rc;
+        return KITH__NO_BOUND;
+    look_at_taken(q);
+    n = places(q) / 4 < most ? places(q) / 4 : most;
+    if (q->bound < FEW || n == 0)
+        return 0;
+    kith__guard_set(&o->guard, &q->reserved, atomic_load(&q->reserved) + n);
+    kith__guard_commit(&o->guard);
+    return (int64_t)n;
 }
 
-void kith__queue_release(uint64_t id, uint32_t n)
+static void release(struct kith__object *o, uint32_t n, struct kith__result *out)
 {
-    struct kith__object *o;
-    struct queue *q;
+    struct queue *q = queue_of(o);
 
-    if (n == 0 || kith__object_enter(id, KITH__QUEUE_KIND, noun, &o) < 0)
-        return;
-    q = queue_of(o);
     kith__guard_set(&o->guard, &q->reserved, atomic_load(&q->reserved) - n);
     kith__guard_commit(&o->guard);
-    kith__object_leave(o);
-    kith__fence();
-    kith__wake_all(&o->waiters[KITH__PUTTERS]);
+    kith__tell_all(out, PRODUCERS);
 }
 
-int kith__queue_end(uint64_t id)
-{
-    struct kith__object *o;
-    int rc = kith__object_enter(id, KITH__QUEUE_KIND, noun, &o);
+/* ------------------------------------------------------------------- opening, closing */
 
-    if (rc < 0)
-        return rc;
-    kith__guard_enter(&o->second);
-    kith__object_end(o); /* leaves the object's guard */
-    kith__guard_leave(&o->second);
-    kith__wake_all(&o->waiters[KITH__TAKERS]);
-    kith__wake_all(&o->waiters[KITH__PUTTERS]);
-    kith__object_recycle(o);
+static int make(struct kith__object *o, const void *options, size_t size)
+{
+    struct queue *q = queue_of(o);
+    uint64_t first = new_segment(FIRST_SEGMENT);
+
+    if (first == 0)
+        return KITH_ENOMEM;
+    if (size == sizeof q->bound)
+        memcpy(&q->bound, options, size);
+    kith__guard_set(&o->guard, &q->head, first);
+    kith__guard_set(&o->guard, &q->tail, first);
+    kith__guard_set(&o->guard, kith__heap_owner(first), 0);
     return 0;
+}
+
+static int same(struct kith__object *o, const void *options, size_t size)
+{
+    uint64_t bound = 0;
+
+    memcpy(&bound, options, size < sizeof bound ? size : sizeof bound);
+    if (queue_of(o)->bound == bound)
+        return 0;
+    return kith__fail(KITH_EINVAL, "the Queue \"%s\" was opened with a bound of %llu, not %llu", o->name,
+                      (unsigned long long)queue_of(o)->bound, (unsigned long long)bound);
 }
 
 /* Frees items and segments, each first made ours and taken out in one commit: a second call goes on where the
@@ -472,196 +404,77 @@ static void destroy(struct kith__object *o)
     kith__guard_leave(&o->second);
 }
 
-static int open_queue(const char *name, size_t bound, uint64_t *id)
-{
-    struct kith__object *o = kith__object_new();
-    struct queue *q;
-    uint64_t first;
+enum { PUT = KITH__FIRST_METHOD, GET, NEXT, SIZE };
 
-    if (!o)
-        return KITH_ENOMEM;
-    q = queue_of(o);
-    if ((first = new_segment(FIRST_SEGMENT)) == 0) {
-        kith__object_abandon(o);
-        return KITH_ENOMEM;
-    }
-    q->bound = bound;
-    strncpy(q->name, name, NAME - 1);
-    kith__guard_enter(&o->guard);
-    kith__guard_set(&o->guard, &q->head, first);
-    kith__guard_set(&o->guard, &q->tail, first);
-    kith__guard_set(&o->guard, kith__heap_owner(first), 0);
-    *id = kith__object_publish(o, KITH__QUEUE_KIND);
-    return 0;
-}
-
-struct search {
-    const char *name;
-    struct kith__object *found;
+static const struct kith__method methods[] = {
+    [PUT] = { "put", put, PRODUCERS, KITH__KEEPS | KITH__PIPELINES },
+    [GET] = { "get", get, CONSUMERS, KITH__SECOND | KITH__GIVES },
+    [NEXT] = { "next", next, CONSUMERS, KITH__SECOND },
+    [SIZE] = { "size", size, -1, 0 },
 };
 
-static void match(struct kith__object *o, void *context)
-{
-    struct search *s = context;
-
-    if (atomic_load(&o->leaving) == 0 && strcmp(queue_of(o)->name, s->name) == 0)
-        s->found = o;
-}
-
-int kith__queue_find(const char *name, size_t bound, uint64_t *id)
-{
-    struct search s = { name, NULL };
-    int rc = 0;
-
-    kith__guard_enter(&kith__shared->names);
-    kith__objects_each(KITH__QUEUE_KIND, match, &s);
-    if (!s.found)
-        rc = open_queue(name, bound, id);
-    else if (queue_of(s.found)->bound != bound)
-        rc = kith__fail(KITH_EINVAL, "the Queue \"%s\" was opened with a bound of %llu, not %zu", name,
-                        (unsigned long long)queue_of(s.found)->bound, bound);
-    else
-        *id = kith__object_id(s.found);
-    kith__guard_leave(&kith__shared->names);
-    return rc;
-}
-
-void kith__queue_setup(void)
-{
-    kith__object_destroy[KITH__QUEUE_KIND] = destroy;
-}
-
-/* ------------------------------------------------------- the calls at home: park this thread */
-
-struct putting {
-    uint64_t id, block;
-    const void *item;
-    size_t size;
+const struct kith__class kith__queue_class = {
+    .noun = "Queue",
+    .methods = methods,
+    .count = sizeof methods / sizeof methods[0],
+    .sides = SIDES,
+    .make = make,
+    .same = same,
+    .destroy = destroy,
+    .undo = undo,
+    .reserve = reserve,
+    .release = release,
 };
-
-static int64_t try_put(void *context)
-{
-    const struct putting *p = context;
-
-    return kith__queue_offer(p->id, p->item, p->block, p->size, 0);
-}
-
-struct taking {
-    uint64_t id;
-    void *buf;
-    size_t room;
-    int exact, peek;
-};
-
-static int64_t try_take(void *context)
-{
-    const struct taking *t = context;
-
-    return t->peek ? kith__queue_peek(t->id) : kith__queue_take(t->id, t->buf, t->room, t->exact);
-}
-
-/* Asks until it is not parked, or the time is over. */
-static int64_t ask(uint64_t id, int side, int64_t (*attempt)(void *), void *context, int timeout_ms)
-{
-    struct kith__wait w;
-    int64_t rc = attempt(context);
-
-    if (rc != KITH__PARKED)
-        return rc;
-    if (timeout_ms == 0)
-        return kith__fail(KITH_ETIMEDOUT, "the time limit passed");
-    /* The other side is often just about to come: some 2 µs are cheaper than to be woken. */
-    for (int i = 0; i < 100 && rc == KITH__PARKED && kith__may_spin(); i++) {
-        for (int k = 0; k < 4; k++)
-            kith__pause();
-        rc = attempt(context);
-    }
-    if (rc != KITH__PARKED)
-        return rc;
-    if ((rc = kith__wait_begin(&w, &kith__object_slot(id)->waiters[side], timeout_ms)) < 0)
-        return rc;
-    while ((rc = attempt(context)) == KITH__PARKED)
-        if ((rc = kith__wait_sleep(&w)) < 0)
-            break;
-    kith__wait_end(&w, rc >= 0);
-    return rc;
-}
-
-static int put_here(uint64_t id, const void *item, size_t size, int timeout_ms)
-{
-    struct putting p = { id, 0, item, size };
-    int rc;
-
-    if (size > KITH__QUEUE_LARGE) {
-        if ((p.block = kith__heap_alloc(size, kith__me)) == 0)
-            return KITH_ENOMEM;
-        memcpy(kith__at(p.block), item, size);
-    }
-    rc = (int)ask(id, KITH__PUTTERS, try_put, &p, timeout_ms);
-    if (rc < 0)
-        kith__heap_free(p.block);
-    return rc;
-}
 
 /* -------------------------------------------------------------- public functions */
 
-static int check(kith_queue q, const void *bytes, size_t size, int timeout_ms)
+static int check(const void *bytes, size_t size)
 {
-    int rc = kith__handle_usable(q.id, noun);
-
-    if (rc == 0)
-        rc = kith__check_timeout(timeout_ms);
-    if (rc == 0 && !bytes && size > 0)
-        rc = kith__fail(KITH_EINVAL, "a Queue was given NULL for %zu bytes", size);
-    return rc;
+    return bytes || size == 0 ? 0 : kith__fail(KITH_EINVAL, "a Queue was given NULL for %zu bytes", size);
 }
 
 int kith_queue_put(kith_queue q, const void *item, size_t size, int timeout_ms)
 {
-    int rc = check(q, item, size, timeout_ms);
+    struct kith__args in = { .bytes = item, .size = size };
+    struct kith__result out = { 0 };
+    int rc = check(item, size);
 
-    if (rc == 0 && kith__is_remote(q.id))
-        return kith__report(kith__remote_put(q.id, item, size, timeout_ms));
-    if (rc == 0 && (rc = kith__remote_settle()) == 0)
-        rc = put_here(q.id, item, size, timeout_ms);
-    return kith__report(rc);
+    return kith__report(rc < 0 ? rc : (int)kith__invoke(q.id, KITH__QUEUE_KIND, PUT, &in, &out, timeout_ms));
 }
 
-static int64_t get(kith_queue q, void *buf, size_t room, int exact, int peek, int timeout_ms)
+static int64_t take(kith_queue q, void *buf, size_t room, uint32_t flags, int timeout_ms)
 {
-    struct taking t = { q.id, buf, room, exact, peek };
-    int64_t rc = check(q, buf, room, timeout_ms);
+    static char nothing[1]; /* for an item of no bytes */
+    struct kith__args in = { .number = room, .flags = flags };
+    struct kith__result out = { .buf = buf ? buf : nothing, .room = room };
+    int rc = check(buf, room);
 
-    if (rc == 0 && (rc = kith__remote_settle()) == 0)
-        rc = kith__is_remote(q.id) ? kith__remote_get(q.id, buf, room, exact, peek, timeout_ms)
-                                   : ask(q.id, KITH__TAKERS, try_take, &t, timeout_ms);
-    return kith__report64(rc);
+    return kith__report64(rc < 0 ? rc : kith__invoke(q.id, KITH__QUEUE_KIND, GET, &in, &out, timeout_ms));
 }
 
 int64_t kith_queue_get(kith_queue q, void *buf, size_t room, int timeout_ms)
 {
-    return get(q, buf, room, 0, 0, timeout_ms);
+    return take(q, buf, room, 0, timeout_ms);
 }
 
 int kith__queue_get(kith_queue q, void *buf, size_t size, int timeout_ms)
 {
-    int64_t rc = get(q, buf, size, 1, 0, timeout_ms);
+    int64_t rc = take(q, buf, size, KITH__EXACT, timeout_ms);
 
     return rc < 0 ? (int)rc : 0;
 }
 
 int64_t kith_queue_next(kith_queue q, int timeout_ms)
 {
-    return get(q, NULL, 0, 0, 1, timeout_ms);
+    struct kith__args in = { 0 };
+    struct kith__result out = { 0 };
+
+    return kith__report64(kith__invoke(q.id, KITH__QUEUE_KIND, NEXT, &in, &out, timeout_ms));
 }
 
 int64_t kith_queue_size(kith_queue q)
 {
-    int64_t rc = kith__handle_usable(q.id, noun);
-
-    if (rc == 0 && (rc = kith__remote_settle()) == 0)
-        rc = kith__is_remote(q.id) ? kith__remote_count(q.id) : kith__queue_count(q.id);
-    return kith__report64(rc);
+    return kith__report64(kith__ask(q.id, KITH__QUEUE_KIND, SIZE, 0));
 }
 
 int kith_queue_empty(kith_queue q)
@@ -673,49 +486,22 @@ int kith_queue_empty(kith_queue q)
 
 int kith_queue_close(kith_queue q)
 {
-    int rc = kith__handle_usable(q.id, noun), lost = rc == 0 ? kith__remote_settle() : 0;
-
-    if (rc == 0 && lost < 0)
-        kith__report(lost);
-    if (rc == 0)
-        rc = kith__is_remote(q.id) ? kith__remote_end(q.id) : kith__queue_end(q.id);
-    return lost < 0 ? lost : kith__report(rc);
-}
-
-static int open_any(const char *name, size_t bound, uint64_t *id)
-{
-    if (!kith__base || kith__me == 0)
-        return kith__not_in_job("a Queue was opened");
-    if (name && (*name == '\0' || strlen(name) >= NAME))
-        return kith__fail(KITH_EINVAL, "the name of a Queue has 1 to %d bytes, \"%.80s\" has not", NAME - 1,
-                          name);
-    if (!name)
-        return open_queue("", bound, id);
-    return kith__shared->node == 0 ? kith__queue_find(name, bound, id) : kith__remote_find(name, bound, id);
-}
-
-static kith_queue make(const char *name, size_t bound)
-{
-    kith_queue q = { 0 };
-    int rc = kith__report(open_any(name, bound, &q.id));
-
-    if (rc < 0)
-        q.id = kith__failed_handle(rc);
-    return q;
+    return kith__close(q.id, KITH__QUEUE_KIND);
 }
 
 kith_queue kith_queue_open(size_t bound)
 {
-    return make(NULL, bound);
+    uint64_t options = bound;
+
+    return (kith_queue){ kith__open(KITH__QUEUE_KIND, NULL, &options, sizeof options, "kith_queue_open") };
 }
 
 kith_queue kith_queue_named(const char *name, size_t bound)
 {
-    if (!name) {
-        kith_queue q = { kith__failed_handle(
-            kith__report(kith__fail(KITH_EINVAL, "kith_queue_named was given no name"))) };
+    uint64_t options = bound;
 
-        return q;
-    }
-    return make(name, bound);
+    if (!name)
+        return (kith_queue){ kith__failed_handle(
+            kith__report(kith__fail(KITH_EINVAL, "kith_queue_named was given no name"))) };
+    return (kith_queue){ kith__open(KITH__QUEUE_KIND, name, &options, sizeof options, "kith_queue_named") };
 }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 _Thread_local struct kith__task kith__task;
@@ -23,6 +24,15 @@ int kith_fail(int code, const char *format, ...)
     vsnprintf(kith__task.text, sizeof kith__task.text, format, ap);
     va_end(ap);
     return code;
+}
+
+uint64_t kith__task_id(void)
+{
+    static _Atomic uint32_t threads;
+
+    if (__builtin_expect(kith__task.thread == 0, 0))
+        kith__task.thread = atomic_fetch_add(&threads, 1) + 1;
+    return (uint64_t)kith__task.thread << 32 | kith__task.depth;
 }
 
 size_t kith_arg_size(void)

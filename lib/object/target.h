@@ -4,14 +4,20 @@
 
 #include "kith.h"
 
+#include <stdint.h>
+
 /* What the running task, initializer or Process of this thread has said by kith_fail. */
 struct kith__task {
-    int running; /* 1: in a task or initializer */
+    int running;            /* 1: in a task or initializer */
+    uint32_t thread, depth; /* see kith__task_id */
     int failed, code;
     size_t arg_size; /* for kith_arg_size */
     char text[256];
 };
 extern _Thread_local struct kith__task kith__task __attribute__((tls_model("initial-exec")));
+
+/* Tells this thread, and the task that it runs, from all others of this process. */
+uint64_t kith__task_id(void);
 
 /* Calls a target or initializer with its bytes: what it returned, or gave to kith_fail. */
 int kith__call_target(kith_target *fn, const void *arg, size_t size);

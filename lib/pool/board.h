@@ -20,7 +20,7 @@
 #include "code/crash.h"
 #include "shm/guard.h"
 #include "kith.h"
-#include "object/object.h"
+#include "object/class.h"
 #include "code/token.h"
 #include "member/wait.h"
 

@@ -153,7 +153,7 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
     if (c->job->windowed)
         kith__rings_move_in(c);
     else
-        kith__job_raise(c->job, &c->object->waiters[0], c->job->units);
+        kith__job_raise(c->job, kith__object_waiters(c->object, 0), c->job->units);
     return 0;
 }
 

@@ -37,7 +37,7 @@ int kith__pool_enter(kith_pool p, struct kith__object **o)
 {
     int rc = usable(p);
 
-    return rc < 0 ? rc : kith__object_enter(p.id, KITH__POOL_KIND, noun, o);
+    return rc < 0 ? rc : kith__object_enter(p.id, KITH__POOL_KIND, o);
 }
 
 int kith__pool_find(kith_pool p, struct kith__object **o)
@@ -151,7 +151,7 @@ static int wait_until(struct kith__object *o, int (*done)(const struct kith__poo
 {
     struct kith__pool *p = kith__pool_body(o);
     struct kith__wait w;
-    int rc = kith__wait_begin(&w, &o->waiters[1], KITH_FOREVER);
+    int rc = kith__wait_begin(&w, kith__object_waiters(o, 1), KITH_FOREVER);
 
     if (rc < 0)
         return rc;
@@ -169,7 +169,7 @@ static void stop_workers(struct kith__object *o, enum kith__pool_event event)
     /* Not a signal to each member: its number may be another's the next moment. */
     if (event == KITH__POOL_TERMINATE)
         atomic_store(&p->killed, 1);
-    kith__wake_all(&o->waiters[0]);
+    kith__wake_all(kith__object_waiters(o, 0));
     kith__ring(kith__server_bell);
 }
 
@@ -428,7 +428,7 @@ static int end_pool(kith_pool p, enum kith__pool_event event)
 
     if (rc < 0)
         return rc;
-    if ((rc = kith__object_enter(p.id, KITH__POOL_KIND, noun, &o)) < 0)
+    if ((rc = kith__object_enter(p.id, KITH__POOL_KIND, &o)) < 0)
         return rc == KITH_ESTALE && event == KITH__POOL_TERMINATE && hasten(p.id) ? 0 : rc;
     if (kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o)) {
         kith__object_leave(o);
@@ -521,7 +521,6 @@ void kith__jobs_sweep(uint32_t member)
     kith__objects_each(KITH__POOL_KIND, sweep_pool, &member);
 }
 
-void kith__pool_setup(void)
-{
-    kith__object_destroy[KITH__POOL_KIND] = destroy;
-}
+_Static_assert(KITH__BODY_FITS(struct kith__pool, 2), "it is the body of an object");
+
+const struct kith__class kith__pool_class = { .noun = "Pool", .sides = 2, .destroy = destroy };

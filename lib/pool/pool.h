@@ -3,7 +3,7 @@
 #define KITH_POOL_H
 
 #include "pool/board.h"
-#include "object/object.h"
+#include "object/class.h"
 
 /* 0 and the object of an open pool of this node. Its guard is not held: lanes and jobs have rules of their
  * own. */
@@ -11,7 +11,5 @@ int kith__pool_find(kith_pool p, struct kith__object **o);
 
 /* Likewise, and its guard is held: until kith__object_leave nobody closes the pool. */
 int kith__pool_enter(kith_pool p, struct kith__object **o);
-
-void kith__pool_setup(void); /* once: what is to be done when a pool's slot is recycled */
 
 #endif

@@ -187,6 +187,7 @@ static __attribute__((noinline)) void run_inside(struct kith__job *j, uint32_t w
 {
     struct kith__task outer = kith__task;
 
+    kith__task.depth++;
     run(j, worker, fn, lo, length);
     kith__task = outer;
 }

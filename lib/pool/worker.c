@@ -82,8 +82,8 @@ static void call_others(struct kith__object *o, const struct kith__job *j)
 {
     for (int i = 0; i < 2; i++)
         if (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16 < atomic_load(&j->limit) &&
-            kith__has_waiters(&o->waiters[0]))
-            kith__wake_any(&o->waiters[0]);
+            kith__has_waiters(kith__object_waiters(o, 0)))
+            kith__wake_any(kith__object_waiters(o, 0));
 }
 
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j)
@@ -167,7 +167,7 @@ static int rest(struct kith__object *o, struct kith__pool *p, int turn)
     struct kith__wait w;
     int go_on = 1;
 
-    if (kith__wait_begin(&w, &o->waiters[0], KITH_FOREVER) < 0)
+    if (kith__wait_begin(&w, kith__object_waiters(o, 0), KITH_FOREVER) < 0)
         return 0;
     w.give_way = turn;
     atomic_store_explicit(&kith__member(kith__me)->busy, 0, memory_order_relaxed);
@@ -211,7 +211,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
         return 1;
     kith__lane_move(lane, KITH__LANE_INITIALIZED);
     atomic_store_explicit(&kith__member(kith__me)->busy, 1, memory_order_relaxed);
-    kith__wake_all(&o->waiters[1]);
+    kith__wake_all(kith__object_waiters(o, 1));
     for (;;) {
         if ((j = kith__job_find(p, lane, &post))) {
             kith__work_on(o, lane, worker, j);

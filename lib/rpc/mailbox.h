@@ -1,22 +1,22 @@
 /* mailbox.h: how the threads of a node and its agent talk, in the arena.
  *
- * A thread that wants something of another node has a mailbox, one for its seat: a ring in which it files
+ * A thread that wants something of another node has a mailbox, one for its seat: a ring into which it posts
  * requests, which only it writes and only the agent reads, and a place for the answer to the one that it
- * waits for. It may file puts without waiting: "behind" it. Errands are carried out in the order in which
- * they were filed.
+ * waits for. Some requests are pipelined: the thread does not wait for them. All are carried out in the order
+ * in which they were posted.
  *
- * A block that goes with an request becomes the agent's before the request counts, a block that comes with an
+ * A block that goes with a request becomes the agent's before the request counts, a block that comes with an
  * answer stays the agent's: so who dies in the middle leaves nothing that another would free.
  *
  * The answer is one word, id << 3 | state:
  *
  *     from        to          by
- *     IDLE        ASKED       the thread, before it files
+ *     IDLE        ASKED       the thread, before it posts
  *     ASKED       READY       the agent: the answer is there
  *     READY       TAKEN       the thread: from here on what it gives is the thread's
  *     TAKEN       IDLE        the thread, when it has copied it
  *     ASKED       GRANTED     the agent: the bytes of a put have their place now
- *     GRANTED     IDLE        the thread: the put goes on behind it
+ *     GRANTED     IDLE        the thread: the put goes on without it
  *     any of them GIVEN_UP    the thread, its successor on the seat, or, when it is dead, the agent
  *     GIVEN_UP    IDLE        the agent: an answer that comes is refused from here on
  */
@@ -24,6 +24,7 @@
 #define KITH_MAILBOX_H
 
 #include "member/wait.h"
+#include "rpc/remote.h"
 
 enum {
     KITH__MAILBOX_BYTES = 4096, /* more go in a block */
@@ -33,40 +34,14 @@ enum {
     KITH__AGENTS_OWN = 0xffff /* in place of a seat, in the calls that an agent makes itself */
 };
 
-enum kith__op {
-    KITH__OP_NONE,
-    KITH__OP_PUT, /* size, its bytes. The result: so many places more are reserved */
-    KITH__OP_GET, /* room, flags; gives an item */
-    KITH__OP_PEEK,
-    KITH__OP_COUNT,
-    KITH__OP_END,
-    KITH__OP_FIND,  /* bytes: a name; room: the bound. The result is the handle */
-    KITH__OP_START, /* bytes: struct kith__start; the result is the handle */
-    KITH__OP_LOOK,  /* the result: state << 32 | status */
-    KITH__OP_JOIN,
-    KITH__OP_PID,
-    KITH__OP_SIGNAL, /* room: which */
-    KITH__OP_CLOSE,
-    KITH__OP_PLACE,  /* of node 0: the number of the node that has most CPUs free */
-    KITH__OP_RETURN, /* room: places of a queue that were reserved and not used, | seat << 32 whose they were
-                      */
-    KITH__OP_AWAIT,  /* until no Process that is not a daemon runs there; the result: how many did */
-    KITH__OPS
-};
-
-/* Flags of requests and answers; bit 0 is the protocol's. */
-enum kith__request_flags {
-    KITH__EXACT = 2,     /* of a get: just that size */
-    KITH__PIPELINED = 4, /* of a put, and of its answer: the thread may go on before it is done */
-    KITH__GIVES = 8,     /* of an answer: it gives something away, which goes back when nobody takes it */
-    KITH__UNBOUNDED = 16 /* of an answer to a put: the queue has no bound, so the next may be filed behind */
-};
+/* An op of no class. number: places that were reserved and not used | seat << 32, whose they were. */
+enum { KITH__RELEASE_PLACES = 1 };
 
 struct kith__mailbox_request { /* in the ring, its bytes behind it */
     uint32_t length;           /* of all that, a multiple of 8; 0: the next one is at the start of the ring */
-    uint16_t op, flags;
-    uint32_t node, zero;
-    uint64_t id, object, size, room;
+    uint16_t op, flags;        /* kind << 8 | method; enum kith__call_flags */
+    uint32_t node, member;     /* whom it is for; the serial number of who asks */
+    uint64_t id, object, size, number, task;
     int64_t timeout_ms;
     uint64_t block; /* in which the bytes are; 0: they follow */
 };
@@ -84,12 +59,12 @@ enum kith__watching { KITH__WATCHES_NOTHING, KITH__WATCHES_ROOM, KITH__WATCHES_Q
 
 struct kith__mailbox {
     /* Written by the thread. */
-    _Atomic uint64_t tail;     /* bytes ever filed */
+    _Atomic uint64_t tail;     /* bytes ever posted */
     uint64_t count;            /* requests ever */
     _Atomic uint64_t handing;  /* a block that is becoming the agent's ... */
     uint64_t handing_at;       /* ... with the request at this place */
     _Atomic uint32_t watching; /* enum kith__watching: wake the seat then */
-    uint64_t pipelined_queue;  /* on which it puts behind */
+    uint64_t pipelined_object; /* on which it pipelines */
     uint32_t had_places;       /* of it, at some time */
     _Atomic uint32_t
         credit; /* places of it that are reserved: the thread uses them, the agent takes back what is left */

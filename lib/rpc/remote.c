@@ -1,8 +1,8 @@
-/* remote.c: see remote.h, and mailbox.h for how an request goes.
+/* remote.c: see remote.h, and mailbox.h for how a request goes.
  *
- * A put on a queue without a bound does not wait for the other node, else it would cost a round trip: a small
- * one is filed and done, a large one has a place at its home when the call returns. What the thread does next
- * through kith, other than to put more on the same queue, waits for them first.
+ * A call that may be pipelined does not wait for the other node, else it would cost a round trip: a small one
+ * is posted and done, a large one has a place at its home when the call returns. What the thread does next
+ * through kith, other than the same on the same object, waits for them first.
  */
 #include "config.h"
 #include "rpc/remote.h"
@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PIPELINED_BYTES = 8 << 20 }; /* of large puts that may be on their way */
+enum { PIPELINED_BYTES = 8 << 20 }; /* of large calls that may be on their way */
 
 static const int64_t margin_ns = 10000 * KITH__MS; /* that the answer to a call may be late */
 
@@ -24,14 +24,9 @@ _Thread_local int kith__remote_pipelined __attribute__((tls_model("initial-exec"
 static _Thread_local struct {
     struct kith__mailbox *mailbox;
     struct kith__seat *seat;
-    uint64_t queue; /* the one that was put on last, if one may put behind on it: */
-    int unbounded;  /* always, or with the places that are reserved */
+    uint64_t object; /* the last one that was called so, if the next call may be pipelined: */
+    int unbounded;   /* always, or with the places that are reserved */
 } own;
-
-static uint32_t home_of(uint64_t id)
-{
-    return (uint32_t)(id >> 48 & 0x7fff);
-}
 
 /* --------------------------------------------------------------------- the mailbox */
 
@@ -175,9 +170,9 @@ static int has_room(const struct kith__mailbox *d)
     return free_bytes(d) >= 2 * (sizeof(struct kith__mailbox_request) + KITH__MAILBOX_BYTES);
 }
 
-/* Files it; its bytes stand at bytes, or in e->block, which is ours and becomes the agent's. There is room.
+/* Posts it; its bytes stand at bytes, or in e->block, which is ours and becomes the agent's. There is room.
  */
-static void file(struct kith__mailbox *d, struct kith__mailbox_request *e, const void *bytes)
+static void post(struct kith__mailbox *d, struct kith__mailbox_request *e, const void *bytes)
 {
     uint64_t inside = e->block ? 0 : e->size, tail = atomic_load(&d->tail), at = tail % KITH__MAILBOX_RING;
 
@@ -199,7 +194,7 @@ static void file(struct kith__mailbox *d, struct kith__mailbox_request *e, const
         kith__failpoint("mailbox: block handed over");
     }
     atomic_store_explicit(&d->tail, tail + e->length, memory_order_release);
-    kith__failpoint("mailbox: filed");
+    kith__failpoint("mailbox: posted");
     atomic_store(&d->handing, 0);
     point();
 }
@@ -207,16 +202,16 @@ static void file(struct kith__mailbox *d, struct kith__mailbox_request *e, const
 /* Places that were reserved for this seat are free again: so many. */
 static void return_places(struct kith__mailbox *d, uint32_t places)
 {
-    struct kith__mailbox_request e = { .op = KITH__OP_RETURN,
+    struct kith__mailbox_request e = { .op = KITH__RELEASE_PLACES,
                                        .flags = KITH__PIPELINED,
-                                       .node = home_of(d->pipelined_queue),
-                                       .object = d->pipelined_queue };
+                                       .node = kith__handle_home(d->pipelined_object),
+                                       .object = d->pipelined_object };
 
     if (places == 0 || watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER) < 0)
         return;
-    e.room = places | (uint64_t)kith__seat_number(own.seat) << 32;
+    e.number = places | (uint64_t)kith__seat_number(own.seat) << 32;
     e.id = (uint64_t)kith__seat_number(own.seat) << 48 | ++d->count;
-    file(d, &e, NULL);
+    post(d, &e, NULL);
 }
 
 /* Those which we have and do not use. */
@@ -285,12 +280,12 @@ static int is_loss(int code)
 
 /* What came of the puts behind: 0, or the code of one that failed, once. It counts for the queue that it was
  * for; that items are lost is told to whatever comes next. */
-static int trouble(struct kith__mailbox *d, uint64_t queue)
+static int deferred_error(struct kith__mailbox *d, uint64_t id)
 {
     int32_t code = atomic_exchange(&d->deferred, 0);
     uint64_t lost = atomic_exchange(&d->lost, 0);
 
-    if (code == 0 || (!is_loss(code) && queue != d->pipelined_queue))
+    if (code == 0 || (!is_loss(code) && id != d->pipelined_object))
         return 0;
     if (!is_loss(code))
         return kith__fail(code, "%.250s", d->deferred_text);
@@ -307,7 +302,7 @@ int kith__remote_drain(void)
 
     kith__remote_pipelined = 0;
     if (!own.unbounded)
-        own.queue = 0;
+        own.object = 0;
     if (!own.mailbox)
         return 0;
     if (kith__agent_dead())
@@ -315,7 +310,7 @@ int kith__remote_drain(void)
     return_credit(own.mailbox);
     if ((rc = watch(own.mailbox, KITH__WATCHES_QUIET, is_quiet, KITH_FOREVER)) < 0)
         return rc;
-    return is_loss(atomic_load(&own.mailbox->deferred)) ? trouble(own.mailbox, 0) : 0;
+    return is_loss(atomic_load(&own.mailbox->deferred)) ? deferred_error(own.mailbox, 0) : 0;
 }
 
 /* What happened to those of a thread that ended without another word: the process tells it at its end. */
@@ -430,7 +425,7 @@ static int call(struct kith__mailbox_request *e, const void *bytes, struct answe
         return rc;
     e->id = (uint64_t)kith__seat_number(own.seat) << 48 | ++d->count;
     atomic_store(&d->answer, e->id << 3 | KITH__ANSWER_ASKED);
-    file(d, e, bytes);
+    post(d, e, bytes);
     if ((rc = await_answer(d, e->id, (int)e->timeout_ms)) <= 0)
         return rc;
     *a = (struct answer){ d->result, d->size, d->block, d->flags, d->block ? kith__at(d->block) : d->bytes };
@@ -440,59 +435,71 @@ static int call(struct kith__mailbox_request *e, const void *bytes, struct answe
     return 1;
 }
 
-static int64_t simple_call(struct kith__mailbox_request *e, const void *bytes)
+/* The request for a call. */
+static struct kith__mailbox_request request_for(uint32_t node, uint32_t op, uint64_t id,
+                                                const struct kith__caller *who, const struct kith__args *in,
+                                                int timeout_ms)
 {
+    return (struct kith__mailbox_request){ .op = (uint16_t)op,
+                                           .flags = (uint16_t)in->flags,
+                                           .node = node,
+                                           .member = who->member,
+                                           .object = id,
+                                           .size = in->size,
+                                           .number = in->number,
+                                           .task = who->task,
+                                           .timeout_ms = timeout_ms };
+}
+
+int64_t kith__remote_call(uint32_t node, uint32_t op, uint64_t id, const struct kith__caller *who,
+                          const struct kith__args *in, struct kith__result *out, int timeout_ms)
+{
+    struct kith__mailbox_request e = request_for(node, op, id, who, in, timeout_ms);
     struct answer a;
     int rc;
 
-    if ((rc = kith__remote_settle()) < 0 || (rc = call(e, bytes, &a)) < 0)
+    if ((rc = kith__remote_settle()) < 0 || (rc = call(&e, in->bytes, &a)) < 0)
         return rc;
-    end_call(own.mailbox, e->id);
+    if (a.result >= 0) {
+        out->flags = a.flags;
+        out->size = a.size;
+    }
+    if (a.result >= 0 && out->buf && a.size > 0)
+        memcpy(out->buf, a.bytes, a.size < out->room ? a.size : out->room);
+    if (a.block && kith__agent_dead())
+        return KITH_EPEER; /* and the block went with it, perhaps while we copied */
+    end_call(own.mailbox, e.id);
     return a.result;
 }
 
-int64_t kith__remote_call(uint32_t node, int op, uint64_t object, uint64_t room, const void *bytes,
-                          size_t size, int timeout_ms)
-{
-    struct kith__mailbox_request e = { .op = (uint16_t)op,
-                                       .node = node,
-                                       .object = object,
-                                       .size = size,
-                                       .room = room,
-                                       .timeout_ms = timeout_ms };
-    int rc = kith__check_timeout(timeout_ms);
-
-    return rc < 0 ? rc : simple_call(&e, bytes);
-}
-
-/* ----------------------------------------------------------------------- the Queue */
+/* ------------------------------------------------------------------------- pipelining */
 
 static int large_ones_fit(const struct kith__mailbox *d)
 {
     return atomic_load(&d->open_bytes) <= PIPELINED_BYTES;
 }
 
-/* A put on a queue that has a place for it. 1: it is filed and done; 0: it has to be called. No time limit
- * counts, which is for a queue that is full. */
-static int put_pipelined(struct kith__mailbox *d, struct kith__mailbox_request *e, const void *item)
+/* A call that has its place. 1: it is posted and done; 0: it has to be waited for. No timeout counts, which
+ * is for an object that is full. */
+static int post_pipelined(struct kith__mailbox *d, struct kith__mailbox_request *e, const void *bytes)
 {
     int rc;
 
     if (e->size > KITH__SMALL_PUT)
         return watch(d, KITH__WATCHES_ROOM, large_ones_fit, KITH_FOREVER);
-    if ((rc = watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER)) < 0 || (rc = pack(e, item)) < 0)
+    if ((rc = watch(d, KITH__WATCHES_ROOM, has_room, KITH_FOREVER)) < 0 || (rc = pack(e, bytes)) < 0)
         return rc;
     e->id = (uint64_t)kith__seat_number(own.seat) << 48 | ++d->count;
-    file(d, e, item);
+    post(d, e, bytes);
     return 1;
 }
 
-/* 1: this put needs not wait for its turn. */
-static int may_pipeline(struct kith__mailbox *d, uint64_t queue)
+/* 1: this call needs not wait for its turn. */
+static int may_pipeline(struct kith__mailbox *d, uint64_t id)
 {
     uint32_t credit = atomic_load(&d->credit);
 
-    if (queue != own.queue)
+    if (id != own.object)
         return 0;
     while (!own.unbounded && credit > 0)
         if (atomic_compare_exchange_weak(&d->credit, &credit, credit - 1)) {
@@ -502,13 +509,13 @@ static int may_pipeline(struct kith__mailbox *d, uint64_t queue)
     return own.unbounded;
 }
 
-/* What the answer to a put says about the next one. */
-static void learn(struct kith__mailbox *d, uint64_t queue, const struct answer *a)
+/* What the answer says about the next call. */
+static void learn(struct kith__mailbox *d, uint64_t id, const struct answer *a)
 {
     own.unbounded = (a->flags & KITH__UNBOUNDED) != 0;
-    own.queue = own.unbounded || a->result > 0 ? queue : 0;
-    if (own.queue)
-        d->pipelined_queue = queue;
+    own.object = own.unbounded || a->result > 0 ? id : 0;
+    if (own.object)
+        d->pipelined_object = id;
     if (a->result <= 0)
         return;
     kith__remote_pipelined = 1; /* the places go back before we do something else */
@@ -516,77 +523,39 @@ static void learn(struct kith__mailbox *d, uint64_t queue, const struct answer *
     atomic_store(&d->credit, (uint32_t)a->result);
 }
 
-int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_ms)
+int kith__remote_pipeline(uint64_t id, uint32_t op, const struct kith__caller *who, struct kith__args *in,
+                          int timeout_ms)
 {
-    struct kith__mailbox_request e = {
-        .op = KITH__OP_PUT, .node = home_of(queue), .object = queue, .size = size, .timeout_ms = timeout_ms
-    };
+    struct kith__mailbox_request e = request_for(kith__handle_home(id), op, id, who, in, timeout_ms);
     struct answer a;
     struct kith__mailbox *d;
     int rc;
 
     if ((rc = mailbox(&d)) < 0)
         return rc;
-    if ((queue != own.queue && (rc = kith__remote_settle()) < 0) || (rc = trouble(d, queue)) < 0)
+    if ((id != own.object && (rc = kith__remote_settle()) < 0) || (rc = deferred_error(d, id)) < 0)
         return rc;
-    if (may_pipeline(d, queue)) {
-        e.flags = KITH__PIPELINED;
+    if (may_pipeline(d, id)) {
+        e.flags |= KITH__PIPELINED;
         kith__remote_pipelined = 1;
         kith__seat_is_left = settle_thread;
-        if ((rc = put_pipelined(d, &e, item)) == 1)
+        if ((rc = post_pipelined(d, &e, in->bytes)) == 1)
             return 0;
     }
     if (rc == 0)
-        rc = call(&e, item, &a);
+        rc = call(&e, in->bytes, &a);
     if (rc < 0 && e.flags & KITH__PIPELINED && !own.unbounded)
         atomic_fetch_add(&d->credit, 1); /* its place is still ours */
     if (rc <= 0)
         return rc; /* 0: granted */
     if (a.result >= 0 && !(e.flags & KITH__PIPELINED))
-        learn(d, queue, &a);
+        learn(d, id, &a);
     end_call(d, e.id);
     return a.result < 0 ? (int)a.result : 0;
 }
 
-int64_t kith__remote_get(uint64_t queue, void *buf, size_t room, int exact, int peek, int timeout_ms)
+void kith__remote_forget(uint64_t id)
 {
-    struct kith__mailbox_request e = { .op = peek ? KITH__OP_PEEK : KITH__OP_GET,
-                                       .flags = exact ? KITH__EXACT : 0,
-                                       .node = home_of(queue),
-                                       .object = queue,
-                                       .room = room,
-                                       .timeout_ms = timeout_ms };
-    struct answer a;
-    int rc;
-
-    if ((rc = kith__remote_settle()) < 0 || (rc = call(&e, NULL, &a)) < 0)
-        return rc;
-    if (a.result > 0 && !peek)
-        memcpy(buf, a.bytes, (size_t)a.result);
-    if (a.block && kith__agent_dead())
-        return KITH_EPEER; /* and the block went with it, perhaps while we copied */
-    end_call(own.mailbox, e.id);
-    return a.result;
-}
-
-int64_t kith__remote_count(uint64_t queue)
-{
-    return kith__remote_call(home_of(queue), KITH__OP_COUNT, queue, 0, NULL, 0, KITH_FOREVER);
-}
-
-int kith__remote_end(uint64_t queue)
-{
-    if (queue == own.queue)
-        own.queue = 0; /* what is put on it from now on waits for its answer, KITH_ESTALE */
-    return (int)kith__remote_call(home_of(queue), KITH__OP_END, queue, 0, NULL, 0, KITH_FOREVER);
-}
-
-int kith__remote_find(const char *name, size_t bound, uint64_t *id)
-{
-    int64_t rc = kith__remote_call(0, KITH__OP_FIND, 0, bound, name, strlen(name) + 1, KITH_FOREVER);
-
-    if (rc < 0)
-        return (int)rc;
-    *id = (uint64_t)rc;
-    return 0;
+    if (id == own.object)
+        own.object = 0;
 }

@@ -1,33 +1,67 @@
-/* remote.h: operations on objects whose home is another node, or which are to be treated so: they become
- * requests of the node agent (mailbox.h). */
+/* remote.h: calls on objects whose home is another node, or which are to be treated so: they become requests
+ * to the node agent (mailbox.h). Nothing here knows what an object is. */
 #ifndef KITH_REMOTE_H
 #define KITH_REMOTE_H
 
+#include "base/handle.h"
 #include "member/members.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
+/* Who asks. member: serial number of its process, which is never used again; task: of the running task. */
+struct kith__caller {
+    uint32_t node, member;
+    uint64_t task;
+};
+
+/* What a call takes along. The bytes are borrowed, or lie in block, one of this process's: a method that
+ * keeps it sets it to 0. */
+struct kith__args {
+    const void *bytes;
+    uint64_t size, block, number;
+    uint32_t flags; /* enum kith__call_flags */
+};
+
+/* What comes of it. buf, room: where the caller wants bytes; NULL: they are given in a block. */
+struct kith__result {
+    void *buf;
+    uint64_t room, size, block;
+    uint32_t flags;
+    uint8_t wake_one, wake_all; /* a bit for each side of the object */
+};
+
+/* Flags of calls, results, requests and replies; bit 0 is the protocol's. */
+enum kith__call_flags {
+    KITH__EXACT = 2,      /* the bytes that come must have just that size */
+    KITH__PIPELINED = 4,  /* the thread goes on before it is done; also of its answer */
+    KITH__GIVEN = 8,      /* of a result: it goes back when nobody takes it */
+    KITH__UNBOUNDED = 16, /* of a result: the next may be pipelined, always */
+    KITH__RESERVED = 32,  /* it has a place that was reserved */
+    KITH__OWNER_DEAD = 64 /* of a result: a former owner died with it */
+};
+
 /* 1: go through the node agents, also at home under KITH_TRANSPORT=net. */
 static inline int kith__is_remote(uint64_t id)
 {
-    return kith__shared->through_net || (id >> 48 & 0x7fff) != kith__shared->node;
+    return kith__shared->through_net || kith__handle_home(id) != kith__shared->node;
 }
 
-int kith__remote_put(uint64_t queue, const void *item, size_t size, int timeout_ms);
-int64_t kith__remote_get(uint64_t queue, void *buf, size_t room, int exact, int peek, int timeout_ms);
-int64_t kith__remote_count(uint64_t queue);
-int kith__remote_end(uint64_t queue);
-int kith__remote_find(const char *name, size_t bound, uint64_t *id);
-
-/* A call of that op (mailbox.h) on an object, or on a node, with bytes and without an item that comes back.
+/* A call of that op on an object, or on a node when id is 0. The result, with its bytes in out->buf; a code.
  */
-int64_t kith__remote_call(uint32_t node, int op, uint64_t object, uint64_t room, const void *bytes,
-                          size_t size, int timeout_ms);
+int64_t kith__remote_call(uint32_t node, uint32_t op, uint64_t id, const struct kith__caller *who,
+                          const struct kith__args *in, struct kith__result *out, int timeout_ms);
 
-/* Waits until what this thread has put behind itself is done. Called before whatever could tell others of it:
- * so nobody can see that a put went on behind. KITH_ENOMEM, KITH_EPEER: some items did not arrive, which is
- * told once. */
+/* The same for an op that may be pipelined: it may return before it is done. */
+int kith__remote_pipeline(uint64_t id, uint32_t op, const struct kith__caller *who, struct kith__args *in,
+                          int timeout_ms);
+
+/* What is pipelined on that object from now on waits for its answer: it is about to be closed. */
+void kith__remote_forget(uint64_t id);
+
+/* Waits until what this thread has pipelined is done. Called before whatever could tell others of it, so that
+ * nobody can see that a call went on before it was done. KITH_ENOMEM, KITH_EPEER: some items did not arrive,
+ * which is told once. */
 int kith__remote_drain(void);
 extern _Thread_local int kith__remote_pipelined __attribute__((tls_model("initial-exec")));
 static inline int kith__remote_settle(void)

@@ -7,6 +7,7 @@
 #include "base/cpus.h"
 #include "shm/heap.h"
 #include "pool/pool.h"
+#include "object/class.h"
 #include "object/process.h"
 #include "pool/random.h"
 #include "rpc/remote.h"
@@ -206,6 +207,7 @@ void kith__janitor_main(uint32_t who, pid_t parent)
     kith__members_sweep(who);
     kith__jobs_sweep(who);
     kith__objects_sweep(who);
+    kith__objects_died(&(struct kith__caller){ kith__shared->node, m->serial, 0 });
     while (kith__heap_sweep(who) != 0)
         sched_yield();
     _exit(0);

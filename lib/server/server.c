@@ -94,7 +94,7 @@ static void give_up_lane(uint32_t who)
     kith__lane_move(lane, KITH__LANE_ENDS);
     atomic_store(&lane->member, 0);
     kith__fence();
-    kith__wake_all(&kith__object_slot(m->object)->waiters[1]);
+    kith__wake_all(kith__object_waiters(kith__object_slot(m->object), 1));
     self.refused[who] = 0;
     kith__member_free(who);
 }
@@ -191,7 +191,7 @@ static int process_exited(struct kith__member *m, int status)
         atomic_store(&p->state, 2);
     }
     kith__guard_leave(&o->guard);
-    kith__wake_all(&o->waiters[0]);
+    kith__wake_all(kith__object_waiters(o, 0));
     return 0;
 }
 
@@ -250,7 +250,7 @@ static int worker_exited(struct kith__member *m, int status)
     if (!again)
         atomic_store(&lane->member, 0);
     kith__fence();
-    kith__wake_all(&o->waiters[1]);
+    kith__wake_all(kith__object_waiters(o, 1));
     return again;
 }
 
@@ -261,7 +261,8 @@ static int is_messy(uint32_t who, int status)
 
     for (uint32_t i = 0; i < used; i++)
         seats += atomic_load(&kith__shared->seats[i].member) == who;
-    return !WIFEXITED(status) || seats > 1 || atomic_load(&kith__member(who)->unpublished) > 0;
+    return !WIFEXITED(status) || seats > 1 || atomic_load(&kith__member(who)->unpublished) > 0 ||
+           atomic_load(&kith__member(who)->holds);
 }
 
 /* A new process for the lane of worker who: a new member, as the old number still owns what it had not
@@ -291,9 +292,7 @@ static void revive(uint32_t who)
 
     self.to_be_replaced[who] = 0;
     atomic_store(&m->role, KITH__WORKER);
-    atomic_store(&m->unpublished, 0);
-    atomic_store(&m->stop_signal, 0);
-    memset(&m->crash, 0, sizeof m->crash);
+    kith__member_renew(m);
     atomic_store(&m->state, KITH__ASKED);
     start(who);
 }

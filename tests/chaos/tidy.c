@@ -8,7 +8,7 @@
 #include "world.h"
 #include "member/members.h"
 #include "shm/heap.h"
-#include "object/object.h"
+#include "object/class.h"
 
 #include <dirent.h>
 #include <string.h>
@@ -85,9 +85,8 @@ static int count_objects(void)
 {
     int n = 0;
 
-    kith__objects_each(KITH__QUEUE_KIND, count_object, &n);
-    kith__objects_each(KITH__POOL_KIND, count_object, &n);
-    kith__objects_each(KITH__PROCESS_KIND, count_object, &n);
+    for (unsigned kind = 1; kind < KITH__KINDS; kind++)
+        kith__objects_each(kind, count_object, &n);
     return n;
 }
 

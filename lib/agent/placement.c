@@ -1,0 +1,133 @@
+/* placement.c: see placement.h. Node 0 chooses for all; each node tells with its signs of life what is busy
+ * there. */
+#include "config.h"
+#include "agent/placement.h"
+#include "object/class.h"
+#include "object/process.h"
+#include "base/system.h"
+
+#include <stdlib.h>
+
+static const int64_t told_ns = 800 * KITH__MS;
+
+struct kith__placement {
+    struct kith__proto *proto;
+    uint32_t node, nodes;
+    int64_t now;
+    struct place {
+        uint32_t cpus;
+        uint32_t placed;   /* Processes that were sent there, ever */
+        int64_t placed_at; /* the last of them */
+    } of[];
+};
+
+static struct kith__placement *mine; /* of the agent that this process is */
+
+/* Processes that were placed here and have come << 32 | CPUs << 16 | what is busy. */
+static uint64_t own_load(void)
+{
+    uint64_t came =
+        atomic_load(&kith__shared->placed); /* before those who are busy: each of them is among those */
+
+    return came << 32 | (uint64_t)(kith__shared->usable_cpus & 0xffff) << 16 | (kith__node_busy() & 0xffff);
+}
+
+void kith__placement_tell(struct kith__placement *self, int64_t now)
+{
+    self->now = now;
+    kith__proto_set_load(self->proto, own_load());
+}
+
+/* What node k has told last; before it has told anything, what its contact says. */
+static uint64_t load_of(const struct kith__placement *self, uint32_t k)
+{
+    uint64_t load = k == self->node ? own_load() : kith__proto_load(self->proto, k);
+
+    return load ? load : (uint64_t)(self->of[k].cpus & 0xffff) << 16;
+}
+
+/* What is busy there, with those that are on their way. Some never come, when who asked for them has died, or
+ * late. */
+static int64_t count_busy(struct kith__placement *self, uint32_t k, uint64_t load)
+{
+    struct place *p = &self->of[k];
+    uint32_t came = (uint32_t)(load >> 32);
+
+    if (self->now - p->placed_at > told_ns || (int32_t)(p->placed - came) < 0)
+        p->placed = came;
+    return (int64_t)(load & 0xffff) + (p->placed - came);
+}
+
+static int is_there(const struct kith__placement *self, uint32_t k)
+{
+    enum kith__link_state state = kith__proto_state(self->proto, k);
+
+    return k == self->node || state == KITH__LINK_OPEN || state == KITH__LINK_CLOSED;
+}
+
+/* The node with most CPUs free: a Process is about to start there. When no node has any, the least crowded
+ * one. */
+static int64_t place(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
+{
+    struct kith__placement *self = mine;
+    uint32_t best = self->node;
+    int64_t best_score = INT64_MIN;
+
+    (void)o;
+    (void)who;
+    (void)in;
+    (void)out;
+    for (uint32_t k = 0; k < self->nodes; k++) {
+        uint64_t load = load_of(self, k);
+        int64_t cpus = load >> 16 & 0xffff, busy = count_busy(self, k, load);
+        int64_t score = cpus == 0 || !is_there(self, k) ? INT64_MIN
+                        : busy < cpus                   ? (cpus - busy) * 65536
+                                                        : -busy * 65536 / cpus;
+
+        if (score > best_score) {
+            best = k;
+            best_score = score;
+        }
+    }
+    self->of[best].placed++;
+    self->of[best].placed_at = self->now;
+    return best;
+}
+
+/* A process of the node that asks has died: number is its serial number. What it held here is free. */
+static int64_t died(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    (void)o;
+    (void)out;
+    if (in->number != 0)
+        kith__objects_died(&(struct kith__caller){ who->node, (uint32_t)in->number, 0 });
+    return 0;
+}
+
+static const struct kith__method methods[] = {
+    [KITH__NODE_PLACE] = { "place", place, -1, KITH__NO_OBJECT },
+    [KITH__NODE_DIED] = { "died", died, -1, KITH__NO_OBJECT },
+};
+
+const struct kith__class kith__node_class = {
+    .noun = "node",
+    .methods = methods,
+    .count = sizeof methods / sizeof methods[0],
+};
+
+struct kith__placement *kith__placement_new(struct kith__proto *p, uint32_t node, uint32_t nodes,
+                                            const uint32_t *cpus)
+{
+    struct kith__placement *self = calloc(1, sizeof *self + nodes * sizeof self->of[0]);
+
+    if (!self)
+        abort(); /* all who wait learn that the agent is gone */
+    self->proto = p;
+    self->node = node;
+    self->nodes = nodes;
+    for (uint32_t k = 0; k < nodes; k++)
+        self->of[k].cpus = cpus[k];
+    return mine = self;
+}

@@ -1,0 +1,460 @@
+/* class.c: see class.h. */
+#include "config.h"
+#include "object/class.h"
+#include "base/error.h"
+#include "shm/heap.h"
+#include "base/system.h"
+#include "object/target.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const long poll_ns = 100000;
+
+/* The common ones are not tried on an object that is alive: see kith__attempt. */
+static const struct kith__method common[KITH__FIRST_METHOD] = {
+    [KITH__CLOSE] = { "close", NULL, -1, 0 },
+    [KITH__OPEN] = { "open", NULL, -1, KITH__NO_OBJECT },
+};
+
+const struct kith__method *kith__method(unsigned kind, unsigned method)
+{
+    const struct kith__class *c = kind > KITH__NOTHING && kind < KITH__KINDS ? kith__classes[kind] : NULL;
+
+    if (!c)
+        return NULL;
+    if (method < KITH__FIRST_METHOD)
+        return &common[method];
+    return method < (unsigned)c->count ? &c->methods[method] : NULL;
+}
+
+int kith__give_bytes(struct kith__result *out, const void *bytes, uint64_t size)
+{
+    out->size = size;
+    if (size == 0)
+        return 0;
+    if (!out->buf && (out->block = kith__heap_alloc(size, kith__me)) == 0)
+        return KITH_ENOMEM;
+    memcpy(out->buf ? out->buf : kith__at(out->block), bytes, size);
+    return 0;
+}
+
+/* --------------------------------------------------------------------------- guards */
+
+/* Enters the second guard of the object behind id, and not the first: those on its two sides do not meet. */
+static int enter_second(uint64_t id, unsigned kind, struct kith__object **out)
+{
+    struct kith__object *o = kith__object_slot(id);
+    int rc;
+
+    if (!kith__object_is(o, id) || (atomic_load(&o->ident) & 255) != kind) {
+        if ((rc = kith__object_enter(id, kind, &o)) < 0) /* for its code */
+            return rc;
+        kith__object_leave(o);
+    }
+    kith__guard_enter(&o->second);
+    if (!kith__object_is(o, id)) {
+        kith__guard_leave(&o->second);
+        return kith__fail(KITH_ESTALE, "the %s was closed", kith__classes[kind]->noun);
+    }
+    *out = o;
+    return 0;
+}
+
+static inline int enter(uint64_t id, unsigned kind, unsigned flags, struct kith__object **out)
+{
+    return flags & KITH__SECOND ? enter_second(id, kind, out) : kith__object_enter(id, kind, out);
+}
+
+static void wake(struct kith__object *o, unsigned sides, void (*fn)(struct kith__waiters *set))
+{
+    for (; sides; sides &= sides - 1) {
+        struct kith__waiters *set = kith__object_waiters(o, __builtin_ctz(sides));
+
+        if (kith__has_waiters(set))
+            fn(set);
+    }
+}
+
+static void wake_first(struct kith__waiters *set)
+{
+    kith__wake_one(set);
+}
+
+/* Leaves the guard, then wakes whom the attempt has named. */
+static inline void leave(struct kith__object *o, unsigned flags, const struct kith__result *out)
+{
+    kith__guard_leave(flags & KITH__SECOND ? &o->second : &o->guard);
+    if (!(out->wake_one | out->wake_all))
+        return;
+    kith__fence();
+    wake(o, out->wake_one, wake_first);
+    wake(o, out->wake_all, kith__wake_all);
+}
+
+/* --------------------------------------------------------------------------- attempts */
+
+static inline int64_t try_method(uint64_t id, unsigned kind, const struct kith__method *m,
+                                 const struct kith__caller *who, struct kith__args *in,
+                                 struct kith__result *out)
+{
+    struct kith__object *o;
+    int64_t rc = enter(id, kind, m->flags, &o);
+
+    if (rc < 0)
+        return rc;
+    out->wake_one = out->wake_all = 0;
+    rc = m->attempt(o, who, in, out);
+    leave(o, m->flags, out);
+    return rc;
+}
+
+int kith__undo(uint64_t id, unsigned kind, unsigned method, const struct kith__caller *who,
+               struct kith__result *given)
+{
+    const struct kith__method *m = kith__method(kind, method);
+    struct kith__object *o;
+    int rc = enter(id, kind, m->flags, &o);
+
+    if (rc < 0)
+        return 0;
+    given->wake_one = given->wake_all = 0;
+    rc = kith__classes[kind]->undo(o, who, given);
+    leave(o, m->flags, given);
+    return rc;
+}
+
+int64_t kith__reserve(uint64_t id, unsigned kind, uint32_t most)
+{
+    const struct kith__class *c = kith__classes[kind];
+    struct kith__object *o;
+    int64_t rc;
+
+    if (!c->reserve)
+        return 0;
+    if ((rc = kith__object_enter(id, kind, &o)) < 0)
+        return rc;
+    rc = c->reserve(o, most);
+    kith__object_leave(o);
+    return rc;
+}
+
+void kith__release(uint64_t id, unsigned kind, uint32_t n)
+{
+    struct kith__result out = { 0 };
+    struct kith__object *o;
+
+    if (n == 0 || kith__object_enter(id, kind, &o) < 0)
+        return;
+    kith__classes[kind]->release(o, n, &out);
+    leave(o, 0, &out);
+}
+
+static void tell_death(struct kith__object *o, void *context)
+{
+    struct kith__result out = { 0 };
+    uint64_t kind;
+
+    kith__guard_enter(&o->guard);
+    kind = atomic_load(&o->ident) & 255;
+    if (kind < KITH__KINDS && kith__classes[kind] && kith__classes[kind]->died)
+        kith__classes[kind]->died(o, context, &out);
+    leave(o, 0, &out);
+}
+
+void kith__objects_died(const struct kith__caller *who)
+{
+    struct kith__caller dead = *who;
+
+    for (unsigned kind = 1; kind < KITH__KINDS; kind++)
+        if (kith__classes[kind]->died)
+            kith__objects_each(kind, tell_death, &dead);
+}
+
+/* ------------------------------------------------------------------------ opening, closing */
+
+static int close_here(uint64_t id, unsigned kind)
+{
+    struct kith__object *o;
+    int rc = kith__object_enter(id, kind, &o);
+
+    if (rc < 0)
+        return rc;
+    kith__guard_enter(&o->second);
+    kith__object_end(o); /* leaves the object's guard */
+    kith__guard_leave(&o->second);
+    for (int i = 0; i < kith__classes[kind]->sides; i++)
+        kith__wake_all(kith__object_waiters(o, i));
+    kith__object_recycle(o);
+    return 0;
+}
+
+/* A new one, here. */
+static int64_t make(unsigned kind, const char *name, const void *options, size_t size)
+{
+    struct kith__object *o = kith__object_new();
+    int rc;
+
+    if (!o)
+        return KITH_ENOMEM;
+    snprintf(o->name, sizeof o->name, "%s", name);
+    kith__guard_enter(&o->guard);
+    if ((rc = kith__classes[kind]->make(o, options, size)) == 0)
+        return (int64_t)kith__object_publish(o, kind);
+    kith__guard_leave(&o->guard);
+    kith__object_abandon(o);
+    return rc;
+}
+
+struct search {
+    const char *name;
+    struct kith__object *found;
+};
+
+static void match(struct kith__object *o, void *context)
+{
+    struct search *s = context;
+
+    if (atomic_load(&o->leaving) == 0 && strcmp(o->name, s->name) == 0)
+        s->found = o;
+}
+
+static int64_t find_or_make(unsigned kind, const char *name, const void *options, size_t size)
+{
+    struct search s = { name, NULL };
+    int64_t rc;
+
+    kith__guard_enter(&kith__shared->names);
+    kith__objects_each(kind, match, &s);
+    if (!s.found)
+        rc = make(kind, name, options, size);
+    else if ((rc = kith__classes[kind]->same(s.found, options, size)) == 0)
+        rc = (int64_t)kith__object_id(s.found);
+    kith__guard_leave(&kith__shared->names);
+    return rc;
+}
+
+/* For another node. The bytes: a name of KITH__NAME bytes, then the options. */
+static int64_t open_for(unsigned kind, const struct kith__args *in)
+{
+    const char *name = in->bytes;
+
+    if (in->size < KITH__NAME || !memchr(name, '\0', KITH__NAME) || !kith__classes[kind]->same)
+        return kith__fail(KITH_EINVAL, "a %s was asked for by a name without an end",
+                          kith__classes[kind]->noun);
+    return find_or_make(kind, name, name + KITH__NAME, in->size - KITH__NAME);
+}
+
+int64_t kith__attempt(uint64_t id, unsigned kind, unsigned method, const struct kith__caller *who,
+                      struct kith__args *in, struct kith__result *out)
+{
+    const struct kith__method *m = kith__method(kind, method);
+
+    if (!m)
+        return kith__fail(KITH_EINVAL, "method %u of class %u is unknown to node %u: two versions of kith?",
+                          method, kind, kith__shared->node);
+    if (method == KITH__CLOSE)
+        return close_here(id, kind);
+    if (method == KITH__OPEN)
+        return open_for(kind, in);
+    if (m->flags & KITH__NO_OBJECT)
+        return m->attempt(NULL, who, in, out);
+    return try_method(id, kind, m, who, in, out);
+}
+
+/* ------------------------------------------------------------------- what public functions call */
+
+static struct kith__caller self(void)
+{
+    return (struct kith__caller){ kith__shared->node, kith__member(kith__me)->serial, kith__task_id() };
+}
+
+/* Who may hold something when it ends: a janitor looks. */
+static void will_hold(void)
+{
+    _Atomic uint32_t *holds = &kith__member(kith__me)->holds;
+
+    if (!atomic_load_explicit(holds, memory_order_relaxed))
+        atomic_store(holds, 1);
+}
+
+/* Looks again and again, for what nobody announces and is soon there. */
+static int64_t poll_for(uint64_t id, unsigned kind, const struct kith__method *m,
+                        const struct kith__caller *who, struct kith__args *in, struct kith__result *out,
+                        int timeout_ms)
+{
+    int64_t until = timeout_ms == KITH_FOREVER ? INT64_MAX : kith__now_ns() + timeout_ms * KITH__MS, rc;
+
+    while ((rc = try_method(id, kind, m, who, in, out)) == KITH__PARKED) {
+        if (kith__now_ns() >= until)
+            return kith__fail(KITH_ETIMEDOUT, "the time limit passed");
+        nanosleep(&(struct timespec){ 0, poll_ns }, NULL);
+    }
+    return rc;
+}
+
+/* Tries until it is not parked, or the time is over. */
+static int64_t wait_for(uint64_t id, unsigned kind, const struct kith__method *m,
+                        const struct kith__caller *who, struct kith__args *in, struct kith__result *out,
+                        int timeout_ms)
+{
+    struct kith__wait w;
+    int64_t rc = KITH__PARKED;
+
+    if (timeout_ms == 0)
+        return kith__fail(KITH_ETIMEDOUT, "the time limit passed");
+    if (m->side < 0)
+        return poll_for(id, kind, m, who, in, out, timeout_ms);
+    /* The other side is often just about to come: some 2 µs are cheaper than to be woken. */
+    for (int i = 0; i < 100 && rc == KITH__PARKED && kith__may_spin(); i++) {
+        for (int k = 0; k < 4; k++)
+            kith__pause();
+        rc = try_method(id, kind, m, who, in, out);
+    }
+    if (rc != KITH__PARKED)
+        return rc;
+    if ((rc = kith__wait_begin(&w, kith__object_waiters(kith__object_slot(id), m->side), timeout_ms)) < 0)
+        return rc;
+    while ((rc = try_method(id, kind, m, who, in, out)) == KITH__PARKED)
+        if ((rc = kith__wait_sleep(&w)) < 0)
+            break;
+    kith__wait_end(&w, rc >= 0);
+    return rc;
+}
+
+/* Copies what came in a block to where the caller wants it. */
+static int64_t unpack(int64_t rc, struct kith__result *out)
+{
+    if (out->block && out->buf) {
+        memcpy(out->buf, kith__at(out->block), out->size);
+        kith__heap_free(out->block);
+        out->block = 0;
+    }
+    return rc;
+}
+
+static int64_t invoke_here(uint64_t id, unsigned kind, const struct kith__method *m, struct kith__args *in,
+                           struct kith__result *out, int timeout_ms)
+{
+    struct kith__caller who = self();
+    int64_t rc;
+
+    if (m->flags & KITH__HOLDS)
+        will_hold();
+    if (m->flags & KITH__KEEPS && in->size > KITH__LARGE) {
+        if ((in->block = kith__heap_alloc(in->size, kith__me)) == 0)
+            return KITH_ENOMEM;
+        memcpy(kith__at(in->block), in->bytes, in->size);
+    }
+    rc = try_method(id, kind, m, &who, in, out);
+    if (rc == KITH__PARKED)
+        rc = wait_for(id, kind, m, &who, in, out, timeout_ms);
+    kith__heap_free(in->block);
+    return rc < 0 ? rc : unpack(rc, out);
+}
+
+static int64_t invoke_there(uint64_t id, unsigned kind, unsigned method, const struct kith__method *m,
+                            struct kith__args *in, struct kith__result *out, int timeout_ms)
+{
+    struct kith__caller who = self();
+    uint32_t op = kind << 8 | method;
+
+    if (m->flags & KITH__PIPELINES)
+        return kith__remote_pipeline(id, op, &who, in, timeout_ms);
+    return kith__remote_call(kith__handle_home(id), op, id, &who, in, out, timeout_ms);
+}
+
+int64_t kith__invoke(uint64_t id, enum kith__kind kind, unsigned method, struct kith__args *in,
+                     struct kith__result *out, int timeout_ms)
+{
+    const struct kith__class *c = kith__classes[kind];
+    const struct kith__method *m = &c->methods[method];
+    int64_t rc = kith__check_timeout(timeout_ms);
+
+    if (rc < 0 || (rc = kith__handle_usable(id, c->noun)) < 0)
+        return rc;
+    if (kith__is_remote(id))
+        rc = invoke_there(id, kind, method, m, in, out, timeout_ms);
+    else if ((rc = kith__remote_settle()) == 0)
+        rc = invoke_here(id, kind, m, in, out, timeout_ms);
+    if (rc >= 0 && __builtin_expect(out->flags & KITH__OWNER_DEAD, 0))
+        return kith__fail(KITH_EOWNERDEAD, "a process that held the %s has died; it is yours now", c->noun);
+    return rc;
+}
+
+int64_t kith__ask(uint64_t id, enum kith__kind kind, unsigned method, uint64_t number)
+{
+    struct kith__args in = { .number = number };
+    struct kith__result out = { 0 };
+
+    return kith__invoke(id, kind, method, &in, &out, KITH_FOREVER);
+}
+
+int64_t kith__ask_node(uint32_t node, enum kith__kind kind, unsigned method, const struct kith__args *in)
+{
+    struct kith__caller who = self();
+    struct kith__result out = { 0 };
+
+    return kith__remote_call(node, (uint32_t)kind << 8 | method, 0, &who, in, &out, KITH_FOREVER);
+}
+
+/* What was pipelined and lost is told, and the object is closed all the same. */
+int kith__close(uint64_t id, enum kith__kind kind)
+{
+    int rc = kith__handle_usable(id, kith__classes[kind]->noun), lost = rc == 0 ? kith__remote_settle() : 0;
+    struct kith__args in = { 0 };
+    struct kith__result out = { 0 };
+    struct kith__caller who;
+
+    if (rc == 0 && lost < 0)
+        kith__report(lost);
+    if (rc < 0)
+        return kith__report(rc);
+    who = self();
+    if (kith__is_remote(id)) {
+        kith__remote_forget(id);
+        rc = (int)kith__remote_call(kith__handle_home(id), (uint32_t)kind << 8 | KITH__CLOSE, id, &who, &in,
+                                    &out, KITH_FOREVER);
+    } else
+        rc = close_here(id, kind);
+    return lost < 0 ? lost : kith__report(rc);
+}
+
+static int64_t open_far(unsigned kind, const char *name, const void *options, size_t size)
+{
+    char bytes[KITH__NAME + 256] = { 0 };
+    struct kith__args in = { .bytes = bytes, .size = KITH__NAME + size };
+    struct kith__result out = { 0 };
+    struct kith__caller who = self();
+
+    snprintf(bytes, KITH__NAME, "%s", name);
+    memcpy(bytes + KITH__NAME, options, size);
+    return kith__remote_call(0, kind << 8 | KITH__OPEN, 0, &who, &in, &out, KITH_FOREVER);
+}
+
+static int64_t open_any(unsigned kind, const char *name, const void *options, size_t size, const char *call)
+{
+    const char *noun = kith__classes[kind]->noun;
+    char what[64];
+
+    if (!kith__base || kith__me == 0) {
+        snprintf(what, sizeof what, "a %s was opened", noun);
+        return kith__not_in_job(what);
+    }
+    if (!name)
+        return make(kind, "", options, size);
+    if (*name == '\0' || strlen(name) >= KITH__NAME)
+        return kith__fail(KITH_EINVAL, "%s: the name of a %s has 1 to %d bytes, \"%.80s\" has not", call,
+                          noun, KITH__NAME - 1, name);
+    return kith__shared->node == 0 ? find_or_make(kind, name, options, size)
+                                   : open_far(kind, name, options, size);
+}
+
+uint64_t kith__open(enum kith__kind kind, const char *name, const void *options, size_t size,
+                    const char *call)
+{
+    int64_t rc = kith__report64(open_any(kind, name, options, size, call));
+
+    return rc < 0 ? kith__failed_handle((int)rc) : (uint64_t)rc;
+}

@@ -1,0 +1,151 @@
+/* class.h: what an object is: a table of methods, each of which is tried and never waits.
+ *
+ * kith__invoke does what every public function needs: it checks the handle and the timeout, lets what was
+ * pipelined arrive, and then either tries the method here, spins, and parks the thread, or sends a request
+ * to the agent of the object's home, which looks the method up in the same table and parks the call among the
+ * same waiters. So a class knows nothing of threads, nodes, requests and time.
+ *
+ * A new object is one pair of files with a table at its end, and one row in KITH__CLASSES.
+ */
+#ifndef KITH_CLASS_H
+#define KITH_CLASS_H
+
+#include "object/object.h"
+#include "rpc/remote.h"
+
+/* Name of the table kith__NAME_class; its constant. The numbers go over the wire: new ones at the end. */
+#define KITH__CLASSES(X) \
+    X(node, NODE)        \
+    X(queue, QUEUE)      \
+    X(process, PROCESS)  \
+    X(pool, POOL)
+
+#define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
+enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };
+
+#define KITH__PARKED (-1000)     /* of an attempt: not now; wait on its side and try again */
+#define KITH__NO_BOUND INT64_MAX /* of .reserve: there are always places */
+
+enum { KITH__LARGE = 8192 }; /* more bytes than this come in a block, and are given as one */
+
+struct kith__method {
+    const char *name;
+    /* Called in the object's guard, which the caller leaves. The object is alive, and of this class. Gives a
+     * result of 0 or more, a code, or KITH__PARKED. What it changes becomes true by a commit. */
+    int64_t (*attempt)(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                       struct kith__result *out);
+    int8_t
+        side; /* which of the object's waiters to wait on; -1: nobody announces it, so look again and again */
+    uint8_t flags; /* enum kith__method_flags */
+};
+
+enum kith__method_flags {
+    KITH__SECOND = 1,    /* in the object's second guard instead of the first */
+    KITH__KEEPS = 2,     /* large bytes come in a block, which the object may keep */
+    KITH__GIVES = 4,     /* what it gives goes back by .undo when it reaches nobody */
+    KITH__PIPELINES = 8, /* may be sent without waiting for the answer, as far as .reserve allows */
+    KITH__HOLDS = 16,    /* the caller has something afterwards that .died gives back */
+    KITH__NO_OBJECT = 32 /* asked of a node: o is NULL */
+};
+
+/* Methods that each class has; its table begins behind them. */
+enum { KITH__CLOSE, KITH__OPEN, KITH__FIRST_METHOD };
+
+/* Methods of the class node, which is what one agent asks of another (agent/placement.c). */
+enum { KITH__NODE_PLACE = KITH__FIRST_METHOD, KITH__NODE_DIED };
+
+struct kith__class {
+    const char *noun;
+    const struct kith__method *methods; /* [count], from KITH__FIRST_METHOD on */
+    int count;
+    int sides; /* sets of waiters */
+
+    /* In the guard of a new object, whose body is zeros: fills it from the options, by values that become
+     * true with its publication. What it took from the heap is let go by kith__guard_set on its owner. */
+    int (*make)(struct kith__object *o, const void *options, size_t size);
+    /* A named object is there already: 0, or KITH_EINVAL when it was made with other options. NULL: none. */
+    int (*same)(struct kith__object *o, const void *options, size_t size);
+    /* Outside of its guards, when nobody can find it any more: frees what it holds. May be called twice. */
+    void (*destroy)(struct kith__object *o);
+    /* In the guard of the method: takes back what a GIVES gave. 0; KITH__PARKED: there is no place now. */
+    int (*undo)(struct kith__object *o, const struct kith__caller *who, struct kith__result *given);
+    /* In the guard: whoever matches (kith__is_same) has died: what it held is free. */
+    void (*died)(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
+    /* In the guard: reserves up to most places for a client that pipelines; KITH__NO_BOUND; 0: none to spare.
+     */
+    int64_t (*reserve)(struct kith__object *o, uint32_t most);
+    void (*release)(struct kith__object *o, uint32_t n, struct kith__result *out);
+};
+
+#define KITH__CLASS_DECLARE(name, NAME) extern const struct kith__class kith__##name##_class;
+KITH__CLASSES(KITH__CLASS_DECLARE)
+
+extern const struct kith__class *const kith__classes[KITH__KINDS]; /* [KITH__NOTHING]: NULL */
+
+/* A class's method, or one of the common ones; NULL: there is none of that number. */
+const struct kith__method *kith__method(unsigned kind, unsigned method);
+
+/* What an attempt has to tell to others when it is done. */
+static inline void kith__tell_one(struct kith__result *out, int side)
+{
+    out->wake_one |= (uint8_t)(1 << side);
+}
+static inline void kith__tell_all(struct kith__result *out, int side)
+{
+    out->wake_all |= (uint8_t)(1 << side);
+}
+
+/* Gives size bytes: to out->buf when it is there, else in a block of this process's. 0; KITH_ENOMEM. */
+int kith__give_bytes(struct kith__result *out, const void *bytes, uint64_t size);
+
+/* -------------------------------------------------------------- trying, for the agent and for here */
+
+/* Tries a method of the object behind id, at home here, and wakes whom it concerns. */
+int64_t kith__attempt(uint64_t id, unsigned kind, unsigned method, const struct kith__caller *who,
+                      struct kith__args *in, struct kith__result *out);
+
+/* What a GIVES gave has reached nobody. 0: it is back, or there is nothing to give it back to; KITH__PARKED.
+ */
+int kith__undo(uint64_t id, unsigned kind, unsigned method, const struct kith__caller *who,
+               struct kith__result *given);
+
+/* Places for a client that pipelines; see .reserve. 0 when the class has none. */
+int64_t kith__reserve(uint64_t id, unsigned kind, uint32_t most);
+void kith__release(uint64_t id, unsigned kind, uint32_t n);
+
+/* What who held in any object of this node is free. who->member 0: all of that node's. For janitors and
+ * agents. */
+void kith__objects_died(const struct kith__caller *who);
+
+/* 1: holder is, or belongs to, who. */
+static inline int kith__is_same(uint64_t holder, const struct kith__caller *who)
+{
+    return holder >> 32 == who->node && (who->member == 0 || (uint32_t)holder == who->member);
+}
+static inline uint64_t kith__holder(const struct kith__caller *who)
+{
+    return (uint64_t)who->node << 32 | who->member;
+}
+
+/* ------------------------------------------------------------------------ for public functions */
+
+/* Calls a method, waiting up to timeout_ms. Its result; a code; KITH_EOWNERDEAD when it was done and the
+ * attempt has said KITH__OWNER_DEAD. */
+int64_t kith__invoke(uint64_t id, enum kith__kind kind, unsigned method, struct kith__args *in,
+                     struct kith__result *out, int timeout_ms);
+
+/* The same without arguments, bytes and waiting. */
+int64_t kith__ask(uint64_t id, enum kith__kind kind, unsigned method, uint64_t number);
+
+/* A method of a node, waiting as long as it takes. Through the agents, also to this node. */
+int64_t kith__ask_node(uint32_t node, enum kith__kind kind, unsigned method, const struct kith__args *in);
+
+/* Closes it for all. Reports. */
+int kith__close(uint64_t id, enum kith__kind kind);
+
+/* Opens an object here, or the one of that name (NULL: none) on node 0. Its handle, which holds the code of a
+ * failure. Reports. call: "kith_queue_named", for the message. */
+uint64_t kith__open(enum kith__kind kind, const char *name, const void *options, size_t size,
+                    const char *call);
+
+#endif
