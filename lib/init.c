@@ -22,6 +22,7 @@
 #include "rpc/remote.h"
 #include "server/server.h"
 #include "base/system.h"
+#include "base/threads.h"
 #include "pool/task.h"
 #include "code/token.h"
 #include "where.h"
@@ -336,6 +337,8 @@ static int start(int *argc, char ***argv)
         return rc;
     }
     if (job.every_rank && (rc = kith__ranks_rerun(argv ? *argv : NULL, &job.launch)) < 0)
+        return rc;
+    if ((rc = kith__openmp_pause()) < 0)
         return rc;
     job.with_mpi = job.every_rank || job.launch.kind == KITH__MPI;
     if ((rc = found_family()) < 0)

@@ -111,7 +111,11 @@ KITH_API int kith__check(uint64_t id);
  * after it. Under mpirun or srun, rank 0 comes back and runs main, and all other
  * ranks serve it: they leave the program inside this call. argc and argv may be
  * NULL; they are passed on to MPI_Init when there is one.
- * Returns 0; KITH_EINVAL (called twice, in a task, or a bad KITH_ variable), KITH_ENOMEM,
+ * Start threads after it: workers do not have those from before, and a mutex that one
+ * of them holds now stays locked there. Files that are open now are open in tasks;
+ * pipes and sockets are not, so that closing them in main ends them.
+ * Returns 0; KITH_EINVAL (called twice, in a task, in a parallel region of OpenMP, or a bad
+ * KITH_ variable), KITH_ENOMEM,
  * KITH_EPEER (the launcher is not usable from here; the sentence says why). */
 KITH_API int kith_init(int *argc, char ***argv);
 

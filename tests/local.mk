@@ -78,6 +78,7 @@ tests_examples_test_kernels_LDADD = examples/libpi.la $(LDADD)
 
 # Processes, pools, queues; and their deaths.
 unit_tests += \
+	tests/test_before \
 	tests/test_board \
 	tests/test_chaos \
 	tests/test_claims \

@@ -251,24 +251,47 @@ static void set_threads(const char *function, int cores)
     fn(cores);
 }
 
+enum { LIBRARIES = 6 };
+
+/* Not by setenv: another thread of the program may have had its lock when this process was forked. */
+static void add_to_environment(char *const *added, size_t count)
+{
+    size_t n = 0;
+    char **all;
+
+    while (environ && environ[n])
+        n++;
+    if (!(all = malloc((n + count + 1) * sizeof *all)))
+        return;
+    if (n)
+        memcpy(all, environ, n * sizeof *all);
+    memcpy(all + n, added, count * sizeof *all);
+    all[n + count] = NULL;
+    environ = all;
+}
+
 void kith__set_thread_variables(int cores)
 {
     static const struct {
         const char *variable, *function;
-    } libraries[] = { { "OMP_NUM_THREADS", "omp_set_num_threads" }, /* first: the others follow it in part */
-                      { "OPENBLAS_NUM_THREADS", "openblas_set_num_threads" },
-                      { "MKL_NUM_THREADS", "MKL_Set_Num_Threads" },
-                      { "BLIS_NUM_THREADS", NULL }, /* its function takes another type */
-                      { "NUMEXPR_NUM_THREADS", NULL },
-                      { "VECLIB_MAXIMUM_THREADS", NULL } };
-    char text[16];
+    } libraries[LIBRARIES] = { { "OMP_NUM_THREADS",
+                                 "omp_set_num_threads" }, /* first: the others follow it in part */
+                               { "OPENBLAS_NUM_THREADS", "openblas_set_num_threads" },
+                               { "MKL_NUM_THREADS", "MKL_Set_Num_Threads" },
+                               { "BLIS_NUM_THREADS", NULL }, /* its function takes another type */
+                               { "NUMEXPR_NUM_THREADS", NULL },
+                               { "VECLIB_MAXIMUM_THREADS", NULL } };
+    static char text[LIBRARIES][48];
+    char *added[LIBRARIES];
+    size_t count = 0;
 
-    snprintf(text, sizeof text, "%d", cores > 0 ? cores : 1);
-    for (size_t i = 0; i < sizeof libraries / sizeof libraries[0]; i++) {
+    for (size_t i = 0; i < LIBRARIES; i++) {
         if (getenv(libraries[i].variable))
             continue;
-        setenv(libraries[i].variable, text, 1);
+        snprintf(text[i], sizeof text[i], "%s=%d", libraries[i].variable, cores > 0 ? cores : 1);
+        added[count++] = text[i];
         if (libraries[i].function)
             set_threads(libraries[i].function, cores > 0 ? cores : 1);
     }
+    add_to_environment(added, count);
 }

@@ -8,10 +8,14 @@ lib_libkith_all_la_SOURCES += \
 	lib/base/container.h \
 	lib/base/cpus.c \
 	lib/base/cpus.h \
+	lib/base/descriptors.c \
+	lib/base/descriptors.h \
 	lib/base/error.c \
 	lib/base/error.h \
 	lib/base/handle.h \
 	lib/base/module.c \
 	lib/base/module.h \
 	lib/base/system.c \
-	lib/base/system.h
+	lib/base/system.h \
+	lib/base/threads.c \
+	lib/base/threads.h

@@ -4,6 +4,7 @@
 #include "kith.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -41,6 +42,24 @@ int kith__pidfd_open(pid_t pid)
 int kith__memfd(const char *name)
 {
     return memfd_create(name, MFD_CLOEXEC);
+}
+
+int kith__process_state(pid_t pid)
+{
+    char path[64], text[512], *s;
+    ssize_t got;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return 0;
+    got = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (got <= 0)
+        return 0;
+    text[got] = '\0';
+    s = strrchr(text, ')'); /* the name before it may hold anything */
+    return s && s[1] ? s[2] : 0;
 }
 
 int64_t kith__now_ns(void)

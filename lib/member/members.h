@@ -72,9 +72,10 @@ struct kith__seat {
 
 enum kith__phase { KITH__UP, KITH__ENDING };
 
-struct kith__tables {                                              /* the head of the tables */
-    _Atomic uint32_t phase;                                        /* enum kith__phase */
-    _Atomic int32_t head_pid, server_pid, watchdog_pid, agent_pid; /* server_pid -1: it could not be forked */
+struct kith__tables {       /* the head of the tables */
+    _Atomic uint32_t phase; /* enum kith__phase */
+    _Atomic int32_t head_pid, server_pid, watchdog_pid,
+        agent_pid;                             /* server_pid < 0: it has not come up, see server.c */
     _Atomic uint32_t members_used, seats_used; /* entries that were ever in use: how far to look */
     uint32_t usable_cpus;
     uint32_t workers; /* of a pool that was opened with 0 */

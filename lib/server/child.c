@@ -5,6 +5,7 @@
 #include "pool/board.h"
 #include "code/coverage.h"
 #include "base/cpus.h"
+#include "base/error.h"
 #include "shm/heap.h"
 #include "pool/pool.h"
 #include "object/class.h"
@@ -23,26 +24,59 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static const int quiet[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU };
-
 static struct { /* as the program had it, for the children */
     sigset_t mask;
-    struct sigaction actions[sizeof quiet / sizeof quiet[0]];
+    struct sigaction actions[NSIG];
     char name[16]; /* in top and ps */
 } as_started;
+static int is_child;
+
+/* ------------------------------------------------------------------- in the head */
+
+static void leave(int status) __attribute__((noreturn));
+
+/* exit() in a child: without the handlers of the head, which were registered before. */
+static void leave_by_exit(int status, void *nothing)
+{
+    (void)nothing;
+    if (is_child)
+        leave(status);
+}
+
+int kith__child_handle_exit(void)
+{
+    static int is_handled;
+
+    if (!is_handled && on_exit(leave_by_exit, NULL) != 0)
+        return kith__fail(KITH_ENOMEM, "no memory for a handler of exit");
+    is_handled = 1;
+    return 0;
+}
 
 /* ------------------------------------------------------------- in the fork server */
 
+/* What a fault of its own sends: it shall be seen. */
+static int is_crash(int sig)
+{
+    return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGABRT ||
+           sig == SIGSYS || sig == SIGTRAP;
+}
+
+static int stops_or_goes_on(int sig)
+{
+    return sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU || sig == SIGCONT || sig == SIGCHLD;
+}
+
+/* Terminals, launchers and batch systems send signals to whole groups, for which the program may get a
+ * handler only later. The fork server has none, and does not end by them. */
 static void quiet_signals(void)
 {
     const struct sigaction ignore = { .sa_handler = SIG_IGN }, normal = { .sa_handler = SIG_DFL };
     sigset_t chld;
 
-    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
-        sigaction(quiet[i],
-                  quiet[i] == SIGTSTP || quiet[i] == SIGTTIN || quiet[i] == SIGTTOU ? &normal : &ignore,
-                  &as_started.actions[i]);
-    sigaction(SIGCHLD, &normal, NULL);
+    for (int sig = 1; sig < NSIG; sig++) /* those that are libc's own, or have no action, are refused */
+        if (!is_crash(sig))
+            sigaction(sig, stops_or_goes_on(sig) ? &normal : &ignore, &as_started.actions[sig]);
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     sigprocmask(SIG_BLOCK, &chld, &as_started.mask);
@@ -62,9 +96,10 @@ pid_t kith__child_fork(void)
     pid_t pid;
     int error;
 
-    sigemptyset(&held);
-    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
-        sigaddset(&held, quiet[i]);
+    sigfillset(&held);
+    for (int sig = 1; sig < NSIG; sig++)
+        if (is_crash(sig))
+            sigdelset(&held, sig);
     sigprocmask(SIG_BLOCK, &held, &before);
     pid = fork();
     error = errno;
@@ -80,8 +115,9 @@ static void restore_signals(void)
 {
     const struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
-        sigaction(quiet[i], &as_started.actions[i], NULL);
+    for (int sig = 1; sig < NSIG; sig++)
+        if (!is_crash(sig))
+            sigaction(sig, &as_started.actions[sig], NULL);
     sigaction(SIGINT, &ignore, NULL); /* the terminal's: the head decides */
     sigaction(SIGQUIT, &ignore, NULL);
 }
@@ -112,8 +148,6 @@ static void bind_worker(const struct kith__pool *p, uint32_t worker)
         bind_to(from, to);
 }
 
-static void leave(int status) __attribute__((noreturn));
-
 /* The way out of every child: what it printed is printed; handlers of the head's atexit are not run. */
 static void leave(int status)
 {
@@ -126,13 +160,6 @@ static void leave(int status)
     kith__flush_streams();
     kith__coverage_flush();
     _exit(status & 255);
-}
-
-/* exit() in a task: without the handlers of the head. */
-static void leave_by_exit(int status, void *nothing)
-{
-    (void)nothing;
-    leave(status);
 }
 
 /* It has come to its end by itself, and was in the middle of nothing. */
@@ -153,11 +180,12 @@ void kith__child_main(uint32_t who, pid_t parent)
     if (getppid() != parent)
         _exit(1); /* it died before prctl */
     prctl(PR_SET_NAME, as_started.name);
-    restore_signals();
+    if (atomic_load(&m->role) != KITH__AGENT)
+        restore_signals(); /* the agent runs no code of the program */
     kith__become(who);
     kith__crash_install(&m->crash);
-    on_exit(leave_by_exit, NULL); /* the last one registered is the first to run, and does not return */
-    hear_signals();               /* from here on a handler of the program finds a process that may exit */
+    is_child = 1;
+    hear_signals(); /* from here on a handler of the program finds a process that may exit */
     if (kith__shared->bound && kith__shared->cpu_count > 0)
         bind_to(0, kith__shared->cpu_count); /* the fork server has those of one rank only */
     if (atomic_load(&m->role) == KITH__WORKER) {

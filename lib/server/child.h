@@ -5,6 +5,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* In the head, before the fork server is forked and its children with it: once again is harmless. Not in the
+ * child: another thread may have libc's lock for it at the fork. 0, or KITH_ENOMEM. */
+int kith__child_handle_exit(void);
+
 /* In the fork server, once: from here on it ignores the signals of terminals and launchers, and its SIGCHLD
  * waits. What the program had is kept for the children. */
 void kith__child_prepare(void);

@@ -4,6 +4,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/server/child.h \
 	lib/server/server.c \
 	lib/server/server.h \
+	lib/server/snapshot.c \
+	lib/server/snapshot.h \
 	lib/server/timelimit.c \
 	lib/server/timelimit.h \
 	lib/server/watchdog.c \

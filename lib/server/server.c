@@ -10,17 +10,22 @@
 #include "agent/agent.h"
 #include "pool/board.h"
 #include "server/child.h"
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "pool/pool.h"
 #include "object/process.h"
 #include "server/watchdog.h"
+#include "server/snapshot.h"
 #include "base/system.h"
+#include "base/threads.h"
 #include "server/timelimit.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -28,6 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
+/* In place of its pid: it cannot be forked, or has a lock of libc that was held. */
+enum { NO_START = -1, BAD_COPY = -2, COPIES = 100 };
 enum { INIT_TRIES = 3, JANITOR_TRIES = 3 };
 
 static const int64_t grace_ns = 1000 * KITH__MS, telling_ns = 5000 * KITH__MS,
@@ -586,17 +593,28 @@ static void serve(void)
     }
 }
 
-/* What the terminal and the program's input have to do with it ends here. */
+/* What the terminal, the program's input and its descriptors have to do with it ends here. What the program
+ * has not yet written is the head's to write. */
 static void withdraw(void)
 {
+    const int own[] = { self.head_fd, kith__server_bell, kith__agent_bell };
     int null;
 
     kith__error_is_head(0);
     kith__child_prepare();
+    __fpurge(stdout);
+    kith__descriptors_let_go(own, 3);
     if ((null = open("/dev/null", O_RDONLY)) > 0) {
         dup2(null, STDIN_FILENO);
         close(null);
     }
+}
+
+/* What the head waits for in await_start. */
+static void tell_start(int32_t pid)
+{
+    atomic_store(&kith__shared->server_pid, pid);
+    kith__futex_wake((_Atomic uint32_t *)(void *)&kith__shared->server_pid, 1);
 }
 
 static void server_main(void) __attribute__((noreturn));
@@ -607,7 +625,7 @@ static void server_main(void)
 
     withdraw();
     if (!kith__watchdog_fork()) {
-        atomic_store(&kith__shared->server_pid, -1);
+        tell_start(NO_START);
         _exit(1);
     }
     self.pid = getpid();
@@ -617,12 +635,12 @@ static void server_main(void)
     sigaddset(&chld, SIGCHLD);
     self.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
     if (self.signal_fd < 0) { /* no descriptor is left: it would hear of no death */
-        atomic_store(&kith__shared->server_pid, -1);
+        tell_start(NO_START);
         _exit(1);
     }
     kith__become(KITH__SERVER_MEMBER);
     pthread_mutex_lock(&kith__shared->server_lives);
-    atomic_store(&kith__shared->server_pid, self.pid);
+    tell_start(self.pid);
     serve();
 }
 
@@ -642,39 +660,87 @@ static int watch_head(int *keep)
     return 0;
 }
 
-int kith__server_start(void)
-{
-    pid_t middle, got;
-    int status, keep;
+/* In the process between the head and the fork server, which is there so that the latter is no child of the
+ * former. */
+static void fork_once_more(int check) __attribute__((noreturn));
 
-    self.head = getpid();
+static void fork_once_more(int check)
+{
+    pid_t pid;
+
+    if (check && !kith__snapshot_is_clean()) {
+        tell_start(BAD_COPY);
+        _exit(0);
+    }
+    if ((pid = fork()) == 0)
+        server_main();
+    if (pid < 0)
+        tell_start(NO_START);
+    _exit(0);
+}
+
+/* Its pid, or what tell_start was told; 0: nothing within 10 s. */
+static int32_t await_start(void)
+{
+    int64_t until = kith__now_ns() + 10000 * KITH__MS, left;
+    int32_t pid;
+
+    while ((pid = atomic_load(&kith__shared->server_pid)) == 0 && (left = until - kith__now_ns()) > 0)
+        kith__futex_wait((_Atomic uint32_t *)(void *)&kith__shared->server_pid, 0, left);
+    return pid;
+}
+
+/* check: only a copy of this process in which no lock is held. */
+static int32_t start_copy(int check)
+{
+    pid_t middle;
+    int keep;
+
     if (watch_head(&keep) < 0)
         return KITH_ENOMEM;
-    if ((middle = fork()) < 0)
-        return kith__fail_errno(KITH_ENOMEM, "cannot fork the fork server");
-    if (middle == 0) {
-        pid_t pid = fork();
-
+    atomic_store(&kith__shared->server_pid, 0);
+    if ((middle = fork()) == 0) {
         if (keep >= 0)
             close(keep);
-        if (pid == 0)
-            server_main();
-        _exit(pid < 0);
+        fork_once_more(check);
     }
     close(self.head_fd);
-    while ((got = waitpid(middle, &status, 0)) < 0 && errno == EINTR)
+    if (middle < 0)
+        return NO_START;
+    while (waitpid(middle, NULL, 0) < 0 && errno == EINTR)
         ;
-    if (got == middle && status != 0)
-        return kith__fail(KITH_ENOMEM, "cannot fork the fork server");
-    for (int64_t until = kith__now_ns() + 10000 * KITH__MS; atomic_load(&kith__shared->server_pid) == 0;) {
-        if (kith__now_ns() > until)
-            return kith__fail(KITH_EPEER, "the fork server did not start within 10 s");
-        sched_yield();
-    }
-    if (atomic_load(&kith__shared->server_pid) < 0)
+    return await_start();
+}
+
+static void warn_of_threads(int threads)
+{
+    kith__log(KITH__WARNING,
+              "%d threads run in this program at kith_init: workers and Processes do not have them, "
+              "and what mutexes they hold now stay locked there: start threads after kith_init",
+              threads);
+}
+
+int kith__server_start(void)
+{
+    int threads = kith__thread_count(), rc = kith__child_handle_exit();
+    int32_t pid;
+
+    if (rc < 0)
+        return rc;
+    if (threads > 1)
+        warn_of_threads(threads);
+    self.head = getpid();
+    for (int copy = 1; (pid = start_copy(threads > 1 && copy < COPIES)) == BAD_COPY;)
+        if (++copy == COPIES)
+            kith__log(KITH__WARNING,
+                      "some thread of this program is inside of the C library all the time: tasks may hang "
+                      "in it; start threads after kith_init");
+    if (pid == 0)
+        return kith__fail(KITH_EPEER, "the fork server did not start within 10 s");
+    if (pid == NO_START)
         return kith__fail(KITH_ENOMEM, "the fork server cannot start: no process or no file descriptor is "
                                        "left, see ulimit -u and ulimit -n");
-    return 0;
+    return pid < 0 ? pid : 0;
 }
 
 /* Waits until pid has ended, at most 10 s. 0: there is no such process, or no way to watch it. */

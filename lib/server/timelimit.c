@@ -34,20 +34,9 @@ int kith__timelimit_was_over(uint32_t who)
 /* 1 when pid is stopped, by a signal or a debugger. */
 static int is_stopped(pid_t pid)
 {
-    char path[64], text[512], *s;
-    ssize_t got;
-    int fd;
+    int state = kith__process_state(pid);
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-        return 0;
-    got = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (got <= 0)
-        return 0;
-    text[got] = '\0';
-    s = strrchr(text, ')'); /* the name before it may hold anything */
-    return s && s[1] && (s[2] == 'T' || s[2] == 't');
+    return state == 'T' || state == 't';
 }
 
 static int is_initializing(const struct kith__pool *p, const struct kith__lane *lane)

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "server/watchdog.h"
 #include "code/coverage.h"
+#include "base/descriptors.h"
 #include "member/members.h"
 
 #include <errno.h>
@@ -74,5 +75,7 @@ int kith__watchdog_fork(void)
     if ((pid = fork()) <= 0)
         return pid == 0;
     prctl(PR_SET_NAME, "kith-watchdog");
+    kith__descriptors_close(NULL, 0);
+    dup2(STDIN_FILENO, STDOUT_FILENO); /* /dev/null: who reads what the program prints may wait for its end */
     reap(pid);
 }

@@ -1,0 +1,354 @@
+/* test_before.c: what the program has done before kith_init: started threads, opened pipes and files, set
+ * handlers of signals, used OpenMP. */
+#include "config.h"
+#include "anyjob.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+/* ---- threads */
+
+static atomic_int forks, wanted, held, stop;
+
+/* Before a fork: a lock of the loader, which libc does not make free in the child, is somebody else's. */
+static void want_lock(void)
+{
+    wanted = 1;
+    while (forks < 3 && !held)
+        usleep(1000);
+}
+
+static void count_fork(void)
+{
+    forks++;
+}
+
+static int keep_lock(struct dl_phdr_info *info, size_t size, void *nothing)
+{
+    (void)info;
+    (void)size;
+    (void)nothing;
+    held = 1;
+    while (forks < 3)
+        usleep(1000);
+    return 1;
+}
+
+static void *hold_loader(void *nothing)
+{
+    while (!wanted)
+        usleep(1000);
+    dl_iterate_phdr(keep_lock, nothing);
+    return nothing;
+}
+
+static void begin_under_a_lock(void)
+{
+    pthread_t thread;
+
+    REQUIRE(pthread_create(&thread, NULL, hold_loader, NULL) == 0);
+    REQUIRE(pthread_atfork(want_lock, count_fork, NULL) == 0);
+    begin();
+    REQUIRE(forks >= 3 && pthread_join(thread, NULL) == 0);
+    work(successor);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void a_copy_with_a_lock_that_was_held_is_thrown_away(void)
+{
+    CU_ASSERT_EQUAL(check_fork(begin_under_a_lock), 0);
+}
+
+static void *use_libc(void *nothing)
+{
+    const time_t now = 0;
+    struct tm tm;
+
+    while (!stop) {
+        localtime_r(&now, &tm);
+        setenv("KITH_TEST_X", "y", 1);
+        random();
+        free(malloc(12345));
+    }
+    return nothing;
+}
+
+static int use_libc_once(int x)
+{
+    const time_t now = 0;
+    struct tm tm;
+
+    localtime_r(&now, &tm);
+    setenv("KITH_TEST_X", "z", 1);
+    return x + 1;
+}
+
+static void work_beside_threads(void)
+{
+    pthread_t threads[2];
+
+    for (int i = 0; i < 2; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, use_libc, NULL) == 0);
+    begin();
+    stop = 1;
+    for (int i = 0; i < 2; i++)
+        REQUIRE(pthread_join(threads[i], NULL) == 0);
+    work(use_libc_once);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void tasks_may_use_what_threads_used_at_kith_init(void)
+{
+    for (int i = 0; i < 5; i++)
+        CU_ASSERT_EQUAL_FATAL(check_fork(work_beside_threads), 0);
+}
+
+static void *sleep_long(void *nothing)
+{
+    pause();
+    return nothing;
+}
+
+static void begin_with_a_thread(void)
+{
+    pthread_t thread;
+
+    setenv("KITH_LOG", "warning", 1);
+    REQUIRE(pthread_create(&thread, NULL, sleep_long, NULL) == 0);
+    begin();
+    work(successor);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void begin_alone(void)
+{
+    setenv("KITH_LOG", "warning", 1);
+    begin();
+    REQUIRE(kith_finalize() == 0);
+}
+
+/* What fn has said on stderr. */
+static const char *said(void (*fn)(void))
+{
+    static char text[4096];
+    int kept = dup(STDERR_FILENO), pipes[2];
+    ssize_t got;
+
+    CU_ASSERT_EQUAL_FATAL(pipe(pipes), 0);
+    dup2(pipes[1], STDERR_FILENO);
+    close(pipes[1]);
+    CU_ASSERT_EQUAL(check_fork(fn), 0);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    got = read(pipes[0], text, sizeof text - 1);
+    text[got > 0 ? got : 0] = '\0';
+    close(pipes[0]);
+    return text;
+}
+
+static void threads_are_warned_of_once(void)
+{
+    const char *first = strstr(said(begin_with_a_thread), "2 threads run in this program at kith_init");
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+    CU_ASSERT_PTR_NULL(strstr(first + 20, "threads run in"));
+    CU_ASSERT_PTR_NULL(strstr(said(begin_alone), "threads run in"));
+}
+
+/* ---- descriptors */
+
+static int before[2], file;
+
+static int write_before(int x)
+{
+    int other = open("/dev/null", O_WRONLY);
+
+    if (other == before[1] || write(before[1], "x", 1) >= 0)
+        return -1;
+    close(other);
+    return write(file, "x", 1) == 1 ? x + 1 : -2;
+}
+
+static void use_what_was_opened(void)
+{
+    char name[] = "/tmp/kith-before-XXXXXX", c;
+
+    REQUIRE(pipe(before) == 0 && (file = mkstemp(name)) >= 0 && unlink(name) == 0);
+    begin();
+    kith_pool pool = kith_pool_open(2);
+    kith_process_start_with(give_7, NULL, 0, .daemon = 1);
+    REQUIRE(
+        map_is_right(pool, write_before, 64)); /* files are there, and no other one gets the pipe's number */
+    REQUIRE(lseek(file, 0, SEEK_CUR) == 64);
+    close(before[1]);
+    REQUIRE(read(before[0], &c, 1) == 0); /* while all of kith's processes live */
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void a_pipe_from_before_ends_when_the_head_closes_it(void)
+{
+    CU_ASSERT_EQUAL(check_fork(use_what_was_opened), 0);
+}
+
+/* The watchdog has nothing of what the program prints to. */
+static void print_to_nobody(void)
+{
+    int out[2];
+    struct pollfd end;
+
+    REQUIRE(pipe(out) == 0 && dup2(out[1], STDOUT_FILENO) >= 0);
+    close(out[1]);
+    begin();
+    REQUIRE(kith_finalize() == 0);
+    close(STDOUT_FILENO);
+    end = (struct pollfd){ out[0], POLLIN, 0 };
+    REQUIRE(poll(&end, 1, SOON) == 1 && (end.revents & POLLHUP));
+}
+
+static void stdout_ends_with_the_job(void)
+{
+    CU_ASSERT_EQUAL(check_fork(print_to_nobody), 0);
+}
+
+/* ---- signals */
+
+static volatile sig_atomic_t children;
+
+static void count_child(int sig)
+{
+    (void)sig;
+    children++;
+}
+
+static int fork_in_task(int x)
+{
+    int seen = children;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    return pid > 0 && waitpid(pid, NULL, 0) == pid && children == seen + 1 ? x + 1 : -1;
+}
+
+static void handle_children(void)
+{
+    struct sigaction action = { .sa_handler = count_child, .sa_flags = SA_RESTART };
+
+    sigaction(SIGCHLD, &action, NULL);
+    begin();
+    kith_pool pool = kith_pool_open(1);
+    REQUIRE(map_is_right(pool, fork_in_task, 4));
+    REQUIRE(kith_pool_close(pool) == 0);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void a_handler_of_sigchld_is_there_in_tasks(void)
+{
+    CU_ASSERT_EQUAL(check_fork(handle_children), 0);
+}
+
+/* As batch systems do before the time of a job is over. */
+static void signal_the_group(void)
+{
+    REQUIRE(setpgid(0, 0) == 0);
+    begin();
+    signal(SIGUSR1, count_child);
+    signal(SIGALRM, count_child);
+    REQUIRE(kill(0, SIGUSR1) == 0 && kill(0, SIGALRM) == 0 && children == 2);
+    work(successor);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void a_signal_to_the_group_does_not_end_the_fork_server(void)
+{
+    CU_ASSERT_EQUAL(check_fork(signal_the_group), 0);
+}
+
+/* ---- OpenMP, without its compiler: what it calls */
+
+static void (*parallel)(void (*fn)(void *), void *data, unsigned threads, unsigned flags);
+
+static void add_one(void *sum)
+{
+    atomic_fetch_add((atomic_int *)sum, 1);
+}
+
+static int region(int x)
+{
+    atomic_int sum = 0;
+
+    parallel(add_one, &sum, 2, 0);
+    return x + sum - 1;
+}
+
+static void use_openmp_before(void)
+{
+    REQUIRE(region(1) == 2);
+    begin();
+    REQUIRE(region(1) == 2);
+    work(region);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void begin_inside(void *wrong)
+{
+    static atomic_int first;
+
+    if (first++ == 0) {
+        kith_on_fault(NULL);
+        *(int *)wrong = kith_init(NULL, NULL) != KITH_EINVAL || !strstr(kith_last_error(), "parallel region");
+    }
+}
+
+static void begin_in_a_region(void)
+{
+    int wrong = 1;
+
+    parallel(begin_inside, &wrong, 2, 0);
+    REQUIRE(!wrong);
+}
+
+static int has_openmp(void)
+{
+    void *library = dlopen("libgomp.so.1", RTLD_NOW | RTLD_LOCAL), *p;
+
+    if (!library || !(p = dlsym(library, "GOMP_parallel")) || !dlsym(library, "omp_pause_resource_all"))
+        return 0;
+    memcpy(&parallel, &p, sizeof p);
+    return 1;
+}
+
+static void openmp_may_be_used_before(void)
+{
+    if (SANITIZED || !has_openmp())
+        SKIP("no libgomp, or a sanitizer that does not know it");
+    CU_ASSERT_EQUAL(check_fork(use_openmp_before), 0);
+}
+
+static void kith_init_in_a_parallel_region_is_refused(void)
+{
+    if (SANITIZED || !has_openmp())
+        SKIP("no libgomp, or a sanitizer that does not know it");
+    CU_ASSERT_EQUAL(check_fork(begin_in_a_region), 0);
+}
+
+static struct test tests[] = { TEST(a_copy_with_a_lock_that_was_held_is_thrown_away),
+                               TEST(tasks_may_use_what_threads_used_at_kith_init),
+                               TEST(threads_are_warned_of_once),
+                               TEST(a_pipe_from_before_ends_when_the_head_closes_it),
+                               TEST(stdout_ends_with_the_job),
+                               TEST(a_handler_of_sigchld_is_there_in_tasks),
+                               TEST(a_signal_to_the_group_does_not_end_the_fork_server),
+                               TEST(openmp_may_be_used_before),
+                               TEST(kith_init_in_a_parallel_region_is_refused),
+                               TEST_END };
+
+int main(void)
+{
+    return run_tests("before", tests);
+}
