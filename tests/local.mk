@@ -84,6 +84,7 @@ unit_tests += \
 	tests/test_claims \
 	tests/test_ends \
 	tests/test_init \
+	tests/test_janitor \
 	tests/test_pool \
 	tests/test_pool_deaths \
 	tests/test_pool_faults \

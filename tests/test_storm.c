@@ -87,6 +87,61 @@ static void maps_for_ever(void)
     shared->wrong += kith_pool_close(pool) != 0;
 }
 
+enum { NESTS = 4, CALLS = 3, DEPTH = 2 };
+
+struct nest {
+    kith_pool pool;
+    long number;
+    int depth;
+};
+
+/* Its own number, and what its calls give. */
+static int add_nested(const void *in, void *out)
+{
+    const struct nest *a = in;
+    struct nest b[CALLS];
+    long part[CALLS], sum = a->number;
+
+    for (int i = 0; i < CALLS; i++)
+        b[i] = (struct nest){ a->pool, a->number * CALLS + i, a->depth - 1 };
+    if (a->depth > 0 && kith_map(a->pool, add_nested, b, part, CALLS) < 0)
+        return kith_fail(1, "%.200s", kith_last_error());
+    for (int i = 0; i < CALLS && a->depth > 0; i++)
+        sum += part[i];
+    *(long *)out = sum;
+    return 0;
+}
+
+static long nested_sum(long number, int depth)
+{
+    long sum = number;
+
+    for (int i = 0; i < CALLS && depth > 0; i++)
+        sum += nested_sum(number * CALLS + i, depth - 1);
+    return sum;
+}
+
+static int nested_workers;
+
+/* The pool is closed when the killing is over: it ends only when every call of the dead has been withdrawn.
+ */
+static void nested_maps_for_ever(void)
+{
+    kith_pool pool = kith_pool_open_with(nested_workers, .tries = 1000000);
+    struct nest in[NESTS];
+    long out[NESTS];
+
+    kith_on_fault(NULL);
+    for (shared->ready = 1; shared->ready; shared->rounds++) {
+        for (int i = 0; i < NESTS; i++)
+            in[i] = (struct nest){ pool, shared->rounds + i, DEPTH };
+        shared->wrong += kith_map(pool, add_nested, in, out, NESTS) != 0;
+        for (int i = 0; i < NESTS; i++)
+            shared->wrong += out[i] != nested_sum(shared->rounds + i, DEPTH);
+    }
+    shared->wrong += kith_pool_close(pool) != 0;
+}
+
 static int put_batch(const void *arg)
 {
     kith_queue q = *(const kith_queue *)arg;
@@ -129,7 +184,8 @@ static void queues_for_ever(void)
     shared->wrong += kith_queue_close(q) != 0;
 }
 
-static void kill_children_of_the_server(void (*job)(void))
+/* Workers, Processes and janitors. */
+static void kill_children_of_the_server(void (*job)(void), int with_crashes)
 {
     pid_t head = launch(job), list[64];
 
@@ -139,7 +195,8 @@ static void kill_children_of_the_server(void (*job)(void))
         int n = children_of(shared->server, list, 64);
 
         nap_us(rand_r(&seed) % 3000);
-        if (n > 0 && kill(list[rand_r(&seed) % (unsigned)n], SIGKILL) == 0)
+        if (n > 0 && kill(list[rand_r(&seed) % (unsigned)n],
+                          with_crashes && rand_r(&seed) % 3 == 0 ? SIGSEGV : SIGKILL) == 0)
             shared->kills++;
     }
     shared->ready = 0;
@@ -152,11 +209,21 @@ static void kill_children_of_the_server(void (*job)(void))
 
 static void workers_are_killed_at_any_moment(void)
 {
-    kill_children_of_the_server(maps_for_ever);
+    kill_children_of_the_server(maps_for_ever, 0);
 }
 static void putters_are_killed_at_any_moment(void)
 {
-    kill_children_of_the_server(queues_for_ever);
+    kill_children_of_the_server(queues_for_ever, 0);
+}
+
+static void nested_calls_are_killed_at_any_moment(void)
+{
+    static const int workers[] = { 2, 4, 12 };
+
+    for (int i = 0; i < 3; i++) {
+        nested_workers = workers[i];
+        kill_children_of_the_server(nested_maps_for_ever, !SANITIZED);
+    }
 }
 
 static void nothing_is_left_when_the_head_is_killed(void)
@@ -403,6 +470,7 @@ static void stopped_processes_are_not_over_their_limit(void)
 static struct test tests[] = {
     TEST(workers_are_killed_at_any_moment),
     TEST(putters_are_killed_at_any_moment),
+    TEST(nested_calls_are_killed_at_any_moment),
     TEST(nothing_is_left_when_the_head_is_killed),
     TEST(the_head_is_told_when_the_fork_server_is_killed),
     TEST(pools_end_when_the_fork_server_was_killed),

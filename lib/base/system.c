@@ -83,7 +83,7 @@ static void *flush_all(void *done)
     return NULL;
 }
 
-static int has_other_threads(void)
+int kith__has_other_threads(void)
 {
     struct stat st;
 
@@ -103,7 +103,7 @@ void kith__flush_streams(void)
     fflush(stdout);
     fflush(stderr);
     __fsetlocking(stdin, FSETLOCKING_BYCALLER);
-    if (!has_other_threads() || pthread_create(&thread, NULL, flush_all, &done) != 0) {
+    if (!kith__has_other_threads() || pthread_create(&thread, NULL, flush_all, &done) != 0) {
         fflush(NULL);
         return;
     }

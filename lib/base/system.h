@@ -43,6 +43,10 @@ static inline void kith__fence(void)
 #endif
 }
 
+/* 1: this process has other threads than the calling one, also such as are just ending. Where it never had
+ * any, it costs nothing to ask. */
+int kith__has_other_threads(void);
+
 static inline void kith__pause(void)
 {
 #if defined __x86_64__ || defined __i386__

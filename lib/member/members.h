@@ -36,7 +36,9 @@ enum kith__member_state {
     KITH__TAKEN,   /* being filled in by .asker */
     KITH__ASKED,   /* the fork server is to start it */
     KITH__RUNNING, /* .pid is valid: the fork server reaps it before it leaves this state */
-    KITH__ENDED    /* whoever waits for it is about to know; the fork server tidies up */
+    KITH__ENDED,   /* whoever waits for it is about to know; the fork server tidies up */
+    KITH__DEAD,    /* janitors work on it, one after the other, until one of them has come to its end */
+    KITH__SWEPT    /* that one says so: the fork server may free the entry */
 };
 
 struct kith__member {

@@ -162,12 +162,14 @@ static void leave(int status)
     _exit(status & 255);
 }
 
-/* It has come to its end by itself, and was in the middle of nothing. */
+/* It has come to its end by itself. Where no other thread of it is in the middle of something, nothing of it
+ * is left to a janitor. */
 static void leave_tidy(struct kith__member *m, int status) __attribute__((noreturn));
 
 static void leave_tidy(struct kith__member *m, int status)
 {
-    atomic_fetch_sub(&m->unpublished, 1);
+    if (!kith__has_other_threads())
+        atomic_fetch_sub(&m->unpublished, 1);
     leave(status);
 }
 
@@ -205,38 +207,50 @@ void kith__child_main(uint32_t who, pid_t parent)
 }
 
 /* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said, unless the
- * program has a way of its own with faults. */
+ * program has a way of its own with faults. A janitor that dies over the symbols has left the sign for the
+ * next one to do without them. */
 static void tell_crash(struct kith__member *m)
 {
+    int sig = atomic_load(&m->crash.signal);
     struct kith__crash crash;
     char text[512];
 
-    memcpy(&crash, &m->crash, sizeof crash);
-    atomic_store(&m->crash.signal, -1); /* once, even if we stumble over the symbols */
-    kith__failpoint("janitor: tells");
-    kith__crash_text(&crash, atomic_load(&kith__shared->head_pid), text, sizeof text);
+    if (sig > 0) {
+        memcpy(&crash, &m->crash, sizeof crash);
+        atomic_store(&m->crash.signal, -sig);
+        kith__failpoint("janitor: tells");
+        kith__crash_text(&crash, atomic_load(&kith__shared->head_pid), text, sizeof text);
+    } else {
+        snprintf(text, sizeof text, "signal %d (%s)", -sig, strsignal(-sig));
+    }
     dprintf(STDERR_FILENO, "kith: %s crashed: %s\n", m->name, text);
 }
 
+/* Each step can be done again, by the next janitor when this one dies. Signals are as in the fork server: no
+ * handler of the program's ends it in good order. */
 void kith__janitor_main(uint32_t who, pid_t parent)
 {
     struct kith__member *m = kith__member(who);
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
-        _exit(1); /* it died before prctl */
-    restore_signals();
-    hear_signals();
+        _exit(1);      /* it died before prctl */
     kith__become(who); /* what it takes is the dead one's */
-    if (atomic_load(&m->crash.signal) > 0 && !atomic_load(&kith__shared->faults_have_handler))
+    kith__failpoint("janitor: begins");
+    if (atomic_load(&m->crash.signal) != 0 && !atomic_load(&kith__shared->faults_have_handler))
         tell_crash(m);
     atomic_store(&m->crash.signal, 0);
     kith__commits_finish(); /* a block may be given away by a commit that is decided, not yet done */
+    kith__failpoint("janitor: commits finished");
     kith__members_sweep(who);
     kith__jobs_sweep(who);
+    kith__failpoint("janitor: jobs swept");
     kith__objects_sweep(who);
     kith__objects_died(&(struct kith__caller){ kith__shared->node, m->serial, 0 });
     while (kith__heap_sweep(who) != 0)
         sched_yield();
+    kith__failpoint("janitor: all swept");
+    atomic_store(&m->state, KITH__SWEPT);
+    kith__failpoint("janitor: says so");
     _exit(0);
 }

@@ -35,7 +35,7 @@
 
 /* In place of its pid: it cannot be forked, or has a lock of libc that was held. */
 enum { NO_START = -1, BAD_COPY = -2, COPIES = 100 };
-enum { INIT_TRIES = 3, JANITOR_TRIES = 3 };
+enum { INIT_TRIES = 3, JANITOR_TRIES = 3, LONGEST_PAUSE_MS = 1000 };
 
 static const int64_t grace_ns = 1000 * KITH__MS, telling_ns = 5000 * KITH__MS,
                      fork_patience_ns = 2000 * KITH__MS;
@@ -45,30 +45,47 @@ static const int fork_again_ms = 20;
 static struct {
     pid_t pid, head;
     int head_fd, signal_fd;
-    pid_t janitors[KITH__MEMBERS + 1]; /* of a dead member, by its number; -1: it could not be forked yet */
-    char failures[KITH__MEMBERS + 1];  /* of the janitor for a dead member */
+    pid_t janitors[KITH__MEMBERS + 1]; /* of a dead member, by its number; -1: it is to be forked when .due */
+    int64_t due[KITH__MEMBERS + 1];
+    unsigned char failures[KITH__MEMBERS + 1]; /* janitors that died over a dead member */
     char to_be_replaced[KITH__MEMBERS +
                         1]; /* a dead worker whose lane waits for its number, as there is no other */
     int64_t
         refused[KITH__MEMBERS + 1]; /* since when a member that was asked for cannot be forked; 0: it can */
     int children;                   /* members and janitors that we have forked and not yet waited for */
     int later;                      /* somebody's burial has to be tried again soon */
-    int short_of_processes;         /* something is to be forked again soon */
+    int again_ms;                   /* something is to be forked again after that; -1: nothing */
     int64_t ending;                 /* when the grace is over; 0: not ending */
     int hard;
 } self;
 
 /* ---------------------------------------------------------------- children */
 
+static void come_back(int64_t ms)
+{
+    if (self.again_ms < 0 || ms < self.again_ms)
+        self.again_ms = ms > 0 ? (int)ms : 1;
+}
+
+/* At the end of the job what a janitor takes back ends with the arena, but a crash is still told of. */
+static int needs_janitor(uint32_t who)
+{
+    return !self.ending || (!self.hard && atomic_load(&kith__member(who)->crash.signal) != 0 &&
+                            kith__now_ns() < self.ending + telling_ns);
+}
+
+/* Now, or as soon as one is due and there is a process for it. */
 static void spawn_janitor(uint32_t who)
 {
-    pid_t pid = fork();
+    int64_t wait_ns = self.due[who] - kith__now_ns();
+    pid_t pid = -1;
 
-    if (pid == 0)
+    if (wait_ns <= 0 && (pid = fork()) == 0)
         kith__janitor_main(who, self.pid);
     self.janitors[who] = pid;
     self.children += pid > 0;
-    self.short_of_processes |= pid < 0;
+    if (pid < 0)
+        come_back(wait_ns > 0 ? wait_ns / KITH__MS + 1 : fork_again_ms);
 }
 
 static int has_work(const struct kith__pool *p)
@@ -120,7 +137,7 @@ static void refuse(uint32_t who, int error)
         self.refused[who] = kith__now_ns();
         kith__log(KITH__ERROR, "%s cannot be forked: %s", m->name, strerror(error));
     }
-    self.short_of_processes = 1;
+    come_back(fork_again_ms);
     if (kith__now_ns() - self.refused[who] < fork_patience_ns)
         return;
     if (is_worker && has_worker(kith__pool_of(m))) {
@@ -261,14 +278,10 @@ static int worker_exited(struct kith__member *m, int status)
     return again;
 }
 
-/* What died without having cleaned up: by a signal, or with threads that were in the middle of something. */
+/* What died without having cleaned up: by a signal, or in the middle of something, or with other threads. */
 static int is_messy(uint32_t who, int status)
 {
-    uint32_t used = atomic_load(&kith__shared->seats_used), seats = 0;
-
-    for (uint32_t i = 0; i < used; i++)
-        seats += atomic_load(&kith__shared->seats[i].member) == who;
-    return !WIFEXITED(status) || seats > 1 || atomic_load(&kith__member(who)->unpublished) > 0 ||
+    return !WIFEXITED(status) || atomic_load(&kith__member(who)->unpublished) > 0 ||
            atomic_load(&kith__member(who)->holds);
 }
 
@@ -327,10 +340,11 @@ static int member_exited(uint32_t who, int status)
         atomic_store(&m->crash.signal, 0); /* else its janitor tells */
     self.to_be_replaced[who] = again && !replace(who);
     if (messy) {
-        atomic_store(&m->asker, 0); /* else the janitor of that one would free what ours sweeps */
-        atomic_store(&m->state, KITH__TAKEN);
+        atomic_store(&m->state, KITH__DEAD);
         atomic_store(&m->role, KITH__NOBODY);
         atomic_store(&m->pid, 0);
+        self.due[who] = 0;
+        self.failures[who] = 0;
         spawn_janitor(who);
     } else if (self.to_be_replaced[who])
         revive(who);
@@ -384,28 +398,34 @@ static void kill_orphans(void)
         kith__each_child(kill_orphan);
 }
 
+/* However a janitor ends: what it has to do is done when it says so, and until then another one goes on with
+ * it. Those that die again and again take their time: what one trips over, the next one trips over, too. */
 static void janitor_gone(uint32_t who, int status)
 {
+    int64_t pause_ms = 0;
+
     self.janitors[who] = 0;
     kith__seats_release(who); /* it may have had to wait */
-    if (WIFSIGNALED(status) && !self.ending) {
-        /* Killed from outside, it is tried again for ever; what it trips over itself, it will trip over
-         * again. */
-        if (WTERMSIG(status) == SIGKILL || ++self.failures[who] < JANITOR_TRIES)
-            spawn_janitor(who);
+    if (atomic_load(&kith__member(who)->state) == KITH__SWEPT) {
+        if (self.to_be_replaced[who])
+            revive(who);
         else
-            kith__log(
-                KITH__ERROR,
-                "what a dead process had in shared memory is not taken back: the janitor for it ends with "
-                "signal %d each time",
-                WTERMSIG(status));
+            kith__member_free(who);
         return;
     }
-    self.failures[who] = 0;
-    if (self.to_be_replaced[who])
-        revive(who);
-    else
-        kith__member_free(who);
+    if (!needs_janitor(who))
+        return;
+    if (self.failures[who] < UINT8_MAX && ++self.failures[who] == JANITOR_TRIES)
+        kith__log(
+            KITH__ERROR,
+            "what a dead process had in shared memory is not taken back yet: %d janitors have died over it, "
+            "the last one with %s %d",
+            JANITOR_TRIES, WIFSIGNALED(status) ? "signal" : "status",
+            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    for (int i = JANITOR_TRIES; i <= self.failures[who] && pause_ms < LONGEST_PAUSE_MS; i++)
+        pause_ms = pause_ms ? 2 * pause_ms : 1;
+    self.due[who] = kith__now_ns() + pause_ms * KITH__MS;
+    spawn_janitor(who);
 }
 
 /* 1: dealt with, its pid is free. */
@@ -478,9 +498,9 @@ static void look(void)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
-    self.short_of_processes = 0;
+    self.again_ms = -1;
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
-        if (self.janitors[i] < 0 && !self.ending)
+        if (self.janitors[i] < 0 && needs_janitor(i))
             spawn_janitor(i);
         look_at(i);
     }
@@ -563,6 +583,12 @@ static void drain(int fd)
         ;
 }
 
+/* Of two limits for poll, where -1 is none. */
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 static void serve(void) __attribute__((noreturn));
 
 static void serve(void)
@@ -573,10 +599,7 @@ static void serve(void)
     int wait_ms = -1;
 
     for (;;) {
-        poll(fds, 3,
-             self.later                                                            ? 1
-             : self.short_of_processes && (wait_ms < 0 || wait_ms > fork_again_ms) ? fork_again_ms
-                                                                                   : wait_ms);
+        poll(fds, 3, self.later ? 1 : sooner(self.again_ms, wait_ms));
         if (fds[0].revents)
             drain(self.signal_fd);
         if (fds[1].revents)
