@@ -324,24 +324,23 @@ static int64_t wait_for(uint64_t id, unsigned kind, const struct kith__method *m
 }
 
 /* Copies what came in a block to where the caller wants it. */
-static int64_t unpack(int64_t rc, struct kith__result *out)
+static void unpack(struct kith__result *out)
 {
-    if (out->block && out->buf) {
-        memcpy(out->buf, kith__at(out->block), out->size);
-        kith__heap_free(out->block);
-        out->block = 0;
-    }
-    return rc;
+    memcpy(out->buf, kith__at(out->block), out->size);
+    kith__heap_free(out->block);
+    out->block = 0;
 }
 
 static int64_t invoke_here(uint64_t id, unsigned kind, const struct kith__method *m, struct kith__args *in,
                            struct kith__result *out, int timeout_ms)
 {
-    struct kith__caller who = self();
+    struct kith__caller who;
     int64_t rc;
 
-    if (m->flags & KITH__HOLDS)
+    if (m->flags & KITH__HOLDS) { /* nobody else wants to know */
+        who = self();
         will_hold();
+    }
     if (m->flags & KITH__KEEPS && in->size > KITH__LARGE) {
         if ((in->block = kith__heap_alloc(in->size, kith__me)) == 0)
             return KITH_ENOMEM;
@@ -350,8 +349,11 @@ static int64_t invoke_here(uint64_t id, unsigned kind, const struct kith__method
     rc = try_method(id, kind, m, &who, in, out);
     if (rc == KITH__PARKED)
         rc = wait_for(id, kind, m, &who, in, out, timeout_ms);
-    kith__heap_free(in->block);
-    return rc < 0 ? rc : unpack(rc, out);
+    if (__builtin_expect(in->block != 0, 0))
+        kith__heap_free(in->block);
+    if (__builtin_expect(out->block != 0, 0) && rc >= 0)
+        unpack(out);
+    return rc;
 }
 
 static int64_t invoke_there(uint64_t id, unsigned kind, unsigned method, const struct kith__method *m,

@@ -44,7 +44,8 @@ enum kith__method_flags {
     KITH__KEEPS = 2,     /* large bytes come in a block, which the object may keep */
     KITH__GIVES = 4,     /* what it gives goes back by .undo when it reaches nobody */
     KITH__PIPELINES = 8, /* may be sent without waiting for the answer, as far as .reserve allows */
-    KITH__HOLDS = 16,    /* the caller has something afterwards that .died gives back */
+    KITH__HOLDS = 16, /* the caller has something afterwards that .died gives back; without it who is unknown
+                         at home */
     KITH__NO_OBJECT = 32 /* asked of a node: o is NULL */
 };
 
