@@ -286,7 +286,9 @@ KITH_API int kith_queue_close(
  * there is none (as a fault of KITH_ENOMEM). A multiple of 64 is its address; of size 0
  * it is an address, too. The same one is good in the node's workers and Processes, but
  * not in other ranks that run main. Any process of the node may free it; kith_free(NULL)
- * does nothing; a foreign pointer is KITH_EINVAL. */
+ * does nothing; a foreign pointer is KITH_EINVAL.
+ * A task that is run again, as its worker died (.tries of a pool), finds what it had already written there.
+ */
 
 KITH_API void *kith_alloc(size_t size);
 KITH_API int kith_free(void *p);
@@ -299,9 +301,12 @@ struct kith_pool_options {
     size_t arg_size;
     int tasks_per_worker; /* a worker ends after so many tasks (elements, blocks) and is replaced; 0: never */
     int limit_ms;         /* a task that runs longer is ended with its worker, and reported; 0: no limit */
-    int tries;            /* how often a task is started whose worker died under it; 0: the default, 2 */
-    int unpinned;         /* 1: do not bind each worker to a CPU */
-    size_t chunk;         /* tasks a worker takes at a time, at most 32767; 0: found at run time */
+    /* How often a task is started whose worker died under it; 0: the default, 2. So a task runs at least
+     * once: one whose worker was killed at its very end runs again. 1: it is never begun again, but reported.
+     */
+    int tries;
+    int unpinned; /* 1: do not bind each worker to a CPU */
+    size_t chunk; /* tasks a worker takes at a time, at most 32767; 0: found at run time */
     /* An initializer that runs longer is ended, and the open fails. 0: ten times .limit_ms, at least a
      * second, or ten minutes without one; KITH_FOREVER: no limit. */
     int init_limit_ms;
@@ -346,7 +351,10 @@ KITH_API int kith_pool_terminate(kith_pool p);
  *     numbers with one, two or three arguments, rows an array of n rows. KITH_ESIZE: the rows
  *     have another number of columns.
  * kith_apply(pool, f, &y, a …): y = f(a …) in a worker, with such functions of numbers.
- * C only: they choose by the type of f, and a wrong type does not compile. */
+ * in and out may be one array: each result is computed from its argument then, too, whoever dies. In memory
+ * of kith_alloc a function of structs may have changed its argument, so an element whose worker died is not
+ * tried again, but reported. Other arrays must not overlap: KITH_EINVAL in such memory. C only: they choose
+ * by the type of f, and a wrong type does not compile. */
 #ifndef __cplusplus
 
 typedef void kith__fn(void);
@@ -419,7 +427,9 @@ KITH_API int kith_pool_apply(kith_pool p, kith_map_fn *fn, const void *in, size_
 
 /* Range tasks: the loop inside is the user's. [0, n) is cut into about
  * min(n, 65536) blocks, at places that depend on n alone; fn is called once for
- * each block with lo < hi and a copy of the size bytes at arg; NULL, 0: no context.
+ * each block with lo < hi and a copy of the size bytes at arg; NULL, 0: no context. A block whose worker
+ * died is run again from its beginning; when fn changes memory in place (x += 1), open the pool with
+ * .tries = 1: the block is reported instead.
  *     kith_for(pool, fn, KITH_ARG(x), n) */
 #define kith_for(pool, fn, ...) kith__for(pool, #fn, fn, __VA_ARGS__)
 KITH_API int kith_pool_for(kith_pool p, kith_for_fn *fn, const void *arg, size_t size, uint64_t n);

@@ -56,17 +56,39 @@ static void arm(int kind, int target)
     atomic_store(&shared->armed, kind);
 }
 
+enum where {
+    COPIED,
+    SHARED,
+    IN_PLACE
+}; /* the arguments and results: the head's own; kith's; kith's, and one array for both */
+
+static int *array(enum where where)
+{
+    return where == COPIED ? malloc(TASKS * sizeof(int)) : kith_alloc(TASKS * sizeof(int));
+}
+
+static void give_back(enum where where, int *in, int *out)
+{
+    if (where == COPIED) {
+        free(in);
+        free(out);
+    } else {
+        PASS(kith_free(in));
+        if (out != in)
+            PASS(kith_free(out));
+    }
+}
+
 /* One map with a death at step target. 0: there was no such step. */
-static int map_with_death(int target, size_t chunk, int (*fn)(int), int in_place)
+static int map_with_death(int target, size_t chunk, int (*fn)(int), enum where where)
 {
     kith_pool pool = kith_pool_open_with(2, .chunk = chunk, .tries = 3);
-    int *in = in_place ? kith_alloc(TASKS * sizeof *in) : malloc(TASKS * sizeof *in);
-    int *out = in_place ? kith_alloc(TASKS * sizeof *out) : malloc(TASKS * sizeof *out);
-    int twice = 0, wrong = 0, killed;
+    int *in = array(where), *out = where == IN_PLACE ? in : array(where);
+    int twice = 0, wrong = 0, killed, unchanged = where == IN_PLACE ? 7 : -1;
 
     for (int i = 0; i < TASKS; i++) {
-        in[i] = i;
         out[i] = -1;
+        in[i] = i;
     }
     arm(1, target);
     if (fn == run)
@@ -85,33 +107,27 @@ static int map_with_death(int target, size_t chunk, int (*fn)(int), int in_place
     for (int i = 0; i < TASKS; i++) {
         int failed = fn != run && i == 7;
 
-        wrong += out[i] != (failed ? -1 : i * 3 + 1) || (!failed && shared->runs[i] == 0);
+        wrong += out[i] != (failed ? unchanged : i * 3 + 1) || (!failed && shared->runs[i] == 0);
         twice += shared->runs[i] > 1;
     }
     CU_ASSERT_EQUAL(wrong, 0);
     CU_ASSERT(twice <= killed); /* of one death at most the task that it fell on is run again */
     if (wrong || twice > killed)
         printf("\n    death at step %d, chunk %zu: %d wrong, %d twice\n", target, chunk, wrong, twice);
-    if (in_place) {
-        kith_free(in);
-        kith_free(out);
-    } else {
-        free(in);
-        free(out);
-    }
+    give_back(where, in, out);
     return killed;
 }
 
-static void every_step(size_t chunk, int (*fn)(int), int in_place)
+static void every_step(size_t chunk, int (*fn)(int), enum where where)
 {
     struct kith__heap_stats before, after;
     int step = 0;
 
-    map_with_death(1 << 30, chunk, fn, in_place);
+    map_with_death(1 << 30, chunk, fn, where);
     kith__heap_stats(&before);
     /* Two workers share the steps, so the last ones may not come; a few misses in a row are the end. */
     for (int misses = 0; misses < 5; step++)
-        misses = map_with_death(step, chunk, fn, in_place) ? 0 : misses + 1;
+        misses = map_with_death(step, chunk, fn, where) ? 0 : misses + 1;
     CU_ASSERT(step > 30);
     PASS(kith__heap_audit());
     /* Blocks of the dead are taken back by janitors, a moment later. */
@@ -126,23 +142,71 @@ static void every_step(size_t chunk, int (*fn)(int), int in_place)
 
 static void a_worker_dies_at_every_step_of_single_claims(void)
 {
-    every_step(1, run, 1);
+    every_step(1, run, SHARED);
 }
 static void a_worker_dies_at_every_step_of_long_claims(void)
 {
-    every_step(7, run, 1);
+    every_step(7, run, SHARED);
 }
 static void a_worker_dies_at_every_step_with_copied_arguments(void)
 {
-    every_step(3, run, 0);
+    every_step(3, run, COPIED);
 }
 static void a_worker_dies_at_every_step_of_telling_a_fault(void)
 {
-    every_step(2, fail_at_seven, 1);
+    every_step(2, fail_at_seven, SHARED);
 }
 static void a_worker_dies_at_every_step_of_telling_a_fault_of_a_copied_result(void)
 {
-    every_step(2, fail_at_seven, 0);
+    every_step(2, fail_at_seven, COPIED);
+}
+
+static void a_worker_dies_at_every_step_where_results_take_the_place_of_arguments(void)
+{
+    every_step(3, run, IN_PLACE);
+    every_step(3, fail_at_seven, IN_PLACE);
+}
+
+static int run_bytes(const void *in, void *out)
+{
+    int x = *(const int *)in;
+
+    *(int *)out = run(x);
+    return 0;
+}
+
+/* What a function did to its argument nobody can undo: it is not called again. */
+static int change_with_death(int target, size_t chunk)
+{
+    kith_pool pool = kith_pool_open_with(2, .chunk = chunk, .tries = 3);
+    int *at = array(IN_PLACE), wrong = 0, faults = 0, rc;
+    struct kith_fault f;
+
+    for (int i = 0; i < TASKS; i++)
+        at[i] = i;
+    arm(1, target);
+    rc = kith_map(pool, run_bytes, at, at, TASKS);
+    for (; rc && kith_last_fault(&f, (size_t)faults) == 0; faults++)
+        wrong += f.end != KITH_SIGNALLED || shared->runs[f.task] > 1;
+    CU_ASSERT(rc == (faults ? KITH_ETASK : 0) && faults <= shared->killed);
+    PASS(kith_pool_close(pool));
+    atomic_store(&shared->armed, 0);
+    for (int i = 0; i < TASKS; i++)
+        wrong += (at[i] != i * 3 + 1 && !(faults && (int)f.task == i)) || shared->runs[i] > 1;
+    CU_ASSERT_EQUAL(wrong, 0);
+    if (wrong)
+        printf("\n    death at step %d: %d wrong\n", target, wrong);
+    give_back(IN_PLACE, at, at);
+    return shared->killed;
+}
+
+static void bytes_that_a_dead_worker_was_changing_are_not_changed_again(void)
+{
+    int step = 0;
+
+    for (int misses = 0; misses < 5; step++)
+        misses = change_with_death(step, 3) ? 0 : misses + 1;
+    CU_ASSERT(step > 30);
 }
 
 struct party {
@@ -282,6 +346,8 @@ static struct test tests[] = {
     TEST(a_worker_dies_at_every_step_with_copied_arguments),
     TEST(a_worker_dies_at_every_step_of_telling_a_fault),
     TEST(a_worker_dies_at_every_step_of_telling_a_fault_of_a_copied_result),
+    TEST(a_worker_dies_at_every_step_where_results_take_the_place_of_arguments),
+    TEST(bytes_that_a_dead_worker_was_changing_are_not_changed_again),
     TEST(a_putter_dies_at_every_step),
     TEST(a_taker_dies_at_every_step),
     TEST(a_putter_of_large_items_dies_at_every_step),

@@ -140,12 +140,115 @@ static void a_pool_breaks_while_it_is_closed(void)
     PASS(kith_process_close(closer));
 }
 
+/* ---- how often a task runs */
+
+static int dies_at_three(const void *in, void *out)
+{
+    int i = *(const int *)in;
+
+    if (atomic_fetch_add(&shared->runs[i], 1) == 0 && i == 3)
+        raise(SIGKILL);
+    *(int *)out = i;
+    return 0;
+}
+
+static int dies_in_a_block(uint64_t lo, uint64_t hi, const void *arg)
+{
+    int in = (int)lo, out;
+
+    (void)arg;
+    (void)hi;
+    return dies_at_three(&in, &out);
+}
+
+static void with_one_try_a_task_is_not_begun_again(void)
+{
+    kith_pool pool = kith_pool_open_with(2, .tries = 1);
+    int in[8] = { 0, 1, 2, 3, 4, 5, 6, 7 }, out[8];
+    struct kith_fault f;
+
+    memset(shared->runs, 0, sizeof shared->runs);
+    FAILS_WITH(KITH_ETASK, kith_map(pool, dies_at_three, in, out, 8));
+    CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.task == 3 && kith_last_fault(&f, 1) == KITH_EEND);
+    CU_ASSERT_EQUAL(shared->runs[3], 1);
+    memset(shared->runs, 0, sizeof shared->runs);
+    FAILS_WITH(KITH_ETASK, kith_for(pool, dies_in_a_block, NULL, 0, 8));
+    CU_ASSERT_EQUAL(shared->runs[3], 1);
+    PASS(kith_pool_close(pool));
+}
+
+enum { INNER = 60 };
+
+/* An element of the inner map: the worker that called it dies in its first one, the other one has work until
+ * it is dead. */
+static int of_a_task(int i)
+{
+    pid_t caller = shared->runs[INNER];
+
+    atomic_fetch_add(&shared->runs[i], 1);
+    while (getpid() == caller)
+        if (shared->runs[INNER + 1])
+            raise(SIGKILL);
+        else
+            usleep(100);
+    shared->runs[INNER + 1] = 1;
+    usleep(200);
+    return i;
+}
+
+static int map_in_a_task(const void *in, void *out)
+{
+    int elements[INNER], results[INNER];
+
+    shared->runs[INNER] = getpid();
+    for (int i = 0; i < INNER; i++)
+        elements[i] = i;
+    *(int *)out = *(const int *)in;
+    return kith_map(*(const kith_pool *)in, of_a_task, elements, results, INNER);
+}
+
+/* Nobody waits for the inner tasks any more; what they did to memory of kith_alloc must not be done twice. */
+static void tasks_of_a_dead_caller_are_not_begun_again(void)
+{
+    for (int round = 0; round < 10; round++) {
+        kith_pool pool = kith_pool_open_with(2, .tries = 1, .chunk = 1);
+        uint64_t out;
+
+        memset(shared->runs, 0, sizeof shared->runs);
+        FAILS_WITH(KITH_ETASK, kith_pool_map(pool, map_in_a_task, &pool, sizeof pool, &out, sizeof out, 1));
+        PASS(kith_pool_close(pool));
+        for (int i = 0; i < INNER; i++)
+            CU_ASSERT(shared->runs[i] <= 1);
+    }
+}
+
+static void places_that_overlap_are_refused(void)
+{
+    kith_pool pool = kith_pool_open(2);
+    int *at = kith_alloc(101 * sizeof *at);
+
+    for (int i = 0; i < 101; i++)
+        at[i] = 2;
+    FAILS_WITH(KITH_EINVAL, kith_map(pool, square, at, at + 1, 100));
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "overlap"));
+    FAILS_WITH(KITH_EINVAL, kith_pool_map(pool, dies_at_three, at, 8, at, 4, 50));
+    PASS(kith_map(pool, square, at, at + 50, 50));
+    PASS(kith_map(pool, square, at + 50, at + 50, 50));
+    PASS(kith_map(pool, square, at, at, 1));
+    CU_ASSERT(at[0] == 4 && at[1] == 2 && at[50] == 16 && at[99] == 16 && at[100] == 2);
+    PASS(kith_free(at));
+    PASS(kith_pool_close(pool));
+}
+
 static struct test tests[] = {
     TEST(an_initializer_has_three_tries),
     TEST(an_initializer_that_ends_its_process_fails_the_open),
     TEST(an_initializer_that_does_not_end_fails_the_open),
     TEST(an_initializer_has_more_time_than_a_task),
     TEST(a_pool_breaks_while_it_is_closed),
+    TEST(with_one_try_a_task_is_not_begun_again),
+    TEST(tasks_of_a_dead_caller_are_not_begun_again),
+    TEST(places_that_overlap_are_refused),
     TEST_END,
 };
 

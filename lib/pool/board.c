@@ -24,7 +24,7 @@ static uint64_t intent_length(uint64_t intent)
 
 static struct kith__range *returned(struct kith__job *j)
 {
-    return (struct kith__range *)(void *)&j->cells[j->workers];
+    return (struct kith__range *)(void *)kith__job_result(j, j->workers);
 }
 
 static struct kith__fault_entry *entry_at(uint64_t block)
@@ -150,8 +150,10 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
         return NULL;
     block = atomic_load(&p->jobs[*post]);
     if (block == 0) {
-        block = kith__heap_alloc(
-            sizeof *j + p->workers * sizeof j->cells[0] + room * sizeof(struct kith__range), kith__me);
+        block = kith__heap_alloc(sizeof *j +
+                                     p->workers * (sizeof j->cells[0] + sizeof(struct kith__kept_result)) +
+                                     room * sizeof(struct kith__range),
+                                 kith__me);
         if (block == 0) {
             atomic_store(&p->posters[*post], 0);
             *rc = KITH_ENOMEM;
@@ -563,11 +565,30 @@ static int has_fault(const struct kith__job *j, uint64_t unit)
     return 0;
 }
 
+/* Whether a dead worker had the result of the unit that it was at. It takes the place of the argument,
+ * whether it had been written already or not. */
+static int write_result(struct kith__job *j, uint32_t worker, uint64_t unit)
+{
+    struct kith__kept_result *r = kith__job_result(j, worker);
+    uint64_t value = atomic_load(&r->value);
+
+    if (!kith__job_keeps_results(j) || atomic_load(&r->unit) != unit + 1)
+        return 0;
+    memcpy((char *)kith__at(j->out) + unit * j->out_size, &value, j->out_size);
+    return 1;
+}
+
 enum blame {
     FREE,
     TRIED,
     OVER
 }; /* of the unit that was being run: nothing is its fault; it used a try; it may not try again */
+
+/* What a function has done in the place of its argument, half or whole, it must not begin with again. */
+static uint64_t tries_of(const struct kith__job *j)
+{
+    return j->in_place && !kith__job_keeps_results(j) ? 1 : j->tries;
+}
 
 /* In j's guard: splits the live claim of a dead worker into what is done, what goes back, what has failed. */
 static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith__death *d, enum blame blame)
@@ -586,7 +607,9 @@ static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith
         if (has_fault(j, at)) { /* it had failed, and its worker came no further */
             mark(j, at);
             first++;
-        } else if (blame == OVER || (blame == TRIED && used >= j->tries)) {
+        } else if (write_result(j, worker, at)) {
+            first++;
+        } else if (blame == OVER || (blame == TRIED && used >= tries_of(j))) {
             mark(j, at); /* whoever has to settle this again will find the same */
             link_fault(j, fault_of_death(d, worker, at));
             first++;
@@ -624,8 +647,12 @@ void kith__settle(struct kith__pool *p, uint32_t worker)
 
         kith__guard_enter(&j->guard);
         /* A job that this process was inside of is not reused, so seq is its own. */
-        if (j->seq == atomic_load(&lane->touching[d]) >> 8 && is_live(j, worker, atomic_load(&j->cursor)))
+        if (j->seq == atomic_load(&lane->touching[d]) >> 8 && is_live(j, worker, atomic_load(&j->cursor))) {
+            if (d > 0)
+                atomic_store(&j->cancelled,
+                             1); /* its caller has died here: what goes back must not be begun again */
             settle_claim(j, worker, &lane->death, blame_at(&lane->death, d, depth));
+        }
         kith__guard_leave(&j->guard);
         kith__failpoint("settle: a job settled");
         kith__fence();

@@ -44,6 +44,14 @@ struct kith__cell {    /* a worker's part of a job; only it, or its successor, w
     kith__word kept[KITH__KEPT]; /* cursors that were found, each of another worker: see keep in board.c */
 } __attribute__((aligned(64)));
 
+/* Of a map of numbers whose results take the place of its arguments: a worker's last one, kept before it is
+ * written there. So who settles a dead worker's claim writes it (again), where to call the function again
+ * would be to call it with its own result. */
+struct kith__kept_result {
+    kith__word unit; /* + 1; 0: none */
+    kith__word value;
+} __attribute__((aligned(64)));
+
 struct kith__range {
     kith__word lo, length, tries;
 };
@@ -60,6 +68,7 @@ struct kith__job {
     /* written before it is posted, then only read */
     uint64_t seq; /* which job of its pool, from 1 */
     uint32_t kind, shape, columns, workers, tries, depth, windowed;
+    uint32_t in_place;       /* out is in */
     uint32_t poster;         /* member */
     uint64_t chunk;          /* asked for; 0: found at run time */
     uint64_t n, units, room; /* room: how many ranges .returned has */
@@ -84,8 +93,19 @@ struct kith__job {
     struct {
         uint64_t room[8];
     } small[2] __attribute__((aligned(64))); /* rings that fit there: no block has to be found */
-    struct kith__cell cells[];               /* workers, then room ranges behind them */
+    struct kith__cell cells[];               /* workers, then as many results, then room ranges behind them */
 };
+
+/* A number for a number: more than that has no room there. */
+static inline int kith__job_keeps_results(const struct kith__job *j)
+{
+    return j->in_place && j->kind == KITH__JOB_NUMBERS && (j->shape & 255) == 1;
+}
+
+static inline struct kith__kept_result *kith__job_result(struct kith__job *j, uint32_t worker)
+{
+    return (struct kith__kept_result *)(void *)&j->cells[j->workers] + worker;
+}
 
 /* A bit for each place of the ring of results, behind it: the unit there has failed. Set before that unit
  * counts as done, cleared by who copies results out; zeros when the job is posted. For a fault itself there

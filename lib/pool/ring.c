@@ -1,6 +1,7 @@
 /* ring.c: see ring.h. Called by call.c. */
 #include "config.h"
 #include "pool/ring.h"
+#include "base/error.h"
 #include "shm/heap.h"
 
 #include <string.h>
@@ -181,12 +182,36 @@ static int make_rings(struct kith__job *j, const struct kith__call_spec *s, uint
     return rc;
 }
 
+/* Results may take the place of their own arguments. Where tasks would read what others have written, the
+ * outcome would depend on who is faster; that is told where it is seen for sure, in kith's memory. */
+static int check_overlap(struct kith__job *j, const struct kith__call_spec *s)
+{
+    uintptr_t in = (uintptr_t)s->in, out = (uintptr_t)s->out;
+
+    if (s->in_size == 0 || s->out_size == 0 || !kith__arena_holds(s->in, s->n * s->in_size) ||
+        !kith__arena_holds(s->out, s->n * s->out_size) || in >= out + s->n * s->out_size ||
+        out >= in + s->n * s->in_size)
+        return 0;
+    if (s->n > 1 && (in != out || s->in_size != s->out_size))
+        return kith__fail(
+            KITH_EINVAL,
+            "the results of %s overlap the arguments of other tasks: give both the same place, or "
+            "each a place of its own",
+            s->name);
+    j->in_place = 1;
+    for (uint32_t w = 0; w < j->workers; w++)
+        atomic_store(&kith__job_result(j, w)->unit, 0);
+    return 0;
+}
+
 int kith__rings_make(struct kith__call *c, const struct kith__call_spec *s)
 {
     struct kith__job *j = c->job;
     uint64_t each = s->in_size + s->out_size, window = window_of(each, j->workers, s->n);
-    int rc;
+    int rc = check_overlap(j, s);
 
+    if (rc < 0)
+        return rc;
     j->units = s->n;
     /* Where memory is short it goes with less, down to one element after the other. */
     while ((rc = make_rings(j, s, window)) < 0)

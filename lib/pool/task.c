@@ -101,6 +101,54 @@ static void run_numbers(struct kith__job *j, uint32_t worker, kith__anyfn *fn, u
     }
 }
 
+/* The same where the results take the place of the arguments: each is kept before it is written. What must
+ * not change places is what one thread does, and death comes between two instructions of it. */
+#define LOOP_IN_PLACE(R, A)                                          \
+    {                                                                \
+        const A *x = (const void *)element(j->in, sizeof(A), 0, lo); \
+        R *y = (void *)element(j->out, sizeof(R), 0, lo);            \
+        for (uint64_t i = 0; i < length; i++) {                      \
+            R value;                                                 \
+            atomic_store_explicit(at, lo + i, memory_order_release); \
+            value = ((R(*)(A))fn)(x[i]);                             \
+            if (__builtin_expect(kith__task.failed, 0)) {            \
+                tell_fault(j, worker, lo + i);                       \
+                continue;                                            \
+            }                                                        \
+            keep_result(kept, lo + i, &value, sizeof value);         \
+            y[i] = value;                                            \
+            kith__failpoint("task: result written");                 \
+        }                                                            \
+        return;                                                      \
+    }
+
+static inline void keep_result(struct kith__kept_result *kept, uint64_t unit, const void *value, size_t size)
+{
+    uint64_t word = 0;
+
+    memcpy(&word, value, size);
+    atomic_store_explicit(&kept->value, word, memory_order_relaxed);
+    atomic_store_explicit(&kept->unit, unit + 1, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst);
+    kith__failpoint("task: result kept");
+}
+
+static void run_numbers_in_place(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo,
+                                 uint64_t length)
+{
+    struct kith__kept_result *kept = kith__job_result(j, worker);
+    _Atomic uint64_t *at = &j->cells[worker].at;
+
+    switch (j->shape) {
+#define SHAPE_IN_PLACE(r, a, R, A) \
+    case KITH__SHAPE_CODE(r, a, 1): LOOP_IN_PLACE(R, A)
+        KITH__SHAPES(SHAPE_IN_PLACE)
+    default:
+        run_numbers(j, worker, fn, lo,
+                    length); /* a row of arguments, in the place of one result: the only task */
+    }
+}
+
 static void run_bytes(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
 {
     int (*call)(const void *, void *) = (int (*)(const void *, void *))fn;
@@ -166,7 +214,9 @@ static __attribute__((aligned(64))) void run(struct kith__job *j, uint32_t worke
     if (!j->out_ring)
         map_pages(element(j->out, j->out_size, 0, lo), element(j->out, j->out_size, 0, lo + length));
     switch ((enum kith__job_kind)j->kind) {
-    case KITH__JOB_NUMBERS: run_numbers(j, worker, fn, lo, length); break;
+    case KITH__JOB_NUMBERS:
+        (kith__job_keeps_results(j) ? run_numbers_in_place : run_numbers)(j, worker, fn, lo, length);
+        break;
     case KITH__JOB_BYTES: run_bytes(j, worker, fn, lo, length); break;
     case KITH__JOB_FOR:
     case KITH__JOB_SUM:
