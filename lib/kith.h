@@ -190,7 +190,12 @@ typedef struct {
  *
  * A target is any function of the program, static or not, or of a library that
  * it is linked with. It gets a copy of the bytes; a pointer inside them means
- * nothing there. Globals are as they were at kith_init. */
+ * nothing there. Globals are as they were at kith_init.
+ *
+ * What a Process has started by itself (system, popen, fork) and leaves running is
+ * ended with it when a signal ends it; when it returns or calls exit, its leftovers
+ * run on, at most until the job ends. The same holds for a worker that is killed, or
+ * exits in a task, and for one that is closed or replaced. */
 
 typedef int kith_target(const void *arg); /* its return value is the exit code; beyond 0..255 its low byte, or
                                              1 where that is 0 */

@@ -85,6 +85,7 @@ unit_tests += \
 	tests/test_ends \
 	tests/test_init \
 	tests/test_janitor \
+	tests/test_orphans \
 	tests/test_pool \
 	tests/test_pool_deaths \
 	tests/test_pool_faults \

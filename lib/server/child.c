@@ -12,6 +12,7 @@
 #include "object/process.h"
 #include "pool/random.h"
 #include "rpc/remote.h"
+#include "server/orphans.h"
 #include "base/system.h"
 #include "pool/worker.h"
 
@@ -182,6 +183,7 @@ void kith__child_main(uint32_t who, pid_t parent)
     if (getppid() != parent)
         _exit(1); /* it died before prctl */
     prctl(PR_SET_NAME, as_started.name);
+    kith__orphans_mark(m->serial);
     if (atomic_load(&m->role) != KITH__AGENT)
         restore_signals(); /* the agent runs no code of the program */
     kith__become(who);

@@ -13,6 +13,7 @@
 #include "base/descriptors.h"
 #include "base/error.h"
 #include "pool/pool.h"
+#include "server/orphans.h"
 #include "object/process.h"
 #include "server/watchdog.h"
 #include "server/snapshot.h"
@@ -28,6 +29,7 @@
 #include <stdio_ext.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -379,23 +381,18 @@ static uint32_t janitor_of(pid_t pid)
     return 0;
 }
 
-/* Children that we did not fork are the orphans of one that died: a task's system(), say. */
-static int is_orphan(pid_t pid)
+/* The others are orphans. */
+static int is_ours(pid_t pid)
 {
-    return !member_of(pid) && !janitor_of(pid);
+    return member_of(pid) || janitor_of(pid);
 }
 
-static void kill_orphan(pid_t pid)
+/* By a signal, or, a worker, by exit in the middle of a task: what it has started goes, before the task
+ * begins again. */
+static int has_died(const struct kith__member *m, int status)
 {
-    if (is_orphan(pid))
-        kill(pid, SIGKILL);
-}
-
-/* Counted first: there are hardly ever any, and to know them takes a look at all members for each child. */
-static void kill_orphans(void)
-{
-    if (kith__each_child(NULL) > self.children)
-        kith__each_child(kill_orphan);
+    return WIFSIGNALED(status) || (atomic_load(&m->role) == KITH__WORKER &&
+                                   atomic_load(&kith__lane(kith__pool_of(m), m->worker)->depth) > 0);
 }
 
 /* However a janitor ends: what it has to do is done when it says so, and until then another one goes on with
@@ -439,7 +436,9 @@ static int reap(pid_t pid)
         return 0;
     status = info.si_code == CLD_EXITED ? (info.si_status & 255) << 8 : info.si_status & 127;
     if ((who = member_of(pid))) {
-        kill_orphans();
+        if (has_died(kith__member(who), status))
+            kith__orphans_condemn(kith__member(who)->serial);
+        kith__orphans_look(self.children, is_ours);
         /* Waited for first: a restart gives the member another pid. */
         if (atomic_load(&kith__member(who)->role) == KITH__WORKER) {
             waitpid(pid, NULL, 0);
@@ -458,7 +457,7 @@ static int reap(pid_t pid)
     return 1;
 }
 
-static void reap_all(void)
+static void reap_each(void)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
@@ -475,6 +474,12 @@ static void reap_all(void)
         if (atomic_load(&kith__member(i)->state) == KITH__RUNNING)
             reap(atomic_load(&kith__member(i)->pid));
     self.later = 1;
+}
+
+static void reap_all(void)
+{
+    reap_each();
+    kith__orphans_look(self.children, is_ours);
 }
 
 /* ------------------------------------------------------------------- looking */
@@ -566,7 +571,8 @@ static int end(void)
         signal_all(SIGKILL, SIGKILL);
         dismiss_janitors(self.hard || now >= self.ending + telling_ns);
     }
-    kill_orphans();
+    if (self.hard || now >= self.ending || self.children == 0)
+        kith__orphans_end(is_ours);
     reap_all();
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD) {
         kith__coverage_flush();
@@ -661,6 +667,8 @@ static void server_main(void)
         tell_start(NO_START);
         _exit(1);
     }
+    if (getrandom(&kith__shared->job_secret, sizeof kith__shared->job_secret, GRND_NONBLOCK) < 0)
+        kith__shared->job_secret = (uint32_t)kith__now_ns();
     kith__become(KITH__SERVER_MEMBER);
     pthread_mutex_lock(&kith__shared->server_lives);
     tell_start(self.pid);
