@@ -19,6 +19,7 @@ EXTRA_DIST += \
 # The project around the code.
 once_scripts += \
 	tests/bootstrap.sh \
+	tests/compdb.sh \
 	tests/compile.sh \
 	tests/docs.sh \
 	tests/exports.sh \
