@@ -12,6 +12,7 @@ struct command {
     int (*main)(int argc, char **argv); /* argv[0] is the command's name; returns kith's exit status */
 };
 
+extern const struct command command_env;
 extern const struct command command_run;
 
 /* Prints the help of one command to stdout. */

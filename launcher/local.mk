@@ -6,6 +6,7 @@ kith_SOURCES = \
 	launcher/capture.c \
 	launcher/capture.h \
 	launcher/command.h \
+	launcher/env.c \
 	launcher/local_host.c \
 	launcher/local_host.h \
 	launcher/hosts.c \
@@ -37,7 +38,9 @@ kith_SOURCES = \
 	lib/base/container.c \
 	lib/base/container.h \
 	lib/base/cpus.c \
-	lib/base/cpus.h
+	lib/base/cpus.h \
+	lib/base/env.c \
+	lib/base/env.h
 # Flags of its own, so that the objects of lib/ do not meet those of the library.
 kith_CFLAGS = $(AM_CFLAGS)
 kith_LDADD =

@@ -1,6 +1,7 @@
 /* log.c: see log.h. */
 #include "config.h"
 #include "log.h"
+#include "base/env.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,11 +24,11 @@ static void put(const char *format, va_list ap)
         return; /* nobody to tell */
 }
 
-static int wanted(const char *least)
-{
-    const char *wish = getenv("KITH_LOG");
+enum { INFO = 2, DEBUG }; /* the words of KITH_LOG */
 
-    return wish && (strcmp(wish, least) == 0 || strcmp(wish, "debug") == 0);
+static int wanted(int least)
+{
+    return kith__env_word(KITH__ENV_LOG) >= least;
 }
 
 void log_line(const char *format, ...)
@@ -43,7 +44,7 @@ void log_info(const char *format, ...)
 {
     va_list ap;
 
-    if (!wanted("info"))
+    if (!wanted(INFO))
         return;
     va_start(ap, format);
     put(format, ap);
@@ -54,7 +55,7 @@ void log_debug(const char *format, ...)
 {
     va_list ap;
 
-    if (!wanted("debug"))
+    if (!wanted(DEBUG))
         return;
     va_start(ap, format);
     put(format, ap);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* In the order of the help. */
-static const struct command *const commands[] = { &command_run };
+static const struct command *const commands[] = { &command_run, &command_env };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct command *find(const char *name)
@@ -20,7 +20,7 @@ static const struct command *find(const char *name)
 
 void command_help(const struct command *c)
 {
-    printf("usage: kith %s %s\n%s.\n\n", c->name, c->arguments, c->help);
+    printf("usage: kith %s%s%s\n%s.\n\n", c->name, *c->arguments ? " " : "", c->arguments, c->help);
     options_help(c->options);
 }
 

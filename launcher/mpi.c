@@ -1,6 +1,7 @@
 /* mpi.c: see mpi.h. */
 #include "config.h"
 #include "mpi.h"
+#include "base/env.h"
 #include "capture.h"
 #include "log.h"
 
@@ -117,11 +118,11 @@ static int ask_version(struct mpi *m)
 int mpi_find(struct mpi *m)
 {
     static const char *const usual[] = { "mpirun", "mpiexec", "mpirun.openmpi", "mpiexec.hydra" };
-    const char *wish = getenv("KITH_MPIRUN");
+    const char *wish = kith__env(KITH__ENV_MPIRUN);
     int found = -1;
 
     memset(m, 0, sizeof *m);
-    if (wish && *wish) {
+    if (wish) {
         if (program_find(wish, m->path) < 0) {
             log_line("KITH_MPIRUN=%s: %s", wish,
                      errno == ENOENT ? "there is no such program" : "it cannot be executed");

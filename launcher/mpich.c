@@ -2,6 +2,7 @@
  * with root. */
 #include "config.h"
 #include "local_host.h"
+#include "base/env.h"
 #include "request.h"
 #include "log.h"
 
@@ -42,10 +43,10 @@ static int add_hosts(const struct request *r, int go_round, struct line *l)
 static int add_network(struct line *l)
 {
     char v4[LOCAL_HOST_NETS], interface[LOCAL_HOST_INTERFACE];
-    const char *nets = getenv("KITH_NET");
+    const char *nets = kith__env(KITH__ENV_NET);
     int found;
 
-    if (!nets || !*nets)
+    if (!nets)
         return 0;
     found = local_host_interface(nets, v4, interface);
     if (found < 0)

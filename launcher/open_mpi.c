@@ -1,6 +1,7 @@
 /* open_mpi.c: the command line for Open MPI's mpirun, 4.0 and newer. */
 #include "config.h"
 #include "local_host.h"
+#include "base/env.h"
 #include "request.h"
 #include "log.h"
 
@@ -161,9 +162,9 @@ static void add_keepalive(const struct request *r, const struct mpi *m, struct l
 static int add_network(struct line *l)
 {
     char v4[LOCAL_HOST_NETS], interface[LOCAL_HOST_INTERFACE];
-    const char *nets = getenv("KITH_NET");
+    const char *nets = kith__env(KITH__ENV_NET);
 
-    if (!nets || !*nets)
+    if (!nets)
         return 0;
     if (local_host_interface(nets, v4, interface) < 0) {
         log_line("KITH_NET=%s: it must be a list of nets, as 10.0.0.0/8", nets);

@@ -269,13 +269,10 @@ static int meet_ranks(int *argc, char ***argv)
 
 static int check_variables(void)
 {
-    static const char *const switches[] = { "KITH_CHECK", "KITH_DEBUG", "KITH_SERIAL" };
-    int rc = kith__log_init();
+    int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < sizeof switches / sizeof switches[0]; i++)
-        rc = kith__check_switch(switches[i]);
-    if (rc == 0)
-        rc = kith__crash_check_settings();
+    for (int v = 0; rc == 0 && v < KITH__ENV_COUNT; v++)
+        rc = kith__check_variable((enum kith__env)v);
     if (rc == 0)
         rc = kith__arena_check_settings();
     if (rc == 0)

@@ -199,6 +199,7 @@ tests_ranks_member_LDADD = lib/libkith-all.la
 
 # The command kith.
 build_scripts += \
+	tests/launcher/env.sh \
 	tests/launcher/failures.sh \
 	tests/launcher/help.sh \
 	tests/launcher/hostfile.sh \

@@ -399,7 +399,7 @@ static void stop_mode_says_how_to_debug_and_stops(void)
     if (SANITIZED)
         SKIP("sanitizers have their own way with that");
     setenv("KITH_ON_CRASH", "stop", 1);
-    PASS(kith__crash_check_settings());
+    PASS(kith__check_variable(KITH__ENV_ON_CRASH));
     CU_ASSERT_FATAL(pipe(out) == 0);
     pid = fork();
     if (pid == 0) {
@@ -418,7 +418,7 @@ static void stop_mode_says_how_to_debug_and_stops(void)
     kill(pid, SIGCONT);
     CU_ASSERT_EQUAL(check_wait(pid), -SIGSEGV);
     setenv("KITH_ON_CRASH", "shout", 1);
-    FAILS_WITH(KITH_EINVAL, kith__crash_check_settings());
+    FAILS_WITH(KITH_EINVAL, kith__check_variable(KITH__ENV_ON_CRASH));
     unsetenv("KITH_ON_CRASH");
     close(out[0]);
     close(out[1]);

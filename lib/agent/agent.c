@@ -8,6 +8,7 @@
  */
 #include "config.h"
 #include "agent/agent.h"
+#include "base/env.h"
 #include "rpc/mailbox.h"
 #include "agent/request.h"
 #include "base/error.h"
@@ -67,36 +68,20 @@ static struct kith__contact *own_contact(void)
     return (struct kith__contact *)(void *)kith__agent_shared()->contact;
 }
 
-static int read_transport(int *always_net)
+static int always_net(void)
 {
-    const char *wish = getenv("KITH_TRANSPORT");
-
-    *always_net = wish && strcmp(wish, "net") == 0;
-    if (!wish || !*wish || *always_net || strcmp(wish, "auto") == 0)
-        return 0;
-    return kith__fail(KITH_EINVAL, "KITH_TRANSPORT=\"%s\": give net (always through the network) or auto",
-                      wish);
-}
-
-static int read_security(enum kith__security *security)
-{
-    const char *wish = getenv("KITH_NET_SECURITY");
-
-    *security = wish && strcmp(wish, "plain") == 0 ? KITH__PLAIN : KITH__CURVE;
-    if (!wish || !*wish || *security == KITH__PLAIN || strcmp(wish, "curve") == 0)
-        return 0;
-    return kith__fail(KITH_EINVAL, "KITH_NET_SECURITY=\"%s\": give curve or plain", wish);
+    return kith__env_on(KITH__ENV_TRANSPORT);
 }
 
 /* KITH_PORTS=lo-hi, or one port; 0 to 0: any. */
 static int read_ports(uint16_t *lo, uint16_t *hi)
 {
-    const char *wish = getenv("KITH_PORTS");
+    const char *wish = kith__env(KITH__ENV_PORTS);
     unsigned long from, to;
     char *end;
 
     *lo = *hi = 0;
-    if (!wish || !*wish)
+    if (!wish)
         return 0;
     from = to = strtoul(wish, &end, 10);
     if (*end == '-')
@@ -110,25 +95,17 @@ static int read_ports(uint16_t *lo, uint16_t *hi)
 
 int kith__agent_check_settings(void)
 {
-    enum kith__security security;
     uint16_t lo, hi;
-    int net, rc;
+    int rc = read_ports(&lo, &hi);
 
-    if ((rc = read_transport(&net)) == 0 && (rc = read_security(&security)) == 0 &&
-        (rc = read_ports(&lo, &hi)) == 0)
-        rc = kith__net_check_settings();
-    return rc;
+    return rc < 0 ? rc : kith__net_check_settings();
 }
 
 int kith__agent_wanted(void)
 {
-    int always_net, rc = read_transport(&always_net);
-
-    if (rc < 0)
-        return rc;
-    if (always_net)
+    if (always_net())
         atomic_store(&kith__shared->through_net, 1);
-    return kith__shared->nodes > 1 || always_net;
+    return kith__shared->nodes > 1 || always_net();
 }
 
 static int make_agent_shared(void)
@@ -340,8 +317,8 @@ static int come_up(struct kith__contact *contact)
                                    .cut_ms = CUT_MS };
     int rc;
 
-    if ((rc = check_files(LIBZMQ_FILES)) < 0 || (rc = load_net()) < 0 ||
-        (rc = read_security(&c.security)) < 0)
+    c.security = kith__env_word(KITH__ENV_NET_SECURITY) == 1 ? KITH__PLAIN : KITH__CURVE;
+    if ((rc = check_files(LIBZMQ_FILES)) < 0 || (rc = load_net()) < 0)
         return rc;
     if (c.security == KITH__PLAIN)
         kith__log(KITH__WARNING, "KITH_NET_SECURITY=plain: nodes know each other by a password, and nothing "
@@ -498,7 +475,7 @@ static int start_placement(void)
 
 static int meet(void)
 {
-    int64_t never = kith__is_on("KITH_DEBUG") ? INT64_MAX : 0;
+    int64_t never = kith__env_on(KITH__ENV_DEBUG) ? INT64_MAX : 0;
     struct kith__proto_config c = { .node = self.node,
                                     .nodes = self.nodes,
                                     .beat_ns = 500 * KITH__MS,

@@ -204,38 +204,21 @@ int kith__check(uint64_t id)
     return kith__handle_code(id);
 }
 
-int kith__is_on(const char *variable)
+int kith__check_variable(enum kith__env v)
 {
-    const char *wish = getenv(variable);
+    char text[SENTENCE];
 
-    return wish && strcmp(wish, "1") == 0;
+    return kith__env_is_valid(v, text, sizeof text) ? 0 : kith__fail(KITH_EINVAL, "%s", text);
 }
 
-int kith__check_switch(const char *variable)
+void kith__log_init(void)
 {
-    const char *wish = getenv(variable);
+    int level = kith__env_word(KITH__ENV_LOG);
 
-    if (!wish || !*wish || strcmp(wish, "0") == 0 || strcmp(wish, "1") == 0)
-        return 0;
-    return kith__fail(KITH_EINVAL, "%s=%.40s is unknown: use 1 or 0", variable, wish);
-}
-
-int kith__log_init(void)
-{
-    static const char *const names[] = { "error", "warning", "info", "debug" };
-    const char *wish = getenv("KITH_LOG");
-    int level = -1;
-
-    for (int i = 0; wish && i < 4; i++)
-        if (strcmp(wish, names[i]) == 0)
-            level = i;
-    if (wish && *wish && level < 0)
-        return kith__fail(KITH_EINVAL, "KITH_LOG=%.40s is unknown: use error, warning, info or debug", wish);
-    if (kith__is_on("KITH_CHECK") && level < KITH__WARNING)
+    if (kith__env_on(KITH__ENV_CHECK) && level < KITH__WARNING)
         level = KITH__WARNING; /* what it finds is said as a warning */
     if (level >= 0)
         atomic_store(&log_level, level);
-    return 0;
 }
 
 int kith__log_on(enum kith__level level)
@@ -263,12 +246,11 @@ void kith__log(enum kith__level level, const char *format, ...)
 
 void kith__notice(const char *format, ...)
 {
-    const char *wish = getenv("KITH_LOG");
     char line[SENTENCE] = "kith: ";
     size_t used = strlen(line);
     va_list ap;
 
-    if (wish && strcmp(wish, "error") == 0)
+    if (kith__env_word(KITH__ENV_LOG) == KITH__ERROR)
         return;
     va_start(ap, format);
     vsnprintf(line + used, sizeof line - used - 1, format, ap);

@@ -2,6 +2,7 @@
 #ifndef KITH_ERROR_H
 #define KITH_ERROR_H
 
+#include "base/env.h"
 #include "kith.h"
 
 #include <stdatomic.h>
@@ -45,15 +46,14 @@ void kith__error_is_head(
 
 /* Levels of KITH_LOG; silent by default. One line to stderr in a single write. */
 enum kith__level { KITH__ERROR, KITH__WARNING, KITH__INFO, KITH__DEBUG };
-int kith__log_init(void); /* reads KITH_LOG; KITH_EINVAL */
+void kith__log_init(void); /* reads KITH_LOG */
 int kith__log_on(enum kith__level level);
 void kith__log(enum kith__level level, const char *format, ...) KITH_PRINTF(2, 3);
 
 /* For everybody who has not asked by KITH_LOG=error to hear of errors only: one line to stderr. */
 void kith__notice(const char *format, ...) KITH_PRINTF(1, 2);
 
-/* A variable that is 1 or 0: KITH_EINVAL when it is something else; and whether it is 1. */
-int kith__check_switch(const char *variable);
-int kith__is_on(const char *variable);
+/* KITH_EINVAL when a variable that takes words is none of them. */
+int kith__check_variable(enum kith__env v);
 
 #endif

@@ -10,6 +10,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/base/cpus.h \
 	lib/base/descriptors.c \
 	lib/base/descriptors.h \
+	lib/base/env.c \
+	lib/base/env.h \
 	lib/base/error.c \
 	lib/base/error.h \
 	lib/base/handle.h \

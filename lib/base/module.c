@@ -1,6 +1,7 @@
 /* module.c: see module.h. */
 #include "config.h"
 #include "base/module.h"
+#include "base/env.h"
 #include "base/error.h"
 
 #include <dlfcn.h>
@@ -27,10 +28,10 @@ static int own_directory(char directory[PATH_MAX])
 
 int kith__module_path(const char *name, char *path, size_t room)
 {
-    const char *wish = getenv("KITH_MODULES");
+    const char *wish = kith__env(KITH__ENV_MODULES);
     char directory[PATH_MAX];
 
-    if (wish && wish[0]) {
+    if (wish) {
         snprintf(path, room, "%s/kith-%s.so", wish, name);
         return access(path, R_OK) == 0;
     }

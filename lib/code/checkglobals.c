@@ -156,7 +156,7 @@ int kith__globals_snapshot(void)
     int rc = 0;
 
     forget();
-    if ((rc = kith__check_switch("KITH_CHECK")) < 0 || !kith__is_on("KITH_CHECK"))
+    if ((rc = kith__check_variable(KITH__ENV_CHECK)) < 0 || !kith__env_on(KITH__ENV_CHECK))
         return rc;
     kith__image_program(&image);
     if (kith__image_symbols(&image, &symbols))

@@ -3,6 +3,7 @@
  * ends all the same. */
 #include "config.h"
 #include "code/crash.h"
+#include "base/env.h"
 #include "base/error.h"
 #include "code/image.h"
 #include "base/system.h"
@@ -259,15 +260,6 @@ static void on_crash(int sig, siginfo_t *info, void *context)
 
 /* ---- installing */
 
-int kith__crash_check_settings(void)
-{
-    const char *wish = getenv("KITH_ON_CRASH");
-
-    if (wish && wish[0] && strcmp(wish, "stop") != 0)
-        return kith__fail(KITH_EINVAL, "KITH_ON_CRASH=%.40s is unknown: the only value is stop", wish);
-    return 0;
-}
-
 /* For stack overflows the handler needs a stack of its own. One that is there (a sanitizer's) is as good, and
  * its owner would take ours for its own. */
 static void alternate_stack(void)
@@ -289,10 +281,9 @@ static void alternate_stack(void)
 void kith__crash_install(struct kith__crash *record)
 {
     struct sigaction action = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK }, before;
-    const char *wish = getenv("KITH_ON_CRASH");
 
     self.record = record;
-    self.stop = wish && strcmp(wish, "stop") == 0;
+    self.stop = kith__env_word(KITH__ENV_ON_CRASH) == 0;
     atomic_store(&record->signal, 0);
     alternate_stack();
     sigemptyset(&action.sa_mask);

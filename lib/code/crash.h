@@ -23,9 +23,6 @@ struct kith__crash {
     uint64_t pcs[KITH__CRASH_PCS]; /* the first where it happened, then return addresses */
 };
 
-/* In kith_init: KITH_EINVAL for a KITH_ON_CRASH that is none. */
-int kith__crash_check_settings(void);
-
 /* From now on this process records its crash. The exit status stays that of the signal, core
  * dumps are as without it, and handlers that were there before (those of sanitizers) are called as well. With
  * KITH_ON_CRASH=stop it says so and stops, so that a debugger can look. Stack overflows of other threads than

@@ -6,6 +6,7 @@
  */
 #include "config.h"
 #include "net/address.h"
+#include "base/env.h"
 #include "base/error.h"
 
 #include <arpa/inet.h>
@@ -73,8 +74,8 @@ int kith__net_in(const char *nets, const struct kith__place *p)
 int kith__net_check_settings(void)
 {
     const struct kith__place nowhere = { .is_v6 = 0 };
-    const char *nets = getenv("KITH_NET");
-    int rc = nets && *nets ? kith__net_in(nets, &nowhere) : 0;
+    const char *nets = kith__env(KITH__ENV_NET);
+    int rc = nets ? kith__net_in(nets, &nowhere) : 0;
 
     return rc < 0 ? rc : 0;
 }
@@ -141,12 +142,10 @@ static int collect(const struct ifaddrs *list, const char *nets, struct kith__pl
 
 int kith__net_addresses(struct kith__place out[KITH__PLACES])
 {
-    const char *nets = getenv("KITH_NET");
+    const char *nets = kith__env(KITH__ENV_NET);
     struct ifaddrs *list;
     int n;
 
-    if (nets && !*nets)
-        nets = NULL;
     if (getifaddrs(&list) < 0)
         return kith__fail_errno(KITH_EPEER, "cannot list the network interfaces");
     n = collect(list, nets, out);

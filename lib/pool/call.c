@@ -7,6 +7,7 @@
  */
 #include "config.h"
 #include "pool/call.h"
+#include "base/env.h"
 #include "code/checkglobals.h"
 #include "code/image.h"
 #include "pool/chunk.h"
@@ -110,7 +111,7 @@ static void warn_of_globals(const struct kith__call_spec *s)
 {
     char globals[512], name[64];
 
-    if (!kith__log_on(KITH__WARNING) || kith_worker() >= 0 || kith__is_on("KITH_SERIAL") ||
+    if (!kith__log_on(KITH__WARNING) || kith_worker() >= 0 || kith__env_on(KITH__ENV_SERIAL) ||
         kith__globals_changed(globals, sizeof globals) <= 0)
         return;
     kith__globals_snapshot(); /* once is enough */

@@ -1,6 +1,7 @@
 /* pool.c: see pool.h. */
 #include "config.h"
 #include "pool/pool.h"
+#include "base/env.h"
 #include "pool/fault.h"
 #include "base/error.h"
 #include "shm/heap.h"
@@ -335,7 +336,7 @@ static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *
 {
     struct kith_pool_options options = { 0 };
     struct kith__object *o;
-    int rc, serial = kith__is_on("KITH_SERIAL");
+    int rc, serial = kith__env_on(KITH__ENV_SERIAL);
 
     if (!kith__base || kith__me == 0)
         return kith__not_in_job("kith_pool_open was called");

@@ -1,6 +1,7 @@
 /* random.c: see random.h. */
 #include "config.h"
 #include "pool/random.h"
+#include "base/env.h"
 #include "base/error.h"
 
 #include <Random123/philox.h>
@@ -58,14 +59,14 @@ static int seed_from_text(const char *text, uint64_t *value)
 
 int kith__random_init(void)
 {
-    const char *text = getenv("KITH_SEED");
+    const char *text = kith__env(KITH__ENV_SEED);
     uint64_t value = wish;
     int rc = 0;
 
-    if (text && text[0] && seed_from_text(text, &value))
+    if (text && seed_from_text(text, &value))
         ;
     else {
-        if (text && text[0])
+        if (text)
             rc = kith__fail(KITH_EINVAL, "KITH_SEED=%.40s is no seed: use a number below 2^64, as 42 or 0x2a",
                             text);
         if (!has_wish && getrandom(&value, sizeof value, 0) != sizeof value)

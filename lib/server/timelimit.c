@@ -1,6 +1,7 @@
 /* timelimit.c: see timelimit.h. */
 #include "config.h"
 #include "server/timelimit.h"
+#include "base/env.h"
 #include "pool/board.h"
 #include "base/error.h"
 #include "pool/pool.h"
@@ -112,7 +113,7 @@ int kith__timelimit_look(pid_t head)
             shortest = limit_ms;
     }
     looked = now;
-    if (shortest == UINT32_MAX || kith__is_on("KITH_DEBUG"))
+    if (shortest == UINT32_MAX || kith__env_on(KITH__ENV_DEBUG))
         return -1;
     return period_ms = shortest / 10 < 1 ? 1 : shortest / 10 > 100 ? 100 : (int)(shortest / 10);
 }

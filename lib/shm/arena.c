@@ -1,6 +1,7 @@
 /* arena.c: see arena.h. The heap lies upon it (heap.c), and the tables of objects and processes. */
 #include "config.h"
 #include "shm/arena.h"
+#include "base/env.h"
 #include "base/budget.h"
 #include "base/error.h"
 #include "shm/heap.h"
@@ -523,10 +524,10 @@ static int fill_header(void)
 
 int kith__arena_check_settings(void)
 {
-    const char *wish = getenv("KITH_MEM");
+    const char *wish = kith__env(KITH__ENV_MEM);
 
     here.memory_limit = UINT64_MAX;
-    return wish && *wish ? kith__parse_size("KITH_MEM", wish, &here.memory_limit) : 0;
+    return wish ? kith__parse_size("KITH_MEM", wish, &here.memory_limit) : 0;
 }
 
 int kith__arena_create(int *fd)

@@ -6,6 +6,7 @@
  */
 #include "config.h"
 #include "start/ranks.h"
+#include "base/env.h"
 #include "base/container.h"
 #include "base/error.h"
 #include "start/mpi/mpi.h"
@@ -147,14 +148,14 @@ static int run(const char *mpirun, int is_openmpi, int ranks, char **argv)
 
 int kith__ranks_rerun(char **argv, const struct kith__launch *launch)
 {
-    const char *first = getenv(mark), *wish = getenv("KITH_LAUNCH");
+    const char *first = getenv(mark);
     const struct kith__mpi *mpi;
     char mpirun[PATH_MAX];
     int rc;
 
     if (launch->kind == KITH__MPI)
         unsetenv(mark); /* what this rank starts may do the same */
-    if (launch->kind == KITH__MPI || launch->within || (wish && strcmp(wish, "none") == 0))
+    if (launch->kind == KITH__MPI || launch->within || kith__env_word(KITH__ENV_LAUNCH) == 0)
         return 0;
     if (!launch->mpi)
         return kith__fail(KITH_EPEER, "there is no MPI for this program: build kith again after apt install "
