@@ -2,6 +2,7 @@
 #include "config.h"
 #include "hosts.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -126,6 +127,19 @@ static int is_host_name(struct word w)
     return 1;
 }
 
+/* As fd00::7; one of a link (fe80::1%eth0) means nothing on another host. */
+static int is_v6_address(struct word w)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+
+    if (w.length >= sizeof text)
+        return 0;
+    memcpy(text, w.text, w.length);
+    text[w.length] = '\0';
+    return inet_pton(AF_INET6, text, &address) == 1 && !IN6_IS_ADDR_UNSPECIFIED(&address);
+}
+
 /* ---- one mention of a host */
 
 struct mention {
@@ -188,10 +202,42 @@ static int read_setting(struct reader *r, struct mention *m)
     return wrong(r, "%s=: it is none of slots=, max_slots= and user=", shown(key, k));
 }
 
+/* Splits name[:slots], where an address of IPv6 stands alone or, with slots, in brackets. Returns what is
+ * behind the name: empty, or it begins with a colon. */
+static struct word split_name(struct reader *r, struct word w, struct word *name)
+{
+    const char *end = w.text + w.length, *stop;
+
+    *name = w;
+    if (w.length > 0 && w.text[0] == '[' && (stop = memchr(w.text, ']', w.length))) {
+        *name = (struct word){ w.text + 1, (size_t)(stop - w.text - 1) };
+        if (is_v6_address(*name)) {
+            r->hosts->forms |= HOSTS_COLON;
+            return (struct word){ stop + 1, (size_t)(end - stop - 1) };
+        }
+        *name = w;
+    }
+    stop = is_v6_address(w) ? NULL : memchr(w.text, ':', w.length);
+    if (!stop)
+        stop = end;
+    name->length = (size_t)(stop - w.text);
+    return (struct word){ stop, (size_t)(end - stop) };
+}
+
+static int wrong_name(struct reader *r, struct word name)
+{
+    char v[48];
+
+    if (memchr(name.text, ',', name.length))
+        return wrong(r, "%s is no host name: write one host a line, without commas", shown(name, v));
+    return wrong(r, "%s is no host name", shown(name, v));
+}
+
 /* [user@]name[:slots] */
 static int read_name(struct reader *r, struct word w, struct mention *m)
 {
-    const char *at = memchr(w.text, '@', w.length), *colon;
+    const char *at = memchr(w.text, '@', w.length);
+    struct word rest;
     char v[48];
 
     if (at) {
@@ -203,20 +249,20 @@ static int read_name(struct reader *r, struct word w, struct mention *m)
         w.length -= user.length + 1;
         w.text = at + 1;
     }
-    m->name = w;
-    colon = memchr(w.text, ':', w.length);
-    if (colon) {
-        struct word slots = { colon + 1, w.length - (size_t)(colon + 1 - w.text) };
+    rest = split_name(r, w, &m->name);
+    if (rest.length > 0) {
+        struct word slots = { rest.text + 1, rest.length - 1 };
 
         r->hosts->forms |= HOSTS_COLON;
-        m->name.length = (size_t)(colon - w.text);
-        m->slots = number(slots);
+        m->slots = rest.text[0] == ':' ? number(slots) : 0;
         if (m->slots == 0)
             return wrong(r, "%s: behind the colon stands the number of slots, from 1 to %d", shown(w, v),
                          HOST_SLOTS);
     }
-    if (!is_host_name(m->name))
-        return wrong(r, "%s is no host name", shown(m->name, v));
+    if (is_v6_address(m->name))
+        r->hosts->forms |= HOSTS_V6;
+    else if (!is_host_name(m->name))
+        return wrong_name(r, m->name);
     return 0;
 }
 
@@ -344,7 +390,9 @@ int hosts_list(struct hosts *h, const char *list)
         struct mention m = { .slots = 0 };
 
         at = at[w.length] ? at + w.length + 1 : NULL;
-        rc = read_name(&r, w, &m);
+        if (*list && (w.length == 0 || memchr(w.text, ' ', w.length)))
+            return wrong(&r, "\"%.100s\": write node1,node2 without a space or an empty place", list);
+        rc = *list ? read_name(&r, w, &m) : finish(&r);
         if (rc == 0)
             rc = enter(&r, &m);
     }

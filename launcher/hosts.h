@@ -23,10 +23,11 @@ struct host {
 
 /* What was seen in it that only one MPI reads in a file of its own. */
 enum hosts_form {
-    HOSTS_COLON = 1,  /* node1:4 */
-    HOSTS_SLOTS = 2,  /* slots=4 */
-    HOSTS_USER = 4,   /* user=ann */
-    HOSTS_USER_AT = 8 /* ann@node1 */
+    HOSTS_COLON = 1,   /* node1:4, or an address of IPv6 in brackets */
+    HOSTS_SLOTS = 2,   /* slots=4 */
+    HOSTS_USER = 4,    /* user=ann */
+    HOSTS_USER_AT = 8, /* ann@node1 */
+    HOSTS_V6 = 16      /* an address of IPv6 as the name of a host */
 };
 
 struct hosts {

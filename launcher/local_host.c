@@ -59,12 +59,15 @@ int local_host_has_address(const struct sockaddr *address)
 int local_host_is(const char *name)
 {
     struct sockaddr_in v4 = { .sin_family = AF_INET };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
     char own[256] = "";
 
     if (strcasecmp(name, "localhost") == 0)
         return 1;
     if (inet_pton(AF_INET, name, &v4.sin_addr) == 1)
         return local_host_has_address((const struct sockaddr *)(const void *)&v4);
+    if (inet_pton(AF_INET6, name, &v6.sin6_addr) == 1)
+        return local_host_has_address((const struct sockaddr *)(const void *)&v6);
     if (gethostname(own, sizeof own - 1) != 0)
         return 0;
     if (strcasecmp(own, name) == 0)

@@ -18,6 +18,11 @@ static int add_hosts(const struct request *r, int go_round, struct line *l)
     size_t size;
     FILE *f;
 
+    if (r->hosts.forms & HOSTS_V6) {
+        log_line("%s: MPICH takes no IPv6 addresses: give the hosts names, in /etc/hosts for example",
+                 r->hostfile ? r->hostfile : "--host");
+        return -1;
+    }
     if (r->hosts.forms & (HOSTS_USER | HOSTS_USER_AT)) {
         if (!r->hostfile || strcmp(r->hostfile, "-") == 0 || go_round ||
             (r->hosts.forms & (HOSTS_SLOTS | HOSTS_USER_AT))) {

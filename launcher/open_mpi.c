@@ -18,79 +18,7 @@ static void add_mca(struct line *l, const char *name, const char *value)
     line_add_two(l, name, value);
 }
 
-/* ---- hosts */
-
-/* node1:4,node2:*, where * is what mpirun finds there. NULL: no memory. */
-static char *host_list(const struct hosts *h)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *f = open_memstream(&text, &size);
-
-    if (!f)
-        return NULL;
-    for (int i = 0; i < h->count; i++) {
-        fprintf(f, "%s%s:", i > 0 ? "," : "", h->all[i].name);
-        if (h->all[i].slots > 0)
-            fprintf(f, "%d", h->all[i].slots);
-        else
-            putc('*', f);
-    }
-    fclose(f);
-    return text;
-}
-
-/* All hosts in one word, unless it is too long for the kernel or names users, which mpirun takes from a file
- * only. */
-static int add_hosts(const struct request *r, struct line *l)
-{
-    enum { WORD = 100000 };
-    char *list = host_list(&r->hosts);
-    int needs_file = r->hosts.forms & (HOSTS_USER | HOSTS_USER_AT);
-
-    if (list && strlen(list) < WORD && !needs_file) {
-        line_add_two(l, "--host", list);
-    } else if (r->hostfile && strcmp(r->hostfile, "-") != 0 && !(r->hosts.forms & HOSTS_COLON)) {
-        line_add_two(l, "--hostfile", r->hostfile);
-    } else {
-        log_line("%s: with user names, or so many hosts, Open MPI needs a hostfile with slots=4, not :4",
-                 r->hostfile ? r->hostfile : "--host");
-        free(list);
-        return -1;
-    }
-    free(list);
-    return 0;
-}
-
-/* ---- where ranks run */
-
-static int has_cpus_each(const char *map_by)
-{
-    return map_by && (strcasestr(map_by, "PE=") != NULL);
-}
-
-/* Slots that nobody wrote down are CPUs, as kith counts them; mpirun would count cores. */
-static int counts_cpus(const struct request *r)
-{
-    return !r->batch && (r->hosts.count == 0 || r->slots == 0);
-}
-
-static void add_mapping(const struct request *r, const struct mpi *m, struct line *l)
-{
-    line_add(l, "--map-by");
-    line_add_format(l, "%s%s%s", r->map_by ? r->map_by : "slot", r->crowded ? ":OVERSUBSCRIBE" : "",
-                    m->major >= 5 && counts_cpus(r) ? ":HWTCPUS" : "");
-    if (m->major < 5 && counts_cpus(r))
-        line_add(l, "--use-hwthread-cpus");
-    /* mpirun would bind one or two ranks to a core each, and all that they fork: workers are bound by kith.
-     */
-    if (r->bind_to)
-        line_add_two(l, "--bind-to", r->bind_to);
-    else if (!has_cpus_each(r->map_by))
-        line_add_two(l, "--bind-to", "none");
-}
-
-/* ---- how ranks talk */
+/* ---- parameters that are set already */
 
 /* name = value, and value is no list of what not to take, which begins with ^ and leaves the choice open. */
 static int sets(const char *line, const char *name)
@@ -135,6 +63,84 @@ static int is_set(const struct request *r, const char *name)
     snprintf(text, sizeof text, "%s/.openmpi/mca-params.conf", home ? home : "");
     return (home && in_file(text, name)) || in_file("/etc/openmpi/openmpi-mca-params.conf", name);
 }
+
+/* ---- hosts */
+
+/* node1:4,node2:*, where * is what mpirun finds there. NULL: no memory. */
+static char *host_list(const struct hosts *h)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    if (!f)
+        return NULL;
+    for (int i = 0; i < h->count; i++) {
+        fprintf(f, "%s%s:", i > 0 ? "," : "", h->all[i].name);
+        if (h->all[i].slots > 0)
+            fprintf(f, "%d", h->all[i].slots);
+        else
+            putc('*', f);
+    }
+    fclose(f);
+    return text;
+}
+
+/* All hosts in one word, unless it is too long for the kernel or has users or addresses of IPv6, which mpirun
+ * takes from a file only. */
+static int add_hosts(const struct request *r, const struct mpi *m, struct line *l)
+{
+    enum { WORD = 100000 };
+    char *list = host_list(&r->hosts);
+    int needs_file = r->hosts.forms & (HOSTS_USER | HOSTS_USER_AT | HOSTS_V6);
+
+    if (list && strlen(list) < WORD && !needs_file) {
+        line_add_two(l, "--host", list);
+    } else if (r->hostfile && strcmp(r->hostfile, "-") != 0 && !(r->hosts.forms & HOSTS_COLON)) {
+        line_add_two(l, "--hostfile", r->hostfile);
+    } else {
+        log_line("%s: with user names, IPv6 addresses or so many hosts Open MPI needs a hostfile of lines as "
+                 "node1 slots=4, "
+                 "not node1:4",
+                 r->hostfile ? r->hostfile : "--host");
+        free(list);
+        return -1;
+    }
+    free(list);
+    if (r->hosts.forms & HOSTS_V6 && m->major < 5 && !is_set(r, "regx"))
+        add_mca(l, "regx", "naive"); /* its others take host names apart, and do not know colons */
+    return 0;
+}
+
+/* ---- where ranks run */
+
+static int has_cpus_each(const char *map_by)
+{
+    return map_by && (strcasestr(map_by, "PE=") != NULL);
+}
+
+/* Slots that nobody wrote down are CPUs, as kith counts them; mpirun would count cores. */
+static int counts_cpus(const struct request *r)
+{
+    return !r->batch && (r->hosts.count == 0 || r->slots == 0);
+}
+
+static void add_mapping(const struct request *r, const struct mpi *m, struct line *l)
+{
+    line_add(l, "--map-by");
+    line_add_format(l, "%s%s%s", r->map_by ? r->map_by : "slot", r->crowded ? ":OVERSUBSCRIBE" : "",
+                    m->major >= 5 && counts_cpus(r) ? ":HWTCPUS" : "");
+    if (m->major < 5 && counts_cpus(r))
+        line_add(l, "--use-hwthread-cpus");
+    /* mpirun would bind one or two ranks to a core each, and all that they fork: workers are bound by kith.
+     */
+    if (r->bind_to)
+        line_add_two(l, "--bind-to", r->bind_to);
+    else if (!has_cpus_each(r->map_by))
+        line_add_two(l, "--bind-to", "none");
+}
+
+/* ---- how ranks talk */
 
 /* On one host shared memory is enough, and mpirun need not look for networks: the start takes a third of the
  * time. */
@@ -199,7 +205,7 @@ int open_mpi_line(const struct request *r, const struct mpi *m, struct line *l)
         line_add(l, "-n");
         line_add_format(l, "%ld", r->ranks);
     }
-    if (r->hosts.count > 0 && add_hosts(r, l) < 0)
+    if (r->hosts.count > 0 && add_hosts(r, m, l) < 0)
         return -1;
     add_mapping(r, m, l);
     if (request_is_remote(r)) {

@@ -226,7 +226,7 @@ static void pointer_of_the_parent_is_recognised(void)
     only_mine = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CU_ASSERT_FATAL(only_mine != MAP_FAILED);
     ended_by(SIGSEGV, crash_in(use_a_pointer_of_the_parent));
-    says("a pointer means nothing in another one");
+    says("a pointer means nothing in another one, pass the bytes, or memory from kith_alloc");
     munmap(only_mine, 1 << 20);
     kith__crash_text(record, getpid(), text, sizeof text);
     CU_ASSERT_PTR_NULL(strstr(text, "a pointer means nothing"));

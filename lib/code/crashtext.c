@@ -200,6 +200,6 @@ int kith__crash_text(const struct kith__crash *c, pid_t caller, char *buf, size_
     if (sig == SIGSEGV && c->code > 0 && c->code != SI_KERNEL && c->address >= NULL_ZONE &&
         is_its(caller, c->address))
         add(&t, "; that is memory of the calling process: a pointer means nothing in another one, "
-                "pass the bytes");
+                "pass the bytes, or memory from kith_alloc");
     return (int)t.used;
 }

@@ -205,8 +205,8 @@ int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch,
             kith__ending_linger(0);
         return rc;
     }
-    kith__log(KITH__INFO, "rank %d of %d, node %d of %d (%s), %d workers", out->rank, out->size, out->node,
-              out->nodes, out->all[out->rank].host, out->workers);
+    kith__log(KITH__INFO, "rank %d of %d, node %d of %d (%s), %d worker%s", out->rank, out->size, out->node,
+              out->nodes, out->all[out->rank].host, out->workers, out->workers == 1 ? "" : "s");
     kith__rendezvous_free(m);
     return 0;
 }

@@ -75,6 +75,18 @@ node3" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIR
     config
 }
 
+# Open MPI takes an address of IPv6 from a file; MPICH takes none.
+v6()
+{
+    [ $mpi = openmpi ] || return
+    for n in 1 2; do "$cluster" exec node$n ip -6 addr add fd77::$n/64 dev eth0 nodad; done
+    config "Host fd77*" "StrictHostKeyChecking no" "UserKnownHostsFile /dev/null" "LogLevel ERROR"
+    printf 'fd77::1 slots=1\nfd77::2 slots=1\n' >hosts
+    expect "$mpi: IPv6" 0 "node1
+node2" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" ./kith run --hostfile hosts hostname
+    config
+}
+
 no_room()
 {
     [ $mpi = openmpi ] || return
@@ -85,6 +97,7 @@ no_room()
 }
 
 each_mpi job
+each_mpi v6
 each_mpi no_room
 
 # Inside an allocation of Slurm, which tells mpirun the hosts.

@@ -6,6 +6,7 @@
 #include "hosts.h"
 #include "filter.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -49,12 +50,17 @@ static const char good[] = "# hosts of ours\n"
                            "\n"
                            "ann@node3.example.org slots = 16 # fast\r\n"
                            "10.0.0.7 cpu=1 user=bob\n"
-                           "node5\n";
+                           "node5\n"
+                           "fd00::6 slots=2\n"
+                           "[fd00::7]:3\n";
 
 static int is_name(const char *name)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    struct in6_addr address;
 
+    if (inet_pton(AF_INET6, name, &address) == 1)
+        return 1;
     return *name && *name != '-' && strlen(name) <= HOST_NAME && name[strspn(name, letters)] == '\0';
 }
 

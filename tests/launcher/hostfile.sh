@@ -34,6 +34,29 @@ hosts "a repeated host with numbers: their sum" 'node1:2\nnode2:1\nnode1:2\n' "-
 hosts "a number and then a plain line: one more" 'node1:2\nnode1\nnode2:1\n' "-n 4 node1:3,node2:1"
 hosts "names and addresses" 'a-b_c.example.org:1\n10.0.0.7:2\n' "-n 3 a-b_c.example.org:1,10.0.0.7:2"
 
+hosts "a list of addresses of IPv6 needs a file" 'fd00::7 slots=2\nnode2 slots=1\n' ""
+case $(dry --hostfile hosts true) in
+*"-n 3 --hostfile hosts --mca regx naive "*) ok "IPv6: Open MPI reads the file itself" ;;
+*) fail "IPv6: Open MPI reads the file itself" ;;
+esac
+printf '::1 slots=2\n' >hosts
+case $(dry --hostfile hosts true) in
+*"-n 2 --hostfile hosts "*"--mca pml ob1"*) ok "IPv6: this machine" ;;
+*) fail "IPv6: this machine" ;;
+esac
+printf '[fd00::7]:2\nann@[fd00::8]:1\n' >hosts
+expect "IPv6: Open MPI has no brackets" 125 "" "kith: hosts: with user names, IPv6 addresses or so many hosts Open MPI needs *" \
+    "$kith" run --hostfile hosts true
+expect "IPv6: MPICH has none" 125 "" "kith: hosts: MPICH takes no IPv6 addresses: give the hosts names, *" \
+    env KITH_MPIRUN=mpiexec.hydra "$kith" run --hostfile hosts true
+wrong "an address of IPv6 that is none" 'fd00::7::1 slots=2\n' "hosts:1: fd00::7::1: behind the colon *"
+wrong "brackets with something else" '[node1]:2\n' "hosts:1: [[]node1] is no host name"
+wrong "a number that is none behind brackets" '[fd00::7]:x\n' "hosts:1: [[]fd00::7]:x: behind the colon *"
+wrong "brackets that do not end" '[fd00::7 slots=1\n' "hosts:1: [[]fd00::7: behind the colon *"
+wrong "an address of a link" 'fe80::1%%eth0 slots=1\n' "hosts:1: *"
+wrong "several hosts in a line" 'node1, node2\n' "hosts:1: node1, is no host name: write one host a line, without commas"
+wrong "several hosts in a line, without a space" 'node1,node2\n' "hosts:1: node1,node2 is no host name: write one host a line, without commas"
+
 wrong "a word for a number" 'node1 slots=4\nnode2 slots=two\n' "hosts:2: slots=two: it must be a whole number from 1 to 1000000"
 wrong "no slots" 'node1 slots=0\n' "hosts:1: slots=0: it must be a whole number *"
 wrong "negative slots" 'node1 slots=-1\n' "hosts:1: slots=-1: it must be a whole number *"
@@ -57,8 +80,11 @@ expect "no such hostfile" 125 "" "kith: nosuch: cannot open it: No such file or 
 expect "a directory" 125 "" "kith: /: cannot read it: Is a directory" "$kith" run --hostfile / true
 expect "an endless file" 125 "" "kith: /dev/zero: it is larger than any hostfile" "$kith" run --hostfile /dev/zero true
 expect "a wrong list" 125 "" "kith: --host: a:b: behind the colon stands the number of slots*" "$kith" run --host a:b true
-expect "an empty list" 125 "" "kith: --host:  is no host name" "$kith" run --host "" true
-expect "a hole in the list" 125 "" "kith: --host:  is no host name" "$kith" run --host a,,b true
+expect "an empty list" 125 "" "kith: --host: no hosts in it" "$kith" run --host "" true
+expect "a hole in the list" 125 "" "kith: --host: \"a,,b\": write node1,node2 without a space or an empty place" "$kith" run --host a,,b true
+expect "a space in the list" 125 "" "kith: --host: \"a, b\": write node1,node2 without a space or an empty place" "$kith" run --host "a, b" true
+expect "a space in the list, for the shell" 125 "" "kith: --host: \"a,\": write node1,node2 without a space or an empty place" \
+    "$kith" run --host a, b true
 
 # Ranks and slots.
 printf 'node1 slots=2 max_slots=3\nnode2 slots=1\n' >hosts
@@ -87,9 +113,9 @@ expect "a user: it is no file of MPICH's" 125 "" "kith: hosts: for user names MP
 printf 'node1:1\nnode2:1 user=ann\n' >hosts
 expect "a user: MPICH reads the file itself" 0 "mpiexec.hydra -n 2 -f hosts true" "" env KITH_MPIRUN=mpiexec.hydra sh -c \
     '"$1" run --dry-run --hostfile hosts true | sed "s,.*/fakes/,,"' sh "$kith"
-expect "a user: it is no file of Open MPI's" 125 "" "kith: hosts: with user names, or so many hosts, Open MPI needs a hostfile *" \
+expect "a user: it is no file of Open MPI's" 125 "" "kith: hosts: with user names, IPv6 addresses or so many hosts Open MPI needs *" \
     "$kith" run --hostfile hosts true
-expect "a user in a list" 125 "" "kith: --host: with user names, or so many hosts, Open MPI needs a hostfile *" \
+expect "a user in a list" 125 "" "kith: --host: with user names, IPv6 addresses or so many hosts Open MPI needs *" \
     "$kith" run --host ann@node1:1 true
 
 # 20,000 hosts are more than a word of a command line holds.
