@@ -256,6 +256,7 @@ enum { LIBRARIES = 6 };
 /* Not by setenv: another thread of the program may have had its lock when this process was forked. */
 static void add_to_environment(char *const *added, size_t count)
 {
+    static char **volatile kept; /* for leak checkers, when a later setenv puts another in its place */
     size_t n = 0;
     char **all;
 
@@ -267,7 +268,7 @@ static void add_to_environment(char *const *added, size_t count)
         memcpy(all, environ, n * sizeof *all);
     memcpy(all + n, added, count * sizeof *all);
     all[n + count] = NULL;
-    environ = all;
+    environ = kept = all;
 }
 
 void kith__set_thread_variables(int cores)
