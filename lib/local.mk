@@ -30,7 +30,16 @@ include lib/server/local.mk
 
 # current:revision:age; see the libtool manual, "Updating library version information". The unwinder of
 # libgcc is linked in: libgcc_s.so would make each program start 0.09 ms later.
-lib_libkith_la_LDFLAGS = -version-info 0:0:0 -no-undefined -static-libgcc
+lib_libkith_la_LDFLAGS = -version-info 0:0:0 -no-undefined -static-libgcc -Wl,--version-script=$(srcdir)/lib/kith.map
+# A function that is missing there is told here, and not by the linker of the first program that calls it.
+lib_libkith_la_DEPENDENCIES = lib/libkith-all.la lib/kith.map lib/kith.map.checked
+lib/kith.map.checked: lib/kith.map lib/kith.h
+	$(AM_V_GEN)awk '/^KITH_API/ { on = 1 } on { print } /;/ { on = 0 }' $(srcdir)/lib/kith.h | \
+	sed -n 's/.*[ *]\(kith_[a-z][a-z0-9_]*\)(.*/\1/p' | while read -r name; do \
+		grep -q "^ *$$name;" $(srcdir)/lib/kith.map || { echo "lib/kith.map has no $$name, which kith.h declares" >&2; exit 1; }; \
+	done && : >$@
+CLEANFILES += lib/kith.map.checked
+EXTRA_DIST += lib/kith.map
 
 # What crash reports need of debug information; it is loaded when there is one.
 if HAVE_LIBDW
