@@ -11,6 +11,7 @@
 #include "base/cpus.h"
 #include "base/error.h"
 #include "member/members.h"
+#include "member/output.h"
 #include "shm/heap.h"
 #include "start/allocation.h"
 #include "start/detect.h"
@@ -63,6 +64,7 @@ static int open_standard_fds(void)
  */
 static void prepare_stdout(void)
 {
+    kith__output_flush();
     fflush(NULL);
     if (__fbufsize(stdout) == 0 || !__flbf(stdout))
         if (__fbufsize(stdout) != 1) /* 1: the user wants none */
@@ -186,6 +188,8 @@ static void serve(void)
     if (job.ranks.is_leader) {
         kith__agent_stop();
         kith__server_stop();
+        if (kith__output_check() < 0)
+            dprintf(STDERR_FILENO, "kith: on %s: %s\n", kith__shared->host, kith_last_error());
     }
     kith__ranks_leave();
 }
@@ -388,25 +392,27 @@ static void end_node(void)
 /* A full disk must not go unnoticed. That there is no stdout at all was somebody's wish. */
 static int write_out(void)
 {
-    int flags = fcntl(fileno(stdout), F_GETFL);
+    int error;
 
-    errno = 0;
-    if ((fflush(stdout) == 0 && !ferror(stdout)) || flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+    kith__output_flush();
+    if ((error = kith__output_error()) == 0)
         return 0;
-    return errno ? kith__fail_errno(KITH_ENOMEM, "what the program has printed to stdout cannot be written")
-                 : kith__fail(KITH_ENOMEM,
-                              "something that the program has printed to stdout could not be written");
+    errno = error;
+    return error > 0
+               ? kith__fail_errno(KITH_ENOMEM, "what the program has printed to stdout cannot be written")
+               : kith__fail(KITH_ENOMEM,
+                            "something that the program has printed to stdout could not be written");
 }
 
-/* Items that found no place on another node. In exit the status is settled, and no handler may call exit
- * again. */
-static int tell_loss(void)
+/* Something is lost: items that found no place on another node, output. In exit the status is settled, and no
+ * handler may call exit again. */
+static int tell_loss(int rc)
 {
     if (!job.exiting)
-        return kith__report(KITH_ENOMEM);
-    if (!atomic_load(&kith__shared->faults_have_handler))
+        return kith__report(rc);
+    if (rc < 0 && !atomic_load(&kith__shared->faults_have_handler))
         fprintf(stderr, "kith: %s\n", kith_last_error());
-    return KITH_ENOMEM;
+    return rc;
 }
 
 int kith_finalize(void)
@@ -427,12 +433,14 @@ int kith_finalize(void)
                0;
     if (job.over)
         return kith__fault_count() > 0;
-    lost = kith__fault_count() == 0 && kith__remote_last_words() < 0 && tell_loss() < 0;
+    lost = kith__fault_count() == 0 && kith__remote_last_words() < 0 && tell_loss(KITH_ENOMEM) < 0;
     lost |= !job.exiting && kith__report(write_out()) < 0;
     job.over = 1;
     if (!job.failing && (job.ranks.rank == 0 || (job.every_rank && job.ranks.is_leader)))
         kith__processes_join();
     end_node();
+    if (job.ranks.is_leader && !lost) /* of all who print the first is reported */
+        lost = tell_loss(kith__output_check()) < 0;
     if (job.exiting)
         return kith__fault_count() > 0;
     close_arena();

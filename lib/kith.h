@@ -127,9 +127,10 @@ KITH_API int kith_init_ranks(int *argc, char ***argv);
 
 /* Ends the job: waits for Processes that are not daemons, ends the others, pools
  * and nodes, and leaves nothing behind. Meant for "return" in main: returns 0, or
- * 1 when the fault handler was called, or when what the program has printed to stdout
- * cannot be written (a full disk). Called by exit when the program did not. In a
- * task or Process it does nothing, and returns 1. */
+ * 1 when the fault handler was called, or when what the program, a task or a Process has
+ * printed to stdout cannot be written (a full disk). When nobody reads stdout any more
+ * (| head), SIGPIPE ends the job, whether the head or a task prints. Called by exit when the program did not.
+ * In a task or Process it does nothing, and returns 1. */
 KITH_API int kith_finalize(void);
 
 KITH_API int kith_rank(void);  /* this process's rank in the job, 0 without a launcher; of workers: of their

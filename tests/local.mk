@@ -21,6 +21,7 @@ once_scripts += \
 	tests/bootstrap.sh \
 	tests/compdb.sh \
 	tests/compile.sh \
+	tests/cxx.sh \
 	tests/docs.sh \
 	tests/exports.sh \
 	tests/format.sh \
@@ -29,6 +30,7 @@ once_scripts += \
 	tests/man.sh \
 	tests/runner.sh
 EXTRA_DIST += \
+	tests/cxx/output.cc \
 	tests/compile/apply_few.c \
 	tests/compile/apply_many.c \
 	tests/compile/apply_pointer.c \

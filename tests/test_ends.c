@@ -47,6 +47,158 @@ static void print_nowhere(void)
     REQUIRE(kith_finalize() == 0);
 }
 
+static int print(int x)
+{
+    printf("%d\n", x);
+    return x + 1;
+}
+
+static int print_in_process(const void *arg)
+{
+    (void)arg;
+    printf("all my results\n");
+    return 0;
+}
+
+static void print_in_tasks_to_a_full_disk(void)
+{
+    REQUIRE(freopen("/dev/full", "w", stdout) != NULL);
+    begin();
+    kith_pool pool = kith_pool_open(2);
+    REQUIRE(map_is_right(pool, print, 64));
+    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "tasks or Processes have printed to stdout"));
+}
+
+static void print_in_a_process_to_a_full_disk(void)
+{
+    kith_process p;
+    int code = -1;
+
+    REQUIRE(freopen("/dev/full", "w", stdout) != NULL);
+    begin();
+    p = kith_process_start(print_in_process, NULL, 0);
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == 1);
+    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "tasks or Processes have printed to stdout"));
+}
+
+static void print_in_tasks_and_return(void)
+{
+    int x = 1, y;
+
+    REQUIRE(freopen("/dev/full", "w", stdout) != NULL);
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    REQUIRE(kith_map(kith_pool_open(1), print, &x, &y, 1) == 0);
+    exit(kith_finalize());
+}
+
+static void output_of_tasks_that_cannot_be_written_is_a_fault(void)
+{
+    CU_ASSERT_EQUAL(check_fork(print_in_tasks_to_a_full_disk), 0);
+    CU_ASSERT_EQUAL(check_fork(print_in_a_process_to_a_full_disk), 0);
+    CU_ASSERT_EQUAL(check_fork(print_in_tasks_and_return), 1);
+}
+
+static void print_to_nobody(void)
+{
+    static int x[100000], y[100000];
+    int out[2];
+
+    REQUIRE(pipe(out) == 0 && dup2(out[1], STDOUT_FILENO) >= 0);
+    close(out[0]);
+    close(out[1]);
+    begin();
+    kith_map(kith_pool_open(2), print, x, y, 100000);
+    REQUIRE(!"nobody reads");
+}
+
+static void print_to_nobody_and_do_not_care(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    int out[2];
+
+    REQUIRE(pipe(out) == 0 && dup2(out[1], STDOUT_FILENO) >= 0);
+    close(out[0]);
+    close(out[1]);
+    begin();
+    kith_pool pool = kith_pool_open(2);
+    REQUIRE(map_is_right(pool, print, 64));
+    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "tasks or Processes have printed to stdout"));
+}
+
+static int write_to_nobody(int x)
+{
+    int out[2];
+
+    REQUIRE(pipe(out) == 0);
+    close(out[0]);
+    return x + (int)write(out[1], "x", 1);
+}
+
+static void lose_a_worker_by_a_pipe_of_its_own(void)
+{
+    int x = 1, y;
+
+    begin();
+    REQUIRE(kith_map(kith_pool_open(1), write_to_nobody, &x, &y, 1) == KITH_ETASK);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void sigpipe_of_tasks_ends_the_job_when_nobody_reads_its_output(void)
+{
+    CU_ASSERT_EQUAL(check_fork(print_to_nobody), -SIGPIPE);
+    CU_ASSERT_EQUAL(check_fork(print_to_nobody_and_do_not_care), 0);
+    CU_ASSERT_EQUAL(check_fork(lose_a_worker_by_a_pipe_of_its_own), 0);
+}
+
+/* ---- atexit in children */
+
+static int last_words[2];
+
+static void say_last_words(void)
+{
+    REQUIRE(write(last_words[1], "x", 1) == 1);
+}
+
+static void at_heads_exit(void)
+{
+    REQUIRE(write(last_words[1], "head", 4) == 4);
+}
+
+static int register_last_words(int x)
+{
+    atexit(say_last_words);
+    return x + 1;
+}
+
+static int leave_by(const void *how)
+{
+    atexit(say_last_words);
+    if (*(const int *)how)
+        exit(0);
+    return 0;
+}
+
+/* A file: a pipe would not be there in children. */
+static void leave_in_each_way(void)
+{
+    char name[] = "/tmp/kith-ends-XXXXXX";
+
+    REQUIRE((last_words[1] = mkstemp(name)) >= 0 && unlink(name) == 0 && atexit(at_heads_exit) == 0);
+    begin();
+    kith_pool pool = kith_pool_open(1);
+    REQUIRE(kith_map(pool, register_last_words, (int[]){ 1 }, (int[1]){ 0 }, 1) == 0);
+    REQUIRE(kith_pool_close(pool) == 0 && lseek(last_words[1], 0, SEEK_CUR) == 1);
+    for (int how = 0; how < 2; how++)
+        REQUIRE(kith_process_join(kith_process_start(leave_by, KITH_ARG(how)), KITH_FOREVER) == 0 &&
+                lseek(last_words[1], 0, SEEK_CUR) == 2 + how);
+    REQUIRE(kith_finalize() == 0 && lseek(last_words[1], 0, SEEK_CUR) == 3);
+}
+
+static void handlers_of_exit_run_however_a_child_leaves(void)
+{
+    CU_ASSERT_EQUAL(check_fork(leave_in_each_way), 0);
+}
+
 static void output_that_cannot_be_written_is_a_fault(void)
 {
     CU_ASSERT_EQUAL(check_fork(print_to_a_full_disk), 0);
@@ -140,6 +292,9 @@ static void finalize_does_not_wait_for_a_dead_callers_task(void)
 
 static struct test tests[] = {
     TEST(output_that_cannot_be_written_is_a_fault),
+    TEST(output_of_tasks_that_cannot_be_written_is_a_fault),
+    TEST(sigpipe_of_tasks_ends_the_job_when_nobody_reads_its_output),
+    TEST(handlers_of_exit_run_however_a_child_leaves),
     TEST(finalize_ends_what_is_open_and_may_come_twice),
     TEST(the_end_waits_for_processes_that_are_no_daemons),
     TEST(finalize_does_not_wait_for_a_dead_callers_task),

@@ -2,5 +2,7 @@
 lib_libkith_all_la_SOURCES += \
 	lib/member/members.c \
 	lib/member/members.h \
+	lib/member/output.c \
+	lib/member/output.h \
 	lib/member/wait.c \
 	lib/member/wait.h

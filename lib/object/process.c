@@ -6,6 +6,7 @@
 #include "config.h"
 #include "object/process.h"
 #include "base/error.h"
+#include "member/output.h"
 #include "shm/heap.h"
 #include "object/class.h"
 #include "object/target.h"
@@ -327,7 +328,7 @@ static int64_t start(kith_target *fn, const void *arg, size_t size, const struct
     if ((rc = kith__remote_settle()) < 0 || (rc = fill(&s, fn, size, &options)) < 0)
         return rc;
     node = choose_node(options.node, &s.placed);
-    fflush(stdout); /* what we printed before stands before what it prints */
+    kith__output_flush(); /* what we printed before stands before what it prints */
     if (node == kith__shared->node && !kith__shared->through_net)
         return begin_counted(&s, arg);
     return start_there((uint32_t)node, &s, arg);

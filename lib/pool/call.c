@@ -13,6 +13,7 @@
 #include "pool/chunk.h"
 #include "pool/fault.h"
 #include "base/error.h"
+#include "member/output.h"
 #include "shm/heap.h"
 #include "pool/random.h"
 #include "pool/ring.h"
@@ -148,8 +149,7 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
         release(c);
         return rc;
     }
-    if (__fpending(stdout) > 0)
-        fflush(stdout); /* what was printed before stands before what the tasks print */
+    kith__output_flush(); /* what was printed before stands before what the tasks print */
     kith__job_post(kith__pool_body(c->object), c->job, c->post);
     if (c->job->windowed)
         kith__rings_move_in(c);

@@ -4,6 +4,7 @@
 #include "pool/chunk.h"
 #include "base/error.h"
 #include "shm/heap.h"
+#include "member/output.h"
 #include "pool/random.h"
 #include "base/system.h"
 #include "pool/task.h"
@@ -42,13 +43,6 @@ static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, 
 
         kith__job_fault(j, &e, kith_last_error());
     }
-}
-
-/* What the tasks printed stands before what the head prints when it has their results. */
-static void flush(void)
-{
-    if (__fpending(stdout) > 0)
-        fflush(stdout);
 }
 
 /* Not in the middle of a task that waits for others: it may be that nobody else is there to run those. */
@@ -103,7 +97,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             kith__run(j, worker, fn, lo, length);
         else
             unknown_function(j, worker, lo, length);
-        flush();
+        kith__output_settle(); /* it stands before what the head prints when it has their results */
         lane->tasks += length;
         kith__retire(j, worker, length);
         if (!j->chunk) {
@@ -152,7 +146,7 @@ int kith__worker_initialize(struct kith__object *o, uint32_t worker)
                                p->init_arg_size);
     if (rc != 0 && kith__task.text[0] == '\0')
         snprintf(kith__task.text, sizeof kith__task.text, "it returned %d", rc);
-    flush();
+    kith__output_settle();
     if (rc == 0)
         return 0;
     e.code = rc;

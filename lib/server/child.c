@@ -6,6 +6,7 @@
 #include "code/coverage.h"
 #include "base/cpus.h"
 #include "base/error.h"
+#include "member/output.h"
 #include "shm/heap.h"
 #include "pool/pool.h"
 #include "object/class.h"
@@ -31,17 +32,23 @@ static struct { /* as the program had it, for the children */
     char name[16]; /* in top and ps */
 } as_started;
 static int is_child;
+static struct kith__member
+    *orderly; /* the child has come to its end by itself, and was in the middle of nothing */
 
 /* ------------------------------------------------------------------- in the head */
 
 static void leave(int status) __attribute__((noreturn));
 
-/* exit() in a child: without the handlers of the head, which were registered before. */
+/* The end of exit() in a child: handlers that it has registered itself have run, those of the head, which
+ * come next, do not. */
 static void leave_by_exit(int status, void *nothing)
 {
     (void)nothing;
-    if (is_child)
-        leave(status);
+    if (!is_child)
+        return;
+    if (orderly && !kith__has_other_threads()) /* what one is in the middle of is left to a janitor */
+        atomic_fetch_sub(&orderly->unpublished, 1);
+    leave(status);
 }
 
 int kith__child_handle_exit(void)
@@ -158,20 +165,20 @@ static void leave(int status)
                     kith_last_error());
         status = status & 255 ? status : 1; /* 0 would say that all is well */
     }
+    if (kith__output_settle() != 0 && kith__me && atomic_load(&kith__member(kith__me)->role) == KITH__PROCESS)
+        status = status & 255 ? status : 1; /* likewise; the head tells why */
     kith__flush_streams();
     kith__coverage_flush();
     _exit(status & 255);
 }
 
-/* It has come to its end by itself. Where no other thread of it is in the middle of something, nothing of it
- * is left to a janitor. */
-static void leave_tidy(struct kith__member *m, int status) __attribute__((noreturn));
+/* By exit, so that what tasks have registered with atexit, and destructors of C++, run in either way. */
+static void leave_orderly(struct kith__member *m, int status) __attribute__((noreturn));
 
-static void leave_tidy(struct kith__member *m, int status)
+static void leave_orderly(struct kith__member *m, int status)
 {
-    if (!kith__has_other_threads())
-        atomic_fetch_sub(&m->unpublished, 1);
-    leave(status);
+    orderly = m;
+    exit(status);
 }
 
 void kith__child_main(uint32_t who, pid_t parent)
@@ -198,14 +205,14 @@ void kith__child_main(uint32_t who, pid_t parent)
         kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32 | (m->worker + 1)));
         atomic_fetch_add(&m->unpublished,
                          1); /* exit may be called in the middle of a call: then a janitor looks */
-        leave_tidy(m, kith__worker_main(o, m->worker));
+        leave_orderly(m, kith__worker_main(o, m->worker));
     }
     if (atomic_load(&m->role) == KITH__AGENT)
         leave(kith__agent_main(who));
     kith__random_place(KITH__STREAM_PROCESS, m->number, NULL);
     kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32));
     atomic_fetch_add(&m->unpublished, 1);
-    leave_tidy(m, kith__process_main(who));
+    leave_orderly(m, kith__process_main(who));
 }
 
 /* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said, unless the

@@ -319,15 +319,27 @@ static void revive(uint32_t who)
     start(who);
 }
 
+/* Nobody reads what the job prints: a program that prints by itself ends then. So does one whose tasks print,
+ * instead of losing one worker for each of them. */
+static void pass_on_broken_pipe(int status)
+{
+    struct pollfd out = { STDOUT_FILENO, POLLOUT, 0 };
+
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE && poll(&out, 1, 0) == 1 &&
+        (out.revents & (POLLERR | POLLHUP)))
+        kill(self.head, SIGPIPE);
+}
+
 /* Ends or restarts member who, which has ended with status. 1: it has to be tried again. */
 static int member_exited(uint32_t who, int status)
 {
     struct kith__member *m = kith__member(who);
     int messy = is_messy(who, status), again = 0;
 
-    if (atomic_load(&m->role) == KITH__WORKER)
+    if (atomic_load(&m->role) == KITH__WORKER) {
+        pass_on_broken_pipe(status);
         again = worker_exited(m, status);
-    else if (process_exited(m, status))
+    } else if (process_exited(m, status))
         return 1;
     kith__log(KITH__DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
               WIFSIGNALED(status) ? "signal" : "status",
