@@ -5,7 +5,6 @@
  * the opposite order.
  */
 #include "config.h"
-#include "agent/agent.h"
 #include "shm/arena.h"
 #include "code/checkglobals.h"
 #include "base/cpus.h"
@@ -20,6 +19,7 @@
 #include "object/process.h"
 #include "pool/random.h"
 #include "start/ranks.h"
+#include "rpc/agent_control.h"
 #include "rpc/remote.h"
 #include "server/server.h"
 #include "base/system.h"

@@ -2,7 +2,7 @@
  * is a job of its own. */
 #include "config.h"
 #include "netjob.h"
-#include "agent/agent.h"
+#include "rpc/agent_control.h"
 #include "rpc/mailbox.h"
 #include "agent/request.h"
 #include "agent/pending.h"

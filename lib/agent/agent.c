@@ -1,22 +1,19 @@
-/* agent.c: see agent.h. Errands of this node's threads are in request.c, calls of other nodes in pending.c,
- * what is said to other agents in net/protocol.c, and how it gets there in net/zmq.c, a module that only the
- * agent loads.
+/* agent.c: see agent.h. What the agent does is in engine.c; here is what it stands on: the network
+ * (net/zmq.c, a module that only the agent loads), its introduction to the others, the bell and the clock.
  *
- * One loop: requests, frames that came, calls that wait, the clock, frames to send; and one place that
- * computes how long to wait. It waits for a guard of an object as everybody does; who is stopped in one (a
- * debugger) stops it too, until peers that are still connected lose patience after a minute.
+ * One loop: a turn of the engine, and one place that waits for whatever comes first. It waits for a guard of
+ * an object as everybody does; who is stopped in one (a debugger) stops it too, until peers that are still
+ * connected lose patience after a minute.
  */
 #include "config.h"
 #include "agent/agent.h"
+#include "agent/engine.h"
 #include "base/env.h"
-#include "rpc/mailbox.h"
-#include "agent/request.h"
 #include "base/error.h"
-#include "agent/pending.h"
-#include "shm/heap.h"
 #include "base/module.h"
-#include "agent/placement.h"
 #include "base/system.h"
+#include "rpc/agent_control.h"
+#include "rpc/mailbox.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,21 +28,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { CONTACT_VERSION = 1, TURN = 1 << 20, IO_THREADS = 2, CUT_MS = 1500, FDS = 1024, LIBZMQ_FILES = 10 };
+enum { IO_THREADS = 2, CUT_MS = 1500, FDS = 1024, LIBZMQ_FILES = 10 };
 
-static const int64_t start_ns = 20000 * KITH__MS, goodbye_ns = 2000 * KITH__MS, load_ns = 200 * KITH__MS,
-                     forget_ns = 300 * KITH__MS;
-
-_Static_assert(sizeof(struct kith__contact) <= sizeof((struct kith__agent_shared *)0)->contact,
-               "the contact lies in the shared area");
+static const int64_t goodbye_ns = 2000 * KITH__MS, look_ns = 200 * KITH__MS, forget_ns = 300 * KITH__MS;
 
 static struct {
     const struct kith__transport *net;
     struct kith__wire *wire;
-    struct kith__proto *proto; /* NULL: not introduced yet */
-    struct kith__requests *requests;
-    struct kith__pending *pending;
-    struct kith__placement *placement;
+    struct kith__engine *engine; /* NULL: not introduced yet */
     const struct kith__contact *contacts;
     struct kith__place *places; /* of all nodes, as address.h wants them */
     int *counts;
@@ -54,178 +44,10 @@ static struct {
         int64_t forget; /* when to end its connections; 0: not */
     } * peers;
     struct kith__seat *seat;
-    uint32_t word;  /* of the seat, when we last looked */
-    uint64_t ended; /* deaths on this node, likewise */
     uint32_t node, nodes;
-    int64_t now, loaded, leaving;
+    int64_t now, looked, leaving;
     struct pollfd fds[FDS];
 } self;
-
-/* ------------------------------------------------------------------ for the others */
-
-static struct kith__contact *own_contact(void)
-{
-    return (struct kith__contact *)(void *)kith__agent_shared()->contact;
-}
-
-static int always_net(void)
-{
-    return kith__env_on(KITH__ENV_TRANSPORT);
-}
-
-/* KITH_PORTS=lo-hi, or one port; 0 to 0: any. */
-static int read_ports(uint16_t *lo, uint16_t *hi)
-{
-    const char *wish = kith__env(KITH__ENV_PORTS);
-    unsigned long from, to;
-    char *end;
-
-    *lo = *hi = 0;
-    if (!wish)
-        return 0;
-    from = to = strtoul(wish, &end, 10);
-    if (*end == '-')
-        to = strtoul(end + 1, &end, 10);
-    if (*end != '\0' || from == 0 || to < from || to > UINT16_MAX)
-        return kith__fail(KITH_EINVAL, "KITH_PORTS=\"%s\": give two ports as 50000-50099", wish);
-    *lo = (uint16_t)from;
-    *hi = (uint16_t)to;
-    return 0;
-}
-
-int kith__agent_check_settings(void)
-{
-    uint16_t lo, hi;
-    int rc = read_ports(&lo, &hi);
-
-    return rc < 0 ? rc : kith__net_check_settings();
-}
-
-int kith__agent_wanted(void)
-{
-    if (always_net())
-        atomic_store(&kith__shared->through_net, 1);
-    return kith__shared->nodes > 1 || always_net();
-}
-
-static int make_agent_shared(void)
-{
-    struct kith__agent_shared *shared;
-    pthread_mutexattr_t attr;
-    uint64_t block = kith__heap_alloc(sizeof *shared, kith__me);
-    int rc;
-
-    if (block == 0)
-        return KITH_ENOMEM;
-    shared = kith__at(block);
-    memset(shared, 0, sizeof *shared);
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    if (pthread_mutex_init(&shared->agent_lives, &attr) != 0)
-        return kith__fail(KITH_ENOMEM, "no robust mutexes on this system");
-    pthread_mutexattr_destroy(&attr);
-    if ((rc = kith__guard_init(&shared->guard)) < 0)
-        return rc;
-    atomic_store(kith__heap_owner(block), 0);
-    atomic_store(&kith__shared->agent_shared, block);
-    return 0;
-}
-
-static int await_agent(struct kith__agent_shared *shared)
-{
-    int64_t until = kith__now_ns() + start_ns;
-
-    while (atomic_load(&shared->state) == KITH__AGENT_CLOSED) {
-        if (kith__server_dead())
-            return KITH_EPEER;
-        if (kith__now_ns() > until)
-            return kith__fail(KITH_EPEER, "the agent of node %u did not start within 20 s",
-                              kith__shared->node);
-        kith__futex_wait(&shared->state, KITH__AGENT_CLOSED, 50 * KITH__MS);
-    }
-    if (atomic_load(&shared->state) != KITH__AGENT_READY)
-        return kith__fail(KITH_EPEER, "the agent of node %u (%s) cannot start: %s", kith__shared->node,
-                          kith__shared->host, shared->why);
-    return 0;
-}
-
-int kith__agent_start(void)
-{
-    struct kith__member *m;
-    uint32_t who;
-    int rc;
-
-    if ((rc = make_agent_shared()) < 0)
-        return rc;
-    if ((who = kith__member_take(KITH__AGENT)) == 0)
-        return KITH_ENOMEM;
-    m = kith__member(who);
-    snprintf(m->name, sizeof m->name, "agent");
-    kith__agent_shared()->agent = who;
-    atomic_store(&m->state, KITH__ASKED);
-    kith__ring(kith__server_bell);
-    if ((rc = await_agent(kith__agent_shared())) < 0)
-        return rc;
-    return kith__shared->nodes == 1 ? kith__agent_introduce(own_contact(), 1) : 0;
-}
-
-const void *kith__agent_contact(size_t *size)
-{
-    *size = sizeof(struct kith__contact);
-    return own_contact();
-}
-
-static int check_contacts(const struct kith__contact *contacts, int nodes)
-{
-    for (int i = 0; i < nodes; i++) {
-        if (contacts[i].version == 0)
-            return kith__fail(KITH_EPEER, "node %d has no agent: it could not start", i);
-        if (contacts[i].version != CONTACT_VERSION)
-            return kith__fail(KITH_EPEER, "nodes 0 (%s) and %d (%s) run different versions of kith",
-                              contacts[0].host, i, contacts[i].host);
-        if (contacts[i].security != contacts[0].security)
-            return kith__fail(KITH_EINVAL, "KITH_NET_SECURITY differs between nodes 0 (%s) and %d (%s)",
-                              contacts[0].host, i, contacts[i].host);
-    }
-    return 0;
-}
-
-int kith__agent_introduce(const void *contacts, int nodes)
-{
-    uint64_t block;
-    int rc = check_contacts(contacts, nodes);
-
-    if (rc < 0)
-        return rc;
-    if ((block = kith__heap_alloc((size_t)nodes * sizeof(struct kith__contact), kith__me)) == 0)
-        return KITH_ENOMEM;
-    memcpy(kith__at(block), contacts, (size_t)nodes * sizeof(struct kith__contact));
-    atomic_store(kith__heap_owner(block), 0);
-    atomic_store(&kith__agent_shared()->contacts, block);
-    kith__ring(kith__agent_bell);
-    return 0;
-}
-
-int kith__agent_stop(void)
-{
-    struct kith__agent_shared *shared;
-    int64_t until = kith__now_ns() + 2 * goodbye_ns;
-
-    if (atomic_load(&kith__shared->agent_shared) == 0)
-        return 0;
-    shared = kith__agent_shared();
-    atomic_store(&shared->leave, kith__shared->node == 0 ? 2 : 1);
-    kith__ring(kith__agent_bell);
-    while (atomic_load(&shared->state) == KITH__AGENT_READY) {
-        if (kith__agent_dead())
-            return KITH_EPEER;
-        if (kith__now_ns() > until)
-            return kith__fail(KITH_EPEER, "the agent of node %u did not end in time", kith__shared->node);
-        kith__futex_wait(&shared->state, KITH__AGENT_READY, 50 * KITH__MS);
-    }
-    return 0;
-}
 
 static void set_word(_Atomic uint32_t *word, uint32_t value)
 {
@@ -257,7 +79,7 @@ static int listen_everywhere(struct kith__contact *contact)
     uint16_t lo, hi;
     int rc;
 
-    if ((rc = read_ports(&lo, &hi)) < 0)
+    if ((rc = kith__agent_read_ports(&lo, &hi)) < 0)
         return rc;
     if (self.nodes == 1) {
         kith__net_loopback(&contact->places[0]);
@@ -327,7 +149,7 @@ static int come_up(struct kith__contact *contact)
         return net_failed("no network");
     if (!(self.wire = self.net->open(&c)))
         return net_failed("no network");
-    contact->version = CONTACT_VERSION;
+    contact->version = KITH__CONTACT_VERSION;
     contact->security = c.security;
     contact->cpus = kith__shared->usable_cpus;
     memcpy(contact->public_key, c.public_key, sizeof contact->public_key);
@@ -340,87 +162,64 @@ static int come_up(struct kith__contact *contact)
     return check_files(0); /* there may be many interfaces */
 }
 
-/* -------------------------------------------------------------- events of the protocol */
+/* ---------------------------------------------------------------------- the wire */
 
-static void *on_at(void *context, uint64_t block)
+static int reach(uint32_t peer)
 {
-    (void)context;
-    return kith__at(block);
+    int popularity[KITH__PLACES], i;
+    const struct kith__place *p;
+    char text[KITH__ADDRESS_TEXT];
+
+    self.peers[peer].reached = 1;
+    kith__net_popularity(self.places, self.counts, (int)self.nodes, (int)peer, popularity);
+    if ((i = kith__net_choose(self.places, self.counts, (int)self.node, (int)peer, popularity)) < 0) {
+        kith__log(
+            KITH__ERROR,
+            "node %u (%s) has no network in common with this node (%s): name one that both have in KITH_NET",
+            peer, self.contacts[peer].host, kith__shared->host);
+        return -1;
+    }
+    p = &self.places[peer * KITH__PLACES + (uint32_t)i];
+    kith__place_text(p, text);
+    kith__log(KITH__DEBUG, "node %u (%s) is reached at %s, port %u", peer, self.contacts[peer].host, text,
+              p->port);
+    if (self.net->reach(self.wire, peer, text, p->port, self.contacts[peer].public_key) == 0)
+        return 0;
+    kith__log(KITH__ERROR, "node %u (%s) cannot be reached: %s", peer, self.contacts[peer].host,
+              self.net->why());
+    return -1;
 }
 
-static void on_release(void *context, uint64_t block)
+static size_t wire_receive(void *context, uint32_t *peer, const void **frame)
 {
     (void)context;
-    kith__heap_free(block);
+    return self.net->receive(self.wire, peer, frame);
 }
 
-static uint64_t on_request(void *context, uint32_t peer, const struct kith__request *r, const void *bytes)
+static int wire_send(void *context, const struct kith__out *out)
 {
     (void)context;
-    return kith__pending_request(self.pending, peer, r, bytes, self.now);
+    if (!self.peers[out->peer].reached && reach(out->peer) < 0)
+        return 0;
+    return self.net->send(self.wire, out->peer, out->lane, out->head, out->head_size, out->body,
+                          out->body_size) == 1;
 }
 
-static uint64_t on_reply(void *context, uint32_t peer, const struct kith__reply *r, const void *bytes)
-{
-    (void)context;
-    return kith__requests_reply(self.requests, peer, r, bytes);
-}
-
-static void on_arrived(void *context, uint32_t peer, uint64_t id, int reply, uint64_t block)
-{
-    (void)context;
-    if (reply)
-        kith__requests_arrived(self.requests, peer, id, block);
-    else
-        kith__pending_arrived(self.pending, peer, id, block, self.now);
-}
-
-static void on_granted(void *context, uint32_t peer, uint64_t id)
-{
-    (void)context;
-    kith__requests_granted(self.requests, peer, id);
-}
-
-static void on_settled(void *context, uint32_t peer, uint64_t id, int yes)
-{
-    (void)context;
-    kith__pending_settled(self.pending, peer, id, yes);
-}
-
-static void on_cancelled(void *context, uint32_t peer, uint64_t id)
-{
-    (void)context;
-    kith__pending_cancelled(self.pending, peer, id);
-}
-
-static void on_job_over(void *context, uint32_t peer)
-{
-    (void)context;
-    if (peer == 0 && self.node != 0)
-        set_word(&kith__shared->job_over, 1);
-}
-
-static void on_ended(void *context, uint32_t peer, enum kith__link_state state, const char *why)
-{
-    (void)context;
-    kith__log(state == KITH__LINK_LOST ? KITH__WARNING : KITH__DEBUG, "node %u (%s) %s", peer,
-              self.contacts[peer].host, why);
-    self.peers[peer].forget = self.now + (state == KITH__LINK_LOST ? 0 : forget_ns);
-    if (state == KITH__LINK_LOST && peer == 0 && self.node != 0)
-        set_word(&kith__shared->job_over, 2);
-    kith__requests_ended(self.requests, peer, why);
-    kith__pending_ended(self.pending, peer);
-}
-
-static int on_is_connected(void *context, uint32_t peer)
+static int wire_is_connected(void *context, uint32_t peer)
 {
     (void)context;
     return self.peers[peer].reached && self.net->is_connected(self.wire, peer);
 }
 
-static const struct kith__proto_events events = { on_at,      on_release,  on_request,     on_reply,
-                                                  on_arrived, on_granted,  on_settled,     on_cancelled,
-                                                  on_ended,   on_job_over, on_is_connected };
+static void wire_ended(void *context, uint32_t peer, enum kith__link_state state, const char *why)
+{
+    (void)context;
+    kith__log(state == KITH__LINK_LOST ? KITH__WARNING : KITH__DEBUG, "node %u (%s) %s", peer,
+              self.contacts[peer].host, why);
+    self.peers[peer].forget = self.now + (state == KITH__LINK_LOST ? 0 : forget_ns);
+}
+
+static const struct kith__engine_wire wire = { wire_receive, wire_send, wire_is_connected, wire_ended };
 
 /* -------------------------------------------------------------------- introduction */
 
@@ -460,15 +259,17 @@ static int make_tables(void)
     return 0;
 }
 
-static int start_placement(void)
+static int start_engine(const struct kith__proto_config *proto)
 {
+    struct kith__engine_config c = { .proto = *proto, .seat = self.seat, .wire = &wire };
     uint32_t *cpus = calloc(self.nodes, sizeof *cpus);
 
     if (!cpus)
         return kith__fail(KITH_ENOMEM, "no memory for %u nodes", self.nodes);
     for (uint32_t k = 0; k < self.nodes; k++)
         cpus[k] = self.contacts[k].cpus;
-    self.placement = kith__placement_new(self.proto, self.node, self.nodes, cpus);
+    c.cpus = cpus;
+    self.engine = kith__engine_new(&c, kith__now_ns());
     free(cpus);
     return 0;
 }
@@ -486,81 +287,17 @@ static int meet(void)
 
     self.contacts = kith__at(atomic_load(&kith__agent_shared()->contacts));
     c.job = self.contacts[0].job;
-    if (make_tables() < 0 || !(self.proto = kith__proto_new(&c, &events, NULL)))
+    if (make_tables() < 0)
         return KITH_ENOMEM;
     for (uint32_t k = 0; k < self.nodes; k++)
         self.net->admit(self.wire, k, self.contacts[k].public_key);
     self.net->set_secret(self.wire, self.contacts[0].secret);
     self.net->open_door(self.wire);
     close_unused();
-    self.requests = kith__requests_new(self.proto, self.nodes);
-    if (start_placement() < 0)
-        return KITH_ENOMEM;
-    self.pending = kith__pending_new(self.proto, self.node, self.seat);
-    if (self.node != 0) /* so it learns of the end, and node 0 of its */
-        kith__proto_open(self.proto, 0, kith__now_ns());
-    return 0;
+    return start_engine(&c);
 }
 
 /* ------------------------------------------------------------------------ the loop */
-
-static int reach(uint32_t peer)
-{
-    int popularity[KITH__PLACES], i;
-    const struct kith__place *p;
-    char text[KITH__ADDRESS_TEXT];
-
-    self.peers[peer].reached = 1;
-    kith__net_popularity(self.places, self.counts, (int)self.nodes, (int)peer, popularity);
-    if ((i = kith__net_choose(self.places, self.counts, (int)self.node, (int)peer, popularity)) < 0) {
-        kith__log(
-            KITH__ERROR,
-            "node %u (%s) has no network in common with this node (%s): name one that both have in KITH_NET",
-            peer, self.contacts[peer].host, kith__shared->host);
-        return -1;
-    }
-    p = &self.places[peer * KITH__PLACES + (uint32_t)i];
-    kith__place_text(p, text);
-    kith__log(KITH__DEBUG, "node %u (%s) is reached at %s, port %u", peer, self.contacts[peer].host, text,
-              p->port);
-    if (self.net->reach(self.wire, peer, text, p->port, self.contacts[peer].public_key) == 0)
-        return 0;
-    kith__log(KITH__ERROR, "node %u (%s) cannot be reached: %s", peer, self.contacts[peer].host,
-              self.net->why());
-    return -1;
-}
-
-/* Each of these handles some 1 MiB at most, so that none delays signs of life. 1: there is more. */
-static int receive(void)
-{
-    size_t bytes = 0, size;
-    const void *frame;
-    uint32_t peer;
-
-    while (bytes < TURN && (size = self.net->receive(self.wire, &peer, &frame)) > 0) {
-        kith__proto_receive(self.proto, peer, frame, size, self.now);
-        bytes += size;
-    }
-    return bytes >= TURN;
-}
-
-static int send(void)
-{
-    size_t bytes = 0;
-    struct kith__out out;
-
-    kith__proto_unblock(self.proto);
-    while (bytes < TURN && kith__proto_next(self.proto, &out, self.now)) {
-        int taken = 0;
-
-        if (self.peers[out.peer].reached || reach(out.peer) == 0)
-            taken = self.net->send(self.wire, out.peer, out.lane, out.head, out.head_size, out.body,
-                                   out.body_size) == 1;
-        kith__proto_sent(self.proto, &out, taken, self.now);
-        bytes += out.head_size + out.body_size;
-    }
-    return bytes >= TURN;
-}
 
 static void forget_peers(void)
 {
@@ -569,20 +306,6 @@ static void forget_peers(void)
             self.net->forget(self.wire, k, 0);
             self.peers[k].forget = 0;
         }
-}
-
-/* What is due by time; when it is due next. */
-static int64_t clock_step(void)
-{
-    int64_t due;
-
-    if (self.nodes > 1 && self.now - self.loaded >= load_ns) {
-        self.loaded = self.now;
-        kith__placement_tell(self.placement, self.now);
-        forget_peers();
-    }
-    due = kith__proto_tick(self.proto, self.now);
-    return due;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -600,13 +323,12 @@ static void wait_until(int64_t due)
     int n = 1;
 
     self.fds[0] = (struct pollfd){ kith__agent_bell, POLLIN, 0 };
-    if (self.proto)
+    if (self.engine)
         n += self.net->fds(self.wire, self.fds + 1, FDS - 1);
     atomic_store(&shared->asleep, 1);
     atomic_store(&self.seat->asleep, atomic_load(&self.seat->word) << 1 | 1);
     kith__fence();
-    if (ns > 0 && (!self.proto || (atomic_load(&shared->pending.summary) == 0 &&
-                                   atomic_load(&self.seat->word) == self.word)))
+    if (ns > 0 && (!self.engine || !kith__engine_has_news(self.engine)))
         ppoll(self.fds, (nfds_t)n, ns == INT64_MAX ? NULL : &limit, NULL);
     atomic_store(&self.seat->asleep, 0);
     atomic_store(&shared->asleep, 0);
@@ -617,30 +339,21 @@ static void wait_until(int64_t due)
 static void say_goodbye(int how)
 {
     self.leaving = self.now + goodbye_ns;
-    kith__proto_leave(self.proto, how == 2 ? KITH__BYE_JOB : KITH__BYE_NODE);
+    kith__engine_leave(self.engine, how == 2 ? KITH__BYE_JOB : KITH__BYE_NODE);
 }
 
 /* One round; when the next one is due. */
 static int64_t turn(void)
 {
-    uint64_t ended = atomic_load(&kith__shared->ended);
-    uint32_t word = atomic_load(&self.seat->word);
-    int woken = word != self.word || ended != self.ended, more;
     int64_t due;
 
     self.now = kith__now_ns();
-    if (ended != self.ended)
-        kith__requests_sweep(self.requests, self.now);
-    self.word = word;
-    self.ended = ended;
-    more = kith__requests_collect(self.requests, self.now);
-    more |= receive();
-    due = kith__pending_retry(self.pending, woken, self.now);
-    due = earlier(due, kith__requests_tick(self.requests, self.now));
-    due = earlier(due, clock_step());
-    more |= send();
-    more |= kith__requests_go_on(self.requests);
-    return more ? 0 : due;
+    due = kith__engine_turn(self.engine, self.now);
+    if (self.now - self.looked >= look_ns) {
+        self.looked = self.now;
+        forget_peers();
+    }
+    return due;
 }
 
 static void serve(void)
@@ -654,7 +367,7 @@ static void serve(void)
     for (;;) {
         int64_t due = turn();
 
-        if (self.leaving && (kith__proto_left(self.proto) || self.now >= self.leaving))
+        if (self.leaving && (kith__engine_left(self.engine) || self.now >= self.leaving))
             return;
         if (!self.leaving && atomic_load(&shared->leave)) {
             say_goodbye((int)atomic_load(&shared->leave));
@@ -688,14 +401,13 @@ int kith__agent_main(uint32_t who)
     self.nodes = kith__shared->nodes;
     pthread_mutex_lock(&shared->agent_lives);
     atomic_store(&kith__shared->agent_pid, getpid());
-    if (!(self.seat = kith__seat_needed()) || come_up(own_contact()) < 0) {
+    if (!(self.seat = kith__seat_needed()) || come_up(kith__own_contact()) < 0) {
         snprintf(shared->why, sizeof shared->why, "%s", kith_last_error());
         set_word(&shared->state, KITH__AGENT_FAILED);
         return 1;
     }
     atomic_store(&self.seat->waiting, KITH__ANYTHING);
     atomic_store(&kith__shared->agent_seat, kith__seat_number(self.seat) + 1);
-    self.word = atomic_load(&self.seat->word);
     set_word(&shared->state, KITH__AGENT_READY);
     serve();
     self.net->close(self.wire, 100);

@@ -2,6 +2,8 @@
 lib_libkith_all_la_SOURCES += \
 	lib/agent/agent.c \
 	lib/agent/agent.h \
+	lib/agent/engine.c \
+	lib/agent/engine.h \
 	lib/agent/pending.c \
 	lib/agent/pending.h \
 	lib/agent/placement.c \

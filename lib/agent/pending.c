@@ -740,3 +740,31 @@ struct kith__pending *kith__pending_new(struct kith__proto *p, uint32_t node, st
     self->due = INT64_MAX;
     return self;
 }
+
+static void free_deliveries(struct delivery *first)
+{
+    for (struct delivery *next; first; first = next) {
+        next = first->next;
+        kith__heap_free(first->given.block);
+        free(first);
+    }
+}
+
+void kith__pending_free(struct kith__pending *self)
+{
+    for (int i = 0; i < BUCKETS; i++) {
+        for (struct client *v = self->clients[i], *next; v; v = next) {
+            next = v->next;
+            while (v->first)
+                remove_call(v->first);
+            free(v);
+        }
+        for (struct waitlist *p = self->waitlists[i], *next; p; p = next) {
+            next = p->next;
+            free(p);
+        }
+        free_deliveries(self->deliveries[i]);
+    }
+    free_deliveries(self->refused);
+    free(self);
+}

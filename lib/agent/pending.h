@@ -8,8 +8,9 @@
 struct kith__pending;
 struct kith__seat;
 
-/* For the agent of that node, which has that seat. Lives as long as the process. */
+/* For the agent of that node, which has that seat. */
 struct kith__pending *kith__pending_new(struct kith__proto *p, uint32_t node, struct kith__seat *seat);
+void kith__pending_free(struct kith__pending *self); /* and the blocks of calls that are not carried out */
 
 /* Events of the protocol. */
 uint64_t kith__pending_request(struct kith__pending *self, uint32_t peer, const struct kith__request *r,

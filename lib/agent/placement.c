@@ -21,7 +21,7 @@ struct kith__placement {
     } of[];
 };
 
-static struct kith__placement *mine; /* of the agent that this process is */
+static struct kith__placement *mine; /* of the agent whose turn it is */
 
 /* Processes that were placed here and have come << 32 | CPUs << 16 | what is busy. */
 static uint64_t own_load(void)
@@ -129,5 +129,17 @@ struct kith__placement *kith__placement_new(struct kith__proto *p, uint32_t node
     self->nodes = nodes;
     for (uint32_t k = 0; k < nodes; k++)
         self->of[k].cpus = cpus[k];
-    return mine = self;
+    return self;
+}
+
+void kith__placement_use(struct kith__placement *self)
+{
+    mine = self;
+}
+
+void kith__placement_free(struct kith__placement *self)
+{
+    if (mine == self)
+        mine = NULL;
+    free(self);
 }

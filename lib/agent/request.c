@@ -338,7 +338,7 @@ void kith__requests_arrived(struct kith__requests *self, uint32_t peer, uint64_t
     deliver(self, l, (uint32_t)(id >> 48), l->result, l->flags, NULL, l->coming);
 }
 
-static void lose_pipelined(struct local *l, struct kith__mailbox *d, uint32_t seat)
+static void forget_large(struct local *l)
 {
     while (l->large) {
         struct large *large = l->large;
@@ -346,6 +346,11 @@ static void lose_pipelined(struct local *l, struct kith__mailbox *d, uint32_t se
         l->large = large->next;
         free(large);
     }
+}
+
+static void lose_pipelined(struct local *l, struct kith__mailbox *d, uint32_t seat)
+{
+    forget_large(l);
     if (atomic_load(&d->open) == 0)
         return;
     defer_error(d, KITH_EPEER, kith_last_error(), strlen(kith_last_error()), atomic_load(&d->open));
@@ -619,4 +624,15 @@ struct kith__requests *kith__requests_new(struct kith__proto *p, uint32_t nodes)
     self->proto = p;
     self->nodes = nodes;
     return self;
+}
+
+void kith__requests_free(struct kith__requests *self)
+{
+    for (uint32_t seat = 0; seat < KITH__SEATS; seat++) {
+        struct local *l = &self->locals[seat];
+
+        forget_large(l);
+        kith__heap_free(l->block);
+    }
+    free(self);
 }

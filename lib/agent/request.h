@@ -7,8 +7,9 @@
 
 struct kith__requests;
 
-/* For the agent of a job of so many nodes. Lives as long as the process. */
+/* For the agent of a job of so many nodes. */
 struct kith__requests *kith__requests_new(struct kith__proto *p, uint32_t nodes);
+void kith__requests_free(struct kith__requests *self); /* and the blocks of answers that nobody has taken */
 
 /* Takes what was filed, and sees which answers were taken. 1: there is more than should be done in one turn.
  */
