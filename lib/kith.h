@@ -419,6 +419,7 @@ KITH__SHAPES(KITH__APPLY_DECLARE)
 /* What a task may be, beside a function of numbers. Each returns 0, or a code of its own: then the
  * task has failed. */
 typedef int kith_map_fn(const void *in, void *out);
+typedef int kith_map_with_fn(const void *in, void *out, const void *arg);
 typedef int kith_for_fn(uint64_t lo, uint64_t hi, const void *arg);
 typedef double kith_sum_fn(uint64_t lo, uint64_t hi, const void *arg); /* returns its part of the sum */
 typedef int kith_reduce_fn(uint64_t lo, uint64_t hi, const void *arg, void *part);
@@ -430,6 +431,14 @@ KITH_API int kith_pool_map(kith_pool p, kith_map_fn *fn, const void *in, size_t 
                            size_t out_size, size_t n);
 KITH_API int kith_pool_apply(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size, void *out,
                              size_t out_size);
+
+/* A map whose tasks share a context: fn(&in[i], &out[i], arg) for i < n, where arg is a copy of the size
+ * bytes, made once for the whole map. NULL, 0: none.
+ *     kith_map_with(pool, fn, in, out, n, KITH_ARG(x)) */
+#define kith_map_with(pool, fn, in, out, ...) \
+    kith__map_with(pool, #fn, fn, in, sizeof *(in), out, sizeof *(out), __VA_ARGS__)
+KITH_API int kith_pool_map_with(kith_pool p, kith_map_with_fn *fn, const void *in, size_t in_size, void *out,
+                                size_t out_size, size_t n, const void *arg, size_t size);
 
 /* Range tasks: the loop inside is the user's. [0, n) is cut into about
  * min(n, 65536) blocks, at places that depend on n alone; fn is called once for
@@ -458,6 +467,9 @@ KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, 
 /* The same with the function's name, for messages; without it, it is looked up. */
 #define KITH__REDUCE(pool, fn, arg, size, n, fold, total) \
     kith__reduce(pool, #fn, fn, arg, size, n, fold, total, sizeof *(total))
+KITH_API int kith__map_with(kith_pool p, const char *name, kith_map_with_fn *fn, const void *in,
+                            size_t in_size, void *out, size_t out_size, size_t n, const void *arg,
+                            size_t size);
 KITH_API int kith__for(kith_pool p, const char *name, kith_for_fn *fn, const void *arg, size_t size,
                        uint64_t n);
 KITH_API int kith__sum(kith_pool p, const char *name, kith_sum_fn *fn, const void *arg, size_t size,

@@ -49,6 +49,7 @@ EXTRA_DIST += \
 	tests/compile/map_output.c \
 	tests/compile/map_output_const.c \
 	tests/compile/map_struct.c \
+	tests/compile/map_with_function.c \
 	tests/compile/option_name.c \
 	tests/compile/plus_plus.cc \
 	tests/compile/pool_map_sizes.c \

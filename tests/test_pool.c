@@ -738,6 +738,47 @@ static void steps_may_be_taken_by_another_thread(void)
     free(out);
 }
 
+struct line {
+    double slope, offset;
+};
+
+static int on_line(const void *in, void *out, const void *arg)
+{
+    const struct line *line = arg;
+
+    *(double *)out = line->slope * *(const int *)in + line->offset;
+    return kith_arg_size() != sizeof *line;
+}
+
+static int has_no_context(const void *in, void *out, const void *arg)
+{
+    *(double *)out = *(const int *)in;
+    return arg != NULL || kith_arg_size() != 0;
+}
+
+static void tasks_of_a_map_share_a_context(void)
+{
+    kith_pool pool = kith_pool_open(2);
+    struct line line = { 2, 0.5 };
+    double out[1000];
+    int in[1000], wrong = 0;
+
+    for (int i = 0; i < 1000; i++)
+        in[i] = i;
+    PASS(kith_map_with(pool, on_line, in, out, 1000, KITH_ARG(line)));
+    for (int i = 0; i < 1000; i++)
+        wrong += out[i] != 2 * i + 0.5;
+    CU_ASSERT_EQUAL(wrong, 0);
+    line.slope = 3;
+    PASS(kith_pool_map_with(pool, on_line, in, sizeof in[0], out, sizeof out[0], 1000, KITH_ARG(line)));
+    CU_ASSERT(out[0] == 0.5 && out[999] == 2997.5);
+    PASS(kith_map_with(pool, has_no_context, in, out, 10, NULL, 0));
+    CU_ASSERT_EQUAL(out[7], 7);
+    FAILS_WITH(KITH_ETASK, kith_map_with(pool, on_line, in, out, 1, &line, 8));
+    FAILS_WITH(KITH_EINVAL, kith_map_with(pool, on_line, in, out, 1000, NULL, 8));
+    PASS(kith_pool_close(pool));
+}
+
 static int odd_square(const void *in, void *out)
 {
     *(int *)out = *(const int *)in * *(const int *)in;
@@ -845,6 +886,7 @@ static struct test tests[] = {
     TEST(tasks_may_call_their_own_pool_of_workers_that_wear_out),
     TEST(threads_of_tasks_map_in_their_own_pool),
     TEST(several_pools_at_once),
+    TEST(tasks_of_a_map_share_a_context),
     TEST(plain_functions_do_as_their_macros),
     TEST(very_many_failed_tasks),
     TEST(steps_may_be_taken_by_another_thread),

@@ -28,11 +28,18 @@ enum { KITH__POSTS = 64, KITH__DEPTH = 64, KITH__KEPT = 3 };
 
 #define KITH__AT_NONE UINT64_MAX
 
-enum kith__job_kind { KITH__JOB_NUMBERS, KITH__JOB_BYTES, KITH__JOB_FOR, KITH__JOB_SUM, KITH__JOB_REDUCE };
+enum kith__job_kind {
+    KITH__JOB_NUMBERS,
+    KITH__JOB_BYTES,
+    KITH__JOB_WITH,
+    KITH__JOB_FOR,
+    KITH__JOB_SUM,
+    KITH__JOB_REDUCE
+};
 
 static inline int kith__is_map(uint32_t kind) /* else over a range: its units are blocks */
 {
-    return kind <= KITH__JOB_BYTES;
+    return kind <= KITH__JOB_WITH;
 }
 
 struct kith__cell {    /* a worker's part of a job; only it, or its successor, writes done */

@@ -49,11 +49,16 @@ static int fill_range(struct kith__job *j, const struct kith__call_spec *s)
     j->units = kith__block_count(s->n);
     if (s->out_size > 0 && (j->out = kith__ring_take(j, 1, j->units * s->out_size)) == 0)
         return KITH_ENOMEM;
-    if (s->arg_size > 0) {
-        if ((j->arg = kith__heap_alloc(s->arg_size, kith__me)) == 0)
-            return KITH_ENOMEM;
-        memcpy(kith__at(j->arg), s->arg, s->arg_size);
-    }
+    return 0;
+}
+
+static int fill_arg(struct kith__job *j, const struct kith__call_spec *s)
+{
+    if (s->arg_size == 0)
+        return 0;
+    if ((j->arg = kith__heap_alloc(s->arg_size, kith__me)) == 0)
+        return KITH_ENOMEM;
+    memcpy(kith__at(j->arg), s->arg, s->arg_size);
     return 0;
 }
 
@@ -70,6 +75,7 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
 {
     const struct kith__pool *p = kith__pool_body(c->object);
     struct kith__job *j = c->job;
+    int rc;
 
     j->kind = (uint32_t)s->kind;
     j->shape = (uint32_t)s->shape;
@@ -82,7 +88,8 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->call = call_number();
     if (s->name) /* of a zeroed job; snprintf is much code that is cold */
         memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));
-    return kith__is_map(s->kind) ? kith__rings_make(c, s) : fill_range(j, s);
+    rc = kith__is_map(s->kind) ? kith__rings_make(c, s) : fill_range(j, s);
+    return rc < 0 ? rc : fill_arg(j, s);
 }
 
 static void release(struct kith__call *c)

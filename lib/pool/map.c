@@ -150,6 +150,32 @@ int kith_pool_apply(kith_pool pool, kith_map_fn *fn, const void *in, size_t in_s
     return kith_pool_map(pool, fn, in, in_size, out, out_size, 1);
 }
 
+int kith__map_with(kith_pool pool, const char *name, kith_map_with_fn *fn, const void *in, size_t in_size,
+                   void *out, size_t out_size, size_t n, const void *arg, size_t size)
+{
+    struct kith__call_spec s = {
+        .pool = pool,
+        .name = name,
+        .fn = (kith__anyfn *)fn,
+        .kind = KITH__JOB_WITH,
+        .n = n,
+        .in = in,
+        .out = out,
+        .arg = arg,
+        .in_size = in_size,
+        .out_size = out_size,
+        .arg_size = size,
+    };
+
+    return kith__report(call(&s, "kith_map_with"));
+}
+
+int kith_pool_map_with(kith_pool pool, kith_map_with_fn *fn, const void *in, size_t in_size, void *out,
+                       size_t out_size, size_t n, const void *arg, size_t size)
+{
+    return kith__map_with(pool, NULL, fn, in, in_size, out, out_size, n, arg, size);
+}
+
 /* ---------------------------------------------------------------- ranges */
 
 int kith__for(kith_pool pool, const char *name, kith_for_fn *fn, const void *arg, size_t size, uint64_t n)

@@ -151,12 +151,25 @@ static void run_numbers_in_place(struct kith__job *j, uint32_t worker, kith__any
 
 static void run_bytes(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
 {
-    int (*call)(const void *, void *) = (int (*)(const void *, void *))fn;
+    kith_map_fn *call = (kith_map_fn *)fn;
 
     for (uint64_t i = lo; i < lo + length; i++) {
         atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
         if (has_failed(call(element(j->in, j->in_size, j->in_ring, i),
                             element(j->out, j->out_size, j->out_ring, i))))
+            tell_fault(j, worker, i);
+    }
+}
+
+static void run_with(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
+{
+    kith_map_with_fn *call = (kith_map_with_fn *)fn;
+    const void *arg = j->arg ? kith__at(j->arg) : NULL;
+
+    for (uint64_t i = lo; i < lo + length; i++) {
+        atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
+        if (has_failed(call(element(j->in, j->in_size, j->in_ring, i),
+                            element(j->out, j->out_size, j->out_ring, i), arg)))
             tell_fault(j, worker, i);
     }
 }
@@ -218,6 +231,7 @@ static __attribute__((aligned(64))) void run(struct kith__job *j, uint32_t worke
         (kith__job_keeps_results(j) ? run_numbers_in_place : run_numbers)(j, worker, fn, lo, length);
         break;
     case KITH__JOB_BYTES: run_bytes(j, worker, fn, lo, length); break;
+    case KITH__JOB_WITH: run_with(j, worker, fn, lo, length); break;
     case KITH__JOB_FOR:
     case KITH__JOB_SUM:
     case KITH__JOB_REDUCE:

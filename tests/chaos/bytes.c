@@ -33,6 +33,22 @@ static int play_bytes(const void *in, void *out)
     return 0;
 }
 
+/* The same with a context: the first run of the call, so that one meets no other call's. */
+struct context {
+    uint32_t run;
+    char rest[60];
+};
+
+static int play_with(const void *in, void *out, const void *arg)
+{
+    const struct context *context = arg;
+    const struct task *t = in;
+
+    CHECK(kith_arg_size() == sizeof *context && t->mark - context->run < 1000,
+          "a task with mark %llu met the context of run %u", (unsigned long long)t->mark, context->run);
+    return play_bytes(in, out);
+}
+
 struct bytes {
     size_t n, in_size, out_size; /* sizes: of one task */
     enum memory in_kind, out_kind;
@@ -91,14 +107,20 @@ static void look_at_result(const struct bytes *b, const struct call *c, size_t i
 void map_bytes(struct call *c, int below, struct dice *d)
 {
     struct place at = { c->pool, c->life, 0, 0 };
+    struct context context = { 0 };
     struct bytes b;
 
     draw_bytes(&b, below, d);
     choose_queue(&at, d);
     begin_call(c, "map_bytes", b.n, 0, 1, 1, d);
     if (b.in && b.out) {
+        kith_pool pool = { c->handle };
+
         fill_bytes(&b, c, &at);
-        c->rc = kith_pool_map((kith_pool){ c->handle }, play_bytes, b.in, b.in_size, b.out, b.out_size, b.n);
+        context.run = c->run;
+        c->rc = roll(d, 2) ? kith_pool_map(pool, play_bytes, b.in, b.in_size, b.out, b.out_size, b.n)
+                           : kith_pool_map_with(pool, play_with, b.in, b.in_size, b.out, b.out_size, b.n,
+                                                KITH_ARG(context));
         count_runs(c);
         if (end_call(c))
             for (size_t i = 0; i < b.n; i++)

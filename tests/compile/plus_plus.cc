@@ -21,6 +21,12 @@ static int square(const void *in, void *out)
     return x < 0 ? kith_fail(1, "%d is negative", x) : 0;
 }
 
+static int times(const void *in, void *out, const void *factor)
+{
+    *static_cast<int *>(out) = *static_cast<const int *>(in) * *static_cast<const int *>(factor);
+    return 0;
+}
+
 static double partial(uint64_t lo, uint64_t hi, const void *)
 {
     return static_cast<double>(hi - lo);
@@ -72,6 +78,7 @@ int main(int argc, char **argv)
     kith_put(j.out, in);
     kith_pool_map(pool, square, in, sizeof in[0], out, sizeof out[0], 3);
     kith_pool_apply(pool, square, &in[1], sizeof in[1], &out[1], sizeof out[1]);
+    kith_map_with(pool, times, in, out, 3, KITH_ARG(in[2]));
     kith_sum(pool, partial, nullptr, 0, 100, &sum);
     kith_for(pool, fill, KITH_ARG(in), 100);
     kith_pool_for(pool, fill, nullptr, 0, 100);

@@ -67,6 +67,12 @@ static int square(const void *in, void *out)
     return *(int *)out < 0 ? kith_fail(1, "%d overflows", *(const int *)in) : 0;
 }
 
+static int times(const void *in, void *out, const void *factor)
+{
+    *(int *)out = *(const int *)in * *(const int *)factor;
+    return 0;
+}
+
 static int fill(uint64_t lo, uint64_t hi, const void *arg)
 {
     return lo >= hi || arg == NULL;
@@ -108,7 +114,8 @@ static int others(kith_pool pool)
     kith_put(copy, key);
     kith_get(copy, &job);
     kith_get(copy, &key);
-    return kith_map(pool, square, in, out, 3) + kith_for(pool, fill, KITH_ARG(key), UINT64_C(1000000000000))
+    return kith_map(pool, square, in, out, 3) + kith_map_with(pool, times, in, out, 3, KITH_ARG(key[0]))
+        + kith_map_with(pool, times, in, out, 3, NULL, 0) + kith_for(pool, fill, KITH_ARG(key), UINT64_C(1000000000000))
         + kith_for(pool, fill, NULL, 0, 10) + kith_sum(pool, partial, KITH_ARG(step), 100, &sum)
         + kith_reduce(pool, parts, NULL, 0, 100, fold, &total) + kith_last_fault(&fault, 0);
 }
