@@ -72,6 +72,7 @@ enum kith_code {
     KITH_EOWNERDEAD = -4, /* the former owner died; you have the object now */
     KITH_EBROKEN = -5,    /* a party of it died */
     KITH_ECANCELLED = -6, /* cancelled before it was done */
+    KITH_ERUNNING = -7,   /* it has not ended yet */
 
     KITH_EINVAL = -32,   /* an argument is wrong */
     KITH_ENOMEM = -33,   /* memory, or another resource of the machine, is used up */
@@ -158,8 +159,8 @@ KITH_API double kith_time(
 
 KITH_API uint64_t kith_random(void);                /* 64 random bits */
 KITH_API double kith_uniform(double lo, double hi); /* uniform in [lo, hi) */
-KITH_API void kith_seed(uint64_t seed); /* before kith_init, later it does nothing; the variable KITH_SEED
-                                           comes first; default: new each run */
+/* Before kith_init, later KITH_EINVAL; the variable KITH_SEED comes first; default: new each run. */
+KITH_API int kith_seed(uint64_t seed);
 
 /* ---------------------------------------------------------------- handles */
 
@@ -230,7 +231,7 @@ KITH_API kith_process kith__process_start(kith_target *fn, const void *arg, size
 /* 0: it has ended; KITH_ETIMEDOUT; KITH_ENOMEM: for two seconds the system would not start it (ulimit -u);
  * KITH_ESTALE; KITH_EPEER; KITH_EINVAL: it is the caller itself. */
 KITH_API int kith_process_join(kith_process p, int timeout_ms);
-/* *code: 0..255, or -signal, or 127 when it could not be started; KITH_ETIMEDOUT while it runs; KITH_ESTALE;
+/* *code: 0..255, or -signal, or 127 when it could not be started; KITH_ERUNNING; KITH_ESTALE;
  * KITH_EPEER. */
 KITH_API int kith_process_exitcode(kith_process p, int *code);
 KITH_API int kith_process_alive(kith_process p); /* 1, 0; KITH_ESTALE; KITH_EPEER */
@@ -483,28 +484,25 @@ KITH_API int kith__reduce(kith_pool p, const char *name, kith_reduce_fn *fn, con
 KITH_API int kith_fail(int code, const char *format, ...) KITH_PRINTF(2, 3);
 
 enum kith_end {
-    KITH_OK,
-    KITH_FAILED,
-    KITH_SIGNALLED,
-    KITH_EXITED,
-    KITH_OVER_LIMIT,
-    KITH_CANCELLED,
-    KITH_WORKER_LOST,
-    KITH_NODE_LOST
+    KITH_END_FAILED = 1,    /* it returned a code, or called kith_fail */
+    KITH_END_SIGNALLED = 2, /* it crashed, or was killed */
+    KITH_END_EXITED = 3,    /* it called exit */
+    KITH_END_OVER_LIMIT = 4 /* it ran longer than .limit_ms */
 };
 
 struct kith_fault {
     uint64_t task; /* index of the task, or of the first element of the block */
     int end;       /* enum kith_end */
-    int code;      /* what the task returned or gave to kith_fail; exit status of KITH_EXITED */
-    int signal;    /* of KITH_SIGNALLED */
+    int code;      /* what the task returned or gave to kith_fail; exit status of KITH_END_EXITED */
+    int signal;    /* of KITH_END_SIGNALLED */
     int pid, rank, worker;
     char host[64], function[64], text[512]; /* text: of kith_fail, or where it crashed */
 };
 
 /* Fills *f with the index-th failed task, in order of task, of this thread's last call that
  * returned KITH_ETASK. 0; KITH_EEND when there are no more; KITH_EINVAL. */
-KITH_API int kith_last_fault(struct kith_fault *f, size_t index);
+#define kith_last_fault(f, index) kith__last_fault(f, sizeof(struct kith_fault), index)
+KITH_API int kith__last_fault(struct kith_fault *f, size_t size, size_t index);
 
 #ifdef __cplusplus
 }

@@ -97,7 +97,7 @@ static int map_with_death(int target, size_t chunk, int (*fn)(int), enum where w
         struct kith_fault fault;
 
         FAILS_WITH(KITH_ETASK, kith_map(pool, fn, in, out, TASKS));
-        CU_ASSERT(kith_last_fault(&fault, 0) == 0 && fault.task == 7 && fault.end == KITH_FAILED);
+        CU_ASSERT(kith_last_fault(&fault, 0) == 0 && fault.task == 7 && fault.end == KITH_END_FAILED);
         CU_ASSERT(kith_last_fault(&fault, 1) ==
                   KITH_EEND); /* told once, also when its worker dies after that */
     }
@@ -187,7 +187,7 @@ static int change_with_death(int target, size_t chunk)
     arm(1, target);
     rc = kith_map(pool, run_bytes, at, at, TASKS);
     for (; rc && kith_last_fault(&f, (size_t)faults) == 0; faults++)
-        wrong += f.end != KITH_SIGNALLED || shared->runs[f.task] > 1;
+        wrong += f.end != KITH_END_SIGNALLED || shared->runs[f.task] > 1;
     CU_ASSERT(rc == (faults ? KITH_ETASK : 0) && faults <= shared->killed);
     PASS(kith_pool_close(pool));
     atomic_store(&shared->armed, 0);

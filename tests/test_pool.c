@@ -352,11 +352,14 @@ static void failed_tasks_are_listed_and_leave_their_output(void)
         CU_ASSERT_EQUAL(out[i], i % 10 == 3 ? -1 : i);
     for (size_t k = 0; k < 4; k++) {
         PASS(kith_last_fault(&f, k));
-        CU_ASSERT(f.task == 10 * k + 3 && f.end == KITH_FAILED && f.code == (int)(103 + 10 * k));
+        CU_ASSERT(f.task == 10 * k + 3 && f.end == KITH_END_FAILED && f.code == (int)(103 + 10 * k));
         CU_ASSERT_STRING_EQUAL(f.function, "fail_some");
         CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "is not wanted"));
     }
     FAILS_WITH(KITH_EEND, kith_last_fault(&f, 4));
+    memset(&f, 7, sizeof f);
+    PASS(kith__last_fault(&f, offsetof(struct kith_fault, code), 1)); /* of a program that knows no more */
+    CU_ASSERT(f.task == 13 && f.end == KITH_END_FAILED && f.code == 0x07070707);
     PASS(kith_pool_close(pool));
 }
 
@@ -441,9 +444,9 @@ static void crashes_are_tried_again_and_then_told(void)
         CU_ASSERT_EQUAL(out[i], i == 5 || i == 6 ? -1 : i);
     CU_ASSERT_EQUAL(tries[0], 3);
     PASS(kith_last_fault(&f, 0));
-    CU_ASSERT(f.task == 5 && f.end == KITH_SIGNALLED && f.signal == SIGKILL && f.pid > 1);
+    CU_ASSERT(f.task == 5 && f.end == KITH_END_SIGNALLED && f.signal == SIGKILL && f.pid > 1);
     PASS(kith_last_fault(&f, 1));
-    CU_ASSERT(f.task == 6 && f.end == KITH_EXITED && f.code == 9);
+    CU_ASSERT(f.task == 6 && f.end == KITH_END_EXITED && f.code == 9);
     PASS(kith_map(pool, square, in, out, 20)); /* the pool goes on */
     CU_ASSERT_EQUAL(out[19], 361);
     PASS(kith_pool_close(pool));
@@ -468,7 +471,7 @@ static void a_task_over_its_limit_is_ended_alone(void)
     FAILS_WITH(KITH_ETASK, kith_map(pool, sleep_at_three, in, out, 8));
     CU_ASSERT(kith_time() - start >= 1.4);
     PASS(kith_last_fault(&f, 0));
-    CU_ASSERT(f.task == 3 && f.end == KITH_OVER_LIMIT);
+    CU_ASSERT(f.task == 3 && f.end == KITH_END_OVER_LIMIT);
     FAILS_WITH(KITH_EEND, kith_last_fault(&f, 1));
     CU_ASSERT(out[2] == 2 && out[4] == 4 && out[7] == 7);
     PASS(kith_pool_close(pool));

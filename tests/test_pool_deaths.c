@@ -443,11 +443,11 @@ static void a_task_whose_own_calls_end_its_worker_has_so_many_tries(void)
 
     tries[0] = 0;
     FAILS_WITH(KITH_ETASK, kith_map(pool, die_in_own_call, &pool, &out, 1));
-    CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_SIGNALLED && f.signal == SIGKILL);
+    CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_END_SIGNALLED && f.signal == SIGKILL);
     CU_ASSERT_EQUAL(tries[0], 3);
     tries[0] = 0;
     FAILS_WITH(KITH_ETASK, kith_map(pool, hang_in_own_call, &pool, &out, 1));
-    CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_OVER_LIMIT);
+    CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_END_OVER_LIMIT);
     CU_ASSERT_EQUAL(tries[0], 3);
     PASS(kith_pool_close(pool));
 }
@@ -495,7 +495,7 @@ static void a_pool_ends_though_a_caller_has_called_exit(void)
 
     tries[0] = 0;
     FAILS_WITH(KITH_ETASK, kith_map(pool, leave_in_own_call, &pool, &out, 1));
-    CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_EXITED && f.code >= 3);
+    CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_END_EXITED && f.code >= 3);
     CU_ASSERT_EQUAL(exitcode(kith_process_start(reduce_and_leave, KITH_ARG(pool))), 0);
     PASS(kith_pool_close(pool));
 }

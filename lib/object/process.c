@@ -376,7 +376,7 @@ int kith_process_exitcode(kith_process p, int *code)
     if (!code)
         return kith__report(kith__fail(KITH_EINVAL, "kith_process_exitcode was given no place for the code"));
     if (seen >> 32 != 2)
-        return kith__fail(KITH_ETIMEDOUT, "the Process is still running");
+        return kith__fail(KITH_ERUNNING, "the Process is still running: it has no exit code yet");
     *code = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
     return 0;
 }

@@ -527,12 +527,12 @@ void kith__death_fault(const struct kith__death *d, uint32_t worker, struct kith
     e->pid = d->pid;
     e->worker = (int32_t)worker;
     if (d->over_limit)
-        e->end = KITH_OVER_LIMIT;
+        e->end = KITH_END_OVER_LIMIT;
     else if (WIFSIGNALED(d->status)) {
-        e->end = KITH_SIGNALLED;
+        e->end = KITH_END_SIGNALLED;
         e->signal = WTERMSIG(d->status);
     } else {
-        e->end = KITH_EXITED;
+        e->end = KITH_END_EXITED;
         e->code = WEXITSTATUS(d->status);
     }
     memcpy(&e->crash, &d->crash, sizeof e->crash);

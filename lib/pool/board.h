@@ -67,7 +67,7 @@ struct kith__fault_entry { /* a block of the heap; the head of a list hangs in t
     kith__word next;
     uint64_t unit;
     int32_t end, code, signal, pid, worker;
-    struct kith__crash crash; /* of KITH_SIGNALLED */
+    struct kith__crash crash; /* of KITH_END_SIGNALLED */
     char text[];              /* ends with 0 */
 };
 

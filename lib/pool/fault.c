@@ -19,8 +19,10 @@ static _Thread_local struct {
 static pthread_key_t faults_key; /* the list once more: freed with its thread */
 static pthread_once_t faults_once = PTHREAD_ONCE_INIT;
 
-int kith_last_fault(struct kith_fault *f, size_t index)
+int kith__last_fault(struct kith_fault *f, size_t size, size_t index)
 {
+    const struct kith_fault *known;
+
     if (!f)
         return kith__report(kith__fail(KITH_EINVAL, "kith_last_fault was given no place for the fault"));
     if (index >= last_faults.count)
@@ -28,7 +30,9 @@ int kith_last_fault(struct kith_fault *f, size_t index)
             KITH_EEND,
             "this thread's last call that gave KITH_ETASK had %zu faults: there is none with index %zu",
             last_faults.count, index);
-    *f = last_faults.list[index];
+    known = &last_faults.list[index];
+    memset(f, 0, size); /* a program of a later version may know of more */
+    memcpy(f, known, size < sizeof *known ? size : sizeof *known);
     return 0;
 }
 
@@ -56,7 +60,7 @@ static void fill_end(struct kith_fault *f, const struct kith__fault_entry *e)
     f->signal = e->signal;
     f->pid = e->pid;
     f->worker = e->worker;
-    if (e->end == KITH_SIGNALLED && atomic_load(&e->crash.signal))
+    if (e->end == KITH_END_SIGNALLED && atomic_load(&e->crash.signal))
         kith__crash_text(&e->crash, getpid(), f->text, sizeof f->text);
 }
 
@@ -127,12 +131,12 @@ void kith__faults_keep(struct kith__job *j)
 static void describe(const struct kith_fault *f, char *text, size_t room)
 {
     switch ((enum kith_end)f->end) {
-    case KITH_SIGNALLED:
+    case KITH_END_SIGNALLED:
         snprintf(text, room, "was killed by signal %d (%s)%s%s", f->signal, strsignal(f->signal),
                  *f->text ? ": " : "", f->text);
         break;
-    case KITH_EXITED: snprintf(text, room, "called exit(%d)", f->code); break;
-    case KITH_OVER_LIMIT: snprintf(text, room, "was over its time limit"); break;
+    case KITH_END_EXITED: snprintf(text, room, "called exit(%d)", f->code); break;
+    case KITH_END_OVER_LIMIT: snprintf(text, room, "was over its time limit"); break;
     default: snprintf(text, room, "failed: %s", f->text);
     }
 }
@@ -164,7 +168,7 @@ static int init_death(const struct kith__pool *p)
         return kith__fail(KITH_ETASK, "the initializer of the pool failed: its processes died");
     kith__death_fault(&p->init_death, p->init_worker, &e);
     fill_end(&f, &e);
-    if (f.end == KITH_OVER_LIMIT)
+    if (f.end == KITH_END_OVER_LIMIT)
         snprintf(text, sizeof text, "was over its time limit of %u ms, see .init_limit_ms", p->init_limit_ms);
     else
         describe(&f, text, sizeof text);

@@ -88,12 +88,14 @@ void kith__random_set_seed(uint64_t value)
     atomic_fetch_add(&epoch, 1);
 }
 
-void kith_seed(uint64_t value)
+int kith_seed(uint64_t value)
 {
     if (atomic_load(&epoch))
-        kith__log(KITH__WARNING, "kith_seed has no effect any more: call it before kith_init");
+        return kith__report(kith__fail(
+            KITH_EINVAL, "kith_seed was called after kith_init: call it before, or set KITH_SEED"));
     wish = value;
     has_wish = 1;
+    return 0;
 }
 
 /* ---- streams */

@@ -28,7 +28,7 @@ static void tell_fault(struct kith__job *j, uint32_t worker, uint64_t unit)
 {
     struct kith__fault_entry e = {
         .unit = unit,
-        .end = KITH_FAILED,
+        .end = KITH_END_FAILED,
         .code = kith__task.code,
         .pid = (int32_t)getpid(),
         .worker = (int32_t)worker,

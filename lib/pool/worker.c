@@ -35,7 +35,7 @@ static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, 
     for (uint64_t i = lo; i < lo + length; i++) {
         struct kith__fault_entry e = {
             .unit = i,
-            .end = KITH_FAILED,
+            .end = KITH_END_FAILED,
             .code = KITH_EFUNC,
             .pid = (int32_t)getpid(),
             .worker = (int32_t)worker,
@@ -133,7 +133,9 @@ static void keep_init_fault(struct kith__object *o, const struct kith__fault_ent
 int kith__worker_initialize(struct kith__object *o, uint32_t worker)
 {
     struct kith__pool *p = kith__pool_body(o);
-    struct kith__fault_entry e = { .end = KITH_FAILED, .pid = (int32_t)getpid(), .worker = (int32_t)worker };
+    struct kith__fault_entry e = { .end = KITH_END_FAILED,
+                                   .pid = (int32_t)getpid(),
+                                   .worker = (int32_t)worker };
     kith__anyfn *fn;
     int rc;
 

@@ -171,13 +171,13 @@ static int ends_so(const struct call *c, size_t unit, const struct kith_fault *f
     switch ((enum action)c->actions[unit]) {
     case FAIL:
         snprintf(text, sizeof text, "run %u fails", run);
-        return f->end == KITH_FAILED && f->code == fail_code(run) && strcmp(f->text, text) == 0;
+        return f->end == KITH_END_FAILED && f->code == fail_code(run) && strcmp(f->text, text) == 0;
     case CODE:
         snprintf(text, sizeof text, "it returned %d", return_code(run));
-        return f->end == KITH_FAILED && f->code == return_code(run) && strcmp(f->text, text) == 0;
-    case CRASH: return f->end == KITH_SIGNALLED && f->signal == crash_signal(run);
-    case LEAVE: return f->end == KITH_EXITED && f->code == leave_status(run);
-    case HANG: return f->end == KITH_OVER_LIMIT;
+        return f->end == KITH_END_FAILED && f->code == return_code(run) && strcmp(f->text, text) == 0;
+    case CRASH: return f->end == KITH_END_SIGNALLED && f->signal == crash_signal(run);
+    case LEAVE: return f->end == KITH_END_EXITED && f->code == leave_status(run);
+    case HANG: return f->end == KITH_END_OVER_LIMIT;
     default: return 0;
     }
 }
@@ -187,13 +187,13 @@ static int is_excused(const struct call *c, size_t unit, const struct kith_fault
 {
     enum action action = (enum action)c->actions[unit];
 
-    if (action == PERIL && f->end >= KITH_SIGNALLED && f->end <= KITH_OVER_LIMIT)
+    if (action == PERIL && f->end >= KITH_END_SIGNALLED && f->end <= KITH_END_OVER_LIMIT)
         return 1;
-    if (f->end == KITH_OVER_LIMIT)
+    if (f->end == KITH_END_OVER_LIMIT)
         return may_be_over_limit(c);
-    if (f->end == KITH_SIGNALLED && f->signal == SIGKILL)
+    if (f->end == KITH_END_SIGNALLED && f->signal == SIGKILL)
         return disturbed() && c->options.tries <= FEW_TRIES;
-    if (f->end == KITH_FAILED && f->code == BROKEN_OFF && action >= SPAWN)
+    if (f->end == KITH_END_FAILED && f->code == BROKEN_OFF && action >= SPAWN)
         return disturbed() || action >= BELOW; /* that pool was ended; the tasks there are looked at there */
     return 0;
 }
