@@ -87,6 +87,7 @@ unit_tests += \
 	tests/test_chaos \
 	tests/test_claims \
 	tests/test_ends \
+	tests/test_head \
 	tests/test_init \
 	tests/test_janitor \
 	tests/test_orphans \

@@ -43,6 +43,11 @@ static inline void kith__fence(void)
 #endif
 }
 
+/* As fork, but as if nobody had called it: no handler runs, no lock is taken, no signal comes at the end of
+ * the child, and wait does not see it without __WCLONE or __WALL. libc is usable in the child when no other
+ * thread held a lock of it. */
+pid_t kith__fork_unseen(void);
+
 /* 1: this process has other threads than the calling one, also such as are just ending. Where it never had
  * any, it costs nothing to ask. */
 int kith__has_other_threads(void);

@@ -2,6 +2,8 @@
 lib_libkith_all_la_SOURCES += \
 	lib/server/child.c \
 	lib/server/child.h \
+	lib/server/head.c \
+	lib/server/head.h \
 	lib/server/orphans.c \
 	lib/server/orphans.h \
 	lib/server/server.c \

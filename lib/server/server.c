@@ -7,6 +7,7 @@
  */
 #include "config.h"
 #include "server/server.h"
+#include "server/head.h"
 #include "agent/agent.h"
 #include "pool/board.h"
 #include "server/child.h"
@@ -41,12 +42,15 @@ enum { INIT_TRIES = 3, JANITOR_TRIES = 3, LONGEST_PAUSE_MS = 1000 };
 
 static const int64_t grace_ns = 1000 * KITH__MS, telling_ns = 5000 * KITH__MS,
                      fork_patience_ns = 2000 * KITH__MS;
-static const int fork_again_ms = 20;
+static const int fork_again_ms = 20, head_look_ms = 1000;
 
 /* All of this is the fork server's own, and copied into its children. */
 static struct {
     pid_t pid, head;
     int head_fd, signal_fd;
+    int keep;            /* in the head, where it is watched by a pipe: its end of that; else -1 */
+    pid_t unseen;        /* in a head that is init: its child, the watchdog */
+    int64_t head_looked; /* when we last asked whether the head runs another program */
     pid_t janitors[KITH__MEMBERS + 1]; /* of a dead member, by its number; -1: it is to be forked when .due */
     int64_t due[KITH__MEMBERS + 1];
     unsigned char failures[KITH__MEMBERS + 1]; /* janitors that died over a dead member */
@@ -607,6 +611,17 @@ static int sooner(int a, int b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* Looked at once a second: that takes no descriptor of the head, and costs next to nothing. */
+static int runs_another(void)
+{
+    int64_t now = kith__now_ns();
+
+    if (now - self.head_looked < head_look_ms * KITH__MS)
+        return 0;
+    self.head_looked = now;
+    return kith__head_is_another(self.head);
+}
+
 static void serve(void) __attribute__((noreturn));
 
 static void serve(void)
@@ -617,7 +632,7 @@ static void serve(void)
     int wait_ms = -1;
 
     for (;;) {
-        poll(fds, 3, self.later ? 1 : sooner(self.again_ms, wait_ms));
+        poll(fds, 3, self.later ? 1 : sooner(head_look_ms, sooner(self.again_ms, wait_ms)));
         if (fds[0].revents)
             drain(self.signal_fd);
         if (fds[1].revents)
@@ -626,6 +641,7 @@ static void serve(void)
             self.hard = 1;
             fds[2].fd = -1;
         }
+        self.hard |= runs_another();
         reap_all();
         look();
         wait_ms = kith__timelimit_look(self.head);
@@ -664,6 +680,8 @@ static void server_main(void)
 {
     sigset_t chld;
 
+    if (self.keep >= 0)
+        close(self.keep);
     withdraw();
     if (!kith__watchdog_fork()) {
         tell_start(NO_START);
@@ -703,6 +721,15 @@ static int watch_head(int *keep)
     return 0;
 }
 
+/* Ends a copy in which somebody's lock is held. */
+static void expect_clean(int check, int is_bare)
+{
+    if (!check || kith__snapshot_is_clean(is_bare))
+        return;
+    tell_start(BAD_COPY);
+    _exit(0);
+}
+
 /* In the process between the head and the fork server, which is there so that the latter is no child of the
  * former. */
 static void fork_once_more(int check) __attribute__((noreturn));
@@ -711,10 +738,7 @@ static void fork_once_more(int check)
 {
     pid_t pid;
 
-    if (check && !kith__snapshot_is_clean()) {
-        tell_start(BAD_COPY);
-        _exit(0);
-    }
+    expect_clean(check, 0);
     if ((pid = fork()) == 0)
         server_main();
     if (pid < 0)
@@ -733,26 +757,85 @@ static int32_t await_start(void)
     return pid;
 }
 
-/* check: only a copy of this process in which no lock is held. */
+/* What loses its parent becomes a child of init, or of a subreaper among its ancestors. A head that is one is
+ * passed by: for the moment in which that happens it is none. */
 static int32_t start_copy(int check)
 {
+    int is_subreaper = 0;
     pid_t middle;
-    int keep;
+
+    prctl(PR_GET_CHILD_SUBREAPER, &is_subreaper);
+    if (is_subreaper)
+        prctl(PR_SET_CHILD_SUBREAPER, 0);
+    if ((middle = fork()) == 0)
+        fork_once_more(check);
+    while (middle > 0 && waitpid(middle, NULL, 0) < 0 && errno == EINTR)
+        ;
+    if (is_subreaper)
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return middle < 0 ? NO_START : await_start();
+}
+
+/* 1 when pid is a watchdog that has ended. */
+static int was_watchdog(pid_t pid)
+{
+    char path[64], name[16] = "";
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return 0;
+    if (read(fd, name, sizeof name - 1) < 0)
+        name[0] = '\0';
+    close(fd);
+    return strncmp(name, kith__watchdog_name, strlen(kith__watchdog_name)) == 0;
+}
+
+/* That of a program which this process ran before it called execve, after its end. */
+static void reap_old_watchdogs(void)
+{
+    siginfo_t left = { 0 };
+
+    while (waitid(P_ALL, 0, &left, WEXITED | WNOHANG | WNOWAIT | __WCLONE) == 0 && left.si_pid > 0 &&
+           was_watchdog(left.si_pid) && waitpid(left.si_pid, NULL, __WCLONE) > 0)
+        left.si_pid = 0;
+}
+
+/* Where the head is init itself, in a container, whatever it forks ends up as its child: so the watchdog is
+ * one from the beginning, but one that wait does not see. */
+static int32_t start_unseen(int check)
+{
+    int32_t pid;
+
+    reap_old_watchdogs();
+    if ((self.unseen = kith__fork_unseen()) == 0) {
+        kith__become(0);
+        expect_clean(check, 1);
+        server_main();
+    }
+    if (self.unseen < 0)
+        return NO_START;
+    if ((pid = await_start()) <= 0) {
+        kill(self.unseen, SIGKILL);
+        waitpid(self.unseen, NULL, __WCLONE);
+        self.unseen = 0;
+    }
+    return pid;
+}
+
+/* check: only a copy of this process in which no lock is held. */
+static int32_t start_server(int check)
+{
+    int keep, is_init = getpid() == 1;
+    int32_t pid;
 
     if (watch_head(&keep) < 0)
         return KITH_ENOMEM;
+    self.keep = keep;
     atomic_store(&kith__shared->server_pid, 0);
-    if ((middle = fork()) == 0) {
-        if (keep >= 0)
-            close(keep);
-        fork_once_more(check);
-    }
+    pid = is_init ? start_unseen(check) : start_copy(check);
     close(self.head_fd);
-    if (middle < 0)
-        return NO_START;
-    while (waitpid(middle, NULL, 0) < 0 && errno == EINTR)
-        ;
-    return await_start();
+    return pid;
 }
 
 static void warn_of_threads(int threads)
@@ -772,8 +855,10 @@ int kith__server_start(void)
         return rc;
     if (threads > 1)
         warn_of_threads(threads);
+    if ((rc = kith__head_begin()) < 0)
+        return rc;
     self.head = getpid();
-    for (int copy = 1; (pid = start_copy(threads > 1 && copy < COPIES)) == BAD_COPY;)
+    for (int copy = 1; (pid = start_server(threads > 1 && copy < COPIES)) == BAD_COPY;)
         if (++copy == COPIES)
             kith__log(KITH__WARNING,
                       "some thread of this program is inside of the C library all the time: tasks may hang "
@@ -802,14 +887,27 @@ static int wait_for_end(pid_t pid)
     return 1;
 }
 
+static int watchdog_has_ended(void)
+{
+    return self.unseen ? waitpid(self.unseen, NULL, __WCLONE | WNOHANG) != 0 : kith__server_dead();
+}
+
+static void await_end(void)
+{
+    if (!self.unseen && (wait_for_end(atomic_load(&kith__shared->watchdog_pid)) ||
+                         wait_for_end(atomic_load(&kith__shared->server_pid))))
+        return;
+    for (int i = 0; i < 10000 && !watchdog_has_ended(); i++) /* gone already, or there are no pidfds */
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    if (self.unseen)
+        reap_old_watchdogs();
+    self.unseen = 0;
+}
+
 void kith__server_stop(void)
 {
     atomic_store(&kith__shared->phase, KITH__ENDING);
     kith__ring(kith__server_bell);
-    if (wait_for_end(atomic_load(&kith__shared->watchdog_pid)) ||
-        wait_for_end(atomic_load(&kith__shared->server_pid)))
-        return;
-    for (int i = 0; i < 10000 && !kith__server_dead();
-         i++) /* they have gone already, or there are no pidfds */
-        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    await_end();
+    kith__head_end();
 }

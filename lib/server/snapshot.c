@@ -60,35 +60,48 @@ static int comes_through(pid_t pid)
     int status = 1;
 
     for (int asleep = 0, passed = 0; passed < WAIT_MS && asleep < ASLEEP_MOST; passed++) {
-        if (waitpid(pid, &status, WNOHANG) == pid)
+        if (waitpid(pid, &status, WNOHANG | __WALL) == pid)
             return status == 0;
         asleep = kith__process_state(pid) == 'S' ? asleep + 1 : 0;
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     }
     kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
+    waitpid(pid, NULL, __WALL);
     return 0;
 }
 
-static void try(void) __attribute__((noreturn));
+/* What fork takes: the locks of malloc, of the list of streams, and those of the program's own handlers. */
+static void take_locks_of_fork(void)
+{
+    pid_t pid = fork();
 
-static void try(void)
+    if (pid == 0)
+        _exit(0);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+}
+
+static void try(int is_bare) __attribute__((noreturn));
+
+static void try(int is_bare)
 {
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
     if (null >= 0)
         dup2(null, STDERR_FILENO);
     signal(SIGABRT, SIG_DFL);
+    if (is_bare)
+        take_locks_of_fork();
     take_locks();
     _exit(0);
 }
 
-int kith__snapshot_is_clean(void)
+int kith__snapshot_is_clean(int is_bare)
 {
     pid_t pid;
 
     signal(SIGCHLD, SIG_DFL);
-    if ((pid = fork()) == 0)
-        try();
+    if ((pid = is_bare ? kith__fork_unseen() : fork()) == 0)
+        try(is_bare);
     return pid < 0 || comes_through(pid);
 }

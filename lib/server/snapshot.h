@@ -5,7 +5,7 @@
 #define KITH_SNAPSHOT_H
 
 /* In the forked process, before anything else: 1 when none of these locks is held. Tries them in a child of
- * its own. */
-int kith__snapshot_is_clean(void);
+ * its own. is_bare: the fork was kith__fork_unseen, so those of malloc and the streams are tried, too. */
+int kith__snapshot_is_clean(int is_bare);
 
 #endif

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+const char kith__watchdog_name[] = "kith-watchdog";
+
 int kith__each_child(void (*fn)(pid_t pid))
 {
     char path[64], text[4096];
@@ -74,7 +76,7 @@ int kith__watchdog_fork(void)
     atomic_store(&kith__shared->watchdog_pid, getpid());
     if ((pid = fork()) <= 0)
         return pid == 0;
-    prctl(PR_SET_NAME, "kith-watchdog");
+    prctl(PR_SET_NAME, kith__watchdog_name);
     kith__descriptors_close(NULL, 0);
     dup2(STDIN_FILENO, STDOUT_FILENO); /* /dev/null: who reads what the program prints may wait for its end */
     reap(pid);

@@ -9,6 +9,8 @@
  * how many there are. 0 also where /proc is not mounted. */
 int kith__each_child(void (*fn)(pid_t pid));
 
+extern const char kith__watchdog_name[]; /* in ps and top */
+
 /* Returns in a new child, which is the fork server, or 0 with errno when there can be none. The calling
  * process becomes the watchdog and does not return: it sleeps until the fork server has gone, and ends what
  * is left. */
