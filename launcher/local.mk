@@ -20,6 +20,8 @@ kith_SOURCES = \
 	launcher/mpi.h \
 	launcher/mpich.c \
 	launcher/open_mpi.c \
+	launcher/network.c \
+	launcher/network.h \
 	launcher/option.c \
 	launcher/option.h \
 	launcher/reach.c \
@@ -40,7 +42,9 @@ kith_SOURCES = \
 	lib/base/cpus.c \
 	lib/base/cpus.h \
 	lib/base/env.c \
-	lib/base/env.h
+	lib/base/env.h \
+	lib/net/subnet.c \
+	lib/net/subnet.h
 # Flags of its own, so that the objects of lib/ do not meet those of the library.
 kith_CFLAGS = $(AM_CFLAGS)
 kith_LDADD =

@@ -1,6 +1,7 @@
 /* local_host.c: see local_host.h. */
 #include "config.h"
 #include "local_host.h"
+#include "net/subnet.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -123,37 +124,7 @@ int local_host_has_single_copy(void)
 
 /* ---- nets */
 
-struct net {
-    int family, bits;
-    unsigned char bytes[16];
-};
-
-/* 10.0.0.0/8 */
-static int read_net(char *text, struct net *net)
-{
-    char *slash = strchr(text, '/'), *end;
-    long bits;
-
-    if (!slash)
-        return -1;
-    *slash = '\0';
-    net->family = strchr(text, ':') ? AF_INET6 : AF_INET;
-    bits = slash[1] >= '0' && slash[1] <= '9' ? strtol(slash + 1, &end, 10) : -1;
-    if (bits < 0 || *end != '\0' || bits > (net->family == AF_INET ? 32 : 128))
-        return -1;
-    net->bits = (int)bits;
-    return inet_pton(net->family, text, net->bytes) == 1 ? 0 : -1;
-}
-
-static int in_net(const struct net *net, const unsigned char *bytes)
-{
-    int whole = net->bits / 8, rest = net->bits % 8;
-
-    return memcmp(net->bytes, bytes, (size_t)whole) == 0 &&
-           (rest == 0 || (net->bytes[whole] ^ bytes[whole]) >> (8 - rest) == 0);
-}
-
-static int interface_in(const struct net *net, char name[LOCAL_HOST_INTERFACE])
+static int interface_in(const struct kith__subnet *net, char name[LOCAL_HOST_INTERFACE])
 {
     struct ifaddrs *all;
     int count, found = 0;
@@ -161,8 +132,9 @@ static int interface_in(const struct net *net, char name[LOCAL_HOST_INTERFACE])
     if (getifaddrs(&all) != 0)
         return 0;
     for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
-        found = i->ifa_addr && (i->ifa_flags & IFF_UP) && i->ifa_addr->sa_family == net->family &&
-                in_net(net, bytes_of(i->ifa_addr, &count));
+        const unsigned char *bytes = i->ifa_addr ? bytes_of(i->ifa_addr, &count) : NULL;
+
+        found = bytes && (i->ifa_flags & IFF_UP) && kith__subnet_has(net, count == 16, bytes);
         if (found)
             snprintf(name, LOCAL_HOST_INTERFACE, "%s", i->ifa_name);
     }
@@ -180,15 +152,13 @@ int local_host_interface(const char *nets, char v4[LOCAL_HOST_NETS], char name[L
         return -1;
     strcpy(list, nets);
     for (char *at = strtok_r(list, ",", &save); at; at = strtok_r(NULL, ",", &save)) {
-        struct net net = { .family = 0 };
-        char text[sizeof list];
+        struct kith__subnet net;
 
-        strcpy(text, at);
-        if (read_net(at, &net) < 0)
+        if (!kith__subnet_parse(at, &net))
             return -1;
-        if (net.family == AF_INET) {
+        if (!net.is_v6) {
             strcat(v4, *v4 ? "," : "");
-            strcat(v4, text);
+            strcat(v4, at);
         }
         found = found || interface_in(&net, name);
     }

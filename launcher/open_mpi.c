@@ -1,6 +1,7 @@
 /* open_mpi.c: the command line for Open MPI's mpirun, 4.0 and newer. */
 #include "config.h"
 #include "local_host.h"
+#include "network.h"
 #include "base/env.h"
 #include "request.h"
 #include "log.h"
@@ -165,21 +166,59 @@ static void add_keepalive(const struct request *r, const struct mpi *m, struct l
     add_mca(l, "oob_tcp_keepalive_probes", "4");
 }
 
-static int add_network(struct line *l)
+/* A parameter of Open MPI's network between ranks (btl) and of that between its daemons (oob), where nobody
+ * has set one. */
+static void add_nets(const struct request *r, const char *what, const char *nets, struct line *l)
+{
+    static const char *const layers[] = { "btl", "oob" };
+
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
+        char name[40], include[40], exclude[40];
+
+        snprintf(include, sizeof include, "%s_tcp_if_include", layers[i]);
+        snprintf(exclude, sizeof exclude, "%s_tcp_if_exclude", layers[i]);
+        if (is_set(r, include) || is_set(r, exclude))
+            continue;
+        snprintf(name, sizeof name, "%s_tcp_if_%s", layers[i], what);
+        add_mca(l, name, nets);
+    }
+}
+
+/* The network that kith would take, too; else without those that lead nowhere. */
+static void choose_network(const struct request *r, struct line *l)
+{
+    const struct hosts *hosts = &r->hosts;
+    char without[NETWORK_LIST + 16];
+    struct hosts given = { .count = 0 };
+    struct network n;
+
+    if (r->batch && strcmp(r->batch, "Slurm") == 0 && network_slurm_hosts(&given) == 0)
+        hosts = &given;
+    network_choose(hosts, &n);
+    hosts_free(&given);
+    if (*n.only) {
+        add_nets(r, "include", n.only, l);
+    } else if (*n.not ) {
+        snprintf(without, sizeof without, "127.0.0.0/8,%s", n.not );
+        add_nets(r, "exclude", without, l);
+    }
+}
+
+static int add_network(const struct request *r, struct line *l)
 {
     char v4[LOCAL_HOST_NETS], interface[LOCAL_HOST_INTERFACE];
     const char *nets = kith__env(KITH__ENV_NET);
 
-    if (!nets)
+    if (!nets) {
+        choose_network(r, l);
         return 0;
+    }
     if (local_host_interface(nets, v4, interface) < 0) {
         log_line("KITH_NET=%s: it must be a list of nets, as 10.0.0.0/8", nets);
         return -1;
     }
-    if (*v4) { /* it knows no nets of IPv6 */
-        add_mca(l, "btl_tcp_if_include", v4);
-        add_mca(l, "oob_tcp_if_include", v4);
-    }
+    if (*v4) /* it knows no nets of IPv6 */
+        add_nets(r, "include", v4, l);
     return 0;
 }
 
@@ -210,7 +249,7 @@ int open_mpi_line(const struct request *r, const struct mpi *m, struct line *l)
     add_mapping(r, m, l);
     if (request_is_remote(r)) {
         add_keepalive(r, m, l);
-        if (add_network(l) < 0)
+        if (add_network(r, l) < 0)
             return -1;
         add_environment(l);
     }

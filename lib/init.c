@@ -18,6 +18,7 @@
 #include "pool/pool.h"
 #include "object/process.h"
 #include "pool/random.h"
+#include "start/overdue.h"
 #include "start/ranks.h"
 #include "rpc/agent_control.h"
 #include "rpc/remote.h"
@@ -246,11 +247,16 @@ static int introduce_agents(void)
     return started < 0 ? started : rc;
 }
 
-static int meet_ranks(int *argc, char ***argv)
+/* Who waits in MPI says nothing; rank 0 does, through a thread. */
+static int join_ranks(int *argc, char ***argv)
 {
+    const struct kith__launch *l = &job.launch;
     int fds[] = { job.arena_fd, kith__server_bell, kith__agent_bell };
-    int rc = kith__ranks_join(argc, argv, &job.launch, job.every_rank, fds, 3, &job.ranks);
+    int rc;
 
+    if (l->kind == KITH__MPI && l->rank == 0 && l->size > 1)
+        kith__overdue_begin(KITH__OVERDUE_MS, l->local_size < l->size);
+    rc = kith__ranks_join(argc, argv, l, job.every_rank, fds, 3, &job.ranks);
     kith__where_set(job.ranks.rank, job.ranks.size);
     if (rc < 0)
         return rc;
@@ -260,7 +266,16 @@ static int meet_ranks(int *argc, char ***argv)
         kith__shared->bound = 1;
         tell_cpus(job.ranks.workers, job.ranks.cpu_count, job.ranks.cpus);
     }
-    if ((rc = introduce_agents()) < 0)
+    kith__overdue_step("the agents of the other nodes");
+    return introduce_agents();
+}
+
+static int meet_ranks(int *argc, char ***argv)
+{
+    int rc = join_ranks(argc, argv);
+
+    kith__overdue_end();
+    if (rc < 0)
         return rc;
     if (!job.every_rank && job.ranks.rank > 0)
         serve();

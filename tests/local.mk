@@ -138,6 +138,7 @@ unit_tests += \
 	tests/test_cpus \
 	tests/test_crash \
 	tests/test_detect \
+	tests/test_overdue \
 	tests/test_random \
 	tests/test_token \
 	tests/test_token_fixed

@@ -11,62 +11,28 @@
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
-#include <limits.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void kith__place_text(const struct kith__place *p, char text[KITH__ADDRESS_TEXT])
 {
     inet_ntop(p->is_v6 ? AF_INET6 : AF_INET, p->address, text, KITH__ADDRESS_TEXT);
 }
 
-static int bits_of(const unsigned char *mask, int bytes)
-{
-    int bits = 0;
-
-    while (bits < bytes * 8 && mask[bits / 8] & 0x80 >> bits % 8)
-        bits++;
-    return bits;
-}
-
-static int is_within(const unsigned char *address, const unsigned char *net, int prefix)
-{
-    int whole = prefix / 8, rest = prefix % 8;
-
-    return memcmp(address, net, (size_t)whole) == 0 &&
-           (rest == 0 || (address[whole] ^ net[whole]) >> (8 - rest) == 0);
-}
-
-static int parse_net(char *text, unsigned char net[16], int *is_v6, int *prefix)
-{
-    char *slash = strchr(text, '/'), *end;
-
-    if (!slash)
-        return 0;
-    *slash = '\0';
-    *is_v6 = strchr(text, ':') != NULL;
-    *prefix = (int)strtol(slash + 1, &end, 10);
-    return end != slash + 1 && *end == '\0' && *prefix >= 0 && *prefix <= (*is_v6 ? 128 : 32) &&
-           inet_pton(*is_v6 ? AF_INET6 : AF_INET, text, net) == 1;
-}
-
 int kith__net_in(const char *nets, const struct kith__place *p)
 {
     char copy[1024], *next = copy, *text;
-    unsigned char net[16];
-    int is_v6, prefix, found = 0;
+    struct kith__subnet net;
+    int found = 0;
 
     snprintf(copy, sizeof copy, "%s", nets);
     while ((text = strsep(&next, ","))) {
-        if (!parse_net(text, net, &is_v6, &prefix))
+        if (!kith__subnet_parse(text, &net))
             return kith__fail(KITH_EINVAL,
                               "KITH_NET=\"%s\": give networks as 10.0.0.0/8 or fd00::/8, with commas between",
                               nets);
-        found |= is_v6 == p->is_v6 && is_within(p->address, net, prefix);
+        found |= kith__subnet_has(&net, p->is_v6, p->address);
     }
     return found;
 }
@@ -80,46 +46,19 @@ int kith__net_check_settings(void)
     return rc < 0 ? rc : 0;
 }
 
-static int has(const char *sysfs, const char *name, const char *what)
-{
-    char path[PATH_MAX];
-
-    snprintf(path, sizeof path, "%s/class/net/%s/%s", sysfs, name, what);
-    return access(path, F_OK) == 0;
-}
-
-int kith__net_is_real(const char *sysfs, const char *name)
-{
-    static const char *const containers[] = { "docker",  "br-",  "virbr",  "veth",  "lxc",   "lxdbr",  "cni",
-                                              "flannel", "cali", "podman", "kube-", "vmnet", "vboxnet" };
-
-    for (size_t i = 0; i < sizeof containers / sizeof containers[0]; i++)
-        if (strncmp(name, containers[i], strlen(containers[i])) == 0)
-            return 0;
-    return !has(sysfs, name, "bridge") && !has(sysfs, name, "brport");
-}
-
 /* 1 when *p was filled in with an address that could be reached from elsewhere. */
 static int fill(struct kith__place *p, const struct ifaddrs *i)
 {
+    struct kith__subnet net;
+
     memset(p, 0, sizeof *p);
-    if (!i->ifa_addr || !i->ifa_netmask || !(i->ifa_flags & IFF_UP) || i->ifa_flags & IFF_LOOPBACK)
+    if (!kith__subnet_of(i, &net))
         return 0;
     snprintf(p->interface, sizeof p->interface, "%s", i->ifa_name);
-    if (i->ifa_addr->sa_family == AF_INET) {
-        memcpy(p->address, &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr, 4);
-        p->prefix = (uint8_t)bits_of(
-            (const unsigned char *)&((const struct sockaddr_in *)(const void *)i->ifa_netmask)->sin_addr, 4);
-        return 1;
-    }
-    if (i->ifa_addr->sa_family != AF_INET6)
-        return 0;
-    p->is_v6 = 1;
-    memcpy(p->address, &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr, 16);
-    p->prefix =
-        (uint8_t)bits_of(((const struct sockaddr_in6 *)(const void *)i->ifa_netmask)->sin6_addr.s6_addr, 16);
-    return !(p->address[0] == 0xfe &&
-             (p->address[1] & 0xc0) == 0x80); /* link-local: means nothing without its interface */
+    memcpy(p->address, net.address, sizeof p->address);
+    p->is_v6 = (uint8_t)net.is_v6;
+    p->prefix = (uint8_t)net.prefix;
+    return 1;
 }
 
 /* Those of IPv4 first: they are what most clusters' names lead to. */
@@ -168,7 +107,10 @@ void kith__net_loopback(struct kith__place *out)
 
 static int share_subnet(const struct kith__place *a, const struct kith__place *b)
 {
-    return a->is_v6 == b->is_v6 && a->prefix == b->prefix && is_within(a->address, b->address, a->prefix);
+    struct kith__subnet net = { .is_v6 = b->is_v6, .prefix = b->prefix };
+
+    memcpy(net.address, b->address, sizeof net.address);
+    return a->prefix == b->prefix && kith__subnet_has(&net, a->is_v6, a->address);
 }
 
 static int is_same_address(const struct kith__place *a, const struct kith__place *b)

@@ -2,6 +2,8 @@
 #ifndef KITH_NET_ADDRESS_H
 #define KITH_NET_ADDRESS_H
 
+#include "net/subnet.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,9 +25,6 @@ int kith__net_check_settings(void); /* KITH_EINVAL: KITH_NET is no list of netwo
  * instead. Their number; KITH_EINVAL (KITH_NET makes no sense), KITH_EPEER (none). */
 int kith__net_addresses(struct kith__place out[KITH__PLACES]);
 void kith__net_loopback(struct kith__place *out); /* 127.0.0.1, for a single node */
-
-/* 1 when the interface of that name is neither a bridge nor something of containers. sysfs: "/sys". */
-int kith__net_is_real(const char *sysfs, const char *name);
 
 /* 1 when address lies in one of the nets of that list, as KITH_NET has them; 0; KITH_EINVAL. */
 int kith__net_in(const char *nets, const struct kith__place *p);

@@ -4,6 +4,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/net/address.h \
 	lib/net/channel.c \
 	lib/net/channel.h \
+	lib/net/subnet.c \
+	lib/net/subnet.h \
 	lib/net/protocol.c \
 	lib/net/protocol.h \
 	lib/net/transport.h \

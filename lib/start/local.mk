@@ -14,6 +14,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/start/environment.h \
 	lib/start/mpi/load.c \
 	lib/start/mpi/mpi.h \
+	lib/start/overdue.c \
+	lib/start/overdue.h \
 	lib/start/ranks.c \
 	lib/start/ranks.h \
 	lib/start/rendezvous.c \

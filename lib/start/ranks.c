@@ -5,6 +5,7 @@
 #include "code/coverage.h"
 #include "start/ending.h"
 #include "base/error.h"
+#include "start/overdue.h"
 #include "start/rendezvous.h"
 #include "base/system.h"
 
@@ -158,6 +159,7 @@ static int start(int *argc, char ***argv, const struct kith__launch *launch, int
                                       "libopenmpi-dev openmpi-bin");
     if (launch->kind == KITH__ALONE)
         forget_launcher();
+    kith__overdue_step("MPI_Init");
     rc = kith__mpi_start(launch->mpi, argc, argv,
                          launch->local_size > 0 && launch->local_size == launch->size, &m->mpi);
     if (rc < 0)
@@ -174,9 +176,11 @@ static int find_others(const struct kith__launch *launch)
     struct kith__rendezvous *m = &self.rendezvous;
     int rc;
 
+    kith__overdue_step("the first messages of MPI between the ranks");
     if ((rc = check_size(launch, m)) < 0 || (rc = kith__rendezvous_tell(m, launch)) < 0 ||
         (rc = kith__rendezvous_compare(m)) < 0 || (rc = kith__rendezvous_nodes(m)) < 0)
         return rc;
+    kith__overdue_step("the control connections between the nodes");
     rc = kith__rendezvous_control(m);
     kith__ending_lines(m->up, m->down, m->downs);
     return rc;

@@ -187,6 +187,23 @@ places()
     wait $! && run 3 "$objects" tour
 }
 
+# Open MPI would wait for ever by the bridges that places has made; kith run tells it the network.
+among_bridges()
+{
+    "$cluster" run-head timeout $((60 * KITH_TEST_SLOWDOWN)) env KITH_MPIRUN="$MPIRUN" "$KITH_COMMAND" run --allow-run-as-root \
+        --host node1:1,node2:1,node3:1 "$objects" tour >"$TMPDIR/run" 2>&1 && grep -q '^hello from node 2, node3$' "$TMPDIR/run" ||
+        { cat "$TMPDIR/run"; return 1; }
+}
+
+# mpirun by itself waits there, and rank 0 says so.
+overdue()
+{
+    "$cluster" run-head timeout 200 "$MPIRUN" --allow-run-as-root -x KITH_MODULES --hostfile "$mine.hosts" -n 2 --map-by node --bind-to none \
+        "$objects" tour </dev/null >"$TMPDIR/overdue" 2>&1 &
+    await "$TMPDIR/overdue" "^kith: the start has waited for .* on node1 for 30 s: .*--mca btl_tcp_if_include 10.77.0.0/24" || return
+    end_job
+}
+
 check "three nodes: Processes, Queues, names, placement, the end" tour 3
 check "two nodes" tour 2
 check "the tests of Queue and Process, between two nodes" suites
@@ -195,6 +212,8 @@ check "an agent that is stopped for a while" stopped_agent
 check "a node that is lost" lost_node
 check "an agent that is killed" dead_agent
 check "ports and addresses" places
+check "kith run among bridges that have one address" among_bridges
+[ -z "${KITH_TEST_LONG-}" ] || check "a start that makes no progress" overdue
 check "a module that is missing elsewhere" elsewhere "kith on node2 has no module for Open MPI" KITH_MODULES=/nonexistent
 check "a variable that is wrong elsewhere" elsewhere "KITH_SEED=abc is no seed" KITH_SEED=abc
 check "a number of workers that is wrong elsewhere" elsewhere 'KITH_WORKERS is "abc"' KITH_WORKERS=abc

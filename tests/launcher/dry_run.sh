@@ -61,6 +61,21 @@ KITH_NET=ten
 expect "KITH_NET that is none" 125 "" "kith: KITH_NET=ten: it must be a list of nets, as 10.0.0.0/8" dry --host node1:1,node2:1 true
 unset KITH_NET
 
+# Without KITH_NET: the network in which the other hosts are; else all but the bridges of containers; nothing over what is set already.
+export BARE_NETWORK=1
+two="mpirun -n 2 --host node1:1,node2:1 --map-by slot --bind-to none $alive"
+expect "the network of the hosts" 0 "$two --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 true" "" \
+    dry --host node1:1,node2:1 true
+expect "hosts elsewhere: no bridges" 0 \
+    "mpirun -n 2 --host node1:1,far2:1 --map-by slot --bind-to none $alive --mca btl_tcp_if_exclude 127.0.0.0/8,172.17.0.0/16 --mca oob_tcp_if_exclude 127.0.0.0/8,172.17.0.0/16 true" \
+    "" dry --host node1:1,far2:1 true
+expect "names that are not known" 0 \
+    "mpirun -n 1 --host other:1 --map-by slot --bind-to none $alive --mca btl_tcp_if_exclude 127.0.0.0/8,172.17.0.0/16 --mca oob_tcp_if_exclude 127.0.0.0/8,172.17.0.0/16 --mca pml ob1 --mca btl self,vader true" \
+    "" dry --host other:1 true
+export OMPI_MCA_btl_tcp_if_exclude=lo
+expect "a network that is set already" 0 "$two --mca oob_tcp_if_include 10.77.0.0/24 true" "" dry --host node1:1,node2:1 true
+unset OMPI_MCA_btl_tcp_if_exclude BARE_NETWORK
+
 # Where fast networks, containers and the user's own choices come in.
 expect "a fast network: Open MPI chooses" 0 "mpirun -n 1 --map-by slot --use-hwthread-cpus --bind-to none true" "" \
     env BARE_FABRIC=1 sh -c '"$1" run --dry-run -n 1 true | sed "s,.*/fakes/,,"' sh "$kith"

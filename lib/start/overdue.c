@@ -1,0 +1,134 @@
+/* overdue.c: see overdue.h. */
+#include "config.h"
+#include "start/overdue.h"
+#include "base/env.h"
+#include "base/error.h"
+#include "kith.h"
+#include "net/address.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { STACK = 256 * 1024, CURE = 300 };
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    pthread_t thread;
+    int running, patience_ms, several_hosts;
+    unsigned step;
+    const char *waits_for;
+} self = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+/* A network that is none of a bridge, for the cure. */
+static void write_cure(char cure[CURE])
+{
+    struct kith__place places[KITH__PLACES];
+    char text[KITH__SUBNET_TEXT] = "10.0.0.0/8";
+
+    if (kith__net_addresses(places) > 0) {
+        struct kith__subnet net = { .is_v6 = places[0].is_v6, .prefix = places[0].prefix };
+
+        memcpy(net.address, places[0].address, sizeof net.address);
+        kith__subnet_text(&net, text);
+    }
+    snprintf(cure, CURE,
+             ": a firewall between the hosts, or a bridge of containers with one address on each (docker0), "
+             "may be the reason; start "
+             "by kith run, or by mpirun --mca btl_tcp_if_include %s --mca oob_tcp_if_include %s",
+             text, text);
+}
+
+static void tell(void)
+{
+    char cure[CURE] = ": this machine is very busy, or stopped";
+
+    if (self.several_hosts)
+        write_cure(cure);
+    kith__notice("the start has waited for %s on %s for %d s%s", self.waits_for, kith_host(),
+                 self.patience_ms / 1000, cure);
+}
+
+static void *watch(void *nothing)
+{
+    unsigned told = 0;
+
+    (void)nothing;
+    pthread_mutex_lock(&self.mutex);
+    while (self.running) {
+        unsigned step = self.step;
+        struct timespec until;
+        int rc = 0;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += self.patience_ms / 1000;
+        until.tv_nsec += self.patience_ms % 1000 * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000L;
+        }
+        while (self.running && self.step == step && rc == 0)
+            rc = pthread_cond_timedwait(&self.changed, &self.mutex, &until);
+        if (rc == ETIMEDOUT && self.running && self.step == step && told != step) {
+            tell();
+            told = step;
+        }
+    }
+    pthread_mutex_unlock(&self.mutex);
+    return NULL;
+}
+
+void kith__overdue_begin(int patience_ms, int several_hosts)
+{
+    pthread_condattr_t clock;
+    pthread_attr_t attr;
+    sigset_t all, before;
+
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&self.changed, &clock);
+    pthread_condattr_destroy(&clock);
+    self.patience_ms = patience_ms;
+    self.several_hosts = several_hosts;
+    self.step = 1;
+    self.waits_for = "the other ranks";
+    self.running = 1;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the program's */
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK);
+    if (pthread_create(&self.thread, &attr, watch, NULL) != 0)
+        self.running = 0;
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void kith__overdue_step(const char *waits_for)
+{
+    pthread_mutex_lock(&self.mutex);
+    self.step++;
+    self.waits_for = waits_for;
+    if (self.running)
+        pthread_cond_signal(&self.changed);
+    pthread_mutex_unlock(&self.mutex);
+}
+
+void kith__overdue_end(void)
+{
+    int running;
+
+    pthread_mutex_lock(&self.mutex);
+    running = self.running;
+    self.running = 0;
+    if (running)
+        pthread_cond_signal(&self.changed);
+    pthread_mutex_unlock(&self.mutex);
+    if (!running)
+        return;
+    pthread_join(self.thread, NULL);
+    pthread_cond_destroy(&self.changed);
+}
