@@ -294,7 +294,10 @@ KITH_API int kith_queue_close(
  * it is an address, too. The same one is good in the node's workers and Processes, but
  * not in other ranks that run main. Any process of the node may free it; kith_free(NULL)
  * does nothing; a foreign pointer is KITH_EINVAL.
- * A task that is run again, as its worker died (.tries of a pool), finds what it had already written there.
+ * What a task takes is its own until it has ended well, what a Process takes until it has returned or called
+ * exit: when it fails or dies before that, the memory is free again. What it had taken when it put something
+ * on a Queue, started a Process or opened a pool counts as passed on, and stays. A task that is run again, as
+ * its worker died (.tries of a pool), finds what it had already written there.
  */
 
 KITH_API void *kith_alloc(size_t size);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/call.h"
 #include "check.h"
+#include "shm/heap.h"
 
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -240,6 +241,191 @@ static void places_that_overlap_are_refused(void)
     PASS(kith_pool_close(pool));
 }
 
+/* ---- memory */
+
+enum { MIB = 1 << 20 };
+
+static uint64_t used(void)
+{
+    struct kith__heap_stats stats;
+
+    kith__heap_stats(&stats);
+    return stats.used_bytes;
+}
+
+/* So many blocks of a MiB are there since before, as soon as janitors have come; jobs are small. */
+static int are_left(uint64_t before, int blocks)
+{
+    int64_t more = 0;
+
+    for (int i = 0; i < SOON; i++) {
+        more = (int64_t)(used() - before) - (int64_t)blocks * MIB;
+        if (more > -MIB / 2 && more < MIB / 2)
+            return 1;
+        usleep(1000);
+    }
+    printf("\n    %lld bytes too many are left\n", (long long)more);
+    return 0;
+}
+
+enum how { WELL, FAILED, KILLED, EXITS, EXITS_AT_ONCE, PUTS_FIRST, NESTS };
+
+struct order {
+    enum how how;
+    kith_pool pool;
+    kith_queue queue;
+};
+
+static int take_and_end(const void *in, void *out);
+
+static void end_as(const struct order *e)
+{
+    struct order inner = { .how = WELL };
+    void *p;
+
+    switch (e->how) {
+    case KILLED: raise(SIGKILL); break;
+    case EXITS: exit(0);
+    case EXITS_AT_ONCE: _exit(0);
+    case PUTS_FIRST:
+        kith_put(e->queue, e->how);
+        raise(SIGKILL);
+        break;
+    case NESTS:
+        REQUIRE(kith_map(e->pool, take_and_end, &inner, &p, 1) == 0 && kith_free(p) == 0);
+        raise(SIGKILL);
+        break;
+    case WELL:
+    case FAILED: break;
+    }
+}
+
+/* Takes three blocks, and one that it frees. */
+static int take_and_end(const void *in, void *out)
+{
+    const struct order *e = in;
+    int *p = kith_alloc(MIB), *freed = kith_alloc(MIB);
+
+    kith_alloc(MIB);
+    kith_alloc(MIB);
+    kith_free(freed);
+    *p = 42;
+    *(int **)out = p;
+    end_as(e);
+    return e->how == FAILED;
+}
+
+static void what_a_task_took_that_did_not_end_well_is_free_again(void)
+{
+    static const enum how ways[] = { FAILED, KILLED, EXITS, EXITS_AT_ONCE, NESTS };
+    struct order e = { .how = WELL };
+    kith_pool pool = kith_pool_open_with(2, .tries = 1);
+    uint64_t before;
+    int *p;
+
+    PASS(kith_map(pool, take_and_end, &e, &p, 1));
+    CU_ASSERT(*p == 42);
+    e.pool = pool;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        for (int n = 0; n < 3; n++) {
+            e.how = ways[i];
+            before = used();
+            FAILS_WITH(KITH_ETASK, kith_map(pool, take_and_end, &e, &p, 1));
+            CU_ASSERT(are_left(before, ways[i] == NESTS ? 2 : 0)); /* the inner task has ended well */
+        }
+    PASS(kith_pool_close(pool));
+}
+
+/* They are of one claim. */
+static void what_the_tasks_before_it_took_stays(void)
+{
+    enum { N = 10 };
+    struct order e[N] = { [7] = { .how = KILLED } };
+    kith_pool pool = kith_pool_open_with(1, .tries = 1, .chunk = N);
+    int *p[N], *nothing;
+    uint64_t before;
+
+    PASS(kith_map(pool, take_and_end, e, &nothing, 1));
+    before = used();
+    FAILS_WITH(KITH_ETASK, kith_map(pool, take_and_end, e, p, N));
+    CU_ASSERT(are_left(before, 3 * (N - 1)));
+    for (int i = 0; i < N; i++)
+        CU_ASSERT(i == 7 || (*p[i] == 42 && kith_free(p[i]) == 0));
+    PASS(kith_pool_close(pool));
+}
+
+static int initialize(const void *arg)
+{
+    void *p;
+
+    return take_and_end(arg, &p);
+}
+
+static void what_an_initializer_took_that_failed_is_free_again(void)
+{
+    struct order e = { .how = FAILED };
+    uint64_t before = used();
+
+    FAILS_WITH(KITH_ETASK,
+               kith_check(kith_pool_open_with(2, .init = initialize, .arg = &e, .arg_size = sizeof e)));
+    CU_ASSERT(are_left(before, 0));
+}
+
+static int take_in_a_process(const void *arg)
+{
+    void *p;
+
+    take_and_end(arg, &p);
+    return 3;
+}
+
+/* blocks: how many are left. */
+static void end_a_process(enum how how, kith_queue q, int blocks)
+{
+    struct order e = { .how = how, .queue = q };
+    uint64_t before = used();
+    kith_process p = kith_process_start(take_in_a_process, KITH_ARG(e));
+
+    PASS(kith_process_join(p, SOON));
+    PASS(kith_process_close(p));
+    CU_ASSERT(are_left(before, blocks));
+}
+
+static void what_a_dead_process_took_is_free_again_unless_it_has_passed_it_on(void)
+{
+    kith_queue q = kith_queue_open(0);
+    enum how how = WELL;
+
+    PASS(kith_put(q, how));
+    end_a_process(KILLED, q, 0);
+    end_a_process(EXITS_AT_ONCE, q, 0);
+    end_a_process(PUTS_FIRST, q, 3);
+    end_a_process(EXITS, q, 3);
+    end_a_process(WELL, q, 3);
+    PASS(kith_queue_close(q));
+}
+
+static int take_and_free_often(const void *in, void *out)
+{
+    void *kept = kith_alloc(64);
+
+    for (int i = 0; i < *(const int *)in; i++)
+        kith_free(kith_alloc(64));
+    *(void **)out = kept;
+    return 0;
+}
+
+static void a_task_may_take_and_free_very_often(void)
+{
+    kith_pool pool = kith_pool_open(1);
+    int n = 100000;
+    void *p;
+
+    PASS(kith_map(pool, take_and_free_often, &n, &p, 1));
+    PASS(kith_free(p));
+    PASS(kith_pool_close(pool));
+}
+
 static struct test tests[] = {
     TEST(an_initializer_has_three_tries),
     TEST(an_initializer_that_ends_its_process_fails_the_open),
@@ -249,6 +435,11 @@ static struct test tests[] = {
     TEST(with_one_try_a_task_is_not_begun_again),
     TEST(tasks_of_a_dead_caller_are_not_begun_again),
     TEST(places_that_overlap_are_refused),
+    TEST(what_a_task_took_that_did_not_end_well_is_free_again),
+    TEST(what_the_tasks_before_it_took_stays),
+    TEST(what_an_initializer_took_that_failed_is_free_again),
+    TEST(what_a_dead_process_took_is_free_again_unless_it_has_passed_it_on),
+    TEST(a_task_may_take_and_free_very_often),
     TEST_END,
 };
 

@@ -1,6 +1,7 @@
 /* class.c: see class.h. */
 #include "config.h"
 #include "object/class.h"
+#include "object/memory.h"
 #include "base/error.h"
 #include "shm/heap.h"
 #include "base/system.h"
@@ -376,6 +377,8 @@ int64_t kith__invoke(uint64_t id, enum kith__kind kind, unsigned method, struct 
 
     if (rc < 0 || (rc = kith__handle_usable(id, c->noun)) < 0)
         return rc;
+    if (!(m->flags & KITH__GIVES))
+        kith__memory_pass_on(); /* what it is given may lead others there */
     if (kith__is_remote(id))
         rc = invoke_there(id, kind, method, m, in, out, timeout_ms);
     else if ((rc = kith__remote_settle()) == 0)

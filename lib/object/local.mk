@@ -3,6 +3,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/class.c \
 	lib/object/class.h \
 	lib/object/memory.c \
+	lib/object/memory.h \
 	lib/object/object.c \
 	lib/object/object.h \
 	lib/object/process.c \

@@ -1,22 +1,109 @@
-/* memory.c: kith_alloc and kith_free: blocks of the heap as pointers of this process. */
+/* memory.c: see memory.h. kith_alloc and kith_free: blocks of the heap as pointers of this process. */
 #include "config.h"
+#include "object/memory.h"
 #include "shm/arena.h"
 #include "base/error.h"
 #include "member/members.h"
 #include "shm/heap.h"
+#include "object/target.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+_Atomic size_t kith__taken;
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t *taken; /* [kith__taken]; some of them may be free again */
+static size_t room;
+
+/* As their owner; unlike that of the blocks which the library itself has. */
+static uint64_t as_owner(void)
+{
+    return UINT64_C(1) << 63 | kith__me;
+}
+
+static int is_taken(uint64_t block)
+{
+    return kith__heap_owner_now(block) == as_owner();
+}
+
+/* A task may take and free very many. */
+static void forget_freed(void)
+{
+    size_t n = 0, count = atomic_load(&kith__taken);
+
+    /* In their order: what a task has taken stands behind what the task around it had. */
+    for (size_t i = 0; i < count; i++)
+        if (is_taken(taken[i]))
+            taken[n++] = taken[i];
+    atomic_store(&kith__taken, n);
+}
+
+static int make_room(void)
+{
+    void *more;
+
+    if (atomic_load(&kith__taken) < room)
+        return 1;
+    if (kith__task.depth == 0)
+        forget_freed();
+    if (atomic_load(&kith__taken) < room / 2)
+        return 1;
+    if (!(more = realloc(taken, (2 * room + 64) * sizeof *taken)))
+        return 0;
+    taken = more;
+    room = 2 * room + 64;
+    return 1;
+}
+
+static void remember(uint64_t block)
+{
+    pthread_mutex_lock(&mutex);
+    if (make_room()) {
+        taken[atomic_load(&kith__taken)] = block;
+        atomic_fetch_add(&kith__taken, 1);
+        kith__task.special = 1;
+    } else
+        kith__heap_pass(block, as_owner(), 0);
+    pthread_mutex_unlock(&mutex);
+}
+
+void kith__memory_settle(size_t first, int well)
+{
+    pthread_mutex_lock(&mutex);
+    for (size_t i = atomic_load(&kith__taken); i > first; i--) {
+        if (well)
+            kith__heap_pass(taken[i - 1], as_owner(), 0);
+        else if (is_taken(taken[i - 1]))
+            kith__heap_free(taken[i - 1]);
+        atomic_store(&kith__taken, i - 1);
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+/* In a task, an initializer or a Process. A thread that a task has made is not its task. */
+static int has_an_end(void)
+{
+    return kith__task.running ||
+           atomic_load_explicit(&kith__member(kith__me)->role, memory_order_relaxed) == KITH__PROCESS;
+}
 
 void *kith_alloc(size_t size)
 {
     uint64_t block;
+    int remembers;
 
     if (!kith__base || kith__me == 0) {
         kith__report(kith__not_in_job("kith_alloc was called"));
         return NULL;
     }
-    if ((block = kith__heap_alloc(size, 0)) == 0) {
+    remembers = has_an_end();
+    if ((block = kith__heap_alloc_lasting(size, remembers ? as_owner() : 0)) == 0) {
         kith__report(KITH_ENOMEM);
         return NULL;
     }
+    if (remembers)
+        remember(block);
     return kith__at(block);
 }
 

@@ -9,6 +9,7 @@
 #include "member/output.h"
 #include "shm/heap.h"
 #include "object/class.h"
+#include "object/memory.h"
 #include "object/target.h"
 
 #include <signal.h>
@@ -31,6 +32,7 @@ int kith__process_main(uint32_t who)
         return 1;
     }
     rc = kith__call_target((kith_target *)fn, m->arg ? kith__at(m->arg) : NULL, m->arg_size);
+    kith__memory_settle(0, 1);
     if (kith__task.failed) /* an exception that nobody caught */
         dprintf(STDERR_FILENO, "kith: %s failed: %s\n", m->name, kith__task.text);
     kith__heap_free(m->arg);
@@ -325,6 +327,7 @@ static int64_t start(kith_target *fn, const void *arg, size_t size, const struct
     if (options.node < KITH_HERE || options.node > (int)kith__shared->nodes)
         return kith__fail(KITH_EINVAL, "a Process on node %d: this job has the nodes 0 to %u",
                           options.node - 1, kith__shared->nodes - 1);
+    kith__memory_pass_on();
     if ((rc = kith__remote_settle()) < 0 || (rc = fill(&s, fn, size, &options)) < 0)
         return rc;
     node = choose_node(options.node, &s.placed);

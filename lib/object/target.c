@@ -2,6 +2,7 @@
 #include "config.h"
 #include "object/target.h"
 #include "base/error.h"
+#include "object/memory.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -18,7 +19,7 @@ int kith_fail(int code, const char *format, ...)
             kith__fail(KITH_EINVAL, "kith_fail was called outside of a task, an initializer and a Process"));
     if (code == 0)
         code = KITH_ETASK;
-    kith__task.failed = 1;
+    kith__task.failed = kith__task.special = 1;
     kith__task.code = code;
     va_start(ap, format);
     vsnprintf(kith__task.text, sizeof kith__task.text, format, ap);
@@ -45,7 +46,8 @@ int kith__call_target(kith_target *fn, const void *arg, size_t size)
     int rc;
 
     kith__task.running = 1;
-    kith__task.failed = 0;
+    kith__task.special = kith__task.failed = 0;
+    kith__task.taken = atomic_load(&kith__taken);
     kith__task.text[0] = '\0';
     kith__task.arg_size = size;
     rc = fn(arg);

@@ -7,6 +7,7 @@
 #include "shm/heap.h"
 #include "pool/serial.h"
 #include "base/system.h"
+#include "object/memory.h"
 #include "pool/worker.h"
 
 #include <limits.h>
@@ -346,6 +347,7 @@ static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *
         return rc;
     if (kith__server_dead())
         return KITH_EPEER;
+    kith__memory_pass_on();
     if (serial)
         workers = 1;
     if (workers == 0 && kith__shared->workers > MOST_WORKERS)

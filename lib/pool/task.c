@@ -4,6 +4,7 @@
 #include "pool/chunk.h"
 #include "base/error.h"
 #include "shm/heap.h"
+#include "object/memory.h"
 #include "rpc/remote.h"
 
 #include <stdio.h>
@@ -43,11 +44,25 @@ static void tell_fault(struct kith__job *j, uint32_t worker, uint64_t unit)
 static int has_failed(int code)
 {
     if (code != 0 && !kith__task.failed) {
-        kith__task.failed = 1;
+        kith__task.failed = kith__task.special = 1;
         kith__task.code = code;
         snprintf(kith__task.text, sizeof kith__task.text, "it returned %d", code);
     }
     return kith__task.failed;
+}
+
+/* The end of one that has failed, or has taken memory: 1: it has failed. That is told first, and memory is
+ * everybody's before the task counts as done: so a death in between lets nobody keep what was freed. */
+static int end_special(struct kith__job *j, uint32_t worker, uint64_t unit)
+{
+    int failed = kith__task.failed;
+
+    if (failed)
+        tell_fault(j, worker, unit);
+    kith__task.special = 0;
+    kith__memory_settle(kith__task.taken, !failed);
+    kith__failpoint("task: memory settled");
+    return failed;
 }
 
 static char *element(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
@@ -57,22 +72,21 @@ static char *element(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
 
 /* One loop for each shape: .at before the call, the result only when the task did not fail. The
  * release store keeps the results before it in front of it: a successor may believe them. */
-#define LOOP(R, A, COLUMNS, CALL)                                                                      \
-    {                                                                                                  \
-        const A *x = (const void *)in;                                                                 \
-        R *y = (void *)out;                                                                            \
-        const int *failed = &kith__task.failed;                                                        \
-        __asm__("" : "+r"(failed)); /* keeps the address: to find it again costs three instructions */ \
-        for (uint64_t i = 0; i < length; i++, x += (COLUMNS)) {                                        \
-            R value;                                                                                   \
-            atomic_store_explicit(at, lo + i, memory_order_release);                                   \
-            value = CALL;                                                                              \
-            if (__builtin_expect(*failed, 0))                                                          \
-                tell_fault(j, worker, lo + i);                                                         \
-            else                                                                                       \
-                y[i] = value;                                                                          \
-        }                                                                                              \
-        return;                                                                                        \
+#define LOOP(R, A, COLUMNS, CALL)                                                                       \
+    {                                                                                                   \
+        const A *x = (const void *)in;                                                                  \
+        R *y = (void *)out;                                                                             \
+        const int *special = &kith__task.special;                                                       \
+        __asm__("" : "+r"(special)); /* keeps the address: to find it again costs three instructions */ \
+        for (uint64_t i = 0; i < length; i++, x += (COLUMNS)) {                                         \
+            R value;                                                                                    \
+            atomic_store_explicit(at, lo + i, memory_order_release);                                    \
+            value = CALL;                                                                               \
+            if (__builtin_expect(*special, 0) && end_special(j, worker, lo + i))                        \
+                continue;                                                                               \
+            y[i] = value;                                                                               \
+        }                                                                                               \
+        return;                                                                                         \
     }
 
 #define SHAPE(r, a, R, A)                                                       \
@@ -103,23 +117,21 @@ static void run_numbers(struct kith__job *j, uint32_t worker, kith__anyfn *fn, u
 
 /* The same where the results take the place of the arguments: each is kept before it is written. What must
  * not change places is what one thread does, and death comes between two instructions of it. */
-#define LOOP_IN_PLACE(R, A)                                          \
-    {                                                                \
-        const A *x = (const void *)element(j->in, sizeof(A), 0, lo); \
-        R *y = (void *)element(j->out, sizeof(R), 0, lo);            \
-        for (uint64_t i = 0; i < length; i++) {                      \
-            R value;                                                 \
-            atomic_store_explicit(at, lo + i, memory_order_release); \
-            value = ((R(*)(A))fn)(x[i]);                             \
-            if (__builtin_expect(kith__task.failed, 0)) {            \
-                tell_fault(j, worker, lo + i);                       \
-                continue;                                            \
-            }                                                        \
-            keep_result(kept, lo + i, &value, sizeof value);         \
-            y[i] = value;                                            \
-            kith__failpoint("task: result written");                 \
-        }                                                            \
-        return;                                                      \
+#define LOOP_IN_PLACE(R, A)                                                                \
+    {                                                                                      \
+        const A *x = (const void *)element(j->in, sizeof(A), 0, lo);                       \
+        R *y = (void *)element(j->out, sizeof(R), 0, lo);                                  \
+        for (uint64_t i = 0; i < length; i++) {                                            \
+            R value;                                                                       \
+            atomic_store_explicit(at, lo + i, memory_order_release);                       \
+            value = ((R(*)(A))fn)(x[i]);                                                   \
+            if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, lo + i)) \
+                continue;                                                                  \
+            keep_result(kept, lo + i, &value, sizeof value);                               \
+            y[i] = value;                                                                  \
+            kith__failpoint("task: result written");                                       \
+        }                                                                                  \
+        return;                                                                            \
     }
 
 static inline void keep_result(struct kith__kept_result *kept, uint64_t unit, const void *value, size_t size)
@@ -155,9 +167,10 @@ static void run_bytes(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
 
     for (uint64_t i = lo; i < lo + length; i++) {
         atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
-        if (has_failed(call(element(j->in, j->in_size, j->in_ring, i),
-                            element(j->out, j->out_size, j->out_ring, i))))
-            tell_fault(j, worker, i);
+        has_failed(
+            call(element(j->in, j->in_size, j->in_ring, i), element(j->out, j->out_size, j->out_ring, i)));
+        if (__builtin_expect(kith__task.special, 0))
+            end_special(j, worker, i);
     }
 }
 
@@ -187,8 +200,8 @@ static void run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
         *(double *)(void *)out = ((double (*)(uint64_t, uint64_t, const void *))fn)(lo, hi, arg);
     else
         has_failed(((int (*)(uint64_t, uint64_t, const void *, void *))fn)(lo, hi, arg, out));
-    if (kith__task.failed)
-        tell_fault(j, worker, block);
+    if (kith__task.special)
+        end_special(j, worker, block);
 }
 
 /* A read maps the 16 pages around it, where they are there already; a write maps one, at four times the price
@@ -221,7 +234,8 @@ static __attribute__((aligned(64))) void run(struct kith__job *j, uint32_t worke
                                              uint64_t lo, uint64_t length)
 {
     kith__task.running = 1;
-    kith__task.failed = 0;
+    kith__task.special = kith__task.failed = 0;
+    kith__task.taken = atomic_load_explicit(&kith__taken, memory_order_relaxed);
     kith__task.text[0] = '\0';
     kith__task.arg_size = j->arg_size;
     if (!j->out_ring)

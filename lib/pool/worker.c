@@ -7,6 +7,7 @@
 #include "member/output.h"
 #include "pool/random.h"
 #include "base/system.h"
+#include "object/memory.h"
 #include "pool/task.h"
 
 #include <stdio.h>
@@ -146,6 +147,7 @@ int kith__worker_initialize(struct kith__object *o, uint32_t worker)
     else
         rc = kith__call_target((kith_target *)fn, p->init_arg ? kith__at(p->init_arg) : NULL,
                                p->init_arg_size);
+    kith__memory_settle(kith__task.taken, rc == 0);
     if (rc != 0 && kith__task.text[0] == '\0')
         snprintf(kith__task.text, sizeof kith__task.text, "it returned %d", rc);
     kith__output_settle();

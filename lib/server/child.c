@@ -10,6 +10,7 @@
 #include "shm/heap.h"
 #include "pool/pool.h"
 #include "object/class.h"
+#include "object/memory.h"
 #include "object/process.h"
 #include "pool/random.h"
 #include "rpc/remote.h"
@@ -159,6 +160,8 @@ static void bind_worker(const struct kith__pool *p, uint32_t worker)
 /* The way out of every child: what it printed is printed; handlers of the head's atexit are not run. */
 static void leave(int status)
 {
+    if (atomic_load(&kith__member(kith__me)->role) == KITH__PROCESS)
+        kith__memory_pass_on(); /* it has ended by itself */
     if (kith__remote_last_words() < 0) {
         if (!atomic_load(&kith__shared->faults_have_handler))
             fprintf(stderr, "kith: process %d on %s ends, but %s\n", (int)getpid(), kith__shared->host,

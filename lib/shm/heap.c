@@ -34,7 +34,8 @@ struct request {
     uint64_t size, align;
     uint64_t step; /* as much is backed if there is a cold block for it, else size */
     uint64_t keep; /* warm bytes that stay */
-    uint32_t owner;
+    uint64_t owner;
+    enum kith__fill how;
     uint64_t offset;  /* the result */
     uint64_t missing; /* for kith__heap_satisfy */
     int gives_back;   /* it makes room: it may take from the reserve for that */
@@ -270,8 +271,7 @@ static int try_cold(struct heap *h, struct request *r)
     d = atomic_load(&r->lease->block);
     start = start_of(&c, d);
     length = size_of(&c, d);
-    if (promise(h, r->lease, length) == 0 &&
-        kith__arena_fill(start, length, r->owner ? KITH__SCRATCH : KITH__LASTING) == 0) {
+    if (promise(h, r->lease, length) == 0 && kith__arena_fill(start, length, r->how) == 0) {
         kith__failpoint("heap: pages taken");
         atomic_store(&r->lease->promised, 0);
         if (run(h, finish_cold, r, 1) == DONE)
@@ -314,10 +314,10 @@ static int take_cold(struct heap *h, struct request *r)
 
 /* ---- the contract */
 
-uint64_t kith__heap_alloc(size_t size, uint32_t owner)
+static uint64_t alloc(size_t size, uint64_t owner, enum kith__fill how)
 {
     struct heap *h = the_heap();
-    struct request r = { .align = size < LARGE ? GRANULE : PAGE, .owner = owner };
+    struct request r = { .align = size < LARGE ? GRANULE : PAGE, .owner = owner, .how = how };
     char asked[KITH__SIZE_TEXT], all[KITH__SIZE_TEXT];
     enum verdict verdict;
 
@@ -341,6 +341,16 @@ uint64_t kith__heap_alloc(size_t size, uint32_t owner)
     case NOTHING: return take_cold(h, &r) ? r.offset : 0;
     default: return 0;
     }
+}
+
+uint64_t kith__heap_alloc(size_t size, uint32_t owner)
+{
+    return alloc(size, owner, owner ? KITH__SCRATCH : KITH__LASTING);
+}
+
+uint64_t kith__heap_alloc_lasting(size_t size, uint64_t owner)
+{
+    return alloc(size, owner, KITH__LASTING);
 }
 
 /* The block in use that begins at offset, or 0. Needs no guard, if the block is the caller's. */
@@ -439,6 +449,14 @@ kith__word *kith__heap_owner(uint64_t offset)
 
     assert(d);
     return &block(the_heap(), d)->owner;
+}
+
+void kith__heap_pass(uint64_t offset, uint64_t from, uint64_t to)
+{
+    uint64_t d = lookup(offset);
+
+    if (d)
+        atomic_compare_exchange_strong(&block(the_heap(), d)->owner, &from, to);
 }
 
 uint64_t kith__heap_owner_now(uint64_t offset)

@@ -22,6 +22,8 @@ int kith__heap_init(void); /* once, by who created the arena */
  * slot (its number + 1), 0: nobody's, published at once. Returns its offset; 0 when there is no memory (the
  * sentence is set). From 64 KiB on it begins at a page and has whole pages. */
 uint64_t kith__heap_alloc(size_t size, uint32_t owner);
+/* The same for what is meant to stay. The upper half of the owner's word is its own. */
+uint64_t kith__heap_alloc_lasting(size_t size, uint64_t owner);
 void kith__heap_free(uint64_t block); /* 0, and what is no block in use, does nothing */
 
 /* 0, or KITH_EINVAL when offset is not the start of a block in use. */
@@ -31,6 +33,8 @@ size_t kith__heap_size_of(uint64_t block);
 /* The word that holds block's owner: only the owner, its watchdog or, for 0, who holds the reference may
  * set it, also by the commit of another guard: so "linked into a queue" and "published" are one step. */
 kith__word *kith__heap_owner(uint64_t block);
+/* from owns the block: it is to's then. Else, and when there is no such block, nothing happens. */
+void kith__heap_pass(uint64_t offset, uint64_t from, uint64_t to);
 uint64_t kith__heap_owner_now(uint64_t offset); /* what stands there; 0 too when there is no such block */
 
 /* Frees all blocks of that owner, whatever stands in the upper half of the word. For the watchdog, when the
