@@ -28,6 +28,7 @@ once_scripts += \
 	tests/install.sh \
 	tests/layers.sh \
 	tests/man.sh \
+	tests/release.sh \
 	tests/runner.sh
 EXTRA_DIST += \
 	tests/cxx/output.cc \

@@ -211,6 +211,14 @@ flaky: long/thread.results/c
 3 flaky tests are too many: they count as failed
 17 passed, 3 failed"
 
+# The public CI has a job for each step. (It is not part of a tarball.)
+workflow=$top_srcdir/.github/workflows/ci.yml
+if [ -f "$workflow" ]; then
+    sed -n 's/^ *step: \[\(.*\)\]$/\1/p' "$workflow" | tr ', ' '\n\n' | grep . | sort >"$TMPDIR/jobs"
+    { echo check; sed -n 's/^\[ \$# -gt 0 \] || set -- //p' "$top_srcdir/tests/long" | tr ' ' '\n'; } | sort >"$TMPDIR/steps"
+    diff "$TMPDIR/jobs" "$TMPDIR/steps" || { echo "runner.sh: the jobs of .github/workflows/ci.yml are not the steps of tests/long"; failed=1; }
+fi
+
 # make itself knows how to make "x" of "x.sh", and does so when a tarball is made and x.sh is the newer file. (Where the sources are
 # built in their own place, it may be a program, which make is told how to make.)
 for script in $(cd "$top_srcdir" && find . -name '*.sh' ! -path './build*'); do
