@@ -51,7 +51,7 @@ static const char *shown(struct word w, char out[48])
     size_t n = w.length < 40 ? w.length : 40;
 
     for (size_t i = 0; i < n; i++)
-        out[i] = w.text[i] > ' ' && w.text[i] < 127 ? w.text[i] : '?';
+        out[i] = (char)(w.text[i] > ' ' && w.text[i] < 127 ? w.text[i] : '?');
     snprintf(out + n, 4, "%s", n < w.length ? "..." : "");
     return out;
 }
@@ -194,7 +194,7 @@ static int read_setting(struct reader *r, struct mention *m)
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         if (!same(key, settings[i].key))
             continue;
-        r->hosts->forms |= settings[i].form;
+        r->hosts->forms |= (int)settings[i].form;
         if (settings[i].form == HOSTS_USER)
             return read_user(r, value, m);
         return read_count(r, key, value, settings[i].is_max ? &m->max_slots : &m->slots);

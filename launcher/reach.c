@@ -207,7 +207,7 @@ static void start(struct probe *p, const struct host *h, enum reach_depth depth,
 
     *p = (struct probe){ .host = h,
                          .from = -1,
-                         .end = now_ms() + PORT_MS * 3 + (depth == REACH_LOGIN ? LOGIN_MS : 0) };
+                         .end = now_ms() + 3LL * PORT_MS + (depth == REACH_LOGIN ? LOGIN_MS : 0) };
     if (pipe2(ends, O_CLOEXEC) != 0)
         return;
     p->pid = fork();

@@ -254,7 +254,8 @@ static int make_tables(void)
         return kith__fail(KITH_ENOMEM, "no memory for %u nodes", self.nodes);
     for (uint32_t k = 0; k < self.nodes; k++) {
         self.counts[k] = self.contacts[k].count;
-        memcpy(&self.places[k * KITH__PLACES], self.contacts[k].places, sizeof self.contacts[k].places);
+        memcpy(&self.places[(size_t)k * KITH__PLACES], self.contacts[k].places,
+               sizeof self.contacts[k].places);
     }
     return 0;
 }

@@ -171,7 +171,7 @@ static struct kith__caller caller(uint32_t peer, const struct kith__request *r)
 
 static struct delivery **delivery_bucket(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
-    return &self->deliveries[(id ^ id >> 48 ^ peer * 2654435761u) % BUCKETS];
+    return &self->deliveries[(id ^ id >> 48 ^ (uint32_t)(peer * 2654435761u)) % BUCKETS];
 }
 
 static void give(struct kith__pending *self, uint32_t peer, const struct kith__request *r,

@@ -80,7 +80,7 @@ static int64_t place(struct kith__object *o, const struct kith__caller *who, str
     (void)out;
     for (uint32_t k = 0; k < self->nodes; k++) {
         uint64_t load = load_of(self, k);
-        int64_t cpus = load >> 16 & 0xffff, busy = count_busy(self, k, load);
+        int64_t cpus = (int64_t)(load >> 16 & 0xffff), busy = count_busy(self, k, load);
         int64_t score = cpus == 0 || !is_there(self, k) ? INT64_MIN
                         : busy < cpus                   ? (cpus - busy) * 65536
                                                         : -busy * 65536 / cpus;

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-extern void __lsan_do_leak_check(void) __attribute__((weak));
+extern void __lsan_do_leak_check(void) __attribute__((weak)); /* NOLINT: the sanitizer's name */
 
 /* They are hidden in each file that was compiled for coverage, so its symbol table has to tell. Of
  * one file only the first that it has is called: the others do the same. */

@@ -232,7 +232,7 @@ static void enter(int sig)
 
     while (atomic_exchange(&busy, 1)) {
         kith__pause();
-        if (!self.stop && kith__now_ns() - since > 2 * PATIENCE_SECONDS * 1000 * KITH__MS)
+        if (!self.stop && kith__now_ns() - since > 2000LL * PATIENCE_SECONDS * KITH__MS)
             die_of(sig);
     }
 }
@@ -264,10 +264,10 @@ static void on_crash(int sig, siginfo_t *info, void *context)
  * its owner would take ours for its own. */
 static void alternate_stack(void)
 {
-    size_t size = 64 * 1024 + getauxval(AT_MINSIGSTKSZ);
+    size_t size = ((size_t)64 << 10) + getauxval(AT_MINSIGSTKSZ);
     stack_t stack;
 
-    if (sigaltstack(NULL, &stack) == 0 && !(stack.ss_flags & SS_DISABLE) && stack.ss_size >= 16 * 1024)
+    if (sigaltstack(NULL, &stack) == 0 && !(stack.ss_flags & SS_DISABLE) && stack.ss_size >= (size_t)16 << 10)
         return;
     size = (size + 4095) & ~(size_t)4095;
     stack.ss_sp = mmap(NULL, size, PROT_READ | PROT_WRITE,

@@ -121,7 +121,7 @@ static int is_same_address(const struct kith__place *a, const struct kith__place
 void kith__net_popularity(const struct kith__place *places, const int *counts, int nodes, int to,
                           int popularity[KITH__PLACES])
 {
-    const struct kith__place *own = &places[to * KITH__PLACES];
+    const struct kith__place *own = &places[(size_t)to * KITH__PLACES];
 
     for (int i = 0; i < counts[to]; i++) {
         int twice = 0;

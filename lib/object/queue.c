@@ -276,7 +276,7 @@ static int64_t get(struct kith__object *o, const struct kith__caller *who, struc
     (void)who;
     if (!look(o, &i))
         return KITH__PARKED;
-    if ((rc = does_not_fit(&i, in->number, in->flags & KITH__EXACT)) < 0)
+    if ((rc = does_not_fit(&i, in->number, (in->flags & KITH__EXACT) != 0)) < 0)
         return rc;
     return give(o, &i, out);
 }

@@ -356,7 +356,7 @@ static int member_exited(uint32_t who, int status)
     if (atomic_load(&m->role) != KITH__PROCESS || !WIFSIGNALED(status) ||
         WTERMSIG(status) != atomic_load(&m->crash.signal))
         atomic_store(&m->crash.signal, 0); /* else its janitor tells */
-    self.to_be_replaced[who] = again && !replace(who);
+    self.to_be_replaced[who] = (char)(again && !replace(who));
     if (messy) {
         atomic_store(&m->state, KITH__DEAD);
         atomic_store(&m->role, KITH__NOBODY);

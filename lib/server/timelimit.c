@@ -95,7 +95,7 @@ int kith__timelimit_look(pid_t head)
     int64_t now = kith__now_ns(), passed = now - looked;
 
     /* A gap in our own clock (we were stopped, the machine slept) is nobody's running time. */
-    if (passed > 2 * period_ms * KITH__MS)
+    if (passed > 2LL * period_ms * KITH__MS)
         passed = period_ms * KITH__MS;
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
         struct kith__member *m = kith__member(i);

@@ -36,7 +36,7 @@ static int version(char *text, size_t room)
         int blank = *p == ' ' || *p == '\t';
 
         if (!blank || (used > 0 && text[used - 1] != ' '))
-            text[used++] = blank ? ' ' : *p;
+            text[used++] = (char)(blank ? ' ' : *p);
     }
     text[used] = '\0';
     return 0;
