@@ -23,6 +23,17 @@ extern char std1_cout[] __asm__("_ZNSt3__14coutE") __attribute__((weak));
 extern cxx_flush std1_flush __asm__("_ZNSt3__113basic_ostreamIcNS_11char_traitsIcEEE5flushEv")
     __attribute__((weak));
 
+/* Before its first word, the table of its virtual functions, is set there is no stream yet: a C program may
+ * have libstdc++ only because of one of its libraries (a sanitizer's), and nothing constructs the streams
+ * then. */
+static int is_constructed(const char *stream)
+{
+    void *first;
+
+    memcpy(&first, stream, sizeof first);
+    return first != NULL;
+}
+
 static void flush_cxx(void)
 {
     static const struct {
@@ -33,7 +44,7 @@ static void flush_cxx(void)
     };
 
     for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++)
-        if (streams[i].stream && streams[i].flush)
+        if (streams[i].stream && streams[i].flush && is_constructed(streams[i].stream))
             streams[i].flush(streams[i].stream);
 }
 
