@@ -16,8 +16,8 @@ EXTRA_DIST += \
 	tests/netjob.h \
 	tests/shared.h
 
-# The project around the code.
-once_scripts += \
+# The project around the code. What is packed is tested by these once more.
+project_scripts = \
 	tests/bootstrap.sh \
 	tests/compdb.sh \
 	tests/compile.sh \
@@ -30,6 +30,7 @@ once_scripts += \
 	tests/man.sh \
 	tests/release.sh \
 	tests/runner.sh
+once_scripts += $(project_scripts)
 EXTRA_DIST += \
 	tests/cxx/output.cc \
 	tests/compile/apply_few.c \
@@ -226,14 +227,14 @@ tests_launcher_fuzz_SOURCES = launcher/hosts.c launcher/hosts.h launcher/filter.
 tests_launcher_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/launcher
 tests_launcher_fuzz_LDADD =
 
-# All together.
+# All together. Those that take minutes come first, so that none of them is the last one to run.
+TESTS += $(once_scripts) $(build_scripts) tests/launcher/fuzz
 if HAVE_CUNIT
 check_PROGRAMS += $(unit_tests)
-TESTS += $(unit_tests)
 if HAVE_ZMQ
 TESTS += tests/queue_net.sh
 endif
+TESTS += $(unit_tests)
 endif
-TESTS += $(build_scripts) $(once_scripts) tests/launcher/fuzz
 ONCE_TESTS += $(once_scripts)
 EXTRA_DIST += $(build_scripts) $(once_scripts)
