@@ -456,6 +456,8 @@ int kith_finalize(void)
     end_node();
     if (job.ranks.is_leader && !lost) /* of all who print the first is reported */
         lost = tell_loss(kith__output_check()) < 0;
+    if (job.ranks.rank == 0 && !job.failing && !lost)
+        lost = tell_loss(kith__processes_check()) < 0;
     if (job.exiting)
         return kith__fault_count() > 0;
     close_arena();

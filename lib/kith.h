@@ -96,7 +96,7 @@ KITH_API const char *kith_last_error(void);
 /* What happens on a fault in the head. fn gets the code and the sentence, and
  * may end the program or return, then the failing call returns its code. NULL:
  * codes only. Without a call of this: print "kith: sentence", end with status 1;
- * and a Process that crashed is told of in one sentence. */
+ * and a Process that crashed or was killed is reported in one sentence, with its host. */
 KITH_API void kith_on_fault(void (*fn)(int code, const char *sentence));
 
 /* 0 when the object behind handle h was made, else the code its constructor
@@ -130,7 +130,9 @@ KITH_API int kith_init_ranks(int *argc, char ***argv);
  * and nodes, and leaves nothing behind. Meant for "return" in main: returns 0, or
  * 1 when the fault handler was called, or when what the program, a task or a Process has
  * printed to stdout cannot be written (a full disk). When nobody reads stdout any more
- * (| head), SIGPIPE ends the job, whether the head or a task prints. Called by exit when the program did not.
+ * (| head), SIGPIPE ends the job, whether the head or a task prints. Also 1 when a signal has ended a
+ * Process and nobody has asked for its exit code; signals of kith_process_terminate and kith_process_kill do
+ * not count. Called by exit when the program did not.
  * In a task or Process it does nothing, and returns 1. */
 KITH_API int kith_finalize(void);
 
@@ -232,7 +234,7 @@ KITH_API kith_process kith__process_start(kith_target *fn, const void *arg, size
  * KITH_ESTALE; KITH_EPEER; KITH_EINVAL: it is the caller itself. */
 KITH_API int kith_process_join(kith_process p, int timeout_ms);
 /* *code: 0..255, or -signal, or 127 when it could not be started; KITH_ERUNNING; KITH_ESTALE;
- * KITH_EPEER. */
+ * KITH_EPEER. When a signal has ended a Process and nobody asks, kith_finalize returns 1. */
 KITH_API int kith_process_exitcode(kith_process p, int *code);
 KITH_API int kith_process_alive(kith_process p); /* 1, 0; KITH_ESTALE; KITH_EPEER */
 KITH_API int kith_process_pid(kith_process p);   /* on its node; waits until it has one, 0: it was never

@@ -411,13 +411,16 @@ static int use_pointer(const void *arg)
 static void send_a_pointer(void)
 {
     FILE *said = tmpfile();
+    kith_process p;
     char *mine;
+    int code;
 
     REQUIRE(said && dup2(fileno(said), STDERR_FILENO) == STDERR_FILENO && kith_init(NULL, NULL) == 0);
     mine = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     REQUIRE(mine != MAP_FAILED);
-    kith_process_join(kith_process_start(use_pointer, KITH_ARG(mine)), KITH_FOREVER);
-    REQUIRE(kith_finalize() == 0);
+    p = kith_process_start(use_pointer, KITH_ARG(mine));
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 &&
+            kith_finalize() == 0);
     rewind(said);
     told[fread(told, 1, sizeof told - 1, said)] = '\0';
     REQUIRE(strstr(told, "use_pointer-1 crashed: SIGSEGV") &&

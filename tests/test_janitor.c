@@ -130,6 +130,7 @@ static void crash_and_read(void)
     size_t used = 0;
     ssize_t got;
     kith_process p;
+    int code;
 
     shared->deaths = 1;
     kith__failpoint_hook = die_in_janitors;
@@ -137,7 +138,7 @@ static void crash_and_read(void)
     close(ends[1]);
     REQUIRE(kith_init(NULL, NULL) == 0);
     p = kith_process_start(crash, NULL, 0);
-    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0);
     kith_finalize();
     close(STDERR_FILENO);
     while (used < sizeof text - 1 && (got = read(ends[0], text + used, sizeof text - 1 - used)) > 0)

@@ -140,12 +140,13 @@ static void let_others_end(void)
 {
     kith_pool pool = kith_pool_open_with(2, .tasks_per_worker = 1);
     kith_process p;
-    int in[4] = { 0 }, out[4];
+    int in[4] = { 0 }, out[4], code = 0;
 
     p = kith_process_start(leave, NULL, 0);
     REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
     p = kith_process_start(die, NULL, 0);
-    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 &&
+            code == -SIGKILL);
     REQUIRE(kith_map(pool, twice, in, out, 4) == 0 && kith_map(pool, die_once, in, out, 4) == 0);
     REQUIRE(kith_pool_close(pool) == 0);
 }

@@ -314,7 +314,10 @@ static void children_of_a_dead_process_are_ended(void)
 {
     kith_process p = kith_process_start(spawn_and_die, NULL, 0);
 
+    int code;
+
     PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_process_exitcode(p, &code));
     for (int i = 0; i < SOON && kill(shared[1], 0) == 0; i++)
         usleep(1000);
     CU_ASSERT(kill(shared[1], 0) == -1 && errno == ESRCH);

@@ -178,8 +178,9 @@ static void queues_for_ever(void)
                     shared->wrong += item[i] != (char)((n - 1) / 60);
             shared->wrong += n != KITH_ETIMEDOUT;
         }
-        for (int i = 0; i < 3; i++)
-            shared->wrong += kith_process_join(p[i], SOON) != 0 || kith_process_close(p[i]) != 0;
+        for (int i = 0, code; i < 3; i++)
+            shared->wrong += kith_process_join(p[i], SOON) != 0 || kith_process_exitcode(p[i], &code) != 0 ||
+                             kith_process_close(p[i]) != 0;
     }
     shared->wrong += kith_queue_close(q) != 0;
 }

@@ -17,6 +17,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/base/handle.h \
 	lib/base/module.c \
 	lib/base/module.h \
+	lib/base/oom.c \
+	lib/base/oom.h \
 	lib/base/system.c \
 	lib/base/system.h \
 	lib/base/threads.c \

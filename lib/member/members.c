@@ -77,6 +77,9 @@ void kith__member_renew(struct kith__member *m)
 {
     atomic_store(&m->unpublished, 0);
     atomic_store(&m->stop_signal, 0);
+    atomic_store(&m->stop_sent, 0);
+    m->killed_by = 0;
+    m->why[0] = '\0';
     atomic_store(&m->busy, 0);
     atomic_store(&m->holds, 0);
     m->serial = atomic_fetch_add(&kith__shared->serials, 1) + 1;

@@ -9,6 +9,7 @@
 
 #include "shm/arena.h"
 #include "code/crash.h"
+#include "base/oom.h"
 #include "shm/guard.h"
 #include "code/token.h"
 
@@ -48,6 +49,7 @@ struct kith__member {
     _Atomic uint32_t asker;       /* number + 1 of the member that asked for it */
     _Atomic uint32_t unpublished; /* blocks, objects, calls that it may have: when it has ended with some, a
                                      janitor looks */
+    _Atomic uint32_t stop_sent;   /* a bit for each such signal that was sent */
     _Atomic uint32_t stop_signal; /* asked by kith_process_terminate and kill: the fork server sends it */
     _Atomic uint32_t daemon;
     _Atomic uint32_t busy;  /* of a worker: it has a task; for who chooses a node */
@@ -60,6 +62,9 @@ struct kith__member {
     struct kith__token target;
     char name[64];
     struct kith__crash crash;
+    int32_t
+        killed_by; /* a Process: the signal that its janitor is to tell of, when that was no crash; else 0 */
+    char why[KITH__OOM_TEXT]; /* what is known of its end, "": nothing; the fork server's */
 } __attribute__((aligned(64)));
 
 struct kith__seat {
@@ -87,7 +92,9 @@ struct kith__tables {       /* the head of the tables */
     uint32_t node;      /* number of this node */
     uint32_t nodes;
     uint32_t job_secret;
-    _Atomic uint32_t serials;     /* given to members */
+    _Atomic uint32_t serials; /* given to members */
+    _Atomic uint32_t
+        killed; /* Processes that signals have ended, not ours, and whose exit codes nobody has asked for */
     _Atomic uint64_t processes;   /* Processes ever asked for */
     _Atomic int32_t output_error; /* of a worker or Process whose stdout could not be written: see output.h */
     _Atomic uint32_t faults_have_handler; /* kith_on_fault was called: nobody else tells of a fault */

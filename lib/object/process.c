@@ -131,7 +131,8 @@ static int64_t start_for(struct kith__object *o, const struct kith__caller *who,
     return begin_counted(&s, (const char *)in->bytes + sizeof s);
 }
 
-/* state << 32 | status as of waitpid. The fork server alone could say that it has ended. */
+/* state << 32 | status as of waitpid. The fork server alone could say that it has ended. The number: 1:
+ * whoever asks wants to know its exit code. */
 static int64_t look(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
@@ -139,10 +140,11 @@ static int64_t look(struct kith__object *o, const struct kith__caller *who, stru
     uint32_t status = (uint32_t)atomic_load(&kith__process_body(o)->status);
 
     (void)who;
-    (void)in;
     (void)out;
     if (state != 2 && kith__server_dead())
         return KITH_EPEER;
+    if (state == 2 && in->number && atomic_exchange(&kith__process_body(o)->is_counted, 0))
+        atomic_fetch_sub(&kith__shared->killed, 1);
     return (int64_t)state << 32 | status;
 }
 
@@ -205,7 +207,8 @@ static int is_up(const struct kith__member *m)
     return state == KITH__ASKED || state == KITH__RUNNING;
 }
 
-/* How many were ever asked for here, when none but daemons run. */
+/* How many were ever asked for here, when none but daemons run. In the upper half: how many signals have
+ * ended, and nobody has asked for their exit codes. */
 static int64_t await(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                      struct kith__result *out)
 {
@@ -220,7 +223,7 @@ static int64_t await(struct kith__object *o, const struct kith__caller *who, str
         if (is_up(kith__member(i)) && atomic_load(&kith__member(i)->role) == KITH__PROCESS &&
             !atomic_load(&kith__member(i)->daemon))
             return kith__server_dead() ? KITH_EPEER : KITH__PARKED;
-    return (int64_t)asked;
+    return (int64_t)atomic_load(&kith__shared->killed) << 32 | (int64_t)(asked & UINT32_MAX);
 }
 
 uint32_t kith__node_busy(void)
@@ -371,7 +374,7 @@ int kith_process_join(kith_process p, int timeout_ms)
 
 int kith_process_exitcode(kith_process p, int *code)
 {
-    int64_t seen = ask_it(p, KITH__PROCESS_LOOK, 0, KITH_FOREVER);
+    int64_t seen = ask_it(p, KITH__PROCESS_LOOK, code != NULL, KITH_FOREVER);
     int status = (int)(uint32_t)seen;
 
     if (seen < 0)
@@ -413,6 +416,8 @@ int kith_process_close(kith_process p)
 
 /* --------------------------------------------------------------------------- the end */
 
+static uint64_t killed; /* as kith__processes_join has seen it last, on all nodes */
+
 static uint64_t await_here(void)
 {
     int64_t rc;
@@ -445,4 +450,14 @@ void kith__processes_join(void)
 
     while ((asked = await_all()) != before && kith__shared->nodes > 1)
         before = asked;
+    killed = asked >> 32;
+}
+
+int kith__processes_check(void)
+{
+    if (killed == 0)
+        return 0;
+    return kith__fail(KITH_EPEER, "%llu Process%s ended by a signal, and nobody has asked for %s",
+                      (unsigned long long)killed, killed == 1 ? " was" : "es were",
+                      killed == 1 ? "its exit code" : "their exit codes");
 }

@@ -10,6 +10,7 @@ struct kith__process_body {
     _Atomic int32_t pid, status; /* status as of waitpid */
     _Atomic uint32_t member;     /* while it runs */
     _Atomic uint32_t fork_error; /* errno: it could not be started */
+    _Atomic uint32_t is_counted; /* in .killed of the tables, until somebody asks for its exit code */
 };
 
 static inline struct kith__process_body *kith__process_body(struct kith__object *o)
@@ -38,6 +39,10 @@ uint32_t kith__node_busy(void); /* Processes, and workers with a task, of this n
 
 /* Waits for all Processes of the job that are not daemons. */
 void kith__processes_join(void);
+
+/* After that: whether signals have ended some of which nobody asked for the exit code: 0, or KITH_EPEER and
+ * the sentence. */
+int kith__processes_check(void);
 
 /* What a member of role KITH__PROCESS does; returns its exit status. */
 int kith__process_main(uint32_t who);

@@ -544,7 +544,7 @@ static uint64_t fault_of_death(const struct kith__death *d, uint32_t worker, uin
 
     kith__death_fault(d, worker, &e);
     e.unit = unit;
-    return make_fault(&e, NULL);
+    return make_fault(&e, d->why);
 }
 
 static void put_back(struct kith__job *j, uint64_t *count, uint64_t lo, uint64_t length, uint64_t tries)

@@ -130,6 +130,7 @@ static inline uint64_t kith__job_marks_size(uint64_t ring)
 struct kith__death {            /* how the former process of a lane ended */
     _Atomic uint32_t unsettled; /* 1: its claims are still in its cells */
     int32_t pid, status, over_limit;
+    char why[KITH__OOM_TEXT]; /* "": not known */
     struct kith__crash crash;
 };
 

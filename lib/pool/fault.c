@@ -168,6 +168,8 @@ static int init_death(const struct kith__pool *p)
         return kith__fail(KITH_ETASK, "the initializer of the pool failed: its processes died");
     kith__death_fault(&p->init_death, p->init_worker, &e);
     fill_end(&f, &e);
+    if (f.text[0] == '\0')
+        snprintf(f.text, sizeof f.text, "%s", p->init_death.why);
     if (f.end == KITH_END_OVER_LIMIT)
         snprintf(text, sizeof text, "was over its time limit of %u ms, see .init_limit_ms", p->init_limit_ms);
     else

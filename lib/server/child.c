@@ -218,9 +218,8 @@ void kith__child_main(uint32_t who, pid_t parent)
     leave_orderly(m, kith__process_main(who));
 }
 
-/* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said, unless the
- * program has a way of its own with faults. A janitor that dies over the symbols has left the sign for the
- * next one to do without them. */
+/* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said. A janitor that
+ * dies over the symbols has left the sign for the next one to do without them. */
 static void tell_crash(struct kith__member *m)
 {
     int sig = atomic_load(&m->crash.signal);
@@ -235,7 +234,29 @@ static void tell_crash(struct kith__member *m)
     } else {
         snprintf(text, sizeof text, "signal %d (%s)", -sig, strsignal(-sig));
     }
-    dprintf(STDERR_FILENO, "kith: %s crashed: %s\n", m->name, text);
+    dprintf(STDERR_FILENO, "kith: %s crashed: %s [pid %d on %s]\n", m->name, text, (int)atomic_load(&m->pid),
+            kith__shared->host);
+    atomic_store(&m->crash.signal, 0);
+}
+
+static void tell_killed(struct kith__member *m)
+{
+    int sig = m->killed_by;
+
+    dprintf(STDERR_FILENO, "kith: %s was killed by signal %d (%s)%s%s [pid %d on %s]\n", m->name, sig,
+            strsignal(sig), *m->why ? ": " : "", m->why, (int)atomic_load(&m->pid), kith__shared->host);
+    m->killed_by = 0;
+}
+
+/* Unless the program has a way of its own with faults. */
+static void tell(struct kith__member *m)
+{
+    if (atomic_load(&kith__shared->faults_have_handler))
+        return;
+    if (atomic_load(&m->crash.signal) != 0)
+        tell_crash(m);
+    if (m->killed_by)
+        tell_killed(m);
 }
 
 /* Each step can be done again, by the next janitor when this one dies. Signals are as in the fork server: no
@@ -249,9 +270,9 @@ void kith__janitor_main(uint32_t who, pid_t parent)
         _exit(1);      /* it died before prctl */
     kith__become(who); /* what it takes is the dead one's */
     kith__failpoint("janitor: begins");
-    if (atomic_load(&m->crash.signal) != 0 && !atomic_load(&kith__shared->faults_have_handler))
-        tell_crash(m);
+    tell(m);
     atomic_store(&m->crash.signal, 0);
+    m->killed_by = 0;
     kith__commits_finish(); /* a block may be given away by a commit that is decided, not yet done */
     kith__failpoint("janitor: commits finished");
     kith__members_sweep(who);

@@ -13,6 +13,7 @@
 #include "server/child.h"
 #include "base/descriptors.h"
 #include "base/error.h"
+#include "base/oom.h"
 #include "pool/pool.h"
 #include "server/orphans.h"
 #include "object/process.h"
@@ -31,7 +32,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,6 +66,7 @@ static struct {
     int again_ms;                   /* something is to be forked again after that; -1: nothing */
     int64_t ending;                 /* when the grace is over; 0: not ending */
     int hard;
+    int watches_memory;
 } self;
 
 /* ---------------------------------------------------------------- children */
@@ -73,11 +77,15 @@ static void come_back(int64_t ms)
         self.again_ms = ms > 0 ? (int)ms : 1;
 }
 
+static int has_to_tell(uint32_t who)
+{
+    return atomic_load(&kith__member(who)->crash.signal) != 0 || kith__member(who)->killed_by != 0;
+}
+
 /* At the end of the job what a janitor takes back ends with the arena, but a crash is still told of. */
 static int needs_janitor(uint32_t who)
 {
-    return !self.ending || (!self.hard && atomic_load(&kith__member(who)->crash.signal) != 0 &&
-                            kith__now_ns() < self.ending + telling_ns);
+    return !self.ending || (!self.hard && has_to_tell(who) && kith__now_ns() < self.ending + telling_ns);
 }
 
 /* Now, or as soon as one is due and there is a process for it. */
@@ -205,16 +213,44 @@ static void start(uint32_t who)
 
 /* ------------------------------------------------------------------ burials */
 
+/* By a signal that kith has not sent, at the program's wish or at the end. */
+static int was_killed(const struct kith__member *m, int status)
+{
+    return WIFSIGNALED(status) && !self.ending && atomic_load(&m->role) == KITH__PROCESS &&
+           !(atomic_load(&m->stop_sent) >> WTERMSIG(status) & 1);
+}
+
+/* p: where somebody may look at its exit code; NULL: nowhere any more. */
+static void count_killed(const struct kith__member *m, struct kith__process_body *p, int status)
+{
+    if (!was_killed(m, status))
+        return;
+    if (p)
+        atomic_store(&p->is_counted, 1);
+    atomic_fetch_add(&kith__shared->killed, 1);
+}
+
+/* Of those others one is told at once: somebody may wait for what the dead one should have done. Who sends
+ * the others, a terminal or a batch system, knows of it. */
+static int is_told(int sig)
+{
+    return sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT && sig != SIGPIPE;
+}
+
 /* 1: its object is being looked at; later. */
 static int process_exited(struct kith__member *m, int status)
 {
     struct kith__object *o = kith__object_slot(m->object);
     struct kith__process_body *p = kith__process_body(o);
 
-    if (!kith__object_is(o, m->object))
+    if (!kith__object_is(o, m->object)) {
+        count_killed(m, NULL, status);
         return 0;
+    }
     if (!kith__guard_try(&o->guard))
         return 1;
+    count_killed(m, kith__object_is(o, m->object) ? p : NULL,
+                 status);                 /* before anybody can see that it has ended */
     atomic_store(&m->state, KITH__ENDED); /* first: who starts the next one finds a CPU free */
     if (kith__object_is(o, m->object)) {
         atomic_store(&p->status, status);
@@ -234,6 +270,7 @@ static void record_death(struct kith__death *d, struct kith__member *m, int stat
     d->status = status;
     d->over_limit = kith__timelimit_was_over((uint32_t)(m - kith__shared->members) + 1);
     memcpy(&d->crash, &m->crash, sizeof m->crash);
+    memcpy(d->why, m->why, sizeof d->why);
     atomic_store(&d->unsettled, 1);
 }
 
@@ -356,11 +393,13 @@ static int member_exited(uint32_t who, int status)
     if (atomic_load(&m->role) != KITH__PROCESS || !WIFSIGNALED(status) ||
         WTERMSIG(status) != atomic_load(&m->crash.signal))
         atomic_store(&m->crash.signal, 0); /* else its janitor tells */
+    m->killed_by = was_killed(m, status) && !atomic_load(&m->crash.signal) && is_told(WTERMSIG(status))
+                       ? WTERMSIG(status)
+                       : 0;
     self.to_be_replaced[who] = (char)(again && !replace(who));
     if (messy) {
         atomic_store(&m->state, KITH__DEAD);
         atomic_store(&m->role, KITH__NOBODY);
-        atomic_store(&m->pid, 0);
         self.due[who] = 0;
         self.failures[who] = 0;
         spawn_janitor(who);
@@ -441,17 +480,26 @@ static void janitor_gone(uint32_t who, int status)
     spawn_janitor(who);
 }
 
+static void explain_death(struct kith__member *m, int status, const struct rusage *usage)
+{
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && self.watches_memory && kith__oom_has_killed())
+        kith__oom_text((uint64_t)usage->ru_maxrss * 1024, m->why, sizeof m->why);
+}
+
 /* 1: dealt with, its pid is free. */
 static int reap(pid_t pid)
 {
     uint32_t who;
     siginfo_t info = { 0 };
+    struct rusage usage = { 0 };
     int status;
 
-    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+    /* By hand: libc has no waitid that tells what it has used. */
+    if (syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, &usage) < 0 || info.si_pid == 0)
         return 0;
     status = info.si_code == CLD_EXITED ? (info.si_status & 255) << 8 : info.si_status & 127;
     if ((who = member_of(pid))) {
+        explain_death(kith__member(who), status, &usage);
         if (has_died(kith__member(who), status))
             kith__orphans_condemn(kith__member(who)->serial);
         kith__orphans_look(self.children, is_ours);
@@ -500,6 +548,12 @@ static void reap_all(void)
 
 /* ------------------------------------------------------------------- looking */
 
+static void send_asked_for(struct kith__member *m, uint32_t sig)
+{
+    atomic_fetch_or(&m->stop_sent, UINT32_C(1) << sig);
+    kill(atomic_load(&m->pid), (int)sig);
+}
+
 static void look_at(uint32_t who)
 {
     struct kith__member *m = kith__member(who);
@@ -512,7 +566,7 @@ static void look_at(uint32_t who)
         kill(atomic_load(&m->pid), SIGKILL);
     if (atomic_load(&m->state) == KITH__RUNNING && (sig = atomic_exchange(&m->stop_signal, 0)) != 0 &&
         atomic_load(&m->pid) > 0)
-        kill(atomic_load(&m->pid), (int)sig);
+        send_asked_for(m, sig);
 }
 
 static void look(void)
@@ -552,7 +606,7 @@ static void dismiss_janitors(int all)
     uint32_t used = atomic_load(&kith__shared->members_used);
 
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
-        if (self.janitors[i] > 0 && (all || !atomic_load(&kith__member(i)->crash.signal)))
+        if (self.janitors[i] > 0 && (all || !has_to_tell(i)))
             kill(self.janitors[i], SIGKILL);
 }
 
@@ -611,6 +665,15 @@ static int sooner(int a, int b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* Not before somebody can die of its want: it takes longer than the rest of a start. */
+static void watch_memory(void)
+{
+    if (self.watches_memory || self.children == 0)
+        return;
+    kith__oom_watch("");
+    self.watches_memory = 1;
+}
+
 /* Looked at once a second: that takes no descriptor of the head, and costs next to nothing. */
 static int runs_another(void)
 {
@@ -644,6 +707,7 @@ static void serve(void)
         self.hard |= runs_another();
         reap_all();
         look();
+        watch_memory();
         wait_ms = kith__timelimit_look(self.head);
         if (self.hard || atomic_load(&kith__shared->phase) == KITH__ENDING)
             wait_ms = end();
