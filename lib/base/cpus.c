@@ -268,6 +268,7 @@ static void add_to_environment(char *const *added, size_t count)
         memcpy(all, environ, n * sizeof *all);
     memcpy(all + n, added, count * sizeof *all);
     all[n + count] = NULL;
+    free(kept); /* of an earlier call; nobody has it any more */
     environ = kept = all;
 }
 
