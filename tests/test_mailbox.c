@@ -320,6 +320,63 @@ static void block_of_a_killed_putter_is_freed_once(void)
     JOB(block_of_a_killed_putter_is_freed_once_job);
 }
 
+static void die_in_its_commit(const char *step)
+{
+    static int is_new;
+
+    is_new |= strcmp(step, "mailbox: new") == 0;
+    if (is_new && strcmp(step, "guard: value copied") == 0)
+        kill(getpid(), SIGKILL);
+}
+
+static int makes_its_mailbox_and_dies(const void *arg)
+{
+    const kith_queue *q = arg;
+    int x = 1;
+
+    kith__failpoint_hook = die_in_its_commit;
+    kith_put(*q, x);
+    return 0;
+}
+
+static int has_janitors(void)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used), state;
+
+    for (uint32_t i = 1; i <= used; i++)
+        if ((state = atomic_load(&kith__member(i)->state)) == KITH__DEAD || state == KITH__SWEPT)
+            return 1;
+    return 0;
+}
+
+/* Its mailbox is there already, and not yet nobody's: both belong to one commit, which the janitor has to
+ * finish before it frees what the dead one owned. */
+static void mailbox_of_one_killed_while_making_it_stays_job(void)
+{
+    kith_queue q = kith_queue_open(0);
+    uint64_t ended = atomic_load(&kith__shared->ended);
+    kith_process p = kith_process_start(makes_its_mailbox_and_dies, KITH_ARG(q));
+    int64_t begin = kith__now_ns();
+    int code;
+
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+    REQUIRE(kith_process_exitcode(p, &code) == 0 && code == -SIGKILL);
+    while ((atomic_load(&kith__shared->ended) == ended || has_janitors()) &&
+           ms_since(begin) < SOON * slowdown())
+        sleep_ms(1);
+    for (int i = 0; i < KITH__SEATS; i++) {
+        uint64_t at = atomic_load(&kith__agent_shared()->mailboxes[i]);
+
+        REQUIRE(at == 0 || (kith__heap_check(at) == 0 && kith__heap_owner_now(at) == 0));
+    }
+    kith_process_close(p);
+    REQUIRE(kith_queue_close(q) == 0);
+}
+static void mailbox_of_one_killed_while_making_it_stays(void)
+{
+    JOB(mailbox_of_one_killed_while_making_it_stays_job);
+}
+
 /* Until the queue has n items and keeps them: what a dead one has asked for may still be on its way there and
  * back. */
 static void await_steady_size(kith_queue q, int64_t n)
@@ -441,13 +498,17 @@ static void storm_of_kills_repeats_nothing(void)
     JOB(storm_of_kills_repeats_nothing_job);
 }
 
-static struct test tests[] = {
-    TEST(taker_killed_while_parked_takes_nothing), TEST(item_that_reached_nobody_goes_back_to_the_front),
-    TEST(putter_killed_at_each_step_harms_nobody), TEST(heir_of_a_half_told_request_is_heard),
-    TEST(place_of_a_killed_putter_comes_back),     TEST(wake_up_of_one_who_takes_nothing_is_passed_on),
-    TEST(block_of_a_killed_putter_is_freed_once),  TEST(taker_killed_at_each_step_takes_at_most_one),
-    TEST(storm_of_kills_repeats_nothing),          TEST_END
-};
+static struct test tests[] = { TEST(taker_killed_while_parked_takes_nothing),
+                               TEST(item_that_reached_nobody_goes_back_to_the_front),
+                               TEST(putter_killed_at_each_step_harms_nobody),
+                               TEST(heir_of_a_half_told_request_is_heard),
+                               TEST(place_of_a_killed_putter_comes_back),
+                               TEST(wake_up_of_one_who_takes_nothing_is_passed_on),
+                               TEST(block_of_a_killed_putter_is_freed_once),
+                               TEST(taker_killed_at_each_step_takes_at_most_one),
+                               TEST(mailbox_of_one_killed_while_making_it_stays),
+                               TEST(storm_of_kills_repeats_nothing),
+                               TEST_END };
 
 int main(void)
 {

@@ -5,6 +5,7 @@
 #include "pool/fault.h"
 #include "base/error.h"
 #include "shm/heap.h"
+#include "rpc/mailbox.h"
 #include "pool/serial.h"
 #include "base/system.h"
 #include "object/memory.h"
@@ -485,6 +486,7 @@ static void finish_jobs(struct kith__object *o)
 void kith__commits_finish(void)
 {
     kith__guard_finish(&kith__shared->names);
+    kith__mailboxes_finish();
     kith__objects_finish(finish_jobs);
 }
 

@@ -111,6 +111,13 @@ static inline struct kith__agent_shared *kith__agent_shared(void)
     return kith__at(atomic_load(&kith__shared->agent_shared));
 }
 
+/* Finishes the commit of one who died when he made a mailbox. For janitors. */
+static inline void kith__mailboxes_finish(void)
+{
+    if (atomic_load(&kith__shared->agent_shared) != 0)
+        kith__guard_finish(&kith__agent_shared()->guard);
+}
+
 /* The agent is told to look at the mailbox of seat n. */
 void kith__mailbox_point(uint32_t seat);
 

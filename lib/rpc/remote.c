@@ -81,6 +81,7 @@ static struct kith__mailbox *new_mailbox(struct kith__agent_shared *shared, uint
     if (block == 0)
         return NULL;
     memset(kith__at(block), 0, sizeof(struct kith__mailbox));
+    kith__failpoint("mailbox: new");
     kith__guard_enter(&shared->guard);
     kith__guard_set(&shared->guard, &shared->mailboxes[seat], block);
     kith__guard_set(&shared->guard, kith__heap_owner(block), 0);
