@@ -155,6 +155,7 @@ tests_test_token_fixed_LDFLAGS = $(AM_LDFLAGS) -no-pie
 unit_tests += \
 	tests/test_address \
 	tests/test_control \
+	tests/test_objects_sim \
 	tests/test_protocol \
 	tests/test_protocol_frames \
 	tests/test_protocol_links
@@ -182,7 +183,18 @@ protocol_sources = \
 	tests/protocol/net.c \
 	tests/protocol/net.h \
 	tests/protocol/node.c \
-	tests/protocol/node.h
+	tests/protocol/node.h \
+	tests/protocol/weather.c \
+	tests/protocol/weather.h
+tests_test_objects_sim_SOURCES = \
+	tests/check.h \
+	tests/protocol/bytes.c \
+	tests/protocol/bytes.h \
+	tests/protocol/weather.c \
+	tests/protocol/weather.h \
+	tests/sim/sim.c \
+	tests/sim/sim.h \
+	tests/test_objects_sim.c
 tests_test_protocol_SOURCES = $(protocol_sources) tests/test_protocol.c
 tests_test_protocol_frames_SOURCES = $(protocol_sources) tests/test_protocol_frames.c
 tests_test_protocol_links_SOURCES = $(protocol_sources) tests/test_protocol_links.c

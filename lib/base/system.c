@@ -18,10 +18,16 @@
 #include <time.h>
 #include <unistd.h>
 
+const struct kith__time *kith__time;
+
 void kith__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns)
 {
     struct timespec ts = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
 
+    if (__builtin_expect(kith__time != NULL, 0)) {
+        kith__time->sleep(word, expected, timeout_ns);
+        return;
+    }
     syscall(SYS_futex, word, FUTEX_WAIT, expected, timeout_ns < 0 ? NULL : &ts, NULL, 0);
 }
 
@@ -66,8 +72,18 @@ int64_t kith__now_ns(void)
 {
     struct timespec ts;
 
+    if (__builtin_expect(kith__time != NULL, 0))
+        return kith__time->now();
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+void kith__nap(int64_t ns)
+{
+    if (__builtin_expect(kith__time != NULL, 0))
+        kith__time->sleep(NULL, 0, ns);
+    else
+        nanosleep(&(struct timespec){ ns / 1000000000, ns % 1000000000 }, NULL);
 }
 
 double kith_time(void)

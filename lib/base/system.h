@@ -22,6 +22,15 @@ int kith__memfd(const char *name); /* close-on-exec; -1 and errno */
 void kith__flush_streams(void);
 
 int64_t kith__now_ns(void); /* monotonic */
+void kith__nap(int64_t ns); /* sleeps for so long, or until a signal */
+
+/* For tests that play time: its clock, and what is done instead of sleeping until *word differs from expected
+ * or so many ns have passed (word NULL: nothing but time; ns < 0: no limit). NULL: the system's. */
+struct kith__time {
+    int64_t (*now)(void);
+    void (*sleep)(_Atomic uint32_t *word, uint32_t expected, int64_t ns);
+};
+extern const struct kith__time *kith__time;
 #define KITH__MS INT64_C(1000000)
 
 #if defined __has_feature /* clang's way to say what gcc's macro says */

@@ -15,7 +15,6 @@
 #include "base/system.h"
 
 #include <sched.h>
-#include <time.h>
 
 static const int64_t pause_ns = 2000, spin_ns = 50000, yield_ns = 20000, look_again_ns = 1000 * KITH__MS;
 static const int64_t nap_ns = 100000, longest_nap_ns = 20 * KITH__MS;
@@ -133,7 +132,7 @@ static int nap(struct kith__wait *w, int64_t most)
 {
     int64_t ns = w->nap < most ? w->nap : most;
 
-    nanosleep(&(struct timespec){ 0, (long)ns }, NULL);
+    kith__nap(ns);
     if (w->nap < longest_nap_ns)
         w->nap *= 2;
     return kith__server_dead() ? KITH_EPEER : 0;
@@ -153,7 +152,7 @@ int kith__wait_sleep(struct kith__wait *w)
     }
     if (!w->seat)
         return nap(w, ns);
-    if (w->at_once || !spin(w->seat, w->word, w->give_way)) {
+    if (w->at_once || kith__time || !spin(w->seat, w->word, w->give_way)) {
         sleep_on(w->seat, w->word, ns);
         if (atomic_load(&w->seat->word) == w->word && kith__server_dead())
             return KITH_EPEER;

@@ -9,9 +9,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-static const long poll_ns = 100000;
+static const int64_t poll_ns = 100000;
 
 /* The common ones are not tried on an object that is alive: see kith__attempt. */
 static const struct kith__method common[KITH__FIRST_METHOD] = {
@@ -290,7 +289,7 @@ static int64_t poll_for(uint64_t id, unsigned kind, const struct kith__method *m
     while ((rc = try_method(id, kind, m, who, in, out)) == KITH__PARKED) {
         if (kith__now_ns() >= until)
             return kith__fail(KITH_ETIMEDOUT, "the time limit passed");
-        nanosleep(&(struct timespec){ 0, poll_ns }, NULL);
+        kith__nap(poll_ns);
     }
     return rc;
 }

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "object/process.h"
 #include "base/error.h"
+#include "base/system.h"
 #include "member/output.h"
 #include "shm/heap.h"
 #include "object/class.h"
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ENDED, SIDES };
@@ -423,7 +423,7 @@ static uint64_t await_here(void)
     int64_t rc;
 
     while ((rc = await(NULL, NULL, NULL, NULL)) == KITH__PARKED)
-        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+        kith__nap(1 * KITH__MS);
     return rc < 0 ? 0 : (uint64_t)rc;
 }
 

@@ -259,8 +259,22 @@ static void tell(struct kith__member *m)
         tell_killed(m);
 }
 
-/* Each step can be done again, by the next janitor when this one dies. Signals are as in the fork server: no
- * handler of the program's ends it in good order. */
+/* Each step can be done again, by the next janitor when this one dies. */
+void kith__janitor_sweep(uint32_t who)
+{
+    kith__commits_finish(); /* a block may be given away by a commit that is decided, not yet done */
+    kith__failpoint("janitor: commits finished");
+    kith__members_sweep(who);
+    kith__jobs_sweep(who);
+    kith__failpoint("janitor: jobs swept");
+    kith__objects_sweep(who);
+    kith__objects_died(&(struct kith__caller){ kith__shared->node, kith__member(who)->serial, 0 });
+    while (kith__heap_sweep(who) != 0)
+        sched_yield();
+    kith__failpoint("janitor: all swept");
+}
+
+/* Signals are as in the fork server: no handler of the program's ends it in good order. */
 void kith__janitor_main(uint32_t who, pid_t parent)
 {
     struct kith__member *m = kith__member(who);
@@ -273,16 +287,7 @@ void kith__janitor_main(uint32_t who, pid_t parent)
     tell(m);
     atomic_store(&m->crash.signal, 0);
     m->killed_by = 0;
-    kith__commits_finish(); /* a block may be given away by a commit that is decided, not yet done */
-    kith__failpoint("janitor: commits finished");
-    kith__members_sweep(who);
-    kith__jobs_sweep(who);
-    kith__failpoint("janitor: jobs swept");
-    kith__objects_sweep(who);
-    kith__objects_died(&(struct kith__caller){ kith__shared->node, m->serial, 0 });
-    while (kith__heap_sweep(who) != 0)
-        sched_yield();
-    kith__failpoint("janitor: all swept");
+    kith__janitor_sweep(who);
     atomic_store(&m->state, KITH__SWEPT);
     kith__failpoint("janitor: says so");
     _exit(0);

@@ -22,5 +22,6 @@ void kith__child_main(uint32_t who, pid_t parent) __attribute__((noreturn));
 /* That of a janitor, which takes back what the dead member who had, in its place: who writes is the janitor.
  * It may have to wait for a guard. */
 void kith__janitor_main(uint32_t who, pid_t parent) __attribute__((noreturn));
+void kith__janitor_sweep(uint32_t who); /* its work alone, by a process that is who now */
 
 #endif

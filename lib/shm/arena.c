@@ -576,6 +576,21 @@ void kith__arena_detach(void)
     memfd = -1;
 }
 
+void kith__arena_swap(struct kith__mapping *m)
+{
+    struct kith__mapping now = { kith__base, here.places, here.total, here.memory_limit,
+                                 memfd,      memfd_dev,   memfd_ino };
+
+    kith__base = m->base;
+    kith__places = here.places = m->places;
+    here.total = m->total;
+    here.memory_limit = m->memory_limit;
+    memfd = m->fd;
+    memfd_dev = m->dev;
+    memfd_ino = m->ino;
+    *m = now;
+}
+
 int kith__arena_holds(const void *p, size_t size)
 {
     uint64_t at = (uint64_t)(uintptr_t)p - (uint64_t)(uintptr_t)kith__base - here.places.heap_start;

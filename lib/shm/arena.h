@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define KITH__TABLES_START 4096 /* before it stands the arena's own header */
 #define KITH__TABLES_SIZE (UINT64_C(1) << 30)
@@ -28,6 +29,11 @@ int kith__arena_create(int *fd);
 int kith__arena_check_settings(void); /* KITH_EINVAL: KITH_MEM is no size */
 int kith__arena_attach(int fd);       /* maps one that another process made; fd stays open likewise */
 void kith__arena_detach(void);
+
+/* Another mapping takes the place of the present one, which is put into *m: so a process that plays several
+ * nodes, which a test does, has one for each. Of zeros, but for fd -1: none. */
+struct kith__mapping;
+void kith__arena_swap(struct kith__mapping *m);
 
 static inline void *kith__at(uint64_t offset)
 {
@@ -48,6 +54,15 @@ struct kith__places {
 };
 
 extern struct kith__places kith__places; /* of the arena that is mapped */
+
+struct kith__mapping {
+    char *base;
+    struct kith__places places;
+    uint64_t total, memory_limit;
+    int fd;
+    dev_t dev;
+    ino_t ino;
+};
 
 /* Backs that part of the tables: call it before the first access. Again is harmless, and cheap: a look at one
  * bit. 0 or KITH_ENOMEM, also for what lies behind their end. */

@@ -1,20 +1,9 @@
-/* net.h: a network between the nodes that loses, delays, repeats, cuts and truncates, with a clock that the
- * test moves. */
+/* net.h: the nodes on a network (weather.h), with a clock that the test moves. */
 #ifndef PROTOCOL_NET_H
 #define PROTOCOL_NET_H
 
 #include "node.h"
-
-extern struct net {
-    int64_t now; /* ns */
-    struct {
-        int lose, repeat, delay, truncate;
-    } weather;     /* of 1000 frames */
-    uint64_t rate; /* bytes a ms that a node can send; 0: any */
-    int cut[NODES][NODES];
-    int64_t busy_until[NODES]; /* with what it has to send */
-    uint64_t fresh_bytes, resent_bytes;
-} net;
+#include "weather.h"
 
 void begin_net(uint64_t seed); /* calm, with nodes that have said nothing */
 void end_net(void);
@@ -23,8 +12,7 @@ void end_net(void);
 void pass(int64_t duration_ms, int asking);
 void skip(int64_t duration_ms); /* the clock alone */
 
-/* By hand: one frame of a node is on its way; what is due arrives: when the next one does. */
-void transmit(const struct kith__out *out, uint32_t from);
+/* By hand: what is due arrives; when the next one does. */
 int64_t deliver(void);
 
 /* Each seat wants so many calls: how many that are; how many were not yet asked. */

@@ -3,9 +3,9 @@
 #ifndef PROTOCOL_NODE_H
 #define PROTOCOL_NODE_H
 
-#include "net/protocol.h"
+#include "weather.h"
 
-enum { NODES = 4, SEATS = 3, CALLS = 8, HELD = 256, JOB = 77 };
+enum { SEATS = 3, CALLS = 8, HELD = 256, JOB = 77 };
 
 struct call { /* of a seat that waits, or has put behind */
     uint64_t id, size;

@@ -1,0 +1,67 @@
+/* sim.h: nodes in one process: each has an arena and the engine of its agent; its processes are threads of
+ * the test, of which one runs at a time, and which call kith as any program does. Time and network are the
+ * test's (protocol/weather.h), what happens next is drawn: so a seed is a run, and repeats it exactly.
+ *
+ * A client is a process with one thread. It gives way when it waits, and now and then at a failpoint. At each
+ * failpoint it may die, as by SIGKILL: in a guard, in the middle of a request, with an answer in its hand.
+ */
+#ifndef SIM_H
+#define SIM_H
+
+#include "../protocol/bytes.h"
+#include "../protocol/weather.h"
+
+#include "kith.h"
+
+enum { CLIENTS = 24 };
+
+struct client;
+
+struct weather {
+    uint32_t nodes;
+    int deaths;      /* 1: clients may die */
+    int losses;      /* 1: a node may be lost */
+    int through_net; /* 1: calls go through the agents, at home too */
+};
+
+/* What a client does; it ends when that returns. */
+typedef void program(struct client *c, void *arg);
+
+/* Once, before anything else: the process keeps to one CPU, on which its threads hand over to each other
+ * quickly. */
+void sim_init(void);
+
+void sim_begin(const struct weather *w);
+void sim_end(void); /* all clients have ended; nothing is left in the arenas of the nodes that live */
+
+struct client *sim_start(uint32_t node, program *fn, void *arg);
+
+/* Lets the world go on until no client is left, or for so long: 1: none is. */
+int sim_run(int64_t ms);
+
+void sim_settle(int64_t ms); /* lets it go on in any case: what is on its way arrives */
+
+void sim_show(void);          /* what each client waits for, on stdout */
+void sim_calm(void);          /* the network is a good one from here on, and nobody dies */
+void sim_lose(uint32_t node); /* the node is gone, with all who run there */
+
+/* ---- for programs */
+
+void sim_rest(int64_t ms); /* of the calling client */
+uint32_t sim_number(const struct client *c);
+uint32_t sim_node(const struct client *c);
+int sim_is_lost(uint32_t node);
+int64_t sim_now_ms(void);
+
+/* How many clients of living nodes run that way: .doing as it says itself. */
+void sim_doing(struct client *c, int what);
+int sim_count(int what);
+
+extern uint64_t sim_died; /* clients, so far, but for those on lost nodes */
+extern struct client *sim_current;
+
+/* As the head of a node, on the thread of the test: what does not wait. */
+void sim_enter(uint32_t node);
+void sim_leave(void);
+
+#endif

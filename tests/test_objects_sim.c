@@ -1,0 +1,410 @@
+/* test_objects_sim.c: Queues and Processes on several nodes in one process (sim/sim.h), under seeds: clients
+ * call what they like, die at any failpoint, nodes are lost, and the network does what networks do. No item
+ * is lost or doubled while its home lives, each producer's items come in order, each call ends, nothing is
+ * left. KITH_TEST_SEED=n repeats one run; KITH_TEST_LONG=1: more of them.
+ */
+#include "config.h"
+#include "check.h"
+#include "sim/sim.h"
+
+#include <stdarg.h>
+
+enum { QUEUES = 3, PRODUCERS = 64, SEQS = 512, LARGEST = 120000, HEAD = 24 };
+enum { OTHER, PUTTING, GETTING };
+
+enum fate { NEVER, MAYBE, PUT, NOT, TAKEN };
+
+struct item {
+    uint32_t queue, producer, seq, size;
+    uint64_t zero;
+};
+
+static struct queue {
+    kith_queue q;
+    uint32_t home;
+    uint64_t bound;
+    int closed, early; /* or about to be; early: with items in it */
+    unsigned char fate[PRODUCERS][SEQS];
+    unsigned char taker[PRODUCERS][SEQS]; /* its node */
+    uint32_t last[PRODUCERS][PRODUCERS];  /* by producer and consumer */
+    uint32_t puts[PRODUCERS];
+} queues[QUEUES];
+
+static struct actor {
+    uint32_t number, node;
+    int getting; /* 1 + the queue from which it takes something */
+    unsigned char out[LARGEST], in[LARGEST];
+} actors[PRODUCERS];
+static uint32_t actor_count;
+
+static struct weather world;
+static uint64_t seed;
+static int stopping, failures, lost_node;
+static uint64_t items_taken, calls;
+
+static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void wrong(const char *format, ...)
+{
+    va_list ap;
+
+    failures++;
+    printf("\n    KITH_TEST_SEED=%llu: ", (unsigned long long)seed);
+    va_start(ap, format);
+    vprintf(format, ap);
+    va_end(ap);
+    printf("; last error: %s\n", kith_last_error());
+}
+
+/* A code that may come of a call on q; NULL: of any. */
+static void may_fail(const char *call, int64_t rc, const struct queue *q)
+{
+    if (rc >= 0 || rc == KITH_ETIMEDOUT)
+        return;
+    if (rc == KITH_ESTALE && q && q->closed)
+        return;
+    if (rc == KITH_EPEER && lost_node)
+        return;
+    wrong("%s gives %lld", call, (long long)rc);
+}
+
+/* -------------------------------------------------------------------------- Queues */
+
+static uint64_t size_of_item(void)
+{
+    switch (draw(12)) {
+    case 0: return HEAD + draw(5000);
+    case 1: return HEAD + 8100 + draw(200);
+    case 2: return HEAD + 32700 + draw(200);
+    case 3: return draw(3) ? HEAD : HEAD + draw(LARGEST - HEAD);
+    default: return HEAD + draw(100);
+    }
+}
+
+static int some_timeout(void)
+{
+    uint64_t n = draw(6);
+
+    return n == 0 ? 0 : n == 1 ? (int)draw(50) : KITH_FOREVER;
+}
+
+static void put_one(struct client *c, struct actor *a, struct queue *q)
+{
+    uint32_t seq = q->puts[a->number];
+    struct item i = { (uint32_t)(q - queues), a->number, seq, (uint32_t)size_of_item(), 0 };
+    int rc;
+
+    if (seq == SEQS)
+        return;
+    q->puts[a->number]++;
+    memcpy(a->out, &i, sizeof i);
+    paint(a->out + HEAD, i.size - HEAD, seq, a->number);
+    q->fate[a->number][seq] = MAYBE;
+    sim_doing(c, PUTTING);
+    rc = kith_queue_put(q->q, a->out, i.size, some_timeout());
+    sim_doing(c, OTHER);
+    calls++;
+    may_fail("put", rc, q);
+    if (rc == 0 && q->fate[a->number][seq] == MAYBE)
+        q->fate[a->number][seq] = PUT;
+    if (rc != KITH_ETIMEDOUT || sim_is_lost(q->home)) /* which may have done it without a word */
+        return;
+    if (q->fate[a->number][seq] == TAKEN)
+        wrong("item %u of %u was taken, and its put is over its time limit", seq, a->number);
+    q->fate[a->number][seq] = NOT;
+}
+
+static void took(const struct client *c, struct actor *a, struct queue *q, int64_t size)
+{
+    struct item i;
+    unsigned char *fate;
+
+    if (size < HEAD) {
+        wrong("an item of %lld bytes", (long long)size);
+        return;
+    }
+    memcpy(&i, a->in, sizeof i);
+    if (i.queue != q - queues || i.producer >= actor_count || i.seq >= SEQS || i.size != size ||
+        !is_painted(a->in + HEAD, i.size - HEAD, i.seq, i.producer)) {
+        wrong("an item of %lld bytes that nobody has put", (long long)size);
+        return;
+    }
+    fate = &q->fate[i.producer][i.seq];
+    if (*fate != MAYBE && *fate != PUT &&
+        !(*fate == TAKEN && sim_is_lost(q->taker[i.producer][i.seq]))) /* it may have gone with its node */
+        wrong("queue %u: item %u of %u is taken by %u, which was %s", i.queue, i.seq, i.producer, a->number,
+              *fate == TAKEN ? "taken before" : "not put");
+    *fate = TAKEN;
+    q->taker[i.producer][i.seq] = (unsigned char)sim_node(c);
+    items_taken++;
+    if (!world.deaths && !world.losses && i.seq < q->last[i.producer][a->number])
+        wrong("queue %u: item %u of %u comes after %u", i.queue, i.seq, i.producer,
+              q->last[i.producer][a->number]);
+    q->last[i.producer][a->number] = i.seq;
+}
+
+static int64_t get_one(struct client *c, struct actor *a, struct queue *q, int timeout_ms)
+{
+    size_t room = draw(8) ? LARGEST : draw(200);
+    int64_t rc;
+
+    a->getting = 1 + (int)(q - queues);
+    sim_doing(c, GETTING);
+    rc = kith_queue_get(q->q, a->in, room, timeout_ms);
+    if (rc == KITH_ETOOBIG)
+        rc = kith_queue_get(q->q, a->in, LARGEST, timeout_ms);
+    sim_doing(c, OTHER);
+    calls++;
+    may_fail("get", rc, q);
+    if (rc >= 0)
+        took(c, a, q, rc);
+    a->getting = 0;
+    return rc;
+}
+
+static void look_at(struct client *c, struct queue *q)
+{
+    int64_t rc;
+
+    sim_doing(c, GETTING);
+    rc = draw(2) ? kith_queue_size(q->q) : kith_queue_next(q->q, some_timeout());
+    sim_doing(c, OTHER);
+    calls++;
+    may_fail("size or next", rc, q);
+}
+
+static void close_it(struct queue *q)
+{
+    int rc;
+
+    q->closed = 1;
+    rc = kith_queue_close(q->q);
+    may_fail("close", rc, q);
+}
+
+/* ----------------------------------------------------------------------- Processes */
+
+static int does_nothing(const void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void run_process(void)
+{
+    static const char bytes[200];
+    size_t size = draw(sizeof bytes);
+    struct kith_process_options options = { .node = draw(2) ? (int)draw(world.nodes) + 1 : 0 };
+    kith_process p = kith__process_start(does_nothing, bytes, size, &options, sizeof options);
+    int rc = kith_process_alive(p), sig = 0, code = -1;
+
+    calls++;
+    may_fail("start", rc, NULL);
+    if (rc < 0)
+        return;
+    if (draw(4) == 0)
+        may_fail("pid", kith_process_pid(p), NULL);
+    if (draw(4) == 0) {
+        sig = draw(2) ? SIGTERM : SIGKILL;
+        may_fail("kill", sig == SIGTERM ? kith_process_terminate(p) : kith_process_kill(p), NULL);
+    }
+    rc = kith_process_join(p, draw(3) ? KITH_FOREVER : (int)draw(30));
+    may_fail("join", rc, NULL);
+    if (rc == 0) {
+        rc = kith_process_exitcode(p, &code);
+        may_fail("exitcode", rc, NULL);
+        if (rc == 0 && code != (int)(size & 127) && code != -sig)
+            wrong("a Process ended with %d, not %zu or %d", code, size & 127, -sig);
+    }
+    may_fail("close of a Process", kith_process_close(p), NULL);
+}
+
+/* ------------------------------------------------------------------------- programs */
+
+static void act(struct client *c, struct actor *a, uint64_t favour)
+{
+    struct queue *q = &queues[draw(QUEUES)];
+    int n = 1 + (int)draw(20);
+
+    switch (draw(4) ? favour : draw(7)) {
+    case 0:
+        for (; n > 0 && !stopping; n--)
+            put_one(c, a, q);
+        break;
+    case 1:
+        for (; n > 0 && !stopping; n--)
+            get_one(c, a, q, some_timeout());
+        break;
+    case 2: look_at(c, q); break;
+    case 3: sim_rest((int64_t)draw(20)); break;
+    case 4: run_process(); break;
+    case 5:
+        if (draw(40) == 0) {
+            q->early = 1;
+            close_it(q);
+        }
+        break;
+    default: break;
+    }
+}
+
+static void lives(struct client *c, void *arg)
+{
+    uint64_t favour = draw(2);
+
+    for (uint64_t n = 5 + draw(25); n > 0 && !stopping; n--)
+        act(c, arg, favour);
+}
+
+/* At the end: until nobody puts any more, and nothing comes. */
+static void empties(struct client *c, void *arg)
+{
+    struct actor *a = arg;
+    struct queue *q = &queues[a - actors - (PRODUCERS - QUEUES)];
+    int64_t rc;
+
+    do {
+        rc = get_one(c, a, q, 5000);
+    } while (rc >= 0 || (rc == KITH_ETIMEDOUT && sim_count(PUTTING) > 0));
+    if (!q->closed)
+        close_it(q);
+}
+
+/* ------------------------------------------------------------------------------ a run */
+
+static void start_actor(void)
+{
+    uint32_t node = (uint32_t)draw(world.nodes);
+
+    if (sim_is_lost(node) || actor_count == PRODUCERS - QUEUES)
+        return;
+    actors[actor_count].number = actor_count;
+    actors[actor_count].node = node;
+    actor_count++;
+    sim_start(node, lives, &actors[actor_count - 1]);
+}
+
+static void open_queues(void)
+{
+    memset(queues, 0, sizeof queues);
+    for (int i = 0; i < QUEUES; i++) {
+        struct queue *q = &queues[i];
+
+        q->home = (uint32_t)draw(world.nodes);
+        q->bound = draw(3) == 0 ? 0 : draw(2) ? 1 + draw(10) : 64 + draw(400);
+        sim_enter(q->home);
+        PASS((int64_t)(q->q = kith_queue_open(q->bound)).id);
+        sim_leave();
+    }
+}
+
+/* What was put and never came, but for those that died with it in their hands. */
+static void count_lost(int i)
+{
+    struct queue *q = &queues[i];
+    int lost = 0, allowed = 0;
+
+    for (uint32_t a = 0; a < PRODUCERS; a++) {
+        allowed += actors[a].getting == i + 1;
+        for (int s = 0; s < SEQS && !sim_is_lost(actors[a].node); s++) /* what it has filed goes with it */
+            lost += q->fate[a][s] == PUT;
+    }
+    if (lost > allowed)
+        wrong("queue %d of node %u, bound %llu: %d items are lost, %d at most may be", i, q->home,
+              (unsigned long long)q->bound, lost, allowed);
+}
+
+static void finish(void)
+{
+    stopping = 1;
+    sim_calm();
+    for (uint32_t i = 0; i < QUEUES; i++) {
+        struct actor *a = &actors[PRODUCERS - QUEUES + i];
+
+        a->number = PRODUCERS - QUEUES + i;
+        if (!queues[i].closed && !sim_is_lost(queues[i].home))
+            sim_start(queues[i].home, empties, a);
+    }
+    if (sim_run(200000)) {
+        sim_settle(3000);
+        return;
+    }
+    wrong("some calls do not end: %d put, %d get", sim_count(PUTTING), sim_count(GETTING));
+    sim_show();
+    exit(1); /* their threads cannot be ended */
+}
+
+static void draw_world(void)
+{
+    memset(&world, 0, sizeof world);
+    world.nodes = 2 + (uint32_t)draw(3);
+    world.deaths = draw(2) == 0;
+    world.losses = draw(5) == 0;
+    world.through_net = draw(4) == 0;
+}
+
+static void draw_weather(void)
+{
+    if (draw(3) == 0)
+        return;
+    net.weather.lose = (int)draw(40);
+    net.weather.repeat = (int)draw(50);
+    net.weather.delay = (int)draw(20);
+    net.weather.truncate = (int)draw(10);
+}
+
+static void run(uint64_t s)
+{
+    seed = s;
+    seed_draw(s);
+    draw_world();
+    stopping = lost_node = 0;
+    actor_count = 0;
+    memset(actors, 0, sizeof actors);
+    sim_begin(&world);
+    draw_weather();
+    open_queues();
+    for (uint64_t n = 3 + draw(8); n > 0; n--)
+        start_actor();
+    for (uint64_t n = 5 + draw(10); n > 0; n--) {
+        sim_run((int64_t)draw(100));
+        if (draw(2))
+            start_actor();
+        if (world.losses && !lost_node && draw(6) == 0) {
+            lost_node = 1;
+            sim_lose(1 + (uint32_t)draw(world.nodes - 1));
+        }
+    }
+    finish();
+    for (int i = 0; i < QUEUES; i++)
+        if (!sim_is_lost(queues[i].home) && !queues[i].early)
+            count_lost(i);
+    sim_end();
+}
+
+static void seeds_of_calls_lose_and_repeat_nothing(void)
+{
+    uint64_t count = getenv("KITH_TEST_LONG") ? 1000 : 200;
+    const char *one = getenv("KITH_TEST_SEED");
+
+    if (one)
+        run(strtoull(one, NULL, 0));
+    for (uint64_t s = 1; !one && s <= count && failures < 5; s++) {
+        unsigned before = CU_get_number_of_failures();
+
+        run(s);
+        if (CU_get_number_of_failures() > before)
+            wrong("an assertion");
+    }
+    printf("%llu calls, %llu items ", (unsigned long long)calls, (unsigned long long)items_taken);
+    CU_ASSERT_EQUAL(failures, 0);
+    CU_ASSERT(items_taken > 0);
+}
+
+static struct test tests[] = { TEST(seeds_of_calls_lose_and_repeat_nothing), TEST_END };
+
+int main(void)
+{
+    sim_init();
+    return run_tests("objects_sim", tests);
+}
