@@ -54,6 +54,14 @@ static void item_that_reached_nobody_goes_back_to_the_front(void)
     JOB(item_that_reached_nobody_goes_back_to_the_front_job);
 }
 
+/* Joins one that may have been killed: somebody has to ask for it. */
+static void join_dead(kith_process p)
+{
+    int code;
+
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0);
+}
+
 static const char *die_at;
 static int die_count;
 
@@ -116,7 +124,7 @@ static void putter_killed_at_each_step_harms_nobody_job(void)
 
                     snprintf(v.step, sizeof v.step, "%s", steps[s]);
                     p = kith_process_start(puts_and_dies, KITH_ARG(v));
-                    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+                    join_dead(p);
                     /* The next one on its seat goes on from there. It marks its mailbox once before it files.
                      */
                     n = (int64_t)(s < 2 && sizes[k] <= KITH__MAILBOX_BYTES ? 8 : s != 2 ? count - 1 : count);
@@ -128,7 +136,7 @@ static void putter_killed_at_each_step_harms_nobody_job(void)
                     REQUIRE(kith_queue_size(v.q) == n);
                     kith_process_close(p);
                     p = kith_process_start(puts_hundred, KITH_ARG(v.q));
-                    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+                    join_dead(p);
                     kith_process_close(p);
                     REQUIRE(kith_queue_size(v.q) == n + 100);
                     REQUIRE(kith_queue_close(v.q) == 0);
@@ -150,7 +158,7 @@ static void place_of_a_killed_putter_comes_back_job(void)
         kith_process p = kith_process_start(puts_and_dies, KITH_ARG(v));
         int x = 0;
 
-        REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+        join_dead(p);
         REQUIRE(kith_queue_size(v.q) < 8);
         while (kith_queue_size(v.q) < 100)
             REQUIRE(kith_queue_put(v.q, &x, sizeof x, SOON) == 0);
@@ -275,7 +283,7 @@ static void heir_of_a_half_told_request_is_heard_job(void)
     REQUIRE(kith_process_join(heir, SOON * slowdown()) == 0);
     pthread_join(thread, NULL);
     REQUIRE(kith_process_exitcode(heir, &code) == 0 && code == 0);
-    REQUIRE(kith_process_join(dead, KITH_FOREVER) == 0);
+    join_dead(dead);
     for (int i = 0; i < 4; i++)
         REQUIRE(kith_get(h.q, &x) == 0 && x == (i < 1 ? 0 : i < 3 ? 1 : 2));
     REQUIRE(kith_queue_close(h.q) == 0);
@@ -296,17 +304,17 @@ static void block_of_a_killed_putter_is_freed_once_job(void)
     kith_process p = kith_process_start(puts_hundred, KITH_ARG(q));
     uint64_t mine[MINE], before;
 
-    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0); /* its mailbox stays */
+    join_dead(p); /* its mailbox stays */
     kith_process_close(p);
     before = used_blocks();
     p = kith_process_start(puts_and_dies, KITH_ARG(v));
-    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+    join_dead(p);
     kith_process_close(p);
     await_blocks(before);
     for (int i = 0; i < MINE; i++)
         REQUIRE((mine[i] = kith__heap_alloc(6000, kith__me)) != 0);
     p = kith_process_start(puts_hundred, KITH_ARG(q));
-    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+    join_dead(p);
     kith_process_close(p);
     for (int i = 0; i < MINE; i++) {
         REQUIRE(kith__heap_owner_now(mine[i]) == kith__me);
@@ -409,7 +417,7 @@ static void taker_killed_at_each_step_takes_at_most_one_job(void)
                         REQUIRE(kith_queue_put(v.q, bytes, sizes[k], KITH_FOREVER) == 0);
                     snprintf(v.step, sizeof v.step, "%s", steps[s]);
                     p = kith_process_start(takes_and_dies, KITH_ARG(v));
-                    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+                    join_dead(p);
                     await_steady_size(v.q, n);
                     kith_process_close(p);
                     free(bytes);
