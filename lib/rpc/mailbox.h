@@ -123,4 +123,63 @@ void kith__mailbox_point(uint32_t seat);
 
 int kith__agent_dead(void); /* 1: the agent is gone, or never was: KITH_EPEER with a sentence is set */
 
+/* ------------------------------------------------------------- the thread's end of a mailbox
+ *
+ * None of these waits. remote.c does, for what the predicates tell, with .watching set. */
+
+struct kith__endpoint {
+    struct kith__mailbox *mailbox; /* NULL: none yet */
+    struct kith__seat *seat;
+    uint64_t object; /* the last one that was called so, if the next call may be pipelined: */
+    int unbounded;   /* always, or with the places that are reserved */
+};
+
+struct kith__answer {
+    int64_t result;
+    uint64_t size, block;
+    uint32_t flags;
+    const void *bytes;
+};
+
+/* All that was posted is done; and no answer is awaited; there is room for any request; for a large call that
+ * is pipelined. */
+int kith__mailbox_is_quiet(const struct kith__mailbox *d);
+int kith__mailbox_is_idle(const struct kith__mailbox *d);
+int kith__mailbox_has_room(const struct kith__mailbox *d);
+int kith__mailbox_large_ones_fit(const struct kith__mailbox *d);
+
+/* Finds the mailbox of the seat, or makes it. 1: it was another thread's: _abandon, wait until it is idle,
+ * _renew, and return all places when it had some. 0: a new one. KITH_ENOMEM. */
+int kith__mailbox_open(struct kith__endpoint *e, struct kith__seat *seat);
+void kith__mailbox_abandon(const struct kith__endpoint *e); /* nobody waits for the answer, whichever it is */
+void kith__mailbox_renew(const struct kith__endpoint *e);
+
+/* Posts a request, which is given its id: one that is not waited for, or one whose answer is awaited. There
+ * is room; the answer is idle for _ask. 0; KITH_ENOMEM. */
+int kith__mailbox_send(const struct kith__endpoint *e, struct kith__mailbox_request *r, const void *bytes);
+int kith__mailbox_ask(const struct kith__endpoint *e, struct kith__mailbox_request *r, const void *bytes);
+
+/* So many places that were reserved go back; there is room for a request. */
+void kith__mailbox_return_places(const struct kith__endpoint *e, uint32_t places);
+
+/* 1: the answer to id is there, and ours until _end_call. 1: the bytes of call id have their place: no answer
+ * is awaited any more. */
+int kith__mailbox_take_answer(struct kith__mailbox *d, uint64_t id);
+int kith__mailbox_take_grant(struct kith__mailbox *d, uint64_t id);
+void kith__mailbox_read(const struct kith__mailbox *d, struct kith__answer *a); /* sets its sentence */
+void kith__mailbox_end_call(const struct kith__endpoint *e, uint64_t id);
+
+/* Nobody waits for answer id any more. 0: it has come meanwhile. */
+int kith__mailbox_give_up(const struct kith__endpoint *e, uint64_t id);
+
+/* 1: this call needs not wait for its turn. And what an answer says about the next call: 1: it has places,
+ * which go back before the thread does something else. */
+int kith__mailbox_may_pipeline(const struct kith__endpoint *e, uint64_t id);
+int kith__mailbox_learn(struct kith__endpoint *e, uint64_t id, const struct kith__answer *a);
+
+/* What came of the calls that were pipelined: 0, or the code of one that failed, once. It counts for the
+ * object that it was for; that something is lost (is_loss) is told to whatever comes next. */
+int kith__mailbox_deferred_error(struct kith__mailbox *d, uint64_t id);
+int kith__mailbox_is_loss(int code);
+
 #endif
