@@ -384,17 +384,37 @@ enum { KITH__SHAPE_BYTES = 0 }; /* int f(const void *in, void *out) */
     X(i, i, int, int), X(I, I, unsigned, unsigned), X(l, l, long, long),                            \
     X(L, L, unsigned long, unsigned long), X(q, q, long long, long long), X(f, f, float, float),    \
     X(d, d, double, double), X(d, i, double, int), X(d, l, double, long), X(l, i, long, int)
+/* f chooses: x(row) of its kind; bytes; or, where the assertion beside it fails, none. _1: one argument only. */
+#define KITH__CHOOSE(f, X, none) _Generic((f), KITH__ROWS(X), default: none)
+#define KITH__CHOOSE_1(f, X, bytes, none)                                                           \
+    _Generic((f), KITH__ROWS(X), int (*)(const void *, void *): bytes, default: none)
 #define KITH__FN(R, A, x) R (*)(A): x, R (*)(A, A): x, R (*)(A, A, A): x
 #define KITH__S(r, a, R, A)                                                                         \
     R (*)(A): KITH__SHAPE_CODE(r, a, 1), R (*)(A, A): KITH__SHAPE_CODE(r, a, 2),                    \
     R (*)(A, A, A): KITH__SHAPE_CODE(r, a, 3)
+#define KITH__S_1(r, a, R, A) R (*)(A): KITH__SHAPE_CODE(r, a, 1)
 #define KITH__I(r, a, R, A) KITH__FN(R, A, (const A *)0)
+#define KITH__I_1(r, a, R, A) R (*)(A): (const A *)0
 #define KITH__O(r, a, R, A) KITH__FN(R, A, (R *)0)
-#define KITH__LIST(f, X) _Generic((f), KITH__ROWS(X))
-#define KITH__LIST_OR_BYTES(f, X, bytes) _Generic((f), KITH__ROWS(X), int (*)(const void *, void *): bytes)
+#define KITH__O_1(r, a, R, A) R (*)(A): (R *)0
+#define KITH__YES(r, a, R, A) KITH__FN(R, A, 1)
+#define KITH__MANY(r, a, R, A) R (*)(A): 1, R (*)(A, A): 0, R (*)(A, A, A): 0
+
+/* In an expression: one sentence of the compiler instead of its thoughts about _Generic. */
+#define KITH__ASSERT(holds, cure)                                                                   \
+    (void)sizeof(struct {                                                                           \
+        int kith__unused;                                                                           \
+        _Static_assert(holds, cure);                                                                \
+    })
 
 /* The size of an element; of memory without a type the function of numbers knows it. */
 #define KITH__ELEMENT(p) sizeof *_Generic((p), void *: "", const void *: "", default: (p))
+#define KITH__TYPED(f, p)                                                                           \
+    _Generic((p), void *: _Generic((f), int (*)(const void *, void *): 0, default: 1),              \
+             const void *: _Generic((f), int (*)(const void *, void *): 0, default: 1), default: 1)
+
+#define KITH__NO_SIZE                                                                               \
+    "kith_map: elements at a void * have no size: give pointers with a type, or call kith_pool_map"
 
 KITH_API int kith__map(kith_pool p, const char *name, kith__fn *fn, int shape, const void *in, size_t in_size,
                        void *out, size_t out_size, size_t n);
@@ -402,12 +422,22 @@ KITH_API int kith__starmap(kith_pool p, const char *name, kith__fn *fn, int shap
                            const void *rows, void *out, size_t n);
 
 #define kith_map(pool, f, in, out, n)                                                               \
-    kith__map(pool, #f, (kith__fn *)(f), KITH__LIST_OR_BYTES(f, KITH__S, KITH__SHAPE_BYTES),        \
-              1 ? (in) : KITH__LIST_OR_BYTES(f, KITH__I, (const void *)0), KITH__ELEMENT(in),       \
-              1 ? (out) : KITH__LIST_OR_BYTES(f, KITH__O, (void *)0), KITH__ELEMENT(out), n)
+    (KITH__ASSERT(KITH__CHOOSE(f, KITH__MANY, 1),                                                   \
+                  "kith_map: this function has several arguments: use kith_starmap over rows of them"), \
+     KITH__ASSERT(KITH__CHOOSE_1(f, KITH__YES, 1, 0),                                               \
+                  "kith_map takes T f(T) of int, long, float, double ... (man kith_map has the list), or, for " \
+                  "structs and all else, int f(const void *in, void *out)"),                        \
+     KITH__ASSERT(KITH__TYPED(f, in), KITH__NO_SIZE), KITH__ASSERT(KITH__TYPED(f, out), KITH__NO_SIZE), \
+     kith__map(pool, #f, (kith__fn *)(f), KITH__CHOOSE_1(f, KITH__S_1, KITH__SHAPE_BYTES, KITH__SHAPE_BYTES), \
+               1 ? (in) : KITH__CHOOSE_1(f, KITH__I_1, (const void *)0, (const void *)0), KITH__ELEMENT(in), \
+               1 ? (out) : KITH__CHOOSE_1(f, KITH__O_1, (void *)0, (void *)0), KITH__ELEMENT(out), n))
 #define kith_starmap(pool, f, rows, out, n)                                                         \
-    kith__starmap(pool, #f, (kith__fn *)(f), KITH__LIST(f, KITH__S), sizeof *(rows) / sizeof **(rows), \
-                  1 ? &(rows)[0][0] : KITH__LIST(f, KITH__I), 1 ? (out) : KITH__LIST(f, KITH__O), n)
+    (KITH__ASSERT(KITH__CHOOSE(f, KITH__YES, 0),                                                    \
+                  "kith_starmap takes functions of one to three numbers of one type (man kith_map has the list); " \
+                  "for all else use kith_map with int f(const void *in, void *out) over structs"),  \
+     kith__starmap(pool, #f, (kith__fn *)(f), KITH__CHOOSE(f, KITH__S, 0), sizeof *(rows) / sizeof **(rows), \
+                   1 ? &(rows)[0][0] : KITH__CHOOSE(f, KITH__I, (const void *)0),                   \
+                   1 ? (out) : KITH__CHOOSE(f, KITH__O, (void *)0), n))
 
 #define KITH__APPLY_DECLARE(r, a, R, A)                                                             \
     KITH_API int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A);         \
@@ -417,8 +447,13 @@ KITH__SHAPES(KITH__APPLY_DECLARE)
 #undef KITH__APPLY_DECLARE
 #define KITH__A(r, a, R, A)                                                                         \
     R (*)(A): kith__apply_##r##a##1, R (*)(A, A): kith__apply_##r##a##2, R (*)(A, A, A): kith__apply_##r##a##3
+int kith__apply_nothing(kith_pool p, ...); /* never called: it takes the place of a wrong function */
+#define kith_apply(pool, f, y, ...)                                                                 \
+    (KITH__ASSERT(KITH__CHOOSE(f, KITH__YES, 0),                                                    \
+                  "kith_apply takes functions of one to three numbers of one type (man kith_map has the list); " \
+                  "for all else use kith_map with int f(const void *in, void *out) and n 1"),       \
+     KITH__CHOOSE(f, KITH__A, kith__apply_nothing)(pool, #f, f, y, __VA_ARGS__))
 /* clang-format on */
-#define kith_apply(pool, f, y, ...) KITH__LIST(f, KITH__A)(pool, #f, f, y, __VA_ARGS__)
 
 #endif
 

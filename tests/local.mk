@@ -42,6 +42,8 @@ EXTRA_DIST += \
 	tests/compile/get_value.c \
 	tests/compile/handle_assign.c \
 	tests/compile/handle_number.c \
+	tests/compile/apply_function.c \
+	tests/compile/map_arguments.c \
 	tests/compile/map_bytes.c \
 	tests/compile/map_count.c \
 	tests/compile/map_function.c \
@@ -51,7 +53,9 @@ EXTRA_DIST += \
 	tests/compile/map_output.c \
 	tests/compile/map_output_const.c \
 	tests/compile/map_struct.c \
+	tests/compile/map_void.c \
 	tests/compile/map_with_function.c \
+	tests/compile/starmap_function.c \
 	tests/compile/option_name.c \
 	tests/compile/plus_plus.cc \
 	tests/compile/pool_map_sizes.c \

@@ -1,4 +1,5 @@
-/* A function of bytes takes const void * and void *. wrong: error */
+/* A function of bytes takes const void * and void *.
+ * wrong: error kith_map takes */
 #include <kith.h>
 
 struct point { double x, y; };

@@ -1,4 +1,5 @@
-/* A function that is none of the kinds of kith_map. wrong: error */
+/* A function that is none of the kinds of kith_map.
+ * wrong: error kith_map takes */
 #include <kith.h>
 
 static double half(double x) { return x / 2; }

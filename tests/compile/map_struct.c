@@ -1,4 +1,5 @@
-/* Structs go by pointers. wrong: error */
+/* Structs go by pointers.
+ * wrong: error kith_map takes */
 #include <kith.h>
 
 struct pair { int a, b; };

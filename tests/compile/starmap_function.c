@@ -1,0 +1,21 @@
+/* kith_starmap takes numbers only, and says what to do with others.
+ * wrong: error use kith_map with int f.const void .in, void .out */
+#include <kith.h>
+#include <math.h>
+
+#ifdef WRONG
+static char *name(char *x) { return x; }
+#endif
+
+int main(void)
+{
+    double rows[2][2] = { { 1, 2 }, { 3, 4 } }, out[2];
+    kith_pool pool = kith_pool_open(1);
+
+#ifdef WRONG
+#define F name
+#else
+#define F pow
+#endif
+    return kith_starmap(pool, F, rows, out, 2);     /* here */
+}
