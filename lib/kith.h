@@ -365,10 +365,8 @@ KITH_API int kith_pool_terminate(kith_pool p);
  * kith_apply(pool, f, &y, a …): y = f(a …) in a worker, with such functions of numbers.
  * in and out may be one array: each result is computed from its argument then, too, whoever dies. In memory
  * of kith_alloc a function of structs may have changed its argument, so an element whose worker died is not
- * tried again, but reported. Other arrays must not overlap: KITH_EINVAL in such memory. C only: they choose
- * by the type of f, and a wrong type does not compile. */
-#ifndef __cplusplus
-
+ * tried again, but reported. Other arrays must not overlap: KITH_EINVAL in such memory. They choose
+ * by the type of f, and a wrong type does not compile. In C++ they are templates, at the end of this file. */
 typedef void kith__fn(void);
 
 /* clang-format off */
@@ -379,6 +377,20 @@ typedef void kith__fn(void);
     X(d, d, double, double) X(d, i, double, int) X(d, l, double, long) X(l, i, long, int)
 #define KITH__SHAPE_CODE(r, a, columns) ((#r)[0] << 16 | (#a)[0] << 8 | (columns))
 enum { KITH__SHAPE_BYTES = 0 }; /* int f(const void *in, void *out) */
+
+KITH_API int kith__map(kith_pool p, const char *name, kith__fn *fn, int shape, const void *in, size_t in_size,
+                       void *out, size_t out_size, size_t n);
+KITH_API int kith__starmap(kith_pool p, const char *name, kith__fn *fn, int shape, size_t columns,
+                           const void *rows, void *out, size_t n);
+
+#define KITH__APPLY_DECLARE(r, a, R, A)                                                             \
+    KITH_API int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A);         \
+    KITH_API int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), R *y, A, A);   \
+    KITH_API int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), R *y, A, A, A);
+KITH__SHAPES(KITH__APPLY_DECLARE)
+#undef KITH__APPLY_DECLARE
+
+#ifndef __cplusplus
 
 #define KITH__ROWS(X)                                                                               \
     X(i, i, int, int), X(I, I, unsigned, unsigned), X(l, l, long, long),                            \
@@ -416,11 +428,6 @@ enum { KITH__SHAPE_BYTES = 0 }; /* int f(const void *in, void *out) */
 #define KITH__NO_SIZE                                                                               \
     "kith_map: elements at a void * have no size: give pointers with a type, or call kith_pool_map"
 
-KITH_API int kith__map(kith_pool p, const char *name, kith__fn *fn, int shape, const void *in, size_t in_size,
-                       void *out, size_t out_size, size_t n);
-KITH_API int kith__starmap(kith_pool p, const char *name, kith__fn *fn, int shape, size_t columns,
-                           const void *rows, void *out, size_t n);
-
 #define kith_map(pool, f, in, out, n)                                                               \
     (KITH__ASSERT(KITH__CHOOSE(f, KITH__MANY, 1),                                                   \
                   "kith_map: this function has several arguments: use kith_starmap over rows of them"), \
@@ -439,12 +446,6 @@ KITH_API int kith__starmap(kith_pool p, const char *name, kith__fn *fn, int shap
                    1 ? &(rows)[0][0] : KITH__CHOOSE(f, KITH__I, (const void *)0),                   \
                    1 ? (out) : KITH__CHOOSE(f, KITH__O, (void *)0), n))
 
-#define KITH__APPLY_DECLARE(r, a, R, A)                                                             \
-    KITH_API int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A);         \
-    KITH_API int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), R *y, A, A);   \
-    KITH_API int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), R *y, A, A, A);
-KITH__SHAPES(KITH__APPLY_DECLARE)
-#undef KITH__APPLY_DECLARE
 #define KITH__A(r, a, R, A)                                                                         \
     R (*)(A): kith__apply_##r##a##1, R (*)(A, A): kith__apply_##r##a##2, R (*)(A, A, A): kith__apply_##r##a##3
 int kith__apply_nothing(kith_pool p, ...); /* never called: it takes the place of a wrong function */
@@ -545,6 +546,119 @@ struct kith_fault {
 KITH_API int kith__last_fault(struct kith_fault *f, size_t size, size_t index);
 
 #ifdef __cplusplus
+}
+
+/* C++11: kith_map, kith_starmap and kith_apply are templates. They take the same functions, also those of
+ * <cmath> with many types, and lambdas without captures behind a plus: kith_map(pool, +[](double x) { return
+ * x * x; }, in, out, n). The arrays need their types, as there is no void * here that fits all. */
+extern "C++" {
+template <typename T> struct kith__plain {
+    typedef T type;
+};
+template <typename T> struct kith__plain<const T> {
+    typedef T type;
+};
+
+template <typename R, typename A> struct kith__shape {
+    static_assert(sizeof(R) == 0,
+                  "kith_map, kith_starmap and kith_apply take T f(T ...) of int, long, float, double ... "
+                  "(man kith_map has the list); for structs and all else there is "
+                  "kith_map with int f(const void *in, void *out)");
+};
+#define KITH__SHAPE_OF(r, a, R, A)                             \
+    template <> struct kith__shape<R, A> {                     \
+        static constexpr int code = KITH__SHAPE_CODE(r, a, 0); \
+    };
+KITH__SHAPES(KITH__SHAPE_OF)
+#undef KITH__SHAPE_OF
+
+template <typename In, typename R>
+int kith_map(kith_pool pool, R (*fn)(typename kith__plain<In>::type), In *in, R *out, size_t n)
+{
+    return kith__map(pool, nullptr, reinterpret_cast<kith__fn *>(fn),
+                     kith__shape<R, typename kith__plain<In>::type>::code + 1, in, sizeof *in, out,
+                     sizeof *out, n);
+}
+
+template <typename In, typename Out>
+int kith_map(kith_pool pool, int (*fn)(const void *in, void *out), In *in, Out *out, size_t n)
+{
+    return kith_pool_map(pool, fn, in, sizeof *in, out, sizeof *out, n);
+}
+
+/* The rows are matched by their number of columns, so that fn must have as many arguments. */
+#define KITH__STARMAP(columns, ...)                                                                          \
+    template <typename Row, typename R>                                                                      \
+    int kith_starmap(kith_pool pool, R (*fn)(__VA_ARGS__), Row(*rows)[columns], R *out, size_t n)            \
+    {                                                                                                        \
+        return kith__starmap(pool, nullptr, reinterpret_cast<kith__fn *>(fn),                                \
+                             kith__shape<R, typename kith__plain<Row>::type>::code + columns, columns, rows, \
+                             out, n);                                                                        \
+    }
+KITH__STARMAP(1, typename kith__plain<Row>::type)
+KITH__STARMAP(2, typename kith__plain<Row>::type, typename kith__plain<Row>::type)
+KITH__STARMAP(3, typename kith__plain<Row>::type, typename kith__plain<Row>::type,
+              typename kith__plain<Row>::type)
+#undef KITH__STARMAP
+
+/* One for functions of a single type, which y tells when fn has many; one for the others. */
+template <typename R, typename A>
+int kith__apply_row(kith_pool pool, kith__fn *fn, R *y, const A *row, int columns)
+{
+    return kith__starmap(pool, nullptr, fn, kith__shape<R, A>::code + columns, static_cast<size_t>(columns),
+                         row, y, 1);
+}
+
+template <typename R> int kith_apply(kith_pool pool, R (*fn)(R), R *y, typename kith__plain<R>::type x0)
+{
+    const R row[] = { x0 };
+
+    return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 1);
+}
+
+template <typename R>
+int kith_apply(kith_pool pool, R (*fn)(R, R), R *y, typename kith__plain<R>::type x0,
+               typename kith__plain<R>::type x1)
+{
+    const R row[] = { x0, x1 };
+
+    return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 2);
+}
+
+template <typename R>
+int kith_apply(kith_pool pool, R (*fn)(R, R, R), R *y, typename kith__plain<R>::type x0,
+               typename kith__plain<R>::type x1, typename kith__plain<R>::type x2)
+{
+    const R row[] = { x0, x1, x2 };
+
+    return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 3);
+}
+
+template <typename R, typename A>
+int kith_apply(kith_pool pool, R (*fn)(A), R *y, typename kith__plain<A>::type x0)
+{
+    const A row[] = { x0 };
+
+    return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 1);
+}
+
+template <typename R, typename A>
+int kith_apply(kith_pool pool, R (*fn)(A, A), R *y, typename kith__plain<A>::type x0,
+               typename kith__plain<A>::type x1)
+{
+    const A row[] = { x0, x1 };
+
+    return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 2);
+}
+
+template <typename R, typename A>
+int kith_apply(kith_pool pool, R (*fn)(A, A, A), R *y, typename kith__plain<A>::type x0,
+               typename kith__plain<A>::type x1, typename kith__plain<A>::type x2)
+{
+    const A row[] = { x0, x1, x2 };
+
+    return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 3);
+}
 }
 #endif
 #endif

@@ -49,7 +49,7 @@ for compiler in gcc clang; do
 done
 for compiler in g++ clang++; do
     command -v $compiler >/dev/null || { echo "compile.sh: no $compiler here"; continue; }
-    for standard in c++17 c++20; do
+    for standard in c++11 c++17 c++20; do
         one $compiler "$here/plus_plus.cc" -std=$standard
     done
 done

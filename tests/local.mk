@@ -22,6 +22,7 @@ project_scripts = \
 	tests/compdb.sh \
 	tests/compile.sh \
 	tests/cxx.sh \
+	tests/cxx_map.sh \
 	tests/docs.sh \
 	tests/exports.sh \
 	tests/format.sh \
@@ -32,8 +33,10 @@ project_scripts = \
 	tests/runner.sh
 once_scripts += $(project_scripts)
 EXTRA_DIST += \
+	tests/cxx/map.cc \
 	tests/cxx/output.cc \
 	tests/compile/apply_few.c \
+	tests/compile/apply_function.c \
 	tests/compile/apply_many.c \
 	tests/compile/apply_pointer.c \
 	tests/compile/apply_result.c \
@@ -42,7 +45,6 @@ EXTRA_DIST += \
 	tests/compile/get_value.c \
 	tests/compile/handle_assign.c \
 	tests/compile/handle_number.c \
-	tests/compile/apply_function.c \
 	tests/compile/map_arguments.c \
 	tests/compile/map_bytes.c \
 	tests/compile/map_count.c \

@@ -1,0 +1,71 @@
+// The templates of kith.h: what C++ programs call instead of the macros. Built and run by cxx_map.sh.
+#include <kith.h>
+
+#include <cmath>
+#include <cstdio>
+
+struct point {
+    double x, y;
+};
+
+static int norm(const void *in, void *out)
+{
+    const point *p = static_cast<const point *>(in);
+
+    *static_cast<double *>(out) = std::hypot(p->x, p->y);
+    return 0;
+}
+
+static double half(int x)
+{
+    return x / 2.0;
+}
+
+static long sum3(long a, long b, long c)
+{
+    return a + b + c;
+}
+
+static int refuse(int x)
+{
+    return x < 3 ? x : kith_fail(7, "%d is too much", x);
+}
+
+int main(int argc, char **argv)
+{
+    double in[3] = { 1, 4, 9 }, out[3], pairs[2][2] = { { 2, 3 }, { 3, 2 } }, y;
+    const double fixed[2] = { 16, 25 };
+    int numbers[3] = { 1, 2, 3 }, rc;
+    long rows[2][3] = { { 1, 2, 3 }, { 4, 5, 6 } }, sums[2];
+    point points[2] = { { 3, 4 }, { 6, 8 } };
+    kith_fault fault;
+
+    kith_init(&argc, &argv);
+    kith_on_fault(nullptr);
+    kith_pool pool = kith_pool_open(2);
+    rc = kith_map(pool, std::sqrt, in, out, 3);
+    printf("map %d: %g %g %g\n", rc, out[0], out[1], out[2]);
+    rc = kith_map(pool, std::sqrt, fixed, out, 2);
+    printf("map of constants %d: %g %g\n", rc, out[0], out[1]);
+    rc = kith_map(pool, half, numbers, out, 3);
+    printf("map of int %d: %g %g %g\n", rc, out[0], out[1], out[2]);
+    rc = kith_map(pool, norm, points, out, 2);
+    printf("map of structs %d: %g %g\n", rc, out[0], out[1]);
+    rc = kith_map(pool, +[](double x) { return x * x; }, in, out, 3);
+    printf("map with a lambda %d: %g %g %g\n", rc, out[0], out[1], out[2]);
+    rc = kith_starmap(pool, sum3, rows, sums, 2);
+    printf("starmap %d: %ld %ld\n", rc, sums[0], sums[1]);
+    rc = kith_starmap(pool, std::pow, pairs, out, 2);
+    printf("starmap of <cmath> %d: %g %g\n", rc, out[0], out[1]);
+    rc = kith_apply(pool, std::pow, &y, 2, 10);
+    printf("apply %d: %g\n", rc, y);
+    rc = kith_apply(pool, half, &y, 5);
+    printf("apply of int %d: %g\n", rc, y);
+    rc = kith_apply(pool, sum3, sums, 1, 2, 3);
+    printf("apply of three %d: %ld\n", rc, sums[0]);
+    rc = kith_map(pool, refuse, numbers, numbers, 3);
+    printf("%s", rc == KITH_ETASK && kith_last_fault(&fault, 0) == 0 ? fault.text : "no fault");
+    printf(" %d %d\n", numbers[0], numbers[2]);
+    kith_pool_close(pool);
+    return kith_finalize();
+}
