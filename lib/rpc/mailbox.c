@@ -148,7 +148,6 @@ void kith__mailbox_renew(const struct kith__endpoint *e)
 {
     atomic_store(&e->mailbox->deferred, 0);
     atomic_store(&e->mailbox->lost, 0);
-    atomic_store(&e->mailbox->credit, 0);
 }
 
 /* ----------------------------------------------------------------------- requests */

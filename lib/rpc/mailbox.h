@@ -148,8 +148,8 @@ int kith__mailbox_is_idle(const struct kith__mailbox *d);
 int kith__mailbox_has_room(const struct kith__mailbox *d);
 int kith__mailbox_large_ones_fit(const struct kith__mailbox *d);
 
-/* Finds the mailbox of the seat, or makes it. 1: it was another thread's: _abandon, wait until it is idle,
- * _renew, and return all places when it had some. 0: a new one. KITH_ENOMEM. */
+/* Finds the mailbox of the seat, or makes it. 1: it was another thread's: return all places that that one
+ * had, _abandon, wait until it is idle, _renew. 0: a new one. KITH_ENOMEM. */
 int kith__mailbox_open(struct kith__endpoint *e, struct kith__seat *seat);
 void kith__mailbox_abandon(const struct kith__endpoint *e); /* nobody waits for the answer, whichever it is */
 void kith__mailbox_renew(const struct kith__endpoint *e);

@@ -62,9 +62,11 @@ static void return_places(uint32_t places)
         kith__mailbox_return_places(&own, places);
 }
 
-/* All that the last one on this seat had, also the one that it had taken for a call when it died. */
+/* All that the last one on this seat had, also the one that it had taken for a call when it died. It goes
+ * where that one pipelined: so it has to be done before anything is sent to another node. */
 static void return_leftover_credits(void)
 {
+    atomic_store(&own.mailbox->credit, 0);
     if (own.mailbox->had_places)
         return_places(UINT32_MAX);
     own.mailbox->had_places = 0;
@@ -76,9 +78,10 @@ static int open_own(void)
     struct kith__seat *seat = kith__seat_needed();
     int rc = seat ? kith__mailbox_open(&own, seat) : KITH_ENOMEM;
 
-    if (rc > 0 && (rc = inherit()) == 0) {
-        kith__mailbox_renew(&own);
+    if (rc > 0) {
         return_leftover_credits();
+        if ((rc = inherit()) == 0)
+            kith__mailbox_renew(&own);
     }
     if (rc < 0)
         own.mailbox = NULL;

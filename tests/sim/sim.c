@@ -285,7 +285,8 @@ static void at_failpoint(const char *step)
 
     if (!c || calm)
         return;
-    if (may_die && draw(4000) == 0) {
+    /* There are many in guards, and few in a request. */
+    if (may_die && draw(is_outside_guards(step) ? 100 : 3000) == 0) {
         c->dies = 1;
         longjmp(c->out, 1);
     }
@@ -389,7 +390,7 @@ static void step(struct client *c)
         sweep(c);
         return;
     }
-    if (!calm && may_die && draw(2000) == 0 && c->blocked)
+    if (!calm && may_die && draw(500) == 0 && c->blocked)
         c->dies = 1;
     enter(&sim[c->node], c->member);
     c->blocked = 0;
@@ -560,6 +561,11 @@ void sim_calm(void)
     net.weather.lose = net.weather.repeat = net.weather.delay = net.weather.truncate = 0;
 }
 
+void sim_kill(struct client *c)
+{
+    c->dies = 1;
+}
+
 void sim_lose(uint32_t node)
 {
     sim[node].lost = 1;
@@ -596,7 +602,6 @@ void sim_begin(const struct weather *w)
     net = (struct net){ .now = 1000 * ms };
     calm = 0;
     next_cut = 0;
-    sim_died = 0;
     may_die = w->deaths;
     entered = NULL;
     memset(clients, 0, sizeof clients);

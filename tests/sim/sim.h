@@ -41,8 +41,9 @@ int sim_run(int64_t ms);
 
 void sim_settle(int64_t ms); /* lets it go on in any case: what is on its way arrives */
 
-void sim_show(void);          /* what each client waits for, on stdout */
-void sim_calm(void);          /* the network is a good one from here on, and nobody dies */
+void sim_show(void); /* what each client waits for, on stdout */
+void sim_calm(void); /* the network is a good one from here on, and nobody dies */
+void sim_kill(struct client *c);
 void sim_lose(uint32_t node); /* the node is gone, with all who run there */
 
 /* ---- for programs */
@@ -57,7 +58,7 @@ int64_t sim_now_ms(void);
 void sim_doing(struct client *c, int what);
 int sim_count(int what);
 
-extern uint64_t sim_died; /* clients, so far, but for those on lost nodes */
+extern uint64_t sim_died; /* clients, in all runs, but for those on lost nodes */
 extern struct client *sim_current;
 
 /* As the head of a node, on the thread of the test: what does not wait. */
