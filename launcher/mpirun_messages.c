@@ -34,6 +34,20 @@ static const char *field(const char *text, const char *name, char out[FIELD])
     return out;
 }
 
+/* The text with one blank for each run of space: versions break their lines at other places. */
+static const char *flat(const char *text, char out[FILTER_ROOM + 1])
+{
+    size_t used = 0;
+
+    for (; *text && used < FILTER_ROOM; text++)
+        if (!strchr(" \t\r\n", *text))
+            out[used++] = *text;
+        else if (used > 0 && out[used - 1] != ' ')
+            out[used++] = ' ';
+    out[used] = '\0';
+    return out;
+}
+
 /* The number behind name; 0 when there is none. */
 static int number(const char *text, const char *name)
 {
@@ -136,9 +150,10 @@ static void lost_daemon(struct mpirun_messages *w, const char *text)
 }
 
 /* "mpirun noticed that process rank 0 with PID 0 on node vm exited on signal 6 (Aborted)." */
-static void signalled(struct mpirun_messages *w, const char *text)
+static void signalled(struct mpirun_messages *w, const char *given)
 {
-    char node[FIELD], who[FIELD + 32];
+    char node[FIELD], who[FIELD + 32], line[FILTER_ROOM + 1];
+    const char *text = flat(given, line);
 
     field(text, "on node ", node);
     node[strcspn(node, " ")] = '\0';
@@ -160,33 +175,40 @@ static void nothing(struct mpirun_messages *w, const char *text)
     (void)text;
 }
 
+/* needs: what the text must have besides, so that a sentence can be made of it; without it the text passes as
+ * it is. */
 static const struct {
     const char *text;
     void (*means)(struct mpirun_messages *w, const char *text);
-} messages[] = { { "unable to launch the specified application as it could not access", no_executable },
-                 { "unable to find the specified executable file", no_executable },
-                 { "tried to fork a new process via the \"execve\" system call", execve_failed },
-                 { "unable to start the specified application as it encountered an", not_started },
-                 { "not enough slots available in the system", no_slots },
-                 { "unable to create the desired directory", no_session },
-                 { "unable to reliably start one or more daemons", no_daemons },
-                 { "has lost communication with a remote daemon", lost_daemon },
-                 { "change to the specified working directory", no_directory },
-                 { "exited on signal ", signalled },
-                 { "exiting improperly", no_finalize },
-                 { "Primary job  terminated normally, but", nothing },
-                 { "exited with non-zero status, thus causing", nothing },
-                 { "MPI_ABORT was invoked on rank", nothing } };
+    const char *needs;
+} messages[] = {
+    { "unable to launch the specified application as it could not access", no_executable, "Executable:" },
+    { "unable to find the specified executable file", no_executable, "Executable:" },
+    { "tried to fork a new process via the \"execve\" system call", execve_failed, "Application name:" },
+    { "unable to start the specified application as it encountered an", not_started, "Error name:" },
+    { "not enough slots available in the system", no_slots, "satisfy the" },
+    { "unable to create the desired directory", no_session, "Directory:" },
+    { "unable to reliably start one or more daemons", no_daemons, NULL },
+    { "has lost communication with a remote daemon", lost_daemon, " on node " },
+    { "change to the specified working directory", no_directory, "Working directory:" },
+    { "exited on signal ", signalled, "process rank " },
+    { "exiting improperly", no_finalize, "process rank " },
+    { "Primary job terminated normally, but", nothing, NULL },
+    { "exited with non-zero status, thus causing", nothing, NULL },
+    { "MPI_ABORT was invoked on rank", nothing, NULL }
+};
 
 static enum filter_message open_mpi_message(void *arg, const char *text)
 {
     struct mpirun_messages *w = arg;
+    char line[FILTER_ROOM + 1];
 
+    flat(text, line);
     if (w->said && strstr(text, "It looks like orte_init failed"))
         return FILTER_TAKEN; /* the reason stood before it */
 
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
-        if (!strstr(text, messages[i].text))
+        if (!strstr(line, messages[i].text) || (messages[i].needs && !strstr(line, messages[i].needs)))
             continue;
         messages[i].means(w, text);
         log_debug("mpirun said:\n%s", text);
@@ -232,7 +254,8 @@ static int is_of_mpirun(const char *line, const char *words)
     for (const char *p = line; p < end; p++)
         if (*p == '/')
             name = p + 1;
-    return starts(name, "mpirun") || starts(name, "mpiexec") || starts(name, "orterun");
+    return starts(name, "mpirun") || starts(name, "mpiexec") || starts(name, "orterun") ||
+           starts(name, "prterun");
 }
 
 static enum filter_line open_mpi_line(void *arg, const char *line, int inside)

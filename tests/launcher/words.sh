@@ -102,6 +102,26 @@ A message that nobody has heard of.
 $rule
 "
 
+open_mpi "mpirun was unable to launch the specified application as it could not access
+something that has another name in another version" 1
+said "a known beginning with other fields passes as it is" 1 "$rule
+mpirun was unable to launch the specified application as it could not access
+something that has another name in another version
+$rule
+"
+
+# Open MPI 5: its mpirun calls itself prterun.
+open_mpi "prterun noticed that process rank 3 with PID 4803 on node node2 exited on
+signal 11 (Segmentation fault)." 139
+said "Open MPI 5: a rank died" 139 "kith: rank 3 on node2 died by signal 11 (Segmentation fault)
+"
+open_mpi "prterun detected that one or more processes exited with non-zero status,
+thus causing the job to be terminated. The first process to do so was:
+
+   Process name: [prterun-vm-4803@1,1]
+   Exit code:    4" 4
+said "Open MPI 5: an exit status" 4 ""
+
 fake fakes/mpirun "mpirun (Open MPI) 4.1.4" "cat >&2 <<'END'
 mpirun: Forwarding signal 10 to job
 /opt/mpi/bin/mpirun.openmpi: Forwarding signal 10 to job
