@@ -164,13 +164,16 @@ static int64_t get_one(struct client *c, struct actor *a, struct queue *q, int t
 
 static void look_at(struct client *c, struct queue *q)
 {
+    int counts = draw(2) != 0;
     int64_t rc;
 
     sim_doing(c, GETTING);
-    rc = draw(2) ? kith_queue_size(q->q) : kith_queue_next(q->q, some_timeout());
+    rc = counts ? kith_queue_size(q->q) : kith_queue_next(q->q, some_timeout());
     sim_doing(c, OTHER);
     calls++;
     may_fail("size or next", rc, q);
+    if (counts && q->bound && !world.deaths && !world.losses && rc > (int64_t)q->bound)
+        wrong("a Queue of %lld items, whose bound is %llu", (long long)rc, (unsigned long long)q->bound);
 }
 
 static void close_it(struct queue *q)
