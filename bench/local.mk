@@ -10,6 +10,7 @@ bench_kith = \
 	bench/kith/process \
 	bench/kith/program \
 	bench/kith/queue \
+	bench/kith/sem \
 	bench/kith/uneven \
 	bench/stopwatch
 
@@ -19,6 +20,7 @@ bench_peers = \
 	bench/peers/pi \
 	bench/peers/plain \
 	bench/peers/ring \
+	bench/peers/sem \
 	bench/peers/zmq
 
 EXTRA_PROGRAMS += $(bench_kith) $(bench_peers)
@@ -52,6 +54,9 @@ bench_kith_uneven_LDFLAGS = $(bench_ldflags)
 bench_peers_openmp_CFLAGS = $(AM_CFLAGS) -fopenmp
 bench_peers_openmp_LDADD =
 bench_peers_plain_LDADD =
+bench_kith_sem_LDADD = lib/libkith.la
+bench_kith_sem_LDFLAGS = $(bench_ldflags)
+bench_peers_sem_LDADD =
 bench_peers_ring_LDADD =
 bench_peers_pi_LDADD = examples/libpi.la -lm
 bench_peers_zmq_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS)

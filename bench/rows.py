@@ -180,6 +180,11 @@ EXPERIMENTS = [
         "kith": KithNodes("kith/nodes", 1 << 20, 500, 0),
         "kith, bounded at 16": KithNodes("kith/nodes", 1 << 20, 500, 16),
         "raw ZeroMQ, CURVE": RawZeroMQ(1 << 20, 500)}, repeats=3, place=Nodes),
+    Experiment("sem", {
+        "kith": Program("kith/sem"),
+        "sem_t": Program("peers/sem", "posix"),
+        "robust mutex": Program("peers/sem", "robust"),
+        MP: Python("peers/python.py", "multiprocessing", "sem", 100000, repeats=3)}),
     Experiment("process", {
         "kith": Program("kith/process"),
         PLAIN: Program("peers/plain", "process"),
@@ -221,6 +226,10 @@ ROWS = [
     Row("Queue between two nodes, 8 B", "nodes 8 B", "items", "k/s", more=True, targets=[AtLeast(200)]),
     Row("Queue between two nodes, 1 MiB", "nodes 1 MiB", "bytes", "GB/s", more=True,
         targets=[Faster(0.6, "raw ZeroMQ, CURVE")]),
+    Row("Semaphore, acquire and release, alone", "sem", "alone", "M/s", more=True),
+    Row("… two processes, one unit", "sem", "contended", "M/s", more=True),
+    Row("… hand-over between two that take turns", "sem", "handover", "µs", against=["sem_t", MP],
+        targets=[Within(1.5, "sem_t")]),
     Row("Process, start and join", "process", "median", "ms", targets=[AtMost(0.5)]),
 ]
 

@@ -174,6 +174,9 @@ typedef struct {
 } kith_queue;
 typedef struct {
     uint64_t id;
+} kith_sem;
+typedef struct {
+    uint64_t id;
 } kith_pool;
 
 #define KITH_ARG(x) &(x), sizeof(x) /* the bytes of a variable, struct or array */
@@ -287,6 +290,50 @@ KITH_API int64_t kith_queue_size(kith_queue q); /* items in it, as of now; KITH_
 KITH_API int kith_queue_empty(kith_queue q);    /* 1, 0; KITH_ESTALE; KITH_EPEER */
 KITH_API int kith_queue_close(
     kith_queue q); /* for all; items in it are gone, waiters get KITH_ESTALE; KITH_EPEER */
+
+/* -------------------------------------------------------------- Semaphore
+ *
+ * So many units, of which any process on any node may take one and give it back: a
+ * bound on how many use a resource at a time, or a count of signals.
+ *
+ * A unit that a process holds when it ends, however it ends, comes back, and who takes
+ * it next is told by KITH_EOWNERDEAD that what it protects may be half done. That is so
+ * for the units that the semaphore was opened with; those that releases have added to
+ * them are signals, which belong to nobody. A release gives back a unit of the caller's,
+ * or, when it holds none, the one that was taken first: any process may release. */
+
+struct kith_sem_options {
+    int bounded;      /* 1: a release beyond the units that it was opened with is KITH_EINVAL */
+    const char *name; /* 1 to 63 bytes: the semaphore of that name in this job, opened on node 0 by the first
+                         one who comes; the same units and .bounded everywhere, else KITH_EINVAL */
+};
+
+/* units: 0 or more. The handle holds KITH_ENOMEM, KITH_EINVAL or (named) KITH_EPEER on failure. Does not
+ * wait. */
+KITH_API kith_sem kith_sem_open(int units);
+KITH_API kith_sem kith__sem_open(int units, const struct kith_sem_options *options, size_t options_size);
+/* kith_sem_open_with(4, .bounded = 1) */
+#define kith_sem_open_with(units, ...) \
+    kith__sem_open(units, KITH__OPTIONS(kith_sem_options, __VA_ARGS__), sizeof(struct kith_sem_options))
+
+/* Takes a unit; waits up to timeout_ms while there is none.
+ *  0                the caller has it
+ *  KITH_EOWNERDEAD  the caller has it; a process that held it before has ended
+ *  KITH_ETIMEDOUT   there was none in that time
+ *  KITH_ESTALE      it was closed, also while waiting
+ *  KITH_EPEER       its home is lost
+ *  KITH_ENOMEM, KITH_EINVAL (timeout_ms) */
+KITH_API int kith_sem_acquire(kith_sem s, int timeout_ms);
+
+/* Gives a unit back, and wakes one that waits. Does not wait but for another node's answer.
+ * 0; KITH_EINVAL (bounded, and all units are there; or 2^31 - 1 are); KITH_ESTALE; KITH_EPEER. */
+KITH_API int kith_sem_release(kith_sem s);
+
+/* How many units are free, as of now. KITH_ESTALE; KITH_EPEER. */
+KITH_API int kith_sem_value(kith_sem s);
+
+/* Closes it for all; those that wait get KITH_ESTALE. KITH_ESTALE; KITH_EPEER. */
+KITH_API int kith_sem_close(kith_sem s);
 
 /* ----------------------------------------------------------------- memory
  *

@@ -106,6 +106,7 @@ unit_tests += \
 	tests/test_process \
 	tests/test_queue \
 	tests/test_scarce \
+	tests/test_sem \
 	tests/test_serial \
 	tests/test_storm \
 	tests/test_worker
@@ -132,6 +133,8 @@ tests_test_chaos_SOURCES = \
 	tests/chaos/queues.c \
 	tests/chaos/queues.h \
 	tests/chaos/ranges.c \
+	tests/chaos/sems.c \
+	tests/chaos/sems.h \
 	tests/chaos/tidy.c \
 	tests/chaos/tidy.h \
 	tests/chaos/world.c \

@@ -17,6 +17,7 @@
  *     model     a call into a pool, and what must come out of it
  *     kinds     the kinds of such calls; numbers, bytes and ranges are a file each
  *     queues    opening, using and ending Queues
+ *     sems      the Semaphore
  *     pools     opening and ending Pools
  *     leaves    Processes that do little
  *     actors    who calls, step by step

@@ -252,10 +252,43 @@ def row_process(times):
     say("p99", t[len(t) * 99 // 100])
 
 
+def use_semaphore(semaphore, rounds):
+    for _ in range(rounds):
+        semaphore.acquire()
+        semaphore.release()
+
+
+def take_turns(mine, other, rounds):
+    for _ in range(rounds):
+        mine.acquire()
+        other.release()
+
+
+def row_sem(rounds):
+    import multiprocessing as mp
+
+    def seconds(function, here, there):
+        begin = time.perf_counter()
+        process = mp.Process(target=function, args=there)
+        process.start()
+        function(*here)
+        process.join()
+        return time.perf_counter() - begin
+
+    rounds = int(rounds)
+    one = mp.Semaphore(1)
+    begin = time.perf_counter()
+    use_semaphore(one, rounds)
+    say("alone", 1e-6 * rounds / (time.perf_counter() - begin))
+    say("contended", 2e-6 * rounds / seconds(use_semaphore, (one, rounds), (one, rounds)))
+    mine, other = mp.Semaphore(1), mp.Semaphore(0)
+    say("handover", 1e6 * seconds(take_turns, (mine, other, rounds), (other, mine, rounds)) / (2 * rounds))
+
+
 EXECUTORS = {"multiprocessing": Multiprocessing, "futures": Futures, "mpi4py": Mpi4py}
 WITH_POOL = {"map": row_map, "warm": row_warm, "after-idling": row_after_idling, "bulk": row_bulk,
              "uneven": row_uneven, "metg": row_metg, "pi": row_pi, "idle": row_idle}
-WITHOUT = {"queue": row_queue, "process": row_process}
+WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem}
 
 
 def main():

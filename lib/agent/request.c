@@ -49,8 +49,15 @@ struct local {               /* of a seat: what the agent knows about its mailbo
     struct large *large;
 };
 
+struct holding { /* a process of this node may hold something at peer */
+    struct holding *next;
+    uint32_t member, serial, peer;
+};
+
 struct kith__requests {
     struct kith__proto *proto;
+    struct holding *holdings;
+    int deaths; /* some may have died since they were told of */
     struct local locals[KITH__SEATS];
     uint32_t nodes;
     uint32_t waiting, delivered; /* locals in the phases SENT and DELIVERED */
@@ -65,6 +72,13 @@ static int pipelines(uint32_t op)
     const struct kith__method *m = kith__method(op >> 8, op & 255);
 
     return m && m->flags & KITH__PIPELINES;
+}
+
+static int holds(uint32_t op)
+{
+    const struct kith__method *m = kith__method(op >> 8, op & 255);
+
+    return m && m->flags & KITH__HOLDS;
 }
 
 static int is_known(uint32_t op)
@@ -400,6 +414,47 @@ static const struct kith__mailbox_request *next_request(struct kith__requests *s
     return NULL;
 }
 
+/* ------------------------------------------------------------------ what is held elsewhere */
+
+static void remember_holding(struct kith__requests *self, uint32_t member, uint32_t serial, uint32_t peer)
+{
+    struct holding *h = self->holdings;
+
+    while (h && (h->serial != serial || h->peer != peer))
+        h = h->next;
+    if (h)
+        return;
+    if (!(h = calloc(1, sizeof *h)))
+        abort(); /* all who wait learn that the agent is gone */
+    *h = (struct holding){ self->holdings, member, serial, peer };
+    self->holdings = h;
+}
+
+static int has_died(const struct holding *h)
+{
+    const struct kith__member *m = kith__member(h->member);
+
+    return m->serial != h->serial || atomic_load(&m->state) != KITH__RUNNING;
+}
+
+/* Behind all that the dead have asked for: their nodes take back what they held. */
+static void tell_deaths(struct kith__requests *self)
+{
+    for (struct holding **at = &self->holdings; *at;) {
+        struct holding *h = *at;
+        struct kith__request r = { .op = KITH__NODE_KIND << 8 | KITH__NODE_DIED, .number = h->serial };
+
+        if (!has_died(h)) {
+            at = &h->next;
+            continue;
+        }
+        r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self->returned; /* nobody waits for it */
+        kith__proto_request(self->proto, h->peer, &r, "", 0, self->now);
+        *at = h->next;
+        free(h);
+    }
+}
+
 /* Sends the request to its node. */
 static void send(struct kith__requests *self, struct local *l, struct kith__mailbox *d, uint32_t seat,
                  const struct kith__mailbox_request *e)
@@ -430,6 +485,8 @@ static void send(struct kith__requests *self, struct local *l, struct kith__mail
         l->member = atomic_load(&kith__shared->seats[seat].member);
         set_phase(self, l, SENT);
     }
+    if (holds(e->op))
+        remember_holding(self, l->member, e->member, e->node);
     rc = kith__proto_request(self->proto, e->node, &r, e->block ? NULL : e + 1, e->block, self->now);
     if (rc == 0)
         return;
@@ -521,6 +578,10 @@ int kith__requests_collect(struct kith__requests *self, int64_t now)
             }
         }
     }
+    if (self->deaths && !more && self->held == 0) {
+        self->deaths = 0;
+        tell_deaths(self);
+    }
     return more;
 }
 
@@ -560,6 +621,7 @@ void kith__requests_sweep(struct kith__requests *self, int64_t now)
     for (uint32_t seat = 0; seat < used; seat++)
         if (atomic_load(&kith__shared->seats[seat].member) == 0)
             sweep(self, seat);
+    self->deaths = 1;
 }
 
 /* Places that seat has not used for a while go back: others may wait for them. */

@@ -18,7 +18,8 @@
     X(node, NODE)        \
     X(queue, QUEUE)      \
     X(process, PROCESS)  \
-    X(pool, POOL)
+    X(pool, POOL)        \
+    X(sem, SEM)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };

@@ -2,6 +2,8 @@
 lib_libkith_all_la_SOURCES += \
 	lib/object/class.c \
 	lib/object/class.h \
+	lib/object/holders.c \
+	lib/object/holders.h \
 	lib/object/memory.c \
 	lib/object/memory.h \
 	lib/object/object.c \
@@ -9,5 +11,6 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/process.c \
 	lib/object/process.h \
 	lib/object/queue.c \
+	lib/object/sem.c \
 	lib/object/target.c \
 	lib/object/target.h

@@ -33,12 +33,13 @@ struct kith__result {
 
 /* Flags of calls, results, requests and replies; bit 0 is the protocol's. */
 enum kith__call_flags {
-    KITH__EXACT = 2,      /* the bytes that come must have just that size */
-    KITH__PIPELINED = 4,  /* the thread goes on before it is done; also of its answer */
-    KITH__GIVEN = 8,      /* of a result: it goes back when nobody takes it */
-    KITH__UNBOUNDED = 16, /* of a result: the next may be pipelined, always */
-    KITH__RESERVED = 32,  /* it has a place that was reserved */
-    KITH__OWNER_DEAD = 64 /* of a result: a former owner died with it */
+    KITH__EXACT = 2,       /* the bytes that come must have just that size */
+    KITH__PIPELINED = 4,   /* the thread goes on before it is done; also of its answer */
+    KITH__GIVEN = 8,       /* of a result: it goes back when nobody takes it */
+    KITH__UNBOUNDED = 16,  /* of a result: the next may be pipelined, always */
+    KITH__RESERVED = 32,   /* it has a place that was reserved */
+    KITH__OWNER_DEAD = 64, /* of a result: a former owner died with it */
+    KITH__MARK = 128       /* of a result: the class's own; it comes back with .undo */
 };
 
 /* 1: go through the node agents, also at home under KITH_TRANSPORT=net. */

@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "pools.h"
 #include "queues.h"
+#include "sems.h"
 #include "world.h"
 
 #include <signal.h>
@@ -42,7 +43,7 @@ static void step(int actor, int number)
 {
     static const enum kind kinds[] = { INTS, LONGS, DOUBLES, BYTES, RANGE, INTS, RANGE, BYTES, NOTHING };
     struct dice d = dice_of(now.seed, (uint64_t)actor + 100, (uint64_t)number);
-    int what = (int)roll(&d, 20), pool = (int)roll(&d, POOLS), q = (int)roll(&d, QUEUES);
+    int what = (int)roll(&d, 22), pool = (int)roll(&d, POOLS), q = (int)roll(&d, QUEUES);
     int life = atomic_load(&world->queues[q].current);
 
     atomic_store(&world->doing[actor], (uint32_t)number << 8 | (uint32_t)what);
@@ -60,6 +61,8 @@ static void step(int actor, int number)
     case 17: end_something(pool, q, &d); break;
     case 18: own_pool(&d); break;
     case 19: use_what_is_gone(&d); break;
+    case 20:
+    case 21: use_sem(&d); break;
     default: make_call(pool, kinds[what], &d); break; /* 0 to 8 */
     }
     atomic_fetch_add(&world->steps_done, 1);

@@ -5,6 +5,7 @@
 #include "../killer.h"
 #include "pools.h"
 #include "queues.h"
+#include "sems.h"
 #include "tidy.h"
 #include "world.h"
 #include "member/members.h"
@@ -31,6 +32,7 @@ static void begin(struct dice *d)
         open_pool(i, d);
     for (int i = 0; i < QUEUES; i++)
         open_queue(i, d);
+    open_sem(d);
     atomic_store(&world->up, 1);
 }
 

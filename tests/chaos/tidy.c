@@ -4,6 +4,7 @@
 #include "../killer.h"
 #include "pools.h"
 #include "queues.h"
+#include "sems.h"
 #include "tidy.h"
 #include "world.h"
 #include "member/members.h"
@@ -136,6 +137,7 @@ void tidy_up(void)
     for (int q = 0; q < QUEUES; q++)
         end_queue(q);
     close_named();
+    end_sem();
     for (int p = 0; p < POOLS; p++)
         end_pool(p, p % 2);
     CHECK(kith__heap_audit() == 0, "the heap is not sound");

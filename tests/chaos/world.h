@@ -77,6 +77,8 @@ extern struct world {
         _Atomic uint8_t taken[ITEMS];
     } putters[PUTTERS];
     _Atomic uint64_t named[2];
+    _Atomic uint64_t sem; /* handle of the Semaphore; 0: there is none */
+    _Atomic int units, inside;
     _Atomic uint32_t doing[THREADS + PROCESSES]; /* step << 8 | what */
     _Atomic uint32_t zeros[THREADS + PROCESSES]; /* runs of tasks without bytes */
     _Atomic uint8_t runs[RUNS];
