@@ -17,7 +17,10 @@ static void await_value(kith_sem s, int n)
 
 static void end(kith_process p)
 {
+    int code; /* asked for: else that it was killed is in the status of the job */
+
     PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_process_exitcode(p, &code));
     PASS(kith_process_close(p));
 }
 

@@ -430,11 +430,12 @@ static void remember_holding(struct kith__requests *self, uint32_t member, uint3
     self->holdings = h;
 }
 
+/* member 0: it had died before we saw what it asked for. */
 static int has_died(const struct holding *h)
 {
-    const struct kith__member *m = kith__member(h->member);
+    const struct kith__member *m = kith__member(h->member ? h->member : 1);
 
-    return m->serial != h->serial || atomic_load(&m->state) != KITH__RUNNING;
+    return h->member == 0 || m->serial != h->serial || atomic_load(&m->state) != KITH__RUNNING;
 }
 
 /* Behind all that the dead have asked for: their nodes take back what they held. */
