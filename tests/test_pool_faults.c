@@ -385,8 +385,10 @@ static void end_a_process(enum how how, kith_queue q, int blocks)
     struct order e = { .how = how, .queue = q };
     uint64_t before = used();
     kith_process p = kith_process_start(take_in_a_process, KITH_ARG(e));
+    int code;
 
     PASS(kith_process_join(p, SOON));
+    PASS(kith_process_exitcode(p, &code)); /* else that it was killed is in the status of the job */
     PASS(kith_process_close(p));
     CU_ASSERT(are_left(before, blocks));
 }

@@ -130,6 +130,11 @@ static int soon(int (*is_free)(void))
 
 void tidy_up(void)
 {
+    /* First the Pools and what is left of Processes: those whose caller was ended may still put something. */
+    for (int p = 0; p < POOLS; p++)
+        end_pool(p, p % 2);
+    if (now.trouble != NO_SERVER && !atomic_load(&world->open))
+        soon(members_are_free);
     for (int q = 0; q < QUEUES; q++)
         take_some(q, atomic_load(&world->queues[q].current), 1 << 30, 0);
     if (now.trouble != NO_SERVER)
@@ -138,8 +143,6 @@ void tidy_up(void)
         end_queue(q);
     close_named();
     end_sem();
-    for (int p = 0; p < POOLS; p++)
-        end_pool(p, p % 2);
     CHECK(kith__heap_audit() == 0, "the heap is not sound");
     if (now.trouble == NO_SERVER || atomic_load(&world->open))
         return;
