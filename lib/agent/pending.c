@@ -759,12 +759,13 @@ void kith__pending_free(struct kith__pending *self)
                 remove_call(v->first);
             free(v);
         }
+        free_deliveries(self->deliveries[i]);
+    }
+    for (int i = 0; i < BUCKETS; i++) /* which calls of any client may have stood in */
         for (struct waitlist *p = self->waitlists[i], *next; p; p = next) {
             next = p->next;
             free(p);
         }
-        free_deliveries(self->deliveries[i]);
-    }
     free_deliveries(self->refused);
     free(self);
 }

@@ -23,7 +23,7 @@ asleep()
     : >"$TMPDIR/said"
     KITH_TEST_ID=$mine "$@" >"$TMPDIR/said" 2>&1 </dev/null &
     job=$!
-    await "$TMPDIR/said" "^up" || return
+    await "$TMPDIR/said" "^up [0-9][0-9]*$" || return
     # Spinning ends after some microseconds, the start of MPI's threads after some more; in a quiet moment.
     tries=0
     while :; do

@@ -79,7 +79,7 @@ sleeps_at_the_end()
 {
     ranks 4 "$actions" -e -r 0 idle >"$TMPDIR/said" 2>"$TMPDIR/last" </dev/null &
     job=$!
-    await "$TMPDIR/said" "^up" || { kill $job; return; }
+    await "$TMPDIR/said" "^up [0-9][0-9]*$" || { kill $job; return; }
     head=$(sed -n 's/^up //p' "$TMPDIR/said")
     starter=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$head/status")
     kill -STOP "$starter"

@@ -28,7 +28,7 @@ start()
     # shellcheck disable=SC2086
     KITH_TEST_ID=$mine TMPDIR=$files env --default-signal=INT,QUIT "$MPIRUN" $many -n "$1" "$actions" $2 hold >"$TMPDIR/said" 2>&1 </dev/null &
     launcher=$!
-    await "$TMPDIR/said" "^up" || return
+    await "$TMPDIR/said" "^up [0-9][0-9]*$" || return
     # With -e each rank says it.
     [ -z "$2" ] || until [ "$(grep -c '^up [0-9]*$' "$TMPDIR/said")" = "$1" ]; do sleep 0.05; done
     head=$(sed -n 's/^up //p;1q' "$TMPDIR/said")
