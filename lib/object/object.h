@@ -12,7 +12,7 @@
 #include "shm/guard.h"
 #include "member/wait.h"
 
-enum { KITH__OBJECT_SIZE = 4096, KITH__BODY_SIZE = 3136, KITH__OBJECTS = 65536, KITH__NAME = 64 };
+enum { KITH__OBJECT_SIZE = 4096, KITH__BODY_SIZE = 3072, KITH__OBJECTS = 65536, KITH__NAME = 64 };
 
 struct kith__object {
     struct kith__guard guard;

@@ -113,6 +113,7 @@ static void end_process(kith_process p, struct dice *d)
         return;
     if (doom) {
         atomic_store(&world->deaths, 1);
+        atomic_store(&world->doomed, 1);
         rc = roll(d, 2) ? kith_process_kill(p) : kith_process_terminate(p);
         CHECK(rc == 0 || server_lost(rc), "an actor cannot be ended: %d", rc);
     }

@@ -62,6 +62,7 @@ extern struct world {
     _Atomic int64_t blocks; /* given by kith_alloc and not freed: at most so many */
     _Atomic int at_finalize;
     _Atomic int deaths; /* 1: a Process was ended by another */
+    _Atomic int doomed; /* 1: one of them was an actor: nobody asks how its Processes have ended */
     _Atomic int open;   /* Pools, Queues and Processes of one actor's own: some stay when it is killed */
     char said[800];
     struct {

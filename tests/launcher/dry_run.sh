@@ -7,7 +7,8 @@ unset KITH_NET LD_LIBRARY_PATH
 # All below see a machine without a container, and are no root.
 cat >bare_kith <<END
 #!/bin/sh
-exec $bare BARE_USER=1000 env -u KITH_COMMAND -u KITH_TEST_ID -u KITH_MODULES -u KITH_TEST_SLOWDOWN -u KITH_TEST_LIMIT "$kith" "\$@"
+for name in \$(env | sed -n 's/^\(KITH_\(COMMAND\|MODULES\|TEST_[A-Z]*\)\)=.*/\1/p'); do unset "\$name"; done
+exec $bare BARE_USER=1000 "$kith" "\$@"
 END
 chmod +x bare_kith
 real=$kith kith=$work/bare_kith
