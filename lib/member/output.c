@@ -69,7 +69,7 @@ int kith__output_error(void)
     return flags < 0 || (flags & O_ACCMODE) == O_RDONLY ? 0 : error;
 }
 
-int kith__output_settle(void)
+static __attribute__((noinline)) int settle(void)
 {
     int32_t none = 0;
     int error;
@@ -78,6 +78,14 @@ int kith__output_settle(void)
     if ((error = kith__output_error()) != 0)
         atomic_compare_exchange_strong(&kith__shared->output_error, &none, error);
     return error;
+}
+
+/* After each claim: what a C program that has printed nothing pays for is this one look. */
+int kith__output_settle(void)
+{
+    if (!std_cout && !std1_cout && __fpending(stdout) == 0 && !ferror_unlocked(stdout))
+        return 0;
+    return settle();
 }
 
 int kith__output_check(void)

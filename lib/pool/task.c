@@ -181,9 +181,10 @@ static void run_with(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint
 
     for (uint64_t i = lo; i < lo + length; i++) {
         atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
-        if (has_failed(call(element(j->in, j->in_size, j->in_ring, i),
-                            element(j->out, j->out_size, j->out_ring, i), arg)))
-            tell_fault(j, worker, i);
+        has_failed(call(element(j->in, j->in_size, j->in_ring, i),
+                        element(j->out, j->out_size, j->out_ring, i), arg));
+        if (__builtin_expect(kith__task.special, 0))
+            end_special(j, worker, i);
     }
 }
 
