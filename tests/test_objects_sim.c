@@ -457,7 +457,38 @@ static void places_on_a_lost_node_hold_up_nobody(void)
     sim_end();
 }
 
-static struct test tests[] = { TEST(places_on_a_lost_node_hold_up_nobody),
+static void asks_elsewhere(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    CU_ASSERT_EQUAL(kith_queue_size(queues[0].q), 0);
+}
+
+/* Its successor on the seat comes before its janitor, and finds the mailbox all the same. */
+static void a_mailbox_whose_commit_the_dead_have_left_is_found(void)
+{
+    static const struct weather two = { .nodes = 2 };
+
+    sim_begin(&two);
+    sim_enter(1);
+    queues[0].q = kith_queue_open(0);
+    sim_leave();
+    sim_calm();
+    sim_kill_at("mailbox: new", "guard: record complete", 1000);
+    for (int i = 0; i < 2; i++) {
+        sim_start(0, asks_elsewhere, NULL);
+        sim_run(100);
+    }
+    CU_ASSERT(sim_run(100000));
+    sim_enter(1);
+    PASS(kith_queue_close(queues[0].q));
+    sim_leave();
+    sim_settle(1000);
+    sim_end();
+}
+
+static struct test tests[] = { TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),
+                               TEST(places_on_a_lost_node_hold_up_nobody),
                                TEST(seeds_of_calls_lose_and_repeat_nothing), TEST_END };
 
 int main(void)

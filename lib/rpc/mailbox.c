@@ -134,8 +134,11 @@ void kith__mailbox_abandon(const struct kith__endpoint *e)
 int kith__mailbox_open(struct kith__endpoint *e, struct kith__seat *seat)
 {
     struct kith__agent_shared *shared = kith__agent_shared();
-    uint64_t at = atomic_load(&shared->mailboxes[kith__seat_number(seat)]);
+    uint64_t at;
 
+    kith__mailboxes_finish(); /* who had the seat before may have died over the commit that makes its mailbox
+                               */
+    at = atomic_load(&shared->mailboxes[kith__seat_number(seat)]);
     e->seat = seat;
     if (!(e->mailbox = at ? kith__at(at) : new_mailbox(shared, kith__seat_number(seat))))
         return KITH_ENOMEM;

@@ -111,7 +111,8 @@ static inline struct kith__agent_shared *kith__agent_shared(void)
     return kith__at(atomic_load(&kith__shared->agent_shared));
 }
 
-/* Finishes the commit of one who died when he made a mailbox. For janitors. */
+/* Finishes the commit of one who died when he made a mailbox. For janitors, and for who comes to its seat
+ * before them. */
 static inline void kith__mailboxes_finish(void)
 {
     if (atomic_load(&kith__shared->agent_shared) != 0)

@@ -61,6 +61,11 @@ static struct sim_node sim[NODES];
 static struct client clients[CLIENTS];
 static sem_t back;
 static int calm, may_die;
+static struct {               /* where a client is to die */
+    const char *first, *step; /* NULL: nowhere */
+    const struct client *who; /* the last one to pass the first; the dead one */
+    int64_t janitor_ms;
+} trap;
 static int64_t next_cut; /* when a connection is cut, or heals */
 static struct sim_node *entered;
 uint64_t sim_died;
@@ -279,10 +284,27 @@ static int is_outside_guards(const char *step)
     return strncmp(step, "mailbox: ", 9) == 0;
 }
 
+/* 1: c is to die here. */
+static int is_trapped(const struct client *c, const char *step)
+{
+    if (!trap.step)
+        return 0;
+    if (!trap.first || strcmp(step, trap.first) == 0)
+        trap.who = c;
+    if (trap.who != c || strcmp(step, trap.step) != 0)
+        return 0;
+    trap.step = NULL;
+    return 1;
+}
+
 static void at_failpoint(const char *step)
 {
     struct client *c = sim_current;
 
+    if (c && is_trapped(c, step)) {
+        c->dies = 1;
+        longjmp(c->out, 1);
+    }
     if (!c || calm)
         return;
     /* There are many in guards, and few in a request. */
@@ -339,6 +361,14 @@ struct client *sim_start(uint32_t node, program *fn, void *arg)
     return c;
 }
 
+static int64_t janitor_delay(const struct client *c)
+{
+    if (c != trap.who || trap.step)
+        return (int64_t)draw(20) * ms;
+    trap.who = NULL;
+    return trap.janitor_ms * ms;
+}
+
 /* What the fork server does at once. */
 static void bury(struct client *c)
 {
@@ -356,7 +386,7 @@ static void bury(struct client *c)
         kith__wake_everybody();
         atomic_store(&kith__member(c->member)->state, KITH__DEAD);
         c->state = DEAD;
-        c->until = net.now + (int64_t)draw(20) * ms;
+        c->until = net.now + janitor_delay(c);
     } else
         kith__member_free(c->member);
     atomic_fetch_add(&kith__shared->ended, 1);
@@ -566,6 +596,14 @@ void sim_kill(struct client *c)
     c->dies = 1;
 }
 
+void sim_kill_at(const char *first, const char *step, int64_t janitor_ms)
+{
+    trap.first = first;
+    trap.step = step;
+    trap.who = NULL;
+    trap.janitor_ms = janitor_ms;
+}
+
 void sim_lose(uint32_t node)
 {
     sim[node].lost = 1;
@@ -603,6 +641,7 @@ void sim_begin(const struct weather *w)
     calm = 0;
     next_cut = 0;
     may_die = w->deaths;
+    sim_kill_at(NULL, NULL, 0);
     entered = NULL;
     memset(clients, 0, sizeof clients);
     sem_init(&back, 0, 0);

@@ -44,6 +44,10 @@ void sim_settle(int64_t ms); /* lets it go on in any case: what is on its way ar
 void sim_show(void); /* what each client waits for, on stdout */
 void sim_calm(void); /* the network is a good one from here on, and nobody dies */
 void sim_kill(struct client *c);
+
+/* Who has passed the first of these failpoints (NULL: who is the next) and comes to the other one dies there.
+ * Its janitor comes so much later. */
+void sim_kill_at(const char *first, const char *step, int64_t janitor_ms);
 void sim_lose(uint32_t node); /* the node is gone, with all who run there */
 
 /* ---- for programs */
