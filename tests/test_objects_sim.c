@@ -1,7 +1,8 @@
-/* test_objects_sim.c: Queues and Processes on several nodes in one process (sim/sim.h), under seeds: clients
- * call what they like, die at any failpoint, nodes are lost, and the network does what networks do. No item
- * is lost or doubled while its home lives, each producer's items come in order, each call ends, nothing is
- * left. KITH_TEST_SEED=n repeats one run; KITH_TEST_LONG=1: more of them.
+/* test_objects_sim.c: Queues, Semaphores and Processes on several nodes in one process (sim/sim.h), under
+ * seeds: clients call what they like, die at any failpoint, nodes are lost, and the network does what
+ * networks do. No item is lost or doubled while its home lives, each producer's items come in order, no unit
+ * of a Semaphore has two holders or none, each call ends, nothing is left. KITH_TEST_SEED=n repeats one run;
+ * KITH_TEST_LONG=1: more of them.
  */
 #include "config.h"
 #include "check.h"
@@ -10,7 +11,8 @@
 #include <stdarg.h>
 
 enum { QUEUES = 3, PRODUCERS = 64, SEQS = 512, LARGEST = 120000, HEAD = 24 };
-enum { OTHER, PUTTING, GETTING };
+enum { SEMS = 2 };
+enum { OTHER, PUTTING, GETTING, HOLDING }; /* HOLDING + k: a unit of Semaphore k */
 
 enum fate { NEVER, MAYBE, PUT, NOT, TAKEN };
 
@@ -29,6 +31,12 @@ static struct queue {
     uint32_t last[PRODUCERS][PRODUCERS];  /* by producer and consumer */
     uint32_t puts[PRODUCERS];
 } queues[QUEUES];
+
+static struct sem {
+    kith_sem s;
+    uint32_t home;
+    int units;
+} sems[SEMS];
 
 static struct actor {
     uint32_t number, node;
@@ -185,6 +193,44 @@ static void close_it(struct queue *q)
     may_fail("close", rc, q);
 }
 
+/* ---------------------------------------------------------------------- Semaphores */
+
+/* Takes a unit, holds it for a while, and gives it back; or dies anywhere on the way. */
+static void use_sem(struct client *c)
+{
+    int k = (int)draw(SEMS), rc;
+    struct sem *s = &sems[k];
+
+    rc = kith_sem_acquire(s->s, some_timeout());
+    calls++;
+    if (rc != KITH_EOWNERDEAD || !(world.deaths || world.losses))
+        may_fail("acquire", rc, NULL);
+    if (rc < 0 && rc != KITH_EOWNERDEAD)
+        return;
+    sim_doing(c, HOLDING + k);
+    for (int i = (int)draw(3); i >= 0; i--) {
+        if (sim_count(HOLDING + k) > s->units && !sim_is_lost(s->home))
+            wrong("Semaphore %d of %d units has %d holders", k, s->units, sim_count(HOLDING + k));
+        sim_rest((int64_t)draw(10));
+    }
+    sim_doing(c, OTHER);
+    may_fail("release", kith_sem_release(s->s), NULL);
+}
+
+/* At the end: until all units are there, those of the dead, too. */
+static void counts_units(struct client *c, void *arg)
+{
+    struct sem *s = arg;
+    int n = -1;
+
+    (void)c;
+    for (int i = 0; i < 300 && (n = kith_sem_value(s->s)) != s->units; i++)
+        sim_rest(200);
+    if (n != s->units)
+        wrong("Semaphore %d has %d units at the end, not %d", (int)(s - sems), n, s->units);
+    may_fail("close of a Semaphore", kith_sem_close(s->s), NULL);
+}
+
 /* ----------------------------------------------------------------------- Processes */
 
 static int does_nothing(const void *arg)
@@ -229,7 +275,7 @@ static void act(struct client *c, struct actor *a, uint64_t favour)
     struct queue *q = &queues[draw(QUEUES)];
     int n = 1 + (int)draw(20);
 
-    switch (draw(4) ? favour : draw(7)) {
+    switch (draw(4) ? favour : draw(9)) {
     case 0:
         for (; n > 0 && !stopping; n--)
             put_one(c, a, q);
@@ -247,6 +293,8 @@ static void act(struct client *c, struct actor *a, uint64_t favour)
             close_it(q);
         }
         break;
+    case 6:
+    case 7: use_sem(c); break;
     default: break;
     }
 }
@@ -300,6 +348,30 @@ static void open_queues(void)
     }
 }
 
+static void open_sems(void)
+{
+    for (int i = 0; i < SEMS; i++) {
+        struct sem *s = &sems[i];
+
+        s->home = (uint32_t)draw(world.nodes);
+        s->units = 1 + (int)draw(3);
+        sim_enter(s->home);
+        s->s = kith_sem_open_with(s->units, .bounded = (int)draw(2));
+        PASS(kith_check(s->s));
+        sim_leave();
+    }
+}
+
+/* When nobody uses them any more. */
+static void count_units(void)
+{
+    for (int i = 0; i < SEMS; i++)
+        if (sems[i].units && !sim_is_lost(sems[i].home))
+            sim_start(sems[i].home, counts_units, &sems[i]);
+    if (!sim_run(200000))
+        wrong("the Semaphores cannot be counted");
+}
+
 /* What was put and never came, but for those that died with it in their hands. */
 static void count_lost(int i)
 {
@@ -328,7 +400,8 @@ static void finish(void)
             sim_start(queues[i].home, empties, a);
     }
     if (sim_run(200000)) {
-        sim_settle(3000);
+        sim_settle(lost_node ? 40000 : 3000); /* who has never heard the lost one waits 30 s for it */
+        count_units();
         return;
     }
     wrong("some calls do not end: %d put, %d get", sim_count(PUTTING), sim_count(GETTING));
@@ -366,6 +439,7 @@ static void run(uint64_t s)
     sim_begin(&world);
     draw_weather();
     open_queues();
+    open_sems();
     for (uint64_t n = 3 + draw(8); n > 0; n--)
         start_actor();
     for (uint64_t n = 5 + draw(10); n > 0; n--) {
@@ -401,7 +475,7 @@ static void seeds_of_calls_lose_and_repeat_nothing(void)
     printf("%llu calls, %llu items, %llu deaths ", (unsigned long long)calls, (unsigned long long)items_taken,
            (unsigned long long)sim_died);
     CU_ASSERT_EQUAL(failures, 0);
-    CU_ASSERT(items_taken > 0);
+    CU_ASSERT(one || items_taken > 0);
 }
 
 static void has_places(struct client *c, void *arg)
@@ -487,7 +561,56 @@ static void a_mailbox_whose_commit_the_dead_have_left_is_found(void)
     sim_end();
 }
 
-static struct test tests[] = { TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),
+static void dies_over_its_release(struct client *c, void *arg)
+{
+    (void)c;
+    PASS(kith_sem_acquire(sems[0].s, 0));
+    sim_rest(1000);
+    sim_kill_at(NULL, arg, 0);
+    kith_sem_release(sems[0].s);
+}
+
+static void holds_for_long(struct client *c, void *arg)
+{
+    int rc = kith_sem_acquire(sems[0].s, KITH_FOREVER);
+
+    (void)arg;
+    CU_ASSERT(rc == 0 || rc == KITH_EOWNERDEAD);
+    sim_doing(c, HOLDING);
+    for (int i = 0; i < 20; i++) {
+        sim_rest(100);
+        CU_ASSERT_EQUAL(sim_count(HOLDING), 1);
+    }
+    sim_doing(c, OTHER);
+    PASS(kith_sem_release(sems[0].s));
+}
+
+/* Where it went before it died, it comes before its death is known there: whoever holds the unit next keeps
+ * it. */
+static void a_last_release_and_a_death_give_back_one_unit(void)
+{
+    static const char *const steps[] = { "mailbox: posted", "mailbox: marked" };
+    static const struct weather home = { .nodes = 2, .through_net = 1 }, far = { .nodes = 2 };
+
+    for (int i = 0; i < 4; i++) {
+        sim_begin(i & 1 ? &home : &far);
+        sim_calm();
+        sim_enter(0);
+        sems[0] = (struct sem){ kith_sem_open(1), 0, 1 };
+        sim_leave();
+        sim_start(!(i & 1), dies_over_its_release, (void *)(uintptr_t)steps[i / 2]);
+        sim_run(500);
+        for (int k = 0; k < 2; k++)
+            sim_start(0, holds_for_long, NULL);
+        CU_ASSERT(sim_run(100000));
+        count_units();
+        sim_settle(1000);
+        sim_end();
+    }
+}
+
+static struct test tests[] = { TEST(a_last_release_and_a_death_give_back_one_unit),
+                               TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),
                                TEST(places_on_a_lost_node_hold_up_nobody),
                                TEST(seeds_of_calls_lose_and_repeat_nothing), TEST_END };
 

@@ -268,7 +268,10 @@ void kith__janitor_sweep(uint32_t who)
     kith__jobs_sweep(who);
     kith__failpoint("janitor: jobs swept");
     kith__objects_sweep(who);
-    kith__objects_died(&(struct kith__caller){ kith__shared->node, kith__member(who)->serial, 0 });
+    /* Where all goes through the agent, it sends word itself, behind what the dead one had asked for: a
+     * release of its that came later would give back somebody else's unit. */
+    if (!atomic_load(&kith__shared->through_net))
+        kith__objects_died(&(struct kith__caller){ kith__shared->node, kith__member(who)->serial, 0 });
     while (kith__heap_sweep(who) != 0)
         sched_yield();
     kith__failpoint("janitor: all swept");
