@@ -2,6 +2,10 @@
 #include "config.h"
 #include "anyjob.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
 static int factor = 1; /* what an initializer sets is there for each task */
 static kith_pool common;
 
@@ -159,12 +163,77 @@ static void a_task_cannot_end_the_job_around_it(void)
     CU_ASSERT_EQUAL(check_fork(finalize_in_a_task), 0);
 }
 
+enum { ROUNDS = 50 };
+static _Atomic int turn; /* 1: one task has begun; 2: another has taken a block; 3: the first has failed */
+static kith_pool shared;
+
+static void await_turn(int n)
+{
+    while (atomic_load(&turn) != n)
+        sched_yield();
+}
+
+static int keep_a_block(int round)
+{
+    int *p;
+
+    await_turn(1);
+    p = kith_alloc(64);
+    *p = round;
+    atomic_store(&turn, 2);
+    await_turn(3);
+    return *p == round && kith_free(p) == 0;
+}
+
+static int take_and_fail(int x)
+{
+    (void)x;
+    kith_free(kith_alloc(64)); /* the other one gets the place of this */
+    atomic_store(&turn, 1);
+    await_turn(2);
+    kith_alloc(64);
+    return kith_fail(5, "as it must");
+}
+
+static void *fail_in_turn(void *arg)
+{
+    for (int i = 0, x = 0, y; i < ROUNDS; i++) {
+        await_turn(0);
+        REQUIRE(kith_map(shared, take_and_fail, &x, &y, 1) == KITH_ETASK);
+        atomic_store(&turn, 3);
+    }
+    return arg;
+}
+
+static void fail_beside_another(void)
+{
+    pthread_t other;
+
+    begin();
+    kith_on_fault(NULL);
+    shared = kith_pool_open(1);
+    REQUIRE(pthread_create(&other, NULL, fail_in_turn, NULL) == 0);
+    for (int i = 0, right; i < ROUNDS; i++) {
+        REQUIRE(kith_map(shared, keep_a_block, &i, &right, 1) == 0 && right);
+        atomic_store(&turn, 0);
+    }
+    pthread_join(other, NULL);
+    REQUIRE(kith_pool_close(shared) == 0);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void a_failed_task_frees_nothing_of_another_threads_task(void)
+{
+    CU_ASSERT_EQUAL(check_fork(fail_beside_another), 0);
+}
+
 static struct test tests[] = {
     TEST(initializers_run_in_serial_pools_too),
     TEST(an_initializer_leaves_alone_what_the_task_around_it_has_said),
     TEST(the_caller_is_a_worker_in_its_tasks_only),
     TEST(a_task_cannot_close_the_pool_around_it),
     TEST(a_task_cannot_end_the_job_around_it),
+    TEST(a_failed_task_frees_nothing_of_another_threads_task),
     TEST_END,
 };
 

@@ -9,22 +9,27 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
+_Atomic uint64_t kith__ever_taken;
 _Atomic size_t kith__taken;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t *taken; /* [kith__taken]; some of them may be free again */
+/* In the order in which they were taken. With KITH_SERIAL=1 several threads run tasks. */
+static struct taken {
+    uint64_t block, number, owner;
+} * taken; /* [kith__taken]; some of them may be free again, and another thread's */
 static size_t room;
 
-/* As their owner; unlike that of the blocks which the library itself has. */
+/* This thread, as their owner; unlike that of the blocks which the library itself has. */
 static uint64_t as_owner(void)
 {
-    return UINT64_C(1) << 63 | kith__me;
+    return UINT64_C(1) << 63 | kith__task_id() >> 32 << 32 | kith__me;
 }
 
-static int is_taken(uint64_t block)
+static int is_taken(const struct taken *t)
 {
-    return kith__heap_owner_now(block) == as_owner();
+    return kith__heap_owner_now(t->block) == t->owner;
 }
 
 /* A task may take and free very many. */
@@ -32,9 +37,8 @@ static void forget_freed(void)
 {
     size_t n = 0, count = atomic_load(&kith__taken);
 
-    /* In their order: what a task has taken stands behind what the task around it had. */
     for (size_t i = 0; i < count; i++)
-        if (is_taken(taken[i]))
+        if (is_taken(&taken[i]))
             taken[n++] = taken[i];
     atomic_store(&kith__taken, n);
 }
@@ -45,8 +49,7 @@ static int make_room(void)
 
     if (atomic_load(&kith__taken) < room)
         return 1;
-    if (kith__task.depth == 0)
-        forget_freed();
+    forget_freed();
     if (atomic_load(&kith__taken) < room / 2)
         return 1;
     if (!(more = realloc(taken, (2 * room + 64) * sizeof *taken)))
@@ -60,7 +63,9 @@ static void remember(uint64_t block)
 {
     pthread_mutex_lock(&mutex);
     if (make_room()) {
-        taken[atomic_load(&kith__taken)] = block;
+        uint64_t number = atomic_fetch_add(&kith__ever_taken, 1);
+
+        taken[atomic_load(&kith__taken)] = (struct taken){ block, number, as_owner() };
         atomic_fetch_add(&kith__taken, 1);
         kith__task.special = 1;
     } else
@@ -68,14 +73,40 @@ static void remember(uint64_t block)
     pthread_mutex_unlock(&mutex);
 }
 
-void kith__memory_settle(size_t first, int well)
+static void settle(const struct taken *t, int well)
+{
+    if (well)
+        kith__heap_pass(t->block, t->owner, 0);
+    else if (is_taken(t))
+        kith__heap_free(t->block);
+}
+
+static void remove_at(size_t i)
+{
+    size_t count = atomic_load(&kith__taken) - 1;
+
+    memmove(taken + i, taken + i + 1, (count - i) * sizeof *taken);
+    atomic_store(&kith__taken, count);
+}
+
+void kith__memory_settle(uint64_t first, int well)
+{
+    const uint64_t me = as_owner();
+
+    pthread_mutex_lock(&mutex);
+    for (size_t i = atomic_load(&kith__taken); i > 0 && taken[i - 1].number >= first; i--)
+        if (taken[i - 1].owner == me) {
+            settle(&taken[i - 1], well);
+            remove_at(i - 1);
+        }
+    pthread_mutex_unlock(&mutex);
+}
+
+void kith__memory_settle_all(void)
 {
     pthread_mutex_lock(&mutex);
-    for (size_t i = atomic_load(&kith__taken); i > first; i--) {
-        if (well)
-            kith__heap_pass(taken[i - 1], as_owner(), 0);
-        else if (is_taken(taken[i - 1]))
-            kith__heap_free(taken[i - 1]);
+    for (size_t i = atomic_load(&kith__taken); i > 0; i--) {
+        settle(&taken[i - 1], 1);
         atomic_store(&kith__taken, i - 1);
     }
     pthread_mutex_unlock(&mutex);

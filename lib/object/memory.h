@@ -8,17 +8,21 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
-extern _Atomic size_t kith__taken; /* how many stand in the list */
+extern _Atomic uint64_t kith__ever_taken; /* how many this process has ever taken */
+extern _Atomic size_t kith__taken;        /* how many stand in the list */
 
-/* Those from the first-th on are everybody's (well), or are freed; and forgotten. */
-void kith__memory_settle(size_t first, int well);
+/* Those that this thread has taken since kith__ever_taken was first are everybody's (well), or are freed; and
+ * forgotten. */
+void kith__memory_settle(uint64_t first, int well);
+void kith__memory_settle_all(void); /* those of all threads are everybody's */
 
 /* Others may know by now where they are: they are everybody's. */
 static inline void kith__memory_pass_on(void)
 {
     if (__builtin_expect(atomic_load_explicit(&kith__taken, memory_order_relaxed) != 0, 0))
-        kith__memory_settle(0, 1);
+        kith__memory_settle_all();
 }
 
 #endif

@@ -32,7 +32,7 @@ int kith__process_main(uint32_t who)
         return 1;
     }
     rc = kith__call_target((kith_target *)fn, m->arg ? kith__at(m->arg) : NULL, m->arg_size);
-    kith__memory_settle(0, 1);
+    kith__memory_settle_all();
     if (kith__task.failed) /* an exception that nobody caught */
         dprintf(STDERR_FILENO, "kith: %s failed: %s\n", m->name, kith__task.text);
     kith__heap_free(m->arg);

@@ -47,7 +47,7 @@ int kith__call_target(kith_target *fn, const void *arg, size_t size)
 
     kith__task.running = 1;
     kith__task.special = kith__task.failed = 0;
-    kith__task.taken = atomic_load(&kith__taken);
+    kith__task.taken = atomic_load(&kith__ever_taken);
     kith__task.text[0] = '\0';
     kith__task.arg_size = size;
     rc = fn(arg);

@@ -12,7 +12,7 @@ struct kith__task {
     uint32_t thread, depth; /* see kith__task_id */
     int special;            /* 1: it has failed or has taken memory: its end is more than its result */
     int failed, code;
-    size_t taken;    /* kith__taken when it began */
+    uint64_t taken;  /* kith__ever_taken when it began */
     size_t arg_size; /* for kith_arg_size */
     char text[256];
 };

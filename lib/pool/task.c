@@ -236,7 +236,7 @@ static __attribute__((aligned(64))) void run(struct kith__job *j, uint32_t worke
 {
     kith__task.running = 1;
     kith__task.special = kith__task.failed = 0;
-    kith__task.taken = atomic_load_explicit(&kith__taken, memory_order_relaxed);
+    kith__task.taken = atomic_load_explicit(&kith__ever_taken, memory_order_relaxed);
     kith__task.text[0] = '\0';
     kith__task.arg_size = j->arg_size;
     if (!j->out_ring)
