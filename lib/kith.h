@@ -369,6 +369,9 @@ struct kith_pool_options {
     /* An initializer that runs longer is ended, and the open fails. 0: ten times .limit_ms, at least a
      * second, or ten minutes without one; KITH_FOREVER: no limit. */
     int init_limit_ms;
+    /* After so many failures of one call the rest of it is not begun: the call returns KITH_ETASK as soon as
+     * the tasks under way have ended. -1: never. 0: the default, 100 as long as not one has succeeded. */
+    int halt;
 };
 
 /* workers: 1 to 1900; 0: one for each usable CPU, or, under a launcher, for each
@@ -392,7 +395,8 @@ KITH_API int kith_pool_terminate(kith_pool p);
 /* Every call below gives its tasks to the pool and waits until all have ended.
  * Returns 0; KITH_ETASK when tasks failed (the results of the others are there,
  * the outputs of the failed ones are unchanged, but for what one that was killed had
- * written into memory of kith_alloc; kith_last_fault lists them), or no worker comes
+ * written into memory of kith_alloc; kith_last_fault lists them; so many that the rest
+ * was not begun, see .halt: those outputs are unchanged, too), or no worker comes
  * through its initializer any more; KITH_EINVAL (also on another node than the
  * pool's); KITH_ENOMEM (also when 64 calls are under way in the pool, or no worker can
  * be started); KITH_EFUNC (f is no function of the program or of a library; one of a

@@ -95,6 +95,7 @@ unit_tests += \
 	tests/test_chaos \
 	tests/test_claims \
 	tests/test_ends \
+	tests/test_halt \
 	tests/test_head \
 	tests/test_init \
 	tests/test_janitor \

@@ -118,16 +118,57 @@ static int map_with_death(int target, size_t chunk, int (*fn)(int), enum where w
     return killed;
 }
 
+static int fail_from_seven(int x)
+{
+    return x >= 7 ? kith_fail(70, "%d", x) : run(x);
+}
+
+/* So many failures that the rest is not begun, with a death at step target. */
+static int halt_with_death(int target, size_t chunk, int (*fn)(int), enum where where)
+{
+    kith_pool pool = kith_pool_open_with(2, .chunk = chunk, .tries = 3, .halt = 4);
+    int *in = array(where), *out = array(where), wrong = 0, faults = 0, lost = 0;
+    struct kith_fault f;
+
+    for (int i = 0; i < TASKS; i++) {
+        out[i] = -1;
+        in[i] = i;
+    }
+    arm(1, target);
+    FAILS_WITH(KITH_ETASK, kith_map(pool, fn, in, out, TASKS));
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "the rest was cancelled"));
+    for (; kith_last_fault(&f, (size_t)faults) == 0; faults++)
+        wrong += f.task < 7 || f.end != KITH_END_FAILED;
+    CU_ASSERT(faults >= 4 && faults <= 4 + 2);
+    PASS(kith_pool_close(pool));
+    atomic_store(&shared->armed, 0);
+    for (int i = 0; i < TASKS; i++) {
+        lost += shared->runs[i] && out[i] == -1;
+        wrong += out[i] != -1 && (!shared->runs[i] || out[i] != i * 3 + 1);
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT(lost <= shared->killed); /* what the dead one was in is not begun again */
+    if (wrong)
+        printf("\n    death at step %d, chunk %zu: %d wrong\n", target, chunk, wrong);
+    give_back(where, in, out);
+    return shared->killed;
+}
+
+static int one_death(int target, size_t chunk, int (*fn)(int), enum where where)
+{
+    return (fn == fail_from_seven ? halt_with_death : map_with_death)(target, chunk, fn, where);
+}
+
 static void every_step(size_t chunk, int (*fn)(int), enum where where)
 {
     struct kith__heap_stats before, after;
     int step = 0;
 
-    map_with_death(1 << 30, chunk, fn, where);
+    one_death(1 << 30, chunk, fn, where);
     kith__heap_stats(&before);
     /* Two workers share the steps, so the last ones may not come; a few misses in a row are the end. */
     for (int misses = 0; misses < 5; step++)
-        misses = map_with_death(step, chunk, fn, where) ? 0 : misses + 1;
+        misses = one_death(step, chunk, fn, where) ? 0 : misses + 1;
     CU_ASSERT(step > 30);
     PASS(kith__heap_audit());
     /* Blocks of the dead are taken back by janitors, a moment later. */
@@ -159,6 +200,12 @@ static void a_worker_dies_at_every_step_of_telling_a_fault(void)
 static void a_worker_dies_at_every_step_of_telling_a_fault_of_a_copied_result(void)
 {
     every_step(2, fail_at_seven, COPIED);
+}
+
+static void a_worker_dies_at_every_step_of_the_end_of_a_call_that_fails(void)
+{
+    every_step(1, fail_from_seven, SHARED);
+    every_step(5, fail_from_seven, COPIED);
 }
 
 static void a_worker_dies_at_every_step_where_results_take_the_place_of_arguments(void)
@@ -346,6 +393,7 @@ static struct test tests[] = {
     TEST(a_worker_dies_at_every_step_with_copied_arguments),
     TEST(a_worker_dies_at_every_step_of_telling_a_fault),
     TEST(a_worker_dies_at_every_step_of_telling_a_fault_of_a_copied_result),
+    TEST(a_worker_dies_at_every_step_of_the_end_of_a_call_that_fails),
     TEST(a_worker_dies_at_every_step_where_results_take_the_place_of_arguments),
     TEST(bytes_that_a_dead_worker_was_changing_are_not_changed_again),
     TEST(a_putter_dies_at_every_step),

@@ -395,7 +395,7 @@ static long resident_bytes(void)
  * find leaks by themselves. */
 static void the_faults_of_a_thread_end_with_it(void)
 {
-    kith_pool pool = kith_pool_open(1);
+    kith_pool pool = kith_pool_open_with(1, .halt = -1);
     long first = 0, grown;
 
     for (int i = 0; i < 40; i++) {

@@ -40,6 +40,29 @@ static int multiply_there(const void *arg)
     return kith_map(*(const kith_pool *)arg, times_factor, in, out, 2) == 0 ? out[0] + out[1] : 99;
 }
 
+static int refuse_number(int x)
+{
+    return kith_fail(3, "no licence for %d", x);
+}
+
+static void halt(void)
+{
+    int in[300] = { 0 }, out[300];
+    struct kith_fault f;
+
+    begin();
+    REQUIRE(kith_map(kith_pool_open(2), refuse_number, in, out, 300) == KITH_ETASK);
+    REQUIRE(strstr(kith_last_error(), "100 of 300 tasks failed, not one had succeeded, and the rest was"));
+    REQUIRE(kith_last_fault(&f, 99) == 0 && kith_last_fault(&f, 100) == KITH_EEND);
+    REQUIRE(kith_map(kith_pool_open_with(2, .halt = -1), refuse_number, in, out, 300) == KITH_ETASK);
+    REQUIRE(kith_last_fault(&f, 299) == 0);
+}
+
+static void a_call_all_of_whose_tasks_fail_ends_in_serial_pools_too(void)
+{
+    CU_ASSERT_EQUAL(check_fork(halt), 0);
+}
+
 static void initialize(void)
 {
     int in[3] = { 1, 2, 3 }, out[3] = { 0 }, five = 5, code = -1;
@@ -229,6 +252,7 @@ static void a_failed_task_frees_nothing_of_another_threads_task(void)
 
 static struct test tests[] = {
     TEST(initializers_run_in_serial_pools_too),
+    TEST(a_call_all_of_whose_tasks_fail_ends_in_serial_pools_too),
     TEST(an_initializer_leaves_alone_what_the_task_around_it_has_said),
     TEST(the_caller_is_a_worker_in_its_tasks_only),
     TEST(a_task_cannot_close_the_pool_around_it),

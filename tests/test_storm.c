@@ -87,6 +87,33 @@ static void maps_for_ever(void)
     shared->wrong += kith_pool_close(pool) != 0;
 }
 
+static int square_or_fail(int x)
+{
+    return x < 1000 ? slow_square(x) : kith_fail(1, "%d", x);
+}
+
+/* Each ends in the middle, and what there is of it is right. */
+static void halted_maps_for_ever(void)
+{
+    enum { N = 3000 };
+    static int in[N], out[N];
+    kith_pool pool = kith_pool_open_with(4, .tries = 1000000, .halt = 5);
+    int *kout = kith_alloc(sizeof out);
+
+    kith_on_fault(NULL);
+    for (int i = 0; i < N; i++)
+        in[i] = i;
+    for (shared->ready = 1; shared->ready; shared->rounds++) {
+        int *result = shared->rounds % 2 ? out : kout;
+
+        memset(result, 0xff, sizeof out);
+        shared->wrong += kith_map(pool, square_or_fail, in, result, N) != KITH_ETASK;
+        for (int i = 0; i < N; i++)
+            shared->wrong += result[i] != -1 && (i >= 1000 || result[i] != i * i);
+    }
+    shared->wrong += kith_pool_close(pool) != 0;
+}
+
 enum { NESTS = 4, CALLS = 3, DEPTH = 2 };
 
 struct nest {
@@ -211,6 +238,10 @@ static void kill_children_of_the_server(void (*job)(void), int with_crashes)
 static void workers_are_killed_at_any_moment(void)
 {
     kill_children_of_the_server(maps_for_ever, 0);
+}
+static void workers_are_killed_while_calls_fail(void)
+{
+    kill_children_of_the_server(halted_maps_for_ever, 0);
 }
 static void putters_are_killed_at_any_moment(void)
 {
@@ -470,6 +501,7 @@ static void stopped_processes_are_not_over_their_limit(void)
 
 static struct test tests[] = {
     TEST(workers_are_killed_at_any_moment),
+    TEST(workers_are_killed_while_calls_fail),
     TEST(putters_are_killed_at_any_moment),
     TEST(nested_calls_are_killed_at_any_moment),
     TEST(nothing_is_left_when_the_head_is_killed),

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+enum { HALT = 100 }; /* the failures that are enough when not one task has succeeded */
+
 _Static_assert(sizeof(struct kith__pool) <= KITH__BODY_SIZE, "a pool is the body of its object");
 
 static uint64_t intent_lo(uint64_t intent)
@@ -173,8 +175,9 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     j->poster = kith__me;
     atomic_store(&j->cursor, 0);
     atomic_store(&j->limit, 0);
-    atomic_store(&j->cancelled, 0);
+    atomic_store(&j->cancelled, KITH__NOT_CANCELLED);
     atomic_store(&j->eager, 0);
+    atomic_store(&j->some_succeeded, 0);
     atomic_store(&j->returned_count, 0);
     atomic_store(&j->fault_count, 0);
     memset(&j->waiters, 0, sizeof j->waiters);
@@ -216,6 +219,11 @@ int kith__job_complete(const struct kith__job *j)
     for (uint32_t w = 0; w < j->workers; w++)
         done += atomic_load_explicit(&j->cells[w].done, memory_order_acquire);
     return done == j->units;
+}
+
+int kith__job_halted(const struct kith__job *j)
+{
+    return atomic_load_explicit(&j->cancelled, memory_order_relaxed) == KITH__HALTED;
 }
 
 /* Where worker keeps the cursor with the name of other. Up to KITH__KEPT others have a place each. */
@@ -289,13 +297,17 @@ int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post
     /* The poster clears these before it looks who touches the job. */
     if (atomic_load(&p->active) >> post & 1 && atomic_load(&p->announced[post]) == seq)
         return 1;
-    kith__job_leave(lane);
+    atomic_fetch_sub(&lane->depth, 1);
     return 0;
 }
 
-void kith__job_leave(struct kith__lane *lane)
+/* It may be another call's the next moment: a wake-up too many does no harm. */
+void kith__job_leave(struct kith__lane *lane, struct kith__job *j)
 {
     atomic_fetch_sub(&lane->depth, 1);
+    kith__failpoint("job: left");
+    if (kith__job_halted(j))
+        kith__wake_all(&j->waiters);
 }
 
 struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post)
@@ -447,6 +459,27 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *l
     }
 }
 
+static void put_back(struct kith__job *j, uint64_t *count, uint64_t lo, uint64_t length, uint64_t tries)
+{
+    struct kith__range *r = &returned(j)[*count];
+
+    kith__guard_set(&j->guard, &r->lo, lo);
+    kith__guard_set(&j->guard, &r->length, length);
+    kith__guard_set(&j->guard, &r->tries, tries);
+    ++*count;
+}
+
+/* In the guard: the claim of cell is over, with so many units done in all; count ranges have been returned.
+ */
+static void retire_claim(struct kith__job *j, struct kith__cell *cell, uint64_t count, uint64_t done)
+{
+    kith__guard_set(&j->guard, &j->returned_count, count);
+    kith__guard_set(&j->guard, &cell->intent, 0);
+    kith__guard_set(&j->guard, &cell->at, KITH__AT_NONE);
+    kith__guard_set(&j->guard, &cell->done, done);
+    kith__guard_commit(&j->guard);
+}
+
 void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length)
 {
     struct kith__cell *cell = &j->cells[worker];
@@ -457,6 +490,22 @@ void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length)
     kith__failpoint("claim: retired");
     if (j->windowed)
         kith__retired(j);
+}
+
+/* As settle_claim does it for the dead. */
+void kith__retire_part(struct kith__job *j, uint32_t worker)
+{
+    struct kith__cell *cell = &j->cells[worker];
+    uint64_t intent = atomic_load(&cell->intent), lo = intent_lo(intent), end = lo + intent_length(intent);
+    uint64_t next = atomic_load(&cell->at) + 1, count;
+
+    kith__guard_enter(&j->guard);
+    count = atomic_load(&j->returned_count);
+    if (next < end)
+        put_back(j, &count, next, end - next, 0);
+    retire_claim(j, cell, count, atomic_load(&cell->done) + (next - lo));
+    kith__guard_leave(&j->guard);
+    kith__failpoint("claim: part retired");
 }
 
 void kith__retired(struct kith__job *j)
@@ -470,15 +519,68 @@ void kith__retired(struct kith__job *j)
 
 /* -------------------------------------------------------------- faults */
 
-/* In j's guard, before its commit. */
-static void link_fault(struct kith__job *j, uint64_t block)
+static int has_fault(const struct kith__job *j, uint64_t unit)
 {
+    for (uint64_t at = atomic_load(&j->faults); at; at = atomic_load(&entry_at(at)->next))
+        if (entry_at(at)->unit == unit)
+            return 1;
+    return 0;
+}
+
+/* How many units worker w has come through, whatever became of them, and the one that it is at, when that has
+ * failed: it stays there as long as we are in the guard. now: the unit whose fault is being linked. */
+static uint64_t run_by(struct kith__job *j, uint32_t w, uint64_t now)
+{
+    const struct kith__cell *cell = &j->cells[w];
+    uint64_t done, run, at, intent;
+
+    do {
+        run = done = atomic_load(&cell->done);
+        if (!is_live(j, w, atomic_load(&j->cursor)))
+            continue;
+        intent = atomic_load(&cell->intent);
+        at = atomic_load(&cell->at);
+        if (at >= intent_lo(intent) && at < intent_lo(intent) + intent_length(intent))
+            run += at - intent_lo(intent) + (at == now || has_fault(j, at));
+    } while (atomic_load(&cell->done) != done);
+    return run;
+}
+
+/* Those for which there was no memory may be anybody's. */
+static uint64_t faults_of(const struct kith__job *j, uint32_t w)
+{
+    uint64_t count = atomic_load(&j->fault_count);
+
+    for (uint64_t at = atomic_load(&j->faults); at; at = atomic_load(&entry_at(at)->next))
+        count -= entry_at(at)->worker != (int32_t)w;
+    return count;
+}
+
+/* Whether some unit has not failed, in the guard, where what is known of faults stands still. Looked for once
+ * only: in a job that goes on it is remembered. */
+static int some_succeeded(struct kith__job *j, uint32_t worker, uint64_t unit)
+{
+    for (uint32_t w = 0; w < j->workers && !atomic_load(&j->some_succeeded); w++)
+        if (run_by(j, w, unit) > faults_of(j, w) + (w == worker))
+            atomic_store(&j->some_succeeded, 1);
+    return (int)atomic_load(&j->some_succeeded);
+}
+
+/* In j's guard, before its commit: a fault of worker in unit, with a block where there was memory for one;
+ * and the end of the job, when it is one too many. */
+static void link_fault(struct kith__job *j, uint64_t block, uint32_t worker, uint64_t unit)
+{
+    uint64_t count = atomic_load(&j->fault_count) + 1;
+
     if (block) {
         kith__guard_set(&j->guard, &entry_at(block)->next, atomic_load(&j->faults));
         kith__guard_set(&j->guard, &j->faults, block);
         kith__guard_set(&j->guard, kith__heap_owner(block), 0);
     }
-    kith__guard_set(&j->guard, &j->fault_count, atomic_load(&j->fault_count) + 1);
+    kith__guard_set(&j->guard, &j->fault_count, count);
+    if (j->halt > 0 ? count >= (uint64_t)j->halt
+                    : j->halt == 0 && count >= HALT && !some_succeeded(j, worker, unit))
+        kith__guard_set(&j->guard, &j->cancelled, KITH__HALTED);
 }
 
 static uint64_t make_fault(const struct kith__fault_entry *what, const char *text)
@@ -506,12 +608,21 @@ static void mark(struct kith__job *j, uint64_t unit)
     atomic_fetch_or(&kith__job_marks(j)[place / 64], UINT64_C(1) << place % 64);
 }
 
+void kith__job_mark_rest(struct kith__job *j)
+{
+    uint64_t count = atomic_load(&j->returned_count);
+
+    for (uint64_t i = 0; i < count; i++)
+        for (uint64_t n = 0; n < atomic_load(&returned(j)[i].length); n++)
+            mark(j, atomic_load(&returned(j)[i].lo) + n);
+}
+
 int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text)
 {
     uint64_t block = make_fault(what, text);
 
     kith__guard_enter(&j->guard);
-    link_fault(j, block);
+    link_fault(j, block, (uint32_t)what->worker, what->unit);
     kith__guard_commit(&j->guard);
     kith__guard_leave(&j->guard);
     kith__failpoint("fault: told");
@@ -545,24 +656,6 @@ static uint64_t fault_of_death(const struct kith__death *d, uint32_t worker, uin
     kith__death_fault(d, worker, &e);
     e.unit = unit;
     return make_fault(&e, d->why);
-}
-
-static void put_back(struct kith__job *j, uint64_t *count, uint64_t lo, uint64_t length, uint64_t tries)
-{
-    struct kith__range *r = &returned(j)[*count];
-
-    kith__guard_set(&j->guard, &r->lo, lo);
-    kith__guard_set(&j->guard, &r->length, length);
-    kith__guard_set(&j->guard, &r->tries, tries);
-    ++*count;
-}
-
-static int has_fault(const struct kith__job *j, uint64_t unit)
-{
-    for (uint64_t at = atomic_load(&j->faults); at; at = atomic_load(&entry_at(at)->next))
-        if (entry_at(at)->unit == unit)
-            return 1;
-    return 0;
 }
 
 /* Whether a dead worker had the result of the unit that it was at. It takes the place of the argument,
@@ -611,18 +704,14 @@ static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith
             first++;
         } else if (blame == OVER || (blame == TRIED && used >= tries_of(j))) {
             mark(j, at); /* whoever has to settle this again will find the same */
-            link_fault(j, fault_of_death(d, worker, at));
+            link_fault(j, fault_of_death(d, worker, at), worker, at);
             first++;
         }
         done += first - lo;
         if (first < end)
             put_back(j, &count, first, end - first, first == at ? used : 0);
     }
-    kith__guard_set(&j->guard, &j->returned_count, count);
-    kith__guard_set(&j->guard, &cell->intent, 0);
-    kith__guard_set(&j->guard, &cell->at, KITH__AT_NONE);
-    kith__guard_set(&j->guard, &cell->done, done);
-    kith__guard_commit(&j->guard);
+    retire_claim(j, cell, count, done);
 }
 
 /* The jobs of the claims above the outermost one were posted by the dead process itself, for a task of that:
@@ -635,6 +724,11 @@ static enum blame blame_at(const struct kith__death *d, uint32_t at, uint32_t de
     return d->over_limit && depth == 1 ? OVER : TRIED;
 }
 
+static struct kith__job *touched(const struct kith__pool *p, const struct kith__lane *lane, uint32_t depth)
+{
+    return kith__at(atomic_load(&p->jobs[(atomic_load(&lane->touching[depth]) & 255) - 1]));
+}
+
 void kith__settle(struct kith__pool *p, uint32_t worker)
 {
     struct kith__lane *lane = kith__lane(p, worker);
@@ -643,14 +737,14 @@ void kith__settle(struct kith__pool *p, uint32_t worker)
     if (!atomic_load(&lane->death.unsettled))
         return;
     for (uint32_t d = depth; d-- > 0;) {
-        struct kith__job *j = kith__at(atomic_load(&p->jobs[(atomic_load(&lane->touching[d]) & 255) - 1]));
+        struct kith__job *j = touched(p, lane, d);
 
         kith__guard_enter(&j->guard);
         /* A job that this process was inside of is not reused, so seq is its own. */
         if (j->seq == atomic_load(&lane->touching[d]) >> 8 && is_live(j, worker, atomic_load(&j->cursor))) {
             if (d > 0)
-                atomic_store(&j->cancelled,
-                             1); /* its caller has died here: what goes back must not be begun again */
+                /* its caller has died here: what goes back must not be begun again */
+                atomic_store(&j->cancelled, KITH__ABANDONED);
             settle_claim(j, worker, &lane->death, blame_at(&lane->death, d, depth));
         }
         kith__guard_leave(&j->guard);
@@ -659,5 +753,12 @@ void kith__settle(struct kith__pool *p, uint32_t worker)
         kith__wake_all(&j->waiters);
     }
     atomic_store(&lane->depth, 0);
+    kith__failpoint("settle: out of the jobs");
+    for (uint32_t d = 0; d < depth; d++) { /* who waits for a halted one to be left */
+        struct kith__job *j = touched(p, lane, d);
+
+        if (kith__job_halted(j))
+            kith__wake_all(&j->waiters);
+    }
     atomic_store(&lane->death.unsettled, 0);
 }

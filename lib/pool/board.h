@@ -63,6 +63,9 @@ struct kith__range {
     kith__word lo, length, tries;
 };
 
+/* Nothing is begun any more, and the poster is gone, or waits for what was begun. */
+enum kith__cancelled { KITH__NOT_CANCELLED, KITH__ABANDONED, KITH__HALTED };
+
 struct kith__fault_entry { /* a block of the heap; the head of a list hangs in the job */
     kith__word next;
     uint64_t unit;
@@ -77,6 +80,7 @@ struct kith__job {
     uint32_t kind, shape, columns, workers, tries, depth, windowed;
     uint32_t in_place;       /* out is in */
     uint32_t poster;         /* member */
+    int32_t halt;            /* failures after which the rest is cancelled; 0: see kith.h; < 0: never */
     uint64_t chunk;          /* asked for; 0: found at run time */
     uint64_t n, units, room; /* room: how many ranges .returned has */
     uint64_t in, in_size, out, out_size;
@@ -90,7 +94,9 @@ struct kith__job {
     kith__word cursor __attribute__((aligned(64))); /* position << 16 | worker + 1 of the last claimer */
 
     _Atomic uint64_t limit __attribute__((aligned(64))); /* units before it have their input */
-    _Atomic uint32_t cancelled, eager;                   /* eager: the poster waits for any progress */
+    kith__word cancelled;                                /* enum kith__cancelled */
+    _Atomic uint32_t eager;                              /* the poster waits for any progress */
+    _Atomic uint32_t some_succeeded;                     /* 1: it is known; for a job without .halt */
     kith__word returned_count;
 
     struct kith__guard guard __attribute__((aligned(64))); /* of returned and faults */
@@ -168,6 +174,7 @@ struct kith__pool {          /* the body of its object */
     _Atomic uint32_t killed; /* 1: the fork server kills its workers */
     _Atomic uint32_t gone;   /* 1: what it refers to is being freed. Under the object's guard */
     uint32_t workers, limit_ms, tries, tasks_per_worker, pinned, serial;
+    int32_t halt;
     uint64_t chunk;
     _Atomic uint64_t init_arg; /* a block */
     uint64_t init_arg_size;
@@ -219,6 +226,8 @@ void kith__job_withdraw(struct kith__pool *p,
                         uint32_t post); /* all its units are done, or nobody will do them */
 int kith__job_untouched(const struct kith__pool *p, uint32_t post); /* no worker looks at it any more */
 int kith__job_complete(const struct kith__job *j);
+int kith__job_halted(const struct kith__job *j);  /* too many tasks have failed: nothing is begun any more */
+void kith__job_mark_rest(struct kith__job *j);    /* of a halted job that nobody touches: units not run */
 uint64_t kith__job_frontier(struct kith__job *j); /* all units before it are done */
 
 /* ---- for a worker */
@@ -227,13 +236,14 @@ uint64_t kith__job_frontier(struct kith__job *j); /* all units before it are don
 struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post);
 int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post,
                     uint64_t seq); /* that one: 1, or 0 */
-void kith__job_leave(struct kith__lane *lane);
+void kith__job_leave(struct kith__lane *lane, struct kith__job *j);
 
 /* Claims up to most units as worker. 1, or 0: nothing is left to claim now. *cursor: 0, or as the last call
  * of this process left it. */
 int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *cursor, uint64_t *lo,
                 uint64_t *length);
 void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length);
+void kith__retire_part(struct kith__job *j, uint32_t worker); /* up to .at; the rest goes back */
 void kith__retired(
     struct kith__job *j); /* by who has retired some, and claims no more: wakes the poster when all is done */
 

@@ -31,6 +31,7 @@ static _Atomic uint64_t calls; /* of this process: which random numbers its task
 
 enum kith__step_result kith__call_step(struct kith__call *c)
 {
+    const struct kith__pool *p = kith__pool_body(c->object);
     struct kith__job *j = c->job;
 
     if (kith__job_complete(j)) {
@@ -38,8 +39,14 @@ enum kith__step_result kith__call_step(struct kith__call *c)
             kith__rings_move_out(c, j->units);
         return KITH__STEP_DONE;
     }
-    if (atomic_load(&kith__pool_body(c->object)->state) >= KITH__POOL_TERMINATED)
+    if (atomic_load(&p->state) >= KITH__POOL_TERMINATED)
         return KITH__STEP_ENDED;
+    if (kith__job_halted(j)) {
+        if (!kith__job_untouched(p, c->post))
+            return KITH__STEP_WAIT;
+        kith__rings_move_rest(c);
+        return KITH__STEP_HALTED;
+    }
     return j->windowed && kith__rings_move(c) ? KITH__STEP_MOVED : KITH__STEP_WAIT;
 }
 
@@ -85,6 +92,7 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->arg_size = s->arg_size;
     j->tries = p->tries;
     j->chunk = p->chunk;
+    j->halt = p->halt;
     j->call = call_number();
     if (s->name) /* of a zeroed job; snprintf is much code that is cold */
         memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));
@@ -172,8 +180,8 @@ static int outcome(struct kith__call *c, enum kith__step_result last)
 
     if (atomic_load(&c->job->fault_count) > 0) {
         kith__faults_keep(c->job);
-        if (last == KITH__STEP_DONE)
-            return kith__faults_report(c->job);
+        if (last != KITH__STEP_ENDED)
+            return kith__faults_report(c->job, last == KITH__STEP_HALTED);
     }
     if (last == KITH__STEP_DONE)
         return 0;
@@ -188,9 +196,9 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last)
     struct kith__pool *p = kith__pool_body(c->object);
     int rc = outcome(c, last);
 
-    if (last != KITH__STEP_DONE) {
+    if (last == KITH__STEP_ENDED || last == KITH__STEP_WAIT) {
         /* Workers of a terminated pool are being killed: its memory is theirs until they are gone. */
-        atomic_store(&c->job->cancelled, 1);
+        atomic_store(&c->job->cancelled, KITH__ABANDONED);
         atomic_fetch_and(&p->active, ~(UINT64_C(1) << c->post));
         for (uint32_t w = 0; w < p->workers; w++)
             while (atomic_load(&kith__lane(p, w)->member) != 0 && !kith__server_dead())
@@ -226,7 +234,7 @@ static void help(struct kith__call *c)
         kith__random_save(&outer);
         kith__work_on(c->object, lane, worker, c->job);
         kith__random_restore(&outer);
-        kith__job_leave(lane);
+        kith__job_leave(lane, c->job);
     }
     pthread_mutex_unlock(&helping);
     if (atomic_exchange(&missed, 0))

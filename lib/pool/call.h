@@ -32,7 +32,13 @@ struct kith__call {
     uint64_t out_done; /* elements before it have been dealt with */
 };
 
-enum kith__step_result { KITH__STEP_WAIT, KITH__STEP_MOVED, KITH__STEP_DONE, KITH__STEP_ENDED };
+enum kith__step_result {
+    KITH__STEP_WAIT,
+    KITH__STEP_MOVED,
+    KITH__STEP_DONE,
+    KITH__STEP_HALTED,
+    KITH__STEP_ENDED
+};
 
 int kith__call_begin(struct kith__call *c,
                      const struct kith__call_spec *s);        /* on failure there is nothing to end */

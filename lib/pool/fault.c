@@ -141,20 +141,36 @@ static void describe(const struct kith_fault *f, char *text, size_t room)
     }
 }
 
-int kith__faults_report(struct kith__job *j)
+/* "f(task 3) failed: … [worker 0, pid 77 on node1]" */
+static void sentence(struct kith__job *j, const struct kith_fault *f, char *text, size_t room)
 {
-    const struct kith_fault *f = last_faults.list;
+    char end[640];
+
+    describe(f, end, sizeof end);
+    snprintf(text, room, "%s(%s%llu) %s [worker %d, pid %d on %s]", kith__job_name(j),
+             !kith__is_map(j->kind) ? "from " : "task ", (unsigned long long)f->task, end, f->worker, f->pid,
+             f->host);
+}
+
+/* Why the rest was not begun. */
+static const char *halt_reason(const struct kith__job *j)
+{
+    return j->halt > 0 ? ", and the rest was cancelled, as .halt of the pool says"
+                       : ", not one had succeeded, and the rest was cancelled: see .halt of "
+                         "kith_pool_open_with";
+}
+
+int kith__faults_report(struct kith__job *j, int halted)
+{
     uint64_t all = atomic_load(&j->fault_count);
-    char text[640];
+    char text[896];
 
     if (last_faults.count == 0)
-        return kith__fail(KITH_ETASK, "%llu tasks of %s failed, and there is no memory to tell why",
-                          (unsigned long long)all, kith__job_name(j));
-    describe(f, text, sizeof text);
-    return kith__fail(KITH_ETASK, "%s(%s%llu) %s [worker %d, pid %d on %s]; %llu of %llu tasks failed",
-                      kith__job_name(j), !kith__is_map(j->kind) ? "from " : "task ",
-                      (unsigned long long)f->task, text, f->worker, f->pid, f->host, (unsigned long long)all,
-                      (unsigned long long)j->units);
+        return kith__fail(KITH_ETASK, "%llu tasks of %s failed, and there is no memory to tell why%s",
+                          (unsigned long long)all, kith__job_name(j), halted ? halt_reason(j) : "");
+    sentence(j, last_faults.list, text, sizeof text);
+    return kith__fail(KITH_ETASK, "%s; %llu of %llu tasks failed%s", text, (unsigned long long)all,
+                      (unsigned long long)j->units, halted ? halt_reason(j) : "");
 }
 
 /* Its process ended before the initializer had returned. */

@@ -7,8 +7,9 @@
 /* Takes the faults out of j, and keeps them as this thread's last ones, for kith_last_fault. */
 void kith__faults_keep(struct kith__job *j);
 
-/* KITH_ETASK, with the sentence about those that were kept, which were j's. */
-int kith__faults_report(struct kith__job *j);
+/* KITH_ETASK, with the sentence about those that were kept, which were j's. halted: for them the rest of the
+ * call was cancelled. */
+int kith__faults_report(struct kith__job *j, int halted);
 
 /* The name of its function for messages, looked up where the caller gave none. For the poster. */
 const char *kith__job_name(struct kith__job *j);

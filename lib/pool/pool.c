@@ -110,6 +110,7 @@ static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_o
     p->tasks_per_worker = p->serial ? 0 : (uint32_t)o->tasks_per_worker; /* the caller cannot be replaced */
     p->pinned = !o->unpinned;
     p->chunk = o->chunk;
+    p->halt = o->halt;
     p->init_arg_size = o->arg_size;
     if (o->init) {
         p->has_init = 1;
@@ -317,6 +318,11 @@ static int check_options(int workers, const struct kith_pool_options *o)
         return kith__fail(KITH_EINVAL,
                           "a pool with .init_limit_ms %d: give ms, 0 for the default, or KITH_FOREVER",
                           o->init_limit_ms);
+    if (o->halt < -1)
+        return kith__fail(
+            KITH_EINVAL,
+            "a pool with .halt %d: give a number of failures, 0 for the default, or -1 for no limit",
+            o->halt);
     if (!o->arg && o->arg_size > 0)
         return kith__fail(KITH_EINVAL, "a pool with %zu bytes of .arg at NULL", o->arg_size);
     return 0;
@@ -510,7 +516,8 @@ static void sweep_pool(struct kith__object *o, void *member)
         if (atomic_load(&p->posters[i]) != *(uint32_t *)member)
             continue;
         if (atomic_load(&p->jobs[i]))
-            atomic_store(&((struct kith__job *)kith__at(atomic_load(&p->jobs[i])))->cancelled, 1);
+            atomic_store(&((struct kith__job *)kith__at(atomic_load(&p->jobs[i])))->cancelled,
+                         KITH__ABANDONED);
         atomic_fetch_and(&p->active, ~(UINT64_C(1) << i));
         atomic_store(&p->announced[i], 0);
         while (!kith__job_untouched(p, i)) {

@@ -63,6 +63,16 @@ void kith__rings_move_out(struct kith__call *c, uint64_t until)
     }
 }
 
+void kith__rings_move_rest(struct kith__call *c)
+{
+    struct kith__job *j = c->job;
+
+    if (!j->out_ring)
+        return;
+    kith__job_mark_rest(j);
+    kith__rings_move_out(c, atomic_load(&j->cursor) >> 16);
+}
+
 static uint64_t copy_in(struct kith__call *c, uint64_t from, uint64_t n)
 {
     struct kith__job *j = c->job;

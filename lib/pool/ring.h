@@ -13,7 +13,8 @@ int kith__rings_make(struct kith__call *c, const struct kith__call_spec *s);
 int kith__rings_move(struct kith__call *c);
 int kith__rings_move_in(struct kith__call *c); /* the second half only */
 void kith__rings_move_out(struct kith__call *c,
-                          uint64_t until); /* all results before that unit, which is done */
+                          uint64_t until);        /* all results before that unit, which is done */
+void kith__rings_move_rest(struct kith__call *c); /* of a halted job that nobody touches: what there is */
 
 /* size bytes for the job, where they are warm, when they are not many. place: 0 for input, 1 for output. 0:
  * KITH_ENOMEM. */

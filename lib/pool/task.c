@@ -82,8 +82,11 @@ static char *element(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
             R value;                                                                                    \
             atomic_store_explicit(at, lo + i, memory_order_release);                                    \
             value = CALL;                                                                               \
-            if (__builtin_expect(*special, 0) && end_special(j, worker, lo + i))                        \
+            if (__builtin_expect(*special, 0) && end_special(j, worker, lo + i)) {                      \
+                if (kith__job_halted(j))                                                                \
+                    return;                                                                             \
                 continue;                                                                               \
+            }                                                                                           \
             y[i] = value;                                                                               \
         }                                                                                               \
         return;                                                                                         \
@@ -117,21 +120,24 @@ static void run_numbers(struct kith__job *j, uint32_t worker, kith__anyfn *fn, u
 
 /* The same where the results take the place of the arguments: each is kept before it is written. What must
  * not change places is what one thread does, and death comes between two instructions of it. */
-#define LOOP_IN_PLACE(R, A)                                                                \
-    {                                                                                      \
-        const A *x = (const void *)element(j->in, sizeof(A), 0, lo);                       \
-        R *y = (void *)element(j->out, sizeof(R), 0, lo);                                  \
-        for (uint64_t i = 0; i < length; i++) {                                            \
-            R value;                                                                       \
-            atomic_store_explicit(at, lo + i, memory_order_release);                       \
-            value = ((R(*)(A))fn)(x[i]);                                                   \
-            if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, lo + i)) \
-                continue;                                                                  \
-            keep_result(kept, lo + i, &value, sizeof value);                               \
-            y[i] = value;                                                                  \
-            kith__failpoint("task: result written");                                       \
-        }                                                                                  \
-        return;                                                                            \
+#define LOOP_IN_PLACE(R, A)                                                                  \
+    {                                                                                        \
+        const A *x = (const void *)element(j->in, sizeof(A), 0, lo);                         \
+        R *y = (void *)element(j->out, sizeof(R), 0, lo);                                    \
+        for (uint64_t i = 0; i < length; i++) {                                              \
+            R value;                                                                         \
+            atomic_store_explicit(at, lo + i, memory_order_release);                         \
+            value = ((R(*)(A))fn)(x[i]);                                                     \
+            if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, lo + i)) { \
+                if (kith__job_halted(j))                                                     \
+                    return;                                                                  \
+                continue;                                                                    \
+            }                                                                                \
+            keep_result(kept, lo + i, &value, sizeof value);                                 \
+            y[i] = value;                                                                    \
+            kith__failpoint("task: result written");                                         \
+        }                                                                                    \
+        return;                                                                              \
     }
 
 static inline void keep_result(struct kith__kept_result *kept, uint64_t unit, const void *value, size_t size)
@@ -169,8 +175,8 @@ static void run_bytes(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
         atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
         has_failed(
             call(element(j->in, j->in_size, j->in_ring, i), element(j->out, j->out_size, j->out_ring, i)));
-        if (__builtin_expect(kith__task.special, 0))
-            end_special(j, worker, i);
+        if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, i) && kith__job_halted(j))
+            return;
     }
 }
 
@@ -183,12 +189,13 @@ static void run_with(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint
         atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
         has_failed(call(element(j->in, j->in_size, j->in_ring, i),
                         element(j->out, j->out_size, j->out_ring, i), arg));
-        if (__builtin_expect(kith__task.special, 0))
-            end_special(j, worker, i);
+        if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, i) && kith__job_halted(j))
+            return;
     }
 }
 
-static void run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t block)
+/* 1: it has failed. */
+static int run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t block)
 {
     const void *arg = j->arg ? kith__at(j->arg) : NULL;
     char *out = element(j->out, j->out_size, 0, block);
@@ -201,8 +208,7 @@ static void run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
         *(double *)(void *)out = ((double (*)(uint64_t, uint64_t, const void *))fn)(lo, hi, arg);
     else
         has_failed(((int (*)(uint64_t, uint64_t, const void *, void *))fn)(lo, hi, arg, out));
-    if (kith__task.special)
-        end_special(j, worker, block);
+    return kith__task.special && end_special(j, worker, block);
 }
 
 /* A read maps the 16 pages around it, where they are there already; a write maps one, at four times the price
@@ -219,7 +225,7 @@ static void map_pages(const char *from, const char *to)
 }
 
 /* What the tasks have put on queues elsewhere is there when they are done. */
-static void settle(struct kith__job *j, uint32_t worker, uint64_t last)
+static void settle(struct kith__job *j, uint32_t worker)
 {
     int rc = kith__remote_settle();
 
@@ -227,7 +233,7 @@ static void settle(struct kith__job *j, uint32_t worker, uint64_t last)
         return;
     kith__task.code = rc;
     snprintf(kith__task.text, sizeof kith__task.text, "%s", kith_last_error());
-    tell_fault(j, worker, last);
+    tell_fault(j, worker, atomic_load(&j->cells[worker].at));
 }
 
 /* Aligned, as its loops run in 2 ns a task: where they lie in a cache line is worth 12 %. */
@@ -252,11 +258,12 @@ static __attribute__((aligned(64))) void run(struct kith__job *j, uint32_t worke
     case KITH__JOB_REDUCE:
         for (uint64_t b = lo; b < lo + length; b++) {
             atomic_store_explicit(&j->cells[worker].at, b, memory_order_release);
-            run_block(j, worker, fn, b);
+            if (run_block(j, worker, fn, b) && kith__job_halted(j))
+                break;
         }
         break;
     }
-    settle(j, worker, lo + length - 1);
+    settle(j, worker);
     kith__task.running = 0;
 }
 

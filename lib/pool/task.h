@@ -5,7 +5,8 @@
 #include "object/target.h"
 #include "pool/board.h"
 
-/* Runs units [lo, lo + length) of j as worker, with .at kept and faults told. */
+/* Runs units [lo, lo + length) of j as worker, with .at kept and faults told; less when one of them halts the
+ * job, the last of which is .at then. */
 void kith__run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length);
 
 /* Sizes of a number by its letter (kith.h, KITH__SHAPES); 0: no such letter. */

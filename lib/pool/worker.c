@@ -33,7 +33,7 @@ struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker)
 
 static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length)
 {
-    for (uint64_t i = lo; i < lo + length; i++) {
+    for (uint64_t i = lo; i < lo + length && !kith__job_halted(j); i++) {
         struct kith__fault_entry e = {
             .unit = i,
             .end = KITH_END_FAILED,
@@ -42,6 +42,7 @@ static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, 
             .worker = (int32_t)worker,
         };
 
+        atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
         kith__job_fault(j, &e, kith_last_error());
     }
 }
@@ -100,7 +101,10 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             unknown_function(j, worker, lo, length);
         kith__output_settle(); /* it stands before what the head prints when it has their results */
         lane->tasks += length;
-        kith__retire(j, worker, length);
+        if (kith__job_halted(j))
+            kith__retire_part(j, worker);
+        else
+            kith__retire(j, worker, length);
         if (!j->chunk) {
             now = kith__now_ns();
             kith__chunk_learn(&learned, length, now - then);
@@ -170,11 +174,12 @@ static int rest(struct kith__object *o, struct kith__pool *p, int turn)
     w.give_way = turn;
     atomic_store_explicit(&kith__member(kith__me)->busy, 0, memory_order_relaxed);
     for (;;) {
-        uint32_t post;
         struct kith__lane *lane = kith__lane(p, my_worker);
+        struct kith__job *j;
+        uint32_t post;
 
-        if (kith__job_find(p, lane, &post)) {
-            kith__job_leave(lane);
+        if ((j = kith__job_find(p, lane, &post))) {
+            kith__job_leave(lane, j);
             break;
         }
         if (atomic_load(&p->state) != KITH__POOL_OPEN) {
@@ -214,7 +219,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
         if ((j = kith__job_find(p, lane, &post))) {
             kith__work_on(o, lane, worker, j);
             turn = j->units == 1;
-            kith__job_leave(lane);
+            kith__job_leave(lane, j);
             if (is_worn(p, lane))
                 return 0;
         } else if (!rest(o, p, turn))
