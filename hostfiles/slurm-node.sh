@@ -1,5 +1,5 @@
 #!/bin/sh
-# A batch job for Slurm on one node: one task that has all the CPUs, so one rank and a worker for each CPU.
+# A Slurm batch job on one node: one task with all the CPUs, hence one rank with one worker per CPU.
 # sbatch slurm-node.sh
 #SBATCH --job-name=kith
 #SBATCH --nodes=1

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A batch job for Slurm, which needs no hostfile: sbatch slurm.sh
-# Slurm tells mpirun which machines the job has, and kith run leaves it to them.
+# A Slurm batch job, which needs no hostfile: sbatch slurm.sh
+# Slurm tells mpirun which machines the job has; kith run relies on that.
 #SBATCH --job-name=kith
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=16

@@ -178,6 +178,7 @@ unit_tests += \
 endif
 once_scripts += \
 	tests/cluster/objects.sh \
+	tests/cluster/prefix.sh \
 	tests/cluster/slurm.sh
 EXTRA_DIST += \
 	tests/cluster/batch \
