@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs each example by hand, under mpirun with 1, 2, 4 and 7 ranks, and with all objects reached over
-# the network: it must print what examples/expected says, nothing on stderr, and end with 0.
+# the network: it must print what examples/expected says, nothing on stderr, and end with 0. With a sanitizer under mpirun
+# with 4 ranks only, and without what is wrong on the command line.
 # kith-test: limit=600
 set -u
 TMPDIR=$(mktemp -d) || exit 99
@@ -46,8 +47,10 @@ run()
     ran=$((ran + 1))
     program=$1
     shift
-    $before "$examples/$program" "$@" >"$TMPDIR/out" 2>"$TMPDIR/err"
+    $before "$examples/$program" "$@" >"$TMPDIR/out" 2>"$TMPDIR/all"
     status=$?
+    # mpirun's libevent, once in thousands of runs: it still watches a pipe that mpirun has closed.
+    grep -v '^\[warn\] Epoll' "$TMPDIR/all" >"$TMPDIR/err"
 }
 
 # good PROGRAM [ARG...]: it prints what is expected
@@ -190,18 +193,24 @@ wrong_options()
 
 steps=4503599627370496
 
+# What does not depend on how the program was built or started.
+command_line()
+{
+    for program in pi_serial pi_starmap pi_integral; do
+        wrong $program steps $steps
+    done
+    wrong pi_montecarlo points 18446744073709551615
+    wrong_options
+    without_arguments
+    helped cpu_count
+    helped pi_serial steps
+    helped pi_montecarlo '[--seed N] [-n N] [--no-serial]' points
+}
+
 way "by hand"
 all
 workers
-for program in pi_serial pi_starmap pi_integral; do
-    wrong $program steps $steps
-done
-wrong pi_montecarlo points 18446744073709551615
-wrong_options
-without_arguments
-helped cpu_count
-helped pi_serial steps
-helped pi_montecarlo '[--seed N] [-n N] [--no-serial]' points
+[ -n "$SANITIZER_FLAGS" ] || command_line
 
 # Built without ZeroMQ there is no such part.
 net=
@@ -215,12 +224,23 @@ fi
 
 under_mpirun()
 {
-    for n in 1 2 4 7; do
+    numbers="1 2 4 7"
+    [ -z "$SANITIZER_FLAGS" ] || numbers=4
+    for n in $numbers; do
         way "mpirun -n $n" "$MPIRUN" $many -n $n
         all
     done
     way "mpirun -n 4" "$MPIRUN" $many -n 4
     workers
+    [ -n "$SANITIZER_FLAGS" ] || command_line_of_ranks
+    if [ -n "$net" ]; then
+        way "mpirun -n 2, KITH_TRANSPORT=net" env KITH_TRANSPORT=net "$MPIRUN" $many -n 2
+        all
+    fi
+}
+
+command_line_of_ranks()
+{
     for program in pi_serial pi_starmap pi_integral pi_montecarlo pi_ranks; do
         case $program in
         pi_montecarlo) what=points ;;
@@ -233,10 +253,6 @@ under_mpirun()
     helped product
     helped pi_ranks '[--montecarlo]' steps
     refused "points: 1e20 is too many, the limit is 18446744073709551615" pi_ranks --montecarlo 1e20
-    if [ -n "$net" ]; then
-        way "mpirun -n 2, KITH_TRANSPORT=net" env KITH_TRANSPORT=net "$MPIRUN" $many -n 2
-        all
-    fi
 }
 
 if [ -n "$MPIRUN" ]; then
