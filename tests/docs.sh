@@ -118,8 +118,11 @@ for path in "$top_srcdir/README.md" "$top_srcdir"/docs/*.md; do
             run_block ;;
         esac
     done <order
+done
+
+for path in "$top_srcdir"/*.md "$top_srcdir"/*/*.md; do
     for link in $(grep -o '](\([^)#]*\)' "$path" | sed 's/^](//' | grep -v '^https\{0,1\}:'); do
-        [ -e "$(dirname "$path")/$link" ] || fail "$document: $link is not there"
+        [ -e "$(dirname "$path")/$link" ] || fail "${path#"$top_srcdir/"}: $link is not there"
     done
 done
 
@@ -131,6 +134,14 @@ while read -r name; do
 done <names
 for name in $(grep -oh '\bkith_[a-z_]*' "$top_srcdir/README.md" "$top_srcdir"/docs/*.md | sort -u); do
     grep -qw "$name" "$top_srcdir/lib/kith.h" || fail "kith.h has no $name"
+done
+
+# ARCHITECTURE.md describes the code as it is: its files, functions and constants exist.
+for name in $(grep -o '`[^` ]*`' "$top_srcdir/ARCHITECTURE.md" | tr -d '`' | sort -u); do
+    case $name in
+    */*.[ch]|*/*.sh|*/) [ -e "$top_srcdir/lib/$name" ] || [ -e "$top_srcdir/$name" ] || fail "ARCHITECTURE.md: $name is not there" ;;
+    kith_*|KITH_*|*[a-z]_[a-z]*) grep -rqwF -e "${name%%=*}" "$top_srcdir/lib" || fail "ARCHITECTURE.md: lib/ has no $name" ;;
+    esac
 done
 
 # The sentences that troubleshooting.md explains are in the sources; ... stands for what is filled in.
