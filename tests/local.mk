@@ -88,6 +88,13 @@ build_scripts += \
 EXTRA_DIST += tests/examples/matches
 tests_examples_test_kernels_LDADD = examples/libpi.la $(LDADD)
 
+# Loaded by programs that were not linked with it.
+build_scripts += tests/embed.sh
+EXTRA_DIST += \
+	tests/embed/host.c \
+	tests/embed/plugin.c \
+	tests/embed/program.py
+
 # Processes, pools, queues; and their deaths.
 unit_tests += \
 	tests/test_before \

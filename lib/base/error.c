@@ -1,6 +1,7 @@
 /* error.c: see error.h. */
 #include "config.h"
 #include "base/error.h"
+#include "base/own.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -11,9 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SENTENCE = 1024, FAILED_HANDLES = 64 };
-
-static _Thread_local char last[SENTENCE];
+enum { SENTENCE = KITH__OWN_TEXT, FAILED_HANDLES = 64 };
 
 /* The sentences of constructors that failed, by the number in the handle. Old ones give way. */
 static struct {
@@ -57,13 +56,15 @@ const char *kith_strerror(int code)
 
 const char *kith_last_error(void)
 {
-    return last;
+    return kith__own_text(KITH__OWN_SENTENCE);
 }
 
-static int keep(int code, const char *format, va_list ap)
+static char *keep(const char *format, va_list ap)
 {
-    vsnprintf(last, sizeof last, format, ap);
-    return code;
+    char *last = kith__own_text(KITH__OWN_SENTENCE);
+
+    vsnprintf(last, SENTENCE, format, ap);
+    return last;
 }
 
 int kith__fail(int code, const char *format, ...)
@@ -71,7 +72,7 @@ int kith__fail(int code, const char *format, ...)
     va_list ap;
 
     va_start(ap, format);
-    keep(code, format, ap);
+    keep(format, ap);
     va_end(ap);
     return code;
 }
@@ -79,14 +80,15 @@ int kith__fail(int code, const char *format, ...)
 int kith__fail_errno(int otherwise, const char *format, ...)
 {
     int error = errno;
+    char *last;
     size_t used;
     va_list ap;
 
     va_start(ap, format);
-    keep(0, format, ap);
+    last = keep(format, ap);
     va_end(ap);
     used = strlen(last);
-    snprintf(last + used, sizeof last - used, ": %s", strerror(error));
+    snprintf(last + used, SENTENCE - used, ": %s", strerror(error));
     switch (error) {
     case ENOMEM:
     case ENOSPC:
@@ -99,7 +101,7 @@ int kith__fail_errno(int otherwise, const char *format, ...)
 
 void kith__end_alone(void)
 {
-    static _Thread_local int is_the_one;
+    static _Thread_local char is_the_one;
     static _Atomic int is_taken;
 
     if (!is_the_one && atomic_exchange(&is_taken, 1))
@@ -160,9 +162,9 @@ int64_t kith__report64(int64_t rc)
         return rc;
     if (fn != ignore) /* who asked for codes deals with faults, they do not spoil the exit status */
         atomic_fetch_add(&faults, 1);
-    if (last[0] == '\0')
+    if (kith_last_error()[0] == '\0')
         kith__fail((int)rc, "%s", kith_strerror((int)rc));
-    fn((int)rc, last);
+    fn((int)rc, kith_last_error());
     return rc;
 }
 
@@ -174,7 +176,7 @@ uint64_t kith__failed_handle(int code)
     pthread_mutex_lock(&failed_mutex);
     number = ++failed_count;
     failed[number % FAILED_HANDLES].number = number;
-    snprintf(failed[number % FAILED_HANDLES].text, sizeof failed[0].text, "%.255s", last);
+    snprintf(failed[number % FAILED_HANDLES].text, sizeof failed[0].text, "%.255s", kith_last_error());
     pthread_mutex_unlock(&failed_mutex);
     return UINT64_C(1) << 63 | (uint64_t)number << 16 | (uint64_t)-code;
 }

@@ -19,6 +19,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/base/module.h \
 	lib/base/oom.c \
 	lib/base/oom.h \
+	lib/base/own.c \
+	lib/base/own.h \
 	lib/base/system.c \
 	lib/base/system.h \
 	lib/base/threads.c \

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "code/token.h"
 #include "base/error.h"
+#include "base/own.h"
 #include "code/image.h"
 
 #include <dlfcn.h>
@@ -25,12 +26,15 @@ static struct {
     } * images;
 } family;
 
-/* The tokens that this thread made last. A worker's thread may live in a small stack, so they are few. */
+/* The tokens that this thread made last. Those of another family are none. */
 enum { CACHED = 8 };
-static _Thread_local struct {
-    kith__anyfn *fn;
-    struct kith__token token;
-} cache[CACHED];
+struct cache {
+    uint64_t family;
+    struct {
+        kith__anyfn *fn;
+        struct kith__token token;
+    } made[CACHED];
+};
 
 static struct {
     struct kith__image image;
@@ -80,7 +84,6 @@ int kith__token_family(void)
         if (getrandom(&family.id, sizeof family.id, 0) != sizeof family.id)
             return kith__fail_errno(KITH_ENOMEM, "no random bytes from the kernel");
     while (family.id == 0);
-    memset(cache, 0, sizeof cache);
     return 0;
 }
 
@@ -205,21 +208,36 @@ static int make(struct kith__token *t, uintptr_t address)
     return 0;
 }
 
+/* NULL: no memory; it goes without. */
+static struct cache *cache(void)
+{
+    struct cache *c = kith__own(KITH__OWN_TOKENS, sizeof *c);
+
+    if (c && c->family != family.id) {
+        memset(c, 0, sizeof *c);
+        c->family = family.id;
+    }
+    return c;
+}
+
 int kith__token_make(struct kith__token *t, kith__anyfn *fn)
 {
     uintptr_t address = (uintptr_t)fn;
     size_t i = (address >> 4 ^ address >> 12) % CACHED;
+    struct cache *c;
     int rc;
 
     if (!fn)
         return kith__fail(KITH_EINVAL, "the function is NULL");
-    if (cache[i].fn != fn) {
-        cache[i].fn = NULL;
-        if ((rc = make(&cache[i].token, address)) < 0)
+    if (!(c = cache()))
+        return make(t, address);
+    if (c->made[i].fn != fn) {
+        c->made[i].fn = NULL;
+        if ((rc = make(&c->made[i].token, address)) < 0)
             return rc;
-        cache[i].fn = fn;
+        c->made[i].fn = fn;
     }
-    *t = cache[i].token;
+    *t = c->made[i].token;
     return 0;
 }
 

@@ -34,7 +34,7 @@ int kith__process_main(uint32_t who)
     rc = kith__call_target((kith_target *)fn, m->arg ? kith__at(m->arg) : NULL, m->arg_size);
     kith__memory_settle_all();
     if (kith__task.failed) /* an exception that nobody caught */
-        dprintf(STDERR_FILENO, "kith: %s failed: %s\n", m->name, kith__task.text);
+        dprintf(STDERR_FILENO, "kith: %s failed: %s\n", m->name, kith__task_text());
     kith__heap_free(m->arg);
     if (m->arg)
         atomic_fetch_sub(&m->unpublished, 1);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "object/target.h"
 #include "base/error.h"
+#include "base/own.h"
 #include "object/memory.h"
 
 #include <stdarg.h>
@@ -9,6 +10,26 @@
 #include <stdio.h>
 
 _Thread_local struct kith__task kith__task;
+
+static void keep_text(const char *format, va_list ap)
+{
+    kith__task.has_text = 1;
+    vsnprintf(kith__own_text(KITH__OWN_WORDS), KITH__TASK_TEXT, format, ap);
+}
+
+void kith__task_says(const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    keep_text(format, ap);
+    va_end(ap);
+}
+
+const char *kith__task_text(void)
+{
+    return kith__task.has_text ? kith__own_text(KITH__OWN_WORDS) : "";
+}
 
 int kith_fail(int code, const char *format, ...)
 {
@@ -22,7 +43,7 @@ int kith_fail(int code, const char *format, ...)
     kith__task.failed = kith__task.special = 1;
     kith__task.code = code;
     va_start(ap, format);
-    vsnprintf(kith__task.text, sizeof kith__task.text, format, ap);
+    keep_text(format, ap);
     va_end(ap);
     return code;
 }
@@ -46,9 +67,8 @@ int kith__call_target(kith_target *fn, const void *arg, size_t size)
     int rc;
 
     kith__task.running = 1;
-    kith__task.special = kith__task.failed = 0;
+    kith__task.special = kith__task.failed = kith__task.has_text = 0;
     kith__task.taken = atomic_load(&kith__ever_taken);
-    kith__task.text[0] = '\0';
     kith__task.arg_size = size;
     rc = fn(arg);
     kith__task.running = 0;

@@ -12,11 +12,17 @@ struct kith__task {
     uint32_t thread, depth; /* see kith__task_id */
     int special;            /* 1: it has failed or has taken memory: its end is more than its result */
     int failed, code;
+    int has_text;    /* 1: kith__task_text says why */
     uint64_t taken;  /* kith__ever_taken when it began */
     size_t arg_size; /* for kith_arg_size */
-    char text[256];
 };
-extern _Thread_local struct kith__task kith__task __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct kith__task kith__task;
+
+enum { KITH__TASK_TEXT = 256 };
+
+/* Keeps what it, or who runs it, says of its failure; "" when nothing was said. */
+void kith__task_says(const char *format, ...) KITH_PRINTF(1, 2);
+const char *kith__task_text(void);
 
 /* Tells this thread, and the task that it runs, from all others of this process. */
 uint64_t kith__task_id(void);

@@ -3,36 +3,40 @@
 #include "pool/fault.h"
 #include "pool/chunk.h"
 #include "base/error.h"
+#include "base/own.h"
 #include "shm/heap.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* The faults of this thread's last call that had some, in order of task. */
-static _Thread_local struct {
-    struct kith_fault *list;
+struct faults {
     size_t count;
-} last_faults;
-static pthread_key_t faults_key; /* the list once more: freed with its thread */
-static pthread_once_t faults_once = PTHREAD_ONCE_INIT;
+    struct kith_fault list[];
+};
+
+static const struct faults *last_faults(void)
+{
+    static const struct faults none;
+
+    return kith__owned[KITH__OWN_FAULTS] ? kith__owned[KITH__OWN_FAULTS] : &none;
+}
 
 int kith__last_fault(struct kith_fault *f, size_t size, size_t index)
 {
-    const struct kith_fault *known;
+    const struct faults *known = last_faults();
 
     if (!f)
         return kith__report(kith__fail(KITH_EINVAL, "kith_last_fault was given no place for the fault"));
-    if (index >= last_faults.count)
+    if (index >= known->count)
         return kith__fail(
             KITH_EEND,
             "this thread's last call that gave KITH_ETASK had %zu faults: there is none with index %zu",
-            last_faults.count, index);
-    known = &last_faults.list[index];
+            known->count, index);
     memset(f, 0, size); /* a program of a later version may know of more */
-    memcpy(f, known, size < sizeof *known ? size : sizeof *known);
+    memcpy(f, &known->list[index], size < sizeof *f ? size : sizeof *f);
     return 0;
 }
 
@@ -82,50 +86,31 @@ static int by_task(const void *a, const void *b)
     return x->task < y->task ? -1 : x->task > y->task;
 }
 
-static void forget_faults(void *list)
-{
-    last_faults.list = NULL;
-    last_faults.count = 0;
-    free(list);
-}
-
-static void make_faults_key(void)
-{
-    pthread_key_create(&faults_key, forget_faults);
-}
-
-/* Takes list. */
-static void keep_faults(struct kith_fault *list, size_t count)
-{
-    pthread_once(&faults_once, make_faults_key);
-    forget_faults(last_faults.list);
-    last_faults.list = list;
-    last_faults.count = count;
-    pthread_setspecific(faults_key, list);
-}
-
 void kith__faults_keep(struct kith__job *j)
 {
+    struct faults *kept = NULL;
     size_t count = 0, room = 0;
-    struct kith_fault *list = NULL;
 
     for (uint64_t at; (at = kith__job_pop_fault(j)) != 0; kith__heap_free(at)) {
         const struct kith__fault_entry *e = kith__at(at);
 
         if (count == room) {
-            struct kith_fault *more = realloc(list, (room = room ? 2 * room : 4) * sizeof *list);
+            struct faults *more =
+                realloc(kept, sizeof *kept + (room = room ? 2 * room : 4) * sizeof *kept->list);
 
             if (!more)
                 room = count; /* the others are counted in the sentence */
             else
-                list = more;
+                kept = more;
         }
         if (count < room)
-            fill_fault(&list[count++], j, e);
+            fill_fault(&kept->list[count++], j, e);
     }
-    if (count > 1)
-        qsort(list, count, sizeof *list, by_task);
-    keep_faults(list, count);
+    if (kept) {
+        qsort(kept->list, count, sizeof *kept->list, by_task);
+        kept->count = count;
+    }
+    kith__own_replace(KITH__OWN_FAULTS, kept);
 }
 
 static void describe(const struct kith_fault *f, char *text, size_t room)
@@ -162,13 +147,14 @@ static const char *halt_reason(const struct kith__job *j)
 
 int kith__faults_report(struct kith__job *j, int halted)
 {
+    const struct faults *known = last_faults();
     uint64_t all = atomic_load(&j->fault_count);
     char text[896];
 
-    if (last_faults.count == 0)
+    if (known->count == 0)
         return kith__fail(KITH_ETASK, "%llu tasks of %s failed, and there is no memory to tell why%s",
                           (unsigned long long)all, kith__job_name(j), halted ? halt_reason(j) : "");
-    sentence(j, last_faults.list, text, sizeof text);
+    sentence(j, known->list, text, sizeof text);
     return kith__fail(KITH_ETASK, "%s; %llu of %llu tasks failed%s", text, (unsigned long long)all,
                       (unsigned long long)j->units, halted ? halt_reason(j) : "");
 }

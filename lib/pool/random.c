@@ -20,7 +20,7 @@ static _Atomic uint64_t epoch;        /* counts seeds; 0: none yet */
 static _Atomic uint64_t process_name; /* stream of the main thread */
 static _Atomic uint64_t threads;      /* others that drew */
 
-static _Thread_local struct kith__stream self __attribute__((tls_model("initial-exec")));
+static _Thread_local struct kith__stream self;
 
 /* A bijection in which each bit of x reaches all (the finalizer of splitmix64): different names
  * give different keys. */

@@ -35,9 +35,8 @@ static void tell_fault(struct kith__job *j, uint32_t worker, uint64_t unit)
         .worker = (int32_t)worker,
     };
 
-    kith__job_fault(j, &e, kith__task.text);
-    kith__task.failed = 0;
-    kith__task.text[0] = '\0';
+    kith__job_fault(j, &e, kith__task_text());
+    kith__task.failed = kith__task.has_text = 0;
 }
 
 /* A function that returns a code has failed when it is not 0, with or without words. */
@@ -46,7 +45,7 @@ static int has_failed(int code)
     if (code != 0 && !kith__task.failed) {
         kith__task.failed = kith__task.special = 1;
         kith__task.code = code;
-        snprintf(kith__task.text, sizeof kith__task.text, "it returned %d", code);
+        kith__task_says("it returned %d", code);
     }
     return kith__task.failed;
 }
@@ -232,7 +231,7 @@ static void settle(struct kith__job *j, uint32_t worker)
     if (rc == 0)
         return;
     kith__task.code = rc;
-    snprintf(kith__task.text, sizeof kith__task.text, "%s", kith_last_error());
+    kith__task_says("%s", kith_last_error());
     tell_fault(j, worker, atomic_load(&j->cells[worker].at));
 }
 
@@ -241,9 +240,8 @@ static __attribute__((aligned(64))) void run(struct kith__job *j, uint32_t worke
                                              uint64_t lo, uint64_t length)
 {
     kith__task.running = 1;
-    kith__task.special = kith__task.failed = 0;
+    kith__task.special = kith__task.failed = kith__task.has_text = 0;
     kith__task.taken = atomic_load_explicit(&kith__ever_taken, memory_order_relaxed);
-    kith__task.text[0] = '\0';
     kith__task.arg_size = j->arg_size;
     if (!j->out_ring)
         map_pages(element(j->out, j->out_size, 0, lo), element(j->out, j->out_size, 0, lo + length));

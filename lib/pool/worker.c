@@ -118,12 +118,12 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
 static void keep_init_fault(struct kith__object *o, const struct kith__fault_entry *e)
 {
     struct kith__pool *p = kith__pool_body(o);
-    uint64_t block = kith__heap_alloc(sizeof *e + sizeof kith__task.text, kith__me);
+    uint64_t block = kith__heap_alloc(sizeof *e + KITH__TASK_TEXT, kith__me);
 
     if (!block)
         return;
     memcpy(kith__at(block), e, sizeof *e);
-    memcpy(((struct kith__fault_entry *)kith__at(block))->text, kith__task.text, sizeof kith__task.text);
+    snprintf(((struct kith__fault_entry *)kith__at(block))->text, KITH__TASK_TEXT, "%s", kith__task_text());
     kith__guard_enter(&o->guard);
     if (atomic_load(&p->init_fault) == 0) {
         kith__guard_set(&o->guard, &p->init_fault, block);
@@ -147,13 +147,13 @@ int kith__worker_initialize(struct kith__object *o, uint32_t worker)
     if (!p->has_init)
         return 0;
     if ((rc = kith__token_resolve(&p->init, &fn)) < 0)
-        snprintf(kith__task.text, sizeof kith__task.text, "%.255s", kith_last_error());
+        kith__task_says("%s", kith_last_error());
     else
         rc = kith__call_target((kith_target *)fn, p->init_arg ? kith__at(p->init_arg) : NULL,
                                p->init_arg_size);
     kith__memory_settle(kith__task.taken, rc == 0);
-    if (rc != 0 && kith__task.text[0] == '\0')
-        snprintf(kith__task.text, sizeof kith__task.text, "it returned %d", rc);
+    if (rc != 0 && !kith__task.has_text)
+        kith__task_says("it returned %d", rc);
     kith__output_settle();
     if (rc == 0)
         return 0;

@@ -15,7 +15,7 @@
 
 static const int64_t margin_ns = 10000 * KITH__MS; /* that the answer to a call may be late */
 
-_Thread_local int kith__remote_pipelined __attribute__((tls_model("initial-exec")));
+_Thread_local int kith__remote_pipelined;
 
 static _Thread_local struct kith__endpoint own;
 

@@ -64,7 +64,7 @@ void kith__remote_forget(uint64_t id);
  * nobody can see that a call went on before it was done. KITH_ENOMEM, KITH_EPEER: some items did not arrive,
  * which is told once. */
 int kith__remote_drain(void);
-extern _Thread_local int kith__remote_pipelined __attribute__((tls_model("initial-exec")));
+extern _Thread_local int kith__remote_pipelined;
 static inline int kith__remote_settle(void)
 {
     return __builtin_expect(kith__remote_pipelined, 0) ? kith__remote_drain() : 0;
