@@ -9,6 +9,7 @@
 #include "code/checkglobals.h"
 #include "base/cpus.h"
 #include "base/error.h"
+#include "member/bell.h"
 #include "member/members.h"
 #include "member/output.h"
 #include "shm/heap.h"
@@ -36,7 +37,6 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 static struct {
@@ -70,15 +70,6 @@ static void prepare_stdout(void)
     if (__fbufsize(stdout) == 0 || !__flbf(stdout))
         if (__fbufsize(stdout) != 1) /* 1: the user wants none */
             setvbuf(stdout, NULL, _IOLBF, 0);
-}
-
-static int make_bells(void)
-{
-    kith__server_bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    kith__agent_bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (kith__server_bell < 0 || kith__agent_bell < 0)
-        return kith__fail_errno(KITH_ENOMEM, "kith_init cannot make an eventfd");
-    return 0;
 }
 
 static int make_arena(void)
@@ -133,7 +124,7 @@ static int found_family(void)
     int rc;
 
     prepare_stdout();
-    if ((rc = kith__token_family()) < 0 || (rc = make_arena()) < 0 || (rc = make_bells()) < 0)
+    if ((rc = kith__token_family()) < 0 || (rc = make_arena()) < 0 || (rc = kith__bell_make()) < 0)
         return rc;
     kith__random_place(KITH__STREAM_RANK, 0, NULL);
     enter_family();
@@ -155,14 +146,9 @@ static int move_in(void)
 
     kith__server_stop();
     let_go_of_arena();
-    close(job.arena_fd);
-    close(kith__server_bell);
-    close(kith__agent_bell);
+    kith__bell_take(job.ranks.fds[1]);
     kith__become(0);
-    job.arena_fd = job.ranks.fds[0];
-    kith__server_bell = job.ranks.fds[1];
-    kith__agent_bell = job.ranks.fds[2];
-    if ((rc = kith__arena_attach(job.arena_fd)) < 0)
+    if ((rc = kith__arena_attach(job.ranks.fds[0])) < 0)
         return rc;
     if ((me = kith__member_take(KITH__RANK)) == 0)
         return KITH_ENOMEM;
@@ -251,12 +237,12 @@ static int introduce_agents(void)
 static int join_ranks(int *argc, char ***argv)
 {
     const struct kith__launch *l = &job.launch;
-    int fds[] = { job.arena_fd, kith__server_bell, kith__agent_bell };
+    int fds[] = { job.arena_fd, kith__agent_bell() };
     int rc;
 
     if (l->kind == KITH__MPI && l->rank == 0 && l->size > 1)
         kith__overdue_begin(KITH__OVERDUE_MS, l->local_size < l->size);
-    rc = kith__ranks_join(argc, argv, l, job.every_rank, fds, 3, &job.ranks);
+    rc = kith__ranks_join(argc, argv, l, job.every_rank, fds, 2, &job.ranks);
     kith__where_set(job.ranks.rank, job.ranks.size);
     if (rc < 0)
         return rc;
@@ -304,10 +290,7 @@ static int check_variables(void)
 static void close_arena(void)
 {
     let_go_of_arena();
-    close(job.arena_fd);
-    close(kith__server_bell);
-    close(kith__agent_bell);
-    kith__server_bell = kith__agent_bell = -1;
+    kith__bell_close();
     kith__me = 0;
 }
 

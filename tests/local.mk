@@ -101,6 +101,7 @@ unit_tests += \
 	tests/test_board \
 	tests/test_chaos \
 	tests/test_claims \
+	tests/test_closed \
 	tests/test_ends \
 	tests/test_halt \
 	tests/test_head \

@@ -18,7 +18,6 @@ static inline void close_arena(void)
     if (arena < 0)
         return;
     kith__arena_detach();
-    close(arena);
     arena = -1;
 }
 

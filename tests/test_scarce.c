@@ -129,7 +129,7 @@ static void an_init_that_fails_can_be_called_again(void)
         CU_ASSERT(rc == 0 || rc == 3);
         failed += rc == 0;
     }
-    CU_ASSERT(failed >= 3);
+    CU_ASSERT(failed >= 2);
 }
 
 /* Descriptors that a process has open. */

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/module.h"
 #include "base/system.h"
+#include "member/bell.h"
 #include "rpc/agent_control.h"
 #include "rpc/mailbox.h"
 
@@ -28,9 +29,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { IO_THREADS = 2, CUT_MS = 1500, FDS = 1024, LIBZMQ_FILES = 10 };
+enum { IO_THREADS = 2, CUT_MS = 1500, FDS = 1024, LIBZMQ_FILES = 10, HIGH_FILES = 2 };
 
-static const int64_t goodbye_ns = 2000 * KITH__MS, look_ns = 200 * KITH__MS, forget_ns = 300 * KITH__MS;
+static const int64_t goodbye_ns = 2000 * KITH__MS, look_ns = 200 * KITH__MS, forget_ns = 300 * KITH__MS,
+                     longest_ns = 1000 * KITH__MS;
 
 static struct {
     const struct kith__transport *net;
@@ -114,14 +116,15 @@ static void make_secret(char secret[KITH__SECRET])
 static int check_files(int own)
 {
     uint32_t peers = self.nodes - (atomic_load(&kith__shared->through_net) ? 0 : 1);
-    int used = fcntl(kith__agent_bell, F_DUPFD_CLOEXEC, 0);
+    int used = fcntl(kith__agent_bell(), F_DUPFD_CLOEXEC, 0);
     struct rlimit files;
 
     if (used >= 0)
         close(used);
     if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
         return 0;
-    if (used >= 0 && (rlim_t)used + (rlim_t)own + (rlim_t)peers * KITH__LANES * 3 <= files.rlim_cur)
+    if (used >= 0 &&
+        (rlim_t)used + HIGH_FILES + (rlim_t)own + (rlim_t)peers * KITH__LANES * 3 <= files.rlim_cur)
         return 0;
     return kith__fail(
         KITH_ENOMEM,
@@ -314,27 +317,26 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Waits for the bell, a frame, or until due. */
+/* Waits for the bell, a frame, or until due, but no longer than all who wait in a job: a ring may be lost. */
 static void wait_until(int64_t due)
 {
     struct kith__agent_shared *shared = kith__agent_shared();
-    int64_t ns = due == INT64_MAX ? INT64_MAX : due - kith__now_ns();
+    int64_t now = kith__now_ns(), ns = earlier(due, now + longest_ns) - now;
     struct timespec limit = { ns / 1000000000, ns % 1000000000 };
-    uint64_t rung;
     int n = 1;
 
-    self.fds[0] = (struct pollfd){ kith__agent_bell, POLLIN, 0 };
+    self.fds[0] = (struct pollfd){ kith__agent_bell(), POLLIN, 0 };
     if (self.engine)
         n += self.net->fds(self.wire, self.fds + 1, FDS - 1);
     atomic_store(&shared->asleep, 1);
     atomic_store(&self.seat->asleep, atomic_load(&self.seat->word) << 1 | 1);
     kith__fence();
     if (ns > 0 && (!self.engine || !kith__engine_has_news(self.engine)))
-        ppoll(self.fds, (nfds_t)n, ns == INT64_MAX ? NULL : &limit, NULL);
+        ppoll(self.fds, (nfds_t)n, &limit, NULL);
     atomic_store(&self.seat->asleep, 0);
     atomic_store(&shared->asleep, 0);
-    if (self.fds[0].revents && read(kith__agent_bell, &rung, sizeof rung) < 0)
-        return;
+    if (self.fds[0].revents)
+        kith__agent_bell_heard();
 }
 
 static void say_goodbye(int how)

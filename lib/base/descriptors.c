@@ -6,8 +6,60 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Above what programs use by hand, and low enough for select and for a small table in the kernel. */
+static int move_up(int fd)
+{
+    enum { SELECT = 1024, ROOM = 64, LEAST = 128 };
+    struct rlimit limit;
+    int most = SELECT, high;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < SELECT)
+        most = (int)limit.rlim_cur;
+    if (most < LEAST || fd >= most - ROOM || (high = fcntl(fd, F_DUPFD_CLOEXEC, most - ROOM)) < 0)
+        return fd;
+    close(fd);
+    return high;
+}
+
+/* All eventfds have one inode in common: so each open file that is ours has a mark, in a place where Linux
+ * keeps the signal that it is to send, which it never does. It is one that libc keeps to itself. */
+enum { MARK = 33 };
+
+void kith__descriptor_own(struct kith__descriptor *d, int fd)
+{
+    struct stat st = { 0 };
+
+    d->fd = fd < 0 ? -1 : move_up(fd);
+    fstat(d->fd, &st);
+    d->dev = st.st_dev;
+    d->ino = st.st_ino;
+    fcntl(d->fd, F_SETSIG, MARK);
+    d->mark = fcntl(d->fd, F_GETSIG);
+}
+
+int kith__descriptor_stat(const struct kith__descriptor *d, struct stat *st)
+{
+    return d->fd >= 0 && fstat(d->fd, st) == 0 && st->st_dev == d->dev && st->st_ino == d->ino &&
+           fcntl(d->fd, F_GETSIG) == d->mark;
+}
+
+int kith__descriptor_is_ours(const struct kith__descriptor *d)
+{
+    struct stat st;
+
+    return kith__descriptor_stat(d, &st);
+}
+
+void kith__descriptor_close(struct kith__descriptor *d)
+{
+    if (kith__descriptor_is_ours(d))
+        close(d->fd);
+    d->fd = -1;
+}
 
 static int is_kept(int fd, const int *keep, int count)
 {

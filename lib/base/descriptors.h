@@ -1,6 +1,26 @@
-/* descriptors.h: the file descriptors that a forked process has from its parent, and should not keep. */
+/* descriptors.h: the file descriptors that a process keeps for itself, and those that a forked one has from
+ * its parent and should not keep. */
 #ifndef KITH_DESCRIPTORS_H
 #define KITH_DESCRIPTORS_H
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/* One that stays open while the program's own code runs. Programs close what they did not open, and reuse the
+ * numbers: so it is known by what it refers to, and looked at before each use. */
+struct kith__descriptor {
+    int fd; /* -1: none */
+    dev_t dev;
+    ino_t ino;
+    int mark;
+};
+
+/* Takes fd over, and moves it to a high number, where programs that use fixed numbers have none of theirs. */
+void kith__descriptor_own(struct kith__descriptor *d, int fd);
+int kith__descriptor_stat(const struct kith__descriptor *d,
+                          struct stat *st); /* 1: it is ours still; what fstat says of it */
+int kith__descriptor_is_ours(const struct kith__descriptor *d);
+void kith__descriptor_close(struct kith__descriptor *d); /* unless somebody has done so */
 
 /* Closes all from 3 on but those in keep. */
 void kith__descriptors_close(const int *keep, int count);

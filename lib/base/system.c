@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -66,6 +67,21 @@ int kith__process_state(pid_t pid)
     text[got] = '\0';
     s = strrchr(text, ')'); /* the name before it may hold anything */
     return s && s[1] ? s[2] : 0;
+}
+
+int kith__process_is_gone(pid_t pid)
+{
+    char path[64];
+    struct stat tasks;
+    int state;
+
+    if (kill(pid, 0) < 0 && errno == ESRCH)
+        return 1;
+    state = kith__process_state(pid);
+    if (state != 'Z' && state != 'X')
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid); /* its first thread may end before the others */
+    return stat(path, &tasks) < 0 || tasks.st_nlink <= 3;
 }
 
 int64_t kith__now_ns(void)

@@ -15,7 +15,8 @@ int kith__pidfd_open(pid_t pid); /* -1 and errno; ENOSYS under valgrind */
 int kith__under_valgrind(void);
 int kith__process_state(
     pid_t pid); /* the letter of proc(5): R, S, D, T, Z …; 0: there is none, or no /proc */
-int kith__memfd(const char *name); /* close-on-exec; -1 and errno */
+int kith__process_is_gone(pid_t pid); /* 1: there is none, or it has ended and nobody has waited for it */
+int kith__memfd(const char *name);    /* close-on-exec; -1 and errno */
 
 /* Writes out what all streams hold, before _exit. For one that another thread is blocked in it waits two
  * seconds, and gives up those that were opened before. */

@@ -1,5 +1,7 @@
 # Processes of the node, and threads that wait.
 lib_libkith_all_la_SOURCES += \
+	lib/member/bell.c \
+	lib/member/bell.h \
 	lib/member/members.c \
 	lib/member/members.h \
 	lib/member/output.c \

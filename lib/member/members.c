@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 uint32_t kith__me;
-int kith__server_bell = -1, kith__agent_bell = -1;
 
 void (*kith__seat_is_left)(void);
 
@@ -136,14 +135,6 @@ void kith__become(uint32_t who)
 {
     kith__me = who;
     my_seat = NULL;
-}
-
-void kith__ring(int bell)
-{
-    const uint64_t one = 1;
-
-    if (bell >= 0 && write(bell, &one, sizeof one) < 0)
-        return; /* EAGAIN: it has been rung 2^64 - 2 times and will look */
 }
 
 int kith__server_dead(void)

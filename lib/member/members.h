@@ -83,6 +83,8 @@ struct kith__tables {       /* the head of the tables */
     _Atomic uint32_t phase; /* enum kith__phase */
     _Atomic int32_t head_pid, server_pid, watchdog_pid,
         agent_pid;                             /* server_pid < 0: it has not come up, see server.c */
+    _Atomic uint32_t server_bell;              /* a futex: see bell.h */
+    _Atomic uint32_t agent_called;             /* by one who cannot ring its bell: the fork server does */
     _Atomic uint32_t members_used, seats_used; /* entries that were ever in use: how far to look */
     uint32_t usable_cpus;
     uint32_t workers; /* of a pool that was opened with 0 */
@@ -120,9 +122,7 @@ struct kith__tables {       /* the head of the tables */
 /* Where there is no base, or no me: KITH_ENOTINIT and the sentence for it. what: "kith_alloc was called". */
 int kith__not_in_job(const char *what);
 
-extern uint32_t kith__me;     /* this process's member number + 1; 0: none */
-extern int kith__server_bell; /* eventfd: the fork server looks through the members */
-extern int kith__agent_bell;  /* eventfd: the agent looks through its requests */
+extern uint32_t kith__me; /* this process's member number + 1; 0: none */
 
 int kith__members_init(void); /* once, in a new arena */
 
@@ -140,7 +140,6 @@ void kith__members_sweep(uint32_t asker);        /* those that a dead one had ta
 /* Becomes member who: after a fork, or in the head. */
 void kith__become(uint32_t who);
 
-void kith__ring(int bell);   /* wakes the owner of an eventfd */
 int kith__server_dead(void); /* 1: the fork server is gone: KITH_EPEER with a sentence is set */
 
 /* This thread's seat, given at its first call and taken back when the thread ends. NULL: all are in use, and

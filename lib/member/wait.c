@@ -13,6 +13,7 @@
 #include "member/wait.h"
 #include "base/error.h"
 #include "base/system.h"
+#include "member/bell.h"
 
 #include <sched.h>
 
@@ -178,11 +179,12 @@ void kith__wait_end(struct kith__wait *w, int got)
 
 void kith__wake_seat(struct kith__seat *s)
 {
-    if (kith__seat_number(s) + 1 == atomic_load(&kith__shared->agent_seat))
-        kith__ring(kith__agent_bell);
     atomic_fetch_add(&s->word, 1);
-    if (atomic_load(&s->asleep))
-        kith__futex_wake(&s->word, 1);
+    if (!atomic_load(&s->asleep))
+        return;
+    if (kith__seat_number(s) + 1 == atomic_load(&kith__shared->agent_seat))
+        kith__agent_ring();
+    kith__futex_wake(&s->word, 1);
 }
 
 /* The summary says too much at times, never too little: it is cleared before the last look. */

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 #include "object/process.h"
+#include "member/bell.h"
 #include "base/error.h"
 #include "base/system.h"
 #include "member/output.h"
@@ -71,7 +72,7 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
         atomic_store(&m->unpublished, 1); /* should it end by exit, its janitor frees it */
     }
     atomic_store(&m->state, KITH__ASKED);
-    kith__ring(kith__server_bell);
+    kith__server_ring();
     return id;
 }
 
@@ -196,7 +197,7 @@ static int64_t send_signal(struct kith__object *o, const struct kith__caller *wh
     (void)out;
     if (atomic_load(&p->state) == 1)
         leave_signal(kith__member(atomic_load(&p->member)), (uint32_t)in->number);
-    kith__ring(kith__server_bell);
+    kith__server_ring();
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* pool.c: see pool.h. */
 #include "config.h"
 #include "pool/pool.h"
+#include "member/bell.h"
 #include "base/env.h"
 #include "pool/fault.h"
 #include "base/error.h"
@@ -174,7 +175,7 @@ static void stop_workers(struct kith__object *o, enum kith__pool_event event)
     if (event == KITH__POOL_TERMINATE)
         atomic_store(&p->killed, 1);
     kith__wake_all(kith__object_waiters(o, 0));
-    kith__ring(kith__server_bell);
+    kith__server_ring();
 }
 
 /* It is ours before it is let go: who dies in between leaves it to its janitor, which destroys the pool again
@@ -296,7 +297,7 @@ static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
         return kith__serial_prepare(o, *id);
     for (uint32_t w = 0; w < workers && rc == 0; w++)
         rc = ask_worker(o, *id, w);
-    kith__ring(kith__server_bell);
+    kith__server_ring();
     if (rc == 0 && p->has_init) {
         rc = wait_until(o, is_ready, is_broken);
         if (rc == 0 && is_broken(p))

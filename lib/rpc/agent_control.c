@@ -2,6 +2,7 @@
 #include "config.h"
 #include "rpc/agent_control.h"
 #include "rpc/mailbox.h"
+#include "member/bell.h"
 #include "base/env.h"
 #include "base/error.h"
 #include "shm/heap.h"
@@ -116,7 +117,7 @@ int kith__agent_start(void)
     snprintf(m->name, sizeof m->name, "agent");
     kith__agent_shared()->agent = who;
     atomic_store(&m->state, KITH__ASKED);
-    kith__ring(kith__server_bell);
+    kith__server_ring();
     if ((rc = await_agent(kith__agent_shared())) < 0)
         return rc;
     return kith__shared->nodes == 1 ? kith__agent_introduce(kith__own_contact(), 1) : 0;
@@ -155,7 +156,7 @@ int kith__agent_introduce(const void *contacts, int nodes)
     memcpy(kith__at(block), contacts, (size_t)nodes * sizeof(struct kith__contact));
     atomic_store(kith__heap_owner(block), 0);
     atomic_store(&kith__agent_shared()->contacts, block);
-    kith__ring(kith__agent_bell);
+    kith__agent_ring();
     return 0;
 }
 
@@ -168,7 +169,7 @@ int kith__agent_stop(void)
         return 0;
     shared = kith__agent_shared();
     atomic_store(&shared->leave, kith__shared->node == 0 ? 2 : 1);
-    kith__ring(kith__agent_bell);
+    kith__agent_ring();
     while (atomic_load(&shared->state) == KITH__AGENT_READY) {
         if (kith__agent_dead())
             return KITH_EPEER;

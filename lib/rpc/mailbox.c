@@ -3,6 +3,7 @@
 #include "rpc/mailbox.h"
 #include "base/error.h"
 #include "base/system.h"
+#include "member/bell.h"
 #include "shm/heap.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ void kith__mailbox_point(uint32_t seat)
         atomic_fetch_or(&shared->pending.summary, word);
     kith__fence();
     if (atomic_load(&shared->asleep))
-        kith__ring(kith__agent_bell);
+        kith__agent_ring();
 }
 
 static uint64_t answer_of(const struct kith__mailbox *d)

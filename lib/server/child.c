@@ -194,6 +194,7 @@ void kith__child_main(uint32_t who, pid_t parent)
         _exit(1); /* it died before prctl */
     prctl(PR_SET_NAME, as_started.name);
     kith__orphans_mark(m->serial);
+    signal(SIGCHLD, SIG_DFL); /* not as in the fork server */
     if (atomic_load(&m->role) != KITH__AGENT)
         restore_signals(); /* the agent runs no code of the program */
     kith__become(who);

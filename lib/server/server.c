@@ -1,6 +1,7 @@
 /* server.c: see server.h.
  *
- * One loop: wait for a death, the bell, the head's end, or a time limit; then look through the members. All
+ * One loop: sleep until a death, the bell, the head's end, or a time limit; then look through the members. It
+ * sleeps on the bell: a death rings it by a handler of SIGCHLD, the head's end by the watchdog. All
  * that it knows stands in the arena, but for the pids of its janitors and the clocks of the time limits
  * (timelimit.c). What may have to wait for a guard (taking back blocks of the dead) is done by a janitor, a
  * child that lives for it (child.c).
@@ -9,6 +10,7 @@
 #include "server/server.h"
 #include "server/head.h"
 #include "agent/agent.h"
+#include "member/bell.h"
 #include "pool/board.h"
 #include "server/child.h"
 #include "base/descriptors.h"
@@ -27,13 +29,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -47,13 +49,20 @@ static const int64_t grace_ns = 1000 * KITH__MS, telling_ns = 5000 * KITH__MS,
                      fork_patience_ns = 2000 * KITH__MS;
 static const int fork_again_ms = 20, head_look_ms = 1000;
 
+/* The longest sleep. ThreadSanitizer may run a handler later than the signal comes, and there need not be
+ * pidfds (valgrind, strict containers). */
+#if defined __SANITIZE_THREAD__
+static const int sleep_ms = 50, bare_sleep_ms = 50;
+#else
+static const int sleep_ms = 1000, bare_sleep_ms = 100;
+#endif
+
 /* All of this is the fork server's own, and copied into its children. */
 static struct {
     pid_t pid, head;
-    int head_fd, signal_fd;
-    int keep;            /* in the head, where it is watched by a pipe: its end of that; else -1 */
-    pid_t unseen;        /* in a head that is init: its child, the watchdog */
-    int64_t head_looked; /* when we last asked whether the head runs another program */
+    int head_fd;                       /* a pidfd; -1: there are none here */
+    pid_t unseen;                      /* in a head that is init: its child, the watchdog */
+    int64_t head_looked;               /* when we last asked whether the head runs another program */
     pid_t janitors[KITH__MEMBERS + 1]; /* of a dead member, by its number; -1: it is to be forked when .due */
     int64_t due[KITH__MEMBERS + 1];
     unsigned char failures[KITH__MEMBERS + 1]; /* janitors that died over a dead member */
@@ -190,8 +199,8 @@ static void start(uint32_t who)
     }
     pid = kith__child_fork();
     if (pid == 0) {
-        close(self.head_fd);
-        close(self.signal_fd);
+        if (self.head_fd >= 0)
+            close(self.head_fd);
         kith__child_main(who, self.pid);
     }
     if (pid < 0) {
@@ -409,7 +418,7 @@ static int member_exited(uint32_t who, int status)
         kith__member_free(who);
     atomic_fetch_add(&kith__shared->ended, 1);
     if (atomic_load(&kith__shared->agent_seat))
-        kith__ring(kith__agent_bell);
+        kith__agent_ring();
     return 0;
 }
 
@@ -651,15 +660,7 @@ static int end(void)
     return 10;
 }
 
-static void drain(int fd)
-{
-    char room[sizeof(struct signalfd_siginfo) * 8];
-
-    while (read(fd, room, sizeof room) == (ssize_t)sizeof room)
-        ;
-}
-
-/* Of two limits for poll, where -1 is none. */
+/* Of two limits in ms, where -1 is none. */
 static int sooner(int a, int b)
 {
     return a < 0 || (b >= 0 && b < a) ? b : a;
@@ -674,6 +675,13 @@ static void watch_memory(void)
     self.watches_memory = 1;
 }
 
+static int head_has_gone(void)
+{
+    struct pollfd head = { self.head_fd, POLLIN, 0 };
+
+    return self.head_fd >= 0 ? poll(&head, 1, 0) > 0 : kith__process_is_gone(self.head);
+}
+
 /* Looked at once a second: that takes no descriptor of the head, and costs next to nothing. */
 static int runs_another(void)
 {
@@ -685,32 +693,42 @@ static int runs_another(void)
     return kith__head_is_another(self.head);
 }
 
+static void ring_for_death(int sig)
+{
+    (void)sig;
+    kith__server_ring();
+}
+
+/* SIGCHLD comes while it sleeps only. One that comes just before has changed the word. */
+static void sleep_until_rung(uint32_t seen, int ms)
+{
+    sigset_t chld;
+
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    sigprocmask(SIG_UNBLOCK, &chld, NULL);
+    kith__server_sleep(seen, ms);
+    sigprocmask(SIG_BLOCK, &chld, NULL);
+}
+
 static void serve(void) __attribute__((noreturn));
 
 static void serve(void)
 {
-    struct pollfd fds[] = { { self.signal_fd, POLLIN, 0 },
-                            { kith__server_bell, POLLIN, 0 },
-                            { self.head_fd, POLLIN, 0 } };
-    int wait_ms = -1;
+    int longest = self.head_fd >= 0 ? sleep_ms : bare_sleep_ms, wait_ms = -1;
 
     for (;;) {
-        poll(fds, 3, self.later ? 1 : sooner(head_look_ms, sooner(self.again_ms, wait_ms)));
-        if (fds[0].revents)
-            drain(self.signal_fd);
-        if (fds[1].revents)
-            drain(kith__server_bell);
-        if (fds[2].revents) {
-            self.hard = 1;
-            fds[2].fd = -1;
-        }
-        self.hard |= runs_another();
+        uint32_t seen = kith__server_rung();
+
+        self.hard |= head_has_gone() || runs_another();
+        kith__agent_ring_for_others();
         reap_all();
         look();
         watch_memory();
         wait_ms = kith__timelimit_look(self.head);
         if (self.hard || atomic_load(&kith__shared->phase) == KITH__ENDING)
             wait_ms = end();
+        sleep_until_rung(seen, self.later ? 1 : sooner(longest, sooner(self.again_ms, wait_ms)));
     }
 }
 
@@ -718,13 +736,14 @@ static void serve(void)
  * has not yet written is the head's to write. */
 static void withdraw(void)
 {
-    const int own[] = { self.head_fd, kith__server_bell, kith__agent_bell };
-    int null;
+    int own[2], null;
 
+    own[0] = self.head_fd;
+    own[1] = kith__agent_bell();
     kith__error_is_head(0);
     kith__child_prepare();
     __fpurge(stdout);
-    kith__descriptors_let_go(own, 3);
+    kith__descriptors_let_go(own, 2);
     if ((null = open("/dev/null", O_RDONLY)) > 0) {
         dup2(null, STDIN_FILENO);
         close(null);
@@ -742,47 +761,23 @@ static void server_main(void) __attribute__((noreturn));
 
 static void server_main(void)
 {
-    sigset_t chld;
+    const struct sigaction dies = { .sa_handler = ring_for_death };
 
-    if (self.keep >= 0)
-        close(self.keep);
     withdraw();
-    if (!kith__watchdog_fork()) {
+    if (!kith__watchdog_fork(self.head_fd)) {
         tell_start(NO_START);
         _exit(1);
     }
     self.pid = getpid();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "kith-server");
-    sigemptyset(&chld);
-    sigaddset(&chld, SIGCHLD);
-    self.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (self.signal_fd < 0) { /* no descriptor is left: it would hear of no death */
-        tell_start(NO_START);
-        _exit(1);
-    }
+    sigaction(SIGCHLD, &dies, NULL);
     if (getrandom(&kith__shared->job_secret, sizeof kith__shared->job_secret, GRND_NONBLOCK) < 0)
         kith__shared->job_secret = (uint32_t)kith__now_ns();
     kith__become(KITH__SERVER_MEMBER);
     pthread_mutex_lock(&kith__shared->server_lives);
     tell_start(self.pid);
     serve();
-}
-
-/* What becomes readable when the head ends. Where there are no pidfds (under valgrind, in a strict
- * container): a pipe of which it alone holds the other end, and whoever it forks without exec. */
-static int watch_head(int *keep)
-{
-    int pipes[2];
-
-    *keep = -1;
-    if ((self.head_fd = kith__pidfd_open(self.head)) >= 0)
-        return 0;
-    if (pipe2(pipes, O_CLOEXEC) < 0)
-        return kith__fail_errno(KITH_ENOMEM, "cannot make a pipe to watch this process");
-    self.head_fd = pipes[0];
-    *keep = pipes[1];
-    return 0;
 }
 
 /* Ends a copy in which somebody's lock is held. */
@@ -890,15 +885,14 @@ static int32_t start_unseen(int check)
 /* check: only a copy of this process in which no lock is held. */
 static int32_t start_server(int check)
 {
-    int keep, is_init = getpid() == 1;
+    int is_init = getpid() == 1;
     int32_t pid;
 
-    if (watch_head(&keep) < 0)
-        return KITH_ENOMEM;
-    self.keep = keep;
+    self.head_fd = kith__pidfd_open(self.head);
     atomic_store(&kith__shared->server_pid, 0);
     pid = is_init ? start_unseen(check) : start_copy(check);
-    close(self.head_fd);
+    if (self.head_fd >= 0)
+        close(self.head_fd);
     return pid;
 }
 
@@ -971,7 +965,7 @@ static void await_end(void)
 void kith__server_stop(void)
 {
     atomic_store(&kith__shared->phase, KITH__ENDING);
-    kith__ring(kith__server_bell);
+    kith__server_ring();
     await_end();
     kith__head_end();
 }

@@ -3,10 +3,13 @@
 #include "server/watchdog.h"
 #include "code/coverage.h"
 #include "base/descriptors.h"
+#include "base/system.h"
+#include "member/bell.h"
 #include "member/members.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -46,6 +49,19 @@ static void end(pid_t pid)
     kill(pid, SIGKILL);
 }
 
+/* Until the fork server has gone: the head's end is told to it. */
+static void watch(pid_t server, int head_fd)
+{
+    struct pollfd fds[] = { { head_fd, POLLIN, 0 }, { kith__pidfd_open(server), POLLIN, 0 } };
+
+    while (fds[0].fd >= 0 && fds[1].fd >= 0 && !fds[1].revents) {
+        if (poll(fds, 2, -1) > 0 && fds[0].revents) {
+            fds[0].fd = -1;
+            kith__server_ring();
+        }
+    }
+}
+
 static void reap(pid_t server) __attribute__((noreturn));
 
 /* As long as the fork server lives, it is our only child: orphans go to the nearest subreaper. What it leaves
@@ -68,7 +84,7 @@ static void reap(pid_t server)
     _exit(0);
 }
 
-int kith__watchdog_fork(void)
+int kith__watchdog_fork(int head_fd)
 {
     pid_t pid;
 
@@ -77,7 +93,8 @@ int kith__watchdog_fork(void)
     if ((pid = fork()) <= 0)
         return pid == 0;
     prctl(PR_SET_NAME, kith__watchdog_name);
-    kith__descriptors_close(NULL, 0);
+    kith__descriptors_close(&head_fd, 1);
     dup2(STDIN_FILENO, STDOUT_FILENO); /* /dev/null: who reads what the program prints may wait for its end */
+    watch(pid, head_fd);
     reap(pid);
 }

@@ -1,5 +1,5 @@
 /* watchdog.h: what is left of dead processes. The fork server is the child of a process that does nothing but
- * wait: should the fork server be killed, it ends what that one would have ended. */
+ * wait for it and for the head: should the fork server be killed, it ends what that one would have ended. */
 #ifndef KITH_WATCHDOG_H
 #define KITH_WATCHDOG_H
 
@@ -13,7 +13,7 @@ extern const char kith__watchdog_name[]; /* in ps and top */
 
 /* Returns in a new child, which is the fork server, or 0 with errno when there can be none. The calling
  * process becomes the watchdog and does not return: it sleeps until the fork server has gone, and ends what
- * is left. */
-int kith__watchdog_fork(void);
+ * is left. It tells the fork server when the head ends, whose pidfd is head_fd; -1: it does not. */
+int kith__watchdog_fork(int head_fd);
 
 #endif

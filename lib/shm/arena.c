@@ -3,6 +3,7 @@
 #include "shm/arena.h"
 #include "base/env.h"
 #include "base/budget.h"
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "shm/heap.h"
 #include "base/system.h"
@@ -66,9 +67,7 @@ char *kith__base;
 struct kith__places kith__places;
 
 static struct header here; /* what does not change of the header, in reach without the mapping */
-static int memfd = -1;
-static dev_t memfd_dev;
-static ino_t memfd_ino;
+static struct kith__descriptor memfd = { .fd = -1 };
 
 /* ---- the budget */
 
@@ -80,19 +79,13 @@ static struct {
     struct kith__budget_groups groups;
 } last;
 
-/* 1 when memfd still is ours: programs close descriptors that they did not open, and reuse the numbers. */
-static int memfd_stat(struct stat *st)
-{
-    return fstat(memfd, st) == 0 && st->st_dev == memfd_dev && st->st_ino == memfd_ino;
-}
-
 /* Bytes of pages in the arena: the kernel counts them. */
 static uint64_t backed_bytes(void)
 {
     struct kith__heap_stats stats;
     struct stat st;
 
-    if (memfd_stat(&st))
+    if (kith__descriptor_stat(&memfd, &st))
         return (uint64_t)st.st_blocks * 512;
     kith__heap_stats(&stats);
     return stats.backed_bytes;
@@ -224,7 +217,8 @@ static int fill_step(uint64_t at, uint64_t size)
 {
     struct stat st;
 
-    return memfd_stat(&st) ? fallocate(memfd, 0, (off_t)at, (off_t)size) : fill_mapped(at, size);
+    return kith__descriptor_stat(&memfd, &st) ? fallocate(memfd.fd, 0, (off_t)at, (off_t)size)
+                                              : fill_mapped(at, size);
 }
 
 /* Whole pages. -1 with errno; *at is how far it came. */
@@ -326,8 +320,8 @@ void kith__arena_unback(uint64_t offset, uint64_t size)
     if (end <= first)
         return;
     /* MADV_REMOVE does the same by the mapping. */
-    if (!memfd_stat(&st) ||
-        fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first, (off_t)(end - first)) < 0)
+    if (!kith__descriptor_stat(&memfd, &st) || fallocate(memfd.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                                         (off_t)first, (off_t)(end - first)) < 0)
         madvise(kith__at(first), end - first, MADV_REMOVE);
 }
 
@@ -439,13 +433,7 @@ static int map(int fd)
 
 static void remember(int fd)
 {
-    struct stat st;
-
-    memfd = fd;
-    if (fstat(fd, &st) == 0) {
-        memfd_dev = st.st_dev;
-        memfd_ino = st.st_ino;
-    }
+    kith__descriptor_own(&memfd, fd);
     pthread_mutex_lock(&last_mutex);
     last.at = 0;
     pthread_mutex_unlock(&last_mutex);
@@ -548,22 +536,32 @@ int kith__arena_create(int *fd)
     remember(file);
     if ((rc = fill_header()) < 0) {
         kith__arena_detach();
-        close(file);
         return rc;
     }
-    *fd = file;
+    *fd = memfd.fd;
     return 0;
+}
+
+static int look_at_header(int fd)
+{
+    ssize_t n = pread(fd, &here, offsetof(struct header, backed), 0);
+
+    if (n == (ssize_t)offsetof(struct header, backed) && here.magic == MAGIC &&
+        here.header_size == sizeof here)
+        return 0;
+    return kith__fail(KITH_EINVAL, "file descriptor %d is no shared memory of this version of kith", fd);
 }
 
 int kith__arena_attach(int fd)
 {
-    ssize_t n = pread(fd, &here, offsetof(struct header, backed), 0);
+    int rc = look_at_header(fd);
 
-    if (n != (ssize_t)offsetof(struct header, backed) || here.magic != MAGIC ||
-        here.header_size != sizeof here)
-        return kith__fail(KITH_EINVAL, "file descriptor %d is no shared memory of this version of kith", fd);
-    if (map(fd) < 0)
-        return refuse_map(errno, address_room());
+    if (rc == 0 && map(fd) < 0)
+        rc = refuse_map(errno, address_room());
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
     remember(fd);
     return 0;
 }
@@ -573,21 +571,18 @@ void kith__arena_detach(void)
     if (kith__base)
         munmap(kith__base, here.total);
     kith__base = NULL;
-    memfd = -1;
+    kith__descriptor_close(&memfd);
 }
 
 void kith__arena_swap(struct kith__mapping *m)
 {
-    struct kith__mapping now = { kith__base, here.places, here.total, here.memory_limit,
-                                 memfd,      memfd_dev,   memfd_ino };
+    struct kith__mapping now = { kith__base, here.places, here.total, here.memory_limit, memfd };
 
     kith__base = m->base;
     kith__places = here.places = m->places;
     here.total = m->total;
     here.memory_limit = m->memory_limit;
-    memfd = m->fd;
-    memfd_dev = m->dev;
-    memfd_ino = m->ino;
+    memfd = m->file;
     *m = now;
 }
 

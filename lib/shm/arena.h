@@ -11,9 +11,10 @@
 #ifndef KITH_ARENA_H
 #define KITH_ARENA_H
 
+#include "base/descriptors.h"
+
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #define KITH__TABLES_START 4096 /* before it stands the arena's own header */
 #define KITH__TABLES_SIZE (UINT64_C(1) << 30)
@@ -23,15 +24,15 @@
 
 extern char *kith__base; /* where this process has mapped it; NULL: not yet */
 
-/* Makes and maps a new arena. KITH_ENOMEM, KITH_EINVAL (KITH_MEM) with a sentence. *fd is its memfd, owned by
- * the caller, who hands it to other processes of the node, and keeps it open as long as it is mapped. */
+/* Makes and maps a new arena. KITH_ENOMEM, KITH_EINVAL (KITH_MEM) with a sentence. *fd is its memfd, for
+ * other processes of the node; it is closed with the mapping, unless the program has done so. */
 int kith__arena_create(int *fd);
 int kith__arena_check_settings(void); /* KITH_EINVAL: KITH_MEM is no size */
-int kith__arena_attach(int fd);       /* maps one that another process made; fd stays open likewise */
+int kith__arena_attach(int fd);       /* maps one that another process made; takes fd, also when it fails */
 void kith__arena_detach(void);
 
 /* Another mapping takes the place of the present one, which is put into *m: so a process that plays several
- * nodes, which a test does, has one for each. Of zeros, but for fd -1: none. */
+ * nodes, which a test does, has one for each. Of zeros, but for .file.fd -1: none. */
 struct kith__mapping;
 void kith__arena_swap(struct kith__mapping *m);
 
@@ -59,9 +60,7 @@ struct kith__mapping {
     char *base;
     struct kith__places places;
     uint64_t total, memory_limit;
-    int fd;
-    dev_t dev;
-    ino_t ino;
+    struct kith__descriptor file;
 };
 
 /* Backs that part of the tables: call it before the first access. Again is harmless, and cheap: a look at one

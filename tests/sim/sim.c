@@ -220,7 +220,7 @@ static void start_node(struct sim_node *n, uint32_t number)
 
     memset(n, 0, sizeof *n);
     n->number = number;
-    n->mapping.fd = -1;
+    n->mapping.file.fd = -1;
     enter(n, 0);
     REQUIRE(kith__arena_create(&fd) == 0 && kith__heap_init() == 0 && kith__members_init() == 0 &&
             kith__object_init() == 0);
@@ -240,8 +240,6 @@ static void start_node(struct sim_node *n, uint32_t number)
 
 static void stop_node(struct sim_node *n)
 {
-    int fd = n->mapping.fd;
-
     enter(n, n->agent);
     if (n->engine)
         kith__engine_free(n->engine);
@@ -250,7 +248,6 @@ static void stop_node(struct sim_node *n)
     kith__become(0);
     kith__arena_detach();
     leave();
-    close(fd);
     free(n->received);
     for (; n->count > 0; n->count--, n->first = (n->first + 1) % MOST_FRAMES)
         free(n->inbox[n->first].bytes);
