@@ -96,7 +96,9 @@ KITH_API const char *kith_last_error(void);
 /* What happens on a fault in the head. fn gets the code and the sentence, and
  * may end the program or return, then the failing call returns its code. NULL:
  * codes only. Without a call of this: print "kith: sentence", end with status 1;
- * and a Process that crashed or was killed is reported in one sentence, with its host. */
+ * and a Process that crashed or was killed is reported in one sentence, with its host, and so
+ * is the first task that failed of a call that goes on for 0.1 s after it, then once a second how many have.
+ */
 KITH_API void kith_on_fault(void (*fn)(int code, const char *sentence));
 
 /* 0 when the object behind handle h was made, else the code its constructor

@@ -103,6 +103,7 @@ unit_tests += \
 	tests/test_claims \
 	tests/test_closed \
 	tests/test_ends \
+	tests/test_faults_told \
 	tests/test_halt \
 	tests/test_head \
 	tests/test_init \

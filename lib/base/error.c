@@ -247,19 +247,34 @@ void kith__log(enum kith__level level, const char *format, ...)
         return; /* nobody to tell */
 }
 
+static void tell(const char *format, va_list ap)
+{
+    char line[SENTENCE + 256] = "kith: ";
+    size_t used = strlen(line);
+
+    vsnprintf(line + used, sizeof line - used - 1, format, ap);
+    used = strlen(line);
+    line[used++] = '\n';
+    if (write(STDERR_FILENO, line, used) < 0)
+        return; /* nobody to tell */
+}
+
+void kith__tell(const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    tell(format, ap);
+    va_end(ap);
+}
+
 void kith__notice(const char *format, ...)
 {
-    char line[SENTENCE] = "kith: ";
-    size_t used = strlen(line);
     va_list ap;
 
     if (kith__env_word(KITH__ENV_LOG) == KITH__ERROR)
         return;
     va_start(ap, format);
-    vsnprintf(line + used, sizeof line - used - 1, format, ap);
+    tell(format, ap);
     va_end(ap);
-    used = strlen(line);
-    line[used++] = '\n';
-    if (write(STDERR_FILENO, line, used) < 0)
-        return; /* nobody to tell */
 }

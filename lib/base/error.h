@@ -50,6 +50,10 @@ void kith__log_init(void); /* reads KITH_LOG */
 int kith__log_on(enum kith__level level);
 void kith__log(enum kith__level level, const char *format, ...) KITH_PRINTF(2, 3);
 
+/* One line to stderr, as the default fault handler writes it. For a fault that the program cannot hear of
+ * yet; not where it has a handler of its own. */
+void kith__tell(const char *format, ...) KITH_PRINTF(1, 2);
+
 /* For everybody who has not asked by KITH_LOG=error to hear of errors only: one line to stderr. */
 void kith__notice(const char *format, ...) KITH_PRINTF(1, 2);
 

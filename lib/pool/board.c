@@ -567,8 +567,8 @@ static int some_succeeded(struct kith__job *j, uint32_t worker, uint64_t unit)
 }
 
 /* In j's guard, before its commit: a fault of worker in unit, with a block where there was memory for one;
- * and the end of the job, when it is one too many. */
-static void link_fault(struct kith__job *j, uint64_t block, uint32_t worker, uint64_t unit)
+ * and the end of the job, when it is one too many. Returns how many there are then. */
+static uint64_t link_fault(struct kith__job *j, uint64_t block, uint32_t worker, uint64_t unit)
 {
     uint64_t count = atomic_load(&j->fault_count) + 1;
 
@@ -581,6 +581,7 @@ static void link_fault(struct kith__job *j, uint64_t block, uint32_t worker, uin
     if (j->halt > 0 ? count >= (uint64_t)j->halt
                     : j->halt == 0 && count >= HALT && !some_succeeded(j, worker, unit))
         kith__guard_set(&j->guard, &j->cancelled, KITH__HALTED);
+    return count;
 }
 
 static uint64_t make_fault(const struct kith__fault_entry *what, const char *text)
@@ -619,12 +620,14 @@ void kith__job_mark_rest(struct kith__job *j)
 
 int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text)
 {
-    uint64_t block = make_fault(what, text);
+    uint64_t block = make_fault(what, text), count;
 
     kith__guard_enter(&j->guard);
-    link_fault(j, block, (uint32_t)what->worker, what->unit);
+    count = link_fault(j, block, (uint32_t)what->worker, what->unit);
     kith__guard_commit(&j->guard);
     kith__guard_leave(&j->guard);
+    if (count == 1)
+        kith__wake_all(&j->waiters); /* the poster tells of the first one at once */
     kith__failpoint("fault: told");
     mark(j, what->unit);
     return block ? 0 : KITH_ENOMEM;

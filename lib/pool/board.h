@@ -88,7 +88,9 @@ struct kith__job {
     uint64_t arg, arg_size;
     uint64_t call; /* for the random numbers */
     struct kith__token fn;
-    char name[64]; /* "": not known yet, see kith__job_name */
+    char name[64];   /* "": not known yet, see kith__job_name */
+    uint64_t told;   /* of fault_count, while the call goes on; the poster's */
+    int64_t tell_at; /* ns: not before that */
 
     /* where claims meet; alone, since it goes from CPU to CPU with each of them */
     kith__word cursor __attribute__((aligned(64))); /* position << 16 | worker + 1 of the last claimer */

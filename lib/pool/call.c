@@ -232,7 +232,7 @@ static void help(struct kith__call *c)
     }
     if (kith__job_enter(p, lane, c->post, c->job->seq)) {
         kith__random_save(&outer);
-        kith__work_on(c->object, lane, worker, c->job);
+        kith__work_on(c->object, lane, worker, c->job, 1);
         kith__random_restore(&outer);
         kith__job_leave(lane, c->job);
     }
@@ -260,11 +260,12 @@ static int wait_for(struct kith__call *c, enum kith__step_result *last)
             continue;
         if (*last != KITH__STEP_WAIT)
             break;
-        if ((rc = kith__wait_sleep(&w)) < 0)
+        w.deadline = kith__faults_tell(c->job);
+        if ((rc = kith__wait_sleep(&w)) < 0 && rc != KITH_ETIMEDOUT)
             break;
     }
     kith__wait_end(&w, 1);
-    return rc;
+    return *last == KITH__STEP_WAIT ? rc : 0;
 }
 
 static int too_deep(const struct kith__call_spec *s)

@@ -5,11 +5,14 @@
 #include "base/error.h"
 #include "base/own.h"
 #include "shm/heap.h"
+#include "base/system.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static const int64_t patience_ns = 100 * KITH__MS, each_ns = 1000 * KITH__MS;
 
 /* The faults of this thread's last call that had some, in order of task. */
 struct faults {
@@ -135,6 +138,56 @@ static void sentence(struct kith__job *j, const struct kith_fault *f, char *text
     snprintf(text, room, "%s(%s%llu) %s [worker %d, pid %d on %s]", kith__job_name(j),
              !kith__is_map(j->kind) ? "from " : "task ", (unsigned long long)f->task, end, f->worker, f->pid,
              f->host);
+}
+
+/* The first fault of j, which is still under way: only its poster takes one away. */
+static const struct kith__fault_entry *first_fault(const struct kith__job *j)
+{
+    const struct kith__fault_entry *first = NULL;
+
+    for (uint64_t at = atomic_load(&j->faults); at; at = atomic_load(&first->next))
+        first = kith__at(at);
+    return first;
+}
+
+static void tell(struct kith__job *j, uint64_t count)
+{
+    const struct kith__fault_entry *first = first_fault(j);
+    unsigned long long failed = count, all = j->units;
+    struct kith_fault f;
+    char text[896];
+
+    if (j->told > 0 || !first) {
+        kith__tell("%s goes on: %llu of %llu tasks failed so far", kith__job_name(j), failed, all);
+        return;
+    }
+    fill_fault(&f, j, first);
+    sentence(j, &f, text, sizeof text);
+    kith__tell("%s; the call goes on, %llu of %llu tasks failed so far", text, failed, all);
+}
+
+/* Most calls that fail end soon after that, and then their own sentence is enough: so the first fault has
+ * some patience. */
+int64_t kith__faults_tell(struct kith__job *j)
+{
+    uint64_t count = atomic_load(&j->fault_count);
+    int64_t now, last = atomic_load(&kith__shared->faults_told);
+
+    if (count == 0 || atomic_load(&kith__shared->faults_have_handler))
+        return -1;
+    now = kith__now_ns();
+    if (j->tell_at == 0)
+        j->tell_at = now + patience_ns;
+    if (now < j->tell_at)
+        return j->tell_at;
+    if (last && now < last + each_ns)
+        return j->tell_at = last + each_ns;
+    j->tell_at = now + each_ns;
+    if (count > j->told && atomic_compare_exchange_strong(&kith__shared->faults_told, &last, now)) {
+        tell(j, count);
+        j->told = count;
+    }
+    return j->tell_at;
 }
 
 /* Why the rest was not begun. */

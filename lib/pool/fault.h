@@ -11,6 +11,12 @@ void kith__faults_keep(struct kith__job *j);
  * call was cancelled. */
 int kith__faults_report(struct kith__job *j, int halted);
 
+/* Tells on stderr, while the call that j is of goes on, of the first of its tasks that failed, and then how
+ * many there are: one line a second, of all calls on the node; unless the program has a fault handler of its
+ * own. For the thread that posted j. Returns when it wants to be called again, in ns; -1: when one has
+ * failed. */
+int64_t kith__faults_tell(struct kith__job *j);
+
 /* The name of its function for messages, looked up where the caller gave none. For the poster. */
 const char *kith__job_name(struct kith__job *j);
 

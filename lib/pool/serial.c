@@ -97,7 +97,7 @@ void kith__serial_run(struct kith__object *o, struct kith__job *j)
 
     playing = &part;
     kith__random_save(&outer);
-    kith__work_on(o, &lane, 0, j);
+    kith__work_on(o, &lane, 0, j, 1);
     kith__random_restore(&outer);
     playing = part.outer;
 }

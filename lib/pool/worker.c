@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/worker.h"
 #include "pool/chunk.h"
+#include "pool/fault.h"
 #include "base/error.h"
 #include "shm/heap.h"
 #include "member/output.h"
@@ -82,7 +83,8 @@ static void call_others(struct kith__object *o, const struct kith__job *j)
             kith__wake_any(kith__object_waiters(o, 0));
 }
 
-void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j)
+void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
+                   int for_itself)
 {
     struct kith__pool *p = kith__pool_body(o);
     struct kith__chunk learned = { 0 };
@@ -105,6 +107,8 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             kith__retire_part(j, worker);
         else
             kith__retire(j, worker, length);
+        if (for_itself)
+            kith__faults_tell(j);
         if (!j->chunk) {
             now = kith__now_ns();
             kith__chunk_learn(&learned, length, now - then);
@@ -217,7 +221,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     kith__wake_all(kith__object_waiters(o, 1));
     for (;;) {
         if ((j = kith__job_find(p, lane, &post))) {
-            kith__work_on(o, lane, worker, j);
+            kith__work_on(o, lane, worker, j, 0);
             turn = j->units == 1;
             kith__job_leave(lane, j);
             if (is_worn(p, lane))

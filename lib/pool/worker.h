@@ -8,8 +8,10 @@
 /* The process of a worker; returns its exit status. */
 int kith__worker_main(struct kith__object *o, uint32_t worker);
 
-/* Claims and runs from j, which lane has entered, until nothing is left to claim now. */
-void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j);
+/* Claims and runs from j, which lane has entered, until nothing is left to claim now. for_itself: by the
+ * thread that posted j. */
+void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
+                   int for_itself);
 
 /* The number of the worker that this process is; -1: it is none. */
 int kith__worker_number(void);
