@@ -211,16 +211,16 @@ class RawZeroMQ:
 
     def measure(self):
         program = built("peers/zmq")
-        taker = Nodes.start("exec", "node1", program, "take", Nodes.address, self.size, self.count)
-        putter = None
+        consumer = Nodes.start("exec", "node1", program, "take", Nodes.address, self.size, self.count)
+        producer = None
         try:
-            key = taker.stdout.readline().strip()
-            putter = Nodes.start("exec", "node2", program, "put", Nodes.address, key, self.size, self.count)
-            return finish(taker)
+            key = consumer.stdout.readline().strip()
+            producer = Nodes.start("exec", "node2", program, "put", Nodes.address, key, self.size, self.count)
+            return finish(consumer)
         finally:
-            stop(taker)
-            if putter:
-                stop(putter)
+            stop(consumer)
+            if producer:
+                stop(producer)
 
 
 class KithNodes(Program):

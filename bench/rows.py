@@ -112,14 +112,14 @@ def pi(kind, workers=2, points=10**9):
             PLAIN: Program("peers/pi", kind, workers, points)}
 
 
-def queue(putters, takers, size, count, bound, python_count):
-    shape = putters, takers, size
+def queue(producers, consumers, size, count, bound, python_count):
+    shape = producers, consumers, size
     return {"kith": Program("kith/queue", *shape, count, bound),
             MP: Python("peers/python.py", "multiprocessing", "queue", *shape, python_count, repeats=3)}
 
 
-def ring(kind, putters, takers, size, count):
-    return Program("peers/ring", kind, putters, takers, size, count)
+def ring(kind, producers, consumers, size, count):
+    return Program("peers/ring", kind, producers, consumers, size, count)
 
 
 EXPERIMENTS = [
@@ -220,7 +220,7 @@ ROWS = [
     Row("pi, 10^9 midpoints", "pi, midpoints", "seconds", "s", targets=[Within(1.1, PLAIN)]),
     Row("idle pool, busiest process", "idle", "cpu", "% CPU", targets=[AtMost(0.05)]),
     Row("METG(50 %), chunks of one task", "metg", "metg", "µs"),
-    Row("Queue, 8 B, one putter, one taker", "queue 1+1", "items", "M/s", more=True, targets=[AtLeast(5)]),
+    Row("Queue, 8 B, one producer, one consumer", "queue 1+1", "items", "M/s", more=True, targets=[AtLeast(5)]),
     Row("Queue, 8 B, two and two", "queue 2+2", "items", "M/s", more=True, targets=[AtLeast(3)]),
     Row("Queue, 1 MiB, one and one", "queue 1 MiB", "bytes", "GB/s", more=True, targets=[AtLeast(5)]),
     Row("Queue between two nodes, 8 B", "nodes 8 B", "items", "k/s", more=True, targets=[AtLeast(200)]),

@@ -411,8 +411,9 @@ static void stop_mode_says_how_to_debug_and_stops(void)
     CU_ASSERT_EQUAL(waitpid(pid, &status, WUNTRACED), pid);
     CU_ASSERT(WIFSTOPPED(status));
     CU_ASSERT(read(out[0], line, sizeof line - 1) > 0);
-    snprintf(expected, sizeof expected, "kith: worker %d stopped by SIGSEGV in write_to_nothing: gdb -p %d\n",
-             (int)pid, (int)pid);
+    snprintf(expected, sizeof expected,
+             "kith: worker %d on %s stopped by SIGSEGV in write_to_nothing: gdb -p %d\n", (int)pid,
+             kith_host(), (int)pid);
     CU_ASSERT_STRING_EQUAL(line, expected);
     CU_ASSERT_EQUAL(atomic_load(&record->signal), SIGSEGV);
     kill(pid, SIGCONT);

@@ -1,5 +1,6 @@
-/* queue: items a second through one Queue, putters and takers being Processes. Prints million items a second
- * and GB/s. queue PUTTERS TAKERS SIZE COUNT BOUND      each putter puts COUNT items of SIZE bytes */
+/* queue: items a second through one Queue, producers and consumers being Processes. Prints million items a
+ * second and GB/s. queue PRODUCERS CONSUMERS SIZE COUNT BOUND      each producer puts COUNT items of SIZE
+ * bytes */
 #include "config.h"
 
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "../bench.h"
 #include "kith.h"
 
-#define LAST UINT64_MAX /* tells a taker to end */
+#define LAST UINT64_MAX /* tells a consumer to end */
 
 struct role {
     kith_queue items, go, done;
@@ -64,17 +65,17 @@ static int take(const void *arg)
     return kith_put(role->done, report) < 0;
 }
 
-/* Ends the takers, and returns when the last of them had taken its last item. */
-static double finish(const struct role *role, int takers, uint64_t taken, uint64_t sum)
+/* Ends the consumers, and returns when the last of them had taken its last item. */
+static double finish(const struct role *role, int consumers, uint64_t taken, uint64_t sum)
 {
     struct report report;
     double end = 0.0;
     void *buf = item(role->size);
 
     memset(buf, 0xff, sizeof LAST);
-    for (int i = 0; i < takers; i++)
+    for (int i = 0; i < consumers; i++)
         kith_queue_put(role->items, buf, role->size, KITH_FOREVER);
-    for (int i = 0; i < takers; i++) {
+    for (int i = 0; i < consumers; i++) {
         kith_get(role->done, &report);
         taken -= report.taken;
         sum -= report.sum;
@@ -90,30 +91,30 @@ int main(int argc, char **argv)
 {
     kith_process p[64];
     struct role role;
-    int putters, takers;
+    int producers, consumers;
     double start, total;
 
     kith_init(&argc, &argv);
-    putters = (int)number(argc, argv, 1, 1);
-    takers = (int)number(argc, argv, 2, 1);
+    producers = (int)number(argc, argv, 1, 1);
+    consumers = (int)number(argc, argv, 2, 1);
     role.size = number(argc, argv, 3, 8);
     role.count = number(argc, argv, 4, 1000000);
     role.items = kith_queue_open(number(argc, argv, 5, 1024));
     role.go = kith_queue_open(0);
     role.done = kith_queue_open(0);
-    for (int i = 0; i < takers; i++)
+    for (int i = 0; i < consumers; i++)
         kith_process_start(take, KITH_ARG(role));
-    for (int i = 0; i < putters; i++)
+    for (int i = 0; i < producers; i++)
         p[i] = kith_process_start(put, KITH_ARG(role));
     nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL); /* all wait now */
     start = now();
-    for (int i = 0; i < putters; i++)
+    for (int i = 0; i < producers; i++)
         kith_put(role.go, (char){ 0 });
-    for (int i = 0; i < putters; i++)
+    for (int i = 0; i < producers; i++)
         kith_process_join(p[i], KITH_FOREVER);
-    total = (double)putters * (double)role.count;
-    start = finish(&role, takers, (uint64_t)putters * role.count,
-                   (uint64_t)putters * (role.count * (role.count - 1) / 2)) -
+    total = (double)producers * (double)role.count;
+    start = finish(&role, consumers, (uint64_t)producers * role.count,
+                   (uint64_t)producers * (role.count * (role.count - 1) / 2)) -
             start;
     say("items", total / start * 1e-6);
     say("bytes", total * (double)role.size / start * 1e-9);

@@ -216,12 +216,12 @@ def take(queue, done):
     done.put((taken, now()))
 
 
-def row_queue(putters, takers, size, count):
+def row_queue(producers, consumers, size, count):
     import multiprocessing as mp
-    putters, takers, size, count = int(putters), int(takers), int(size), int(count)
+    producers, consumers, size, count = int(producers), int(consumers), int(size), int(count)
     queue, done, go = mp.Queue(), mp.Queue(), mp.Event()
-    takes = [mp.Process(target=take, args=(queue, done)) for _ in range(takers)]
-    puts = [mp.Process(target=put, args=(queue, go, bytes(size), count)) for _ in range(putters)]
+    takes = [mp.Process(target=take, args=(queue, done)) for _ in range(consumers)]
+    puts = [mp.Process(target=put, args=(queue, go, bytes(size), count)) for _ in range(producers)]
     for p in takes + puts:
         p.start()
     time.sleep(0.1)                             # all wait now
@@ -233,9 +233,9 @@ def row_queue(putters, takers, size, count):
         queue.put(None)
     reports = [done.get() for _ in takes]
     seconds = max(end for _, end in reports) - start
-    assert sum(taken for taken, _ in reports) == putters * count
-    say("items", putters * count / seconds * 1e-6)
-    say("bytes", putters * count * size / seconds * 1e-9)
+    assert sum(taken for taken, _ in reports) == producers * count
+    say("items", producers * count / seconds * 1e-6)
+    say("bytes", producers * count * size / seconds * 1e-9)
 
 
 def row_process(times):

@@ -9,24 +9,24 @@
 
 /* X(NAME, VALUES, DEFAULT, MEANING). VALUES: words with | between them, of which it must be one; or in
  * capitals the form of what it takes, which is checked where it is read. */
-#define KITH__ENV(X)                                                                                    \
-    X(WORKERS, "N", "as the start gives CPUs", "workers on each node of a pool that is opened with 0")  \
-    X(LAUNCH, "none|openmpi|mpich", "what is detected",                                                 \
-      "none: ignore the launcher, each process is a program by itself; or the MPI to use")              \
-    X(LOG, "error|warning|info|debug", "notices only", "log level on stderr; error suppresses notices") \
-    X(MEM, "SIZE", "what is free", "limit of the memory shared on a node, as 500M or 8G")               \
-    X(SEED, "N", "new in each run", "seed of the random numbers")                                       \
-    X(SERIAL, "0|1", "0", "1: tasks run in the head, one after the other, for debuggers and profilers") \
-    X(DEBUG, "0|1", "0", "1: no timeouts, neither of tasks nor between processes")                      \
-    X(CHECK, "0|1", "0", "1: warn when globals change after kith_init, where workers do not see it")    \
-    X(ON_CRASH, "stop", "the crash is reported", "stop: a task that crashes waits for a debugger")      \
-    X(TRANSPORT, "auto|net", "auto", "net: reach objects through the network even on the same node")    \
-    X(NET, "NETWORKS", "all but those of containers", "networks between nodes, as 10.0.0.0/8,fd00::/8") \
-    X(PORTS, "LOW-HIGH", "any free port", "ports between nodes, as 50000-50099")                        \
-    X(NET_SECURITY, "curve|plain", "curve", "plain: authenticate between nodes, but do not encrypt")    \
-    X(MODULES, "DIRECTORY", "kith/ beside libkith, or as installed",                                    \
-      "where the modules for MPI and ZeroMQ are")                                                       \
-    X(MPIRUN, "PROGRAM", "found in PATH", "the mpirun that kith run calls")
+#define KITH__ENV(X)                                                                                       \
+    X(WORKERS, "N", "as provided at launch", "workers per node for pools opened with 0")                   \
+    X(LAUNCH, "none|openmpi|mpich", "detected",                                                            \
+      "none: ignore the launcher, each process is a program of its own; else the MPI to use")              \
+    X(LOG, "error|warning|info|debug", "notices only", "log level on stderr; error suppresses notices")    \
+    X(MEM, "SIZE", "all that is free", "limit on shared memory per node, such as 500M or 8G")              \
+    X(SEED, "N", "new for each run", "seed of the random numbers")                                         \
+    X(SERIAL, "0|1", "0", "1: run tasks in the head, one after the other, for debuggers and profilers")    \
+    X(DEBUG, "0|1", "0", "1: no timeouts, for tasks or between processes")                                 \
+    X(CHECK, "0|1", "0", "1: warn if globals change after kith_init (workers do not see it)")              \
+    X(ON_CRASH, "stop", "report the crash", "stop: a crashing task waits for a debugger")                  \
+    X(TRANSPORT, "auto|net", "auto", "net: reach objects through the network even on the same node")       \
+    X(NET, "NETWORKS", "all but container bridges", "networks between nodes, such as 10.0.0.0/8,fd00::/8") \
+    X(PORTS, "LOW-HIGH", "any free port", "ports between nodes, such as 50000-50099")                      \
+    X(NET_SECURITY, "curve|plain", "curve", "plain: authenticate between nodes without encryption")        \
+    X(MODULES, "DIRECTORY", "kith/ beside libkith, or as installed",                                       \
+      "where the modules for MPI and ZeroMQ are")                                                          \
+    X(MPIRUN, "PROGRAM", "found in PATH", "the mpirun called by kith run")
 
 #define KITH__ENV_ENUM(name, values, normal, meaning) KITH__ENV_##name,
 enum kith__env { KITH__ENV(KITH__ENV_ENUM) KITH__ENV_COUNT };

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "code/image.h"
 #include "base/system.h"
+#include "kith.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -145,13 +146,13 @@ static void record_crash(int sig, const siginfo_t *info, ucontext_t *context)
 /* Says it, and sleeps until a debugger or somebody else continues the process. */
 static void stop_here(int sig, const char *function)
 {
-    char line[256];
+    char line[512];
     int n;
 
     announced = 1;
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); /* gdb need not be our parent */
-    n = snprintf(line, sizeof line, "kith: worker %d stopped by %s%s%s: gdb -p %d\n", (int)getpid(),
-                 signal_name(sig), function[0] ? " in " : "", function, (int)getpid());
+    n = snprintf(line, sizeof line, "kith: worker %d on %s stopped by %s%s%s: gdb -p %d\n", (int)getpid(),
+                 kith_host(), signal_name(sig), function[0] ? " in " : "", function, (int)getpid());
     if (n > 0 && write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
         return;
     kill(getpid(), SIGSTOP);
