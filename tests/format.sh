@@ -1,7 +1,14 @@
 #!/bin/sh
-# The C files are as clang-format writes them (.clang-format); what must not compile (tests/compile) is short and left alone.
+# The C files are as clang-format writes them (.clang-format); what must not compile (tests/compile) is short and left alone. In kith.h
+# each comment stands above its function, with lines of up to 90.
 set -u
 cd "$top_srcdir" || exit 99
+awk '
+    /\/\*/ { comment = 1 }
+    comment && length > 90 { print "kith.h:" NR ": a comment of more than 90 columns: " $0; found = 1 }
+    /\*\// { comment = 0 }
+    /^KITH_API.*\/\*/ { print "kith.h:" NR ": a comment beside its function: " $0; found = 1 }
+    END { exit found }' lib/kith.h || exit 1
 command -v clang-format >/dev/null || { echo "no clang-format here"; exit 77; }
 # Another version lays some things out differently.
 case $(clang-format --version) in

@@ -23,8 +23,8 @@ static uint32_t failed_count;
 static pthread_mutex_t failed_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static _Atomic int in_head = 1, faults; /* who has forgotten kith_init must hear of it, too */
-static void print_and_exit(int code, const char *sentence);
-static void (*_Atomic on_fault)(int code, const char *sentence) = print_and_exit;
+static void print_and_exit(int code, const char *message);
+static void (*_Atomic on_fault)(int code, const char *message) = print_and_exit;
 static _Atomic uint32_t *_Atomic handler_word; /* where all processes see that kith_on_fault was called */
 static _Atomic int log_level = -1;
 
@@ -110,19 +110,19 @@ void kith__end_alone(void)
     is_the_one = 1;
 }
 
-static void print_and_exit(int code, const char *sentence)
+static void print_and_exit(int code, const char *message)
 {
     (void)code;
     kith__end_alone();
     fflush(stdout);
-    dprintf(STDERR_FILENO, "kith: %s\n", sentence);
+    dprintf(STDERR_FILENO, "kith: %s\n", message);
     exit(1);
 }
 
-static void ignore(int code, const char *sentence)
+static void ignore(int code, const char *message)
 {
     (void)code;
-    (void)sentence;
+    (void)message;
 }
 
 void kith__fault_handler_told(void)
@@ -138,7 +138,7 @@ void kith__fault_handler_word(_Atomic uint32_t *word)
     atomic_store(&handler_word, word);
 }
 
-void kith_on_fault(void (*fn)(int code, const char *sentence))
+void kith_on_fault(void (*fn)(int code, const char *message))
 {
     atomic_store(&on_fault, fn ? fn : ignore);
     kith__fault_handler_told();
