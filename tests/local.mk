@@ -119,6 +119,7 @@ unit_tests += \
 	tests/test_sem \
 	tests/test_serial \
 	tests/test_storm \
+	tests/test_wait \
 	tests/test_worker
 tests_test_chaos_SOURCES = \
 	tests/chaos/actors.c \

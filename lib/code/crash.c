@@ -232,7 +232,7 @@ static void enter(int sig)
     int64_t since = kith__now_ns();
 
     while (atomic_exchange(&busy, 1)) {
-        kith__pause();
+        kith__nap(1 * KITH__MS);
         if (!self.stop && kith__now_ns() - since > 2000LL * PATIENCE_SECONDS * KITH__MS)
             die_of(sig);
     }

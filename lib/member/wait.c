@@ -8,6 +8,8 @@
  * The kernel often starts a woken thread on its waker's own CPU, though another one is idle. A caller and its
  * worker, who take turns, then spin against each other (10 µs a turn, for tens of ms); when they sleep for
  * each other instead, the next wake-up finds the other CPU. So those who take turns give way.
+ *
+ * Threads of a real-time policy sleep at once.
  */
 #include "config.h"
 #include "member/wait.h"
@@ -17,7 +19,12 @@
 
 #include <sched.h>
 
-static const int64_t pause_ns = 2000, spin_ns = 50000, yield_ns = 20000, look_again_ns = 1000 * KITH__MS;
+#ifndef SCHED_DEADLINE
+#define SCHED_DEADLINE 6 /* glibc has it since 2.41 */
+#endif
+
+static const int64_t pause_ns = 2000, spin_ns = 50000, yield_ns = 20000, look_again_ns = 1000 * KITH__MS,
+                     policy_ns = 1 * KITH__MS;
 static const int64_t nap_ns = 100000, longest_nap_ns = 20 * KITH__MS;
 
 int kith__check_timeout(int timeout_ms)
@@ -62,10 +69,30 @@ static struct crowd look_around(const struct kith__seat *me, uint32_t enough)
     return c;
 }
 
+/* This thread's policy, and when the system was asked for it, which takes 0.1 µs: more than a short wait. */
+static _Thread_local struct {
+    int64_t asked;
+    int is_realtime;
+} policy;
+
+/* On its CPU nothing else runs while it spins, sched_yield or not: maybe the one that it waits for. */
+static int is_realtime(int64_t now)
+{
+    if (policy.asked == 0 || now - policy.asked > policy_ns || now < policy.asked) {
+        int p = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+
+        policy.asked = now;
+        policy.is_realtime = p == SCHED_FIFO || p == SCHED_RR || p == SCHED_DEADLINE;
+    }
+    return policy.is_realtime;
+}
+
 int kith__may_spin(void)
 {
     uint32_t cpus = kith__shared->usable_cpus;
 
+    if (policy.is_realtime)
+        return 0;
     return look_around(NULL, cpus + 1).awake <= cpus;
 }
 
@@ -77,6 +104,8 @@ static int spin(struct kith__seat *s, uint32_t seen, int give_way)
     int64_t start = kith__now_ns(), passed = 0;
     struct crowd crowd;
 
+    if (is_realtime(start))
+        return 0;
     atomic_store_explicit(&s->cpu, this_cpu(), memory_order_relaxed);
     crowd = look_around(s, 2 * cpus + 1);
     if (crowd.awake > 2 * cpus || (give_way && crowd.here))
