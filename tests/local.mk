@@ -108,6 +108,7 @@ unit_tests += \
 	tests/test_head \
 	tests/test_init \
 	tests/test_janitor \
+	tests/test_lateglobals \
 	tests/test_killed \
 	tests/test_orphans \
 	tests/test_pool \

@@ -69,7 +69,7 @@ static int crash_in(void (*fn)(void))
     }
     end = check_wait(pid);
     text[0] = '\0';
-    kith__crash_text(record, getpid(), text, sizeof text);
+    kith__crash_text(record, getpid(), NULL, text, sizeof text);
     return end;
 }
 
@@ -228,7 +228,7 @@ static void pointer_of_the_parent_is_recognised(void)
     ended_by(SIGSEGV, crash_in(use_a_pointer_of_the_parent));
     says("a pointer means nothing in another one, pass the bytes, or memory from kith_alloc");
     munmap(only_mine, 1 << 20);
-    kith__crash_text(record, getpid(), text, sizeof text);
+    kith__crash_text(record, getpid(), NULL, text, sizeof text);
     CU_ASSERT_PTR_NULL(strstr(text, "a pointer means nothing"));
 }
 
@@ -431,11 +431,11 @@ static void text_fits_into_any_room(void)
     int whole;
 
     ended_by(SIGSEGV, crash_in(outer_one));
-    whole = kith__crash_text(record, getpid(), text, sizeof text);
+    whole = kith__crash_text(record, getpid(), NULL, text, sizeof text);
     CU_ASSERT_EQUAL((int)strlen(text), whole);
     for (size_t room = 0; room < sizeof small; room++) {
         memset(small, 'x', sizeof small);
-        CU_ASSERT_EQUAL(kith__crash_text(record, getpid(), small, room), whole);
+        CU_ASSERT_EQUAL(kith__crash_text(record, getpid(), NULL, small, room), whole);
         CU_ASSERT(room == 0 || strlen(small) == room - 1);
         CU_ASSERT_EQUAL(small[room], 'x');
     }
@@ -445,11 +445,11 @@ static void damaged_record_gives_some_text(void)
 {
     memset((void *)record, 0xff, sizeof *record);
     atomic_store(&record->signal, SIGSEGV);
-    CU_ASSERT(kith__crash_text(record, getpid(), text, sizeof text) > 0);
+    CU_ASSERT(kith__crash_text(record, getpid(), NULL, text, sizeof text) > 0);
     record->count = INT32_MAX;
-    CU_ASSERT(kith__crash_text(record, getpid(), text, sizeof text) > 0);
+    CU_ASSERT(kith__crash_text(record, getpid(), NULL, text, sizeof text) > 0);
     atomic_store(&record->signal, 0);
-    CU_ASSERT_EQUAL(kith__crash_text(record, getpid(), text, sizeof text), 0);
+    CU_ASSERT_EQUAL(kith__crash_text(record, getpid(), NULL, text, sizeof text), 0);
     CU_ASSERT_STRING_EQUAL(text, "");
 }
 

@@ -87,11 +87,12 @@ static size_t plain_length(const char *name)
     return dot && dot != name && isdigit((unsigned char)dot[1]) ? (size_t)(dot - name) : strlen(name);
 }
 
-static int remember(const struct kith__image *image, const ElfW(Sym) * s, const char *name, const char *file)
+static int remember(const struct kith__global *g, void *arg)
 {
     struct variable *v;
     void *p;
 
+    (void)arg;
     if (globals.count == globals.room) {
         p = realloc(globals.list, (2 * globals.room + 64) * sizeof *globals.list);
         if (!p)
@@ -100,11 +101,11 @@ static int remember(const struct kith__image *image, const ElfW(Sym) * s, const 
         globals.room = 2 * globals.room + 64;
     }
     v = &globals.list[globals.count];
-    v->address = (const unsigned char *)(image->bias + s->st_value);
-    v->size = s->st_size;
+    v->address = g->address;
+    v->size = g->size;
     v->hash = hash_of(v->address, v->size);
-    if (asprintf(&v->name, "%.*s%s%s%s", (int)plain_length(name), name, file[0] ? " (" : "", file,
-                 file[0] ? ")" : "") < 0)
+    if (asprintf(&v->name, "%.*s%s%s%s", g->name_length, g->name, g->file[0] ? " (" : "", g->file,
+                 g->file[0] ? ")" : "") < 0)
         return KITH_ENOMEM;
     globals.count++;
     return 0;
@@ -125,7 +126,8 @@ static int is_kith(const struct kith__symbols *s, size_t from, size_t *end)
     return mine;
 }
 
-static int remember_all(const struct kith__image *image, const struct kith__symbols *s)
+static int each(const struct kith__image *image, const struct kith__symbols *s,
+                int (*fn)(const struct kith__global *g, void *arg), void *arg)
 {
     const char *file = "";
     size_t end = 0;
@@ -144,27 +146,40 @@ static int remember_all(const struct kith__image *image, const struct kith__symb
             symbol->st_shndx == SHN_UNDEF || (local && mine) || is_reserved(name) ||
             !in_writable_memory(image, symbol) || kith__image_is_copied(image, symbol->st_value))
             continue;
-        rc = remember(image, symbol, name, local ? file : "");
+        rc = fn(&(struct kith__global){ (const unsigned char *)(image->bias + symbol->st_value),
+                                        symbol->st_size, name, local ? file : "", (int)plain_length(name) },
+                arg);
     }
+    return rc;
+}
+
+int kith__globals_each(int (*fn)(const struct kith__global *g, void *arg), void *arg)
+{
+    struct kith__symbols symbols;
+    struct kith__image image;
+    int rc = -1;
+
+    kith__image_program(&image);
+    if (kith__image_symbols(&image, &symbols))
+        rc = each(&image, &symbols, fn, arg);
+    kith__symbols_free(&symbols);
     return rc;
 }
 
 int kith__globals_snapshot(void)
 {
-    struct kith__symbols symbols;
     struct kith__image image;
-    int rc = 0;
+    int rc;
 
     forget();
     if ((rc = kith__check_variable(KITH__ENV_CHECK)) < 0 || !kith__env_on(KITH__ENV_CHECK))
         return rc;
-    kith__image_program(&image);
-    if (kith__image_symbols(&image, &symbols))
-        rc = remember_all(&image, &symbols);
-    else
+    if ((rc = kith__globals_each(remember, NULL)) == -1) {
+        kith__image_program(&image);
         kith__log(KITH__WARNING, "KITH_CHECK: %s is stripped or was replaced, its globals cannot be watched",
                   image.name);
-    kith__symbols_free(&symbols);
+        rc = 0;
+    }
     return rc < 0 ? kith__fail(rc, "no memory for the list of global variables") : 0;
 }
 

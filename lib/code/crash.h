@@ -6,6 +6,7 @@
 #define KITH_CRASH_H
 
 #include "code/coverage.h" /* the other thing to do before the end */
+#include "code/lateglobals.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -31,7 +32,9 @@ void kith__crash_install(struct kith__crash *record);
 
 /* "SIGSEGV at address 0x10 (a NULL pointer) in partial (pi.c:42), called by …" into buf. Returns its length.
  * It says so when the address is memory of caller, the process that gave the task or the Process its
- * argument. */
-int kith__crash_text(const struct kith__crash *crash, pid_t caller, char *buf, size_t room);
+ * argument; and for a NULL pointer, which globals the program has set since kith_init, as kin tell; NULL:
+ * that is not known. */
+int kith__crash_text(const struct kith__crash *crash, pid_t caller, const struct kith__kin *kin, char *buf,
+                     size_t room);
 
 #endif

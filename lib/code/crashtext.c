@@ -13,6 +13,8 @@ enum { FRAMES = 64, CALLERS = 6 };
 
 #define NULL_ZONE 4096 /* what is below is a NULL pointer, and an offset in what it should lead to */
 
+#define NULL_INDEX_ZONE (UINT64_C(1) << 32)
+
 struct text {
     char *buf;
     size_t room, used;
@@ -180,7 +182,27 @@ static void add_frames(struct text *t, const struct kith__frame *frames, int cou
     }
 }
 
-int kith__crash_text(const struct kith__crash *c, pid_t caller, char *buf, size_t room)
+/* NULL, and an index into what it should lead to: no program lies so low, but one that is linked for fixed
+ * addresses. */
+static int is_from_null(const struct kith__crash *c)
+{
+    return c->address < NULL_INDEX_ZONE && !is_overflow(c);
+}
+
+static void add_globals(struct text *t, const struct kith__kin *kin)
+{
+    char names[192];
+
+    if (kin && kith__globals_late(kin, names, sizeof names) > 0)
+        add(t,
+            "; %s set after kith_init, and tasks and Processes see globals as they were then: pass the "
+            "pointer "
+            "as an argument, to memory from kith_alloc",
+            names);
+}
+
+int kith__crash_text(const struct kith__crash *c, pid_t caller, const struct kith__kin *kin, char *buf,
+                     size_t room)
 {
     int sig = atomic_load_explicit(&c->signal, memory_order_acquire), count = c->count;
     struct kith__frame frames[FRAMES];
@@ -197,9 +219,12 @@ int kith__crash_text(const struct kith__crash *c, pid_t caller, char *buf, size_
                                                   : KITH__CRASH_PCS,
                         frames, FRAMES);
     add_frames(&t, frames, count, sig == SIGABRT);
-    if (sig == SIGSEGV && c->code > 0 && c->code != SI_KERNEL && c->address >= NULL_ZONE &&
-        is_its(caller, c->address))
+    if (sig != SIGSEGV || c->code <= 0 || c->code == SI_KERNEL)
+        return (int)t.used;
+    if (c->address >= NULL_ZONE && is_its(caller, c->address))
         add(&t, "; that is memory of the calling process: a pointer means nothing in another one, "
                 "pass the bytes, or memory from kith_alloc");
+    else if (is_from_null(c))
+        add_globals(&t, kin);
     return (int)t.used;
 }

@@ -10,6 +10,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/code/frames.c \
 	lib/code/image.c \
 	lib/code/image.h \
+	lib/code/lateglobals.c \
+	lib/code/lateglobals.h \
 	lib/code/token.c \
 	lib/code/token.h \
 	lib/code/trace.c \

@@ -221,3 +221,11 @@ void kith__seats_release(uint32_t member)
         atomic_store(&s->member, 0);
     }
 }
+
+/* Who was forked has them from the fork server, and need not ask the system for its memory. */
+const struct kith__kin *kith__kin(struct kith__kin *kin)
+{
+    kin->head = atomic_load(&kith__shared->head_pid);
+    kin->server = kin->head == getpid() ? atomic_load(&kith__shared->server_pid) : getpid();
+    return kith__me && atomic_load(&kith__member(kith__me)->role) == KITH__RANK ? NULL : kin;
+}

@@ -117,6 +117,10 @@ struct kith__tables {       /* the head of the tables */
     struct kith__seat seats[KITH__SEATS];
 };
 
+/* Whose memory shows what globals the program has set since kith_init: NULL in another rank that runs main,
+ * whose variables lie elsewhere. */
+const struct kith__kin *kith__kin(struct kith__kin *kin);
+
 /* The head of the tables; valid once the arena is mapped. */
 #define kith__shared ((struct kith__tables *)(void *)(kith__base + KITH__TABLES_START))
 

@@ -68,7 +68,7 @@ static void fill_end(struct kith_fault *f, const struct kith__fault_entry *e)
     f->pid = e->pid;
     f->worker = e->worker;
     if (e->end == KITH_END_SIGNALLED && atomic_load(&e->crash.signal))
-        kith__crash_text(&e->crash, getpid(), f->text, sizeof f->text);
+        kith__crash_text(&e->crash, getpid(), kith__kin(&(struct kith__kin){ 0 }), f->text, sizeof f->text);
 }
 
 static void fill_fault(struct kith_fault *f, struct kith__job *j, const struct kith__fault_entry *e)

@@ -231,7 +231,8 @@ static void tell_crash(struct kith__member *m)
         memcpy(&crash, &m->crash, sizeof crash);
         atomic_store(&m->crash.signal, -sig);
         kith__failpoint("janitor: tells");
-        kith__crash_text(&crash, atomic_load(&kith__shared->head_pid), text, sizeof text);
+        kith__crash_text(&crash, atomic_load(&kith__shared->head_pid), kith__kin(&(struct kith__kin){ 0 }),
+                         text, sizeof text);
     } else {
         snprintf(text, sizeof text, "signal %d (%s)", -sig, strsignal(-sig));
     }
