@@ -172,18 +172,42 @@ static const char *last_line(char *text)
     return line ? line + 1 : text;
 }
 
-static void check_login(const struct host *h, const char *program)
+/* The exit status of command there, and what it writes to stderr. */
+static int ask(const struct host *h, const char *command, char *text, size_t room)
 {
     char ssh[] = "ssh", o[] = "-o", batch[] = "BatchMode=yes", timeout[] = "ConnectTimeout=3", as[] = "-l";
-    char user[HOST_NAME + 1], name[HOST_NAME + 1], command[64], text[4096];
-    char *with[] = { ssh, o, batch, o, timeout, as, user, name, command, NULL };
-    char *without[] = { ssh, o, batch, o, timeout, name, command, NULL };
-    int status;
+    char user[HOST_NAME + 1], name[HOST_NAME + 1], there[64];
+    char *with[] = { ssh, o, batch, o, timeout, as, user, name, there, NULL };
+    char *without[] = { ssh, o, batch, o, timeout, name, there, NULL };
 
     snprintf(user, sizeof user, "%s", h->user ? h->user : "");
     snprintf(name, sizeof name, "%s", h->name);
+    snprintf(there, sizeof there, "%s", command);
+    return capture(h->user ? with : without, 2, text, room, LOGIN_MS);
+}
+
+/* The shell and the loader end with these when there is no running it; it may end as it likes. */
+static void check_runs(const struct host *h, const char *program)
+{
+    char command[64], text[4096];
+    int status;
+
+    snprintf(command, sizeof command, "%s --help", program);
+    status = ask(h, command, text, sizeof text);
+    if (status == 126 || status == 127 || (status > 128 && status != 255))
+        fails("%s does not run when it is called by ssh %s: %s", program, h->name,
+              *last_line(text) ? last_line(text) : "it is killed by a signal");
+}
+
+static void check_login(const struct host *h, enum reach_depth depth, const char *program)
+{
+    char command[64], text[4096];
+    int status;
+
     snprintf(command, sizeof command, "command -v %s", program ? program : "true");
-    status = capture(h->user ? with : without, 2, text, sizeof text, LOGIN_MS);
+    status = ask(h, command, text, sizeof text);
+    if (status == 0 && depth == REACH_RUN)
+        check_runs(h, program);
     if (status == 0)
         return;
     if (status == CAPTURE_LATE)
@@ -205,17 +229,15 @@ static void start(struct probe *p, const struct host *h, enum reach_depth depth,
 {
     int ends[2];
 
-    *p = (struct probe){ .host = h,
-                         .from = -1,
-                         .end = now_ms() + 3LL * PORT_MS + (depth == REACH_LOGIN ? LOGIN_MS : 0) };
+    *p = (struct probe){ .host = h, .from = -1, .end = now_ms() + 3LL * PORT_MS + (int)depth * LOGIN_MS };
     if (pipe2(ends, O_CLOEXEC) != 0)
         return;
     p->pid = fork();
     if (p->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         verdict_to = ends[1];
-        if (!check_port(h->name) && depth == REACH_LOGIN)
-            check_login(h, program);
+        if (!check_port(h->name) && depth != REACH_PORT)
+            check_login(h, depth, program);
         _exit(0);
     }
     close(ends[1]);

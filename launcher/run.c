@@ -174,7 +174,7 @@ static int check_hosts(const struct request *r, const struct mpi *m)
 
 static void explain_unreachable(const struct request *r, const struct mpi *m)
 {
-    if (starts_by_ssh(r, m) && reach_hosts(&r->hosts, REACH_LOGIN, "orted") > 0)
+    if (starts_by_ssh(r, m) && reach_hosts(&r->hosts, REACH_RUN, "orted") > 0)
         return;
     log_line("mpirun: it could not start its part on each host: look for a firewall between them and for "
              "other versions than Open MPI %s; "

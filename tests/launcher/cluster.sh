@@ -87,6 +87,18 @@ node2" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIR
     config
 }
 
+# One message for a host, however many ranks it has, with the loader's own line.
+no_daemon()
+{
+    [ $mpi = openmpi ] || return
+    library=$(ldd "$(command -v orted)" | awk '/libopen-rte/ { print $3 }')
+    [ -n "$library" ] || return
+    "$cluster" exec node2 mount --bind /dev/null "$(realpath "$library")"
+    expect "$mpi: orted does not run" 125 "" "kith: node2: orted does not run when it is called by ssh node2: orted: error while loading shared libraries: *libopen-rte.so*" \
+        on_node1 ./kith run --host node1:2,node2:2 hostname
+    "$cluster" exec node2 umount "$(realpath "$library")"
+}
+
 no_room()
 {
     [ $mpi = openmpi ] || return
@@ -98,6 +110,7 @@ no_room()
 
 each_mpi job
 each_mpi v6
+each_mpi no_daemon
 each_mpi no_room
 
 # Inside an allocation of Slurm, which tells mpirun the hosts.
