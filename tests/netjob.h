@@ -66,8 +66,8 @@ static inline void await_parked(kith_process p)
     REQUIRE(!"it never waited");
 }
 
-/* Until the home of q has heard what was asked before, by whomever. The agent may collect an request before
- * those that other threads have filed earlier, but together with them: so the second one is behind them. */
+/* Until the home of q has heard what was asked before, by whomever. The agent may collect a request before
+ * those that other threads have posted earlier, but together with them: so the second one is behind them. */
 static inline void await_heard(kith_queue q)
 {
     REQUIRE(kith_queue_size(q) >= 0 && kith_queue_size(q) >= 0);

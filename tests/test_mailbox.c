@@ -106,7 +106,7 @@ static int takes_and_dies(const void *arg)
     return 0;
 }
 
-/* Killed at every step of filing: what was filed is put whole, nothing else; and all memory comes back. */
+/* Killed at every step of posting: what was posted is put whole, nothing else; and all memory comes back. */
 static void putter_killed_at_each_step_harms_nobody_job(void)
 {
     static const char *const steps[] = { "mailbox: block offered", "mailbox: block handed over",

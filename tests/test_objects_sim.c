@@ -380,7 +380,7 @@ static void count_lost(int i)
 
     for (uint32_t a = 0; a < PRODUCERS; a++) {
         allowed += actors[a].getting == i + 1;
-        for (int s = 0; s < SEQS && !sim_is_lost(actors[a].node); s++) /* what it has filed goes with it */
+        for (int s = 0; s < SEQS && !sim_is_lost(actors[a].node); s++) /* what it has posted goes with it */
             lost += q->fate[a][s] == PUT;
     }
     if (lost > allowed)

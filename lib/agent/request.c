@@ -43,7 +43,7 @@ struct local {               /* of a seat: what the agent knows about its mailbo
     uint16_t op, flags;
     int has_credit;       /* its thread was given places of a queue; they go back when it does not use them */
     int outstanding;      /* it may still have some: a dead one's all go back */
-    uint64_t credit_tail; /* what it had filed when we last looked */
+    uint64_t credit_tail; /* what it had posted when we last looked */
     int settled;          /* what the answer gave was told to be taken */
     int64_t result;
     struct large *large;
@@ -562,19 +562,19 @@ int kith__requests_go_on(struct kith__requests *self)
 
 int kith__requests_collect(struct kith__requests *self, int64_t now)
 {
-    struct kith__waiters *filed = &kith__agent_shared()->pending;
+    struct kith__waiters *pending = &kith__agent_shared()->pending;
     int more = 0;
 
     self->now = now;
-    for (uint64_t words = atomic_exchange(&filed->summary, 0); words; words &= words - 1) {
+    for (uint64_t words = atomic_exchange(&pending->summary, 0); words; words &= words - 1) {
         int i = __builtin_ctzll(words);
 
-        for (uint64_t bits = atomic_exchange(&filed->bits[i], 0); bits; bits &= bits - 1) {
+        for (uint64_t bits = atomic_exchange(&pending->bits[i], 0); bits; bits &= bits - 1) {
             uint32_t seat = (uint32_t)(i * 64 + __builtin_ctzll(bits));
 
             if (collect_from(self, seat)) {
-                atomic_fetch_or(&filed->bits[i], bits & -bits);
-                atomic_fetch_or(&filed->summary, UINT64_C(1) << i);
+                atomic_fetch_or(&pending->bits[i], bits & -bits);
+                atomic_fetch_or(&pending->summary, UINT64_C(1) << i);
                 more = 1;
             }
         }

@@ -11,14 +11,14 @@ struct kith__requests;
 struct kith__requests *kith__requests_new(struct kith__proto *p, uint32_t nodes);
 void kith__requests_free(struct kith__requests *self); /* and the blocks of answers that nobody has taken */
 
-/* Takes what was filed, and sees which answers were taken. 1: there is more than should be done in one turn.
+/* Takes what was posted, and sees which answers were taken. 1: there is more than should be done in one turn.
  */
 int kith__requests_collect(struct kith__requests *self, int64_t now);
 
 /* What was held back until a node has acknowledged more: 1: some of it can be collected now. */
 int kith__requests_go_on(struct kith__requests *self);
 
-/* Processes have died: what they had filed is done, the answers that they wait for are not wanted. */
+/* Processes have died: what they had posted is done, the answers that they wait for are not wanted. */
 void kith__requests_sweep(struct kith__requests *self, int64_t now);
 
 /* Looks after the answers that nobody has taken yet: their thread may be dead. Returns when it should be

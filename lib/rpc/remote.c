@@ -49,7 +49,7 @@ static int watch(struct kith__mailbox *d, enum kith__watching what,
     return rc;
 }
 
-/* What was filed before, by the last one on this seat or by a call that was given up, is done first. */
+/* What was posted before, by the last one on this seat or by a call that was given up, is done first. */
 static int inherit(void)
 {
     kith__mailbox_abandon(&own);
