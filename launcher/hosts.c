@@ -163,7 +163,7 @@ static int read_user(struct reader *r, struct word value, struct mention *m)
     char v[48];
 
     if (!is_host_name(value))
-        return wrong(r, "%s is no user name", shown(value, v));
+        return wrong(r, "%s is not a user name", shown(value, v));
     m->user = value;
     return 0;
 }
@@ -187,7 +187,7 @@ static int read_setting(struct reader *r, struct mention *m)
 
     skip_space(r);
     if (r->at == r->end || *r->at != '=')
-        return wrong(r, "%s: after the host there are settings as slots=4", shown(key, k));
+        return wrong(r, "%s: after the host come settings such as slots=4", shown(key, k));
     r->at++;
     skip_space(r);
     value = next_word(r, 0);
@@ -199,7 +199,7 @@ static int read_setting(struct reader *r, struct mention *m)
             return read_user(r, value, m);
         return read_count(r, key, value, settings[i].is_max ? &m->max_slots : &m->slots);
     }
-    return wrong(r, "%s=: it is none of slots=, max_slots= and user=", shown(key, k));
+    return wrong(r, "%s=: it is not one of slots=, max_slots= and user=", shown(key, k));
 }
 
 /* Splits name[:slots], where an address of IPv6 stands alone or, with slots, in brackets. Returns what is
@@ -229,8 +229,8 @@ static int wrong_name(struct reader *r, struct word name)
     char v[48];
 
     if (memchr(name.text, ',', name.length))
-        return wrong(r, "%s is no host name: write one host a line, without commas", shown(name, v));
-    return wrong(r, "%s is no host name", shown(name, v));
+        return wrong(r, "%s is not a host name: write one host a line, without commas", shown(name, v));
+    return wrong(r, "%s is not a host name", shown(name, v));
 }
 
 /* [user@]name[:slots] */
@@ -256,7 +256,7 @@ static int read_name(struct reader *r, struct word w, struct mention *m)
         r->hosts->forms |= HOSTS_COLON;
         m->slots = rest.text[0] == ':' ? number(slots) : 0;
         if (m->slots == 0)
-            return wrong(r, "%s: behind the colon stands the number of slots, from 1 to %d", shown(w, v),
+            return wrong(r, "%s: after the colon comes the number of slots, from 1 to %d", shown(w, v),
                          HOST_SLOTS);
     }
     if (is_v6_address(m->name))
@@ -391,7 +391,7 @@ int hosts_list(struct hosts *h, const char *list)
 
         at = at[w.length] ? at + w.length + 1 : NULL;
         if (*list && (w.length == 0 || memchr(w.text, ' ', w.length)))
-            return wrong(&r, "\"%.100s\": write node1,node2 without a space or an empty place", list);
+            return wrong(&r, "\"%.100s\": write node1,node2 without spaces or empty items", list);
         rc = *list ? read_name(&r, w, &m) : finish(&r);
         if (rc == 0)
             rc = enter(&r, &m);

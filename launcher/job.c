@@ -290,15 +290,14 @@ static int tell_end(const struct job *j, const struct mpi *m, const struct mpiru
     int status = exit_status(j, w), by = status - EXIT_BY_SIGNAL;
 
     if (by > 0 && by < NSIG && by != SIGPIPE && !j->by && !w->said && !w->status)
-        log_line("%s died by signal %d (%s)", WIFSIGNALED(j->status) ? m->name : "the program", by,
+        log_line("%s was killed by signal %d (%s)", WIFSIGNALED(j->status) ? m->name : "the program", by,
                  strsignal(by));
     if (status == MPICH_TROUBLE && w->trouble[0] && !w->said) {
         log_line("%s: it failed itself (%s)", m->name, w->trouble);
         return EXIT_OURS;
     }
     if (status == 0 && j->out_filter.broken && j->out_filter.broken != EPIPE) {
-        log_line("something that the program has printed to stdout could not be written"); /* as kith_finalize
-                                                                                              says it */
+        log_line("some output of the program to stdout could not be written"); /* as kith_finalize says it */
         return EXIT_LOST;
     }
     return status;

@@ -26,7 +26,7 @@ static int add_hosts(const struct request *r, int go_round, struct line *l)
     if (r->hosts.forms & (HOSTS_USER | HOSTS_USER_AT)) {
         if (!r->hostfile || strcmp(r->hostfile, "-") == 0 || go_round ||
             (r->hosts.forms & (HOSTS_SLOTS | HOSTS_USER_AT))) {
-            log_line("%s: for user names MPICH needs a hostfile with lines as node1:4 user=ann",
+            log_line("%s: for user names MPICH needs a hostfile with lines such as node1:4 user=ann",
                      r->hostfile ? r->hostfile : "--host");
             return -1;
         }
@@ -55,7 +55,7 @@ static int add_network(struct line *l)
         return 0;
     found = local_host_interface(nets, v4, interface);
     if (found < 0)
-        log_line("KITH_NET=%s: it must be a list of nets, as 10.0.0.0/8", nets);
+        log_line("KITH_NET=%s: it must be a list of networks, such as 10.0.0.0/8", nets);
     else if (!found)
         log_line("KITH_NET=%s: this machine has no address there", nets);
     else

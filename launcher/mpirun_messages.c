@@ -60,7 +60,7 @@ static void died(struct mpirun_messages *w, const char *who, int signal)
 {
     w->signal = signal;
     if (!w->asked && !w->said++)
-        log_line("%s died by signal %d (%s)", who, signal, strsignal(signal));
+        log_line("%s was killed by signal %d (%s)", who, signal, strsignal(signal));
 }
 
 /* ---- Open MPI: a line of dashes, the text, a line of dashes */
@@ -88,7 +88,7 @@ static void execve_failed(struct mpirun_messages *w, const char *text)
     field(text, "Application name:", program);
     field(text, "Local host:", node);
     if (strcmp(field(text, "Error:", error), "Exec format error") == 0)
-        log_line("%s: it is no program for %s, nor a script that begins with #!", program, node);
+        log_line("%s: it is not a program for %s, nor a script that begins with #!", program, node);
     else
         log_line("%s: it cannot be executed on %s: %s", program, node, error);
 }
@@ -110,9 +110,10 @@ static void no_directory(struct mpirun_messages *w, const char *text)
 
     w->status = EXIT_OURS;
     if (!w->said++)
-        log_line("%s: this directory is not on %s, and ranks start where kith run does: make it there, or go "
-                 "to one that all have",
-                 field(text, "Working directory:", directory), field(text, "Node:", node));
+        log_line(
+            "%s: this directory is not on %s, and ranks start where kith run does: create it there, or go "
+            "to one that all have",
+            field(text, "Working directory:", directory), field(text, "Node:", node));
 }
 
 static void no_session(struct mpirun_messages *w, const char *text)
@@ -129,7 +130,8 @@ static void no_slots(struct mpirun_messages *w, const char *text)
 {
     w->status = EXIT_OURS;
     if (!w->said++)
-        log_line("-n: there are fewer than %d slots: take less, give the hosts more, or add --oversubscribe",
+        log_line("-n: there are fewer than %d slots: ask for fewer ranks, give the hosts more, or add "
+                 "--oversubscribe",
                  number(text, "satisfy the"));
 }
 

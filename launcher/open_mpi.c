@@ -214,7 +214,7 @@ static int add_network(const struct request *r, struct line *l)
         return 0;
     }
     if (local_host_interface(nets, v4, interface) < 0) {
-        log_line("KITH_NET=%s: it must be a list of nets, as 10.0.0.0/8", nets);
+        log_line("KITH_NET=%s: it must be a list of networks, such as 10.0.0.0/8", nets);
         return -1;
     }
     if (*v4) /* it knows no nets of IPv6 */

@@ -61,7 +61,7 @@ int options_read(const struct option *table, int argc, char **argv, void *to)
         }
         if (o->argument && !value) {
             if (i + 1 == argc) {
-                log_line("%s: %s is missing behind it", argv[i], o->argument);
+                log_line("%s: %s is missing after it", argv[i], o->argument);
                 return OPTIONS_WRONG;
             }
             value = argv[++i];

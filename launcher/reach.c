@@ -148,10 +148,9 @@ static int check_port(const char *name)
     if (strcmp(r.name, name) != 0 || strcmp(r.port, "22") != 0)
         rc = try(&r, &is_here);
     if (rc < 0)
-        fails("no host of this name is known (%s): correct the name, or add it to /etc/hosts",
-              gai_strerror(rc));
+        fails("no host of this name is known (%s): correct it, or add it to /etc/hosts", gai_strerror(rc));
     if (rc == ECONNREFUSED)
-        fails("nothing listens at port %s: install and start its ssh server", r.port);
+        fails("nothing listens on port %s: install and start its ssh server", r.port);
     if (rc == ETIMEDOUT)
         fails("no answer from port %s for %d s: the host is down, or a firewall is between", r.port,
               PORT_MS / 1000);
@@ -211,13 +210,13 @@ static void check_login(const struct host *h, enum reach_depth depth, const char
     if (status == 0)
         return;
     if (status == CAPTURE_LATE)
-        fails("ssh %s gives no answer for %d s", h->name, LOGIN_MS / 1000);
+        fails("ssh %s has not answered for %d s", h->name, LOGIN_MS / 1000);
     if (strstr(text, "IDENTIFICATION HAS CHANGED"))
         fails("its ssh host key is not the one known here: if that is right, ssh-keygen -R %s", h->name);
     if (strstr(text, "Host key verification failed"))
-        fails("its ssh host key is not known here: call ssh %s once and say yes", h->name);
+        fails("its ssh host key is not known here: run ssh %s once and answer yes", h->name);
     if (strstr(text, "Permission denied"))
-        fails("ssh does not get in without a password: ssh-copy-id %s", h->name);
+        fails("ssh cannot log in without a password: ssh-copy-id %s", h->name);
     if (status != 255 && program)
         fails("%s is not in the PATH that ssh %s has: install the same MPI there", program, h->name);
     fails("ssh %s fails: %s", h->name, last_line(text));

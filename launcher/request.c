@@ -85,14 +85,13 @@ const struct option request_options[] = {
     { "--hostfile|-hostfile|--machinefile|-machinefile|-f", "FILE",
       "the hosts to use, a line each: node1 slots=4", set_hostfile },
     { "--host|-host|-H", "LIST", "the same in a word: node1:4,node2:4", set_hosts },
-    { "--oversubscribe|-oversubscribe", NULL, "more ranks than slots are right", set_oversubscribe },
+    { "--oversubscribe|-oversubscribe", NULL, "allow more ranks than slots", set_oversubscribe },
     { "--bind-to|-bind-to", "WHAT",
       "bind each rank to a core, numa ...; default: none, as kith binds its workers", set_binding },
     { "--map-by|-map-by", "WHAT", "slot: fill a host, then the next (default); node: go round", set_mapping },
-    { "-x", "NAME[=VALUE]", "a variable for all ranks; those that begin with KITH_ go by themselves",
+    { "-x", "NAME[=VALUE]", "a variable for all ranks; those that begin with KITH_ are always passed",
       add_export },
-    { "--allow-run-as-root|-allow-run-as-root", NULL, "run as root although this is no container",
-      set_as_root },
+    { "--allow-run-as-root|-allow-run-as-root", NULL, "run as root outside a container, too", set_as_root },
     { "--pass", "WORD", "a word for mpirun as it is; may be repeated", add_extra },
     { "--dry-run", NULL, "print the call of mpirun, and run nothing", set_dry_run },
     { NULL, NULL, NULL, NULL }
@@ -180,7 +179,7 @@ static int too_many(const struct request *r)
                  r->hostfile, r->slots, r->slots);
     else
         log_line(
-            "-n %ld: --host has %d slots: take -n %d, write more behind the colon, or add --oversubscribe",
+            "-n %ld: --host has %d slots: take -n %d, write more after the colon, or add --oversubscribe",
             r->ranks, r->slots, r->slots);
     return -1;
 }

@@ -54,12 +54,12 @@ static int check_root(struct request *r, const struct mpi *m)
     contained = kith__container();
     r->root_allowed = r->as_root || contained;
     if (!r->root_allowed) {
-        log_line("root: a mistake of a program could harm this machine: run it as another user, or add "
+        log_line("root: a bug in the program could harm this machine: run it as another user, or add "
                  "--allow-run-as-root");
         return -1;
     }
     if (!r->as_root)
-        log_info("root: allowed, as this is a container or the like (%s)", contained);
+        log_info("root: allowed, because this is a container or similar (%s)", contained);
     return 0;
 }
 
@@ -78,8 +78,8 @@ static void log_not_executable(const char *name, int error)
     if (error == EISDIR)
         log_line("%s: it is a directory, not a program", name);
     else if (n > 2 && strcmp(name + n - 2, ".c") == 0)
-        log_line("%s: it is a source, not a program: cc %s $(pkg-config --cflags --libs kith) -o %.*s", name,
-                 name, (int)n - 2, name);
+        log_line("%s: it is source code, not a program: cc %s $(pkg-config --cflags --libs kith) -o %.*s",
+                 name, name, (int)n - 2, name);
     else
         log_line("%s: it is not executable: chmod +x %s", name, name);
 }
@@ -176,8 +176,8 @@ static void explain_unreachable(const struct request *r, const struct mpi *m)
 {
     if (starts_by_ssh(r, m) && reach_hosts(&r->hosts, REACH_RUN, "orted") > 0)
         return;
-    log_line("mpirun: it could not start its part on each host: look for a firewall between them and for "
-             "other versions than Open MPI %s; "
+    log_line("mpirun: it could not start its part on each host: check for a firewall between them, and for "
+             "versions other than Open MPI %s; "
              "KITH_LOG=debug shows what it says",
              m->version);
 }

@@ -316,7 +316,7 @@ static int start(int *argc, char ***argv)
     if (job.pid && job.pid != getpid())
         return kith__fail(
             KITH_EINVAL,
-            "kith_init was called in process %d, which the program has forked after kith_init: start it by "
+            "kith_init was called in process %d, which the program forked after kith_init: start it with "
             "kith_process_start",
             (int)getpid());
     if (job.pid)
@@ -356,7 +356,7 @@ static int init(int *argc, char ***argv, int every_rank)
 {
     if (!job.pid && kith__me)
         return kith__report(kith__fail(
-            KITH_EINVAL, "kith_init was called in a task or a Process: these are in the job already"));
+            KITH_EINVAL, "kith_init was called in a task or a Process: these are part of the job already"));
     kith__error_is_head(1);
     job.every_rank |= every_rank;
     return kith__report(start(argc, argv));
@@ -396,10 +396,8 @@ static int write_out(void)
     if ((error = kith__output_error()) == 0)
         return 0;
     errno = error;
-    return error > 0
-               ? kith__fail_errno(KITH_ENOMEM, "what the program has printed to stdout cannot be written")
-               : kith__fail(KITH_ENOMEM,
-                            "something that the program has printed to stdout could not be written");
+    return error > 0 ? kith__fail_errno(KITH_ENOMEM, "output of the program to stdout cannot be written")
+                     : kith__fail(KITH_ENOMEM, "some output of the program to stdout could not be written");
 }
 
 /* Something is lost: items that found no place on another node, output. In exit the status is settled, and no

@@ -28,7 +28,7 @@ static void print_to_a_full_disk(void)
     REQUIRE(freopen("/dev/full", "w", stdout) != NULL);
     begin();
     printf("all my results\n");
-    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "printed to stdout"));
+    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "output of the program to stdout"));
 }
 
 static void print_to_a_full_disk_and_return(void)
@@ -66,7 +66,7 @@ static void print_in_tasks_to_a_full_disk(void)
     begin();
     kith_pool pool = kith_pool_open(2);
     REQUIRE(map_is_right(pool, print, 64));
-    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "tasks or Processes have printed to stdout"));
+    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "output of tasks or Processes to stdout"));
 }
 
 static void print_in_a_process_to_a_full_disk(void)
@@ -78,7 +78,7 @@ static void print_in_a_process_to_a_full_disk(void)
     begin();
     p = kith_process_start(print_in_process, NULL, 0);
     REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == 1);
-    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "tasks or Processes have printed to stdout"));
+    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "output of tasks or Processes to stdout"));
 }
 
 static void print_in_tasks_and_return(void)
@@ -122,7 +122,7 @@ static void print_to_nobody_and_do_not_care(void)
     begin();
     kith_pool pool = kith_pool_open(2);
     REQUIRE(map_is_right(pool, print, 64));
-    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "tasks or Processes have printed to stdout"));
+    REQUIRE(kith_finalize() == 1 && strstr(kith_last_error(), "output of tasks or Processes to stdout"));
 }
 
 static int write_to_nobody(int x)

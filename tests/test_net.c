@@ -219,7 +219,7 @@ static int64_t put_until_it_fails(kith_queue q)
     while ((rc = kith_put(q, item)) == 0)
         if (++put % 64 == 0 && (own = agents_own()) > most)
             most = own;
-    REQUIRE(rc == KITH_ENOMEM && strstr(kith_last_error(), "put before"));
+    REQUIRE(rc == KITH_ENOMEM && strstr(kith_last_error(), "put earlier"));
     REQUIRE(before > 0 &&
             (SANITIZED || most < before + (16 << 20))); /* those that wait for memory are few there */
     return put;

@@ -67,7 +67,7 @@ static int load_net(void)
         return KITH_EPEER;
     self.net = dlsym(module, "kith_net_transport");
     if (!self.net || self.net->version != KITH__TRANSPORT_VERSION)
-        return kith__fail(KITH_EPEER, "the part net of kith is of another version");
+        return kith__fail(KITH_EPEER, "kith's module net is of another version");
     return 0;
 }
 
@@ -128,7 +128,7 @@ static int check_files(int own)
         return 0;
     return kith__fail(
         KITH_ENOMEM,
-        "the network takes more than the %llu open files that the system allows: raise ulimit -n",
+        "the network needs more than the %llu open files that the system allows: raise ulimit -n",
         (unsigned long long)files.rlim_cur);
 }
 
@@ -146,7 +146,7 @@ static int come_up(struct kith__contact *contact)
     if ((rc = check_files(LIBZMQ_FILES)) < 0 || (rc = load_net()) < 0)
         return rc;
     if (c.security == KITH__PLAIN)
-        kith__log(KITH__WARNING, "KITH_NET_SECURITY=plain: nodes know each other by a password, and nothing "
+        kith__log(KITH__WARNING, "KITH_NET_SECURITY=plain: nodes authenticate with a password, and nothing "
                                  "between them is encrypted");
     else if (self.net->key_pair(c.public_key, c.secret_key) < 0)
         return net_failed("no network");

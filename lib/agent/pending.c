@@ -327,9 +327,8 @@ static int64_t carry_out(struct kith__pending *self, const struct kith__request 
     if (r->op == KITH__RELEASE_PLACES)
         return take_back_places(self, peer, r, out);
     if (!m)
-        return kith__fail(KITH_EINVAL,
-                          "node %u asks for what node %u does not know (%u): two versions of kith?", peer,
-                          self->node, r->op);
+        return kith__fail(KITH_EINVAL, "node %u sent node %u an unknown request (%u): two versions of kith?",
+                          peer, self->node, r->op);
     if (!(m->flags & KITH__PIPELINES))
         v->in_row = 0;
     if (r->object != 0 && kith__handle_home(r->object) != self->node)
@@ -506,7 +505,7 @@ static int attempt(struct kith__pending *self, struct call *g)
     }
     rc = carry_out(self, &g->r, g->client->peer, g->bytes, &g->block, &out);
     if (rc == KITH__PARKED && self->now >= g->deadline)
-        rc = kith__fail(KITH_ETIMEDOUT, "the time limit passed");
+        rc = kith__fail(KITH_ETIMEDOUT, "the timeout expired");
     if (rc == KITH__PARKED || waits_for_memory(self, g, rc)) {
         if (!g->waitlist)
             park(self, g, rc == KITH__PARKED ? set_of(&g->r) : NULL);

@@ -321,7 +321,7 @@ uint64_t kith__requests_reply(struct kith__requests *self, uint32_t peer, const 
     }
     if (is_absurd(l, r)) {
         kith__proto_settle(self->proto, peer, r->id, 0);
-        kith__fail(KITH_EPEER, "node %u gives an item of another size than was asked for", peer);
+        kith__fail(KITH_EPEER, "node %u returned an item of another size than requested", peer);
         deliver_failure(self, l, seat, KITH_EPEER);
         return 0;
     }

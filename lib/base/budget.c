@@ -169,7 +169,7 @@ int kith__parse_size(const char *variable, const char *text, uint64_t *bytes)
     }
     end += *end == 'B' || *end == 'b';
     if (!isdigit((unsigned char)text[0]) || *end || value < 1 || value >= (double)NO_LIMIT)
-        return kith__fail(KITH_EINVAL, "%s=%s is no size: write it as 512M or 4G", variable, text);
+        return kith__fail(KITH_EINVAL, "%s=%s is not a size: write it as 512M or 4G", variable, text);
     *bytes = (uint64_t)value;
     return 0;
 }

@@ -33,16 +33,16 @@ static const char unknown[] = "unknown code";
 const char *kith_strerror(int code)
 {
     switch ((enum kith_code)code) {
-    case KITH_ETIMEDOUT: return "the time limit passed";
+    case KITH_ETIMEDOUT: return "the timeout expired";
     case KITH_ETOOBIG: return "the item is larger than the room for it";
     case KITH_EEND: return "there is no more";
     case KITH_EOWNERDEAD: return "the former owner died";
-    case KITH_EBROKEN: return "broken: a party of it died";
+    case KITH_EBROKEN: return "broken: a participant died";
     case KITH_ECANCELLED: return "cancelled";
     case KITH_ERUNNING: return "it is still running";
     case KITH_EINVAL: return "wrong argument";
     case KITH_ENOMEM: return "out of memory or another resource";
-    case KITH_ESTALE: return "the object was closed, or never was one";
+    case KITH_ESTALE: return "the object was closed, or never existed";
     case KITH_ETASK: return "a task failed";
     case KITH_EPEER: return "a process or node that is needed is gone";
     case KITH_ETYPE: return "the object has another type";
@@ -190,7 +190,7 @@ int kith__handle_code(uint64_t id)
         return 0;
     code = -(int)(id & 0xffff);
     if (code == 0 || kith_strerror(code) == unknown)
-        return kith__fail(KITH_ESTALE, "the handle holds what is no handle: no object was opened into it");
+        return kith__fail(KITH_ESTALE, "this is not a handle: no object was opened into it");
     pthread_mutex_lock(&failed_mutex);
     if (failed[number % FAILED_HANDLES].number == number)
         kith__fail(code, "%s", failed[number % FAILED_HANDLES].text);

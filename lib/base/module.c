@@ -55,8 +55,7 @@ void *kith__module(const char *name)
     if (!handle) {
         why = dlerror();
         gethostname(host, sizeof host - 1);
-        kith__fail(KITH_EINVAL, "the part %s of kith cannot be loaded on %s: %s", name, host,
-                   why ? why : path);
+        kith__fail(KITH_EINVAL, "kith's module %s cannot be loaded on %s: %s", name, host, why ? why : path);
     }
     return handle;
 }

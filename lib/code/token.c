@@ -82,7 +82,7 @@ int kith__token_family(void)
     pthread_once(&program_once, find_program); /* the children inherit it */
     do
         if (getrandom(&family.id, sizeof family.id, 0) != sizeof family.id)
-            return kith__fail_errno(KITH_ENOMEM, "no random bytes from the kernel");
+            return kith__fail_errno(KITH_ENOMEM, "the kernel returned no random bytes");
     while (family.id == 0);
     return 0;
 }
@@ -190,12 +190,12 @@ static int make(struct kith__token *t, uintptr_t address)
     if (!kith__image_at(address, &image))
         return kith__fail(
             KITH_EFUNC,
-            "the function at 0x%zx is part of neither the program nor a library: code that "
-            "is made at run time, and functions inside functions that use their variables, cannot be "
+            "the function at 0x%zx is part of neither the program nor a library: code "
+            "generated at run time, and nested functions that use variables of the outer one, cannot be "
             "sent to another process",
             (size_t)address);
     if (!kith__image_is_code(&image, address))
-        return kith__fail(KITH_EFUNC, "the pointer 0x%zx leads to data of %s, not to a function",
+        return kith__fail(KITH_EFUNC, "the pointer 0x%zx points to data of %s, not to a function",
                           (size_t)address, image.name);
     if (family.id && in_family(&image)) {
         t->family = family.id;

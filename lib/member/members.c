@@ -35,7 +35,7 @@ int kith__not_in_job(const char *what)
     if (kith__base)
         return kith__fail(
             KITH_ENOTINIT,
-            "%s in process %d, which the program has forked itself: it is none of the job's; start it by "
+            "%s in process %d, which the program forked itself: it is not part of the job; start it with "
             "kith_process_start",
             what, (int)getpid());
     return kith__fail(KITH_ENOTINIT, "%s before kith_init, or after kith_finalize", what);
@@ -107,7 +107,7 @@ uint32_t kith__member_take(enum kith__role role)
         m->name[0] = '\0';
         return i;
     }
-    kith__fail(KITH_ENOMEM, "%d processes on one node: no more can be started before one has ended",
+    kith__fail(KITH_ENOMEM, "%d processes on one node: no more can be started until one has ended",
                KITH__MEMBERS);
     return 0;
 }
@@ -202,7 +202,7 @@ struct kith__seat *kith__seat_needed(void)
     if (!s && atomic_load(&kith__shared->seats_used) ==
                   KITH__SEATS) /* else there was no memory, and the sentence is set */
         kith__fail(KITH_ENOMEM,
-                   "%d threads of this job wait on one node: no more of them can use what is elsewhere",
+                   "%d threads of this job wait on one node: no more of them can use objects of other nodes",
                    KITH__SEATS);
     return s;
 }

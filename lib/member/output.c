@@ -95,8 +95,7 @@ int kith__output_check(void)
     if (error == 0)
         return 0;
     if (error < 0)
-        return kith__fail(KITH_ENOMEM,
-                          "something that tasks or Processes have printed to stdout could not be written");
-    return kith__fail(KITH_ENOMEM, "what tasks or Processes have printed to stdout cannot be written: %s",
+        return kith__fail(KITH_ENOMEM, "some output of tasks or Processes to stdout could not be written");
+    return kith__fail(KITH_ENOMEM, "output of tasks or Processes to stdout cannot be written: %s",
                       strerror(error));
 }

@@ -30,7 +30,7 @@ static const int64_t nap_ns = 100000, longest_nap_ns = 20 * KITH__MS;
 int kith__check_timeout(int timeout_ms)
 {
     if (timeout_ms < KITH_FOREVER)
-        return kith__fail(KITH_EINVAL, "a time limit of %d ms: give KITH_FOREVER, 0 or more", timeout_ms);
+        return kith__fail(KITH_EINVAL, "a timeout of %d ms: give KITH_FOREVER, 0 or more", timeout_ms);
     return 0;
 }
 
@@ -176,7 +176,7 @@ int kith__wait_sleep(struct kith__wait *w)
         int64_t left = w->deadline - kith__now_ns();
 
         if (left <= 0)
-            return kith__fail(KITH_ETIMEDOUT, "the time limit passed");
+            return kith__fail(KITH_ETIMEDOUT, "the timeout expired");
         if (left < ns)
             ns = left;
     }

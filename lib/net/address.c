@@ -30,7 +30,7 @@ int kith__net_in(const char *nets, const struct kith__place *p)
     while ((text = strsep(&next, ","))) {
         if (!kith__subnet_parse(text, &net))
             return kith__fail(KITH_EINVAL,
-                              "KITH_NET=\"%s\": give networks as 10.0.0.0/8 or fd00::/8, with commas between",
+                              "KITH_NET=\"%s\": give networks as 10.0.0.0/8 or fd00::/8, separated by commas",
                               nets);
         found |= kith__subnet_has(&net, p->is_v6, p->address);
     }

@@ -241,7 +241,7 @@ static int64_t open_for(unsigned kind, const struct kith__args *in)
     const char *name = in->bytes;
 
     if (in->size < KITH__NAME || !memchr(name, '\0', KITH__NAME) || !kith__classes[kind]->same)
-        return kith__fail(KITH_EINVAL, "a %s was asked for by a name without an end",
+        return kith__fail(KITH_EINVAL, "a %s was requested with an unterminated name",
                           kith__classes[kind]->noun);
     return find_or_make(kind, name, name + KITH__NAME, in->size - KITH__NAME);
 }
@@ -288,7 +288,7 @@ static int64_t poll_for(uint64_t id, unsigned kind, const struct kith__method *m
 
     while ((rc = try_method(id, kind, m, who, in, out)) == KITH__PARKED) {
         if (kith__now_ns() >= until)
-            return kith__fail(KITH_ETIMEDOUT, "the time limit passed");
+            return kith__fail(KITH_ETIMEDOUT, "the timeout expired");
         kith__nap(poll_ns);
     }
     return rc;
@@ -303,7 +303,7 @@ static int64_t wait_for(uint64_t id, unsigned kind, const struct kith__method *m
     int64_t rc = KITH__PARKED;
 
     if (timeout_ms == 0)
-        return kith__fail(KITH_ETIMEDOUT, "the time limit passed");
+        return kith__fail(KITH_ETIMEDOUT, "the timeout expired");
     if (m->side < 0)
         return poll_for(id, kind, m, who, in, out, timeout_ms);
     /* The other side is often just about to come: some 2 µs are cheaper than to be woken. */

@@ -145,9 +145,8 @@ int kith_free(void *p)
     if (!kith__base || kith__me == 0)
         return kith__report(kith__not_in_job("kith_free was called"));
     if (!kith__arena_holds(p, 1) || kith__heap_check(kith__offset(p)) < 0)
-        return kith__report(
-            kith__fail(KITH_EINVAL,
-                       "kith_free was given %p, which kith_alloc did not give, or which is free already", p));
+        return kith__report(kith__fail(
+            KITH_EINVAL, "kith_free was given %p, which is not from kith_alloc, or is free already", p));
     kith__heap_free(kith__offset(p));
     return 0;
 }

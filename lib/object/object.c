@@ -205,7 +205,7 @@ int kith__object_enter(uint64_t id, unsigned kind, struct kith__object **out)
     }
     kith__guard_leave(&o->guard);
     if (kith__object_is(o, id))
-        return kith__fail(KITH_ETYPE, "the handle is of another kind than a %s", noun);
+        return kith__fail(KITH_ETYPE, "this is not the handle of a %s", noun);
     return kith__fail(KITH_ESTALE, "the %s was closed", noun);
 }
 

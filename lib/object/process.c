@@ -122,10 +122,10 @@ static int64_t start_for(struct kith__object *o, const struct kith__caller *who,
     (void)who;
     (void)out;
     if (in->size < sizeof s)
-        return kith__fail(KITH_EINVAL, "a Process was asked for by too few bytes");
+        return kith__fail(KITH_EINVAL, "a Process was requested with too few bytes");
     memcpy(&s, in->bytes, sizeof s);
     if (s.arg_size != in->size - sizeof s)
-        return kith__fail(KITH_EINVAL, "a Process was asked for with %llu bytes, and %llu came",
+        return kith__fail(KITH_EINVAL, "a Process was requested with %llu bytes, but %llu arrived",
                           (unsigned long long)s.arg_size, (unsigned long long)(in->size - sizeof s));
     if ((rc = kith__token_resolve(&s.target, &fn)) < 0)
         return rc;
@@ -329,8 +329,8 @@ static int64_t start(kith_target *fn, const void *arg, size_t size, const struct
     if (given)
         memcpy(&options, given, given_size < sizeof options ? given_size : sizeof options);
     if (options.node < KITH_HERE || options.node > (int)kith__shared->nodes)
-        return kith__fail(KITH_EINVAL, "a Process on node %d: this job has the nodes 0 to %u",
-                          options.node - 1, kith__shared->nodes - 1);
+        return kith__fail(KITH_EINVAL, "a Process on node %d: this job has nodes 0 to %u", options.node - 1,
+                          kith__shared->nodes - 1);
     kith__memory_pass_on();
     if ((rc = kith__remote_settle()) < 0 || (rc = fill(&s, fn, size, &options)) < 0)
         return rc;
@@ -381,7 +381,7 @@ int kith_process_exitcode(kith_process p, int *code)
     if (seen < 0)
         return kith__report((int)seen);
     if (!code)
-        return kith__report(kith__fail(KITH_EINVAL, "kith_process_exitcode was given no place for the code"));
+        return kith__report(kith__fail(KITH_EINVAL, "kith_process_exitcode was given NULL for the code"));
     if (seen >> 32 != 2)
         return kith__fail(KITH_ERUNNING, "the Process is still running: it has no exit code yet");
     *code = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);

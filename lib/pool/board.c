@@ -138,8 +138,7 @@ static int take_post(struct kith__pool *p, uint32_t *post)
         *post = i;
         return 0;
     }
-    return kith__fail(KITH_ENOMEM, "%d calls are under way in one pool: no more can be given to it",
-                      KITH__POSTS);
+    return kith__fail(KITH_ENOMEM, "%d calls are under way in one pool: it takes no more", KITH__POSTS);
 }
 
 struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc)

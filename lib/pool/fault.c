@@ -32,11 +32,11 @@ int kith__last_fault(struct kith_fault *f, size_t size, size_t index)
     const struct faults *known = last_faults();
 
     if (!f)
-        return kith__report(kith__fail(KITH_EINVAL, "kith_last_fault was given no place for the fault"));
+        return kith__report(kith__fail(KITH_EINVAL, "kith_last_fault was given NULL for the fault"));
     if (index >= known->count)
         return kith__fail(
             KITH_EEND,
-            "this thread's last call that gave KITH_ETASK had %zu faults: there is none with index %zu",
+            "this thread's last call that returned KITH_ETASK had %zu faults: there is none with index %zu",
             known->count, index);
     memset(f, 0, size); /* a program of a later version may know of more */
     memcpy(f, &known->list[index], size < sizeof *f ? size : sizeof *f);
@@ -124,7 +124,7 @@ static void describe(const struct kith_fault *f, char *text, size_t room)
                  *f->text ? ": " : "", f->text);
         break;
     case KITH_END_EXITED: snprintf(text, room, "called exit(%d)", f->code); break;
-    case KITH_END_OVER_LIMIT: snprintf(text, room, "was over its time limit"); break;
+    case KITH_END_OVER_LIMIT: snprintf(text, room, "exceeded its time limit"); break;
     default: snprintf(text, room, "failed: %s", f->text);
     }
 }
@@ -205,7 +205,7 @@ int kith__faults_report(struct kith__job *j, int halted)
     char text[896];
 
     if (known->count == 0)
-        return kith__fail(KITH_ETASK, "%llu tasks of %s failed, and there is no memory to tell why%s",
+        return kith__fail(KITH_ETASK, "%llu tasks of %s failed, and there is no memory to record why%s",
                           (unsigned long long)all, kith__job_name(j), halted ? halt_reason(j) : "");
     sentence(j, known->list, text, sizeof text);
     return kith__fail(KITH_ETASK, "%s; %llu of %llu tasks failed%s", text, (unsigned long long)all,
@@ -226,7 +226,7 @@ static int init_death(const struct kith__pool *p)
     if (f.text[0] == '\0')
         snprintf(f.text, sizeof f.text, "%s", p->init_death.why);
     if (f.end == KITH_END_OVER_LIMIT)
-        snprintf(text, sizeof text, "was over its time limit of %u ms, see .init_limit_ms", p->init_limit_ms);
+        snprintf(text, sizeof text, "exceeded its time limit of %u ms, see .init_limit_ms", p->init_limit_ms);
     else
         describe(&f, text, sizeof text);
     return kith__fail(KITH_ETASK, "the initializer of the pool %s [worker %d, pid %d on %s]", text, f.worker,

@@ -94,8 +94,7 @@ static int apply(kith_pool pool, const char *name, kith__fn *fn, int shape, cons
     };
 
     if (!result)
-        return kith__report(
-            kith__fail(KITH_EINVAL, "kith_apply(%s) was given no place for the result", name));
+        return kith__report(kith__fail(KITH_EINVAL, "kith_apply(%s) was given NULL for the result", name));
     return kith__report(map_numbers(&s, "kith_apply"));
 }
 
@@ -225,7 +224,7 @@ int kith__sum(kith_pool pool, const char *name, kith_sum_fn *fn, const void *arg
     int rc = check(&s, "kith_sum");
 
     if (rc == 0 && !sum)
-        rc = kith__fail(KITH_EINVAL, "kith_sum(%s) was given no place for the sum",
+        rc = kith__fail(KITH_EINVAL, "kith_sum(%s) was given NULL for the sum",
                         kith__call_name(&s, buf, sizeof buf));
     if (rc == 0 && n == 0)
         *sum = 0.0;

@@ -32,7 +32,7 @@ static int usable(kith_pool p)
 
     if (rc == 0 && kith__handle_home(p.id) != kith__shared->node)
         rc = kith__fail(KITH_EINVAL,
-                        "a Pool of node %u was used on node %u: its tasks are given to it on its own node",
+                        "a Pool of node %u was used on node %u: a Pool takes tasks on its own node only",
                         kith__handle_home(p.id), kith__shared->node);
     return rc;
 }
@@ -309,7 +309,7 @@ static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
 static int check_options(int workers, const struct kith_pool_options *o)
 {
     if (workers < 0 || workers > MOST_WORKERS)
-        return kith__fail(KITH_EINVAL, "a pool of %d workers: give 1 to %d, or 0 for one for each usable CPU",
+        return kith__fail(KITH_EINVAL, "a pool of %d workers: give 1 to %d, or 0 for one per usable CPU",
                           workers, MOST_WORKERS);
     if (o->limit_ms < 0 || o->tries < 0 || o->tasks_per_worker < 0)
         return kith__fail(KITH_EINVAL,

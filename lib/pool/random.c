@@ -67,10 +67,11 @@ int kith__random_init(void)
         ;
     else {
         if (text)
-            rc = kith__fail(KITH_EINVAL, "KITH_SEED=%.40s is no seed: use a number below 2^64, as 42 or 0x2a",
+            rc = kith__fail(KITH_EINVAL,
+                            "KITH_SEED=%.40s is not a seed: use a number below 2^64, such as 42 or 0x2a",
                             text);
         if (!has_wish && getrandom(&value, sizeof value, 0) != sizeof value)
-            return kith__fail_errno(KITH_ENOMEM, "no random bytes from the kernel");
+            return kith__fail_errno(KITH_ENOMEM, "the kernel returned no random bytes");
     }
     kith__random_set_seed(value);
     kith__random_place(KITH__STREAM_RANK, 0, NULL);

@@ -205,8 +205,8 @@ static int check_overlap(struct kith__job *j, const struct kith__call_spec *s)
     if (s->n > 1 && (in != out || s->in_size != s->out_size))
         return kith__fail(
             KITH_EINVAL,
-            "the results of %s overlap the arguments of other tasks: give both the same place, or "
-            "each a place of its own",
+            "the results of %s overlap the arguments of other tasks: use one array for both, or "
+            "two that do not overlap",
             s->name);
     j->in_place = 1;
     for (uint32_t w = 0; w < j->workers; w++)

@@ -46,7 +46,7 @@ static int remember(uint64_t id)
     struct prepared *new = malloc(sizeof *new);
 
     if (!new)
-        return kith__fail(KITH_ENOMEM, "no memory to begin a pool");
+        return kith__fail(KITH_ENOMEM, "no memory to open a pool");
     *new = (struct prepared){ id, prepared };
     prepared = new;
     return 0;

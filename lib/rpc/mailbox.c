@@ -26,7 +26,8 @@ int kith__agent_dead(void)
         pthread_mutex_consistent(lives);
     if (rc == 0 || rc == EOWNERDEAD)
         pthread_mutex_unlock(lives);
-    kith__fail(KITH_EPEER, "the agent of this node (pid %d on %s) is gone, and with it the way to all others",
+    kith__fail(KITH_EPEER,
+               "the agent of this node (pid %d on %s) is gone, and with it the connection to all other nodes",
                (int)atomic_load(&kith__shared->agent_pid), kith__shared->host);
     return 1;
 }
@@ -339,8 +340,8 @@ int kith__mailbox_deferred_error(struct kith__mailbox *d, uint64_t id)
     if (!kith__mailbox_is_loss(code))
         return kith__fail(code, "%.250s", d->deferred_text);
     if (code != KITH_ENOMEM)
-        return kith__fail(code, "items that were put before, %llu of them, may not have arrived: %.250s",
+        return kith__fail(code, "items put earlier (%llu) may not have arrived: %.250s",
                           (unsigned long long)lost, d->deferred_text);
-    return kith__fail(code, "items that were put before are lost, %llu of them: %.250s",
-                      (unsigned long long)lost, d->deferred_text);
+    return kith__fail(code, "items put earlier (%llu) are lost: %.250s", (unsigned long long)lost,
+                      d->deferred_text);
 }

@@ -32,7 +32,7 @@ static int watch(struct kith__mailbox *d, enum kith__watching what,
     if (is_so(d))
         return 0;
     if (timeout_ms == 0)
-        return kith__fail(KITH_ETIMEDOUT, "the time limit passed");
+        return kith__fail(KITH_ETIMEDOUT, "the timeout expired");
     if ((rc = kith__wait_begin(&w, &d->waiters, timeout_ms)) < 0)
         return rc;
     w.at_once = 1;

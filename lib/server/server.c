@@ -901,7 +901,7 @@ static void warn_of_threads(int threads)
 {
     kith__log(KITH__WARNING,
               "%d threads run in this program at kith_init: workers and Processes do not have them, "
-              "and what mutexes they hold now stay locked there: start threads after kith_init",
+              "and mutexes that they hold now stay locked there: start threads after kith_init",
               threads);
 }
 
@@ -920,7 +920,7 @@ int kith__server_start(void)
     for (int copy = 1; (pid = start_server(threads > 1 && copy < COPIES)) == BAD_COPY;)
         if (++copy == COPIES)
             kith__log(KITH__WARNING,
-                      "some thread of this program is inside of the C library all the time: tasks may hang "
+                      "some thread of this program is always inside the C library: tasks may hang "
                       "in it; start threads after kith_init");
     if (pid == 0)
         return kith__fail(KITH_EPEER, "the fork server did not start within 10 s");

@@ -549,7 +549,7 @@ static int look_at_header(int fd)
     if (n == (ssize_t)offsetof(struct header, backed) && here.magic == MAGIC &&
         here.header_size == sizeof here)
         return 0;
-    return kith__fail(KITH_EINVAL, "file descriptor %d is no shared memory of this version of kith", fd);
+    return kith__fail(KITH_EINVAL, "file descriptor %d is not shared memory of this version of kith", fd);
 }
 
 int kith__arena_attach(int fd)

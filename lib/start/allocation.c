@@ -47,7 +47,7 @@ void kith__allocation_tell(const struct kith__launch *launch, const struct kith_
         return;
     if (launch->kind == KITH__ALONE)
         snprintf(cure, sizeof cure,
-                 "this process is on one node of several: start the program by mpirun or srun");
+                 "this process is on one node of several: start the program with mpirun or srun");
     else if (strcmp(launch->launcher, "srun") == 0)
         snprintf(cure, sizeof cure, "srun --cpus-per-task=%d, or KITH_WORKERS=%d, uses them", per_task, here);
     else if (launch->given_tasks > ranks->size)

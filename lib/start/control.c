@@ -90,7 +90,7 @@ static int missing(const struct kith__rendezvous *m, const char *here, int count
     for (int i = 1; i < m->size; i++)
         if (m->leader[i] == i && !here[i])
             return kith__fail(KITH_EPEER,
-                              "%s, rank %d, does not reach rank 0 on %s by TCP (%d of the nodes): is a "
+                              "%s, rank %d, cannot reach rank 0 on %s by TCP (%d of the nodes): is there a "
                               "firewall between them? "
                               "KITH_NET=10.0.0.0/8 chooses the network",
                               m->records[i].host, i, m->records[0].host, count);

@@ -173,7 +173,7 @@ static int refuse_stranger(const struct kith__environment *a, int *silent)
         *silent = rank > 0;
         return kith__fail(
             KITH_EPEER,
-            "%s started this program, but kith works with Open MPI and MPICH only; start it by the mpirun "
+            "%s started this program, but kith works with Open MPI and MPICH only; start it with the mpirun "
             "of one of these, or set KITH_LAUNCH=none for a job of one process each",
             strangers[i].launcher);
     }
@@ -211,7 +211,7 @@ static int refuse_unlinked(const struct kith__launch *l, const struct kith__envi
         return kith__fail(
             KITH_EPEER,
             "this program is linked with an MPI that kith does not know; it works with Open MPI and MPICH");
-    return kith__fail(KITH_EPEER, "%s started this program, which is linked with %s: start it by %s",
+    return kith__fail(KITH_EPEER, "%s started this program, which is linked with %s: start it with %s",
                       starter(l, a, text), mpis[linked].title, mpis[linked].cure);
 }
 
@@ -226,7 +226,7 @@ static int refuse_missing(const struct kith__launch *l, const struct kith__envir
     if (other < 0)
         return kith__fail(
             KITH_EPEER,
-            "%s started this program, but kith has no module for any MPI: build it again after apt install "
+            "%s started this program, but kith has no module for any MPI: rebuild it after apt install "
             "libopenmpi-dev openmpi-bin, or set KITH_MODULES to where kith-mpi-%s.so is",
             l->launcher, l->mpi);
     if (strcmp(l->launcher, srun) == 0)
@@ -234,7 +234,7 @@ static int refuse_missing(const struct kith__launch *l, const struct kith__envir
             KITH_EPEER,
             "srun started this program with PMI for %s, but kith was built for %s: use srun --mpi=%s",
             mpis[wanted].title, mpis[other].title, other == 0 ? "pmix" : "pmi2");
-    return kith__fail(KITH_EPEER, "%s started this program, but kith was built for %s: start it by %s",
+    return kith__fail(KITH_EPEER, "%s started this program, but kith was built for %s: start it with %s",
                       starter(l, a, text), mpis[other].title, mpis[other].cure);
 }
 
@@ -243,7 +243,7 @@ static int refuse_missing_there(const struct kith__launch *l, const struct kith_
 {
     return kith__fail(
         KITH_EPEER,
-        "kith on %s has no module for %s: install there what is installed where rank 0 runs, or hand "
+        "kith on %s has no module for %s: install the packages there that rank 0's host has, or pass "
         "KITH_MODULES on (kith run does, or mpirun -x KITH_MODULES)",
         a->host, mpis[mpi_index(l->mpi)].title);
 }
@@ -255,7 +255,7 @@ static int check_module(const struct kith__launch *l, const struct kith__environ
         return kith__fail(
             KITH_EPEER,
             "%s started this program, which is linked with -static and so cannot load MPI: link it without, "
-            "libkith.a alone may be static",
+            "only libkith.a may be static",
             l->launcher);
     if (a->linked && strcmp(a->linked, l->mpi) != 0)
         return refuse_unlinked(l, a);
@@ -399,7 +399,7 @@ static int read_workers(struct kith__launch *l, const struct kith__environment *
     if (!text || !text[0])
         return 0;
     if (n < 1 || n > 1000000)
-        return kith__fail(KITH_EINVAL, "KITH_WORKERS is \"%s\": it takes a number from 1 on", text);
+        return kith__fail(KITH_EINVAL, "KITH_WORKERS is \"%s\": it takes a number, 1 or more", text);
     l->workers = (int)n;
     l->workers_given = 1;
     return 0;

@@ -271,7 +271,7 @@ static void dump_core(int sig)
 static void tell_signal(int sig)
 {
     char line[192];
-    int n = snprintf(line, sizeof line, "kith: rank %d on %s died by signal %d (%s)\n", self.rank,
+    int n = snprintf(line, sizeof line, "kith: rank %d on %s was killed by signal %d (%s)\n", self.rank,
                      kith_host(), sig, strsignal(sig));
 
     if (!self.by_kith && n > 0 &&

@@ -145,7 +145,7 @@ static int check_size(const struct kith__launch *launch, const struct kith__rend
 {
     if (launch->kind == KITH__ALONE || launch->size == 0 || launch->size == m->size)
         return 0;
-    return kith__fail(KITH_EPEER, "%s started %d ranks, but %s sees %d: are they of one kind?",
+    return kith__fail(KITH_EPEER, "%s started %d ranks, but %s sees %d: do the two belong together?",
                       launch->launcher, launch->size, m->mpi->title, m->size);
 }
 
@@ -155,7 +155,7 @@ static int start(int *argc, char ***argv, const struct kith__launch *launch, int
     int rc;
 
     if (!launch->mpi)
-        return kith__fail(KITH_EPEER, "there is no MPI for this program: build kith again after apt install "
+        return kith__fail(KITH_EPEER, "there is no MPI for this program: rebuild kith after apt install "
                                       "libopenmpi-dev openmpi-bin");
     if (launch->kind == KITH__ALONE)
         forget_launcher();

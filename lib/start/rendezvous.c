@@ -42,7 +42,7 @@ static int fill(struct kith__record *r, const struct kith__rendezvous *m, const 
     memset(r, 0, sizeof *r);
     if (getrandom(r->secret, sizeof r->secret, 0) != sizeof r->secret ||
         getrandom(&r->door, sizeof r->door, 0) != sizeof r->door)
-        return kith__fail_errno(KITH_ENOMEM, "the kernel gives no random numbers");
+        return kith__fail_errno(KITH_ENOMEM, "the kernel returned no random numbers");
     gethostname(r->host, sizeof r->host - 1);
     snprintf(r->kith, sizeof r->kith, "%s", KITH_VERSION);
     m->mpi->version(r->mpi, sizeof r->mpi);

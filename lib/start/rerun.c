@@ -158,13 +158,13 @@ int kith__ranks_rerun(char **argv, const struct kith__launch *launch)
     if (launch->kind == KITH__MPI || launch->within || kith__env_word(KITH__ENV_LAUNCH) == 0)
         return 0;
     if (!launch->mpi)
-        return kith__fail(KITH_EPEER, "there is no MPI for this program: build kith again after apt install "
+        return kith__fail(KITH_EPEER, "there is no MPI for this program: rebuild kith after apt install "
                                       "libopenmpi-dev openmpi-bin");
     if ((rc = kith__mpi_load(launch->mpi, &mpi)) < 0)
         return rc;
     if (first)
         return kith__fail(KITH_EPEER,
-                          "the program started itself under %s and is alone still: it works with %s, whose "
+                          "the program started itself under %s and is still alone: it works with %s, whose "
                           "mpirun must come first in "
                           "PATH",
                           first, mpi->title);

@@ -215,7 +215,7 @@ check "ports and addresses" places
 check "kith run among bridges that have one address" among_bridges
 [ -z "${KITH_TEST_LONG-}" ] || check "a start that makes no progress" overdue
 check "a module that is missing elsewhere" elsewhere "kith on node2 has no module for Open MPI" KITH_MODULES=/nonexistent
-check "a variable that is wrong elsewhere" elsewhere "KITH_SEED=abc is no seed" KITH_SEED=abc
+check "a variable that is wrong elsewhere" elsewhere "KITH_SEED=abc is not a seed" KITH_SEED=abc
 check "a number of workers that is wrong elsewhere" elsewhere 'KITH_WORKERS is "abc"' KITH_WORKERS=abc
 check "without encryption" run 3 KITH_NET_SECURITY=plain "$objects" tour
 exit $failed

@@ -47,7 +47,7 @@ node2" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIR
 node3" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" ./kith run --hostfile hosts hostname
     expect "$mpi: exit status of another host" 7 "" "" on_node1 ./kith run --host node2:1 sh -c 'exit 7'
     # Where it died Open MPI's mpirun forgets to say now and then, of a program without MPI.
-    expect "$mpi: death on another host" 137 "" "kith: * died by signal 9 (Killed)" \
+    expect "$mpi: death on another host" 137 "" "kith: * was killed by signal 9 (Killed)" \
         on_node1 ./kith run --host node2:1 sh -c 'kill -9 $$'
     expect "$mpi: variables go there" 0 "7 x y" "" \
         on_node1 KITH_SEED=7 ./kith run --host node2:1 -x 'WORD=x y' sh -c 'echo $KITH_SEED $WORD'
@@ -60,13 +60,13 @@ node3" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIR
         on_node1 ./kith run --host node2:1,node3:1 hostname
     "$cluster" heal node3
     config "Host node2" "UserKnownHostsFile /dev/null"
-    expect "$mpi: an unknown host key" 125 "" "kith: node2: its ssh host key is not known here: call ssh node2 once and say yes" \
+    expect "$mpi: an unknown host key" 125 "" "kith: node2: its ssh host key is not known here: run ssh node2 once and answer yes" \
         on_node1 ./kith run --host node1:1,node2:1 hostname
     config "Host node2" "User nosuchuser"
-    expect "$mpi: no login" 125 "" "kith: node2: ssh does not get in without a password: ssh-copy-id node2" \
+    expect "$mpi: no login" 125 "" "kith: node2: ssh cannot log in without a password: ssh-copy-id node2" \
         on_node1 ./kith run --host node1:1,node2:1 hostname
     config "Host other" "HostName node2" "Port 77"
-    expect "$mpi: no ssh server" 125 "" "kith: other: nothing listens at port 77: install and start its ssh server" \
+    expect "$mpi: no ssh server" 125 "" "kith: other: nothing listens on port 77: install and start its ssh server" \
         on_node1 ./kith run --host other:1 hostname
     config "Host other" "HostName node2"
     expect "$mpi: a name that only ssh knows" 0 node2 "" on_node1 ./kith run --host other:1 hostname

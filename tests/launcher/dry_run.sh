@@ -59,7 +59,7 @@ expect "KITH_NET" 0 \
     "mpirun -n 2 --host node1:1,node2:1 --map-by slot --bind-to none $alive --mca btl_tcp_if_include 10.0.0.0/8 --mca oob_tcp_if_include 10.0.0.0/8 -x KITH_NET true" \
     "" dry --host node1:1,node2:1 true
 KITH_NET=ten
-expect "KITH_NET that is none" 125 "" "kith: KITH_NET=ten: it must be a list of nets, as 10.0.0.0/8" dry --host node1:1,node2:1 true
+expect "KITH_NET that is none" 125 "" "kith: KITH_NET=ten: it must be a list of networks, such as 10.0.0.0/8" dry --host node1:1,node2:1 true
 unset KITH_NET
 
 # Without KITH_NET: the network in which the other hosts are; else all but the bridges of containers; nothing over what is set already.

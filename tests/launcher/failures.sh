@@ -27,8 +27,8 @@ for KITH_MPIRUN in mpirun mpiexec.hydra; do
         "$kith" run -n 1 good
     expect "$KITH_MPIRUN: a directory" 126 "" "kith: ./folder: it is a directory, not a program" "$kith" run -n 1 ./folder
     expect "$KITH_MPIRUN: not executable" 126 "" "kith: ./text: it is not executable: chmod +x ./text" "$kith" run -n 1 ./text
-    expect "$KITH_MPIRUN: a source" 126 "" "kith: ./pi.c: it is a source, not a program: cc ./pi.c * -o ./pi" "$kith" run -n 1 ./pi.c
-    expect "$KITH_MPIRUN: a source without ./" 127 "" "kith: pi.c: it is a source, not a program: cc pi.c *" "$kith" run -n 1 pi.c
+    expect "$KITH_MPIRUN: a source" 126 "" "kith: ./pi.c: it is source code, not a program: cc ./pi.c * -o ./pi" "$kith" run -n 1 ./pi.c
+    expect "$KITH_MPIRUN: a source without ./" 127 "" "kith: pi.c: it is source code, not a program: cc pi.c *" "$kith" run -n 1 pi.c
     if [ "$(find /proc/sys/fs/binfmt_misc -type f 2>/dev/null | wc -l)" -le 2 ]; then
         wrong="it is neither a program for this machine nor a script that begins with #!"
         expect "$KITH_MPIRUN: a script without #!" 126 "" "kith: ./script: $wrong" "$kith" run -n 1 ./script
@@ -50,5 +50,5 @@ unset OMPI_MCA_plm_rsh_agent
 expect "another way than ssh, by --pass" 0 started "" "$kith" run --pass --mca --pass plm_rsh_agent --pass rsh --host nosuch.invalid:1 sh
 
 fake fakes/vanishes "mpirun (Open MPI) 4.1.4" 'kill -KILL $$'
-expect "an mpirun that dies" 137 "" "kith: */vanishes died by signal 9 (Killed)" env KITH_MPIRUN=vanishes "$kith" run -n 1 sh
+expect "an mpirun that dies" 137 "" "kith: */vanishes was killed by signal 9 (Killed)" env KITH_MPIRUN=vanishes "$kith" run -n 1 sh
 done_testing

@@ -27,7 +27,7 @@ expect "unknown command" 125 "" "kith: ran: no such command: see kith help" "$ki
 expect "help of an unknown command" 125 "" "kith: ran: no such command: see kith help" "$kith" help ran
 expect "no program" 125 "" "kith: run: a program is missing: kith run *" "$kith" run -n 2
 expect "unknown option" 125 "" "kith: --frob: no such option: see kith help run" "$kith" run --frob true
-expect "option without its argument" 125 "" "kith: -n: N is missing behind it" "$kith" run -n
+expect "option without its argument" 125 "" "kith: -n: N is missing after it" "$kith" run -n
 expect "-n 0" 125 "" "kith: -n 0: it must be a whole number from 1 to *" "$kith" run -n 0 true
 expect "-n two" 125 "" "kith: -n two: it must be a whole number *" "$kith" run -n two true
 expect "-n -1" 125 "" "kith: -n -1: it must be a whole number *" "$kith" run -n -1 true

@@ -49,41 +49,41 @@ expect "IPv6: Open MPI has no brackets" 125 "" "kith: hosts: with user names, IP
     "$kith" run --hostfile hosts true
 expect "IPv6: MPICH has none" 125 "" "kith: hosts: MPICH takes no IPv6 addresses: give the hosts names, *" \
     env KITH_MPIRUN=mpiexec.hydra "$kith" run --hostfile hosts true
-wrong "an address of IPv6 that is none" 'fd00::7::1 slots=2\n' "hosts:1: fd00::7::1: behind the colon *"
-wrong "brackets with something else" '[node1]:2\n' "hosts:1: [[]node1] is no host name"
-wrong "a number that is none behind brackets" '[fd00::7]:x\n' "hosts:1: [[]fd00::7]:x: behind the colon *"
-wrong "brackets that do not end" '[fd00::7 slots=1\n' "hosts:1: [[]fd00::7: behind the colon *"
+wrong "an address of IPv6 that is none" 'fd00::7::1 slots=2\n' "hosts:1: fd00::7::1: after the colon *"
+wrong "brackets with something else" '[node1]:2\n' "hosts:1: [[]node1] is not a host name"
+wrong "a number that is none behind brackets" '[fd00::7]:x\n' "hosts:1: [[]fd00::7]:x: after the colon *"
+wrong "brackets that do not end" '[fd00::7 slots=1\n' "hosts:1: [[]fd00::7: after the colon *"
 wrong "an address of a link" 'fe80::1%%eth0 slots=1\n' "hosts:1: *"
-wrong "several hosts in a line" 'node1, node2\n' "hosts:1: node1, is no host name: write one host a line, without commas"
-wrong "several hosts in a line, without a space" 'node1,node2\n' "hosts:1: node1,node2 is no host name: write one host a line, without commas"
+wrong "several hosts in a line" 'node1, node2\n' "hosts:1: node1, is not a host name: write one host a line, without commas"
+wrong "several hosts in a line, without a space" 'node1,node2\n' "hosts:1: node1,node2 is not a host name: write one host a line, without commas"
 
 wrong "a word for a number" 'node1 slots=4\nnode2 slots=two\n' "hosts:2: slots=two: it must be a whole number from 1 to 1000000"
 wrong "no slots" 'node1 slots=0\n' "hosts:1: slots=0: it must be a whole number *"
 wrong "negative slots" 'node1 slots=-1\n' "hosts:1: slots=-1: it must be a whole number *"
 wrong "nothing behind =" 'node1 slots=\n' "hosts:1: slots=: it must be a whole number *"
-wrong "nothing behind :" 'node1:\n' "hosts:1: node1:: behind the colon stands the number of slots*"
-wrong "a word behind :" '\nnode1:x\n' "hosts:2: node1:x: behind the colon stands the number of slots*"
+wrong "nothing behind :" 'node1:\n' "hosts:1: node1:: after the colon comes the number of slots*"
+wrong "a word behind :" '\nnode1:x\n' "hosts:2: node1:x: after the colon comes the number of slots*"
 wrong "too many slots" 'node1 slots=1000001\n' "hosts:1: slots=1000001: it must be *"
 wrong "too many slots in all" 'node1:600000\nnode2:600000\n' "hosts:2: more than 1000000 slots in all"
 wrong "too many slots by repetition" 'node1:600000\nnode1:600000\n' "hosts:2: node1: more than 1000000 slots"
 wrong "slots above max_slots" 'node1 slots=4 max_slots=2\n' "hosts:1: node1: slots=4 is more than max_slots=2"
-wrong "an unknown setting" 'node1 slot=4\n' "hosts:1: slot=: it is none of slots=, max_slots= and user="
-wrong "a word behind the host" 'node1 4\n' "hosts:1: 4: after the host there are settings as slots=4"
-wrong "no host name" 'node1 slots=1\nno*de slots=1\n' "hosts:2: no[*]de is no host name"
-wrong "a name that ssh would take for an option" '-oProxyCommand=x\n' "hosts:1: -oProxyCommand=x is no host name"
-wrong "a user that ssh would take for an option" '-lroot@node1\n' "hosts:1: -lroot is no user name"
-wrong "no text at all" '\001\002\377\n' "hosts:1: [?][?][?] is no host name"
+wrong "an unknown setting" 'node1 slot=4\n' "hosts:1: slot=: it is not one of slots=, max_slots= and user="
+wrong "a word behind the host" 'node1 4\n' "hosts:1: 4: after the host come settings such as slots=4"
+wrong "no host name" 'node1 slots=1\nno*de slots=1\n' "hosts:2: no[*]de is not a host name"
+wrong "a name that ssh would take for an option" '-oProxyCommand=x\n' "hosts:1: -oProxyCommand=x is not a host name"
+wrong "a user that ssh would take for an option" '-lroot@node1\n' "hosts:1: -lroot is not a user name"
+wrong "no text at all" '\001\002\377\n' "hosts:1: [?][?][?] is not a host name"
 wrong "two users" 'ann@node1 slots=1\nbob@node1 slots=1\n' "hosts:2: node1 has another user in line 1"
 wrong "an empty file" '' "hosts: no hosts in it"
 wrong "only comments" '# node1\n' "hosts: no hosts in it"
 expect "no such hostfile" 125 "" "kith: nosuch: cannot open it: No such file or directory" "$kith" run --hostfile nosuch true
 expect "a directory" 125 "" "kith: /: cannot read it: Is a directory" "$kith" run --hostfile / true
 expect "an endless file" 125 "" "kith: /dev/zero: it is larger than any hostfile" "$kith" run --hostfile /dev/zero true
-expect "a wrong list" 125 "" "kith: --host: a:b: behind the colon stands the number of slots*" "$kith" run --host a:b true
+expect "a wrong list" 125 "" "kith: --host: a:b: after the colon comes the number of slots*" "$kith" run --host a:b true
 expect "an empty list" 125 "" "kith: --host: no hosts in it" "$kith" run --host "" true
-expect "a hole in the list" 125 "" "kith: --host: \"a,,b\": write node1,node2 without a space or an empty place" "$kith" run --host a,,b true
-expect "a space in the list" 125 "" "kith: --host: \"a, b\": write node1,node2 without a space or an empty place" "$kith" run --host "a, b" true
-expect "a space in the list, for the shell" 125 "" "kith: --host: \"a,\": write node1,node2 without a space or an empty place" \
+expect "a hole in the list" 125 "" "kith: --host: \"a,,b\": write node1,node2 without spaces or empty items" "$kith" run --host a,,b true
+expect "a space in the list" 125 "" "kith: --host: \"a, b\": write node1,node2 without spaces or empty items" "$kith" run --host "a, b" true
+expect "a space in the list, for the shell" 125 "" "kith: --host: \"a,\": write node1,node2 without spaces or empty items" \
     "$kith" run --host a, b true
 
 # Ranks and slots.
@@ -91,7 +91,7 @@ printf 'node1 slots=2 max_slots=3\nnode2 slots=1\n' >hosts
 expect "more ranks than slots" 125 "" "kith: -n 4: hosts has 3 slots: take -n 3, raise slots= there, or add --oversubscribe" \
     "$kith" run --hostfile hosts -n 4 true
 expect "more ranks than slots of a list" 125 "" \
-    "kith: -n 4: --host has 3 slots: take -n 3, write more behind the colon, or add --oversubscribe" \
+    "kith: -n 4: --host has 3 slots: take -n 3, write more after the colon, or add --oversubscribe" \
     "$kith" run --host node1:2,node2 --host node1:2,node2:1 -n 4 true
 got=$(dry --hostfile hosts -n 6 --oversubscribe true 2>err)
 case $got in
@@ -108,7 +108,7 @@ case $(dry --hostfile hosts true) in
 *"-n 2 --hostfile hosts "*) ok "a user: Open MPI reads the file itself" ;;
 *) fail "a user: Open MPI reads the file itself" ;;
 esac
-expect "a user: it is no file of MPICH's" 125 "" "kith: hosts: for user names MPICH needs a hostfile with lines as node1:4 user=ann" \
+expect "a user: it is no file of MPICH's" 125 "" "kith: hosts: for user names MPICH needs a hostfile with lines such as node1:4 user=ann" \
     env KITH_MPIRUN=mpiexec.hydra "$kith" run --hostfile hosts true
 printf 'node1:1\nnode2:1 user=ann\n' >hosts
 expect "a user: MPICH reads the file itself" 0 "mpiexec.hydra -n 2 -f hosts true" "" env KITH_MPIRUN=mpiexec.hydra sh -c \

@@ -4,7 +4,7 @@
 fakes
 bare_machine
 
-refused="kith: root: a mistake of a program could harm this machine: run it as another user, or add --allow-run-as-root"
+refused="kith: root: a bug in the program could harm this machine: run it as another user, or add --allow-run-as-root"
 root="--allow-run-as-root"
 
 # allows NAME WHETHER COMMAND...: is the switch in the call of mpirun?
@@ -36,7 +36,7 @@ expect "MPICH does not mind" 0 "mpiexec.hydra -n 1 true" "" \
     sh -c 'unset IFS; '"$bare"' KITH_MPIRUN=mpiexec.hydra "$1" run -n 1 --dry-run true | sed "s,.*/fakes/,,"' sh "$kith"
 $bare CI=true KITH_LOG=info "$kith" run true 2>err
 case $(cat err) in
-"kith: root: allowed, as this is a container or the like (CI)"*) ok "KITH_LOG=info tells why root is allowed" ;;
+"kith: root: allowed, because this is a container or similar (CI)"*) ok "KITH_LOG=info tells why root is allowed" ;;
 *) fail "KITH_LOG=info tells why root is allowed: $(cat err)" ;;
 esac
 done_testing

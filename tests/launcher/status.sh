@@ -16,7 +16,7 @@ rank" "*" "$kith" run -n 2 echo rank
         expect "$mpi: exit status $status" $status "" "" "$kith" run -n 1 sh -c "exit $status"
     done
     for signal in SEGV:139 ABRT:134 KILL:137 TERM:143; do
-        expect "$mpi: death by SIG${signal%:*}" "${signal#*:}" "" "kith: * died by signal $((${signal#*:} - 128)) (*)" \
+        expect "$mpi: death by SIG${signal%:*}" "${signal#*:}" "" "kith: * was killed by signal $((${signal#*:} - 128)) (*)" \
             "$kith" run -n 1 sh -c "kill -${signal%:*} \$\$"
     done
     got=$(printf 'one\ntwo' | "$kith" run -n 1 cat)
@@ -28,7 +28,7 @@ two" ] && ok "$mpi: stdin" || fail "$mpi: stdin: $got"
     [ "$(cat out)" = y ] && [ ! -s err ] && ok "$mpi: a reader that leaves" || fail "$mpi: a reader that leaves: $(cat err)"
     "$kith" run -n 1 sh -c 'seq 20000; echo on >&2' >/dev/full 2>err
     [ "$?,$(cat err)" = "1,on
-kith: something that the program has printed to stdout could not be written" ] && ok "$mpi: a full disk" ||
+kith: some output of the program to stdout could not be written" ] && ok "$mpi: a full disk" ||
         fail "$mpi: a full disk: $(cat err)"
     # A sanitizer would tell of what MPI itself has not freed.
     if [ -z "${SANITIZER_FLAGS-}" ] && [ "$mpi" = "${MPI_NAME-}" ] && [ -x "$top_builddir/examples/to_celsius" ]; then

@@ -61,7 +61,7 @@ child process, but nothing is perfect.
   Working dir:       /tmp
   Application name:  ./prog
   Error:             Exec format error' 131
-said "no program of that machine" 126 "kith: ./prog: it is no program for node2, nor a script that begins with #!
+said "no program of that machine" 126 "kith: ./prog: it is not a program for node2, nor a script that begins with #!
 "
 open_mpi "There are not enough slots available in the system to satisfy the 9
 slots that were requested by the application:
@@ -70,7 +70,7 @@ slots that were requested by the application:
 said "not enough slots, as mpirun counts" 125 "kith: -n: there are fewer than 9 slots: *
 "
 open_mpi "mpirun noticed that process rank 3 with PID 0 on node node2 exited on signal 11 (Segmentation fault)." 139
-said "a rank died" 139 "kith: rank 3 on node2 died by signal 11 (Segmentation fault)
+said "a rank died" 139 "kith: rank 3 on node2 was killed by signal 11 (Segmentation fault)
 "
 open_mpi "mpirun has exited due to process rank 1 with PID 0 on
 node vm exiting improperly. There are three reasons this could occur:" 1
@@ -113,7 +113,7 @@ $rule
 # Open MPI 5: its mpirun calls itself prterun.
 open_mpi "prterun noticed that process rank 3 with PID 4803 on node node2 exited on
 signal 11 (Segmentation fault)." 139
-said "Open MPI 5: a rank died" 139 "kith: rank 3 on node2 died by signal 11 (Segmentation fault)
+said "Open MPI 5: a rank died" 139 "kith: rank 3 on node2 was killed by signal 11 (Segmentation fault)
 "
 open_mpi "prterun detected that one or more processes exited with non-zero status,
 thus causing the job to be terminated. The first process to do so was:
@@ -180,20 +180,20 @@ echo 'YOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)
 This typically refers to a problem with your application.
 Please see the FAQ page for debugging suggestions'; echo out2; exit 9"
 expect "MPICH: a process died" 137 "out1
-out2" "kith: process 4803 on node2 died by signal 9 (Killed)" "$kith" run -n 1 sh
+out2" "kith: process 4803 on node2 was killed by signal 9 (Killed)" "$kith" run -n 1 sh
 mpich "echo out1; echo; echo $frame
 echo '=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES
 =   PID 4803 RUNNING AT node2
 =   EXIT CODE: 6'
 echo '[mpiexec@vm] control_cb (pm/pmiserv/pmiserv_cb.c:206): assert (!closed) failed' >&2
 exit 255"
-expect "MPICH: it failures over that" 134 "out1" "kith: process 4803 on node2 died by signal 6 (Aborted)" "$kith" run -n 1 sh
+expect "MPICH: it failures over that" 134 "out1" "kith: process 4803 on node2 was killed by signal 6 (Aborted)" "$kith" run -n 1 sh
 mpich "echo; echo $frame
 sleep 0.2; kill -STOP \$PPID; sleep 0.8; kill -CONT \$PPID; sleep 0.1
 echo '=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES
 =   PID 4803 RUNNING AT node2
 =   EXIT CODE: 6'; exit 6"
-expect "MPICH: kith is stopped in the middle of it" 134 "" "kith: process 4803 on node2 died by signal 6 (Aborted)" "$kith" run -n 1 sh
+expect "MPICH: kith is stopped in the middle of it" 134 "" "kith: process 4803 on node2 was killed by signal 6 (Aborted)" "$kith" run -n 1 sh
 mpich "echo '[mpiexec@vm] match_arg (utils/args/args.c:163): unrecognized argument frob' >&2; exit 255"
 expect "MPICH: it fails itself" 125 "" "kith: */mpiexec.hydra: it failed itself (unrecognized argument frob)" "$kith" run -n 1 sh
 mpich "echo; echo a; echo; echo; echo b; echo $frame; echo c; exit 255"

@@ -27,9 +27,9 @@ crashes()
     [ -z "$SANITIZER_FLAGS" ] || return
     name=$1
     shift
-    expect "$name" 134 "" "kith: rank 0 on * died by signal 6 (Aborted)" "$@" abort
-    expect "$name" 139 "" "kith: rank 0 on * died by signal 11 (Segmentation fault)" "$@" segv
-    expect "$name" 136 "" "kith: rank 0 on * died by signal 8 (Floating point exception)" "$@" raise 8
+    expect "$name" 134 "" "kith: rank 0 on * was killed by signal 6 (Aborted)" "$@" abort
+    expect "$name" 139 "" "kith: rank 0 on * was killed by signal 11 (Segmentation fault)" "$@" segv
+    expect "$name" 136 "" "kith: rank 0 on * was killed by signal 8 (Floating point exception)" "$@" raise 8
 }
 
 numbers="1 4"
@@ -71,7 +71,7 @@ for rank in 0 3; do
     expect "rank $rank of 4" 3 "" "" ranks 4 "$actions" -e -r $rank return 3
     expect "rank $rank of 4" 1 "" "$fault" ranks 4 "$actions" -e -r $rank fault
     [ -n "$SANITIZER_FLAGS" ] ||
-        expect "rank $rank of 4" 134 "" "kith: rank $rank on * died by signal 6 (Aborted)" ranks 4 "$actions" -e -r $rank abort
+        expect "rank $rank of 4" 134 "" "kith: rank $rank on * was killed by signal 6 (Aborted)" ranks 4 "$actions" -e -r $rank abort
 done
 
 # What a rank said last arrives, although who is to pass it on sleeps until the rank has asked for the job's end.
@@ -88,7 +88,7 @@ sleeps_at_the_end()
     kill -CONT "$starter"
     wait $job
     status=$?
-    [ $status = 134 ] && grep -q "^kith: rank 0 on .* died by signal 6 (Aborted)" "$TMPDIR/last" && ok ||
+    [ $status = 134 ] && grep -q "^kith: rank 0 on .* was killed by signal 6 (Aborted)" "$TMPDIR/last" && ok ||
         fail "the launcher sleeps while rank 0 of 4 ends: status $status, it said: $(cat "$TMPDIR/last")"
 }
 for try in 1 2 3; do

@@ -62,8 +62,8 @@ esac
 guard()
 {
     fake "[ \"\$1\" = -n ] && shift 2; \"\$@\" & \"\$@\"; status=\$?; wait; exit \$status"
-    expect "an mpirun that is none" 1 "" "kith: the program started itself under */fake/* and is alone still: it works with *
-kith: the program started itself under */fake/* and is alone still: it works with *" \
+    expect "an mpirun that is none" 1 "" "kith: the program started itself under */fake/* and is still alone: it works with *
+kith: the program started itself under */fake/* and is still alone: it works with *" \
         env PATH="$fake:$PATH" "$actions" -e count
     fake "exit 77"
     expect "an mpirun that starts nothing" 77 "" "" env PATH="$fake:$PATH" "$actions" -e count
@@ -96,12 +96,12 @@ if [ -n "$other" ]; then
     for n in 1 3; do
         for e in "" -e; do
             # shellcheck disable=SC2086
-            expect "$named -n $n $e" 1 "" "kith: $named started this program, but kith was built for $ours: start it by mp* of $ours (*)" \
+            expect "$named -n $n $e" 1 "" "kith: $named started this program, but kith was built for $ours: start it with mp* of $ours (*)" \
                 by_other "$other" -n $n "$actions" $e count
         done
     done
     [ ! -x examples/pi_ranks ] ||
-        expect "$named, linked with $ours" 1 "" "kith: $named started this program, which is linked with $ours: start it by mp* of $ours (*)" \
+        expect "$named, linked with $ours" 1 "" "kith: $named started this program, which is linked with $ours: start it with mp* of $ours (*)" \
             by_other "$other" -n 3 examples/pi_ranks 1e6
     fake "exec '$other' \"\$@\""
     if [ "$MPI_NAME:$called" = openmpi:mpirun ]; then
@@ -150,7 +150,7 @@ mkdir "$TMPDIR/torn"
 echo torn >"$TMPDIR/torn/kith-mpi-$MPI_NAME.so"
 for e in "" -e; do
     # shellcheck disable=SC2086
-    expect "a module that cannot be loaded, $e" 1 "" " 1 kith: the part mpi-$MPI_NAME of kith cannot be loaded on $(hostname): *" \
+    expect "a module that cannot be loaded, $e" 1 "" " 1 kith: kith's module mpi-$MPI_NAME cannot be loaded on $(hostname): *" \
         once ranks 3 env KITH_MODULES="$TMPDIR/torn" "$actions" $e count
 done
 

@@ -26,7 +26,7 @@ int kith__mpi_load(const char *name, const struct kith__mpi **out)
     mpi = dlsym(handle, KITH__MPI_TABLE);
     if (!mpi || strcmp(mpi->kith, KITH_VERSION) != 0)
         return kith__fail(KITH_EPEER,
-                          "the module kith-%s.so is that of kith %s, but this is %s: set KITH_MODULES to the "
+                          "the module kith-%s.so belongs to kith %s, but this is %s: set KITH_MODULES to the "
                           "directory of its "
                           "own modules",
                           module, mpi ? mpi->kith : "another version", KITH_VERSION);
