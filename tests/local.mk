@@ -120,6 +120,7 @@ unit_tests += \
 	tests/test_sem \
 	tests/test_serial \
 	tests/test_storm \
+	tests/test_units \
 	tests/test_wait \
 	tests/test_worker
 tests_test_chaos_SOURCES = \

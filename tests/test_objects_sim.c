@@ -354,7 +354,7 @@ static void open_sems(void)
         struct sem *s = &sems[i];
 
         s->home = (uint32_t)draw(world.nodes);
-        s->units = 1 + (int)draw(3);
+        s->units = (draw(8) ? 1 : 20) + (int)draw(3);
         sim_enter(s->home);
         s->s = kith_sem_open_with(s->units, .bounded = (int)draw(2));
         PASS(kith_check(s->s));

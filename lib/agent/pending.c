@@ -294,7 +294,7 @@ static int bring_bytes(struct kith__args *in, int keeps)
 static int64_t try_method(struct client *v, const struct kith__method *m, const struct kith__request *r,
                           uint32_t peer, const void *bytes, uint64_t *block, struct kith__result *out)
 {
-    struct kith__args in = { bytes, r->size, *block, r->number, r->flags };
+    struct kith__args in = { bytes, r->size, *block, r->number, r->flags, 0 };
     struct kith__caller who = caller(peer, r);
     int reserved = r->flags & KITH__PIPELINED && v->credit > 0 && v->object == r->object, kept;
     int64_t rc;

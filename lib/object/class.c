@@ -82,6 +82,12 @@ static void wake_first(struct kith__waiters *set)
     kith__wake_one(set);
 }
 
+static inline void wake_named(struct kith__object *o, const struct kith__result *out)
+{
+    wake(o, out->wake_one, wake_first);
+    wake(o, out->wake_all, kith__wake_all);
+}
+
 /* Leaves the guard, then wakes whom the attempt has named. */
 static inline void leave(struct kith__object *o, unsigned flags, const struct kith__result *out)
 {
@@ -89,20 +95,39 @@ static inline void leave(struct kith__object *o, unsigned flags, const struct ki
     if (!(out->wake_one | out->wake_all))
         return;
     kith__fence();
-    wake(o, out->wake_one, wake_first);
-    wake(o, out->wake_all, kith__wake_all);
+    wake_named(o, out);
 }
 
 /* --------------------------------------------------------------------------- attempts */
+
+static inline int64_t try_unguarded(uint64_t id, unsigned kind, const struct kith__method *m,
+                                    const struct kith__caller *who, struct kith__args *in,
+                                    struct kith__result *out)
+{
+    struct kith__object *o = kith__object_slot(id);
+    int64_t rc;
+
+    in->ident = (uint64_t)kith__handle_generation(id) << 8 | kind;
+    out->wake_one = out->wake_all = 0;
+    while ((rc = m->attempt(o, who, in, out)) == KITH__GONE) {
+        if ((rc = kith__object_enter(id, kind, &o)) < 0) /* for its code */
+            return rc;
+        kith__object_leave(o);
+    }
+    wake_named(o, out);
+    return rc;
+}
 
 static inline int64_t try_method(uint64_t id, unsigned kind, const struct kith__method *m,
                                  const struct kith__caller *who, struct kith__args *in,
                                  struct kith__result *out)
 {
     struct kith__object *o;
-    int64_t rc = enter(id, kind, m->flags, &o);
+    int64_t rc;
 
-    if (rc < 0)
+    if (m->flags & KITH__UNGUARDED)
+        return try_unguarded(id, kind, m, who, in, out);
+    if ((rc = enter(id, kind, m->flags, &o)) < 0)
         return rc;
     out->wake_one = out->wake_all = 0;
     rc = m->attempt(o, who, in, out);
@@ -367,6 +392,12 @@ static int64_t invoke_there(uint64_t id, unsigned kind, unsigned method, const s
     return kith__remote_call(kith__handle_home(id), op, id, &who, in, out, timeout_ms);
 }
 
+int kith__owner_died(enum kith__kind kind)
+{
+    return kith__fail(KITH_EOWNERDEAD, "a process that held the %s has died; it is yours now",
+                      kith__classes[kind]->noun);
+}
+
 int64_t kith__invoke(uint64_t id, enum kith__kind kind, unsigned method, struct kith__args *in,
                      struct kith__result *out, int timeout_ms)
 {
@@ -383,7 +414,7 @@ int64_t kith__invoke(uint64_t id, enum kith__kind kind, unsigned method, struct 
     else if ((rc = kith__remote_settle()) == 0)
         rc = invoke_here(id, kind, m, in, out, timeout_ms);
     if (rc >= 0 && __builtin_expect(out->flags & KITH__OWNER_DEAD, 0))
-        return kith__fail(KITH_EOWNERDEAD, "a process that held the %s has died; it is yours now", c->noun);
+        return kith__owner_died(kind);
     return rc;
 }
 

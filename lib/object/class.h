@@ -25,6 +25,7 @@
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };
 
 #define KITH__PARKED (-1000)     /* of an attempt: not now; wait on its side and try again */
+#define KITH__GONE (-1001)       /* of an UNGUARDED one: the object is no more, and nothing was changed */
 #define KITH__NO_BOUND INT64_MAX /* of .reserve: there are always places */
 
 enum { KITH__LARGE = 8192 }; /* more bytes than this come in a block, and are given as one */
@@ -47,7 +48,9 @@ enum kith__method_flags {
     KITH__PIPELINES = 8, /* may be sent without waiting for the answer, as far as .reserve allows */
     KITH__HOLDS = 16, /* the caller has something afterwards that .died gives back; without it who is unknown
                          at home */
-    KITH__NO_OBJECT = 32 /* asked of a node: o is NULL */
+    KITH__NO_OBJECT = 32, /* asked of a node: o is NULL */
+    KITH__UNGUARDED = 64  /* in no guard; o may be gone, or another one: in->ident is what its .ident has to
+                             be.  Or KITH__GONE. Others see what it changed before they are woken (seq_cst) */
 };
 
 /* Methods that each class has; its table begins behind them. */
@@ -135,6 +138,20 @@ static inline uint64_t kith__holder(const struct kith__caller *who)
  * attempt has said KITH__OWNER_DEAD. */
 int64_t kith__invoke(uint64_t id, enum kith__kind kind, unsigned method, struct kith__args *in,
                      struct kith__result *out, int timeout_ms);
+
+/* The short way to an object, for what needs no guard and takes a few ns: its slot, when it is at home here
+ * and the thread has nothing to settle before, for a caller that holds things (KITH__HOLDS). NULL:
+ * kith__invoke decides. */
+static inline struct kith__object *kith__at_hand(uint64_t id)
+{
+    if (!kith__base || kith__me == 0 || id >> 48 != kith__shared->node || kith__shared->through_net ||
+        kith__remote_pipelined || !atomic_load_explicit(&kith__member(kith__me)->holds, memory_order_relaxed))
+        return NULL;
+    return kith__object_slot(id);
+}
+
+/* What it returns of a thing that the dead have left: KITH_EOWNERDEAD and the sentence. */
+int kith__owner_died(enum kith__kind kind);
 
 /* The same without arguments, bytes and waiting. */
 int64_t kith__ask(uint64_t id, enum kith__kind kind, unsigned method, uint64_t number);

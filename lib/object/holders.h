@@ -1,5 +1,6 @@
-/* holders.h: who holds how many units of an object, so that they come back when a process ends. Part of an
- * object's body; called in its guard, and true with its next commit. */
+/* holders.h: who holds how many units of an object that has more of them than units.h has words for, so that
+ * they come back when a process ends. Part of an object's body; called in its guard, and true with its next
+ * commit. */
 #ifndef KITH_HOLDERS_H
 #define KITH_HOLDERS_H
 

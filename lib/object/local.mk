@@ -13,4 +13,6 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/queue.c \
 	lib/object/sem.c \
 	lib/object/target.c \
-	lib/object/target.h
+	lib/object/target.h \
+	lib/object/units.c \
+	lib/object/units.h

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "object/object.h"
 #include "object/class.h"
+#include "object/units.h"
 #include "base/error.h"
 
 #include <stdio.h>
@@ -120,6 +121,7 @@ static void give_back(struct kith__object *o)
     struct table *t = table();
     uint64_t me = number_of(o) + 1, generation = (atomic_load(&o->ident) >> 8) + 1, last;
 
+    kith__units_close(o);
     kith__guard_enter(&t->guard);
     last = atomic_load(&t->last);
     kith__guard_set(&t->guard, &o->ident, generation << 8);

@@ -2,7 +2,8 @@
  *
  * A handle is {home node, slot, generation} (base/handle.h). Slots are type-stable and are never unmapped:
  * whoever comes with an old handle may enter the slot's guard, and finds another generation there. So
- * everything about an object is looked at under its guard, and nobody counts references.
+ * everything about an object is looked at under its guard, but for its units (units.h), and nobody counts
+ * references.
  */
 #ifndef KITH_OBJECT_H
 #define KITH_OBJECT_H
@@ -12,7 +13,13 @@
 #include "shm/guard.h"
 #include "member/wait.h"
 
-enum { KITH__OBJECT_SIZE = 4096, KITH__BODY_SIZE = 3072, KITH__OBJECTS = 65536, KITH__NAME = 64 };
+enum {
+    KITH__OBJECT_SIZE = 4096,
+    KITH__BODY_SIZE = 2816,
+    KITH__OBJECTS = 65536,
+    KITH__NAME = 64,
+    KITH__UNITS = 16
+};
 
 struct kith__object {
     struct kith__guard guard;
@@ -22,6 +29,10 @@ struct kith__object {
     kith__word opener;         /* member that is opening it, or taking it down */
     kith__word leaving;        /* its kind, while it is taken down */
     char name[KITH__NAME];     /* under which it is found; "": none */
+    /* What is changed without a guard: see units.h. These stand where no other class of object writes. */
+    kith__word unit_count; /* and the class's flags << 32 */
+    kith__word signals, units[KITH__UNITS];
+    kith__word far[KITH__UNITS]; /* for whom the agent has it */
     struct {
         char room[KITH__BODY_SIZE];
     } body __attribute__((aligned(64)));

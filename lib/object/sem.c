@@ -1,12 +1,16 @@
 /* sem.c: the Semaphore; see class.h and kith.h.
  *
- * Of the units that it was opened with, each that is out is somebody's (holders.h): when that process ends,
- * it comes back, and who gets it next is told. What releases have added beyond these are signals, and
- * nobody's.
+ * Of the units that it was opened with, each that is out is somebody's: when that process ends, it comes
+ * back, and who gets it next is told. What releases have added beyond these are signals, and nobody's.
+ *
+ * Up to KITH__UNITS of them are words that are taken without a guard (units.h). Of more, which are looked
+ * through no more, there is a count and a list of holders (holders.h), in the guard.
  */
 #include "config.h"
 #include "base/error.h"
+#include "base/system.h"
 #include "object/holders.h"
+#include "object/units.h"
 
 #include <string.h>
 
@@ -19,6 +23,7 @@ struct options {
 
 struct sem {
     struct options options;
+    /* When there are many: */
     kith__word value;
     kith__word orphans; /* units that came back from the dead, and were not taken since */
     struct kith__holders holders;
@@ -31,17 +36,39 @@ static struct sem *sem_of(struct kith__object *o)
     return (struct sem *)(void *)&o->body;
 }
 
-static int64_t acquire(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                       struct kith__result *out)
+static int has_many(struct kith__object *o)
+{
+    return kith__units_count(o) > KITH__UNITS;
+}
+
+/* ---------------------------------------------------------------- many units: in the guard */
+
+/* 0: it is gone. */
+static int enter(struct kith__object *o, const struct kith__args *in)
+{
+    kith__guard_enter(&o->guard);
+    if (atomic_load(&o->ident) == in->ident)
+        return 1;
+    kith__guard_leave(&o->guard);
+    return 0;
+}
+
+static int64_t leave(struct kith__object *o, int64_t rc)
+{
+    kith__guard_leave(&o->guard);
+    kith__fence();
+    return rc;
+}
+
+static int64_t acquire_of_many(struct kith__object *o, const struct kith__caller *who,
+                               struct kith__result *out)
 {
     struct sem *s = sem_of(o);
     uint64_t value = atomic_load(&s->value), orphans = atomic_load(&s->orphans);
-    int is_held;
+    int is_held = atomic_load(&s->holders.units) < s->options.units;
 
-    (void)in;
     if (value == 0)
         return KITH__PARKED;
-    is_held = atomic_load(&s->holders.units) < s->options.units;
     if (is_held && kith__holders_add(o, &s->holders, who) < 0)
         return KITH_ENOMEM;
     kith__guard_set(&o->guard, &s->value, value - 1);
@@ -53,7 +80,7 @@ static int64_t acquire(struct kith__object *o, const struct kith__caller *who, s
 }
 
 /* So many units are free again; orphans: of these, from the dead. */
-static void put_back(struct kith__object *o, uint64_t units, uint64_t orphans, struct kith__result *out)
+static void put_back(struct kith__object *o, uint64_t units, uint64_t orphans)
 {
     struct sem *s = sem_of(o);
 
@@ -61,44 +88,101 @@ static void put_back(struct kith__object *o, uint64_t units, uint64_t orphans, s
     if (orphans > 0)
         kith__guard_set(&o->guard, &s->orphans, atomic_load(&s->orphans) + orphans);
     kith__guard_commit(&o->guard);
-    if (units == 1)
-        kith__tell_one(out, TAKERS);
-    else
-        kith__tell_all(out, TAKERS);
+}
+
+static int64_t overflow(void)
+{
+    return kith__fail(KITH_EINVAL, "a Semaphore has at most %d units", INT32_MAX);
+}
+
+static int64_t too_often(uint64_t units)
+{
+    return kith__fail(KITH_EINVAL, "a bounded Semaphore of %llu was released more often than acquired",
+                      (unsigned long long)units);
+}
+
+static int64_t release_of_many(struct kith__object *o, const struct kith__caller *who)
+{
+    struct sem *s = sem_of(o);
+
+    if (s->options.bounded && atomic_load(&s->value) >= s->options.units)
+        return too_often(s->options.units);
+    if (atomic_load(&s->value) >= INT32_MAX)
+        return overflow();
+    kith__holders_drop(o, &s->holders, who, 1);
+    put_back(o, 1, 0);
+    return 0;
+}
+
+/* ---------------------------------------------------------------------- methods */
+
+static int64_t acquire(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                       struct kith__result *out)
+{
+    int64_t rc;
+
+    if (has_many(o))
+        return enter(o, in) ? leave(o, acquire_of_many(o, who, out)) : KITH__GONE;
+    if ((rc = kith__units_take(o, in->ident, who)) < 0)
+        return rc;
+    out->flags = KITH__GIVEN | (rc == KITH__UNIT_OF_THE_DEAD ? KITH__OWNER_DEAD : 0) |
+                 (rc == KITH__SIGNAL ? KITH__MARK : 0);
+    return 0;
+}
+
+static int64_t release_unit(struct kith__object *o, const struct kith__caller *who, uint64_t ident)
+{
+    uint32_t units = kith__units_count(o), is_bounded = kith__units_flags(o);
+    int64_t rc = kith__units_give(o, ident, who, 1, 0);
+
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    if (is_bounded)
+        return too_often(units);
+    rc = kith__units_signal(o, ident);
+    return rc > 0 ? 0 : rc == 0 ? overflow() : rc;
 }
 
 static int64_t release(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                        struct kith__result *out)
 {
-    struct sem *s = sem_of(o);
+    int64_t rc;
 
-    (void)in;
-    if (s->options.bounded && atomic_load(&s->value) >= s->options.units)
-        return kith__fail(KITH_EINVAL, "a bounded Semaphore of %llu was released more often than acquired",
-                          (unsigned long long)s->options.units);
-    if (atomic_load(&s->value) >= INT32_MAX)
-        return kith__fail(KITH_EINVAL, "a Semaphore has at most %d units", INT32_MAX);
-    kith__holders_drop(o, &s->holders, who, 1);
-    put_back(o, 1, 0, out);
-    return 0;
+    if (!has_many(o))
+        rc = release_unit(o, who, in->ident);
+    else
+        rc = enter(o, in) ? leave(o, release_of_many(o, who)) : KITH__GONE;
+    if (rc == 0)
+        kith__tell_one(out, TAKERS);
+    return rc;
 }
 
 static int64_t value(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                      struct kith__result *out)
 {
     (void)who;
-    (void)in;
     (void)out;
-    return (int64_t)atomic_load(&sem_of(o)->value);
+    if (has_many(o))
+        return enter(o, in) ? leave(o, (int64_t)atomic_load(&sem_of(o)->value)) : KITH__GONE;
+    return kith__units_free(o, in->ident);
 }
+
+/* --------------------------------------------------------------------------- hooks */
 
 /* An acquire whose answer reached nobody. When its process has died, .died may have been here before. */
 static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
 {
-    struct sem *s = sem_of(o);
+    int orphan = (given->flags & KITH__OWNER_DEAD) != 0;
+    uint64_t ident = atomic_load(&o->ident);
 
-    if (given->flags & KITH__MARK || kith__holders_drop(o, &s->holders, who, 0))
-        put_back(o, 1, (given->flags & KITH__OWNER_DEAD) != 0, given);
+    kith__tell_one(given, TAKERS);
+    if (has_many(o)) {
+        if (given->flags & KITH__MARK || kith__holders_drop(o, &sem_of(o)->holders, who, 0))
+            put_back(o, 1, (uint64_t)orphan);
+    } else if (given->flags & KITH__MARK)
+        kith__units_signal(o, ident);
+    else
+        kith__units_give(o, ident, who, 0, orphan);
     return 0;
 }
 
@@ -106,8 +190,13 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
 {
     uint64_t units;
 
-    while ((units = kith__holders_evict(o, &sem_of(o)->holders, who)) > 0)
-        put_back(o, units, units, out);
+    if (has_many(o))
+        while ((units = kith__holders_evict(o, &sem_of(o)->holders, who)) > 0) {
+            put_back(o, units, units);
+            kith__tell_all(out, TAKERS);
+        }
+    else if (kith__units_evict(o, who) > 0)
+        kith__tell_all(out, TAKERS);
 }
 
 static int make(struct kith__object *o, const void *options, size_t size)
@@ -116,6 +205,7 @@ static int make(struct kith__object *o, const void *options, size_t size)
 
     memcpy(&s->options, options, size < sizeof s->options ? size : sizeof s->options);
     kith__guard_set(&o->guard, &s->value, s->options.units);
+    kith__units_open(o, (uint32_t)s->options.units, s->options.bounded);
     return 0;
 }
 
@@ -140,9 +230,9 @@ static void destroy(struct kith__object *o)
 enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, VALUE };
 
 static const struct kith__method methods[] = {
-    [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS },
-    [RELEASE] = { "release", release, -1, KITH__HOLDS },
-    [VALUE] = { "value", value, -1, 0 },
+    [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED },
+    [RELEASE] = { "release", release, -1, KITH__HOLDS | KITH__UNGUARDED },
+    [VALUE] = { "value", value, -1, KITH__UNGUARDED },
 };
 
 const struct kith__class kith__sem_class = {
@@ -179,7 +269,7 @@ kith_sem kith_sem_open(int units)
     return kith__sem_open(units, NULL, 0);
 }
 
-int kith_sem_acquire(kith_sem s, int timeout_ms)
+static int acquire_the_long_way(kith_sem s, int timeout_ms)
 {
     struct kith__args in = { 0 };
     struct kith__result out = { 0 };
@@ -187,8 +277,19 @@ int kith_sem_acquire(kith_sem s, int timeout_ms)
     return kith__report((int)kith__invoke(s.id, KITH__SEM_KIND, ACQUIRE, &in, &out, timeout_ms));
 }
 
+int kith_sem_acquire(kith_sem s, int timeout_ms)
+{
+    int64_t unit = timeout_ms < KITH_FOREVER ? KITH__PARKED : kith__units_take_here(s.id, KITH__SEM_KIND);
+
+    if (unit >= 0)
+        return unit == KITH__UNIT_OF_THE_DEAD ? kith__report(kith__owner_died(KITH__SEM_KIND)) : 0;
+    return acquire_the_long_way(s, timeout_ms);
+}
+
 int kith_sem_release(kith_sem s)
 {
+    if (kith__units_give_here(s.id, KITH__SEM_KIND, TAKERS) > 0)
+        return 0;
     return kith__report((int)kith__ask(s.id, KITH__SEM_KIND, RELEASE, 0));
 }
 

@@ -21,6 +21,7 @@ struct kith__args {
     const void *bytes;
     uint64_t size, block, number;
     uint32_t flags; /* enum kith__call_flags */
+    uint64_t ident; /* for methods that are tried outside of guards: see class.h */
 };
 
 /* What comes of it. buf, room: where the caller wants bytes; NULL: they are given in a block. */

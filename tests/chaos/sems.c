@@ -16,7 +16,7 @@ void open_sem(struct dice *d)
     kith_sem s;
     int rc;
 
-    atomic_store(&world->units, 1 + (int)roll(d, 3));
+    atomic_store(&world->units, (roll(d, 8) ? 1 : 20) + (int)roll(d, 3));
     s = kith_sem_open_with(atomic_load(&world->units), .bounded = (int)roll(d, 2));
     rc = kith_check(s);
     CHECK(rc == 0 || excused(rc), "a Semaphore cannot be opened: %d", rc);

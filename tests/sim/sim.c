@@ -278,7 +278,8 @@ static void sim_sleep(_Atomic uint32_t *word, uint32_t expected, int64_t ns)
 
 static int is_outside_guards(const char *step)
 {
-    return strncmp(step, "mailbox: ", 9) == 0;
+    return strncmp(step, "mailbox: ", 9) == 0 || strncmp(step, "unit: ", 6) == 0 ||
+           strncmp(step, "signals: ", 9) == 0;
 }
 
 /* 1: c is to die here. */

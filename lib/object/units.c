@@ -1,0 +1,322 @@
+/* units.c: see units.h. */
+#include "config.h"
+#include "object/units.h"
+#include "object/memory.h"
+
+enum { HOLDER_BITS = 13, CLOSED = 0, FREE, ORPHAN, MEMBER };
+
+#define HOLDER_MASK ((UINT64_C(1) << HOLDER_BITS) - 1)
+
+_Static_assert(MEMBER + KITH__MEMBERS < 1 << HOLDER_BITS, "a word has room for any member");
+
+/* What was seen of an object: what is tried next is right if it still stands so. */
+struct view {
+    uint32_t count;
+    uint64_t signals, units[KITH__UNITS];
+    uint64_t newest; /* the highest stamp */
+};
+
+static uint64_t word(uint64_t stamp, unsigned holder)
+{
+    return stamp << HOLDER_BITS | holder;
+}
+
+static unsigned holder(uint64_t unit)
+{
+    return (unsigned)(unit & HOLDER_MASK);
+}
+
+static int is_free(uint64_t unit)
+{
+    return holder(unit) == FREE || holder(unit) == ORPHAN;
+}
+
+static int is_held(uint64_t unit)
+{
+    return holder(unit) >= MEMBER;
+}
+
+/* The words first, the ident behind them: when the object is still there, it was so when they were read. */
+static int look(struct kith__object *o, uint64_t ident, struct view *v)
+{
+    v->count = kith__units_count(o);
+    if (v->count > KITH__UNITS)
+        return 0;
+    v->signals = atomic_load(&o->signals);
+    v->newest = 0;
+    for (uint32_t i = 0; i < v->count; i++) {
+        v->units[i] = atomic_load(&o->units[i]);
+        if (v->units[i] >> HOLDER_BITS > v->newest)
+            v->newest = v->units[i] >> HOLDER_BITS;
+        kith__failpoint("unit: seen");
+    }
+    return atomic_load(&o->ident) == ident;
+}
+
+/* 1: all that was seen stood so at one moment: when the last unit was read. */
+static int is_steady(struct kith__object *o, const struct view *v)
+{
+    for (uint32_t i = 0; i + 1 < v->count; i++)
+        if (atomic_load(&o->units[i]) != v->units[i])
+            return 0;
+    return atomic_load(&o->signals) == v->signals;
+}
+
+static int change(kith__word *at, uint64_t seen, uint64_t to)
+{
+    return atomic_compare_exchange_strong(at, &seen, to);
+}
+
+/* ----------------------------------------------------------------------------- holders */
+
+static int is_agent(uint32_t member)
+{
+    return atomic_load_explicit(&kith__member(member)->role, memory_order_relaxed) == KITH__AGENT;
+}
+
+/* The agent has nothing itself. */
+static int is_holder(struct kith__object *o, uint32_t i, uint64_t unit, const struct kith__caller *who)
+{
+    uint32_t member = holder(unit) - MEMBER;
+
+    if (!is_held(unit))
+        return 0;
+    if (is_agent(member))
+        return kith__is_same(atomic_load(&o->far[i]), who);
+    return kith__is_same((uint64_t)kith__shared->node << 32 | kith__member(member)->serial, who);
+}
+
+static int oldest(const struct view *v)
+{
+    int found = -1;
+
+    for (uint32_t i = 0; i < v->count; i++)
+        if (is_held(v->units[i]) && (found < 0 || v->units[i] < v->units[found]))
+            found = (int)i;
+    return found;
+}
+
+static int of(struct kith__object *o, const struct view *v, const struct kith__caller *who)
+{
+    for (uint32_t i = 0; i < v->count; i++)
+        if (is_holder(o, i, v->units[i], who))
+            return (int)i;
+    return -1;
+}
+
+/* ------------------------------------------------------------------------- as seen by classes */
+
+static int find_free(const struct view *v)
+{
+    int found = -1;
+
+    for (uint32_t i = 0; i < v->count; i++) {
+        if (holder(v->units[i]) == ORPHAN)
+            return (int)i;
+        if (found < 0 && holder(v->units[i]) == FREE)
+            found = (int)i;
+    }
+    return found;
+}
+
+static int take(struct kith__object *o, const struct view *v, int i, const struct kith__caller *who)
+{
+    kith__failpoint("unit: about to be taken");
+    if (!change(&o->units[i], v->units[i], word(v->newest + 1, MEMBER + kith__me)))
+        return 0;
+    if (is_agent(kith__me))
+        atomic_store(&o->far[i], kith__holder(who));
+    kith__failpoint("unit: taken");
+    return 1;
+}
+
+static int change_signals(struct kith__object *o, const struct view *v, int by)
+{
+    uint64_t changes = (v->signals >> 32) + 1, count = (v->signals & UINT32_MAX) + (uint64_t)(int64_t)by;
+
+    kith__failpoint("signals: about to change");
+    if (!change(&o->signals, v->signals, changes << 32 | count))
+        return 0;
+    kith__failpoint("signals: changed");
+    return 1;
+}
+
+int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct kith__caller *who)
+{
+    struct view v;
+
+    while (look(o, ident, &v)) {
+        int i = find_free(&v);
+
+        if (i >= 0) {
+            if (take(o, &v, i, who))
+                return holder(v.units[i]) == ORPHAN ? KITH__UNIT_OF_THE_DEAD : KITH__UNIT;
+        } else if ((v.signals & UINT32_MAX) > 0) {
+            if (change_signals(o, &v, -1))
+                return KITH__SIGNAL;
+        } else if (is_steady(o, &v))
+            return KITH__PARKED;
+    }
+    return KITH__GONE;
+}
+
+int64_t kith__units_give(struct kith__object *o, uint64_t ident, const struct kith__caller *who, int anybody,
+                         int orphan)
+{
+    struct view v;
+
+    while (look(o, ident, &v)) {
+        int i = of(o, &v, who);
+
+        if (i < 0 && anybody)
+            i = oldest(&v);
+        if (i < 0 && is_steady(o, &v))
+            return 0;
+        if (i < 0)
+            continue;
+        kith__failpoint("unit: about to be given back");
+        if (!change(&o->units[i], v.units[i], word(v.units[i] >> HOLDER_BITS, orphan ? ORPHAN : FREE)))
+            continue;
+        kith__failpoint("unit: given back");
+        return 1;
+    }
+    return KITH__GONE;
+}
+
+int64_t kith__units_signal(struct kith__object *o, uint64_t ident)
+{
+    struct view v;
+
+    while (look(o, ident, &v)) {
+        if ((v.signals & UINT32_MAX) + v.count >= INT32_MAX)
+            return 0;
+        if (change_signals(o, &v, 1))
+            return 1;
+    }
+    return KITH__GONE;
+}
+
+int64_t kith__units_free(struct kith__object *o, uint64_t ident)
+{
+    struct view v;
+    int64_t n;
+
+    while (look(o, ident, &v)) {
+        if (!is_steady(o, &v))
+            continue;
+        n = (int64_t)(v.signals & UINT32_MAX);
+        for (uint32_t i = 0; i < v.count; i++)
+            n += is_free(v.units[i]);
+        return n;
+    }
+    return KITH__GONE;
+}
+
+int kith__units_evict(struct kith__object *o, const struct kith__caller *who)
+{
+    uint64_t ident = atomic_load(&o->ident);
+    int n = 0;
+
+    while (kith__units_give(o, ident, who, 0, 1) == 1)
+        n++;
+    return n;
+}
+
+static void close_one(kith__word *unit)
+{
+    uint64_t seen = atomic_load(unit);
+
+    while (!change(unit, seen, word((seen >> HOLDER_BITS) + 1, CLOSED)))
+        seen = atomic_load(unit);
+}
+
+void kith__units_close(struct kith__object *o)
+{
+    uint64_t signals = atomic_load(&o->signals);
+
+    for (uint32_t i = 0; i < kith__units_count(o) && i < KITH__UNITS; i++)
+        close_one(&o->units[i]);
+    while (!change(&o->signals, signals, ((signals >> 32) + 1) << 32))
+        signals = atomic_load(&o->signals);
+    atomic_store(&o->unit_count, 0);
+}
+
+void kith__units_open(struct kith__object *o, uint32_t n, uint32_t flags)
+{
+    for (uint32_t i = 0; i < n && n <= KITH__UNITS; i++)
+        atomic_store(&o->units[i], word((atomic_load(&o->units[i]) >> HOLDER_BITS) + 1, FREE));
+    atomic_store(&o->unit_count, (uint64_t)flags << 32 | n);
+}
+
+/* ------------------------------------------------------------------------------ the short way */
+
+static struct kith__caller this_process(void)
+{
+    return (struct kith__caller){ kith__shared->node, kith__member(kith__me)->serial, 0 };
+}
+
+static uint64_t ident_of(uint64_t id, unsigned kind)
+{
+    return (uint64_t)kith__handle_generation(id) << 8 | kind;
+}
+
+/* Takes, or gives back, the unit of an object that has one. 0: it is not that simple. */
+static int take_only(struct kith__object *o, uint64_t ident)
+{
+    uint64_t unit;
+
+    if (kith__units_count(o) != 1 || holder(unit = atomic_load(&o->units[0])) != FREE ||
+        atomic_load(&o->ident) != ident)
+        return 0;
+    kith__failpoint("unit: about to be taken");
+    if (!change(&o->units[0], unit, word((unit >> HOLDER_BITS) + 1, MEMBER + kith__me)))
+        return 0;
+    kith__failpoint("unit: taken");
+    return 1;
+}
+
+static int give_only(struct kith__object *o, uint64_t ident)
+{
+    uint64_t unit;
+
+    if (kith__units_count(o) != 1 || holder(unit = atomic_load(&o->units[0])) != MEMBER + kith__me ||
+        atomic_load(&o->ident) != ident)
+        return 0;
+    kith__failpoint("unit: about to be given back");
+    if (!change(&o->units[0], unit, unit - MEMBER - kith__me + FREE))
+        return 0;
+    kith__failpoint("unit: given back");
+    return 1;
+}
+
+int64_t kith__units_take_here(uint64_t id, unsigned kind)
+{
+    struct kith__object *o = kith__at_hand(id);
+    struct kith__caller who;
+
+    if (!o)
+        return KITH__PARKED;
+    if (take_only(o, ident_of(id, kind)))
+        return KITH__UNIT;
+    who = this_process();
+    return kith__units_take(o, ident_of(id, kind), &who);
+}
+
+int64_t kith__units_give_here(uint64_t id, unsigned kind, int side)
+{
+    struct kith__object *o = kith__at_hand(id);
+    struct kith__caller who;
+    int64_t n;
+
+    if (!o)
+        return 0;
+    kith__memory_pass_on(); /* as in kith__invoke: who gets the unit may find it */
+    n = give_only(o, ident_of(id, kind));
+    if (n == 0) {
+        who = this_process();
+        n = kith__units_give(o, ident_of(id, kind), &who, 1, 0);
+    }
+    if (n > 0 && kith__has_waiters(kith__object_waiters(o, side)))
+        kith__wake_one(kith__object_waiters(o, side));
+    return n;
+}

@@ -1,0 +1,69 @@
+/* units.h: up to KITH__UNITS units of an object, which processes take and give back without its guard.
+ *
+ * Each unit is one word that names its holder, so it is taken, and given back, by one compare-and-swap: there
+ * is no step between at which a death could lose it, or double it. What a dead process held is found by its
+ * name in the words.
+ *
+ *     word: stamp << 13 | holder
+ *     holder: CLOSED   the object has no such unit, or is no more
+ *             FREE     whoever wants it
+ *             ORPHAN   likewise, and who had it last has died with it
+ *             other    the member of this node that has it; the agent has it for the one in .far
+ *
+ * Whoever takes a unit gives it a stamp above those of all units of the object: so of two that are held, the
+ * one with the smaller stamp was taken first. A stamp never comes down, also from one object of the slot to
+ * the next: so a compare-and-swap that was prepared for an object of the past fails.
+ *
+ * Beside them an object has signals: a count of what was given and belonged to nobody. It is a word, too:
+ * changes << 32 | count.
+ *
+ * All of these may be called inside the object's guards and outside. Outside, the object may have been
+ * closed, and its slot be another's: they then return KITH__GONE and have changed nothing.
+ */
+#ifndef KITH_UNITS_H
+#define KITH_UNITS_H
+
+#include "object/class.h"
+
+/* An object that is about to be published has n units, all of them free, and no signals. flags: its class's
+ * own. */
+void kith__units_open(struct kith__object *o, uint32_t n, uint32_t flags);
+
+/* It has none any more: whoever is about to take or to give one finds the word changed. May be called twice.
+ */
+void kith__units_close(struct kith__object *o);
+
+/* How many it was opened with; flags: likewise; may be those of another object when it is gone. */
+static inline uint32_t kith__units_count(struct kith__object *o)
+{
+    return (uint32_t)atomic_load(&o->unit_count);
+}
+static inline uint32_t kith__units_flags(struct kith__object *o)
+{
+    return (uint32_t)(atomic_load(&o->unit_count) >> 32);
+}
+
+/* Takes a unit for who, one of the dead first, or else a signal; or KITH__PARKED: there is none. */
+enum kith__unit { KITH__UNIT, KITH__UNIT_OF_THE_DEAD, KITH__SIGNAL };
+int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct kith__caller *who);
+
+/* The short ways of a public function: for this process. Done: an enum kith__unit, or 1. Else the long way
+ * decides. */
+int64_t kith__units_take_here(uint64_t id, unsigned kind);
+int64_t kith__units_give_here(uint64_t id, unsigned kind, int side); /* wakes one of that side of waiters */
+
+/* Gives back a unit of who; when who has none, and anybody is 1, the one that was taken first. orphan 1: with
+ * word that its holder has died. How many: 1 or 0. */
+int64_t kith__units_give(struct kith__object *o, uint64_t ident, const struct kith__caller *who, int anybody,
+                         int orphan);
+
+/* One signal more. 0: there are too many. */
+int64_t kith__units_signal(struct kith__object *o, uint64_t ident);
+
+/* What can be taken: free units, and signals. */
+int64_t kith__units_free(struct kith__object *o, uint64_t ident);
+
+/* In the guard: all units of whoever matches are orphans. How many. */
+int kith__units_evict(struct kith__object *o, const struct kith__caller *who);
+
+#endif
