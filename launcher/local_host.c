@@ -21,23 +21,10 @@
 
 /* ---- names and addresses */
 
-/* Bytes of an address, and how many; NULL for other families. */
-static const unsigned char *bytes_of(const struct sockaddr *a, int *count)
-{
-    const void *p = a;
-
-    *count = a->sa_family == AF_INET ? 4 : 16;
-    if (a->sa_family == AF_INET)
-        return (const unsigned char *)&((const struct sockaddr_in *)p)->sin_addr;
-    if (a->sa_family == AF_INET6)
-        return (const unsigned char *)&((const struct sockaddr_in6 *)p)->sin6_addr;
-    return NULL;
-}
-
 static int is_loopback(const struct sockaddr *a)
 {
     int count;
-    const unsigned char *bytes = bytes_of(a, &count);
+    const unsigned char *bytes = kith__address_bytes(a, &count);
 
     return bytes && (count == 4 ? bytes[0] == 127 : memcmp(bytes, &in6addr_loopback, 16) == 0);
 }
@@ -45,14 +32,14 @@ static int is_loopback(const struct sockaddr *a)
 int local_host_has_address(const struct sockaddr *address)
 {
     int count, found = is_loopback(address);
-    const unsigned char *bytes = bytes_of(address, &count);
+    const unsigned char *bytes = kith__address_bytes(address, &count);
     struct ifaddrs *all;
 
     if (found || !bytes || getifaddrs(&all) != 0)
         return found;
     for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next)
         if (i->ifa_addr && i->ifa_addr->sa_family == address->sa_family)
-            found = memcmp(bytes_of(i->ifa_addr, &count), bytes, (size_t)count) == 0;
+            found = memcmp(kith__address_bytes(i->ifa_addr, &count), bytes, (size_t)count) == 0;
     freeifaddrs(all);
     return found;
 }
@@ -132,7 +119,7 @@ static int interface_in(const struct kith__subnet *net, char name[LOCAL_HOST_INT
     if (getifaddrs(&all) != 0)
         return 0;
     for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
-        const unsigned char *bytes = i->ifa_addr ? bytes_of(i->ifa_addr, &count) : NULL;
+        const unsigned char *bytes = i->ifa_addr ? kith__address_bytes(i->ifa_addr, &count) : NULL;
 
         found = bytes && (i->ifa_flags & IFF_UP) && kith__subnet_has(net, count == 16, bytes);
         if (found)

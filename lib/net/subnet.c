@@ -70,11 +70,11 @@ static int bits_of(const unsigned char *mask, int bytes)
     return bits;
 }
 
-/* The bytes of a socket address; NULL for other families. */
-static const unsigned char *bytes_of(const struct sockaddr *a)
+const unsigned char *kith__address_bytes(const struct sockaddr *a, int *count)
 {
     const void *p = a;
 
+    *count = a->sa_family == AF_INET ? 4 : 16;
     if (a->sa_family == AF_INET)
         return (const unsigned char *)&((const struct sockaddr_in *)p)->sin_addr;
     if (a->sa_family == AF_INET6)
@@ -89,18 +89,18 @@ static int is_link_local(const struct kith__subnet *net)
 
 int kith__subnet_of(const struct ifaddrs *interface, struct kith__subnet *out)
 {
-    const struct sockaddr *a = interface->ifa_addr;
-    int bytes;
+    const struct sockaddr *a = interface->ifa_addr, *mask = interface->ifa_netmask;
+    const unsigned char *bytes;
+    int count;
 
     memset(out, 0, sizeof *out);
-    if (!a || !interface->ifa_netmask || !bytes_of(a) || !(interface->ifa_flags & IFF_UP) ||
+    if (!a || !mask || !(bytes = kith__address_bytes(a, &count)) || !(interface->ifa_flags & IFF_UP) ||
         interface->ifa_flags & IFF_LOOPBACK)
         return 0;
     out->is_v6 = a->sa_family == AF_INET6;
-    bytes = out->is_v6 ? 16 : 4;
-    memcpy(out->address, bytes_of(a), (size_t)bytes);
-    if (interface->ifa_netmask->sa_family == a->sa_family)
-        out->prefix = bits_of(bytes_of(interface->ifa_netmask), bytes);
+    memcpy(out->address, bytes, (size_t)count);
+    if (mask->sa_family == a->sa_family)
+        out->prefix = bits_of(kith__address_bytes(mask, &count), count);
     return !is_link_local(out); /* that means nothing without its interface */
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 struct ifaddrs;
+struct sockaddr;
 
 enum { KITH__SUBNET_TEXT = 64 };
 
@@ -26,6 +27,9 @@ int kith__subnet_has(const struct kith__subnet *net, int is_v6, const unsigned c
 /* The address of an interface, with its network. 0: it is down, the loopback, or has none that means
  * something on another host. */
 int kith__subnet_of(const struct ifaddrs *interface, struct kith__subnet *out);
+
+/* The bytes of an IPv4 or IPv6 address, and how many; NULL for other families. */
+const unsigned char *kith__address_bytes(const struct sockaddr *a, int *count);
 
 /* 1 when the interface of that name is neither a bridge nor something of containers. sysfs: "/sys". */
 int kith__net_is_real(const char *sysfs, const char *name);
