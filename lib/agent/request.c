@@ -697,5 +697,11 @@ void kith__requests_free(struct kith__requests *self)
         forget_large(l);
         kith__heap_free(l->block);
     }
+    while (self->holdings) {
+        struct holding *h = self->holdings;
+
+        self->holdings = h->next;
+        free(h);
+    }
     free(self);
 }
