@@ -228,6 +228,7 @@ tests_test_zmq_LDADD = $(LDADD) $(ZMQ_LIBS)
 build_scripts += tests/ranks/endings.sh
 once_scripts += \
 	tests/ranks/asleep.sh \
+	tests/ranks/closed.sh \
 	tests/ranks/foreign.sh \
 	tests/ranks/kills.sh \
 	tests/ranks/storm.sh \

@@ -33,9 +33,12 @@ static const struct kith__mpi mpi = { .title = "a test", .bcast = bcast };
 static int be_rank(int rank)
 {
     struct kith__record records[2];
-    struct kith__rendezvous m = {
-        .mpi = &mpi, .rank = rank, .size = 2, .records = records, .leader = (int[]){ 0, 1 }, .up = -1
-    };
+    struct kith__rendezvous m = { .mpi = &mpi,
+                                  .rank = rank,
+                                  .size = 2,
+                                  .records = records,
+                                  .leader = (int[]){ 0, 1 },
+                                  .up = { .fd = -1 } };
 
     is_rank_0 = rank == 0;
     memset(records, 0, sizeof records);
@@ -45,7 +48,7 @@ static int be_rank(int rank)
         fprintf(stderr, "rank %d: %s\n", rank, kith_last_error());
         return 1;
     }
-    return rank == 0 ? m.downs != 1 : m.up < 0;
+    return rank == 0 ? m.downs != 1 : m.up.fd < 0;
 }
 
 static pid_t start_rank(int rank)

@@ -29,16 +29,23 @@ static int move_up(int fd)
  * keeps the signal that it is to send, which it never does. It is one that libc keeps to itself. */
 enum { MARK = 33 };
 
-void kith__descriptor_own(struct kith__descriptor *d, int fd)
+void kith__descriptor_know(struct kith__descriptor *d, int fd)
 {
     struct stat st = { 0 };
 
-    d->fd = fd < 0 ? -1 : move_up(fd);
-    fstat(d->fd, &st);
+    d->fd = fd;
+    fstat(fd, &st);
     d->dev = st.st_dev;
     d->ino = st.st_ino;
-    fcntl(d->fd, F_SETSIG, MARK);
-    d->mark = fcntl(d->fd, F_GETSIG);
+    d->mark = fcntl(fd, F_GETSIG);
+}
+
+void kith__descriptor_own(struct kith__descriptor *d, int fd)
+{
+    int high = fd < 0 ? -1 : move_up(fd);
+
+    fcntl(high, F_SETSIG, MARK);
+    kith__descriptor_know(d, high);
 }
 
 int kith__descriptor_stat(const struct kith__descriptor *d, struct stat *st)
@@ -52,6 +59,11 @@ int kith__descriptor_is_ours(const struct kith__descriptor *d)
     struct stat st;
 
     return kith__descriptor_stat(d, &st);
+}
+
+int kith__descriptor_number(const struct kith__descriptor *d)
+{
+    return kith__descriptor_is_ours(d) ? d->fd : -1;
 }
 
 void kith__descriptor_close(struct kith__descriptor *d)
@@ -122,4 +134,33 @@ void kith__descriptors_let_go(const int *keep, int count)
         return;
     each(keep, count, replace, nothing);
     close(nothing);
+}
+
+static struct kith__open_descriptors *listed;
+
+static void list(int fd, int with)
+{
+    (void)with;
+    if (listed->count < KITH__DESCRIPTORS)
+        listed->fds[listed->count++] = fd;
+}
+
+void kith__descriptors_begin(struct kith__open_descriptors *before)
+{
+    before->count = 0;
+    listed = before;
+    each(NULL, 0, list, -1);
+}
+
+int kith__descriptors_since(const struct kith__open_descriptors *before, struct kith__descriptor *found,
+                            int room)
+{
+    struct kith__open_descriptors now;
+    int n = 0;
+
+    kith__descriptors_begin(&now);
+    for (int i = 0; i < now.count && n < room; i++)
+        if (!is_kept(now.fds[i], before->fds, before->count))
+            kith__descriptor_know(&found[n++], now.fds[i]);
+    return n;
 }

@@ -17,10 +17,22 @@ struct kith__descriptor {
 
 /* Takes fd over, and moves it to a high number, where programs that use fixed numbers have none of theirs. */
 void kith__descriptor_own(struct kith__descriptor *d, int fd);
+void kith__descriptor_know(struct kith__descriptor *d, int fd); /* somebody else's: it stays as it is */
 int kith__descriptor_stat(const struct kith__descriptor *d,
                           struct stat *st); /* 1: it is ours still; what fstat says of it */
 int kith__descriptor_is_ours(const struct kith__descriptor *d);
-void kith__descriptor_close(struct kith__descriptor *d); /* unless somebody has done so */
+int kith__descriptor_number(const struct kith__descriptor *d); /* -1 when it is not ours any more */
+void kith__descriptor_close(struct kith__descriptor *d);       /* unless somebody has done so */
+
+/* Those of a library that runs in this process: what it has opened since kith__descriptors_begin, up to room.
+ * How many. */
+enum { KITH__DESCRIPTORS = 1024 };
+struct kith__open_descriptors {
+    int fds[KITH__DESCRIPTORS], count;
+};
+void kith__descriptors_begin(struct kith__open_descriptors *before);
+int kith__descriptors_since(const struct kith__open_descriptors *before, struct kith__descriptor *found,
+                            int room);
 
 /* Closes all from 3 on but those in keep. */
 void kith__descriptors_close(const int *keep, int count);

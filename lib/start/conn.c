@@ -254,6 +254,8 @@ int kith__conn_receive(int fd, struct kith__note *note, int *fds, int *n_fds, in
     int room = n_fds ? *n_fds : 0, got = 0;
     union fd_space space;
 
+    if (fd < 0)
+        return 0;
     while (part.iov_len > 0) {
         struct msghdr message = {
             .msg_iov = &part, .msg_iovlen = 1, .msg_control = &space, .msg_controllen = sizeof space

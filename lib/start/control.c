@@ -82,7 +82,7 @@ static int answer(struct kith__rendezvous *m, int fd, int rank)
     if (!kith__conn_send(fd, &note, NULL, 0))
         return 0;
     kith__conn_keep(fd);
-    return kith__rendezvous_add_line(m, fd) == 0;
+    return kith__rendezvous_add_line(m, &fd) == 0;
 }
 
 static int missing(const struct kith__rendezvous *m, const char *here, int count)
@@ -185,7 +185,7 @@ static int go(struct kith__rendezvous *m)
     const struct kith__note note = { .kind = KITH__NOTE_GO, .rank = (uint32_t)m->rank };
 
     for (int i = 0; i < m->downs; i++)
-        if (!kith__conn_send(m->down[i], &note, NULL, 0))
+        if (!kith__conn_send(m->down[i].fd, &note, NULL, 0))
             return kith__fail(KITH_EPEER, "a rank was lost while the job started");
     return 0;
 }
@@ -218,7 +218,7 @@ static int try_place(struct kith__rendezvous *m, const struct kith__place *to)
         kith__conn_receive(fd, &note, NULL, NULL, kith__now_ns() + hello_ns) == 1 &&
         note.kind == KITH__NOTE_WELCOME && memcmp(note.secret, secret + 16, sizeof note.secret) == 0) {
         kith__conn_keep(fd);
-        m->up = fd;
+        kith__descriptor_own(&m->up, fd);
         return 1;
     }
     close(fd);
@@ -248,7 +248,8 @@ static int wait_for_go(struct kith__rendezvous *m)
 {
     struct kith__note note;
 
-    if (m->up < 0 || kith__conn_receive(m->up, &note, NULL, NULL, -1) != 1 || note.kind != KITH__NOTE_GO)
+    if (m->up.fd < 0 || kith__conn_receive(m->up.fd, &note, NULL, NULL, -1) != 1 ||
+        note.kind != KITH__NOTE_GO)
         return kith__fail(KITH_EPEER, "rank 0 did not start the job");
     return go(m);
 }

@@ -99,7 +99,7 @@ static void answer(struct search *s, int fd, const struct kith__note *hello)
     struct kith__rendezvous *m = s->m;
     struct kith__note note = { .kind = KITH__NOTE_WELCOME, .rank = (uint32_t)m->rank };
 
-    if (is_neighbour(m, fd, hello) && kith__rendezvous_add_line(m, fd) == 0) {
+    if (is_neighbour(m, fd, hello) && kith__rendezvous_add_line(m, &fd) == 0) {
         if (kith__conn_send(fd, &note, m->fds, m->n_fds))
             return;
         m->downs--;
@@ -164,7 +164,8 @@ static int32_t enter(struct search *s, int leader)
     }
     memcpy(m->fds, fds, sizeof fds);
     m->n_fds = n;
-    m->up = s->line;
+    kith__descriptor_own(&m->up, s->line);
+    s->line = -1;
     return leader;
 }
 

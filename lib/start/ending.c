@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -26,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STACK = 256 * 1024, TURNS = 5 };
+enum { STACK = 256 * 1024, TURNS = 5, MPI_FILES = 64, LOOK_MS = 1000 };
 
 static const int64_t patience_ns = 4000 * KITH__MS, crash_patience_ns = 2000 * KITH__MS,
                      turn_ns = 150 * KITH__MS, reading_ns = 2000 * KITH__MS;
@@ -35,14 +34,17 @@ static struct {
     const struct kith__mpi *mpi;
     pid_t pid; /* of the rank; 0: MPI is not ours to end */
     int rank, every_rank, by_mpirun, by_srun, failed;
-    int by_kith;  /* kith run called the launcher, and says how the job ended */
-    int launcher; /* pidfd; -1: not known */
-    int up;
-    const int *down;
+    int by_kith; /* kith run called the launcher, and says how the job ended */
+    pid_t launcher_pid;
+    struct kith__descriptor launcher; /* pidfd; -1: not known */
+    struct kith__descriptor of_mpi[MPI_FILES];
+    int files; /* that MPI has opened */
+    const struct kith__descriptor *up, *down;
     int downs;
-    int bell; /* eventfd: the exit status + 1 that the launcher is to be asked for; -1: no thread */
+    int has_thread;
+    _Atomic uint32_t wish; /* a futex: the exit status + 1 that the launcher is to be asked for */
     _Atomic int broken;
-} self = { .launcher = -1, .up = -1, .bell = -1 };
+} self = { .launcher = { .fd = -1 } };
 
 /* ---- asking the launcher */
 
@@ -57,8 +59,8 @@ static void nap(void)
  * expect. */
 static void hurry_launcher(void)
 {
-    if (self.by_mpirun && self.launcher >= 0)
-        syscall(SYS_pidfd_send_signal, self.launcher, SIGCHLD, NULL, 0);
+    if (self.by_mpirun && kith__descriptor_is_ours(&self.launcher))
+        syscall(SYS_pidfd_send_signal, self.launcher.fd, SIGCHLD, NULL, 0);
 }
 
 static void say(enum kith__note_kind kind)
@@ -66,7 +68,7 @@ static void say(enum kith__note_kind kind)
     const struct kith__note note = { .kind = kind, .rank = (uint32_t)self.rank };
 
     for (int i = 0; i < self.downs; i++)
-        kith__conn_send(self.down[i], &note, NULL, 0);
+        kith__conn_send(kith__descriptor_number(&self.down[i]), &note, NULL, 0);
 }
 
 /* Waits for the launcher's signals. */
@@ -93,7 +95,6 @@ static void await_reader(int fd, int64_t until)
 /* Async-signal-safe but for the case that there is no thread. Comes back when it did not work. */
 static void ask_for_end(int status, int64_t patience)
 {
-    const uint64_t request = (uint64_t)status + 1;
     int64_t read_until;
 
     signal(SIGTERM, SIG_IGN); /* hurry on until SIGKILL */
@@ -105,8 +106,12 @@ static void ask_for_end(int status, int64_t patience)
     read_until = kith__now_ns() + reading_ns;
     await_reader(STDOUT_FILENO, read_until);
     await_reader(STDERR_FILENO, read_until);
-    if (self.bell < 0 || write(self.bell, &request, sizeof request) < 0)
+    if (self.has_thread) {
+        atomic_store(&self.wish, (uint32_t)status + 1);
+        kith__futex_wake(&self.wish, 1);
+    } else {
         self.mpi->end_all(status);
+    }
     hurry_until(kith__now_ns() + patience);
 }
 
@@ -126,27 +131,49 @@ static void lose_launcher(void)
         pause();
 }
 
-static void answer_bell(void)
+/* It alone waits for a wish: the other one sleeps in poll. */
+static void *grant_wish(void *nothing)
 {
-    uint64_t request;
+    uint32_t wish;
 
-    if (read(self.bell, &request, sizeof request) == sizeof request)
-        self.mpi->end_all((int)(request - 1));
+    for (;;) {
+        while ((wish = atomic_exchange(&self.wish, 0)) == 0)
+            kith__futex_wait(&self.wish, 0, -1);
+        self.mpi->end_all((int)wish - 1);
+    }
+    return nothing;
+}
+
+/* What the program has closed may be a file of its own by now. */
+static void forget_closed(struct pollfd *fds)
+{
+    fds[0].fd = kith__descriptor_number(&self.launcher);
+    if (fds[1].fd >= 0)
+        fds[1].fd = kith__descriptor_number(self.up);
+    for (int i = 0; i < self.downs; i++)
+        if (fds[2 + i].fd >= 0)
+            fds[2 + i].fd = kith__descriptor_number(&self.down[i]);
+}
+
+static int has_lost_launcher(const struct pollfd *fd)
+{
+    if (fd->revents && kith__descriptor_is_ours(&self.launcher))
+        return 1;
+    return self.launcher_pid && kith__process_is_gone(self.launcher_pid);
 }
 
 static void *watch(void *arg)
 {
     struct pollfd *fds = arg;
-    nfds_t n = (nfds_t)self.downs + 3;
+    nfds_t n = (nfds_t)self.downs + 2;
 
     for (;;) {
-        if (poll(fds, n, -1) < 0)
+        forget_closed(fds);
+        if (poll(fds, n, self.launcher_pid && fds[0].fd < 0 ? LOOK_MS : -1) < 0)
             continue;
-        if (fds[0].revents)
-            answer_bell();
-        if (fds[1].revents)
+        if ((fds[0].revents || fds[0].fd < 0) && has_lost_launcher(&fds[0]))
             lose_launcher();
-        for (nfds_t i = 2; i < n; i++)
+        for (nfds_t i = 1; i < n; i++)
             if (fds[i].revents) {
                 fds[i].fd = -1;
                 self.broken = 1;
@@ -175,21 +202,16 @@ static int start_thread(void *(*fn)(void *), void *arg)
 
 int kith__ending_watch(void)
 {
-    struct pollfd *fds = calloc((size_t)self.downs + 3, sizeof *fds);
+    struct pollfd *fds = calloc((size_t)self.downs + 2, sizeof *fds);
 
-    self.bell = eventfd(0, EFD_CLOEXEC);
-    if (!fds || self.bell < 0) {
-        free(fds);
+    if (!fds)
         return kith__fail(KITH_ENOMEM, "no memory for the thread that watches the launcher");
-    }
-    fds[0] = (struct pollfd){ .fd = self.bell, .events = POLLIN };
-    fds[1] = (struct pollfd){ .fd = self.launcher, .events = POLLIN };
-    fds[2] = (struct pollfd){ .fd = self.up, .events = POLLRDHUP };
+    fds[0] = (struct pollfd){ .fd = self.launcher.fd, .events = POLLIN };
+    fds[1] = (struct pollfd){ .fd = self.up->fd, .events = POLLRDHUP };
     for (int i = 0; i < self.downs; i++)
-        fds[3 + i] = (struct pollfd){ .fd = self.down[i], .events = POLLRDHUP };
-    if (start_thread(watch, fds) != 0) {
-        close(self.bell);
-        self.bell = -1;
+        fds[2 + i] = (struct pollfd){ .fd = self.down[i].fd, .events = POLLRDHUP };
+    self.has_thread = start_thread(grant_wish, NULL) == 0;
+    if (!self.has_thread || start_thread(watch, fds) != 0) {
         free(fds);
         return kith__fail(KITH_ENOMEM, "the thread that watches the launcher cannot be started");
     }
@@ -208,12 +230,22 @@ static int is_to_be_told(int status)
     return self.failed || self.broken || (status != 0 && (self.by_mpirun || self.every_rank));
 }
 
+/* 1: the program has closed all that MPI has open. Without that MPI hangs, and writes to what has the numbers
+ * now. */
+static int has_lost_mpi(void)
+{
+    for (int i = 0; i < self.files; i++)
+        if (kith__descriptor_is_ours(&self.of_mpi[i]))
+            return 0;
+    return self.files > 0;
+}
+
 /* Registered with the start of MPI: so it runs before the destructors of the libraries that MPI has loaded.
  */
 static void finalize(int status, void *nothing)
 {
     (void)nothing;
-    if (!is_mine() || is_to_be_told(status & 255))
+    if (!is_mine() || is_to_be_told(status & 255) || has_lost_mpi())
         return;
     self.pid = 0;
     fflush(stdout); /* exit does so later, when it may be too late */
@@ -221,13 +253,29 @@ static void finalize(int status, void *nothing)
     self.mpi->finalize();
 }
 
+/* The launcher sees that this rank ends without MPI_Finalize, and ends the others. */
+static void end_without_mpi(int status) __attribute__((noreturn));
+
+static void end_without_mpi(int status)
+{
+    dprintf(STDERR_FILENO,
+            "kith: rank %d on %s ends without MPI_Finalize, as the program has closed the descriptors of %s: "
+            "close those only that the program has opened\n",
+            self.rank, kith_host(), self.mpi->title);
+    kith__flush_streams();
+    kith__coverage_flush();
+    _exit(status ? status : 1);
+}
+
 /* Registered before all that the program registers, so that it runs after that: it does not come back. */
 static void last_words(int status, void *nothing)
 {
     (void)nothing;
     status &= 255;
-    if (!is_mine() || !is_to_be_told(status))
+    if (!is_mine() || !(is_to_be_told(status) || has_lost_mpi()))
         return;
+    if (has_lost_mpi())
+        end_without_mpi(status);
     self.pid = 0;
     kith__flush_streams();
     kith__coverage_flush();
@@ -281,7 +329,7 @@ static void tell_signal(int sig)
 
 void kith__ranks_crashed(int sig)
 {
-    if (!self.pid || getpid() != self.pid || self.by_srun)
+    if (!self.pid || getpid() != self.pid || self.by_srun || has_lost_mpi())
         return;
     tell_signal(sig);
     dump_core(sig);
@@ -290,8 +338,18 @@ void kith__ranks_crashed(int sig)
 
 /* ---- for the other files */
 
+/* MPICH has one from its launcher. */
+static void find_files(const struct kith__open_descriptors *before)
+{
+    const char *pmi = getenv("PMI_FD");
+
+    self.files = kith__descriptors_since(before, self.of_mpi, MPI_FILES - 1);
+    if (pmi && fcntl(atoi(pmi), F_GETFD) >= 0)
+        kith__descriptor_know(&self.of_mpi[self.files++], atoi(pmi));
+}
+
 void kith__ending_begin(const struct kith__mpi *mpi, const struct kith__launch *launch, int rank,
-                        int every_rank)
+                        int every_rank, const struct kith__open_descriptors *before)
 {
     self.mpi = mpi;
     self.rank = rank;
@@ -299,15 +357,16 @@ void kith__ending_begin(const struct kith__mpi *mpi, const struct kith__launch *
     self.by_mpirun = launch->by_mpirun;
     self.by_srun = launch->kind == KITH__MPI && strcmp(launch->launcher, "srun") == 0;
     self.by_kith = getenv("KITH_RUN") != NULL;
+    if (launch->kind == KITH__MPI) /* what MPI has open without a launcher it may also close */
+        find_files(before);
+    self.launcher_pid = launch->launcher_pid;
     if (launch->launcher_pid)
-        self.launcher = kith__pidfd_open(launch->launcher_pid);
-    if (self.launcher >= 0)
-        fcntl(self.launcher, F_SETFD, FD_CLOEXEC);
+        kith__descriptor_own(&self.launcher, kith__pidfd_open(launch->launcher_pid));
     self.pid = getpid();
     on_exit(finalize, NULL);
 }
 
-void kith__ending_lines(int up, const int *down, int downs)
+void kith__ending_lines(const struct kith__descriptor *up, const struct kith__descriptor *down, int downs)
 {
     self.up = up;
     self.down = down;
@@ -321,7 +380,7 @@ void kith__ending_fail(void)
 
 void kith__ending_linger(int hurry)
 {
-    struct pollfd launcher = { .fd = self.launcher, .events = POLLIN };
+    struct pollfd launcher = { .fd = self.launcher.fd, .events = POLLIN };
     int64_t until = kith__now_ns() + patience_ns;
 
     if (hurry)
@@ -335,7 +394,7 @@ void kith__ending_linger(int hurry)
 
 int kith__ending_launcher(void)
 {
-    return self.launcher;
+    return self.launcher.fd;
 }
 
 int kith__ending_broken(void)

@@ -7,16 +7,18 @@
 #ifndef KITH_ENDING_H
 #define KITH_ENDING_H
 
+#include "base/descriptors.h"
 #include "start/mpi/mpi.h"
 
 struct kith__launch;
 
-/* From now on exit() in this process ends MPI, as its very last act but for the destructors of libraries. */
+/* From now on exit() in this process ends MPI, as its very last act but for the destructors of libraries.
+ * before: what was open before MPI was started. */
 void kith__ending_begin(const struct kith__mpi *mpi, const struct kith__launch *launch, int rank,
-                        int every_rank);
+                        int every_rank, const struct kith__open_descriptors *before);
 
 /* The lines that this rank holds, valid for ever: exit() says the last word over those down. */
-void kith__ending_lines(int up, const int *down, int downs);
+void kith__ending_lines(const struct kith__descriptor *up, const struct kith__descriptor *down, int downs);
 
 /* A thread that looks whether the launcher and the lines live, and that can ask for the end when the others
  * cannot. 0; KITH_ENOMEM. */

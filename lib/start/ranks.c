@@ -152,6 +152,7 @@ static int check_size(const struct kith__launch *launch, const struct kith__rend
 static int start(int *argc, char ***argv, const struct kith__launch *launch, int every_rank)
 {
     struct kith__rendezvous *m = &self.rendezvous;
+    struct kith__open_descriptors before;
     int rc;
 
     if (!launch->mpi)
@@ -160,12 +161,13 @@ static int start(int *argc, char ***argv, const struct kith__launch *launch, int
     if (launch->kind == KITH__ALONE)
         forget_launcher();
     kith__overdue_step("MPI_Init");
+    kith__descriptors_begin(&before);
     rc = kith__mpi_start(launch->mpi, argc, argv,
                          launch->local_size > 0 && launch->local_size == launch->size, &m->mpi);
     if (rc < 0)
         return rc;
     m->mpi->where(&m->rank, &m->size);
-    kith__ending_begin(m->mpi, launch, m->rank, every_rank);
+    kith__ending_begin(m->mpi, launch, m->rank, every_rank, &before);
     return 0;
 }
 
@@ -182,7 +184,7 @@ static int find_others(const struct kith__launch *launch)
         return rc;
     kith__overdue_step("the control connections between the nodes");
     rc = kith__rendezvous_control(m);
-    kith__ending_lines(m->up, m->down, m->downs);
+    kith__ending_lines(&m->up, m->down, m->downs);
     return rc;
 }
 
@@ -192,7 +194,7 @@ int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch,
     struct kith__rendezvous *m = &self.rendezvous;
     int rc;
 
-    m->up = -1;
+    m->up.fd = -1;
     m->n_fds = n_fds < KITH__CONN_FDS ? n_fds : KITH__CONN_FDS;
     memcpy(m->fds, fds, (size_t)m->n_fds * sizeof *fds);
     if ((rc = start(argc, argv, launch, every_rank)) < 0) {
@@ -235,7 +237,7 @@ static void tell_downs(uint32_t kind)
     const struct kith__note note = note_of(kind);
 
     for (int i = 0; i < self.rendezvous.downs; i++)
-        kith__conn_send(self.rendezvous.down[i], &note, NULL, 0);
+        kith__conn_send(kith__descriptor_number(&self.rendezvous.down[i]), &note, NULL, 0);
 }
 
 static int64_t until_of(int timeout_ms)
@@ -251,7 +253,7 @@ static int hear_downs(uint32_t kind, int64_t until)
 
     for (int i = 0; i < m->downs; i++) {
         struct kith__note note;
-        int got = kith__conn_receive(m->down[i], &note, NULL, NULL, until);
+        int got = kith__conn_receive(kith__descriptor_number(&m->down[i]), &note, NULL, NULL, until);
 
         if (got < 0 && rc == 0)
             rc = kith__fail(KITH_ETIMEDOUT, "not all ranks have answered in time");
@@ -279,10 +281,10 @@ int kith__ranks_barrier(int timeout_ms)
 
     if ((rc = hear_downs(KITH__NOTE_HERE, until)) < 0)
         return rc;
-    if (m->up >= 0) {
-        if (!kith__conn_send(m->up, &here, NULL, 0))
+    if (m->up.fd >= 0) {
+        if (!kith__conn_send(kith__descriptor_number(&m->up), &here, NULL, 0))
             return kith__fail(KITH_EPEER, "a rank of this job is gone");
-        got = kith__conn_receive(m->up, &on, NULL, NULL, until);
+        got = kith__conn_receive(kith__descriptor_number(&m->up), &on, NULL, NULL, until);
         if (got < 0)
             return kith__fail(KITH_ETIMEDOUT, "not all ranks have come in time");
         if (got == 0 || on.kind != KITH__NOTE_ON)
@@ -301,14 +303,15 @@ int kith__ranks_broken(void)
 static int hear_up(struct kith__note *note)
 {
     const int launcher = kith__ending_launcher();
-    struct pollfd fds[] = { { .fd = self.rendezvous.up, .events = POLLIN },
+    struct pollfd fds[] = { { .fd = self.rendezvous.up.fd, .events = POLLIN },
                             { .fd = launcher, .events = POLLIN } };
 
     for (;;) {
         if (poll(fds, 2, -1) < 0)
             continue;
         if (fds[0].revents)
-            return kith__conn_receive(self.rendezvous.up, note, NULL, NULL, kith__now_ns() + goodbye_ns) == 1;
+            return kith__conn_receive(self.rendezvous.up.fd, note, NULL, NULL, kith__now_ns() + goodbye_ns) ==
+                   1;
         if (fds[1].revents)
             return 0;
     }
@@ -352,7 +355,7 @@ void kith__ranks_leave(void)
 
     if (!self.lost && !self.last) {
         hear_downs(KITH__NOTE_DONE, kith__now_ns() + goodbye_ns);
-        kith__conn_send(self.rendezvous.up, &done, NULL, 0);
+        kith__conn_send(self.rendezvous.up.fd, &done, NULL, 0);
         self.lost = !hear_up(&note);
         if (!self.lost)
             tell_downs(note.kind);

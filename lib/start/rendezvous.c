@@ -68,7 +68,7 @@ int kith__rendezvous_tell(struct kith__rendezvous *m, const struct kith__launch 
     struct kith__record mine;
     int rc;
 
-    m->up = -1;
+    m->up.fd = -1;
     m->records = calloc((size_t)m->size, sizeof *m->records);
     m->leader = calloc((size_t)m->size, sizeof *m->leader);
     if (!m->records || !m->leader)
@@ -151,14 +151,15 @@ int kith__rendezvous_compare(const struct kith__rendezvous *m)
 
 /* ---- lines */
 
-int kith__rendezvous_add_line(struct kith__rendezvous *m, int fd)
+int kith__rendezvous_add_line(struct kith__rendezvous *m, int *fd)
 {
-    int *more = realloc(m->down, (size_t)(m->downs + 1) * sizeof *more);
+    struct kith__descriptor *more = realloc(m->down, (size_t)(m->downs + 1) * sizeof *more);
 
     if (!more)
         return kith__fail(KITH_ENOMEM, "no memory for %d lines to other ranks", m->downs + 1);
     m->down = more;
-    m->down[m->downs++] = fd;
+    kith__descriptor_own(&m->down[m->downs], *fd);
+    *fd = m->down[m->downs++].fd;
     return 0;
 }
 

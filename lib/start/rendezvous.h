@@ -4,6 +4,7 @@
 #define KITH_RENDEZVOUS_H
 
 #include "start/environment.h"
+#include "base/descriptors.h"
 #include "start/conn.h"
 #include "start/mpi/mpi.h"
 
@@ -43,10 +44,11 @@ enum kith__note_kind {
 struct kith__rendezvous {
     const struct kith__mpi *mpi;
     int rank, size;
-    struct kith__record *records;   /* [size] */
-    int *leader;                    /* [size], the rank that leads the node of each */
-    int up;                         /* line to the leader, or of a leader to rank 0; -1: none */
-    int *down, downs;               /* lines of who looks up here */
+    struct kith__record *records;  /* [size] */
+    int *leader;                   /* [size], the rank that leads the node of each */
+    struct kith__descriptor up;    /* line to the leader, or of a leader to rank 0; -1: none */
+    struct kith__descriptor *down; /* lines of who looks up here */
+    int downs;
     int fds[KITH__CONN_FDS], n_fds; /* own ones; of the leader once the node is found */
 };
 
@@ -58,6 +60,6 @@ int kith__rendezvous_nodes(struct kith__rendezvous *m);   /* fills in leader, li
 int kith__rendezvous_control(struct kith__rendezvous *m); /* lines between nodes */
 void kith__rendezvous_free(struct kith__rendezvous *m);   /* closes nothing that is in use */
 
-int kith__rendezvous_add_line(struct kith__rendezvous *m, int fd);
+int kith__rendezvous_add_line(struct kith__rendezvous *m, int *fd); /* *fd gets another number */
 
 #endif

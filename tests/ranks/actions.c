@@ -6,7 +6,8 @@
  * others wait for what never comes. Deeds: count (squares by a pool, and who is there), masks (the workers
  * and their CPUs), finalize N, return N (without kith_finalize), exit N, tail N (text without an end of line,
  * then exit), listen N (exit while a thread waits for input), abort, segv, raise N, fault, hold (start
- * something of everything, say "up", and work until it is killed), idle (say "up" and wait). */
+ * something of everything, say "up", and work until it is killed), idle (say "up" and wait), closed (count,
+ * when the program has closed all descriptors and has a file under each number). */
 #include "config.h"
 
 #include <kith.h>
@@ -62,6 +63,30 @@ static void masks(void)
 
     printf("%d workers\n", kith_pool_workers(pool));
     kith_pool_close(pool);
+}
+
+/* As a daemon does. Nobody else may read or write the file then. */
+static void count_after_closing(void)
+{
+    enum { DESCRIPTORS = 1024, SIZE = 4096 };
+    int was_open[DESCRIPTORS], file;
+    char path[] = "/tmp/kith-closed-XXXXXX";
+
+    for (int fd = 3; fd < DESCRIPTORS; fd++)
+        was_open[fd] = close(fd) == 0;
+    if ((file = mkstemp(path)) < 0 || unlink(path) < 0 || ftruncate(file, SIZE) < 0)
+        exit(95);
+    for (int fd = 3; fd < DESCRIPTORS; fd++)
+        if (fd != file && was_open[fd] && dup2(file, fd) < 0)
+            exit(95);
+    count();
+    if (lseek(file, 0, SEEK_CUR) != 0 || lseek(file, 0, SEEK_END) != SIZE)
+        printf("touched\n");
+    lseek(file, 0, SEEK_SET);
+    while (read(file, path, 1) == 1)
+        if (path[0])
+            exit(94);
+    lseek(file, 0, SEEK_SET);
 }
 
 static int forever(uint64_t lo, uint64_t hi, const void *arg)
@@ -140,6 +165,8 @@ static int deed(const char *what, int n)
 {
     if (strcmp(what, "count") == 0)
         count();
+    else if (strcmp(what, "closed") == 0)
+        count_after_closing();
     else if (strcmp(what, "masks") == 0)
         masks();
     else if (strcmp(what, "return") == 0)
