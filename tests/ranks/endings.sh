@@ -77,6 +77,7 @@ done
 # What a rank said last arrives, although who is to pass it on sleeps until the rank has asked for the job's end.
 sleeps_at_the_end()
 {
+    : >"$TMPDIR/said"
     ranks 4 "$actions" -e -r 0 idle >"$TMPDIR/said" 2>"$TMPDIR/last" </dev/null &
     job=$!
     await "$TMPDIR/said" "^up [0-9][0-9]*$" || { kill $job; return; }
