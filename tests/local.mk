@@ -119,6 +119,7 @@ unit_tests += \
 	tests/test_scarce \
 	tests/test_sem \
 	tests/test_serial \
+	tests/test_stack \
 	tests/test_storm \
 	tests/test_units \
 	tests/test_wait \

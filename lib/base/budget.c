@@ -7,7 +7,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,35 +69,34 @@ static void bound(struct kith__budget *b, uint64_t left, uint64_t limit, const c
 
 /* A group: the number in one of its files. 0: there is none, or it is no number ("max"; the root of v2 has no
  * limit). */
-static int read_number(const char *directory, const char *file, uint64_t *number)
+static int read_number(struct kith__budget_groups *g, const char *directory, const char *file,
+                       uint64_t *number)
 {
-    char path[PATH_MAX], text[64];
-
-    snprintf(path, sizeof path, "%s/%s", directory, file);
-    if (slurp(path, text, sizeof text) < 0 || !isdigit((unsigned char)text[0]))
+    snprintf(g->path, sizeof g->path, "%s/%s", directory, file);
+    if (slurp(g->path, g->text, sizeof g->text) < 0 || !isdigit((unsigned char)g->text[0]))
         return 0;
-    *number = strtoull(text, NULL, 10);
+    *number = strtoull(g->text, NULL, 10);
     return 1;
 }
 
-static void read_group(const char *directory, int version, struct kith__budget *b)
+static void read_group(struct kith__budget_groups *g, const char *directory, int version,
+                       struct kith__budget *b)
 {
     static const char *const files[2][3] = {
         { "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file" },
         { "memory.max", "memory.current", "inactive_file" },
     };
     const char *const *file = files[version - 1];
-    char path[PATH_MAX], text[8192];
     uint64_t limit, used, cache;
 
-    if (!read_number(directory, file[0], &limit) || limit >= NO_LIMIT ||
-        !read_number(directory, file[1], &used))
+    if (!read_number(g, directory, file[0], &limit) || limit >= NO_LIMIT ||
+        !read_number(g, directory, file[1], &used))
         return;
-    snprintf(path, sizeof path, "%s/memory.stat", directory);
-    cache = slurp(path, text, sizeof text) < 0 ? 0 : number_after(text, file[2], 0);
+    snprintf(g->path, sizeof g->path, "%s/memory.stat", directory);
+    cache = slurp(g->path, g->text, sizeof g->text) < 0 ? 0 : number_after(g->text, file[2], 0);
     used -= cache < used ? cache : used; /* the kernel drops that before it kills anybody */
-    snprintf(path, sizeof path, "%s/%s", directory, file[0]);
-    bound(b, limit > used ? limit - used : 0, limit, path);
+    snprintf(g->path, sizeof g->path, "%s/%s", directory, file[0]);
+    bound(b, limit > used ? limit - used : 0, limit, g->path);
 }
 
 static void collect(const char *directory, int version, void *arg)
@@ -114,24 +112,22 @@ static void collect(const char *directory, int version, void *arg)
 /* Mounts do not change, and there can be very many: they are read again only when the process was moved. */
 static void find_groups(const char *root, struct kith__budget_groups *groups)
 {
-    char path[PATH_MAX], text[sizeof groups->seen];
-
-    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
-    if (slurp(path, text, sizeof text) < 0 || strcmp(text, groups->seen) == 0)
+    snprintf(groups->path, sizeof groups->path, "%s/proc/self/cgroup", root);
+    if (slurp(groups->path, groups->text, sizeof groups->seen) < 0 || strcmp(groups->text, groups->seen) == 0)
         return;
     groups->count = 0;
+    strcpy(groups->seen, groups->text);
     kith__cgroups(root, "memory", collect, groups);
-    strcpy(groups->seen, text);
 }
 
 void kith__budget_read(const char *root, struct kith__budget_groups *groups, struct kith__budget *out)
 {
-    char path[PATH_MAX], text[4096];
+    char *text = groups->text;
 
     out->left = out->limit = UINT64_MAX;
     out->where[0] = '\0';
-    snprintf(path, sizeof path, "%s/proc/meminfo", root);
-    if (slurp(path, text, sizeof text) == 0) {
+    snprintf(groups->path, sizeof groups->path, "%s/proc/meminfo", root);
+    if (slurp(groups->path, text, sizeof groups->text) == 0) {
         uint64_t total = number_after(text, "MemTotal", 0) * 1024;
 
         /* Before Linux 3.14 there was no MemAvailable. */
@@ -139,7 +135,7 @@ void kith__budget_read(const char *root, struct kith__budget_groups *groups, str
     }
     find_groups(root, groups);
     for (int i = 0; i < groups->count; i++)
-        read_group(groups->group[i].directory, groups->group[i].version, out);
+        read_group(groups, groups->group[i].directory, groups->group[i].version, out);
 }
 
 /* Not by strtod: its decimal point depends on the locale. */

@@ -26,6 +26,7 @@ struct kith__budget_groups {
         int version;
         char directory[512];
     } group[KITH__BUDGET_GROUPS];
+    char path[4096], text[8192]; /* room to work, which would be much of a small stack */
 };
 
 void kith__budget_read(const char *root, struct kith__budget_groups *groups, struct kith__budget *out);

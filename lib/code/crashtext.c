@@ -4,12 +4,13 @@
 #include "code/image.h"
 #include "code/trace.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { FRAMES = 64, CALLERS = 6 };
+enum { FRAMES = 64, CALLERS = 6, STACK = 1 << 20 };
 
 #define NULL_ZONE 4096 /* what is below is a NULL pointer, and an offset in what it should lead to */
 
@@ -166,9 +167,13 @@ static int end_of_user(const struct kith__frame *frames, int count)
     return end > 0 ? end : count;
 }
 
-static void add_frames(struct text *t, const struct kith__frame *frames, int count, int skip_system)
+static void add_place(struct text *t, const uint64_t *pcs, int count, int skip_system)
 {
-    int i = 0, shown = 0, end = end_of_user(frames, count);
+    struct kith__frame frames[FRAMES];
+    int i = 0, shown = 0, end;
+
+    count = kith__trace(pcs, count, frames, FRAMES);
+    end = end_of_user(frames, count);
 
     while (skip_system && i < end - 1 && kith__frame_is_system(&frames[i]))
         i++;
@@ -201,30 +206,70 @@ static void add_globals(struct text *t, const struct kith__kin *kin)
             names);
 }
 
+/* ---- the sentence */
+
+struct telling {
+    const struct kith__crash *crash;
+    pid_t caller;
+    const struct kith__kin *kin;
+    struct text text;
+};
+
+static void tell(struct telling *what, int with_place)
+{
+    const struct kith__crash *c = what->crash;
+    int sig = atomic_load(&c->signal), count = c->count < KITH__CRASH_PCS ? c->count : KITH__CRASH_PCS;
+    struct text *t = &what->text;
+
+    add_signal(t, sig, c);
+    if (with_place)
+        add_place(t, c->pcs, count < 0 ? 0 : count, sig == SIGABRT);
+    if (sig != SIGSEGV || c->code <= 0 || c->code == SI_KERNEL)
+        return;
+    if (c->address >= NULL_ZONE && is_its(what->caller, c->address))
+        add(t, "; that is memory of the calling process: a pointer means nothing in another one, "
+               "pass the bytes, or memory from kith_alloc");
+    else if (is_from_null(c))
+        add_globals(t, what->kin);
+}
+
+static void *tell_all(void *what)
+{
+    tell(what, 1);
+    return NULL;
+}
+
+/* In a thread of its own, as libdw takes some 200 KiB of stack, and the caller's thread may have less.
+ * Signals are for the program's threads. 0: there is no such thread. */
+static int tell_beside(struct telling *what)
+{
+    sigset_t all, before;
+    pthread_attr_t attr;
+    pthread_t thread;
+    int rc;
+
+    if (pthread_attr_init(&attr) != 0)
+        return 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_attr_setstacksize(&attr, STACK);
+    if (rc == 0)
+        rc = pthread_create(&thread, &attr, tell_all, what);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    return rc == 0 && pthread_join(thread, NULL) == 0;
+}
+
 int kith__crash_text(const struct kith__crash *c, pid_t caller, const struct kith__kin *kin, char *buf,
                      size_t room)
 {
-    int sig = atomic_load_explicit(&c->signal, memory_order_acquire), count = c->count;
-    struct kith__frame frames[FRAMES];
-    struct text t = { buf, room, 0 };
+    struct telling what = { c, caller, kin, { buf, room, 0 } };
 
     if (room > 0)
         buf[0] = '\0';
-    if (sig == 0)
+    if (atomic_load_explicit(&c->signal, memory_order_acquire) == 0)
         return 0;
-    add_signal(&t, sig, c);
-    count = kith__trace(c->pcs,
-                        count < 0                 ? 0
-                        : count < KITH__CRASH_PCS ? count
-                                                  : KITH__CRASH_PCS,
-                        frames, FRAMES);
-    add_frames(&t, frames, count, sig == SIGABRT);
-    if (sig != SIGSEGV || c->code <= 0 || c->code == SI_KERNEL)
-        return (int)t.used;
-    if (c->address >= NULL_ZONE && is_its(caller, c->address))
-        add(&t, "; that is memory of the calling process: a pointer means nothing in another one, "
-                "pass the bytes, or memory from kith_alloc");
-    else if (is_from_null(c))
-        add_globals(&t, kin);
-    return (int)t.used;
+    if (!tell_beside(&what))
+        tell(&what, 0);
+    return (int)what.text.used;
 }
