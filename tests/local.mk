@@ -110,6 +110,7 @@ unit_tests += \
 	tests/test_janitor \
 	tests/test_lateglobals \
 	tests/test_killed \
+	tests/test_locked \
 	tests/test_orphans \
 	tests/test_pool \
 	tests/test_pool_deaths \

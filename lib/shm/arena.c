@@ -408,11 +408,28 @@ static char *reserve(uint64_t size)
     return from;
 }
 
+/* After mlockall(MCL_FUTURE) a mapping is filled as it is made: all of it, as no budget is asked. One without
+ * access is not, and one that is shared and not locked is not filled when access is given. So its pages come
+ * as they are used, as without mlockall. */
+static char *map_unfilled(char *place, uint64_t size, int fd)
+{
+    char *base = mmap(place, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE | (place ? MAP_FIXED : 0), fd, 0);
+
+    if (base != MAP_FAILED && (munlock(base, size) < 0 || mprotect(base, size, PROT_READ | PROT_WRITE) < 0)) {
+        int error = errno;
+
+        if (!place)
+            munmap(base, size);
+        errno = error;
+        return MAP_FAILED;
+    }
+    return base;
+}
+
 static int map(int fd)
 {
     char *place = reserve(here.total);
-    char *base = mmap(place, here.total, PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_NORESERVE | (place ? MAP_FIXED : 0), fd, 0);
+    char *base = map_unfilled(place, here.total, fd);
 
     if (base == MAP_FAILED) {
         int error = errno;
@@ -470,6 +487,12 @@ static int refuse_map(int error, uint64_t room)
             KITH_ENOMEM,
             "no room to map %s of shared memory: ulimit -v leaves %s; raise it, or ulimit -v unlimited", need,
             kith__size_text(room, have));
+    if (error == EAGAIN)
+        return kith__fail(
+            KITH_ENOMEM,
+            "no room to map %s of shared memory: the program has called mlockall(MCL_FUTURE), and ulimit -l "
+            "is less than that; raise it, or call mlockall with MCL_CURRENT only",
+            need);
     errno = error;
     return kith__fail_errno(KITH_ENOMEM, "cannot map %s of shared memory", need);
 }

@@ -1,0 +1,73 @@
+/* test_locked.c: programs that lock their memory, as those for real time do, before kith_init. */
+#include "config.h"
+#include "anyjob.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+/* In MiB, of this process. */
+static long status_of(const char *key)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    long kib = -1;
+    char line[256];
+
+    REQUIRE(f);
+    while (fgets(line, sizeof line, f))
+        if (strncmp(line, key, strlen(key)) == 0)
+            kib = atol(line + strlen(key) + 1);
+    fclose(f);
+    REQUIRE(kib >= 0);
+    return kib / 1024;
+}
+
+static void work_locked(void)
+{
+    REQUIRE(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
+    begin();
+    work(successor);
+    /* The address sanitizer makes mlockall do nothing, and has much memory. */
+    REQUIRE(SANITIZED || status_of("VmLck") < 200);
+    REQUIRE(status_of("RssShmem") < 64);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void locked_memory_costs_what_is_used(void)
+{
+    struct rlimit limit;
+
+    if (geteuid() != 0 && (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur != RLIM_INFINITY))
+        SKIP("no right to lock memory");
+    CU_ASSERT_EQUAL(check_fork(work_locked), 0);
+}
+
+static void begin_over_the_limit(void)
+{
+    struct rlimit limit;
+
+    REQUIRE(getrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max < 32 << 20 ? limit.rlim_max : 32 << 20;
+    REQUIRE(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+    REQUIRE(geteuid() != 0 || setuid(65534) == 0);
+    REQUIRE(mlockall(MCL_FUTURE) == 0);
+    kith_on_fault(NULL);
+    REQUIRE(kith_init(NULL, NULL) == KITH_ENOMEM && strstr(kith_last_error(), "ulimit -l"));
+}
+
+static void too_little_that_may_be_locked_is_a_sentence(void)
+{
+    if (SANITIZED)
+        SKIP("the sanitizer makes mlockall do nothing");
+    CU_ASSERT_EQUAL(check_fork(begin_over_the_limit), 0);
+}
+
+static struct test tests[] = {
+    TEST(locked_memory_costs_what_is_used),
+    TEST(too_little_that_may_be_locked_is_a_sentence),
+    TEST_END,
+};
+
+int main(void)
+{
+    return run_tests("locked", tests);
+}
