@@ -46,7 +46,7 @@ expect "a rank starts a program" 0 " 3 sum 332833500" "" each ranks 2 sh -c '
 
 # Open MPI starts one program in each rank and no second one.
 [ "$MPI_NAME" != openmpi ] || expect "two programs, one after the other" 1 "" \
-    "kith: a program of kith has run in these ranks before, *: give each program an mpirun of its own
+    "*kith: a program of kith has run in these ranks before, *: give each program an mpirun of its own
 ---*" ranks 3 sh -c '"$0" -e count >"$1" 2>&1 && "$0" -e count' "$actions" /dev/null
 # shellcheck disable=SC2016
 [ "$MPI_NAME" != mpich ] || expect "two jobs in a step of Slurm that is for Open MPI" 0 " 2 sum 332833500" "" \
