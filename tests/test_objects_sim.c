@@ -318,7 +318,7 @@ static void empties(struct client *c, void *arg)
     int64_t rc;
 
     do {
-        rc = get_one(c, a, q, 5000);
+        rc = get_one(c, a, q, 30000); /* what is on its way to one that gives up comes back */
     } while (rc >= 0 || (rc == KITH_ETIMEDOUT && sim_count(PUTTING) > 0));
     close_it(q); /* again, when who was to close it has died over it */
 }
