@@ -137,7 +137,8 @@ static int take_numbers(const void *arg)
 static void many_to_many(size_t bound)
 {
     enum { PUTTERS = 4, TAKERS = 3 };
-    int each = getenv("KITH_TEST_LONG") ? 100000 : 5000, total = 0, count, code, end[2] = { -1, 0 };
+    int each = !getenv("KITH_TEST_LONG") ? 5000 : getenv("KITH_TRANSPORT") ? 20000 : 100000;
+    int total = 0, count, code, end[2] = { -1, 0 };
     struct harvest h = { far_queue_open(bound), far_queue_open(0) };
     kith_process p[PUTTERS + TAKERS];
 

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/common"
 seed=${KITH_TEST_SEED-$(date +%s)}
 rounds=16
-[ -z "${KITH_TEST_LONG-}" ] || rounds=120
+[ -z "${KITH_TEST_LONG-}" ] || rounds=70
 echo "KITH_TEST_SEED=$seed"
 
 marked()
