@@ -228,7 +228,9 @@ static void start(struct probe *p, const struct host *h, enum reach_depth depth,
 {
     int ends[2];
 
-    *p = (struct probe){ .host = h, .from = -1, .end = now_ms() + 3LL * PORT_MS + (int)depth * LOGIN_MS };
+    *p = (struct probe){ .host = h,
+                         .from = -1,
+                         .end = now_ms() + 3LL * PORT_MS + (long long)depth * LOGIN_MS };
     if (pipe2(ends, O_CLOEXEC) != 0)
         return;
     p->pid = fork();
