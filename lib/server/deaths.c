@@ -1,0 +1,191 @@
+/* deaths.c: see deaths.h. */
+#include "config.h"
+#include "server/deaths.h"
+#include "server/serving.h"
+#include "server/janitors.h"
+#include "server/spawn.h"
+#include "server/timelimit.h"
+#include "agent/agent.h"
+#include "member/bell.h"
+#include "member/wait.h"
+#include "object/process.h"
+#include "pool/board.h"
+#include "pool/pool.h"
+#include "base/error.h"
+#include "base/system.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { INIT_TRIES = 3 };
+
+/* By a signal that kith has not sent, at the program's wish or at the end. */
+static int was_killed(const struct kith__member *m, int status)
+{
+    return WIFSIGNALED(status) && !self.ending && atomic_load(&m->role) == KITH__PROCESS &&
+           !(atomic_load(&m->stop_sent) >> WTERMSIG(status) & 1);
+}
+
+/* p: where somebody may look at its exit code; NULL: nowhere any more. */
+static void count_killed(const struct kith__member *m, struct kith__process_body *p, int status)
+{
+    if (!was_killed(m, status))
+        return;
+    if (p)
+        atomic_store(&p->is_counted, 1);
+    atomic_fetch_add(&kith__shared->killed, 1);
+}
+
+/* Of those others one is told at once: somebody may wait for what the dead one should have done. Who sends
+ * the others, a terminal or a batch system, knows of it. */
+static int is_told(int sig)
+{
+    return sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT && sig != SIGPIPE;
+}
+
+/* 1: its object is being looked at; later. */
+static int process_exited(struct kith__member *m, int status)
+{
+    struct kith__object *o = kith__object_slot(m->object);
+    struct kith__process_body *p = kith__process_body(o);
+
+    if (!kith__object_is(o, m->object)) {
+        count_killed(m, NULL, status);
+        return 0;
+    }
+    if (!kith__guard_try(&o->guard))
+        return 1;
+    count_killed(m, kith__object_is(o, m->object) ? p : NULL,
+                 status);                 /* before anybody can see that it has ended */
+    atomic_store(&m->state, KITH__ENDED); /* first: who starts the next one finds a CPU free */
+    if (kith__object_is(o, m->object)) {
+        atomic_store(&p->status, status);
+        atomic_store(&p->state, 2);
+    }
+    kith__guard_leave(&o->guard);
+    kith__wake_all(kith__object_waiters(o, 0));
+    return 0;
+}
+
+/* Unless a former process of it was recorded there: that one's claims are still to be settled. */
+static void record_death(struct kith__death *d, struct kith__member *m, int status)
+{
+    if (atomic_load(&d->unsettled))
+        return;
+    d->pid = atomic_load(&m->pid);
+    d->status = status;
+    d->over_limit = kith__timelimit_was_over((uint32_t)(m - kith__shared->members) + 1);
+    memcpy(&d->crash, &m->crash, sizeof m->crash);
+    memcpy(d->why, m->why, sizeof d->why);
+    atomic_store(&d->unsettled, 1);
+}
+
+/* Its process has ended in the initializer. Who opens the pool hears of it at once when the initializer has
+ * called exit or does not end, as it would do so again; when it was killed, perhaps by the system for want of
+ * memory, after some tries. */
+static void failed_in_init(struct kith__pool *p, struct kith__lane *lane, struct kith__member *m, int status)
+{
+    int over = kith__timelimit_was_over((uint32_t)(m - kith__shared->members) + 1);
+
+    lane->init_failures++;
+    if (atomic_load(&p->init_death.unsettled) ||
+        !(WIFEXITED(status) || over || lane->init_failures >= INIT_TRIES))
+        return;
+    p->init_worker = m->worker;
+    record_death(&p->init_death, m, status);
+}
+
+/* 1: its lane gets another process. */
+static int is_replaced(struct kith__pool *p, struct kith__lane *lane, struct kith__member *m, int status)
+{
+    if (p->has_init && atomic_load(&lane->state) == KITH__LANE_STARTING)
+        failed_in_init(p, lane, m, status);
+    else
+        lane->init_failures = 0;
+    if (lane->init_failures >= INIT_TRIES) {
+        kith__pool_move(p, KITH__POOL_BREAK);
+        kith__wake_everybody(); /* callers, and workers that were waiting for work */
+        return 0;
+    }
+    return kith__spawn_is_wanted(p);
+}
+
+static int worker_exited(struct kith__member *m, int status)
+{
+    struct kith__object *o = kith__object_slot(m->object);
+    struct kith__pool *p = kith__pool_of(m);
+    struct kith__lane *lane = kith__lane(p, m->worker);
+    int again;
+
+    record_death(&lane->death, m, status);
+    again = is_replaced(p, lane, m, status);
+    kith__lane_move(lane, again ? KITH__LANE_DIED : KITH__LANE_ENDS);
+    if (!again)
+        atomic_store(&lane->member, 0);
+    kith__fence();
+    kith__wake_all(kith__object_waiters(o, 1));
+    return again;
+}
+
+/* What died without having cleaned up: by a signal, or in the middle of something, or with other threads. */
+static int is_messy(uint32_t who, int status)
+{
+    return !WIFEXITED(status) || atomic_load(&kith__member(who)->unpublished) > 0 ||
+           atomic_load(&kith__member(who)->holds);
+}
+
+/* Nobody reads what the job prints: a program that prints by itself ends then. So does one whose tasks print,
+ * instead of losing one worker for each of them. */
+static void pass_on_broken_pipe(int status)
+{
+    struct pollfd out = { STDOUT_FILENO, POLLOUT, 0 };
+
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE && poll(&out, 1, 0) == 1 &&
+        (out.revents & (POLLERR | POLLHUP)))
+        kill(self.head, SIGPIPE);
+}
+
+/* Ends or restarts member who, which has ended with status. 1: it has to be tried again. */
+int kith__death_of(uint32_t who, int status)
+{
+    struct kith__member *m = kith__member(who);
+    int messy = is_messy(who, status), again = 0;
+
+    if (atomic_load(&m->role) == KITH__WORKER) {
+        pass_on_broken_pipe(status);
+        again = worker_exited(m, status);
+    } else if (process_exited(m, status))
+        return 1;
+    kith__log(KITH__DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
+              WIFSIGNALED(status) ? "signal" : "status",
+              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    kith__seats_release(who);
+    if (atomic_load(&m->role) == KITH__AGENT)
+        kith__agent_exited();
+    if (messy)
+        kith__wake_everybody();
+    if (atomic_load(&m->role) != KITH__PROCESS || !WIFSIGNALED(status) ||
+        WTERMSIG(status) != atomic_load(&m->crash.signal))
+        atomic_store(&m->crash.signal, 0); /* else its janitor tells */
+    m->killed_by = was_killed(m, status) && !atomic_load(&m->crash.signal) && is_told(WTERMSIG(status))
+                       ? WTERMSIG(status)
+                       : 0;
+    self.to_be_replaced[who] = (char)(again && !kith__spawn_successor(who));
+    if (messy) {
+        atomic_store(&m->state, KITH__DEAD);
+        atomic_store(&m->role, KITH__NOBODY);
+        self.due[who] = 0;
+        self.failures[who] = 0;
+        kith__janitors_spawn(who);
+    } else if (self.to_be_replaced[who])
+        kith__spawn_again(who);
+    else
+        kith__member_free(who);
+    atomic_fetch_add(&kith__shared->ended, 1);
+    if (atomic_load(&kith__shared->agent_seat))
+        kith__agent_ring();
+    return 0;
+}

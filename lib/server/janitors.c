@@ -1,0 +1,94 @@
+/* janitors.c: see janitors.h. What a janitor does stands in child.c. */
+#include "config.h"
+#include "server/janitors.h"
+#include "server/serving.h"
+#include "server/spawn.h"
+#include "server/child.h"
+#include "member/members.h"
+#include "base/error.h"
+#include "base/system.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { JANITOR_TRIES = 3, LONGEST_PAUSE_MS = 1000 };
+
+static const int64_t telling_ns = 5000 * KITH__MS;
+static const int fork_again_ms = 20;
+
+static int has_to_tell(uint32_t who)
+{
+    return atomic_load(&kith__member(who)->crash.signal) != 0 || kith__member(who)->killed_by != 0;
+}
+
+/* At the end of the job what a janitor takes back ends with the arena, but a crash is still told of. */
+int kith__janitors_needed(uint32_t who)
+{
+    return !self.ending || (!self.hard && has_to_tell(who) && kith__now_ns() < self.ending + telling_ns);
+}
+
+/* Now, or as soon as one is due and there is a process for it. */
+void kith__janitors_spawn(uint32_t who)
+{
+    int64_t wait_ns = self.due[who] - kith__now_ns();
+    pid_t pid = -1;
+
+    if (wait_ns <= 0 && (pid = fork()) == 0)
+        kith__janitor_main(who, self.pid);
+    self.janitors[who] = pid;
+    self.children += pid > 0;
+    if (pid < 0)
+        kith__serving_come_back(wait_ns > 0 ? wait_ns / KITH__MS + 1 : fork_again_ms);
+}
+
+uint32_t kith__janitors_of(pid_t pid)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
+        if (self.janitors[i] == pid)
+            return i;
+    return 0;
+}
+
+/* However a janitor ends: what it has to do is done when it says so, and until then another one goes on with
+ * it. Those that die again and again take their time: what one trips over, the next one trips over, too. */
+void kith__janitors_gone(uint32_t who, int status)
+{
+    int64_t pause_ms = 0;
+
+    self.janitors[who] = 0;
+    kith__seats_release(who); /* it may have had to wait */
+    if (atomic_load(&kith__member(who)->state) == KITH__SWEPT) {
+        if (self.to_be_replaced[who])
+            kith__spawn_again(who);
+        else
+            kith__member_free(who);
+        return;
+    }
+    if (!kith__janitors_needed(who))
+        return;
+    if (self.failures[who] < UINT8_MAX && ++self.failures[who] == JANITOR_TRIES)
+        kith__log(
+            KITH__ERROR,
+            "what a dead process had in shared memory is not taken back yet: %d janitors have died over it, "
+            "the last one with %s %d",
+            JANITOR_TRIES, WIFSIGNALED(status) ? "signal" : "status",
+            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    for (int i = JANITOR_TRIES; i <= self.failures[who] && pause_ms < LONGEST_PAUSE_MS; i++)
+        pause_ms = pause_ms ? 2 * pause_ms : 1;
+    self.due[who] = kith__now_ns() + pause_ms * KITH__MS;
+    kith__janitors_spawn(who);
+}
+
+/* What they would take back ends with the arena. But who has a crash to tell of is waited for a while: it may
+ * look long for the names of functions. */
+void kith__janitors_dismiss(int all)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
+        if (self.janitors[i] > 0 && (all || !has_to_tell(i)))
+            kill(self.janitors[i], SIGKILL);
+}

@@ -1,0 +1,158 @@
+/* spawn.c: see spawn.h. */
+#include "config.h"
+#include "server/spawn.h"
+#include "server/serving.h"
+#include "server/deaths.h"
+#include "server/child.h"
+#include "server/timelimit.h"
+#include "member/wait.h"
+#include "object/process.h"
+#include "pool/pool.h"
+#include "base/error.h"
+#include "base/system.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static const int64_t fork_patience_ns = 2000 * KITH__MS;
+static const int fork_again_ms = 20;
+
+static int has_work(const struct kith__pool *p)
+{
+    return atomic_load(&p->state) <= KITH__POOL_CLOSING && atomic_load(&p->active) != 0;
+}
+
+int kith__spawn_is_wanted(const struct kith__pool *p)
+{
+    return !self.ending && (atomic_load(&p->state) == KITH__POOL_OPEN || has_work(p));
+}
+
+static int has_worker(const struct kith__pool *p)
+{
+    for (uint32_t w = 0; w < p->workers; w++) {
+        uint32_t who = atomic_load(&kith__lane(p, w)->member);
+
+        if (who && atomic_load(&kith__member(who)->state) == KITH__RUNNING)
+            return 1;
+    }
+    return 0;
+}
+
+/* The lane of worker who, which does not run, gets no process any more. */
+static void give_up_lane(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+    struct kith__lane *lane = kith__lane(kith__pool_of(m), m->worker);
+
+    kith__lane_move(lane, KITH__LANE_ENDS);
+    atomic_store(&lane->member, 0);
+    kith__fence();
+    kith__wake_all(kith__object_waiters(kith__object_slot(m->object), 1));
+    self.refused[who] = 0;
+    kith__member_free(who);
+}
+
+/* Who was asked for cannot be forked, for a moment or for good. A pool goes on as long as one of its workers
+ * runs. */
+static void refuse(uint32_t who, int error)
+{
+    struct kith__member *m = kith__member(who);
+    int is_worker = atomic_load(&m->role) == KITH__WORKER;
+
+    atomic_store(&m->state, KITH__ASKED);
+    if (!self.refused[who]) {
+        self.refused[who] = kith__now_ns();
+        kith__log(KITH__ERROR, "%s cannot be forked: %s", m->name, strerror(error));
+    }
+    kith__serving_come_back(fork_again_ms);
+    if (kith__now_ns() - self.refused[who] < fork_patience_ns)
+        return;
+    if (is_worker && has_worker(kith__pool_of(m))) {
+        struct kith__lane *lane = kith__lane(kith__pool_of(m), m->worker);
+
+        if (kith__lane_move(lane, KITH__LANE_REFUSED))
+            kith__wake_everybody(); /* who opens the pool goes on without it */
+        return;
+    }
+    if (is_worker) {
+        atomic_store(&kith__pool_of(m)->fork_error, (uint32_t)error);
+        kith__pool_move(kith__pool_of(m), KITH__POOL_BREAK);
+        kith__wake_everybody(); /* callers */
+        give_up_lane(who);
+    } else {
+        struct kith__object *o = kith__object_slot(m->object);
+
+        self.refused[who] = 0;
+        if (atomic_load(&m->role) == KITH__PROCESS && kith__object_is(o, m->object))
+            atomic_store(&kith__process_body(o)->fork_error, (uint32_t)error);
+        if (kith__death_of(who, 127 << 8)) { /* its object is being looked at; later */
+            self.refused[who] = 1;
+            atomic_store(&kith__process_body(o)->fork_error, 0);
+        }
+    }
+}
+
+void kith__spawn(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+    pid_t pid;
+
+    if (atomic_load(&m->role) == KITH__WORKER && !kith__spawn_is_wanted(kith__pool_of(m))) {
+        give_up_lane(who);
+        return;
+    }
+    pid = kith__child_fork();
+    if (pid == 0) {
+        if (self.head_fd >= 0)
+            close(self.head_fd);
+        kith__child_main(who, self.pid);
+    }
+    if (pid < 0) {
+        refuse(who, errno);
+        return;
+    }
+    self.children++;
+    self.refused[who] = 0;
+    atomic_store(&m->pid, pid);
+    atomic_store(&m->state, KITH__RUNNING);
+    kith__timelimit_forget(who);
+    if (atomic_load(&m->role) == KITH__PROCESS) {
+        struct kith__object *o = kith__object_slot(m->object);
+
+        if (kith__object_is(o, m->object))
+            atomic_store(&kith__process_body(o)->pid, pid);
+    }
+}
+
+/* A new process for the lane of worker who: a new member, as the old number still owns what it had not
+ * published. 0: the table of members is full. */
+int kith__spawn_successor(uint32_t who)
+{
+    struct kith__member *old = kith__member(who), *m;
+    uint32_t successor = kith__member_take(KITH__WORKER);
+
+    if (successor == 0)
+        return 0;
+    m = kith__member(successor);
+    m->object = old->object;
+    m->worker = old->worker;
+    m->number = old->number;
+    memcpy(m->name, old->name, sizeof m->name);
+    atomic_store(&kith__lane(kith__pool_of(old), old->worker)->member, successor);
+    kith__spawn(successor);
+    return 1;
+}
+
+/* Where kith__spawn_successor found no place: the next process of the lane becomes member who again, which
+ * owns nothing any more. */
+void kith__spawn_again(uint32_t who)
+{
+    struct kith__member *m = kith__member(who);
+
+    self.to_be_replaced[who] = 0;
+    atomic_store(&m->role, KITH__WORKER);
+    kith__member_renew(m);
+    atomic_store(&m->state, KITH__ASKED);
+    kith__spawn(who);
+}
