@@ -25,7 +25,7 @@ enum { INIT_TRIES = 3 };
 /* By a signal that kith has not sent, at the program's wish or at the end. */
 static int was_killed(const struct kith__member *m, int status)
 {
-    return WIFSIGNALED(status) && !self.ending && atomic_load(&m->role) == KITH__PROCESS &&
+    return WIFSIGNALED(status) && !kith__serving.ending && atomic_load(&m->role) == KITH__PROCESS &&
            !(atomic_load(&m->stop_sent) >> WTERMSIG(status) & 1);
 }
 
@@ -145,7 +145,7 @@ static void pass_on_broken_pipe(int status)
 
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE && poll(&out, 1, 0) == 1 &&
         (out.revents & (POLLERR | POLLHUP)))
-        kill(self.head, SIGPIPE);
+        kill(kith__serving.head, SIGPIPE);
 }
 
 /* Ends or restarts member who, which has ended with status. 1: it has to be tried again. */
@@ -173,17 +173,14 @@ int kith__death_of(uint32_t who, int status)
     m->killed_by = was_killed(m, status) && !atomic_load(&m->crash.signal) && is_told(WTERMSIG(status))
                        ? WTERMSIG(status)
                        : 0;
-    self.to_be_replaced[who] = (char)(again && !kith__spawn_successor(who));
+    if (again)
+        kith__spawn_successor(who);
     if (messy) {
         atomic_store(&m->state, KITH__DEAD);
         atomic_store(&m->role, KITH__NOBODY);
-        self.due[who] = 0;
-        self.failures[who] = 0;
-        kith__janitors_spawn(who);
-    } else if (self.to_be_replaced[who])
-        kith__spawn_again(who);
-    else
-        kith__member_free(who);
+        kith__janitors_begin(who);
+    } else
+        kith__spawn_release(who);
     atomic_fetch_add(&kith__shared->ended, 1);
     if (atomic_load(&kith__shared->agent_seat))
         kith__agent_ring();

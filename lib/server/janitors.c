@@ -14,8 +14,14 @@
 
 enum { JANITOR_TRIES = 3, LONGEST_PAUSE_MS = 1000 };
 
-static const int64_t telling_ns = 5000 * KITH__MS;
 static const int fork_again_ms = 20;
+
+/* Of a dead member, by its number. */
+static struct {
+    pid_t pid; /* -1: it is to be forked when it is due; 0: there is none */
+    unsigned char failures;
+    int64_t due;
+} janitors[KITH__MEMBERS + 1];
 
 static int has_to_tell(uint32_t who)
 {
@@ -23,23 +29,37 @@ static int has_to_tell(uint32_t who)
 }
 
 /* At the end of the job what a janitor takes back ends with the arena, but a crash is still told of. */
-int kith__janitors_needed(uint32_t who)
+static int is_needed(uint32_t who)
 {
-    return !self.ending || (!self.hard && has_to_tell(who) && kith__now_ns() < self.ending + telling_ns);
+    return !kith__serving.ending || (!kith__serving.hard && has_to_tell(who) &&
+                                     kith__now_ns() < kith__serving.ending + KITH__TELLING_NS);
 }
 
 /* Now, or as soon as one is due and there is a process for it. */
-void kith__janitors_spawn(uint32_t who)
+static void spawn(uint32_t who)
 {
-    int64_t wait_ns = self.due[who] - kith__now_ns();
+    int64_t wait_ns = janitors[who].due - kith__now_ns();
     pid_t pid = -1;
 
     if (wait_ns <= 0 && (pid = fork()) == 0)
-        kith__janitor_main(who, self.pid);
-    self.janitors[who] = pid;
-    self.children += pid > 0;
+        kith__janitor_main(who, kith__serving.pid);
+    janitors[who].pid = pid;
+    kith__serving.children += pid > 0;
     if (pid < 0)
         kith__serving_come_back(wait_ns > 0 ? wait_ns / KITH__MS + 1 : fork_again_ms);
+}
+
+void kith__janitors_begin(uint32_t who)
+{
+    janitors[who].due = 0;
+    janitors[who].failures = 0;
+    spawn(who);
+}
+
+void kith__janitors_look(uint32_t who)
+{
+    if (janitors[who].pid < 0 && is_needed(who))
+        spawn(who);
 }
 
 uint32_t kith__janitors_of(pid_t pid)
@@ -47,7 +67,7 @@ uint32_t kith__janitors_of(pid_t pid)
     uint32_t used = atomic_load(&kith__shared->members_used);
 
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
-        if (self.janitors[i] == pid)
+        if (janitors[i].pid == pid)
             return i;
     return 0;
 }
@@ -58,28 +78,25 @@ void kith__janitors_gone(uint32_t who, int status)
 {
     int64_t pause_ms = 0;
 
-    self.janitors[who] = 0;
+    janitors[who].pid = 0;
     kith__seats_release(who); /* it may have had to wait */
     if (atomic_load(&kith__member(who)->state) == KITH__SWEPT) {
-        if (self.to_be_replaced[who])
-            kith__spawn_again(who);
-        else
-            kith__member_free(who);
+        kith__spawn_release(who);
         return;
     }
-    if (!kith__janitors_needed(who))
+    if (!is_needed(who))
         return;
-    if (self.failures[who] < UINT8_MAX && ++self.failures[who] == JANITOR_TRIES)
+    if (janitors[who].failures < UINT8_MAX && ++janitors[who].failures == JANITOR_TRIES)
         kith__log(
             KITH__ERROR,
             "what a dead process had in shared memory is not taken back yet: %d janitors have died over it, "
             "the last one with %s %d",
             JANITOR_TRIES, WIFSIGNALED(status) ? "signal" : "status",
             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    for (int i = JANITOR_TRIES; i <= self.failures[who] && pause_ms < LONGEST_PAUSE_MS; i++)
+    for (int i = JANITOR_TRIES; i <= janitors[who].failures && pause_ms < LONGEST_PAUSE_MS; i++)
         pause_ms = pause_ms ? 2 * pause_ms : 1;
-    self.due[who] = kith__now_ns() + pause_ms * KITH__MS;
-    kith__janitors_spawn(who);
+    janitors[who].due = kith__now_ns() + pause_ms * KITH__MS;
+    spawn(who);
 }
 
 /* What they would take back ends with the arena. But who has a crash to tell of is waited for a while: it may
@@ -89,6 +106,6 @@ void kith__janitors_dismiss(int all)
     uint32_t used = atomic_load(&kith__shared->members_used);
 
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
-        if (self.janitors[i] > 0 && (all || !has_to_tell(i)))
-            kill(self.janitors[i], SIGKILL);
+        if (janitors[i].pid > 0 && (all || !has_to_tell(i)))
+            kill(janitors[i].pid, SIGKILL);
 }

@@ -6,11 +6,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-int kith__janitors_needed(uint32_t who);
-void kith__janitors_spawn(uint32_t who);
+void kith__janitors_begin(uint32_t who); /* member who has died, and left something */
+void kith__janitors_look(uint32_t who);  /* forks the one that could not be forked before, or is due now */
 
-uint32_t kith__janitors_of(pid_t pid); /* the dead member whose janitor that is; 0: none */
-void kith__janitors_gone(uint32_t who, int status);
+uint32_t kith__janitors_of(pid_t pid);              /* the dead member whose janitor that is; 0: none */
+void kith__janitors_gone(uint32_t who, int status); /* it has ended */
 
 /* At the end of the job; all: also those that have to tell of a crash. */
 void kith__janitors_dismiss(int all);

@@ -25,12 +25,14 @@
 
 enum { COPIES = 100 }; /* that are made of a program whose threads hold locks */
 
+static pid_t unseen; /* where the head is init: its child, the watchdog */
+
 /* Ends a copy in which somebody's lock is held. */
 static void expect_clean(int check, int is_bare)
 {
     if (!check || kith__snapshot_is_clean(is_bare))
         return;
-    kith__serving_tell(BAD_COPY);
+    kith__serving_tell(KITH__BAD_COPY);
     _exit(0);
 }
 
@@ -46,7 +48,7 @@ static void fork_once_more(int check)
     if ((pid = fork()) == 0)
         kith__serving_main();
     if (pid < 0)
-        kith__serving_tell(NO_START);
+        kith__serving_tell(KITH__NO_START);
     _exit(0);
 }
 
@@ -77,7 +79,7 @@ static int32_t start_copy(int check)
         ;
     if (is_subreaper)
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-    return middle < 0 ? NO_START : await_start();
+    return middle < 0 ? KITH__NO_START : await_start();
 }
 
 /* 1 when pid is a watchdog that has ended. */
@@ -112,17 +114,17 @@ static int32_t start_unseen(int check)
     int32_t pid;
 
     reap_old_watchdogs();
-    if ((self.unseen = kith__fork_unseen()) == 0) {
+    if ((unseen = kith__fork_unseen()) == 0) {
         kith__become(0);
         expect_clean(check, 1);
         kith__serving_main();
     }
-    if (self.unseen < 0)
-        return NO_START;
+    if (unseen < 0)
+        return KITH__NO_START;
     if ((pid = await_start()) <= 0) {
-        kill(self.unseen, SIGKILL);
-        waitpid(self.unseen, NULL, __WCLONE);
-        self.unseen = 0;
+        kill(unseen, SIGKILL);
+        waitpid(unseen, NULL, __WCLONE);
+        unseen = 0;
     }
     return pid;
 }
@@ -133,11 +135,11 @@ static int32_t start_server(int check)
     int is_init = getpid() == 1;
     int32_t pid;
 
-    self.head_fd = kith__pidfd_open(self.head);
+    kith__serving.head_fd = kith__pidfd_open(kith__serving.head);
     atomic_store(&kith__shared->server_pid, 0);
     pid = is_init ? start_unseen(check) : start_copy(check);
-    if (self.head_fd >= 0)
-        close(self.head_fd);
+    if (kith__serving.head_fd >= 0)
+        close(kith__serving.head_fd);
     return pid;
 }
 
@@ -160,15 +162,15 @@ int kith__server_start(void)
         warn_of_threads(threads);
     if ((rc = kith__head_begin()) < 0)
         return rc;
-    self.head = getpid();
-    for (int copy = 1; (pid = start_server(threads > 1 && copy < COPIES)) == BAD_COPY;)
+    kith__serving.head = getpid();
+    for (int copy = 1; (pid = start_server(threads > 1 && copy < COPIES)) == KITH__BAD_COPY;)
         if (++copy == COPIES)
             kith__log(KITH__WARNING,
                       "some thread of this program is always inside the C library: tasks may hang "
                       "in it; start threads after kith_init");
     if (pid == 0)
         return kith__fail(KITH_EPEER, "the fork server did not start within 10 s");
-    if (pid == NO_START)
+    if (pid == KITH__NO_START)
         return kith__fail(KITH_ENOMEM, "the fork server cannot start: no process or no file descriptor is "
                                        "left, see ulimit -u and ulimit -n");
     return pid < 0 ? pid : 0;
@@ -192,19 +194,19 @@ static int wait_for_end(pid_t pid)
 
 static int watchdog_has_ended(void)
 {
-    return self.unseen ? waitpid(self.unseen, NULL, __WCLONE | WNOHANG) != 0 : kith__server_dead();
+    return unseen ? waitpid(unseen, NULL, __WCLONE | WNOHANG) != 0 : kith__server_dead();
 }
 
 static void await_end(void)
 {
-    if (!self.unseen && (wait_for_end(atomic_load(&kith__shared->watchdog_pid)) ||
-                         wait_for_end(atomic_load(&kith__shared->server_pid))))
+    if (!unseen && (wait_for_end(atomic_load(&kith__shared->watchdog_pid)) ||
+                    wait_for_end(atomic_load(&kith__shared->server_pid))))
         return;
     for (int i = 0; i < 10000 && !watchdog_has_ended(); i++) /* gone already, or there are no pidfds */
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
-    if (self.unseen)
+    if (unseen)
         reap_old_watchdogs();
-    self.unseen = 0;
+    unseen = 0;
 }
 
 void kith__server_stop(void)

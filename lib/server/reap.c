@@ -16,6 +16,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static int watches_memory;
+
+/* Not before somebody can die of its want: it takes longer than the rest of a start. */
+void kith__reap_watch_memory(void)
+{
+    if (watches_memory || kith__serving.children == 0)
+        return;
+    kith__oom_watch("");
+    watches_memory = 1;
+}
+
 static uint32_t member_of(pid_t pid)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
@@ -43,7 +54,7 @@ static int has_died(const struct kith__member *m, int status)
 
 static void explain_death(struct kith__member *m, int status, const struct rusage *usage)
 {
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && self.watches_memory && kith__oom_has_killed())
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && watches_memory && kith__oom_has_killed())
         kith__oom_text((uint64_t)usage->ru_maxrss * 1024, m->why, sizeof m->why);
 }
 
@@ -63,46 +74,48 @@ static int reap(pid_t pid)
         explain_death(kith__member(who), status, &usage);
         if (has_died(kith__member(who), status))
             kith__orphans_condemn(kith__member(who)->serial);
-        kith__orphans_look(self.children, kith__reap_is_ours);
+        kith__orphans_look(kith__serving.children, kith__reap_is_ours);
         /* Waited for first: a restart gives the member another pid. */
         if (atomic_load(&kith__member(who)->role) == KITH__WORKER) {
             waitpid(pid, NULL, 0);
-            self.children--;
+            kith__serving.children--;
             kith__death_of(who, status);
             return 1;
         }
         if (kith__death_of(who, status))
             return 0;
-        self.children--;
+        kith__serving.children--;
     } else if ((who = kith__janitors_of(pid))) {
-        self.children--;
+        kith__serving.children--;
         kith__janitors_gone(who, status);
     }
     waitpid(pid, NULL, 0);
     return 1;
 }
 
-static void reap_each(void)
+/* 1: one has to wait. */
+static int reap_each(void)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
-    self.later = 0;
     for (;;) {
         siginfo_t info = { 0 };
 
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
-            return;
+            return 0;
         if (!reap(info.si_pid))
             break; /* it has to wait: look at each of the others */
     }
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++)
         if (atomic_load(&kith__member(i)->state) == KITH__RUNNING)
             reap(atomic_load(&kith__member(i)->pid));
-    self.later = 1;
+    return 1;
 }
 
-void kith__reap_all(void)
+int kith__reap_all(void)
 {
-    reap_each();
-    kith__orphans_look(self.children, kith__reap_is_ours);
+    int later = reap_each();
+
+    kith__orphans_look(kith__serving.children, kith__reap_is_ours);
+    return later;
 }

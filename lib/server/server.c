@@ -23,7 +23,6 @@
 #include "pool/pool.h"
 #include "base/descriptors.h"
 #include "base/error.h"
-#include "base/oom.h"
 #include "base/system.h"
 
 #include <errno.h>
@@ -37,7 +36,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const int64_t grace_ns = 1000 * KITH__MS, telling_ns = 5000 * KITH__MS;
+static const int64_t grace_ns = 1000 * KITH__MS;
 static const int head_look_ms = 1000;
 
 /* The longest sleep. ThreadSanitizer may run a handler later than the signal comes, and there need not be
@@ -50,10 +49,13 @@ static const int sleep_ms = 1000, bare_sleep_ms = 100;
 
 struct kith__serving kith__serving;
 
+static int again_ms;        /* something is to be forked again after that; -1: nothing */
+static int64_t head_looked; /* when we last asked whether the head runs another program */
+
 void kith__serving_come_back(int64_t ms)
 {
-    if (self.again_ms < 0 || ms < self.again_ms)
-        self.again_ms = ms > 0 ? (int)ms : 1;
+    if (again_ms < 0 || ms < again_ms)
+        again_ms = ms > 0 ? (int)ms : 1;
 }
 
 /* ---- looking */
@@ -69,7 +71,7 @@ static void look_at(uint32_t who)
     struct kith__member *m = kith__member(who);
     uint32_t sig;
 
-    if (atomic_load(&m->state) == KITH__ASKED && !self.ending)
+    if (atomic_load(&m->state) == KITH__ASKED && !kith__serving.ending)
         kith__spawn(who);
     if (atomic_load(&m->state) == KITH__RUNNING && atomic_load(&m->role) == KITH__WORKER &&
         atomic_load(&kith__pool_of(m)->killed))
@@ -83,10 +85,9 @@ static void look(void)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
-    self.again_ms = -1;
+    again_ms = -1;
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
-        if (self.janitors[i] < 0 && kith__janitors_needed(i))
-            kith__janitors_spawn(i);
+        kith__janitors_look(i);
         look_at(i);
     }
 }
@@ -128,26 +129,27 @@ static int end(void)
 {
     int64_t now = kith__now_ns();
     siginfo_t info;
+    int later;
 
-    if (!self.ending) {
-        self.ending = now + grace_ns;
-        if (!self.hard) {
+    if (!kith__serving.ending) {
+        kith__serving.ending = now + grace_ns;
+        if (!kith__serving.hard) {
             close_pools();
             signal_all(SIGTERM, 0);
         }
     }
-    if (self.hard || now >= self.ending) {
+    if (kith__serving.hard || now >= kith__serving.ending) {
         signal_all(SIGKILL, SIGKILL);
-        kith__janitors_dismiss(self.hard || now >= self.ending + telling_ns);
+        kith__janitors_dismiss(kith__serving.hard || now >= kith__serving.ending + KITH__TELLING_NS);
     }
-    if (self.hard || now >= self.ending || self.children == 0)
+    if (kith__serving.hard || now >= kith__serving.ending || kith__serving.children == 0)
         kith__orphans_end(kith__reap_is_ours);
-    kith__reap_all();
+    later = kith__reap_all();
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD) {
         kith__coverage_flush();
         _exit(0);
     }
-    return 10;
+    return later ? 1 : 10;
 }
 
 /* Of two limits in ms, where -1 is none. */
@@ -156,22 +158,13 @@ static int sooner(int a, int b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-/* Not before somebody can die of its want: it takes longer than the rest of a start. */
-static void watch_memory(void)
-{
-    if (self.watches_memory || self.children == 0)
-        return;
-    kith__oom_watch("");
-    self.watches_memory = 1;
-}
-
 /* ---- the loop */
 
 static int head_has_gone(void)
 {
-    struct pollfd head = { self.head_fd, POLLIN, 0 };
+    struct pollfd head = { kith__serving.head_fd, POLLIN, 0 };
 
-    return self.head_fd >= 0 ? poll(&head, 1, 0) > 0 : kith__process_is_gone(self.head);
+    return kith__serving.head_fd >= 0 ? poll(&head, 1, 0) > 0 : kith__process_is_gone(kith__serving.head);
 }
 
 /* Looked at once a second: that takes no descriptor of the head, and costs next to nothing. */
@@ -179,10 +172,10 @@ static int runs_another(void)
 {
     int64_t now = kith__now_ns();
 
-    if (now - self.head_looked < head_look_ms * KITH__MS)
+    if (now - head_looked < head_look_ms * KITH__MS)
         return 0;
-    self.head_looked = now;
-    return kith__head_is_another(self.head);
+    head_looked = now;
+    return kith__head_is_another(kith__serving.head);
 }
 
 static void ring_for_death(int sig)
@@ -207,20 +200,21 @@ static void serve(void) __attribute__((noreturn));
 
 static void serve(void)
 {
-    int longest = self.head_fd >= 0 ? sleep_ms : bare_sleep_ms, wait_ms = -1;
+    int longest = kith__serving.head_fd >= 0 ? sleep_ms : bare_sleep_ms, wait_ms;
 
     for (;;) {
         uint32_t seen = kith__server_rung();
+        int later;
 
-        self.hard |= head_has_gone() || runs_another();
+        kith__serving.hard |= head_has_gone() || runs_another();
         kith__agent_ring_for_others();
-        kith__reap_all();
+        later = kith__reap_all();
         look();
-        watch_memory();
-        wait_ms = kith__timelimit_look(self.head);
-        if (self.hard || atomic_load(&kith__shared->phase) == KITH__ENDING)
+        kith__reap_watch_memory();
+        wait_ms = kith__timelimit_look(kith__serving.head);
+        if (kith__serving.hard || atomic_load(&kith__shared->phase) == KITH__ENDING)
             wait_ms = end();
-        sleep_until_rung(seen, self.later ? 1 : sooner(longest, sooner(self.again_ms, wait_ms)));
+        sleep_until_rung(seen, later ? 1 : sooner(longest, sooner(again_ms, wait_ms)));
     }
 }
 
@@ -232,7 +226,7 @@ static void withdraw(void)
 {
     int own[2], null;
 
-    own[0] = self.head_fd;
+    own[0] = kith__serving.head_fd;
     own[1] = kith__agent_bell();
     kith__error_is_head(0);
     kith__child_prepare();
@@ -256,19 +250,19 @@ void kith__serving_main(void)
     const struct sigaction dies = { .sa_handler = ring_for_death };
 
     withdraw();
-    if (!kith__watchdog_fork(self.head_fd)) {
-        kith__serving_tell(NO_START);
+    if (!kith__watchdog_fork(kith__serving.head_fd)) {
+        kith__serving_tell(KITH__NO_START);
         _exit(1);
     }
-    self.pid = getpid();
+    kith__serving.pid = getpid();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    prctl(PR_SET_PTRACER, self.head, 0, 0, 0); /* it may look at our globals: lateglobals.c */
+    prctl(PR_SET_PTRACER, kith__serving.head, 0, 0, 0); /* it may look at our globals: lateglobals.c */
     prctl(PR_SET_NAME, "kith-server");
     sigaction(SIGCHLD, &dies, NULL);
     if (getrandom(&kith__shared->job_secret, sizeof kith__shared->job_secret, GRND_NONBLOCK) < 0)
         kith__shared->job_secret = (uint32_t)kith__now_ns();
     kith__become(KITH__SERVER_MEMBER);
     pthread_mutex_lock(&kith__shared->server_lives);
-    kith__serving_tell(self.pid);
+    kith__serving_tell(kith__serving.pid);
     serve();
 }

@@ -18,6 +18,12 @@
 static const int64_t fork_patience_ns = 2000 * KITH__MS;
 static const int fork_again_ms = 20;
 
+/* Of a member, by its number. */
+static struct {
+    int64_t refused; /* since when it was asked for and cannot be forked; 0: it can */
+    int is_awaited;  /* it is dead, and the next worker of its lane waits for its number */
+} members[KITH__MEMBERS + 1];
+
 static int has_work(const struct kith__pool *p)
 {
     return atomic_load(&p->state) <= KITH__POOL_CLOSING && atomic_load(&p->active) != 0;
@@ -25,7 +31,7 @@ static int has_work(const struct kith__pool *p)
 
 int kith__spawn_is_wanted(const struct kith__pool *p)
 {
-    return !self.ending && (atomic_load(&p->state) == KITH__POOL_OPEN || has_work(p));
+    return !kith__serving.ending && (atomic_load(&p->state) == KITH__POOL_OPEN || has_work(p));
 }
 
 static int has_worker(const struct kith__pool *p)
@@ -49,7 +55,7 @@ static void give_up_lane(uint32_t who)
     atomic_store(&lane->member, 0);
     kith__fence();
     kith__wake_all(kith__object_waiters(kith__object_slot(m->object), 1));
-    self.refused[who] = 0;
+    members[who].refused = 0;
     kith__member_free(who);
 }
 
@@ -61,12 +67,12 @@ static void refuse(uint32_t who, int error)
     int is_worker = atomic_load(&m->role) == KITH__WORKER;
 
     atomic_store(&m->state, KITH__ASKED);
-    if (!self.refused[who]) {
-        self.refused[who] = kith__now_ns();
+    if (!members[who].refused) {
+        members[who].refused = kith__now_ns();
         kith__log(KITH__ERROR, "%s cannot be forked: %s", m->name, strerror(error));
     }
     kith__serving_come_back(fork_again_ms);
-    if (kith__now_ns() - self.refused[who] < fork_patience_ns)
+    if (kith__now_ns() - members[who].refused < fork_patience_ns)
         return;
     if (is_worker && has_worker(kith__pool_of(m))) {
         struct kith__lane *lane = kith__lane(kith__pool_of(m), m->worker);
@@ -83,11 +89,11 @@ static void refuse(uint32_t who, int error)
     } else {
         struct kith__object *o = kith__object_slot(m->object);
 
-        self.refused[who] = 0;
+        members[who].refused = 0;
         if (atomic_load(&m->role) == KITH__PROCESS && kith__object_is(o, m->object))
             atomic_store(&kith__process_body(o)->fork_error, (uint32_t)error);
         if (kith__death_of(who, 127 << 8)) { /* its object is being looked at; later */
-            self.refused[who] = 1;
+            members[who].refused = 1;
             atomic_store(&kith__process_body(o)->fork_error, 0);
         }
     }
@@ -104,16 +110,16 @@ void kith__spawn(uint32_t who)
     }
     pid = kith__child_fork();
     if (pid == 0) {
-        if (self.head_fd >= 0)
-            close(self.head_fd);
-        kith__child_main(who, self.pid);
+        if (kith__serving.head_fd >= 0)
+            close(kith__serving.head_fd);
+        kith__child_main(who, kith__serving.pid);
     }
     if (pid < 0) {
         refuse(who, errno);
         return;
     }
-    self.children++;
-    self.refused[who] = 0;
+    kith__serving.children++;
+    members[who].refused = 0;
     atomic_store(&m->pid, pid);
     atomic_store(&m->state, KITH__RUNNING);
     kith__timelimit_forget(who);
@@ -125,15 +131,15 @@ void kith__spawn(uint32_t who)
     }
 }
 
-/* A new process for the lane of worker who: a new member, as the old number still owns what it had not
- * published. 0: the table of members is full. */
-int kith__spawn_successor(uint32_t who)
+/* A new member, as the old number still owns what it had not published. */
+void kith__spawn_successor(uint32_t who)
 {
     struct kith__member *old = kith__member(who), *m;
     uint32_t successor = kith__member_take(KITH__WORKER);
 
+    members[who].is_awaited = successor == 0;
     if (successor == 0)
-        return 0;
+        return;
     m = kith__member(successor);
     m->object = old->object;
     m->worker = old->worker;
@@ -141,16 +147,17 @@ int kith__spawn_successor(uint32_t who)
     memcpy(m->name, old->name, sizeof m->name);
     atomic_store(&kith__lane(kith__pool_of(old), old->worker)->member, successor);
     kith__spawn(successor);
-    return 1;
 }
 
-/* Where kith__spawn_successor found no place: the next process of the lane becomes member who again, which
- * owns nothing any more. */
-void kith__spawn_again(uint32_t who)
+void kith__spawn_release(uint32_t who)
 {
     struct kith__member *m = kith__member(who);
 
-    self.to_be_replaced[who] = 0;
+    if (!members[who].is_awaited) {
+        kith__member_free(who);
+        return;
+    }
+    members[who].is_awaited = 0;
     atomic_store(&m->role, KITH__WORKER);
     kith__member_renew(m);
     atomic_store(&m->state, KITH__ASKED);
