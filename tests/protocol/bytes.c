@@ -73,16 +73,36 @@ int blocks_in_use(void)
     return n;
 }
 
+/* The 8 bytes from i on. Eight at a time: the thread sanitizer looks at each access. */
+static uint64_t pattern(uint64_t id, uint32_t salt, uint64_t i)
+{
+    uint64_t z = (id * 31 + salt * 7 + i * 13) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return z ^ z >> 32;
+}
+
 void paint(unsigned char *at, uint64_t size, uint64_t id, uint32_t salt)
 {
-    for (uint64_t i = 0; i < size; i++)
-        at[i] = (unsigned char)(id * 31 + salt * 7 + i * 13 + (i >> 8));
+    uint64_t i = 0, word;
+
+    for (; i + sizeof word <= size; i += sizeof word) {
+        word = pattern(id, salt, i);
+        memcpy(at + i, &word, sizeof word);
+    }
+    word = pattern(id, salt, i);
+    if (i < size)
+        memcpy(at + i, &word, size - i);
 }
 
 int is_painted(const unsigned char *at, uint64_t size, uint64_t id, uint32_t salt)
 {
-    for (uint64_t i = 0; i < size; i++)
-        if (at[i] != (unsigned char)(id * 31 + salt * 7 + i * 13 + (i >> 8)))
+    uint64_t i = 0, word, right;
+
+    for (; i + sizeof word <= size; i += sizeof word) {
+        memcpy(&word, at + i, sizeof word);
+        if (word != pattern(id, salt, i))
             return 0;
-    return 1;
+    }
+    right = pattern(id, salt, i);
+    return i == size || memcmp(at + i, &right, size - i) == 0;
 }

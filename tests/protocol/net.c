@@ -54,8 +54,8 @@ void pass(int64_t duration_ms, int asking)
             due = turn(&nodes[i]);
             next = due < next ? due : next;
         }
-        if (asking && next > net.now + ms)
-            next = net.now + ms;
+        if (asking && next > net.now + asking * ms)
+            next = net.now + asking * ms;
         net.now = next <= net.now ? net.now + ms / 100 : next < until ? next : until;
     }
 }

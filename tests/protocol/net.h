@@ -8,7 +8,7 @@
 void begin_net(uint64_t seed); /* calm, with nodes that have said nothing */
 void end_net(void);
 
-/* Lets so much time pass; asking: the nodes ask what they want. */
+/* Lets so much time pass; asking: the nodes ask what they want at least each so many ms; 0: nobody asks. */
 void pass(int64_t duration_ms, int asking);
 void skip(int64_t duration_ms); /* the clock alone */
 

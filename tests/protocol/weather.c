@@ -19,19 +19,24 @@ struct flying {
 struct net net;
 static struct flying flying[FRAMES];
 static int in_flight;
+static int64_t soonest = INT64_MAX; /* nothing arrives before */
 
-static void fly(uint32_t from, uint32_t to, int64_t delay, const unsigned char *bytes, size_t size)
+/* The first size bytes of it. */
+static void fly(const struct kith__out *out, uint32_t from, int64_t delay, size_t size)
 {
     struct flying *f = &flying[in_flight++];
+    size_t head = size < out->head_size ? size : out->head_size;
 
     CU_ASSERT_FATAL(in_flight < FRAMES);
-    *f = (struct flying){ net.now + delay, from, to, size, malloc(size) };
-    memcpy(f->bytes, bytes, size);
+    *f = (struct flying){ net.now + delay, from, out->peer, size, malloc(size ? size : 1) };
+    memcpy(f->bytes, out->head, head);
+    if (size > head)
+        memcpy(f->bytes + head, out->body, size - head);
+    soonest = f->at < soonest ? f->at : soonest;
 }
 
 void transmit(const struct kith__out *out, uint32_t from)
 {
-    unsigned char *frame = malloc(out->head_size + out->body_size);
     size_t size = out->head_size + out->body_size;
     int64_t delay =
         (int64_t)draw(3) * ms / 10 + (draw(1000) < (uint64_t)net.weather.delay ? (int64_t)draw(300) * ms : 0);
@@ -47,22 +52,20 @@ void transmit(const struct kith__out *out, uint32_t from)
         net.resent_bytes += size;
     else
         net.fresh_bytes += size;
-    memcpy(frame, out->head, out->head_size);
-    if (out->body_size > 0)
-        memcpy(frame + out->head_size, out->body, out->body_size);
     if (draw(1000) < (uint64_t)net.weather.truncate)
         size = draw(size);
     if (!net.cut[from][out->peer] && draw(1000) >= (uint64_t)net.weather.lose)
-        fly(from, out->peer, delay, frame, size);
+        fly(out, from, delay, size);
     if (!net.cut[from][out->peer] && draw(1000) < (uint64_t)net.weather.repeat)
-        fly(from, out->peer, delay + (int64_t)draw(50) * ms, frame, size);
-    free(frame);
+        fly(out, from, delay + (int64_t)draw(50) * ms, size);
 }
 
 int64_t land(void (*arrived)(uint32_t from, uint32_t to, const void *bytes, size_t size))
 {
     int64_t next = INT64_MAX;
 
+    if (net.now < soonest)
+        return soonest;
     for (int i = 0; i < in_flight; i++) {
         struct flying f = flying[i];
 
@@ -74,6 +77,7 @@ int64_t land(void (*arrived)(uint32_t from, uint32_t to, const void *bytes, size
         arrived(f.from, f.to, f.bytes, f.size);
         free(f.bytes);
     }
+    soonest = next;
     return next;
 }
 
@@ -81,4 +85,5 @@ void clear_sky(void)
 {
     for (; in_flight > 0; in_flight--)
         free(flying[in_flight - 1].bytes);
+    soonest = INT64_MAX;
 }
