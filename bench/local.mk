@@ -12,6 +12,7 @@ bench_kith = \
 	bench/kith/queue \
 	bench/kith/sem \
 	bench/kith/uneven \
+	bench/kith/value \
 	bench/stopwatch
 
 # A peer that cannot be built here is left out, with a word in the table.
@@ -21,6 +22,7 @@ bench_peers = \
 	bench/peers/plain \
 	bench/peers/ring \
 	bench/peers/sem \
+	bench/peers/value \
 	bench/peers/zmq
 
 EXTRA_PROGRAMS += $(bench_kith) $(bench_peers)
@@ -57,6 +59,9 @@ bench_peers_plain_LDADD =
 bench_kith_sem_LDADD = lib/libkith.la
 bench_kith_sem_LDFLAGS = $(bench_ldflags)
 bench_peers_sem_LDADD =
+bench_kith_value_LDADD = lib/libkith.la
+bench_kith_value_LDFLAGS = $(bench_ldflags)
+bench_peers_value_LDADD =
 bench_peers_ring_LDADD =
 bench_peers_pi_LDADD = examples/libpi.la -lm
 bench_peers_zmq_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS)

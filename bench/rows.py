@@ -185,6 +185,10 @@ EXPERIMENTS = [
         "sem_t": Program("peers/sem", "posix"),
         "robust mutex": Program("peers/sem", "robust"),
         MP: Python("peers/python.py", "multiprocessing", "sem", 100000, repeats=3)}),
+    Experiment("value", {
+        "kith": Program("kith/value"),
+        "atomic word": Program("peers/value"),
+        MP: Python("peers/python.py", "multiprocessing", "value", 50000, repeats=3)}),
     Experiment("process", {
         "kith": Program("kith/process"),
         PLAIN: Program("peers/plain", "process"),
@@ -230,6 +234,10 @@ ROWS = [
     Row("… two processes, one unit", "sem", "contended", "M/s", more=True),
     Row("… hand-over between two that take turns", "sem", "handover", "µs", against=["sem_t", MP],
         targets=[Within(1.5, "sem_t")]),
+    Row("Value, atomic add, alone", "value", "alone", "M/s", more=True),
+    Row("… two processes", "value", "contended", "M/s", more=True, targets=[Within(3, "atomic word")]),
+    Row("… two processes that lock, load, store, unlock", "value", "locked", "M/s", more=True,
+        targets=[AtLeast(6)]),
     Row("Process, start and join", "process", "median", "ms", targets=[AtMost(0.5)]),
 ]
 

@@ -8,6 +8,7 @@ noinst_PROGRAMS += \
 	examples/print_queue \
 	examples/process_trio \
 	examples/product \
+	examples/race \
 	examples/rand_string \
 	examples/squares \
 	examples/to_celsius
@@ -41,6 +42,8 @@ examples_process_trio_SOURCES = examples/process_trio.c $(examples_args)
 examples_process_trio_LDADD = lib/libkith.la
 examples_product_SOURCES = examples/product.c $(examples_args)
 examples_product_LDADD = lib/libkith.la
+examples_race_SOURCES = examples/race.c $(examples_args)
+examples_race_LDADD = lib/libkith.la
 examples_rand_string_SOURCES = examples/rand_string.c $(examples_args)
 examples_rand_string_LDADD = lib/libkith.la
 examples_squares_SOURCES = examples/squares.c $(examples_args)
@@ -59,6 +62,7 @@ EXTRA_DIST += \
 	examples/expected/print_queue.txt \
 	examples/expected/process_trio.txt \
 	examples/expected/product.txt \
+	examples/expected/race.txt \
 	examples/expected/rand_string.txt \
 	examples/expected/squares.txt \
 	examples/expected/to_celsius.txt

@@ -1,8 +1,8 @@
 /* kith.h: Python's multiprocessing for C, from one machine to a cluster.
  *
  * A program calls kith_init first and kith_finalize last. In between it starts Processes,
- * opens Pools and shares Queues and Semaphores: on the cores of one machine when it is
- * started by hand, on many machines under mpirun or srun:
+ * opens Pools and shares Queues, Semaphores and Values: on the cores of one machine when
+ * it is started by hand, on many machines under mpirun or srun:
  *
  *     static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
  *
@@ -107,6 +107,9 @@ typedef struct {
 typedef struct {
     uint64_t id;
 } kith_sem;
+typedef struct {
+    uint64_t id;
+} kith_value;
 typedef struct {
     uint64_t id;
 } kith_pool;
@@ -596,6 +599,129 @@ KITH_API int kith_sem_value(kith_sem s);
  * or KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_sem_close(kith_sem s);
 
+/* ---- Values ------------------------------------------------------------------------ */
+
+/* A value is one number, or a few bytes, in shared memory. Any process on any node may
+ * read and change it. The type is one of the letters that Python uses, too:
+ *
+ *   'i' int    'I' unsigned    'l' long    'L' unsigned long    'q' long long
+ *   'f' float  'd' double      'b' bytes: 1 to 1024 of them, a struct, say
+ *
+ * Each call is atomic: others see all of it or nothing, and so it is if the caller dies
+ * in the middle. From another node it is carried out at the value's home exactly once; if
+ * that node is lost before the answer comes (KITH_EPEER), it may have been done.
+ *
+ * A change that takes several calls needs the value's lock. The lock keeps out those who
+ * take it, but does not stop the other calls. It belongs to the process that took it, and
+ * is not recursive. If that process ends, however it ends, the next caller gets the lock
+ * and KITH_EOWNERDEAD. */
+
+/* What kith_value_update does, with x being the argument. */
+enum kith_op {
+    KITH_ADD = 1,     /* value + x; integers wrap around */
+    KITH_MIN = 2,     /* the smaller one */
+    KITH_MAX = 3,     /* the larger one */
+    KITH_AND = 4,     /* value & x; of integers, as the next two */
+    KITH_OR = 5,      /* value | x */
+    KITH_XOR = 6,     /* value ^ x */
+    KITH_EXCHANGE = 7 /* x; also of bytes */
+};
+
+struct kith_value_options {
+    /* 1 to 63 bytes: the value of this name in the job, which the first caller opens, on
+     * node 0, with its init. All callers give the same type, size and .raw, else
+     * KITH_EINVAL. */
+    const char *name;
+    /* 1: without a lock, as Python's RawValue. */
+    int raw;
+};
+
+/* kith_value kith_value_of(x);
+ *
+ * Opens a value with the type and value of the number x. kith_value_open is the plain
+ * function. */
+
+/* Opens a value of this type, with a copy of the size bytes at init; NULL: zeros. On
+ * failure the handle holds:
+ *
+ *   KITH_ENOMEM  not enough memory
+ *   KITH_EINVAL  a bad argument
+ *   KITH_ESIZE   size is not that of the type
+ *   KITH_EPEER   (with a name) node 0 is lost
+ */
+KITH_API kith_value kith_value_open(int type, const void *init, size_t size);
+
+/* kith_value kith_value_open_with(int type, const void *init, size_t size,
+ *                                 .option = value ...);
+ *
+ * The same with options: kith_value_open_with('i', NULL, sizeof(int), .name = "hits"). */
+
+/* int kith_load(kith_value v, T *y);
+ * int kith_store(kith_value v, x);
+ * int kith_add(kith_value v, x);
+ * int kith_update(kith_value v, enum kith_op op, x, T *old);
+ * int kith_compare_exchange(kith_value v, T *expected, x);
+ *
+ * The next four functions for numbers, with type and size taken from x or y, which must
+ * have the type of the value: 1.0, not 1, for a double. kith_load also takes a struct.
+ * kith_add is kith_update with KITH_ADD and without old. */
+
+/* Copies the value to y. type and size must be those of the value.
+ *
+ *   0            done
+ *   KITH_ETYPE   the value has another type
+ *   KITH_ESIZE   the value has another size
+ *   KITH_EINVAL  y is NULL
+ *   KITH_ESTALE  closed
+ *   KITH_EPEER   the node where the value lives is lost
+ *   KITH_ENOMEM  not enough memory
+ */
+KITH_API int kith_value_load(kith_value v, int type, void *y, size_t size);
+
+/* Sets the value to x. Returns the codes of kith_value_load. */
+KITH_API int kith_value_store(kith_value v, int type, const void *x, size_t size);
+
+/* Changes the value by x in one step, and stores in old what it was before, unless old is
+ * NULL. Returns the codes of kith_value_load, and:
+ *
+ *   KITH_ETYPE   there is no such op for this type
+ *   KITH_EINVAL  op is no enum kith_op
+ */
+KITH_API int kith_value_update(kith_value v, int type, int op, const void *x, void *old, size_t size);
+
+/* Sets the value to x if it is, bit for bit, what expected points to. Else stores there
+ * what it is. Returns the codes of kith_value_load, but:
+ *
+ *   1  it is x now
+ *   0  it was another, and is unchanged
+ */
+KITH_API int kith_value_compare_exchange(kith_value v, int type, void *expected, const void *x, size_t size);
+
+/* Takes the value's lock. Waits up to timeout_ms while another has it.
+ *
+ *   0                the caller's process has it
+ *   KITH_EOWNERDEAD  it has it; the process that had it before has ended
+ *   KITH_ETIMEDOUT   it was not free in that time
+ *   KITH_EINVAL      the value is .raw, or timeout_ms
+ *   KITH_ESTALE      closed, also while waiting
+ *   KITH_EPEER       the node where the value lives is lost
+ */
+KITH_API int kith_value_lock(kith_value v, int timeout_ms);
+
+/* Gives the lock back, and wakes a caller that waits.
+ *
+ *   0            done
+ *   KITH_EOWNER  the caller's process does not have it
+ *   KITH_EINVAL  the value is .raw
+ *   KITH_ESTALE  closed
+ *   KITH_EPEER   the node where the value lives is lost
+ */
+KITH_API int kith_value_unlock(kith_value v);
+
+/* Closes the value, for all processes; callers that wait get KITH_ESTALE. Returns 0; or
+ * KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_value_close(kith_value v);
+
 /* ---- Errors ------------------------------------------------------------------------ */
 
 /* Conditions are expected outcomes: a timeout, an ended queue. Faults are programming
@@ -766,6 +892,26 @@ KITH_API int kith__reduce(kith_pool p, const char *name, kith_reduce_fn *fn, con
 #define KITH__REDUCE(pool, fn, arg, size, n, fold, total) \
     kith__reduce(pool, #fn, fn, arg, size, n, fold, total, sizeof *(total))
 
+KITH_API kith_value kith__value_open(int type, const void *init, size_t size,
+                                     const struct kith_value_options *options, size_t options_size);
+#define kith_value_open_with(type, init, ...) KITH__VALUE_OPEN_WITH(type, init, __VA_ARGS__)
+#define KITH__VALUE_OPEN_WITH(type, init, size, ...)                                   \
+    kith__value_open(type, init, size, KITH__OPTIONS(kith_value_options, __VA_ARGS__), \
+                     sizeof(struct kith_value_options))
+
+/* clang-format off */
+/* The numbers that a Value may hold: their letters. */
+#define KITH__NUMBERS(X)                                                                            \
+    X(i, int) X(I, unsigned) X(l, long) X(L, unsigned long) X(q, long long) X(f, float) X(d, double)
+#define KITH__VALUE_DECLARE(letter, T)                                                              \
+    KITH_API kith_value kith__value_of_##letter(T x);                                               \
+    KITH_API int kith__value_store_##letter(kith_value v, T x);                                     \
+    KITH_API int kith__value_update_##letter(kith_value v, int op, T x, T *old);                    \
+    KITH_API int kith__value_compare_##letter(kith_value v, T *expected, T x);
+KITH__NUMBERS(KITH__VALUE_DECLARE)
+#undef KITH__VALUE_DECLARE
+/* clang-format on */
+
 typedef void kith__fn(void);
 KITH_API int kith__map(kith_pool p, const char *name, kith__fn *fn, int shape, const void *in, size_t in_size,
                        void *out, size_t out_size, size_t n);
@@ -818,6 +964,45 @@ KITH__SHAPES(KITH__APPLY_DECLARE)
         int kith__unused;                                                                           \
         _Static_assert(holds, cure);                                                                \
     })
+
+/* x chooses among the functions of that name. char, short and _Bool count as int. */
+#define KITH__NUMBER_ROWS(X) X(i, int), X(I, unsigned), X(l, long), X(L, unsigned long), X(q, long long), \
+    X(f, float), X(d, double)
+#define KITH__BY(x, X, none)                                                                        \
+    _Generic((x), KITH__NUMBER_ROWS(X), char: X##_INT, signed char: X##_INT, unsigned char: X##_INT, \
+             short: X##_INT, unsigned short: X##_INT, _Bool: X##_INT, default: none)
+#define KITH__IS_NUMBER(letter, T) T: 1
+#define KITH__IS_NUMBER_INT 1
+#define KITH__OF(letter, T) T: kith__value_of_##letter
+#define KITH__OF_INT kith__value_of_i
+#define KITH__STORE(letter, T) T: kith__value_store_##letter
+#define KITH__STORE_INT kith__value_store_i
+#define KITH__UPDATE(letter, T) T: kith__value_update_##letter
+#define KITH__UPDATE_INT kith__value_update_i
+#define KITH__COMPARE(letter, T) T: kith__value_compare_##letter
+#define KITH__COMPARE_INT kith__value_compare_i
+#define KITH__LETTER(letter, T) T: (#letter)[0]
+#define KITH__LETTER_OF(x) _Generic((x), KITH__NUMBER_ROWS(KITH__LETTER), default: 'b')
+/* Never called: they take the place of a function for a wrong type. */
+kith_value kith__value_of_nothing(int, ...);
+int kith__value_nothing(kith_value v, ...);
+#define KITH__NEEDS_NUMBER(x, call)                                                                 \
+    KITH__ASSERT(KITH__BY(x, KITH__IS_NUMBER, 0),                                                   \
+                 call " takes a number: int, unsigned, long, unsigned long, long long, float or double; " \
+                      "for structs and all else use the function with sizes, kith_value_...")
+
+#define kith_value_of(x)                                                                            \
+    (KITH__NEEDS_NUMBER(x, "kith_value_of"), KITH__BY(x, KITH__OF, kith__value_of_nothing)(x))
+#define kith_load(v, y) kith_value_load(v, KITH__LETTER_OF(*(y)), y, sizeof *(y))
+#define kith_store(v, x)                                                                            \
+    (KITH__NEEDS_NUMBER(x, "kith_store"), KITH__BY(x, KITH__STORE, kith__value_nothing)(v, x))
+#define kith_add(v, x)                                                                              \
+    (KITH__NEEDS_NUMBER(x, "kith_add"), KITH__BY(x, KITH__UPDATE, kith__value_nothing)(v, KITH_ADD, x, NULL))
+#define kith_update(v, op, x, old)                                                                  \
+    (KITH__NEEDS_NUMBER(x, "kith_update"), KITH__BY(x, KITH__UPDATE, kith__value_nothing)(v, op, x, old))
+#define kith_compare_exchange(v, expected, x)                                                       \
+    (KITH__NEEDS_NUMBER(x, "kith_compare_exchange"),                                                \
+     KITH__BY(x, KITH__COMPARE, kith__value_nothing)(v, expected, x))
 
 /* The size of an element; of memory without a type the function of numbers knows it. */
 #define KITH__ELEMENT(p) sizeof *_Generic((p), void *: "", const void *: "", default: (p))
@@ -975,6 +1160,40 @@ int kith_apply(kith_pool pool, R (*fn)(A, A, A), R *y, typename kith__plain<A>::
     const A row[] = { x0, x1, x2 };
 
     return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 3);
+}
+
+/* The same for Values, by overloading. T is a number; kith_load also takes a struct. */
+#define KITH__VALUE_OVERLOADS(letter, T)                             \
+    inline kith_value kith_value_of(T x)                             \
+    {                                                                \
+        return kith__value_of_##letter(x);                           \
+    }                                                                \
+    inline int kith_load(kith_value v, T *y)                         \
+    {                                                                \
+        return kith_value_load(v, (#letter)[0], y, sizeof *y);       \
+    }                                                                \
+    inline int kith_store(kith_value v, T x)                         \
+    {                                                                \
+        return kith__value_store_##letter(v, x);                     \
+    }                                                                \
+    inline int kith_add(kith_value v, T x)                           \
+    {                                                                \
+        return kith__value_update_##letter(v, KITH_ADD, x, nullptr); \
+    }                                                                \
+    inline int kith_update(kith_value v, int op, T x, T *old)        \
+    {                                                                \
+        return kith__value_update_##letter(v, op, x, old);           \
+    }                                                                \
+    inline int kith_compare_exchange(kith_value v, T *expected, T x) \
+    {                                                                \
+        return kith__value_compare_##letter(v, expected, x);         \
+    }
+KITH__NUMBERS(KITH__VALUE_OVERLOADS)
+#undef KITH__VALUE_OVERLOADS
+
+template <typename T> int kith_load(kith_value v, T *y)
+{
+    return kith_value_load(v, 'b', y, sizeof *y);
 }
 }
 #endif

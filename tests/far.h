@@ -5,18 +5,26 @@
 #include "kith.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct far_wish {
     kith_queue answer;
-    int sem;      /* 1: a Semaphore, else a Queue */
+    enum { FAR_QUEUE, FAR_SEM, FAR_VALUE } what;
     size_t bound; /* of a Queue */
     int units, bounded;
+    int type, raw; /* of a Value */
+    size_t size;
+    char init[512];
 };
 
 static inline uint64_t far_open_here(const struct far_wish *wish)
 {
-    return wish->sem ? kith_sem_open_with(wish->units, .bounded = wish->bounded).id
-                     : kith_queue_open(wish->bound).id;
+    switch (wish->what) {
+    case FAR_QUEUE: return kith_queue_open(wish->bound).id;
+    case FAR_SEM: return kith_sem_open_with(wish->units, .bounded = wish->bounded).id;
+    case FAR_VALUE: return kith_value_open_with(wish->type, wish->init, wish->size, .raw = wish->raw).id;
+    }
+    return 0;
 }
 
 static inline int far_open_there(const void *arg)
@@ -52,9 +60,17 @@ static inline kith_queue far_queue_open(size_t bound)
 
 static inline kith_sem far_sem_open(int units, int bounded)
 {
-    struct far_wish wish = { .sem = 1, .units = units, .bounded = bounded };
+    struct far_wish wish = { .what = FAR_SEM, .units = units, .bounded = bounded };
 
     return (kith_sem){ far_open(&wish) };
+}
+
+static inline kith_value far_value_open(int type, const void *init, size_t size, int raw)
+{
+    struct far_wish wish = { .what = FAR_VALUE, .type = type, .raw = raw, .size = size };
+
+    memcpy(wish.init, init, size);
+    return (kith_value){ far_open(&wish) };
 }
 
 #endif

@@ -70,7 +70,9 @@ EXTRA_DIST += \
 	tests/compile/right.c \
 	tests/compile/starmap_row.c \
 	tests/compile/starmap_type.c \
-	tests/compile/sum_result.c
+	tests/compile/store_struct.c \
+	tests/compile/sum_result.c \
+	tests/compile/update_old.c
 
 # Shared memory.
 unit_tests += \
@@ -123,6 +125,7 @@ unit_tests += \
 	tests/test_stack \
 	tests/test_storm \
 	tests/test_units \
+	tests/test_value \
 	tests/test_wait \
 	tests/test_worker
 tests_test_chaos_SOURCES = \
@@ -152,6 +155,8 @@ tests_test_chaos_SOURCES = \
 	tests/chaos/sems.h \
 	tests/chaos/tidy.c \
 	tests/chaos/tidy.h \
+	tests/chaos/values.c \
+	tests/chaos/values.h \
 	tests/chaos/world.c \
 	tests/chaos/world.h \
 	tests/check.h \

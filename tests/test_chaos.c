@@ -18,6 +18,7 @@
  *     kinds     the kinds of such calls; numbers, bytes and ranges are a file each
  *     queues    opening, using and ending Queues
  *     sems      the Semaphore
+ *     values    the Value
  *     pools     opening and ending Pools
  *     leaves    Processes that do little
  *     actors    who calls, step by step

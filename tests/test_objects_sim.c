@@ -1,8 +1,8 @@
-/* test_objects_sim.c: Queues, Semaphores and Processes on several nodes in one process (sim/sim.h), under
- * seeds: clients call what they like, die at any failpoint, nodes are lost, and the network does what
+/* test_objects_sim.c: Queues, Semaphores, Values and Processes on several nodes in one process (sim/sim.h),
+ * under seeds: clients call what they like, die at any failpoint, nodes are lost, and the network does what
  * networks do. No item is lost or doubled while its home lives, each producer's items come in order, no unit
- * of a Semaphore has two holders or none, each call ends, nothing is left. KITH_TEST_SEED=n repeats one run;
- * KITH_TEST_LONG=1: more of them.
+ * of a Semaphore has two holders or none, what is added to a Value is there once, each call ends, nothing is
+ * left. KITH_TEST_SEED=n repeats one run; KITH_TEST_LONG=1: more of them.
  */
 #include "config.h"
 #include "check.h"
@@ -12,7 +12,7 @@
 
 enum { QUEUES = 3, PRODUCERS = 64, SEQS = 512, LARGEST = 120000, HEAD = 24 };
 enum { SEMS = 2 };
-enum { OTHER, PUTTING, GETTING, HOLDING }; /* HOLDING + k: a unit of Semaphore k */
+enum { OTHER, PUTTING, GETTING, HOLDING }; /* HOLDING + k: a unit of Semaphore k; of SEMS: the Value's lock */
 
 enum fate { NEVER, MAYBE, PUT, NOT, TAKEN };
 
@@ -37,6 +37,12 @@ static struct sem {
     uint32_t home;
     int units;
 } sems[SEMS];
+
+static struct {
+    kith_value v;
+    uint32_t home;
+    long begun, done; /* adds */
+} value;
 
 static struct actor {
     uint32_t number, node;
@@ -234,6 +240,70 @@ static void counts_units(struct client *c, void *arg)
     may_fail("close of a Semaphore", kith_sem_close(s->s), NULL);
 }
 
+/* -------------------------------------------------------------------------- the Value */
+
+static void add_one(void)
+{
+    long x = 0;
+    int rc;
+
+    value.begun++;
+    if (draw(2)) {
+        rc = kith_add(value.v, 1L);
+    } else if ((rc = kith_load(value.v, &x)) == 0) {
+        while ((rc = kith_compare_exchange(value.v, &x, x + 1)) == 0)
+            ;
+        rc = rc == 1 ? 0 : rc;
+    }
+    calls++;
+    may_fail("add", rc, NULL);
+    value.done += rc == 0;
+}
+
+static void lock_value(struct client *c)
+{
+    int rc = kith_value_lock(value.v, some_timeout());
+
+    calls++;
+    if (rc != KITH_EOWNERDEAD || !(world.deaths || world.losses))
+        may_fail("lock", rc, NULL);
+    if (rc < 0 && rc != KITH_EOWNERDEAD)
+        return;
+    sim_doing(c, HOLDING + SEMS);
+    for (int i = (int)draw(3); i >= 0; i--) {
+        if (sim_count(HOLDING + SEMS) > 1 && !sim_is_lost(value.home))
+            wrong("the lock of the Value has %d holders", sim_count(HOLDING + SEMS));
+        sim_rest((int64_t)draw(10));
+    }
+    sim_doing(c, OTHER);
+    may_fail("unlock", kith_value_unlock(value.v), NULL);
+}
+
+static void use_value(struct client *c)
+{
+    if (draw(3) == 0)
+        lock_value(c);
+    else
+        add_one();
+}
+
+/* At the end: what was certainly added is there, and what may have been, at most. */
+static void checks_value(struct client *c, void *arg)
+{
+    long x = -1;
+    int rc;
+
+    (void)c;
+    (void)arg;
+    rc = kith_value_lock(value.v, 60000);
+    if (rc < 0 && rc != KITH_EOWNERDEAD)
+        wrong("the lock of the Value gives %d at the end", rc);
+    PASS(kith_load(value.v, &x));
+    if (x < value.done || x > value.begun)
+        wrong("the Value is %ld after %ld adds, of which %ld are certain", x, value.begun, value.done);
+    PASS(kith_value_close(value.v));
+}
+
 /* ----------------------------------------------------------------------- Processes */
 
 static int does_nothing(const void *arg)
@@ -278,7 +348,7 @@ static void act(struct client *c, struct actor *a, uint64_t favour)
     struct queue *q = &queues[draw(QUEUES)];
     int n = 1 + (int)draw(20);
 
-    switch (draw(4) ? favour : draw(9)) {
+    switch (draw(4) ? favour : draw(11)) {
     case 0:
         for (; n > 0 && !stopping; n--)
             put_one(c, a, q);
@@ -298,6 +368,8 @@ static void act(struct client *c, struct actor *a, uint64_t favour)
         break;
     case 6:
     case 7: use_sem(c); break;
+    case 8:
+    case 9: use_value(c); break;
     default: break;
     }
 }
@@ -365,6 +437,24 @@ static void open_sems(void)
     }
 }
 
+static void open_value(void)
+{
+    value.home = (uint32_t)draw(world.nodes);
+    value.begun = value.done = 0;
+    sim_enter(value.home);
+    value.v = kith_value_of(0L);
+    PASS(kith_check(value.v));
+    sim_leave();
+}
+
+static void check_value(void)
+{
+    if (!sim_is_lost(value.home))
+        sim_start(value.home, checks_value, NULL);
+    if (!sim_run(200000))
+        wrong("the Value cannot be had");
+}
+
 /* When nobody uses them any more. */
 static void count_units(void)
 {
@@ -405,6 +495,7 @@ static void finish(void)
     if (sim_run(200000)) {
         sim_settle(lost_node ? 40000 : 3000); /* who has never heard the lost one waits 30 s for it */
         count_units();
+        check_value();
         return;
     }
     wrong("some calls do not end: %d put, %d get", sim_count(PUTTING), sim_count(GETTING));
@@ -443,6 +534,7 @@ static void run(uint64_t s)
     draw_weather();
     open_queues();
     open_sems();
+    open_value();
     for (uint64_t n = 3 + draw(8); n > 0; n--)
         start_actor();
     for (uint64_t n = 5 + draw(10); n > 0; n--) {

@@ -285,10 +285,34 @@ def row_sem(rounds):
     say("handover", 1e6 * seconds(take_turns, (mine, other, rounds), (other, mine, rounds)) / (2 * rounds))
 
 
+def add_locked(value, rounds):
+    for _ in range(rounds):
+        with value.get_lock():
+            value.value += 1
+
+
+def row_value(rounds):
+    import multiprocessing as mp
+
+    rounds = int(rounds)
+    value = mp.Value("l", 0)
+    begin = time.perf_counter()
+    add_locked(value, rounds)
+    say("alone", 1e-6 * rounds / (time.perf_counter() - begin))
+    begin = time.perf_counter()
+    process = mp.Process(target=add_locked, args=(value, rounds))
+    process.start()
+    add_locked(value, rounds)
+    process.join()
+    contended = 2e-6 * rounds / (time.perf_counter() - begin)
+    say("contended", contended)
+    say("locked", contended)
+
+
 EXECUTORS = {"multiprocessing": Multiprocessing, "futures": Futures, "mpi4py": Mpi4py}
 WITH_POOL = {"map": row_map, "warm": row_warm, "after-idling": row_after_idling, "bulk": row_bulk,
              "uneven": row_uneven, "metg": row_metg, "pi": row_pi, "idle": row_idle}
-WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem}
+WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "value": row_value}
 
 
 def main():

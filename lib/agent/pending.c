@@ -357,7 +357,7 @@ static void reply(struct kith__pending *self, uint32_t peer, const struct kith__
         kith__proto_reply(self->proto, peer, &reply, kith_last_error(), 0);
         return;
     }
-    kith__proto_reply(self->proto, peer, &reply, NULL, out->block);
+    kith__proto_reply(self->proto, peer, &reply, out->block ? NULL : out->few, out->block);
 }
 
 /* ---------------------------------------------------------------------- parking */

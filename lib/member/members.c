@@ -161,6 +161,7 @@ static void seat_leave(void *seat)
         return;
     if (kith__seat_is_left)
         kith__seat_is_left();
+    atomic_store(&s->pinned, 0);
     atomic_store(&s->member, 0);
 }
 
@@ -218,6 +219,7 @@ void kith__seats_release(uint32_t member)
             continue;
         atomic_store(&s->waiting, 0);
         atomic_store(&s->asleep, 0);
+        atomic_store(&s->pinned, 0);
         atomic_store(&s->member, 0);
     }
 }

@@ -75,6 +75,7 @@ struct kith__seat {
     _Atomic uint32_t users;   /* threads that ever took it: who knows one tells it from the next by this */
     _Atomic uint64_t waiting; /* tag of what it waits for, 0: nothing */
     _Atomic uint64_t since;   /* when it began to, for first come, first served */
+    _Atomic uint64_t pinned;  /* the object that its thread is in, without a guard; 0: none. See pin.h */
 } __attribute__((aligned(128)));
 
 enum kith__phase { KITH__UP, KITH__ENDING };

@@ -40,6 +40,12 @@ int kith__give_bytes(struct kith__result *out, const void *bytes, uint64_t size)
     return 0;
 }
 
+void kith__give_few(struct kith__result *out, const void *bytes, size_t size)
+{
+    out->size = size;
+    memcpy(out->buf ? out->buf : out->few, bytes, size);
+}
+
 /* --------------------------------------------------------------------------- guards */
 
 /* Enters the second guard of the object behind id, and not the first: those on its two sides do not meet. */
@@ -458,7 +464,7 @@ int kith__close(uint64_t id, enum kith__kind kind)
 
 static int64_t open_far(unsigned kind, const char *name, const void *options, size_t size)
 {
-    char bytes[KITH__NAME + 256] = { 0 };
+    char bytes[KITH__NAME + KITH__OPTIONS] = { 0 };
     struct kith__args in = { .bytes = bytes, .size = KITH__NAME + size };
     struct kith__result out = { 0 };
     struct kith__caller who = self();

@@ -19,7 +19,8 @@
     X(queue, QUEUE)      \
     X(process, PROCESS)  \
     X(pool, POOL)        \
-    X(sem, SEM)
+    X(sem, SEM)          \
+    X(value, VALUE)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };
@@ -28,7 +29,8 @@ enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };
 #define KITH__GONE (-1001)       /* of an UNGUARDED one: the object is no more, and nothing was changed */
 #define KITH__NO_BOUND INT64_MAX /* of .reserve: there are always places */
 
-enum { KITH__LARGE = 8192 }; /* more bytes than this come in a block, and are given as one */
+enum { KITH__OPTIONS = 1088 }; /* bytes that the options of an object have at most */
+enum { KITH__LARGE = 8192 };   /* more bytes than this come in a block, and are given as one */
 
 struct kith__method {
     const char *name;
@@ -103,6 +105,9 @@ static inline void kith__tell_all(struct kith__result *out, int side)
 /* Gives size bytes: to out->buf when it is there, else in a block of this process's. 0; KITH_ENOMEM. */
 int kith__give_bytes(struct kith__result *out, const void *bytes, uint64_t size);
 
+/* The same for up to KITH__FEW bytes that are a copy, and so are nobody's loss: no memory is needed. */
+void kith__give_few(struct kith__result *out, const void *bytes, size_t size);
+
 /* -------------------------------------------------------------- trying, for the agent and for here */
 
 /* Tries a method of the object behind id, at home here, and wakes whom it concerns. */
@@ -140,14 +145,23 @@ int64_t kith__invoke(uint64_t id, enum kith__kind kind, unsigned method, struct 
                      struct kith__result *out, int timeout_ms);
 
 /* The short way to an object, for what needs no guard and takes a few ns: its slot, when it is at home here
- * and the thread has nothing to settle before, for a caller that holds things (KITH__HOLDS). NULL:
- * kith__invoke decides. */
-static inline struct kith__object *kith__at_hand(uint64_t id)
+ * and the thread has nothing to settle before. NULL: kith__invoke decides. */
+static inline struct kith__object *kith__at_home(uint64_t id)
 {
     if (!kith__base || kith__me == 0 || id >> 48 != kith__shared->node || kith__shared->through_net ||
-        kith__remote_pipelined || !atomic_load_explicit(&kith__member(kith__me)->holds, memory_order_relaxed))
+        kith__remote_pipelined)
         return NULL;
-    return kith__object_slot(id);
+    return kith__object_known(id);
+}
+
+/* The same for a caller that holds things (KITH__HOLDS). */
+static inline struct kith__object *kith__at_hand(uint64_t id)
+{
+    struct kith__object *o = kith__at_home(id);
+
+    if (!o || !atomic_load_explicit(&kith__member(kith__me)->holds, memory_order_relaxed))
+        return NULL;
+    return o;
 }
 
 /* What it returns of a thing that the dead have left: KITH_EOWNERDEAD and the sentence. */

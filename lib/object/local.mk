@@ -6,8 +6,14 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/holders.h \
 	lib/object/memory.c \
 	lib/object/memory.h \
+	lib/object/number.c \
+	lib/object/number.h \
 	lib/object/object.c \
 	lib/object/object.h \
+	lib/object/own_lock.c \
+	lib/object/own_lock.h \
+	lib/object/pin.c \
+	lib/object/pin.h \
 	lib/object/process.c \
 	lib/object/process.h \
 	lib/object/queue.c \
@@ -15,4 +21,5 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/target.c \
 	lib/object/target.h \
 	lib/object/units.c \
-	lib/object/units.h
+	lib/object/units.h \
+	lib/object/value.c

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "object/object.h"
 #include "object/class.h"
+#include "object/pin.h"
 #include "object/units.h"
 #include "base/error.h"
 
@@ -170,6 +171,13 @@ struct kith__object *kith__object_slot(uint64_t id)
     return slot_of(kith__handle_slot(id));
 }
 
+struct kith__object *kith__object_known(uint64_t id)
+{
+    uint32_t n = kith__handle_slot(id);
+
+    return n < atomic_load_explicit(&table()->used, memory_order_acquire) ? slot_of(n) : NULL;
+}
+
 uint64_t kith__object_id(const struct kith__object *o)
 {
     return kith__handle(kith__shared->node, number_of(o), atomic_load(&o->ident) >> 8);
@@ -227,6 +235,8 @@ static void destroy(struct kith__object *o)
 {
     uint64_t kind = atomic_load(&o->leaving);
 
+    if (kind != KITH__NOTHING)
+        kith__pins_await(o);
     if (kind < KITH__KINDS && kith__classes[kind] && kith__classes[kind]->destroy)
         kith__classes[kind]->destroy(o);
 }

@@ -78,6 +78,7 @@ int kith__object_is(const struct kith__object *o, uint64_t id);
 int kith__object_leaves(uint64_t id, unsigned kind);
 
 struct kith__object *kith__object_slot(uint64_t id);    /* whatever stands in its slot now */
+struct kith__object *kith__object_known(uint64_t id);   /* the same; NULL: the slot was never in use */
 uint64_t kith__object_id(const struct kith__object *o); /* the handle of what is in the slot now */
 
 /* 0 when the handle can be looked at at all: init was called, no failed constructor, not zero. */

@@ -24,12 +24,15 @@ struct kith__args {
     uint64_t ident; /* for methods that are tried outside of guards: see class.h */
 };
 
+enum { KITH__FEW = 16 };
+
 /* What comes of it. buf, room: where the caller wants bytes; NULL: they are given in a block. */
 struct kith__result {
     void *buf;
     uint64_t room, size, block;
     uint32_t flags;
     uint8_t wake_one, wake_all; /* a bit for each side of the object */
+    char few[KITH__FEW];        /* bytes that are no item: a copy, for which nobody needs a block */
 };
 
 /* Flags of calls, results, requests and replies; bit 0 is the protocol's. */

@@ -6,6 +6,7 @@
 #include "pools.h"
 #include "queues.h"
 #include "sems.h"
+#include "values.h"
 #include "tidy.h"
 #include "world.h"
 #include "member/members.h"
@@ -33,6 +34,7 @@ static void begin(struct dice *d)
     for (int i = 0; i < QUEUES; i++)
         open_queue(i, d);
     open_sem(d);
+    open_value();
     atomic_store(&world->up, 1);
 }
 

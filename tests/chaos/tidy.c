@@ -5,6 +5,7 @@
 #include "pools.h"
 #include "queues.h"
 #include "sems.h"
+#include "values.h"
 #include "tidy.h"
 #include "world.h"
 #include "member/members.h"
@@ -143,6 +144,7 @@ void tidy_up(void)
         end_queue(q);
     close_named();
     end_sem();
+    end_value();
     CHECK(kith__heap_audit() == 0, "the heap is not sound");
     if (now.trouble == NO_SERVER || atomic_load(&world->open))
         return;

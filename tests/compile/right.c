@@ -105,6 +105,8 @@ static int others(kith_pool pool)
     kith_process placed = kith_process_start_with(target, NULL, 0, .node = KITH_NODE(1));
     kith_pool other = kith_pool_open_with(2, .init = target, .arg = &job, .arg_size = sizeof job, .limit_ms = 500);
     kith_queue copy = job.out;
+    kith_value value = kith_value_of(0.5), hits = kith_value_open_with('L', NULL, sizeof(long), .name = "hits");
+    unsigned long ticket;
     struct kith_fault fault;
 
     kith_on_fault(NULL);
@@ -114,6 +116,11 @@ static int others(kith_pool pool)
     kith_put(copy, key);
     kith_get(copy, &job);
     kith_get(copy, &key);
+    kith_load(value, &sum);
+    kith_store(value, sum + 1);
+    kith_add(value, 1.0);
+    kith_update(hits, KITH_ADD, 1UL, &ticket);
+    kith_compare_exchange(hits, &ticket, 3UL);
     return kith_map(pool, square, in, out, 3) + kith_map_with(pool, times, in, out, 3, KITH_ARG(key[0]))
         + kith_map_with(pool, times, in, out, 3, NULL, 0) + kith_for(pool, fill, KITH_ARG(key), UINT64_C(1000000000000))
         + kith_for(pool, fill, NULL, 0, 10) + kith_sum(pool, partial, KITH_ARG(step), 100, &sum)

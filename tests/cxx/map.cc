@@ -66,6 +66,17 @@ int main(int argc, char **argv)
     rc = kith_map(pool, refuse, numbers, numbers, 3);
     printf("%s", rc == KITH_ETASK && kith_last_fault(&fault, 0) == 0 ? fault.text : "no fault");
     printf(" %d %d\n", numbers[0], numbers[2]);
+    kith_value shared = kith_value_of(2.5), whole = kith_value_of(40L), place = kith_value_open('b', points, sizeof *points);
+    double before, now;
+    long fortytwo = 0;
+    kith_add(shared, 0.5);
+    kith_update(shared, KITH_MAX, 7.0, &before);
+    kith_load(shared, &now);
+    rc = kith_compare_exchange(shared, &now, 1.0);
+    kith_add(whole, 2L);
+    kith_load(whole, &fortytwo);
+    kith_load(place, &points[1]);
+    printf("value %d: %g %g %ld (%g, %g)\n", rc, before, now, fortytwo, points[1].x, points[1].y);
     kith_pool_close(pool);
     return kith_finalize();
 }

@@ -90,6 +90,7 @@ all()
     [ "$(sort -u "$TMPDIR/out" | wc -l)" = 4 ] || fail "$name: rand_string: two are equal"
     same rand_string
     good print_queue
+    good race 500
     good pi_serial 1_000_000
     good pi_starmap 1e6
     good pi_integral 1000000

@@ -1,0 +1,48 @@
+/* pin.h: an object that a thread is in for a moment, without its guard.
+ *
+ * A guard costs two writes to a line that all who use the object want. What is done to a word of the object
+ * by one instruction needs no guard: only that the object is not taken down meanwhile, and its place another
+ * object's. So the thread notes in its own seat which object it is in, and looks at the object after that;
+ * who takes the object down ends its life first, and then waits until no seat names it. One of them sees the
+ * other (seq_cst). A thread is in one object at a time, and waits for nothing there.
+ *
+ * Whoever dies with a pin leaves nothing: the fork server clears the seats of the dead.
+ */
+#ifndef KITH_PIN_H
+#define KITH_PIN_H
+
+#include "object/class.h"
+
+struct kith__pin {
+    struct kith__object *o;
+    struct kith__seat *seat;
+};
+
+/* 1: the object behind id is at home here, alive, and stays until _unpin. 0: it is not that simple, and
+ * kith__invoke decides. */
+static inline int kith__pin(struct kith__pin *p, uint64_t id, unsigned kind)
+{
+    struct kith__object *o = kith__at_home(id);
+    struct kith__seat *seat;
+
+    if (!o || !(seat = kith__seat()))
+        return 0;
+    atomic_store(&seat->pinned, kith__offset(o));
+    if (atomic_load(&o->ident) != ((uint64_t)kith__handle_generation(id) << 8 | kind)) {
+        atomic_store_explicit(&seat->pinned, 0, memory_order_release);
+        return 0;
+    }
+    *p = (struct kith__pin){ o, seat };
+    kith__failpoint("pin: set");
+    return 1;
+}
+
+static inline void kith__unpin(const struct kith__pin *p)
+{
+    atomic_store_explicit(&p->seat->pinned, 0, memory_order_release);
+}
+
+/* The life of o has ended: waits until nobody is in it. */
+void kith__pins_await(const struct kith__object *o);
+
+#endif

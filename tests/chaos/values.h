@@ -1,0 +1,15 @@
+/* values.h: the Value of a history: what was added to it is there at the end, once, whoever died over it. */
+#ifndef CHAOS_VALUES_H
+#define CHAOS_VALUES_H
+
+#include "dice.h"
+
+void open_value(void);
+
+/* Adds to it some times, and takes its lock for a moment. */
+void use_value(struct dice *d);
+
+/* At the end, when nobody uses it any more: compares, and closes it. */
+void end_value(void);
+
+#endif
