@@ -120,7 +120,7 @@ static void there_is_one_as_long_as_one_is_free(void)
     run(takes_one_and_ends, both);
     await_value(both, 1);
     set_trap("unit: seen", swap);
-    CU_ASSERT_EQUAL(kith__units_take(o, atomic_load(&o->ident), &me), KITH__UNIT);
+    CU_ASSERT_EQUAL(kith__units_take(o, atomic_load(&o->ident), &me, 0), KITH__UNIT);
     clear_trap();
     PASS(kith_sem_close(both));
 }
@@ -250,6 +250,149 @@ static void who_has_none_gives_back_the_oldest(void)
     }
 }
 
+/* ------------------------------------------------------------------------------ the heir */
+
+struct waiter {
+    kith_sem s;
+    kith_queue has;
+    int timeout_ms;
+};
+
+static int holds_it_when_told(const void *arg)
+{
+    const struct waiter *w = arg;
+    int rc = kith_sem_acquire(w->s, w->timeout_ms);
+
+    if (rc < 0)
+        return 1;
+    kith_put(w->has, rc);
+    for (;;)
+        pause();
+}
+
+/* Until somebody is the next to get one, or nobody is. */
+static void await_heir(kith_sem s, int is_there)
+{
+    struct kith__object *o = kith__object_slot(s.id);
+
+    for (double begin = kith_time();
+         (atomic_load(&o->heir) != 0) != is_there && kith_time() - begin < 30 * slowdown();)
+        usleep(500);
+    CU_ASSERT_EQUAL(atomic_load(&o->heir) != 0, is_there);
+}
+
+static kith_process with_heir(struct waiter *w, int units, int timeout_ms)
+{
+    kith_process p;
+
+    *w = (struct waiter){ kith_sem_open_with(units, .bounded = 1), kith_queue_open(0), timeout_ms };
+    for (int i = 0; i < units; i++)
+        PASS(kith_sem_acquire(w->s, 0));
+    p = kith_process_start(holds_it_when_told, w, sizeof *w);
+    await_heir(w->s, 1);
+    return p;
+}
+
+static void close_both(struct waiter *w)
+{
+    PASS(kith_sem_close(w->s));
+    PASS(kith_queue_close(w->has));
+}
+
+/* It sleeps, and we are here: but what comes is for it. */
+static void who_has_waited_is_the_next(void)
+{
+    for (int units = 1; units < 4; units++) {
+        struct waiter w;
+        kith_process p = with_heir(&w, units, KITH_FOREVER);
+        int rc;
+
+        PASS(kith_sem_release(w.s));
+        FAILS_WITH(KITH_ETIMEDOUT, kith_sem_acquire(w.s, 0));
+        PASS(kith_get(w.has, &rc));
+        await_heir(w.s, 0);
+        if (units > 1) { /* from then on whoever comes */
+            PASS(kith_sem_release(w.s));
+            PASS(kith_sem_acquire(w.s, 0));
+        }
+        end_by_kill(p);
+        await_value(w.s, 1);
+        close_both(&w);
+    }
+}
+
+/* Those who found that what is there is not for them have it when the heir has got its own. */
+static void what_the_heir_leaves_is_for_the_others(void)
+{
+    struct waiter w;
+    kith_process p = with_heir(&w, 2, KITH_FOREVER), q = kith_process_start(holds_it_when_told, KITH_ARG(w));
+    int rc;
+
+    PASS(kith_sem_release(w.s));
+    PASS(kith_sem_release(w.s));
+    for (int i = 0; i < 2; i++)
+        PASS(kith_get(w.has, &rc));
+    end_by_kill(p);
+    end_by_kill(q);
+    await_value(w.s, 2);
+    close_both(&w);
+}
+
+static void a_dead_heir_inherits_nothing(void)
+{
+    struct waiter w;
+    kith_process p = with_heir(&w, 1, KITH_FOREVER);
+
+    end_by_kill(p);
+    await_heir(w.s, 0);
+    PASS(kith_sem_release(w.s));
+    PASS(kith_sem_acquire(w.s, 0));
+    close_both(&w);
+}
+
+static void an_heir_whose_time_is_over_inherits_nothing(void)
+{
+    struct waiter w;
+    kith_process p = with_heir(&w, 1, 300);
+
+    PASS(kith_process_join(p, KITH_FOREVER));
+    await_heir(w.s, 0);
+    PASS(kith_sem_release(w.s));
+    PASS(kith_sem_acquire(w.s, 0));
+    PASS(kith_process_close(p));
+    close_both(&w);
+}
+
+/* Somebody looks at it with a debugger, and the others go on. */
+static void a_stopped_heir_is_passed_over(void)
+{
+    struct waiter w;
+    kith_process p = with_heir(&w, 1, KITH_FOREVER);
+
+    PASS(kill(kith_process_pid(p), SIGSTOP));
+    PASS(kith_sem_release(w.s));
+    PASS(kith_sem_acquire(w.s, KITH_FOREVER));
+    end_by_kill(p);
+    await_heir(w.s, 0);
+    close_both(&w);
+}
+
+/* The slot is another one's then. */
+static void an_heir_of_a_closed_one_is_none_of_its_successor(void)
+{
+    struct waiter w;
+    kith_process p = with_heir(&w, 1, KITH_FOREVER);
+
+    old = w.s;
+    replace();
+    PASS(kith_process_join(p, KITH_FOREVER));
+    await_heir(next, 0);
+    PASS(kith_sem_acquire(next, 0));
+    PASS(kith_sem_close(next));
+    PASS(kith_queue_close(w.has));
+    PASS(kith_process_close(p));
+}
+
 /* ------------------------------------------------------------------------------ deaths */
 
 static int steps_left;
@@ -278,11 +421,6 @@ static int takes_and_gives_until_killed(const void *arg)
     return 0;
 }
 
-struct waiter {
-    kith_sem s;
-    kith_queue has;
-};
-
 static int waits(const void *arg)
 {
     const struct waiter *w = arg;
@@ -296,7 +434,7 @@ static int waits(const void *arg)
  * many as before. */
 static int dies_at(int units, int step)
 {
-    struct waiter w = { kith_sem_open_with(units, .bounded = 1), kith_queue_open(0) };
+    struct waiter w = { kith_sem_open_with(units, .bounded = 1), kith_queue_open(0), KITH_FOREVER };
     struct doomed d = { w.s, step };
     kith_process dead, p;
     int code, rc;
@@ -387,6 +525,12 @@ static struct test tests[] = {
     TEST(nobody_gets_what_another_has_taken),
     TEST(nothing_is_given_back_twice),
     TEST(who_has_none_gives_back_the_oldest),
+    TEST(who_has_waited_is_the_next),
+    TEST(what_the_heir_leaves_is_for_the_others),
+    TEST(a_dead_heir_inherits_nothing),
+    TEST(an_heir_whose_time_is_over_inherits_nothing),
+    TEST(a_stopped_heir_is_passed_over),
+    TEST(an_heir_of_a_closed_one_is_none_of_its_successor),
     TEST(whoever_dies_at_a_step_leaves_it_to_the_next),
     TEST(one_unit_keeps_all_others_out),
     TEST_END,

@@ -144,6 +144,7 @@ static struct call *add_call(struct kith__pending *self, struct client *v, const
 }
 
 static void unpark(struct call *g);
+static void leave(struct call *g);
 
 static void remove_call(struct call *g)
 {
@@ -151,6 +152,8 @@ static void remove_call(struct call *g)
     struct call **at = &v->first, *before = NULL;
 
     unpark(g);
+    if (g->r.flags & KITH__WAITED)
+        leave(g);
     for (; *at != g; at = &(*at)->next)
         before = *at;
     *at = g->next;
@@ -276,6 +279,12 @@ static int64_t take_back_places(struct kith__pending *self, uint32_t peer, const
     return 0;
 }
 
+/* Who has waited for long is known by our seat; we keep them in order. */
+static uint32_t waiter(const struct kith__request *r)
+{
+    return r->flags & KITH__WAITED ? (uint32_t)atomic_load(&kith__shared->agent_seat) : 0;
+}
+
 /* Its bytes, in a block of their own when the object may keep them and they are many. 0; KITH_ENOMEM. */
 static int bring_bytes(struct kith__args *in, int keeps)
 {
@@ -294,7 +303,7 @@ static int bring_bytes(struct kith__args *in, int keeps)
 static int64_t try_method(struct client *v, const struct kith__method *m, const struct kith__request *r,
                           uint32_t peer, const void *bytes, uint64_t *block, struct kith__result *out)
 {
-    struct kith__args in = { bytes, r->size, *block, r->number, r->flags, 0 };
+    struct kith__args in = { bytes, r->size, *block, r->number, r->flags, 0, waiter(r) };
     struct kith__caller who = caller(peer, r);
     int reserved = r->flags & KITH__PIPELINED && v->credit > 0 && v->object == r->object, kept;
     int64_t rc;
@@ -422,6 +431,22 @@ static void unpark(struct call *g)
         p->last = before;
 }
 
+/* It may have been what its object waits for. */
+static void leave(struct call *g)
+{
+    struct kith__caller who = caller(g->client->peer, &g->r);
+
+    kith__left(g->r.object, g->r.op >> 8, &who, waiter(&g->r));
+}
+
+/* 1: it is parked, and its object wants to know when it has waited for long, which it has not been told. */
+static int will_tell(const struct call *g)
+{
+    const struct kith__method *m = kith__method(g->r.op >> 8, g->r.op & 255);
+
+    return g->waitlist && m && m->flags & KITH__FAIR && !(g->r.flags & KITH__WAITED);
+}
+
 static struct waitlist **find_waitlist(struct kith__pending *self, uint64_t object,
                                        const struct kith__waiters *set)
 {
@@ -467,6 +492,8 @@ static void park(struct kith__pending *self, struct call *g, struct kith__waiter
     stand(self, p);
     wake_at(self, g->deadline);
     wake_at(self, self->now + (set ? look_again_ns : poll_ns));
+    if (will_tell(g))
+        wake_at(self, g->came + KITH__FAIR_NS);
 }
 
 static int is_pipelined(const struct kith__request *r)
@@ -493,6 +520,12 @@ static int is_starved(const struct client *v)
            is_pipelined(&v->first->r);
 }
 
+/* 1: g has waited for long, and is about to tell so. */
+static int has_waited(const struct kith__pending *self, const struct call *g)
+{
+    return will_tell(g) && self->now - g->came >= KITH__FAIR_NS;
+}
+
 /* Tries g. 1: it is over, and gone; -1: likewise, but it has failed; 0: it has to wait. */
 static int attempt(struct kith__pending *self, struct call *g)
 {
@@ -503,6 +536,8 @@ static int attempt(struct kith__pending *self, struct call *g)
         park(self, g, set_of(&g->r));
         return 0;
     }
+    if (has_waited(self, g))
+        g->r.flags |= KITH__WAITED;
     rc = carry_out(self, &g->r, g->client->peer, g->bytes, &g->block, &out);
     if (rc == KITH__PARKED && self->now >= g->deadline)
         rc = kith__fail(KITH_ETIMEDOUT, "the timeout expired");
@@ -567,9 +602,12 @@ static void expire(struct kith__pending *self, struct waitlist *p)
 static void look_after(struct kith__pending *self, struct waitlist **at, int woken)
 {
     for (struct waitlist *p = *at; p; p = p->next) {
-        if (woken || !p->set || self->now - self->looked >= look_again_ns)
+        if (woken || !p->set || self->now - self->looked >= look_again_ns ||
+            (p->first && has_waited(self, p->first)))
             retry(self, p);
         expire(self, p);
+        if (p->first && will_tell(p->first))
+            wake_at(self, p->first->came + KITH__FAIR_NS);
     }
     while (*at) {
         struct waitlist *p = *at;

@@ -146,6 +146,7 @@ int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeou
         return KITH_EINVAL;
     w->set = set;
     w->at_once = w->give_way = 0;
+    w->look_at = INT64_MAX;
     w->deadline = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
     w->nap = nap_ns;
     if (!(w->seat = kith__seat()))
@@ -179,6 +180,11 @@ int kith__wait_sleep(struct kith__wait *w)
             return kith__fail(KITH_ETIMEDOUT, "the timeout expired");
         if (left < ns)
             ns = left;
+    }
+    if (w->look_at != INT64_MAX) {
+        int64_t left = w->look_at - kith__now_ns();
+
+        ns = left < 1 ? 1 : left < ns ? left : ns;
     }
     if (!w->seat)
         return nap(w, ns);

@@ -32,6 +32,7 @@ struct kith__wait {
     struct kith__waiters *set;
     struct kith__seat *seat; /* NULL: all are in use; the thread looks again and again */
     int64_t deadline;        /* ns; -1: none */
+    int64_t look_at;         /* ns: it returns then, too; INT64_MAX: never */
     int64_t nap;             /* ns: how long it sleeps next without a seat */
     uint32_t word;           /* of the seat, when we last looked */
     int at_once;             /* 1: sleep without spinning: the answer is far away */

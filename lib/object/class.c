@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const int64_t poll_ns = 100000;
+static const int64_t poll_ns = 100000, overdue_ns = 900 * KITH__MS; /* a sleep ends after a second */
 
 /* The common ones are not tried on an object that is alive: see kith__attempt. */
 static const struct kith__method common[KITH__FIRST_METHOD] = {
@@ -90,15 +90,23 @@ static void wake_first(struct kith__waiters *set)
 
 static inline void wake_named(struct kith__object *o, const struct kith__result *out)
 {
+    if (out->wake_seat)
+        kith__wake_seat(&kith__shared->seats[out->wake_seat - 1]);
     wake(o, out->wake_one, wake_first);
     wake(o, out->wake_all, kith__wake_all);
+}
+
+static inline void wake_nobody(struct kith__result *out)
+{
+    out->wake_one = out->wake_all = 0;
+    out->wake_seat = 0;
 }
 
 /* Leaves the guard, then wakes whom the attempt has named. */
 static inline void leave(struct kith__object *o, unsigned flags, const struct kith__result *out)
 {
     kith__guard_leave(flags & KITH__SECOND ? &o->second : &o->guard);
-    if (!(out->wake_one | out->wake_all))
+    if (!(out->wake_one | out->wake_all | out->wake_seat))
         return;
     kith__fence();
     wake_named(o, out);
@@ -114,7 +122,7 @@ static inline int64_t try_unguarded(uint64_t id, unsigned kind, const struct kit
     int64_t rc;
 
     in->ident = (uint64_t)kith__handle_generation(id) << 8 | kind;
-    out->wake_one = out->wake_all = 0;
+    wake_nobody(out);
     while ((rc = m->attempt(o, who, in, out)) == KITH__GONE) {
         if ((rc = kith__object_enter(id, kind, &o)) < 0) /* for its code */
             return rc;
@@ -135,7 +143,7 @@ static inline int64_t try_method(uint64_t id, unsigned kind, const struct kith__
         return try_unguarded(id, kind, m, who, in, out);
     if ((rc = enter(id, kind, m->flags, &o)) < 0)
         return rc;
-    out->wake_one = out->wake_all = 0;
+    wake_nobody(out);
     rc = m->attempt(o, who, in, out);
     leave(o, m->flags, out);
     return rc;
@@ -150,10 +158,19 @@ int kith__undo(uint64_t id, unsigned kind, unsigned method, const struct kith__c
 
     if (rc < 0)
         return 0;
-    given->wake_one = given->wake_all = 0;
+    wake_nobody(given);
     rc = kith__classes[kind]->undo(o, who, given);
     leave(o, m->flags, given);
     return rc;
+}
+
+void kith__left(uint64_t id, unsigned kind, const struct kith__caller *who, uint32_t waiter)
+{
+    struct kith__object *o = kith__object_slot(id);
+    struct kith__result out = { 0 };
+
+    kith__classes[kind]->left(o, who, waiter, &out);
+    wake_named(o, &out);
 }
 
 int64_t kith__reserve(uint64_t id, unsigned kind, uint32_t most)
@@ -325,13 +342,33 @@ static int64_t poll_for(uint64_t id, unsigned kind, const struct kith__method *m
     return rc;
 }
 
+/* Waits until it may be different now. Who has waited for a FAIR one for long says so from then on. */
+static int rest(struct kith__wait *w, const struct kith__method *m, struct kith__args *in, int64_t *fair_at)
+{
+    int64_t begin;
+    int rc;
+
+    if (!(m->flags & KITH__FAIR) || !w->seat)
+        return kith__wait_sleep(w);
+    begin = kith__now_ns();
+    if (*fair_at == 0)
+        w->look_at = *fair_at = begin + KITH__FAIR_NS;
+    if ((rc = kith__wait_sleep(w)) < 0 || kith__now_ns() < *fair_at)
+        return rc;
+    in->waiter = kith__seat_number(w->seat) + 1;
+    if (kith__now_ns() - begin > overdue_ns)
+        in->waiter |= KITH__OVERDUE;
+    w->look_at = INT64_MAX;
+    return 0;
+}
+
 /* Tries until it is not parked, or the time is over. */
 static int64_t wait_for(uint64_t id, unsigned kind, const struct kith__method *m,
                         const struct kith__caller *who, struct kith__args *in, struct kith__result *out,
                         int timeout_ms)
 {
     struct kith__wait w;
-    int64_t rc = KITH__PARKED;
+    int64_t rc = KITH__PARKED, fair_at = 0;
 
     if (timeout_ms == 0)
         return kith__fail(KITH_ETIMEDOUT, "the timeout expired");
@@ -348,9 +385,11 @@ static int64_t wait_for(uint64_t id, unsigned kind, const struct kith__method *m
     if ((rc = kith__wait_begin(&w, kith__object_waiters(kith__object_slot(id), m->side), timeout_ms)) < 0)
         return rc;
     while ((rc = try_method(id, kind, m, who, in, out)) == KITH__PARKED)
-        if ((rc = kith__wait_sleep(&w)) < 0)
+        if ((rc = rest(&w, m, in, &fair_at)) < 0)
             break;
     kith__wait_end(&w, rc >= 0);
+    if (rc < 0 && in->waiter)
+        kith__left(id, kind, who, in->waiter);
     return rc;
 }
 

@@ -51,9 +51,13 @@ enum kith__method_flags {
     KITH__HOLDS = 16, /* the caller has something afterwards that .died gives back; without it who is unknown
                          at home */
     KITH__NO_OBJECT = 32, /* asked of a node: o is NULL */
-    KITH__UNGUARDED = 64  /* in no guard; o may be gone, or another one: in->ident is what its .ident has to
+    KITH__UNGUARDED = 64, /* in no guard; o may be gone, or another one: in->ident is what its .ident has to
                              be.  Or KITH__GONE. Others see what it changed before they are woken (seq_cst) */
+    KITH__FAIR = 128      /* nobody waits for ever while others come and go: an attempt whose call has waited
+                             for KITH__FAIR_NS is told (in->waiter), and .left when it fails after that */
 };
+
+#define KITH__FAIR_NS KITH__MS
 
 /* Methods that each class has; its table begins behind them. */
 enum { KITH__CLOSE, KITH__OPEN, KITH__FIRST_METHOD };
@@ -78,6 +82,9 @@ struct kith__class {
     int (*undo)(struct kith__object *o, const struct kith__caller *who, struct kith__result *given);
     /* In the guard: whoever matches (kith__is_same) has died: what it held is free. */
     void (*died)(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
+    /* In no guard, whatever is in the slot now: a call that had in->waiter has ended without success. */
+    void (*left)(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
+                 struct kith__result *out);
     /* In the guard: reserves up to most places for a client that pipelines; KITH__NO_BOUND; 0: none to spare.
      */
     int64_t (*reserve)(struct kith__object *o, uint32_t most);
@@ -118,6 +125,9 @@ int64_t kith__attempt(uint64_t id, unsigned kind, unsigned method, const struct 
  */
 int kith__undo(uint64_t id, unsigned kind, unsigned method, const struct kith__caller *who,
                struct kith__result *given);
+
+/* Tells the object behind id, or what has taken its slot, that a call which was a waiter has ended. */
+void kith__left(uint64_t id, unsigned kind, const struct kith__caller *who, uint32_t waiter);
 
 /* Places for a client that pipelines; see .reserve. 0 when the class has none. */
 int64_t kith__reserve(uint64_t id, unsigned kind, uint32_t most);

@@ -33,6 +33,7 @@ struct kith__object {
     kith__word unit_count; /* and the class's flags << 32 */
     kith__word signals, units[KITH__UNITS];
     kith__word far[KITH__UNITS]; /* for whom the agent has it */
+    kith__word heir;             /* who has waited long enough to be the next; 0: nobody */
     struct {
         char room[KITH__BODY_SIZE];
     } body __attribute__((aligned(64)));

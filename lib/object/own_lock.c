@@ -20,7 +20,7 @@ int64_t kith__own_lock_take(struct kith__object *o, const struct kith__caller *w
 
     if (kith__units_count(o) == 0)
         return has_none(o, in->ident);
-    if ((rc = kith__units_take(o, in->ident, who)) < 0)
+    if ((rc = kith__units_take(o, in->ident, who, in->waiter)) < 0)
         return rc;
     out->flags = KITH__GIVEN | (rc == KITH__UNIT_OF_THE_DEAD ? KITH__OWNER_DEAD : 0);
     return 0;
@@ -38,15 +38,15 @@ int64_t kith__own_lock_give(struct kith__object *o, const struct kith__caller *w
                           kith__classes[in->ident & 255]->noun);
     if (rc < 0)
         return rc;
-    kith__tell_one(out, side);
+    kith__units_tell(o, out, side);
     return 0;
 }
 
 int kith__own_lock_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given,
                         int side)
 {
-    kith__tell_one(given, side);
     kith__units_give(o, atomic_load(&o->ident), who, 0, (given->flags & KITH__OWNER_DEAD) != 0);
+    kith__units_tell(o, given, side);
     return 0;
 }
 
@@ -77,7 +77,6 @@ int kith__own_lock_give_here(uint64_t id, enum kith__kind kind, int side)
     kith__memory_pass_on(); /* who gets the lock may find it */
     if (kith__units_give(o, (uint64_t)kith__handle_generation(id) << 8 | kind, &who, 0, 0) <= 0)
         return 0;
-    if (kith__has_waiters(kith__object_waiters(o, side)))
-        kith__wake_one(kith__object_waiters(o, side));
+    kith__units_tell_here(o, side);
     return 1;
 }

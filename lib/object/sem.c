@@ -123,8 +123,10 @@ static int64_t acquire(struct kith__object *o, const struct kith__caller *who, s
 
     if (has_many(o))
         return enter(o, in) ? leave(o, acquire_of_many(o, who, out)) : KITH__GONE;
-    if ((rc = kith__units_take(o, in->ident, who)) < 0)
+    if ((rc = kith__units_take(o, in->ident, who, in->waiter)) < 0)
         return rc;
+    if (in->waiter) /* while it was the heir, others may have left what is there for them */
+        kith__tell_one(out, TAKERS);
     out->flags = KITH__GIVEN | (rc == KITH__UNIT_OF_THE_DEAD ? KITH__OWNER_DEAD : 0) |
                  (rc == KITH__SIGNAL ? KITH__MARK : 0);
     return 0;
@@ -153,7 +155,7 @@ static int64_t release(struct kith__object *o, const struct kith__caller *who, s
     else
         rc = enter(o, in) ? leave(o, release_of_many(o, who)) : KITH__GONE;
     if (rc == 0)
-        kith__tell_one(out, TAKERS);
+        kith__units_tell(o, out, TAKERS);
     return rc;
 }
 
@@ -175,7 +177,6 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
     int orphan = (given->flags & KITH__OWNER_DEAD) != 0;
     uint64_t ident = atomic_load(&o->ident);
 
-    kith__tell_one(given, TAKERS);
     if (has_many(o)) {
         if (given->flags & KITH__MARK || kith__holders_drop(o, &sem_of(o)->holders, who, 0))
             put_back(o, 1, (uint64_t)orphan);
@@ -183,6 +184,7 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
         kith__units_signal(o, ident);
     else
         kith__units_give(o, ident, who, 0, orphan);
+    kith__units_tell(o, given, TAKERS);
     return 0;
 }
 
@@ -197,6 +199,12 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
         }
     else if (kith__units_evict(o, who) > 0)
         kith__tell_all(out, TAKERS);
+}
+
+static void left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
+                 struct kith__result *out)
+{
+    kith__units_left(o, who, waiter, out, TAKERS);
 }
 
 static int make(struct kith__object *o, const void *options, size_t size)
@@ -230,7 +238,7 @@ static void destroy(struct kith__object *o)
 enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, VALUE };
 
 static const struct kith__method methods[] = {
-    [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED },
+    [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR },
     [RELEASE] = { "release", release, -1, KITH__HOLDS | KITH__UNGUARDED },
     [VALUE] = { "value", value, -1, KITH__UNGUARDED },
 };
@@ -245,6 +253,7 @@ const struct kith__class kith__sem_class = {
     .destroy = destroy,
     .undo = undo,
     .died = died,
+    .left = left,
 };
 
 /* -------------------------------------------------------------- public functions */
@@ -269,21 +278,9 @@ kith_sem kith_sem_open(int units)
     return kith__sem_open(units, NULL, 0);
 }
 
-static int acquire_the_long_way(kith_sem s, int timeout_ms)
-{
-    struct kith__args in = { 0 };
-    struct kith__result out = { 0 };
-
-    return kith__report((int)kith__invoke(s.id, KITH__SEM_KIND, ACQUIRE, &in, &out, timeout_ms));
-}
-
 int kith_sem_acquire(kith_sem s, int timeout_ms)
 {
-    int64_t unit = timeout_ms < KITH_FOREVER ? KITH__PARKED : kith__units_take_here(s.id, KITH__SEM_KIND);
-
-    if (unit >= 0)
-        return unit == KITH__UNIT_OF_THE_DEAD ? kith__report(kith__owner_died(KITH__SEM_KIND)) : 0;
-    return acquire_the_long_way(s, timeout_ms);
+    return kith__units_acquire(s.id, KITH__SEM_KIND, ACQUIRE, timeout_ms);
 }
 
 int kith_sem_release(kith_sem s)

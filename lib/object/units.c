@@ -2,6 +2,7 @@
 #include "config.h"
 #include "object/units.h"
 #include "object/memory.h"
+#include "base/error.h"
 
 enum { HOLDER_BITS = 13, CLOSED = 0, FREE, ORPHAN, MEMBER };
 
@@ -104,6 +105,53 @@ static int of(struct kith__object *o, const struct view *v, const struct kith__c
     return -1;
 }
 
+/* --------------------------------------------------------------------------------- the heir */
+
+enum { SEAT_BITS = 17, SERIAL_BITS = 32, SEAT_MASK = (1 << SEAT_BITS) - 1 };
+
+/* Who: node << 49 | serial number of the process << 17 | number + 1 of the seat. */
+static uint64_t heir_of(const struct kith__caller *who, uint32_t waiter)
+{
+    uint64_t process = (uint64_t)who->node << SERIAL_BITS | who->member;
+
+    return waiter ? process << SEAT_BITS | (waiter & SEAT_MASK) : 0;
+}
+
+static uint64_t holder_of_heir(uint64_t heir)
+{
+    return heir >> (SERIAL_BITS + SEAT_BITS) << 32 | (uint32_t)(heir >> SEAT_BITS);
+}
+
+static uint32_t seat_of_heir(uint64_t heir)
+{
+    return (uint32_t)heir & SEAT_MASK;
+}
+
+/* Also of an object of the past: nobody else has this name. */
+static int resign(struct kith__object *o, uint64_t heir)
+{
+    return heir != 0 && change(&o->heir, heir, 0);
+}
+
+/* What is given back is to be seen before this looks for the heir, and who becomes it looks for that again.
+ */
+void kith__units_tell(struct kith__object *o, struct kith__result *out, int side)
+{
+    uint32_t seat = seat_of_heir(atomic_load(&o->heir));
+
+    if (seat)
+        out->wake_seat = (uint16_t)seat;
+    else
+        kith__tell_one(out, side);
+}
+
+void kith__units_left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
+                      struct kith__result *out, int side)
+{
+    if (resign(o, heir_of(who, waiter)))
+        kith__tell_one(out, side);
+}
+
 /* ------------------------------------------------------------------------- as seen by classes */
 
 static int find_free(const struct view *v)
@@ -141,21 +189,45 @@ static int change_signals(struct kith__object *o, const struct view *v, int by)
     return 1;
 }
 
-int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct kith__caller *who)
+static int has_any(const struct view *v)
 {
+    return find_free(v) >= 0 || (v->signals & UINT32_MAX) > 0;
+}
+
+/* What there is, for who; KITH__PARKED: nothing; KITH__GONE: it has changed since it was seen. */
+static int64_t take_any(struct kith__object *o, const struct view *v, const struct kith__caller *who)
+{
+    int i = find_free(v);
+
+    if (i >= 0 && take(o, v, i, who))
+        return holder(v->units[i]) == ORPHAN ? KITH__UNIT_OF_THE_DEAD : KITH__UNIT;
+    if (i < 0 && (v->signals & UINT32_MAX) > 0 && change_signals(o, v, -1))
+        return KITH__SIGNAL;
+    return i < 0 && (v->signals & UINT32_MAX) == 0 && is_steady(o, v) ? KITH__PARKED : KITH__GONE;
+}
+
+int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct kith__caller *who,
+                         uint32_t waiter)
+{
+    uint64_t me = heir_of(who, waiter), heir = atomic_load(&o->heir);
     struct view v;
+    int64_t rc;
 
-    while (look(o, ident, &v)) {
-        int i = find_free(&v);
-
-        if (i >= 0) {
-            if (take(o, &v, i, who))
-                return holder(v.units[i]) == ORPHAN ? KITH__UNIT_OF_THE_DEAD : KITH__UNIT;
-        } else if ((v.signals & UINT32_MAX) > 0) {
-            if (change_signals(o, &v, -1))
-                return KITH__SIGNAL;
-        } else if (is_steady(o, &v))
+    for (; look(o, ident, &v); heir = atomic_load(&o->heir)) {
+        if (heir != 0 && heir != me) {
+            if (waiter & KITH__OVERDUE && has_any(&v) && change(&o->heir, heir, me))
+                continue; /* it does not come: somebody has stopped it */
             return KITH__PARKED;
+        }
+        rc = take_any(o, &v, who);
+        if (rc == KITH__PARKED && heir != me) { /* then once more: who gave it back may not have seen us */
+            change(&o->heir, 0, me);
+            kith__failpoint("unit: heir");
+        } else if (rc != KITH__GONE) {
+            if (rc != KITH__PARKED)
+                resign(o, me);
+            return rc;
+        }
     }
     return KITH__GONE;
 }
@@ -214,12 +286,12 @@ int64_t kith__units_free(struct kith__object *o, uint64_t ident)
 
 int kith__units_evict(struct kith__object *o, const struct kith__caller *who)
 {
-    uint64_t ident = atomic_load(&o->ident);
+    uint64_t ident = atomic_load(&o->ident), heir = atomic_load(&o->heir);
     int n = 0;
 
     while (kith__units_give(o, ident, who, 0, 1) == 1)
         n++;
-    return n;
+    return n + (heir != 0 && kith__is_same(holder_of_heir(heir), who) && resign(o, heir));
 }
 
 static void close_one(kith__word *unit)
@@ -239,12 +311,14 @@ void kith__units_close(struct kith__object *o)
     while (!change(&o->signals, signals, ((signals >> 32) + 1) << 32))
         signals = atomic_load(&o->signals);
     atomic_store(&o->unit_count, 0);
+    atomic_store(&o->heir, 0);
 }
 
 void kith__units_open(struct kith__object *o, uint32_t n, uint32_t flags)
 {
     for (uint32_t i = 0; i < n && n <= KITH__UNITS; i++)
         atomic_store(&o->units[i], word((atomic_load(&o->units[i]) >> HOLDER_BITS) + 1, FREE));
+    atomic_store(&o->heir, 0);
     atomic_store(&o->unit_count, (uint64_t)flags << 32 | n);
 }
 
@@ -266,7 +340,7 @@ static int take_only(struct kith__object *o, uint64_t ident)
     uint64_t unit;
 
     if (kith__units_count(o) != 1 || holder(unit = atomic_load(&o->units[0])) != FREE ||
-        atomic_load(&o->ident) != ident)
+        atomic_load(&o->heir) != 0 || atomic_load(&o->ident) != ident)
         return 0;
     kith__failpoint("unit: about to be taken");
     if (!change(&o->units[0], unit, word((unit >> HOLDER_BITS) + 1, MEMBER + kith__me)))
@@ -299,7 +373,21 @@ int64_t kith__units_take_here(uint64_t id, unsigned kind)
     if (take_only(o, ident_of(id, kind)))
         return KITH__UNIT;
     who = this_process();
-    return kith__units_take(o, ident_of(id, kind), &who);
+    return kith__units_take(o, ident_of(id, kind), &who, 0);
+}
+
+/* An heir stands among the waiters before it looks for the last time, too. */
+void kith__units_tell_here(struct kith__object *o, int side)
+{
+    struct kith__waiters *set = kith__object_waiters(o, side);
+    uint32_t seat;
+
+    if (!kith__has_waiters(set))
+        return;
+    if ((seat = seat_of_heir(atomic_load(&o->heir))))
+        kith__wake_seat(&kith__shared->seats[seat - 1]);
+    else
+        kith__wake_one(set);
 }
 
 int64_t kith__units_give_here(uint64_t id, unsigned kind, int side)
@@ -316,7 +404,24 @@ int64_t kith__units_give_here(uint64_t id, unsigned kind, int side)
         who = this_process();
         n = kith__units_give(o, ident_of(id, kind), &who, 1, 0);
     }
-    if (n > 0 && kith__has_waiters(kith__object_waiters(o, side)))
-        kith__wake_one(kith__object_waiters(o, side));
+    if (n > 0)
+        kith__units_tell_here(o, side);
     return n;
+}
+
+static int acquire_the_long_way(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
+{
+    struct kith__args in = { 0 };
+    struct kith__result out = { 0 };
+
+    return kith__report((int)kith__invoke(id, kind, method, &in, &out, timeout_ms));
+}
+
+int kith__units_acquire(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
+{
+    int64_t unit = timeout_ms < KITH_FOREVER ? KITH__PARKED : kith__units_take_here(id, kind);
+
+    if (unit >= 0)
+        return unit == KITH__UNIT_OF_THE_DEAD ? kith__report(kith__owner_died(kind)) : 0;
+    return acquire_the_long_way(id, kind, method, timeout_ms);
 }

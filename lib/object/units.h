@@ -17,6 +17,12 @@
  * Beside them an object has signals: a count of what was given and belonged to nobody. It is a word, too:
  * changes << 32 | count.
  *
+ * Whoever comes may take what is free, also before those who wait: that is fast, as nobody has to wake up
+ * first. But who has waited for long (KITH__FAIR) and finds nothing makes itself the heir: the next is for it
+ * alone. The word of the heir names it and its seat, so that it is woken; a dead one is found there. When it
+ * does not come though there is something, as it was stopped, one that has waited for a second takes its
+ * place.
+ *
  * All of these may be called inside the object's guards and outside. Outside, the object may have been
  * closed, and its slot be another's: they then return KITH__GONE and have changed nothing.
  */
@@ -43,14 +49,27 @@ static inline uint32_t kith__units_flags(struct kith__object *o)
     return (uint32_t)(atomic_load(&o->unit_count) >> 32);
 }
 
-/* Takes a unit for who, one of the dead first, or else a signal; or KITH__PARKED: there is none. */
+/* Takes a unit for who, one of the dead first, or else a signal; or KITH__PARKED: there is none, or it is for
+ * the heir. waiter: that of the arguments. */
 enum kith__unit { KITH__UNIT, KITH__UNIT_OF_THE_DEAD, KITH__SIGNAL };
-int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct kith__caller *who);
+int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct kith__caller *who,
+                         uint32_t waiter);
+
+/* Something can be taken again: tells the heir, or else one of that side of waiters. */
+void kith__units_tell(struct kith__object *o, struct kith__result *out, int side);
+void kith__units_tell_here(struct kith__object *o, int side); /* at once */
+
+/* A class's .left: whoever was the heir is it no more. */
+void kith__units_left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
+                      struct kith__result *out, int side);
 
 /* The short ways of a public function: for this process. Done: an enum kith__unit, or 1. Else the long way
  * decides. */
 int64_t kith__units_take_here(uint64_t id, unsigned kind);
-int64_t kith__units_give_here(uint64_t id, unsigned kind, int side); /* wakes one of that side of waiters */
+int64_t kith__units_give_here(uint64_t id, unsigned kind, int side); /* tells, as above */
+
+/* All of a public function that takes a unit: the short way, or by that method. Reports. */
+int kith__units_acquire(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms);
 
 /* Gives back a unit of who; when who has none, and anybody is 1, the one that was taken first. orphan 1: with
  * word that its holder has died. How many: 1 or 0. */
@@ -63,7 +82,7 @@ int64_t kith__units_signal(struct kith__object *o, uint64_t ident);
 /* What can be taken: free units, and signals. */
 int64_t kith__units_free(struct kith__object *o, uint64_t ident);
 
-/* In the guard: all units of whoever matches are orphans. How many. */
+/* In the guard: all units of whoever matches are orphans, and it is not the heir. 0: there was nothing. */
 int kith__units_evict(struct kith__object *o, const struct kith__caller *who);
 
 #endif

@@ -15,6 +15,7 @@
 #include "object/memory.h"
 #include "object/number.h"
 #include "object/own_lock.h"
+#include "object/units.h"
 #include "object/pin.h"
 #include "object/units.h"
 
@@ -232,6 +233,12 @@ static int check_type(int type, size_t size)
     return 0;
 }
 
+static void left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
+                 struct kith__result *out)
+{
+    kith__units_left(o, who, waiter, out, LOCKERS);
+}
+
 static int make(struct kith__object *o, const void *options, size_t size)
 {
     struct value *v = value_of(o);
@@ -270,7 +277,7 @@ static const struct kith__method methods[] = {
     [STORE] = { "store", store, -1, 0 },
     [UPDATE] = { "update", update, -1, 0 },
     [COMPARE] = { "compare_exchange", compare, -1, 0 },
-    [LOCK] = { "lock", lock, LOCKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED },
+    [LOCK] = { "lock", lock, LOCKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR },
     [UNLOCK] = { "unlock", unlock, -1, KITH__HOLDS | KITH__UNGUARDED },
 };
 
@@ -283,6 +290,7 @@ const struct kith__class kith__value_class = {
     .same = same,
     .undo = undo,
     .died = died,
+    .left = left,
 };
 
 /* -------------------------------------------------------------- the short way, at home */

@@ -20,8 +20,9 @@ struct kith__caller {
 struct kith__args {
     const void *bytes;
     uint64_t size, block, number;
-    uint32_t flags; /* enum kith__call_flags */
-    uint64_t ident; /* for methods that are tried outside of guards: see class.h */
+    uint32_t flags;  /* enum kith__call_flags */
+    uint64_t ident;  /* for methods that are tried outside of guards: see class.h */
+    uint32_t waiter; /* of a FAIR one that has waited for long: number + 1 of the seat; else 0 */
 };
 
 enum { KITH__FEW = 16 };
@@ -32,6 +33,7 @@ struct kith__result {
     uint64_t room, size, block;
     uint32_t flags;
     uint8_t wake_one, wake_all; /* a bit for each side of the object */
+    uint16_t wake_seat;         /* number + 1 of one seat; 0: none */
     char few[KITH__FEW];        /* bytes that are no item: a copy, for which nobody needs a block */
 };
 
@@ -43,8 +45,11 @@ enum kith__call_flags {
     KITH__UNBOUNDED = 16,  /* of a result: the next may be pipelined, always */
     KITH__RESERVED = 32,   /* it has a place that was reserved */
     KITH__OWNER_DEAD = 64, /* of a result: a former owner died with it */
-    KITH__MARK = 128       /* of a result: the class's own; it comes back with .undo */
+    KITH__MARK = 128,      /* of a result: the class's own; it comes back with .undo */
+    KITH__WAITED = 256     /* of a call that is parked: it has waited for long */
 };
+
+#define KITH__OVERDUE (UINT32_C(1) << 31) /* of a waiter: it has slept on for a while, and nobody woke it */
 
 /* 1: go through the node agents, also at home under KITH_TRANSPORT=net. */
 static inline int kith__is_remote(uint64_t id)
