@@ -3,6 +3,7 @@ bench_kith = \
 	bench/kith/apply \
 	bench/kith/bulk \
 	bench/kith/idle \
+	bench/kith/lock \
 	bench/kith/map \
 	bench/kith/metg \
 	bench/kith/nodes \
@@ -17,6 +18,7 @@ bench_kith = \
 
 # A peer that cannot be built here is left out, with a word in the table.
 bench_peers = \
+	bench/peers/lock \
 	bench/peers/openmp \
 	bench/peers/pi \
 	bench/peers/plain \
@@ -36,6 +38,8 @@ bench_kith_bulk_LDADD = lib/libkith.la
 bench_kith_bulk_LDFLAGS = $(bench_ldflags)
 bench_kith_idle_LDADD = lib/libkith.la
 bench_kith_idle_LDFLAGS = $(bench_ldflags)
+bench_kith_lock_LDADD = lib/libkith.la
+bench_kith_lock_LDFLAGS = $(bench_ldflags)
 bench_kith_map_LDADD = lib/libkith.la
 bench_kith_map_LDFLAGS = $(bench_ldflags)
 bench_kith_metg_LDADD = lib/libkith.la
@@ -53,6 +57,7 @@ bench_kith_queue_LDFLAGS = $(bench_ldflags)
 bench_kith_uneven_LDADD = lib/libkith.la
 bench_kith_uneven_LDFLAGS = $(bench_ldflags)
 
+bench_peers_lock_LDADD =
 bench_peers_openmp_CFLAGS = $(AM_CFLAGS) -fopenmp
 bench_peers_openmp_LDADD =
 bench_peers_plain_LDADD =

@@ -189,6 +189,10 @@ EXPERIMENTS = [
         "kith": Program("kith/value"),
         "atomic word": Program("peers/value"),
         MP: Python("peers/python.py", "multiprocessing", "value", 50000, repeats=3)}),
+    Experiment("lock", {
+        "kith": Program("kith/lock"),
+        "robust mutex": Program("peers/lock"),
+        MP: Python("peers/python.py", "multiprocessing", "lock", 100000, repeats=3)}),
     Experiment("process", {
         "kith": Program("kith/process"),
         PLAIN: Program("peers/plain", "process"),
@@ -238,6 +242,10 @@ ROWS = [
     Row("… two processes", "value", "contended", "M/s", more=True, targets=[Within(3, "atomic word")]),
     Row("… two processes that lock, load, store, unlock", "value", "locked", "M/s", more=True,
         targets=[AtLeast(6)]),
+    Row("Lock, acquire, add and release, alone", "lock", "alone", "M/s", more=True,
+        targets=[Within(1.5, "robust mutex")]),
+    Row("… two processes", "lock", "contended", "M/s", more=True, targets=[AtLeast(6)]),
+    Row("… longest wait of 64 processes, over the mean", "lock", "fair", "×", targets=[AtMost(20)]),
     Row("Process, start and join", "process", "median", "ms", targets=[AtMost(0.5)]),
 ]
 

@@ -1,5 +1,6 @@
 # The programs of the course, one file each; expected/ holds what each must print.
 noinst_PROGRAMS += \
+	examples/account_lock \
 	examples/cpu_count \
 	examples/pi_integral \
 	examples/pi_montecarlo \
@@ -23,6 +24,8 @@ examples_libpi_la_CFLAGS = $(AM_CFLAGS) -fopenmp-simd
 
 examples_args = examples/args.c examples/args.h
 
+examples_account_lock_SOURCES = examples/account_lock.c $(examples_args)
+examples_account_lock_LDADD = lib/libkith.la
 examples_cpu_count_SOURCES = examples/cpu_count.c $(examples_args)
 examples_cpu_count_LDADD = lib/libkith.la
 examples_pi_integral_SOURCES = examples/pi_integral.c $(examples_args)
@@ -53,6 +56,7 @@ examples_to_celsius_LDADD = lib/libkith.la
 
 EXTRA_DIST += \
 	examples/README.md \
+	examples/expected/account_lock.txt \
 	examples/expected/cpu_count.txt \
 	examples/expected/pi_integral.txt \
 	examples/expected/pi_montecarlo.txt \

@@ -1,8 +1,8 @@
 /* kith.h: Python's multiprocessing for C, from one machine to a cluster.
  *
  * A program calls kith_init first and kith_finalize last. In between it starts Processes,
- * opens Pools and shares Queues, Semaphores and Values: on the cores of one machine when
- * it is started by hand, on many machines under mpirun or srun:
+ * opens Pools and shares Queues, Locks, Semaphores and Values: on the cores of one
+ * machine when it is started by hand, on many machines under mpirun or srun:
  *
  *     static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
  *
@@ -110,6 +110,9 @@ typedef struct {
 typedef struct {
     uint64_t id;
 } kith_value;
+typedef struct {
+    uint64_t id;
+} kith_lock;
 typedef struct {
     uint64_t id;
 } kith_pool;
@@ -538,6 +541,61 @@ KITH_API int kith_queue_empty(kith_queue q);
 /* Closes the queue, for all processes. Its items are lost, and callers that wait get
  * KITH_ESTALE. Returns 0; or KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_queue_close(kith_queue q);
+
+/* ---- Locks ------------------------------------------------------------------------- */
+
+/* One process at a time holds a lock: whoever changes what it protects acquires it
+ * before, and releases it after. It is not recursive: who acquires it twice waits for
+ * itself. Any process may release it, on any node.
+ *
+ * When a process ends that holds it, however it ends, the lock is free, and
+ * KITH_EOWNERDEAD tells the next holder that what it protects may be half done. Whoever
+ * comes may take a free lock before those who wait, but a caller that has waited for 1 ms
+ * is the next to get it. */
+
+/* Opens a lock, which is free. Does not wait. On failure the handle holds:
+ *
+ *   KITH_ENOMEM  not enough memory
+ */
+KITH_API kith_lock kith_lock_open(void);
+
+/* The lock of this name in the job, 1 to 63 bytes. The first caller opens it, on node 0.
+ * On failure the handle holds KITH_ENOMEM, and:
+ *
+ *   KITH_EINVAL  the name
+ *   KITH_EPEER   node 0 is lost
+ */
+KITH_API kith_lock kith_lock_named(const char *name);
+
+/* Takes the lock. Waits up to timeout_ms while another holds it.
+ *
+ *   0                the caller holds it
+ *   KITH_EOWNERDEAD  the caller holds it; the process that held it before has ended
+ *   KITH_ETIMEDOUT   it was not free in that time
+ *   KITH_ESTALE      closed, also while waiting
+ *   KITH_EPEER       the node where the lock lives is lost
+ *   KITH_ENOMEM      not enough memory
+ *   KITH_EINVAL      timeout_ms
+ */
+KITH_API int kith_lock_acquire(kith_lock l, int timeout_ms);
+
+/* Frees the lock, and wakes a caller that waits. Waits for nothing but the answer of
+ * another node.
+ *
+ *   0            done
+ *   KITH_EINVAL  nobody holds it
+ *   KITH_ESTALE  closed
+ *   KITH_EPEER   the node where the lock lives is lost
+ */
+KITH_API int kith_lock_release(kith_lock l);
+
+/* Returns 1 if somebody holds the lock at this moment, else 0; or KITH_ESTALE,
+ * KITH_EPEER. */
+KITH_API int kith_lock_locked(kith_lock l);
+
+/* Closes the lock, for all processes; callers that wait get KITH_ESTALE. Returns 0; or
+ * KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_lock_close(kith_lock l);
 
 /* ---- Semaphores -------------------------------------------------------------------- */
 

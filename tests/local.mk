@@ -112,6 +112,7 @@ unit_tests += \
 	tests/test_janitor \
 	tests/test_lateglobals \
 	tests/test_killed \
+	tests/test_lock \
 	tests/test_locked \
 	tests/test_orphans \
 	tests/test_pool \
@@ -141,6 +142,8 @@ tests_test_chaos_SOURCES = \
 	tests/chaos/kinds.h \
 	tests/chaos/leaves.c \
 	tests/chaos/leaves.h \
+	tests/chaos/locks.c \
+	tests/chaos/locks.h \
 	tests/chaos/memory.c \
 	tests/chaos/memory.h \
 	tests/chaos/model.c \

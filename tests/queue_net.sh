@@ -1,5 +1,5 @@
 #!/bin/sh
-# Queues, Semaphores, Values and Processes once more, through the node agent: what a user sees is the same. With KITH_TEST_LONG too.
+# The objects and Processes once more, through the node agent: what a user sees is the same. With KITH_TEST_LONG too.
 set -eu
 if [ ! -e "$KITH_MODULES/kith-net.so" ]; then
     echo "skipped: kith was built without ZeroMQ"
@@ -10,5 +10,6 @@ export KITH_TRANSPORT
 "$top_builddir/tests/test_queue"
 "$top_builddir/tests/test_sem"
 "$top_builddir/tests/test_value"
+"$top_builddir/tests/test_lock"
 "$top_builddir/tests/test_process"
 KITH_NET_SECURITY=plain "$top_builddir/tests/test_queue"

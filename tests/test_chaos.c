@@ -19,6 +19,7 @@
  *     queues    opening, using and ending Queues
  *     sems      the Semaphore
  *     values    the Value
+ *     locks     the Lock
  *     pools     opening and ending Pools
  *     leaves    Processes that do little
  *     actors    who calls, step by step

@@ -1,8 +1,8 @@
-/* test_objects_sim.c: Queues, Semaphores, Values and Processes on several nodes in one process (sim/sim.h),
- * under seeds: clients call what they like, die at any failpoint, nodes are lost, and the network does what
- * networks do. No item is lost or doubled while its home lives, each producer's items come in order, no unit
- * of a Semaphore has two holders or none, what is added to a Value is there once, each call ends, nothing is
- * left. KITH_TEST_SEED=n repeats one run; KITH_TEST_LONG=1: more of them.
+/* test_objects_sim.c: Queues, Semaphores, Locks, Values and Processes on several nodes in one process
+ * (sim/sim.h), under seeds: clients call what they like, die at any failpoint, nodes are lost, and the
+ * network does what networks do. No item is lost or doubled while its home lives, each producer's items come
+ * in order, no unit of a Semaphore has two holders or none, what is added to a Value is there once, each call
+ * ends, nothing is left. KITH_TEST_SEED=n repeats one run; KITH_TEST_LONG=1: more of them.
  */
 #include "config.h"
 #include "check.h"
@@ -11,7 +11,7 @@
 #include <stdarg.h>
 
 enum { QUEUES = 3, PRODUCERS = 64, SEQS = 512, LARGEST = 120000, HEAD = 24 };
-enum { SEMS = 2 };
+enum { SEMS = 3, LOCK = SEMS - 1 };        /* the last one is a Lock: a unit, too */
 enum { OTHER, PUTTING, GETTING, HOLDING }; /* HOLDING + k: a unit of Semaphore k; of SEMS: the Value's lock */
 
 enum fate { NEVER, MAYBE, PUT, NOT, TAKEN };
@@ -33,7 +33,7 @@ static struct queue {
 } queues[QUEUES];
 
 static struct sem {
-    kith_sem s;
+    uint64_t id;
     uint32_t home;
     int units;
 } sems[SEMS];
@@ -204,13 +204,36 @@ static void close_it(struct queue *q)
 
 /* ---------------------------------------------------------------------- Semaphores */
 
+static int is_lock(const struct sem *s)
+{
+    return s == &sems[LOCK];
+}
+
+static int acquire(const struct sem *s, int timeout_ms)
+{
+    return is_lock(s) ? kith_lock_acquire((kith_lock){ s->id }, timeout_ms)
+                      : kith_sem_acquire((kith_sem){ s->id }, timeout_ms);
+}
+
+static int release(const struct sem *s)
+{
+    return is_lock(s) ? kith_lock_release((kith_lock){ s->id }) : kith_sem_release((kith_sem){ s->id });
+}
+
+static int free_units(const struct sem *s)
+{
+    int rc = is_lock(s) ? kith_lock_locked((kith_lock){ s->id }) : kith_sem_value((kith_sem){ s->id });
+
+    return is_lock(s) && rc >= 0 ? 1 - rc : rc;
+}
+
 /* Takes a unit, holds it for a while, and gives it back; or dies anywhere on the way. */
 static void use_sem(struct client *c)
 {
     int k = (int)draw(SEMS), rc;
     struct sem *s = &sems[k];
 
-    rc = kith_sem_acquire(s->s, some_timeout());
+    rc = acquire(s, some_timeout());
     calls++;
     if (rc != KITH_EOWNERDEAD || !(world.deaths || world.losses))
         may_fail("acquire", rc, NULL);
@@ -223,7 +246,7 @@ static void use_sem(struct client *c)
         sim_rest((int64_t)draw(10));
     }
     sim_doing(c, OTHER);
-    may_fail("release", kith_sem_release(s->s), NULL);
+    may_fail("release", release(s), NULL);
 }
 
 /* At the end: until all units are there, those of the dead, too. */
@@ -233,11 +256,12 @@ static void counts_units(struct client *c, void *arg)
     int n = -1;
 
     (void)c;
-    for (int i = 0; i < 300 && (n = kith_sem_value(s->s)) != s->units; i++)
+    for (int i = 0; i < 300 && (n = free_units(s)) != s->units; i++)
         sim_rest(200);
     if (n != s->units)
         wrong("Semaphore %d has %d units at the end, not %d", (int)(s - sems), n, s->units);
-    may_fail("close of a Semaphore", kith_sem_close(s->s), NULL);
+    may_fail("close of a Semaphore",
+             is_lock(s) ? kith_lock_close((kith_lock){ s->id }) : kith_sem_close((kith_sem){ s->id }), NULL);
 }
 
 /* -------------------------------------------------------------------------- the Value */
@@ -429,10 +453,10 @@ static void open_sems(void)
         struct sem *s = &sems[i];
 
         s->home = (uint32_t)draw(world.nodes);
-        s->units = (draw(8) ? 1 : 20) + (int)draw(3);
+        s->units = is_lock(s) ? 1 : (draw(8) ? 1 : 20) + (int)draw(3);
         sim_enter(s->home);
-        s->s = kith_sem_open_with(s->units, .bounded = (int)draw(2));
-        PASS(kith_check(s->s));
+        s->id = is_lock(s) ? kith_lock_open().id : kith_sem_open_with(s->units, .bounded = (int)draw(2)).id;
+        PASS((int64_t)s->id);
         sim_leave();
     }
 }
@@ -659,15 +683,15 @@ static void a_mailbox_whose_commit_the_dead_have_left_is_found(void)
 static void dies_over_its_release(struct client *c, void *arg)
 {
     (void)c;
-    PASS(kith_sem_acquire(sems[0].s, 0));
+    PASS(acquire(&sems[0], 0));
     sim_rest(1000);
     sim_kill_at(NULL, arg, 0);
-    kith_sem_release(sems[0].s);
+    release(&sems[0]);
 }
 
 static void holds_for_long(struct client *c, void *arg)
 {
-    int rc = kith_sem_acquire(sems[0].s, KITH_FOREVER);
+    int rc = acquire(&sems[0], KITH_FOREVER);
 
     (void)arg;
     CU_ASSERT(rc == 0 || rc == KITH_EOWNERDEAD);
@@ -677,7 +701,7 @@ static void holds_for_long(struct client *c, void *arg)
         CU_ASSERT_EQUAL(sim_count(HOLDING), 1);
     }
     sim_doing(c, OTHER);
-    PASS(kith_sem_release(sems[0].s));
+    PASS(release(&sems[0]));
 }
 
 /* Where it went before it died, it comes before its death is known there: whoever holds the unit next keeps
@@ -691,7 +715,7 @@ static void a_last_release_and_a_death_give_back_one_unit(void)
         sim_begin(i & 1 ? &home : &far);
         sim_calm();
         sim_enter(0);
-        sems[0] = (struct sem){ kith_sem_open(1), 0, 1 };
+        sems[0] = (struct sem){ kith_sem_open(1).id, 0, 1 };
         sim_leave();
         sim_start(!(i & 1), dies_over_its_release, (void *)(uintptr_t)steps[i / 2]);
         sim_run(500);

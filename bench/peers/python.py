@@ -308,11 +308,33 @@ def row_value(rounds):
     say("contended", contended)
     say("locked", contended)
 
+def add(lock, value, rounds):
+    for _ in range(rounds):
+        with lock:
+            value.value += 1
+
+
+def row_lock(rounds):
+    import multiprocessing as mp
+
+    rounds = int(rounds)
+    lock, value = mp.Lock(), mp.RawValue("l", 0)
+    begin = time.perf_counter()
+    add(lock, value, rounds)
+    say("alone", 1e-6 * rounds / (time.perf_counter() - begin))
+    begin = time.perf_counter()
+    process = mp.Process(target=add, args=(lock, value, rounds))
+    process.start()
+    add(lock, value, rounds)
+    process.join()
+    say("contended", 2e-6 * rounds / (time.perf_counter() - begin))
+    assert value.value == 3 * rounds
+
 
 EXECUTORS = {"multiprocessing": Multiprocessing, "futures": Futures, "mpi4py": Mpi4py}
 WITH_POOL = {"map": row_map, "warm": row_warm, "after-idling": row_after_idling, "bulk": row_bulk,
              "uneven": row_uneven, "metg": row_metg, "pi": row_pi, "idle": row_idle}
-WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "value": row_value}
+WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "value": row_value, "lock": row_lock}
 
 
 def main():

@@ -538,3 +538,11 @@ uint64_t kith__open(enum kith__kind kind, const char *name, const void *options,
 
     return rc < 0 ? kith__failed_handle((int)rc) : (uint64_t)rc;
 }
+
+uint64_t kith__open_named(enum kith__kind kind, const char *name, const void *options, size_t size,
+                          const char *call)
+{
+    if (!name)
+        return kith__failed_handle(kith__report(kith__fail(KITH_EINVAL, "%s was given no name", call)));
+    return kith__open(kind, name, options, size, call);
+}

@@ -20,7 +20,8 @@
     X(process, PROCESS)  \
     X(pool, POOL)        \
     X(sem, SEM)          \
-    X(value, VALUE)
+    X(value, VALUE)      \
+    X(lock, LOCK)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };
@@ -190,5 +191,9 @@ int kith__close(uint64_t id, enum kith__kind kind);
  * failure. Reports. call: "kith_queue_named", for the message. */
 uint64_t kith__open(enum kith__kind kind, const char *name, const void *options, size_t size,
                     const char *call);
+
+/* The same of a function that is for names only: without one it is KITH_EINVAL. */
+uint64_t kith__open_named(enum kith__kind kind, const char *name, const void *options, size_t size,
+                          const char *call);
 
 #endif

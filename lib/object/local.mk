@@ -4,6 +4,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/class.h \
 	lib/object/holders.c \
 	lib/object/holders.h \
+	lib/object/lock.c \
 	lib/object/memory.c \
 	lib/object/memory.h \
 	lib/object/number.c \

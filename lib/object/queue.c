@@ -500,8 +500,6 @@ kith_queue kith_queue_named(const char *name, size_t bound)
 {
     uint64_t options = bound;
 
-    if (!name)
-        return (kith_queue){ kith__failed_handle(
-            kith__report(kith__fail(KITH_EINVAL, "kith_queue_named was given no name"))) };
-    return (kith_queue){ kith__open(KITH__QUEUE_KIND, name, &options, sizeof options, "kith_queue_named") };
+    return (
+        kith_queue){ kith__open_named(KITH__QUEUE_KIND, name, &options, sizeof options, "kith_queue_named") };
 }

@@ -15,7 +15,6 @@
 #include "object/memory.h"
 #include "object/number.h"
 #include "object/own_lock.h"
-#include "object/units.h"
 #include "object/pin.h"
 #include "object/units.h"
 

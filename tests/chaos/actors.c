@@ -3,6 +3,7 @@
 #include "actors.h"
 #include "kinds.h"
 #include "leaves.h"
+#include "locks.h"
 #include "memory.h"
 #include "pools.h"
 #include "queues.h"
@@ -65,7 +66,7 @@ static void step(int actor, int number)
     case 20:
     case 21: use_sem(&d); break;
     case 22:
-    case 23: use_value(&d); break;
+    case 23: (roll(&d, 2) ? use_value : use_lock)(&d); break;
     default: make_call(pool, kinds[what], &d); break; /* 0 to 8 */
     }
     atomic_fetch_add(&world->steps_done, 1);

@@ -5,6 +5,7 @@
 #include "../killer.h"
 #include "pools.h"
 #include "queues.h"
+#include "locks.h"
 #include "sems.h"
 #include "values.h"
 #include "tidy.h"
@@ -35,6 +36,7 @@ static void begin(struct dice *d)
         open_queue(i, d);
     open_sem(d);
     open_value();
+    open_lock();
     atomic_store(&world->up, 1);
 }
 

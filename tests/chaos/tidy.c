@@ -4,6 +4,7 @@
 #include "../killer.h"
 #include "pools.h"
 #include "queues.h"
+#include "locks.h"
 #include "sems.h"
 #include "values.h"
 #include "tidy.h"
@@ -145,6 +146,7 @@ void tidy_up(void)
     close_named();
     end_sem();
     end_value();
+    end_lock();
     CHECK(kith__heap_audit() == 0, "the heap is not sound");
     if (now.trouble == NO_SERVER || atomic_load(&world->open))
         return;

@@ -83,6 +83,8 @@ extern struct world {
     _Atomic uint64_t value; /* handle of the Value; 0: there is none */
     _Atomic long adds_begun, adds_done;
     _Atomic int lock_holders;
+    _Atomic uint64_t lock;                       /* handle of the Lock; 0: there is none */
+    _Atomic int locked;                          /* its holder is at work */
     _Atomic uint32_t doing[THREADS + PROCESSES]; /* step << 8 | what */
     _Atomic uint32_t zeros[THREADS + PROCESSES]; /* runs of tasks without bytes */
     _Atomic uint8_t runs[RUNS];

@@ -91,6 +91,7 @@ all()
     same rand_string
     good print_queue
     good race 500
+    good account_lock
     good pi_serial 1_000_000
     good pi_starmap 1e6
     good pi_integral 1000000
@@ -164,7 +165,7 @@ wrong()
 # Those that take no argument say so; the first one is named.
 without_arguments()
 {
-    for program in cpu_count print_queue process_trio product rand_string squares to_celsius; do
+    for program in account_lock cpu_count print_queue process_trio product rand_string squares to_celsius; do
         for word in 3 many --fast -1 ''; do
             refused "arguments: it takes none, but got \"$word\"" $program "$word" 7
         done
