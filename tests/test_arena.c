@@ -45,6 +45,79 @@ static void limit_by_variable_is_kept(void)
     with_limit("64M", fill_it_up);
 }
 
+/* mlockall fills all that is mapped: what is there then is no more than the limit allows, and it is not
+ * taken. */
+static void fill_it_up_when_all_is_there(void)
+{
+    struct stat st;
+    int count = 0;
+
+    CU_ASSERT_FATAL(fstat(arena, &st) == 0);
+    CU_ASSERT_FATAL((uint64_t)st.st_size < 240 * MIB);
+    CU_ASSERT_EQUAL_FATAL(fallocate(arena, 0, 0, st.st_size), 0);
+    CU_ASSERT_EQUAL(pages(), (uint64_t)st.st_size);
+    while (count < 64 && kith__heap_alloc(2 * MIB, 0) != 0)
+        count++;
+    CU_ASSERT(count >= 30 && count <= 32);
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "KITH_MEM"));
+}
+
+static void limit_bounds_the_mapping(void)
+{
+    with_limit("64M", fill_it_up_when_all_is_there);
+}
+
+/* Not the room for objects ends first, nor that for descriptors of blocks, but KITH_MEM. */
+static void use_it_up_by_objects(void)
+{
+    uint64_t at = KITH__TABLES_FIXED;
+
+    while (kith__arena_back_tables(at, 4096) == 0)
+        at += 4096;
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "is left of KITH_MEM"));
+    CU_ASSERT(pages() > 7 * MIB && pages() <= 8 * MIB);
+}
+
+static void use_it_up_by_small_blocks(void)
+{
+    while (kith__heap_alloc(1, CHILD))
+        ;
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "is left of KITH_MEM"));
+    CU_ASSERT(pages() > 7 * MIB && pages() <= 8 * MIB);
+    CU_ASSERT_EQUAL(kith__heap_sweep(CHILD), 0);
+}
+
+static void each_region_can_take_all_of_the_limit(void)
+{
+    with_limit("8M", use_it_up_by_objects);
+    with_limit("8M", use_it_up_by_small_blocks);
+}
+
+/* From each size on every other block goes, and what that gives is taken by blocks of the next. */
+static void grow_by_doubling(void)
+{
+    uint64_t blocks[32];
+    int count = 0;
+
+    while (count < 32 && (blocks[count] = kith__heap_alloc(2 * MIB - 64 * 1024, 0)) != 0)
+        count++;
+    CU_ASSERT(count >= 30);
+    for (uint64_t size = 4 * MIB; count >= 4; size *= 2) {
+        int next = 0;
+
+        for (int i = 0; i < count; i += 2)
+            kith__heap_free(blocks[i]);
+        for (count /= 4; next < count && (blocks[next] = kith__heap_alloc(size - 64 * 1024, 0)) != 0;)
+            next++;
+        CU_ASSERT_EQUAL(next, count);
+    }
+}
+
+static void growing_blocks_find_a_gap(void)
+{
+    with_limit("64M", grow_by_doubling);
+}
+
 /* 60 of 64 MiB are warm, but in pieces: they must go before a larger one can come. */
 static void reuse_in_another_shape(void)
 {
@@ -635,6 +708,9 @@ static void size_is_sealed(void)
 }
 
 static struct test tests[] = { TEST(limit_by_variable_is_kept),
+                               TEST(limit_bounds_the_mapping),
+                               TEST(each_region_can_take_all_of_the_limit),
+                               TEST(growing_blocks_find_a_gap),
                                TEST(warm_pieces_make_room_for_a_large_block),
                                TEST(hopeless_wish_is_refused_at_once),
                                TEST(bad_limit_is_refused),

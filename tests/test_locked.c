@@ -1,6 +1,8 @@
-/* test_locked.c: programs that lock their memory, as those for real time do, before kith_init. */
+/* test_locked.c: programs that lock their memory, as those for real time do, before kith_init and after it.
+ */
 #include "config.h"
 #include "anyjob.h"
+#include "shm/arena.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -32,13 +34,47 @@ static void work_locked(void)
     REQUIRE(kith_finalize() == 0);
 }
 
-static void locked_memory_costs_what_is_used(void)
+static int may_lock(void)
 {
     struct rlimit limit;
 
-    if (geteuid() != 0 && (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur != RLIM_INFINITY))
+    return geteuid() == 0 || (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY);
+}
+
+static void locked_memory_costs_what_is_used(void)
+{
+    if (!may_lock())
         SKIP("no right to lock memory");
     CU_ASSERT_EQUAL(check_fork(work_locked), 0);
+}
+
+/* What the kernel has filled is there, but kith has not taken it. */
+static void lock_all_of_it(void)
+{
+    enum { PART = 40 << 20 };
+    char *block;
+
+    setenv("KITH_MEM", "64M", 1);
+    begin();
+    REQUIRE(kith__places.heap_size <= 128 << 20); /* else this fills the machine */
+    REQUIRE(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
+    work(successor);
+    REQUIRE(SANITIZED || (status_of("VmLck") >= 64 && status_of("VmLck") < 280));
+    REQUIRE(status_of("RssShmem") < 240);
+    REQUIRE((block = kith_alloc(PART)) != NULL);
+    memset(block, 1, PART);
+    REQUIRE(kith_alloc(PART) == NULL && strstr(kith_last_error(), "KITH_MEM"));
+    kith_free(block);
+    REQUIRE((block = kith_alloc(PART)) != NULL);
+    work(successor);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void a_limit_bounds_what_is_locked_after_kith_init(void)
+{
+    if (!may_lock())
+        SKIP("no right to lock memory");
+    CU_ASSERT_EQUAL(check_fork(lock_all_of_it), 0);
 }
 
 static void begin_over_the_limit(void)
@@ -63,6 +99,7 @@ static void too_little_that_may_be_locked_is_a_sentence(void)
 
 static struct test tests[] = {
     TEST(locked_memory_costs_what_is_used),
+    TEST(a_limit_bounds_what_is_locked_after_kith_init),
     TEST(too_little_that_may_be_locked_is_a_sentence),
     TEST_END,
 };

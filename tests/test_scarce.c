@@ -381,6 +381,29 @@ static void memory_that_was_used_up_serves_again(void)
     CU_ASSERT_EQUAL(check_fork(map_through_a_narrow_ring), 0);
 }
 
+/* Each object is a page, and they can take all of KITH_MEM. */
+static void open_too_many_objects(void)
+{
+    static kith_sem sems[20000];
+    int n = 0;
+
+    setenv("KITH_MEM", "64M", 1);
+    begin();
+    while (n < 20000 && kith_check(sems[n] = kith_sem_open(1)) == 0)
+        n++;
+    REQUIRE(n >= 14000 && n < 20000 && kith_check(sems[n]) == KITH_ENOMEM);
+    REQUIRE(strstr(kith_last_error(), "KITH_MEM"));
+    while (n > 0)
+        REQUIRE(kith_sem_close(sems[--n]) == 0);
+    REQUIRE(kith_check(kith_sem_open(1)) == 0); /* slots keep their page */
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void objects_can_take_all_of_the_limit(void)
+{
+    CU_ASSERT_EQUAL(check_fork(open_too_many_objects), 0);
+}
+
 /* ---- no more seats: those of all threads that wait */
 
 static int prepare_slowly(const void *arg)
@@ -438,6 +461,7 @@ static struct test tests[] = {
     TEST(a_pool_goes_on_with_the_workers_that_it_gets),
     TEST(a_pool_without_any_worker_is_a_sentence),
     TEST(memory_that_was_used_up_serves_again),
+    TEST(objects_can_take_all_of_the_limit),
     TEST(threads_beyond_all_seats_wait_as_well),
     TEST_END,
 };

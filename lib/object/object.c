@@ -43,6 +43,7 @@ int kith__object_init(void)
 {
     _Static_assert(PLACE + KITH__OBJECT_SIZE * (KITH__OBJECTS + UINT64_C(1)) < KITH__TABLES_SIZE,
                    "the tables hold all objects");
+    _Static_assert(PLACE <= KITH__TABLES_FIXED, "members and seats have their place under KITH_MEM, too");
 
     if (kith__arena_back_tables(PLACE, KITH__OBJECT_SIZE) < 0)
         return KITH_ENOMEM;

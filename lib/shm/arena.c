@@ -58,6 +58,7 @@ struct header { /* at offset 0 */
     uint64_t total; /* size of the file and the mapping */
     struct kith__places places;
     uint64_t memory_limit;                                          /* KITH_MEM; UINT64_MAX: none */
+    _Atomic uint32_t has_heap;                                      /* 1: its books can be read */
     _Atomic uint64_t backed[KITH__TABLES_SIZE / TABLES_CHUNK / 64]; /* a bit for each chunk of the tables */
 };
 
@@ -75,46 +76,64 @@ static struct kith__descriptor memfd = { .fd = -1 };
 static pthread_mutex_t last_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     int64_t at;
-    uint64_t left, backed;
+    uint64_t left, taken;
     struct kith__budget_groups groups;
 } last;
 
-/* Bytes of pages in the arena: the kernel counts them. */
-static uint64_t backed_bytes(void)
+static int is_limited(void)
 {
-    struct kith__heap_stats stats;
+    return here.memory_limit != UINT64_MAX;
+}
+
+/* Bytes that kith has taken pages for, by its own books: the file may have more, as mlockall fills all that
+ * is mapped. With KITH_MEM they are exact; else they need not be. */
+static uint64_t taken_bytes(void)
+{
+    struct header *h = (struct header *)(void *)kith__base;
+
+    if (!atomic_load(&h->has_heap))
+        return KITH__TABLES_START;
+    return KITH__TABLES_START +
+           kith__bits_count(h->backed, sizeof h->backed / sizeof h->backed[0]) * TABLES_CHUNK +
+           kith__heap_pages(is_limited());
+}
+
+/* Bytes of pages that are there and that kith has not taken: filled by mlockall, or under a promise that is
+ * asked for as long as it is not used up. They are not to be had from the system once more. */
+static uint64_t filled_bytes(uint64_t taken)
+{
     struct stat st;
 
-    if (kith__descriptor_stat(&memfd, &st))
-        return (uint64_t)st.st_blocks * 512;
-    kith__heap_stats(&stats);
-    return stats.backed_bytes;
+    if (!is_limited() || !kith__descriptor_stat(&memfd, &st) || (uint64_t)st.st_blocks * 512 < taken)
+        return 0;
+    return (uint64_t)st.st_blocks * 512 - taken;
 }
 
 /* A part of what the system has is kept for page tables, 8 bytes a page for each process that touches it:
  * enough for eight of them to touch everything. */
-static void keep_for_page_tables(struct kith__budget *b, uint64_t backed)
+static void keep_for_page_tables(struct kith__budget *b, uint64_t taken)
 {
-    uint64_t part = (backed < UINT64_MAX - b->left ? backed + b->left : UINT64_MAX) / 64;
+    uint64_t part = (taken < UINT64_MAX - b->left ? taken + b->left : UINT64_MAX) / 64;
 
     b->left -= part < b->left ? part : b->left;
 }
 
-static void read_budget(struct kith__budget *b, uint64_t backed)
+static void read_budget(struct kith__budget *b, uint64_t taken)
 {
-    uint64_t left = here.memory_limit > backed ? here.memory_limit - backed : 0;
+    uint64_t left = here.memory_limit > taken ? here.memory_limit - taken : 0, filled = filled_bytes(taken);
 
     pthread_mutex_lock(&last_mutex);
     kith__budget_read("", &last.groups, b);
-    keep_for_page_tables(b, backed);
-    if (here.memory_limit != UINT64_MAX && left < b->left) {
+    b->left += filled < UINT64_MAX - b->left ? filled : 0;
+    keep_for_page_tables(b, taken);
+    if (is_limited() && left < b->left) {
         b->left = left;
         b->limit = here.memory_limit;
         snprintf(b->where, sizeof b->where, "KITH_MEM");
     }
     last.at = kith__now_ns();
     last.left = b->left;
-    last.backed = backed;
+    last.taken = taken;
     pthread_mutex_unlock(&last_mutex);
 }
 
@@ -122,7 +141,7 @@ uint64_t kith__memory_available(void)
 {
     struct kith__budget b;
 
-    read_budget(&b, backed_bytes());
+    read_budget(&b, taken_bytes());
     return b.left;
 }
 
@@ -161,14 +180,14 @@ static int refuse(const struct kith__budget *b, uint64_t size, uint64_t promised
 }
 
 /* While there is plenty, an answer of the last 100 ms will do, less what the arena has taken since. */
-static int plenty(uint64_t need, uint64_t backed)
+static int plenty(uint64_t need, uint64_t taken)
 {
-    uint64_t left, taken;
+    uint64_t left, since;
     int ok;
 
     pthread_mutex_lock(&last_mutex);
-    taken = backed > last.backed ? backed - last.backed : 0;
-    left = last.left > taken ? last.left - taken : 0;
+    since = taken > last.taken ? taken - last.taken : 0;
+    left = last.left > since ? last.left - since : 0;
     ok = last.at && kith__now_ns() - last.at < 100 * KITH__MS && need <= left / 2 && left - need >= 64 * MIB;
     pthread_mutex_unlock(&last_mutex);
     return ok;
@@ -176,16 +195,16 @@ static int plenty(uint64_t need, uint64_t backed)
 
 int kith__memory_allows(uint64_t size, uint64_t promised)
 {
-    uint64_t backed = backed_bytes(), need = size + promised;
+    uint64_t taken = taken_bytes(), need = size + promised;
     struct kith__budget b;
 
     if (need < size)
         need = UINT64_MAX;
-    if (need <= UNASKED && backed + need <= UNASKED && backed + need <= here.memory_limit)
+    if (need <= UNASKED && taken + need <= UNASKED && taken + need <= here.memory_limit)
         return 0;
-    if (plenty(need, backed))
+    if (plenty(need, taken))
         return 0;
-    read_budget(&b, backed);
+    read_budget(&b, taken);
     return need <= b.left ? 0 : refuse(&b, size, promised);
 }
 
@@ -377,16 +396,36 @@ static uint64_t address_room(void)
     return limit.rlim_cur > pages * page_size() ? limit.rlim_cur - pages * page_size() : 0;
 }
 
+/* KITH_MEM bounds what is mapped, too, as mlockall fills all of that. Each region can still take all of
+ * KITH_MEM, and the heap has twice as much: blocks that grow by doubling, while every other one is freed,
+ * leave no gap that is large enough for the next. */
+static uint64_t heap_most(void)
+{
+    if (here.memory_limit >= HEAP_MOST / 2)
+        return HEAP_MOST;
+    return here.memory_limit < MIB ? MIB : (2 * here.memory_limit + MIB - 1) & ~(MIB - 1);
+}
+
+static uint64_t tables_end(int tight)
+{
+    uint64_t most = tight ? KITH__TABLES_LEAST : KITH__TABLES_SIZE;
+
+    if (here.memory_limit >= most - KITH__TABLES_FIXED)
+        return most;
+    return (KITH__TABLES_FIXED + here.memory_limit + WALL - 1) & ~(uint64_t)(WALL - 1);
+}
+
 /* The places of all regions for a heap of that size. */
 static void lay_out(uint64_t heap_size, int tight)
 {
     here.magic = MAGIC;
     here.header_size = sizeof here;
-    here.places.tables_end = tight ? KITH__TABLES_LEAST : KITH__TABLES_SIZE;
+    here.places.tables_end = tables_end(tight);
     here.places.heap_tables = here.places.tables_end + WALL;
     here.places.heap_size = heap_size & ~(MIB - 1);
     here.places.heap_tables_size =
-        (kith__heap_tables_need(here.places.heap_size, tight) + WALL - 1) & ~(uint64_t)(WALL - 1);
+        (kith__heap_tables_need(here.places.heap_size, here.memory_limit, tight) + WALL - 1) &
+        ~(uint64_t)(WALL - 1);
     here.places.heap_start = here.places.heap_tables + here.places.heap_tables_size + WALL;
     here.total = here.places.heap_start + here.places.heap_size + WALL;
 }
@@ -497,7 +536,8 @@ static int refuse_map(int error, uint64_t room)
     return kith__fail_errno(KITH_ENOMEM, "cannot map %s of shared memory", need);
 }
 
-/* The largest arena that can be mapped: from the size of the machine's memory down to 64 MiB of heap. */
+/* The largest arena that can be mapped: from the size of the machine's memory, or what KITH_MEM allows, down
+ * to 64 MiB of heap. */
 static int make(int fd)
 {
     uint64_t room = address_room(), heap = (uint64_t)sysconf(_SC_PHYS_PAGES) * page_size();
@@ -507,7 +547,9 @@ static int make(int fd)
 
     if (kith__under_valgrind() && heap > VALGRIND_HEAP)
         heap = VALGRIND_HEAP;
-    heap = heap < 64 * MIB ? 64 * MIB : heap > HEAP_MOST ? HEAP_MOST : heap;
+    heap = heap < 64 * MIB ? 64 * MIB : heap;
+    if (heap_most() < heap)
+        heap = heap_most();
     for (;; heap /= 2) {
         lay_out(heap, tight);
         /* Half of the room is left to the program: stacks of threads, malloc. */
@@ -524,13 +566,17 @@ static int make(int fd)
 
 static int fill_header(void)
 {
-    int rc = kith__arena_back(0, KITH__TABLES_START);
+    int rc = kith__arena_fill(0, KITH__TABLES_START, KITH__SMALL);
 
     if (rc < 0)
         return rc;
-    here.backed[0] = 0;
-    memcpy(kith__base, &here, offsetof(struct header, backed));
+    memcpy(kith__base, &here, offsetof(struct header, has_heap));
     return 0;
+}
+
+void kith__arena_has_heap(void)
+{
+    atomic_store(&((struct header *)(void *)kith__base)->has_heap, 1);
 }
 
 int kith__arena_check_settings(void)
@@ -567,9 +613,9 @@ int kith__arena_create(int *fd)
 
 static int look_at_header(int fd)
 {
-    ssize_t n = pread(fd, &here, offsetof(struct header, backed), 0);
+    ssize_t n = pread(fd, &here, offsetof(struct header, has_heap), 0);
 
-    if (n == (ssize_t)offsetof(struct header, backed) && here.magic == MAGIC &&
+    if (n == (ssize_t)offsetof(struct header, has_heap) && here.magic == MAGIC &&
         here.header_size == sizeof here)
         return 0;
     return kith__fail(KITH_EINVAL, "file descriptor %d is not shared memory of this version of kith", fd);

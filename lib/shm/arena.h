@@ -13,14 +13,16 @@
 
 #include "base/descriptors.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define KITH__TABLES_START 4096 /* before it stands the arena's own header */
 #define KITH__TABLES_SIZE (UINT64_C(1) << 30)
-#define KITH__TABLES_LEAST                                                           \
-    (UINT64_C(288) << 20) /* under a small ulimit -v they end here: see kith__places \
-                           */
+#define KITH__TABLES_LEAST (UINT64_C(288) << 20) /* they end here when address space is scarce */
+#define KITH__TABLES_FIXED                                                        \
+    (UINT64_C(5) << 20) /* of that for members and seats; the rest is for objects \
+                         */
 
 extern char *kith__base; /* where this process has mapped it; NULL: not yet */
 
@@ -49,7 +51,8 @@ static inline uint64_t kith__offset(const void *p)
 int kith__arena_holds(const void *p, size_t size);
 
 struct kith__places {
-    uint64_t tables_end; /* tables: [KITH__TABLES_START, this); KITH__TABLES_SIZE, or less under ulimit -v */
+    uint64_t tables_end; /* tables: [KITH__TABLES_START, this); KITH__TABLES_SIZE, or less under ulimit -v or
+                            KITH_MEM */
     uint64_t heap_tables, heap_tables_size; /* metadata of the heap */
     uint64_t heap_start, heap_size;         /* its bytes */
 };
@@ -68,10 +71,24 @@ struct kith__mapping {
 int kith__arena_back_tables(uint64_t offset, uint64_t size);
 
 /* Bytes that this job may take on this node: the least of MemAvailable, the memory cgroups' limits
- * less use (v1 and v2, all levels), and KITH_MEM (as 512M, 4G) less what is backed. Asked anew on each call,
- * some 50 µs. */
+ * less use (v1 and v2, all levels), and KITH_MEM (as 512M, 4G) less what kith has taken. Asked anew on each
+ * call, some 50 µs. */
 uint64_t kith__memory_available(void);
 uint64_t kith__memory_limit(void); /* of the machine or the memory cgroup that leaves the least */
+
+/* Bits that are set; most words are zero. */
+static inline uint64_t kith__bits_count(const _Atomic uint64_t *words, size_t count)
+{
+    uint64_t bits = 0, word;
+
+    for (size_t i = 0; i < count; i++)
+        if ((word = atomic_load_explicit(&words[i], memory_order_relaxed)) != 0)
+            bits += (uint64_t)__builtin_popcountll(word);
+    return bits;
+}
+
+/* The heap's books can be read from now on: see kith__heap_pages. */
+void kith__arena_has_heap(void);
 
 /* Backs [offset, offset + size) with pages, so that no later access can fail (SIGBUS, OOM kill):
  * asks the budget before fallocate. 0 or KITH_ENOMEM. Gives pages back with _unback. */

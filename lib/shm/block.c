@@ -6,7 +6,10 @@
 
 #include <assert.h>
 
-enum { LOOKS = 8 }; /* blocks of a class that are looked at */
+enum {
+    LOOKS = 8,          /* blocks of a class that are looked at */
+    SPARE_BLOCKS = 1024 /* for what is reserved, and what exceeds the budget a little */
+};
 
 /* ---- the regions of the metadata */
 
@@ -21,10 +24,15 @@ struct kith__heap_places kith__heap_lay_out(uint64_t heap_size)
     return at;
 }
 
-uint64_t kith__heap_tables_need(uint64_t heap_size, int tight)
+/* With pages a block takes a granule and its descriptor at least; and there is at most one without pages
+ * behind each page. */
+uint64_t kith__heap_tables_need(uint64_t heap_size, uint64_t memory, int tight)
 {
-    uint64_t blocks = heap_size / (tight ? 256 : GRANULE) + 16;
+    uint64_t blocks = heap_size / (tight ? 256 : GRANULE) + 16,
+             most = memory / (GRANULE + sizeof(struct block)) + memory / PAGE + SPARE_BLOCKS;
 
+    if (most < blocks)
+        blocks = most;
     return kith__heap_lay_out(heap_size).table +
            (blocks < UINT32_MAX ? blocks : UINT32_MAX) * sizeof(struct block);
 }

@@ -12,21 +12,23 @@
 #include "base/error.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MIB (UINT64_C(1) << 20)
 #define WARM_LEAST (64 * MIB) /* warm free bytes that are kept, on a small machine and on a large one */
 #define WARM_MOST (256 * MIB)
-#define WARM_PART 96       /* of the heap's size, in between */
+#define WARM_PART 96       /* of the machine's memory, in between */
 #define WARM_SHARE 8       /* part of a memory cgroup's limit at most: what is kept, others cannot have */
 #define WARM_ANY (4 * MIB) /* so much in any case */
 
 enum {
     LARGE = 64 << 10, /* blocks from here on are whole pages */
     STEP_LEAST = 64 << 10,
-    STEP_MOST = 1 << 20,   /* backed at a time for small blocks */
-    PUNCH_LEAST = 64 << 10 /* smaller holes are not worth a system call */
+    STEP_MOST = 1 << 20,    /* backed at a time for small blocks */
+    PUNCH_LEAST = 64 << 10, /* smaller holes are not worth a system call */
+    BOOK_LOOKS = 100        /* tries to enter the guard, by one who must not wait */
 };
 
 struct request {
@@ -253,18 +255,26 @@ static int promise(struct heap *h, struct lease *l, uint64_t size)
     }
 }
 
+/* There is no such block: for want of memory, or of one in one piece. */
+static void refuse_cold(uint64_t size)
+{
+    char text[KITH__SIZE_TEXT];
+
+    if (kith__memory_allows(size, 0) == 0)
+        kith__fail(KITH_ENOMEM,
+                   "no %s of shared memory in one piece: it is too fragmented; free some, or ask for less",
+                   kith__size_text(size, text));
+}
+
 /* One attempt on cold memory: 1, or 0 and the sentence. */
 static int try_cold(struct heap *h, struct request *r)
 {
     struct change c = { .h = h };
     enum verdict verdict = run(h, reserve_cold, r, 1);
-    char text[KITH__SIZE_TEXT];
     uint64_t d, start, length;
 
     if (verdict == NOTHING)
-        kith__fail(KITH_ENOMEM,
-                   "no %s of shared memory in one piece: it is too fragmented; free some, or ask for less",
-                   kith__size_text(r->size, text));
+        refuse_cold(r->size);
     if (verdict != DONE)
         return 0;
     /* Nobody else changes where a reserved block begins and ends. */
@@ -273,9 +283,10 @@ static int try_cold(struct heap *h, struct request *r)
     length = size_of(&c, d);
     if (promise(h, r->lease, length) == 0 && kith__arena_fill(start, length, r->how) == 0) {
         kith__failpoint("heap: pages taken");
-        atomic_store(&r->lease->promised, 0);
-        if (run(h, finish_cold, r, 1) == DONE)
+        if (run(h, finish_cold, r, 1) == DONE) {
+            atomic_store(&r->lease->promised, 0); /* not before: now it stands in the books */
             return 1;
+        }
     }
     abandon(h, r->lease, 1);
     return 0;
@@ -322,8 +333,9 @@ static uint64_t alloc(size_t size, uint64_t owner, enum kith__fill how)
     enum verdict verdict;
 
     if (size > kith__places.heap_size) {
-        kith__fail(KITH_ENOMEM, "no %s of shared memory: it has %s in all", kith__size_text(size, asked),
-                   kith__size_text(kith__places.heap_size, all));
+        if (kith__memory_allows(size, 0) == 0)
+            kith__fail(KITH_ENOMEM, "no %s of shared memory: it has %s in all", kith__size_text(size, asked),
+                       kith__size_text(kith__places.heap_size, all));
         return 0;
     }
     r.size = up(size ? size : 1, r.align);
@@ -375,7 +387,7 @@ static uint64_t kept_warm(struct heap *h)
 
     if (kept)
         return kept;
-    kept = kith__places.heap_size / WARM_PART;
+    kept = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / WARM_PART;
     kept = kept < WARM_LEAST ? WARM_LEAST : kept > WARM_MOST ? WARM_MOST : kept;
     share = kith__memory_limit() / WARM_SHARE;
     kept = share > kept ? kept : share > WARM_ANY ? share : WARM_ANY;
@@ -524,6 +536,33 @@ void kith__heap_stats(struct kith__heap_stats *out)
     kith__guard_leave(&h->guard);
 }
 
+static uint64_t index_pages(struct heap *h)
+{
+    const _Atomic uint64_t *bits = (const _Atomic uint64_t *)(const void *)((const char *)h + h->at.bits);
+    uint64_t chunks = (h->at.table - h->at.index) / INDEX_CHUNK;
+
+    return kith__bits_count(bits, chunks / 64 + 1) * INDEX_CHUNK;
+}
+
+/* Outside of the guard what one commit moves may be seen twice or not at all: only when its holder has been
+ * stopped, as by a debugger, it is read so. */
+uint64_t kith__heap_pages(int exact)
+{
+    struct heap *h = the_heap();
+    uint64_t blocks, tables = h->at.index + up(atomic_load(&h->ready) * sizeof(struct block), PAGE);
+    int inside = 0;
+
+    for (int i = 0; !inside && i < BOOK_LOOKS; i++) {
+        if (i)
+            sched_yield();
+        inside = kith__guard_try(&h->guard);
+    }
+    blocks = atomic_load(&h->used_bytes) + atomic_load(&h->warm_bytes);
+    if (inside)
+        kith__guard_leave(&h->guard);
+    return blocks + tables + (exact ? index_pages(h) : 0);
+}
+
 static int init_guards(struct heap *h)
 {
     int rc = kith__guard_init(&h->guard);
@@ -561,5 +600,6 @@ int kith__heap_init(void)
     kith__block_release(&c, FIRST_BLOCK, COLD);
     kith__change_commit(&c);
     kith__guard_leave(&h->guard);
+    kith__arena_has_heap();
     return 0;
 }

@@ -50,7 +50,12 @@ struct kith__heap_stats {
 void kith__heap_stats(struct kith__heap_stats *out);
 int kith__heap_audit(void); /* walks everything: 0, or KITH_EBROKEN with a sentence */
 
-/* For arena.c: bytes of metadata for a heap of that size; tight: address space is scarce. */
-uint64_t kith__heap_tables_need(uint64_t heap_size, int tight);
+/* For arena.c: bytes that the heap has taken pages for, with those for its tables. With exact also those of
+ * its index, which takes some ns for each MiB of the heap. Waits for nobody. */
+uint64_t kith__heap_pages(int exact);
+
+/* For arena.c: bytes of metadata for a heap of that size, of which so much memory may be used at a time
+ * (UINT64_MAX: all); tight: address space is scarce. */
+uint64_t kith__heap_tables_need(uint64_t heap_size, uint64_t memory, int tight);
 
 #endif
