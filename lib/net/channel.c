@@ -4,10 +4,8 @@
 
 #include <stdlib.h>
 
-/* A slow way is no reason to send all again, which makes it slower: so patience follows what acks usually
- * take, and less is on its way where that is long. */
-static const int64_t patience_first = 2000000000, patience_least = 500000000, patience_most = 30000000000,
-                     quick_ns = 500000000, slow_ns = 1000000000;
+/* Less is on its way where it takes long. */
+static const int64_t quick_ns = 500000000, slow_ns = 1000000000;
 
 enum { ROOM_FIRST = 1 << 20, ROOM_LEAST = 256 << 10, ROOM_MOST = 64 << 20 };
 
@@ -36,9 +34,14 @@ static uint64_t weight(const struct kith__frame *f)
     return f->size + f->length;
 }
 
+static uint64_t room_now(const struct kith__channel *l)
+{
+    return l->room ? l->room : ROOM_FIRST;
+}
+
 static uint64_t room_of(const struct kith__channel *l, uint64_t window)
 {
-    uint64_t room = l->room ? l->room : ROOM_FIRST;
+    uint64_t room = room_now(l);
 
     return room < window ? room : window;
 }
@@ -61,13 +64,13 @@ struct kith__frame *kith__channel_next(const struct kith__channel *l, uint64_t w
 
 void kith__channel_sent(struct kith__channel *l, struct kith__frame *f, int64_t now)
 {
-    if (f->sent++ == 0) {
-        if (l->flight == 0)
-            l->progress = now;
-        if (l->patience == 0)
-            l->patience = patience_first;
+    l->turn++;
+    l->said = now;
+    if (!f)
+        return;
+    if (f->sent++ == 0)
         l->flight += weight(f);
-    }
+    f->turn = l->turn;
     f->sent_at = now;
     l->cursor = f->next;
 }
@@ -89,77 +92,58 @@ static void remove_first(struct kith__channel *l, void (*drop)(void *context, st
     free(f);
 }
 
-/* A frame that was sent once, and its ack, took so long. */
+/* A frame and its ack took so long. */
 static void learn(struct kith__channel *l, int64_t took)
 {
-    uint64_t room = l->room ? l->room : ROOM_FIRST;
+    uint64_t room = room_now(l);
 
-    l->usual = l->usual ? (3 * l->usual + took) / 4 : took;
-    l->patience = 4 * l->usual < patience_least  ? patience_least
-                  : 4 * l->usual > patience_most ? patience_most
-                                                 : 4 * l->usual;
     if (took < quick_ns && room < ROOM_MOST)
         l->room = 2 * room;
     else if (took > slow_ns && room > ROOM_LEAST)
         l->room = room / 2;
 }
 
-int kith__channel_acked(struct kith__channel *l, uint64_t ack, int64_t now,
+int kith__channel_acked(struct kith__channel *l, uint64_t ack, uint64_t seen, int64_t now,
                         void (*drop)(void *context, struct kith__frame *f), void *context)
 {
     int64_t took = -1;
 
-    if (ack > l->seq)
+    if (ack > l->seq || seen > l->turn)
         return 0;
     while (l->first && l->first->seq <= ack) {
         if (l->first->sent == 0)
             return 0;
-        took =
-            l->first->sent == 1 ? now - l->first->sent_at : -1; /* else it may be the ack of an earlier one */
+        /* Else it is the ack of an earlier time. */
+        took = l->first->turn <= seen ? now - l->first->sent_at : -1;
         remove_first(l, drop, context);
-        l->progress = now;
     }
     if (took >= 0)
         learn(l, took);
+    if (l->first && l->first->sent > 0 && l->first->turn <= seen)
+        l->cursor = l->first;
     return 1;
 }
 
-void kith__channel_rewind(struct kith__channel *l)
+void kith__channel_heard(struct kith__channel *l, uint64_t turn, int64_t now)
 {
-    l->cursor = l->first;
-}
-
-int64_t kith__channel_due(const struct kith__channel *l)
-{
-    return l->flight > 0 ? l->progress + l->patience : INT64_MAX;
-}
-
-void kith__channel_tick(struct kith__channel *l, int64_t now)
-{
-    if (now < kith__channel_due(l))
-        return;
-    kith__channel_rewind(l);
-    l->progress = now;
-    l->patience = l->patience * 2 < patience_most ? l->patience * 2 : patience_most;
-    l->room = ROOM_LEAST;
+    if (turn > l->seen + 1) {
+        l->missing = 1;
+        if (l->owed_since == 0)
+            l->owed_since = now;
+    }
+    if (turn > l->seen)
+        l->seen = turn;
 }
 
 int kith__channel_arrived(struct kith__channel *l, uint64_t seq, size_t size, int64_t now)
 {
     if (l->owed_since == 0)
         l->owed_since = now;
-    if (seq == l->got + 1) {
-        l->got++;
-        l->owed_bytes += size;
-        return 1;
-    }
-    /* What follows a gap arrives in a row: one complaint is enough, and the sender's patience is behind it.
-     */
-    if (seq > l->got && l->missed != l->got + 1) {
-        l->missed = l->got + 1;
-        l->missing = 1;
-    }
-    return 0;
+    if (seq != l->got + 1)
+        return 0;
+    l->got++;
+    l->owed_bytes += size;
+    return 1;
 }
 
 void kith__channel_acknowledged(struct kith__channel *l)

@@ -1,12 +1,17 @@
 /* channel.h: one direction of one connection between two nodes: frames in order, none lost, none twice,
  * though the transport may lose, repeat and delay them, as it does around a cut connection.
  *
- * Frames are counted from 1. The sender keeps each until it is acknowledged; when the receiver misses one, or
- * nothing was acknowledged for some time, it sends again from there. No I/O and no clock: times are given, in
- * ns.
+ * Frames are counted from 1, and the sender keeps each until it is acknowledged. Whatever is sent also has a
+ * turn: a number of its own, each time, also when it is sent again, also when it is empty. The receiver tells
+ * up to which frame it has all (ack), and the latest turn that came in (seen). A frame is lost when its turn,
+ * or a later one, was seen and it is not acknowledged: the sender goes on from there. Nothing is sent again
+ * because it takes long: no clock can tell a slow line from a cut one, and repetitions make it slower. Behind
+ * the last frame the owner sends empty ones at times, until all is acknowledged: so its loss shows, too.
+ *
+ * No I/O and no clock: times are given, in ns.
  */
-#ifndef KITH_NET_LANE_H
-#define KITH_NET_LANE_H
+#ifndef KITH_NET_CHANNEL_H
+#define KITH_NET_CHANNEL_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +21,8 @@ struct kith__frame {
     uint64_t seq;
     uint32_t size, room;  /* of bytes: in use, and allocated */
     uint32_t sent;        /* how often */
-    int64_t sent_at;      /* the last time */
+    uint64_t turn;        /* the last time, */
+    int64_t sent_at;      /* and when that was */
     uint32_t length;      /* bytes of the piece that it carries */
     unsigned char *bytes; /* its messages; NULL in the frame of a piece */
     void *piece;          /* what they are a piece of: its owner knows */
@@ -27,18 +33,16 @@ struct kith__channel {
     struct kith__frame *first, *last; /* not acknowledged yet */
     struct kith__frame *cursor;       /* the first of them that is to be sent; NULL: all are on their way */
     uint64_t seq;                     /* of the last frame that was added */
+    uint64_t turn;                    /* of what was sent last, */
+    int64_t said;                     /* and when that was */
     uint64_t flight;                  /* bytes on their way */
-    int64_t progress,
-        patience;  /* when an ack moved last; how long to wait for the next; 0: as nothing is known yet */
-    int64_t usual; /* how long a frame and its ack take; 0: not known yet */
-    uint64_t room; /* bytes that may be on their way, as far as the window allows; 0: as above */
+    uint64_t room; /* bytes that may be on their way, as far as the window allows; 0: nothing known yet */
     int blocked;   /* the transport takes nothing now */
 
-    uint64_t got;        /* all up to this came in */
+    uint64_t got, seen;  /* all frames up to this came in; the latest turn that did */
     uint64_t owed_bytes; /* which came in since we acknowledged */
     int64_t owed_since;  /* 0: nothing to acknowledge */
-    int missing;         /* a later one came: say so */
-    uint64_t missed;     /* what was missing when we said so last */
+    int missing;         /* a turn was passed over: say at once what came in */
 };
 
 /* A new frame at the end, empty, room bytes large. NULL: no memory. */
@@ -49,19 +53,18 @@ int kith__channel_has_room(const struct kith__channel *l, uint64_t window);
 
 /* The frame to send now, when not more than window bytes are on their way then; NULL: none. */
 struct kith__frame *kith__channel_next(const struct kith__channel *l, uint64_t window);
+
+/* It was sent, in turn .turn + 1; f NULL: an empty frame, that is not counted. */
 void kith__channel_sent(struct kith__channel *l, struct kith__frame *f, int64_t now);
 
-/* The peer has all up to ack: drop is called for each of them before it is freed. 0 when ack makes no sense.
+/* The peer has all up to ack, and has seen that turn: drop is called for each frame before it is freed, and
+ * what was lost is sent again. 0 when that makes no sense.
  */
-int kith__channel_acked(struct kith__channel *l, uint64_t ack, int64_t now,
+int kith__channel_acked(struct kith__channel *l, uint64_t ack, uint64_t seen, int64_t now,
                         void (*drop)(void *context, struct kith__frame *f), void *context);
 
-/* Sends again all that is not acknowledged. */
-void kith__channel_rewind(struct kith__channel *l);
-
-/* When it would be rewound because no ack came, INT64_MAX: never; and does that when now is there. */
-int64_t kith__channel_due(const struct kith__channel *l);
-void kith__channel_tick(struct kith__channel *l, int64_t now);
+/* Something came in, in that turn. */
+void kith__channel_heard(struct kith__channel *l, uint64_t turn, int64_t now);
 
 /* A frame came in: 1: it is the next one, take it; 0: it came before, or an earlier one is missing. */
 int kith__channel_arrived(struct kith__channel *l, uint64_t seq, size_t size, int64_t now);

@@ -29,8 +29,8 @@ struct link {
     int busy;     /* in the queue of links that may have something to send */
     int said_bye; /* it is the last message of lane 0 */
     int heard_once;
-    int64_t heard, said; /* last sign of life from and to it */
-    uint64_t bytes;      /* of messages, not acknowledged */
+    int64_t heard;  /* last sign of life from it */
+    uint64_t bytes; /* of messages, not acknowledged */
     struct kith__channel lanes[KITH__LANES];
     struct transfer *first, *last; /* have pieces to send; the next one to do so is the first */
     uint32_t confirm_at,
@@ -199,7 +199,7 @@ static struct link *use(struct kith__proto *p, uint32_t peer, int64_t now)
     l = p->links[peer];
     if (move(l, ON_USE)) {
         l->heard = now;
-        l->said = now - p->c.beat_ns; /* at once */
+        l->lanes[0].said = now - p->c.beat_ns; /* at once */
         p->due = now;
         make_busy(p, l);
     }
@@ -512,12 +512,9 @@ static int hear_acks(struct kith__proto *p, struct link *l, const struct kith__h
 {
     struct dropping d = { p, l };
 
-    for (int i = 0; i < KITH__LANES; i++) {
-        if (!kith__channel_acked(&l->lanes[i], h->ack.of[i], now, drop, &d))
+    for (int i = 0; i < KITH__LANES; i++)
+        if (!kith__channel_acked(&l->lanes[i], h->ack.of[i], h->seen.of[i], now, drop, &d))
             return 0;
-        if (h->flags & 1 << i)
-            kith__channel_rewind(&l->lanes[i]);
-    }
     if (l->said_bye && !l->lanes[0].first)
         move(l, ON_BYE_KNOWN);
     return 1;
@@ -545,6 +542,7 @@ static void hear_frame(struct kith__proto *p, struct link *l, const struct kith_
         end(p, l, ON_SILENCE, "acknowledges what was never sent");
         return;
     }
+    kith__channel_heard(lane, h->turn, now);
     make_busy(p, l); /* there may be room now for more */
     if (h->seq == 0)
         return;
@@ -568,8 +566,8 @@ void kith__proto_receive(struct kith__proto *p, uint32_t peer, const void *frame
     use(p, peer, now);
     if (!(l = peer < p->c.nodes ? p->links[peer] : NULL))
         return;
-    if (l->state == KITH__LINK_LEFT && h.seq == l->lanes[0].got && h.lane == 0) {
-        l->lanes[0].owed_since = now; /* it has not heard that we know it */
+    if (l->state == KITH__LINK_LEFT && h.bye) {
+        l->lanes[0].owed_since = now;
         make_busy(p, l);
     }
     if (!is_up(l))
@@ -587,13 +585,14 @@ static void fill_header(struct kith__proto *p, struct link *l, struct kith__out 
                               .from = p->c.node,
                               .load = p->load,
                               .job = p->c.job,
+                              .turn = l->lanes[out->lane].turn + 1,
                               .seq = seq,
-                              .lane = (kith__u8)out->lane };
+                              .lane = (kith__u8)out->lane,
+                              .bye = l->said_bye && l->lanes[0].first };
 
     for (int i = 0; i < KITH__LANES; i++) {
         h.ack.of[i] = l->lanes[i].got;
-        if (l->lanes[i].missing)
-            h.flags |= (kith__u8)(1 << i);
+        h.seen.of[i] = l->lanes[i].seen;
     }
     kith__header_encode(out->head, &h);
 }
@@ -610,6 +609,18 @@ static int owes(const struct link *l, int64_t now)
     return 0;
 }
 
+/* An empty frame on lane 0 is a sign of life. On the others it follows what is not acknowledged: channel.h.
+ */
+static int beats(const struct link *l, int number)
+{
+    return number == 0 || l->lanes[number].flight > 0;
+}
+
+static int must_beat(const struct kith__proto *p, const struct link *l, uint32_t number, int64_t now)
+{
+    return is_up(l) && beats(l, (int)number) && now - l->lanes[number].said >= p->c.beat_ns;
+}
+
 static int next_messages(struct kith__proto *p, struct link *l, struct kith__out *out, int64_t now)
 {
     struct kith__frame *f = kith__channel_next(&l->lanes[0], MESSAGES_WINDOW);
@@ -619,7 +630,7 @@ static int next_messages(struct kith__proto *p, struct link *l, struct kith__out
         out->frame = f;
         out->body = f->bytes;
         out->body_size = f->size;
-    } else if (l->lanes[0].blocked || (!owes(l, now) && (!is_up(l) || now - l->said < p->c.beat_ns)))
+    } else if (l->lanes[0].blocked || (!owes(l, now) && !must_beat(p, l, 0, now)))
         return 0;
     fill_header(p, l, out, f ? f->seq : 0);
     return 1;
@@ -652,25 +663,36 @@ static struct kith__frame *cut(struct link *l, struct kith__channel *lane)
     return f;
 }
 
-static int next_piece(struct kith__proto *p, struct link *l, uint32_t number, struct kith__out *out)
+/* The piece that f carries, or, for NULL, an empty frame. */
+static void fill_piece(struct kith__proto *p, struct link *l, struct kith__out *out, struct kith__frame *f)
+{
+    struct kith__message m = { .kind = KITH__MESSAGE_PIECE };
+    const struct transfer *t = f ? f->piece : NULL;
+
+    out->frame = f;
+    out->head_size = KITH__HEADER_SIZE;
+    if (f) {
+        m.tail_size = f->length;
+        m.piece = (struct kith__piece){ .id = t->id, .offset = f->offset, .reply = t->reply };
+        out->head_size += kith__message_encode(out->head + KITH__HEADER_SIZE, &m);
+        out->body = (const char *)p->e->at(p->context, t->block) + f->offset;
+        out->body_size = f->length;
+    }
+    fill_header(p, l, out, f ? f->seq : 0);
+}
+
+static int next_piece(struct kith__proto *p, struct link *l, uint32_t number, struct kith__out *out,
+                      int64_t now)
 {
     struct kith__channel *lane = &l->lanes[number];
     struct kith__frame *f = kith__channel_next(lane, p->c.window);
-    struct kith__message m = { .kind = KITH__MESSAGE_PIECE };
-    const struct transfer *t;
 
     if (!f && !lane->cursor && l->first && kith__channel_has_room(lane, p->c.window))
         f = cut(l, lane);
-    if (!f)
+    if (!f && (lane->blocked || !must_beat(p, l, number, now)))
         return 0;
-    t = f->piece;
-    *out = (struct kith__out){ .peer = l->peer, .lane = number, .frame = f };
-    m.tail_size = f->length;
-    m.piece = (struct kith__piece){ .id = t->id, .offset = f->offset, .reply = t->reply };
-    out->head_size = KITH__HEADER_SIZE + kith__message_encode(out->head + KITH__HEADER_SIZE, &m);
-    out->body = (const char *)p->e->at(p->context, t->block) + f->offset;
-    out->body_size = f->length;
-    fill_header(p, l, out, f->seq);
+    *out = (struct kith__out){ .peer = l->peer, .lane = number };
+    fill_piece(p, l, out, f);
     return 1;
 }
 
@@ -691,7 +713,7 @@ static int next_of(struct kith__proto *p, struct link *l, struct kith__out *out,
         order[k] = i + 1;
     }
     for (int i = 0; i < KITH__LANES - 1; i++)
-        if (next_piece(p, l, order[i], out))
+        if (next_piece(p, l, order[i], out, now))
             return 1;
     return 0;
 }
@@ -723,13 +745,9 @@ void kith__proto_sent(struct kith__proto *p, const struct kith__out *out, int ta
         p->blocked++;
         return;
     }
-    if (out->frame)
-        kith__channel_sent(lane, out->frame, now);
-    if (p->due > kith__channel_due(lane))
-        p->due = kith__channel_due(lane);
+    kith__channel_sent(lane, out->frame, now);
     if (out->lane > 0)
         return; /* acknowledgements in it may come late: they are said again */
-    l->said = now;
     for (int i = 0; i < KITH__LANES; i++)
         kith__channel_acknowledged(&l->lanes[i]);
 }
@@ -757,11 +775,8 @@ static void forgive(struct kith__proto *p, int64_t ns, int64_t now)
     for (uint32_t i = 0; i < p->c.nodes; i++) {
         struct link *l = p->links[i];
 
-        if (!l)
-            continue;
-        l->heard = earlier(l->heard + ns, now);
-        for (int k = 0; k < KITH__LANES; k++)
-            l->lanes[k].progress = earlier(l->lanes[k].progress + ns, now);
+        if (l)
+            l->heard = earlier(l->heard + ns, now);
     }
 }
 
@@ -786,13 +801,16 @@ static int64_t tick_link(struct kith__proto *p, struct link *l, int64_t now)
         due = now + look_again_ns;
     }
     for (int i = 0; i < KITH__LANES; i++) {
-        kith__channel_tick(&l->lanes[i], now);
-        due = earlier(due, kith__channel_due(&l->lanes[i]));
-        if (l->lanes[i].owed_since)
-            due = earlier(due, l->lanes[i].owed_since + ack_ns);
+        const struct kith__channel *lane = &l->lanes[i];
+
+        if (lane->owed_since)
+            due = earlier(due, lane->owed_since + ack_ns);
+        if (beats(l, i))
+            due = earlier(due,
+                          now - lane->said >= p->c.beat_ns ? now + look_again_ns : lane->said + p->c.beat_ns);
     }
     make_busy(p, l);
-    return earlier(due, now - l->said >= p->c.beat_ns ? now + look_again_ns : l->said + p->c.beat_ns);
+    return due;
 }
 
 int64_t kith__proto_tick(struct kith__proto *p, int64_t now)

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { MAGIC = 0x4874694b, WIRE_VERSION = 2 };
+enum { MAGIC = 0x4874694b, WIRE_VERSION = 3 };
 
 /* Byte by byte: the compiler makes one load or store of it where the machine is little-endian. */
 static unsigned char *put(unsigned char *at, uint64_t value, size_t bytes)
@@ -42,17 +42,17 @@ NUMBER(u32)
 NUMBER(u64)
 NUMBER(i64)
 
-static unsigned char *put_acks(unsigned char *at, kith__acks acks)
+static unsigned char *put_counts(unsigned char *at, kith__counts counts)
 {
     for (int i = 0; i < KITH__LANES; i++)
-        at = put_u64(at, acks.of[i]);
+        at = put_u64(at, counts.of[i]);
     return at;
 }
 
-static const unsigned char *get_acks(const unsigned char *at, kith__acks *acks)
+static const unsigned char *get_counts(const unsigned char *at, kith__counts *counts)
 {
     for (int i = 0; i < KITH__LANES; i++)
-        at = get_u64(at, &acks->of[i]);
+        at = get_u64(at, &counts->of[i]);
     return at;
 }
 

@@ -17,18 +17,20 @@ enum {
     KITH__PIECE_MOST = (256 << 10) - 256
 };
 
-struct kith__acks {
+struct kith__counts {
     uint64_t of[KITH__LANES];
 };
 
 /* F(type, name) for each field, in order. */
 
-/* seq 0: not counted, may be lost. ack: all up to this came in. flags, bit l: lane l misses what follows its
- * ack. */
+/* turn: of this frame on its lane (channel.h). seq 0: an empty one, which is not counted and may be lost.
+ * ack, seen: of each lane, what came in. bye 1: it is not known yet that its goodbye came in. */
 #define KITH__FIELDS_HEADER(F) \
     F(u32, magic)              \
     F(u32, size)               \
-    F(u32, from) F(u64, load) F(u64, job) F(u64, seq) F(acks, ack) F(u16, version) F(u8, lane) F(u8, flags)
+    F(u32, from)               \
+    F(u64, load)               \
+    F(u64, job) F(u64, turn) F(u64, seq) F(counts, ack) F(counts, seen) F(u16, version) F(u8, lane) F(u8, bye)
 
 /* A call on an object, by member (its serial number) and task of the peer. id: of the call, unique over the
  * job of its node: seat << 48 | count. op: kind << 8 | method. number: a plain argument. Its bytes are
@@ -69,7 +71,7 @@ typedef uint16_t kith__u16;
 typedef uint32_t kith__u32;
 typedef uint64_t kith__u64;
 typedef int64_t kith__i64;
-typedef struct kith__acks kith__acks;
+typedef struct kith__counts kith__counts;
 
 #define KITH__WIRE_MEMBER(type, name) kith__##type name;
 struct kith__header {

@@ -492,10 +492,10 @@ static void disturb(void)
 {
     uint32_t a = (uint32_t)draw(world.nodes), b = (uint32_t)draw(world.nodes);
 
-    if (net.now < next_cut)
+    if (calm || net.now < next_cut)
         return;
     memset(net.cut, 0, sizeof net.cut);
-    if (!calm && draw(2))
+    if (draw(2))
         net.cut[a][b] = net.cut[b][a] = 1;
     next_cut = net.now + (int64_t)draw(1000) * ms;
 }
@@ -585,8 +585,13 @@ void sim_settle(int64_t duration)
 void sim_calm(void)
 {
     calm = 1;
-    next_cut = 0;
+    memset(net.cut, 0, sizeof net.cut);
     net.weather.lose = net.weather.repeat = net.weather.delay = net.weather.truncate = 0;
+}
+
+void sim_cut(uint32_t a, uint32_t b, int yes)
+{
+    net.cut[a][b] = net.cut[b][a] = yes;
 }
 
 void sim_kill(struct client *c)

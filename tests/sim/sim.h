@@ -41,8 +41,9 @@ int sim_run(int64_t ms);
 
 void sim_settle(int64_t ms); /* lets it go on in any case: what is on its way arrives */
 
-void sim_show(void); /* what each client waits for, on stdout */
-void sim_calm(void); /* the network is a good one from here on, and nobody dies */
+void sim_show(void);                           /* what each client waits for, on stdout */
+void sim_calm(void);                           /* the network is a good one from here on, and nobody dies */
+void sim_cut(uint32_t a, uint32_t b, int yes); /* in calm weather: the connection, which breaks or is back */
 void sim_kill(struct client *c);
 
 /* Who has passed the first of these failpoints (NULL: who is the next) and comes to the other one dies there.
