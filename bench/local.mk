@@ -8,6 +8,7 @@ bench_kith = \
 	bench/kith/metg \
 	bench/kith/nodes \
 	bench/kith/pi \
+	bench/kith/pipe \
 	bench/kith/process \
 	bench/kith/program \
 	bench/kith/queue \
@@ -48,6 +49,8 @@ bench_kith_nodes_LDADD = lib/libkith.la
 bench_kith_nodes_LDFLAGS = $(bench_ldflags)
 bench_kith_pi_LDADD = examples/libpi.la lib/libkith.la -lm
 bench_kith_pi_LDFLAGS = $(bench_ldflags)
+bench_kith_pipe_LDADD = lib/libkith.la
+bench_kith_pipe_LDFLAGS = $(bench_ldflags)
 bench_kith_process_LDADD = lib/libkith.la
 bench_kith_process_LDFLAGS = $(bench_ldflags)
 bench_kith_program_LDADD = lib/libkith.la

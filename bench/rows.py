@@ -193,6 +193,10 @@ EXPERIMENTS = [
         "kith": Program("kith/lock"),
         "robust mutex": Program("peers/lock"),
         MP: Python("peers/python.py", "multiprocessing", "lock", 100000, repeats=3)}),
+    Experiment("pipe", {
+        "kith": Program("kith/pipe"),
+        "ring, spinning": Program("peers/ring", "turns"),
+        MP: Python("peers/python.py", "multiprocessing", "pipe", 20000, 1000, repeats=3)}),
     Experiment("process", {
         "kith": Program("kith/process"),
         PLAIN: Program("peers/plain", "process"),
@@ -246,6 +250,8 @@ ROWS = [
         targets=[Within(1.5, "robust mutex")]),
     Row("… two processes", "lock", "contended", "M/s", more=True, targets=[AtLeast(6)]),
     Row("… longest wait of 64 processes, over the mean", "lock", "fair", "×", targets=[AtMost(20)]),
+    Row("Pipe, 8 B there and back", "pipe", "turn", "µs", targets=[AtMost(1.0)]),
+    Row("Pipe, 1 MiB one way", "pipe", "bytes", "GB/s", more=True, against=[MP], targets=[AtLeast(20)]),
     Row("Process, start and join", "process", "median", "ms", targets=[AtMost(0.5)]),
 ]
 

@@ -6,6 +6,7 @@ noinst_PROGRAMS += \
 	examples/pi_montecarlo \
 	examples/pi_serial \
 	examples/pi_starmap \
+	examples/pipe \
 	examples/print_queue \
 	examples/process_trio \
 	examples/product \
@@ -39,6 +40,8 @@ examples_pi_serial_SOURCES = examples/pi_serial.c $(examples_args)
 examples_pi_serial_LDADD = examples/libpi.la lib/libkith.la
 examples_pi_starmap_SOURCES = examples/pi_starmap.c $(examples_args)
 examples_pi_starmap_LDADD = lib/libkith.la
+examples_pipe_SOURCES = examples/pipe.c $(examples_args)
+examples_pipe_LDADD = lib/libkith.la
 examples_print_queue_SOURCES = examples/print_queue.c $(examples_args)
 examples_print_queue_LDADD = lib/libkith.la
 examples_process_trio_SOURCES = examples/process_trio.c $(examples_args)
@@ -63,6 +66,7 @@ EXTRA_DIST += \
 	examples/expected/pi_ranks.txt \
 	examples/expected/pi_serial.txt \
 	examples/expected/pi_starmap.txt \
+	examples/expected/pipe.txt \
 	examples/expected/print_queue.txt \
 	examples/expected/process_trio.txt \
 	examples/expected/product.txt \

@@ -1,7 +1,7 @@
 /* kith.h: Python's multiprocessing for C, from one machine to a cluster.
  *
  * A program calls kith_init first and kith_finalize last. In between it starts Processes,
- * opens Pools and shares Queues, Locks, Semaphores and Values: on the cores of one
+ * opens Pools and shares Queues, Pipes, Locks, Semaphores and Values: on the cores of one
  * machine when it is started by hand, on many machines under mpirun or srun:
  *
  *     static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
@@ -104,6 +104,9 @@ typedef struct {
 typedef struct {
     uint64_t id;
 } kith_queue;
+typedef struct {
+    uint64_t id;
+} kith_pipe;
 typedef struct {
     uint64_t id;
 } kith_sem;
@@ -542,6 +545,123 @@ KITH_API int kith_queue_empty(kith_queue q);
  * KITH_ESTALE. Returns 0; or KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_queue_close(kith_queue q);
 
+/* ---- Pipes ------------------------------------------------------------------------- */
+
+/* A pipe connects two ends. What is sent at one end is received at the other, in order
+ * and message by message: bytes with a size, from none to a GiB and more. Some 32 KiB of
+ * small messages, and 4 MiB of messages above 8 KiB, or a single larger one, can be on
+ * their way before senders wait. Any number of threads and processes, on any node, may
+ * use an end at the same time; each message is received once.
+ *
+ * Since a handle can be copied, an end has holders, which decide when the other end
+ * learns that nothing more can come. They are each process that was given the end by
+ * kith_pipe_give; each process that has used it: sent, received, or waited for a message
+ * there; and the process that opened the pipe, until it gives the end away. An end is
+ * over when it was closed, which closes it for all processes, or when all its holders
+ * have ended, however they ended. At the other end, kith_pipe_recv then returns the
+ * messages that are left and after them KITH_EEND, and kith_pipe_send returns KITH_EEND.
+ * So a parent that gives an end to its child never waits for a child that has crashed:
+ *
+ *     kith_pipe ends[2];
+ *
+ *     kith_pipe_open(ends);
+ *     kith_process p = kith_process_start(child, KITH_ARG(ends[1]));
+ *     kith_pipe_give(ends[1], p);
+ *     while (kith_recv(ends[0], &x) == 0)
+ *         ...
+ *
+ * An end that was never given or used is not over when its opener ends: somebody may have
+ * its handle. A process that uses an end whose holders have all ended holds it again. */
+
+struct kith_pipe_options {
+    /* 1: only ends[1] sends, and only ends[0] receives. */
+    int one_way;
+    /* 1 to 63 bytes: the pipe of this name in the job, which the first caller opens, on
+     * node 0. All callers give the same .one_way, else KITH_EINVAL. The opener does not
+     * count as a holder. */
+    const char *name;
+};
+
+/* Opens a two-way pipe and stores its ends. On failure both handles hold the code.
+ *
+ *   0            done
+ *   KITH_ENOMEM  not enough memory
+ *   KITH_EINVAL  a bad argument
+ *   KITH_EPEER   (with a name) node 0 is lost
+ */
+KITH_API int kith_pipe_open(kith_pipe ends[2]);
+
+/* int kith_pipe_open_with(kith_pipe ends[2], .option = value ...);
+ *
+ * The same with options: kith_pipe_open_with(ends, .one_way = 1). */
+
+/* Sends a copy of the message, which is in shared memory when the call returns. Waits up
+ * to timeout_ms while the pipe is full.
+ *
+ *   0               done
+ *   KITH_ETIMEDOUT  it was full all the time
+ *   KITH_EEND       the other end is over
+ *   KITH_ENOMEM     not enough memory
+ *   KITH_ESTALE     this end was closed, also while waiting
+ *   KITH_EPEER      the node where the pipe lives is lost
+ *   KITH_EINVAL     a bad argument; or this end only receives
+ */
+KITH_API int kith_pipe_send(kith_pipe end, const void *message, size_t size, int timeout_ms);
+
+/* Takes the next message into buf, which has room bytes. Waits up to timeout_ms while
+ * there is none.
+ *
+ *   0 or more       the size of the message
+ *   KITH_ETOOBIG    it is larger than room, and stays; kith_pipe_next returns its size
+ *   KITH_ETIMEDOUT  there was none all the time
+ *   KITH_EEND       there is none, and the other end is over
+ *   KITH_ESTALE     this end was closed, also while waiting
+ *   KITH_EPEER      the node where the pipe lives is lost
+ *   KITH_ENOMEM     not enough memory
+ *   KITH_EINVAL     a bad argument; or this end only sends
+ */
+KITH_API int64_t kith_pipe_recv(kith_pipe end, void *buf, size_t room, int timeout_ms);
+
+/* Returns the size of the next message, which stays. Waits and fails as kith_pipe_recv.
+ */
+KITH_API int64_t kith_pipe_next(kith_pipe end, int timeout_ms);
+
+/* int kith_send(kith_pipe end, x);
+ * int kith_recv(kith_pipe end, T *y);
+ *
+ * kith_send sends the bytes of the variable x; kith_recv takes a message of exactly the
+ * size of *y. Both wait indefinitely. Codes of kith_pipe_send and kith_pipe_recv, 0 for
+ * success, and:
+ *
+ *   KITH_ESIZE  (kith_recv) the message has another size, and stays
+ */
+
+/* Waits up to timeout_ms until kith_pipe_recv would not wait.
+ *
+ *   1    there is a message, or the other end is over
+ *   0    neither, all the time
+ *   others  as kith_pipe_recv
+ */
+KITH_API int kith_pipe_poll(kith_pipe end, int timeout_ms);
+
+/* Makes the Process a holder of the end, in place of the caller, which becomes one again
+ * if it uses the end, and which becomes a holder of the other end if that has none yet.
+ * Several Processes may be given an end. If the Process has ended already, it counts as a
+ * holder that has ended. A Process on another node than the pipe's that ends without
+ * having used the end remains a holder.
+ *
+ *   0            done
+ *   KITH_ESTALE  the end, or the handle of the Process, was closed
+ *   KITH_ENOMEM  not enough memory
+ *   KITH_EPEER   the node of the pipe or of the Process is lost
+ */
+KITH_API int kith_pipe_give(kith_pipe end, kith_process p);
+
+/* Closes this end, for all processes; their calls at it return KITH_ESTALE. What it has
+ * sent can still be received. When both ends are closed, the pipe is freed. Returns 0; or
+ * KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_pipe_close(kith_pipe end);
+
 /* ---- Locks ------------------------------------------------------------------------- */
 
 /* One process at a time holds a lock: whoever changes what it protects acquires it
@@ -928,6 +1048,14 @@ KITH_API kith_sem kith__sem_open(int units, const struct kith_sem_options *optio
 KITH_API int kith__queue_get(kith_queue q, void *buf, size_t size, int timeout_ms);
 #define kith_put(q, x) kith_queue_put(q, &(x), sizeof(x), KITH_FOREVER)
 #define kith_get(q, p) kith__queue_get(q, p, sizeof *(p), KITH_FOREVER)
+
+KITH_API int kith__pipe_open(kith_pipe ends[2], const struct kith_pipe_options *options, size_t options_size);
+#define kith_pipe_open_with(ends, ...) \
+    kith__pipe_open(ends, KITH__OPTIONS(kith_pipe_options, __VA_ARGS__), sizeof(struct kith_pipe_options))
+
+KITH_API int kith__pipe_recv(kith_pipe end, void *buf, size_t size, int timeout_ms);
+#define kith_send(end, x) kith_pipe_send(end, &(x), sizeof(x), KITH_FOREVER)
+#define kith_recv(end, p) kith__pipe_recv(end, p, sizeof *(p), KITH_FOREVER)
 
 /* What follows takes the function's name, too, for messages; if NULL, it is looked up. */
 KITH_API int kith__map_with(kith_pool p, const char *name, kith_map_with_fn *fn, const void *in,

@@ -78,4 +78,42 @@ static inline kith_lock far_lock_open(void)
     return (kith_lock){ far_open((struct far_wish){ .kind = FAR_LOCK }) };
 }
 
+struct far_ends {
+    kith_queue answer;
+    int one_way;
+    kith_pipe ends[2];
+};
+
+static inline int far_ends_there(const void *arg)
+{
+    struct far_ends wish = *(const struct far_ends *)arg;
+
+    kith_pipe_open_with(wish.ends, .one_way = wish.one_way);
+    return kith_put(wish.answer, wish) < 0;
+}
+
+/* Where far objects are. */
+static inline int far_node(void)
+{
+    return getenv("KITH_TEST_FAR") && kith_nodes() > 1 ? KITH_NODE(1) : KITH_HERE;
+}
+
+static inline int far_pipe_open(kith_pipe ends[2], int one_way)
+{
+    struct far_ends wish = { .one_way = one_way };
+    kith_process p;
+
+    if (far_node() == KITH_HERE)
+        return kith_pipe_open_with(ends, .one_way = one_way);
+    wish.answer = kith_queue_open(0);
+    p = kith_process_start_with(far_ends_there, KITH_ARG(wish), .node = far_node());
+    kith_get(wish.answer, &wish);
+    kith_process_join(p, KITH_FOREVER);
+    kith_process_close(p);
+    kith_queue_close(wish.answer);
+    ends[0] = wish.ends[0];
+    ends[1] = wish.ends[1];
+    return kith_check(ends[0]);
+}
+
 #endif

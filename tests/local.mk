@@ -115,6 +115,7 @@ unit_tests += \
 	tests/test_lock \
 	tests/test_locked \
 	tests/test_orphans \
+	tests/test_pipe \
 	tests/test_pool \
 	tests/test_pool_deaths \
 	tests/test_pool_faults \
@@ -149,6 +150,8 @@ tests_test_chaos_SOURCES = \
 	tests/chaos/model.c \
 	tests/chaos/model.h \
 	tests/chaos/numbers.c \
+	tests/chaos/pipes.c \
+	tests/chaos/pipes.h \
 	tests/chaos/pools.c \
 	tests/chaos/pools.h \
 	tests/chaos/queues.c \

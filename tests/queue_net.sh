@@ -11,5 +11,6 @@ export KITH_TRANSPORT
 "$top_builddir/tests/test_sem"
 "$top_builddir/tests/test_value"
 "$top_builddir/tests/test_lock"
+"$top_builddir/tests/test_pipe"
 "$top_builddir/tests/test_process"
 KITH_NET_SECURITY=plain "$top_builddir/tests/test_queue"

@@ -20,6 +20,7 @@
  *     sems      the Semaphore
  *     values    the Value
  *     locks     the Lock
+ *     pipes     a Pipe between an actor and a Process
  *     pools     opening and ending Pools
  *     leaves    Processes that do little
  *     actors    who calls, step by step

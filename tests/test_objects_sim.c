@@ -774,7 +774,119 @@ static void a_call_is_done_soon_after_a_short_cut(void)
     sim_end();
 }
 
+/* ----------------------------------------------------------------------------- Pipes */
+
+static kith_pipe line[2];
+static uint64_t answers_heard;
+
+static void opens_line(struct client *c, void *arg)
+{
+    kith_pipe ends[2];
+
+    (void)c;
+    (void)arg;
+    PASS(kith_pipe_open(ends));
+    memcpy(line, ends, sizeof line);
+}
+
+/* Until it has heard of the other one, that one may have died without having used its end: then nobody tells.
+ */
+static int patience(int heard)
+{
+    return heard ? KITH_FOREVER : 20000;
+}
+
+static void asks_at_line(struct client *c, void *arg)
+{
+    int64_t rc = 0;
+
+    (void)c;
+    (void)arg;
+    for (int i = 0, x; i < 30; i++) {
+        x = i;
+        if ((rc = kith_pipe_send(line[0], &x, sizeof x, patience(i))) < 0 ||
+            (rc = kith_pipe_recv(line[0], &x, sizeof x, patience(i))) < 0)
+            break;
+        CU_ASSERT(rc == sizeof x && x == i + 1);
+        answers_heard++;
+    }
+    CU_ASSERT(rc >= 0 || rc == KITH_EEND || rc == KITH_ETIMEDOUT);
+    PASS(kith_pipe_close(line[0]));
+}
+
+static void answers_at_line(struct client *c, void *arg)
+{
+    int64_t rc = 0;
+
+    (void)c;
+    (void)arg;
+    for (int i = 0, x; rc >= 0; i++) {
+        if ((rc = kith_pipe_recv(line[1], &x, sizeof x, patience(i))) < 0)
+            break;
+        CU_ASSERT(rc == sizeof x && x == i);
+        x++;
+        rc = kith_pipe_send(line[1], &x, sizeof x, KITH_FOREVER);
+    }
+    CU_ASSERT(rc == KITH_EEND || rc == KITH_ETIMEDOUT);
+    PASS(kith_pipe_close(line[1]));
+}
+
+/* What the two have left open, because they have died. */
+static void closes_line(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    kith_pipe_close(line[0]);
+    kith_pipe_close(line[1]);
+}
+
+static void talk_once(uint64_t s)
+{
+    struct weather w = { .nodes = 2 + (uint32_t)draw(2), .deaths = s % 3 != 0, .through_net = draw(4) == 0 };
+    uint32_t home = (uint32_t)draw(w.nodes);
+
+    memset(line, 0, sizeof line);
+    sim_begin(&w);
+    draw_weather();
+    sim_start(home, opens_line, NULL);
+    CU_ASSERT(sim_run(100000));
+    if (line[0].id) {
+        sim_start((uint32_t)draw(w.nodes), asks_at_line, NULL);
+        sim_start((uint32_t)draw(w.nodes), answers_at_line, NULL);
+        if (!sim_run(200000)) {
+            sim_show();
+            printf("KITH_TEST_SEED=%llu ", (unsigned long long)s);
+            CU_FAIL("one waits for ever");
+            exit(1);
+        }
+        sim_calm();
+        sim_settle(3000);
+        sim_start(home, closes_line, NULL);
+        CU_ASSERT(sim_run(100000));
+    }
+    sim_settle(3000);
+    sim_end();
+}
+
+static void who_talks_to_the_dead_learns_of_it(void)
+{
+    uint64_t count = getenv("KITH_TEST_LONG") ? 600 : 60;
+    const char *one = getenv("KITH_TEST_SEED");
+
+    for (uint64_t s = 1; s <= (one ? 1 : count); s++) {
+        unsigned before = CU_get_number_of_failures();
+
+        seed = one ? strtoull(one, NULL, 0) : s;
+        seed_draw(seed);
+        talk_once(seed);
+        if (CU_get_number_of_failures() > before)
+            printf("KITH_TEST_SEED=%llu ", (unsigned long long)seed);
+    }
+    CU_ASSERT(one || answers_heard > 0);
+}
+
 static struct test tests[] = { TEST(a_call_is_done_soon_after_a_short_cut),
+                               TEST(who_talks_to_the_dead_learns_of_it),
                                TEST(a_last_release_and_a_death_give_back_one_unit),
                                TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),
                                TEST(places_on_a_lost_node_hold_up_nobody),

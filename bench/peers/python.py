@@ -331,10 +331,47 @@ def row_lock(rounds):
     assert value.value == 3 * rounds
 
 
+def answer(end, turns):
+    for _ in range(turns):
+        end.send(end.recv())
+
+
+def pour(end, messages):
+    block = bytes(1 << 20)
+    for _ in range(messages):
+        end.send_bytes(block)
+
+
+def row_pipe(turns, messages):
+    import multiprocessing as mp
+    turns, messages = int(turns), int(messages)
+    here, there = mp.Pipe()
+    process = mp.Process(target=answer, args=(there, turns))
+    process.start()
+    here.send(0)
+    here.recv()
+    begin = time.perf_counter()
+    for i in range(turns - 1):
+        here.send(i)
+        here.recv()
+    say("turn", 1e6 * (time.perf_counter() - begin) / (turns - 1))
+    process.join()
+    here, there = mp.Pipe(duplex=False)
+    process = mp.Process(target=pour, args=(there, messages))
+    process.start()
+    here.recv_bytes()
+    begin = time.perf_counter()
+    for _ in range(messages - 1):
+        here.recv_bytes()
+    say("bytes", (messages - 1) * (1 << 20) / (time.perf_counter() - begin) * 1e-9)
+    process.join()
+
+
 EXECUTORS = {"multiprocessing": Multiprocessing, "futures": Futures, "mpi4py": Mpi4py}
 WITH_POOL = {"map": row_map, "warm": row_warm, "after-idling": row_after_idling, "bulk": row_bulk,
              "uneven": row_uneven, "metg": row_metg, "pi": row_pi, "idle": row_idle}
-WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "value": row_value, "lock": row_lock}
+WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "value": row_value, "lock": row_lock,
+           "pipe": row_pipe}
 
 
 def main():

@@ -42,6 +42,10 @@ enum kith__member_state {
     KITH__SWEPT    /* that one says so: the fork server may free the entry */
 };
 
+/* What a member may hold in an object. An end of a Pipe may be given to a process that has not asked for
+ * anything yet, and is opened without a request: so its agent knows nothing of it. */
+enum kith__holds { KITH__HOLDS_UNITS = 1, KITH__HOLDS_ENDS = 2 };
+
 struct kith__member {
     _Atomic uint32_t state; /* enum kith__member_state */
     _Atomic uint32_t role;
@@ -53,7 +57,7 @@ struct kith__member {
     _Atomic uint32_t stop_signal; /* asked by kith_process_terminate and kill: the fork server sends it */
     _Atomic uint32_t daemon;
     _Atomic uint32_t busy;  /* of a worker: it has a task; for who chooses a node */
-    _Atomic uint32_t holds; /* 1: it may hold something in an object: when it has ended, a janitor looks */
+    _Atomic uint32_t holds; /* enum kith__holds: when it has ended, a janitor looks */
     uint32_t serial;        /* of this process, never used again on this node */
     uint32_t worker;        /* index in its pool */
     uint64_t object;        /* handle of the Process or pool that it belongs to */

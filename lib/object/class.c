@@ -211,24 +211,41 @@ static void tell_death(struct kith__object *o, void *context)
     leave(o, 0, &out);
 }
 
-void kith__objects_died(const struct kith__caller *who)
+void kith__objects_of_kind_died(enum kith__kind kind, const struct kith__caller *who)
 {
     struct kith__caller dead = *who;
 
+    kith__objects_each(kind, tell_death, &dead);
+}
+
+void kith__objects_died(const struct kith__caller *who)
+{
     for (unsigned kind = 1; kind < KITH__KINDS; kind++)
         if (kith__classes[kind]->died)
-            kith__objects_each(kind, tell_death, &dead);
+            kith__objects_of_kind_died(kind, who);
 }
 
 /* ------------------------------------------------------------------------ opening, closing */
 
-static int close_here(uint64_t id, unsigned kind)
+/* A part of it is closed, and others are not. */
+static int leave_part(struct kith__object *o, int rc, const struct kith__result *out)
 {
+    if (rc == 0)
+        kith__guard_commit(&o->guard);
+    leave(o, 0, out);
+    return rc;
+}
+
+static int close_here(uint64_t id, unsigned kind, uint64_t part)
+{
+    struct kith__result out = { 0 };
     struct kith__object *o;
     int rc = kith__object_enter(id, kind, &o);
 
     if (rc < 0)
         return rc;
+    if (kith__classes[kind]->close && (rc = kith__classes[kind]->close(o, part, &out)) <= 0)
+        return leave_part(o, rc, &out);
     kith__guard_enter(&o->second);
     kith__object_end(o); /* leaves the object's guard */
     kith__guard_leave(&o->second);
@@ -303,7 +320,7 @@ int64_t kith__attempt(uint64_t id, unsigned kind, unsigned method, const struct 
         return kith__fail(KITH_EINVAL, "method %u of class %u is unknown to node %u: two versions of kith?",
                           method, kind, kith__shared->node);
     if (method == KITH__CLOSE)
-        return close_here(id, kind);
+        return close_here(id, kind, in->number);
     if (method == KITH__OPEN)
         return open_for(kind, in);
     if (m->flags & KITH__NO_OBJECT)
@@ -313,18 +330,17 @@ int64_t kith__attempt(uint64_t id, unsigned kind, unsigned method, const struct 
 
 /* ------------------------------------------------------------------- what public functions call */
 
-static struct kith__caller self(void)
+struct kith__caller kith__caller_here(void)
 {
     return (struct kith__caller){ kith__shared->node, kith__member(kith__me)->serial, kith__task_id() };
 }
 
-/* Who may hold something when it ends: a janitor looks. */
-static void will_hold(void)
+void kith__will_hold(uint32_t how)
 {
     _Atomic uint32_t *holds = &kith__member(kith__me)->holds;
 
-    if (!atomic_load_explicit(holds, memory_order_relaxed))
-        atomic_store(holds, 1);
+    if ((atomic_load_explicit(holds, memory_order_relaxed) & how) != how)
+        atomic_fetch_or(holds, how);
 }
 
 /* Looks again and again, for what nobody announces and is soon there. */
@@ -408,8 +424,8 @@ static int64_t invoke_here(uint64_t id, unsigned kind, const struct kith__method
     int64_t rc;
 
     if (m->flags & KITH__HOLDS) { /* nobody else wants to know */
-        who = self();
-        will_hold();
+        who = kith__caller_here();
+        kith__will_hold(KITH__HOLDS_UNITS);
     }
     if (m->flags & KITH__KEEPS && in->size > KITH__LARGE) {
         if ((in->block = kith__heap_alloc(in->size, kith__me)) == 0)
@@ -429,7 +445,7 @@ static int64_t invoke_here(uint64_t id, unsigned kind, const struct kith__method
 static int64_t invoke_there(uint64_t id, unsigned kind, unsigned method, const struct kith__method *m,
                             struct kith__args *in, struct kith__result *out, int timeout_ms)
 {
-    struct kith__caller who = self();
+    struct kith__caller who = kith__caller_here();
     uint32_t op = kind << 8 | method;
 
     if (m->flags & KITH__PIPELINES)
@@ -473,17 +489,17 @@ int64_t kith__ask(uint64_t id, enum kith__kind kind, unsigned method, uint64_t n
 
 int64_t kith__ask_node(uint32_t node, enum kith__kind kind, unsigned method, const struct kith__args *in)
 {
-    struct kith__caller who = self();
+    struct kith__caller who = kith__caller_here();
     struct kith__result out = { 0 };
 
     return kith__remote_call(node, (uint32_t)kind << 8 | method, 0, &who, in, &out, KITH_FOREVER);
 }
 
 /* What was pipelined and lost is told, and the object is closed all the same. */
-int kith__close(uint64_t id, enum kith__kind kind)
+int kith__close_part(uint64_t id, enum kith__kind kind, uint64_t part)
 {
     int rc = kith__handle_usable(id, kith__classes[kind]->noun), lost = rc == 0 ? kith__remote_settle() : 0;
-    struct kith__args in = { 0 };
+    struct kith__args in = { .number = part };
     struct kith__result out = { 0 };
     struct kith__caller who;
 
@@ -491,14 +507,19 @@ int kith__close(uint64_t id, enum kith__kind kind)
         kith__report(lost);
     if (rc < 0)
         return kith__report(rc);
-    who = self();
+    who = kith__caller_here();
     if (kith__is_remote(id)) {
         kith__remote_forget(id);
         rc = (int)kith__remote_call(kith__handle_home(id), (uint32_t)kind << 8 | KITH__CLOSE, id, &who, &in,
                                     &out, KITH_FOREVER);
     } else
-        rc = close_here(id, kind);
+        rc = close_here(id, kind, part);
     return lost < 0 ? lost : kith__report(rc);
+}
+
+int kith__close(uint64_t id, enum kith__kind kind)
+{
+    return kith__close_part(id, kind, 0);
 }
 
 static int64_t open_far(unsigned kind, const char *name, const void *options, size_t size)
@@ -506,7 +527,7 @@ static int64_t open_far(unsigned kind, const char *name, const void *options, si
     char bytes[KITH__NAME + KITH__OPTIONS] = { 0 };
     struct kith__args in = { .bytes = bytes, .size = KITH__NAME + size };
     struct kith__result out = { 0 };
-    struct kith__caller who = self();
+    struct kith__caller who = kith__caller_here();
 
     snprintf(bytes, KITH__NAME, "%s", name);
     memcpy(bytes + KITH__NAME, options, size);

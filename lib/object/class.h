@@ -21,7 +21,8 @@
     X(pool, POOL)        \
     X(sem, SEM)          \
     X(value, VALUE)      \
-    X(lock, LOCK)
+    X(lock, LOCK)        \
+    X(pipe, PIPE)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };
@@ -45,9 +46,9 @@ struct kith__method {
 };
 
 enum kith__method_flags {
-    KITH__SECOND = 1,    /* in the object's second guard instead of the first */
-    KITH__KEEPS = 2,     /* large bytes come in a block, which the object may keep */
-    KITH__GIVES = 4,     /* what it gives goes back by .undo when it reaches nobody */
+    KITH__SECOND = 1, /* in the object's second guard instead of the first; of an UNGUARDED one: its .undo */
+    KITH__KEEPS = 2,  /* large bytes come in a block, which the object may keep */
+    KITH__GIVES = 4,  /* what it gives goes back by .undo when it reaches nobody */
     KITH__PIPELINES = 8, /* may be sent without waiting for the answer, as far as .reserve allows */
     KITH__HOLDS = 16, /* the caller has something afterwards that .died gives back; without it who is unknown
                          at home */
@@ -77,6 +78,10 @@ struct kith__class {
     int (*make)(struct kith__object *o, const void *options, size_t size);
     /* A named object is there already: 0, or KITH_EINVAL when it was made with other options. NULL: none. */
     int (*same)(struct kith__object *o, const void *options, size_t size);
+    /* In the guard, for a class whose objects are closed in parts: this part is closed, by values that become
+     * true with the next commit. 1: it was the last one, and the object ends with it; 0: others are open; a
+     * code. NULL: there is one part. */
+    int (*close)(struct kith__object *o, uint64_t part, struct kith__result *out);
     /* Outside of its guards, when nobody can find it any more: frees what it holds. May be called twice. */
     void (*destroy)(struct kith__object *o);
     /* In the guard of the method: takes back what a GIVES gave. 0; KITH__PARKED: there is no place now. */
@@ -137,6 +142,13 @@ void kith__release(uint64_t id, unsigned kind, uint32_t n);
 /* What who held in any object of this node is free. who->member 0: all of that node's. For janitors and
  * agents. */
 void kith__objects_died(const struct kith__caller *who);
+void kith__objects_of_kind_died(enum kith__kind kind, const struct kith__caller *who);
+
+/* This process may hold something when it ends: its janitor looks. how: enum kith__holds. */
+void kith__will_hold(uint32_t how);
+
+/* Who this process is, and the task. */
+struct kith__caller kith__caller_here(void);
 
 /* 1: holder is, or belongs to, who. */
 static inline int kith__is_same(uint64_t holder, const struct kith__caller *who)
@@ -184,8 +196,9 @@ int64_t kith__ask(uint64_t id, enum kith__kind kind, unsigned method, uint64_t n
 /* A method of a node, waiting as long as it takes. Through the agents, also to this node. */
 int64_t kith__ask_node(uint32_t node, enum kith__kind kind, unsigned method, const struct kith__args *in);
 
-/* Closes it for all. Reports. */
+/* Closes it, or that part of it, for all. Reports. */
 int kith__close(uint64_t id, enum kith__kind kind);
+int kith__close_part(uint64_t id, enum kith__kind kind, uint64_t part);
 
 /* Opens an object here, or the one of that name (NULL: none) on node 0. Its handle, which holds the code of a
  * failure. Reports. call: "kith_queue_named", for the message. */

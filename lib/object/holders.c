@@ -119,6 +119,13 @@ int kith__holders_add(struct kith__object *o, struct kith__holders *h, const str
     return 0;
 }
 
+int kith__holders_has(const struct kith__holders *h, const struct kith__caller *who)
+{
+    const struct holder *one = find(h, who);
+
+    return one && atomic_load(&one->units) > 0;
+}
+
 /* The entry stays: whoever took one once mostly comes again. */
 int kith__holders_drop(struct kith__object *o, struct kith__holders *h, const struct kith__caller *who,
                        int anybody)

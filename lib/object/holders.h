@@ -17,6 +17,9 @@ struct kith__holders { /* zeros: nobody holds anything */
  * KITH_ENOMEM. */
 int kith__holders_add(struct kith__object *o, struct kith__holders *h, const struct kith__caller *who);
 
+/* 1: who has a unit. */
+int kith__holders_has(const struct kith__holders *h, const struct kith__caller *who);
+
 /* One unit less: of who, or when who has none, and anybody is 1, of the one that came first. How many: 1 or
  * 0. */
 int kith__holders_drop(struct kith__object *o, struct kith__holders *h, const struct kith__caller *who,

@@ -15,6 +15,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/own_lock.h \
 	lib/object/pin.c \
 	lib/object/pin.h \
+	lib/object/pipe.c \
 	lib/object/process.c \
 	lib/object/process.h \
 	lib/object/queue.c \

@@ -201,6 +201,25 @@ static int64_t send_signal(struct kith__object *o, const struct kith__caller *wh
     return 0;
 }
 
+/* The serial number of its process, which will have something when it ends; 0: it has ended. */
+static int64_t member(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                      struct kith__result *out)
+{
+    const struct kith__process_body *p = kith__process_body(o);
+    struct kith__member *m;
+    uint32_t serial;
+
+    (void)who;
+    (void)in;
+    (void)out;
+    if (atomic_load(&p->state) != 1)
+        return 0;
+    m = kith__member(atomic_load(&p->member));
+    serial = m->serial;
+    atomic_fetch_or(&m->holds, KITH__HOLDS_UNITS | KITH__HOLDS_ENDS);
+    return atomic_load(&p->state) == 1 ? serial : 0; /* else its entry may be another's */
+}
+
 static int is_up(const struct kith__member *m)
 {
     uint32_t state = atomic_load(&m->state);
@@ -249,6 +268,7 @@ static const struct kith__method methods[] = {
     [KITH__PROCESS_SIGNAL] = { "signal", send_signal, -1, 0 },
     [KITH__PROCESS_START] = { "start", start_for, -1, KITH__NO_OBJECT },
     [KITH__PROCESS_AWAIT] = { "await", await, -1, KITH__NO_OBJECT },
+    [KITH__PROCESS_MEMBER] = { "member", member, -1, 0 },
 };
 
 const struct kith__class kith__process_class = {
@@ -408,6 +428,11 @@ int kith_process_terminate(kith_process p)
 int kith_process_kill(kith_process p)
 {
     return kith__report((int)ask_it(p, KITH__PROCESS_SIGNAL, SIGKILL, KITH_FOREVER));
+}
+
+int64_t kith__process_member(kith_process p)
+{
+    return ask_it(p, KITH__PROCESS_MEMBER, 0, KITH_FOREVER);
 }
 
 int kith_process_close(kith_process p)

@@ -32,8 +32,13 @@ enum {
     KITH__PROCESS_PID,
     KITH__PROCESS_SIGNAL,
     KITH__PROCESS_START,
-    KITH__PROCESS_AWAIT
+    KITH__PROCESS_AWAIT,
+    KITH__PROCESS_MEMBER
 };
+
+/* The serial number of its process, which is about to be given something to hold; 0: it has ended. Or a code.
+ */
+int64_t kith__process_member(kith_process p);
 
 uint32_t kith__node_busy(void); /* Processes, and workers with a task, of this node */
 

@@ -264,6 +264,8 @@ static void tell(struct kith__member *m)
 /* Each step can be done again, by the next janitor when this one dies. */
 void kith__janitor_sweep(uint32_t who)
 {
+    struct kith__caller dead = { kith__shared->node, kith__member(who)->serial, 0 };
+
     kith__commits_finish(); /* a block may be given away by a commit that is decided, not yet done */
     kith__failpoint("janitor: commits finished");
     kith__members_sweep(who);
@@ -273,7 +275,10 @@ void kith__janitor_sweep(uint32_t who)
     /* Where all goes through the agent, it sends word itself, behind what the dead one had asked for: a
      * release of its that came later would give back somebody else's unit. */
     if (!atomic_load(&kith__shared->through_net))
-        kith__objects_died(&(struct kith__caller){ kith__shared->node, kith__member(who)->serial, 0 });
+        kith__objects_died(&dead);
+    else if (atomic_load(&kith__member(who)->holds) & KITH__HOLDS_ENDS)
+        kith__objects_of_kind_died(KITH__PIPE_KIND,
+                                   &dead); /* whoever comes late has the end again, and is told of */
     for (int tries = 0; kith__heap_sweep(who) != 0; tries++) /* somebody is in a guard */
         if (tries < 100)
             sched_yield();

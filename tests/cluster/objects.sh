@@ -90,7 +90,7 @@ elsewhere()
 suites()
 {
     run 2 KITH_TEST_FAR=1 tests/test_queue && run 2 KITH_TEST_FAR=1 tests/test_sem && run 2 KITH_TEST_FAR=1 tests/test_value &&
-        run 2 KITH_TEST_FAR=1 tests/test_lock && run 2 tests/test_process
+        run 2 KITH_TEST_FAR=1 tests/test_lock && run 2 KITH_TEST_FAR=1 tests/test_pipe && run 2 tests/test_process
 }
 
 # Shorter than a peer is waited for, also when this machine stands still in the middle: TCP repeats 0.2, 0.6, 1.4 and 3 s after the cut,

@@ -382,6 +382,8 @@ static void bury(struct client *c)
     if (c->died) {
         sim_died++;
         kith__wake_everybody();
+    }
+    if (c->died || atomic_load(&kith__member(c->member)->holds)) {
         atomic_store(&kith__member(c->member)->state, KITH__DEAD);
         c->state = DEAD;
         c->until = net.now + janitor_delay(c);
