@@ -213,7 +213,8 @@ struct kith_pool_options {
  *
  *   KITH_EINVAL  a bad argument
  *   KITH_ENOMEM  not enough memory, or no process can be started
- *   KITH_EFUNC   .init is not a function of the program or of a library
+ *   KITH_EFUNC   .init is not a function of the program or of a library, or of another
+ *                build of the library than the one loaded at kith_init
  *   KITH_ETASK   an initializer failed
  *   KITH_EPEER   the fork server is gone
  */
@@ -295,7 +296,8 @@ struct kith_fault {
  *                    deep
  *   KITH_ENOMEM      not enough memory; 64 calls are under way in the pool; or no worker
  *                    can be started
- *   KITH_EFUNC       fn is not a function of the program or of a library
+ *   KITH_EFUNC       fn is not a function of the program or of a library, or of another
+ *                    build of the library than the one loaded at kith_init
  *   KITH_ESTALE      the pool was closed
  *   KITH_ECANCELLED  the pool was terminated meanwhile
  *   KITH_EPEER       the fork server is gone
@@ -418,7 +420,8 @@ struct kith_process_options {
  * all. A function of a library that was loaded after kith_init does not exist there: the
  * Process reports that, with exit code 1. On failure the handle holds:
  *
- *   KITH_EFUNC   fn is not a function of the program or of a library
+ *   KITH_EFUNC   fn is not a function of the program or of a library, or of another
+ *                build of the library than the one loaded at kith_init
  *   KITH_EINVAL  a bad argument
  *   KITH_ENOMEM  no process can be started
  *   KITH_EPEER   the node or its fork server is gone

@@ -91,11 +91,15 @@ EXTRA_DIST += tests/examples/matches
 tests_examples_test_kernels_LDADD = examples/libpi.la $(LDADD)
 
 # Loaded by programs that were not linked with it.
-build_scripts += tests/embed.sh
+build_scripts += \
+	tests/embed.sh \
+	tests/reload.sh
 EXTRA_DIST += \
 	tests/embed/host.c \
 	tests/embed/plugin.c \
-	tests/embed/program.py
+	tests/embed/program.py \
+	tests/embed/reload.c \
+	tests/embed/tasks.c
 
 # Processes, pools, queues; and their deaths.
 unit_tests += \

@@ -257,16 +257,48 @@ static void content_id(const struct kith__image *image, unsigned char id[KITH__I
     memcpy(id, state, KITH__ID_SIZE);
 }
 
-void kith__image_id(const struct kith__image *image, unsigned char id[KITH__ID_SIZE])
+static int build_id(const struct kith__image *image, unsigned char id[KITH__ID_SIZE])
 {
     for (size_t i = 0; i < image->header_count; i++) {
         const ElfW(Phdr) *h = &image->headers[i];
 
         if (h->p_type == PT_NOTE &&
             note_id((const unsigned char *)(image->bias + h->p_vaddr), h->p_memsz, id))
-            return;
+            return 1;
     }
-    content_id(image, id);
+    return 0;
+}
+
+void kith__image_id(const struct kith__image *image, unsigned char id[KITH__ID_SIZE])
+{
+    if (!build_id(image, id))
+        content_id(image, id);
+}
+
+/* Device and inode of the file that is mapped at address; zeros when there is none. */
+static void mapped_file(uintptr_t address, unsigned char id[KITH__ID_SIZE])
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    unsigned long start, end, major, minor;
+    unsigned long long file[2];
+    char line[512];
+
+    memset(id, 0, KITH__ID_SIZE);
+    while (maps && fgets(line, sizeof line, maps))
+        if (sscanf(line, "%lx-%lx %*s %*s %lx:%lx %llu", &start, &end, &major, &minor, &file[1]) == 5 &&
+            address >= start && address < end) {
+            file[0] = (unsigned long long)major << 32 | minor;
+            memcpy(id, file, sizeof file);
+            break;
+        }
+    if (maps)
+        fclose(maps);
+}
+
+void kith__image_file_id(const struct kith__image *image, unsigned char id[KITH__ID_SIZE])
+{
+    if (!build_id(image, id))
+        mapped_file(image->start, id);
 }
 
 /* ---- exported symbols */

@@ -7,6 +7,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/code/crash.c \
 	lib/code/crash.h \
 	lib/code/crashtext.c \
+	lib/code/family.c \
+	lib/code/family.h \
 	lib/code/frames.c \
 	lib/code/image.c \
 	lib/code/image.h \

@@ -3,6 +3,7 @@
 #include "code/token.h"
 #include "base/error.h"
 #include "base/own.h"
+#include "code/family.h"
 #include "code/image.h"
 
 #include <dlfcn.h>
@@ -10,28 +11,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(struct kith__token) <= 256, "a token has its place in fixed tables");
 _Static_assert(sizeof((struct kith__token *)0)->id == KITH__ID_SIZE, "both hold a build-id");
 
-/* What was loaded when the family began. Written once, while there is one thread. */
-static struct {
-    uint64_t id;
-    size_t count, room;
-    struct {
-        uintptr_t start, end;
-        const void *headers;
-    } * images;
-} family;
-
-/* The tokens that this thread made last. Those of another family are none. */
+/* The tokens that this thread made last. Those of another family are none, nor are those of a library when
+ * one was closed since. */
 enum { CACHED = 8 };
 struct cache {
     uint64_t family;
-    struct {
+    struct made {
         kith__anyfn *fn;
+        int of_program;
+        uint64_t closings;
         struct kith__token token;
     } made[CACHED];
 };
@@ -54,46 +47,10 @@ void kith__program_id(unsigned char id[20])
     memcpy(id, program.id, KITH__ID_SIZE);
 }
 
-/* ---- the family */
-
-static int keep_image(const struct kith__image *image, void *arg)
-{
-    (void)arg;
-    if (family.count == family.room) {
-        size_t room = family.room ? 2 * family.room : 32;
-        void *p = realloc(family.images, room * sizeof *family.images);
-
-        if (!p)
-            return KITH_ENOMEM;
-        family.images = p;
-        family.room = room;
-    }
-    family.images[family.count].start = image->start;
-    family.images[family.count].end = image->end;
-    family.images[family.count++].headers = image->headers;
-    return 0;
-}
-
 int kith__token_family(void)
 {
-    family.count = 0;
-    if (kith__images(keep_image, NULL) < 0)
-        return kith__fail(KITH_ENOMEM, "no memory for the list of loaded libraries");
     pthread_once(&program_once, find_program); /* the children inherit it */
-    do
-        if (getrandom(&family.id, sizeof family.id, 0) != sizeof family.id)
-            return kith__fail_errno(KITH_ENOMEM, "the kernel returned no random bytes");
-    while (family.id == 0);
-    return 0;
-}
-
-static int in_family(const struct kith__image *image)
-{
-    for (size_t i = 0; i < family.count; i++)
-        if (family.images[i].start == image->start && family.images[i].end == image->end &&
-            family.images[i].headers == image->headers)
-            return 1;
-    return 0;
+    return kith__family_begin();
 }
 
 /* ---- making */
@@ -182,8 +139,21 @@ static void make_offset(struct kith__token *t, const struct kith__image *image, 
         kith__image_id(image, t->id);
 }
 
-static int make(struct kith__token *t, uintptr_t address)
+static int refuse_supplanted(const struct kith__image *image, uintptr_t address)
 {
+    char function[128];
+
+    kith__image_function(address, function, sizeof function);
+    return kith__fail(
+        KITH_EFUNC,
+        "function %s: this %s is not the one that was loaded at kith_init, and workers have only "
+        "that: load it before kith_init, or start the program anew",
+        function, image->name);
+}
+
+static int make(struct kith__token *t, uintptr_t address, int *of_program)
+{
+    enum kith__kinship kinship;
     struct kith__image image;
 
     memset(t, 0, sizeof *t);
@@ -197,8 +167,12 @@ static int make(struct kith__token *t, uintptr_t address)
     if (!kith__image_is_code(&image, address))
         return kith__fail(KITH_EFUNC, "the pointer 0x%zx points to data of %s, not to a function",
                           (size_t)address, image.name);
-    if (family.id && in_family(&image)) {
-        t->family = family.id;
+    *of_program = image.is_program;
+    kinship = kith__family() ? kith__family_kinship(&image) : KITH__STRANGER;
+    if (kinship == KITH__SUPPLANTED)
+        return refuse_supplanted(&image, address);
+    if (kinship == KITH__RELATIVE) {
+        t->family = kith__family();
         t->pointer = address;
     }
     if (!image.is_program && make_symbol(t, &image, address))
@@ -213,11 +187,27 @@ static struct cache *cache(void)
 {
     struct cache *c = kith__own(KITH__OWN_TOKENS, sizeof *c);
 
-    if (c && c->family != family.id) {
+    if (c && c->family != kith__family()) {
         memset(c, 0, sizeof *c);
-        c->family = family.id;
+        c->family = kith__family();
     }
     return c;
+}
+
+static int is_valid(const struct made *m, kith__anyfn *fn)
+{
+    return m->fn == fn && (m->of_program || m->closings == kith__family_closings());
+}
+
+static int make_again(struct made *m, kith__anyfn *fn)
+{
+    int rc;
+
+    m->fn = NULL;
+    m->closings = kith__family_closings();
+    if ((rc = make(&m->token, (uintptr_t)fn, &m->of_program)) == 0)
+        m->fn = fn;
+    return rc;
 }
 
 int kith__token_make(struct kith__token *t, kith__anyfn *fn)
@@ -225,20 +215,17 @@ int kith__token_make(struct kith__token *t, kith__anyfn *fn)
     uintptr_t address = (uintptr_t)fn;
     size_t i = (address >> 4 ^ address >> 12) % CACHED;
     struct cache *c;
-    int rc;
+    int rc = 0, of_program;
 
     if (!fn)
         return kith__fail(KITH_EINVAL, "the function is NULL");
     if (!(c = cache()))
-        return make(t, address);
-    if (c->made[i].fn != fn) {
-        c->made[i].fn = NULL;
-        if ((rc = make(&c->made[i].token, address)) < 0)
-            return rc;
-        c->made[i].fn = fn;
-    }
-    *t = c->made[i].token;
-    return 0;
+        return make(t, address, &of_program);
+    if (!is_valid(&c->made[i], fn))
+        rc = make_again(&c->made[i], fn);
+    if (rc == 0)
+        *t = c->made[i].token;
+    return rc;
 }
 
 /* ---- resolving */
@@ -316,7 +303,7 @@ int kith__token_resolve(const struct kith__token *t, kith__anyfn **fn)
     uintptr_t address;
     int rc = KITH_EFUNC;
 
-    if (t->family && t->family == family.id) {
+    if (t->family && t->family == kith__family()) {
         *fn = (kith__anyfn *)(uintptr_t)t->pointer;
         return 0;
     }
