@@ -2,7 +2,7 @@
 #ifndef KITH_FAR_H
 #define KITH_FAR_H
 
-#include "kith.h"
+#include "check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,8 @@ enum far_kind { FAR_QUEUE, FAR_SEM, FAR_VALUE, FAR_LOCK };
 struct far_wish {
     kith_queue answer;
     enum far_kind kind;
-    size_t number; /* the bound of a Queue, the units of a Semaphore, the size of a Value */
+    size_t number; /* the bound of a Queue, the units of a Semaphore, the size of a Value, the parties of a
+                      Barrier */
     int is_bounded;
     int type, raw; /* of a Value */
     char init[512];
@@ -114,6 +115,18 @@ static inline int far_pipe_open(kith_pipe ends[2], int one_way)
     ends[0] = wish.ends[0];
     ends[1] = wish.ends[1];
     return kith_check(ends[0]);
+}
+
+/* The exit code of a Process, when it has ended: asked for, else that it was killed is in the status of the
+ * job. */
+static inline int code_of(kith_process p)
+{
+    int code = 1000;
+
+    PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_process_exitcode(p, &code));
+    PASS(kith_process_close(p));
+    return code;
 }
 
 #endif

@@ -9,8 +9,8 @@ KITH_TRANSPORT=net
 export KITH_TRANSPORT
 "$top_builddir/tests/test_queue"
 "$top_builddir/tests/test_sem"
-"$top_builddir/tests/test_value"
-"$top_builddir/tests/test_lock"
-"$top_builddir/tests/test_pipe"
+for object in value lock pipe; do
+    "$top_builddir/tests/test_$object"
+done
 "$top_builddir/tests/test_process"
 KITH_NET_SECURITY=plain "$top_builddir/tests/test_queue"

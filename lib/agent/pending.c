@@ -469,13 +469,19 @@ static struct waitlist *waitlist_for(struct kith__pending *self, uint64_t object
     return *at;
 }
 
+/* 1: it says nothing of those behind it that it has to wait. */
+static int stands_alone(const struct kith__request *r)
+{
+    return (kith__method(r->op >> 8, r->op & 255)->flags & KITH__EACH) != 0;
+}
+
 /* 1: others wait for the same and came before. */
 static int has_to_queue(struct kith__pending *self, const struct kith__request *r)
 {
     struct kith__waiters *set = set_of(r);
     const struct waitlist *p = set ? *find_waitlist(self, r->object, set) : NULL;
 
-    return p && p->first && r->timeout_ms != 0;
+    return p && p->first && r->timeout_ms != 0 && !stands_alone(r);
 }
 
 static void park(struct kith__pending *self, struct call *g, struct kith__waiters *set)
@@ -560,26 +566,31 @@ static void serve(struct kith__pending *self, struct client *v)
         if (attempt(self, v->first))
             continue;
         /* It stands among the waiters since: one more look, lest what it waits for came in between. */
-        if (!v->first->waitlist->set || v->first->waitlist->first != v->first || !attempt(self, v->first))
+        if (!v->first->waitlist->set ||
+            (v->first->waitlist->first != v->first && !stands_alone(&v->first->r)) ||
+            !attempt(self, v->first))
             return;
     }
 }
 
-/* Those of p, the oldest first, until one has to wait. */
+/* Those of p, the oldest first, until one has to wait that is in the way of the others. */
 static void retry(struct kith__pending *self, struct waitlist *p)
 {
     if (!p->first)
         return; /* a wake-up that came for one who has left is the next one's: see step_back */
     p->outstanding = !stands(self, p);
     stand(self, p);
-    while (p->first) {
-        struct client *v = p->first->client;
+    for (struct call *g = p->first; g;) {
+        struct client *v = g->client;
+        int rc = attempt(self, g);
 
-        switch (attempt(self, p->first)) {
-        case 0: p->outstanding = 0; return; /* there is nothing left to be woken for */
-        case 1: p->outstanding = 0; break;
-        }
-        serve(self, v);
+        if (rc >= 0)
+            p->outstanding = 0; /* it was for this one, or there is nothing left to be woken for */
+        if (rc == 0 && !stands_alone(&g->r))
+            return;
+        if (rc != 0)
+            serve(self, v);
+        g = rc == 0 ? g->next_parked : p->first; /* the list may have changed */
     }
 }
 

@@ -140,6 +140,16 @@ static void join(struct kith__wait *w)
     atomic_fetch_or(&w->set->summary, UINT64_C(1) << n / 64);
 }
 
+int kith__time_left(int timeout_ms, int64_t began_ns)
+{
+    int64_t passed_ms;
+
+    if (timeout_ms <= 0)
+        return timeout_ms;
+    passed_ms = (kith__now_ns() - began_ns) / KITH__MS;
+    return passed_ms < timeout_ms ? timeout_ms - (int)passed_ms : 0;
+}
+
 int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeout_ms)
 {
     if (kith__check_timeout(timeout_ms) < 0)

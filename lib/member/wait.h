@@ -61,6 +61,8 @@ void kith__wake_seat(struct kith__seat *s);
 void kith__wake_everybody(void); /* after a death; for the fork server */
 
 int kith__check_timeout(int timeout_ms); /* 0 or KITH_EINVAL */
+/* What is left of a timeout, for the second call of something that began then. */
+int kith__time_left(int timeout_ms, int64_t began_ns);
 
 /* How long to spin before sleeping: 1 when a CPU is free for it, else 0: the others should run. */
 int kith__may_spin(void);

@@ -42,7 +42,7 @@ struct kith__method {
                        struct kith__result *out);
     int8_t
         side; /* which of the object's waiters to wait on; -1: nobody announces it, so look again and again */
-    uint8_t flags; /* enum kith__method_flags */
+    uint16_t flags; /* enum kith__method_flags */
 };
 
 enum kith__method_flags {
@@ -55,8 +55,9 @@ enum kith__method_flags {
     KITH__NO_OBJECT = 32, /* asked of a node: o is NULL */
     KITH__UNGUARDED = 64, /* in no guard; o may be gone, or another one: in->ident is what its .ident has to
                              be.  Or KITH__GONE. Others see what it changed before they are woken (seq_cst) */
-    KITH__FAIR = 128      /* nobody waits for ever while others come and go: an attempt whose call has waited
-                             for KITH__FAIR_NS is told (in->waiter), and .left when it fails after that */
+    KITH__EACH = 256, /* not in the order of coming: of those that wait any one may be the next to succeed */
+    KITH__FAIR = 128  /* nobody waits for ever while others come and go: an attempt whose call has waited
+                         for KITH__FAIR_NS is told (in->waiter), and .left when it fails after that */
 };
 
 #define KITH__FAIR_NS KITH__MS
@@ -205,7 +206,10 @@ int kith__close_part(uint64_t id, enum kith__kind kind, uint64_t part);
 uint64_t kith__open(enum kith__kind kind, const char *name, const void *options, size_t size,
                     const char *call);
 
-/* The same of a function that is for names only: without one it is KITH_EINVAL. */
+/* A .same of classes without options. */
+int kith__all_are_same(struct kith__object *o, const void *options, size_t size);
+
+/* kith__open of a function that is for names only: without one it is KITH_EINVAL. */
 uint64_t kith__open_named(enum kith__kind kind, const char *name, const void *options, size_t size,
                           const char *call);
 

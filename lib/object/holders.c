@@ -153,6 +153,12 @@ uint64_t kith__holders_evict(struct kith__object *o, struct kith__holders *h, co
     return units;
 }
 
+void kith__holders_clear(struct kith__object *o, struct kith__holders *h)
+{
+    kith__guard_set(&o->guard, &h->used, 0);
+    kith__guard_set(&o->guard, &h->units, 0);
+}
+
 void kith__holders_free(struct kith__object *o, struct kith__holders *h)
 {
     uint64_t block = atomic_load(&h->block);

@@ -28,6 +28,9 @@ int kith__holders_drop(struct kith__object *o, struct kith__holders *h, const st
 /* All units of one holder that is, or belongs to, who: their number; 0: there is none left. */
 uint64_t kith__holders_evict(struct kith__object *o, struct kith__holders *h, const struct kith__caller *who);
 
+/* Nobody holds anything any more. */
+void kith__holders_clear(struct kith__object *o, struct kith__holders *h);
+
 /* When the object is destroyed. May be called twice. */
 void kith__holders_free(struct kith__object *o, struct kith__holders *h);
 

@@ -74,14 +74,6 @@ static int make(struct kith__object *o, const void *options, size_t size)
     return 0;
 }
 
-static int same(struct kith__object *o, const void *options, size_t size)
-{
-    (void)o;
-    (void)options;
-    (void)size;
-    return 0;
-}
-
 enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, LOCKED };
 
 static const struct kith__method methods[] = {
@@ -96,7 +88,7 @@ const struct kith__class kith__lock_class = {
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
     .make = make,
-    .same = same,
+    .same = kith__all_are_same,
     .undo = undo,
     .died = died,
     .left = left,

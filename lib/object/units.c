@@ -255,6 +255,13 @@ int64_t kith__units_give(struct kith__object *o, uint64_t ident, const struct ki
     return KITH__GONE;
 }
 
+int kith__units_has(struct kith__object *o, const struct kith__caller *who)
+{
+    struct view v;
+
+    return look(o, atomic_load(&o->ident), &v) && of(o, &v, who) >= 0;
+}
+
 int64_t kith__units_signal(struct kith__object *o, uint64_t ident)
 {
     struct view v;
@@ -264,6 +271,19 @@ int64_t kith__units_signal(struct kith__object *o, uint64_t ident)
             return 0;
         if (change_signals(o, &v, 1))
             return 1;
+    }
+    return KITH__GONE;
+}
+
+int64_t kith__units_set_signals(struct kith__object *o, uint64_t ident, int n)
+{
+    struct view v;
+
+    while (look(o, ident, &v)) {
+        int by = n - (int)(v.signals & UINT32_MAX);
+
+        if (by == 0 || change_signals(o, &v, by))
+            return 0;
     }
     return KITH__GONE;
 }

@@ -76,8 +76,14 @@ int kith__units_acquire(uint64_t id, enum kith__kind kind, unsigned method, int 
 int64_t kith__units_give(struct kith__object *o, uint64_t ident, const struct kith__caller *who, int anybody,
                          int orphan);
 
+/* 1: who has one. */
+int kith__units_has(struct kith__object *o, const struct kith__caller *who);
+
 /* One signal more. 0: there are too many. */
 int64_t kith__units_signal(struct kith__object *o, uint64_t ident);
+
+/* There are so many signals now. 0. */
+int64_t kith__units_set_signals(struct kith__object *o, uint64_t ident, int n);
 
 /* What can be taken: free units, and signals. */
 int64_t kith__units_free(struct kith__object *o, uint64_t ident);

@@ -89,8 +89,12 @@ elsewhere()
 
 suites()
 {
-    run 2 KITH_TEST_FAR=1 tests/test_queue && run 2 KITH_TEST_FAR=1 tests/test_sem && run 2 KITH_TEST_FAR=1 tests/test_value &&
-        run 2 KITH_TEST_FAR=1 tests/test_lock && run 2 KITH_TEST_FAR=1 tests/test_pipe && run 2 tests/test_process
+    local object
+
+    for object in queue sem value lock pipe; do
+        run 2 KITH_TEST_FAR=1 "tests/test_$object" || return
+    done
+    run 2 tests/test_process
 }
 
 # Shorter than a peer is waited for, also when this machine stands still in the middle: TCP repeats 0.2, 0.6, 1.4 and 3 s after the cut,
@@ -207,7 +211,7 @@ overdue()
 
 check "three nodes: Processes, Queues, names, placement, the end" tour 3
 check "two nodes" tour 2
-check "the tests of the objects, between two nodes" suites
+check "the tests of each object, between two nodes" suites
 check "a cable that is cut and comes back" cut_and_heal
 check "an agent that is stopped for a while" stopped_agent
 check "a node that is lost" lost_node
