@@ -118,6 +118,9 @@ typedef struct {
 } kith_lock;
 typedef struct {
     uint64_t id;
+} kith_rlock;
+typedef struct {
+    uint64_t id;
 } kith_pool;
 
 /* int kith_check(handle);
@@ -719,6 +722,32 @@ KITH_API int kith_lock_locked(kith_lock l);
 /* Closes the lock, for all processes; callers that wait get KITH_ESTALE. Returns 0; or
  * KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_lock_close(kith_lock l);
+
+/* An rlock is a lock that its owner may acquire again; it is free after as many
+ * releases. Its owner is a task, and it alone may release it. A thread that waits for a
+ * map and runs a task meanwhile is another owner in that task, and so is each other
+ * thread. When the owner's process ends, the rlock is free, and the next owner gets
+ * KITH_EOWNERDEAD. A caller that has waited for 1 ms is the next to get it. */
+
+/* As kith_lock_open, kith_lock_named. */
+KITH_API kith_rlock kith_rlock_open(void);
+KITH_API kith_rlock kith_rlock_named(const char *name);
+
+/* As kith_lock_acquire; an owner has it at once, one level deeper. */
+KITH_API int kith_rlock_acquire(kith_rlock l, int timeout_ms);
+
+/* Goes back one level, and from the first one frees the rlock.
+ *
+ *   0            done
+ *   KITH_EOWNER  the caller does not own it
+ *   KITH_ESTALE  closed
+ *   KITH_EPEER   the node where the rlock lives is lost
+ */
+KITH_API int kith_rlock_release(kith_rlock l);
+
+/* As kith_lock_locked, kith_lock_close. */
+KITH_API int kith_rlock_locked(kith_rlock l);
+KITH_API int kith_rlock_close(kith_rlock l);
 
 /* ---- Semaphores -------------------------------------------------------------------- */
 

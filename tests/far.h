@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum far_kind { FAR_QUEUE, FAR_SEM, FAR_VALUE, FAR_LOCK };
+enum far_kind { FAR_QUEUE, FAR_SEM, FAR_VALUE, FAR_LOCK, FAR_RLOCK };
 
 struct far_wish {
     kith_queue answer;
@@ -25,6 +25,7 @@ static inline uint64_t far_open_here(const struct far_wish *w)
     case FAR_SEM: return kith_sem_open_with((int)w->number, .bounded = w->is_bounded).id;
     case FAR_VALUE: return kith_value_open_with(w->type, w->init, w->number, .raw = w->raw).id;
     case FAR_LOCK: return kith_lock_open().id;
+    case FAR_RLOCK: return kith_rlock_open().id;
     case FAR_QUEUE: break;
     }
     return kith_queue_open(w->number).id;
@@ -77,6 +78,11 @@ static inline kith_value far_value_open(int type, const void *init, size_t size,
 static inline kith_lock far_lock_open(void)
 {
     return (kith_lock){ far_open((struct far_wish){ .kind = FAR_LOCK }) };
+}
+
+static inline kith_rlock far_rlock_open(void)
+{
+    return (kith_rlock){ far_open((struct far_wish){ .kind = FAR_RLOCK }) };
 }
 
 struct far_ends {

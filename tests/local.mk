@@ -125,6 +125,7 @@ unit_tests += \
 	tests/test_pool_faults \
 	tests/test_process \
 	tests/test_queue \
+	tests/test_rlock \
 	tests/test_scarce \
 	tests/test_sem \
 	tests/test_serial \

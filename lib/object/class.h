@@ -22,7 +22,8 @@
     X(sem, SEM)          \
     X(value, VALUE)      \
     X(lock, LOCK)        \
-    X(pipe, PIPE)
+    X(pipe, PIPE)        \
+    X(rlock, RLOCK)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };

@@ -19,6 +19,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/process.c \
 	lib/object/process.h \
 	lib/object/queue.c \
+	lib/object/rlock.c \
 	lib/object/sem.c \
 	lib/object/target.c \
 	lib/object/target.h \
