@@ -505,6 +505,7 @@ KITH_API kith_queue kith_queue_named(const char *name, size_t bound);
  *
  *   0               done
  *   KITH_ETIMEDOUT  it was full all the time
+ *   KITH_EEND       it was shut down, also while waiting
  *   KITH_ENOMEM     not enough memory
  *   KITH_ESTALE     closed, also while waiting
  *   KITH_EPEER      the node where the queue lives is lost
@@ -522,6 +523,7 @@ KITH_API int kith_queue_put(kith_queue q, const void *item, size_t size, int tim
  *   0 or more       the size of the item
  *   KITH_ETOOBIG    it is larger than room, and stays; kith_queue_next returns its size
  *   KITH_ETIMEDOUT  the queue was empty all the time
+ *   KITH_EEND       it is empty, and was shut down
  *   KITH_ESTALE     closed, also while waiting
  *   KITH_EPEER      the node where the queue lives is lost
  *   KITH_EINVAL     a bad argument
@@ -530,6 +532,61 @@ KITH_API int64_t kith_queue_get(kith_queue q, void *buf, size_t room, int timeou
 
 /* Returns the size of the oldest item, which stays. Waits and fails as kith_queue_get. */
 KITH_API int64_t kith_queue_next(kith_queue q, int timeout_ms);
+
+/* Puts copies of n items of size bytes each, which lie side by side. Waits up to
+ * timeout_ms while the queue is full; what others put meanwhile may come in between.
+ *
+ *   1 or more  so many were put: n, or fewer when the time was over or something failed
+ *   0          n is 0
+ *   others     none was put; as kith_queue_put
+ */
+KITH_API int64_t kith_queue_put_many(kith_queue q, const void *items, size_t size, size_t n, int timeout_ms);
+
+/* Takes the oldest items, up to n, into items, side by side, as far as they have size
+ * bytes each; not more than are there, and some 64 KiB at a time. Waits up to timeout_ms
+ * while the queue is empty.
+ *
+ *   1 or more   so many were taken
+ *   0           n is 0
+ *   KITH_ESIZE  the oldest item has another size, and stays
+ *   others      none was taken; as kith_queue_get
+ */
+KITH_API int64_t kith_queue_get_many(kith_queue q, void *items, size_t size, size_t n, int timeout_ms);
+
+/* Shuts the queue down, for all processes: from then on kith_queue_put returns KITH_EEND,
+ * also where it waits, and kith_queue_get does when the items that are left are taken.
+ * Returns 0, also when it was shut down before; or KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_queue_shutdown(kith_queue q);
+
+/* Says that n producers (1 or more) put items. When n have finished, the queue is shut
+ * down. A producer has finished when it calls kith_queue_done, or, if it was named by
+ * kith_queue_producer, when it has ended, however it ended: so consumers never wait for
+ * the items of one that has crashed.
+ *
+ *     kith_queue_producers(q, 4);
+ *     for (int i = 0; i < 4; i++)
+ *         kith_queue_producer(q, kith_process_start(produce, KITH_ARG(q)));
+ *     while (kith_get(q, &x) == 0)
+ *         ...
+ *
+ * Returns 0; or KITH_EINVAL, KITH_ESTALE, KITH_EPEER.
+ */
+KITH_API int kith_queue_producers(kith_queue q, int n);
+
+/* Names the Process as a producer. If it has ended already, it has finished. A Process on
+ * another node than the queue's that ends without having called kith_queue_done is not
+ * noticed.
+ *
+ *   0            done
+ *   KITH_ESTALE  the queue, or the handle of the Process, was closed
+ *   KITH_ENOMEM  not enough memory
+ *   KITH_EPEER   the node of the queue or of the Process is lost
+ */
+KITH_API int kith_queue_producer(kith_queue q, kith_process p);
+
+/* Says that the caller, a producer, puts nothing more. Call it once for each producer.
+ * Returns 0; or KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_queue_done(kith_queue q);
 
 /* int kith_put(kith_queue q, x);
  * int kith_get(kith_queue q, T *y);

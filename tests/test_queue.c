@@ -373,6 +373,210 @@ static void wrong_use_is_a_sentence(void)
     PASS(kith_queue_close(q));
 }
 
+static void many_in_one_call(void)
+{
+    enum { N = 30000 };
+    kith_queue q = far_queue_open(0), small = far_queue_open(10);
+    int *in = malloc(N * sizeof *in), *out = calloc(N, sizeof *out), x = -1;
+    char large[2][10000] = { "one", "two" }, back[3][10000];
+    int64_t n = 0, got;
+
+    for (int i = 0; i < N; i++)
+        in[i] = i;
+    CU_ASSERT_EQUAL(kith_queue_put_many(q, in, sizeof *in, N, KITH_FOREVER), N);
+    CU_ASSERT_EQUAL(kith_queue_size(q), N);
+    PASS(kith_get(q, &x));
+    CU_ASSERT_EQUAL(x, 0);
+    for (n = 1; n < N; n += got) {
+        got = kith_queue_get_many(q, out + n, sizeof *out, (size_t)(N - n), KITH_FOREVER);
+        CU_ASSERT_FATAL(got > 0);
+    }
+    CU_ASSERT_EQUAL(n, N);
+    CU_ASSERT(memcmp(in + 1, out + 1, (N - 1) * sizeof *in) == 0);
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_get_many(q, out, sizeof *out, N, 0));
+    CU_ASSERT_EQUAL(kith_queue_put_many(q, large, sizeof large[0], 2, 0), 2);
+    CU_ASSERT_EQUAL(kith_queue_get_many(q, back, sizeof back[0], 3, 0), 1);
+    CU_ASSERT_STRING_EQUAL(back[0], "one");
+    FAILS_WITH(KITH_ESIZE, kith_queue_get_many(q, out, sizeof *out, N, 0));
+    CU_ASSERT_EQUAL(kith_queue_get(q, back, sizeof back, 0), sizeof large[1]);
+    /* What is there, up to the first of another size. */
+    PASS(kith_put(q, in[7]));
+    PASS(kith_put(q, in[8]));
+    PASS(kith_queue_put(q, "x", 1, 0));
+    CU_ASSERT_EQUAL(kith_queue_get_many(q, out, sizeof *out, 5, 0), 2);
+    CU_ASSERT(out[0] == 7 && out[1] == 8);
+    CU_ASSERT_EQUAL(kith_queue_get_many(q, out, 0, 5, 0), KITH_ESIZE);
+    CU_ASSERT_EQUAL(kith_queue_put_many(q, NULL, sizeof *in, 0, 0), 0);
+    CU_ASSERT_EQUAL(kith_queue_get_many(q, NULL, sizeof *in, 0, 0), 0);
+    FAILS_WITH(KITH_EINVAL, kith_queue_put_many(q, NULL, sizeof *in, 1, 0));
+    FAILS_WITH(KITH_EINVAL, kith_queue_get_many(q, NULL, sizeof *in, 1, 0));
+    /* As many as there are places. */
+    CU_ASSERT_EQUAL(kith_queue_put_many(small, in, sizeof *in, 15, 20), 10);
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_put_many(small, in, sizeof *in, 15, 0));
+    CU_ASSERT_EQUAL(kith_queue_get_many(small, out, sizeof *out, 4, 0), 4);
+    CU_ASSERT_EQUAL(kith_queue_put_many(small, in, sizeof *in, 15, 0), 4);
+    PASS(kith_queue_close(q));
+    PASS(kith_queue_close(small));
+    free(in);
+    free(out);
+}
+
+static int puts_many(const void *arg)
+{
+    const struct party *p = arg;
+    int items[100][2];
+
+    for (int i = 0; i < p->count; i += 100) {
+        for (int k = 0; k < 100; k++) {
+            items[k][0] = p->who;
+            items[k][1] = i + k;
+        }
+        if (kith_queue_put_many(p->q, items, sizeof items[0], 100, KITH_FOREVER) != 100)
+            return 1;
+    }
+    return kith_queue_done(p->q) < 0;
+}
+
+static int takes_many(const void *arg)
+{
+    const struct harvest *h = arg;
+    int last[16], items[70][2], count = 0;
+    int64_t n;
+
+    memset(last, -1, sizeof last);
+    while ((n = kith_queue_get_many(h->from, items, sizeof items[0], 70, KITH_FOREVER)) > 0) {
+        for (int i = 0; i < n; i++) {
+            if (items[i][1] <= last[items[i][0]])
+                return 2;
+            last[items[i][0]] = items[i][1];
+        }
+        count += (int)n;
+    }
+    return n != KITH_EEND || kith_put(h->to, count) < 0;
+}
+
+static void many_at_a_time_until_all_producers_are_done(void)
+{
+    enum { PUTTERS = 3, TAKERS = 2, EACH = 5000 };
+    struct harvest h = { far_queue_open(1000), far_queue_open(0) };
+    kith_process p[PUTTERS + TAKERS];
+    int total = 0, count, code;
+
+    PASS(kith_queue_producers(h.from, PUTTERS));
+    for (int i = 0; i < TAKERS; i++)
+        p[PUTTERS + i] = kith_process_start(takes_many, KITH_ARG(h));
+    for (int i = 0; i < PUTTERS; i++) {
+        struct party party = { h.from, i, EACH };
+
+        p[i] = kith_process_start(puts_many, KITH_ARG(party));
+    }
+    for (int i = 0; i < PUTTERS + TAKERS; i++) {
+        PASS(kith_process_join(p[i], KITH_FOREVER));
+        PASS(kith_process_exitcode(p[i], &code));
+        CU_ASSERT_EQUAL(code, 0);
+        PASS(kith_process_close(p[i]));
+    }
+    for (int i = 0; i < TAKERS; i++) {
+        PASS(kith_queue_get(h.to, &count, sizeof count, 0));
+        total += count;
+    }
+    CU_ASSERT_EQUAL(total, PUTTERS * EACH);
+    PASS(kith_queue_close(h.from));
+    PASS(kith_queue_close(h.to));
+}
+
+static int wait_until_shut(const void *arg)
+{
+    kith_queue q = *(const kith_queue *)arg;
+    int x = 0;
+
+    return (kith_queue_size(q) ? kith_put(q, x) : kith_get(q, &x)) == KITH_EEND ? 33 : 34;
+}
+
+static void a_shutdown_tells_all_who_wait(void)
+{
+    for (int full = 0; full < 2; full++) {
+        kith_queue q = far_queue_open(1);
+        kith_process p[3];
+        int code, x = 5;
+
+        if (full)
+            PASS(kith_put(q, x));
+        for (int i = 0; i < 3; i++)
+            p[i] = kith_process_start(wait_until_shut, KITH_ARG(q));
+        FAILS_WITH(KITH_ETIMEDOUT, kith_process_join(p[0], 100));
+        PASS(kith_queue_shutdown(q));
+        for (int i = 0; i < 3; i++) {
+            PASS(kith_process_join(p[i], SOON));
+            PASS(kith_process_exitcode(p[i], &code));
+            CU_ASSERT_EQUAL(code, 33);
+            PASS(kith_process_close(p[i]));
+        }
+        FAILS_WITH(KITH_EEND, kith_put(q, x));
+        if (full)
+            PASS(kith_get(q, &x)); /* what is left */
+        FAILS_WITH(KITH_EEND, kith_get(q, &x));
+        FAILS_WITH(KITH_EEND, kith_queue_next(q, 0));
+        FAILS_WITH(KITH_EEND, kith_queue_put_many(q, &x, sizeof x, 1, 0));
+        FAILS_WITH(KITH_EEND, kith_queue_get_many(q, &x, sizeof x, 1, 0));
+        PASS(kith_queue_shutdown(q));
+        PASS(kith_queue_close(q));
+        FAILS_WITH(KITH_ESTALE, kith_queue_shutdown(q));
+    }
+}
+
+/* Puts some, and ends without a word: by itself, by exit, by a signal; or is done before. */
+static int produces(const void *arg)
+{
+    const struct party *p = arg;
+
+    for (int i = 0; i < p->count; i++)
+        if (kith_put(p->q, i) < 0)
+            return 1;
+    if (p->who == 3)
+        kith_queue_done(p->q);
+    if (p->who == 2)
+        raise(SIGKILL);
+    if (p->who == 1)
+        exit(0);
+    return 0;
+}
+
+/* Also of those that have ended before they were named, and that never put anything. */
+static void producers_that_have_ended_are_done(void)
+{
+    for (int round = 0; round < 3; round++) {
+        enum { PRODUCERS = 4 };
+        kith_queue q = far_queue_open(0);
+        kith_process p[PRODUCERS];
+        int x, sum = 0, rc, code;
+
+        PASS(kith_queue_producers(q, PRODUCERS));
+        for (int i = 0; i < PRODUCERS; i++) {
+            struct party party = { q, i, round == 1 ? 0 : 10 };
+
+            p[i] = kith_process_start_with(produces, KITH_ARG(party), .node = far_node());
+            if (round == 2)
+                PASS(kith_process_join(p[i], KITH_FOREVER));
+            /* The one that is done before it is named would count twice. */
+            if (i != 3)
+                PASS(kith_queue_producer(q, p[i]));
+        }
+        while ((rc = kith_get(q, &x)) == 0)
+            sum += x;
+        CU_ASSERT_EQUAL(rc, KITH_EEND);
+        CU_ASSERT_EQUAL(sum, round == 1 ? 0 : PRODUCERS * 45);
+        for (int i = 0; i < PRODUCERS; i++) {
+            PASS(kith_process_join(p[i], KITH_FOREVER));
+            PASS(kith_process_exitcode(p[i], &code));
+            PASS(kith_process_close(p[i]));
+        }
+        FAILS_WITH(KITH_EEND, kith_put(q, x));
+        FAILS_WITH(KITH_EINVAL, kith_queue_producers(q, 0));
+        PASS(kith_queue_close(q));
+    }
+}
+
 static struct test tests[] = {
     TEST(order_and_sizes_are_kept),
     TEST(nothing_is_pipelined_after_a_close),
@@ -387,6 +591,10 @@ static struct test tests[] = {
     TEST(killed_takers_do_not_stop_the_others),
     TEST(names_lead_to_one_queue),
     TEST(threads_use_it_too),
+    TEST(many_in_one_call),
+    TEST(many_at_a_time_until_all_producers_are_done),
+    TEST(a_shutdown_tells_all_who_wait),
+    TEST(producers_that_have_ended_are_done),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
 };

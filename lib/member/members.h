@@ -42,9 +42,9 @@ enum kith__member_state {
     KITH__SWEPT    /* that one says so: the fork server may free the entry */
 };
 
-/* What a member may hold in an object. An end of a Pipe may be given to a process that has not asked for
- * anything yet, and is opened without a request: so its agent knows nothing of it. */
-enum kith__holds { KITH__HOLDS_UNITS = 1, KITH__HOLDS_ENDS = 2 };
+/* What a member may hold in an object. Given: an end of a Pipe that it has opened or that was given to it, a
+ * Queue for which it was named as a producer: its agent knows of no request for that. */
+enum kith__holds { KITH__HOLDS_UNITS = 1, KITH__HOLDS_GIVEN = 2 };
 
 struct kith__member {
     _Atomic uint32_t state; /* enum kith__member_state */

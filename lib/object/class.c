@@ -211,7 +211,7 @@ static void tell_death(struct kith__object *o, void *context)
     leave(o, 0, &out);
 }
 
-void kith__objects_of_kind_died(enum kith__kind kind, const struct kith__caller *who)
+static void objects_of_kind_died(enum kith__kind kind, const struct kith__caller *who)
 {
     struct kith__caller dead = *who;
 
@@ -222,7 +222,13 @@ void kith__objects_died(const struct kith__caller *who)
 {
     for (unsigned kind = 1; kind < KITH__KINDS; kind++)
         if (kith__classes[kind]->died)
-            kith__objects_of_kind_died(kind, who);
+            objects_of_kind_died(kind, who);
+}
+
+void kith__given_died(const struct kith__caller *who)
+{
+    objects_of_kind_died(KITH__PIPE_KIND, who);
+    objects_of_kind_died(KITH__QUEUE_KIND, who);
 }
 
 /* ------------------------------------------------------------------------ opening, closing */

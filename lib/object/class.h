@@ -144,7 +144,9 @@ void kith__release(uint64_t id, unsigned kind, uint32_t n);
 /* What who held in any object of this node is free. who->member 0: all of that node's. For janitors and
  * agents. */
 void kith__objects_died(const struct kith__caller *who);
-void kith__objects_of_kind_died(enum kith__kind kind, const struct kith__caller *who);
+/* The same for what it was given by others, of which its agent may know nothing: a request of its that comes
+ * later has it again, and is told of by its agent. */
+void kith__given_died(const struct kith__caller *who);
 
 /* This process may hold something when it ends: its janitor looks. how: enum kith__holds. */
 void kith__will_hold(uint32_t how);

@@ -18,6 +18,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/pipe.c \
 	lib/object/process.c \
 	lib/object/process.h \
+	lib/object/producers.c \
+	lib/object/producers.h \
 	lib/object/queue.c \
 	lib/object/rlock.c \
 	lib/object/sem.c \

@@ -13,8 +13,7 @@
 #include "config.h"
 #include "base/error.h"
 #include "base/system.h"
-#include "object/holders.h"
-#include "object/process.h"
+#include "object/producers.h"
 #include "shm/heap.h"
 
 #include <string.h>
@@ -227,7 +226,7 @@ static int leave_end(struct kith__object *o, int end, const struct kith__caller 
 static int64_t give(struct kith__object *o, int end, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
-    struct kith__caller to = { (uint32_t)(in->number >> 32), (uint32_t)in->number, 0 };
+    struct kith__caller to = kith__caller_of(in->number);
     int rc;
 
     if (is_closed(pipe_of(o), end))
@@ -248,7 +247,7 @@ static int64_t give(struct kith__object *o, int end, const struct kith__caller *
 static int64_t take_back(struct kith__object *o, int end, const struct kith__caller *who,
                          struct kith__args *in, struct kith__result *out)
 {
-    struct kith__caller dead = { (uint32_t)(in->number >> 32), (uint32_t)in->number, 0 };
+    struct kith__caller dead = kith__caller_of(in->number);
 
     (void)who;
     evict(o, end, &dead, out);
@@ -702,24 +701,10 @@ int kith_pipe_poll(kith_pipe p, int timeout_ms)
     return rc == KITH_ETIMEDOUT ? 0 : kith__report((int)rc);
 }
 
-/* A Process that ends in between is seen on the second look: its janitor may have been there before us. */
-static int64_t give_to(kith_pipe p, kith_process to)
-{
-    int64_t serial = kith__process_member(to), rc;
-    uint64_t holder = (uint64_t)kith__handle_home(to.id) << 32 | (uint32_t)serial;
-
-    if (serial < 0)
-        return serial;
-    if ((rc = kith__ask(object_of(p), KITH__PIPE_KIND, GIVE + end_of(p), holder)) < 0)
-        return rc;
-    if (serial > 0 && kith__process_member(to) == 0)
-        return kith__ask(object_of(p), KITH__PIPE_KIND, TAKE_BACK + end_of(p), holder);
-    return 0;
-}
-
 int kith_pipe_give(kith_pipe p, kith_process to)
 {
-    return kith__report((int)give_to(p, to));
+    return kith__report(
+        (int)kith__name_process(object_of(p), KITH__PIPE_KIND, GIVE + end_of(p), TAKE_BACK + end_of(p), to));
 }
 
 int kith_pipe_close(kith_pipe p)
@@ -742,7 +727,7 @@ int kith__pipe_open(kith_pipe ends[2], const struct kith_pipe_options *given, si
         struct kith__caller who = kith__caller_here();
 
         options.opener = kith__holder(&who);
-        kith__will_hold(KITH__HOLDS_UNITS | KITH__HOLDS_ENDS);
+        kith__will_hold(KITH__HOLDS_UNITS | KITH__HOLDS_GIVEN);
     }
     id = kith__open(KITH__PIPE_KIND, o.name, &options, sizeof options, "kith_pipe_open");
     ends[0].id = ends[1].id = id;

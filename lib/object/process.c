@@ -216,7 +216,7 @@ static int64_t member(struct kith__object *o, const struct kith__caller *who, st
         return 0;
     m = kith__member(atomic_load(&p->member));
     serial = m->serial;
-    atomic_fetch_or(&m->holds, KITH__HOLDS_UNITS | KITH__HOLDS_ENDS);
+    atomic_fetch_or(&m->holds, KITH__HOLDS_UNITS | KITH__HOLDS_GIVEN);
     return atomic_load(&p->state) == 1 ? serial : 0; /* else its entry may be another's */
 }
 

@@ -7,16 +7,18 @@
  * before has put nothing.
  */
 #include "config.h"
-#include "object/class.h"
 #include "base/error.h"
-#include "shm/heap.h"
 #include "base/system.h"
+#include "object/producers.h"
+#include "shm/heap.h"
 
 #include <string.h>
 
 enum { CONSUMERS, PRODUCERS, SIDES };
 
 enum { FIRST_SEGMENT = 4096, SEGMENT = 65536, FEW = 64 }; /* FEW: too small a bound to reserve places */
+
+enum { AT_ONCE = 65536 }; /* bytes of many items that are put or taken in a guard; the others wait outside */
 
 #define LAST UINT64_MAX /* the header that says: go on in the next segment */
 
@@ -32,8 +34,12 @@ struct queue {
     _Atomic uint64_t taken_seen;   /* likewise: .taken at the last look */
     uint64_t bound;
     kith__word head __attribute__((aligned(64))), head_at, taken; /* under the object's second guard */
-    kith__word front, front_size, front_large; /* one item that was put back: it comes first */
-    _Atomic uint64_t put_seen;                 /* .put at the last look */
+    /* What was put back comes first: so many items, each of that size. In .front_block they lie side by side,
+     * from the .front_at-th on; a large one is the block. */
+    kith__word front, front_size, front_block, front_at, front_is_large;
+    _Atomic uint64_t put_seen; /* .put at the last look */
+    /* Under the object's guard, and read by all: here, where nobody writes as a rule. */
+    struct kith__producers producers __attribute__((aligned(64)));
 };
 
 _Static_assert(KITH__BODY_FITS(struct queue, SIDES), "it is the body of an object");
@@ -144,6 +150,12 @@ static int is_full(struct queue *q)
     return places(q) == 0;
 }
 
+static int64_t was_shut(void)
+{
+    return kith__fail(KITH_EEND,
+                      "the Queue was shut down, or all its producers are done: nothing more is put");
+}
+
 static int64_t put(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                    struct kith__result *out)
 {
@@ -151,6 +163,8 @@ static int64_t put(struct kith__object *o, const struct kith__caller *who, struc
     int reserved = (in->flags & KITH__RESERVED) != 0, rc;
 
     (void)who;
+    if (atomic_load_explicit(&q->producers.shut, memory_order_relaxed))
+        return was_shut();
     if (!reserved && is_full(q))
         return KITH__PARKED;
     if ((rc = put_record(o, in->bytes, in->block, in->size, reserved)) < 0)
@@ -158,6 +172,28 @@ static int64_t put(struct kith__object *o, const struct kith__caller *who, struc
     in->block = 0;
     kith__tell_one(out, CONSUMERS);
     return 0;
+}
+
+/* The bytes are several items, each of that number of bytes. Puts some, at least one: how many. */
+static int64_t put_many(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                        struct kith__result *out)
+{
+    struct queue *q = queue_of(o);
+    uint64_t done = 0;
+
+    (void)who;
+    if (in->number == 0 || in->number > KITH__LARGE || in->size % in->number)
+        return kith__fail(KITH_EINVAL, "items of %llu bytes were put, in %llu",
+                          (unsigned long long)in->number, (unsigned long long)in->size);
+    if (atomic_load_explicit(&q->producers.shut, memory_order_relaxed))
+        return was_shut();
+    for (; done < in->size && done < AT_ONCE && !is_full(q); done += in->number)
+        if (put_record(o, (const char *)in->bytes + done, 0, in->number, 0) < 0)
+            break;
+    if (done == 0)
+        return is_full(q) ? KITH__PARKED : KITH_ENOMEM;
+    kith__tell_all(out, CONSUMERS);
+    return (int64_t)(done / in->number);
 }
 
 /* -------------------------------------------------------------------- taking */
@@ -184,7 +220,7 @@ static uint64_t *oldest(struct kith__object *o)
 struct item {
     uint64_t size, block;
     const void *bytes;
-}; /* block 0: the bytes lie in the record */
+}; /* block 0: the bytes lie in the record, or with others that were put back */
 
 /* In the consumers' guard. */
 static int is_empty(struct queue *q)
@@ -205,9 +241,11 @@ static int look(struct kith__object *o, struct item *i)
     if (is_empty(q))
         return 0;
     if (atomic_load(&q->front)) {
+        uint64_t block = atomic_load(&q->front_block);
+
         i->size = atomic_load(&q->front_size);
-        i->block = atomic_load(&q->front_large);
-        i->bytes = NULL;
+        i->block = atomic_load(&q->front_is_large) ? block : 0;
+        i->bytes = block ? (const char *)kith__at(block) + atomic_load(&q->front_at) * i->size : NULL;
         return 1;
     }
     record = oldest(o);
@@ -221,10 +259,14 @@ static int look(struct kith__object *o, struct item *i)
 static void remove_item(struct kith__object *o, const struct item *i)
 {
     struct queue *q = queue_of(o);
+    uint64_t left = atomic_load(&q->front), emptied = 0;
 
-    if (atomic_load(&q->front))
-        kith__guard_set(&o->second, &q->front, 0);
-    else
+    if (left > 0) {
+        kith__guard_set(&o->second, &q->front, left - 1);
+        kith__guard_set(&o->second, &q->front_at, atomic_load(&q->front_at) + 1);
+        if (left == 1 && !i->block && (emptied = atomic_load(&q->front_block)) != 0)
+            kith__guard_set(&o->second, kith__heap_owner(emptied), kith__me);
+    } else
         kith__guard_set(&o->second, &q->head_at,
                         atomic_load(&q->head_at) + sizeof(uint64_t) +
                             (i->block ? sizeof(uint64_t) : padded(i->size)));
@@ -232,6 +274,19 @@ static void remove_item(struct kith__object *o, const struct item *i)
         kith__guard_set(&o->second, kith__heap_owner(i->block), kith__me);
     kith__guard_set(&o->second, &q->taken, atomic_load(&q->taken) + 1);
     kith__guard_commit(&o->second);
+    if (emptied)
+        kith__heap_free(emptied);
+}
+
+/* Before one looks whether it is empty: what was put before is there then. */
+static int is_shut(const struct queue *q)
+{
+    return atomic_load(&q->producers.shut) != 0;
+}
+
+static int64_t is_over(void)
+{
+    return kith__fail(KITH_EEND, "the Queue is empty, and was shut down or all its producers are done");
 }
 
 static int64_t does_not_fit(const struct item *i, size_t room, int exact)
@@ -270,48 +325,170 @@ static int64_t give(struct kith__object *o, const struct item *i, struct kith__r
 static int64_t get(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                    struct kith__result *out)
 {
+    int over = is_shut(queue_of(o));
     struct item i;
     int64_t rc;
 
     (void)who;
     if (!look(o, &i))
-        return KITH__PARKED;
+        return over ? is_over() : KITH__PARKED;
     if ((rc = does_not_fit(&i, in->number, (in->flags & KITH__EXACT) != 0)) < 0)
         return rc;
     return give(o, &i, out);
+}
+
+/* Where many are copied to; NULL: no memory. */
+static char *room_for(struct kith__result *out, uint64_t size)
+{
+    if (out->buf)
+        return out->buf;
+    out->block = kith__heap_alloc(size, kith__me);
+    return out->block ? kith__at(out->block) : NULL;
+}
+
+/* In the consumers' guard: takes items of that size, as many as there are side by side and have room. How
+ * many bytes.
+ */
+static uint64_t take_alike(struct kith__object *o, uint64_t size, char *to, uint64_t room)
+{
+    struct item i;
+    uint64_t done = 0;
+
+    for (; done + size <= room && look(o, &i) && i.size == size && !i.block; done += size) {
+        memcpy(to + done, i.bytes, size);
+        remove_item(o, &i);
+    }
+    return done;
+}
+
+/* The bytes: the size of an item; the number: of all, at most. Takes some, at least one: of how many bytes.
+ */
+static int64_t get_many(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                        struct kith__result *out)
+{
+    uint64_t room = in->number < AT_ONCE ? in->number : AT_ONCE, size = 0;
+    int over = is_shut(queue_of(o));
+    struct item i;
+    char *to;
+
+    (void)who;
+    memcpy(&size, in->bytes, in->size < sizeof size ? in->size : sizeof size);
+    if (size == 0 || size > KITH__LARGE || size > in->number)
+        return kith__fail(KITH_EINVAL, "items of %llu bytes were requested", (unsigned long long)size);
+    if (!look(o, &i))
+        return over ? is_over() : KITH__PARKED;
+    if (i.size != size)
+        return does_not_fit(&i, size, 1);
+    if (!(to = room_for(out, room)))
+        return KITH_ENOMEM;
+    out->size = take_alike(o, size, to, room);
+    out->room = size; /* for .undo */
+    out->flags |= KITH__GIVEN;
+    if (queue_of(o)->bound)
+        kith__tell_all(out, PRODUCERS);
+    kith__tell_one(out, CONSUMERS); /* there may be more */
+    return (int64_t)out->size;
 }
 
 /* A wake-up was for a consumer, and we leave the item to one. */
 static int64_t next(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
+    int over = is_shut(queue_of(o));
     struct item i;
 
     (void)who;
     (void)in;
     if (!look(o, &i))
-        return KITH__PARKED;
+        return over ? is_over() : KITH__PARKED;
     kith__tell_one(out, CONSUMERS);
     return (int64_t)i.size;
 }
 
-/* An item that was taken, and reached nobody, goes back to the front. */
+/* What was taken, and reached nobody, goes back to the front. */
 static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
 {
     struct queue *q = queue_of(o);
+    uint64_t each = given->room ? given->room : given->size, count = given->room ? given->size / each : 1;
 
     (void)who;
     if (atomic_load(&q->front))
         return KITH__PARKED; /* one place is enough: it is taken next */
-    kith__guard_set(&o->second, &q->front, 1);
-    kith__guard_set(&o->second, &q->front_size, given->size);
-    kith__guard_set(&o->second, &q->front_large, given->block);
+    kith__guard_set(&o->second, &q->front, count);
+    kith__guard_set(&o->second, &q->front_size, each);
+    kith__guard_set(&o->second, &q->front_block, given->block);
+    kith__guard_set(&o->second, &q->front_at, 0);
+    kith__guard_set(&o->second, &q->front_is_large, each > KITH__LARGE);
     if (given->block)
         kith__guard_set(&o->second, kith__heap_owner(given->block), 0);
-    kith__guard_set(&o->second, &q->taken, atomic_load(&q->taken) - 1);
+    kith__guard_set(&o->second, &q->taken, atomic_load(&q->taken) - count);
     kith__guard_commit(&o->second);
     given->block = 0;
-    kith__tell_one(given, CONSUMERS);
+    if (count > 1)
+        kith__tell_all(given, CONSUMERS);
+    else
+        kith__tell_one(given, CONSUMERS);
+    return 0;
+}
+
+/* ------------------------------------------------------------- the end of what is put */
+
+/* In the guard: what was set is true; whoever waits learns that nothing more is put. */
+static int64_t settle(struct kith__object *o, int rc, struct kith__result *out)
+{
+    if (rc < 0)
+        return rc;
+    kith__guard_commit(&o->guard);
+    if (rc > 0) {
+        kith__tell_all(out, CONSUMERS);
+        kith__tell_all(out, PRODUCERS);
+    }
+    return 0;
+}
+
+static int64_t shutdown(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                        struct kith__result *out)
+{
+    (void)who;
+    (void)in;
+    return settle(o, kith__producers_shut(o, &queue_of(o)->producers), out);
+}
+
+/* The number: of producers that are expected in all. */
+static int64_t expect(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                      struct kith__result *out)
+{
+    (void)who;
+    return settle(o, kith__producers_expect(o, &queue_of(o)->producers, in->number), out);
+}
+
+static int64_t name(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    (void)who;
+    return settle(o, kith__producers_name(o, &queue_of(o)->producers, in->number), out);
+}
+
+static int64_t done(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    (void)in;
+    return settle(o, kith__producers_done(o, &queue_of(o)->producers, who), out);
+}
+
+static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
+{
+    settle(o, kith__producers_died(o, &queue_of(o)->producers, who), out);
+}
+
+/* The number: one that was named, and had ended before. */
+static int64_t bury(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    struct kith__caller dead = kith__caller_of(in->number);
+
+    (void)who;
+    died(o, &dead, out);
     return 0;
 }
 
@@ -388,6 +565,7 @@ static void destroy(struct kith__object *o)
     struct item i;
     uint64_t head;
 
+    kith__holders_free(o, &q->producers.named);
     if (atomic_load(&q->head) == 0)
         return;
     kith__guard_enter(&o->second);
@@ -404,13 +582,20 @@ static void destroy(struct kith__object *o)
     kith__guard_leave(&o->second);
 }
 
-enum { PUT = KITH__FIRST_METHOD, GET, NEXT, SIZE };
+enum { PUT = KITH__FIRST_METHOD, GET, NEXT, SIZE, PUT_MANY, GET_MANY, SHUTDOWN, EXPECT, NAME, DONE, BURY };
 
 static const struct kith__method methods[] = {
     [PUT] = { "put", put, PRODUCERS, KITH__KEEPS | KITH__PIPELINES },
     [GET] = { "get", get, CONSUMERS, KITH__SECOND | KITH__GIVES },
     [NEXT] = { "next", next, CONSUMERS, KITH__SECOND },
     [SIZE] = { "size", size, -1, 0 },
+    [PUT_MANY] = { "put many", put_many, PRODUCERS, 0 },
+    [GET_MANY] = { "get many", get_many, CONSUMERS, KITH__SECOND | KITH__GIVES },
+    [SHUTDOWN] = { "shutdown", shutdown, -1, 0 },
+    [EXPECT] = { "expect", expect, -1, 0 },
+    [NAME] = { "name", name, -1, 0 },
+    [DONE] = { "done", done, -1, KITH__HOLDS },
+    [BURY] = { "bury", bury, -1, 0 },
 };
 
 const struct kith__class kith__queue_class = {
@@ -422,6 +607,7 @@ const struct kith__class kith__queue_class = {
     .same = same,
     .destroy = destroy,
     .undo = undo,
+    .died = died,
     .reserve = reserve,
     .release = release,
 };
@@ -470,6 +656,87 @@ int64_t kith_queue_next(kith_queue q, int timeout_ms)
     struct kith__result out = { 0 };
 
     return kith__report64(kith__invoke(q.id, KITH__QUEUE_KIND, NEXT, &in, &out, timeout_ms));
+}
+
+/* Items of no bytes, and large ones, go one by one. */
+static int goes_one_by_one(size_t size)
+{
+    return size == 0 || size > KITH__LARGE;
+}
+
+static int64_t put_some(kith_queue q, const char *items, size_t size, size_t n, int timeout_ms)
+{
+    struct kith__args in = { .bytes = items, .number = size };
+    struct kith__result out = { 0 };
+    int64_t rc;
+
+    if (!goes_one_by_one(size)) {
+        in.size = (n < AT_ONCE / size ? n : AT_ONCE / size) * size;
+        return kith__invoke(q.id, KITH__QUEUE_KIND, PUT_MANY, &in, &out, timeout_ms);
+    }
+    in = (struct kith__args){ .bytes = items, .size = size };
+    rc = kith__invoke(q.id, KITH__QUEUE_KIND, PUT, &in, &out, timeout_ms);
+    return rc < 0 ? rc : 1;
+}
+
+/* What is left of it, in ms. */
+static int time_left(int64_t until, int timeout_ms)
+{
+    int64_t left = until - kith__now_ns();
+
+    return timeout_ms <= 0 ? timeout_ms : left > 0 ? (int)(left / KITH__MS) : 0;
+}
+
+int64_t kith_queue_put_many(kith_queue q, const void *items, size_t size, size_t n, int timeout_ms)
+{
+    int64_t until = kith__now_ns() + timeout_ms * KITH__MS, rc = check(items, size && n ? size : 0);
+    size_t put = 0;
+
+    while (rc >= 0 && put < n) {
+        rc = put_some(q, (const char *)items + put * size, size, n - put, time_left(until, timeout_ms));
+        put += rc > 0 ? (size_t)rc : 0;
+    }
+    return put > 0 ? (int64_t)put : kith__report64(rc);
+}
+
+int64_t kith_queue_get_many(kith_queue q, void *items, size_t size, size_t n, int timeout_ms)
+{
+    uint64_t each = size;
+    struct kith__args in = { .bytes = &each, .size = sizeof each };
+    struct kith__result out = { .buf = items };
+    int64_t rc = check(items, size && n ? size : 0);
+
+    if (rc < 0 || n == 0)
+        return kith__report64(rc);
+    if (goes_one_by_one(size)) {
+        rc = take(q, items, size, KITH__EXACT, timeout_ms);
+        return rc < 0 ? rc : 1;
+    }
+    in.number = out.room = (n < AT_ONCE / size ? n : AT_ONCE / size) * size;
+    rc = kith__invoke(q.id, KITH__QUEUE_KIND, GET_MANY, &in, &out, timeout_ms);
+    return rc < 0 ? kith__report64(rc) : rc / (int64_t)size;
+}
+
+int kith_queue_shutdown(kith_queue q)
+{
+    return kith__report((int)kith__ask(q.id, KITH__QUEUE_KIND, SHUTDOWN, 0));
+}
+
+int kith_queue_producers(kith_queue q, int n)
+{
+    if (n < 1)
+        return kith__report(kith__fail(KITH_EINVAL, "a Queue of %d producers: give 1 or more", n));
+    return kith__report((int)kith__ask(q.id, KITH__QUEUE_KIND, EXPECT, (uint64_t)n));
+}
+
+int kith_queue_producer(kith_queue q, kith_process p)
+{
+    return kith__report((int)kith__name_process(q.id, KITH__QUEUE_KIND, NAME, BURY, p));
+}
+
+int kith_queue_done(kith_queue q)
+{
+    return kith__report((int)kith__ask(q.id, KITH__QUEUE_KIND, DONE, 0));
 }
 
 int64_t kith_queue_size(kith_queue q)

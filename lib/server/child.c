@@ -276,9 +276,8 @@ void kith__janitor_sweep(uint32_t who)
      * release of its that came later would give back somebody else's unit. */
     if (!atomic_load(&kith__shared->through_net))
         kith__objects_died(&dead);
-    else if (atomic_load(&kith__member(who)->holds) & KITH__HOLDS_ENDS)
-        kith__objects_of_kind_died(KITH__PIPE_KIND,
-                                   &dead); /* whoever comes late has the end again, and is told of */
+    else if (atomic_load(&kith__member(who)->holds) & KITH__HOLDS_GIVEN)
+        kith__given_died(&dead);
     for (int tries = 0; kith__heap_sweep(who) != 0; tries++) /* somebody is in a guard */
         if (tries < 100)
             sched_yield();

@@ -1,0 +1,36 @@
+/* producers.h: when nothing more is put into an object: it was shut down, or all producers that were expected
+ * have finished: are done, or, if they were named, have ended. Part of an object's body. Called in its guard,
+ * and true with its next commit, which the caller makes. Each returns 1 when the object is shut with it:
+ * whoever waits is to be woken.
+ */
+#ifndef KITH_PRODUCERS_H
+#define KITH_PRODUCERS_H
+
+#include "object/holders.h"
+
+struct kith__producers {           /* zeros: nothing is expected */
+    kith__word shut;               /* 1: nothing more is put. Read without the guard, too */
+    kith__word expected, finished; /* producers */
+    struct kith__holders named;    /* and not finished */
+};
+
+int kith__producers_shut(struct kith__object *o, struct kith__producers *p);
+int kith__producers_expect(struct kith__object *o, struct kith__producers *p, uint64_t n);
+int kith__producers_done(struct kith__object *o, struct kith__producers *p, const struct kith__caller *who);
+
+/* holder: one of them; in its lower half 0: it has ended. Or KITH_ENOMEM. */
+int kith__producers_name(struct kith__object *o, struct kith__producers *p, uint64_t holder);
+
+/* Whoever matches has ended. Makes commits of its own. */
+int kith__producers_died(struct kith__object *o, struct kith__producers *p, const struct kith__caller *who);
+
+/* For public functions: what to give to _name for p, by that method of the object; and, by the other one, to
+ * _died when it ends meanwhile. Reports nothing. */
+int64_t kith__name_process(uint64_t id, enum kith__kind kind, unsigned name, unsigned bury, kith_process p);
+
+static inline struct kith__caller kith__caller_of(uint64_t holder)
+{
+    return (struct kith__caller){ (uint32_t)(holder >> 32), (uint32_t)holder, 0 };
+}
+
+#endif
