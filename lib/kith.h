@@ -508,7 +508,8 @@ KITH_API kith_queue kith_queue_named(const char *name, size_t bound);
  *   KITH_EEND       it was shut down, also while waiting
  *   KITH_ENOMEM     not enough memory
  *   KITH_ESTALE     closed, also while waiting
- *   KITH_EPEER      the node where the queue lives is lost
+ *   KITH_EPEER      the node where the queue lives is lost; or it has not answered within
+ *                   10 s after the timeout, and whether the item is stored is unknown
  *   KITH_EINVAL     a bad argument
  *
  * For a queue on another node it may return before the item is stored. If items are then
@@ -666,7 +667,8 @@ KITH_API int kith_pipe_open(kith_pipe ends[2]);
  *   KITH_EEND       the other end is over
  *   KITH_ENOMEM     not enough memory
  *   KITH_ESTALE     this end was closed, also while waiting
- *   KITH_EPEER      the node where the pipe lives is lost
+ *   KITH_EPEER      the node where the pipe lives is lost; or it has not answered within
+ *                   10 s after the timeout, and whether the message is there is unknown
  *   KITH_EINVAL     a bad argument; or this end only receives
  */
 KITH_API int kith_pipe_send(kith_pipe end, const void *message, size_t size, int timeout_ms);

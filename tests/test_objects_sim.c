@@ -121,7 +121,7 @@ static void put_one(struct client *c, struct actor *a, struct queue *q)
     may_fail("put", rc, q);
     if (rc == 0 && q->fate[a->number][seq] == MAYBE)
         q->fate[a->number][seq] = PUT;
-    if (rc != KITH_ETIMEDOUT || sim_is_lost(q->home)) /* which may have done it without a word */
+    if (rc != KITH_ETIMEDOUT)
         return;
     if (q->fate[a->number][seq] == TAKEN)
         wrong("item %u of %u was taken, and its put is over its time limit", seq, a->number);
@@ -774,6 +774,45 @@ static void a_call_is_done_soon_after_a_short_cut(void)
     sim_end();
 }
 
+static void waits_in_vain(struct client *c, void *arg)
+{
+    char x[HEAD] = { 0 };
+
+    (void)c;
+    (void)arg;
+    PASS(kith_queue_put(queues[0].q, x, sizeof x, 0)); /* the nodes know each other */
+    sim_cut(0, 1, 1);
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_get(queues[0].q, x, sizeof x, 100));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_sem_acquire((kith_sem){ sems[0].id }, 100));
+    FAILS_WITH(KITH_EPEER, kith_queue_put(queues[0].q, x, sizeof x, 100));
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "may or may not"));
+    sim_cut(0, 1, 0);
+    sim_rest(2000);
+    CU_ASSERT_EQUAL(kith_queue_size(queues[0].q), 2); /* it was done; and what the get took is back */
+    CU_ASSERT_EQUAL(kith_sem_value((kith_sem){ sems[0].id }), 1);
+}
+
+/* Its home is silent, but not gone. A timeout says that a call was not done; of a put nobody can know it. */
+static void what_may_be_done_is_no_timeout(void)
+{
+    static const struct weather two = { .nodes = 2 };
+
+    sim_begin(&two);
+    sim_calm();
+    sim_enter(1);
+    queues[0].q = kith_queue_open(10);
+    sems[0] = (struct sem){ kith_sem_open(1).id, 1, 1 };
+    sim_leave();
+    sim_start(0, waits_in_vain, NULL);
+    CU_ASSERT_FATAL(sim_run(100000));
+    sim_enter(1);
+    PASS(kith_queue_close(queues[0].q));
+    PASS(kith_sem_close((kith_sem){ sems[0].id }));
+    sim_leave();
+    sim_settle(1000);
+    sim_end();
+}
+
 /* ----------------------------------------------------------------------------- Pipes */
 
 static kith_pipe line[2];
@@ -886,6 +925,7 @@ static void who_talks_to_the_dead_learns_of_it(void)
 }
 
 static struct test tests[] = { TEST(a_call_is_done_soon_after_a_short_cut),
+                               TEST(what_may_be_done_is_no_timeout),
                                TEST(who_talks_to_the_dead_learns_of_it),
                                TEST(a_last_release_and_a_death_give_back_one_unit),
                                TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),

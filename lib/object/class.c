@@ -454,6 +454,8 @@ static int64_t invoke_there(uint64_t id, unsigned kind, unsigned method, const s
     struct kith__caller who = kith__caller_here();
     uint32_t op = kind << 8 | method;
 
+    if (m->flags & (KITH__GIVES | KITH__LOOKS))
+        in->flags |= KITH__TRACELESS;
     if (m->flags & KITH__PIPELINES)
         return kith__remote_pipeline(id, op, &who, in, timeout_ms);
     return kith__remote_call(kith__handle_home(id), op, id, &who, in, out, timeout_ms);

@@ -56,9 +56,10 @@ enum kith__method_flags {
     KITH__NO_OBJECT = 32, /* asked of a node: o is NULL */
     KITH__UNGUARDED = 64, /* in no guard; o may be gone, or another one: in->ident is what its .ident has to
                              be.  Or KITH__GONE. Others see what it changed before they are woken (seq_cst) */
-    KITH__EACH = 256, /* not in the order of coming: of those that wait any one may be the next to succeed */
-    KITH__FAIR = 128  /* nobody waits for ever while others come and go: an attempt whose call has waited
-                         for KITH__FAIR_NS is told (in->waiter), and .left when it fails after that */
+    KITH__EACH = 256,  /* not in the order of coming: of those that wait any one may be the next to succeed */
+    KITH__LOOKS = 512, /* what it returns is all that it does for its caller */
+    KITH__FAIR = 128   /* nobody waits for ever while others come and go: an attempt whose call has waited
+                          for KITH__FAIR_NS is told (in->waiter), and .left when it fails after that */
 };
 
 #define KITH__FAIR_NS KITH__MS

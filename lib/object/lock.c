@@ -79,7 +79,7 @@ enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, LOCKED };
 static const struct kith__method methods[] = {
     [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR },
     [RELEASE] = { "release", release, -1, KITH__HOLDS | KITH__UNGUARDED },
-    [LOCKED] = { "locked", locked, -1, KITH__UNGUARDED },
+    [LOCKED] = { "locked", locked, -1, KITH__UNGUARDED | KITH__LOOKS },
 };
 
 const struct kith__class kith__lock_class = {

@@ -262,9 +262,9 @@ uint32_t kith__node_busy(void)
 /* ------------------------------------------------------------------------- the class */
 
 static const struct kith__method methods[] = {
-    [KITH__PROCESS_LOOK] = { "look", look, -1, 0 },
-    [KITH__PROCESS_JOIN] = { "join", join, ENDED, 0 },
-    [KITH__PROCESS_PID] = { "pid", pid, -1, 0 }, /* known some 0.2 ms after the start */
+    [KITH__PROCESS_LOOK] = { "look", look, -1, KITH__LOOKS },
+    [KITH__PROCESS_JOIN] = { "join", join, ENDED, KITH__LOOKS },
+    [KITH__PROCESS_PID] = { "pid", pid, -1, KITH__LOOKS }, /* known some 0.2 ms after the start */
     [KITH__PROCESS_SIGNAL] = { "signal", send_signal, -1, 0 },
     [KITH__PROCESS_START] = { "start", start_for, -1, KITH__NO_OBJECT },
     [KITH__PROCESS_AWAIT] = { "await", await, -1, KITH__NO_OBJECT },

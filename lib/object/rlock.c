@@ -123,7 +123,7 @@ enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, LOCKED };
 static const struct kith__method methods[] = {
     [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__FAIR | KITH__EACH },
     [RELEASE] = { "release", release, -1, KITH__HOLDS },
-    [LOCKED] = { "locked", locked, -1, 0 },
+    [LOCKED] = { "locked", locked, -1, KITH__LOOKS },
 };
 
 const struct kith__class kith__rlock_class = {

@@ -240,7 +240,7 @@ enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, VALUE };
 static const struct kith__method methods[] = {
     [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR },
     [RELEASE] = { "release", release, -1, KITH__HOLDS | KITH__UNGUARDED },
-    [VALUE] = { "value", value, -1, KITH__UNGUARDED },
+    [VALUE] = { "value", value, -1, KITH__UNGUARDED | KITH__LOOKS },
 };
 
 const struct kith__class kith__sem_class = {

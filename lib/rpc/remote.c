@@ -138,12 +138,26 @@ int kith__remote_last_words(void)
 
 /* ------------------------------------------------------------------------ calls */
 
-/* Waits for answer id: 1: it is ours; 0: a put was granted; or a code. The time limit is kept by the object's
- * home; we only notice when nothing comes from there for long. */
-static int await_answer(uint64_t id, int timeout_ms)
+/* The answer is so late that nobody waits for it any more. What the call gives then goes back, but what it
+ * does its home may have done, or still do. */
+static int unanswered(const struct kith__mailbox_request *r)
+{
+    if (r->flags & KITH__TRACELESS)
+        return kith__fail(KITH_ETIMEDOUT, "the timeout expired, and node %u does not answer", r->node);
+    return kith__fail(KITH_EPEER,
+                      "node %u has not answered within %d s after the timeout: the call may or may not have "
+                      "been carried out",
+                      r->node, (int)(margin_ns / (1000 * KITH__MS)));
+}
+
+/* Waits for the answer to r: 1: it is ours; 0: a put was granted; or a code. The time limit is kept by the
+ * object's home; we only notice when nothing comes from there for long. */
+static int await_answer(const struct kith__mailbox_request *r)
 {
     struct kith__mailbox *d = own.mailbox;
-    int64_t patience = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS + margin_ns;
+    uint64_t id = r->id;
+    int64_t patience =
+        r->timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + r->timeout_ms * KITH__MS + margin_ns;
     struct kith__wait w;
     int rc, got = -1;
 
@@ -162,7 +176,9 @@ static int await_answer(uint64_t id, int timeout_ms)
     kith__wait_end(&w, 1);
     if (got < 0 && !kith__mailbox_give_up(&own, id))
         got = kith__mailbox_take_answer(d, id) ? 1 : kith__mailbox_take_grant(d, id) ? 0 : got;
-    return got >= 0 ? got : rc;
+    if (got >= 0)
+        return got;
+    return rc == KITH_ETIMEDOUT ? unanswered(r) : rc;
 }
 
 /* 1: an answer, which ends with kith__mailbox_end_call; 0: granted, there will be none; or a code. */
@@ -177,7 +193,7 @@ static int call(struct kith__mailbox_request *r, const void *bytes, struct kith_
         return rc; /* one that we gave up before */
     if ((rc = kith__mailbox_ask(&own, r, bytes)) < 0)
         return rc;
-    if ((rc = await_answer(r->id, (int)r->timeout_ms)) <= 0)
+    if ((rc = await_answer(r)) <= 0)
         return rc;
     kith__mailbox_read(own.mailbox, a);
     return 1;

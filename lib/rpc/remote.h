@@ -46,7 +46,8 @@ enum kith__call_flags {
     KITH__RESERVED = 32,   /* it has a place that was reserved */
     KITH__OWNER_DEAD = 64, /* of a result: a former owner died with it */
     KITH__MARK = 128,      /* of a result: the class's own; it comes back with .undo */
-    KITH__WAITED = 256     /* of a call that is parked: it has waited for long */
+    KITH__WAITED = 256,    /* of a call that is parked: it has waited for long */
+    KITH__TRACELESS = 512  /* of a call: given up it is as if it had never been made */
 };
 
 #define KITH__OVERDUE (UINT32_C(1) << 31) /* of a waiter: it has slept on for a while, and nobody woke it */
@@ -58,7 +59,8 @@ static inline int kith__is_remote(uint64_t id)
 }
 
 /* A call of that op on an object, or on a node when id is 0. The result, with its bytes in out->buf; a code.
- */
+ * KITH_ETIMEDOUT says that it was not carried out. Where nobody knows that, because its home has not answered
+ * long after the timeout, it is KITH_EPEER. */
 int64_t kith__remote_call(uint32_t node, uint32_t op, uint64_t id, const struct kith__caller *who,
                           const struct kith__args *in, struct kith__result *out, int timeout_ms);
 
