@@ -280,20 +280,26 @@ static int64_t make(unsigned kind, const char *name, const void *options, size_t
 
 struct search {
     const char *name;
+    unsigned kind;
     struct kith__object *found;
 };
 
+/* Entering its guard ends what somebody has decided there and died: the object may be closed by that. */
 static void match(struct kith__object *o, void *context)
 {
     struct search *s = context;
 
-    if (atomic_load(&o->leaving) == 0 && strcmp(o->name, s->name) == 0)
+    if (strcmp(o->name, s->name) != 0)
+        return;
+    kith__guard_enter(&o->guard);
+    if ((atomic_load(&o->ident) & 255) == s->kind)
         s->found = o;
+    kith__guard_leave(&o->guard);
 }
 
 static int64_t find_or_make(unsigned kind, const char *name, const void *options, size_t size)
 {
-    struct search s = { name, NULL };
+    struct search s = { name, kind, NULL };
     int64_t rc;
 
     kith__guard_enter(&kith__shared->names);
