@@ -244,6 +244,7 @@ ROWS = [
         targets=[Within(1.5, "sem_t")]),
     Row("Value, atomic add, alone", "value", "alone", "M/s", more=True),
     Row("… two processes", "value", "contended", "M/s", more=True, targets=[Within(3, "atomic word")]),
+    Row("… to an element of an Array, alone", "value", "array", "M/s", more=True, against=["atomic word"]),
     Row("… two processes that lock, load, store, unlock", "value", "locked", "M/s", more=True,
         targets=[AtLeast(6)]),
     Row("Lock, acquire, add and release, alone", "lock", "alone", "M/s", more=True,

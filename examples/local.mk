@@ -12,6 +12,7 @@ noinst_PROGRAMS += \
 	examples/product \
 	examples/race \
 	examples/rand_string \
+	examples/shared_memory \
 	examples/squares \
 	examples/to_celsius
 if HAVE_MPI
@@ -52,6 +53,8 @@ examples_race_SOURCES = examples/race.c $(examples_args)
 examples_race_LDADD = lib/libkith.la
 examples_rand_string_SOURCES = examples/rand_string.c $(examples_args)
 examples_rand_string_LDADD = lib/libkith.la
+examples_shared_memory_SOURCES = examples/shared_memory.c $(examples_args)
+examples_shared_memory_LDADD = lib/libkith.la
 examples_squares_SOURCES = examples/squares.c $(examples_args)
 examples_squares_LDADD = lib/libkith.la
 examples_to_celsius_SOURCES = examples/to_celsius.c $(examples_args)
@@ -72,5 +75,6 @@ EXTRA_DIST += \
 	examples/expected/product.txt \
 	examples/expected/race.txt \
 	examples/expected/rand_string.txt \
+	examples/expected/shared_memory.txt \
 	examples/expected/squares.txt \
 	examples/expected/to_celsius.txt

@@ -1,8 +1,8 @@
 /* kith.h: Python's multiprocessing for C, from one machine to a cluster.
  *
  * A program calls kith_init first and kith_finalize last. In between it starts Processes,
- * opens Pools and shares Queues, Pipes, Locks, Semaphores and Values: on the cores of one
- * machine when it is started by hand, on many machines under mpirun or srun:
+ * opens Pools and shares Queues, Pipes, Locks, Semaphores, Values and Arrays: on the
+ * cores of one machine when it is started by hand, on many machines under mpirun or srun:
  *
  *     static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
  *
@@ -119,6 +119,9 @@ typedef struct {
 typedef struct {
     uint64_t id;
 } kith_rlock;
+typedef struct {
+    uint64_t id;
+} kith_array;
 typedef struct {
     uint64_t id;
 } kith_pool;
@@ -991,6 +994,89 @@ KITH_API int kith_value_unlock(kith_value v);
  * KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_value_close(kith_value v);
 
+/* ---- Arrays ------------------------------------------------------------------------ */
+
+/* An array is n elements of one type in shared memory, at first zeros: the types of
+ * values, with single bytes for 'b'. Any process on any node may read and change it. In
+ * the processes of its own node it may be used in place, too: see kith_array_here.
+ *
+ * What is done to one number is atomic, as with values, and from another node it is done
+ * exactly once. A slice is copied element by element, each of them whole: take the lock
+ * if others must not come between. The lock is that of values. */
+
+struct kith_array_options {
+    /* 1 to 63 bytes: the array of this name in the job, which the first caller opens, on
+     * node 0. All callers give the same type, n and .raw, else KITH_EINVAL. */
+    const char *name;
+    /* 1: without a lock, as Python's RawArray. */
+    int raw;
+};
+
+/* kith_array kith_array_of(x);
+ *
+ * Opens an array with a copy of the elements of x, a C array of numbers. */
+
+/* Opens an array of n elements of this type. On failure the handle holds:
+ *
+ *   KITH_ENOMEM  not enough memory
+ *   KITH_EINVAL  a bad argument
+ *   KITH_EPEER   (with a name) node 0 is lost
+ */
+KITH_API kith_array kith_array_open(int type, size_t n);
+
+/* kith_array kith_array_open_with(int type, size_t n, .option = value ...);
+ *
+ * The same with options: kith_array_open_with('d', 1000, .name = "grid"). */
+
+/* int kith_load_at(kith_array a, size_t at, T *y);
+ * int kith_store_at(kith_array a, size_t at, x);
+ * int kith_add_at(kith_array a, size_t at, x);
+ * int kith_update_at(kith_array a, size_t at, enum kith_op op, x, T *old);
+ * int kith_compare_exchange_at(kith_array a, size_t at, T *expected, x);
+ * int kith_load_slice(kith_array a, size_t at, T *y, size_t n);
+ * int kith_store_slice(kith_array a, size_t at, const T *x, size_t n);
+ *
+ * The next four functions for numbers, with the type taken from x or y, which must have
+ * the type of the array. The first five are for the element at this index, from 0; the
+ * last two for n of them, from there on, also of char. */
+
+/* Copies n elements, from index at on, to y.
+ *
+ *   0            done
+ *   KITH_ETYPE   the array has another type
+ *   KITH_EINVAL  the array has not so many elements; or y is NULL
+ *   KITH_ESTALE  closed
+ *   KITH_EPEER   the node where the array lives is lost
+ *   KITH_ENOMEM  not enough memory
+ */
+KITH_API int kith_array_load(kith_array a, int type, size_t at, void *y, size_t n);
+
+/* Sets n elements, from index at on, to those at x. Returns the codes of kith_array_load.
+ */
+KITH_API int kith_array_store(kith_array a, int type, size_t at, const void *x, size_t n);
+
+/* As kith_value_update and kith_value_compare_exchange, for the number at this index.
+ * Return their codes, and KITH_EINVAL if there is no such index. */
+KITH_API int kith_array_update(kith_array a, int type, size_t at, int op, const void *x, void *old);
+KITH_API int kith_array_compare_exchange(kith_array a, int type, size_t at, void *expected, const void *x);
+
+/* Returns the number of elements; or KITH_ESTALE, KITH_EPEER. */
+KITH_API int64_t kith_array_length(kith_array a);
+
+/* Returns the address of the elements in this process, if the array lives on this node:
+ * tasks and Processes of the node read and write them there like memory of kith_alloc,
+ * and maps use them in place. It is valid until the array is closed. NULL on another node
+ * (no fault), or if the handle is stale. */
+KITH_API void *kith_array_here(kith_array a);
+
+/* As kith_value_lock and kith_value_unlock, with the same codes. */
+KITH_API int kith_array_lock(kith_array a, int timeout_ms);
+KITH_API int kith_array_unlock(kith_array a);
+
+/* Closes the array, for all processes; callers that wait get KITH_ESTALE. Returns 0; or
+ * KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_array_close(kith_array a);
+
 /* ---- Errors ------------------------------------------------------------------------ */
 
 /* Conditions are expected outcomes: a timeout, an ended queue. Faults are programming
@@ -1176,15 +1262,25 @@ KITH_API kith_value kith__value_open(int type, const void *init, size_t size,
     kith__value_open(type, init, size, KITH__OPTIONS(kith_value_options, __VA_ARGS__), \
                      sizeof(struct kith_value_options))
 
+KITH_API kith_array kith__array_open(int type, size_t n, const struct kith_array_options *options,
+                                     size_t options_size);
+#define kith_array_open_with(type, n, ...)                                    \
+    kith__array_open(type, n, KITH__OPTIONS(kith_array_options, __VA_ARGS__), \
+                     sizeof(struct kith_array_options))
+KITH_API kith_array kith__array_of(int type, const void *x, size_t n);
+
 /* clang-format off */
-/* The numbers that a Value may hold: their letters. */
+/* The numbers that Values and Arrays may hold: their letters. */
 #define KITH__NUMBERS(X)                                                                            \
     X(i, int) X(I, unsigned) X(l, long) X(L, unsigned long) X(q, long long) X(f, float) X(d, double)
 #define KITH__VALUE_DECLARE(letter, T)                                                              \
     KITH_API kith_value kith__value_of_##letter(T x);                                               \
     KITH_API int kith__value_store_##letter(kith_value v, T x);                                     \
     KITH_API int kith__value_update_##letter(kith_value v, int op, T x, T *old);                    \
-    KITH_API int kith__value_compare_##letter(kith_value v, T *expected, T x);
+    KITH_API int kith__value_compare_##letter(kith_value v, T *expected, T x);                      \
+    KITH_API int kith__array_store_##letter(kith_array a, size_t at, T x);                          \
+    KITH_API int kith__array_update_##letter(kith_array a, size_t at, int op, T x, T *old);         \
+    KITH_API int kith__array_compare_##letter(kith_array a, size_t at, T *expected, T x);
 KITH__NUMBERS(KITH__VALUE_DECLARE)
 #undef KITH__VALUE_DECLARE
 /* clang-format on */
@@ -1258,15 +1354,22 @@ KITH__SHAPES(KITH__APPLY_DECLARE)
 #define KITH__UPDATE_INT kith__value_update_i
 #define KITH__COMPARE(letter, T) T: kith__value_compare_##letter
 #define KITH__COMPARE_INT kith__value_compare_i
+#define KITH__STORE_AT(letter, T) T: kith__array_store_##letter
+#define KITH__STORE_AT_INT kith__array_store_i
+#define KITH__UPDATE_AT(letter, T) T: kith__array_update_##letter
+#define KITH__UPDATE_AT_INT kith__array_update_i
+#define KITH__COMPARE_AT(letter, T) T: kith__array_compare_##letter
+#define KITH__COMPARE_AT_INT kith__array_compare_i
 #define KITH__LETTER(letter, T) T: (#letter)[0]
 #define KITH__LETTER_OF(x) _Generic((x), KITH__NUMBER_ROWS(KITH__LETTER), default: 'b')
 /* Never called: they take the place of a function for a wrong type. */
 kith_value kith__value_of_nothing(int, ...);
 int kith__value_nothing(kith_value v, ...);
+int kith__array_nothing(kith_array a, ...);
 #define KITH__NEEDS_NUMBER(x, call)                                                                 \
     KITH__ASSERT(KITH__BY(x, KITH__IS_NUMBER, 0),                                                   \
                  call " takes a number: int, unsigned, long, unsigned long, long long, float or double; " \
-                      "for structs and all else use the function with sizes, kith_value_...")
+                      "for structs and all else use the plain functions, kith_value_... and kith_array_...")
 
 #define kith_value_of(x)                                                                            \
     (KITH__NEEDS_NUMBER(x, "kith_value_of"), KITH__BY(x, KITH__OF, kith__value_of_nothing)(x))
@@ -1280,6 +1383,24 @@ int kith__value_nothing(kith_value v, ...);
 #define kith_compare_exchange(v, expected, x)                                                       \
     (KITH__NEEDS_NUMBER(x, "kith_compare_exchange"),                                                \
      KITH__BY(x, KITH__COMPARE, kith__value_nothing)(v, expected, x))
+
+#define kith_array_of(x)                                                                            \
+    (KITH__NEEDS_NUMBER((x)[0], "kith_array_of"),                                                   \
+     kith__array_of(KITH__LETTER_OF((x)[0]), &(x)[0], sizeof(x) / sizeof(x)[0]))
+#define kith_load_at(a, at, y) kith_array_load(a, KITH__LETTER_OF(*(y)), at, y, 1)
+#define kith_load_slice(a, at, y, n) kith_array_load(a, KITH__LETTER_OF(*(y)), at, y, n)
+#define kith_store_slice(a, at, x, n) kith_array_store(a, KITH__LETTER_OF(*(x)), at, x, n)
+#define kith_store_at(a, at, x)                                                                     \
+    (KITH__NEEDS_NUMBER(x, "kith_store_at"), KITH__BY(x, KITH__STORE_AT, kith__array_nothing)(a, at, x))
+#define kith_add_at(a, at, x)                                                                       \
+    (KITH__NEEDS_NUMBER(x, "kith_add_at"),                                                          \
+     KITH__BY(x, KITH__UPDATE_AT, kith__array_nothing)(a, at, KITH_ADD, x, NULL))
+#define kith_update_at(a, at, op, x, old)                                                           \
+    (KITH__NEEDS_NUMBER(x, "kith_update_at"),                                                       \
+     KITH__BY(x, KITH__UPDATE_AT, kith__array_nothing)(a, at, op, x, old))
+#define kith_compare_exchange_at(a, at, expected, x)                                                \
+    (KITH__NEEDS_NUMBER(x, "kith_compare_exchange_at"),                                             \
+     KITH__BY(x, KITH__COMPARE_AT, kith__array_nothing)(a, at, expected, x))
 
 /* The size of an element; of memory without a type the function of numbers knows it. */
 #define KITH__ELEMENT(p) sizeof *_Generic((p), void *: "", const void *: "", default: (p))
@@ -1439,31 +1560,64 @@ int kith_apply(kith_pool pool, R (*fn)(A, A, A), R *y, typename kith__plain<A>::
     return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 3);
 }
 
-/* The same for Values, by overloading. T is a number; kith_load also takes a struct. */
-#define KITH__VALUE_OVERLOADS(letter, T)                             \
-    inline kith_value kith_value_of(T x)                             \
-    {                                                                \
-        return kith__value_of_##letter(x);                           \
-    }                                                                \
-    inline int kith_load(kith_value v, T *y)                         \
-    {                                                                \
-        return kith_value_load(v, (#letter)[0], y, sizeof *y);       \
-    }                                                                \
-    inline int kith_store(kith_value v, T x)                         \
-    {                                                                \
-        return kith__value_store_##letter(v, x);                     \
-    }                                                                \
-    inline int kith_add(kith_value v, T x)                           \
-    {                                                                \
-        return kith__value_update_##letter(v, KITH_ADD, x, nullptr); \
-    }                                                                \
-    inline int kith_update(kith_value v, int op, T x, T *old)        \
-    {                                                                \
-        return kith__value_update_##letter(v, op, x, old);           \
-    }                                                                \
-    inline int kith_compare_exchange(kith_value v, T *expected, T x) \
-    {                                                                \
-        return kith__value_compare_##letter(v, expected, x);         \
+/* The same for Values and Arrays, by overloading. T is a number; kith_load also takes a
+ * struct, slices are also of char. */
+#define KITH__VALUE_OVERLOADS(letter, T)                                           \
+    inline kith_value kith_value_of(T x)                                           \
+    {                                                                              \
+        return kith__value_of_##letter(x);                                         \
+    }                                                                              \
+    inline int kith_load(kith_value v, T *y)                                       \
+    {                                                                              \
+        return kith_value_load(v, (#letter)[0], y, sizeof *y);                     \
+    }                                                                              \
+    inline int kith_store(kith_value v, T x)                                       \
+    {                                                                              \
+        return kith__value_store_##letter(v, x);                                   \
+    }                                                                              \
+    inline int kith_add(kith_value v, T x)                                         \
+    {                                                                              \
+        return kith__value_update_##letter(v, KITH_ADD, x, nullptr);               \
+    }                                                                              \
+    inline int kith_update(kith_value v, int op, T x, T *old)                      \
+    {                                                                              \
+        return kith__value_update_##letter(v, op, x, old);                         \
+    }                                                                              \
+    inline int kith_compare_exchange(kith_value v, T *expected, T x)               \
+    {                                                                              \
+        return kith__value_compare_##letter(v, expected, x);                       \
+    }                                                                              \
+    inline int kith_load_slice(kith_array a, size_t at, T *y, size_t n)            \
+    {                                                                              \
+        return kith_array_load(a, (#letter)[0], at, y, n);                         \
+    }                                                                              \
+    inline int kith_store_slice(kith_array a, size_t at, const T *x, size_t n)     \
+    {                                                                              \
+        return kith_array_store(a, (#letter)[0], at, x, n);                        \
+    }                                                                              \
+    inline int kith_load_at(kith_array a, size_t at, T *y)                         \
+    {                                                                              \
+        return kith_array_load(a, (#letter)[0], at, y, 1);                         \
+    }                                                                              \
+    inline int kith_store_at(kith_array a, size_t at, T x)                         \
+    {                                                                              \
+        return kith__array_store_##letter(a, at, x);                               \
+    }                                                                              \
+    inline int kith_add_at(kith_array a, size_t at, T x)                           \
+    {                                                                              \
+        return kith__array_update_##letter(a, at, KITH_ADD, x, nullptr);           \
+    }                                                                              \
+    inline int kith_update_at(kith_array a, size_t at, int op, T x, T *old)        \
+    {                                                                              \
+        return kith__array_update_##letter(a, at, op, x, old);                     \
+    }                                                                              \
+    inline int kith_compare_exchange_at(kith_array a, size_t at, T *expected, T x) \
+    {                                                                              \
+        return kith__array_compare_##letter(a, at, expected, x);                   \
+    }                                                                              \
+    template <size_t n> kith_array kith_array_of(const T(&x)[n])                   \
+    {                                                                              \
+        return kith__array_of((#letter)[0], x, n);                                 \
     }
 KITH__NUMBERS(KITH__VALUE_OVERLOADS)
 #undef KITH__VALUE_OVERLOADS
@@ -1471,6 +1625,14 @@ KITH__NUMBERS(KITH__VALUE_OVERLOADS)
 template <typename T> int kith_load(kith_value v, T *y)
 {
     return kith_value_load(v, 'b', y, sizeof *y);
+}
+inline int kith_load_slice(kith_array a, size_t at, char *y, size_t n)
+{
+    return kith_array_load(a, 'b', at, y, n);
+}
+inline int kith_store_slice(kith_array a, size_t at, const char *x, size_t n)
+{
+    return kith_array_store(a, 'b', at, x, n);
 }
 }
 #endif

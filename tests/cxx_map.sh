@@ -20,6 +20,7 @@ apply of int 0: 2.5
 apply of three 0: 6
 3 is too much 1 3
 value 1: 3 7 42 (3, 4)
+array 8 4 c
 END
 for compiler in g++ clang++; do
     command -v $compiler >/dev/null || { echo "cxx_map.sh: no $compiler here"; continue; }

@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum far_kind { FAR_QUEUE, FAR_SEM, FAR_VALUE, FAR_LOCK, FAR_RLOCK };
+enum far_kind { FAR_QUEUE, FAR_SEM, FAR_VALUE, FAR_ARRAY, FAR_LOCK, FAR_RLOCK };
 
 struct far_wish {
     kith_queue answer;
     enum far_kind kind;
-    size_t number; /* the bound of a Queue, the units of a Semaphore, the size of a Value, the parties of a
-                      Barrier */
+    size_t number; /* of a Queue the bound, of a Value the size, of an Array its elements, else units or
+                      parties */
     int is_bounded;
-    int type, raw; /* of a Value */
+    int type, raw; /* of a Value or an Array */
     char init[512];
 };
 
@@ -24,6 +24,7 @@ static inline uint64_t far_open_here(const struct far_wish *w)
     switch (w->kind) {
     case FAR_SEM: return kith_sem_open_with((int)w->number, .bounded = w->is_bounded).id;
     case FAR_VALUE: return kith_value_open_with(w->type, w->init, w->number, .raw = w->raw).id;
+    case FAR_ARRAY: return kith_array_open_with(w->type, w->number, .raw = w->raw).id;
     case FAR_LOCK: return kith_lock_open().id;
     case FAR_RLOCK: return kith_rlock_open().id;
     case FAR_QUEUE: break;
@@ -121,6 +122,12 @@ static inline int far_pipe_open(kith_pipe ends[2], int one_way)
     ends[0] = wish.ends[0];
     ends[1] = wish.ends[1];
     return kith_check(ends[0]);
+}
+
+static inline kith_array far_array_open(int type, size_t n, int raw)
+{
+    return (kith_array){ far_open(
+        (struct far_wish){ .kind = FAR_ARRAY, .type = type, .raw = raw, .number = n }) };
 }
 
 /* The exit code of a Process, when it has ended: asked for, else that it was killed is in the status of the

@@ -18,7 +18,7 @@
  *     kinds     the kinds of such calls; numbers, bytes and ranges are a file each
  *     queues    opening, using and ending Queues
  *     sems      the Semaphore
- *     values    the Value
+ *     values    the Value and the Array
  *     locks     the Lock
  *     pipes     a Pipe between an actor and a Process
  *     pools     opening and ending Pools

@@ -49,6 +49,7 @@ static void share(void)
 {
     kith_queue q = kith_queue_named("shared", 0);
     kith_sem sem = kith_sem_open(1);
+    kith_array array = kith_array_open('d', 1000);
     kith_value value = kith_value_open('b', NULL, 1024);
     char *large = kith_alloc(8 << 20); /* the system is asked whether it has that */
     char item[100] = "item";
@@ -58,6 +59,7 @@ static void share(void)
     REQUIRE(kith_queue_put(q, item, sizeof item, KITH_FOREVER) == 0 && kith_queue_close(q) == 0);
     REQUIRE(kith_sem_acquire(sem, KITH_FOREVER) == 0 && kith_sem_acquire(sem, 1) == KITH_ETIMEDOUT);
     REQUIRE(kith_sem_release(sem) == 0 && kith_sem_close(sem) == 0);
+    REQUIRE(kith_store_slice(array, 0, (double *)(void *)large, 1000) == 0 && kith_array_close(array) == 0);
     REQUIRE(kith_value_update(value, 'b', KITH_EXCHANGE, large, NULL, 1024) == 0);
     REQUIRE(kith_value_compare_exchange(value, 'b', large, large, 1024) == 1 && kith_value_close(value) == 0);
     kith_free(large);

@@ -1,5 +1,5 @@
-/* value: million adds a second to one Value, by one process (alone) and by two (contended), and by two that
- * take its lock, load it and store it (locked). */
+/* value: million adds a second to one Value, by one process (alone) and by two (contended), by two that take
+ * its lock, load it and store it (locked); and by one to an element of an Array (array). */
 #include "config.h"
 
 #include "../bench.h"
@@ -50,6 +50,18 @@ static double seconds(kith_target *fn, const struct role *r)
     return start;
 }
 
+static double array_seconds(void)
+{
+    kith_array a = kith_array_open('l', 8);
+    double start = now();
+
+    for (int i = 0; i < ALONE; i++)
+        kith_add_at(a, 3, 1L);
+    start = now() - start;
+    kith_array_close(a);
+    return start;
+}
+
 int main(int argc, char **argv)
 {
     struct role r = { { 0 }, ALONE };
@@ -63,6 +75,7 @@ int main(int argc, char **argv)
     say("alone", 1e-6 * ALONE / (now() - start));
     r.rounds = CONTENDED;
     say("contended", 2e-6 * CONTENDED / seconds(adds, &r));
+    say("array", 1e-6 * ALONE / array_seconds());
     r.rounds = LOCKED;
     say("locked", 2e-6 * LOCKED / seconds(locks, &r));
     kith_load(r.v, &sum);

@@ -61,6 +61,9 @@ int main(void)
     start = now();
     adds(s, ALONE);
     say("alone", 1e-6 * ALONE / (now() - start));
+    start = now();
+    adds(s, ALONE);
+    say("array", 1e-6 * ALONE / (now() - start));
     say("contended", 2e-6 * CONTENDED / seconds(adds, s, CONTENDED));
     say("locked", 2e-6 * LOCKED / seconds(locks, s, LOCKED));
     return 0;

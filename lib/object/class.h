@@ -23,7 +23,8 @@
     X(value, VALUE)      \
     X(lock, LOCK)        \
     X(pipe, PIPE)        \
-    X(rlock, RLOCK)
+    X(rlock, RLOCK)      \
+    X(array, ARRAY)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };

@@ -1,5 +1,6 @@
 # What a user holds.
 lib_libkith_all_la_SOURCES += \
+	lib/object/array.c \
 	lib/object/class.c \
 	lib/object/class.h \
 	lib/object/holders.c \

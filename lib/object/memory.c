@@ -1,6 +1,7 @@
 /* memory.c: see memory.h. kith_alloc and kith_free: blocks of the heap as pointers of this process. */
 #include "config.h"
 #include "object/memory.h"
+#include "object/object.h"
 #include "shm/arena.h"
 #include "base/error.h"
 #include "member/members.h"
@@ -25,6 +26,19 @@ static size_t room;
 static uint64_t as_owner(void)
 {
     return UINT64_C(1) << 63 | kith__task_id() >> 32 << 32 | kith__me;
+}
+
+/* The lower half, which names a process, is 0. */
+#define OF_OBJECT (UINT64_C(1) << 62)
+
+uint64_t kith__memory_of_object(const struct kith__object *o)
+{
+    return OF_OBJECT | (uint64_t)kith__handle_slot(kith__object_id(o)) << 32;
+}
+
+static int is_of_object(uint64_t owner)
+{
+    return owner & OF_OBJECT && (uint32_t)owner == 0;
 }
 
 static int is_taken(const struct taken *t)
@@ -147,6 +161,10 @@ int kith_free(void *p)
     if (!kith__arena_holds(p, 1) || kith__heap_check(kith__offset(p)) < 0)
         return kith__report(kith__fail(
             KITH_EINVAL, "kith_free was given %p, which is not from kith_alloc, or is free already", p));
+    if (is_of_object(kith__heap_owner_now(kith__offset(p))))
+        return kith__report(kith__fail(
+            KITH_EINVAL, "kith_free was given %p, which is the memory of an Array: kith_array_close frees it",
+            p));
     kith__heap_free(kith__offset(p));
     return 0;
 }

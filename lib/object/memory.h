@@ -18,6 +18,11 @@ extern _Atomic size_t kith__taken;        /* how many stand in the list */
 void kith__memory_settle(uint64_t first, int well);
 void kith__memory_settle_all(void); /* those of all threads are everybody's */
 
+/* The owner of a block that belongs to an open object of this node: nobody's process, and nothing that
+ * kith_free frees. */
+struct kith__object;
+uint64_t kith__memory_of_object(const struct kith__object *o);
+
 /* Others may know by now where they are: they are everybody's. */
 static inline void kith__memory_pass_on(void)
 {

@@ -82,6 +82,8 @@ extern struct world {
     _Atomic int units, inside;
     _Atomic uint64_t value; /* handle of the Value; 0: there is none */
     _Atomic long adds_begun, adds_done;
+    _Atomic uint64_t array; /* likewise of the Array */
+    _Atomic long cells_begun, cells_done;
     _Atomic int lock_holders;
     _Atomic uint64_t lock;                       /* handle of the Lock; 0: there is none */
     _Atomic int locked;                          /* its holder is at work */

@@ -91,7 +91,7 @@ suites()
 {
     local object
 
-    for object in queue sem value lock pipe rlock; do
+    for object in queue sem value array lock pipe rlock; do
         run 2 KITH_TEST_FAR=1 "tests/test_$object" || return
     done
     run 2 tests/test_process

@@ -106,6 +106,7 @@ static int others(kith_pool pool)
     kith_pool other = kith_pool_open_with(2, .init = target, .arg = &job, .arg_size = sizeof job, .limit_ms = 500);
     kith_queue copy = job.out;
     kith_value value = kith_value_of(0.5), hits = kith_value_open_with('L', NULL, sizeof(long), .name = "hits");
+    kith_array array = kith_array_of(in), grid = kith_array_open_with('d', 100, .name = "grid");
     unsigned long ticket;
     struct kith_fault fault;
 
@@ -121,6 +122,13 @@ static int others(kith_pool pool)
     kith_add(value, 1.0);
     kith_update(hits, KITH_ADD, 1UL, &ticket);
     kith_compare_exchange(hits, &ticket, 3UL);
+    kith_load_at(grid, 3, &sum);
+    kith_store_at(grid, 3, sum / 2);
+    kith_add_at(array, 0, 1);
+    kith_update_at(array, 0, KITH_MIN, 2, &out[0]);
+    kith_compare_exchange_at(array, 0, &out[0], 5);
+    kith_load_slice(array, 0, out, 3);
+    kith_store_slice(array, 0, in, 3);
     return kith_map(pool, square, in, out, 3) + kith_map_with(pool, times, in, out, 3, KITH_ARG(key[0]))
         + kith_map_with(pool, times, in, out, 3, NULL, 0) + kith_for(pool, fill, KITH_ARG(key), UINT64_C(1000000000000))
         + kith_for(pool, fill, NULL, 0, 10) + kith_sum(pool, partial, KITH_ARG(step), 100, &sum)

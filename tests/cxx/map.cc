@@ -77,6 +77,14 @@ int main(int argc, char **argv)
     kith_load(whole, &fortytwo);
     kith_load(place, &points[1]);
     printf("value %d: %g %g %ld (%g, %g)\n", rc, before, now, fortytwo, points[1].x, points[1].y);
+    kith_array array = kith_array_of(numbers), bytes = kith_array_open('b', 3);
+    char text[3] = { 'a', 'b', 'c' };
+    kith_store_at(array, 1, 8);
+    kith_add_at(array, 2, 1);
+    kith_load_slice(array, 0, numbers, 3);
+    kith_store_slice(bytes, 0, text, 3);
+    kith_load_slice(bytes, 2, text, 1);
+    printf("array %d %d %c\n", numbers[1], numbers[2], text[0]);
     kith_pool_close(pool);
     return kith_finalize();
 }

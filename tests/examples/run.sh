@@ -91,6 +91,7 @@ all()
     same rand_string
     good print_queue
     good race 500
+    good shared_memory
     good account_lock
     good pi_serial 1_000_000
     good pi_starmap 1e6
