@@ -52,6 +52,11 @@ int excused(int rc)
     return server_lost(rc) || short_of_memory(rc);
 }
 
+int dead_keep_what_they_have(void)
+{
+    return now.trouble == NO_SERVER && atomic_load(&world->kills) > 0;
+}
+
 int code_is_right(int code, int must)
 {
     return code == must || (disturbed() && code == -SIGKILL);

@@ -114,6 +114,9 @@ int server_lost(int rc);
 int short_of_memory(int rc);
 int excused(int rc);
 
+/* Nobody gives back what the dead have: the fork server was killed. */
+int dead_keep_what_they_have(void);
+
 /* A Process that must end with that exit code may end so. */
 int code_is_right(int code, int must);
 
