@@ -324,6 +324,27 @@ static int64_t try_method(struct client *v, const struct kith__method *m, const 
     return 0;
 }
 
+static void serve(struct kith__pending *self, struct client *v);
+
+/* What a process of peer that has died still asks for: nobody would take it, and an attempt would make it a
+ * holder again. What may be pipelined goes on, as in kith__pending_cancelled. */
+static void drop_calls_of(struct kith__pending *self, uint32_t peer, uint32_t serial)
+{
+    for (int i = 0; i < BUCKETS; i++)
+        for (struct client *v = self->clients[i]; v; v = v->next) {
+            struct call *next;
+
+            for (struct call *g = v->first; g && v->peer == peer; g = next) {
+                next = g->next;
+                if (g->r.member == serial &&
+                    !(kith__method(g->r.op >> 8, g->r.op & 255)->flags & KITH__PIPELINES))
+                    remove_call(g);
+            }
+            serve(self, v);
+        }
+    self->due = 0; /* to step back where nobody waits now */
+}
+
 /* Each gives a result or code, or KITH__PARKED. */
 static int64_t carry_out(struct kith__pending *self, const struct kith__request *r, uint32_t peer,
                          const void *bytes, uint64_t *block, struct kith__result *out)
@@ -340,6 +361,8 @@ static int64_t carry_out(struct kith__pending *self, const struct kith__request 
                           peer, self->node, r->op);
     if (!(m->flags & KITH__PIPELINES))
         v->in_row = 0;
+    if (r->op == (KITH__NODE_KIND << 8 | KITH__NODE_DIED) && r->number != 0)
+        drop_calls_of(self, peer, (uint32_t)r->number);
     if (r->object != 0 && kith__handle_home(r->object) != self->node)
         return kith__fail(KITH_ESTALE, "node %u asks node %u for an object of node %u", peer, self->node,
                           kith__handle_home(r->object));
