@@ -577,6 +577,30 @@ static void producers_that_have_ended_are_done(void)
     }
 }
 
+/* Its last items are on their way yet when it dies. */
+static void all_that_a_killed_producer_has_put_arrives(void)
+{
+    for (int round = 0; round < 20; round++) {
+        enum { ITEMS = 200 };
+        struct party party = { far_queue_open(0), 2, ITEMS };
+        kith_process p;
+        int x, n = 0, rc, code;
+
+        PASS(kith_queue_producers(party.q, 1));
+        p = kith_process_start_with(produces, KITH_ARG(party), .node = far_node());
+        PASS(kith_queue_producer(party.q, p));
+        while ((rc = kith_get(party.q, &x)) == 0 && x == n)
+            n++;
+        CU_ASSERT_EQUAL(rc, KITH_EEND);
+        CU_ASSERT_EQUAL(n, ITEMS);
+        PASS(kith_process_join(p, SOON));
+        PASS(kith_process_exitcode(p, &code));
+        CU_ASSERT_EQUAL(code, -SIGKILL);
+        PASS(kith_process_close(p));
+        PASS(kith_queue_close(party.q));
+    }
+}
+
 static struct test tests[] = {
     TEST(order_and_sizes_are_kept),
     TEST(nothing_is_pipelined_after_a_close),
@@ -595,6 +619,7 @@ static struct test tests[] = {
     TEST(many_at_a_time_until_all_producers_are_done),
     TEST(a_shutdown_tells_all_who_wait),
     TEST(producers_that_have_ended_are_done),
+    TEST(all_that_a_killed_producer_has_put_arrives),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
 };

@@ -67,18 +67,16 @@ struct kith__requests {
     int64_t now, looked, credit_looked;
 };
 
-static int pipelines(uint32_t op)
+static int has_flag(uint32_t op, enum kith__method_flags flag)
 {
     const struct kith__method *m = kith__method(op >> 8, op & 255);
 
-    return m && m->flags & KITH__PIPELINES;
+    return m && m->flags & flag;
 }
 
-static int holds(uint32_t op)
+static int pipelines(uint32_t op)
 {
-    const struct kith__method *m = kith__method(op >> 8, op & 255);
-
-    return m && m->flags & KITH__HOLDS;
+    return has_flag(op, KITH__PIPELINES);
 }
 
 static int is_known(uint32_t op)
@@ -435,7 +433,29 @@ static int has_died(const struct holding *h)
 {
     const struct kith__member *m = kith__member(h->member ? h->member : 1);
 
-    return h->member == 0 || m->serial != h->serial || atomic_load(&m->state) != KITH__RUNNING;
+    return h->member == 0 || m->serial != h->serial || !kith__member_is_up(m);
+}
+
+/* The process of this node with that serial number; 0: it has died. */
+static uint32_t member_of(uint32_t serial)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = 1; i <= used; i++)
+        if (kith__member(i)->serial == serial && kith__member_is_up(kith__member(i)))
+            return i;
+    return 0;
+}
+
+/* What e gives to a process of this node, which may never ask for anything itself, or have died. */
+static void remember_named(struct kith__requests *self, const struct kith__mailbox_request *e)
+{
+    uint32_t serial = (uint32_t)e->number;
+
+    if (!has_flag(e->op, KITH__NAMES) || serial == 0 || e->number >> 32 != kith__shared->node)
+        return;
+    remember_holding(self, member_of(serial), serial, e->node);
+    self->deaths = 1;
 }
 
 /* Behind all that the dead have asked for: their nodes take back what they held. */
@@ -486,8 +506,9 @@ static void send(struct kith__requests *self, struct local *l, struct kith__mail
         l->member = atomic_load(&kith__shared->seats[seat].member);
         set_phase(self, l, SENT);
     }
-    if (holds(e->op))
+    if (has_flag(e->op, KITH__HOLDS))
         remember_holding(self, l->member, e->member, e->node);
+    remember_named(self, e);
     rc = kith__proto_request(self->proto, e->node, &r, e->block ? NULL : e + 1, e->block, self->now);
     if (rc == 0)
         return;

@@ -42,8 +42,8 @@ enum kith__member_state {
     KITH__SWEPT    /* that one says so: the fork server may free the entry */
 };
 
-/* What a member may hold in an object. Given: an end of a Pipe that it has opened or that was given to it, a
- * Queue for which it was named as a producer: its agent knows of no request for that. */
+/* What a member may hold in an object. Given: an end of a Pipe that it has opened or that was given to it, of
+ * which its agent may know no request. */
 enum kith__holds { KITH__HOLDS_UNITS = 1, KITH__HOLDS_GIVEN = 2 };
 
 struct kith__member {
@@ -139,6 +139,14 @@ int kith__members_init(void); /* once, in a new arena */
 static inline struct kith__member *kith__member(uint32_t number_plus_1)
 {
     return &kith__shared->members[number_plus_1 - 1];
+}
+
+/* Its process is there, or about to be started. */
+static inline int kith__member_is_up(const struct kith__member *m)
+{
+    uint32_t state = atomic_load(&m->state);
+
+    return state == KITH__ASKED || state == KITH__RUNNING;
 }
 
 /* Takes a free entry, TAKEN by this process. 0: all in use (the sentence is set). */

@@ -228,7 +228,6 @@ void kith__objects_died(const struct kith__caller *who)
 void kith__given_died(const struct kith__caller *who)
 {
     objects_of_kind_died(KITH__PIPE_KIND, who);
-    objects_of_kind_died(KITH__QUEUE_KIND, who);
 }
 
 /* ------------------------------------------------------------------------ opening, closing */

@@ -59,8 +59,10 @@ enum kith__method_flags {
                              be.  Or KITH__GONE. Others see what it changed before they are woken (seq_cst) */
     KITH__EACH = 256,  /* not in the order of coming: of those that wait any one may be the next to succeed */
     KITH__LOOKS = 512, /* what it returns is all that it does for its caller */
-    KITH__FAIR = 128   /* nobody waits for ever while others come and go: an attempt whose call has waited
-                          for KITH__FAIR_NS is told (in->waiter), and .left when it fails after that */
+    KITH__NAMES = 1024, /* its number is a process, node << 32 | serial number, that has something afterwards,
+                           as with HOLDS; 0 below: it had ended */
+    KITH__FAIR = 128    /* nobody waits for ever while others come and go: an attempt whose call has waited
+                           for KITH__FAIR_NS is told (in->waiter), and .left when it fails after that */
 };
 
 #define KITH__FAIR_NS KITH__MS
@@ -146,8 +148,8 @@ void kith__release(uint64_t id, unsigned kind, uint32_t n);
 /* What who held in any object of this node is free. who->member 0: all of that node's. For janitors and
  * agents. */
 void kith__objects_died(const struct kith__caller *who);
-/* The same for what it was given by others, of which its agent may know nothing: a request of its that comes
- * later has it again, and is told of by its agent. */
+/* The same for the ends of Pipes that it has opened, of which its agent may know nothing: a request of its
+ * that comes later has them again, and is told of by its agent. */
 void kith__given_died(const struct kith__caller *who);
 
 /* This process may hold something when it ends: its janitor looks. how: enum kith__holds. */

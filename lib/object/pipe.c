@@ -608,8 +608,8 @@ static const struct kith__method methods[METHODS] = {
     [RECEIVE + 1] = { "receive 1", receive_1, READERS + 1, RECEIVES },
     [NEXT] = { "next 0", next_0, READERS, LOOKS },
     [NEXT + 1] = { "next 1", next_1, READERS + 1, LOOKS },
-    [GIVE] = { "give 0", give_0, -1, KITH__HOLDS },
-    [GIVE + 1] = { "give 1", give_1, -1, KITH__HOLDS },
+    [GIVE] = { "give 0", give_0, -1, KITH__HOLDS | KITH__NAMES },
+    [GIVE + 1] = { "give 1", give_1, -1, KITH__HOLDS | KITH__NAMES },
     [TAKE_BACK] = { "take back 0", take_back_0, -1, 0 },
     [TAKE_BACK + 1] = { "take back 1", take_back_1, -1, 0 },
 };

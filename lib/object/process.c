@@ -220,13 +220,6 @@ static int64_t member(struct kith__object *o, const struct kith__caller *who, st
     return atomic_load(&p->state) == 1 ? serial : 0; /* else its entry may be another's */
 }
 
-static int is_up(const struct kith__member *m)
-{
-    uint32_t state = atomic_load(&m->state);
-
-    return state == KITH__ASKED || state == KITH__RUNNING;
-}
-
 /* How many were ever asked for here, when none but daemons run. In the upper half: how many signals have
  * ended, and nobody has asked for their exit codes. */
 static int64_t await(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
@@ -240,7 +233,7 @@ static int64_t await(struct kith__object *o, const struct kith__caller *who, str
     (void)in;
     (void)out;
     for (uint32_t i = 1; i <= used; i++)
-        if (is_up(kith__member(i)) && atomic_load(&kith__member(i)->role) == KITH__PROCESS &&
+        if (kith__member_is_up(kith__member(i)) && atomic_load(&kith__member(i)->role) == KITH__PROCESS &&
             !atomic_load(&kith__member(i)->daemon))
             return kith__server_dead() ? KITH_EPEER : KITH__PARKED;
     return (int64_t)atomic_load(&kith__shared->killed) << 32 | (int64_t)(asked & UINT32_MAX);
@@ -254,7 +247,8 @@ uint32_t kith__node_busy(void)
         const struct kith__member *m = kith__member(i);
         uint32_t role = atomic_load(&m->role);
 
-        busy += is_up(m) && (role == KITH__PROCESS || (role == KITH__WORKER && atomic_load(&m->busy)));
+        busy += kith__member_is_up(m) &&
+                (role == KITH__PROCESS || (role == KITH__WORKER && atomic_load(&m->busy)));
     }
     return busy;
 }

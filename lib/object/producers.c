@@ -49,7 +49,9 @@ int kith__producers_died(struct kith__object *o, struct kith__producers *p, cons
     return shut;
 }
 
-/* One that ends in between is seen on the second look: its janitor may have been there before us. */
+/* One that ends in between is seen on the second look: its janitor may have been there before us. Where the
+ * request went through the agent of its node, that looks itself, behind all that the Process has asked for.
+ */
 int64_t kith__name_process(uint64_t id, enum kith__kind kind, unsigned name, unsigned bury, kith_process p)
 {
     int64_t serial = kith__process_member(p), rc;
@@ -57,5 +59,7 @@ int64_t kith__name_process(uint64_t id, enum kith__kind kind, unsigned name, uns
 
     if (serial < 0 || (rc = kith__ask(id, kind, name, holder)) < 0)
         return serial < 0 ? serial : rc;
-    return serial > 0 && kith__process_member(p) == 0 ? kith__ask(id, kind, bury, holder) : 0;
+    if (serial == 0 || (kith__is_remote(id) && kith__handle_home(p.id) == kith__shared->node))
+        return 0;
+    return kith__process_member(p) == 0 ? kith__ask(id, kind, bury, holder) : 0;
 }

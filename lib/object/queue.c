@@ -593,7 +593,7 @@ static const struct kith__method methods[] = {
     [GET_MANY] = { "get many", get_many, CONSUMERS, KITH__SECOND | KITH__GIVES },
     [SHUTDOWN] = { "shutdown", shutdown, -1, 0 },
     [EXPECT] = { "expect", expect, -1, 0 },
-    [NAME] = { "name", name, -1, 0 },
+    [NAME] = { "name", name, -1, KITH__NAMES },
     [DONE] = { "done", done, -1, KITH__HOLDS },
     [BURY] = { "bury", bury, -1, 0 },
 };
