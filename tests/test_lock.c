@@ -343,7 +343,9 @@ static void names_lead_to_one_lock(void)
     PASS(kith_lock_close(l));
 }
 
-static long sum_of_threads;
+/* Through the agent, another process, ThreadSanitizer sees no order between them: so it is read and written
+ * as an atomic, but not in one step. */
+static _Atomic long sum_of_threads;
 
 static void *thread_adds(void *arg)
 {
@@ -352,7 +354,9 @@ static void *thread_adds(void *arg)
     for (int i = 0; i < 500; i++) {
         if (kith_lock_acquire(*l, KITH_FOREVER) < 0)
             return arg;
-        sum_of_threads++;
+        atomic_store_explicit(&sum_of_threads,
+                              atomic_load_explicit(&sum_of_threads, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
         if (kith_lock_release(*l) < 0)
             return arg;
     }
