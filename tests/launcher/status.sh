@@ -46,9 +46,10 @@ kith: some output of the program to stdout could not be written" ] && ok "$mpi: 
     chmod +x text
     expect "$mpi: nothing is left on stdout" 126 "" "kith: *" "$kith" run -n 2 --oversubscribe ./text
 
-    # What --dry-run prints is the call.
+    # What --dry-run prints is the call. MPICH's mpiexec may die of SIGPIPE when its program ends at once; kith run keeps it
+    # from that.
     line=$("$kith" run -n 1 --dry-run sh -c "echo 'a  b'; exit 4")
-    got=$(sh -c "$line" 2>/dev/null)
+    got=$(trap '' PIPE && sh -c "$line" 2>/dev/null)
     status=$?
     [ "$got,$status" = "a  b,4" ] && ok "$mpi: the dry run's line works in a shell" ||
         fail "$mpi: the dry run's line works in a shell: $got, $status"
