@@ -333,14 +333,18 @@ static void drop_calls_of(struct kith__pending *self, uint32_t peer, uint32_t se
     for (int i = 0; i < BUCKETS; i++)
         for (struct client *v = self->clients[i]; v; v = v->next) {
             struct call *next;
+            int dropped = 0;
 
             for (struct call *g = v->first; g && v->peer == peer; g = next) {
                 next = g->next;
                 if (g->r.member == serial &&
-                    !(kith__method(g->r.op >> 8, g->r.op & 255)->flags & KITH__PIPELINES))
+                    !(kith__method(g->r.op >> 8, g->r.op & 255)->flags & KITH__PIPELINES)) {
                     remove_call(g);
+                    dropped = 1;
+                }
             }
-            serve(self, v);
+            if (dropped)
+                serve(self, v); /* whoever has its seat now */
         }
     self->due = 0; /* to step back where nobody waits now */
 }
