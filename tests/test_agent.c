@@ -258,8 +258,9 @@ static void carry_frames(void)
 
 struct talker {
     kith_queue q;
+    kith_value v;
     _Atomic int at;
-    int result;
+    int result, loaded;
     char room[100];
 };
 
@@ -279,6 +280,7 @@ static void *talks_much(void *arg)
         sleep_ms(1);
     if (t->result == 0)
         t->result = (int)kith_queue_get(t->q, t->room, 4, KITH_FOREVER);
+    t->loaded = kith_value_load(t->v, 'b', t->room, 4);
     atomic_store(&t->at, 5);
     return NULL;
 }
@@ -326,7 +328,7 @@ static void agent_stands_back_job(void)
                                     .lost_ns = INT64_MAX,
                                     .silent_ns = INT64_MAX,
                                     .window = 2 << 20 };
-    struct talker t = { .q = kith_queue_open(0) };
+    struct talker t = { .q = kith_queue_open(0), .v = kith_value_open('b', NULL, 4) };
     int busy = 0;
     pthread_t thread;
 
@@ -355,17 +357,17 @@ static void agent_stands_back_job(void)
     REQUIRE(kith__proto_backlog(stand_in.proto, 0) < 2 << 20);
     serve_until(&t, 3);
 
-    /* An item that is larger than what there is room for goes back. */
+    /* What is larger than what there is room for goes back, an item and a value. */
     atomic_store(&t.at, 4);
     serve_until(&t, 5);
     carry_frames();
     pthread_join(thread, NULL);
-    REQUIRE(t.result == KITH_EPEER && t.room[0] == 'x' && t.room[4] == 'x' && stand_in.refused == 1);
-    REQUIRE(stand_in.asked == 1001);
+    REQUIRE(t.result == KITH_EPEER && t.room[0] == 'x' && t.room[4] == 'x' && stand_in.refused == 2);
+    REQUIRE(t.loaded == KITH_EPEER && stand_in.asked == 1002);
     kith__proto_free(stand_in.proto);
     REQUIRE(kill(agent(), SIGCONT) == 0);
     REQUIRE(kith_queue_size(t.q) == 1);
-    REQUIRE(kith_queue_close(t.q) == 0);
+    REQUIRE(kith_queue_close(t.q) == 0 && kith_value_close(t.v) == 0);
 }
 static void agent_waits_for_a_slow_node_and_believes_no_wrong_size(void)
 {

@@ -499,7 +499,7 @@ static void send(struct kith__requests *self, struct local *l, struct kith__mail
     else {
         l->id = e->id;
         l->size = e->size;
-        l->room = e->number;
+        l->room = e->room;
         l->peer = e->node;
         l->op = e->op;
         l->flags = e->flags;

@@ -8,6 +8,7 @@
 #include "object/target.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const int64_t poll_ns = 100000, overdue_ns = 900 * KITH__MS; /* a sleep ends after a second */
@@ -420,12 +421,16 @@ static int64_t wait_for(uint64_t id, unsigned kind, const struct kith__method *m
     return rc;
 }
 
-/* Copies what came in a block to where the caller wants it. */
-static void unpack(struct kith__result *out)
+/* Copies what came in a block, or beside it, to where the caller wants it. */
+static int64_t unpack(struct kith__result *out, int64_t rc)
 {
-    memcpy(out->buf, kith__at(out->block), out->size);
+    if (out->grows && !(out->buf = malloc(out->size)))
+        rc = kith__fail(KITH_ENOMEM, "no memory for the %llu bytes that came", (unsigned long long)out->size);
+    if (out->buf)
+        memcpy(out->buf, out->block ? kith__at(out->block) : out->few, out->size);
     kith__heap_free(out->block);
     out->block = 0;
+    return rc;
 }
 
 static int64_t invoke_here(uint64_t id, unsigned kind, const struct kith__method *m, struct kith__args *in,
@@ -448,8 +453,8 @@ static int64_t invoke_here(uint64_t id, unsigned kind, const struct kith__method
         rc = wait_for(id, kind, m, &who, in, out, timeout_ms);
     if (__builtin_expect(in->block != 0, 0))
         kith__heap_free(in->block);
-    if (__builtin_expect(out->block != 0, 0) && rc >= 0)
-        unpack(out);
+    if (__builtin_expect(out->block != 0 || (out->grows && out->size > 0), 0) && rc >= 0)
+        rc = unpack(out, rc);
     return rc;
 }
 

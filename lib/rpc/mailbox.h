@@ -41,7 +41,7 @@ struct kith__mailbox_request { /* in the ring, its bytes behind it */
     uint32_t length;           /* of all that, a multiple of 8; 0: the next one is at the start of the ring */
     uint16_t op, flags;        /* kind << 8 | method; enum kith__call_flags */
     uint32_t node, member;     /* whom it is for; the serial number of who asks */
-    uint64_t id, object, size, number, task;
+    uint64_t id, object, size, number, task, room; /* room: for what comes back */
     int64_t timeout_ms;
     uint64_t block; /* in which the bytes are; 0: they follow */
 };

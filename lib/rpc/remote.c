@@ -11,6 +11,7 @@
 #include "base/system.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const int64_t margin_ns = 10000 * KITH__MS; /* that the answer to a call may be late */
@@ -202,7 +203,7 @@ static int call(struct kith__mailbox_request *r, const void *bytes, struct kith_
 /* The request for a call. */
 static struct kith__mailbox_request request_for(uint32_t node, uint32_t op, uint64_t id,
                                                 const struct kith__caller *who, const struct kith__args *in,
-                                                int timeout_ms)
+                                                uint64_t room, int timeout_ms)
 {
     return (struct kith__mailbox_request){ .op = (uint16_t)op,
                                            .flags = (uint16_t)in->flags,
@@ -211,6 +212,7 @@ static struct kith__mailbox_request request_for(uint32_t node, uint32_t op, uint
                                            .object = id,
                                            .size = in->size,
                                            .number = in->number,
+                                           .room = room,
                                            .task = who->task,
                                            .timeout_ms = timeout_ms };
 }
@@ -218,7 +220,8 @@ static struct kith__mailbox_request request_for(uint32_t node, uint32_t op, uint
 int64_t kith__remote_call(uint32_t node, uint32_t op, uint64_t id, const struct kith__caller *who,
                           const struct kith__args *in, struct kith__result *out, int timeout_ms)
 {
-    struct kith__mailbox_request e = request_for(node, op, id, who, in, timeout_ms);
+    struct kith__mailbox_request e =
+        request_for(node, op, id, who, in, out->grows ? UINT64_MAX : out->room, timeout_ms);
     struct kith__answer a;
     int rc;
 
@@ -227,6 +230,12 @@ int64_t kith__remote_call(uint32_t node, uint32_t op, uint64_t id, const struct 
     if (a.result >= 0) {
         out->flags = a.flags;
         out->size = a.size;
+    }
+    if (a.result >= 0 && out->grows && a.size > 0) {
+        if (!(out->buf = malloc(a.size)))
+            a.result =
+                kith__fail(KITH_ENOMEM, "no memory for the %llu bytes that came", (unsigned long long)a.size);
+        out->room = a.size;
     }
     if (a.result >= 0 && out->buf && a.size > 0)
         memcpy(out->buf, a.bytes, a.size < out->room ? a.size : out->room);
@@ -256,7 +265,7 @@ static int post_pipelined(struct kith__mailbox_request *r, const void *bytes)
 int kith__remote_pipeline(uint64_t id, uint32_t op, const struct kith__caller *who, struct kith__args *in,
                           int timeout_ms)
 {
-    struct kith__mailbox_request e = request_for(kith__handle_home(id), op, id, who, in, timeout_ms);
+    struct kith__mailbox_request e = request_for(kith__handle_home(id), op, id, who, in, 0, timeout_ms);
     struct kith__answer a;
     int rc;
 

@@ -34,6 +34,7 @@ struct kith__result {
     uint32_t flags;
     uint8_t wake_one, wake_all; /* a bit for each side of the object */
     uint16_t wake_seat;         /* number + 1 of one seat; 0: none */
+    uint8_t grows;              /* buf is NULL, and is to be memory of malloc, of that size; NULL for none */
     char few[KITH__FEW];        /* bytes that are no item: a copy, for which nobody needs a block */
 };
 
