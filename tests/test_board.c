@@ -93,7 +93,7 @@ static void die(uint32_t w)
 {
     struct kith__lane *lane = kith__lane(pool, w);
 
-    atomic_store(&lane->touching[0], play.j->seq << 8 | (play.post + 1));
+    atomic_store(&lane->touching[0], kith__touch(play.j->seq, play.post));
     atomic_store(&lane->depth, 1);
     atomic_store(&lane->death.unsettled, 1);
     kith__settle(pool, w);

@@ -741,6 +741,46 @@ static void steps_may_be_taken_by_another_thread(void)
     free(out);
 }
 
+/* Each is begun, and none ends before all are. */
+static void as_many_calls_at_once_as_one_likes(void)
+{
+    enum { CALLS = 1000 };
+    static struct kith__call call[CALLS];
+    kith_pool pool = kith_pool_open(2);
+    int in[CALLS][2], out[CALLS][2], wrong = 0;
+
+    for (int k = 0; k < CALLS; k++) {
+        struct kith__call_spec s = {
+            .pool = pool,
+            .name = "square",
+            .fn = (kith__anyfn *)square,
+            .kind = KITH__JOB_NUMBERS,
+            .shape = KITH__SHAPE_CODE(i, i, 1),
+            .n = 2,
+            .in = in[k],
+            .out = out[k],
+            .in_size = sizeof in[k][0],
+            .out_size = sizeof out[k][0],
+        };
+
+        in[k][0] = k;
+        in[k][1] = k + 1;
+        PASS(kith__call_begin(&call[k], &s));
+    }
+    for (int k = CALLS; k-- > 0;) {
+        enum kith__step_result last;
+
+        while ((last = kith__call_step(&call[k])) <= KITH__STEP_MOVED)
+            sched_yield();
+        PASS(kith__call_end(&call[k], last));
+        wrong += out[k][0] != square(k) || out[k][1] != square(k + 1);
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT(kith__posts(kith__pool_body(call[0].object)) >= CALLS);
+    PASS(kith_map(pool, square, in[0], out[0], 2)); /* and few calls have the first places again */
+    PASS(kith_pool_close(pool));
+}
+
 struct line {
     double slope, offset;
 };
@@ -893,6 +933,7 @@ static struct test tests[] = {
     TEST(plain_functions_do_as_their_macros),
     TEST(very_many_failed_tasks),
     TEST(steps_may_be_taken_by_another_thread),
+    TEST(as_many_calls_at_once_as_one_likes),
     TEST(a_pool_of_another_node_is_none_of_ours),
     TEST(wrong_use_is_a_sentence),
     TEST_END,

@@ -271,7 +271,7 @@ static void wait_at_a_job(const char *step)
 {
     int wait = WAIT;
 
-    if (strcmp(step, "pool: job seen") == 0 && atomic_compare_exchange_strong(janitor, &wait, WAITS))
+    if (strcmp(step, "pool: seen") == 0 && atomic_compare_exchange_strong(janitor, &wait, WAITS))
         while (atomic_load(janitor) == WAITS)
             usleep(100);
 }
@@ -305,7 +305,7 @@ static void a_janitor_changes_no_memory_that_was_a_job(void)
     char *now;
 
     PASS(kith__pool_find(pool, &o));
-    job = atomic_load(&kith__pool_body(o)->jobs[0]);
+    job = atomic_load(&kith__post(kith__pool_body(o), 0)->job);
     CU_ASSERT_FATAL(job != 0);
     size = kith__heap_size_of(job);
     atomic_store(janitor, WAIT);

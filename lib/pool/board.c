@@ -109,6 +109,27 @@ int kith__pool_move(struct kith__pool *p, enum kith__pool_event event)
 
 /* ------------------------------------------------------------- posting */
 
+static _Atomic uint64_t *active_word(const struct kith__pool *p, uint32_t post, uint64_t *bit)
+{
+    uint32_t t = kith__post_table_of(post), i = post - kith__post_table_first(t);
+
+    *bit = UINT64_C(1) << i % 64;
+    return &kith__post_table(p, t)[i / 64];
+}
+
+static int add_table(struct kith__object *o, uint32_t t)
+{
+    uint64_t size = kith__post_table_size(t), block = kith__heap_alloc(size, kith__me);
+
+    if (block == 0)
+        return KITH_ENOMEM;
+    memset(kith__at(block), 0, size);
+    kith__guard_set(&o->guard, &kith__pool_body(o)->posts[t], block);
+    kith__guard_set(&o->guard, kith__heap_owner(block), 0);
+    kith__guard_commit(&o->guard);
+    return 0;
+}
+
 int kith__job_untouched(const struct kith__pool *p, uint32_t post)
 {
     kith__fence();
@@ -117,52 +138,75 @@ int kith__job_untouched(const struct kith__pool *p, uint32_t post)
         uint32_t depth = atomic_load(&lane->depth);
 
         for (uint32_t d = 0; d < depth; d++)
-            if ((atomic_load(&lane->touching[d]) & 255) == post + 1)
+            if (kith__touched_post(atomic_load(&lane->touching[d])) == post)
                 return 0;
     }
     return 1;
 }
 
-static int take_post(struct kith__pool *p, uint32_t *post)
+/* A free one from from on, before to. */
+static int take_free(struct kith__pool *p, uint32_t from, uint32_t to, uint32_t *post)
 {
-    for (uint32_t i = 0; i < KITH__POSTS; i++) {
+    for (uint32_t i = from; i < to; i++) {
+        struct kith__post *self = kith__post(p, i);
         uint32_t nobody = 0;
 
-        if (atomic_load(&p->posters[i]) != 0 || !kith__job_untouched(p, i) ||
-            !atomic_compare_exchange_strong(&p->posters[i], &nobody, kith__me))
+        if (atomic_load_explicit(&self->poster, memory_order_relaxed) != 0 || !kith__job_untouched(p, i) ||
+            !atomic_compare_exchange_strong(&self->poster, &nobody, kith__me))
             continue;
         if (!kith__job_untouched(p, i)) { /* posted and withdrawn in between */
-            atomic_store(&p->posters[i], 0);
+            atomic_store(&self->poster, 0);
             continue;
         }
+        atomic_store_explicit(&p->free_from, i + 1, memory_order_relaxed);
         *post = i;
-        return 0;
+        return 1;
     }
-    return kith__fail(KITH_ENOMEM, "%d calls are under way in one pool: it takes no more", KITH__POSTS);
+    return 0;
+}
+
+/* The first one that is free, so that few calls share few places, whose memory is warm. */
+static int take_post(struct kith__object *o, uint32_t *post)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    uint32_t count = kith__posts(p), from = atomic_load_explicit(&p->free_from, memory_order_relaxed);
+    uint32_t t = kith__post_table_of(count);
+
+    if (from > count)
+        from = count;
+    if (take_free(p, from, count, post) || take_free(p, 0, from, post))
+        return 0;
+    if (t == KITH__POST_TABLES)
+        return kith__fail(KITH_ENOMEM, "%u calls are under way in one pool: it takes no more", count);
+    if (add_table(o, t) < 0)
+        return KITH_ENOMEM;
+    return take_free(p, count, kith__posts(p), post) ? 0 : KITH_ENOMEM;
 }
 
 struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc)
 {
     struct kith__pool *p = kith__pool_body(o);
     uint64_t room = 2 * (uint64_t)p->workers + 8, block;
+    struct kith__post *self;
     struct kith__job *j;
 
-    if ((*rc = take_post(p, post)) < 0)
+    if ((*rc = take_post(o, post)) < 0)
         return NULL;
-    block = atomic_load(&p->jobs[*post]);
+    self = kith__post(p, *post);
+    block = atomic_load(&self->job);
     if (block == 0) {
         block = kith__heap_alloc(sizeof *j +
                                      p->workers * (sizeof j->cells[0] + sizeof(struct kith__kept_result)) +
                                      room * sizeof(struct kith__range),
                                  kith__me);
         if (block == 0) {
-            atomic_store(&p->posters[*post], 0);
+            atomic_store(&self->poster, 0);
             *rc = KITH_ENOMEM;
             return NULL;
         }
         memset(kith__at(block), 0, sizeof *j);
         kith__guard_init(&((struct kith__job *)kith__at(block))->guard);
-        kith__guard_set(&o->guard, &p->jobs[*post], block);
+        kith__guard_set(&o->guard, &self->job, block);
         kith__guard_set(&o->guard, kith__heap_owner(block), 0);
         kith__guard_commit(&o->guard);
     }
@@ -188,9 +232,15 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
 
 void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
 {
+    uint32_t t = kith__post_table_of(post);
+    uint64_t bit;
+    _Atomic uint64_t *word = active_word(p, post, &bit);
+
     j->seq = atomic_fetch_add(&p->seq, 1) + 1;
-    atomic_store(&p->announced[post], j->seq);
-    atomic_fetch_or(&p->active, UINT64_C(1) << post);
+    atomic_store(&kith__post(p, post)->announced, j->seq);
+    atomic_fetch_or(word, bit);
+    if (!(atomic_load(&p->busy) >> t & 1)) /* behind the other bit: see look_at */
+        atomic_fetch_or(&p->busy, UINT64_C(1) << t);
     kith__failpoint("job: posted");
 }
 
@@ -204,11 +254,35 @@ void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t l
         kith__wake_any(idle);
 }
 
+void kith__job_hide(struct kith__pool *p, uint32_t post)
+{
+    uint64_t bit;
+    _Atomic uint64_t *word = active_word(p, post, &bit);
+
+    atomic_fetch_and(word, ~bit);
+}
+
 void kith__job_withdraw(struct kith__pool *p, uint32_t post)
 {
-    atomic_fetch_and(&p->active, ~(UINT64_C(1) << post));
-    atomic_store(&p->announced[post], 0);
-    atomic_store(&p->posters[post], 0);
+    struct kith__post *self = kith__post(p, post);
+
+    kith__job_hide(p, post);
+    atomic_store(&self->announced, 0);
+    atomic_store(&self->poster, 0);
+    if (atomic_load_explicit(&p->free_from, memory_order_relaxed) > post)
+        atomic_store_explicit(&p->free_from, post, memory_order_relaxed);
+}
+
+int kith__jobs_posted(const struct kith__pool *p)
+{
+    for (uint32_t t = 0; t < KITH__POST_TABLES && atomic_load(&p->posts[t]) != 0; t++) {
+        const _Atomic uint64_t *active = kith__post_table(p, t);
+
+        for (uint32_t w = 0; w < kith__post_words(t); w++)
+            if (atomic_load(&active[w]) != 0)
+                return 1;
+    }
+    return 0;
 }
 
 int kith__job_complete(const struct kith__job *j)
@@ -290,11 +364,14 @@ int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post
 {
     uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
 
-    atomic_store(&lane->touching[depth], seq << 8 | (post + 1));
+    uint64_t bit;
+    const _Atomic uint64_t *word = active_word(p, post, &bit);
+
+    atomic_store(&lane->touching[depth], kith__touch(seq, post));
     atomic_store(&lane->depth, depth + 1);
     kith__failpoint("job: touched");
     /* The poster clears these before it looks who touches the job. */
-    if (atomic_load(&p->active) >> post & 1 && atomic_load(&p->announced[post]) == seq)
+    if (atomic_load(word) & bit && atomic_load(&kith__post(p, post)->announced) == seq)
         return 1;
     atomic_fetch_sub(&lane->depth, 1);
     return 0;
@@ -309,23 +386,57 @@ void kith__job_leave(struct kith__lane *lane, struct kith__job *j)
         kith__wake_all(&j->waiters);
 }
 
+/* The oldest one among 64 posts from first on, when it is older than *oldest. */
+static void look_for_older(const struct kith__pool *p, uint64_t bits, uint32_t first, uint64_t *oldest,
+                           uint32_t *post)
+{
+    const struct kith__post *posts = kith__post(p, first);
+
+    for (; bits; bits &= bits - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(bits);
+        uint64_t seq = atomic_load(&posts[i].announced);
+
+        /* Not announced as touched yet: job memory stays mapped, and what is read here is asked again. */
+        if (seq && seq < *oldest && claimable(kith__post_job(&posts[i]))) {
+            *oldest = seq;
+            *post = first + i;
+        }
+    }
+}
+
+/* 1: some job of table t is posted. What says so is cleared before the last look. */
+static int look_at(struct kith__pool *p, uint32_t t, uint64_t *oldest, uint32_t *post)
+{
+    const _Atomic uint64_t *active = kith__post_table(p, t);
+    int some = 0;
+
+    for (uint32_t w = 0; w < kith__post_words(t); w++) {
+        uint64_t bits = atomic_load(&active[w]);
+
+        if (!bits)
+            continue;
+        some = 1;
+        look_for_older(p, bits, kith__post_table_first(t) + 64 * w, oldest, post);
+    }
+    return some;
+}
+
 struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post)
 {
     uint64_t oldest = UINT64_MAX;
 
-    for (uint64_t bits = atomic_load(&p->active); bits; bits &= bits - 1) {
-        uint32_t i = (uint32_t)__builtin_ctzll(bits);
-        uint64_t seq = atomic_load(&p->announced[i]);
+    for (uint64_t busy = atomic_load(&p->busy); busy; busy &= busy - 1) {
+        uint32_t t = (uint32_t)__builtin_ctzll(busy);
 
-        /* Not announced as touched yet: job memory stays mapped, and what is read here is asked again. */
-        if (seq && seq < oldest && claimable(kith__at(atomic_load(&p->jobs[i])))) {
-            oldest = seq;
-            *post = i;
-        }
+        if (look_at(p, t, &oldest, post) || t == 0) /* the first is looked at in any case */
+            continue;
+        atomic_fetch_and(&p->busy, ~(UINT64_C(1) << t));
+        if (look_at(p, t, &oldest, post))
+            atomic_fetch_or(&p->busy, UINT64_C(1) << t);
     }
     if (oldest == UINT64_MAX || !kith__job_enter(p, lane, *post, oldest))
         return NULL;
-    return kith__at(atomic_load(&p->jobs[*post]));
+    return kith__post_job(kith__post(p, *post));
 }
 
 static void confirm(struct kith__cell *cell, uint64_t position)
@@ -728,7 +839,15 @@ static enum blame blame_at(const struct kith__death *d, uint32_t at, uint32_t de
 
 static struct kith__job *touched(const struct kith__pool *p, const struct kith__lane *lane, uint32_t depth)
 {
-    return kith__at(atomic_load(&p->jobs[(atomic_load(&lane->touching[depth]) & 255) - 1]));
+    return kith__post_job(kith__post(p, kith__touched_post(atomic_load(&lane->touching[depth]))));
+}
+
+/* Not of a later call, in the same place. */
+static int is_inside(const struct kith__lane *lane, uint32_t depth, const struct kith__job *j)
+{
+    uint64_t touching = atomic_load(&lane->touching[depth]);
+
+    return kith__touch(j->seq, kith__touched_post(touching)) == touching;
 }
 
 void kith__settle(struct kith__pool *p, uint32_t worker)
@@ -743,7 +862,7 @@ void kith__settle(struct kith__pool *p, uint32_t worker)
 
         kith__guard_enter(&j->guard);
         /* A job that this process was inside of is not reused, so seq is its own. */
-        if (j->seq == atomic_load(&lane->touching[d]) >> 8 && is_live(j, worker, atomic_load(&j->cursor))) {
+        if (is_inside(lane, d, j) && is_live(j, worker, atomic_load(&j->cursor))) {
             if (d > 0)
                 /* its caller has died here: what goes back must not be begun again */
                 atomic_store(&j->cancelled, KITH__ABANDONED);

@@ -24,7 +24,7 @@
 #include "code/token.h"
 #include "member/wait.h"
 
-enum { KITH__POSTS = 64, KITH__DEPTH = 64, KITH__KEPT = 3 };
+enum { KITH__POSTS = 64, KITH__POST_TABLES = 13, KITH__DEPTH = 64, KITH__KEPT = 3 };
 
 #define KITH__AT_NONE UINT64_MAX
 
@@ -147,7 +147,7 @@ struct kith__lane {                         /* a worker's place in a pool; its p
     _Atomic uint32_t state;                 /* enum kith__lane_state */
     _Atomic uint32_t depth;                 /* jobs that it is inside of */
     uint32_t init_failures;                 /* one after the other; the fork server's */
-    _Atomic uint64_t touching[KITH__DEPTH]; /* seq << 8 | post + 1 of these: they are not reused */
+    _Atomic uint64_t touching[KITH__DEPTH]; /* kith__touch of these: they are not reused */
     uint64_t tasks;                         /* run by this process */
     struct kith__death death;
 } __attribute__((aligned(64)));
@@ -171,6 +171,14 @@ enum kith__pool_state { KITH__POOL_OPEN, KITH__POOL_CLOSING, KITH__POOL_TERMINAT
 
 enum kith__pool_event { KITH__POOL_CLOSE, KITH__POOL_TERMINATE, KITH__POOL_BREAK };
 
+/* A place for a job. They lie in tables of 64, 128, 256 ..., each of which comes when all before are full,
+ * and stays: so as many calls are under way as there is memory for, and most pools have one table. */
+struct kith__post {
+    _Atomic uint64_t job;       /* a block, kept for the next use */
+    _Atomic uint64_t announced; /* its seq while it is posted */
+    _Atomic uint32_t poster;    /* the member that it belongs to; 0: free */
+};
+
 struct kith__pool {          /* the body of its object */
     _Atomic uint32_t state;  /* enum kith__pool_state; it only grows */
     _Atomic uint32_t killed; /* 1: the fork server kills its workers */
@@ -187,13 +195,12 @@ struct kith__pool {          /* the body of its object */
     struct kith__token init;
     _Atomic uint64_t
         lanes; /* a block: struct kith__lane[workers]; written before others come, and at the end */
-    _Atomic uint64_t seq;                    /* jobs ever posted */
-    _Atomic uint64_t active;                 /* bit i: jobs[i] is posted */
-    _Atomic uint32_t posters[KITH__POSTS];   /* the member that jobs[i] belongs to; 0: free */
-    _Atomic uint64_t jobs[KITH__POSTS];      /* blocks, kept for the next use */
-    _Atomic uint64_t announced[KITH__POSTS]; /* seq of jobs[i] while it is posted */
-    _Atomic uint32_t fork_error;             /* errno: no worker can be forked, and so the pool is broken */
-    kith__word init_fault;                   /* a struct kith__fault_entry: why the initializer failed */
+    _Atomic uint64_t seq;                /* jobs ever posted */
+    _Atomic uint64_t busy;               /* bit t: table t may have jobs that are posted */
+    _Atomic uint32_t free_from;          /* a hint: posts before it were in use when last looked at */
+    _Atomic uint32_t fork_error;         /* errno: no worker can be forked, and so the pool is broken */
+    kith__word posts[KITH__POST_TABLES]; /* blocks: the tables; 0 from the first on that is not there yet */
+    kith__word init_fault;               /* a struct kith__fault_entry: why the initializer failed */
 };
 
 static inline struct kith__pool *kith__pool_body(struct kith__object *o)
@@ -212,6 +219,72 @@ static inline struct kith__lane *kith__lane(const struct kith__pool *p, uint32_t
     return (struct kith__lane *)kith__at(atomic_load_explicit(&p->lanes, memory_order_relaxed)) + worker;
 }
 
+/* Table t begins with post 64 * (2^t - 1). */
+static inline uint32_t kith__post_table_of(uint32_t post)
+{
+    return 31 - (uint32_t)__builtin_clz(post / KITH__POSTS + 1);
+}
+
+static inline uint32_t kith__post_table_first(uint32_t t)
+{
+    return KITH__POSTS * ((UINT32_C(1) << t) - 1);
+}
+
+static inline uint32_t kith__post_words(uint32_t t)
+{
+    return UINT32_C(1) << t;
+}
+
+/* Its first words: bit i: the i-th of its posts is posted. The posts stand behind them. */
+static inline _Atomic uint64_t *kith__post_table(const struct kith__pool *p, uint32_t t)
+{
+    return kith__at(atomic_load_explicit(&p->posts[t], memory_order_acquire));
+}
+
+/* One of a table that is there. */
+static inline struct kith__post *kith__post(const struct kith__pool *p, uint32_t post)
+{
+    uint32_t t = kith__post_table_of(post);
+    _Atomic uint64_t *behind = kith__post_table(p, t) + kith__post_words(t);
+
+    return (struct kith__post *)(void *)behind + (post - kith__post_table_first(t));
+}
+
+static inline uint64_t kith__post_table_size(uint32_t t)
+{
+    return kith__post_words(t) * (sizeof(uint64_t) + KITH__POSTS * sizeof(struct kith__post));
+}
+
+/* How many there are. */
+static inline uint32_t kith__posts(const struct kith__pool *p)
+{
+    uint32_t t = 0;
+
+    while (t < KITH__POST_TABLES && atomic_load(&p->posts[t]) != 0)
+        t++;
+    return kith__post_table_first(t);
+}
+
+/* The block of its job; NULL: it never had one. */
+static inline struct kith__job *kith__post_job(const struct kith__post *post)
+{
+    uint64_t block = atomic_load(&post->job);
+
+    return block ? kith__at(block) : NULL;
+}
+
+enum { KITH__TOUCH_BITS = 20 };
+
+static inline uint64_t kith__touch(uint64_t seq, uint32_t post)
+{
+    return seq << KITH__TOUCH_BITS | (post + 1);
+}
+
+static inline uint32_t kith__touched_post(uint64_t touch)
+{
+    return (uint32_t)(touch & ((1 << KITH__TOUCH_BITS) - 1)) - 1;
+}
+
 /* The only ways in which these states change, by the tables in board.c. 1: it has another state now. */
 int kith__lane_move(struct kith__lane *lane, enum kith__lane_event event);
 int kith__pool_move(struct kith__pool *p, enum kith__pool_event event);
@@ -225,8 +298,10 @@ void kith__job_post(struct kith__pool *p, struct kith__job *j,
                     uint32_t post); /* with nothing to claim before its limit is raised */
 void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit); /* and wakes workers */
 void kith__job_withdraw(struct kith__pool *p,
-                        uint32_t post); /* all its units are done, or nobody will do them */
+                        uint32_t post);                   /* all its units are done, or nobody will do them */
+void kith__job_hide(struct kith__pool *p, uint32_t post); /* workers do not find it any more */
 int kith__job_untouched(const struct kith__pool *p, uint32_t post); /* no worker looks at it any more */
+int kith__jobs_posted(const struct kith__pool *p);                  /* 1: there are some */
 int kith__job_complete(const struct kith__job *j);
 int kith__job_halted(const struct kith__job *j);  /* too many tasks have failed: nothing is begun any more */
 void kith__job_mark_rest(struct kith__job *j);    /* of a halted job that nobody touches: units not run */

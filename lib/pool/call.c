@@ -13,7 +13,6 @@
 #include "pool/chunk.h"
 #include "pool/fault.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "member/output.h"
 #include "shm/heap.h"
 #include "pool/random.h"
@@ -128,11 +127,11 @@ static void warn_of_globals(const struct kith__call_spec *s)
 {
     char globals[512], name[64];
 
-    if (!kith__log_on(KITH_LOG_WARNING) || kith_worker() >= 0 || kith__env_on(KITH__ENV_SERIAL) ||
+    if (!kith__log_on(KITH__WARNING) || kith_worker() >= 0 || kith__env_on(KITH__ENV_SERIAL) ||
         kith__globals_changed(globals, sizeof globals) <= 0)
         return;
     kith__globals_snapshot(); /* once is enough */
-    kith__log(KITH_LOG_WARNING,
+    kith__log(KITH__WARNING,
               "%s is given to workers, but these globals have changed since kith_init, and workers have them "
               "as they were then: %s; pass them as an argument",
               kith__call_name(s, name, sizeof name), globals);
@@ -200,7 +199,7 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last)
     if (last == KITH__STEP_ENDED || last == KITH__STEP_WAIT) {
         /* Workers of a terminated pool are being killed: its memory is theirs until they are gone. */
         atomic_store(&c->job->cancelled, KITH__ABANDONED);
-        atomic_fetch_and(&p->active, ~(UINT64_C(1) << c->post));
+        kith__job_hide(p, c->post);
         for (uint32_t w = 0; w < p->workers; w++)
             while (atomic_load(&kith__lane(p, w)->member) != 0 && !kith__server_dead())
                 usleep(200);

@@ -3,7 +3,6 @@
 #include "pool/fault.h"
 #include "pool/chunk.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "base/own.h"
 #include "shm/heap.h"
 #include "base/system.h"

@@ -5,7 +5,6 @@
 #include "base/env.h"
 #include "pool/fault.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "shm/heap.h"
 #include "rpc/mailbox.h"
 #include "pool/serial.h"
@@ -121,6 +120,8 @@ static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_o
     }
     if (o->arg_size > 0 && (rc = hold(&p->init_arg, o->arg, o->arg_size)) < 0)
         return rc;
+    if ((rc = hold(&p->posts[0], NULL, kith__post_table_size(0))) < 0)
+        return rc;
     return hold(&p->lanes, NULL, workers * sizeof(struct kith__lane));
 }
 
@@ -211,8 +212,10 @@ static void free_job(_Atomic uint64_t *held)
  * others had posted a janitor would withdraw, and there are none then. */
 static int is_quiet(const struct kith__pool *p, int only_ranks)
 {
-    for (int i = 0; i < KITH__POSTS; i++) {
-        uint32_t poster = atomic_load(&p->posters[i]),
+    uint32_t posts = kith__posts(p);
+
+    for (uint32_t i = 0; i < posts; i++) {
+        uint32_t poster = atomic_load(&kith__post(p, i)->poster),
                  role = poster ? atomic_load(&kith__member(poster)->role) : KITH__NOBODY;
 
         if (poster && (!only_ranks || poster == kith__me || role == KITH__HEAD || role == KITH__RANK))
@@ -221,20 +224,28 @@ static int is_quiet(const struct kith__pool *p, int only_ranks)
     return 1;
 }
 
-static struct kith__job *job_of(const struct kith__pool *p, int i)
-{
-    uint64_t block = atomic_load(&p->jobs[i]);
-
-    return block ? kith__at(block) : NULL;
-}
-
 /* What a dead one had decided to change in a job. */
-static void finish_job(const struct kith__pool *p, int i)
+static void finish_job(const struct kith__pool *p, uint32_t post)
 {
-    struct kith__job *j = job_of(p, i);
+    struct kith__job *j = kith__post_job(kith__post(p, post));
 
     if (j)
         kith__guard_finish(&j->guard);
+}
+
+/* The jobs of a table go before the table, the last table before the one in front of it: what is left is
+ * found. */
+static void free_posts(struct kith__pool *p)
+{
+    for (uint32_t t = KITH__POST_TABLES; t-- > 0;) {
+        uint32_t first = kith__post_table_first(t);
+
+        if (atomic_load(&p->posts[t]) == 0)
+            continue;
+        for (uint32_t i = 0; i < KITH__POSTS * kith__post_words(t); i++)
+            free_job(&kith__post(p, first + i)->job);
+        free_held(&p->posts[t]);
+    }
 }
 
 /* Frees what the body refers to; who does it again goes on where the first one died. */
@@ -249,12 +260,11 @@ static void destroy(struct kith__object *o)
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     kith__guard_enter(
         &o->guard); /* who hastens its end is not in it any more, and does not come after this */
-    for (int i = 0; i < KITH__POSTS; i++)
+    for (uint32_t i = 0, posts = kith__posts(p); i < posts; i++)
         finish_job(p, i);
     atomic_store(&p->gone, 1);
     kith__object_leave(o);
-    for (int i = 0; i < KITH__POSTS; i++)
-        free_job(&p->jobs[i]);
+    free_posts(p);
     free_held(&p->init_arg);
     free_held(&p->init_fault);
     free_held(&p->lanes);
@@ -291,6 +301,7 @@ static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
 
     kith__guard_enter(&o->guard);
     kith__guard_set(&o->guard, kith__heap_owner(p->lanes), 0);
+    kith__guard_set(&o->guard, kith__heap_owner(p->posts[0]), 0);
     if (p->init_arg)
         kith__guard_set(&o->guard, kith__heap_owner(p->init_arg), 0);
     *id = kith__object_publish(o, KITH__POOL_KIND);
@@ -467,28 +478,21 @@ static int is_pool(const struct kith__object *o)
     return (atomic_load(&o->ident) & 255) == KITH__POOL_KIND || atomic_load(&o->leaving) == KITH__POOL_KIND;
 }
 
-/* Those that look unfinished. A pool is taken down at any moment, and what was a job may hold anything then:
- * only in the pool's guard is it surely still one. */
+/* A pool is taken down at any moment, and what was a job may hold anything then: only in the pool's guard is
+ * it surely still one. */
 static void finish_jobs(struct kith__object *o)
 {
     const struct kith__pool *p = kith__pool_body(o);
 
     if (!is_pool(o))
         return;
-    for (int i = 0; i < KITH__POSTS; i++) {
-        const struct kith__job *j = job_of(p, i);
-
-        if (!j)
-            continue;
-        kith__failpoint("pool: job seen");
-        if (!atomic_load(&j->guard.complete))
-            continue;
-        kith__guard_enter(&o->guard);
-        /* In this order: another object in this slot has a body of zeros before it is one. */
-        if (!atomic_load(&p->gone) && is_pool(o))
+    kith__failpoint("pool: seen");
+    kith__guard_enter(&o->guard);
+    /* In this order: another object in this slot has a body of zeros before it is one. */
+    if (!atomic_load(&p->gone) && is_pool(o))
+        for (uint32_t i = 0, posts = kith__posts(p); i < posts; i++)
             finish_job(p, i);
-        kith__object_leave(o);
-    }
+    kith__object_leave(o);
 }
 
 void kith__commits_finish(void)
@@ -514,19 +518,21 @@ static void sweep_pool(struct kith__object *o, void *member)
 {
     struct kith__pool *p = kith__pool_body(o);
 
-    for (uint32_t i = 0; i < KITH__POSTS; i++) {
-        if (atomic_load(&p->posters[i]) != *(uint32_t *)member)
+    for (uint32_t i = 0, posts = kith__posts(p); i < posts; i++) {
+        struct kith__post *post = kith__post(p, i);
+        struct kith__job *j = kith__post_job(post);
+
+        if (atomic_load(&post->poster) != *(uint32_t *)member)
             continue;
-        if (atomic_load(&p->jobs[i]))
-            atomic_store(&((struct kith__job *)kith__at(atomic_load(&p->jobs[i])))->cancelled,
-                         KITH__ABANDONED);
-        atomic_fetch_and(&p->active, ~(UINT64_C(1) << i));
-        atomic_store(&p->announced[i], 0);
+        if (j)
+            atomic_store(&j->cancelled, KITH__ABANDONED);
+        kith__job_hide(p, i);
+        atomic_store(&post->announced, 0);
         while (!kith__job_untouched(p, i)) {
             settle_ended(p);
             nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
         }
-        atomic_store(&p->posters[i], 0);
+        kith__job_withdraw(p, i);
     }
 }
 

@@ -9,7 +9,6 @@
 #include "object/process.h"
 #include "pool/pool.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "base/system.h"
 
 #include <errno.h>
@@ -27,7 +26,7 @@ static struct {
 
 static int has_work(const struct kith__pool *p)
 {
-    return atomic_load(&p->state) <= KITH__POOL_CLOSING && atomic_load(&p->active) != 0;
+    return atomic_load(&p->state) <= KITH__POOL_CLOSING && kith__jobs_posted(p);
 }
 
 int kith__spawn_is_wanted(const struct kith__pool *p)
@@ -70,7 +69,7 @@ static void refuse(uint32_t who, int error)
     atomic_store(&m->state, KITH__ASKED);
     if (!members[who].refused) {
         members[who].refused = kith__now_ns();
-        kith__log(KITH_LOG_ERROR, "%s cannot be forked: %s", m->name, strerror(error));
+        kith__log(KITH__ERROR, "%s cannot be forked: %s", m->name, strerror(error));
     }
     kith__serving_come_back(fork_again_ms);
     if (kith__now_ns() - members[who].refused < fork_patience_ns)

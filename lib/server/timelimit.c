@@ -4,7 +4,6 @@
 #include "base/env.h"
 #include "pool/board.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "pool/pool.h"
 #include "base/system.h"
 
@@ -62,7 +61,7 @@ static int is_at_the_same(struct watch *w, const struct kith__member *m)
         return 0;
     }
     touching = atomic_load(&lane->touching[depth - 1]);
-    cell = &((struct kith__job *)kith__at(atomic_load(&p->jobs[(touching & 255) - 1])))->cells[m->worker];
+    cell = &kith__post_job(kith__post(p, kith__touched_post(touching)))->cells[m->worker];
     unit = atomic_load(&cell->at);
     done = atomic_load(&cell->done);
     if (touching != w->job || unit != w->unit || done != w->done) {
@@ -84,7 +83,7 @@ static void watch(uint32_t who, uint32_t limit_ms, int64_t passed, pid_t head)
     w->run_ns += passed;
     if (w->run_ns < limit_ms * KITH__MS)
         return;
-    kith__log(KITH_LOG_INFO, "%s, pid %d, has exceeded its time limit of %u ms", m->name, (int)pid, limit_ms);
+    kith__log(KITH__INFO, "%s, pid %d, has exceeded its time limit of %u ms", m->name, (int)pid, limit_ms);
     kill(pid, w->warned ? SIGKILL : SIGTERM);
     w->warned++;
     w->run_ns = limit_ms * KITH__MS - 100 * KITH__MS; /* KILL follows TERM after 100 ms */

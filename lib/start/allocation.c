@@ -2,7 +2,6 @@
 #include "config.h"
 #include "start/allocation.h"
 #include "base/error.h"
-#include "base/log.h"
 
 #include <stdio.h>
 #include <string.h>
