@@ -649,6 +649,127 @@ static void places_on_a_lost_node_hold_up_nobody(void)
     sim_end();
 }
 
+static void puts_one(struct client *c, void *arg)
+{
+    int x = 0;
+
+    (void)c;
+    (void)arg;
+    PASS(kith_put(queues[0].q, x));
+}
+
+static void gets_one(struct client *c, void *arg)
+{
+    int x;
+
+    (void)c;
+    (void)arg;
+    PASS(kith_get(queues[0].q, &x));
+}
+
+/* The bound of queues[0], at home on the second of three nodes. */
+static void open_full_queue(uint64_t bound)
+{
+    static const struct weather three = { .nodes = 3 };
+
+    sim_begin(&three);
+    sim_enter(1);
+    queues[0].q = kith_queue_open(bound);
+    for (int x = 0; x < (int)bound; x++)
+        PASS(kith_put(queues[0].q, x));
+    sim_leave();
+    sim_calm();
+}
+
+static void close_full_queue(void)
+{
+    sim_enter(1);
+    PASS(kith_queue_close(queues[0].q));
+    sim_leave();
+    sim_settle(1000);
+    sim_end();
+}
+
+/* Whoever comes to its seat may be the one who makes room. */
+static void a_put_that_the_dead_have_left_holds_up_nobody(void)
+{
+    struct client *first;
+
+    open_full_queue(1);
+    first = sim_start(0, puts_one, NULL);
+    CU_ASSERT(!sim_run(1000));
+    sim_kill(first);
+    CU_ASSERT(sim_run(1000));
+    sim_start(0, gets_one, NULL);
+    if (!sim_run(100000)) {
+        sim_show();
+        CU_FAIL("it waits for ever");
+        exit(1);
+    }
+    close_full_queue();
+}
+
+static void puts_three(struct client *c, void *arg)
+{
+    for (int i = 0; i < 3; i++)
+        puts_one(c, arg);
+    sim_rest(1000000);
+}
+
+static void gets_two(struct client *c, void *arg)
+{
+    gets_one(c, arg);
+    gets_one(c, arg);
+}
+
+enum { BOUND = 64 }; /* smaller ones lend no places */
+
+static void gets_half(struct client *c, void *arg)
+{
+    for (int i = 0; i < BOUND / 2; i++)
+        gets_one(c, arg);
+}
+
+static void fills(struct client *c, void *arg)
+{
+    for (int i = 0; i < BOUND; i++)
+        puts_one(c, arg);
+}
+
+/* From the third put in a row on places are lent: to one who died meanwhile, at any moment, they are not. */
+static void places_lent_to_the_dead_come_back(void)
+{
+    int count = getenv("KITH_TEST_LONG") ? 300 : 40;
+
+    for (int n = 0; n < count; n++) {
+        struct client *first;
+
+        seed_draw((uint64_t)n);
+        open_full_queue(BOUND);
+        sim_start(1, gets_two, NULL);
+        CU_ASSERT(sim_run(1000));
+        first = sim_start(0, puts_three, NULL);
+        CU_ASSERT(!sim_run(1000)); /* the third waits */
+        sim_start(1, gets_half, NULL);
+        sim_run(n % 10);
+        sim_kill(first);
+        CU_ASSERT(sim_run(1000));
+        sim_settle(1000);
+        sim_enter(1);
+        for (int x; kith_queue_size(queues[0].q) > 0;)
+            PASS(kith_get(queues[0].q, &x));
+        sim_leave();
+        sim_start(2, fills, NULL);
+        if (!sim_run(100000)) {
+            sim_show();
+            printf("    run %d\n", n);
+            CU_FAIL("it waits for ever");
+            exit(1);
+        }
+        close_full_queue();
+    }
+}
+
 static void asks_elsewhere(struct client *c, void *arg)
 {
     (void)c;
@@ -946,6 +1067,8 @@ static struct test tests[] = { TEST(a_call_is_done_soon_after_a_short_cut),
                                TEST(a_last_release_and_a_death_give_back_one_unit),
                                TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),
                                TEST(places_on_a_lost_node_hold_up_nobody),
+                               TEST(a_put_that_the_dead_have_left_holds_up_nobody),
+                               TEST(places_lent_to_the_dead_come_back),
                                TEST(seeds_of_calls_lose_and_repeat_nothing),
                                TEST_END };
 

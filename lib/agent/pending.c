@@ -48,6 +48,7 @@ struct client {
     struct client *next; /* in its bucket */
     uint32_t peer, seat;
     uint64_t newest;       /* id of the last call that came: an older one was done already */
+    uint64_t lent_by;      /* id of the call whose answer lent the places of .credit */
     uint64_t object;       /* whose pipelining method it calls, */
     uint32_t kind, in_row; /* of that class; so often in a row */
     uint32_t credit;       /* places of it that are reserved for it */
@@ -264,8 +265,27 @@ static int64_t lend(struct client *v, const struct kith__request *r, struct kith
         out->flags = KITH__UNBOUNDED;
         return 0;
     }
-    v->credit += n > 0 ? (uint32_t)n : 0;
-    return n > 0 ? n : 0;
+    if (n <= 0)
+        return 0;
+    v->credit += (uint32_t)n;
+    v->lent_by = r->id;
+    return n;
+}
+
+static int is_pipelined(const struct kith__request *r)
+{
+    return r->op != KITH__RELEASE_PLACES && r->flags & KITH__PIPELINED;
+}
+
+/* Up to n of v's places go back, but for those of the calls that are here already. */
+static void give_back_unused(struct client *v, uint32_t n)
+{
+    uint32_t used = 0;
+
+    for (const struct call *g = v->first; g; g = g->next)
+        used += (uint32_t)is_pipelined(&g->r);
+    if (used < v->credit)
+        give_back(v, n < v->credit - used ? n : v->credit - used);
 }
 
 static int64_t take_back_places(struct kith__pending *self, uint32_t peer, const struct kith__request *r,
@@ -274,7 +294,7 @@ static int64_t take_back_places(struct kith__pending *self, uint32_t peer, const
     struct client *v = *find_client(self, peer, (r->number >> 32) << 48);
 
     if (v && v->object == r->object)
-        give_back(v, (uint32_t)r->number);
+        give_back_unused(v, (uint32_t)r->number);
     out->flags = r->flags & KITH__PIPELINED;
     return 0;
 }
@@ -327,7 +347,7 @@ static int64_t try_method(struct client *v, const struct kith__method *m, const 
 static void serve(struct kith__pending *self, struct client *v);
 
 /* What a process of peer that has died still asks for: nobody would take it, and an attempt would make it a
- * holder again. What may be pipelined goes on, as in kith__pending_cancelled. */
+ * holder again. What is pipelined goes on, as in kith__pending_cancelled. */
 static void drop_calls_of(struct kith__pending *self, uint32_t peer, uint32_t serial)
 {
     for (int i = 0; i < BUCKETS; i++)
@@ -337,8 +357,7 @@ static void drop_calls_of(struct kith__pending *self, uint32_t peer, uint32_t se
 
             for (struct call *g = v->first; g && v->peer == peer; g = next) {
                 next = g->next;
-                if (g->r.member == serial &&
-                    !(kith__method(g->r.op >> 8, g->r.op & 255)->flags & KITH__PIPELINES)) {
+                if (g->r.member == serial && !is_pipelined(&g->r)) {
                     remove_call(g);
                     dropped = 1;
                 }
@@ -527,11 +546,6 @@ static void park(struct kith__pending *self, struct call *g, struct kith__waiter
     wake_at(self, self->now + (set ? look_again_ns : poll_ns));
     if (will_tell(g))
         wake_at(self, g->came + KITH__FAIR_NS);
-}
-
-static int is_pipelined(const struct kith__request *r)
-{
-    return r->op != KITH__RELEASE_PLACES && r->flags & KITH__PIPELINED;
 }
 
 /* A put behind its thread that finds no memory: it may come soon. Those behind it have waited meanwhile, too.
@@ -759,15 +773,17 @@ void kith__pending_arrived(struct kith__pending *self, uint32_t peer, uint64_t i
     serve(self, v);
 }
 
-/* What may be pipelined goes on: its thread cannot know whether it was done, and there is something that
- * others may wait for.
- */
+/* Its thread is dead or waits no longer: it is not done any more, else it would hold up whoever comes to that
+ * seat; and if it was done, nobody learns of the places that its answer has lent. What is pipelined goes on:
+ * its thread takes it for done, and it has its place. */
 void kith__pending_cancelled(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
     struct client *v = *find_client(self, peer, id);
     struct call *g = find_call(v, id);
 
-    if (!g || !g->ready || kith__method(g->r.op >> 8, g->r.op & 255)->flags & KITH__PIPELINES)
+    if (v && v->lent_by == id)
+        give_back_unused(v, UINT32_MAX);
+    if (!g || is_pipelined(&g->r))
         return;
     remove_call(g);
     serve(self, v);

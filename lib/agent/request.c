@@ -45,6 +45,7 @@ struct local {               /* of a seat: what the agent knows about its mailbo
     int outstanding;      /* it may still have some: a dead one's all go back */
     uint64_t credit_tail; /* what it had posted when we last looked */
     int settled;          /* what the answer gave was told to be taken */
+    int lent;             /* the answer lends places */
     int64_t result;
     struct large *large;
 };
@@ -198,12 +199,23 @@ void kith__requests_granted(struct kith__requests *self, uint32_t peer, uint64_t
 
 /* --------------------------------------------------------------------- answers */
 
+/* Nobody has seen what places the answer lends: its home takes them back. */
+static void forget_lent(struct kith__requests *self, struct local *l)
+{
+    if (l->lent)
+        kith__proto_cancel(self->proto, l->peer, l->id);
+    l->lent = 0;
+}
+
 /* The call is over for us; what it gave is settled. */
 static void finish(struct kith__requests *self, struct local *l, struct kith__mailbox *d, uint32_t seat,
                    int taken)
 {
     if (l->flags & KITH__GIVEN && !l->settled)
         kith__proto_settle(self->proto, l->peer, l->id, taken);
+    if (!taken)
+        forget_lent(self, l);
+    l->lent = 0;
     kith__heap_free(l->block);
     l->block = 0;
     set_phase(self, l, FREE);
@@ -220,9 +232,10 @@ static void deliver(struct kith__requests *self, struct local *l, uint32_t seat,
     d->result = result;
     d->size = size;
     d->flags = flags;
-    if (pipelines(l->op) && result > 0)
+    l->lent = pipelines(l->op) && result > 0;
+    if (l->lent)
         l->outstanding = 1;
-    if (pipelines(l->op) && result > 0 && !l->has_credit) {
+    if (l->lent && !l->has_credit) {
         l->has_credit = 1;
         l->credit_tail = atomic_load(&d->tail);
         self->credited++;
@@ -267,6 +280,7 @@ static int see_answer(struct kith__requests *self, struct local *l, struct kith_
     if (!is_alive(l, seat) && state == KITH__ANSWER_TAKEN) {
         answer_becomes(d, l->id, KITH__ANSWER_TAKEN, KITH__ANSWER_IDLE);
         state = KITH__ANSWER_IDLE;
+        forget_lent(self, l); /* it may have died before it wrote them down */
     }
     if (state == KITH__ANSWER_TAKEN && l->phase == DELIVERED && l->flags & KITH__GIVEN && !l->settled) {
         kith__proto_settle(self->proto, l->peer, l->id, 1);
@@ -476,6 +490,30 @@ static void tell_deaths(struct kith__requests *self)
     }
 }
 
+/* 1: its thread does not wait for it. */
+static int is_behind(const struct kith__mailbox_request *e)
+{
+    return e->flags & KITH__PIPELINED && e->size <= KITH__SMALL_PUT;
+}
+
+/* 1: it was given up before we have seen it, and nobody would ever end it. */
+static int is_withdrawn(struct kith__mailbox *d, const struct kith__mailbox_request *e)
+{
+    if (is_behind(e) || atomic_load(&d->answer) == (e->id << 3 | KITH__ANSWER_ASKED))
+        return 0;
+    answer_becomes(d, e->id, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
+    kith__heap_free(e->block);
+    return 1;
+}
+
+/* Who has that seat, if it is still the one with that serial number; 0. */
+static uint32_t owner_of(uint32_t seat, uint32_t serial)
+{
+    uint32_t member = atomic_load(&kith__shared->seats[seat].member);
+
+    return member != 0 && kith__member(member)->serial == serial ? member : 0;
+}
+
 /* Sends the request to its node. */
 static void send(struct kith__requests *self, struct local *l, struct kith__mailbox *d, uint32_t seat,
                  const struct kith__mailbox_request *e)
@@ -489,7 +527,7 @@ static void send(struct kith__requests *self, struct local *l, struct kith__mail
                                .timeout_ms = e->timeout_ms,
                                .op = e->op,
                                .flags = e->flags };
-    int behind = e->flags & KITH__PIPELINED && e->size <= KITH__SMALL_PUT, rc;
+    int behind = is_behind(e), rc;
 
     if (e->flags & KITH__PIPELINED)
         l->pipelined_peer = e->node;
@@ -503,7 +541,7 @@ static void send(struct kith__requests *self, struct local *l, struct kith__mail
         l->op = e->op;
         l->flags = e->flags;
         l->user = atomic_load(&kith__shared->seats[seat].users);
-        l->member = atomic_load(&kith__shared->seats[seat].member);
+        l->member = owner_of(seat, e->member); /* 0: it has died, which see_answer will see */
         set_phase(self, l, SENT);
     }
     if (has_flag(e->op, KITH__HOLDS))
@@ -559,7 +597,8 @@ static int collect_from(struct kith__requests *self, uint32_t seat)
             more = 1;
             break;
         }
-        send(self, l, d, seat, e);
+        if (!is_withdrawn(d, e))
+            send(self, l, d, seat, e);
         atomic_store(&d->head, atomic_load(&d->head) + e->length);
         taken++;
     }
