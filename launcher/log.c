@@ -24,7 +24,7 @@ static void put(const char *format, va_list ap)
         return; /* nobody to tell */
 }
 
-enum { INFO = 2, DEBUG }; /* the words of KITH_LOG */
+enum { INFO = 3, DEBUG }; /* the words of KITH_LOG */
 
 static int wanted(int least)
 {

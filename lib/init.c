@@ -9,6 +9,7 @@
 #include "code/checkglobals.h"
 #include "base/cpus.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "member/bell.h"
 #include "member/members.h"
 #include "member/output.h"
@@ -87,6 +88,8 @@ static void enter_family(void)
 {
     uint32_t me = kith__member_take(KITH__HEAD), server = kith__member_take(KITH__SERVER);
 
+    snprintf(kith__member(me)->name, sizeof kith__member(me)->name, "main");
+    snprintf(kith__member(server)->name, sizeof kith__member(server)->name, "fork server");
     kith__become(me);
     atomic_store(&kith__member(me)->pid, getpid());
     atomic_store(&kith__member(me)->state, KITH__RUNNING);
@@ -94,6 +97,7 @@ static void enter_family(void)
     atomic_store(&kith__shared->head_pid, getpid());
     kith__fault_handler_word(&kith__shared->faults_have_handler);
     kith__fault_handler_told();
+    kith__log_share(&kith__shared->log_level);
 }
 
 static void at_exit(int status, void *nothing)
@@ -135,6 +139,7 @@ static int found_family(void)
 static void let_go_of_arena(void)
 {
     kith__fault_handler_word(NULL);
+    kith__log_share(NULL);
     kith__arena_detach();
 }
 
@@ -154,6 +159,7 @@ static int move_in(void)
         return KITH_ENOMEM;
     kith__become(me);
     kith__fault_handler_word(&kith__shared->faults_have_handler);
+    kith__log_share(&kith__shared->log_level);
     atomic_store(&kith__member(me)->pid, getpid());
     atomic_store(&kith__member(me)->state, KITH__RUNNING);
     kith__member(me)->number = UINT64_C(1) << 20 | (uint64_t)job.ranks.rank;
@@ -267,6 +273,10 @@ static int meet_ranks(int *argc, char ***argv)
         serve();
     if (!job.ranks.is_leader && (rc = move_in()) < 0)
         return rc;
+    if (job.every_rank)
+        snprintf(kith__member(kith__me)->name, sizeof kith__member(kith__me)->name, "rank %d",
+                 job.ranks.rank);
+    kith__log_name(kith__member(kith__me)->name, kith__shared->nodes > 1 ? kith__shared->host : "");
     watch_head();
     /* Whoever is not the leader may look at what the leader has told only now. */
     return job.every_rank ? kith__ranks_barrier(60000) : 0;

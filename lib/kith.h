@@ -1126,6 +1126,51 @@ KITH_API const char *kith_last_error(void);
  * from then on, once a second, how many tasks have failed. */
 KITH_API void kith_on_fault(void (*fn)(int code, const char *message));
 
+/* ---- Log --------------------------------------------------------------------------- */
+
+/* Levels, those of Python. Others in between may be used, too. */
+enum {
+    KITH_LOG_DEBUG = 10,
+    KITH_LOG_INFO = 20,
+    KITH_LOG_WARNING = 30,
+    KITH_LOG_ERROR = 40,
+    KITH_LOG_CRITICAL = 50
+};
+
+/* Logs a text, formatted as by printf, with its level and the name of the process, in a
+ * single write to stderr: lines of several processes do not mix.
+ *
+ *     kith_log(KITH_LOG_INFO, "%d of %d", i, n);     prints  [INFO/loader] 3 of 7
+ *
+ * Under a launcher lines come from all nodes, with the host behind the name: [INFO/loader
+ * on node2]. Lines below the level are not shown: that of the variable KITH_LOG, else of
+ * kith_log_level, else KITH_LOG_WARNING. A line is cut at 4095 bytes; a newline at its
+ * end may be left out. The name is "main" in the head, "rank 3" in a program of every
+ * rank, "worker 3" in a pool. Needs no kith_init. */
+KITH_API void kith_log(int level, const char *format, ...) KITH_PRINTF(2, 3);
+
+/* Returns 1 if lines of this level are shown, else 0: for texts that take long to make.
+ * Needs no kith_init. */
+KITH_API int kith_log_on(int level);
+
+/* Sets the level from which on lines are shown, in all processes of the job; before
+ * kith_init in this program, and in what it starts. kith's own lines (how Processes
+ * ended, which nodes were reached) are shown from then on, too. The variable KITH_LOG
+ * takes precedence. Waits for the answers of the other nodes.
+ *
+ *   0            done
+ *   KITH_EINVAL  level is below 1
+ */
+KITH_API int kith_log_level(int level);
+
+/* Sets a function that gets the lines of this process, kith's own included, instead of
+ * stderr: the level, the name of the process, and the text, valid until it returns. NULL:
+ * stderr again. It may be called by several threads at once; what it logs itself goes to
+ * stderr. Set before kith_init it holds in workers and Processes, too. Lines of kith's
+ * processes that run no code of the program go to stderr in any case. Needs no kith_init.
+ */
+KITH_API void kith_log_to(void (*fn)(int level, const char *process, const char *text));
+
 /* ---- Environment ------------------------------------------------------------------- */
 
 /* The first six functions describe the process's place in the job. Before kith_init they

@@ -1,7 +1,10 @@
 /* where.c: see where.h. */
 #include "config.h"
 #include "where.h"
+#include "base/error.h"
+#include "base/log.h"
 #include "member/members.h"
+#include "object/class.h"
 
 #include <unistd.h>
 
@@ -40,4 +43,17 @@ const char *kith_host(void)
         return kith__shared->host;
     gethostname(host, sizeof host - 1);
     return host;
+}
+
+/* A node that is lost says nothing any more. */
+int kith_log_level(int level)
+{
+    if (level < 1)
+        return kith__report(kith__fail(KITH_EINVAL, "a log level of %d: give KITH_LOG_DEBUG or more", level));
+    kith__log_set(level);
+    for (uint32_t k = 0; kith__base && kith__me && k < kith__shared->nodes; k++)
+        if (k != kith__shared->node)
+            kith__ask_node(k, KITH__NODE_KIND, KITH__NODE_LOG,
+                           &(struct kith__args){ .number = (uint64_t)level });
+    return 0;
 }

@@ -119,6 +119,7 @@ unit_tests += \
 	tests/test_killed \
 	tests/test_lock \
 	tests/test_locked \
+	tests/test_log \
 	tests/test_orphans \
 	tests/test_pipe \
 	tests/test_pool \

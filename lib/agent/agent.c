@@ -10,6 +10,7 @@
 #include "agent/engine.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/module.h"
 #include "base/system.h"
 #include "member/bell.h"
@@ -94,7 +95,7 @@ static int listen_everywhere(struct kith__contact *contact)
         kith__place_text(&contact->places[i], text);
         if (self.net->listen(self.wire, text, lo, hi, &contact->places[i].port) < 0)
             return net_failed("cannot listen");
-        kith__log(KITH__INFO, "the agent of node %u listens at %s (%s), port %u", self.node, text,
+        kith__log(KITH_LOG_INFO, "the agent of node %u listens at %s (%s), port %u", self.node, text,
                   contact->places[i].interface, contact->places[i].port);
     }
     return 0;
@@ -146,8 +147,9 @@ static int come_up(struct kith__contact *contact)
     if ((rc = check_files(LIBZMQ_FILES)) < 0 || (rc = load_net()) < 0)
         return rc;
     if (c.security == KITH__PLAIN)
-        kith__log(KITH__WARNING, "KITH_NET_SECURITY=plain: nodes authenticate with a password, and nothing "
-                                 "between them is encrypted");
+        kith__log(KITH_LOG_WARNING,
+                  "KITH_NET_SECURITY=plain: nodes authenticate with a password, and nothing "
+                  "between them is encrypted");
     else if (self.net->key_pair(c.public_key, c.secret_key) < 0)
         return net_failed("no network");
     if (!(self.wire = self.net->open(&c)))
@@ -177,18 +179,18 @@ static int reach(uint32_t peer)
     kith__net_popularity(self.places, self.counts, (int)self.nodes, (int)peer, popularity);
     if ((i = kith__net_choose(self.places, self.counts, (int)self.node, (int)peer, popularity)) < 0) {
         kith__log(
-            KITH__ERROR,
+            KITH_LOG_ERROR,
             "node %u (%s) has no network in common with this node (%s): name one that both have in KITH_NET",
             peer, self.contacts[peer].host, kith__shared->host);
         return -1;
     }
     p = &self.places[peer * KITH__PLACES + (uint32_t)i];
     kith__place_text(p, text);
-    kith__log(KITH__DEBUG, "node %u (%s) is reached at %s, port %u", peer, self.contacts[peer].host, text,
+    kith__log(KITH_LOG_DEBUG, "node %u (%s) is reached at %s, port %u", peer, self.contacts[peer].host, text,
               p->port);
     if (self.net->reach(self.wire, peer, text, p->port, self.contacts[peer].public_key) == 0)
         return 0;
-    kith__log(KITH__ERROR, "node %u (%s) cannot be reached: %s", peer, self.contacts[peer].host,
+    kith__log(KITH_LOG_ERROR, "node %u (%s) cannot be reached: %s", peer, self.contacts[peer].host,
               self.net->why());
     return -1;
 }
@@ -217,7 +219,7 @@ static int wire_is_connected(void *context, uint32_t peer)
 static void wire_ended(void *context, uint32_t peer, enum kith__link_state state, const char *why)
 {
     (void)context;
-    kith__log(state == KITH__LINK_LOST ? KITH__WARNING : KITH__DEBUG, "node %u (%s) %s", peer,
+    kith__log(state == KITH__LINK_LOST ? KITH_LOG_WARNING : KITH_LOG_DEBUG, "node %u (%s) %s", peer,
               self.contacts[peer].host, why);
     self.peers[peer].forget = self.now + (state == KITH__LINK_LOST ? 0 : forget_ns);
 }
@@ -244,7 +246,7 @@ static void close_unused(void)
 
         kith__place_text(p, text);
         if (!used[i] && self.net->unlisten(self.wire, text, p->port) < 0)
-            kith__log(KITH__WARNING, "cannot stop to listen at %s: %s", text, self.net->why());
+            kith__log(KITH_LOG_WARNING, "cannot stop to listen at %s: %s", text, self.net->why());
     }
 }
 

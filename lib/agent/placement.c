@@ -2,6 +2,7 @@
  * there. */
 #include "config.h"
 #include "agent/placement.h"
+#include "base/log.h"
 #include "object/class.h"
 #include "object/process.h"
 #include "base/system.h"
@@ -106,9 +107,22 @@ static int64_t died(struct kith__object *o, const struct kith__caller *who, stru
     return 0;
 }
 
+/* The level of the log, for all processes of this node. */
+static int64_t set_log(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                       struct kith__result *out)
+{
+    (void)o;
+    (void)who;
+    (void)out;
+    if (in->number > 0 && in->number <= INT32_MAX)
+        kith__log_set((int)in->number);
+    return 0;
+}
+
 static const struct kith__method methods[] = {
     [KITH__NODE_PLACE] = { "place", place, -1, KITH__NO_OBJECT },
     [KITH__NODE_DIED] = { "died", died, -1, KITH__NO_OBJECT },
+    [KITH__NODE_LOG] = { "log", set_log, -1, KITH__NO_OBJECT },
 };
 
 const struct kith__class kith__node_class = {

@@ -7,6 +7,7 @@
 #include "agent/request.h"
 #include "rpc/mailbox.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "shm/heap.h"
 #include "object/class.h"
 #include "base/system.h"
@@ -421,7 +422,7 @@ static const struct kith__mailbox_request *next_request(struct kith__requests *s
         (e->block ? kith__heap_check(e->block) == 0 && e->size <= kith__heap_size_of(e->block)
                   : e->size <= e->length - sizeof *e))
         return e;
-    kith__log(KITH__ERROR, "a mailbox of this node holds what makes no sense; it is cleared");
+    kith__log(KITH_LOG_ERROR, "a mailbox of this node holds what makes no sense; it is cleared");
     atomic_store(&d->head, tail);
     return NULL;
 }

@@ -26,7 +26,6 @@ static _Atomic int in_head = 1, faults; /* who has forgotten kith_init must hear
 static void print_and_exit(int code, const char *message);
 static void (*_Atomic on_fault)(int code, const char *message) = print_and_exit;
 static _Atomic uint32_t *_Atomic handler_word; /* where all processes see that kith_on_fault was called */
-static _Atomic int log_level = -1;
 
 static const char unknown[] = "unknown code";
 
@@ -212,69 +211,4 @@ int kith__check_variable(enum kith__env v)
     char text[SENTENCE];
 
     return kith__env_is_valid(v, text, sizeof text) ? 0 : kith__fail(KITH_EINVAL, "%s", text);
-}
-
-void kith__log_init(void)
-{
-    int level = kith__env_word(KITH__ENV_LOG);
-
-    if (kith__env_on(KITH__ENV_CHECK) && level < KITH__WARNING)
-        level = KITH__WARNING; /* what it finds is said as a warning */
-    if (level >= 0)
-        atomic_store(&log_level, level);
-}
-
-int kith__log_on(enum kith__level level)
-{
-    return (int)level <= atomic_load_explicit(&log_level, memory_order_relaxed);
-}
-
-void kith__log(enum kith__level level, const char *format, ...)
-{
-    char line[SENTENCE];
-    int used, rest;
-    va_list ap;
-
-    if (!kith__log_on(level))
-        return;
-    used = snprintf(line, sizeof line, "kith[%d]: ", (int)getpid());
-    va_start(ap, format);
-    rest = vsnprintf(line + used, sizeof line - (size_t)used - 1, format, ap);
-    va_end(ap);
-    used += rest < (int)sizeof line - used - 2 ? rest : (int)sizeof line - used - 2;
-    line[used++] = '\n';
-    if (write(STDERR_FILENO, line, (size_t)used) < 0)
-        return; /* nobody to tell */
-}
-
-static void tell(const char *format, va_list ap)
-{
-    char line[SENTENCE + 256] = "kith: ";
-    size_t used = strlen(line);
-
-    vsnprintf(line + used, sizeof line - used - 1, format, ap);
-    used = strlen(line);
-    line[used++] = '\n';
-    if (write(STDERR_FILENO, line, used) < 0)
-        return; /* nobody to tell */
-}
-
-void kith__tell(const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    tell(format, ap);
-    va_end(ap);
-}
-
-void kith__notice(const char *format, ...)
-{
-    va_list ap;
-
-    if (kith__env_word(KITH__ENV_LOG) == KITH__ERROR)
-        return;
-    va_start(ap, format);
-    tell(format, ap);
-    va_end(ap);
 }

@@ -44,19 +44,6 @@ void kith__fault_handler_told(void);
 void kith__error_is_head(
     int is_head); /* 1 in the head, and in any program before kith_init: there faults go to the handler */
 
-/* Levels of KITH_LOG; silent by default. One line to stderr in a single write. */
-enum kith__level { KITH__ERROR, KITH__WARNING, KITH__INFO, KITH__DEBUG };
-void kith__log_init(void); /* reads KITH_LOG */
-int kith__log_on(enum kith__level level);
-void kith__log(enum kith__level level, const char *format, ...) KITH_PRINTF(2, 3);
-
-/* One line to stderr, as the default fault handler writes it. For a fault that the program cannot hear of
- * yet; not where it has a handler of its own. */
-void kith__tell(const char *format, ...) KITH_PRINTF(1, 2);
-
-/* For everybody who has not asked by KITH_LOG=error to hear of errors only: one line to stderr. */
-void kith__notice(const char *format, ...) KITH_PRINTF(1, 2);
-
 /* KITH_EINVAL when a variable that takes words is none of them. */
 int kith__check_variable(enum kith__env v);
 

@@ -15,6 +15,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/base/error.c \
 	lib/base/error.h \
 	lib/base/handle.h \
+	lib/base/log.c \
+	lib/base/log.h \
 	lib/base/module.c \
 	lib/base/module.h \
 	lib/base/oom.c \

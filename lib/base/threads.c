@@ -2,6 +2,7 @@
 #include "config.h"
 #include "base/threads.h"
 #include "base/error.h"
+#include "base/log.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -51,7 +52,7 @@ int kith__openmp_pause(void)
     if (pause_all)
         failed = pause_all(PAUSE_HARD);
     else
-        kith__log(KITH__WARNING,
+        kith__log(KITH_LOG_WARNING,
                   "OpenMP may have started threads before kith_init, and this old %s cannot end them: "
                   "tasks that use OpenMP would hang; use it after kith_init only",
                   path);

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "code/checkglobals.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "code/image.h"
 
 #include <ctype.h>
@@ -176,8 +177,8 @@ int kith__globals_snapshot(void)
         return rc;
     if ((rc = kith__globals_each(remember, NULL)) == -1) {
         kith__image_program(&image);
-        kith__log(KITH__WARNING, "KITH_CHECK: %s is stripped or was replaced, its globals cannot be watched",
-                  image.name);
+        kith__log(KITH_LOG_WARNING,
+                  "KITH_CHECK: %s is stripped or was replaced, its globals cannot be watched", image.name);
         rc = 0;
     }
     return rc < 0 ? kith__fail(rc, "no memory for the list of global variables") : 0;

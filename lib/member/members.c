@@ -2,6 +2,7 @@
 #include "config.h"
 #include "member/members.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/system.h"
 #include "member/wait.h"
 
@@ -135,6 +136,8 @@ void kith__become(uint32_t who)
 {
     kith__me = who;
     my_seat = NULL;
+    if (who)
+        kith__log_name(kith__member(who)->name, kith__shared->nodes > 1 ? kith__shared->host : "");
 }
 
 int kith__server_dead(void)

@@ -71,7 +71,7 @@ enum kith__method_flags {
 enum { KITH__CLOSE, KITH__OPEN, KITH__FIRST_METHOD };
 
 /* Methods of the class node, which is what one agent asks of another (agent/placement.c). */
-enum { KITH__NODE_PLACE = KITH__FIRST_METHOD, KITH__NODE_DIED };
+enum { KITH__NODE_PLACE = KITH__FIRST_METHOD, KITH__NODE_DIED, KITH__NODE_LOG };
 
 struct kith__class {
     const char *noun;

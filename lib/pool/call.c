@@ -13,6 +13,7 @@
 #include "pool/chunk.h"
 #include "pool/fault.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "member/output.h"
 #include "shm/heap.h"
 #include "pool/random.h"
@@ -127,11 +128,11 @@ static void warn_of_globals(const struct kith__call_spec *s)
 {
     char globals[512], name[64];
 
-    if (!kith__log_on(KITH__WARNING) || kith_worker() >= 0 || kith__env_on(KITH__ENV_SERIAL) ||
+    if (!kith__log_on(KITH_LOG_WARNING) || kith_worker() >= 0 || kith__env_on(KITH__ENV_SERIAL) ||
         kith__globals_changed(globals, sizeof globals) <= 0)
         return;
     kith__globals_snapshot(); /* once is enough */
-    kith__log(KITH__WARNING,
+    kith__log(KITH_LOG_WARNING,
               "%s is given to workers, but these globals have changed since kith_init, and workers have them "
               "as they were then: %s; pass them as an argument",
               kith__call_name(s, name, sizeof name), globals);

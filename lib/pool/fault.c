@@ -3,6 +3,7 @@
 #include "pool/fault.h"
 #include "pool/chunk.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/own.h"
 #include "shm/heap.h"
 #include "base/system.h"

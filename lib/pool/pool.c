@@ -5,6 +5,7 @@
 #include "base/env.h"
 #include "pool/fault.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "shm/heap.h"
 #include "rpc/mailbox.h"
 #include "pool/serial.h"

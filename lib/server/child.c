@@ -6,6 +6,7 @@
 #include "code/coverage.h"
 #include "base/cpus.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "member/output.h"
 #include "shm/heap.h"
 #include "pool/pool.h"
@@ -194,9 +195,11 @@ void kith__child_main(uint32_t who, pid_t parent)
         _exit(1); /* it died before prctl */
     prctl(PR_SET_NAME, as_started.name);
     kith__orphans_mark(m->serial);
-    signal(SIGCHLD, SIG_DFL); /* not as in the fork server */
-    if (atomic_load(&m->role) != KITH__AGENT)
-        restore_signals(); /* the agent runs no code of the program */
+    signal(SIGCHLD, SIG_DFL);                   /* not as in the fork server */
+    if (atomic_load(&m->role) != KITH__AGENT) { /* which runs no code of the program */
+        restore_signals();
+        kith__log_runs(1);
+    }
     kith__become(who);
     kith__crash_install(&m->crash);
     is_child = 1;

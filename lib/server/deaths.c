@@ -12,6 +12,7 @@
 #include "pool/board.h"
 #include "pool/pool.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/system.h"
 
 #include <poll.h>
@@ -159,7 +160,7 @@ int kith__death_of(uint32_t who, int status)
         again = worker_exited(m, status);
     } else if (process_exited(m, status))
         return 1;
-    kith__log(KITH__DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
+    kith__log(KITH_LOG_DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
               WIFSIGNALED(status) ? "signal" : "status",
               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     kith__seats_release(who);

@@ -6,6 +6,7 @@
 #include "server/child.h"
 #include "member/members.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/system.h"
 
 #include <signal.h>
@@ -88,7 +89,7 @@ void kith__janitors_gone(uint32_t who, int status)
         return;
     if (janitors[who].failures < UINT8_MAX && ++janitors[who].failures == JANITOR_TRIES)
         kith__log(
-            KITH__ERROR,
+            KITH_LOG_ERROR,
             "what a dead process had in shared memory is not taken back yet: %d janitors have died over it, "
             "the last one with %s %d",
             JANITOR_TRIES, WIFSIGNALED(status) ? "signal" : "status",

@@ -9,6 +9,7 @@
 #include "member/bell.h"
 #include "member/members.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/system.h"
 #include "base/threads.h"
 
@@ -145,7 +146,7 @@ static int32_t start_server(int check)
 
 static void warn_of_threads(int threads)
 {
-    kith__log(KITH__WARNING,
+    kith__log(KITH_LOG_WARNING,
               "%d threads run in this program at kith_init: workers and Processes do not have them, "
               "and mutexes that they hold now stay locked there: start threads after kith_init",
               threads);
@@ -165,7 +166,7 @@ int kith__server_start(void)
     kith__serving.head = getpid();
     for (int copy = 1; (pid = start_server(threads > 1 && copy < COPIES)) == KITH__BAD_COPY;)
         if (++copy == COPIES)
-            kith__log(KITH__WARNING,
+            kith__log(KITH_LOG_WARNING,
                       "some thread of this program is always inside the C library: tasks may hang "
                       "in it; start threads after kith_init");
     if (pid == 0)

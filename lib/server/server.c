@@ -23,6 +23,7 @@
 #include "pool/pool.h"
 #include "base/descriptors.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/system.h"
 
 #include <errno.h>
@@ -229,6 +230,7 @@ static void withdraw(void)
     own[0] = kith__serving.head_fd;
     own[1] = kith__agent_bell();
     kith__error_is_head(0);
+    kith__log_runs(0);
     kith__child_prepare();
     __fpurge(stdout);
     kith__descriptors_let_go(own, 2);

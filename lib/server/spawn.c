@@ -9,6 +9,7 @@
 #include "object/process.h"
 #include "pool/pool.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/system.h"
 
 #include <errno.h>
@@ -69,7 +70,7 @@ static void refuse(uint32_t who, int error)
     atomic_store(&m->state, KITH__ASKED);
     if (!members[who].refused) {
         members[who].refused = kith__now_ns();
-        kith__log(KITH__ERROR, "%s cannot be forked: %s", m->name, strerror(error));
+        kith__log(KITH_LOG_ERROR, "%s cannot be forked: %s", m->name, strerror(error));
     }
     kith__serving_come_back(fork_again_ms);
     if (kith__now_ns() - members[who].refused < fork_patience_ns)

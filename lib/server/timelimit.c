@@ -4,6 +4,7 @@
 #include "base/env.h"
 #include "pool/board.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "pool/pool.h"
 #include "base/system.h"
 
@@ -83,7 +84,7 @@ static void watch(uint32_t who, uint32_t limit_ms, int64_t passed, pid_t head)
     w->run_ns += passed;
     if (w->run_ns < limit_ms * KITH__MS)
         return;
-    kith__log(KITH__INFO, "%s, pid %d, has exceeded its time limit of %u ms", m->name, (int)pid, limit_ms);
+    kith__log(KITH_LOG_INFO, "%s, pid %d, has exceeded its time limit of %u ms", m->name, (int)pid, limit_ms);
     kill(pid, w->warned ? SIGKILL : SIGTERM);
     w->warned++;
     w->run_ns = limit_ms * KITH__MS - 100 * KITH__MS; /* KILL follows TERM after 100 ms */

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "start/allocation.h"
 #include "base/error.h"
+#include "base/log.h"
 
 #include <stdio.h>
 #include <string.h>

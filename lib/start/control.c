@@ -8,6 +8,7 @@
 #include "config.h"
 #include "start/rendezvous.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/system.h"
 
 #include <errno.h>
@@ -209,7 +210,7 @@ static int try_place(struct kith__rendezvous *m, const struct kith__place *to)
     int fd = kith__conn_connect_tcp(to, kith__now_ns() + connect_ns);
 
     kith__place_text(to, text);
-    kith__log(KITH__DEBUG, "rank %d: rank 0 at %s port %d: %s", m->rank, text, to->port,
+    kith__log(KITH_LOG_DEBUG, "rank %d: rank 0 at %s port %d: %s", m->rank, text, to->port,
               fd < 0 ? "no" : "answers");
     if (fd < 0)
         return 0;

@@ -3,6 +3,7 @@
 #include "start/ending.h"
 #include "code/coverage.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "start/detect.h"
 #include "start/conn.h"
 #include "start/rendezvous.h"
@@ -122,7 +123,7 @@ static void lose_launcher(void) __attribute__((noreturn));
 /* Nobody wants what this rank does. Programs that tidy up at SIGTERM may do so. */
 static void lose_launcher(void)
 {
-    kith__log(KITH__WARNING, "rank %d ends: its launcher is gone", self.rank);
+    kith__log(KITH_LOG_WARNING, "rank %d ends: its launcher is gone", self.rank);
     self.mpi->tidy();
     kill(self.pid, SIGTERM);
     sleep(1);

@@ -3,6 +3,7 @@
 #include "start/overdue.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "kith.h"
 #include "net/address.h"
 

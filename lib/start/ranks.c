@@ -5,6 +5,7 @@
 #include "code/coverage.h"
 #include "start/ending.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "start/overdue.h"
 #include "start/rendezvous.h"
 #include "base/system.h"
@@ -206,13 +207,13 @@ int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch,
         rc = kith__ending_watch();
     if (rc < 0) {
         kith__ending_fail();
-        kith__log(KITH__INFO, "rank %d: %s", m->rank, kith_last_error());
+        kith__log(KITH_LOG_INFO, "rank %d: %s", m->rank, kith_last_error());
         if (m->rank > 0 && launch->rank > 0)
             kith__ending_linger(0);
         return rc;
     }
-    kith__log(KITH__INFO, "rank %d of %d, node %d of %d (%s), %d worker%s", out->rank, out->size, out->node,
-              out->nodes, out->all[out->rank].host, out->workers, out->workers == 1 ? "" : "s");
+    kith__log(KITH_LOG_INFO, "rank %d of %d, node %d of %d (%s), %d worker%s", out->rank, out->size,
+              out->node, out->nodes, out->all[out->rank].host, out->workers, out->workers == 1 ? "" : "s");
     kith__rendezvous_free(m);
     return 0;
 }

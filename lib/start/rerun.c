@@ -9,6 +9,7 @@
 #include "base/env.h"
 #include "base/container.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "start/mpi/mpi.h"
 
 #include <errno.h>
@@ -139,7 +140,7 @@ static int run(const char *mpirun, int is_openmpi, int ranks, char **argv)
     if (is_openmpi)
         set_openmpi();
     setenv(mark, mpirun, 1);
-    kith__log(KITH__INFO, "starting again: %s -n %d %s", mpirun, ranks, args[3]);
+    kith__log(KITH_LOG_INFO, "starting again: %s -n %d %s", mpirun, ranks, args[3]);
     execv(mpirun, args);
     unsetenv(mark);
     free(args);

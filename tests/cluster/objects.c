@@ -35,6 +35,7 @@ static int greets(const void *arg)
 
     (void)arg;
     printf("hello from node %d, %s\n", kith_node(), kith_host());
+    kith_log(KITH_LOG_INFO, "logged on node %d", node);
     MUST(kith_put(q, node) == 0);
     return 40 + node;
 }
@@ -43,6 +44,7 @@ static void nodes_are_reached(int nodes)
 {
     kith_queue q = kith_queue_named("tour", 0);
 
+    MUST(kith_log_level(KITH_LOG_INFO) == 0);
     for (int k = 0; k < nodes; k++) {
         kith_process p = kith_process_start_with(greets, NULL, 0, .node = KITH_NODE(k));
         int node = -1, code = -1;
@@ -54,6 +56,7 @@ static void nodes_are_reached(int nodes)
         MUST(kith_process_close(p) == 0);
         MUST(kith_process_alive(p) == KITH_ESTALE);
     }
+    MUST(kith_log_level(KITH_LOG_WARNING) == 0);
 }
 
 struct relay {

@@ -72,6 +72,7 @@ tour()
     run "$1" "$objects" tour >"$TMPDIR/tour" 2>&1 || { cat "$TMPDIR/tour"; return 1; }
     for ((k = 0; k < $1; k++)); do
         grep -q "^hello from node $k, node$((k + 1))$" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
+        grep -q "^\[INFO/greets-[0-9]* on node$((k + 1))\] logged on node $k$" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
         grep -q "^slept 700 ms on node $k$" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
     done
     ! grep -q "^slept 600000" "$TMPDIR/tour"

@@ -10,7 +10,7 @@ status=$?
 [ "$(KITH_LOG=info KITH_MEM= "$kith" env | grep -c -x -e KITH_LOG=info -e 'KITH_MEM is not set')" = 2 ] ||
     fail "kith env shows what is set, and an empty value is none"
 expect "a wrong word" 125 "$(sed 's/^KITH_LOG is not set/KITH_LOG=loud/' all)" \
-    "kith: KITH_LOG=loud is unknown: use error, warning, info or debug" env KITH_LOG=loud "$kith" env
+    "kith: KITH_LOG=loud is unknown: use critical, error, warning, info or debug" env KITH_LOG=loud "$kith" env
 expect "a wrong switch" 125 "$(sed 's/^KITH_DEBUG is not set/KITH_DEBUG=yes/' all)" \
     "kith: KITH_DEBUG=yes is unknown: use 0 or 1" env KITH_DEBUG=yes "$kith" env
 expect "a word that is too long" 125 "$(sed 's/^KITH_ON_CRASH is not set/KITH_ON_CRASH=stopp/' all)" \

@@ -7,6 +7,7 @@
  * ranks of a node share a file), quiet (rank 0 ends before it dismisses). */
 #include "config.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "start/detect.h"
 #include "start/ranks.h"
 #include "base/system.h"
