@@ -273,10 +273,6 @@ static int meet_ranks(int *argc, char ***argv)
         serve();
     if (!job.ranks.is_leader && (rc = move_in()) < 0)
         return rc;
-    if (job.every_rank)
-        snprintf(kith__member(kith__me)->name, sizeof kith__member(kith__me)->name, "rank %d",
-                 job.ranks.rank);
-    kith__log_name(kith__member(kith__me)->name, kith__shared->nodes > 1 ? kith__shared->host : "");
     watch_head();
     /* Whoever is not the leader may look at what the leader has told only now. */
     return job.every_rank ? kith__ranks_barrier(60000) : 0;
@@ -318,6 +314,16 @@ static int undo(int rc)
     return kith__fail(rc, "%s", why);
 }
 
+/* Its node has its number now. */
+static int name_main(void)
+{
+    char name[32] = "main";
+
+    if (job.every_rank)
+        snprintf(name, sizeof name, "rank %d", job.ranks.rank);
+    return kith__process_is_main(name);
+}
+
 static int start(int *argc, char ***argv)
 {
     int rc, silent = 0;
@@ -353,7 +359,7 @@ static int start(int *argc, char ***argv)
     if ((rc = found_family()) < 0)
         return undo(rc);
     rc = job.with_mpi ? meet_ranks(argc, argv) : start_agent();
-    if (rc < 0)
+    if (rc < 0 || (rc = name_main()) < 0)
         return undo(rc);
     if (job.ranks.rank == 0)
         kith__allocation_tell(&job.launch, &job.ranks);

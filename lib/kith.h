@@ -418,12 +418,33 @@ struct kith_process_options {
     /* KITH_ANYWHERE: here while a CPU is free, else on other nodes; KITH_HERE; or
      * KITH_NODE(k). */
     int node;
+    /* It is ended when it has run for longer than this, in milliseconds: by SIGTERM, and
+     * by SIGKILL 0.1 s later. It is reported, as if another signal had ended it. 0: no
+     * limit. */
+    int limit_ms;
+    /* So many bytes of memory of its own it may take beyond what it begins with: malloc
+     * returns NULL then. Memory of kith_alloc does not count. 0: no limit. */
+    size_t memory;
+    /* Variables of its environment: strings NAME=value, which are set, or NAME, which are
+     * taken away; a NULL ends the list. Those that a library of the program has read as
+     * it was loaded come too late for it, not for what the Process starts. */
+    const char *const *env;
+    /* The directory that it runs in. NULL: that of kith_init. */
+    const char *directory;
+    /* Files that get its stdout and stderr, made or emptied; the same file may get both.
+     * Relative paths begin in the directory of kith_init. NULL: as the program's. */
+    const char *out, *err;
+    /* 1: what is in these files stays, and the output is appended. */
+    int append;
 };
 
 /* Starts fn(arg) in a process of its own, with a copy of the size bytes at arg. Does not
  * wait for it to run. Close the handle when it is not needed; the end of the job closes
  * all. A function of a library that was loaded after kith_init does not exist there: the
- * Process reports that, with exit code 1. On failure the handle holds:
+ * Process reports that, with exit code 1. Where .directory, .out or .err cannot be used,
+ * it reports that on stderr, with exit code 127. A Process may start others, open pools,
+ * and use everything else, as the head does. Others that a daemon starts are daemons. On
+ * failure the handle holds:
  *
  *   KITH_EFUNC   fn is not a function of the program or of a library, or of another
  *                build of the library than the one loaded at kith_init
@@ -439,12 +460,55 @@ KITH_API kith_process kith_process_start(kith_target *fn, const void *arg, size_
  * The same with options:
  *     kith_process_start_with(fn, KITH_ARG(x), .name = "loader", .daemon = 1) */
 
+/* kith_process kith_start(f, a ...);
+ *
+ * Starts f(a ...) in a Process of its own, where f is a plain function
+ *     of one to three numbers of one type: R f(A), R f(A, A), R f(A, A, A), A and R as
+ *         for kith_map, or R void;
+ *     of a string, which is copied: int f(const char *) or void f(const char *);
+ *     of nothing: int f(void) or void f(void).
+ * The numbers are converted as in a call. What an int function returns is the exit code,
+ * as of a target; what others return is lost. This macro chooses by the type of f, and a
+ * wrong type does not compile. In C++ it is a template. Codes of kith_process_start. */
+
+/* The Process that the caller runs in. In the head, or a rank that runs main, a handle of
+ * the program itself, which has a pid and a name, but can be neither joined nor ended. In
+ * a worker the zero handle: it belongs to its pool. On failure the handle holds
+ * KITH_ENOTINIT. */
+KITH_API kith_process kith_self(void);
+
+/* The Process that started the one that the caller runs in: its kith_self, so that of the
+ * program where that was the head. In the head, in workers, and where a task has started
+ * it, the zero handle. On failure the handle holds KITH_ENOTINIT. */
+KITH_API kith_process kith_parent(void);
+
+/* Stores the handles of the Processes that the caller's process has started, that still
+ * run and whose handles are open: the first room of them. Those on lost nodes have ended.
+ *
+ *   0 or more    how many there are, which may be more than room
+ *   KITH_EINVAL  list is NULL, and room is not 0
+ */
+KITH_API int kith_processes(kith_process *list, size_t room);
+
+/* Returns the name of the caller's process: of a Process, "worker 3" of a pool, "main" in
+ * the head, "rank 3" in a program of every rank. Needs no kith_init. */
+KITH_API const char *kith_name(void);
+
+/* Copies the name of the Process into buf, as much as room allows, with a NUL behind it.
+ *
+ *   0            done, also when it has ended
+ *   KITH_EINVAL  buf is NULL, or room is 0
+ *   KITH_ESTALE  closed
+ *   KITH_EPEER   its node is gone
+ */
+KITH_API int kith_process_name(kith_process p, char *buf, size_t room);
+
 /* Waits up to timeout_ms until the Process has ended.
  *
  *   0               it has ended
  *   KITH_ETIMEDOUT  it still runs
  *   KITH_ENOMEM     for two seconds the system would not start it (ulimit -u)
- *   KITH_EINVAL     it is the caller itself; or timeout_ms
+ *   KITH_EINVAL     it is the caller itself, or the program's main; or timeout_ms
  *   KITH_ESTALE     closed
  *   KITH_EPEER      its node or fork server is gone
  */
@@ -468,10 +532,11 @@ KITH_API int kith_process_alive(kith_process p);
  * KITH_EPEER. Waits until it has one. */
 KITH_API int kith_process_pid(kith_process p);
 
-/* Sends SIGTERM. Returns 0, also if it has ended; or KITH_ESTALE, KITH_EPEER. */
+/* Sends SIGTERM. Returns 0, also if it has ended; or KITH_ESTALE, KITH_EPEER; KITH_EINVAL
+ * if it is the program's main. */
 KITH_API int kith_process_terminate(kith_process p);
 
-/* Sends SIGKILL. Returns 0, also if it has ended; or KITH_ESTALE, KITH_EPEER. */
+/* Sends SIGKILL. Returns the codes of kith_process_terminate. */
 KITH_API int kith_process_kill(kith_process p);
 
 /* Closes the handle, in all processes that have it; a running Process runs on. Returns 0;
@@ -1341,6 +1406,10 @@ KITH_API int kith__starmap(kith_pool p, const char *name, kith__fn *fn, int shap
     X(i, i, int, int) X(I, I, unsigned, unsigned) X(l, l, long, long)                               \
     X(L, L, unsigned long, unsigned long) X(q, q, long long, long long) X(f, f, float, float)       \
     X(d, d, double, double) X(d, i, double, int) X(d, l, double, long) X(l, i, long, int)
+/* Those whose result is void, for kith_start. */
+#define KITH__VOID_SHAPES(X)                                                                        \
+    X(v, i, void, int) X(v, I, void, unsigned) X(v, l, void, long) X(v, L, void, unsigned long)     \
+    X(v, q, void, long long) X(v, f, void, float) X(v, d, void, double)
 #define KITH__SHAPE_CODE(r, a, columns) ((#r)[0] << 16 | (#a)[0] << 8 | (columns))
 /* int f(const void *in, void *out) */
 enum { KITH__SHAPE_BYTES = 0 };
@@ -1351,6 +1420,21 @@ enum { KITH__SHAPE_BYTES = 0 };
     KITH_API int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), R *y, A, A, A);
 KITH__SHAPES(KITH__APPLY_DECLARE)
 #undef KITH__APPLY_DECLARE
+
+/* The row of its arguments. The letters s, of a string, and v, of nothing, are for it
+ * alone. */
+KITH_API kith_process kith__start(kith__fn *fn, int shape, const void *row, size_t size);
+#define KITH__START_DECLARE(r, a, R, A)                                                             \
+    KITH_API kith_process kith__start_##r##a##1(R (*fn)(A), A);                                     \
+    KITH_API kith_process kith__start_##r##a##2(R (*fn)(A, A), A, A);                               \
+    KITH_API kith_process kith__start_##r##a##3(R (*fn)(A, A, A), A, A, A);
+KITH__SHAPES(KITH__START_DECLARE)
+KITH__VOID_SHAPES(KITH__START_DECLARE)
+#undef KITH__START_DECLARE
+KITH_API kith_process kith__start_i0(int (*fn)(void));
+KITH_API kith_process kith__start_v0(void (*fn)(void));
+KITH_API kith_process kith__start_is1(int (*fn)(const char *), const char *text);
+KITH_API kith_process kith__start_vs1(void (*fn)(const char *), const char *text);
 
 #ifndef __cplusplus
 
@@ -1482,6 +1566,26 @@ int kith__apply_nothing(kith_pool p, ...);
                   "kith_apply takes functions of one to three numbers of one type (man kith_map has the list); " \
                   "for all else use kith_map with int f(const void *in, void *out) and n 1"),       \
      KITH__CHOOSE(f, KITH__A, kith__apply_nothing)(pool, #f, f, y, __VA_ARGS__))
+
+#define KITH__VOID_ROWS(X)                                                                          \
+    X(v, i, void, int), X(v, I, void, unsigned), X(v, l, void, long), X(v, L, void, unsigned long), \
+    X(v, q, void, long long), X(v, f, void, float), X(v, d, void, double)
+#define KITH__CHOOSE_START(f, X, plain, none)                                                       \
+    _Generic((f), KITH__ROWS(X), KITH__VOID_ROWS(X), int (*)(void): plain(i0), void (*)(void): plain(v0), \
+             int (*)(const char *): plain(is1), void (*)(const char *): plain(vs1), default: none)
+#define KITH__B(r, a, R, A)                                                                         \
+    R (*)(A): kith__start_##r##a##1, R (*)(A, A): kith__start_##r##a##2, R (*)(A, A, A): kith__start_##r##a##3
+#define KITH__START_NAME(shape) kith__start_##shape
+#define KITH__START_YES(shape) 1
+/* Never called: it takes the place of a wrong function. */
+kith_process kith__start_nothing(kith__fn *fn, ...);
+#define KITH__FIRST(f, ...) f
+#define KITH__START(f, ...)                                                                         \
+    (KITH__ASSERT(KITH__CHOOSE_START(f, KITH__YES, KITH__START_YES, 0),                             \
+                  "kith_start takes functions of one to three numbers of one type, of a const char *, or of " \
+                  "nothing (man kith_process_start has the list); for all else there is kith_process_start"), \
+     KITH__CHOOSE_START(f, KITH__B, KITH__START_NAME, kith__start_nothing)(__VA_ARGS__))
+#define kith_start(...) KITH__START(KITH__FIRST(__VA_ARGS__, 0), __VA_ARGS__)
 /* clang-format on */
 
 #endif
@@ -1489,10 +1593,11 @@ int kith__apply_nothing(kith_pool p, ...);
 #ifdef __cplusplus
 }
 
-/* C++11: kith_map, kith_starmap and kith_apply are templates. They take the same
- * functions, also those of <cmath> with many types, and lambdas without captures behind a
- * plus: kith_map(pool, +[](double x) { return x * x; }, in, out, n). The arrays need
- * their types, as there is no void * here that fits all. */
+/* C++11: kith_map, kith_starmap, kith_apply and kith_start are templates. They take the
+ * same functions, also those of <cmath> with many types, and lambdas without captures
+ * behind a plus: kith_map(pool, +[](double x) { return x * x; }, in, out, n). The arrays
+ * need their types, as there is no void * here that fits all. For kith_start a function
+ * with many types has to be cast to one of them. */
 extern "C++" {
 template <typename T> struct kith__plain {
     typedef T type;
@@ -1677,6 +1782,68 @@ inline int kith_load_slice(kith_array a, size_t at, char *y, size_t n)
 inline int kith_store_slice(kith_array a, size_t at, const char *x, size_t n)
 {
     return kith_array_store(a, 'b', at, x, n);
+}
+
+/* kith_start. Each argument has a type of its own, so that it is converted to that of the
+ * function. */
+template <typename R, typename A> struct kith__start_shape {
+    static constexpr int code = kith__shape<R, A>::code;
+};
+#define KITH__START_SHAPE_OF(r, a, R, A)                       \
+    template <> struct kith__start_shape<R, A> {               \
+        static constexpr int code = KITH__SHAPE_CODE(r, a, 0); \
+    };
+KITH__VOID_SHAPES(KITH__START_SHAPE_OF)
+#undef KITH__START_SHAPE_OF
+
+template <typename R, typename A> kith_process kith__start_row(kith__fn *fn, const A *row, int columns)
+{
+    return kith__start(fn, kith__start_shape<R, A>::code + columns, row,
+                       sizeof *row * static_cast<size_t>(columns));
+}
+
+template <typename R, typename A> kith_process kith_start(R (*fn)(A), typename kith__plain<A>::type x0)
+{
+    const A row[] = { x0 };
+
+    return kith__start_row<R, A>(reinterpret_cast<kith__fn *>(fn), row, 1);
+}
+
+template <typename R, typename A>
+kith_process kith_start(R (*fn)(A, A), typename kith__plain<A>::type x0, typename kith__plain<A>::type x1)
+{
+    const A row[] = { x0, x1 };
+
+    return kith__start_row<R, A>(reinterpret_cast<kith__fn *>(fn), row, 2);
+}
+
+template <typename R, typename A>
+kith_process kith_start(R (*fn)(A, A, A), typename kith__plain<A>::type x0, typename kith__plain<A>::type x1,
+                        typename kith__plain<A>::type x2)
+{
+    const A row[] = { x0, x1, x2 };
+
+    return kith__start_row<R, A>(reinterpret_cast<kith__fn *>(fn), row, 3);
+}
+
+inline kith_process kith_start(int (*fn)(void))
+{
+    return kith__start_i0(fn);
+}
+
+inline kith_process kith_start(void (*fn)(void))
+{
+    return kith__start_v0(fn);
+}
+
+inline kith_process kith_start(int (*fn)(const char *), const char *text)
+{
+    return kith__start_is1(fn, text);
+}
+
+inline kith_process kith_start(void (*fn)(const char *), const char *text)
+{
+    return kith__start_vs1(fn, text);
 }
 }
 #endif

@@ -57,6 +57,8 @@ EXTRA_DIST += \
 	tests/compile/map_struct.c \
 	tests/compile/map_void.c \
 	tests/compile/map_with_function.c \
+	tests/compile/start_few.c \
+	tests/compile/start_function.c \
 	tests/compile/starmap_function.c \
 	tests/compile/option_name.c \
 	tests/compile/plus_plus.cc \
@@ -131,7 +133,9 @@ unit_tests += \
 	tests/test_scarce \
 	tests/test_sem \
 	tests/test_serial \
+	tests/test_setup \
 	tests/test_stack \
+	tests/test_start \
 	tests/test_storm \
 	tests/test_units \
 	tests/test_value \

@@ -255,6 +255,242 @@ static void processes_start_processes(void)
     PASS(kith_process_close(p));
 }
 
+static int double_it(const void *in, void *out)
+{
+    *(int *)out = *(const int *)in * 2;
+    return 0;
+}
+
+static int sums_to(kith_pool pool, int n)
+{
+    int in[100], out[100] = { 0 }, sum = 0;
+
+    for (int i = 0; i < n; i++)
+        in[i] = i;
+    if (kith_map(pool, double_it, in, out, (size_t)n) < 0)
+        return -1;
+    for (int i = 0; i < n; i++)
+        sum += out[i];
+    return sum;
+}
+
+/* A pool of its own, one that it was given, and a Process that was started by a Process and has a pool, too.
+ */
+static int use_pools(const void *arg)
+{
+    const kith_pool *given = arg;
+    kith_pool own = kith_pool_open(2), none = { 0 };
+    kith_process p;
+    int code = -1;
+
+    if (sums_to(own, 100) != 9900 || kith_pool_close(own) < 0)
+        return 1;
+    if (given->id == 0)
+        return 0;
+    if (sums_to(*given, 50) != 2450)
+        return 2;
+    p = kith_process_start(use_pools, KITH_ARG(none));
+    if (kith_process_join(p, KITH_FOREVER) < 0 || kith_process_exitcode(p, &code) < 0 || code != 0)
+        return 3;
+    return kith_process_close(p) < 0;
+}
+
+static void processes_use_pools(void)
+{
+    kith_pool pool = kith_pool_open(2);
+    kith_process p = kith_process_start_with(use_pools, KITH_ARG(pool), .node = KITH_HERE);
+    int code = -1;
+
+    PASS(kith_process_join(p, SOON));
+    PASS(kith_process_exitcode(p, &code));
+    CU_ASSERT_EQUAL(code, 0);
+    PASS(kith_process_close(p));
+    CU_ASSERT_EQUAL(sums_to(pool, 100), 9900);
+    PASS(kith_pool_close(pool));
+}
+
+static int start_from_task(const void *in, void *out)
+{
+    kith_process p = kith_process_start(give, in, sizeof(int)), list[2];
+    int code = -1, none = kith_self().id == 0 && kith_parent().id == 0;
+
+    if (kith_processes(list, 2) < 0 || kith_process_join(p, KITH_FOREVER) < 0 ||
+        kith_process_exitcode(p, &code) < 0 || kith_process_close(p) < 0)
+        return 1;
+    *(int *)out = code + none;
+    return 0;
+}
+
+static void tasks_start_processes(void)
+{
+    kith_pool pool = kith_pool_open(2);
+    int in[4] = { 10, 20, 30, 40 }, out[4] = { 0 };
+
+    PASS(kith_map(pool, start_from_task, in, out, 4));
+    for (int i = 0; i < 4; i++)
+        CU_ASSERT_EQUAL(out[i], in[i] + 1);
+    PASS(kith_pool_close(pool));
+}
+
+/* What a Process knows of itself and of who has started it. */
+struct kin {
+    kith_process self, parent;
+    char name[64], parent_name[64];
+    int pid, parent_pid, children, alive;
+};
+
+static int tell_kin(const void *arg)
+{
+    const kith_queue *q = arg;
+    struct kin kin = { .self = kith_self(), .parent = kith_parent() };
+    kith_process list[4];
+
+    snprintf(kin.name, sizeof kin.name, "%s", kith_name());
+    kith_process_name(kin.parent, kin.parent_name, sizeof kin.parent_name);
+    kin.pid = (int)getpid();
+    kin.parent_pid = kith_process_pid(kin.parent);
+    kin.children = kith_processes(list, 4);
+    kin.alive = kith_process_alive(kin.parent);
+    return kith_put(*q, kin) < 0;
+}
+
+static int tell_kin_of_child(const void *arg)
+{
+    kith_process p = kith_process_start_with(tell_kin, arg, sizeof(kith_queue), .name = "grandchild");
+
+    return tell_kin(arg) + (kith_process_join(p, KITH_FOREVER) < 0);
+}
+
+static void processes_know_who_they_are(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_process p = kith_process_start_with(tell_kin, KITH_ARG(q), .name = "child");
+    struct kin kin;
+    char name[64];
+
+    PASS(kith_get(q, &kin));
+    CU_ASSERT(kin.self.id == p.id && kin.parent.id == kith_self().id);
+    CU_ASSERT_STRING_EQUAL(kin.name, "child");
+    CU_ASSERT_STRING_EQUAL(kin.parent_name, "main");
+    CU_ASSERT(kin.parent_pid == (int)getpid() && kin.pid == kith_process_pid(p));
+    CU_ASSERT(kin.alive == 1 && kin.children == 0);
+    PASS(kith_process_join(p, SOON));
+    PASS(kith_process_name(p, name, sizeof name)); /* also afterwards */
+    CU_ASSERT_STRING_EQUAL(name, "child");
+    PASS(kith_process_name(p, name, 3));
+    CU_ASSERT_STRING_EQUAL(name, "ch");
+    PASS(kith_process_close(p));
+    FAILS_WITH(KITH_ESTALE, kith_process_name(p, name, sizeof name));
+    PASS(kith_queue_close(q));
+}
+
+static void a_parent_may_be_a_process(void)
+{
+    kith_queue q = kith_queue_open(0);
+    kith_process p = kith_process_start_with(tell_kin_of_child, KITH_ARG(q), .name = "child");
+    int parents = 0;
+    struct kin kin;
+
+    for (int i = 0; i < 2; i++) {
+        PASS(kith_get(q, &kin));
+        if (strcmp(kin.name, "grandchild") == 0)
+            parents += kin.parent.id == p.id && strcmp(kin.parent_name, "child") == 0;
+        else
+            parents += kin.parent.id == kith_self().id;
+    }
+    CU_ASSERT_EQUAL(parents, 2);
+    PASS(kith_process_join(p, SOON));
+    PASS(kith_process_close(p));
+    PASS(kith_queue_close(q));
+}
+
+static void main_is_no_process(void)
+{
+    kith_process me = kith_self();
+    char name[8];
+    int code;
+
+    PASS(kith_check(me));
+    CU_ASSERT_EQUAL(kith_process_pid(me), getpid());
+    PASS(kith_process_name(me, name, sizeof name));
+    CU_ASSERT_STRING_EQUAL(name, "main");
+    CU_ASSERT_STRING_EQUAL(kith_name(), "main");
+    CU_ASSERT(kith_parent().id == 0 && kith_self().id == me.id);
+    CU_ASSERT_EQUAL(kith_process_alive(me), 1);
+    FAILS_WITH(KITH_ERUNNING, kith_process_exitcode(me, &code));
+    FAILS_WITH(KITH_EINVAL, kith_process_join(me, 0));
+    FAILS_WITH(KITH_EINVAL, kith_process_terminate(me));
+    FAILS_WITH(KITH_EINVAL, kith_process_kill(me));
+}
+
+static int join_main(const void *arg)
+{
+    (void)arg;
+    return kith_process_join(kith_parent(), KITH_FOREVER) == KITH_EINVAL ? 33 : 34;
+}
+
+static void nobody_waits_for_main(void)
+{
+    kith_process p = kith_process_start(join_main, NULL, 0);
+    int code;
+
+    PASS(kith_process_join(p, SOON));
+    PASS(kith_process_exitcode(p, &code));
+    CU_ASSERT_EQUAL(code, 33);
+    PASS(kith_process_close(p));
+}
+
+static int has(const kith_process *list, int count, kith_process p)
+{
+    for (int i = 0; i < count; i++)
+        if (list[i].id == p.id)
+            return 1;
+    return 0;
+}
+
+static void running_processes_are_listed(void)
+{
+    kith_process p[3], list[3] = { { 0 } };
+
+    CU_ASSERT_EQUAL(kith_processes(list, 3), 0);
+    for (int i = 0; i < 3; i++)
+        p[i] = kith_process_start(sleep_long, NULL, 0);
+    CU_ASSERT_EQUAL(kith_processes(list, 3), 3);
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT(has(list, 3, p[i]));
+    CU_ASSERT_EQUAL(kith_processes(NULL, 0), 3);
+    PASS(kith_process_kill(p[1]));
+    PASS(kith_process_join(p[1], SOON));
+    CU_ASSERT_EQUAL(kith_processes(list, 1), 2);
+    CU_ASSERT_EQUAL(kith_processes(list, 3), 2);
+    CU_ASSERT(has(list, 2, p[0]) && !has(list, 2, p[1]) && has(list, 2, p[2]));
+    for (int i = 0; i < 3; i++) {
+        PASS(kith_process_kill(p[i]));
+        PASS(kith_process_join(p[i], SOON));
+        PASS(kith_process_close(p[i]));
+    }
+    CU_ASSERT_EQUAL(kith_processes(NULL, 0), 0);
+    FAILS_WITH(KITH_EINVAL, kith_processes(NULL, 1));
+}
+
+static int leave_a_sleeper(const void *arg)
+{
+    (void)arg;
+    return kith_check(kith_process_start(sleep_long, NULL, 0)) < 0;
+}
+
+/* It would keep kith_finalize waiting for ever. */
+static void what_a_daemon_starts_is_a_daemon(void)
+{
+    kith_process p = kith_process_start_with(leave_a_sleeper, NULL, 0, .daemon = 1);
+    int code;
+
+    PASS(kith_process_join(p, SOON));
+    PASS(kith_process_exitcode(p, &code));
+    CU_ASSERT_EQUAL(code, 0);
+    PASS(kith_process_close(p));
+}
+
 static int join_myself(const void *arg)
 {
     kith_process me;
@@ -378,6 +614,14 @@ static struct test tests[] = {
     TEST(arguments_of_any_size_arrive),
     TEST(what_is_left_in_streams_is_written),
     TEST(processes_start_processes),
+    TEST(processes_use_pools),
+    TEST(tasks_start_processes),
+    TEST(processes_know_who_they_are),
+    TEST(a_parent_may_be_a_process),
+    TEST(main_is_no_process),
+    TEST(nobody_waits_for_main),
+    TEST(running_processes_are_listed),
+    TEST(what_a_daemon_starts_is_a_daemon),
     TEST(a_process_cannot_wait_for_itself),
     TEST(two_hundred_at_once),
     TEST(children_of_a_dead_process_are_ended),

@@ -413,6 +413,8 @@ static void reply(struct kith__pending *self, uint32_t peer, const struct kith__
         return;
     }
     kith__proto_reply(self->proto, peer, &reply, out->block ? NULL : out->few, out->block);
+    if (!(out->flags & KITH__GIVEN)) /* a copy, which has gone with the reply */
+        kith__heap_free(out->block);
 }
 
 /* ---------------------------------------------------------------------- parking */

@@ -104,7 +104,10 @@ uint32_t kith__member_take(enum kith__role role)
         atomic_store(&m->pid, 0);
         atomic_store(&m->daemon, 0);
         kith__member_renew(m);
-        m->object = m->number = m->arg = m->arg_size = 0;
+        m->object = m->number = m->arg = m->arg_size = m->setup_size = 0;
+        m->asked_by = m->parent = m->memory = 0;
+        m->limit_ms = 0;
+        m->shape = 0;
         m->name[0] = '\0';
         return i;
     }

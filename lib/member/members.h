@@ -60,9 +60,15 @@ struct kith__member {
     _Atomic uint32_t holds; /* enum kith__holds: when it has ended, a janitor looks */
     uint32_t serial;        /* of this process, never used again on this node */
     uint32_t worker;        /* index in its pool */
-    uint64_t object;        /* handle of the Process or pool that it belongs to */
+    uint64_t object;        /* handle of the Process or pool that it belongs to; of the head: see kith_self */
     uint64_t number;        /* which Process of the job: its random numbers */
     uint64_t arg, arg_size; /* a block of the heap, owned by this entry */
+    uint64_t setup_size;    /* bytes behind the argument: see setup.h */
+    uint64_t asked_by;      /* of a Process: node << 32 | serial number of who started it */
+    uint64_t parent;        /* and its handle; 0: it has none */
+    uint64_t memory;        /* of a Process: its limit; 0: none */
+    uint32_t limit_ms;      /* likewise, of its time */
+    int32_t shape;          /* of its target: see start.h */
     struct kith__token target;
     char name[64];
     struct kith__crash crash;

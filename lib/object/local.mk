@@ -24,6 +24,10 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/queue.c \
 	lib/object/rlock.c \
 	lib/object/sem.c \
+	lib/object/setup.c \
+	lib/object/setup.h \
+	lib/object/start.c \
+	lib/object/start.h \
 	lib/object/target.c \
 	lib/object/target.h \
 	lib/object/units.c \

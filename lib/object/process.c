@@ -7,20 +7,34 @@
 #include "object/process.h"
 #include "member/bell.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/system.h"
 #include "member/output.h"
 #include "shm/heap.h"
 #include "object/class.h"
 #include "object/memory.h"
+#include "object/setup.h"
+#include "object/start.h"
 #include "object/target.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { ENDED, SIDES };
+
+enum { NOT_STARTED = 127 }; /* exit code */
+
+static int call_it(const struct kith__member *m, kith__anyfn *fn)
+{
+    const void *arg = m->arg_size ? kith__at(m->arg) : NULL;
+
+    return m->shape ? kith__call_shaped(m->shape, fn, arg, m->arg_size)
+                    : kith__call_target((kith_target *)fn, arg, m->arg_size);
+}
 
 int kith__process_main(uint32_t who)
 {
@@ -32,7 +46,13 @@ int kith__process_main(uint32_t who)
         dprintf(STDERR_FILENO, "kith: %s: %s\n", m->name, kith_last_error());
         return 1;
     }
-    rc = kith__call_target((kith_target *)fn, m->arg ? kith__at(m->arg) : NULL, m->arg_size);
+    if ((m->setup_size && kith__setup_apply((char *)kith__at(m->arg) + m->arg_size, m->setup_size) < 0) ||
+        kith__setup_limit_memory(m->memory) < 0) {
+        dprintf(STDERR_FILENO, "kith: %s was not started: %s [on %s]\n", m->name, kith_last_error(),
+                kith__shared->host);
+        return NOT_STARTED;
+    }
+    rc = call_it(m, fn);
     kith__memory_settle_all();
     if (kith__task.failed) /* an exception that nobody caught */
         dprintf(STDERR_FILENO, "kith: %s failed: %s\n", m->name, kith__task_text());
@@ -44,15 +64,25 @@ int kith__process_main(uint32_t who)
 
 /* ------------------------------------------------------------ what is done at its home */
 
-/* Copies arg into a block that belongs to the new member. */
-static int copy_arg(struct kith__member *m, const void *arg, size_t size)
+/* No sum: more than all memory stays more than that. */
+static uint64_t size_with(uint64_t size, uint64_t more)
 {
-    m->arg_size = size;
-    if (size == 0)
+    return size > SIZE_MAX / 2 ? size : size + more;
+}
+
+/* Copies the argument and the setup into a block that belongs to the new member. */
+static int copy_bytes(struct kith__member *m, const struct kith__start *s, const void *arg, const void *setup)
+{
+    m->arg_size = s->arg_size;
+    m->setup_size = s->setup_size;
+    if (s->arg_size == 0 && s->setup_size == 0)
         return 0;
-    if ((m->arg = kith__heap_alloc(size, kith__me)) == 0)
+    if ((m->arg = kith__heap_alloc(size_with(s->arg_size, s->setup_size), kith__me)) == 0)
         return KITH_ENOMEM;
-    memcpy(kith__at(m->arg), arg, size);
+    if (s->arg_size > 0)
+        memcpy(kith__at(m->arg), arg, s->arg_size);
+    if (s->setup_size > 0)
+        memcpy((char *)kith__at(m->arg) + s->arg_size, setup, s->setup_size);
     return 0;
 }
 
@@ -64,6 +94,7 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
 
     atomic_store(&kith__process_body(o)->member, who);
     atomic_store(&kith__process_body(o)->state, 1);
+    memcpy(kith__process_body(o)->name, m->name, sizeof m->name);
     kith__guard_enter(&o->guard);
     id = kith__object_publish(o, KITH__PROCESS_KIND);
     m->object = id;
@@ -76,7 +107,21 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
     return id;
 }
 
-static int64_t begin(const struct kith__start *s, const void *arg)
+static void fill_member(struct kith__member *m, const struct kith__start *s, uint64_t asked_by)
+{
+    m->target = s->target;
+    atomic_store(&m->daemon, s->daemon);
+    m->number = s->number;
+    m->shape = s->shape;
+    m->limit_ms = s->limit_ms;
+    m->memory = s->memory;
+    m->parent = s->parent;
+    m->asked_by = asked_by;
+    memcpy(m->name, s->name, sizeof m->name);
+    m->name[sizeof m->name - 1] = '\0';
+}
+
+static int64_t begin(const struct kith__start *s, const void *arg, const void *setup, uint64_t asked_by)
 {
     struct kith__object *o;
     struct kith__member *m;
@@ -88,12 +133,8 @@ static int64_t begin(const struct kith__start *s, const void *arg)
     if ((who = kith__member_take(KITH__PROCESS)) == 0)
         return KITH_ENOMEM;
     m = kith__member(who);
-    m->target = s->target;
-    atomic_store(&m->daemon, s->daemon);
-    m->number = s->number;
-    memcpy(m->name, s->name, sizeof m->name);
-    m->name[sizeof m->name - 1] = '\0';
-    rc = copy_arg(m, arg, s->arg_size);
+    fill_member(m, s, asked_by);
+    rc = copy_bytes(m, s, arg, setup);
     if (rc == 0 && (o = kith__object_new()))
         return (int64_t)ask(who, o);
     kith__heap_free(m->arg);
@@ -101,35 +142,37 @@ static int64_t begin(const struct kith__start *s, const void *arg)
     return KITH_ENOMEM;
 }
 
-static int64_t begin_counted(const struct kith__start *s, const void *arg)
+static int64_t begin_counted(const struct kith__start *s, const void *arg, const void *setup,
+                             uint64_t asked_by)
 {
-    int64_t rc = begin(s, arg);
+    int64_t rc = begin(s, arg, setup, asked_by);
 
     if (s->placed) /* last: whoever sees it counted sees the Process too */
         atomic_fetch_add(&kith__shared->placed, 1);
     return rc;
 }
 
-/* For another node. The bytes: struct kith__start, then the argument. */
+/* For another node. The bytes: struct kith__start, then the argument, then the setup. */
 static int64_t start_for(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                          struct kith__result *out)
 {
+    const char *bytes = in->bytes;
     struct kith__start s;
     kith__anyfn *fn;
     int rc;
 
     (void)o;
-    (void)who;
     (void)out;
     if (in->size < sizeof s)
         return kith__fail(KITH_EINVAL, "a Process was requested with too few bytes");
-    memcpy(&s, in->bytes, sizeof s);
-    if (s.arg_size != in->size - sizeof s)
-        return kith__fail(KITH_EINVAL, "a Process was requested with %llu bytes, but %llu arrived",
-                          (unsigned long long)s.arg_size, (unsigned long long)(in->size - sizeof s));
+    memcpy(&s, bytes, sizeof s);
+    if (s.arg_size > in->size - sizeof s || s.setup_size != in->size - sizeof s - s.arg_size)
+        return kith__fail(KITH_EINVAL, "a Process was requested with %llu and %llu bytes, but %llu arrived",
+                          (unsigned long long)s.arg_size, (unsigned long long)s.setup_size,
+                          (unsigned long long)(in->size - sizeof s));
     if ((rc = kith__token_resolve(&s.target, &fn)) < 0)
         return rc;
-    return begin_counted(&s, (const char *)in->bytes + sizeof s);
+    return begin_counted(&s, bytes + sizeof s, bytes + sizeof s + s.arg_size, kith__holder(who));
 }
 
 /* state << 32 | status as of waitpid. The fork server alone could say that it has ended. The number: 1:
@@ -149,10 +192,16 @@ static int64_t look(struct kith__object *o, const struct kith__caller *who, stru
     return (int64_t)state << 32 | status;
 }
 
+static int is_main(void)
+{
+    return kith__fail(KITH_EINVAL, "this is the program itself, which ends after all Processes: it can be "
+                                   "asked for its pid and name only");
+}
+
 static int64_t join(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
-    int64_t seen = look(o, who, in, out);
+    int64_t seen = kith__process_body(o)->is_main ? is_main() : look(o, who, in, out);
     uint32_t error = atomic_load(&kith__process_body(o)->fork_error);
 
     if (seen < 0 || seen >> 32 != 2)
@@ -195,6 +244,8 @@ static int64_t send_signal(struct kith__object *o, const struct kith__caller *wh
 
     (void)who;
     (void)out;
+    if (p->is_main)
+        return is_main();
     if (atomic_load(&p->state) == 1)
         leave_signal(kith__member(atomic_load(&p->member)), (uint32_t)in->number);
     kith__server_ring();
@@ -239,6 +290,58 @@ static int64_t await(struct kith__object *o, const struct kith__caller *who, str
     return (int64_t)atomic_load(&kith__shared->killed) << 32 | (int64_t)(asked & UINT32_MAX);
 }
 
+static int64_t name(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    const struct kith__process_body *p = kith__process_body(o);
+    uint64_t length = strlen(p->name);
+    int rc;
+
+    (void)who;
+    if (length > in->number)
+        length = in->number;
+    if ((rc = kith__give_bytes(out, p->name, length)) < 0)
+        return rc;
+    return (int64_t)length;
+}
+
+/* Those that asked_by has started here, that run, and whose handles are open. How many there are; the first
+ * room of them. */
+static uint32_t find_children(uint64_t asked_by, uint64_t *ids, uint32_t room)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used), found = 0;
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
+        const struct kith__member *m = kith__member(i);
+
+        if (!kith__member_is_up(m) || atomic_load(&m->role) != KITH__PROCESS || m->asked_by != asked_by ||
+            !kith__object_is(kith__object_slot(m->object), m->object))
+            continue;
+        if (found < room)
+            ids[found] = m->object;
+        found++;
+    }
+    return found;
+}
+
+/* For a process of another node: how many there are; or, when number is the size of its room, the bytes of
+ * their handles. */
+static int64_t children_of(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                           struct kith__result *out)
+{
+    uint64_t asked_by = kith__holder(who), most = in->number / sizeof(uint64_t);
+    uint32_t found = find_children(asked_by, NULL, 0), room = most < found ? (uint32_t)most : found, again;
+
+    (void)o;
+    if (in->number == 0 || room == 0)
+        return in->number == 0 ? (int64_t)found : 0;
+    if ((out->block = kith__heap_alloc(room * sizeof(uint64_t), kith__me)) == 0)
+        return KITH_ENOMEM;
+    again = find_children(asked_by, kith__at(out->block), room);
+    out->size = (again < room ? again : room) * sizeof(uint64_t);
+    return (int64_t)out->size;
+}
+
 uint32_t kith__node_busy(void)
 {
     uint32_t used = atomic_load(&kith__shared->members_used), busy = 0;
@@ -263,6 +366,8 @@ static const struct kith__method methods[] = {
     [KITH__PROCESS_START] = { "start", start_for, -1, KITH__NO_OBJECT },
     [KITH__PROCESS_AWAIT] = { "await", await, -1, KITH__NO_OBJECT },
     [KITH__PROCESS_MEMBER] = { "member", member, -1, 0 },
+    [KITH__PROCESS_NAME] = { "name", name, -1, 0 },
+    [KITH__PROCESS_CHILDREN] = { "children", children_of, -1, KITH__NO_OBJECT },
 };
 
 const struct kith__class kith__process_class = {
@@ -272,19 +377,140 @@ const struct kith__class kith__process_class = {
     .sides = SIDES,
 };
 
+/* ------------------------------------------------------------------------ who we are */
+
+/* An object for the head, or a rank that runs main. */
+static uint64_t open_main(void)
+{
+    struct kith__object *o = kith__object_new();
+    struct kith__process_body *p;
+
+    if (!o)
+        return 0;
+    p = kith__process_body(o);
+    p->is_main = 1;
+    atomic_store(&p->pid, getpid());
+    atomic_store(&p->member, kith__me);
+    atomic_store(&p->state, 1);
+    kith__guard_enter(&o->guard);
+    return kith__object_publish(o, KITH__PROCESS_KIND);
+}
+
+int kith__process_is_main(const char *name)
+{
+    struct kith__member *me = kith__member(kith__me);
+
+    snprintf(me->name, sizeof me->name, "%s", name);
+    if (me->object == 0 && (me->object = open_main()) == 0)
+        return KITH_ENOMEM;
+    memcpy(kith__process_body(kith__object_slot(me->object))->name, me->name, sizeof me->name);
+    kith__log_name(me->name, kith__shared->nodes > 1 ? kith__shared->host : "");
+    return 0;
+}
+
+/* 0: a worker, which is its pool's. */
+static uint64_t own_handle(void)
+{
+    const struct kith__member *me = kith__member(kith__me);
+
+    return atomic_load(&me->role) == KITH__WORKER ? 0 : me->object;
+}
+
+static int is_process(void)
+{
+    return kith__base && kith__me && atomic_load(&kith__member(kith__me)->role) == KITH__PROCESS;
+}
+
+kith_process kith_self(void)
+{
+    if (!kith__base || kith__me == 0)
+        return (kith_process){ kith__failed_handle(kith__report(kith__not_in_job("kith_self was called"))) };
+    return (kith_process){ own_handle() };
+}
+
+kith_process kith_parent(void)
+{
+    if (!kith__base || kith__me == 0)
+        return (
+            kith_process){ kith__failed_handle(kith__report(kith__not_in_job("kith_parent was called"))) };
+    return (kith_process){ is_process() ? kith__member(kith__me)->parent : 0 };
+}
+
+const char *kith_name(void)
+{
+    return kith__base && kith__me ? kith__member(kith__me)->name : "main";
+}
+
+static int64_t ask_children(uint32_t k, const struct kith__caller *who, kith_process *list, size_t room)
+{
+    struct kith__args in = { .number = room * sizeof *list };
+    struct kith__result out = { .buf = list, .room = room * sizeof *list };
+
+    return kith__remote_call(k, KITH__PROCESS_KIND << 8 | KITH__PROCESS_CHILDREN, 0, who, &in, &out,
+                             KITH_FOREVER);
+}
+
+/* Those on node k: how many there are; a lost node has none. */
+static int64_t children_on(uint32_t k, const struct kith__caller *who, kith_process *list, size_t room)
+{
+    int64_t found, bytes;
+
+    if (k == kith__shared->node)
+        return find_children(kith__holder(who), (uint64_t *)(void *)list,
+                             room < INT32_MAX ? (uint32_t)room : INT32_MAX);
+    found = ask_children(k, who, NULL, 0);
+    if (found == KITH_EPEER)
+        return 0;
+    if (found <= 0 || room == 0)
+        return found;
+    if ((bytes = ask_children(k, who, list, room)) < 0)
+        return bytes == KITH_EPEER ? 0 : bytes;
+    return (size_t)found <= room ? bytes / (int64_t)sizeof *list : found; /* some may have ended in between */
+}
+
+static int64_t children(kith_process *list, size_t room)
+{
+    struct kith__caller who;
+    uint64_t all = 0;
+
+    if (!kith__base || kith__me == 0)
+        return kith__not_in_job("kith_processes was called");
+    if (!list && room > 0)
+        return kith__fail(KITH_EINVAL, "kith_processes was given room for %zu handles at NULL", room);
+    who = (struct kith__caller){ kith__shared->node, kith__member(kith__me)->serial, 0 };
+    for (uint32_t k = 0; k < kith__shared->nodes; k++) {
+        size_t stored = all < room ? (size_t)all : room;
+        int64_t found = children_on(k, &who, list ? list + stored : NULL, room - stored);
+
+        if (found < 0)
+            return found;
+        all += (uint64_t)found;
+    }
+    return (int64_t)all;
+}
+
+int kith_processes(kith_process *list, size_t room)
+{
+    return kith__report((int)children(list, room));
+}
+
 /* ------------------------------------------------------------------------ starting */
 
-static int fill(struct kith__start *s, kith_target *fn, size_t size, const struct kith_process_options *o)
+static int fill(struct kith__start *s, const struct kith__run *run, const struct kith_process_options *o)
 {
     uint64_t count = atomic_fetch_add(&kith__shared->processes, 1) + 1;
     char function[48];
     int rc;
 
     memset(s, 0, sizeof *s);
-    if ((rc = kith__token_make(&s->target, (kith__anyfn *)fn)) < 0)
+    if ((rc = kith__token_make(&s->target, run->fn)) < 0)
         return rc;
-    s->arg_size = size;
-    s->daemon = o->daemon != 0;
+    s->arg_size = run->size;
+    s->shape = run->shape;
+    s->limit_ms = (uint32_t)o->limit_ms;
+    s->memory = o->memory;
+    s->daemon = o->daemon != 0 || (is_process() && atomic_load(&kith__member(kith__me)->daemon));
+    s->parent = own_handle();
     s->number = (uint64_t)kith__shared->node << 32 | count;
     kith__token_name(&s->target, function, sizeof function);
     if (o->name)
@@ -308,61 +534,92 @@ static int64_t choose_node(int wish, uint32_t *placed)
     return node < 0 ? (int64_t)kith__shared->node : node;
 }
 
-static int64_t start_there(uint32_t node, const struct kith__start *s, const void *arg)
+static int64_t start_there(uint32_t node, const struct kith__start *s, const void *arg, const void *setup)
 {
-    /* No sum: more than all memory stays more than that. */
-    uint64_t block =
-        kith__heap_alloc(s->arg_size > SIZE_MAX / 2 ? s->arg_size : sizeof *s + s->arg_size, kith__me);
-    struct kith__args in = { .size = sizeof *s + s->arg_size };
+    uint64_t block = kith__heap_alloc(size_with(s->arg_size, sizeof *s + s->setup_size), kith__me);
+    struct kith__args in = { .size = sizeof *s + s->arg_size + s->setup_size };
+    char *bytes;
     int64_t rc;
 
     if (block == 0)
         return KITH_ENOMEM;
-    memcpy(kith__at(block), s, sizeof *s);
+    in.bytes = bytes = kith__at(block);
+    memcpy(bytes, s, sizeof *s);
     if (s->arg_size > 0)
-        memcpy((char *)kith__at(block) + sizeof *s, arg, s->arg_size);
-    in.bytes = kith__at(block);
+        memcpy(bytes + sizeof *s, arg, s->arg_size);
+    if (s->setup_size > 0)
+        memcpy(bytes + sizeof *s + s->arg_size, setup, s->setup_size);
     rc = kith__ask_node(node, KITH__PROCESS_KIND, KITH__PROCESS_START, &in);
     kith__heap_free(block);
     return rc;
 }
 
-static int64_t start(kith_target *fn, const void *arg, size_t size, const struct kith_process_options *given,
-                     size_t given_size)
+static int check(const struct kith__run *run, const struct kith_process_options *o)
 {
-    struct kith_process_options options = { 0 };
+    if (!kith__base || kith__me == 0)
+        return kith__not_in_job("kith_process_start was called");
+    if (!run->fn)
+        return kith__fail(KITH_EINVAL, "kith_process_start was given no function");
+    if (!run->arg && run->size > 0)
+        return kith__fail(KITH_EINVAL, "kith_process_start was given %zu bytes at NULL", run->size);
+    if (o->node < KITH_HERE || o->node > (int)kith__shared->nodes)
+        return kith__fail(KITH_EINVAL, "a Process on node %d: this job has nodes 0 to %u", o->node - 1,
+                          kith__shared->nodes - 1);
+    if (o->limit_ms < 0)
+        return kith__fail(KITH_EINVAL, "a Process with a .limit_ms of %d: give 0 (no limit) or more",
+                          o->limit_ms);
+    return 0;
+}
+
+static int64_t begin_somewhere(const struct kith__run *run, const struct kith_process_options *o,
+                               const void *setup, uint64_t setup_size)
+{
     struct kith__start s;
     int64_t rc, node;
 
-    if (!kith__base || kith__me == 0)
-        return kith__not_in_job("kith_process_start was called");
-    if (!fn)
-        return kith__fail(KITH_EINVAL, "kith_process_start was given no function");
-    if (!arg && size > 0)
-        return kith__fail(KITH_EINVAL, "kith_process_start was given %zu bytes at NULL", size);
-    if (given)
-        memcpy(&options, given, given_size < sizeof options ? given_size : sizeof options);
-    if (options.node < KITH_HERE || options.node > (int)kith__shared->nodes)
-        return kith__fail(KITH_EINVAL, "a Process on node %d: this job has nodes 0 to %u", options.node - 1,
-                          kith__shared->nodes - 1);
     kith__memory_pass_on();
-    if ((rc = kith__remote_settle()) < 0 || (rc = fill(&s, fn, size, &options)) < 0)
+    if ((rc = kith__remote_settle()) < 0 || (rc = fill(&s, run, o)) < 0)
         return rc;
-    node = choose_node(options.node, &s.placed);
+    s.setup_size = setup_size;
+    node = choose_node(o->node, &s.placed);
     kith__output_flush(); /* what we printed before stands before what it prints */
     if (node == kith__shared->node && !kith__shared->through_net)
-        return begin_counted(&s, arg);
-    return start_there((uint32_t)node, &s, arg);
+        return begin_counted(&s, run->arg, setup,
+                             (uint64_t)kith__shared->node << 32 | kith__member(kith__me)->serial);
+    return start_there((uint32_t)node, &s, run->arg, setup);
+}
+
+static int64_t start(const struct kith__run *run, const struct kith_process_options *o)
+{
+    int64_t size, rc = check(run, o);
+    char *setup = NULL;
+
+    if (rc < 0 || (size = rc = kith__setup_pack(o, NULL, 0)) < 0)
+        return rc;
+    if (size > 0 && !(setup = malloc((size_t)size)))
+        return kith__fail(KITH_ENOMEM, "no memory for the options of a Process");
+    if (size > 0)
+        kith__setup_pack(o, setup, (size_t)size);
+    rc = begin_somewhere(run, o, setup, (uint64_t)size);
+    free(setup);
+    return rc;
+}
+
+kith_process kith__process_run(const struct kith__run *run, const struct kith_process_options *o)
+{
+    int64_t rc = kith__report64(start(run, o ? o : &(struct kith_process_options){ 0 }));
+
+    return (kith_process){ rc < 0 ? kith__failed_handle((int)rc) : (uint64_t)rc };
 }
 
 kith_process kith__process_start(kith_target *fn, const void *arg, size_t size,
-                                 const struct kith_process_options *options, size_t options_size)
+                                 const struct kith_process_options *given, size_t given_size)
 {
-    kith_process p;
-    int64_t rc = kith__report64(start(fn, arg, size, options, options_size));
+    struct kith_process_options o = { 0 };
 
-    p.id = rc < 0 ? kith__failed_handle((int)rc) : (uint64_t)rc;
-    return p;
+    if (given)
+        memcpy(&o, given, given_size < sizeof o ? given_size : sizeof o);
+    return kith__process_run(&(struct kith__run){ (kith__anyfn *)fn, 0, arg, size }, &o);
 }
 
 kith_process kith_process_start(kith_target *fn, const void *arg, size_t size)
@@ -412,6 +669,20 @@ int kith_process_alive(kith_process p)
 int kith_process_pid(kith_process p)
 {
     return kith__report((int)ask_it(p, KITH__PROCESS_PID, 0, KITH_FOREVER));
+}
+
+int kith_process_name(kith_process p, char *buf, size_t room)
+{
+    struct kith__args in = { .number = room - 1 };
+    struct kith__result out = { .buf = buf, .room = room };
+    int64_t rc;
+
+    if (!buf || room == 0)
+        return kith__report(kith__fail(KITH_EINVAL, "kith_process_name was given no room for the name"));
+    if ((rc = kith__invoke(p.id, KITH__PROCESS_KIND, KITH__PROCESS_NAME, &in, &out, KITH_FOREVER)) < 0)
+        return kith__report((int)rc);
+    buf[(size_t)rc < room ? (size_t)rc : room - 1] = '\0';
+    return 0;
 }
 
 int kith_process_terminate(kith_process p)

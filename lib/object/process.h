@@ -4,6 +4,7 @@
 
 #include "object/class.h"
 #include "code/token.h"
+#include "member/members.h"
 
 struct kith__process_body {
     _Atomic uint32_t state;      /* 0: not yet, 1: running, 2: ended */
@@ -11,6 +12,8 @@ struct kith__process_body {
     _Atomic uint32_t member;     /* while it runs */
     _Atomic uint32_t fork_error; /* errno: it could not be started */
     _Atomic uint32_t is_counted; /* in .killed of the tables, until somebody asks for its exit code */
+    uint32_t is_main;            /* no Process, but the head, or a rank that runs main: for kith_self */
+    char name[sizeof((struct kith__member *)0)->name];
 };
 
 static inline struct kith__process_body *kith__process_body(struct kith__object *o)
@@ -18,13 +21,27 @@ static inline struct kith__process_body *kith__process_body(struct kith__object 
     return (struct kith__process_body *)(void *)&o->body;
 }
 
-struct kith__start { /* what starts a Process on any node; behind it its arg_size bytes */
+struct kith__start { /* what starts a Process on any node; behind it its argument and its setup (setup.h) */
     struct kith__token target;
     uint64_t number; /* which Process of the job */
-    uint64_t arg_size;
+    uint64_t arg_size, setup_size;
+    uint64_t parent; /* handle of who starts it */
+    uint64_t memory; /* its limit in bytes; 0: none */
+    int32_t shape;   /* of the target, see start.h; 0: a kith_target */
+    uint32_t limit_ms;
     uint32_t daemon, placed; /* placed: node 0 chose where */
     char name[64];
 };
+
+struct kith__run { /* what a Process is to call, in the process that starts it */
+    kith__anyfn *fn;
+    int shape;
+    const void *arg;
+    size_t size;
+};
+
+/* Starts one; o may be NULL. Its handle, which holds the code of a failure. Reports. */
+kith_process kith__process_run(const struct kith__run *run, const struct kith_process_options *o);
 
 enum {
     KITH__PROCESS_LOOK = KITH__FIRST_METHOD,
@@ -33,7 +50,9 @@ enum {
     KITH__PROCESS_SIGNAL,
     KITH__PROCESS_START,
     KITH__PROCESS_AWAIT,
-    KITH__PROCESS_MEMBER
+    KITH__PROCESS_MEMBER,
+    KITH__PROCESS_NAME,
+    KITH__PROCESS_CHILDREN
 };
 
 /* The serial number of its process, which is about to be given something to hold; 0: it has ended. Or a code.
@@ -48,6 +67,10 @@ void kith__processes_join(void);
 /* After that: whether signals have ended some of which nobody asked for the exit code: 0, or KITH_EPEER and
  * the sentence. */
 int kith__processes_check(void);
+
+/* This process runs main, under that name: it gets a handle for kith_self, or its handle another name. 0;
+ * KITH_ENOMEM. */
+int kith__process_is_main(const char *name);
 
 /* What a member of role KITH__PROCESS does; returns its exit status. */
 int kith__process_main(uint32_t who);

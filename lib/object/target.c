@@ -62,15 +62,22 @@ size_t kith_arg_size(void)
     return kith__task.arg_size;
 }
 
-int kith__call_target(kith_target *fn, const void *arg, size_t size)
+void kith__task_begin(size_t size)
 {
-    int rc;
-
     kith__task.running = 1;
     kith__task.special = kith__task.failed = kith__task.has_text = 0;
     kith__task.taken = atomic_load(&kith__ever_taken);
     kith__task.arg_size = size;
-    rc = fn(arg);
+}
+
+int kith__task_end(int rc)
+{
     kith__task.running = 0;
     return kith__task.failed ? kith__task.code : rc;
+}
+
+int kith__call_target(kith_target *fn, const void *arg, size_t size)
+{
+    kith__task_begin(size);
+    return kith__task_end(fn(arg));
 }

@@ -27,6 +27,11 @@ const char *kith__task_text(void);
 /* Tells this thread, and the task that it runs, from all others of this process. */
 uint64_t kith__task_id(void);
 
+/* Before and after a function of the program is called so, which gets size bytes and returns rc: what it gave
+ * to kith_fail, or rc. */
+void kith__task_begin(size_t size);
+int kith__task_end(int rc);
+
 /* Calls a target or initializer with its bytes: what it returned, or gave to kith_fail. */
 int kith__call_target(kith_target *fn, const void *arg, size_t size);
 

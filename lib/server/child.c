@@ -222,13 +222,20 @@ void kith__child_main(uint32_t who, pid_t parent)
     leave_orderly(m, kith__process_main(who));
 }
 
+/* A malloc that found none may be why. */
+static const char *about_memory(const struct kith__member *m, char *text, size_t room)
+{
+    snprintf(text, room, "; its .memory is %llu bytes", (unsigned long long)m->memory);
+    return m->memory ? text : "";
+}
+
 /* Nobody asks a Process how it crashed; as with an exception that nobody catches, it is said. A janitor that
  * dies over the symbols has left the sign for the next one to do without them. */
 static void tell_crash(struct kith__member *m)
 {
     int sig = atomic_load(&m->crash.signal);
     struct kith__crash crash;
-    char text[512];
+    char text[512], memory[64];
 
     if (sig > 0) {
         memcpy(&crash, &m->crash, sizeof crash);
@@ -239,8 +246,8 @@ static void tell_crash(struct kith__member *m)
     } else {
         snprintf(text, sizeof text, "signal %d (%s)", -sig, strsignal(-sig));
     }
-    dprintf(STDERR_FILENO, "kith: %s crashed: %s [pid %d on %s]\n", m->name, text, (int)atomic_load(&m->pid),
-            kith__shared->host);
+    dprintf(STDERR_FILENO, "kith: %s crashed: %s%s [pid %d on %s]\n", m->name, text,
+            about_memory(m, memory, sizeof memory), (int)atomic_load(&m->pid), kith__shared->host);
     atomic_store(&m->crash.signal, 0);
 }
 

@@ -17,6 +17,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -149,6 +150,14 @@ static void pass_on_broken_pipe(int status)
         kill(kith__serving.head, SIGPIPE);
 }
 
+/* A Process that was ended for its time limit: that is told. */
+static void explain_limit(struct kith__member *m, int status)
+{
+    if (atomic_load(&m->role) == KITH__PROCESS && WIFSIGNALED(status) &&
+        kith__timelimit_was_over((uint32_t)(m - kith__shared->members) + 1))
+        snprintf(m->why, sizeof m->why, "it ran longer than its .limit_ms, %u", m->limit_ms);
+}
+
 /* Ends or restarts member who, which has ended with status. 1: it has to be tried again. */
 int kith__death_of(uint32_t who, int status)
 {
@@ -160,6 +169,7 @@ int kith__death_of(uint32_t who, int status)
         again = worker_exited(m, status);
     } else if (process_exited(m, status))
         return 1;
+    explain_limit(m, status);
     kith__log(KITH_LOG_DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
               WIFSIGNALED(status) ? "signal" : "status",
               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -171,7 +181,8 @@ int kith__death_of(uint32_t who, int status)
     if (atomic_load(&m->role) != KITH__PROCESS || !WIFSIGNALED(status) ||
         WTERMSIG(status) != atomic_load(&m->crash.signal))
         atomic_store(&m->crash.signal, 0); /* else its janitor tells */
-    m->killed_by = was_killed(m, status) && !atomic_load(&m->crash.signal) && is_told(WTERMSIG(status))
+    m->killed_by = was_killed(m, status) && !atomic_load(&m->crash.signal) &&
+                           (is_told(WTERMSIG(status)) || kith__timelimit_was_over(who))
                        ? WTERMSIG(status)
                        : 0;
     if (again)

@@ -41,6 +41,11 @@ static int is_stopped(pid_t pid)
     return state == 'T' || state == 't';
 }
 
+static int is_process(const struct kith__member *m)
+{
+    return atomic_load(&m->role) == KITH__PROCESS;
+}
+
 static int is_initializing(const struct kith__pool *p, const struct kith__lane *lane)
 {
     return p->has_init && atomic_load(&lane->state) == KITH__LANE_STARTING;
@@ -79,7 +84,7 @@ static void watch(uint32_t who, uint32_t limit_ms, int64_t passed, pid_t head)
     struct watch *w = &watches[who];
     pid_t pid = atomic_load(&m->pid);
 
-    if (!is_at_the_same(w, m) || is_stopped(pid) || is_stopped(head))
+    if (!(is_process(m) || is_at_the_same(w, m)) || is_stopped(pid) || is_stopped(head))
         return;
     w->run_ns += passed;
     if (w->run_ns < limit_ms * KITH__MS)
@@ -88,6 +93,21 @@ static void watch(uint32_t who, uint32_t limit_ms, int64_t passed, pid_t head)
     kill(pid, w->warned ? SIGKILL : SIGTERM);
     w->warned++;
     w->run_ns = limit_ms * KITH__MS - 100 * KITH__MS; /* KILL follows TERM after 100 ms */
+}
+
+/* Of what the process does now; 0: none. */
+static uint32_t limit_of(const struct kith__member *m)
+{
+    const struct kith__pool *p;
+
+    if (atomic_load(&m->state) != KITH__RUNNING)
+        return 0;
+    if (is_process(m))
+        return m->limit_ms;
+    if (atomic_load(&m->role) != KITH__WORKER)
+        return 0;
+    p = kith__pool_of(m);
+    return is_initializing(p, kith__lane(p, m->worker)) ? p->init_limit_ms : p->limit_ms;
 }
 
 int kith__timelimit_look(pid_t head)
@@ -99,14 +119,8 @@ int kith__timelimit_look(pid_t head)
     if (passed > 2LL * period_ms * KITH__MS)
         passed = period_ms * KITH__MS;
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
-        struct kith__member *m = kith__member(i);
-        const struct kith__pool *p;
-        uint32_t limit_ms;
+        uint32_t limit_ms = limit_of(kith__member(i));
 
-        if (atomic_load(&m->state) != KITH__RUNNING || atomic_load(&m->role) != KITH__WORKER)
-            continue;
-        p = kith__pool_of(m);
-        limit_ms = is_initializing(p, kith__lane(p, m->worker)) ? p->init_limit_ms : p->limit_ms;
         if (limit_ms == 0)
             continue;
         watch(i, limit_ms, passed, head);

@@ -43,6 +43,14 @@ static void fold(void *total, const void *part)
     *static_cast<uint64_t *>(total) += *static_cast<const uint64_t *>(part);
 }
 
+static int add(int a, int b)
+{
+    return a + b;
+}
+
+static void greet(const char *) {}
+static void nothing() {}
+
 static int fill(uint64_t lo, uint64_t hi, const void *)
 {
     return lo > hi;
@@ -74,6 +82,9 @@ int main(int argc, char **argv)
     kith_process_options named = {};
     named.name = "loader";
     kith_process_join(kith_process_start_with(target, KITH_ARG(j), named), KITH_FOREVER);
+    kith_process_join(kith_start(add, 1, 2.0F), KITH_FOREVER);
+    kith_process_join(kith_start(greet, "you"), KITH_FOREVER);
+    kith_process_join(kith_start(nothing), KITH_FOREVER);
     kith_get(j.out, &j);
     kith_put(j.out, in);
     kith_pool_map(pool, square, in, sizeof in[0], out, sizeof out[0], 3);

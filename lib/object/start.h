@@ -1,0 +1,14 @@
+/* start.h: plain functions of numbers, or of a string, as the targets of Processes. A shape is that of
+ * kith.h: the letters of the result and of the arguments, and how many of them there are. It is never 0. */
+#ifndef KITH_OBJECT_START_H
+#define KITH_OBJECT_START_H
+
+#include "code/token.h"
+
+#include <stddef.h>
+
+/* In the Process: calls fn with the row of its arguments, of size bytes. What an int function returned, else
+ * 0. */
+int kith__call_shaped(int shape, kith__anyfn *fn, const void *row, size_t size);
+
+#endif
