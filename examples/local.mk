@@ -2,18 +2,24 @@
 noinst_PROGRAMS += \
 	examples/account_lock \
 	examples/cpu_count \
+	examples/daemons \
+	examples/exit_codes \
 	examples/pi_integral \
 	examples/pi_montecarlo \
 	examples/pi_serial \
 	examples/pi_starmap \
 	examples/pipe \
 	examples/print_queue \
+	examples/process_ids \
+	examples/process_names \
 	examples/process_trio \
 	examples/product \
 	examples/race \
 	examples/rand_string \
+	examples/separate_memory \
 	examples/shared_memory \
 	examples/squares \
+	examples/terminate \
 	examples/to_celsius
 if HAVE_MPI
 noinst_PROGRAMS += examples/pi_ranks
@@ -30,6 +36,10 @@ examples_account_lock_SOURCES = examples/account_lock.c $(examples_args)
 examples_account_lock_LDADD = lib/libkith.la
 examples_cpu_count_SOURCES = examples/cpu_count.c $(examples_args)
 examples_cpu_count_LDADD = lib/libkith.la
+examples_daemons_SOURCES = examples/daemons.c $(examples_args)
+examples_daemons_LDADD = lib/libkith.la
+examples_exit_codes_SOURCES = examples/exit_codes.c $(examples_args)
+examples_exit_codes_LDADD = lib/libkith.la
 examples_pi_integral_SOURCES = examples/pi_integral.c $(examples_args)
 examples_pi_integral_LDADD = examples/libpi.la lib/libkith.la
 examples_pi_montecarlo_SOURCES = examples/pi_montecarlo.c $(examples_args)
@@ -45,6 +55,10 @@ examples_pipe_SOURCES = examples/pipe.c $(examples_args)
 examples_pipe_LDADD = lib/libkith.la
 examples_print_queue_SOURCES = examples/print_queue.c $(examples_args)
 examples_print_queue_LDADD = lib/libkith.la
+examples_process_ids_SOURCES = examples/process_ids.c $(examples_args)
+examples_process_ids_LDADD = lib/libkith.la
+examples_process_names_SOURCES = examples/process_names.c $(examples_args)
+examples_process_names_LDADD = lib/libkith.la
 examples_process_trio_SOURCES = examples/process_trio.c $(examples_args)
 examples_process_trio_LDADD = lib/libkith.la
 examples_product_SOURCES = examples/product.c $(examples_args)
@@ -53,10 +67,14 @@ examples_race_SOURCES = examples/race.c $(examples_args)
 examples_race_LDADD = lib/libkith.la
 examples_rand_string_SOURCES = examples/rand_string.c $(examples_args)
 examples_rand_string_LDADD = lib/libkith.la
+examples_separate_memory_SOURCES = examples/separate_memory.c $(examples_args)
+examples_separate_memory_LDADD = lib/libkith.la
 examples_shared_memory_SOURCES = examples/shared_memory.c $(examples_args)
 examples_shared_memory_LDADD = lib/libkith.la
 examples_squares_SOURCES = examples/squares.c $(examples_args)
 examples_squares_LDADD = lib/libkith.la
+examples_terminate_SOURCES = examples/terminate.c $(examples_args)
+examples_terminate_LDADD = lib/libkith.la
 examples_to_celsius_SOURCES = examples/to_celsius.c $(examples_args)
 examples_to_celsius_LDADD = lib/libkith.la
 
@@ -64,6 +82,8 @@ EXTRA_DIST += \
 	examples/README.md \
 	examples/expected/account_lock.txt \
 	examples/expected/cpu_count.txt \
+	examples/expected/daemons.txt \
+	examples/expected/exit_codes.txt \
 	examples/expected/pi_integral.txt \
 	examples/expected/pi_montecarlo.txt \
 	examples/expected/pi_ranks.txt \
@@ -71,10 +91,14 @@ EXTRA_DIST += \
 	examples/expected/pi_starmap.txt \
 	examples/expected/pipe.txt \
 	examples/expected/print_queue.txt \
+	examples/expected/process_ids.txt \
+	examples/expected/process_names.txt \
 	examples/expected/process_trio.txt \
 	examples/expected/product.txt \
 	examples/expected/race.txt \
 	examples/expected/rand_string.txt \
+	examples/expected/separate_memory.txt \
 	examples/expected/shared_memory.txt \
 	examples/expected/squares.txt \
+	examples/expected/terminate.txt \
 	examples/expected/to_celsius.txt

@@ -75,11 +75,13 @@ same()
     }
 }
 
-for program in process_trio rand_string print_queue account_lock "pi_serial 1e6" "pi_ranks 1e6" cpu_count; do
+for program in process_trio rand_string print_queue account_lock separate_memory process_names daemons terminate exit_codes "pi_serial 1e6" "pi_ranks 1e6" cpu_count; do
     # shellcheck disable=SC2086
     same $program
     silent "$program"
 done
+there process_ids # other ids than by hand
+silent process_ids
 for program in to_celsius product "pi_starmap 1e6" "pi_integral 1e6"; do
     # shellcheck disable=SC2086
     same $program

@@ -97,6 +97,12 @@ all()
     *KITH_TRANSPORT=net?*) ;;
     *) good account_lock ;;
     esac
+    good process_ids
+    good separate_memory
+    good process_names
+    good daemons
+    good terminate
+    good exit_codes
     good pi_serial 1_000_000
     good pi_starmap 1e6
     good pi_integral 1000000
@@ -170,7 +176,7 @@ wrong()
 # Those that take no argument say so; the first one is named.
 without_arguments()
 {
-    for program in account_lock cpu_count print_queue process_trio product rand_string squares to_celsius; do
+    for program in account_lock cpu_count daemons exit_codes print_queue process_ids process_names process_trio product rand_string separate_memory squares terminate to_celsius; do
         for word in 3 many --fast -1 ''; do
             refused "arguments: it takes none, but got \"$word\"" $program "$word" 7
         done

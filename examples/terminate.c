@@ -1,0 +1,40 @@
+/* terminate: ends a Process from outside. It is not over at once, so join before
+ * you ask; the exit code is the number of the signal, negative.
+ *
+ *     ./terminate
+ *     mpirun -n 4 ./terminate
+ */
+#include "args.h"
+
+#include <kith.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int sleep_long(const void *arg)
+{
+    const kith_sem *begun = arg;
+
+    printf("sleeping\n");
+    kith_sem_release(*begun);
+    for (;;)
+        pause();
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    int code;
+
+    kith_init(&argc, &argv);
+    args_none(argc, argv);
+    kith_sem begun = kith_sem_open(0);
+    kith_process p = kith_process_start(sleep_long, KITH_ARG(begun));
+    kith_sem_acquire(begun, KITH_FOREVER);
+    printf("during: alive %d, joined within 10 ms: %s\n", kith_process_alive(p),
+           kith_process_join(p, 10) == KITH_ETIMEDOUT ? "no" : "yes");
+    kith_process_terminate(p);
+    kith_process_join(p, KITH_FOREVER);
+    kith_process_exitcode(p, &code);
+    printf("after: alive %d, exit code %d\n", kith_process_alive(p), code);
+    return kith_finalize();
+}
