@@ -15,6 +15,7 @@ bench_kith = \
 	bench/kith/sem \
 	bench/kith/uneven \
 	bench/kith/value \
+	bench/kith/wait \
 	bench/stopwatch
 
 # A peer that cannot be built here is left out, with a word in the table.
@@ -23,6 +24,7 @@ bench_peers = \
 	bench/peers/openmp \
 	bench/peers/pi \
 	bench/peers/plain \
+	bench/peers/poll \
 	bench/peers/ring \
 	bench/peers/sem \
 	bench/peers/value \
@@ -59,11 +61,14 @@ bench_kith_queue_LDADD = lib/libkith.la
 bench_kith_queue_LDFLAGS = $(bench_ldflags)
 bench_kith_uneven_LDADD = lib/libkith.la
 bench_kith_uneven_LDFLAGS = $(bench_ldflags)
+bench_kith_wait_LDADD = lib/libkith.la
+bench_kith_wait_LDFLAGS = $(bench_ldflags)
 
 bench_peers_lock_LDADD =
 bench_peers_openmp_CFLAGS = $(AM_CFLAGS) -fopenmp
 bench_peers_openmp_LDADD =
 bench_peers_plain_LDADD =
+bench_peers_poll_LDADD =
 bench_kith_sem_LDADD = lib/libkith.la
 bench_kith_sem_LDFLAGS = $(bench_ldflags)
 bench_peers_sem_LDADD =

@@ -197,6 +197,10 @@ EXPERIMENTS = [
         "kith": Program("kith/pipe"),
         "ring, spinning": Program("peers/ring", "turns"),
         MP: Python("peers/python.py", "multiprocessing", "pipe", 20000, 1000, repeats=3)}),
+    Experiment("wait", {
+        "kith": Program("kith/wait"),
+        "pipes and poll": Program("peers/poll"),
+        MP: Python("peers/python.py", "multiprocessing", "wait", 20000, repeats=3)}),
     Experiment("process", {
         "kith": Program("kith/process"),
         PLAIN: Program("peers/plain", "process"),
@@ -253,6 +257,9 @@ ROWS = [
     Row("… longest wait of 64 processes, over the mean", "lock", "fair", "×", targets=[AtMost(20)]),
     Row("Pipe, 8 B there and back", "pipe", "turn", "µs", targets=[AtMost(1.0)]),
     Row("Pipe, 1 MiB one way", "pipe", "bytes", "GB/s", more=True, against=[MP], targets=[AtLeast(20)]),
+    Row("wait for two Queues, a round", "wait", "queues", "µs", against=["pipes and poll", MP],
+        targets=[Faster(1, "pipes and poll")]),
+    Row("… and for a descriptor beside them", "wait", "file", "µs"),
     Row("Process, start and join", "process", "median", "ms", targets=[AtMost(0.5)]),
 ]
 

@@ -20,7 +20,8 @@ noinst_PROGRAMS += \
 	examples/shared_memory \
 	examples/squares \
 	examples/terminate \
-	examples/to_celsius
+	examples/to_celsius \
+	examples/wait_many
 if HAVE_MPI
 noinst_PROGRAMS += examples/pi_ranks
 endif
@@ -77,6 +78,8 @@ examples_terminate_SOURCES = examples/terminate.c $(examples_args)
 examples_terminate_LDADD = lib/libkith.la
 examples_to_celsius_SOURCES = examples/to_celsius.c $(examples_args)
 examples_to_celsius_LDADD = lib/libkith.la
+examples_wait_many_SOURCES = examples/wait_many.c $(examples_args)
+examples_wait_many_LDADD = lib/libkith.la
 
 EXTRA_DIST += \
 	examples/README.md \
@@ -101,4 +104,5 @@ EXTRA_DIST += \
 	examples/expected/shared_memory.txt \
 	examples/expected/squares.txt \
 	examples/expected/terminate.txt \
-	examples/expected/to_celsius.txt
+	examples/expected/to_celsius.txt \
+	examples/expected/wait_many.txt

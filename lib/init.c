@@ -151,7 +151,7 @@ static int move_in(void)
 
     kith__server_stop();
     let_go_of_arena();
-    kith__bell_take(job.ranks.fds[1]);
+    kith__bell_take(job.ranks.fds + 1);
     kith__become(0);
     if ((rc = kith__arena_attach(job.ranks.fds[0])) < 0)
         return rc;
@@ -243,12 +243,12 @@ static int introduce_agents(void)
 static int join_ranks(int *argc, char ***argv)
 {
     const struct kith__launch *l = &job.launch;
-    int fds[] = { job.arena_fd, kith__agent_bell() };
-    int rc;
+    int fds[3] = { job.arena_fd }, rc;
 
+    kith__bell_numbers(fds + 1);
     if (l->kind == KITH__MPI && l->rank == 0 && l->size > 1)
         kith__overdue_begin(KITH__OVERDUE_MS, l->local_size < l->size);
-    rc = kith__ranks_join(argc, argv, l, job.every_rank, fds, 2, &job.ranks);
+    rc = kith__ranks_join(argc, argv, l, job.every_rank, fds, 3, &job.ranks);
     kith__where_set(job.ranks.rank, job.ranks.size);
     if (rc < 0)
         return rc;

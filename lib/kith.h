@@ -1141,6 +1141,48 @@ KITH_API int kith_array_unlock(kith_array a);
  * KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_array_close(kith_array a);
 
+/* ---- Waiting for many -------------------------------------------------------------- */
+
+/* One thing to wait for: an object, by kith_on, or a descriptor, by kith_on_fd.
+ *
+ *     struct kith_waitable list[] = { kith_on(queue), kith_on(process), kith_on_fd(0) };
+ *
+ *     if (kith_wait(list, 3, 1000) > 0 && list[1].ready)
+ *         kith_process_join(process, 0);
+ */
+struct kith_waitable {
+    uint64_t id;
+    int kind;
+    int ready; /* 0; 1; or the code that a call would fail with */
+};
+
+/* struct kith_waitable kith_on(handle);
+ *
+ * A Queue, which is ready when there is an item to get; an end of a Pipe, when there is a
+ * message (both also when there will be no more, with KITH_EEND); a Process, when it has
+ * ended; a Semaphore or Lock, when it is free; an RLock, when it is free or the caller
+ * has it. In C an expression, in C++ a function. */
+
+/* struct kith_waitable kith_on_fd(int fd);
+ *
+ * A descriptor of the program (a socket, a pipe, a terminal), which is ready when a read
+ * would not wait: there is something, or its end. */
+
+/* Waits up to timeout_ms until something of the list of n is ready, and sets .ready of
+ * each. It takes nothing: another thread or process may be quicker, so get with a timeout
+ * of 0. Objects may be of any node. What cannot be used is ready, too, with a code:
+ * KITH_ESTALE when it was closed, KITH_EPEER when its node is lost, KITH_EINVAL for a
+ * descriptor that is not open.
+ *
+ *   1 or more       how many are ready
+ *   KITH_ETIMEDOUT  none was in that time; also with n 0, after it
+ *   KITH_EINVAL     a bad argument; n is 0 and timeout_ms KITH_FOREVER; or the list has
+ *                   more than 1024 objects of other nodes
+ *   KITH_ENOMEM     not enough memory
+ *   KITH_EPEER      the fork server is gone
+ */
+KITH_API int kith_wait(struct kith_waitable *list, size_t n, int timeout_ms);
+
 /* ---- Errors ------------------------------------------------------------------------ */
 
 /* Conditions are expected outcomes: a timeout, an ended queue. Faults are programming
@@ -1330,6 +1372,16 @@ KITH_API kith_process kith__process_start(kith_target *fn, const void *arg, size
 KITH_API kith_sem kith__sem_open(int units, const struct kith_sem_options *options, size_t options_size);
 #define kith_sem_open_with(units, ...) \
     kith__sem_open(units, KITH__OPTIONS(kith_sem_options, __VA_ARGS__), sizeof(struct kith_sem_options))
+
+/* Handles of other types do not compile. */
+#ifndef __cplusplus
+/* clang-format off */
+#define kith_on(h)                                                                                  \
+    ((struct kith_waitable){ (h).id, _Generic((h), kith_queue: 'q', kith_pipe: 'c', kith_process: 'p', \
+                                              kith_sem: 's', kith_lock: 'l', kith_rlock: 'r'), 0 })
+/* clang-format on */
+#define kith_on_fd(fd) ((struct kith_waitable){ (uint64_t)(fd), 'f', 0 })
+#endif
 
 KITH_API int kith__queue_get(kith_queue q, void *buf, size_t size, int timeout_ms);
 #define kith_put(q, x) kith_queue_put(q, &(x), sizeof(x), KITH_FOREVER)
@@ -1782,6 +1834,41 @@ inline int kith_load_slice(kith_array a, size_t at, char *y, size_t n)
 inline int kith_store_slice(kith_array a, size_t at, const char *x, size_t n)
 {
     return kith_array_store(a, 'b', at, x, n);
+}
+
+inline kith_waitable kith_on(kith_queue q)
+{
+    return kith_waitable{ q.id, 'q', 0 };
+}
+
+inline kith_waitable kith_on(kith_process p)
+{
+    return kith_waitable{ p.id, 'p', 0 };
+}
+
+inline kith_waitable kith_on(kith_pipe p)
+{
+    return kith_waitable{ p.id, 'c', 0 };
+}
+
+inline kith_waitable kith_on(kith_lock l)
+{
+    return kith_waitable{ l.id, 'l', 0 };
+}
+
+inline kith_waitable kith_on(kith_rlock l)
+{
+    return kith_waitable{ l.id, 'r', 0 };
+}
+
+inline kith_waitable kith_on(kith_sem s)
+{
+    return kith_waitable{ s.id, 's', 0 };
+}
+
+inline kith_waitable kith_on_fd(int fd)
+{
+    return kith_waitable{ static_cast<uint64_t>(fd), 'f', 0 };
 }
 
 /* kith_start. Each argument has a type of its own, so that it is converted to that of the

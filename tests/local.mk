@@ -60,6 +60,7 @@ EXTRA_DIST += \
 	tests/compile/start_few.c \
 	tests/compile/start_function.c \
 	tests/compile/starmap_function.c \
+	tests/compile/on_pool.c \
 	tests/compile/option_name.c \
 	tests/compile/plus_plus.cc \
 	tests/compile/pool_map_sizes.c \
@@ -140,6 +141,7 @@ unit_tests += \
 	tests/test_units \
 	tests/test_value \
 	tests/test_wait \
+	tests/test_watch \
 	tests/test_worker
 tests_test_chaos_SOURCES = \
 	tests/chaos/actors.c \

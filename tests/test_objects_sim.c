@@ -248,6 +248,30 @@ static void use_sem(struct client *c)
     may_fail("release", release(s), NULL);
 }
 
+/* Waits for all Queues, Semaphores and the Lock at once, of whatever nodes, and takes of those that are
+ * ready: somebody else may be quicker. */
+static void wait_for_many(struct client *c, struct actor *a)
+{
+    struct kith_waitable list[QUEUES + SEMS];
+    int rc;
+
+    for (int i = 0; i < QUEUES; i++)
+        list[i] = kith_on(queues[i].q);
+    for (int i = 0; i < SEMS; i++)
+        list[QUEUES + i] =
+            is_lock(&sems[i]) ? kith_on(((kith_lock){ sems[i].id })) : kith_on(((kith_sem){ sems[i].id }));
+    sim_doing(c, GETTING);
+    rc = kith_wait(list, QUEUES + (draw(2) ? SEMS : 0), some_timeout());
+    sim_doing(c, OTHER);
+    calls++;
+    may_fail("wait", rc, NULL);
+    for (int i = 0; rc > 0 && i < QUEUES; i++)
+        if (list[i].ready == 1)
+            get_one(c, a, &queues[i], 0);
+        else
+            may_fail("wait for one", list[i].ready, &queues[i]);
+}
+
 /* At the end: until all units are there, those of the dead, too. */
 static void counts_units(struct client *c, void *arg)
 {
@@ -371,7 +395,7 @@ static void act(struct client *c, struct actor *a, uint64_t favour)
     struct queue *q = &queues[draw(QUEUES)];
     int n = 1 + (int)draw(20);
 
-    switch (draw(4) ? favour : draw(11)) {
+    switch (draw(4) ? favour : draw(12)) {
     case 0:
         for (; n > 0 && !stopping; n--)
             put_one(c, a, q);
@@ -393,6 +417,7 @@ static void act(struct client *c, struct actor *a, uint64_t favour)
     case 7: use_sem(c); break;
     case 8:
     case 9: use_value(c); break;
+    case 10: wait_for_many(c, a); break;
     default: break;
     }
 }

@@ -367,11 +367,35 @@ def row_pipe(turns, messages):
     process.join()
 
 
+def send_back(there, back):
+    while (x := there.recv()) >= 0:
+        back[x & 1].send(x)
+
+
+def row_wait(rounds):
+    import multiprocessing as mp
+    from multiprocessing.connection import wait
+
+    rounds = int(rounds)
+    out, there = mp.Pipe(duplex=False)
+    ends = [mp.Pipe(duplex=False) for _ in range(2)]
+    process = mp.Process(target=send_back, args=(out, [end[1] for end in ends]))
+    process.start()
+    readers = [end[0] for end in ends]
+    begin = time.perf_counter()
+    for i in range(rounds):
+        there.send(i)
+        assert wait(readers)[0].recv() == i
+    say("queues", 1e6 * (time.perf_counter() - begin) / rounds)
+    there.send(-1)
+    process.join()
+
+
 EXECUTORS = {"multiprocessing": Multiprocessing, "futures": Futures, "mpi4py": Mpi4py}
 WITH_POOL = {"map": row_map, "warm": row_warm, "after-idling": row_after_idling, "bulk": row_bulk,
              "uneven": row_uneven, "metg": row_metg, "pi": row_pi, "idle": row_idle}
 WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "value": row_value, "lock": row_lock,
-           "pipe": row_pipe}
+           "pipe": row_pipe, "wait": row_wait}
 
 
 def main():

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "shm/heap.h"
 #include "object/class.h"
+#include "object/watch.h"
 #include "base/system.h"
 #include "member/wait.h"
 
@@ -39,7 +40,8 @@ struct call {          /* a call */
     struct kith__request r;
     void *bytes; /* its own copy, when block is 0 and it had to wait */
     uint64_t block;
-    int ready;        /* its bytes are here */
+    int ready; /* its bytes are here */
+    int spent; /* of a watch: a wake-up may have been spent on us at its objects, before it was last tried */
     int64_t deadline; /* INT64_MAX: none */
     int64_t came;     /* when all of it was here */
 };
@@ -59,7 +61,7 @@ struct client {
 struct waitlist { /* the calls that wait for one thing */
     struct waitlist *next;
     uint64_t object;
-    struct kith__waiters *set; /* NULL: for what nobody announces: memory, the end of all Processes */
+    struct kith__waiters *set; /* NULL: nobody announces it: memory, the end of all Processes; or watches */
     int outstanding;           /* a wake-up that none of ours has made use of */
     struct call *first, *last;
 };
@@ -144,15 +146,15 @@ static struct call *add_call(struct kith__pending *self, struct client *v, const
     return g;
 }
 
-static void unpark(struct call *g);
+static void unpark(struct kith__pending *self, struct call *g);
 static void leave(struct call *g);
 
-static void remove_call(struct call *g)
+static void remove_call(struct kith__pending *self, struct call *g)
 {
     struct client *v = g->client;
     struct call **at = &v->first, *before = NULL;
 
-    unpark(g);
+    unpark(self, g);
     if (g->r.flags & KITH__WAITED)
         leave(g);
     for (; *at != g; at = &(*at)->next)
@@ -358,7 +360,7 @@ static void drop_calls_of(struct kith__pending *self, uint32_t peer, uint32_t se
             for (struct call *g = v->first; g && v->peer == peer; g = next) {
                 next = g->next;
                 if (g->r.member == serial && !is_pipelined(&g->r)) {
-                    remove_call(g);
+                    remove_call(self, g);
                     dropped = 1;
                 }
             }
@@ -433,16 +435,24 @@ static void wake_at(struct kith__pending *self, int64_t when)
         self->due = when;
 }
 
-static void stand(struct kith__pending *self, struct waitlist *p)
+/* 1: we stood there already. */
+static int stand_in(struct kith__pending *self, struct kith__waiters *set)
 {
     struct kith__seat *s = self->seat;
     uint32_t n = kith__seat_number(s);
+    uint64_t bit = UINT64_C(1) << n % 64, before;
 
+    atomic_store(&s->since, (uint64_t)self->now); /* behind those who wait already */
+    before = atomic_fetch_or(&set->bits[n / 64], bit);
+    atomic_fetch_or(&set->summary, UINT64_C(1) << n / 64);
+    return (before & bit) != 0;
+}
+
+static void stand(struct kith__pending *self, struct waitlist *p)
+{
     if (!p->set)
         return;
-    atomic_store(&s->since, (uint64_t)self->now); /* behind those who wait already */
-    atomic_fetch_or(&p->set->bits[n / 64], UINT64_C(1) << n % 64);
-    atomic_fetch_or(&p->set->summary, UINT64_C(1) << n / 64);
+    stand_in(self, p->set);
     kith__fence();
 }
 
@@ -454,17 +464,119 @@ static int stands(const struct kith__pending *self, const struct waitlist *p)
     return !p->set || (atomic_load(&p->set->bits[n / 64]) >> n % 64 & 1);
 }
 
-/* A wake-up that was meant for us goes to the next one when nobody is parked here any more. */
-static void step_back(struct kith__pending *self, struct waitlist *p)
+/* 1: our bit was there. */
+static int take_bit(const struct kith__pending *self, struct kith__waiters *set)
 {
     uint32_t n = kith__seat_number(self->seat);
     uint64_t bit = UINT64_C(1) << n % 64;
 
-    if (p->set && (!(atomic_fetch_and(&p->set->bits[n / 64], ~bit) & bit) || p->outstanding))
-        kith__wake_one(p->set);
+    return (atomic_fetch_and(&set->bits[n / 64], ~bit) & bit) != 0;
 }
 
-static void unpark(struct call *g)
+static struct waitlist **find_waitlist(struct kith__pending *self, uint64_t object,
+                                       const struct kith__waiters *set)
+{
+    struct waitlist **at = &self->waitlists[(object ^ object >> 32) % BUCKETS];
+
+    while (*at && ((*at)->object != object || (*at)->set != set))
+        at = &(*at)->next;
+    return at;
+}
+
+/* ---- watches: calls that wait for any of a list of objects. They are parked together, and each is tried
+ * when we are woken, as our seat does not tell by which object. */
+
+#define WATCHES UINT64_MAX /* in place of an object: their waitlist, which has no set of its own */
+
+static int is_watch(const struct kith__request *r)
+{
+    const struct kith__method *m = kith__method(r->op >> 8, r->op & 255);
+
+    return m && m->side == KITH__MANY_SIDES;
+}
+
+static int has_watches(const struct waitlist *p)
+{
+    return p->object == WATCHES;
+}
+
+/* 1: we are woken for what its calls wait for; else we look now and then. */
+static int is_announced(const struct waitlist *p)
+{
+    return p->set || has_watches(p);
+}
+
+static const struct kith__watched *list_of(const struct call *g, int *count)
+{
+    *count = kith__watch_count(g->r.size);
+    return g->block ? kith__at(g->block) : g->bytes;
+}
+
+/* The next of its objects that are at home here, from *at on; NULL: there are no more. They were alive when
+ * it was parked. */
+static const struct kith__watched *next_watched(const struct call *g, int *at)
+{
+    int count;
+    const struct kith__watched *list = list_of(g, &count);
+
+    for (; *at < count; ++*at)
+        if (kith__watch_is_here(&list[*at]))
+            return &list[(*at)++];
+    return NULL;
+}
+
+static struct waitlist *parked_at(struct kith__pending *self, uint64_t object,
+                                  const struct kith__waiters *set)
+{
+    struct waitlist *p = *find_waitlist(self, object, set);
+
+    return p && p->first ? p : NULL;
+}
+
+/* Calls of another kind may be parked where it stands: that a wake-up was spent on us, which now cannot be
+ * seen any more, is noted for them. */
+static void stand_watch(struct kith__pending *self, struct call *g)
+{
+    const struct kith__watched *w;
+
+    g->spent = 0;
+    for (int at = 0; (w = next_watched(g, &at));) {
+        struct kith__waiters *set = kith__watch_set(w);
+        struct waitlist *p = parked_at(self, w->id, set);
+
+        if (p && !stands(self, p))
+            p->outstanding = 1;
+        g->spent |= !stand_in(self, set);
+    }
+    kith__fence();
+}
+
+static int is_watched(struct kith__pending *self, const struct kith__waiters *set)
+{
+    const struct waitlist *p = *find_waitlist(self, WATCHES, NULL);
+    const struct kith__watched *w;
+
+    for (const struct call *g = p ? p->first : NULL; g; g = g->next_parked)
+        for (int at = 0; (w = next_watched(g, &at));)
+            if (kith__watch_set(w) == set)
+                return 1;
+    return 0;
+}
+
+/* It is parked no more: where nobody else of ours is, a wake-up that was spent on us goes to the next one. */
+static void step_back_watch(struct kith__pending *self, const struct call *g)
+{
+    const struct kith__watched *w;
+
+    for (int at = 0; (w = next_watched(g, &at));) {
+        struct kith__waiters *set = kith__watch_set(w);
+
+        if (!parked_at(self, w->id, set) && !is_watched(self, set) && (!take_bit(self, set) || g->spent))
+            kith__wake_one(set);
+    }
+}
+
+static void unpark(struct kith__pending *self, struct call *g)
 {
     struct waitlist *p = g->waitlist;
     struct call **at, *before = NULL;
@@ -477,6 +589,8 @@ static void unpark(struct call *g)
     *at = g->next_parked;
     if (p->last == g)
         p->last = before;
+    if (has_watches(p))
+        step_back_watch(self, g);
 }
 
 /* It may have been what its object waits for. */
@@ -495,14 +609,16 @@ static int will_tell(const struct call *g)
     return g->waitlist && m && m->flags & KITH__FAIR && !(g->r.flags & KITH__WAITED);
 }
 
-static struct waitlist **find_waitlist(struct kith__pending *self, uint64_t object,
-                                       const struct kith__waiters *set)
+/* A wake-up that was meant for us goes to the next one when nobody is parked here any more. */
+static void step_back(struct kith__pending *self, struct waitlist *p)
 {
-    struct waitlist **at = &self->waitlists[(object ^ object >> 32) % BUCKETS];
-
-    while (*at && ((*at)->object != object || (*at)->set != set))
-        at = &(*at)->next;
-    return at;
+    if (!p->set)
+        return;
+    if (is_watched(self, p->set)) {
+        if (p->outstanding || !stands(self, p))
+            kith__wake_one(p->set);
+    } else if (!take_bit(self, p->set) || p->outstanding)
+        kith__wake_one(p->set);
 }
 
 static struct waitlist *waitlist_for(struct kith__pending *self, uint64_t object, struct kith__waiters *set)
@@ -534,7 +650,7 @@ static int has_to_queue(struct kith__pending *self, const struct kith__request *
 
 static void park(struct kith__pending *self, struct call *g, struct kith__waiters *set)
 {
-    struct waitlist *p = waitlist_for(self, g->r.object, set);
+    struct waitlist *p = waitlist_for(self, is_watch(&g->r) ? WATCHES : g->r.object, set);
 
     g->waitlist = p;
     g->next_parked = NULL;
@@ -543,9 +659,12 @@ static void park(struct kith__pending *self, struct call *g, struct kith__waiter
     else
         p->first = g;
     p->last = g;
-    stand(self, p);
+    if (has_watches(p))
+        stand_watch(self, g);
+    else
+        stand(self, p);
     wake_at(self, g->deadline);
-    wake_at(self, self->now + (set ? look_again_ns : poll_ns));
+    wake_at(self, self->now + (is_announced(p) ? look_again_ns : poll_ns));
     if (will_tell(g))
         wake_at(self, g->came + KITH__FAIR_NS);
 }
@@ -598,8 +717,15 @@ static int attempt(struct kith__pending *self, struct call *g)
     if (rc < 0 && is_pipelined(&g->r))
         give_back(g->client, 1); /* its place */
     reply(self, g->client->peer, &g->r, rc, &out);
-    remove_call(g);
+    remove_call(self, g);
     return rc < 0 ? -1 : 1;
+}
+
+/* 1: what it is parked for may have come before it stood there. Those that came before it are tried first,
+ * unless it is not in their way. */
+static int may_have_come(const struct call *g)
+{
+    return is_announced(g->waitlist) && (g->waitlist->first == g || stands_alone(&g->r));
 }
 
 /* Goes on with v's calls, as far as they have their bytes and need not wait. */
@@ -609,11 +735,26 @@ static void serve(struct kith__pending *self, struct client *v)
         if (attempt(self, v->first))
             continue;
         /* It stands among the waiters since: one more look, lest what it waits for came in between. */
-        if (!v->first->waitlist->set ||
-            (v->first->waitlist->first != v->first && !stands_alone(&v->first->r)) ||
-            !attempt(self, v->first))
+        if (!may_have_come(v->first) || !attempt(self, v->first))
             return;
     }
+}
+
+/* Before those of p are tried: where they wait, so that nothing comes unseen. Watches may stand in the same
+ * place, where only the first of them sees that a wake-up was spent on us: so it counts for all. */
+static void stand_again(struct kith__pending *self, struct waitlist *p)
+{
+    int spent = 0;
+
+    stand(self, p);
+    if (!has_watches(p))
+        return;
+    for (struct call *g = p->first; g; g = g->next_parked) {
+        stand_watch(self, g);
+        spent |= g->spent;
+    }
+    for (struct call *g = p->first; g; g = g->next_parked)
+        g->spent = spent;
 }
 
 /* Those of p, the oldest first, until one has to wait that is in the way of the others. */
@@ -621,8 +762,8 @@ static void retry(struct kith__pending *self, struct waitlist *p)
 {
     if (!p->first)
         return; /* a wake-up that came for one who has left is the next one's: see step_back */
-    p->outstanding = !stands(self, p);
-    stand(self, p);
+    p->outstanding |= !stands(self, p);
+    stand_again(self, p);
     for (struct call *g = p->first; g;) {
         struct client *v = g->client;
         int rc = attempt(self, g);
@@ -656,7 +797,7 @@ static void expire(struct kith__pending *self, struct waitlist *p)
 static void look_after(struct kith__pending *self, struct waitlist **at, int woken)
 {
     for (struct waitlist *p = *at; p; p = p->next) {
-        if (woken || !p->set || self->now - self->looked >= look_again_ns ||
+        if (woken || !is_announced(p) || self->now - self->looked >= look_again_ns ||
             (p->first && has_waited(self, p->first)))
             retry(self, p);
         expire(self, p);
@@ -667,7 +808,7 @@ static void look_after(struct kith__pending *self, struct waitlist **at, int wok
         struct waitlist *p = *at;
 
         if (p->first) {
-            wake_at(self, self->now + (p->set ? look_again_ns : poll_ns));
+            wake_at(self, self->now + (is_announced(p) ? look_again_ns : poll_ns));
             at = &p->next;
             continue;
         }
@@ -787,7 +928,7 @@ void kith__pending_cancelled(struct kith__pending *self, uint32_t peer, uint64_t
         give_back_unused(v, UINT32_MAX);
     if (!g || is_pipelined(&g->r))
         return;
-    remove_call(g);
+    remove_call(self, g);
     serve(self, v);
     self->due = 0; /* to step back where nobody waits now */
 }
@@ -803,7 +944,7 @@ void kith__pending_ended(struct kith__pending *self, uint32_t peer)
                 continue;
             }
             while (v->first)
-                remove_call(v->first);
+                remove_call(self, v->first);
             give_back(v, UINT32_MAX);
             *at = v->next;
             free(v);
@@ -849,7 +990,7 @@ void kith__pending_free(struct kith__pending *self)
         for (struct client *v = self->clients[i], *next; v; v = next) {
             next = v->next;
             while (v->first)
-                remove_call(v->first);
+                remove_call(self, v->first);
             free(v);
         }
         free_deliveries(self->deliveries[i]);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "object/class.h"
 #include "object/process.h"
+#include "object/watch.h"
 #include "base/system.h"
 
 #include <stdlib.h>
@@ -119,10 +120,42 @@ static int64_t set_log(struct kith__object *o, const struct kith__caller *who, s
     return 0;
 }
 
+/* Which of a list of objects are ready, of those that are at home here: a code for each. */
+static int64_t look(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    int32_t codes[KITH__WATCH_MOST];
+    int count = kith__watch_count(in->size), rc;
+
+    (void)o;
+    if (count < 0)
+        return count;
+    kith__watch_look(in->bytes, count, who, codes);
+    if ((rc = kith__give_bytes(out, codes, (uint64_t)count * sizeof codes[0])) < 0)
+        return rc;
+    return (int64_t)out->size;
+}
+
+/* Waits until one of them is. */
+static int64_t watch(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
+{
+    int count = kith__watch_count(in->size);
+
+    (void)o;
+    (void)out;
+    if (count < 0)
+        return count;
+    return kith__watch_look(in->bytes, count, who, NULL) > 0 ? 0 : KITH__PARKED;
+}
+
 static const struct kith__method methods[] = {
     [KITH__NODE_PLACE] = { "place", place, -1, KITH__NO_OBJECT },
     [KITH__NODE_DIED] = { "died", died, -1, KITH__NO_OBJECT },
     [KITH__NODE_LOG] = { "log", set_log, -1, KITH__NO_OBJECT },
+    [KITH__NODE_LOOK] = { "look", look, -1, KITH__NO_OBJECT | KITH__HOLDS | KITH__LOOKS },
+    [KITH__NODE_WATCH] = { "watch", watch, KITH__MANY_SIDES,
+                           KITH__NO_OBJECT | KITH__EACH | KITH__HOLDS | KITH__LOOKS },
 };
 
 const struct kith__class kith__node_class = {

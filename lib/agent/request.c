@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "shm/heap.h"
 #include "object/class.h"
+#include "object/watch.h"
 #include "base/system.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 
 _Static_assert((int)KITH__SMALL_PUT <= (int)KITH__INLINE_MOST, "they are done without being granted");
+_Static_assert(KITH__WATCH_MOST * sizeof(struct kith__watched) <= KITH__INLINE_MOST, "its bytes go with it");
 
 /* Bytes on the way to a node; requests of a mailbox in one turn; its puts behind that are not done: the other
  * node keeps those that it cannot do yet. */
@@ -38,6 +40,8 @@ struct local {               /* of a seat: what the agent knows about its mailbo
     uint64_t coming;         /* bytes of the answer, when they come as pieces */
     uint64_t block;          /* where the bytes of the answer are */
     uint32_t peer, pipelined_peer;
+    uint32_t *others; /* of a watch: the peers that were asked besides; the first answer ends it for all */
+    uint32_t other_count;
     uint32_t member, user; /* who asked: member and users of its seat, as they were then */
     uint32_t held_peer;    /* whose backlog its next request waits for, */
     int held;              /* when this is 1 */
@@ -121,6 +125,35 @@ static int answer_becomes(struct kith__mailbox *d, uint64_t id, enum kith__answe
     uint64_t seen = id << 3 | from;
 
     return atomic_compare_exchange_strong(&d->answer, &seen, id << 3 | to);
+}
+
+/* ----------------------------------------------------------------------- watches */
+
+static int is_watch(uint32_t op)
+{
+    return op == (KITH__NODE_KIND << 8 | KITH__NODE_WATCH);
+}
+
+static int was_asked(const struct local *l, uint32_t peer)
+{
+    for (uint32_t i = 0; i < l->other_count; i++)
+        if (l->others[i] == peer)
+            return 1;
+    return l->peer == peer;
+}
+
+/* From here on it is a call to peer alone. */
+static void settle_on(struct kith__requests *self, struct local *l, uint32_t peer)
+{
+    for (uint32_t i = 0; i < l->other_count; i++)
+        if (l->others[i] != peer)
+            kith__proto_cancel(self->proto, l->others[i], l->id);
+    if (l->peer != peer)
+        kith__proto_cancel(self->proto, l->peer, l->id);
+    free(l->others);
+    l->others = NULL;
+    l->other_count = 0;
+    l->peer = peer;
 }
 
 /* ------------------------------------------------------------------ puts behind */
@@ -292,6 +325,7 @@ static int see_answer(struct kith__requests *self, struct local *l, struct kith_
     if (l->phase == SENT && state == KITH__ANSWER_GIVEN_UP) {
         if (pipelines(l->op) && l->flags & KITH__PIPELINED)
             add_large(l, 0);
+        settle_on(self, l, l->peer);
         kith__proto_cancel(self->proto, l->peer, l->id);
         l->flags = 0;
     }
@@ -305,7 +339,7 @@ static struct local *waiting_for(struct kith__requests *self, uint32_t peer, uin
 {
     struct local *l = &self->locals[(id >> 48) % KITH__SEATS];
 
-    return id >> 48 < KITH__SEATS && l->phase == SENT && l->id == id && l->peer == peer ? l : NULL;
+    return id >> 48 < KITH__SEATS && l->phase == SENT && l->id == id && was_asked(l, peer) ? l : NULL;
 }
 
 /* An item is as large as it is said to be, and not larger than there is room for: the thread copies it
@@ -332,6 +366,7 @@ uint64_t kith__requests_reply(struct kith__requests *self, uint32_t peer, const 
         }
         return 0;
     }
+    settle_on(self, l, peer);
     if (is_absurd(l, r)) {
         kith__proto_settle(self->proto, peer, r->id, 0);
         kith__fail(KITH_EPEER, "node %u returned an item of another size than requested", peer);
@@ -397,8 +432,10 @@ void kith__requests_ended(struct kith__requests *self, uint32_t peer, const char
         kith__fail(KITH_EPEER, "node %u %s", peer, why);
         if (l->pipelined_peer == peer)
             lose_pipelined(l, d, seat);
-        if (l->phase == SENT && l->peer == peer)
+        if (l->phase == SENT && was_asked(l, peer)) {
+            settle_on(self, l, peer);
             deliver_failure(self, l, seat, KITH_EPEER);
+        }
     }
 }
 
@@ -491,6 +528,31 @@ static void tell_deaths(struct kith__requests *self)
     }
 }
 
+/* Sends it to the homes of all that is in its list, but the one that it is addressed to. Each has the whole
+ * list, and looks at its own. 0; a code. */
+static int ask_others(struct kith__requests *self, struct local *l, const struct kith__request *r,
+                      const struct kith__watched *list)
+{
+    int count = kith__watch_count(r->size), rc = 0;
+
+    if (count < 0)
+        return count;
+    if (!(l->others = calloc((size_t)count, sizeof *l->others)))
+        abort(); /* all who wait learn that the agent is gone */
+    for (int i = 0; i < count && rc == 0; i++) {
+        uint32_t home = kith__handle_home(list[i].id);
+
+        if (home >= self->nodes)
+            rc = kith__fail(KITH_EINVAL, "there is no node %u", home);
+        else if (!was_asked(l, home)) {
+            l->others[l->other_count++] = home;
+            remember_holding(self, l->member, r->member, home);
+            rc = kith__proto_request(self->proto, home, r, list, 0, self->now);
+        }
+    }
+    return rc;
+}
+
 /* 1: its thread does not wait for it. */
 static int is_behind(const struct kith__mailbox_request *e)
 {
@@ -548,9 +610,17 @@ static void send(struct kith__requests *self, struct local *l, struct kith__mail
     if (has_flag(e->op, KITH__HOLDS))
         remember_holding(self, l->member, e->member, e->node);
     remember_named(self, e);
+    if (is_watch(e->op) &&
+        (rc = ask_others(self, l, &r, e->block ? kith__at(e->block) : (const void *)(e + 1))) < 0) {
+        settle_on(self, l, l->peer);
+        kith__heap_free(e->block);
+        deliver_failure(self, l, seat, rc);
+        return;
+    }
     rc = kith__proto_request(self->proto, e->node, &r, e->block ? NULL : e + 1, e->block, self->now);
     if (rc == 0)
         return;
+    settle_on(self, l, l->peer);
     kith__heap_free(e->block);
     if (behind) {
         defer_error(d, rc, kith_last_error(), strlen(kith_last_error()), 1);
@@ -756,6 +826,7 @@ void kith__requests_free(struct kith__requests *self)
         struct local *l = &self->locals[seat];
 
         forget_large(l);
+        free(l->others);
         kith__heap_free(l->block);
     }
     while (self->holdings) {

@@ -82,6 +82,7 @@ struct kith__seat {
     _Atomic uint32_t asleep;  /* word << 1 | 1: in the kernel, so whoever changes word must wake it; 0: not */
     _Atomic uint32_t member;  /* number + 1 of its process; 0: free */
     _Atomic uint32_t cpu;     /* where it was when it began to wait */
+    _Atomic uint32_t polls;   /* 1: it sleeps by poll: the bell of those wakes it, see bell.h */
     _Atomic uint32_t users;   /* threads that ever took it: who knows one tells it from the next by this */
     _Atomic uint64_t waiting; /* tag of what it waits for, 0: nothing */
     _Atomic uint64_t since;   /* when it began to, for first come, first served */
@@ -93,9 +94,10 @@ enum kith__phase { KITH__UP, KITH__ENDING };
 struct kith__tables {       /* the head of the tables */
     _Atomic uint32_t phase; /* enum kith__phase */
     _Atomic int32_t head_pid, server_pid, watchdog_pid,
-        agent_pid;                             /* server_pid < 0: it has not come up, see serving.h */
-    _Atomic uint32_t server_bell;              /* a futex: see bell.h */
-    _Atomic uint32_t agent_called;             /* by one who cannot ring its bell: the fork server does */
+        agent_pid;                /* server_pid < 0: it has not come up, see serving.h */
+    _Atomic uint32_t server_bell; /* a futex: see bell.h */
+    _Atomic uint32_t agent_called,
+        pollers_called;                        /* by one who cannot ring this bell: the fork server does */
     _Atomic uint32_t members_used, seats_used; /* entries that were ever in use: how far to look */
     uint32_t usable_cpus;
     uint32_t workers; /* of a pool that was opened with 0 */

@@ -17,7 +17,10 @@
 #include "base/system.h"
 #include "member/bell.h"
 
+#include <poll.h>
 #include <sched.h>
+#include <time.h>
+#include <unistd.h>
 
 #ifndef SCHED_DEADLINE
 #define SCHED_DEADLINE 6 /* glibc has it since 2.41 */
@@ -25,7 +28,7 @@
 
 static const int64_t pause_ns = 2000, spin_ns = 50000, yield_ns = 20000, look_again_ns = 1000 * KITH__MS,
                      policy_ns = 1 * KITH__MS;
-static const int64_t nap_ns = 100000, longest_nap_ns = 20 * KITH__MS;
+static const int64_t nap_ns = 100000, longest_nap_ns = 20 * KITH__MS, deaf_ns = 5 * KITH__MS;
 
 int kith__check_timeout(int timeout_ms)
 {
@@ -132,12 +135,56 @@ static void sleep_on(struct kith__seat *s, uint32_t seen, int64_t ns)
     atomic_store(&s->asleep, 0);
 }
 
-static void join(struct kith__wait *w)
+/* The same for one that waits for descriptors, too: they are polled together with a bell, which is rung by
+ * who changes the word after asleep is set. We have made it silent before we look at the word, so that a ring
+ * in between is seen by poll. Without a bell we look now and then. */
+static void poll_on(struct kith__wait *w, int64_t ns)
+{
+    struct kith__seat *s = w->seat;
+    int bell = kith__pollers_bell();
+    int64_t most = bell < 0 && ns > deaf_ns ? deaf_ns : ns;
+    struct timespec time = { most / 1000000000, most % 1000000000 };
+
+    w->polled[0] = (struct pollfd){ bell, POLLIN, 0 }; /* a number below 0 is left out */
+    atomic_store_explicit(&s->cpu, this_cpu(), memory_order_relaxed);
+    atomic_store(&s->polls, 1);
+    atomic_store(&s->asleep, w->word << 1 | 1);
+    if (atomic_load(&s->word) == w->word)
+        ppoll(w->polled, (nfds_t)w->polled_count, &time, NULL);
+    atomic_store(&s->asleep, 0);
+    atomic_store(&s->polls, 0);
+    if (bell >= 0)
+        close(bell);
+}
+
+/* 1: our bit was there already. */
+static int join(struct kith__wait *w, struct kith__waiters *set)
 {
     uint32_t n = kith__seat_number(w->seat);
+    uint64_t bit = UINT64_C(1) << n % 64, before = atomic_fetch_or(&set->bits[n / 64], bit);
 
-    atomic_fetch_or(&w->set->bits[n / 64], UINT64_C(1) << n % 64);
-    atomic_fetch_or(&w->set->summary, UINT64_C(1) << n / 64);
+    atomic_fetch_or(&set->summary, UINT64_C(1) << n / 64);
+    return (before & bit) != 0;
+}
+
+int kith__wait_join(struct kith__wait *w, struct kith__waiters *set)
+{
+    return !w->seat || join(w, set);
+}
+
+/* 1: no wake-up was spent on us there since we joined. */
+static int take_bit(struct kith__wait *w, struct kith__waiters *set)
+{
+    uint32_t n = kith__seat_number(w->seat);
+    uint64_t bit = UINT64_C(1) << n % 64;
+
+    return (atomic_fetch_and(&set->bits[n / 64], ~bit) & bit) != 0;
+}
+
+void kith__wait_leave(struct kith__wait *w, struct kith__waiters *set, int spent)
+{
+    if (w->seat && (!take_bit(w, set) || spent))
+        kith__wake_one(set);
 }
 
 int kith__time_left(int timeout_ms, int64_t began_ns)
@@ -157,14 +204,16 @@ int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeou
     w->set = set;
     w->at_once = w->give_way = 0;
     w->look_at = INT64_MAX;
+    w->polled = NULL;
     w->deadline = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
     w->nap = nap_ns;
     if (!(w->seat = kith__seat()))
         return 0;
     w->word = atomic_load(&w->seat->word);
     atomic_store(&w->seat->since, (uint64_t)kith__now_ns());
-    atomic_store(&w->seat->waiting, kith__offset(set));
-    join(w);
+    atomic_store(&w->seat->waiting, set ? kith__offset(set) : KITH__ANYTHING);
+    if (set)
+        join(w, set);
     return 0;
 }
 
@@ -173,7 +222,10 @@ static int nap(struct kith__wait *w, int64_t most)
 {
     int64_t ns = w->nap < most ? w->nap : most;
 
-    kith__nap(ns);
+    if (w->polled)
+        ppoll(w->polled + 1, (nfds_t)w->polled_count - 1, &(struct timespec){ 0, (long)ns }, NULL);
+    else
+        kith__nap(ns);
     if (w->nap < longest_nap_ns)
         w->nap *= 2;
     return kith__server_dead() ? KITH_EPEER : 0;
@@ -199,26 +251,25 @@ int kith__wait_sleep(struct kith__wait *w)
     if (!w->seat)
         return nap(w, ns);
     if (w->at_once || kith__time || !spin(w->seat, w->word, w->give_way)) {
-        sleep_on(w->seat, w->word, ns);
+        if (w->polled)
+            poll_on(w, ns);
+        else
+            sleep_on(w->seat, w->word, ns);
         if (atomic_load(&w->seat->word) == w->word && kith__server_dead())
             return KITH_EPEER;
     }
     w->word = atomic_load(&w->seat->word);
-    join(w); /* the waker took our bit; the caller looks once more after this */
+    if (w->set)
+        join(w, w->set); /* the waker took our bit; the caller looks once more after this */
     return 0;
 }
 
 void kith__wait_end(struct kith__wait *w, int got)
 {
-    uint32_t n;
-    uint64_t bit;
-
     if (!w->seat)
         return;
-    n = kith__seat_number(w->seat);
-    bit = UINT64_C(1) << n % 64;
     atomic_store(&w->seat->waiting, 0);
-    if (!(atomic_fetch_and(&w->set->bits[n / 64], ~bit) & bit) && !got)
+    if (w->set && !take_bit(w, w->set) && !got)
         kith__wake_one(w->set);
 }
 
@@ -229,6 +280,8 @@ void kith__wake_seat(struct kith__seat *s)
         return;
     if (kith__seat_number(s) + 1 == atomic_load(&kith__shared->agent_seat))
         kith__agent_ring();
+    if (atomic_load(&s->polls))
+        kith__pollers_ring();
     kith__futex_wake(&s->word, 1);
 }
 

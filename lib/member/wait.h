@@ -12,6 +12,21 @@
  *     }
  *     kith__wait_end(&w, done);
  *
+ * Who waits for many things begins with no set, and joins those that there are:
+ *
+ *     kith__wait_begin(&w, NULL, timeout_ms);
+ *     do {
+ *         for (each of them)
+ *             spent = !kith__wait_join(&w, set) && it is not the first time;
+ *         if (done = try all of them)
+ *             break;
+ *     } while ((rc = kith__wait_sleep(&w)) == 0);
+ *     for (each of them)
+ *         kith__wait_leave(&w, set, spent);
+ *     kith__wait_end(&w, 1);
+ *
+ * It may wait for descriptors of the program at the same time, in w.polled.
+ *
  * Sleeping is adaptive (see wait.c), at most 1 s at a time: then, and after each death on the node, everybody
  * looks again, so a wake-up that died with its sender is made good. To wait needs nothing that could be used
  * up: so whoever closes or ends something cannot fail for want of a seat.
@@ -21,7 +36,9 @@
 
 #include "member/members.h"
 
-#define KITH__ANYTHING UINT64_MAX /* the .waiting of a seat that waits for many things: the agent's */
+#include <poll.h>
+
+#define KITH__ANYTHING UINT64_MAX /* the .waiting of a seat that waits for many things */
 
 struct kith__waiters {
     _Atomic uint64_t summary; /* bit i: bits[i] may not be 0 */
@@ -29,16 +46,24 @@ struct kith__waiters {
 };
 
 struct kith__wait {
-    struct kith__waiters *set;
-    struct kith__seat *seat; /* NULL: all are in use; the thread looks again and again */
-    int64_t deadline;        /* ns; -1: none */
-    int64_t look_at;         /* ns: it returns then, too; INT64_MAX: never */
-    int64_t nap;             /* ns: how long it sleeps next without a seat */
-    uint32_t word;           /* of the seat, when we last looked */
-    int at_once;             /* 1: sleep without spinning: the answer is far away */
-    int give_way;            /* 1: likewise when another thread of the job that is awake was last seen on our
-                              * CPU. For those who take turns; producers and consumers are better off spinning */
+    struct kith__waiters *set; /* NULL: those that it has joined */
+    struct kith__seat *seat;   /* NULL: all are in use; the thread looks again and again */
+    int64_t deadline;          /* ns; -1: none */
+    int64_t look_at;           /* ns: it returns then, too; INT64_MAX: never */
+    int64_t nap;               /* ns: how long it sleeps next without a seat */
+    uint32_t word;             /* of the seat, when we last looked */
+    struct pollfd *polled;     /* what it waits for, too; [0] is left for the bell. NULL: nothing */
+    size_t polled_count;       /* with [0] */
+    int at_once;               /* 1: sleep without spinning: the answer is far away */
+    int give_way; /* 1: likewise when another thread of the job that is awake was last seen on our
+                   * CPU. For those who take turns; producers and consumers are better off spinning */
 };
+
+/* For a wait without a set: before each look. 1: we stood there already; 0: we did not yet, or a wake-up was
+ * spent on us since. And at the end, where such a wake-up, of which we make no use, goes to the next: spent
+ * is 1 when the last _join but the first has given 0. */
+int kith__wait_join(struct kith__wait *w, struct kith__waiters *set);
+void kith__wait_leave(struct kith__wait *w, struct kith__waiters *set, int spent);
 
 /* timeout_ms < -1 is KITH_EINVAL, 0 is KITH_ETIMEDOUT at the first sleep. */
 int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeout_ms);

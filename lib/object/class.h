@@ -31,6 +31,7 @@ enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };
 
 #define KITH__PARKED (-1000)     /* of an attempt: not now; wait on its side and try again */
 #define KITH__GONE (-1001)       /* of an UNGUARDED one: the object is no more, and nothing was changed */
+#define KITH__MANY_SIDES (-2)    /* .side of KITH__NODE_WATCH: those of all objects that its list names */
 #define KITH__NO_BOUND INT64_MAX /* of .reserve: there are always places */
 
 enum { KITH__OPTIONS = 1088 }; /* bytes that the options of an object have at most */
@@ -71,13 +72,24 @@ enum kith__method_flags {
 enum { KITH__CLOSE, KITH__OPEN, KITH__FIRST_METHOD };
 
 /* Methods of the class node, which is what one agent asks of another (agent/placement.c). */
-enum { KITH__NODE_PLACE = KITH__FIRST_METHOD, KITH__NODE_DIED, KITH__NODE_LOG };
+enum {
+    KITH__NODE_PLACE = KITH__FIRST_METHOD,
+    KITH__NODE_DIED,
+    KITH__NODE_LOG,
+    KITH__NODE_LOOK,
+    KITH__NODE_WATCH
+};
 
 struct kith__class {
     const char *noun;
     const struct kith__method *methods; /* [count], from KITH__FIRST_METHOD on */
     int count;
     int sides; /* sets of waiters */
+    /* For kith_wait: the method that tells whether a thing can be had, or what a call would fail with, and
+     * changes nothing; that of the second part of an object (KITH__HANDLE_PART) stands behind it. And how
+     * kith_on marks the handles. 0: it cannot be waited for among others. */
+    unsigned ready;
+    char letter;
 
     /* In the guard of a new object, whose body is zeros: fills it from the options, by values that become
      * true with its publication. What it took from the heap is let go by kith__guard_set on its owner. */

@@ -32,4 +32,6 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/target.h \
 	lib/object/units.c \
 	lib/object/units.h \
-	lib/object/value.c
+	lib/object/value.c \
+	lib/object/watch.c \
+	lib/object/watch.h

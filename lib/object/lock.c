@@ -44,6 +44,17 @@ static int64_t locked(struct kith__object *o, const struct kith__caller *who, st
     return rc < 0 ? rc : rc == 0;
 }
 
+/* For kith_wait. */
+static int64_t ready(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
+{
+    int64_t units = kith__units_free(o, in->ident);
+
+    (void)who;
+    (void)out;
+    return units == 0 ? KITH__PARKED : units;
+}
+
 /* --------------------------------------------------------------------------- hooks */
 
 /* An acquire whose answer reached nobody. When its process has died, .died may have been here before. */
@@ -74,12 +85,13 @@ static int make(struct kith__object *o, const void *options, size_t size)
     return 0;
 }
 
-enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, LOCKED };
+enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, LOCKED, READY };
 
 static const struct kith__method methods[] = {
     [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR },
     [RELEASE] = { "release", release, -1, KITH__HOLDS | KITH__UNGUARDED },
     [LOCKED] = { "locked", locked, -1, KITH__UNGUARDED | KITH__LOOKS },
+    [READY] = { "ready", ready, TAKERS, KITH__UNGUARDED | KITH__LOOKS },
 };
 
 const struct kith__class kith__lock_class = {
@@ -87,6 +99,8 @@ const struct kith__class kith__lock_class = {
     .methods = methods,
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
+    .ready = READY,
+    .letter = 'l',
     .make = make,
     .same = kith__all_are_same,
     .undo = undo,

@@ -366,7 +366,7 @@ static const struct kith__method methods[] = {
     [KITH__PROCESS_START] = { "start", start_for, -1, KITH__NO_OBJECT },
     [KITH__PROCESS_AWAIT] = { "await", await, -1, KITH__NO_OBJECT },
     [KITH__PROCESS_MEMBER] = { "member", member, -1, 0 },
-    [KITH__PROCESS_NAME] = { "name", name, -1, 0 },
+    [KITH__PROCESS_NAME] = { "name", name, -1, KITH__LOOKS },
     [KITH__PROCESS_CHILDREN] = { "children", children_of, -1, KITH__NO_OBJECT },
 };
 
@@ -375,6 +375,8 @@ const struct kith__class kith__process_class = {
     .methods = methods,
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
+    .ready = KITH__PROCESS_JOIN,
+    .letter = 'p',
 };
 
 /* ------------------------------------------------------------------------ who we are */

@@ -88,6 +88,15 @@ static int64_t locked(struct kith__object *o, const struct kith__caller *who, st
     return kith__units_free(o, atomic_load(&o->ident)) == 0;
 }
 
+/* For kith_wait: its owner may acquire it again. */
+static int64_t ready(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
+{
+    (void)in;
+    (void)out;
+    return owns(o, who) || kith__units_free(o, atomic_load(&o->ident)) > 0 ? 1 : KITH__PARKED;
+}
+
 /* --------------------------------------------------------------------------- hooks */
 
 /* An acquire whose answer reached nobody. When its process has died, .died may have been here before. */
@@ -118,12 +127,13 @@ static int make(struct kith__object *o, const void *options, size_t size)
     return 0;
 }
 
-enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, LOCKED };
+enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, LOCKED, READY };
 
 static const struct kith__method methods[] = {
     [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__FAIR | KITH__EACH },
     [RELEASE] = { "release", release, -1, KITH__HOLDS },
     [LOCKED] = { "locked", locked, -1, KITH__LOOKS },
+    [READY] = { "ready", ready, TAKERS, KITH__LOOKS },
 };
 
 const struct kith__class kith__rlock_class = {
@@ -131,6 +141,8 @@ const struct kith__class kith__rlock_class = {
     .methods = methods,
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
+    .ready = READY,
+    .letter = 'r',
     .make = make,
     .same = kith__all_are_same,
     .undo = undo,

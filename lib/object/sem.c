@@ -169,6 +169,15 @@ static int64_t value(struct kith__object *o, const struct kith__caller *who, str
     return kith__units_free(o, in->ident);
 }
 
+/* Could a unit be taken? */
+static int64_t ready(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
+{
+    int64_t units = value(o, who, in, out);
+
+    return units == 0 ? KITH__PARKED : units;
+}
+
 /* --------------------------------------------------------------------------- hooks */
 
 /* An acquire whose answer reached nobody. When its process has died, .died may have been here before. */
@@ -235,12 +244,13 @@ static void destroy(struct kith__object *o)
     kith__holders_free(o, &sem_of(o)->holders);
 }
 
-enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, VALUE };
+enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, VALUE, READY };
 
 static const struct kith__method methods[] = {
     [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR },
     [RELEASE] = { "release", release, -1, KITH__HOLDS | KITH__UNGUARDED },
     [VALUE] = { "value", value, -1, KITH__UNGUARDED | KITH__LOOKS },
+    [READY] = { "ready", ready, TAKERS, KITH__UNGUARDED | KITH__LOOKS },
 };
 
 const struct kith__class kith__sem_class = {
@@ -248,6 +258,8 @@ const struct kith__class kith__sem_class = {
     .methods = methods,
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
+    .ready = READY,
+    .letter = 's',
     .make = make,
     .same = same,
     .destroy = destroy,

@@ -182,8 +182,8 @@ static int await_answer(const struct kith__mailbox_request *r)
     return rc == KITH_ETIMEDOUT ? unanswered(r) : rc;
 }
 
-/* 1: an answer, which ends with kith__mailbox_end_call; 0: granted, there will be none; or a code. */
-static int call(struct kith__mailbox_request *r, const void *bytes, struct kith__answer *a)
+/* Sends a request whose answer is awaited. */
+static int ask(struct kith__mailbox_request *r, const void *bytes)
 {
     int rc;
 
@@ -192,7 +192,15 @@ static int call(struct kith__mailbox_request *r, const void *bytes, struct kith_
         return rc;
     if ((atomic_load(&own.mailbox->answer) & 7) != KITH__ANSWER_IDLE && (rc = inherit()) < 0)
         return rc; /* one that we gave up before */
-    if ((rc = kith__mailbox_ask(&own, r, bytes)) < 0)
+    return kith__mailbox_ask(&own, r, bytes);
+}
+
+/* 1: an answer, which ends with kith__mailbox_end_call; 0: granted, there will be none; or a code. */
+static int call(struct kith__mailbox_request *r, const void *bytes, struct kith__answer *a)
+{
+    int rc = ask(r, bytes);
+
+    if (rc < 0)
         return rc;
     if ((rc = await_answer(r)) <= 0)
         return rc;
@@ -243,6 +251,34 @@ int64_t kith__remote_call(uint32_t node, uint32_t op, uint64_t id, const struct 
         return KITH_EPEER; /* and the block went with it, perhaps while we copied */
     kith__mailbox_end_call(&own, e.id);
     return a.result;
+}
+
+int kith__remote_ask(uint32_t node, uint32_t op, const struct kith__caller *who, const struct kith__args *in,
+                     uint64_t *id)
+{
+    struct kith__mailbox_request e = request_for(node, op, 0, who, in, 0, KITH_FOREVER);
+    int rc = ask(&e, in->bytes);
+
+    *id = rc == 0 ? e.id : 0;
+    return rc;
+}
+
+int kith__remote_answered(uint64_t id, int *result)
+{
+    struct kith__answer a;
+
+    if (!kith__mailbox_take_answer(own.mailbox, id))
+        return 0;
+    kith__mailbox_read(own.mailbox, &a);
+    kith__mailbox_end_call(&own, id);
+    *result = (int)a.result;
+    return 1;
+}
+
+void kith__remote_withdraw(uint64_t id)
+{
+    if (!kith__mailbox_give_up(&own, id) && kith__mailbox_take_answer(own.mailbox, id))
+        kith__mailbox_end_call(&own, id);
 }
 
 /* ------------------------------------------------------------------------- pipelining */

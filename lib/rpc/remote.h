@@ -69,6 +69,14 @@ int64_t kith__remote_call(uint32_t node, uint32_t op, uint64_t id, const struct 
 int kith__remote_pipeline(uint64_t id, uint32_t op, const struct kith__caller *who, struct kith__args *in,
                           int timeout_ms);
 
+/* The same without waiting: a call, which is known by *id; one at a time, and the thread makes no other until
+ * it has withdrawn. 1: the answer has come, and that was its result, or its code. It wakes the thread's seat.
+ */
+int kith__remote_ask(uint32_t node, uint32_t op, const struct kith__caller *who, const struct kith__args *in,
+                     uint64_t *id);
+int kith__remote_answered(uint64_t id, int *result);
+void kith__remote_withdraw(uint64_t id);
+
 /* What is pipelined on that object from now on waits for its answer: it is about to be closed. */
 void kith__remote_forget(uint64_t id);
 

@@ -208,7 +208,7 @@ static void serve(void)
         int later;
 
         kith__serving.hard |= head_has_gone() || runs_another();
-        kith__agent_ring_for_others();
+        kith__bells_ring_for_others();
         later = kith__reap_all();
         look();
         kith__reap_watch_memory();
@@ -225,15 +225,15 @@ static void serve(void)
  * has not yet written is the head's to write. */
 static void withdraw(void)
 {
-    int own[2], null;
+    int own[3], null;
 
     own[0] = kith__serving.head_fd;
-    own[1] = kith__agent_bell();
+    kith__bell_numbers(own + 1);
     kith__error_is_head(0);
     kith__log_runs(0);
     kith__child_prepare();
     __fpurge(stdout);
-    kith__descriptors_let_go(own, 2);
+    kith__descriptors_let_go(own, 3);
     if ((null = open("/dev/null", O_RDONLY)) > 0) {
         dup2(null, STDIN_FILENO);
         close(null);

@@ -46,7 +46,7 @@ static void step(int actor, int number)
 {
     static const enum kind kinds[] = { INTS, LONGS, DOUBLES, BYTES, RANGE, INTS, RANGE, BYTES, NOTHING };
     struct dice d = dice_of(now.seed, (uint64_t)actor + 100, (uint64_t)number);
-    int what = (int)roll(&d, 25), pool = (int)roll(&d, POOLS), q = (int)roll(&d, QUEUES);
+    int what = (int)roll(&d, 26), pool = (int)roll(&d, POOLS), q = (int)roll(&d, QUEUES);
     int life = atomic_load(&world->queues[q].current);
 
     atomic_store(&world->doing[actor], (uint32_t)number << 8 | (uint32_t)what);
@@ -69,6 +69,7 @@ static void step(int actor, int number)
     case 22:
     case 23: (roll(&d, 2) ? use_value : use_lock)(&d); break;
     case 24: talk(&d); break;
+    case 25: take_of_many(&d); break;
     default: make_call(pool, kinds[what], &d); break; /* 0 to 8 */
     }
     atomic_fetch_add(&world->steps_done, 1);

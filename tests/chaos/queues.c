@@ -173,6 +173,41 @@ void take_some(int q, int life, int n, int timeout_ms)
     free(bytes);
 }
 
+/* Those that are open: how many, and where each of them is. */
+static size_t list_queues(struct kith_waitable *list, int *queues, int *lives)
+{
+    size_t n = 0;
+
+    for (int q = 0; q < QUEUES; q++) {
+        int life = atomic_load(&world->queues[q].current);
+        struct queue_life *l = life_of(q, life);
+
+        if (!atomic_load(&l->opened))
+            continue;
+        queues[n] = q;
+        lives[n] = life;
+        list[n++] = kith_on(handle_of(l));
+    }
+    return n;
+}
+
+void take_of_many(struct dice *d)
+{
+    struct kith_waitable list[QUEUES];
+    int queues[QUEUES], lives[QUEUES], timeout_ms = (int)roll(d, 20), rc;
+    size_t n = list_queues(list, queues, lives);
+
+    rc = kith_wait(list, n, timeout_ms);
+    CHECK(rc >= 1 || rc == KITH_ETIMEDOUT || excused(rc), "wait gives %d", rc);
+    for (size_t i = 0; rc >= 1 && i < n; i++)
+        if (list[i].ready == 1)
+            take_some(queues[i], lives[i], 1 + (int)roll(d, 5), 0);
+        else
+            CHECK(list[i].ready == 0 || excused(list[i].ready) ||
+                      (list[i].ready == KITH_ESTALE && atomic_load(&life_of(queues[i], lives[i])->ending)),
+                  "a Queue is ready with %d", list[i].ready);
+}
+
 void count_items(void)
 {
     int missing = 0;

@@ -17,6 +17,9 @@ void put_some(int q, int life, int n, int timeout_ms);
 /* Takes up to n items, each of which somebody put there, once, in order. */
 void take_some(int q, int life, int n, int timeout_ms);
 
+/* Waits for all of them at once, and takes from those that are ready. */
+void take_of_many(struct dice *d);
+
 /* What was put is with somebody, but for what died in the hands of takers. At the end, when all were emptied.
  */
 void count_items(void);

@@ -248,6 +248,53 @@ static void leave_some_behind(void)
     }
 }
 
+struct sleeper {
+    int ms, node;
+};
+
+static int sleeps_for(const void *arg)
+{
+    const struct sleeper *s = arg;
+
+    usleep((useconds_t)s->ms * 1000);
+    return s->node;
+}
+
+/* One on each node, which end one after the other, in the order against that of the nodes; and a Queue on
+ * each, into which nobody puts anything. */
+static void many_are_waited_for(void)
+{
+    enum { MOST = 16 };
+    struct kith_waitable list[2 * MOST];
+    int nodes = kith_nodes() < MOST ? kith_nodes() : MOST;
+    kith_process p[MOST];
+    kith_queue q;
+
+    for (int k = 0; k < nodes; k++) {
+        struct sleeper s = { 200 * (nodes - k), k };
+
+        p[k] = kith_process_start_with(sleeps_for, KITH_ARG(s), .node = KITH_NODE(k));
+        list[k] = kith_on(p[k]);
+        list[nodes + k] = kith_on(q = kith_queue_open(0));
+    }
+    for (int left = nodes; left > 0; left--) {
+        double start = kith_time();
+        int code;
+
+        MUST(kith_wait(list, (size_t)(2 * nodes), 30000) == 1);
+        MUST(kith_time() - start < 20);
+        MUST(list[left - 1].ready == 1);
+        MUST(kith_process_exitcode(p[left - 1], &code) == 0 && code == left - 1);
+        MUST(kith_process_close(p[left - 1]) == 0);
+        list[left - 1] = list[nodes];
+    }
+    printf("waited for %d nodes at once\n", nodes);
+    for (int k = 0; k < nodes; k++) {
+        q.id = list[nodes + k].id;
+        MUST(kith_queue_close(q) == 0);
+    }
+}
+
 static void tour(void)
 {
     processes_spread_over_the_nodes(); /* first: what others have done is known after a moment only */
@@ -257,6 +304,7 @@ static void tour(void)
     many_putters_and_takers_on_all_nodes(0, 7);
     many_putters_and_takers_on_all_nodes(kith_nodes() - 1, 0);
     signals_and_limits_reach_other_nodes();
+    many_are_waited_for();
     leave_some_behind();
 }
 

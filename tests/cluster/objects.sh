@@ -75,6 +75,7 @@ tour()
         grep -q "^\[INFO/greets-[0-9]* on node$((k + 1))\] logged on node $k$" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
         grep -q "^slept 700 ms on node $k$" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
     done
+    grep -q "^waited for $1 nodes at once" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
     ! grep -q "^slept 600000" "$TMPDIR/tour"
 }
 
@@ -92,7 +93,7 @@ suites()
 {
     local object
 
-    for object in queue sem value array lock pipe rlock; do
+    for object in queue sem value array lock pipe rlock watch; do
         run 2 KITH_TEST_FAR=1 "tests/test_$object" || return
     done
     run 2 tests/test_process

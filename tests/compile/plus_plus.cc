@@ -85,6 +85,8 @@ int main(int argc, char **argv)
     kith_process_join(kith_start(add, 1, 2.0F), KITH_FOREVER);
     kith_process_join(kith_start(greet, "you"), KITH_FOREVER);
     kith_process_join(kith_start(nothing), KITH_FOREVER);
+    kith_waitable list[] = { kith_on(p), kith_on(j.out), kith_on(kith_sem_open(0)), kith_on_fd(0) };
+    kith_wait(list, 4, 0);
     kith_get(j.out, &j);
     kith_put(j.out, in);
     kith_pool_map(pool, square, in, sizeof in[0], out, sizeof out[0], 3);

@@ -75,7 +75,7 @@ same()
     }
 }
 
-for program in process_trio rand_string print_queue account_lock separate_memory process_names daemons terminate exit_codes "pi_serial 1e6" "pi_ranks 1e6" cpu_count; do
+for program in process_trio rand_string print_queue account_lock separate_memory process_names daemons terminate exit_codes wait_many "pi_serial 1e6" "pi_ranks 1e6" cpu_count; do
     # shellcheck disable=SC2086
     same $program
     silent "$program"

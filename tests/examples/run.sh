@@ -103,6 +103,7 @@ all()
     good daemons
     good terminate
     good exit_codes
+    good wait_many
     good pi_serial 1_000_000
     good pi_starmap 1e6
     good pi_integral 1000000
@@ -176,7 +177,7 @@ wrong()
 # Those that take no argument say so; the first one is named.
 without_arguments()
 {
-    for program in account_lock cpu_count daemons exit_codes print_queue process_ids process_names process_trio product rand_string separate_memory squares terminate to_celsius; do
+    for program in account_lock cpu_count daemons exit_codes print_queue process_ids process_names process_trio product rand_string separate_memory squares terminate to_celsius wait_many; do
         for word in 3 many --fast -1 ''; do
             refused "arguments: it takes none, but got \"$word\"" $program "$word" 7
         done
