@@ -1,6 +1,7 @@
 # The bench: built and run by "make bench" only. BENCHFLAGS=--write keeps the table; see bench/README.md.
 bench_kith = \
 	bench/kith/apply \
+	bench/kith/async \
 	bench/kith/bulk \
 	bench/kith/idle \
 	bench/kith/lock \
@@ -37,6 +38,8 @@ CLEANFILES += $(bench_kith) $(bench_peers)
 bench_ldflags = $(AM_LDFLAGS) -no-install
 bench_kith_apply_LDADD = lib/libkith.la
 bench_kith_apply_LDFLAGS = $(bench_ldflags)
+bench_kith_async_LDADD = lib/libkith.la
+bench_kith_async_LDFLAGS = $(bench_ldflags)
 bench_kith_bulk_LDADD = lib/libkith.la
 bench_kith_bulk_LDFLAGS = $(bench_ldflags)
 bench_kith_idle_LDADD = lib/libkith.la

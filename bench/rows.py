@@ -134,6 +134,10 @@ EXPERIMENTS = [
         "OpenMP dynamic,1": Program("peers/openmp", "map", "dynamic", 1, 0),
         **pythons("map", 20000, 1, few=(3000, 1))}),
     Experiment("apply", {"kith": Program("kith/apply", "warm"), **pythons("warm", 1000)}),
+    Experiment("apply_async", {
+        "kith": Program("kith/async", "apply", 1000000),
+        "OpenMP tasks": Program("peers/openmp", "tasks", 1000000),
+        MP: Python("peers/python.py", "multiprocessing", "async", 50000, repeats=3)}),
     Experiment("apply after idling", {"kith": Program("kith/apply", "idle", 4),
                                       **pythons("after-idling", 2, repeats=2)}, repeats=2),
     Experiment("bulk", {
@@ -221,6 +225,8 @@ ROWS = [
     Row("map, chunks of one task", "chunk 1", "second", "M/s", more=True, targets=[AtLeast(15)]),
     Row("apply, back to back, median", "apply", "median", "µs", targets=[AtMost(4)]),
     Row("apply, back to back, 99th percentile", "apply", "p99", "µs"),
+    Row("apply_async of 10^6 trivial tasks, then all results", "apply_async", "second", "M/s", more=True,
+        targets=[AtLeast(2)]),
     Row("apply after a second of idling", "apply after idling", "idle", "µs", targets=[AtMost(40)]),
     Row("map, 64 × 16 MiB in and out, malloc'ed, first map", "bulk", "first", "GB/s", more=True,
         targets=[AtLeast(4)]),

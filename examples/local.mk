@@ -1,9 +1,11 @@
 # The programs of the course, one file each; expected/ holds what each must print.
 noinst_PROGRAMS += \
 	examples/account_lock \
+	examples/apply_async \
 	examples/cpu_count \
 	examples/daemons \
 	examples/exit_codes \
+	examples/map_async \
 	examples/pi_integral \
 	examples/pi_montecarlo \
 	examples/pi_serial \
@@ -35,12 +37,16 @@ examples_args = examples/args.c examples/args.h
 
 examples_account_lock_SOURCES = examples/account_lock.c $(examples_args)
 examples_account_lock_LDADD = lib/libkith.la
+examples_apply_async_SOURCES = examples/apply_async.c $(examples_args)
+examples_apply_async_LDADD = lib/libkith.la
 examples_cpu_count_SOURCES = examples/cpu_count.c $(examples_args)
 examples_cpu_count_LDADD = lib/libkith.la
 examples_daemons_SOURCES = examples/daemons.c $(examples_args)
 examples_daemons_LDADD = lib/libkith.la
 examples_exit_codes_SOURCES = examples/exit_codes.c $(examples_args)
 examples_exit_codes_LDADD = lib/libkith.la
+examples_map_async_SOURCES = examples/map_async.c $(examples_args)
+examples_map_async_LDADD = lib/libkith.la -lm
 examples_pi_integral_SOURCES = examples/pi_integral.c $(examples_args)
 examples_pi_integral_LDADD = examples/libpi.la lib/libkith.la
 examples_pi_montecarlo_SOURCES = examples/pi_montecarlo.c $(examples_args)
@@ -84,9 +90,11 @@ examples_wait_many_LDADD = lib/libkith.la
 EXTRA_DIST += \
 	examples/README.md \
 	examples/expected/account_lock.txt \
+	examples/expected/apply_async.txt \
 	examples/expected/cpu_count.txt \
 	examples/expected/daemons.txt \
 	examples/expected/exit_codes.txt \
+	examples/expected/map_async.txt \
 	examples/expected/pi_integral.txt \
 	examples/expected/pi_montecarlo.txt \
 	examples/expected/pi_ranks.txt \

@@ -19,6 +19,7 @@
 #include "object/object.h"
 #include "pool/pool.h"
 #include "object/process.h"
+#include "pool/later.h"
 #include "pool/random.h"
 #include "start/overdue.h"
 #include "start/ranks.h"
@@ -450,6 +451,8 @@ int kith_finalize(void)
     job.over = 1;
     if (!job.failing && (job.ranks.rank == 0 || (job.every_rank && job.ranks.is_leader)))
         kith__processes_join();
+    if (!job.exiting)
+        kith__later_end();
     end_node();
     if (job.ranks.is_leader && !lost) /* of all who print the first is reported */
         lost = tell_loss(kith__output_check()) < 0;

@@ -125,6 +125,9 @@ typedef struct {
 typedef struct {
     uint64_t id;
 } kith_pool;
+typedef struct {
+    uint64_t id;
+} kith_result;
 
 /* int kith_check(handle);
  *
@@ -233,7 +236,9 @@ KITH_API kith_pool kith_pool_open(int workers);
 /* Returns the number of workers, 1 with KITH_SERIAL=1; or KITH_ESTALE. */
 KITH_API int kith_pool_workers(kith_pool p);
 
-/* Waits until the calls under way have ended, then ends the workers.
+/* Waits until the calls under way have ended, then ends the workers. That includes all
+ * asynchronous calls of this process; those of others as far as their tasks were handed
+ * out: maps that wait for their turn there are cancelled.
  *
  *   0            closed
  *   KITH_EINVAL  called by a task of this pool; or the pool is another node's
@@ -398,6 +403,129 @@ typedef int kith_reduce_fn(uint64_t lo, uint64_t hi, const void *arg, void *part
 typedef void kith_fold_fn(void *total, const void *part);
 KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, size_t size, uint64_t n,
                               kith_fold_fn *fold, void *total, size_t total_size);
+
+/* ---- Asynchronous calls ------------------------------------------------------------ */
+
+/* A call in this section returns at once, with the handle of its Result; its tasks run
+ * while the caller does something else. Any number of calls may be under way; tasks of a
+ * pool are begun in the order in which they were given. A Result belongs to the process
+ * that made the call: any of its threads may use it, other processes may not. Take it
+ * with kith_result_get, or drop it: until then it occupies memory, also when the pool has
+ * been closed. When a process ends, its calls are cancelled.
+ *
+ * On failure the handle holds the code: those of "Maps" above. */
+
+/* kith_result kith_apply_async(kith_pool pool, f, A a ...);
+ * kith_result kith_apply_async(kith_pool pool, fn, const void *in, size_t in_size,
+ *                              size_t out_size);
+ *
+ * Calls f(a ...), a function of one to three numbers as for kith_starmap, or
+ * fn(in, out), a function as for kith_map, once, in a worker. The arguments are copied
+ * before it returns; the result is kept until it is taken:
+ *
+ *     kith_result r = kith_apply_async(pool, cube, 7);
+ *     kith_get(r, &y);
+ *     kith_result s = kith_apply_async(pool, fight, KITH_ARG(duel), sizeof outcome);
+ *     kith_get(s, &outcome);
+ *
+ * A queued task takes 64 bytes if its arguments have up to 24 and its result up to 8. In
+ * C++ a function of <cmath>, which has many types, needs a cast to one of them.
+ * A worker takes one such task at a time, so one may wait for what another does.
+ * kith_pool_apply_async is the plain function. */
+KITH_API kith_result kith_pool_apply_async(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size,
+                                           size_t out_size);
+
+/* kith_result kith_map_async(kith_pool pool, f, const A *in, R *out, size_t n);
+ * kith_result kith_starmap_async(kith_pool pool, f, A rows[][columns], R *out, size_t n);
+ *
+ * kith_map and kith_starmap that do not wait. in and out are borrowed until the Result is
+ * ready: the program changes neither of them before that. The results are in out then;
+ * kith_result_get(r, NULL, 0, timeout_ms) tells how the call ended.
+ * kith_pool_map_async is the plain function. */
+KITH_API kith_result kith_pool_map_async(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size,
+                                         void *out, size_t out_size, size_t n);
+
+/* Waits up to timeout_ms until the call has ended, whether well or not.
+ *
+ *   0               it has
+ *   KITH_ETIMEDOUT  it goes on
+ *   KITH_EINVAL     timeout_ms; or the Result is another process's
+ *   KITH_ESTALE     taken or dropped
+ *   KITH_EPEER      the fork server is gone
+ */
+KITH_API int kith_result_wait(kith_result r, int timeout_ms);
+
+/* Returns 1 if the call has ended, else 0; or KITH_EINVAL, KITH_ESTALE. */
+KITH_API int kith_result_ready(kith_result r);
+
+/* Returns 1 if it has ended and no task failed, 0 if some did or it was cancelled;
+ * KITH_ERUNNING if it has not ended; or KITH_EINVAL, KITH_ESTALE. */
+KITH_API int kith_result_successful(kith_result r);
+
+/* Waits up to timeout_ms until the call has ended, and takes its Result: the handle is
+ * stale then. Copies the result of an apply to out, which has exactly size bytes. For a
+ * map, and where the result does not matter, out is NULL and size 0.
+ *
+ *   0                all tasks succeeded
+ *   KITH_ETIMEDOUT   it goes on, and the Result stays
+ *   KITH_ESIZE       the result has another size, and stays
+ *   KITH_ETASK       tasks failed: kith_last_fault lists them
+ *   KITH_ECANCELLED  cancelled, or the pool was terminated before it had ended
+ *   KITH_EINVAL      a bad argument; or the Result is another process's
+ *   KITH_ESTALE      taken or dropped before
+ *   KITH_ENOMEM      (a map) not enough memory
+ *   KITH_EPEER       the fork server is gone
+ */
+KITH_API int kith_result_get(kith_result r, void *out, size_t size, int timeout_ms);
+
+/* int kith_get(kith_result r, T *y);
+ *
+ * The same for a variable, waiting indefinitely: kith_result_get(r, y, sizeof *y,
+ * KITH_FOREVER). */
+
+/* Cancels the call: tasks that have not begun are not begun, those that run are ended
+ * with their workers, as by .limit_ms. The Result is ready soon, and kith_result_get
+ * returns KITH_ECANCELLED; of a map, results of tasks that had ended are in out.
+ *
+ *   0              it is being cancelled
+ *   KITH_EEND      it has ended
+ *   KITH_ERUNNING  it runs inside of a task of this process, which cannot be ended for it
+ *   KITH_EINVAL    the Result is another process's
+ *   KITH_ESTALE    taken or dropped
+ */
+KITH_API int kith_result_cancel(kith_result r);
+
+/* Has fn(r, arg) called when the call has ended, or at once if it has; once. A thread of
+ * kith's calls it, the same for all calls of this process and one after the other, so fn
+ * must protect what it shares with other threads, and be short: while it runs no other is
+ * called and no map is begun. It may call everything in kith.h, also begin further calls
+ * and take r itself. kith_pool_close in this process returns after it; when the job ends
+ * before the call, it is not called.
+ *
+ *   0            it will be
+ *   KITH_EINVAL  fn is NULL; the Result has a function; or it is another process's
+ *   KITH_ESTALE  taken or dropped
+ *   KITH_ENOMEM  not enough memory
+ */
+typedef void kith_ready_fn(kith_result r, void *arg);
+KITH_API int kith_result_notify(kith_result r, kith_ready_fn *fn, void *arg);
+
+/* Waits up to timeout_ms until enough of the n Results of the list have ended: n for all,
+ * 1 for any. Takes none.
+ *
+ *   0 or more       how many have ended
+ *   KITH_ETIMEDOUT  fewer than enough have
+ *   KITH_EINVAL     a bad argument; or one is another process's
+ *   KITH_ESTALE     one was taken or dropped
+ *   KITH_EPEER      the fork server is gone
+ */
+KITH_API int64_t kith_results_wait(const kith_result *list, size_t n, size_t enough, int timeout_ms);
+
+/* Gives the Result up. The call goes on. in and out of a map are borrowed until it has
+ * ended all the same. If tasks of it fail, that is printed to stderr, at most once a
+ * second, unless the program has a fault handler of its own. Returns 0; or KITH_EINVAL,
+ * KITH_ESTALE. */
+KITH_API int kith_result_drop(kith_result r);
 
 /* ---- Processes --------------------------------------------------------------------- */
 
@@ -1384,8 +1512,14 @@ KITH_API kith_sem kith__sem_open(int units, const struct kith_sem_options *optio
 #endif
 
 KITH_API int kith__queue_get(kith_queue q, void *buf, size_t size, int timeout_ms);
+KITH_API int kith__result_get(kith_result r, void *out, size_t size, int timeout_ms);
 #define kith_put(q, x) kith_queue_put(q, &(x), sizeof(x), KITH_FOREVER)
-#define kith_get(q, p) kith__queue_get(q, p, sizeof *(p), KITH_FOREVER)
+#ifndef __cplusplus
+#define kith_get(from, p)                \
+    _Generic((from), kith_result         \
+             : kith__result_get, default \
+             : kith__queue_get)(from, p, sizeof *(p), KITH_FOREVER)
+#endif
 
 KITH_API int kith__pipe_open(kith_pipe ends[2], const struct kith_pipe_options *options, size_t options_size);
 #define kith_pipe_open_with(ends, ...) \
@@ -1487,6 +1621,21 @@ KITH_API kith_process kith__start_i0(int (*fn)(void));
 KITH_API kith_process kith__start_v0(void (*fn)(void));
 KITH_API kith_process kith__start_is1(int (*fn)(const char *), const char *text);
 KITH_API kith_process kith__start_vs1(void (*fn)(const char *), const char *text);
+
+KITH_API kith_result kith__map_async(kith_pool p, const char *name, kith__fn *fn, int shape, const void *in,
+                                     size_t in_size, void *out, size_t out_size, size_t n);
+KITH_API kith_result kith__starmap_async(kith_pool p, const char *name, kith__fn *fn, int shape,
+                                         size_t columns, const void *rows, void *out, size_t n);
+KITH_API kith_result kith__apply_async(kith_pool p, const char *name, kith__fn *fn, int shape, const void *in,
+                                       size_t in_size, size_t out_size);
+KITH_API kith_result kith__apply_async_bytes(kith_pool p, const char *name, kith_map_fn *fn, const void *in,
+                                             size_t in_size, size_t out_size);
+#define KITH__APPLY_ASYNC_DECLARE(r, a, R, A)                                                       \
+    KITH_API kith_result kith__apply_async_##r##a##1(kith_pool p, const char *name, R (*fn)(A), A); \
+    KITH_API kith_result kith__apply_async_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), A, A); \
+    KITH_API kith_result kith__apply_async_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), A, A, A);
+KITH__SHAPES(KITH__APPLY_ASYNC_DECLARE)
+#undef KITH__APPLY_ASYNC_DECLARE
 
 #ifndef __cplusplus
 
@@ -1591,21 +1740,25 @@ int kith__array_nothing(kith_array a, ...);
 #define KITH__NO_SIZE                                                                               \
     "kith_map: elements at a void * have no size: give pointers with a type, or call kith_pool_map"
 
-#define kith_map(pool, f, in, out, n)                                                               \
+#define kith_map(pool, f, in, out, n) KITH__MAP(kith__map, pool, #f, f, in, out, n)
+#define kith_map_async(pool, f, in, out, n) KITH__MAP(kith__map_async, pool, #f, f, in, out, n)
+#define KITH__MAP(call, pool, name, f, in, out, n)                                                        \
     (KITH__ASSERT(KITH__CHOOSE(f, KITH__MANY, 1),                                                   \
                   "kith_map: this function has several arguments: use kith_starmap over rows of them"), \
      KITH__ASSERT(KITH__CHOOSE_1(f, KITH__YES, 1, 0),                                               \
                   "kith_map takes T f(T) of int, long, float, double ... (man kith_map has the list), or, for " \
                   "structs and all else, int f(const void *in, void *out)"),                        \
      KITH__ASSERT(KITH__TYPED(f, in), KITH__NO_SIZE), KITH__ASSERT(KITH__TYPED(f, out), KITH__NO_SIZE), \
-     kith__map(pool, #f, (kith__fn *)(f), KITH__CHOOSE_1(f, KITH__S_1, KITH__SHAPE_BYTES, KITH__SHAPE_BYTES), \
+     call(pool, name, (kith__fn *)(f), KITH__CHOOSE_1(f, KITH__S_1, KITH__SHAPE_BYTES, KITH__SHAPE_BYTES), \
                1 ? (in) : KITH__CHOOSE_1(f, KITH__I_1, (const void *)0, (const void *)0), KITH__ELEMENT(in), \
                1 ? (out) : KITH__CHOOSE_1(f, KITH__O_1, (void *)0, (void *)0), KITH__ELEMENT(out), n))
-#define kith_starmap(pool, f, rows, out, n)                                                         \
+#define kith_starmap(pool, f, rows, out, n) KITH__ROWS_MAP(kith__starmap, pool, #f, f, rows, out, n)
+#define kith_starmap_async(pool, f, rows, out, n) KITH__ROWS_MAP(kith__starmap_async, pool, #f, f, rows, out, n)
+#define KITH__ROWS_MAP(call, pool, name, f, rows, out, n)                                                  \
     (KITH__ASSERT(KITH__CHOOSE(f, KITH__YES, 0),                                                    \
                   "kith_starmap takes functions of one to three numbers of one type (man kith_map has the list); " \
                   "for all else use kith_map with int f(const void *in, void *out) over structs"),  \
-     kith__starmap(pool, #f, (kith__fn *)(f), KITH__CHOOSE(f, KITH__S, 0), sizeof *(rows) / sizeof **(rows), \
+     call(pool, name, (kith__fn *)(f), KITH__CHOOSE(f, KITH__S, 0), sizeof *(rows) / sizeof **(rows), \
                    1 ? &(rows)[0][0] : KITH__CHOOSE(f, KITH__I, (const void *)0),                   \
                    1 ? (out) : KITH__CHOOSE(f, KITH__O, (void *)0), n))
 
@@ -1638,6 +1791,17 @@ kith_process kith__start_nothing(kith__fn *fn, ...);
                   "nothing (man kith_process_start has the list); for all else there is kith_process_start"), \
      KITH__CHOOSE_START(f, KITH__B, KITH__START_NAME, kith__start_nothing)(__VA_ARGS__))
 #define kith_start(...) KITH__START(KITH__FIRST(__VA_ARGS__, 0), __VA_ARGS__)
+
+#define KITH__AA(r, a, R, A)                                                                        \
+    R (*)(A): kith__apply_async_##r##a##1, R (*)(A, A): kith__apply_async_##r##a##2,                \
+    R (*)(A, A, A): kith__apply_async_##r##a##3
+kith_result kith__apply_async_nothing(kith_pool p, ...);
+#define kith_apply_async(pool, f, ...)                                                              \
+    (KITH__ASSERT(_Generic((f), KITH__ROWS(KITH__YES), int (*)(const void *, void *): 1, default: 0), \
+                  "kith_apply_async takes functions of one to three numbers of one type (man kith_map has the list), " \
+                  "or int f(const void *in, void *out) with KITH_ARG(in), sizeof(out)"),            \
+     _Generic((f), KITH__ROWS(KITH__AA), int (*)(const void *, void *): kith__apply_async_bytes,    \
+              default: kith__apply_async_nothing)(pool, #f, f, __VA_ARGS__))
 /* clang-format on */
 
 #endif
@@ -1670,6 +1834,16 @@ template <typename R, typename A> struct kith__shape {
     };
 KITH__SHAPES(KITH__SHAPE_OF)
 #undef KITH__SHAPE_OF
+
+template <typename T> int kith_get(kith_queue from, T *p)
+{
+    return kith__queue_get(from, p, sizeof *p, KITH_FOREVER);
+}
+
+template <typename T> int kith_get(kith_result from, T *p)
+{
+    return kith__result_get(from, p, sizeof *p, KITH_FOREVER);
+}
 
 template <typename In, typename R>
 int kith_map(kith_pool pool, R (*fn)(typename kith__plain<In>::type), In *in, R *out, size_t n)
@@ -1931,6 +2105,73 @@ inline kith_process kith_start(int (*fn)(const char *), const char *text)
 inline kith_process kith_start(void (*fn)(const char *), const char *text)
 {
     return kith__start_vs1(fn, text);
+}
+
+template <typename In, typename R>
+kith_result kith_map_async(kith_pool pool, R (*fn)(typename kith__plain<In>::type), In *in, R *out, size_t n)
+{
+    return kith__map_async(pool, nullptr, reinterpret_cast<kith__fn *>(fn),
+                           kith__shape<R, typename kith__plain<In>::type>::code + 1, in, sizeof *in, out,
+                           sizeof *out, n);
+}
+
+template <typename In, typename Out>
+kith_result kith_map_async(kith_pool pool, int (*fn)(const void *in, void *out), In *in, Out *out, size_t n)
+{
+    return kith_pool_map_async(pool, fn, in, sizeof *in, out, sizeof *out, n);
+}
+
+#define KITH__STARMAP_ASYNC(columns, ...)                                                                    \
+    template <typename Row, typename R>                                                                      \
+    kith_result kith_starmap_async(kith_pool pool, R (*fn)(__VA_ARGS__), Row(*rows)[columns], R *out,        \
+                                   size_t n)                                                                 \
+    {                                                                                                        \
+        return kith__starmap_async(pool, nullptr, reinterpret_cast<kith__fn *>(fn),                          \
+                                   kith__shape<R, typename kith__plain<Row>::type>::code + columns, columns, \
+                                   rows, out, n);                                                            \
+    }
+KITH__STARMAP_ASYNC(1, typename kith__plain<Row>::type)
+KITH__STARMAP_ASYNC(2, typename kith__plain<Row>::type, typename kith__plain<Row>::type)
+KITH__STARMAP_ASYNC(3, typename kith__plain<Row>::type, typename kith__plain<Row>::type,
+                    typename kith__plain<Row>::type)
+#undef KITH__STARMAP_ASYNC
+
+inline kith_result kith_apply_async(kith_pool pool, int (*fn)(const void *in, void *out), const void *in,
+                                    size_t in_size, size_t out_size)
+{
+    return kith_pool_apply_async(pool, fn, in, in_size, out_size);
+}
+
+template <typename R, typename A>
+kith_result kith__apply_async_row(kith_pool pool, kith__fn *fn, const A *row, int columns)
+{
+    return kith__apply_async(pool, nullptr, fn, kith__shape<R, A>::code + columns, row, 0, 0);
+}
+
+template <typename R, typename A>
+kith_result kith_apply_async(kith_pool pool, R (*fn)(A), typename kith__plain<A>::type x0)
+{
+    const A row[] = { x0 };
+
+    return kith__apply_async_row<R>(pool, reinterpret_cast<kith__fn *>(fn), row, 1);
+}
+
+template <typename R, typename A>
+kith_result kith_apply_async(kith_pool pool, R (*fn)(A, A), typename kith__plain<A>::type x0,
+                             typename kith__plain<A>::type x1)
+{
+    const A row[] = { x0, x1 };
+
+    return kith__apply_async_row<R>(pool, reinterpret_cast<kith__fn *>(fn), row, 2);
+}
+
+template <typename R, typename A>
+kith_result kith_apply_async(kith_pool pool, R (*fn)(A, A, A), typename kith__plain<A>::type x0,
+                             typename kith__plain<A>::type x1, typename kith__plain<A>::type x2)
+{
+    const A row[] = { x0, x1, x2 };
+
+    return kith__apply_async_row<R>(pool, reinterpret_cast<kith__fn *>(fn), row, 3);
 }
 }
 #endif

@@ -35,6 +35,7 @@ once_scripts += $(project_scripts)
 EXTRA_DIST += \
 	tests/cxx/map.cc \
 	tests/cxx/output.cc \
+	tests/compile/apply_async_function.c \
 	tests/compile/apply_few.c \
 	tests/compile/apply_function.c \
 	tests/compile/apply_many.c \
@@ -130,7 +131,9 @@ unit_tests += \
 	tests/test_pool_faults \
 	tests/test_process \
 	tests/test_queue \
+	tests/test_result \
 	tests/test_rlock \
+	tests/test_row \
 	tests/test_scarce \
 	tests/test_sem \
 	tests/test_serial \

@@ -14,5 +14,6 @@ for object in value array lock pipe rlock; do
 done
 "$top_builddir/tests/test_process"
 "$top_builddir/tests/test_watch"
+"$top_builddir/tests/test_result"
 # Half a minute with a sanitizer, which learns nothing from the lack of encryption.
 [ -n "$SANITIZER_FLAGS" ] || KITH_NET_SECURITY=plain "$top_builddir/tests/test_queue"

@@ -98,6 +98,41 @@ static void output_of_tasks_that_cannot_be_written_is_a_fault(void)
     CU_ASSERT_EQUAL(check_fork(print_in_tasks_and_return), 1);
 }
 
+static int wait_for_ever(int x)
+{
+    while (x)
+        pause();
+    return x;
+}
+
+/* Whatever goes on by itself ends, and says why; the pool can be closed. */
+static void lose_the_server_with_calls_under_way(void)
+{
+    int x[40] = { 1 }, y[40], z;
+    kith_result task, maps[40];
+    kith_pool pool;
+
+    begin();
+    kith_on_fault(NULL);
+    pool = kith_pool_open(1);
+    task = kith_apply_async(pool, wait_for_ever, 1);
+    for (int i = 0; i < 40; i++) /* most of them are not even begun */
+        maps[i] = kith_map_async(pool, wait_for_ever, x, y + i, 1);
+    REQUIRE(kith_result_wait(task, 50) == KITH_ETIMEDOUT);
+    REQUIRE(kill(kith__shared->server_pid, SIGKILL) == 0);
+    REQUIRE(kith_get(task, &z) == KITH_EPEER);
+    for (int i = 0; i < 40; i++)
+        REQUIRE(kith_result_get(maps[i], NULL, 0, KITH_FOREVER) == KITH_EPEER);
+    REQUIRE(kith_check(kith_map_async(pool, wait_for_ever, x, y, 1)) == KITH_EPEER);
+    REQUIRE(kith_pool_close(pool) == KITH_EPEER);
+    kith_finalize();
+}
+
+static void calls_that_do_not_wait_end_with_the_fork_server(void)
+{
+    CU_ASSERT_EQUAL(check_fork(lose_the_server_with_calls_under_way), 0);
+}
+
 static void print_to_nobody(void)
 {
     static int x[100000], y[100000];
@@ -298,6 +333,7 @@ static struct test tests[] = {
     TEST(finalize_ends_what_is_open_and_may_come_twice),
     TEST(the_end_waits_for_processes_that_are_no_daemons),
     TEST(finalize_does_not_wait_for_a_dead_callers_task),
+    TEST(calls_that_do_not_wait_end_with_the_fork_server),
     TEST_END,
 };
 

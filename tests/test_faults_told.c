@@ -85,6 +85,25 @@ static void deal_with_faults(void)
     exit(call(kith_pool_open_with(2, .chunk = 1)) == KITH_ETASK ? 1 : 0);
 }
 
+static int fail_at_once(int x)
+{
+    return kith_fail(7, "task %d has no input", x);
+}
+
+static void drop_results(void)
+{
+    kith_pool pool;
+    kith_result r;
+
+    kith_init(NULL, NULL);
+    pool = kith_pool_open(2);
+    r = kith_apply_async(pool, fail_at_once, 3);
+    kith_result_wait(r, KITH_FOREVER);
+    kith_result_drop(r);
+    kith_pool_close(pool);
+    exit(kith_finalize() == 0 ? 1 : 0);
+}
+
 /* ---- the reader */
 
 static int err; /* the job's stderr */
@@ -209,12 +228,23 @@ static void a_program_with_a_fault_handler_is_told_by_it(void)
     it_ends(pid);
 }
 
+/* Where nobody asks it would be lost. */
+static void of_a_task_whose_result_was_dropped(void)
+{
+    pid_t pid = launch(drop_results);
+
+    CU_ASSERT(
+        is_line(next_line(SOON), "kith: fail_at_once failed: task 3 has no input", "its Result was dropped"));
+    it_ends(pid);
+}
+
 static struct test tests[] = {
     TEST(the_first_fault_is_told_at_once_and_others_counted),
     TEST(a_call_that_ends_soon_has_one_line),
     TEST(so_are_those_of_processes),
     TEST(so_are_those_of_serial_pools_and_nested_calls),
     TEST(a_program_with_a_fault_handler_is_told_by_it),
+    TEST(of_a_task_whose_result_was_dropped),
     TEST_END,
 };
 

@@ -1,5 +1,6 @@
 /* openmp: what threads with a shared loop do of the rows of kith, the tasks called through a pointer too.
  *     openmp map static|dynamic CHUNK LATER
+ *     openmp tasks COUNT
  *     openmp metg
  *     openmp uneven MICROSECONDS... */
 #include "config.h"
@@ -101,6 +102,32 @@ static void uneven(int argc, char **argv)
         say("task", took[i]);
 }
 
+static double rate_of_tasks(int *y, int n)
+{
+    double (*f)(double) = task, start = now();
+
+#pragma omp parallel
+#pragma omp single
+    for (int i = 0; i < n; i++)
+#pragma omp task firstprivate(i)
+        y[i] = (int)f(i);
+    return n / (now() - start) * 1e-6;
+}
+
+static void tasks(int n)
+{
+    int *y = malloc((size_t)n * sizeof *y);
+
+    if (!y)
+        die("no memory for the results");
+    say("first", rate_of_tasks(y, n));
+    say("second", rate_of_tasks(y, n));
+    for (int i = 0; i < n; i++)
+        if (y[i] != (int)cheap(i))
+            die("a wrong result");
+    free(y);
+}
+
 int main(int argc, char **argv)
 {
     const char *row = argc > 1 ? argv[1] : "";
@@ -108,11 +135,13 @@ int main(int argc, char **argv)
     omp_set_num_threads(2);
     if (!strcmp(row, "map"))
         map(argc, argv);
+    else if (!strcmp(row, "tasks"))
+        tasks((int)number(argc, argv, 2, 1000000));
     else if (!strcmp(row, "metg"))
         say("metg", 1e6 * metg(run, alone, METG_TASKS, 2));
     else if (!strcmp(row, "uneven"))
         uneven(argc, argv);
     else
-        die("usage: openmp map|metg|uneven ...");
+        die("usage: openmp map|tasks|metg|uneven ...");
     return 0;
 }

@@ -134,6 +134,15 @@ def row_warm(pool, times):
     say("p99", t[len(t) * 99 // 100])
 
 
+def row_async(pool, tasks):
+    for key in "first", "second":
+        start = now()
+        results = [pool.pool.apply_async(cheap, (float(i),)) for i in range(int(tasks))]
+        values = [r.get() for r in results]
+        say(key, len(values) / (now() - start) * 1e-6)
+        assert values == [cheap(float(i)) for i in range(int(tasks))]
+
+
 def row_after_idling(pool, times):
     apply_us(pool, 0.0)
     for i in range(int(times)):

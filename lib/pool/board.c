@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "shm/heap.h"
 #include "pool/pool.h"
+#include "pool/row.h"
 #include "base/system.h"
 
 #include <signal.h>
@@ -273,13 +274,24 @@ void kith__job_withdraw(struct kith__pool *p, uint32_t post)
         atomic_store_explicit(&p->free_from, post, memory_order_relaxed);
 }
 
-int kith__jobs_posted(const struct kith__pool *p)
+static int has_work(const struct kith__pool *p, uint64_t bits, uint32_t first)
+{
+    for (; bits; bits &= bits - 1) {
+        const struct kith__job *j = kith__post_job(kith__post(p, first + (uint32_t)__builtin_ctzll(bits)));
+
+        if (j->kind != KITH__JOB_ROW || kith__row_has_work(j))
+            return 1;
+    }
+    return 0;
+}
+
+int kith__jobs_have_work(const struct kith__pool *p)
 {
     for (uint32_t t = 0; t < KITH__POST_TABLES && atomic_load(&p->posts[t]) != 0; t++) {
         const _Atomic uint64_t *active = kith__post_table(p, t);
 
         for (uint32_t w = 0; w < kith__post_words(t); w++)
-            if (atomic_load(&active[w]) != 0)
+            if (has_work(p, atomic_load(&active[w]), kith__post_table_first(t) + 64 * w))
                 return 1;
     }
     return 0;
@@ -380,8 +392,16 @@ int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post
 /* It may be another call's the next moment: a wake-up too many does no harm. */
 void kith__job_leave(struct kith__lane *lane, struct kith__job *j)
 {
-    atomic_fetch_sub(&lane->depth, 1);
+    uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed) - 1;
+    uint64_t touched = atomic_load_explicit(&lane->touching[depth], memory_order_relaxed);
+
+    atomic_store(&lane->depth, depth);
     kith__failpoint("job: left");
+    /* Who is about to kill this process has seen it in the job before, and so we see that here: the next job
+     * is not begun. */
+    if (__builtin_expect(atomic_load(&lane->condemned) == touched && atomic_load(&lane->condemned_unit) == 0,
+                         0))
+        raise(SIGKILL);
     if (kith__job_halted(j))
         kith__wake_all(&j->waiters);
 }
@@ -627,6 +647,28 @@ void kith__retired(struct kith__job *j)
         kith__wake_all(&j->waiters);
 }
 
+/* -------------------------------------------------------------- cancelling */
+
+void kith__lane_condemn(struct kith__lane *lane, uint64_t touch, uint64_t unit)
+{
+    atomic_store(&lane->condemned_unit, unit + 1); /* none is 0 then */
+    atomic_store(&lane->condemned, touch);
+}
+
+int kith__lane_is_condemned(const struct kith__pool *p, uint32_t worker)
+{
+    struct kith__lane *lane = kith__lane(p, worker);
+    uint64_t touch = atomic_load(&lane->condemned), unit = atomic_load(&lane->condemned_unit);
+    const struct kith__cell *cell;
+
+    if (touch == 0 || atomic_load(&lane->depth) == 0 || atomic_load(&lane->touching[0]) != touch)
+        return 0;
+    if (unit == 0)
+        return 1;
+    cell = &kith__post_job(kith__post(p, kith__touched_post(touch)))->cells[worker];
+    return atomic_load(&cell->at) == unit - 1 && atomic_load(&cell->done) == atomic_load(&cell->before);
+}
+
 /* -------------------------------------------------------------- faults */
 
 static int has_fault(const struct kith__job *j, uint64_t unit)
@@ -733,8 +775,13 @@ int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, c
     uint64_t block = make_fault(what, text), count;
 
     kith__guard_enter(&j->guard);
-    count = link_fault(j, block, (uint32_t)what->worker, what->unit);
-    kith__guard_commit(&j->guard);
+    if (j->kind == KITH__JOB_ROW) {
+        kith__row_fault(j, block, what->unit);
+        count = 0;
+    } else {
+        count = link_fault(j, block, (uint32_t)what->worker, what->unit);
+        kith__guard_commit(&j->guard);
+    }
     kith__guard_leave(&j->guard);
     if (count == 1)
         kith__wake_all(&j->waiters); /* the poster tells of the first one at once */
@@ -796,6 +843,22 @@ static uint64_t tries_of(const struct kith__job *j)
     return j->in_place && !kith__job_keeps_results(j) ? 1 : j->tries;
 }
 
+/* Whether the unit that a dead worker was at had ended: it had failed; in a row, in any way. */
+static int is_over(struct kith__job *j, uint64_t unit)
+{
+    return j->kind == KITH__JOB_ROW ? kith__row_is_over(j, unit) : has_fault(j, unit);
+}
+
+/* In j's guard, before its commit: that unit has failed. */
+static void end_dead(struct kith__job *j, uint32_t worker, uint64_t unit, uint64_t fault)
+{
+    if (j->kind == KITH__JOB_ROW) {
+        kith__row_fault(j, fault, unit);
+        kith__row_tell(j, unit);
+    } else
+        link_fault(j, fault, worker, unit);
+}
+
 /* In j's guard: splits the live claim of a dead worker into what is done, what goes back, what has failed. */
 static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith__death *d, enum blame blame)
 {
@@ -810,16 +873,17 @@ static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith
     else {
         uint64_t used = (at == lo ? tries : 0) + (blame != FREE), first = at;
 
-        if (has_fault(j, at)) { /* it had failed, and its worker came no further */
+        if (is_over(j, at)) { /* and its worker came no further */
             mark(j, at);
             first++;
         } else if (write_result(j, worker, at)) {
             first++;
         } else if (blame == OVER || (blame == TRIED && used >= tries_of(j))) {
             mark(j, at); /* whoever has to settle this again will find the same */
-            link_fault(j, fault_of_death(d, worker, at), worker, at);
+            end_dead(j, worker, at, fault_of_death(d, worker, at));
             first++;
-        }
+        } else if (j->kind == KITH__JOB_ROW)
+            kith__row_again(j, at);
         done += first - lo;
         if (first < end)
             put_back(j, &count, first, end - first, first == at ? used : 0);

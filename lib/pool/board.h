@@ -34,7 +34,8 @@ enum kith__job_kind {
     KITH__JOB_WITH,
     KITH__JOB_FOR,
     KITH__JOB_SUM,
-    KITH__JOB_REDUCE
+    KITH__JOB_REDUCE,
+    KITH__JOB_ROW /* see row.h: each unit is a call of its own */
 };
 
 static inline int kith__is_map(uint32_t kind) /* else over a range: its units are blocks */
@@ -149,6 +150,9 @@ struct kith__lane {                         /* a worker's place in a pool; its p
     uint32_t init_failures;                 /* one after the other; the fork server's */
     _Atomic uint64_t touching[KITH__DEPTH]; /* kith__touch of these: they are not reused */
     uint64_t tasks;                         /* run by this process */
+    _Atomic uint64_t condemned; /* kith__touch of a job whose task is to be ended, with this worker, when it
+                                   is the outermost that it is inside of */
+    _Atomic uint64_t condemned_unit; /* + 1; 0: whichever it is at */
     struct kith__death death;
 } __attribute__((aligned(64)));
 
@@ -291,6 +295,11 @@ int kith__pool_move(struct kith__pool *p, enum kith__pool_event event);
 
 /* ---- for the poster */
 
+/* What lane is at is to be ended, with its worker: the fork server does that. unit: KITH__AT_NONE: any. */
+void kith__lane_condemn(struct kith__lane *lane, uint64_t touch, uint64_t unit);
+/* 1: it is at what it was condemned for, in the outermost job that it is inside of. */
+int kith__lane_is_condemned(const struct kith__pool *p, uint32_t worker);
+
 /* In the guard of the pool o: a job of it that is this process's to fill in, with cells and an empty cursor.
  * NULL and a code in *rc. */
 struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc);
@@ -301,7 +310,7 @@ void kith__job_withdraw(struct kith__pool *p,
                         uint32_t post);                   /* all its units are done, or nobody will do them */
 void kith__job_hide(struct kith__pool *p, uint32_t post); /* workers do not find it any more */
 int kith__job_untouched(const struct kith__pool *p, uint32_t post); /* no worker looks at it any more */
-int kith__jobs_posted(const struct kith__pool *p);                  /* 1: there are some */
+int kith__jobs_have_work(const struct kith__pool *p);               /* 1: some call is under way */
 int kith__job_complete(const struct kith__job *j);
 int kith__job_halted(const struct kith__job *j);  /* too many tasks have failed: nothing is begun any more */
 void kith__job_mark_rest(struct kith__job *j);    /* of a halted job that nobody touches: units not run */

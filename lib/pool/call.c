@@ -8,6 +8,7 @@
 #include "config.h"
 #include "pool/call.h"
 #include "base/env.h"
+#include "member/bell.h"
 #include "code/checkglobals.h"
 #include "code/image.h"
 #include "pool/chunk.h"
@@ -19,6 +20,7 @@
 #include "pool/random.h"
 #include "pool/ring.h"
 #include "pool/serial.h"
+#include "base/system.h"
 #include "pool/worker.h"
 
 #include <limits.h>
@@ -72,7 +74,7 @@ static int fill_arg(struct kith__job *j, const struct kith__call_spec *s)
 
 /* Which call this is, for the random numbers of its tasks: the same in each run. A task's own calls are
  * numbered by its own random numbers. */
-static uint64_t call_number(void)
+uint64_t kith__call_number(void)
 {
     if (kith_worker() >= 0 && kith__task.running)
         return kith_random() | UINT64_C(1) << 63;
@@ -94,7 +96,7 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->tries = p->tries;
     j->chunk = p->chunk;
     j->halt = p->halt;
-    j->call = call_number();
+    j->call = kith__call_number();
     if (s->name) /* of a zeroed job; snprintf is much code that is cold */
         memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));
     rc = kith__is_map(s->kind) ? kith__rings_make(c, s) : fill_range(j, s);
@@ -124,7 +126,7 @@ const char *kith__call_name(const struct kith__call_spec *s, char *buf, size_t r
 
 /* KITH_CHECK=1: a task that reads a global which the head has set since kith_init reads the old value; but
  * for KITH_SERIAL=1. */
-static void warn_of_globals(const struct kith__call_spec *s)
+void kith__call_warn(const struct kith__call_spec *s)
 {
     char globals[512], name[64];
 
@@ -148,7 +150,7 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
         return rc;
     if (kith__server_dead())
         return KITH_EPEER;
-    warn_of_globals(s);
+    kith__call_warn(s);
     if ((rc = kith__pool_enter(s->pool, &c->object)) < 0)
         return rc;
     /* Inside of the guard: who closes the pool either sees this call, or this call sees that it is closed. */
@@ -186,6 +188,8 @@ static int outcome(struct kith__call *c, enum kith__step_result last)
     }
     if (last == KITH__STEP_DONE)
         return 0;
+    if (last == KITH__STEP_HALTED)
+        return kith__fail(KITH_ECANCELLED, "%s was cancelled", kith__job_name(c->job));
     if (atomic_load(&p->state) == KITH__POOL_BROKEN)
         return kith__pool_init_fault(p);
     return kith__fail(KITH_ECANCELLED, "the pool was terminated while %s was running in it",
@@ -211,17 +215,17 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last)
 
 /* A worker that waits for its own pool's job runs the tasks of that job meanwhile. The lane's stack of claims
  * is for one thread at a time, so of the threads that a task has made one helps, and the others only wait. */
-static void help(struct kith__call *c)
+void kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq)
 {
     static pthread_mutex_t helping = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
     static _Atomic int missed; /* a thread waits that would have helped */
-    struct kith__pool *p = kith__pool_body(c->object);
+    struct kith__pool *p = kith__pool_body(o);
     uint32_t worker;
-    struct kith__lane *lane = kith__my_lane(c->object, &worker);
+    struct kith__lane *lane = kith__my_lane(o, &worker);
     struct kith__stream outer;
 
     if (p->serial) {
-        kith__serial_run(c->object, c->job);
+        kith__serial_run(o, j);
         return;
     }
     if (!lane)
@@ -231,18 +235,23 @@ static void help(struct kith__call *c)
         if (pthread_mutex_trylock(&helping) != 0)
             return;
     }
-    if (kith__job_enter(p, lane, c->post, c->job->seq)) {
+    if (kith__job_enter(p, lane, post, seq)) {
         kith__random_save(&outer);
-        kith__work_on(c->object, lane, worker, c->job, 1);
+        kith__work_on(o, lane, worker, j, 1);
         kith__random_restore(&outer);
-        kith__job_leave(lane, c->job);
+        kith__job_leave(lane, j);
     }
     pthread_mutex_unlock(&helping);
     if (atomic_exchange(&missed, 0))
         kith__wake_everybody(); /* rare, and their jobs are not known here */
 }
 
-static int wait_for(struct kith__call *c, enum kith__step_result *last)
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_result *last)
 {
     struct kith__wait w;
     int rc = kith__wait_begin(&w, &c->job->waiters, KITH_FOREVER);
@@ -256,20 +265,35 @@ static int wait_for(struct kith__call *c, enum kith__step_result *last)
             ;
         if (*last != KITH__STEP_WAIT)
             break;
-        help(c);
+        kith__call_help(c->object, c->job, c->post, c->job->seq);
         if ((*last = kith__call_step(c)) == KITH__STEP_MOVED)
             continue;
         if (*last != KITH__STEP_WAIT)
             break;
-        w.deadline = kith__faults_tell(c->job);
-        if ((rc = kith__wait_sleep(&w)) < 0 && rc != KITH_ETIMEDOUT)
+        w.deadline = sooner(kith__faults_tell(c->job), deadline);
+        if ((rc = kith__wait_sleep(&w)) < 0 &&
+            (rc != KITH_ETIMEDOUT || (deadline >= 0 && kith__now_ns() >= deadline)))
             break;
     }
     kith__wait_end(&w, 1);
     return *last == KITH__STEP_WAIT ? rc : 0;
 }
 
-static int too_deep(const struct kith__call_spec *s)
+void kith__call_cancel(struct kith__call *c)
+{
+    const struct kith__pool *p = kith__pool_body(c->object);
+    uint64_t touch = kith__touch(c->job->seq, c->post);
+
+    atomic_store(&c->job->cancelled, KITH__HALTED);
+    /* Who begins one of its tasks now was inside of the job before. */
+    for (uint32_t w = 0; w < p->workers; w++)
+        if (atomic_load(&kith__lane(p, w)->depth) > 0 && atomic_load(&kith__lane(p, w)->touching[0]) == touch)
+            kith__lane_condemn(kith__lane(p, w), touch, KITH__AT_NONE);
+    kith__server_ring();
+    kith__wake_all(&c->job->waiters);
+}
+
+int kith__call_depth(kith_pool pool)
 {
     struct kith__object *o;
     struct kith__lane *lane;
@@ -277,7 +301,7 @@ static int too_deep(const struct kith__call_spec *s)
 
     if (kith_worker() < 0)
         return 0;
-    if (kith__pool_find(s->pool, &o) < 0 || !(lane = kith__my_lane(o, &worker)) ||
+    if (kith__pool_find(pool, &o) < 0 || !(lane = kith__my_lane(o, &worker)) ||
         atomic_load(&lane->depth) < KITH__DEPTH - 1)
         return 0;
     return kith__fail(KITH_EINVAL, "tasks that call their own pool are nested %d deep: that is the limit",
@@ -291,9 +315,9 @@ int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *
     struct kith__call c;
     int rc;
 
-    if ((rc = too_deep(s)) < 0 || (rc = kith__call_begin(&c, s)) < 0)
+    if ((rc = kith__call_depth(s->pool)) < 0 || (rc = kith__call_begin(&c, s)) < 0)
         return rc;
-    if ((rc = wait_for(&c, &last)) < 0) {
+    if ((rc = kith__call_wait(&c, -1, &last)) < 0) {
         kith__call_end(&c, last); /* the fork server is gone */
         return kith__server_dead() ? KITH_EPEER : rc;
     }

@@ -30,6 +30,7 @@ struct kith__call {
     uint64_t window,
         step; /* elements between the first whose result is not out and the last that is in; per step */
     uint64_t out_done; /* elements before it have been dealt with */
+    uint64_t turn;     /* later.c's */
 };
 
 enum kith__step_result {
@@ -44,6 +45,30 @@ int kith__call_begin(struct kith__call *c,
                      const struct kith__call_spec *s);        /* on failure there is nothing to end */
 enum kith__step_result kith__call_step(struct kith__call *c); /* never waits */
 int kith__call_end(struct kith__call *c, enum kith__step_result last); /* the code of the call */
+
+/* For who waits for units of j, in a worker of its pool: runs some of them. */
+void kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq);
+
+/* 0; KITH_EINVAL when tasks that call their own pool are nested too deep. */
+int kith__call_depth(kith_pool pool);
+
+uint64_t kith__call_number(void);                      /* of the next call: its random numbers */
+void kith__call_warn(const struct kith__call_spec *s); /* of globals that its workers do not see */
+int kith__call_check(const struct kith__call_spec *s,
+                     const char *what); /* in map.c: 0, or what is wrong with it */
+/* Sizes of a function of numbers, by its shape. 0 or KITH_ETYPE. */
+int kith__call_numbers(struct kith__call_spec *s, const char *what);
+
+/* Takes steps until it is done, or until deadline (ns; -1: none). 0; KITH_ETIMEDOUT; KITH_EPEER: it goes on,
+ * and can be waited for again, or be ended. */
+int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_result *last);
+
+/* None of its tasks is begun any more, and those under way are ended with their workers. When they are, a
+ * step says KITH__STEP_HALTED. */
+void kith__call_cancel(struct kith__call *c);
+
+/* 0 or KITH_ESIZE: the rows of a starmap have another number of columns than its function has arguments. */
+int kith__call_columns(const struct kith__call_spec *s, size_t columns);
 
 /* All of that, waiting. fold sees the results of a job without faults before it ends. */
 int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),

@@ -72,15 +72,20 @@ static void fill_end(struct kith_fault *f, const struct kith__fault_entry *e)
         kith__crash_text(&e->crash, getpid(), kith__kin(&(struct kith__kin){ 0 }), f->text, sizeof f->text);
 }
 
+static void fill_place(struct kith_fault *f, const char *name, const struct kith__fault_entry *e)
+{
+    f->rank = kith_rank();
+    snprintf(f->host, sizeof f->host, "%s", kith__shared->host);
+    snprintf(f->function, sizeof f->function, "%s", name);
+    if (f->text[0] == '\0')
+        snprintf(f->text, sizeof f->text, "%s", e->text);
+}
+
 static void fill_fault(struct kith_fault *f, struct kith__job *j, const struct kith__fault_entry *e)
 {
     fill_end(f, e);
     f->task = first_element(j, e->unit);
-    f->rank = kith_rank();
-    snprintf(f->host, sizeof f->host, "%s", kith__shared->host);
-    snprintf(f->function, sizeof f->function, "%s", kith__job_name(j));
-    if (f->text[0] == '\0')
-        snprintf(f->text, sizeof f->text, "%s", e->text);
+    fill_place(f, kith__job_name(j), e);
 }
 
 static int by_task(const void *a, const void *b)
@@ -139,6 +144,52 @@ static void sentence(struct kith__job *j, const struct kith_fault *f, char *text
     snprintf(text, room, "%s(%s%llu) %s [worker %d, pid %d on %s]", kith__job_name(j),
              !kith__is_map(j->kind) ? "from " : "task ", (unsigned long long)f->task, end, f->worker, f->pid,
              f->host);
+}
+
+/* 1: it is our turn to say something, when the program has no way of its own with faults. */
+static int may_tell(void)
+{
+    int64_t last = atomic_load(&kith__shared->faults_told), now = kith__now_ns();
+
+    return !atomic_load(&kith__shared->faults_have_handler) && (!last || now >= last + each_ns) &&
+           atomic_compare_exchange_strong(&kith__shared->faults_told, &last, now);
+}
+
+void kith__fault_tell_unseen(const char *sentence)
+{
+    if (may_tell())
+        kith__tell("%s; its Result was dropped", sentence);
+}
+
+void kith__fault_tell_dropped(const char *name, uint64_t block)
+{
+    struct kith_fault f;
+    char end[640], text[896];
+
+    if (!block)
+        return;
+    fill_end(&f, kith__at(block));
+    fill_place(&f, name, kith__at(block));
+    describe(&f, end, sizeof end);
+    snprintf(text, sizeof text, "%s %s [worker %d, pid %d on %s]", name, end, f.worker, f.pid, f.host);
+    kith__fault_tell_unseen(text);
+}
+
+int kith__fault_keep_one(const char *name, uint64_t task, uint64_t block)
+{
+    struct faults *kept = block ? malloc(sizeof *kept + sizeof *kept->list) : NULL;
+    char end[640];
+
+    kith__own_replace(KITH__OWN_FAULTS, kept);
+    if (!kept)
+        return kith__fail(KITH_ETASK, "%s failed, and there is no memory to record why", name);
+    fill_end(kept->list, kith__at(block));
+    fill_place(kept->list, name, kith__at(block));
+    kept->list->task = task;
+    kept->count = 1;
+    describe(kept->list, end, sizeof end);
+    return kith__fail(KITH_ETASK, "%s %s [worker %d, pid %d on %s]", name, end, kept->list->worker,
+                      kept->list->pid, kept->list->host);
 }
 
 /* The first fault of j, which is still under way: only its poster takes one away. */

@@ -11,6 +11,15 @@ void kith__faults_keep(struct kith__job *j);
  * call was cancelled. */
 int kith__faults_report(struct kith__job *j, int halted);
 
+/* Of a task that was a call of its own, of a function of that name: its fault, in block (0: there was no
+ * memory), becomes this thread's last one. KITH_ETASK. */
+int kith__fault_keep_one(const char *name, uint64_t task, uint64_t block);
+
+/* The same on stderr, when nobody will ask: its Result was dropped. One line a second on the node, as below.
+ */
+void kith__fault_tell_dropped(const char *name, uint64_t block);
+void kith__fault_tell_unseen(const char *sentence);
+
 /* Tells on stderr, while the call that j is of goes on, of the first of its tasks that failed, and then how
  * many there are: one line a second, of all calls on the node; unless the program has a fault handler of its
  * own. For the thread that posted j. Returns when it wants to be called again, in ns; -1: when one has

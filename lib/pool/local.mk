@@ -8,13 +8,22 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/chunk.h \
 	lib/pool/fault.c \
 	lib/pool/fault.h \
+	lib/pool/feed.c \
+	lib/pool/feed.h \
+	lib/pool/later.c \
+	lib/pool/later.h \
+	lib/pool/local.c \
+	lib/pool/local.h \
 	lib/pool/map.c \
 	lib/pool/pool.c \
 	lib/pool/pool.h \
 	lib/pool/random.c \
 	lib/pool/random.h \
+	lib/pool/result.c \
 	lib/pool/ring.c \
 	lib/pool/ring.h \
+	lib/pool/row.c \
+	lib/pool/row.h \
 	lib/pool/serial.c \
 	lib/pool/serial.h \
 	lib/pool/task.c \

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "shm/heap.h"
 
-static int check(const struct kith__call_spec *s, const char *what)
+int kith__call_check(const struct kith__call_spec *s, const char *what)
 {
     int rc = kith__handle_usable(s->pool.id, "Pool");
     uint64_t most = SIZE_MAX / 2, outs = kith__is_map(s->kind) ? s->n : kith__block_count(s->n);
@@ -34,14 +34,14 @@ static int check(const struct kith__call_spec *s, const char *what)
 
 static int call(const struct kith__call_spec *s, const char *what)
 {
-    int rc = check(s, what);
+    int rc = kith__call_check(s, what);
 
     return rc < 0 || s->n == 0 ? rc : kith__call(s, NULL, NULL);
 }
 
 /* ---------------------------------------------------------------- functions of numbers */
 
-static int map_numbers(struct kith__call_spec *s, const char *what)
+int kith__call_numbers(struct kith__call_spec *s, const char *what)
 {
     int arguments = s->shape & 255;
 
@@ -52,17 +52,31 @@ static int map_numbers(struct kith__call_spec *s, const char *what)
         return kith__fail(KITH_ETYPE,
                           "%s(%s): a function of a shape (%#x) that this version of kith does not know", what,
                           s->name, (unsigned)s->shape);
-    return call(s, what);
+    return 0;
+}
+
+static int map_numbers(struct kith__call_spec *s, const char *what)
+{
+    int rc = kith__call_numbers(s, what);
+
+    return rc < 0 ? rc : call(s, what);
+}
+
+int kith__call_columns(const struct kith__call_spec *s, size_t columns)
+{
+    size_t arguments = (size_t)(s->shape & 255);
+
+    if (columns == arguments)
+        return 0;
+    return kith__fail(KITH_ESIZE, "%s takes %zu argument%s, but the rows have %zu column%s", s->name,
+                      arguments, arguments == 1 ? "" : "s", columns, columns == 1 ? "" : "s");
 }
 
 static int starmap(struct kith__call_spec *s, size_t columns)
 {
-    size_t arguments = (size_t)(s->shape & 255);
+    int rc = kith__call_columns(s, columns);
 
-    if (columns != arguments)
-        return kith__fail(KITH_ESIZE, "%s takes %zu argument%s, but the rows have %zu column%s", s->name,
-                          arguments, arguments == 1 ? "" : "s", columns, columns == 1 ? "" : "s");
-    return map_numbers(s, "kith_starmap");
+    return rc < 0 ? rc : map_numbers(s, "kith_starmap");
 }
 
 int kith__starmap(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *rows,
@@ -221,7 +235,7 @@ int kith__sum(kith_pool pool, const char *name, kith_sum_fn *fn, const void *arg
         .out_size = sizeof(double),
     };
     char buf[64];
-    int rc = check(&s, "kith_sum");
+    int rc = kith__call_check(&s, "kith_sum");
 
     if (rc == 0 && !sum)
         rc = kith__fail(KITH_EINVAL, "kith_sum(%s) was given NULL for the sum",
@@ -264,7 +278,7 @@ int kith__reduce(kith_pool pool, const char *name, kith_reduce_fn *fn, const voi
         .out_size = total_size,
     };
     char buf[64];
-    int rc = check(&s, "kith_reduce");
+    int rc = kith__call_check(&s, "kith_reduce");
 
     if (rc == 0 && (!fold || !total || total_size == 0))
         rc = kith__fail(KITH_EINVAL, "kith_reduce(%s) needs a function that folds and a total",

@@ -4,6 +4,8 @@
 #include "member/bell.h"
 #include "base/env.h"
 #include "pool/fault.h"
+#include "pool/later.h"
+#include "pool/row.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "shm/heap.h"
@@ -209,6 +211,15 @@ static void free_job(_Atomic uint64_t *held)
     free_held(held);
 }
 
+/* A row stays posted as long as its pool: quiet is one of which all that was given has ended. */
+static int is_quiet_row(const struct kith__pool *p, uint32_t post, int without_server)
+{
+    const struct kith__job *j = kith__post_job(kith__post(p, post));
+
+    return atomic_load(&kith__post(p, post)->announced) != 0 && j->kind == KITH__JOB_ROW &&
+           kith__row_is_quiet(j, without_server || atomic_load(&p->state) >= KITH__POOL_TERMINATED);
+}
+
 /* Nobody waits for it any more; with only_ranks: none of those who live on without the fork server. What the
  * others had posted a janitor would withdraw, and there are none then. */
 static int is_quiet(const struct kith__pool *p, int only_ranks)
@@ -219,7 +230,8 @@ static int is_quiet(const struct kith__pool *p, int only_ranks)
         uint32_t poster = atomic_load(&kith__post(p, i)->poster),
                  role = poster ? atomic_load(&kith__member(poster)->role) : KITH__NOBODY;
 
-        if (poster && (!only_ranks || poster == kith__me || role == KITH__HEAD || role == KITH__RANK))
+        if (poster && (!only_ranks || poster == kith__me || role == KITH__HEAD || role == KITH__RANK) &&
+            !is_quiet_row(p, i, only_ranks))
             return 0;
     }
     return 1;
@@ -462,14 +474,34 @@ static int end_pool(kith_pool p, enum kith__pool_event event)
     return shut(o, event);
 }
 
+/* A task cannot end the pool that it runs in, and must not wait for it. */
+static int runs_in(kith_pool p)
+{
+    struct kith__object *o;
+
+    return kith__pool_find(p, &o) == 0 && (kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o));
+}
+
 int kith_pool_close(kith_pool p)
 {
-    return kith__report(end_pool(p, KITH__POOL_CLOSE));
+    int rc;
+
+    if (!runs_in(p))
+        kith__later_flush(p);
+    rc = end_pool(p, KITH__POOL_CLOSE);
+    kith__later_settle(p);
+    kith__feeds_tidy();
+    return kith__report(rc);
 }
 
 int kith_pool_terminate(kith_pool p)
 {
-    return kith__report(end_pool(p, KITH__POOL_TERMINATE));
+    int rc;
+
+    kith__later_give_up(p);
+    rc = end_pool(p, KITH__POOL_TERMINATE);
+    kith__feeds_tidy();
+    return kith__report(rc);
 }
 
 /* ---------------------------------------------------- after a death */

@@ -2,11 +2,15 @@
 #include "config.h"
 #include "pool/task.h"
 #include "pool/chunk.h"
+#include "pool/random.h"
+#include "pool/row.h"
 #include "base/error.h"
 #include "shm/heap.h"
+#include "member/output.h"
 #include "object/memory.h"
 #include "rpc/remote.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -168,6 +172,69 @@ static void run_numbers_in_place(struct kith__job *j, uint32_t worker, kith__any
     }
 }
 
+/* One call, its arguments side by side at in. */
+#define ONCE(R, A, CALL)                   \
+    {                                      \
+        const A *x = in;                   \
+        R value = CALL;                    \
+        memcpy(out, &value, sizeof value); \
+        return;                            \
+    }
+#define SHAPE_ONCE(r, a, R, A)                                               \
+    case KITH__SHAPE_CODE(r, a, 1): ONCE(R, A, ((R(*)(A))fn)(x[0]))          \
+    case KITH__SHAPE_CODE(r, a, 2): ONCE(R, A, ((R(*)(A, A))fn)(x[0], x[1])) \
+    case KITH__SHAPE_CODE(r, a, 3): ONCE(R, A, ((R(*)(A, A, A))fn)(x[0], x[1], x[2]))
+
+static void call_numbers(uint32_t shape, kith__anyfn *fn, const void *in, void *out)
+{
+    switch (shape) {
+        KITH__SHAPES(SHAPE_ONCE)
+    }
+}
+
+static void run_item(struct kith__job *j, uint32_t worker, uint64_t unit, struct kith__item *item)
+{
+    static const _Atomic uint64_t first; /* each is the only task of its call */
+    const struct kith__callee *c = kith__at(item->callee);
+    kith__anyfn *fn;
+
+    kith__random_place(KITH__STREAM_TASK, item->number, &first);
+    if (kith__token_resolve(&c->fn, &fn) < 0) {
+        kith__task.failed = kith__task.special = 1;
+        kith__task.code = KITH_EFUNC;
+        kith__task_says("%s", kith_last_error());
+    } else if (c->kind == KITH__JOB_NUMBERS)
+        call_numbers(c->shape, fn, kith__item_in(item, c), kith__item_out(item, c));
+    else
+        has_failed(((kith_map_fn *)fn)(kith__item_in(item, c), kith__item_out(item, c)));
+    /* Its result may be taken as soon as it is there: what it has printed and sent goes first. */
+    kith__output_settle();
+    if (kith__remote_settle() < 0 && !kith__task.failed) {
+        kith__task.failed = kith__task.special = 1;
+        kith__task.code = KITH_EPEER;
+        kith__task_says("%s", kith_last_error());
+    }
+    if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, unit))
+        return;
+    kith__failpoint("row: item run");
+    /* It was cancelled: as if that had come in time. Inside of another task nobody kills for it. */
+    if (!kith__item_done(item) && (kith__task.depth > 0 || raise(SIGKILL) != 0))
+        kith__item_begin(item);
+}
+
+static void run_row(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length)
+{
+    for (uint64_t i = lo; i < lo + length; i++) {
+        struct kith__item *item = kith__row_item(kith__job_row(j), i);
+
+        atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
+        if (kith__item_begin(item))
+            run_item(j, worker, i, item);
+        kith__failpoint("row: item ended");
+        kith__row_tell(j, i);
+    }
+}
+
 static void run_bytes(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
 {
     kith_map_fn *call = (kith_map_fn *)fn;
@@ -243,7 +310,7 @@ static void run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t 
     kith__task.special = kith__task.failed = kith__task.has_text = 0;
     kith__task.taken = atomic_load_explicit(&kith__ever_taken, memory_order_relaxed);
     kith__task.arg_size = j->arg_size;
-    if (!j->out_ring)
+    if (!j->out_ring && j->kind != KITH__JOB_ROW)
         map_pages(element(j->out, j->out_size, 0, lo), element(j->out, j->out_size, 0, lo + length));
     switch ((enum kith__job_kind)j->kind) {
     case KITH__JOB_NUMBERS:
@@ -251,6 +318,7 @@ static void run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t 
         break;
     case KITH__JOB_BYTES: run_bytes(j, worker, fn, lo, length); break;
     case KITH__JOB_WITH: run_with(j, worker, fn, lo, length); break;
+    case KITH__JOB_ROW: run_row(j, worker, lo, length); break;
     case KITH__JOB_FOR:
     case KITH__JOB_SUM:
     case KITH__JOB_REDUCE:

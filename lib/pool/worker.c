@@ -83,18 +83,36 @@ static void call_others(struct kith__object *o, const struct kith__job *j)
             kith__wake_any(kith__object_waiters(o, 0));
 }
 
+/* Whoever gives tasks one by one needs some 0.1 µs for each: to look once more costs less than to go to rest,
+ * and to be woken, for each of them. 1: there is something to claim now. */
+static int linger(const struct kith__job *j)
+{
+    for (int i = 0; i < 64 && j->kind == KITH__JOB_ROW && !atomic_load(&j->cancelled); i++) {
+        if (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16 < atomic_load(&j->limit))
+            return 1;
+        kith__pause();
+    }
+    return 0;
+}
+
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
                    int for_itself)
 {
     struct kith__pool *p = kith__pool_body(o);
     struct kith__chunk learned = { 0 };
     kith__anyfn *fn = NULL;
-    int found = kith__token_resolve(&j->fn, &fn), called = 0;
+    int found = j->kind == KITH__JOB_ROW ? 0 : kith__token_resolve(&j->fn, &fn), called = 0;
     int64_t then = j->chunk ? 0 : kith__now_ns(), now;
     uint64_t cursor = 0, lo, length;
 
-    kith__random_place(KITH__STREAM_TASK, j->call, &j->cells[worker].at);
-    while (!is_worn(p, lane) && kith__claim(j, worker, most(j, p, lane, &learned), &cursor, &lo, &length)) {
+    if (j->kind != KITH__JOB_ROW)
+        kith__random_place(KITH__STREAM_TASK, j->call, &j->cells[worker].at);
+    while (!is_worn(p, lane)) {
+        if (!kith__claim(j, worker, most(j, p, lane, &learned), &cursor, &lo, &length)) {
+            if (!for_itself && called && linger(j))
+                continue;
+            break;
+        }
         if (!called++)
             call_others(o, j);
         if (found == 0)
@@ -213,6 +231,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     kith__random_place(KITH__STREAM_WORKER, kith__member(kith__me)->number << 16 | worker, NULL);
     kith__settle(p, worker);
     lane->tasks = 0;
+    atomic_store(&lane->condemned, 0);
     kith__lane_move(lane, KITH__LANE_BEGINS);
     if (kith__worker_initialize(o, my_worker) != 0)
         return 1;

@@ -27,7 +27,7 @@ static struct {
 
 static int has_work(const struct kith__pool *p)
 {
-    return atomic_load(&p->state) <= KITH__POOL_CLOSING && kith__jobs_posted(p);
+    return atomic_load(&p->state) <= KITH__POOL_CLOSING && kith__jobs_have_work(p);
 }
 
 int kith__spawn_is_wanted(const struct kith__pool *p)

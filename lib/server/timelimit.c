@@ -95,12 +95,21 @@ static void watch(uint32_t who, uint32_t limit_ms, int64_t passed, pid_t head)
     w->run_ns = limit_ms * KITH__MS - 100 * KITH__MS; /* KILL follows TERM after 100 ms */
 }
 
-/* Of what the process does now; 0: none. */
-static uint32_t limit_of(const struct kith__member *m)
+static int is_condemned(const struct kith__member *m)
+{
+    return atomic_load(&m->role) == KITH__WORKER && kith__lane_is_condemned(kith__pool_of(m), m->worker);
+}
+
+/* Of what the process does now; 0: none. Who is condemned has run long enough, also in a debugger. */
+static uint32_t limit_of(const struct kith__member *m, int is_debugged)
 {
     const struct kith__pool *p;
 
     if (atomic_load(&m->state) != KITH__RUNNING)
+        return 0;
+    if (is_condemned(m))
+        return 1;
+    if (is_debugged)
         return 0;
     if (is_process(m))
         return m->limit_ms;
@@ -114,12 +123,13 @@ int kith__timelimit_look(pid_t head)
 {
     uint32_t used = atomic_load(&kith__shared->members_used), shortest = UINT32_MAX;
     int64_t now = kith__now_ns(), passed = now - looked;
+    int is_debugged = kith__env_on(KITH__ENV_DEBUG);
 
     /* A gap in our own clock (we were stopped, the machine slept) is nobody's running time. */
     if (passed > 2LL * period_ms * KITH__MS)
         passed = period_ms * KITH__MS;
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
-        uint32_t limit_ms = limit_of(kith__member(i));
+        uint32_t limit_ms = limit_of(kith__member(i), is_debugged);
 
         if (limit_ms == 0)
             continue;
@@ -128,7 +138,7 @@ int kith__timelimit_look(pid_t head)
             shortest = limit_ms;
     }
     looked = now;
-    if (shortest == UINT32_MAX || kith__env_on(KITH__ENV_DEBUG))
+    if (shortest == UINT32_MAX)
         return -1;
     return period_ms = shortest / 10 < 1 ? 1 : shortest / 10 > 100 ? 100 : (int)(shortest / 10);
 }

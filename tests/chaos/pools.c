@@ -123,6 +123,38 @@ static void bad_pool(int (*init)(const void *arg), struct dice *d)
     CHECK(kith_pool_close(p) == rc, "close of a failed pool gives something else than %d", rc);
 }
 
+/* What may come of a task that runs well. */
+static int is_excused(int rc)
+{
+    return server_lost(rc) || disturbed() || rc == KITH_ETASK || excused(rc);
+}
+
+/* Tasks that are calls of their own: each of their results is taken, dropped, or cancelled. */
+static void tasks_of_their_own(kith_pool p, struct dice *d)
+{
+    enum { MOST = 40 };
+    kith_result r[MOST];
+    int n = 1 + (int)roll(d, MOST), x, y, rc;
+
+    for (int i = 0; i < n; i++)
+        r[i] = kith_apply_async(p, play_int, (5 + i) << 3 | (int)RUNS);
+    for (int i = 0; i < n; i++) {
+        x = (5 + i) << 3 | (int)RUNS;
+        y = 0;
+        if ((rc = kith_check(r[i])) == 0 && roll(d, 5) == 0)
+            rc = kith_result_drop(r[i]);
+        else if (rc == 0) {
+            if (roll(d, 8) == 0 && (rc = kith_result_cancel(r[i])) != 0 && rc != KITH_EEND)
+                CHECK(is_excused(rc), "cancel gives %d", rc);
+            rc = kith_get(r[i], &y);
+            CHECK(rc == 0 ? y == play_int_gives(x) : rc == KITH_ECANCELLED || is_excused(rc),
+                  "a result that was waited for gives %d and %d", rc, y);
+            continue;
+        }
+        CHECK(rc == 0 || is_excused(rc), "apply_async, or drop, gives %d", rc);
+    }
+}
+
 static void good_pool(int uses_it, int terminate, struct dice *d)
 {
     int x = 5 << 3 | (int)RUNS, y = 0, rc;
@@ -137,6 +169,7 @@ static void good_pool(int uses_it, int terminate, struct dice *d)
         rc = kith_apply(p, play_int, &y, x);
         CHECK(rc == 0 ? y == play_int_gives(x) : server_lost(rc) || disturbed() || rc == KITH_ETASK,
               "apply gives %d and %d", rc, y);
+        tasks_of_their_own(p, d);
     }
     rc = terminate ? kith_pool_terminate(p) : kith_pool_close(p);
     CHECK(rc == 0 || server_lost(rc), "the end of a pool of its own gives %d", rc);

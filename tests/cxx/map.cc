@@ -85,6 +85,13 @@ int main(int argc, char **argv)
     kith_store_slice(bytes, 0, text, 3);
     kith_load_slice(bytes, 2, text, 1);
     printf("array %d %d %c\n", numbers[1], numbers[2], text[0]);
+    kith_result one = kith_apply_async(pool, sum3, 1, 2, 3);
+    kith_result raised = kith_apply_async(pool, +[](double a, double b) { return std::pow(a, b); }, 2, 5);
+    kith_result all = kith_map_async(pool, std::sqrt, in, out, 3), many = kith_starmap_async(pool, sum3, rows, sums, 2);
+    long one_sum = 0;
+    rc = kith_get(one, &one_sum) + kith_get(raised, &y) + kith_result_get(all, nullptr, 0, KITH_FOREVER);
+    rc += kith_result_get(many, nullptr, 0, KITH_FOREVER);
+    printf("async %d: %ld %g, %g %g %g, %ld %ld\n", rc, one_sum, y, out[0], out[1], out[2], sums[0], sums[1]);
     kith_pool_close(pool);
     return kith_finalize();
 }

@@ -1,0 +1,976 @@
+/* feed.c: see feed.h. Called by result.c and later.c. */
+#include "config.h"
+#include "pool/feed.h"
+#include "base/error.h"
+#include "base/system.h"
+#include "member/bell.h"
+#include "member/output.h"
+#include "pool/fault.h"
+#include "pool/worker.h"
+#include "shm/heap.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TAGS = 1 << KITH__TAG_BITS, SPARE = 4 };
+
+struct known { /* a function that was given before */
+    kith__anyfn *fn;
+    uint64_t callee;
+    struct known *next;
+};
+
+struct chunk {
+    uint64_t block;   /* 0: all its results were taken */
+    uint32_t left;    /* items that were not let go of, or not given yet */
+    uint32_t dropped; /* of these: as soon as they have ended */
+    uint32_t held;    /* somebody looks at one of its items, and so it stays */
+    uint64_t *drops;  /* a bit for each of those; NULL: none */
+};
+
+enum kind { SHARED, PRIVATE, CLOSED }; /* a private one has a user, who closes it */
+
+struct kith__feed {
+    pthread_mutex_t mutex;
+    kith_pool pool; /* 0: the feed is unused */
+    struct kith__object *object;
+    struct kith__job *job;             /* the pool's: only while it is pinned, or in a worker of it */
+    uint32_t post, tag, waiting, held; /* held: all its chunks together */
+    enum kind kind;
+    struct kith__row *row;
+    uint64_t given, live;    /* units; those of them not let go of */
+    struct kith__item *tail; /* where the next ones go */
+    struct chunk *chunks;    /* a ring of room, a power of two: from number first on */
+    uint64_t first, room;
+    uint64_t spare[SPARE];
+    int spares;
+    struct known *known;
+    struct kith__feed *next;
+};
+
+/* All of this process, also the unused: whoever has a pointer may look at any time. */
+static struct kith__feed *feeds;
+static _Atomic(struct kith__feed *) tagged[TAGS];
+static _Atomic(struct kith__feed *) last_used;
+static uint32_t tags;
+static pthread_mutex_t all = PTHREAD_MUTEX_INITIALIZER; /* of these; taken before that of a feed */
+
+/* ------------------------------------------------------------------ the pool, which may end at any moment */
+
+/* 1: the pool is open, and so the job is there until unpin. Who ends the pool either sees this, or is seen.
+ */
+static int pin(struct kith__feed *f)
+{
+    atomic_store(&f->row->pinned, 1);
+    if (kith__object_is(f->object, f->pool.id))
+        return 1;
+    atomic_store(&f->row->pinned, 0);
+    return 0;
+}
+
+static void unpin(struct kith__feed *f)
+{
+    atomic_store_explicit(&f->row->pinned, 0, memory_order_release);
+}
+
+enum running { RUNS, ENDS, ENDED }; /* it runs tasks; its workers are about to be gone; they are */
+
+static enum running running(const struct kith__feed *f)
+{
+    uint32_t state = atomic_load(&kith__pool_body(f->object)->state);
+
+    if (kith__object_is(f->object, f->pool.id))
+        return RUNS;
+    if (!kith__object_leaves(f->pool.id, KITH__POOL_KIND))
+        return ENDED;
+    return state <= KITH__POOL_CLOSING ? RUNS : ENDS;
+}
+
+/* ------------------------------------------------------------------ chunks of items */
+
+static struct chunk *chunk_at(const struct kith__feed *f, uint64_t number)
+{
+    return &f->chunks[number & (f->room - 1)];
+}
+
+static struct kith__item *items_of(const struct chunk *c)
+{
+    return kith__at(c->block);
+}
+
+static int make_room(struct kith__feed *f, uint64_t number)
+{
+    uint64_t room = f->room ? 2 * f->room : 16;
+    struct chunk *more;
+
+    if (number - f->first < f->room)
+        return 0;
+    if (!(more = calloc(room, sizeof *more)))
+        return kith__fail(KITH_ENOMEM, "no memory for the results of %llu tasks",
+                          (unsigned long long)f->live);
+    for (uint64_t i = f->first; i < number; i++)
+        more[i & (room - 1)] = *chunk_at(f, i);
+    free(f->chunks);
+    f->chunks = more;
+    f->room = room;
+    return 0;
+}
+
+/* Where workers find that chunk. */
+static kith__word *place_of(struct kith__feed *f, uint64_t number)
+{
+    kith__word *map = &f->row->maps[number / KITH__ROW_MAP % KITH__ROW_MAP];
+    uint64_t block = atomic_load(map);
+
+    if (!block) {
+        if (!(block = kith__heap_alloc(KITH__ROW_MAP * sizeof(kith__word), kith__me)))
+            return NULL;
+        memset(kith__at(block), 0, KITH__ROW_MAP * sizeof(kith__word));
+        atomic_store(map, block);
+    }
+    return (kith__word *)kith__at(block) + number % KITH__ROW_MAP;
+}
+
+/* 1: no worker has a claim there any more: what it has ended it has retired. */
+static int is_left(struct kith__feed *f, uint64_t number)
+{
+    int left;
+
+    if (!pin(f))
+        return running(f) == ENDED;
+    left = kith__job_frontier(f->job) >= (number + 1) * KITH__ROW_CHUNK;
+    unpin(f);
+    return left;
+}
+
+static void free_chunk(struct kith__feed *f, uint64_t number)
+{
+    struct chunk *c = chunk_at(f, number);
+
+    atomic_store(place_of(f, number), 0);
+    if (f->spares < SPARE)
+        f->spare[f->spares++] = c->block;
+    else
+        kith__heap_free(c->block);
+    free(c->drops);
+    memset(c, 0, sizeof *c);
+}
+
+uint64_t kith__item_size(const struct kith__item *item)
+{
+    return ((const struct kith__callee *)kith__at(item->callee))->out_size;
+}
+
+const char *kith__item_name(const struct kith__item *item)
+{
+    struct kith__callee *c = kith__at(item->callee);
+
+    if (c->name[0] == '\0')
+        kith__token_name(&c->fn, c->name, sizeof c->name);
+    return c->name;
+}
+
+/* Nobody will ask how it has ended. */
+static void tell_if_failed(struct kith__item *item)
+{
+    if (kith__item_state(item) == KITH__ITEM_FAILED)
+        kith__fault_tell_dropped(kith__item_name(item), atomic_load(&item->result));
+}
+
+static void let_go(struct kith__feed *f, uint64_t unit)
+{
+    struct chunk *c = chunk_at(f, unit / KITH__ROW_CHUNK);
+    struct kith__item *item = items_of(c) + unit % KITH__ROW_CHUNK;
+    const struct kith__callee *callee = kith__at(item->callee);
+
+    if (callee->out_at)
+        kith__heap_free(item->in[0]);
+    if (kith__item_state(item) == KITH__ITEM_FAILED)
+        kith__heap_free(atomic_load(&item->result));
+    atomic_store_explicit(&item->state, KITH__ITEM_NONE, memory_order_release);
+    c->left--;
+    f->live--;
+}
+
+/* Chunks of which all was taken. A worker may be slow to leave one: later. */
+static void tidy(struct kith__feed *f)
+{
+    uint64_t end = f->given / KITH__ROW_CHUNK;
+
+    for (uint64_t i = f->first; i < end && i < f->first + KITH__ROW_MAP; i++)
+        if (chunk_at(f, i)->block && chunk_at(f, i)->left == 0 && chunk_at(f, i)->held == 0) {
+            if (!is_left(f, i))
+                break;
+            free_chunk(f, i);
+        }
+    while (f->first < end && !chunk_at(f, f->first)->block)
+        f->first++;
+}
+
+/* What was dropped in a chunk and has ended since, or all of it. 0: one has not. */
+static int let_go_of_dropped(struct kith__feed *f, uint64_t number, int every)
+{
+    struct chunk *c = chunk_at(f, number);
+
+    for (uint64_t k = 0; k < KITH__ROW_CHUNK && c->dropped; k++) {
+        if (!(c->drops[k / 64] >> k % 64 & 1))
+            continue;
+        if (!every && !kith__item_has_ended(items_of(c) + k))
+            return 0;
+        c->drops[k / 64] &= ~(UINT64_C(1) << k % 64);
+        c->dropped--;
+        tell_if_failed(items_of(c) + k);
+        let_go(f, number * KITH__ROW_CHUNK + k);
+    }
+    return 1;
+}
+
+static int add_chunk(struct kith__feed *f)
+{
+    uint64_t number = f->given / KITH__ROW_CHUNK, block, oldest = f->first;
+    kith__word *place;
+
+    while (oldest < number && let_go_of_dropped(f, oldest, 0))
+        oldest++;
+    tidy(f);
+    if (number - f->first >= KITH__ROW_ITEMS / KITH__ROW_CHUNK)
+        return kith__fail(KITH_ENOMEM, "%llu tasks are under way in one pool: take the results of some first",
+                          (unsigned long long)f->live);
+    if (make_room(f, number) < 0 || !(place = place_of(f, number)))
+        return KITH_ENOMEM;
+    block = f->spares ? f->spare[--f->spares]
+                      : kith__heap_alloc(KITH__ROW_CHUNK * sizeof(struct kith__item), kith__me);
+    if (!block)
+        return KITH_ENOMEM;
+    *chunk_at(f, number) = (struct chunk){ .block = block, .left = KITH__ROW_CHUNK };
+    atomic_store(place, block);
+    f->tail = kith__at(block);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ opening and closing */
+
+static void free_items(struct kith__feed *f)
+{
+    for (uint64_t i = f->first; i * KITH__ROW_CHUNK < f->given; i++) {
+        struct chunk *c = chunk_at(f, i);
+
+        for (uint64_t k = 0; c->block && k < KITH__ROW_CHUNK && i * KITH__ROW_CHUNK + k < f->given; k++)
+            if (kith__item_state(items_of(c) + k) != KITH__ITEM_NONE)
+                let_go(f, i * KITH__ROW_CHUNK + k);
+        kith__heap_free(c->block);
+        free(c->drops);
+    }
+    while (f->spares)
+        kith__heap_free(f->spare[--f->spares]);
+    for (int i = 0; i < KITH__ROW_MAP; i++)
+        kith__heap_free(atomic_load(&f->row->maps[i]));
+}
+
+/* No worker touches what it has: from now on it is unused. */
+static void end(struct kith__feed *f)
+{
+    struct known *k;
+
+    free_items(f);
+    while ((k = f->known)) {
+        f->known = k->next;
+        kith__heap_free(k->callee);
+        free(k);
+    }
+    kith__heap_free(kith__offset(f->row));
+    free(f->chunks);
+    f->chunks = NULL;
+    f->row = NULL;
+    f->tail = NULL;
+    f->first = f->room = f->given = f->live = 0;
+    atomic_store(&tagged[f->tag], NULL);
+    f->pool.id = 0;
+    atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
+}
+
+/* A closed one whose pool is open is withdrawn before, as soon as no worker is in it. */
+static int may_end(struct kith__feed *f)
+{
+    struct kith__pool *p = kith__pool_body(f->object);
+    int may;
+
+    if (!f->pool.id || f->waiting > 0 || f->held > 0)
+        return 0;
+    if (running(f) == ENDED) {
+        for (uint64_t i = f->first; i * KITH__ROW_CHUNK < f->given; i++)
+            let_go_of_dropped(f, i, 1);
+        return f->kind == CLOSED || (f->kind == SHARED && f->live == 0);
+    }
+    if (f->kind != CLOSED || !pin(f))
+        return 0;
+    if ((may = kith__job_untouched(p, f->post)))
+        kith__job_withdraw(p, f->post);
+    unpin(f);
+    return may;
+}
+
+/* Under all. */
+static void look_for_ended(void)
+{
+    for (struct kith__feed *f = feeds; f; f = f->next) {
+        pthread_mutex_lock(&f->mutex);
+        if (may_end(f))
+            end(f);
+        pthread_mutex_unlock(&f->mutex);
+    }
+}
+
+void kith__feeds_tidy(void)
+{
+    pthread_mutex_lock(&all);
+    look_for_ended();
+    pthread_mutex_unlock(&all);
+}
+
+static int make_row(struct kith__feed *f)
+{
+    struct kith__job *j = f->job;
+    uint64_t block = kith__heap_alloc(sizeof(struct kith__row), kith__me);
+
+    if (!block)
+        return KITH_ENOMEM;
+    f->row = kith__at(block);
+    memset(f->row, 0, sizeof *f->row);
+    j->kind = KITH__JOB_ROW;
+    j->units = j->n = KITH__ROW_UNITS;
+    j->chunk = 1;
+    j->halt = -1;
+    j->tries = kith__pool_body(f->object)->tries;
+    j->arg = block;
+    return 0;
+}
+
+/* Each feed that is named in handles has one; a private one is found without. */
+static int take_tag(struct kith__feed *f)
+{
+    for (int i = 0; i < TAGS; i++) {
+        f->tag = 1 + tags++ % (TAGS - 1);
+        if (!atomic_load(&tagged[f->tag]))
+            return 0;
+    }
+    return kith__fail(KITH_ENOMEM, "%d pools have results that were not taken: take those of some first",
+                      TAGS - 1);
+}
+
+/* Of an unused one, which is locked. */
+static int begin(struct kith__feed *f, enum kind kind, kith_pool pool)
+{
+    int rc = kind == SHARED ? take_tag(f) : 0;
+
+    if (rc < 0 || (rc = kith__pool_enter(pool, &f->object)) < 0)
+        return rc;
+    if (kith__pool_body(f->object)->serial) {
+        kith__object_leave(f->object);
+        return KITH__FEED_SERIAL;
+    }
+    f->job = kith__job_take(f->object, &f->post, &rc);
+    kith__object_leave(f->object);
+    if (!f->job)
+        return rc;
+    if ((rc = make_row(f)) < 0) {
+        kith__job_withdraw(kith__pool_body(f->object), f->post);
+        return rc;
+    }
+    atomic_fetch_add(&kith__member(kith__me)->unpublished, 1); /* when we end a janitor withdraws it */
+    f->pool = pool;
+    f->kind = kind;
+    f->tag = kind == SHARED ? f->tag : 0;
+    f->waiting = 0;
+    atomic_store(&tagged[f->tag], kind == SHARED ? f : NULL);
+    kith__job_post(kith__pool_body(f->object), f->job, f->post);
+    return 0;
+}
+
+/* Under all. It is locked. */
+static int new_feed(kith_pool pool, enum kind kind, struct kith__feed **feed)
+{
+    struct kith__feed *f;
+    int rc;
+
+    look_for_ended();
+    for (f = feeds; f; f = f->next) {
+        pthread_mutex_lock(&f->mutex);
+        if (!f->pool.id)
+            break;
+        pthread_mutex_unlock(&f->mutex);
+    }
+    if (!f) {
+        if (!(f = calloc(1, sizeof *f)))
+            return kith__fail(KITH_ENOMEM, "no memory for calls of a pool");
+        pthread_mutex_init(&f->mutex, NULL);
+        pthread_mutex_lock(&f->mutex);
+        f->next = feeds;
+        feeds = f;
+    }
+    if ((rc = begin(f, kind, pool)) == 0)
+        *feed = f;
+    else
+        pthread_mutex_unlock(&f->mutex);
+    return rc;
+}
+
+int kith__feed_open(kith_pool pool, struct kith__feed **feed)
+{
+    int rc;
+
+    pthread_mutex_lock(&all);
+    if ((rc = new_feed(pool, PRIVATE, feed)) == 0)
+        pthread_mutex_unlock(&(*feed)->mutex);
+    pthread_mutex_unlock(&all);
+    return rc;
+}
+
+void kith__feed_close(struct kith__feed *f)
+{
+    pthread_mutex_lock(&all);
+    pthread_mutex_lock(&f->mutex);
+    f->kind = CLOSED;
+    if (pin(f)) {
+        struct kith__pool *p = kith__pool_body(f->object);
+
+        atomic_store(&f->job->cancelled, KITH__ABANDONED);
+        kith__job_hide(p, f->post);
+        unpin(f);
+    }
+    pthread_mutex_unlock(&f->mutex);
+    look_for_ended();
+    pthread_mutex_unlock(&all);
+}
+
+/* A worker that is inside of a feed's job can run nothing of it while it waits. */
+static int is_inside(const struct kith__feed *f)
+{
+    uint32_t worker;
+    const struct kith__lane *lane = kith__my_lane(f->object, &worker);
+
+    if (!lane)
+        return 0;
+    for (uint32_t d = atomic_load(&lane->depth); d-- > 0;)
+        if (kith__touched_post(atomic_load(&lane->touching[d])) == f->post)
+            return 1;
+    return 0;
+}
+
+static int suits(const struct kith__feed *f, kith_pool pool)
+{
+    return f->pool.id == pool.id && f->kind == SHARED && f->given < KITH__ROW_UNITS && !is_inside(f);
+}
+
+/* It is locked. */
+static int find(kith_pool pool, struct kith__feed **feed)
+{
+    struct kith__feed *f = atomic_load_explicit(&last_used, memory_order_acquire);
+    int rc = 0;
+
+    if (f) {
+        pthread_mutex_lock(&f->mutex);
+        if (suits(f, pool)) {
+            *feed = f;
+            return 0;
+        }
+        pthread_mutex_unlock(&f->mutex);
+    }
+    pthread_mutex_lock(&all);
+    for (f = feeds; f; f = f->next) {
+        pthread_mutex_lock(&f->mutex);
+        if (suits(f, pool))
+            break;
+        pthread_mutex_unlock(&f->mutex);
+    }
+    if (f)
+        *feed = f;
+    else
+        rc = new_feed(pool, SHARED, feed);
+    if (rc == 0)
+        atomic_store_explicit(&last_used, *feed, memory_order_release);
+    pthread_mutex_unlock(&all);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ giving */
+
+static int make_callee(const struct kith__call_spec *s, uint64_t *block)
+{
+    struct kith__token fn;
+    struct kith__callee *c;
+    int rc = kith__token_make(&fn, s->fn);
+
+    if (rc < 0)
+        return rc;
+    if (!(*block = kith__heap_alloc(sizeof *c, kith__me)))
+        return KITH_ENOMEM;
+    c = kith__at(*block);
+    memset(c, 0, sizeof *c);
+    memcpy(&c->fn, &fn, sizeof fn);
+    c->kind = (uint32_t)s->kind;
+    c->shape = (uint32_t)s->shape;
+    c->in_size = s->in_size;
+    c->out_size = s->out_size;
+    if (s->in_size > KITH__ROW_INLINE || s->out_size > KITH__ROW_INLINE_OUT)
+        c->out_at = s->in_size ? (s->in_size + 63) / 64 * 64 : 64;
+    if (s->name)
+        memcpy(c->name, s->name, strnlen(s->name, sizeof c->name - 1));
+    return 0;
+}
+
+static int is_same(const struct known *k, const struct kith__call_spec *s)
+{
+    const struct kith__callee *c = kith__at(k->callee);
+
+    return k->fn == s->fn && c->kind == (uint32_t)s->kind && c->shape == (uint32_t)s->shape &&
+           c->in_size == s->in_size && c->out_size == s->out_size;
+}
+
+/* Programs have few; the last one stands first. */
+static int find_callee(struct kith__feed *f, const struct kith__call_spec *s, uint64_t *callee)
+{
+    struct known **at = &f->known, *k;
+    int rc;
+
+    *callee = 0;
+    for (; (k = *at) && !is_same(k, s); at = &k->next)
+        ;
+    if (k)
+        *at = k->next;
+    else {
+        if (!(k = malloc(sizeof *k)))
+            return kith__fail(KITH_ENOMEM, "no memory for a call");
+        k->fn = s->fn;
+        if ((rc = make_callee(s, &k->callee)) < 0) {
+            free(k);
+            return rc;
+        }
+    }
+    k->next = f->known;
+    f->known = k;
+    *callee = k->callee;
+    return 0;
+}
+
+static int fill(struct kith__item *item, const struct kith__call_spec *s, uint64_t callee)
+{
+    const struct kith__callee *c = kith__at(callee);
+    void *in = item->in;
+
+    if (c->out_at) {
+        if (!(item->in[0] = kith__heap_alloc(c->out_at + c->out_size, kith__me)))
+            return KITH_ENOMEM;
+        in = kith__at(item->in[0]);
+    }
+    if (c->in_size)
+        memcpy(in, s->in, c->in_size);
+    item->callee = callee;
+    item->number = kith__call_number();
+    atomic_store_explicit(&item->result, 0, memory_order_relaxed);
+    atomic_store_explicit(&item->state, KITH__ITEM_QUEUED, memory_order_relaxed);
+    return 0;
+}
+
+/* Why the pool takes no tasks. */
+static int refusal(kith_pool pool)
+{
+    struct kith__object *o;
+    int rc = kith__pool_find(pool, &o);
+
+    if (rc == 0)
+        rc = kith__pool_init_fault(kith__pool_body(o));
+    return rc;
+}
+
+static int takes_tasks(struct kith__feed *f)
+{
+    if (!pin(f))
+        return 0;
+    if (atomic_load_explicit(&kith__pool_body(f->object)->state, memory_order_relaxed) == KITH__POOL_OPEN)
+        return 1;
+    unpin(f);
+    return 0;
+}
+
+/* 1: the chunk of the next one is there, as it was not given for want of memory for its argument. */
+static int has_chunk(const struct kith__feed *f)
+{
+    return f->given % KITH__ROW_CHUNK != 0 ||
+           (f->tail && f->tail == items_of(chunk_at(f, f->given / KITH__ROW_CHUNK)));
+}
+
+/* f is locked. */
+static int give(struct kith__feed *f, const struct kith__call_spec *s, uint64_t *unit)
+{
+    struct kith__item *item;
+    uint64_t callee;
+    int rc;
+
+    if ((rc = find_callee(f, s, &callee)) < 0 || (!has_chunk(f) && (rc = add_chunk(f)) < 0))
+        return rc;
+    item = &f->tail[f->given % KITH__ROW_CHUNK];
+    if ((rc = fill(item, s, callee)) < 0)
+        return rc;
+    if (!takes_tasks(f)) {
+        if (((const struct kith__callee *)kith__at(callee))->out_at)
+            kith__heap_free(item->in[0]);
+        return refusal(s->pool);
+    }
+    *unit = f->given++;
+    f->live++;
+    kith__job_raise(f->job, kith__object_waiters(f->object, 0), f->given);
+    unpin(f);
+    return 0;
+}
+
+int kith__feed_give(struct kith__feed *f, const struct kith__call_spec *s, uint64_t *unit)
+{
+    int rc;
+
+    pthread_mutex_lock(&f->mutex);
+    rc = give(f, s, unit);
+    pthread_mutex_unlock(&f->mutex);
+    return rc;
+}
+
+int kith__feed_give_shared(const struct kith__call_spec *s, uint32_t *tag, uint64_t *unit)
+{
+    struct kith__feed *f;
+    int rc;
+
+    kith__call_warn(s);
+    kith__output_flush(); /* what was printed before stands before what the task prints */
+    if ((rc = find(s->pool, &f)) != 0)
+        return rc;
+    rc = give(f, s, unit);
+    *tag = f->tag;
+    pthread_mutex_unlock(&f->mutex);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ taking */
+
+/* f is locked, and was looked at for a result, which may have been the last one of a pool that has ended. */
+static void leave(struct kith__feed *f)
+{
+    if (f->pool.id && f->kind == SHARED && f->live == 0 && f->waiting == 0 && f->held == 0 &&
+        running(f) == ENDED)
+        end(f);
+    pthread_mutex_unlock(&f->mutex);
+}
+
+/* f is locked. */
+static struct kith__item *item_of(struct kith__feed *f, uint64_t unit)
+{
+    struct kith__item *item;
+    struct chunk *c;
+
+    if (!f->row || unit >= f->given || unit / KITH__ROW_CHUNK < f->first ||
+        !(c = chunk_at(f, unit / KITH__ROW_CHUNK))->block)
+        return NULL;
+    item = items_of(c) + unit % KITH__ROW_CHUNK;
+    if (kith__item_state(item) == KITH__ITEM_NONE ||
+        (c->drops && c->drops[unit % KITH__ROW_CHUNK / 64] >> unit % 64 & 1))
+        return NULL;
+    return item;
+}
+
+struct kith__item *kith__feed_item(struct kith__feed *f, uint64_t unit)
+{
+    struct kith__item *item;
+
+    pthread_mutex_lock(&f->mutex);
+    item = item_of(f, unit);
+    pthread_mutex_unlock(&f->mutex);
+    return item;
+}
+
+/* All bits of a unit: of the last one that ends with those; none back is not given yet. */
+static uint64_t whole(const struct kith__feed *f, uint64_t unit)
+{
+    return f->given - ((f->given - unit) & ((UINT64_C(1) << KITH__UNIT_BITS) - 1));
+}
+
+struct kith__item *kith__feed_find(uint32_t tag, struct kith__feed **feed, uint64_t *unit)
+{
+    struct kith__feed *f = tag < TAGS ? atomic_load(&tagged[tag]) : NULL;
+    struct kith__item *item = NULL;
+
+    if (!f)
+        return NULL;
+    pthread_mutex_lock(&f->mutex);
+    if (f->row && f->tag == tag) {
+        *unit = whole(f, *unit);
+        if ((item = item_of(f, *unit))) {
+            chunk_at(f, *unit / KITH__ROW_CHUNK)->held++;
+            f->held++;
+        }
+        *feed = f;
+    }
+    pthread_mutex_unlock(&f->mutex);
+    return item;
+}
+
+void kith__feed_put(struct kith__feed *f, uint64_t unit)
+{
+    pthread_mutex_lock(&f->mutex);
+    chunk_at(f, unit / KITH__ROW_CHUNK)->held--;
+    f->held--;
+    leave(f);
+}
+
+uint64_t kith__feed_claimed(struct kith__feed *f)
+{
+    uint64_t claimed;
+
+    pthread_mutex_lock(&f->mutex);
+    claimed = f->given;
+    if (pin(f)) {
+        claimed = atomic_load(&f->job->cursor) >> 16;
+        unpin(f);
+    }
+    pthread_mutex_unlock(&f->mutex);
+    return claimed;
+}
+
+static void say_awaited(struct kith__feed *f, uint64_t unit)
+{
+    pthread_mutex_lock(&f->mutex);
+    f->waiting++;
+    atomic_store(&f->row->awaited, f->waiting > 1 || unit == KITH__ROW_ANY ? KITH__ROW_ANY : unit + 1);
+    pthread_mutex_unlock(&f->mutex);
+}
+
+static void say_no_more(struct kith__feed *f)
+{
+    pthread_mutex_lock(&f->mutex);
+    if (--f->waiting == 0)
+        atomic_store(&f->row->awaited, 0);
+    pthread_mutex_unlock(&f->mutex);
+}
+
+/* Why not to wait any longer. 0: there is no reason. */
+static int reason(struct kith__feed *f)
+{
+    struct kith__pool *p = kith__pool_body(f->object);
+
+    if (running(f) == RUNS)
+        return atomic_load(&p->state) == KITH__POOL_BROKEN && kith__object_is(f->object, f->pool.id)
+                   ? kith__pool_init_fault(p)
+                   : 0;
+    while (running(f) != ENDED &&
+           !kith__server_dead()) /* what its workers use is theirs until they are gone */
+        usleep(200);
+    return kith__fail(KITH_ECANCELLED, "the pool ended before the task");
+}
+
+static void help(struct kith__feed *f)
+{
+    uint32_t worker;
+
+    if (kith__my_lane(f->object, &worker) && !is_inside(f))
+        kith__call_help(f->object, f->job, f->post, f->job->seq);
+}
+
+int kith__feed_wait(struct kith__feed *f, uint64_t unit, int (*done)(struct kith__feed *feed, void *context),
+                    void *context, int timeout_ms)
+{
+    struct kith__wait w;
+    int rc, got;
+
+    if (done(f, context))
+        return 0;
+    if ((rc = kith__wait_begin(&w, &f->row->waiters, timeout_ms)) < 0)
+        return rc;
+    say_awaited(f, unit);
+    for (;;) {
+        if ((got = done(f, context)))
+            break;
+        if (timeout_ms != 0) {
+            help(f);
+            if ((got = done(f, context)))
+                break;
+        }
+        if ((rc = reason(f)) < 0 || (rc = kith__wait_sleep(&w)) < 0) {
+            got = done(f, context); /* it may have ended last of all */
+            break;
+        }
+    }
+    kith__wait_end(&w, got);
+    say_no_more(f);
+    return got ? 0 : rc;
+}
+
+/* f is pinned. Which worker runs unit, outermost: NULL: none. */
+static struct kith__lane *runs_at(struct kith__feed *f, uint64_t unit)
+{
+    const struct kith__pool *p = kith__pool_body(f->object);
+
+    for (uint32_t w = 0; w < p->workers; w++) {
+        struct kith__lane *lane = kith__lane(p, w);
+
+        if (atomic_load(&f->job->cells[w].at) == unit && atomic_load(&lane->depth) > 0 &&
+            kith__touched_post(atomic_load(&lane->touching[0])) == f->post)
+            return lane;
+    }
+    return NULL;
+}
+
+/* f is locked. */
+static int cancel(struct kith__feed *f, uint64_t unit)
+{
+    struct kith__item *item = item_of(f, unit);
+    struct kith__lane *lane;
+    int rc = item ? kith__item_cancel(item) : KITH_EEND;
+
+    if (rc == 0)
+        kith__row_wake(f->row, unit);
+    if (rc != KITH_ERUNNING || !pin(f))
+        return rc == KITH_ERUNNING ? 0 : rc; /* else the pool ends, and so does it */
+    if (!(lane = runs_at(f, unit)))
+        rc = kith__item_has_ended(item) ? KITH_EEND : KITH_ERUNNING;
+    else if (!kith__item_condemn(item))
+        rc = kith__item_cancel(item); /* it has ended, or goes back just now */
+    else {
+        rc = 0;
+        kith__lane_condemn(lane, kith__touch(f->job->seq, f->post), unit);
+        kith__server_ring();
+    }
+    unpin(f);
+    return rc;
+}
+
+int kith__feed_cancel(struct kith__feed *f, uint64_t unit)
+{
+    int rc;
+
+    pthread_mutex_lock(&f->mutex);
+    rc = cancel(f, unit);
+    pthread_mutex_unlock(&f->mutex);
+    if (rc == KITH_EEND)
+        return kith__fail(rc, "the call has ended");
+    return rc < 0 ? kith__fail(rc, "the task runs inside of another one, which waits for it") : 0;
+}
+
+void kith__feed_watch(struct kith__feed *f)
+{
+    say_awaited(f, KITH__ROW_ANY);
+}
+
+void kith__feed_unwatch(struct kith__feed *f)
+{
+    say_no_more(f);
+}
+
+void kith__feed_join(struct kith__feed *f, struct kith__wait *w)
+{
+    kith__wait_join(w, &f->row->waiters);
+}
+
+void kith__feed_leave(struct kith__feed *f, struct kith__wait *w)
+{
+    kith__wait_leave(w, &f->row->waiters, 0);
+}
+
+int kith__feed_is_ready(const struct kith__feed *f, const struct kith__item *item)
+{
+    return kith__item_has_ended(item) || running(f) == ENDED;
+}
+
+int kith__feed_help(struct kith__feed *f)
+{
+    help(f);
+    return reason(f);
+}
+
+kith_pool kith__feed_pool(const struct kith__feed *f)
+{
+    return f->pool;
+}
+
+static int outcome(struct kith__item *item, uint64_t task, void *out)
+{
+    const struct kith__callee *c = kith__at(item->callee);
+
+    switch (kith__item_state(item)) {
+    case KITH__ITEM_DONE:
+        if (out && c->out_size)
+            memcpy(out, kith__item_out(item, c), c->out_size);
+        return 0;
+    case KITH__ITEM_FAILED:
+        return kith__fault_keep_one(kith__item_name(item), task, atomic_load(&item->result));
+    default: return kith__fail(KITH_ECANCELLED, "%s was cancelled", kith__item_name(item));
+    }
+}
+
+int kith__feed_take(struct kith__feed *f, uint64_t unit, void *out)
+{
+    struct kith__item *item;
+    int rc;
+
+    pthread_mutex_lock(&f->mutex);
+    if (!(item = item_of(f, unit)))
+        rc = kith__fail(KITH_ESTALE, "this result was taken, or dropped");
+    else {
+        rc = outcome(item, f->kind == PRIVATE ? unit : 0, out);
+        let_go(f, unit);
+    }
+    leave(f);
+    return rc;
+}
+
+int kith__feed_take_ready(uint32_t tag, uint64_t unit, void *out, size_t size)
+{
+    struct kith__feed *f = tag < TAGS ? atomic_load(&tagged[tag]) : NULL;
+    struct kith__item *item;
+    int taken = 0;
+
+    if (!f)
+        return 0;
+    pthread_mutex_lock(&f->mutex);
+    if (f->row && f->tag == tag && (item = item_of(f, whole(f, unit))) &&
+        kith__item_state(item) == KITH__ITEM_DONE && kith__item_size(item) == size) {
+        outcome(item, 0, out);
+        let_go(f, whole(f, unit));
+        taken = 1;
+    }
+    leave(f);
+    return taken;
+}
+
+void kith__feed_forget(struct kith__feed *f, uint64_t unit)
+{
+    pthread_mutex_lock(&f->mutex);
+    if (item_of(f, unit))
+        let_go(f, unit);
+    leave(f);
+}
+
+/* f is locked. */
+static void drop(struct kith__feed *f, uint64_t unit, struct kith__item *item)
+{
+    struct chunk *c = chunk_at(f, unit / KITH__ROW_CHUNK);
+
+    if (kith__item_has_ended(item)) {
+        tell_if_failed(item);
+        let_go(f, unit);
+        return;
+    }
+    if (!c->drops && !(c->drops = calloc(KITH__ROW_CHUNK / 64, sizeof *c->drops)))
+        return; /* its chunk stays */
+    c->drops[unit % KITH__ROW_CHUNK / 64] |= UINT64_C(1) << unit % 64;
+    c->dropped++;
+}
+
+void kith__feed_drop(struct kith__feed *f, uint64_t unit)
+{
+    struct kith__item *item;
+
+    pthread_mutex_lock(&f->mutex);
+    if ((item = item_of(f, unit)))
+        drop(f, unit, item);
+    leave(f);
+}

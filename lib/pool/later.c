@@ -1,0 +1,921 @@
+/* later.c: see later.h. Called by result.c.
+ *
+ * Who takes the steps of a call has its .driven: the service, which takes those that can be taken at once and
+ * goes on to the next call, or a thread that waits for it, which takes all. All else is under the mutex.
+ */
+#include "config.h"
+#include "pool/later.h"
+#include "pool/local.h"
+#include "base/error.h"
+#include "base/own.h"
+#include "base/system.h"
+#include "pool/fault.h"
+#include "pool/pool.h"
+#include "pool/worker.h"
+#include "shm/heap.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { UNDER_WAY = 16, STACK = 256 << 10 };
+
+enum state { WAITS, GOES_ON, READY };
+
+struct kith__later {
+    struct kith__later *next, **at; /* in a line, or of those under way; what leads to it there */
+    uint64_t number;
+    struct kith__call_spec s;
+    struct kith__call call;
+    char name[64];
+    _Atomic uint32_t state;
+    int driven, dropped, taken, cancelled, held;
+    int ends; /* its job is being given back */
+    int code; /* when it is ready */
+    char *sentence;
+    void *faults; /* what kith_last_fault gives */
+    void *value;  /* of one task; NULL: none is kept */
+    kith_ready_fn *fn;
+    void *arg;
+    kith_result result; /* what fn gets */
+    struct kith__later *next_call;
+};
+
+struct line { /* of those that wait until others of their pool have ended */
+    kith_pool pool;
+    struct kith__later *first, **end;
+    struct line *next;
+};
+
+struct notice { /* fn is called when unit has ended */
+    uint64_t unit;
+    kith_result result;
+    kith_ready_fn *fn;
+    void *arg;
+};
+
+struct notices { /* of the tasks of a feed, in the order of units */
+    struct kith__feed *feed;
+    struct notice *list; /* [head, head + count) of room */
+    size_t head, count, room;
+    size_t done; /* of count: being called for just now */
+    struct notices *next;
+};
+
+struct bells { /* in the arena, since threads sleep on its words only */
+    struct kith__waiters ready, service;
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    struct kith__locals numbers;
+    struct kith__later *under_way;
+    struct line *lines;
+    struct kith__later *calls, **calls_end; /* ready ones whose .fn is to be called */
+    struct notices *notices;
+    kith_pool called; /* whose fn is being called */
+    struct bells *_Atomic bells;
+    pthread_t service;
+    _Atomic int serves; /* looked at without the mutex, as .bells */
+    int ends;
+} self = { .mutex = PTHREAD_MUTEX_INITIALIZER, .calls_end = &self.calls };
+
+/* It is nobody's any more. */
+static void let_go(struct kith__later *l)
+{
+    kith__local_let_go(&self.numbers, l->number);
+    free(l->sentence);
+    free(l->faults);
+    free(l->value);
+    free(l);
+}
+
+static void look_whether_over(struct kith__later *l)
+{
+    if (!l->dropped || l->held > 0 || l->driven || l->fn || atomic_load(&l->state) != READY)
+        return;
+    if (l->code == KITH_ETASK && !l->taken)
+        kith__fault_tell_unseen(l->sentence ? l->sentence : l->name);
+    let_go(l);
+}
+
+struct kith__later *kith__later_get(uint64_t number)
+{
+    struct kith__later *l;
+
+    pthread_mutex_lock(&self.mutex);
+    l = kith__local_find(&self.numbers, number);
+    if (l && l->dropped)
+        l = NULL;
+    if (l)
+        l->held++;
+    pthread_mutex_unlock(&self.mutex);
+    return l;
+}
+
+void kith__later_put(struct kith__later *l)
+{
+    pthread_mutex_lock(&self.mutex);
+    l->held--;
+    look_whether_over(l);
+    pthread_mutex_unlock(&self.mutex);
+}
+
+/* ------------------------------------------------------------------ its end */
+
+static void *take_own(enum kith__own what)
+{
+    void *block = kith__owned[what];
+
+    kith__owned[what] = NULL;
+    return block;
+}
+
+/* Under the mutex: the service calls its function. */
+static void call_later(struct kith__later *l)
+{
+    l->next_call = NULL;
+    *self.calls_end = l;
+    self.calls_end = &l->next_call;
+    kith__wake_all(&self.bells->service);
+}
+
+/* What the thread that has ended it knows is for whoever takes the result. */
+static void keep_outcome(struct kith__later *l, int code)
+{
+    l->code = code;
+    if (code < 0)
+        l->sentence = strdup(kith_last_error());
+    if (code == KITH_ETASK)
+        l->faults = take_own(KITH__OWN_FAULTS);
+    atomic_store(&l->state, READY);
+    if (l->fn)
+        call_later(l);
+    if (self.bells)
+        kith__wake_all(&self.bells->ready);
+}
+
+static int end(struct kith__later *l, enum kith__step_result last)
+{
+    int rc;
+
+    pthread_mutex_lock(&self.mutex);
+    l->ends = 1;
+    pthread_mutex_unlock(&self.mutex);
+    rc = kith__call_end(&l->call, last);
+    if (l->cancelled && last != KITH__STEP_DONE)
+        rc = kith__fail(KITH_ECANCELLED, "%s was cancelled", l->name[0] ? l->name : "the call");
+    return rc;
+}
+
+static void link_at(struct kith__later *l, struct kith__later **at)
+{
+    l->at = at;
+    if ((l->next = *at))
+        l->next->at = &l->next;
+    *at = l;
+}
+
+static void unlink_it(struct kith__later *l)
+{
+    *l->at = l->next;
+    if (l->next)
+        l->next->at = l->at;
+    l->next = NULL;
+    l->at = NULL;
+}
+
+/* Driven by us. */
+static void finish(struct kith__later *l, int code)
+{
+    pthread_mutex_lock(&self.mutex);
+    unlink_it(l);
+    l->driven = 0;
+    keep_outcome(l, code);
+    look_whether_over(l);
+    pthread_mutex_unlock(&self.mutex);
+    kith__wake_all(&self.bells->service); /* for the next in the line */
+}
+
+/* Driven by us: nobody does its tasks any more. */
+static void end_without_server(struct kith__later *l)
+{
+    end(l, KITH__STEP_WAIT);
+    kith__server_dead(); /* its sentence */
+    finish(l, KITH_EPEER);
+}
+
+/* ------------------------------------------------------------------ the line */
+
+static uint32_t count_under_way(kith_pool pool)
+{
+    uint32_t count = 0;
+
+    for (const struct kith__later *l = self.under_way; l; l = l->next)
+        count += l->s.pool.id == pool.id;
+    return count;
+}
+
+/* Under the mutex; it is in no list. */
+static int begin(struct kith__later *l)
+{
+    int rc = kith__call_begin(&l->call, &l->s);
+
+    if (rc < 0)
+        return rc;
+    atomic_store(&l->call.job->eager, l->call.job->windowed);
+    link_at(l, &self.under_way);
+    atomic_store(&l->state, GOES_ON);
+    return 0;
+}
+
+static struct line *line_of(kith_pool pool)
+{
+    struct line *line = self.lines;
+
+    while (line && line->pool.id != pool.id)
+        line = line->next;
+    return line;
+}
+
+/* Under the mutex. */
+static int stand_in_line(struct kith__later *l)
+{
+    struct line *line = line_of(l->s.pool);
+
+    if (!line) {
+        if (!(line = calloc(1, sizeof *line)))
+            return kith__fail(KITH_ENOMEM, "no memory for a call");
+        line->pool = l->s.pool;
+        line->end = &line->first;
+        line->next = self.lines;
+        self.lines = line;
+    }
+    link_at(l, line->end);
+    line->end = &l->next;
+    return 0;
+}
+
+/* Under the mutex. 1: it stood in one. An empty line goes when it is looked at next. */
+static int leave_line(struct kith__later *l)
+{
+    struct line *line = line_of(l->s.pool);
+
+    if (atomic_load(&l->state) != WAITS || !line || !l->at)
+        return 0;
+    if (line->end == &l->next)
+        line->end = l->at;
+    unlink_it(l);
+    return 1;
+}
+
+/* Under the mutex. As many as may be under way. 1: some. */
+static int begin_from(struct line *line)
+{
+    uint32_t count = count_under_way(line->pool);
+    struct kith__later *l;
+    int some = 0, rc;
+
+    while ((l = line->first) && count < UNDER_WAY) {
+        leave_line(l);
+        if ((rc = begin(l)) == 0)
+            count++;
+        else
+            keep_outcome(l, rc == KITH_ESTALE ? kith__fail(KITH_ECANCELLED, "the pool ended before the call")
+                                              : rc);
+        some = 1;
+    }
+    return some;
+}
+
+/* Under the mutex. 1: some began. */
+static int begin_those_in_line(void)
+{
+    int some = 0;
+
+    for (struct line **at = &self.lines, *line; (line = *at);) {
+        some |= begin_from(line);
+        if (line->first)
+            at = &line->next;
+        else {
+            *at = line->next;
+            free(line);
+        }
+    }
+    if (some)
+        kith__wake_all(&self.bells->ready); /* who waits in a task can do something for them */
+    return some;
+}
+
+/* ------------------------------------------------------------------ the service */
+
+/* Takes what steps can be taken now. 1: something has moved. */
+static int drive(struct kith__later *l)
+{
+    enum kith__step_result last;
+    int moved = 0;
+
+    while ((last = kith__call_step(&l->call)) == KITH__STEP_MOVED)
+        moved = 1;
+    if (last != KITH__STEP_WAIT) {
+        finish(l, end(l, last));
+        return 1;
+    }
+    kith__faults_tell(l->call.job);
+    pthread_mutex_lock(&self.mutex);
+    l->driven = 0;
+    look_whether_over(l);
+    pthread_mutex_unlock(&self.mutex);
+    return moved;
+}
+
+/* Under the mutex: one that nobody drives, and that was not looked at in this turn. */
+static struct kith__later *next_to_drive(uint64_t turn, struct kith__wait *w)
+{
+    for (struct kith__later *l = self.under_way; l; l = l->next)
+        if (!l->driven && l->call.turn != turn) {
+            l->call.turn = turn;
+            l->driven = 1;
+            kith__wait_join(w, &l->call.job->waiters);
+            return l;
+        }
+    return NULL;
+}
+
+/* Under the mutex, which it leaves. */
+static void call(kith_pool pool, kith_ready_fn *fn, kith_result result, void *arg)
+{
+    self.called = pool;
+    pthread_mutex_unlock(&self.mutex);
+    fn(result, arg);
+    pthread_mutex_lock(&self.mutex);
+    self.called.id = 0;
+}
+
+/* Under the mutex. 1: some. */
+static int call_for_calls(void)
+{
+    struct kith__later *l;
+    int some = 0;
+
+    while ((l = self.calls) && !self.ends) {
+        kith_ready_fn *fn = l->fn;
+
+        if (!(self.calls = l->next_call))
+            self.calls_end = &self.calls;
+        l->fn = NULL;
+        l->held++;
+        call(l->s.pool, fn, l->result, l->arg);
+        l->held--;
+        look_whether_over(l);
+        some = 1;
+    }
+    return some;
+}
+
+/* Under the mutex. Those that run while later ones have ended move up: they are as many as there are workers.
+ * What no worker has claimed has not ended. 1: some. */
+static int call_for_tasks(struct notices *n)
+{
+    uint64_t claimed = kith__feed_claimed(n->feed);
+    size_t kept = 0, i;
+    int some = 0;
+
+    for (i = 0; i < n->count && !self.ends; i++) {
+        n->done = i + 1;
+        struct notice now = n->list[n->head + i];
+        uint64_t unit = now.unit;
+        struct kith__item *item = kith__feed_item(n->feed, unit);
+
+        if (item && !kith__feed_is_ready(n->feed, item)) {
+            if (unit >= claimed)
+                break;
+            n->list[n->head + kept++] = now;
+            continue;
+        }
+        call(kith__feed_pool(n->feed), now.fn, now.result, now.arg);
+        some = 1;
+    }
+    n->done = 0;
+    memmove(n->list + n->head + i - kept, n->list + n->head, kept * sizeof *n->list);
+    n->head += i - kept;
+    n->count -= i - kept;
+    return some;
+}
+
+/* Under the mutex. A feed is watched as long as there is something to call for. */
+static int call_for_all(struct kith__wait *w)
+{
+    int some = call_for_calls();
+
+    for (struct notices **at = &self.notices, *n; (n = *at);) {
+        kith__feed_join(n->feed, w);
+        some |= call_for_tasks(n);
+        if (self.ends)
+            break;
+        if (n->count > 0) {
+            at = &n->next;
+            continue;
+        }
+        kith__feed_leave(n->feed, w);
+        kith__feed_unwatch(n->feed);
+        *at = n->next;
+        free(n->list);
+        free(n);
+    }
+    return some;
+}
+
+/* The fork server is gone, and all workers with it. */
+static void end_all(void)
+{
+    struct kith__later *l;
+
+    pthread_mutex_lock(&self.mutex);
+    for (;;) {
+        for (l = self.under_way; l && l->driven; l = l->next)
+            ;
+        if (!l)
+            break;
+        l->driven = 1;
+        pthread_mutex_unlock(&self.mutex);
+        end_without_server(l);
+        pthread_mutex_lock(&self.mutex);
+    }
+    pthread_mutex_unlock(&self.mutex);
+}
+
+static void *serve(void *nothing)
+{
+    struct kith__wait w;
+    uint64_t turn = 0;
+    int ends = kith__wait_begin(&w, NULL, KITH_FOREVER) < 0;
+
+    while (!ends) {
+        struct kith__later *l;
+        int moved;
+
+        turn++;
+        kith__wait_join(&w, &self.bells->service);
+        pthread_mutex_lock(&self.mutex);
+        moved = begin_those_in_line();
+        while (!(ends = self.ends) && (l = next_to_drive(turn, &w))) {
+            pthread_mutex_unlock(&self.mutex);
+            moved |= drive(l);
+            pthread_mutex_lock(&self.mutex);
+        }
+        moved |= call_for_all(&w);
+        ends = self.ends;
+        pthread_mutex_unlock(&self.mutex);
+        if (!ends && !moved && kith__wait_sleep(&w) == KITH_EPEER) {
+            end_all();
+            kith__nap(100 * KITH__MS);
+        }
+    }
+    if (kith__base) { /* else a function that was called has ended the job */
+        kith__wait_leave(&w, &self.bells->service, 0);
+        kith__wait_end(&w, 1);
+    }
+    return nothing;
+}
+
+/* Signals are the program's. Under the mutex. */
+static int begin_service(void)
+{
+    sigset_t every, before;
+    pthread_attr_t attr;
+    uint64_t block;
+
+    if (self.serves)
+        return 0;
+    if (!self.bells) {
+        if (!(block = kith__heap_alloc(sizeof *self.bells, kith__me)))
+            return KITH_ENOMEM;
+        memset(kith__at(block), 0, sizeof *self.bells);
+        self.bells = kith__at(block);
+    }
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK);
+    self.serves = pthread_create(&self.service, &attr, serve, NULL) == 0;
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return self.serves ? 0 : kith__fail(KITH_ENOMEM, "no thread can be started for asynchronous calls");
+}
+
+void kith__later_end(void)
+{
+    pthread_mutex_lock(&self.mutex);
+    self.ends = 1;
+    if (self.serves)
+        kith__wake_all(&self.bells->service);
+    pthread_mutex_unlock(&self.mutex);
+    if (self.serves && !pthread_equal(self.service, pthread_self()))
+        pthread_join(self.service, NULL);
+    self.serves = 0;
+}
+
+/* ------------------------------------------------------------------ for callers */
+
+static struct kith__later *make(const struct kith__call_spec *s)
+{
+    struct kith__later *l = calloc(1, sizeof *l);
+
+    if (!l) {
+        kith__fail(KITH_ENOMEM, "no memory for a call");
+        return NULL;
+    }
+    l->s = *s;
+    if (s->name) {
+        memcpy(l->name, s->name, strnlen(s->name, sizeof l->name - 1));
+        l->s.name = l->name;
+    }
+    return l;
+}
+
+/* KITH_SERIAL=1, or there is nothing to do: at once, here. */
+static int run(struct kith__later *l)
+{
+    if (!l->s.out && l->s.out_size && !(l->value = malloc(l->s.out_size)))
+        return kith__fail(KITH_ENOMEM, "no memory for a result");
+    if (l->value)
+        l->s.out = l->value;
+    return l->s.n == 0 ? 0 : kith__call(&l->s, NULL, NULL);
+}
+
+/* When that fails it is gone. */
+static int enter(struct kith__later *l)
+{
+    int rc;
+
+    pthread_mutex_lock(&self.mutex);
+    if ((rc = begin_service()) < 0 || (rc = kith__local_take(&self.numbers, l, &l->number)) < 0)
+        free(l);
+    else {
+        if (!line_of(l->s.pool) && count_under_way(l->s.pool) < UNDER_WAY)
+            rc = begin(l); /* the caller hears of a failure at once */
+        else
+            rc = stand_in_line(l);
+        if (rc < 0)
+            let_go(l);
+    }
+    pthread_mutex_unlock(&self.mutex);
+    if (rc == 0)
+        kith__wake_all(&self.bells->service); /* it takes the first steps */
+    return rc;
+}
+
+int kith__later_begin(const struct kith__call_spec *s, uint64_t *number)
+{
+    struct kith__object *o;
+    struct kith__later *l;
+    int rc = kith__pool_find(s->pool, &o);
+
+    if (rc < 0)
+        return rc;
+    if (!(l = make(s)))
+        return KITH_ENOMEM;
+    if (kith__pool_body(o)->serial || s->n == 0) {
+        rc = run(l);
+        pthread_mutex_lock(&self.mutex);
+        keep_outcome(l, rc);
+        rc = kith__local_take(&self.numbers, l, &l->number);
+        pthread_mutex_unlock(&self.mutex);
+    } else if ((rc = enter(l)) < 0)
+        return rc;
+    if (rc == 0)
+        *number = l->number;
+    return rc;
+}
+
+int kith__later_is_ready(const struct kith__later *l)
+{
+    return atomic_load(&l->state) == READY;
+}
+
+/* 1: it is ours to drive. */
+static int take_over(struct kith__later *l)
+{
+    int ours;
+
+    pthread_mutex_lock(&self.mutex);
+    ours = atomic_load(&l->state) == GOES_ON && !l->driven;
+    if (ours)
+        l->driven = 1;
+    pthread_mutex_unlock(&self.mutex);
+    return ours;
+}
+
+static void hand_back(struct kith__later *l)
+{
+    pthread_mutex_lock(&self.mutex);
+    l->driven = 0;
+    look_whether_over(l);
+    pthread_mutex_unlock(&self.mutex);
+    kith__wake_all(&self.bells->service);
+}
+
+/* A task that waits for one of its calls runs tasks of any of them: the one that it waits for may stand in
+ * the line behind others. */
+void kith__later_help(void)
+{
+    struct {
+        struct kith__object *object;
+        struct kith__job *job;
+        uint32_t post;
+        uint64_t seq;
+    } found[UNDER_WAY];
+    uint32_t worker;
+    int count = 0;
+
+    if (kith_worker() < 0)
+        return;
+    pthread_mutex_lock(&self.mutex);
+    for (const struct kith__later *l = self.under_way; l && count < UNDER_WAY; l = l->next)
+        if (!l->ends && kith__my_lane(l->call.object, &worker)) {
+            found[count].object = l->call.object;
+            found[count].job = l->call.job;
+            found[count].post = l->call.post;
+            found[count++].seq = l->call.job->seq;
+        }
+    pthread_mutex_unlock(&self.mutex);
+    while (count-- > 0)
+        kith__call_help(found[count].object, found[count].job, found[count].post, found[count].seq);
+}
+
+/* Waits while somebody else drives it, or it stands in the line. */
+static int wait_beside(struct kith__later *l, int64_t deadline)
+{
+    struct kith__wait w;
+    int rc = kith__wait_begin(&w, &self.bells->ready, KITH_FOREVER);
+
+    if (rc < 0)
+        return rc;
+    w.deadline = deadline;
+    while (rc == 0 && !kith__later_is_ready(l)) {
+        kith__later_help();
+        if (!kith__later_is_ready(l))
+            rc = kith__wait_sleep(&w);
+    }
+    kith__wait_end(&w, 1);
+    return kith__later_is_ready(l) ? 0 : rc;
+}
+
+int kith__later_wait(struct kith__later *l, int timeout_ms)
+{
+    int64_t deadline = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
+    enum kith__step_result last;
+    int rc;
+
+    if (kith__later_is_ready(l))
+        return 0;
+    if (!take_over(l))
+        return wait_beside(l, deadline);
+    rc = kith__call_wait(&l->call, deadline, &last);
+    if (rc == KITH_EPEER) {
+        end_without_server(l);
+        return 0;
+    }
+    if (rc == 0)
+        finish(l, end(l, last));
+    else
+        hand_back(l);
+    return rc;
+}
+
+int kith__later_code(const struct kith__later *l)
+{
+    return l->code;
+}
+
+const void *kith__later_value(const struct kith__later *l, uint64_t *size)
+{
+    *size = l->s.out_size;
+    return l->value;
+}
+
+void kith__later_drop(struct kith__later *l)
+{
+    pthread_mutex_lock(&self.mutex);
+    l->dropped = 1;
+    pthread_mutex_unlock(&self.mutex);
+}
+
+int kith__later_take(struct kith__later *l)
+{
+    if (l->code == KITH_ETASK) {
+        kith__own_replace(KITH__OWN_FAULTS, l->faults);
+        l->faults = NULL;
+    }
+    if (l->code < 0)
+        kith__fail(l->code, "%s", l->sentence ? l->sentence : kith_strerror(l->code));
+    l->taken = 1;
+    kith__later_drop(l);
+    return l->code;
+}
+
+/* Under the mutex. */
+static int cancel(struct kith__later *l)
+{
+    if (atomic_load(&l->state) == READY || l->ends)
+        return kith__fail(KITH_EEND, "the call has ended already");
+    l->cancelled = 1;
+    if (leave_line(l))
+        keep_outcome(l, kith__fail(KITH_ECANCELLED, "%s was cancelled", l->name[0] ? l->name : "the call"));
+    else
+        kith__call_cancel(&l->call);
+    return 0;
+}
+
+int kith__later_cancel(struct kith__later *l)
+{
+    int rc;
+
+    pthread_mutex_lock(&self.mutex);
+    rc = cancel(l);
+    pthread_mutex_unlock(&self.mutex);
+    if (rc == 0 && self.bells)
+        kith__wake_all(&self.bells->service);
+    return rc;
+}
+
+static int is_in_line(kith_pool pool)
+{
+    const struct line *line;
+    int is;
+
+    pthread_mutex_lock(&self.mutex);
+    line = line_of(pool);
+    is = line && line->first;
+    pthread_mutex_unlock(&self.mutex);
+    return is;
+}
+
+/* In the service, whose turn would come too late: takes all steps of all calls of the pool. */
+static void carry(kith_pool pool)
+{
+    enum kith__step_result last;
+    struct kith__later *l;
+
+    pthread_mutex_lock(&self.mutex);
+    for (;;) {
+        begin_those_in_line();
+        for (l = self.under_way; l && (l->s.pool.id != pool.id || l->driven); l = l->next)
+            ;
+        if (!l)
+            break;
+        l->driven = 1;
+        pthread_mutex_unlock(&self.mutex);
+        if (kith__call_wait(&l->call, -1, &last) < 0)
+            end_without_server(l);
+        else
+            finish(l, end(l, last));
+        pthread_mutex_lock(&self.mutex);
+    }
+    pthread_mutex_unlock(&self.mutex);
+}
+
+void kith__later_give_up(kith_pool pool)
+{
+    if (!self.serves || !pthread_equal(self.service, pthread_self()))
+        return;
+    pthread_mutex_lock(&self.mutex);
+    for (struct line *line = line_of(pool); line && line->first;)
+        cancel(line->first);
+    for (struct kith__later *l = self.under_way; l; l = l->next)
+        if (l->s.pool.id == pool.id)
+            cancel(l);
+    pthread_mutex_unlock(&self.mutex);
+    carry(pool);
+}
+
+void kith__later_flush(kith_pool pool)
+{
+    if (self.serves && pthread_equal(self.service, pthread_self()))
+        carry(pool);
+    while (self.serves && is_in_line(pool) && !kith__server_dead())
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+}
+
+/* ------------------------------------------------------------------ functions that are called */
+
+int kith__later_notify(struct kith__later *l, kith_result r, kith_ready_fn *fn, void *arg)
+{
+    int rc;
+
+    pthread_mutex_lock(&self.mutex);
+    if (l->fn)
+        rc = kith__fail(KITH_EINVAL, "this Result has a function to call already");
+    else if ((rc = begin_service()) == 0) {
+        l->fn = fn;
+        l->arg = arg;
+        l->result = r;
+        if (atomic_load(&l->state) == READY)
+            call_later(l);
+    }
+    pthread_mutex_unlock(&self.mutex);
+    return rc;
+}
+
+static struct notices *notices_of(struct kith__feed *feed)
+{
+    struct notices *n = self.notices;
+
+    while (n && n->feed != feed)
+        n = n->next;
+    if (!n && (n = calloc(1, sizeof *n))) {
+        n->feed = feed;
+        n->next = self.notices;
+        self.notices = n;
+        kith__feed_watch(feed);
+    }
+    return n;
+}
+
+static int make_place(struct notices *n)
+{
+    size_t room = n->room ? 2 * n->room : 64;
+    struct notice *more;
+
+    if (n->head + n->count < n->room)
+        return 0;
+    if (n->head > n->room / 2) {
+        memmove(n->list, n->list + n->head, n->count * sizeof *n->list);
+        n->head = 0;
+        return 0;
+    }
+    if (!(more = realloc(n->list, room * sizeof *more)))
+        return KITH_ENOMEM;
+    n->list = more;
+    n->room = room;
+    return 0;
+}
+
+/* Most come in the order of units. */
+static void insert(struct notices *n, const struct notice *new)
+{
+    struct notice *first = n->list + n->head, *at = first + n->count++;
+
+    for (; at > first + n->done && at[-1].unit > new->unit; at--)
+        at[0] = at[-1];
+    *at = *new;
+}
+
+int kith__later_notify_task(struct kith__feed *feed, uint64_t unit, kith_result r, kith_ready_fn *fn,
+                            void *arg)
+{
+    const struct notice new = { unit, r, fn, arg };
+    struct notices *n;
+    int rc;
+
+    pthread_mutex_lock(&self.mutex);
+    if ((rc = begin_service()) == 0) {
+        if (!(n = notices_of(feed)) || make_place(n) < 0)
+            rc = kith__fail(KITH_ENOMEM, "no memory for a function to call");
+        else
+            insert(n, &new);
+    }
+    pthread_mutex_unlock(&self.mutex);
+    if (rc == 0)
+        kith__wake_all(&self.bells->service);
+    return rc;
+}
+
+void kith__later_join(struct kith__wait *w)
+{
+    if (self.bells)
+        kith__wait_join(w, &self.bells->ready);
+}
+
+void kith__later_leave(struct kith__wait *w)
+{
+    if (self.bells)
+        kith__wait_leave(w, &self.bells->ready, 0);
+}
+
+static int is_to_be_called(kith_pool pool)
+{
+    int is;
+
+    pthread_mutex_lock(&self.mutex);
+    is = self.called.id == pool.id;
+    for (const struct kith__later *l = self.calls; l && !is; l = l->next_call)
+        is = l->s.pool.id == pool.id;
+    for (const struct notices *n = self.notices; n && !is; n = n->next)
+        is = kith__feed_pool(n->feed).id == pool.id;
+    pthread_mutex_unlock(&self.mutex);
+    return is;
+}
+
+void kith__later_settle(kith_pool pool)
+{
+    if (self.serves && pthread_equal(self.service, pthread_self()))
+        return;
+    while (self.serves && is_to_be_called(pool) && !kith__server_dead()) {
+        kith__wake_all(&self.bells->service);
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    }
+}

@@ -1,0 +1,64 @@
+/* later.h: calls that go on while their caller does something else, each with a job of its own
+ * (kith_map_async).
+ *
+ * A process has a few of them under way in each pool; the others wait in it, in the order in which they came,
+ * and take 300 bytes each. A thread of kith's, the service, begins them, copies what is not in kith's memory,
+ * and ends them; a thread that waits for one does all that for it itself.
+ */
+#ifndef KITH_LATER_H
+#define KITH_LATER_H
+
+#include "pool/call.h"
+#include "pool/feed.h"
+
+struct kith__later;
+
+/* Begins s, or puts it behind those that wait. What s points to stays until it is ready. With KITH_SERIAL=1
+ * it is ready at once; then s->out may be NULL, and the value of a single task is kept. 0 and its number, see
+ * local.h; or a code. */
+int kith__later_begin(const struct kith__call_spec *s, uint64_t *number);
+
+/* By number, until it is let go of: NULL: there is none (any more). Held, so that nobody else lets go of it,
+ * until kith__later_put. */
+struct kith__later *kith__later_get(uint64_t number);
+void kith__later_put(struct kith__later *l);
+
+int kith__later_is_ready(const struct kith__later *l);
+int kith__later_wait(struct kith__later *l, int timeout_ms); /* 0; KITH_ETIMEDOUT; KITH_EPEER */
+
+/* Of one that is ready: its code, with its sentence and faults, which are this thread's last ones then. */
+int kith__later_code(const struct kith__later *l);
+int kith__later_take(struct kith__later *l);
+const void *kith__later_value(const struct kith__later *l,
+                              uint64_t *size); /* NULL: its results are in place */
+
+void kith__later_drop(struct kith__later *l);  /* it is let go of when it is ready */
+int kith__later_cancel(struct kith__later *l); /* 0; KITH_ERUNNING: it is ready */
+
+/* Calls fn in the service when it is ready: once. 0; KITH_EINVAL: it has one. */
+int kith__later_notify(struct kith__later *l, kith_result r, kith_ready_fn *fn, void *arg);
+/* The same of a task. */
+int kith__later_notify_task(struct kith__feed *feed, uint64_t unit, kith_result r, kith_ready_fn *fn,
+                            void *arg);
+
+/* In a task: runs tasks of the calls that this process has under way in the task's own pool. */
+void kith__later_help(void);
+
+/* For who waits for several things: w is woken when one of them is ready, and joins before each look. */
+void kith__later_join(struct kith__wait *w);
+void kith__later_leave(struct kith__wait *w);
+
+/* When kith_pool_close is called here: those that wait are begun first. */
+void kith__later_flush(kith_pool pool);
+
+/* When kith_pool_terminate is called by a function that the service calls: its calls are cancelled and ended
+ * first, as nobody else would take their last steps. */
+void kith__later_give_up(kith_pool pool);
+
+/* After it: until all that was to be called of that pool was. */
+void kith__later_settle(kith_pool pool);
+
+/* At the end of the job: the service ends. */
+void kith__later_end(void);
+
+#endif
