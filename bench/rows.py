@@ -138,6 +138,9 @@ EXPERIMENTS = [
         "kith": Program("kith/async", "apply", 1000000),
         "OpenMP tasks": Program("peers/openmp", "tasks", 1000000),
         MP: Python("peers/python.py", "multiprocessing", "async", 50000, repeats=3)}),
+    Experiment("imap_unordered", {
+        "kith": Program("kith/async", "imap", 1000000),
+        MP: Python("peers/python.py", "multiprocessing", "imap", 100000, repeats=3)}),
     Experiment("apply after idling", {"kith": Program("kith/apply", "idle", 4),
                                       **pythons("after-idling", 2, repeats=2)}, repeats=2),
     Experiment("bulk", {
@@ -227,6 +230,7 @@ ROWS = [
     Row("apply, back to back, 99th percentile", "apply", "p99", "µs"),
     Row("apply_async of 10^6 trivial tasks, then all results", "apply_async", "second", "M/s", more=True,
         targets=[AtLeast(2)]),
+    Row("imap_unordered, chunks of one task", "imap_unordered", "second", "M/s", more=True, targets=[AtLeast(2)]),
     Row("apply after a second of idling", "apply after idling", "idle", "µs", targets=[AtMost(40)]),
     Row("map, 64 × 16 MiB in and out, malloc'ed, first map", "bulk", "first", "GB/s", more=True,
         targets=[AtLeast(4)]),

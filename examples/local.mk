@@ -5,6 +5,7 @@ noinst_PROGRAMS += \
 	examples/cpu_count \
 	examples/daemons \
 	examples/exit_codes \
+	examples/imap \
 	examples/map_async \
 	examples/pi_integral \
 	examples/pi_montecarlo \
@@ -45,6 +46,8 @@ examples_daemons_SOURCES = examples/daemons.c $(examples_args)
 examples_daemons_LDADD = lib/libkith.la
 examples_exit_codes_SOURCES = examples/exit_codes.c $(examples_args)
 examples_exit_codes_LDADD = lib/libkith.la
+examples_imap_SOURCES = examples/imap.c $(examples_args)
+examples_imap_LDADD = lib/libkith.la
 examples_map_async_SOURCES = examples/map_async.c $(examples_args)
 examples_map_async_LDADD = lib/libkith.la -lm
 examples_pi_integral_SOURCES = examples/pi_integral.c $(examples_args)
@@ -94,6 +97,7 @@ EXTRA_DIST += \
 	examples/expected/cpu_count.txt \
 	examples/expected/daemons.txt \
 	examples/expected/exit_codes.txt \
+	examples/expected/imap.txt \
 	examples/expected/map_async.txt \
 	examples/expected/pi_integral.txt \
 	examples/expected/pi_montecarlo.txt \

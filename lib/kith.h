@@ -128,6 +128,9 @@ typedef struct {
 typedef struct {
     uint64_t id;
 } kith_result;
+typedef struct {
+    uint64_t id;
+} kith_iter;
 
 /* int kith_check(handle);
  *
@@ -526,6 +529,70 @@ KITH_API int64_t kith_results_wait(const kith_result *list, size_t n, size_t eno
  * second, unless the program has a fault handler of its own. Returns 0; or KITH_EINVAL,
  * KITH_ESTALE. */
 KITH_API int kith_result_drop(kith_result r);
+
+/* ---- Results one by one ------------------------------------------------------------ */
+
+/* kith_iter kith_imap(kith_pool pool, f, const A *in, size_t n);
+ * kith_iter kith_imap_unordered(kith_pool pool, f, const A *in, size_t n);
+ * kith_iter kith_imap_from(kith_pool pool, f, kith_source_fn *next, void *arg);
+ * kith_iter kith_imap_unordered_from(kith_pool pool, f, kith_source_fn *next, void *arg);
+ *
+ * Give an Iterator over the results f(x), f being T f(T) as for kith_map: of the n
+ * elements of in, or of what next fills in. kith_imap gives them in the order of the
+ * arguments, kith_imap_unordered as they come.
+ *
+ *     kith_iter it = kith_imap_from(pool, square, read_number, stdin);
+ *     while (kith_next(it, &y) == 0)
+ *         printf("%d\n", y);
+ *     kith_iter_close(it);
+ *
+ * next(item, arg) writes an argument to item and returns 1, or 0 at the end of its
+ * source, or a negative code if that has failed. It is called by whoever asks for the
+ * next result, who first gives the pool new tasks: so no more than 4096 of them, or 16
+ * MiB, are under way (at least four for each worker), and a source of any length takes
+ * constant memory. Workers take these tasks one at a time. Arguments are copied; in is
+ * borrowed until the Iterator is closed or has come to its end.
+ *
+ * An Iterator belongs to the process that made it. On failure the handle holds the code:
+ * those of "Maps". For structs there are the plain functions kith_pool_imap,
+ * kith_pool_imap_unordered, kith_pool_imap_from, kith_pool_imap_unordered_from, which
+ * take the sizes. */
+typedef int kith_source_fn(void *item, void *arg);
+KITH_API kith_iter kith_pool_imap(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size,
+                                  size_t out_size, size_t n);
+KITH_API kith_iter kith_pool_imap_unordered(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size,
+                                            size_t out_size, size_t n);
+KITH_API kith_iter kith_pool_imap_from(kith_pool p, kith_map_fn *fn, kith_source_fn *next, void *arg,
+                                       size_t in_size, size_t out_size);
+KITH_API kith_iter kith_pool_imap_unordered_from(kith_pool p, kith_map_fn *fn, kith_source_fn *next,
+                                                 void *arg, size_t in_size, size_t out_size);
+
+/* Waits up to timeout_ms for the next result, and copies it to out, which has exactly
+ * size bytes.
+ *
+ *   0                *out is filled
+ *   KITH_EEND        there are no more
+ *   KITH_ETASK       the task whose turn it was has failed; the next call gives the next
+ *                    result
+ *   KITH_ETIMEDOUT   it is not there yet
+ *   KITH_ESIZE       results have another size; nothing is lost
+ *   KITH_ECANCELLED  the pool was terminated
+ *   KITH_EINVAL      a bad argument; or the Iterator is another process's
+ *   KITH_ESTALE      closed; or the pool was closed
+ *   KITH_ENOMEM      not enough memory
+ *   KITH_EPEER       the fork server is gone
+ *   others           what next of kith_imap_from has returned, after all results before
+ */
+KITH_API int kith_iter_next(kith_iter it, void *out, size_t size, int timeout_ms);
+
+/* int kith_next(kith_iter it, T *y);
+ *
+ * The same for a variable, waiting indefinitely: kith_iter_next(it, y, sizeof *y,
+ * KITH_FOREVER). */
+
+/* Closes it: tasks that have not begun are not begun. Waits for nothing. Returns 0; or
+ * KITH_EINVAL, KITH_ESTALE. */
+KITH_API int kith_iter_close(kith_iter it);
 
 /* ---- Processes --------------------------------------------------------------------- */
 
@@ -1637,6 +1704,11 @@ KITH_API kith_result kith__apply_async_bytes(kith_pool p, const char *name, kith
 KITH__SHAPES(KITH__APPLY_ASYNC_DECLARE)
 #undef KITH__APPLY_ASYNC_DECLARE
 
+#define kith_next(it, p) kith_iter_next(it, p, sizeof *(p), KITH_FOREVER)
+KITH_API kith_iter kith__imap(kith_pool p, const char *name, kith__fn *fn, int shape, const void *in,
+                              kith_source_fn *next, void *arg, size_t in_size, size_t out_size, size_t n,
+                              int unordered);
+
 #ifndef __cplusplus
 
 #define KITH__ROWS(X)                                                                               \
@@ -1761,6 +1833,17 @@ int kith__array_nothing(kith_array a, ...);
      call(pool, name, (kith__fn *)(f), KITH__CHOOSE(f, KITH__S, 0), sizeof *(rows) / sizeof **(rows), \
                    1 ? &(rows)[0][0] : KITH__CHOOSE(f, KITH__I, (const void *)0),                   \
                    1 ? (out) : KITH__CHOOSE(f, KITH__O, (void *)0), n))
+
+#define KITH__IMAP(pool, name, f, in, next, arg, n, unordered)                                      \
+    (KITH__ASSERT(KITH__CHOOSE(f, KITH__MANY, 0),                                                   \
+                  "kith_imap takes T f(T) of int, long, float, double ... (man kith_map has the list); for structs " \
+                  "and all else call kith_pool_imap with int f(const void *in, void *out)"),        \
+     kith__imap(pool, name, (kith__fn *)(f), KITH__CHOOSE_1(f, KITH__S_1, 0, 0),                    \
+                1 ? (in) : KITH__CHOOSE_1(f, KITH__I_1, (const void *)0, (const void *)0), next, arg, 0, 0, n, unordered))
+#define kith_imap(pool, f, in, n) KITH__IMAP(pool, #f, f, in, 0, 0, n, 0)
+#define kith_imap_unordered(pool, f, in, n) KITH__IMAP(pool, #f, f, in, 0, 0, n, 1)
+#define kith_imap_from(pool, f, next, arg) KITH__IMAP(pool, #f, f, (const void *)0, next, arg, 1, 0)
+#define kith_imap_unordered_from(pool, f, next, arg) KITH__IMAP(pool, #f, f, (const void *)0, next, arg, 1, 1)
 
 #define KITH__A(r, a, R, A)                                                                         \
     R (*)(A): kith__apply_##r##a##1, R (*)(A, A): kith__apply_##r##a##2, R (*)(A, A, A): kith__apply_##r##a##3
@@ -2172,6 +2255,36 @@ kith_result kith_apply_async(kith_pool pool, R (*fn)(A, A, A), typename kith__pl
     const A row[] = { x0, x1, x2 };
 
     return kith__apply_async_row<R>(pool, reinterpret_cast<kith__fn *>(fn), row, 3);
+}
+
+template <typename In, typename R>
+kith_iter kith_imap(kith_pool pool, R (*fn)(typename kith__plain<In>::type), In *in, size_t n)
+{
+    return kith__imap(pool, nullptr, reinterpret_cast<kith__fn *>(fn),
+                      kith__shape<R, typename kith__plain<In>::type>::code + 1, in, nullptr, nullptr, 0, 0, n,
+                      0);
+}
+
+template <typename In, typename R>
+kith_iter kith_imap_unordered(kith_pool pool, R (*fn)(typename kith__plain<In>::type), In *in, size_t n)
+{
+    return kith__imap(pool, nullptr, reinterpret_cast<kith__fn *>(fn),
+                      kith__shape<R, typename kith__plain<In>::type>::code + 1, in, nullptr, nullptr, 0, 0, n,
+                      1);
+}
+
+template <typename R, typename A>
+kith_iter kith_imap_from(kith_pool pool, R (*fn)(A), kith_source_fn *next, void *arg)
+{
+    return kith__imap(pool, nullptr, reinterpret_cast<kith__fn *>(fn), kith__shape<R, A>::code + 1, nullptr,
+                      next, arg, 0, 0, 1, 0);
+}
+
+template <typename R, typename A>
+kith_iter kith_imap_unordered_from(kith_pool pool, R (*fn)(A), kith_source_fn *next, void *arg)
+{
+    return kith__imap(pool, nullptr, reinterpret_cast<kith__fn *>(fn), kith__shape<R, A>::code + 1, nullptr,
+                      next, arg, 0, 0, 1, 1);
 }
 }
 #endif

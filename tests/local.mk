@@ -46,6 +46,8 @@ EXTRA_DIST += \
 	tests/compile/get_value.c \
 	tests/compile/handle_assign.c \
 	tests/compile/handle_number.c \
+	tests/compile/imap_arguments.c \
+	tests/compile/imap_input.c \
 	tests/compile/map_arguments.c \
 	tests/compile/map_bytes.c \
 	tests/compile/map_count.c \
@@ -117,6 +119,7 @@ unit_tests += \
 	tests/test_faults_told \
 	tests/test_halt \
 	tests/test_head \
+	tests/test_imap \
 	tests/test_init \
 	tests/test_janitor \
 	tests/test_lateglobals \

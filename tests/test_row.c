@@ -98,13 +98,17 @@ static int give_take_and_die(const void *arg)
 {
     const struct doomed *d = arg;
     kith_result r[4];
-    int y = 0, code = 0;
+    kith_iter it;
+    int y = 0, in[3] = { 1, 2, 3 }, code = 0;
 
     steps_to_live = d->steps;
     for (int i = 0; i < 4; i++)
         r[i] = kith_apply_async(d->pool, cube, i);
     for (int i = 1; i < 4; i++)
         code |= kith_get(r[i], &y) != 0 || y != i * i * i;
+    it = kith_imap(d->pool, cube, in, 3);
+    code |= kith_next(it, &y) != 0 || y != 1;
+    code |= kith_iter_close(it) != 0;
     steps_to_live = 0;
     return code;
 }

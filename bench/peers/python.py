@@ -143,6 +143,14 @@ def row_async(pool, tasks):
         assert values == [cheap(float(i)) for i in range(int(tasks))]
 
 
+def row_imap(pool, tasks):
+    for key in "first", "second":
+        start = now()
+        total = sum(pool.pool.imap_unordered(cheap, map(float, range(int(tasks)))))
+        say(key, int(tasks) / (now() - start) * 1e-6)
+        assert total == sum(cheap(float(i)) for i in range(int(tasks)))
+
+
 def row_after_idling(pool, times):
     apply_us(pool, 0.0)
     for i in range(int(times)):

@@ -3,7 +3,7 @@
  *
  * A call with a job of its own has cells for all workers, a guard and waiters: 1.5 KiB. In a row it has an
  * item of 64 bytes, and is claimed as any unit is, one at a time: a task may wait for another that was given
- * later, so no worker may have two. kith_apply_async stands on this; feed.h is the owner's end.
+ * later, so no worker may have two. kith_apply_async and kith_imap stand on this; feed.h is the owner's end.
  *
  * All but the job belongs to the process that gives the tasks. It goes with it, when no worker touches the
  * job any more, and it outlives the pool: results may be taken after that was closed.

@@ -155,6 +155,28 @@ static void tasks_of_their_own(kith_pool p, struct dice *d)
     }
 }
 
+static void one_by_one(kith_pool p, struct dice *d)
+{
+    int in[50], n = (int)roll(d, 50), taken = 0, rc, y;
+    kith_iter it;
+
+    for (int i = 0; i < n; i++)
+        in[i] = (5 + i) << 3 | (int)RUNS;
+    it = kith_imap(p, play_int, in, (size_t)n);
+    if ((rc = kith_check(it)) < 0) {
+        CHECK(is_excused(rc), "imap gives %d", rc);
+        return;
+    }
+    for (int most = (int)roll(d, 60); taken < most && (rc = kith_next(it, &y)) != KITH_EEND; taken++) {
+        CHECK(rc == 0 ? y == play_int_gives(in[taken]) : is_excused(rc), "a result of imap: %d and %d", rc,
+              y);
+        if (rc < 0 && rc != KITH_ETASK)
+            break;
+    }
+    rc = kith_iter_close(it);
+    CHECK(rc == 0, "close of an Iterator gives %d", rc);
+}
+
 static void good_pool(int uses_it, int terminate, struct dice *d)
 {
     int x = 5 << 3 | (int)RUNS, y = 0, rc;
@@ -170,6 +192,7 @@ static void good_pool(int uses_it, int terminate, struct dice *d)
         CHECK(rc == 0 ? y == play_int_gives(x) : server_lost(rc) || disturbed() || rc == KITH_ETASK,
               "apply gives %d and %d", rc, y);
         tasks_of_their_own(p, d);
+        one_by_one(p, d);
     }
     rc = terminate ? kith_pool_terminate(p) : kith_pool_close(p);
     CHECK(rc == 0 || server_lost(rc), "the end of a pool of its own gives %d", rc);

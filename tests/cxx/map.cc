@@ -92,6 +92,11 @@ int main(int argc, char **argv)
     rc = kith_get(one, &one_sum) + kith_get(raised, &y) + kith_result_get(all, nullptr, 0, KITH_FOREVER);
     rc += kith_result_get(many, nullptr, 0, KITH_FOREVER);
     printf("async %d: %ld %g, %g %g %g, %ld %ld\n", rc, one_sum, y, out[0], out[1], out[2], sums[0], sums[1]);
+    kith_iter it = kith_imap(pool, half, numbers, 1);
+    rc = kith_next(it, &y);
+    const int ends = kith_next(it, &before) == KITH_EEND;
+    printf("imap %d: %g %d\n", rc, y, ends);
+    kith_iter_close(it);
     kith_pool_close(pool);
     return kith_finalize();
 }

@@ -1,0 +1,378 @@
+/* imap.c: kith_imap: results one by one, from a source that may have no end.
+ *
+ * Whoever asks for the next result gives the pool tasks first, as many as the window has room for, out of the
+ * source: so nothing is read ahead by more than that, and nothing runs that was not asked for. The tasks
+ * stand in a row of their own (feed.h).
+ */
+#include "config.h"
+#include "pool/feed.h"
+#include "pool/local.h"
+#include "base/error.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint64_t window_bytes = 16 << 20;
+enum { WINDOW_MOST = 4096, AT_ONCE = 2 };
+
+struct iterator {
+    pthread_mutex_t mutex; /* of all but held and closed */
+    uint64_t number;
+    int held, closed;
+    struct kith__feed *feed; /* NULL: KITH_SERIAL=1, or all is over */
+    struct kith__call_spec s;
+    char name[64];
+    int unordered, serial;
+    kith_source_fn *next; /* NULL: an array */
+    void *arg;
+    const void *array;
+    uint64_t left;                  /* elements of that */
+    char *item;                     /* what next fills */
+    int source_ends, code, refused; /* code: of next, which has failed; or of the pool, which takes no more */
+    uint64_t window,
+        least; /* tasks under way: at most; before a result is given while there are more to come */
+    uint64_t given, taken;
+    /* For results in the order of their ends: those that were passed over, and the first that was not looked
+     * at. */
+    uint64_t *passed, passed_count, look, claimed;
+    uint64_t found;
+};
+
+static struct kith__locals iterators;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of these */
+
+/* ------------------------------------------------------------------ the source */
+
+/* The next element becomes the argument. 0: there is none. */
+static int pull(struct iterator *self)
+{
+    int rc;
+
+    if (self->source_ends)
+        return 0;
+    if (self->next) {
+        rc = self->next(self->item, self->arg);
+        self->s.in = self->item;
+    } else {
+        rc = self->left > 0;
+        self->s.in = self->array;
+        self->left -= self->left > 0;
+        self->array = (const char *)self->array + (rc ? self->s.in_size : 0);
+    }
+    if (rc > 0)
+        return 1;
+    self->source_ends = 1;
+    self->code = rc;
+    return 0;
+}
+
+static uint64_t under_way(const struct iterator *self)
+{
+    return self->given - self->taken;
+}
+
+static int give(struct iterator *self)
+{
+    uint64_t unit;
+    int rc;
+
+    if (!pull(self))
+        return 0;
+    if ((rc = kith__feed_give(self->feed, &self->s, &unit)) < 0)
+        return rc;
+    self->given++;
+    return 1;
+}
+
+/* Two for each one that is taken, until the window is full: a slow source delays no result by much. */
+static int give_some(struct iterator *self)
+{
+    int rc = 1;
+
+    for (int i = 0;
+         rc > 0 && under_way(self) < self->window && (i < AT_ONCE || under_way(self) < self->least); i++)
+        rc = give(self);
+    return rc < 0 ? rc : 0;
+}
+
+/* ------------------------------------------------------------------ results */
+
+static int is_ready(struct iterator *self, uint64_t unit)
+{
+    const struct kith__item *item = kith__feed_item(self->feed, unit);
+
+    return item && kith__feed_is_ready(self->feed, item);
+}
+
+/* Of those that a worker has claimed, all but as many as there are workers have ended. */
+static int find_ended(struct iterator *self)
+{
+    for (uint64_t i = 0; i < self->passed_count; i++)
+        if (is_ready(self, self->passed[i])) {
+            self->found = self->passed[i];
+            self->passed[i] = self->passed[--self->passed_count];
+            return 1;
+        }
+    for (;; self->look++) {
+        if (self->look == self->claimed && (self->claimed = kith__feed_claimed(self->feed)) <= self->look)
+            return 0;
+        if (is_ready(self, self->look)) {
+            self->found = self->look++;
+            return 1;
+        }
+        self->passed[self->passed_count++] = self->look;
+    }
+}
+
+static int has_found(struct kith__feed *feed, void *context)
+{
+    struct iterator *self = context;
+
+    (void)feed;
+    if (self->found != KITH__ROW_ANY)
+        return 1;
+    if (self->unordered)
+        return find_ended(self);
+    if (!is_ready(self, self->taken))
+        return 0;
+    self->found = self->taken;
+    return 1;
+}
+
+static void finish(struct iterator *self)
+{
+    if (self->feed)
+        kith__feed_close(self->feed);
+    self->feed = NULL;
+}
+
+/* There are no more: with the code of a source that failed, once. */
+static int tell_end(struct iterator *self)
+{
+    int code = self->code;
+
+    finish(self);
+    self->code = 0;
+    if (code < 0 && self->refused)
+        return kith__fail(code, "kith_imap(%s) could give the pool no more tasks: %s", self->name,
+                          kith_strerror(code));
+    if (code < 0)
+        return kith__fail(code, "the source of kith_imap(%s) has failed with %d", self->name, code);
+    return kith__fail(KITH_EEND, "kith_imap(%s) has given all results", self->name);
+}
+
+static int next_by_workers(struct iterator *self, void *out, int timeout_ms)
+{
+    int rc;
+
+    if (!self->feed)
+        return tell_end(self);
+    if ((rc = give_some(self)) < 0) {
+        self->source_ends = self->refused = 1;
+        self->code = rc;
+    }
+    if (under_way(self) == 0)
+        return tell_end(self);
+    rc = kith__feed_wait(self->feed, self->unordered ? KITH__ROW_ANY : self->taken, has_found, self,
+                         timeout_ms);
+    if (rc < 0)
+        return rc;
+    rc = kith__feed_take(self->feed, self->found, out);
+    self->found = KITH__ROW_ANY;
+    self->taken++;
+    return rc;
+}
+
+static int next_here(struct iterator *self, void *out)
+{
+    if (!pull(self))
+        return tell_end(self);
+    self->s.out = out;
+    return kith__call(&self->s, NULL, NULL);
+}
+
+/* ------------------------------------------------------------------ by handle */
+
+/* It is held, and locked. */
+static int find(kith_iter it, struct iterator **self)
+{
+    int rc = kith__local_usable(it.id, "Iterator");
+
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&mutex);
+    *self = kith__local_find(&iterators, it.id & ((UINT64_C(1) << KITH__LOCAL_BITS) - 1));
+    if (*self && (*self)->closed)
+        *self = NULL;
+    if (*self)
+        (*self)->held++;
+    pthread_mutex_unlock(&mutex);
+    if (!*self)
+        return kith__fail(KITH_ESTALE, "the Iterator was closed");
+    pthread_mutex_lock(&(*self)->mutex);
+    return 0;
+}
+
+static void put(struct iterator *self)
+{
+    int over;
+
+    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_lock(&mutex);
+    over = --self->held == 0 && self->closed;
+    if (over)
+        kith__local_let_go(&iterators, self->number);
+    pthread_mutex_unlock(&mutex);
+    if (!over)
+        return;
+    finish(self);
+    free(self->item);
+    free(self->passed);
+    pthread_mutex_destroy(&self->mutex);
+    free(self);
+}
+
+int kith_iter_next(kith_iter it, void *out, size_t size, int timeout_ms)
+{
+    struct iterator *self;
+    int rc;
+
+    if ((rc = kith__check_timeout(timeout_ms)) < 0 || (rc = find(it, &self)) < 0)
+        return kith__report(rc);
+    if (size != self->s.out_size || (!out && size))
+        rc = kith__fail(KITH_ESIZE, "the results of kith_imap(%s) have %zu bytes, the place for them %zu",
+                        self->name, (size_t)self->s.out_size, out ? size : 0);
+    else
+        rc = self->serial ? next_here(self, out) : next_by_workers(self, out, timeout_ms);
+    put(self);
+    return kith__report(rc);
+}
+
+int kith_iter_close(kith_iter it)
+{
+    struct iterator *self;
+    int rc = find(it, &self);
+
+    if (rc < 0)
+        return kith__report(rc);
+    pthread_mutex_lock(&mutex);
+    self->closed = 1;
+    pthread_mutex_unlock(&mutex);
+    put(self);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static int open_feed(struct iterator *self)
+{
+    uint64_t each = self->s.in_size + self->s.out_size + sizeof(struct kith__item), workers;
+    struct kith__object *o;
+    int rc = kith__pool_find(self->s.pool, &o);
+
+    if (rc < 0 || (rc = kith__call_depth(self->s.pool)) < 0)
+        return rc;
+    self->serial = (int)kith__pool_body(o)->serial;
+    workers = kith__pool_body(o)->workers;
+    self->least = 2 * workers;
+    self->window = window_bytes / each < WINDOW_MOST ? window_bytes / each : WINDOW_MOST;
+    if (self->window < 2 * self->least)
+        self->window = 2 * self->least;
+    if (self->serial)
+        return 0;
+    if (self->unordered && !(self->passed = malloc((self->window + 1) * sizeof *self->passed)))
+        return kith__fail(KITH_ENOMEM, "no memory for kith_imap");
+    kith__call_warn(&self->s);
+    return kith__feed_open(self->s.pool, &self->feed);
+}
+
+static int open_iterator(struct iterator *self)
+{
+    int rc;
+
+    if (self->next && self->s.in_size && !(self->item = malloc(self->s.in_size)))
+        return kith__fail(KITH_ENOMEM, "no memory for an element of %zu bytes", (size_t)self->s.in_size);
+    if ((rc = open_feed(self)) < 0)
+        return rc;
+    pthread_mutex_lock(&mutex);
+    rc = kith__local_take(&iterators, self, &self->number);
+    pthread_mutex_unlock(&mutex);
+    if (rc < 0)
+        finish(self);
+    return rc;
+}
+
+kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, const void *in,
+                     kith_source_fn *next, void *arg, size_t in_size, size_t out_size, size_t n,
+                     int unordered)
+{
+    struct iterator *self = calloc(1, sizeof *self);
+    int rc = self ? 0 : kith__fail(KITH_ENOMEM, "no memory for kith_imap");
+
+    if (self) {
+        const char *what = unordered ? "kith_imap_unordered" : "kith_imap";
+        static char nowhere;
+
+        self->s = (struct kith__call_spec){ .pool = pool,
+                                            .name = name ? self->name : NULL,
+                                            .fn = (kith__anyfn *)fn,
+                                            .kind = shape ? KITH__JOB_NUMBERS : KITH__JOB_BYTES,
+                                            .shape = shape,
+                                            .n = n,
+                                            .in = next ? &nowhere : in,
+                                            .out = &nowhere,
+                                            .in_size = in_size,
+                                            .out_size = out_size };
+        snprintf(self->name, sizeof self->name, "%s", name ? name : "");
+        pthread_mutex_init(&self->mutex, NULL);
+        self->next = next;
+        self->arg = arg;
+        self->array = in;
+        self->left = n;
+        self->unordered = unordered;
+        self->found = KITH__ROW_ANY;
+        if (shape)
+            rc = kith__call_numbers(&self->s, what);
+        if (rc == 0)
+            rc = kith__call_check(&self->s, what);
+        self->s.n = 1;
+        if (rc == 0)
+            rc = open_iterator(self);
+        if (rc < 0) {
+            free(self->item);
+            free(self->passed);
+            free(self);
+        }
+    }
+    if (rc < 0)
+        return (kith_iter){ kith__failed_handle(kith__report(rc)) };
+    return (kith_iter){ kith__local_process() | self->number };
+}
+
+kith_iter kith_pool_imap(kith_pool pool, kith_map_fn *fn, const void *in, size_t in_size, size_t out_size,
+                         size_t n)
+{
+    return kith__imap(pool, NULL, (kith__fn *)fn, KITH__SHAPE_BYTES, in, NULL, NULL, in_size, out_size, n, 0);
+}
+
+kith_iter kith_pool_imap_unordered(kith_pool pool, kith_map_fn *fn, const void *in, size_t in_size,
+                                   size_t out_size, size_t n)
+{
+    return kith__imap(pool, NULL, (kith__fn *)fn, KITH__SHAPE_BYTES, in, NULL, NULL, in_size, out_size, n, 1);
+}
+
+kith_iter kith_pool_imap_from(kith_pool pool, kith_map_fn *fn, kith_source_fn *next, void *arg,
+                              size_t in_size, size_t out_size)
+{
+    return kith__imap(pool, NULL, (kith__fn *)fn, KITH__SHAPE_BYTES, NULL, next, arg, in_size, out_size, 1,
+                      0);
+}
+
+kith_iter kith_pool_imap_unordered_from(kith_pool pool, kith_map_fn *fn, kith_source_fn *next, void *arg,
+                                        size_t in_size, size_t out_size)
+{
+    return kith__imap(pool, NULL, (kith__fn *)fn, KITH__SHAPE_BYTES, NULL, next, arg, in_size, out_size, 1,
+                      1);
+}
