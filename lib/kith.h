@@ -239,9 +239,10 @@ KITH_API kith_pool kith_pool_open(int workers);
 /* Returns the number of workers, 1 with KITH_SERIAL=1; or KITH_ESTALE. */
 KITH_API int kith_pool_workers(kith_pool p);
 
-/* Waits until the calls under way have ended, then ends the workers. That includes all
- * asynchronous calls of this process; those of others as far as their tasks were handed
- * out: maps that wait for their turn there are cancelled.
+/* Waits until the calls under way have ended, then ends the workers. Their tasks may go
+ * on to call the pool; nobody else may. The calls under way include all asynchronous
+ * calls of this process; those of others as far as their tasks were handed out: maps that
+ * wait for their turn there are cancelled.
  *
  *   0            closed
  *   KITH_EINVAL  called by a task of this pool; or the pool is another node's

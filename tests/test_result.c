@@ -261,6 +261,28 @@ static void tasks_give_tasks(void)
     }
 }
 
+/* Which waits for them: so they may finish what they do. */
+static void tasks_give_tasks_to_a_pool_that_is_being_closed(void)
+{
+    for (int workers = 1; workers <= 2; workers++) {
+        kith_pool pool = kith_pool_open(workers);
+        kith_result r, s;
+        int y = 0;
+
+        reset();
+        atomic_store(&shared[8], (int)(pool.id >> 32));
+        atomic_store(&shared[9], (int)pool.id);
+        r = kith_apply_async(pool, fib, 15);
+        s = kith_apply_async(pool, fib, 14);
+        PASS(kith_pool_close(pool));
+        PASS(kith_get(r, &y));
+        CU_ASSERT_EQUAL(y, 610);
+        PASS(kith_get(s, &y));
+        CU_ASSERT_EQUAL(y, 377);
+        FAILS_WITH(KITH_ESTALE, kith_check(kith_apply_async(pool, fib, 3)));
+    }
+}
+
 static void the_end_of_a_pool_ends_what_waits(void)
 {
     kith_pool pool = kith_pool_open(1);
@@ -798,6 +820,7 @@ static struct test tests[] = {
     TEST(what_is_dropped_is_done_all_the_same),
     TEST(a_dead_worker_costs_a_try),
     TEST(tasks_give_tasks),
+    TEST(tasks_give_tasks_to_a_pool_that_is_being_closed),
     TEST(the_end_of_a_pool_ends_what_waits),
     TEST(a_dead_caller_leaves_nothing),
     TEST(threads_give_and_take),

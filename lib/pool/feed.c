@@ -64,7 +64,7 @@ static pthread_mutex_t all = PTHREAD_MUTEX_INITIALIZER; /* of these; taken befor
 static int pin(struct kith__feed *f)
 {
     atomic_store(&f->row->pinned, 1);
-    if (kith__object_is(f->object, f->pool.id))
+    if (kith__object_is(f->object, f->pool.id) || kith__pool_awaits_us(f->pool.id))
         return 1;
     atomic_store(&f->row->pinned, 0);
     return 0;

@@ -40,11 +40,26 @@ static int usable(kith_pool p)
     return rc;
 }
 
+int kith__pool_awaits_us(uint64_t id)
+{
+    struct kith__object *o = kith__object_slot(id);
+
+    return (kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o)) &&
+           kith__object_leaves(id, KITH__POOL_KIND) &&
+           atomic_load(&kith__pool_body(o)->state) == KITH__POOL_OPEN;
+}
+
 int kith__pool_enter(kith_pool p, struct kith__object **o)
 {
     int rc = usable(p);
 
-    return rc < 0 ? rc : kith__object_enter(p.id, KITH__POOL_KIND, o);
+    if (rc < 0)
+        return rc;
+    if ((rc = kith__object_enter(p.id, KITH__POOL_KIND, o)) != KITH_ESTALE || !kith__pool_awaits_us(p.id))
+        return rc;
+    *o = kith__object_slot(p.id);
+    kith__guard_enter(&(*o)->guard);
+    return 0;
 }
 
 int kith__pool_find(kith_pool p, struct kith__object **o)

@@ -5,6 +5,10 @@
 #include "pool/board.h"
 #include "object/class.h"
 
+/* 1: this thread may be in a task of a pool that somebody is closing, and which waits for its tasks before it
+ * ends: they may still call it. */
+int kith__pool_awaits_us(uint64_t id);
+
 /* 0 and the object of an open pool of this node. Its guard is not held: lanes and jobs have rules of their
  * own. */
 int kith__pool_find(kith_pool p, struct kith__object **o);
