@@ -459,7 +459,9 @@ KITH_API kith_result kith_pool_map_async(kith_pool p, kith_map_fn *fn, const voi
  */
 KITH_API int kith_result_wait(kith_result r, int timeout_ms);
 
-/* Returns 1 if the call has ended, else 0; or KITH_EINVAL, KITH_ESTALE. */
+/* Returns 1 if the call has ended, else 0; or KITH_EINVAL, KITH_ESTALE. In a task whose
+ * pool has no idle worker it first runs what the task has queued there, since nobody else
+ * may ever do so; the same holds for a kith_result_wait of 0 ms. */
 KITH_API int kith_result_ready(kith_result r);
 
 /* Returns 1 if it has ended and no task failed, 0 if some did or it was cancelled;

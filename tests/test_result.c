@@ -283,6 +283,43 @@ static void tasks_give_tasks_to_a_pool_that_is_being_closed(void)
     }
 }
 
+static int polls(int x)
+{
+    kith_pool pool = { (uint64_t)(unsigned)atomic_load(&shared[8]) << 32 |
+                       (unsigned)atomic_load(&shared[9]) };
+    int y = -1, z[3] = { x, x, x }, wrong = 0;
+    kith_result r = kith_apply_async(pool, cube, x), s = kith_map_async(pool, cube, z, z, 3);
+    kith_result list[2] = { kith_apply_async(pool, cube, x), kith_apply_async(pool, cube, x) };
+    double end = kith_time() + 5;
+
+    while (kith_time() < end && (kith_result_ready(r) == 0 || kith_result_wait(s, 0) == KITH_ETIMEDOUT))
+        sched_yield();
+    while (kith_time() < end && kith_results_wait(list, 2, 1, 0) == KITH_ETIMEDOUT)
+        sched_yield();
+    if (kith_time() >= end)
+        return kith_fail(1, "nobody runs what a task polls for");
+    wrong += kith_get(r, &y) != 0 || y != x * x * x;
+    wrong += kith_result_get(s, NULL, 0, KITH_FOREVER) != 0 || z[2] != y;
+    wrong += kith_get(list[0], &y) != 0 || kith_get(list[1], &y) != 0;
+    return wrong ? -wrong : y;
+}
+
+/* Whoever asks again and again keeps the only worker busy that could do it. */
+static void tasks_may_poll(void)
+{
+    for (int workers = 1; workers <= 2; workers++) {
+        kith_pool pool = kith_pool_open(workers);
+        int in[] = { 2, 3, 4 }, out[3];
+
+        atomic_store(&shared[8], (int)(pool.id >> 32));
+        atomic_store(&shared[9], (int)pool.id);
+        PASS(kith_map(pool, polls, in, out, 3));
+        for (int i = 0; i < 3; i++)
+            CU_ASSERT_EQUAL(out[i], in[i] * in[i] * in[i]);
+        PASS(kith_pool_close(pool));
+    }
+}
+
 static void the_end_of_a_pool_ends_what_waits(void)
 {
     kith_pool pool = kith_pool_open(1);
@@ -821,6 +858,7 @@ static struct test tests[] = {
     TEST(a_dead_worker_costs_a_try),
     TEST(tasks_give_tasks),
     TEST(tasks_give_tasks_to_a_pool_that_is_being_closed),
+    TEST(tasks_may_poll),
     TEST(the_end_of_a_pool_ends_what_waits),
     TEST(a_dead_caller_leaves_nothing),
     TEST(threads_give_and_take),

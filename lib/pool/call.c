@@ -215,6 +215,11 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last)
 
 /* A worker that waits for its own pool's job runs the tasks of that job meanwhile. The lane's stack of claims
  * is for one thread at a time, so of the threads that a task has made one helps, and the others only wait. */
+int kith__call_has_idle(struct kith__object *o)
+{
+    return kith__has_waiters(kith__object_waiters(o, 0));
+}
+
 void kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq)
 {
     static pthread_mutex_t helping = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;

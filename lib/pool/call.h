@@ -49,6 +49,9 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last); /* the co
 /* For who waits for units of j, in a worker of its pool: runs some of them. */
 void kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq);
 
+/* 1: a worker has nothing to do, and so begins at once what is posted. */
+int kith__call_has_idle(struct kith__object *o);
+
 /* 0; KITH_EINVAL when tasks that call their own pool are nested too deep. */
 int kith__call_depth(kith_pool pool);
 

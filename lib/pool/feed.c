@@ -767,11 +767,12 @@ static int reason(struct kith__feed *f)
     return kith__fail(KITH_ECANCELLED, "the pool ended before the task");
 }
 
-static void help(struct kith__feed *f)
+/* polls: it does not wait, and leaves to others what they will do at once. */
+static void help(struct kith__feed *f, int polls)
 {
     uint32_t worker;
 
-    if (kith__my_lane(f->object, &worker) && !is_inside(f))
+    if (kith__my_lane(f->object, &worker) && !is_inside(f) && !(polls && kith__call_has_idle(f->object)))
         kith__call_help(f->object, f->job, f->post, f->job->seq);
 }
 
@@ -789,11 +790,9 @@ int kith__feed_wait(struct kith__feed *f, uint64_t unit, int (*done)(struct kith
     for (;;) {
         if ((got = done(f, context)))
             break;
-        if (timeout_ms != 0) {
-            help(f);
-            if ((got = done(f, context)))
-                break;
-        }
+        help(f, timeout_ms == 0);
+        if ((got = done(f, context)))
+            break;
         if ((rc = reason(f)) < 0 || (rc = kith__wait_sleep(&w)) < 0) {
             got = done(f, context); /* it may have ended last of all */
             break;
@@ -880,9 +879,9 @@ int kith__feed_is_ready(const struct kith__feed *f, const struct kith__item *ite
     return kith__item_has_ended(item) || running(f) == ENDED;
 }
 
-int kith__feed_help(struct kith__feed *f)
+int kith__feed_help(struct kith__feed *f, int polls)
 {
-    help(f);
+    help(f, polls);
     return reason(f);
 }
 

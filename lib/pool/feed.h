@@ -52,12 +52,14 @@ int kith__feed_wait(struct kith__feed *feed, uint64_t unit,
  * it runs in this process, inside of another task. */
 int kith__feed_cancel(struct kith__feed *feed, uint64_t unit);
 
-/* For who waits for several things: whatever ends there wakes w, which joins before each look. And helps. */
+/* For who waits for several things: whatever ends there wakes w, which joins before each look. And helps, as
+ * kith__later_help. */
 void kith__feed_watch(struct kith__feed *feed);
 void kith__feed_unwatch(struct kith__feed *feed);
 void kith__feed_join(struct kith__feed *feed, struct kith__wait *w);
 void kith__feed_leave(struct kith__feed *feed, struct kith__wait *w);
-int kith__feed_help(struct kith__feed *feed); /* 0, or why nothing more will end there, as kith__feed_wait */
+int kith__feed_help(struct kith__feed *feed,
+                    int polls); /* 0, or why nothing more will end there, as kith__feed_wait */
 kith_pool kith__feed_pool(const struct kith__feed *feed);
 
 /* 1: it has ended, or will not: its pool has. */

@@ -620,7 +620,7 @@ static void hand_back(struct kith__later *l)
 
 /* A task that waits for one of its calls runs tasks of any of them: the one that it waits for may stand in
  * the line behind others. */
-void kith__later_help(void)
+void kith__later_help(int polls)
 {
     struct {
         struct kith__object *object;
@@ -635,7 +635,8 @@ void kith__later_help(void)
         return;
     pthread_mutex_lock(&self.mutex);
     for (const struct kith__later *l = self.under_way; l && count < UNDER_WAY; l = l->next)
-        if (!l->ends && kith__my_lane(l->call.object, &worker)) {
+        if (!l->ends && kith__my_lane(l->call.object, &worker) &&
+            !(polls && kith__call_has_idle(l->call.object))) {
             found[count].object = l->call.object;
             found[count].job = l->call.job;
             found[count].post = l->call.post;
@@ -656,7 +657,7 @@ static int wait_beside(struct kith__later *l, int64_t deadline)
         return rc;
     w.deadline = deadline;
     while (rc == 0 && !kith__later_is_ready(l)) {
-        kith__later_help();
+        kith__later_help(0);
         if (!kith__later_is_ready(l))
             rc = kith__wait_sleep(&w);
     }

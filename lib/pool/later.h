@@ -41,8 +41,9 @@ int kith__later_notify(struct kith__later *l, kith_result r, kith_ready_fn *fn, 
 int kith__later_notify_task(struct kith__feed *feed, uint64_t unit, kith_result r, kith_ready_fn *fn,
                             void *arg);
 
-/* In a task: runs tasks of the calls that this process has under way in the task's own pool. */
-void kith__later_help(void);
+/* In a task: runs tasks of the calls that this process has under way in the task's own pool. polls: only when
+ * no other worker could begin them at once: who asks again and again would be the one that they wait for. */
+void kith__later_help(int polls);
 
 /* For who waits for several things: w is woken when one of them is ready, and joins before each look. */
 void kith__later_join(struct kith__wait *w);

@@ -254,7 +254,13 @@ int kith_result_ready(kith_result r)
 
     if (rc < 0)
         return kith__report(rc);
-    rc = is_ready(&f);
+    if (!(rc = is_ready(&f)) && kith_worker() >= 0) {
+        if (f.item)
+            kith__feed_help(f.feed, 1);
+        else
+            kith__later_help(1);
+        rc = is_ready(&f);
+    }
     put(&f);
     return rc;
 }
@@ -418,13 +424,13 @@ static int64_t count_ended(struct crowd *c, int *met)
 }
 
 /* What a worker can do for it itself. A pool that ends has made its results ready. */
-static int help(struct crowd *c)
+static int help(struct crowd *c, int polls)
 {
     int rc = 0;
 
-    kith__later_help();
+    kith__later_help(polls);
     for (int i = 0; i < c->count && rc == 0; i++)
-        if ((rc = kith__feed_help(c->feeds[i])) == KITH_ECANCELLED)
+        if ((rc = kith__feed_help(c->feeds[i], polls)) == KITH_ECANCELLED)
             rc = 0;
     return rc;
 }
@@ -442,7 +448,7 @@ static int64_t await_some(struct crowd *c, struct kith__wait *w, int64_t enough,
             return ended;
         if (met)
             continue;
-        if (timeout_ms != 0 && (rc = help(c)) < 0)
+        if ((rc = help(c, timeout_ms == 0)) < 0)
             return rc;
         if (c->others)
             kith__nap(KITH__MS);
