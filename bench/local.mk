@@ -14,6 +14,7 @@ bench_kith = \
 	bench/kith/program \
 	bench/kith/queue \
 	bench/kith/sem \
+	bench/kith/sync \
 	bench/kith/uneven \
 	bench/kith/value \
 	bench/kith/wait \
@@ -28,6 +29,7 @@ bench_peers = \
 	bench/peers/poll \
 	bench/peers/ring \
 	bench/peers/sem \
+	bench/peers/sync \
 	bench/peers/value \
 	bench/peers/zmq
 
@@ -75,6 +77,9 @@ bench_peers_poll_LDADD =
 bench_kith_sem_LDADD = lib/libkith.la
 bench_kith_sem_LDFLAGS = $(bench_ldflags)
 bench_peers_sem_LDADD =
+bench_kith_sync_LDADD = lib/libkith.la
+bench_kith_sync_LDFLAGS = $(bench_ldflags)
+bench_peers_sync_LDADD =
 bench_kith_value_LDADD = lib/libkith.la
 bench_kith_value_LDFLAGS = $(bench_ldflags)
 bench_peers_value_LDADD =

@@ -208,6 +208,9 @@ EXPERIMENTS = [
         "kith": Program("kith/wait"),
         "pipes and poll": Program("peers/poll"),
         MP: Python("peers/python.py", "multiprocessing", "wait", 20000, repeats=3)}),
+    Experiment("sync", {
+        "kith": Program("kith/sync"),
+        "raw futex": Program("peers/sync")}),
     Experiment("process", {
         "kith": Program("kith/process"),
         PLAIN: Program("peers/plain", "process"),
@@ -270,6 +273,7 @@ ROWS = [
     Row("wait for two Queues, a round", "wait", "queues", "µs", against=["pipes and poll", MP],
         targets=[Faster(1, "pipes and poll")]),
     Row("… and for a descriptor beside them", "wait", "file", "µs"),
+    Row("Event, hand-over between two that take turns", "sync", "event", "µs", targets=[Within(1.5, "raw futex")]),
     Row("Process, start and join", "process", "median", "ms", targets=[AtMost(0.5)]),
 ]
 

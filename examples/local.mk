@@ -4,6 +4,7 @@ noinst_PROGRAMS += \
 	examples/apply_async \
 	examples/cpu_count \
 	examples/daemons \
+	examples/event_start \
 	examples/exit_codes \
 	examples/imap \
 	examples/map_async \
@@ -44,6 +45,8 @@ examples_cpu_count_SOURCES = examples/cpu_count.c $(examples_args)
 examples_cpu_count_LDADD = lib/libkith.la
 examples_daemons_SOURCES = examples/daemons.c $(examples_args)
 examples_daemons_LDADD = lib/libkith.la
+examples_event_start_SOURCES = examples/event_start.c $(examples_args)
+examples_event_start_LDADD = lib/libkith.la
 examples_exit_codes_SOURCES = examples/exit_codes.c $(examples_args)
 examples_exit_codes_LDADD = lib/libkith.la
 examples_imap_SOURCES = examples/imap.c $(examples_args)
@@ -96,6 +99,7 @@ EXTRA_DIST += \
 	examples/expected/apply_async.txt \
 	examples/expected/cpu_count.txt \
 	examples/expected/daemons.txt \
+	examples/expected/event_start.txt \
 	examples/expected/exit_codes.txt \
 	examples/expected/imap.txt \
 	examples/expected/map_async.txt \

@@ -1,8 +1,9 @@
 /* kith.h: Python's multiprocessing for C, from one machine to a cluster.
  *
  * A program calls kith_init first and kith_finalize last. In between it starts Processes,
- * opens Pools and shares Queues, Pipes, Locks, Semaphores, Values and Arrays: on the
- * cores of one machine when it is started by hand, on many machines under mpirun or srun:
+ * opens Pools and shares Queues, Pipes, Locks, Semaphores, Events, Values and Arrays: on
+ * the cores of one machine when it is started by hand, on many machines under mpirun or
+ * srun:
  *
  *     static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
  *
@@ -122,6 +123,9 @@ typedef struct {
 typedef struct {
     uint64_t id;
 } kith_array;
+typedef struct {
+    uint64_t id;
+} kith_event;
 typedef struct {
     uint64_t id;
 } kith_pool;
@@ -1132,6 +1136,46 @@ KITH_API int kith_sem_value(kith_sem s);
 /* Closes the semaphore, for all processes; callers that wait get KITH_ESTALE. Returns 0;
  * or KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_sem_close(kith_sem s);
+
+/* ---- Events ------------------------------------------------------------------------ */
+
+/* An event is set or not. Any process on any node may set it, clear it, and wait until it
+ * is set. It belongs to nobody, so no death changes it. */
+
+/* Opens an event, which is not set. Does not wait. On failure the handle holds
+ * KITH_ENOMEM. */
+KITH_API kith_event kith_event_open(void);
+
+/* The event of this name in the job, 1 to 63 bytes. The first caller opens it, on node 0.
+ * On failure the handle holds KITH_ENOMEM, and:
+ *
+ *   KITH_EINVAL  the name
+ *   KITH_EPEER   node 0 is lost
+ */
+KITH_API kith_event kith_event_named(const char *name);
+
+/* Sets the event and wakes all that wait for it; clears it. Returns 0; or KITH_ESTALE,
+ * KITH_EPEER. A caller that waits may miss an event that is set and cleared at once. */
+KITH_API int kith_event_set(kith_event e);
+KITH_API int kith_event_clear(kith_event e);
+
+/* Returns 1 if the event is set at this moment, else 0; or KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_event_is_set(kith_event e);
+
+/* Waits up to timeout_ms until the event is set.
+ *
+ *   0               it was set
+ *   KITH_ETIMEDOUT  it was not in that time
+ *   KITH_ESTALE     closed, also while waiting
+ *   KITH_EPEER      the node where the event lives is lost
+ *   KITH_ENOMEM     not enough memory
+ *   KITH_EINVAL     timeout_ms
+ */
+KITH_API int kith_event_wait(kith_event e, int timeout_ms);
+
+/* Closes the event, for all processes; callers that wait get KITH_ESTALE. Returns 0; or
+ * KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_event_close(kith_event e);
 
 /* ---- Values ------------------------------------------------------------------------ */
 

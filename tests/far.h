@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum far_kind { FAR_QUEUE, FAR_SEM, FAR_VALUE, FAR_ARRAY, FAR_LOCK, FAR_RLOCK };
+enum far_kind { FAR_QUEUE, FAR_SEM, FAR_VALUE, FAR_ARRAY, FAR_LOCK, FAR_RLOCK, FAR_EVENT };
 
 struct far_wish {
     kith_queue answer;
@@ -27,6 +27,7 @@ static inline uint64_t far_open_here(const struct far_wish *w)
     case FAR_ARRAY: return kith_array_open_with(w->type, w->number, .raw = w->raw).id;
     case FAR_LOCK: return kith_lock_open().id;
     case FAR_RLOCK: return kith_rlock_open().id;
+    case FAR_EVENT: return kith_event_open().id;
     case FAR_QUEUE: break;
     }
     return kith_queue_open(w->number).id;
@@ -84,6 +85,11 @@ static inline kith_lock far_lock_open(void)
 static inline kith_rlock far_rlock_open(void)
 {
     return (kith_rlock){ far_open((struct far_wish){ .kind = FAR_RLOCK }) };
+}
+
+static inline kith_event far_event_open(void)
+{
+    return (kith_event){ far_open((struct far_wish){ .kind = FAR_EVENT }) };
 }
 
 struct far_ends {

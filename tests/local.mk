@@ -116,6 +116,7 @@ unit_tests += \
 	tests/test_claims \
 	tests/test_closed \
 	tests/test_ends \
+	tests/test_event \
 	tests/test_faults_told \
 	tests/test_halt \
 	tests/test_head \
@@ -178,6 +179,8 @@ tests_test_chaos_SOURCES = \
 	tests/chaos/ranges.c \
 	tests/chaos/sems.c \
 	tests/chaos/sems.h \
+	tests/chaos/sync.c \
+	tests/chaos/sync.h \
 	tests/chaos/tidy.c \
 	tests/chaos/tidy.h \
 	tests/chaos/values.c \

@@ -39,7 +39,7 @@ cat $pages | awk '/^\.SH/ { name = /NAME/; next } name { print }' | tr -c 'a-z_'
 [ "$(wc -l <functions)" -gt 40 ] || fail "the functions of kith.h were not found"
 comm -23 functions named | grep . && fail "in kith.h, but in the NAME of no page"
 grep '^kith_' named | comm -13 functions - | grep . && fail "in the NAME of a page, but not in kith.h"
-cat $pages | grep -o 'KITH_E[A-Z_]*' | sort -u >codes
+grep -hv '^\.TH' $pages | grep -o 'KITH_E[A-Z_]*' | sort -u >codes
 while read -r code; do
     grep -qw "$code" "$header" || fail "$code is no code of kith.h"
 done <codes

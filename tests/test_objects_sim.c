@@ -1,4 +1,4 @@
-/* test_objects_sim.c: Queues, Semaphores, Locks, Values and Processes on several nodes in one process
+/* test_objects_sim.c: Queues, Semaphores, Locks, Values, Events and Processes on several nodes in one process
  * (sim/sim.h), under seeds: clients call what they like, die at any failpoint, nodes are lost, and the
  * network does what networks do. No item is lost or doubled while its home lives, each producer's items come
  * in order, no unit of a Semaphore has two holders or none, what is added to a Value is there once, each call
@@ -961,6 +961,22 @@ static void what_may_be_done_is_no_timeout(void)
     sim_end();
 }
 
+/* Runs of their own, each under a seed. */
+static void seeds_of(void (*once)(uint64_t s), uint64_t count)
+{
+    const char *one = getenv("KITH_TEST_SEED");
+
+    for (uint64_t s = 1; s <= (one ? 1 : count); s++) {
+        unsigned before = CU_get_number_of_failures();
+
+        seed = one ? strtoull(one, NULL, 0) : s;
+        seed_draw(seed);
+        once(seed);
+        if (CU_get_number_of_failures() > before)
+            printf("KITH_TEST_SEED=%llu ", (unsigned long long)seed);
+    }
+}
+
 /* ----------------------------------------------------------------------------- Pipes */
 
 static kith_pipe line[2];
@@ -1071,23 +1087,84 @@ static void talk_once(uint64_t s)
 
 static void who_talks_to_the_dead_learns_of_it(void)
 {
-    uint64_t count = getenv("KITH_TEST_LONG") ? 600 : SANITIZED ? 60 : 260;
-    const char *one = getenv("KITH_TEST_SEED");
+    seeds_of(talk_once, getenv("KITH_TEST_LONG") ? 600 : SANITIZED ? 60 : 260);
+    CU_ASSERT(getenv("KITH_TEST_SEED") || answers_heard > 0);
+}
 
-    for (uint64_t s = 1; s <= (one ? 1 : count); s++) {
-        unsigned before = CU_get_number_of_failures();
+/* ---------------------------------------------------------------------------- Events */
 
-        seed = one ? strtoull(one, NULL, 0) : s;
-        seed_draw(seed);
-        talk_once(seed);
-        if (CU_get_number_of_failures() > before)
-            printf("KITH_TEST_SEED=%llu ", (unsigned long long)seed);
+static struct {
+    kith_event start;
+    uint32_t home;
+} meeting;
+static uint64_t started;
+
+static void waits_for_the_start(struct client *c, void *arg)
+{
+    int rc;
+
+    (void)c;
+    (void)arg;
+    while ((rc = kith_event_wait(meeting.start, draw(2) ? KITH_FOREVER : (int)draw(50))) == KITH_ETIMEDOUT)
+        sim_rest((int64_t)draw(20));
+    CU_ASSERT_EQUAL(rc, 0);
+    started++;
+}
+
+static void gives_the_start(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    sim_rest((int64_t)draw(50));
+    PASS(kith_event_set(meeting.start));
+}
+
+static void closes_meeting(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    PASS(kith_event_close(meeting.start));
+}
+
+/* Whoever dies, and if the one that was to give the start has died over it: all start at once. */
+static void start_once(uint64_t s)
+{
+    struct weather w = { .nodes = 2 + (uint32_t)draw(2), .deaths = s % 3 != 0, .through_net = draw(4) == 0 };
+
+    sim_begin(&w);
+    draw_weather();
+    meeting.home = (uint32_t)draw(w.nodes);
+    sim_enter(meeting.home);
+    PASS(kith_check(meeting.start = kith_event_open()));
+    sim_leave();
+    for (uint64_t i = 1 + draw(5); i > 0; i--)
+        sim_start((uint32_t)draw(w.nodes), waits_for_the_start, NULL);
+    if (draw(2))
+        sim_start((uint32_t)draw(w.nodes), gives_the_start, NULL);
+    sim_run((int64_t)draw(300));
+    sim_calm();
+    sim_settle(3000);
+    sim_start(meeting.home, gives_the_start, NULL);
+    if (!sim_run(900)) { /* not because it looked again after a second */
+        sim_show();
+        CU_FAIL("a start reaches not all that wait for it");
+        CU_ASSERT_FATAL(sim_run(200000));
     }
-    CU_ASSERT(one || answers_heard > 0);
+    sim_start(meeting.home, closes_meeting, NULL);
+    CU_ASSERT_FATAL(sim_run(200000));
+    sim_settle(3000);
+    sim_end();
+}
+
+static void a_start_reaches_all_that_wait(void)
+{
+    seeds_of(start_once, getenv("KITH_TEST_LONG") ? 300 : SANITIZED ? 30 : 100);
+    CU_ASSERT(getenv("KITH_TEST_SEED") || started > 0);
 }
 
 static struct test tests[] = { TEST(a_call_is_done_soon_after_a_short_cut),
                                TEST(what_may_be_done_is_no_timeout),
+                               TEST(a_start_reaches_all_that_wait),
                                TEST(who_talks_to_the_dead_learns_of_it),
                                TEST(a_last_release_and_a_death_give_back_one_unit),
                                TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),

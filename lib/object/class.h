@@ -24,7 +24,8 @@
     X(lock, LOCK)        \
     X(pipe, PIPE)        \
     X(rlock, RLOCK)      \
-    X(array, ARRAY)
+    X(array, ARRAY)      \
+    X(event, EVENT)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };

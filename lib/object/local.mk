@@ -3,6 +3,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/array.c \
 	lib/object/class.c \
 	lib/object/class.h \
+	lib/object/event.c \
 	lib/object/holders.c \
 	lib/object/holders.h \
 	lib/object/lock.c \

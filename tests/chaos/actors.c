@@ -9,6 +9,7 @@
 #include "queues.h"
 #include "pipes.h"
 #include "sems.h"
+#include "sync.h"
 #include "values.h"
 #include "world.h"
 
@@ -46,7 +47,7 @@ static void step(int actor, int number)
 {
     static const enum kind kinds[] = { INTS, LONGS, DOUBLES, BYTES, RANGE, INTS, RANGE, BYTES, NOTHING };
     struct dice d = dice_of(now.seed, (uint64_t)actor + 100, (uint64_t)number);
-    int what = (int)roll(&d, 26), pool = (int)roll(&d, POOLS), q = (int)roll(&d, QUEUES);
+    int what = (int)roll(&d, 28), pool = (int)roll(&d, POOLS), q = (int)roll(&d, QUEUES);
     int life = atomic_load(&world->queues[q].current);
 
     atomic_store(&world->doing[actor], (uint32_t)number << 8 | (uint32_t)what);
@@ -70,6 +71,8 @@ static void step(int actor, int number)
     case 23: (roll(&d, 2) ? use_value : use_lock)(&d); break;
     case 24: talk(&d); break;
     case 25: take_of_many(&d); break;
+    case 26:
+    case 27: use_sync(&d); break;
     default: make_call(pool, kinds[what], &d); break; /* 0 to 8 */
     }
     atomic_fetch_add(&world->steps_done, 1);

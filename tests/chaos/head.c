@@ -7,6 +7,7 @@
 #include "queues.h"
 #include "locks.h"
 #include "sems.h"
+#include "sync.h"
 #include "values.h"
 #include "tidy.h"
 #include "world.h"
@@ -37,6 +38,7 @@ static void begin(struct dice *d)
     open_sem(d);
     open_value();
     open_lock();
+    open_sync();
     atomic_store(&world->up, 1);
 }
 

@@ -6,6 +6,7 @@
 #include "queues.h"
 #include "locks.h"
 #include "sems.h"
+#include "sync.h"
 #include "values.h"
 #include "tidy.h"
 #include "world.h"
@@ -147,6 +148,7 @@ void tidy_up(void)
     end_sem();
     end_value();
     end_lock();
+    end_sync();
     CHECK(kith__heap_audit() == 0, "the heap is not sound");
     if (now.trouble == NO_SERVER || atomic_load(&world->open))
         return;

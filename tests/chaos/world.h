@@ -85,8 +85,10 @@ extern struct world {
     _Atomic uint64_t array; /* likewise of the Array */
     _Atomic long cells_begun, cells_done;
     _Atomic int lock_holders;
-    _Atomic uint64_t lock;                       /* handle of the Lock; 0: there is none */
-    _Atomic int locked;                          /* its holder is at work */
+    _Atomic uint64_t lock;    /* handle of the Lock; 0: there is none */
+    _Atomic int locked;       /* its holder is at work */
+    _Atomic uint64_t sync[2]; /* handles of those of sync.c; 0: there is none */
+    _Atomic int rlocked;
     _Atomic uint32_t doing[THREADS + PROCESSES]; /* step << 8 | what */
     _Atomic uint32_t zeros[THREADS + PROCESSES]; /* runs of tasks without bytes */
     _Atomic uint8_t runs[RUNS];

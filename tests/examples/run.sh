@@ -107,6 +107,7 @@ all()
     good terminate
     good exit_codes
     good wait_many
+    good event_start
     good pi_serial 1_000_000
     good pi_starmap 1e6
     good pi_integral 1000000
@@ -180,7 +181,7 @@ wrong()
 # Those that take no argument say so; the first one is named.
 without_arguments()
 {
-    for program in account_lock apply_async cpu_count daemons exit_codes imap map_async print_queue process_ids process_names process_trio product rand_string separate_memory squares terminate to_celsius wait_many; do
+    for program in account_lock apply_async cpu_count daemons exit_codes imap map_async print_queue process_ids process_names process_trio product rand_string separate_memory squares terminate to_celsius wait_many event_start; do
         for word in 3 many --fast -1 ''; do
             refused "arguments: it takes none, but got \"$word\"" $program "$word" 7
         done

@@ -1,0 +1,53 @@
+/* sync: microseconds of a hand-over between two processes that take turns by Events. */
+#include "config.h"
+
+#include "../bench.h"
+#include "kith.h"
+
+enum { TURNS = 50000 };
+
+struct role {
+    kith_event mine, other;
+};
+
+static int by_events(const void *arg)
+{
+    const struct role *r = arg;
+
+    for (int i = 0; i < TURNS; i++) {
+        kith_event_wait(r->mine, KITH_FOREVER);
+        kith_event_clear(r->mine);
+        kith_event_set(r->other);
+    }
+    return 0;
+}
+
+static double turn_us(kith_target *fn, const struct role *here, const struct role *there)
+{
+    double start = now();
+    kith_process p = kith_process_start(fn, there, sizeof *there);
+    int code = 1;
+
+    fn(here);
+    kith_process_join(p, KITH_FOREVER);
+    start = now() - start;
+    kith_process_exitcode(p, &code);
+    if (code != 0)
+        die("a Process has failed");
+    return 1e6 * start / (2 * TURNS);
+}
+
+int main(int argc, char **argv)
+{
+    struct role a = { 0 }, b;
+
+    kith_init(&argc, &argv);
+    a.mine = kith_event_open();
+    a.other = kith_event_open();
+    b = a;
+    b.mine = a.other;
+    b.other = a.mine;
+    kith_event_set(a.mine);
+    say("event", turn_us(by_events, &a, &b));
+    return kith_finalize();
+}

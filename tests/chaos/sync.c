@@ -1,0 +1,108 @@
+/* sync.c: see sync.h. */
+#include "config.h"
+#include "sync.h"
+#include "world.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+enum { RLOCK, EVENT };
+
+static uint64_t id_of(int i)
+{
+    return atomic_load(&world->sync[i]);
+}
+
+static kith_rlock rlock(void)
+{
+    return (kith_rlock){ id_of(RLOCK) };
+}
+
+static kith_event event(void)
+{
+    return (kith_event){ id_of(EVENT) };
+}
+
+static void keep(int i, uint64_t id, int rc)
+{
+    CHECK(rc == 0 || excused(rc), "an object of sync %d cannot be opened: %d", i, rc);
+    atomic_store(&world->sync[i], rc == 0 ? id : 0);
+}
+
+void open_sync(void)
+{
+    kith_rlock l = kith_rlock_open();
+    kith_event e = kith_event_open();
+
+    keep(RLOCK, l.id, kith_check(l));
+    keep(EVENT, e.id, kith_check(e));
+}
+
+/* 1: it holds what it has acquired. */
+static int got(int rc)
+{
+    CHECK(rc == 0 || rc == KITH_ETIMEDOUT || (rc == KITH_EOWNERDEAD && somebody_died()) || excused(rc),
+          "acquire gives %d", rc);
+    return rc == 0 || rc == KITH_EOWNERDEAD;
+}
+
+static void let_go(int rc)
+{
+    CHECK(rc == 0 || excused(rc), "release gives %d", rc);
+}
+
+static void use_rlock(struct dice *d)
+{
+    int depth = 1 + (int)roll(d, 3), rc = kith_rlock_acquire(rlock(), KITH_FOREVER), inside;
+
+    if (!got(rc))
+        return;
+    inside = atomic_exchange(&world->rlocked, 1);
+    CHECK(inside == 0 || rc == KITH_EOWNERDEAD || now.trouble == NO_SERVER, "two own an RLock");
+    for (int i = 1; i < depth; i++)
+        if (!got(kith_rlock_acquire(rlock(), 0)))
+            return;
+    sched_yield();
+    for (int i = depth; i > 0; i--) {
+        if (i == 1)
+            atomic_store(&world->rlocked, 0);
+        let_go(kith_rlock_release(rlock()));
+    }
+}
+
+static void use_event(struct dice *d)
+{
+    int what = (int)roll(d, 3);
+    int rc = what == 0   ? kith_event_set(event())
+             : what == 1 ? kith_event_clear(event())
+                         : kith_event_wait(event(), (int)roll(d, 10));
+
+    CHECK(rc == 0 || (what == 2 && rc == KITH_ETIMEDOUT) || excused(rc), "an Event gives %d", rc);
+}
+
+void use_sync(struct dice *d)
+{
+    static void (*const uses[])(struct dice * d) = { use_rlock, use_event };
+    int i = (int)roll(d, 2);
+
+    for (int n = (int)roll(d, 10); n >= 0 && id_of(i); n--)
+        uses[i](d);
+}
+
+static void check_close(int rc)
+{
+    CHECK(rc == 0 || server_lost(rc), "close gives %d", rc);
+}
+
+void end_sync(void)
+{
+    int is_held = 1;
+
+    for (int i = 0; id_of(RLOCK) && i < 20000 && (is_held = kith_rlock_locked(rlock())) == 1; i++)
+        usleep(1000);
+    CHECK(!id_of(RLOCK) || is_held == 0 || excused(is_held), "an RLock is owned at the end, by nobody");
+    if (id_of(RLOCK))
+        check_close(kith_rlock_close(rlock()));
+    if (id_of(EVENT))
+        check_close(kith_event_close(event()));
+}

@@ -1,0 +1,194 @@
+/* test_event.c: Events as users see them, over each way that one can be reached (see test_queue.c). */
+#include "config.h"
+#include "check.h"
+#include "far.h"
+
+#include <signal.h>
+
+static void it_is_set_and_cleared(void)
+{
+    kith_event e = far_event_open();
+
+    CU_ASSERT_EQUAL(kith_event_is_set(e), 0);
+    FAILS_WITH(KITH_ETIMEDOUT, kith_event_wait(e, 0));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_event_wait(e, 20));
+    for (int i = 0; i < 2; i++) /* twice is once */
+        PASS(kith_event_set(e));
+    CU_ASSERT_EQUAL(kith_event_is_set(e), 1);
+    for (int i = 0; i < 2; i++) /* it stays */
+        PASS(kith_event_wait(e, i ? KITH_FOREVER : 0));
+    for (int i = 0; i < 2; i++)
+        PASS(kith_event_clear(e));
+    CU_ASSERT_EQUAL(kith_event_is_set(e), 0);
+    FAILS_WITH(KITH_ETIMEDOUT, kith_event_wait(e, 0));
+    PASS(kith_event_close(e));
+}
+
+struct waiter {
+    kith_event e, other;
+    kith_queue ready;
+};
+
+static int waits(const void *arg)
+{
+    const struct waiter *w = arg;
+    int rc = 0;
+
+    kith_put(w->ready, rc);
+    rc = kith_event_wait(w->e, KITH_FOREVER);
+    return rc == KITH_ESTALE ? 3 : rc < 0;
+}
+
+enum { WAITERS = 4, ROUNDS = 12 };
+
+static void start_waiters(kith_process p[WAITERS], kith_target *fn, const struct waiter *w)
+{
+    int n;
+
+    for (int i = 0; i < WAITERS; i++)
+        p[i] = kith_process_start(fn, w, sizeof *w);
+    for (int i = 0; i < WAITERS; i++)
+        PASS(kith_get(w->ready, &n));
+}
+
+static void close_ends_all_waits(void)
+{
+    struct waiter w = { far_event_open(), { 0 }, kith_queue_open(0) };
+    kith_process p[WAITERS];
+
+    start_waiters(p, waits, &w);
+    PASS(kith_event_close(w.e));
+    for (int i = 0; i < WAITERS; i++)
+        CU_ASSERT_EQUAL(code_of(p[i]), 3);
+    PASS(kith_queue_close(w.ready));
+    FAILS_WITH(KITH_ESTALE, kith_event_wait(w.e, 0));
+    FAILS_WITH(KITH_ESTALE, kith_event_set(w.e));
+    FAILS_WITH(KITH_ESTALE, kith_event_clear(w.e));
+    FAILS_WITH(KITH_ESTALE, kith_event_is_set(w.e));
+    FAILS_WITH(KITH_ESTALE, kith_event_close(w.e));
+}
+
+/* Even rounds wait for the one Event, odd ones for the other. */
+static int waits_in_rounds(const void *arg)
+{
+    const struct waiter *w = arg;
+
+    for (int i = 0; i <= ROUNDS; i++)
+        if (kith_put(w->ready, i) < 0 ||
+            (i < ROUNDS && kith_event_wait(i % 2 ? w->other : w->e, KITH_FOREVER) < 0))
+            return 1;
+    return 0;
+}
+
+/* Who is forgotten looks again after a second by itself: so it shows in the time. */
+static void set_wakes_all_that_wait(void)
+{
+    struct waiter w = { far_event_open(), far_event_open(), kith_queue_open(0) };
+    kith_process p[WAITERS];
+    double begin;
+    int n;
+
+    start_waiters(p, waits_in_rounds, &w);
+    begin = kith_time();
+    for (int i = 0; i < ROUNDS; i++) {
+        kith_event e = i % 2 ? w.other : w.e;
+
+        FAILS_WITH(KITH_ETIMEDOUT, kith_event_wait(e, 2)); /* meanwhile the others lie down */
+        PASS(kith_event_set(e));
+        for (int k = 0; k < WAITERS; k++)
+            PASS(kith_get(w.ready, &n));
+        PASS(kith_event_clear(e));
+    }
+    CU_ASSERT(kith_time() - begin < 0.4 * ROUNDS);
+    for (int i = 0; i < WAITERS; i++)
+        CU_ASSERT_EQUAL(code_of(p[i]), 0);
+    PASS(kith_event_close(w.e));
+    PASS(kith_event_close(w.other));
+    PASS(kith_queue_close(w.ready));
+}
+
+enum { TURNS = 200 };
+
+static int answers(const void *arg)
+{
+    const struct waiter *w = arg;
+
+    for (int i = 0; i < TURNS; i++)
+        if (kith_event_wait(w->e, KITH_FOREVER) < 0 || kith_event_clear(w->e) < 0 ||
+            kith_event_set(w->other) < 0)
+            return 1;
+    return 0;
+}
+
+static void two_take_turns(void)
+{
+    struct waiter w = { far_event_open(), far_event_open(), { 0 } };
+    kith_process p = kith_process_start(answers, KITH_ARG(w));
+
+    for (int i = 0; i < TURNS; i++) {
+        PASS(kith_event_set(w.e));
+        PASS(kith_event_wait(w.other, KITH_FOREVER));
+        PASS(kith_event_clear(w.other));
+    }
+    CU_ASSERT_EQUAL(code_of(p), 0);
+    PASS(kith_event_close(w.e));
+    PASS(kith_event_close(w.other));
+}
+
+static int sets_and_dies(const void *arg)
+{
+    const kith_event *e = arg;
+
+    kith_event_set(*e);
+    raise(SIGKILL);
+    return 0;
+}
+
+static void it_belongs_to_nobody(void)
+{
+    kith_event e = far_event_open();
+
+    CU_ASSERT_EQUAL(code_of(kith_process_start(sets_and_dies, KITH_ARG(e))), -SIGKILL);
+    PASS(kith_event_wait(e, 0));
+    PASS(kith_event_close(e));
+}
+
+static int finds_by_name(const void *arg)
+{
+    (void)arg;
+    return kith_event_set(kith_event_named("start")) < 0;
+}
+
+static void names_lead_to_one_event(void)
+{
+    kith_event e = kith_event_named("start");
+    kith_event none = { 0 };
+
+    CU_ASSERT_EQUAL(code_of(kith_process_start(finds_by_name, NULL, 0)), 0);
+    PASS(kith_event_wait(e, 0));
+    FAILS_WITH(KITH_EINVAL, kith_event_wait(e, -2));
+    FAILS_WITH(KITH_ESTALE, kith_event_wait(none, 0));
+    FAILS_WITH(KITH_ETYPE, kith_lock_acquire((kith_lock){ e.id }, 0));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_event_named(NULL)));
+    PASS(kith_event_close(e));
+}
+
+static struct test tests[] = {
+    TEST(it_is_set_and_cleared),
+    TEST(close_ends_all_waits),
+    TEST(set_wakes_all_that_wait),
+    TEST(two_take_turns),
+    TEST(it_belongs_to_nobody),
+    TEST(names_lead_to_one_event),
+    TEST_END,
+};
+
+int main(int argc, char **argv)
+{
+    int rc;
+
+    kith_init(&argc, &argv);
+    kith_on_fault(NULL);
+    rc = run_tests("event", tests);
+    return kith_finalize() ? 1 : rc;
+}
