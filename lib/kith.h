@@ -624,8 +624,9 @@ struct kith_process_options {
      * by SIGKILL 0.1 s later. It is reported, as if another signal had ended it. 0: no
      * limit. */
     int limit_ms;
-    /* So many bytes of memory of its own it may take beyond what it begins with: malloc
-     * returns NULL then. Memory of kith_alloc does not count. 0: no limit. */
+    /* So many bytes of memory of its own it may take beyond what it begins with, and as
+     * many from kith_alloc, of which that counts which it has neither freed nor passed
+     * on: malloc and kith_alloc return NULL then. 0: no limit. */
     size_t memory;
     /* Variables of its environment: strings NAME=value, which are set, or NAME, which are
      * taken away; a NULL ends the list. Those that a library of the program has read as

@@ -141,17 +141,51 @@ enum { MIB = 1 << 20 };
 static int take_memory(const void *arg)
 {
     size_t wanted = (size_t)(*(const int *)arg * MIB);
-    void *shared = kith_alloc((size_t)100 * MIB);
     char *volatile p;
 
-    if (!shared)
-        return 2; /* that is not counted */
-    kith_free(shared);
     if (!(p = malloc(wanted)))
         return errno == ENOMEM ? 1 : 3;
     memset(p, 1, wanted);
     free(p);
     return 0;
+}
+
+enum { SHARED_MIB = 50, SMALL = 1000 };
+
+/* What has been freed or passed on is not counted, however often. */
+static int take_shared_memory(const void *arg)
+{
+    void *const half = kith_alloc((size_t)SHARED_MIB / 2 * MIB), *volatile small;
+    kith_queue q = kith_queue_open(0);
+
+    (void)arg;
+    if (!half || kith_alloc((size_t)SHARED_MIB * MIB))
+        return 1;
+    if (!strstr(kith_last_error(), "more than the .memory of this Process, 52428800 bytes"))
+        return 2;
+    for (int i = 0; i < 2 * SHARED_MIB * MIB / SMALL; i++) {
+        if (!(small = kith_alloc(SMALL)))
+            return 3;
+        kith_free(small);
+    }
+    kith_free(half);
+    for (int i = 0; i < 3; i++) {
+        void *passed_on = kith_alloc((size_t)SHARED_MIB * MIB);
+
+        if (!passed_on || kith_put(q, passed_on) < 0)
+            return 4;
+        kith_free(passed_on);
+    }
+    return kith_queue_close(q);
+}
+
+static void its_shared_memory_is_limited(void)
+{
+    size_t limit = (size_t)SHARED_MIB * MIB;
+
+    if (SANITIZED)
+        SKIP("a sanitizer takes memory of its own");
+    CU_ASSERT_EQUAL(code_of(kith_process_start_with(take_shared_memory, NULL, 0, .memory = limit)), 0);
 }
 
 static int believe_in_malloc(const void *arg)
@@ -188,14 +222,9 @@ static void wrong_options_are_refused(void)
 }
 
 static struct test tests[] = {
-    TEST(variables_are_set_and_taken_away),
-    TEST(it_runs_in_its_directory),
-    TEST(output_goes_to_files),
-    TEST(what_cannot_be_done_is_said),
-    TEST(it_is_ended_after_its_limit),
-    TEST(its_memory_is_limited),
-    TEST(wrong_options_are_refused),
-    TEST_END,
+    TEST(variables_are_set_and_taken_away), TEST(it_runs_in_its_directory),    TEST(output_goes_to_files),
+    TEST(what_cannot_be_done_is_said),      TEST(it_is_ended_after_its_limit), TEST(its_memory_is_limited),
+    TEST(its_shared_memory_is_limited),     TEST(wrong_options_are_refused),   TEST_END,
 };
 
 int main(int argc, char **argv)

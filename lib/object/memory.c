@@ -21,6 +21,7 @@ static struct taken {
     uint64_t block, number, owner;
 } * taken; /* [kith__taken]; some of them may be free again, and another thread's */
 static size_t room;
+static uint64_t taken_bytes; /* of the blocks in the list: no less than what this process still has */
 
 /* This thread, as their owner; unlike that of the blocks which the library itself has. */
 static uint64_t as_owner(void)
@@ -51,10 +52,43 @@ static void forget_freed(void)
 {
     size_t n = 0, count = atomic_load(&kith__taken);
 
+    taken_bytes = 0;
     for (size_t i = 0; i < count; i++)
-        if (is_taken(&taken[i]))
+        if (is_taken(&taken[i])) {
+            taken_bytes += kith__heap_size_of(taken[i].block);
             taken[n++] = taken[i];
+        }
     atomic_store(&kith__taken, n);
+}
+
+static int is_process(void)
+{
+    return atomic_load_explicit(&kith__member(kith__me)->role, memory_order_relaxed) == KITH__PROCESS;
+}
+
+/* The .memory of this Process; 0: none. */
+static uint64_t limit_here(void)
+{
+    return is_process() ? kith__member(kith__me)->memory : 0;
+}
+
+/* What it has passed on or freed is no longer its own. 0; KITH_ENOMEM. */
+static int check_limit(size_t size)
+{
+    const uint64_t limit = limit_here();
+    int rc = 0;
+
+    if (limit == 0)
+        return 0;
+    pthread_mutex_lock(&mutex);
+    if (size > limit || taken_bytes > limit - size)
+        forget_freed();
+    if (size > limit || taken_bytes > limit - size)
+        rc =
+            kith__fail(KITH_ENOMEM, "kith_alloc would take more than the .memory of this Process, %llu bytes",
+                       (unsigned long long)limit);
+    pthread_mutex_unlock(&mutex);
+    return rc;
 }
 
 static int make_room(void)
@@ -81,6 +115,7 @@ static void remember(uint64_t block)
 
         taken[atomic_load(&kith__taken)] = (struct taken){ block, number, as_owner() };
         atomic_fetch_add(&kith__taken, 1);
+        taken_bytes += kith__heap_size_of(block);
         kith__task.special = 1;
     } else
         kith__heap_pass(block, as_owner(), 0);
@@ -123,14 +158,14 @@ void kith__memory_settle_all(void)
         settle(&taken[i - 1], 1);
         atomic_store(&kith__taken, i - 1);
     }
+    taken_bytes = 0;
     pthread_mutex_unlock(&mutex);
 }
 
 /* In a task, an initializer or a Process. A thread that a task has made is not its task. */
 static int has_an_end(void)
 {
-    return kith__task.running ||
-           atomic_load_explicit(&kith__member(kith__me)->role, memory_order_relaxed) == KITH__PROCESS;
+    return kith__task.running || is_process();
 }
 
 void *kith_alloc(size_t size)
@@ -143,6 +178,10 @@ void *kith_alloc(size_t size)
         return NULL;
     }
     remembers = has_an_end();
+    if (remembers && check_limit(size) < 0) {
+        kith__report(KITH_ENOMEM);
+        return NULL;
+    }
     if ((block = kith__heap_alloc_lasting(size, remembers ? as_owner() : 0)) == 0) {
         kith__report(KITH_ENOMEM);
         return NULL;
@@ -150,6 +189,16 @@ void *kith_alloc(size_t size)
     if (remembers)
         remember(block);
     return kith__at(block);
+}
+
+/* Before it is freed: lest check_limit has to look through all of them. */
+static void take_off(uint64_t block)
+{
+    if (limit_here() == 0 || kith__heap_owner_now(block) != as_owner())
+        return;
+    pthread_mutex_lock(&mutex);
+    taken_bytes -= kith__heap_size_of(block);
+    pthread_mutex_unlock(&mutex);
 }
 
 int kith_free(void *p)
@@ -165,6 +214,7 @@ int kith_free(void *p)
         return kith__report(kith__fail(
             KITH_EINVAL, "kith_free was given %p, which is the memory of an Array: kith_array_close frees it",
             p));
+    take_off(kith__offset(p));
     kith__heap_free(kith__offset(p));
     return 0;
 }
