@@ -144,6 +144,15 @@ for name in $(grep -o '`[^` ]*`' "$top_srcdir/ARCHITECTURE.md" | tr -d '`' | sor
     esac
 done
 
+# The tests that tests/README.md names are there.
+for name in $(sed -n 's/^|[^|]*|//p' "$top_srcdir/tests/README.md" | grep -o '`[^` ]*`' | tr -d '`' | sort -u); do
+    case $name in
+    kith_*|atexit|main) ;;
+    test_*) [ -e "$top_srcdir/tests/$name.c" ] || fail "tests/README.md: there is no $name" ;;
+    *) grep -qF "TEST($name)" "$top_srcdir"/tests/test_*.c || fail "tests/README.md: no test is called $name" ;;
+    esac
+done
+
 # The sentences that troubleshooting.md explains are in the sources; ... stands for what is filled in.
 find "$top_srcdir/lib" "$top_srcdir/launcher" -name '*.c' -exec cat {} + |
     awk '{ sub(/^[ \t]*/, "") } /"$/ { sub(/"$/, ""); held = held $0; next } { sub(/^"/, held != "" ? "" : "\""); print held $0; held = "" }' |

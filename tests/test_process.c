@@ -2,6 +2,7 @@
 #include "config.h"
 #include "check.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -546,6 +547,43 @@ static int spawn_and_die(const void *arg)
     return 0;
 }
 
+/* How many descriptors it has. */
+static int count_descriptors(const void *arg)
+{
+    DIR *d = opendir("/proc/self/fd");
+    int n = 0;
+
+    (void)arg;
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static void descriptors_are_not_more_the_more_processes_run(void)
+{
+    enum { RUNNING = 20 };
+    kith_process running[RUNNING], p[2];
+    int counts[2];
+
+    for (int k = 0; k < 2; k++) {
+        p[k] = kith_process_start(count_descriptors, NULL, 0);
+        PASS(kith_process_join(p[k], KITH_FOREVER));
+        PASS(kith_process_exitcode(p[k], &counts[k]));
+        PASS(kith_process_close(p[k]));
+        for (int i = 0; i < RUNNING && k == 0; i++)
+            running[i] = kith_process_start(sleep_long, NULL, 0);
+    }
+    CU_ASSERT(counts[0] > 3 && counts[1] == counts[0]);
+    for (int i = 0; i < RUNNING; i++) {
+        PASS(kith_process_kill(running[i]));
+        PASS(kith_process_join(running[i], KITH_FOREVER));
+        PASS(kith_process_exitcode(running[i], &counts[0]));
+        PASS(kith_process_close(running[i]));
+    }
+}
+
 static void children_of_a_dead_process_are_ended(void)
 {
     kith_process p = kith_process_start(spawn_and_die, NULL, 0);
@@ -624,6 +662,7 @@ static struct test tests[] = {
     TEST(what_a_daemon_starts_is_a_daemon),
     TEST(a_process_cannot_wait_for_itself),
     TEST(two_hundred_at_once),
+    TEST(descriptors_are_not_more_the_more_processes_run),
     TEST(children_of_a_dead_process_are_ended),
     TEST(every_process_draws_its_own_numbers),
     TEST(wrong_use_is_a_sentence),

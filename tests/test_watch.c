@@ -37,6 +37,73 @@ static void pipes_are_ready_at_either_end(void)
     PASS(kith_pipe_close(ends[0]));
 }
 
+enum { WRITERS = 4, NUMBERS = 10 };
+
+struct writer {
+    kith_pipe ends[2];
+    kith_process p;
+    int next, has_ended;
+};
+
+static int send_numbers(const void *arg)
+{
+    int rc = 0;
+
+    for (int i = 0; i < NUMBERS && rc == 0; i++)
+        rc = kith_send(*(const kith_pipe *)arg, i);
+    return rc;
+}
+
+static void start_writer(struct writer *w)
+{
+    memset(w, 0, sizeof *w);
+    PASS(far_pipe_open(w->ends, 0));
+    w->p = kith_process_start(send_numbers, KITH_ARG(w->ends[1]));
+    PASS(kith_pipe_give(w->ends[1], w->p));
+}
+
+static void read_or_end(struct writer *w, int ready)
+{
+    int x = -1;
+
+    if (ready == 1) {
+        CU_ASSERT_EQUAL(kith_pipe_recv(w->ends[0], &x, sizeof x, 0), sizeof x);
+        CU_ASSERT_EQUAL(x, w->next);
+        w->next++;
+        return;
+    }
+    CU_ASSERT_EQUAL(ready, KITH_EEND);
+    CU_ASSERT_EQUAL(w->next, NUMBERS);
+    CU_ASSERT_EQUAL(code_of(w->p), 0);
+    PASS(kith_pipe_close(w->ends[0]));
+    PASS(kith_pipe_close(w->ends[1]));
+    w->has_ended = 1;
+}
+
+static void pipes_of_several_writers_are_read_to_their_ends(void)
+{
+    struct kith_waitable list[WRITERS];
+    struct writer writers[WRITERS], *of[WRITERS];
+    int n, ready = 1;
+
+    for (int i = 0; i < WRITERS; i++)
+        start_writer(&writers[i]);
+    do {
+        n = 0;
+        for (int i = 0; i < WRITERS; i++)
+            if (!writers[i].has_ended) {
+                list[n] = kith_on(writers[i].ends[0]);
+                of[n++] = &writers[i];
+            }
+        if (n > 0)
+            ready = kith_wait(list, (size_t)n, SOON);
+        for (int i = 0; i < n && ready > 0; i++)
+            if (list[i].ready)
+                read_or_end(of[i], list[i].ready);
+    } while (n > 0 && ready > 0);
+    CU_ASSERT_EQUAL(n, 0);
+}
+
 static void locks_are_ready_when_they_are_free(void)
 {
     kith_lock l = far_lock_open();
@@ -418,6 +485,7 @@ static void wrong_use_is_a_sentence(void)
 static struct test tests[] = {
     TEST(each_is_ready_in_its_way),
     TEST(pipes_are_ready_at_either_end),
+    TEST(pipes_of_several_writers_are_read_to_their_ends),
     TEST(locks_are_ready_when_they_are_free),
     TEST(rlocks_are_ready_for_their_owner),
     TEST(whoever_comes_first_wakes_it),
