@@ -3,11 +3,12 @@
  *     actions [-e] [-r RANK] ACTION [N]
  *
  * -e: every rank runs main (kith_init_ranks); then the deed is done by RANK alone, by all without -r, and the
- * others wait for what never comes. Deeds: count (squares by a pool, and who is there), masks (the workers
- * and their CPUs), finalize N, return N (without kith_finalize), exit N, tail N (text without an end of line,
- * then exit), listen N (exit while a thread waits for input), abort, segv, raise N, fault, hold (start
- * something of everything, say "up", and work until it is killed), idle (say "up" and wait), closed (count,
- * when the program has closed all descriptors and has a file under each number). */
+ * others wait for what never comes. Deeds: count (squares by a pool, and who is there), name (what its
+ * process is called), masks (the workers and their CPUs), finalize N, return N (without kith_finalize), exit
+ * N, tail N (text without an end of line, then exit), listen N (exit while a thread waits for input), abort,
+ * segv, raise N, fault, hold (start something of everything, say "up", and work until it is killed), idle
+ * (say "up" and wait), closed (count, when the program has closed all descriptors and has a file under each
+ * number). */
 #include "config.h"
 
 #include <kith.h>
@@ -40,6 +41,15 @@ static void count(void)
     printf("sum %.0f\n", sum);
     fprintf(stderr, "%d workers, rank %d of %d\n", kith_pool_workers(pool), kith_rank(), kith_size());
     kith_pool_close(pool);
+}
+
+static void name(void)
+{
+    kith_process self = kith_self();
+    char text[32];
+
+    kith_process_name(self, text, sizeof text);
+    printf("%s\n", strcmp(text, kith_name()) == 0 && kith_process_pid(self) == getpid() ? text : "somebody");
 }
 
 static int says_cpus(const void *arg)
@@ -167,6 +177,8 @@ static int deed(const char *what, int n)
         count();
     else if (strcmp(what, "closed") == 0)
         count_after_closing();
+    else if (strcmp(what, "name") == 0)
+        name();
     else if (strcmp(what, "masks") == 0)
         masks();
     else if (strcmp(what, "return") == 0)

@@ -37,6 +37,9 @@ each()
 expect "by hand" 0 " $cpus sum 332833500" "" each "$actions" -e count
 expect "by hand, KITH_WORKERS=3" 0 " 3 sum 332833500" "" each env KITH_WORKERS=3 "$actions" -e count
 expect "by hand, KITH_LAUNCH=none" 0 " 1 sum 332833500" "" each env KITH_LAUNCH=none "$actions" -e count
+expect "names of ranks" 0 " 1 rank 0
+ 1 rank 1" "" each ranks 2 "$actions" -e name
+expect "the name of the head" 0 " 1 main" "" each ranks 2 "$actions" name
 expect "exit status" 3 "" "" "$actions" -e exit 3
 expect "one rank fails" 4 "" "" env KITH_WORKERS=3 "$actions" -e -r 2 exit 4
 command -v taskset >/dev/null && expect "on one CPU" 0 " 1 sum 332833500" "" \
