@@ -13,6 +13,7 @@ noinst_PROGRAMS += \
 	examples/pi_serial \
 	examples/pi_starmap \
 	examples/pipe \
+	examples/powers \
 	examples/print_queue \
 	examples/process_ids \
 	examples/process_names \
@@ -66,6 +67,8 @@ examples_pi_starmap_SOURCES = examples/pi_starmap.c $(examples_args)
 examples_pi_starmap_LDADD = lib/libkith.la
 examples_pipe_SOURCES = examples/pipe.c $(examples_args)
 examples_pipe_LDADD = lib/libkith.la
+examples_powers_SOURCES = examples/powers.c $(examples_args)
+examples_powers_LDADD = lib/libkith.la -lm
 examples_print_queue_SOURCES = examples/print_queue.c $(examples_args)
 examples_print_queue_LDADD = lib/libkith.la
 examples_process_ids_SOURCES = examples/process_ids.c $(examples_args)
@@ -109,6 +112,7 @@ EXTRA_DIST += \
 	examples/expected/pi_serial.txt \
 	examples/expected/pi_starmap.txt \
 	examples/expected/pipe.txt \
+	examples/expected/powers.txt \
 	examples/expected/print_queue.txt \
 	examples/expected/process_ids.txt \
 	examples/expected/process_names.txt \

@@ -82,7 +82,7 @@ for program in process_trio rand_string print_queue account_lock separate_memory
 done
 there process_ids # other ids than by hand
 silent process_ids
-for program in to_celsius product imap apply_async map_async "pi_starmap 1e6" "pi_integral 1e6"; do
+for program in to_celsius product imap apply_async map_async powers "pi_starmap 1e6" "pi_integral 1e6"; do
     # shellcheck disable=SC2086
     same $program
     says_which_node "$program"

@@ -84,6 +84,7 @@ all()
     good squares
     good apply_async
     good map_async
+    good powers
     good imap
     good process_trio
     grep -q 'one of them: [13579]$' "$TMPDIR/out" || fail "$name: process_trio: not one of the list"
@@ -181,7 +182,7 @@ wrong()
 # Those that take no argument say so; the first one is named.
 without_arguments()
 {
-    for program in account_lock apply_async cpu_count daemons exit_codes imap map_async print_queue process_ids process_names process_trio product rand_string separate_memory squares terminate to_celsius wait_many event_start; do
+    for program in account_lock apply_async cpu_count daemons event_start exit_codes imap map_async powers print_queue process_ids process_names process_trio product rand_string separate_memory squares terminate to_celsius wait_many; do
         for word in 3 many --fast -1 ''; do
             refused "arguments: it takes none, but got \"$word\"" $program "$word" 7
         done
