@@ -412,6 +412,70 @@ static void threads_give_and_take(void)
     PASS(kith_pool_close(pool));
 }
 
+static kith_result raced;
+
+static void take_it_before(const char *step)
+{
+    int y;
+
+    if (strcmp(step, "result: found") != 0)
+        return;
+    kith__failpoint_hook = NULL;
+    PASS(kith_get(raced, &y));
+}
+
+/* Between two steps of a call on a Result another thread takes it, the last one of a pool that has ended. */
+static void a_result_is_taken_in_the_middle_of_a_call(void)
+{
+    for (int what = 0; what < 4; what++) {
+        kith_pool pool = kith_pool_open(1);
+        int y;
+
+        raced = kith_apply_async(pool, cube, 2);
+        PASS(kith_pool_close(pool));
+        kith__failpoint_hook = take_it_before;
+        switch (what) {
+        case 0: PASS(kith_result_wait(raced, KITH_FOREVER)); break;
+        case 1: FAILS_WITH(KITH_EEND, kith_result_cancel(raced)); break;
+        case 2: PASS(kith_results_wait(&raced, 1, 1, KITH_FOREVER) - 1); break;
+        default: PASS(kith_result_drop(raced));
+        }
+        kith__failpoint_hook = NULL;
+        FAILS_WITH(KITH_ESTALE, kith_get(raced, &y));
+    }
+}
+
+static void *give_until_it_is_closed(void *arg)
+{
+    const kith_pool *pool = arg;
+    uintptr_t given = 0, taken = 0;
+    kith_result r;
+    int y;
+
+    for (; kith_check(r = kith_apply_async(*pool, cube, 3)) == 0; given++)
+        taken += kith_get(r, &y) == 0 && y == 27;
+    return (void *)(given - taken);
+}
+
+/* What was given has its result, and the pool is not touched any more once it is gone. */
+static void threads_give_while_the_pool_is_closed(void)
+{
+    for (int round = 0; round < 20; round++) {
+        kith_pool pool = kith_pool_open(2);
+        pthread_t thread[2];
+        void *lost;
+
+        for (int i = 0; i < 2; i++)
+            pthread_create(&thread[i], NULL, give_until_it_is_closed, &pool);
+        usleep(300);
+        PASS(kith_pool_close(pool));
+        for (int i = 0; i < 2; i++) {
+            pthread_join(thread[i], &lost);
+            CU_ASSERT_PTR_NULL(lost);
+        }
+    }
+}
+
 static struct {
     kith_result list[100];
     _Atomic int taken, wrong;
@@ -672,12 +736,42 @@ static void a_map_is_cancelled(void)
 }
 
 /* Whatever was cancelled when, the others are done once, and each ends in one way. */
+static int ends_all_the_same(int x)
+{
+    signal(SIGTERM, SIG_IGN);
+    atomic_fetch_add(&shared[BEGUN], 1);
+    while (!atomic_load(&shared[GATE]))
+        sched_yield();
+    return x;
+}
+
+/* It comes to its end before it is killed. The next task must not pay for it. */
+static void what_was_cancelled_has_not_ended_well(void)
+{
+    for (int round = 0; round < 10; round++) {
+        kith_pool pool = kith_pool_open_with(1, .tries = 1);
+        int x = 7, y = 0;
+        kith_result r;
+
+        reset();
+        r = round % 2 ? kith_map_async(pool, ends_all_the_same, &x, &y, 1)
+                      : kith_apply_async(pool, ends_all_the_same, x);
+        await(BEGUN, 1);
+        PASS(kith_result_cancel(r));
+        atomic_store(&shared[GATE], 1);
+        FAILS_WITH(KITH_ECANCELLED, kith_result_get(r, NULL, 0, KITH_FOREVER));
+        PASS(kith_apply(pool, cube, &y, 2));
+        CU_ASSERT_EQUAL(y, 8);
+        PASS(kith_pool_close(pool));
+    }
+}
+
 static void cancelling_at_any_moment(void)
 {
     enum { N = 400 };
     kith_pool pool = kith_pool_open(2);
     kith_result r[N];
-    int done = 0, cancelled = 0, others = 0, y;
+    int done = 0, cancelled = 0, others = 0, lost = 0, y, was[N];
 
     reset();
     for (int i = 0; i < N; i++)
@@ -686,14 +780,17 @@ static void cancelling_at_any_moment(void)
         int rc = kith_result_cancel(r[i]);
 
         others += rc != 0 && rc != KITH_EEND;
+        was[i] = rc == 0;
     }
     for (int i = 0; i < N; i++) {
         int rc = kith_get(r[i], &y);
 
         done += rc == 0 && y == i;
         cancelled += rc == KITH_ECANCELLED && i % 2 == 0;
+        lost += i % 2 == 0 && was[i] != (rc == KITH_ECANCELLED);
     }
     CU_ASSERT_EQUAL(others, 0);
+    CU_ASSERT_EQUAL(lost, 0);
     CU_ASSERT_EQUAL(done + cancelled, N);
     CU_ASSERT(atomic_load(&shared[COUNT]) >= done && atomic_load(&shared[COUNT]) <= N);
     PASS(kith_pool_close(pool));
@@ -862,6 +959,8 @@ static struct test tests[] = {
     TEST(the_end_of_a_pool_ends_what_waits),
     TEST(a_dead_caller_leaves_nothing),
     TEST(threads_give_and_take),
+    TEST(a_result_is_taken_in_the_middle_of_a_call),
+    TEST(threads_give_while_the_pool_is_closed),
     TEST(threads_take_the_same_results),
     TEST(what_a_task_has_put_is_there_with_its_result),
     TEST(a_map_goes_on_beside_its_caller),
@@ -871,6 +970,7 @@ static struct test tests[] = {
     TEST(what_is_queued_is_not_begun),
     TEST(what_runs_is_ended_with_its_worker),
     TEST(a_map_is_cancelled),
+    TEST(what_was_cancelled_has_not_ended_well),
     TEST(cancelling_at_any_moment),
     TEST(waiting_for_some_of_many),
     TEST(functions_are_called_when_results_are_ready),

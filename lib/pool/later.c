@@ -165,7 +165,7 @@ static int end(struct kith__later *l, enum kith__step_result last)
     l->ends = 1;
     pthread_mutex_unlock(&self.mutex);
     rc = kith__call_end(&l->call, last);
-    if (l->cancelled && last != KITH__STEP_DONE)
+    if (l->cancelled) /* also when its last task has come to its end before it was killed */
         rc = kith__fail(KITH_ECANCELLED, "%s was cancelled", l->name[0] ? l->name : "the call");
     return rc;
 }

@@ -56,6 +56,7 @@ static int find(kith_result r, struct found *f)
     if (r.id & TASK) {
         f->unit = r.id & LOW;
         f->item = kith__feed_find(tag_of(r), &f->feed, &f->unit);
+        kith__failpoint("result: found");
         return f->item ? 0 : stale();
     }
     f->call = kith__later_get(r.id & LOW);
