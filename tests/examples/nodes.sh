@@ -75,20 +75,29 @@ same()
     }
 }
 
+# With a sanitizer a few will do.
+less()
+{
+    [ -z "$SANITIZER_FLAGS" ] || case $1 in process_trio | account_lock | "pi_ranks 1e6" | product) ;; *) return 0 ;; esac
+    return 1
+}
+
 for program in process_trio rand_string print_queue account_lock separate_memory process_names daemons terminate exit_codes wait_many "pi_serial 1e6" "pi_ranks 1e6" cpu_count; do
+    ! less "$program" || continue
     # shellcheck disable=SC2086
     same $program
     silent "$program"
 done
-there process_ids # other ids than by hand
-silent process_ids
-for program in to_celsius product imap apply_async map_async powers "pi_starmap 1e6" "pi_integral 1e6"; do
+[ -n "$SANITIZER_FLAGS" ] || { there process_ids && silent process_ids; } # other ids than by hand
+for program in to_celsius product "pi_starmap 1e6" "pi_integral 1e6"; do
+    ! less "$program" || continue
     # shellcheck disable=SC2086
     same $program
     says_which_node "$program"
 done
 # Their output depends on the number of workers.
 for program in squares "pi_montecarlo -n 4 1e6"; do
+    ! less "$program" || continue
     # shellcheck disable=SC2086
     there $program
     says_which_node "$program"
