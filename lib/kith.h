@@ -771,6 +771,24 @@ KITH_API kith_queue kith_queue_open(size_t bound);
  */
 KITH_API kith_queue kith_queue_named(const char *name, size_t bound);
 
+/* In which order items are taken. KITH_PRIORITY: those of the smallest number first; of
+ * the same number, first in, first out. */
+enum kith_order { KITH_FIFO, KITH_LIFO, KITH_PRIORITY };
+
+struct kith_queue_options {
+    int order; /* enum kith_order */
+    /* 1: an item that was taken belongs to the process that took it, until that calls
+     * kith_queue_task_done. If the process ends before, however it ends, the item goes
+     * back to the front and is given to another. */
+    int joinable;
+    /* 1 to 63 bytes: the queue of this name in the job; see kith_queue_named. */
+    const char *name;
+};
+
+/* kith_queue kith_queue_open_with(size_t bound, .option = value ...);
+ *
+ * The same with options: kith_queue_open_with(0, .order = KITH_LIFO, .joinable = 1). */
+
 /* Puts a copy of the item. Waits up to timeout_ms while the queue is full.
  *
  *   0               done
@@ -787,6 +805,11 @@ KITH_API kith_queue kith_queue_named(const char *name, size_t bound);
  * that code; a Process that makes no further call reports it as it ends, with exit code
  * 1. */
 KITH_API int kith_queue_put(kith_queue q, const void *item, size_t size, int timeout_ms);
+
+/* The same with a priority from 0 (taken first) to 63, for a queue of KITH_PRIORITY; any
+ * other queue ignores it. kith_queue_put has priority 0. */
+KITH_API int kith_queue_put_priority(kith_queue q, const void *item, size_t size, int priority,
+                                     int timeout_ms);
 
 /* Takes the oldest item into buf, which has room bytes. Waits up to timeout_ms while the
  * queue is empty.
@@ -856,8 +879,29 @@ KITH_API int kith_queue_producers(kith_queue q, int n);
 KITH_API int kith_queue_producer(kith_queue q, kith_process p);
 
 /* Says that the caller, a producer, puts nothing more. Call it once for each producer.
- * Returns 0; or KITH_ESTALE, KITH_EPEER. */
+ * A Process that was named need not call it. Returns 0; or KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_queue_done(kith_queue q);
+
+/* Says that the caller is done with an item that it has taken: the first one of those
+ * that the thread or task has; or of those that its process has, if it has none itself.
+ *
+ *   0            done
+ *   KITH_EINVAL  the process has none; or the queue was opened without .joinable
+ *   KITH_ESTALE  closed
+ *   KITH_EPEER   the node where the queue lives is lost
+ */
+KITH_API int kith_queue_task_done(kith_queue q);
+
+/* Waits up to timeout_ms until kith_queue_task_done was called for all items that were
+ * put.
+ *
+ *   0               all are done
+ *   KITH_ETIMEDOUT  some were not, all the time
+ *   KITH_EINVAL     the queue was opened without .joinable; or timeout_ms
+ *   KITH_ESTALE     closed, also while waiting
+ *   KITH_EPEER      the node where the queue lives is lost
+ */
+KITH_API int kith_queue_join(kith_queue q, int timeout_ms);
 
 /* int kith_put(kith_queue q, x);
  * int kith_get(kith_queue q, T *y);
@@ -1625,6 +1669,11 @@ KITH_API kith_sem kith__sem_open(int units, const struct kith_sem_options *optio
 /* clang-format on */
 #define kith_on_fd(fd) ((struct kith_waitable){ (uint64_t)(fd), 'f', 0 })
 #endif
+
+KITH_API kith_queue kith__queue_open(size_t bound, const struct kith_queue_options *options,
+                                     size_t options_size);
+#define kith_queue_open_with(bound, ...) \
+    kith__queue_open(bound, KITH__OPTIONS(kith_queue_options, __VA_ARGS__), sizeof(struct kith_queue_options))
 
 KITH_API int kith__queue_get(kith_queue q, void *buf, size_t size, int timeout_ms);
 KITH_API int kith__result_get(kith_result r, void *out, size_t size, int timeout_ms);

@@ -15,7 +15,8 @@ struct far_wish {
     size_t number; /* of a Queue the bound, of a Value the size, of an Array its elements, else units or
                       parties */
     int is_bounded;
-    int type, raw; /* of a Value or an Array */
+    int type, raw;       /* of a Value or an Array */
+    int order, joinable; /* of a Queue */
     char init[512];
 };
 
@@ -30,7 +31,7 @@ static inline uint64_t far_open_here(const struct far_wish *w)
     case FAR_EVENT: return kith_event_open().id;
     case FAR_QUEUE: break;
     }
-    return kith_queue_open(w->number).id;
+    return kith_queue_open_with(w->number, .order = w->order, .joinable = w->joinable).id;
 }
 
 static inline int far_open_there(const void *arg)
@@ -60,6 +61,12 @@ static inline uint64_t far_open(struct far_wish wish)
 static inline kith_queue far_queue_open(size_t bound)
 {
     return (kith_queue){ far_open((struct far_wish){ .kind = FAR_QUEUE, .number = bound }) };
+}
+
+static inline kith_queue far_sorted_open(size_t bound, int order, int joinable)
+{
+    return (kith_queue){ far_open(
+        (struct far_wish){ .kind = FAR_QUEUE, .number = bound, .order = order, .joinable = joinable }) };
 }
 
 static inline kith_sem far_sem_open(int units, int is_bounded)

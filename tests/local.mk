@@ -142,6 +142,7 @@ unit_tests += \
 	tests/test_sem \
 	tests/test_serial \
 	tests/test_setup \
+	tests/test_sorted \
 	tests/test_stack \
 	tests/test_start \
 	tests/test_storm \
@@ -159,6 +160,8 @@ tests_test_chaos_SOURCES = \
 	tests/chaos/dice.h \
 	tests/chaos/head.c \
 	tests/chaos/head.h \
+	tests/chaos/jobs.c \
+	tests/chaos/jobs.h \
 	tests/chaos/kinds.c \
 	tests/chaos/kinds.h \
 	tests/chaos/leaves.c \

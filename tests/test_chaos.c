@@ -20,6 +20,7 @@
  *     sems      the Semaphore
  *     values    the Value and the Array
  *     locks     the Lock
+ *     jobs      the joinable Queue
  *     pipes     a Pipe between an actor and a Process
  *     pools     opening and ending Pools
  *     leaves    Processes that do little

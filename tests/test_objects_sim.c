@@ -1162,9 +1162,101 @@ static void a_start_reaches_all_that_wait(void)
     CU_ASSERT(getenv("KITH_TEST_SEED") || started > 0);
 }
 
+/* ------------------------------------------------------------- a joinable Queue, by priority */
+
+enum { JOBS = 24, TAKERS = 6 };
+
+static struct {
+    kith_queue q;
+    int put[JOBS], done[JOBS];
+} work;
+static uint64_t jobs_again;
+
+static void puts_jobs(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    for (int i = 0; i < JOBS; i++) {
+        PASS(kith_queue_put_priority(work.q, &i, sizeof i, (int)draw(3), KITH_FOREVER));
+        work.put[i] = 1;
+    }
+}
+
+/* Takes some and does them; or dies anywhere on the way. */
+static void does_jobs(struct client *c, void *arg)
+{
+    int64_t rc = 0;
+    int x;
+
+    (void)c;
+    (void)arg;
+    for (uint64_t n = 1 + draw(JOBS); n > 0 && rc >= 0; n--) {
+        rc = kith_queue_get(work.q, &x, sizeof x, (int)draw(500));
+        if (rc < 0)
+            break;
+        CU_ASSERT_FATAL(rc == sizeof x && x >= 0 && x < JOBS);
+        sim_rest((int64_t)draw(20));
+        jobs_again += work.done[x]++ > 0;
+        rc = kith_queue_task_done(work.q);
+    }
+    CU_ASSERT(rc >= 0 || rc == KITH_ETIMEDOUT);
+}
+
+static void does_the_rest(struct client *c, void *arg)
+{
+    int rc = KITH_ETIMEDOUT;
+
+    for (int i = 0; i < 300 && rc == KITH_ETIMEDOUT; i++) {
+        does_jobs(c, arg);
+        rc = kith_queue_join(work.q, 200);
+    }
+    CU_ASSERT_EQUAL(rc, 0);
+    CU_ASSERT_EQUAL(kith_queue_size(work.q), 0);
+    PASS(kith_queue_close(work.q));
+}
+
+static void work_once(uint64_t s)
+{
+    struct weather w = { .nodes = 2 + (uint32_t)draw(2), .deaths = s % 3 != 0, .through_net = draw(4) == 0 };
+    uint32_t home = (uint32_t)draw(w.nodes);
+
+    memset(&work, 0, sizeof work);
+    sim_begin(&w);
+    draw_weather();
+    sim_enter(home);
+    work.q = kith_queue_open_with(draw(2) ? 3 : 0, .order = KITH_PRIORITY, .joinable = 1);
+    sim_leave();
+    sim_start((uint32_t)draw(w.nodes), puts_jobs, NULL);
+    for (int i = 0; i < TAKERS; i++)
+        sim_start((uint32_t)draw(w.nodes), does_jobs, NULL);
+    if (!sim_run(20000))
+        sim_start(home, does_jobs, NULL); /* whoever waits for a place gets it */
+    sim_run(200000);
+    sim_calm();
+    sim_start(home, does_the_rest, NULL);
+    if (!sim_run(400000)) {
+        sim_show();
+        printf("KITH_TEST_SEED=%llu ", (unsigned long long)s);
+        CU_FAIL("the jobs are never done");
+        exit(1);
+    }
+    for (int i = 0; i < JOBS; i++)
+        CU_ASSERT(!work.put[i] || (w.deaths ? work.done[i] > 0 : work.done[i] == 1));
+    sim_settle(3000);
+    sim_end();
+}
+
+static void jobs_of_the_dead_are_done_by_others(void)
+{
+    jobs_again = 0;
+    seeds_of(work_once, getenv("KITH_TEST_LONG") ? 600 : SANITIZED ? 40 : 200);
+    printf("%llu jobs came again ", (unsigned long long)jobs_again);
+}
+
 static struct test tests[] = { TEST(a_call_is_done_soon_after_a_short_cut),
                                TEST(what_may_be_done_is_no_timeout),
                                TEST(a_start_reaches_all_that_wait),
+                               TEST(jobs_of_the_dead_are_done_by_others),
                                TEST(who_talks_to_the_dead_learns_of_it),
                                TEST(a_last_release_and_a_death_give_back_one_unit),
                                TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),

@@ -25,7 +25,8 @@
     X(pipe, PIPE)        \
     X(rlock, RLOCK)      \
     X(array, ARRAY)      \
-    X(event, EVENT)
+    X(event, EVENT)      \
+    X(sorted, SORTED)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };
@@ -91,6 +92,8 @@ struct kith__class {
      * kith_on marks the handles. 0: it cannot be waited for among others. */
     unsigned ready;
     char letter;
+    /* enum kith__kind: handles with KITH__HANDLE_PART are of that class; 0: they are the second part. */
+    unsigned marked;
 
     /* In the guard of a new object, whose body is zeros: fills it from the options, by values that become
      * true with its publication. What it took from the heap is let go by kith__guard_set on its owner. */

@@ -23,12 +23,14 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/producers.c \
 	lib/object/producers.h \
 	lib/object/queue.c \
+	lib/object/queue.h \
 	lib/object/rlock.c \
 	lib/object/sem.c \
 	lib/object/setup.c \
 	lib/object/setup.h \
 	lib/object/start.c \
 	lib/object/start.h \
+	lib/object/sorted.c \
 	lib/object/target.c \
 	lib/object/target.h \
 	lib/object/units.c \

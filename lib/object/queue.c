@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/system.h"
 #include "object/producers.h"
+#include "object/queue.h"
 #include "shm/heap.h"
 
 #include <string.h>
@@ -150,7 +151,7 @@ static int is_full(struct queue *q)
     return places(q) == 0;
 }
 
-static int64_t was_shut(void)
+int64_t kith__queue_was_shut(void)
 {
     return kith__fail(KITH_EEND,
                       "the Queue was shut down, or all its producers are done: nothing more is put");
@@ -164,7 +165,7 @@ static int64_t put(struct kith__object *o, const struct kith__caller *who, struc
 
     (void)who;
     if (atomic_load_explicit(&q->producers.shut, memory_order_relaxed))
-        return was_shut();
+        return kith__queue_was_shut();
     if (!reserved && is_full(q))
         return KITH__PARKED;
     if ((rc = put_record(o, in->bytes, in->block, in->size, reserved)) < 0)
@@ -186,7 +187,7 @@ static int64_t put_many(struct kith__object *o, const struct kith__caller *who, 
         return kith__fail(KITH_EINVAL, "items of %llu bytes were put, in %llu",
                           (unsigned long long)in->number, (unsigned long long)in->size);
     if (atomic_load_explicit(&q->producers.shut, memory_order_relaxed))
-        return was_shut();
+        return kith__queue_was_shut();
     for (; done < in->size && done < AT_ONCE && !is_full(q); done += in->number)
         if (put_record(o, (const char *)in->bytes + done, 0, in->number, 0) < 0)
             break;
@@ -284,22 +285,22 @@ static int is_shut(const struct queue *q)
     return atomic_load(&q->producers.shut) != 0;
 }
 
-static int64_t is_over(void)
+int64_t kith__queue_is_over(void)
 {
     return kith__fail(KITH_EEND, "the Queue is empty, and was shut down or all its producers are done");
 }
 
-static int64_t does_not_fit(const struct item *i, size_t room, int exact)
+int64_t kith__queue_does_not_fit(uint64_t size, uint64_t room, int exact)
 {
-    if (exact && i->size != room)
+    if (exact && size != room)
         return kith__fail(KITH_ESIZE,
-                          "the oldest item of the Queue has %llu bytes, not %zu; it is still there",
-                          (unsigned long long)i->size, room);
-    if (i->size > room)
+                          "the next item of the Queue has %llu bytes, not %llu; it is still there",
+                          (unsigned long long)size, (unsigned long long)room);
+    if (size > room)
         return kith__fail(KITH_ETOOBIG,
-                          "the oldest item of the Queue has %llu bytes, more than the %zu there is room for; "
+                          "the next item of the Queue has %llu bytes, more than the %llu there is room for; "
                           "it is still there",
-                          (unsigned long long)i->size, room);
+                          (unsigned long long)size, (unsigned long long)room);
     return 0;
 }
 
@@ -331,8 +332,8 @@ static int64_t get(struct kith__object *o, const struct kith__caller *who, struc
 
     (void)who;
     if (!look(o, &i))
-        return over ? is_over() : KITH__PARKED;
-    if ((rc = does_not_fit(&i, in->number, (in->flags & KITH__EXACT) != 0)) < 0)
+        return over ? kith__queue_is_over() : KITH__PARKED;
+    if ((rc = kith__queue_does_not_fit(i.size, in->number, (in->flags & KITH__EXACT) != 0)) < 0)
         return rc;
     return give(o, &i, out);
 }
@@ -376,9 +377,9 @@ static int64_t get_many(struct kith__object *o, const struct kith__caller *who, 
     if (size == 0 || size > KITH__LARGE || size > in->number)
         return kith__fail(KITH_EINVAL, "items of %llu bytes were requested", (unsigned long long)size);
     if (!look(o, &i))
-        return over ? is_over() : KITH__PARKED;
+        return over ? kith__queue_is_over() : KITH__PARKED;
     if (i.size != size)
-        return does_not_fit(&i, size, 1);
+        return kith__queue_does_not_fit(i.size, size, 1);
     if (!(to = room_for(out, room)))
         return KITH_ENOMEM;
     out->size = take_alike(o, size, to, room);
@@ -400,7 +401,7 @@ static int64_t next(struct kith__object *o, const struct kith__caller *who, stru
     (void)who;
     (void)in;
     if (!look(o, &i))
-        return over ? is_over() : KITH__PARKED;
+        return over ? kith__queue_is_over() : KITH__PARKED;
     kith__tell_one(out, CONSUMERS);
     return (int64_t)i.size;
 }
@@ -582,20 +583,18 @@ static void destroy(struct kith__object *o)
     kith__guard_leave(&o->second);
 }
 
-enum { PUT = KITH__FIRST_METHOD, GET, NEXT, SIZE, PUT_MANY, GET_MANY, SHUTDOWN, EXPECT, NAME, DONE, BURY };
-
 static const struct kith__method methods[] = {
-    [PUT] = { "put", put, PRODUCERS, KITH__KEEPS | KITH__PIPELINES },
-    [GET] = { "get", get, CONSUMERS, KITH__SECOND | KITH__GIVES },
-    [NEXT] = { "next", next, CONSUMERS, KITH__SECOND | KITH__LOOKS },
-    [SIZE] = { "size", size, -1, KITH__LOOKS },
-    [PUT_MANY] = { "put many", put_many, PRODUCERS, 0 },
-    [GET_MANY] = { "get many", get_many, CONSUMERS, KITH__SECOND | KITH__GIVES },
-    [SHUTDOWN] = { "shutdown", shutdown, -1, 0 },
-    [EXPECT] = { "expect", expect, -1, 0 },
-    [NAME] = { "name", name, -1, KITH__NAMES },
-    [DONE] = { "done", done, -1, KITH__HOLDS },
-    [BURY] = { "bury", bury, -1, 0 },
+    [KITH__QUEUE_PUT] = { "put", put, PRODUCERS, KITH__KEEPS | KITH__PIPELINES },
+    [KITH__QUEUE_GET] = { "get", get, CONSUMERS, KITH__SECOND | KITH__GIVES },
+    [KITH__QUEUE_NEXT] = { "next", next, CONSUMERS, KITH__SECOND | KITH__LOOKS },
+    [KITH__QUEUE_SIZE] = { "size", size, -1, KITH__LOOKS },
+    [KITH__QUEUE_PUT_MANY] = { "put many", put_many, PRODUCERS, 0 },
+    [KITH__QUEUE_GET_MANY] = { "get many", get_many, CONSUMERS, KITH__SECOND | KITH__GIVES },
+    [KITH__QUEUE_SHUTDOWN] = { "shutdown", shutdown, -1, 0 },
+    [KITH__QUEUE_EXPECT] = { "expect", expect, -1, 0 },
+    [KITH__QUEUE_NAME] = { "name", name, -1, KITH__NAMES },
+    [KITH__QUEUE_DONE] = { "done", done, -1, KITH__HOLDS },
+    [KITH__QUEUE_BURY] = { "bury", bury, -1, 0 },
 };
 
 const struct kith__class kith__queue_class = {
@@ -603,8 +602,9 @@ const struct kith__class kith__queue_class = {
     .methods = methods,
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
-    .ready = NEXT,
+    .ready = KITH__QUEUE_NEXT,
     .letter = 'q',
+    .marked = KITH__SORTED_KIND,
     .make = make,
     .same = same,
     .destroy = destroy,
@@ -616,18 +616,34 @@ const struct kith__class kith__queue_class = {
 
 /* -------------------------------------------------------------- public functions */
 
+static int is_sorted(kith_queue q)
+{
+    return q.id & KITH__HANDLE_PART && kith__handle_code(q.id) == 0;
+}
+
+static uint64_t object_of(kith_queue q)
+{
+    return is_sorted(q) ? q.id & ~KITH__HANDLE_PART : q.id;
+}
+
+static enum kith__kind kind_of(kith_queue q)
+{
+    return is_sorted(q) ? KITH__SORTED_KIND : KITH__QUEUE_KIND;
+}
+
 static int check(const void *bytes, size_t size)
 {
     return bytes || size == 0 ? 0 : kith__fail(KITH_EINVAL, "a Queue was given NULL for %zu bytes", size);
 }
 
-int kith_queue_put(kith_queue q, const void *item, size_t size, int timeout_ms)
+/* As all of these: reports nothing. */
+static int64_t put_one(kith_queue q, const void *item, size_t size, uint64_t priority, int timeout_ms)
 {
-    struct kith__args in = { .bytes = item, .size = size };
+    struct kith__args in = { .bytes = item, .size = size, .number = priority };
     struct kith__result out = { 0 };
     int rc = check(item, size);
 
-    return kith__report(rc < 0 ? rc : (int)kith__invoke(q.id, KITH__QUEUE_KIND, PUT, &in, &out, timeout_ms));
+    return rc < 0 ? rc : kith__invoke(object_of(q), kind_of(q), KITH__QUEUE_PUT, &in, &out, timeout_ms);
 }
 
 static int64_t take(kith_queue q, void *buf, size_t room, uint32_t flags, int timeout_ms)
@@ -637,19 +653,31 @@ static int64_t take(kith_queue q, void *buf, size_t room, uint32_t flags, int ti
     struct kith__result out = { .buf = buf ? buf : nothing, .room = room };
     int rc = check(buf, room);
 
-    return kith__report64(rc < 0 ? rc : kith__invoke(q.id, KITH__QUEUE_KIND, GET, &in, &out, timeout_ms));
+    return rc < 0 ? rc : kith__invoke(object_of(q), kind_of(q), KITH__QUEUE_GET, &in, &out, timeout_ms);
+}
+
+int kith_queue_put(kith_queue q, const void *item, size_t size, int timeout_ms)
+{
+    return kith__report((int)put_one(q, item, size, 0, timeout_ms));
+}
+
+int kith_queue_put_priority(kith_queue q, const void *item, size_t size, int priority, int timeout_ms)
+{
+    if (priority < 0 || priority > 63)
+        return kith__report(kith__fail(KITH_EINVAL, "a priority of %d: it is 0 to 63", priority));
+    return kith__report((int)put_one(q, item, size, (uint64_t)priority, timeout_ms));
 }
 
 int64_t kith_queue_get(kith_queue q, void *buf, size_t room, int timeout_ms)
 {
-    return take(q, buf, room, 0, timeout_ms);
+    return kith__report64(take(q, buf, room, 0, timeout_ms));
 }
 
 int kith__queue_get(kith_queue q, void *buf, size_t size, int timeout_ms)
 {
     int64_t rc = take(q, buf, size, KITH__EXACT, timeout_ms);
 
-    return rc < 0 ? (int)rc : 0;
+    return rc < 0 ? kith__report((int)rc) : 0;
 }
 
 int64_t kith_queue_next(kith_queue q, int timeout_ms)
@@ -657,13 +685,13 @@ int64_t kith_queue_next(kith_queue q, int timeout_ms)
     struct kith__args in = { 0 };
     struct kith__result out = { 0 };
 
-    return kith__report64(kith__invoke(q.id, KITH__QUEUE_KIND, NEXT, &in, &out, timeout_ms));
+    return kith__report64(kith__invoke(object_of(q), kind_of(q), KITH__QUEUE_NEXT, &in, &out, timeout_ms));
 }
 
-/* Items of no bytes, and large ones, go one by one. */
-static int goes_one_by_one(size_t size)
+/* Items of no bytes, large ones, and those of a sorted Queue. */
+static int goes_one_by_one(kith_queue q, size_t size)
 {
-    return size == 0 || size > KITH__LARGE;
+    return size == 0 || size > KITH__LARGE || is_sorted(q);
 }
 
 static int64_t put_some(kith_queue q, const char *items, size_t size, size_t n, int timeout_ms)
@@ -672,13 +700,12 @@ static int64_t put_some(kith_queue q, const char *items, size_t size, size_t n, 
     struct kith__result out = { 0 };
     int64_t rc;
 
-    if (!goes_one_by_one(size)) {
-        in.size = (n < AT_ONCE / size ? n : AT_ONCE / size) * size;
-        return kith__invoke(q.id, KITH__QUEUE_KIND, PUT_MANY, &in, &out, timeout_ms);
+    if (goes_one_by_one(q, size)) {
+        rc = put_one(q, items, size, 0, timeout_ms);
+        return rc < 0 ? rc : 1;
     }
-    in = (struct kith__args){ .bytes = items, .size = size };
-    rc = kith__invoke(q.id, KITH__QUEUE_KIND, PUT, &in, &out, timeout_ms);
-    return rc < 0 ? rc : 1;
+    in.size = (n < AT_ONCE / size ? n : AT_ONCE / size) * size;
+    return kith__invoke(q.id, KITH__QUEUE_KIND, KITH__QUEUE_PUT_MANY, &in, &out, timeout_ms);
 }
 
 /* What is left of it, in ms. */
@@ -691,7 +718,7 @@ static int time_left(int64_t until, int timeout_ms)
 
 int64_t kith_queue_put_many(kith_queue q, const void *items, size_t size, size_t n, int timeout_ms)
 {
-    int64_t until = kith__now_ns() + timeout_ms * KITH__MS, rc = check(items, size && n ? size : 0);
+    int64_t until = kith__now_ns() + timeout_ms * KITH__MS, rc = check(items, n ? size : 0);
     size_t put = 0;
 
     while (rc >= 0 && put < n) {
@@ -701,49 +728,97 @@ int64_t kith_queue_put_many(kith_queue q, const void *items, size_t size, size_t
     return put > 0 ? (int64_t)put : kith__report64(rc);
 }
 
+static int64_t take_one_by_one(kith_queue q, char *items, size_t size, size_t n, int timeout_ms)
+{
+    int64_t rc = 0;
+    size_t taken = 0;
+
+    while (rc >= 0 && taken < n) {
+        rc = take(q, items ? items + taken * size : NULL, size, KITH__EXACT, taken ? 0 : timeout_ms);
+        taken += rc >= 0;
+    }
+    return taken > 0 ? (int64_t)taken : rc;
+}
+
+static int64_t take_many(kith_queue q, void *items, size_t size, size_t n, int timeout_ms)
+{
+    uint64_t each = size, room = (n < AT_ONCE / size ? n : AT_ONCE / size) * size;
+    struct kith__args in = { .bytes = &each, .size = sizeof each, .number = room };
+    struct kith__result out = { .buf = items, .room = room };
+    int64_t rc = kith__invoke(q.id, KITH__QUEUE_KIND, KITH__QUEUE_GET_MANY, &in, &out, timeout_ms);
+
+    return rc < 0 ? rc : rc / (int64_t)size;
+}
+
 int64_t kith_queue_get_many(kith_queue q, void *items, size_t size, size_t n, int timeout_ms)
 {
-    uint64_t each = size;
-    struct kith__args in = { .bytes = &each, .size = sizeof each };
-    struct kith__result out = { .buf = items };
-    int64_t rc = check(items, size && n ? size : 0);
+    int64_t rc = check(items, n ? size : 0);
 
     if (rc < 0 || n == 0)
         return kith__report64(rc);
-    if (goes_one_by_one(size)) {
-        rc = take(q, items, size, KITH__EXACT, timeout_ms);
-        return rc < 0 ? rc : 1;
-    }
-    in.number = out.room = (n < AT_ONCE / size ? n : AT_ONCE / size) * size;
-    rc = kith__invoke(q.id, KITH__QUEUE_KIND, GET_MANY, &in, &out, timeout_ms);
-    return rc < 0 ? kith__report64(rc) : rc / (int64_t)size;
+    return kith__report64(goes_one_by_one(q, size) ? take_one_by_one(q, items, size, n, timeout_ms)
+                                                   : take_many(q, items, size, n, timeout_ms));
+}
+
+static int64_t ask(kith_queue q, unsigned method, uint64_t number)
+{
+    return kith__ask(object_of(q), kind_of(q), method, number);
 }
 
 int kith_queue_shutdown(kith_queue q)
 {
-    return kith__report((int)kith__ask(q.id, KITH__QUEUE_KIND, SHUTDOWN, 0));
+    return kith__report((int)ask(q, KITH__QUEUE_SHUTDOWN, 0));
 }
 
 int kith_queue_producers(kith_queue q, int n)
 {
     if (n < 1)
         return kith__report(kith__fail(KITH_EINVAL, "a Queue of %d producers: give 1 or more", n));
-    return kith__report((int)kith__ask(q.id, KITH__QUEUE_KIND, EXPECT, (uint64_t)n));
+    return kith__report((int)ask(q, KITH__QUEUE_EXPECT, (uint64_t)n));
 }
 
 int kith_queue_producer(kith_queue q, kith_process p)
 {
-    return kith__report((int)kith__name_process(q.id, KITH__QUEUE_KIND, NAME, BURY, p));
+    return kith__report(
+        (int)kith__name_process(object_of(q), kind_of(q), KITH__QUEUE_NAME, KITH__QUEUE_BURY, p));
 }
 
 int kith_queue_done(kith_queue q)
 {
-    return kith__report((int)kith__ask(q.id, KITH__QUEUE_KIND, DONE, 0));
+    return kith__report((int)ask(q, KITH__QUEUE_DONE, 0));
+}
+
+/* What only a sorted one can do. */
+static int check_joinable(kith_queue q)
+{
+    int rc = kith__handle_usable(q.id & ~KITH__HANDLE_PART, "Queue");
+
+    if (rc == 0 && !is_sorted(q))
+        return kith__fail(KITH_EINVAL, "the Queue was opened without .joinable");
+    return rc;
+}
+
+int kith_queue_task_done(kith_queue q)
+{
+    int rc = check_joinable(q);
+
+    return kith__report(rc < 0 ? rc : (int)ask(q, KITH__SORTED_TASK_DONE, 0));
+}
+
+int kith_queue_join(kith_queue q, int timeout_ms)
+{
+    struct kith__args in = { 0 };
+    struct kith__result out = { 0 };
+    int rc = check_joinable(q);
+
+    if (rc == 0)
+        rc = (int)kith__invoke(object_of(q), KITH__SORTED_KIND, KITH__SORTED_JOIN, &in, &out, timeout_ms);
+    return kith__report(rc);
 }
 
 int64_t kith_queue_size(kith_queue q)
 {
-    return kith__report64(kith__ask(q.id, KITH__QUEUE_KIND, SIZE, 0));
+    return kith__report64(ask(q, KITH__QUEUE_SIZE, 0));
 }
 
 int kith_queue_empty(kith_queue q)
@@ -755,7 +830,7 @@ int kith_queue_empty(kith_queue q)
 
 int kith_queue_close(kith_queue q)
 {
-    return kith__close(q.id, KITH__QUEUE_KIND);
+    return kith__close(object_of(q), kind_of(q));
 }
 
 kith_queue kith_queue_open(size_t bound)
@@ -771,4 +846,23 @@ kith_queue kith_queue_named(const char *name, size_t bound)
 
     return (
         kith_queue){ kith__open_named(KITH__QUEUE_KIND, name, &options, sizeof options, "kith_queue_named") };
+}
+
+kith_queue kith__queue_open(size_t bound, const struct kith_queue_options *given, size_t given_size)
+{
+    struct kith_queue_options o = { 0 };
+    struct kith__sorted_options options = { .bound = bound };
+    uint64_t id;
+
+    if (given)
+        memcpy(&o, given, given_size < sizeof o ? given_size : sizeof o);
+    if (o.order < KITH_FIFO || o.order > KITH_PRIORITY)
+        return (kith_queue){ kith__failed_handle(kith__report(kith__fail(
+            KITH_EINVAL, "a Queue of .order %d: give KITH_FIFO, KITH_LIFO or KITH_PRIORITY", o.order))) };
+    if (o.order == KITH_FIFO && !o.joinable)
+        return o.name ? kith_queue_named(o.name, bound) : kith_queue_open(bound);
+    options.order = (uint32_t)o.order;
+    options.joinable = o.joinable != 0;
+    id = kith__open(KITH__SORTED_KIND, o.name, &options, sizeof options, "kith_queue_open");
+    return (kith_queue){ kith__handle_code(id) < 0 ? id : id | KITH__HANDLE_PART };
 }

@@ -103,6 +103,10 @@ static int sort_in(struct many *m, size_t i)
                           i);
     watched.part = w->id >> 63 == 0 && (w->id & KITH__HANDLE_PART) != 0;
     watched.id = watched.part ? w->id & ~KITH__HANDLE_PART : w->id;
+    if (watched.part && kith__classes[watched.kind]->marked) {
+        watched.kind = kith__classes[watched.kind]->marked;
+        watched.part = 0;
+    }
     if ((w->ready = kith__handle_usable(watched.id, kith__classes[watched.kind]->noun)) < 0) {
         m->failed++;
         return 0;

@@ -1,6 +1,7 @@
 /* actors.c: what an actor does: one step after the other, each drawn anew. */
 #include "config.h"
 #include "actors.h"
+#include "jobs.h"
 #include "kinds.h"
 #include "leaves.h"
 #include "locks.h"
@@ -69,7 +70,7 @@ static void step(int actor, int number)
     case 21: use_sem(&d); break;
     case 22:
     case 23: (roll(&d, 2) ? use_value : use_lock)(&d); break;
-    case 24: talk(&d); break;
+    case 24: (roll(&d, 2) ? talk : use_jobs)(&d); break;
     case 25: take_of_many(&d); break;
     case 26:
     case 27: use_sync(&d); break;

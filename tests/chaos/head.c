@@ -2,6 +2,7 @@
 #include "config.h"
 #include "actors.h"
 #include "head.h"
+#include "jobs.h"
 #include "../killer.h"
 #include "pools.h"
 #include "queues.h"
@@ -39,6 +40,7 @@ static void begin(struct dice *d)
     open_value();
     open_lock();
     open_sync();
+    open_jobs();
     atomic_store(&world->up, 1);
 }
 

@@ -2,6 +2,7 @@
  * memory. */
 #include "config.h"
 #include "../killer.h"
+#include "jobs.h"
 #include "pools.h"
 #include "queues.h"
 #include "locks.h"
@@ -149,6 +150,7 @@ void tidy_up(void)
     end_value();
     end_lock();
     end_sync();
+    end_jobs();
     CHECK(kith__heap_audit() == 0, "the heap is not sound");
     if (now.trouble == NO_SERVER || atomic_load(&world->open))
         return;

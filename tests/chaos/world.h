@@ -16,6 +16,7 @@ enum {
     PROCESSES = 3,
     PUTTERS = 4096,
     ITEMS = 40,
+    JOBS = 8192,
     RUNS = 1 << 22
 };
 
@@ -89,6 +90,9 @@ extern struct world {
     _Atomic int locked;       /* its holder is at work */
     _Atomic uint64_t sync[2]; /* handles of those of sync.c; 0: there is none */
     _Atomic int rlocked;
+    _Atomic uint64_t jobs; /* handle of the joinable Queue; 0: there is none */
+    _Atomic uint32_t next_job;
+    _Atomic uint8_t job_put[JOBS], job_done[JOBS];
     _Atomic uint32_t doing[THREADS + PROCESSES]; /* step << 8 | what */
     _Atomic uint32_t zeros[THREADS + PROCESSES]; /* runs of tasks without bytes */
     _Atomic uint8_t runs[RUNS];

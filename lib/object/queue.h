@@ -1,0 +1,37 @@
+/* queue.h: what the two classes of Queues share: the plain one (queue.c), and the sorted one (sorted.c),
+ * which is last in, first out, or by priority, or joinable. In a handle KITH__HANDLE_PART tells that it is a
+ * sorted one. */
+#ifndef KITH_QUEUE_H
+#define KITH_QUEUE_H
+
+#include "object/class.h"
+
+/* Methods of both; then those of each. */
+enum {
+    KITH__QUEUE_PUT = KITH__FIRST_METHOD,
+    KITH__QUEUE_GET,
+    KITH__QUEUE_NEXT,
+    KITH__QUEUE_SIZE,
+    KITH__QUEUE_SHUTDOWN,
+    KITH__QUEUE_EXPECT,
+    KITH__QUEUE_NAME,
+    KITH__QUEUE_DONE,
+    KITH__QUEUE_BURY,
+    KITH__QUEUE_OWN_METHODS,
+    KITH__QUEUE_PUT_MANY = KITH__QUEUE_OWN_METHODS,
+    KITH__QUEUE_GET_MANY,
+    KITH__SORTED_TASK_DONE = KITH__QUEUE_OWN_METHODS,
+    KITH__SORTED_JOIN
+};
+
+struct kith__sorted_options {
+    uint64_t bound;
+    uint32_t order, joinable;
+};
+
+/* Codes, and their sentences. does_not_fit: 0 when the next item fits. */
+int64_t kith__queue_was_shut(void);
+int64_t kith__queue_is_over(void);
+int64_t kith__queue_does_not_fit(uint64_t size, uint64_t room, int exact);
+
+#endif

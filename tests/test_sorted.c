@@ -1,0 +1,377 @@
+/* test_sorted.c: Queues that are last in, first out, or by priority, or joinable, over each way that one can
+ * be reached (see test_queue.c). */
+#include "config.h"
+#include "check.h"
+#include "far.h"
+
+#include <pthread.h>
+
+static void end(kith_process p)
+{
+    int code; /* asked for: else that it was killed is in the status of the job */
+
+    PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_process_exitcode(p, &code));
+    PASS(kith_process_close(p));
+}
+
+/* What comes back, does so some moments after a death. */
+static int take(kith_queue q, int *x)
+{
+    return kith_queue_get(q, x, sizeof *x, 10000 * slowdown()) == sizeof *x ? 0 : -1;
+}
+
+static void last_in_first_out(void)
+{
+    kith_queue q = far_sorted_open(0, KITH_LIFO, 0);
+    static char large[20000], back[20000];
+    int x;
+
+    for (x = 0; x < 500; x++)
+        PASS(kith_put(q, x));
+    memset(large, 7, sizeof large);
+    PASS(kith_queue_put(q, large, sizeof large, 0));
+    PASS(kith_queue_put(q, NULL, 0, 0));
+    CU_ASSERT_EQUAL(kith_queue_size(q), 502);
+    CU_ASSERT_EQUAL(kith_queue_next(q, 0), 0);
+    CU_ASSERT_EQUAL(kith_queue_get(q, NULL, 0, 0), 0);
+    FAILS_WITH(KITH_ETOOBIG, kith_queue_get(q, back, 100, 0));
+    FAILS_WITH(KITH_ESIZE, kith_get(q, &x));
+    CU_ASSERT_EQUAL(kith_queue_get(q, back, sizeof back, 0), sizeof large);
+    CU_ASSERT(memcmp(large, back, sizeof large) == 0);
+    for (int i = 499; i >= 0; i--) {
+        PASS(kith_get(q, &x));
+        CU_ASSERT_EQUAL(x, i);
+    }
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_get(q, &x, sizeof x, 20));
+    FAILS_WITH(KITH_EINVAL, kith_queue_task_done(q));
+    FAILS_WITH(KITH_EINVAL, kith_queue_join(q, 0));
+    PASS(kith_queue_close(q));
+    FAILS_WITH(KITH_ESTALE, kith_put(q, x));
+    FAILS_WITH(KITH_ESTALE, kith_queue_close(q));
+}
+
+static void by_priority_and_then_first_in_first_out(void)
+{
+    kith_queue q = far_sorted_open(0, KITH_PRIORITY, 0);
+    int items[3] = { 1, 2, 3 }, x, last = -1;
+
+    for (int i = 0; i < 640; i++) {
+        x = i * 37 % 64 * 1000 + i;
+        PASS(kith_queue_put_priority(q, &x, sizeof x, x / 1000, KITH_FOREVER));
+    }
+    for (int i = 0; i < 640; i++) {
+        PASS(kith_get(q, &x));
+        CU_ASSERT(x > last);
+        last = x;
+    }
+    FAILS_WITH(KITH_EINVAL, kith_queue_put_priority(q, &x, sizeof x, 64, 0));
+    FAILS_WITH(KITH_EINVAL, kith_queue_put_priority(q, &x, sizeof x, -1, 0));
+    CU_ASSERT_EQUAL(kith_queue_put_many(q, items, sizeof items[0], 3, 0), 3);
+    memset(items, 0, sizeof items);
+    CU_ASSERT_EQUAL(kith_queue_get_many(q, items, sizeof items[0], 3, 0), 3);
+    CU_ASSERT(items[0] == 1 && items[1] == 2 && items[2] == 3);
+    PASS(kith_queue_close(q));
+}
+
+static void a_bound_and_a_shutdown_hold(void)
+{
+    kith_queue q = far_sorted_open(2, KITH_LIFO, 0);
+    int x = 1;
+
+    PASS(kith_put(q, x));
+    PASS(kith_put(q, x));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_put(q, &x, sizeof x, 20));
+    PASS(kith_get(q, &x));
+    PASS(kith_queue_put(q, &x, sizeof x, 0));
+    PASS(kith_queue_shutdown(q));
+    FAILS_WITH(KITH_EEND, kith_put(q, x));
+    PASS(kith_get(q, &x));
+    PASS(kith_get(q, &x));
+    FAILS_WITH(KITH_EEND, kith_get(q, &x));
+    FAILS_WITH(KITH_EEND, kith_queue_next(q, KITH_FOREVER));
+    PASS(kith_queue_close(q));
+}
+
+struct work {
+    kith_queue jobs, results;
+    int dies;
+};
+
+/* Works until there is nothing more; or dies with an item in its hand. */
+static int works(const void *arg)
+{
+    const struct work *w = arg;
+    int x, rc;
+
+    while ((rc = kith_get(w->jobs, &x)) == 0) {
+        if (w->dies)
+            raise(SIGKILL);
+        if (kith_put(w->results, x) < 0 || kith_queue_task_done(w->jobs) < 0)
+            return 1;
+    }
+    return rc != KITH_EEND;
+}
+
+static void join_waits_until_all_is_done(void)
+{
+    enum { WORKERS = 3, JOBS = 300 };
+    struct work w = { far_sorted_open(0, KITH_FIFO, 1), kith_queue_open(0), 0 };
+    kith_process p[WORKERS];
+    int x, sum = 0;
+
+    PASS(kith_queue_join(w.jobs, 0));
+    for (x = 0; x < JOBS; x++)
+        PASS(kith_put(w.jobs, x));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_join(w.jobs, 10));
+    FAILS_WITH(KITH_EINVAL, kith_queue_task_done(w.jobs));
+    for (int i = 0; i < WORKERS; i++)
+        p[i] = kith_process_start(works, KITH_ARG(w));
+    PASS(kith_queue_join(w.jobs, KITH_FOREVER));
+    CU_ASSERT_EQUAL(kith_queue_size(w.results), JOBS);
+    for (int i = 0; i < JOBS; i++) {
+        PASS(kith_get(w.results, &x));
+        sum += x;
+    }
+    CU_ASSERT_EQUAL(sum, JOBS * (JOBS - 1) / 2);
+    PASS(kith_queue_shutdown(w.jobs));
+    for (int i = 0; i < WORKERS; i++)
+        end(p[i]);
+    PASS(kith_queue_close(w.jobs));
+    PASS(kith_queue_close(w.results));
+}
+
+static void the_item_of_a_dead_one_is_given_again(void)
+{
+    struct work w = { far_sorted_open(0, KITH_FIFO, 1), kith_queue_open(0), 1 };
+    kith_process p;
+    int x;
+
+    for (x = 0; x < 4; x++)
+        PASS(kith_put(w.jobs, x));
+    for (int i = 0; i < 3; i++) {
+        p = kith_process_start(works, KITH_ARG(w));
+        end(p);
+    }
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_join(w.jobs, 10));
+    for (int i = 0; i < 4; i++) {
+        PASS(take(w.jobs, &x));
+        PASS(kith_queue_task_done(w.jobs));
+        x = 1 << x;
+        PASS(kith_put(w.results, x));
+    }
+    PASS(kith_queue_join(w.jobs, 10000 * slowdown()));
+    CU_ASSERT_EQUAL(kith_queue_size(w.jobs), 0);
+    for (int i = 0, all = 0; i < 4; i++) {
+        PASS(kith_get(w.results, &x));
+        all |= x;
+        if (i == 3)
+            CU_ASSERT_EQUAL(all, 15);
+    }
+    PASS(kith_queue_close(w.jobs));
+    PASS(kith_queue_close(w.results));
+}
+
+/* Takes several, and dies with them: they come back in their order, before the others. */
+static int takes_and_dies(const void *arg)
+{
+    const struct work *w = arg;
+    int x;
+
+    for (int i = 0; i < 3; i++)
+        if (kith_get(w->jobs, &x) < 0)
+            return 1;
+    kith_put(w->results, x);
+    for (;;)
+        pause();
+}
+
+static void those_of_a_dead_one_keep_their_order(void)
+{
+    struct work w = { far_sorted_open(0, KITH_PRIORITY, 1), kith_queue_open(0), 0 };
+    kith_process p;
+    int x;
+
+    for (x = 0; x < 6; x++)
+        PASS(kith_queue_put_priority(w.jobs, &x, sizeof x, x / 2, 0));
+    p = kith_process_start(takes_and_dies, KITH_ARG(w));
+    PASS(kith_get(w.results, &x));
+    CU_ASSERT_EQUAL(x, 2);
+    CU_ASSERT_EQUAL(kith_queue_size(w.jobs), 3);
+    PASS(kith_process_kill(p));
+    end(p);
+    for (int i = 0; i < 10000 * slowdown() && kith_queue_size(w.jobs) < 6; i++)
+        usleep(1000);
+    for (int i = 0; i < 6; i++) {
+        PASS(take(w.jobs, &x));
+        CU_ASSERT_EQUAL(x, i);
+    }
+    for (int i = 0; i < 6; i++)
+        PASS(kith_queue_task_done(w.jobs));
+    FAILS_WITH(KITH_EINVAL, kith_queue_task_done(w.jobs));
+    PASS(kith_queue_join(w.jobs, 0));
+    PASS(kith_queue_close(w.jobs));
+    PASS(kith_queue_close(w.results));
+}
+
+static struct work threads_work;
+
+static void *does_one(void *arg)
+{
+    int x;
+
+    if (kith_get(threads_work.jobs, &x) < 0 || x != 1 || kith_queue_task_done(threads_work.jobs) < 0)
+        _exit(2);
+    return arg;
+}
+
+/* Takes an item, and dies with it; meanwhile another thread takes one and is done with that. */
+static int two_threads_and_one_dies(const void *arg)
+{
+    pthread_t t;
+    int x;
+
+    threads_work = *(const struct work *)arg;
+    if (kith_get(threads_work.jobs, &x) < 0 || pthread_create(&t, NULL, does_one, NULL) != 0)
+        return 1;
+    pthread_join(t, NULL);
+    raise(SIGKILL);
+    return 1;
+}
+
+static void a_thread_is_done_with_its_own_item(void)
+{
+    struct work w = { far_sorted_open(0, KITH_FIFO, 1), { 0 }, 0 };
+    kith_process p;
+    int x, code;
+
+    for (x = 0; x < 2; x++)
+        PASS(kith_put(w.jobs, x));
+    p = kith_process_start(two_threads_and_one_dies, KITH_ARG(w));
+    PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_process_exitcode(p, &code));
+    CU_ASSERT_EQUAL(code, -SIGKILL);
+    PASS(kith_process_close(p));
+    PASS(take(w.jobs, &x));
+    CU_ASSERT_EQUAL(x, 0);
+    PASS(kith_queue_task_done(w.jobs));
+    PASS(kith_queue_join(w.jobs, 10000 * slowdown()));
+    PASS(kith_queue_close(w.jobs));
+}
+
+static void storm_of_workers_that_die(void)
+{
+    enum { JOBS = 200 };
+    struct work w = { far_sorted_open(0, KITH_LIFO, 1), kith_queue_open(0), 0 };
+    kith_process p[3];
+    static int seen[JOBS];
+    int x, left = JOBS;
+
+    memset(seen, 0, sizeof seen);
+    for (x = 0; x < JOBS; x++)
+        PASS(kith_put(w.jobs, x));
+    for (int round = 0; round < 6; round++) {
+        for (int i = 0; i < 3; i++)
+            p[i] = kith_process_start(works, KITH_ARG(w));
+        usleep(3000);
+        for (int i = 0; i < 3; i++)
+            PASS(kith_process_kill(p[i]));
+        for (int i = 0; i < 3; i++)
+            end(p[i]);
+    }
+    PASS(kith_queue_shutdown(w.jobs));
+    /* The last ones end when nothing is left, or comes back. */
+    while (kith_queue_join(w.jobs, 0) == KITH_ETIMEDOUT) {
+        p[0] = kith_process_start(works, KITH_ARG(w));
+        end(p[0]);
+    }
+    while (kith_queue_get(w.results, &x, sizeof x, 0) == sizeof x) {
+        CU_ASSERT_FATAL(x >= 0 && x < JOBS);
+        left -= !seen[x]++; /* whoever died after the put and before it was done: twice */
+    }
+    CU_ASSERT_EQUAL(left, 0);
+    PASS(kith_queue_close(w.jobs));
+    PASS(kith_queue_close(w.results));
+}
+
+static void producers_may_end(void)
+{
+    kith_queue q = far_sorted_open(0, KITH_LIFO, 0);
+    struct work w = { kith_queue_open(0), q, 0 };
+    kith_process p = kith_process_start_with(works, KITH_ARG(w), .node = far_node());
+    int x = 5;
+
+    PASS(kith_queue_producers(q, 2));
+    PASS(kith_queue_producer(q, p));
+    PASS(kith_put(q, x));
+    PASS(kith_queue_done(q));
+    PASS(kith_get(q, &x));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_get(q, &x, sizeof x, 20));
+    PASS(kith_process_kill(p));
+    FAILS_WITH(KITH_EEND, kith_get(q, &x));
+    end(p);
+    PASS(kith_queue_close(q));
+    PASS(kith_queue_close(w.jobs));
+}
+
+static void one_can_be_waited_for_among_others(void)
+{
+    kith_queue q = far_sorted_open(0, KITH_PRIORITY, 1), plain = far_queue_open(0);
+    struct kith_waitable list[] = { kith_on(plain), kith_on(q) };
+    int x = 1;
+
+    FAILS_WITH(KITH_ETIMEDOUT, kith_wait(list, 2, 0));
+    PASS(kith_put(q, x));
+    CU_ASSERT_EQUAL(kith_wait(list, 2, KITH_FOREVER), 1);
+    CU_ASSERT(list[0].ready == 0 && list[1].ready == 1);
+    PASS(kith_queue_close(q));
+    CU_ASSERT_EQUAL(kith_wait(list, 2, KITH_FOREVER), 1);
+    CU_ASSERT_EQUAL(list[1].ready, KITH_ESTALE);
+    PASS(kith_queue_close(plain));
+}
+
+static void names_and_options_are_compared(void)
+{
+    kith_queue a = kith_queue_open_with(5, .order = KITH_LIFO, .name = "stack"),
+               b = kith_queue_open_with(5, .order = KITH_LIFO, .name = "stack"),
+               plain = kith_queue_open_with(5, .name = "plain"), c;
+
+    PASS(kith_check(a));
+    CU_ASSERT_EQUAL(a.id, b.id);
+    CU_ASSERT_EQUAL(plain.id, kith_queue_named("plain", 5).id);
+    c = kith_queue_open_with(5, .order = KITH_PRIORITY, .name = "stack");
+    FAILS_WITH(KITH_EINVAL, kith_check(c));
+    FAILS_WITH(KITH_EINVAL, kith_put(c, a));
+    c = kith_queue_open_with(0, .order = 9);
+    FAILS_WITH(KITH_EINVAL, kith_check(c));
+    FAILS_WITH(KITH_EINVAL, kith_queue_task_done(plain));
+    FAILS_WITH(KITH_EINVAL, kith_queue_join(plain, 0));
+    FAILS_WITH(KITH_ESTALE, kith_queue_join((kith_queue){ 0 }, 0));
+    PASS(kith_queue_close(a));
+    PASS(kith_queue_close(plain));
+}
+
+static struct test tests[] = {
+    TEST(last_in_first_out),
+    TEST(by_priority_and_then_first_in_first_out),
+    TEST(a_bound_and_a_shutdown_hold),
+    TEST(join_waits_until_all_is_done),
+    TEST(the_item_of_a_dead_one_is_given_again),
+    TEST(those_of_a_dead_one_keep_their_order),
+    TEST(a_thread_is_done_with_its_own_item),
+    TEST(storm_of_workers_that_die),
+    TEST(producers_may_end),
+    TEST(one_can_be_waited_for_among_others),
+    TEST(names_and_options_are_compared),
+    TEST_END,
+};
+
+int main(int argc, char **argv)
+{
+    int rc;
+
+    kith_init(&argc, &argv);
+    kith_on_fault(NULL);
+    rc = run_tests("sorted", tests);
+    return kith_finalize() ? 1 : rc;
+}
