@@ -185,10 +185,24 @@ KITH_API size_t kith_arg_size(void);
  */
 KITH_API void *kith_alloc(size_t size);
 
-/* Frees memory of kith_alloc, in any process of the node. NULL does nothing.
+/* Returns the node's shared memory of this name (1 to 63 bytes): size bytes, which the
+ * first caller on the node allocates, at first zeros, at an address that is a multiple of
+ * 64. The address is valid in the calling process; other ranks on the node that run main
+ * ask by the name, too. It belongs to nobody until kith_free, which ends the name as
+ * well. Other nodes have memory of their own under the name.
+ *
+ * Returns NULL on a fault; kith_last_error says why:
+ *
+ *   KITH_ENOMEM  not enough memory
+ *   KITH_EINVAL  the name is not 1 to 63 bytes; or it is there with another size
+ */
+KITH_API void *kith_alloc_named(const char *name, size_t size);
+
+/* Frees memory of kith_alloc or kith_alloc_named, in any process of the node. NULL does
+ * nothing.
  *
  *   0            freed
- *   KITH_EINVAL  p is not from kith_alloc, or is free already
+ *   KITH_EINVAL  p is not from there, or is free already
  */
 KITH_API int kith_free(void *p);
 

@@ -128,6 +128,7 @@ unit_tests += \
 	tests/test_lock \
 	tests/test_locked \
 	tests/test_log \
+	tests/test_named \
 	tests/test_orphans \
 	tests/test_pipe \
 	tests/test_pool \

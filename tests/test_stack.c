@@ -48,6 +48,7 @@ static void crash_and_tell(void)
 static void share(void)
 {
     kith_queue q = kith_queue_named("shared", 0);
+    int *named = kith_alloc_named("memory", 100000);
     kith_sem sem = kith_sem_open(1);
     kith_array array = kith_array_open('d', 1000);
     kith_value value = kith_value_open('b', NULL, 1024);
@@ -62,6 +63,7 @@ static void share(void)
     REQUIRE(kith_store_slice(array, 0, (double *)(void *)large, 1000) == 0 && kith_array_close(array) == 0);
     REQUIRE(kith_value_update(value, 'b', KITH_EXCHANGE, large, NULL, 1024) == 0);
     REQUIRE(kith_value_compare_exchange(value, 'b', large, large, 1024) == 1 && kith_value_close(value) == 0);
+    REQUIRE(named && kith_free(named) == 0);
     kith_free(large);
 }
 

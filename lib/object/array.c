@@ -240,7 +240,7 @@ static void left(struct kith__object *o, const struct kith__caller *who, uint32_
 static int make(struct kith__object *o, const void *options, size_t size)
 {
     struct array *a = array_of(o);
-    uint64_t block, bytes;
+    uint64_t bytes;
 
     memcpy(&a->options, options, size < sizeof a->options ? size : sizeof a->options);
     a->size = size_of_type((int)a->options.type);
@@ -248,11 +248,8 @@ static int make(struct kith__object *o, const void *options, size_t size)
     if (a->size == 0 || a->options.n >= MOST)
         return kith__fail(KITH_EINVAL, "an Array of %llu elements of %s was requested",
                           (unsigned long long)a->options.n, kith__type_name((int)a->options.type));
-    if ((block = kith__heap_alloc_lasting(bytes, kith__me)) == 0)
+    if (kith__object_memory(o, &a->block, bytes) < 0)
         return KITH_ENOMEM;
-    memset(kith__at(block), 0, bytes);
-    kith__guard_set(&o->guard, &a->block, block);
-    kith__guard_set(&o->guard, kith__heap_owner(block), kith__memory_of_object(o));
     kith__units_open(o, a->options.raw ? 0 : 1, 0);
     return 0;
 }
@@ -273,17 +270,7 @@ static int same(struct kith__object *o, const void *options, size_t size)
 
 static void destroy(struct kith__object *o)
 {
-    struct array *a = array_of(o);
-    uint64_t block = atomic_load(&a->block);
-
-    if (block == 0)
-        return;
-    kith__guard_enter(&o->guard);
-    kith__guard_set(&o->guard, &a->block, 0);
-    kith__guard_set(&o->guard, kith__heap_owner(block), kith__me);
-    kith__guard_commit(&o->guard);
-    kith__guard_leave(&o->guard);
-    kith__heap_free(block);
+    kith__object_memory_free(o, &array_of(o)->block);
 }
 
 static int64_t lock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,

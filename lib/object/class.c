@@ -552,7 +552,9 @@ static int64_t open_far(unsigned kind, const char *name, const void *options, si
     return kith__remote_call(0, kind << 8 | KITH__OPEN, 0, &who, &in, &out, KITH_FOREVER);
 }
 
-static int64_t open_any(unsigned kind, const char *name, const void *options, size_t size, const char *call)
+/* home: the node whose name it is. */
+static int64_t open_any(unsigned kind, const char *name, uint32_t home, const void *options, size_t size,
+                        const char *call)
 {
     const char *noun = kith__classes[kind]->noun;
     char what[64];
@@ -566,14 +568,23 @@ static int64_t open_any(unsigned kind, const char *name, const void *options, si
     if (*name == '\0' || strlen(name) >= KITH__NAME)
         return kith__fail(KITH_EINVAL, "%s: the name of a %s has 1 to %d bytes, \"%.80s\" has not", call,
                           noun, KITH__NAME - 1, name);
-    return kith__shared->node == 0 ? find_or_make(kind, name, options, size)
-                                   : open_far(kind, name, options, size);
+    return kith__shared->node == home ? find_or_make(kind, name, options, size)
+                                      : open_far(kind, name, options, size);
 }
 
 uint64_t kith__open(enum kith__kind kind, const char *name, const void *options, size_t size,
                     const char *call)
 {
-    int64_t rc = kith__report64(open_any(kind, name, options, size, call));
+    int64_t rc = kith__report64(open_any(kind, name, 0, options, size, call));
+
+    return rc < 0 ? kith__failed_handle((int)rc) : (uint64_t)rc;
+}
+
+uint64_t kith__open_here(enum kith__kind kind, const char *name, const void *options, size_t size,
+                         const char *call)
+{
+    uint32_t home = kith__base && kith__me ? kith__shared->node : 0;
+    int64_t rc = kith__report64(open_any(kind, name, home, options, size, call));
 
     return rc < 0 ? kith__failed_handle((int)rc) : (uint64_t)rc;
 }

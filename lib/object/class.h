@@ -26,7 +26,8 @@
     X(rlock, RLOCK)      \
     X(array, ARRAY)      \
     X(event, EVENT)      \
-    X(sorted, SORTED)
+    X(sorted, SORTED)    \
+    X(named, NAMED)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };
@@ -81,6 +82,9 @@ enum {
     KITH__NODE_LOOK,
     KITH__NODE_WATCH
 };
+
+/* Of the class named: the block of its memory. */
+enum { KITH__NAMED_HERE = KITH__FIRST_METHOD };
 
 struct kith__class {
     const char *noun;
@@ -235,5 +239,9 @@ int kith__all_are_same(struct kith__object *o, const void *options, size_t size)
 /* kith__open of a function that is for names only: without one it is KITH_EINVAL. */
 uint64_t kith__open_named(enum kith__kind kind, const char *name, const void *options, size_t size,
                           const char *call);
+
+/* The same, but a name is one of this node's. */
+uint64_t kith__open_here(enum kith__kind kind, const char *name, const void *options, size_t size,
+                         const char *call);
 
 #endif

@@ -9,6 +9,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/lock.c \
 	lib/object/memory.c \
 	lib/object/memory.h \
+	lib/object/named.c \
 	lib/object/number.c \
 	lib/object/number.h \
 	lib/object/object.c \

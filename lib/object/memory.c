@@ -1,7 +1,7 @@
 /* memory.c: see memory.h. kith_alloc and kith_free: blocks of the heap as pointers of this process. */
 #include "config.h"
 #include "object/memory.h"
-#include "object/object.h"
+#include "object/class.h"
 #include "shm/arena.h"
 #include "base/error.h"
 #include "member/members.h"
@@ -29,17 +29,38 @@ static uint64_t as_owner(void)
     return UINT64_C(1) << 63 | kith__task_id() >> 32 << 32 | kith__me;
 }
 
-/* The lower half, which names a process, is 0. */
+/* The owner of a block of an object: with its slot. The lower half, which names a process, is 0. */
 #define OF_OBJECT (UINT64_C(1) << 62)
-
-uint64_t kith__memory_of_object(const struct kith__object *o)
-{
-    return OF_OBJECT | (uint64_t)kith__handle_slot(kith__object_id(o)) << 32;
-}
 
 static int is_of_object(uint64_t owner)
 {
     return owner & OF_OBJECT && (uint32_t)owner == 0;
+}
+
+int kith__object_memory(struct kith__object *o, kith__word *at, uint64_t bytes)
+{
+    uint64_t slot = kith__handle_slot(kith__object_id(o)), block;
+
+    if ((block = kith__heap_alloc_lasting(bytes, kith__me)) == 0)
+        return KITH_ENOMEM;
+    memset(kith__at(block), 0, bytes);
+    kith__guard_set(&o->guard, at, block);
+    kith__guard_set(&o->guard, kith__heap_owner(block), OF_OBJECT | slot << 32);
+    return 0;
+}
+
+void kith__object_memory_free(struct kith__object *o, kith__word *at)
+{
+    uint64_t block = atomic_load(at);
+
+    if (block == 0)
+        return;
+    kith__guard_enter(&o->guard);
+    kith__guard_set(&o->guard, at, 0);
+    kith__guard_set(&o->guard, kith__heap_owner(block), kith__me);
+    kith__guard_commit(&o->guard);
+    kith__guard_leave(&o->guard);
+    kith__heap_free(block);
 }
 
 static int is_taken(const struct taken *t)
@@ -201,8 +222,24 @@ static void take_off(uint64_t block)
     pthread_mutex_unlock(&mutex);
 }
 
+/* The object of a block: closed, when it is nothing but a name for the memory. */
+static int free_of_object(uint64_t owner, const void *p)
+{
+    uint64_t id = kith__object_id(kith__object_slot(owner & ~OF_OBJECT));
+    struct kith__caller nobody = { 0 };
+    struct kith__args in = { 0 };
+    struct kith__result out = { 0 };
+
+    if (kith__attempt(id, KITH__NAMED_KIND, KITH__NAMED_HERE, &nobody, &in, &out) == (int64_t)kith__offset(p))
+        return (int)kith__attempt(id, KITH__NAMED_KIND, KITH__CLOSE, &nobody, &in, &out);
+    return kith__fail(
+        KITH_EINVAL, "kith_free was given %p, which is the memory of an Array: kith_array_close frees it", p);
+}
+
 int kith_free(void *p)
 {
+    uint64_t owner;
+
     if (!p)
         return 0;
     if (!kith__base || kith__me == 0)
@@ -210,10 +247,8 @@ int kith_free(void *p)
     if (!kith__arena_holds(p, 1) || kith__heap_check(kith__offset(p)) < 0)
         return kith__report(kith__fail(
             KITH_EINVAL, "kith_free was given %p, which is not from kith_alloc, or is free already", p));
-    if (is_of_object(kith__heap_owner_now(kith__offset(p))))
-        return kith__report(kith__fail(
-            KITH_EINVAL, "kith_free was given %p, which is the memory of an Array: kith_array_close frees it",
-            p));
+    if (is_of_object(owner = kith__heap_owner_now(kith__offset(p))))
+        return kith__report(free_of_object(owner, p));
     take_off(kith__offset(p));
     kith__heap_free(kith__offset(p));
     return 0;

@@ -6,6 +6,8 @@
 #ifndef KITH_MEMORY_H
 #define KITH_MEMORY_H
 
+#include "object/object.h"
+
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,10 +20,10 @@ extern _Atomic size_t kith__taken;        /* how many stand in the list */
 void kith__memory_settle(uint64_t first, int well);
 void kith__memory_settle_all(void); /* those of all threads are everybody's */
 
-/* The owner of a block that belongs to an open object of this node: nobody's process, and nothing that
- * kith_free frees. */
-struct kith__object;
-uint64_t kith__memory_of_object(const struct kith__object *o);
+/* Memory that belongs to an object, and ends with it. In the guard of a new object: bytes of zeros, whose
+ * block stands at *at with the publication. 0; KITH_ENOMEM. And for .destroy, which may be called twice. */
+int kith__object_memory(struct kith__object *o, kith__word *at, uint64_t bytes);
+void kith__object_memory_free(struct kith__object *o, kith__word *at);
 
 /* Others may know by now where they are: they are everybody's. */
 static inline void kith__memory_pass_on(void)

@@ -109,6 +109,7 @@ all()
     good exit_codes
     good wait_many
     good event_start
+    good named_memory
     good pi_serial 1_000_000
     good pi_starmap 1e6
     good pi_integral 1000000

@@ -4,7 +4,8 @@
  *
  * -e: every rank runs main (kith_init_ranks); then the deed is done by RANK alone, by all without -r, and the
  * others wait for what never comes. Deeds: count (squares by a pool, and who is there), name (what its
- * process is called), masks (the workers and their CPUs), finalize N, return N (without kith_finalize), exit
+ * process is called), masks (the workers and their CPUs), named (the ranks share memory by name), finalize N,
+ * return N (without kith_finalize), exit
  * N, tail N (text without an end of line, then exit), listen N (exit while a thread waits for input), abort,
  * segv, raise N, fault, hold (start something of everything, say "up", and work until it is killed), idle
  * (say "up" and wait), closed (count, when the program has closed all descriptors and has a file under each
@@ -64,6 +65,22 @@ static int says_cpus(const void *arg)
             snprintf(text + strlen(text), 8, "%s%d", text[0] ? "," : "", i);
     printf("worker %d: cpus %s\n", kith_worker(), text);
     return 0;
+}
+
+/* What the last rank writes, the first one reads. */
+static void share_by_name(void)
+{
+    int *x = kith_alloc_named("shared", 4096), y = 42;
+    kith_queue told = kith_queue_named("told", 0);
+
+    if (kith_rank() == kith_size() - 1) {
+        x[1023] = y;
+        kith_put(told, y);
+    }
+    if (kith_rank() == 0) {
+        kith_get(told, &y);
+        printf("%d\n", x[1023]);
+    }
 }
 
 /* How many workers there are, and where each may run. */
@@ -181,6 +198,8 @@ static int deed(const char *what, int n)
         name();
     else if (strcmp(what, "masks") == 0)
         masks();
+    else if (strcmp(what, "named") == 0)
+        share_by_name();
     else if (strcmp(what, "return") == 0)
         return n;
     else if (strcmp(what, "finalize") == 0) {

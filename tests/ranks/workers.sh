@@ -49,6 +49,7 @@ worker 0: cpus $first" "" masks taskset -c "$first"
 expect "KITH_WORKERS=5" 0 "$(table 5)" "" masks env KITH_WORKERS=5
 expect "mpirun -n 5" 0 "$(table 5)" "" masks ranks 5
 expect "mpirun -n 5, KITH_WORKERS=7" 0 "$(table 7)" "" masks ranks 5 env KITH_WORKERS=7
+expect "memory by name" 0 "42" "" ranks 2 "$actions" -e named
 expect "mpirun -n $count" 0 "$(table "$count")" "" masks ranks "$count"
 
 # What mpirun binds to is counted when it was asked to.
