@@ -2,6 +2,7 @@
 noinst_PROGRAMS += \
 	examples/account_lock \
 	examples/apply_async \
+	examples/apply_squares \
 	examples/cpu_count \
 	examples/daemons \
 	examples/event_start \
@@ -14,18 +15,25 @@ noinst_PROGRAMS += \
 	examples/pi_serial \
 	examples/pi_starmap \
 	examples/pipe \
+	examples/poison_pills \
 	examples/powers \
 	examples/print_queue \
+	examples/priority_queue \
 	examples/process_ids \
 	examples/process_names \
 	examples/process_trio \
 	examples/product \
 	examples/race \
 	examples/rand_string \
+	examples/semaphore_sum \
 	examples/separate_memory \
 	examples/shared_memory \
+	examples/shutdown \
+	examples/sleepers \
+	examples/square_cube \
 	examples/squares \
 	examples/terminate \
+	examples/threads \
 	examples/to_celsius \
 	examples/wait_many
 if HAVE_MPI
@@ -43,6 +51,8 @@ examples_account_lock_SOURCES = examples/account_lock.c $(examples_args)
 examples_account_lock_LDADD = lib/libkith.la
 examples_apply_async_SOURCES = examples/apply_async.c $(examples_args)
 examples_apply_async_LDADD = lib/libkith.la
+examples_apply_squares_SOURCES = examples/apply_squares.c $(examples_args)
+examples_apply_squares_LDADD = lib/libkith.la
 examples_cpu_count_SOURCES = examples/cpu_count.c $(examples_args)
 examples_cpu_count_LDADD = lib/libkith.la
 examples_daemons_SOURCES = examples/daemons.c $(examples_args)
@@ -70,10 +80,14 @@ examples_pi_starmap_SOURCES = examples/pi_starmap.c $(examples_args)
 examples_pi_starmap_LDADD = lib/libkith.la
 examples_pipe_SOURCES = examples/pipe.c $(examples_args)
 examples_pipe_LDADD = lib/libkith.la
+examples_poison_pills_SOURCES = examples/poison_pills.c $(examples_args)
+examples_poison_pills_LDADD = lib/libkith.la
 examples_powers_SOURCES = examples/powers.c $(examples_args)
 examples_powers_LDADD = lib/libkith.la -lm
 examples_print_queue_SOURCES = examples/print_queue.c $(examples_args)
 examples_print_queue_LDADD = lib/libkith.la
+examples_priority_queue_SOURCES = examples/priority_queue.c $(examples_args)
+examples_priority_queue_LDADD = lib/libkith.la
 examples_process_ids_SOURCES = examples/process_ids.c $(examples_args)
 examples_process_ids_LDADD = lib/libkith.la
 examples_process_names_SOURCES = examples/process_names.c $(examples_args)
@@ -86,14 +100,24 @@ examples_race_SOURCES = examples/race.c $(examples_args)
 examples_race_LDADD = lib/libkith.la
 examples_rand_string_SOURCES = examples/rand_string.c $(examples_args)
 examples_rand_string_LDADD = lib/libkith.la
+examples_semaphore_sum_SOURCES = examples/semaphore_sum.c $(examples_args)
+examples_semaphore_sum_LDADD = lib/libkith.la
 examples_separate_memory_SOURCES = examples/separate_memory.c $(examples_args)
 examples_separate_memory_LDADD = lib/libkith.la
 examples_shared_memory_SOURCES = examples/shared_memory.c $(examples_args)
 examples_shared_memory_LDADD = lib/libkith.la
+examples_shutdown_SOURCES = examples/shutdown.c $(examples_args)
+examples_shutdown_LDADD = lib/libkith.la
+examples_sleepers_SOURCES = examples/sleepers.c $(examples_args)
+examples_sleepers_LDADD = lib/libkith.la
+examples_square_cube_SOURCES = examples/square_cube.c $(examples_args)
+examples_square_cube_LDADD = lib/libkith.la
 examples_squares_SOURCES = examples/squares.c $(examples_args)
 examples_squares_LDADD = lib/libkith.la
 examples_terminate_SOURCES = examples/terminate.c $(examples_args)
 examples_terminate_LDADD = lib/libkith.la
+examples_threads_SOURCES = examples/threads.c $(examples_args)
+examples_threads_LDADD = lib/libkith.la
 examples_to_celsius_SOURCES = examples/to_celsius.c $(examples_args)
 examples_to_celsius_LDADD = lib/libkith.la
 examples_wait_many_SOURCES = examples/wait_many.c $(examples_args)
@@ -103,6 +127,7 @@ EXTRA_DIST += \
 	examples/README.md \
 	examples/expected/account_lock.txt \
 	examples/expected/apply_async.txt \
+	examples/expected/apply_squares.txt \
 	examples/expected/cpu_count.txt \
 	examples/expected/daemons.txt \
 	examples/expected/event_start.txt \
@@ -116,17 +141,24 @@ EXTRA_DIST += \
 	examples/expected/pi_serial.txt \
 	examples/expected/pi_starmap.txt \
 	examples/expected/pipe.txt \
+	examples/expected/poison_pills.txt \
 	examples/expected/powers.txt \
 	examples/expected/print_queue.txt \
+	examples/expected/priority_queue.txt \
 	examples/expected/process_ids.txt \
 	examples/expected/process_names.txt \
 	examples/expected/process_trio.txt \
 	examples/expected/product.txt \
 	examples/expected/race.txt \
 	examples/expected/rand_string.txt \
+	examples/expected/semaphore_sum.txt \
 	examples/expected/separate_memory.txt \
 	examples/expected/shared_memory.txt \
+	examples/expected/shutdown.txt \
+	examples/expected/sleepers.txt \
+	examples/expected/square_cube.txt \
 	examples/expected/squares.txt \
 	examples/expected/terminate.txt \
+	examples/expected/threads.txt \
 	examples/expected/to_celsius.txt \
 	examples/expected/wait_many.txt

@@ -82,13 +82,18 @@ less()
     return 1
 }
 
-for program in process_trio rand_string print_queue account_lock separate_memory process_names daemons terminate exit_codes wait_many "pi_serial 1e6" "pi_ranks 1e6" cpu_count; do
+for program in process_trio rand_string print_queue account_lock separate_memory process_names daemons terminate exit_codes wait_many poison_pills shutdown "pi_serial 1e6" "pi_ranks 1e6" cpu_count; do
     ! less "$program" || continue
     # shellcheck disable=SC2086
     same $program
     silent "$program"
 done
-[ -n "$SANITIZER_FLAGS" ] || { there process_ids && silent process_ids; } # other ids than by hand
+# Other ids, and interleavings, than by hand.
+for program in process_ids semaphore_sum; do
+    ! less "$program" || continue
+    there $program
+    silent $program
+done
 for program in to_celsius product "pi_starmap 1e6" "pi_integral 1e6"; do
     ! less "$program" || continue
     # shellcheck disable=SC2086

@@ -1,0 +1,44 @@
+/* priority_queue: whatever is put, the item of the smallest number comes first; and of
+ * two with the same number the older one.
+ *
+ *     ./priority_queue
+ *     mpirun -n 4 ./priority_queue
+ */
+#include "args.h"
+
+#include <kith.h>
+#include <stdio.h>
+
+struct job {
+    char what[24];
+    int priority;
+};
+
+static int worker(const void *arg)
+{
+    const kith_queue *jobs = arg;
+    struct job job;
+
+    while (kith_get(*jobs, &job) == 0)
+        printf("%d: %s\n", job.priority, job.what);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct job list[] = { { "write the report", 5 },
+                                       { "put out the fire", 1 },
+                                       { "water the plants", 9 },
+                                       { "call a doctor", 1 } };
+
+    kith_init(&argc, &argv);
+    args_none(argc, argv);
+    kith_queue jobs = kith_queue_open_with(0, .order = KITH_PRIORITY);
+
+    for (int i = 0; i < 4; i++)
+        kith_queue_put_priority(jobs, KITH_ARG(list[i]), list[i].priority, KITH_FOREVER);
+    kith_queue_shutdown(jobs);
+    kith_process p = kith_process_start(worker, KITH_ARG(jobs));
+    kith_process_join(p, KITH_FOREVER);
+    return kith_finalize();
+}

@@ -1,0 +1,53 @@
+/* semaphore_sum: two Processes add to SUM at the same time. Each addition is three
+ * steps: load, add, store. Between the other Process's steps, one of the additions is
+ * lost. A Semaphore of one unit, taken before the steps and released after them, makes
+ * them one: first all three of one Process, then all three of the other.
+ *
+ *     ./semaphore_sum
+ *     mpirun -n 4 ./semaphore_sum
+ */
+#include "args.h"
+
+#include <kith.h>
+#include <stdio.h>
+
+struct shared {
+    kith_sem s;
+    kith_value sum;
+};
+
+static int add(const void *arg)
+{
+    const struct shared *shared = arg;
+    int sum;
+
+    for (int i = 0; i < 500; i++) {
+        kith_sem_acquire(shared->s, KITH_FOREVER);
+        kith_load(shared->sum, &sum);
+        kith_store(shared->sum, sum + 1);
+        kith_sem_release(shared->s);
+    }
+    return 0;
+}
+
+static int sum_of_two(int units)
+{
+    struct shared shared = { kith_sem_open(units), kith_value_of(0) };
+    kith_process p1 = kith_process_start(add, KITH_ARG(shared));
+    kith_process p2 = kith_process_start(add, KITH_ARG(shared));
+    int sum;
+
+    kith_process_join(p1, KITH_FOREVER);
+    kith_process_join(p2, KITH_FOREVER);
+    kith_load(shared.sum, &sum);
+    return sum;
+}
+
+int main(int argc, char **argv)
+{
+    kith_init(&argc, &argv);
+    args_none(argc, argv);
+    printf("S = 2, both are let in: SUM = %d\n", sum_of_two(2));
+    printf("S = 1, one at a time: SUM = %d\n", sum_of_two(1));
+    return kith_finalize();
+}
