@@ -173,6 +173,10 @@ EXPERIMENTS = [
     Experiment("queue 1+1", {
         **queue(1, 1, 8, 4000000, 1024, 100000),
         "ring, one to one": ring("pair", 1, 1, 8, 10000000)}),
+    Experiment("queue joinable", {
+        "kith": Program("kith/queue", 1, 1, 8, 400000, 1024, 0, 1),
+        "kith, by priority": Program("kith/queue", 1, 1, 8, 400000, 1024, 2, 0),
+        MP: Python("peers/python.py", "multiprocessing", "queue", 1, 1, 8, 50000, 1, repeats=3)}),
     Experiment("queue 2+2", {
         **queue(2, 2, 8, 1500000, 1024, 50000),
         "ring, lock-free cells": ring("cells", 2, 2, 8, 5000000)}),
@@ -251,6 +255,7 @@ ROWS = [
     Row("METG(50 %), chunks of one task", "metg", "metg", "µs"),
     Row("Queue, 8 B, one producer, one consumer", "queue 1+1", "items", "M/s", more=True, targets=[AtLeast(5)]),
     Row("Queue, 8 B, two and two", "queue 2+2", "items", "M/s", more=True, targets=[AtLeast(3)]),
+    Row("Queue, 8 B, joinable, one and one", "queue joinable", "items", "M/s", more=True),
     Row("Queue, 1 MiB, one and one", "queue 1 MiB", "bytes", "GB/s", more=True, targets=[AtLeast(5)]),
     Row("Queue between two nodes, 8 B", "nodes 8 B", "items", "k/s", more=True, targets=[AtLeast(200)]),
     Row("Queue between two nodes, 1 MiB", "nodes 1 MiB", "bytes", "GB/s", more=True,

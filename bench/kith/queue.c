@@ -1,6 +1,7 @@
 /* queue: items a second through one Queue, producers and consumers being Processes. Prints million items a
- * second and GB/s. queue PRODUCERS CONSUMERS SIZE COUNT BOUND      each producer puts COUNT items of SIZE
- * bytes */
+ * second and GB/s. queue PRODUCERS CONSUMERS SIZE COUNT BOUND [ORDER [JOINABLE]]      each producer puts
+ * COUNT items of SIZE bytes; ORDER as enum kith_order; JOINABLE: 1, and consumers say that they are done with
+ * each */
 #include "config.h"
 
 #include <string.h>
@@ -14,6 +15,7 @@ struct role {
     kith_queue items, go, done;
     uint64_t count;
     size_t size;
+    int joinable;
 };
 
 struct report {
@@ -55,6 +57,8 @@ static int take(const void *arg)
 
     while (kith_queue_get(role->items, buf, role->size, KITH_FOREVER) == (int64_t)role->size) {
         memcpy(&i, buf, sizeof i);
+        if (role->joinable)
+            kith_queue_task_done(role->items);
         if (i == LAST)
             break;
         report.taken++;
@@ -99,7 +103,10 @@ int main(int argc, char **argv)
     consumers = (int)number(argc, argv, 2, 1);
     role.size = number(argc, argv, 3, 8);
     role.count = number(argc, argv, 4, 1000000);
-    role.items = kith_queue_open(number(argc, argv, 5, 1024));
+    role.joinable = (int)number(argc, argv, 7, 0);
+    role.items =
+        kith_queue_open_with(number(argc, argv, 5, 1024), .order = (int)number(argc, argv, 6, KITH_FIFO),
+                             .joinable = role.joinable);
     role.go = kith_queue_open(0);
     role.done = kith_queue_open(0);
     for (int i = 0; i < consumers; i++)

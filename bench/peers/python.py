@@ -233,11 +233,20 @@ def take(queue, done):
     done.put((taken, now()))
 
 
-def row_queue(producers, consumers, size, count):
+def take_and_tell(queue, done):
+    taken = 0
+    while queue.get() is not None:
+        queue.task_done()
+        taken += 1
+    queue.task_done()
+    done.put((taken, now()))
+
+
+def row_queue(producers, consumers, size, count, joinable=0):
     import multiprocessing as mp
     producers, consumers, size, count = int(producers), int(consumers), int(size), int(count)
-    queue, done, go = mp.Queue(), mp.Queue(), mp.Event()
-    takes = [mp.Process(target=take, args=(queue, done)) for _ in range(consumers)]
+    queue, done, go = mp.JoinableQueue() if int(joinable) else mp.Queue(), mp.Queue(), mp.Event()
+    takes = [mp.Process(target=take_and_tell if int(joinable) else take, args=(queue, done)) for _ in range(consumers)]
     puts = [mp.Process(target=put, args=(queue, go, bytes(size), count)) for _ in range(producers)]
     for p in takes + puts:
         p.start()
