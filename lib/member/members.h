@@ -87,6 +87,7 @@ struct kith__seat {
     _Atomic uint64_t waiting; /* tag of what it waits for, 0: nothing */
     _Atomic uint64_t since;   /* when it began to, for first come, first served */
     _Atomic uint64_t pinned;  /* the object that its thread is in, without a guard; 0: none. See pin.h */
+    uint64_t visits;          /* its thread's own: pins ever set */
 } __attribute__((aligned(128)));
 
 enum kith__phase { KITH__UP, KITH__ENDING };

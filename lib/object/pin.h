@@ -13,6 +13,10 @@
 
 #include "object/class.h"
 
+/* These bits of seat.pinned, of which an object's place needs none, tell one visit from the next. */
+enum { KITH__VISITS = 1023 };
+_Static_assert(KITH__OBJECT_SIZE % (KITH__VISITS + 1) == 0, "objects lie at multiples");
+
 struct kith__pin {
     struct kith__object *o;
     struct kith__seat *seat;
@@ -27,7 +31,7 @@ static inline int kith__pin(struct kith__pin *p, uint64_t id, unsigned kind)
 
     if (!o || !(seat = kith__seat()))
         return 0;
-    atomic_store(&seat->pinned, kith__offset(o));
+    atomic_store(&seat->pinned, kith__offset(o) | (++seat->visits & KITH__VISITS));
     if (atomic_load(&o->ident) != ((uint64_t)kith__handle_generation(id) << 8 | kind)) {
         atomic_store_explicit(&seat->pinned, 0, memory_order_release);
         return 0;
@@ -41,6 +45,10 @@ static inline void kith__unpin(const struct kith__pin *p)
 {
     atomic_store_explicit(&p->seat->pinned, 0, memory_order_release);
 }
+
+/* 0: whoever was in it when this was called has left it, and who has come since finds nothing that was taken
+ * out of it before: that may be freed. It does not matter how many come and go. 1: somebody stays. */
+int kith__is_pinned(const struct kith__object *o);
 
 /* The life of o has ended: waits until nobody is in it. */
 void kith__pins_await(const struct kith__object *o);

@@ -34,6 +34,13 @@ int kith__guard_try(
     struct kith__guard *g); /* 1: entered, 0: somebody is in it. For those who must not wait */
 void kith__guard_leave(struct kith__guard *g); /* what was set and not committed is dropped */
 
+/* 1: what was decided in it is being copied, or was when its owner died: it counts, and cannot be seen yet.
+ * For those who read without entering. */
+static inline int kith__guard_is_pending(const struct kith__guard *g)
+{
+    return atomic_load_explicit(&g->complete, memory_order_acquire) != 0;
+}
+
 /* Finishes what a dead owner had decided, when there is such a thing. For who is about to take back what the
  * dead one owned: the commit may have given some of it away. */
 static inline void kith__guard_finish(struct kith__guard *g)
