@@ -3,6 +3,7 @@ bench_kith = \
 	bench/kith/apply \
 	bench/kith/async \
 	bench/kith/bulk \
+	bench/kith/dict \
 	bench/kith/idle \
 	bench/kith/lock \
 	bench/kith/map \
@@ -22,6 +23,7 @@ bench_kith = \
 
 # A peer that cannot be built here is left out, with a word in the table.
 bench_peers = \
+	bench/peers/lmdb \
 	bench/peers/lock \
 	bench/peers/openmp \
 	bench/peers/pi \
@@ -44,6 +46,8 @@ bench_kith_async_LDADD = lib/libkith.la
 bench_kith_async_LDFLAGS = $(bench_ldflags)
 bench_kith_bulk_LDADD = lib/libkith.la
 bench_kith_bulk_LDFLAGS = $(bench_ldflags)
+bench_kith_dict_LDADD = lib/libkith.la
+bench_kith_dict_LDFLAGS = $(bench_ldflags)
 bench_kith_idle_LDADD = lib/libkith.la
 bench_kith_idle_LDFLAGS = $(bench_ldflags)
 bench_kith_lock_LDADD = lib/libkith.la
@@ -69,6 +73,7 @@ bench_kith_uneven_LDFLAGS = $(bench_ldflags)
 bench_kith_wait_LDADD = lib/libkith.la
 bench_kith_wait_LDFLAGS = $(bench_ldflags)
 
+bench_peers_lmdb_LDADD = -llmdb
 bench_peers_lock_LDADD =
 bench_peers_openmp_CFLAGS = $(AM_CFLAGS) -fopenmp
 bench_peers_openmp_LDADD =

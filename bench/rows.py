@@ -200,6 +200,10 @@ EXPERIMENTS = [
         "kith": Program("kith/value"),
         "atomic word": Program("peers/value"),
         MP: Python("peers/python.py", "multiprocessing", "value", 50000, repeats=3)}),
+    Experiment("dict", {
+        "kith": Program("kith/dict"),
+        "LMDB": Program("peers/lmdb"),
+        MP: Python("peers/python.py", "multiprocessing", "dict", 20000, repeats=3)}),
     Experiment("lock", {
         "kith": Program("kith/lock"),
         "robust mutex": Program("peers/lock"),
@@ -275,6 +279,12 @@ ROWS = [
     Row("… longest wait of 64 processes, over the mean", "lock", "fair", "×", targets=[AtMost(20)]),
     Row("Pipe, 8 B there and back", "pipe", "turn", "µs", targets=[AtMost(1.0)]),
     Row("Pipe, 1 MiB one way", "pipe", "bytes", "GB/s", more=True, against=[MP], targets=[AtLeast(20)]),
+    Row("Dict, set, alone", "dict", "set", "M/s", more=True),
+    Row("… two processes", "dict", "set2", "M/s", more=True, targets=[AtLeast(1)]),
+    Row("Dict, get, alone", "dict", "get", "M/s", more=True),
+    Row("… two processes", "dict", "get2", "M/s", more=True, targets=[AtLeast(3)]),
+    Row("… beside one that sets", "dict", "beside", "M/s", more=True),
+    Row("Dict, update of one entry by a function, two processes", "dict", "update", "M/s", more=True),
     Row("wait for two Queues, a round", "wait", "queues", "µs", against=["pipes and poll", MP],
         targets=[Faster(1, "pipes and poll")]),
     Row("… and for a descriptor beside them", "wait", "file", "µs"),

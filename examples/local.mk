@@ -9,6 +9,7 @@ noinst_PROGRAMS += \
 	examples/exit_codes \
 	examples/imap \
 	examples/map_async \
+	examples/manager \
 	examples/named_memory \
 	examples/pi_integral \
 	examples/pi_montecarlo \
@@ -65,6 +66,8 @@ examples_imap_SOURCES = examples/imap.c $(examples_args)
 examples_imap_LDADD = lib/libkith.la
 examples_map_async_SOURCES = examples/map_async.c $(examples_args)
 examples_map_async_LDADD = lib/libkith.la -lm
+examples_manager_SOURCES = examples/manager.c $(examples_args)
+examples_manager_LDADD = lib/libkith.la
 examples_named_memory_SOURCES = examples/named_memory.c $(examples_args)
 examples_named_memory_LDADD = lib/libkith.la
 examples_pi_integral_SOURCES = examples/pi_integral.c $(examples_args)
@@ -134,6 +137,7 @@ EXTRA_DIST += \
 	examples/expected/exit_codes.txt \
 	examples/expected/imap.txt \
 	examples/expected/map_async.txt \
+	examples/expected/manager.txt \
 	examples/expected/named_memory.txt \
 	examples/expected/pi_integral.txt \
 	examples/expected/pi_montecarlo.txt \

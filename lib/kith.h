@@ -1,9 +1,9 @@
 /* kith.h: Python's multiprocessing for C, from one machine to a cluster.
  *
  * A program calls kith_init first and kith_finalize last. In between it starts Processes,
- * opens Pools and shares Queues, Pipes, Locks, Semaphores, Events, Values and Arrays: on
- * the cores of one machine when it is started by hand, on many machines under mpirun or
- * srun:
+ * opens Pools and shares Queues, Pipes, Locks, Semaphores, Events, Values, Arrays, Dicts
+ * and Lists: on the cores of one machine when it is started by hand, on many machines
+ * under mpirun or srun:
  *
  *     static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
  *
@@ -128,6 +128,15 @@ typedef struct {
 } kith_event;
 typedef struct {
     uint64_t id;
+} kith_dict;
+typedef struct {
+    uint64_t id;
+} kith_list;
+typedef struct {
+    uint64_t id;
+} kith_ns;
+typedef struct {
+    uint64_t id;
 } kith_pool;
 typedef struct {
     uint64_t id;
@@ -148,6 +157,9 @@ typedef struct {
 
 /* The bytes of a variable, struct or array, as the two arguments arg and size. */
 #define KITH_ARG(x) &(x), sizeof(x)
+
+/* The bytes of a C string, without the zero at its end, as two arguments: a key. */
+#define KITH_TEXT(s) (s), kith__length(s)
 
 /* A timeout_ms, in milliseconds, that never expires. 0 does not wait; any other negative
  * timeout is KITH_EINVAL. */
@@ -1442,6 +1454,288 @@ KITH_API int kith_array_unlock(kith_array a);
  * KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_array_close(kith_array a);
 
+/* ---- Dicts, Lists and Namespaces --------------------------------------------------- */
+
+/* What Python's Manager serves: a dict, a list and a namespace in shared memory. Any
+ * process on any node may read and change them, and each of these calls is one step: no
+ * other call comes in between, and a process that is killed in the middle has made the
+ * change or has not. None of them waits for another process, but kith_dict_update and its
+ * like, which have a timeout.
+ *
+ * Keys and values are bytes with a size. The values of the macros kith_set and
+ * kith_append also remember their type. */
+
+/* int kith_set(container, key, x);
+ * int kith_fetch(container, key, T *y);
+ * int kith_inc(container, key, x);
+ *
+ * For a dict, a namespace (key: a string; of a dict a number, too) and a list (key: an
+ * index; -1 is the last element). kith_set sets the value to x: a number, or a string,
+ * which is stored with its zero. kith_fetch copies the value to *y, a number or a struct
+ * of just its size; strings are read by kith_dict_get. kith_inc adds the number x to the
+ * value; what a dict or namespace does not have counts as 0. For structs as keys or
+ * values use the plain functions, kith_dict_set(d, KITH_TEXT("origin"), KITH_ARG(point)).
+ *
+ *   0              done
+ *   KITH_EMISSING  (kith_fetch; of a list all) there is no such key or index
+ *   KITH_ETYPE     the value has another type
+ *   KITH_ESIZE     (kith_fetch) the value has another size
+ *   KITH_ENOMEM    not enough memory
+ *   KITH_ESTALE    closed
+ *   KITH_EPEER     the node where the container lives is lost
+ *
+ * The keys of numbers are long long, whatever type they are given with. */
+
+/* Opens an empty dict. On failure the handle holds:
+ *
+ *   KITH_ENOMEM  not enough memory
+ */
+KITH_API kith_dict kith_dict_open(void);
+
+/* Returns the dict of this name (1 to 63 bytes) in the job. The first caller opens it, on
+ * node 0. On failure the handle holds:
+ *
+ *   KITH_ENOMEM  not enough memory
+ *   KITH_EINVAL  a bad name
+ *   KITH_EPEER   node 0 is lost
+ */
+KITH_API kith_dict kith_dict_named(const char *name);
+
+/* Sets the value of key to a copy of the size bytes: d[key] = value. A new key is the
+ * last one in the order of the dict; one that is there stays where it is.
+ *
+ *   0            done
+ *   KITH_ENOMEM  not enough memory
+ *   KITH_ESTALE  closed
+ *   KITH_EPEER   the node where the dict lives is lost
+ *   KITH_EINVAL  a bad argument
+ */
+KITH_API int kith_dict_set(kith_dict d, const void *key, size_t key_size, const void *value, size_t size);
+
+/* Copies the value of key into buf, which has room bytes; if buf is NULL, only its size
+ * is asked for.
+ *
+ *   0 or more      the size of the value
+ *   KITH_EMISSING  there is no such key
+ *   KITH_ETOOBIG   the value is larger than room
+ *   others         as kith_dict_set
+ */
+KITH_API int64_t kith_dict_get(kith_dict d, const void *key, size_t key_size, void *buf, size_t room);
+
+/* The same, but a key that is not there is set to value first: Python's setdefault. */
+KITH_API int64_t kith_dict_setdefault(kith_dict d, const void *key, size_t key_size, const void *value,
+                                      size_t size, void *buf, size_t room);
+
+/* Returns 1 if there is such a key, else 0; or the codes of kith_dict_set. */
+KITH_API int kith_dict_has(kith_dict d, const void *key, size_t key_size);
+
+/* Removes key. Returns 0; KITH_EMISSING; or the codes of kith_dict_set. */
+KITH_API int kith_dict_del(kith_dict d, const void *key, size_t key_size);
+
+/* Removes key and copies its value into buf. Returns as kith_dict_get; after KITH_ETOOBIG
+ * it is still there. */
+KITH_API int64_t kith_dict_pop(kith_dict d, const void *key, size_t key_size, void *buf, size_t room);
+
+/* Removes the newest key and copies it, and its value, into the two buffers. *key_size is
+ * the room for the key, then its size. Returns the size of the value, as kith_dict_pop;
+ * KITH_EMISSING if the dict is empty. */
+KITH_API int64_t kith_dict_popitem(kith_dict d, void *key, size_t *key_size, void *buf, size_t room);
+
+/* Returns the number of keys; or KITH_ESTALE, KITH_EPEER. */
+KITH_API int64_t kith_dict_len(kith_dict d);
+
+/* Removes all keys. Returns 0; or KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_dict_clear(kith_dict d);
+
+/* A copy of what a dict, list or namespace held at one moment, in this process, to be
+ * looked through and freed:
+ *
+ *     struct kith_view *v = kith_dict_view(d);
+ *
+ *     for (struct kith_item i; kith_view_next(v, &i);)
+ *         printf("%s: %d\n", (const char *)i.key, *(const int *)i.value);
+ *     kith_view_free(v);
+ *
+ * Keys and values are aligned for any number, have a zero behind them, and stay until the
+ * view is freed. A view is used by one thread at a time. */
+struct kith_view;
+struct kith_item {
+    const void *key; /* of a list: no bytes */
+    size_t key_size;
+    const void *value;
+    size_t size;
+    int type;     /* 'i', 'd' ...: see Values; 's': a string; 'b': bytes */
+    int key_type; /* likewise, of who set it first; 'q' of integers; 0 of a list */
+};
+
+/* Makes a view of the whole dict, in the order in which its keys came. Changes wait until
+ * it is made, some 0.2 s per GB; kith_dict_get does not. Returns NULL on failure:
+ * KITH_ENOMEM, KITH_ESTALE, KITH_EPEER faults. */
+KITH_API struct kith_view *kith_dict_view(kith_dict d);
+
+/* Fills *item with the next one. Returns 1; 0 if there are no more, or if v is NULL. */
+KITH_API int kith_view_next(struct kith_view *v, struct kith_item *item);
+
+/* Begins again with the first one. */
+KITH_API void kith_view_rewind(struct kith_view *v);
+
+/* Returns the number of its items; 0 if v is NULL. */
+KITH_API size_t kith_view_len(const struct kith_view *v);
+
+/* Frees v; NULL does nothing. */
+KITH_API void kith_view_free(struct kith_view *v);
+
+/* Sets all that from holds: Python's update. Item by item: others may see some of them
+ * before the last is there. Returns 0; or the codes of kith_dict_set. */
+KITH_API int kith_dict_merge(kith_dict d, struct kith_view *from);
+
+/* Sets the value of key, a number of this type (see Values), to the value op x, in one
+ * step; a key that is not there counts as 0. If old is not NULL, what it was is copied
+ * there.
+ *
+ *   0            done
+ *   KITH_ETYPE   the value has another type; or op is not for this type
+ *   KITH_ESIZE   numbers of this type have another size
+ *   KITH_EINVAL  op is no enum kith_op
+ *   others       as kith_dict_set
+ */
+KITH_API int kith_dict_compute(kith_dict d, const void *key, size_t key_size, int op, int type, const void *x,
+                               void *old, size_t size);
+
+/* What a function of kith_dict_update gets, and changes. */
+struct kith_entry {
+    void *value; /* a copy; change it in place */
+    size_t size; /* of it, up to room; 0 if there is none */
+    size_t room;
+    int exists; /* 0: there is no such key; after the function: there is to be none */
+};
+
+/* Returns 0: what entry holds now is stored; any other number: the value stays as is. */
+typedef int kith_update_fn(struct kith_entry *entry, void *arg);
+
+/* Replaces the value of key by what fn makes of it, in one step: d[key] = fn(d[key])
+ * without the updates that Python's Manager loses. fn is called in the calling process,
+ * with arg; it may be called several times, as it is called again with the new value if
+ * the value has changed meanwhile. So it should only compute, and be quick. An update
+ * that has failed to be first three times keeps further ones in this dict waiting until
+ * it is through. room: the bytes that a value may have.
+ *
+ *   0               stored, or removed
+ *   other than 0    what fn returned, if it did not return 0; nothing has changed
+ *   KITH_ETOOBIG    the value is larger than room
+ *   KITH_ETIMEDOUT  others held it up for timeout_ms
+ *   KITH_EINVAL     entry->size is larger than room
+ *   others          as kith_dict_set
+ */
+KITH_API int kith_dict_update(kith_dict d, const void *key, size_t key_size, size_t room, kith_update_fn *fn,
+                              void *arg, int timeout_ms);
+
+/* Closes the dict, for all processes. Returns 0; or KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_dict_close(kith_dict d);
+
+/* Opens an empty list; the one of this name; as kith_dict_open, kith_dict_named. */
+KITH_API kith_list kith_list_open(void);
+KITH_API kith_list kith_list_named(const char *name);
+
+/* int kith_append(kith_list l, x);
+ * int kith_extend(kith_list l, const T *x, size_t n);
+ *
+ * kith_append appends a number or a string, as kith_set stores it; kith_extend, in one
+ * step, the n numbers or structs of an array: Python's extend. They return the codes of
+ * kith_set. */
+
+/* Appends an element of size bytes.
+ *
+ *   0            done
+ *   KITH_ENOMEM  not enough memory
+ *   KITH_ESTALE  closed
+ *   KITH_EPEER   the node where the list lives is lost
+ *   KITH_EINVAL  a bad argument
+ */
+KITH_API int kith_list_append(kith_list l, const void *value, size_t size);
+
+/* Appends n elements of size bytes each, from an array, in one step. */
+KITH_API int kith_list_extend(kith_list l, const void *values, size_t size, size_t n);
+
+/* In all functions with an index, a negative one counts from the end: -1 is the last
+ * element. They return KITH_EMISSING if there is no such element. */
+
+/* Copies an element into buf, which has room bytes; if buf is NULL, only its size is
+ * asked for. Returns the size; KITH_ETOOBIG; or the codes of kith_list_append. */
+KITH_API int64_t kith_list_get(kith_list l, int64_t index, void *buf, size_t room);
+
+/* Replaces an element. Returns 0; or the codes of kith_list_append. */
+KITH_API int kith_list_set(kith_list l, int64_t index, const void *value, size_t size);
+
+/* Inserts an element before that index. As in Python, an index beyond an end is that end.
+ * In the middle it takes time in proportion to the length of the list. */
+KITH_API int kith_list_insert(kith_list l, int64_t index, const void *value, size_t size);
+
+/* Removes an element and copies it into buf; index -1 is Python's pop(). Returns as
+ * kith_list_get; after KITH_ETOOBIG it is still there. */
+KITH_API int64_t kith_list_pop(kith_list l, int64_t index, void *buf, size_t room);
+
+/* Removes an element: del l[index]. Returns 0; or the codes of kith_list_append. */
+KITH_API int kith_list_del(kith_list l, int64_t index);
+
+/* Removes the first element with these bytes. KITH_EMISSING: there is none. */
+KITH_API int kith_list_remove(kith_list l, const void *value, size_t size);
+
+/* Returns the index of the first element with these bytes; KITH_EMISSING. */
+KITH_API int64_t kith_list_index(kith_list l, const void *value, size_t size);
+
+/* Returns how many elements have these bytes. */
+KITH_API int64_t kith_list_count(kith_list l, const void *value, size_t size);
+
+/* Returns the number of elements; or KITH_ESTALE, KITH_EPEER. */
+KITH_API int64_t kith_list_len(kith_list l);
+
+/* Removes all elements; reverses their order. Return 0; or KITH_ESTALE, KITH_EPEER,
+ * KITH_ENOMEM. */
+KITH_API int kith_list_clear(kith_list l);
+KITH_API int kith_list_reverse(kith_list l);
+
+/* Sorts the list by compare, as qsort does, but elements that are equal keep their order.
+ * NULL: by their natural order, for which all must have one type: numbers by size, all
+ * else byte by byte. compare is called in the calling process; if the list has changed
+ * meanwhile, all is done again, and kith_list_update waits for it as for another update.
+ *
+ *   0               done
+ *   KITH_ETYPE      (NULL) the elements have different types
+ *   KITH_ETIMEDOUT  others held it up for timeout_ms
+ *   others          as kith_list_append
+ */
+typedef int kith_compare_fn(const struct kith_item *a, const struct kith_item *b);
+KITH_API int kith_list_sort(kith_list l, kith_compare_fn *compare, int timeout_ms);
+
+/* Makes a view (see kith_dict_view) of the elements from begin up to, but not including,
+ * end, as Python's l[begin:end]; 0, INT64_MAX: all of them. */
+KITH_API struct kith_view *kith_list_view(kith_list l, int64_t begin, int64_t end);
+
+/* As kith_dict_compute and kith_dict_update, for an element. */
+KITH_API int kith_list_compute(kith_list l, int64_t index, int op, int type, const void *x, void *old,
+                               size_t size);
+KITH_API int kith_list_update(kith_list l, int64_t index, size_t room, kith_update_fn *fn, void *arg,
+                              int timeout_ms);
+
+/* Closes the list, for all processes. Returns 0; or KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_list_close(kith_list l);
+
+/* A namespace is a dict whose keys are names, C strings: kith_set(ns, "x", 1) is Python's
+ * ns.x = 1. These are the functions of dicts. */
+KITH_API kith_ns kith_ns_open(void);
+KITH_API kith_ns kith_ns_named(const char *name);
+KITH_API int kith_ns_set(kith_ns ns, const char *name, const void *value, size_t size);
+KITH_API int64_t kith_ns_get(kith_ns ns, const char *name, void *buf, size_t room);
+KITH_API int kith_ns_has(kith_ns ns, const char *name);
+KITH_API int kith_ns_del(kith_ns ns, const char *name);
+KITH_API struct kith_view *kith_ns_view(kith_ns ns);
+KITH_API int kith_ns_compute(kith_ns ns, const char *name, int op, int type, const void *x, void *old,
+                             size_t size);
+KITH_API int kith_ns_update(kith_ns ns, const char *name, size_t room, kith_update_fn *fn, void *arg,
+                            int timeout_ms);
+KITH_API int kith_ns_close(kith_ns ns);
+
 /* ---- Waiting for many -------------------------------------------------------------- */
 
 /* One thing to wait for: an object, by kith_on, or a descriptor, by kith_on_fd.
@@ -1505,6 +1799,7 @@ enum kith_code {
     KITH_EBROKEN = -5,    /* a participant died */
     KITH_ECANCELLED = -6, /* cancelled before it was done */
     KITH_ERUNNING = -7,   /* it has not ended yet */
+    KITH_EMISSING = -8,   /* there is no such key, element or name */
 
     /* Faults. */
     KITH_EINVAL = -32,   /* an argument is wrong */
@@ -1756,6 +2051,30 @@ KITH_API kith_array kith__array_of(int type, const void *x, size_t n);
     KITH_API int kith__array_compare_##letter(kith_array a, size_t at, T *expected, T x);
 KITH__NUMBERS(KITH__VALUE_DECLARE)
 #undef KITH__VALUE_DECLARE
+
+/* A number or a string, as a key or value of a Dict, List or Namespace. */
+struct kith__any {
+    const char *text; /* NULL: a number, in few */
+    size_t size;
+    int type;
+    char few[8];
+};
+#define KITH__ANY_DECLARE(letter, T) KITH_API struct kith__any kith__any_##letter(T x);
+KITH__NUMBERS(KITH__ANY_DECLARE)
+#undef KITH__ANY_DECLARE
+KITH_API struct kith__any kith__any_s(const char *text);
+/* The same as a key: its number is a long long. */
+KITH_API struct kith__any kith__any_key(struct kith__any x);
+KITH_API size_t kith__length(const char *text);
+#define KITH__CONTAINERS(X) X(dict) X(list) X(ns)
+#define KITH__CONTAINER_DECLARE(noun)                                                               \
+    KITH_API int kith__##noun##_set(kith_##noun c, struct kith__any key, struct kith__any x);       \
+    KITH_API int kith__##noun##_fetch(kith_##noun c, struct kith__any key, int type, void *y, size_t size); \
+    KITH_API int kith__##noun##_inc(kith_##noun c, struct kith__any key, struct kith__any x);
+KITH__CONTAINERS(KITH__CONTAINER_DECLARE)
+#undef KITH__CONTAINER_DECLARE
+KITH_API int kith__list_append(kith_list l, struct kith__any x);
+KITH_API int kith__list_extend(kith_list l, int type, const void *x, size_t size, size_t n);
 /* clang-format on */
 
 typedef void kith__fn(void);
@@ -1913,6 +2232,37 @@ int kith__array_nothing(kith_array a, ...);
 #define kith_compare_exchange_at(a, at, expected, x)                                                \
     (KITH__NEEDS_NUMBER(x, "kith_compare_exchange_at"),                                             \
      KITH__BY(x, KITH__COMPARE_AT, kith__array_nothing)(a, at, expected, x))
+
+#define KITH__ANY(letter, T) T: kith__any_##letter
+#define KITH__ANY_INT kith__any_i
+#define KITH__ANY_OF(x)                                                                             \
+    _Generic((x), KITH__NUMBER_ROWS(KITH__ANY), char: kith__any_i, signed char: kith__any_i,        \
+             unsigned char: kith__any_i, short: kith__any_i, unsigned short: kith__any_i, _Bool: kith__any_i, \
+             char *: kith__any_s, const char *: kith__any_s, default: kith__any_nothing)(x)
+/* Never called: the place of a function for a wrong type. */
+struct kith__any kith__any_nothing(int, ...);
+#define KITH__IS_ANY(x)                                                                             \
+    _Generic((x), KITH__NUMBER_ROWS(KITH__IS_NUMBER), char: 1, signed char: 1, unsigned char: 1, short: 1, \
+             unsigned short: 1, _Bool: 1, char *: 1, const char *: 1, default: 0)
+#define KITH__NEEDS_ANY(x, call)                                                                    \
+    KITH__ASSERT(KITH__IS_ANY(x), call " takes numbers and strings: for structs and all else there are " \
+                                       "kith_dict_set, kith_list_set, kith_list_append ... with KITH_ARG(x)")
+#define KITH__OF_CONTAINER(c, verb)                                                                 \
+    _Generic((c), kith_dict: kith__dict_##verb, kith_list: kith__list_##verb, kith_ns: kith__ns_##verb)
+
+#define kith_set(container, key, x)                                                                 \
+    (KITH__NEEDS_ANY(key, "kith_set"), KITH__NEEDS_ANY(x, "kith_set"),                              \
+     KITH__OF_CONTAINER(container, set)(container, kith__any_key(KITH__ANY_OF(key)), KITH__ANY_OF(x)))
+#define kith_fetch(container, key, y)                                                               \
+    (KITH__NEEDS_ANY(key, "kith_fetch"),                                                            \
+     KITH__OF_CONTAINER(container, fetch)(container, kith__any_key(KITH__ANY_OF(key)), KITH__LETTER_OF(*(y)), \
+                                          y, sizeof *(y)))
+#define kith_inc(container, key, x)                                                                 \
+    (KITH__NEEDS_ANY(key, "kith_inc"), KITH__NEEDS_NUMBER(x, "kith_inc"),                           \
+     KITH__OF_CONTAINER(container, inc)(container, kith__any_key(KITH__ANY_OF(key)), KITH__ANY_OF(x)))
+#define kith_append(list, x)                                                                        \
+    (KITH__NEEDS_ANY(x, "kith_append"), kith__list_append(list, KITH__ANY_OF(x)))
+#define kith_extend(list, x, n) kith__list_extend(list, KITH__LETTER_OF(*(x)), x, sizeof *(x), n)
 
 /* The size of an element; of memory without a type the function of numbers knows it. */
 #define KITH__ELEMENT(p) sizeof *_Generic((p), void *: "", const void *: "", default: (p))
@@ -2396,6 +2746,51 @@ kith_iter kith_imap_unordered_from(kith_pool pool, R (*fn)(A), kith_source_fn *n
 {
     return kith__imap(pool, nullptr, reinterpret_cast<kith__fn *>(fn), kith__shape<R, A>::code + 1, nullptr,
                       next, arg, 0, 0, 1, 1);
+}
+
+/* And for Dicts, Lists and Namespaces. */
+#define KITH__ANY_OVERLOADS(letter, T)    \
+    inline kith__any kith__any_of(T x)    \
+    {                                     \
+        return kith__any_##letter(x);     \
+    }                                     \
+    inline int kith__letter_of(const T *) \
+    {                                     \
+        return (#letter)[0];              \
+    }
+KITH__NUMBERS(KITH__ANY_OVERLOADS)
+#undef KITH__ANY_OVERLOADS
+inline kith__any kith__any_of(const char *x)
+{
+    return kith__any_s(x);
+}
+inline int kith__letter_of(const void *)
+{
+    return 'b';
+}
+
+#define KITH__CONTAINER_OVERLOADS(noun)                                                                     \
+    template <typename K, typename T> int kith_set(kith_##noun c, K key, T x)                               \
+    {                                                                                                       \
+        return kith__##noun##_set(c, kith__any_key(kith__any_of(key)), kith__any_of(x));                    \
+    }                                                                                                       \
+    template <typename K, typename T> int kith_fetch(kith_##noun c, K key, T *y)                            \
+    {                                                                                                       \
+        return kith__##noun##_fetch(c, kith__any_key(kith__any_of(key)), kith__letter_of(y), y, sizeof *y); \
+    }                                                                                                       \
+    template <typename K, typename T> int kith_inc(kith_##noun c, K key, T x)                               \
+    {                                                                                                       \
+        return kith__##noun##_inc(c, kith__any_key(kith__any_of(key)), kith__any_of(x));                    \
+    }
+KITH__CONTAINERS(KITH__CONTAINER_OVERLOADS)
+#undef KITH__CONTAINER_OVERLOADS
+template <typename T> int kith_append(kith_list l, T x)
+{
+    return kith__list_append(l, kith__any_of(x));
+}
+template <typename T> int kith_extend(kith_list l, const T *x, size_t n)
+{
+    return kith__list_extend(l, kith__letter_of(x), x, sizeof *x, n);
 }
 }
 #endif

@@ -23,6 +23,7 @@ value 1: 3 7 42 (3, 4)
 array 8 4 c
 async 0: 6 32, 1 2 3, 6 15
 imap 0: 0.5 1
+dict 0: 42 1.5 (3, 4)
 END
 for compiler in g++ clang++; do
     command -v $compiler >/dev/null || { echo "cxx_map.sh: no $compiler here"; continue; }

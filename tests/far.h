@@ -7,7 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum far_kind { FAR_QUEUE, FAR_SEM, FAR_VALUE, FAR_ARRAY, FAR_LOCK, FAR_RLOCK, FAR_EVENT };
+enum far_kind {
+    FAR_QUEUE,
+    FAR_SEM,
+    FAR_VALUE,
+    FAR_ARRAY,
+    FAR_LOCK,
+    FAR_RLOCK,
+    FAR_EVENT,
+    FAR_DICT,
+    FAR_LIST,
+    FAR_NS
+};
 
 struct far_wish {
     kith_queue answer;
@@ -29,6 +40,9 @@ static inline uint64_t far_open_here(const struct far_wish *w)
     case FAR_LOCK: return kith_lock_open().id;
     case FAR_RLOCK: return kith_rlock_open().id;
     case FAR_EVENT: return kith_event_open().id;
+    case FAR_DICT: return kith_dict_open().id;
+    case FAR_LIST: return kith_list_open().id;
+    case FAR_NS: return kith_ns_open().id;
     case FAR_QUEUE: break;
     }
     return kith_queue_open_with(w->number, .order = w->order, .joinable = w->joinable).id;
@@ -153,6 +167,21 @@ static inline int code_of(kith_process p)
     PASS(kith_process_exitcode(p, &code));
     PASS(kith_process_close(p));
     return code;
+}
+
+static inline kith_dict far_dict_open(void)
+{
+    return (kith_dict){ far_open((struct far_wish){ .kind = FAR_DICT }) };
+}
+
+static inline kith_list far_list_open(void)
+{
+    return (kith_list){ far_open((struct far_wish){ .kind = FAR_LIST }) };
+}
+
+static inline kith_ns far_ns_open(void)
+{
+    return (kith_ns){ far_open((struct far_wish){ .kind = FAR_NS }) };
 }
 
 #endif

@@ -35,6 +35,7 @@ once_scripts += $(project_scripts)
 EXTRA_DIST += \
 	tests/cxx/map.cc \
 	tests/cxx/output.cc \
+	tests/compile/append_to_dict.c \
 	tests/compile/apply_async_function.c \
 	tests/compile/apply_few.c \
 	tests/compile/apply_function.c \
@@ -76,6 +77,7 @@ EXTRA_DIST += \
 	tests/compile/right.c \
 	tests/compile/starmap_row.c \
 	tests/compile/starmap_type.c \
+	tests/compile/set_struct.c \
 	tests/compile/store_struct.c \
 	tests/compile/sum_result.c \
 	tests/compile/update_old.c
@@ -115,6 +117,7 @@ unit_tests += \
 	tests/test_chaos \
 	tests/test_claims \
 	tests/test_closed \
+	tests/test_dict \
 	tests/test_ends \
 	tests/test_event \
 	tests/test_faults_told \
@@ -125,6 +128,7 @@ unit_tests += \
 	tests/test_janitor \
 	tests/test_lateglobals \
 	tests/test_killed \
+	tests/test_list \
 	tests/test_lock \
 	tests/test_locked \
 	tests/test_log \
@@ -159,6 +163,8 @@ tests_test_chaos_SOURCES = \
 	tests/chaos/action.c \
 	tests/chaos/action.h \
 	tests/chaos/dice.h \
+	tests/chaos/dicts.c \
+	tests/chaos/dicts.h \
 	tests/chaos/head.c \
 	tests/chaos/head.h \
 	tests/chaos/jobs.c \

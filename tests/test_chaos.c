@@ -19,6 +19,7 @@
  *     queues    opening, using and ending Queues
  *     sems      the Semaphore
  *     values    the Value and the Array
+ *     dicts     the Dict and the List
  *     locks     the Lock
  *     jobs      the joinable Queue
  *     pipes     a Pipe between an actor and a Process

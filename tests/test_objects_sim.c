@@ -1,8 +1,9 @@
-/* test_objects_sim.c: Queues, Semaphores, Locks, Values, Events and Processes on several nodes in one process
- * (sim/sim.h), under seeds: clients call what they like, die at any failpoint, nodes are lost, and the
- * network does what networks do. No item is lost or doubled while its home lives, each producer's items come
- * in order, no unit of a Semaphore has two holders or none, what is added to a Value is there once, each call
- * ends, nothing is left. KITH_TEST_SEED=n repeats one run; KITH_TEST_LONG=1: more of them.
+/* test_objects_sim.c: Queues, Semaphores, Locks, Values, Events, Dicts, Lists and Processes on several nodes
+ * in one process (sim/sim.h), under seeds: clients call what they like, die at any failpoint, nodes are lost,
+ * and the network does what networks do. No item is lost or doubled while its home lives, each producer's
+ * items come in order, no unit of a Semaphore has two holders or none, what is added to a Value or entry is
+ * there once, each call ends, nothing is left. KITH_TEST_SEED=n repeats one run; KITH_TEST_LONG=1: more of
+ * them.
  */
 #include "config.h"
 #include "check.h"
@@ -45,6 +46,14 @@ static struct {
     uint32_t home;
     long begun, done; /* adds */
 } value;
+
+static struct {
+    kith_dict d;
+    kith_list l;
+    uint32_t home;
+    long begun, done; /* updates of one entry */
+    long appends_begun, appends_done, pops_begun, pops_done;
+} dict;
 
 static struct actor {
     uint32_t number, node;
@@ -351,6 +360,112 @@ static void checks_value(struct client *c, void *arg)
     PASS(kith_value_close(value.v));
 }
 
+/* ----------------------------------------------------------------- the Dict and the List */
+
+static int adds_one(struct kith_entry *e, void *arg)
+{
+    long x = 0;
+
+    (void)arg;
+    if (e->exists)
+        memcpy(&x, e->value, sizeof x);
+    x++;
+    memcpy(e->value, &x, sizeof x);
+    e->size = sizeof x;
+    e->exists = 1;
+    return 0;
+}
+
+static void update_entry(void)
+{
+    int rc;
+
+    dict.begun++;
+    rc = draw(2) ? kith_inc(dict.d, "hits", 1L)
+                 : kith_dict_update(dict.d, KITH_TEXT("hits"), sizeof(long), adds_one, NULL, KITH_FOREVER);
+    may_fail("update", rc, NULL);
+    dict.done += rc == 0;
+}
+
+/* Values of one letter: none is torn. */
+static void use_keys(void)
+{
+    char bytes[20000];
+    uint32_t key = (uint32_t)draw(20);
+    size_t size = 1 + draw(draw(4) ? 30 : sizeof bytes);
+    int64_t rc;
+
+    switch (draw(4)) {
+    case 0: rc = kith_dict_del(dict.d, &key, sizeof key); break;
+    case 1:
+    case 2:
+        memset(bytes, 'a' + (int)draw(26), size);
+        rc = kith_dict_set(dict.d, &key, sizeof key, bytes, size);
+        break;
+    default:
+        rc = kith_dict_get(dict.d, &key, sizeof key, bytes, sizeof bytes);
+        for (int64_t i = 1; i < rc; i++)
+            if (bytes[i] != bytes[0]) {
+                wrong("a value of the Dict is torn");
+                break;
+            }
+        break;
+    }
+    if (rc != KITH_EMISSING)
+        may_fail("a call on the Dict", rc, NULL);
+}
+
+static void use_list(void)
+{
+    int64_t rc, at = (int64_t)draw(9) - 4, x = 7;
+
+    if (draw(2)) {
+        dict.appends_begun++;
+        rc = draw(2) ? kith_list_append(dict.l, &x, sizeof x) : kith_list_insert(dict.l, at, &x, sizeof x);
+        dict.appends_done += rc == 0;
+    } else {
+        dict.pops_begun++;
+        rc = kith_list_pop(dict.l, at, &x, sizeof x);
+        dict.pops_done += rc >= 0;
+    }
+    if (rc != KITH_EMISSING)
+        may_fail("a call on the List", rc, NULL);
+}
+
+static void use_dict(void)
+{
+    calls++;
+    switch (draw(3)) {
+    case 0: update_entry(); break;
+    case 1: use_keys(); break;
+    default: use_list(); break;
+    }
+}
+
+/* At the end: what certainly was done is there, and what may have been, at most. */
+static void checks_dict(struct client *c, void *arg)
+{
+    struct kith_view *v = kith_dict_view(dict.d);
+    int64_t n = kith_list_len(dict.l);
+    long x = 0;
+    int rc = kith_fetch(dict.d, "hits", &x);
+
+    (void)c;
+    (void)arg;
+    if (rc != KITH_EMISSING)
+        may_fail("fetch", rc, NULL);
+    if (x < dict.done || x > dict.begun)
+        wrong("an entry is %ld after %ld updates, of which %ld are certain", x, dict.begun, dict.done);
+    if (n < dict.appends_done - dict.pops_begun || n > dict.appends_begun - dict.pops_done)
+        wrong("a List of %lld elements after %ld to %ld appends and %ld to %ld pops", (long long)n,
+              dict.appends_done, dict.appends_begun, dict.pops_done, dict.pops_begun);
+    if (!v || (int64_t)kith_view_len(v) != kith_dict_len(dict.d))
+        wrong("a view has another length than the Dict");
+    kith_view_free(v);
+    PASS(kith_dict_close(dict.d));
+    PASS(kith_list_close(dict.l));
+}
+
 /* ----------------------------------------------------------------------- Processes */
 
 static int does_nothing(const void *arg)
@@ -395,7 +510,7 @@ static void act(struct client *c, struct actor *a, uint64_t favour)
     struct queue *q = &queues[draw(QUEUES)];
     int n = 1 + (int)draw(20);
 
-    switch (draw(4) ? favour : draw(12)) {
+    switch (draw(4) ? favour : draw(14)) {
     case 0:
         for (; n > 0 && !stopping; n--)
             put_one(c, a, q);
@@ -418,6 +533,11 @@ static void act(struct client *c, struct actor *a, uint64_t favour)
     case 8:
     case 9: use_value(c); break;
     case 10: wait_for_many(c, a); break;
+    case 11:
+    case 12:
+        for (; n > 0 && !stopping; n--)
+            use_dict();
+        break;
     default: break;
     }
 }
@@ -495,6 +615,26 @@ static void open_value(void)
     sim_leave();
 }
 
+static void open_dict(void)
+{
+    memset(&dict, 0, sizeof dict);
+    dict.home = (uint32_t)draw(world.nodes);
+    sim_enter(dict.home);
+    dict.d = kith_dict_open();
+    dict.l = kith_list_open();
+    PASS(kith_check(dict.d));
+    PASS(kith_check(dict.l));
+    sim_leave();
+}
+
+static void check_dict(void)
+{
+    if (!sim_is_lost(dict.home))
+        sim_start(dict.home, checks_dict, NULL);
+    if (!sim_run(200000))
+        wrong("the Dict cannot be looked at");
+}
+
 static void check_value(void)
 {
     if (!sim_is_lost(value.home))
@@ -544,6 +684,7 @@ static void finish(void)
         sim_settle(lost_node ? 40000 : 3000); /* who has never heard the lost one waits 30 s for it */
         count_units();
         check_value();
+        check_dict();
         return;
     }
     wrong("some calls do not end: %d put, %d get", sim_count(PUTTING), sim_count(GETTING));
@@ -583,6 +724,7 @@ static void run(uint64_t s)
     open_queues();
     open_sems();
     open_value();
+    open_dict();
     for (uint64_t n = 3 + draw(8); n > 0; n--)
         start_actor();
     for (uint64_t n = 5 + draw(10); n > 0; n--) {

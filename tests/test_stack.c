@@ -45,6 +45,30 @@ static void crash_and_tell(void)
     REQUIRE(kith_pool_close(pool) == 0);
 }
 
+static int refuses(struct kith_entry *e, void *arg)
+{
+    (void)arg;
+    return e->exists ? 7 : 8;
+}
+
+static void share_containers(void)
+{
+    kith_dict d = kith_dict_open();
+    kith_list l = kith_list_open();
+    struct kith_view *v;
+    char item[400] = "item";
+
+    REQUIRE(kith_set(d, "x", 1) == 0 && kith_inc(d, "x", 2) == 0);
+    REQUIRE(kith_dict_set(d, KITH_TEXT("item"), KITH_ARG(item)) == 0);
+    REQUIRE(kith_dict_update(d, KITH_TEXT("item"), 1000, refuses, NULL, 0) == 7);
+    REQUIRE(kith_dict_pop(d, KITH_TEXT("item"), item, sizeof item) == sizeof item);
+    REQUIRE(kith_list_append(l, item, sizeof item) == 0 && kith_append(l, "text") == 0);
+    REQUIRE(kith_list_sort(l, NULL, 0) == KITH_ETYPE && kith_list_reverse(l) == 0);
+    REQUIRE((v = kith_list_view(l, 0, 2)) != NULL && kith_view_len(v) == 2);
+    kith_view_free(v);
+    REQUIRE(kith_dict_close(d) == 0 && kith_list_close(l) == 0);
+}
+
 static void share(void)
 {
     kith_queue q = kith_queue_named("shared", 0);
@@ -76,6 +100,7 @@ static void *use(void *is_first)
         begin();
     work(successor);
     share();
+    share_containers();
     crash_and_tell();
     pool = kith_pool_open(2);
     REQUIRE(kith_sum(pool, one, NULL, 0, 1000, &sum) == 0 && sum == 1000);

@@ -417,11 +417,39 @@ def row_wait(rounds):
     process.join()
 
 
+def set_keys(shared, rounds):
+    for i in range(rounds):
+        shared[i % 1000] = i
+
+
+def get_keys(shared, rounds):
+    for i in range(rounds):
+        shared[i % 1000]
+
+
+def row_dict(rounds):
+    import multiprocessing as mp
+
+    rounds = int(rounds)
+    with mp.Manager() as manager:
+        shared = manager.dict()
+        for key, target in (("set", set_keys), ("get", get_keys)):
+            begin = time.perf_counter()
+            target(shared, rounds)
+            say(key, 1e-6 * rounds / (time.perf_counter() - begin))
+            begin = time.perf_counter()
+            process = mp.Process(target=target, args=(shared, rounds))
+            process.start()
+            target(shared, rounds)
+            process.join()
+            say(key + "2", 2e-6 * rounds / (time.perf_counter() - begin))
+
+
 EXECUTORS = {"multiprocessing": Multiprocessing, "futures": Futures, "mpi4py": Mpi4py}
 WITH_POOL = {"map": row_map, "warm": row_warm, "after-idling": row_after_idling, "bulk": row_bulk,
              "uneven": row_uneven, "metg": row_metg, "pi": row_pi, "idle": row_idle}
 WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "value": row_value, "lock": row_lock,
-           "pipe": row_pipe, "wait": row_wait}
+           "pipe": row_pipe, "wait": row_wait, "dict": row_dict}
 
 
 def main():

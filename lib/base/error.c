@@ -39,6 +39,7 @@ const char *kith_strerror(int code)
     case KITH_EBROKEN: return "broken: a participant died";
     case KITH_ECANCELLED: return "cancelled";
     case KITH_ERUNNING: return "it is still running";
+    case KITH_EMISSING: return "there is no such key or element";
     case KITH_EINVAL: return "wrong argument";
     case KITH_ENOMEM: return "out of memory or another resource";
     case KITH_ESTALE: return "the object was closed, or never existed";

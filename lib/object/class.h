@@ -25,6 +25,9 @@
     X(pipe, PIPE)        \
     X(rlock, RLOCK)      \
     X(array, ARRAY)      \
+    X(dict, DICT)        \
+    X(ns, NS)            \
+    X(list, LIST)        \
     X(event, EVENT)      \
     X(sorted, SORTED)    \
     X(named, NAMED)

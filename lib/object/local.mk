@@ -1,11 +1,18 @@
 # What a user holds.
 lib_libkith_all_la_SOURCES += \
+	lib/object/any.c \
 	lib/object/array.c \
+	lib/object/cell.c \
+	lib/object/cell.h \
 	lib/object/class.c \
 	lib/object/class.h \
+	lib/object/container.c \
+	lib/object/container.h \
+	lib/object/dict.c \
 	lib/object/event.c \
 	lib/object/holders.c \
 	lib/object/holders.h \
+	lib/object/list.c \
 	lib/object/lock.c \
 	lib/object/memory.c \
 	lib/object/memory.h \
@@ -26,16 +33,24 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/queue.c \
 	lib/object/queue.h \
 	lib/object/rlock.c \
+	lib/object/row.c \
+	lib/object/row.h \
 	lib/object/sem.c \
 	lib/object/setup.c \
 	lib/object/setup.h \
+	lib/object/sort.c \
+	lib/object/sort.h \
 	lib/object/start.c \
 	lib/object/start.h \
 	lib/object/sorted.c \
+	lib/object/table.c \
+	lib/object/table.h \
 	lib/object/target.c \
 	lib/object/target.h \
 	lib/object/units.c \
 	lib/object/units.h \
 	lib/object/value.c \
+	lib/object/view.c \
+	lib/object/view.h \
 	lib/object/watch.c \
 	lib/object/watch.h

@@ -123,5 +123,7 @@ const char *kith__type_name(int letter)
 {
     const struct kith__number *n = kith__number(letter);
 
-    return n ? n->name : letter == KITH__BYTES_LETTER ? "bytes" : "an unknown type";
+    if (n)
+        return n->name;
+    return letter == KITH__BYTES_LETTER ? "bytes" : letter == 's' ? "a string" : "an unknown type";
 }

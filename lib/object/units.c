@@ -304,6 +304,11 @@ int64_t kith__units_free(struct kith__object *o, uint64_t ident)
     return KITH__GONE;
 }
 
+int kith__unit_is_held(const struct kith__object *o)
+{
+    return is_held(atomic_load(&o->units[0]));
+}
+
 int kith__units_evict(struct kith__object *o, const struct kith__caller *who)
 {
     uint64_t ident = atomic_load(&o->ident), heir = atomic_load(&o->heir);

@@ -88,6 +88,9 @@ int64_t kith__units_set_signals(struct kith__object *o, uint64_t ident, int n);
 /* What can be taken: free units, and signals. */
 int64_t kith__units_free(struct kith__object *o, uint64_t ident);
 
+/* 1: somebody holds the unit of an object that has one and no signals. One word, also within the guard. */
+int kith__unit_is_held(const struct kith__object *o);
+
 /* In the guard: all units of whoever matches are orphans, and it is not the heir. 0: there was nothing. */
 int kith__units_evict(struct kith__object *o, const struct kith__caller *who);
 

@@ -1,6 +1,7 @@
 /* actors.c: what an actor does: one step after the other, each drawn anew. */
 #include "config.h"
 #include "actors.h"
+#include "dicts.h"
 #include "jobs.h"
 #include "kinds.h"
 #include "leaves.h"
@@ -48,7 +49,7 @@ static void step(int actor, int number)
 {
     static const enum kind kinds[] = { INTS, LONGS, DOUBLES, BYTES, RANGE, INTS, RANGE, BYTES, NOTHING };
     struct dice d = dice_of(now.seed, (uint64_t)actor + 100, (uint64_t)number);
-    int what = (int)roll(&d, 28), pool = (int)roll(&d, POOLS), q = (int)roll(&d, QUEUES);
+    int what = (int)roll(&d, 30), pool = (int)roll(&d, POOLS), q = (int)roll(&d, QUEUES);
     int life = atomic_load(&world->queues[q].current);
 
     atomic_store(&world->doing[actor], (uint32_t)number << 8 | (uint32_t)what);
@@ -74,6 +75,8 @@ static void step(int actor, int number)
     case 25: take_of_many(&d); break;
     case 26:
     case 27: use_sync(&d); break;
+    case 28:
+    case 29: use_dict(&d); break;
     default: make_call(pool, kinds[what], &d); break; /* 0 to 8 */
     }
     atomic_fetch_add(&world->steps_done, 1);

@@ -1,6 +1,7 @@
 /* head.c: the head of a history: kith_init, the actors, and one of three ends. */
 #include "config.h"
 #include "actors.h"
+#include "dicts.h"
 #include "head.h"
 #include "jobs.h"
 #include "../killer.h"
@@ -38,6 +39,7 @@ static void begin(struct dice *d)
         open_queue(i, d);
     open_sem(d);
     open_value();
+    open_dict();
     open_lock();
     open_sync();
     open_jobs();

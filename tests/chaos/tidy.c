@@ -5,6 +5,7 @@
 #include "jobs.h"
 #include "pools.h"
 #include "queues.h"
+#include "dicts.h"
 #include "locks.h"
 #include "sems.h"
 #include "sync.h"
@@ -148,6 +149,7 @@ void tidy_up(void)
     close_named();
     end_sem();
     end_value();
+    end_dict();
     end_lock();
     end_sync();
     end_jobs();

@@ -86,6 +86,8 @@ extern struct world {
     _Atomic uint64_t array; /* likewise of the Array */
     _Atomic long cells_begun, cells_done;
     _Atomic int lock_holders;
+    _Atomic uint64_t dict, list; /* handles; 0: there is none */
+    _Atomic long incs_begun, incs_done, appends_begun, appends_done, pops_begun, pops_done;
     _Atomic uint64_t lock;    /* handle of the Lock; 0: there is none */
     _Atomic int locked;       /* its holder is at work */
     _Atomic uint64_t sync[2]; /* handles of those of sync.c; 0: there is none */

@@ -110,6 +110,10 @@ static int others(kith_pool pool)
     kith_value value = kith_value_of(0.5), hits = kith_value_open_with('L', NULL, sizeof(long), .name = "hits");
     kith_array array = kith_array_of(in), grid = kith_array_open_with('d', 100, .name = "grid");
     unsigned long ticket;
+    kith_dict dict = kith_dict_open();
+    kith_list list = kith_list_open();
+    kith_ns ns = kith_ns_open();
+    const char *text = "text";
     struct kith_fault fault;
 
     kith_on_fault(NULL);
@@ -122,6 +126,16 @@ static int others(kith_pool pool)
     kith_load(value, &sum);
     kith_store(value, sum + 1);
     kith_add(value, 1.0);
+    kith_set(dict, "sum", sum);
+    kith_set(dict, 5, "five");
+    kith_set(list, -1, 'x');
+    kith_set(ns, text, 2.5f);
+    kith_fetch(dict, text, &sum);
+    kith_fetch(list, 0, &in[0]);
+    kith_inc(ns, "hits", 1UL);
+    kith_append(list, text);
+    kith_extend(list, in, 3);
+    kith_dict_set(dict, KITH_TEXT("sum"), KITH_ARG(sum));
     kith_update(hits, KITH_ADD, 1UL, &ticket);
     kith_compare_exchange(hits, &ticket, 3UL);
     kith_load_at(grid, 3, &sum);

@@ -97,6 +97,21 @@ int main(int argc, char **argv)
     const int ends = kith_next(it, &before) == KITH_EEND;
     printf("imap %d: %g %d\n", rc, y, ends);
     kith_iter_close(it);
+    kith_dict dict = kith_dict_open();
+    kith_list list = kith_list_open();
+    long count = 0;
+    kith_set(dict, "count", 40L);
+    kith_inc(dict, "count", 2L);
+    kith_set(dict, short(3), "three");
+    kith_dict_set(dict, KITH_TEXT("point"), KITH_ARG(points[0]));
+    kith_append(list, 0.5);
+    kith_extend(list, &now, 0);
+    now = 1.5;
+    kith_extend(list, &now, 1);
+    kith_fetch(dict, "count", &count);
+    kith_fetch(dict, "point", &points[1]);
+    rc = kith_fetch(list, -1, &now);
+    printf("dict %d: %ld %g (%g, %g)\n", rc, count, now, points[1].x, points[1].y);
     kith_pool_close(pool);
     return kith_finalize();
 }
