@@ -1756,7 +1756,8 @@ struct kith_waitable {
  * A Queue, which is ready when there is an item to get; an end of a Pipe, when there is a
  * message (both also when there will be no more, with KITH_EEND); a Process, when it has
  * ended; a Semaphore or Lock, when it is free; an RLock, when it is free or the caller
- * has it. In C an expression, in C++ a function. */
+ * has it; an Event, when it is set; a Result of this process, when the call has ended. In
+ * C an expression, in C++ a function. */
 
 /* struct kith_waitable kith_on_fd(int fd);
  *
@@ -1974,7 +1975,8 @@ KITH_API kith_sem kith__sem_open(int units, const struct kith_sem_options *optio
 /* clang-format off */
 #define kith_on(h)                                                                                  \
     ((struct kith_waitable){ (h).id, _Generic((h), kith_queue: 'q', kith_pipe: 'c', kith_process: 'p', \
-                                              kith_sem: 's', kith_lock: 'l', kith_rlock: 'r'), 0 })
+                                              kith_sem: 's', kith_lock: 'l', kith_rlock: 'r', kith_event: 'e', \
+                                              kith_result: 't'), 0 })
 /* clang-format on */
 #define kith_on_fd(fd) ((struct kith_waitable){ (uint64_t)(fd), 'f', 0 })
 #endif
@@ -2577,6 +2579,16 @@ inline kith_waitable kith_on(kith_lock l)
 inline kith_waitable kith_on(kith_rlock l)
 {
     return kith_waitable{ l.id, 'r', 0 };
+}
+
+inline kith_waitable kith_on(kith_event e)
+{
+    return kith_waitable{ e.id, 'e', 0 };
+}
+
+inline kith_waitable kith_on(kith_result r)
+{
+    return kith_waitable{ r.id, 't', 0 };
 }
 
 inline kith_waitable kith_on(kith_sem s)

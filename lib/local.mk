@@ -7,6 +7,7 @@ lib_libkith_all_la_SOURCES = \
 	lib/classes.c \
 	lib/init.c \
 	lib/kith.h \
+	lib/many.c \
 	lib/mark.h \
 	lib/where.c \
 	lib/where.h

@@ -798,6 +798,31 @@ static void cancelling_at_any_moment(void)
 
 /* ---- many, and functions that are called */
 
+/* More than kith_results_wait knows places for. */
+static void results_of_many_pools_are_waited_for(void)
+{
+    enum { POOLS = 66 };
+    kith_pool pools[POOLS];
+    kith_result r[POOLS];
+    int y;
+
+    reset();
+    if (SANITIZED)
+        SKIP("so many processes take long");
+    for (int i = 0; i < POOLS; i++) {
+        pools[i] = kith_pool_open(1);
+        r[i] = kith_apply_async(pools[i], wait_at_gate, i);
+    }
+    FAILS_WITH(KITH_ETIMEDOUT, (int)kith_results_wait(r, POOLS, 1, 20));
+    atomic_store(&shared[GATE], 1);
+    CU_ASSERT(kith_results_wait(r, POOLS, POOLS - 1, KITH_FOREVER) >= POOLS - 1);
+    for (int i = 0; i < POOLS; i++) {
+        PASS(kith_get(r[i], &y));
+        CU_ASSERT_EQUAL(y, i + 1);
+        PASS(kith_pool_close(pools[i]));
+    }
+}
+
 static void waiting_for_some_of_many(void)
 {
     kith_pool pool = kith_pool_open(2);
@@ -972,6 +997,7 @@ static struct test tests[] = {
     TEST(a_map_is_cancelled),
     TEST(what_was_cancelled_has_not_ended_well),
     TEST(cancelling_at_any_moment),
+    TEST(results_of_many_pools_are_waited_for),
     TEST(waiting_for_some_of_many),
     TEST(functions_are_called_when_results_are_ready),
     TEST(a_function_may_begin_the_next_call),

@@ -117,6 +117,81 @@ static void locks_are_ready_when_they_are_free(void)
     PASS(kith_lock_close(l));
 }
 
+static void events_are_ready_when_they_are_set(void)
+{
+    kith_event e = far_event_open();
+    struct kith_waitable list[] = { kith_on(e) };
+
+    FAILS_WITH(KITH_ETIMEDOUT, kith_wait(list, 1, 10));
+    PASS(kith_event_set(e));
+    CU_ASSERT(kith_wait(list, 1, SOON) == 1 && list[0].ready == 1);
+    PASS(kith_event_clear(e));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_wait(list, 1, 10));
+    PASS(kith_event_close(e));
+}
+
+static int take_unit(const void *in, void *out)
+{
+    *(int *)out = kith_sem_acquire(*(const kith_sem *)in, KITH_FOREVER);
+    return 0;
+}
+
+static int add_one(int x)
+{
+    return x + 1;
+}
+
+struct errand {
+    kith_pool pool;
+    kith_queue quiet;
+};
+
+/* Its only worker is the one that waits. */
+static int wait_in_a_task(const void *in, void *out)
+{
+    const struct errand *e = in;
+    kith_result r[2] = { kith_apply_async(e->pool, add_one, 1), kith_apply_async(e->pool, add_one, 2) };
+    struct kith_waitable list[] = { kith_on(e->quiet), kith_on(r[0]), kith_on(r[1]) };
+    int x[2] = { 0 }, n = kith_wait(list, 3, SOON);
+
+    for (int i = 0; i < 2; i++)
+        n += kith_get(r[i], &x[i]);
+    *(int *)out = n > 0 ? 10 * x[0] + x[1] : n;
+    return 0;
+}
+
+static void results_are_ready_when_their_calls_have_ended(void)
+{
+    kith_pool pool = kith_pool_open(1);
+    kith_queue q = kith_queue_open(0);
+    kith_sem s = kith_sem_open(0);
+    struct kith_waitable list[2] = { kith_on(q) };
+    struct errand errand = { pool, q };
+    kith_result r[2];
+    int x = 0;
+
+    r[0] = kith_apply_async(pool, take_unit, KITH_ARG(s), sizeof x);
+    list[1] = kith_on(r[0]);
+    FAILS_WITH(KITH_ETIMEDOUT, kith_wait(list, 2, 20));
+    PASS(kith_put(q, x));
+    CU_ASSERT(kith_wait(list, 2, SOON) == 1 && list[0].ready == 1 && list[1].ready == 0);
+    PASS(kith_get(q, &x));
+    PASS(kith_sem_release(s));
+    CU_ASSERT(kith_wait(list, 2, KITH_FOREVER) == 1 && list[0].ready == 0 && list[1].ready == 1);
+    PASS(kith_get(r[0], &x));
+    CU_ASSERT(kith_wait(list, 2, 0) == 1 && list[1].ready == KITH_ESTALE);
+    r[1] = kith_map_async(pool, add_one, &x, &x, 1);
+    list[1] = kith_on(r[1]);
+    CU_ASSERT(kith_wait(list, 2, SOON) == 1 && list[1].ready == 1);
+    PASS(kith_result_get(r[1], NULL, 0, 0));
+    r[0] = kith_apply_async(pool, wait_in_a_task, KITH_ARG(errand), sizeof x);
+    PASS(kith_get(r[0], &x));
+    CU_ASSERT_EQUAL(x, 23);
+    PASS(kith_pool_close(pool));
+    PASS(kith_sem_close(s));
+    PASS(kith_queue_close(q));
+}
+
 static void *look_at_rlock(void *arg)
 {
     struct kith_waitable list[] = { kith_on(*(const kith_rlock *)arg) };
@@ -488,6 +563,8 @@ static struct test tests[] = {
     TEST(pipes_of_several_writers_are_read_to_their_ends),
     TEST(locks_are_ready_when_they_are_free),
     TEST(rlocks_are_ready_for_their_owner),
+    TEST(events_are_ready_when_they_are_set),
+    TEST(results_are_ready_when_their_calls_have_ended),
     TEST(whoever_comes_first_wakes_it),
     TEST(objects_wake_it_beside_descriptors),
     TEST(it_needs_no_descriptor_of_kiths),

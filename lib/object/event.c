@@ -62,6 +62,8 @@ const struct kith__class kith__event_class = {
     .methods = methods,
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
+    .ready = WAIT,
+    .letter = 'e',
     .make = make,
     .same = kith__all_are_same,
 };

@@ -6,6 +6,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/call.h \
 	lib/pool/chunk.c \
 	lib/pool/chunk.h \
+	lib/pool/crowd.h \
 	lib/pool/fault.c \
 	lib/pool/fault.h \
 	lib/pool/feed.c \

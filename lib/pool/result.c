@@ -4,6 +4,7 @@
  * task in a row (feed.h) or a call with a job of its own (later.h).
  */
 #include "config.h"
+#include "pool/crowd.h"
 #include "pool/feed.h"
 #include "pool/later.h"
 #include "pool/local.h"
@@ -378,22 +379,13 @@ int kith_result_notify(kith_result r, kith_ready_fn *fn, void *arg)
 
 /* ------------------------------------------------------------------ many at once */
 
-enum { FEEDS = 64 }; /* a process has one for each pool and level of tasks */
-
-struct crowd {
-    const kith_result *list;
-    size_t n;
-    struct kith__feed *feeds[FEEDS];
-    int count, others; /* others: there are more feeds than that */
-};
-
 /* 1: it is a new one. */
-static int meet(struct crowd *c, struct kith__feed *feed)
+static int meet(struct kith__crowd *c, struct kith__feed *feed)
 {
     for (int i = c->count; i-- > 0;)
         if (c->feeds[i] == feed)
             return 0;
-    if (c->count == FEEDS) {
+    if (c->count == KITH__CROWD_FEEDS) {
         c->others = 1;
         return 0;
     }
@@ -402,30 +394,43 @@ static int meet(struct crowd *c, struct kith__feed *feed)
     return 1;
 }
 
-/* How many have ended, or a code. *met: a feed was not known before, so what ended there meanwhile woke
- * nobody. */
-static int64_t count_ended(struct crowd *c, int *met)
+int kith__crowd_look(struct kith__crowd *c, size_t i, int *met)
 {
-    int64_t ended = 0;
+    struct found f;
+    int rc = find(c->list[i], &f);
 
-    *met = 0;
-    for (size_t i = 0; i < c->n; i++) {
-        struct found f;
-        int rc = find(c->list[i], &f);
-
-        if (rc < 0)
-            return rc;
-        if (is_ready(&f))
-            ended++;
-        else if (f.feed)
-            *met |= meet(c, f.feed);
-        put(&f);
-    }
-    return ended;
+    if (rc < 0)
+        return rc;
+    if (!(rc = is_ready(&f)) && f.feed)
+        *met |= meet(c, f.feed);
+    put(&f);
+    return rc;
 }
 
-/* What a worker can do for it itself. A pool that ends has made its results ready. */
-static int help(struct crowd *c, int polls)
+void kith__crowd_join(struct kith__crowd *c, struct kith__wait *w)
+{
+    kith__later_join(w);
+    for (int i = 0; i < c->count; i++)
+        kith__feed_join(c->feeds[i], w);
+    if (c->others)
+        w->look_at = kith__now_ns() + KITH__MS; /* nobody wakes it for those */
+}
+
+void kith__crowd_leave(struct kith__crowd *c, struct kith__wait *w)
+{
+    kith__later_leave(w);
+    for (int i = 0; i < c->count; i++)
+        kith__feed_leave(c->feeds[i], w);
+}
+
+void kith__crowd_end(struct kith__crowd *c)
+{
+    for (int i = 0; i < c->count; i++)
+        kith__feed_unwatch(c->feeds[i]);
+}
+
+/* A pool that ends has made its results ready. */
+int kith__crowd_help(struct kith__crowd *c, int polls)
 {
     int rc = 0;
 
@@ -436,31 +441,43 @@ static int help(struct crowd *c, int polls)
     return rc;
 }
 
-static int64_t await_some(struct crowd *c, struct kith__wait *w, int64_t enough, int timeout_ms)
+/* How many have ended, or a code. */
+static int64_t count_ended(struct kith__crowd *c, int *met)
+{
+    int64_t ended = 0;
+
+    *met = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        int rc = kith__crowd_look(c, i, met);
+
+        if (rc < 0)
+            return rc;
+        ended += rc;
+    }
+    return ended;
+}
+
+static int64_t await_some(struct kith__crowd *c, struct kith__wait *w, int64_t enough, int timeout_ms)
 {
     for (;;) {
         int64_t ended;
         int met, rc;
 
-        kith__later_join(w);
-        for (int i = 0; i < c->count; i++)
-            kith__feed_join(c->feeds[i], w);
+        kith__crowd_join(c, w);
         if ((ended = count_ended(c, &met)) < 0 || ended >= enough)
             return ended;
         if (met)
             continue;
-        if ((rc = help(c, timeout_ms == 0)) < 0)
+        if ((rc = kith__crowd_help(c, timeout_ms == 0)) < 0)
             return rc;
-        if (c->others)
-            kith__nap(KITH__MS);
-        else if ((rc = kith__wait_sleep(w)) < 0)
+        if ((rc = kith__wait_sleep(w)) < 0)
             return rc;
     }
 }
 
 static int64_t wait_for_some(const kith_result *list, size_t n, size_t enough, int timeout_ms)
 {
-    struct crowd c = { .list = list, .n = n };
+    struct kith__crowd c = { .list = list, .n = n };
     struct kith__wait w;
     int64_t ended;
     int rc = kith__wait_begin(&w, NULL, timeout_ms);
@@ -468,11 +485,8 @@ static int64_t wait_for_some(const kith_result *list, size_t n, size_t enough, i
     if (rc < 0)
         return rc;
     ended = await_some(&c, &w, (int64_t)enough, timeout_ms);
-    kith__later_leave(&w);
-    for (int i = 0; i < c.count; i++) {
-        kith__feed_leave(c.feeds[i], &w);
-        kith__feed_unwatch(c.feeds[i]);
-    }
+    kith__crowd_leave(&c, &w);
+    kith__crowd_end(&c);
     kith__wait_end(&w, 1);
     return ended;
 }
