@@ -180,6 +180,13 @@ void args_none(int argc, char **argv)
         refuse("arguments", "it takes none, but got \"%s\"", argv[1]);
 }
 
+void args_files(int argc, char **argv)
+{
+    help(argc, argv, "FILE...");
+    if (argc < 2)
+        refuse("files", "missing; try: %s texts/*.txt", program_invocation_short_name);
+}
+
 uint64_t args_count(int argc, char **argv, const char *what, uint64_t max)
 {
     help(argc, argv, what);

@@ -20,6 +20,9 @@ uint64_t args_number(const char *what, const char *text, uint64_t min, uint64_t 
 /* There is nothing left, and nothing was needed. */
 void args_none(int argc, char **argv);
 
+/* All that is left are files, one or more. */
+void args_files(int argc, char **argv);
+
 /* The only argument, once the options are out: a count from 1 to max. */
 uint64_t args_count(int argc, char **argv, const char *what, uint64_t max);
 

@@ -11,6 +11,7 @@ noinst_PROGRAMS += \
 	examples/map_async \
 	examples/manager \
 	examples/named_memory \
+	examples/namespace \
 	examples/pi_integral \
 	examples/pi_montecarlo \
 	examples/pi_serial \
@@ -28,6 +29,7 @@ noinst_PROGRAMS += \
 	examples/rand_string \
 	examples/semaphore_sum \
 	examples/separate_memory \
+	examples/shared_counters \
 	examples/shared_memory \
 	examples/shutdown \
 	examples/sleepers \
@@ -36,7 +38,8 @@ noinst_PROGRAMS += \
 	examples/terminate \
 	examples/threads \
 	examples/to_celsius \
-	examples/wait_many
+	examples/wait_many \
+	examples/word_count
 if HAVE_MPI
 noinst_PROGRAMS += examples/pi_ranks
 endif
@@ -70,6 +73,8 @@ examples_manager_SOURCES = examples/manager.c $(examples_args)
 examples_manager_LDADD = lib/libkith.la
 examples_named_memory_SOURCES = examples/named_memory.c $(examples_args)
 examples_named_memory_LDADD = lib/libkith.la
+examples_namespace_SOURCES = examples/namespace.c $(examples_args)
+examples_namespace_LDADD = lib/libkith.la
 examples_pi_integral_SOURCES = examples/pi_integral.c $(examples_args)
 examples_pi_integral_LDADD = examples/libpi.la lib/libkith.la
 examples_pi_montecarlo_SOURCES = examples/pi_montecarlo.c $(examples_args)
@@ -107,6 +112,8 @@ examples_semaphore_sum_SOURCES = examples/semaphore_sum.c $(examples_args)
 examples_semaphore_sum_LDADD = lib/libkith.la
 examples_separate_memory_SOURCES = examples/separate_memory.c $(examples_args)
 examples_separate_memory_LDADD = lib/libkith.la
+examples_shared_counters_SOURCES = examples/shared_counters.c $(examples_args)
+examples_shared_counters_LDADD = lib/libkith.la
 examples_shared_memory_SOURCES = examples/shared_memory.c $(examples_args)
 examples_shared_memory_LDADD = lib/libkith.la
 examples_shutdown_SOURCES = examples/shutdown.c $(examples_args)
@@ -125,6 +132,8 @@ examples_to_celsius_SOURCES = examples/to_celsius.c $(examples_args)
 examples_to_celsius_LDADD = lib/libkith.la
 examples_wait_many_SOURCES = examples/wait_many.c $(examples_args)
 examples_wait_many_LDADD = lib/libkith.la
+examples_word_count_SOURCES = examples/word_count.c $(examples_args)
+examples_word_count_LDADD = lib/libkith.la
 
 EXTRA_DIST += \
 	examples/README.md \
@@ -139,6 +148,7 @@ EXTRA_DIST += \
 	examples/expected/map_async.txt \
 	examples/expected/manager.txt \
 	examples/expected/named_memory.txt \
+	examples/expected/namespace.txt \
 	examples/expected/pi_integral.txt \
 	examples/expected/pi_montecarlo.txt \
 	examples/expected/pi_ranks.txt \
@@ -157,6 +167,7 @@ EXTRA_DIST += \
 	examples/expected/rand_string.txt \
 	examples/expected/semaphore_sum.txt \
 	examples/expected/separate_memory.txt \
+	examples/expected/shared_counters.txt \
 	examples/expected/shared_memory.txt \
 	examples/expected/shutdown.txt \
 	examples/expected/sleepers.txt \
@@ -165,4 +176,8 @@ EXTRA_DIST += \
 	examples/expected/terminate.txt \
 	examples/expected/threads.txt \
 	examples/expected/to_celsius.txt \
-	examples/expected/wait_many.txt
+	examples/expected/wait_many.txt \
+	examples/expected/word_count.txt \
+	examples/texts/harbour.txt \
+	examples/texts/mill.txt \
+	examples/texts/river.txt

@@ -110,7 +110,11 @@ all()
     good exit_codes
     good wait_many
     good event_start
+    good manager
     good named_memory
+    good namespace
+    good shared_counters
+    good word_count "$top_srcdir/examples/texts/river.txt" "$top_srcdir/examples/texts/harbour.txt" "$top_srcdir/examples/texts/mill.txt"
     good square_cube
     good semaphore_sum
     good apply_squares
@@ -202,7 +206,7 @@ wrong()
 # Those that take no argument say so; the first one is named.
 without_arguments()
 {
-    for program in account_lock apply_async cpu_count daemons event_start exit_codes imap map_async powers print_queue process_ids process_names process_trio product rand_string separate_memory squares terminate to_celsius wait_many; do
+    for program in account_lock apply_async cpu_count daemons event_start exit_codes imap manager map_async namespace powers print_queue process_ids process_names process_trio product rand_string separate_memory shared_counters squares terminate to_celsius wait_many; do
         for word in 3 many --fast -1 ''; do
             refused "arguments: it takes none, but got \"$word\"" $program "$word" 7
         done
