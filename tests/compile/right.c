@@ -102,7 +102,7 @@ static int others(kith_pool pool)
     uint64_t total = 0;
     kith_process p = kith_process_start(target, KITH_ARG(job));
     kith_process plain = kith_start(pow, 2, 3);
-    struct kith_waitable list[] = { kith_on(plain), kith_on(job.out), kith_on_fd(0) };
+    struct kith_waitable things[] = { kith_on(plain), kith_on(job.out), kith_on_fd(0) };
     kith_process named = kith_process_start_with(target, KITH_ARG(job), .name = "loader", .daemon = 1);
     kith_process placed = kith_process_start_with(target, NULL, 0, .node = KITH_NODE(1));
     kith_pool other = kith_pool_open_with(2, .init = target, .arg = &job, .arg_size = sizeof job, .limit_ms = 500);
