@@ -158,7 +158,7 @@ static void waiting_has_a_limit(void)
 /* Also in another order than they were given, and while some are given. */
 static void a_hundred_thousand_results(void)
 {
-    enum { N = 100000 };
+    enum { N = SANITIZED ? 20000 : 100000 };
     kith_pool pool = kith_pool_open(2);
     kith_result *r = malloc(N * sizeof *r);
     long wrong = 0;
@@ -460,7 +460,7 @@ static void *give_until_it_is_closed(void *arg)
 /* What was given has its result, and the pool is not touched any more once it is gone. */
 static void threads_give_while_the_pool_is_closed(void)
 {
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < (SANITIZED ? 6 : 20); round++) {
         kith_pool pool = kith_pool_open(2);
         pthread_t thread[2];
         void *lost;
@@ -495,7 +495,7 @@ static void *take_each(void *nothing)
 /* One of them has each; the others learn that it was taken, also when the pool ends meanwhile. */
 static void threads_take_the_same_results(void)
 {
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < (SANITIZED ? 6 : 20); round++) {
         kith_pool pool = kith_pool_open(2);
         pthread_t thread[3];
 
