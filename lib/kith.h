@@ -1,9 +1,9 @@
 /* kith.h: Python's multiprocessing for C, from one machine to a cluster.
  *
  * A program calls kith_init first and kith_finalize last. In between it starts Processes,
- * opens Pools and shares Queues, Pipes, Locks, Semaphores, Events, Values, Arrays, Dicts
- * and Lists: on the cores of one machine when it is started by hand, on many machines
- * under mpirun or srun:
+ * opens Pools and shares Queues, Pipes, Locks, Semaphores, Events, Conditions, Values,
+ * Arrays, Dicts and Lists: on the cores of one machine when it is started by hand, on many
+ * machines under mpirun or srun:
  *
  *     static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
  *
@@ -135,6 +135,9 @@ typedef struct {
 typedef struct {
     uint64_t id;
 } kith_ns;
+typedef struct {
+    uint64_t id;
+} kith_cond;
 typedef struct {
     uint64_t id;
 } kith_pool;
@@ -1247,6 +1250,65 @@ KITH_API int kith_event_wait(kith_event e, int timeout_ms);
 /* Closes the event, for all processes; callers that wait get KITH_ESTALE. Returns 0; or
  * KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_event_close(kith_event e);
+
+/* ---- Conditions -------------------------------------------------------------------- */
+
+/* A condition is a lock, and the processes that wait for what it protects to change: one
+ * waits with kith_cond_wait_for, another one acquires the condition, changes something,
+ * notifies and releases. What they look at is memory of kith_alloc, or other objects.
+ *
+ * Its lock is like an RLock: only the task that owns it may release it, wait and notify,
+ * and it may acquire it again. A notification that was meant for a process which has died
+ * goes to another that waits. */
+
+/* As kith_rlock_open, kith_rlock_named. */
+KITH_API kith_cond kith_cond_open(void);
+KITH_API kith_cond kith_cond_named(const char *name);
+
+/* As kith_rlock_acquire. */
+KITH_API int kith_cond_acquire(kith_cond c, int timeout_ms);
+
+/* As kith_rlock_release. */
+KITH_API int kith_cond_release(kith_cond c);
+
+/* Releases the condition, however often the caller has acquired it, waits up to
+ * timeout_ms until it is notified, and acquires it again as often, however long that
+ * takes. What the caller waits for need not be so then: another may have been quicker. It
+ * owns the condition after each code but the last three.
+ *
+ *   0                notified
+ *   KITH_ETIMEDOUT   not notified in that time
+ *   KITH_EOWNERDEAD  a process that owned it before has ended
+ *   KITH_ENOMEM      not enough memory
+ *   KITH_EINVAL      timeout_ms
+ *   KITH_EOWNER      the caller does not own it
+ *   KITH_ESTALE      closed, also while waiting
+ *   KITH_EPEER       the node where the condition lives is lost
+ */
+KITH_API int kith_cond_wait(kith_cond c, int timeout_ms);
+
+/* Calls predicate(arg) here, in the calling thread, and waits as above while it returns 0
+ * and the timeout has not expired. Returns what the predicate returned, which is not
+ * negative; or the codes of kith_cond_wait, and KITH_EINVAL if there is no predicate. */
+typedef int kith_predicate(void *arg);
+KITH_API int kith_cond_wait_for(kith_cond c, kith_predicate *predicate, void *arg, int timeout_ms);
+
+/* Notifies n of those that wait now, those first that have waited longest, or all. The
+ * caller owns the condition; they go on when it has released it. With nobody there it
+ * does nothing.
+ *
+ *   0            done
+ *   KITH_EOWNER  the caller does not own it
+ *   KITH_EINVAL  n
+ *   KITH_ESTALE  closed
+ *   KITH_EPEER   the node where the condition lives is lost
+ */
+KITH_API int kith_cond_notify(kith_cond c, int n);
+KITH_API int kith_cond_notify_all(kith_cond c);
+
+/* Closes the condition, for all processes; callers that wait get KITH_ESTALE. Returns 0;
+ * or KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_cond_close(kith_cond c);
 
 /* ---- Values ------------------------------------------------------------------------ */
 

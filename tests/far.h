@@ -17,7 +17,8 @@ enum far_kind {
     FAR_EVENT,
     FAR_DICT,
     FAR_LIST,
-    FAR_NS
+    FAR_NS,
+    FAR_COND
 };
 
 struct far_wish {
@@ -43,6 +44,7 @@ static inline uint64_t far_open_here(const struct far_wish *w)
     case FAR_DICT: return kith_dict_open().id;
     case FAR_LIST: return kith_list_open().id;
     case FAR_NS: return kith_ns_open().id;
+    case FAR_COND: return kith_cond_open().id;
     case FAR_QUEUE: break;
     }
     return kith_queue_open_with(w->number, .order = w->order, .joinable = w->joinable).id;
@@ -155,6 +157,11 @@ static inline kith_array far_array_open(int type, size_t n, int raw)
 {
     return (kith_array){ far_open(
         (struct far_wish){ .kind = FAR_ARRAY, .type = type, .raw = raw, .number = n }) };
+}
+
+static inline kith_cond far_cond_open(void)
+{
+    return (kith_cond){ far_open((struct far_wish){ .kind = FAR_COND }) };
 }
 
 /* The exit code of a Process, when it has ended: asked for, else that it was killed is in the status of the

@@ -117,6 +117,7 @@ unit_tests += \
 	tests/test_chaos \
 	tests/test_claims \
 	tests/test_closed \
+	tests/test_cond \
 	tests/test_dict \
 	tests/test_ends \
 	tests/test_event \

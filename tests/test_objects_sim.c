@@ -1395,10 +1395,198 @@ static void jobs_of_the_dead_are_done_by_others(void)
     printf("%llu jobs came again ", (unsigned long long)jobs_again);
 }
 
+/* ------------------------------------------------------------------------ Conditions */
+
+/* A cell that consumers empty and producers fill, under a Condition; in its words, who is there counts. */
+static struct {
+    kith_cond cond;
+    uint32_t home;
+    int inside, full;
+    int unsaid;     /* of the full ones, whose producer has not notified yet, or died over it */
+    int owner_died; /* with a notification, perhaps */
+} cell;
+
+/* 1: it owns the Condition. */
+static int owns_cell(int rc)
+{
+    if (rc != 0 && rc != KITH_ETIMEDOUT && rc != KITH_EOWNERDEAD)
+        wrong("a Condition gives %d", rc);
+    if (rc == KITH_EOWNERDEAD) {
+        cell.inside = 0;
+        cell.owner_died = 1;
+    }
+    return rc == 0 || rc == KITH_EOWNERDEAD;
+}
+
+static void stays_in_cell(void)
+{
+    CU_ASSERT_EQUAL(cell.inside++, 0);
+    sim_rest((int64_t)draw(5));
+    CU_ASSERT_EQUAL(--cell.inside, 0);
+}
+
+static int is_full(void *arg)
+{
+    (void)arg;
+    return cell.full > 0;
+}
+
+static void empties_cell(struct client *c, void *arg)
+{
+    int rc;
+
+    (void)c;
+    (void)arg;
+    if (!owns_cell(kith_cond_acquire(cell.cond, KITH_FOREVER)))
+        return;
+    stays_in_cell();
+    while ((rc = kith_cond_wait_for(cell.cond, is_full, NULL, draw(4) ? KITH_FOREVER : (int)draw(30))) < 0)
+        if (!owns_cell(rc) && rc != KITH_ETIMEDOUT)
+            return;
+    cell.full--;
+    stays_in_cell();
+    PASS(kith_cond_release(cell.cond));
+}
+
+static void fills_cell(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    if (!owns_cell(kith_cond_acquire(cell.cond, KITH_FOREVER)))
+        return;
+    stays_in_cell();
+    cell.full++;
+    cell.unsaid++;
+    PASS(kith_cond_notify(cell.cond, 1));
+    cell.unsaid--;
+    PASS(kith_cond_release(cell.cond));
+}
+
+static void looks_at_cell(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    owns_cell(kith_cond_acquire(cell.cond, KITH_FOREVER));
+    PASS(kith_cond_release(cell.cond));
+}
+
+static void closes_cell(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    PASS(kith_cond_close(cell.cond));
+}
+
+/* Nobody waits though it was notified; nor though one was that died before it had the Condition again. */
+static void nobody_waits_for_what_is_there(void)
+{
+    sim_start(cell.home, looks_at_cell, NULL);
+    sim_run(1000);
+    if (sim_run(0) || cell.owner_died || cell.full <= cell.unsaid)
+        return;
+    sim_show();
+    CU_FAIL("a notification is lost");
+}
+
+/* What is filled now is emptied, and not because one looks again after a second. */
+static void fill_one_more(void)
+{
+    int full = cell.full;
+
+    sim_start(cell.home, fills_cell, NULL);
+    for (int i = 0; i < 9; i++)
+        if (sim_run(100))
+            return;
+    if (cell.full <= full)
+        return;
+    sim_show();
+    CU_FAIL("one that is notified does not wake up");
+}
+
+static void fill_once(uint64_t s)
+{
+    struct weather w = { .nodes = 2 + (uint32_t)draw(2), .deaths = s % 3 != 0, .through_net = draw(4) == 0 };
+    struct client *consumer[6];
+    uint64_t consumers = 1 + draw(5);
+
+    sim_begin(&w);
+    draw_weather();
+    memset(&cell, 0, sizeof cell);
+    cell.home = (uint32_t)draw(w.nodes);
+    sim_enter(cell.home);
+    PASS(kith_check(cell.cond = kith_cond_open()));
+    sim_leave();
+    for (uint64_t i = 0; i < consumers; i++)
+        consumer[i] = sim_start((uint32_t)draw(w.nodes), empties_cell, NULL);
+    for (uint64_t i = draw(consumers + 1); i > 0; i--) {
+        sim_run((int64_t)draw(60));
+        sim_start((uint32_t)draw(w.nodes), fills_cell, NULL);
+        sim_run((int64_t)draw(30));
+        if (w.deaths && draw(2)) /* perhaps the one that is notified and does not know it yet */
+            sim_kill(consumer[draw(consumers)]);
+    }
+    sim_run((int64_t)draw(300));
+    sim_calm();
+    sim_settle(3000);
+    nobody_waits_for_what_is_there();
+    for (uint64_t i = 0; i < consumers && !sim_run(0); i++)
+        fill_one_more();
+    CU_ASSERT_FATAL(sim_run(200000));
+    sim_start(cell.home, closes_cell, NULL);
+    CU_ASSERT_FATAL(sim_run(200000));
+    sim_settle(3000);
+    sim_end();
+}
+
+/* Killed so long after the notification: when it is on its way, when the Condition is, or after it. */
+static void kill_the_notified(int ms)
+{
+    static const struct weather two = { .nodes = 2 };
+    struct client *first = NULL;
+
+    sim_begin(&two);
+    memset(&cell, 0, sizeof cell);
+    cell.home = 0;
+    sim_calm();
+    sim_enter(0);
+    PASS(kith_check(cell.cond = kith_cond_open()));
+    sim_leave();
+    for (int i = 0; i < 2; i++) {
+        struct client *c = sim_start(1, empties_cell, NULL);
+
+        first = i == 0 ? c : first;
+        sim_run(500);
+    }
+    sim_start(0, fills_cell, NULL);
+    sim_run(ms);
+    sim_kill(first);
+    sim_settle(3000);
+    nobody_waits_for_what_is_there();
+    while (!sim_run(1000))
+        fill_one_more();
+    sim_start(0, closes_cell, NULL);
+    CU_ASSERT_FATAL(sim_run(200000));
+    sim_settle(1000);
+    sim_end();
+}
+
+static void a_notification_on_its_way_to_the_dead_goes_to_another(void)
+{
+    for (int ms = 0; ms < 30; ms++)
+        kill_the_notified(ms);
+}
+
+static void whoever_dies_leaves_its_notification_to_others(void)
+{
+    seeds_of(fill_once, getenv("KITH_TEST_LONG") ? 600 : SANITIZED ? 40 : 150);
+}
+
 static struct test tests[] = { TEST(a_call_is_done_soon_after_a_short_cut),
                                TEST(what_may_be_done_is_no_timeout),
                                TEST(a_start_reaches_all_that_wait),
                                TEST(jobs_of_the_dead_are_done_by_others),
+                               TEST(whoever_dies_leaves_its_notification_to_others),
+                               TEST(a_notification_on_its_way_to_the_dead_goes_to_another),
                                TEST(who_talks_to_the_dead_learns_of_it),
                                TEST(a_last_release_and_a_death_give_back_one_unit),
                                TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),

@@ -1,4 +1,5 @@
-/* sync: microseconds of a hand-over between two processes that take turns by Events. */
+/* sync: microseconds of a hand-over between two processes that take turns: by Events, and by a
+ * Condition. */
 #include "config.h"
 
 #include "../bench.h"
@@ -8,6 +9,9 @@ enum { TURNS = 50000 };
 
 struct role {
     kith_event mine, other;
+    kith_cond cond;
+    int *turn;
+    int me;
 };
 
 static int by_events(const void *arg)
@@ -18,6 +22,28 @@ static int by_events(const void *arg)
         kith_event_wait(r->mine, KITH_FOREVER);
         kith_event_clear(r->mine);
         kith_event_set(r->other);
+    }
+    return 0;
+}
+
+static int is_my_turn(void *arg)
+{
+    const struct role *r = arg;
+
+    return *r->turn == r->me;
+}
+
+static int by_condition(const void *arg)
+{
+    struct role r = *(const struct role *)arg;
+
+    for (int i = 0; i < TURNS; i++) {
+        kith_cond_acquire(r.cond, KITH_FOREVER);
+        if (kith_cond_wait_for(r.cond, is_my_turn, &r, KITH_FOREVER) < 0)
+            return 1;
+        *r.turn = !r.me;
+        kith_cond_notify(r.cond, 1);
+        kith_cond_release(r.cond);
     }
     return 0;
 }
@@ -44,10 +70,15 @@ int main(int argc, char **argv)
     kith_init(&argc, &argv);
     a.mine = kith_event_open();
     a.other = kith_event_open();
+    a.cond = kith_cond_open();
+    a.turn = kith_alloc(sizeof *a.turn);
+    *a.turn = 0;
     b = a;
     b.mine = a.other;
     b.other = a.mine;
+    b.me = 1;
     kith_event_set(a.mine);
     say("event", turn_us(by_events, &a, &b));
+    say("condition", turn_us(by_condition, &a, &b));
     return kith_finalize();
 }

@@ -57,5 +57,6 @@ int main(void)
     waitpid(pid, NULL, 0);
     us = 1e6 * (now() - start) / (2 * TURNS);
     say("event", us);
+    say("condition", us);
     return 0;
 }

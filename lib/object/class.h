@@ -30,7 +30,8 @@
     X(list, LIST)        \
     X(event, EVENT)      \
     X(sorted, SORTED)    \
-    X(named, NAMED)
+    X(named, NAMED)      \
+    X(cond, COND)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };

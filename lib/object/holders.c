@@ -39,24 +39,36 @@ static struct holder *oldest(const struct kith__holders *h)
     return found;
 }
 
-/* Twice the room, in a commit of its own: the old table is ours with it, and freed. */
-static int grow(struct kith__object *o, struct kith__holders *h)
+int kith__rows_grow(struct kith__object *o, kith__word *block, kith__word *room, size_t entry)
 {
-    uint64_t old = atomic_load(&h->block), room = atomic_load(&h->room);
-    uint64_t more = room ? 2 * room : FIRST_ROOM, block;
+    uint64_t old = atomic_load(block), had = atomic_load(room), has = had ? 2 * had : FIRST_ROOM, now;
 
-    if ((block = kith__heap_alloc(more * sizeof(struct holder), kith__me)) == 0)
+    if ((now = kith__heap_alloc(has * entry, kith__me)) == 0)
         return KITH_ENOMEM;
     if (old)
-        memcpy(kith__at(block), kith__at(old), room * sizeof(struct holder));
-    kith__guard_set(&o->guard, &h->block, block);
-    kith__guard_set(&o->guard, &h->room, more);
-    kith__guard_set(&o->guard, kith__heap_owner(block), 0);
-    if (old)
+        memcpy(kith__at(now), kith__at(old), had * entry);
+    kith__guard_set(&o->guard, block, now);
+    kith__guard_set(&o->guard, room, has);
+    kith__guard_set(&o->guard, kith__heap_owner(now), 0);
+    if (old) /* ours with the same commit */
         kith__guard_set(&o->guard, kith__heap_owner(old), kith__me);
     kith__guard_commit(&o->guard);
     kith__heap_free(old);
     return 0;
+}
+
+void kith__rows_free(struct kith__object *o, kith__word *block)
+{
+    uint64_t old = atomic_load(block);
+
+    if (old == 0)
+        return;
+    kith__guard_enter(&o->guard);
+    kith__guard_set(&o->guard, block, 0);
+    kith__guard_set(&o->guard, kith__heap_owner(old), kith__me);
+    kith__guard_commit(&o->guard);
+    kith__guard_leave(&o->guard);
+    kith__heap_free(old);
 }
 
 /* The last one takes its place. */
@@ -94,7 +106,9 @@ static int make_room(struct kith__object *o, struct kith__holders *h)
 {
     if (atomic_load(&h->used) == atomic_load(&h->room))
         purge(o, h);
-    return atomic_load(&h->used) == atomic_load(&h->room) ? grow(o, h) : 0;
+    return atomic_load(&h->used) == atomic_load(&h->room)
+               ? kith__rows_grow(o, &h->block, &h->room, sizeof(struct holder))
+               : 0;
 }
 
 int kith__holders_add(struct kith__object *o, struct kith__holders *h, const struct kith__caller *who)
@@ -161,14 +175,5 @@ void kith__holders_clear(struct kith__object *o, struct kith__holders *h)
 
 void kith__holders_free(struct kith__object *o, struct kith__holders *h)
 {
-    uint64_t block = atomic_load(&h->block);
-
-    if (block == 0)
-        return;
-    kith__guard_enter(&o->guard);
-    kith__guard_set(&o->guard, &h->block, 0);
-    kith__guard_set(&o->guard, kith__heap_owner(block), kith__me);
-    kith__guard_commit(&o->guard);
-    kith__guard_leave(&o->guard);
-    kith__heap_free(block);
+    kith__rows_free(o, &h->block);
 }

@@ -6,6 +6,13 @@
 
 #include "object/class.h"
 
+/* A table in a block that an object's body names: twice as many entries of that size, in a commit of its own.
+ * The first ones are as before. 0; KITH_ENOMEM. */
+int kith__rows_grow(struct kith__object *o, kith__word *block, kith__word *room, size_t entry);
+
+/* In no guard, when the object is destroyed. May be called twice. */
+void kith__rows_free(struct kith__object *o, kith__word *block);
+
 struct kith__holders { /* zeros: nobody holds anything */
     kith__word block;  /* struct holder[room], in no order; 0: none yet */
     kith__word room, used;

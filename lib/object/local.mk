@@ -9,6 +9,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/container.c \
 	lib/object/container.h \
 	lib/object/dict.c \
+	lib/object/cond.c \
 	lib/object/event.c \
 	lib/object/holders.c \
 	lib/object/holders.h \
@@ -23,6 +24,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/object.h \
 	lib/object/own_lock.c \
 	lib/object/own_lock.h \
+	lib/object/owned.c \
+	lib/object/owned.h \
 	lib/object/pin.c \
 	lib/object/pin.h \
 	lib/object/pipe.c \

@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <unistd.h>
 
-enum { RLOCK, EVENT };
+enum { RLOCK, EVENT, COND };
 
 static uint64_t id_of(int i)
 {
@@ -23,6 +23,11 @@ static kith_event event(void)
     return (kith_event){ id_of(EVENT) };
 }
 
+static kith_cond cond(void)
+{
+    return (kith_cond){ id_of(COND) };
+}
+
 static void keep(int i, uint64_t id, int rc)
 {
     CHECK(rc == 0 || excused(rc), "an object of sync %d cannot be opened: %d", i, rc);
@@ -33,9 +38,11 @@ void open_sync(void)
 {
     kith_rlock l = kith_rlock_open();
     kith_event e = kith_event_open();
+    kith_cond c = kith_cond_open();
 
     keep(RLOCK, l.id, kith_check(l));
     keep(EVENT, e.id, kith_check(e));
+    keep(COND, c.id, kith_check(c));
 }
 
 /* 1: it holds what it has acquired. */
@@ -80,10 +87,25 @@ static void use_event(struct dice *d)
     CHECK(rc == 0 || (what == 2 && rc == KITH_ETIMEDOUT) || excused(rc), "an Event gives %d", rc);
 }
 
+/* Whoever waits comes back: notified, or by the time. */
+static void use_cond(struct dice *d)
+{
+    int waits = (int)roll(d, 2), rc;
+
+    if (!got(kith_cond_acquire(cond(), KITH_FOREVER)))
+        return;
+    rc = waits ? kith_cond_wait(cond(), (int)roll(d, 10)) : kith_cond_notify(cond(), (int)roll(d, 3));
+    CHECK(rc == 0 || (waits && rc == KITH_ETIMEDOUT) || (rc == KITH_EOWNERDEAD && somebody_died()) ||
+              excused(rc),
+          "a Condition gives %d", rc);
+    if (!excused(rc) || rc == KITH_EOWNERDEAD)
+        let_go(kith_cond_release(cond()));
+}
+
 void use_sync(struct dice *d)
 {
-    static void (*const uses[])(struct dice * d) = { use_rlock, use_event };
-    int i = (int)roll(d, 2);
+    static void (*const uses[])(struct dice * d) = { use_rlock, use_event, use_cond };
+    int i = (int)roll(d, 3);
 
     for (int n = (int)roll(d, 10); n >= 0 && id_of(i); n--)
         uses[i](d);
@@ -105,4 +127,6 @@ void end_sync(void)
         check_close(kith_rlock_close(rlock()));
     if (id_of(EVENT))
         check_close(kith_event_close(event()));
+    if (id_of(COND))
+        check_close(kith_cond_close(cond()));
 }

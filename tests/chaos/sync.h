@@ -1,4 +1,4 @@
-/* sync.h: the RLock and the Event of a history: whoever dies, nobody waits for the dead. */
+/* sync.h: the RLock, the Event and the Condition of a history: whoever dies, nobody waits for the dead. */
 #ifndef CHAOS_SYNC_H
 #define CHAOS_SYNC_H
 

@@ -54,6 +54,7 @@ struct client {
     _Atomic uint32_t *word;
     uint32_t expected;
     int64_t until; /* INT64_MAX: for ever. Of DEAD: when its janitor comes */
+    int guards;    /* in which it is */
 };
 
 static struct weather world;
@@ -295,22 +296,34 @@ static int is_trapped(const struct client *c, const char *step)
     return 1;
 }
 
+/* What may be called in a guard and outside passes the same steps. */
+static void count_guards(struct client *c, const char *step)
+{
+    if (strcmp(step, "guard: entered") == 0)
+        c->guards++;
+    else if (strcmp(step, "guard: leaving") == 0)
+        c->guards--;
+}
+
 static void at_failpoint(const char *step)
 {
     struct client *c = sim_current;
+    int is_outside = c && c->guards == 0 && is_outside_guards(step);
 
     if (c && is_trapped(c, step)) {
         c->dies = 1;
         longjmp(c->out, 1);
     }
+    if (c)
+        count_guards(c, step);
     if (!c || calm)
         return;
     /* There are many in guards, and few in a request. */
-    if (may_die && draw(is_outside_guards(step) ? 100 : 3000) == 0) {
+    if (may_die && draw(is_outside ? 100 : 3000) == 0) {
         c->dies = 1;
         longjmp(c->out, 1);
     }
-    if (is_outside_guards(step) && draw(8) == 0)
+    if (is_outside && draw(8) == 0)
         give_way(c);
 }
 

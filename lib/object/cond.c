@@ -1,0 +1,350 @@
+/* cond.c: the Condition, a lock with those that wait for what it protects to change; see class.h, owned.h and
+ * kith.h.
+ *
+ * Who waits takes a ticket and gives the lock back in one call, so no notification can fall in between; then
+ * it looks until it is notified, and takes the lock again, by which it sleeps no more. The oldest are
+ * notified first: so one number says of each ticket whether it is. A notified one that dies before it has the
+ * lock, or whose answer reaches nobody, leaves its notification to the next.
+ */
+#include "config.h"
+#include "base/error.h"
+#include "base/system.h"
+#include "object/holders.h"
+#include "object/owned.h"
+#include "object/units.h"
+
+#include <string.h>
+
+enum { TAKERS, SLEEPERS, SIDES };
+
+struct sleeper {
+    kith__word who, ticket;
+    kith__word depth; /* of its lock */
+};
+
+struct cond {
+    struct kith__owned lock;
+    kith__word block, room, used; /* struct sleeper[room], in no order */
+    kith__word tickets;           /* ever given */
+    kith__word notified;          /* the tickets below */
+};
+
+_Static_assert(KITH__BODY_FITS(struct cond, SIDES), "it is the body of an object");
+
+static struct cond *cond_of(struct kith__object *o)
+{
+    return (struct cond *)(void *)&o->body;
+}
+
+/* -------------------------------------------------------------------------- the lock */
+
+static int64_t acquire(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                       struct kith__result *out)
+{
+    return kith__owned_take(o, &cond_of(o)->lock, who, in, out, 1);
+}
+
+static int64_t release(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                       struct kith__result *out)
+{
+    (void)in;
+    return kith__owned_give(o, &cond_of(o)->lock, who, out, TAKERS);
+}
+
+/* ------------------------------------------------------------------------ the sleepers */
+
+static struct sleeper *sleepers(const struct cond *c)
+{
+    uint64_t block = atomic_load(&c->block);
+
+    return block ? kith__at(block) : NULL;
+}
+
+static struct sleeper *find(const struct cond *c, uint64_t ticket)
+{
+    struct sleeper *list = sleepers(c);
+
+    for (uint64_t i = 0; i < atomic_load(&c->used); i++)
+        if (atomic_load(&list[i].ticket) == ticket)
+            return &list[i];
+    return NULL;
+}
+
+/* The lowest ticket of a sleeper from that on; UINT64_MAX: there is none. */
+static uint64_t oldest_from(const struct cond *c, uint64_t ticket)
+{
+    const struct sleeper *list = sleepers(c);
+    uint64_t found = UINT64_MAX;
+
+    for (uint64_t i = 0; i < atomic_load(&c->used); i++) {
+        uint64_t one = atomic_load(&list[i].ticket);
+
+        if (one >= ticket && one < found)
+            found = one;
+    }
+    return found;
+}
+
+/* So many more are notified, with the next commit. */
+static void notify_more(struct kith__object *o, uint64_t n)
+{
+    struct cond *c = cond_of(o);
+    uint64_t limit = atomic_load(&c->notified), next;
+
+    if (n >= atomic_load(&c->used))
+        limit = atomic_load(&c->tickets);
+    else
+        for (; n > 0 && (next = oldest_from(c, limit)) < UINT64_MAX; n--)
+            limit = next + 1;
+    kith__guard_set(&o->guard, &c->notified, limit);
+}
+
+/* With the next commit; the last one takes its place. */
+static void remove_sleeper(struct kith__object *o, struct sleeper *one)
+{
+    struct cond *c = cond_of(o);
+    const struct sleeper *last = &sleepers(c)[atomic_load(&c->used) - 1];
+
+    kith__guard_set(&o->guard, &one->who, atomic_load(&last->who));
+    kith__guard_set(&o->guard, &one->ticket, atomic_load(&last->ticket));
+    kith__guard_set(&o->guard, &one->depth, atomic_load(&last->depth));
+    kith__guard_set(&o->guard, &c->used, atomic_load(&c->used) - 1);
+}
+
+/* -------------------------------------------------------------------------- waiting */
+
+/* Gives the ticket. */
+static int64_t fall_asleep(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                           struct kith__result *out)
+{
+    struct cond *c = cond_of(o);
+    uint64_t ticket = atomic_load(&c->tickets), used = atomic_load(&c->used);
+    struct sleeper *one;
+    int rc = kith__owned_must_have(o, &c->lock, who);
+
+    (void)in;
+    if (rc < 0 ||
+        (used == atomic_load(&c->room) && (rc = kith__rows_grow(o, &c->block, &c->room, sizeof *one)) < 0))
+        return rc;
+    one = &sleepers(c)[used];
+    kith__guard_set(&o->guard, &one->who, kith__holder(who));
+    kith__guard_set(&o->guard, &one->ticket, ticket);
+    kith__guard_set(&o->guard, &one->depth, atomic_load(&c->lock.depth));
+    kith__guard_set(&o->guard, &c->used, used + 1);
+    kith__guard_set(&o->guard, &c->tickets, ticket + 1);
+    kith__guard_commit(&o->guard);
+    kith__owned_give_all(o, &c->lock, who, out, TAKERS);
+    return (int64_t)ticket;
+}
+
+static int64_t sleep_on(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                        struct kith__result *out)
+{
+    (void)who;
+    (void)out;
+    return in->number < atomic_load(&cond_of(o)->notified) ? 0 : KITH__PARKED;
+}
+
+struct woken {
+    uint32_t depth, notified;
+};
+
+/* When it has slept enough. Gives whether it was notified in its time. */
+static int64_t go_on(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
+{
+    struct cond *c = cond_of(o);
+    struct sleeper *one = find(c, in->number); /* NULL: it was taken for dead */
+    struct woken woken = { one ? (uint32_t)atomic_load(&one->depth) : 1,
+                           in->number < atomic_load(&c->notified) };
+    int64_t rc = kith__owned_take(o, &c->lock, who, in, out, woken.depth);
+
+    if (rc < 0)
+        return rc;
+    if (one)
+        remove_sleeper(o, one);
+    kith__guard_commit(&o->guard);
+    kith__give_few(out, &woken, sizeof woken);
+    return sizeof woken;
+}
+
+/* All are woken, and look for themselves: whom it concerns may be anywhere. */
+static int64_t notify(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                      struct kith__result *out)
+{
+    int rc = kith__owned_must_have(o, &cond_of(o)->lock, who);
+
+    if (rc < 0)
+        return rc;
+    notify_more(o, in->number);
+    kith__guard_commit(&o->guard);
+    kith__tell_all(out, SLEEPERS);
+    return 0;
+}
+
+/* -------------------------------------------------------------------------- hooks */
+
+/* Who has the lock and does not know it. */
+static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
+{
+    struct woken woken = { 1, 0 };
+
+    if (given->size == sizeof woken)
+        memcpy(&woken, given->few, sizeof woken);
+    if (woken.notified) {
+        notify_more(o, 1);
+        kith__guard_commit(&o->guard);
+        kith__tell_all(given, SLEEPERS);
+    }
+    kith__owned_undo(o, &cond_of(o)->lock, who, given, TAKERS, woken.depth);
+    return 0;
+}
+
+static struct sleeper *find_one_of(const struct cond *c, const struct kith__caller *who)
+{
+    struct sleeper *list = sleepers(c);
+
+    for (uint64_t i = 0; i < atomic_load(&c->used); i++)
+        if (kith__is_same(atomic_load(&list[i].who), who))
+            return &list[i];
+    return NULL;
+}
+
+static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
+{
+    struct cond *c = cond_of(o);
+
+    for (struct sleeper *one; (one = find_one_of(c, who));) {
+        if (atomic_load(&one->ticket) < atomic_load(&c->notified)) {
+            notify_more(o, 1);
+            kith__tell_all(out, SLEEPERS);
+        }
+        remove_sleeper(o, one);
+        kith__guard_commit(&o->guard);
+    }
+    if (kith__units_evict(o, who) > 0)
+        kith__tell_all(out, TAKERS);
+}
+
+static void left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
+                 struct kith__result *out)
+{
+    kith__units_left(o, who, waiter, out, TAKERS);
+}
+
+static int make(struct kith__object *o, const void *options, size_t size)
+{
+    (void)options;
+    (void)size;
+    kith__units_open(o, 1, 0);
+    return 0;
+}
+
+static void destroy(struct kith__object *o)
+{
+    kith__rows_free(o, &cond_of(o)->block);
+}
+
+enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, FALL_ASLEEP, SLEEP_ON, GO_ON, NOTIFY };
+
+static const struct kith__method methods[] = {
+    [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__FAIR | KITH__EACH },
+    [RELEASE] = { "release", release, -1, KITH__HOLDS },
+    [FALL_ASLEEP] = { "fall asleep", fall_asleep, -1, KITH__HOLDS },
+    [SLEEP_ON] = { "sleep on", sleep_on, SLEEPERS, KITH__EACH | KITH__LOOKS },
+    [GO_ON] = { "go on", go_on, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__FAIR | KITH__EACH },
+    [NOTIFY] = { "notify", notify, -1, KITH__HOLDS },
+};
+
+const struct kith__class kith__cond_class = {
+    .noun = "Condition",
+    .methods = methods,
+    .count = sizeof methods / sizeof methods[0],
+    .sides = SIDES,
+    .make = make,
+    .same = kith__all_are_same,
+    .destroy = destroy,
+    .undo = undo,
+    .died = died,
+    .left = left,
+};
+
+/* -------------------------------------------------------------- public functions */
+
+kith_cond kith_cond_open(void)
+{
+    return (kith_cond){ kith__open(KITH__COND_KIND, NULL, "", 0, "kith_cond_open") };
+}
+
+kith_cond kith_cond_named(const char *name)
+{
+    return (kith_cond){ kith__open_named(KITH__COND_KIND, name, "", 0, "kith_cond_named") };
+}
+
+int kith_cond_acquire(kith_cond c, int timeout_ms)
+{
+    struct kith__args in = { 0 };
+    struct kith__result out = { 0 };
+
+    return kith__report((int)kith__invoke(c.id, KITH__COND_KIND, ACQUIRE, &in, &out, timeout_ms));
+}
+
+int kith_cond_release(kith_cond c)
+{
+    return kith__report((int)kith__ask(c.id, KITH__COND_KIND, RELEASE, 0));
+}
+
+/* The same as the public one, without a report. Where it fails otherwise than by the time, the caller has the
+ * lock again, too, if it can be had. */
+static int64_t wait(uint64_t id, int timeout_ms)
+{
+    int64_t rc = kith__check_timeout(timeout_ms), again;
+    struct woken woken = { 0 };
+    struct kith__args in = { 0 };
+    struct kith__result nothing = { 0 }, out = { .buf = &woken, .room = sizeof woken };
+
+    if (rc < 0 || (rc = kith__ask(id, KITH__COND_KIND, FALL_ASLEEP, 0)) < 0)
+        return rc;
+    in.number = (uint64_t)rc;
+    rc = kith__invoke(id, KITH__COND_KIND, SLEEP_ON, &in, &nothing, timeout_ms);
+    again = kith__invoke(id, KITH__COND_KIND, GO_ON, &in, &out, KITH_FOREVER);
+    if (again < 0 || (rc < 0 && rc != KITH_ETIMEDOUT))
+        return again < 0 ? again : rc;
+    return woken.notified ? 0 : kith__fail(KITH_ETIMEDOUT, "the timeout expired");
+}
+
+int kith_cond_wait(kith_cond c, int timeout_ms)
+{
+    return kith__report((int)wait(c.id, timeout_ms));
+}
+
+int kith_cond_wait_for(kith_cond c, kith_predicate *predicate, void *arg, int timeout_ms)
+{
+    int64_t begin = timeout_ms > 0 ? kith__now_ns() : 0, rc = kith__check_timeout(timeout_ms);
+    int is_so = 0;
+
+    if (rc == 0 && !predicate)
+        rc = kith__fail(KITH_EINVAL, "kith_cond_wait_for was given no predicate");
+    while (rc == 0 && (is_so = predicate(arg)) == 0)
+        rc = wait(c.id, kith__time_left(timeout_ms, begin));
+    if (rc == KITH_ETIMEDOUT && (is_so = predicate(arg)) != 0)
+        rc = 0;
+    return kith__report(rc < 0 ? (int)rc : is_so);
+}
+
+int kith_cond_notify(kith_cond c, int n)
+{
+    if (n < 0)
+        return kith__report(kith__fail(KITH_EINVAL, "kith_cond_notify of %d: give 0 or more", n));
+    return kith__report((int)kith__ask(c.id, KITH__COND_KIND, NOTIFY, (uint64_t)n));
+}
+
+int kith_cond_notify_all(kith_cond c)
+{
+    return kith__report((int)kith__ask(c.id, KITH__COND_KIND, NOTIFY, INT32_MAX));
+}
+
+int kith_cond_close(kith_cond c)
+{
+    return kith__close(c.id, KITH__COND_KIND);
+}
