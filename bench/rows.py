@@ -290,6 +290,7 @@ ROWS = [
     Row("… and for a descriptor beside them", "wait", "file", "µs"),
     Row("Event, hand-over between two that take turns", "sync", "event", "µs", targets=[Within(1.5, "raw futex")]),
     Row("Condition, hand-over", "sync", "condition", "µs", targets=[Within(1.5, "raw futex")]),
+    Row("Barrier of two, half a round", "sync", "barrier", "µs", targets=[Within(1.5, "raw futex")]),
     Row("Process, start and join", "process", "median", "ms", targets=[AtMost(0.5)]),
 ]
 

@@ -3,6 +3,7 @@ noinst_PROGRAMS += \
 	examples/account_lock \
 	examples/apply_async \
 	examples/apply_squares \
+	examples/barrier_rounds \
 	examples/condition_stages \
 	examples/cpu_count \
 	examples/daemons \
@@ -58,6 +59,8 @@ examples_apply_async_SOURCES = examples/apply_async.c $(examples_args)
 examples_apply_async_LDADD = lib/libkith.la
 examples_apply_squares_SOURCES = examples/apply_squares.c $(examples_args)
 examples_apply_squares_LDADD = lib/libkith.la
+examples_barrier_rounds_SOURCES = examples/barrier_rounds.c $(examples_args)
+examples_barrier_rounds_LDADD = lib/libkith.la
 examples_condition_stages_SOURCES = examples/condition_stages.c $(examples_args)
 examples_condition_stages_LDADD = lib/libkith.la
 examples_cpu_count_SOURCES = examples/cpu_count.c $(examples_args)
@@ -143,6 +146,7 @@ EXTRA_DIST += \
 	examples/expected/account_lock.txt \
 	examples/expected/apply_async.txt \
 	examples/expected/apply_squares.txt \
+	examples/expected/barrier_rounds.txt \
 	examples/expected/condition_stages.txt \
 	examples/expected/cpu_count.txt \
 	examples/expected/daemons.txt \

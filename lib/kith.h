@@ -1,9 +1,9 @@
 /* kith.h: Python's multiprocessing for C, from one machine to a cluster.
  *
  * A program calls kith_init first and kith_finalize last. In between it starts Processes,
- * opens Pools and shares Queues, Pipes, Locks, Semaphores, Events, Conditions, Values,
- * Arrays, Dicts and Lists: on the cores of one machine when it is started by hand, on many
- * machines under mpirun or srun:
+ * opens Pools and shares Queues, Pipes, Locks, Semaphores, Events, Conditions, Barriers,
+ * Values, Arrays, Dicts and Lists: on the cores of one machine when it is started by hand,
+ * on many machines under mpirun or srun:
  *
  *     static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
  *
@@ -138,6 +138,9 @@ typedef struct {
 typedef struct {
     uint64_t id;
 } kith_cond;
+typedef struct {
+    uint64_t id;
+} kith_barrier;
 typedef struct {
     uint64_t id;
 } kith_pool;
@@ -1310,6 +1313,65 @@ KITH_API int kith_cond_notify_all(kith_cond c);
  * or KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_cond_close(kith_cond c);
 
+/* ---- Barriers ---------------------------------------------------------------------- */
+
+/* At a barrier processes wait until as many have arrived as it was opened for, its
+ * parties; then all go on, and it can be used again. It breaks when a process dies or
+ * gives up while it waits: the others get KITH_EBROKEN, as does who comes later, until it
+ * is reset. */
+
+struct kith_barrier_options {
+    /* Called by the last one that arrives, in its process, with a copy of the arg_size
+     * bytes at arg (at most 256), before all go on. When it does not return 0 the barrier
+     * breaks. */
+    kith_target *action;
+    const void *arg;
+    size_t arg_size;
+    /* 1 to 63 bytes: the barrier of this name in the job, which the first caller opens,
+     * on node 0. All callers give the same parties, and an action or none. */
+    const char *name;
+};
+
+/* Opens a barrier for 1 to 1048575 parties. Does not wait. On failure the handle holds:
+ *
+ *   KITH_EINVAL  a bad argument
+ *   KITH_ENOMEM  not enough memory
+ *   KITH_EFUNC   .action is not a function of the program or of a library
+ *   KITH_EPEER   (with a name) node 0 is lost
+ */
+KITH_API kith_barrier kith_barrier_open(int parties);
+
+/* kith_barrier kith_barrier_open_with(int parties, .option = value ...);
+ *
+ * The same with options: kith_barrier_open_with(4, .action = f). */
+
+/* Arrives, and waits up to timeout_ms until all have. Returns the place in the order of
+ * arrival, 0 to parties - 1, another one for each; or:
+ *
+ *   KITH_EBROKEN    broken, before or while waiting
+ *   KITH_ETIMEDOUT  the others did not come in that time; the barrier is broken
+ *   KITH_ETASK      (the last one) the action failed; the barrier is broken
+ *   KITH_ESTALE     closed, also while waiting
+ *   KITH_EPEER      the node where the barrier lives is lost
+ *   KITH_ENOMEM     not enough memory
+ *   KITH_EINVAL     timeout_ms
+ */
+KITH_API int kith_barrier_wait(kith_barrier b, int timeout_ms);
+
+/* Breaks the barrier; makes it whole and empty again, so that who waits gets
+ * KITH_EBROKEN. Returns 0; or KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_barrier_abort(kith_barrier b);
+KITH_API int kith_barrier_reset(kith_barrier b);
+
+/* Returns how many wait at this moment; 1 if it is broken, else 0; or KITH_ESTALE,
+ * KITH_EPEER. */
+KITH_API int kith_barrier_waiting(kith_barrier b);
+KITH_API int kith_barrier_broken(kith_barrier b);
+
+/* Closes the barrier, for all processes; callers that wait get KITH_ESTALE. Returns 0; or
+ * KITH_ESTALE, KITH_EPEER. */
+KITH_API int kith_barrier_close(kith_barrier b);
+
 /* ---- Values ------------------------------------------------------------------------ */
 
 /* A value is one number, or a few bytes, in shared memory. Any process on any node may
@@ -1859,7 +1921,7 @@ enum kith_code {
     KITH_ETOOBIG = -2,    /* the item does not fit; it is still there */
     KITH_EEND = -3,       /* there is no more */
     KITH_EOWNERDEAD = -4, /* the former owner died; the caller has the object now */
-    KITH_EBROKEN = -5,    /* a participant died */
+    KITH_EBROKEN = -5,    /* a participant died or gave up */
     KITH_ECANCELLED = -6, /* cancelled before it was done */
     KITH_ERUNNING = -7,   /* it has not ended yet */
     KITH_EMISSING = -8,   /* there is no such key, element or name */
@@ -2042,6 +2104,11 @@ KITH_API kith_sem kith__sem_open(int units, const struct kith_sem_options *optio
 /* clang-format on */
 #define kith_on_fd(fd) ((struct kith_waitable){ (uint64_t)(fd), 'f', 0 })
 #endif
+KITH_API kith_barrier kith__barrier_open(int parties, const struct kith_barrier_options *options,
+                                         size_t options_size);
+#define kith_barrier_open_with(parties, ...)                                      \
+    kith__barrier_open(parties, KITH__OPTIONS(kith_barrier_options, __VA_ARGS__), \
+                       sizeof(struct kith_barrier_options))
 
 KITH_API kith_queue kith__queue_open(size_t bound, const struct kith_queue_options *options,
                                      size_t options_size);

@@ -18,7 +18,8 @@ enum far_kind {
     FAR_DICT,
     FAR_LIST,
     FAR_NS,
-    FAR_COND
+    FAR_COND,
+    FAR_BARRIER
 };
 
 struct far_wish {
@@ -45,6 +46,7 @@ static inline uint64_t far_open_here(const struct far_wish *w)
     case FAR_LIST: return kith_list_open().id;
     case FAR_NS: return kith_ns_open().id;
     case FAR_COND: return kith_cond_open().id;
+    case FAR_BARRIER: return kith_barrier_open((int)w->number).id;
     case FAR_QUEUE: break;
     }
     return kith_queue_open_with(w->number, .order = w->order, .joinable = w->joinable).id;
@@ -162,6 +164,11 @@ static inline kith_array far_array_open(int type, size_t n, int raw)
 static inline kith_cond far_cond_open(void)
 {
     return (kith_cond){ far_open((struct far_wish){ .kind = FAR_COND }) };
+}
+
+static inline kith_barrier far_barrier_open(int parties)
+{
+    return (kith_barrier){ far_open((struct far_wish){ .kind = FAR_BARRIER, .number = (size_t)parties }) };
 }
 
 /* The exit code of a Process, when it has ended: asked for, else that it was killed is in the status of the

@@ -112,6 +112,7 @@ EXTRA_DIST += \
 # Processes, pools, queues; and their deaths.
 unit_tests += \
 	tests/test_array \
+	tests/test_barrier \
 	tests/test_before \
 	tests/test_board \
 	tests/test_chaos \

@@ -9,7 +9,7 @@ KITH_TRANSPORT=net
 export KITH_TRANSPORT
 "$top_builddir/tests/test_queue"
 "$top_builddir/tests/test_sem"
-for object in sorted value array lock pipe rlock dict list event cond; do
+for object in sorted value array lock pipe rlock dict list event cond barrier; do
     "$top_builddir/tests/test_$object"
 done
 "$top_builddir/tests/test_process"

@@ -1581,12 +1581,134 @@ static void whoever_dies_leaves_its_notification_to_others(void)
     seeds_of(fill_once, getenv("KITH_TEST_LONG") ? 600 : SANITIZED ? 40 : 150);
 }
 
+/* -------------------------------------------------------------------------- Barriers */
+
+enum { MOST_ROUNDS = 8 };
+
+static struct {
+    kith_barrier barrier;
+    uint32_t home;
+    int parties;
+    unsigned places[MOST_ROUNDS]; /* that somebody had, in this round */
+    int arrived[MOST_ROUNDS];
+    uint64_t passed, broken;
+} ring;
+
+/* Nobody goes on before all are there, each with another place. */
+static void goes_round(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    for (int i = 0; i < MOST_ROUNDS; i++) {
+        int rc;
+
+        ring.arrived[i]++;
+        rc = kith_barrier_wait(ring.barrier, KITH_FOREVER);
+        if (rc == KITH_EBROKEN) {
+            ring.broken++;
+            return;
+        }
+        CU_ASSERT(rc >= 0 && rc < ring.parties);
+        CU_ASSERT_EQUAL(ring.arrived[i], ring.parties);
+        CU_ASSERT(!(ring.places[i] >> rc & 1));
+        ring.places[i] |= 1u << rc;
+        ring.passed++;
+    }
+}
+
+static void breaks_ring(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    PASS(kith_barrier_abort(ring.barrier));
+}
+
+static void closes_ring(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    PASS(kith_barrier_close(ring.barrier));
+}
+
+static void open_ring(uint32_t home, int parties)
+{
+    uint64_t passed = ring.passed, broken = ring.broken;
+
+    memset(&ring, 0, sizeof ring);
+    ring.passed = passed;
+    ring.broken = broken;
+    ring.home = home;
+    ring.parties = parties;
+    sim_enter(home);
+    PASS(kith_check(ring.barrier = kith_barrier_open(parties)));
+    sim_leave();
+}
+
+static void close_ring(void)
+{
+    sim_start(ring.home, closes_ring, NULL);
+    CU_ASSERT_FATAL(sim_run(200000));
+    sim_settle(3000);
+    sim_end();
+}
+
+/* Who waits for one that died on its way there is let go by an abort. */
+static void go_round_once(uint64_t s)
+{
+    struct weather w = { .nodes = 2 + (uint32_t)draw(2), .deaths = s % 3 != 0, .through_net = draw(4) == 0 };
+
+    sim_begin(&w);
+    draw_weather();
+    open_ring((uint32_t)draw(w.nodes), 1 + (int)draw(4));
+    for (int i = 0; i < ring.parties; i++)
+        sim_start((uint32_t)draw(w.nodes), goes_round, NULL);
+    if (!w.deaths)
+        CU_ASSERT_FATAL(sim_run(200000));
+    sim_run(2000);
+    sim_calm();
+    sim_settle(3000);
+    if (!sim_run(0)) {
+        sim_start(ring.home, breaks_ring, NULL);
+        CU_ASSERT(sim_run(900));
+    }
+    close_ring();
+}
+
+static void all_go_on_together_or_learn_that_it_is_broken(void)
+{
+    seeds_of(go_round_once, getenv("KITH_TEST_LONG") ? 400 : SANITIZED ? 40 : 150);
+    CU_ASSERT(getenv("KITH_TEST_SEED") || (ring.passed > 0 && ring.broken > 0));
+}
+
+/* One of three has not come yet. */
+static void a_death_at_a_barrier_is_told_on_all_nodes(void)
+{
+    static const struct weather two = { .nodes = 2 };
+
+    for (uint32_t node = 0; node < 2; node++) {
+        struct client *one;
+
+        sim_begin(&two);
+        sim_calm();
+        open_ring(0, 3);
+        one = sim_start(node, goes_round, NULL);
+        sim_start(!node, goes_round, NULL);
+        CU_ASSERT(!sim_run(1000));
+        sim_kill(one);
+        CU_ASSERT_FATAL(sim_run(2000));
+        CU_ASSERT_EQUAL(ring.places[0], 0);
+        close_ring();
+    }
+}
+
 static struct test tests[] = { TEST(a_call_is_done_soon_after_a_short_cut),
                                TEST(what_may_be_done_is_no_timeout),
                                TEST(a_start_reaches_all_that_wait),
                                TEST(jobs_of_the_dead_are_done_by_others),
                                TEST(whoever_dies_leaves_its_notification_to_others),
                                TEST(a_notification_on_its_way_to_the_dead_goes_to_another),
+                               TEST(all_go_on_together_or_learn_that_it_is_broken),
+                               TEST(a_death_at_a_barrier_is_told_on_all_nodes),
                                TEST(who_talks_to_the_dead_learns_of_it),
                                TEST(a_last_release_and_a_death_give_back_one_unit),
                                TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),

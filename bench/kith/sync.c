@@ -1,5 +1,5 @@
-/* sync: microseconds of a hand-over between two processes that take turns: by Events, and by a
- * Condition. */
+/* sync: microseconds of a hand-over between two processes that take turns: by Events, by a
+ * Condition, and by a Barrier of two (half a round). */
 #include "config.h"
 
 #include "../bench.h"
@@ -10,6 +10,7 @@ enum { TURNS = 50000 };
 struct role {
     kith_event mine, other;
     kith_cond cond;
+    kith_barrier barrier;
     int *turn;
     int me;
 };
@@ -48,6 +49,16 @@ static int by_condition(const void *arg)
     return 0;
 }
 
+static int by_barrier(const void *arg)
+{
+    const struct role *r = arg;
+
+    for (int i = 0; i < TURNS; i++)
+        if (kith_barrier_wait(r->barrier, KITH_FOREVER) < 0)
+            return 1;
+    return 0;
+}
+
 static double turn_us(kith_target *fn, const struct role *here, const struct role *there)
 {
     double start = now();
@@ -71,6 +82,7 @@ int main(int argc, char **argv)
     a.mine = kith_event_open();
     a.other = kith_event_open();
     a.cond = kith_cond_open();
+    a.barrier = kith_barrier_open(2);
     a.turn = kith_alloc(sizeof *a.turn);
     *a.turn = 0;
     b = a;
@@ -80,5 +92,6 @@ int main(int argc, char **argv)
     kith_event_set(a.mine);
     say("event", turn_us(by_events, &a, &b));
     say("condition", turn_us(by_condition, &a, &b));
+    say("barrier", turn_us(by_barrier, &a, &b));
     return kith_finalize();
 }

@@ -58,5 +58,6 @@ int main(void)
     us = 1e6 * (now() - start) / (2 * TURNS);
     say("event", us);
     say("condition", us);
+    say("barrier", us);
     return 0;
 }

@@ -36,7 +36,7 @@ const char *kith_strerror(int code)
     case KITH_ETOOBIG: return "the item is larger than the room for it";
     case KITH_EEND: return "there is no more";
     case KITH_EOWNERDEAD: return "the former owner died";
-    case KITH_EBROKEN: return "broken: a participant died";
+    case KITH_EBROKEN: return "broken: a participant died or gave up";
     case KITH_ECANCELLED: return "cancelled";
     case KITH_ERUNNING: return "it is still running";
     case KITH_EMISSING: return "there is no such key or element";

@@ -31,7 +31,8 @@
     X(event, EVENT)      \
     X(sorted, SORTED)    \
     X(named, NAMED)      \
-    X(cond, COND)
+    X(cond, COND)        \
+    X(barrier, BARRIER)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };

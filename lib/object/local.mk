@@ -4,6 +4,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/array.c \
 	lib/object/cell.c \
 	lib/object/cell.h \
+	lib/object/barrier.c \
 	lib/object/class.c \
 	lib/object/class.h \
 	lib/object/container.c \

@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <unistd.h>
 
-enum { RLOCK, EVENT, COND };
+enum { RLOCK, EVENT, COND, BARRIER };
 
 static uint64_t id_of(int i)
 {
@@ -28,6 +28,11 @@ static kith_cond cond(void)
     return (kith_cond){ id_of(COND) };
 }
 
+static kith_barrier barrier(void)
+{
+    return (kith_barrier){ id_of(BARRIER) };
+}
+
 static void keep(int i, uint64_t id, int rc)
 {
     CHECK(rc == 0 || excused(rc), "an object of sync %d cannot be opened: %d", i, rc);
@@ -39,10 +44,12 @@ void open_sync(void)
     kith_rlock l = kith_rlock_open();
     kith_event e = kith_event_open();
     kith_cond c = kith_cond_open();
+    kith_barrier b = kith_barrier_open(2);
 
     keep(RLOCK, l.id, kith_check(l));
     keep(EVENT, e.id, kith_check(e));
     keep(COND, c.id, kith_check(c));
+    keep(BARRIER, b.id, kith_check(b));
 }
 
 /* 1: it holds what it has acquired. */
@@ -102,10 +109,22 @@ static void use_cond(struct dice *d)
         let_go(kith_cond_release(cond()));
 }
 
+static void use_barrier(struct dice *d)
+{
+    int rc = kith_barrier_wait(barrier(), (int)roll(d, 20));
+
+    CHECK(rc == 0 || rc == 1 || rc == KITH_ETIMEDOUT || rc == KITH_EBROKEN || excused(rc),
+          "a Barrier gives %d", rc);
+    if (rc == KITH_ETIMEDOUT || rc == KITH_EBROKEN) {
+        rc = kith_barrier_reset(barrier());
+        CHECK(rc == 0 || excused(rc), "reset of a Barrier gives %d", rc);
+    }
+}
+
 void use_sync(struct dice *d)
 {
-    static void (*const uses[])(struct dice * d) = { use_rlock, use_event, use_cond };
-    int i = (int)roll(d, 3);
+    static void (*const uses[])(struct dice * d) = { use_rlock, use_event, use_cond, use_barrier };
+    int i = (int)roll(d, 4);
 
     for (int n = (int)roll(d, 10); n >= 0 && id_of(i); n--)
         uses[i](d);
@@ -129,4 +148,6 @@ void end_sync(void)
         check_close(kith_event_close(event()));
     if (id_of(COND))
         check_close(kith_cond_close(cond()));
+    if (id_of(BARRIER))
+        check_close(kith_barrier_close(barrier()));
 }

@@ -1,4 +1,5 @@
-/* sync.h: the RLock, the Event and the Condition of a history: whoever dies, nobody waits for the dead. */
+/* sync.h: the RLock, the Event, the Condition and the Barrier of a history: whoever dies, nobody waits for
+ * the dead. */
 #ifndef CHAOS_SYNC_H
 #define CHAOS_SYNC_H
 

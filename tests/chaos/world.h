@@ -90,7 +90,7 @@ extern struct world {
     _Atomic long incs_begun, incs_done, appends_begun, appends_done, pops_begun, pops_done;
     _Atomic uint64_t lock;    /* handle of the Lock; 0: there is none */
     _Atomic int locked;       /* its holder is at work */
-    _Atomic uint64_t sync[3]; /* handles of those of sync.c; 0: there is none */
+    _Atomic uint64_t sync[4]; /* handles of those of sync.c; 0: there is none */
     _Atomic int rlocked;
     _Atomic uint64_t jobs; /* handle of the joinable Queue; 0: there is none */
     _Atomic uint32_t next_job;

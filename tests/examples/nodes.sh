@@ -82,7 +82,7 @@ less()
     return 1
 }
 
-for program in process_trio rand_string print_queue manager namespace shared_counters account_lock separate_memory process_names daemons terminate exit_codes wait_many poison_pills shutdown "pi_serial 1e6" "pi_ranks 1e6" cpu_count condition_stages; do
+for program in process_trio rand_string print_queue manager namespace shared_counters account_lock separate_memory process_names daemons terminate exit_codes wait_many poison_pills shutdown "pi_serial 1e6" "pi_ranks 1e6" cpu_count condition_stages barrier_rounds; do
     ! less "$program" || continue
     # shellcheck disable=SC2086
     same $program

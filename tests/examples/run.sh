@@ -123,6 +123,7 @@ all()
     good shutdown
     good priority_queue
     good condition_stages
+    good barrier_rounds
     good pi_serial 1_000_000
     good pi_starmap 1e6
     good pi_integral 1000000
@@ -207,7 +208,7 @@ wrong()
 # Those that take no argument say so; the first one is named.
 without_arguments()
 {
-    for program in account_lock apply_async cpu_count daemons event_start exit_codes imap manager map_async namespace powers print_queue process_ids process_names process_trio product rand_string separate_memory shared_counters squares terminate to_celsius wait_many condition_stages; do
+    for program in account_lock apply_async cpu_count daemons event_start exit_codes imap manager map_async namespace powers print_queue process_ids process_names process_trio product rand_string separate_memory shared_counters squares terminate to_celsius wait_many condition_stages barrier_rounds; do
         for word in 3 many --fast -1 ''; do
             refused "arguments: it takes none, but got \"$word\"" $program "$word" 7
         done
