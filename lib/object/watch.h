@@ -10,10 +10,10 @@
 
 #include "object/class.h"
 
-struct kith__watched { /* as it goes over the wire */
+struct kith__watched { /* as it goes over the wire, where it may begin anywhere */
     uint64_t id;
     uint32_t kind, part; /* part 1: the handle means the second part of the object */
-};
+} __attribute__((packed));
 
 enum { KITH__WATCH_MOST = 1024 }; /* objects of other nodes in one list */
 
