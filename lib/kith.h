@@ -2,8 +2,8 @@
  *
  * A program calls kith_init first and kith_finalize last. In between it starts Processes,
  * opens Pools and shares Queues, Pipes, Locks, Semaphores, Events, Conditions, Barriers,
- * Values, Arrays, Dicts and Lists: on the cores of one machine when it is started by hand,
- * on many machines under mpirun or srun:
+ * Values, Arrays, Dicts and Lists: on the cores of one machine when it is started by
+ * hand, on many machines under mpirun or srun:
  *
  *     static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
  *

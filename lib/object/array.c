@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-enum { LOCKERS, SIDES };
+enum { LOCKERS = KITH__TAKERS, SIDES };
 
 #define MOST (UINT64_C(1) << 40) /* bytes: an index fits beside type and op */
 
@@ -220,23 +220,6 @@ static int64_t here(struct kith__object *o, const struct kith__caller *who, stru
 
 /* --------------------------------------------------------------------------- hooks */
 
-/* A copy is nobody's loss. */
-static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
-{
-    return given->flags & KITH__MARK ? 0 : kith__own_lock_undo(o, who, given, LOCKERS);
-}
-
-static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
-{
-    kith__own_lock_died(o, who, out, LOCKERS);
-}
-
-static void left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
-                 struct kith__result *out)
-{
-    kith__units_left(o, who, waiter, out, LOCKERS);
-}
-
 static int make(struct kith__object *o, const void *options, size_t size)
 {
     struct array *a = array_of(o);
@@ -282,7 +265,7 @@ static int64_t lock(struct kith__object *o, const struct kith__caller *who, stru
 static int64_t unlock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                       struct kith__result *out)
 {
-    return kith__own_lock_give(o, who, in, out, LOCKERS);
+    return kith__own_lock_give(o, who, in, out);
 }
 
 enum { LOAD = KITH__FIRST_METHOD, STORE, UPDATE, COMPARE, LENGTH, HERE, LOCK, UNLOCK };
@@ -306,9 +289,9 @@ const struct kith__class kith__array_class = {
     .make = make,
     .same = same,
     .destroy = destroy,
-    .undo = undo,
-    .died = died,
-    .left = left,
+    .undo = kith__own_lock_undo,
+    .died = kith__units_died,
+    .left = kith__units_left,
 };
 
 /* -------------------------------------------------------------- the short way, at home */
@@ -524,7 +507,7 @@ int kith_array_lock(kith_array a, int timeout_ms)
 
 int kith_array_unlock(kith_array a)
 {
-    return kith__own_lock_give_here(a.id, KITH__ARRAY_KIND, LOCKERS)
+    return kith__own_lock_give_here(a.id, KITH__ARRAY_KIND)
                ? 0
                : kith__report((int)kith__ask(a.id, KITH__ARRAY_KIND, UNLOCK, 0));
 }

@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-enum { TAKERS, SLEEPERS, SIDES };
+enum { TAKERS = KITH__TAKERS, SLEEPERS, SIDES };
 
 struct sleeper {
     kith__word who, ticket;
@@ -48,7 +48,7 @@ static int64_t release(struct kith__object *o, const struct kith__caller *who, s
                        struct kith__result *out)
 {
     (void)in;
-    return kith__owned_give(o, &cond_of(o)->lock, who, out, TAKERS);
+    return kith__owned_give(o, &cond_of(o)->lock, who, out);
 }
 
 /* ------------------------------------------------------------------------ the sleepers */
@@ -133,7 +133,7 @@ static int64_t fall_asleep(struct kith__object *o, const struct kith__caller *wh
     kith__guard_set(&o->guard, &c->used, used + 1);
     kith__guard_set(&o->guard, &c->tickets, ticket + 1);
     kith__guard_commit(&o->guard);
-    kith__owned_give_all(o, &c->lock, who, out, TAKERS);
+    kith__owned_give_all(o, &c->lock, who, out);
     return (int64_t)ticket;
 }
 
@@ -196,7 +196,7 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
         kith__guard_commit(&o->guard);
         kith__tell_all(given, SLEEPERS);
     }
-    kith__owned_undo(o, &cond_of(o)->lock, who, given, TAKERS, woken.depth);
+    kith__owned_undo(o, &cond_of(o)->lock, who, given, woken.depth);
     return 0;
 }
 
@@ -222,14 +222,7 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
         remove_sleeper(o, one);
         kith__guard_commit(&o->guard);
     }
-    if (kith__units_evict(o, who) > 0)
-        kith__tell_all(out, TAKERS);
-}
-
-static void left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
-                 struct kith__result *out)
-{
-    kith__units_left(o, who, waiter, out, TAKERS);
+    kith__units_died(o, who, out);
 }
 
 static int make(struct kith__object *o, const void *options, size_t size)
@@ -266,7 +259,7 @@ const struct kith__class kith__cond_class = {
     .destroy = destroy,
     .undo = undo,
     .died = died,
-    .left = left,
+    .left = kith__units_left,
 };
 
 /* -------------------------------------------------------------- public functions */

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOCKERS, SIDES };
+enum { LOCKERS = KITH__TAKERS, SIDES };
 
 struct dict {
     struct kith__table table;
@@ -316,26 +316,10 @@ METHOD(lock)
 
 METHOD(unlock)
 {
-    return kith__own_lock_give(o, who, in, out, LOCKERS);
+    return kith__own_lock_give(o, who, in, out);
 }
 
 /* --------------------------------------------------------------------------- hooks */
-
-static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
-{
-    return given->flags & KITH__MARK ? 0 : kith__own_lock_undo(o, who, given, LOCKERS);
-}
-
-static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
-{
-    kith__own_lock_died(o, who, out, LOCKERS);
-}
-
-static void left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
-                 struct kith__result *out)
-{
-    kith__units_left(o, who, waiter, out, LOCKERS);
-}
 
 /* The seed differs from job to job, so that nobody can choose keys that meet in one place. */
 static int make(struct kith__object *o, const void *options, size_t size)
@@ -404,7 +388,8 @@ static const struct kith__method methods[] = {
 #define CLASS(NOUN)                                                                                    \
     {                                                                                                  \
         .noun = NOUN, .methods = methods, .count = sizeof methods / sizeof methods[0], .sides = SIDES, \
-        .make = make, .same = same, .destroy = destroy, .undo = undo, .died = died, .left = left,      \
+        .make = make, .same = same, .destroy = destroy, .undo = kith__own_lock_undo,                   \
+        .died = kith__units_died, .left = kith__units_left,                                            \
     }
 
 const struct kith__class kith__dict_class = CLASS("Dict");

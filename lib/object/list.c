@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOCKERS, SIDES };
+enum { LOCKERS = KITH__TAKERS, SIDES };
 
 _Static_assert(KITH__BODY_FITS(struct kith__row, SIDES), "it is the body of an object");
 
@@ -352,26 +352,10 @@ METHOD(lock)
 
 METHOD(unlock)
 {
-    return kith__own_lock_give(o, who, in, out, LOCKERS);
+    return kith__own_lock_give(o, who, in, out);
 }
 
 /* --------------------------------------------------------------------------- hooks */
-
-static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
-{
-    return given->flags & KITH__MARK ? 0 : kith__own_lock_undo(o, who, given, LOCKERS);
-}
-
-static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
-{
-    kith__own_lock_died(o, who, out, LOCKERS);
-}
-
-static void left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
-                 struct kith__result *out)
-{
-    kith__units_left(o, who, waiter, out, LOCKERS);
-}
 
 static int make(struct kith__object *o, const void *options, size_t size)
 {
@@ -452,9 +436,9 @@ const struct kith__class kith__list_class = {
     .make = make,
     .same = same,
     .destroy = destroy,
-    .undo = undo,
-    .died = died,
-    .left = left,
+    .undo = kith__own_lock_undo,
+    .died = kith__units_died,
+    .left = kith__units_left,
 };
 
 /* -------------------------------------------------------------- public functions */

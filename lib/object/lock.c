@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "object/units.h"
 
-enum { TAKERS, SIDES };
+enum { TAKERS = KITH__TAKERS, SIDES };
 
 static int64_t acquire(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                        struct kith__result *out)
@@ -30,7 +30,7 @@ static int64_t release(struct kith__object *o, const struct kith__caller *who, s
         return kith__fail(KITH_EINVAL, "a Lock was released that nobody holds");
     if (rc < 0)
         return rc;
-    kith__units_tell(o, out, TAKERS);
+    kith__units_tell(o, out);
     return 0;
 }
 
@@ -53,28 +53,6 @@ static int64_t ready(struct kith__object *o, const struct kith__caller *who, str
     (void)who;
     (void)out;
     return units == 0 ? KITH__PARKED : units;
-}
-
-/* --------------------------------------------------------------------------- hooks */
-
-/* An acquire whose answer reached nobody. When its process has died, .died may have been here before. */
-static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
-{
-    kith__units_give(o, atomic_load(&o->ident), who, 0, (given->flags & KITH__OWNER_DEAD) != 0);
-    kith__units_tell(o, given, TAKERS);
-    return 0;
-}
-
-static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
-{
-    if (kith__units_evict(o, who) > 0)
-        kith__tell_all(out, TAKERS);
-}
-
-static void left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
-                 struct kith__result *out)
-{
-    kith__units_left(o, who, waiter, out, TAKERS);
 }
 
 static int make(struct kith__object *o, const void *options, size_t size)
@@ -103,9 +81,9 @@ const struct kith__class kith__lock_class = {
     .letter = 'l',
     .make = make,
     .same = kith__all_are_same,
-    .undo = undo,
-    .died = died,
-    .left = left,
+    .undo = kith__units_undo,
+    .died = kith__units_died,
+    .left = kith__units_left,
 };
 
 /* -------------------------------------------------------------- public functions */
@@ -127,7 +105,7 @@ int kith_lock_acquire(kith_lock l, int timeout_ms)
 
 int kith_lock_release(kith_lock l)
 {
-    if (kith__units_give_here(l.id, KITH__LOCK_KIND, TAKERS) > 0)
+    if (kith__units_give_here(l.id, KITH__LOCK_KIND) > 0)
         return 0;
     return kith__report((int)kith__ask(l.id, KITH__LOCK_KIND, RELEASE, 0));
 }

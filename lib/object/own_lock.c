@@ -27,7 +27,7 @@ int64_t kith__own_lock_take(struct kith__object *o, const struct kith__caller *w
 }
 
 int64_t kith__own_lock_give(struct kith__object *o, const struct kith__caller *who,
-                            const struct kith__args *in, struct kith__result *out, int side)
+                            const struct kith__args *in, struct kith__result *out)
 {
     int64_t rc;
 
@@ -38,23 +38,13 @@ int64_t kith__own_lock_give(struct kith__object *o, const struct kith__caller *w
                           kith__classes[in->ident & 255]->noun);
     if (rc < 0)
         return rc;
-    kith__units_tell(o, out, side);
+    kith__units_tell(o, out);
     return 0;
 }
 
-int kith__own_lock_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given,
-                        int side)
+int kith__own_lock_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
 {
-    kith__units_give(o, atomic_load(&o->ident), who, 0, (given->flags & KITH__OWNER_DEAD) != 0);
-    kith__units_tell(o, given, side);
-    return 0;
-}
-
-void kith__own_lock_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out,
-                         int side)
-{
-    if (kith__units_evict(o, who) > 0)
-        kith__tell_all(out, side);
+    return given->flags & KITH__MARK ? 0 : kith__units_undo(o, who, given);
 }
 
 int kith__own_lock_take_here(uint64_t id, enum kith__kind kind, int timeout_ms)
@@ -66,7 +56,7 @@ int kith__own_lock_take_here(uint64_t id, enum kith__kind kind, int timeout_ms)
     return unit == KITH__UNIT_OF_THE_DEAD ? kith__owner_died(kind) : 0;
 }
 
-int kith__own_lock_give_here(uint64_t id, enum kith__kind kind, int side)
+int kith__own_lock_give_here(uint64_t id, enum kith__kind kind)
 {
     struct kith__object *o = kith__at_hand(id);
     struct kith__caller who;
@@ -77,6 +67,6 @@ int kith__own_lock_give_here(uint64_t id, enum kith__kind kind, int side)
     kith__memory_pass_on(); /* who gets the lock may find it */
     if (kith__units_give(o, (uint64_t)kith__handle_generation(id) << 8 | kind, &who, 0, 0) <= 0)
         return 0;
-    kith__units_tell_here(o, side);
+    kith__units_tell_here(o);
     return 1;
 }

@@ -5,20 +5,18 @@
 
 #include "object/class.h"
 
-/* For attempts that are UNGUARDED and HOLD; side: of those who wait for it. */
+/* For attempts that are UNGUARDED and HOLD. */
 int64_t kith__own_lock_take(struct kith__object *o, const struct kith__caller *who,
                             const struct kith__args *in, struct kith__result *out);
 int64_t kith__own_lock_give(struct kith__object *o, const struct kith__caller *who,
-                            const struct kith__args *in, struct kith__result *out, int side);
+                            const struct kith__args *in, struct kith__result *out);
 
-/* Hooks: its taker has not heard of it; its holder has died. */
-int kith__own_lock_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given,
-                        int side);
-void kith__own_lock_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out,
-                         int side);
+/* .undo: its taker has not heard of it. What else is given, and marked, is a copy, and nobody's loss. The
+ * other hooks are those of units.h. */
+int kith__own_lock_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given);
 
 /* The short ways: 0 or KITH_EOWNERDEAD, KITH__PARKED: the long way decides. 1: given back; 0: likewise. */
 int kith__own_lock_take_here(uint64_t id, enum kith__kind kind, int timeout_ms);
-int kith__own_lock_give_here(uint64_t id, enum kith__kind kind, int side);
+int kith__own_lock_give_here(uint64_t id, enum kith__kind kind);
 
 #endif

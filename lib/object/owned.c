@@ -36,7 +36,7 @@ int64_t kith__owned_take(struct kith__object *o, struct kith__owned *l, const st
 
 /* So many levels less. */
 static void give(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                 uint64_t levels, struct kith__result *out, int side, int orphan)
+                 uint64_t levels, struct kith__result *out, int orphan)
 {
     uint64_t depth = atomic_load(&l->depth);
 
@@ -45,7 +45,7 @@ static void give(struct kith__object *o, struct kith__owned *l, const struct kit
         return;
     }
     kith__units_give(o, atomic_load(&o->ident), who, 0, orphan);
-    kith__units_tell(o, out, side);
+    kith__units_tell(o, out);
 }
 
 int kith__owned_must_have(struct kith__object *o, const struct kith__owned *l, const struct kith__caller *who)
@@ -57,30 +57,30 @@ int kith__owned_must_have(struct kith__object *o, const struct kith__owned *l, c
 }
 
 static int give_levels(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                       uint64_t n, struct kith__result *out, int side)
+                       uint64_t n, struct kith__result *out)
 {
     int rc = kith__owned_must_have(o, l, who);
 
     if (rc == 0)
-        give(o, l, who, n, out, side, 0);
+        give(o, l, who, n, out, 0);
     return rc;
 }
 
 int kith__owned_give(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                     struct kith__result *out, int side)
+                     struct kith__result *out)
 {
-    return give_levels(o, l, who, 1, out, side);
+    return give_levels(o, l, who, 1, out);
 }
 
 int kith__owned_give_all(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                         struct kith__result *out, int side)
+                         struct kith__result *out)
 {
-    return give_levels(o, l, who, UINT64_MAX, out, side);
+    return give_levels(o, l, who, UINT64_MAX, out);
 }
 
 void kith__owned_undo(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                      struct kith__result *given, int side, uint64_t levels)
+                      struct kith__result *given, uint64_t levels)
 {
     if (kith__owned_has(o, l, who))
-        give(o, l, who, levels, given, side, (given->flags & KITH__OWNER_DEAD) != 0);
+        give(o, l, who, levels, given, (given->flags & KITH__OWNER_DEAD) != 0);
 }

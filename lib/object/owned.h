@@ -24,15 +24,15 @@ int kith__owned_must_have(struct kith__object *o, const struct kith__owned *l,
 int64_t kith__owned_take(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
                          const struct kith__args *in, struct kith__result *out, uint64_t depth);
 
-/* Gives it back, once, or as often as who has it; when it is free, one of that side is told. 0; KITH_EOWNER
+/* Gives it back, once, or as often as who has it; when it is free, one that waits is told. 0; KITH_EOWNER
  * and the sentence. */
 int kith__owned_give(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                     struct kith__result *out, int side);
+                     struct kith__result *out);
 int kith__owned_give_all(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                         struct kith__result *out, int side);
+                         struct kith__result *out);
 
 /* .undo of what took it, so often. When its process has died, .died may have been here before. */
 void kith__owned_undo(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                      struct kith__result *given, int side, uint64_t levels);
+                      struct kith__result *given, uint64_t levels);
 
 #endif

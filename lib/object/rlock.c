@@ -4,7 +4,7 @@
 #include "object/owned.h"
 #include "object/units.h"
 
-enum { TAKERS, SIDES };
+enum { TAKERS = KITH__TAKERS, SIDES };
 
 _Static_assert(KITH__BODY_FITS(struct kith__owned, SIDES), "it is the body of an object");
 
@@ -23,7 +23,7 @@ static int64_t release(struct kith__object *o, const struct kith__caller *who, s
                        struct kith__result *out)
 {
     (void)in;
-    return kith__owned_give(o, lock_of(o), who, out, TAKERS);
+    return kith__owned_give(o, lock_of(o), who, out);
 }
 
 static int64_t locked(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
@@ -50,20 +50,8 @@ static int64_t ready(struct kith__object *o, const struct kith__caller *who, str
 
 static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
 {
-    kith__owned_undo(o, lock_of(o), who, given, TAKERS, 1);
+    kith__owned_undo(o, lock_of(o), who, given, 1);
     return 0;
-}
-
-static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
-{
-    if (kith__units_evict(o, who) > 0)
-        kith__tell_all(out, TAKERS);
-}
-
-static void left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
-                 struct kith__result *out)
-{
-    kith__units_left(o, who, waiter, out, TAKERS);
 }
 
 static int make(struct kith__object *o, const void *options, size_t size)
@@ -93,8 +81,8 @@ const struct kith__class kith__rlock_class = {
     .make = make,
     .same = kith__all_are_same,
     .undo = undo,
-    .died = died,
-    .left = left,
+    .died = kith__units_died,
+    .left = kith__units_left,
 };
 
 /* -------------------------------------------------------------- public functions */

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { TAKERS, SIDES };
+enum { TAKERS = KITH__TAKERS, SIDES };
 
 struct options {
     uint64_t units;
@@ -155,7 +155,7 @@ static int64_t release(struct kith__object *o, const struct kith__caller *who, s
     else
         rc = enter(o, in) ? leave(o, release_of_many(o, who)) : KITH__GONE;
     if (rc == 0)
-        kith__units_tell(o, out, TAKERS);
+        kith__units_tell(o, out);
     return rc;
 }
 
@@ -183,17 +183,15 @@ static int64_t ready(struct kith__object *o, const struct kith__caller *who, str
 /* An acquire whose answer reached nobody. When its process has died, .died may have been here before. */
 static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
 {
-    int orphan = (given->flags & KITH__OWNER_DEAD) != 0;
-    uint64_t ident = atomic_load(&o->ident);
+    int is_signal = (given->flags & KITH__MARK) != 0;
 
-    if (has_many(o)) {
-        if (given->flags & KITH__MARK || kith__holders_drop(o, &sem_of(o)->holders, who, 0))
-            put_back(o, 1, (uint64_t)orphan);
-    } else if (given->flags & KITH__MARK)
-        kith__units_signal(o, ident);
-    else
-        kith__units_give(o, ident, who, 0, orphan);
-    kith__units_tell(o, given, TAKERS);
+    if (!has_many(o) && !is_signal)
+        return kith__units_undo(o, who, given);
+    if (!has_many(o))
+        kith__units_signal(o, atomic_load(&o->ident));
+    else if (is_signal || kith__holders_drop(o, &sem_of(o)->holders, who, 0))
+        put_back(o, 1, (given->flags & KITH__OWNER_DEAD) != 0);
+    kith__units_tell(o, given);
     return 0;
 }
 
@@ -201,19 +199,14 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
 {
     uint64_t units;
 
-    if (has_many(o))
-        while ((units = kith__holders_evict(o, &sem_of(o)->holders, who)) > 0) {
-            put_back(o, units, units);
-            kith__tell_all(out, TAKERS);
-        }
-    else if (kith__units_evict(o, who) > 0)
+    if (!has_many(o)) {
+        kith__units_died(o, who, out);
+        return;
+    }
+    while ((units = kith__holders_evict(o, &sem_of(o)->holders, who)) > 0) {
+        put_back(o, units, units);
         kith__tell_all(out, TAKERS);
-}
-
-static void left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
-                 struct kith__result *out)
-{
-    kith__units_left(o, who, waiter, out, TAKERS);
+    }
 }
 
 static int make(struct kith__object *o, const void *options, size_t size)
@@ -265,7 +258,7 @@ const struct kith__class kith__sem_class = {
     .destroy = destroy,
     .undo = undo,
     .died = died,
-    .left = left,
+    .left = kith__units_left,
 };
 
 /* -------------------------------------------------------------- public functions */
@@ -297,7 +290,7 @@ int kith_sem_acquire(kith_sem s, int timeout_ms)
 
 int kith_sem_release(kith_sem s)
 {
-    if (kith__units_give_here(s.id, KITH__SEM_KIND, TAKERS) > 0)
+    if (kith__units_give_here(s.id, KITH__SEM_KIND) > 0)
         return 0;
     return kith__report((int)kith__ask(s.id, KITH__SEM_KIND, RELEASE, 0));
 }

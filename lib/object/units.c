@@ -135,21 +135,21 @@ static int resign(struct kith__object *o, uint64_t heir)
 
 /* What is given back is to be seen before this looks for the heir, and who becomes it looks for that again.
  */
-void kith__units_tell(struct kith__object *o, struct kith__result *out, int side)
+void kith__units_tell(struct kith__object *o, struct kith__result *out)
 {
     uint32_t seat = seat_of_heir(atomic_load(&o->heir));
 
     if (seat)
         out->wake_seat = (uint16_t)seat;
     else
-        kith__tell_one(out, side);
+        kith__tell_one(out, KITH__TAKERS);
 }
 
 void kith__units_left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
-                      struct kith__result *out, int side)
+                      struct kith__result *out)
 {
     if (resign(o, heir_of(who, waiter)))
-        kith__tell_one(out, side);
+        kith__tell_one(out, KITH__TAKERS);
 }
 
 /* ------------------------------------------------------------------------- as seen by classes */
@@ -309,14 +309,22 @@ int kith__unit_is_held(const struct kith__object *o)
     return is_held(atomic_load(&o->units[0]));
 }
 
-int kith__units_evict(struct kith__object *o, const struct kith__caller *who)
+void kith__units_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
 {
     uint64_t ident = atomic_load(&o->ident), heir = atomic_load(&o->heir);
     int n = 0;
 
     while (kith__units_give(o, ident, who, 0, 1) == 1)
         n++;
-    return n + (heir != 0 && kith__is_same(holder_of_heir(heir), who) && resign(o, heir));
+    if (n > 0 || (heir != 0 && kith__is_same(holder_of_heir(heir), who) && resign(o, heir)))
+        kith__tell_all(out, KITH__TAKERS);
+}
+
+int kith__units_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
+{
+    kith__units_give(o, atomic_load(&o->ident), who, 0, (given->flags & KITH__OWNER_DEAD) != 0);
+    kith__units_tell(o, given);
+    return 0;
 }
 
 static void close_one(kith__word *unit)
@@ -402,9 +410,9 @@ int64_t kith__units_take_here(uint64_t id, unsigned kind)
 }
 
 /* An heir stands among the waiters before it looks for the last time, too. */
-void kith__units_tell_here(struct kith__object *o, int side)
+void kith__units_tell_here(struct kith__object *o)
 {
-    struct kith__waiters *set = kith__object_waiters(o, side);
+    struct kith__waiters *set = kith__object_waiters(o, KITH__TAKERS);
     uint32_t seat;
 
     if (!kith__has_waiters(set))
@@ -415,7 +423,7 @@ void kith__units_tell_here(struct kith__object *o, int side)
         kith__wake_one(set);
 }
 
-int64_t kith__units_give_here(uint64_t id, unsigned kind, int side)
+int64_t kith__units_give_here(uint64_t id, unsigned kind)
 {
     struct kith__object *o = kith__at_hand(id);
     struct kith__caller who;
@@ -430,7 +438,7 @@ int64_t kith__units_give_here(uint64_t id, unsigned kind, int side)
         n = kith__units_give(o, ident_of(id, kind), &who, 1, 0);
     }
     if (n > 0)
-        kith__units_tell_here(o, side);
+        kith__units_tell_here(o);
     return n;
 }
 

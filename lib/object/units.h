@@ -55,18 +55,25 @@ enum kith__unit { KITH__UNIT, KITH__UNIT_OF_THE_DEAD, KITH__SIGNAL };
 int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct kith__caller *who,
                          uint32_t waiter);
 
-/* Something can be taken again: tells the heir, or else one of that side of waiters. */
-void kith__units_tell(struct kith__object *o, struct kith__result *out, int side);
-void kith__units_tell_here(struct kith__object *o, int side); /* at once */
+/* Who waits for a unit does so on this side, in each class that has any. */
+enum { KITH__TAKERS };
 
-/* A class's .left: whoever was the heir is it no more. */
+/* Something can be taken again: tells the heir, or else one of those that wait. */
+void kith__units_tell(struct kith__object *o, struct kith__result *out);
+void kith__units_tell_here(struct kith__object *o); /* at once */
+
+/* Hooks of a class that has nothing else to say. .undo: a unit that reached nobody; when its process has
+ * died, .died may have been here before. .died: all units of whoever matches are orphans, and it is not the
+ * heir. .left: whoever was the heir is it no more. */
+int kith__units_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given);
+void kith__units_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
 void kith__units_left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
-                      struct kith__result *out, int side);
+                      struct kith__result *out);
 
 /* The short ways of a public function: for this process. Done: an enum kith__unit, or 1. Else the long way
  * decides. */
 int64_t kith__units_take_here(uint64_t id, unsigned kind);
-int64_t kith__units_give_here(uint64_t id, unsigned kind, int side); /* tells, as above */
+int64_t kith__units_give_here(uint64_t id, unsigned kind); /* tells, as above */
 
 /* All of a public function that takes a unit: the short way, or by that method. Reports. */
 int kith__units_acquire(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms);
@@ -90,8 +97,5 @@ int64_t kith__units_free(struct kith__object *o, uint64_t ident);
 
 /* 1: somebody holds the unit of an object that has one and no signals. One word, also within the guard. */
 int kith__unit_is_held(const struct kith__object *o);
-
-/* In the guard: all units of whoever matches are orphans, and it is not the heir. 0: there was nothing. */
-int kith__units_evict(struct kith__object *o, const struct kith__caller *who);
 
 #endif

@@ -20,7 +20,7 @@
 
 #include <string.h>
 
-enum { LOCKERS, SIDES };
+enum { LOCKERS = KITH__TAKERS, SIDES };
 enum { MOST = 1024 }; /* bytes of one that is no number */
 
 struct options {
@@ -203,21 +203,10 @@ static int64_t lock(struct kith__object *o, const struct kith__caller *who, stru
 static int64_t unlock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                       struct kith__result *out)
 {
-    return kith__own_lock_give(o, who, in, out, LOCKERS);
+    return kith__own_lock_give(o, who, in, out);
 }
 
 /* --------------------------------------------------------------------------- hooks */
-
-/* A copy is nobody's loss. */
-static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
-{
-    return given->flags & KITH__MARK ? 0 : kith__own_lock_undo(o, who, given, LOCKERS);
-}
-
-static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
-{
-    kith__own_lock_died(o, who, out, LOCKERS);
-}
 
 static int check_type(int type, size_t size)
 {
@@ -230,12 +219,6 @@ static int check_type(int type, size_t size)
     if (size == 0 || size > MOST)
         return kith__fail(KITH_EINVAL, "a Value has 1 to %d bytes, not %zu: an Array has more", MOST, size);
     return 0;
-}
-
-static void left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
-                 struct kith__result *out)
-{
-    kith__units_left(o, who, waiter, out, LOCKERS);
 }
 
 static int make(struct kith__object *o, const void *options, size_t size)
@@ -287,9 +270,9 @@ const struct kith__class kith__value_class = {
     .sides = SIDES,
     .make = make,
     .same = same,
-    .undo = undo,
-    .died = died,
-    .left = left,
+    .undo = kith__own_lock_undo,
+    .died = kith__units_died,
+    .left = kith__units_left,
 };
 
 /* -------------------------------------------------------------- the short way, at home */
@@ -486,7 +469,7 @@ int kith_value_lock(kith_value v, int timeout_ms)
 
 int kith_value_unlock(kith_value v)
 {
-    return kith__own_lock_give_here(v.id, KITH__VALUE_KIND, LOCKERS)
+    return kith__own_lock_give_here(v.id, KITH__VALUE_KIND)
                ? 0
                : kith__report((int)kith__ask(v.id, KITH__VALUE_KIND, UNLOCK, 0));
 }
