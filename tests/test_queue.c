@@ -461,7 +461,7 @@ static int takes_many(const void *arg)
 static void many_at_a_time_until_all_producers_are_done(void)
 {
     enum { PUTTERS = 3, TAKERS = 2, EACH = 5000 };
-    struct harvest h = { far_queue_open(1000), far_queue_open(0) };
+    struct harvest h = { far_queue_open(150), far_queue_open(0) };
     kith_process p[PUTTERS + TAKERS];
     int total = 0, count, code;
 

@@ -181,6 +181,7 @@ static int64_t put_many(struct kith__object *o, const struct kith__caller *who, 
 {
     struct queue *q = queue_of(o);
     uint64_t done = 0;
+    int64_t rc = 0;
 
     (void)who;
     if (in->number == 0 || in->number > KITH__LARGE || in->size % in->number)
@@ -188,11 +189,10 @@ static int64_t put_many(struct kith__object *o, const struct kith__caller *who, 
                           (unsigned long long)in->number, (unsigned long long)in->size);
     if (atomic_load_explicit(&q->producers.shut, memory_order_relaxed))
         return kith__queue_was_shut();
-    for (; done < in->size && done < AT_ONCE && !is_full(q); done += in->number)
-        if (put_record(o, (const char *)in->bytes + done, 0, in->number, 0) < 0)
-            break;
+    for (; rc == 0 && done < in->size && done < AT_ONCE; done += rc == 0 ? in->number : 0)
+        rc = is_full(q) ? KITH__PARKED : put_record(o, (const char *)in->bytes + done, 0, in->number, 0);
     if (done == 0)
-        return is_full(q) ? KITH__PARKED : KITH_ENOMEM;
+        return rc; /* not whether it is full now: the consumers have a guard of their own */
     kith__tell_all(out, CONSUMERS);
     return (int64_t)(done / in->number);
 }
