@@ -1,5 +1,6 @@
 #!/bin/sh
 # The objects and Processes once more, through the node agent: what a user sees is the same. With KITH_TEST_LONG too.
+# kith-test: limit=600
 set -eu
 if [ ! -e "$KITH_MODULES/kith-net.so" ]; then
     echo "skipped: kith was built without ZeroMQ"
