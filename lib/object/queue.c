@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-enum { CONSUMERS, PRODUCERS, SIDES };
+enum { CONSUMERS = KITH__QUEUE_CONSUMERS, PRODUCERS = KITH__QUEUE_PRODUCERS, SIDES };
 
 enum { FIRST_SEGMENT = 4096, SEGMENT = 65536, FEW = 64 }; /* FEW: too small a bound to reserve places */
 
@@ -435,7 +435,7 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
 /* ------------------------------------------------------------- the end of what is put */
 
 /* In the guard: what was set is true; whoever waits learns that nothing more is put. */
-static int64_t settle(struct kith__object *o, int rc, struct kith__result *out)
+int64_t kith__queue_settle(struct kith__object *o, int rc, struct kith__result *out)
 {
     if (rc < 0)
         return rc;
@@ -452,7 +452,7 @@ static int64_t shutdown(struct kith__object *o, const struct kith__caller *who, 
 {
     (void)who;
     (void)in;
-    return settle(o, kith__producers_shut(o, &queue_of(o)->producers), out);
+    return kith__queue_settle(o, kith__producers_shut(o, &queue_of(o)->producers), out);
 }
 
 /* The number: of producers that are expected in all. */
@@ -460,26 +460,26 @@ static int64_t expect(struct kith__object *o, const struct kith__caller *who, st
                       struct kith__result *out)
 {
     (void)who;
-    return settle(o, kith__producers_expect(o, &queue_of(o)->producers, in->number), out);
+    return kith__queue_settle(o, kith__producers_expect(o, &queue_of(o)->producers, in->number), out);
 }
 
 static int64_t name(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
     (void)who;
-    return settle(o, kith__producers_name(o, &queue_of(o)->producers, in->number), out);
+    return kith__queue_settle(o, kith__producers_name(o, &queue_of(o)->producers, in->number), out);
 }
 
 static int64_t done(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
     (void)in;
-    return settle(o, kith__producers_done(o, &queue_of(o)->producers, who), out);
+    return kith__queue_settle(o, kith__producers_done(o, &queue_of(o)->producers, who), out);
 }
 
 static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
 {
-    settle(o, kith__producers_died(o, &queue_of(o)->producers, who), out);
+    kith__queue_settle(o, kith__producers_died(o, &queue_of(o)->producers, who), out);
 }
 
 /* The number: one that was named, and had ended before. */

@@ -24,6 +24,8 @@ enum {
     KITH__SORTED_JOIN
 };
 
+enum { KITH__QUEUE_CONSUMERS, KITH__QUEUE_PRODUCERS }; /* their first sides */
+
 struct kith__sorted_options {
     uint64_t bound;
     uint32_t order, joinable;
@@ -33,5 +35,8 @@ struct kith__sorted_options {
 int64_t kith__queue_was_shut(void);
 int64_t kith__queue_is_over(void);
 int64_t kith__queue_does_not_fit(uint64_t size, uint64_t room, int exact);
+
+/* rc: what a function of producers.h gave. In the guard, which it commits; whoever waits is woken. 0; rc. */
+int64_t kith__queue_settle(struct kith__object *o, int rc, struct kith__result *out);
 
 #endif

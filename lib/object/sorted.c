@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-enum { CONSUMERS, PRODUCERS, JOINERS, SIDES };
+enum { CONSUMERS = KITH__QUEUE_CONSUMERS, PRODUCERS = KITH__QUEUE_PRODUCERS, JOINERS, SIDES };
 
 enum { LEVELS = 64 };
 
@@ -370,46 +370,33 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
 
 /* ------------------------------------------------------------- the end of what is put */
 
-/* In the guard: what was set is true; whoever waits learns that nothing more is put. */
-static int64_t settle(struct kith__object *o, int rc, struct kith__result *out)
-{
-    if (rc < 0)
-        return rc;
-    kith__guard_commit(&o->guard);
-    if (rc > 0) {
-        kith__tell_all(out, CONSUMERS);
-        kith__tell_all(out, PRODUCERS);
-    }
-    return 0;
-}
-
 static int64_t shutdown(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                         struct kith__result *out)
 {
     (void)who;
     (void)in;
-    return settle(o, kith__producers_shut(o, &sorted_of(o)->producers), out);
+    return kith__queue_settle(o, kith__producers_shut(o, &sorted_of(o)->producers), out);
 }
 
 static int64_t expect(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                       struct kith__result *out)
 {
     (void)who;
-    return settle(o, kith__producers_expect(o, &sorted_of(o)->producers, in->number), out);
+    return kith__queue_settle(o, kith__producers_expect(o, &sorted_of(o)->producers, in->number), out);
 }
 
 static int64_t name(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
     (void)who;
-    return settle(o, kith__producers_name(o, &sorted_of(o)->producers, in->number), out);
+    return kith__queue_settle(o, kith__producers_name(o, &sorted_of(o)->producers, in->number), out);
 }
 
 static int64_t done(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
     (void)in;
-    return settle(o, kith__producers_done(o, &sorted_of(o)->producers, who), out);
+    return kith__queue_settle(o, kith__producers_done(o, &sorted_of(o)->producers, who), out);
 }
 
 /* The last of its items first, so that they wait in the order in which they were put. */
@@ -421,7 +408,7 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
         give_again(o, block, before);
         kith__tell_all(out, CONSUMERS);
     }
-    settle(o, kith__producers_died(o, &sorted_of(o)->producers, who), out);
+    kith__queue_settle(o, kith__producers_died(o, &sorted_of(o)->producers, who), out);
 }
 
 /* The number: one that was named, and had ended before. */
