@@ -1,10 +1,12 @@
 /* hosts.c: see hosts.h. Nothing in here runs anything or looks around: text in, hosts out. */
 #include "config.h"
 #include "hosts.h"
+#include "range.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,6 +235,22 @@ static int wrong_name(struct reader *r, struct word name)
     return wrong(r, "%s is not a host name", shown(name, v));
 }
 
+static int is_range(struct word name)
+{
+    return memchr(name.text, '[', name.length) != NULL;
+}
+
+/* What would close it may stand behind a space, where settings are expected. */
+static int check_range(struct reader *r, struct word name)
+{
+    const char *open = memrchr(name.text, '[', name.length);
+    char v[48];
+
+    if (memchr(open, ']', (size_t)(name.text + name.length - open)))
+        return 0;
+    return wrong(r, "%s: its brackets do not end: write node[1-4,7], without spaces", shown(name, v));
+}
+
 /* [user@]name[:slots] */
 static int read_name(struct reader *r, struct word w, struct mention *m)
 {
@@ -261,41 +279,77 @@ static int read_name(struct reader *r, struct word w, struct mention *m)
     }
     if (is_v6_address(m->name))
         r->hosts->forms |= HOSTS_V6;
+    else if (is_range(m->name))
+        r->hosts->forms |= HOSTS_RANGE;
     else if (!is_host_name(m->name))
         return wrong_name(r, m->name);
-    return 0;
+    return is_range(m->name) ? check_range(r, m->name) : 0;
 }
 
 /* ---- the table of hosts */
 
+/* The places are a table of hashes, at most half full: each the number of a host + 1, 0: free. That of name,
+ * or where it would be. */
+static size_t place_of(const struct hosts *h, struct word name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    size_t at;
+
+    for (size_t i = 0; i < name.length; i++)
+        hash = (hash ^ (unsigned char)name.text[i]) * UINT64_C(0x100000001b3);
+    at = (size_t)(hash ^ hash >> 32) & (h->room - 1);
+    while (h->places[at] != 0 && !same(name, h->all[h->places[at] - 1].name))
+        at = (at + 1) & (h->room - 1);
+    return at;
+}
+
 static struct host *find(struct hosts *h, struct word name)
 {
-    /* From the end: a list that repeats a host does so in neighbouring lines. */
-    for (int i = h->count - 1; i >= 0; i--)
-        if (same(name, h->all[i].name))
-            return &h->all[i];
-    return NULL;
+    int place = h->room > 0 ? h->places[place_of(h, name)] : 0;
+
+    return place > 0 ? &h->all[place - 1] : NULL;
+}
+
+/* Room for twice as many. */
+static int grow(struct hosts *h)
+{
+    size_t room = h->room ? 2 * h->room : 16;
+    struct host *more = realloc(h->all, room / 2 * sizeof *more);
+    int *places = calloc(room, sizeof *places);
+
+    if (more)
+        h->all = more;
+    if (!more || !places) {
+        free(places);
+        return -1;
+    }
+    free(h->places);
+    h->places = places;
+    h->room = room;
+    for (int i = 0; i < h->count; i++)
+        places[place_of(h, (struct word){ h->all[i].name, strlen(h->all[i].name) })] = i + 1;
+    return 0;
 }
 
 static struct host *add(struct hosts *h, struct word name, int line)
 {
-    if ((h->count & (h->count - 1)) == 0) { /* full at each power of two */
-        struct host *more = realloc(h->all, sizeof *more * (size_t)(h->count ? 2 * h->count : 1));
+    struct host new = { .name = copy(name), .line = line };
 
-        if (!more)
-            return NULL;
-        h->all = more;
+    if (!new.name || ((size_t)h->count == h->room / 2 && grow(h) < 0)) {
+        free(new.name);
+        return NULL;
     }
-    h->all[h->count] = (struct host){ .name = copy(name), .line = line };
-    return h->all[h->count].name ? &h->all[h->count++] : NULL;
+    h->places[place_of(h, name)] = h->count + 1;
+    h->all[h->count] = new;
+    return &h->all[h->count++];
 }
 
-static int enter(struct reader *r, const struct mention *m)
+static int enter_one(struct reader *r, const struct mention *m, struct word name)
 {
-    struct host *host = find(r->hosts, m->name);
+    struct host *host = find(r->hosts, name);
     char v[48];
 
-    if (!host && !(host = add(r->hosts, m->name, r->line)))
+    if (!host && !(host = add(r->hosts, name, r->line)))
         return wrong(r, "no memory");
     host->bare += m->slots == 0;
     if (m->user.length && host->user && !same(m->user, host->user))
@@ -303,13 +357,40 @@ static int enter(struct reader *r, const struct mention *m)
     if (m->user.length && !host->user && !(host->user = copy(m->user)))
         return wrong(r, "no memory");
     if (m->slots > HOST_SLOTS - host->slots)
-        return wrong(r, "%s: more than %d slots", shown(m->name, v), HOST_SLOTS);
+        return wrong(r, "%s: more than %d slots", shown(name, v), HOST_SLOTS);
     host->slots += m->slots;
     if (m->max_slots && (host->max_slots == 0 || m->max_slots < host->max_slots))
         host->max_slots = m->max_slots;
     if (host->max_slots && host->slots > host->max_slots)
         return wrong(r, "%s: slots=%d is more than max_slots=%d", host->name, host->slots, host->max_slots);
     return 0;
+}
+
+struct entering {
+    struct reader *reader;
+    const struct mention *mention;
+};
+
+static int take_name(void *to, const char *name)
+{
+    const struct entering *e = to;
+    struct word w = { name, strlen(name) };
+
+    return is_host_name(w) ? enter_one(e->reader, e->mention, w) : wrong_name(e->reader, w);
+}
+
+/* All hosts that its name stands for. */
+static int enter(struct reader *r, const struct mention *m)
+{
+    struct entering e = { r, m };
+    struct range range = { .take = take_name, .to = &e };
+    char v[48];
+    int rc;
+
+    if (!is_range(m->name))
+        return enter_one(r, m, m->name);
+    rc = range_expand(&range, m->name.text, m->name.length);
+    return range.wrong ? wrong(r, "%s: %s", shown(m->name, v), range.wrong) : rc;
 }
 
 /* A host without a number stands for all of its CPUs; but where one is repeated, each mention is a slot. */
@@ -379,6 +460,17 @@ int hosts_read(struct hosts *h, const char *text, size_t size, const char *file)
     return finish(&r);
 }
 
+/* Up to a comma that does not stand in brackets. */
+static size_t item_length(const char *at)
+{
+    int inside = 0;
+    size_t n = 0;
+
+    for (; at[n] && (at[n] != ',' || inside); n++)
+        inside = at[n] == '[' || (inside && at[n] != ']');
+    return n;
+}
+
 int hosts_list(struct hosts *h, const char *list)
 {
     struct reader r = { .hosts = h };
@@ -386,7 +478,7 @@ int hosts_list(struct hosts *h, const char *list)
 
     memset(h, 0, sizeof *h);
     for (const char *at = list; rc == 0 && at;) {
-        struct word w = { at, strcspn(at, ",") };
+        struct word w = { at, item_length(at) };
         struct mention m = { .slots = 0 };
 
         at = at[w.length] ? at + w.length + 1 : NULL;
@@ -455,6 +547,7 @@ void hosts_free(struct hosts *h)
         free(h->all[i].user);
     }
     free(h->all);
+    free(h->places);
     memset(h, 0, sizeof *h);
 }
 

@@ -1,7 +1,8 @@
 /* hosts.h: the hosts that a job may use, and how many ranks on each: from a hostfile or from --host.
  *
- * It understands the hostfiles of Open MPI (node1 slots=4 max_slots=8) and of MPICH (node1:4), and lists of
- * batch systems that repeat a host for each of its slots. */
+ * It understands the hostfiles of Open MPI (node1 slots=4 max_slots=8) and of MPICH (node1:4), ranges as
+ * Slurm writes them (node[1-4] slots=4), and lists of batch systems that repeat a host for each of its slots.
+ */
 #ifndef KITH_HOSTS_H
 #define KITH_HOSTS_H
 
@@ -27,13 +28,16 @@ enum hosts_form {
     HOSTS_SLOTS = 2,   /* slots=4 */
     HOSTS_USER = 4,    /* user=ann */
     HOSTS_USER_AT = 8, /* ann@node1 */
-    HOSTS_V6 = 16      /* an address of IPv6 as the name of a host */
+    HOSTS_V6 = 16,     /* an address of IPv6 as the name of a host */
+    HOSTS_RANGE = 32   /* node[1-4]: neither */
 };
 
 struct hosts {
     struct host *all; /* each name once, in the order of the file */
     int count;
     int forms;       /* of enum hosts_form */
+    int *places;     /* where in all a name is: see find in hosts.c */
+    size_t room;     /* of places */
     char error[400]; /* after a failure: "hosts.txt:3: slots=x is no number" */
 };
 

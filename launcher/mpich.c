@@ -25,7 +25,7 @@ static int add_hosts(const struct request *r, int go_round, struct line *l)
     }
     if (r->hosts.forms & (HOSTS_USER | HOSTS_USER_AT)) {
         if (!r->hostfile || strcmp(r->hostfile, "-") == 0 || go_round ||
-            (r->hosts.forms & (HOSTS_SLOTS | HOSTS_USER_AT))) {
+            (r->hosts.forms & (HOSTS_SLOTS | HOSTS_USER_AT | HOSTS_RANGE))) {
             log_line("%s: for user names MPICH needs a hostfile with lines such as node1:4 user=ann",
                      r->hostfile ? r->hostfile : "--host");
             return -1;

@@ -97,12 +97,12 @@ static int add_hosts(const struct request *r, const struct mpi *m, struct line *
 
     if (list && strlen(list) < WORD && !needs_file) {
         line_add_two(l, "--host", list);
-    } else if (r->hostfile && strcmp(r->hostfile, "-") != 0 && !(r->hosts.forms & HOSTS_COLON)) {
+    } else if (r->hostfile && strcmp(r->hostfile, "-") != 0 &&
+               !(r->hosts.forms & (HOSTS_COLON | HOSTS_RANGE))) {
         line_add_two(l, "--hostfile", r->hostfile);
     } else {
         log_line("%s: with user names, IPv6 addresses or so many hosts Open MPI needs a hostfile of lines as "
-                 "node1 slots=4, "
-                 "not node1:4",
+                 "node1 slots=4, not node1:4 or node[1-4]",
                  r->hostfile ? r->hostfile : "--host");
         free(list);
         return -1;

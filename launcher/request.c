@@ -83,8 +83,8 @@ static int add_extra(void *to, const char *value)
 const struct option request_options[] = {
     { "-n|-np", "N", "number of ranks; default: all slots of the hosts, or the usable CPUs here", set_ranks },
     { "--hostfile|-hostfile|--machinefile|-machinefile|-f", "FILE",
-      "the hosts to use, a line each: node1 slots=4", set_hostfile },
-    { "--host|-host|-H", "LIST", "the same in a word: node1:4,node2:4", set_hosts },
+      "the hosts to use, a line each: node1 slots=4, or node[1-4] slots=4", set_hostfile },
+    { "--host|-host|-H", "LIST", "the same in a word: node1:4,node2:4, or node[1-2]:4", set_hosts },
     { "--oversubscribe|-oversubscribe", NULL, "allow more ranks than slots", set_oversubscribe },
     { "--bind-to|-bind-to", "WHAT",
       "bind each rank to a core, numa ...; default: none, as kith binds its workers", set_binding },

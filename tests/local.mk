@@ -307,7 +307,7 @@ EXTRA_DIST += \
 	tests/launcher/common \
 	tests/launcher/typist
 check_PROGRAMS += tests/launcher/fuzz
-tests_launcher_fuzz_SOURCES = launcher/hosts.c launcher/hosts.h launcher/filter.c launcher/filter.h tests/launcher/fuzz.c
+tests_launcher_fuzz_SOURCES = launcher/hosts.c launcher/hosts.h launcher/range.c launcher/range.h launcher/filter.c launcher/filter.h tests/launcher/fuzz.c
 tests_launcher_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/launcher
 tests_launcher_fuzz_LDADD =
 

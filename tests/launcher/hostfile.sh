@@ -34,6 +34,38 @@ hosts "a repeated host with numbers: their sum" 'node1:2\nnode2:1\nnode1:2\n' "-
 hosts "a number and then a plain line: one more" 'node1:2\nnode1\nnode2:1\n' "-n 4 node1:3,node2:1"
 hosts "names and addresses" 'a-b_c.example.org:1\n10.0.0.7:2\n' "-n 3 a-b_c.example.org:1,10.0.0.7:2"
 
+# Ranges, as Slurm writes them.
+hosts "a range" 'node[1-4] slots=2\n' "-n 8 node1:2,node2:2,node3:2,node4:2"
+hosts "a range with a colon" 'node[1-2]:4\n' "-n 8 node1:4,node2:4"
+hosts "numbers keep their width" 'node[08-10,7] slots=1\n' "-n 4 node08:1,node09:1,node10:1,node7:1"
+hosts "several brackets: the last counts fastest" 'r[1-2]n[01-02].example.org:1\n' \
+    "-n 4 r1n01.example.org:1,r1n02.example.org:1,r2n01.example.org:1,r2n02.example.org:1"
+hosts "addresses in a range" '10.0.0.[9-11]:1\n' "-n 3 10.0.0.9:1,10.0.0.10:1,10.0.0.11:1"
+hosts "a range without a number: mpirun counts" 'node[1-2]\n' "node1:*,node2:*"
+hosts "a host of a range once more" 'node[1-2]:2\nnode2:1\n' "-n 5 node1:2,node2:3"
+hosts "a range of one" 'node[7]:2\n' "-n 2 node7:2"
+got=$(dry --host 'node[1-2,5]:2,ann,n[01-02]:1' true 2>err | sed -n "s/.*--host '*\([^ ']*\)'* .*/\1/p")
+[ "$got" = "node1:2,node2:2,node5:2,ann:*,n01:1,n02:1" ] && ok "ranges in --host" || fail "ranges in --host: $got $(cat err)"
+case $(env KITH_MPIRUN=mpiexec.hydra "$kith" run --dry-run --host 'node[1-2]:2' true) in
+*"-n 4 -hosts node1:2,node2:2 true") ok "a range, for MPICH" ;;
+*) fail "a range, for MPICH" ;;
+esac
+numbers="in the brackets stand numbers that rise, as in node[[]1-4,7]"
+wrong "a range that falls" 'node[4-1]\n' "hosts:1: node[[]4-1]: $numbers"
+wrong "a range of words" 'node[a-c]\n' "hosts:1: node[[]a-c]: $numbers"
+wrong "a range without an end" 'node[1-]\n' "hosts:1: node[[]1-]: $numbers"
+wrong "a range without numbers" 'node[]\n' "hosts:1: node[[]]: $numbers"
+wrong "a range with a hole" 'node[1,,3]\n' "hosts:1: node[[]1,,3]: $numbers"
+wrong "a range with a comma at the end" 'node[1,]\n' "hosts:1: node[[]1,]: $numbers"
+wrong "a number that is too long" 'node[1234567890]\n' "hosts:1: node[[]1234567890]: $numbers"
+wrong "a range with a space" 'node[1, 2]\n' "hosts:1: node[[]1,: its brackets do not end: write node[[]1-4,7], without spaces"
+wrong "a range that is too long" 'a\nnode[1-65537]\n' "hosts:2: node[[]1-65537]: it stands for more than 65536 hosts"
+wrong "ranges that are too long" 'n[1-300]m[1-300]\n' "hosts:1: n[[]1-300]m[[]1-300]: it stands for more than 65536 hosts"
+wrong "names that are too long" "$(printf '%0250d' 1)[1000000-1000001]\n" "hosts:1: 0*: its names are too long"
+wrong "a range of names that are none" 'no*de[1-2]\n' "hosts:1: no[*]de1 is not a host name"
+wrong "two ranges in a line" 'a[1-2],b[1-2]\n' "hosts:1: a1,b1 is not a host name: write one host a line, without commas"
+expect "a range in a list that does not end" 125 "" "kith: --host: a[[]1-2: its brackets do not end: *" "$kith" run --host 'a[1-2' true
+
 hosts "a list of addresses of IPv6 needs a file" 'fd00::7 slots=2\nnode2 slots=1\n' ""
 case $(dry --hostfile hosts true) in
 *"-n 3 --hostfile hosts --mca regx naive "*) ok "IPv6: Open MPI reads the file itself" ;;
@@ -50,7 +82,7 @@ expect "IPv6: Open MPI has no brackets" 125 "" "kith: hosts: with user names, IP
 expect "IPv6: MPICH has none" 125 "" "kith: hosts: MPICH takes no IPv6 addresses: give the hosts names, *" \
     env KITH_MPIRUN=mpiexec.hydra "$kith" run --hostfile hosts true
 wrong "an address of IPv6 that is none" 'fd00::7::1 slots=2\n' "hosts:1: fd00::7::1: after the colon *"
-wrong "brackets with something else" '[node1]:2\n' "hosts:1: [[]node1] is not a host name"
+wrong "brackets with something else" '[node1]:2\n' "hosts:1: [[]node1]: in the brackets stand numbers that rise, *"
 wrong "a number that is none behind brackets" '[fd00::7]:x\n' "hosts:1: [[]fd00::7]:x: after the colon *"
 wrong "brackets that do not end" '[fd00::7 slots=1\n' "hosts:1: [[]fd00::7: after the colon *"
 wrong "an address of a link" 'fe80::1%%eth0 slots=1\n' "hosts:1: *"
@@ -117,6 +149,10 @@ expect "a user: it is no file of Open MPI's" 125 "" "kith: hosts: with user name
     "$kith" run --hostfile hosts true
 expect "a user in a list" 125 "" "kith: --host: with user names, IPv6 addresses or so many hosts Open MPI needs *" \
     "$kith" run --host ann@node1:1 true
+
+# A range is found as fast as it is read, also where hosts are mentioned again.
+printf 'node[00001-60000] slots=1\nnode[00001-60000] slots=1\n' >hosts
+expect "many hosts in a range" 125 "" "kith: hosts: with user names, *, not node1:4 or node[[]1-4]" "$kith" run --dry-run --hostfile hosts true
 
 # 20,000 hosts are more than a word of a command line holds.
 seq -f 'node%05g slots=8' 20000 >hosts
