@@ -206,7 +206,7 @@ static void join_all(struct many *m, struct kith__wait *w, int again)
 {
     for (size_t i = 0; m->here_count > 0 && i < m->n; i++)
         if (m->here[i].kind)
-            m->spent[i] = !kith__wait_join(w, kith__watch_set(&m->here[i])) && again;
+            m->spent[i] = (char)(!kith__wait_join(w, kith__watch_set(&m->here[i])) && again);
     if (m->crowd.n > 0)
         kith__crowd_join(&m->crowd, w);
     kith__fence();

@@ -29,18 +29,18 @@ static long long integer(const struct kith__any *x)
 {
     union {
         int i;
-        unsigned I;
+        unsigned u;
         long l;
-        unsigned long L;
+        unsigned long ul;
         long long q;
     } number;
 
     memcpy(&number, x->few, sizeof number);
     switch (x->type) {
     case 'i': return number.i;
-    case 'I': return number.I;
+    case 'I': return number.u;
     case 'l': return number.l;
-    case 'L': return (long long)number.L;
+    case 'L': return (long long)number.ul;
     default: return number.q;
     }
 }
