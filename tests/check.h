@@ -139,6 +139,18 @@ static inline int slowdown(void)
     return factor && atoi(factor) > 0 ? atoi(factor) : 1;
 }
 
+/* Waits until it is so, which must be soon. It counts when it was so once: a call that a dead process has
+ * left behind may arrive late, and changes it for another moment. */
+#define AWAIT(condition)                                                                                 \
+    do {                                                                                                 \
+        double check_until = kith_time() + SOON / 1000.0 * slowdown();                                   \
+        int check_holds;                                                                                 \
+                                                                                                         \
+        while (!(check_holds = (condition)) && kith_time() < check_until)                                \
+            usleep(500);                                                                                 \
+        CU_assertImplementation(check_holds, __LINE__, "AWAIT(" #condition ")", __FILE__, "", CU_FALSE); \
+    } while (0)
+
 /* Seconds that are left. */
 static inline unsigned check_rest(void)
 {

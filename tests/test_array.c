@@ -310,16 +310,13 @@ static void whoever_dies_over_opening_or_closing_leaves_nothing(void)
 {
     int code = -1, n;
     uint64_t before = used_bytes();
-    double begin = kith_time();
 
     for (n = 0; n < 500 && code != 0; n++) {
         code = ends_with(kith_process_start_with(opens_and_dies, KITH_ARG(n), .node = KITH_HERE));
         PASS(kith_array_close(kith_array_open_with('d', 10000, .name = "mortal")));
     }
     CU_ASSERT(n > 10 && n < 500);
-    while (used_bytes() > before + 79999 && kith_time() - begin < 60 * slowdown())
-        usleep(1000); /* janitors are at work */
-    CU_ASSERT(used_bytes() <= before + 79999);
+    AWAIT(used_bytes() <= before + 79999); /* janitors are at work */
 }
 
 static int locks_and_dies(const void *arg)

@@ -45,13 +45,6 @@ static void start(const struct party *party, kith_process *p, int n)
         p[i] = kith_process_start(waits, party, sizeof *party);
 }
 
-static void await_waiting(kith_barrier b, int n)
-{
-    for (double begin = kith_time(); kith_barrier_waiting(b) != n && kith_time() - begin < 30 * slowdown();)
-        usleep(500);
-    CU_ASSERT_EQUAL(kith_barrier_waiting(b), n);
-}
-
 static void each_of_a_round_has_another_place(void)
 {
     struct party all = party(PARTIES, getenv("KITH_TEST_FAR") ? 20 : ROUNDS);
@@ -159,7 +152,7 @@ static void an_action_that_fails_breaks_it(void)
     kith_process p[1];
 
     start(&all, p, 1);
-    await_waiting(all.b, 1);
+    AWAIT(kith_barrier_waiting(all.b) == 1);
     FAILS_WITH(KITH_ETASK, kith_barrier_wait(all.b, KITH_FOREVER));
     CU_ASSERT_EQUAL(code_of(p[0]), 3);
     CU_ASSERT_EQUAL(kith_barrier_broken(all.b), 1);
@@ -175,7 +168,7 @@ static void abort_breaks_it_for_those_there_and_those_to_come(void)
     kith_process p[3];
 
     start(&all, p, 3);
-    await_waiting(all.b, 3);
+    AWAIT(kith_barrier_waiting(all.b) == 3);
     PASS(kith_barrier_abort(all.b));
     for (int i = 0; i < 3; i++)
         CU_ASSERT_EQUAL(code_of(p[i]), 3);
@@ -191,7 +184,7 @@ static void reset_sends_those_there_away_and_begins_again(void)
         kith_process p[3];
 
         start(&all, p, 2);
-        await_waiting(all.b, 2);
+        AWAIT(kith_barrier_waiting(all.b) == 2);
         if (breaks)
             PASS(kith_barrier_abort(all.b));
         PASS(kith_barrier_reset(all.b));
@@ -211,7 +204,7 @@ static void who_gives_up_breaks_it(void)
     kith_process p[1];
 
     start(&all, p, 1);
-    await_waiting(all.b, 1);
+    AWAIT(kith_barrier_waiting(all.b) == 1);
     FAILS_WITH(KITH_ETIMEDOUT, kith_barrier_wait(all.b, 20));
     CU_ASSERT_EQUAL(code_of(p[0]), 3);
     FAILS_WITH(KITH_EBROKEN, kith_barrier_wait(all.b, 20));
@@ -226,7 +219,7 @@ static void a_death_breaks_it(void)
     kith_process p[3];
 
     start(&all, p, 3);
-    await_waiting(all.b, 3);
+    AWAIT(kith_barrier_waiting(all.b) == 3);
     PASS(kith_process_kill(p[1]));
     CU_ASSERT_EQUAL(code_of(p[0]), 3);
     CU_ASSERT_EQUAL(code_of(p[1]), -SIGKILL);
@@ -314,7 +307,7 @@ static void whoever_dies_at_any_step_keeps_nobody(void)
 
         PASS(kith_barrier_reset(all.b));
         p = kith_process_start(waits, KITH_ARG(all));
-        await_waiting(all.b, 1);
+        AWAIT(kith_barrier_waiting(all.b) == 1);
         q = kith_process_start(dies_on_the_way, KITH_ARG(all));
         code = code_of(q);
         CU_ASSERT(code == 0 || code == -SIGKILL);
@@ -334,7 +327,7 @@ static void those_that_wait_at_a_closed_one_are_told(void)
     kith_process p[2];
 
     start(&all, p, 2);
-    await_waiting(all.b, 2);
+    AWAIT(kith_barrier_waiting(all.b) == 2);
     PASS(kith_barrier_close(all.b));
     for (int i = 0; i < 2; i++)
         CU_ASSERT_EQUAL(code_of(p[i]), 5);

@@ -7,14 +7,6 @@
 #include <pthread.h>
 #include <signal.h>
 
-/* Until nobody holds l: what a dead process had comes back some moments later. */
-static void await_free(kith_lock l)
-{
-    for (double begin = kith_time(); kith_lock_locked(l) == 1 && kith_time() - begin < 30 * slowdown();)
-        usleep(1000);
-    CU_ASSERT_EQUAL(kith_lock_locked(l), 0);
-}
-
 static void end(kith_process p)
 {
     int code; /* asked for: else that it was killed is in the status of the job */
@@ -219,7 +211,7 @@ static void killed_waiters_take_nothing(void)
             end(p[k]);
         if (i % 2 == 0)
             PASS(kith_lock_release(h.l));
-        await_free(h.l);
+        AWAIT(kith_lock_locked(h.l) == 0); /* what a dead process had comes back some moments later */
     }
     PASS(kith_lock_close(h.l));
     PASS(kith_queue_close(h.holds));
@@ -294,7 +286,7 @@ static void whoever_dies_at_any_step_leaves_it_free(void)
         PASS(kith_process_exitcode(p, &code));
         CU_ASSERT(code == 0 || code == -SIGKILL);
         PASS(kith_process_close(p));
-        await_free(l);
+        AWAIT(kith_lock_locked(l) == 0);
     }
     CU_ASSERT(n > 3 && n < 50);
     PASS(kith_lock_close(l));

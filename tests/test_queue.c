@@ -191,8 +191,7 @@ static void a_full_queue_holds_putters_back(void)
     for (int i = 0; i < 3; i++)
         PASS(kith_get(q, &x));
     p = kith_process_start(put_numbers, KITH_ARG(party));
-    for (int i = 0; i < 10000 && kith_queue_size(q) < 3; i++)
-        usleep(1000);
+    AWAIT(kith_queue_size(q) == 3);
     FAILS_WITH(KITH_ETIMEDOUT, kith_process_join(p, 100));
     CU_ASSERT_EQUAL(kith_queue_size(q), 3);
     for (int i = 0; i < 5; i++) {

@@ -7,14 +7,6 @@
 #include <pthread.h>
 #include <signal.h>
 
-/* Until s has n free units. What a dead process had comes back some moments later. */
-static void await_value(kith_sem s, int n)
-{
-    for (double begin = kith_time(); kith_sem_value(s) != n && kith_time() - begin < 30 * slowdown();)
-        usleep(1000);
-    CU_ASSERT_EQUAL(kith_sem_value(s), n);
-}
-
 static void end(kith_process p)
 {
     int code; /* asked for: else that it was killed is in the status of the job */
@@ -163,7 +155,7 @@ static void what_an_ended_process_held_comes_back(void)
             PASS(kith_process_kill(p));
         }
         end(p);
-        await_value(h.s, 5);
+        AWAIT(kith_sem_value(h.s) == 5); /* what a dead process had comes back some moments later */
         /* Three of them were a dead one's, and each is told once. */
         for (int i = 0; i < 5; i++)
             CU_ASSERT_EQUAL(kith_sem_acquire(h.s, KITH_FOREVER), i < 3 ? KITH_EOWNERDEAD : 0);
@@ -203,7 +195,7 @@ static void another_may_release(void)
     CU_ASSERT_EQUAL(kith_sem_value(h.s), 2);
     PASS(kith_process_kill(p)); /* it holds one */
     end(p);
-    await_value(h.s, 3);
+    AWAIT(kith_sem_value(h.s) == 3);
     CU_ASSERT_EQUAL(kith_sem_acquire(h.s, 0), KITH_EOWNERDEAD);
     PASS(kith_sem_acquire(h.s, 0));
     PASS(kith_sem_close(h.s));
@@ -243,7 +235,7 @@ static void killed_waiters_take_nothing(void)
             end(p[k]);
         if (i % 2 == 0)
             PASS(kith_sem_release(h.s));
-        await_value(h.s, 1);
+        AWAIT(kith_sem_value(h.s) == 1);
     }
     PASS(kith_sem_close(h.s));
     PASS(kith_queue_close(h.holds));
@@ -285,7 +277,7 @@ static void whoever_dies_at_any_step_loses_no_unit(void)
         PASS(kith_process_exitcode(p, &code));
         CU_ASSERT(code == 0 || code == -SIGKILL);
         PASS(kith_process_close(p));
-        await_value(s, 2);
+        AWAIT(kith_sem_value(s) == 2);
     }
     CU_ASSERT(n > 3 && n < 500);
     PASS(kith_sem_close(s));
@@ -328,7 +320,7 @@ static void names_lead_to_one_semaphore(void)
     kith_sem s = kith_sem_open_with(4, .name = "licences");
 
     end(kith_process_start(finds_by_name, NULL, 0));
-    await_value(s, 4);
+    AWAIT(kith_sem_value(s) == 4);
     CU_ASSERT_EQUAL(kith_sem_acquire(s, 0), KITH_EOWNERDEAD);
     FAILS_WITH(KITH_EINVAL, kith_check(kith_sem_open_with(5, .name = "licences")));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_sem_open_with(4, .name = "licences", .bounded = 1)));

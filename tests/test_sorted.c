@@ -200,8 +200,7 @@ static void those_of_a_dead_one_keep_their_order(void)
     CU_ASSERT_EQUAL(kith_queue_size(w.jobs), 3);
     PASS(kith_process_kill(p));
     end(p);
-    for (int i = 0; i < 10000 * slowdown() && kith_queue_size(w.jobs) < 6; i++)
-        usleep(1000);
+    AWAIT(kith_queue_size(w.jobs) == 6);
     for (int i = 0; i < 6; i++) {
         PASS(take(w.jobs, &x));
         CU_ASSERT_EQUAL(x, i);

@@ -86,13 +86,6 @@ static int takes_one_and_ends(const void *arg)
     return kith_sem_acquire(*s, 0);
 }
 
-static void await_value(kith_sem s, int n)
-{
-    for (double begin = kith_time(); kith_sem_value(s) != n && kith_time() - begin < 30 * slowdown();)
-        usleep(1000);
-    CU_ASSERT_EQUAL(kith_sem_value(s), n);
-}
-
 static void run(kith_target *fn, kith_sem s)
 {
     kith_process p = kith_process_start(fn, KITH_ARG(s));
@@ -118,7 +111,7 @@ static void there_is_one_as_long_as_one_is_free(void)
     o = kith__object_slot(both.id);
     PASS(kith_sem_acquire(both, 0));
     run(takes_one_and_ends, both);
-    await_value(both, 1);
+    AWAIT(kith_sem_value(both) == 1);
     set_trap("unit: seen", swap);
     CU_ASSERT_EQUAL(kith__units_take(o, atomic_load(&o->ident), &me, 0), KITH__UNIT);
     clear_trap();
@@ -136,7 +129,7 @@ static void the_value_is_one_of_a_moment(void)
     both = kith_sem_open(2);
     PASS(kith_sem_acquire(both, 0));
     run(takes_one_and_ends, both);
-    await_value(both, 1);
+    AWAIT(kith_sem_value(both) == 1);
     set_trap("unit: seen", is_counted);
     CU_ASSERT_EQUAL(kith_sem_value(both), 1);
     clear_trap();
@@ -238,7 +231,7 @@ static void who_has_none_gives_back_the_oldest(void)
         PASS(kith_sem_release(s)); /* b's */
         CU_ASSERT_EQUAL(kith_sem_value(s), units - 1);
         end_by_kill(pa);
-        await_value(s, units);
+        AWAIT(kith_sem_value(s) == units);
         end_by_kill(pb);
         CU_ASSERT_EQUAL(kith_sem_acquire(s, 0), KITH_EOWNERDEAD);
         PASS(kith_sem_acquire(s, 0));
@@ -275,10 +268,7 @@ static void await_heir(kith_sem s, int is_there)
 {
     struct kith__object *o = kith__object_slot(s.id);
 
-    for (double begin = kith_time();
-         (atomic_load(&o->heir) != 0) != is_there && kith_time() - begin < 30 * slowdown();)
-        usleep(500);
-    CU_ASSERT_EQUAL(atomic_load(&o->heir) != 0, is_there);
+    AWAIT((atomic_load(&o->heir) != 0) == is_there);
 }
 
 static kith_process with_heir(struct waiter *w, int units, int timeout_ms)
@@ -316,7 +306,7 @@ static void who_has_waited_is_the_next(void)
             PASS(kith_sem_acquire(w.s, 0));
         }
         end_by_kill(p);
-        await_value(w.s, 1);
+        AWAIT(kith_sem_value(w.s) == 1);
         close_both(&w);
     }
 }
@@ -334,7 +324,7 @@ static void what_the_heir_leaves_is_for_the_others(void)
         PASS(kith_get(w.has, &rc));
     end_by_kill(p);
     end_by_kill(q);
-    await_value(w.s, 2);
+    AWAIT(kith_sem_value(w.s) == 2);
     close_both(&w);
 }
 
@@ -452,7 +442,7 @@ static int dies_at(int units, int step)
     PASS(kith_process_close(dead));
     for (int i = 1; i < units; i++)
         PASS(kith_sem_release(w.s));
-    await_value(w.s, units);
+    AWAIT(kith_sem_value(w.s) == units);
     PASS(kith_sem_close(w.s));
     PASS(kith_queue_close(w.has));
     return code;
