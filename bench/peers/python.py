@@ -446,8 +446,9 @@ def row_dict(rounds):
 
 
 EXECUTORS = {"multiprocessing": Multiprocessing, "futures": Futures, "mpi4py": Mpi4py}
-WITH_POOL = {"map": row_map, "warm": row_warm, "after-idling": row_after_idling, "bulk": row_bulk,
-             "uneven": row_uneven, "metg": row_metg, "pi": row_pi, "idle": row_idle}
+WITH_POOL = {"map": row_map, "async": row_async, "imap": row_imap, "warm": row_warm,
+             "after-idling": row_after_idling, "bulk": row_bulk, "uneven": row_uneven, "metg": row_metg, "pi": row_pi,
+             "idle": row_idle}
 WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "value": row_value, "lock": row_lock,
            "pipe": row_pipe, "wait": row_wait, "dict": row_dict}
 
