@@ -16,6 +16,7 @@ bench_kith = \
 	bench/kith/queue \
 	bench/kith/sem \
 	bench/kith/sync \
+	bench/kith/tree \
 	bench/kith/uneven \
 	bench/kith/value \
 	bench/kith/wait \
@@ -76,7 +77,7 @@ bench_kith_wait_LDFLAGS = $(bench_ldflags)
 bench_peers_lmdb_LDADD = -llmdb
 bench_peers_lock_LDADD =
 bench_peers_openmp_CFLAGS = $(AM_CFLAGS) -fopenmp
-bench_peers_openmp_LDADD =
+bench_peers_openmp_LDADD = $(LIBM)
 bench_peers_plain_LDADD =
 bench_peers_poll_LDADD =
 bench_kith_sem_LDADD = lib/libkith.la
@@ -84,6 +85,8 @@ bench_kith_sem_LDFLAGS = $(bench_ldflags)
 bench_peers_sem_LDADD =
 bench_kith_sync_LDADD = lib/libkith.la
 bench_kith_sync_LDFLAGS = $(bench_ldflags)
+bench_kith_tree_LDADD = lib/libkith.la $(LIBM)
+bench_kith_tree_LDFLAGS = $(bench_ldflags)
 bench_peers_sync_LDADD =
 bench_kith_value_LDADD = lib/libkith.la
 bench_kith_value_LDFLAGS = $(bench_ldflags)
@@ -101,6 +104,7 @@ EXTRA_DIST += \
 	bench/bench.h \
 	bench/contestants.py \
 	bench/metg.h \
+	bench/tree.h \
 	bench/peers/pi_numba.py \
 	bench/peers/program.py \
 	bench/peers/python.py \

@@ -170,6 +170,9 @@ EXPERIMENTS = [
         "kith": Program("kith/metg"),
         "OpenMP dynamic,1": Program("peers/openmp", "metg"),
         **pythons("metg", 1000, few=(200,), repeats=1)}, repeats=3),
+    Experiment("tree", {
+        "kith": Program("kith/tree"),
+        "OpenMP tasks": Program("peers/openmp", "tree")}, repeats=3),
     Experiment("queue 1+1", {
         **queue(1, 1, 8, 4000000, 1024, 100000),
         "ring, one to one": ring("pair", 1, 1, 8, 10000000)}),
@@ -257,6 +260,8 @@ ROWS = [
     Row("pi, 10^9 midpoints", "pi, midpoints", "seconds", "s", targets=[Within(1.1, PLAIN)]),
     Row("idle pool, busiest process", "idle", "cpu", "% CPU", targets=[AtMost(0.05)]),
     Row("METG(50 %), chunks of one task", "metg", "metg", "µs"),
+    Row("calls in calls: tree of 4,130,071 nodes", "tree", "tree", "s", targets=[Within(1, "OpenMP tasks")]),
+    Row("… fib(30)", "tree", "fib", "s", targets=[Within(1, "OpenMP tasks")]),
     Row("Queue, 8 B, one producer, one consumer", "queue 1+1", "items", "M/s", more=True, targets=[AtLeast(5)]),
     Row("Queue, 8 B, two and two", "queue 2+2", "items", "M/s", more=True, targets=[AtLeast(3)]),
     Row("Queue, 8 B, joinable, one and one", "queue joinable", "items", "M/s", more=True),

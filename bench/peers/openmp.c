@@ -2,7 +2,8 @@
  *     openmp map static|dynamic CHUNK LATER
  *     openmp tasks COUNT
  *     openmp metg
- *     openmp uneven MICROSECONDS... */
+ *     openmp uneven MICROSECONDS...
+ *     openmp tree */
 #include "config.h"
 
 #include <omp.h>
@@ -10,6 +11,7 @@
 
 #include "../bench.h"
 #include "../metg.h"
+#include "../tree.h"
 
 enum { N = 10000000, MOST = 100, METG_TASKS = 200000 };
 
@@ -128,6 +130,58 @@ static void tasks(int n)
     free(y);
 }
 
+static uint64_t visit(const struct tree_node *node)
+{
+    int n = tree_children(node);
+    uint64_t nodes[TREE_MOST], sum = 1;
+
+    for (int i = 0; i < n; i++) {
+        struct tree_node child;
+
+        tree_child(node, i, &child);
+#pragma omp task shared(nodes) firstprivate(child, i)
+        nodes[i] = visit(&child);
+    }
+#pragma omp taskwait
+    for (int i = 0; i < n; i++)
+        sum += nodes[i];
+    return sum;
+}
+
+static int fib(int n)
+{
+    int x, y;
+
+    if (n < 2)
+        return n;
+#pragma omp task shared(x)
+    x = fib(n - 1);
+    y = fib(n - 2);
+#pragma omp taskwait
+    return x + y;
+}
+
+static void tree(void)
+{
+    struct tree_node root;
+    uint64_t nodes = 0;
+    double start = now();
+    int y = 0;
+
+    tree_root(&root);
+#pragma omp parallel
+#pragma omp single
+    nodes = visit(&root);
+    say("tree", now() - start);
+    start = now();
+#pragma omp parallel
+#pragma omp single
+    y = fib(FIB);
+    say("fib", now() - start);
+    if (nodes != TREE_NODES || y != FIB_RESULT)
+        die("a wrong result");
+}
+
 int main(int argc, char **argv)
 {
     const char *row = argc > 1 ? argv[1] : "";
@@ -141,7 +195,9 @@ int main(int argc, char **argv)
         say("metg", 1e6 * metg(run, alone, METG_TASKS, 2));
     else if (!strcmp(row, "uneven"))
         uneven(argc, argv);
+    else if (!strcmp(row, "tree"))
+        tree();
     else
-        die("usage: openmp map|tasks|metg|uneven ...");
+        die("usage: openmp map|tasks|metg|uneven|tree ...");
     return 0;
 }
