@@ -24,6 +24,8 @@ kith_SOURCES = \
 	launcher/network.h \
 	launcher/option.c \
 	launcher/option.h \
+	launcher/program.c \
+	launcher/program.h \
 	launcher/range.c \
 	launcher/range.h \
 	launcher/reach.c \

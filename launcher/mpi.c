@@ -4,59 +4,14 @@
 #include "base/env.h"
 #include "capture.h"
 #include "log.h"
+#include "program.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { VERSION_LIMIT_MS = 20000 }; /* the first start from a network file system may take its time */
-
-/* ---- programs */
-
-static int executable(const char *path)
-{
-    struct stat st;
-
-    if (stat(path, &st) != 0) {
-        if (errno != ENOTDIR && errno != EACCES)
-            errno = ENOENT;
-        return -1;
-    }
-    if (S_ISREG(st.st_mode) && access(path, X_OK) == 0)
-        return 0;
-    errno = S_ISDIR(st.st_mode) ? EISDIR : EACCES;
-    return -1;
-}
-
-int program_find(const char *name, char path[PATH_MAX])
-{
-    const char *list = getenv("PATH");
-    int seen = ENOENT;
-
-    if (strchr(name, '/')) {
-        if (snprintf(path, PATH_MAX, "%s", name) < PATH_MAX)
-            return executable(path);
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    for (const char *at = list ? list : "/usr/local/bin:/usr/bin:/bin"; *name && at;) {
-        size_t n = strcspn(at, ":");
-
-        if (snprintf(path, PATH_MAX, "%.*s/%s", (int)n, n ? at : ".", name) < PATH_MAX &&
-            executable(path) == 0)
-            return 0;
-        if (errno == EACCES && access(path, F_OK) == 0)
-            seen = EACCES;
-        at = at[n] ? at + n + 1 : NULL;
-    }
-    errno = seen;
-    return -1;
-}
-
-/* ---- mpirun */
 
 /* By its full path mpirun finds its parts on the other hosts too, where PATH is another; but those of the
  * system are there anyway, perhaps at another place. */

@@ -17,8 +17,4 @@ struct mpi {
 /* Finds it: KITH_MPIRUN, else mpirun or mpiexec in PATH. 0, or -1 after having said what is wrong. */
 int mpi_find(struct mpi *m);
 
-/* The file that execution of name would take: itself with a slash in it, else out of PATH. 0; else -1 and
- * errno: ENOENT, or EACCES when it is there but cannot be executed. */
-int program_find(const char *name, char path[PATH_MAX]);
-
 #endif

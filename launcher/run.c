@@ -5,16 +5,14 @@
 #include "local_host.h"
 #include "job.h"
 #include "kith.h"
+#include "program.h"
 #include "reach.h"
 #include "request.h"
 #include "log.h"
 
-#include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- checks */
@@ -71,80 +69,6 @@ static int runs_here(const struct request *r)
     return r->hosts.count == 0;
 }
 
-static void log_not_executable(const char *name, int error)
-{
-    size_t n = strlen(name);
-
-    if (error == EISDIR)
-        log_line("%s: it is a directory, not a program", name);
-    else if (n > 2 && strcmp(name + n - 2, ".c") == 0)
-        log_line("%s: it is source code, not a program: cc %s $(pkg-config --cflags --libs kith) -o %.*s",
-                 name, name, (int)n - 2, name);
-    else
-        log_line("%s: it is not executable: chmod +x %s", name, name);
-}
-
-/* The kernel may know more formats than these two by itself (binfmt_misc). */
-static int has_more_formats(void)
-{
-    glob_t found;
-    int n = glob("/proc/sys/fs/binfmt_misc/*", GLOB_NOSORT, NULL, &found) == 0 ? (int)found.gl_pathc : 0;
-
-    globfree(&found);
-    return n > 2; /* register and status are always there */
-}
-
-/* 1 when the file begins as a script, or as a program for the kind of machine that kith is for. */
-static int is_format(const char *path)
-{
-    unsigned char own[20], its[20]; /* up to the machine, in an ELF header */
-    FILE *f = fopen("/proc/self/exe", "re"), *g = fopen(path, "re");
-    int known = !f || !g; /* a program may be executable and not readable */
-
-    if (!known && fread(own, 1, sizeof own, f) == sizeof own) {
-        size_t n = fread(its, 1, sizeof its, g);
-
-        known = (n >= 2 && memcmp(its, "#!", 2) == 0) ||
-                (n == sizeof its && memcmp(its, own, 6) == 0 && memcmp(its + 18, own + 18, 2) == 0);
-    }
-    if (f)
-        fclose(f);
-    if (g)
-        fclose(g);
-    return known || has_more_formats();
-}
-
-/* 0, or kith's exit status. On other hosts only mpirun can look. */
-static int check_program(const char *name)
-{
-    char path[PATH_MAX], here[PATH_MAX];
-    int error;
-
-    if (*name == '\0') {
-        log_line("run: the program's name is empty");
-        return EXIT_NOT_FOUND;
-    }
-    if (program_find(name, path) == 0) {
-        if (is_format(path))
-            return 0;
-        log_line("%s: it is neither a program for this machine nor a script that begins with #!", name);
-        return EXIT_NOT_EXECUTABLE;
-    }
-    error = errno;
-    if (error == EACCES || error == EISDIR) {
-        log_not_executable(name, error);
-        return EXIT_NOT_EXECUTABLE;
-    }
-    snprintf(here, sizeof here, "./%s", name);
-    if (!strchr(name, '/') && program_find(here, path) == 0)
-        log_line("%s: it is not in PATH; the one in this directory is called ./%s", name, name);
-    else if (!strchr(name, '/') && (errno == EACCES || errno == EISDIR))
-        log_not_executable(name, errno);
-    else
-        log_line("%s: there is no such program%s", name, strchr(name, '/') ? "" : " in PATH");
-    return EXIT_NOT_FOUND;
-}
-
 /* Somebody who chose another way than ssh knows what is right. */
 static int starts_by_ssh(const struct request *r, const struct mpi *m)
 {
@@ -198,7 +122,7 @@ static int make_line(struct request *r, const struct mpi *m, struct line *l)
 static int start(struct request *r, const struct mpi *m, const struct line *l)
 {
     struct mpirun_messages w;
-    int status = runs_here(r) ? check_program(r->program[0]) : 0;
+    int status = runs_here(r) ? program_check(r->program[0]) : 0;
 
     if (status != 0)
         return status;

@@ -22,7 +22,7 @@ for KITH_MPIRUN in mpirun mpiexec.hydra; do
     expect "$KITH_MPIRUN: no such program" 127 "" "kith: ./nosuch: there is no such program" "$kith" run -n 1 ./nosuch
     expect "$KITH_MPIRUN: a folder that is none" 127 "" "kith: good/x: there is no such program" "$kith" run -n 1 good/x
     expect "$KITH_MPIRUN: no such program in PATH" 127 "" "kith: nosuch: there is no such program in PATH" "$kith" run -n 1 nosuch
-    expect "$KITH_MPIRUN: an empty word" 127 "" "kith: run: the program's name is empty" "$kith" run -n 1 ""
+    expect "$KITH_MPIRUN: an empty word" 127 "" "kith: the program's name is empty" "$kith" run -n 1 ""
     expect "$KITH_MPIRUN: without ./" 127 "" "kith: good: it is not in PATH; the one in this directory is called ./good" \
         "$kith" run -n 1 good
     expect "$KITH_MPIRUN: a directory" 126 "" "kith: ./folder: it is a directory, not a program" "$kith" run -n 1 ./folder
