@@ -14,6 +14,7 @@ struct command {
 
 extern const struct command command_env;
 extern const struct command command_run;
+extern const struct command command_scale;
 
 /* Prints the help of one command to stdout. */
 void command_help(const struct command *c);

@@ -24,6 +24,8 @@ kith_SOURCES = \
 	launcher/network.h \
 	launcher/option.c \
 	launcher/option.h \
+	launcher/picture.c \
+	launcher/picture.h \
 	launcher/program.c \
 	launcher/program.h \
 	launcher/range.c \
@@ -33,6 +35,9 @@ kith_SOURCES = \
 	launcher/request.c \
 	launcher/request.h \
 	launcher/run.c \
+	launcher/scale.c \
+	launcher/timing.c \
+	launcher/timing.h \
 	launcher/log.c \
 	launcher/log.h \
 	launcher/filter.c \
@@ -51,7 +56,7 @@ kith_SOURCES = \
 	lib/net/subnet.h
 # Flags of its own, so that the objects of lib/ do not meet those of the library.
 kith_CFLAGS = $(AM_CFLAGS)
-kith_LDADD =
+kith_LDADD = $(LIBM)
 
 dist_man_MANS += man/kith.1
 EXTRA_DIST += \

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* In the order of the help. */
-static const struct command *const commands[] = { &command_run, &command_env };
+static const struct command *const commands[] = { &command_run, &command_scale, &command_env };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct command *find(const char *name)

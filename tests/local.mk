@@ -301,6 +301,7 @@ once_scripts += \
 	tests/launcher/cluster.sh \
 	tests/launcher/dry_run.sh \
 	tests/launcher/root.sh \
+	tests/launcher/scale.sh \
 	tests/launcher/terminal.sh
 EXTRA_DIST += \
 	tests/launcher/bare.c \

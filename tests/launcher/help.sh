@@ -11,7 +11,7 @@ case $run_help in
 *) fail "the help of run names its options" ;;
 esac
 case $all_help in
-"usage: kith COMMAND "*" run "*) ok "the help names the commands" ;;
+"usage: kith COMMAND "*" run "*" scale "*" env "*) ok "the help names the commands" ;;
 *) fail "the help names the commands" ;;
 esac
 
@@ -40,9 +40,10 @@ expect "behind the program --help is the program's" 0 "--help" "" \
 
 # The man page has each option, and no other.
 page=${top_srcdir-$here/../..}/man/kith.1
-"$kith" help run | sed -n 's/^  \(-[-a-z]*\).*/\1/p' | sort >options
+for command in $("$kith" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do "$kith" help "$command"; done |
+    sed -n 's/^  \(-[-a-z]*\).*/\1/p' | sort -u >options
 sed -n '/^\.SH OPTIONS/,/^\.SH EXIT/p' "$page" | sed -n '/^\.TP/{n;s/\\-/-/g;s/^\.BI* *"*\(-[-a-z]*\).*/\1/p;s/^\.BR *\(--[a-z]*\).*/\1/p}' |
-    grep -v '^--version$' | sort >described
+    grep -v '^--version$' | sort -u >described
 if [ -s options ] && cmp -s options described; then ok "the man page has the options"; else
     fail "the man page has the options"
     diff options described
