@@ -45,30 +45,41 @@ static uintptr_t find(const struct kith__symbols *s, const char *name)
 struct found {
     uintptr_t writer[64];
     size_t count;
+    uint64_t changes; /* of the list of files when they were searched; 0: never */
 };
+static struct found found;
 
 static int look(const struct kith__image *image, void *arg)
 {
-    struct found *found = arg;
     struct kith__symbols s;
     uintptr_t offset = 0;
 
-    if (found->count == sizeof found->writer / sizeof found->writer[0] || !may_have_coverage(image))
+    (void)arg;
+    if (found.count == sizeof found.writer / sizeof found.writer[0] || !may_have_coverage(image))
         return 0;
     if (kith__image_symbols(image, &s))
         for (size_t i = 0; offset == 0 && i < sizeof writers / sizeof writers[0]; i++)
             offset = find(&s, writers[i]);
     kith__symbols_free(&s);
     if (offset)
-        found->writer[found->count++] = image->bias + offset;
+        found.writer[found.count++] = image->bias + offset;
     return 0;
+}
+
+void kith__coverage_find(void)
+{
+    uint64_t changes = kith__image_changes();
+
+    if (changes == found.changes)
+        return;
+    found.count = 0;
+    kith__images(look, NULL);
+    found.changes = changes;
 }
 
 void kith__coverage_flush(void)
 {
-    struct found found = { .count = 0 };
-
-    kith__images(look, &found);
+    kith__coverage_find();
     for (size_t i = 0; i < found.count; i++)
         ((void (*)(void))found.writer[i])();
     if (__lsan_do_leak_check)

@@ -6,4 +6,8 @@
  * leaks in a program with LeakSanitizer, which ends the process with its own status when there are some. */
 void kith__coverage_flush(void);
 
+/* Searches for what the other calls, which takes some tenth of a millisecond: processes that are forked
+ * afterwards need not do it again. */
+void kith__coverage_find(void);
+
 #endif

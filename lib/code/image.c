@@ -122,6 +122,23 @@ int kith__images(int (*fn)(const struct kith__image *image, void *arg), void *ar
     return dl_iterate_phdr(visit, &s);
 }
 
+static int count_changes(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    uint64_t *n = arg;
+
+    (void)size;
+    *n = (uint64_t)info->dlpi_adds + info->dlpi_subs;
+    return 1; /* each says the same */
+}
+
+uint64_t kith__image_changes(void)
+{
+    uint64_t n = 0;
+
+    dl_iterate_phdr(count_changes, &n);
+    return n;
+}
+
 struct wanted {
     uintptr_t address;
     const char *name;

@@ -30,6 +30,9 @@ int kith__image_program(struct kith__image *image);
 /* Calls fn for each image until it returns not 0, which is returned. */
 int kith__images(int (*fn)(const struct kith__image *image, void *arg), void *arg);
 
+/* How often files were loaded and unloaded until now: while it is the same, so are the images. */
+uint64_t kith__image_changes(void);
+
 /* The build-id, or a digest of what is loaded read-only when it was linked without one. */
 void kith__image_id(const struct kith__image *image, unsigned char id[KITH__ID_SIZE]);
 

@@ -179,11 +179,12 @@ static uint64_t private_memory(void)
 
 int kith__setup_limit_memory(uint64_t bytes)
 {
-    uint64_t all = private_memory() + bytes;
     struct rlimit limit;
+    uint64_t all;
 
     if (bytes == 0)
         return 0;
+    all = private_memory() + bytes;
     if (getrlimit(RLIMIT_DATA, &limit) < 0)
         return kith__fail_errno(KITH_ENOMEM, "cannot limit the memory");
     if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max <= all)

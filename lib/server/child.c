@@ -28,9 +28,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+/* These are heard by the fork server, too, and do what they do when nobody handles them. */
+static const int stopping[] = { SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGCHLD };
+
 static struct { /* as the program had it, for the children */
     sigset_t mask;
-    struct sigaction actions[NSIG];
+    struct sigaction stopping[sizeof stopping / sizeof stopping[0]];
     char name[16]; /* in top and ps */
 } as_started;
 static int is_child;
@@ -65,31 +68,30 @@ int kith__child_handle_exit(void)
 
 /* ------------------------------------------------------------- in the fork server */
 
-/* What a fault of its own sends: it shall be seen. */
-static int is_crash(int sig)
+/* All signals but those that a fault of its own sends, which shall be seen. */
+static void fill_but_crashes(sigset_t *set)
 {
-    return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGABRT ||
-           sig == SIGSYS || sig == SIGTRAP;
+    static const int crashes[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP };
+
+    sigfillset(set);
+    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
+        sigdelset(set, crashes[i]);
 }
 
-static int stops_or_goes_on(int sig)
-{
-    return sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU || sig == SIGCONT || sig == SIGCHLD;
-}
-
-/* Terminals, launchers and batch systems send signals to whole groups, for which the program may get a
- * handler only later. The fork server has none, and does not end by them. */
+/* Terminals, launchers and batch systems send signals to whole groups. The fork server holds them back for
+ * ever, which takes one call where ignoring them would take one for each, and again in each child. */
 static void quiet_signals(void)
 {
-    const struct sigaction ignore = { .sa_handler = SIG_IGN }, normal = { .sa_handler = SIG_DFL };
-    sigset_t chld;
+    const struct sigaction normal = { .sa_handler = SIG_DFL };
+    sigset_t held;
 
-    for (int sig = 1; sig < NSIG; sig++) /* those that are libc's own, or have no action, are refused */
-        if (!is_crash(sig))
-            sigaction(sig, stops_or_goes_on(sig) ? &normal : &ignore, &as_started.actions[sig]);
-    sigemptyset(&chld);
-    sigaddset(&chld, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &chld, &as_started.mask);
+    fill_but_crashes(&held);
+    for (size_t i = 0; i < sizeof stopping / sizeof stopping[0]; i++) {
+        sigaction(stopping[i], &normal, &as_started.stopping[i]);
+        sigdelset(&held, stopping[i]);
+    }
+    sigaddset(&held, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &held, &as_started.mask);
 }
 
 void kith__child_prepare(void)
@@ -98,18 +100,14 @@ void kith__child_prepare(void)
     quiet_signals();
 }
 
-/* A child begins with our actions, which ignore what may end it: what it is sent before it hears signals has
- * to wait. */
+/* A child begins with all of them held back, so that what it is sent before it is set up waits for it. */
 pid_t kith__child_fork(void)
 {
     sigset_t held, before;
     pid_t pid;
     int error;
 
-    sigfillset(&held);
-    for (int sig = 1; sig < NSIG; sig++)
-        if (is_crash(sig))
-            sigdelset(&held, sig);
+    fill_but_crashes(&held);
     sigprocmask(SIG_BLOCK, &held, &before);
     pid = fork();
     error = errno;
@@ -125,9 +123,8 @@ static void restore_signals(void)
 {
     const struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-    for (int sig = 1; sig < NSIG; sig++)
-        if (!is_crash(sig))
-            sigaction(sig, &as_started.actions[sig], NULL);
+    for (size_t i = 0; i < sizeof stopping / sizeof stopping[0]; i++)
+        sigaction(stopping[i], &as_started.stopping[i], NULL);
     sigaction(SIGINT, &ignore, NULL); /* the terminal's: the head decides */
     sigaction(SIGQUIT, &ignore, NULL);
 }
@@ -203,7 +200,8 @@ void kith__child_main(uint32_t who, pid_t parent)
     kith__become(who);
     kith__crash_install(&m->crash);
     is_child = 1;
-    hear_signals(); /* from here on a handler of the program finds a process that may exit */
+    if (atomic_load(&m->role) != KITH__AGENT)
+        hear_signals(); /* from here on a handler of the program finds a process that may exit */
     if (kith__shared->bound && kith__shared->cpu_count > 0)
         bind_to(0, kith__shared->cpu_count); /* the fork server has those of one rank only */
     if (atomic_load(&m->role) == KITH__WORKER) {

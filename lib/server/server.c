@@ -266,5 +266,6 @@ void kith__serving_main(void)
     kith__become(KITH__SERVER_MEMBER);
     pthread_mutex_lock(&kith__shared->server_lives);
     kith__serving_tell(kith__serving.pid);
+    kith__coverage_find(); /* once for all its children */
     serve();
 }
