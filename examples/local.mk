@@ -9,13 +9,17 @@ noinst_PROGRAMS += \
 	examples/daemons \
 	examples/event_start \
 	examples/exit_codes \
+	examples/hello \
 	examples/imap \
 	examples/map_async \
 	examples/manager \
+	examples/map_squares \
 	examples/named_memory \
 	examples/namespace \
+	examples/pi_combined \
 	examples/pi_integral \
 	examples/pi_montecarlo \
+	examples/pi_overhead \
 	examples/pi_serial \
 	examples/pi_starmap \
 	examples/pipe \
@@ -29,6 +33,7 @@ noinst_PROGRAMS += \
 	examples/product \
 	examples/race \
 	examples/rand_string \
+	examples/resource_pool \
 	examples/semaphore_sum \
 	examples/separate_memory \
 	examples/shared_counters \
@@ -71,20 +76,28 @@ examples_event_start_SOURCES = examples/event_start.c $(examples_args)
 examples_event_start_LDADD = lib/libkith.la
 examples_exit_codes_SOURCES = examples/exit_codes.c $(examples_args)
 examples_exit_codes_LDADD = lib/libkith.la
+examples_hello_SOURCES = examples/hello.c $(examples_args)
+examples_hello_LDADD = lib/libkith.la
 examples_imap_SOURCES = examples/imap.c $(examples_args)
 examples_imap_LDADD = lib/libkith.la
 examples_map_async_SOURCES = examples/map_async.c $(examples_args)
 examples_map_async_LDADD = lib/libkith.la -lm
 examples_manager_SOURCES = examples/manager.c $(examples_args)
 examples_manager_LDADD = lib/libkith.la
+examples_map_squares_SOURCES = examples/map_squares.c $(examples_args)
+examples_map_squares_LDADD = lib/libkith.la
 examples_named_memory_SOURCES = examples/named_memory.c $(examples_args)
 examples_named_memory_LDADD = lib/libkith.la
 examples_namespace_SOURCES = examples/namespace.c $(examples_args)
 examples_namespace_LDADD = lib/libkith.la
+examples_pi_combined_SOURCES = examples/pi_combined.c $(examples_args)
+examples_pi_combined_LDADD = examples/libpi.la lib/libkith.la
 examples_pi_integral_SOURCES = examples/pi_integral.c $(examples_args)
 examples_pi_integral_LDADD = examples/libpi.la lib/libkith.la
 examples_pi_montecarlo_SOURCES = examples/pi_montecarlo.c $(examples_args)
 examples_pi_montecarlo_LDADD = examples/libpi.la lib/libkith.la
+examples_pi_overhead_SOURCES = examples/pi_overhead.c $(examples_args)
+examples_pi_overhead_LDADD = examples/libpi.la lib/libkith.la
 examples_pi_ranks_SOURCES = examples/pi_ranks.c $(examples_args)
 examples_pi_ranks_CFLAGS = $(AM_CFLAGS) $(MPI_CFLAGS)
 examples_pi_ranks_LDADD = examples/libpi.la lib/libkith.la $(MPI_LIBS)
@@ -114,6 +127,8 @@ examples_race_SOURCES = examples/race.c $(examples_args)
 examples_race_LDADD = lib/libkith.la
 examples_rand_string_SOURCES = examples/rand_string.c $(examples_args)
 examples_rand_string_LDADD = lib/libkith.la
+examples_resource_pool_SOURCES = examples/resource_pool.c $(examples_args)
+examples_resource_pool_LDADD = lib/libkith.la
 examples_semaphore_sum_SOURCES = examples/semaphore_sum.c $(examples_args)
 examples_semaphore_sum_LDADD = lib/libkith.la
 examples_separate_memory_SOURCES = examples/separate_memory.c $(examples_args)
@@ -143,6 +158,7 @@ examples_word_count_LDADD = lib/libkith.la
 
 EXTRA_DIST += \
 	examples/README.md \
+	examples/pimc.sh \
 	examples/expected/account_lock.txt \
 	examples/expected/apply_async.txt \
 	examples/expected/apply_squares.txt \
@@ -152,13 +168,17 @@ EXTRA_DIST += \
 	examples/expected/daemons.txt \
 	examples/expected/event_start.txt \
 	examples/expected/exit_codes.txt \
+	examples/expected/hello.txt \
 	examples/expected/imap.txt \
 	examples/expected/map_async.txt \
 	examples/expected/manager.txt \
+	examples/expected/map_squares.txt \
 	examples/expected/named_memory.txt \
 	examples/expected/namespace.txt \
+	examples/expected/pi_combined.txt \
 	examples/expected/pi_integral.txt \
 	examples/expected/pi_montecarlo.txt \
+	examples/expected/pi_overhead.txt \
 	examples/expected/pi_ranks.txt \
 	examples/expected/pi_serial.txt \
 	examples/expected/pi_starmap.txt \
@@ -173,6 +193,7 @@ EXTRA_DIST += \
 	examples/expected/product.txt \
 	examples/expected/race.txt \
 	examples/expected/rand_string.txt \
+	examples/expected/resource_pool.txt \
 	examples/expected/semaphore_sum.txt \
 	examples/expected/separate_memory.txt \
 	examples/expected/shared_counters.txt \

@@ -144,6 +144,16 @@ for name in $(grep -o '`[^` ]*`' "$top_srcdir/ARCHITECTURE.md" | tr -d '`' | sor
     esac
 done
 
+# Each example has a row in examples/README.md, and is run by the tests.
+for path in "$top_srcdir"/examples/*.c; do
+    name=${path##*/}
+    name=${name%.c}
+    case $name in args|pi) continue ;; esac
+    grep -q "^|.*\[$name\.c\]($name\.c) |\$" "$top_srcdir/examples/README.md" || fail "examples/README.md has no row for $name.c"
+    [ -s "$top_srcdir/examples/expected/$name.txt" ] || fail "examples/expected/$name.txt is not there"
+    grep -q "^[^#]*\<good $name\>" "$top_srcdir/tests/examples/run.sh" || fail "tests/examples/run.sh does not run $name"
+done
+
 # The tests that tests/README.md names are there.
 for name in $(sed -n 's/^|[^|]*|//p' "$top_srcdir/tests/README.md" | grep -o '`[^` ]*`' | tr -d '`' | sort -u); do
     case $name in

@@ -80,6 +80,12 @@ sed "s,--cpus-per-task=16,--cpus-per-task=4," "$top_srcdir/hostfiles/slurm-node.
 expect "hostfiles/slurm-node.sh" 0 "" "" env PROGRAM="$mine.prog" PATH="${KITH_COMMAND%/*}:$PATH" sbatch -Q --wait -o "$mine.out" "$mine.sh"
 grep -q '^4 workers, rank 0 of 1' "$mine.out" || { failed=$((failed + 1)); echo "FAILED: hostfiles/slurm-node.sh: $(cat "$mine.out")"; }
 
+# The batch job of the examples; its number of CPUs is that of the command line.
+expect "examples/pimc.sh" 0 "" "" env PROGRAM="$top_builddir/examples/pi_montecarlo" POINTS=1e6 \
+    sbatch -Q --wait --cpus-per-task=1 -o "$mine.out" "$top_srcdir/examples/pimc.sh"
+[ "$(sed -n 1,3p "$mine.out" | tr '\n' ' ')" = "ncpus=1 Points: [1000000] 3.139004 " ] ||
+    { failed=$((failed + 1)); echo "FAILED: examples/pimc.sh: $(cat "$mine.out")"; }
+
 # CPUs of the job that are left unused are told once, with the cure.
 one="kith: 3 of the 4 CPUs of this Slurm job have no worker: sbatch --cpus-per-task=4 or --ntasks=4, or KITH_WORKERS=4, uses them *"
 expect "one rank of one CPU on a whole node" 0 "$sum" "$one

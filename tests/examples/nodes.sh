@@ -82,29 +82,41 @@ less()
     return 1
 }
 
-for program in process_trio rand_string print_queue manager namespace shared_counters account_lock separate_memory process_names daemons terminate exit_codes wait_many poison_pills shutdown "pi_serial 1e6" "pi_ranks 1e6" cpu_count condition_stages barrier_rounds; do
+for program in process_trio hello rand_string print_queue pipe manager namespace shared_counters account_lock separate_memory process_names daemons terminate exit_codes wait_many poison_pills shutdown "pi_serial 1e6" "pi_ranks 1e6" cpu_count condition_stages barrier_rounds; do
     ! less "$program" || continue
     # shellcheck disable=SC2086
     same $program
     silent "$program"
 done
 # Other ids, and interleavings, than by hand.
-for program in process_ids semaphore_sum; do
+for program in process_ids semaphore_sum resource_pool; do
     ! less "$program" || continue
     there $program
     silent $program
 done
-for program in to_celsius product "pi_starmap 1e6" "pi_integral 1e6"; do
+for program in to_celsius product map_squares "pi_starmap 1e6" "pi_integral 1e6"; do
     ! less "$program" || continue
     # shellcheck disable=SC2086
     same $program
     says_which_node "$program"
 done
-# Their output depends on the number of workers.
-for program in squares "pi_montecarlo -n 4 1e6"; do
+# Their output depends on the number of workers, or on the time.
+for program in squares "pi_montecarlo -n 4 1e6" "pi_overhead 1e6" "pi_combined 1e6"; do
     ! less "$program" || continue
     # shellcheck disable=SC2086
     there $program
     says_which_node "$program"
 done
+# Those that are left, as far as only main prints.
+if [ -n "${KITH_TEST_LONG-}" ] && [ -z "$SANITIZER_FLAGS" ]; then
+    for program in sleepers threads "race 500"; do
+        # shellcheck disable=SC2086
+        there $program
+        silent "$program"
+    done
+    for program in apply_async apply_squares imap map_async powers; do
+        same $program
+        says_which_node $program
+    done
+fi
 [ $failed = 0 ]

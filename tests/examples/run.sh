@@ -76,6 +76,8 @@ same()
 all()
 {
     good cpu_count
+    good hello
+    good map_squares
     good to_celsius
     awk '{ c = ($1 - 32) * 5 / 9; if (c - $7 > 0.11 || $7 - c > 0.11 || $1 < 32 || $1 > 100) exit 1 }' \
         "$TMPDIR/out" || fail "$name: to_celsius: a wrong result"
@@ -94,6 +96,7 @@ all()
     [ "$(sort -u "$TMPDIR/out" | wc -l)" = 4 ] || fail "$name: rand_string: two are equal"
     same rand_string
     good print_queue
+    good pipe
     good race 500
     good shared_memory
     # 40000 round trips through the agent take a minute there, those of 2000 threads some seconds.
@@ -117,6 +120,7 @@ all()
     good word_count "$top_srcdir/examples/texts/river.txt" "$top_srcdir/examples/texts/harbour.txt" "$top_srcdir/examples/texts/mill.txt"
     good square_cube
     good semaphore_sum
+    good resource_pool
     good apply_squares
     good sleepers
     good poison_pills
@@ -129,6 +133,9 @@ all()
     good pi_integral 1000000
     good pi_montecarlo -n 4 1e6
     good pi_montecarlo -n4 --seed=0 1e6
+    good pi_overhead 1e6
+    good pi_combined 1e6
+    combined
     [ ! -x "$examples/pi_ranks" ] || without_leaks ranks
 }
 
@@ -141,6 +148,18 @@ few()
     good pi_starmap 1e6
     good pi_montecarlo -n 4 1e6
     [ ! -x "$examples/pi_ranks" ] || without_leaks ranks
+}
+
+# The same estimate with any number of workers and of threads in them, which the user may choose.
+combined()
+{
+    for n in 1 3; do
+        OMP_NUM_THREADS=5 run pi_combined -n $n 1e6
+        [ "$(sed -n 1p "$TMPDIR/out")" = "$n workers, 5 threads in each" ] ||
+            fail "$name: OMP_NUM_THREADS=5 pi_combined -n $n: $(head -n 1 "$TMPDIR/out")"
+        [ "$(sed -n 2p "$TMPDIR/out")" = "$(sed -n 2p "$expected/pi_combined.txt")" ] ||
+            fail "$name: pi_combined -n $n: another estimate: $(sed -n 2p "$TMPDIR/out")"
+    done
 }
 
 # pi_ranks started by hand starts itself again under mpirun.
@@ -208,7 +227,7 @@ wrong()
 # Those that take no argument say so; the first one is named.
 without_arguments()
 {
-    for program in account_lock apply_async cpu_count daemons event_start exit_codes imap manager map_async namespace powers print_queue process_ids process_names process_trio product rand_string separate_memory shared_counters squares terminate to_celsius wait_many condition_stages barrier_rounds; do
+    for program in account_lock apply_async cpu_count daemons event_start exit_codes hello imap manager map_async map_squares namespace powers pipe print_queue process_ids process_names process_trio product rand_string resource_pool separate_memory shared_counters squares terminate to_celsius wait_many condition_stages barrier_rounds; do
         for word in 3 many --fast -1 ''; do
             refused "arguments: it takes none, but got \"$word\"" $program "$word" 7
         done
@@ -244,12 +263,16 @@ command_line()
     for program in pi_serial pi_starmap pi_integral; do
         wrong $program steps $steps
     done
-    wrong pi_montecarlo points 18446744073709551615
+    for program in pi_montecarlo pi_overhead pi_combined; do
+        wrong $program points 18446744073709551615
+    done
     wrong_options
     without_arguments
     helped cpu_count
     helped pi_serial steps
     helped pi_montecarlo '[--seed N] [-n N] [--no-serial]' points
+    helped pi_combined '[-n N]' points
+    refused '-n: 257 is too many, the limit is 256' pi_combined -n 257 1e6
 }
 
 way "by hand"
