@@ -163,16 +163,36 @@ for name in $(sed -n 's/^|[^|]*|//p' "$top_srcdir/tests/README.md" | grep -o '`[
     esac
 done
 
-# The sentences that troubleshooting.md explains are in the sources; ... stands for what is filled in.
+# The sentences that troubleshooting.md explains are in the sources; ... stands for what is filled in. They are what stands between ` in
+# the first column.
 find "$top_srcdir/lib" "$top_srcdir/launcher" -name '*.c' -exec cat {} + |
     awk '{ sub(/^[ \t]*/, "") } /"$/ { sub(/"$/, ""); held = held $0; next } { sub(/^"/, held != "" ? "" : "\""); print held $0; held = "" }' |
-    sed 's/%[-+0-9.*]*[lzhj]*[a-z]/.../g' >sentences
-sed -n 's/^| `\([^`]*\)`.*/\1/p' "$top_srcdir/docs/troubleshooting.md" | while IFS= read -r sentence; do
-    echo "$sentence" | sed 's/\.\.\./\n/g' | while IFS= read -r part; do
-        [ ${#part} -lt 8 ] || grep -Fq -e "$part" sentences || echo "troubleshooting.md: no message says \"$part\""
-    done
-done >unsaid
+    sed 's/%[-+0-9.*]*[lzhj]*[a-z]/.../g; s/\\"/"/g' | grep '"' >sentences
+sed -n 's/^| *\(`.*\)/\1/p' "$top_srcdir/docs/troubleshooting.md" | sed 's/ | .*//' | grep -o '`[^`]*`' | tr -d '`' >explained
+awk '
+    NR == FNR { said = said $0 "\n"; next }
+    {
+        for (n = split($0, part, /\.\.\./); n > 0; n--)
+            if (length(part[n]) >= 8 && !index(said, part[n])) print "troubleshooting.md: no message says \"" part[n] "\""
+    }' sentences explained >unsaid
 [ ! -s unsaid ] || { cat unsaid; fail "sentences that nobody says"; }
+
+# And all that is said is explained there.
+find "$top_srcdir/lib" "$top_srcdir/launcher" -name '*.c' -exec "$top_srcdir/tests/messages" {} + >messages
+[ "$(wc -l <messages)" -gt 300 ] || fail "tests/messages has found $(wc -l <messages) messages only"
+awk '
+    function pattern(sentence)
+    {
+        gsub(/[][\\.^$*+?(){}|\/]/, "\\\\&", sentence)
+        gsub(/\\\.\\\.\\\./, ".*", sentence)
+        return sentence
+    }
+    NR == FNR { explained[++n] = pattern($0); next }
+    {
+        for (i = 1; i <= n && $0 !~ explained[i]; i++) ;
+        if (i > n) print
+    }' explained messages >unexplained
+[ ! -s unexplained ] || { cat unexplained; fail "docs/troubleshooting.md does not explain these messages"; }
 
 [ -z "$left_out" ] || echo "left out, for want of:$left_out"
 exit $failed
