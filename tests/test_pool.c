@@ -885,6 +885,7 @@ static void wrong_use_is_a_sentence(void)
     FAILS_WITH(KITH_ESIZE, kith_starmap(pool, square, rows, out, 1));
     FAILS_WITH(KITH_EINVAL, kith_map(pool, square, in, out, ((size_t)1 << 47) + 1));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open_with(1, .limit_ms = -1)));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open_with(1, .tasks_per_worker = -1)));
     FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open_with(1, .arg_size = 1)));
     FAILS_WITH(KITH_EINVAL, kith_last_fault(NULL, 0));
     FAILS_WITH(KITH_ESTALE, kith_pool_close(none));
