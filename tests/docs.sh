@@ -136,6 +136,14 @@ for name in $(grep -oh '\bkith_[a-z_]*' "$top_srcdir/README.md" "$top_srcdir"/do
     grep -qw "$name" "$top_srcdir/lib/kith.h" || fail "kith.h has no $name"
 done
 
+# from-python.md has all names of Python's multiprocessing.
+sed -n 's/^| *\([^|]*\) |.*/\1/p' "$top_srcdir/docs/from-python.md" | grep -o '`[^`]*`' >named
+awk '
+    NR == FNR { gsub(/[^A-Za-z0-9_]+/, " "); for (n = split($0, word, " "); n > 0; n--) there[word[n]] = 1; next }
+    /^[a-zA-Z_]*: / { for (i = 2; i <= NF; i++) if (!there[$i]) print "docs/from-python.md: nothing on " $i " of " $1 }
+    ' named "$top_srcdir/tests/python_names" >unnamed
+[ ! -s unnamed ] || { cat unnamed; fail "names of Python that from-python.md leaves out"; }
+
 # ARCHITECTURE.md describes the code as it is: its files, functions and constants exist.
 for name in $(grep -o '`[^` ]*`' "$top_srcdir/ARCHITECTURE.md" | tr -d '`' | sort -u); do
     case $name in
