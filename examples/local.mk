@@ -46,7 +46,8 @@ noinst_PROGRAMS += \
 	examples/threads \
 	examples/to_celsius \
 	examples/wait_many \
-	examples/word_count
+	examples/word_count \
+	examples/worker_state
 if HAVE_MPI
 noinst_PROGRAMS += examples/pi_ranks
 endif
@@ -155,6 +156,8 @@ examples_wait_many_SOURCES = examples/wait_many.c $(examples_args)
 examples_wait_many_LDADD = lib/libkith.la
 examples_word_count_SOURCES = examples/word_count.c $(examples_args)
 examples_word_count_LDADD = lib/libkith.la
+examples_worker_state_SOURCES = examples/worker_state.c $(examples_args)
+examples_worker_state_LDADD = lib/libkith.la
 
 EXTRA_DIST += \
 	examples/README.md \
@@ -207,6 +210,7 @@ EXTRA_DIST += \
 	examples/expected/to_celsius.txt \
 	examples/expected/wait_many.txt \
 	examples/expected/word_count.txt \
+	examples/expected/worker_state.txt \
 	examples/texts/harbour.txt \
 	examples/texts/mill.txt \
 	examples/texts/river.txt

@@ -228,7 +228,8 @@ KITH_API int kith_free(void *p);
 
 struct kith_pool_options {
     /* Each worker first calls init with a copy of the arg_size bytes at arg. If it does
-     * not return 0, or calls kith_fail or exit, the open fails with its message. */
+     * not return 0, or calls kith_fail or exit, the open fails with its message. It may
+     * leave what the tasks need in globals, or in kith_worker_state. */
     kith_target *init;
     const void *arg;
     size_t arg_size;
@@ -253,6 +254,16 @@ struct kith_pool_options {
      * call returns KITH_ETASK as soon as the tasks under way have ended. 0: the default,
      * 100 as long as no task has succeeded. -1: never. */
     int halt;
+    /* The last thing that a worker calls, with the bytes at arg, before it ends normally:
+     * when the pool is closed, or after .tasks_per_worker tasks. It can write out what
+     * the worker has gathered, or close what init has opened. It is not called in a
+     * worker that died, nor when the pool is terminated or left open. kith_pool_close
+     * waits for it, and returns KITH_ETASK if one did not return 0, called kith_fail or
+     * the C library's exit, or died. It must not call its own pool. */
+    kith_target *exit;
+    /* An exit function that runs longer than this, in milliseconds, is ended and counts
+     * as failed. 0: as for an initializer. KITH_FOREVER: no limit. */
+    int exit_limit_ms;
 };
 
 /* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a launcher.
@@ -275,12 +286,29 @@ KITH_API kith_pool kith_pool_open(int workers);
 /* Returns the number of workers, 1 with KITH_SERIAL=1; or KITH_ESTALE. */
 KITH_API int kith_pool_workers(kith_pool p);
 
-/* Waits until the calls under way have ended, then ends the workers. Their tasks may go
- * on to call the pool; nobody else may. The calls under way include all asynchronous
- * calls of this process; those of others as far as their tasks were handed out: maps that
- * wait for their turn there are cancelled.
+/* In a task, an initializer or an exit function: returns memory of this worker alone, of
+ * size bytes, aligned to 64. The first call allocates it, filled with zeros; later calls
+ * in the same worker return the same memory. It is freed after the exit function. A
+ * process that replaces the worker starts with zeros. Unlike a global it belongs to one
+ * pool, also with KITH_SERIAL=1, where all tasks of the pool in a process share it.
+ *
+ *     struct count *c = kith_worker_state(sizeof *c);
+ *
+ * Returns NULL on a fault; kith_last_error says why:
+ *
+ *   KITH_EINVAL  called elsewhere; or size is 0, or another one than before
+ *   KITH_ENOMEM  not enough memory
+ */
+KITH_API void *kith_worker_state(size_t size);
+
+/* Waits until the calls under way have ended, then ends the workers, each by its exit
+ * function. Their tasks may go on to call the pool; nobody else may. The calls under way
+ * include all asynchronous calls of this process; those of others as far as their tasks
+ * were handed out: maps that wait for their turn there are cancelled.
  *
  *   0            closed
+ *   KITH_ETASK   closed, but exit functions have failed, now or earlier:
+ *                kith_last_fault lists the first 64, with the worker's number as task
  *   KITH_EINVAL  called by a task of this pool; or the pool is another node's
  *   KITH_ESTALE  closed already
  *   KITH_EPEER   the fork server is gone, and the pool with it
@@ -288,15 +316,15 @@ KITH_API int kith_pool_workers(kith_pool p);
 KITH_API int kith_pool_close(kith_pool p);
 
 /* Ends the workers now, even while another thread waits in kith_pool_close; calls under
- * way return KITH_ECANCELLED. Returns the codes of kith_pool_close; KITH_ESTALE if the
- * pool has ended already. */
+ * way return KITH_ECANCELLED. Exit functions are not called. Returns the codes of
+ * kith_pool_close but KITH_ETASK; KITH_ESTALE if the pool has ended already. */
 KITH_API int kith_pool_terminate(kith_pool p);
 
 /* ---- Tasks that fail --------------------------------------------------------------- */
 
-/* In a task, an initializer or a Process: reports that it has failed, with this code (0
- * counts as KITH_ETASK) and a text, formatted as by printf, of which 255 bytes are kept.
- * It does not leave the function.
+/* In a task, an initializer, an exit function or a Process: reports that it has failed,
+ * with this code (0 counts as KITH_ETASK) and a text, formatted as by printf, of which
+ * 255 bytes are kept. It does not leave the function.
  *
  *   code         the argument, so that "return kith_fail(...)" reads well
  *   KITH_EINVAL  called elsewhere

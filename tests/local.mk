@@ -139,6 +139,7 @@ unit_tests += \
 	tests/test_pipe \
 	tests/test_pool \
 	tests/test_pool_deaths \
+	tests/test_pool_exit \
 	tests/test_pool_faults \
 	tests/test_process \
 	tests/test_queue \

@@ -35,18 +35,29 @@ static struct kith__fault_entry *entry_at(uint64_t block)
     return kith__at(block);
 }
 
-uint64_t kith__job_pop_fault(struct kith__job *j)
+/* The list is changed in that guard only. */
+static uint64_t pop_fault(struct kith__guard *guard, kith__word *list)
 {
     uint64_t block;
 
-    kith__guard_enter(&j->guard);
-    if ((block = atomic_load(&j->faults)) != 0) {
-        kith__guard_set(&j->guard, &j->faults, atomic_load(&entry_at(block)->next));
-        kith__guard_set(&j->guard, kith__heap_owner(block), kith__me);
-        kith__guard_commit(&j->guard);
+    kith__guard_enter(guard);
+    if ((block = atomic_load(list)) != 0) {
+        kith__guard_set(guard, list, atomic_load(&entry_at(block)->next));
+        kith__guard_set(guard, kith__heap_owner(block), kith__me);
+        kith__guard_commit(guard);
     }
-    kith__guard_leave(&j->guard);
+    kith__guard_leave(guard);
     return block;
+}
+
+uint64_t kith__job_pop_fault(struct kith__job *j)
+{
+    return pop_fault(&j->guard, &j->faults);
+}
+
+uint64_t kith__pool_pop_fault(struct kith__object *o)
+{
+    return pop_fault(&o->guard, &kith__pool_body(o)->exit_faults);
 }
 
 void kith__job_drop_faults(struct kith__job *j)
@@ -54,6 +65,14 @@ void kith__job_drop_faults(struct kith__job *j)
     uint64_t block;
 
     while (atomic_load(&j->faults) != 0 && (block = kith__job_pop_fault(j)) != 0)
+        kith__heap_free(block);
+}
+
+void kith__pool_drop_faults(struct kith__object *o)
+{
+    uint64_t block;
+
+    while (atomic_load(&kith__pool_body(o)->exit_faults) != 0 && (block = kith__pool_pop_fault(o)) != 0)
         kith__heap_free(block);
 }
 
@@ -67,10 +86,14 @@ static const struct move lane_moves[] = {
     { KITH__LANE_LATE, KITH__LANE_BEGINS, KITH__LANE_STARTING },
     { KITH__LANE_STARTING, KITH__LANE_INITIALIZED, KITH__LANE_READY },
     { KITH__LANE_STARTING, KITH__LANE_REFUSED, KITH__LANE_LATE },
+    { KITH__LANE_READY, KITH__LANE_LEAVES, KITH__LANE_LEAVING },
+    { KITH__LANE_LEAVING, KITH__LANE_HAS_LEFT, KITH__LANE_READY },
     { KITH__LANE_READY, KITH__LANE_DIED, KITH__LANE_STARTING },
+    { KITH__LANE_LEAVING, KITH__LANE_DIED, KITH__LANE_STARTING },
     { KITH__LANE_LATE, KITH__LANE_DIED, KITH__LANE_STARTING },
     { KITH__LANE_STARTING, KITH__LANE_ENDS, KITH__LANE_ENDED },
     { KITH__LANE_READY, KITH__LANE_ENDS, KITH__LANE_ENDED },
+    { KITH__LANE_LEAVING, KITH__LANE_ENDS, KITH__LANE_ENDED },
     { KITH__LANE_LATE, KITH__LANE_ENDS, KITH__LANE_ENDED },
 };
 

@@ -159,6 +159,7 @@ struct kith__lane {                         /* a worker's place in a pool; its p
 enum kith__lane_state {
     KITH__LANE_STARTING,
     KITH__LANE_READY,
+    KITH__LANE_LEAVING, /* in the exit function of the pool */
     KITH__LANE_ENDED,
     KITH__LANE_LATE /* the system has no process for it; it is asked again and again */
 };
@@ -166,6 +167,8 @@ enum kith__lane_state {
 enum kith__lane_event {
     KITH__LANE_BEGINS,      /* its process runs */
     KITH__LANE_INITIALIZED, /* and has come through the initializer */
+    KITH__LANE_LEAVES,      /* it has come to its end by itself: the exit function begins */
+    KITH__LANE_HAS_LEFT,    /* and is over: it ends as any other does */
     KITH__LANE_REFUSED,     /* the system has had no process for it for long */
     KITH__LANE_DIED,        /* its process has ended, and gets a successor */
     KITH__LANE_ENDS         /* or none */
@@ -197,6 +200,13 @@ struct kith__pool {          /* the body of its object */
         init_death; /* .unsettled: of the first process that ended in the initializer; the fork server's */
     uint32_t init_worker;
     struct kith__token init;
+    uint32_t has_exit, exit_limit_ms; /* 0: no limit */
+    struct kith__death
+        exit_death; /* .unsettled: of the first process that ended in the exit function; the fork server's */
+    uint32_t exit_worker;
+    _Atomic uint32_t exit_deaths; /* how many did; likewise */
+    struct kith__token exit;
+    uint64_t id; /* its handle; with KITH_SERIAL=1 only */
     _Atomic uint64_t
         lanes; /* a block: struct kith__lane[workers]; written before others come, and at the end */
     _Atomic uint64_t seq;                /* jobs ever posted */
@@ -205,6 +215,7 @@ struct kith__pool {          /* the body of its object */
     _Atomic uint32_t fork_error;         /* errno: no worker can be forked, and so the pool is broken */
     kith__word posts[KITH__POST_TABLES]; /* blocks: the tables; 0 from the first on that is not there yet */
     kith__word init_fault;               /* a struct kith__fault_entry: why the initializer failed */
+    kith__word exit_faults, exit_count;  /* a list of those: why exit functions did; how many did in all */
 };
 
 static inline struct kith__pool *kith__pool_body(struct kith__object *o)
@@ -342,6 +353,9 @@ void kith__death_fault(const struct kith__death *d, uint32_t worker, struct kith
 /* Takes one out of the list: a block that is the caller's then, or 0; and frees all. */
 uint64_t kith__job_pop_fault(struct kith__job *j);
 void kith__job_drop_faults(struct kith__job *j);
+/* The same of those of exit functions, in the pool o. */
+uint64_t kith__pool_pop_fault(struct kith__object *o);
+void kith__pool_drop_faults(struct kith__object *o);
 
 /* The claims of lane's former process: finished units count, the one that it died in is tried again or
  * reported, the others go back. For its successor, or for who waits when there is none. */

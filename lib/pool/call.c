@@ -306,8 +306,11 @@ int kith__call_depth(kith_pool pool)
 
     if (kith_worker() < 0)
         return 0;
-    if (kith__pool_find(pool, &o) < 0 || !(lane = kith__my_lane(o, &worker)) ||
-        atomic_load(&lane->depth) < KITH__DEPTH - 1)
+    if (kith__pool_find(pool, &o) < 0 || !(lane = kith__my_lane(o, &worker)))
+        return 0;
+    if (atomic_load(&lane->state) == KITH__LANE_LEAVING)
+        return kith__fail(KITH_EINVAL, "the exit function of a pool cannot call that pool");
+    if (atomic_load(&lane->depth) < KITH__DEPTH - 1)
         return 0;
     return kith__fail(KITH_EINVAL, "tasks that call their own pool are nested %d deep: that is the limit",
                       KITH__DEPTH);

@@ -52,7 +52,7 @@ void kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post,
 /* 1: a worker has nothing to do, and so begins at once what is posted. */
 int kith__call_has_idle(struct kith__object *o);
 
-/* 0; KITH_EINVAL when tasks that call their own pool are nested too deep. */
+/* 0; KITH_EINVAL when tasks that call their own pool are nested too deep, or its exit function calls it. */
 int kith__call_depth(kith_pool pool);
 
 uint64_t kith__call_number(void);                      /* of the next call: its random numbers */

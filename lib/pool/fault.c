@@ -72,20 +72,20 @@ static void fill_end(struct kith_fault *f, const struct kith__fault_entry *e)
         kith__crash_text(&e->crash, getpid(), kith__kin(&(struct kith__kin){ 0 }), f->text, sizeof f->text);
 }
 
-static void fill_place(struct kith_fault *f, const char *name, const struct kith__fault_entry *e)
+static void fill_place(struct kith_fault *f, const char *name, const char *text)
 {
     f->rank = kith_rank();
     snprintf(f->host, sizeof f->host, "%s", kith__shared->host);
     snprintf(f->function, sizeof f->function, "%s", name);
     if (f->text[0] == '\0')
-        snprintf(f->text, sizeof f->text, "%s", e->text);
+        snprintf(f->text, sizeof f->text, "%s", text);
 }
 
 static void fill_fault(struct kith_fault *f, struct kith__job *j, const struct kith__fault_entry *e)
 {
     fill_end(f, e);
     f->task = first_element(j, e->unit);
-    fill_place(f, kith__job_name(j), e);
+    fill_place(f, kith__job_name(j), e->text);
 }
 
 static int by_task(const void *a, const void *b)
@@ -95,31 +95,42 @@ static int by_task(const void *a, const void *b)
     return x->task < y->task ? -1 : x->task > y->task;
 }
 
+/* One more; NULL: there is no memory for it, and it is only counted in the sentence. */
+static struct kith_fault *add_fault(struct faults **kept, size_t *count, size_t *room)
+{
+    if (*count == *room) {
+        size_t wanted = *room ? 2 * *room : 4;
+        struct faults *more = realloc(*kept, sizeof **kept + wanted * sizeof *more->list);
+
+        if (!more)
+            return NULL;
+        *room = wanted;
+        *kept = more;
+    }
+    return &(*kept)->list[(*count)++];
+}
+
+static void keep(struct faults *kept, size_t count)
+{
+    if (kept) {
+        qsort(kept->list, count, sizeof *kept->list, by_task);
+        kept->count = count;
+    }
+    kith__own_replace(KITH__OWN_FAULTS, kept);
+}
+
 void kith__faults_keep(struct kith__job *j)
 {
     struct faults *kept = NULL;
     size_t count = 0, room = 0;
 
     for (uint64_t at; (at = kith__job_pop_fault(j)) != 0; kith__heap_free(at)) {
-        const struct kith__fault_entry *e = kith__at(at);
+        struct kith_fault *f = add_fault(&kept, &count, &room);
 
-        if (count == room) {
-            struct faults *more =
-                realloc(kept, sizeof *kept + (room = room ? 2 * room : 4) * sizeof *kept->list);
-
-            if (!more)
-                room = count; /* the others are counted in the sentence */
-            else
-                kept = more;
-        }
-        if (count < room)
-            fill_fault(&kept->list[count++], j, e);
+        if (f)
+            fill_fault(f, j, kith__at(at));
     }
-    if (kept) {
-        qsort(kept->list, count, sizeof *kept->list, by_task);
-        kept->count = count;
-    }
-    kith__own_replace(KITH__OWN_FAULTS, kept);
+    keep(kept, count);
 }
 
 static void describe(const struct kith_fault *f, char *text, size_t room)
@@ -163,13 +174,14 @@ void kith__fault_tell_unseen(const char *sentence)
 
 void kith__fault_tell_dropped(const char *name, uint64_t block)
 {
+    const struct kith__fault_entry *e = block ? kith__at(block) : NULL;
     struct kith_fault f;
     char end[640], text[896];
 
-    if (!block)
+    if (!e)
         return;
-    fill_end(&f, kith__at(block));
-    fill_place(&f, name, kith__at(block));
+    fill_end(&f, e);
+    fill_place(&f, name, e->text);
     describe(&f, end, sizeof end);
     snprintf(text, sizeof text, "%s %s [worker %d, pid %d on %s]", name, end, f.worker, f.pid, f.host);
     kith__fault_tell_unseen(text);
@@ -177,14 +189,15 @@ void kith__fault_tell_dropped(const char *name, uint64_t block)
 
 int kith__fault_keep_one(const char *name, uint64_t task, uint64_t block)
 {
-    struct faults *kept = block ? malloc(sizeof *kept + sizeof *kept->list) : NULL;
+    const struct kith__fault_entry *e = block ? kith__at(block) : NULL;
+    struct faults *kept = e ? malloc(sizeof *kept + sizeof *kept->list) : NULL;
     char end[640];
 
     kith__own_replace(KITH__OWN_FAULTS, kept);
     if (!kept)
         return kith__fail(KITH_ETASK, "%s failed, and there is no memory to record why", name);
-    fill_end(kept->list, kith__at(block));
-    fill_place(kept->list, name, kith__at(block));
+    fill_end(kept->list, e);
+    fill_place(kept->list, name, e->text);
     kept->list->task = task;
     kept->count = 1;
     describe(kept->list, end, sizeof end);
@@ -299,4 +312,65 @@ int kith__pool_init_fault(const struct kith__pool *p)
     if (!e)
         return init_death(p);
     return kith__fail(KITH_ETASK, "the initializer of the pool failed in worker %d: %s", e->worker, e->text);
+}
+
+static void fill_exit(struct kith_fault *f, const char *name, const struct kith__fault_entry *e,
+                      const char *text)
+{
+    fill_end(f, e);
+    f->task = (uint64_t)e->worker;
+    fill_place(f, name, text);
+}
+
+/* In one list, in the order of workers: those that said so, and the first process that ended there. */
+static struct faults *exit_faults(struct kith__object *o, const char *name)
+{
+    const struct kith__pool *p = kith__pool_body(o);
+    struct faults *kept = NULL;
+    size_t count = 0, room = 0;
+    struct kith_fault *f;
+    uint64_t at;
+
+    if (atomic_load(&p->exit_death.unsettled) && (f = add_fault(&kept, &count, &room))) {
+        struct kith__fault_entry e;
+
+        kith__death_fault(&p->exit_death, p->exit_worker, &e);
+        fill_exit(f, name, &e, p->exit_death.why);
+    }
+    for (; (at = kith__pool_pop_fault(o)) != 0; kith__heap_free(at))
+        if ((f = add_fault(&kept, &count, &room))) {
+            const struct kith__fault_entry *e = kith__at(at);
+
+            fill_exit(f, name, e, e->text);
+        }
+    keep(kept, count);
+    return kept;
+}
+
+int kith__pool_exit_report(struct kith__object *o)
+{
+    const struct kith__pool *p = kith__pool_body(o);
+    unsigned long long all = atomic_load(&p->exit_count) + atomic_load(&p->exit_deaths);
+    const struct faults *known;
+    const struct kith_fault *f;
+    char name[64], end[640];
+
+    if (all == 0)
+        return 0;
+    kith__token_name(&p->exit, name, sizeof name);
+    if (!(known = exit_faults(o, name)))
+        return kith__fail(
+            KITH_ETASK,
+            "%llu calls of %s, the exit function of the pool, failed, and there is no memory to "
+            "record why",
+            all, name);
+    f = known->list;
+    if (f->end == KITH_END_OVER_LIMIT)
+        snprintf(end, sizeof end, "exceeded its time limit of %u ms, see .exit_limit_ms", p->exit_limit_ms);
+    else
+        describe(f, end, sizeof end);
+    return kith__fail(
+        KITH_ETASK,
+        "%s, the exit function of the pool, %s [worker %d, pid %d on %s]; %llu of its calls failed", name,
+        end, f->worker, f->pid, f->host, all);
 }

@@ -29,6 +29,13 @@ int64_t kith__faults_tell(struct kith__job *j);
 /* The name of its function for messages, looked up where the caller gave none. For the poster. */
 const char *kith__job_name(struct kith__job *j);
 
+/* How many faults of exit functions a pool keeps. */
+enum { KITH__EXIT_FAULTS = 64 };
+
+/* Exit functions of the pool o, all of whose workers have ended, have failed: KITH_ETASK, and they are this
+ * thread's last faults; 0: none has. */
+int kith__pool_exit_report(struct kith__object *o);
+
 /* Why no worker of p gets through its initializer: KITH_ETASK, or KITH_ENOMEM when none can be forked. */
 int kith__pool_init_fault(const struct kith__pool *p);
 

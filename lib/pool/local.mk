@@ -28,6 +28,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/row.h \
 	lib/pool/serial.c \
 	lib/pool/serial.h \
+	lib/pool/state.c \
+	lib/pool/state.h \
 	lib/pool/task.c \
 	lib/pool/task.h \
 	lib/pool/worker.c \

@@ -118,6 +118,14 @@ static uint32_t init_limit(const struct kith_pool_options *o)
     return limit < INIT_LIMIT_LEAST_MS ? INIT_LIMIT_LEAST_MS : (uint32_t)limit;
 }
 
+/* What it has to write out may be as much as was loaded. */
+static uint32_t exit_limit(const struct kith_pool_options *o)
+{
+    struct kith_pool_options own = { .limit_ms = o->limit_ms, .init_limit_ms = o->exit_limit_ms };
+
+    return init_limit(&own);
+}
+
 static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_options *o)
 {
     int rc;
@@ -125,6 +133,7 @@ static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_o
     p->workers = workers;
     p->limit_ms = (uint32_t)o->limit_ms;
     p->init_limit_ms = init_limit(o);
+    p->exit_limit_ms = exit_limit(o);
     p->tries = o->tries ? (uint32_t)o->tries : TRIES;
     p->tasks_per_worker = p->serial ? 0 : (uint32_t)o->tasks_per_worker; /* the caller cannot be replaced */
     p->pinned = !o->unpinned;
@@ -134,6 +143,11 @@ static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_o
     if (o->init) {
         p->has_init = 1;
         if ((rc = kith__token_make(&p->init, (kith__anyfn *)o->init)) < 0)
+            return rc;
+    }
+    if (o->exit) {
+        p->has_exit = 1;
+        if ((rc = kith__token_make(&p->exit, (kith__anyfn *)o->exit)) < 0)
             return rc;
     }
     if (o->arg_size > 0 && (rc = hold(&p->init_arg, o->arg, o->arg_size)) < 0)
@@ -295,6 +309,7 @@ static void destroy(struct kith__object *o)
     free_posts(p);
     free_held(&p->init_arg);
     free_held(&p->init_fault);
+    kith__pool_drop_faults(o);
     free_held(&p->lanes);
 }
 
@@ -318,8 +333,12 @@ static int shut(struct kith__object *o, enum kith__pool_event event)
         /* Callers whose workers are gone find that out, and leave. */
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     }
+    if (p->serial)
+        kith__serial_finish(o, event == KITH__POOL_CLOSE);
+    if (rc == 0 && event == KITH__POOL_CLOSE)
+        rc = kith__pool_exit_report(o);
     kith__object_recycle(o);
-    return rc == KITH_EPEER ? KITH_EPEER : 0;
+    return rc;
 }
 
 static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
@@ -333,8 +352,10 @@ static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
     if (p->init_arg)
         kith__guard_set(&o->guard, kith__heap_owner(p->init_arg), 0);
     *id = kith__object_publish(o, KITH__POOL_KIND);
-    if (p->serial)
+    if (p->serial) {
+        p->id = *id;
         return kith__serial_prepare(o, *id);
+    }
     for (uint32_t w = 0; w < workers && rc == 0; w++)
         rc = ask_worker(o, *id, w);
     kith__server_ring();
@@ -359,6 +380,10 @@ static int check_options(int workers, const struct kith_pool_options *o)
         return kith__fail(KITH_EINVAL,
                           "a pool with .init_limit_ms %d: give ms, 0 for the default, or KITH_FOREVER",
                           o->init_limit_ms);
+    if (o->exit_limit_ms < KITH_FOREVER)
+        return kith__fail(KITH_EINVAL,
+                          "a pool with .exit_limit_ms %d: give ms, 0 for the default, or KITH_FOREVER",
+                          o->exit_limit_ms);
     if (o->halt < -1)
         return kith__fail(
             KITH_EINVAL,

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "pool/fault.h"
 #include "pool/random.h"
+#include "pool/state.h"
 #include "pool/task.h"
 #include "pool/worker.h"
 
@@ -13,13 +14,15 @@
 /* The pools in whose tasks this thread is, the innermost first: a task may call another pool, or its own. */
 struct part {
     const struct kith__object *pool;
+    uint64_t id;
     const struct part *outer;
 };
 static _Thread_local const struct part *playing;
 
-/* The pools whose initializer has run in this process, or does. */
+/* The pools whose initializer has run in this process, or does, and those whose tasks have a state here. */
 static struct prepared {
     uint64_t id;
+    struct kith__state state;
     struct prepared *next;
 } * prepared;
 static pthread_mutex_t preparing =
@@ -41,57 +44,105 @@ int kith_worker(void)
     return worker >= 0 ? worker : kith__serial_in(NULL) ? 0 : -1;
 }
 
-static int remember(uint64_t id)
+static struct prepared *remember(uint64_t id)
 {
-    struct prepared *new = malloc(sizeof *new);
+    struct prepared *new = calloc(1, sizeof *new);
 
-    if (!new)
-        return kith__fail(KITH_ENOMEM, "no memory to open a pool");
-    *new = (struct prepared){ id, prepared };
+    if (!new) {
+        kith__fail(KITH_ENOMEM, "no memory to open a pool");
+        return NULL;
+    }
+    new->id = id;
+    new->next = prepared;
     prepared = new;
-    return 0;
+    return new;
 }
 
-static int was_prepared(uint64_t id)
+static struct prepared *find(uint64_t id)
 {
-    const struct prepared *p = prepared;
+    struct prepared *p = prepared;
 
     while (p && p->id != id)
         p = p->next;
-    return p != NULL;
+    return p;
+}
+
+static void forget(uint64_t id)
+{
+    for (struct prepared **at = &prepared; *at; at = &(*at)->next)
+        if ((*at)->id == id) {
+            struct prepared *old = *at;
+
+            *at = old->next;
+            kith__state_free(&old->state);
+            free(old);
+            return;
+        }
 }
 
 /* As a task: kith_worker is 0, and it may kith_fail. What a task around it has said stays. */
-static int run_initializer(struct kith__object *o)
+static int run_own(struct kith__object *o, int (*own)(struct kith__object *o, uint32_t worker))
 {
-    const struct part part = { o, playing };
+    const struct part part = { o, kith__pool_body(o)->id, playing };
     struct kith__task outer = kith__task;
     int rc;
 
     playing = &part;
-    rc = kith__worker_initialize(o, 0);
+    rc = own(o, 0);
     playing = part.outer;
     kith__task = outer;
-    return rc == 0 ? 0 : kith__pool_init_fault(kith__pool_body(o));
+    return rc;
 }
 
 int kith__serial_prepare(struct kith__object *o, uint64_t id)
 {
+    const struct kith__pool *p = kith__pool_body(o);
     int rc = 0;
 
-    if (!kith__pool_body(o)->has_init)
+    if (!p->has_init && !p->has_exit)
         return 0;
     pthread_mutex_lock(&preparing);
-    if (!was_prepared(id) && (rc = remember(id)) == 0)
-        rc = run_initializer(o);
+    if (!find(id)) {
+        if (!remember(id))
+            rc = KITH_ENOMEM;
+        else if (run_own(o, kith__worker_initialize) != 0)
+            rc = kith__pool_init_fault(p);
+    }
     pthread_mutex_unlock(&preparing);
     return rc;
+}
+
+/* Of the processes that have played its worker this is the only one that learns of its end. */
+void kith__serial_finish(struct kith__object *o, int well)
+{
+    uint64_t id = kith__pool_body(o)->id;
+
+    pthread_mutex_lock(&preparing);
+    if (well && find(id))
+        run_own(o, kith__worker_exit);
+    forget(id);
+    pthread_mutex_unlock(&preparing);
+}
+
+struct kith__state *kith__serial_state(void)
+{
+    struct prepared *p;
+    uint64_t id;
+
+    if (!playing)
+        return NULL;
+    id = playing->id;
+    pthread_mutex_lock(&preparing);
+    if (!(p = find(id)))
+        p = remember(id);
+    pthread_mutex_unlock(&preparing);
+    return p ? &p->state : NULL;
 }
 
 /* Each caller has a lane of its own for this: other threads and processes may be in the same pool. */
 void kith__serial_run(struct kith__object *o, struct kith__job *j)
 {
-    const struct part part = { o, playing };
+    const struct part part = { o, kith__pool_body(o)->id, playing };
     struct kith__lane lane = { 0 };
     struct kith__stream outer;
 

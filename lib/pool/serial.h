@@ -13,6 +13,13 @@ int kith__serial_prepare(struct kith__object *o, uint64_t id);
 /* Runs all of j, a job of o, here. */
 void kith__serial_run(struct kith__object *o, struct kith__job *j);
 
+/* When a pool has ended: its exit function, when it ends well and this process has played its worker; and
+ * what is kept for it here. */
+void kith__serial_finish(struct kith__object *o, int well);
+
+/* What the tasks of the pool that this thread is in have in this process; NULL and a sentence: no memory. */
+struct kith__state *kith__serial_state(void);
+
 /* Whether this thread is in a task of a serial pool: of o, or of any when it is NULL. */
 int kith__serial_in(const struct kith__object *o);
 

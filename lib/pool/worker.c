@@ -3,6 +3,7 @@
 #include "pool/worker.h"
 #include "pool/chunk.h"
 #include "pool/fault.h"
+#include "member/bell.h"
 #include "base/error.h"
 #include "shm/heap.h"
 #include "member/output.h"
@@ -136,16 +137,49 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     kith__retired(j);
 }
 
+/* One of the pool's own functions. 0; what it has failed with, and kith__task_text says why. */
+static int call_own(const struct kith__pool *p, const struct kith__token *t)
+{
+    kith__anyfn *fn;
+    int rc;
+
+    if ((rc = kith__token_resolve(t, &fn)) < 0)
+        kith__task_says("%s", kith_last_error());
+    else
+        rc = kith__call_target((kith_target *)fn, p->init_arg ? kith__at(p->init_arg) : NULL,
+                               p->init_arg_size);
+    kith__memory_settle(kith__task.taken, rc == 0);
+    if (rc != 0 && !kith__task.has_text)
+        kith__task_says("it returned %d", rc);
+    kith__output_settle();
+    return rc;
+}
+
+/* A block of this process with the fault of such a function; 0: no memory. */
+static uint64_t own_fault(uint32_t worker, int code)
+{
+    uint64_t block = kith__heap_alloc(sizeof(struct kith__fault_entry) + KITH__TASK_TEXT, kith__me);
+    struct kith__fault_entry *e;
+
+    if (!block)
+        return 0;
+    e = kith__at(block);
+    memset(e, 0, sizeof *e);
+    e->end = KITH_END_FAILED;
+    e->code = code;
+    e->pid = (int32_t)getpid();
+    e->worker = (int32_t)worker;
+    snprintf(e->text, KITH__TASK_TEXT, "%s", kith__task_text());
+    return block;
+}
+
 /* Of several workers the first is told of. */
-static void keep_init_fault(struct kith__object *o, const struct kith__fault_entry *e)
+static void keep_init_fault(struct kith__object *o, uint64_t block)
 {
     struct kith__pool *p = kith__pool_body(o);
-    uint64_t block = kith__heap_alloc(sizeof *e + KITH__TASK_TEXT, kith__me);
 
     if (!block)
         return;
-    memcpy(kith__at(block), e, sizeof *e);
-    snprintf(((struct kith__fault_entry *)kith__at(block))->text, KITH__TASK_TEXT, "%s", kith__task_text());
     kith__guard_enter(&o->guard);
     if (atomic_load(&p->init_fault) == 0) {
         kith__guard_set(&o->guard, &p->init_fault, block);
@@ -160,28 +194,56 @@ static void keep_init_fault(struct kith__object *o, const struct kith__fault_ent
 int kith__worker_initialize(struct kith__object *o, uint32_t worker)
 {
     struct kith__pool *p = kith__pool_body(o);
-    struct kith__fault_entry e = { .end = KITH_END_FAILED,
-                                   .pid = (int32_t)getpid(),
-                                   .worker = (int32_t)worker };
-    kith__anyfn *fn;
-    int rc;
+    int rc = p->has_init ? call_own(p, &p->init) : 0;
 
-    if (!p->has_init)
-        return 0;
-    if ((rc = kith__token_resolve(&p->init, &fn)) < 0)
-        kith__task_says("%s", kith_last_error());
-    else
-        rc = kith__call_target((kith_target *)fn, p->init_arg ? kith__at(p->init_arg) : NULL,
-                               p->init_arg_size);
-    kith__memory_settle(kith__task.taken, rc == 0);
-    if (rc != 0 && !kith__task.has_text)
-        kith__task_says("it returned %d", rc);
-    kith__output_settle();
-    if (rc == 0)
-        return 0;
-    e.code = rc;
-    keep_init_fault(o, &e);
+    if (rc != 0)
+        keep_init_fault(o, own_fault(worker, rc));
     return rc;
+}
+
+/* With .tasks_per_worker there may be very many: the first are told of, all are counted. */
+static void keep_exit_fault(struct kith__object *o, uint64_t block)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    uint64_t count;
+
+    kith__guard_enter(&o->guard);
+    count = atomic_load(&p->exit_count);
+    if (block && count < KITH__EXIT_FAULTS) {
+        atomic_store(&((struct kith__fault_entry *)kith__at(block))->next, atomic_load(&p->exit_faults));
+        kith__guard_set(&o->guard, &p->exit_faults, block);
+        kith__guard_set(&o->guard, kith__heap_owner(block), 0);
+        block = 0;
+    }
+    kith__guard_set(&o->guard, &p->exit_count, count + 1);
+    kith__guard_commit(&o->guard);
+    kith__guard_leave(&o->guard);
+    kith__heap_free(block);
+}
+
+int kith__worker_exit(struct kith__object *o, uint32_t worker)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    int rc = p->has_exit ? call_own(p, &p->exit) : 0;
+
+    if (rc != 0)
+        keep_exit_fault(o, own_fault(worker, rc));
+    return rc;
+}
+
+/* It has come to its end by itself. */
+static int leave(struct kith__object *o, struct kith__lane *lane)
+{
+    const struct kith__pool *p = kith__pool_body(o);
+
+    if (!p->has_exit || atomic_load(&p->state) > KITH__POOL_CLOSING)
+        return 0;
+    kith__lane_move(lane, KITH__LANE_LEAVES);
+    kith__server_ring(); /* it looks at the time from now on */
+    kith__worker_exit(o, my_worker);
+    kith__failpoint("worker: exit function run");
+    kith__lane_move(lane, KITH__LANE_HAS_LEFT);
+    return 0;
 }
 
 /* Nothing to do: sleeps until there is. 0: the pool ends. turn: the last job was one task, and the caller's
@@ -244,8 +306,8 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
             turn = j->units == 1;
             kith__job_leave(lane, j);
             if (is_worn(p, lane))
-                return 0;
+                return leave(o, lane);
         } else if (!rest(o, p, turn))
-            return 0;
+            return leave(o, lane);
     }
 }

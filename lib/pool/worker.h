@@ -23,4 +23,7 @@ struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker)
  * its fault. */
 int kith__worker_initialize(struct kith__object *o, uint32_t worker);
 
+/* Likewise its exit function, in one that ends well. */
+int kith__worker_exit(struct kith__object *o, uint32_t worker);
+
 #endif

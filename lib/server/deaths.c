@@ -100,6 +100,16 @@ static void failed_in_init(struct kith__pool *p, struct kith__lane *lane, struct
     record_death(&p->init_death, m, status);
 }
 
+/* Its process has ended in the exit function: no other one begins with that again. */
+static void failed_in_exit(struct kith__pool *p, struct kith__member *m, int status)
+{
+    atomic_fetch_add(&p->exit_deaths, 1);
+    if (atomic_load(&p->exit_death.unsettled))
+        return;
+    p->exit_worker = m->worker;
+    record_death(&p->exit_death, m, status);
+}
+
 /* 1: its lane gets another process. */
 static int is_replaced(struct kith__pool *p, struct kith__lane *lane, struct kith__member *m, int status)
 {
@@ -115,6 +125,12 @@ static int is_replaced(struct kith__pool *p, struct kith__lane *lane, struct kit
     return kith__spawn_is_wanted(p);
 }
 
+/* Then its workers are killed wherever they are. */
+static int is_end_of_pool(const struct kith__pool *p)
+{
+    return kith__serving.ending || atomic_load(&p->killed);
+}
+
 static int worker_exited(struct kith__member *m, int status)
 {
     struct kith__object *o = kith__object_slot(m->object);
@@ -123,6 +139,8 @@ static int worker_exited(struct kith__member *m, int status)
     int again;
 
     record_death(&lane->death, m, status);
+    if (atomic_load(&lane->state) == KITH__LANE_LEAVING && !is_end_of_pool(p))
+        failed_in_exit(p, m, status);
     again = is_replaced(p, lane, m, status);
     kith__lane_move(lane, again ? KITH__LANE_DIED : KITH__LANE_ENDS);
     if (!again)

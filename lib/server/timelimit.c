@@ -20,6 +20,8 @@ static struct watch { /* of a worker with a time limit */
     int warned;
 } watches[KITH__MEMBERS + 1];
 
+#define LEAVES UINT64_MAX /* in place of the job: it is in the exit function */
+
 static int64_t looked; /* when we last did */
 static int period_ms;  /* how often we do */
 
@@ -51,6 +53,11 @@ static int is_initializing(const struct kith__pool *p, const struct kith__lane *
     return p->has_init && atomic_load(&lane->state) == KITH__LANE_STARTING;
 }
 
+static int is_leaving(const struct kith__lane *lane)
+{
+    return atomic_load(&lane->state) == KITH__LANE_LEAVING;
+}
+
 /* What it runs now, in *w. 1: the same as when it was last seen, and time passes for it. */
 static int is_at_the_same(struct watch *w, const struct kith__member *m)
 {
@@ -62,6 +69,12 @@ static int is_at_the_same(struct watch *w, const struct kith__member *m)
 
     if (is_initializing(p, lane))
         return 1;
+    if (is_leaving(lane)) {
+        if (w->job == LEAVES)
+            return 1;
+        *w = (struct watch){ .job = LEAVES };
+        return 0;
+    }
     if (depth == 0) {
         w->job = 0;
         return 0;
@@ -116,6 +129,8 @@ static uint32_t limit_of(const struct kith__member *m, int is_debugged)
     if (atomic_load(&m->role) != KITH__WORKER)
         return 0;
     p = kith__pool_of(m);
+    if (is_leaving(kith__lane(p, m->worker)))
+        return p->exit_limit_ms;
     return is_initializing(p, kith__lane(p, m->worker)) ? p->init_limit_ms : p->limit_ms;
 }
 

@@ -21,6 +21,12 @@ static int initialize(const void *arg)
     return 0;
 }
 
+/* Who closes the pool hears of a worker that was killed in its exit function. */
+static int has_killed_exit(int rc)
+{
+    return rc == KITH_ETASK && disturbed();
+}
+
 static int initialize_badly(const void *arg)
 {
     (void)arg;
@@ -52,6 +58,7 @@ static kith_pool some_pool(struct pool_options_seen *seen, struct dice *d)
 
     if (roll(d, 3) == 0) {
         o.init = initialize;
+        o.exit = roll(d, 2) ? initialize : NULL; /* it gets the same */
         o.arg = init_arg;
         o.arg_size = sizeof init_arg;
     }
@@ -101,7 +108,7 @@ void end_pool(int pool, int terminate)
         atomic_store(&l->terminated, 1);
     atomic_store(&l->ending, 1);
     rc = terminate ? kith_pool_terminate(p) : kith_pool_close(p);
-    CHECK(rc == 0 || rc == KITH_ESTALE || server_lost(rc), "%s of a pool gives %d",
+    CHECK(rc == 0 || rc == KITH_ESTALE || server_lost(rc) || has_killed_exit(rc), "%s of a pool gives %d",
           terminate ? "terminate" : "close", rc);
     atomic_store(&l->ended, 1);
 }
@@ -195,7 +202,7 @@ static void good_pool(int uses_it, int terminate, struct dice *d)
         one_by_one(p, d);
     }
     rc = terminate ? kith_pool_terminate(p) : kith_pool_close(p);
-    CHECK(rc == 0 || server_lost(rc), "the end of a pool of its own gives %d", rc);
+    CHECK(rc == 0 || server_lost(rc) || has_killed_exit(rc), "the end of a pool of its own gives %d", rc);
     atomic_fetch_sub(&world->open, 1);
     rc = kith_pool_terminate(p);
     CHECK(rc == KITH_ESTALE || server_lost(rc), "terminate of a pool that has ended gives %d", rc);

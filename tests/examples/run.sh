@@ -88,6 +88,7 @@ all()
     good map_async
     good powers
     good imap
+    good worker_state
     good process_trio
     grep -q 'one of them: [13579]$' "$TMPDIR/out" || fail "$name: process_trio: not one of the list"
     same process_trio
@@ -227,7 +228,7 @@ wrong()
 # Those that take no argument say so; the first one is named.
 without_arguments()
 {
-    for program in account_lock apply_async cpu_count daemons event_start exit_codes hello imap manager map_async map_squares namespace powers pipe print_queue process_ids process_names process_trio product rand_string resource_pool separate_memory shared_counters squares terminate to_celsius wait_many condition_stages barrier_rounds; do
+    for program in account_lock apply_async cpu_count daemons event_start exit_codes hello imap manager map_async map_squares namespace powers pipe print_queue process_ids process_names process_trio product rand_string resource_pool separate_memory shared_counters squares terminate to_celsius wait_many condition_stages barrier_rounds worker_state; do
         for word in 3 many --fast -1 ''; do
             refused "arguments: it takes none, but got \"$word\"" $program "$word" 7
         done
