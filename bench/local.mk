@@ -6,6 +6,7 @@ bench_kith = \
 	bench/kith/dict \
 	bench/kith/idle \
 	bench/kith/lock \
+	bench/kith/loop \
 	bench/kith/map \
 	bench/kith/metg \
 	bench/kith/nodes \
@@ -53,6 +54,8 @@ bench_kith_idle_LDADD = lib/libkith.la
 bench_kith_idle_LDFLAGS = $(bench_ldflags)
 bench_kith_lock_LDADD = lib/libkith.la
 bench_kith_lock_LDFLAGS = $(bench_ldflags)
+bench_kith_loop_LDADD = lib/libkith.la
+bench_kith_loop_LDFLAGS = $(bench_ldflags)
 bench_kith_map_LDADD = lib/libkith.la
 bench_kith_map_LDFLAGS = $(bench_ldflags)
 bench_kith_metg_LDADD = lib/libkith.la
@@ -103,6 +106,7 @@ EXTRA_DIST += \
 	bench/speedup.svg \
 	bench/bench.h \
 	bench/contestants.py \
+	bench/loop.h \
 	bench/metg.h \
 	bench/tree.h \
 	bench/peers/pi_numba.py \

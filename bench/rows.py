@@ -173,6 +173,9 @@ EXPERIMENTS = [
     Experiment("tree", {
         "kith": Program("kith/tree"),
         "OpenMP tasks": Program("peers/openmp", "tree")}, repeats=3),
+    Experiment("loop", {
+        "kith": Program("kith/loop"),
+        "OpenMP static": Program("peers/openmp", "loop")}),
     Experiment("queue 1+1", {
         **queue(1, 1, 8, 4000000, 1024, 100000),
         "ring, one to one": ring("pair", 1, 1, 8, 10000000)}),
@@ -262,6 +265,9 @@ ROWS = [
     Row("METG(50 %), chunks of one task", "metg", "metg", "µs"),
     Row("calls in calls: tree of 4,130,071 nodes", "tree", "tree", "s", targets=[Within(1, "OpenMP tasks")]),
     Row("… fib(30)", "tree", "fib", "s", targets=[Within(1, "OpenMP tasks")]),
+    Row("loop of 128 empty blocks", "loop", "empty", "µs", targets=[Within(1.5, "OpenMP static")]),
+    Row("… Jacobi sweep over 128 × 128 points", "loop", "small", "µs", targets=[Within(1.5, "OpenMP static")]),
+    Row("… over 1024 × 1024 points", "loop", "large", "µs", targets=[Within(1.05, "OpenMP static")]),
     Row("Queue, 8 B, one producer, one consumer", "queue 1+1", "items", "M/s", more=True, targets=[AtLeast(5)]),
     Row("Queue, 8 B, two and two", "queue 2+2", "items", "M/s", more=True, targets=[AtLeast(3)]),
     Row("Queue, 8 B, joinable, one and one", "queue joinable", "items", "M/s", more=True),

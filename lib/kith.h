@@ -440,7 +440,9 @@ KITH_API int kith_pool_map_with(kith_pool p, kith_map_with_fn *fn, const void *i
  * and a copy of the size bytes at arg (NULL, 0: no context), and returns 0, or a code of
  * its own if the task has failed. A block whose worker died is run again from its
  * beginning; if fn changes memory in place (x += 1), open the pool with .tries = 1: then
- * it is reported.
+ * it is reported. Each worker first takes its share of the blocks; what is left of a
+ * share while others have nothing to do is handed on. So a block must not wait for
+ * another one of the same call, unless the pool has .chunk = 1.
  *     kith_for(pool, fn, KITH_ARG(x), n)
  * kith_pool_for is the plain function. */
 typedef int kith_for_fn(uint64_t lo, uint64_t hi, const void *arg);

@@ -133,6 +133,7 @@ unit_tests += \
 	tests/test_list \
 	tests/test_lock \
 	tests/test_locked \
+	tests/test_loop \
 	tests/test_log \
 	tests/test_named \
 	tests/test_orphans \

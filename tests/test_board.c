@@ -191,19 +191,24 @@ static void finish(uint32_t w)
 {
     struct worker *self = &play.worker[w];
     int outer = play.self, outer_mortal = play.mortal;
+    uint64_t done;
 
     if (draw(8) == 0) {
         die_inside(w);
         return;
     }
-    atomic_store(&play.j->cells[w].at, self->lo + self->length - 1);
-    run(self->lo, self->lo + self->length);
+    done = draw(4) ? self->length : 1 + draw(self->length); /* or the rest goes back */
+    atomic_store(&play.j->cells[w].at, self->lo + done - 1);
+    run(self->lo, self->lo + done);
     play.self = (int)w;
     play.mortal = 0; /* here its last unit would be run again */
     play.depth++;
     self->busy = 1;
     self->has = 0;
-    kith__retire(play.j, w, self->length);
+    if (done == self->length)
+        kith__retire(play.j, w, self->length);
+    else
+        kith__retire_part(play.j, w);
     self->busy = 0;
     play.depth--;
     play.self = outer;
@@ -254,6 +259,7 @@ static void claims_survive_others_and_deaths_at_each_step(void)
     for (int round = 0; round < rounds; round++) {
         state = (uint64_t)round;
         begin(1 + (uint32_t)round % WORKERS_MOST, 100);
+        play.j->share = (uint64_t)round % 2; /* what goes back is claimed by halves */
         atomic_store(&play.j->limit, 0);
         kith__failpoint_hook = between;
         for (int i = 0; i < 100000 && !kith__job_complete(play.j); i++)

@@ -256,6 +256,47 @@ static void bytes_that_a_dead_worker_was_changing_are_not_changed_again(void)
     CU_ASSERT(step > 30);
 }
 
+/* The first block is dear, so that the other worker has nothing to do, and what is left of its share goes
+ * back. */
+static int run_block(uint64_t lo, uint64_t hi, const void *arg)
+{
+    (void)hi;
+    (void)arg;
+    if (lo == 0)
+        usleep(2000);
+    atomic_fetch_add(&shared->runs[lo], 1);
+    return 0;
+}
+
+static int loop_with_death(int target)
+{
+    kith_pool pool = kith_pool_open_with(2, .tries = 3);
+    int twice = 0, missing = 0, killed;
+
+    arm(1, target);
+    PASS(kith_for(pool, run_block, NULL, 0, TASKS));
+    PASS(kith_pool_close(pool));
+    atomic_store(&shared->armed, 0);
+    killed = shared->killed;
+    for (int i = 0; i < TASKS; i++) {
+        missing += shared->runs[i] == 0;
+        twice += shared->runs[i] > 1;
+    }
+    CU_ASSERT(missing == 0 && twice <= killed);
+    if (missing || twice > killed)
+        printf("\n    death at step %d: %d missing, %d twice\n", target, missing, twice);
+    return killed;
+}
+
+static void a_worker_dies_at_every_step_of_a_loop(void)
+{
+    int step = 0;
+
+    for (int misses = 0; misses < 5; step += SANITIZED ? 7 : 1)
+        misses = loop_with_death(step) ? 0 : misses + 1;
+    CU_ASSERT(step > 10);
+}
+
 struct party {
     kith_queue queue;
     int from, count;
@@ -396,6 +437,7 @@ static struct test tests[] = {
     TEST(a_worker_dies_at_every_step_of_the_end_of_a_call_that_fails),
     TEST(a_worker_dies_at_every_step_where_results_take_the_place_of_arguments),
     TEST(bytes_that_a_dead_worker_was_changing_are_not_changed_again),
+    TEST(a_worker_dies_at_every_step_of_a_loop),
     TEST(a_putter_dies_at_every_step),
     TEST(a_taker_dies_at_every_step),
     TEST(a_putter_of_large_items_dies_at_every_step),

@@ -120,6 +120,32 @@ static void so_does_a_loop_over_a_range(void)
     PASS(kith_pool_close(pool));
 }
 
+static int fail_in_the_first_half(uint64_t lo, uint64_t hi, const void *arg)
+{
+    (void)hi;
+    (void)arg;
+    if (lo >= 5000) {
+        shared->passed++;
+        usleep(1000);
+        return 0;
+    }
+    while (!shared->passed)
+        sched_yield();
+    return fail((int)lo);
+}
+
+/* Each worker has one half as its share. */
+static void a_share_ends_with_the_call(void)
+{
+    kith_pool pool = kith_pool_open_with(WORKERS, .halt = 3);
+
+    shared->passed = 0;
+    FAILS_WITH(KITH_ETASK, kith_for(pool, fail_in_the_first_half, NULL, 0, 10000));
+    CU_ASSERT(said("the rest was cancelled"));
+    CU_ASSERT(shared->passed < 1000);
+    PASS(kith_pool_close(pool));
+}
+
 enum { CLAIM = 500 };
 
 /* One worker has the first half, and fails when the other has come through the first of the second half,
@@ -311,6 +337,7 @@ static void the_caller_of_a_halted_call_may_die(void)
 static struct test tests[] = {
     TEST(a_call_ends_when_a_hundred_have_failed_and_none_succeeded),
     TEST(so_does_a_loop_over_a_range),
+    TEST(a_share_ends_with_the_call),
     TEST(one_that_has_succeeded_is_enough_to_go_on),
     TEST(a_number_of_failures_ends_a_call),
     TEST(those_that_succeeded_have_their_results),

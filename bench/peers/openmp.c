@@ -3,17 +3,19 @@
  *     openmp tasks COUNT
  *     openmp metg
  *     openmp uneven MICROSECONDS...
- *     openmp tree */
+ *     openmp tree
+ *     openmp loop */
 #include "config.h"
 
 #include <omp.h>
 #include <string.h>
 
 #include "../bench.h"
+#include "../loop.h"
 #include "../metg.h"
 #include "../tree.h"
 
-enum { N = 10000000, MOST = 100, METG_TASKS = 200000 };
+enum { N = 10000000, MOST = 100, METG_TASKS = 200000, LOOPS = 2000 };
 
 static double cheap(double x)
 {
@@ -182,6 +184,62 @@ static void tree(void)
         die("a wrong result");
 }
 
+static void sweep(const struct grids *g)
+{
+#pragma omp parallel for schedule(static)
+    for (uint64_t row = 0; row < g->n; row++)
+        sweep_rows(g, row, row + 1);
+}
+
+static void nothing(uint64_t block)
+{
+    (void)block;
+}
+
+static void (*volatile empty_block)(uint64_t) = nothing;
+
+static void empty_loops(void)
+{
+    static double took[LOOPS];
+
+    for (int i = 0; i < LOOPS; i++) {
+        double start = now();
+
+#pragma omp parallel for schedule(static)
+        for (uint64_t block = 0; block < EMPTY_BLOCKS; block++)
+            empty_block(block);
+        took[i] = now() - start;
+    }
+    say("empty", 1e6 * quantile(took, LOOPS, 0.5));
+}
+
+static void jacobi(const char *key, uint64_t n, int sweeps)
+{
+    double *a = malloc(grid_size(n)), *b = malloc(grid_size(n)), took[LOOPS];
+
+    if (!a || !b)
+        die("no memory for the grids");
+    grid_fill(a, n);
+    grid_fill(b, n);
+    for (int i = 0; i < sweeps; i++) {
+        double start = now();
+
+        sweep(&(struct grids){ i % 2 ? b : a, i % 2 ? a : b, n });
+        took[i] = now() - start;
+    }
+    say(key, 1e6 * quantile(took, (size_t)sweeps, 0.5));
+    check_sweeps(a, n, sweeps);
+    free(a);
+    free(b);
+}
+
+static void loops(void)
+{
+    empty_loops();
+    jacobi("small", SMALL, LOOPS);
+    jacobi("large", LARGE, LOOPS / 10);
+}
+
 int main(int argc, char **argv)
 {
     const char *row = argc > 1 ? argv[1] : "";
@@ -197,7 +255,9 @@ int main(int argc, char **argv)
         uneven(argc, argv);
     else if (!strcmp(row, "tree"))
         tree();
+    else if (!strcmp(row, "loop"))
+        loops();
     else
-        die("usage: openmp map|tasks|metg|uneven|tree ...");
+        die("usage: openmp map|tasks|metg|uneven|tree|loop ...");
     return 0;
 }

@@ -377,6 +377,11 @@ int kith__wake_any(struct kith__waiters *set)
     return wake(set, is_quicker);
 }
 
+int kith__somebody_waits(struct kith__waiters *set)
+{
+    return best(set, is_quicker) != NULL;
+}
+
 void kith__wake_all(struct kith__waiters *set)
 {
     for (uint64_t words = atomic_load(&set->summary); words; words &= words - 1) {

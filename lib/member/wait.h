@@ -82,6 +82,10 @@ static inline int kith__has_waiters(struct kith__waiters *set)
     return atomic_load(&set->summary) != 0;
 }
 
+/* 1: somebody did wait there just now. What kith__has_waiters says may be stale: so who would do more for one
+ * that waits than wake it asks this, which costs a look at its seat. */
+int kith__somebody_waits(struct kith__waiters *set);
+
 void kith__wake_seat(struct kith__seat *s);
 void kith__wake_everybody(void); /* after a death; for the fork server */
 

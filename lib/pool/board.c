@@ -244,6 +244,7 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     atomic_store(&j->limit, 0);
     atomic_store(&j->cancelled, KITH__NOT_CANCELLED);
     atomic_store(&j->eager, 0);
+    atomic_store(&j->bored, 0);
     atomic_store(&j->some_succeeded, 0);
     atomic_store(&j->returned_count, 0);
     atomic_store(&j->fault_count, 0);
@@ -537,6 +538,8 @@ static int claim_returned(struct kith__job *j, struct kith__cell *cell, uint64_t
     r = &returned(j)[count - 1];
     *lo = atomic_load(&r->lo);
     all = atomic_load(&r->length);
+    if (j->share && most > (all + 1) / 2) /* what was given back is for two */
+        most = (all + 1) / 2;
     /* Each claim may come back as one more range: when these would not all have room, a range is claimed as a
      * whole. It was a part of a claim, so it lies side by side. */
     *length = count + j->workers < j->room && all > most ? most : all;

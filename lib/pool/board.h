@@ -83,6 +83,7 @@ struct kith__job {
     uint32_t poster;         /* member */
     int32_t halt;            /* failures after which the rest is cancelled; 0: see kith.h; < 0: never */
     uint64_t chunk;          /* asked for; 0: found at run time */
+    uint64_t share;          /* of a loop without .chunk: blocks of a claim; 0: it has none */
     uint64_t n, units, room; /* room: how many ranges .returned has */
     uint64_t in, in_size, out, out_size;
     uint64_t in_ring, out_ring; /* elements that fit there, in turn; 0: all of them, in place */
@@ -99,7 +100,8 @@ struct kith__job {
     _Atomic uint64_t limit __attribute__((aligned(64))); /* units before it have their input */
     kith__word cancelled;                                /* enum kith__cancelled */
     _Atomic uint32_t eager;                              /* the poster waits for any progress */
-    _Atomic uint32_t some_succeeded;                     /* 1: it is known; for a job without .halt */
+    _Atomic uint32_t bored;          /* 1: the poster, who works on it, too, has found nothing to claim */
+    _Atomic uint32_t some_succeeded; /* 1: it is known; for a job without .halt */
     kith__word returned_count;
 
     struct kith__guard guard __attribute__((aligned(64))); /* of returned and faults */

@@ -57,6 +57,8 @@ enum kith__step_result kith__call_step(struct kith__call *c)
 static int fill_range(struct kith__job *j, const struct kith__call_spec *s)
 {
     j->units = kith__block_count(s->n);
+    if (!j->chunk)
+        j->share = j->units < j->workers ? 1 : j->units / j->workers;
     if (s->out_size > 0 && (j->out = kith__ring_take(j, 1, j->units * s->out_size)) == 0)
         return KITH_ENOMEM;
     return 0;
@@ -220,7 +222,7 @@ int kith__call_has_idle(struct kith__object *o)
     return kith__has_waiters(kith__object_waiters(o, 0));
 }
 
-void kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq)
+int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq)
 {
     static pthread_mutex_t helping = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
     static _Atomic int missed; /* a thread waits that would have helped */
@@ -228,19 +230,21 @@ void kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post,
     uint32_t worker;
     struct kith__lane *lane = kith__my_lane(o, &worker);
     struct kith__stream outer;
+    int entered;
 
     if (p->serial) {
         kith__serial_run(o, j);
-        return;
+        return 1;
     }
     if (!lane)
-        return;
+        return 0;
     if (pthread_mutex_trylock(&helping) != 0) {
         atomic_store(&missed, 1);
         if (pthread_mutex_trylock(&helping) != 0)
-            return;
+            return 0;
     }
-    if (kith__job_enter(p, lane, post, seq)) {
+    entered = kith__job_enter(p, lane, post, seq);
+    if (entered) {
         kith__random_save(&outer);
         kith__work_on(o, lane, worker, j, 1);
         kith__random_restore(&outer);
@@ -249,6 +253,21 @@ void kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post,
     pthread_mutex_unlock(&helping);
     if (atomic_exchange(&missed, 0))
         kith__wake_everybody(); /* rare, and their jobs are not known here */
+    return entered;
+}
+
+/* Runs tasks of it, where this thread may. Who then finds nothing left of a loop says so, so that others give
+ * back what is left of their shares, and looks once more. 1: there is something to claim again. */
+static int help(struct kith__call *c)
+{
+    struct kith__job *j = c->job;
+
+    if (j->share)
+        atomic_store_explicit(&j->bored, 0, memory_order_relaxed);
+    if (!kith__call_help(c->object, j, c->post, j->seq) || !j->share)
+        return 0;
+    atomic_store(&j->bored, 1);
+    return !atomic_load(&j->cancelled) && atomic_load(&j->returned_count) > 0;
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -259,7 +278,7 @@ static int64_t sooner(int64_t a, int64_t b)
 int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_result *last)
 {
     struct kith__wait w;
-    int rc = kith__wait_begin(&w, &c->job->waiters, KITH_FOREVER);
+    int rc = kith__wait_begin(&w, &c->job->waiters, KITH_FOREVER), more;
 
     if (rc < 0)
         return rc;
@@ -270,8 +289,8 @@ int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_resu
             ;
         if (*last != KITH__STEP_WAIT)
             break;
-        kith__call_help(c->object, c->job, c->post, c->job->seq);
-        if ((*last = kith__call_step(c)) == KITH__STEP_MOVED)
+        more = help(c);
+        if ((*last = kith__call_step(c)) == KITH__STEP_MOVED || (*last == KITH__STEP_WAIT && more))
             continue;
         if (*last != KITH__STEP_WAIT)
             break;

@@ -46,8 +46,9 @@ int kith__call_begin(struct kith__call *c,
 enum kith__step_result kith__call_step(struct kith__call *c); /* never waits */
 int kith__call_end(struct kith__call *c, enum kith__step_result last); /* the code of the call */
 
-/* For who waits for units of j, in a worker of its pool: runs some of them. */
-void kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq);
+/* For who waits for units of j, in a worker of its pool: runs some of them, until there is nothing left to
+ * claim. 0: this thread may not. */
+int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq);
 
 /* 1: a worker has nothing to do, and so begins at once what is posted. */
 int kith__call_has_idle(struct kith__object *o);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "shm/heap.h"
 #include "member/output.h"
+#include "base/system.h"
 #include "object/memory.h"
 #include "rpc/remote.h"
 
@@ -279,6 +280,55 @@ static int run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint
     return kith__task.special && end_special(j, worker, block);
 }
 
+/* Nobody knows what the blocks of a loop cost before they have run. So each worker claims its share of them
+ * at once, as if all cost the same, and when others have nothing to do while there is much left of it, the
+ * rest goes back, and is claimed by halves. Until then a block costs one look at a word that does not change.
+ * Where somebody waits the look is dearer than an empty block, and so the cheaper blocks are, the later comes
+ * the next one. */
+struct share {
+    struct kith__waiters *idle;
+    int64_t began;
+    uint64_t look_at; /* blocks done */
+};
+
+static const int64_t worth_ns = 20000; /* to wake a sleeper takes as long */
+enum { PATIENCE = 16 };
+
+static int is_wanted(struct kith__job *j, struct share *s, uint64_t done, uint64_t left)
+{
+    int64_t each, next;
+
+    if (left == 0)
+        return 0;
+    if (atomic_load_explicit(&j->cancelled, memory_order_relaxed))
+        return 1;
+    if (done < s->look_at || (!kith__has_waiters(s->idle) && !atomic_load(&j->bored)))
+        return 0;
+    each = (kith__now_ns() - s->began) / (int64_t)done + 1;
+    if (left >= (uint64_t)(worth_ns / each) + 1)
+        return kith__somebody_waits(s->idle) || atomic_load(&j->bored);
+    next = worth_ns / (4 * each);
+    s->look_at = done + (next < 1 ? 1 : next > PATIENCE ? PATIENCE : (uint64_t)next);
+    return 0;
+}
+
+/* 1: the rest is for others, too. */
+static int run_blocks(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length,
+                      struct kith__waiters *idle)
+{
+    struct share share = { idle, j->share ? kith__now_ns() : 0, 1 };
+
+    for (uint64_t done = 0; done < length;) {
+        atomic_store_explicit(&j->cells[worker].at, lo + done, memory_order_release);
+        if (run_block(j, worker, fn, lo + done) && kith__job_halted(j))
+            return 0;
+        done++;
+        if (j->share && is_wanted(j, &share, done, length - done))
+            return 1;
+    }
+    return 0;
+}
+
 /* A read maps the 16 pages around it, where they are there already; a write maps one, at four times the price
  * a page (measured: 0.28 and 1.1 µs). So results in place are looked at before they are written: another
  * worker may have made their pages in the last map. */
@@ -304,8 +354,11 @@ static void settle(struct kith__job *j, uint32_t worker)
     tell_fault(j, worker, atomic_load(&j->cells[worker].at));
 }
 
-static void run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
+static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length,
+               struct kith__waiters *idle)
 {
+    int wanted = 0;
+
     kith__task.running = 1;
     kith__task.special = kith__task.failed = kith__task.has_text = 0;
     kith__task.taken = atomic_load_explicit(&kith__ever_taken, memory_order_relaxed);
@@ -321,33 +374,30 @@ static void run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t 
     case KITH__JOB_ROW: run_row(j, worker, lo, length); break;
     case KITH__JOB_FOR:
     case KITH__JOB_SUM:
-    case KITH__JOB_REDUCE:
-        for (uint64_t b = lo; b < lo + length; b++) {
-            atomic_store_explicit(&j->cells[worker].at, b, memory_order_release);
-            if (run_block(j, worker, fn, b) && kith__job_halted(j))
-                break;
-        }
-        break;
+    case KITH__JOB_REDUCE: wanted = run_blocks(j, worker, fn, lo, length, idle); break;
     }
     settle(j, worker);
     kith__task.running = 0;
+    return wanted;
 }
 
 /* Apart from run, so that the copy is paid for by those who need it. */
-static __attribute__((noinline)) void run_inside(struct kith__job *j, uint32_t worker, kith__anyfn *fn,
-                                                 uint64_t lo, uint64_t length)
+static __attribute__((noinline)) int run_inside(struct kith__job *j, uint32_t worker, kith__anyfn *fn,
+                                                uint64_t lo, uint64_t length, struct kith__waiters *idle)
 {
     struct kith__task outer = kith__task;
+    int wanted;
 
     kith__task.depth++;
-    run(j, worker, fn, lo, length);
+    wanted = run(j, worker, fn, lo, length, idle);
     kith__task = outer;
+    return wanted;
 }
 
-void kith__run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
+int kith__run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length,
+              struct kith__waiters *idle)
 {
     if (__builtin_expect(kith__task.running, 0)) /* a task that called a map runs others while it waits */
-        run_inside(j, worker, fn, lo, length);
-    else
-        run(j, worker, fn, lo, length);
+        return run_inside(j, worker, fn, lo, length, idle);
+    return run(j, worker, fn, lo, length, idle);
 }

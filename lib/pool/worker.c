@@ -58,7 +58,7 @@ static int wears_out(const struct kith__pool *p, const struct kith__lane *lane)
 static uint64_t most(const struct kith__job *j, const struct kith__pool *p, const struct kith__lane *lane,
                      const struct kith__chunk *learned)
 {
-    uint64_t size = j->chunk;
+    uint64_t size = j->share ? j->share : j->chunk;
 
     if (size == 0)
         size = kith__chunk_next(
@@ -79,7 +79,8 @@ static int is_worn(const struct kith__pool *p, const struct kith__lane *lane)
 static void call_others(struct kith__object *o, const struct kith__job *j)
 {
     for (int i = 0; i < 2; i++)
-        if (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16 < atomic_load(&j->limit) &&
+        if ((atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16 < atomic_load(&j->limit) ||
+             atomic_load(&j->returned_count) > 0) &&
             kith__has_waiters(kith__object_waiters(o, 0)))
             kith__wake_any(kith__object_waiters(o, 0));
 }
@@ -96,6 +97,18 @@ static int linger(const struct kith__job *j)
     return 0;
 }
 
+/* Of a share: what is behind .at. */
+static void give_back(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
+                      uint64_t end)
+{
+    lane->tasks -= end - (atomic_load_explicit(&j->cells[worker].at, memory_order_relaxed) + 1);
+    kith__retire_part(j, worker);
+    kith__fence(); /* who is about to rest sees what has gone back, or is seen here */
+    call_others(o, j);
+    if (atomic_load(&j->bored) && atomic_exchange(&j->bored, 0))
+        kith__wake_all(&j->waiters);
+}
+
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
                    int for_itself)
 {
@@ -103,7 +116,8 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     struct kith__chunk learned = { 0 };
     kith__anyfn *fn = NULL;
     int found = j->kind == KITH__JOB_ROW ? 0 : kith__token_resolve(&j->fn, &fn), called = 0;
-    int64_t then = j->chunk ? 0 : kith__now_ns(), now;
+    int learns = !j->chunk && !j->share, wanted = 0;
+    int64_t then = learns ? kith__now_ns() : 0, now;
     uint64_t cursor = 0, lo, length;
 
     if (j->kind != KITH__JOB_ROW)
@@ -117,18 +131,20 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
         if (!called++)
             call_others(o, j);
         if (found == 0)
-            kith__run(j, worker, fn, lo, length);
+            wanted = kith__run(j, worker, fn, lo, length, kith__object_waiters(o, 0));
         else
             unknown_function(j, worker, lo, length);
         kith__output_settle(); /* it stands before what the head prints when it has their results */
         lane->tasks += length;
         if (kith__job_halted(j))
             kith__retire_part(j, worker);
+        else if (wanted)
+            give_back(o, lane, worker, j, lo + length);
         else
             kith__retire(j, worker, length);
         if (for_itself)
             kith__faults_tell(j);
-        if (!j->chunk) {
+        if (learns) {
             now = kith__now_ns();
             kith__chunk_learn(&learned, length, now - then);
             then = now;
