@@ -53,6 +53,14 @@ static inline void kith__fence(void)
 #endif
 }
 
+/* The same behind the end of a guard: x86 ends one by an instruction that is a full fence by itself. */
+static inline void kith__fence_behind_guard(void)
+{
+#if !defined __x86_64__ || defined __SANITIZE_THREAD__
+    kith__fence();
+#endif
+}
+
 /* As fork, but as if nobody had called it: no handler runs, no lock is taken, no signal comes at the end of
  * the child, and wait does not see it without __WCLONE or __WALL. libc is usable in the child when no other
  * thread held a lock of it. */

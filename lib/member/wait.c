@@ -30,11 +30,9 @@ static const int64_t pause_ns = 2000, spin_ns = 50000, yield_ns = 20000, look_ag
                      policy_ns = 1 * KITH__MS;
 static const int64_t nap_ns = 100000, longest_nap_ns = 20 * KITH__MS, deaf_ns = 5 * KITH__MS;
 
-int kith__check_timeout(int timeout_ms)
+int kith__timeout_fault(int timeout_ms)
 {
-    if (timeout_ms < KITH_FOREVER)
-        return kith__fail(KITH_EINVAL, "a timeout of %d ms: give KITH_FOREVER, 0 or more", timeout_ms);
-    return 0;
+    return kith__fail(KITH_EINVAL, "a timeout of %d ms: give KITH_FOREVER, 0 or more", timeout_ms);
 }
 
 static uint32_t this_cpu(void)

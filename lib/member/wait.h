@@ -89,7 +89,11 @@ int kith__somebody_waits(struct kith__waiters *set);
 void kith__wake_seat(struct kith__seat *s);
 void kith__wake_everybody(void); /* after a death; for the fork server */
 
-int kith__check_timeout(int timeout_ms); /* 0 or KITH_EINVAL */
+int kith__timeout_fault(int timeout_ms);              /* for the sentence */
+static inline int kith__check_timeout(int timeout_ms) /* 0 or KITH_EINVAL */
+{
+    return timeout_ms < KITH_FOREVER ? kith__timeout_fault(timeout_ms) : 0;
+}
 /* What is left of a timeout, for the second call of something that began then. */
 int kith__time_left(int timeout_ms, int64_t began_ns);
 

@@ -109,15 +109,16 @@ static inline void leave(struct kith__object *o, unsigned flags, const struct ki
     kith__guard_leave(flags & KITH__SECOND ? &o->second : &o->guard);
     if (!(out->wake_one | out->wake_all | out->wake_seat))
         return;
-    kith__fence();
+    kith__fence_behind_guard();
     wake_named(o, out);
 }
 
 /* --------------------------------------------------------------------------- attempts */
 
-static inline int64_t try_unguarded(uint64_t id, unsigned kind, const struct kith__method *m,
-                                    const struct kith__caller *who, struct kith__args *in,
-                                    struct kith__result *out)
+static __attribute__((noinline)) int64_t try_unguarded(uint64_t id, unsigned kind,
+                                                       const struct kith__method *m,
+                                                       const struct kith__caller *who, struct kith__args *in,
+                                                       struct kith__result *out)
 {
     struct kith__object *o = kith__object_slot(id);
     int64_t rc;
@@ -391,9 +392,9 @@ static int rest(struct kith__wait *w, const struct kith__method *m, struct kith_
 }
 
 /* Tries until it is not parked, or the time is over. */
-static int64_t wait_for(uint64_t id, unsigned kind, const struct kith__method *m,
-                        const struct kith__caller *who, struct kith__args *in, struct kith__result *out,
-                        int timeout_ms)
+static __attribute__((noinline)) int64_t wait_for(uint64_t id, unsigned kind, const struct kith__method *m,
+                                                  const struct kith__caller *who, struct kith__args *in,
+                                                  struct kith__result *out, int timeout_ms)
 {
     struct kith__wait w;
     int64_t rc = KITH__PARKED, fair_at = 0;
@@ -422,7 +423,7 @@ static int64_t wait_for(uint64_t id, unsigned kind, const struct kith__method *m
 }
 
 /* Copies what came in a block, or beside it, to where the caller wants it. */
-static int64_t unpack(struct kith__result *out, int64_t rc)
+static __attribute__((noinline)) int64_t unpack(struct kith__result *out, int64_t rc)
 {
     if (out->grows && !(out->buf = malloc(out->size)))
         rc = kith__fail(KITH_ENOMEM, "no memory for the %llu bytes that came", (unsigned long long)out->size);
@@ -458,8 +459,9 @@ static int64_t invoke_here(uint64_t id, unsigned kind, const struct kith__method
     return rc;
 }
 
-static int64_t invoke_there(uint64_t id, unsigned kind, unsigned method, const struct kith__method *m,
-                            struct kith__args *in, struct kith__result *out, int timeout_ms)
+static __attribute__((noinline)) int64_t invoke_there(uint64_t id, unsigned kind, unsigned method,
+                                                      const struct kith__method *m, struct kith__args *in,
+                                                      struct kith__result *out, int timeout_ms)
 {
     struct kith__caller who = kith__caller_here();
     uint32_t op = kind << 8 | method;

@@ -144,7 +144,7 @@ void kith__object_abandon(struct kith__object *o)
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
 }
 
-int kith__handle_usable(uint64_t id, const char *noun)
+int kith__handle_fault(uint64_t id, const char *noun)
 {
     char what[64];
     uint32_t role;
@@ -182,13 +182,6 @@ struct kith__object *kith__object_known(uint64_t id)
 uint64_t kith__object_id(const struct kith__object *o)
 {
     return kith__handle(kith__shared->node, number_of(o), atomic_load(&o->ident) >> 8);
-}
-
-int kith__object_is(const struct kith__object *o, uint64_t id)
-{
-    uint64_t ident = atomic_load(&o->ident);
-
-    return ident >> 8 == kith__handle_generation(id) && (ident & 255) != KITH__NOTHING;
 }
 
 int kith__object_leaves(uint64_t id, unsigned kind)

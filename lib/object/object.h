@@ -73,7 +73,12 @@ void kith__object_end(struct kith__object *o);
 void kith__object_recycle(struct kith__object *o);
 
 /* 1: still the object that id meant. Needs no guard; it may end the next moment. */
-int kith__object_is(const struct kith__object *o, uint64_t id);
+static inline int kith__object_is(const struct kith__object *o, uint64_t id)
+{
+    uint64_t ident = atomic_load(&o->ident);
+
+    return ident >> 8 == kith__handle_generation(id) && (ident & 255) != 0;
+}
 
 /* 1: the object that id meant is being taken down, and its slot is not given back yet. Likewise. */
 int kith__object_leaves(uint64_t id, unsigned kind);
@@ -83,7 +88,13 @@ struct kith__object *kith__object_known(uint64_t id);   /* the same; NULL: the s
 uint64_t kith__object_id(const struct kith__object *o); /* the handle of what is in the slot now */
 
 /* 0 when the handle can be looked at at all: init was called, no failed constructor, not zero. */
-int kith__handle_usable(uint64_t id, const char *noun);
+int kith__handle_fault(uint64_t id, const char *noun); /* for the sentence */
+static inline int kith__handle_usable(uint64_t id, const char *noun)
+{
+    if (kith__base && kith__me != 0 && id != 0 && !(id >> 63) && kith__handle_home(id) < kith__shared->nodes)
+        return 0;
+    return kith__handle_fault(id, noun);
+}
 
 /* Calls fn for each object of that kind that is open, or being closed. */
 void kith__objects_each(unsigned kind, void (*fn)(struct kith__object *o, void *context), void *context);
