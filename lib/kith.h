@@ -1415,9 +1415,9 @@ KITH_API int kith_barrier_close(kith_barrier b);
  * that node is lost before the answer comes (KITH_EPEER), it may have been done.
  *
  * A change that takes several calls needs the value's lock. The lock keeps out those who
- * take it, but does not stop the other calls. It belongs to the process that took it, and
- * is not recursive. If that process ends, however it ends, the next caller gets the lock
- * and KITH_EOWNERDEAD. */
+ * take it, but does not stop the other calls. Like an RLock, it belongs to the task that
+ * took it, which may take it again and alone gives it back. If the owner's process ends,
+ * however it ends, the next caller gets the lock and KITH_EOWNERDEAD. */
 
 /* What kith_value_update does, with x being the argument. */
 enum kith_op {
@@ -1500,9 +1500,10 @@ KITH_API int kith_value_update(kith_value v, int type, int op, const void *x, vo
  */
 KITH_API int kith_value_compare_exchange(kith_value v, int type, void *expected, const void *x, size_t size);
 
-/* Takes the value's lock. Waits up to timeout_ms while another has it.
+/* Takes the value's lock. Waits up to timeout_ms while another has it; the owner has it
+ * at once, one level deeper.
  *
- *   0                the caller's process has it
+ *   0                the caller has it
  *   KITH_EOWNERDEAD  it has it; the process that had it before has ended
  *   KITH_ETIMEDOUT   it was not free in that time
  *   KITH_EINVAL      the value is .raw, or timeout_ms
@@ -1511,10 +1512,10 @@ KITH_API int kith_value_compare_exchange(kith_value v, int type, void *expected,
  */
 KITH_API int kith_value_lock(kith_value v, int timeout_ms);
 
-/* Gives the lock back, and wakes a caller that waits.
+/* Goes back one level, and from the first one gives the lock back.
  *
  *   0            done
- *   KITH_EOWNER  the caller's process does not have it
+ *   KITH_EOWNER  the caller does not own it
  *   KITH_EINVAL  the value is .raw
  *   KITH_ESTALE  closed
  *   KITH_EPEER   the node where the value lives is lost

@@ -334,7 +334,8 @@ static void the_lock_of_a_dead_process_goes_to_the_next(void)
 
     CU_ASSERT_EQUAL(ends_with(kith_process_start(locks_and_dies, KITH_ARG(a))), -SIGKILL);
     CU_ASSERT_EQUAL(kith_array_lock(a, KITH_FOREVER), KITH_EOWNERDEAD);
-    FAILS_WITH(KITH_ETIMEDOUT, kith_array_lock(a, 10));
+    PASS(kith_array_lock(a, 0)); /* it may take it again */
+    PASS(kith_array_unlock(a));
     PASS(kith_array_unlock(a));
     FAILS_WITH(KITH_EOWNER, kith_array_unlock(a));
     PASS(kith_array_close(a));

@@ -435,6 +435,30 @@ static void a_slow_update_gets_through(void)
     PASS(kith_dict_close(w.d));
 }
 
+/* Overtakes itself, so that it needs the lock of the Dict, and updates something else there. */
+static int updates_inside(struct kith_entry *e, void *arg)
+{
+    const struct worker *w = arg;
+    static long count;
+    long one = 1;
+
+    PASS(kith_dict_update(w->d, KITH_TEXT("y"), 8, adds_one, &one, 2000 * slowdown()));
+    if (++count < 6)
+        PASS(kith_set(w->d, "x", count));
+    return adds_one(e, &one);
+}
+
+static void an_update_may_update_something_else(void)
+{
+    struct worker w = { far_dict_open(), 0, 0, 0 };
+    long y = 0;
+
+    PASS(kith_dict_update(w.d, KITH_TEXT("x"), 8, updates_inside, &w, 20000 * slowdown()));
+    PASS(kith_fetch(w.d, "y", &y));
+    CU_ASSERT_EQUAL(y, 6);
+    PASS(kith_dict_close(w.d));
+}
+
 static int refuses(struct kith_entry *e, void *arg)
 {
     (void)arg;
@@ -969,6 +993,7 @@ static struct test tests[] = {
     TEST(nothing_is_kept_for_ever),
     TEST(no_update_is_lost),
     TEST(a_slow_update_gets_through),
+    TEST(an_update_may_update_something_else),
     TEST(an_update_may_refuse_and_remove),
     TEST(numbers_are_computed),
     TEST(values_are_seen_whole),

@@ -113,7 +113,7 @@ static void there_is_one_as_long_as_one_is_free(void)
     run(takes_one_and_ends, both);
     AWAIT(kith_sem_value(both) == 1);
     set_trap("unit: seen", swap);
-    CU_ASSERT_EQUAL(kith__units_take(o, atomic_load(&o->ident), &me, 0), KITH__UNIT);
+    CU_ASSERT_EQUAL(kith__units_take(o, atomic_load(&o->ident), &me, 0, NULL), KITH__UNIT);
     clear_trap();
     PASS(kith_sem_close(both));
 }

@@ -439,6 +439,90 @@ static void what_a_dead_process_held_goes_to_the_next(void)
     }
 }
 
+/* What another thread of this process gets. */
+static void *tries(void *arg)
+{
+    const kith_value *v = arg;
+    static int rc[2];
+
+    rc[0] = kith_value_lock(*v, 0);
+    rc[1] = kith_value_unlock(*v);
+    return rc;
+}
+
+static int codes_of_another_thread_are(kith_value v, int lock, int unlock)
+{
+    pthread_t thread;
+    void *rc = NULL;
+
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, tries, &v), 0);
+    pthread_join(thread, &rc);
+    return ((int *)rc)[0] == lock && ((int *)rc)[1] == unlock;
+}
+
+static void its_owner_may_take_it_again_and_nobody_else(void)
+{
+    const int zero = 0;
+    kith_value v = FAR('i', zero);
+
+    for (int i = 0; i < 3; i++)
+        PASS(kith_value_lock(v, 0));
+    for (int i = 0; i < 3; i++) {
+        CU_ASSERT(codes_of_another_thread_are(v, KITH_ETIMEDOUT, KITH_EOWNER));
+        PASS(kith_value_unlock(v));
+    }
+    CU_ASSERT(codes_of_another_thread_are(v, 0, 0));
+    FAILS_WITH(KITH_EOWNER, kith_value_unlock(v));
+    PASS(kith_value_close(v));
+}
+
+/* One thread stops when it has just taken the lock, and has not said yet that it owns it. */
+static _Atomic int stage;
+static pthread_t slow_thread;
+
+static void stops(const char *step)
+{
+    if (!pthread_equal(pthread_self(), slow_thread) || strcmp(step, "owner: about to be written") != 0)
+        return;
+    stage = 1;
+    while (stage == 1)
+        sched_yield();
+}
+
+static void *takes_it_slowly(void *v)
+{
+    slow_thread = pthread_self();
+    kith__failpoint_hook = stops;
+    PASS(kith_value_lock(*(kith_value *)v, 0));
+    PASS(kith_value_unlock(*(kith_value *)v));
+    stage = 3;
+    return NULL;
+}
+
+static void a_former_owner_does_not_own_what_another_thread_has_just_taken(void)
+{
+    const int zero = 0;
+    kith_value v = kith_value_open('i', &zero, sizeof zero);
+    pthread_t thread;
+
+    if (getenv("KITH_TRANSPORT"))
+        SKIP("the agent takes it");
+    PASS(kith_value_lock(v, 0));
+    PASS(kith_value_unlock(v));
+    stage = 0;
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, takes_it_slowly, &v), 0);
+    while (stage == 0)
+        sched_yield();
+    CU_ASSERT_EQUAL(stage, 1);
+    FAILS_WITH(KITH_EOWNER, kith_value_unlock(v));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_value_lock(v, 0));
+    stage = 2;
+    pthread_join(thread, NULL);
+    kith__failpoint_hook = NULL;
+    PASS(kith_value_lock(v, 0));
+    PASS(kith_value_close(v));
+}
+
 static int waits_for_it(const void *arg)
 {
     const struct holder *h = arg;
@@ -688,6 +772,8 @@ static struct test tests[] = {
     TEST(whoever_dies_at_any_step_leaves_old_or_new_bytes),
     TEST(bytes_do_not_count_before_the_last_is_written),
     TEST(what_a_dead_process_held_goes_to_the_next),
+    TEST(its_owner_may_take_it_again_and_nobody_else),
+    TEST(a_former_owner_does_not_own_what_another_thread_has_just_taken),
     TEST(waiters_of_a_closed_one_are_told),
     TEST(a_raw_one_has_no_lock),
     TEST(one_that_is_in_use_is_not_taken_down),

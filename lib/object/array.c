@@ -9,9 +9,8 @@
 #include "base/system.h"
 #include "object/memory.h"
 #include "object/number.h"
-#include "object/own_lock.h"
+#include "object/owned.h"
 #include "object/pin.h"
-#include "object/units.h"
 #include "shm/heap.h"
 
 #include <string.h>
@@ -256,18 +255,6 @@ static void destroy(struct kith__object *o)
     kith__object_memory_free(o, &array_of(o)->block);
 }
 
-static int64_t lock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                    struct kith__result *out)
-{
-    return kith__own_lock_take(o, who, in, out);
-}
-
-static int64_t unlock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                      struct kith__result *out)
-{
-    return kith__own_lock_give(o, who, in, out);
-}
-
 enum { LOAD = KITH__FIRST_METHOD, STORE, UPDATE, COMPARE, LENGTH, HERE, LOCK, UNLOCK };
 
 static const struct kith__method methods[] = {
@@ -277,8 +264,8 @@ static const struct kith__method methods[] = {
     [COMPARE] = { "compare_exchange", compare, -1, 0 },
     [LENGTH] = { "length", length, -1, 0 },
     [HERE] = { "here", here, -1, 0 },
-    [LOCK] = { "lock", lock, LOCKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR },
-    [UNLOCK] = { "unlock", unlock, -1, KITH__HOLDS | KITH__UNGUARDED },
+    [LOCK] = KITH__OWNED_LOCK,
+    [UNLOCK] = KITH__OWNED_UNLOCK,
 };
 
 const struct kith__class kith__array_class = {
@@ -289,7 +276,7 @@ const struct kith__class kith__array_class = {
     .make = make,
     .same = same,
     .destroy = destroy,
-    .undo = kith__own_lock_undo,
+    .undo = kith__owned_undo,
     .died = kith__units_died,
     .left = kith__units_left,
 };
@@ -490,26 +477,14 @@ void *kith_array_here(kith_array a)
     return kith__report64(rc) <= 0 ? NULL : kith__at((uint64_t)rc);
 }
 
-static int lock_the_long_way(kith_array a, int timeout_ms)
-{
-    struct kith__args in = { 0 };
-    struct kith__result out = { 0 };
-
-    return kith__report((int)kith__invoke(a.id, KITH__ARRAY_KIND, LOCK, &in, &out, timeout_ms));
-}
-
 int kith_array_lock(kith_array a, int timeout_ms)
 {
-    int rc = kith__own_lock_take_here(a.id, KITH__ARRAY_KIND, timeout_ms);
-
-    return rc != KITH__PARKED ? kith__report(rc) : lock_the_long_way(a, timeout_ms);
+    return kith__owned_lock(a.id, KITH__ARRAY_KIND, LOCK, timeout_ms);
 }
 
 int kith_array_unlock(kith_array a)
 {
-    return kith__own_lock_give_here(a.id, KITH__ARRAY_KIND)
-               ? 0
-               : kith__report((int)kith__ask(a.id, KITH__ARRAY_KIND, UNLOCK, 0));
+    return kith__owned_unlock(a.id, KITH__ARRAY_KIND, UNLOCK);
 }
 
 int kith_array_close(kith_array a)

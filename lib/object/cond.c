@@ -11,7 +11,6 @@
 #include "base/system.h"
 #include "object/holders.h"
 #include "object/owned.h"
-#include "object/units.h"
 
 #include <string.h>
 
@@ -23,7 +22,6 @@ struct sleeper {
 };
 
 struct cond {
-    struct kith__owned lock;
     kith__word block, room, used; /* struct sleeper[room], in no order */
     kith__word tickets;           /* ever given */
     kith__word notified;          /* the tickets below */
@@ -34,21 +32,6 @@ _Static_assert(KITH__BODY_FITS(struct cond, SIDES), "it is the body of an object
 static struct cond *cond_of(struct kith__object *o)
 {
     return (struct cond *)(void *)&o->body;
-}
-
-/* -------------------------------------------------------------------------- the lock */
-
-static int64_t acquire(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                       struct kith__result *out)
-{
-    return kith__owned_take(o, &cond_of(o)->lock, who, in, out, 1);
-}
-
-static int64_t release(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                       struct kith__result *out)
-{
-    (void)in;
-    return kith__owned_give(o, &cond_of(o)->lock, who, out);
 }
 
 /* ------------------------------------------------------------------------ the sleepers */
@@ -120,7 +103,7 @@ static int64_t fall_asleep(struct kith__object *o, const struct kith__caller *wh
     struct cond *c = cond_of(o);
     uint64_t ticket = atomic_load(&c->tickets), used = atomic_load(&c->used);
     struct sleeper *one;
-    int rc = kith__owned_must_have(o, &c->lock, who);
+    int rc = kith__owned_must_have(o, who);
 
     (void)in;
     if (rc < 0 ||
@@ -129,11 +112,11 @@ static int64_t fall_asleep(struct kith__object *o, const struct kith__caller *wh
     one = &sleepers(c)[used];
     kith__guard_set(&o->guard, &one->who, kith__holder(who));
     kith__guard_set(&o->guard, &one->ticket, ticket);
-    kith__guard_set(&o->guard, &one->depth, atomic_load(&c->lock.depth));
+    kith__guard_set(&o->guard, &one->depth, kith__owned_depth(o));
     kith__guard_set(&o->guard, &c->used, used + 1);
     kith__guard_set(&o->guard, &c->tickets, ticket + 1);
     kith__guard_commit(&o->guard);
-    kith__owned_give_all(o, &c->lock, who, out);
+    kith__owned_give_all(o, who, out);
     return (int64_t)ticket;
 }
 
@@ -157,7 +140,7 @@ static int64_t go_on(struct kith__object *o, const struct kith__caller *who, str
     struct sleeper *one = find(c, in->number); /* NULL: it was taken for dead */
     struct woken woken = { one ? (uint32_t)atomic_load(&one->depth) : 1,
                            in->number < atomic_load(&c->notified) };
-    int64_t rc = kith__owned_take(o, &c->lock, who, in, out, woken.depth);
+    int64_t rc = kith__owned_take(o, who, in, out, woken.depth);
 
     if (rc < 0)
         return rc;
@@ -172,7 +155,7 @@ static int64_t go_on(struct kith__object *o, const struct kith__caller *who, str
 static int64_t notify(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                       struct kith__result *out)
 {
-    int rc = kith__owned_must_have(o, &cond_of(o)->lock, who);
+    int rc = kith__owned_must_have(o, who);
 
     if (rc < 0)
         return rc;
@@ -196,7 +179,7 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
         kith__guard_commit(&o->guard);
         kith__tell_all(given, SLEEPERS);
     }
-    kith__owned_undo(o, &cond_of(o)->lock, who, given, woken.depth);
+    kith__owned_take_back(o, who, given, woken.depth);
     return 0;
 }
 
@@ -241,8 +224,8 @@ static void destroy(struct kith__object *o)
 enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, FALL_ASLEEP, SLEEP_ON, GO_ON, NOTIFY };
 
 static const struct kith__method methods[] = {
-    [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__FAIR | KITH__EACH },
-    [RELEASE] = { "release", release, -1, KITH__HOLDS },
+    [ACQUIRE] = KITH__OWNED_LOCK,
+    [RELEASE] = KITH__OWNED_UNLOCK,
     [FALL_ASLEEP] = { "fall asleep", fall_asleep, -1, KITH__HOLDS },
     [SLEEP_ON] = { "sleep on", sleep_on, SLEEPERS, KITH__EACH | KITH__LOOKS },
     [GO_ON] = { "go on", go_on, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__FAIR | KITH__EACH },
@@ -276,15 +259,12 @@ kith_cond kith_cond_named(const char *name)
 
 int kith_cond_acquire(kith_cond c, int timeout_ms)
 {
-    struct kith__args in = { 0 };
-    struct kith__result out = { 0 };
-
-    return kith__report((int)kith__invoke(c.id, KITH__COND_KIND, ACQUIRE, &in, &out, timeout_ms));
+    return kith__owned_lock(c.id, KITH__COND_KIND, ACQUIRE, timeout_ms);
 }
 
 int kith_cond_release(kith_cond c)
 {
-    return kith__report((int)kith__ask(c.id, KITH__COND_KIND, RELEASE, 0));
+    return kith__owned_unlock(c.id, KITH__COND_KIND, RELEASE);
 }
 
 /* The same as the public one, without a report. Where it fails otherwise than by the time, the caller has the

@@ -35,7 +35,7 @@ int kith__check_bytes(enum kith__kind kind, const void *bytes, uint64_t size);
  *
  * The value is fetched, the function makes another one of it, and that is stored if the value is still the
  * one that was fetched; else all of that again. Who fails some times takes the lock of the container
- * (own_lock.h), which holds up those who begin to update something in it meanwhile: so everybody gets his
+ * (owned.h), which holds up those who begin to update something in it meanwhile: so everybody gets his
  * turn.
  *
  * LOOK is sent .a, the room for the value; it gives a mark and a meta, both 0 for no value, whether the lock

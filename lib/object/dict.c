@@ -7,10 +7,9 @@
 #include "base/error.h"
 #include "object/container.h"
 #include "object/memory.h"
-#include "object/own_lock.h"
+#include "object/owned.h"
 #include "object/pin.h"
 #include "object/table.h"
-#include "object/units.h"
 #include "object/view.h"
 #include "shm/heap.h"
 
@@ -309,16 +308,6 @@ METHOD(compute)
     return kith__give_copy(out, &old, p.size);
 }
 
-METHOD(lock)
-{
-    return kith__own_lock_take(o, who, in, out);
-}
-
-METHOD(unlock)
-{
-    return kith__own_lock_give(o, who, in, out);
-}
-
 /* --------------------------------------------------------------------------- hooks */
 
 /* The seed differs from job to job, so that nobody can choose keys that meet in one place. */
@@ -381,15 +370,15 @@ static const struct kith__method methods[] = {
     [LOOK] = { "look", look, -1, KITH__GIVES },
     [SWAP] = { "swap", swap, -1, KITH__KEEPS },
     [COMPUTE] = { "compute", compute, -1, 0 },
-    [LOCK] = { "lock", lock, LOCKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR },
-    [UNLOCK] = { "unlock", unlock, -1, KITH__HOLDS | KITH__UNGUARDED },
+    [LOCK] = KITH__OWNED_LOCK,
+    [UNLOCK] = KITH__OWNED_UNLOCK,
 };
 
-#define CLASS(NOUN)                                                                                    \
-    {                                                                                                  \
-        .noun = NOUN, .methods = methods, .count = sizeof methods / sizeof methods[0], .sides = SIDES, \
-        .make = make, .same = same, .destroy = destroy, .undo = kith__own_lock_undo,                   \
-        .died = kith__units_died, .left = kith__units_left,                                            \
+#define CLASS(NOUN)                                                                                         \
+    {                                                                                                       \
+        .noun = NOUN, .methods = methods, .count = sizeof methods / sizeof methods[0], .sides = SIDES,      \
+        .make = make, .same = same, .destroy = destroy, .undo = kith__owned_undo, .died = kith__units_died, \
+        .left = kith__units_left,                                                                           \
     }
 
 const struct kith__class kith__dict_class = CLASS("Dict");

@@ -8,11 +8,10 @@
 #include "object/container.h"
 #include "object/memory.h"
 #include "object/number.h"
-#include "object/own_lock.h"
+#include "object/owned.h"
 #include "object/pin.h"
 #include "object/row.h"
 #include "object/sort.h"
-#include "object/units.h"
 #include "object/view.h"
 #include "base/system.h"
 #include "shm/heap.h"
@@ -345,16 +344,6 @@ METHOD(compute)
     return kith__give_copy(out, &old, p.size);
 }
 
-METHOD(lock)
-{
-    return kith__own_lock_take(o, who, in, out);
-}
-
-METHOD(unlock)
-{
-    return kith__own_lock_give(o, who, in, out);
-}
-
 /* --------------------------------------------------------------------------- hooks */
 
 static int make(struct kith__object *o, const void *options, size_t size)
@@ -424,8 +413,8 @@ static const struct kith__method methods[] = {
     [LOOK] = { "look", look, -1, KITH__GIVES },
     [SWAP] = { "swap", swap, -1, KITH__KEEPS },
     [COMPUTE] = { "compute", compute, -1, 0 },
-    [LOCK] = { "lock", lock, LOCKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR },
-    [UNLOCK] = { "unlock", unlock, -1, KITH__HOLDS | KITH__UNGUARDED },
+    [LOCK] = KITH__OWNED_LOCK,
+    [UNLOCK] = KITH__OWNED_UNLOCK,
 };
 
 const struct kith__class kith__list_class = {
@@ -436,7 +425,7 @@ const struct kith__class kith__list_class = {
     .make = make,
     .same = same,
     .destroy = destroy,
-    .undo = kith__own_lock_undo,
+    .undo = kith__owned_undo,
     .died = kith__units_died,
     .left = kith__units_left,
 };

@@ -23,8 +23,6 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/number.h \
 	lib/object/object.c \
 	lib/object/object.h \
-	lib/object/own_lock.c \
-	lib/object/own_lock.h \
 	lib/object/owned.c \
 	lib/object/owned.h \
 	lib/object/pin.c \

@@ -13,7 +13,7 @@ enum { TAKERS = KITH__TAKERS, SIDES };
 static int64_t acquire(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                        struct kith__result *out)
 {
-    int64_t rc = kith__units_take(o, in->ident, who, in->waiter);
+    int64_t rc = kith__units_take(o, in->ident, who, in->waiter, NULL);
 
     if (rc < 0)
         return rc;

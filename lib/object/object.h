@@ -34,6 +34,7 @@ struct kith__object {
     kith__word signals, units[KITH__UNITS];
     kith__word far[KITH__UNITS]; /* for whom the agent has it */
     kith__word heir;             /* who has waited long enough to be the next; 0: nobody */
+    kith__word owner;            /* which task of its process has the only unit, and how often: owned.h */
     struct {
         char room[KITH__BODY_SIZE];
     } body __attribute__((aligned(64)));

@@ -1,86 +1,237 @@
 /* owned.c: see owned.h. */
 #include "config.h"
 #include "base/error.h"
+#include "object/memory.h"
 #include "object/owned.h"
-#include "object/units.h"
 
-static void set_owner(struct kith__object *o, struct kith__owned *l, uint64_t task, uint64_t depth)
+enum { DEPTH_BITS = 21, TASK_BITS = 7, THREAD_BITS = 24, MOST = (1 << DEPTH_BITS) - 1 };
+
+static uint64_t ident_of(struct kith__object *o)
 {
-    kith__guard_set(&o->guard, &l->task, task);
-    kith__guard_set(&o->guard, &l->depth, depth);
-    kith__guard_commit(&o->guard);
+    return atomic_load(&o->ident);
 }
 
-int kith__owned_has(struct kith__object *o, const struct kith__owned *l, const struct kith__caller *who)
+/* The owner's word without its depth, for a task of the process that has the unit. */
+static uint64_t name_of(uint64_t unit, const struct kith__caller *who)
 {
-    return kith__units_has(o, who) && atomic_load(&l->task) == who->task;
+    uint64_t thread = (who->task >> 32) & ((1 << THREAD_BITS) - 1), task = who->task & ((1 << TASK_BITS) - 1),
+             stamp = unit >> KITH__UNIT_HOLDER_BITS;
+
+    return ((stamp << THREAD_BITS | thread) << TASK_BITS | task) << DEPTH_BITS;
 }
 
-int64_t kith__owned_take(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                         const struct kith__args *in, struct kith__result *out, uint64_t depth)
+static uint32_t depth_of(uint64_t owner)
 {
-    int64_t rc;
+    return (uint32_t)owner & MOST;
+}
 
-    out->flags = KITH__GIVEN;
-    if (kith__owned_has(o, l, who)) {
-        set_owner(o, l, who->task, atomic_load(&l->depth) + 1);
-        return 0;
+struct seen {
+    uint64_t unit, owner;
+};
+
+/* 1: who has it. */
+static int has(struct kith__object *o, const struct kith__caller *who, struct seen *s)
+{
+    s->unit = atomic_load(&o->units[0]);
+    s->owner = atomic_load(&o->owner);
+    return ((s->owner ^ name_of(s->unit, who)) >> DEPTH_BITS) == 0 && kith__unit_is_of(o, s->unit, who);
+}
+
+int kith__owned_has(struct kith__object *o, const struct kith__caller *who)
+{
+    struct seen s;
+
+    return has(o, who, &s);
+}
+
+uint32_t kith__owned_depth(struct kith__object *o)
+{
+    return depth_of(atomic_load(&o->owner));
+}
+
+/* Who took the unit, which has this word since then, owns it: unless it has lost it in the meantime. */
+static void become_owner(struct kith__object *o, uint64_t unit, const struct kith__caller *who,
+                         uint32_t depth)
+{
+    uint64_t seen = atomic_load(&o->owner);
+
+    kith__failpoint("owner: about to be written");
+    while (atomic_load(&o->units[0]) == unit &&
+           !atomic_compare_exchange_strong(&o->owner, &seen, name_of(unit, who) | depth))
+        continue;
+}
+
+/* One level deeper: 0; KITH__PARKED: who has not got it; KITH_EINVAL. */
+static int deepen(struct kith__object *o, uint64_t ident, const struct kith__caller *who)
+{
+    struct seen s;
+
+    while (ident_of(o) == ident && has(o, who, &s)) {
+        if (depth_of(s.owner) == MOST)
+            return kith__fail(KITH_EINVAL,
+                              "the task has acquired the %s %d times, which is as often as it can",
+                              kith__classes[ident & 255]->noun, MOST);
+        if (atomic_compare_exchange_strong(&o->owner, &s.owner, s.owner + 1))
+            return 0;
     }
-    if ((rc = kith__units_take(o, atomic_load(&o->ident), who, in->waiter)) < 0)
+    return KITH__PARKED;
+}
+
+static int64_t take(struct kith__object *o, uint64_t ident, const struct kith__caller *who, uint32_t waiter,
+                    struct kith__result *out, uint32_t depth)
+{
+    int64_t rc = deepen(o, ident, who);
+    uint64_t unit;
+
+    if (rc == 0)
+        out->flags = KITH__GIVEN;
+    if (rc != KITH__PARKED || (rc = kith__units_take(o, ident, who, waiter, &unit)) < 0)
         return rc;
-    set_owner(o, l, who->task, depth);
-    if (rc == KITH__UNIT_OF_THE_DEAD)
-        out->flags |= KITH__OWNER_DEAD;
+    become_owner(o, unit, who, depth);
+    out->flags = KITH__GIVEN | (rc == KITH__UNIT_OF_THE_DEAD ? KITH__OWNER_DEAD : 0);
     return 0;
 }
 
-/* So many levels less. */
-static void give(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                 uint64_t levels, struct kith__result *out, int orphan)
+/* So many levels less: how many are left; -1: who has not got it; KITH__GONE. */
+static int64_t give(struct kith__object *o, uint64_t ident, const struct kith__caller *who, uint32_t levels,
+                    int orphan)
 {
-    uint64_t depth = atomic_load(&l->depth);
+    struct seen s;
 
-    if (depth > levels) {
-        set_owner(o, l, who->task, depth - levels);
-        return;
+    while (ident_of(o) == ident && has(o, who, &s)) {
+        if (depth_of(s.owner) <= levels) {
+            if (kith__unit_give(o, s.unit, orphan))
+                return 0;
+        } else if (atomic_compare_exchange_strong(&o->owner, &s.owner, s.owner - levels))
+            return depth_of(s.owner) - levels;
     }
-    kith__units_give(o, atomic_load(&o->ident), who, 0, orphan);
-    kith__units_tell(o, out);
+    return ident_of(o) == ident ? -1 : KITH__GONE;
 }
 
-int kith__owned_must_have(struct kith__object *o, const struct kith__owned *l, const struct kith__caller *who)
+static int is_no_owner(uint64_t ident)
 {
-    if (kith__owned_has(o, l, who))
+    unsigned kind = ident & 255;
+
+    return kith__fail(KITH_EOWNER, "the task does not own the %s%s: it has to acquire it first",
+                      kind == KITH__RLOCK_KIND || kind == KITH__COND_KIND ? "" : "lock of the ",
+                      kith__classes[kind]->noun);
+}
+
+/* ------------------------------------------------------------------- for methods and hooks */
+
+static int64_t has_no_lock(struct kith__object *o, uint64_t ident)
+{
+    if (ident_of(o) != ident)
+        return KITH__GONE;
+    return kith__fail(KITH_EINVAL, "a %s that was opened with .raw has no lock",
+                      kith__classes[ident & 255]->noun);
+}
+
+int64_t kith__owned_acquire(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                            struct kith__result *out)
+{
+    if (kith__units_count(o) == 0)
+        return has_no_lock(o, in->ident);
+    return take(o, in->ident, who, in->waiter, out, 1);
+}
+
+int64_t kith__owned_release(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                            struct kith__result *out)
+{
+    int64_t rc;
+
+    if (kith__units_count(o) == 0)
+        return has_no_lock(o, in->ident);
+    if ((rc = give(o, in->ident, who, 1, 0)) == 0)
+        kith__units_tell(o, out);
+    return rc > 0 ? 0 : rc == -1 ? is_no_owner(in->ident) : rc;
+}
+
+int kith__owned_must_have(struct kith__object *o, const struct kith__caller *who)
+{
+    return kith__owned_has(o, who) ? 0 : is_no_owner(ident_of(o));
+}
+
+int64_t kith__owned_take(struct kith__object *o, const struct kith__caller *who, const struct kith__args *in,
+                         struct kith__result *out, uint32_t depth)
+{
+    return take(o, ident_of(o), who, in->waiter, out, depth);
+}
+
+void kith__owned_give_all(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
+{
+    if (give(o, ident_of(o), who, MOST, 0) == 0)
+        kith__units_tell(o, out);
+}
+
+void kith__owned_take_back(struct kith__object *o, const struct kith__caller *who, struct kith__result *given,
+                           uint32_t levels)
+{
+    if (give(o, ident_of(o), who, levels, (given->flags & KITH__OWNER_DEAD) != 0) == 0)
+        kith__units_tell(o, given);
+}
+
+int kith__owned_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
+{
+    if (!(given->flags & KITH__MARK))
+        kith__owned_take_back(o, who, given, 1);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------ the short way */
+
+/* 0 or KITH_EOWNERDEAD; KITH__PARKED: the long way decides. */
+static int take_here(uint64_t id, enum kith__kind kind)
+{
+    struct kith__object *o = kith__at_hand(id);
+    struct kith__caller who;
+    uint64_t unit;
+    int64_t rc;
+
+    if (!o)
+        return KITH__PARKED;
+    who = kith__caller_here();
+    if ((rc = deepen(o, (uint64_t)kith__handle_generation(id) << 8 | kind, &who)) != KITH__PARKED)
+        return (int)rc;
+    if ((rc = kith__units_take_here(id, kind, &unit)) < 0)
+        return KITH__PARKED;
+    become_owner(o, unit, &who, 1);
+    return rc == KITH__UNIT_OF_THE_DEAD ? kith__owner_died(kind) : 0;
+}
+
+/* 1: given back; 0: likewise. */
+static int give_here(uint64_t id, enum kith__kind kind)
+{
+    struct kith__object *o = kith__at_hand(id);
+    struct kith__caller who;
+    int64_t left;
+
+    if (!o)
         return 0;
-    return kith__fail(KITH_EOWNER, "the task does not own the %s: it has to acquire it first",
-                      kith__classes[atomic_load(&o->ident) & 255]->noun);
+    who = kith__caller_here();
+    kith__memory_pass_on(); /* who gets the lock may find it */
+    left = give(o, (uint64_t)kith__handle_generation(id) << 8 | kind, &who, 1, 0);
+    if (left == 0)
+        kith__units_tell_here(o);
+    return left >= 0;
 }
 
-static int give_levels(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                       uint64_t n, struct kith__result *out)
+static int lock_the_long_way(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
 {
-    int rc = kith__owned_must_have(o, l, who);
+    struct kith__args in = { 0 };
+    struct kith__result out = { 0 };
 
-    if (rc == 0)
-        give(o, l, who, n, out, 0);
-    return rc;
+    return (int)kith__invoke(id, kind, method, &in, &out, timeout_ms);
 }
 
-int kith__owned_give(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                     struct kith__result *out)
+int kith__owned_lock(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
 {
-    return give_levels(o, l, who, 1, out);
+    int rc = timeout_ms < KITH_FOREVER ? KITH__PARKED : take_here(id, kind);
+
+    return kith__report(rc != KITH__PARKED ? rc : lock_the_long_way(id, kind, method, timeout_ms));
 }
 
-int kith__owned_give_all(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                         struct kith__result *out)
+int kith__owned_unlock(uint64_t id, enum kith__kind kind, unsigned method)
 {
-    return give_levels(o, l, who, UINT64_MAX, out);
-}
-
-void kith__owned_undo(struct kith__object *o, struct kith__owned *l, const struct kith__caller *who,
-                      struct kith__result *given, uint64_t levels)
-{
-    if (kith__owned_has(o, l, who))
-        give(o, l, who, levels, given, (given->flags & KITH__OWNER_DEAD) != 0);
+    return give_here(id, kind) ? 0 : kith__report((int)kith__ask(id, kind, method, 0));
 }

@@ -2,29 +2,8 @@
 #include "config.h"
 #include "base/error.h"
 #include "object/owned.h"
-#include "object/units.h"
 
 enum { TAKERS = KITH__TAKERS, SIDES };
-
-_Static_assert(KITH__BODY_FITS(struct kith__owned, SIDES), "it is the body of an object");
-
-static struct kith__owned *lock_of(struct kith__object *o)
-{
-    return (struct kith__owned *)(void *)&o->body;
-}
-
-static int64_t acquire(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                       struct kith__result *out)
-{
-    return kith__owned_take(o, lock_of(o), who, in, out, 1);
-}
-
-static int64_t release(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                       struct kith__result *out)
-{
-    (void)in;
-    return kith__owned_give(o, lock_of(o), who, out);
-}
 
 static int64_t locked(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                       struct kith__result *out)
@@ -41,18 +20,10 @@ static int64_t ready(struct kith__object *o, const struct kith__caller *who, str
 {
     (void)in;
     (void)out;
-    return kith__owned_has(o, lock_of(o), who) || kith__units_free(o, atomic_load(&o->ident)) > 0
-               ? 1
-               : KITH__PARKED;
+    return kith__owned_has(o, who) || kith__units_free(o, atomic_load(&o->ident)) > 0 ? 1 : KITH__PARKED;
 }
 
 /* --------------------------------------------------------------------------- hooks */
-
-static int undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
-{
-    kith__owned_undo(o, lock_of(o), who, given, 1);
-    return 0;
-}
 
 static int make(struct kith__object *o, const void *options, size_t size)
 {
@@ -65,8 +36,8 @@ static int make(struct kith__object *o, const void *options, size_t size)
 enum { ACQUIRE = KITH__FIRST_METHOD, RELEASE, LOCKED, READY };
 
 static const struct kith__method methods[] = {
-    [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__FAIR | KITH__EACH },
-    [RELEASE] = { "release", release, -1, KITH__HOLDS },
+    [ACQUIRE] = KITH__OWNED_LOCK,
+    [RELEASE] = KITH__OWNED_UNLOCK,
     [LOCKED] = { "locked", locked, -1, KITH__LOOKS },
     [READY] = { "ready", ready, TAKERS, KITH__LOOKS },
 };
@@ -80,7 +51,7 @@ const struct kith__class kith__rlock_class = {
     .letter = 'r',
     .make = make,
     .same = kith__all_are_same,
-    .undo = undo,
+    .undo = kith__owned_undo,
     .died = kith__units_died,
     .left = kith__units_left,
 };
@@ -99,15 +70,12 @@ kith_rlock kith_rlock_named(const char *name)
 
 int kith_rlock_acquire(kith_rlock l, int timeout_ms)
 {
-    struct kith__args in = { 0 };
-    struct kith__result out = { 0 };
-
-    return kith__report((int)kith__invoke(l.id, KITH__RLOCK_KIND, ACQUIRE, &in, &out, timeout_ms));
+    return kith__owned_lock(l.id, KITH__RLOCK_KIND, ACQUIRE, timeout_ms);
 }
 
 int kith_rlock_release(kith_rlock l)
 {
-    return kith__report((int)kith__ask(l.id, KITH__RLOCK_KIND, RELEASE, 0));
+    return kith__owned_unlock(l.id, KITH__RLOCK_KIND, RELEASE);
 }
 
 int kith_rlock_locked(kith_rlock l)

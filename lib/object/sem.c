@@ -123,7 +123,7 @@ static int64_t acquire(struct kith__object *o, const struct kith__caller *who, s
 
     if (has_many(o))
         return enter(o, in) ? leave(o, acquire_of_many(o, who, out)) : KITH__GONE;
-    if ((rc = kith__units_take(o, in->ident, who, in->waiter)) < 0)
+    if ((rc = kith__units_take(o, in->ident, who, in->waiter, NULL)) < 0)
         return rc;
     if (in->waiter) /* while it was the heir, others may have left what is there for them */
         kith__tell_one(out, TAKERS);

@@ -4,7 +4,7 @@
 #include "object/memory.h"
 #include "base/error.h"
 
-enum { HOLDER_BITS = 13, CLOSED = 0, FREE, ORPHAN, MEMBER };
+enum { HOLDER_BITS = KITH__UNIT_HOLDER_BITS, CLOSED = 0, FREE, ORPHAN, MEMBER };
 
 #define HOLDER_MASK ((UINT64_C(1) << HOLDER_BITS) - 1)
 
@@ -167,14 +167,19 @@ static int find_free(const struct view *v)
     return found;
 }
 
-static int take(struct kith__object *o, const struct view *v, int i, const struct kith__caller *who)
+static int take(struct kith__object *o, const struct view *v, int i, const struct kith__caller *who,
+                uint64_t *unit)
 {
+    uint64_t taken = word(v->newest + 1, MEMBER + kith__me);
+
     kith__failpoint("unit: about to be taken");
-    if (!change(&o->units[i], v->units[i], word(v->newest + 1, MEMBER + kith__me)))
+    if (!change(&o->units[i], v->units[i], taken))
         return 0;
     if (is_agent(kith__me))
         atomic_store(&o->far[i], kith__holder(who));
     kith__failpoint("unit: taken");
+    if (unit)
+        *unit = taken;
     return 1;
 }
 
@@ -195,11 +200,12 @@ static int has_any(const struct view *v)
 }
 
 /* What there is, for who; KITH__PARKED: nothing; KITH__GONE: it has changed since it was seen. */
-static int64_t take_any(struct kith__object *o, const struct view *v, const struct kith__caller *who)
+static int64_t take_any(struct kith__object *o, const struct view *v, const struct kith__caller *who,
+                        uint64_t *unit)
 {
     int i = find_free(v);
 
-    if (i >= 0 && take(o, v, i, who))
+    if (i >= 0 && take(o, v, i, who, unit))
         return holder(v->units[i]) == ORPHAN ? KITH__UNIT_OF_THE_DEAD : KITH__UNIT;
     if (i < 0 && (v->signals & UINT32_MAX) > 0 && change_signals(o, v, -1))
         return KITH__SIGNAL;
@@ -207,7 +213,7 @@ static int64_t take_any(struct kith__object *o, const struct view *v, const stru
 }
 
 int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct kith__caller *who,
-                         uint32_t waiter)
+                         uint32_t waiter, uint64_t *unit)
 {
     uint64_t me = heir_of(who, waiter), heir = atomic_load(&o->heir);
     struct view v;
@@ -219,7 +225,7 @@ int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct ki
                 continue; /* it does not come: somebody has stopped it */
             return KITH__PARKED;
         }
-        rc = take_any(o, &v, who);
+        rc = take_any(o, &v, who, unit);
         if (rc == KITH__PARKED && heir != me) { /* then once more: who gave it back may not have seen us */
             change(&o->heir, 0, me);
             kith__failpoint("unit: heir");
@@ -230,6 +236,20 @@ int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct ki
         }
     }
     return KITH__GONE;
+}
+
+static int give(kith__word *at, uint64_t unit, int orphan)
+{
+    kith__failpoint("unit: about to be given back");
+    if (!change(at, unit, word(unit >> HOLDER_BITS, orphan ? ORPHAN : FREE)))
+        return 0;
+    kith__failpoint("unit: given back");
+    return 1;
+}
+
+int kith__unit_give(struct kith__object *o, uint64_t unit, int orphan)
+{
+    return give(&o->units[0], unit, orphan);
 }
 
 int64_t kith__units_give(struct kith__object *o, uint64_t ident, const struct kith__caller *who, int anybody,
@@ -244,22 +264,15 @@ int64_t kith__units_give(struct kith__object *o, uint64_t ident, const struct ki
             i = oldest(&v);
         if (i < 0 && is_steady(o, &v))
             return 0;
-        if (i < 0)
-            continue;
-        kith__failpoint("unit: about to be given back");
-        if (!change(&o->units[i], v.units[i], word(v.units[i] >> HOLDER_BITS, orphan ? ORPHAN : FREE)))
-            continue;
-        kith__failpoint("unit: given back");
-        return 1;
+        if (i >= 0 && give(&o->units[i], v.units[i], orphan))
+            return 1;
     }
     return KITH__GONE;
 }
 
-int kith__units_has(struct kith__object *o, const struct kith__caller *who)
+int kith__unit_is_of(struct kith__object *o, uint64_t unit, const struct kith__caller *who)
 {
-    struct view v;
-
-    return look(o, atomic_load(&o->ident), &v) && of(o, &v, who) >= 0;
+    return is_holder(o, 0, unit, who);
 }
 
 int64_t kith__units_signal(struct kith__object *o, uint64_t ident)
@@ -352,6 +365,7 @@ void kith__units_open(struct kith__object *o, uint32_t n, uint32_t flags)
     for (uint32_t i = 0; i < n && n <= KITH__UNITS; i++)
         atomic_store(&o->units[i], word((atomic_load(&o->units[i]) >> HOLDER_BITS) + 1, FREE));
     atomic_store(&o->heir, 0);
+    atomic_store(&o->owner, 0);
     atomic_store(&o->unit_count, (uint64_t)flags << 32 | n);
 }
 
@@ -368,17 +382,20 @@ static uint64_t ident_of(uint64_t id, unsigned kind)
 }
 
 /* Takes, or gives back, the unit of an object that has one. 0: it is not that simple. */
-static int take_only(struct kith__object *o, uint64_t ident)
+static int take_only(struct kith__object *o, uint64_t ident, uint64_t *taken)
 {
-    uint64_t unit;
+    uint64_t unit, mine;
 
     if (kith__units_count(o) != 1 || holder(unit = atomic_load(&o->units[0])) != FREE ||
         atomic_load(&o->heir) != 0 || atomic_load(&o->ident) != ident)
         return 0;
     kith__failpoint("unit: about to be taken");
-    if (!change(&o->units[0], unit, word((unit >> HOLDER_BITS) + 1, MEMBER + kith__me)))
+    mine = word((unit >> HOLDER_BITS) + 1, MEMBER + kith__me);
+    if (!change(&o->units[0], unit, mine))
         return 0;
     kith__failpoint("unit: taken");
+    if (taken)
+        *taken = mine;
     return 1;
 }
 
@@ -389,24 +406,20 @@ static int give_only(struct kith__object *o, uint64_t ident)
     if (kith__units_count(o) != 1 || holder(unit = atomic_load(&o->units[0])) != MEMBER + kith__me ||
         atomic_load(&o->ident) != ident)
         return 0;
-    kith__failpoint("unit: about to be given back");
-    if (!change(&o->units[0], unit, unit - MEMBER - kith__me + FREE))
-        return 0;
-    kith__failpoint("unit: given back");
-    return 1;
+    return give(&o->units[0], unit, 0);
 }
 
-int64_t kith__units_take_here(uint64_t id, unsigned kind)
+int64_t kith__units_take_here(uint64_t id, unsigned kind, uint64_t *unit)
 {
     struct kith__object *o = kith__at_hand(id);
     struct kith__caller who;
 
     if (!o)
         return KITH__PARKED;
-    if (take_only(o, ident_of(id, kind)))
+    if (take_only(o, ident_of(id, kind), unit))
         return KITH__UNIT;
     who = this_process();
-    return kith__units_take(o, ident_of(id, kind), &who, 0);
+    return kith__units_take(o, ident_of(id, kind), &who, 0, unit);
 }
 
 /* An heir stands among the waiters before it looks for the last time, too. */
@@ -452,7 +465,7 @@ static int acquire_the_long_way(uint64_t id, enum kith__kind kind, unsigned meth
 
 int kith__units_acquire(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
 {
-    int64_t unit = timeout_ms < KITH_FOREVER ? KITH__PARKED : kith__units_take_here(id, kind);
+    int64_t unit = timeout_ms < KITH_FOREVER ? KITH__PARKED : kith__units_take_here(id, kind, NULL);
 
     if (unit >= 0)
         return unit == KITH__UNIT_OF_THE_DEAD ? kith__report(kith__owner_died(kind)) : 0;

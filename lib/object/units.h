@@ -31,6 +31,8 @@
 
 #include "object/class.h"
 
+enum { KITH__UNIT_HOLDER_BITS = 13 };
+
 /* An object that is about to be published has n units, all of them free, and no signals. flags: its class's
  * own. */
 void kith__units_open(struct kith__object *o, uint32_t n, uint32_t flags);
@@ -50,10 +52,10 @@ static inline uint32_t kith__units_flags(struct kith__object *o)
 }
 
 /* Takes a unit for who, one of the dead first, or else a signal; or KITH__PARKED: there is none, or it is for
- * the heir. waiter: that of the arguments. */
+ * the heir. waiter: that of the arguments. *unit, unless that is NULL: its word since then. */
 enum kith__unit { KITH__UNIT, KITH__UNIT_OF_THE_DEAD, KITH__SIGNAL };
 int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct kith__caller *who,
-                         uint32_t waiter);
+                         uint32_t waiter, uint64_t *unit);
 
 /* Who waits for a unit does so on this side, in each class that has any. */
 enum { KITH__TAKERS };
@@ -72,7 +74,7 @@ void kith__units_left(struct kith__object *o, const struct kith__caller *who, ui
 
 /* The short ways of a public function: for this process. Done: an enum kith__unit, or 1. Else the long way
  * decides. */
-int64_t kith__units_take_here(uint64_t id, unsigned kind);
+int64_t kith__units_take_here(uint64_t id, unsigned kind, uint64_t *unit);
 int64_t kith__units_give_here(uint64_t id, unsigned kind); /* tells, as above */
 
 /* All of a public function that takes a unit: the short way, or by that method. Reports. */
@@ -83,8 +85,11 @@ int kith__units_acquire(uint64_t id, enum kith__kind kind, unsigned method, int 
 int64_t kith__units_give(struct kith__object *o, uint64_t ident, const struct kith__caller *who, int anybody,
                          int orphan);
 
-/* 1: who has one. */
-int kith__units_has(struct kith__object *o, const struct kith__caller *who);
+/* Gives back the unit of an object that has one, if this is still its word: 1. */
+int kith__unit_give(struct kith__object *o, uint64_t unit, int orphan);
+
+/* 1: the word of the unit of an object that has one names who. */
+int kith__unit_is_of(struct kith__object *o, uint64_t unit, const struct kith__caller *who);
 
 /* One signal more. 0: there are too many. */
 int64_t kith__units_signal(struct kith__object *o, uint64_t ident);

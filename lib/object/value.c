@@ -7,16 +7,15 @@
  * Bytes have two places, and a word that tells which of them counts: what is stored goes to the other one,
  * and the commit of the word makes it true.
  *
- * The lock (own_lock.h) keeps out those who take it, and nobody else.
+ * The lock (owned.h) keeps out those who take it, and nobody else.
  */
 #include "config.h"
 #include "base/error.h"
 #include "base/system.h"
 #include "object/memory.h"
 #include "object/number.h"
-#include "object/own_lock.h"
+#include "object/owned.h"
 #include "object/pin.h"
-#include "object/units.h"
 
 #include <string.h>
 
@@ -194,18 +193,6 @@ static int64_t compare(struct kith__object *o, const struct kith__caller *who, s
     return 0;
 }
 
-static int64_t lock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                    struct kith__result *out)
-{
-    return kith__own_lock_take(o, who, in, out);
-}
-
-static int64_t unlock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                      struct kith__result *out)
-{
-    return kith__own_lock_give(o, who, in, out);
-}
-
 /* --------------------------------------------------------------------------- hooks */
 
 static int check_type(int type, size_t size)
@@ -259,8 +246,8 @@ static const struct kith__method methods[] = {
     [STORE] = { "store", store, -1, 0 },
     [UPDATE] = { "update", update, -1, 0 },
     [COMPARE] = { "compare_exchange", compare, -1, 0 },
-    [LOCK] = { "lock", lock, LOCKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR },
-    [UNLOCK] = { "unlock", unlock, -1, KITH__HOLDS | KITH__UNGUARDED },
+    [LOCK] = KITH__OWNED_LOCK,
+    [UNLOCK] = KITH__OWNED_UNLOCK,
 };
 
 const struct kith__class kith__value_class = {
@@ -270,7 +257,7 @@ const struct kith__class kith__value_class = {
     .sides = SIDES,
     .make = make,
     .same = same,
-    .undo = kith__own_lock_undo,
+    .undo = kith__owned_undo,
     .died = kith__units_died,
     .left = kith__units_left,
 };
@@ -452,26 +439,14 @@ int kith_value_compare_exchange(kith_value v, int type, void *expected, const vo
     return rc < 0 ? kith__report((int)rc) : rc == 0;
 }
 
-static int lock_the_long_way(kith_value v, int timeout_ms)
-{
-    struct kith__args in = { 0 };
-    struct kith__result out = { 0 };
-
-    return kith__report((int)kith__invoke(v.id, KITH__VALUE_KIND, LOCK, &in, &out, timeout_ms));
-}
-
 int kith_value_lock(kith_value v, int timeout_ms)
 {
-    int rc = kith__own_lock_take_here(v.id, KITH__VALUE_KIND, timeout_ms);
-
-    return rc != KITH__PARKED ? kith__report(rc) : lock_the_long_way(v, timeout_ms);
+    return kith__owned_lock(v.id, KITH__VALUE_KIND, LOCK, timeout_ms);
 }
 
 int kith_value_unlock(kith_value v)
 {
-    return kith__own_lock_give_here(v.id, KITH__VALUE_KIND)
-               ? 0
-               : kith__report((int)kith__ask(v.id, KITH__VALUE_KIND, UNLOCK, 0));
+    return kith__owned_unlock(v.id, KITH__VALUE_KIND, UNLOCK);
 }
 
 int kith_value_close(kith_value v)
