@@ -119,6 +119,7 @@ unit_tests += \
 	tests/test_claims \
 	tests/test_closed \
 	tests/test_cond \
+	tests/test_deal \
 	tests/test_dict \
 	tests/test_ends \
 	tests/test_event \

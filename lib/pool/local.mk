@@ -7,6 +7,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/chunk.c \
 	lib/pool/chunk.h \
 	lib/pool/crowd.h \
+	lib/pool/deal.c \
+	lib/pool/deal.h \
 	lib/pool/fault.c \
 	lib/pool/fault.h \
 	lib/pool/feed.c \
