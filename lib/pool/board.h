@@ -85,6 +85,9 @@ struct kith__job {
     uint64_t chunk;          /* asked for; 0: found at run time */
     uint64_t share;          /* of a loop without .chunk: blocks of a claim; 0: it has none */
     uint64_t n, units, room; /* room: how many ranges .returned has */
+    /* Of a part of another job: its unit 0 is .first there. Of a range: how many blocks all of it has; .n is
+     * that of all, too. Random numbers, and where a block begins, are those of the whole. */
+    uint64_t first, blocks;
     uint64_t in, in_size, out, out_size;
     uint64_t in_ring, out_ring; /* elements that fit there, in turn; 0: all of them, in place */
     uint64_t arg, arg_size;

@@ -56,7 +56,8 @@ enum kith__step_result kith__call_step(struct kith__call *c)
 /* ------------------------------------------------------------------- the call */
 static int fill_range(struct kith__job *j, const struct kith__call_spec *s)
 {
-    j->units = kith__block_count(s->n);
+    j->blocks = kith__block_count(s->n);
+    j->units = s->part ? s->part->units : j->blocks;
     if (!j->chunk)
         j->share = j->units < j->workers ? 1 : j->units / j->workers;
     if (s->out_size > 0 && (j->out = kith__ring_take(j, 1, j->units * s->out_size)) == 0)
@@ -98,7 +99,8 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->tries = p->tries;
     j->chunk = p->chunk;
     j->halt = p->halt;
-    j->call = kith__call_number();
+    j->first = s->part ? s->part->first : 0;
+    j->call = s->part ? s->part->call : kith__call_number();
     if (s->name) /* of a zeroed job; snprintf is much code that is cold */
         memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));
     rc = kith__is_map(s->kind) ? kith__rings_make(c, s) : fill_range(j, s);

@@ -6,14 +6,22 @@
 #include "pool/pool.h"
 #include "pool/task.h"
 
+/* A part of a job, which is posted as a job of its own: units from first on. Each task finds what it would
+ * find in the whole: its random numbers, its block of a range. */
+struct kith__call_part {
+    uint64_t first, units;
+    uint64_t call; /* the number of the whole: see kith__call_number */
+};
+
 struct kith__call_spec {
     kith_pool pool;
     const char *name; /* of the function, for messages; NULL: it is looked up for one */
     kith__anyfn *fn;
     enum kith__job_kind kind;
     int shape;
-    uint64_t n;
-    const void *in, *arg;
+    uint64_t n;                         /* of a part: of a range that of the whole, else its units */
+    const struct kith__call_part *part; /* NULL: it is a whole one */
+    const void *in, *arg;               /* its own: those of a part begin with it */
     void *out;
     uint64_t in_size, out_size, arg_size;
 };

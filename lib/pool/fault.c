@@ -53,10 +53,10 @@ const char *kith__job_name(struct kith__job *j)
 
 static uint64_t first_element(const struct kith__job *j, uint64_t unit)
 {
-    uint64_t lo = unit, hi;
+    uint64_t lo = j->first + unit, hi;
 
     if (!kith__is_map(j->kind))
-        kith__part(j->n, j->units, unit, &lo, &hi);
+        kith__part(j->n, j->blocks, j->first + unit, &lo, &hi);
     return lo;
 }
 

@@ -110,6 +110,12 @@ void kith__random_place(uint32_t kind, uint64_t number, const _Atomic uint64_t *
     atomic_store(&threads, 0);
 }
 
+void kith__random_place_task(uint64_t call, const _Atomic uint64_t *index, uint64_t first)
+{
+    kith__random_place(KITH__STREAM_TASK, call, index);
+    self.first = first;
+}
+
 void kith__random_save(struct kith__stream *stream)
 {
     *stream = self;
@@ -131,7 +137,7 @@ static void begin(void)
         self.placed = 1;
     }
     if (self.at)
-        self.index = atomic_load_explicit(self.at, memory_order_relaxed);
+        self.index = atomic_load_explicit(self.at, memory_order_relaxed) + self.first;
     self.epoch = atomic_load(&epoch);
     self.key = mixed(mixed(seed) + mixed(self.name));
     self.draws = 0;
@@ -143,7 +149,7 @@ uint64_t kith_random(void)
 
     if (self.epoch == 0 || self.epoch != atomic_load_explicit(&epoch, memory_order_relaxed))
         begin();
-    if (self.at && (index = atomic_load_explicit(self.at, memory_order_relaxed)) != self.index) {
+    if (self.at && (index = atomic_load_explicit(self.at, memory_order_relaxed) + self.first) != self.index) {
         self.index = index;
         self.draws = 0;
     }

@@ -28,14 +28,18 @@ void kith__random_set_seed(uint64_t seed); /* the job's, in another node */
  * process draw relatives of it. */
 void kith__random_place(uint32_t kind, uint64_t number, const _Atomic uint64_t *index);
 
+/* In a part of a job, whose task *index is that of number first + *index there. */
+void kith__random_place_task(uint64_t call, const _Atomic uint64_t *index, uint64_t first);
+
 /* Where this thread is in which stream: kept by who runs tasks inside a task, and put back. */
 struct kith__stream {
     uint64_t key, index;
     uint64_t draws; /* from index; two a block */
     uint64_t block[2];
     uint64_t epoch;             /* of the seed that key was made with; 0: nothing drawn yet */
-    const _Atomic uint64_t *at; /* the task's index; NULL: index is fixed */
-    uint64_t name;              /* kind << 60 | number */
+    const _Atomic uint64_t *at; /* the task's index is *at + first; NULL: index is fixed */
+    uint64_t first;
+    uint64_t name; /* kind << 60 | number */
     int placed;
 };
 void kith__random_save(struct kith__stream *stream);

@@ -270,7 +270,7 @@ static int run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint
     char *out = element(j->out, j->out_size, 0, block);
     uint64_t lo, hi;
 
-    kith__part(j->n, j->units, block, &lo, &hi);
+    kith__part(j->n, j->blocks, j->first + block, &lo, &hi);
     if (j->kind == KITH__JOB_FOR)
         has_failed(((int (*)(uint64_t, uint64_t, const void *))fn)(lo, hi, arg));
     else if (j->kind == KITH__JOB_SUM)

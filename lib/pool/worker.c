@@ -121,7 +121,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     uint64_t cursor = 0, lo, length;
 
     if (j->kind != KITH__JOB_ROW)
-        kith__random_place(KITH__STREAM_TASK, j->call, &j->cells[worker].at);
+        kith__random_place_task(j->call, &j->cells[worker].at, j->first);
     while (!is_worn(p, lane)) {
         if (!kith__claim(j, worker, most(j, p, lane, &learned), &cursor, &lo, &length)) {
             if (!for_itself && called && linger(j))
