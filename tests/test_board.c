@@ -3,13 +3,14 @@
 #include "config.h"
 #include "pool/board.h"
 #include "pool/call.h"
+#include "pool/grant.h"
 #include "check.h"
 #include "pool/pool.h"
 
 #include <sched.h>
 #include <setjmp.h>
 
-enum { WORKERS_MOST = 8, UNITS_MOST = 200000 };
+enum { WORKERS_MOST = 8, UNITS_MOST = 200000, GRANTS = 12, NODES = 3 };
 
 static uint64_t state;
 
@@ -34,6 +35,14 @@ static struct play {
     unsigned char runs[UNITS_MOST]; /* of each unit, to its end */
     int self, depth, mortal;
     long steps, deaths, retired_in_middle;
+    /* The last worker's cell is that of who speaks for other nodes, in some tests. */
+    int speaks, granted;
+    uint64_t epoch;
+    struct {
+        struct kith__grant g;
+        struct kith__caller who;
+    } grant[GRANTS]; /* that are not settled */
+    long settled, lost;
 } play;
 
 /* The true workers are asleep before anything is played: when they begin they settle what was before them. */
@@ -44,6 +53,7 @@ static kith_pool open_pool(void)
     if (kith__pool_find(opened, &object) < 0)
         check_die("a pool", __FILE__, __LINE__);
     pool = kith__pool_body(object);
+    pool->grants = GRANTS; /* before it has a job */
     for (uint32_t w = 0; w < WORKERS_MOST; w++)
         while (atomic_load(&kith__lane(pool, w)->state) != KITH__LANE_READY)
             sched_yield();
@@ -147,9 +157,152 @@ static void what_the_dead_had_has_room(void)
     end();
 }
 
-/* ---- deaths and others in the middle of a claim */
+/* ---- other nodes */
 
 static void act(void);
+
+static void make_grant(uint32_t cell, uint64_t most)
+{
+    struct kith__caller who = { 1 + (uint32_t)draw(NODES), 1 + (uint32_t)draw(2), 0 };
+    struct kith__grant g;
+
+    if (!kith__grant_make(play.j, cell, most, &who, ++play.epoch, &g))
+        return;
+    CU_ASSERT_FATAL(play.granted < GRANTS);
+    CU_ASSERT(g.epoch == play.epoch && g.length >= 1);
+    play.grant[play.granted].g = g;
+    play.grant[play.granted++].who = who;
+}
+
+/* It comes back: all of it, or only what was done before somebody gave up. Whoever brings it again comes too
+ * late. */
+static void settle_grant(uint32_t cell, int whole)
+{
+    int i = (int)draw((uint64_t)play.granted);
+    struct kith__grant g = play.grant[i].g, found;
+    struct kith__caller who = play.grant[i].who, other = { who.node + 1, who.member, 0 };
+    uint64_t done = whole ? g.length : draw(g.length);
+
+    play.grant[i] = play.grant[--play.granted];
+    CU_ASSERT(kith__grant_find(play.j, g.epoch, &who, &found) && found.lo == g.lo &&
+              found.length == g.length);
+    CU_ASSERT(!kith__grant_find(play.j, g.epoch, &other, &found));
+    run(g.lo, g.lo + done);
+    CU_ASSERT(!kith__grant_settle(play.j, cell, g.epoch, g.length + 1, 0));
+    CU_ASSERT(kith__grant_settle(play.j, cell, g.epoch, done, 1));
+    CU_ASSERT(!kith__grant_settle(play.j, cell, g.epoch, g.length, 0));
+    play.settled++;
+}
+
+/* A node, or a process of it, is gone; its results may come later than that, and are nobody's. */
+static void lose_holder(uint32_t cell, uint32_t node, uint32_t member)
+{
+    struct kith__caller who = { node, member, 0 };
+    uint32_t had = 0;
+
+    for (int i = play.granted - 1; i >= 0; i--)
+        had += play.grant[i].who.node == node && (member == 0 || play.grant[i].who.member == member);
+    CU_ASSERT_EQUAL(kith__grants_give_back(play.j, &who), had);
+    for (int i = play.granted - 1; i >= 0; i--)
+        if (play.grant[i].who.node == node && (member == 0 || play.grant[i].who.member == member)) {
+            CU_ASSERT(!kith__grant_settle(play.j, cell, play.grant[i].g.epoch, play.grant[i].g.length, 0));
+            play.grant[i] = play.grant[--play.granted];
+        }
+    play.lost += had;
+}
+
+static void speak(uint32_t cell)
+{
+    int outer = play.self, outer_mortal = play.mortal;
+
+    play.self = (int)cell;
+    play.mortal = 0; /* its death is that of its node */
+    play.depth++;
+    play.worker[cell].busy = 1;
+    if (draw(2) == 0)
+        make_grant(cell, 1 + draw(8));
+    else if (draw(8) == 0)
+        lose_holder(cell, 1 + (uint32_t)draw(NODES), (uint32_t)draw(3));
+    else if (play.granted > 0)
+        settle_grant(cell, draw(4) != 0);
+    play.worker[cell].busy = 0;
+    play.depth--;
+    play.self = outer;
+    play.mortal = outer_mortal;
+}
+
+/* All that nodes have is lost at once, and all workers die. */
+static void what_lost_nodes_had_has_room(void)
+{
+    const uint32_t cell = WORKERS_MOST - 1;
+    uint64_t most_returned = 0;
+
+    begin(WORKERS_MOST, UNITS_MOST / 20);
+    while (!kith__job_complete(play.j) && atomic_load(&play.j->returned_count) <= play.j->room) {
+        for (int i = 0; i < GRANTS; i++)
+            make_grant(cell, 1 + draw(64));
+        for (uint32_t w = 0; w < cell; w++) {
+            struct worker *self = &play.worker[w];
+
+            if (kith__claim(play.j, w, 1 + draw(64), &self->cursor, &self->lo, &self->length))
+                die_inside(w);
+        }
+        if (play.granted > 0 && draw(2))
+            settle_grant(cell, (int)draw(2));
+        for (uint32_t node = 1; node <= NODES; node++)
+            lose_holder(cell, node, 0);
+        if (atomic_load(&play.j->returned_count) > most_returned)
+            most_returned = atomic_load(&play.j->returned_count);
+    }
+    CU_ASSERT(most_returned > GRANTS && most_returned <= play.j->room);
+    end();
+}
+
+/* Granted, it is touched, also when nobody of this node is inside; and is not done before it comes back. */
+static void a_granted_job_is_touched(void)
+{
+    struct kith__caller who = { 2, 5, 0 };
+    struct kith__grant a, b;
+
+    begin(2, 100);
+    CU_ASSERT(kith__grant_make(play.j, 1, 10, &who, 1, &a));
+    CU_ASSERT(kith__grant_make(play.j, 1, 90, &who, 2, &b));
+    CU_ASSERT(a.lo == 0 && a.length == 10 && b.lo == 10 && b.length == 90);
+    CU_ASSERT(!kith__job_untouched(pool, play.post));
+    CU_ASSERT_EQUAL(kith__job_frontier(play.j), 0);
+    run(10, 100);
+    CU_ASSERT(kith__grant_settle(play.j, 1, 2, 90, 0));
+    CU_ASSERT(!kith__job_complete(play.j));
+    CU_ASSERT_EQUAL(kith__job_frontier(play.j), 0);
+    run(0, 10);
+    CU_ASSERT(kith__grant_settle(play.j, 1, 1, 10, 0));
+    CU_ASSERT(kith__job_untouched(pool, play.post));
+    end();
+}
+
+/* The tries of a unit go along with it, to another node and back. */
+static void tries_go_along(void)
+{
+    struct kith__caller who = { 2, 5, 0 };
+    struct kith__grant g;
+
+    begin(2, 100);
+    CU_ASSERT(kith__grant_make(play.j, 1, 100, &who, 1, &g) && g.tries == 0);
+    run(0, 40);
+    CU_ASSERT(kith__grant_settle(play.j, 1, 1, 40, 1)); /* unit 40 has killed a worker there */
+    CU_ASSERT(kith__grant_make(play.j, 1, 100, &who, 2, &g));
+    CU_ASSERT(g.lo == 40 && g.length == 60 && g.tries == 1);
+    CU_ASSERT_EQUAL(kith__grants_give_back(play.j, &who), 1);
+    CU_ASSERT(kith__grant_make(play.j, 1, 20, &who, 3, &g) && g.lo == 40 && g.length == 20 && g.tries == 1);
+    run(40, 60);
+    CU_ASSERT(kith__grant_settle(play.j, 1, 3, 20, 0));
+    CU_ASSERT(kith__grant_make(play.j, 1, 100, &who, 4, &g) && g.lo == 60 && g.tries == 0);
+    run(60, 100);
+    CU_ASSERT(kith__grant_settle(play.j, 1, 4, 40, 0));
+    end();
+}
+
+/* ---- deaths and others in the middle of a claim */
 
 /* At each step of a claim others may go on, as far as they come, and who claims may die. */
 static void between(const char *step)
@@ -245,6 +398,10 @@ static void act(void)
         return;
     if (draw(10) == 0)
         look_at_the_frontier();
+    if (play.speaks && w == play.workers - 1) {
+        speak(w);
+        return;
+    }
     if (play.worker[w].has)
         finish(w);
     else
@@ -271,6 +428,28 @@ static void claims_survive_others_and_deaths_at_each_step(void)
     }
     printf("(%ld steps, %ld deaths) ", steps, deaths);
     CU_ASSERT(steps > 100L * rounds && deaths > 10L * rounds);
+}
+
+static void so_do_claims_with_grants_among_them(void)
+{
+    int rounds = getenv("KITH_TEST_LONG") ? 20000 : 1000;
+    long settled = 0, lost = 0;
+
+    for (int round = 0; round < rounds; round++) {
+        state = (uint64_t)round + 1000000;
+        begin(1 + (uint32_t)round % WORKERS_MOST, 100);
+        play.speaks = 1;
+        atomic_store(&play.j->limit, 0);
+        kith__failpoint_hook = between;
+        for (int i = 0; i < 100000 && !kith__job_complete(play.j); i++)
+            act();
+        kith__failpoint_hook = NULL;
+        settled += play.settled;
+        lost += play.lost;
+        end();
+    }
+    printf("(%ld grants settled, %ld lost) ", settled, lost);
+    CU_ASSERT(settled > 2L * rounds && lost > rounds / 4);
 }
 
 /* ---- the frontier */
@@ -312,8 +491,13 @@ static void who_comes_too_late_leaves_no_intent(void)
 }
 
 static struct test tests[] = { TEST(what_the_dead_had_has_room),
+                               TEST(what_lost_nodes_had_has_room),
+                               TEST(a_granted_job_is_touched),
+                               TEST(tries_go_along),
                                TEST(claims_survive_others_and_deaths_at_each_step),
-                               TEST(who_comes_too_late_leaves_no_intent), TEST_END };
+                               TEST(so_do_claims_with_grants_among_them),
+                               TEST(who_comes_too_late_leaves_no_intent),
+                               TEST_END };
 
 int main(int argc, char **argv)
 {

@@ -25,11 +25,6 @@ static uint64_t intent_length(uint64_t intent)
     return intent >> 1 & 32767;
 }
 
-static struct kith__range *returned(struct kith__job *j)
-{
-    return (struct kith__range *)(void *)kith__job_result(j, j->workers);
-}
-
 static struct kith__fault_entry *entry_at(uint64_t block)
 {
     return kith__at(block);
@@ -156,6 +151,8 @@ static int add_table(struct kith__object *o, uint32_t t)
 
 int kith__job_untouched(const struct kith__pool *p, uint32_t post)
 {
+    const struct kith__job *j;
+
     kith__fence();
     for (uint32_t w = 0; w < p->workers; w++) {
         struct kith__lane *lane = kith__lane(p, w);
@@ -165,7 +162,9 @@ int kith__job_untouched(const struct kith__pool *p, uint32_t post)
             if (kith__touched_post(atomic_load(&lane->touching[d])) == post)
                 return 0;
     }
-    return 1;
+    /* Behind the lanes: what was granted from one of them is granted before that is left. */
+    j = kith__post_job(kith__post(p, post));
+    return !j || atomic_load(&j->granted_count) == 0;
 }
 
 /* A free one from from on, before to. */
@@ -210,7 +209,7 @@ static int take_post(struct kith__object *o, uint32_t *post)
 struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc)
 {
     struct kith__pool *p = kith__pool_body(o);
-    uint64_t room = 2 * (uint64_t)p->workers + 8, block;
+    uint64_t room = 2 * (uint64_t)p->workers + 8 + p->grants, block;
     struct kith__post *self;
     struct kith__job *j;
 
@@ -219,10 +218,10 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     self = kith__post(p, *post);
     block = atomic_load(&self->job);
     if (block == 0) {
-        block = kith__heap_alloc(sizeof *j +
-                                     p->workers * (sizeof j->cells[0] + sizeof(struct kith__kept_result)) +
-                                     room * sizeof(struct kith__range),
-                                 kith__me);
+        block = kith__heap_alloc(
+            sizeof *j + p->workers * (sizeof j->cells[0] + sizeof(struct kith__kept_result)) +
+                room * sizeof(struct kith__range) + p->grants * sizeof(struct kith__granted),
+            kith__me);
         if (block == 0) {
             atomic_store(&self->poster, 0);
             *rc = KITH_ENOMEM;
@@ -239,6 +238,7 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     memset(j, 0, offsetof(struct kith__job, cursor));
     j->workers = p->workers;
     j->room = room;
+    j->grants = p->grants;
     j->poster = kith__me;
     atomic_store(&j->cursor, 0);
     atomic_store(&j->limit, 0);
@@ -366,6 +366,13 @@ static int is_live(struct kith__job *j, uint32_t w, uint64_t cursor)
            atomic_load(&cell->done) == atomic_load(&cell->before);
 }
 
+static uint64_t earlier(uint64_t frontier, const kith__word *lo)
+{
+    uint64_t begin = atomic_load(lo);
+
+    return begin < frontier ? begin : frontier;
+}
+
 uint64_t kith__job_frontier(struct kith__job *j)
 {
     uint64_t cursor, frontier, count;
@@ -375,8 +382,10 @@ uint64_t kith__job_frontier(struct kith__job *j)
     frontier = cursor >> 16;
     count = atomic_load(&j->returned_count);
     for (uint64_t i = 0; i < count; i++)
-        if (atomic_load(&returned(j)[i].lo) < frontier)
-            frontier = atomic_load(&returned(j)[i].lo);
+        frontier = earlier(frontier, &kith__job_returned(j)[i].lo);
+    count = atomic_load(&j->granted_count);
+    for (uint64_t i = 0; i < count; i++)
+        frontier = earlier(frontier, &kith__job_granted(j)[i].lo);
     for (uint32_t w = 0; w < j->workers; w++) {
         uint64_t lo = intent_lo(atomic_load(&j->cells[w].intent));
 
@@ -535,14 +544,14 @@ static int claim_returned(struct kith__job *j, struct kith__cell *cell, uint64_t
         kith__guard_leave(&j->guard);
         return 0;
     }
-    r = &returned(j)[count - 1];
+    r = &kith__job_returned(j)[count - 1];
     *lo = atomic_load(&r->lo);
     all = atomic_load(&r->length);
     if (j->share && most > (all + 1) / 2) /* what was given back is for two */
         most = (all + 1) / 2;
-    /* Each claim may come back as one more range: when these would not all have room, a range is claimed as a
-     * whole. It was a part of a claim, so it lies side by side. */
-    *length = count + j->workers < j->room && all > most ? most : all;
+    /* Each claim, and what was granted, may come back as one more range: when these would not all have room,
+     * a range is claimed as a whole. It was a part of a claim, so it lies side by side. */
+    *length = count + j->workers + atomic_load(&j->granted_count) < j->room && all > most ? most : all;
     kith__guard_set(&j->guard, &cell->intent, *lo << 16 | *length << 1 | 1);
     kith__guard_set(&j->guard, &cell->before, atomic_load(&cell->done));
     kith__guard_set(&j->guard, &cell->at, KITH__AT_NONE);
@@ -615,9 +624,9 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *l
     }
 }
 
-static void put_back(struct kith__job *j, uint64_t *count, uint64_t lo, uint64_t length, uint64_t tries)
+void kith__put_back(struct kith__job *j, uint64_t *count, uint64_t lo, uint64_t length, uint64_t tries)
 {
-    struct kith__range *r = &returned(j)[*count];
+    struct kith__range *r = &kith__job_returned(j)[*count];
 
     kith__guard_set(&j->guard, &r->lo, lo);
     kith__guard_set(&j->guard, &r->length, length);
@@ -658,7 +667,7 @@ void kith__retire_part(struct kith__job *j, uint32_t worker)
     kith__guard_enter(&j->guard);
     count = atomic_load(&j->returned_count);
     if (next < end)
-        put_back(j, &count, next, end - next, 0);
+        kith__put_back(j, &count, next, end - next, 0);
     retire_claim(j, cell, count, atomic_load(&cell->done) + (next - lo));
     kith__guard_leave(&j->guard);
     kith__failpoint("claim: part retired");
@@ -792,8 +801,8 @@ void kith__job_mark_rest(struct kith__job *j)
     uint64_t count = atomic_load(&j->returned_count);
 
     for (uint64_t i = 0; i < count; i++)
-        for (uint64_t n = 0; n < atomic_load(&returned(j)[i].length); n++)
-            mark(j, atomic_load(&returned(j)[i].lo) + n);
+        for (uint64_t n = 0; n < atomic_load(&kith__job_returned(j)[i].length); n++)
+            mark(j, atomic_load(&kith__job_returned(j)[i].lo) + n);
 }
 
 int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text)
@@ -895,7 +904,7 @@ static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith
     uint64_t tries = atomic_load(&cell->tries);
 
     if (at < lo || at >= end) /* it had not begun */
-        put_back(j, &count, lo, end - lo, tries);
+        kith__put_back(j, &count, lo, end - lo, tries);
     else {
         uint64_t used = (at == lo ? tries : 0) + (blame != FREE), first = at;
 
@@ -912,7 +921,7 @@ static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith
             kith__row_again(j, at);
         done += first - lo;
         if (first < end)
-            put_back(j, &count, first, end - first, first == at ? used : 0);
+            kith__put_back(j, &count, first, end - first, first == at ? used : 0);
     }
     retire_claim(j, cell, count, done);
 }

@@ -13,6 +13,9 @@
  * it had finished, and in which one it died. Units done in all: the sum over the cells. What a dead worker
  * had goes to the job's list of returned ranges, under the guard; those are claimed first. ARCHITECTURE.md
  * has the table of deaths at each step.
+ *
+ * What another node is to run is claimed for it, and moves from the claimer's cell to the job's list of
+ * granted ranges: see grant.h.
  */
 #ifndef KITH_BOARD_H
 #define KITH_BOARD_H
@@ -64,6 +67,12 @@ struct kith__range {
     kith__word lo, length, tries;
 };
 
+struct kith__granted { /* what a process of another node runs */
+    kith__word epoch;  /* its name: never used again */
+    kith__word lo, length, tries;
+    kith__word holder; /* node << 32 | serial number of that process */
+};
+
 /* Nothing is begun any more, and the poster is gone, or waits for what was begun. */
 enum kith__cancelled { KITH__NOT_CANCELLED, KITH__ABANDONED, KITH__HALTED };
 
@@ -88,6 +97,7 @@ struct kith__job {
     /* Of a part of another job: its unit 0 is .first there. Of a range: how many blocks all of it has; .n is
      * that of all, too. Random numbers, and where a block begins, are those of the whole. */
     uint64_t first, blocks;
+    uint64_t grants; /* how many granted ranges there is room for */
     uint64_t in, in_size, out, out_size;
     uint64_t in_ring, out_ring; /* elements that fit there, in turn; 0: all of them, in place */
     uint64_t arg, arg_size;
@@ -105,16 +115,16 @@ struct kith__job {
     _Atomic uint32_t eager;                              /* the poster waits for any progress */
     _Atomic uint32_t bored;          /* 1: the poster, who works on it, too, has found nothing to claim */
     _Atomic uint32_t some_succeeded; /* 1: it is known; for a job without .halt */
-    kith__word returned_count;
+    kith__word returned_count, granted_count;
 
-    struct kith__guard guard __attribute__((aligned(64))); /* of returned and faults */
+    struct kith__guard guard __attribute__((aligned(64))); /* of returned, granted and faults */
     kith__word faults, fault_count;
     kith__word kept[2]; /* blocks that stay for the next job in this place: its rings, when they are small */
     struct kith__waiters waiters; /* the poster */
     struct {
         uint64_t room[8];
     } small[2] __attribute__((aligned(64))); /* rings that fit there: no block has to be found */
-    struct kith__cell cells[];               /* workers, then as many results, then room ranges behind them */
+    struct kith__cell cells[]; /* workers, then as many results, then room ranges, then grants granted ones */
 };
 
 /* A number for a number: more than that has no room there. */
@@ -126,6 +136,16 @@ static inline int kith__job_keeps_results(const struct kith__job *j)
 static inline struct kith__kept_result *kith__job_result(struct kith__job *j, uint32_t worker)
 {
     return (struct kith__kept_result *)(void *)&j->cells[j->workers] + worker;
+}
+
+static inline struct kith__range *kith__job_returned(struct kith__job *j)
+{
+    return (struct kith__range *)(void *)kith__job_result(j, j->workers);
+}
+
+static inline struct kith__granted *kith__job_granted(struct kith__job *j)
+{
+    return (struct kith__granted *)(void *)&kith__job_returned(j)[j->room];
 }
 
 /* A bit for each place of the ring of results, behind it: the unit there has failed. Set before that unit
@@ -196,6 +216,7 @@ struct kith__pool {          /* the body of its object */
     _Atomic uint32_t killed; /* 1: the fork server kills its workers */
     _Atomic uint32_t gone;   /* 1: what it refers to is being freed. Under the object's guard */
     uint32_t workers, limit_ms, tries, tasks_per_worker, pinned, serial;
+    uint32_t grants; /* ranges of a job that other nodes may have at a time; 0: none takes part */
     int32_t halt;
     uint64_t chunk;
     _Atomic uint64_t init_arg; /* a block */
@@ -325,8 +346,9 @@ void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t l
 void kith__job_withdraw(struct kith__pool *p,
                         uint32_t post);                   /* all its units are done, or nobody will do them */
 void kith__job_hide(struct kith__pool *p, uint32_t post); /* workers do not find it any more */
-int kith__job_untouched(const struct kith__pool *p, uint32_t post); /* no worker looks at it any more */
-int kith__jobs_have_work(const struct kith__pool *p);               /* 1: some call is under way */
+int kith__job_untouched(const struct kith__pool *p,
+                        uint32_t post); /* no worker looks at it any more, and no other node has some of it */
+int kith__jobs_have_work(const struct kith__pool *p); /* 1: some call is under way */
 int kith__job_complete(const struct kith__job *j);
 int kith__job_halted(const struct kith__job *j);  /* too many tasks have failed: nothing is begun any more */
 void kith__job_mark_rest(struct kith__job *j);    /* of a halted job that nobody touches: units not run */
@@ -346,6 +368,8 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *c
                 uint64_t *length);
 void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length);
 void kith__retire_part(struct kith__job *j, uint32_t worker); /* up to .at; the rest goes back */
+/* In j's guard, before its commit: that range goes back, behind *count others. tries: of its first unit. */
+void kith__put_back(struct kith__job *j, uint64_t *count, uint64_t lo, uint64_t length, uint64_t tries);
 void kith__retired(
     struct kith__job *j); /* by who has retired some, and claims no more: wakes the poster when all is done */
 

@@ -13,6 +13,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/fault.h \
 	lib/pool/feed.c \
 	lib/pool/feed.h \
+	lib/pool/grant.c \
+	lib/pool/grant.h \
 	lib/pool/imap.c \
 	lib/pool/later.c \
 	lib/pool/later.h \
