@@ -138,6 +138,7 @@ unit_tests += \
 	tests/test_log \
 	tests/test_named \
 	tests/test_orphans \
+	tests/test_parcel \
 	tests/test_part \
 	tests/test_pipe \
 	tests/test_pool \

@@ -21,6 +21,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/local.c \
 	lib/pool/local.h \
 	lib/pool/map.c \
+	lib/pool/parcel.c \
+	lib/pool/parcel.h \
 	lib/pool/pool.c \
 	lib/pool/pool.h \
 	lib/pool/random.c \

@@ -1,0 +1,194 @@
+/* parcel.c: see parcel.h. */
+#include "config.h"
+#include "pool/parcel.h"
+#include "pool/chunk.h"
+#include "base/error.h"
+
+#include <string.h>
+
+static int is_damaged(const char *what)
+{
+    return kith__fail(KITH_EPEER, "%s from another node makes no sense: two versions of kith?", what);
+}
+
+/* n things of that size, in no more than most bytes. */
+static int fit(uint64_t n, uint64_t size, uint64_t most)
+{
+    return size == 0 || n <= most / size;
+}
+
+/* ------------------------------------------------------------------ jobs */
+
+uint64_t kith__parcel_job_size(const struct kith__job *j)
+{
+    return sizeof(struct kith__parcel_job) + j->arg_size;
+}
+
+void kith__parcel_write_job(struct kith__job *j, uint32_t post, void *to)
+{
+    struct kith__parcel_job head;
+
+    memset(&head, 0, sizeof head); /* also what lies between its members */
+    head.seq = j->seq;
+    head.post = post;
+    head.kind = j->kind;
+    head.shape = j->shape;
+    head.tries = j->tries;
+    head.in_place = j->in_place;
+    head.halt = j->halt;
+    head.n = j->n;
+    head.units = j->units;
+    head.chunk = j->chunk;
+    head.in_size = j->in_size;
+    head.out_size = j->out_size;
+    head.call = j->call;
+    head.arg_size = j->arg_size;
+    head.fn = j->fn;
+    memcpy(head.name, j->name, sizeof head.name);
+    memcpy(to, &head, sizeof head);
+    if (j->arg_size)
+        memcpy((char *)to + sizeof head, kith__at(j->arg), j->arg_size);
+}
+
+int kith__parcel_read_job(const void *bytes, uint64_t size, struct kith__parcel_job *job, const void **arg)
+{
+    if (size < sizeof *job)
+        return is_damaged("a job");
+    memcpy(job, bytes, sizeof *job);
+    if (job->kind >= KITH__JOB_ROW || job->arg_size != size - sizeof *job ||
+        !memchr(job->name, '\0', sizeof job->name) || job->units == 0 ||
+        job->units != (kith__is_map(job->kind) ? job->n : kith__block_count(job->n)) ||
+        !fit(job->units, job->in_size, INT64_MAX) || !fit(job->units, job->out_size, INT64_MAX))
+        return is_damaged("a job");
+    *arg = job->arg_size ? (const char *)bytes + sizeof *job : NULL;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ grants */
+
+static const char *argument(const struct kith__job *j, uint64_t unit)
+{
+    return (const char *)kith__at(j->in) + j->in_size * (j->in_ring ? unit % j->in_ring : unit);
+}
+
+uint64_t kith__parcel_grant_size(const struct kith__job *j, const struct kith__grant *g)
+{
+    return sizeof(struct kith__parcel_grant) + g->length * j->in_size;
+}
+
+void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const struct kith__grant *g, void *to)
+{
+    struct kith__parcel_grant head;
+
+    memset(&head, 0, sizeof head);
+    head.seq = j->seq;
+    head.grant = *g;
+    head.left = j->units - (atomic_load(&j->cursor) >> 16);
+    head.post = post;
+    memcpy(to, &head, sizeof head);
+    if (j->in_size)
+        memcpy((char *)to + sizeof head, argument(j, g->lo), g->length * j->in_size);
+}
+
+int kith__parcel_read_grant(const void *bytes, uint64_t size, struct kith__parcel_grant *g)
+{
+    if (size < sizeof *g)
+        return is_damaged("a grant");
+    memcpy(g, bytes, sizeof *g);
+    return 0;
+}
+
+int kith__parcel_check_grant(const struct kith__parcel_job *job, const void *bytes, uint64_t size,
+                             const void **in)
+{
+    struct kith__parcel_grant g;
+    int rc = kith__parcel_read_grant(bytes, size, &g);
+
+    if (rc < 0)
+        return rc;
+    size -= sizeof g;
+    if (g.seq != job->seq || g.post != job->post || g.grant.length == 0 || g.grant.length > job->units ||
+        g.grant.lo > job->units - g.grant.length || !fit(g.grant.length, job->in_size, size) ||
+        g.grant.length * job->in_size != size)
+        return is_damaged("a grant");
+    *in = (const char *)bytes + sizeof g;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ results */
+
+uint64_t kith__parcel_result_size(const struct kith__parcel_job *job, uint64_t done)
+{
+    return sizeof(struct kith__parcel_result) + done * job->out_size;
+}
+
+uint64_t kith__parcel_fault_size(uint32_t text_size)
+{
+    return sizeof(struct kith__parcel_fault) + text_size;
+}
+
+int kith__parcel_read_result(const void *bytes, uint64_t size, struct kith__parcel_result *r)
+{
+    if (size < sizeof *r)
+        return is_damaged("a result");
+    memcpy(r, bytes, sizeof *r);
+    return 0;
+}
+
+const void *kith__parcel_results(const void *bytes)
+{
+    return (const char *)bytes + sizeof(struct kith__parcel_result);
+}
+
+/* 1: at is behind it then; 0: it does not end before the bytes do. */
+static int skip_fault(const void *bytes, uint64_t size, uint64_t *at, struct kith__parcel_fault *f)
+{
+    if (size - *at < sizeof *f)
+        return 0;
+    memcpy(f, (const char *)bytes + *at, sizeof *f);
+    *at += sizeof *f;
+    if (size - *at < f->text_size)
+        return 0;
+    *at += f->text_size;
+    return 1;
+}
+
+int kith__parcel_check_result(const struct kith__job *j, const struct kith__grant *g, const void *bytes,
+                              uint64_t size)
+{
+    struct kith__parcel_result r;
+    struct kith__parcel_fault f;
+    uint64_t at;
+    int rc = kith__parcel_read_result(bytes, size, &r);
+
+    if (rc < 0)
+        return rc;
+    if (r.seq != j->seq || r.epoch != g->epoch || r.done > g->length || r.faults > r.done ||
+        !fit(r.done, j->out_size, size - sizeof r))
+        return is_damaged("a result");
+    at = sizeof r + r.done * j->out_size;
+    for (uint32_t i = 0; i < r.faults; i++)
+        if (!skip_fault(bytes, size, &at, &f) || f.unit >= r.done)
+            return is_damaged("a result");
+    return at == size ? 0 : is_damaged("a result");
+}
+
+struct kith__parcel_faults kith__parcel_faults(const struct kith__job *j, const void *bytes)
+{
+    struct kith__parcel_result r;
+
+    memcpy(&r, bytes, sizeof r);
+    return (struct kith__parcel_faults){ (const char *)bytes + sizeof r + r.done * j->out_size, r.faults };
+}
+
+int kith__parcel_next_fault(struct kith__parcel_faults *faults, struct kith__parcel_fault *f,
+                            const char **text)
+{
+    if (faults->left == 0)
+        return 0;
+    memcpy(f, faults->at, sizeof *f);
+    *text = faults->at + sizeof *f;
+    faults->at = *text + f->text_size;
+    faults->left--;
+    return 1;
+}

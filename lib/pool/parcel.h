@@ -1,0 +1,86 @@
+/* parcel.h: a job, a grant of it, and what comes back, as bytes for another node.
+ *
+ * They are in the order of this machine, and as its compiler lays them out: the nodes of a job run one
+ * program. But whoever reads them checks each size against the bytes that there are, and against the job
+ * that they are of: what comes from elsewhere is no reason to read or write beyond an end.
+ *
+ *     job       head, context of the call
+ *     grant     head, arguments of its units
+ *     result    head, results of its units that were done, faults: each a head and a text
+ */
+#ifndef KITH_PARCEL_H
+#define KITH_PARCEL_H
+
+#include "pool/grant.h"
+
+struct kith__parcel_job {
+    uint64_t seq;  /* which job of its pool, */
+    uint32_t post; /* and where it is posted */
+    uint32_t kind, shape, tries, in_place;
+    int32_t halt;
+    uint64_t n, units, chunk, in_size, out_size, call, arg_size;
+    struct kith__token fn;
+    char name[64];
+};
+
+struct kith__parcel_grant {
+    uint64_t seq;
+    struct kith__grant grant;
+    uint64_t left; /* units of the job that nobody has claimed */
+    uint32_t post, spare;
+};
+
+struct kith__parcel_result {
+    uint64_t seq, epoch;
+    uint64_t done;  /* units, from its first one on */
+    uint64_t tries; /* of the first that was not */
+    uint32_t post, faults;
+};
+
+struct kith__parcel_fault { /* of one of the units that were done */
+    uint64_t unit;          /* from the first of the grant */
+    int32_t end, code, signal, pid, worker;
+    uint32_t text_size; /* bytes behind it, without a 0 at their end */
+};
+
+/* ---- the home: a job that nobody changes any more, and what comes back */
+
+/* Size of the bytes of j, which write puts at to. */
+uint64_t kith__parcel_job_size(const struct kith__job *j);
+void kith__parcel_write_job(struct kith__job *j, uint32_t post, void *to);
+
+/* Likewise for a grant, whose units lie side by side. */
+uint64_t kith__parcel_grant_size(const struct kith__job *j, const struct kith__grant *g);
+void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const struct kith__grant *g,
+                              void *to);
+
+/* The head of a result, for who looks for its job then. 0; KITH_EPEER: no such bytes. */
+int kith__parcel_read_result(const void *bytes, uint64_t size, struct kith__parcel_result *r);
+/* 0: all of it makes sense for that grant of j, and these may be used; KITH_EPEER. */
+int kith__parcel_check_result(const struct kith__job *j, const struct kith__grant *g, const void *bytes,
+                              uint64_t size);
+const void *kith__parcel_results(const void *bytes); /* of the units that were done */
+struct kith__parcel_faults {
+    const char *at;
+    uint32_t left;
+};
+struct kith__parcel_faults kith__parcel_faults(const struct kith__job *j, const void *bytes);
+/* The next one. 1; 0: there are no more. *text: its bytes, which no 0 ends. */
+int kith__parcel_next_fault(struct kith__parcel_faults *faults, struct kith__parcel_fault *f,
+                            const char **text);
+
+/* ---- the other node */
+
+/* *arg: the context, NULL when there is none. 0; KITH_EPEER. */
+int kith__parcel_read_job(const void *bytes, uint64_t size, struct kith__parcel_job *job, const void **arg);
+/* The head of a grant, for who looks whether it knows its job; and all of it, with *in: the arguments. */
+int kith__parcel_read_grant(const void *bytes, uint64_t size, struct kith__parcel_grant *g);
+int kith__parcel_check_grant(const struct kith__parcel_job *job, const void *bytes, uint64_t size,
+                             const void **in);
+
+/* Size of the bytes of a result without faults, and of one of these. The caller writes them one behind the
+ * other. */
+uint64_t kith__parcel_result_size(const struct kith__parcel_job *job, uint64_t done);
+uint64_t kith__parcel_fault_size(uint32_t text_size);
+
+#endif

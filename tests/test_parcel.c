@@ -1,0 +1,365 @@
+/* test_parcel.c: jobs, grants and results as bytes: they come out as they went in, and bytes that are cut, or
+ * say what cannot be, are refused. The job is a true one of a pool, whose workers see nothing of it. */
+#include "config.h"
+#include "check.h"
+#include "pool/call.h"
+#include "pool/chunk.h"
+#include "pool/parcel.h"
+#include "shm/heap.h"
+
+static struct kith__object *object;
+static uint32_t post;
+
+static double halved(double x)
+{
+    return x / 2;
+}
+
+/* A map of 1000 doubles, whose arguments lie in a ring of 64. */
+static struct kith__job *take_job(void)
+{
+    struct kith__job *j;
+    int rc;
+
+    kith__guard_enter(&object->guard);
+    j = kith__job_take(object, &post, &rc);
+    kith__object_leave(object);
+    CU_ASSERT_FATAL(j != NULL);
+    j->seq = 77;
+    j->kind = KITH__JOB_BYTES;
+    j->shape = 5;
+    j->tries = 2;
+    j->halt = -1;
+    j->n = j->units = 1000;
+    j->in_size = j->out_size = sizeof(double);
+    j->call = 12345;
+    j->in_ring = 64;
+    j->arg_size = 100;
+    CU_ASSERT_FATAL((j->in = kith__heap_alloc(64 * sizeof(double), kith__me)) != 0);
+    CU_ASSERT_FATAL((j->arg = kith__heap_alloc(100, kith__me)) != 0);
+    PASS(kith__token_make(&j->fn, (kith__anyfn *)halved));
+    snprintf(j->name, sizeof j->name, "halved");
+    memset(kith__at(j->arg), 'a', 100);
+    for (int i = 0; i < 64; i++)
+        ((double *)kith__at(j->in))[i] = i;
+    return j;
+}
+
+static void give_back(struct kith__job *j)
+{
+    kith__heap_free(j->in);
+    kith__heap_free(j->arg);
+    j->in = j->arg = 0;
+    kith__job_withdraw(kith__pool_body(object), post);
+}
+
+/* Exactly as many bytes, so that who reads beyond them is seen by valgrind and a sanitizer. */
+static void *cut(const void *bytes, size_t size)
+{
+    void *p = malloc(size ? size : 1);
+
+    CU_ASSERT_FATAL(p != NULL);
+    memcpy(p, bytes, size);
+    return p;
+}
+
+static void *pack_job(struct kith__job *j, size_t *size)
+{
+    void *bytes = malloc(*size = kith__parcel_job_size(j));
+
+    CU_ASSERT_FATAL(bytes != NULL);
+    kith__parcel_write_job(j, post, bytes);
+    return bytes;
+}
+
+static int read_job(const void *bytes, size_t size)
+{
+    struct kith__parcel_job job;
+    const void *arg;
+    void *p = cut(bytes, size);
+    int rc = kith__parcel_read_job(p, size, &job, &arg);
+
+    free(p);
+    return rc;
+}
+
+static void a_job_is_the_same_there(void)
+{
+    struct kith__job *j = take_job();
+    size_t size;
+    void *bytes = pack_job(j, &size);
+    struct kith__parcel_job job;
+    kith__anyfn *fn;
+    const void *arg;
+
+    PASS(kith__parcel_read_job(bytes, size, &job, &arg));
+    CU_ASSERT(job.seq == 77 && job.post == post && job.kind == KITH__JOB_BYTES && job.shape == 5 &&
+              job.tries == 2);
+    CU_ASSERT(job.halt == -1 && job.n == 1000 && job.units == 1000 && job.in_size == 8 && job.out_size == 8);
+    CU_ASSERT(job.call == 12345 && job.arg_size == 100 && memcmp(arg, kith__at(j->arg), 100) == 0);
+    CU_ASSERT_STRING_EQUAL(job.name, "halved");
+    PASS(kith__token_resolve(&job.fn, &fn));
+    CU_ASSERT(fn == (kith__anyfn *)halved);
+    free(bytes);
+    give_back(j);
+}
+
+static void a_job_that_makes_no_sense_is_refused(void)
+{
+    struct kith__job *j = take_job();
+    struct kith__parcel_job *job;
+    size_t size;
+    char *bytes = pack_job(j, &size);
+
+    for (size_t i = 0; i < size; i++)
+        FAILS_WITH(KITH_EPEER, read_job(bytes, i));
+#define REFUSED(change)                              \
+    do {                                             \
+        job = cut(bytes, size);                      \
+        change;                                      \
+        FAILS_WITH(KITH_EPEER, read_job(job, size)); \
+        free(job);                                   \
+    } while (0)
+    REFUSED(job->kind = KITH__JOB_ROW);
+    REFUSED(job->arg_size = 101);
+    REFUSED(job->arg_size = UINT64_MAX - sizeof *job + 1);
+    REFUSED(job->units = 0);
+    REFUSED(job->units = 999);
+    REFUSED(job->in_size = UINT64_MAX / 2);
+    REFUSED(job->out_size = UINT64_MAX);
+    REFUSED(memset(job->name, 'x', sizeof job->name));
+    REFUSED(job->kind = KITH__JOB_SUM; job->n = 100000);
+#undef REFUSED
+    free(bytes);
+    give_back(j);
+}
+
+static void a_grant_brings_its_arguments(void)
+{
+    struct kith__job *j = take_job();
+    struct kith__grant g = { .epoch = 9, .lo = 130, .length = 10, .tries = 1 };
+    size_t size = kith__parcel_grant_size(j, &g), job_size;
+    void *described = pack_job(j, &job_size), *bytes = malloc(size);
+    struct kith__parcel_job job;
+    struct kith__parcel_grant head;
+    const void *arg, *in;
+
+    CU_ASSERT_FATAL(bytes != NULL);
+    atomic_store(&j->cursor, UINT64_C(140) << 16);
+    kith__parcel_write_grant(j, post, &g, bytes);
+    PASS(kith__parcel_read_job(described, job_size, &job, &arg));
+    PASS(kith__parcel_read_grant(bytes, size, &head));
+    CU_ASSERT(head.seq == 77 && head.post == post && head.left == 860);
+    CU_ASSERT(head.grant.epoch == 9 && head.grant.lo == 130 && head.grant.length == 10 &&
+              head.grant.tries == 1);
+    PASS(kith__parcel_check_grant(&job, bytes, size, &in));
+    for (int i = 0; i < 10; i++) {
+        double x;
+
+        memcpy(&x, (const char *)in + (size_t)i * sizeof x, sizeof x);
+        CU_ASSERT_EQUAL(x, (130 + i) % 64);
+    }
+    free(described);
+    free(bytes);
+    give_back(j);
+}
+
+static int check_grant(const struct kith__parcel_job *job, const void *bytes, size_t size)
+{
+    void *p = cut(bytes, size);
+    const void *in;
+    int rc = kith__parcel_check_grant(job, p, size, &in);
+
+    free(p);
+    return rc;
+}
+
+static void a_grant_of_another_size_is_refused(void)
+{
+    struct kith__parcel_job job = { .seq = 1, .post = 2, .n = 1000, .units = 1000, .in_size = 8 };
+    struct {
+        struct kith__parcel_grant head;
+        double in[11];
+    } g = { .head = { .seq = 1, .post = 2, .grant = { .epoch = 1, .lo = 990, .length = 10 } } };
+    size_t size = sizeof g.head + 10 * sizeof(double);
+
+    PASS(check_grant(&job, &g, size));
+    for (size_t i = 0; i < size; i++)
+        FAILS_WITH(KITH_EPEER, check_grant(&job, &g, i));
+    FAILS_WITH(KITH_EPEER, check_grant(&job, &g, size + sizeof(double)));
+    g.head.grant.lo = 991;
+    FAILS_WITH(KITH_EPEER, check_grant(&job, &g, size));
+    g.head.grant.lo = UINT64_MAX - 5;
+    FAILS_WITH(KITH_EPEER, check_grant(&job, &g, size));
+    g.head.grant.lo = 0;
+    g.head.grant.length = (UINT64_C(1) << 61) + 10; /* times 8 it is the same */
+    FAILS_WITH(KITH_EPEER, check_grant(&job, &g, size));
+    g.head.grant.length = 0;
+    FAILS_WITH(KITH_EPEER, check_grant(&job, &g, sizeof g.head));
+    g.head.grant.length = 10;
+    g.head.seq = 2;
+    FAILS_WITH(KITH_EPEER, check_grant(&job, &g, size));
+}
+
+/* ---- results */
+
+static const struct kith__grant granted = { .epoch = 9, .lo = 130, .length = 10 };
+
+/* Of six units that were done, two of which have failed. */
+static char *pack_result(size_t *size)
+{
+    static const char *const texts[] = { "no such file", "" };
+    struct kith__parcel_job job = { .out_size = sizeof(double) };
+    struct kith__parcel_result r = {
+        .seq = 77, .epoch = 9, .done = 6, .tries = 1, .post = post, .faults = 2
+    };
+    uint64_t at = kith__parcel_result_size(&job, r.done);
+    char *bytes;
+
+    *size = at;
+    for (int i = 0; i < 2; i++)
+        *size += kith__parcel_fault_size((uint32_t)strlen(texts[i]));
+    CU_ASSERT_FATAL((bytes = malloc(*size)) != NULL);
+    memcpy(bytes, &r, sizeof r);
+    for (int i = 0; i < 6; i++) {
+        double x = i * 1.5;
+
+        memcpy(bytes + sizeof r + (size_t)i * sizeof x, &x, sizeof x);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct kith__parcel_fault f = { .unit = (uint64_t)(i ? 5 : 2),
+                                        .end = KITH_END_FAILED,
+                                        .code = 40 + i,
+                                        .pid = 1000,
+                                        .worker = 3,
+                                        .text_size = (uint32_t)strlen(texts[i]) };
+
+        memcpy(bytes + at, &f, sizeof f);
+        memcpy(bytes + at + sizeof f, texts[i], f.text_size);
+        at += kith__parcel_fault_size(f.text_size);
+    }
+    CU_ASSERT_EQUAL(at, *size);
+    return bytes;
+}
+
+static void results_and_faults_come_back(void)
+{
+    struct kith__job *j = take_job();
+    struct kith__parcel_faults faults;
+    struct kith__parcel_result r;
+    struct kith__parcel_fault f;
+    const char *text;
+    size_t size;
+    char *bytes = pack_result(&size);
+    double x;
+
+    PASS(kith__parcel_read_result(bytes, size, &r));
+    CU_ASSERT(r.epoch == 9 && r.done == 6 && r.tries == 1 && r.post == post);
+    PASS(kith__parcel_check_result(j, &granted, bytes, size));
+    memcpy(&x, (const char *)kith__parcel_results(bytes) + 4 * sizeof x, sizeof x);
+    CU_ASSERT_EQUAL(x, 6.0);
+    faults = kith__parcel_faults(j, bytes);
+    CU_ASSERT(kith__parcel_next_fault(&faults, &f, &text) && f.unit == 2 && f.code == 40 &&
+              f.text_size == 12);
+    CU_ASSERT(memcmp(text, "no such file", 12) == 0);
+    CU_ASSERT(kith__parcel_next_fault(&faults, &f, &text) && f.unit == 5 && f.code == 41 && f.text_size == 0);
+    CU_ASSERT(!kith__parcel_next_fault(&faults, &f, &text));
+    free(bytes);
+    give_back(j);
+}
+
+static int check_result(const struct kith__job *j, const void *bytes, size_t size)
+{
+    void *p = cut(bytes, size);
+    int rc = kith__parcel_check_result(j, &granted, p, size);
+
+    free(p);
+    return rc;
+}
+
+static void results_that_do_not_fit_are_refused(void)
+{
+    struct kith__job *j = take_job();
+    struct kith__parcel_result *r;
+    size_t size;
+    char *bytes = pack_result(&size), *more;
+
+    for (size_t i = 0; i < size; i++)
+        FAILS_WITH(KITH_EPEER, check_result(j, bytes, i));
+    more = realloc(cut(bytes, size), size + 1);
+    CU_ASSERT_FATAL(more != NULL);
+    more[size] = 0;
+    FAILS_WITH(KITH_EPEER, check_result(j, more, size + 1));
+    free(more);
+#define REFUSED(change)                                   \
+    do {                                                  \
+        r = cut(bytes, size);                             \
+        change;                                           \
+        FAILS_WITH(KITH_EPEER, check_result(j, r, size)); \
+        free(r);                                          \
+    } while (0)
+    REFUSED(r->seq = 78);
+    REFUSED(r->epoch = 10);
+    REFUSED(r->done = 11);
+    REFUSED(r->done = 5);
+    REFUSED(r->done = (UINT64_C(1) << 61) + 6);
+    REFUSED(r->faults = 1);
+    REFUSED(r->faults = 3);
+    REFUSED(r->faults = UINT32_MAX);
+    REFUSED(((struct kith__parcel_fault *)(void *)((char *)(r + 1) + 48))->unit = 6);
+    REFUSED(((struct kith__parcel_fault *)(void *)((char *)(r + 1) + 48))->text_size = UINT32_MAX);
+#undef REFUSED
+    free(bytes);
+    give_back(j);
+}
+
+/* Whatever a peer sends: it is refused, or can be read to its end. */
+static void drawn_bytes_are_refused_or_read(void)
+{
+    struct kith__job *j = take_job();
+    uint64_t state = 1;
+    size_t size;
+    char *bytes = pack_result(&size);
+
+    for (int round = 0; round < 20000; round++) {
+        char *p = cut(bytes, size);
+
+        for (int k = 0; k < 2; k++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            p[(state >> 33) % size] = (char)(state >> 56);
+        }
+        if (kith__parcel_check_result(j, &granted, p, size) == 0) {
+            struct kith__parcel_faults faults = kith__parcel_faults(j, p);
+            struct kith__parcel_fault f;
+            const char *text;
+
+            while (kith__parcel_next_fault(&faults, &f, &text))
+                CU_ASSERT(f.unit < granted.length && text + f.text_size <= p + size);
+        }
+        free(p);
+    }
+    free(bytes);
+    give_back(j);
+}
+
+static struct test tests[] = {
+    TEST(a_job_is_the_same_there),         TEST(a_job_that_makes_no_sense_is_refused),
+    TEST(a_grant_brings_its_arguments),    TEST(a_grant_of_another_size_is_refused),
+    TEST(results_and_faults_come_back),    TEST(results_that_do_not_fit_are_refused),
+    TEST(drawn_bytes_are_refused_or_read), TEST_END
+};
+
+int main(int argc, char **argv)
+{
+    kith_pool opened;
+    int rc;
+
+    kith_init(&argc, &argv);
+    kith_on_fault(NULL);
+    opened = kith_pool_open(1);
+    if (kith__pool_find(opened, &object) < 0)
+        check_die("a pool", __FILE__, __LINE__);
+    rc = run_tests("parcel", tests);
+    kith_pool_close(opened);
+    return kith_finalize() ? 1 : rc;
+}
