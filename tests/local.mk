@@ -115,6 +115,7 @@ unit_tests += \
 	tests/test_barrier \
 	tests/test_before \
 	tests/test_board \
+	tests/test_branch \
 	tests/test_chaos \
 	tests/test_claims \
 	tests/test_closed \

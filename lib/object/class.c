@@ -151,14 +151,27 @@ static inline int64_t try_method(uint64_t id, unsigned kind, const struct kith__
     return rc;
 }
 
+/* 1: it is being taken down, and may be told of what was not taken. */
+static int enter_lingering(uint64_t id, unsigned kind, struct kith__object **o)
+{
+    if (!kith__classes[kind]->lingers || !kith__object_leaves(id, kind))
+        return 0;
+    *o = kith__object_slot(id);
+    kith__guard_enter(&(*o)->guard);
+    if (kith__object_leaves(id, kind))
+        return 1;
+    kith__guard_leave(&(*o)->guard);
+    return 0;
+}
+
 int kith__undo(uint64_t id, unsigned kind, unsigned method, const struct kith__caller *who,
                struct kith__result *given)
 {
     const struct kith__method *m = kith__method(kind, method);
     struct kith__object *o;
-    int rc = enter(id, kind, m->flags, &o);
+    int rc;
 
-    if (rc < 0)
+    if (enter(id, kind, m->flags, &o) < 0 && !enter_lingering(id, kind, &o))
         return 0;
     wake_nobody(given);
     rc = kith__classes[kind]->undo(o, who, given);
@@ -201,13 +214,22 @@ void kith__release(uint64_t id, unsigned kind, uint32_t n)
     leave(o, 0, &out);
 }
 
+/* The kind of what is being taken down there; 0: nothing, or it needs not know. */
+static uint64_t lingering(const struct kith__object *o)
+{
+    uint64_t kind = atomic_load(&o->leaving);
+
+    return kind < KITH__KINDS && kith__classes[kind] && kith__classes[kind]->lingers ? kind : KITH__NOTHING;
+}
+
 static void tell_death(struct kith__object *o, void *context)
 {
     struct kith__result out = { 0 };
     uint64_t kind;
 
     kith__guard_enter(&o->guard);
-    kind = atomic_load(&o->ident) & 255;
+    if ((kind = atomic_load(&o->ident) & 255) == KITH__NOTHING)
+        kind = lingering(o);
     if (kind < KITH__KINDS && kith__classes[kind] && kith__classes[kind]->died)
         kith__classes[kind]->died(o, context, &out);
     leave(o, 0, &out);

@@ -96,6 +96,9 @@ struct kith__class {
     const struct kith__method *methods; /* [count], from KITH__FIRST_METHOD on */
     int count;
     int sides; /* sets of waiters */
+    /* 1: an object that is being taken down still hears of deaths and takes back what nobody took: who takes
+     * it down waits for that. */
+    int lingers;
     /* For kith_wait: the method that tells whether a thing can be had, or what a call would fail with, and
      * changes nothing; that of the second part of an object (KITH__HANDLE_PART) stands behind it. And how
      * kith_on marks the handles. 0: it cannot be waited for among others. */

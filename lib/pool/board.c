@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/board.h"
 #include "base/error.h"
+#include "pool/branch.h"
 #include "shm/heap.h"
 #include "pool/pool.h"
 #include "pool/row.h"
@@ -149,19 +150,27 @@ static int add_table(struct kith__object *o, uint32_t t)
     return 0;
 }
 
+static int touches(const struct kith__lane *lane, uint32_t post)
+{
+    uint32_t depth = atomic_load(&lane->depth);
+
+    for (uint32_t d = 0; d < depth; d++)
+        if (kith__touched_post(atomic_load(&lane->touching[d])) == post)
+            return 1;
+    return 0;
+}
+
 int kith__job_untouched(const struct kith__pool *p, uint32_t post)
 {
+    const struct kith__branches *others = kith__branches(p);
     const struct kith__job *j;
 
     kith__fence();
-    for (uint32_t w = 0; w < p->workers; w++) {
-        struct kith__lane *lane = kith__lane(p, w);
-        uint32_t depth = atomic_load(&lane->depth);
-
-        for (uint32_t d = 0; d < depth; d++)
-            if (kith__touched_post(atomic_load(&lane->touching[d])) == post)
-                return 0;
-    }
+    for (uint32_t w = 0; w < p->workers; w++)
+        if (touches(kith__lane(p, w), post))
+            return 0;
+    if (others && touches(&others->lane, post))
+        return 0;
     /* Behind the lanes: what was granted from one of them is granted before that is left. */
     j = kith__post_job(kith__post(p, post));
     return !j || atomic_load(&j->granted_count) == 0;
@@ -209,7 +218,8 @@ static int take_post(struct kith__object *o, uint32_t *post)
 struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc)
 {
     struct kith__pool *p = kith__pool_body(o);
-    uint64_t room = 2 * (uint64_t)p->workers + 8 + p->grants, block;
+    uint32_t cells = p->workers + (kith__branches(p) != NULL); /* and the agent's */
+    uint64_t room = 2 * (uint64_t)cells + 8 + p->grants, block;
     struct kith__post *self;
     struct kith__job *j;
 
@@ -218,10 +228,10 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     self = kith__post(p, *post);
     block = atomic_load(&self->job);
     if (block == 0) {
-        block = kith__heap_alloc(
-            sizeof *j + p->workers * (sizeof j->cells[0] + sizeof(struct kith__kept_result)) +
-                room * sizeof(struct kith__range) + p->grants * sizeof(struct kith__granted),
-            kith__me);
+        block =
+            kith__heap_alloc(sizeof *j + cells * (sizeof j->cells[0] + sizeof(struct kith__kept_result)) +
+                                 room * sizeof(struct kith__range) + p->grants * sizeof(struct kith__granted),
+                             kith__me);
         if (block == 0) {
             atomic_store(&self->poster, 0);
             *rc = KITH_ENOMEM;
@@ -236,7 +246,7 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     j = kith__at(block);
     kith__job_drop_faults(j); /* of a poster that died */
     memset(j, 0, offsetof(struct kith__job, cursor));
-    j->workers = p->workers;
+    j->workers = cells;
     j->room = room;
     j->grants = p->grants;
     j->poster = kith__me;
@@ -249,8 +259,8 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     atomic_store(&j->returned_count, 0);
     atomic_store(&j->fault_count, 0);
     memset(&j->waiters, 0, sizeof j->waiters);
-    memset(j->cells, 0, p->workers * sizeof j->cells[0]);
-    for (uint32_t w = 0; w < p->workers; w++)
+    memset(j->cells, 0, cells * sizeof j->cells[0]);
+    for (uint32_t w = 0; w < cells; w++)
         atomic_store_explicit(&j->cells[w].at, KITH__AT_NONE, memory_order_relaxed);
     return j;
 }
@@ -261,6 +271,8 @@ void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
     uint64_t bit;
     _Atomic uint64_t *word = active_word(p, post, &bit);
 
+    if (kith__branches(p))
+        j->posted_at = kith__now_ns();
     j->seq = atomic_fetch_add(&p->seq, 1) + 1;
     atomic_store(&kith__post(p, post)->announced, j->seq);
     atomic_fetch_or(word, bit);
@@ -269,14 +281,19 @@ void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
     kith__failpoint("job: posted");
 }
 
-void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit)
+void kith__job_raise(struct kith__job *j, struct kith__object *pool, uint64_t limit)
 {
+    struct kith__waiters *idle = kith__object_waiters(pool, KITH__POOL_IDLE);
     uint64_t fresh = limit - atomic_load(&j->limit);
 
     atomic_store(&j->limit, limit);
     /* The first two wake the others: who claims with more left to claim wakes two (worker.c). */
     for (int i = 0; i < 2 && fresh > 0 && kith__has_waiters(idle); i++, fresh--)
         kith__wake_any(idle);
+    /* Other nodes hear of what those do not take. */
+    if (fresh > 0 && kith__branches(kith__pool_body(pool)) &&
+        kith__has_waiters(kith__object_waiters(pool, KITH__POOL_FOREMEN)))
+        kith__wake_all(kith__object_waiters(pool, KITH__POOL_FOREMEN));
 }
 
 void kith__job_hide(struct kith__pool *p, uint32_t post)
@@ -439,9 +456,16 @@ void kith__job_leave(struct kith__lane *lane, struct kith__job *j)
         kith__wake_all(&j->waiters);
 }
 
+static int claimable_by_others(const struct kith__job *j)
+{
+    return j->kind != KITH__JOB_ROW && claimable(j);
+}
+
+typedef int may_fn(const struct kith__job *j);
+
 /* The oldest one among 64 posts from first on, when it is older than *oldest. */
-static void look_for_older(const struct kith__pool *p, uint64_t bits, uint32_t first, uint64_t *oldest,
-                           uint32_t *post)
+static inline void look_for_older(const struct kith__pool *p, uint64_t bits, uint32_t first, may_fn *may,
+                                  uint64_t *oldest, uint32_t *post)
 {
     const struct kith__post *posts = kith__post(p, first);
 
@@ -450,7 +474,7 @@ static void look_for_older(const struct kith__pool *p, uint64_t bits, uint32_t f
         uint64_t seq = atomic_load(&posts[i].announced);
 
         /* Not announced as touched yet: job memory stays mapped, and what is read here is asked again. */
-        if (seq && seq < *oldest && claimable(kith__post_job(&posts[i]))) {
+        if (seq && seq < *oldest && may(kith__post_job(&posts[i]))) {
             *oldest = seq;
             *post = first + i;
         }
@@ -458,7 +482,7 @@ static void look_for_older(const struct kith__pool *p, uint64_t bits, uint32_t f
 }
 
 /* 1: some job of table t is posted. What says so is cleared before the last look. */
-static int look_at(struct kith__pool *p, uint32_t t, uint64_t *oldest, uint32_t *post)
+static inline int look_at(struct kith__pool *p, uint32_t t, may_fn *may, uint64_t *oldest, uint32_t *post)
 {
     const _Atomic uint64_t *active = kith__post_table(p, t);
     int some = 0;
@@ -469,27 +493,38 @@ static int look_at(struct kith__pool *p, uint32_t t, uint64_t *oldest, uint32_t 
         if (!bits)
             continue;
         some = 1;
-        look_for_older(p, bits, kith__post_table_first(t) + 64 * w, oldest, post);
+        look_for_older(p, bits, kith__post_table_first(t) + 64 * w, may, oldest, post);
     }
     return some;
 }
 
-struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post)
+static inline struct kith__job *find(struct kith__pool *p, struct kith__lane *lane, may_fn *may,
+                                     uint32_t *post)
 {
     uint64_t oldest = UINT64_MAX;
 
     for (uint64_t busy = atomic_load(&p->busy); busy; busy &= busy - 1) {
         uint32_t t = (uint32_t)__builtin_ctzll(busy);
 
-        if (look_at(p, t, &oldest, post) || t == 0) /* the first is looked at in any case */
+        if (look_at(p, t, may, &oldest, post) || t == 0) /* the first is looked at in any case */
             continue;
         atomic_fetch_and(&p->busy, ~(UINT64_C(1) << t));
-        if (look_at(p, t, &oldest, post))
+        if (look_at(p, t, may, &oldest, post))
             atomic_fetch_or(&p->busy, UINT64_C(1) << t);
     }
     if (oldest == UINT64_MAX || !kith__job_enter(p, lane, *post, oldest))
         return NULL;
     return kith__post_job(kith__post(p, *post));
+}
+
+struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post)
+{
+    return find(p, lane, claimable, post);
+}
+
+struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, uint32_t *post)
+{
+    return find(p, lane, claimable_by_others, post);
 }
 
 static void confirm(struct kith__cell *cell, uint64_t position)
@@ -733,13 +768,19 @@ static uint64_t run_by(struct kith__job *j, uint32_t w, uint64_t now)
     return run;
 }
 
+/* In whose cell its unit was, or is. */
+static uint32_t cell_of(const struct kith__job *j, const struct kith__fault_entry *e)
+{
+    return e->node ? j->workers - 1 : (uint32_t)e->worker;
+}
+
 /* Those for which there was no memory may be anybody's. */
 static uint64_t faults_of(const struct kith__job *j, uint32_t w)
 {
     uint64_t count = atomic_load(&j->fault_count);
 
     for (uint64_t at = atomic_load(&j->faults); at; at = atomic_load(&entry_at(at)->next))
-        count -= entry_at(at)->worker != (int32_t)w;
+        count -= cell_of(j, entry_at(at)) != w;
     return count;
 }
 
@@ -814,7 +855,7 @@ int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, c
         kith__row_fault(j, block, what->unit);
         count = 0;
     } else {
-        count = link_fault(j, block, (uint32_t)what->worker, what->unit);
+        count = link_fault(j, block, cell_of(j, what), what->unit);
         kith__guard_commit(&j->guard);
     }
     kith__guard_leave(&j->guard);

@@ -80,7 +80,8 @@ struct kith__fault_entry { /* a block of the heap; the head of a list hangs in t
     kith__word next;
     uint64_t unit;
     int32_t end, code, signal, pid, worker;
-    struct kith__crash crash; /* of KITH_END_SIGNALLED */
+    uint32_t node;            /* + 1, of that worker; 0: this one */
+    struct kith__crash crash; /* of KITH_END_SIGNALLED, here */
     char text[];              /* ends with 0 */
 };
 
@@ -103,9 +104,11 @@ struct kith__job {
     uint64_t arg, arg_size;
     uint64_t call; /* for the random numbers */
     struct kith__token fn;
-    char name[64];   /* "": not known yet, see kith__job_name */
-    uint64_t told;   /* of fault_count, while the call goes on; the poster's */
-    int64_t tell_at; /* ns: not before that */
+    char name[64];             /* "": not known yet, see kith__job_name */
+    uint64_t told;             /* of fault_count, while the call goes on; the poster's */
+    int64_t tell_at;           /* ns: not before that */
+    int64_t posted_at;         /* ns; of a pool with branches */
+    _Atomic uint32_t told_end; /* 1: its branches know that it is halted */
 
     /* where claims meet; alone, since it goes from CPU to CPU with each of them */
     kith__word cursor __attribute__((aligned(64))); /* position << 16 | worker + 1 of the last claimer */
@@ -242,6 +245,7 @@ struct kith__pool {          /* the body of its object */
     kith__word posts[KITH__POST_TABLES]; /* blocks: the tables; 0 from the first on that is not there yet */
     kith__word init_fault;               /* a struct kith__fault_entry: why the initializer failed */
     kith__word exit_faults, exit_count;  /* a list of those: why exit functions did; how many did in all */
+    _Atomic uint64_t branches;           /* a block: see branch.h; 0: it has workers here only */
 };
 
 static inline struct kith__pool *kith__pool_body(struct kith__object *o)
@@ -342,7 +346,7 @@ int kith__lane_is_condemned(const struct kith__pool *p, uint32_t worker);
 struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc);
 void kith__job_post(struct kith__pool *p, struct kith__job *j,
                     uint32_t post); /* with nothing to claim before its limit is raised */
-void kith__job_raise(struct kith__job *j, struct kith__waiters *idle, uint64_t limit); /* and wakes workers */
+void kith__job_raise(struct kith__job *j, struct kith__object *pool, uint64_t limit); /* and wakes workers */
 void kith__job_withdraw(struct kith__pool *p,
                         uint32_t post);                   /* all its units are done, or nobody will do them */
 void kith__job_hide(struct kith__pool *p, uint32_t post); /* workers do not find it any more */
@@ -358,6 +362,8 @@ uint64_t kith__job_frontier(struct kith__job *j); /* all units before it are don
 
 /* A posted job with something to claim, announced in lane at depth; NULL: none. */
 struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post);
+/* One of which other nodes may have some: no row, whose tasks are claimed one by one. */
+struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, uint32_t *post);
 int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post,
                     uint64_t seq); /* that one: 1, or 0 */
 void kith__job_leave(struct kith__lane *lane, struct kith__job *j);

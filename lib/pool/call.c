@@ -8,6 +8,7 @@
 #include "config.h"
 #include "pool/call.h"
 #include "base/env.h"
+#include "pool/branch.h"
 #include "member/bell.h"
 #include "code/checkglobals.h"
 #include "code/image.h"
@@ -45,6 +46,8 @@ enum kith__step_result kith__call_step(struct kith__call *c)
     if (atomic_load(&p->state) >= KITH__POOL_TERMINATED)
         return KITH__STEP_ENDED;
     if (kith__job_halted(j)) {
+        if (atomic_load(&j->granted_count) > 0 && !atomic_exchange(&j->told_end, 1))
+            kith__branches_tell(c->object);
         if (!kith__job_untouched(p, c->post))
             return KITH__STEP_WAIT;
         kith__rings_move_rest(c);
@@ -176,7 +179,7 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
     if (c->job->windowed)
         kith__rings_move_in(c);
     else
-        kith__job_raise(c->job, kith__object_waiters(c->object, 0), c->job->units);
+        kith__job_raise(c->job, c->object, c->job->units);
     return 0;
 }
 
@@ -212,6 +215,8 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last)
         for (uint32_t w = 0; w < p->workers; w++)
             while (atomic_load(&kith__lane(p, w)->member) != 0 && !kith__server_dead())
                 usleep(200);
+        while (!kith__job_untouched(p, c->post) && !kith__branches_have_left(p))
+            usleep(200);
     }
     release(c);
     return rc;
@@ -316,6 +321,7 @@ void kith__call_cancel(struct kith__call *c)
         if (atomic_load(&kith__lane(p, w)->depth) > 0 && atomic_load(&kith__lane(p, w)->touching[0]) == touch)
             kith__lane_condemn(kith__lane(p, w), touch, KITH__AT_NONE);
     kith__server_ring();
+    kith__branches_tell(c->object);
     kith__wake_all(&c->job->waiters);
 }
 

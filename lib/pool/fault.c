@@ -7,6 +7,8 @@
 #include "base/own.h"
 #include "shm/heap.h"
 #include "base/system.h"
+#include "rpc/agent_control.h"
+#include "rpc/mailbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,10 +74,19 @@ static void fill_end(struct kith_fault *f, const struct kith__fault_entry *e)
         kith__crash_text(&e->crash, getpid(), kith__kin(&(struct kith__kin){ 0 }), f->text, sizeof f->text);
 }
 
-static void fill_place(struct kith_fault *f, const char *name, const char *text)
+/* Nodes know each other by their agents. node: + 1; 0: this one. */
+static const char *host_of(uint32_t node)
 {
-    f->rank = kith_rank();
-    snprintf(f->host, sizeof f->host, "%s", kith__shared->host);
+    int is_far = node && atomic_load(&kith__shared->agent_shared);
+    uint64_t contacts = is_far ? atomic_load(&kith__agent_shared()->contacts) : 0;
+
+    return contacts ? ((const struct kith__contact *)kith__at(contacts))[node - 1].host : kith__shared->host;
+}
+
+static void fill_place(struct kith_fault *f, const char *name, uint32_t node, const char *text)
+{
+    f->rank = node ? -1 : kith_rank();
+    snprintf(f->host, sizeof f->host, "%s", host_of(node));
     snprintf(f->function, sizeof f->function, "%s", name);
     if (f->text[0] == '\0')
         snprintf(f->text, sizeof f->text, "%s", text);
@@ -85,7 +96,7 @@ static void fill_fault(struct kith_fault *f, struct kith__job *j, const struct k
 {
     fill_end(f, e);
     f->task = first_element(j, e->unit);
-    fill_place(f, kith__job_name(j), e->text);
+    fill_place(f, kith__job_name(j), e->node, e->text);
 }
 
 static int by_task(const void *a, const void *b)
@@ -181,7 +192,7 @@ void kith__fault_tell_dropped(const char *name, uint64_t block)
     if (!e)
         return;
     fill_end(&f, e);
-    fill_place(&f, name, e->text);
+    fill_place(&f, name, e->node, e->text);
     describe(&f, end, sizeof end);
     snprintf(text, sizeof text, "%s %s [worker %d, pid %d on %s]", name, end, f.worker, f.pid, f.host);
     kith__fault_tell_unseen(text);
@@ -197,7 +208,7 @@ int kith__fault_keep_one(const char *name, uint64_t task, uint64_t block)
     if (!kept)
         return kith__fail(KITH_ETASK, "%s failed, and there is no memory to record why", name);
     fill_end(kept->list, e);
-    fill_place(kept->list, name, e->text);
+    fill_place(kept->list, name, e->node, e->text);
     kept->list->task = task;
     kept->count = 1;
     describe(kept->list, end, sizeof end);
@@ -319,7 +330,7 @@ static void fill_exit(struct kith_fault *f, const char *name, const struct kith_
 {
     fill_end(f, e);
     f->task = (uint64_t)e->worker;
-    fill_place(f, name, text);
+    fill_place(f, name, 0, text);
 }
 
 /* In one list, in the order of workers: those that said so, and the first process that ended there. */

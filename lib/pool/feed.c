@@ -621,7 +621,7 @@ static int give(struct kith__feed *f, const struct kith__call_spec *s, uint64_t 
     }
     *unit = f->given++;
     f->live++;
-    kith__job_raise(f->job, kith__object_waiters(f->object, 0), f->given);
+    kith__job_raise(f->job, f->object, f->given);
     unpin(f);
     return 0;
 }

@@ -2,6 +2,8 @@
 lib_libkith_all_la_SOURCES += \
 	lib/pool/board.c \
 	lib/pool/board.h \
+	lib/pool/branch.c \
+	lib/pool/branch.h \
 	lib/pool/call.c \
 	lib/pool/call.h \
 	lib/pool/chunk.c \

@@ -3,6 +3,7 @@
 #include "pool/pool.h"
 #include "member/bell.h"
 #include "base/env.h"
+#include "pool/branch.h"
 #include "pool/fault.h"
 #include "pool/later.h"
 #include "pool/row.h"
@@ -162,7 +163,7 @@ static int has_ended(const struct kith__pool *p)
     for (uint32_t w = 0; w < p->workers; w++)
         if (atomic_load(&kith__lane(p, w)->member) != 0)
             return 0;
-    return 1;
+    return kith__branches_have_left(p);
 }
 
 static int is_ready(const struct kith__pool *p)
@@ -208,7 +209,8 @@ static void stop_workers(struct kith__object *o, enum kith__pool_event event)
     /* Not a signal to each member: its number may be another's the next moment. */
     if (event == KITH__POOL_TERMINATE)
         atomic_store(&p->killed, 1);
-    kith__wake_all(kith__object_waiters(o, 0));
+    kith__wake_all(kith__object_waiters(o, KITH__POOL_IDLE));
+    kith__branches_tell(o);
     kith__server_ring();
 }
 
@@ -310,6 +312,7 @@ static void destroy(struct kith__object *o)
     free_held(&p->init_arg);
     free_held(&p->init_fault);
     kith__pool_drop_faults(o);
+    free_held(&p->branches);
     free_held(&p->lanes);
 }
 
@@ -601,6 +604,7 @@ static void sweep_pool(struct kith__object *o, void *member)
             atomic_store(&j->cancelled, KITH__ABANDONED);
         kith__job_hide(p, i);
         atomic_store(&post->announced, 0);
+        kith__branches_tell(o);
         while (!kith__job_untouched(p, i)) {
             settle_ended(p);
             nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
@@ -614,6 +618,15 @@ void kith__jobs_sweep(uint32_t member)
     kith__objects_each(KITH__POOL_KIND, sweep_pool, &member);
 }
 
-_Static_assert(KITH__BODY_FITS(struct kith__pool, 2), "it is the body of an object");
+_Static_assert(KITH__BODY_FITS(struct kith__pool, KITH__POOL_SIDES), "it is the body of an object");
 
-const struct kith__class kith__pool_class = { .noun = "Pool", .sides = 2, .destroy = destroy };
+const struct kith__class kith__pool_class = {
+    .noun = "Pool",
+    .methods = kith__pool_methods,
+    .count = KITH__POOL_METHODS,
+    .sides = KITH__POOL_SIDES,
+    .lingers = 1,
+    .destroy = destroy,
+    .undo = kith__branch_undo,
+    .died = kith__branch_died,
+};

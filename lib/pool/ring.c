@@ -95,7 +95,7 @@ int kith__rings_move_in(struct kith__call *c)
     if (limit >= free_until)
         return 0;
     n = free_until - limit < c->step ? free_until - limit : c->step;
-    kith__job_raise(j, kith__object_waiters(c->object, 0), limit + copy_in(c, limit, n));
+    kith__job_raise(j, c->object, limit + copy_in(c, limit, n));
     return 1;
 }
 

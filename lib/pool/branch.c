@@ -1,0 +1,479 @@
+/* branch.c: see branch.h. The methods of the class Pool, for foremen of other nodes. */
+#include "config.h"
+#include "pool/branch.h"
+#include "pool/chunk.h"
+#include "pool/parcel.h"
+#include "base/error.h"
+#include "base/system.h"
+#include "rpc/mailbox.h"
+#include "shm/heap.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { GRANTS = 64, TEXT_MOST = 512 }; /* ranges of a job that a branch has at a time, on average */
+
+int kith__branches_make(struct kith__pool *p, uint32_t count)
+{
+    uint64_t size = sizeof(struct kith__branches) + count * sizeof(struct kith__branch);
+    uint64_t block = kith__heap_alloc(size, kith__me);
+
+    if (!block)
+        return KITH_ENOMEM;
+    memset(kith__at(block), 0, size);
+    ((struct kith__branches *)kith__at(block))->count = count;
+    p->grants = count * GRANTS;
+    atomic_store(&p->branches, block);
+    return 0;
+}
+
+int kith__branches_have_left(const struct kith__pool *p)
+{
+    const struct kith__branches *all = kith__branches(p);
+
+    for (uint32_t i = 0; all && i < all->count; i++)
+        if (atomic_load(&all->of[i].state) == KITH__BRANCH_OPEN)
+            return kith__agent_dead(); /* then nothing can come */
+    return 1;
+}
+
+void kith__branches_tell(struct kith__object *o)
+{
+    struct kith__branches *all = kith__branches(kith__pool_body(o));
+
+    if (!all)
+        return;
+    atomic_fetch_add(&all->news, 1);
+    kith__fence();
+    kith__wake_all(kith__object_waiters(o, KITH__POOL_FOREMEN));
+}
+
+/* ------------------------------------------------------------------ who asks */
+
+/* Without its guard: whom it waits for before it is taken down is told by this process alone. NULL: it is not
+ * that pool any more. */
+static struct kith__pool *pool_of(struct kith__object *o, uint64_t ident)
+{
+    uint64_t seen = atomic_load(&o->ident);
+
+    if (seen == ident || (seen == (ident & ~UINT64_C(255)) && atomic_load(&o->leaving) == KITH__POOL_KIND))
+        return kith__pool_body(o);
+    return NULL;
+}
+
+static struct kith__branch *branch_of(const struct kith__pool *p, const struct kith__caller *who)
+{
+    struct kith__branches *all = kith__branches(p);
+
+    for (uint32_t i = 0; all && i < all->count; i++)
+        if (atomic_load(&all->of[i].state) == KITH__BRANCH_OPEN &&
+            atomic_load(&all->of[i].holder) == kith__holder(who))
+            return &all->of[i];
+    return NULL;
+}
+
+/* 0 and the pool, and the branch of who; else what its attempt gives. */
+static int64_t find(struct kith__object *o, const struct kith__caller *who, const struct kith__args *in,
+                    struct kith__pool **p, struct kith__branch **b)
+{
+    if (!(*p = pool_of(o, in->ident)))
+        return KITH__GONE;
+    if (!(*b = branch_of(*p, who)))
+        return kith__fail(KITH_EINVAL, "a process of node %u, which is no foreman of that Pool, calls it",
+                          who->node);
+    return 0;
+}
+
+static int64_t join(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    struct kith__pool *p = pool_of(o, in->ident);
+    struct kith__branches *all = p ? kith__branches(p) : NULL;
+
+    if (!p)
+        return KITH__GONE;
+    if (atomic_load(&p->state) != KITH__POOL_OPEN || atomic_load(&o->ident) != in->ident)
+        return KITH_EEND;
+    for (uint32_t i = 0; all && i < all->count; i++) {
+        struct kith__branch *b = &all->of[i];
+
+        if (atomic_load(&b->state) != KITH__BRANCH_FREE)
+            continue;
+        atomic_store(&b->holder, kith__holder(who));
+        atomic_store(&b->workers, (uint32_t)in->number);
+        atomic_store(&b->state, KITH__BRANCH_OPEN);
+        kith__tell_all(out, KITH__POOL_CHANGES);
+        return 0;
+    }
+    return kith__fail(KITH_EINVAL, "node %u is one more than that Pool has", who->node);
+}
+
+/* What who has of any job. */
+static void give_back(struct kith__pool *p, const struct kith__caller *who)
+{
+    uint32_t posts = kith__posts(p);
+
+    for (uint32_t i = 0; i < posts; i++) {
+        struct kith__job *j = kith__post_job(kith__post(p, i));
+
+        if (j && atomic_load(&j->granted_count) > 0)
+            kith__grants_give_back(j, who);
+    }
+}
+
+/* Some may have gone back; and a branch less is there. */
+static void tell_of_returned(struct kith__result *out)
+{
+    kith__tell_one(out, KITH__POOL_IDLE);
+    kith__tell_all(out, KITH__POOL_FOREMEN);
+    kith__tell_all(out, KITH__POOL_CHANGES);
+}
+
+static int64_t leave(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
+{
+    struct kith__pool *p;
+    struct kith__branch *b;
+    int64_t rc = find(o, who, in, &p, &b);
+
+    if (rc < 0)
+        return rc;
+    give_back(p, who);
+    atomic_store(&b->state, KITH__BRANCH_LEFT);
+    tell_of_returned(out);
+    return 0;
+}
+
+static int64_t news(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    struct kith__pool_news told;
+    struct kith__pool *p;
+    struct kith__branch *b;
+    int64_t rc = find(o, who, in, &p, &b);
+
+    if (rc < 0)
+        return rc;
+    told.number = atomic_load(&kith__branches(p)->news);
+    if (told.number == in->number)
+        return KITH__PARKED;
+    told.state = atomic_load(&p->state); /* behind the number: what changes later has another one */
+    kith__give_few(out, &told, sizeof told);
+    return (int64_t)sizeof told;
+}
+
+/* ------------------------------------------------------------------ granting */
+
+/* 0: that cannot be. */
+static int read_deal(struct kith__deal *d, const struct kith__args *in)
+{
+    if (in->size != sizeof *d)
+        return 0;
+    memcpy(d, in->bytes, sizeof *d);
+    return d->workers > 0 && d->workers <= KITH__MEMBERS && isfinite(d->unit_ns) && isfinite(d->trip_ns) &&
+           isfinite(d->byte_ns) && d->unit_ns >= 0 && d->trip_ns >= 0 && d->byte_ns >= 0 &&
+           (d->last == 0 || d->unit_ns > 0);
+}
+
+static uint64_t done_at_home(const struct kith__job *j, uint32_t workers)
+{
+    uint64_t done = 0;
+
+    for (uint32_t w = 0; w < workers; w++)
+        done += atomic_load(&j->cells[w].done);
+    return done;
+}
+
+/* What of j can be claimed now: what has its arguments, and what was returned. */
+static uint64_t left_of(struct kith__job *j)
+{
+    uint64_t at = atomic_load(&j->cursor) >> 16, limit = atomic_load(&j->limit),
+             left = limit > at ? limit - at : 0;
+    uint64_t count = atomic_load(&j->returned_count);
+
+    for (uint64_t i = 0; i < count; i++)
+        left += atomic_load(&kith__job_returned(j)[i].length); /* a guess is good enough */
+    return left;
+}
+
+static struct kith__deal_job job_now(const struct kith__pool *p, struct kith__job *j)
+{
+    const struct kith__branches *all = kith__branches(p);
+    int64_t ns = kith__now_ns() - j->posted_at;
+    uint64_t done = done_at_home(j, p->workers);
+    struct kith__deal_job job = { .left = left_of(j),
+                                  .in_size = j->in_size,
+                                  .out_size = j->out_size,
+                                  .chunk = j->chunk,
+                                  .workers = p->workers };
+    int unknown = done == 0;
+
+    if (done > 0 && ns > 0) {
+        job.home_rate = (double)done / (double)ns;
+        job.home_unit_ns = p->workers / job.home_rate;
+        job.rate = job.home_rate;
+    }
+    for (uint32_t i = 0; i < all->count; i++) {
+        const struct kith__branch *b = &all->of[i];
+
+        if (atomic_load(&b->state) != KITH__BRANCH_OPEN)
+            continue;
+        job.workers += atomic_load(&b->workers);
+        job.rate += b->deal.last ? kith__deal_rate(&b->deal, j->in_size, j->out_size) : 0;
+        unknown |= b->deal.last == 0;
+    }
+    if (unknown)
+        job.rate = 0;
+    return job;
+}
+
+/* Its bytes, in a block. What there is no memory for goes back. */
+static int64_t give(struct kith__pool *p, struct kith__job *j, uint32_t post, const struct kith__grant *g,
+                    struct kith__result *out)
+{
+    uint64_t size = kith__parcel_grant_size(j, g);
+
+    if ((out->block = kith__heap_alloc(size, kith__me)) == 0) {
+        kith__grant_settle(j, p->workers, g->epoch, 0, g->tries);
+        return KITH_ENOMEM;
+    }
+    kith__parcel_write_grant(j, post, g, kith__at(out->block));
+    out->size = size;
+    out->flags |= KITH__GIVEN;
+    return (int64_t)size;
+}
+
+/* The agent is inside of j. */
+static int64_t grant(struct kith__object *o, const struct kith__branch *b, const struct kith__caller *who,
+                     struct kith__job *j, uint32_t post, struct kith__result *out)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__branches *all = kith__branches(p);
+    struct kith__deal_job now = job_now(p, j);
+    uint64_t size = now.left ? kith__deal_size(&b->deal, &now) : 0;
+    struct kith__grant g;
+    int64_t rc;
+
+    if (size == 0 || !kith__grant_make(j, p->workers, size, who, all->epoch + 1, &g))
+        return KITH__PARKED;
+    all->epoch++;
+    rc = give(p, j, post, &g, out);
+    if (rc < 0 || left_of(j) > 0) /* as in worker.c */
+        kith__tell_one(out, KITH__POOL_IDLE);
+    return rc;
+}
+
+static int64_t claim(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
+{
+    struct kith__branches *all;
+    struct kith__pool *p;
+    struct kith__branch *b;
+    struct kith__job *j;
+    uint32_t post;
+    int64_t rc = find(o, who, in, &p, &b);
+
+    if (rc < 0)
+        return rc;
+    if (!read_deal(&b->deal, in))
+        return kith__fail(KITH_EINVAL, "node %u claims tasks with figures that make no sense", who->node);
+    if (atomic_load(&p->state) != KITH__POOL_OPEN)
+        return KITH_EEND;
+    all = kith__branches(p);
+    if (!(j = kith__job_find_for_others(p, &all->lane, &post)))
+        return KITH__PARKED;
+    rc = grant(o, b, who, j, post, out);
+    kith__job_leave(&all->lane, j);
+    return rc;
+}
+
+static int64_t describe(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                        struct kith__result *out)
+{
+    struct kith__branches *all;
+    struct kith__pool *p;
+    struct kith__branch *b;
+    struct kith__job *j;
+    uint32_t post = kith__touched_post(in->number);
+    int64_t rc = find(o, who, in, &p, &b);
+
+    if (rc < 0)
+        return rc;
+    all = kith__branches(p);
+    if (post >= kith__posts(p) || !kith__job_enter(p, &all->lane, post, in->number >> KITH__TOUCH_BITS))
+        return KITH_EEND;
+    j = kith__post_job(kith__post(p, post));
+    if (atomic_load(&j->cancelled) || j->kind == KITH__JOB_ROW)
+        rc = KITH_EEND;
+    else if ((out->block = kith__heap_alloc(out->size = kith__parcel_job_size(j), kith__me)) == 0)
+        rc = KITH_ENOMEM;
+    else {
+        kith__parcel_write_job(j, post, kith__at(out->block));
+        out->flags |=
+            KITH__GIVEN | KITH__MARK; /* to be freed, and nothing else, when it has arrived or not */
+        rc = (int64_t)out->size;
+    }
+    kith__job_leave(&all->lane, j);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ taking results */
+
+static uint64_t bit(uint64_t unit)
+{
+    return UINT64_C(1) << unit % 64;
+}
+
+/* Those of units that have failed keep their bytes. */
+static void copy_results(const struct kith__job *j, const struct kith__grant *g, const void *bytes,
+                         uint64_t done)
+{
+    struct kith__parcel_faults faults = kith__parcel_faults(j, bytes);
+    const char *from = kith__parcel_results(bytes);
+    char *to;
+    uint64_t failed[KITH__CHUNK_MOST / 64 + 1] = { 0 }, first = j->out_ring ? g->lo % j->out_ring : g->lo;
+    struct kith__parcel_fault f;
+    const char *text;
+
+    if (j->out_size == 0)
+        return;
+    to = (char *)kith__at(j->out) + first * j->out_size;
+    while (kith__parcel_next_fault(&faults, &f, &text))
+        failed[f.unit / 64] |= bit(f.unit);
+    for (uint64_t i = 0, end; i < done; i = end + 1) {
+        for (end = i; end < done && !(failed[end / 64] & bit(end)); end++)
+            ;
+        memcpy(to + i * j->out_size, from + i * j->out_size, (end - i) * j->out_size);
+    }
+}
+
+static void take_fault(struct kith__job *j, const struct kith__grant *g, uint32_t node,
+                       const struct kith__parcel_fault *f, const char *bytes)
+{
+    struct kith__fault_entry e = {
+        .unit = g->lo + f->unit,
+        .end = f->end,
+        .code = f->code,
+        .signal = f->signal,
+        .pid = f->pid,
+        .worker = f->worker,
+        .node = node + 1,
+    };
+    uint32_t size = f->text_size < TEXT_MOST ? f->text_size : TEXT_MOST - 1;
+    char text[TEXT_MOST];
+
+    memcpy(text, bytes, size);
+    text[size] = '\0';
+    kith__job_fault(j, &e, text);
+}
+
+static void take_faults(struct kith__job *j, const struct kith__grant *g, uint32_t node, const void *bytes)
+{
+    struct kith__parcel_faults faults = kith__parcel_faults(j, bytes);
+    struct kith__parcel_fault f;
+    const char *text;
+
+    while (kith__parcel_next_fault(&faults, &f, &text))
+        take_fault(j, g, node, &f, text);
+}
+
+/* The agent is inside of j. */
+static int64_t take(struct kith__pool *p, struct kith__job *j, const struct kith__caller *who,
+                    const struct kith__args *in, const struct kith__parcel_result *r)
+{
+    const void *bytes = in->block ? kith__at(in->block) : in->bytes;
+    struct kith__grant g;
+    int rc;
+
+    if (!kith__grant_find(j, r->epoch, who, &g))
+        return kith__fail(KITH_ESTALE, "these results come too late: their tasks were given to others");
+    if ((rc = kith__parcel_check_result(j, &g, bytes, in->size)) < 0) {
+        kith__grant_settle(j, p->workers, r->epoch, 0, g.tries);
+        return rc;
+    }
+    copy_results(j, &g, bytes, r->done);
+    if (r->faults < r->done) /* before the first fault can halt it */
+        atomic_store(&j->some_succeeded, 1);
+    take_faults(j, &g, who->node, bytes);
+    kith__grant_settle(j, p->workers, r->epoch, r->done, r->tries);
+    return 0;
+}
+
+static int64_t take_back(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out)
+{
+    struct kith__parcel_result r;
+    struct kith__branches *all;
+    struct kith__pool *p;
+    struct kith__branch *b;
+    struct kith__job *j;
+    int64_t rc = find(o, who, in, &p, &b);
+
+    if (rc < 0 ||
+        (rc = kith__parcel_read_result(in->block ? kith__at(in->block) : in->bytes, in->size, &r)) < 0)
+        return rc;
+    if (r.post >= kith__posts(p) || !(j = kith__post_job(kith__post(p, r.post))))
+        return kith__fail(KITH_EPEER, "node %u returns results of a job that never was", who->node);
+    all = kith__branches(p);
+    if (kith__job_enter(p, &all->lane, r.post, r.seq)) {
+        rc = take(p, j, who, in, &r);
+        kith__job_leave(&all->lane, j);
+    } else { /* its caller has given it up, and waits until nobody has any of it */
+        kith__grant_settle(j, p->workers, r.epoch, 0, 0);
+        rc = kith__fail(KITH_ESTALE, "these results come too late: nobody waits for them");
+    }
+    if (atomic_load(&j->returned_count) > 0) {
+        kith__tell_one(out, KITH__POOL_IDLE);
+        kith__tell_all(out, KITH__POOL_FOREMEN);
+    }
+    return rc;
+}
+
+/* ------------------------------------------------------------------ what is not taken, and deaths */
+
+int kith__branch_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__parcel_grant g;
+    struct kith__job *j;
+
+    (void)who;
+    if (given->flags & KITH__MARK || atomic_load(&p->gone) || !given->block)
+        return 0;
+    memcpy(&g, kith__at(given->block), sizeof g);
+    if ((j = kith__post_job(kith__post(p, g.post))))
+        kith__grant_settle(j, p->workers, g.grant.epoch, 0, g.grant.tries);
+    tell_of_returned(given);
+    return 0;
+}
+
+void kith__branch_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__branches *all = atomic_load(&p->gone) ? NULL : kith__branches(p);
+    uint32_t lost = 0;
+
+    for (uint32_t i = 0; all && i < all->count; i++) {
+        struct kith__branch *b = &all->of[i];
+
+        if (atomic_load(&b->state) == KITH__BRANCH_OPEN && kith__is_same(atomic_load(&b->holder), who)) {
+            atomic_store(&b->state, KITH__BRANCH_LOST);
+            lost++;
+        }
+    }
+    if (!lost)
+        return;
+    give_back(p, who);
+    tell_of_returned(out);
+}
+
+#define ASKS (KITH__UNGUARDED | KITH__HOLDS)
+
+const struct kith__method kith__pool_methods[KITH__POOL_METHODS] = {
+    [KITH__POOL_JOIN] = { "join", join, -1, ASKS },
+    [KITH__POOL_CLAIM] = { "claim", claim, KITH__POOL_FOREMEN, ASKS | KITH__GIVES | KITH__EACH },
+    [KITH__POOL_JOB] = { "job", describe, -1, ASKS | KITH__GIVES },
+    [KITH__POOL_RETURN] = { "return", take_back, -1, ASKS | KITH__KEEPS },
+    [KITH__POOL_NEWS] = { "news", news, KITH__POOL_FOREMEN, ASKS | KITH__EACH },
+    [KITH__POOL_LEAVE] = { "leave", leave, -1, ASKS },
+};

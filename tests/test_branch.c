@@ -1,0 +1,354 @@
+/* test_branch.c: what foremen of other nodes ask of a pool, as the agent carries it out. The test is the
+ * agent, and plays the foremen; a thread calls the pool. */
+#include "config.h"
+#include "check.h"
+#include "pool/branch.h"
+#include "pool/parcel.h"
+#include "pool/pool.h"
+#include "shm/heap.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+enum { N = 2000 };
+
+static kith_pool pool;
+static struct kith__object *object;
+static const struct kith__caller first = { 1, 70, 0 }, second = { 2, 70, 0 };
+static _Atomic int *hold; /* while it is 1 the worker of the pool is busy with its task */
+
+/* Here the result is the argument doubled; by a foreman it is one more, so it can be told who has done it. */
+static int doubled(const void *in, void *out)
+{
+    double x;
+
+    while (atomic_load(hold))
+        usleep(200);
+    memcpy(&x, in, sizeof x);
+    x *= 2;
+    memcpy(out, &x, sizeof x);
+    return 0;
+}
+
+static double x[N], y[N];
+
+struct map {
+    pthread_t thread;
+    int rc;
+    struct kith_fault fault;
+};
+
+static void *run_map(void *arg)
+{
+    struct map *m = arg;
+
+    m->rc = kith_pool_map(pool, doubled, x, sizeof *x, y, sizeof *y, N);
+    if (m->rc == KITH_ETASK)
+        kith_last_fault(&m->fault, 0);
+    return NULL;
+}
+
+static void begin_map(struct map *m)
+{
+    for (int i = 0; i < N; i++) {
+        x[i] = i;
+        y[i] = -1;
+    }
+    memset(m, 0, sizeof *m);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&m->thread, NULL, run_map, m), 0);
+}
+
+static int end_map(struct map *m)
+{
+    pthread_join(m->thread, NULL);
+    return m->rc;
+}
+
+static int64_t ask(const struct kith__caller *who, unsigned method, const void *bytes, uint64_t size,
+                   uint64_t number, struct kith__result *out)
+{
+    struct kith__args in = { .bytes = bytes, .size = size, .number = number };
+
+    memset(out, 0, sizeof *out);
+    return kith__attempt(pool.id, KITH__POOL_KIND, method, who, &in, out);
+}
+
+static int64_t tell(const struct kith__caller *who, unsigned method, const void *bytes, uint64_t size,
+                    uint64_t number)
+{
+    struct kith__result out;
+
+    return ask(who, method, bytes, size, number, &out);
+}
+
+static void open_pool(void)
+{
+    atomic_store(hold, 1);
+    pool = kith_pool_open(1);
+    CU_ASSERT_FATAL(kith__pool_find(pool, &object) == 0);
+    PASS(kith__branches_make(kith__pool_body(object), 2));
+    PASS(tell(&first, KITH__POOL_JOIN, NULL, 0, 4));
+}
+
+struct grant {
+    struct kith__parcel_grant head;
+    struct kith__result given;
+    double in[KITH__DEAL_BYTES / 1024];
+};
+
+/* Waits until there is one. Its first one is of a unit for each worker, the next ones of some more. */
+static void claim(const struct kith__caller *who, uint64_t last, struct grant *g)
+{
+    struct kith__deal d = { .workers = 4, .last = last, .unit_ns = 1000, .trip_ns = 1000 };
+    int64_t rc;
+
+    while ((rc = ask(who, KITH__POOL_CLAIM, &d, sizeof d, 0, &g->given)) == KITH__PARKED)
+        sched_yield();
+    CU_ASSERT_FATAL(rc > 0 && g->given.flags & KITH__GIVEN && g->given.size == (uint64_t)rc);
+    memcpy(&g->head, kith__at(g->given.block), sizeof g->head);
+    CU_ASSERT_FATAL(g->head.grant.length <= sizeof g->in / sizeof *g->in);
+    CU_ASSERT_EQUAL(g->given.size, sizeof g->head + g->head.grant.length * sizeof(double));
+    memcpy(g->in, (char *)kith__at(g->given.block) + sizeof g->head, g->head.grant.length * sizeof(double));
+}
+
+/* As the agent does when the foreman has it. */
+static void is_taken(struct grant *g)
+{
+    kith__heap_free(g->given.block);
+    g->given.block = 0;
+}
+
+/* The first done units, each 2x + 1; unit failed of them with a fault; -1: none. */
+static int64_t give(const struct kith__caller *who, const struct grant *g, uint64_t done, int failed)
+{
+    static char bytes[sizeof g->in + 4096];
+    struct kith__parcel_result r = { .seq = g->head.seq,
+                                     .epoch = g->head.grant.epoch,
+                                     .done = done,
+                                     .post = g->head.post,
+                                     .faults = failed >= 0 };
+    struct kith__parcel_fault f = { .unit = (uint64_t)(failed > 0 ? failed : 0),
+                                    .end = KITH_END_FAILED,
+                                    .code = 9,
+                                    .worker = 3,
+                                    .text_size = 4 };
+    uint64_t at = sizeof r + done * sizeof(double);
+
+    memcpy(bytes, &r, sizeof r);
+    for (uint64_t i = 0; i < done; i++) {
+        double value = 2 * g->in[i] + 1;
+
+        memcpy(bytes + sizeof r + i * sizeof value, &value, sizeof value);
+    }
+    if (failed >= 0) {
+        memcpy(bytes + at, &f, sizeof f);
+        memcpy(bytes + at + sizeof f, "over", 4);
+        at += kith__parcel_fault_size(4);
+    }
+    return tell(who, KITH__POOL_RETURN, bytes, at, 0);
+}
+
+/* Results of a foreman are odd. */
+static int count_of_others(void)
+{
+    int others = 0;
+
+    for (int i = 0; i < N; i++) {
+        CU_ASSERT(y[i] == 2 * x[i] || y[i] == 2 * x[i] + 1);
+        others += y[i] != 2 * x[i];
+    }
+    return others;
+}
+
+static void a_foreman_takes_part(void)
+{
+    static struct grant g;
+    struct map m;
+    uint64_t taken = 0;
+
+    open_pool();
+    begin_map(&m);
+    for (uint64_t last = 0; taken < 500; last = g.head.grant.length) {
+        claim(&first, last, &g);
+        for (uint64_t i = 0; i < g.head.grant.length; i++)
+            CU_ASSERT_EQUAL(g.in[i], (double)(g.head.grant.lo + i));
+        is_taken(&g);
+        CU_ASSERT_EQUAL(give(&first, &g, g.head.grant.length, -1), 0);
+        taken += g.head.grant.length;
+    }
+    atomic_store(hold, 0);
+    PASS(end_map(&m));
+    CU_ASSERT_EQUAL(count_of_others(), (int)taken);
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
+    PASS(kith_pool_close(pool));
+}
+
+static void results_are_taken_once(void)
+{
+    static struct grant g, h;
+    struct map m;
+
+    open_pool();
+    PASS(tell(&second, KITH__POOL_JOIN, NULL, 0, 4));
+    begin_map(&m);
+    claim(&first, 0, &g);
+    is_taken(&g);
+    FAILS_WITH(KITH_ESTALE, give(&second, &g, g.head.grant.length, -1)); /* it is not his */
+    CU_ASSERT_EQUAL(give(&first, &g, 1, -1), 0);                         /* the others go back */
+    FAILS_WITH(KITH_ESTALE, give(&first, &g, g.head.grant.length, -1));
+    claim(&second, 0, &h);
+    CU_ASSERT(h.head.grant.lo == g.head.grant.lo + 1 && h.head.grant.length == g.head.grant.length - 1);
+    is_taken(&h);
+    atomic_store(hold, 0);
+    CU_ASSERT_EQUAL(give(&second, &h, h.head.grant.length, -1), 0);
+    PASS(end_map(&m));
+    CU_ASSERT_EQUAL(count_of_others(), (int)g.head.grant.length);
+    FAILS_WITH(KITH_ESTALE, give(&second, &h, h.head.grant.length, -1)); /* the call has ended */
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
+    PASS(tell(&second, KITH__POOL_LEAVE, NULL, 0, 0));
+    PASS(kith_pool_close(pool));
+}
+
+static void what_the_dead_had_is_done_by_others(void)
+{
+    static struct grant g;
+    struct map m;
+
+    open_pool();
+    begin_map(&m);
+    for (int i = 0; i < 3; i++) {
+        claim(&first, 64, &g);
+        is_taken(&g);
+    }
+    kith__objects_died(&(struct kith__caller){ first.node, 0, 0 });
+    FAILS_WITH(KITH_EINVAL, give(&first, &g, g.head.grant.length, -1)); /* it is a foreman no more */
+    atomic_store(hold, 0);
+    PASS(end_map(&m));
+    CU_ASSERT_EQUAL(count_of_others(), 0);
+    PASS(kith_pool_close(pool));
+}
+
+static void a_grant_that_reaches_nobody_goes_back(void)
+{
+    static struct grant g;
+    struct map m;
+
+    open_pool();
+    begin_map(&m);
+    claim(&first, 64, &g);
+    CU_ASSERT_EQUAL(kith__undo(pool.id, KITH__POOL_KIND, KITH__POOL_CLAIM, &first, &g.given), 0);
+    is_taken(&g);
+    FAILS_WITH(KITH_ESTALE, give(&first, &g, g.head.grant.length, -1));
+    atomic_store(hold, 0);
+    PASS(end_map(&m));
+    CU_ASSERT_EQUAL(count_of_others(), 0);
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
+    PASS(kith_pool_close(pool));
+}
+
+static void faults_of_others_are_told(void)
+{
+    static struct grant g;
+    struct map m;
+    uint64_t failed;
+
+    open_pool();
+    begin_map(&m);
+    claim(&first, 64, &g);
+    is_taken(&g);
+    failed = g.head.grant.lo + 2;
+    CU_ASSERT_EQUAL(give(&first, &g, g.head.grant.length, 2), 0);
+    atomic_store(hold, 0);
+    CU_ASSERT_EQUAL(end_map(&m), KITH_ETASK);
+    CU_ASSERT(m.fault.task == failed && m.fault.code == 9 && m.fault.worker == 3 && m.fault.rank == -1);
+    CU_ASSERT_STRING_EQUAL(m.fault.text, "over");
+    CU_ASSERT_EQUAL(y[failed], -1); /* it keeps its bytes */
+    y[failed] = 2 * x[failed] + 1;
+    CU_ASSERT_EQUAL(count_of_others(), (int)g.head.grant.length);
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
+    PASS(kith_pool_close(pool));
+}
+
+static void a_foreman_learns_of_jobs_and_of_the_end(void)
+{
+    static struct grant g;
+    struct kith__parcel_job job;
+    struct kith__pool_news told;
+    struct kith__deal d = { .workers = 4 };
+    struct kith__result out;
+    const void *arg, *in;
+    uint64_t touch;
+    struct map m;
+
+    open_pool();
+    begin_map(&m);
+    claim(&first, 0, &g);
+    touch = kith__touch(g.head.seq, g.head.post);
+    CU_ASSERT_FATAL(ask(&first, KITH__POOL_JOB, NULL, 0, touch, &out) > 0);
+    PASS(kith__parcel_read_job(kith__at(out.block), out.size, &job, &arg));
+    CU_ASSERT(job.kind == KITH__JOB_BYTES && job.n == N && job.in_size == sizeof(double) && !arg);
+    PASS(kith__parcel_check_grant(&job, kith__at(g.given.block), g.given.size, &in));
+    kith__heap_free(out.block);
+    is_taken(&g);
+    CU_ASSERT_EQUAL(ask(&first, KITH__POOL_JOB, NULL, 0, kith__touch(g.head.seq + 1, g.head.post), &out),
+                    KITH_EEND);
+    CU_ASSERT_EQUAL(tell(&first, KITH__POOL_NEWS, NULL, 0, 0), KITH__PARKED);
+    CU_ASSERT_EQUAL(give(&first, &g, g.head.grant.length, -1), 0);
+    atomic_store(hold, 0);
+    PASS(end_map(&m));
+    CU_ASSERT_EQUAL(tell(&first, KITH__POOL_CLAIM, &d, sizeof d, 0), KITH__PARKED);
+    kith__branches_tell(object);
+    CU_ASSERT_EQUAL(ask(&first, KITH__POOL_NEWS, NULL, 0, 0, &out), sizeof told);
+    memcpy(&told, out.few, sizeof told);
+    CU_ASSERT(told.number == 1 && told.state == KITH__POOL_OPEN);
+    CU_ASSERT_EQUAL(tell(&first, KITH__POOL_NEWS, NULL, 0, 1), KITH__PARKED);
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
+    FAILS_WITH(KITH_EINVAL, tell(&first, KITH__POOL_CLAIM, &d, sizeof d, 0));
+    PASS(kith_pool_close(pool));
+    FAILS_WITH(KITH_ESTALE, tell(&first, KITH__POOL_CLAIM, &d, sizeof d, 0));
+}
+
+static void figures_that_make_no_sense_are_refused(void)
+{
+    struct kith__deal d = { .workers = 4, .last = 1, .unit_ns = 5 }, bad;
+
+    open_pool();
+    CU_ASSERT_EQUAL(tell(&first, KITH__POOL_CLAIM, &d, sizeof d, 0), KITH__PARKED);
+    FAILS_WITH(KITH_EINVAL, tell(&first, KITH__POOL_CLAIM, &d, sizeof d - 1, 0));
+    bad = d;
+    bad.workers = 0;
+    FAILS_WITH(KITH_EINVAL, tell(&first, KITH__POOL_CLAIM, &bad, sizeof bad, 0));
+    bad = d;
+    bad.unit_ns = 0;
+    FAILS_WITH(KITH_EINVAL, tell(&first, KITH__POOL_CLAIM, &bad, sizeof bad, 0));
+    bad = d;
+    bad.trip_ns = -1;
+    FAILS_WITH(KITH_EINVAL, tell(&first, KITH__POOL_CLAIM, &bad, sizeof bad, 0));
+    bad = d;
+    memset(&bad.byte_ns, 0xff, sizeof bad.byte_ns); /* no number */
+    FAILS_WITH(KITH_EINVAL, tell(&first, KITH__POOL_CLAIM, &bad, sizeof bad, 0));
+    FAILS_WITH(KITH_EPEER, tell(&first, KITH__POOL_RETURN, &d, 8, 0));
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
+    PASS(kith_pool_close(pool));
+}
+
+static struct test tests[] = { TEST(a_foreman_takes_part),
+                               TEST(results_are_taken_once),
+                               TEST(what_the_dead_had_is_done_by_others),
+                               TEST(a_grant_that_reaches_nobody_goes_back),
+                               TEST(faults_of_others_are_told),
+                               TEST(a_foreman_learns_of_jobs_and_of_the_end),
+                               TEST(figures_that_make_no_sense_are_refused),
+                               TEST_END };
+
+int main(int argc, char **argv)
+{
+    int rc;
+
+    hold = mmap(NULL, sizeof *hold, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    kith_init(&argc, &argv);
+    kith_on_fault(NULL);
+    rc = run_tests("branch", tests);
+    return kith_finalize() ? 1 : rc;
+}
