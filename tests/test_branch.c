@@ -31,7 +31,7 @@ static int doubled(const void *in, void *out)
     return 0;
 }
 
-static double x[N], y[N];
+static double own_x[N], own_y[N], *x = own_x, *y = own_y;
 
 struct map {
     pthread_t thread;
@@ -49,14 +49,19 @@ static void *run_map(void *arg)
     return NULL;
 }
 
+/* And waits until it is posted. */
 static void begin_map(struct map *m)
 {
+    uint64_t before = atomic_load(&kith__pool_body(object)->seq);
+
     for (int i = 0; i < N; i++) {
         x[i] = i;
         y[i] = -1;
     }
     memset(m, 0, sizeof *m);
     CU_ASSERT_EQUAL_FATAL(pthread_create(&m->thread, NULL, run_map, m), 0);
+    while (atomic_load(&kith__pool_body(object)->seq) == before)
+        sched_yield();
 }
 
 static int end_map(struct map *m)
@@ -101,9 +106,11 @@ struct grant {
 static void claim(const struct kith__caller *who, uint64_t last, struct grant *g)
 {
     struct kith__deal d = { .workers = 4, .last = last, .unit_ns = 1000, .trip_ns = 1000 };
+    uint64_t room = sizeof g->head + sizeof g->in;
     int64_t rc;
 
-    while ((rc = ask(who, KITH__POOL_CLAIM, &d, sizeof d, 0, &g->given)) == KITH__PARKED)
+    d.job = atomic_load(&kith__pool_body(object)->seq);
+    while ((rc = ask(who, KITH__POOL_CLAIM, &d, sizeof d, room, &g->given)) == KITH__PARKED)
         sched_yield();
     CU_ASSERT_FATAL(rc > 0 && g->given.flags & KITH__GIVEN && g->given.size == (uint64_t)rc);
     memcpy(&g->head, kith__at(g->given.block), sizeof g->head);
@@ -247,7 +254,60 @@ static void a_grant_that_reaches_nobody_goes_back(void)
     PASS(kith_pool_close(pool));
 }
 
-static void faults_of_others_are_told(void)
+/* Units are large when no more than one has room; and for that one there must be some. */
+static void no_more_is_granted_than_there_is_room_for(void)
+{
+    struct kith__deal d = { .workers = 4, .last = 64, .unit_ns = 1000, .trip_ns = 1000 };
+    static struct grant g;
+    struct kith__result out;
+    struct map m;
+
+    open_pool();
+    begin_map(&m);
+    claim(&first, 64, &g);
+    is_taken(&g);
+    CU_ASSERT(g.head.grant.length > 5);
+    CU_ASSERT_EQUAL(give(&first, &g, g.head.grant.length, -1), 0);
+    d.job = g.head.seq;
+    CU_ASSERT_EQUAL(ask(&first, KITH__POOL_CLAIM, &d, sizeof d, sizeof g.head + 5 * sizeof(double) + 7, &out),
+                    sizeof g.head + 5 * sizeof(double));
+    g.given = out;
+    memcpy(&g.head, kith__at(out.block), sizeof g.head);
+    memcpy(g.in, (char *)kith__at(out.block) + sizeof g.head, 5 * sizeof(double));
+    is_taken(&g);
+    CU_ASSERT_EQUAL(give(&first, &g, 5, -1), 0);
+    CU_ASSERT_EQUAL(ask(&first, KITH__POOL_CLAIM, &d, sizeof d, 7, &out), sizeof g.head + sizeof(double));
+    CU_ASSERT(!out.block && out.size == 0 && !(out.flags & KITH__GIVEN));
+    atomic_store(hold, 0);
+    PASS(end_map(&m));
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
+    PASS(kith_pool_close(pool));
+}
+
+/* Cheap tasks of the last job say nothing of those of the next one. */
+static void figures_are_those_of_one_job(void)
+{
+    struct kith__deal d = { .workers = 4, .last = 1000, .unit_ns = 1, .trip_ns = 1000000 };
+    struct kith__parcel_grant head;
+    struct kith__result out;
+    struct map m;
+    int64_t rc;
+
+    open_pool();
+    begin_map(&m);
+    while ((rc = ask(&first, KITH__POOL_CLAIM, &d, sizeof d, 1 << 20, &out)) == KITH__PARKED)
+        sched_yield();
+    CU_ASSERT_EQUAL_FATAL((uint64_t)rc, out.size);
+    memcpy(&head, kith__at(out.block), sizeof head);
+    CU_ASSERT(head.grant.length <= 4); /* as if nothing were known */
+    kith__heap_free(out.block);
+    atomic_store(hold, 0);
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
+    PASS(end_map(&m));
+    PASS(kith_pool_close(pool));
+}
+
+static void tell_a_fault(void)
 {
     static struct grant g;
     struct map m;
@@ -268,6 +328,20 @@ static void faults_of_others_are_told(void)
     CU_ASSERT_EQUAL(count_of_others(), (int)g.head.grant.length);
     PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
     PASS(kith_pool_close(pool));
+}
+
+/* With data that goes through rings, and in place. */
+static void faults_of_others_are_told(void)
+{
+    tell_a_fault();
+    x = kith_alloc(sizeof own_x);
+    y = kith_alloc(sizeof own_y);
+    CU_ASSERT_FATAL(x && y);
+    tell_a_fault();
+    PASS(kith_free(x));
+    PASS(kith_free(y));
+    x = own_x;
+    y = own_y;
 }
 
 static void a_foreman_learns_of_jobs_and_of_the_end(void)
@@ -337,6 +411,8 @@ static struct test tests[] = { TEST(a_foreman_takes_part),
                                TEST(results_are_taken_once),
                                TEST(what_the_dead_had_is_done_by_others),
                                TEST(a_grant_that_reaches_nobody_goes_back),
+                               TEST(no_more_is_granted_than_there_is_room_for),
+                               TEST(figures_are_those_of_one_job),
                                TEST(faults_of_others_are_told),
                                TEST(a_foreman_learns_of_jobs_and_of_the_end),
                                TEST(figures_that_make_no_sense_are_refused),

@@ -196,6 +196,16 @@ static uint64_t left_of(struct kith__job *j)
     return left;
 }
 
+/* What a branch knows of itself in j: in another job tasks may be of any size. */
+static struct kith__deal deal_in(const struct kith__branch *b, const struct kith__job *j)
+{
+    struct kith__deal d = b->deal;
+
+    if (d.job != j->seq)
+        d.unit_ns = d.last = 0;
+    return d;
+}
+
 static struct kith__deal_job job_now(const struct kith__pool *p, struct kith__job *j)
 {
     const struct kith__branches *all = kith__branches(p);
@@ -206,6 +216,7 @@ static struct kith__deal_job job_now(const struct kith__pool *p, struct kith__jo
                                   .out_size = j->out_size,
                                   .chunk = j->chunk,
                                   .workers = p->workers };
+    struct kith__deal deal;
     int unknown = done == 0;
 
     if (done > 0 && ns > 0) {
@@ -218,24 +229,26 @@ static struct kith__deal_job job_now(const struct kith__pool *p, struct kith__jo
 
         if (atomic_load(&b->state) != KITH__BRANCH_OPEN)
             continue;
+        deal = deal_in(b, j);
         job.workers += atomic_load(&b->workers);
-        job.rate += b->deal.last ? kith__deal_rate(&b->deal, j->in_size, j->out_size) : 0;
-        unknown |= b->deal.last == 0;
+        job.rate += kith__deal_rate(&deal, j->in_size, j->out_size);
+        unknown |= deal.last == 0;
     }
     if (unknown)
         job.rate = 0;
     return job;
 }
 
-/* Its bytes, in a block. What there is no memory for goes back. */
+/* Its bytes, in a block. What there is no memory for goes back, and what the foreman has no room for: that
+ * one learns how much it takes. */
 static int64_t give(struct kith__pool *p, struct kith__job *j, uint32_t post, const struct kith__grant *g,
-                    struct kith__result *out)
+                    uint64_t room, struct kith__result *out)
 {
     uint64_t size = kith__parcel_grant_size(j, g);
 
-    if ((out->block = kith__heap_alloc(size, kith__me)) == 0) {
+    if (size > room || (out->block = kith__heap_alloc(size, kith__me)) == 0) {
         kith__grant_settle(j, p->workers, g->epoch, 0, g->tries);
-        return KITH_ENOMEM;
+        return size > room ? (int64_t)size : KITH_ENOMEM;
     }
     kith__parcel_write_grant(j, post, g, kith__at(out->block));
     out->size = size;
@@ -243,21 +256,31 @@ static int64_t give(struct kith__pool *p, struct kith__job *j, uint32_t post, co
     return (int64_t)size;
 }
 
+/* How many units the arguments of which fit into room bytes; one is granted in any case. */
+static uint64_t that_fit(const struct kith__job *j, uint64_t units, uint64_t room)
+{
+    uint64_t most = room > sizeof(struct kith__parcel_grant) ? room - sizeof(struct kith__parcel_grant) : 0;
+
+    most = j->in_size ? most / j->in_size : units;
+    return units < most ? units : most ? most : 1;
+}
+
 /* The agent is inside of j. */
 static int64_t grant(struct kith__object *o, const struct kith__branch *b, const struct kith__caller *who,
-                     struct kith__job *j, uint32_t post, struct kith__result *out)
+                     struct kith__job *j, uint32_t post, uint64_t room, struct kith__result *out)
 {
     struct kith__pool *p = kith__pool_body(o);
     struct kith__branches *all = kith__branches(p);
     struct kith__deal_job now = job_now(p, j);
-    uint64_t size = now.left ? kith__deal_size(&b->deal, &now) : 0;
+    struct kith__deal deal = deal_in(b, j);
+    uint64_t size = now.left ? kith__deal_size(&deal, &now) : 0;
     struct kith__grant g;
     int64_t rc;
 
-    if (size == 0 || !kith__grant_make(j, p->workers, size, who, all->epoch + 1, &g))
+    if (size == 0 || !kith__grant_make(j, p->workers, that_fit(j, size, room), who, all->epoch + 1, &g))
         return KITH__PARKED;
     all->epoch++;
-    rc = give(p, j, post, &g, out);
+    rc = give(p, j, post, &g, room, out);
     if (rc < 0 || left_of(j) > 0) /* as in worker.c */
         kith__tell_one(out, KITH__POOL_IDLE);
     return rc;
@@ -282,7 +305,7 @@ static int64_t claim(struct kith__object *o, const struct kith__caller *who, str
     all = kith__branches(p);
     if (!(j = kith__job_find_for_others(p, &all->lane, &post)))
         return KITH__PARKED;
-    rc = grant(o, b, who, j, post, out);
+    rc = grant(o, b, who, j, post, in->number, out);
     kith__job_leave(&all->lane, j);
     return rc;
 }

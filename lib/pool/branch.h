@@ -14,7 +14,8 @@
 enum {
     KITH__POOL_JOIN =
         KITH__FIRST_METHOD, /* number: workers of the branch. 0; KITH_EEND: the pool takes nobody any more */
-    KITH__POOL_CLAIM, /* bytes: struct kith__deal. Gives a grant (parcel.h); KITH_EEND: there will be none any
+    KITH__POOL_CLAIM, /* bytes: struct kith__deal; number: room for what comes. Gives a grant (parcel.h), or
+                         nothing and the size of one that needs more room; KITH_EEND: there will be none any
                          more */
     KITH__POOL_JOB, /* number: kith__touch of it. Gives it (parcel.h); KITH_EEND: nothing of it is wanted any
                        more */

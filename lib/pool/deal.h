@@ -21,6 +21,7 @@ enum {
 
 struct kith__deal {   /* what a node knows of itself in one job; zeros at first, but for .workers and its line
                        */
+    uint64_t job;     /* which one, by its number in its pool: for who keeps this. Nothing here looks at it */
     uint32_t workers; /* at least 1 */
     uint64_t last;    /* units of the last grant that it has finished; 0: none yet */
     double unit_ns;   /* what a unit costs one of its workers, by the dearest of late */

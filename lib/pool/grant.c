@@ -19,13 +19,22 @@ static void move_claim(struct kith__job *j, struct kith__cell *cell, const struc
     kith__guard_set(&j->guard, &cell->intent, 0);
 }
 
+/* What was tried before is granted alone: whoever runs it counts on. A guess, as others return and claim. */
+static uint64_t at_most(struct kith__job *j, uint64_t most)
+{
+    uint64_t count = atomic_load(&j->returned_count);
+
+    return count > 0 && atomic_load(&kith__job_returned(j)[count - 1].tries) > 0 ? 1 : most;
+}
+
 int kith__grant_make(struct kith__job *j, uint32_t cell, uint64_t most, const struct kith__caller *who,
                      uint64_t epoch, struct kith__grant *g)
 {
     struct kith__cell *self = &j->cells[cell];
     uint64_t last = 0;
 
-    if (atomic_load(&j->granted_count) == j->grants || !kith__claim(j, cell, most, &last, &g->lo, &g->length))
+    if (atomic_load(&j->granted_count) == j->grants ||
+        !kith__claim(j, cell, at_most(j, most), &last, &g->lo, &g->length))
         return 0;
     g->epoch = epoch;
     g->tries = atomic_load(&self->tries);

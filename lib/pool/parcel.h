@@ -27,7 +27,7 @@ struct kith__parcel_grant {
     uint64_t seq;
     struct kith__grant grant;
     uint64_t left; /* units of the job that nobody has claimed */
-    uint32_t post, spare;
+    uint32_t post, spare[3];
 };
 
 struct kith__parcel_result {
@@ -35,7 +35,12 @@ struct kith__parcel_result {
     uint64_t done;  /* units, from its first one on */
     uint64_t tries; /* of the first that was not */
     uint32_t post, faults;
+    uint64_t spare[3];
 };
+
+/* Arguments and results stand behind these: where a block begins with one, they are as aligned as there. */
+_Static_assert(sizeof(struct kith__parcel_grant) == 64 && sizeof(struct kith__parcel_result) == 64,
+               "what is aligned in a block is so behind a head");
 
 struct kith__parcel_fault { /* of one of the units that were done */
     uint64_t unit;          /* from the first of the grant */
