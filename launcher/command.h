@@ -13,8 +13,12 @@ struct command {
 };
 
 extern const struct command command_env;
+extern const struct command command_hosts;
 extern const struct command command_run;
 extern const struct command command_scale;
+
+/* Those that kith calls itself, on other hosts. */
+extern const struct command command_peer;
 
 /* Prints the help of one command to stdout. */
 void command_help(const struct command *c);

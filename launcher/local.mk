@@ -7,6 +7,8 @@ kith_SOURCES = \
 	launcher/capture.h \
 	launcher/command.h \
 	launcher/env.c \
+	launcher/facts.c \
+	launcher/facts.h \
 	launcher/local_host.c \
 	launcher/local_host.h \
 	launcher/hosts.c \
@@ -24,6 +26,8 @@ kith_SOURCES = \
 	launcher/network.h \
 	launcher/option.c \
 	launcher/option.h \
+	launcher/peer.c \
+	launcher/peer.h \
 	launcher/picture.c \
 	launcher/picture.h \
 	launcher/program.c \
@@ -36,6 +40,11 @@ kith_SOURCES = \
 	launcher/request.h \
 	launcher/run.c \
 	launcher/scale.c \
+	launcher/session.c \
+	launcher/session.h \
+	launcher/ssh.c \
+	launcher/ssh.h \
+	launcher/survey.c \
 	launcher/timing.c \
 	launcher/timing.h \
 	launcher/log.c \

@@ -7,14 +7,20 @@
 #include <string.h>
 
 /* In the order of the help. */
-static const struct command *const commands[] = { &command_run, &command_scale, &command_env };
-enum { COMMANDS = sizeof commands / sizeof commands[0] };
+static const struct command *const commands[] = { &command_run, &command_hosts, &command_scale,
+                                                  &command_env };
+/* Not for people, and so in no help. */
+static const struct command *const inner[] = { &command_peer };
+enum { COMMANDS = sizeof commands / sizeof commands[0], INNER = sizeof inner / sizeof inner[0] };
 
 static const struct command *find(const char *name)
 {
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
+    for (int i = 0; i < INNER; i++)
+        if (strcmp(inner[i]->name, name) == 0)
+            return inner[i];
     return NULL;
 }
 

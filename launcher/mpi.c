@@ -28,7 +28,7 @@ static const char *name_of(const char *path)
 
 /* "mpirun (Open MPI) 4.1.4", or under any other name "mpirun.openmpi (OpenRTE) 4.1.4"; or "HYDRA build
  * details:" and a line "Version:  4.0.2". */
-static int read_version(struct mpi *m, const char *text)
+int mpi_read_version(struct mpi *m, const char *text)
 {
     const char *at = strstr(text, "(Open MPI) ");
 
@@ -61,7 +61,7 @@ static int ask_version(struct mpi *m)
     else if (status != 0)
         log_line("%s: %s --version fails with status %d: repair it, or name another mpirun in KITH_MPIRUN",
                  m->path, m->path, status);
-    else if (read_version(m, text) < 0)
+    else if (mpi_read_version(m, text) < 0)
         log_line(
             "%s: it is neither Open MPI's mpirun nor MPICH's mpiexec.hydra: name one of these in KITH_MPIRUN",
             m->path);

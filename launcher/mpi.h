@@ -17,4 +17,7 @@ struct mpi {
 /* Finds it: KITH_MPIRUN, else mpirun or mpiexec in PATH. 0, or -1 after having said what is wrong. */
 int mpi_find(struct mpi *m);
 
+/* kind and version out of what mpirun --version has said. 0, or -1: it is neither MPI's. */
+int mpi_read_version(struct mpi *m, const char *text);
+
 #endif

@@ -7,6 +7,7 @@
 #include "capture.h"
 #include "local_host.h"
 #include "log.h"
+#include "ssh.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -174,15 +175,13 @@ static const char *last_line(char *text)
 /* The exit status of command there, and what it writes to stderr. */
 static int ask(const struct host *h, const char *command, char *text, size_t room)
 {
-    char ssh[] = "ssh", o[] = "-o", batch[] = "BatchMode=yes", timeout[] = "ConnectTimeout=3", as[] = "-l";
-    char user[HOST_NAME + 1], name[HOST_NAME + 1], there[64];
-    char *with[] = { ssh, o, batch, o, timeout, as, user, name, there, NULL };
-    char *without[] = { ssh, o, batch, o, timeout, name, there, NULL };
+    struct line l = { .count = 0 };
+    int status;
 
-    snprintf(user, sizeof user, "%s", h->user ? h->user : "");
-    snprintf(name, sizeof name, "%s", h->name);
-    snprintf(there, sizeof there, "%s", command);
-    return capture(h->user ? with : without, 2, text, room, LOGIN_MS);
+    ssh_words(&l, h, command);
+    status = capture(l.words, 2, text, room, LOGIN_MS);
+    line_free(&l);
+    return status;
 }
 
 /* The shell and the loader end with these when there is no running it; it may end as it likes. */
@@ -200,7 +199,7 @@ static void check_runs(const struct host *h, const char *program)
 
 static void check_login(const struct host *h, enum reach_depth depth, const char *program)
 {
-    char command[64], text[4096];
+    char command[64], text[4096], sentence[VERDICT];
     int status;
 
     snprintf(command, sizeof command, "command -v %s", program ? program : "true");
@@ -211,15 +210,10 @@ static void check_login(const struct host *h, enum reach_depth depth, const char
         return;
     if (status == CAPTURE_LATE)
         fails("ssh %s has not answered for %d s", h->name, LOGIN_MS / 1000);
-    if (strstr(text, "IDENTIFICATION HAS CHANGED"))
-        fails("its ssh host key is not the one known here: if that is right, ssh-keygen -R %s", h->name);
-    if (strstr(text, "Host key verification failed"))
-        fails("its ssh host key is not known here: run ssh %s once and answer yes", h->name);
-    if (strstr(text, "Permission denied"))
-        fails("ssh cannot log in without a password: ssh-copy-id %s", h->name);
     if (status != 255 && program)
         fails("%s is not in the PATH that ssh %s has: install the same MPI there", program, h->name);
-    fails("ssh %s fails: %s", h->name, last_line(text));
+    ssh_explain(h, status, text, sentence, sizeof sentence);
+    fails("%s", sentence);
 }
 
 /* ---- in the parent */

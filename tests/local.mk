@@ -300,6 +300,7 @@ build_scripts += \
 	tests/launcher/failures.sh \
 	tests/launcher/help.sh \
 	tests/launcher/hostfile.sh \
+	tests/launcher/hosts.sh \
 	tests/launcher/signals.sh \
 	tests/launcher/status.sh \
 	tests/launcher/words.sh

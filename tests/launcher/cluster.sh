@@ -108,6 +108,26 @@ no_room()
         "$cluster" exec $user env TMPDIR="$work/shut" KITH_MPIRUN="$KITH_MPIRUN" ./kith run -n 1 hostname
 }
 
+# kith hosts, with real logins, as an ordinary user.
+survey()
+{
+    config
+    on_node1 ./kith hosts --host 'node[1-3]' --program ./kith >said 2>err
+    [ $? = 0 ] && [ "$(awk 'NR > 1 { print $1, $2 }' said | tr '\n' ' ')" = "node1 here node2 ok node3 ok " ] && grep -q "^node3 .* 10.77.0.3 " said &&
+        ok "$mpi: kith hosts" || { fail "$mpi: kith hosts"; cat said err; }
+    "$cluster" exec node2 ip route add prohibit 10.77.0.3/32
+    config "Host node3" "User nosuchuser"
+    on_node1 ./kith hosts --host 'node[1-3]' --program ./kith >said 2>err
+    [ $? = 1 ] && grep -q "LOGIN: ssh cannot log in without a password: ssh-copy-id node3" said && ok "$mpi: kith hosts: no login" ||
+        { fail "$mpi: kith hosts: no login"; cat said err; }
+    config
+    on_node1 ./kith hosts --host 'node[1-3]' >said 2>err
+    [ $? = 1 ] && grep -q "NETWORK: node2 cannot connect to it (10.77.0.3: " said && grep -q "NETWORK: node3 cannot connect to it (10.77.0.2 does not answer)" said &&
+        ok "$mpi: kith hosts: a firewall between two" || { fail "$mpi: kith hosts: a firewall between two"; cat said err; }
+    "$cluster" exec node2 ip route del prohibit 10.77.0.3/32
+}
+
+each_mpi survey
 each_mpi job
 each_mpi v6
 each_mpi no_daemon
