@@ -24,7 +24,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { COPIES = 100 }; /* that are made of a program whose threads hold locks */
+/* So many copies, and so long, of a program whose threads hold locks, before one is taken as it is. Two
+ * threads that do nothing but call libc are outside of it in one copy of ten, in some twenty on a busy
+ * machine. */
+enum { COPIES = 300 };
+static const int64_t patience_ns = 5000 * KITH__MS;
 
 static pid_t unseen; /* where the head is init: its child, the watchdog */
 
@@ -144,6 +148,12 @@ static int32_t start_server(int check)
     return pid;
 }
 
+/* 1: another copy is made, copies of which were of no use since begin. */
+static int is_patient(int copies, int64_t begin)
+{
+    return copies < COPIES || kith__now_ns() - begin < patience_ns;
+}
+
 static void warn_of_threads(int threads)
 {
     kith__log(KITH_LOG_WARNING,
@@ -154,7 +164,8 @@ static void warn_of_threads(int threads)
 
 int kith__server_start(void)
 {
-    int threads = kith__thread_count(), rc = kith__child_handle_exit();
+    int threads = kith__thread_count(), check = threads > 1, rc = kith__child_handle_exit();
+    int64_t begin = kith__now_ns();
     int32_t pid;
 
     if (rc < 0)
@@ -164,11 +175,13 @@ int kith__server_start(void)
     if ((rc = kith__head_begin()) < 0)
         return rc;
     kith__serving.head = getpid();
-    for (int copy = 1; (pid = start_server(threads > 1 && copy < COPIES)) == KITH__BAD_COPY;)
-        if (++copy == COPIES)
+    for (int copies = 1; (pid = start_server(check)) == KITH__BAD_COPY; copies++)
+        if (!is_patient(copies, begin)) {
+            check = 0;
             kith__log(KITH_LOG_WARNING,
                       "some thread of this program is always inside the C library: tasks may hang "
                       "in it; start threads after kith_init");
+        }
     if (pid == 0)
         return kith__fail(KITH_EPEER, "the fork server did not start within 10 s");
     if (pid == KITH__NO_START)
