@@ -245,10 +245,16 @@ once_scripts += \
 	tests/cluster/objects.sh \
 	tests/cluster/prefix.sh \
 	tests/cluster/slurm.sh
+net_scripts = \
+	tests/locks_net.sh \
+	tests/process_net.sh \
+	tests/queue_net.sh \
+	tests/values_net.sh
 EXTRA_DIST += \
+	$(net_scripts) \
 	tests/cluster/batch \
 	tests/cluster/cluster \
-	tests/queue_net.sh
+	tests/over_net
 check_PROGRAMS += tests/cluster/objects
 tests_cluster_objects_LDADD = lib/libkith.la
 tests_test_agent_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
@@ -324,7 +330,7 @@ TESTS += $(once_scripts) $(build_scripts) tests/launcher/fuzz
 if HAVE_CUNIT
 check_PROGRAMS += $(unit_tests)
 if HAVE_ZMQ
-TESTS += tests/queue_net.sh
+TESTS += $(net_scripts)
 endif
 TESTS += $(unit_tests)
 endif

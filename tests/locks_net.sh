@@ -1,0 +1,6 @@
+#!/bin/sh
+# Locks and what else one waits at, through the node agent. With KITH_TEST_LONG too.
+# kith-test: limit=600
+. "$top_srcdir/tests/over_net"
+
+over_net sem lock rlock event cond barrier

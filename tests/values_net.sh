@@ -1,0 +1,6 @@
+#!/bin/sh
+# Values and containers through the node agent.
+# kith-test: limit=600
+. "$top_srcdir/tests/over_net"
+
+over_net value array dict list
