@@ -6,8 +6,6 @@
  *     ./account_lock
  *     mpirun -n 4 ./account_lock
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -42,7 +40,6 @@ int main(int argc, char **argv)
     kith_process p1, p2;
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     struct account a = { kith_lock_open(), kith_alloc(sizeof *a.balance) };
 
     *a.balance = 100;

@@ -5,8 +5,6 @@
  *     ./apply_async
  *     mpirun -n 4 ./apply_async
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -21,7 +19,6 @@ int main(int argc, char **argv)
     int y;
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_pool pool = kith_pool_open(0);
     for (int x = 1; x <= 6; x++)
         results[x - 1] = kith_apply_async(pool, cube, x);

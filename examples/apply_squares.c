@@ -5,8 +5,6 @@
  *     ./apply_squares
  *     mpirun -n 4 ./apply_squares
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -15,12 +13,9 @@ static int square(int x)
     return x * x;
 }
 
-static void print_list(const char *title, const int *list, int n)
+static void print_list(const char *title, const int *x)
 {
-    printf("%s:", title);
-    for (int i = 0; i < n; i++)
-        printf(" %d", list[i]);
-    printf("\n");
+    printf("%s: %d %d %d %d %d %d\n", title, x[0], x[1], x[2], x[3], x[4], x[5]);
 }
 
 int main(int argc, char **argv)
@@ -28,14 +23,13 @@ int main(int argc, char **argv)
     int x[] = { 1, 2, 3, 4, 5, 6 }, results[6];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_pool pool = kith_pool_open(4);
 
     for (int i = 0; i < 6; i++)
         kith_apply(pool, square, &results[i], x[i]);
-    print_list("apply", results, 6);
+    print_list("apply", results);
     kith_map(pool, square, x, results, 6);
-    print_list("map", results, 6);
+    print_list("map", results);
     kith_pool_close(pool);
     return kith_finalize();
 }

@@ -5,8 +5,6 @@
  *     ./barrier_rounds
  *     mpirun -n 4 ./barrier_rounds
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -33,7 +31,6 @@ int main(int argc, char **argv)
     kith_barrier all;
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     all = kith_barrier_open_with(3, .action = round_is_over);
     for (int i = 0; i < 3; i++)
         p[i] = kith_process_start(works, KITH_ARG(all));

@@ -5,8 +5,6 @@
  *     ./condition_stages
  *     mpirun -n 4 ./condition_stages
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -49,7 +47,6 @@ int main(int argc, char **argv)
     kith_process p[3];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     struct work w = { kith_cond_open(), kith_alloc(sizeof *w.stage) };
 
     *w.stage = 0;

@@ -4,16 +4,12 @@
  *     ./cpu_count
  *     taskset -c 0 ./cpu_count
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
-    printf("CPUs of this machine: %d\n", kith_cpu_count());
-    printf("CPUs I may use: %d\n", kith_usable_cpus());
+    printf("CPUs of this machine: %d\nCPUs I may use: %d\n", kith_cpu_count(), kith_usable_cpus());
     return kith_finalize();
 }

@@ -4,8 +4,6 @@
  *     ./daemons
  *     mpirun -n 4 ./daemons
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -40,7 +38,6 @@ static int work(const void *arg)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     struct signs signs = { kith_sem_open(0), kith_sem_open(0) };
     kith_process_start_with(watch, KITH_ARG(signs), .name = "daemon", .daemon = 1);
     kith_sem_acquire(signs.begun, KITH_FOREVER);

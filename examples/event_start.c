@@ -4,8 +4,6 @@
  *     ./event_start
  *     mpirun -n 4 ./event_start
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -38,7 +36,6 @@ int main(int argc, char **argv)
     kith_process p[3];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     struct race race = { kith_event_open(), kith_event_open() };
 
     p[0] = kith_process_start(runner, KITH_ARG(race));

@@ -4,8 +4,6 @@
  *     ./exit_codes
  *     mpirun -n 4 ./exit_codes
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +39,6 @@ static void print_code(const char *what, kith_process p)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     print_code("returns 42", kith_start(return_value));
     print_code("calls exit(3)", kith_start(leave_by_exit));
     print_code("returns nothing", kith_start(no_value));

@@ -5,8 +5,6 @@
  *     ./hello
  *     mpirun -n 4 ./hello
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -18,7 +16,6 @@ static void hello(int i)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     for (int i = 0; i < 4; i++)
         kith_start(hello, i);
     return kith_finalize();

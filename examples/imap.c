@@ -5,8 +5,6 @@
  *     ./imap
  *     mpirun -n 4 ./imap
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -31,7 +29,6 @@ int main(int argc, char **argv)
     int primes = 0;
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_pool pool = kith_pool_open(0);
     kith_iter it = kith_imap_from(pool, smallest_divisor, next_number, &last);
     for (long n = 2; primes < 10 && kith_next(it, &divisor) == 0; n++)

@@ -4,6 +4,7 @@ noinst_PROGRAMS += \
 	examples/apply_async \
 	examples/apply_squares \
 	examples/barrier_rounds \
+	examples/callback \
 	examples/condition_stages \
 	examples/cpu_count \
 	examples/daemons \
@@ -59,37 +60,22 @@ examples_libpi_la_CFLAGS = $(AM_CFLAGS) -fopenmp-simd
 
 examples_args = examples/args.c examples/args.h
 
-examples_account_lock_SOURCES = examples/account_lock.c $(examples_args)
 examples_account_lock_LDADD = lib/libkith.la
-examples_apply_async_SOURCES = examples/apply_async.c $(examples_args)
 examples_apply_async_LDADD = lib/libkith.la
-examples_apply_squares_SOURCES = examples/apply_squares.c $(examples_args)
 examples_apply_squares_LDADD = lib/libkith.la
-examples_barrier_rounds_SOURCES = examples/barrier_rounds.c $(examples_args)
 examples_barrier_rounds_LDADD = lib/libkith.la
-examples_condition_stages_SOURCES = examples/condition_stages.c $(examples_args)
+examples_callback_LDADD = lib/libkith.la -lm
 examples_condition_stages_LDADD = lib/libkith.la
-examples_cpu_count_SOURCES = examples/cpu_count.c $(examples_args)
 examples_cpu_count_LDADD = lib/libkith.la
-examples_daemons_SOURCES = examples/daemons.c $(examples_args)
 examples_daemons_LDADD = lib/libkith.la
-examples_event_start_SOURCES = examples/event_start.c $(examples_args)
 examples_event_start_LDADD = lib/libkith.la
-examples_exit_codes_SOURCES = examples/exit_codes.c $(examples_args)
 examples_exit_codes_LDADD = lib/libkith.la
-examples_hello_SOURCES = examples/hello.c $(examples_args)
 examples_hello_LDADD = lib/libkith.la
-examples_imap_SOURCES = examples/imap.c $(examples_args)
 examples_imap_LDADD = lib/libkith.la
-examples_map_async_SOURCES = examples/map_async.c $(examples_args)
-examples_map_async_LDADD = lib/libkith.la -lm
-examples_manager_SOURCES = examples/manager.c $(examples_args)
+examples_map_async_LDADD = lib/libkith.la
 examples_manager_LDADD = lib/libkith.la
-examples_map_squares_SOURCES = examples/map_squares.c $(examples_args)
 examples_map_squares_LDADD = lib/libkith.la
-examples_named_memory_SOURCES = examples/named_memory.c $(examples_args)
 examples_named_memory_LDADD = lib/libkith.la
-examples_namespace_SOURCES = examples/namespace.c $(examples_args)
 examples_namespace_LDADD = lib/libkith.la
 examples_pi_combined_SOURCES = examples/pi_combined.c $(examples_args)
 examples_pi_combined_LDADD = examples/libpi.la lib/libkith.la
@@ -106,53 +92,30 @@ examples_pi_serial_SOURCES = examples/pi_serial.c $(examples_args)
 examples_pi_serial_LDADD = examples/libpi.la lib/libkith.la
 examples_pi_starmap_SOURCES = examples/pi_starmap.c $(examples_args)
 examples_pi_starmap_LDADD = lib/libkith.la
-examples_pipe_SOURCES = examples/pipe.c $(examples_args)
 examples_pipe_LDADD = lib/libkith.la
-examples_poison_pills_SOURCES = examples/poison_pills.c $(examples_args)
 examples_poison_pills_LDADD = lib/libkith.la
-examples_powers_SOURCES = examples/powers.c $(examples_args)
 examples_powers_LDADD = lib/libkith.la -lm
-examples_print_queue_SOURCES = examples/print_queue.c $(examples_args)
 examples_print_queue_LDADD = lib/libkith.la
-examples_priority_queue_SOURCES = examples/priority_queue.c $(examples_args)
 examples_priority_queue_LDADD = lib/libkith.la
-examples_process_ids_SOURCES = examples/process_ids.c $(examples_args)
 examples_process_ids_LDADD = lib/libkith.la
-examples_process_names_SOURCES = examples/process_names.c $(examples_args)
 examples_process_names_LDADD = lib/libkith.la
-examples_process_trio_SOURCES = examples/process_trio.c $(examples_args)
 examples_process_trio_LDADD = lib/libkith.la
-examples_product_SOURCES = examples/product.c $(examples_args)
 examples_product_LDADD = lib/libkith.la
 examples_race_SOURCES = examples/race.c $(examples_args)
 examples_race_LDADD = lib/libkith.la
-examples_rand_string_SOURCES = examples/rand_string.c $(examples_args)
 examples_rand_string_LDADD = lib/libkith.la
-examples_resource_pool_SOURCES = examples/resource_pool.c $(examples_args)
 examples_resource_pool_LDADD = lib/libkith.la
-examples_semaphore_sum_SOURCES = examples/semaphore_sum.c $(examples_args)
 examples_semaphore_sum_LDADD = lib/libkith.la
-examples_separate_memory_SOURCES = examples/separate_memory.c $(examples_args)
 examples_separate_memory_LDADD = lib/libkith.la
-examples_shared_counters_SOURCES = examples/shared_counters.c $(examples_args)
 examples_shared_counters_LDADD = lib/libkith.la
-examples_shared_memory_SOURCES = examples/shared_memory.c $(examples_args)
 examples_shared_memory_LDADD = lib/libkith.la
-examples_shutdown_SOURCES = examples/shutdown.c $(examples_args)
 examples_shutdown_LDADD = lib/libkith.la
-examples_sleepers_SOURCES = examples/sleepers.c $(examples_args)
 examples_sleepers_LDADD = lib/libkith.la
-examples_square_cube_SOURCES = examples/square_cube.c $(examples_args)
 examples_square_cube_LDADD = lib/libkith.la
-examples_squares_SOURCES = examples/squares.c $(examples_args)
 examples_squares_LDADD = lib/libkith.la
-examples_terminate_SOURCES = examples/terminate.c $(examples_args)
 examples_terminate_LDADD = lib/libkith.la
-examples_threads_SOURCES = examples/threads.c $(examples_args)
 examples_threads_LDADD = lib/libkith.la
-examples_to_celsius_SOURCES = examples/to_celsius.c $(examples_args)
 examples_to_celsius_LDADD = lib/libkith.la
-examples_wait_many_SOURCES = examples/wait_many.c $(examples_args)
 examples_wait_many_LDADD = lib/libkith.la
 examples_word_count_SOURCES = examples/word_count.c $(examples_args)
 examples_word_count_LDADD = lib/libkith.la
@@ -166,6 +129,7 @@ EXTRA_DIST += \
 	examples/expected/apply_async.txt \
 	examples/expected/apply_squares.txt \
 	examples/expected/barrier_rounds.txt \
+	examples/expected/callback.txt \
 	examples/expected/condition_stages.txt \
 	examples/expected/cpu_count.txt \
 	examples/expected/daemons.txt \

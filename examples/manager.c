@@ -5,8 +5,6 @@
  *     ./manager
  *     mpirun --hostfile hosts ./manager
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -19,49 +17,30 @@ static int f(const void *arg)
 {
     const struct shared *s = arg;
 
-    kith_set(s->d, 1, "1");
-    kith_set(s->d, "2", 2);
-    kith_set(s->d, 0.25, "a quarter");
+    kith_set(s->d, "one", 1);
+    kith_set(s->d, "two", 2);
     kith_list_reverse(s->l);
     return 0;
 }
 
-/* As Python would print it: a view remembers of which type it is. */
-static void print(const char *before, int type, const void *x)
-{
-    switch (type) {
-    case 's': printf("%s'%s'", before, (const char *)x); break;
-    case 'd': printf("%s%g", before, *(const double *)x); break;
-    case 'q': printf("%s%lld", before, *(const long long *)x); break;
-    default: printf("%s%d", before, *(const int *)x); break;
-    }
-}
-
 int main(int argc, char **argv)
 {
-    kith_init(&argc, &argv);
-    args_none(argc, argv);
-    struct shared s = { kith_dict_open(), kith_list_open() };
-    struct kith_item i;
+    int numbers[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
 
-    for (int n = 0; n < 10; n++)
-        kith_append(s.l, n);
+    kith_init(&argc, &argv);
+    struct shared s = { kith_dict_open(), kith_list_open() };
+
+    kith_extend(s.l, numbers, 10);
     kith_process p = kith_process_start_with(f, KITH_ARG(s), .node = KITH_NODE(kith_nodes() - 1));
     kith_process_join(p, KITH_FOREVER);
 
     struct kith_view *v = kith_dict_view(s.d);
-    while (kith_view_next(v, &i)) {
-        print("", i.key_type, i.key);
-        print(": ", i.type, i.value);
-        printf("\n");
+    for (struct kith_item i; kith_view_next(v, &i);)
+        printf("%s: %d\n", (const char *)i.key, *(const int *)i.value);
+    kith_view_free(v);
+    for (int n = 0; n < 10; n++) {
+        kith_fetch(s.l, n, &numbers[n]);
+        printf("%d%s", numbers[n], n < 9 ? " " : "\n");
     }
-    kith_view_free(v);
-
-    const char *before = "";
-    v = kith_list_view(s.l, 0, INT64_MAX);
-    for (; kith_view_next(v, &i); before = " ")
-        print(before, i.type, i.value);
-    printf("\n");
-    kith_view_free(v);
     return kith_finalize();
 }

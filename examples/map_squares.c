@@ -5,8 +5,6 @@
  *     ./map_squares
  *     mpirun -n 4 ./map_squares
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -20,7 +18,6 @@ int main(int argc, char **argv)
     int x[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, result[10];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_pool pool = kith_pool_open(4);
 
     kith_map(pool, f, x, result, 10);

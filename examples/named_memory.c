@@ -4,8 +4,6 @@
  *     ./named_memory
  *     mpirun -n 4 ./named_memory
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -22,7 +20,6 @@ static void write_squares(const char *name)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     int *squares = kith_alloc_named("squares", N * sizeof *squares);
 
     printf("before: %d %d %d %d %d\n", squares[0], squares[1], squares[2], squares[3], squares[4]);

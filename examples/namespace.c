@@ -5,8 +5,6 @@
  *     ./namespace
  *     mpirun --hostfile hosts ./namespace
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -45,7 +43,6 @@ static int consume(const void *arg)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     struct shared s = { kith_ns_open(), kith_event_open() };
 
     kith_process_join(kith_process_start(consume, KITH_ARG(s)), KITH_FOREVER);

@@ -11,8 +11,6 @@
 #include <kith.h>
 #include <stdio.h>
 
-enum { PROCESSES = 4 };
-
 static double partial_pi(long rank, long processes, long steps)
 {
     double sum = 0.0;
@@ -27,22 +25,14 @@ static double partial_pi(long rank, long processes, long steps)
 
 int main(int argc, char **argv)
 {
-    long inputs[PROCESSES][3];
-    double partial[PROCESSES], pi = 0.0;
-
     kith_init(&argc, &argv);
     long steps = (long)args_count(argc, argv, "steps", PI_MAX_STEPS);
+    long inputs[][3] = { { 0, 4, steps }, { 1, 4, steps }, { 2, 4, steps }, { 3, 4, steps } };
+    double partial[4];
 
-    for (int rank = 0; rank < PROCESSES; rank++) {
-        inputs[rank][0] = rank;
-        inputs[rank][1] = PROCESSES;
-        inputs[rank][2] = steps;
-    }
-    kith_pool pool = kith_pool_open(PROCESSES);
-    kith_starmap(pool, partial_pi, inputs, partial, PROCESSES);
+    kith_pool pool = kith_pool_open(4);
+    kith_starmap(pool, partial_pi, inputs, partial, 4);
     kith_pool_close(pool);
-    for (int rank = 0; rank < PROCESSES; rank++)
-        pi += partial[rank];
-    printf("%.15f\n", pi);
+    printf("%.15f\n", partial[0] + partial[1] + partial[2] + partial[3]);
     return kith_finalize();
 }

@@ -5,8 +5,6 @@
  *     ./pipe
  *     mpirun --hostfile hosts ./pipe
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -28,7 +26,6 @@ int main(int argc, char **argv)
     kith_pipe ends[2];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_pipe_open(ends);
     kith_process p = kith_process_start_with(square, KITH_ARG(ends[1]), .node = KITH_NODE(kith_nodes() - 1));
     kith_pipe_give(ends[1], p); /* if it crashes, kith_recv returns KITH_EEND */

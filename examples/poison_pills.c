@@ -5,8 +5,6 @@
  *     ./poison_pills
  *     mpirun --hostfile hosts ./poison_pills
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -34,7 +32,6 @@ int main(int argc, char **argv)
     char line[100];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     struct queues q = { kith_queue_open_with(0, .joinable = 1), kith_queue_open(0) };
 
     for (int i = 0; i < 4; i++)

@@ -1,45 +1,32 @@
-/* powers: x to the power of y for a few pairs, in three ways: starmap, which waits for
- * all; starmap_async, which does not, and whose results are in the array when it is
- * ready; and one apply_async a pair, each of which keeps its own result.
+/* powers: x to the power of y for a few pairs, in two ways: starmap waits for all; one
+ * apply_async a pair does not, and keeps its own result until somebody asks for it.
  *
  *     ./powers
  *     mpirun -n 4 ./powers
  */
-#include "args.h"
-
 #include <kith.h>
 #include <math.h>
 #include <stdio.h>
 
-enum { PAIRS = 5 };
-
 static void print_list(const char *how, const double *list)
 {
-    printf("%s:", how);
-    for (int i = 0; i < PAIRS; i++)
-        printf(" %.0f", list[i]);
-    printf("\n");
+    printf("%s: %.0f %.0f %.0f %.0f %.0f\n", how, list[0], list[1], list[2], list[3], list[4]);
 }
 
 int main(int argc, char **argv)
 {
-    double pairs[PAIRS][2] = { { 1, 1 }, { 2, 2 }, { 3, 3 }, { 4, 4 }, { 5, 5 } };
-    double waited[PAIRS], later[PAIRS], each[PAIRS];
-    kith_result all, results[PAIRS];
+    double pairs[][2] = { { 1, 3 }, { 2, 3 }, { 3, 3 }, { 4, 3 }, { 5, 3 } }, powers[5];
+    kith_result results[5];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
-    kith_pool pool = kith_pool_open(0);
-    kith_starmap(pool, pow, pairs, waited, PAIRS);
-    print_list("starmap", waited);
-    all = kith_starmap_async(pool, pow, pairs, later, PAIRS);
-    for (int i = 0; i < PAIRS; i++)
+    kith_pool pool = kith_pool_open(4);
+    kith_starmap(pool, pow, pairs, powers, 5);
+    print_list("starmap", powers);
+    for (int i = 0; i < 5; i++)
         results[i] = kith_apply_async(pool, pow, pairs[i][0], pairs[i][1]);
-    kith_result_get(all, NULL, 0, KITH_FOREVER);
-    print_list("starmap_async", later);
-    for (int i = 0; i < PAIRS; i++)
-        kith_get(results[i], &each[i]);
-    print_list("apply_async", each);
+    for (int i = 0; i < 5; i++)
+        kith_get(results[i], &powers[i]);
+    print_list("apply_async", powers);
     kith_pool_close(pool);
     return kith_finalize();
 }

@@ -5,8 +5,6 @@
  *     ./print_queue
  *     mpirun --hostfile hosts ./print_queue
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -44,7 +42,6 @@ static int print_queue(const void *arg)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_queue q = kith_queue_open(0);
     struct numbers numbers = { { 1, 2, 3, 4 }, q };
     int last = KITH_NODE(kith_nodes() - 1);

@@ -4,8 +4,6 @@
  *     ./priority_queue
  *     mpirun -n 4 ./priority_queue
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -32,7 +30,6 @@ int main(int argc, char **argv)
                                        { "call a doctor", 1 } };
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_queue jobs = kith_queue_open_with(0, .order = KITH_PRIORITY);
 
     for (int i = 0; i < 4; i++)

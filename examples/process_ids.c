@@ -4,8 +4,6 @@
  *     ./process_ids
  *     mpirun -n 4 ./process_ids
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -24,7 +22,6 @@ int main(int argc, char **argv)
     kith_process p[2];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     printf("%s: my id is %d\n", kith_name(), (int)getpid());
     kith_sem leave = kith_sem_open(0);
     p[0] = kith_process_start_with(work, KITH_ARG(leave), .name = "first");

@@ -4,8 +4,6 @@
  *     ./process_names
  *     KITH_LOG=info ./process_names        # the log, on stderr, has the names too
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -31,7 +29,6 @@ int main(int argc, char **argv)
     char name[64];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_process worker = kith_start(work, 3);
     kith_process_join(worker, KITH_FOREVER);
     kith_process service = kith_process_start_with(serve, NULL, 0, .name = "mail service");

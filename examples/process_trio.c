@@ -5,8 +5,6 @@
  *     ./process_trio
  *     mpirun -n 4 ./process_trio
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -46,7 +44,6 @@ int main(int argc, char **argv)
     kith_process p[3];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     p[0] = kith_process_start(mean, KITH_ARG(x));
     p[1] = kith_process_start(product, KITH_ARG(x));
     p[2] = kith_process_start(choice, KITH_ARG(x));

@@ -4,8 +4,6 @@
  *     ./product
  *     mpirun -n 4 ./product
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -20,7 +18,6 @@ int main(int argc, char **argv)
     int products[6];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_pool pool = kith_pool_open(4);
     kith_starmap(pool, product, pairs, products, 6);
     kith_pool_close(pool);

@@ -5,8 +5,6 @@
  *     ./rand_string
  *     mpirun --hostfile hosts ./rand_string
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -33,7 +31,6 @@ int main(int argc, char **argv)
     int64_t length;
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     struct job job = { 5, kith_queue_open(0) };
 
     for (int i = 0; i < 4; i++)

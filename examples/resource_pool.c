@@ -5,8 +5,6 @@
  *     ./resource_pool
  *     mpirun --hostfile hosts ./resource_pool
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -37,7 +35,6 @@ int main(int argc, char **argv)
     int most;
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     struct connections c = { kith_sem_open(3), kith_list_open(), kith_value_of(0), kith_value_of(0) };
 
     for (int i = 1; i <= 3; i++)

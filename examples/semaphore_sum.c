@@ -6,8 +6,6 @@
  *     ./semaphore_sum
  *     mpirun -n 4 ./semaphore_sum
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -46,7 +44,6 @@ static int sum_of_two(int units)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     printf("S = 2, both are let in: SUM = %d\n", sum_of_two(2));
     printf("S = 1, one at a time: SUM = %d\n", sum_of_two(1));
     return kith_finalize();

@@ -5,8 +5,6 @@
  *     ./separate_memory
  *     mpirun -n 4 ./separate_memory
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -35,7 +33,6 @@ int main(int argc, char **argv)
     int list[] = { 1, 2, 3, 4 };
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_process p = kith_process_start(square_list, KITH_ARG(list));
     kith_process_join(p, KITH_FOREVER);
     print_result("in main");

@@ -5,8 +5,6 @@
  *     ./shared_counters
  *     mpirun --hostfile hosts ./shared_counters
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -62,7 +60,6 @@ int main(int argc, char **argv)
     int hits;
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_dict d = kith_dict_open();
 
     for (int i = 0; i < PROCESSES; i++) {

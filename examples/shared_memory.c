@@ -4,8 +4,6 @@
  *     ./shared_memory
  *     mpirun --hostfile hosts ./shared_memory
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -44,7 +42,6 @@ static int square_list(const void *arg)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     struct numbers numbers = { { 1, 2, 3, 4 }, kith_array_open('i', 4), kith_value_of(0) };
 
     kith_process p1 = kith_process_start(square_list, KITH_ARG(numbers));

@@ -6,8 +6,6 @@
  *     ./shutdown
  *     mpirun -n 4 ./shutdown
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -33,7 +31,6 @@ int main(int argc, char **argv)
     int x, sum = 0;
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     struct queues q = { kith_queue_open(0), kith_queue_open(0) };
 
     kith_queue_producers(q.results, 3);

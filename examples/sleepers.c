@@ -4,13 +4,10 @@
  *     ./sleepers
  *     mpirun -n 4 ./sleepers
  */
-#include "args.h"
-
 #include <kith.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <threads.h>
-#include <time.h>
 
 static void sleeper(void)
 {
@@ -29,7 +26,6 @@ int main(int argc, char **argv)
     kith_process p[8];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     double start = kith_time();
     for (int i = 0; i < 8; i++)
         sleeper();

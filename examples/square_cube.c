@@ -4,8 +4,6 @@
  *     ./square_cube
  *     mpirun -n 4 ./square_cube
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -22,7 +20,6 @@ static void print_cube(int x)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_process p1 = kith_start(print_square, 10);
     kith_process p2 = kith_start(print_cube, 10);
 

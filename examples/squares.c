@@ -5,8 +5,6 @@
  *     ./squares
  *     mpirun -n 4 ./squares
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -17,12 +15,9 @@ static int square(int n)
     return n * n;
 }
 
-static void print_list(const char *title, const int *list, int n)
+static void print_list(const char *title, const int *x)
 {
-    printf("%s:", title);
-    for (int i = 0; i < n; i++)
-        printf(" %d", list[i]);
-    printf("\n");
+    printf("%s: %d %d %d %d %d\n", title, x[0], x[1], x[2], x[3], x[4]);
 }
 
 int main(int argc, char **argv)
@@ -30,14 +25,13 @@ int main(int argc, char **argv)
     int list[] = { 1, 2, 3, 4, 5 }, squares[5];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     for (int i = 0; i < 5; i++)
         squares[i] = square(list[i]);
-    print_list("loop", squares, 5);
+    print_list("loop", squares);
 
     kith_pool pool = kith_pool_open(0);
     kith_map(pool, square, list, squares, 5);
     kith_pool_close(pool);
-    print_list("pool", squares, 5);
+    print_list("pool", squares);
     return kith_finalize();
 }

@@ -4,8 +4,6 @@
  *     ./terminate
  *     mpirun -n 4 ./terminate
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -26,7 +24,6 @@ int main(int argc, char **argv)
     int code;
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_sem begun = kith_sem_open(0);
     kith_process p = kith_process_start(sleep_long, KITH_ARG(begun));
     kith_sem_acquire(begun, KITH_FOREVER);

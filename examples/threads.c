@@ -6,8 +6,6 @@
  *     ./threads
  *     mpirun -n 4 ./threads
  */
-#include "args.h"
-
 #include <kith.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -53,7 +51,6 @@ static void run(const char *title, void *(*fn)(void *), int one_by_one)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     lock = kith_lock_open();
     run("joined one by one", worker, 1);
     run("all at once", worker, 0);

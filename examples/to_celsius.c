@@ -4,8 +4,6 @@
  *     ./to_celsius
  *     mpirun -n 4 ./to_celsius
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -19,7 +17,6 @@ int main(int argc, char **argv)
     double f[50], c[50];
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     for (int i = 0; i < 50; i++)
         f[i] = kith_uniform(32.0, 100.0);
     kith_pool pool = kith_pool_open(4);

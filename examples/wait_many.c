@@ -5,8 +5,6 @@
  *     mpirun -n 4 ./wait_many
  */
 #define _POSIX_C_SOURCE 200809L /* popen */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -26,7 +24,6 @@ static int leave(void)
 int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     kith_queue q = kith_queue_open(0);
     FILE *program = popen("echo hello", "r");
     kith_process_start(answer, KITH_ARG(q));

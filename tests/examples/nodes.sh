@@ -114,7 +114,7 @@ if [ -n "${KITH_TEST_LONG-}" ] && [ -z "$SANITIZER_FLAGS" ]; then
         there $program
         silent "$program"
     done
-    for program in apply_async apply_squares imap map_async powers; do
+    for program in apply_async apply_squares imap map_async powers callback; do
         same $program
         says_which_node $program
     done

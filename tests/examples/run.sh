@@ -87,6 +87,7 @@ all()
     good apply_async
     good map_async
     good powers
+    good callback
     good imap
     good worker_state
     good process_trio
@@ -225,16 +226,6 @@ wrong()
     refused "--fast: there is no such option" "$1" --fast 7
 }
 
-# Those that take no argument say so; the first one is named.
-without_arguments()
-{
-    for program in account_lock apply_async cpu_count daemons event_start exit_codes hello imap manager map_async map_squares namespace powers pipe print_queue process_ids process_names process_trio product rand_string resource_pool separate_memory shared_counters squares terminate to_celsius wait_many condition_stages barrier_rounds worker_state; do
-        for word in 3 many --fast -1 ''; do
-            refused "arguments: it takes none, but got \"$word\"" $program "$word" 7
-        done
-    done
-}
-
 # helped PROGRAM [ARGUMENT...]: "usage: PROGRAM [ARGUMENT...]" once on stdout, and status 0
 helped()
 {
@@ -268,8 +259,6 @@ command_line()
         wrong $program points 18446744073709551615
     done
     wrong_options
-    without_arguments
-    helped cpu_count
     helped pi_serial steps
     helped pi_montecarlo '[--seed N] [-n N] [--no-serial]' points
     helped pi_combined '[-n N]' points
@@ -323,8 +312,6 @@ command_line_of_ranks()
         refused "$what: \"many\" is not a number" $program many
         refused "$what: missing; try: $program 1e6" $program
     done
-    refused 'arguments: it takes none, but got "3"' product 3 7
-    helped product
     helped pi_ranks '[--montecarlo]' steps
     refused "points: 1e20 is too many, the limit is 18446744073709551615" pi_ranks --montecarlo 1e20
 }
