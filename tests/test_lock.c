@@ -140,6 +140,7 @@ static void another_process_may_release(void)
     int n;
 
     PASS(kith_get(h.holds, &n));
+    CU_ASSERT_EQUAL(kith_lock_locked(h.l), 1);
     PASS(kith_lock_release(h.l));
     PASS(kith_lock_acquire(h.l, 0));
     PASS(kith_process_kill(p)); /* it holds nothing any more: its death takes nothing from us */

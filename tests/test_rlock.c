@@ -25,7 +25,8 @@ static int tries_it(const void *arg)
 {
     const kith_rlock *l = arg;
 
-    return kith_rlock_release(*l) == KITH_EOWNER && kith_rlock_acquire(*l, 0) == KITH_ETIMEDOUT;
+    return kith_rlock_locked(*l) == 1 && kith_rlock_release(*l) == KITH_EOWNER &&
+           kith_rlock_acquire(*l, 0) == KITH_ETIMEDOUT;
 }
 
 static void *thread_tries_it(void *arg)
