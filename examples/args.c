@@ -173,13 +173,6 @@ static void help(int argc, char **argv, const char *what)
     }
 }
 
-void args_none(int argc, char **argv)
-{
-    help(argc, argv, "");
-    if (argc > 1)
-        refuse("arguments", "it takes none, but got \"%s\"", argv[1]);
-}
-
 void args_files(int argc, char **argv)
 {
     help(argc, argv, "FILE...");

@@ -17,9 +17,6 @@ int args_flag(int *argc, char **argv, const char *name);
  * what it is, "points", is for the sentence. */
 uint64_t args_number(const char *what, const char *text, uint64_t min, uint64_t max);
 
-/* There is nothing left, and nothing was needed. */
-void args_none(int argc, char **argv);
-
 /* All that is left are files, one or more. */
 void args_files(int argc, char **argv);
 

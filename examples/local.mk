@@ -119,7 +119,6 @@ examples_to_celsius_LDADD = lib/libkith.la
 examples_wait_many_LDADD = lib/libkith.la
 examples_word_count_SOURCES = examples/word_count.c $(examples_args)
 examples_word_count_LDADD = lib/libkith.la
-examples_worker_state_SOURCES = examples/worker_state.c $(examples_args)
 examples_worker_state_LDADD = lib/libkith.la
 
 EXTRA_DIST += \

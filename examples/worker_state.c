@@ -4,8 +4,6 @@
  *     ./worker_state
  *     mpirun -n 4 ./worker_state
  */
-#include "args.h"
-
 #include <kith.h>
 #include <stdio.h>
 
@@ -37,7 +35,6 @@ int main(int argc, char **argv)
     int n[1000], prime[1000], primes;
 
     kith_init(&argc, &argv);
-    args_none(argc, argv);
     for (int i = 0; i < 1000; i++)
         n[i] = i;
     kith_value sum = kith_value_of(0);
