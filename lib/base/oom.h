@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KITH__OOM_TEXT = 320 };
+enum { KITH__OOM_TEXT = 288 };
 
 /* Once, before the first death that is asked about. root stands before each path, "" for the real ones, so
  * that tests can offer a tree of their own. */
