@@ -201,8 +201,10 @@ static struct kith__deal deal_in(const struct kith__branch *b, const struct kith
 {
     struct kith__deal d = b->deal;
 
-    if (d.job != j->seq)
-        d.unit_ns = d.last = 0;
+    if (d.job != j->seq) {
+        d.unit_ns = 0;
+        d.last = 0;
+    }
     return d;
 }
 
