@@ -1,6 +1,7 @@
 /* engine.c: see engine.h. */
 #include "config.h"
 #include "agent/engine.h"
+#include "agent/alloc.h"
 #include "agent/pending.h"
 #include "agent/placement.h"
 #include "agent/request.h"
@@ -200,9 +201,9 @@ int kith__engine_has_news(const struct kith__engine *self)
 
 struct kith__engine *kith__engine_new(const struct kith__engine_config *c, int64_t now)
 {
-    struct kith__engine *self = calloc(1, sizeof *self);
+    struct kith__engine *self = kith__agent_alloc(sizeof *self);
 
-    if (!self || !(self->proto = kith__proto_new(&c->proto, &events, self)))
+    if (!(self->proto = kith__proto_new(&c->proto, &events, self)))
         abort(); /* all who wait learn that the agent is gone */
     self->node = c->proto.node;
     self->nodes = c->proto.nodes;

@@ -1,10 +1,8 @@
 /* pending.c: see pending.h.
  *
  * The calls of one thread of one node are carried out in the order in which they were made: a client is such
- * a thread, with its calls. A call that has to wait is parked at the object, in the order of coming, and
- * holds up what its own client has behind it. The agent's seat stands among the waiters of the object for all
- * that it has parked there. An item that was given away is kept until it was taken, and goes back to the
- * front when it was not.
+ * a thread, with its calls. A call that has to wait is parked (waitlist.h), and holds up what its own client
+ * has behind it. What was given away is kept until it was taken (delivery.h).
  *
  * How much is kept for another node is bounded by its seats: a thread of it waits for one call at a time, and
  * the puts that it has behind that are counted at its mailbox (request.c); those that wait for memory have a
@@ -12,11 +10,13 @@
  */
 #include "config.h"
 #include "agent/pending.h"
+#include "agent/alloc.h"
+#include "agent/delivery.h"
+#include "agent/waitlist.h"
 #include "rpc/mailbox.h"
 #include "base/error.h"
 #include "shm/heap.h"
 #include "object/class.h"
-#include "object/watch.h"
 #include "base/system.h"
 #include "member/wait.h"
 
@@ -32,22 +32,8 @@ enum {
 
 static const int64_t poll_ns = 5 * KITH__MS, memory_ns = 1000 * KITH__MS, look_again_ns = 1000 * KITH__MS;
 
-struct call {          /* a call */
-    struct call *next; /* of its client */
-    struct call *next_parked;
-    struct client *client;
-    struct waitlist *waitlist; /* where it waits; NULL: nowhere */
-    struct kith__request r;
-    void *bytes; /* its own copy, when block is 0 and it had to wait */
-    uint64_t block;
-    int ready; /* its bytes are here */
-    int spent; /* of a watch: a wake-up may have been spent on us at its objects, before it was last tried */
-    int64_t deadline; /* INT64_MAX: none */
-    int64_t came;     /* when all of it was here */
-};
-
-struct client {
-    struct client *next; /* in its bucket */
+struct kith__client {
+    struct kith__client *next; /* in its bucket */
     uint32_t peer, seat;
     uint64_t newest;       /* id of the last call that came: an older one was done already */
     uint64_t lent_by;      /* id of the call whose answer lent the places of .credit */
@@ -55,81 +41,55 @@ struct client {
     uint32_t kind, in_row; /* of that class; so often in a row */
     uint32_t credit;       /* places of it that are reserved for it */
     uint64_t kept;         /* bytes of its calls, and of what we know about them */
-    struct call *first, *last;
-};
-
-struct waitlist { /* the calls that wait for one thing */
-    struct waitlist *next;
-    uint64_t object;
-    struct kith__waiters *set; /* NULL: nobody announces it: memory, the end of all Processes; or watches */
-    int outstanding;           /* a wake-up that none of ours has made use of */
-    struct call *first, *last;
-};
-
-struct delivery { /* what was given away, and not taken yet */
-    struct delivery *next;
-    uint32_t peer, op;
-    uint64_t id, object;
-    struct kith__caller who;
-    struct kith__result given;
+    struct kith__call *first, *last;
 };
 
 struct kith__pending {
     struct kith__proto *proto;
-    struct kith__seat *seat;
     uint32_t node;
-    struct client *clients[BUCKETS];
-    struct delivery *deliveries[BUCKETS];
-    struct delivery *refused;            /* are to go back to their objects */
-    struct waitlist *waitlists[BUCKETS]; /* by object */
+    struct kith__client *clients[BUCKETS];
+    struct kith__deliveries deliveries;
+    struct kith__waitlists waitlists;
     int64_t now, looked, due;
 };
 
-static void *make(size_t size)
-{
-    void *p = calloc(1, size);
-
-    if (!p)
-        abort(); /* all who wait learn that the agent is gone */
-    return p;
-}
-
 /* --------------------------------------------------------------------- clients */
 
-static struct client **find_client(struct kith__pending *self, uint32_t peer, uint64_t id)
+static struct kith__client **find_client(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
     uint32_t seat = (uint32_t)(id >> 48);
-    struct client **at = &self->clients[(peer * 2654435761u ^ seat) % BUCKETS];
+    struct kith__client **at = &self->clients[(peer * 2654435761u ^ seat) % BUCKETS];
 
     while (*at && ((*at)->peer != peer || (*at)->seat != seat))
         at = &(*at)->next;
     return at;
 }
 
-static struct client *client_of(struct kith__pending *self, uint32_t peer, uint64_t id)
+static struct kith__client *client_of(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
-    struct client **at = find_client(self, peer, id);
+    struct kith__client **at = find_client(self, peer, id);
 
     if (!*at) {
-        *at = make(sizeof **at);
+        *at = kith__agent_alloc(sizeof **at);
         (*at)->peer = peer;
         (*at)->seat = (uint32_t)(id >> 48);
     }
     return *at;
 }
 
-static struct call *find_call(const struct client *v, uint64_t id)
+static struct kith__call *find_call(const struct kith__client *v, uint64_t id)
 {
-    struct call *g = v ? v->first : NULL;
+    struct kith__call *g = v ? v->first : NULL;
 
     while (g && g->r.id != id)
         g = g->next;
     return g;
 }
 
-static struct call *add_call(struct kith__pending *self, struct client *v, const struct kith__request *r)
+static struct kith__call *add_call(struct kith__pending *self, struct kith__client *v,
+                                   const struct kith__request *r)
 {
-    struct call *g = make(sizeof *g);
+    struct kith__call *g = kith__agent_alloc(sizeof *g);
 
     g->client = v;
     g->r = *r;
@@ -146,15 +106,14 @@ static struct call *add_call(struct kith__pending *self, struct client *v, const
     return g;
 }
 
-static void unpark(struct kith__pending *self, struct call *g);
-static void leave(struct call *g);
+static void leave(struct kith__call *g);
 
-static void remove_call(struct kith__pending *self, struct call *g)
+static void remove_call(struct kith__pending *self, struct kith__call *g)
 {
-    struct client *v = g->client;
-    struct call **at = &v->first, *before = NULL;
+    struct kith__client *v = g->client;
+    struct kith__call **at = &v->first, *before = NULL;
 
-    unpark(self, g);
+    kith__call_unpark(&self->waitlists, g);
     if (g->r.flags & KITH__WAITED)
         leave(g);
     for (; *at != g; at = &(*at)->next)
@@ -168,82 +127,15 @@ static void remove_call(struct kith__pending *self, struct call *g)
     free(g);
 }
 
-/* ------------------------------------------------------------------------ deliveries */
-
 static struct kith__caller caller(uint32_t peer, const struct kith__request *r)
 {
     return (struct kith__caller){ peer, r->member, r->task };
 }
 
-static struct delivery **delivery_bucket(struct kith__pending *self, uint32_t peer, uint64_t id)
-{
-    return &self->deliveries[(id ^ id >> 48 ^ (uint32_t)(peer * 2654435761u)) % BUCKETS];
-}
-
-static void give(struct kith__pending *self, uint32_t peer, const struct kith__request *r,
-                 const struct kith__result *given)
-{
-    struct delivery *delivery = make(sizeof *delivery), **at = delivery_bucket(self, peer, r->id);
-
-    *delivery = (struct delivery){ *at, peer, r->op, r->id, r->object, caller(peer, r), *given };
-    *at = delivery;
-}
-
-/* Puts it back. 0: its place is taken; later. */
-static int put_back(struct delivery *d)
-{
-    if (kith__undo(d->object, d->op >> 8, d->op & 255, &d->who, &d->given) == KITH__PARKED)
-        return 0;
-    kith__heap_free(d->given.block); /* the object was closed, or has no use for it */
-    return 1;
-}
-
-static void refuse(struct kith__pending *self, struct delivery *delivery)
-{
-    if (put_back(delivery)) {
-        free(delivery);
-        return;
-    }
-    delivery->next = self->refused;
-    self->refused = delivery;
-    self->due = self->now;
-}
-
-void kith__pending_settled(struct kith__pending *self, uint32_t peer, uint64_t id, int taken)
-{
-    struct delivery **at = delivery_bucket(self, peer, id), *delivery;
-
-    while (*at && ((*at)->id != id || (*at)->peer != peer))
-        at = &(*at)->next;
-    if (!(delivery = *at))
-        return;
-    *at = delivery->next;
-    if (!taken) {
-        refuse(self, delivery);
-        return;
-    }
-    kith__heap_free(delivery->given.block);
-    free(delivery);
-}
-
-static void put_back_refused(struct kith__pending *self)
-{
-    for (struct delivery **at = &self->refused; *at;) {
-        struct delivery *delivery = *at;
-
-        if (!put_back(delivery)) {
-            at = &delivery->next;
-            continue;
-        }
-        *at = delivery->next;
-        free(delivery);
-    }
-}
-
 /* ------------------------------------------------------------------------ carrying out */
 
 /* Places that a client was promised and has not used. */
-static void give_back(struct client *v, uint32_t n)
+static void give_back(struct kith__client *v, uint32_t n)
 {
     n = n < v->credit ? n : v->credit;
     v->credit -= n;
@@ -252,7 +144,7 @@ static void give_back(struct client *v, uint32_t n)
 }
 
 /* What a client that calls nothing but one method of one object may pipeline next. */
-static int64_t lend(struct client *v, const struct kith__request *r, struct kith__result *out)
+static int64_t lend(struct kith__client *v, const struct kith__request *r, struct kith__result *out)
 {
     int64_t n;
 
@@ -280,11 +172,11 @@ static int is_pipelined(const struct kith__request *r)
 }
 
 /* Up to n of v's places go back, but for those of the calls that are here already. */
-static void give_back_unused(struct client *v, uint32_t n)
+static void give_back_unused(struct kith__client *v, uint32_t n)
 {
     uint32_t used = 0;
 
-    for (const struct call *g = v->first; g; g = g->next)
+    for (const struct kith__call *g = v->first; g; g = g->next)
         used += (uint32_t)is_pipelined(&g->r);
     if (used < v->credit)
         give_back(v, n < v->credit - used ? n : v->credit - used);
@@ -293,7 +185,7 @@ static void give_back_unused(struct client *v, uint32_t n)
 static int64_t take_back_places(struct kith__pending *self, uint32_t peer, const struct kith__request *r,
                                 struct kith__result *out)
 {
-    struct client *v = *find_client(self, peer, (r->number >> 32) << 48);
+    struct kith__client *v = *find_client(self, peer, (r->number >> 32) << 48);
 
     if (v && v->object == r->object)
         give_back_unused(v, (uint32_t)r->number);
@@ -322,7 +214,7 @@ static int bring_bytes(struct kith__args *in, int keeps)
 }
 
 /* Tries a method for v. *block holds its bytes, or is what the object has kept of them: then it is 0. */
-static int64_t try_method(struct client *v, const struct kith__method *m, const struct kith__request *r,
+static int64_t try_method(struct kith__client *v, const struct kith__method *m, const struct kith__request *r,
                           uint32_t peer, const void *bytes, uint64_t *block, struct kith__result *out)
 {
     struct kith__args in = { bytes, r->size, *block, r->number, r->flags, 0, waiter(r) };
@@ -346,18 +238,18 @@ static int64_t try_method(struct client *v, const struct kith__method *m, const 
     return 0;
 }
 
-static void serve(struct kith__pending *self, struct client *v);
+static void serve(struct kith__pending *self, struct kith__client *v);
 
 /* What a process of peer that has died still asks for: nobody would take it, and an attempt would make it a
  * holder again. What is pipelined goes on, as in kith__pending_cancelled. */
 static void drop_calls_of(struct kith__pending *self, uint32_t peer, uint32_t serial)
 {
     for (int i = 0; i < BUCKETS; i++)
-        for (struct client *v = self->clients[i]; v; v = v->next) {
-            struct call *next;
+        for (struct kith__client *v = self->clients[i]; v; v = v->next) {
+            struct kith__call *next;
             int dropped = 0;
 
-            for (struct call *g = v->first; g && v->peer == peer; g = next) {
+            for (struct kith__call *g = v->first; g && v->peer == peer; g = next) {
                 next = g->next;
                 if (g->r.member == serial && !is_pipelined(&g->r)) {
                     remove_call(self, g);
@@ -375,7 +267,8 @@ static int64_t carry_out(struct kith__pending *self, const struct kith__request 
                          const void *bytes, uint64_t *block, struct kith__result *out)
 {
     const struct kith__method *m = kith__method(r->op >> 8, r->op & 255);
-    struct client *v = client_of(self, peer, r->id);
+    struct kith__client *v = client_of(self, peer, r->id);
+    struct kith__caller who = caller(peer, r);
     int64_t rc;
 
     memset(out, 0, sizeof *out);
@@ -393,7 +286,7 @@ static int64_t carry_out(struct kith__pending *self, const struct kith__request 
                           kith__handle_home(r->object));
     rc = try_method(v, m, r, peer, bytes, block, out);
     if (rc >= 0 && out->flags & KITH__GIVEN)
-        give(self, peer, r, out);
+        kith__deliveries_add(&self->deliveries, peer, r->id, r->object, r->op, &who, out);
     return rc;
 }
 
@@ -421,180 +314,14 @@ static void reply(struct kith__pending *self, uint32_t peer, const struct kith__
 
 /* ---------------------------------------------------------------------- parking */
 
-/* What r waits for while it is parked: one side of its object; NULL: nobody announces it. */
-static struct kith__waiters *set_of(const struct kith__request *r)
-{
-    const struct kith__method *m = kith__method(r->op >> 8, r->op & 255);
-
-    return !m || m->side < 0 ? NULL : kith__object_waiters(kith__object_slot(r->object), m->side);
-}
-
 static void wake_at(struct kith__pending *self, int64_t when)
 {
     if (when < self->due)
         self->due = when;
 }
 
-/* 1: we stood there already. */
-static int stand_in(struct kith__pending *self, struct kith__waiters *set)
-{
-    struct kith__seat *s = self->seat;
-    uint32_t n = kith__seat_number(s);
-    uint64_t bit = UINT64_C(1) << n % 64, before;
-
-    atomic_store(&s->since, (uint64_t)self->now); /* behind those who wait already */
-    before = atomic_fetch_or(&set->bits[n / 64], bit);
-    atomic_fetch_or(&set->summary, UINT64_C(1) << n / 64);
-    return (before & bit) != 0;
-}
-
-static void stand(struct kith__pending *self, struct waitlist *p)
-{
-    if (!p->set)
-        return;
-    stand_in(self, p->set);
-    kith__fence();
-}
-
-/* 1: no wake-up was spent on us since we stood among the waiters. */
-static int stands(const struct kith__pending *self, const struct waitlist *p)
-{
-    uint32_t n = kith__seat_number(self->seat);
-
-    return !p->set || (atomic_load(&p->set->bits[n / 64]) >> n % 64 & 1);
-}
-
-/* 1: our bit was there. */
-static int take_bit(const struct kith__pending *self, struct kith__waiters *set)
-{
-    uint32_t n = kith__seat_number(self->seat);
-    uint64_t bit = UINT64_C(1) << n % 64;
-
-    return (atomic_fetch_and(&set->bits[n / 64], ~bit) & bit) != 0;
-}
-
-static struct waitlist **find_waitlist(struct kith__pending *self, uint64_t object,
-                                       const struct kith__waiters *set)
-{
-    struct waitlist **at = &self->waitlists[(object ^ object >> 32) % BUCKETS];
-
-    while (*at && ((*at)->object != object || (*at)->set != set))
-        at = &(*at)->next;
-    return at;
-}
-
-/* ---- watches: calls that wait for any of a list of objects. They are parked together, and each is tried
- * when we are woken, as our seat does not tell by which object. */
-
-#define WATCHES UINT64_MAX /* in place of an object: their waitlist, which has no set of its own */
-
-static int is_watch(const struct kith__request *r)
-{
-    const struct kith__method *m = kith__method(r->op >> 8, r->op & 255);
-
-    return m && m->side == KITH__MANY_SIDES;
-}
-
-static int has_watches(const struct waitlist *p)
-{
-    return p->object == WATCHES;
-}
-
-/* 1: we are woken for what its calls wait for; else we look now and then. */
-static int is_announced(const struct waitlist *p)
-{
-    return p->set || has_watches(p);
-}
-
-static const struct kith__watched *list_of(const struct call *g, int *count)
-{
-    *count = kith__watch_count(g->r.size);
-    return g->block ? kith__at(g->block) : g->bytes;
-}
-
-/* The next of its objects that are at home here, from *at on; NULL: there are no more. They were alive when
- * it was parked. */
-static const struct kith__watched *next_watched(const struct call *g, int *at)
-{
-    int count;
-    const struct kith__watched *list = list_of(g, &count);
-
-    for (; *at < count; ++*at)
-        if (kith__watch_is_here(&list[*at]))
-            return &list[(*at)++];
-    return NULL;
-}
-
-static struct waitlist *parked_at(struct kith__pending *self, uint64_t object,
-                                  const struct kith__waiters *set)
-{
-    struct waitlist *p = *find_waitlist(self, object, set);
-
-    return p && p->first ? p : NULL;
-}
-
-/* Calls of another kind may be parked where it stands: that a wake-up was spent on us, which now cannot be
- * seen any more, is noted for them. */
-static void stand_watch(struct kith__pending *self, struct call *g)
-{
-    const struct kith__watched *w;
-
-    g->spent = 0;
-    for (int at = 0; (w = next_watched(g, &at));) {
-        struct kith__waiters *set = kith__watch_set(w);
-        struct waitlist *p = parked_at(self, w->id, set);
-
-        if (p && !stands(self, p))
-            p->outstanding = 1;
-        g->spent |= !stand_in(self, set);
-    }
-    kith__fence();
-}
-
-static int is_watched(struct kith__pending *self, const struct kith__waiters *set)
-{
-    const struct waitlist *p = *find_waitlist(self, WATCHES, NULL);
-    const struct kith__watched *w;
-
-    for (const struct call *g = p ? p->first : NULL; g; g = g->next_parked)
-        for (int at = 0; (w = next_watched(g, &at));)
-            if (kith__watch_set(w) == set)
-                return 1;
-    return 0;
-}
-
-/* It is parked no more: where nobody else of ours is, a wake-up that was spent on us goes to the next one. */
-static void step_back_watch(struct kith__pending *self, const struct call *g)
-{
-    const struct kith__watched *w;
-
-    for (int at = 0; (w = next_watched(g, &at));) {
-        struct kith__waiters *set = kith__watch_set(w);
-
-        if (!parked_at(self, w->id, set) && !is_watched(self, set) && (!take_bit(self, set) || g->spent))
-            kith__wake_one(set);
-    }
-}
-
-static void unpark(struct kith__pending *self, struct call *g)
-{
-    struct waitlist *p = g->waitlist;
-    struct call **at, *before = NULL;
-
-    if (!p)
-        return;
-    g->waitlist = NULL;
-    for (at = &p->first; *at != g; at = &(*at)->next_parked)
-        before = *at;
-    *at = g->next_parked;
-    if (p->last == g)
-        p->last = before;
-    if (has_watches(p))
-        step_back_watch(self, g);
-}
-
 /* It may have been what its object waits for. */
-static void leave(struct call *g)
+static void leave(struct kith__call *g)
 {
     struct kith__caller who = caller(g->client->peer, &g->r);
 
@@ -602,76 +329,25 @@ static void leave(struct call *g)
 }
 
 /* 1: it is parked, and its object wants to know when it has waited for long, which it has not been told. */
-static int will_tell(const struct call *g)
+static int will_tell(const struct kith__call *g)
 {
     const struct kith__method *m = kith__method(g->r.op >> 8, g->r.op & 255);
 
     return g->waitlist && m && m->flags & KITH__FAIR && !(g->r.flags & KITH__WAITED);
 }
 
-/* A wake-up that was meant for us goes to the next one when nobody is parked here any more. */
-static void step_back(struct kith__pending *self, struct waitlist *p)
+static void park(struct kith__pending *self, struct kith__call *g, struct kith__waiters *set)
 {
-    if (!p->set)
-        return;
-    if (is_watched(self, p->set)) {
-        if (p->outstanding || !stands(self, p))
-            kith__wake_one(p->set);
-    } else if (!take_bit(self, p->set) || p->outstanding)
-        kith__wake_one(p->set);
-}
-
-static struct waitlist *waitlist_for(struct kith__pending *self, uint64_t object, struct kith__waiters *set)
-{
-    struct waitlist **at = find_waitlist(self, object, set);
-
-    if (!*at) {
-        *at = make(sizeof **at);
-        (*at)->object = object;
-        (*at)->set = set;
-    }
-    return *at;
-}
-
-/* 1: it says nothing of those behind it that it has to wait. */
-static int stands_alone(const struct kith__request *r)
-{
-    return (kith__method(r->op >> 8, r->op & 255)->flags & KITH__EACH) != 0;
-}
-
-/* 1: others wait for the same and came before. */
-static int has_to_queue(struct kith__pending *self, const struct kith__request *r)
-{
-    struct kith__waiters *set = set_of(r);
-    const struct waitlist *p = set ? *find_waitlist(self, r->object, set) : NULL;
-
-    return p && p->first && r->timeout_ms != 0 && !stands_alone(r);
-}
-
-static void park(struct kith__pending *self, struct call *g, struct kith__waiters *set)
-{
-    struct waitlist *p = waitlist_for(self, is_watch(&g->r) ? WATCHES : g->r.object, set);
-
-    g->waitlist = p;
-    g->next_parked = NULL;
-    if (p->last)
-        p->last->next_parked = g;
-    else
-        p->first = g;
-    p->last = g;
-    if (has_watches(p))
-        stand_watch(self, g);
-    else
-        stand(self, p);
+    kith__call_park(&self->waitlists, g, set, self->now);
     wake_at(self, g->deadline);
-    wake_at(self, self->now + (is_announced(p) ? look_again_ns : poll_ns));
+    wake_at(self, self->now + (kith__waitlist_is_announced(g->waitlist) ? look_again_ns : poll_ns));
     if (will_tell(g))
         wake_at(self, g->came + KITH__FAIR_NS);
 }
 
 /* A put behind its thread that finds no memory: it may come soon. Those behind it have waited meanwhile, too.
  */
-static int waits_for_memory(struct kith__pending *self, struct call *g, int64_t rc)
+static int waits_for_memory(struct kith__pending *self, struct kith__call *g, int64_t rc)
 {
     if (rc != KITH_ENOMEM || !is_pipelined(&g->r))
         return 0;
@@ -682,26 +358,26 @@ static int waits_for_memory(struct kith__pending *self, struct call *g, int64_t 
 
 /* 1: v's puts wait for memory, and there are many of them. Nothing tells its thread to stop but that they
  * fail. */
-static int is_starved(const struct client *v)
+static int is_starved(const struct kith__client *v)
 {
     return v->kept > KEPT_MOST && v->first->waitlist && !v->first->waitlist->set &&
            is_pipelined(&v->first->r);
 }
 
 /* 1: g has waited for long, and is about to tell so. */
-static int has_waited(const struct kith__pending *self, const struct call *g)
+static int has_waited(const struct kith__pending *self, const struct kith__call *g)
 {
     return will_tell(g) && self->now - g->came >= KITH__FAIR_NS;
 }
 
 /* Tries g. 1: it is over, and gone; -1: likewise, but it has failed; 0: it has to wait. */
-static int attempt(struct kith__pending *self, struct call *g)
+static int attempt(struct kith__pending *self, struct kith__call *g)
 {
     struct kith__result out;
     int64_t rc;
 
-    if (!g->waitlist && has_to_queue(self, &g->r)) {
-        park(self, g, set_of(&g->r));
+    if (!g->waitlist && kith__request_has_to_queue(&self->waitlists, &g->r)) {
+        park(self, g, kith__request_set(&g->r));
         return 0;
     }
     if (has_waited(self, g))
@@ -711,7 +387,7 @@ static int attempt(struct kith__pending *self, struct call *g)
         rc = kith__fail(KITH_ETIMEDOUT, "the timeout expired");
     if (rc == KITH__PARKED || waits_for_memory(self, g, rc)) {
         if (!g->waitlist)
-            park(self, g, rc == KITH__PARKED ? set_of(&g->r) : NULL);
+            park(self, g, rc == KITH__PARKED ? kith__request_set(&g->r) : NULL);
         return 0;
     }
     if (rc < 0 && is_pipelined(&g->r))
@@ -723,13 +399,14 @@ static int attempt(struct kith__pending *self, struct call *g)
 
 /* 1: what it is parked for may have come before it stood there. Those that came before it are tried first,
  * unless it is not in their way. */
-static int may_have_come(const struct call *g)
+static int may_have_come(const struct kith__call *g)
 {
-    return is_announced(g->waitlist) && (g->waitlist->first == g || stands_alone(&g->r));
+    return kith__waitlist_is_announced(g->waitlist) &&
+           (g->waitlist->first == g || kith__request_stands_alone(&g->r));
 }
 
 /* Goes on with v's calls, as far as they have their bytes and need not wait. */
-static void serve(struct kith__pending *self, struct client *v)
+static void serve(struct kith__pending *self, struct kith__client *v)
 {
     while (v->first && v->first->ready && !v->first->waitlist) {
         if (attempt(self, v->first))
@@ -740,37 +417,19 @@ static void serve(struct kith__pending *self, struct client *v)
     }
 }
 
-/* Before those of p are tried: where they wait, so that nothing comes unseen. Watches may stand in the same
- * place, where only the first of them sees that a wake-up was spent on us: so it counts for all. */
-static void stand_again(struct kith__pending *self, struct waitlist *p)
-{
-    int spent = 0;
-
-    stand(self, p);
-    if (!has_watches(p))
-        return;
-    for (struct call *g = p->first; g; g = g->next_parked) {
-        stand_watch(self, g);
-        spent |= g->spent;
-    }
-    for (struct call *g = p->first; g; g = g->next_parked)
-        g->spent = spent;
-}
-
 /* Those of p, the oldest first, until one has to wait that is in the way of the others. */
-static void retry(struct kith__pending *self, struct waitlist *p)
+static void retry(struct kith__pending *self, struct kith__waitlist *p)
 {
     if (!p->first)
-        return; /* a wake-up that came for one who has left is the next one's: see step_back */
-    p->outstanding |= !stands(self, p);
-    stand_again(self, p);
-    for (struct call *g = p->first; g;) {
-        struct client *v = g->client;
+        return; /* a wake-up that came for one who has left is the next one's: see kith__waitlist_remove */
+    kith__waitlist_stand_again(&self->waitlists, p, self->now);
+    for (struct kith__call *g = p->first; g;) {
+        struct kith__client *v = g->client;
         int rc = attempt(self, g);
 
         if (rc >= 0)
             p->outstanding = 0; /* it was for this one, or there is nothing left to be woken for */
-        if (rc == 0 && !stands_alone(&g->r))
+        if (rc == 0 && !kith__request_stands_alone(&g->r))
             return;
         if (rc != 0)
             serve(self, v);
@@ -778,12 +437,12 @@ static void retry(struct kith__pending *self, struct waitlist *p)
     }
 }
 
-static void expire(struct kith__pending *self, struct waitlist *p)
+static void expire(struct kith__pending *self, struct kith__waitlist *p)
 {
-    for (struct call *g = p->first, *next; g; g = next) {
+    for (struct kith__call *g = p->first, *next; g; g = next) {
         next = g->next_parked;
         if (self->now >= g->deadline) {
-            struct client *v = g->client;
+            struct kith__client *v = g->client;
 
             attempt(self, g);
             serve(self, v);
@@ -794,10 +453,10 @@ static void expire(struct kith__pending *self, struct waitlist *p)
 }
 
 /* Looks after those in one bucket; empty ones go. */
-static void look_after(struct kith__pending *self, struct waitlist **at, int woken)
+static void look_after(struct kith__pending *self, struct kith__waitlist **at, int woken)
 {
-    for (struct waitlist *p = *at; p; p = p->next) {
-        if (woken || !is_announced(p) || self->now - self->looked >= look_again_ns ||
+    for (struct kith__waitlist *p = *at; p; p = p->next) {
+        if (woken || !kith__waitlist_is_announced(p) || self->now - self->looked >= look_again_ns ||
             (p->first && has_waited(self, p->first)))
             retry(self, p);
         expire(self, p);
@@ -805,16 +464,14 @@ static void look_after(struct kith__pending *self, struct waitlist **at, int wok
             wake_at(self, p->first->came + KITH__FAIR_NS);
     }
     while (*at) {
-        struct waitlist *p = *at;
+        struct kith__waitlist *p = *at;
 
         if (p->first) {
-            wake_at(self, self->now + (is_announced(p) ? look_again_ns : poll_ns));
+            wake_at(self, self->now + (kith__waitlist_is_announced(p) ? look_again_ns : poll_ns));
             at = &p->next;
             continue;
         }
-        step_back(self, p);
-        *at = p->next;
-        free(p);
+        kith__waitlist_remove(&self->waitlists, at);
     }
 }
 
@@ -824,14 +481,13 @@ int64_t kith__pending_retry(struct kith__pending *self, int woken, int64_t now)
     if (!woken && now < self->due)
         return self->due;
     self->due = INT64_MAX;
-    put_back_refused(self);
-    for (int i = 0; i < BUCKETS; i++)
-        if (self->waitlists[i])
-            look_after(self, &self->waitlists[i], woken);
+    if (kith__deliveries_put_back(&self->deliveries))
+        wake_at(self, now + poll_ns);
+    for (int i = 0; i < KITH__WAITLIST_BUCKETS; i++)
+        if (self->waitlists.buckets[i])
+            look_after(self, &self->waitlists.buckets[i], woken);
     if (now - self->looked >= look_again_ns)
         self->looked = now;
-    if (self->refused)
-        wake_at(self, now + poll_ns);
     return self->due;
 }
 
@@ -846,9 +502,9 @@ static int is_seat(uint64_t id)
 uint64_t kith__pending_request(struct kith__pending *self, uint32_t peer, const struct kith__request *r,
                                const void *bytes, int64_t now)
 {
-    struct client *v;
+    struct kith__client *v;
     struct kith__result out;
-    struct call *g;
+    struct kith__call *g;
     uint64_t block = 0;
     int64_t rc;
 
@@ -876,7 +532,7 @@ uint64_t kith__pending_request(struct kith__pending *self, uint32_t peer, const 
               &out);
         return 0;
     }
-    if (!v->first && bytes && !has_to_queue(self, r)) {
+    if (!v->first && bytes && !kith__request_has_to_queue(&self->waitlists, r)) {
         rc = carry_out(self, r, peer, bytes, &block, &out);
         if (rc != KITH__PARKED && !(rc == KITH_ENOMEM && r->flags & KITH__PIPELINED)) {
             if (rc < 0 && is_pipelined(r))
@@ -892,7 +548,7 @@ uint64_t kith__pending_request(struct kith__pending *self, uint32_t peer, const 
     g->ready = 1;
     g->block = block;
     if (r->size > 0 && !block) {
-        memcpy(g->bytes = make(r->size), bytes, r->size);
+        memcpy(g->bytes = kith__agent_alloc(r->size), bytes, r->size);
         v->kept += r->size;
     }
     serve(self, v);
@@ -902,8 +558,8 @@ uint64_t kith__pending_request(struct kith__pending *self, uint32_t peer, const 
 void kith__pending_arrived(struct kith__pending *self, uint32_t peer, uint64_t id, uint64_t block,
                            int64_t now)
 {
-    struct client *v = *find_client(self, peer, id);
-    struct call *g = find_call(v, id);
+    struct kith__client *v = *find_client(self, peer, id);
+    struct kith__call *g = find_call(v, id);
 
     self->now = now;
     if (!g || g->ready) {
@@ -921,8 +577,8 @@ void kith__pending_arrived(struct kith__pending *self, uint32_t peer, uint64_t i
  * its thread takes it for done, and it has its place. */
 void kith__pending_cancelled(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
-    struct client *v = *find_client(self, peer, id);
-    struct call *g = find_call(v, id);
+    struct kith__client *v = *find_client(self, peer, id);
+    struct kith__call *g = find_call(v, id);
 
     if (v && v->lent_by == id)
         give_back_unused(v, UINT32_MAX);
@@ -933,11 +589,17 @@ void kith__pending_cancelled(struct kith__pending *self, uint32_t peer, uint64_t
     self->due = 0; /* to step back where nobody waits now */
 }
 
+void kith__pending_settled(struct kith__pending *self, uint32_t peer, uint64_t id, int taken)
+{
+    if (kith__deliveries_settled(&self->deliveries, peer, id, taken))
+        self->due = self->now;
+}
+
 void kith__pending_ended(struct kith__pending *self, uint32_t peer)
 {
     for (int i = 0; i < BUCKETS; i++)
-        for (struct client **at = &self->clients[i]; *at;) {
-            struct client *v = *at;
+        for (struct kith__client **at = &self->clients[i]; *at;) {
+            struct kith__client *v = *at;
 
             if (v->peer != peer) {
                 at = &v->next;
@@ -949,57 +611,32 @@ void kith__pending_ended(struct kith__pending *self, uint32_t peer)
             *at = v->next;
             free(v);
         }
-    for (int i = 0; i < BUCKETS; i++)
-        for (struct delivery **at = &self->deliveries[i]; *at;) {
-            struct delivery *delivery = *at;
-
-            if (delivery->peer != peer) {
-                at = &delivery->next;
-                continue;
-            }
-            *at = delivery->next;
-            refuse(self, delivery);
-        }
+    kith__deliveries_ended(&self->deliveries, peer);
     kith__objects_died(&(struct kith__caller){ peer, 0, 0 });
     self->due = 0;
 }
 
 struct kith__pending *kith__pending_new(struct kith__proto *p, uint32_t node, struct kith__seat *seat)
 {
-    struct kith__pending *self = make(sizeof *self);
+    struct kith__pending *self = kith__agent_alloc(sizeof *self);
 
     self->proto = p;
-    self->seat = seat;
+    self->waitlists.seat = seat;
     self->node = node;
     self->due = INT64_MAX;
     return self;
 }
 
-static void free_deliveries(struct delivery *first)
-{
-    for (struct delivery *next; first; first = next) {
-        next = first->next;
-        kith__heap_free(first->given.block);
-        free(first);
-    }
-}
-
 void kith__pending_free(struct kith__pending *self)
 {
-    for (int i = 0; i < BUCKETS; i++) {
-        for (struct client *v = self->clients[i], *next; v; v = next) {
+    for (int i = 0; i < BUCKETS; i++)
+        for (struct kith__client *v = self->clients[i], *next; v; v = next) {
             next = v->next;
             while (v->first)
                 remove_call(self, v->first);
             free(v);
         }
-        free_deliveries(self->deliveries[i]);
-    }
-    for (int i = 0; i < BUCKETS; i++) /* which calls of any client may have stood in */
-        for (struct waitlist *p = self->waitlists[i], *next; p; p = next) {
-            next = p->next;
-            free(p);
-        }
-    free_deliveries(self->refused);
+    kith__deliveries_free(&self->deliveries);
+    kith__waitlists_free(&self->waitlists);
     free(self);
 }

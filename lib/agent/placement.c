@@ -2,6 +2,7 @@
  * there. */
 #include "config.h"
 #include "agent/placement.h"
+#include "agent/alloc.h"
 #include "base/log.h"
 #include "object/class.h"
 #include "object/process.h"
@@ -167,10 +168,8 @@ const struct kith__class kith__node_class = {
 struct kith__placement *kith__placement_new(struct kith__proto *p, uint32_t node, uint32_t nodes,
                                             const uint32_t *cpus)
 {
-    struct kith__placement *self = calloc(1, sizeof *self + nodes * sizeof self->of[0]);
+    struct kith__placement *self = kith__agent_alloc(sizeof *self + nodes * sizeof self->of[0]);
 
-    if (!self)
-        abort(); /* all who wait learn that the agent is gone */
     self->proto = p;
     self->node = node;
     self->nodes = nodes;

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 #include "agent/request.h"
+#include "agent/alloc.h"
 #include "rpc/mailbox.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -160,10 +161,8 @@ static void settle_on(struct kith__requests *self, struct local *l, uint32_t pee
 
 static void add_large(struct local *l, int open)
 {
-    struct large *large = calloc(1, sizeof *large);
+    struct large *large = kith__agent_alloc(sizeof *large);
 
-    if (!large)
-        abort(); /* all who wait learn that the agent is gone */
     *large = (struct large){ l->large, l->id, l->size, open };
     l->large = large;
 }
@@ -474,8 +473,7 @@ static void remember_holding(struct kith__requests *self, uint32_t member, uint3
         h = h->next;
     if (h)
         return;
-    if (!(h = calloc(1, sizeof *h)))
-        abort(); /* all who wait learn that the agent is gone */
+    h = kith__agent_alloc(sizeof *h);
     *h = (struct holding){ self->holdings, member, serial, peer };
     self->holdings = h;
 }
@@ -537,8 +535,7 @@ static int ask_others(struct kith__requests *self, struct local *l, const struct
 
     if (count < 0)
         return count;
-    if (!(l->others = calloc((size_t)count, sizeof *l->others)))
-        abort(); /* all who wait learn that the agent is gone */
+    l->others = kith__agent_alloc((size_t)count * sizeof *l->others);
     for (int i = 0; i < count && rc == 0; i++) {
         uint32_t home = kith__handle_home(list[i].id);
 
@@ -811,10 +808,8 @@ int64_t kith__requests_tick(struct kith__requests *self, int64_t now)
 
 struct kith__requests *kith__requests_new(struct kith__proto *p, uint32_t nodes)
 {
-    struct kith__requests *self = calloc(1, sizeof *self);
+    struct kith__requests *self = kith__agent_alloc(sizeof *self);
 
-    if (!self)
-        abort(); /* all who wait learn that the agent is gone */
     self->proto = p;
     self->nodes = nodes;
     return self;
