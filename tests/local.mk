@@ -229,8 +229,10 @@ tests_test_token_fixed_LDFLAGS = $(AM_LDFLAGS) -no-pie
 # Other nodes: the protocol between agents, its transport, and objects through them.
 unit_tests += \
 	tests/test_address \
+	tests/test_calls_sim \
 	tests/test_control \
 	tests/test_objects_sim \
+	tests/test_parties_sim \
 	tests/test_protocol \
 	tests/test_protocol_frames \
 	tests/test_protocol_links
@@ -268,15 +270,17 @@ protocol_sources = \
 	tests/protocol/node.h \
 	tests/protocol/weather.c \
 	tests/protocol/weather.h
-tests_test_objects_sim_SOURCES = \
+sim_sources = \
 	tests/check.h \
 	tests/protocol/bytes.c \
 	tests/protocol/bytes.h \
 	tests/protocol/weather.c \
 	tests/protocol/weather.h \
 	tests/sim/sim.c \
-	tests/sim/sim.h \
-	tests/test_objects_sim.c
+	tests/sim/sim.h
+tests_test_calls_sim_SOURCES = $(sim_sources) tests/test_calls_sim.c
+tests_test_objects_sim_SOURCES = $(sim_sources) tests/test_objects_sim.c
+tests_test_parties_sim_SOURCES = $(sim_sources) tests/test_parties_sim.c
 tests_test_protocol_SOURCES = $(protocol_sources) tests/test_protocol.c
 tests_test_protocol_frames_SOURCES = $(protocol_sources) tests/test_protocol_frames.c
 tests_test_protocol_links_SOURCES = $(protocol_sources) tests/test_protocol_links.c

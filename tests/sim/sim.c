@@ -753,3 +753,28 @@ int sim_count(int what)
         n += clients[i].state == RUNS && !sim[clients[i].node].lost && clients[i].doing == what;
     return n;
 }
+
+void sim_draw_weather(void)
+{
+    if (draw(3) == 0)
+        return;
+    net.weather.lose = (int)draw(40);
+    net.weather.repeat = (int)draw(50);
+    net.weather.delay = (int)draw(20);
+    net.weather.truncate = (int)draw(10);
+}
+
+void sim_seeds(void (*once)(uint64_t seed), uint64_t count)
+{
+    const char *one = getenv("KITH_TEST_SEED");
+
+    for (uint64_t s = 1; s <= (one ? 1 : count); s++) {
+        unsigned before = CU_get_number_of_failures();
+        uint64_t seed = one ? strtoull(one, NULL, 0) : s;
+
+        seed_draw(seed);
+        once(seed);
+        if (CU_get_number_of_failures() > before)
+            printf("KITH_TEST_SEED=%llu ", (unsigned long long)seed);
+    }
+}

@@ -39,6 +39,11 @@ struct client *sim_start(uint32_t node, program *fn, void *arg);
 /* Lets the world go on until no client is left, or for so long: 1: none is. */
 int sim_run(int64_t ms);
 
+void sim_draw_weather(void); /* after sim_begin: which faults the network has, often none */
+
+/* A run for each seed from 1 to count, or for KITH_TEST_SEED alone; says which has failed. */
+void sim_seeds(void (*once)(uint64_t seed), uint64_t count);
+
 void sim_settle(int64_t ms); /* lets it go on in any case: what is on its way arrives */
 
 void sim_show(void);                           /* what each client waits for, on stdout */

@@ -1,0 +1,377 @@
+/* test_calls_sim.c: single calls between nodes in one process (sim/sim.h), when the caller dies or the
+ * network fails at a moment that the test chooses. */
+#include "config.h"
+#include "check.h"
+#include "sim/sim.h"
+
+enum { HEAD = 24, LARGEST = 120000 };
+enum { OTHER, HOLDING };
+
+static kith_queue queue[2];
+static kith_sem sem;
+
+static void has_places(struct client *c, void *arg)
+{
+    int x = 0;
+
+    (void)c;
+    (void)arg;
+    for (int i = 0; i < 10; i++)
+        PASS(kith_put(queue[0], x));
+    sim_rest(1000000);
+}
+
+static void pipelines_elsewhere(struct client *c, void *arg)
+{
+    int x = 0;
+
+    (void)c;
+    (void)arg;
+    for (int i = 0; i < 10; i++)
+        PASS(kith_put(queue[1], x));
+    CU_ASSERT_EQUAL(kith_queue_size(queue[1]), 10);
+}
+
+/* What the dead one had on a node that is lost by then concerns nobody who comes to its seat. */
+static void places_on_a_lost_node_hold_up_nobody(void)
+{
+    static const struct weather three = { .nodes = 3 };
+    struct client *first;
+
+    sim_begin(&three);
+    for (uint32_t i = 0; i < 2; i++) {
+        sim_enter(i + 1);
+        queue[i] = kith_queue_open(i == 0 ? 400 : 0);
+        sim_leave();
+    }
+    sim_calm();
+    first = sim_start(0, has_places, NULL);
+    CU_ASSERT(!sim_run(1000));
+    sim_kill(first);
+    CU_ASSERT(sim_run(1000));
+    sim_lose(1);
+    sim_start(0, pipelines_elsewhere, NULL);
+    if (!sim_run(100000)) {
+        sim_show();
+        CU_FAIL("it waits for ever");
+        exit(1);
+    }
+    sim_enter(2);
+    PASS(kith_queue_close(queue[1]));
+    sim_leave();
+    sim_settle(1000);
+    sim_end();
+}
+
+static void puts_one(struct client *c, void *arg)
+{
+    int x = 0;
+
+    (void)c;
+    (void)arg;
+    PASS(kith_put(queue[0], x));
+}
+
+static void gets_one(struct client *c, void *arg)
+{
+    int x;
+
+    (void)c;
+    (void)arg;
+    PASS(kith_get(queue[0], &x));
+}
+
+/* The bound of queue[0], at home on the second of three nodes. */
+static void open_full_queue(uint64_t bound)
+{
+    static const struct weather three = { .nodes = 3 };
+
+    sim_begin(&three);
+    sim_enter(1);
+    queue[0] = kith_queue_open(bound);
+    for (int x = 0; x < (int)bound; x++)
+        PASS(kith_put(queue[0], x));
+    sim_leave();
+    sim_calm();
+}
+
+static void close_full_queue(void)
+{
+    sim_enter(1);
+    PASS(kith_queue_close(queue[0]));
+    sim_leave();
+    sim_settle(1000);
+    sim_end();
+}
+
+/* Whoever comes to its seat may be the one who makes room. */
+static void a_put_that_the_dead_have_left_holds_up_nobody(void)
+{
+    struct client *first;
+
+    open_full_queue(1);
+    first = sim_start(0, puts_one, NULL);
+    CU_ASSERT(!sim_run(1000));
+    sim_kill(first);
+    CU_ASSERT(sim_run(1000));
+    sim_start(0, gets_one, NULL);
+    if (!sim_run(100000)) {
+        sim_show();
+        CU_FAIL("it waits for ever");
+        exit(1);
+    }
+    close_full_queue();
+}
+
+static void puts_three(struct client *c, void *arg)
+{
+    for (int i = 0; i < 3; i++)
+        puts_one(c, arg);
+    sim_rest(1000000);
+}
+
+static void gets_two(struct client *c, void *arg)
+{
+    gets_one(c, arg);
+    gets_one(c, arg);
+}
+
+enum { BOUND = 64 }; /* smaller ones lend no places */
+
+static void gets_half(struct client *c, void *arg)
+{
+    for (int i = 0; i < BOUND / 2; i++)
+        gets_one(c, arg);
+}
+
+static void fills(struct client *c, void *arg)
+{
+    for (int i = 0; i < BOUND; i++)
+        puts_one(c, arg);
+}
+
+/* From the third put in a row on places are lent: to one who died meanwhile, at any moment, they are not. */
+static void places_lent_to_the_dead_come_back(void)
+{
+    int count = getenv("KITH_TEST_LONG") ? 300 : 40;
+
+    for (int n = 0; n < count; n++) {
+        struct client *first;
+
+        seed_draw((uint64_t)n);
+        open_full_queue(BOUND);
+        sim_start(1, gets_two, NULL);
+        CU_ASSERT(sim_run(1000));
+        first = sim_start(0, puts_three, NULL);
+        CU_ASSERT(!sim_run(1000)); /* the third waits */
+        sim_start(1, gets_half, NULL);
+        sim_run(n % 10);
+        sim_kill(first);
+        CU_ASSERT(sim_run(1000));
+        sim_settle(1000);
+        sim_enter(1);
+        for (int x; kith_queue_size(queue[0]) > 0;)
+            PASS(kith_get(queue[0], &x));
+        sim_leave();
+        sim_start(2, fills, NULL);
+        if (!sim_run(100000)) {
+            sim_show();
+            printf("    run %d\n", n);
+            CU_FAIL("it waits for ever");
+            exit(1);
+        }
+        close_full_queue();
+    }
+}
+
+static void asks_elsewhere(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    CU_ASSERT_EQUAL(kith_queue_size(queue[0]), 0);
+}
+
+/* Its successor on the seat comes before its janitor, and finds the mailbox all the same. */
+static void a_mailbox_whose_commit_the_dead_have_left_is_found(void)
+{
+    static const struct weather two = { .nodes = 2 };
+
+    sim_begin(&two);
+    sim_enter(1);
+    queue[0] = kith_queue_open(0);
+    sim_leave();
+    sim_calm();
+    sim_kill_at("mailbox: new", "guard: record complete", 1000);
+    for (int i = 0; i < 2; i++) {
+        sim_start(0, asks_elsewhere, NULL);
+        sim_run(100);
+    }
+    CU_ASSERT(sim_run(100000));
+    sim_enter(1);
+    PASS(kith_queue_close(queue[0]));
+    sim_leave();
+    sim_settle(1000);
+    sim_end();
+}
+
+static void dies_over_its_release(struct client *c, void *arg)
+{
+    (void)c;
+    PASS(kith_sem_acquire(sem, 0));
+    sim_rest(1000);
+    sim_kill_at(NULL, arg, 0);
+    kith_sem_release(sem);
+}
+
+static void holds_for_long(struct client *c, void *arg)
+{
+    int rc = kith_sem_acquire(sem, KITH_FOREVER);
+
+    (void)arg;
+    CU_ASSERT(rc == 0 || rc == KITH_EOWNERDEAD);
+    sim_doing(c, HOLDING);
+    for (int i = 0; i < 20; i++) {
+        sim_rest(100);
+        CU_ASSERT_EQUAL(sim_count(HOLDING), 1);
+    }
+    sim_doing(c, OTHER);
+    PASS(kith_sem_release(sem));
+}
+
+static void finds_one_unit(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    CU_ASSERT_EQUAL(kith_sem_value(sem), 1);
+    PASS(kith_sem_close(sem));
+}
+
+/* Where it went before it died, it comes before its death is known there: whoever holds the unit next keeps
+ * it. */
+static void a_last_release_and_a_death_give_back_one_unit(void)
+{
+    static const char *const steps[] = { "mailbox: posted", "mailbox: marked" };
+    static const struct weather home = { .nodes = 2, .through_net = 1 }, far = { .nodes = 2 };
+
+    for (int i = 0; i < 4; i++) {
+        sim_begin(i & 1 ? &home : &far);
+        sim_calm();
+        sim_enter(0);
+        sem = kith_sem_open(1);
+        sim_leave();
+        sim_start(!(i & 1), dies_over_its_release, (void *)(uintptr_t)steps[i / 2]);
+        sim_run(500);
+        for (int k = 0; k < 2; k++)
+            sim_start(0, holds_for_long, NULL);
+        CU_ASSERT(sim_run(100000));
+        sim_start(0, finds_one_unit, NULL);
+        CU_ASSERT(sim_run(100000));
+        sim_settle(1000);
+        sim_end();
+    }
+}
+
+static void puts_through_cuts(struct client *c, void *arg)
+{
+    static char large[LARGEST];
+
+    (void)c;
+    (void)arg;
+    for (uint64_t i = 0; i < 40; i++) {
+        int64_t begin = sim_now_ms();
+
+        PASS(kith_queue_put(queue[0], large, i % 2 ? sizeof large : HEAD, 0));
+        PASS(kith_queue_get(queue[0], large, sizeof large, 0));
+        if (sim_now_ms() - begin > 5000) {
+            printf("\n    put and get %llu took %lld ms\n", (unsigned long long)i,
+                   (long long)(sim_now_ms() - begin));
+            CU_FAIL("they are as slow as if the node were gone");
+        }
+        sim_rest((int64_t)draw(700));
+    }
+}
+
+/* Cut for 0.9 s of each 1.5 s: what waits 2, 4, 8, .. s before it says a thing again says it when the
+ * connection is cut, for ever. */
+static void a_call_is_done_soon_after_a_short_cut(void)
+{
+    static const struct weather two = { .nodes = 2 };
+    int ended = 0;
+
+    seed_draw(1);
+    sim_begin(&two);
+    sim_calm();
+    sim_enter(1);
+    queue[0] = kith_queue_open(10);
+    sim_leave();
+    sim_start(0, puts_through_cuts, NULL);
+    sim_run(10);
+    for (int i = 0; i < 1000 && !ended; i++) {
+        sim_cut(0, 1, 1);
+        sim_run(900);
+        sim_cut(0, 1, 0);
+        ended = sim_run(600);
+    }
+    CU_ASSERT_FATAL(ended);
+    sim_enter(1);
+    PASS(kith_queue_close(queue[0]));
+    sim_leave();
+    sim_settle(1000);
+    sim_end();
+}
+
+static void waits_in_vain(struct client *c, void *arg)
+{
+    char x[HEAD] = { 0 };
+
+    (void)c;
+    (void)arg;
+    PASS(kith_queue_put(queue[0], x, sizeof x, 0)); /* the nodes know each other */
+    sim_cut(0, 1, 1);
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_get(queue[0], x, sizeof x, 100));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_sem_acquire(sem, 100));
+    FAILS_WITH(KITH_EPEER, kith_queue_put(queue[0], x, sizeof x, 100));
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "may or may not"));
+    sim_cut(0, 1, 0);
+    sim_rest(2000);
+    CU_ASSERT_EQUAL(kith_queue_size(queue[0]), 2); /* it was done; and what the get took is back */
+    CU_ASSERT_EQUAL(kith_sem_value(sem), 1);
+}
+
+/* Its home is silent, but not gone. A timeout says that a call was not done; of a put nobody can know it. */
+static void what_may_be_done_is_no_timeout(void)
+{
+    static const struct weather two = { .nodes = 2 };
+
+    sim_begin(&two);
+    sim_calm();
+    sim_enter(1);
+    queue[0] = kith_queue_open(10);
+    sem = kith_sem_open(1);
+    sim_leave();
+    sim_start(0, waits_in_vain, NULL);
+    CU_ASSERT_FATAL(sim_run(100000));
+    sim_enter(1);
+    PASS(kith_queue_close(queue[0]));
+    PASS(kith_sem_close(sem));
+    sim_leave();
+    sim_settle(1000);
+    sim_end();
+}
+
+static struct test tests[] = {
+    TEST(a_call_is_done_soon_after_a_short_cut),
+    TEST(what_may_be_done_is_no_timeout),
+    TEST(a_last_release_and_a_death_give_back_one_unit),
+    TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),
+    TEST(places_on_a_lost_node_hold_up_nobody),
+    TEST(a_put_that_the_dead_have_left_holds_up_nobody),
+    TEST(places_lent_to_the_dead_come_back),
+    TEST_END,
+};
+
+int main(void)
+{
+    sim_init();
+    return run_tests("calls_sim", tests);
+}
