@@ -118,6 +118,7 @@ unit_tests += \
 	tests/test_branch \
 	tests/test_chaos \
 	tests/test_claims \
+	tests/test_class \
 	tests/test_closed \
 	tests/test_cond \
 	tests/test_deal \
