@@ -785,46 +785,31 @@ static struct place typed_key_of(enum kith__kind kind, uint64_t id, const struct
     return (struct place){ id, kind, bytes_of(key), key->text ? key->size - 1 : key->size, key->type };
 }
 
-int kith__dict_set(kith_dict d, struct kith__any key, struct kith__any x)
+static int fetch_at(const struct place *at, int type, void *y, size_t size)
 {
-    struct place at = typed_key_of(KITH__DICT_KIND, d.id, &key);
-
-    return set_at(&at, x.type, bytes_of(&x), x.size);
-}
-
-int kith__dict_fetch(kith_dict d, struct kith__any key, int type, void *y, size_t size)
-{
-    struct place at = typed_key_of(KITH__DICT_KIND, d.id, &key);
-    int64_t rc = y ? get_at(&at, type, y, size) : kith__report(kith__check_bytes(KITH__DICT_KIND, y, size));
+    int64_t rc = y ? get_at(at, type, y, size) : kith__report(kith__check_bytes(at->kind, y, size));
 
     return rc < 0 ? (int)rc : 0;
 }
 
-int kith__dict_inc(kith_dict d, struct kith__any key, struct kith__any x)
-{
-    struct place at = typed_key_of(KITH__DICT_KIND, d.id, &key);
-
-    return compute_at(&at, KITH_ADD, x.type, bytes_of(&x), NULL, x.size);
-}
-
-int kith__ns_set(kith_ns ns, struct kith__any key, struct kith__any x)
-{
-    struct place at = typed_key_of(KITH__NS_KIND, ns.id, &key);
-
-    return set_at(&at, x.type, bytes_of(&x), x.size);
-}
-
-int kith__ns_fetch(kith_ns ns, struct kith__any key, int type, void *y, size_t size)
-{
-    struct place at = typed_key_of(KITH__NS_KIND, ns.id, &key);
-    int64_t rc = y ? get_at(&at, type, y, size) : kith__report(kith__check_bytes(KITH__NS_KIND, y, size));
-
-    return rc < 0 ? (int)rc : 0;
-}
-
-int kith__ns_inc(kith_ns ns, struct kith__any key, struct kith__any x)
-{
-    struct place at = typed_key_of(KITH__NS_KIND, ns.id, &key);
-
-    return compute_at(&at, KITH_ADD, x.type, bytes_of(&x), NULL, x.size);
-}
+#define TYPED(noun, NOUN)                                                                         \
+    int kith__##noun##_set(kith_##noun c, struct kith__any key, struct kith__any x)               \
+    {                                                                                             \
+        struct place at = typed_key_of(KITH__##NOUN##_KIND, c.id, &key);                          \
+                                                                                                  \
+        return set_at(&at, x.type, bytes_of(&x), x.size);                                         \
+    }                                                                                             \
+    int kith__##noun##_fetch(kith_##noun c, struct kith__any key, int type, void *y, size_t size) \
+    {                                                                                             \
+        struct place at = typed_key_of(KITH__##NOUN##_KIND, c.id, &key);                          \
+                                                                                                  \
+        return fetch_at(&at, type, y, size);                                                      \
+    }                                                                                             \
+    int kith__##noun##_inc(kith_##noun c, struct kith__any key, struct kith__any x)               \
+    {                                                                                             \
+        struct place at = typed_key_of(KITH__##NOUN##_KIND, c.id, &key);                          \
+                                                                                                  \
+        return compute_at(&at, KITH_ADD, x.type, bytes_of(&x), NULL, x.size);                     \
+    }
+TYPED(dict, DICT)
+TYPED(ns, NS)
