@@ -11,6 +11,7 @@ LDADD = lib/libkith-all.la $(CUNIT_LIBS) $(LIBM)
 EXTRA_DIST += \
 	tests/anyjob.h \
 	tests/check.h \
+	tests/containers.h \
 	tests/far.h \
 	tests/killer.h \
 	tests/netjob.h \
@@ -123,6 +124,7 @@ unit_tests += \
 	tests/test_cond \
 	tests/test_deal \
 	tests/test_dict \
+	tests/test_dict_shared \
 	tests/test_ends \
 	tests/test_event \
 	tests/test_faults_told \

@@ -1,23 +1,9 @@
 /* test_list.c: Lists as users see them, over each way that one can be reached (see test_queue.c). */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "containers.h"
 #include "object/class.h"
-#include "shm/heap.h"
 
 #include <pthread.h>
-#include <signal.h>
-
-/* Where each call is a round trip. */
-static int is_far(void)
-{
-    return getenv("KITH_TRANSPORT") != NULL || kith_nodes() > 1;
-}
-
-static int is_here(void)
-{
-    return !getenv("KITH_TRANSPORT") && !(getenv("KITH_TEST_FAR") && kith_nodes() > 1);
-}
 
 /* The list has these numbers. */
 static void has(kith_list l, const int *x, int n)
@@ -278,14 +264,6 @@ static void what_comes_in_anywhere_goes_anywhere(void)
     PASS(kith_list_close(l));
 }
 
-static uint64_t used_blocks(void)
-{
-    struct kith__heap_stats s;
-
-    kith__heap_stats(&s);
-    return s.used_blocks;
-}
-
 static void nothing_is_kept_for_ever(void)
 {
     static const char text[100] = "x";
@@ -458,15 +436,6 @@ static void an_element_is_updated(void)
 
 /* --------------------------------------------------------------------------- deaths */
 
-static int failpoints_left;
-
-static void die_at_failpoint(const char *step)
-{
-    (void)step;
-    if (failpoints_left-- == 0)
-        raise(SIGKILL);
-}
-
 struct doomed {
     kith_list l;
     int number, what;
@@ -475,8 +444,9 @@ struct doomed {
 enum { APPEND, FRONT, MIDDLE, SET, POP, DEL_MIDDLE, REVERSE, SORT, EXTEND, CLEAR, KINDS };
 enum { N = 8 }; /* elements: the next one needs another row */
 
-static void changes(const struct doomed *m)
+static void changes(const void *arg)
 {
+    const struct doomed *m = arg;
     static const char large[60] = "new";
     const int few[] = { 100, 101, 102 };
     char x[60];
@@ -497,12 +467,7 @@ static void changes(const struct doomed *m)
 
 static int dies_on_the_way(const void *arg)
 {
-    const struct doomed *m = arg;
-
-    failpoints_left = m->number;
-    kith__failpoint_hook = die_at_failpoint;
-    changes(m);
-    kith__failpoint_hook = NULL;
+    die_on_the_way(((const struct doomed *)arg)->number, changes, arg);
     return 0;
 }
 

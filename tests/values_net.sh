@@ -3,4 +3,4 @@
 # kith-test: limit=600
 . "$top_srcdir/tests/over_net"
 
-over_net value array dict list
+over_net value array dict dict_shared list
