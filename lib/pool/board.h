@@ -214,6 +214,10 @@ struct kith__post {
     _Atomic uint32_t poster;    /* the member that it belongs to; 0: free */
 };
 
+struct kith__pool_functions { /* its own */
+    struct kith__token init, exit;
+};
+
 struct kith__pool {          /* the body of its object */
     _Atomic uint32_t state;  /* enum kith__pool_state; it only grows */
     _Atomic uint32_t killed; /* 1: the fork server kills its workers */
@@ -228,14 +232,13 @@ struct kith__pool {          /* the body of its object */
     struct kith__death
         init_death; /* .unsettled: of the first process that ended in the initializer; the fork server's */
     uint32_t init_worker;
-    struct kith__token init;
     uint32_t has_exit, exit_limit_ms; /* 0: no limit */
     struct kith__death
         exit_death; /* .unsettled: of the first process that ended in the exit function; the fork server's */
     uint32_t exit_worker;
     _Atomic uint32_t exit_deaths; /* how many did; likewise */
-    struct kith__token exit;
-    uint64_t id; /* its handle; with KITH_SERIAL=1 only */
+    _Atomic uint64_t functions;   /* a block: struct kith__pool_functions; 0: it has none */
+    uint64_t id;                  /* its handle; with KITH_SERIAL=1 only */
     _Atomic uint64_t
         lanes; /* a block: struct kith__lane[workers]; written before others come, and at the end */
     _Atomic uint64_t seq;                /* jobs ever posted */
@@ -262,6 +265,12 @@ static inline struct kith__pool *kith__pool_of(const struct kith__member *m)
 static inline struct kith__lane *kith__lane(const struct kith__pool *p, uint32_t worker)
 {
     return (struct kith__lane *)kith__at(atomic_load_explicit(&p->lanes, memory_order_relaxed)) + worker;
+}
+
+/* Of a pool that has some. */
+static inline struct kith__pool_functions *kith__pool_functions(const struct kith__pool *p)
+{
+    return kith__at(atomic_load_explicit(&p->functions, memory_order_relaxed));
 }
 
 /* Table t begins with post 64 * (2^t - 1). */

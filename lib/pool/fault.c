@@ -368,7 +368,7 @@ int kith__pool_exit_report(struct kith__object *o)
 
     if (all == 0)
         return 0;
-    kith__token_name(&p->exit, name, sizeof name);
+    kith__token_name(&kith__pool_functions(p)->exit, name, sizeof name);
     if (!(known = exit_faults(o, name)))
         return kith__fail(
             KITH_ETASK,

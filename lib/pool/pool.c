@@ -127,6 +127,21 @@ static uint32_t exit_limit(const struct kith_pool_options *o)
     return init_limit(&own);
 }
 
+static int fill_functions(struct kith__pool *p, const struct kith_pool_options *o)
+{
+    int rc;
+
+    p->has_init = o->init != NULL;
+    p->has_exit = o->exit != NULL;
+    if (!o->init && !o->exit)
+        return 0;
+    if ((rc = hold(&p->functions, NULL, sizeof(struct kith__pool_functions))) < 0)
+        return rc;
+    if (o->init && (rc = kith__token_make(&kith__pool_functions(p)->init, (kith__anyfn *)o->init)) < 0)
+        return rc;
+    return o->exit ? kith__token_make(&kith__pool_functions(p)->exit, (kith__anyfn *)o->exit) : 0;
+}
+
 static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_options *o)
 {
     int rc;
@@ -141,16 +156,8 @@ static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_o
     p->chunk = o->chunk;
     p->halt = o->halt;
     p->init_arg_size = o->arg_size;
-    if (o->init) {
-        p->has_init = 1;
-        if ((rc = kith__token_make(&p->init, (kith__anyfn *)o->init)) < 0)
-            return rc;
-    }
-    if (o->exit) {
-        p->has_exit = 1;
-        if ((rc = kith__token_make(&p->exit, (kith__anyfn *)o->exit)) < 0)
-            return rc;
-    }
+    if ((rc = fill_functions(p, o)) < 0)
+        return rc;
     if (o->arg_size > 0 && (rc = hold(&p->init_arg, o->arg, o->arg_size)) < 0)
         return rc;
     if ((rc = hold(&p->posts[0], NULL, kith__post_table_size(0))) < 0)
@@ -310,6 +317,7 @@ static void destroy(struct kith__object *o)
     kith__object_leave(o);
     free_posts(p);
     free_held(&p->init_arg);
+    free_held(&p->functions);
     free_held(&p->init_fault);
     kith__pool_drop_faults(o);
     free_held(&p->branches);
@@ -354,6 +362,8 @@ static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
     kith__guard_set(&o->guard, kith__heap_owner(p->posts[0]), 0);
     if (p->init_arg)
         kith__guard_set(&o->guard, kith__heap_owner(p->init_arg), 0);
+    if (p->functions)
+        kith__guard_set(&o->guard, kith__heap_owner(p->functions), 0);
     *id = kith__object_publish(o, KITH__POOL_KIND);
     if (p->serial) {
         p->id = *id;

@@ -210,7 +210,7 @@ static void keep_init_fault(struct kith__object *o, uint64_t block)
 int kith__worker_initialize(struct kith__object *o, uint32_t worker)
 {
     struct kith__pool *p = kith__pool_body(o);
-    int rc = p->has_init ? call_own(p, &p->init) : 0;
+    int rc = p->has_init ? call_own(p, &kith__pool_functions(p)->init) : 0;
 
     if (rc != 0)
         keep_init_fault(o, own_fault(worker, rc));
@@ -240,7 +240,7 @@ static void keep_exit_fault(struct kith__object *o, uint64_t block)
 int kith__worker_exit(struct kith__object *o, uint32_t worker)
 {
     struct kith__pool *p = kith__pool_body(o);
-    int rc = p->has_exit ? call_own(p, &p->exit) : 0;
+    int rc = p->has_exit ? call_own(p, &kith__pool_functions(p)->exit) : 0;
 
     if (rc != 0)
         keep_exit_fault(o, own_fault(worker, rc));
