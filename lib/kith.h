@@ -264,11 +264,19 @@ struct kith_pool_options {
     /* An exit function that runs longer than this, in milliseconds, is ended and counts
      * as failed. 0: as for an initializer. KITH_FOREVER: no limit. */
     int exit_limit_ms;
+    /* How many nodes take part, this one among them: their workers run tasks of kith_map,
+     * kith_starmap, kith_for and the like, of kith_apply and of kith_map_async, and give
+     * the same results to the bit. Tasks of kith_apply_async and kith_imap run on this
+     * node. A pointer in arguments means nothing on another node, also one to memory of
+     * kith_alloc. If a node is lost, others run the tasks that it had, perhaps for the
+     * second time. 0: this node only. -1: all. */
+    int nodes;
 };
 
 /* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a launcher.
- * Waits for the initializers, but not for the workers to start. On failure the handle
- * holds:
+ * With .nodes these are the numbers of each node, or workers are shared out to the nodes,
+ * this one first. Waits for the initializers, but not for the workers of this node to
+ * start. On failure the handle holds:
  *
  *   KITH_EINVAL  a bad argument
  *   KITH_ENOMEM  not enough memory, or no process can be started
@@ -283,7 +291,8 @@ KITH_API kith_pool kith_pool_open(int workers);
  *
  * The same with options: kith_pool_open_with(4, .limit_ms = 500, .tries = 1). */
 
-/* Returns the number of workers, 1 with KITH_SERIAL=1; or KITH_ESTALE. */
+/* Returns the number of workers on all nodes that take part, 1 with KITH_SERIAL=1; or
+ * KITH_ESTALE. */
 KITH_API int kith_pool_workers(kith_pool p);
 
 /* In a task, an initializer or an exit function: returns memory of this worker alone, of

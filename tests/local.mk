@@ -117,6 +117,7 @@ unit_tests += \
 	tests/test_before \
 	tests/test_board \
 	tests/test_branch \
+	tests/test_foreman \
 	tests/test_chaos \
 	tests/test_claims \
 	tests/test_class \
@@ -248,6 +249,7 @@ unit_tests += \
 endif
 once_scripts += \
 	tests/cluster/objects.sh \
+	tests/cluster/pool.sh \
 	tests/cluster/prefix.sh \
 	tests/cluster/slurm.sh
 net_scripts = \
@@ -260,8 +262,9 @@ EXTRA_DIST += \
 	tests/cluster/batch \
 	tests/cluster/cluster \
 	tests/over_net
-check_PROGRAMS += tests/cluster/objects
+check_PROGRAMS += tests/cluster/objects tests/cluster/pool
 tests_cluster_objects_LDADD = lib/libkith.la
+tests_cluster_pool_LDADD = lib/libkith.la $(LIBM)
 tests_test_agent_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 protocol_sources = \
 	tests/check.h \

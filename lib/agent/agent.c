@@ -157,6 +157,7 @@ static int come_up(struct kith__contact *contact)
     contact->version = KITH__CONTACT_VERSION;
     contact->security = c.security;
     contact->cpus = kith__shared->usable_cpus;
+    contact->workers = kith__shared->workers;
     memcpy(contact->public_key, c.public_key, sizeof contact->public_key);
     memcpy(contact->host, kith__shared->host, sizeof contact->host);
     make_secret(contact->secret);

@@ -69,6 +69,7 @@ struct kith__member {
     uint64_t memory;        /* of a Process: its limit; 0: none */
     uint32_t limit_ms;      /* likewise, of its time */
     int32_t shape;          /* of its target: see start.h */
+    _Atomic uint32_t internal; /* 1: a Process of kith's own, of which no user hears */
     struct kith__token target;
     char name[64];
     struct kith__crash crash;

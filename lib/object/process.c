@@ -113,6 +113,7 @@ static void fill_member(struct kith__member *m, const struct kith__start *s, uin
     atomic_store(&m->daemon, s->daemon);
     m->number = s->number;
     m->shape = s->shape;
+    atomic_store(&m->internal, s->internal);
     m->limit_ms = s->limit_ms;
     m->memory = s->memory;
     m->parent = s->parent;
@@ -315,7 +316,7 @@ static uint32_t find_children(uint64_t asked_by, uint64_t *ids, uint32_t room)
         const struct kith__member *m = kith__member(i);
 
         if (!kith__member_is_up(m) || atomic_load(&m->role) != KITH__PROCESS || m->asked_by != asked_by ||
-            !kith__object_is(kith__object_slot(m->object), m->object))
+            atomic_load(&m->internal) || !kith__object_is(kith__object_slot(m->object), m->object))
             continue;
         if (found < room)
             ids[found] = m->object;
@@ -351,7 +352,8 @@ uint32_t kith__node_busy(void)
         uint32_t role = atomic_load(&m->role);
 
         busy += kith__member_is_up(m) &&
-                (role == KITH__PROCESS || (role == KITH__WORKER && atomic_load(&m->busy)));
+                ((role == KITH__PROCESS && !atomic_load(&m->internal)) ||
+                 (role == KITH__WORKER && atomic_load(&m->busy)));
     }
     return busy;
 }
@@ -500,7 +502,7 @@ int kith_processes(kith_process *list, size_t room)
 
 static int fill(struct kith__start *s, const struct kith__run *run, const struct kith_process_options *o)
 {
-    uint64_t count = atomic_fetch_add(&kith__shared->processes, 1) + 1;
+    uint64_t count = run->internal ? 0 : atomic_fetch_add(&kith__shared->processes, 1) + 1;
     char function[48];
     int rc;
 
@@ -509,6 +511,7 @@ static int fill(struct kith__start *s, const struct kith__run *run, const struct
         return rc;
     s->arg_size = run->size;
     s->shape = run->shape;
+    s->internal = (uint32_t)run->internal;
     s->limit_ms = (uint32_t)o->limit_ms;
     s->memory = o->memory;
     s->daemon = o->daemon != 0 || (is_process() && atomic_load(&kith__member(kith__me)->daemon));
@@ -607,6 +610,11 @@ static int64_t start(const struct kith__run *run, const struct kith_process_opti
     return rc;
 }
 
+int64_t kith__process_begin(const struct kith__run *run, const struct kith_process_options *o)
+{
+    return start(run, o);
+}
+
 kith_process kith__process_run(const struct kith__run *run, const struct kith_process_options *o)
 {
     int64_t rc = kith__report64(start(run, o ? o : &(struct kith_process_options){ 0 }));
@@ -621,7 +629,7 @@ kith_process kith__process_start(kith_target *fn, const void *arg, size_t size,
 
     if (given)
         memcpy(&o, given, given_size < sizeof o ? given_size : sizeof o);
-    return kith__process_run(&(struct kith__run){ (kith__anyfn *)fn, 0, arg, size }, &o);
+    return kith__process_run(&(struct kith__run){ (kith__anyfn *)fn, 0, arg, size, 0 }, &o);
 }
 
 kith_process kith_process_start(kith_target *fn, const void *arg, size_t size)
@@ -661,11 +669,16 @@ int kith_process_exitcode(kith_process p, int *code)
     return 0;
 }
 
+int64_t kith__process_is_alive(uint64_t id)
+{
+    int64_t seen = ask_it((kith_process){ id }, KITH__PROCESS_LOOK, 0, KITH_FOREVER);
+
+    return seen < 0 ? seen : seen >> 32 != 2;
+}
+
 int kith_process_alive(kith_process p)
 {
-    int64_t seen = ask_it(p, KITH__PROCESS_LOOK, 0, KITH_FOREVER);
-
-    return seen < 0 ? kith__report((int)seen) : seen >> 32 != 2;
+    return kith__report((int)kith__process_is_alive(p.id));
 }
 
 int kith_process_pid(kith_process p)

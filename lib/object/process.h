@@ -30,6 +30,7 @@ struct kith__start { /* what starts a Process on any node; behind it its argumen
     int32_t shape;   /* of the target, see start.h; 0: a kith_target */
     uint32_t limit_ms;
     uint32_t daemon, placed; /* placed: node 0 chose where */
+    uint32_t internal, spare;
     char name[64];
 };
 
@@ -38,10 +39,15 @@ struct kith__run { /* what a Process is to call, in the process that starts it *
     int shape;
     const void *arg;
     size_t size;
+    int internal; /* 1: it is kith's own: no user hears of it */
 };
 
 /* Starts one; o may be NULL. Its handle, which holds the code of a failure. Reports. */
 kith_process kith__process_run(const struct kith__run *run, const struct kith_process_options *o);
+
+/* The same without a report: its handle, or a code. And whether it is alive: 1, 0, or a code. */
+int64_t kith__process_begin(const struct kith__run *run, const struct kith_process_options *o);
+int64_t kith__process_is_alive(uint64_t id);
 
 enum {
     KITH__PROCESS_LOOK = KITH__FIRST_METHOD,

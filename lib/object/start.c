@@ -12,7 +12,7 @@
 
 kith_process kith__start(kith__fn *fn, int shape, const void *row, size_t size)
 {
-    return kith__process_run(&(struct kith__run){ (kith__anyfn *)fn, shape, row, size }, NULL);
+    return kith__process_run(&(struct kith__run){ (kith__anyfn *)fn, shape, row, size, 0 }, NULL);
 }
 
 #define START(r, a, R, A)                                                               \

@@ -109,6 +109,9 @@ struct kith__job {
     int64_t tell_at;           /* ns: not before that */
     int64_t posted_at;         /* ns; of a pool with branches */
     _Atomic uint32_t told_end; /* 1: its branches know that it is halted */
+    _Atomic uint32_t is_ended; /* 1: what of it is under way is ended, too */
+    uint32_t is_part;
+    _Atomic int64_t begun_at; /* ns: the first of its tasks; of a part */
 
     /* where claims meet; alone, since it goes from CPU to CPU with each of them */
     kith__word cursor __attribute__((aligned(64))); /* position << 16 | worker + 1 of the last claimer */
@@ -218,6 +221,11 @@ struct kith__pool_functions { /* its own */
     struct kith__token init, exit;
 };
 
+struct kith__trunk {                    /* of what pool of another node a pool is a branch: see branch.h */
+    uint64_t pool;                      /* its handle; 0: it is none */
+    uint32_t first_worker, all_workers; /* the number of its first worker there; how many there are in all */
+};
+
 struct kith__pool {          /* the body of its object */
     _Atomic uint32_t state;  /* enum kith__pool_state; it only grows */
     _Atomic uint32_t killed; /* 1: the fork server kills its workers */
@@ -249,6 +257,7 @@ struct kith__pool {          /* the body of its object */
     kith__word init_fault;               /* a struct kith__fault_entry: why the initializer failed */
     kith__word exit_faults, exit_count;  /* a list of those: why exit functions did; how many did in all */
     _Atomic uint64_t branches;           /* a block: see branch.h; 0: it has workers here only */
+    struct kith__trunk trunk;
 };
 
 static inline struct kith__pool *kith__pool_body(struct kith__object *o)

@@ -2,8 +2,11 @@
 #include "config.h"
 #include "pool/branch.h"
 #include "pool/chunk.h"
+#include "pool/fault.h"
+#include "pool/foreman.h"
 #include "pool/parcel.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/system.h"
 #include "rpc/mailbox.h"
 #include "shm/heap.h"
@@ -84,6 +87,52 @@ static int64_t find(struct kith__object *o, const struct kith__caller *who, cons
     return 0;
 }
 
+/* 0: that makes no sense. */
+static int read_fault(const struct kith__args *in, struct kith__branch_fault *f)
+{
+    if (in->size != sizeof *f)
+        return 0;
+    memcpy(f, in->bytes, sizeof *f);
+    f->text[sizeof f->text - 1] = '\0';
+    return 1;
+}
+
+/* As a block for the pool; 0: there is no memory. */
+static uint64_t fault_block(const struct kith__branch_fault *f, uint32_t node)
+{
+    uint64_t block = kith__heap_alloc(sizeof(struct kith__fault_entry) + sizeof f->text, kith__me);
+    struct kith__fault_entry *e;
+
+    if (!block)
+        return 0;
+    e = kith__at(block);
+    memset(e, 0, sizeof *e);
+    e->end = f->end;
+    e->code = f->code;
+    e->signal = f->signal;
+    e->pid = f->pid;
+    e->worker = f->worker;
+    e->node = node + 1;
+    memcpy(e->text, f->text, sizeof f->text);
+    return block;
+}
+
+/* There is no branch on that node: its initializer has failed, and so the pool is to fail; or the pool goes
+ * without it. */
+static int64_t take_refusal(struct kith__object *o, const struct kith__caller *who,
+                            const struct kith__args *in)
+{
+    struct kith__branch_fault why;
+
+    if (!read_fault(in, &why))
+        return kith__fail(KITH_EINVAL, "node %u joins a Pool with no workers", who->node);
+    if (why.rc == KITH_ETASK)
+        kith__pool_keep_init_fault(o, fault_block(&why, who->node));
+    else
+        kith__notice("node %u takes no part in a pool: %s", who->node, why.text);
+    return 0;
+}
+
 static int64_t join(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
@@ -101,9 +150,9 @@ static int64_t join(struct kith__object *o, const struct kith__caller *who, stru
             continue;
         atomic_store(&b->holder, kith__holder(who));
         atomic_store(&b->workers, (uint32_t)in->number);
-        atomic_store(&b->state, KITH__BRANCH_OPEN);
+        atomic_store(&b->state, in->number > 0 ? KITH__BRANCH_OPEN : KITH__BRANCH_LEFT);
         kith__tell_all(out, KITH__POOL_CHANGES);
-        return 0;
+        return in->number > 0 ? 0 : take_refusal(o, who, in);
     }
     return kith__fail(KITH_EINVAL, "node %u is one more than that Pool has", who->node);
 }
@@ -132,12 +181,15 @@ static void tell_of_returned(struct kith__result *out)
 static int64_t leave(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                      struct kith__result *out)
 {
+    struct kith__branch_fault f;
     struct kith__pool *p;
     struct kith__branch *b;
     int64_t rc = find(o, who, in, &p, &b);
 
     if (rc < 0)
         return rc;
+    if (read_fault(in, &f))
+        kith__pool_keep_exit_fault(o, fault_block(&f, who->node), f.count);
     give_back(p, who);
     atomic_store(&b->state, KITH__BRANCH_LEFT);
     tell_of_returned(out);
@@ -329,7 +381,7 @@ static int64_t describe(struct kith__object *o, const struct kith__caller *who, 
         return KITH_EEND;
     j = kith__post_job(kith__post(p, post));
     if (atomic_load(&j->cancelled) || j->kind == KITH__JOB_ROW)
-        rc = KITH_EEND;
+        rc = kith__job_halted(j) && !atomic_load(&j->is_ended) ? KITH_ECANCELLED : KITH_EEND;
     else if ((out->block = kith__heap_alloc(out->size = kith__parcel_job_size(j), kith__me)) == 0)
         rc = KITH_ENOMEM;
     else {

@@ -13,15 +13,17 @@
 
 enum {
     KITH__POOL_JOIN =
-        KITH__FIRST_METHOD, /* number: workers of the branch. 0; KITH_EEND: the pool takes nobody any more */
+        KITH__FIRST_METHOD, /* number: workers of the branch; 0: there is none, and the bytes say why (struct
+                               kith__branch_fault). 0; KITH_EEND: the pool takes nobody any more */
     KITH__POOL_CLAIM, /* bytes: struct kith__deal; number: room for what comes. Gives a grant (parcel.h), or
                          nothing and the size of one that needs more room; KITH_EEND: there will be none any
                          more */
-    KITH__POOL_JOB, /* number: kith__touch of it. Gives it (parcel.h); KITH_EEND: nothing of it is wanted any
-                       more */
+    KITH__POOL_JOB, /* number: kith__touch of it. Gives it (parcel.h); KITH_ECANCELLED: nothing of it is to be
+                       begun any more; KITH_EEND: and what is under way is to be ended */
     KITH__POOL_RETURN, /* bytes: a result (parcel.h). 0; KITH_ESTALE: it comes too late, and does not count */
     KITH__POOL_NEWS,   /* number: of the last news. Waits for the next: gives struct kith__pool_news */
-    KITH__POOL_LEAVE,  /* it has none of its workers any more. 0 */
+    KITH__POOL_LEAVE,  /* it has none of its workers any more; bytes, when exit functions have failed: struct
+                          kith__branch_fault. 0 */
     KITH__POOL_METHODS
 };
 

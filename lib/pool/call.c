@@ -61,7 +61,7 @@ static int fill_range(struct kith__job *j, const struct kith__call_spec *s)
 {
     j->blocks = kith__block_count(s->n);
     j->units = s->part ? s->part->units : j->blocks;
-    if (!j->chunk)
+    if (!j->chunk && j->grants == 0) /* on other nodes, those that wait for work are not seen at each block */
         j->share = j->units < j->workers ? 1 : j->units / j->workers;
     if (s->out_size > 0 && (j->out = kith__ring_take(j, 1, j->units * s->out_size)) == 0)
         return KITH_ENOMEM;
@@ -99,7 +99,8 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->in_size = s->in_size;
     j->out_size = s->out_size;
     j->arg_size = s->arg_size;
-    j->tries = p->tries;
+    j->tries = s->part ? s->part->tries : p->tries;
+    j->is_part = s->part != NULL;
     j->chunk = p->chunk;
     j->halt = p->halt;
     j->first = s->part ? s->part->first : 0;
@@ -315,6 +316,7 @@ void kith__call_cancel(struct kith__call *c)
     const struct kith__pool *p = kith__pool_body(c->object);
     uint64_t touch = kith__touch(c->job->seq, c->post);
 
+    atomic_store(&c->job->is_ended, 1);
     atomic_store(&c->job->cancelled, KITH__HALTED);
     /* Who begins one of its tasks now was inside of the job before. */
     for (uint32_t w = 0; w < p->workers; w++)

@@ -10,7 +10,8 @@
  * find in the whole: its random numbers, its block of a range. */
 struct kith__call_part {
     uint64_t first, units;
-    uint64_t call; /* the number of the whole: see kith__call_number */
+    uint64_t call;  /* the number of the whole: see kith__call_number */
+    uint32_t tries; /* of each of its units */
 };
 
 struct kith__call_spec {

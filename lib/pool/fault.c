@@ -99,6 +99,14 @@ static void fill_fault(struct kith_fault *f, struct kith__job *j, const struct k
     fill_place(f, kith__job_name(j), e->node, e->text);
 }
 
+void kith__fault_text(const struct kith__fault_entry *e, char *text, size_t room)
+{
+    struct kith_fault f;
+
+    fill_end(&f, e);
+    snprintf(text, room, "%s", f.text[0] ? f.text : e->text);
+}
+
 static int by_task(const void *a, const void *b)
 {
     const struct kith_fault *x = a, *y = b;
@@ -305,8 +313,44 @@ static int init_death(const struct kith__pool *p)
         snprintf(text, sizeof text, "exceeded its time limit of %u ms, see .init_limit_ms", p->init_limit_ms);
     else
         describe(&f, text, sizeof text);
-    return kith__fail(KITH_ETASK, "the initializer of the pool %s [worker %d, pid %d on %s]", text, f.worker,
-                      f.pid, kith__shared->host);
+    return kith__fail(KITH_ETASK, "the initializer of the pool %s [worker %u, pid %d on %s]", text,
+                      (unsigned)f.worker + p->trunk.first_worker, f.pid, kith__shared->host);
+}
+
+void kith__pool_keep_init_fault(struct kith__object *o, uint64_t block)
+{
+    struct kith__pool *p = kith__pool_body(o);
+
+    if (!block)
+        return;
+    kith__guard_enter(&o->guard);
+    if (atomic_load(&p->init_fault) == 0 && !atomic_load(&p->gone)) {
+        kith__guard_set(&o->guard, &p->init_fault, block);
+        kith__guard_set(&o->guard, kith__heap_owner(block), 0);
+        kith__guard_commit(&o->guard);
+        block = 0;
+    }
+    kith__guard_leave(&o->guard);
+    kith__heap_free(block);
+}
+
+void kith__pool_keep_exit_fault(struct kith__object *o, uint64_t block, uint64_t count)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    uint64_t before;
+
+    kith__guard_enter(&o->guard);
+    before = atomic_load(&p->exit_count);
+    if (block && before < KITH__EXIT_FAULTS && !atomic_load(&p->gone)) {
+        atomic_store(&((struct kith__fault_entry *)kith__at(block))->next, atomic_load(&p->exit_faults));
+        kith__guard_set(&o->guard, &p->exit_faults, block);
+        kith__guard_set(&o->guard, kith__heap_owner(block), 0);
+        block = 0;
+    }
+    kith__guard_set(&o->guard, &p->exit_count, before + count);
+    kith__guard_commit(&o->guard);
+    kith__guard_leave(&o->guard);
+    kith__heap_free(block);
 }
 
 int kith__pool_init_fault(const struct kith__pool *p)
@@ -322,15 +366,20 @@ int kith__pool_init_fault(const struct kith__pool *p)
             strerror((int)error));
     if (!e)
         return init_death(p);
-    return kith__fail(KITH_ETASK, "the initializer of the pool failed in worker %d: %s", e->worker, e->text);
+    if (e->node) /* of another node, which has told it whole */
+        return kith__fail(KITH_ETASK, "%s [on %s]", e->text, host_of(e->node));
+    return kith__fail(KITH_ETASK, "the initializer of the pool failed in worker %u: %s",
+                      (unsigned)e->worker + p->trunk.first_worker, e->text);
 }
 
-static void fill_exit(struct kith_fault *f, const char *name, const struct kith__fault_entry *e,
-                      const char *text)
+static void fill_exit(struct kith_fault *f, const struct kith__pool *p, const char *name,
+                      const struct kith__fault_entry *e, const char *text)
 {
     fill_end(f, e);
-    f->task = (uint64_t)e->worker;
-    fill_place(f, name, 0, text);
+    if (!e->node)
+        f->worker += (int)p->trunk.first_worker;
+    f->task = (uint64_t)f->worker;
+    fill_place(f, name, e->node, text);
 }
 
 /* In one list, in the order of workers: those that said so, and the first process that ended there. */
@@ -346,13 +395,13 @@ static struct faults *exit_faults(struct kith__object *o, const char *name)
         struct kith__fault_entry e;
 
         kith__death_fault(&p->exit_death, p->exit_worker, &e);
-        fill_exit(f, name, &e, p->exit_death.why);
+        fill_exit(f, p, name, &e, p->exit_death.why);
     }
     for (; (at = kith__pool_pop_fault(o)) != 0; kith__heap_free(at))
         if ((f = add_fault(&kept, &count, &room))) {
             const struct kith__fault_entry *e = kith__at(at);
 
-            fill_exit(f, name, e, e->text);
+            fill_exit(f, p, name, e, e->text);
         }
     keep(kept, count);
     return kept;

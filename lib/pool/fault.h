@@ -15,6 +15,9 @@ int kith__faults_report(struct kith__job *j, int halted);
  * memory), becomes this thread's last one. KITH_ETASK. */
 int kith__fault_keep_one(const char *name, uint64_t task, uint64_t block);
 
+/* What has become of a task, for who describes it elsewhere: how it crashed, or what it said. */
+void kith__fault_text(const struct kith__fault_entry *e, char *text, size_t room);
+
 /* The same on stderr, when nobody will ask: its Result was dropped. One line a second on the node, as below.
  */
 void kith__fault_tell_dropped(const char *name, uint64_t block);
@@ -31,6 +34,12 @@ const char *kith__job_name(struct kith__job *j);
 
 /* How many faults of exit functions a pool keeps. */
 enum { KITH__EXIT_FAULTS = 64 };
+
+/* Why a worker's initializer or exit function has failed: a struct kith__fault_entry, in a block of this
+ * process (0: there was no memory), for the pool o. Of initializers the first is told of; exit functions, of
+ * which there may be very many with .tasks_per_worker, are all counted. */
+void kith__pool_keep_init_fault(struct kith__object *o, uint64_t block);
+void kith__pool_keep_exit_fault(struct kith__object *o, uint64_t block, uint64_t count);
 
 /* Exit functions of the pool o, all of whose workers have ended, have failed: KITH_ETASK, and they are this
  * thread's last faults; 0: none has. */

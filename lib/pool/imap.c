@@ -315,7 +315,7 @@ kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, 
         const char *what = unordered ? "kith_imap_unordered" : "kith_imap";
         static char nowhere;
 
-        self->s = (struct kith__call_spec){ .pool = pool,
+        self->s = (struct kith__call_spec){ .pool = kith__pool_here(pool),
                                             .name = name ? self->name : NULL,
                                             .fn = (kith__anyfn *)fn,
                                             .kind = shape ? KITH__JOB_NUMBERS : KITH__JOB_BYTES,

@@ -15,6 +15,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/fault.h \
 	lib/pool/feed.c \
 	lib/pool/feed.h \
+	lib/pool/foreman.c \
+	lib/pool/foreman.h \
 	lib/pool/grant.c \
 	lib/pool/grant.h \
 	lib/pool/imap.c \
@@ -36,6 +38,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/row.h \
 	lib/pool/serial.c \
 	lib/pool/serial.h \
+	lib/pool/spread.c \
+	lib/pool/spread.h \
 	lib/pool/state.c \
 	lib/pool/state.h \
 	lib/pool/task.c \

@@ -83,7 +83,7 @@ int kith__starmap(kith_pool pool, const char *name, kith__fn *fn, int shape, siz
                   void *out, size_t n)
 {
     struct kith__call_spec s = {
-        .pool = pool,
+        .pool = kith__pool_here(pool),
         .name = name,
         .fn = (kith__anyfn *)fn,
         .shape = shape,
@@ -98,7 +98,7 @@ int kith__starmap(kith_pool pool, const char *name, kith__fn *fn, int shape, siz
 static int apply(kith_pool pool, const char *name, kith__fn *fn, int shape, const void *row, void *result)
 {
     struct kith__call_spec s = {
-        .pool = pool,
+        .pool = kith__pool_here(pool),
         .name = name,
         .fn = (kith__anyfn *)fn,
         .shape = shape,
@@ -136,7 +136,7 @@ int kith__map(kith_pool pool, const char *name, kith__fn *fn, int shape, const v
               void *out, size_t out_size, size_t n)
 {
     struct kith__call_spec s = {
-        .pool = pool,
+        .pool = kith__pool_here(pool),
         .name = name,
         .fn = (kith__anyfn *)fn,
         .kind = KITH__JOB_BYTES,
@@ -167,7 +167,7 @@ int kith__map_with(kith_pool pool, const char *name, kith_map_with_fn *fn, const
                    void *out, size_t out_size, size_t n, const void *arg, size_t size)
 {
     struct kith__call_spec s = {
-        .pool = pool,
+        .pool = kith__pool_here(pool),
         .name = name,
         .fn = (kith__anyfn *)fn,
         .kind = KITH__JOB_WITH,
@@ -194,7 +194,7 @@ int kith_pool_map_with(kith_pool pool, kith_map_with_fn *fn, const void *in, siz
 int kith__for(kith_pool pool, const char *name, kith_for_fn *fn, const void *arg, size_t size, uint64_t n)
 {
     struct kith__call_spec s = {
-        .pool = pool,
+        .pool = kith__pool_here(pool),
         .name = name,
         .fn = (kith__anyfn *)fn,
         .kind = KITH__JOB_FOR,
@@ -225,7 +225,7 @@ int kith__sum(kith_pool pool, const char *name, kith_sum_fn *fn, const void *arg
               double *sum)
 {
     struct kith__call_spec s = {
-        .pool = pool,
+        .pool = kith__pool_here(pool),
         .name = name,
         .fn = (kith__anyfn *)fn,
         .kind = KITH__JOB_SUM,
@@ -268,7 +268,7 @@ int kith__reduce(kith_pool pool, const char *name, kith_reduce_fn *fn, const voi
 {
     struct folding f = { fold, total };
     struct kith__call_spec s = {
-        .pool = pool,
+        .pool = kith__pool_here(pool),
         .name = name,
         .fn = (kith__anyfn *)fn,
         .kind = KITH__JOB_REDUCE,

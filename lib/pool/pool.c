@@ -12,6 +12,7 @@
 #include "shm/heap.h"
 #include "rpc/mailbox.h"
 #include "pool/serial.h"
+#include "pool/spread.h"
 #include "base/system.h"
 #include "object/memory.h"
 #include "pool/worker.h"
@@ -35,10 +36,36 @@ static int usable(kith_pool p)
     int rc = kith__handle_usable(p.id, noun);
 
     if (rc == 0 && kith__handle_home(p.id) != kith__shared->node)
-        rc = kith__fail(KITH_EINVAL,
-                        "a Pool of node %u was used on node %u: a Pool takes tasks on its own node only",
-                        kith__handle_home(p.id), kith__shared->node);
+        rc = kith__fail(
+            KITH_EINVAL,
+            "a Pool of node %u was used on node %u: a Pool takes tasks where it was opened, and from "
+            "its own workers",
+            kith__handle_home(p.id), kith__shared->node);
     return rc;
+}
+
+struct search {
+    uint64_t trunk, found;
+};
+
+/* Another pool in that slot has another handle. */
+static void match_trunk(struct kith__object *o, void *context)
+{
+    struct search *s = context;
+    uint64_t id = kith__object_id(o);
+
+    if (kith__pool_body(o)->trunk.pool == s->trunk && kith__object_is(o, id))
+        s->found = id;
+}
+
+kith_pool kith__pool_here(kith_pool p)
+{
+    struct search s = { p.id, p.id };
+
+    if (kith__base && kith__me && p.id != 0 && p.id >> 62 == 0 &&
+        kith__handle_home(p.id) != kith__shared->node)
+        kith__objects_each(KITH__POOL_KIND, match_trunk, &s);
+    return (kith_pool){ s.found };
 }
 
 int kith__pool_awaits_us(uint64_t id)
@@ -85,8 +112,8 @@ static int ask_worker(struct kith__object *o, uint64_t id, uint32_t worker)
     m = kith__member(who);
     m->object = id;
     m->worker = worker;
-    m->number = id & UINT32_MAX;
-    snprintf(m->name, sizeof m->name, "worker %u", worker);
+    m->number = (p->trunk.pool ? p->trunk.pool : id) & UINT32_MAX;
+    snprintf(m->name, sizeof m->name, "worker %u", worker + p->trunk.first_worker);
     atomic_store(&kith__lane(p, worker)->member, who);
     atomic_store(&m->state, KITH__ASKED);
     return 0;
@@ -142,7 +169,7 @@ static int fill_functions(struct kith__pool *p, const struct kith_pool_options *
     return o->exit ? kith__token_make(&kith__pool_functions(p)->exit, (kith__anyfn *)o->exit) : 0;
 }
 
-static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_options *o)
+static int fill(struct kith__pool *p, uint32_t workers, uint32_t branches, const struct kith_pool_options *o)
 {
     int rc;
 
@@ -162,7 +189,9 @@ static int fill(struct kith__pool *p, uint32_t workers, const struct kith_pool_o
         return rc;
     if ((rc = hold(&p->posts[0], NULL, kith__post_table_size(0))) < 0)
         return rc;
-    return hold(&p->lanes, NULL, workers * sizeof(struct kith__lane));
+    if ((rc = hold(&p->lanes, NULL, workers * sizeof(struct kith__lane))) < 0)
+        return rc;
+    return branches > 0 ? kith__branches_make(p, branches) : 0;
 }
 
 static int has_ended(const struct kith__pool *p)
@@ -352,7 +381,20 @@ static int shut(struct kith__object *o, enum kith__pool_event event)
     return rc;
 }
 
-static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
+static int await_workers(struct kith__object *o, struct kith__spread *plan)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    int rc = 0;
+
+    if (p->has_init) {
+        rc = wait_until(o, is_ready, is_broken);
+        if (rc == 0 && is_broken(p))
+            rc = kith__pool_init_fault(p);
+    }
+    return rc == 0 && plan->count > 0 ? kith__spread_await(o, plan) : rc;
+}
+
+static int launch(struct kith__object *o, struct kith__spread *plan, uint64_t *id)
 {
     struct kith__pool *p = kith__pool_body(o);
     int rc = 0;
@@ -364,20 +406,20 @@ static int launch(struct kith__object *o, uint32_t workers, uint64_t *id)
         kith__guard_set(&o->guard, kith__heap_owner(p->init_arg), 0);
     if (p->functions)
         kith__guard_set(&o->guard, kith__heap_owner(p->functions), 0);
+    if (p->branches)
+        kith__guard_set(&o->guard, kith__heap_owner(p->branches), 0);
     *id = kith__object_publish(o, KITH__POOL_KIND);
     if (p->serial) {
         p->id = *id;
         return kith__serial_prepare(o, *id);
     }
-    for (uint32_t w = 0; w < workers && rc == 0; w++)
+    for (uint32_t w = 0; w < p->workers && rc == 0; w++)
         rc = ask_worker(o, *id, w);
     kith__server_ring();
-    if (rc == 0 && p->has_init) {
-        rc = wait_until(o, is_ready, is_broken);
-        if (rc == 0 && is_broken(p))
-            rc = kith__pool_init_fault(p);
-    }
-    return rc;
+    if (rc < 0)
+        return rc;
+    kith__spread_begin(o, *id, plan);
+    return await_workers(o, plan);
 }
 
 static int check_options(int workers, const struct kith_pool_options *o)
@@ -397,6 +439,10 @@ static int check_options(int workers, const struct kith_pool_options *o)
         return kith__fail(KITH_EINVAL,
                           "a pool with .exit_limit_ms %d: give ms, 0 for the default, or KITH_FOREVER",
                           o->exit_limit_ms);
+    if (o->nodes < -1)
+        return kith__fail(KITH_EINVAL,
+                          "a pool with .nodes %d: give a number of nodes, 0 for this one, or -1 for all",
+                          o->nodes);
     if (o->halt < -1)
         return kith__fail(
             KITH_EINVAL,
@@ -413,16 +459,65 @@ static void say_which_node(int workers)
 {
     if (kith__shared->nodes > 1 && kith__shared->node == 0 &&
         !atomic_exchange(&kith__shared->said_which_node, 1))
-        kith__notice("a pool uses the node that opens it: %d worker%s on %s; this version has no pools over "
-                     "all %u nodes "
-                     "(Processes and Queues use them all)",
-                     workers, workers == 1 ? "" : "s", kith__shared->host, kith__shared->nodes);
+        kith__notice(
+            "a pool uses the node that opens it: %d worker%s on %s; with .nodes = -1 it uses all %u nodes",
+            workers, workers == 1 ? "" : "s", kith__shared->host, kith__shared->nodes);
+}
+
+/* Fills it, and starts its workers, here and elsewhere. */
+static int make_pool(struct kith__object *o, struct kith__spread *plan,
+                     const struct kith_pool_options *options, uint64_t *id)
+{
+    struct kith__object *same;
+    char why[512];
+    int rc = fill(kith__pool_body(o), plan->here, plan->count, options);
+
+    if (rc < 0) {
+        destroy(o);
+        kith__object_abandon(o);
+        return rc;
+    }
+    if ((rc = launch(o, plan, id)) < 0) {
+        snprintf(why, sizeof why, "%.511s", kith_last_error());
+        if (kith__pool_find((kith_pool){ *id }, &same) == 0)
+            kith_pool_terminate((kith_pool){ *id });
+        kith__fail(rc, "%s", why);
+    }
+    return rc;
+}
+
+static int plan_pool(int workers, int nodes, int serial, struct kith__spread **plan)
+{
+    int rc = serial ? kith__spread_plan(1, 1, plan) : kith__spread_plan(workers, nodes ? nodes : 1, plan);
+
+    if (rc < 0)
+        return rc;
+    if ((*plan)->here <= MOST_WORKERS)
+        return 0;
+    rc = kith__fail(KITH_EINVAL,
+                    "a pool of %u workers, one for each CPU or as KITH_WORKERS says: give a number up to %d",
+                    (*plan)->here, MOST_WORKERS);
+    free(*plan);
+    return rc;
+}
+
+static int open_new(const struct kith__trunk *trunk, struct kith__spread *plan, int serial,
+                    const struct kith_pool_options *options, uint64_t *id)
+{
+    struct kith__object *o = kith__object_new();
+
+    if (!o)
+        return KITH_ENOMEM;
+    kith__pool_body(o)->serial = (uint32_t)serial;
+    if (trunk)
+        kith__pool_body(o)->trunk = *trunk;
+    return make_pool(o, plan, options, id);
 }
 
 static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *given, size_t given_size)
 {
     struct kith_pool_options options = { 0 };
-    struct kith__object *o;
+    struct kith__spread *plan;
     int rc, serial = kith__env_on(KITH__ENV_SERIAL);
 
     if (!kith__base || kith__me == 0)
@@ -434,34 +529,28 @@ static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *
     if (kith__server_dead())
         return KITH_EPEER;
     kith__memory_pass_on();
-    if (serial)
-        workers = 1;
-    if (workers == 0 && kith__shared->workers > MOST_WORKERS)
-        return kith__fail(
-            KITH_EINVAL,
-            "a pool of %u workers, one for each CPU or as KITH_WORKERS says: give a number up to %d",
-            kith__shared->workers, MOST_WORKERS);
-    if (workers == 0)
-        workers = (int)kith__shared->workers;
-    say_which_node(workers);
-    if (!(o = kith__object_new()))
-        return KITH_ENOMEM;
-    kith__pool_body(o)->serial = (uint32_t)serial;
-    if ((rc = fill(kith__pool_body(o), (uint32_t)workers, &options)) < 0) {
-        destroy(o);
-        kith__object_abandon(o);
+    if ((rc = plan_pool(workers, options.nodes, serial, &plan)) < 0)
         return rc;
-    }
-    if ((rc = launch(o, (uint32_t)workers, id)) < 0) {
-        struct kith__object *same;
-        char why[512];
-
-        snprintf(why, sizeof why, "%.511s", kith_last_error());
-        if (kith__pool_find((kith_pool){ *id }, &same) == 0)
-            kith_pool_terminate((kith_pool){ *id });
-        kith__fail(rc, "%s", why);
-    }
+    if (plan->count == 0 && options.nodes == 0)
+        say_which_node((int)plan->here);
+    rc = open_new(NULL, plan, serial, &options, id);
+    free(plan);
     return rc;
+}
+
+int kith__pool_open_spread(struct kith__spread *plan, const struct kith_pool_options *o, uint64_t *id)
+{
+    return open_new(NULL, plan, 0, o, id);
+}
+
+int kith__pool_open_branch(const struct kith__trunk *trunk, int workers, const struct kith_pool_options *o,
+                           uint64_t *id)
+{
+    struct kith__spread plan = { .here = (uint32_t)workers, .all = (uint32_t)workers };
+
+    if (workers > MOST_WORKERS)
+        return kith__fail(KITH_EINVAL, "it has %d workers, and %d is the limit", workers, MOST_WORKERS);
+    return open_new(trunk, &plan, 0, o, id);
 }
 
 kith_pool kith__pool_open(int workers, const struct kith_pool_options *options, size_t options_size)
@@ -482,9 +571,9 @@ kith_pool kith_pool_open(int workers)
 int kith_pool_workers(kith_pool p)
 {
     struct kith__object *o;
-    int rc = kith__pool_find(p, &o);
+    int rc = kith__pool_find(kith__pool_here(p), &o);
 
-    return rc < 0 ? kith__report(rc) : (int)kith__pool_body(o)->workers;
+    return rc < 0 ? kith__report(rc) : (int)kith__spread_workers(kith__pool_body(o));
 }
 
 /* ------------------------------------------------------------------- ending */

@@ -9,6 +9,17 @@
  * ends: they may still call it. */
 int kith__pool_awaits_us(uint64_t id);
 
+/* The pool that stands for p on this node: p, or its branch here. */
+kith_pool kith__pool_here(kith_pool p);
+
+/* Opens a pool that is spread so (spread.h), whatever .nodes says. 0; a code. */
+struct kith__spread;
+int kith__pool_open_spread(struct kith__spread *plan, const struct kith_pool_options *o, uint64_t *id);
+
+/* Opens a branch of a pool of another node, with options of that. 0; a code. */
+int kith__pool_open_branch(const struct kith__trunk *trunk, int workers, const struct kith_pool_options *o,
+                           uint64_t *id);
+
 /* 0 and the object of an open pool of this node. Its guard is not held: lanes and jobs have rules of their
  * own. */
 int kith__pool_find(kith_pool p, struct kith__object **o);

@@ -106,7 +106,7 @@ kith_result kith__apply_async(kith_pool pool, const char *name, kith__fn *fn, in
                               size_t in_size, size_t out_size)
 {
     struct kith__call_spec s = {
-        .pool = pool,
+        .pool = kith__pool_here(pool),
         .name = name,
         .fn = (kith__anyfn *)fn,
         .kind = KITH__JOB_BYTES,
@@ -174,7 +174,7 @@ kith_result kith__map_async(kith_pool pool, const char *name, kith__fn *fn, int 
                             size_t in_size, void *out, size_t out_size, size_t n)
 {
     struct kith__call_spec s = {
-        .pool = pool,
+        .pool = kith__pool_here(pool),
         .name = name,
         .fn = (kith__anyfn *)fn,
         .kind = KITH__JOB_BYTES,
@@ -199,7 +199,7 @@ kith_result kith__starmap_async(kith_pool pool, const char *name, kith__fn *fn, 
                                 const void *rows, void *out, size_t n)
 {
     struct kith__call_spec s = {
-        .pool = pool,
+        .pool = kith__pool_here(pool),
         .name = name,
         .fn = (kith__anyfn *)fn,
         .kind = KITH__JOB_NUMBERS,

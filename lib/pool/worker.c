@@ -22,7 +22,7 @@ static uint32_t my_worker;
 
 int kith__worker_number(void)
 {
-    return my_pool ? (int)my_worker : -1;
+    return my_pool ? (int)(my_worker + kith__pool_body(my_pool)->trunk.first_worker) : -1;
 }
 
 struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker)
@@ -128,8 +128,11 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
                 continue;
             break;
         }
-        if (!called++)
+        if (!called++) {
             call_others(o, j);
+            if (j->is_part && atomic_load(&j->begun_at) == 0)
+                atomic_store(&j->begun_at, kith__now_ns());
+        }
         if (found == 0)
             wanted = kith__run(j, worker, fn, lo, length, kith__object_waiters(o, 0));
         else
@@ -189,52 +192,14 @@ static uint64_t own_fault(uint32_t worker, int code)
     return block;
 }
 
-/* Of several workers the first is told of. */
-static void keep_init_fault(struct kith__object *o, uint64_t block)
-{
-    struct kith__pool *p = kith__pool_body(o);
-
-    if (!block)
-        return;
-    kith__guard_enter(&o->guard);
-    if (atomic_load(&p->init_fault) == 0) {
-        kith__guard_set(&o->guard, &p->init_fault, block);
-        kith__guard_set(&o->guard, kith__heap_owner(block), 0);
-        kith__guard_commit(&o->guard);
-        block = 0;
-    }
-    kith__guard_leave(&o->guard);
-    kith__heap_free(block);
-}
-
 int kith__worker_initialize(struct kith__object *o, uint32_t worker)
 {
     struct kith__pool *p = kith__pool_body(o);
     int rc = p->has_init ? call_own(p, &kith__pool_functions(p)->init) : 0;
 
     if (rc != 0)
-        keep_init_fault(o, own_fault(worker, rc));
+        kith__pool_keep_init_fault(o, own_fault(worker, rc));
     return rc;
-}
-
-/* With .tasks_per_worker there may be very many: the first are told of, all are counted. */
-static void keep_exit_fault(struct kith__object *o, uint64_t block)
-{
-    struct kith__pool *p = kith__pool_body(o);
-    uint64_t count;
-
-    kith__guard_enter(&o->guard);
-    count = atomic_load(&p->exit_count);
-    if (block && count < KITH__EXIT_FAULTS) {
-        atomic_store(&((struct kith__fault_entry *)kith__at(block))->next, atomic_load(&p->exit_faults));
-        kith__guard_set(&o->guard, &p->exit_faults, block);
-        kith__guard_set(&o->guard, kith__heap_owner(block), 0);
-        block = 0;
-    }
-    kith__guard_set(&o->guard, &p->exit_count, count + 1);
-    kith__guard_commit(&o->guard);
-    kith__guard_leave(&o->guard);
-    kith__heap_free(block);
 }
 
 int kith__worker_exit(struct kith__object *o, uint32_t worker)
@@ -243,7 +208,7 @@ int kith__worker_exit(struct kith__object *o, uint32_t worker)
     int rc = p->has_exit ? call_own(p, &kith__pool_functions(p)->exit) : 0;
 
     if (rc != 0)
-        keep_exit_fault(o, own_fault(worker, rc));
+        kith__pool_keep_exit_fault(o, own_fault(worker, rc), 1);
     return rc;
 }
 
@@ -306,7 +271,8 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
 
     my_pool = o;
     my_worker = worker;
-    kith__random_place(KITH__STREAM_WORKER, kith__member(kith__me)->number << 16 | worker, NULL);
+    kith__random_place(KITH__STREAM_WORKER,
+                       kith__member(kith__me)->number << 16 | (worker + p->trunk.first_worker), NULL);
     kith__settle(p, worker);
     lane->tasks = 0;
     atomic_store(&lane->condemned, 0);

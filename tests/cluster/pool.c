@@ -1,0 +1,225 @@
+/* pool.c: what a pool over several nodes does; called by pool.sh.
+ *
+ *   pool same      results of all kinds of calls, the same as of a pool of one node
+ *   pool lose      a long map; one line when all nodes have part in it, and one when it is done
+ */
+#define _GNU_SOURCE
+#include "kith.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REQUIRE(what) \
+    ((what) ? (void)0 \
+            : (fprintf(stderr, "pool.c:%d: not so: %s; %s\n", __LINE__, #what, kith_last_error()), exit(1)))
+
+enum { N = 6000, NODES_MOST = 16 };
+
+static kith_pool pool;
+
+static void nap(long us)
+{
+    nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
+}
+
+static double slow_root(double x)
+{
+    nap(300);
+    return sqrt(x);
+}
+
+struct place {
+    int worker;
+    char host[60];
+};
+
+static int where_am_i(const void *in, void *out)
+{
+    struct place p = { .worker = kith_worker() };
+
+    (void)in;
+    nap(2000);
+    gethostname(p.host, sizeof p.host);
+    memcpy(out, &p, sizeof p);
+    return 0;
+}
+
+static double block_sum(uint64_t lo, uint64_t hi, const void *arg)
+{
+    double sum = 0;
+
+    (void)arg;
+    for (uint64_t i = lo; i < hi; i++)
+        sum += 1.0 / ((double)i + kith_uniform(0, 1));
+    nap(200);
+    return sum;
+}
+
+static int power(const void *in, void *out, const void *arg)
+{
+    double x, y;
+
+    memcpy(&x, in, sizeof x);
+    memcpy(&y, arg, sizeof y);
+    nap(200);
+    x = pow(x, y) + kith_uniform(0, 1);
+    memcpy(out, &x, sizeof x);
+    return 0;
+}
+
+static int plus_one(int x)
+{
+    return x + 1;
+}
+
+/* A task that calls its own pool, on whichever node it runs. */
+static int calls_again(const void *in, void *out)
+{
+    kith_pool again;
+    int x[20], y[20], sum = 0;
+
+    memcpy(&again, in, sizeof again);
+    for (int i = 0; i < 20; i++)
+        x[i] = i;
+    nap(1000);
+    if (kith_map(again, plus_one, x, y, 20) < 0)
+        return kith_fail(1, "%s", kith_last_error());
+    for (int i = 0; i < 20; i++)
+        sum += y[i];
+    memcpy(out, &sum, sizeof sum);
+    return 0;
+}
+
+static int fails_elsewhere(const void *in, void *out)
+{
+    int node = kith_node();
+
+    (void)in;
+    nap(1000);
+    memcpy(out, &node, sizeof node);
+    return node > 0 ? kith_fail(40 + node, "not on node %d", node) : 0;
+}
+
+struct results {
+    double root[N], sum, power[N];
+};
+
+static void compute(kith_pool p, struct results *r)
+{
+    static double x[N];
+    double two = 2;
+
+    for (int i = 0; i < N; i++)
+        x[i] = i;
+    REQUIRE(kith_map(p, slow_root, x, r->root, N) == 0);
+    REQUIRE(kith_pool_sum(p, block_sum, NULL, 0, N, &r->sum) == 0);
+    REQUIRE(kith_pool_map_with(p, power, x, sizeof *x, r->power, sizeof *x, N, &two, sizeof two) == 0);
+}
+
+/* All workers have part in it, wherever they are. */
+static void tour(void)
+{
+    static struct place places[1000];
+    int seen[NODES_MOST * 8] = { 0 }, workers = kith_pool_workers(pool);
+
+    REQUIRE(workers > 0 && workers <= NODES_MOST * 8);
+    printf("%d workers\n", workers);
+    for (int i = 0, missing = 1; missing > 0 && i < 20; i++) {
+        REQUIRE(kith_pool_map(pool, where_am_i, NULL, 0, places, sizeof *places, 1000) == 0);
+        for (int k = 0; k < 1000; k++) {
+            REQUIRE(places[k].worker >= 0 && places[k].worker < workers);
+            if (!seen[places[k].worker]++)
+                printf("worker %d on %s\n", places[k].worker, places[k].host);
+        }
+        missing = 0;
+        for (int w = 0; w < workers; w++)
+            missing += seen[w] == 0;
+    }
+}
+
+static void nest(void)
+{
+    kith_pool handles[200];
+    int sums[200], node[400], code;
+    struct kith_fault f;
+
+    for (int i = 0; i < 200; i++)
+        handles[i] = pool;
+    REQUIRE(kith_pool_map(pool, calls_again, handles, sizeof *handles, sums, sizeof *sums, 200) == 0);
+    for (int i = 0; i < 200; i++)
+        REQUIRE(sums[i] == 210);
+    code = kith_pool_map(pool, fails_elsewhere, NULL, 0, node, sizeof *node, 400);
+    REQUIRE(code == KITH_ETASK && kith_last_fault(&f, 0) == 0);
+    REQUIRE(f.code > 40 && strncmp(f.text, "not on node ", 12) == 0 && strcmp(f.host, "node1") != 0);
+}
+
+static int same(void)
+{
+    static struct results r[2];
+    kith_pool alone = kith_pool_open(2);
+    int y;
+
+    compute(alone, &r[0]);
+    tour();
+    compute(pool, &r[1]);
+    REQUIRE(memcmp(r[0].root, r[1].root, sizeof r[0].root) == 0);
+    nest();
+    REQUIRE(kith_apply(pool, plus_one, &y, 41) == 0 && y == 42);
+    REQUIRE(kith_processes(NULL, 0) == 0);
+    REQUIRE(kith_pool_close(alone) == 0);
+    REQUIRE(kith_pool_close(pool) == 0);
+    return 0;
+}
+
+/* The same bits, with any number of nodes: what is printed tells. */
+static int bits(void)
+{
+    static struct results r;
+    const unsigned char *byte = (const void *)&r;
+    uint64_t hash = 14695981039346656037u;
+
+    compute(pool, &r);
+    for (size_t i = 0; i < sizeof r; i++)
+        hash = (hash ^ byte[i]) * 1099511628211u;
+    printf("%016llx\n", (unsigned long long)hash);
+    REQUIRE(kith_pool_close(pool) == 0);
+    return 0;
+}
+
+static int lose(void)
+{
+    static double x[8 * N], y[8 * N];
+    int workers = kith_pool_workers(pool);
+
+    for (int i = 0; i < 8 * N; i++)
+        x[i] = i;
+    REQUIRE(kith_map(pool, slow_root, x, y, N) == 0);
+    printf("ready\n");
+    fflush(stdout);
+    REQUIRE(kith_map(pool, slow_root, x, y, 8 * N) == 0);
+    for (int i = 0; i < 8 * N; i++)
+        REQUIRE(y[i] == sqrt(x[i]));
+    REQUIRE(kith_pool_workers(pool) < workers);
+    REQUIRE(kith_map(pool, slow_root, x, y, N) == 0);
+    printf("done with %d of %d workers\n", kith_pool_workers(pool), workers);
+    fflush(stdout);
+    REQUIRE(kith_pool_close(pool) == 0);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    int rc;
+
+    kith_init(&argc, &argv);
+    kith_on_fault(NULL);
+    pool = kith_pool_open_with(0, .nodes = argc > 2 ? atoi(argv[2]) : -1);
+    REQUIRE(kith_check(pool) == 0);
+    rc = strcmp(what, "bits") == 0 ? bits() : strcmp(what, "lose") == 0 ? lose() : same();
+    return kith_finalize() ? 1 : rc;
+}

@@ -1,0 +1,126 @@
+#!/bin/bash
+# A pool over nodes, made of namespaces: all its workers, the same bits on any number of nodes, a node that is lost.
+# kith-test: limit=600
+set -u
+
+cluster=$top_srcdir/tests/cluster/cluster
+pool=$top_builddir/tests/cluster/pool
+mine=$top_builddir/tests/cluster/pool.$$      # files that the nodes see too
+failed=0
+export CLUSTER=pool$$
+
+skip() { echo "skipped: $*"; exit 77; }
+
+[ "$(id -u)" = 0 ] || skip "only root can make nodes of namespaces"
+[ "$MPI_NAME" = openmpi ] || skip "only with Open MPI"
+[ -e "$KITH_MODULES/kith-net.so" ] || skip "kith was built without ZeroMQ"
+[ -e "$KITH_MODULES/kith-mpi-openmpi.so" ] || skip "kith was built without Open MPI"
+for tool in ip nsenter unshare setpriv ssh sshd; do
+    [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v $tool)" ] || skip "$tool is missing"
+done
+
+cd "$top_builddir" || exit 1
+trap '"$cluster" down; rm -f "$TMPDIR/up"' EXIT
+"$cluster" up 3 2>"$TMPDIR/up" || skip "no namespaces here: $(cat "$TMPDIR/up")"
+trap '"$cluster" down; rm -f "$mine".* "$TMPDIR"/*' EXIT
+"$cluster" hostfile 1 >"$mine.hosts"
+
+# run NODES [VARIABLE=value]... PROGRAM [ARGUMENT]...: one rank on each of so many nodes.
+run()
+{
+    local nodes=$1 pass=(-x KITH_MODULES)
+    shift
+    while [[ $1 == KITH_* ]]; do
+        export "${1?}"
+        pass+=(-x "${1%%=*}")
+        shift
+    done
+    # The bridges that one test adds would confuse Open MPI.
+    "$cluster" run-head timeout $((300 * KITH_TEST_SLOWDOWN)) "$MPIRUN" --allow-run-as-root --mca btl_tcp_if_include 10.77.0.0/24 \
+        --mca oob_tcp_if_include 10.77.0.0/24 "${pass[@]}" --hostfile "$mine.hosts" -n "$nodes" \
+        --map-by node --bind-to none "$@" </dev/null
+}
+
+# check NAME COMMAND...: says how it went.
+check()
+{
+    local name=$1
+    shift
+    if ("$@") >"$TMPDIR/out" 2>&1; then
+        echo "ok: $name"
+    else
+        failed=1
+        echo "FAILED: $name"
+        sed 's/^/    /' "$TMPDIR/out"
+    fi
+}
+
+# await FILE TEXT: until FILE has a line with it.
+await()
+{
+    for _ in {1..1200}; do
+        grep -qs -- "$2" "$1" && return
+        sleep 0.05
+    done
+    echo "no \"$2\" came"
+    cat "$1"
+    return 1
+}
+
+same()
+{
+    local k
+
+    run "$1" KITH_WORKERS=2 "$pool" same >"$TMPDIR/same" 2>&1 || { cat "$TMPDIR/same"; return 1; }
+    grep -qx "$((2 * $1)) workers" "$TMPDIR/same" || { cat "$TMPDIR/same"; return 1; }
+    for ((k = 0; k < 2 * $1; k++)); do
+        grep -qx "worker $k on node$((k / 2 + 1))" "$TMPDIR/same" || { cat "$TMPDIR/same"; return 1; }
+    done
+}
+
+bits()
+{
+    local n
+
+    for n in 1 2 3; do
+        run 3 KITH_SEED=3 "$pool" bits $n >"$TMPDIR/bits.$n" 2>&1 || { cat "$TMPDIR/bits.$n"; return 1; }
+        cmp "$TMPDIR/bits.1" "$TMPDIR/bits.$n" || { cat "$TMPDIR"/bits.*; return 1; }
+    done
+}
+
+# lost HOW...: node3 is lost by that command in the middle of a map.
+lost()
+{
+    local out=$TMPDIR/lose
+
+    run 3 KITH_WORKERS=1 "$pool" lose >"$out" 2>&1 &
+    await "$out" '^ready' || return
+    sleep 0.5
+    "$@"
+    await "$out" '^done with 2 of 3 workers' || return
+    end_job
+}
+
+kill_there()
+{
+    # shellcheck disable=SC2016
+    "$cluster" exec "$1" sh -c 'for p in /proc/[0-9]*; do [ "$(cat $p/comm)" = '"$2"' ] && kill -'"$3"' ${p#/proc/}; done 2>/dev/null; :'
+}
+
+# Ends the job in the background, until none of its agents is left.
+end_job()
+{
+    kill_there node1 mpirun TERM
+    wait
+    for n in 1 2 3; do
+        while "$cluster" exec node$n sh -c 'cat /proc/[0-9]*/comm' 2>/dev/null | grep -qx kith-agent; do sleep 0.1; done
+    done
+}
+
+check "all workers of two nodes" same 2
+check "of three" same 3
+check "the same bits on one node, two and three" bits
+check "an agent that is killed" lost kill_there node3 kith-agent KILL
+check "a cable that is cut" lost "$cluster" cut node3
+"$cluster" heal node3
+exit $failed

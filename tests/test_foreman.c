@@ -1,0 +1,566 @@
+/* test_foreman.c: a pool with workers beyond its own: a foreman and its branch, on the same node here, and
+ * all that they say to the pool goes through the agent. */
+#include "config.h"
+#include "netjob.h"
+#include "pool/branch.h"
+#include "pool/pool.h"
+#include "pool/spread.h"
+
+#include <math.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+enum { N = 5000 };
+
+static kith_pool pool;
+static struct kith__object *object;
+static struct kith__spread *plan;
+
+/* One worker at home, and a branch of so many. */
+static void open_pool(uint32_t workers, const struct kith_pool_options *o)
+{
+    plan = calloc(1, sizeof *plan + sizeof plan->of[0]);
+    *plan = (struct kith__spread){ .here = 1, .all = 1 + workers, .count = 1 };
+    plan->of[0] = (struct kith__share){ .node = 0, .workers = workers, .first_worker = 1 };
+    REQUIRE(kith__pool_open_spread(plan, o ? o : &(struct kith_pool_options){ 0 }, &pool.id) == 0);
+    REQUIRE(kith__pool_find(pool, &object) == 0);
+}
+
+static void close_pool(void)
+{
+    REQUIRE(kith_pool_close(pool) == 0);
+    free(plan);
+}
+
+/* The job of the last call: it may have any place. NULL: there was none yet. */
+static struct kith__job *last_job(void)
+{
+    const struct kith__pool *p = kith__pool_body(object);
+    uint64_t seq = atomic_load(&p->seq);
+
+    for (uint32_t i = 0; i < kith__posts(p); i++) {
+        struct kith__job *j = kith__post_job(kith__post(p, i));
+
+        if (j && j->seq == seq)
+            return j;
+    }
+    return NULL;
+}
+
+/* Units that the branch has done of it. */
+static uint64_t done_by_branch(void)
+{
+    const struct kith__job *j = last_job();
+
+    return j ? atomic_load(&j->cells[kith__pool_body(object)->workers].done) : 0;
+}
+
+static void await_grant(void)
+{
+    while (!last_job() || atomic_load(&last_job()->granted_count) == 0)
+        sleep_ms(1);
+}
+
+static double slow_root(double x)
+{
+    usleep(100);
+    return sqrt(x);
+}
+
+static int who_am_i(const void *in, void *out)
+{
+    int worker = kith_worker();
+
+    (void)in;
+    usleep(1000);
+    memcpy(out, &worker, sizeof worker);
+    return 0;
+}
+
+static void in_map(void)
+{
+    static double x[N], y[N];
+    static int who[N / 100];
+    int seen[4] = { 0 };
+
+    open_pool(3, NULL);
+    REQUIRE(kith_pool_workers(pool) == 4);
+    for (int i = 0; i < N; i++)
+        x[i] = i;
+    REQUIRE(kith_map(pool, slow_root, x, y, N) == 0);
+    for (int i = 0; i < N; i++)
+        REQUIRE(y[i] == sqrt(x[i]));
+    REQUIRE(done_by_branch() > 0);
+    REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, who, sizeof *who, N / 100) == 0);
+    for (int i = 0; i < N / 100; i++) {
+        REQUIRE(who[i] >= 0 && who[i] < 4);
+        seen[who[i]]++;
+    }
+    REQUIRE(seen[0] > 0 && seen[1] + seen[2] + seen[3] > 0);
+    REQUIRE(kith_processes(NULL, 0) == 0); /* nobody hears of the foreman */
+    close_pool();
+}
+
+/* ---- the same results, whoever computes */
+
+static double block_sum(uint64_t lo, uint64_t hi, const void *arg)
+{
+    double sum = 0;
+
+    (void)arg;
+    for (uint64_t i = lo; i < hi; i++)
+        sum += 1.0 / ((double)i + kith_uniform(0, 1));
+    usleep(100);
+    return sum;
+}
+
+static int block_most(uint64_t lo, uint64_t hi, const void *arg, void *out)
+{
+    const double *scale = arg;
+    double most = 0;
+
+    for (uint64_t i = lo; i < hi; i++) {
+        double value = sin((double)i) * *scale;
+
+        most = value > most ? value : most;
+    }
+    usleep(100);
+    memcpy(out, &most, sizeof most);
+    return 0;
+}
+
+static void larger(void *total, const void *part)
+{
+    double a, b;
+
+    memcpy(&a, total, sizeof a);
+    memcpy(&b, part, sizeof b);
+    if (b > a)
+        memcpy(total, &b, sizeof b);
+}
+
+static int mark_range(uint64_t lo, uint64_t hi, const void *arg)
+{
+    uint64_t *marks = *(uint64_t *const *)arg;
+
+    for (uint64_t i = lo; i < hi; i++)
+        marks[i]++;
+    usleep(50);
+    return 0;
+}
+
+static int draw(const void *in, void *out)
+{
+    double x = kith_uniform(0, 1);
+
+    (void)in;
+    usleep(50);
+    memcpy(out, &x, sizeof x);
+    return 0;
+}
+
+struct results {
+    double sum, most, drawn[2000];
+};
+
+static void compute(kith_pool p, struct results *r)
+{
+    double scale = 3;
+
+    memset(r, 0, sizeof *r);
+    REQUIRE(kith_pool_sum(p, block_sum, NULL, 0, 3000, &r->sum) == 0);
+    REQUIRE(kith_pool_reduce(p, block_most, &scale, sizeof scale, 3000, larger, &r->most, sizeof r->most) ==
+            0);
+    REQUIRE(kith_pool_map(p, draw, NULL, 0, r->drawn, sizeof *r->drawn, 2000) == 0);
+}
+
+static struct results *alone; /* seen by both jobs */
+
+static void in_alone(void)
+{
+    kith_pool p = kith_pool_open(1);
+
+    compute(p, alone);
+    REQUIRE(kith_pool_close(p) == 0);
+}
+
+static void in_same(void)
+{
+    static struct results shared;
+    uint64_t *marks;
+
+    open_pool(3, NULL);
+    compute(pool, &shared);
+    REQUIRE(memcmp(alone, &shared, sizeof shared) == 0);
+    marks = kith_alloc(5000 * sizeof *marks);
+    memset(marks, 0, 5000 * sizeof *marks);
+    REQUIRE(kith_pool_for(pool, mark_range, &marks, sizeof marks, 5000) == 0);
+    for (int i = 0; i < 5000; i++)
+        REQUIRE(marks[i] == 1);
+    kith_free(marks);
+    REQUIRE(done_by_branch() > 0);
+    close_pool();
+}
+
+/* ---- data in place, and large data */
+
+static double doubled(double x)
+{
+    usleep(100);
+    return 2 * x;
+}
+
+enum { LARGE = 300000, LARGE_N = 40 };
+
+static int invert(const void *in, void *out)
+{
+    const unsigned char *from = in;
+    unsigned char *to = out;
+
+    REQUIRE((uintptr_t)in % 8 == 0 && (uintptr_t)out % 8 == 0);
+    for (int i = 0; i < LARGE; i++)
+        to[i] = (unsigned char)~from[i];
+    usleep(1000);
+    return 0;
+}
+
+static void in_data(void)
+{
+    unsigned char *large = malloc((size_t)LARGE * LARGE_N), *inverse = malloc((size_t)LARGE * LARGE_N);
+    double *x;
+
+    open_pool(2, NULL);
+    x = kith_alloc(4000 * sizeof *x);
+    for (int i = 0; i < 4000; i++)
+        x[i] = i;
+    REQUIRE(kith_map(pool, doubled, x, x, 4000) == 0);
+    for (int i = 0; i < 4000; i++)
+        REQUIRE(x[i] == 2.0 * i);
+    REQUIRE(done_by_branch() > 0);
+    for (size_t i = 0; i < (size_t)LARGE * LARGE_N; i++)
+        large[i] = (unsigned char)(i * 7 + i / LARGE);
+    REQUIRE(kith_pool_map(pool, invert, large, LARGE, inverse, LARGE, LARGE_N) == 0);
+    for (size_t i = 0; i < (size_t)LARGE * LARGE_N; i++)
+        REQUIRE(inverse[i] == (unsigned char)~large[i]);
+    REQUIRE(done_by_branch() > 0);
+    kith_free(x);
+    free(large);
+    free(inverse);
+    close_pool();
+}
+
+/* ---- faults */
+
+/* Fails, crashes, exits there; at home it is slow, so that the branch gets most. */
+static int falls(const void *in, void *out)
+{
+    int i;
+
+    memcpy(&i, in, sizeof i);
+    memcpy(out, &i, sizeof i);
+    if (kith_worker() == 0)
+        usleep(3000);
+    else if (i % 100 == 17)
+        return kith_fail(i, "no %d", i);
+    else if (i % 100 == 18)
+        raise(SIGSEGV);
+    else if (i % 100 == 19)
+        _exit(5);
+    return 0;
+}
+
+static void in_faults(void)
+{
+    static int x[1000], y[1000];
+    struct kith_fault f;
+    int failed = 0;
+
+    for (int i = 0; i < 1000; i++)
+        x[i] = i, y[i] = -1;
+    open_pool(2, &(struct kith_pool_options){ .tries = 1 });
+    REQUIRE(kith_pool_map(pool, falls, x, sizeof *x, y, sizeof *y, 1000) == KITH_ETASK);
+    for (; kith_last_fault(&f, (size_t)failed) == 0; failed++) {
+        REQUIRE(f.worker == 1 || f.worker == 2);
+        REQUIRE(f.task % 100 >= 17 && f.task % 100 <= 19 && f.pid > 0);
+        if (f.task % 100 == 17)
+            REQUIRE(f.end == KITH_END_FAILED && f.code == (int)f.task && strncmp(f.text, "no ", 3) == 0);
+        else if (f.task % 100 == 18)
+            REQUIRE(f.end == KITH_END_SIGNALLED && f.signal == SIGSEGV);
+        else
+            REQUIRE(f.end == KITH_END_EXITED && f.code == 5);
+        x[f.task] = -1;
+    }
+    REQUIRE(failed > 3);
+    for (int i = 0; i < 1000; i++)
+        REQUIRE(x[i] == -1 || y[i] == i);
+    close_pool();
+}
+
+static int always_fails(const void *in, void *out)
+{
+    (void)in;
+    (void)out;
+    usleep(100);
+    return 3;
+}
+
+static void in_halt(void)
+{
+    open_pool(2, &(struct kith_pool_options){ .halt = 5 });
+    REQUIRE(kith_pool_map(pool, always_fails, NULL, 0, NULL, 0, 100000) == KITH_ETASK);
+    REQUIRE(strstr(kith_last_error(), ".halt") != NULL);
+    REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, (int[50]){ 0 }, sizeof(int), 50) == 0);
+    close_pool();
+}
+
+/* ---- initializers */
+
+static int prepared; /* in a worker */
+
+static int prepare(const void *arg)
+{
+    memcpy(&prepared, arg, sizeof prepared);
+    return 0;
+}
+
+static int is_prepared(const void *in, void *out)
+{
+    (void)in;
+    usleep(500);
+    memcpy(out, &prepared, sizeof prepared);
+    return 0;
+}
+
+static int fails_elsewhere(const void *arg)
+{
+    (void)arg;
+    return kith_worker() > 0 ? kith_fail(7, "worker %d is not well", kith_worker()) : 0;
+}
+
+static void in_init(void)
+{
+    int value = 4711, got[200];
+    const struct kith_pool_options o = { .init = prepare, .arg = &value, .arg_size = sizeof value };
+
+    open_pool(2, &o);
+    REQUIRE(kith_pool_map(pool, is_prepared, NULL, 0, got, sizeof *got, 200) == 0);
+    for (int i = 0; i < 200; i++)
+        REQUIRE(got[i] == value);
+    REQUIRE(done_by_branch() > 0);
+    close_pool();
+    plan = calloc(1, sizeof *plan + sizeof plan->of[0]);
+    *plan = (struct kith__spread){ .here = 1, .all = 3, .count = 1 };
+    plan->of[0] = (struct kith__share){ .node = 0, .workers = 2, .first_worker = 1 };
+    REQUIRE(kith__pool_open_spread(plan, &(struct kith_pool_options){ .init = fails_elsewhere }, &pool.id) ==
+            KITH_ETASK);
+    REQUIRE(strstr(kith_last_error(), "is not well") != NULL);
+    free(plan);
+}
+
+static int leaves(const void *arg)
+{
+    (void)arg;
+    return kith_worker() == 2 ? kith_fail(8, "worker 2 does not like to go") : 0;
+}
+
+static void in_exit(void)
+{
+    struct kith_fault f;
+
+    open_pool(2, &(struct kith_pool_options){ .exit = leaves });
+    REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, (int[50]){ 0 }, sizeof(int), 50) == 0);
+    REQUIRE(kith_pool_close(pool) == KITH_ETASK);
+    REQUIRE(strstr(kith_last_error(), "does not like to go") != NULL);
+    REQUIRE(kith_last_fault(&f, 0) == 0 && f.worker == 2 && f.code == 8);
+    free(plan);
+}
+
+/* ---- ends */
+
+static void *kills_foreman(void *nothing)
+{
+    int pid = kith_process_pid((kith_process){ (uint64_t)plan->of[0].process });
+
+    (void)nothing;
+    while (done_by_branch() < 200)
+        sleep_ms(1);
+    kill(pid, SIGKILL);
+    return NULL;
+}
+
+/* What it had is done at home. */
+static void in_loss(void)
+{
+    static double x[N], y[N];
+    pthread_t thread;
+
+    open_pool(3, NULL);
+    for (int i = 0; i < N; i++)
+        x[i] = i;
+    REQUIRE(pthread_create(&thread, NULL, kills_foreman, NULL) == 0);
+    REQUIRE(kith_map(pool, slow_root, x, y, N) == 0);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < N; i++)
+        REQUIRE(y[i] == sqrt(x[i]));
+    for (int64_t begin = kith__now_ns(); kith_pool_workers(pool) > 1 && ms_since(begin) < SOON * slowdown();)
+        sleep_ms(1);
+    REQUIRE(kith_pool_workers(pool) == 1);
+    REQUIRE(kith_map(pool, slow_root, x, y, 100) == 0);
+    close_pool();
+}
+
+static int sleeps_long(const void *in, void *out)
+{
+    (void)in;
+    (void)out;
+    sleep(100);
+    return 0;
+}
+
+/* Those under way are ended everywhere, and the pool is of use afterwards. */
+static void in_cancel(void)
+{
+    kith_result r;
+
+    open_pool(2, NULL);
+    r = kith_pool_map_async(pool, sleeps_long, NULL, 0, NULL, 0, 50);
+    await_grant();
+    REQUIRE(kith_result_cancel(r) == 0);
+    REQUIRE(kith_result_get(r, NULL, 0, KITH_FOREVER) == KITH_ECANCELLED);
+    REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, (int[50]){ 0 }, sizeof(int), 50) == 0);
+    close_pool();
+}
+
+static void in_terminate(void)
+{
+    kith_result r;
+
+    open_pool(2, NULL);
+    r = kith_pool_map_async(pool, sleeps_long, NULL, 0, NULL, 0, 50);
+    await_grant();
+    REQUIRE(kith_pool_terminate(pool) == 0);
+    REQUIRE(kith_result_get(r, NULL, 0, KITH_FOREVER) == KITH_ECANCELLED);
+    free(plan);
+}
+
+/* ---- all kinds of calls go on, also where other nodes take no part in them */
+
+static int plus_one(int x)
+{
+    return x + 1;
+}
+
+static void in_rows(void)
+{
+    int x[100], y;
+    kith_result r[100];
+    kith_iter it;
+
+    open_pool(2, NULL);
+    for (int i = 0; i < 100; i++)
+        x[i] = i;
+    REQUIRE(kith_apply(pool, plus_one, &y, 41) == 0 && y == 42);
+    for (int i = 0; i < 100; i++)
+        r[i] = kith_apply_async(pool, plus_one, i);
+    for (int i = 0; i < 100; i++)
+        REQUIRE(kith_get(r[i], &y) == 0 && y == i + 1);
+    it = kith_imap(pool, plus_one, x, 100);
+    for (int i = 0; i < 100; i++)
+        REQUIRE(kith_iter_next(it, &y, sizeof y, KITH_FOREVER) == 0 && y == i + 1);
+    kith_iter_close(it);
+    close_pool();
+}
+
+static void exit_functions_run_everywhere(void)
+{
+    JOB(in_exit);
+}
+
+static void workers_are_shared_out(void)
+{
+    static const uint32_t each[] = { 4, 2, 8 };
+    uint32_t got[3];
+
+#define SHARES(workers, a, b, c)                \
+    kith__spread_shares(workers, each, 3, got); \
+    CU_ASSERT(got[0] == a && got[1] == b && got[2] == c)
+    SHARES(0, 4, 2, 8);
+    SHARES(1, 1, 0, 0);
+    SHARES(4, 4, 0, 0);
+    SHARES(7, 4, 2, 1);
+    SHARES(14, 4, 2, 8);
+    SHARES(18, 6, 3, 9);
+}
+
+static void a_map_is_shared_with_other_nodes(void)
+{
+    JOB(in_map);
+}
+
+static void results_do_not_depend_on_who_computes(void)
+{
+    alone = mmap(NULL, sizeof *alone, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    setenv("KITH_SEED", "42", 1);
+    JOB(in_alone);
+    JOB(in_same);
+    unsetenv("KITH_SEED");
+}
+
+static void data_in_place_and_large_data(void)
+{
+    JOB(in_data);
+}
+
+static void faults_are_told_as_at_home(void)
+{
+    JOB(in_faults);
+}
+
+static void too_many_failures_end_the_call(void)
+{
+    JOB(in_halt);
+}
+
+static void initializers_run_everywhere(void)
+{
+    JOB(in_init);
+}
+
+static void what_a_lost_foreman_had_is_done_again(void)
+{
+    JOB(in_loss);
+}
+
+static void a_call_is_cancelled_everywhere(void)
+{
+    JOB(in_cancel);
+}
+
+static void a_pool_is_terminated_everywhere(void)
+{
+    JOB(in_terminate);
+}
+
+static void other_calls_are_served(void)
+{
+    JOB(in_rows);
+}
+
+static struct test tests[] = { TEST(a_map_is_shared_with_other_nodes),
+                               TEST(results_do_not_depend_on_who_computes),
+                               TEST(data_in_place_and_large_data),
+                               TEST(faults_are_told_as_at_home),
+                               TEST(too_many_failures_end_the_call),
+                               TEST(initializers_run_everywhere),
+                               TEST(exit_functions_run_everywhere),
+                               TEST(workers_are_shared_out),
+                               TEST(what_a_lost_foreman_had_is_done_again),
+                               TEST(a_call_is_cancelled_everywhere),
+                               TEST(a_pool_is_terminated_everywhere),
+                               TEST(other_calls_are_served),
+                               TEST_END };
+
+int main(void)
+{
+    return run_net_tests("foreman", tests);
+}
