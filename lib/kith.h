@@ -199,7 +199,8 @@ KITH_API size_t kith_arg_size(void);
  * or opened a pool counts as passed on, and stays. A task that is run again because its
  * worker died (see .tries of a pool) finds in such memory what it had already written.
  *
- * Returns NULL if there is not enough (a KITH_ENOMEM fault); kith_last_error says why.
+ * Returns NULL if there is not enough (a KITH_ENOMEM fault, and errno is ENOMEM);
+ * kith_last_error says why.
  */
 KITH_API void *kith_alloc(size_t size);
 
@@ -271,6 +272,13 @@ struct kith_pool_options {
      * kith_alloc. If a node is lost, others run the tasks that it had, perhaps for the
      * second time. 0: this node only. -1: all. */
     int nodes;
+    /* How many bytes a worker may take from malloc and the like, beyond what it starts
+     * with; and, counted separately, from kith_alloc, as far as its task has neither
+     * freed them nor passed them on. Above that malloc and kith_alloc return NULL. A task
+     * that crashes or calls exit because of that is reported as KITH_END_OVER_MEMORY.
+     * Memory that earlier tasks have left behind in the worker counts; the next try of a
+     * task has a new worker. Ignored with KITH_SERIAL=1. 0: no limit. */
+    size_t memory;
 };
 
 /* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a launcher.
@@ -342,17 +350,18 @@ KITH_API int kith_fail(int code, const char *format, ...) KITH_PRINTF(2, 3);
 
 /* How a failed task ended. */
 enum kith_end {
-    KITH_END_FAILED = 1,    /* it returned a code, or called kith_fail */
-    KITH_END_SIGNALLED = 2, /* it crashed, or was killed */
-    KITH_END_EXITED = 3,    /* it called exit */
-    KITH_END_OVER_LIMIT = 4 /* it ran longer than .limit_ms */
+    KITH_END_FAILED = 1,     /* it returned a code, or called kith_fail */
+    KITH_END_SIGNALLED = 2,  /* it crashed, or was killed */
+    KITH_END_EXITED = 3,     /* it called exit */
+    KITH_END_OVER_LIMIT = 4, /* it ran longer than .limit_ms */
+    KITH_END_OVER_MEMORY = 5 /* it crashed or called exit when .memory was used up */
 };
 
 struct kith_fault {
     uint64_t task; /* index of the task, or of the first element of the block */
     int end;       /* enum kith_end */
     int code;      /* what the task returned or passed to kith_fail; or its exit status */
-    int signal;    /* of KITH_END_SIGNALLED */
+    int signal;    /* of KITH_END_SIGNALLED, _OVER_MEMORY; 0: it called exit */
     int pid;
     int rank;
     int worker;

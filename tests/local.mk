@@ -149,6 +149,7 @@ unit_tests += \
 	tests/test_pool \
 	tests/test_pool_deaths \
 	tests/test_pool_exit \
+	tests/test_pool_memory \
 	tests/test_pool_faults \
 	tests/test_process \
 	tests/test_queue \

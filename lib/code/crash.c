@@ -248,6 +248,7 @@ static void on_crash(int sig, siginfo_t *info, void *context)
     rest = alarm(0);
     dying_of = sig;
     with_patience(&former);
+    self.record->no_memory = error == ENOMEM;
     record_crash(sig, info, context);
     if (self.stop)
         announce(sig);
@@ -286,6 +287,7 @@ void kith__crash_install(struct kith__crash *record)
     self.record = record;
     self.stop = kith__env_word(KITH__ENV_ON_CRASH) == 0;
     atomic_store(&record->signal, 0);
+    record->no_memory = 0;
     alternate_stack();
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < SIGNALS; i++)

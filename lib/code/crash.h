@@ -20,6 +20,7 @@ struct kith__crash {
     int code;           /* si_code */
     uint64_t address;   /* of the fault; of a signal that was sent: the sender's pid */
     uint64_t stack;     /* the stack pointer there */
+    int no_memory;      /* 1: the system had refused memory to that thread, when it last refused something */
     int count;          /* of pcs: grows while the process can still walk its stack */
     uint64_t pcs[KITH__CRASH_PCS]; /* the first where it happened, then return addresses */
 };

@@ -66,8 +66,8 @@ struct kith__member {
     uint64_t setup_size;    /* bytes behind the argument: see setup.h */
     uint64_t asked_by;      /* of a Process: node << 32 | serial number of who started it */
     uint64_t parent;        /* and its handle; 0: it has none */
-    uint64_t memory;        /* of a Process: its limit; 0: none */
-    uint32_t limit_ms;      /* likewise, of its time */
+    uint64_t memory;        /* of a Process or worker: its limit; 0: none */
+    uint32_t limit_ms;      /* of a Process, of its time */
     int32_t shape;          /* of its target: see start.h */
     _Atomic uint32_t internal; /* 1: a Process of kith's own, of which no user hears */
     struct kith__token target;

@@ -8,6 +8,7 @@
 #include "shm/heap.h"
 #include "object/target.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,10 +88,10 @@ static int is_process(void)
     return atomic_load_explicit(&kith__member(kith__me)->role, memory_order_relaxed) == KITH__PROCESS;
 }
 
-/* The .memory of this Process; 0: none. */
+/* The .memory of this Process or worker; 0: none. */
 static uint64_t limit_here(void)
 {
-    return is_process() ? kith__member(kith__me)->memory : 0;
+    return kith__member(kith__me)->memory;
 }
 
 /* What it has passed on or freed is no longer its own. 0; KITH_ENOMEM. */
@@ -105,9 +106,8 @@ static int check_limit(size_t size)
     if (size > limit || taken_bytes > limit - size)
         forget_freed();
     if (size > limit || taken_bytes > limit - size)
-        rc =
-            kith__fail(KITH_ENOMEM, "kith_alloc would take more than the .memory of this Process, %llu bytes",
-                       (unsigned long long)limit);
+        rc = kith__fail(KITH_ENOMEM, "kith_alloc would take more than the .memory of this %s, %llu bytes",
+                        is_process() ? "Process" : "worker", (unsigned long long)limit);
     pthread_mutex_unlock(&mutex);
     return rc;
 }
@@ -199,12 +199,10 @@ void *kith_alloc(size_t size)
         return NULL;
     }
     remembers = has_an_end();
-    if (remembers && check_limit(size) < 0) {
+    if ((remembers && check_limit(size) < 0) ||
+        (block = kith__heap_alloc_lasting(size, remembers ? as_owner() : 0)) == 0) {
         kith__report(KITH_ENOMEM);
-        return NULL;
-    }
-    if ((block = kith__heap_alloc_lasting(size, remembers ? as_owner() : 0)) == 0) {
-        kith__report(KITH_ENOMEM);
+        errno = ENOMEM; /* as malloc: who crashes over that is known to have been refused memory */
         return NULL;
     }
     if (remembers)

@@ -15,7 +15,7 @@ int64_t kith__setup_pack(const struct kith_process_options *o, char *bytes, size
 /* In the new Process: does as they say. 0; a code, and nothing that its messages need is changed. */
 int kith__setup_apply(const char *bytes, size_t size);
 
-/* The Process gets so many bytes of its own, beyond what it has now. 0, or a code. */
+/* This process, a Process or worker, gets so many bytes of its own, beyond what it has now. 0, or a code. */
 int kith__setup_limit_memory(uint64_t bytes);
 
 #endif

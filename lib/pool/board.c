@@ -882,6 +882,8 @@ void kith__death_fault(const struct kith__death *d, uint32_t worker, struct kith
         e->end = KITH_END_EXITED;
         e->code = WEXITSTATUS(d->status);
     }
+    if (d->over_memory)
+        e->end = KITH_END_OVER_MEMORY;
     memcpy(&e->crash, &d->crash, sizeof e->crash);
 }
 

@@ -169,7 +169,7 @@ static inline uint64_t kith__job_marks_size(uint64_t ring)
 
 struct kith__death {            /* how the former process of a lane ended */
     _Atomic uint32_t unsettled; /* 1: its claims are still in its cells */
-    int32_t pid, status, over_limit;
+    int32_t pid, status, over_limit, over_memory;
     char why[KITH__OOM_TEXT]; /* "": not known */
     struct kith__crash crash;
 };
@@ -246,6 +246,7 @@ struct kith__pool {          /* the body of its object */
     uint32_t exit_worker;
     _Atomic uint32_t exit_deaths; /* how many did; likewise */
     _Atomic uint64_t functions;   /* a block: struct kith__pool_functions; 0: it has none */
+    uint64_t memory;              /* of a worker; 0: no limit */
     uint64_t id;                  /* its handle; with KITH_SERIAL=1 only */
     _Atomic uint64_t
         lanes; /* a block: struct kith__lane[workers]; written before others come, and at the end */

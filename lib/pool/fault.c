@@ -70,7 +70,7 @@ static void fill_end(struct kith_fault *f, const struct kith__fault_entry *e)
     f->signal = e->signal;
     f->pid = e->pid;
     f->worker = e->worker;
-    if (e->end == KITH_END_SIGNALLED && atomic_load(&e->crash.signal))
+    if (e->signal && atomic_load(&e->crash.signal))
         kith__crash_text(&e->crash, getpid(), kith__kin(&(struct kith__kin){ 0 }), f->text, sizeof f->text);
 }
 
@@ -154,12 +154,21 @@ void kith__faults_keep(struct kith__job *j)
 
 static void describe(const struct kith_fault *f, char *text, size_t room)
 {
+    static const char over_memory[] = "got no more memory, as .memory of its pool says, and";
+
     switch ((enum kith_end)f->end) {
     case KITH_END_SIGNALLED:
         snprintf(text, room, "was killed by signal %d (%s)%s%s", f->signal, strsignal(f->signal),
                  *f->text ? ": " : "", f->text);
         break;
     case KITH_END_EXITED: snprintf(text, room, "called exit(%d)", f->code); break;
+    case KITH_END_OVER_MEMORY:
+        if (f->signal)
+            snprintf(text, room, "%s was killed by signal %d (%s)%s%s", over_memory, f->signal,
+                     strsignal(f->signal), *f->text ? ": " : "", f->text);
+        else
+            snprintf(text, room, "%s called exit(%d)", over_memory, f->code);
+        break;
     case KITH_END_OVER_LIMIT: snprintf(text, room, "exceeded its time limit"); break;
     default: snprintf(text, room, "failed: %s", f->text);
     }

@@ -114,6 +114,7 @@ static int ask_worker(struct kith__object *o, uint64_t id, uint32_t worker)
     m->worker = worker;
     m->number = (p->trunk.pool ? p->trunk.pool : id) & UINT32_MAX;
     snprintf(m->name, sizeof m->name, "worker %u", worker + p->trunk.first_worker);
+    m->memory = p->memory;
     atomic_store(&kith__lane(p, worker)->member, who);
     atomic_store(&m->state, KITH__ASKED);
     return 0;
@@ -182,6 +183,7 @@ static int fill(struct kith__pool *p, uint32_t workers, uint32_t branches, const
     p->pinned = !o->unpinned;
     p->chunk = o->chunk;
     p->halt = o->halt;
+    p->memory = o->memory;
     p->init_arg_size = o->arg_size;
     if ((rc = fill_functions(p, o)) < 0)
         return rc;

@@ -11,6 +11,7 @@
 #include "object/memory.h"
 #include "rpc/remote.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -359,6 +360,7 @@ static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t l
 {
     int wanted = 0;
 
+    errno = 0; /* what was refused before is not why this one crashes: see crash.h */
     kith__task.running = 1;
     kith__task.special = kith__task.failed = kith__task.has_text = 0;
     kith__task.taken = atomic_load_explicit(&kith__ever_taken, memory_order_relaxed);

@@ -5,11 +5,13 @@
 #include "pool/fault.h"
 #include "member/bell.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "shm/heap.h"
 #include "member/output.h"
 #include "pool/random.h"
 #include "base/system.h"
 #include "object/memory.h"
+#include "object/setup.h"
 #include "pool/task.h"
 
 #include <stdio.h>
@@ -277,6 +279,8 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     lane->tasks = 0;
     atomic_store(&lane->condemned, 0);
     kith__lane_move(lane, KITH__LANE_BEGINS);
+    if (kith__setup_limit_memory(kith__member(kith__me)->memory) < 0)
+        kith__log(KITH_LOG_ERROR, "worker %u runs without its .memory: %s", worker, kith_last_error());
     if (kith__worker_initialize(o, my_worker) != 0)
         return 1;
     kith__lane_move(lane, KITH__LANE_INITIALIZED);

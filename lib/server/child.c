@@ -48,9 +48,13 @@ static void leave(int status) __attribute__((noreturn));
  * come next, do not. */
 static void leave_by_exit(int status, void *nothing)
 {
+    int error = errno; /* of what the program could not do */
+
     (void)nothing;
     if (!is_child)
         return;
+    if (!orderly && kith__me)
+        kith__member(kith__me)->crash.no_memory = error == ENOMEM;
     if (orderly && !kith__has_other_threads()) /* what one is in the middle of is left to a janitor */
         atomic_fetch_sub(&orderly->unpublished, 1);
     leave(status);

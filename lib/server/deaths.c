@@ -73,6 +73,16 @@ static int process_exited(struct kith__member *m, int status)
     return 0;
 }
 
+/* It has not taken it well that its limit gave it no memory: errno says so where it crashed, or called exit
+ * with a failure. That one was over a try of the task only: a new process does not have what others have
+ * left in this one. */
+static int was_over_memory(const struct kith__member *m, int status)
+{
+    if (m->memory == 0 || !m->crash.no_memory)
+        return 0;
+    return WIFSIGNALED(status) ? WTERMSIG(status) == atomic_load(&m->crash.signal) : WEXITSTATUS(status) != 0;
+}
+
 /* Unless a former process of it was recorded there: that one's claims are still to be settled. */
 static void record_death(struct kith__death *d, struct kith__member *m, int status)
 {
@@ -81,6 +91,7 @@ static void record_death(struct kith__death *d, struct kith__member *m, int stat
     d->pid = atomic_load(&m->pid);
     d->status = status;
     d->over_limit = kith__timelimit_was_over((uint32_t)(m - kith__shared->members) + 1);
+    d->over_memory = !d->over_limit && was_over_memory(m, status);
     memcpy(&d->crash, &m->crash, sizeof m->crash);
     memcpy(d->why, m->why, sizeof d->why);
     atomic_store(&d->unsettled, 1);

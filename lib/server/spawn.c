@@ -145,6 +145,7 @@ void kith__spawn_successor(uint32_t who)
     m->object = old->object;
     m->worker = old->worker;
     m->number = old->number;
+    m->memory = old->memory;
     memcpy(m->name, old->name, sizeof m->name);
     atomic_store(&kith__lane(kith__pool_of(old), old->worker)->member, successor);
     kith__spawn(successor);
