@@ -25,6 +25,7 @@ noinst_PROGRAMS += \
 	examples/pi_starmap \
 	examples/pipe \
 	examples/poison_pills \
+	examples/pool_stats \
 	examples/powers \
 	examples/print_queue \
 	examples/priority_queue \
@@ -94,6 +95,7 @@ examples_pi_starmap_SOURCES = examples/pi_starmap.c $(examples_args)
 examples_pi_starmap_LDADD = lib/libkith.la
 examples_pipe_LDADD = lib/libkith.la
 examples_poison_pills_LDADD = lib/libkith.la
+examples_pool_stats_LDADD = lib/libkith.la
 examples_powers_LDADD = lib/libkith.la -lm
 examples_print_queue_LDADD = lib/libkith.la
 examples_priority_queue_LDADD = lib/libkith.la
@@ -150,6 +152,7 @@ EXTRA_DIST += \
 	examples/expected/pi_starmap.txt \
 	examples/expected/pipe.txt \
 	examples/expected/poison_pills.txt \
+	examples/expected/pool_stats.txt \
 	examples/expected/powers.txt \
 	examples/expected/print_queue.txt \
 	examples/expected/priority_queue.txt \

@@ -303,6 +303,47 @@ KITH_API kith_pool kith_pool_open(int workers);
  * KITH_ESTALE. */
 KITH_API int kith_pool_workers(kith_pool p);
 
+/* What a worker has done since the pool was opened. Times are in seconds. */
+struct kith_worker_stats {
+    uint64_t tasks;     /* tasks run: elements of maps, blocks of ranges, single tasks */
+    uint64_t processes; /* processes started for it: 1, and one for each replacement */
+    double busy;        /* time in tasks, also while these wait for something */
+    double waiting;     /* time without a task */
+    double start_up;    /* until its processes were ready, initializers included */
+};
+
+struct kith_slow_task {
+    char function[64];
+    uint64_t task;  /* index; of kith_apply_async: its number among its process's */
+    uint64_t count; /* 1. More: it was among so many, from task on: where tasks are short,
+                     * the worker does not look at the clock after each of them */
+    double seconds; /* what those of them took that this worker has run */
+    int worker;
+    int pid;
+};
+
+struct kith_pool_stats {
+    int workers;
+    double open;                  /* time since the pool was opened */
+    struct kith_worker_stats all; /* sums over its workers */
+    size_t slowest_count;
+    struct kith_slow_task slowest[5]; /* the slowest first */
+};
+
+/* int kith_pool_stats(kith_pool p, struct kith_pool_stats *s);
+ * int kith_worker_stats(kith_pool p, int worker, struct kith_worker_stats *s);
+ *
+ * Fill *s with what the pool, or one of its workers, has done so far. They may be called
+ * at any time before the pool is closed, in any process of its node, and cost the workers
+ * nothing: these keep their records in any case. The times include what is under way. A
+ * task counts when it has ended; single tasks, and blocks of ranges, may appear some
+ * microseconds later.
+ *
+ *   0            *s is filled
+ *   KITH_EINVAL  s is NULL, or there is no such worker; or the pool is another node's
+ *   KITH_ESTALE  the pool was closed
+ */
+
 /* In a task, an initializer or an exit function: returns memory of this worker alone, of
  * size bytes, aligned to 64. The first call allocates it, filled with zeros; later calls
  * in the same worker return the same memory. It is freed after the exit function. A
@@ -2131,6 +2172,11 @@ KITH_API int kith__last_fault(struct kith_fault *f, size_t size, size_t index);
 KITH_API kith_pool kith__pool_open(int workers, const struct kith_pool_options *options, size_t options_size);
 #define kith_pool_open_with(workers, ...) \
     kith__pool_open(workers, KITH__OPTIONS(kith_pool_options, __VA_ARGS__), sizeof(struct kith_pool_options))
+
+KITH_API int kith__pool_stats(kith_pool p, struct kith_pool_stats *s, size_t size);
+KITH_API int kith__worker_stats(kith_pool p, int worker, struct kith_worker_stats *s, size_t size);
+#define kith_pool_stats(p, s) kith__pool_stats(p, s, sizeof(struct kith_pool_stats))
+#define kith_worker_stats(p, worker, s) kith__worker_stats(p, worker, s, sizeof(struct kith_worker_stats))
 
 KITH_API kith_process kith__process_start(kith_target *fn, const void *arg, size_t size,
                                           const struct kith_process_options *options, size_t options_size);

@@ -163,6 +163,7 @@ unit_tests += \
 	tests/test_sorted \
 	tests/test_stack \
 	tests/test_start \
+	tests/test_stats \
 	tests/test_storm \
 	tests/test_units \
 	tests/test_value \

@@ -26,6 +26,7 @@
 #include "object/class.h"
 #include "code/token.h"
 #include "member/wait.h"
+#include "pool/stats.h"
 
 enum { KITH__POSTS = 64, KITH__POST_TABLES = 13, KITH__DEPTH = 64, KITH__KEPT = 3 };
 
@@ -185,6 +186,7 @@ struct kith__lane {                         /* a worker's place in a pool; its p
                                    is the outermost that it is inside of */
     _Atomic uint64_t condemned_unit; /* + 1; 0: whichever it is at */
     struct kith__death death;
+    struct kith__record record __attribute__((aligned(64)));
 } __attribute__((aligned(64)));
 
 enum kith__lane_state {

@@ -42,6 +42,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/spread.h \
 	lib/pool/state.c \
 	lib/pool/state.h \
+	lib/pool/stats.c \
+	lib/pool/stats.h \
 	lib/pool/task.c \
 	lib/pool/task.h \
 	lib/pool/worker.c \

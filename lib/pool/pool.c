@@ -193,6 +193,8 @@ static int fill(struct kith__pool *p, uint32_t workers, uint32_t branches, const
         return rc;
     if ((rc = hold(&p->lanes, NULL, workers * sizeof(struct kith__lane))) < 0)
         return rc;
+    for (uint32_t w = 0; w < workers; w++)
+        kith__record_open(&kith__lane(p, w)->record, !p->serial);
     return branches > 0 ? kith__branches_make(p, branches) : 0;
 }
 

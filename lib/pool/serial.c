@@ -145,10 +145,16 @@ void kith__serial_run(struct kith__object *o, struct kith__job *j)
     const struct part part = { o, kith__pool_body(o)->id, playing };
     struct kith__lane lane = { 0 };
     struct kith__stream outer;
+    int inner = kith__serial_in(o);
 
     playing = &part;
     kith__random_save(&outer);
     kith__work_on(o, &lane, 0, j, 1);
     kith__random_restore(&outer);
     playing = part.outer;
+    if (inner) /* the task around this call is timed with it */
+        atomic_store(&lane.record.busy, 0);
+    kith__guard_enter(&o->guard);
+    kith__record_add(&kith__lane(kith__pool_body(o), 0)->record, &lane.record);
+    kith__guard_leave(&o->guard);
 }

@@ -9,6 +9,7 @@
 #include "shm/heap.h"
 #include "member/output.h"
 #include "pool/random.h"
+#include "pool/row.h"
 #include "base/system.h"
 #include "object/memory.h"
 #include "object/setup.h"
@@ -111,17 +112,27 @@ static void give_back(struct kith__object *o, struct kith__lane *lane, uint32_t 
         kith__wake_all(&j->waiters);
 }
 
+/* How many units from lo on a worker that gives back the others has run. */
+static uint64_t run_of(const struct kith__job *j, uint32_t worker, uint64_t lo)
+{
+    return atomic_load_explicit(&j->cells[worker].at, memory_order_relaxed) + 1 - lo;
+}
+
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
                    int for_itself)
 {
     struct kith__pool *p = kith__pool_body(o);
     struct kith__chunk learned = { 0 };
+    struct kith__pace pace;
     kith__anyfn *fn = NULL;
     int found = j->kind == KITH__JOB_ROW ? 0 : kith__token_resolve(&j->fn, &fn), called = 0;
     int learns = !j->chunk && !j->share, wanted = 0;
-    int64_t then = learns ? kith__now_ns() : 0, now;
+    /* Who waits for a single task, or a loop that is short, does not wait for a look at the clock as well. */
+    int looks = j->units > 1 && !j->share;
     uint64_t cursor = 0, lo, length;
+    int64_t ns;
 
+    kith__pace_begin(&pace, lane);
     if (j->kind != KITH__JOB_ROW)
         kith__random_place_task(j->call, &j->cells[worker].at, j->first);
     while (!is_worn(p, lane)) {
@@ -135,12 +146,20 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             if (j->is_part && atomic_load(&j->begun_at) == 0)
                 atomic_store(&j->begun_at, kith__now_ns());
         }
+        kith__pace_claim(&pace, lo, length);
+        if (j->kind == KITH__JOB_ROW)
+            pace.callee = kith__row_item(kith__job_row(j), lo)->callee;
         if (found == 0)
             wanted = kith__run(j, worker, fn, lo, length, kith__object_waiters(o, 0));
         else
             unknown_function(j, worker, lo, length);
         kith__output_settle(); /* it stands before what the head prints when it has their results */
         lane->tasks += length;
+        if ((kith__pace_is_due(&pace, wanted ? run_of(j, worker, lo) : length) && looks) || wanted) {
+            ns = kith__pace_look(&pace, j);
+            if (learns)
+                kith__chunk_learn(&learned, length, ns);
+        }
         if (kith__job_halted(j))
             kith__retire_part(j, worker);
         else if (wanted)
@@ -149,13 +168,9 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             kith__retire(j, worker, length);
         if (for_itself)
             kith__faults_tell(j);
-        if (learns) {
-            now = kith__now_ns();
-            kith__chunk_learn(&learned, length, now - then);
-            then = now;
-        }
     }
     kith__retired(j);
+    kith__pace_end(&pace, j);
 }
 
 /* One of the pool's own functions. 0; what it has failed with, and kith__task_text says why. */
@@ -277,12 +292,14 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
                        kith__member(kith__me)->number << 16 | (worker + p->trunk.first_worker), NULL);
     kith__settle(p, worker);
     lane->tasks = 0;
+    kith__record_begin(&lane->record);
     atomic_store(&lane->condemned, 0);
     kith__lane_move(lane, KITH__LANE_BEGINS);
     if (kith__setup_limit_memory(kith__member(kith__me)->memory) < 0)
         kith__log(KITH_LOG_ERROR, "worker %u runs without its .memory: %s", worker, kith_last_error());
     if (kith__worker_initialize(o, my_worker) != 0)
         return 1;
+    kith__record_ready(&lane->record);
     kith__lane_move(lane, KITH__LANE_INITIALIZED);
     atomic_store_explicit(&kith__member(kith__me)->busy, 1, memory_order_relaxed);
     kith__wake_all(kith__object_waiters(o, 1));

@@ -151,11 +151,14 @@ static int worker_exited(struct kith__member *m, int status)
     int again;
 
     record_death(&lane->death, m, status);
+    kith__record_death(&lane->record);
     if (atomic_load(&lane->state) == KITH__LANE_LEAVING && !is_end_of_pool(p))
         failed_in_exit(p, m, status);
     again = is_replaced(p, lane, m, status);
     kith__lane_move(lane, again ? KITH__LANE_DIED : KITH__LANE_ENDS);
-    if (!again)
+    if (again)
+        kith__record_asked(&lane->record);
+    else
         atomic_store(&lane->member, 0);
     kith__fence();
     kith__wake_all(kith__object_waiters(o, 1));

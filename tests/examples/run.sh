@@ -89,6 +89,7 @@ all()
     good powers
     good callback
     good imap
+    good pool_stats
     good worker_state
     good process_trio
     grep -q 'one of them: [13579]$' "$TMPDIR/out" || fail "$name: process_trio: not one of the list"

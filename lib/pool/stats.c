@@ -1,0 +1,314 @@
+/* stats.c: see stats.h. Called by worker.c, serial.c and the fork server; and kith_pool_stats. */
+#include "config.h"
+#include "pool/stats.h"
+#include "base/error.h"
+#include "pool/board.h"
+#include "pool/chunk.h"
+#include "pool/pool.h"
+#include "pool/row.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Claims that take less are not worth a look each; after one that takes more each of them gets one. */
+static const int64_t short_ns = 10000, long_ns = 100000;
+enum { STRIDE_MOST = 64 };
+
+/* Only its worker writes it, and ends or moves on the time that runs before that: who reads the sum first
+ * counts nothing twice. */
+static void add(_Atomic int64_t *sum, int64_t ns)
+{
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + ns, memory_order_release);
+}
+
+static void count(_Atomic uint64_t *sum, uint64_t n)
+{
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/* ---- the slowest */
+
+static struct kith__slow *fastest(struct kith__slow *list)
+{
+    struct kith__slow *least = list;
+
+    for (int i = 1; i < KITH__SLOWEST; i++)
+        if (list[i].ns < least->ns)
+            least = &list[i];
+    return least;
+}
+
+/* Who reads meanwhile sees that it does, and reads again. */
+static void replace(struct kith__record *r, struct kith__slow *place, const struct kith__slow *with)
+{
+    uint32_t writing = atomic_load_explicit(&r->writing, memory_order_relaxed);
+
+    atomic_store_explicit(&r->writing, writing + 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    *place = *with;
+    atomic_store_explicit(&r->writing, writing + 2, memory_order_release);
+}
+
+static __attribute__((noinline)) void keep_slow(struct kith__pace *pace, struct kith__slow *place,
+                                                struct kith__job *j, int64_t ns)
+{
+    struct kith__slow slow = { .ns = ns, .first = j->first + pace->lo, .count = pace->hi - pace->lo };
+    const struct kith__token *fn =
+        j->kind == KITH__JOB_ROW ? &((const struct kith__callee *)kith__at(pace->callee))->fn : &j->fn;
+
+    slow.pid = (int32_t)getpid();
+    memcpy(&slow.fn, fn, sizeof slow.fn);
+    if (j->kind != KITH__JOB_ROW && !kith__is_map(j->kind)) {
+        uint64_t ignored, last = slow.first + slow.count - 1;
+
+        kith__part(j->n, j->blocks, last, &ignored, &slow.count);
+        kith__part(j->n, j->blocks, slow.first, &slow.first, &ignored);
+        slow.count -= slow.first;
+    }
+    replace(pace->record, place, &slow);
+}
+
+/* A copy of r's list. 0: its worker has died while it changed it. */
+static int read_slow(const struct kith__record *r, struct kith__slow *list)
+{
+    for (int tries = 0; tries < 1000; tries++) {
+        uint32_t writing = atomic_load_explicit(&r->writing, memory_order_acquire);
+
+        memcpy(list, r->slow, sizeof r->slow);
+        atomic_thread_fence(memory_order_acquire);
+        if (writing % 2 == 0 && atomic_load_explicit(&r->writing, memory_order_relaxed) == writing)
+            return 1;
+        kith__pause();
+    }
+    return 0;
+}
+
+/* ---- for who runs tasks */
+
+static void start_over(struct kith__pace *pace)
+{
+    pace->lo = UINT64_MAX;
+    pace->hi = 0;
+    pace->left = pace->stride;
+}
+
+void kith__pace_begin(struct kith__pace *pace, struct kith__lane *lane)
+{
+    pace->record = &lane->record;
+    pace->then = kith__now_ns();
+    pace->callee = 0;
+    pace->stride = 1;
+    pace->outermost = atomic_load_explicit(&lane->depth, memory_order_relaxed) <= 1;
+    if (pace->outermost)
+        atomic_store_explicit(&pace->record->busy_since, pace->then, memory_order_relaxed);
+    start_over(pace);
+}
+
+int64_t kith__pace_look(struct kith__pace *pace, struct kith__job *j)
+{
+    struct kith__record *r = pace->record;
+    struct kith__slow *place = fastest(r->slow);
+    int64_t now = kith__now_ns(), ns = now - pace->then;
+
+    if (pace->outermost) {
+        atomic_store_explicit(&r->busy_since, now, memory_order_relaxed);
+        add(&r->busy, ns);
+    }
+    if (ns > place->ns)
+        keep_slow(pace, place, j, ns);
+    if (j->chunk && ns < short_ns && pace->stride < STRIDE_MOST)
+        pace->stride *= 2;
+    else if (ns > long_ns)
+        pace->stride = 1;
+    pace->then = now;
+    start_over(pace);
+    return ns;
+}
+
+void kith__pace_end(struct kith__pace *pace, struct kith__job *j)
+{
+    if (pace->hi > 0)
+        kith__pace_look(pace, j);
+    if (pace->outermost)
+        atomic_store_explicit(&pace->record->busy_since, 0, memory_order_relaxed);
+}
+
+/* ---- a lane's processes */
+
+void kith__record_open(struct kith__record *r, int processes)
+{
+    int64_t now = kith__now_ns();
+
+    atomic_store(&r->opened, now);
+    atomic_store(&r->asked, processes ? now : 0);
+}
+
+void kith__record_begin(struct kith__record *r)
+{
+    if (atomic_load(&r->writing) % 2) { /* the last one has died over it */
+        memset(r->slow, 0, sizeof r->slow);
+        atomic_fetch_add(&r->writing, 1);
+    }
+    count(&r->processes, 1);
+}
+
+void kith__record_ready(struct kith__record *r)
+{
+    int64_t asked = atomic_exchange(&r->asked, 0);
+
+    if (asked)
+        add(&r->start_up, kith__now_ns() - asked);
+}
+
+void kith__record_asked(struct kith__record *r)
+{
+    atomic_store(&r->asked, kith__now_ns());
+}
+
+/* In a task: that has taken until now. While it started: so has that. */
+void kith__record_death(struct kith__record *r)
+{
+    int64_t since = atomic_exchange(&r->busy_since, 0);
+
+    kith__record_ready(r);
+    if (since)
+        add(&r->busy, kith__now_ns() - since);
+}
+
+void kith__record_add(struct kith__record *r, const struct kith__record *own)
+{
+    count(&r->tasks, atomic_load(&own->tasks));
+    add(&r->busy, atomic_load(&own->busy));
+    for (int i = 0; i < KITH__SLOWEST; i++) {
+        struct kith__slow *place = fastest(r->slow);
+
+        if (own->slow[i].ns > place->ns)
+            replace(r, place, &own->slow[i]);
+    }
+}
+
+/* ---- for who asks */
+
+static double seconds(int64_t ns)
+{
+    return ns > 0 ? (double)ns / 1e9 : 0;
+}
+
+/* What it is in the middle of counts up to now. */
+static void read_record(const struct kith__record *r, int64_t now, struct kith_worker_stats *w)
+{
+    int64_t start_up = atomic_load(&r->start_up), busy = atomic_load(&r->busy);
+    int64_t asked = atomic_load(&r->asked), since = atomic_load(&r->busy_since); /* behind those: see add */
+
+    if (asked)
+        start_up += now - asked;
+    if (since)
+        busy += now - since;
+    w->tasks = atomic_load(&r->tasks);
+    w->processes = atomic_load(&r->processes);
+    w->start_up = seconds(start_up);
+    w->busy = seconds(busy);
+    w->waiting = seconds(now - atomic_load(&r->opened) - start_up - busy);
+}
+
+static void sum_up(struct kith_worker_stats *all, const struct kith_worker_stats *w)
+{
+    all->tasks += w->tasks;
+    all->processes += w->processes;
+    all->start_up += w->start_up;
+    all->busy += w->busy;
+    all->waiting += w->waiting;
+}
+
+/* Puts it where it belongs among the slowest of all. */
+static void insert(struct kith_pool_stats *s, const struct kith__slow *slow, int worker)
+{
+    const size_t most = sizeof s->slowest / sizeof s->slowest[0];
+    double took = seconds(slow->ns);
+    size_t at = s->slowest_count;
+
+    while (at > 0 && s->slowest[at - 1].seconds < took)
+        at--;
+    if (slow->ns == 0 || at == most)
+        return;
+    if (s->slowest_count < most)
+        s->slowest_count++;
+    memmove(&s->slowest[at + 1], &s->slowest[at], (s->slowest_count - 1 - at) * sizeof s->slowest[0]);
+    s->slowest[at] = (struct kith_slow_task){
+        .task = slow->first, .count = slow->count, .seconds = took, .worker = worker, .pid = slow->pid
+    };
+    kith__token_name(&slow->fn, s->slowest[at].function, sizeof s->slowest[at].function);
+}
+
+/* In the pool's guard: nobody frees its lanes. */
+static void read_pool(const struct kith__pool *p, struct kith_pool_stats *s)
+{
+    struct kith__slow list[KITH__SLOWEST];
+    struct kith_worker_stats w;
+    int64_t now = kith__now_ns();
+
+    memset(s, 0, sizeof *s);
+    s->workers = (int)p->workers;
+    s->open = seconds(now - atomic_load(&kith__lane(p, 0)->record.opened));
+    for (uint32_t i = 0; i < p->workers; i++) {
+        read_record(&kith__lane(p, i)->record, now, &w);
+        sum_up(&s->all, &w);
+        if (read_slow(&kith__lane(p, i)->record, list))
+            for (int k = 0; k < KITH__SLOWEST; k++)
+                insert(s, &list[k], (int)i);
+    }
+}
+
+static int pool_stats(kith_pool pool, struct kith_pool_stats *s)
+{
+    struct kith__object *o;
+    int rc = s ? kith__pool_enter(pool, &o) : kith__fail(KITH_EINVAL, "kith_pool_stats was given NULL");
+
+    if (rc < 0)
+        return rc;
+    read_pool(kith__pool_body(o), s);
+    kith__object_leave(o);
+    return 0;
+}
+
+static int worker_stats(kith_pool pool, int worker, struct kith_worker_stats *w)
+{
+    struct kith__object *o;
+    int rc = w ? kith__pool_enter(pool, &o) : kith__fail(KITH_EINVAL, "kith_worker_stats was given NULL"),
+        workers;
+
+    if (rc < 0)
+        return rc;
+    workers = (int)kith__pool_body(o)->workers;
+    if (worker >= 0 && worker < workers)
+        read_record(&kith__lane(kith__pool_body(o), (uint32_t)worker)->record, kith__now_ns(), w);
+    kith__object_leave(o);
+    if (worker >= 0 && worker < workers)
+        return 0;
+    return kith__fail(KITH_EINVAL, "the pool has no worker %d: its %d begin with 0", worker, workers);
+}
+
+int kith__pool_stats(kith_pool pool, struct kith_pool_stats *s, size_t size)
+{
+    struct kith_pool_stats known;
+    int rc = kith__report(pool_stats(pool, s ? &known : NULL));
+
+    if (rc < 0)
+        return rc;
+    memset(s, 0, size); /* a program of a later version may know of more */
+    memcpy(s, &known, size < sizeof known ? size : sizeof known);
+    return 0;
+}
+
+int kith__worker_stats(kith_pool pool, int worker, struct kith_worker_stats *w, size_t size)
+{
+    struct kith_worker_stats known;
+    int rc = kith__report(worker_stats(pool, worker, w ? &known : NULL));
+
+    if (rc < 0)
+        return rc;
+    memset(w, 0, size);
+    memcpy(w, &known, size < sizeof known ? size : sizeof known);
+    return 0;
+}
