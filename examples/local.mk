@@ -33,6 +33,7 @@ noinst_PROGRAMS += \
 	examples/process_names \
 	examples/process_trio \
 	examples/product \
+	examples/progress \
 	examples/race \
 	examples/rand_string \
 	examples/resource_pool \
@@ -103,6 +104,7 @@ examples_process_ids_LDADD = lib/libkith.la
 examples_process_names_LDADD = lib/libkith.la
 examples_process_trio_LDADD = lib/libkith.la
 examples_product_LDADD = lib/libkith.la
+examples_progress_LDADD = lib/libkith.la
 examples_race_SOURCES = examples/race.c $(examples_args)
 examples_race_LDADD = lib/libkith.la
 examples_rand_string_LDADD = lib/libkith.la
@@ -160,6 +162,7 @@ EXTRA_DIST += \
 	examples/expected/process_names.txt \
 	examples/expected/process_trio.txt \
 	examples/expected/product.txt \
+	examples/expected/progress.txt \
 	examples/expected/race.txt \
 	examples/expected/rand_string.txt \
 	examples/expected/resource_pool.txt \

@@ -20,6 +20,7 @@
 #include "pool/pool.h"
 #include "object/process.h"
 #include "pool/later.h"
+#include "pool/progress.h"
 #include "pool/random.h"
 #include "start/overdue.h"
 #include "start/ranks.h"
@@ -98,7 +99,7 @@ static void enter_family(void)
     atomic_store(&kith__shared->head_pid, getpid());
     kith__fault_handler_word(&kith__shared->faults_have_handler);
     kith__fault_handler_told();
-    kith__log_share(&kith__shared->log_level);
+    kith__log_share(&kith__shared->log_level, &kith__shared->progress_drawn);
 }
 
 static void at_exit(int status, void *nothing)
@@ -140,7 +141,7 @@ static int found_family(void)
 static void let_go_of_arena(void)
 {
     kith__fault_handler_word(NULL);
-    kith__log_share(NULL);
+    kith__log_share(NULL, NULL);
     kith__arena_detach();
 }
 
@@ -160,7 +161,7 @@ static int move_in(void)
         return KITH_ENOMEM;
     kith__become(me);
     kith__fault_handler_word(&kith__shared->faults_have_handler);
-    kith__log_share(&kith__shared->log_level);
+    kith__log_share(&kith__shared->log_level, &kith__shared->progress_drawn);
     atomic_store(&kith__member(me)->pid, getpid());
     atomic_store(&kith__member(me)->state, KITH__RUNNING);
     kith__member(me)->number = UINT64_C(1) << 20 | (uint64_t)job.ranks.rank;
@@ -449,6 +450,8 @@ int kith_finalize(void)
     lost = kith__fault_count() == 0 && kith__remote_last_words() < 0 && tell_loss(KITH_ENOMEM) < 0;
     lost |= !job.exiting && kith__report(write_out()) < 0;
     job.over = 1;
+    if (job.exiting)
+        kith__progress_quit();
     if (!job.failing && (job.ranks.rank == 0 || (job.every_rank && job.ranks.is_leader)))
         kith__processes_join();
     if (!job.exiting)

@@ -303,6 +303,21 @@ KITH_API kith_pool kith_pool_open(int workers);
  * KITH_ESTALE. */
 KITH_API int kith_pool_workers(kith_pool p);
 
+/* Turns the display of progress on stderr on (1) or off (0), for calls that begin later:
+ * maps, ranges and kith_imap, not single tasks. KITH_PROGRESS=1 turns it on in all pools.
+ * On a terminal it is a bar with the rate, the time left and the number of
+ * failures, and one line at the end; calls that end within half a second show nothing,
+ * and of several calls at a time one has the bar. Elsewhere it is a line after 10 s and
+ * then from time to time; a function given to kith_log_to gets these lines instead, as
+ * KITH_LOG_INFO. Shown are the calls of the head, or of rank 0, not those of tasks and
+ * Processes. Of kith_imap the results taken count.
+ *
+ *   0            done
+ *   KITH_EINVAL  the pool is another node's
+ *   KITH_ESTALE  the pool was closed
+ */
+KITH_API int kith_pool_progress(kith_pool p, int on);
+
 /* What a worker has done since the pool was opened. Times are in seconds. */
 struct kith_worker_stats {
     uint64_t tasks;     /* tasks run: elements of maps, blocks of ranges, single tasks */

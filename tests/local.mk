@@ -152,6 +152,7 @@ unit_tests += \
 	tests/test_pool_memory \
 	tests/test_pool_faults \
 	tests/test_process \
+	tests/test_progress \
 	tests/test_queue \
 	tests/test_result \
 	tests/test_rlock \

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { UNREAD = -1, LINE = 4096 }; /* LINE: so much a pipe takes in one piece (PIPE_BUF) */
@@ -15,6 +16,8 @@ static _Atomic int variable = UNREAD; /* the level of KITH_LOG; 0: it says none 
 static _Atomic int checks;            /* KITH_CHECK: what it finds is said as a warning */
 static _Atomic int32_t own;           /* what was set in this process; 0: nothing */
 static _Atomic int32_t *_Atomic chosen = &own;
+static _Atomic int32_t own_drawing; /* 1: something is drawn at the end of the terminal */
+static _Atomic int32_t *_Atomic is_drawn = &own_drawing;
 static _Atomic int runs_programs = 1;
 static void (*_Atomic handler)(int level, const char *process, const char *text);
 static _Thread_local char handling; /* what the handler logs itself goes to stderr */
@@ -70,7 +73,7 @@ void kith__log_set(int level)
     atomic_store(atomic_load(&chosen), level);
 }
 
-void kith__log_share(_Atomic int32_t *level)
+void kith__log_share(_Atomic int32_t *level, _Atomic int32_t *drawing)
 {
     _Atomic int32_t *before = atomic_load(&chosen);
     int32_t set = atomic_load(before);
@@ -80,6 +83,7 @@ void kith__log_share(_Atomic int32_t *level)
     if (set)
         atomic_store(level, set);
     atomic_store(&chosen, level);
+    atomic_store(&is_drawn, drawing ? drawing : &own_drawing);
 }
 
 /* ---- lines */
@@ -99,13 +103,42 @@ void kith_log_to(void (*fn)(int level, const char *process, const char *text))
     atomic_store(&handler, fn);
 }
 
-/* The line has size bytes, and room for one more. */
-static void put(char *line, size_t size)
+static const char erase[] = "\r\033[K";
+
+/* In one piece. */
+static void put_two(const char *first, const char *second, size_t size)
 {
-    line[size++] = '\n';
-    while (write(STDERR_FILENO, line, size) < 0)
+    const struct iovec parts[] = { { (void *)(uintptr_t)first, strlen(first) },
+                                   { (void *)(uintptr_t)second, size } };
+
+    while (writev(STDERR_FILENO, parts, 2) < 0)
         if (errno != EINTR)
             return; /* nobody to tell */
+}
+
+/* The line has size bytes, and room for one more. What is drawn goes; it comes again soon. Who has another
+ * stderr than the one who draws writes into no file how to do that. */
+static void put(char *line, size_t size)
+{
+    int over = atomic_load(atomic_load(&is_drawn)) && isatty(STDERR_FILENO);
+
+    line[size++] = '\n';
+    put_two(over ? erase : "", line, size);
+}
+
+void kith__log_draw(const char *text)
+{
+    int error = errno;
+
+    if (text || atomic_load(atomic_load(&is_drawn)))
+        put_two(erase, text ? text : "", text ? strlen(text) : 0);
+    atomic_store(atomic_load(&is_drawn), text != NULL);
+    errno = error;
+}
+
+int kith__log_has_handler(void)
+{
+    return atomic_load(&handler) != NULL;
 }
 
 /* Behind the used bytes of line, of LINE bytes: the text, which is cut where the line is full. How long it is
@@ -189,6 +222,15 @@ void kith__notice(const char *format, ...)
         return;
     va_start(ap, format);
     deliver(KITH_LOG_WARNING, "kith: ", format, ap);
+    va_end(ap);
+}
+
+void kith__log_say(const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    deliver(KITH_LOG_INFO, "kith: ", format, ap);
     va_end(ap);
 }
 

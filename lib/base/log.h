@@ -19,6 +19,14 @@ void kith__notice(const char *format, ...) KITH_PRINTF(1, 2);
  * hear of yet; not where it has a handler of its own. */
 void kith__tell(const char *format, ...) KITH_PRINTF(1, 2);
 
+/* What the program has asked for is said at any level: to its handler as KITH_LOG_INFO, else to stderr. */
+void kith__log_say(const char *format, ...) KITH_PRINTF(1, 2);
+int kith__log_has_handler(void);
+
+/* Draws one line at the end of the terminal that stderr is, over the one that was there; NULL: takes it away.
+ * A line of the log comes in its place, from whichever process of the node. */
+void kith__log_draw(const char *text);
+
 void kith__log_init(void);         /* reads KITH_LOG and KITH_CHECK again */
 void kith__log_set(int level);     /* unless KITH_LOG says one */
 void kith__log_runs(int programs); /* 0: this process runs no code of the program, nor its handler */
@@ -26,8 +34,8 @@ void kith__log_runs(int programs); /* 0: this process runs no code of the progra
 /* How lines name this process; host "": there is one node. Copied. */
 void kith__log_name(const char *name, const char *host);
 
-/* Where all processes of a node see the level; NULL: each has one of its own again. What was set before
- * holds. */
-void kith__log_share(_Atomic int32_t *level);
+/* Where all processes of a node see the level, and whether something is drawn; NULL: each has words of its
+ * own again. What was set before holds. */
+void kith__log_share(_Atomic int32_t *level, _Atomic int32_t *is_drawn);
 
 #endif

@@ -116,6 +116,7 @@ struct kith__tables {       /* the head of the tables */
     _Atomic int32_t output_error; /* of a worker or Process whose stdout could not be written: see output.h */
     _Atomic uint32_t faults_have_handler; /* kith_on_fault was called: nobody else tells of a fault */
     _Atomic int32_t log_level;            /* of kith_log_level; 0: nobody has called it */
+    _Atomic int32_t progress_drawn;       /* 1: a bar stands at the end of the terminal: see log.h */
     _Atomic int64_t faults_told;          /* ns: when a call under way last told of tasks that failed */
     _Atomic uint32_t said_which_node;     /* pool.c has told that a pool does not use the other nodes */
     _Atomic uint32_t placed;              /* Processes that node 0 has sent here, and that have come */

@@ -26,6 +26,7 @@
 #include "object/class.h"
 #include "code/token.h"
 #include "member/wait.h"
+#include "pool/progress.h"
 #include "pool/stats.h"
 
 enum { KITH__POSTS = 64, KITH__POST_TABLES = 13, KITH__DEPTH = 64, KITH__KEPT = 3 };
@@ -112,7 +113,8 @@ struct kith__job {
     _Atomic uint32_t told_end; /* 1: its branches know that it is halted */
     _Atomic uint32_t is_ended; /* 1: what of it is under way is ended, too */
     uint32_t is_part;
-    _Atomic int64_t begun_at; /* ns: the first of its tasks; of a part */
+    _Atomic int64_t begun_at;       /* ns: the first of its tasks; of a part */
+    struct kith__progress progress; /* the poster's */
 
     /* where claims meet; alone, since it goes from CPU to CPU with each of them */
     kith__word cursor __attribute__((aligned(64))); /* position << 16 | worker + 1 of the last claimer */
@@ -249,6 +251,7 @@ struct kith__pool {          /* the body of its object */
     _Atomic uint32_t exit_deaths; /* how many did; likewise */
     _Atomic uint64_t functions;   /* a block: struct kith__pool_functions; 0: it has none */
     uint64_t memory;              /* of a worker; 0: no limit */
+    _Atomic uint32_t progress;    /* 1: that of calls is shown */
     uint64_t id;                  /* its handle; with KITH_SERIAL=1 only */
     _Atomic uint64_t
         lanes; /* a block: struct kith__lane[workers]; written before others come, and at the end */

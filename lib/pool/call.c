@@ -176,6 +176,8 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
         return rc;
     }
     kith__output_flush(); /* what was printed before stands before what the tasks print */
+    if (s->n > 1)
+        kith__progress_begin(&c->job->progress, kith__pool_body(c->object));
     kith__job_post(kith__pool_body(c->object), c->job, c->post);
     if (c->job->windowed)
         kith__rings_move_in(c);
@@ -207,8 +209,11 @@ static int outcome(struct kith__call *c, enum kith__step_result last)
 int kith__call_end(struct kith__call *c, enum kith__step_result last)
 {
     struct kith__pool *p = kith__pool_body(c->object);
-    int rc = outcome(c, last);
+    int rc;
 
+    kith__job_progress_end(
+        c->job); /* a handler of the log may do anything: before what is known of the call */
+    rc = outcome(c, last);
     if (last == KITH__STEP_ENDED || last == KITH__STEP_WAIT) {
         /* Workers of a terminated pool are being killed: its memory is theirs until they are gone. */
         atomic_store(&c->job->cancelled, KITH__ABANDONED);
@@ -283,6 +288,11 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+int64_t kith__call_tell(struct kith__call *c)
+{
+    return sooner(kith__faults_tell(c->job), kith__job_progress(c->job));
+}
+
 int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_result *last)
 {
     struct kith__wait w;
@@ -302,7 +312,7 @@ int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_resu
             continue;
         if (*last != KITH__STEP_WAIT)
             break;
-        w.deadline = sooner(kith__faults_tell(c->job), deadline);
+        w.deadline = sooner(kith__call_tell(c), deadline);
         if ((rc = kith__wait_sleep(&w)) < 0 &&
             (rc != KITH_ETIMEDOUT || (deadline >= 0 && kith__now_ns() >= deadline)))
             break;

@@ -53,6 +53,9 @@ enum kith__step_result {
 int kith__call_begin(struct kith__call *c,
                      const struct kith__call_spec *s);        /* on failure there is nothing to end */
 enum kith__step_result kith__call_step(struct kith__call *c); /* never waits */
+/* What it has to say meanwhile: of failures, of its progress. When it wants to be called again, in ns; -1:
+ * when something has changed. */
+int64_t kith__call_tell(struct kith__call *c);
 int kith__call_end(struct kith__call *c, enum kith__step_result last); /* the code of the call */
 
 /* For who waits for units of j, in a worker of its pool: runs some of them, until there is nothing left to

@@ -7,7 +7,9 @@
 #include "config.h"
 #include "pool/feed.h"
 #include "pool/local.h"
+#include "pool/progress.h"
 #include "base/error.h"
+#include "base/system.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -38,6 +40,8 @@ struct iterator {
      * at. */
     uint64_t *passed, passed_count, look, claimed;
     uint64_t found;
+    struct kith__progress progress;
+    uint64_t all, failed; /* for that; all: 0: a source */
 };
 
 static struct kith__locals iterators;
@@ -141,8 +145,35 @@ static int has_found(struct kith__feed *feed, void *context)
     return 1;
 }
 
+/* What was taken counts, as what is asked for sets the pace. */
+static struct kith__way way_of(const struct iterator *self, char *buf, size_t room)
+{
+    return (struct kith__way){ .name = kith__call_name(&self->s, buf, room),
+                               .done = self->taken,
+                               .all = self->all,
+                               .failed = self->failed };
+}
+
+static void show(struct iterator *self)
+{
+    char name[64];
+    struct kith__way w;
+
+    if (self->progress.began == 0 || kith__now_ns() < self->progress.at)
+        return;
+    w = way_of(self, name, sizeof name);
+    kith__progress_show(&self->progress, &w);
+}
+
 static void finish(struct iterator *self)
 {
+    char name[64];
+    struct kith__way w;
+
+    if (self->progress.began) {
+        w = way_of(self, name, sizeof name);
+        kith__progress_end(&self->progress, &w);
+    }
     if (self->feed)
         kith__feed_close(self->feed);
     self->feed = NULL;
@@ -167,6 +198,7 @@ static int next_by_workers(struct iterator *self, void *out, int timeout_ms)
 {
     int rc;
 
+    show(self); /* first: a handler of the log may do anything */
     if (!self->feed)
         return tell_end(self);
     if ((rc = give_some(self)) < 0) {
@@ -182,15 +214,22 @@ static int next_by_workers(struct iterator *self, void *out, int timeout_ms)
     rc = kith__feed_take(self->feed, self->found, out);
     self->found = KITH__ROW_ANY;
     self->taken++;
+    self->failed += rc < 0;
     return rc;
 }
 
 static int next_here(struct iterator *self, void *out)
 {
+    int rc;
+
+    show(self);
     if (!pull(self))
         return tell_end(self);
     self->s.out = out;
-    return kith__call(&self->s, NULL, NULL);
+    rc = kith__call(&self->s, NULL, NULL);
+    self->taken++;
+    self->failed += rc < 0;
+    return rc;
 }
 
 /* ------------------------------------------------------------------ by handle */
@@ -275,6 +314,7 @@ static int open_feed(struct iterator *self)
     if (rc < 0 || (rc = kith__call_depth(self->s.pool)) < 0)
         return rc;
     self->serial = (int)kith__pool_body(o)->serial;
+    kith__progress_begin(&self->progress, kith__pool_body(o));
     workers = kith__pool_body(o)->workers;
     self->least = 2 * workers;
     self->window = window_bytes / each < WINDOW_MOST ? window_bytes / each : WINDOW_MOST;
@@ -331,6 +371,7 @@ kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, 
         self->arg = arg;
         self->array = in;
         self->left = n;
+        self->all = next ? 0 : n;
         self->unordered = unordered;
         self->found = KITH__ROW_ANY;
         if (shape)
@@ -341,6 +382,7 @@ kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, 
         if (rc == 0)
             rc = open_iterator(self);
         if (rc < 0) {
+            finish(self);
             free(self->item);
             free(self->passed);
             free(self);

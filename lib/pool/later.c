@@ -311,11 +311,13 @@ static int begin_those_in_line(void)
 
 /* ------------------------------------------------------------------ the service */
 
-/* Takes what steps can be taken now. 1: something has moved. */
-static int drive(struct kith__later *l)
+/* Takes what steps can be taken now. 1: something has moved. *again becomes the time when it has something to
+ * say, when that is sooner. */
+static int drive(struct kith__later *l, int64_t *again)
 {
     enum kith__step_result last;
     int moved = 0;
+    int64_t tell;
 
     while ((last = kith__call_step(&l->call)) == KITH__STEP_MOVED)
         moved = 1;
@@ -323,7 +325,9 @@ static int drive(struct kith__later *l)
         finish(l, end(l, last));
         return 1;
     }
-    kith__faults_tell(l->call.job);
+    tell = kith__call_tell(&l->call);
+    if (tell >= 0 && (*again < 0 || tell < *again))
+        *again = tell;
     pthread_mutex_lock(&self.mutex);
     l->driven = 0;
     look_whether_over(l);
@@ -455,6 +459,7 @@ static void *serve(void *nothing)
 
     while (!ends) {
         struct kith__later *l;
+        int64_t again = -1;
         int moved;
 
         turn++;
@@ -463,12 +468,13 @@ static void *serve(void *nothing)
         moved = begin_those_in_line();
         while (!(ends = self.ends) && (l = next_to_drive(turn, &w))) {
             pthread_mutex_unlock(&self.mutex);
-            moved |= drive(l);
+            moved |= drive(l, &again);
             pthread_mutex_lock(&self.mutex);
         }
         moved |= call_for_all(&w);
         ends = self.ends;
         pthread_mutex_unlock(&self.mutex);
+        w.deadline = again;
         if (!ends && !moved && kith__wait_sleep(&w) == KITH_EPEER) {
             end_all();
             kith__nap(100 * KITH__MS);

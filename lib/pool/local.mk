@@ -29,6 +29,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/parcel.h \
 	lib/pool/pool.c \
 	lib/pool/pool.h \
+	lib/pool/progress.c \
+	lib/pool/progress.h \
 	lib/pool/random.c \
 	lib/pool/random.h \
 	lib/pool/result.c \

@@ -184,6 +184,7 @@ static int fill(struct kith__pool *p, uint32_t workers, uint32_t branches, const
     p->chunk = o->chunk;
     p->halt = o->halt;
     p->memory = o->memory;
+    atomic_store(&p->progress, (uint32_t)kith__env_on(KITH__ENV_PROGRESS));
     p->init_arg_size = o->arg_size;
     if ((rc = fill_functions(p, o)) < 0)
         return rc;

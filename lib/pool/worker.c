@@ -166,8 +166,10 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             give_back(o, lane, worker, j, lo + length);
         else
             kith__retire(j, worker, length);
-        if (for_itself)
+        if (for_itself) {
             kith__faults_tell(j);
+            kith__job_progress(j);
+        }
     }
     kith__retired(j);
     kith__pace_end(&pace, j);

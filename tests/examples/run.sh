@@ -89,6 +89,7 @@ all()
     good powers
     good callback
     good imap
+    good progress
     good pool_stats
     good worker_state
     good process_trio
