@@ -184,7 +184,7 @@ static void serve(void)
         kith__agent_stop();
         kith__server_stop();
         if (kith__output_check() < 0)
-            dprintf(STDERR_FILENO, "kith: on %s: %s\n", kith__shared->host, kith_last_error());
+            kith__tell("on %s: %s", kith__shared->host, kith_last_error());
     }
     kith__ranks_leave();
 }
@@ -425,7 +425,7 @@ static int tell_loss(int rc)
     if (!job.exiting)
         return kith__report(rc);
     if (rc < 0 && !atomic_load(&kith__shared->faults_have_handler))
-        fprintf(stderr, "kith: %s\n", kith_last_error());
+        kith__tell("%s", kith_last_error());
     return rc;
 }
 

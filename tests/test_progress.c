@@ -200,6 +200,31 @@ static void log_meanwhile(void)
     REQUIRE(kith_result_wait(r, KITH_FOREVER) == 0 && kith_result_drop(r) == 0);
 }
 
+static int fails(const void *arg)
+{
+    (void)arg;
+    return kith_fail(1, "no luck");
+}
+
+/* What a Process says of its failure, and the default fault handler of main's. */
+static void fail_meanwhile(void)
+{
+    int x[20], y[20];
+    kith_pool pool;
+    kith_result r;
+
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    pool = kith_pool_open(2);
+    REQUIRE(kith_pool_progress(pool, 1) == 0);
+    for (int i = 0; i < 20; i++)
+        x[i] = 200;
+    r = kith_map_async(pool, naps, x, y, 20);
+    REQUIRE(kith_result_wait(r, 800) == KITH_ETIMEDOUT);
+    REQUIRE(kith_process_join(kith_process_start(fails, NULL, 0), KITH_FOREVER) == 0);
+    REQUIRE(kith_result_wait(r, 300) == KITH_ETIMEDOUT); /* the bar is there again */
+    kith_queue_close((kith_queue){ 0 });
+}
+
 static void work_in_serial(void)
 {
     setenv("KITH_SERIAL", "1", 1);
@@ -224,6 +249,7 @@ static void work_with_a_handler(void)
 static struct play {
     void (*job)(void);
     int in_file; /* else its stderr is a terminal of 80 columns */
+    int ends;    /* its exit status */
     pid_t pid;
     int fd, status;
     size_t used;
@@ -237,6 +263,7 @@ static struct play {
     { .job = let_others_work },
     { .job = work_in_serial },
     { .job = log_meanwhile },
+    { .job = fail_meanwhile, .ends = 1 },
     { .job = work_with_a_handler },
     { .job = work_long, .in_file = 1 },
 };
@@ -330,8 +357,8 @@ static const char *shown_by(void (*job)(void), int in_file)
 {
     struct play *p = play_of(job, in_file);
 
-    CU_ASSERT_EQUAL(p->status, 0);
-    if (p->status != 0)
+    CU_ASSERT_EQUAL(p->status, p->ends);
+    if (p->status != p->ends)
         printf("\n    status %d, shown: \"%s\"\n", p->status, p->shown);
     return p->shown;
 }
@@ -404,6 +431,17 @@ static void serial_calls_have_one(void)
 static void lines_of_the_log_come_in_its_place(void)
 {
     CU_ASSERT_PTR_NOT_NULL(strstr(shown_by(log_meanwhile, 0), "\r\033[K[WARNING/main] a line of the log\n"));
+}
+
+static void so_do_those_of_faults(void)
+{
+    const char *text = shown_by(fail_meanwhile, 0);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\r\033[Kkith: fails-1 failed: no luck\n"));
+    text = strstr(strstr(text, "no luck"), "\r\033[Kkith: ");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "Queue"));
+    CU_ASSERT_STRING_EQUAL(strrchr(text, '\r'), "\r\033[K"); /* no bar is left as the program ends */
 }
 
 static void a_program_that_has_its_own_log_gets_none(void)
@@ -480,6 +518,7 @@ static struct test tests[] = {
     TEST(calls_of_others_have_none),
     TEST(serial_calls_have_one),
     TEST(lines_of_the_log_come_in_its_place),
+    TEST(so_do_those_of_faults),
     TEST(a_program_that_has_its_own_log_gets_none),
     TEST(files_get_no_bars),
     TEST(lines_come_now_and_then),
@@ -488,6 +527,8 @@ static struct test tests[] = {
 
 int main(void)
 {
+    int rc = run_all();
+
     kith_on_fault(NULL);
-    return run_all() < 0 ? 1 : run_tests("progress", tests);
+    return rc < 0 ? 1 : run_tests("progress", tests);
 }

@@ -1,6 +1,7 @@
 /* error.c: see error.h. */
 #include "config.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/own.h"
 
 #include <errno.h>
@@ -115,7 +116,7 @@ static void print_and_exit(int code, const char *message)
     (void)code;
     kith__end_alone();
     fflush(stdout);
-    dprintf(STDERR_FILENO, "kith: %s\n", message);
+    kith__tell("%s", message);
     exit(1);
 }
 

@@ -15,8 +15,8 @@ void kith__log(int level, const char *format, ...) KITH_PRINTF(2, 3);
 /* A warning for everybody who has not asked for errors only. */
 void kith__notice(const char *format, ...) KITH_PRINTF(1, 2);
 
-/* A line to stderr in any case, as the default fault handler writes it. For a fault that the program cannot
- * hear of yet; not where it has a handler of its own. */
+/* A line to stderr in any case. For the default fault handler, and for what no call of the program can
+ * return; not where it has a handler of its own. */
 void kith__tell(const char *format, ...) KITH_PRINTF(1, 2);
 
 /* What the program has asked for is said at any level: to its handler as KITH_LOG_INFO, else to stderr. */

@@ -43,19 +43,18 @@ int kith__process_main(uint32_t who)
     int rc;
 
     if (kith__token_resolve(&m->target, &fn) < 0) {
-        dprintf(STDERR_FILENO, "kith: %s: %s\n", m->name, kith_last_error());
+        kith__tell("%s: %s", m->name, kith_last_error());
         return 1;
     }
     if ((m->setup_size && kith__setup_apply((char *)kith__at(m->arg) + m->arg_size, m->setup_size) < 0) ||
         kith__setup_limit_memory(m->memory) < 0) {
-        dprintf(STDERR_FILENO, "kith: %s was not started: %s [on %s]\n", m->name, kith_last_error(),
-                kith__shared->host);
+        kith__tell("%s was not started: %s [on %s]", m->name, kith_last_error(), kith__shared->host);
         return NOT_STARTED;
     }
     rc = call_it(m, fn);
     kith__memory_settle_all();
     if (kith__task.failed) /* an exception that nobody caught */
-        dprintf(STDERR_FILENO, "kith: %s failed: %s\n", m->name, kith__task_text());
+        kith__tell("%s failed: %s", m->name, kith__task_text());
     kith__heap_free(m->arg);
     if (m->arg)
         atomic_fetch_sub(&m->unpublished, 1);

@@ -166,8 +166,7 @@ static void leave(int status)
         kith__memory_pass_on(); /* it has ended by itself */
     if (kith__remote_last_words() < 0) {
         if (!atomic_load(&kith__shared->faults_have_handler))
-            fprintf(stderr, "kith: process %d on %s ends, but %s\n", (int)getpid(), kith__shared->host,
-                    kith_last_error());
+            kith__tell("process %d on %s ends, but %s", (int)getpid(), kith__shared->host, kith_last_error());
         status = status & 255 ? status : 1; /* 0 would say that all is well */
     }
     if (kith__output_settle() != 0 && kith__me && atomic_load(&kith__member(kith__me)->role) == KITH__PROCESS)
@@ -248,8 +247,8 @@ static void tell_crash(struct kith__member *m)
     } else {
         snprintf(text, sizeof text, "signal %d (%s)", -sig, strsignal(-sig));
     }
-    dprintf(STDERR_FILENO, "kith: %s crashed: %s%s [pid %d on %s]\n", m->name, text,
-            about_memory(m, memory, sizeof memory), (int)atomic_load(&m->pid), kith__shared->host);
+    kith__tell("%s crashed: %s%s [pid %d on %s]", m->name, text, about_memory(m, memory, sizeof memory),
+               (int)atomic_load(&m->pid), kith__shared->host);
     atomic_store(&m->crash.signal, 0);
 }
 
@@ -257,8 +256,8 @@ static void tell_killed(struct kith__member *m)
 {
     int sig = m->killed_by;
 
-    dprintf(STDERR_FILENO, "kith: %s was killed by signal %d (%s)%s%s [pid %d on %s]\n", m->name, sig,
-            strsignal(sig), *m->why ? ": " : "", m->why, (int)atomic_load(&m->pid), kith__shared->host);
+    kith__tell("%s was killed by signal %d (%s)%s%s [pid %d on %s]", m->name, sig, strsignal(sig),
+               *m->why ? ": " : "", m->why, (int)atomic_load(&m->pid), kith__shared->host);
     m->killed_by = 0;
 }
 

@@ -259,10 +259,9 @@ static void end_without_mpi(int status) __attribute__((noreturn));
 
 static void end_without_mpi(int status)
 {
-    dprintf(STDERR_FILENO,
-            "kith: rank %d on %s ends without MPI_Finalize, as the program has closed the descriptors of %s: "
-            "close those only that the program has opened\n",
-            self.rank, kith_host(), self.mpi->title);
+    kith__tell("rank %d on %s ends without MPI_Finalize, as the program has closed the descriptors of %s: "
+               "close those only that the program has opened",
+               self.rank, kith_host(), self.mpi->title);
     kith__flush_streams();
     kith__coverage_flush();
     _exit(status ? status : 1);
