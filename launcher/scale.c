@@ -180,6 +180,22 @@ static int judge(const struct scale *s, long workers, int status)
     return WEXITSTATUS(status);
 }
 
+/* At a terminal, a line that shows what is running now, until it is wiped. */
+static void show(const struct scale *s, const struct timing *t)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[Kkith: -n %ld, run %d of %ld ...", t->workers, t->runs + 1, s->runs);
+}
+
+static void wipe(void)
+{
+    int error = errno; /* of the run */
+
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+    errno = error;
+}
+
 static int time_once(const struct scale *s, struct timing *t)
 {
     struct line line = { .count = 0 };
@@ -192,7 +208,10 @@ static int time_once(const struct scale *s, struct timing *t)
     snprintf(number, sizeof number, "%ld", t->workers);
     if (!s->has_place)
         line_set(&line, "KITH_WORKERS", number);
-    status = judge(s, t->workers, run(s, &line, &seconds));
+    show(s, t);
+    status = run(s, &line, &seconds);
+    wipe();
+    status = judge(s, t->workers, status);
     line_free(&line);
     if (status == 0)
         timing_add(t, seconds);

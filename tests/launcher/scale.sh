@@ -91,6 +91,12 @@ done
 KITH_LOG=info "$kith" scale -n 1 --runs 2 --no-svg ./noter 2>&1 >/dev/null |
     grep -c '^kith: scale: -n 1, run [12] of 2: [0-9.]* s$' | grep -qx 2 && ok "KITH_LOG=info" || fail "KITH_LOG=info"
 
+# At a terminal it shows what is running; above, where stderr is a file, it was silent.
+if command -v python3 >/dev/null && command -v bash >/dev/null; then
+    "$here/typist" "prompt> " "$kith scale -n 1,2 --runs 2 --no-svg ./noter" "-n 1, run 1 of 2" "" "-n 2, run 2 of 2" "" "| CPU cores |" "" \
+        "prompt> " "" >said 2>&1 && ok "at a terminal" || fail "at a terminal: $(cat said)"
+fi
+
 # Killed, it takes the run along.
 cat >sleeper <<'E2'
 #!/bin/sh
