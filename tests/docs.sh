@@ -160,6 +160,7 @@ for path in "$top_srcdir"/examples/*.c; do
     grep -q "^|.*\[$name\.c\]($name\.c) |\$" "$top_srcdir/examples/README.md" || fail "examples/README.md has no row for $name.c"
     [ -s "$top_srcdir/examples/expected/$name.txt" ] || fail "examples/expected/$name.txt is not there"
     grep -q "^[^#]*\<good $name\>" "$top_srcdir/tests/examples/run.sh" || fail "tests/examples/run.sh does not run $name"
+    grep -q "^[^#]*\<$name\>" "$top_srcdir/tests/examples/nodes.sh" || fail "tests/examples/nodes.sh does not run $name"
 done
 
 # The tests that tests/README.md names are there.

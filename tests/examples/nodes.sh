@@ -104,16 +104,22 @@ for program in squares "pi_montecarlo -n 4 1e6" "pi_overhead 1e6" "pi_combined 1
     there $program
     says_which_node "$program"
 done
-# Those that are left, as far as only main prints.
+# Those that are left.
 if [ -n "${KITH_TEST_LONG-}" ] && [ -z "$SANITIZER_FLAGS" ]; then
     for program in sleepers threads "race 500"; do
         # shellcheck disable=SC2086
         there $program
         silent "$program"
     done
-    for program in apply_async apply_squares imap map_async powers callback; do
+    for program in event_start named_memory priority_queue shared_memory square_cube; do
         same $program
-        says_which_node $program
+        silent $program
+    done
+    texts="$top_srcdir/examples/texts/river.txt $top_srcdir/examples/texts/harbour.txt $top_srcdir/examples/texts/mill.txt"
+    for program in apply_async apply_squares imap map_async powers callback worker_state "word_count $texts"; do
+        # shellcheck disable=SC2086
+        same $program
+        says_which_node "$program"
     done
 fi
 [ $failed = 0 ]
