@@ -2014,7 +2014,8 @@ KITH_API int kith_wait(struct kith_waitable *list, size_t n, int timeout_ms);
  * errors and losses: a bad argument, a task that failed. A fault in the head calls the
  * fault handler, which prints one message to stderr and ends the job with status 1,
  * unless kith_on_fault changes that. In workers and Processes a fault is a code like any
- * other.
+ * other. Only a zero handle there (of a global that was set after kith_init) is printed
+ * as well, once in each process, unless the program has a handler of its own.
  *
  * The comments of functions do not repeat what any function may return: KITH_ENOTINIT;
  * with a handle KITH_ESTALE, KITH_ETYPE, or the code of its constructor; with an object

@@ -502,6 +502,49 @@ static void a_zero_handle_in_a_task_says_where_globals_come_from(void)
     CU_ASSERT_EQUAL(check_fork(use_handle_of_a_global), 0);
 }
 
+static kith_queue late; /* opened after kith_init */
+
+static void put_into_it(int x)
+{
+    kith_put(late, x);
+    kith_put(late, x); /* it is told once */
+}
+
+/* What is on stderr when a Process uses it without looking at codes, in told. */
+static void use_a_late_handle(void (*handler)(int code, const char *sentence))
+{
+    FILE *said = tmpfile();
+
+    REQUIRE(said && dup2(fileno(said), STDERR_FILENO) == STDERR_FILENO);
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    if (handler)
+        kith_on_fault(handler);
+    late = kith_queue_open(0);
+    REQUIRE(kith_process_join(kith_start(put_into_it, 1), KITH_FOREVER) == 0);
+    REQUIRE(kith_finalize() == 0);
+    rewind(said);
+    told[fread(told, 1, sizeof told - 1, said)] = '\0';
+}
+
+static void late_handle_without_a_handler(void)
+{
+    use_a_late_handle(NULL);
+    REQUIRE(strstr(told, "kith: put_into_it-1: the handle of a Queue is zero here: globals") == told &&
+            strchr(told, '\n') == told + strlen(told) - 1);
+}
+
+static void late_handle_with_a_handler(void)
+{
+    use_a_late_handle(keep_fault);
+    REQUIRE(told[0] == '\0');
+}
+
+static void a_zero_handle_that_nobody_looks_at_is_told_once(void)
+{
+    CU_ASSERT_EQUAL(check_fork(late_handle_without_a_handler), 0);
+    CU_ASSERT_EQUAL(check_fork(late_handle_with_a_handler), 0);
+}
+
 static void tells_late(const char *step)
 {
     if (strcmp(step, "janitor: tells") == 0)
@@ -558,6 +601,7 @@ static struct test tests[] = {
     TEST(without_init_the_first_call_says_so),
     TEST(a_child_of_the_program_is_none_of_the_job),
     TEST(a_zero_handle_in_a_task_says_where_globals_come_from),
+    TEST(a_zero_handle_that_nobody_looks_at_is_told_once),
     TEST_END,
 };
 

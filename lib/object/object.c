@@ -9,6 +9,7 @@
 #include "object/pin.h"
 #include "object/units.h"
 #include "base/error.h"
+#include "base/log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -144,6 +145,22 @@ void kith__object_abandon(struct kith__object *o)
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
 }
 
+/* The first mistake of many: the handle was stored in a global after kith_init. A function that looks at no
+ * codes would go on, and main wait in vain for what it should have put. */
+static int zero_in_a_child(const char *noun)
+{
+    static atomic_int told;
+    int rc =
+        kith__fail(KITH_ESTALE,
+                   "the handle of a %s is zero here: globals are as they were at kith_init, so give it as "
+                   "an argument",
+                   noun);
+
+    if (!atomic_load(&kith__shared->faults_have_handler) && !atomic_exchange(&told, 1))
+        kith__tell("%s: %s", kith_name(), kith_last_error());
+    return rc;
+}
+
 int kith__handle_fault(uint64_t id, const char *noun)
 {
     char what[64];
@@ -156,10 +173,7 @@ int kith__handle_fault(uint64_t id, const char *noun)
     }
     role = atomic_load_explicit(&kith__member(kith__me)->role, memory_order_relaxed);
     if (id == 0 && (role == KITH__WORKER || role == KITH__PROCESS))
-        return kith__fail(KITH_ESTALE,
-                          "the handle of a %s is zero here: globals are as they were at kith_init, so give "
-                          "it as an argument",
-                          noun);
+        return zero_in_a_child(noun);
     if (id == 0)
         return kith__fail(KITH_ESTALE, "the handle of a %s is zero: none was opened into it", noun);
     if ((rc = kith__handle_code(id)) == 0 && kith__handle_home(id) >= kith__shared->nodes)
