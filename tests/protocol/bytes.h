@@ -2,6 +2,7 @@
 #ifndef PROTOCOL_BYTES_H
 #define PROTOCOL_BYTES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 void seed_draw(uint64_t seed); /* KITH_TEST_SEED instead, when it is given */
@@ -9,6 +10,10 @@ uint64_t draw(uint64_t below); /* 0 .. below - 1; below 0: 0 */
 
 /* Of a call or a reply: often around the sizes where the protocol goes another way. */
 uint64_t some_size(void);
+
+/* As malloc and free; the size is the same in both. */
+void *new_bytes(size_t size);
+void free_bytes(void *bytes, size_t size);
 
 struct block {
     void *bytes;

@@ -28,7 +28,7 @@ static void fly(const struct kith__out *out, uint32_t from, int64_t delay, size_
     size_t head = size < out->head_size ? size : out->head_size;
 
     CU_ASSERT_FATAL(in_flight < FRAMES);
-    *f = (struct flying){ net.now + delay, from, out->peer, size, malloc(size ? size : 1) };
+    *f = (struct flying){ net.now + delay, from, out->peer, size, new_bytes(size) };
     memcpy(f->bytes, out->head, head);
     if (size > head)
         memcpy(f->bytes + head, out->body, size - head);
@@ -75,7 +75,7 @@ int64_t land(void (*arrived)(uint32_t from, uint32_t to, const void *bytes, size
         }
         flying[i--] = flying[--in_flight];
         arrived(f.from, f.to, f.bytes, f.size);
-        free(f.bytes);
+        free_bytes(f.bytes, f.size);
     }
     soonest = next;
     return next;
@@ -84,6 +84,6 @@ int64_t land(void (*arrived)(uint32_t from, uint32_t to, const void *bytes, size
 void clear_sky(void)
 {
     for (; in_flight > 0; in_flight--)
-        free(flying[in_flight - 1].bytes);
+        free_bytes(flying[in_flight - 1].bytes, flying[in_flight - 1].size);
     soonest = INT64_MAX;
 }

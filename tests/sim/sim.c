@@ -35,7 +35,7 @@ struct sim_node {
     uint64_t blocks; /* in use when nothing had happened */
     struct frame inbox[MOST_FRAMES];
     int first, count;
-    void *received; /* until the next one */
+    struct frame received; /* until the next one */
 };
 
 enum state { FREE, RUNS, DEAD }; /* DEAD: its janitor comes */
@@ -121,7 +121,7 @@ static void arrived(uint32_t from, uint32_t to, const void *bytes, size_t size)
     if (n->lost)
         return;
     f = put_frame(n);
-    *f = (struct frame){ from, size, malloc(size ? size : 1) };
+    *f = (struct frame){ from, size, new_bytes(size) };
     memcpy(f->bytes, bytes, size);
 }
 
@@ -130,14 +130,14 @@ static size_t wire_receive(void *context, uint32_t *peer, const void **frame)
     struct sim_node *n = context;
     struct frame f;
 
-    free(n->received);
-    n->received = NULL;
+    if (n->received.bytes)
+        free_bytes(n->received.bytes, n->received.size);
+    n->received.bytes = NULL;
     if (n->count == 0)
         return 0;
-    f = n->inbox[n->first];
+    n->received = f = n->inbox[n->first];
     n->first = (n->first + 1) % MOST_FRAMES;
     n->count--;
-    n->received = f.bytes;
     *peer = f.from;
     *frame = f.bytes;
     return f.size;
@@ -249,9 +249,10 @@ static void stop_node(struct sim_node *n)
     kith__become(0);
     kith__arena_detach();
     leave();
-    free(n->received);
+    if (n->received.bytes)
+        free_bytes(n->received.bytes, n->received.size);
     for (; n->count > 0; n->count--, n->first = (n->first + 1) % MOST_FRAMES)
-        free(n->inbox[n->first].bytes);
+        free_bytes(n->inbox[n->first].bytes, n->inbox[n->first].size);
 }
 
 /* ------------------------------------------------------------------------- clients */
