@@ -167,7 +167,7 @@ static void every_step(size_t chunk, int (*fn)(int), enum where where)
     one_death(1 << 30, chunk, fn, where);
     kith__heap_stats(&before);
     /* Two workers share the steps, so the last ones may not come; a few misses in a row are the end. */
-    for (int misses = 0; misses < 5; step += SANITIZED ? 7 : 1)
+    for (int misses = 0; misses < 5; step += SANITIZED ? 13 : 1)
         misses = one_death(step, chunk, fn, where) ? 0 : misses + 1;
     CU_ASSERT(step > 30);
     PASS(kith__heap_audit());
@@ -251,7 +251,7 @@ static void bytes_that_a_dead_worker_was_changing_are_not_changed_again(void)
 {
     int step = 0;
 
-    for (int misses = 0; misses < 5; step += SANITIZED ? 7 : 1)
+    for (int misses = 0; misses < 5; step += SANITIZED ? 13 : 1)
         misses = change_with_death(step, 3) ? 0 : misses + 1;
     CU_ASSERT(step > 30);
 }
@@ -394,7 +394,7 @@ static int queue_with_death(int target, size_t size, int (*victim)(const void *)
 static void every_queue_step(size_t size, int (*victim)(const void *))
 {
     struct kith__heap_stats before, after;
-    int step = 0, stride = getenv("KITH_TEST_LONG") ? 1 : SANITIZED ? 17 : 5;
+    int step = 0, stride = getenv("KITH_TEST_LONG") ? 1 : SANITIZED ? 41 : 5;
 
     queue_with_death(1 << 30, size, victim);
     kith__heap_stats(&before);

@@ -270,7 +270,7 @@ static int play(const struct scene *scene)
     CU_ASSERT(atomic_load(&watch->seen));
     look_after_death();
     /* A child costs some 20 ms under ThreadSanitizer. */
-    for (int step = 1; step <= steps; step += SANITIZED ? 3 * scene->stride : scene->stride, kills++) {
+    for (int step = 1; step <= steps; step += SANITIZED ? 7 * scene->stride : scene->stride, kills++) {
         set_scene(scene);
         CU_ASSERT_EQUAL(run_until(scene->act, step), step);
         look_after_death();
@@ -301,7 +301,7 @@ static void death_over_the_repair_is_harmless(void)
 
         set_scene(&scenes[i]);
         steps = run_until(scenes[i].act, 0);
-        for (int k = 0; k < (SANITIZED ? 8 : 25); k++, kills++) {
+        for (int k = 0; k < (SANITIZED ? 4 : 25); k++, kills++) {
             int first = 1 + rand_r(&seed) % steps;
             unsigned again = seed;
 

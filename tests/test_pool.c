@@ -158,7 +158,7 @@ static void a_hundred_million_elements(void)
     kith_pool pool;
 
     if (!getenv("KITH_TEST_LONG"))
-        n = 20000000;
+        n = SANITIZED ? 2000000 : 20000000;
     in = kith_alloc(n * sizeof *in);
     out = kith_alloc(n * sizeof *out);
     CU_ASSERT_FATAL(in && out);
@@ -175,7 +175,7 @@ static void a_hundred_million_elements(void)
 }
 
 struct big {
-    unsigned char bytes[100 << 20];
+    unsigned char bytes[(SANITIZED ? 20 : 100) << 20];
 };
 
 static int copy_big(const void *in, void *out)
@@ -669,7 +669,7 @@ static int two_of_three_fail(const void *in, void *out)
 /* The time of it grows with their number, not with its square. */
 static void very_many_failed_tasks(void)
 {
-    enum { MANY = 150000 };
+    enum { MANY = SANITIZED ? 30000 : 150000 };
     kith_pool pool = kith_pool_open(2);
     int *in = malloc(MANY * sizeof *in), *out = malloc(MANY * sizeof *out), wrong = 0;
     double start = kith_time();

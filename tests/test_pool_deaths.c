@@ -12,6 +12,9 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+/* A process costs some 20 ms more with a sanitizer: not each step, and fewer rounds. */
+enum { STRIDE = SANITIZED ? 5 : 1, ROUNDS = SANITIZED ? 5 : 20, FEW = SANITIZED ? 8 : 32 };
+
 static int *tries; /* shared by all processes */
 
 static int square(int x)
@@ -136,7 +139,7 @@ static int exitcode(kith_process p)
 
 static void callers_find_a_pool_cancelled_whose_closer_has_died(void)
 {
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         kith_pool pool = kith_pool_open(2);
         kith_process caller = start_caller(pool), closer = kith_process_start(close_it, &pool, sizeof pool);
 
@@ -229,7 +232,7 @@ static void what_a_dead_closer_has_not_freed_is_freed(void)
     struct doomed d;
     int code = -SIGKILL;
 
-    for (d.steps = 0; code == -SIGKILL; d.steps++) {
+    for (d.steps = 0; code == -SIGKILL; d.steps += STRIDE) {
         d.pool = open_with_blocks();
         code = exitcode(kith_process_start(close_and_die, KITH_ARG(d)));
         if (kith_pool_workers(d.pool) > 0)
@@ -256,7 +259,7 @@ static void what_a_dead_opener_had_is_freed(void)
     uint64_t before = used_blocks();
     int code = -SIGKILL, steps;
 
-    for (steps = 0; code == -SIGKILL; steps++) {
+    for (steps = 0; code == -SIGKILL; steps += STRIDE) {
         code = exitcode(kith_process_start(open_and_die, KITH_ARG(steps)));
         await_blocks(before, steps);
     }
@@ -333,7 +336,7 @@ static void *close_in_thread(void *pool)
 
 static void terminate_hastens_who_waits_in_close(void)
 {
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         kith_pool pool = kith_pool_open(2);
         kith_process caller = start_caller(pool);
         pthread_t closer;
@@ -386,11 +389,11 @@ static void workers_are_replaced_without_a_free_place(void)
     PASS(kith_map(worn, square, in, out, 1));
     while ((taken[n] = kith__member_take(KITH__PROCESS)) != 0)
         n++;
-    PASS(kith_map(worn, square, in, out, 64));
-    for (int i = 0; i < 64; i++)
+    PASS(kith_map(worn, square, in, out, 2 * FEW));
+    for (int i = 0; i < 2 * FEW; i++)
         wrong += out[i] != square(i);
-    PASS(kith_map(own, die_once, in, out, 32));
-    for (int i = 0; i < 32; i++)
+    PASS(kith_map(own, die_once, in, out, FEW));
+    for (int i = 0; i < FEW; i++)
         wrong += out[i] != i;
     CU_ASSERT_EQUAL(wrong, 0);
     PASS(kith_map(own, die_below, &below, (int(*)[2])(void *)out, 1));
