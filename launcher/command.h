@@ -19,6 +19,7 @@ extern const struct command command_scale;
 
 /* Those that kith calls itself, on other hosts. */
 extern const struct command command_peer;
+extern const struct command command_rank;
 
 /* Prints the help of one command to stdout. */
 void command_help(const struct command *c);

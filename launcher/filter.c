@@ -183,6 +183,11 @@ void filter_feed(struct filter *s, const char *data, size_t size, long long now)
     pass(s, from, (size_t)(end - from));
 }
 
+void filter_write(struct filter *s, const char *data, size_t size)
+{
+    pass(s, data, size);
+}
+
 int filter_wait(const struct filter *s, long long now)
 {
     int ms;

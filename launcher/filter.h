@@ -50,6 +50,8 @@ struct filter {
 
 void filter_init(struct filter *s, const struct filter_judge *judge, int out);
 void filter_feed(struct filter *s, const char *data, size_t size, long long now);
+/* Past the judge: whole lines, where nothing passes that is not at its end. */
+void filter_write(struct filter *s, const char *data, size_t size);
 int filter_wait(const struct filter *s, long long now); /* ms until filter_late is due; -1: nothing is held */
 void filter_late(struct filter *s,
                  long long now);   /* passes what was held for too long; what can be read was fed before */

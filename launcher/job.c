@@ -8,6 +8,7 @@
 #include "job.h"
 #include "capture.h"
 #include "log.h"
+#include "tags.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,7 @@ struct job {
     int ended, status; /* of waitpid */
     int by;            /* the signal that was to end the job; 0: none */
     struct filter out_filter, err_filter;
+    struct tags *tags; /* of the ranks' lines, which come by err then; NULL: they come as they are */
 };
 
 /* ---- start */
@@ -172,12 +174,14 @@ static void take_signals(struct job *j, struct mpirun_messages *w)
 /* ---- streams */
 
 /* 0: nothing to read now; 1: something was; -1: it has ended. */
-static int pump(int fd, struct filter *s)
+static int pump(struct job *j, int fd, struct filter *s)
 {
     char data[65536];
     ssize_t n = read(fd, data, sizeof data);
 
-    if (n > 0)
+    if (n > 0 && j->tags && s == &j->err_filter)
+        tags_feed(j->tags, data, (size_t)n, now_ms(), &j->out_filter, s);
+    else if (n > 0)
         filter_feed(s, data, (size_t)n, now_ms());
     if (n > 0)
         return 1;
@@ -197,7 +201,7 @@ static void stop_writing(struct job *j, struct mpirun_messages *w)
 static void pump_ready(struct job *j, struct mpirun_messages *w, const struct pollfd *p, int *fd,
                        struct filter *s)
 {
-    if (*fd >= 0 && p->revents && pump(*fd, s) < 0)
+    if (*fd >= 0 && p->revents && pump(j, *fd, s) < 0)
         close_end(fd);
     filter_late(s, now_ms());
     if (s->broken == EPIPE && !j->ended)
@@ -303,9 +307,10 @@ static int tell_end(const struct job *j, const struct mpi *m, const struct mpiru
     return status;
 }
 
-int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w)
+int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w, int tagged)
 {
-    struct job j = { .kind = m->kind };
+    struct tags tags = { .used = 0 };
+    struct job j = { .kind = m->kind, .tags = tagged ? &tags : NULL };
     long long end;
 
     signal(SIGPIPE, SIG_IGN);
@@ -320,6 +325,7 @@ int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages
     end = now_ms() + DRAIN_MS;
     for (int turns = 0; (j.out >= 0 || j.err >= 0) && (turns < 2 || now_ms() < end); turns++)
         turn(&j, w, DRAIN_MS / 4);
+    tags_end(&tags, now_ms(), &j.out_filter, &j.err_filter);
     filter_end(&j.out_filter);
     filter_end(&j.err_filter);
     return tell_end(&j, m, w);

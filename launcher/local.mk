@@ -11,6 +11,7 @@ kith_SOURCES = \
 	launcher/facts.h \
 	launcher/local_host.c \
 	launcher/local_host.h \
+	launcher/frame.h \
 	launcher/hosts.c \
 	launcher/hosts.h \
 	launcher/job.c \
@@ -34,6 +35,7 @@ kith_SOURCES = \
 	launcher/program.h \
 	launcher/range.c \
 	launcher/range.h \
+	launcher/rank.c \
 	launcher/reach.c \
 	launcher/reach.h \
 	launcher/request.c \
@@ -45,6 +47,8 @@ kith_SOURCES = \
 	launcher/ssh.c \
 	launcher/ssh.h \
 	launcher/survey.c \
+	launcher/tags.c \
+	launcher/tags.h \
 	launcher/timing.c \
 	launcher/timing.h \
 	launcher/log.c \

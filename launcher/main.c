@@ -10,7 +10,7 @@
 static const struct command *const commands[] = { &command_run, &command_hosts, &command_scale,
                                                   &command_env };
 /* Not for people, and so in no help. */
-static const struct command *const inner[] = { &command_peer };
+static const struct command *const inner[] = { &command_peer, &command_rank };
 enum { COMMANDS = sizeof commands / sizeof commands[0], INNER = sizeof inner / sizeof inner[0] };
 
 static const struct command *find(const char *name)

@@ -74,6 +74,12 @@ static int set_dry_run(void *to, const char *value)
     return (((struct request *)to)->dry_run = 1) - 1;
 }
 
+static int set_tag(void *to, const char *value)
+{
+    (void)value;
+    return (((struct request *)to)->tag = 1) - 1;
+}
+
 static int add_extra(void *to, const char *value)
 {
     line_add(&((struct request *)to)->extra, value);
@@ -93,6 +99,7 @@ const struct option request_options[] = {
       add_export },
     { "--allow-run-as-root|-allow-run-as-root", NULL, "run as root outside a container, too", set_as_root },
     { "--pass", "WORD", "a word for mpirun as it is; may be repeated", add_extra },
+    { "--tag|-tag", NULL, "put rank and host before each line of output", set_tag },
     { "--dry-run", NULL, "print the call of mpirun, and run nothing", set_dry_run },
     { NULL, NULL, NULL, NULL }
 };

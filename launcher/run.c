@@ -108,12 +108,24 @@ static void explain_unreachable(const struct request *r, const struct mpi *m)
 
 /* ---- the command */
 
+/* Each rank is kith first, under the path that it has here. */
+static void add_tagger(struct line *l)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    path[n > 0 ? n : 0] = '\0';
+    line_add_two(l, n > 0 ? path : "kith", "rank");
+}
+
 static int make_line(struct request *r, const struct mpi *m, struct line *l)
 {
     int rc = m->kind == OPEN_MPI ? open_mpi_line(r, m, l) : mpich_line(r, m, l);
 
     for (size_t i = 0; i < r->extra.count; i++)
         line_add(l, r->extra.words[i]);
+    if (r->tag)
+        add_tagger(l);
     for (char **word = r->program; *word; word++)
         line_add(l, *word);
     return rc;
@@ -129,7 +141,7 @@ static int start(struct request *r, const struct mpi *m, const struct line *l)
     if (check_hosts(r, m) > 0)
         return EXIT_OURS;
     mpirun_messages_init(&w, m, request_is_remote(r));
-    status = job_run(m, l, &w);
+    status = job_run(m, l, &w, r->tag);
     if (w.unreachable)
         explain_unreachable(r, m);
     return status;

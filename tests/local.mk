@@ -327,6 +327,7 @@ once_scripts += \
 	tests/launcher/cluster.sh \
 	tests/launcher/dry_run.sh \
 	tests/launcher/root.sh \
+	tests/launcher/tag.sh \
 	tests/launcher/scale.sh \
 	tests/launcher/terminal.sh
 EXTRA_DIST += \
@@ -334,7 +335,8 @@ EXTRA_DIST += \
 	tests/launcher/common \
 	tests/launcher/typist
 check_PROGRAMS += tests/launcher/fuzz
-tests_launcher_fuzz_SOURCES = launcher/hosts.c launcher/hosts.h launcher/range.c launcher/range.h launcher/filter.c launcher/filter.h tests/launcher/fuzz.c
+tests_launcher_fuzz_SOURCES = launcher/hosts.c launcher/hosts.h launcher/range.c launcher/range.h launcher/filter.c launcher/filter.h \
+	launcher/tags.c launcher/tags.h launcher/frame.h tests/launcher/fuzz.c
 tests_launcher_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/launcher
 tests_launcher_fuzz_LDADD =
 

@@ -45,6 +45,10 @@ node2" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIR
     printf 'node2 slots=1\nnode3:1\n' >hosts
     expect "$mpi: a hostfile in mixed formats" 0 "node2
 node3" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" ./kith run --hostfile hosts hostname
+    expect "$mpi: --tag" 0 "[0 node1] a b
+[1 node2] a b" "" sh -c '"$@" | sort' sh "$cluster" exec $user env TMPDIR=/tmp KITH_MPIRUN="$KITH_MPIRUN" ./kith run --tag --host node1:1,node2:1 \
+        sh -c 'printf "a "; sleep 0.1; echo b'
+    expect "$mpi: --tag: no such program there" 127 "" "[[]0 node2] kith: ./nosuch: it is not on node2: *" on_node1 ./kith run --tag --host node2:1 ./nosuch
     expect "$mpi: exit status of another host" 7 "" "" on_node1 ./kith run --host node2:1 sh -c 'exit 7'
     # Where it died Open MPI's mpirun forgets to say now and then, of a program without MPI.
     expect "$mpi: death on another host" 137 "" "kith: * was killed by signal 9 (Killed)" \

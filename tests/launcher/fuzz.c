@@ -5,6 +5,7 @@
 #include "config.h"
 #include "hosts.h"
 #include "filter.h"
+#include "tags.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -366,6 +367,72 @@ static int a_machine_may_stand_still(void)
     return right;
 }
 
+/* ---- frames of ranks, among lines of mpirun */
+
+static void add_frame(char *text, size_t *size)
+{
+    char data[300];
+    size_t n = any(5) ? any(sizeof data) : any(8);
+
+    for (size_t i = 0; i < n; i++)
+        data[i] = any(9) ? (char)('a' + any(26)) : any(2) ? '\n' : FRAME_BEGIN;
+    *size += (size_t)sprintf(text + *size, "%c%c%u node%u %zu\n", FRAME_BEGIN, "oe"[any(2)], any(4), any(2),
+                             any(50) ? n : n + 1);
+    memcpy(text + *size, data, n);
+    *size += n;
+}
+
+/* What comes out on both streams when the text is fed in pieces of at most piece bytes. */
+static size_t tell_apart(const char *text, size_t size, uint32_t piece, char *out, size_t room)
+{
+    struct tags tags = { .used = 0 };
+    struct filter streams[2];
+    size_t got = 0;
+    int ends[2];
+    ssize_t n;
+
+    if (pipe(ends) != 0)
+        exit(99);
+    fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
+    filter_init(&streams[0], &judges[0], ends[1]);
+    filter_init(&streams[1], &judges[0], ends[1]);
+    for (size_t at = 0, k; at < size; at += k) {
+        k = any(piece) + 1;
+        k = k < size - at ? k : size - at;
+        tags_feed(&tags, text + at, k, 0, &streams[0], &streams[1]);
+    }
+    tags_end(&tags, 0, &streams[0], &streams[1]);
+    filter_end(&streams[0]);
+    filter_end(&streams[1]);
+    close(ends[1]);
+    while ((n = read(ends[0], out + got, room - got)) > 0)
+        got += (size_t)n;
+    close(ends[0]);
+    return got;
+}
+
+static int frames_come_whole(void)
+{
+    static char text[1 << 16], whole[1 << 18], pieces[1 << 18];
+    int right = 1;
+
+    for (int round = 0; round < 3000 && right; round++) {
+        size_t size = 0, a, b;
+
+        for (uint32_t k = any(30); k > 0; k--)
+            if (any(4))
+                add_frame(text, &size);
+            else
+                size += (size_t)sprintf(text + size, any(3) ? "mpirun says\n" : "%c", FRAME_BEGIN);
+        a = tell_apart(text, size, 1 << 16, whole, sizeof whole);
+        b = tell_apart(text, size, any(12) + 1, pieces, sizeof pieces);
+        right = a == b && memcmp(whole, pieces, a) == 0;
+        if (!right)
+            complain("comes out in two ways", text, size);
+    }
+    return right;
+}
+
 int main(void)
 {
     const char *seed = getenv("KITH_TEST_SEED");
@@ -381,5 +448,6 @@ int main(void)
     result("the filter: long lines pass", long_lines_pass());
     result("the filter: what is held too long passes", what_is_held_too_long_passes());
     result("the filter: a machine may stand still", a_machine_may_stand_still());
+    result("frames of ranks: pieces make no difference", frames_come_whole());
     return failed;
 }
