@@ -705,6 +705,7 @@ static int open_branch(const struct kith__brief *b, const void *arg)
         .tries = b->tries,
         .unpinned = b->unpinned,
         .chunk = b->chunk,
+        .memory = (size_t)b->memory,
         .init_limit_ms = b->init_limit_ms,
         .exit_limit_ms = b->exit_limit_ms,
         .halt = -1, /* it is the home's to count */

@@ -18,7 +18,7 @@ struct kith__brief { /* what it needs to know of its pool; behind it the argumen
     uint32_t workers, first_worker, all_workers; /* of the branch; the number of its first; of all nodes */
     int32_t limit_ms, init_limit_ms, exit_limit_ms, tries, tasks_per_worker, unpinned; /* as options */
     int32_t has_init, has_exit;
-    uint64_t chunk, arg_size;
+    uint64_t chunk, memory, arg_size;
     struct kith__pool_functions functions;
 };
 

@@ -101,6 +101,7 @@ static struct kith__brief *brief_for(const struct kith__pool *p, uint64_t id, ui
         .has_init = (int32_t)p->has_init,
         .has_exit = (int32_t)p->has_exit,
         .chunk = p->chunk,
+        .memory = p->memory,
         .arg_size = p->init_arg_size,
     };
     if (b->has_init || b->has_exit)
