@@ -833,7 +833,7 @@ KITH_API int kith_processes(kith_process *list, size_t room);
  * the head, "rank 3" in a program of every rank. Needs no kith_init. */
 KITH_API const char *kith_name(void);
 
-/* Copies the name of the Process into buf, as much as room allows, with a NUL behind it.
+/* Copies the name of the Process into buf, as much as room allows, with a NUL after it.
  *
  *   0            done, also when it has ended
  *   KITH_EINVAL  buf is NULL, or room is 0
@@ -1785,7 +1785,7 @@ KITH_API int kith_dict_clear(kith_dict d);
  *         printf("%s: %d\n", (const char *)i.key, *(const int *)i.value);
  *     kith_view_free(v);
  *
- * Keys and values are aligned for any number, have a zero behind them, and stay until the
+ * Keys and values are aligned for any number, followed by a zero, and stay until the
  * view is freed. A view is used by one thread at a time. */
 struct kith_view;
 struct kith_item {
@@ -2076,7 +2076,7 @@ enum {
  *
  *     kith_log(KITH_LOG_INFO, "%d of %d", i, n);     prints  [INFO/loader] 3 of 7
  *
- * Under a launcher lines come from all nodes, with the host behind the name: [INFO/loader
+ * Under a launcher lines come from all nodes, with the host after the name: [INFO/loader
  * on node2]. Lines below the level are not shown: that of the variable KITH_LOG, else of
  * kith_log_level, else KITH_LOG_WARNING. A line is cut at 4095 bytes; a newline at its
  * end may be left out. The name is "main" in the head, "rank 3" in a program of every
@@ -2597,7 +2597,7 @@ kith_result kith__apply_async_nothing(kith_pool p, ...);
 
 /* C++11: kith_map, kith_starmap, kith_apply and kith_start are templates. They take the
  * same functions, also those of <cmath> with many types, and lambdas without captures
- * behind a plus: kith_map(pool, +[](double x) { return x * x; }, in, out, n). The arrays
+ * after a plus: kith_map(pool, +[](double x) { return x * x; }, in, out, n). The arrays
  * need their types, as there is no void * here that fits all. For kith_start a function
  * with many types has to be cast to one of them. */
 extern "C++" {

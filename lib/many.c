@@ -324,7 +324,7 @@ static int check(const struct kith_waitable *list, size_t n, int timeout_ms)
     if (rc == 0 && !list && n > 0)
         rc = kith__fail(KITH_EINVAL, "kith_wait was given a list of %zu at NULL", n);
     if (rc == 0 && n == 0 && timeout_ms == KITH_FOREVER)
-        rc = kith__fail(KITH_EINVAL, "kith_wait would wait for nothing, for ever");
+        rc = kith__fail(KITH_EINVAL, "kith_wait of nothing would wait indefinitely");
     return rc;
 }
 

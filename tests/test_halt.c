@@ -91,7 +91,7 @@ static void a_call_ends_when_a_hundred_have_failed_and_none_succeeded(void)
     for (int k = 0; k < 2; k++) {
         prepare(in, out, MANY);
         FAILS_WITH(KITH_ETASK, kith_map(pool, fns[k], in, out, MANY));
-        CU_ASSERT(said("not one had succeeded, and the rest was cancelled: see .halt"));
+        CU_ASSERT(said("tasks failed and none succeeded, so the rest was cancelled: see .halt"));
         CU_ASSERT(count_faults() >= 100 && count_faults() < 100 + 2 * WORKERS);
         CU_ASSERT(shared->runs < 100 + 2 * WORKERS);
         for (int i = 0; i < MANY; i++)
@@ -187,7 +187,7 @@ static void a_number_of_failures_ends_a_call(void)
         prepare(in, out, MANY);
         FAILS_WITH(KITH_ETASK, kith_map(pool, fail_from_ten, in, out, MANY));
         CU_ASSERT(said("fail_from_ten(task 10) failed: 10 fails") &&
-                  said("; 3 of 20000 tasks failed, and "
+                  said("; 3 of 20000 tasks failed, so "
                        "the rest was cancelled, as .halt"));
         CU_ASSERT(count_faults() == 3 && shared->runs == 3);
         CU_ASSERT(only_the_first_are_there(out, MANY));

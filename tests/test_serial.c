@@ -52,7 +52,7 @@ static void halt(void)
 
     begin();
     REQUIRE(kith_map(kith_pool_open(2), refuse_number, in, out, 300) == KITH_ETASK);
-    REQUIRE(strstr(kith_last_error(), "100 of 300 tasks failed, not one had succeeded, and the rest was"));
+    REQUIRE(strstr(kith_last_error(), "100 of 300 tasks failed and none succeeded, so the rest was"));
     REQUIRE(kith_last_fault(&f, 99) == 0 && kith_last_fault(&f, 100) == KITH_EEND);
     REQUIRE(kith_map(kith_pool_open_with(2, .halt = -1), refuse_number, in, out, 300) == KITH_ETASK);
     REQUIRE(kith_last_fault(&f, 299) == 0);

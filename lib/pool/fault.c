@@ -286,8 +286,8 @@ int64_t kith__faults_tell(struct kith__job *j)
 /* Why the rest was not begun. */
 static const char *halt_reason(const struct kith__job *j)
 {
-    return j->halt > 0 ? ", and the rest was cancelled, as .halt of the pool says"
-                       : ", not one had succeeded, and the rest was cancelled: see .halt of "
+    return j->halt > 0 ? ", so the rest was cancelled, as .halt of the pool says"
+                       : " and none succeeded, so the rest was cancelled: see .halt of "
                          "kith_pool_open_with";
 }
 
