@@ -111,6 +111,10 @@ if [ -n "${KITH_TEST_LONG-}" ] && [ -z "$SANITIZER_FLAGS" ]; then
         there $program
         silent "$program"
     done
+    for program in pool_stats progress; do
+        there $program
+        says_which_node $program
+    done
     for program in event_start named_memory priority_queue shared_memory square_cube; do
         same $program
         silent $program
