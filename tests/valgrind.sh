@@ -1,27 +1,50 @@
 #!/bin/sh
 # The examples under valgrind's memcheck, with workers and in one process: no use of what was never set or is not
-# ours, and no lost memory, in the library's own processes too. Part of "make check-long".
+# ours, and no lost memory, in the library's own processes too. As many at a time as there are CPUs. Part of
+# "make check-long".
 # kith-test: limit=600
 set -u
-failed=0
 command -v valgrind >/dev/null || { echo "skipped: no valgrind here"; exit 77; }
 [ -z "$SANITIZER_FLAGS" ] || { echo "skipped: valgrind and sanitizers exclude each other"; exit 77; }
 trap 'rm -rf "$TMPDIR"/*' EXIT
+jobs=$(nproc) running=0
 
-for serial in '' KITH_SERIAL=1; do
-    for example in cpu_count print_queue process_trio product rand_string squares to_celsius 'pi_integral 100000'; do
-        # shellcheck disable=SC2086
-        env $serial "$top_builddir/libtool" --mode=execute valgrind --leak-check=full --errors-for-leak-kinds=definite \
-            --log-file="$TMPDIR/log.%p" examples/$example >"$TMPDIR/said" 2>&1 ||
-            { echo "valgrind.sh: $serial $example ended with status $?"; cat "$TMPDIR/said"; failed=1; }
-        for log in "$TMPDIR"/log.*; do
-            grep -q 'ERROR SUMMARY: 0 errors' "$log" && continue
-            grep -q 'ERROR SUMMARY' "$log" || continue      # it was ended by its parent
-            echo "valgrind.sh: $serial $example:"
-            cat "$log"
-            failed=1
-        done
-        rm -f "$TMPDIR"/*
+# look SERIAL EXAMPLE [ARG]: says what is wrong
+look()
+{
+    serial=$1 example=$2
+    shift 2
+    logs=$(mktemp -d "$TMPDIR/XXXXXX") || { echo "valgrind.sh: no directory"; return; }
+    # shellcheck disable=SC2086
+    env $serial "$top_builddir/libtool" --mode=execute valgrind --leak-check=full --errors-for-leak-kinds=definite \
+        --log-file="$logs/log.%p" "examples/$example" "$@" >"$logs/said" 2>&1 ||
+        { echo "valgrind.sh: $serial $example ended with status $?"; cat "$logs/said"; }
+    for log in "$logs"/log.*; do
+        grep -q 'ERROR SUMMARY: 0 errors' "$log" && continue
+        grep -q 'ERROR SUMMARY' "$log" || continue      # it was ended by its parent
+        echo "valgrind.sh: $serial $example:"
+        cat "$log"
     done
+}
+
+# begin SERIAL EXAMPLE [ARG]: beside others
+begin()
+{
+    look "$@" >>"$TMPDIR/wrong" &
+    running=$((running + 1))
+    [ $running -lt "$jobs" ] || { wait; running=0; }
+}
+
+for example in cpu_count print_queue process_trio product rand_string squares to_celsius 'pi_integral 100000'; do
+    # shellcheck disable=SC2086
+    begin '' $example
+    # shellcheck disable=SC2086
+    begin KITH_SERIAL=1 $example
 done
-exit $failed
+# One way is enough where no pool is concerned.
+for example in apply_async barrier_rounds condition_stages event_start imap manager map_async namespace pipe \
+    priority_queue wait_many; do
+    begin '' $example
+done
+wait
+[ ! -s "$TMPDIR/wrong" ] || { cat "$TMPDIR/wrong"; exit 1; }
