@@ -252,6 +252,8 @@ int open_mpi_line(const struct request *r, const struct mpi *m, struct line *l)
         if (add_network(r, l) < 0)
             return -1;
         add_environment(l);
+        if (r->joblog)
+            line_add_two(l, "-x", "KITH_JOBLOG");
     }
     if (!r->batch && r->hosts.count <= 1)
         add_shared_memory(r, m, l);

@@ -80,6 +80,12 @@ static int set_tag(void *to, const char *value)
     return (((struct request *)to)->tag = 1) - 1;
 }
 
+static int set_joblog(void *to, const char *value)
+{
+    ((struct request *)to)->joblog = value;
+    return 0;
+}
+
 static int add_extra(void *to, const char *value)
 {
     line_add(&((struct request *)to)->extra, value);
@@ -100,6 +106,7 @@ const struct option request_options[] = {
     { "--allow-run-as-root|-allow-run-as-root", NULL, "run as root outside a container, too", set_as_root },
     { "--pass", "WORD", "a word for mpirun as it is; may be repeated", add_extra },
     { "--tag|-tag", NULL, "put rank and host before each line of output", set_tag },
+    { "--joblog", "FILE", "write a line there for each range of tasks that a worker has run", set_joblog },
     { "--dry-run", NULL, "print the call of mpirun, and run nothing", set_dry_run },
     { NULL, NULL, NULL, NULL }
 };

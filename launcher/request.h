@@ -12,6 +12,7 @@ struct request {
     long ranks; /* -n; 0: not given */
     const char *hostfile, *host_list;
     const char *bind_to, *map_by;
+    const char *joblog;
     int oversubscribe, as_root, dry_run, tag;
     struct line exports; /* words: NAME or NAME=value */
     struct line extra;   /* words for mpirun as they are */

@@ -10,6 +10,8 @@
 #include "request.h"
 #include "log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,9 +120,34 @@ static void add_tagger(struct line *l)
     line_add_two(l, n > 0 ? path : "kith", "rank");
 }
 
+/* Workers write it, see lib/pool/joblog.h. It begins anew with each job. */
+static int begin_joblog(struct request *r, struct line *l)
+{
+    char directory[PATH_MAX] = "", path[2 * PATH_MAX];
+    int fd;
+
+    if (*r->joblog != '/' && !getcwd(directory, sizeof directory))
+        *directory = '\0';
+    snprintf(path, sizeof path, "%s%s%s", directory, *r->joblog == '/' ? "" : "/", r->joblog);
+    unsetenv("KITH_JOBLOG"); /* this one counts */
+    line_set(l, "KITH_JOBLOG", path);
+    if (r->dry_run)
+        return 0;
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        log_line("--joblog %s: it cannot be written: %s", r->joblog, strerror(errno));
+        return -1;
+    }
+    close(fd);
+    return 0;
+}
+
 static int make_line(struct request *r, const struct mpi *m, struct line *l)
 {
-    int rc = m->kind == OPEN_MPI ? open_mpi_line(r, m, l) : mpich_line(r, m, l);
+    int rc = r->joblog ? begin_joblog(r, l) : 0;
+
+    if (rc == 0)
+        rc = m->kind == OPEN_MPI ? open_mpi_line(r, m, l) : mpich_line(r, m, l);
 
     for (size_t i = 0; i < r->extra.count; i++)
         line_add(l, r->extra.words[i]);

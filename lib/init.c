@@ -19,6 +19,7 @@
 #include "object/object.h"
 #include "pool/pool.h"
 #include "object/process.h"
+#include "pool/joblog.h"
 #include "pool/later.h"
 #include "pool/progress.h"
 #include "pool/random.h"
@@ -290,6 +291,8 @@ static int check_variables(void)
         rc = kith__arena_check_settings();
     if (rc == 0)
         rc = kith__agent_check_settings();
+    if (rc == 0)
+        rc = kith__joblog_read(job.launch.rank == 0);
     if (rc == 0)
         rc = kith__random_init();
     return rc;

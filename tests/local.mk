@@ -135,6 +135,7 @@ unit_tests += \
 	tests/test_init \
 	tests/test_janitor \
 	tests/test_lateglobals \
+	tests/test_joblog \
 	tests/test_killed \
 	tests/test_list \
 	tests/test_lock \

@@ -1,6 +1,7 @@
 /* board.c: see board.h. Called by pool.c (posters) and worker.c (workers). */
 #include "config.h"
 #include "pool/board.h"
+#include "pool/joblog.h"
 #include "base/error.h"
 #include "pool/branch.h"
 #include "shm/heap.h"
@@ -937,6 +938,17 @@ static void end_dead(struct kith__job *j, uint32_t worker, uint64_t unit, uint64
         link_fault(j, fault, worker, unit);
 }
 
+/* In j's guard: how far a dead worker came in its live claim, at that depth. */
+static void log_claim(const struct kith__job *j, const struct kith__lane *lane, uint32_t worker,
+                      uint32_t depth)
+{
+    uint64_t intent = atomic_load(&j->cells[worker].intent), lo = intent_lo(intent),
+             at = atomic_load(&j->cells[worker].at);
+
+    if (at >= lo && at < lo + intent_length(intent)) /* else it had not begun */
+        kith__joblog_died(j, lane, worker, depth, lo, at + 1 - lo);
+}
+
 /* In j's guard: splits the live claim of a dead worker into what is done, what goes back, what has failed. */
 static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith__death *d, enum blame blame)
 {
@@ -1008,6 +1020,8 @@ void kith__settle(struct kith__pool *p, uint32_t worker)
             if (d > 0)
                 /* its caller has died here: what goes back must not be begun again */
                 atomic_store(&j->cancelled, KITH__ABANDONED);
+            if (kith__joblog_on)
+                log_claim(j, lane, worker, d);
             settle_claim(j, worker, &lane->death, blame_at(&lane->death, d, depth));
         }
         kith__guard_leave(&j->guard);

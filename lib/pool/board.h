@@ -183,6 +183,7 @@ struct kith__lane {                         /* a worker's place in a pool; its p
     _Atomic uint32_t depth;                 /* jobs that it is inside of */
     uint32_t init_failures;                 /* one after the other; the fork server's */
     _Atomic uint64_t touching[KITH__DEPTH]; /* kith__touch of these: they are not reused */
+    _Atomic int64_t began[KITH__DEPTH];     /* ns since 1970: of the claim in each of these, for joblog.h */
     uint64_t tasks;                         /* run by this process */
     _Atomic uint64_t condemned; /* kith__touch of a job whose task is to be ended, with this worker, when it
                                    is the outermost that it is inside of */

@@ -20,6 +20,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/grant.c \
 	lib/pool/grant.h \
 	lib/pool/imap.c \
+	lib/pool/joblog.c \
+	lib/pool/joblog.h \
 	lib/pool/later.c \
 	lib/pool/later.h \
 	lib/pool/local.c \

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/task.h"
 #include "pool/chunk.h"
+#include "pool/joblog.h"
 #include "pool/random.h"
 #include "pool/row.h"
 #include "base/error.h"
@@ -41,6 +42,7 @@ static void tell_fault(struct kith__job *j, uint32_t worker, uint64_t unit)
         .worker = (int32_t)worker,
     };
 
+    kith__joblog_failed(e.code);
     kith__job_fault(j, &e, kith__task_text());
     kith__task.failed = kith__task.has_text = 0;
 }

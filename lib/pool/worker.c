@@ -4,6 +4,7 @@
 #include "pool/chunk.h"
 #include "pool/fault.h"
 #include "member/bell.h"
+#include "pool/joblog.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "shm/heap.h"
@@ -48,6 +49,7 @@ static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, 
         };
 
         atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
+        kith__joblog_failed(e.code);
         kith__job_fault(j, &e, kith_last_error());
     }
 }
@@ -124,6 +126,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     struct kith__pool *p = kith__pool_body(o);
     struct kith__chunk learned = { 0 };
     struct kith__pace pace;
+    struct kith__joblog_claim logged;
     kith__anyfn *fn = NULL;
     int found = j->kind == KITH__JOB_ROW ? 0 : kith__token_resolve(&j->fn, &fn), called = 0;
     int learns = !j->chunk && !j->share, wanted = 0;
@@ -149,11 +152,15 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
         kith__pace_claim(&pace, lo, length);
         if (j->kind == KITH__JOB_ROW)
             pace.callee = kith__row_item(kith__job_row(j), lo)->callee;
+        if (kith__joblog_on)
+            kith__joblog_begin(&logged, lane);
         if (found == 0)
             wanted = kith__run(j, worker, fn, lo, length, kith__object_waiters(o, 0));
         else
             unknown_function(j, worker, lo, length);
         kith__output_settle(); /* it stands before what the head prints when it has their results */
+        if (kith__joblog_on)   /* which is no work: claims would become smaller by it, and lines more */
+            pace.then += kith__joblog_end(&logged, j, worker, lo, length, wanted || kith__job_halted(j));
         lane->tasks += length;
         if ((kith__pace_is_due(&pace, wanted ? run_of(j, worker, lo) : length) && looks) || wanted) {
             ns = kith__pace_look(&pace, j);
