@@ -350,9 +350,8 @@ uint32_t kith__node_busy(void)
         const struct kith__member *m = kith__member(i);
         uint32_t role = atomic_load(&m->role);
 
-        busy += kith__member_is_up(m) &&
-                ((role == KITH__PROCESS && !atomic_load(&m->internal)) ||
-                 (role == KITH__WORKER && atomic_load(&m->busy)));
+        busy += kith__member_is_up(m) && ((role == KITH__PROCESS && !atomic_load(&m->internal)) ||
+                                          (role == KITH__WORKER && atomic_load(&m->busy)));
     }
     return busy;
 }

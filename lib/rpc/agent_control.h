@@ -16,9 +16,9 @@ enum { KITH__CONTACT_VERSION = 2 };
 /* How the agent of a node can be reached: what all nodes tell each other, by MPI. Plain bytes. */
 struct kith__contact {
     uint32_t version, security; /* enum kith__security */
-    uint32_t cpus, workers; /* as many workers as a pool has there */
-    int32_t count; /* of places */
-    uint64_t job;  /* that of node 0 counts; so does its secret */
+    uint32_t cpus, workers;     /* as many workers as a pool has there */
+    int32_t count;              /* of places */
+    uint64_t job;               /* that of node 0 counts; so does its secret */
     struct kith__place places[KITH__PLACES];
     char public_key[KITH__KEY], secret[KITH__SECRET], host[64];
 };

@@ -28,8 +28,7 @@ enum { INIT_TRIES = 3 };
 static int was_killed(const struct kith__member *m, int status)
 {
     return WIFSIGNALED(status) && !kith__serving.ending && atomic_load(&m->role) == KITH__PROCESS &&
-           !atomic_load(&m->internal) &&
-           !(atomic_load(&m->stop_sent) >> WTERMSIG(status) & 1);
+           !atomic_load(&m->internal) && !(atomic_load(&m->stop_sent) >> WTERMSIG(status) & 1);
 }
 
 /* p: where somebody may look at its exit code; NULL: nowhere any more. */
