@@ -266,7 +266,7 @@ int64_t kith__faults_tell(struct kith__job *j)
     uint64_t count = atomic_load(&j->fault_count);
     int64_t now, last = atomic_load(&kith__shared->faults_told);
 
-    if (count == 0 || atomic_load(&kith__shared->faults_have_handler))
+    if (count == 0 || j->is_part || atomic_load(&kith__shared->faults_have_handler)) /* the whole tells */
         return -1;
     now = kith__now_ns();
     if (j->tell_at == 0)

@@ -324,12 +324,12 @@ static int64_t claim(struct hand *h, const struct kith__deal *d)
     struct kith__result out = { .buf = h->in.at, .room = h->in.size };
     int64_t rc = ask(KITH__POOL_CLAIM, &in, &out);
 
+    if (rc > 0 && out.size == 0) /* one task needs more room */
+        rc = reserve(&h->in, (uint64_t)rc, 0);
     if (rc == KITH_ENOMEM) {
         kith__nap(memory_ns);
         return 0;
     }
-    if (rc > 0 && out.size == 0) /* one task needs more room */
-        return reserve(&h->in, (uint64_t)rc, 0) < 0 ? KITH_ENOMEM : 0;
     return rc;
 }
 
@@ -439,18 +439,19 @@ static int add_fault(struct buffer *b, uint64_t *size, const struct kith__fault_
     return 0;
 }
 
-/* Of the first done units. How many. */
-static uint32_t add_faults(struct kith__job *j, uint64_t done, struct buffer *b, uint64_t *size)
+/* Of the first done units. How many; < 0: some are not known, for want of memory. */
+static int64_t add_faults(struct kith__job *j, uint64_t done, struct buffer *b, uint64_t *size)
 {
-    uint32_t count = 0;
+    uint64_t left = atomic_load(&j->fault_count);
+    int64_t count = 0;
 
-    for (uint64_t at; (at = kith__job_pop_fault(j)) != 0; kith__heap_free(at)) {
+    for (uint64_t at; (at = kith__job_pop_fault(j)) != 0; kith__heap_free(at), left--) {
         const struct kith__fault_entry *e = kith__at(at);
 
-        if (e->unit < done && add_fault(b, size, e) == 0)
-            count++;
+        if (e->unit < done && count >= 0)
+            count = add_fault(b, size, e) < 0 ? -1 : count + 1;
     }
-    return count;
+    return left > 0 ? -1 : count;
 }
 
 /* ------------------------------------------------------------------ running */
@@ -522,12 +523,18 @@ static uint64_t pack(const struct running *r, const struct kith__parcel_grant *g
         .seq = g->seq, .epoch = g->grant.epoch, .done = done, .post = g->post
     };
     uint64_t size = kith__parcel_result_size(j, done);
+    int64_t faults;
 
-    if (done == 0)
-        head.tries = g->grant.tries;
     if (!kith__is_map(j->kind) && j->out_size)
         memcpy(b->at + sizeof head, kith__at(r->call.job->out), done * j->out_size);
-    head.faults = add_faults(r->call.job, done, b, &size);
+    if ((faults = add_faults(r->call.job, done, b, &size)) <
+        0) { /* which have failed nobody knows: all again */
+        head.done = 0;
+        size = sizeof head;
+    } else
+        head.faults = (uint32_t)faults;
+    if (head.done == 0)
+        head.tries = g->grant.tries;
     memcpy(b->at, &head, sizeof head);
     return size;
 }
@@ -610,8 +617,12 @@ static void *work(void *nothing)
     while (rc >= 0 && await_turn(&d)) {
         if ((rc = claim(&h, &d)) > 0)
             do_grant(&h, (uint64_t)rc);
-        else
+        else {
+            if (rc < 0) /* it ends: there are news, or soon will be */
+                kith__nap(KITH__MS);
             no_grant();
+            rc = 0;
+        }
     }
     if (rc < 0)
         end_claims();
