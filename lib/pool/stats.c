@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/stats.h"
 #include "base/error.h"
+#include "base/system.h"
 #include "pool/board.h"
 #include "pool/chunk.h"
 #include "pool/pool.h"
@@ -45,7 +46,7 @@ static void replace(struct kith__record *r, struct kith__slow *place, const stru
     uint32_t writing = atomic_load_explicit(&r->writing, memory_order_relaxed);
 
     atomic_store_explicit(&r->writing, writing + 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
+    kith__fence();
     *place = *with;
     atomic_store_explicit(&r->writing, writing + 2, memory_order_release);
 }
@@ -76,7 +77,7 @@ static int read_slow(const struct kith__record *r, struct kith__slow *list)
         uint32_t writing = atomic_load_explicit(&r->writing, memory_order_acquire);
 
         memcpy(list, r->slow, sizeof r->slow);
-        atomic_thread_fence(memory_order_acquire);
+        kith__fence();
         if (writing % 2 == 0 && atomic_load_explicit(&r->writing, memory_order_relaxed) == writing)
             return 1;
         kith__pause();
