@@ -174,7 +174,8 @@ EXPERIMENTS = [
         "kith": Program("kith/tree"),
         "OpenMP tasks": Program("peers/openmp", "tree")}, repeats=3),
     Experiment("loop", {
-        "kith": Program("kith/loop"),
+        "kith": Program("kith/loop", 1),
+        "kith, two workers": Program("kith/loop"),
         "OpenMP static": Program("peers/openmp", "loop")}),
     Experiment("queue 1+1", {
         **queue(1, 1, 8, 4000000, 1024, 100000),

@@ -279,9 +279,18 @@ struct kith_pool_options {
      * Memory that earlier tasks have left behind in the worker counts; the next try of a
      * task has a new worker. Ignored with KITH_SERIAL=1. 0: no limit. */
     size_t memory;
+    /* 1: the thread that waits in kith_for, kith_sum, kith_reduce, or in a map from and
+     * to memory of kith_alloc, works on that call, too, besides the workers. It is for
+     * short parallel loops. Its tasks run in the calling process, with its globals, and
+     * kith_worker is the number of workers there; .init is called there once, before the
+     * first of them, and .exit if that process closes the pool. They are not protected as
+     * those of workers are: .limit_ms does not end them, and if one crashes, or calls
+     * exit, the caller ends. */
+    int caller;
 };
 
-/* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a launcher.
+/* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a launcher
+ * (with .caller = 1 one less, if there are several on this node alone).
  * With .nodes these are the numbers of each node, or workers are shared out to the nodes,
  * this one first. Waits for the initializers, but not for the workers of this node to
  * start. On failure the handle holds:
@@ -2127,7 +2136,8 @@ KITH_API int kith_nodes(void);
 KITH_API const char *kith_host(void);
 
 /* Returns the index of this worker in its pool, from 0; -1 in all other processes. With
- * KITH_SERIAL=1 it is 0 in tasks. */
+ * KITH_SERIAL=1 it is 0 in tasks; in those that the caller runs (.caller of a pool) the
+ * number of workers. */
 KITH_API int kith_worker(void);
 
 /* Returns the number of CPUs of this machine. */

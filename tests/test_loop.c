@@ -1,10 +1,12 @@
-/* test_loop.c: loops of cheap blocks: how they are claimed, and that dear ones are shared all the same. */
+/* test_loop.c: loops of cheap blocks: how they are claimed, that dear ones are shared all the same, and
+ * callers that work on them, too. */
 #include "config.h"
 #include "check.h"
 #include "base/system.h"
 #include "object/object.h"
 #include "pool/pool.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -188,12 +190,165 @@ static void a_pool_with_chunk_is_obeyed(void)
     PASS(kith_pool_close(ones));
 }
 
-static struct test tests[] = { TEST(an_even_loop_is_claimed_by_shares),
-                               TEST(what_is_left_of_a_dear_share_is_for_the_idle),
-                               TEST(so_it_is_for_a_task_that_waits_for_its_loop),
-                               TEST(each_block_runs_once_however_uneven),
-                               TEST(a_pool_with_chunk_is_obeyed),
-                               TEST_END };
+/* ---- .caller */
+
+static int meets_the_caller(uint64_t lo, uint64_t hi, const void *arg)
+{
+    atomic_store(&shared->runs[lo], kith_worker() + 1);
+    return meets_its_neighbour(lo, hi, arg);
+}
+
+/* Two blocks that wait for each other: the only worker has one, and the caller the other. */
+static void the_caller_works_while_it_waits(void)
+{
+    kith_pool one = kith_pool_open_with(1, .caller = 1);
+
+    memset((void *)shared->pid, 0, sizeof shared->pid);
+    PASS(kith_for(one, meets_the_caller, NULL, 0, 2));
+    CU_ASSERT(shared->pid[0] == getpid() || shared->pid[1] == getpid());
+    CU_ASSERT(shared->pid[0] != shared->pid[1]);
+    CU_ASSERT_EQUAL(atomic_exchange(&shared->runs[0], 0) + atomic_exchange(&shared->runs[1], 0), 1 + 2);
+    CU_ASSERT_EQUAL(kith_worker(), -1);
+    PASS(kith_pool_close(one));
+}
+
+static double third(double x)
+{
+    return x / 3.0;
+}
+
+static double who(double x)
+{
+    return x * 0.0 + (double)getpid();
+}
+
+/* What has to be copied to the tasks is copied by the caller, which has no time for them. */
+static void a_caller_that_copies_runs_no_tasks(void)
+{
+    kith_pool one = kith_pool_open_with(1, .caller = 1);
+    double in[100], out[100], mine = 0.0;
+
+    for (int i = 0; i < 100; i++)
+        in[i] = i;
+    PASS(kith_map(one, who, in, out, 100));
+    for (int i = 0; i < 100; i++)
+        mine += out[i] == (double)getpid();
+    CU_ASSERT_EQUAL(mine, 0.0);
+    PASS(kith_map(one, third, in, out, 100));
+    CU_ASSERT_EQUAL(out[99], 99 / 3.0);
+    PASS(kith_pool_close(one));
+}
+
+static int fail_here(uint64_t lo, uint64_t hi, const void *arg)
+{
+    meets_its_neighbour(lo, hi, arg);
+    return getpid() == *(const int *)arg ? kith_fail(77, "here") : 0;
+}
+
+static void a_task_that_fails_in_the_caller_is_told_like_any_other(void)
+{
+    kith_pool one = kith_pool_open_with(1, .caller = 1);
+    int me = getpid();
+    struct kith_fault f;
+
+    memset((void *)shared->pid, 0, sizeof shared->pid);
+    FAILS_WITH(KITH_ETASK, kith_for(one, fail_here, KITH_ARG(me), 2));
+    CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.code == 77 && f.pid == me && f.worker == 1);
+    CU_ASSERT_EQUAL(kith_last_fault(&f, 1), KITH_EEND);
+    PASS(kith_pool_close(one));
+}
+
+static int ready, left; /* in each process */
+
+static int initialize(const void *arg)
+{
+    ready += *(const int *)arg;
+    return 0;
+}
+
+static int leave(const void *arg)
+{
+    left += *(const int *)arg;
+    return 0;
+}
+
+static int is_ready(uint64_t lo, uint64_t hi, const void *arg)
+{
+    meets_its_neighbour(lo, hi, arg);
+    return ready == 5 ? 0 : kith_fail(1, "%d", ready);
+}
+
+static void the_initializer_runs_once_in_the_caller(void)
+{
+    int five = 5;
+    kith_pool one = kith_pool_open_with(1, .caller = 1, .init = initialize, .exit = leave, .arg = &five,
+                                        .arg_size = sizeof five);
+
+    ready = left = 0;
+    for (int i = 0; i < 3; i++) {
+        memset((void *)shared->pid, 0, sizeof shared->pid);
+        PASS(kith_for(one, is_ready, NULL, 0, 2));
+    }
+    CU_ASSERT_EQUAL(ready, 5);
+    PASS(kith_pool_close(one));
+    CU_ASSERT_EQUAL(left, 5);
+}
+
+static double part(uint64_t lo, uint64_t hi, const void *arg)
+{
+    double sum = 0.0;
+
+    (void)arg;
+    for (uint64_t i = lo; i < hi; i++)
+        sum += kith_uniform(0.0, 1.0) / (double)(i + 1);
+    return sum;
+}
+
+static int sums_inside(uint64_t lo, uint64_t hi, const void *arg)
+{
+    kith_pool p = *(const kith_pool *)arg;
+    double sum;
+
+    (void)lo;
+    (void)hi;
+    return kith_sum(p, part, NULL, 0, 1000, &sum);
+}
+
+/* Also in threads at once, and from tasks of the pool, in the caller or a worker. */
+static void *sum_up(void *to)
+{
+    kith_pool p = *(kith_pool *)to;
+
+    for (int i = 0; i < 20; i++)
+        PASS(kith_for(p, sums_inside, KITH_ARG(p), 16));
+    return NULL;
+}
+
+static void callers_at_once_and_calls_in_calls(void)
+{
+    kith_pool one = kith_pool_open_with(1, .caller = 1);
+    pthread_t thread[3];
+
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_FATAL(pthread_create(&thread[i], NULL, sum_up, &one) == 0);
+    for (int i = 0; i < 3; i++)
+        pthread_join(thread[i], NULL);
+    PASS(kith_pool_close(one));
+}
+
+static struct test tests[] = {
+    TEST(an_even_loop_is_claimed_by_shares),
+    TEST(what_is_left_of_a_dear_share_is_for_the_idle),
+    TEST(so_it_is_for_a_task_that_waits_for_its_loop),
+    TEST(each_block_runs_once_however_uneven),
+    TEST(a_pool_with_chunk_is_obeyed),
+    TEST(the_caller_works_while_it_waits),
+    TEST(a_caller_that_copies_runs_no_tasks),
+    TEST(a_task_that_fails_in_the_caller_is_told_like_any_other),
+    TEST(the_initializer_runs_once_in_the_caller),
+    TEST(callers_at_once_and_calls_in_calls),
+    TEST_END,
+};
 
 int main(int argc, char **argv)
 {

@@ -1,5 +1,5 @@
 /* loop: what a short parallel loop takes, in µs: one of 128 empty blocks, and Jacobi sweeps over two grids.
- */
+ * loop [1]     two workers; 1: one worker, and the caller works, too */
 #include "config.h"
 
 #include "../loop.h"
@@ -59,9 +59,11 @@ static void jacobi(kith_pool pool, const char *key, uint64_t n, int sweeps)
 int main(int argc, char **argv)
 {
     kith_pool pool;
+    int caller;
 
     kith_init(&argc, &argv);
-    pool = kith_pool_open(2);
+    caller = (int)number(argc, argv, 1, 0);
+    pool = kith_pool_open_with(caller ? 1 : 2, .caller = caller);
     empty(pool);
     jacobi(pool, "small", SMALL, ROUNDS);
     jacobi(pool, "large", LARGE, SWEEPS_OF_LARGE);

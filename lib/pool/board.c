@@ -219,7 +219,7 @@ static int take_post(struct kith__object *o, uint32_t *post)
 struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc)
 {
     struct kith__pool *p = kith__pool_body(o);
-    uint32_t cells = p->workers + (kith__branches(p) != NULL); /* and the agent's */
+    uint32_t cells = kith__pool_hands(p);
     uint64_t room = 2 * (uint64_t)cells + 8 + p->grants, block;
     struct kith__post *self;
     struct kith__job *j;

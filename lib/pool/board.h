@@ -89,10 +89,10 @@ struct kith__fault_entry { /* a block of the heap; the head of a list hangs in t
 
 struct kith__job {
     /* written before it is posted, then only read */
-    uint64_t seq; /* which job of its pool, from 1 */
-    uint32_t kind, shape, columns, workers, tries, depth, windowed;
-    uint32_t in_place;       /* out is in */
-    uint32_t poster;         /* member */
+    uint64_t seq;                                                   /* which job of its pool, from 1 */
+    uint32_t kind, shape, columns, workers, tries, depth, windowed; /* workers: cells */
+    uint32_t in_place;                                              /* out is in */
+    uint32_t poster;                                                /* member */
     int32_t halt;            /* failures after which the rest is cancelled; 0: see kith.h; < 0: never */
     uint64_t chunk;          /* asked for; 0: found at run time */
     uint64_t share;          /* of a loop without .chunk: blocks of a claim; 0: it has none */
@@ -237,6 +237,7 @@ struct kith__pool {          /* the body of its object */
     _Atomic uint32_t gone;   /* 1: what it refers to is being freed. Under the object's guard */
     uint32_t workers, limit_ms, tries, tasks_per_worker, pinned, serial;
     uint32_t grants; /* ranges of a job that other nodes may have at a time; 0: none takes part */
+    uint32_t caller; /* 1: who waits for a call works on it, too; see kith__pool_hands */
     int32_t halt;
     uint64_t chunk;
     _Atomic uint64_t init_arg; /* a block */
@@ -253,7 +254,7 @@ struct kith__pool {          /* the body of its object */
     _Atomic uint64_t functions;   /* a block: struct kith__pool_functions; 0: it has none */
     uint64_t memory;              /* of a worker; 0: no limit */
     _Atomic uint32_t progress;    /* 1: that of calls is shown */
-    uint64_t id;                  /* its handle; with KITH_SERIAL=1 only */
+    uint64_t id;                  /* its handle */
     _Atomic uint64_t
         lanes; /* a block: struct kith__lane[workers]; written before others come, and at the end */
     _Atomic uint64_t seq;                /* jobs ever posted */
@@ -270,6 +271,14 @@ struct kith__pool {          /* the body of its object */
 static inline struct kith__pool *kith__pool_body(struct kith__object *o)
 {
     return (struct kith__pool *)(void *)&o->body;
+}
+
+/* Cells of a job. Behind those of the lanes comes the agent's, where other nodes take part, and the last one
+ * is the poster's: only the thread that waits for the call has claims there. If it dies the job is withdrawn,
+ * so nobody settles them. */
+static inline uint32_t kith__pool_hands(const struct kith__pool *p)
+{
+    return p->workers + (p->grants > 0) + p->caller;
 }
 
 /* That of a worker. */

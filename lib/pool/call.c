@@ -148,7 +148,16 @@ void kith__call_warn(const struct kith__call_spec *s)
               kith__call_name(s, name, sizeof name), globals);
 }
 
-int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
+/* A pool with .caller. Its workers, when they call it, run tasks of their calls in any case. */
+static int works_here(const struct kith__call *c)
+{
+    uint32_t worker;
+
+    return kith__pool_body(c->object)->caller && !kith__my_lane(c->object, &worker);
+}
+
+/* works: who begins it waits for it. */
+static int begin(struct kith__call *c, const struct kith__call_spec *s, int works)
 {
     struct kith__token fn;
     int rc;
@@ -169,7 +178,8 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
     c->in = s->in;
     c->out = s->out;
     memcpy(&c->job->fn, &fn, sizeof fn);
-    if (kith__pool_body(c->object)->serial)
+    c->works = works && works_here(c);
+    if (kith__pool_body(c->object)->serial || c->works)
         rc = kith__serial_prepare(c->object, s->pool.id);
     if (rc < 0 || (rc = fill(c, s)) < 0) {
         release(c);
@@ -184,6 +194,11 @@ int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
     else
         kith__job_raise(c->job, c->object, c->job->units);
     return 0;
+}
+
+int kith__call_begin(struct kith__call *c, const struct kith__call_spec *s)
+{
+    return begin(c, s, 0);
 }
 
 /* Which tasks ended in which way is known: the sentence, and what kith_last_fault gives. */
@@ -246,7 +261,7 @@ int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, 
     int entered;
 
     if (p->serial) {
-        kith__serial_run(o, j);
+        kith__serial_run(o, j, 0);
         return 1;
     }
     if (!lane)
@@ -269,6 +284,15 @@ int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, 
     return entered;
 }
 
+/* What has to be copied is this thread's work: tasks would keep it from that. 0: it may not run any. */
+static int run_here(struct kith__call *c)
+{
+    if (!c->works)
+        return kith__call_help(c->object, c->job, c->post, c->job->seq);
+    kith__serial_run(c->object, c->job, kith__pool_hands(kith__pool_body(c->object)) - 1);
+    return 1;
+}
+
 /* Runs tasks of it, where this thread may. Who then finds nothing left of a loop says so, so that others give
  * back what is left of their shares, and looks once more. 1: there is something to claim again. */
 static int help(struct kith__call *c)
@@ -277,7 +301,7 @@ static int help(struct kith__call *c)
 
     if (j->share)
         atomic_store_explicit(&j->bored, 0, memory_order_relaxed);
-    if (!kith__call_help(c->object, j, c->post, j->seq) || !j->share)
+    if (!run_here(c) || !j->share)
         return 0;
     atomic_store(&j->bored, 1);
     return !atomic_load(&j->cancelled) && atomic_load(&j->returned_count) > 0;
@@ -362,8 +386,9 @@ int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *
     struct kith__call c;
     int rc;
 
-    if ((rc = kith__call_depth(s->pool)) < 0 || (rc = kith__call_begin(&c, s)) < 0)
+    if ((rc = kith__call_depth(s->pool)) < 0 || (rc = begin(&c, s, 1)) < 0)
         return rc;
+    c.works = c.works && !c.job->windowed;
     if ((rc = kith__call_wait(&c, -1, &last)) < 0) {
         kith__call_end(&c, last); /* the fork server is gone */
         return kith__server_dead() ? KITH_EPEER : rc;

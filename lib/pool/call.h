@@ -40,6 +40,7 @@ struct kith__call {
         step; /* elements between the first whose result is not out and the last that is in; per step */
     uint64_t out_done; /* elements before it have been dealt with */
     uint64_t turn;     /* later.c's */
+    int works;         /* who waits for it runs tasks of it: a pool with .caller */
 };
 
 enum kith__step_result {

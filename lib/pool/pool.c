@@ -185,6 +185,7 @@ static int fill(struct kith__pool *p, uint32_t workers, uint32_t branches, const
     p->halt = o->halt;
     p->memory = o->memory;
     atomic_store(&p->progress, (uint32_t)kith__env_on(KITH__ENV_PROGRESS));
+    p->caller = o->caller && !p->serial;
     p->init_arg_size = o->arg_size;
     if ((rc = fill_functions(p, o)) < 0)
         return rc;
@@ -378,7 +379,7 @@ static int shut(struct kith__object *o, enum kith__pool_event event)
         /* Callers whose workers are gone find that out, and leave. */
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     }
-    if (p->serial)
+    if (p->serial || p->caller)
         kith__serial_finish(o, event == KITH__POOL_CLOSE);
     if (rc == 0 && event == KITH__POOL_CLOSE)
         rc = kith__pool_exit_report(o);
@@ -414,10 +415,9 @@ static int launch(struct kith__object *o, struct kith__spread *plan, uint64_t *i
     if (p->branches)
         kith__guard_set(&o->guard, kith__heap_owner(p->branches), 0);
     *id = kith__object_publish(o, KITH__POOL_KIND);
-    if (p->serial) {
-        p->id = *id;
+    p->id = *id;
+    if (p->serial)
         return kith__serial_prepare(o, *id);
-    }
     for (uint32_t w = 0; w < p->workers && rc == 0; w++)
         rc = ask_worker(o, *id, w);
     kith__server_ring();
@@ -453,6 +453,8 @@ static int check_options(int workers, const struct kith_pool_options *o)
             KITH_EINVAL,
             "a pool with .halt %d: give a number of failures, 0 for the default, or -1 for no limit",
             o->halt);
+    if (o->caller < 0 || o->caller > 1)
+        return kith__fail(KITH_EINVAL, "a pool with .caller %d: give 0 or 1", o->caller);
     if (!o->arg && o->arg_size > 0)
         return kith__fail(KITH_EINVAL, "a pool with %zu bytes of .arg at NULL", o->arg_size);
     return 0;
@@ -536,6 +538,8 @@ static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *
     kith__memory_pass_on();
     if ((rc = plan_pool(workers, options.nodes, serial, &plan)) < 0)
         return rc;
+    if (workers == 0 && options.caller && plan->count == 0 && plan->here > 1) /* the caller is one, too */
+        plan->here = --plan->all;
     if (plan->count == 0 && options.nodes == 0)
         say_which_node((int)plan->here);
     rc = open_new(NULL, plan, serial, &options, id);

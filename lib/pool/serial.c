@@ -15,6 +15,7 @@
 struct part {
     const struct kith__object *pool;
     uint64_t id;
+    uint32_t worker;
     const struct part *outer;
 };
 static _Thread_local const struct part *playing;
@@ -41,7 +42,7 @@ int kith_worker(void)
 {
     int worker = kith__worker_number();
 
-    return worker >= 0 ? worker : kith__serial_in(NULL) ? 0 : -1;
+    return worker >= 0 ? worker : playing ? (int)playing->worker : -1;
 }
 
 static struct prepared *remember(uint64_t id)
@@ -80,15 +81,21 @@ static void forget(uint64_t id)
         }
 }
 
-/* As a task: kith_worker is 0, and it may kith_fail. What a task around it has said stays. */
+/* What kith_worker tells in a task here. */
+static uint32_t number_here(struct kith__object *o)
+{
+    return kith__pool_body(o)->caller ? kith__pool_body(o)->workers : 0;
+}
+
+/* As a task: it has a number, and may kith_fail. What a task around it has said stays. */
 static int run_own(struct kith__object *o, int (*own)(struct kith__object *o, uint32_t worker))
 {
-    const struct part part = { o, kith__pool_body(o)->id, playing };
+    const struct part part = { o, kith__pool_body(o)->id, number_here(o), playing };
     struct kith__task outer = kith__task;
     int rc;
 
     playing = &part;
-    rc = own(o, 0);
+    rc = own(o, part.worker);
     playing = part.outer;
     kith__task = outer;
     return rc;
@@ -140,18 +147,20 @@ struct kith__state *kith__serial_state(void)
 }
 
 /* Each caller has a lane of its own for this: other threads and processes may be in the same pool. */
-void kith__serial_run(struct kith__object *o, struct kith__job *j)
+void kith__serial_run(struct kith__object *o, struct kith__job *j, uint32_t cell)
 {
-    const struct part part = { o, kith__pool_body(o)->id, playing };
+    const struct part part = { o, kith__pool_body(o)->id, number_here(o), playing };
     struct kith__lane lane = { 0 };
     struct kith__stream outer;
     int inner = kith__serial_in(o);
 
     playing = &part;
     kith__random_save(&outer);
-    kith__work_on(o, &lane, 0, j, 1);
+    kith__work_on(o, &lane, cell, j, 1);
     kith__random_restore(&outer);
     playing = part.outer;
+    if (!kith__pool_body(o)->serial) /* it is none of the workers */
+        return;
     if (inner) /* the task around this call is timed with it */
         atomic_store(&lane.record.busy, 0);
     kith__guard_enter(&o->guard);

@@ -1,5 +1,5 @@
-/* serial.h: KITH_SERIAL=1: whoever gives a pool tasks is its only worker, in the thread that waits for them.
- */
+/* serial.h: tasks that run in the thread that waits for them: all of them with KITH_SERIAL=1, where whoever
+ * gives a pool tasks is its only worker; and some in a pool with .caller. */
 #ifndef KITH_SERIAL_H
 #define KITH_SERIAL_H
 
@@ -10,8 +10,8 @@
  * failure. */
 int kith__serial_prepare(struct kith__object *o, uint64_t id);
 
-/* Runs all of j, a job of o, here. */
-void kith__serial_run(struct kith__object *o, struct kith__job *j);
+/* Runs of j, a job of o, here what nobody else has claimed, in that cell. */
+void kith__serial_run(struct kith__object *o, struct kith__job *j, uint32_t cell);
 
 /* When a pool has ended: its exit function, when it ends well and this process has played its worker; and
  * what is kept for it here. */
@@ -20,7 +20,7 @@ void kith__serial_finish(struct kith__object *o, int well);
 /* What the tasks of the pool that this thread is in have in this process; NULL and a sentence: no memory. */
 struct kith__state *kith__serial_state(void);
 
-/* Whether this thread is in a task of a serial pool: of o, or of any when it is NULL. */
+/* Whether this thread is in such a task: of o, or of any pool when it is NULL. */
 int kith__serial_in(const struct kith__object *o);
 
 #endif
