@@ -134,6 +134,7 @@ EXPERIMENTS = [
         "OpenMP dynamic,1": Program("peers/openmp", "map", "dynamic", 1, 0),
         **pythons("map", 20000, 1, few=(3000, 1))}),
     Experiment("apply", {"kith": Program("kith/apply", "warm"), **pythons("warm", 1000)}),
+    Experiment("apply beside", {"kith": Program("kith/apply", "beside")}, repeats=3),
     Experiment("apply_async", {
         "kith": Program("kith/async", "apply", 1000000),
         "OpenMP tasks": Program("peers/openmp", "tasks", 1000000),
@@ -246,6 +247,7 @@ ROWS = [
     Row("map, chunks of one task", "chunk 1", "second", "M/s", more=True, targets=[AtLeast(15)]),
     Row("apply, back to back, median", "apply", "median", "µs", targets=[AtMost(4)]),
     Row("apply, back to back, 99th percentile", "apply", "p99", "µs"),
+    Row("apply beside a long map, median", "apply beside", "beside", "µs"),
     Row("apply_async of 10^6 trivial tasks, then all results", "apply_async", "second", "M/s", more=True,
         targets=[AtLeast(2)]),
     Row("imap_unordered, chunks of one task", "imap_unordered", "second", "M/s", more=True, targets=[AtLeast(2)]),

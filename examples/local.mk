@@ -48,6 +48,7 @@ noinst_PROGRAMS += \
 	examples/terminate \
 	examples/threads \
 	examples/to_celsius \
+	examples/urgent \
 	examples/wait_many \
 	examples/word_count \
 	examples/worker_state
@@ -120,6 +121,7 @@ examples_squares_LDADD = lib/libkith.la
 examples_terminate_LDADD = lib/libkith.la
 examples_threads_LDADD = lib/libkith.la
 examples_to_celsius_LDADD = lib/libkith.la
+examples_urgent_LDADD = lib/libkith.la
 examples_wait_many_LDADD = lib/libkith.la
 examples_word_count_SOURCES = examples/word_count.c $(examples_args)
 examples_word_count_LDADD = lib/libkith.la
@@ -177,6 +179,7 @@ EXTRA_DIST += \
 	examples/expected/terminate.txt \
 	examples/expected/threads.txt \
 	examples/expected/to_celsius.txt \
+	examples/expected/urgent.txt \
 	examples/expected/wait_many.txt \
 	examples/expected/word_count.txt \
 	examples/expected/worker_state.txt \

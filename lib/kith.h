@@ -468,6 +468,20 @@ struct kith_fault {
  * that was killed had written into memory of kith_alloc. A function of a library that was
  * loaded after kith_init does not fail the call, but each task, with KITH_EFUNC. */
 
+/* Calls that are under way in a pool at the same time share its workers: those of the
+ * highest priority go first, and among equals each has as many workers as the others, or
+ * each of them in turn. A worker changes to another call between two tasks (blocks of a
+ * range), so none is interrupted.
+ *
+ * Sets the priority of the calls that this thread makes from now on, in this section and
+ * the next two: -4 to 4, 0 at first. What tasks call has the priority of the call that
+ * they belong to.
+ *
+ *   0            done
+ *   KITH_EINVAL  another number; or called in a task
+ */
+KITH_API int kith_priority(int priority);
+
 /* int kith_map(kith_pool pool, f, const A *in, R *out, size_t n);
  * int kith_starmap(kith_pool pool, f, A rows[][columns], R *out, size_t n);
  * int kith_apply(kith_pool pool, f, R *y, A a ...);
@@ -560,8 +574,9 @@ KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, 
 /* ---- Asynchronous calls ------------------------------------------------------------ */
 
 /* A call in this section returns at once, with the handle of its Result; its tasks run
- * while the caller does something else. Any number of calls may be under way; tasks of a
- * pool are begun in the order in which they were given. A Result belongs to the process
+ * while the caller does something else. Any number of calls may be under way, and share
+ * the workers by priority: see kith_priority. Single tasks of one process and priority
+ * are begun in the order in which they were given. A Result belongs to the process
  * that made the call: any of its threads may use it, other processes may not. Take it
  * with kith_result_get, or drop it: until then it occupies memory, also when the pool has
  * been closed. When a process ends, its calls are cancelled.

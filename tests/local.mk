@@ -167,6 +167,7 @@ unit_tests += \
 	tests/test_start \
 	tests/test_stats \
 	tests/test_storm \
+	tests/test_turn \
 	tests/test_units \
 	tests/test_value \
 	tests/test_wait \

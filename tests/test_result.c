@@ -718,9 +718,9 @@ static void a_map_is_cancelled(void)
 
     reset();
     r = kith_map_async(pool, wait_at_gate, in, out, N);
+    await(BEGUN, 2);             /* else they would share the workers with it */
     for (int i = 0; i < 40; i++) /* some of them are not even under way */
         waits[i] = kith_map_async(pool, count, in, out, 1);
-    await(BEGUN, 2);
     for (int i = 0; i < 40; i++)
         PASS(kith_result_cancel(waits[i]));
     PASS(kith_result_cancel(r));

@@ -1,8 +1,10 @@
 /* apply: one trivial task at a time, in microseconds.
  *     apply warm           back to back: median and 99th percentile of 20000
- *     apply idle TIMES     after a second of idling, each */
+ *     apply idle TIMES     after a second of idling, each
+ *     apply beside         beside a long map in the same pool, whose tasks take 20 us */
 #include "config.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "../bench.h"
@@ -48,6 +50,38 @@ static void idle(kith_pool pool, unsigned long times)
     }
 }
 
+static int busy(int x)
+{
+    return (int)(work(20000) & 1) + x;
+}
+
+static _Atomic int enough;
+
+static void *map_for_long(void *pool)
+{
+    static int in[10000], out[10000];
+
+    while (!enough)
+        kith_map(*(kith_pool *)pool, busy, in, out, 10000);
+    return NULL;
+}
+
+static void beside(kith_pool pool)
+{
+    enum { TIMES = 200 };
+    double t[TIMES];
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, map_for_long, &pool) != 0)
+        die("no thread");
+    nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+    for (int i = 0; i < TIMES; i++)
+        t[i] = apply_us(pool, i);
+    enough = 1;
+    pthread_join(thread, NULL);
+    say("beside", quantile(t, TIMES, 0.5));
+}
+
 int main(int argc, char **argv)
 {
     kith_pool pool;
@@ -56,6 +90,8 @@ int main(int argc, char **argv)
     pool = kith_pool_open(2);
     if (argc > 1 && !strcmp(argv[1], "idle"))
         idle(pool, number(argc, argv, 2, 1));
+    else if (argc > 1 && !strcmp(argv[1], "beside"))
+        beside(pool);
     else
         warm(pool);
     kith_pool_close(pool);

@@ -89,7 +89,9 @@ struct kith__fault_entry { /* a block of the heap; the head of a list hangs in t
 
 struct kith__job {
     /* written before it is posted, then only read */
-    uint64_t seq;                                                   /* which job of its pool, from 1 */
+    uint64_t seq;     /* which job of its pool, from 1 */
+    uint64_t root;    /* the one in whose task it was posted, or the root of that; 0 and then .seq: none */
+    int32_t priority; /* see turn.h */
     uint32_t kind, shape, columns, workers, tries, depth, windowed; /* workers: cells */
     uint32_t in_place;                                              /* out is in */
     uint32_t poster;                                                /* member */
@@ -188,6 +190,10 @@ struct kith__lane {                         /* a worker's place in a pool; its p
     _Atomic uint64_t condemned; /* kith__touch of a job whose task is to be ended, with this worker, when it
                                    is the outermost that it is inside of */
     _Atomic uint64_t condemned_unit; /* + 1; 0: whichever it is at */
+    /* Of its process alone: the root that it last worked for; and p->seq as it last looked for a job, with
+     * the enum kith__rivals of what it found. */
+    uint64_t last_root, seen;
+    uint32_t rivals;
     struct kith__death death;
     struct kith__record record __attribute__((aligned(64)));
 } __attribute__((aligned(64)));
@@ -220,6 +226,8 @@ struct kith__post {
     _Atomic uint64_t job;       /* a block, kept for the next use */
     _Atomic uint64_t announced; /* its seq while it is posted */
     _Atomic uint32_t poster;    /* the member that it belongs to; 0: free */
+    _Atomic int32_t priority;   /* these two of its job, for who looks for one */
+    _Atomic uint64_t root;
 };
 
 struct kith__pool_functions { /* its own */
@@ -230,6 +238,10 @@ struct kith__trunk {                    /* of what pool of another node a pool i
     uint64_t pool;                      /* its handle; 0: it is none */
     uint32_t first_worker, all_workers; /* the number of its first worker there; how many there are in all */
 };
+
+/* Calls besides that of a job in which there is something to do: none as important, one as important, or one
+ * more so. */
+enum kith__rivals { KITH__RIVALS_NONE, KITH__RIVALS_EQUAL, KITH__RIVALS_HIGHER };
 
 struct kith__pool {          /* the body of its object */
     _Atomic uint32_t state;  /* enum kith__pool_state; it only grows */
@@ -394,10 +406,12 @@ uint64_t kith__job_frontier(struct kith__job *j); /* all units before it are don
 
 /* ---- for a worker */
 
-/* A posted job with something to claim, announced in lane at depth; NULL: none. */
+/* A posted job with something to claim, of the call whose turn it is, announced in lane at depth; NULL: none.
+ */
 struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post);
 /* One of which other nodes may have some: no row, whose tasks are claimed one by one. */
 struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, uint32_t *post);
+enum kith__rivals kith__job_rivals(const struct kith__pool *p, const struct kith__job *j);
 int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post,
                     uint64_t seq); /* that one: 1, or 0 */
 void kith__job_leave(struct kith__lane *lane, struct kith__job *j);

@@ -21,6 +21,7 @@
 #include "pool/random.h"
 #include "pool/ring.h"
 #include "pool/serial.h"
+#include "pool/turn.h"
 #include "base/system.h"
 #include "pool/worker.h"
 
@@ -105,6 +106,7 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->halt = p->halt;
     j->first = s->part ? s->part->first : 0;
     j->call = s->part ? s->part->call : kith__call_number();
+    kith__turn_fill(c->object, j);
     if (s->name) /* of a zeroed job; snprintf is much code that is cold */
         memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));
     rc = kith__is_map(s->kind) ? kith__rings_make(c, s) : fill_range(j, s);

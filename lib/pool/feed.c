@@ -6,6 +6,7 @@
 #include "member/bell.h"
 #include "member/output.h"
 #include "pool/fault.h"
+#include "pool/turn.h"
 #include "pool/worker.h"
 #include "shm/heap.h"
 
@@ -39,6 +40,7 @@ struct kith__feed {
     struct kith__job *job;             /* the pool's: only while it is pinned, or in a worker of it */
     uint32_t post, tag, waiting, held; /* held: all its chunks together */
     enum kind kind;
+    int32_t priority;
     struct kith__row *row;
     uint64_t given, live;    /* units; those of them not let go of */
     struct kith__item *tail; /* where the next ones go */
@@ -383,6 +385,8 @@ static int begin(struct kith__feed *f, enum kind kind, kith_pool pool)
     f->pool = pool;
     f->kind = kind;
     f->tag = kind == SHARED ? f->tag : 0;
+    f->priority = f->job->priority =
+        kith__turn.priority; /* a call of its own, also when a task has given the first */
     f->waiting = 0;
     atomic_store(&tagged[f->tag], kind == SHARED ? f : NULL);
     kith__job_post(kith__pool_body(f->object), f->job, f->post);
@@ -461,7 +465,8 @@ static int is_inside(const struct kith__feed *f)
 
 static int suits(const struct kith__feed *f, kith_pool pool)
 {
-    return f->pool.id == pool.id && f->kind == SHARED && f->given < KITH__ROW_UNITS && !is_inside(f);
+    return f->pool.id == pool.id && f->kind == SHARED && f->priority == kith__turn.priority &&
+           f->given < KITH__ROW_UNITS && !is_inside(f);
 }
 
 /* It is locked. */

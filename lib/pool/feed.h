@@ -1,8 +1,8 @@
 /* feed.h: the owner's end of a row (row.h): gives tasks, and takes their results.
  *
- * A process has one feed for each pool that it gives single tasks, and one more for each level at which its
- * tasks give their own pool some: who waits in a task runs what was given there, and a worker has one claim
- * in a job at a time. Any thread may give and take.
+ * A process has one feed for each pool and priority with which it gives single tasks, and one more for each
+ * level at which its tasks give their own pool some: who waits in a task runs what was given there, and a
+ * worker has one claim in a job at a time. Any thread may give and take.
  */
 #ifndef KITH_FEED_H
 #define KITH_FEED_H

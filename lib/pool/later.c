@@ -11,6 +11,7 @@
 #include "base/system.h"
 #include "pool/fault.h"
 #include "pool/pool.h"
+#include "pool/turn.h"
 #include "pool/worker.h"
 #include "shm/heap.h"
 
@@ -29,6 +30,7 @@ struct kith__later {
     uint64_t number;
     struct kith__call_spec s;
     struct kith__call call;
+    struct kith__turn turn; /* of the thread that made it */
     char name[64];
     _Atomic uint32_t state;
     int driven, dropped, taken, cancelled, held;
@@ -43,8 +45,10 @@ struct kith__later {
     struct kith__later *next_call;
 };
 
-struct line { /* of those that wait until others of their pool have ended */
+struct line { /* of those of one priority that wait until others of their pool have ended; the highest first
+               */
     kith_pool pool;
+    int32_t priority;
     struct kith__later *first, **end;
     struct line *next;
 };
@@ -209,20 +213,25 @@ static void end_without_server(struct kith__later *l)
 
 /* ------------------------------------------------------------------ the line */
 
-static uint32_t count_under_way(kith_pool pool)
+/* Those of lower priority keep none from beginning. */
+static uint32_t count_under_way(kith_pool pool, int32_t priority)
 {
     uint32_t count = 0;
 
     for (const struct kith__later *l = self.under_way; l; l = l->next)
-        count += l->s.pool.id == pool.id;
+        count += l->s.pool.id == pool.id && l->turn.priority >= priority;
     return count;
 }
 
 /* Under the mutex; it is in no list. */
 static int begin(struct kith__later *l)
 {
-    int rc = kith__call_begin(&l->call, &l->s);
+    struct kith__turn own = kith__turn;
+    int rc;
 
+    kith__turn = l->turn;
+    rc = kith__call_begin(&l->call, &l->s);
+    kith__turn = own;
     if (rc < 0)
         return rc;
     atomic_store(&l->call.job->eager, l->call.job->windowed);
@@ -231,28 +240,48 @@ static int begin(struct kith__later *l)
     return 0;
 }
 
-static struct line *line_of(kith_pool pool)
+/* The first in line for the pool. */
+static struct line *line_for(kith_pool pool)
 {
     struct line *line = self.lines;
 
-    while (line && line->pool.id != pool.id)
+    while (line && (line->pool.id != pool.id || !line->first))
         line = line->next;
+    return line;
+}
+
+static struct line *line_of(const struct kith__later *l)
+{
+    struct line *line = self.lines;
+
+    while (line && (line->pool.id != l->s.pool.id || line->priority != l->turn.priority))
+        line = line->next;
+    return line;
+}
+
+static struct line *new_line(const struct kith__later *l)
+{
+    struct line **at = &self.lines, *line = calloc(1, sizeof *line);
+
+    if (!line)
+        return NULL;
+    line->pool = l->s.pool;
+    line->priority = l->turn.priority;
+    line->end = &line->first;
+    while (*at && (*at)->priority > line->priority)
+        at = &(*at)->next;
+    line->next = *at;
+    *at = line;
     return line;
 }
 
 /* Under the mutex. */
 static int stand_in_line(struct kith__later *l)
 {
-    struct line *line = line_of(l->s.pool);
+    struct line *line = line_of(l);
 
-    if (!line) {
-        if (!(line = calloc(1, sizeof *line)))
-            return kith__fail(KITH_ENOMEM, "no memory for a call");
-        line->pool = l->s.pool;
-        line->end = &line->first;
-        line->next = self.lines;
-        self.lines = line;
-    }
+    if (!line && !(line = new_line(l)))
+        return kith__fail(KITH_ENOMEM, "no memory for a call");
     link_at(l, line->end);
     line->end = &l->next;
     return 0;
@@ -261,7 +290,7 @@ static int stand_in_line(struct kith__later *l)
 /* Under the mutex. 1: it stood in one. An empty line goes when it is looked at next. */
 static int leave_line(struct kith__later *l)
 {
-    struct line *line = line_of(l->s.pool);
+    struct line *line = line_of(l);
 
     if (atomic_load(&l->state) != WAITS || !line || !l->at)
         return 0;
@@ -274,7 +303,7 @@ static int leave_line(struct kith__later *l)
 /* Under the mutex. As many as may be under way. 1: some. */
 static int begin_from(struct line *line)
 {
-    uint32_t count = count_under_way(line->pool);
+    uint32_t count = count_under_way(line->pool, line->priority);
     struct kith__later *l;
     int some = 0, rc;
 
@@ -535,6 +564,7 @@ static struct kith__later *make(const struct kith__call_spec *s)
         return NULL;
     }
     l->s = *s;
+    l->turn = kith__turn;
     if (s->name) {
         memcpy(l->name, s->name, strnlen(s->name, sizeof l->name - 1));
         l->s.name = l->name;
@@ -561,7 +591,7 @@ static int enter(struct kith__later *l)
     if ((rc = begin_service()) < 0 || (rc = kith__local_take(&self.numbers, l, &l->number)) < 0)
         free(l);
     else {
-        if (!line_of(l->s.pool) && count_under_way(l->s.pool) < UNDER_WAY)
+        if (!line_of(l) && count_under_way(l->s.pool, l->turn.priority) < UNDER_WAY)
             rc = begin(l); /* the caller hears of a failure at once */
         else
             rc = stand_in_line(l);
@@ -633,14 +663,14 @@ void kith__later_help(int polls)
         struct kith__job *job;
         uint32_t post;
         uint64_t seq;
-    } found[UNDER_WAY];
+    } found[UNDER_WAY * KITH__PRIORITIES];
     uint32_t worker;
     int count = 0;
 
     if (kith_worker() < 0)
         return;
     pthread_mutex_lock(&self.mutex);
-    for (const struct kith__later *l = self.under_way; l && count < UNDER_WAY; l = l->next)
+    for (const struct kith__later *l = self.under_way; l && count < UNDER_WAY * KITH__PRIORITIES; l = l->next)
         if (!l->ends && kith__my_lane(l->call.object, &worker) &&
             !(polls && kith__call_has_idle(l->call.object))) {
             found[count].object = l->call.object;
@@ -755,8 +785,8 @@ static int is_in_line(kith_pool pool)
     int is;
 
     pthread_mutex_lock(&self.mutex);
-    line = line_of(pool);
-    is = line && line->first;
+    line = line_for(pool);
+    is = line != NULL;
     pthread_mutex_unlock(&self.mutex);
     return is;
 }
@@ -790,7 +820,7 @@ void kith__later_give_up(kith_pool pool)
     if (!self.serves || !pthread_equal(self.service, pthread_self()))
         return;
     pthread_mutex_lock(&self.mutex);
-    for (struct line *line = line_of(pool); line && line->first;)
+    for (const struct line *line; (line = line_for(pool));)
         cancel(line->first);
     for (struct kith__later *l = self.under_way; l; l = l->next)
         if (l->s.pool.id == pool.id)

@@ -1,9 +1,9 @@
 /* later.h: calls that go on while their caller does something else, each with a job of its own
  * (kith_map_async).
  *
- * A process has a few of them under way in each pool; the others wait in it, in the order in which they came,
- * and take 300 bytes each. A thread of kith's, the service, begins them, copies what is not in kith's memory,
- * and ends them; a thread that waits for one does all that for it itself.
+ * A process has a few of them under way in each pool; the others wait in it, by priority and in the order in
+ * which they came, and take 300 bytes each. A thread of kith's, the service, begins them, copies what is not
+ * in kith's memory, and ends them; a thread that waits for one does all that for it itself.
  */
 #ifndef KITH_LATER_H
 #define KITH_LATER_H

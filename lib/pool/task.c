@@ -289,6 +289,7 @@ static int run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint
  * Where somebody waits the look is dearer than an empty block, and so the cheaper blocks are, the later comes
  * the next one. */
 struct share {
+    struct kith__stay *stay;
     struct kith__waiters *idle;
     int64_t began;
     uint64_t look_at; /* blocks done */
@@ -303,7 +304,7 @@ static int is_wanted(struct kith__job *j, struct share *s, uint64_t done, uint64
 
     if (left == 0)
         return 0;
-    if (atomic_load_explicit(&j->cancelled, memory_order_relaxed))
+    if (atomic_load_explicit(&j->cancelled, memory_order_relaxed) || kith__stay_is_over(s->stay))
         return 1;
     if (done < s->look_at || (!kith__has_waiters(s->idle) && !atomic_load(&j->bored)))
         return 0;
@@ -317,9 +318,9 @@ static int is_wanted(struct kith__job *j, struct share *s, uint64_t done, uint64
 
 /* 1: the rest is for others, too. */
 static int run_blocks(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length,
-                      struct kith__waiters *idle)
+                      struct kith__stay *stay)
 {
-    struct share share = { idle, j->share ? kith__now_ns() : 0, 1 };
+    struct share share = { stay, kith__object_waiters(stay->pool, 0), j->share ? kith__now_ns() : 0, 1 };
 
     for (uint64_t done = 0; done < length;) {
         atomic_store_explicit(&j->cells[worker].at, lo + done, memory_order_release);
@@ -358,7 +359,7 @@ static void settle(struct kith__job *j, uint32_t worker)
 }
 
 static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length,
-               struct kith__waiters *idle)
+               struct kith__stay *stay)
 {
     int wanted = 0;
 
@@ -378,7 +379,7 @@ static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t l
     case KITH__JOB_ROW: run_row(j, worker, lo, length); break;
     case KITH__JOB_FOR:
     case KITH__JOB_SUM:
-    case KITH__JOB_REDUCE: wanted = run_blocks(j, worker, fn, lo, length, idle); break;
+    case KITH__JOB_REDUCE: wanted = run_blocks(j, worker, fn, lo, length, stay); break;
     }
     settle(j, worker);
     kith__task.running = 0;
@@ -387,21 +388,21 @@ static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t l
 
 /* Apart from run, so that the copy is paid for by those who need it. */
 static __attribute__((noinline)) int run_inside(struct kith__job *j, uint32_t worker, kith__anyfn *fn,
-                                                uint64_t lo, uint64_t length, struct kith__waiters *idle)
+                                                uint64_t lo, uint64_t length, struct kith__stay *stay)
 {
     struct kith__task outer = kith__task;
     int wanted;
 
     kith__task.depth++;
-    wanted = run(j, worker, fn, lo, length, idle);
+    wanted = run(j, worker, fn, lo, length, stay);
     kith__task = outer;
     return wanted;
 }
 
 int kith__run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length,
-              struct kith__waiters *idle)
+              struct kith__stay *stay)
 {
     if (__builtin_expect(kith__task.running, 0)) /* a task that called a map runs others while it waits */
-        return run_inside(j, worker, fn, lo, length, idle);
-    return run(j, worker, fn, lo, length, idle);
+        return run_inside(j, worker, fn, lo, length, stay);
+    return run(j, worker, fn, lo, length, stay);
 }

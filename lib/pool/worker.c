@@ -15,6 +15,7 @@
 #include "object/memory.h"
 #include "object/setup.h"
 #include "pool/task.h"
+#include "pool/turn.h"
 
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -132,13 +133,19 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     int learns = !j->chunk && !j->share, wanted = 0;
     /* Who waits for a single task, or a loop that is short, does not wait for a look at the clock as well. */
     int looks = j->units > 1 && !j->share;
+    struct kith__turn outer = kith__turn;
+    struct kith__stay stay;
     uint64_t cursor = 0, lo, length;
     int64_t ns;
 
     kith__pace_begin(&pace, lane);
     if (j->kind != KITH__JOB_ROW)
         kith__random_place_task(j->call, &j->cells[worker].at, j->first);
+    kith__stay_begin(&stay, o, lane, j, for_itself, pace.then);
+    kith__turn = (struct kith__turn){ o, j->root, j->priority };
     while (!is_worn(p, lane)) {
+        if (called && kith__stay_is_over(&stay))
+            break;
         if (!kith__claim(j, worker, most(j, p, lane, &learned), &cursor, &lo, &length)) {
             if (!for_itself && called && linger(j))
                 continue;
@@ -155,7 +162,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
         if (kith__joblog_on)
             kith__joblog_begin(&logged, lane);
         if (found == 0)
-            wanted = kith__run(j, worker, fn, lo, length, kith__object_waiters(o, 0));
+            wanted = kith__run(j, worker, fn, lo, length, &stay);
         else
             unknown_function(j, worker, lo, length);
         kith__output_settle(); /* it stands before what the head prints when it has their results */
@@ -178,6 +185,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             kith__job_progress(j);
         }
     }
+    kith__turn = outer;
     kith__retired(j);
     kith__pace_end(&pace, j);
 }

@@ -130,6 +130,7 @@ all()
     good poison_pills
     good shutdown
     good priority_queue
+    good urgent
     good condition_stages
     good barrier_rounds
     good pi_serial 1_000_000
