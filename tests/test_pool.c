@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/call.h"
 #include "check.h"
+#include "shm/heap.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -910,6 +911,30 @@ static void a_pool_of_another_node_is_none_of_ours(void)
     PASS(kith_pool_close(pool));
 }
 
+static uint64_t blocks(void)
+{
+    struct kith__heap_stats s;
+
+    kith__heap_stats(&s);
+    return s.used_blocks;
+}
+
+/* Each place keeps a block for its next call. A worker may not have left the last one yet when the next one
+ * comes. */
+static void short_calls_in_turn_share_few_places(void)
+{
+    kith_pool pool = kith_pool_open(2);
+    double y;
+    uint64_t before;
+
+    PASS(kith_apply(pool, root, &y, 1));
+    before = blocks();
+    for (int i = 0; i < 300; i++)
+        PASS(kith_apply(pool, root, &y, 1));
+    CU_ASSERT(blocks() <= before + 8);
+    PASS(kith_pool_close(pool));
+}
+
 static struct test tests[] = {
     TEST(map_calls_every_shape),
     TEST(starmap_gives_columns_in_order),
@@ -935,6 +960,7 @@ static struct test tests[] = {
     TEST(very_many_failed_tasks),
     TEST(steps_may_be_taken_by_another_thread),
     TEST(as_many_calls_at_once_as_one_likes),
+    TEST(short_calls_in_turn_share_few_places),
     TEST(a_pool_of_another_node_is_none_of_ours),
     TEST(wrong_use_is_a_sentence),
     TEST_END,

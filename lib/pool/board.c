@@ -180,18 +180,25 @@ int kith__job_untouched(const struct kith__pool *p, uint32_t post)
 /* A free one from from on, before to. */
 static int take_free(struct kith__pool *p, uint32_t from, uint32_t to, uint32_t *post)
 {
+    uint32_t soon = to; /* the first one that is nobody's, but that a worker has not left yet */
+
     for (uint32_t i = from; i < to; i++) {
         struct kith__post *self = kith__post(p, i);
         uint32_t nobody = 0;
 
-        if (atomic_load_explicit(&self->poster, memory_order_relaxed) != 0 || !kith__job_untouched(p, i) ||
-            !atomic_compare_exchange_strong(&self->poster, &nobody, kith__me))
+        if (atomic_load_explicit(&self->poster, memory_order_relaxed) != 0)
+            continue;
+        if (!kith__job_untouched(p, i)) {
+            soon = soon < i ? soon : i;
+            continue;
+        }
+        if (!atomic_compare_exchange_strong(&self->poster, &nobody, kith__me))
             continue;
         if (!kith__job_untouched(p, i)) { /* posted and withdrawn in between */
             atomic_store(&self->poster, 0);
             continue;
         }
-        atomic_store_explicit(&p->free_from, i + 1, memory_order_relaxed);
+        atomic_store_explicit(&p->free_from, soon < i ? soon : i + 1, memory_order_relaxed);
         *post = i;
         return 1;
     }
