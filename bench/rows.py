@@ -154,7 +154,8 @@ EXPERIMENTS = [
         PLAIN: Timed(20, Program("peers/plain", "program")),
         MP: Timed(5, Python("peers/program.py", "multiprocessing")),
         FUTURES: Timed(5, Python("peers/program.py", "futures"))}, repeats=3),
-    Experiment("uneven, as drawn", uneven(microseconds())),
+    Experiment("uneven, as drawn", {
+        **uneven(microseconds()), "kith, told the costs": Uneven(Program("kith/uneven", "costs", *microseconds()))}),
     Experiment("uneven, longest first", uneven(sorted(microseconds(), reverse=True))),
     Experiment("pi, Monte Carlo", {
         **pi("montecarlo"),
@@ -259,6 +260,8 @@ ROWS = [
     Row("64 uneven tasks as drawn, over the greedy ideal", "uneven, as drawn", "greedy", "×",
         targets=[AtMost(1.01)]),
     Row("… over the bound", "uneven, as drawn", "bound", "×"),
+    Row("… told what they cost, over the bound", "uneven, as drawn", "bound", "×", me="kith, told the costs",
+        against=["kith"], targets=[AtMost(1.01)]),
     Row("64 uneven tasks, longest first, over the greedy ideal", "uneven, longest first", "greedy", "×",
         targets=[AtMost(1.01)]),
     Row("… over the bound", "uneven, longest first", "bound", "×"),

@@ -12,6 +12,7 @@ noinst_PROGRAMS += \
 	examples/exit_codes \
 	examples/hello \
 	examples/imap \
+	examples/longest_first \
 	examples/map_async \
 	examples/manager \
 	examples/map_squares \
@@ -75,6 +76,7 @@ examples_event_start_LDADD = lib/libkith.la
 examples_exit_codes_LDADD = lib/libkith.la
 examples_hello_LDADD = lib/libkith.la
 examples_imap_LDADD = lib/libkith.la
+examples_longest_first_LDADD = lib/libkith.la
 examples_map_async_LDADD = lib/libkith.la
 examples_manager_LDADD = lib/libkith.la
 examples_map_squares_LDADD = lib/libkith.la
@@ -142,6 +144,7 @@ EXTRA_DIST += \
 	examples/expected/exit_codes.txt \
 	examples/expected/hello.txt \
 	examples/expected/imap.txt \
+	examples/expected/longest_first.txt \
 	examples/expected/map_async.txt \
 	examples/expected/manager.txt \
 	examples/expected/map_squares.txt \

@@ -515,6 +515,17 @@ typedef int kith_map_fn(const void *in, void *out);
 KITH_API int kith_pool_map(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size, void *out,
                            size_t out_size, size_t n);
 
+/* int kith_map_costs(kith_pool pool, f, const A *in, R *out, size_t n,
+ *                    const double *costs);
+ *
+ * kith_map that is told what its tasks will cost: costs[i] is an estimate for in[i], in
+ * any unit. The dearest are begun first, so that none is left alone at the end; results
+ * are those of kith_map, in the same order and with the same bits, random numbers
+ * included. Worth it for tasks of a millisecond and more. NULL: as kith_map. KITH_EINVAL
+ * if a cost is not a number. kith_pool_map_costs is the plain function. */
+KITH_API int kith_pool_map_costs(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size, void *out,
+                                 size_t out_size, size_t n, const double *costs);
+
 /* The same for one in and one out: a single call, in a worker. */
 KITH_API int kith_pool_apply(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size, void *out,
                              size_t out_size);
@@ -2347,6 +2358,8 @@ KITH_API int kith__list_extend(kith_list l, int type, const void *x, size_t size
 typedef void kith__fn(void);
 KITH_API int kith__map(kith_pool p, const char *name, kith__fn *fn, int shape, const void *in, size_t in_size,
                        void *out, size_t out_size, size_t n);
+KITH_API int kith__map_costs(kith_pool p, const char *name, kith__fn *fn, int shape, const void *in,
+                             size_t in_size, void *out, size_t out_size, size_t n, const double *costs);
 KITH_API int kith__starmap(kith_pool p, const char *name, kith__fn *fn, int shape, size_t columns,
                            const void *rows, void *out, size_t n);
 
@@ -2542,7 +2555,8 @@ struct kith__any kith__any_nothing(int, ...);
 
 #define kith_map(pool, f, in, out, n) KITH__MAP(kith__map, pool, #f, f, in, out, n)
 #define kith_map_async(pool, f, in, out, n) KITH__MAP(kith__map_async, pool, #f, f, in, out, n)
-#define KITH__MAP(call, pool, name, f, in, out, n)                                                        \
+#define kith_map_costs(pool, f, in, out, n, costs) KITH__MAP(kith__map_costs, pool, #f, f, in, out, n, costs)
+#define KITH__MAP(call, pool, name, f, in, out, ...)                                                      \
     (KITH__ASSERT(KITH__CHOOSE(f, KITH__MANY, 1),                                                   \
                   "kith_map: this function has several arguments: use kith_starmap over rows of them"), \
      KITH__ASSERT(KITH__CHOOSE_1(f, KITH__YES, 1, 0),                                               \
@@ -2551,7 +2565,7 @@ struct kith__any kith__any_nothing(int, ...);
      KITH__ASSERT(KITH__TYPED(f, in), KITH__NO_SIZE), KITH__ASSERT(KITH__TYPED(f, out), KITH__NO_SIZE), \
      call(pool, name, (kith__fn *)(f), KITH__CHOOSE_1(f, KITH__S_1, KITH__SHAPE_BYTES, KITH__SHAPE_BYTES), \
                1 ? (in) : KITH__CHOOSE_1(f, KITH__I_1, (const void *)0, (const void *)0), KITH__ELEMENT(in), \
-               1 ? (out) : KITH__CHOOSE_1(f, KITH__O_1, (void *)0, (void *)0), KITH__ELEMENT(out), n))
+               1 ? (out) : KITH__CHOOSE_1(f, KITH__O_1, (void *)0, (void *)0), KITH__ELEMENT(out), __VA_ARGS__))
 #define kith_starmap(pool, f, rows, out, n) KITH__ROWS_MAP(kith__starmap, pool, #f, f, rows, out, n)
 #define kith_starmap_async(pool, f, rows, out, n) KITH__ROWS_MAP(kith__starmap_async, pool, #f, f, rows, out, n)
 #define KITH__ROWS_MAP(call, pool, name, f, rows, out, n)                                                  \
@@ -2668,6 +2682,22 @@ template <typename In, typename Out>
 int kith_map(kith_pool pool, int (*fn)(const void *in, void *out), In *in, Out *out, size_t n)
 {
     return kith_pool_map(pool, fn, in, sizeof *in, out, sizeof *out, n);
+}
+
+template <typename In, typename R>
+int kith_map_costs(kith_pool pool, R (*fn)(typename kith__plain<In>::type), In *in, R *out, size_t n,
+                   const double *costs)
+{
+    return kith__map_costs(pool, nullptr, reinterpret_cast<kith__fn *>(fn),
+                           kith__shape<R, typename kith__plain<In>::type>::code + 1, in, sizeof *in, out,
+                           sizeof *out, n, costs);
+}
+
+template <typename In, typename Out>
+int kith_map_costs(kith_pool pool, int (*fn)(const void *in, void *out), In *in, Out *out, size_t n,
+                   const double *costs)
+{
+    return kith_pool_map_costs(pool, fn, in, sizeof *in, out, sizeof *out, n, costs);
 }
 
 /* The rows are matched by their number of columns, so that fn must have as many

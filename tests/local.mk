@@ -123,6 +123,7 @@ unit_tests += \
 	tests/test_class \
 	tests/test_closed \
 	tests/test_cond \
+	tests/test_costs \
 	tests/test_deal \
 	tests/test_dict \
 	tests/test_dict_shared \
@@ -140,8 +141,8 @@ unit_tests += \
 	tests/test_list \
 	tests/test_lock \
 	tests/test_locked \
-	tests/test_loop \
 	tests/test_log \
+	tests/test_loop \
 	tests/test_named \
 	tests/test_orphans \
 	tests/test_parcel \

@@ -468,9 +468,10 @@ void kith__job_leave(struct kith__lane *lane, struct kith__job *j)
         kith__wake_all(&j->waiters);
 }
 
+/* An order is known here only. */
 static int claimable_by_others(const struct kith__job *j)
 {
-    return j->kind != KITH__JOB_ROW && claimable(j);
+    return j->kind != KITH__JOB_ROW && !j->order && claimable(j);
 }
 
 /* ------------------------------------------------------------ whose turn it is */
@@ -1066,7 +1067,7 @@ static int write_result(struct kith__job *j, uint32_t worker, uint64_t unit)
 
     if (!kith__job_keeps_results(j) || atomic_load(&r->unit) != unit + 1)
         return 0;
-    memcpy((char *)kith__at(j->out) + unit * j->out_size, &value, j->out_size);
+    memcpy((char *)kith__at(j->out) + kith__job_element(j, unit) * j->out_size, &value, j->out_size);
     return 1;
 }
 

@@ -63,6 +63,7 @@ struct kith__cell {    /* a worker's part of a job; only it, or its successor, w
 struct kith__kept_result {
     kith__word unit; /* + 1; 0: none */
     kith__word value;
+    _Atomic uint64_t element; /* of the unit that is run, when the job has an order: for its random numbers */
 } __attribute__((aligned(64)));
 
 struct kith__range {
@@ -106,7 +107,8 @@ struct kith__job {
     uint64_t in, in_size, out, out_size;
     uint64_t in_ring, out_ring; /* elements that fit there, in turn; 0: all of them, in place */
     uint64_t arg, arg_size;
-    uint64_t call; /* for the random numbers */
+    uint64_t call;  /* for the random numbers */
+    uint64_t order; /* a block: which element each unit is, the dearest first; 0: the unit of its number */
     struct kith__token fn;
     char name[64];             /* "": not known yet, see kith__job_name */
     uint64_t told;             /* of fault_count, while the call goes on; the poster's */
@@ -142,6 +144,11 @@ struct kith__job {
 static inline int kith__job_keeps_results(const struct kith__job *j)
 {
     return j->in_place && j->kind == KITH__JOB_NUMBERS && (j->shape & 255) == 1;
+}
+
+static inline uint64_t kith__job_element(const struct kith__job *j, uint64_t unit)
+{
+    return j->order ? ((const uint64_t *)kith__at(j->order))[unit] : unit;
 }
 
 static inline struct kith__kept_result *kith__job_result(struct kith__job *j, uint32_t worker)

@@ -29,6 +29,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdio_ext.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -79,6 +80,46 @@ static int fill_arg(struct kith__job *j, const struct kith__call_spec *s)
     return 0;
 }
 
+struct cost {
+    double cost;
+    uint64_t element;
+};
+
+static int dearest_first(const void *a, const void *b)
+{
+    const struct cost *x = a, *y = b;
+
+    if (x->cost != y->cost)
+        return x->cost > y->cost ? -1 : 1;
+    return x->element < y->element ? -1 : 1;
+}
+
+static int fill_order(struct kith__job *j, const struct kith__call_spec *s)
+{
+    struct cost *costs;
+    uint64_t *order;
+
+    if (!s->costs)
+        return 0;
+    for (uint64_t i = 0; i < s->n; i++)
+        if (s->costs[i] != s->costs[i])
+            return kith__fail(KITH_EINVAL, "the estimated cost of task %llu of %s is not a number",
+                              (unsigned long long)i, kith__job_name(j));
+    if ((j->order = kith__heap_alloc(s->n * sizeof *order, kith__me)) == 0)
+        return KITH_ENOMEM;
+    if (!(costs = malloc(s->n * sizeof *costs)))
+        return kith__fail(KITH_ENOMEM, "no memory to sort %llu tasks by their costs",
+                          (unsigned long long)s->n);
+    for (uint64_t i = 0; i < s->n; i++)
+        costs[i] = (struct cost){ s->costs[i], i };
+    qsort(costs, s->n, sizeof *costs, dearest_first);
+    order = kith__at(j->order);
+    for (uint64_t i = 0; i < s->n; i++)
+        order[i] = costs[i].element;
+    free(costs);
+    return 0;
+}
+
 /* Which call this is, for the random numbers of its tasks: the same in each run. A task's own calls are
  * numbered by its own random numbers. */
 uint64_t kith__call_number(void)
@@ -109,6 +150,8 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     kith__turn_fill(c->object, j);
     if (s->name) /* of a zeroed job; snprintf is much code that is cold */
         memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));
+    if ((rc = fill_order(j, s)) < 0)
+        return rc;
     rc = kith__is_map(s->kind) ? kith__rings_make(c, s) : fill_range(j, s);
     return rc < 0 ? rc : fill_arg(j, s);
 }
@@ -122,7 +165,8 @@ static void release(struct kith__call *c)
     if (j->out_ring || !kith__is_map(j->kind))
         kith__ring_give_back(j, 1, j->out);
     kith__heap_free(j->arg);
-    j->in = j->out = j->arg = 0;
+    kith__heap_free(j->order);
+    j->in = j->out = j->arg = j->order = 0;
     kith__job_withdraw(kith__pool_body(c->object), c->post);
 }
 

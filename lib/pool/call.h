@@ -25,6 +25,7 @@ struct kith__call_spec {
     const void *in, *arg;               /* its own: those of a part begin with it */
     void *out;
     uint64_t in_size, out_size, arg_size;
+    const double *costs; /* of the elements of a map, estimated; NULL: nothing is known */
 };
 
 /* The name of the function, for a message; buf is used where it has to be looked up. */

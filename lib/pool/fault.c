@@ -55,10 +55,11 @@ const char *kith__job_name(struct kith__job *j)
 
 static uint64_t first_element(const struct kith__job *j, uint64_t unit)
 {
-    uint64_t lo = j->first + unit, hi;
+    uint64_t lo, hi;
 
-    if (!kith__is_map(j->kind))
-        kith__part(j->n, j->blocks, j->first + unit, &lo, &hi);
+    if (kith__is_map(j->kind))
+        return j->first + kith__job_element(j, unit);
+    kith__part(j->n, j->blocks, j->first + unit, &lo, &hi);
     return lo;
 }
 

@@ -110,6 +110,11 @@ static void elements(const struct entry *e, uint64_t *first, uint64_t *last)
 
     *first = lo;
     *last = lo + e->length - 1;
+    if (j->order) { /* the dearest and the cheapest one of the claim, which may lie anywhere */
+        *first = kith__job_element(j, e->lo);
+        *last = kith__job_element(j, e->lo + e->length - 1);
+        return;
+    }
     if (kith__is_map(j->kind) || j->kind == KITH__JOB_ROW)
         return;
     kith__part(j->n, j->blocks, lo, first, &unused);

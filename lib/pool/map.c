@@ -135,6 +135,12 @@ KITH__SHAPES(APPLY)
 int kith__map(kith_pool pool, const char *name, kith__fn *fn, int shape, const void *in, size_t in_size,
               void *out, size_t out_size, size_t n)
 {
+    return kith__map_costs(pool, name, fn, shape, in, in_size, out, out_size, n, NULL);
+}
+
+int kith__map_costs(kith_pool pool, const char *name, kith__fn *fn, int shape, const void *in, size_t in_size,
+                    void *out, size_t out_size, size_t n, const double *costs)
+{
     struct kith__call_spec s = {
         .pool = kith__pool_here(pool),
         .name = name,
@@ -146,6 +152,7 @@ int kith__map(kith_pool pool, const char *name, kith__fn *fn, int shape, const v
         .out = out,
         .in_size = in_size,
         .out_size = out_size,
+        .costs = costs,
     };
 
     return kith__report(shape == KITH__SHAPE_BYTES ? call(&s, "kith_map") : map_numbers(&s, "kith_map"));
@@ -155,6 +162,13 @@ int kith_pool_map(kith_pool pool, kith_map_fn *fn, const void *in, size_t in_siz
                   size_t n)
 {
     return kith__map(pool, NULL, (kith__fn *)fn, KITH__SHAPE_BYTES, in, in_size, out, out_size, n);
+}
+
+int kith_pool_map_costs(kith_pool pool, kith_map_fn *fn, const void *in, size_t in_size, void *out,
+                        size_t out_size, size_t n, const double *costs)
+{
+    return kith__map_costs(pool, NULL, (kith__fn *)fn, KITH__SHAPE_BYTES, in, in_size, out, out_size, n,
+                           costs);
 }
 
 int kith_pool_apply(kith_pool pool, kith_map_fn *fn, const void *in, size_t in_size, void *out,

@@ -46,6 +46,23 @@ static void copy_good(const struct kith__job *j, uint64_t place, uint64_t n, cha
     }
 }
 
+/* The same where units have an order of their own: each result goes to its element. */
+static void copy_each_out(const struct kith__call *c, uint64_t place, uint64_t n, const char *from)
+{
+    const struct kith__job *j = c->job;
+    _Atomic uint64_t *marks = kith__job_marks(j);
+
+    for (uint64_t i = 0; i < n; i++) {
+        _Atomic uint64_t *mark = &marks[(place + i) / 64];
+
+        if (atomic_load(mark) & mark_of(place + i))
+            atomic_fetch_and(mark, ~mark_of(place + i));
+        else
+            memcpy((char *)c->out + kith__job_element(j, c->out_done + i) * j->out_size,
+                   from + i * j->out_size, j->out_size);
+    }
+}
+
 void kith__rings_move_out(struct kith__call *c, uint64_t until)
 {
     struct kith__job *j = c->job;
@@ -55,7 +72,9 @@ void kith__rings_move_out(struct kith__call *c, uint64_t until)
         const char *from = ring_at(j->out, j->out_size, j->out_ring, c->out_done);
         char *to = (char *)c->out + c->out_done * j->out_size;
 
-        if (atomic_load(&j->fault_count) == 0)
+        if (j->order)
+            copy_each_out(c, c->out_done % j->out_ring, n, from);
+        else if (atomic_load(&j->fault_count) == 0)
             memcpy(to, from, n * j->out_size);
         else
             copy_good(j, c->out_done % j->out_ring, n, to, from);
@@ -80,6 +99,11 @@ static uint64_t copy_in(struct kith__call *c, uint64_t from, uint64_t n)
     if (!j->in_ring)
         return n;
     n = run_length(j->in_ring, from, n);
+    for (uint64_t i = 0; i < n && j->order; i++)
+        memcpy(ring_at(j->in, j->in_size, j->in_ring, from + i),
+               (const char *)c->in + kith__job_element(j, from + i) * j->in_size, j->in_size);
+    if (j->order)
+        return n;
     memcpy(ring_at(j->in, j->in_size, j->in_ring, from), (const char *)c->in + from * j->in_size,
            n * j->in_size);
     return n;

@@ -196,6 +196,44 @@ static void call_numbers(uint32_t shape, kith__anyfn *fn, const void *in, void *
     }
 }
 
+/* Where a unit finds its argument, or leaves its result: in a ring side by side with its neighbours, else at
+ * its element. */
+static char *place_of(uint64_t base, uint64_t size, uint64_t ring, uint64_t unit, uint64_t element)
+{
+    return (char *)kith__at(base) + size * (ring ? unit % ring : element);
+}
+
+/* A map of functions of numbers or bytes in an order of its own. Those who know what their tasks cost have
+ * few and dear ones. */
+static void run_by_cost(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
+{
+    struct kith__kept_result *kept = kith__job_result(j, worker);
+    int numbers = j->kind == KITH__JOB_NUMBERS;
+    uint64_t value = 0;
+
+    for (uint64_t i = lo; i < lo + length; i++) {
+        uint64_t element = kith__job_element(j, i);
+        const char *in = place_of(j->in, j->in_size, j->in_ring, i, element);
+        char *out = place_of(j->out, j->out_size, j->out_ring, i, element);
+
+        atomic_store_explicit(&kept->element, element, memory_order_relaxed);
+        atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
+        if (numbers)
+            call_numbers(j->shape, fn, in, &value);
+        else
+            has_failed(((kith_map_fn *)fn)(in, out));
+        if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, i)) {
+            if (kith__job_halted(j))
+                return;
+            continue;
+        }
+        if (kith__job_keeps_results(j))
+            keep_result(kept, i, &value, j->out_size);
+        if (numbers)
+            memcpy(out, &value, j->out_size);
+    }
+}
+
 static void run_item(struct kith__job *j, uint32_t worker, uint64_t unit, struct kith__item *item)
 {
     static const _Atomic uint64_t first; /* each is the only task of its call */
@@ -368,13 +406,17 @@ static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t l
     kith__task.special = kith__task.failed = kith__task.has_text = 0;
     kith__task.taken = atomic_load_explicit(&kith__ever_taken, memory_order_relaxed);
     kith__task.arg_size = j->arg_size;
-    if (!j->out_ring && j->kind != KITH__JOB_ROW)
+    if (!j->out_ring && !j->order && j->kind != KITH__JOB_ROW)
         map_pages(element(j->out, j->out_size, 0, lo), element(j->out, j->out_size, 0, lo + length));
     switch ((enum kith__job_kind)j->kind) {
     case KITH__JOB_NUMBERS:
+        if (j->order) {
+            run_by_cost(j, worker, fn, lo, length);
+            break;
+        }
         (kith__job_keeps_results(j) ? run_numbers_in_place : run_numbers)(j, worker, fn, lo, length);
         break;
-    case KITH__JOB_BYTES: run_bytes(j, worker, fn, lo, length); break;
+    case KITH__JOB_BYTES: (j->order ? run_by_cost : run_bytes)(j, worker, fn, lo, length); break;
     case KITH__JOB_WITH: run_with(j, worker, fn, lo, length); break;
     case KITH__JOB_ROW: run_row(j, worker, lo, length); break;
     case KITH__JOB_FOR:

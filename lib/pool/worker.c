@@ -140,7 +140,8 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
 
     kith__pace_begin(&pace, lane);
     if (j->kind != KITH__JOB_ROW)
-        kith__random_place_task(j->call, &j->cells[worker].at, j->first);
+        kith__random_place_task(
+            j->call, j->order ? &kith__job_result(j, worker)->element : &j->cells[worker].at, j->first);
     kith__stay_begin(&stay, o, lane, j, for_itself, pace.then);
     kith__turn = (struct kith__turn){ o, j->root, j->priority };
     while (!is_worn(p, lane)) {

@@ -57,6 +57,9 @@ int main(int argc, char **argv)
     printf("starmap %d: %ld %ld\n", rc, sums[0], sums[1]);
     rc = kith_starmap(pool, std::pow, pairs, out, 2);
     printf("starmap of <cmath> %d: %g %g\n", rc, out[0], out[1]);
+    const double costs[] = { 1, 3, 2 };
+    rc = kith_map_costs(pool, half, numbers, out, 3, costs);
+    printf("map of costs %d: %g %g %g\n", rc, out[0], out[1], out[2]);
     rc = kith_apply(pool, std::pow, &y, 2, 10);
     printf("apply %d: %g\n", rc, y);
     rc = kith_apply(pool, half, &y, 5);

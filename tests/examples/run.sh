@@ -131,6 +131,7 @@ all()
     good shutdown
     good priority_queue
     good urgent
+    good longest_first
     good condition_stages
     good barrier_rounds
     good pi_serial 1_000_000
