@@ -10,6 +10,7 @@ noinst_PROGRAMS += \
 	examples/daemons \
 	examples/event_start \
 	examples/exit_codes \
+	examples/heat \
 	examples/hello \
 	examples/imap \
 	examples/longest_first \
@@ -74,6 +75,7 @@ examples_cpu_count_LDADD = lib/libkith.la
 examples_daemons_LDADD = lib/libkith.la
 examples_event_start_LDADD = lib/libkith.la
 examples_exit_codes_LDADD = lib/libkith.la
+examples_heat_LDADD = lib/libkith.la
 examples_hello_LDADD = lib/libkith.la
 examples_imap_LDADD = lib/libkith.la
 examples_longest_first_LDADD = lib/libkith.la
@@ -142,6 +144,7 @@ EXTRA_DIST += \
 	examples/expected/daemons.txt \
 	examples/expected/event_start.txt \
 	examples/expected/exit_codes.txt \
+	examples/expected/heat.txt \
 	examples/expected/hello.txt \
 	examples/expected/imap.txt \
 	examples/expected/longest_first.txt \

@@ -131,6 +131,7 @@ all()
     good shutdown
     good priority_queue
     good urgent
+    good heat
     good longest_first
     good condition_stages
     good barrier_rounds
