@@ -3,6 +3,7 @@ bench_kith = \
 	bench/kith/apply \
 	bench/kith/async \
 	bench/kith/bulk \
+	bench/kith/bytes \
 	bench/kith/dict \
 	bench/kith/idle \
 	bench/kith/lock \
@@ -48,6 +49,8 @@ bench_kith_async_LDADD = lib/libkith.la
 bench_kith_async_LDFLAGS = $(bench_ldflags)
 bench_kith_bulk_LDADD = lib/libkith.la
 bench_kith_bulk_LDFLAGS = $(bench_ldflags)
+bench_kith_bytes_LDADD = lib/libkith.la
+bench_kith_bytes_LDFLAGS = $(bench_ldflags)
 bench_kith_dict_LDADD = lib/libkith.la
 bench_kith_dict_LDFLAGS = $(bench_ldflags)
 bench_kith_idle_LDADD = lib/libkith.la

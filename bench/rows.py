@@ -149,6 +149,9 @@ EXPERIMENTS = [
         "kith memory": Program("kith/bulk", "kith"),
         PLAIN: Program("peers/plain", "copy"),
         **pythons("bulk", 8, 16, repeats=2)}, repeats=3),
+    Experiment("bytes", {
+        "kith": Program("kith/bytes"),
+        MP: Python("peers/python.py", "multiprocessing", "bytes", 100000, repeats=3)}, repeats=3),
     Experiment("program", {
         "kith": Timed(20, Program("kith/program")),
         PLAIN: Timed(20, Program("peers/plain", "program")),
@@ -256,6 +259,7 @@ ROWS = [
     Row("map, 64 × 16 MiB in and out, malloc'ed, first map", "bulk", "first", "GB/s", more=True,
         targets=[AtLeast(4)]),
     Row("… second map", "bulk", "second", "GB/s", more=True, targets=[AtLeast(4)]),
+    Row("map, 10^5 results of up to 255 bytes", "bytes", "second", "M/s", more=True),
     Row("whole program: pool of 4, 4 tasks, end", "program", "wall", "ms", targets=[AtMost(6)]),
     Row("64 uneven tasks as drawn, over the greedy ideal", "uneven, as drawn", "greedy", "×",
         targets=[AtMost(1.01)]),

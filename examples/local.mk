@@ -45,6 +45,7 @@ noinst_PROGRAMS += \
 	examples/shared_memory \
 	examples/shutdown \
 	examples/sleepers \
+	examples/spell \
 	examples/square_cube \
 	examples/squares \
 	examples/terminate \
@@ -120,6 +121,7 @@ examples_shared_counters_LDADD = lib/libkith.la
 examples_shared_memory_LDADD = lib/libkith.la
 examples_shutdown_LDADD = lib/libkith.la
 examples_sleepers_LDADD = lib/libkith.la
+examples_spell_LDADD = lib/libkith.la
 examples_square_cube_LDADD = lib/libkith.la
 examples_squares_LDADD = lib/libkith.la
 examples_terminate_LDADD = lib/libkith.la
@@ -180,6 +182,7 @@ EXTRA_DIST += \
 	examples/expected/shared_memory.txt \
 	examples/expected/shutdown.txt \
 	examples/expected/sleepers.txt \
+	examples/expected/spell.txt \
 	examples/expected/square_cube.txt \
 	examples/expected/squares.txt \
 	examples/expected/terminate.txt \

@@ -526,6 +526,43 @@ KITH_API int kith_pool_map(kith_pool p, kith_map_fn *fn, const void *in, size_t 
 KITH_API int kith_pool_map_costs(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size, void *out,
                                  size_t out_size, size_t n, const double *costs);
 
+/* Results of any size. A function
+ *     int f(const void *in, kith_bytes *out)
+ * leaves memory of kith_alloc in out->data, and its size in out->size, or has
+ * kith_bytes_set do that; both are 0 before. It returns 0, or a code of its own if the
+ * task has failed. kith_map, kith_map_async and kith_map_costs take such functions, with
+ * a kith_bytes for each result:
+ *
+ *     kith_bytes text[n];
+ *     kith_map(pool, describe, things, text, n);
+ *     puts(text[0].data);
+ *     kith_bytes_free(text, n);
+ *
+ * The results belong to the caller then. Those of tasks that failed are { NULL, 0 }. A
+ * task fails if its result is not from kith_alloc. in and out must not overlap. A worker
+ * that is killed at the very end of a task may leave the memory of that result behind.
+ * kith_pool_map_bytes and kith_pool_map_bytes_async are the plain functions. */
+typedef struct kith_bytes {
+    void *data; /* at a multiple of 64 */
+    size_t size;
+} kith_bytes;
+typedef int kith_bytes_fn(const void *in, kith_bytes *out);
+KITH_API int kith_pool_map_bytes(kith_pool p, kith_bytes_fn *fn, const void *in, size_t in_size,
+                                 kith_bytes *out, size_t n);
+
+/* Copies size bytes to new memory of kith_alloc, and frees what b had. With data NULL and
+ * a size the memory is new and not set.
+ *
+ *   0            done
+ *   KITH_EINVAL  b is NULL; or what it had is not from kith_alloc
+ *   KITH_ENOMEM  not enough memory; b is unchanged
+ */
+KITH_API int kith_bytes_set(kith_bytes *b, const void *data, size_t size);
+
+/* Frees n of them, and sets them to { NULL, 0 }. Returns 0; or KITH_EINVAL, when one was
+ * not from kith_alloc, after the others. */
+KITH_API int kith_bytes_free(kith_bytes *list, size_t n);
+
 /* The same for one in and one out: a single call, in a worker. */
 KITH_API int kith_pool_apply(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size, void *out,
                              size_t out_size);
@@ -623,6 +660,10 @@ KITH_API kith_result kith_pool_apply_async(kith_pool p, kith_map_fn *fn, const v
  * kith_pool_map_async is the plain function. */
 KITH_API kith_result kith_pool_map_async(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size,
                                          void *out, size_t out_size, size_t n);
+
+/* kith_pool_map_bytes that does not wait, likewise. */
+KITH_API kith_result kith_pool_map_bytes_async(kith_pool p, kith_bytes_fn *fn, const void *in, size_t in_size,
+                                               kith_bytes *out, size_t n);
 
 /* Waits up to timeout_ms until the call has ended, whether well or not.
  *
@@ -744,6 +785,13 @@ KITH_API kith_iter kith_pool_imap_from(kith_pool p, kith_map_fn *fn, kith_source
                                        size_t in_size, size_t out_size);
 KITH_API kith_iter kith_pool_imap_unordered_from(kith_pool p, kith_map_fn *fn, kith_source_fn *next,
                                                  void *arg, size_t in_size, size_t out_size);
+
+/* The same with results of any size, see kith_pool_map_bytes: each is a kith_bytes, which
+ * belongs to who takes it. What nobody takes is freed. */
+KITH_API kith_iter kith_pool_imap_bytes(kith_pool p, kith_bytes_fn *fn, const void *in, size_t in_size,
+                                        size_t n);
+KITH_API kith_iter kith_pool_imap_bytes_unordered(kith_pool p, kith_bytes_fn *fn, const void *in,
+                                                  size_t in_size, size_t n);
 
 /* Waits up to timeout_ms for the next result, and copies it to out, which has exactly
  * size bytes.
@@ -2374,8 +2422,8 @@ KITH_API int kith__starmap(kith_pool p, const char *name, kith__fn *fn, int shap
     X(v, i, void, int) X(v, I, void, unsigned) X(v, l, void, long) X(v, L, void, unsigned long)     \
     X(v, q, void, long long) X(v, f, void, float) X(v, d, void, double)
 #define KITH__SHAPE_CODE(r, a, columns) ((#r)[0] << 16 | (#a)[0] << 8 | (columns))
-/* int f(const void *in, void *out) */
-enum { KITH__SHAPE_BYTES = 0 };
+/* int f(const void *in, void *out), and int f(const void *in, kith_bytes *out) */
+enum { KITH__SHAPE_BYTES = 0, KITH__SHAPE_VARIABLE = 1 };
 
 #define KITH__APPLY_DECLARE(r, a, R, A)                                                             \
     KITH_API int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A);         \
@@ -2550,6 +2598,10 @@ struct kith__any kith__any_nothing(int, ...);
     _Generic((p), void *: _Generic((f), int (*)(const void *, void *): 0, default: 1),              \
              const void *: _Generic((f), int (*)(const void *, void *): 0, default: 1), default: 1)
 
+/* Whether it is one of results of any size. */
+#define KITH__IF_VARIABLE(f, yes, no)                                                               \
+    _Generic((f), int (*)(const void *, kith_bytes *): yes, default: no)
+
 #define KITH__NO_SIZE                                                                               \
     "kith_map: elements at a void * have no size: give pointers with a type, or call kith_pool_map"
 
@@ -2559,13 +2611,15 @@ struct kith__any kith__any_nothing(int, ...);
 #define KITH__MAP(call, pool, name, f, in, out, ...)                                                      \
     (KITH__ASSERT(KITH__CHOOSE(f, KITH__MANY, 1),                                                   \
                   "kith_map: this function has several arguments: use kith_starmap over rows of them"), \
-     KITH__ASSERT(KITH__CHOOSE_1(f, KITH__YES, 1, 0),                                               \
+     KITH__ASSERT(KITH__CHOOSE_1(f, KITH__YES, 1, KITH__IF_VARIABLE(f, 1, 0)),                      \
                   "kith_map takes T f(T) of int, long, float, double ... (man kith_map has the list), or, for " \
                   "structs and all else, int f(const void *in, void *out)"),                        \
      KITH__ASSERT(KITH__TYPED(f, in), KITH__NO_SIZE), KITH__ASSERT(KITH__TYPED(f, out), KITH__NO_SIZE), \
-     call(pool, name, (kith__fn *)(f), KITH__CHOOSE_1(f, KITH__S_1, KITH__SHAPE_BYTES, KITH__SHAPE_BYTES), \
+     call(pool, name, (kith__fn *)(f), KITH__CHOOSE_1(f, KITH__S_1, KITH__SHAPE_BYTES,              \
+                                                      KITH__IF_VARIABLE(f, KITH__SHAPE_VARIABLE, 0)), \
                1 ? (in) : KITH__CHOOSE_1(f, KITH__I_1, (const void *)0, (const void *)0), KITH__ELEMENT(in), \
-               1 ? (out) : KITH__CHOOSE_1(f, KITH__O_1, (void *)0, (void *)0), KITH__ELEMENT(out), __VA_ARGS__))
+               1 ? (out) : KITH__CHOOSE_1(f, KITH__O_1, (void *)0, KITH__IF_VARIABLE(f, (kith_bytes *)0, (void *)0)), \
+               KITH__ELEMENT(out), __VA_ARGS__))
 #define kith_starmap(pool, f, rows, out, n) KITH__ROWS_MAP(kith__starmap, pool, #f, f, rows, out, n)
 #define kith_starmap_async(pool, f, rows, out, n) KITH__ROWS_MAP(kith__starmap_async, pool, #f, f, rows, out, n)
 #define KITH__ROWS_MAP(call, pool, name, f, rows, out, n)                                                  \
@@ -2698,6 +2752,11 @@ int kith_map_costs(kith_pool pool, int (*fn)(const void *in, void *out), In *in,
                    const double *costs)
 {
     return kith_pool_map_costs(pool, fn, in, sizeof *in, out, sizeof *out, n, costs);
+}
+
+template <typename In> int kith_map(kith_pool pool, kith_bytes_fn *fn, In *in, kith_bytes *out, size_t n)
+{
+    return kith_pool_map_bytes(pool, fn, in, sizeof *in, out, n);
 }
 
 /* The rows are matched by their number of columns, so that fn must have as many
@@ -2970,6 +3029,12 @@ template <typename In, typename Out>
 kith_result kith_map_async(kith_pool pool, int (*fn)(const void *in, void *out), In *in, Out *out, size_t n)
 {
     return kith_pool_map_async(pool, fn, in, sizeof *in, out, sizeof *out, n);
+}
+
+template <typename In>
+kith_result kith_map_async(kith_pool pool, kith_bytes_fn *fn, In *in, kith_bytes *out, size_t n)
+{
+    return kith_pool_map_bytes_async(pool, fn, in, sizeof *in, out, n);
 }
 
 #define KITH__STARMAP_ASYNC(columns, ...)                                                                    \

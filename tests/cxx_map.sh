@@ -15,6 +15,7 @@ map of structs 0: 5 10
 map with a lambda 0: 1 16 81
 starmap 0: 6 15
 starmap of <cmath> 0: 8 9
+map of bytes 0: x xxx 4
 map of costs 0: 0.5 1 1.5
 apply 0: 1024
 apply of int 0: 2.5

@@ -118,6 +118,19 @@ def row_map(pool, tasks, chunk=0):
     say("second", rate(pool, items, chunk))
 
 
+def repeat(n):
+    return bytes([n & 255]) * ((n & 255) + 1)
+
+
+def row_bytes(pool, tasks):
+    items = list(range(int(tasks)))
+    for key in "first", "second":
+        start = now()
+        results = pool.map(repeat, items, default_chunk(len(items)))
+        say(key, len(items) / (now() - start) * 1e-6)
+        assert results == [repeat(x) for x in items]
+
+
 def apply_us(pool, x):
     start = now()
     y = pool.apply(cheap, x)
@@ -446,7 +459,7 @@ def row_dict(rounds):
 
 
 EXECUTORS = {"multiprocessing": Multiprocessing, "futures": Futures, "mpi4py": Mpi4py}
-WITH_POOL = {"map": row_map, "async": row_async, "imap": row_imap, "warm": row_warm,
+WITH_POOL = {"map": row_map, "bytes": row_bytes, "async": row_async, "imap": row_imap, "warm": row_warm,
              "after-idling": row_after_idling, "bulk": row_bulk, "uneven": row_uneven, "metg": row_metg, "pi": row_pi,
              "idle": row_idle}
 WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "value": row_value, "lock": row_lock,

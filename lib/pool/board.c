@@ -468,10 +468,10 @@ void kith__job_leave(struct kith__lane *lane, struct kith__job *j)
         kith__wake_all(&j->waiters);
 }
 
-/* An order is known here only. */
+/* An order is known here only, and results of any size are memory of this node. */
 static int claimable_by_others(const struct kith__job *j)
 {
-    return j->kind != KITH__JOB_ROW && !j->order && claimable(j);
+    return j->kind != KITH__JOB_ROW && j->kind != KITH__JOB_VARIABLE && !j->order && claimable(j);
 }
 
 /* ------------------------------------------------------------ whose turn it is */

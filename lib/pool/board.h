@@ -36,6 +36,7 @@ enum { KITH__POSTS = 64, KITH__POST_TABLES = 13, KITH__DEPTH = 64, KITH__KEPT = 
 enum kith__job_kind {
     KITH__JOB_NUMBERS,
     KITH__JOB_BYTES,
+    KITH__JOB_VARIABLE, /* results are struct kith_bytes */
     KITH__JOB_WITH,
     KITH__JOB_FOR,
     KITH__JOB_SUM,

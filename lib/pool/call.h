@@ -76,6 +76,10 @@ int kith__call_check(const struct kith__call_spec *s,
                      const char *what); /* in map.c: 0, or what is wrong with it */
 /* Sizes of a function of numbers, by its shape. 0 or KITH_ETYPE. */
 int kith__call_numbers(struct kith__call_spec *s, const char *what);
+/* Kind and sizes by the shape, of any function that kith_map takes. 0; KITH_ETYPE; KITH_ESIZE. */
+int kith__call_shape(struct kith__call_spec *s, const char *what);
+/* Of a map that was checked: its results, when they are of any size, are nothing at first. 0; KITH_EINVAL. */
+int kith__call_clear(const struct kith__call_spec *s, const char *what);
 
 /* Takes steps until it is done, or until deadline (ns; -1: none). 0; KITH_ETIMEDOUT; KITH_EPEER: it goes on,
  * and can be waited for again, or be ended. */

@@ -181,12 +181,25 @@ static void tell_if_failed(struct kith__item *item)
         kith__fault_tell_dropped(kith__item_name(item), atomic_load(&item->result));
 }
 
+/* A result of any size that nobody has taken. */
+static void free_bytes(struct kith__item *item, const struct kith__callee *c)
+{
+    kith_bytes b;
+
+    if (c->kind != KITH__JOB_VARIABLE || kith__item_state(item) != KITH__ITEM_DONE)
+        return;
+    memcpy(&b, kith__item_out(item, c), sizeof b);
+    if (b.data)
+        kith__heap_free(kith__offset(b.data));
+}
+
 static void let_go(struct kith__feed *f, uint64_t unit)
 {
     struct chunk *c = chunk_at(f, unit / KITH__ROW_CHUNK);
     struct kith__item *item = items_of(c) + unit % KITH__ROW_CHUNK;
     const struct kith__callee *callee = kith__at(item->callee);
 
+    free_bytes(item, callee);
     if (callee->out_at)
         kith__heap_free(item->in[0]);
     if (kith__item_state(item) == KITH__ITEM_FAILED)
@@ -903,6 +916,8 @@ static int outcome(struct kith__item *item, uint64_t task, void *out)
     case KITH__ITEM_DONE:
         if (out && c->out_size)
             memcpy(out, kith__item_out(item, c), c->out_size);
+        if (out && c->kind == KITH__JOB_VARIABLE) /* its memory is the taker's */
+            memset(kith__item_out(item, c), 0, c->out_size);
         return 0;
     case KITH__ITEM_FAILED:
         return kith__fault_keep_one(kith__item_name(item), task, atomic_load(&item->result));

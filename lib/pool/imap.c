@@ -358,7 +358,7 @@ kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, 
         self->s = (struct kith__call_spec){ .pool = kith__pool_here(pool),
                                             .name = name ? self->name : NULL,
                                             .fn = (kith__anyfn *)fn,
-                                            .kind = shape ? KITH__JOB_NUMBERS : KITH__JOB_BYTES,
+                                            .kind = KITH__JOB_BYTES,
                                             .shape = shape,
                                             .n = n,
                                             .in = next ? &nowhere : in,
@@ -374,9 +374,7 @@ kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, 
         self->all = next ? 0 : n;
         self->unordered = unordered;
         self->found = KITH__ROW_ANY;
-        if (shape)
-            rc = kith__call_numbers(&self->s, what);
-        if (rc == 0)
+        if ((rc = kith__call_shape(&self->s, what)) == 0)
             rc = kith__call_check(&self->s, what);
         self->s.n = 1;
         if (rc == 0)
@@ -403,6 +401,19 @@ kith_iter kith_pool_imap_unordered(kith_pool pool, kith_map_fn *fn, const void *
                                    size_t out_size, size_t n)
 {
     return kith__imap(pool, NULL, (kith__fn *)fn, KITH__SHAPE_BYTES, in, NULL, NULL, in_size, out_size, n, 1);
+}
+
+kith_iter kith_pool_imap_bytes(kith_pool pool, kith_bytes_fn *fn, const void *in, size_t in_size, size_t n)
+{
+    return kith__imap(pool, NULL, (kith__fn *)fn, KITH__SHAPE_VARIABLE, in, NULL, NULL, in_size,
+                      sizeof(kith_bytes), n, 0);
+}
+
+kith_iter kith_pool_imap_bytes_unordered(kith_pool pool, kith_bytes_fn *fn, const void *in, size_t in_size,
+                                         size_t n)
+{
+    return kith__imap(pool, NULL, (kith__fn *)fn, KITH__SHAPE_VARIABLE, in, NULL, NULL, in_size,
+                      sizeof(kith_bytes), n, 1);
 }
 
 kith_iter kith_pool_imap_from(kith_pool pool, kith_map_fn *fn, kith_source_fn *next, void *arg,

@@ -4,6 +4,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/board.h \
 	lib/pool/branch.c \
 	lib/pool/branch.h \
+	lib/pool/bytes.c \
 	lib/pool/call.c \
 	lib/pool/call.h \
 	lib/pool/chunk.c \

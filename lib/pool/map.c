@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "shm/heap.h"
 
+#include <string.h>
+
 int kith__call_check(const struct kith__call_spec *s, const char *what)
 {
     int rc = kith__handle_usable(s->pool.id, "Pool");
@@ -32,10 +34,25 @@ int kith__call_check(const struct kith__call_spec *s, const char *what)
     return 0;
 }
 
+int kith__call_clear(const struct kith__call_spec *s, const char *what)
+{
+    uintptr_t in = (uintptr_t)s->in, out = (uintptr_t)s->out;
+
+    if (s->kind != KITH__JOB_VARIABLE || s->n == 0)
+        return 0;
+    if (s->in_size && in < out + s->n * s->out_size && out < in + s->n * s->in_size)
+        return kith__fail(KITH_EINVAL, "%s: results of any size cannot take the place of their arguments",
+                          what);
+    memset(s->out, 0, s->n * s->out_size);
+    return 0;
+}
+
 static int call(const struct kith__call_spec *s, const char *what)
 {
     int rc = kith__call_check(s, what);
 
+    if (rc == 0)
+        rc = kith__call_clear(s, what);
     return rc < 0 || s->n == 0 ? rc : kith__call(s, NULL, NULL);
 }
 
@@ -53,6 +70,19 @@ int kith__call_numbers(struct kith__call_spec *s, const char *what)
                           "%s(%s): a function of a shape (%#x) that this version of kith does not know", what,
                           s->name, (unsigned)s->shape);
     return 0;
+}
+
+int kith__call_shape(struct kith__call_spec *s, const char *what)
+{
+    if (s->shape == KITH__SHAPE_BYTES)
+        return 0;
+    if (s->shape != KITH__SHAPE_VARIABLE)
+        return kith__call_numbers(s, what);
+    s->kind = KITH__JOB_VARIABLE;
+    if (s->out_size == sizeof(kith_bytes))
+        return 0;
+    return kith__fail(KITH_ESIZE, "%s: results of any size are a kith_bytes each, of %zu bytes, not %zu",
+                      what, sizeof(kith_bytes), (size_t)s->out_size);
 }
 
 static int map_numbers(struct kith__call_spec *s, const char *what)
@@ -155,7 +185,15 @@ int kith__map_costs(kith_pool pool, const char *name, kith__fn *fn, int shape, c
         .costs = costs,
     };
 
-    return kith__report(shape == KITH__SHAPE_BYTES ? call(&s, "kith_map") : map_numbers(&s, "kith_map"));
+    int rc = kith__call_shape(&s, "kith_map");
+
+    return kith__report(rc < 0 ? rc : call(&s, "kith_map"));
+}
+
+int kith_pool_map_bytes(kith_pool pool, kith_bytes_fn *fn, const void *in, size_t in_size, kith_bytes *out,
+                        size_t n)
+{
+    return kith__map(pool, NULL, (kith__fn *)fn, KITH__SHAPE_VARIABLE, in, in_size, out, sizeof *out, n);
 }
 
 int kith_pool_map(kith_pool pool, kith_map_fn *fn, const void *in, size_t in_size, void *out, size_t out_size,

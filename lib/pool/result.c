@@ -165,7 +165,7 @@ static kith_result begin_call(struct kith__call_spec *s, const char *what)
     uint64_t number;
     int rc = kith__call_check(s, what);
 
-    if (rc < 0 || (rc = kith__later_begin(s, &number)) < 0)
+    if (rc < 0 || (rc = kith__call_clear(s, what)) < 0 || (rc = kith__later_begin(s, &number)) < 0)
         return fail(rc);
     return (kith_result){ call_handle(number) };
 }
@@ -185,14 +185,16 @@ kith_result kith__map_async(kith_pool pool, const char *name, kith__fn *fn, int 
         .in_size = in_size,
         .out_size = out_size,
     };
-    int rc;
+    int rc = kith__call_shape(&s, "kith_map_async");
 
-    if (shape != KITH__SHAPE_BYTES) {
-        s.kind = KITH__JOB_NUMBERS;
-        if ((rc = kith__call_numbers(&s, "kith_map_async")) < 0)
-            return fail(rc);
-    }
-    return begin_call(&s, "kith_map_async");
+    return rc < 0 ? fail(rc) : begin_call(&s, "kith_map_async");
+}
+
+kith_result kith_pool_map_bytes_async(kith_pool pool, kith_bytes_fn *fn, const void *in, size_t in_size,
+                                      kith_bytes *out, size_t n)
+{
+    return kith__map_async(pool, NULL, (kith__fn *)fn, KITH__SHAPE_VARIABLE, in, in_size, out, sizeof *out,
+                           n);
 }
 
 kith_result kith__starmap_async(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns,

@@ -46,7 +46,7 @@ struct kith__item {
 } __attribute__((aligned(64)));
 
 struct kith__callee { /* a function, and what it takes */
-    uint32_t kind;    /* KITH__JOB_NUMBERS or _BYTES */
+    uint32_t kind;    /* KITH__JOB_NUMBERS, _BYTES or _VARIABLE */
     uint32_t shape;
     uint64_t in_size, out_size;
     uint64_t out_at; /* of the result, in the block; 0: there is none, all is in the item */

@@ -234,6 +234,28 @@ static void run_by_cost(struct kith__job *j, uint32_t worker, kith__anyfn *fn, u
     }
 }
 
+/* The head would follow any pointer. */
+static int check_bytes(const kith_bytes *b)
+{
+    if (b->size == 0 && !b->data)
+        return 1;
+    if (b->data && kith__arena_holds(b->data, b->size ? b->size : 1) &&
+        kith__heap_check(kith__offset(b->data)) == 0 && kith__heap_size_of(kith__offset(b->data)) >= b->size)
+        return 1;
+    kith__task.failed = kith__task.special = 1;
+    kith__task.code = KITH_EINVAL;
+    kith__task_says("its result, %zu bytes at %p, is not memory of kith_alloc: leave it by kith_bytes_set",
+                    b->size, b->data);
+    return 0;
+}
+
+/* Of a call or an item. 1: it has run well, and *b is its result. */
+static int call_variable(kith__anyfn *fn, const void *in, kith_bytes *b)
+{
+    *b = (kith_bytes){ NULL, 0 };
+    return !has_failed(((kith_bytes_fn *)fn)(in, b)) && check_bytes(b);
+}
+
 static void run_item(struct kith__job *j, uint32_t worker, uint64_t unit, struct kith__item *item)
 {
     static const _Atomic uint64_t first; /* each is the only task of its call */
@@ -247,6 +269,8 @@ static void run_item(struct kith__job *j, uint32_t worker, uint64_t unit, struct
         kith__task_says("%s", kith_last_error());
     } else if (c->kind == KITH__JOB_NUMBERS)
         call_numbers(c->shape, fn, kith__item_in(item, c), kith__item_out(item, c));
+    else if (c->kind == KITH__JOB_VARIABLE)
+        call_variable(fn, kith__item_in(item, c), kith__item_out(item, c));
     else
         has_failed(((kith_map_fn *)fn)(kith__item_in(item, c), kith__item_out(item, c)));
     /* Its result may be taken as soon as it is there: what it has printed and sent goes first. */
@@ -287,6 +311,26 @@ static void run_bytes(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
             call(element(j->in, j->in_size, j->in_ring, i), element(j->out, j->out_size, j->out_ring, i)));
         if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, i) && kith__job_halted(j))
             return;
+    }
+}
+
+/* The result is stored when its memory is the caller's: before that it goes with this worker, and a
+ * pointer to it must not stay. */
+static void run_variable(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
+{
+    for (uint64_t i = lo; i < lo + length; i++) {
+        uint64_t element = kith__job_element(j, i);
+        kith_bytes b;
+
+        atomic_store_explicit(&kith__job_result(j, worker)->element, element, memory_order_relaxed);
+        atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
+        call_variable(fn, place_of(j->in, j->in_size, j->in_ring, i, element), &b);
+        if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, i)) {
+            if (kith__job_halted(j))
+                return;
+            continue;
+        }
+        memcpy(place_of(j->out, j->out_size, j->out_ring, i, element), &b, sizeof b);
     }
 }
 
@@ -417,6 +461,7 @@ static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t l
         (kith__job_keeps_results(j) ? run_numbers_in_place : run_numbers)(j, worker, fn, lo, length);
         break;
     case KITH__JOB_BYTES: (j->order ? run_by_cost : run_bytes)(j, worker, fn, lo, length); break;
+    case KITH__JOB_VARIABLE: run_variable(j, worker, fn, lo, length); break;
     case KITH__JOB_WITH: run_with(j, worker, fn, lo, length); break;
     case KITH__JOB_ROW: run_row(j, worker, lo, length); break;
     case KITH__JOB_FOR:

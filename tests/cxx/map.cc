@@ -31,6 +31,13 @@ static int refuse(int x)
     return x < 3 ? x : kith_fail(7, "%d is too much", x);
 }
 
+static int spell(const void *in, kith_bytes *out)
+{
+    const int n = *static_cast<const int *>(in);
+
+    return kith_bytes_set(out, &"xxx"[3 - n], static_cast<size_t>(n) + 1);
+}
+
 int main(int argc, char **argv)
 {
     double in[3] = { 1, 4, 9 }, out[3], pairs[2][2] = { { 2, 3 }, { 3, 2 } }, y;
@@ -57,6 +64,10 @@ int main(int argc, char **argv)
     printf("starmap %d: %ld %ld\n", rc, sums[0], sums[1]);
     rc = kith_starmap(pool, std::pow, pairs, out, 2);
     printf("starmap of <cmath> %d: %g %g\n", rc, out[0], out[1]);
+    kith_bytes words[3];
+    rc = kith_map(pool, spell, numbers, words, 3);
+    printf("map of bytes %d: %s %s %zu\n", rc, static_cast<char *>(words[0].data), static_cast<char *>(words[2].data), words[2].size);
+    kith_bytes_free(words, 3);
     const double costs[] = { 1, 3, 2 };
     rc = kith_map_costs(pool, half, numbers, out, 3, costs);
     printf("map of costs %d: %g %g %g\n", rc, out[0], out[1], out[2]);

@@ -131,6 +131,7 @@ all()
     good shutdown
     good priority_queue
     good urgent
+    good spell
     good heat
     good longest_first
     good condition_stages
