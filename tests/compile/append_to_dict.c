@@ -8,7 +8,7 @@ int main(void)
 
     kith_set(d, "x", 1);
 #ifdef WRONG
-    return kith_append(d, 1); /* here */
+    return kith_append(d, 1);                       /* here */
 #else
     return kith_append(l, 1);
 #endif

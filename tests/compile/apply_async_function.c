@@ -4,10 +4,7 @@
 #include <math.h>
 
 #ifdef WRONG
-static char *name(char *x)
-{
-    return x;
-}
+static char *name(char *x) { return x; }
 #endif
 
 int main(void)
@@ -17,7 +14,7 @@ int main(void)
     kith_result r;
 
 #ifdef WRONG
-    r = kith_apply_async(pool, name, text); /* here */
+    r = kith_apply_async(pool, name, text);     /* here */
 #else
     r = kith_apply_async(pool, pow, 2.0, 3);
 #endif

@@ -4,10 +4,7 @@
 #include <math.h>
 
 #ifdef WRONG
-static char *name(char *x)
-{
-    return x;
-}
+static char *name(char *x) { return x; }
 #endif
 
 int main(void)
@@ -20,5 +17,5 @@ int main(void)
 #else
 #define F pow
 #endif
-    return kith_apply(pool, F, out, rows[0][0], rows[0][1]); /* here */
+    return kith_apply(pool, F, out, rows[0][0], rows[0][1]);    /* here */
 }

@@ -8,7 +8,7 @@ int main(void)
     kith_pool pool = kith_pool_open(1);
 
 #ifdef WRONG
-    return kith_apply(pool, sqrt, y, 2.0); /* here */
+    return kith_apply(pool, sqrt, y, 2.0);          /* here */
 #else
     return kith_apply(pool, sqrt, &y, 2.0);
 #endif

@@ -4,7 +4,7 @@
 int main(void)
 {
 #ifdef WRONG
-    return kith_fail(3, "row %s", 17); /* here */
+    return kith_fail(3, "row %s", 17);              /* here */
 #else
     return kith_fail(3, "row %d", 17);
 #endif

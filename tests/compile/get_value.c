@@ -7,7 +7,7 @@ int main(void)
     kith_queue queue = kith_queue_open(0);
 
 #ifdef WRONG
-    return kith_get(queue, x); /* here */
+    return kith_get(queue, x);                      /* here */
 #else
     return kith_get(queue, &x);
 #endif

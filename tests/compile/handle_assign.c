@@ -6,7 +6,7 @@ int main(void)
     kith_pool pool = { 0 };
 
 #ifdef WRONG
-    pool = kith_queue_open(0); /* here */
+    pool = kith_queue_open(0);                      /* here */
 #else
     pool = kith_pool_open(0);
 #endif

@@ -6,7 +6,7 @@ int main(void)
     kith_pool pool = kith_pool_open(4);
 
 #ifdef WRONG
-    return kith_pool_workers(4); /* here */
+    return kith_pool_workers(4);                    /* here */
 #else
     return kith_pool_workers(pool);
 #endif

@@ -10,7 +10,7 @@ int main(void)
     kith_iter it;
 
 #ifdef WRONG
-    it = kith_imap(pool, pow, in, 2); /* here */
+    it = kith_imap(pool, pow, in, 2);           /* here */
 #else
     it = kith_imap(pool, sqrt, in, 2);
 #endif

@@ -12,7 +12,7 @@ int main(void)
     double *elements = in;
 #endif
     kith_pool pool = kith_pool_open(1);
-    kith_iter it = kith_imap(pool, sqrt, elements, 2); /* here */
+    kith_iter it = kith_imap(pool, sqrt, elements, 2);  /* here */
 
     return kith_iter_close(it);
 }

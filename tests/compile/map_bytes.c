@@ -2,9 +2,7 @@
  * wrong: error kith_map takes */
 #include <kith.h>
 
-struct point {
-    double x, y;
-};
+struct point { double x, y; };
 
 #ifdef WRONG
 static int mirror(struct point *in, struct point *out)
@@ -22,5 +20,5 @@ int main(void)
     struct point in[2] = { { 1, 2 }, { 3, 4 } }, out[2];
     kith_pool pool = kith_pool_open(1);
 
-    return kith_map(pool, mirror, in, out, 2); /* here */
+    return kith_map(pool, mirror, in, out, 2);      /* here */
 }

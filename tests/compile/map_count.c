@@ -8,7 +8,7 @@ int main(void)
     kith_pool pool = kith_pool_open(1);
 
 #ifdef WRONG
-    return kith_map(pool, sqrt, in, out); /* here */
+    return kith_map(pool, sqrt, in, out);           /* here */
 #else
     return kith_map(pool, sqrt, in, out, 2);
 #endif

@@ -2,15 +2,9 @@
  * wrong: error kith_map takes */
 #include <kith.h>
 
-static double half(double x)
-{
-    return x / 2;
-}
+static double half(double x) { return x / 2; }
 #ifdef WRONG
-static char *name(char *x)
-{
-    return x;
-}
+static char *name(char *x) { return x; }
 #endif
 
 int main(void)
@@ -19,7 +13,7 @@ int main(void)
     kith_pool pool = kith_pool_open(1);
 
 #ifdef WRONG
-    return kith_map(pool, name, in, out, 2); /* here */
+    return kith_map(pool, name, in, out, 2);        /* here */
 #else
     return kith_map(pool, half, in, out, 2);
 #endif

@@ -9,7 +9,7 @@ int main(void)
     kith_pool pool = kith_pool_open(1);
 
 #ifdef WRONG
-    return kith_map(pool, sqrt, wrong, out, 2); /* here */
+    return kith_map(pool, sqrt, wrong, out, 2);     /* here */
 #else
     return kith_map(pool, sqrt, in, out, 2);
 #endif

@@ -1,10 +1,7 @@
 /* The input of a double f(int) is int, not double as its output. wrong: warning */
 #include <kith.h>
 
-static double half(int x)
-{
-    return x / 2.0;
-}
+static double half(int x) { return x / 2.0; }
 
 int main(void)
 {
@@ -13,7 +10,7 @@ int main(void)
     kith_pool pool = kith_pool_open(1);
 
 #ifdef WRONG
-    return kith_map(pool, half, out, out, 2); /* here */
+    return kith_map(pool, half, out, out, 2);       /* here */
 #else
     return kith_map(pool, half, in, out, 2);
 #endif

@@ -8,7 +8,7 @@ int main(void)
     kith_pool pool = kith_pool_open(1);
 
 #ifdef WRONG
-    return kith_map(pool, sqrt, in, &out, 1); /* here */
+    return kith_map(pool, sqrt, in, &out, 1);       /* here */
 #else
     return kith_map(pool, sqrt, &in, &out, 1);
 #endif

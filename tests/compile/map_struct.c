@@ -2,15 +2,10 @@
  * wrong: error kith_map takes */
 #include <kith.h>
 
-struct pair {
-    int a, b;
-};
+struct pair { int a, b; };
 
 #ifdef WRONG
-static struct pair swap(struct pair p)
-{
-    return (struct pair){ p.b, p.a };
-}
+static struct pair swap(struct pair p) { return (struct pair){ p.b, p.a }; }
 #else
 static int swap(const void *in, void *out)
 {
@@ -28,7 +23,7 @@ int main(void)
     kith_pool pool = kith_pool_open(1);
 
 #ifdef WRONG
-    return kith_map(pool, swap, in, out, 2); /* here */
+    return kith_map(pool, swap, in, out, 2);        /* here */
 #else
     return kith_map(pool, swap, in, out, 2);
 #endif

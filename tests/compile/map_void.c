@@ -14,7 +14,7 @@ int main(void)
     void *memory = kith_alloc(2 * sizeof(int));
 
 #ifdef WRONG
-    return kith_map(pool, twice, memory, memory, 2); /* here */
+    return kith_map(pool, twice, memory, memory, 2);        /* here */
 #else
     return kith_map(pool, twice, (int *)memory, (int *)memory, 2);
 #endif

@@ -19,5 +19,5 @@ int main(void)
     int in[2] = { 1, 2 }, out[2], factor = 3;
     kith_pool pool = kith_pool_open(1);
 
-    return kith_map_with(pool, times, in, out, 2, KITH_ARG(factor)); /* here */
+    return kith_map_with(pool, times, in, out, 2, KITH_ARG(factor));    /* here */
 }

@@ -8,7 +8,7 @@ int main(void)
 #else
     kith_process thing = kith_process_start(NULL, NULL, 0);
 #endif
-    struct kith_waitable w = kith_on(thing); /* here */
+    struct kith_waitable w = kith_on(thing);          /* here */
 
     return kith_wait(&w, 1, 0);
 }

@@ -13,7 +13,7 @@ int main(void)
     kith_pool pool = kith_pool_open(1);
 
 #ifdef WRONG
-    return kith_pool_map(pool, square, in, out, 2); /* here */
+    return kith_pool_map(pool, square, in, out, 2);     /* here */
 #else
     return kith_pool_map(pool, square, in, sizeof in[0], out, sizeof out[0], 2);
 #endif

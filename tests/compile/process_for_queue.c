@@ -14,7 +14,7 @@ int main(void)
     kith_queue queue = kith_queue_open(0);
 
 #ifdef WRONG
-    return kith_put(process, x); /* here */
+    return kith_put(process, x);                    /* here */
 #else
     return kith_put(queue, x);
 #endif

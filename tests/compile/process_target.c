@@ -2,10 +2,7 @@
 #include <kith.h>
 
 #ifdef WRONG
-static double target(double x)
-{
-    return x;
-}
+static double target(double x) { return x; }
 #else
 static int target(const void *arg)
 {
@@ -19,6 +16,6 @@ int main(void)
     int x = 1;
     kith_process p;
 
-    p = kith_process_start(target, KITH_ARG(x)); /* here */
+    p = kith_process_start(target, KITH_ARG(x));    /* here */
     return kith_process_join(p, KITH_FOREVER);
 }

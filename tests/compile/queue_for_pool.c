@@ -6,7 +6,7 @@ int main(void)
     kith_queue queue = kith_queue_open(0);
 
 #ifdef WRONG
-    return kith_pool_close(queue); /* here */
+    return kith_pool_close(queue);                  /* here */
 #else
     return kith_queue_close(queue);
 #endif

@@ -9,7 +9,7 @@ int main(void)
     kith_queue queue = kith_queue_open(0);
 
 #ifdef WRONG
-    return kith_map(queue, sqrt, in, out, 2); /* here */
+    return kith_map(queue, sqrt, in, out, 2);       /* here */
 #else
     return kith_map(pool, sqrt, in, out, 2);
 #endif

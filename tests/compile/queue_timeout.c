@@ -7,7 +7,7 @@ int main(void)
     kith_queue queue = kith_queue_open(0);
 
 #ifdef WRONG
-    return kith_queue_put(queue, KITH_ARG(x)); /* here */
+    return kith_queue_put(queue, KITH_ARG(x));      /* here */
 #else
     return kith_queue_put(queue, KITH_ARG(x), KITH_FOREVER);
 #endif

@@ -25,5 +25,5 @@ int main(void)
     uint64_t total = 0;
     kith_pool pool = kith_pool_open(1);
 
-    return kith_reduce(pool, partial, NULL, 0, 100, fold, &total); /* here */
+    return kith_reduce(pool, partial, NULL, 0, 100, fold, &total);      /* here */
 }

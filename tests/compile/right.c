@@ -3,39 +3,31 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define KINDS(X)                                                                               \
-    X(int, int, i)                                                                             \
-    X(unsigned, unsigned, u) X(long, long, l) X(unsigned long, unsigned long, ul)              \
-        X(long long, long long, ll) X(float, float, f) X(double, double, d) X(double, int, di) \
-            X(double, long, dl) X(long, int, li)
+#define KINDS(X)                                                                            \
+    X(int, int, i) X(unsigned, unsigned, u) X(long, long, l) X(unsigned long, unsigned long, ul)    \
+    X(long long, long long, ll) X(float, float, f) X(double, double, d) X(double, int, di)  \
+    X(double, long, dl) X(long, int, li)
 
-#define FUNCTIONS(R, A, name)            \
-    static R one_##name(A a)             \
-    {                                    \
-        return (R)a;                     \
-    }                                    \
-    static R two_##name(A a, A b)        \
-    {                                    \
-        return (R)(a + b);               \
-    }                                    \
-    static R three_##name(A a, A b, A c) \
-    {                                    \
-        return (R)(a + b + c);           \
-    }
+#define FUNCTIONS(R, A, name)                                                               \
+    static R one_##name(A a) { return (R)a; }                                               \
+    static R two_##name(A a, A b) { return (R)(a + b); }                                    \
+    static R three_##name(A a, A b, A c) { return (R)(a + b + c); }
 KINDS(FUNCTIONS)
 
-#define CALLS(R, A, name)                                                                                  \
-    static int call_##name(kith_pool pool)                                                                 \
-    {                                                                                                      \
-        const A in[4] = { 1, 2, 3, 4 };                                                                    \
-        A rows[4][3] = { { 1, 2, 3 } }, pairs[4][2] = { { 1, 2 } }, single[4][1] = { { 1 } };              \
-        R out[4], y;                                                                                       \
-                                                                                                           \
-        return kith_map(pool, one_##name, in, out, 4) || kith_starmap(pool, one_##name, single, out, 4) || \
-               kith_starmap(pool, two_##name, pairs, out, 4) ||                                            \
-               kith_starmap(pool, three_##name, rows, out, 4) || kith_apply(pool, one_##name, &y, 1) ||    \
-               kith_apply(pool, two_##name, &y, 1, 2) ||                                                   \
-               kith_apply(pool, three_##name, &y, in[0], in[1], rows[0][2]);                               \
+#define CALLS(R, A, name)                                                                   \
+    static int call_##name(kith_pool pool)                                                  \
+    {                                                                                       \
+        const A in[4] = { 1, 2, 3, 4 };                                                     \
+        A rows[4][3] = { { 1, 2, 3 } }, pairs[4][2] = { { 1, 2 } }, single[4][1] = { { 1 } };   \
+        R out[4], y;                                                                        \
+                                                                                            \
+        return kith_map(pool, one_##name, in, out, 4)                                       \
+            || kith_starmap(pool, one_##name, single, out, 4)                               \
+            || kith_starmap(pool, two_##name, pairs, out, 4)                                \
+            || kith_starmap(pool, three_##name, rows, out, 4)                               \
+            || kith_apply(pool, one_##name, &y, 1)                                          \
+            || kith_apply(pool, two_##name, &y, 1, 2)                                       \
+            || kith_apply(pool, three_##name, &y, in[0], in[1], rows[0][2]);                \
     }
 KINDS(CALLS)
 
@@ -44,7 +36,7 @@ static int forms(kith_pool pool, size_t n, double (*choice)(double))
 {
     double *in = kith_alloc(n * sizeof *in);
     void *anything = malloc(n * sizeof *in);
-    double(*rows)[2] = calloc(n, sizeof *rows);
+    double (*rows)[2] = calloc(n, sizeof *rows);
     const char *sentence = kith_last_error();
     int rc;
 
@@ -60,10 +52,7 @@ static int forms(kith_pool pool, size_t n, double (*choice)(double))
     return rc + kith_free(in) + (sentence[0] != 0);
 }
 
-struct job {
-    int length;
-    kith_queue out;
-};
+struct job { int length; kith_queue out; };
 
 static int target(const void *arg)
 {
@@ -116,11 +105,9 @@ static int others(kith_pool pool)
     struct kith_waitable things[] = { kith_on(plain), kith_on(job.out), kith_on_fd(0) };
     kith_process named = kith_process_start_with(target, KITH_ARG(job), .name = "loader", .daemon = 1);
     kith_process placed = kith_process_start_with(target, NULL, 0, .node = KITH_NODE(1));
-    kith_pool other =
-        kith_pool_open_with(2, .init = target, .arg = &job, .arg_size = sizeof job, .limit_ms = 500);
+    kith_pool other = kith_pool_open_with(2, .init = target, .arg = &job, .arg_size = sizeof job, .limit_ms = 500);
     kith_queue copy = job.out;
-    kith_value value = kith_value_of(0.5),
-               hits = kith_value_open_with('L', NULL, sizeof(long), .name = "hits");
+    kith_value value = kith_value_of(0.5), hits = kith_value_open_with('L', NULL, sizeof(long), .name = "hits");
     kith_array array = kith_array_of(in), grid = kith_array_open_with('d', 100, .name = "grid");
     unsigned long ticket;
     kith_dict dict = kith_dict_open();
@@ -158,11 +145,10 @@ static int others(kith_pool pool)
     kith_compare_exchange_at(array, 0, &out[0], 5);
     kith_load_slice(array, 0, out, 3);
     kith_store_slice(array, 0, in, 3);
-    return kith_map(pool, square, in, out, 3) + kith_map_with(pool, times, in, out, 3, KITH_ARG(key[0])) +
-           kith_map_with(pool, times, in, out, 3, NULL, 0) +
-           kith_for(pool, fill, KITH_ARG(key), UINT64_C(1000000000000)) + kith_for(pool, fill, NULL, 0, 10) +
-           kith_sum(pool, partial, KITH_ARG(step), 100, &sum) +
-           kith_reduce(pool, parts, NULL, 0, 100, fold, &total) + kith_last_fault(&fault, 0);
+    return kith_map(pool, square, in, out, 3) + kith_map_with(pool, times, in, out, 3, KITH_ARG(key[0]))
+        + kith_map_with(pool, times, in, out, 3, NULL, 0) + kith_for(pool, fill, KITH_ARG(key), UINT64_C(1000000000000))
+        + kith_for(pool, fill, NULL, 0, 10) + kith_sum(pool, partial, KITH_ARG(step), 100, &sum)
+        + kith_reduce(pool, parts, NULL, 0, 100, fold, &total) + kith_last_fault(&fault, 0);
 }
 
 int main(int argc, char **argv)

@@ -4,10 +4,7 @@
 #include <math.h>
 
 #ifdef WRONG
-static char *name(char *x)
-{
-    return x;
-}
+static char *name(char *x) { return x; }
 #endif
 
 int main(void)
@@ -20,5 +17,5 @@ int main(void)
 #else
 #define F pow
 #endif
-    return kith_starmap(pool, F, rows, out, 2); /* here */
+    return kith_starmap(pool, F, rows, out, 2);     /* here */
 }

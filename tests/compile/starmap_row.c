@@ -8,7 +8,7 @@ int main(void)
     kith_pool pool = kith_pool_open(1);
 
 #ifdef WRONG
-    return kith_starmap(pool, pow, flat, out, 2); /* here */
+    return kith_starmap(pool, pow, flat, out, 2);   /* here */
 #else
     return kith_starmap(pool, pow, rows, out, 2);
 #endif

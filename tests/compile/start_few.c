@@ -5,7 +5,7 @@
 int main(void)
 {
 #ifdef WRONG
-    return kith_check(kith_start(pow, 2.0)); /* here */
+    return kith_check(kith_start(pow, 2.0));          /* here */
 #else
     return kith_check(kith_start(pow, 2.0, 3.0));
 #endif

@@ -1,9 +1,7 @@
 /* A function of a struct. wrong: error kith_start takes functions of one to three numbers */
 #include <kith.h>
 
-struct pair {
-    int a, b;
-};
+struct pair { int a, b; };
 
 static int add(const struct pair *pair)
 {
@@ -15,7 +13,7 @@ int main(void)
     struct pair pair = { 1, 2 };
 
 #ifdef WRONG
-    return kith_check(kith_start(add, &pair)); /* here */
+    return kith_check(kith_start(add, &pair));          /* here */
 #else
     return add(&pair);
 #endif

@@ -14,7 +14,7 @@ int main(void)
     kith_pool pool = kith_pool_open(1);
 
 #ifdef WRONG
-    return kith_sum(pool, partial, NULL, 0, 100, &wrong); /* here */
+    return kith_sum(pool, partial, NULL, 0, 100, &wrong);       /* here */
 #else
     return kith_sum(pool, partial, NULL, 0, 100, &sum);
 #endif

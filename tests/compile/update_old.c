@@ -8,7 +8,7 @@ int main(void)
     kith_value v = kith_value_of(1);
 
 #ifdef WRONG
-    return kith_update(v, KITH_ADD, 1, &wrong); /* here */
+    return kith_update(v, KITH_ADD, 1, &wrong);     /* here */
 #else
     return kith_update(v, KITH_ADD, 1, &old);
 #endif
