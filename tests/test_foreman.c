@@ -389,12 +389,23 @@ static void in_exit(void)
 
 /* ---- ends */
 
+/* Units that the branch has done of the call that is under way: for another thread than its own. */
+static uint64_t done_so_far(void)
+{
+    const struct kith__pool *p = kith__pool_body(object);
+
+    for (uint32_t i = 0; i < kith__posts(p); i++)
+        if (atomic_load(&kith__post(p, i)->announced) != 0)
+            return atomic_load(&kith__post_job(kith__post(p, i))->cells[p->workers].done);
+    return 0;
+}
+
 static void *kills_foreman(void *nothing)
 {
     int pid = kith_process_pid((kith_process){ (uint64_t)plan->of[0].process });
 
     (void)nothing;
-    while (done_by_branch() < 200)
+    while (done_so_far() < 200)
         sleep_ms(1);
     kill(pid, SIGKILL);
     return NULL;
