@@ -129,11 +129,13 @@ static void the_time_of_the_dead_counts(void)
 
 /* ---- the slowest */
 
-/* That task among them; NULL: it is not there. */
-static const struct kith_slow_task *find(const struct kith_pool_stats *s, uint64_t task)
+/* That task among them, where it has taken so long: it may lie among those of another worker, too. NULL: it
+ * is not there. */
+static const struct kith_slow_task *find(const struct kith_pool_stats *s, uint64_t task, double least)
 {
     for (size_t i = 0; i < s->slowest_count; i++)
-        if (s->slowest[i].task <= task && task < s->slowest[i].task + s->slowest[i].count)
+        if (s->slowest[i].task <= task && task < s->slowest[i].task + s->slowest[i].count &&
+            s->slowest[i].seconds >= least)
             return &s->slowest[i];
     return NULL;
 }
@@ -178,8 +180,8 @@ static void it_is_found_among_short_ones(void)
         /* With a size given, its worker may look at the clock just after the map has returned. */
         do
             s = stats_of(pool);
-        while (!find(&s, 50000) && kith_time() < end);
-        CU_ASSERT(s.all.tasks == N && find(&s, 50000) && find(&s, 50000)->seconds >= 0.05);
+        while (!find(&s, 50000, 0.05) && kith_time() < end);
+        CU_ASSERT(s.all.tasks == N && find(&s, 50000, 0.05));
         PASS(kith_pool_close(pool));
     }
     free(x);
@@ -202,8 +204,8 @@ static void a_block_is_its_elements(void)
     PASS(kith_pool_for(pool, naps_at_100000, NULL, 0, 1000000));
     do /* its worker looks at the clock behind it */
         s = stats_of(pool);
-    while (!(slow = find(&s, 100000)) && kith_time() < end);
-    CU_ASSERT(slow && slow->seconds >= 0.03 && strcmp(slow->function, "naps_at_100000") == 0);
+    while (!(slow = find(&s, 100000, 0.03)) && kith_time() < end);
+    CU_ASSERT(slow && strcmp(slow->function, "naps_at_100000") == 0);
     PASS(kith_pool_close(pool));
 }
 
@@ -222,6 +224,49 @@ static void single_tasks_are_told_by_their_functions(void)
     CU_ASSERT(s.slowest_count > 0 && s.slowest[0].seconds >= 0.03 && s.slowest[0].count == 1);
     CU_ASSERT_STRING_EQUAL(s.slowest[0].function, "naps");
     PASS(kith_pool_close(pool));
+}
+
+static struct kith__lane lane;
+static uint32_t while_changed;
+
+static void look_at_count(const char *step)
+{
+    if (strcmp(step, "stats: list changed") == 0)
+        while_changed = atomic_load(&lane.record.writing);
+}
+
+static void who_changes_the_list_says_so_before(void)
+{
+    static struct kith__job job;
+    struct kith__pace pace;
+
+    kith__failpoint_hook = look_at_count;
+    kith__pace_begin(&pace, &lane);
+    kith__pace_claim(&pace, 0, 1);
+    kith__pace_end(&pace, &job);
+    kith__failpoint_hook = NULL;
+    CU_ASSERT(while_changed % 2 == 1 && atomic_load(&lane.record.writing) == while_changed + 1);
+    CU_ASSERT(lane.record.slow[0].ns > 0 && atomic_load(&lane.record.busy_since) == 0);
+}
+
+static void after_a_long_claim_the_clock_is_looked_at_again(void)
+{
+    static struct kith__job job = { .chunk = 1 };
+    double end = kith_time() + SOON / 1000;
+    struct kith__pace pace;
+
+    kith__pace_begin(&pace, &lane);
+    for (uint64_t i = 0; pace.stride < 8 && kith_time() < end; i++) { /* short ones, if the machine permits */
+        kith__pace_claim(&pace, i, 1);
+        if (kith__pace_is_due(&pace, 1))
+            kith__pace_look(&pace, &job);
+    }
+    CU_ASSERT(pace.stride >= 8);
+    naps(1);
+    kith__pace_claim(&pace, 0, 1);
+    kith__pace_look(&pace, &job);
+    CU_ASSERT_EQUAL(pace.stride, 1);
+    kith__pace_end(&pace, &job);
 }
 
 /* A worker may die over its list: the others' are told all the same. */
@@ -297,6 +342,8 @@ static struct test tests[] = {
     TEST(it_is_found_among_short_ones),
     TEST(a_block_is_its_elements),
     TEST(single_tasks_are_told_by_their_functions),
+    TEST(who_changes_the_list_says_so_before),
+    TEST(after_a_long_claim_the_clock_is_looked_at_again),
     TEST(a_list_that_is_half_written_is_left_out),
     TEST(wrong_arguments_are_refused),
     TEST(so_it_is_in_serial),

@@ -48,6 +48,7 @@ static void replace(struct kith__record *r, struct kith__slow *place, const stru
     atomic_store_explicit(&r->writing, writing + 1, memory_order_relaxed);
     kith__fence();
     *place = *with;
+    kith__failpoint("stats: list changed");
     atomic_store_explicit(&r->writing, writing + 2, memory_order_release);
 }
 
