@@ -357,11 +357,11 @@ struct kith_pool_stats {
 /* int kith_pool_stats(kith_pool p, struct kith_pool_stats *s);
  * int kith_worker_stats(kith_pool p, int worker, struct kith_worker_stats *s);
  *
- * Fill *s with what the pool, or one of its workers, has done so far. They may be called
- * at any time before the pool is closed, in any process of its node, and cost the workers
- * nothing: these keep their records in any case. The times include what is under way. A
- * task counts when it has ended; single tasks, and blocks of ranges, may appear some
- * microseconds later.
+ * Fill *s with what the workers of the pool, or one of them, have done so far; of a pool
+ * with .nodes, those of its own node. They may be called at any time before the pool is
+ * closed, in any process of that node, and cost the workers nothing: these keep their
+ * records in any case. The times include what is under way. A task counts when it has
+ * ended; single tasks, and blocks of ranges, may appear some microseconds later.
  *
  *   0            *s is filled
  *   KITH_EINVAL  s is NULL, or there is no such worker; or the pool is another node's
