@@ -513,17 +513,17 @@ static void put_into_it(int x)
 /* What is on stderr when a Process uses it without looking at codes, in told. */
 static void use_a_late_handle(void (*handler)(int code, const char *sentence))
 {
-    FILE *said = tmpfile();
+    FILE *output = tmpfile();
 
-    REQUIRE(said && dup2(fileno(said), STDERR_FILENO) == STDERR_FILENO);
+    REQUIRE(output && dup2(fileno(output), STDERR_FILENO) == STDERR_FILENO);
     REQUIRE(kith_init(NULL, NULL) == 0);
     if (handler)
         kith_on_fault(handler);
     late = kith_queue_open(0);
     REQUIRE(kith_process_join(kith_start(put_into_it, 1), KITH_FOREVER) == 0);
     REQUIRE(kith_finalize() == 0);
-    rewind(said);
-    told[fread(told, 1, sizeof told - 1, said)] = '\0';
+    rewind(output);
+    told[fread(told, 1, sizeof told - 1, output)] = '\0';
 }
 
 static void late_handle_without_a_handler(void)
