@@ -111,7 +111,7 @@ if [ -n "${KITH_TEST_LONG-}" ] && [ -z "$SANITIZER_FLAGS" ]; then
         there $program
         silent "$program"
     done
-    for program in pool_stats progress; do
+    for program in heat longest_first pool_stats progress spell urgent; do
         there $program
         says_which_node $program
     done
