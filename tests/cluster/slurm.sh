@@ -81,8 +81,9 @@ expect "hostfiles/slurm-node.sh" 0 "" "" env PROGRAM="$mine.prog" PATH="${KITH_C
 grep -q '^4 workers, rank 0 of 1' "$mine.out" || { failed=$((failed + 1)); echo "FAILED: hostfiles/slurm-node.sh: $(cat "$mine.out")"; }
 
 # The batch job of the examples; its number of CPUs is that of the command line.
+cp "$top_srcdir/examples/pimc.sh" "$mine.pimc.sh" # which the nodes see, wherever the sources are
 expect "examples/pimc.sh" 0 "" "" env PROGRAM="$top_builddir/examples/pi_montecarlo" POINTS=1e6 \
-    sbatch -Q --wait --cpus-per-task=1 -o "$mine.out" "$top_srcdir/examples/pimc.sh"
+    sbatch -Q --wait --cpus-per-task=1 -o "$mine.out" "$mine.pimc.sh"
 [ "$(sed -n 1,3p "$mine.out" | tr '\n' ' ')" = "ncpus=1 Points: [1000000] 3.139004 " ] ||
     { failed=$((failed + 1)); echo "FAILED: examples/pimc.sh: $(cat "$mine.out")"; }
 
