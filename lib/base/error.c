@@ -102,13 +102,12 @@ int kith__fail_errno(int otherwise, const char *format, ...)
 
 void kith__end_alone(void)
 {
-    static _Thread_local char is_the_one;
-    static _Atomic int is_taken;
+    static void *_Atomic the_one; /* of whom this is kith__owned */
+    void *before = NULL;
 
-    if (!is_the_one && atomic_exchange(&is_taken, 1))
+    if (!atomic_compare_exchange_strong(&the_one, &before, (void *)kith__owned) && before != kith__owned)
         for (;;)
             pause();
-    is_the_one = 1;
 }
 
 static void print_and_exit(int code, const char *message)

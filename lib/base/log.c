@@ -1,6 +1,7 @@
 /* log.c: see log.h. */
 #include "config.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "base/env.h"
 
 #include <errno.h>
@@ -20,7 +21,6 @@ static _Atomic int32_t own_drawing; /* 1: something is drawn at the end of the t
 static _Atomic int32_t *_Atomic is_drawn = &own_drawing;
 static _Atomic int runs_programs = 1;
 static void (*_Atomic handler)(int level, const char *process, const char *text);
-static _Thread_local char handling; /* what the handler logs itself goes to stderr */
 static char name[160] = "main";
 
 /* ---- levels */
@@ -166,10 +166,10 @@ static void deliver(int level, const char *prefix, const char *format, va_list a
 
     memcpy(line, prefix, used + 1);
     size = append(line, used, format, ap);
-    if (fn && atomic_load(&runs_programs) && !handling) {
-        handling = 1;
+    if (fn && atomic_load(&runs_programs) && !kith__own_logs) {
+        kith__own_logs = line; /* what it logs itself goes to stderr */
         fn(level, name, line + used);
-        handling = 0;
+        kith__own_logs = NULL;
     } else
         put(line, size);
     errno = error;

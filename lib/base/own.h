@@ -21,7 +21,8 @@ enum kith__own {
 
 enum { KITH__OWN_TEXT = 1024 };
 
-extern _Thread_local void *kith__owned[KITH__OWN_COUNT]; /* NULL: not yet */
+extern _Thread_local void *kith__owned[KITH__OWN_COUNT + 1]; /* NULL: not yet */
+#define kith__own_logs kith__owned[KITH__OWN_COUNT] /* not NULL: it is in the handler of kith_log_to */
 
 /* The block, of size bytes that are 0 when it is made. NULL: there is no memory. */
 void *kith__own(enum kith__own what, size_t size);

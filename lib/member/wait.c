@@ -70,29 +70,26 @@ static struct crowd look_around(const struct kith__seat *me, uint32_t enough)
     return c;
 }
 
-/* This thread's policy, and when the system was asked for it, which takes 0.1 µs: more than a short wait. */
-static _Thread_local struct {
-    int64_t asked;
-    int is_realtime;
-} policy;
+/* When the system was asked for this thread's policy, which takes 0.1 µs: more than a short wait. In its
+ * lowest bit the answer, 1: real-time; 0 as a whole: never. */
+static _Thread_local int64_t policy;
 
 /* On its CPU nothing else runs while it spins, sched_yield or not: maybe the one that it waits for. */
 static int is_realtime(int64_t now)
 {
-    if (policy.asked == 0 || now - policy.asked > policy_ns || now < policy.asked) {
+    if (policy == 0 || now - policy > policy_ns || now < policy - 1) {
         int p = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
 
-        policy.asked = now;
-        policy.is_realtime = p == SCHED_FIFO || p == SCHED_RR || p == SCHED_DEADLINE;
+        policy = (now & ~INT64_C(1)) | (p == SCHED_FIFO || p == SCHED_RR || p == SCHED_DEADLINE);
     }
-    return policy.is_realtime;
+    return policy & 1;
 }
 
 int kith__may_spin(void)
 {
     uint32_t cpus = kith__shared->usable_cpus;
 
-    if (policy.is_realtime)
+    if (policy & 1)
         return 0;
     return look_around(NULL, cpus + 1).awake <= cpus;
 }

@@ -8,13 +8,14 @@
 
 /* What the running task, initializer or Process of this thread has said by kith_fail. */
 struct kith__task {
-    int running;            /* 1: in a task or initializer */
     uint32_t thread, depth; /* see kith__task_id */
     int special;            /* 1: it has failed or has taken memory: its end is more than its result */
-    int failed, code;
-    int has_text;    /* 1: kith__task_text says why */
-    uint64_t taken;  /* kith__ever_taken when it began */
-    size_t arg_size; /* for kith_arg_size */
+    int code;
+    uint8_t running;  /* 1: in a task or initializer */
+    uint8_t failed;   /* 1: with .code */
+    uint8_t has_text; /* 1: kith__task_text says why */
+    uint64_t taken;   /* kith__ever_taken when it began */
+    size_t arg_size;  /* for kith_arg_size */
 };
 extern _Thread_local struct kith__task kith__task;
 
