@@ -170,6 +170,8 @@ int kith__job_untouched(const struct kith__pool *p, uint32_t post)
     for (uint32_t w = 0; w < p->workers; w++)
         if (touches(kith__lane(p, w), post))
             return 0;
+    if (p->grants == 0)
+        return 1;
     if (others && touches(&others->lane, post))
         return 0;
     /* Behind the lanes: what was granted from one of them is granted before that is left. */

@@ -48,12 +48,12 @@ static void replace(struct kith__record *r, struct kith__slow *place, const stru
     atomic_store_explicit(&r->writing, writing + 1, memory_order_relaxed);
     kith__fence();
     *place = *with;
+    r->least = fastest(r->slow)->ns;
     kith__failpoint("stats: list changed");
     atomic_store_explicit(&r->writing, writing + 2, memory_order_release);
 }
 
-static __attribute__((noinline)) void keep_slow(struct kith__pace *pace, struct kith__slow *place,
-                                                struct kith__job *j, int64_t ns)
+static __attribute__((noinline)) void keep_slow(struct kith__pace *pace, struct kith__job *j, int64_t ns)
 {
     struct kith__slow slow = { .ns = ns, .first = j->first + pace->lo, .count = pace->hi - pace->lo };
     const struct kith__token *fn =
@@ -68,7 +68,7 @@ static __attribute__((noinline)) void keep_slow(struct kith__pace *pace, struct 
         kith__part(j->n, j->blocks, slow.first, &slow.first, &ignored);
         slow.count -= slow.first;
     }
-    replace(pace->record, place, &slow);
+    replace(pace->record, fastest(pace->record->slow), &slow);
 }
 
 /* A copy of r's list. 0: its worker has died while it changed it. */
@@ -110,15 +110,14 @@ void kith__pace_begin(struct kith__pace *pace, struct kith__lane *lane)
 int64_t kith__pace_look(struct kith__pace *pace, struct kith__job *j)
 {
     struct kith__record *r = pace->record;
-    struct kith__slow *place = fastest(r->slow);
     int64_t now = kith__now_ns(), ns = now - pace->then;
 
     if (pace->outermost) {
         atomic_store_explicit(&r->busy_since, now, memory_order_relaxed);
         add(&r->busy, ns);
     }
-    if (ns > place->ns)
-        keep_slow(pace, place, j, ns);
+    if (ns > r->least)
+        keep_slow(pace, j, ns);
     if (j->chunk && ns < short_ns && pace->stride < STRIDE_MOST)
         pace->stride *= 2;
     else if (ns > long_ns)
@@ -150,6 +149,7 @@ void kith__record_begin(struct kith__record *r)
 {
     if (atomic_load(&r->writing) % 2) { /* the last one has died over it */
         memset(r->slow, 0, sizeof r->slow);
+        r->least = 0;
         atomic_fetch_add(&r->writing, 1);
     }
     count(&r->processes, 1);

@@ -34,6 +34,7 @@ struct kith__record {
     _Atomic int64_t busy_since; /* when its worker, in a job, last looked at the clock; 0: it is in none */
     _Atomic uint32_t writing;   /* odd: .slow is being changed */
     struct kith__slow slow[KITH__SLOWEST];
+    int64_t least; /* .ns of the fastest of these; who writes there knows it */
 };
 
 /* Of one who claims from a job, from its first claim to its last. */
