@@ -698,26 +698,46 @@ static void settle_ended(struct kith__pool *p)
     }
 }
 
-static void sweep_pool(struct kith__object *o, void *member)
+/* In the guard: withdraws what that member had posted. How many of its jobs workers are still inside of. */
+static int sweep_posts(struct kith__object *o, uint32_t member)
 {
     struct kith__pool *p = kith__pool_body(o);
+    int left = 0;
 
     for (uint32_t i = 0, posts = kith__posts(p); i < posts; i++) {
         struct kith__post *post = kith__post(p, i);
         struct kith__job *j = kith__post_job(post);
 
-        if (atomic_load(&post->poster) != *(uint32_t *)member)
+        if (atomic_load(&post->poster) != member)
             continue;
         if (j)
             atomic_store(&j->cancelled, KITH__ABANDONED);
         kith__job_hide(p, i);
         atomic_store(&post->announced, 0);
         kith__branches_tell(o);
-        while (!kith__job_untouched(p, i)) {
-            settle_ended(p);
-            nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
-        }
-        kith__job_withdraw(p, i);
+        if (kith__job_untouched(p, i))
+            kith__job_withdraw(p, i);
+        else
+            left++;
+    }
+    if (left > 0)
+        settle_ended(p);
+    return left;
+}
+
+/* A pool may be closed meanwhile: a row of the dead one is quiet, so nobody waits for us. */
+static void sweep_pool(struct kith__object *o, void *member)
+{
+    for (;;) {
+        int left = 0;
+
+        kith__guard_enter(&o->guard);
+        if (!atomic_load(&kith__pool_body(o)->gone) && is_pool(o))
+            left = sweep_posts(o, *(uint32_t *)member);
+        kith__guard_leave(&o->guard);
+        if (left == 0)
+            return;
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     }
 }
 
