@@ -82,7 +82,7 @@ static int is_realtime(int64_t now)
 
         policy = (now & ~INT64_C(1)) | (p == SCHED_FIFO || p == SCHED_RR || p == SCHED_DEADLINE);
     }
-    return policy & 1;
+    return (int)(policy & 1);
 }
 
 int kith__may_spin(void)
