@@ -267,10 +267,11 @@ struct kith_pool_options {
     int exit_limit_ms;
     /* How many nodes take part, this one among them: their workers run tasks of kith_map,
      * kith_starmap, kith_for and the like, of kith_apply and of kith_map_async, and give
-     * the same results to the bit. Tasks of kith_apply_async and kith_imap run on this
-     * node. A pointer in arguments means nothing on another node, also one to memory of
-     * kith_alloc. If a node is lost, others run the tasks that it had, perhaps for the
-     * second time. 0: this node only. -1: all. */
+     * the same results to the bit. Tasks of kith_apply_async, kith_imap and
+     * kith_map_costs, and those with results of any size, run on this node. A pointer in
+     * arguments means nothing on another node, also one to memory of kith_alloc. If a
+     * node is lost, others run the tasks that it had, perhaps for the second time. 0:
+     * this node only. -1: all. */
     int nodes;
     /* How many bytes a worker may take from malloc and the like, beyond what it starts
      * with; and, counted separately, from kith_alloc, as far as its task has neither
