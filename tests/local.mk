@@ -268,6 +268,7 @@ EXTRA_DIST += \
 	$(net_scripts) \
 	tests/cluster/batch \
 	tests/cluster/cluster \
+	tests/cluster/three \
 	tests/over_net
 check_PROGRAMS += tests/cluster/objects tests/cluster/pool
 tests_cluster_objects_LDADD = lib/libkith.la

@@ -3,69 +3,12 @@
 # kith-test: limit=600
 set -u
 
-cluster=$top_srcdir/tests/cluster/cluster
 objects=$top_builddir/tests/cluster/objects
 mine=$top_builddir/tests/cluster/objects.$$      # files that the nodes see too
 failed=0
 export CLUSTER=objects$$
 
-skip() { echo "skipped: $*"; exit 77; }
-
-[ "$(id -u)" = 0 ] || skip "only root can make nodes of namespaces"
-[ "$MPI_NAME" = openmpi ] || skip "only with Open MPI"
-[ -e "$KITH_MODULES/kith-net.so" ] || skip "kith was built without ZeroMQ"
-[ -e "$KITH_MODULES/kith-mpi-openmpi.so" ] || skip "kith was built without Open MPI"
-for tool in ip nsenter unshare setpriv ssh sshd; do
-    [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v $tool)" ] || skip "$tool is missing"
-done
-
-cd "$top_builddir" || exit 1
-trap '"$cluster" down; rm -f "$TMPDIR/up"' EXIT
-"$cluster" up 3 2>"$TMPDIR/up" || skip "no namespaces here: $(cat "$TMPDIR/up")"
-trap '"$cluster" down; rm -f "$mine".* "$TMPDIR"/*' EXIT
-"$cluster" hostfile 1 >"$mine.hosts"
-
-# run NODES [VARIABLE=value]... PROGRAM [ARGUMENT]...: one rank on each of so many nodes.
-run()
-{
-    local nodes=$1 pass=(-x KITH_MODULES)
-    shift
-    while [[ $1 == KITH_* ]]; do
-        export "${1?}"
-        pass+=(-x "${1%%=*}")
-        shift
-    done
-    # The bridges that one test adds would confuse Open MPI.
-    "$cluster" run-head timeout $((300 * KITH_TEST_SLOWDOWN)) "$MPIRUN" --allow-run-as-root --mca btl_tcp_if_include 10.77.0.0/24 \
-        --mca oob_tcp_if_include 10.77.0.0/24 "${pass[@]}" --hostfile "$mine.hosts" -n "$nodes" \
-        --map-by node --bind-to none "$@" </dev/null
-}
-
-# check NAME COMMAND...: says how it went.
-check()
-{
-    local name=$1
-    shift
-    if ("$@") >"$TMPDIR/out" 2>&1; then
-        echo "ok: $name"
-    else
-        failed=1
-        echo "FAILED: $name"
-        sed 's/^/    /' "$TMPDIR/out"
-    fi
-}
-
-# await FILE TEXT: until FILE has a line with it.
-await()
-{
-    for _ in {1..1200}; do
-        grep -qs -- "$2" "$1" && return
-        sleep 0.05
-    done
-    echo "no \"$2\" came"
-    cat "$1"
-    return 1
-}
+. "$top_srcdir/tests/cluster/three"
 
 tour()
 {
