@@ -325,6 +325,15 @@ static void in_halt(void)
     close_pool();
 }
 
+/* Where nothing succeeds a hundred failures are enough, whoever had them; the caller has a cell, too. */
+static void in_default_halt(void)
+{
+    open_pool(3, &(struct kith_pool_options){ .caller = 1 });
+    REQUIRE(kith_pool_map(pool, always_fails, NULL, 0, NULL, 0, 20000) == KITH_ETASK);
+    REQUIRE(strstr(kith_last_error(), ".halt") != NULL);
+    close_pool();
+}
+
 /* ---- initializers */
 
 static int prepared; /* in a worker */
@@ -555,6 +564,11 @@ static void too_many_failures_end_the_call(void)
     JOB(in_halt);
 }
 
+static void failures_of_other_nodes_count_as_failures(void)
+{
+    JOB(in_default_halt);
+}
+
 static void initializers_run_everywhere(void)
 {
     JOB(in_init);
@@ -580,19 +594,15 @@ static void other_calls_are_served(void)
     JOB(in_rows);
 }
 
-static struct test tests[] = { TEST(a_map_is_shared_with_other_nodes),
-                               TEST(results_do_not_depend_on_who_computes),
-                               TEST(data_in_place_and_large_data),
-                               TEST(faults_are_told_as_at_home),
-                               TEST(too_many_failures_end_the_call),
-                               TEST(initializers_run_everywhere),
-                               TEST(exit_functions_run_everywhere),
-                               TEST(workers_are_shared_out),
-                               TEST(what_a_lost_foreman_had_is_done_again),
-                               TEST(a_call_is_cancelled_everywhere),
-                               TEST(a_pool_is_terminated_everywhere),
-                               TEST(other_calls_are_served),
-                               TEST_END };
+static struct test tests[] = {
+    TEST(a_map_is_shared_with_other_nodes), TEST(results_do_not_depend_on_who_computes),
+    TEST(data_in_place_and_large_data),     TEST(faults_are_told_as_at_home),
+    TEST(too_many_failures_end_the_call),   TEST(failures_of_other_nodes_count_as_failures),
+    TEST(initializers_run_everywhere),      TEST(exit_functions_run_everywhere),
+    TEST(workers_are_shared_out),           TEST(what_a_lost_foreman_had_is_done_again),
+    TEST(a_call_is_cancelled_everywhere),   TEST(a_pool_is_terminated_everywhere),
+    TEST(other_calls_are_served),           TEST_END
+};
 
 int main(void)
 {

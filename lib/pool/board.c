@@ -257,6 +257,7 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     kith__job_drop_faults(j); /* of a poster that died */
     memset(j, 0, offsetof(struct kith__job, cursor));
     j->workers = cells;
+    j->others = p->workers;
     j->room = room;
     j->grants = p->grants;
     j->poster = kith__me;
@@ -935,7 +936,7 @@ static uint64_t run_by(struct kith__job *j, uint32_t w, uint64_t now)
 /* In whose cell its unit was, or is. */
 static uint32_t cell_of(const struct kith__job *j, const struct kith__fault_entry *e)
 {
-    return e->node ? j->workers - 1 : (uint32_t)e->worker;
+    return e->node ? j->others : (uint32_t)e->worker;
 }
 
 /* Those for which there was no memory may be anybody's. */

@@ -96,7 +96,8 @@ struct kith__job {
     int32_t priority; /* see turn.h */
     uint32_t kind, shape, columns, workers, tries, depth, windowed; /* workers: cells */
     uint32_t in_place;                                              /* out is in */
-    uint32_t poster;                                                /* member */
+    uint32_t others;         /* the cell of what other nodes do, where they take part */
+    uint32_t poster;         /* member */
     int32_t halt;            /* failures after which the rest is cancelled; 0: see kith.h; < 0: never */
     uint64_t chunk;          /* asked for; 0: found at run time */
     uint64_t share;          /* of a loop without .chunk: blocks of a claim; 0: it has none */
