@@ -133,6 +133,7 @@ static int64_t give(const struct kith__caller *who, const struct grant *g, uint6
     struct kith__parcel_result r = { .seq = g->head.seq,
                                      .epoch = g->head.grant.epoch,
                                      .done = done,
+                                     .size = done * sizeof(double),
                                      .post = g->head.post,
                                      .faults = failed >= 0 };
     struct kith__parcel_fault f = { .unit = (uint64_t)(failed > 0 ? failed : 0),

@@ -154,11 +154,12 @@ static int draw(const void *in, void *out)
 }
 
 struct results {
-    double sum, most, drawn[2000];
+    double sum, most, drawn[2000], by_cost[2000];
 };
 
 static void compute(kith_pool p, struct results *r)
 {
+    static double costs[2000];
     double scale = 3;
 
     memset(r, 0, sizeof *r);
@@ -166,6 +167,9 @@ static void compute(kith_pool p, struct results *r)
     REQUIRE(kith_pool_reduce(p, block_most, &scale, sizeof scale, 3000, larger, &r->most, sizeof r->most) ==
             0);
     REQUIRE(kith_pool_map(p, draw, NULL, 0, r->drawn, sizeof *r->drawn, 2000) == 0);
+    for (int i = 0; i < 2000; i++)
+        costs[i] = i * 7919 % 2000;
+    REQUIRE(kith_pool_map_costs(p, draw, NULL, 0, r->by_cost, sizeof *r->by_cost, 2000, costs) == 0);
 }
 
 static struct results *alone; /* seen by both jobs */
@@ -258,6 +262,110 @@ static void in_data(void)
     kith_free(x);
     free(large);
     free(inverse);
+    close_pool();
+}
+
+/* ---- an order, and results of any size */
+
+struct drawn {
+    double x, random;
+};
+
+static int draws(const void *in, void *out)
+{
+    struct drawn d;
+
+    memcpy(&d.x, in, sizeof d.x);
+    usleep(100);
+    if ((int)d.x % 500 == 123)
+        return kith_fail(4, "not %d", (int)d.x);
+    d.random = kith_uniform(0, 1);
+    memcpy(out, &d, sizeof d);
+    return 0;
+}
+
+/* Each as often as its number says. */
+static int repeat(const void *in, kith_bytes *out)
+{
+    int n;
+    char *bytes;
+
+    memcpy(&n, in, sizeof n);
+    usleep(100);
+    if (n % 100 == 0)
+        return n % 200 ? kith_fail(4, "not %d", n) : 0; /* nothing */
+    if (!(bytes = kith_alloc((size_t)n)))
+        return kith_fail(5, "no memory");
+    memset(bytes, n % 251, (size_t)n);
+    *out = (kith_bytes){ bytes, (size_t)n };
+    return 0;
+}
+
+/* The dearest are first, whoever runs them, and wherever x and y lie. */
+static void check_order(kith_pool p, const double *x, struct drawn *y)
+{
+    static double costs[2000];
+    struct kith_fault f;
+    size_t faults = 0;
+
+    for (int i = 0; i < 2000; i++) {
+        costs[i] = i * 7919 % 2000;
+        y[i] = (struct drawn){ -1, -1 };
+    }
+    REQUIRE(kith_pool_map_costs(p, draws, x, sizeof *x, y, sizeof *y, 2000, costs) == KITH_ETASK);
+    for (; kith_last_fault(&f, faults) == 0; faults++)
+        REQUIRE(f.task % 500 == 123 && f.code == 4);
+    REQUIRE(faults == 4);
+    for (int i = 0; i < 2000; i++)
+        REQUIRE(i % 500 == 123 ? y[i].x == -1 : y[i].x == i && y[i].random >= 0);
+}
+
+static void in_order(void)
+{
+    static double own_x[2000];
+    static struct drawn own_y[2000];
+    struct drawn *y;
+    double *x;
+
+    open_pool(3, NULL);
+    x = kith_alloc(2000 * sizeof *x);
+    y = kith_alloc(2000 * sizeof *y);
+    REQUIRE(x && y);
+    for (int i = 0; i < 2000; i++)
+        x[i] = own_x[i] = i;
+    check_order(pool, own_x, own_y);
+    REQUIRE(done_by_branch() > 0);
+    check_order(pool, x, y);
+    REQUIRE(done_by_branch() > 0);
+    kith_free(x);
+    kith_free(y);
+    close_pool();
+}
+
+static void in_bytes(void)
+{
+    enum { COUNT = 1000 };
+    static int n[COUNT];
+    static kith_bytes own[COUNT];
+    kith_bytes *out = kith_alloc(sizeof own);
+
+    open_pool(3, NULL);
+    for (int i = 0; i < COUNT; i++)
+        n[i] = i;
+    for (int round = 0; round < 2; round++, out = round == 1 ? own : out) {
+        REQUIRE(kith_pool_map_bytes(pool, repeat, n, sizeof *n, out, COUNT) == KITH_ETASK);
+        REQUIRE(done_by_branch() > 0);
+        for (int i = 0; i < COUNT; i++) {
+            const unsigned char *bytes = out[i].data;
+
+            REQUIRE(out[i].size == (size_t)(i % 100 ? i : 0));
+            for (size_t k = 0; k < out[i].size; k++)
+                REQUIRE(bytes[k] == i % 251);
+            REQUIRE(kith_free(out[i].data) == 0);
+        }
+        if (round == 0)
+            kith_free(out);
+    }
     close_pool();
 }
 
@@ -554,6 +662,16 @@ static void data_in_place_and_large_data(void)
     JOB(in_data);
 }
 
+static void an_order_by_costs_is_kept(void)
+{
+    JOB(in_order);
+}
+
+static void results_of_any_size_come_from_elsewhere(void)
+{
+    JOB(in_bytes);
+}
+
 static void faults_are_told_as_at_home(void)
 {
     JOB(in_faults);
@@ -594,15 +712,22 @@ static void other_calls_are_served(void)
     JOB(in_rows);
 }
 
-static struct test tests[] = {
-    TEST(a_map_is_shared_with_other_nodes), TEST(results_do_not_depend_on_who_computes),
-    TEST(data_in_place_and_large_data),     TEST(faults_are_told_as_at_home),
-    TEST(too_many_failures_end_the_call),   TEST(failures_of_other_nodes_count_as_failures),
-    TEST(initializers_run_everywhere),      TEST(exit_functions_run_everywhere),
-    TEST(workers_are_shared_out),           TEST(what_a_lost_foreman_had_is_done_again),
-    TEST(a_call_is_cancelled_everywhere),   TEST(a_pool_is_terminated_everywhere),
-    TEST(other_calls_are_served),           TEST_END
-};
+static struct test tests[] = { TEST(a_map_is_shared_with_other_nodes),
+                               TEST(results_do_not_depend_on_who_computes),
+                               TEST(data_in_place_and_large_data),
+                               TEST(an_order_by_costs_is_kept),
+                               TEST(results_of_any_size_come_from_elsewhere),
+                               TEST(faults_are_told_as_at_home),
+                               TEST(too_many_failures_end_the_call),
+                               TEST(failures_of_other_nodes_count_as_failures),
+                               TEST(initializers_run_everywhere),
+                               TEST(exit_functions_run_everywhere),
+                               TEST(workers_are_shared_out),
+                               TEST(what_a_lost_foreman_had_is_done_again),
+                               TEST(a_call_is_cancelled_everywhere),
+                               TEST(a_pool_is_terminated_everywhere),
+                               TEST(other_calls_are_served),
+                               TEST_END };
 
 int main(void)
 {

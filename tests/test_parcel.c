@@ -164,6 +164,45 @@ static void a_grant_brings_its_arguments(void)
     give_back(j);
 }
 
+/* Of a job with an order each unit is some element, and brings the argument of that. */
+static void an_order_goes_along(void)
+{
+    struct kith__job *j = take_job();
+    struct kith__grant g = { .epoch = 9, .lo = 10, .length = 20 };
+    size_t size, job_size;
+    void *described, *bytes;
+    struct kith__parcel_job job;
+    const void *arg, *in, *elements;
+
+    j->in_ring = 0;
+    j->n = j->units = 64;
+    CU_ASSERT_FATAL((j->order = kith__heap_alloc(64 * sizeof(uint64_t), kith__me)) != 0);
+    for (uint64_t i = 0; i < 64; i++)
+        ((uint64_t *)kith__at(j->order))[i] = 63 - i;
+    CU_ASSERT_EQUAL(size = kith__parcel_grant_size(j, &g),
+                    sizeof(struct kith__parcel_grant) + 20 * kith__parcel_unit_size(j));
+    described = pack_job(j, &job_size);
+    CU_ASSERT_FATAL((bytes = malloc(size)) != NULL);
+    kith__parcel_write_grant(j, post, &g, bytes);
+    PASS(kith__parcel_read_job(described, job_size, &job, &arg));
+    PASS(kith__parcel_check_grant(&job, bytes, size, &in));
+    CU_ASSERT_FATAL((elements = kith__parcel_elements(&job, bytes)) != NULL);
+    for (uint64_t i = 0; i < 20; i++) {
+        uint64_t element;
+        double x;
+
+        memcpy(&x, (const char *)in + i * sizeof x, sizeof x);
+        memcpy(&element, (const char *)elements + i * sizeof element, sizeof element);
+        CU_ASSERT(element == 53 - i && x == (double)element);
+    }
+    FAILS_WITH(KITH_EPEER, kith__parcel_check_grant(&job, bytes, size - 8, &in));
+    kith__heap_free(j->order);
+    j->order = 0;
+    free(described);
+    free(bytes);
+    give_back(j);
+}
+
 static int check_grant(const struct kith__parcel_job *job, const void *bytes, size_t size)
 {
     void *p = cut(bytes, size);
@@ -211,7 +250,7 @@ static char *pack_result(size_t *size)
     static const char *const texts[] = { "no such file", "" };
     struct kith__parcel_job job = { .out_size = sizeof(double) };
     struct kith__parcel_result r = {
-        .seq = 77, .epoch = 9, .done = 6, .tries = 1, .post = post, .faults = 2
+        .seq = 77, .epoch = 9, .done = 6, .tries = 1, .post = post, .faults = 2, .size = 6 * sizeof(double)
     };
     uint64_t at = kith__parcel_result_size(&job, r.done);
     char *bytes;
@@ -258,7 +297,7 @@ static void results_and_faults_come_back(void)
     PASS(kith__parcel_check_result(j, &granted, bytes, size));
     memcpy(&x, (const char *)kith__parcel_results(bytes) + 4 * sizeof x, sizeof x);
     CU_ASSERT_EQUAL(x, 6.0);
-    faults = kith__parcel_faults(j, bytes);
+    faults = kith__parcel_faults(bytes);
     CU_ASSERT(kith__parcel_next_fault(&faults, &f, &text) && f.unit == 2 && f.code == 40 &&
               f.text_size == 12);
     CU_ASSERT(memcmp(text, "no such file", 12) == 0);
@@ -303,12 +342,67 @@ static void results_that_do_not_fit_are_refused(void)
     REFUSED(r->done = 11);
     REFUSED(r->done = 5);
     REFUSED(r->done = (UINT64_C(1) << 61) + 6);
+    REFUSED(r->size += 8);
+    REFUSED(r->size = UINT64_MAX);
     REFUSED(r->faults = 1);
     REFUSED(r->faults = 3);
     REFUSED(r->faults = UINT32_MAX);
     REFUSED(((struct kith__parcel_fault *)(void *)((char *)(r + 1) + 48))->unit = 6);
     REFUSED(((struct kith__parcel_fault *)(void *)((char *)(r + 1) + 48))->text_size = UINT32_MAX);
 #undef REFUSED
+    free(bytes);
+    give_back(j);
+}
+
+/* Three of any size, one of which is nothing, and has failed. */
+static char *pack_bytes(size_t *size)
+{
+    static const uint64_t sizes[] = { 5, 0, 12 };
+    static const char text[] = "fivesa dozen....";
+    struct kith__parcel_fault f = { .unit = 1, .end = KITH_END_FAILED };
+    struct kith__parcel_result r = {
+        .seq = 77, .epoch = 9, .done = 3, .post = post, .faults = 1, .size = sizeof sizes + 17
+    };
+    char *bytes = malloc(*size = sizeof r + r.size + sizeof f);
+
+    CU_ASSERT_FATAL(bytes != NULL);
+    memcpy(bytes, &r, sizeof r);
+    memcpy(bytes + sizeof r, sizes, sizeof sizes);
+    memcpy(bytes + sizeof r + sizeof sizes, text, 17);
+    memcpy(bytes + sizeof r + r.size, &f, sizeof f);
+    return bytes;
+}
+
+static void results_of_any_size_come_back(void)
+{
+    struct kith__job *j = take_job();
+    struct kith__parcel_faults faults;
+    struct kith__parcel_fault f;
+    uint64_t at = 0, its;
+    const char *text;
+    size_t size;
+    char *bytes = pack_bytes(&size);
+
+    j->kind = KITH__JOB_VARIABLE;
+    j->out_size = sizeof(kith_bytes);
+    PASS(check_result(j, bytes, size));
+    CU_ASSERT(memcmp(kith__parcel_result_of(bytes, 0, &at, &its), "fives", 5) == 0 && its == 5);
+    kith__parcel_result_of(bytes, 1, &at, &its);
+    CU_ASSERT_EQUAL(its, 0);
+    CU_ASSERT(memcmp(kith__parcel_result_of(bytes, 2, &at, &its), "a dozen....", 12) == 0 && its == 12);
+    faults = kith__parcel_faults(bytes);
+    CU_ASSERT(kith__parcel_next_fault(&faults, &f, &text) && f.unit == 1 && f.text_size == 0);
+    for (size_t i = 0; i < size; i++)
+        FAILS_WITH(KITH_EPEER, check_result(j, bytes, i));
+    for (int i = 0; i < 3; i++) {
+        uint64_t *sizes = (void *)(bytes + sizeof(struct kith__parcel_result)), before = sizes[i];
+
+        sizes[i] = before + 1;
+        FAILS_WITH(KITH_EPEER, check_result(j, bytes, size));
+        sizes[i] = UINT64_MAX;
+        FAILS_WITH(KITH_EPEER, check_result(j, bytes, size));
+        sizes[i] = before;
+    }
     free(bytes);
     give_back(j);
 }
@@ -329,7 +423,7 @@ static void drawn_bytes_are_refused_or_read(void)
             p[(state >> 33) % size] = (char)(state >> 56);
         }
         if (kith__parcel_check_result(j, &granted, p, size) == 0) {
-            struct kith__parcel_faults faults = kith__parcel_faults(j, p);
+            struct kith__parcel_faults faults = kith__parcel_faults(p);
             struct kith__parcel_fault f;
             const char *text;
 
@@ -346,7 +440,8 @@ static struct test tests[] = {
     TEST(a_job_is_the_same_there),         TEST(a_job_that_makes_no_sense_is_refused),
     TEST(a_grant_brings_its_arguments),    TEST(a_grant_of_another_size_is_refused),
     TEST(results_and_faults_come_back),    TEST(results_that_do_not_fit_are_refused),
-    TEST(drawn_bytes_are_refused_or_read), TEST_END
+    TEST(drawn_bytes_are_refused_or_read), TEST(an_order_goes_along),
+    TEST(results_of_any_size_come_back),   TEST_END
 };
 
 int main(int argc, char **argv)

@@ -71,7 +71,7 @@ static struct kith__call_spec range(kith_pool p, enum kith__job_kind kind, kith_
 /* Blocks [first, first + units) of s. */
 static int blocks_of(struct kith__call_spec s, uint64_t first, uint64_t units, void *to)
 {
-    struct kith__call_part part = { first, units, 12345, 2 };
+    struct kith__call_part part = { .first = first, .units = units, .call = 12345, .tries = 2 };
     struct copy copy = { to, s.out_size };
 
     s.part = &part;
@@ -119,7 +119,8 @@ static void so_are_those_of_maps(void)
     enum { N = 3000, FIRST = 1234, UNITS = 777 };
     kith_pool p = kith_pool_open(2);
     static uint64_t x[N], whole[N], part[UNITS];
-    struct kith__call_part all = { 0, N, 99, 2 }, some = { FIRST, UNITS, 99, 2 };
+    struct kith__call_part all = { .first = 0, .units = N, .call = 99, .tries = 2 },
+                           some = { .first = FIRST, .units = UNITS, .call = 99, .tries = 2 };
     struct kith__call_spec s = { .pool = p,
                                  .name = "drawn_by_map",
                                  .fn = (kith__anyfn *)drawn_by_map,
@@ -149,7 +150,7 @@ static void faults_name_the_tasks_of_the_whole(void)
     kith_pool p = kith_pool_open(2);
     uint64_t at = 600000, lo, hi;
     struct kith__call_spec s = range(p, KITH__JOB_FOR, (kith__anyfn *)fails_at_block, 1000000, 0);
-    struct kith__call_part part = { 30000, 20000, 1, 2 };
+    struct kith__call_part part = { .first = 30000, .units = 20000, .call = 1, .tries = 2 };
     struct kith_fault f;
 
     s.arg = &at;

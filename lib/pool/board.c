@@ -471,10 +471,9 @@ void kith__job_leave(struct kith__lane *lane, struct kith__job *j)
         kith__wake_all(&j->waiters);
 }
 
-/* An order is known here only, and results of any size are memory of this node. */
 static int claimable_by_others(const struct kith__job *j)
 {
-    return j->kind != KITH__JOB_ROW && j->kind != KITH__JOB_VARIABLE && !j->order && claimable(j);
+    return j->kind != KITH__JOB_ROW && claimable(j);
 }
 
 /* ------------------------------------------------------------ whose turn it is */
@@ -1070,7 +1069,7 @@ static int write_result(struct kith__job *j, uint32_t worker, uint64_t unit)
 
     if (!kith__job_keeps_results(j) || atomic_load(&r->unit) != unit + 1)
         return 0;
-    memcpy((char *)kith__at(j->out) + kith__job_element(j, unit) * j->out_size, &value, j->out_size);
+    memcpy((char *)kith__at(j->out) + kith__job_place(j, unit) * j->out_size, &value, j->out_size);
     return 1;
 }
 

@@ -109,8 +109,11 @@ struct kith__job {
     uint64_t in, in_size, out, out_size;
     uint64_t in_ring, out_ring; /* elements that fit there, in turn; 0: all of them, in place */
     uint64_t arg, arg_size;
-    uint64_t call;  /* for the random numbers */
-    uint64_t order; /* a block: which element each unit is, the dearest first; 0: the unit of its number */
+    uint64_t call;     /* for the random numbers */
+    uint64_t order;    /* a block: which element each unit is, the dearest first; 0: the unit of its number */
+    uint32_t gathered; /* 1: that is an element of the whole, of which this is a part: data in place lies by
+                          unit */
+    uint64_t brought, bringing; /* bytes of results of any size, and of how many units, from other nodes */
     struct kith__token fn;
     char name[64];             /* "": not known yet, see kith__job_name */
     uint64_t told;             /* of fault_count, while the call goes on; the poster's */
@@ -151,6 +154,12 @@ static inline int kith__job_keeps_results(const struct kith__job *j)
 static inline uint64_t kith__job_element(const struct kith__job *j, uint64_t unit)
 {
     return j->order ? ((const uint64_t *)kith__at(j->order))[unit] : unit;
+}
+
+/* Where arguments and results in place have those of unit. */
+static inline uint64_t kith__job_place(const struct kith__job *j, uint64_t unit)
+{
+    return j->gathered ? unit : kith__job_element(j, unit);
 }
 
 static inline struct kith__kept_result *kith__job_result(struct kith__job *j, uint32_t worker)

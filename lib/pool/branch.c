@@ -260,14 +260,20 @@ static struct kith__deal deal_in(const struct kith__branch *b, const struct kith
     return d;
 }
 
+/* Of a unit. When they are of any size: on average, as far as some have come. */
+static uint64_t size_of_results(const struct kith__job *j)
+{
+    return j->kind == KITH__JOB_VARIABLE && j->bringing ? j->brought / j->bringing : j->out_size;
+}
+
 static struct kith__deal_job job_now(const struct kith__pool *p, struct kith__job *j)
 {
     const struct kith__branches *all = kith__branches(p);
     int64_t ns = kith__now_ns() - j->posted_at;
     uint64_t done = done_at_home(j, p->workers);
     struct kith__deal_job job = { .left = left_of(j),
-                                  .in_size = j->in_size,
-                                  .out_size = j->out_size,
+                                  .in_size = kith__parcel_unit_size(j),
+                                  .out_size = size_of_results(j),
                                   .chunk = j->chunk,
                                   .workers = p->workers };
     struct kith__deal deal;
@@ -285,7 +291,7 @@ static struct kith__deal_job job_now(const struct kith__pool *p, struct kith__jo
             continue;
         deal = deal_in(b, j);
         job.workers += atomic_load(&b->workers);
-        job.rate += kith__deal_rate(&deal, j->in_size, j->out_size);
+        job.rate += kith__deal_rate(&deal, job.in_size, job.out_size);
         unknown |= deal.last == 0;
     }
     if (unknown)
@@ -313,9 +319,10 @@ static int64_t give(struct kith__pool *p, struct kith__job *j, uint32_t post, co
 /* How many units the arguments of which fit into room bytes; one is granted in any case. */
 static uint64_t that_fit(const struct kith__job *j, uint64_t units, uint64_t room)
 {
-    uint64_t most = room > sizeof(struct kith__parcel_grant) ? room - sizeof(struct kith__parcel_grant) : 0;
+    uint64_t most = room > sizeof(struct kith__parcel_grant) ? room - sizeof(struct kith__parcel_grant) : 0,
+             each = kith__parcel_unit_size(j);
 
-    most = j->in_size ? most / j->in_size : units;
+    most = each ? most / each : units;
     return units < most ? units : most ? most : 1;
 }
 
@@ -401,27 +408,79 @@ static uint64_t bit(uint64_t unit)
     return UINT64_C(1) << unit % 64;
 }
 
-/* Those of units that have failed keep their bytes. */
-static void copy_results(const struct kith__job *j, const struct kith__grant *g, const void *bytes,
-                         uint64_t done)
+struct failed { /* which units of a grant */
+    uint64_t bits[KITH__CHUNK_MOST / 64 + 1];
+};
+
+static void find_failed(const void *bytes, struct failed *failed)
 {
-    struct kith__parcel_faults faults = kith__parcel_faults(j, bytes);
-    const char *from = kith__parcel_results(bytes);
-    char *to;
-    uint64_t failed[KITH__CHUNK_MOST / 64 + 1] = { 0 }, first = j->out_ring ? g->lo % j->out_ring : g->lo;
+    struct kith__parcel_faults faults = kith__parcel_faults(bytes);
     struct kith__parcel_fault f;
     const char *text;
 
-    if (j->out_size == 0)
-        return;
-    to = (char *)kith__at(j->out) + first * j->out_size;
+    memset(failed, 0, sizeof *failed);
     while (kith__parcel_next_fault(&faults, &f, &text))
-        failed[f.unit / 64] |= bit(f.unit);
-    for (uint64_t i = 0, end; i < done; i = end + 1) {
-        for (end = i; end < done && !(failed[end / 64] & bit(end)); end++)
-            ;
-        memcpy(to + i * j->out_size, from + i * j->out_size, (end - i) * j->out_size);
+        failed->bits[f.unit / 64] |= bit(f.unit);
+}
+
+static int has_failed(const struct failed *failed, uint64_t unit)
+{
+    return (failed->bits[unit / 64] & bit(unit)) != 0;
+}
+
+static char *place_of_result(const struct kith__job *j, uint64_t unit)
+{
+    return (char *)kith__at(j->out) +
+           j->out_size * (j->out_ring ? unit % j->out_ring : kith__job_place(j, unit));
+}
+
+/* Results of any size are memory of this node, which is everybody's as that of a task that has ended well. */
+static uint64_t take_memory(const struct kith__job *j, const struct kith__grant *g, const void *bytes,
+                            uint64_t done, const struct failed *failed)
+{
+    uint64_t at = 0, size, block;
+
+    for (uint64_t i = 0; i < done; i++) {
+        const void *from = kith__parcel_result_of(bytes, i, &at, &size);
+        kith_bytes b = { NULL, (size_t)size };
+
+        if (has_failed(failed, i))
+            continue;
+        if (size > 0) {
+            if (!(block = kith__heap_alloc_lasting(size, 0)))
+                return i;
+            memcpy(b.data = kith__at(block), from, size);
+        }
+        memcpy(place_of_result(j, g->lo + i), &b, sizeof b);
     }
+    return done;
+}
+
+/* Those of units that have failed keep their bytes. Returns how many of them: less where memory is short. */
+static uint64_t copy_results(struct kith__job *j, const struct kith__grant *g, const void *bytes,
+                             const struct kith__parcel_result *r)
+{
+    const char *from = kith__parcel_results(bytes);
+    struct failed failed;
+    uint64_t done = r->done;
+
+    if (j->out_size == 0)
+        return done;
+    find_failed(bytes, &failed);
+    if (j->kind == KITH__JOB_VARIABLE) {
+        j->brought += r->size;
+        j->bringing += done;
+        return take_memory(j, g, bytes, done, &failed);
+    }
+    for (uint64_t i = 0; i < done && j->order; i++)
+        if (!has_failed(&failed, i))
+            memcpy(place_of_result(j, g->lo + i), from + i * j->out_size, j->out_size);
+    for (uint64_t i = 0, end; i < done && !j->order; i = end + 1) {
+        for (end = i; end < done && !has_failed(&failed, end); end++)
+            ;
+        memcpy(place_of_result(j, g->lo) + i * j->out_size, from + i * j->out_size, (end - i) * j->out_size);
+    }
+    return done;
 }
 
 static void take_fault(struct kith__job *j, const struct kith__grant *g, uint32_t node,
@@ -444,14 +503,17 @@ static void take_fault(struct kith__job *j, const struct kith__grant *g, uint32_
     kith__job_fault(j, &e, text);
 }
 
-static void take_faults(struct kith__job *j, const struct kith__grant *g, uint32_t node, const void *bytes)
+/* Of the first done units. */
+static void take_faults(struct kith__job *j, const struct kith__grant *g, uint32_t node, const void *bytes,
+                        uint64_t done)
 {
-    struct kith__parcel_faults faults = kith__parcel_faults(j, bytes);
+    struct kith__parcel_faults faults = kith__parcel_faults(bytes);
     struct kith__parcel_fault f;
     const char *text;
 
     while (kith__parcel_next_fault(&faults, &f, &text))
-        take_fault(j, g, node, &f, text);
+        if (f.unit < done)
+            take_fault(j, g, node, &f, text);
 }
 
 /* The agent is inside of j. */
@@ -460,6 +522,7 @@ static int64_t take(struct kith__pool *p, struct kith__job *j, const struct kith
 {
     const void *bytes = in->block ? kith__at(in->block) : in->bytes;
     struct kith__grant g;
+    uint64_t done;
     int rc;
 
     if (!kith__grant_find(j, r->epoch, who, &g))
@@ -468,11 +531,11 @@ static int64_t take(struct kith__pool *p, struct kith__job *j, const struct kith
         kith__grant_settle(j, p->workers, r->epoch, 0, g.tries);
         return rc;
     }
-    copy_results(j, &g, bytes, r->done);
+    done = copy_results(j, &g, bytes, r);
     if (r->faults < r->done) /* before the first fault can halt it */
         atomic_store(&j->some_succeeded, 1);
-    take_faults(j, &g, who->node, bytes);
-    kith__grant_settle(j, p->workers, r->epoch, r->done, r->tries);
+    take_faults(j, &g, who->node, bytes, done);
+    kith__grant_settle(j, p->workers, r->epoch, done, done == r->done ? r->tries : 0);
     return 0;
 }
 

@@ -94,11 +94,26 @@ static int dearest_first(const void *a, const void *b)
     return x->element < y->element ? -1 : 1;
 }
 
+/* A part has its own in the order of the whole. */
+static int fill_elements(struct kith__job *j, const struct kith__call_part *part)
+{
+    uint64_t size = part->units * sizeof(uint64_t);
+
+    if ((j->order = kith__heap_alloc(size, kith__me)) == 0)
+        return KITH_ENOMEM;
+    memcpy(kith__at(j->order), part->elements, size);
+    j->gathered = 1;
+    j->first = 0; /* they are named */
+    return 0;
+}
+
 static int fill_order(struct kith__job *j, const struct kith__call_spec *s)
 {
     struct cost *costs;
     uint64_t *order;
 
+    if (s->part && s->part->elements)
+        return fill_elements(j, s->part);
     if (!s->costs)
         return 0;
     for (uint64_t i = 0; i < s->n; i++)

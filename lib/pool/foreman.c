@@ -48,8 +48,8 @@ struct buffer { /* a block of the heap: what lies there is used in place */
     char *at;
 };
 
-struct hand { /* a thread's own */
-    struct buffer in, out;
+struct hand {                     /* a thread's own */
+    struct buffer in, out, bytes; /* bytes: of results of any size */
 };
 
 static struct {
@@ -466,11 +466,18 @@ static struct buffer *place_of_results(struct hand *h, const struct known *k, ui
     return reserve(&h->out, size, 0) < 0 ? NULL : &h->out;
 }
 
+/* Arguments lie at in, behind the head of the grant. */
 static int post(struct running *r, const struct kith__parcel_grant *g, const void *in, void *out)
 {
     const struct kith__parcel_job *j = &r->of->job;
     uint64_t tries = j->tries > g->grant.tries ? j->tries - g->grant.tries : 1;
-    struct kith__call_part part = { g->grant.lo, g->grant.length, j->call, (uint32_t)tries };
+    struct kith__call_part part = {
+        .first = g->grant.lo,
+        .units = g->grant.length,
+        .call = j->call,
+        .tries = (uint32_t)tries,
+        .elements = kith__parcel_elements(j, (const char *)in - sizeof *g),
+    };
     struct kith__call_spec s = {
         .pool = self.branch,
         .name = j->name[0] ? j->name : NULL,
@@ -514,28 +521,70 @@ static void learn(const struct running *r)
     unlock();
 }
 
-/* Its results and faults, with their head, in b: how many bytes. */
+/* Those of any size, which tasks have left at from, with room for a head before: b is what is sent then. 0;
+ * KITH_ENOMEM. */
+static int pack_bytes(const kith_bytes *from, uint64_t done, struct buffer *b, uint64_t *size)
+{
+    char *sizes, *to;
+
+    *size = sizeof(struct kith__parcel_result) + done * sizeof(uint64_t);
+    for (uint64_t i = 0; i < done; i++)
+        *size += from[i].size;
+    if (reserve(b, *size, 0) < 0)
+        return KITH_ENOMEM;
+    sizes = b->at + sizeof(struct kith__parcel_result);
+    to = sizes + done * sizeof(uint64_t);
+    for (uint64_t i = 0; i < done; i++) {
+        uint64_t its = from[i].size;
+
+        memcpy(sizes + i * sizeof its, &its, sizeof its);
+        if (its)
+            memcpy(to, from[i].data, its);
+        to += its;
+    }
+    return 0;
+}
+
+/* What was sent, or was not to be: nobody else has it. */
+static void free_bytes(kith_bytes *of, uint64_t units)
+{
+    for (uint64_t i = 0; i < units; i++)
+        if (of[i].data)
+            kith__heap_free(kith__offset(of[i].data));
+}
+
+/* Its results and faults, with their head, in *b: how many bytes. Without memory nobody knows which have
+ * failed, or what they give: all again. */
 static uint64_t pack(const struct running *r, const struct kith__parcel_grant *g, uint64_t done,
-                     struct buffer *b)
+                     struct hand *h, struct buffer **b)
 {
     const struct kith__parcel_job *j = &r->of->job;
     struct kith__parcel_result head = {
         .seq = g->seq, .epoch = g->grant.epoch, .done = done, .post = g->post
     };
     uint64_t size = kith__parcel_result_size(j, done);
-    int64_t faults;
+    const void *out = (*b)->at + sizeof head;
+    int64_t faults = 0;
 
     if (!kith__is_map(j->kind) && j->out_size)
-        memcpy(b->at + sizeof head, kith__at(r->call.job->out), done * j->out_size);
-    if ((faults = add_faults(r->call.job, done, b, &size)) <
-        0) { /* which have failed nobody knows: all again */
-        head.done = 0;
+        memcpy((*b)->at + sizeof head, kith__at(r->call.job->out), done * j->out_size);
+    if (j->kind == KITH__JOB_VARIABLE) {
+        if (pack_bytes(out, done, &h->bytes, &size) < 0)
+            faults = -1;
+        else
+            *b = &h->bytes;
+    }
+    head.size = size - sizeof head;
+    if (faults == 0)
+        faults = add_faults(r->call.job, done, *b, &size);
+    if (faults < 0) {
+        head.done = head.size = 0;
         size = sizeof head;
     } else
         head.faults = (uint32_t)faults;
     if (head.done == 0)
         head.tries = g->grant.tries;
-    memcpy(b->at, &head, sizeof head);
+    memcpy((*b)->at, &head, sizeof head);
     return size;
 }
 
@@ -551,6 +600,7 @@ static int run(struct running *r, const struct kith__parcel_grant *g, struct han
 {
     struct buffer *b = place_of_results(h, r->of, r->units);
     enum kith__step_result last = KITH__STEP_WAIT;
+    kith_bytes *bytes = NULL;
     uint64_t done, size;
     int rc;
 
@@ -559,6 +609,8 @@ static int run(struct running *r, const struct kith__parcel_grant *g, struct han
         kith__nap(memory_ns);
         return 0;
     }
+    if (r->of->job.kind == KITH__JOB_VARIABLE)
+        memset(bytes = (void *)(b->at + sizeof(struct kith__parcel_result)), 0, r->units * sizeof *bytes);
     if ((rc = post(r, g, in, b->at + sizeof(struct kith__parcel_result))) < 0) {
         return_grant(g, h);
         return rc;
@@ -567,9 +619,11 @@ static int run(struct running *r, const struct kith__parcel_grant *g, struct han
     if (last == KITH__STEP_DONE)
         learn(r);
     done = count_done(r, last);
-    size = pack(r, g, done, b);
+    size = pack(r, g, done, h, &b);
     end_posted(r);
     kith__call_end(&r->call, last);
+    if (bytes)
+        free_bytes(bytes, r->units);
     if (rc < 0 || last == KITH__STEP_ENDED)
         return rc < 0 ? rc : KITH_ECANCELLED;
     return_result(g, b, size);
@@ -628,6 +682,7 @@ static void *work(void *nothing)
         end_claims();
     release(&h.in);
     release(&h.out);
+    release(&h.bytes);
     return nothing;
 }
 

@@ -35,6 +35,7 @@ void kith__parcel_write_job(struct kith__job *j, uint32_t post, void *to)
     head.shape = j->shape;
     head.tries = j->tries;
     head.in_place = j->in_place;
+    head.ordered = j->order != 0;
     head.halt = j->halt;
     head.n = j->n;
     head.units = j->units;
@@ -58,6 +59,8 @@ int kith__parcel_read_job(const void *bytes, uint64_t size, struct kith__parcel_
     if (job->kind >= KITH__JOB_ROW || job->arg_size != size - sizeof *job ||
         !memchr(job->name, '\0', sizeof job->name) || job->units == 0 ||
         job->units != (kith__is_map(job->kind) ? job->n : kith__block_count(job->n)) ||
+        (job->ordered && !kith__is_map(job->kind)) ||
+        (job->kind == KITH__JOB_VARIABLE && job->out_size != sizeof(kith_bytes)) ||
         !fit(job->units, job->in_size, INT64_MAX) || !fit(job->units, job->out_size, INT64_MAX))
         return is_damaged("a job");
     *arg = job->arg_size ? (const char *)bytes + sizeof *job : NULL;
@@ -68,12 +71,32 @@ int kith__parcel_read_job(const void *bytes, uint64_t size, struct kith__parcel_
 
 static const char *argument(const struct kith__job *j, uint64_t unit)
 {
-    return (const char *)kith__at(j->in) + j->in_size * (j->in_ring ? unit % j->in_ring : unit);
+    return (const char *)kith__at(j->in) +
+           j->in_size * (j->in_ring ? unit % j->in_ring : kith__job_place(j, unit));
+}
+
+uint64_t kith__parcel_unit_size(const struct kith__job *j)
+{
+    return j->in_size + (j->order ? sizeof(uint64_t) : 0);
 }
 
 uint64_t kith__parcel_grant_size(const struct kith__job *j, const struct kith__grant *g)
 {
-    return sizeof(struct kith__parcel_grant) + g->length * j->in_size;
+    return sizeof(struct kith__parcel_grant) + g->length * kith__parcel_unit_size(j);
+}
+
+/* Of a job with an order: in a ring they lie side by side, in place each at its element. */
+static void write_by_order(const struct kith__job *j, const struct kith__grant *g, char *to)
+{
+    char *elements = to + g->length * j->in_size;
+
+    for (uint64_t i = 0; i < g->length; i++) {
+        uint64_t element = kith__job_element(j, g->lo + i);
+
+        memcpy(elements + i * sizeof element, &element, sizeof element);
+        if (j->in_size)
+            memcpy(to + i * j->in_size, argument(j, g->lo + i), j->in_size);
+    }
 }
 
 void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const struct kith__grant *g, void *to)
@@ -86,7 +109,9 @@ void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const st
     head.left = j->units - (atomic_load(&j->cursor) >> 16);
     head.post = post;
     memcpy(to, &head, sizeof head);
-    if (j->in_size)
+    if (j->order)
+        write_by_order(j, g, (char *)to + sizeof head);
+    else if (j->in_size)
         memcpy((char *)to + sizeof head, argument(j, g->lo), g->length * j->in_size);
 }
 
@@ -101,6 +126,7 @@ int kith__parcel_read_grant(const void *bytes, uint64_t size, struct kith__parce
 int kith__parcel_check_grant(const struct kith__parcel_job *job, const void *bytes, uint64_t size,
                              const void **in)
 {
+    uint64_t each = job->in_size + (job->ordered ? sizeof(uint64_t) : 0);
     struct kith__parcel_grant g;
     int rc = kith__parcel_read_grant(bytes, size, &g);
 
@@ -108,11 +134,19 @@ int kith__parcel_check_grant(const struct kith__parcel_job *job, const void *byt
         return rc;
     size -= sizeof g;
     if (g.seq != job->seq || g.post != job->post || g.grant.length == 0 || g.grant.length > job->units ||
-        g.grant.lo > job->units - g.grant.length || !fit(g.grant.length, job->in_size, size) ||
-        g.grant.length * job->in_size != size)
+        g.grant.lo > job->units - g.grant.length || !fit(g.grant.length, each, size) ||
+        g.grant.length * each != size)
         return is_damaged("a grant");
     *in = (const char *)bytes + sizeof g;
     return 0;
+}
+
+const void *kith__parcel_elements(const struct kith__parcel_job *job, const void *bytes)
+{
+    struct kith__parcel_grant g;
+
+    memcpy(&g, bytes, sizeof g);
+    return job->ordered ? (const char *)bytes + sizeof g + g.grant.length * job->in_size : NULL;
 }
 
 /* ------------------------------------------------------------------ results */
@@ -153,6 +187,34 @@ static int skip_fault(const void *bytes, uint64_t size, uint64_t *at, struct kit
     return 1;
 }
 
+const void *kith__parcel_result_of(const void *bytes, uint64_t unit, uint64_t *at, uint64_t *size)
+{
+    const char *results = kith__parcel_results(bytes), *its;
+    struct kith__parcel_result r;
+
+    memcpy(&r, bytes, sizeof r);
+    memcpy(size, results + unit * sizeof *size, sizeof *size);
+    its = results + r.done * sizeof *size + *at;
+    *at += *size;
+    return its;
+}
+
+/* 1: results of any size are as many bytes as r says, of which there are no more than most. */
+static int is_whole(const struct kith__parcel_result *r, const void *bytes, uint64_t most)
+{
+    uint64_t left, size;
+
+    if (r->size > most || !fit(r->done, sizeof size, r->size))
+        return 0;
+    left = r->size - r->done * sizeof size;
+    for (uint64_t i = 0; i < r->done; i++, left -= size) {
+        memcpy(&size, (const char *)kith__parcel_results(bytes) + i * sizeof size, sizeof size);
+        if (size > left)
+            return 0;
+    }
+    return left == 0;
+}
+
 int kith__parcel_check_result(const struct kith__job *j, const struct kith__grant *g, const void *bytes,
                               uint64_t size)
 {
@@ -164,21 +226,23 @@ int kith__parcel_check_result(const struct kith__job *j, const struct kith__gran
     if (rc < 0)
         return rc;
     if (r.seq != j->seq || r.epoch != g->epoch || r.done > g->length || r.faults > r.done ||
-        !fit(r.done, j->out_size, size - sizeof r))
+        (j->kind == KITH__JOB_VARIABLE
+             ? !is_whole(&r, bytes, size - sizeof r)
+             : !fit(r.done, j->out_size, size - sizeof r) || r.size != r.done * j->out_size))
         return is_damaged("a result");
-    at = sizeof r + r.done * j->out_size;
+    at = sizeof r + r.size;
     for (uint32_t i = 0; i < r.faults; i++)
         if (!skip_fault(bytes, size, &at, &f) || f.unit >= r.done)
             return is_damaged("a result");
     return at == size ? 0 : is_damaged("a result");
 }
 
-struct kith__parcel_faults kith__parcel_faults(const struct kith__job *j, const void *bytes)
+struct kith__parcel_faults kith__parcel_faults(const void *bytes)
 {
     struct kith__parcel_result r;
 
     memcpy(&r, bytes, sizeof r);
-    return (struct kith__parcel_faults){ (const char *)bytes + sizeof r + r.done * j->out_size, r.faults };
+    return (struct kith__parcel_faults){ (const char *)bytes + sizeof r + r.size, r.faults };
 }
 
 int kith__parcel_next_fault(struct kith__parcel_faults *faults, struct kith__parcel_fault *f,

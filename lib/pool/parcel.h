@@ -5,8 +5,10 @@
  * that they are of: what comes from elsewhere is no reason to read or write beyond an end.
  *
  *     job       head, context of the call
- *     grant     head, arguments of its units
+ *     grant     head, arguments of its units; of a job with an order which element each is: uint64_t
  *     result    head, results of its units that were done, faults: each a head and a text
+ *
+ * Results of any size are the size of each one, uint64_t, and then their bytes, side by side.
  */
 #ifndef KITH_PARCEL_H
 #define KITH_PARCEL_H
@@ -16,8 +18,9 @@
 struct kith__parcel_job {
     uint64_t seq;  /* which job of its pool, */
     uint32_t post; /* and where it is posted */
-    uint32_t kind, shape, tries, in_place;
+    uint32_t kind, shape, tries, in_place, ordered;
     int32_t halt;
+    uint32_t spare;
     uint64_t n, units, chunk, in_size, out_size, call, arg_size;
     struct kith__token fn;
     char name[64];
@@ -34,8 +37,9 @@ struct kith__parcel_result {
     uint64_t seq, epoch;
     uint64_t done;  /* units, from its first one on */
     uint64_t tries; /* of the first that was not */
+    uint64_t size;  /* of the results */
     uint32_t post, faults;
-    uint64_t spare[3];
+    uint64_t spare[2];
 };
 
 /* Arguments and results stand behind these: where a block begins with one, they are as aligned as there. */
@@ -56,6 +60,7 @@ void kith__parcel_write_job(struct kith__job *j, uint32_t post, void *to);
 
 /* Likewise for a grant, whose units lie side by side. */
 uint64_t kith__parcel_grant_size(const struct kith__job *j, const struct kith__grant *g);
+uint64_t kith__parcel_unit_size(const struct kith__job *j); /* what each unit adds to that */
 void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const struct kith__grant *g,
                               void *to);
 
@@ -69,7 +74,10 @@ struct kith__parcel_faults {
     const char *at;
     uint32_t left;
 };
-struct kith__parcel_faults kith__parcel_faults(const struct kith__job *j, const void *bytes);
+struct kith__parcel_faults kith__parcel_faults(const void *bytes);
+/* Of results of any size: that of the unit-th one, and where its bytes are; *at: 0 before the first, then as
+ * the last call left it. */
+const void *kith__parcel_result_of(const void *bytes, uint64_t unit, uint64_t *at, uint64_t *size);
 /* The next one. 1; 0: there are no more. *text: its bytes, which no 0 ends. */
 int kith__parcel_next_fault(struct kith__parcel_faults *faults, struct kith__parcel_fault *f,
                             const char **text);
@@ -82,9 +90,11 @@ int kith__parcel_read_job(const void *bytes, uint64_t size, struct kith__parcel_
 int kith__parcel_read_grant(const void *bytes, uint64_t size, struct kith__parcel_grant *g);
 int kith__parcel_check_grant(const struct kith__parcel_job *job, const void *bytes, uint64_t size,
                              const void **in);
+/* Of one that was checked: which element each unit is; NULL: the one of its number. */
+const void *kith__parcel_elements(const struct kith__parcel_job *job, const void *bytes);
 
 /* Size of the bytes of a result without faults, and of one of these. The caller writes them one behind the
- * other. */
+ * other. Of results of any size, their place in memory is meant: a kith_bytes each. */
 uint64_t kith__parcel_result_size(const struct kith__parcel_job *job, uint64_t done);
 uint64_t kith__parcel_fault_size(uint32_t text_size);
 

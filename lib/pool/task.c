@@ -196,11 +196,11 @@ static void call_numbers(uint32_t shape, kith__anyfn *fn, const void *in, void *
     }
 }
 
-/* Where a unit finds its argument, or leaves its result: in a ring side by side with its neighbours, else at
- * its element. */
-static char *place_of(uint64_t base, uint64_t size, uint64_t ring, uint64_t unit, uint64_t element)
+/* Where a unit finds its argument, or leaves its result: in a ring side by side with its neighbours, else in
+ * its place. */
+static char *place_of(const struct kith__job *j, uint64_t base, uint64_t size, uint64_t ring, uint64_t unit)
 {
-    return (char *)kith__at(base) + size * (ring ? unit % ring : element);
+    return (char *)kith__at(base) + size * (ring ? unit % ring : kith__job_place(j, unit));
 }
 
 /* A map of functions of numbers or bytes in an order of its own. Those who know what their tasks cost have
@@ -212,11 +212,10 @@ static void run_by_cost(struct kith__job *j, uint32_t worker, kith__anyfn *fn, u
     uint64_t value = 0;
 
     for (uint64_t i = lo; i < lo + length; i++) {
-        uint64_t element = kith__job_element(j, i);
-        const char *in = place_of(j->in, j->in_size, j->in_ring, i, element);
-        char *out = place_of(j->out, j->out_size, j->out_ring, i, element);
+        const char *in = place_of(j, j->in, j->in_size, j->in_ring, i);
+        char *out = place_of(j, j->out, j->out_size, j->out_ring, i);
 
-        atomic_store_explicit(&kept->element, element, memory_order_relaxed);
+        atomic_store_explicit(&kept->element, kith__job_element(j, i), memory_order_relaxed);
         atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
         if (numbers)
             call_numbers(j->shape, fn, in, &value);
@@ -319,18 +318,18 @@ static void run_bytes(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
 static void run_variable(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
 {
     for (uint64_t i = lo; i < lo + length; i++) {
-        uint64_t element = kith__job_element(j, i);
         kith_bytes b;
 
-        atomic_store_explicit(&kith__job_result(j, worker)->element, element, memory_order_relaxed);
+        atomic_store_explicit(&kith__job_result(j, worker)->element, kith__job_element(j, i),
+                              memory_order_relaxed);
         atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
-        call_variable(fn, place_of(j->in, j->in_size, j->in_ring, i, element), &b);
+        call_variable(fn, place_of(j, j->in, j->in_size, j->in_ring, i), &b);
         if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, i)) {
             if (kith__job_halted(j))
                 return;
             continue;
         }
-        memcpy(place_of(j->out, j->out_size, j->out_ring, i, element), &b, sizeof b);
+        memcpy(place_of(j, j->out, j->out_size, j->out_ring, i), &b, sizeof b);
     }
 }
 
