@@ -265,13 +265,12 @@ struct kith_pool_options {
     /* An exit function that runs longer than this, in milliseconds, is ended and counts
      * as failed. 0: as for an initializer. KITH_FOREVER: no limit. */
     int exit_limit_ms;
-    /* How many nodes take part, this one among them: their workers run tasks of kith_map,
-     * kith_starmap, kith_for and the like, of kith_apply and of kith_map_async, and give
-     * the same results to the bit. Tasks of kith_apply_async, kith_imap and
-     * kith_map_costs, and those with results of any size, run on this node. A pointer in
-     * arguments means nothing on another node, also one to memory of kith_alloc. If a
-     * node is lost, others run the tasks that it had, perhaps for the second time. 0:
-     * this node only. -1: all. */
+    /* How many nodes take part, this one among them: their workers run tasks of all
+     * calls, and give the same results to the bit. Single tasks, of kith_apply_async and
+     * kith_imap, go to another node when one of its workers has nothing else to do. A
+     * pointer in arguments means nothing on another node, also one to memory of
+     * kith_alloc. If a node is lost, others run the tasks that it had, perhaps for the
+     * second time. 0: this node only. -1: all. */
     int nodes;
     /* How many bytes a worker may take from malloc and the like, beyond what it starts
      * with; and, counted separately, from kith_alloc, as far as its task has neither

@@ -202,7 +202,7 @@ static void lose_holder(uint32_t cell, uint32_t node, uint32_t member)
 
     for (int i = play.granted - 1; i >= 0; i--)
         had += play.grant[i].who.node == node && (member == 0 || play.grant[i].who.member == member);
-    CU_ASSERT_EQUAL(kith__grants_give_back(play.j, &who), had);
+    CU_ASSERT_EQUAL(kith__grants_give_back(play.j, cell, &who), had);
     for (int i = play.granted - 1; i >= 0; i--)
         if (play.grant[i].who.node == node && (member == 0 || play.grant[i].who.member == member)) {
             CU_ASSERT(!kith__grant_settle(play.j, cell, play.grant[i].g.epoch, play.grant[i].g.length, 0));
@@ -292,7 +292,7 @@ static void tries_go_along(void)
     CU_ASSERT(kith__grant_settle(play.j, 1, 1, 40, 1)); /* unit 40 has killed a worker there */
     CU_ASSERT(kith__grant_make(play.j, 1, 100, &who, 2, &g));
     CU_ASSERT(g.lo == 40 && g.length == 1 && g.tries == 1); /* alone: who runs it counts on */
-    CU_ASSERT_EQUAL(kith__grants_give_back(play.j, &who), 1);
+    CU_ASSERT_EQUAL(kith__grants_give_back(play.j, 1, &who), 1);
     CU_ASSERT(kith__grant_make(play.j, 1, 20, &who, 3, &g) && g.lo == 40 && g.length == 1 && g.tries == 1);
     run(40, 41);
     CU_ASSERT(kith__grant_settle(play.j, 1, 3, 1, 0));

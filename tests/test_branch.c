@@ -384,6 +384,88 @@ static void a_foreman_learns_of_jobs_and_of_the_end(void)
     FAILS_WITH(KITH_ESTALE, tell(&first, KITH__POOL_CLAIM, &d, sizeof d, 0));
 }
 
+/* ---- tasks one by one */
+
+static int64_t claim_item(const struct kith__caller *who, struct kith__result *out)
+{
+    struct kith__deal d = { .workers = 4 };
+
+    return ask(who, KITH__POOL_CLAIM, &d, sizeof d, 1 << 16, out);
+}
+
+static double argument_of(const struct kith__result *given, struct kith__parcel_grant *head)
+{
+    struct kith__parcel_item item;
+    const void *in;
+    double value;
+
+    PASS(kith__parcel_read_grant(kith__at(given->block), given->size, head));
+    PASS(kith__parcel_read_item(kith__at(given->block), given->size, &item, &in));
+    memcpy(&value, in, sizeof value);
+    kith__heap_free(given->block);
+    return value;
+}
+
+static int64_t give_item(const struct kith__caller *who, const struct kith__parcel_grant *head, double value)
+{
+    struct {
+        struct kith__parcel_result head;
+        double value;
+    } r = { .head = { .seq = head->seq,
+                      .epoch = head->grant.epoch,
+                      .done = 1,
+                      .size = sizeof value,
+                      .post = head->post },
+            .value = value };
+
+    return tell(who, KITH__POOL_RETURN, &r, sizeof r, 0);
+}
+
+/* The worker at home has the first one; four are granted, as there are four workers, and no more. */
+static void a_foreman_has_as_many_items_as_workers(void)
+{
+    struct kith__parcel_grant head[4];
+    struct kith__result out;
+    kith_result r[8];
+    double value, got;
+
+    open_pool();
+    for (int i = 0; i < 8; i++) {
+        value = i;
+        r[i] = kith_pool_apply_async(pool, doubled, &value, sizeof value, sizeof value);
+    }
+    for (int i = 0; i < 4; i++) {
+        CU_ASSERT_FATAL(claim_item(&first, &out) > 0);
+        value = argument_of(&out, &head[i]);
+        CU_ASSERT(head[i].is_item && value == (double)head[i].grant.lo);
+    }
+    CU_ASSERT_EQUAL(claim_item(&first, &out), KITH__PARKED);
+    CU_ASSERT_EQUAL(give_item(&first, &head[0], -1), 0);
+    FAILS_WITH(KITH_ESTALE, give_item(&first, &head[0], -2));
+    CU_ASSERT_FATAL(claim_item(&first, &out) > 0); /* one more now */
+    argument_of(&out, &head[0]);
+    /* What is cancelled is to be ended, and ends so, whatever it gives. */
+    CU_ASSERT_EQUAL(ask(&first, KITH__POOL_JOB, &head[1].grant.epoch, sizeof(uint64_t),
+                        kith__touch(head[1].seq, head[1].post), &out),
+                    0);
+    PASS(kith_result_cancel(r[head[1].grant.lo]));
+    CU_ASSERT_EQUAL(ask(&first, KITH__POOL_JOB, &head[1].grant.epoch, sizeof(uint64_t),
+                        kith__touch(head[1].seq, head[1].post), &out),
+                    KITH_EEND);
+    CU_ASSERT_EQUAL(give_item(&first, &head[1], -1), 0);
+    FAILS_WITH(KITH_ECANCELLED, kith_result_get(r[head[1].grant.lo], &got, sizeof got, KITH_FOREVER));
+    kith__objects_died(&(struct kith__caller){ first.node, 0, 0 }); /* the others are done at home */
+    atomic_store(hold, 0);
+    for (int i = 0, others = 0; i < 8; i++) {
+        if (i == (int)head[1].grant.lo)
+            continue;
+        PASS(kith_result_get(r[i], &got, sizeof got, KITH_FOREVER));
+        CU_ASSERT(got == 2 * i || got == -1);
+        CU_ASSERT((others += got == -1) <= 1);
+    }
+    PASS(kith_pool_close(pool));
+}
+
 static void figures_that_make_no_sense_are_refused(void)
 {
     struct kith__deal d = { .workers = 4, .last = 1, .unit_ns = 5 }, bad;
@@ -416,6 +498,7 @@ static struct test tests[] = { TEST(a_foreman_takes_part),
                                TEST(figures_are_those_of_one_job),
                                TEST(faults_of_others_are_told),
                                TEST(a_foreman_learns_of_jobs_and_of_the_end),
+                               TEST(a_foreman_has_as_many_items_as_workers),
                                TEST(figures_that_make_no_sense_are_refused),
                                TEST_END };
 

@@ -5,6 +5,7 @@
 #include "pool/call.h"
 #include "pool/chunk.h"
 #include "pool/parcel.h"
+#include "pool/row.h"
 #include "shm/heap.h"
 
 static struct kith__object *object;
@@ -200,6 +201,63 @@ static void an_order_goes_along(void)
     j->order = 0;
     free(described);
     free(bytes);
+    give_back(j);
+}
+
+/* An item says itself what is to be called. */
+static void a_task_of_a_row_goes_along(void)
+{
+    enum { IN = 40, OUT = 200 };
+    static struct kith__callee callee = { .kind = KITH__JOB_BYTES, .in_size = IN, .out_size = OUT };
+    struct kith__job *j = take_job();
+    struct kith__grant g = { .epoch = 9, .lo = 3, .length = 1 };
+    struct kith__parcel_item item;
+    struct kith__item *items;
+    struct kith__row *row;
+    uint64_t before = j->arg, map, block, at;
+    const void *in;
+    size_t size;
+    char *bytes;
+
+    CU_ASSERT_FATAL((j->arg = kith__heap_alloc(sizeof *row, kith__me)) != 0);
+    CU_ASSERT_FATAL((map = kith__heap_alloc(KITH__ROW_MAP * sizeof(kith__word), kith__me)) != 0);
+    CU_ASSERT_FATAL((block = kith__heap_alloc(8 * sizeof *items + sizeof callee, kith__me)) != 0);
+    at = kith__heap_alloc(64 + OUT, kith__me);
+    row = kith__at(j->arg);
+    memset(row, 0, sizeof *row);
+    atomic_store(&row->maps[0], map);
+    atomic_store((kith__word *)kith__at(map), block);
+    items = kith__at(block);
+    callee.out_at = 64;
+    callee.fn = j->fn;
+    snprintf(callee.name, sizeof callee.name, "halved");
+    memcpy(items + 8, &callee, sizeof callee);
+    items[3] = (struct kith__item){ .callee = kith__offset(items + 8), .number = 4711, .in = { at } };
+    memset(kith__at(at), 'b', IN);
+    j->kind = KITH__JOB_ROW;
+    CU_ASSERT_FATAL((bytes = malloc(size = kith__parcel_grant_size(j, &g))) != NULL);
+    kith__parcel_write_grant(j, post, &g, bytes);
+    PASS(kith__parcel_read_item(bytes, size, &item, &in));
+    CU_ASSERT(item.number == 4711 && item.kind == KITH__JOB_BYTES && item.in_size == IN &&
+              item.out_size == OUT && item.tries == 2);
+    CU_ASSERT_STRING_EQUAL(item.name, "halved");
+    for (int i = 0; i < IN; i++)
+        CU_ASSERT_EQUAL(((const char *)in)[i], 'b');
+    for (size_t i = 0; i < size; i++) {
+        void *p = cut(bytes, i);
+
+        FAILS_WITH(KITH_EPEER, kith__parcel_read_item(p, i, &item, &in));
+        free(p);
+    }
+    memcpy(bytes + sizeof(struct kith__parcel_grant) + offsetof(struct kith__parcel_item, kind),
+           &(uint32_t){ KITH__JOB_SUM }, sizeof(uint32_t));
+    FAILS_WITH(KITH_EPEER, kith__parcel_read_item(bytes, size, &item, &in));
+    free(bytes);
+    kith__heap_free(at);
+    kith__heap_free(block);
+    kith__heap_free(map);
+    kith__heap_free(j->arg);
+    j->arg = before;
     give_back(j);
 }
 
@@ -436,13 +494,17 @@ static void drawn_bytes_are_refused_or_read(void)
     give_back(j);
 }
 
-static struct test tests[] = {
-    TEST(a_job_is_the_same_there),         TEST(a_job_that_makes_no_sense_is_refused),
-    TEST(a_grant_brings_its_arguments),    TEST(a_grant_of_another_size_is_refused),
-    TEST(results_and_faults_come_back),    TEST(results_that_do_not_fit_are_refused),
-    TEST(drawn_bytes_are_refused_or_read), TEST(an_order_goes_along),
-    TEST(results_of_any_size_come_back),   TEST_END
-};
+static struct test tests[] = { TEST(a_job_is_the_same_there),
+                               TEST(a_job_that_makes_no_sense_is_refused),
+                               TEST(a_grant_brings_its_arguments),
+                               TEST(a_grant_of_another_size_is_refused),
+                               TEST(results_and_faults_come_back),
+                               TEST(results_that_do_not_fit_are_refused),
+                               TEST(drawn_bytes_are_refused_or_read),
+                               TEST(an_order_goes_along),
+                               TEST(a_task_of_a_row_goes_along),
+                               TEST(results_of_any_size_come_back),
+                               TEST_END };
 
 int main(int argc, char **argv)
 {

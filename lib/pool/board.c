@@ -471,7 +471,7 @@ void kith__job_leave(struct kith__lane *lane, struct kith__job *j)
         kith__wake_all(&j->waiters);
 }
 
-static int claimable_by_others(const struct kith__job *j)
+static int claimable_no_row(const struct kith__job *j)
 {
     return j->kind != KITH__JOB_ROW && claimable(j);
 }
@@ -487,7 +487,7 @@ struct call {
 
 /* The oldest calls of the highest priority: when there are more, the others wait for one of these to end. */
 struct choice {
-    int for_others; /* 1: of those of which other nodes may have some */
+    int (*suits)(const struct kith__job *j); /* of which jobs */
     int32_t priority;
     uint32_t count;
     struct call calls[CALLS];
@@ -547,7 +547,7 @@ static void look_at_posts(const struct kith__pool *p, uint64_t bits, uint32_t fi
         uint64_t seq = atomic_load(&posts[i].announced);
 
         /* Not announced as touched yet: job memory stays mapped, and what is read here is asked again. */
-        if (seq && (c->for_others ? claimable_by_others : claimable)(kith__post_job(&posts[i])))
+        if (seq && c->suits(kith__post_job(&posts[i])))
             consider(c, &posts[i], first + i, seq);
     }
 }
@@ -623,12 +623,13 @@ static void look_at_all(struct kith__pool *p, struct choice *c)
     }
 }
 
-static struct kith__job *find(struct kith__pool *p, struct kith__lane *lane, int for_others, uint32_t *post)
+static struct kith__job *find(struct kith__pool *p, struct kith__lane *lane,
+                              int (*suits)(const struct kith__job *j), uint32_t *post)
 {
     const struct call *call;
     struct choice c;
 
-    c.for_others = for_others;
+    c.suits = suits;
 
     /* One that was withdrawn as we came says nothing of the others: nobody may wake us for those any more. */
     do {
@@ -646,12 +647,13 @@ static struct kith__job *find(struct kith__pool *p, struct kith__lane *lane, int
 
 struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post)
 {
-    return find(p, lane, 0, post);
+    return find(p, lane, claimable, post);
 }
 
-struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, uint32_t *post)
+struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, int rows,
+                                            uint32_t *post)
 {
-    return find(p, lane, 1, post);
+    return find(p, lane, rows ? claimable : claimable_no_row, post);
 }
 
 /* Among 64 posts from first on. */

@@ -427,8 +427,9 @@ uint64_t kith__job_frontier(struct kith__job *j); /* all units before it are don
 /* A posted job with something to claim, of the call whose turn it is, announced in lane at depth; NULL: none.
  */
 struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post);
-/* One of which other nodes may have some: no row, whose tasks are claimed one by one. */
-struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, uint32_t *post);
+/* The same for another node; rows: 0: no row is wanted. */
+struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, int rows,
+                                            uint32_t *post);
 enum kith__rivals kith__job_rivals(const struct kith__pool *p, const struct kith__job *j);
 int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post,
                     uint64_t seq); /* that one: 1, or 0 */

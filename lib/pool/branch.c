@@ -5,6 +5,7 @@
 #include "pool/fault.h"
 #include "pool/foreman.h"
 #include "pool/parcel.h"
+#include "pool/row.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/system.h"
@@ -166,7 +167,7 @@ static void give_back(struct kith__pool *p, const struct kith__caller *who)
         struct kith__job *j = kith__post_job(kith__post(p, i));
 
         if (j && atomic_load(&j->granted_count) > 0)
-            kith__grants_give_back(j, who);
+            kith__grants_give_back(j, p->workers, who);
     }
 }
 
@@ -326,25 +327,79 @@ static uint64_t that_fit(const struct kith__job *j, uint64_t units, uint64_t roo
     return units < most ? units : most ? most : 1;
 }
 
+/* How many units who has of all calls, and how many of rows. */
+static void count_granted(const struct kith__pool *p, const struct kith__caller *who, uint64_t *units,
+                          uint64_t *items)
+{
+    uint32_t posts = kith__posts(p);
+
+    *units = *items = 0;
+    for (uint32_t i = 0; i < posts; i++) {
+        struct kith__job *j = kith__post_job(kith__post(p, i));
+
+        if (!j || atomic_load(&j->granted_count) == 0)
+            continue;
+        *(j->kind == KITH__JOB_ROW ? items : units) += kith__grants_of(j, who);
+    }
+}
+
+/* Of a row the next item that was not cancelled. */
+static int grant_item(struct kith__pool *p, struct kith__branches *all, const struct kith__caller *who,
+                      struct kith__job *j, struct kith__grant *g)
+{
+    while (kith__grant_make(j, p->workers, 1, who, all->epoch + 1, g)) {
+        all->epoch++;
+        if (kith__item_begin(kith__row_item(kith__job_row(j), g->lo)))
+            return 1;
+        kith__grant_settle(j, p->workers, g->epoch, 1, 0);
+        kith__row_tell(j, g->lo);
+    }
+    return 0;
+}
+
+static int grant_range(struct kith__pool *p, struct kith__branches *all, const struct kith__branch *b,
+                       const struct kith__caller *who, struct kith__job *j, uint64_t room,
+                       struct kith__grant *g)
+{
+    struct kith__deal_job now = job_now(p, j);
+    struct kith__deal deal = deal_in(b, j);
+    uint64_t size = now.left ? kith__deal_size(&deal, &now) : 0;
+
+    if (size == 0 || !kith__grant_make(j, p->workers, that_fit(j, size, room), who, all->epoch + 1, g))
+        return 0;
+    all->epoch++;
+    return 1;
+}
+
 /* The agent is inside of j. */
 static int64_t grant(struct kith__object *o, const struct kith__branch *b, const struct kith__caller *who,
                      struct kith__job *j, uint32_t post, uint64_t room, struct kith__result *out)
 {
     struct kith__pool *p = kith__pool_body(o);
     struct kith__branches *all = kith__branches(p);
-    struct kith__deal_job now = job_now(p, j);
-    struct kith__deal deal = deal_in(b, j);
-    uint64_t size = now.left ? kith__deal_size(&deal, &now) : 0;
     struct kith__grant g;
     int64_t rc;
 
-    if (size == 0 || !kith__grant_make(j, p->workers, that_fit(j, size, room), who, all->epoch + 1, &g))
+    if (!(j->kind == KITH__JOB_ROW ? grant_item(p, all, who, j, &g)
+                                   : grant_range(p, all, b, who, j, room, &g)))
         return KITH__PARKED;
-    all->epoch++;
     rc = give(p, j, post, &g, room, out);
     if (rc < 0 || left_of(j) > 0) /* as in worker.c */
         kith__tell_one(out, KITH__POOL_IDLE);
     return rc;
+}
+
+/* A task of a row may wait for any other: so it goes only where a worker has nothing else to do; and where
+ * all are at such tasks nothing goes at all. */
+static struct kith__job *find_job(struct kith__pool *p, const struct kith__branch *b,
+                                  const struct kith__caller *who, uint32_t *post)
+{
+    struct kith__branches *all = kith__branches(p);
+    uint32_t workers = atomic_load(&b->workers);
+    uint64_t units, items;
+
+    count_granted(p, who, &units, &items);
+    return items < workers ? kith__job_find_for_others(p, &all->lane, units + items < workers, post) : NULL;
 }
 
 static int64_t claim(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
@@ -354,7 +409,7 @@ static int64_t claim(struct kith__object *o, const struct kith__caller *who, str
     struct kith__pool *p;
     struct kith__branch *b;
     struct kith__job *j;
-    uint32_t post;
+    uint32_t post = 0;
     int64_t rc = find(o, who, in, &p, &b);
 
     if (rc < 0)
@@ -364,11 +419,28 @@ static int64_t claim(struct kith__object *o, const struct kith__caller *who, str
     if (atomic_load(&p->state) != KITH__POOL_OPEN)
         return KITH_EEND;
     all = kith__branches(p);
-    if (!(j = kith__job_find_for_others(p, &all->lane, &post)))
-        return KITH__PARKED;
-    rc = grant(o, b, who, j, post, in->number, out);
-    kith__job_leave(&all->lane, j);
+    rc = KITH__PARKED;
+    if ((j = find_job(p, b, who, &post))) {
+        rc = grant(o, b, who, j, post, in->number, out);
+        kith__job_leave(&all->lane, j);
+    }
+    if (rc == KITH__PARKED)
+        all->waits = 1;
     return rc;
+}
+
+/* Of a grant of a row, which keeps all that it is of: whether it is wanted still. */
+static int64_t ask_of_item(const struct kith__pool *p, uint32_t post, const struct kith__caller *who,
+                           const struct kith__args *in)
+{
+    struct kith__job *j = post < kith__posts(p) ? kith__post_job(kith__post(p, post)) : NULL;
+    struct kith__grant g;
+    uint64_t epoch;
+
+    memcpy(&epoch, in->bytes, sizeof epoch);
+    if (!j || j->kind != KITH__JOB_ROW || !kith__grant_find(j, epoch, who, &g))
+        return 0; /* it has come back */
+    return kith__item_state(kith__row_item(kith__job_row(j), g.lo)) == KITH__ITEM_CONDEMNED ? KITH_EEND : 0;
 }
 
 static int64_t describe(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
@@ -383,6 +455,8 @@ static int64_t describe(struct kith__object *o, const struct kith__caller *who, 
 
     if (rc < 0)
         return rc;
+    if (in->size == sizeof(uint64_t))
+        return ask_of_item(p, post, who, in);
     all = kith__branches(p);
     if (post >= kith__posts(p) || !kith__job_enter(p, &all->lane, post, in->number >> KITH__TOUCH_BITS))
         return KITH_EEND;
@@ -516,6 +590,62 @@ static void take_faults(struct kith__job *j, const struct kith__grant *g, uint32
             take_fault(j, g, node, &f, text);
 }
 
+/* The result of an item, at to. 0: there is no memory for it. */
+static int copy_item(const struct kith__callee *c, const void *bytes, void *to)
+{
+    uint64_t at = 0, size, block;
+    const void *from;
+    kith_bytes b;
+
+    if (c->kind != KITH__JOB_VARIABLE) {
+        if (c->out_size)
+            memcpy(to, kith__parcel_results(bytes), c->out_size);
+        return 1;
+    }
+    from = kith__parcel_result_of(bytes, 0, &at, &size);
+    b = (kith_bytes){ NULL, (size_t)size };
+    if (size > 0) {
+        if (!(block = kith__heap_alloc_lasting(size, 0)))
+            return 0;
+        memcpy(b.data = kith__at(block), from, size);
+    }
+    memcpy(to, &b, sizeof b);
+    return 1;
+}
+
+/* One that was cancelled meanwhile ends so, whatever it has given. */
+static void end_item(struct kith__item *item, const struct kith__callee *c)
+{
+    kith_bytes b;
+
+    if (kith__item_done(item))
+        return;
+    if (c->kind == KITH__JOB_VARIABLE) {
+        memcpy(&b, kith__item_out(item, c), sizeof b);
+        if (b.data)
+            kith__heap_free(kith__offset(b.data));
+    }
+    kith__item_begin(item);
+}
+
+/* The agent is inside of j, a row. What was not done is settled as such: see grant.h. */
+static void take_item(struct kith__pool *p, struct kith__job *j, uint32_t node, const void *bytes,
+                      const struct kith__parcel_result *r, const struct kith__grant *g)
+{
+    struct kith__item *item = kith__row_item(kith__job_row(j), g->lo);
+    const struct kith__callee *c = kith__at(item->callee);
+    uint64_t done = r->done;
+
+    if (r->faults > 0)
+        take_faults(j, g, node, bytes, done);
+    else if (done > 0 && !copy_item(c, bytes, kith__item_out(item, c)))
+        done = 0;
+    else if (done > 0)
+        end_item(item, c);
+    kith__grant_settle(j, p->workers, g->epoch, done, done == r->done ? r->tries : 0);
+    kith__row_tell(j, g->lo);
+}
+
 /* The agent is inside of j. */
 static int64_t take(struct kith__pool *p, struct kith__job *j, const struct kith__caller *who,
                     const struct kith__args *in, const struct kith__parcel_result *r)
@@ -530,6 +660,10 @@ static int64_t take(struct kith__pool *p, struct kith__job *j, const struct kith
     if ((rc = kith__parcel_check_result(j, &g, bytes, in->size)) < 0) {
         kith__grant_settle(j, p->workers, r->epoch, 0, g.tries);
         return rc;
+    }
+    if (j->kind == KITH__JOB_ROW) {
+        take_item(p, j, who->node, bytes, r, &g);
+        return 0;
     }
     done = copy_results(j, &g, bytes, r);
     if (r->faults < r->done) /* before the first fault can halt it */
@@ -562,10 +696,11 @@ static int64_t take_back(struct kith__object *o, const struct kith__caller *who,
         kith__grant_settle(j, p->workers, r.epoch, 0, 0);
         rc = kith__fail(KITH_ESTALE, "these results come too late: nobody waits for them");
     }
-    if (atomic_load(&j->returned_count) > 0) {
+    if (atomic_load(&j->returned_count) > 0)
         kith__tell_one(out, KITH__POOL_IDLE);
+    if (atomic_load(&j->returned_count) > 0 || all->waits)
         kith__tell_all(out, KITH__POOL_FOREMEN);
-    }
+    all->waits = 0;
     return rc;
 }
 

@@ -19,7 +19,8 @@ enum {
                          nothing and the size of one that needs more room; KITH_EEND: there will be none any
                          more */
     KITH__POOL_JOB, /* number: kith__touch of it. Gives it (parcel.h); KITH_ECANCELLED: nothing of it is to be
-                       begun any more; KITH_EEND: and what is under way is to be ended */
+                       begun any more; KITH_EEND: and what is under way is to be ended. Of a row, with the
+                       epoch of a grant (uint64_t): 0; KITH_EEND: it is to be ended */
     KITH__POOL_RETURN, /* bytes: a result (parcel.h). 0; KITH_ESTALE: it comes too late, and does not count */
     KITH__POOL_NEWS,   /* number: of the last news. Waits for the next: gives struct kith__pool_news */
     KITH__POOL_LEAVE,  /* it has none of its workers any more; bytes, when exit functions have failed: struct
@@ -46,6 +47,7 @@ struct kith__branches { /* a block. Written by the agent, but for .news */
     struct kith__lane lane;
     _Atomic uint64_t news;
     uint64_t epoch; /* of the last grant */
+    uint32_t waits; /* 1: some claim waits for something to come back, or to be returned */
     uint32_t count; /* of branches, at most */
     struct kith__branch of[];
 };

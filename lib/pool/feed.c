@@ -5,7 +5,9 @@
 #include "base/system.h"
 #include "member/bell.h"
 #include "member/output.h"
+#include "pool/branch.h"
 #include "pool/fault.h"
+#include "pool/grant.h"
 #include "pool/turn.h"
 #include "pool/worker.h"
 #include "shm/heap.h"
@@ -836,6 +838,17 @@ static struct kith__lane *runs_at(struct kith__feed *f, uint64_t unit)
     return NULL;
 }
 
+/* f is pinned. lane NULL: its worker is on another node. */
+static void condemn(const struct kith__feed *f, struct kith__lane *lane, uint64_t unit)
+{
+    if (!lane) {
+        kith__branches_tell(f->object);
+        return;
+    }
+    kith__lane_condemn(lane, kith__touch(f->job->seq, f->post), unit);
+    kith__server_ring();
+}
+
 /* f is locked. */
 static int cancel(struct kith__feed *f, uint64_t unit)
 {
@@ -847,14 +860,13 @@ static int cancel(struct kith__feed *f, uint64_t unit)
         kith__row_wake(f->row, unit);
     if (rc != KITH_ERUNNING || !pin(f))
         return rc == KITH_ERUNNING ? 0 : rc; /* else the pool ends, and so does it */
-    if (!(lane = runs_at(f, unit)))
+    if (!(lane = runs_at(f, unit)) && !kith__grant_has(f->job, unit))
         rc = kith__item_has_ended(item) ? KITH_EEND : KITH_ERUNNING;
     else if (!kith__item_condemn(item))
         rc = kith__item_cancel(item); /* it has ended, or goes back just now */
     else {
         rc = 0;
-        kith__lane_condemn(lane, kith__touch(f->job->seq, f->post), unit);
-        kith__server_ring();
+        condemn(f, lane, unit);
     }
     unpin(f);
     return rc;

@@ -37,10 +37,13 @@ struct known { /* a job of which it was granted something */
 
 struct running { /* a grant */
     struct running *next, **at;
-    struct known *of;
+    struct known *of; /* of an item it is its own */
     struct kith__call call;
-    uint64_t units;
-    int posted;
+    uint64_t units, first; /* first: of an item 0: it is the only task of its call */
+    const void *in, *elements;
+    uint64_t touch, epoch; /* of an item: how it is asked for */
+    uint64_t looked;       /* news after which it was */
+    int is_item, posted, over;
 };
 
 struct buffer { /* a block of the heap: what lies there is used in place */
@@ -50,6 +53,7 @@ struct buffer { /* a block of the heap: what lies there is used in place */
 
 struct hand {                     /* a thread's own */
     struct buffer in, out, bytes; /* bytes: of results of any size */
+    uint64_t news;                /* the last that was known when it claimed */
 };
 
 static struct {
@@ -60,6 +64,8 @@ static struct {
     uint32_t asking;    /* claims under way */
     int watched;        /* a thread looks how far the grants are */
     int ends;           /* nothing is claimed any more */
+    int items;          /* the last grant was one of a row */
+    uint64_t news;      /* that were looked at, or are just now */
     int left;           /* LEAVE was said */
     struct known *jobs; /* the last one first */
     struct running *running;
@@ -293,8 +299,15 @@ static void await_change(double rate, uint64_t unfinished)
     self.watched = 0;
 }
 
+/* Locked. Tasks of a row come one by one: then there is a claim for each worker that has none. */
+static int is_turn(const struct kith__deal *d, uint64_t in_size, uint64_t out_size, uint64_t unfinished)
+{
+    return (self.items && unfinished + self.asking < self.workers) ||
+           kith__deal_asks(d, in_size, out_size, unfinished, self.asking) > 0;
+}
+
 /* Until there is room for one more claim. 1, and what it says of this node; 0: there will be none. */
-static int await_turn(struct kith__deal *d)
+static int await_turn(struct hand *h, struct kith__deal *d)
 {
     lock();
     while (!self.ends) {
@@ -303,8 +316,9 @@ static int await_turn(struct kith__deal *d)
                  unfinished = count_unfinished();
 
         *d = deal_now();
-        if (kith__deal_asks(d, in_size, out_size, unfinished, self.asking) > 0) {
+        if (is_turn(d, in_size, out_size, unfinished)) {
             self.asking++;
+            h->news = self.news;
             pthread_cond_signal(&self.changed);
             unlock();
             return 1;
@@ -342,10 +356,12 @@ static void make_room(struct hand *h, uint64_t used)
         reserve(&h->in, 8 * h->in.size < most ? 8 * h->in.size : most, 0);
 }
 
-static void begin_grant(struct running *r, uint64_t units, struct known *k)
+static void begin_grant(struct running *r)
 {
-    *r = (struct running){ .of = k, .units = units };
     lock();
+    if (self.items != r->is_item)
+        pthread_cond_signal(&self.changed); /* others may be to claim, too */
+    self.items = r->is_item;
     r->next = self.running;
     r->at = &self.running;
     if (r->next)
@@ -466,17 +482,52 @@ static struct buffer *place_of_results(struct hand *h, const struct known *k, ui
     return reserve(&h->out, size, 0) < 0 ? NULL : &h->out;
 }
 
-/* Arguments lie at in, behind the head of the grant. */
-static int post(struct running *r, const struct kith__parcel_grant *g, const void *in, void *out)
+/* 1: nobody wants that item any more. */
+static int is_given_up(uint64_t touch, uint64_t epoch)
+{
+    struct kith__args in = { .number = touch, .bytes = &epoch, .size = sizeof epoch };
+
+    return ask(KITH__POOL_JOB, &in, &(struct kith__result){ 0 }) == KITH_EEND;
+}
+
+/* Locked. */
+static void end_item(uint64_t epoch)
+{
+    for (struct running *r = self.running; r; r = r->next) {
+        if (!r->is_item || r->epoch != epoch)
+            continue;
+        r->over = 1;
+        if (r->posted)
+            kith__call_cancel(&r->call);
+    }
+}
+
+/* News that came while it was on its way may have been of this one. */
+static void look_again(struct running *r)
+{
+    int stale;
+
+    lock();
+    stale = r->is_item && r->looked != self.news;
+    r->looked = self.news;
+    unlock();
+    if (!stale || !is_given_up(r->touch, r->epoch))
+        return;
+    lock();
+    end_item(r->epoch);
+    unlock();
+}
+
+static int post(struct running *r, const struct kith__parcel_grant *g, void *out)
 {
     const struct kith__parcel_job *j = &r->of->job;
     uint64_t tries = j->tries > g->grant.tries ? j->tries - g->grant.tries : 1;
     struct kith__call_part part = {
-        .first = g->grant.lo,
+        .first = r->first,
         .units = g->grant.length,
         .call = j->call,
         .tries = (uint32_t)tries,
-        .elements = kith__parcel_elements(j, (const char *)in - sizeof *g),
+        .elements = r->elements,
     };
     struct kith__call_spec s = {
         .pool = self.branch,
@@ -486,7 +537,7 @@ static int post(struct running *r, const struct kith__parcel_grant *g, const voi
         .shape = (int)j->shape,
         .n = kith__is_map(j->kind) ? g->grant.length : j->n,
         .part = &part,
-        .in = j->in_size ? in : NULL,
+        .in = j->in_size ? r->in : NULL,
         .arg = r->of->arg,
         .out = j->out_size ? out : NULL,
         .in_size = j->in_size,
@@ -497,9 +548,11 @@ static int post(struct running *r, const struct kith__parcel_grant *g, const voi
 
     lock();
     r->posted = rc == 0;
-    if (r->posted && r->of->over) /* it was given up in between */
+    if (r->posted && (r->over || r->of->over)) /* it was given up in between */
         kith__call_cancel(&r->call);
     unlock();
+    if (rc == 0)
+        look_again(r);
     return rc;
 }
 
@@ -596,7 +649,7 @@ static void end_posted(struct running *r)
 }
 
 /* Runs it in the branch. 0; or the branch is no more. */
-static int run(struct running *r, const struct kith__parcel_grant *g, struct hand *h, const void *in)
+static int run(struct running *r, const struct kith__parcel_grant *g, struct hand *h)
 {
     struct buffer *b = place_of_results(h, r->of, r->units);
     enum kith__step_result last = KITH__STEP_WAIT;
@@ -611,7 +664,7 @@ static int run(struct running *r, const struct kith__parcel_grant *g, struct han
     }
     if (r->of->job.kind == KITH__JOB_VARIABLE)
         memset(bytes = (void *)(b->at + sizeof(struct kith__parcel_result)), 0, r->units * sizeof *bytes);
-    if ((rc = post(r, g, in, b->at + sizeof(struct kith__parcel_result))) < 0) {
+    if ((rc = post(r, g, b->at + sizeof(struct kith__parcel_result))) < 0) {
         return_grant(g, h);
         return rc;
     }
@@ -637,28 +690,80 @@ static void refuse(int rc, const struct kith__parcel_grant *g, struct hand *h)
 
     snprintf(why, sizeof why, "%s", kith_last_error());
     return_grant(g, h);
-    if (rc != KITH_EEND && rc != KITH_ECANCELLED)
+    if (rc == KITH_ENOMEM)
+        kith__nap(memory_ns);
+    else if (rc != KITH_EEND && rc != KITH_ECANCELLED)
         give_up(why);
+}
+
+static int read_range(struct running *r, const struct kith__parcel_grant *g, const char *bytes, uint64_t size)
+{
+    int rc = know(g, &r->of);
+
+    if (rc < 0 || (rc = kith__parcel_check_grant(&r->of->job, bytes, size, &r->in)) < 0)
+        return rc;
+    r->first = g->grant.lo;
+    r->elements = kith__parcel_elements(&r->of->job, bytes);
+    return 0;
+}
+
+/* It is a job of its own here. */
+static int read_item(struct running *r, const struct kith__parcel_grant *g, const char *bytes, uint64_t size)
+{
+    struct kith__parcel_item item;
+    int rc = kith__parcel_read_item(bytes, size, &item, &r->in);
+
+    if (rc < 0)
+        return rc;
+    if (!(r->of = calloc(1, sizeof *r->of)))
+        return kith__fail(KITH_ENOMEM, "no memory for a task");
+    r->of->job = (struct kith__parcel_job){
+        .seq = g->seq,
+        .post = g->post,
+        .kind = item.kind,
+        .shape = item.shape,
+        .tries = item.tries,
+        .n = 1,
+        .units = 1,
+        .in_size = item.in_size,
+        .out_size = item.out_size,
+        .call = item.number,
+        .fn = item.fn,
+    };
+    memcpy(r->of->job.name, item.name, sizeof item.name);
+    r->of->deal.workers = self.workers;
+    return kith__token_resolve(&item.fn, &r->of->fn);
+}
+
+/* What is not of a list. */
+static void done_with(const struct running *r)
+{
+    if (r->of && r->is_item)
+        free(r->of);
+    else if (r->of)
+        drop(r->of);
 }
 
 static void do_grant(struct hand *h, uint64_t size)
 {
     struct kith__parcel_grant g;
-    struct known *k = NULL;
-    struct running r;
-    const void *in;
+    struct running r = { .looked = h->news };
     int rc = kith__parcel_read_grant(h->in.at, size, &g);
 
-    if (rc == 0 && (rc = know(&g, &k)) == 0)
-        rc = kith__parcel_check_grant(&k->job, h->in.at, size, &in);
-    begin_grant(&r, rc == 0 ? g.grant.length : 0, k);
+    if (rc == 0) {
+        r.is_item = (int)g.is_item;
+        r.touch = kith__touch(g.seq, g.post);
+        r.epoch = g.grant.epoch;
+        rc = (r.is_item ? read_item : read_range)(&r, &g, h->in.at, size);
+    }
+    r.units = rc == 0 ? g.grant.length : 0;
+    begin_grant(&r);
     if (rc < 0)
         refuse(rc, &g, h);
-    else if (run(&r, &g, h, in) < 0)
+    else if (run(&r, &g, h) < 0)
         give_up(kith_last_error());
     end_grant(&r);
-    if (k)
-        drop(k);
+    done_with(&r);
     make_room(h, size);
 }
 
@@ -668,7 +773,7 @@ static void *work(void *nothing)
     struct kith__deal d;
     int64_t rc = reserve(&h.in, ROOM, 0);
 
-    while (rc >= 0 && await_turn(&d)) {
+    while (rc >= 0 && await_turn(&h, &d)) {
         if ((rc = claim(&h, &d)) > 0)
             do_grant(&h, (uint64_t)rc);
         else {
@@ -741,6 +846,37 @@ static void look_at_jobs(uint64_t news)
     unlock();
 }
 
+/* Locked. */
+static struct running *next_item_to_look_at(uint64_t news)
+{
+    for (struct running *r = self.running; r; r = r->next)
+        if (r->is_item && !r->over && r->looked != news) {
+            r->looked = news;
+            return r;
+        }
+    return NULL;
+}
+
+/* What is on its way while this looks is looked at by its own thread. */
+static void look_at_items(uint64_t news)
+{
+    struct running *r;
+
+    lock();
+    self.news = news;
+    while ((r = next_item_to_look_at(news))) {
+        uint64_t touch = r->touch, epoch = r->epoch;
+        int over;
+
+        unlock();
+        over = is_given_up(touch, epoch);
+        lock();
+        if (over)
+            end_item(epoch);
+    }
+    unlock();
+}
+
 /* Until the end: 1: it is one in good order. */
 static int follow_news(void)
 {
@@ -754,6 +890,7 @@ static int follow_news(void)
             return 0;
         if (told.state != KITH__POOL_OPEN)
             return told.state == KITH__POOL_CLOSING;
+        look_at_items(told.number);
         look_at_jobs(told.number);
     }
 }

@@ -1,6 +1,7 @@
 /* grant.c: see grant.h. */
 #include "config.h"
 #include "pool/grant.h"
+#include "pool/row.h"
 
 /* In the guard, before its commit: the live claim of cell is the last of the granted ranges, and the cell's
  * no more. */
@@ -85,6 +86,15 @@ static void take_out(struct kith__job *j, struct kith__granted *self)
     kith__guard_set(&j->guard, &self->holder, atomic_load(&last->holder));
 }
 
+/* Of a row: an item that was not done is queued again, or it has ended, as it was condemned. */
+static uint64_t end_item(struct kith__job *j, uint64_t unit)
+{
+    if (kith__row_is_over(j, unit))
+        return 1;
+    kith__row_again(j, unit);
+    return 0;
+}
+
 /* In the guard: its first done units count as cell's, the others go back. */
 static void settle(struct kith__job *j, struct kith__granted *self, struct kith__cell *cell, uint64_t done,
                    uint64_t tries)
@@ -92,6 +102,8 @@ static void settle(struct kith__job *j, struct kith__granted *self, struct kith_
     uint64_t lo = atomic_load(&self->lo), length = atomic_load(&self->length),
              count = atomic_load(&j->returned_count);
 
+    if (j->kind == KITH__JOB_ROW && done == 0)
+        done = end_item(j, lo);
     if (done < length) {
         kith__put_back(j, &count, lo + done, length - done, tries);
         kith__guard_set(&j->guard, &j->returned_count, count);
@@ -116,7 +128,7 @@ int kith__grant_settle(struct kith__job *j, uint32_t cell, uint64_t epoch, uint6
     return 1;
 }
 
-uint32_t kith__grants_give_back(struct kith__job *j, const struct kith__caller *who)
+uint32_t kith__grants_give_back(struct kith__job *j, uint32_t cell, const struct kith__caller *who)
 {
     uint32_t given_back = 0;
 
@@ -128,11 +140,38 @@ uint32_t kith__grants_give_back(struct kith__job *j, const struct kith__caller *
             i++;
             continue;
         }
-        settle(j, self, NULL, 0, atomic_load(&self->tries)); /* another one is in its place now */
+        settle(j, self, &j->cells[cell], 0, atomic_load(&self->tries)); /* another one is in its place now */
         given_back++;
     }
     kith__guard_leave(&j->guard);
     if (given_back > 0)
         kith__retired(j);
     return given_back;
+}
+
+uint64_t kith__grants_of(struct kith__job *j, const struct kith__caller *who)
+{
+    uint64_t count = atomic_load(&j->granted_count), units = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        const struct kith__granted *self = &kith__job_granted(j)[i];
+
+        if (kith__is_same(atomic_load(&self->holder), who))
+            units += atomic_load(&self->length);
+    }
+    return units;
+}
+
+int kith__grant_has(struct kith__job *j, uint64_t unit)
+{
+    int has = 0;
+
+    kith__guard_enter(&j->guard);
+    for (uint64_t i = 0; i < atomic_load(&j->granted_count) && !has; i++) {
+        const struct kith__granted *self = &kith__job_granted(j)[i];
+
+        has = unit - atomic_load(&self->lo) < atomic_load(&self->length);
+    }
+    kith__guard_leave(&j->guard);
+    return has;
 }

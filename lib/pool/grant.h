@@ -6,8 +6,10 @@
  * until it is settled by that name: what was done counts, what was not goes back. Who comes with a name that
  * is not there any more comes too late, whatever it has: so each unit's result is taken once.
  *
- * What its holder has goes back when that has died, or its node is lost; the units may run a second time.
- * All of these are called by that one process. That process's own death is the end of its node.
+ * What its holder has goes back when that has died, or its node is lost; the units may run a second time. In
+ * a row (row.h) a grant is one item, which runs as long as it is granted: what goes back is queued again, but
+ * for what was condemned, which ends thereby.
+ * All of these but the last are called by that one process. That process's own death is the end of its node.
  */
 #ifndef KITH_GRANT_H
 #define KITH_GRANT_H
@@ -33,6 +35,12 @@ int kith__grant_find(struct kith__job *j, uint64_t epoch, const struct kith__cal
 int kith__grant_settle(struct kith__job *j, uint32_t cell, uint64_t epoch, uint64_t done, uint64_t tries);
 
 /* What who has goes back, with no try used; who->member 0: what that node has. Returns how many ranges. */
-uint32_t kith__grants_give_back(struct kith__job *j, const struct kith__caller *who);
+uint32_t kith__grants_give_back(struct kith__job *j, uint32_t cell, const struct kith__caller *who);
+
+/* How many units of j who has. */
+uint64_t kith__grants_of(struct kith__job *j, const struct kith__caller *who);
+
+/* For anybody: 1: another node has that unit. */
+int kith__grant_has(struct kith__job *j, uint64_t unit);
 
 #endif

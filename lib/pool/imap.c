@@ -8,6 +8,7 @@
 #include "pool/feed.h"
 #include "pool/local.h"
 #include "pool/progress.h"
+#include "pool/spread.h"
 #include "base/error.h"
 #include "base/system.h"
 
@@ -315,7 +316,7 @@ static int open_feed(struct iterator *self)
         return rc;
     self->serial = (int)kith__pool_body(o)->serial;
     kith__progress_begin(&self->progress, kith__pool_body(o));
-    workers = kith__pool_body(o)->workers;
+    workers = kith__spread_workers(kith__pool_body(o));
     self->least = 2 * workers;
     self->window = window_bytes / each < WINDOW_MOST ? window_bytes / each : WINDOW_MOST;
     if (self->window < 2 * self->least)

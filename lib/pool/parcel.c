@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/parcel.h"
 #include "pool/chunk.h"
+#include "pool/row.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -80,8 +81,21 @@ uint64_t kith__parcel_unit_size(const struct kith__job *j)
     return j->in_size + (j->order ? sizeof(uint64_t) : 0);
 }
 
+static struct kith__item *item_of(const struct kith__job *j, const struct kith__grant *g)
+{
+    return kith__row_item(kith__job_row(j), g->lo);
+}
+
+static const struct kith__callee *callee_of(const struct kith__job *j, const struct kith__grant *g)
+{
+    return kith__at(item_of(j, g)->callee);
+}
+
 uint64_t kith__parcel_grant_size(const struct kith__job *j, const struct kith__grant *g)
 {
+    if (j->kind == KITH__JOB_ROW)
+        return sizeof(struct kith__parcel_grant) + sizeof(struct kith__parcel_item) +
+               callee_of(j, g)->in_size;
     return sizeof(struct kith__parcel_grant) + g->length * kith__parcel_unit_size(j);
 }
 
@@ -99,6 +113,27 @@ static void write_by_order(const struct kith__job *j, const struct kith__grant *
     }
 }
 
+/* It runs, and so it stays what it is. */
+static void write_item(const struct kith__job *j, const struct kith__grant *g, char *to)
+{
+    const struct kith__item *item = item_of(j, g);
+    const struct kith__callee *c = callee_of(j, g);
+    struct kith__parcel_item head;
+
+    memset(&head, 0, sizeof head);
+    head.number = item->number;
+    head.in_size = c->in_size;
+    head.out_size = c->out_size;
+    head.kind = c->kind;
+    head.shape = c->shape;
+    head.tries = j->tries;
+    head.fn = c->fn;
+    memcpy(head.name, c->name, sizeof head.name - 1);
+    memcpy(to, &head, sizeof head);
+    if (c->in_size)
+        memcpy(to + sizeof head, kith__item_in(item, c), c->in_size);
+}
+
 void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const struct kith__grant *g, void *to)
 {
     struct kith__parcel_grant head;
@@ -108,8 +143,11 @@ void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const st
     head.grant = *g;
     head.left = j->units - (atomic_load(&j->cursor) >> 16);
     head.post = post;
+    head.is_item = j->kind == KITH__JOB_ROW;
     memcpy(to, &head, sizeof head);
-    if (j->order)
+    if (head.is_item)
+        write_item(j, g, (char *)to + sizeof head);
+    else if (j->order)
         write_by_order(j, g, (char *)to + sizeof head);
     else if (j->in_size)
         memcpy((char *)to + sizeof head, argument(j, g->lo), g->length * j->in_size);
@@ -147,6 +185,26 @@ const void *kith__parcel_elements(const struct kith__parcel_job *job, const void
 
     memcpy(&g, bytes, sizeof g);
     return job->ordered ? (const char *)bytes + sizeof g + g.grant.length * job->in_size : NULL;
+}
+
+int kith__parcel_read_item(const void *bytes, uint64_t size, struct kith__parcel_item *item, const void **in)
+{
+    struct kith__parcel_grant g;
+    int rc = kith__parcel_read_grant(bytes, size, &g);
+
+    if (rc < 0)
+        return rc;
+    size -= sizeof g;
+    if (!g.is_item || g.grant.length != 1 || size < sizeof *item)
+        return is_damaged("a task");
+    memcpy(item, (const char *)bytes + sizeof g, sizeof *item);
+    if (item->in_size != size - sizeof *item || !memchr(item->name, '\0', sizeof item->name) ||
+        item->out_size > INT64_MAX ||
+        (item->kind != KITH__JOB_NUMBERS && item->kind != KITH__JOB_BYTES &&
+         (item->kind != KITH__JOB_VARIABLE || item->out_size != sizeof(kith_bytes))))
+        return is_damaged("a task");
+    *in = (const char *)bytes + sizeof g + sizeof *item;
+    return 0;
 }
 
 /* ------------------------------------------------------------------ results */
@@ -220,15 +278,19 @@ int kith__parcel_check_result(const struct kith__job *j, const struct kith__gran
 {
     struct kith__parcel_result r;
     struct kith__parcel_fault f;
-    uint64_t at;
+    uint32_t kind = j->kind;
+    uint64_t at, out_size = j->out_size;
     int rc = kith__parcel_read_result(bytes, size, &r);
 
     if (rc < 0)
         return rc;
+    if (kind == KITH__JOB_ROW) {
+        kind = callee_of(j, g)->kind;
+        out_size = callee_of(j, g)->out_size;
+    }
     if (r.seq != j->seq || r.epoch != g->epoch || r.done > g->length || r.faults > r.done ||
-        (j->kind == KITH__JOB_VARIABLE
-             ? !is_whole(&r, bytes, size - sizeof r)
-             : !fit(r.done, j->out_size, size - sizeof r) || r.size != r.done * j->out_size))
+        (kind == KITH__JOB_VARIABLE ? !is_whole(&r, bytes, size - sizeof r)
+                                    : !fit(r.done, out_size, size - sizeof r) || r.size != r.done * out_size))
         return is_damaged("a result");
     at = sizeof r + r.size;
     for (uint32_t i = 0; i < r.faults; i++)

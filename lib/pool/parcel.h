@@ -6,6 +6,7 @@
  *
  *     job       head, context of the call
  *     grant     head, arguments of its units; of a job with an order which element each is: uint64_t
+ *     grant     of a row: head, what its item is, argument of that
  *     result    head, results of its units that were done, faults: each a head and a text
  *
  * Results of any size are the size of each one, uint64_t, and then their bytes, side by side.
@@ -30,8 +31,18 @@ struct kith__parcel_grant {
     uint64_t seq;
     struct kith__grant grant;
     uint64_t left; /* units of the job that nobody has claimed */
-    uint32_t post, spare[3];
+    uint32_t post;
+    uint32_t is_item; /* 1: of a row */
+    uint32_t spare[2];
 };
+
+struct kith__parcel_item {
+    uint64_t number; /* for its random numbers */
+    uint64_t in_size, out_size;
+    uint32_t kind, shape, tries, spare;
+    struct kith__token fn;
+    char name[64];
+} __attribute__((aligned(64))); /* so that its argument is as aligned as in a block */
 
 struct kith__parcel_result {
     uint64_t seq, epoch;
@@ -60,7 +71,7 @@ void kith__parcel_write_job(struct kith__job *j, uint32_t post, void *to);
 
 /* Likewise for a grant, whose units lie side by side. */
 uint64_t kith__parcel_grant_size(const struct kith__job *j, const struct kith__grant *g);
-uint64_t kith__parcel_unit_size(const struct kith__job *j); /* what each unit adds to that */
+uint64_t kith__parcel_unit_size(const struct kith__job *j); /* what each unit adds to that; of no row */
 void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const struct kith__grant *g,
                               void *to);
 
@@ -92,6 +103,9 @@ int kith__parcel_check_grant(const struct kith__parcel_job *job, const void *byt
                              const void **in);
 /* Of one that was checked: which element each unit is; NULL: the one of its number. */
 const void *kith__parcel_elements(const struct kith__parcel_job *job, const void *bytes);
+
+/* Of a grant of a row. 0, and *in: its argument; KITH_EPEER. */
+int kith__parcel_read_item(const void *bytes, uint64_t size, struct kith__parcel_item *item, const void **in);
 
 /* Size of the bytes of a result without faults, and of one of these. The caller writes them one behind the
  * other. Of results of any size, their place in memory is meant: a kith_bytes each. */
