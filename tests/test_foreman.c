@@ -533,11 +533,25 @@ static void *kills_foreman(void *nothing)
     return NULL;
 }
 
-/* What it had is done at home. */
+static void count_branch(struct kith__object *o, void *count)
+{
+    *(int *)count += kith__pool_body(o)->trunk.pool == pool.id;
+}
+
+static int branches(void)
+{
+    int count = 0;
+
+    kith__objects_each(KITH__POOL_KIND, count_branch, &count);
+    return count;
+}
+
+/* What it had is done by others. Then there is another one, and the branch of the first is no more. */
 static void in_loss(void)
 {
     static double x[N], y[N];
     pthread_t thread;
+    int64_t begin;
 
     open_pool(3, NULL);
     for (int i = 0; i < N; i++)
@@ -547,10 +561,16 @@ static void in_loss(void)
     pthread_join(thread, NULL);
     for (int i = 0; i < N; i++)
         REQUIRE(y[i] == sqrt(x[i]));
-    for (int64_t begin = kith__now_ns(); kith_pool_workers(pool) > 1 && ms_since(begin) < SOON * slowdown();)
+    for (begin = kith__now_ns(); kith_pool_workers(pool) < 4 && ms_since(begin) < SOON * slowdown();)
+        REQUIRE(kith_map(pool, slow_root, x, y, 100) == 0);
+    REQUIRE(kith_pool_workers(pool) == 4);
+    while (branches() > 1 && ms_since(begin) < 2 * SOON * slowdown())
         sleep_ms(1);
-    REQUIRE(kith_pool_workers(pool) == 1);
-    REQUIRE(kith_map(pool, slow_root, x, y, 100) == 0);
+    REQUIRE(branches() == 1);
+    REQUIRE(kith_map(pool, slow_root, x, y, N) == 0);
+    REQUIRE(done_by_branch() > 0);
+    for (int i = 0; i < N; i++)
+        REQUIRE(y[i] == sqrt(x[i]));
     close_pool();
 }
 

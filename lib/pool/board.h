@@ -254,6 +254,7 @@ struct kith__pool_functions { /* its own */
 
 struct kith__trunk {                    /* of what pool of another node a pool is a branch: see branch.h */
     uint64_t pool;                      /* its handle; 0: it is none */
+    uint32_t foreman;                   /* the member that has opened it: it ends with that */
     uint32_t first_worker, all_workers; /* the number of its first worker there; how many there are in all */
 };
 

@@ -147,7 +147,7 @@ static int64_t join(struct kith__object *o, const struct kith__caller *who, stru
     for (uint32_t i = 0; all && i < all->count; i++) {
         struct kith__branch *b = &all->of[i];
 
-        if (atomic_load(&b->state) != KITH__BRANCH_FREE)
+        if (atomic_load(&b->state) != KITH__BRANCH_FREE || (b->planned && b->node != who->node))
             continue;
         atomic_store(&b->holder, kith__holder(who));
         atomic_store(&b->workers, (uint32_t)in->number);
@@ -722,6 +722,23 @@ int kith__branch_undo(struct kith__object *o, const struct kith__caller *who, st
     return 0;
 }
 
+/* One of them starts another foreman. */
+static void wake_callers(struct kith__pool *p)
+{
+    struct kith__lane *lane = &kith__branches(p)->lane;
+    uint32_t posts = kith__posts(p);
+
+    for (uint32_t i = 0; i < posts; i++) {
+        uint64_t seq = atomic_load(&kith__post(p, i)->announced);
+        struct kith__job *j = kith__post_job(kith__post(p, i));
+
+        if (seq == 0 || !kith__job_enter(p, lane, i, seq))
+            continue;
+        kith__wake_all(j->kind == KITH__JOB_ROW ? &kith__job_row(j)->waiters : &j->waiters);
+        kith__job_leave(lane, j);
+    }
+}
+
 void kith__branch_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
 {
     struct kith__pool *p = kith__pool_body(o);
@@ -732,7 +749,7 @@ void kith__branch_died(struct kith__object *o, const struct kith__caller *who, s
         struct kith__branch *b = &all->of[i];
 
         if (atomic_load(&b->state) == KITH__BRANCH_OPEN && kith__is_same(atomic_load(&b->holder), who)) {
-            atomic_store(&b->state, KITH__BRANCH_LOST);
+            atomic_store(&b->state, who->member ? KITH__BRANCH_KILLED : KITH__BRANCH_LOST);
             lost++;
         }
     }
@@ -740,6 +757,11 @@ void kith__branch_died(struct kith__object *o, const struct kith__caller *who, s
         return;
     give_back(p, who);
     tell_of_returned(out);
+    if (who->member) {
+        atomic_store(&all->killed, 1);
+        kith__fence();
+        wake_callers(p);
+    }
 }
 
 #define ASKS (KITH__UNGUARDED | KITH__HOLDS)

@@ -35,20 +35,30 @@ struct kith__pool_news {
 
 enum { KITH__POOL_IDLE, KITH__POOL_CHANGES, KITH__POOL_FOREMEN, KITH__POOL_SIDES }; /* whose waiters */
 
-enum kith__branch_state { KITH__BRANCH_FREE, KITH__BRANCH_OPEN, KITH__BRANCH_LEFT, KITH__BRANCH_LOST };
+/* KILLED: its foreman is dead, not its node: it may get another one, and is free again then. */
+enum kith__branch_state {
+    KITH__BRANCH_FREE,
+    KITH__BRANCH_OPEN,
+    KITH__BRANCH_LEFT,
+    KITH__BRANCH_LOST,
+    KITH__BRANCH_KILLED
+};
 
 struct kith__branch {
     _Atomic uint64_t holder; /* of what it was granted: node << 32 | serial number of the foreman */
     _Atomic uint32_t state, workers;
-    struct kith__deal deal; /* as it said with its last claim */
+    uint32_t node, planned, first_worker; /* as it was opened; planned: workers, 0: for any node */
+    _Atomic uint32_t successors;          /* foremen that it got after the first one */
+    struct kith__deal deal;               /* as it said with its last claim */
 };
 
-struct kith__branches { /* a block. Written by the agent, but for .news */
+struct kith__branches { /* a block. Written by the agent, but for .news, .killed, and by spread.c */
     struct kith__lane lane;
     _Atomic uint64_t news;
-    uint64_t epoch; /* of the last grant */
-    uint32_t waits; /* 1: some claim waits for something to come back, or to be returned */
-    uint32_t count; /* of branches, at most */
+    _Atomic uint32_t killed; /* 1: some foreman was: see kith__spread_repair */
+    uint64_t epoch;          /* of the last grant */
+    uint32_t waits;          /* 1: some claim waits for something to come back, or to be returned */
+    uint32_t count;          /* of branches, at most */
     struct kith__branch of[];
 };
 

@@ -21,6 +21,7 @@
 #include "pool/random.h"
 #include "pool/ring.h"
 #include "pool/serial.h"
+#include "pool/spread.h"
 #include "pool/turn.h"
 #include "base/system.h"
 #include "pool/worker.h"
@@ -250,6 +251,7 @@ static int begin(struct kith__call *c, const struct kith__call_spec *s, int work
     if (s->n > 1)
         kith__progress_begin(&c->job->progress, kith__pool_body(c->object));
     kith__job_post(kith__pool_body(c->object), c->job, c->post);
+    kith__spread_repair(c->object);
     if (c->job->windowed)
         kith__rings_move_in(c);
     else
@@ -392,6 +394,7 @@ int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_resu
             ;
         if (*last != KITH__STEP_WAIT)
             break;
+        kith__spread_repair(c->object);
         more = help(c);
         if ((*last = kith__call_step(c)) == KITH__STEP_MOVED || (*last == KITH__STEP_WAIT && more))
             continue;

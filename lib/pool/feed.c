@@ -8,6 +8,7 @@
 #include "pool/branch.h"
 #include "pool/fault.h"
 #include "pool/grant.h"
+#include "pool/spread.h"
 #include "pool/turn.h"
 #include "pool/worker.h"
 #include "shm/heap.h"
@@ -796,6 +797,17 @@ static void help(struct kith__feed *f, int polls)
         kith__call_help(f->object, f->job, f->post, f->job->seq);
 }
 
+/* Where a foreman was killed, another one is started. */
+static void repair(struct kith__feed *f)
+{
+    pthread_mutex_lock(&f->mutex);
+    if (pin(f)) {
+        kith__spread_repair(f->object);
+        unpin(f);
+    }
+    pthread_mutex_unlock(&f->mutex);
+}
+
 int kith__feed_wait(struct kith__feed *f, uint64_t unit, int (*done)(struct kith__feed *feed, void *context),
                     void *context, int timeout_ms)
 {
@@ -810,6 +822,7 @@ int kith__feed_wait(struct kith__feed *f, uint64_t unit, int (*done)(struct kith
     for (;;) {
         if ((got = done(f, context)))
             break;
+        repair(f);
         help(f, timeout_ms == 0);
         if ((got = done(f, context)))
             break;

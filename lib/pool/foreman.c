@@ -899,7 +899,7 @@ static int follow_news(void)
 
 static int open_branch(const struct kith__brief *b, const void *arg)
 {
-    const struct kith__trunk trunk = { b->pool, b->first_worker, b->all_workers };
+    const struct kith__trunk trunk = { b->pool, kith__me, b->first_worker, b->all_workers };
     struct kith_pool_options o = {
         .arg = b->arg_size ? arg : NULL,
         .arg_size = b->arg_size,

@@ -11,6 +11,7 @@
 #include "base/system.h"
 #include "pool/fault.h"
 #include "pool/pool.h"
+#include "pool/spread.h"
 #include "pool/turn.h"
 #include "pool/worker.h"
 #include "shm/heap.h"
@@ -348,6 +349,7 @@ static int drive(struct kith__later *l, int64_t *again)
     int moved = 0;
     int64_t tell;
 
+    kith__spread_repair(l->call.object);
     while ((last = kith__call_step(&l->call)) == KITH__STEP_MOVED)
         moved = 1;
     if (last != KITH__STEP_WAIT) {

@@ -741,8 +741,38 @@ static void sweep_pool(struct kith__object *o, void *member)
     }
 }
 
+static int is_branch_of(struct kith__object *o, uint32_t member)
+{
+    const struct kith__trunk *t = &kith__pool_body(o)->trunk;
+
+    return t->pool != 0 && t->foreman == member;
+}
+
+/* A branch without its foreman works for nobody. It becomes one that its opener was about to take down, which
+ * the janitor does next, and the next janitor when this one dies. */
+static void end_branch(struct kith__object *o, void *context)
+{
+    uint32_t member = *(uint32_t *)context;
+    uint64_t id = kith__object_id(o);
+    struct kith__object *same;
+
+    if (!is_branch_of(o, member))
+        return;
+    if (kith__object_is(o, id) && kith__object_enter(id, KITH__POOL_KIND, &same) == 0) {
+        if (is_branch_of(o, member))
+            kith__object_end(o);
+        else
+            kith__object_leave(o);
+    }
+    kith__failpoint("pool: branch ended");
+    /* Before its jobs are waited for. */
+    if (kith__object_leaves(id, KITH__POOL_KIND) && is_branch_of(o, member))
+        stop_workers(o, KITH__POOL_TERMINATE);
+}
+
 void kith__jobs_sweep(uint32_t member)
 {
+    kith__objects_each(KITH__POOL_KIND, end_branch, &member);
     kith__objects_each(KITH__POOL_KIND, sweep_pool, &member);
 }
 

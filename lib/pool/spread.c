@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SUCCESSORS = 3 }; /* of a foreman: where each is killed, as for want of memory, it is given up */
+
 static const int64_t look_ns = 100 * KITH__MS;
 
 void kith__spread_shares(uint32_t workers, const uint32_t *each, uint32_t count, uint32_t *shares)
@@ -135,7 +137,13 @@ static void start_foreman(struct kith__share *s, struct kith__brief *b)
 void kith__spread_begin(struct kith__object *o, uint64_t id, struct kith__spread *plan)
 {
     struct kith__brief *b = brief_for(kith__pool_body(o), id, plan->all);
+    struct kith__branches *all = kith__branches(kith__pool_body(o));
 
+    for (uint32_t i = 0; i < plan->count; i++) {
+        all->of[i].node = plan->of[i].node;
+        all->of[i].planned = plan->of[i].workers;
+        all->of[i].first_worker = plan->of[i].first_worker;
+    }
     for (uint32_t i = 0; i < plan->count; i++) {
         if (b)
             start_foreman(&plan->of[i], b);
@@ -216,6 +224,60 @@ int kith__spread_await(struct kith__object *o, struct kith__spread *plan)
     if (rc == 0 && has_failed(p))
         rc = kith__pool_init_fault(p);
     return rc;
+}
+
+/* ------------------------------------------------------------------ foremen that were killed */
+
+static uint32_t planned_workers(const struct kith__pool *p)
+{
+    const struct kith__branches *all = kith__branches(p);
+    uint32_t workers = p->workers;
+
+    for (uint32_t i = 0; i < all->count; i++)
+        workers += all->of[i].planned;
+    return workers;
+}
+
+/* Its state is FREE, as that of one that is being opened. */
+static int replace(struct kith__pool *p, struct kith__branch *b)
+{
+    struct kith__share s = { .node = b->node, .workers = b->planned, .first_worker = b->first_worker };
+    struct kith__brief *brief;
+
+    if (atomic_fetch_add(&b->successors, 1) >= SUCCESSORS) {
+        leave_out(&s, "the process that works for it there was killed again and again");
+        return 0;
+    }
+    if (!(brief = brief_for(p, p->id, planned_workers(p)))) {
+        leave_out(&s, "no memory to open it again");
+        return 0;
+    }
+    kith__log(KITH_LOG_INFO, "the process that works for a pool on %s was killed; it gets another one",
+              host_of(s.node));
+    start_foreman(&s, brief);
+    free(brief);
+    return s.process >= 0;
+}
+
+/* A task has better things to do, and its pool other callers, or a caller that waits for it. */
+void kith__spread_repair(struct kith__object *o)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__branches *all = kith__branches(p);
+
+    if (!all || atomic_load_explicit(&all->killed, memory_order_relaxed) == 0 || kith_worker() >= 0 ||
+        atomic_load(&p->state) != KITH__POOL_OPEN || atomic_exchange(&all->killed, 0) == 0)
+        return;
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct kith__branch *b = &all->of[i];
+        uint32_t state = KITH__BRANCH_KILLED;
+
+        if (!atomic_compare_exchange_strong(&b->state, &state, KITH__BRANCH_FREE))
+            continue;
+        state = KITH__BRANCH_FREE;
+        if (!replace(p, b))
+            atomic_compare_exchange_strong(&b->state, &state, KITH__BRANCH_LEFT);
+    }
 }
 
 uint32_t kith__spread_workers(const struct kith__pool *p)

@@ -31,6 +31,9 @@ void kith__spread_begin(struct kith__object *o, uint64_t id, struct kith__spread
  * has no process to spare, is left out. */
 int kith__spread_await(struct kith__object *o, struct kith__spread *plan);
 
+/* For who has a call in it: foremen that were killed get successors, up to some. Cheap when none was. */
+void kith__spread_repair(struct kith__object *o);
+
 /* Workers of all nodes. */
 uint32_t kith__spread_workers(const struct kith__pool *p);
 
