@@ -258,6 +258,7 @@ static int join_ranks(int *argc, char ***argv)
     if (job.ranks.is_leader) {
         kith__shared->node = (uint32_t)job.ranks.node;
         kith__shared->nodes = (uint32_t)job.ranks.nodes;
+        kith__shared->every_rank = (uint32_t)job.every_rank;
         kith__shared->bound = 1;
         tell_cpus(job.ranks.workers, job.ranks.cpu_count, job.ranks.cpus);
     }

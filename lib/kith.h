@@ -267,10 +267,17 @@ struct kith_pool_options {
     int exit_limit_ms;
     /* How many nodes take part, this one among them: their workers run tasks of all
      * calls, and give the same results to the bit. Single tasks, of kith_apply_async and
-     * kith_imap, go to another node when one of its workers has nothing else to do. A
-     * pointer in arguments means nothing on another node, also one to memory of
-     * kith_alloc. If a node is lost, others run the tasks that it had, perhaps for the
-     * second time. 0: this node only. -1: all. */
+     * kith_imap, go to another node when one of its workers has nothing else to do.
+     * Arrays in memory of kith_alloc are copied for other nodes, but a pointer in an
+     * argument or a context means nothing there. So a call that is given addresses in
+     * memory of kith_alloc runs on this node alone (KITH_LOG=info tells), as far as they
+     * stand in the context, or in one of the arguments that are looked at; what those
+     * point to is not looked at. If a node is lost, others run the tasks that it had,
+     * perhaps for the second time.
+     * 0: all nodes, but kith_for, whose tasks leave their results in memory, runs on this
+     * one; with .caller = 1, with such an address in .arg, and in a program of
+     * kith_init_ranks: this node only.
+     * -1: all, for all calls. */
     int nodes;
     /* How many bytes a worker may take from malloc and the like, beyond what it starts
      * with; and, counted separately, from kith_alloc, as far as its task has neither
@@ -289,11 +296,11 @@ struct kith_pool_options {
     int caller;
 };
 
-/* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a launcher
- * (with .caller = 1 one less, if there are several on this node alone).
- * With .nodes these are the numbers of each node, or workers are shared out to the nodes,
- * this one first. Waits for the initializers, but not for the workers of this node to
- * start. On failure the handle holds:
+/* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a launcher,
+ * on each node (with .caller = 1 one less, if there are several on this node alone). So
+ * many workers are shared out to the nodes as each has CPUs, this one first. Waits for
+ * the initializers, but not for the workers of this node to start. On failure the handle
+ * holds:
  *
  *   KITH_EINVAL  a bad argument
  *   KITH_ENOMEM  not enough memory, or no process can be started
@@ -587,7 +594,8 @@ KITH_API int kith_pool_map_with(kith_pool p, kith_map_with_fn *fn, const void *i
  * beginning; if fn changes memory in place (x += 1), open the pool with .tries = 1: then
  * it is reported. Each worker first takes its share of the blocks; what is left of a
  * share while others have nothing to do is handed on. So a block must not wait for
- * another one of the same call, unless the pool has .chunk = 1.
+ * another one of the same call, unless the pool has .chunk = 1. Blocks run on the node
+ * that opened the pool, unless it was opened with .nodes.
  *     kith_for(pool, fn, KITH_ARG(x), n)
  * kith_pool_for is the plain function. */
 typedef int kith_for_fn(uint64_t lo, uint64_t hi, const void *arg);

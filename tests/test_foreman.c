@@ -19,10 +19,15 @@ static struct kith__spread *plan;
 /* One worker at home, and a branch of so many. */
 static void open_pool(uint32_t workers, const struct kith_pool_options *o)
 {
+    struct kith_pool_options all = { 0 };
+
     plan = calloc(1, sizeof *plan + sizeof plan->of[0]);
     *plan = (struct kith__spread){ .here = 1, .all = 1 + workers, .count = 1 };
     plan->of[0] = (struct kith__share){ .node = 0, .workers = workers, .first_worker = 1 };
-    REQUIRE(kith__pool_open_spread(plan, o ? o : &(struct kith_pool_options){ 0 }, &pool.id) == 0);
+    if (o)
+        all = *o;
+    all.nodes = -1;
+    REQUIRE(kith__pool_open_spread(plan, &all, &pool.id) == 0);
     REQUIRE(kith__pool_find(pool, &object) == 0);
 }
 
@@ -135,10 +140,10 @@ static void larger(void *total, const void *part)
 
 static int mark_range(uint64_t lo, uint64_t hi, const void *arg)
 {
-    uint64_t *marks = *(uint64_t *const *)arg;
+    uint64_t *at = *(uint64_t *const *)arg;
 
     for (uint64_t i = lo; i < hi; i++)
-        marks[i]++;
+        at[i]++;
     usleep(50);
     return 0;
 }
@@ -177,7 +182,8 @@ static void compute(kith_pool p, struct results *r)
         REQUIRE(kith_get(single[i], &r->single[i]) == 0);
 }
 
-static struct results *alone; /* seen by both jobs */
+static struct results *alone; /* these are seen by all jobs */
+static uint64_t *marks;
 
 static void in_alone(void)
 {
@@ -190,17 +196,14 @@ static void in_alone(void)
 static void in_same(void)
 {
     static struct results shared;
-    uint64_t *marks;
 
     open_pool(3, NULL);
     compute(pool, &shared);
     REQUIRE(memcmp(alone, &shared, sizeof shared) == 0);
-    marks = kith_alloc(5000 * sizeof *marks);
     memset(marks, 0, 5000 * sizeof *marks);
     REQUIRE(kith_pool_for(pool, mark_range, &marks, sizeof marks, 5000) == 0);
     for (int i = 0; i < 5000; i++)
         REQUIRE(marks[i] == 1);
-    kith_free(marks);
     REQUIRE(done_by_branch() > 0);
     close_pool();
 }
@@ -371,6 +374,91 @@ static void in_bytes(void)
         if (round == 0)
             kith_free(out);
     }
+    close_pool();
+}
+
+/* ---- what must stay at home */
+
+struct part {
+    double x;
+    double *table; /* may be in memory of kith_alloc */
+};
+
+static int looks_up(const void *in, void *out)
+{
+    const struct part *p = in;
+    double y = p->table ? p->table[0] + p->x : p->x;
+
+    usleep(200);
+    memcpy(out, &y, sizeof y);
+    return 0;
+}
+
+static int adds_table(const void *in, void *out, const void *arg)
+{
+    const struct part *p = arg;
+    double x;
+
+    memcpy(&x, in, sizeof x);
+    usleep(200);
+    x += p->table[0];
+    memcpy(out, &x, sizeof x);
+    return 0;
+}
+
+static int counts_range(uint64_t lo, uint64_t hi, const void *arg)
+{
+    (void)arg;
+    usleep(100);
+    for (uint64_t i = lo; i < hi; i++)
+        marks[i]++;
+    return 0;
+}
+
+/* Where tasks are given addresses of this node, other nodes get none of them. */
+static void in_addresses(void)
+{
+    struct part parts[300];
+    double y[300], x[300] = { 0 };
+    kith_result r;
+
+    open_pool(3, NULL);
+    for (int i = 0; i < 300; i++)
+        parts[i] = (struct part){ i, NULL };
+    REQUIRE(kith_pool_map(pool, looks_up, parts, sizeof *parts, y, sizeof *y, 300) == 0);
+    REQUIRE(done_by_branch() > 0);
+    parts[100].table = kith_alloc(sizeof(double));
+    *parts[100].table = 0.5;
+    for (int i = 0; i < 300; i++)
+        parts[i].table = parts[100].table;
+    REQUIRE(kith_pool_map(pool, looks_up, parts, sizeof *parts, y, sizeof *y, 300) == 0);
+    REQUIRE(done_by_branch() == 0);
+    REQUIRE(kith_pool_map_with(pool, adds_table, x, sizeof *x, y, sizeof *y, 300, &parts[0],
+                               sizeof parts[0]) == 0);
+    REQUIRE(done_by_branch() == 0 && y[299] == 0.5);
+    for (int i = 0; i < 20; i++) {
+        r = kith_pool_apply_async(pool, looks_up, &parts[i], sizeof *parts, sizeof *y);
+        REQUIRE(kith_get(r, &y[i]) == 0 && y[i] == i + 0.5);
+    }
+    REQUIRE(done_by_branch() == 0);
+    kith_free(parts[0].table);
+    close_pool();
+}
+
+/* Of a pool that nobody has said of which nodes it is. */
+static void in_default(void)
+{
+    double y[300];
+
+    plan = calloc(1, sizeof *plan + sizeof plan->of[0]);
+    *plan = (struct kith__spread){ .here = 1, .all = 4, .count = 1 };
+    plan->of[0] = (struct kith__share){ .node = 0, .workers = 3, .first_worker = 1 };
+    REQUIRE(kith__pool_open_spread(plan, &(struct kith_pool_options){ 0 }, &pool.id) == 0);
+    REQUIRE(kith__pool_find(pool, &object) == 0);
+    REQUIRE(kith_pool_for(pool, counts_range, NULL, 0, 1000) == 0);
+    REQUIRE(done_by_branch() == 0);
+    REQUIRE(kith_pool_map(pool, draw, NULL, 0, y, sizeof *y, 300) == 0);
+    REQUIRE(done_by_branch() > 0);
     close_pool();
 }
 
@@ -842,6 +930,7 @@ static void a_map_is_shared_with_other_nodes(void)
 static void results_do_not_depend_on_who_computes(void)
 {
     alone = mmap(NULL, sizeof *alone, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    marks = mmap(NULL, 5000 * sizeof *marks, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     setenv("KITH_SEED", "42", 1);
     JOB(in_alone);
     JOB(in_same);
@@ -851,6 +940,16 @@ static void results_do_not_depend_on_who_computes(void)
 static void data_in_place_and_large_data(void)
 {
     JOB(in_data);
+}
+
+static void addresses_stay_at_home(void)
+{
+    JOB(in_addresses);
+}
+
+static void loops_stay_by_default(void)
+{
+    JOB(in_default);
 }
 
 static void an_order_by_costs_is_kept(void)
@@ -931,6 +1030,8 @@ static void those_of_a_lost_foreman_are_done_again(void)
 static struct test tests[] = { TEST(a_map_is_shared_with_other_nodes),
                                TEST(results_do_not_depend_on_who_computes),
                                TEST(data_in_place_and_large_data),
+                               TEST(addresses_stay_at_home),
+                               TEST(loops_stay_by_default),
                                TEST(an_order_by_costs_is_kept),
                                TEST(results_of_any_size_come_from_elsewhere),
                                TEST(faults_are_told_as_at_home),

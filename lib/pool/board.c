@@ -471,9 +471,14 @@ void kith__job_leave(struct kith__lane *lane, struct kith__job *j)
         kith__wake_all(&j->waiters);
 }
 
+static int claimable_elsewhere(const struct kith__job *j)
+{
+    return !atomic_load(&j->here) && claimable(j);
+}
+
 static int claimable_no_row(const struct kith__job *j)
 {
-    return j->kind != KITH__JOB_ROW && claimable(j);
+    return j->kind != KITH__JOB_ROW && claimable_elsewhere(j);
 }
 
 /* ------------------------------------------------------------ whose turn it is */
@@ -653,7 +658,7 @@ struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, 
 struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, int rows,
                                             uint32_t *post)
 {
-    return find(p, lane, rows ? claimable : claimable_no_row, post);
+    return find(p, lane, rows ? claimable_elsewhere : claimable_no_row, post);
 }
 
 /* Among 64 posts from first on. */

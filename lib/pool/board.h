@@ -122,6 +122,7 @@ struct kith__job {
     _Atomic uint32_t told_end; /* 1: its branches know that it is halted */
     _Atomic uint32_t is_ended; /* 1: what of it is under way is ended, too */
     uint32_t is_part;
+    _Atomic uint32_t here;          /* 1: it is for workers of this node only */
     _Atomic int64_t begun_at;       /* ns: the first of its tasks; of a part */
     struct kith__progress progress; /* the poster's */
 
@@ -267,8 +268,9 @@ struct kith__pool {          /* the body of its object */
     _Atomic uint32_t killed; /* 1: the fork server kills its workers */
     _Atomic uint32_t gone;   /* 1: what it refers to is being freed. Under the object's guard */
     uint32_t workers, limit_ms, tries, tasks_per_worker, pinned, serial;
-    uint32_t grants; /* ranges of a job that other nodes may have at a time; 0: none takes part */
-    uint32_t caller; /* 1: who waits for a call works on it, too; see kith__pool_hands */
+    uint32_t grants;     /* ranges of a job that other nodes may have at a time; 0: none takes part */
+    uint32_t loops_here; /* 1: those of kith_for, who gives no result, stay on this node */
+    uint32_t caller;     /* 1: who waits for a call works on it, too; see kith__pool_hands */
     int32_t halt;
     uint64_t chunk;
     _Atomic uint64_t init_arg; /* a block */

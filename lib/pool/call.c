@@ -64,7 +64,9 @@ static int fill_range(struct kith__job *j, const struct kith__call_spec *s)
 {
     j->blocks = kith__block_count(s->n);
     j->units = s->part ? s->part->units : j->blocks;
-    if (!j->chunk && j->grants == 0) /* on other nodes, those that wait for work are not seen at each block */
+    if (!j->chunk &&
+        (j->grants == 0 ||
+         atomic_load(&j->here))) /* on other nodes, those that wait for work are not seen at each block */
         j->share = j->units < j->workers ? 1 : j->units / j->workers;
     if (s->out_size > 0 && (j->out = kith__ring_take(j, 1, j->units * s->out_size)) == 0)
         return KITH_ENOMEM;
@@ -145,6 +147,22 @@ uint64_t kith__call_number(void)
     return kith__member(kith__me)->number << 40 | (atomic_fetch_add(&calls, 1) + 1);
 }
 
+/* Whether no other node may have any of it. */
+static int stays_here(const struct kith__pool *p, const struct kith__call_spec *s, struct kith__job *j)
+{
+    if (!kith__branches(p))
+        return 0;
+    if (s->kind == KITH__JOB_FOR && p->loops_here)
+        return 1;
+    if (!kith__spread_points_here(s->arg, s->arg_size, 1) &&
+        !(kith__is_map(s->kind) && kith__spread_points_here(s->in, s->in_size, s->n)))
+        return 0;
+    if (kith__log_on(KITH_LOG_INFO))
+        kith__log(KITH_LOG_INFO, "%s is given addresses in memory of kith_alloc, so all of it runs on %s",
+                  kith__job_name(j), kith__shared->host);
+    return 1;
+}
+
 static int fill(struct kith__call *c, const struct kith__call_spec *s)
 {
     const struct kith__pool *p = kith__pool_body(c->object);
@@ -166,6 +184,7 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     kith__turn_fill(c->object, j);
     if (s->name) /* of a zeroed job; snprintf is much code that is cold */
         memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));
+    atomic_store(&j->here, (uint32_t)stays_here(p, s, j));
     if ((rc = fill_order(j, s)) < 0)
         return rc;
     rc = kith__is_map(s->kind) ? kith__rings_make(c, s) : fill_range(j, s);

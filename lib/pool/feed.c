@@ -642,6 +642,8 @@ static int give(struct kith__feed *f, const struct kith__call_spec *s, uint64_t 
     }
     *unit = f->given++;
     f->live++;
+    if (kith__branches(kith__pool_body(f->object)) && kith__spread_points_here(s->in, s->in_size, 1))
+        atomic_store(&f->job->here, 1); /* units go in turn: so does all that is given here */
     kith__job_raise(f->job, f->object, f->given);
     unpin(f);
     return 0;

@@ -183,6 +183,7 @@ static int fill(struct kith__pool *p, uint32_t workers, uint32_t branches, const
     p->pinned = !o->unpinned;
     p->chunk = o->chunk;
     p->halt = o->halt;
+    p->loops_here = o->nodes == 0;
     p->memory = o->memory;
     atomic_store(&p->progress, (uint32_t)kith__env_on(KITH__ENV_PROGRESS));
     p->caller = o->caller && !p->serial;
@@ -446,7 +447,7 @@ static int check_options(int workers, const struct kith_pool_options *o)
                           o->exit_limit_ms);
     if (o->nodes < -1)
         return kith__fail(KITH_EINVAL,
-                          "a pool with .nodes %d: give a number of nodes, 0 for this one, or -1 for all",
+                          "a pool with .nodes %d: give a number of nodes, 0 for the default, or -1 for all",
                           o->nodes);
     if (o->halt < -1)
         return kith__fail(
@@ -458,17 +459,6 @@ static int check_options(int workers, const struct kith_pool_options *o)
     if (!o->arg && o->arg_size > 0)
         return kith__fail(KITH_EINVAL, "a pool with %zu bytes of .arg at NULL", o->arg_size);
     return 0;
-}
-
-/* Said once in a job, to whom has not asked to hear of errors only: who has a cluster expects all of it to
- * work. */
-static void say_which_node(int workers)
-{
-    if (kith__shared->nodes > 1 && kith__shared->node == 0 &&
-        !atomic_exchange(&kith__shared->said_which_node, 1))
-        kith__notice(
-            "a pool uses the node that opens it: %d worker%s on %s; with .nodes = -1 it uses all %u nodes",
-            workers, workers == 1 ? "" : "s", kith__shared->host, kith__shared->nodes);
 }
 
 /* Fills it, and starts its workers, here and elsewhere. */
@@ -493,9 +483,27 @@ static int make_pool(struct kith__object *o, struct kith__spread *plan,
     return rc;
 }
 
+/* By default all. But short loops, which are what .caller is for, are done before others hear of them; where
+ * each rank runs main, each has its own part of the machine; and what .init and .exit are given may be of use
+ * on this node only. */
+static int nodes_of(const struct kith_pool_options *o)
+{
+    if (o->nodes)
+        return o->nodes;
+    if (o->caller || kith__shared->every_rank || kith__shared->nodes == 1)
+        return 1;
+    if (!kith__spread_points_here(o->arg, o->arg_size, 1))
+        return -1;
+    kith__log(KITH_LOG_INFO,
+              "the argument of a pool's .init holds addresses in memory of kith_alloc, so all its workers "
+              "are on %s",
+              kith__shared->host);
+    return 1;
+}
+
 static int plan_pool(int workers, int nodes, int serial, struct kith__spread **plan)
 {
-    int rc = serial ? kith__spread_plan(1, 1, plan) : kith__spread_plan(workers, nodes ? nodes : 1, plan);
+    int rc = serial ? kith__spread_plan(1, 1, plan) : kith__spread_plan(workers, nodes, plan);
 
     if (rc < 0)
         return rc;
@@ -536,12 +544,10 @@ static int open_pool(uint64_t *id, int workers, const struct kith_pool_options *
     if (kith__server_dead())
         return KITH_EPEER;
     kith__memory_pass_on();
-    if ((rc = plan_pool(workers, options.nodes, serial, &plan)) < 0)
+    if ((rc = plan_pool(workers, nodes_of(&options), serial, &plan)) < 0)
         return rc;
     if (workers == 0 && options.caller && plan->count == 0 && plan->here > 1) /* the caller is one, too */
         plan->here = --plan->all;
-    if (plan->count == 0 && options.nodes == 0)
-        say_which_node((int)plan->here);
     rc = open_new(NULL, plan, serial, &options, id);
     free(plan);
     return rc;

@@ -82,6 +82,35 @@ int kith__spread_plan(int workers, int nodes, struct kith__spread **plan)
     return 0;
 }
 
+/* ------------------------------------------------------------------ what must stay */
+
+enum { LOOKS = 64, WORDS = 4096 };
+
+static int has_address(const char *bytes, uint64_t size)
+{
+    uint64_t skip = -(uintptr_t)bytes % sizeof(void *);
+    void *word;
+
+    for (uint64_t at = skip; at + sizeof word <= size && at < WORDS * sizeof word; at += sizeof word) {
+        memcpy(&word, bytes + at, sizeof word);
+        if (kith__arena_holds(word, 1))
+            return 1;
+    }
+    return 0;
+}
+
+/* Elements of an array are alike: where the first ones have addresses, the others do, too, but for those that
+ * are NULL. A number that looks like one costs time only. */
+int kith__spread_points_here(const void *bytes, uint64_t size, uint64_t n)
+{
+    uint64_t step = n > LOOKS ? n / LOOKS : 1;
+
+    for (uint64_t i = 0; size >= sizeof(void *) && i < n; i += step)
+        if (has_address((const char *)bytes + i * size, size))
+            return 1;
+    return 0;
+}
+
 /* ------------------------------------------------------------------ starting */
 
 /* As the pool was opened, with its argument behind. NULL: no memory. */

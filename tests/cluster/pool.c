@@ -160,7 +160,7 @@ static void nest(void)
 static int same(void)
 {
     static struct results r[2];
-    kith_pool alone = kith_pool_open(2);
+    kith_pool alone = kith_pool_open_with(2, .nodes = 1);
     int y;
 
     compute(alone, &r[0]);
@@ -218,7 +218,7 @@ int main(int argc, char **argv)
 
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
-    pool = kith_pool_open_with(0, .nodes = argc > 2 ? atoi(argv[2]) : -1);
+    pool = kith_pool_open_with(0, .nodes = argc > 2 ? atoi(argv[2]) : 0);
     REQUIRE(kith_check(pool) == 0);
     rc = strcmp(what, "bits") == 0 ? bits() : strcmp(what, "lose") == 0 ? lose() : same();
     return kith_finalize() ? 1 : rc;

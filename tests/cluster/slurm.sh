@@ -49,8 +49,7 @@ expect "srun -n 1 -c 4" 0 "$sum" "4 workers, rank 0 of 1" srun -n 1 -c 4 "$actio
 expect "srun -n 2 -c 2" 0 "$sum" "4 workers, rank 0 of 2" srun -n 2 -c 2 "$actions" count
 expect "srun -n 4" 0 "$sum" "4 workers, rank 0 of 4" srun -n 4 "$actions" count
 expect "KITH_WORKERS" 0 "$sum" "3 workers, rank 0 of 4" srun -n 4 env KITH_WORKERS=3 "$actions" count
-expect "two nodes" 0 "$sum" "kith: a pool uses the node that opens it: 2 workers on node1;*
-2 workers, rank 0 of 2" srun -N 2 -n 2 -c 2 "$actions" count
+expect "two nodes" 0 "$sum" "4 workers, rank 0 of 2" srun -N 2 -n 2 -c 2 "$actions" count
 expect "each rank" 0 "$sum
 $sum" "2 workers, rank * of 2
 2 workers, rank * of 2" srun -n 2 "$actions" -e count
@@ -58,8 +57,7 @@ $sum" "2 workers, rank * of 2
 # A batch script is no launcher; what it starts has the CPUs of the job.
 expect "a batch step" 0 "" "" sbatch -Q --wait -n 1 -o "$mine.out" --wrap "$actions count; $actions masks"
 [ "$(grep -c '^1 workers' "$mine.out")" = 2 ] || { failed=$((failed + 1)); echo "FAILED: a batch step: $(cat "$mine.out")"; }
-expect "mpirun in an allocation" 0 "$sum" "kith: a pool uses*
-1 workers, rank 0 of 2" salloc -Q -N 2 -n 2 "$MPIRUN" --allow-run-as-root "$actions" count
+expect "mpirun in an allocation" 0 "$sum" "2 workers, rank 0 of 2" salloc -Q -N 2 -n 2 "$MPIRUN" --allow-run-as-root "$actions" count
 
 # One task with all CPUs, in the form of hostfiles/slurm-node.sh: its rank has them all, and they are not those of one core.
 cat >"$mine.sh" <<END
