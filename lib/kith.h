@@ -364,9 +364,10 @@ struct kith_pool_stats {
 /* int kith_pool_stats(kith_pool p, struct kith_pool_stats *s);
  * int kith_worker_stats(kith_pool p, int worker, struct kith_worker_stats *s);
  *
- * Fill *s with what the workers of the pool, or one of them, have done so far; of a pool
- * with .nodes, those of its own node. They may be called at any time before the pool is
- * closed, in any process of that node, and cost the workers nothing: these keep their
+ * Fill *s with what the workers of the pool, or one of them, have done so far, on all
+ * nodes: those of other nodes are asked, so this may take a round trip for each, and a
+ * node that is lost is left out. They may be called at any time before the pool is
+ * closed, in any process of its own node, and cost the workers nothing: these keep their
  * records in any case. The times include what is under way. A task counts when it has
  * ended; single tasks, and blocks of ranges, may appear some microseconds later.
  *

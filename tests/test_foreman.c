@@ -66,6 +66,11 @@ static double slow_root(double x)
     return sqrt(x);
 }
 
+static int plus_one(int x)
+{
+    return x + 1;
+}
+
 static int who_am_i(const void *in, void *out)
 {
     int worker = kith_worker();
@@ -462,6 +467,76 @@ static void in_default(void)
     close_pool();
 }
 
+/* ---- what is told of its workers */
+
+static void in_stats(void)
+{
+    static double x[N], y[N];
+    struct kith_pool_stats all;
+    struct kith_worker_stats w;
+    uint64_t tasks = 0, elsewhere = 0;
+
+    open_pool(3, NULL);
+    REQUIRE(kith_map(pool, slow_root, x, y, N) == 0);
+    for (int i = 0; i < 4; i++) {
+        REQUIRE(kith_worker_stats(pool, i, &w) == 0);
+        REQUIRE(w.processes == 1 && w.busy > 0);
+        tasks += w.tasks;
+        elsewhere += i > 0 ? w.tasks : 0;
+    }
+    REQUIRE(tasks == N && elsewhere == done_by_branch());
+    REQUIRE(kith_worker_stats(pool, 4, &w) == KITH_EINVAL);
+    REQUIRE(strstr(kith_last_error(), "its 4 begin with 0") != NULL);
+    REQUIRE(kith_pool_stats(pool, &all) == 0);
+    REQUIRE(all.workers == 4 && all.all.tasks == N && all.all.processes == 4 && all.slowest_count == 5);
+    for (size_t i = 0; i < all.slowest_count; i++) {
+        REQUIRE(strcmp(all.slowest[i].function, "slow_root") == 0);
+        REQUIRE(all.slowest[i].worker >= 0 && all.slowest[i].worker < 4);
+        REQUIRE(all.slowest[i].task + all.slowest[i].count <= N);
+    }
+    close_pool();
+}
+
+static void in_log(void)
+{
+    static double x[N], y[N];
+    int value;
+
+    open_pool(3, NULL);
+    REQUIRE(kith_apply(pool, plus_one, &value, 1) == 0);
+    REQUIRE(kith_map(pool, slow_root, x, y, N) == 0);
+    REQUIRE(done_by_branch() > 0);
+    close_pool();
+}
+
+/* Each task of the map is in one line of the same call. */
+static void check_log(const char *file)
+{
+    static int count[N];
+    FILE *f = fopen(file, "r");
+    int workers[4] = { 0 }, worker;
+    unsigned long long seq, first, last, call = 0;
+    char line[1024], name[64];
+
+    CU_ASSERT_FATAL(f != NULL);
+    while (fgets(line, sizeof line, f)) {
+        if (sscanf(line, "%llu\t%*s\t%*f\t%*f\t%*u\t%*u\t%*d\t%*d\t%63s %llu-%llu worker %d", &seq, name,
+                   &first, &last, &worker) != 5 ||
+            strcmp(name, "slow_root") != 0)
+            continue;
+        CU_ASSERT_FATAL(first <= last && last < N && worker >= 0 && worker < 4);
+        CU_ASSERT(call == 0 || call == seq);
+        call = seq;
+        workers[worker]++;
+        for (; first <= last; first++)
+            count[first]++;
+    }
+    fclose(f);
+    for (int i = 0; i < N; i++)
+        CU_ASSERT_EQUAL(count[i], 1);
+    CU_ASSERT(workers[0] > 0 && workers[1] + workers[2] + workers[3] > 0);
+}
+
 /* ---- faults */
 
 /* Fails, crashes, exits there; at home it is slow, so that the branch gets most. */
@@ -709,11 +784,6 @@ static void in_terminate(void)
 
 /* ---- tasks one by one */
 
-static int plus_one(int x)
-{
-    return x + 1;
-}
-
 static void in_rows(void)
 {
     int x[100], y, elsewhere = 0;
@@ -952,6 +1022,25 @@ static void loops_stay_by_default(void)
     JOB(in_default);
 }
 
+static void statistics_tell_of_all_workers(void)
+{
+    JOB(in_stats);
+}
+
+static void the_job_log_tells_of_whole_calls(void)
+{
+    char file[] = "foreman.log.XXXXXX";
+    int fd = mkstemp(file);
+
+    CU_ASSERT_FATAL(fd >= 0);
+    close(fd);
+    setenv("KITH_JOBLOG", file, 1);
+    JOB(in_log);
+    unsetenv("KITH_JOBLOG");
+    check_log(file);
+    unlink(file);
+}
+
 static void an_order_by_costs_is_kept(void)
 {
     JOB(in_order);
@@ -1032,6 +1121,8 @@ static struct test tests[] = { TEST(a_map_is_shared_with_other_nodes),
                                TEST(data_in_place_and_large_data),
                                TEST(addresses_stay_at_home),
                                TEST(loops_stay_by_default),
+                               TEST(statistics_tell_of_all_workers),
+                               TEST(the_job_log_tells_of_whole_calls),
                                TEST(an_order_by_costs_is_kept),
                                TEST(results_of_any_size_come_from_elsewhere),
                                TEST(faults_are_told_as_at_home),

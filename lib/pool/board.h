@@ -105,6 +105,10 @@ struct kith__job {
     /* Of a part of another job: its unit 0 is .first there. Of a range: how many blocks all of it has; .n is
      * that of all, too. Random numbers, and where a block begins, are those of the whole. */
     uint64_t first, blocks;
+    /* What a part is called to users: the number of the whole job, of its first unit, of this pool's first
+     * worker. */
+    uint64_t whole, named;
+    uint32_t first_worker;
     uint64_t grants; /* how many granted ranges there is room for */
     uint64_t in, in_size, out, out_size;
     uint64_t in_ring, out_ring; /* elements that fit there, in turn; 0: all of them, in place */

@@ -134,6 +134,15 @@ static int64_t take_refusal(struct kith__object *o, const struct kith__caller *w
     return 0;
 }
 
+static uint64_t read_handle(const struct kith__args *in)
+{
+    uint64_t handle = 0;
+
+    if (in->size == sizeof handle)
+        memcpy(&handle, in->bytes, sizeof handle);
+    return handle;
+}
+
 static int64_t join(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
@@ -151,6 +160,7 @@ static int64_t join(struct kith__object *o, const struct kith__caller *who, stru
             continue;
         atomic_store(&b->holder, kith__holder(who));
         atomic_store(&b->workers, (uint32_t)in->number);
+        atomic_store(&b->handle, in->number > 0 ? read_handle(in) : 0);
         atomic_store(&b->state, in->number > 0 ? KITH__BRANCH_OPEN : KITH__BRANCH_LEFT);
         kith__tell_all(out, KITH__POOL_CHANGES);
         return in->number > 0 ? 0 : take_refusal(o, who, in);
@@ -773,4 +783,5 @@ const struct kith__method kith__pool_methods[KITH__POOL_METHODS] = {
     [KITH__POOL_RETURN] = { "return", take_back, -1, ASKS | KITH__KEEPS },
     [KITH__POOL_NEWS] = { "news", news, KITH__POOL_FOREMEN, ASKS | KITH__EACH },
     [KITH__POOL_LEAVE] = { "leave", leave, -1, ASKS },
+    [KITH__POOL_RECORDS] = { "records", kith__records_give, -1, 0 },
 };

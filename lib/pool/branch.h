@@ -12,9 +12,9 @@
 #include "pool/deal.h"
 
 enum {
-    KITH__POOL_JOIN =
-        KITH__FIRST_METHOD, /* number: workers of the branch; 0: there is none, and the bytes say why (struct
-                               kith__branch_fault). 0; KITH_EEND: the pool takes nobody any more */
+    KITH__POOL_JOIN = KITH__FIRST_METHOD, /* number: workers of the branch, bytes: its handle (uint64_t); 0:
+                                             there is none, and the bytes say why (struct kith__branch_fault).
+                                             0; KITH_EEND: the pool takes nobody any more */
     KITH__POOL_CLAIM, /* bytes: struct kith__deal; number: room for what comes. Gives a grant (parcel.h), or
                          nothing and the size of one that needs more room; KITH_EEND: there will be none any
                          more */
@@ -25,6 +25,9 @@ enum {
     KITH__POOL_NEWS,   /* number: of the last news. Waits for the next: gives struct kith__pool_news */
     KITH__POOL_LEAVE,  /* it has none of its workers any more; bytes, when exit functions have failed: struct
                           kith__branch_fault. 0 */
+    KITH__POOL_RECORDS, /* asked of a branch, by anybody: gives a struct kith__worker_report of each of its
+                         * workers
+                         */
     KITH__POOL_METHODS
 };
 
@@ -47,6 +50,7 @@ enum kith__branch_state {
 struct kith__branch {
     _Atomic uint64_t holder; /* of what it was granted: node << 32 | serial number of the foreman */
     _Atomic uint32_t state, workers;
+    _Atomic uint64_t handle;              /* of the pool there; 0: not known */
     uint32_t node, planned, first_worker; /* as it was opened; planned: workers, 0: for any node */
     _Atomic uint32_t successors;          /* foremen that it got after the first one */
     struct kith__deal deal;               /* as it said with its last claim */

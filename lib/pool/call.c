@@ -106,7 +106,7 @@ static int fill_elements(struct kith__job *j, const struct kith__call_part *part
         return KITH_ENOMEM;
     memcpy(kith__at(j->order), part->elements, size);
     j->gathered = 1;
-    j->first = 0; /* they are named */
+    j->first = j->named = 0; /* each has its name */
     return 0;
 }
 
@@ -180,6 +180,9 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->chunk = p->chunk;
     j->halt = p->halt;
     j->first = s->part ? s->part->first : 0;
+    j->whole = s->part ? s->part->whole : 0;
+    j->named = s->part ? s->part->named : 0;
+    j->first_worker = p->trunk.first_worker;
     j->call = s->part ? s->part->call : kith__call_number();
     kith__turn_fill(c->object, j);
     if (s->name) /* of a zeroed job; snprintf is much code that is cold */

@@ -10,9 +10,10 @@
  * find in the whole: its random numbers, its block of a range. */
 struct kith__call_part {
     uint64_t first, units;
-    uint64_t call;        /* the number of the whole: see kith__call_number */
-    uint32_t tries;       /* of each of its units */
-    const void *elements; /* uint64_t of each unit, of a map that has an order; NULL: they follow on first */
+    uint64_t call;         /* the number of the whole: see kith__call_number */
+    uint32_t tries;        /* of each of its units */
+    uint64_t whole, named; /* for the job log and the statistics: number of the job; of the first unit */
+    const void *elements;  /* uint64_t of each unit, of a map that has an order; NULL: they follow on first */
 };
 
 struct kith__call_spec {

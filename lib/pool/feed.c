@@ -362,6 +362,7 @@ static int make_row(struct kith__feed *f)
     j->chunk = 1;
     j->halt = -1;
     j->tries = kith__pool_body(f->object)->tries;
+    j->first_worker = kith__pool_body(f->object)->trunk.first_worker;
     j->arg = block;
     return 0;
 }

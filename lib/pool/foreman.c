@@ -527,6 +527,8 @@ static int post(struct running *r, const struct kith__parcel_grant *g, void *out
         .units = g->grant.length,
         .call = j->call,
         .tries = (uint32_t)tries,
+        .whole = g->seq,
+        .named = g->grant.lo,
         .elements = r->elements,
     };
     struct kith__call_spec s = {
@@ -933,7 +935,7 @@ static int open_branch(const struct kith__brief *b, const void *arg)
 static int join(uint32_t workers, int code)
 {
     struct kith__branch_fault why = { .rc = code };
-    struct kith__args in = { .number = workers };
+    struct kith__args in = { .number = workers, .bytes = &self.branch.id, .size = sizeof self.branch.id };
     struct kith__result out = { 0 };
     int64_t begin = kith__now_ns(), rc;
 

@@ -106,7 +106,7 @@ struct entry {
 static void elements(const struct entry *e, uint64_t *first, uint64_t *last)
 {
     const struct kith__job *j = e->job;
-    uint64_t lo = e->lo + (j->kind == KITH__JOB_ROW ? 0 : j->first), unused;
+    uint64_t lo = e->lo + j->named, unused;
 
     *first = lo;
     *last = lo + e->length - 1;
@@ -174,9 +174,10 @@ static void put(const struct entry *e)
     out *= e->length;
     n = snprintf(line, sizeof line,
                  "%llu\t%s\t%.3f\t%.6f\t%llu\t%llu\t%d\t%d\t%s %llu-%llu worker %u pid %d\n",
-                 (unsigned long long)e->job->seq, kith__shared->host, (double)e->began / 1e9,
-                 (double)(now() - e->began) / 1e9, (unsigned long long)in, (unsigned long long)out, e->code,
-                 e->signal, name, (unsigned long long)first, (unsigned long long)last, e->worker, e->pid);
+                 (unsigned long long)(e->job->whole ? e->job->whole : e->job->seq), kith__shared->host,
+                 (double)e->began / 1e9, (double)(now() - e->began) / 1e9, (unsigned long long)in,
+                 (unsigned long long)out, e->code, e->signal, name, (unsigned long long)first,
+                 (unsigned long long)last, e->worker + e->job->first_worker, e->pid);
     name_file(path);
     if (append(path, line, (size_t)n) < 0 && !atomic_exchange(&told, 1))
         kith__notice("KITH_JOBLOG: %s cannot be written any more: %s", path, strerror(errno));

@@ -4,11 +4,14 @@
 #include "base/error.h"
 #include "base/system.h"
 #include "pool/board.h"
+#include "pool/branch.h"
 #include "pool/chunk.h"
 #include "pool/pool.h"
 #include "pool/row.h"
+#include "pool/spread.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,7 +58,7 @@ static void replace(struct kith__record *r, struct kith__slow *place, const stru
 
 static __attribute__((noinline)) void keep_slow(struct kith__pace *pace, struct kith__job *j, int64_t ns)
 {
-    struct kith__slow slow = { .ns = ns, .first = j->first + pace->lo, .count = pace->hi - pace->lo };
+    struct kith__slow slow = { .ns = ns, .first = j->named + pace->lo, .count = pace->hi - pace->lo };
     const struct kith__token *fn =
         j->kind == KITH__JOB_ROW ? &((const struct kith__callee *)kith__at(pace->callee))->fn : &j->fn;
 
@@ -243,51 +246,181 @@ static void insert(struct kith_pool_stats *s, const struct kith__slow *slow, int
     kith__token_name(&slow->fn, s->slowest[at].function, sizeof s->slowest[at].function);
 }
 
-/* In the pool's guard: nobody frees its lanes. */
+/* In the pool's guard: nobody frees its lanes. What its workers have done is worth telling alone when the
+ * list of one cannot be read. */
+static void report(const struct kith__pool *p, uint32_t worker, int64_t now, struct kith__worker_report *r)
+{
+    const struct kith__record *record = &kith__lane(p, worker)->record;
+
+    memset(r, 0, sizeof *r);
+    read_record(record, now, &r->stats);
+    if (!read_slow(record, r->slow))
+        memset(r->slow, 0, sizeof r->slow);
+}
+
+int64_t kith__records_give(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                           struct kith__result *out)
+{
+    const struct kith__pool *p = kith__pool_body(o);
+    uint64_t size = p->workers * sizeof(struct kith__worker_report);
+    struct kith__worker_report *list = malloc(size);
+    int64_t now = kith__now_ns(), rc;
+
+    (void)who;
+    (void)in;
+    if (!list)
+        return kith__fail(KITH_ENOMEM, "no memory for what %u workers have done", p->workers);
+    for (uint32_t i = 0; i < p->workers; i++)
+        report(p, i, now, &list[i]);
+    rc = kith__give_bytes(out, list, size);
+    free(list);
+    return rc < 0 ? rc : (int64_t)size;
+}
+
+static void add_report(struct kith_pool_stats *s, const struct kith__worker_report *r, int worker)
+{
+    sum_up(&s->all, &r->stats);
+    for (int k = 0; k < KITH__SLOWEST; k++)
+        insert(s, &r->slow[k], worker);
+}
+
+/* In the pool's guard. */
 static void read_pool(const struct kith__pool *p, struct kith_pool_stats *s)
 {
-    struct kith__slow list[KITH__SLOWEST];
-    struct kith_worker_stats w;
     int64_t now = kith__now_ns();
+    struct kith__worker_report r;
 
     memset(s, 0, sizeof *s);
     s->workers = (int)p->workers;
     s->open = seconds(now - atomic_load(&kith__lane(p, 0)->record.opened));
     for (uint32_t i = 0; i < p->workers; i++) {
-        read_record(&kith__lane(p, i)->record, now, &w);
-        sum_up(&s->all, &w);
-        if (read_slow(&kith__lane(p, i)->record, list))
-            for (int k = 0; k < KITH__SLOWEST; k++)
-                insert(s, &list[k], (int)i);
+        report(p, i, now, &r);
+        add_report(s, &r, (int)i);
     }
+}
+
+/* ---- workers of other nodes */
+
+struct far { /* a branch */
+    uint64_t handle;
+    uint32_t first_worker, workers;
+};
+
+/* In the pool's guard: those that are there. *list is from malloc, or NULL. How many; KITH_ENOMEM. */
+static int list_branches(const struct kith__pool *p, struct far **list)
+{
+    const struct kith__branches *all = kith__branches(p);
+    int count = 0;
+
+    *list = NULL;
+    if (!all)
+        return 0;
+    if (!(*list = calloc(all->count, sizeof **list)))
+        return kith__fail(KITH_ENOMEM, "no memory to ask %u nodes", all->count);
+    for (uint32_t i = 0; i < all->count; i++) {
+        const struct kith__branch *b = &all->of[i];
+
+        if (atomic_load(&b->state) == KITH__BRANCH_OPEN && atomic_load(&b->handle) != 0)
+            (*list)[count++] =
+                (struct far){ atomic_load(&b->handle), b->first_worker, atomic_load(&b->workers) };
+    }
+    return count;
+}
+
+static void end_names(struct kith__worker_report *r)
+{
+    for (int k = 0; k < KITH__SLOWEST; k++) {
+        struct kith__token *fn = &r->slow[k].fn;
+
+        fn->object[sizeof fn->object - 1] = '\0';
+        fn->symbol[sizeof fn->symbol - 1] = '\0';
+        fn->version[sizeof fn->version - 1] = '\0';
+    }
+}
+
+/* From malloc: what its workers have done, and how many these are; NULL: it has ended, or is lost. */
+static struct kith__worker_report *ask(const struct far *b, uint32_t *count)
+{
+    struct kith__args in = { 0 };
+    struct kith__result out = { .grows = 1 };
+    struct kith__worker_report *list;
+    int64_t rc = kith__invoke(b->handle, KITH__POOL_KIND, KITH__POOL_RECORDS, &in, &out, KITH_FOREVER);
+
+    list = out.buf;
+    if (rc < 0 || !list || out.size % sizeof *list != 0) {
+        free(out.buf);
+        return NULL;
+    }
+    *count = (uint32_t)(out.size / sizeof *list);
+    for (uint32_t i = 0; i < *count; i++)
+        end_names(&list[i]);
+    return list;
+}
+
+static void add_branch(struct kith_pool_stats *s, const struct far *b)
+{
+    uint32_t count = 0;
+    struct kith__worker_report *list = ask(b, &count);
+
+    for (uint32_t i = 0; list && i < count; i++)
+        add_report(s, &list[i], (int)(b->first_worker + i));
+    s->workers += list ? (int)count : 0;
+    free(list);
 }
 
 static int pool_stats(kith_pool pool, struct kith_pool_stats *s)
 {
     struct kith__object *o;
+    struct far *others;
     int rc = s ? kith__pool_enter(pool, &o) : kith__fail(KITH_EINVAL, "kith_pool_stats was given NULL");
 
     if (rc < 0)
         return rc;
     read_pool(kith__pool_body(o), s);
+    rc = list_branches(kith__pool_body(o), &others);
     kith__object_leave(o);
+    for (int i = 0; i < rc; i++)
+        add_branch(s, &others[i]);
+    free(others);
+    return rc < 0 ? rc : 0;
+}
+
+/* Of one that is not of this node. 1: that worker is there. */
+static int find_worker(const struct far *others, int count, uint32_t worker, struct kith_worker_stats *w)
+{
+    for (int i = 0; i < count; i++) {
+        uint32_t known = 0, at = worker - others[i].first_worker;
+        struct kith__worker_report *list = at < others[i].workers ? ask(&others[i], &known) : NULL;
+
+        if (list && at < known)
+            *w = list[at].stats;
+        free(list);
+        if (list && at < known)
+            return 1;
+    }
     return 0;
 }
 
 static int worker_stats(kith_pool pool, int worker, struct kith_worker_stats *w)
 {
     struct kith__object *o;
+    struct far *others;
     int rc = w ? kith__pool_enter(pool, &o) : kith__fail(KITH_EINVAL, "kith_worker_stats was given NULL"),
-        workers;
+        workers, found;
 
     if (rc < 0)
         return rc;
     workers = (int)kith__pool_body(o)->workers;
-    if (worker >= 0 && worker < workers)
+    found = worker >= 0 && worker < workers;
+    if (found)
         read_record(&kith__lane(kith__pool_body(o), (uint32_t)worker)->record, kith__now_ns(), w);
+    rc = list_branches(kith__pool_body(o), &others);
+    workers = (int)kith__spread_workers(kith__pool_body(o));
     kith__object_leave(o);
-    if (worker >= 0 && worker < workers)
-        return 0;
+    found = found || (worker >= 0 && find_worker(others, rc, (uint32_t)worker, w));
+    free(others);
+    if (found || rc < 0)
+        return found ? 0 : rc;
     return kith__fail(KITH_EINVAL, "the pool has no worker %d: its %d begin with 0", worker, workers);
 }
 

@@ -10,6 +10,8 @@
 
 #include "base/system.h"
 #include "code/token.h"
+#include "object/class.h"
+#include "kith.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -80,6 +82,15 @@ void kith__record_begin(struct kith__record *r);
 void kith__record_ready(struct kith__record *r);
 void kith__record_death(struct kith__record *r);
 void kith__record_asked(struct kith__record *r);
+
+struct kith__worker_report { /* of a worker, for another node */
+    struct kith_worker_stats stats;
+    struct kith__slow slow[KITH__SLOWEST];
+};
+
+/* KITH__POOL_RECORDS, in the pool's guard. */
+int64_t kith__records_give(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                           struct kith__result *out);
 
 /* What who has run tasks with a record of its own has done, becomes part of r. In a guard. */
 void kith__record_add(struct kith__record *r, const struct kith__record *own);
