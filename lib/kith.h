@@ -456,20 +456,20 @@ struct kith_fault {
 /* ---- Maps -------------------------------------------------------------------------- */
 
 /* Each call in this section hands its tasks to the pool and waits until all have ended.
- * Any thread of any process on the node that opened the pool may call it, including the
- * pool's own tasks, up to 62 calls deep. With n 0 there is nothing to do.
+ * Any thread of any process may call it, including the pool's own tasks, up to 62 calls
+ * deep; from a node where the pool has no workers a Process on the node that opened it
+ * makes the call, and all arguments and results travel. With n 0 there is nothing to do.
  *
  *   0                all tasks succeeded
  *   KITH_ETASK       tasks failed: kith_last_fault lists them; or no worker gets through
  *                    its initializer any more
- *   KITH_EINVAL      a bad argument; the pool is another node's; or calls are nested too
- *                    deep
+ *   KITH_EINVAL      a bad argument; or calls are nested too deep
  *   KITH_ENOMEM      not enough memory; or no worker can be started
  *   KITH_EFUNC       fn is not a function of the program or of a library, or of another
  *                    build of the library than the one loaded at kith_init
  *   KITH_ESTALE      the pool was closed
  *   KITH_ECANCELLED  the pool was terminated meanwhile
- *   KITH_EPEER       the fork server is gone
+ *   KITH_EPEER       the fork server is gone, or the node of the pool is lost
  *
  * After KITH_ETASK the results of the other tasks are there. Outputs of the tasks that
  * failed, or were not started because of .halt, are unchanged, except for what a task

@@ -118,6 +118,7 @@ unit_tests += \
 	tests/test_board \
 	tests/test_branch \
 	tests/test_foreman \
+	tests/test_attend \
 	tests/test_bytes \
 	tests/test_chaos \
 	tests/test_claims \

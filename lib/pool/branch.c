@@ -6,6 +6,7 @@
 #include "pool/foreman.h"
 #include "pool/parcel.h"
 #include "pool/row.h"
+#include "pool/spread.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/system.h"
@@ -774,6 +775,15 @@ void kith__branch_died(struct kith__object *o, const struct kith__caller *who, s
     }
 }
 
+static int64_t count_workers(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                             struct kith__result *out)
+{
+    (void)who;
+    (void)in;
+    (void)out;
+    return kith__spread_workers(kith__pool_body(o));
+}
+
 #define ASKS (KITH__UNGUARDED | KITH__HOLDS)
 
 const struct kith__method kith__pool_methods[KITH__POOL_METHODS] = {
@@ -783,5 +793,6 @@ const struct kith__method kith__pool_methods[KITH__POOL_METHODS] = {
     [KITH__POOL_RETURN] = { "return", take_back, -1, ASKS | KITH__KEEPS },
     [KITH__POOL_NEWS] = { "news", news, KITH__POOL_FOREMEN, ASKS | KITH__EACH },
     [KITH__POOL_LEAVE] = { "leave", leave, -1, ASKS },
+    [KITH__POOL_WORKERS] = { "workers", count_workers, -1, 0 },
     [KITH__POOL_RECORDS] = { "records", kith__records_give, -1, 0 },
 };

@@ -28,6 +28,7 @@ enum {
     KITH__POOL_RECORDS, /* asked of a branch, by anybody: gives a struct kith__worker_report of each of its
                          * workers
                          */
+    KITH__POOL_WORKERS, /* asked by anybody: how many workers it has, on all nodes */
     KITH__POOL_METHODS
 };
 

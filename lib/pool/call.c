@@ -8,6 +8,7 @@
 #include "config.h"
 #include "pool/call.h"
 #include "base/env.h"
+#include "pool/attend.h"
 #include "pool/branch.h"
 #include "member/bell.h"
 #include "code/checkglobals.h"
@@ -183,7 +184,7 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->whole = s->part ? s->part->whole : 0;
     j->named = s->part ? s->part->named : 0;
     j->first_worker = p->trunk.first_worker;
-    j->call = s->part ? s->part->call : kith__call_number();
+    j->call = s->part ? s->part->call : s->call ? s->call : kith__call_number();
     kith__turn_fill(c->object, j);
     if (s->name) /* of a zeroed job; snprintf is much code that is cold */
         memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));
@@ -472,6 +473,8 @@ int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *
     struct kith__call c;
     int rc;
 
+    if (kith__attend_is_needed(s->pool))
+        return kith__attend(s, fold, context);
     if ((rc = kith__call_depth(s->pool)) < 0 || (rc = begin(&c, s, 1)) < 0)
         return rc;
     c.works = c.works && !c.job->windowed;

@@ -24,6 +24,7 @@ struct kith__call_spec {
     int shape;
     uint64_t n;                         /* of a part: of a range that of the whole, else its units */
     const struct kith__call_part *part; /* NULL: it is a whole one */
+    uint64_t call;                      /* its number, given by who calls from afar; 0: the next one */
     const void *in, *arg;               /* its own: those of a part begin with it */
     void *out;
     uint64_t in_size, out_size, arg_size;

@@ -153,6 +153,17 @@ void kith__faults_keep(struct kith__job *j)
     keep(kept, count);
 }
 
+void kith__faults_keep_list(const struct kith_fault *list, size_t count)
+{
+    struct faults *kept = malloc(sizeof *kept + count * sizeof *list);
+
+    if (kept) {
+        memcpy(kept->list, list, count * sizeof *list);
+        kept->count = count;
+    }
+    kith__own_replace(KITH__OWN_FAULTS, kept);
+}
+
 static void describe(const struct kith_fault *f, char *text, size_t room)
 {
     static const char over_memory[] = "got no more memory, as .memory of its pool says, and";

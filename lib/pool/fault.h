@@ -7,6 +7,9 @@
 /* Takes the faults out of j, and keeps them as this thread's last ones, for kith_last_fault. */
 void kith__faults_keep(struct kith__job *j);
 
+/* The same of those that somebody else has kept, in order of task. */
+void kith__faults_keep_list(const struct kith_fault *list, size_t count);
+
 /* KITH_ETASK, with the sentence about those that were kept, which were j's. halted: for them the rest of the
  * call was cancelled. */
 int kith__faults_report(struct kith__job *j, int halted);

@@ -1,5 +1,7 @@
 # Jobs and who does them.
 lib_libkith_all_la_SOURCES += \
+	lib/pool/attend.c \
+	lib/pool/attend.h \
 	lib/pool/board.c \
 	lib/pool/board.h \
 	lib/pool/branch.c \

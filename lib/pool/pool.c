@@ -3,6 +3,7 @@
 #include "pool/pool.h"
 #include "member/bell.h"
 #include "base/env.h"
+#include "pool/attend.h"
 #include "pool/branch.h"
 #include "pool/fault.h"
 #include "pool/later.h"
@@ -38,8 +39,8 @@ static int usable(kith_pool p)
     if (rc == 0 && kith__handle_home(p.id) != kith__shared->node)
         rc = kith__fail(
             KITH_EINVAL,
-            "a Pool of node %u was used on node %u: a Pool takes tasks where it was opened, and from "
-            "its own workers",
+            "a Pool of node %u was used on node %u, where it has no workers: there only calls that wait for "
+            "their results can be made, as kith_map, and kith_pool_workers",
             kith__handle_home(p.id), kith__shared->node);
     return rc;
 }
@@ -586,8 +587,12 @@ kith_pool kith_pool_open(int workers)
 int kith_pool_workers(kith_pool p)
 {
     struct kith__object *o;
-    int rc = kith__pool_find(kith__pool_here(p), &o);
+    int rc;
 
+    p = kith__pool_here(p);
+    if (kith__attend_is_needed(p))
+        return kith__report((int)kith__ask(p.id, KITH__POOL_KIND, KITH__POOL_WORKERS, 0));
+    rc = kith__pool_find(p, &o);
     return rc < 0 ? kith__report(rc) : (int)kith__spread_workers(kith__pool_body(o));
 }
 

@@ -2,6 +2,7 @@
  *
  *   pool same      results of all kinds of calls, the same as of a pool of one node
  *   pool lose      a long map; one line when all nodes have part in it, and one when it is done
+ *   pool far       calls from a Process on the last node to a pool of the first one alone
  */
 #define _GNU_SOURCE
 #include "kith.h"
@@ -102,6 +103,21 @@ static int fails_elsewhere(const void *in, void *out)
     nap(1000);
     memcpy(out, &node, sizeof node);
     return node > 0 ? kith_fail(40 + node, "not on node %d", node) : 0;
+}
+
+static int fails_at_home(const void *in, void *out)
+{
+    int node = kith_node();
+
+    (void)in;
+    memcpy(out, &node, sizeof node);
+    return kith_fail(41 + node, "not here");
+}
+
+static double count_block(uint64_t lo, uint64_t hi, const void *arg)
+{
+    (void)arg;
+    return (double)(hi - lo);
 }
 
 struct results {
@@ -211,6 +227,45 @@ static int lose(void)
     return 0;
 }
 
+/* On a node without workers of the pool. */
+static int calls_from_afar(const void *arg)
+{
+    static double x[N], y[N];
+    struct kith_fault f;
+    double sum = 0;
+    int node[10];
+    kith_pool far;
+
+    memcpy(&far, arg, sizeof far);
+    REQUIRE(kith_node() == kith_nodes() - 1);
+    REQUIRE(kith_pool_workers(far) == 2);
+    for (int i = 0; i < N; i++)
+        x[i] = i;
+    REQUIRE(kith_map(far, slow_root, x, y, N / 10) == 0);
+    for (int i = 0; i < N / 10; i++)
+        REQUIRE(y[i] == sqrt(x[i]));
+    REQUIRE(kith_pool_sum(far, count_block, NULL, 0, N, &sum) == 0);
+    REQUIRE(sum == N);
+    REQUIRE(kith_pool_map(far, fails_at_home, NULL, 0, node, sizeof *node, 10) == KITH_ETASK);
+    REQUIRE(kith_last_fault(&f, 9) == 0 && f.code == 41 && strcmp(f.host, "node1") == 0);
+    REQUIRE(kith_check(kith_apply_async(far, plus_one, 1)) == KITH_EINVAL);
+    return 0;
+}
+
+static int far(void)
+{
+    kith_pool alone = kith_pool_open_with(2, .nodes = 1);
+    kith_process p =
+        kith_process_start_with(calls_from_afar, KITH_ARG(alone), .node = KITH_NODE(kith_nodes() - 1));
+    int code;
+
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == 0);
+    REQUIRE(kith_pool_close(alone) == 0);
+    REQUIRE(kith_pool_close(pool) == 0);
+    printf("done\n");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -220,6 +275,9 @@ int main(int argc, char **argv)
     kith_on_fault(NULL);
     pool = kith_pool_open_with(0, .nodes = argc > 2 ? atoi(argv[2]) : 0);
     REQUIRE(kith_check(pool) == 0);
-    rc = strcmp(what, "bits") == 0 ? bits() : strcmp(what, "lose") == 0 ? lose() : same();
+    rc = strcmp(what, "bits") == 0   ? bits()
+         : strcmp(what, "lose") == 0 ? lose()
+         : strcmp(what, "far") == 0  ? far()
+                                     : same();
     return kith_finalize() ? 1 : rc;
 }

@@ -63,6 +63,12 @@ end_job()
 check "all workers of two nodes" same 2
 check "of three" same 3
 check "the same bits on one node, two and three" bits
+far()
+{
+    run 2 KITH_WORKERS=2 "$pool" far >"$TMPDIR/far" 2>&1 && grep -qx done "$TMPDIR/far" || { cat "$TMPDIR/far"; return 1; }
+}
+
+check "calls from a node without workers" far
 check "an agent that is killed" lost kill_there node3 kith-agent KILL
 check "a cable that is cut" lost "$cluster" cut node3
 "$cluster" heal node3
