@@ -81,7 +81,7 @@ static int make_arena(void)
     int rc;
 
     if ((rc = kith__arena_create(&job.arena_fd)) < 0 || (rc = kith__heap_init()) < 0 ||
-        (rc = kith__members_init()) < 0 || (rc = kith__object_init()) < 0)
+        (rc = kith__members_init(job.launch.usable)) < 0 || (rc = kith__object_init()) < 0)
         return rc;
     return 0;
 }

@@ -42,7 +42,7 @@ int kith__not_in_job(const char *what)
     return kith__fail(KITH_ENOTINIT, "%s before kith_init, or after kith_finalize", what);
 }
 
-int kith__members_init(void)
+int kith__members_init(int usable_cpus)
 {
     static int knows_forks;
     pthread_mutexattr_t attr;
@@ -59,7 +59,7 @@ int kith__members_init(void)
     if (pthread_mutex_init(&kith__shared->server_lives, &attr) != 0)
         return kith__fail(KITH_ENOMEM, "no robust mutexes on this system");
     pthread_mutexattr_destroy(&attr);
-    kith__shared->usable_cpus = kith__shared->workers = (uint32_t)kith_usable_cpus();
+    kith__shared->usable_cpus = kith__shared->workers = (uint32_t)usable_cpus;
     kith__shared->nodes = 1;
     gethostname(kith__shared->host, sizeof kith__shared->host - 1);
     return kith__guard_init(&kith__shared->names);

@@ -146,7 +146,8 @@ int kith__not_in_job(const char *what);
 
 extern uint32_t kith__me; /* this process's member number + 1; 0: none */
 
-int kith__members_init(void); /* once, in a new arena */
+/* Once, in a new arena: of a job that may use so many CPUs here. */
+int kith__members_init(int usable_cpus);
 
 static inline struct kith__member *kith__member(uint32_t number_plus_1)
 {

@@ -357,6 +357,7 @@ static void count_workers(struct kith__launch *l, const struct kith__environment
     int of_task;
 
     l->bound = l->kind == KITH__MPI && is_bound(l, a);
+    l->usable = a->usable;
     l->cpu_count = a->cpu_count < KITH__CPUS ? a->cpu_count : KITH__CPUS;
     memcpy(l->cpus, a->cpus, (size_t)l->cpu_count * sizeof l->cpus[0]);
     l->workers = l->bound ? kith__cpus_by_core(a->cpus, l->cpu_count, a->core, l->cpus) : 1;

@@ -20,6 +20,7 @@ struct kith__launch {
     int within;                 /* 1: alone, because a rank of a job has started it */
     int by_mpirun;              /* 1: Open MPI's own mpirun started it, not srun */
     pid_t launcher_pid;         /* whose end is the end of this rank; 0: not seen */
+    int usable;                 /* CPUs here, by all limits: kith_usable_cpus, which reads files */
     int bound;                  /* 1: the CPUs are for this rank */
     int workers;                /* that this rank brings */
     int workers_given;          /* 1: KITH_WORKERS says how many the node has, whatever its ranks bring */

@@ -223,11 +223,10 @@ static void start_node(struct sim_node *n, uint32_t number)
     n->number = number;
     n->mapping.file.fd = -1;
     enter(n, 0);
-    REQUIRE(kith__arena_create(&fd) == 0 && kith__heap_init() == 0 && kith__members_init() == 0 &&
+    REQUIRE(kith__arena_create(&fd) == 0 && kith__heap_init() == 0 && kith__members_init(2) == 0 &&
             kith__object_init() == 0);
     kith__shared->node = number;
     kith__shared->nodes = world.nodes;
-    kith__shared->usable_cpus = kith__shared->workers = 2; /* on any machine */
     kith__shared->through_net = (uint32_t)world.through_net;
     n->head = kith__member_take(KITH__HEAD);
     server = kith__member_take(KITH__SERVER);
