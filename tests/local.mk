@@ -145,6 +145,7 @@ unit_tests += \
 	tests/test_locked \
 	tests/test_log \
 	tests/test_loop \
+	tests/test_members \
 	tests/test_named \
 	tests/test_orphans \
 	tests/test_parcel \

@@ -86,34 +86,64 @@ void kith__member_renew(struct kith__member *m)
     memset(&m->crash, 0, sizeof m->crash);
 }
 
-uint32_t kith__member_take(enum kith__role role)
+static void fill_in(struct kith__member *m, enum kith__role role)
 {
-    for (uint32_t i = 1; i <= KITH__MEMBERS; i++) {
+    atomic_store(&m->asker, kith__me);
+    atomic_store(&m->role, role);
+    atomic_store(&m->pid, 0);
+    atomic_store(&m->daemon, 0);
+    kith__member_renew(m);
+    m->object = m->number = m->arg = m->arg_size = m->setup_size = 0;
+    m->asked_by = m->parent = m->memory = 0;
+    m->limit_ms = 0;
+    m->shape = 0;
+    m->name[0] = '\0';
+}
+
+/* The first free one of first to last is *who then. 1; 0: none is free; KITH_ENOMEM. */
+static int take_among(uint32_t first, uint32_t last, enum kith__role role, uint32_t *who)
+{
+    for (uint32_t i = first; i <= last; i++) {
         struct kith__member *m = kith__member(i);
         uint32_t state = KITH__FREE;
+        int rc = kith__arena_back_tables(kith__offset(m), sizeof *m);
 
-        if (kith__arena_back_tables(kith__offset(m), sizeof *m) < 0)
-            return 0;
+        if (rc < 0)
+            return rc;
         if (atomic_load_explicit(&m->state, memory_order_relaxed) != KITH__FREE)
             continue;
         raise_to(&kith__shared->members_used, i);
         if (!atomic_compare_exchange_strong(&m->state, &state, KITH__TAKEN))
             continue;
-        atomic_store(&m->asker, kith__me);
-        atomic_store(&m->role, role);
-        atomic_store(&m->pid, 0);
-        atomic_store(&m->daemon, 0);
-        kith__member_renew(m);
-        m->object = m->number = m->arg = m->arg_size = m->setup_size = 0;
-        m->asked_by = m->parent = m->memory = 0;
-        m->limit_ms = 0;
-        m->shape = 0;
-        m->name[0] = '\0';
-        return i;
+        fill_in(m, role);
+        *who = i;
+        kith__failpoint("member: taken");
+        return 1;
     }
-    kith__fail(KITH_ENOMEM, "%d processes on one node: no more can be started until one has ended",
-               KITH__MEMBERS);
     return 0;
+}
+
+/* Looks first where the hint says. An entry that is freed just as somebody else's look has come past it may
+ * lie before the hint then: it is found when there is no other. */
+uint32_t kith__member_take(enum kith__role role)
+{
+    uint32_t in_use = atomic_load(&kith__shared->members_in_use), who = 0;
+    int rc = take_among(in_use + 1, KITH__MEMBERS, role, &who);
+
+    if (rc > 0) /* unless one before it was freed meanwhile */
+        atomic_compare_exchange_strong(&kith__shared->members_in_use, &in_use, who);
+    else if (take_among(1, in_use, role, &who) == 0 && rc == 0)
+        kith__fail(KITH_ENOMEM, "%d processes on one node: no more can be started until one has ended",
+                   KITH__MEMBERS);
+    return who;
+}
+
+static void lower_to(_Atomic uint32_t *least, uint32_t value)
+{
+    uint32_t seen = atomic_load(least);
+
+    while (seen > value && !atomic_compare_exchange_weak(least, &seen, value))
+        ;
 }
 
 void kith__member_free(uint32_t who)
@@ -123,6 +153,7 @@ void kith__member_free(uint32_t who)
     atomic_store(&m->role, KITH__NOBODY);
     atomic_store(&m->asker, 0);
     atomic_store(&m->state, KITH__FREE);
+    lower_to(&kith__shared->members_in_use, who - 1);
 }
 
 void kith__members_sweep(uint32_t asker)

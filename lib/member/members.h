@@ -101,6 +101,7 @@ struct kith__tables {       /* the head of the tables */
     _Atomic uint32_t agent_called,
         pollers_called;                        /* by one who cannot ring this bell: the fork server does */
     _Atomic uint32_t members_used, seats_used; /* entries that were ever in use: how far to look */
+    _Atomic uint32_t members_in_use;           /* a hint: so many, from the first on, were not free */
     uint32_t usable_cpus;
     uint32_t workers; /* of a pool that was opened with 0 */
     uint32_t bound;   /* 1: the ranks have CPUs of their own, and .cpus are those of all of them */
