@@ -27,7 +27,7 @@
 #include "start/ranks.h"
 #include "rpc/agent_control.h"
 #include "rpc/remote.h"
-#include "server/server.h"
+#include "server/launch.h"
 #include "base/system.h"
 #include "base/threads.h"
 #include "pool/task.h"

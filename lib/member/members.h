@@ -96,7 +96,7 @@ enum kith__phase { KITH__UP, KITH__ENDING };
 struct kith__tables {       /* the head of the tables */
     _Atomic uint32_t phase; /* enum kith__phase */
     _Atomic int32_t head_pid, server_pid, watchdog_pid,
-        agent_pid;                /* server_pid < 0: it has not come up, see serving.h */
+        agent_pid;                /* server_pid < 0: it has not come up, see server.h */
     _Atomic uint32_t server_bell; /* a futex: see bell.h */
     _Atomic uint32_t agent_called,
         pollers_called;                        /* by one who cannot ring this bell: the fork server does */

@@ -1,7 +1,7 @@
 /* deaths.c: see deaths.h. */
 #include "config.h"
 #include "server/deaths.h"
-#include "server/serving.h"
+#include "server/server.h"
 #include "server/janitors.h"
 #include "server/spawn.h"
 #include "server/timelimit.h"

@@ -1,7 +1,7 @@
 /* janitors.c: see janitors.h. What a janitor does stands in child.c. */
 #include "config.h"
 #include "server/janitors.h"
-#include "server/serving.h"
+#include "server/server.h"
 #include "server/spawn.h"
 #include "server/child.h"
 #include "member/members.h"

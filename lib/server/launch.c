@@ -1,7 +1,7 @@
-/* launch.c: see server.h. The head's side of the fork server: starts it, away from the head, and ends it. */
+/* launch.c: see launch.h. The head's side of the fork server: starts it, away from the head, and ends it. */
 #include "config.h"
+#include "server/launch.h"
 #include "server/server.h"
-#include "server/serving.h"
 #include "server/child.h"
 #include "server/head.h"
 #include "server/snapshot.h"

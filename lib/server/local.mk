@@ -9,13 +9,13 @@ lib_libkith_all_la_SOURCES += \
 	lib/server/janitors.c \
 	lib/server/janitors.h \
 	lib/server/launch.c \
+	lib/server/launch.h \
 	lib/server/orphans.c \
 	lib/server/orphans.h \
 	lib/server/reap.c \
 	lib/server/reap.h \
 	lib/server/server.c \
 	lib/server/server.h \
-	lib/server/serving.h \
 	lib/server/snapshot.c \
 	lib/server/snapshot.h \
 	lib/server/spawn.c \

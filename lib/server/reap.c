@@ -1,7 +1,7 @@
 /* reap.c: see reap.h. */
 #include "config.h"
 #include "server/reap.h"
-#include "server/serving.h"
+#include "server/server.h"
 #include "server/deaths.h"
 #include "server/janitors.h"
 #include "server/orphans.h"

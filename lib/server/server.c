@@ -7,7 +7,7 @@
  * child that lives for it (child.c).
  */
 #include "config.h"
-#include "server/serving.h"
+#include "server/server.h"
 #include "server/head.h"
 #include "server/janitors.h"
 #include "server/orphans.h"

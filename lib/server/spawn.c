@@ -1,7 +1,7 @@
 /* spawn.c: see spawn.h. */
 #include "config.h"
 #include "server/spawn.h"
-#include "server/serving.h"
+#include "server/server.h"
 #include "server/deaths.h"
 #include "server/child.h"
 #include "server/timelimit.h"
