@@ -1,4 +1,4 @@
-/* feed.c: see feed.h. Called by result.c and imap.c. */
+/* feed.c: see feed.h. Called by result.c, crowd.c and imap.c. */
 #include "config.h"
 #include "pool/feed.h"
 #include "base/error.h"

@@ -1,4 +1,4 @@
-/* later.c: see later.h. Called by result.c.
+/* later.c: see later.h. Called by result.c and crowd.c.
  *
  * Who takes the steps of a call has its .driven: the service, which takes those that can be taken at once and
  * goes on to the next call, or a thread that waits for it, which takes all. All else is under the mutex.

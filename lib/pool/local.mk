@@ -11,6 +11,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/call.h \
 	lib/pool/chunk.c \
 	lib/pool/chunk.h \
+	lib/pool/crowd.c \
 	lib/pool/crowd.h \
 	lib/pool/deal.c \
 	lib/pool/deal.h \
@@ -39,6 +40,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/random.c \
 	lib/pool/random.h \
 	lib/pool/result.c \
+	lib/pool/result.h \
 	lib/pool/ring.c \
 	lib/pool/ring.h \
 	lib/pool/row.c \

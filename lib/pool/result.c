@@ -4,9 +4,7 @@
  * task in a row (feed.h) or a call with a job of its own (later.h).
  */
 #include "config.h"
-#include "pool/crowd.h"
-#include "pool/feed.h"
-#include "pool/later.h"
+#include "pool/result.h"
 #include "pool/local.h"
 #include "pool/serial.h"
 #include "base/error.h"
@@ -38,16 +36,7 @@ static int stale(void)
     return kith__fail(KITH_ESTALE, "this Result was taken, or dropped");
 }
 
-/* What a handle leads to: an item, or a call; it stays until put, also when another thread takes the result.
- */
-struct found {
-    struct kith__item *item;
-    struct kith__feed *feed;
-    uint64_t unit;
-    struct kith__later *call;
-};
-
-static int find(kith_result r, struct found *f)
+int kith__result_find(kith_result r, struct kith__found *f)
 {
     int rc = kith__local_usable(r.id, "Result");
 
@@ -64,7 +53,7 @@ static int find(kith_result r, struct found *f)
     return f->call ? 0 : stale();
 }
 
-static void put(struct found *f)
+void kith__result_put(struct kith__found *f)
 {
     if (f->call)
         kith__later_put(f->call);
@@ -72,7 +61,7 @@ static void put(struct found *f)
         kith__feed_put(f->feed, f->unit);
 }
 
-static int is_ready(const struct found *f)
+int kith__result_is_ready(const struct kith__found *f)
 {
     return f->call ? kith__later_is_ready(f->call) : kith__feed_is_ready(f->feed, f->item);
 }
@@ -232,7 +221,7 @@ static int has_ended(struct kith__feed *feed, void *item)
     return kith__item_has_ended(item) || kith__item_state(item) == KITH__ITEM_NONE;
 }
 
-static int await(struct found *f, int timeout_ms)
+int kith__result_await(struct kith__found *f, int timeout_ms)
 {
     if (f->call)
         return kith__later_wait(f->call, timeout_ms);
@@ -241,51 +230,51 @@ static int await(struct found *f, int timeout_ms)
 
 int kith_result_wait(kith_result r, int timeout_ms)
 {
-    struct found f;
+    struct kith__found f;
     int rc;
 
-    if ((rc = kith__check_timeout(timeout_ms)) == 0 && (rc = find(r, &f)) == 0) {
-        rc = await(&f, timeout_ms);
-        put(&f);
+    if ((rc = kith__check_timeout(timeout_ms)) == 0 && (rc = kith__result_find(r, &f)) == 0) {
+        rc = kith__result_await(&f, timeout_ms);
+        kith__result_put(&f);
     }
     return kith__report(rc == KITH_ECANCELLED ? 0 : rc);
 }
 
 int kith_result_ready(kith_result r)
 {
-    struct found f;
-    int rc = find(r, &f);
+    struct kith__found f;
+    int rc = kith__result_find(r, &f);
 
     if (rc < 0)
         return kith__report(rc);
-    if (!(rc = is_ready(&f)) && kith_worker() >= 0) {
+    if (!(rc = kith__result_is_ready(&f)) && kith_worker() >= 0) {
         if (f.item)
             kith__feed_help(f.feed, 1);
         else
             kith__later_help(1);
-        rc = is_ready(&f);
+        rc = kith__result_is_ready(&f);
     }
-    put(&f);
+    kith__result_put(&f);
     return rc;
 }
 
 int kith_result_successful(kith_result r)
 {
-    struct found f;
-    int rc = find(r, &f);
+    struct kith__found f;
+    int rc = kith__result_find(r, &f);
 
     if (rc < 0)
         return kith__report(rc);
-    if (!is_ready(&f))
+    if (!kith__result_is_ready(&f))
         rc = kith__fail(KITH_ERUNNING, "the call has not ended yet");
     else
         rc = f.call ? kith__later_code(f.call) == 0 : kith__item_state(f.item) == KITH__ITEM_DONE;
-    put(&f);
+    kith__result_put(&f);
     return rc;
 }
 
 /* exact: size is the size of *out, else nothing is said of it. */
-static int get_size(const struct found *f, const void *out, size_t size)
+static int get_size(const struct kith__found *f, const void *out, size_t size)
 {
     uint64_t has = 0;
 
@@ -303,7 +292,7 @@ static int get_size(const struct found *f, const void *out, size_t size)
     return kith__fail(KITH_ESIZE, "the result has %zu bytes, the place for it %zu", (size_t)has, size);
 }
 
-static int take(struct found *f, void *out)
+static int take(struct kith__found *f, void *out)
 {
     const void *value;
     uint64_t size;
@@ -317,20 +306,20 @@ static int take(struct found *f, void *out)
 
 int kith_result_get(kith_result r, void *out, size_t size, int timeout_ms)
 {
-    struct found f;
+    struct kith__found f;
     int rc;
 
     if ((rc = kith__check_timeout(timeout_ms)) < 0 || (rc = kith__local_usable(r.id, "Result")) < 0)
         return kith__report(rc);
     if ((r.id & TASK) && kith__feed_take_ready(tag_of(r), r.id & LOW, out, size))
         return 0;
-    if ((rc = find(r, &f)) < 0)
+    if ((rc = kith__result_find(r, &f)) < 0)
         return kith__report(rc);
-    if ((rc = get_size(&f, out, size)) == 0 && (rc = await(&f, timeout_ms)) == 0)
+    if ((rc = get_size(&f, out, size)) == 0 && (rc = kith__result_await(&f, timeout_ms)) == 0)
         rc = take(&f, out);
     else if (rc == KITH_ECANCELLED && f.item)
         kith__feed_forget(f.feed, f.unit);
-    put(&f);
+    kith__result_put(&f);
     return kith__report(rc);
 }
 
@@ -341,8 +330,8 @@ int kith__result_get(kith_result r, void *out, size_t size, int timeout_ms)
 
 int kith_result_drop(kith_result r)
 {
-    struct found f;
-    int rc = find(r, &f);
+    struct kith__found f;
+    int rc = kith__result_find(r, &f);
 
     if (rc < 0)
         return kith__report(rc);
@@ -350,178 +339,31 @@ int kith_result_drop(kith_result r)
         kith__feed_drop(f.feed, f.unit);
     else
         kith__later_drop(f.call);
-    put(&f);
+    kith__result_put(&f);
     return 0;
 }
 
 int kith_result_cancel(kith_result r)
 {
-    struct found f;
-    int rc = find(r, &f);
+    struct kith__found f;
+    int rc = kith__result_find(r, &f);
 
     if (rc == 0)
         rc = f.call ? kith__later_cancel(f.call) : kith__feed_cancel(f.feed, f.unit);
-    put(&f);
+    kith__result_put(&f);
     return kith__report(rc);
 }
 
 int kith_result_notify(kith_result r, kith_ready_fn *fn, void *arg)
 {
-    struct found f;
-    int rc = find(r, &f);
+    struct kith__found f;
+    int rc = kith__result_find(r, &f);
 
     if (rc == 0 && !fn)
         rc = kith__fail(KITH_EINVAL, "kith_result_notify was given no function");
     if (rc == 0)
         rc = f.call ? kith__later_notify(f.call, r, fn, arg)
                     : kith__later_notify_task(f.feed, f.unit, r, fn, arg);
-    put(&f);
+    kith__result_put(&f);
     return kith__report(rc);
-}
-
-/* ------------------------------------------------------------------ many at once */
-
-/* 1: it is a new one. */
-static int meet(struct kith__crowd *c, struct kith__feed *feed)
-{
-    for (int i = c->count; i-- > 0;)
-        if (c->feeds[i] == feed)
-            return 0;
-    if (c->count == KITH__CROWD_FEEDS) {
-        c->others = 1;
-        return 0;
-    }
-    kith__feed_watch(feed);
-    c->feeds[c->count++] = feed;
-    return 1;
-}
-
-int kith__crowd_look(struct kith__crowd *c, size_t i, int *met)
-{
-    struct found f;
-    int rc = find(c->list[i], &f);
-
-    if (rc < 0)
-        return rc;
-    if (!(rc = is_ready(&f)) && f.feed)
-        *met |= meet(c, f.feed);
-    put(&f);
-    return rc;
-}
-
-void kith__crowd_join(struct kith__crowd *c, struct kith__wait *w)
-{
-    kith__later_join(w);
-    for (int i = 0; i < c->count; i++)
-        kith__feed_join(c->feeds[i], w);
-    if (c->others)
-        w->look_at = kith__now_ns() + KITH__MS; /* nobody wakes it for those */
-}
-
-void kith__crowd_leave(struct kith__crowd *c, struct kith__wait *w)
-{
-    kith__later_leave(w);
-    for (int i = 0; i < c->count; i++)
-        kith__feed_leave(c->feeds[i], w);
-}
-
-void kith__crowd_end(struct kith__crowd *c)
-{
-    for (int i = 0; i < c->count; i++)
-        kith__feed_unwatch(c->feeds[i]);
-}
-
-/* A pool that ends has made its results ready. */
-int kith__crowd_help(struct kith__crowd *c, int polls)
-{
-    int rc = 0;
-
-    kith__later_help(polls);
-    for (int i = 0; i < c->count && rc == 0; i++)
-        if ((rc = kith__feed_help(c->feeds[i], polls)) == KITH_ECANCELLED)
-            rc = 0;
-    return rc;
-}
-
-/* How many have ended, or a code. */
-static int64_t count_ended(struct kith__crowd *c, int *met)
-{
-    int64_t ended = 0;
-
-    *met = 0;
-    for (size_t i = 0; i < c->n; i++) {
-        int rc = kith__crowd_look(c, i, met);
-
-        if (rc < 0)
-            return rc;
-        ended += rc;
-    }
-    return ended;
-}
-
-static int64_t await_some(struct kith__crowd *c, struct kith__wait *w, int64_t enough, int timeout_ms)
-{
-    for (;;) {
-        int64_t ended;
-        int met, rc;
-
-        kith__crowd_join(c, w);
-        if ((ended = count_ended(c, &met)) < 0 || ended >= enough)
-            return ended;
-        if (met)
-            continue;
-        if ((rc = kith__crowd_help(c, timeout_ms == 0)) < 0)
-            return rc;
-        if ((rc = kith__wait_sleep(w)) < 0)
-            return rc;
-    }
-}
-
-static int64_t wait_for_some(const kith_result *list, size_t n, size_t enough, int timeout_ms)
-{
-    struct kith__crowd c = { .list = list, .n = n };
-    struct kith__wait w;
-    int64_t ended;
-    int rc = kith__wait_begin(&w, NULL, timeout_ms);
-
-    if (rc < 0)
-        return rc;
-    ended = await_some(&c, &w, (int64_t)enough, timeout_ms);
-    kith__crowd_leave(&c, &w);
-    kith__crowd_end(&c);
-    kith__wait_end(&w, 1);
-    return ended;
-}
-
-/* One after the other: each is looked at once. */
-static int64_t wait_for_all(const kith_result *list, size_t n, int timeout_ms)
-{
-    int64_t end = kith__now_ns() + timeout_ms * KITH__MS, left;
-    struct found f;
-    int rc;
-
-    for (size_t i = 0; i < n; i++) {
-        if ((rc = find(list[i], &f)) < 0)
-            return rc;
-        left = timeout_ms == KITH_FOREVER ? KITH_FOREVER : (end - kith__now_ns() + KITH__MS - 1) / KITH__MS;
-        rc = await(&f, timeout_ms != KITH_FOREVER && left < 0 ? 0 : (int)left);
-        put(&f);
-        if (rc < 0 && rc != KITH_ECANCELLED)
-            return rc;
-    }
-    return (int64_t)n;
-}
-
-int64_t kith_results_wait(const kith_result *list, size_t n, size_t enough, int timeout_ms)
-{
-    int rc = kith__check_timeout(timeout_ms);
-
-    if (rc == 0 && !list && n > 0)
-        rc = kith__fail(KITH_EINVAL, "kith_results_wait was given NULL for %zu Results", n);
-    if (rc == 0 && enough > n)
-        rc = kith__fail(KITH_EINVAL, "kith_results_wait was to wait for %zu of %zu Results", enough, n);
-    if (rc < 0)
-        return kith__report(rc);
-    return kith__report64(enough == n ? wait_for_all(list, n, timeout_ms)
-                                      : wait_for_some(list, n, enough, timeout_ms));
 }
