@@ -1,5 +1,8 @@
 #!/bin/sh
 # libkith in a program that was not linked with it: loaded by dlopen, by a plugin or from Python, and unloaded again.
+# It fails when the library can be unloaded (its handlers of exit and of threads are called after that), when its
+# variables of threads are many or are looked up, when it does something as it is loaded, and when a kith_init of a
+# plugin that was loaded anew begins a second job.
 set -u
 failed=0
 trap 'rm -rf "$TMPDIR"/*' EXIT

@@ -1,5 +1,7 @@
 #!/bin/sh
-# A head that closes all descriptors under mpirun: the work is done, MPI cannot end, and a sentence says so.
+# A head that closes all descriptors under mpirun: the work is done, MPI cannot end, and a sentence says so. It
+# fails when something of kith is read from or written to by a number that is the program's now, in the work or at
+# the end, and when MPI_Finalize is called all the same, which hangs, or writes to such a number.
 . "$(dirname "$0")/common"
 [ "$MPI_NAME" = openmpi ] || { echo "skipped: MPICH's launcher kills such a program at once"; exit 77; }
 
