@@ -1,6 +1,8 @@
 /* test_halt.c: a call most of whose tasks fail: when its rest is not begun, and what is there then. */
 #include "config.h"
 #include "check.h"
+#include "member/members.h"
+#include "shm/guard.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -11,7 +13,10 @@ enum { MANY = 20000, WORKERS = 2 };
 
 static struct shared {
     _Atomic int runs, passed, failed;
-} * shared; /* by all processes */
+    _Atomic int held;         /* 1: workers wait, before they leave a job, until the head sleeps */
+    _Atomic uint32_t wakeups; /* that it had had then */
+    uint32_t seat;            /* the head's */
+} * shared;                   /* by all processes */
 
 static int fail(int x)
 {
@@ -334,6 +339,40 @@ static void the_caller_of_a_halted_call_may_die(void)
     PASS(kith_pool_close(pool));
 }
 
+/* In a worker. What woke the head before was spent on looks that have found the worker in the job. */
+static void wait_for_sleeper(const char *step)
+{
+    const struct kith__seat *s;
+    uint32_t word;
+
+    if (!shared->held || kith__me == 0 || atomic_load(&kith__member(kith__me)->role) != KITH__WORKER ||
+        strcmp(step, "job: about to be left") != 0)
+        return;
+    s = &kith__shared->seats[shared->seat];
+    do {
+        sched_yield();
+        word = atomic_load(&s->word);
+    } while (atomic_load(&s->asleep) != (word << 1 | 1));
+    shared->wakeups = word;
+}
+
+/* Its caller looks now and then by itself, too, and may do so just when the worker leaves: but not often. */
+static void who_leaves_a_halted_job_wakes_its_caller(void)
+{
+    int in[4] = { 0 }, out[4], woken = 0;
+    kith_pool pool = kith_pool_open_with(1, .halt = 1, .chunk = 1);
+
+    shared->seat = kith__seat_number(kith__seat());
+    shared->held = 1;
+    for (int round = 0; round < 5 && !woken; round++) {
+        FAILS_WITH(KITH_ETASK, kith_map(pool, fail, in, out, 4));
+        woken = atomic_load(&kith__seat()->word) != shared->wakeups;
+    }
+    shared->held = 0;
+    CU_ASSERT(woken);
+    PASS(kith_pool_close(pool));
+}
+
 static struct test tests[] = {
     TEST(a_call_ends_when_a_hundred_have_failed_and_none_succeeded),
     TEST(so_does_a_loop_over_a_range),
@@ -343,6 +382,7 @@ static struct test tests[] = {
     TEST(those_that_succeeded_have_their_results),
     TEST(no_limit_is_none),
     TEST(calls_of_tasks_and_processes_end_as_well),
+    TEST(who_leaves_a_halted_job_wakes_its_caller),
     TEST(a_halted_call_can_be_terminated),
     TEST(the_caller_of_a_halted_call_may_die),
     TEST_END,
@@ -353,6 +393,7 @@ int main(int argc, char **argv)
     int rc;
 
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    kith__failpoint_hook = wait_for_sleeper;
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
     rc = run_tests("halt", tests);

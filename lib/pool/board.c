@@ -460,6 +460,7 @@ void kith__job_leave(struct kith__lane *lane, struct kith__job *j)
     uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed) - 1;
     uint64_t touched = atomic_load_explicit(&lane->touching[depth], memory_order_relaxed);
 
+    kith__failpoint("job: about to be left");
     atomic_store(&lane->depth, depth);
     kith__failpoint("job: left");
     /* Who is about to kill this process has seen it in the job before, and so we see that here: the next job
