@@ -140,6 +140,7 @@ unit_tests += \
 	tests/test_lateglobals \
 	tests/test_joblog \
 	tests/test_killed \
+	tests/test_linked \
 	tests/test_list \
 	tests/test_lock \
 	tests/test_locked \

@@ -15,6 +15,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/base/error.c \
 	lib/base/error.h \
 	lib/base/handle.h \
+	lib/base/list.h \
 	lib/base/log.c \
 	lib/base/log.h \
 	lib/base/module.c \
@@ -25,5 +26,6 @@ lib_libkith_all_la_SOURCES += \
 	lib/base/own.h \
 	lib/base/system.c \
 	lib/base/system.h \
+	lib/base/table.h \
 	lib/base/threads.c \
 	lib/base/threads.h
