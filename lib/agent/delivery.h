@@ -3,13 +3,14 @@
 #ifndef KITH_DELIVERY_H
 #define KITH_DELIVERY_H
 
+#include "base/table.h"
 #include "object/class.h"
 
-enum { KITH__DELIVERY_BUCKETS = 1024 };
+struct kith__delivery;
 
 struct kith__deliveries {
-    struct delivery *buckets[KITH__DELIVERY_BUCKETS];
-    struct delivery *refused; /* are to go back to their objects */
+    KITH__TABLE(struct kith__delivery) given;
+    KITH__LIST(struct kith__delivery) refused; /* are to go back to their objects */
 };
 
 /* Notes what the call id of peer, by that method of object, was given. */

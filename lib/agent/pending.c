@@ -15,16 +15,16 @@
 #include "agent/waitlist.h"
 #include "rpc/mailbox.h"
 #include "base/error.h"
+#include "base/system.h"
+#include "base/table.h"
 #include "shm/heap.h"
 #include "object/class.h"
-#include "base/system.h"
 #include "member/wait.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    BUCKETS = 1024,
     IN_ROW = 3,
     CREDIT = 1024, /* from the third put in a row on, places are reserved */
     KEPT_MOST = 1 << 20
@@ -33,7 +33,7 @@ enum {
 static const int64_t poll_ns = 5 * KITH__MS, memory_ns = 1000 * KITH__MS, look_again_ns = 1000 * KITH__MS;
 
 struct kith__client {
-    struct kith__client *next; /* in its bucket */
+    KITH__TABLE_LINK(struct kith__client) link;
     uint32_t peer, seat;
     uint64_t newest;       /* id of the last call that came: an older one was done already */
     uint64_t lent_by;      /* id of the call whose answer lent the places of .credit */
@@ -41,13 +41,13 @@ struct kith__client {
     uint32_t kind, in_row; /* of that class; so often in a row */
     uint32_t credit;       /* places of it that are reserved for it */
     uint64_t kept;         /* bytes of its calls, and of what we know about them */
-    struct kith__call *first, *last;
+    KITH__LIST(struct kith__call) calls;
 };
 
 struct kith__pending {
     struct kith__proto *proto;
     uint32_t node;
-    struct kith__client *clients[BUCKETS];
+    KITH__TABLE(struct kith__client) clients;
     struct kith__deliveries deliveries;
     struct kith__waitlists waitlists;
     int64_t now, looked, due;
@@ -55,34 +55,35 @@ struct kith__pending {
 
 /* --------------------------------------------------------------------- clients */
 
-static struct kith__client **find_client(struct kith__pending *self, uint32_t peer, uint64_t id)
+static struct kith__client *find_client(const struct kith__pending *self, uint32_t peer, uint64_t id)
 {
     uint32_t seat = (uint32_t)(id >> 48);
-    struct kith__client **at = &self->clients[(peer * 2654435761u ^ seat) % BUCKETS];
+    struct kith__client *v = kith__table_at(&self->clients, kith__hash(peer, seat));
 
-    while (*at && ((*at)->peer != peer || (*at)->seat != seat))
-        at = &(*at)->next;
-    return at;
+    while (v && (v->peer != peer || v->seat != seat))
+        v = v->link.same.next;
+    return v;
 }
 
 static struct kith__client *client_of(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
-    struct kith__client **at = find_client(self, peer, id);
+    struct kith__client *v = find_client(self, peer, id);
 
-    if (!*at) {
-        *at = kith__agent_alloc(sizeof **at);
-        (*at)->peer = peer;
-        (*at)->seat = (uint32_t)(id >> 48);
-    }
-    return *at;
+    if (v)
+        return v;
+    v = kith__agent_alloc(sizeof *v);
+    v->peer = peer;
+    v->seat = (uint32_t)(id >> 48);
+    kith__table_link(&self->clients, v, kith__hash(v->peer, v->seat), link);
+    return v;
 }
 
 static struct kith__call *find_call(const struct kith__client *v, uint64_t id)
 {
-    struct kith__call *g = v ? v->first : NULL;
+    struct kith__call *g = v ? v->calls.first : NULL;
 
     while (g && g->r.id != id)
-        g = g->next;
+        g = g->link.next;
     return g;
 }
 
@@ -98,11 +99,7 @@ static struct kith__call *add_call(struct kith__pending *self, struct kith__clie
     /* Callers have an int; what comes from elsewhere is no reason to overflow. */
     g->deadline =
         r->timeout_ms < 0 || r->timeout_ms > INT32_MAX ? INT64_MAX : self->now + r->timeout_ms * KITH__MS;
-    if (v->last)
-        v->last->next = g;
-    else
-        v->first = g;
-    v->last = g;
+    kith__link_last(&v->calls, g, link);
     return g;
 }
 
@@ -111,16 +108,11 @@ static void leave(struct kith__call *g);
 static void remove_call(struct kith__pending *self, struct kith__call *g)
 {
     struct kith__client *v = g->client;
-    struct kith__call **at = &v->first, *before = NULL;
 
     kith__call_unpark(&self->waitlists, g);
     if (g->r.flags & KITH__WAITED)
         leave(g);
-    for (; *at != g; at = &(*at)->next)
-        before = *at;
-    *at = g->next;
-    if (v->last == g)
-        v->last = before;
+    kith__unlink(&v->calls, g, link);
     v->kept -= sizeof *g + (g->bytes ? g->r.size : 0);
     free(g->bytes);
     kith__heap_free(g->block);
@@ -176,7 +168,7 @@ static void give_back_unused(struct kith__client *v, uint32_t n)
 {
     uint32_t used = 0;
 
-    for (const struct kith__call *g = v->first; g; g = g->next)
+    for (const struct kith__call *g = v->calls.first; g; g = g->link.next)
         used += (uint32_t)is_pipelined(&g->r);
     if (used < v->credit)
         give_back(v, n < v->credit - used ? n : v->credit - used);
@@ -185,7 +177,7 @@ static void give_back_unused(struct kith__client *v, uint32_t n)
 static int64_t take_back_places(struct kith__pending *self, uint32_t peer, const struct kith__request *r,
                                 struct kith__result *out)
 {
-    struct kith__client *v = *find_client(self, peer, (r->number >> 32) << 48);
+    struct kith__client *v = find_client(self, peer, (r->number >> 32) << 48);
 
     if (v && v->object == r->object)
         give_back_unused(v, (uint32_t)r->number);
@@ -244,21 +236,20 @@ static void serve(struct kith__pending *self, struct kith__client *v);
  * holder again. What is pipelined goes on, as in kith__pending_cancelled. */
 static void drop_calls_of(struct kith__pending *self, uint32_t peer, uint32_t serial)
 {
-    for (int i = 0; i < BUCKETS; i++)
-        for (struct kith__client *v = self->clients[i]; v; v = v->next) {
-            struct kith__call *next;
-            int dropped = 0;
+    for (struct kith__client *v = self->clients.all.first; v; v = v->link.all.next) {
+        struct kith__call *next;
+        int dropped = 0;
 
-            for (struct kith__call *g = v->first; g && v->peer == peer; g = next) {
-                next = g->next;
-                if (g->r.member == serial && !is_pipelined(&g->r)) {
-                    remove_call(self, g);
-                    dropped = 1;
-                }
+        for (struct kith__call *g = v->calls.first; g && v->peer == peer; g = next) {
+            next = g->link.next;
+            if (g->r.member == serial && !is_pipelined(&g->r)) {
+                remove_call(self, g);
+                dropped = 1;
             }
-            if (dropped)
-                serve(self, v); /* whoever has its seat now */
         }
+        if (dropped)
+            serve(self, v); /* whoever has its seat now */
+    }
     self->due = 0; /* to step back where nobody waits now */
 }
 
@@ -360,8 +351,8 @@ static int waits_for_memory(struct kith__pending *self, struct kith__call *g, in
  * fail. */
 static int is_starved(const struct kith__client *v)
 {
-    return v->kept > KEPT_MOST && v->first->waitlist && !v->first->waitlist->set &&
-           is_pipelined(&v->first->r);
+    return v->kept > KEPT_MOST && v->calls.first->waitlist && !v->calls.first->waitlist->set &&
+           is_pipelined(&v->calls.first->r);
 }
 
 /* 1: g has waited for long, and is about to tell so. */
@@ -402,17 +393,17 @@ static int attempt(struct kith__pending *self, struct kith__call *g)
 static int may_have_come(const struct kith__call *g)
 {
     return kith__waitlist_is_announced(g->waitlist) &&
-           (g->waitlist->first == g || kith__request_stands_alone(&g->r));
+           (g->waitlist->parked.first == g || kith__request_stands_alone(&g->r));
 }
 
 /* Goes on with v's calls, as far as they have their bytes and need not wait. */
 static void serve(struct kith__pending *self, struct kith__client *v)
 {
-    while (v->first && v->first->ready && !v->first->waitlist) {
-        if (attempt(self, v->first))
+    while (v->calls.first && v->calls.first->ready && !v->calls.first->waitlist) {
+        if (attempt(self, v->calls.first))
             continue;
         /* It stands among the waiters since: one more look, lest what it waits for came in between. */
-        if (!may_have_come(v->first) || !attempt(self, v->first))
+        if (!may_have_come(v->calls.first) || !attempt(self, v->calls.first))
             return;
     }
 }
@@ -420,10 +411,10 @@ static void serve(struct kith__pending *self, struct kith__client *v)
 /* Those of p, the oldest first, until one has to wait that is in the way of the others. */
 static void retry(struct kith__pending *self, struct kith__waitlist *p)
 {
-    if (!p->first)
+    if (!p->parked.first)
         return; /* a wake-up that came for one who has left is the next one's: see kith__waitlist_remove */
     kith__waitlist_stand_again(&self->waitlists, p, self->now);
-    for (struct kith__call *g = p->first; g;) {
+    for (struct kith__call *g = p->parked.first; g;) {
         struct kith__client *v = g->client;
         int rc = attempt(self, g);
 
@@ -433,46 +424,42 @@ static void retry(struct kith__pending *self, struct kith__waitlist *p)
             return;
         if (rc != 0)
             serve(self, v);
-        g = rc == 0 ? g->next_parked : p->first; /* the list may have changed */
+        g = rc == 0 ? g->parked.next : p->parked.first; /* the list may have changed */
     }
 }
 
 static void expire(struct kith__pending *self, struct kith__waitlist *p)
 {
-    for (struct kith__call *g = p->first, *next; g; g = next) {
-        next = g->next_parked;
+    for (struct kith__call *g = p->parked.first, *next; g; g = next) {
+        next = g->parked.next;
         if (self->now >= g->deadline) {
             struct kith__client *v = g->client;
 
             attempt(self, g);
             serve(self, v);
-            next = p->first; /* the list may have changed */
+            next = p->parked.first; /* the list may have changed */
         } else
             wake_at(self, g->deadline);
     }
 }
 
-/* Looks after those in one bucket; empty ones go. */
-static void look_after(struct kith__pending *self, struct kith__waitlist **at, int woken)
+static void look_after(struct kith__pending *self, struct kith__waitlist *p, int woken)
 {
-    for (struct kith__waitlist *p = *at; p; p = p->next) {
-        if (woken || !kith__waitlist_is_announced(p) || self->now - self->looked >= look_again_ns ||
-            (p->first && has_waited(self, p->first)))
-            retry(self, p);
-        expire(self, p);
-        if (p->first && will_tell(p->first))
-            wake_at(self, p->first->came + KITH__FAIR_NS);
-    }
-    while (*at) {
-        struct kith__waitlist *p = *at;
+    if (woken || !kith__waitlist_is_announced(p) || self->now - self->looked >= look_again_ns ||
+        (p->parked.first && has_waited(self, p->parked.first)))
+        retry(self, p);
+    expire(self, p);
+    if (p->parked.first && will_tell(p->parked.first))
+        wake_at(self, p->parked.first->came + KITH__FAIR_NS);
+}
 
-        if (p->first) {
-            wake_at(self, self->now + (kith__waitlist_is_announced(p) ? look_again_ns : poll_ns));
-            at = &p->next;
-            continue;
-        }
-        kith__waitlist_remove(&self->waitlists, at);
-    }
+/* When it is looked after again at the latest. An empty one goes. */
+static void wait_or_go(struct kith__pending *self, struct kith__waitlist *p)
+{
+    if (p->parked.first)
+        wake_at(self, self->now + (kith__waitlist_is_announced(p) ? look_again_ns : poll_ns));
+    else
+        kith__waitlist_remove(&self->waitlists, p);
 }
 
 int64_t kith__pending_retry(struct kith__pending *self, int woken, int64_t now)
@@ -483,9 +470,13 @@ int64_t kith__pending_retry(struct kith__pending *self, int woken, int64_t now)
     self->due = INT64_MAX;
     if (kith__deliveries_put_back(&self->deliveries))
         wake_at(self, now + poll_ns);
-    for (int i = 0; i < KITH__WAITLIST_BUCKETS; i++)
-        if (self->waitlists.buckets[i])
-            look_after(self, &self->waitlists.buckets[i], woken);
+    /* New ones come at the end, as calls go on. */
+    for (struct kith__waitlist *p = self->waitlists.lists.all.first; p; p = p->link.all.next)
+        look_after(self, p, woken);
+    for (struct kith__waitlist *p = self->waitlists.lists.all.first, *next; p; p = next) {
+        next = p->link.all.next;
+        wait_or_go(self, p);
+    }
     if (now - self->looked >= look_again_ns)
         self->looked = now;
     return self->due;
@@ -532,7 +523,7 @@ uint64_t kith__pending_request(struct kith__pending *self, uint32_t peer, const 
               &out);
         return 0;
     }
-    if (!v->first && bytes && !kith__request_has_to_queue(&self->waitlists, r)) {
+    if (!v->calls.first && bytes && !kith__request_has_to_queue(&self->waitlists, r)) {
         rc = carry_out(self, r, peer, bytes, &block, &out);
         if (rc != KITH__PARKED && !(rc == KITH_ENOMEM && r->flags & KITH__PIPELINED)) {
             if (rc < 0 && is_pipelined(r))
@@ -558,7 +549,7 @@ uint64_t kith__pending_request(struct kith__pending *self, uint32_t peer, const 
 void kith__pending_arrived(struct kith__pending *self, uint32_t peer, uint64_t id, uint64_t block,
                            int64_t now)
 {
-    struct kith__client *v = *find_client(self, peer, id);
+    struct kith__client *v = find_client(self, peer, id);
     struct kith__call *g = find_call(v, id);
 
     self->now = now;
@@ -577,7 +568,7 @@ void kith__pending_arrived(struct kith__pending *self, uint32_t peer, uint64_t i
  * its thread takes it for done, and it has its place. */
 void kith__pending_cancelled(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
-    struct kith__client *v = *find_client(self, peer, id);
+    struct kith__client *v = find_client(self, peer, id);
     struct kith__call *g = find_call(v, id);
 
     if (v && v->lent_by == id)
@@ -595,22 +586,28 @@ void kith__pending_settled(struct kith__pending *self, uint32_t peer, uint64_t i
         self->due = self->now;
 }
 
+static void drop_calls(struct kith__pending *self, struct kith__client *v)
+{
+    while (v->calls.first)
+        remove_call(self, v->calls.first);
+}
+
+static void free_client(struct kith__pending *self, struct kith__client *v)
+{
+    kith__table_unlink(&self->clients, v, link);
+    free(v);
+}
+
 void kith__pending_ended(struct kith__pending *self, uint32_t peer)
 {
-    for (int i = 0; i < BUCKETS; i++)
-        for (struct kith__client **at = &self->clients[i]; *at;) {
-            struct kith__client *v = *at;
-
-            if (v->peer != peer) {
-                at = &v->next;
-                continue;
-            }
-            while (v->first)
-                remove_call(self, v->first);
+    for (struct kith__client *v = self->clients.all.first, *next; v; v = next) {
+        next = v->link.all.next;
+        if (v->peer == peer) {
+            drop_calls(self, v);
             give_back(v, UINT32_MAX);
-            *at = v->next;
-            free(v);
+            free_client(self, v);
         }
+    }
     kith__deliveries_ended(&self->deliveries, peer);
     kith__objects_died(&(struct kith__caller){ peer, 0, 0 });
     self->due = 0;
@@ -629,13 +626,12 @@ struct kith__pending *kith__pending_new(struct kith__proto *p, uint32_t node, st
 
 void kith__pending_free(struct kith__pending *self)
 {
-    for (int i = 0; i < BUCKETS; i++)
-        for (struct kith__client *v = self->clients[i], *next; v; v = next) {
-            next = v->next;
-            while (v->first)
-                remove_call(self, v->first);
-            free(v);
-        }
+    struct kith__client *v;
+
+    while ((v = self->clients.all.first)) {
+        drop_calls(self, v);
+        free_client(self, v);
+    }
     kith__deliveries_free(&self->deliveries);
     kith__waitlists_free(&self->waitlists);
     free(self);

@@ -51,14 +51,14 @@ static int take_bit(const struct kith__waitlists *self, struct kith__waiters *se
     return (atomic_fetch_and(&set->bits[n / 64], ~bit) & bit) != 0;
 }
 
-static struct kith__waitlist **find_waitlist(struct kith__waitlists *self, uint64_t object,
-                                             const struct kith__waiters *set)
+static struct kith__waitlist *find_waitlist(const struct kith__waitlists *self, uint64_t object,
+                                            const struct kith__waiters *set)
 {
-    struct kith__waitlist **at = &self->buckets[(object ^ object >> 32) % KITH__WAITLIST_BUCKETS];
+    struct kith__waitlist *p = kith__table_at(&self->lists, kith__hash(object, 0));
 
-    while (*at && ((*at)->object != object || (*at)->set != set))
-        at = &(*at)->next;
-    return at;
+    while (p && (p->object != object || p->set != set))
+        p = p->link.same.next;
+    return p;
 }
 
 /* ---- watches: calls that wait for any of a list of objects. They are parked together, and each is tried
@@ -102,12 +102,12 @@ static const struct kith__watched *next_watched(const struct kith__call *g, int 
     return NULL;
 }
 
-static struct kith__waitlist *parked_at(struct kith__waitlists *self, uint64_t object,
+static struct kith__waitlist *parked_at(const struct kith__waitlists *self, uint64_t object,
                                         const struct kith__waiters *set)
 {
-    struct kith__waitlist *p = *find_waitlist(self, object, set);
+    struct kith__waitlist *p = find_waitlist(self, object, set);
 
-    return p && p->first ? p : NULL;
+    return p && p->parked.first ? p : NULL;
 }
 
 /* Calls of another kind may be parked where it stands: that a wake-up was spent on us, which now cannot be
@@ -128,12 +128,12 @@ static void stand_watch(struct kith__waitlists *self, struct kith__call *g, int6
     kith__fence();
 }
 
-static int is_watched(struct kith__waitlists *self, const struct kith__waiters *set)
+static int is_watched(const struct kith__waitlists *self, const struct kith__waiters *set)
 {
-    const struct kith__waitlist *p = *find_waitlist(self, WATCHES, NULL);
+    const struct kith__waitlist *p = find_waitlist(self, WATCHES, NULL);
     const struct kith__watched *w;
 
-    for (const struct kith__call *g = p ? p->first : NULL; g; g = g->next_parked)
+    for (const struct kith__call *g = p ? p->parked.first : NULL; g; g = g->parked.next)
         for (int at = 0; (w = next_watched(g, &at));)
             if (kith__watch_set(w) == set)
                 return 1;
@@ -156,16 +156,11 @@ static void step_back_watch(struct kith__waitlists *self, const struct kith__cal
 void kith__call_unpark(struct kith__waitlists *self, struct kith__call *g)
 {
     struct kith__waitlist *p = g->waitlist;
-    struct kith__call **at, *before = NULL;
 
     if (!p)
         return;
     g->waitlist = NULL;
-    for (at = &p->first; *at != g; at = &(*at)->next_parked)
-        before = *at;
-    *at = g->next_parked;
-    if (p->last == g)
-        p->last = before;
+    kith__unlink(&p->parked, g, parked);
     if (has_watches(p))
         step_back_watch(self, g);
 }
@@ -185,14 +180,15 @@ static void step_back(struct kith__waitlists *self, struct kith__waitlist *p)
 static struct kith__waitlist *waitlist_for(struct kith__waitlists *self, uint64_t object,
                                            struct kith__waiters *set)
 {
-    struct kith__waitlist **at = find_waitlist(self, object, set);
+    struct kith__waitlist *p = find_waitlist(self, object, set);
 
-    if (!*at) {
-        *at = kith__agent_alloc(sizeof **at);
-        (*at)->object = object;
-        (*at)->set = set;
-    }
-    return *at;
+    if (p)
+        return p;
+    p = kith__agent_alloc(sizeof *p);
+    p->object = object;
+    p->set = set;
+    kith__table_link(&self->lists, p, kith__hash(object, 0), link);
+    return p;
 }
 
 int kith__request_stands_alone(const struct kith__request *r)
@@ -203,9 +199,9 @@ int kith__request_stands_alone(const struct kith__request *r)
 int kith__request_has_to_queue(struct kith__waitlists *self, const struct kith__request *r)
 {
     struct kith__waiters *set = kith__request_set(r);
-    const struct kith__waitlist *p = set ? *find_waitlist(self, r->object, set) : NULL;
+    const struct kith__waitlist *p = set ? parked_at(self, r->object, set) : NULL;
 
-    return p && p->first && r->timeout_ms != 0 && !kith__request_stands_alone(r);
+    return p && r->timeout_ms != 0 && !kith__request_stands_alone(r);
 }
 
 void kith__call_park(struct kith__waitlists *self, struct kith__call *g, struct kith__waiters *set,
@@ -214,12 +210,7 @@ void kith__call_park(struct kith__waitlists *self, struct kith__call *g, struct 
     struct kith__waitlist *p = waitlist_for(self, is_watch(&g->r) ? WATCHES : g->r.object, set);
 
     g->waitlist = p;
-    g->next_parked = NULL;
-    if (p->last)
-        p->last->next_parked = g;
-    else
-        p->first = g;
-    p->last = g;
+    kith__link_last(&p->parked, g, parked);
     if (has_watches(p))
         stand_watch(self, g, now);
     else
@@ -236,28 +227,27 @@ void kith__waitlist_stand_again(struct kith__waitlists *self, struct kith__waitl
     stand(self, p, now);
     if (!has_watches(p))
         return;
-    for (struct kith__call *g = p->first; g; g = g->next_parked) {
+    for (struct kith__call *g = p->parked.first; g; g = g->parked.next) {
         stand_watch(self, g, now);
         spent |= g->spent;
     }
-    for (struct kith__call *g = p->first; g; g = g->next_parked)
+    for (struct kith__call *g = p->parked.first; g; g = g->parked.next)
         g->spent = spent;
 }
 
-void kith__waitlist_remove(struct kith__waitlists *self, struct kith__waitlist **at)
+void kith__waitlist_remove(struct kith__waitlists *self, struct kith__waitlist *p)
 {
-    struct kith__waitlist *p = *at;
-
     step_back(self, p);
-    *at = p->next;
+    kith__table_unlink(&self->lists, p, link);
     free(p);
 }
 
 void kith__waitlists_free(struct kith__waitlists *self)
 {
-    for (int i = 0; i < KITH__WAITLIST_BUCKETS; i++)
-        for (struct kith__waitlist *p = self->buckets[i], *next; p; p = next) {
-            next = p->next;
-            free(p);
-        }
+    struct kith__waitlist *p;
+
+    while ((p = self->lists.all.first)) {
+        kith__table_unlink(&self->lists, p, link);
+        free(p);
+    }
 }

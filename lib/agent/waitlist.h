@@ -7,17 +7,16 @@
 #ifndef KITH_WAITLIST_H
 #define KITH_WAITLIST_H
 
+#include "base/table.h"
 #include "member/wait.h"
 #include "net/wire.h"
-
-enum { KITH__WAITLIST_BUCKETS = 1024 };
 
 struct kith__client;
 struct kith__waitlist;
 
 struct kith__call {
-    struct kith__call *next; /* of its client */
-    struct kith__call *next_parked;
+    KITH__LINK(struct kith__call) link; /* of its client */
+    KITH__LINK(struct kith__call) parked;
     struct kith__client *client;
     struct kith__waitlist *waitlist; /* where it waits; NULL: nowhere */
     struct kith__request r;
@@ -30,16 +29,16 @@ struct kith__call {
 };
 
 struct kith__waitlist { /* the calls that wait for one thing */
-    struct kith__waitlist *next;
+    KITH__TABLE_LINK(struct kith__waitlist) link;
     uint64_t object;
     struct kith__waiters *set; /* NULL: nobody announces it: memory, the end of all Processes; or watches */
     int outstanding;           /* a wake-up that none of ours has made use of */
-    struct kith__call *first, *last;
+    KITH__LIST(struct kith__call) parked;
 };
 
 struct kith__waitlists {
     struct kith__seat *seat; /* the agent's */
-    struct kith__waitlist *buckets[KITH__WAITLIST_BUCKETS];
+    KITH__TABLE(struct kith__waitlist) lists;
 };
 
 /* What r waits for while it is parked: one side of its object; NULL: nobody announces it. */
@@ -63,9 +62,8 @@ int kith__waitlist_is_announced(const struct kith__waitlist *p);
  * whether a wake-up was spent on us. */
 void kith__waitlist_stand_again(struct kith__waitlists *self, struct kith__waitlist *p, int64_t now);
 
-/* Takes it away, which is empty: a wake-up that was meant for us goes to the next one. *at is the next then.
- */
-void kith__waitlist_remove(struct kith__waitlists *self, struct kith__waitlist **at);
+/* Takes it away, which is empty: a wake-up that was meant for us goes to the next one. */
+void kith__waitlist_remove(struct kith__waitlists *self, struct kith__waitlist *p);
 
 void kith__waitlists_free(struct kith__waitlists *self); /* not the calls */
 
