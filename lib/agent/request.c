@@ -8,6 +8,7 @@
 #include "agent/alloc.h"
 #include "rpc/mailbox.h"
 #include "base/error.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "shm/heap.h"
 #include "object/class.h"
@@ -30,7 +31,7 @@ static const int64_t look_ns = 20 * KITH__MS, look_later_ns = 1000 * KITH__MS, c
 enum phase { FREE, SENT, DELIVERED };
 
 struct large { /* a put behind whose bytes go as pieces */
-    struct large *next;
+    KITH__LINK(struct large) link;
     uint64_t id, size;
     int open; /* 0: its thread gave up before it was granted */
 };
@@ -53,17 +54,17 @@ struct local {               /* of a seat: what the agent knows about its mailbo
     int settled;          /* what the answer gave was told to be taken */
     int lent;             /* the answer lends places */
     int64_t result;
-    struct large *large;
+    KITH__LIST(struct large) large;
 };
 
 struct holding { /* a process of this node may hold something at peer */
-    struct holding *next;
+    KITH__LINK(struct holding) link;
     uint32_t member, serial, peer;
 };
 
 struct kith__requests {
     struct kith__proto *proto;
-    struct holding *holdings;
+    KITH__LIST(struct holding) holdings;
     int deaths; /* some may have died since they were told of */
     struct local locals[KITH__SEATS];
     uint32_t nodes;
@@ -163,8 +164,14 @@ static void add_large(struct local *l, int open)
 {
     struct large *large = kith__agent_alloc(sizeof *large);
 
-    *large = (struct large){ l->large, l->id, l->size, open };
-    l->large = large;
+    *large = (struct large){ .id = l->id, .size = l->size, .open = open };
+    kith__link_last(&l->large, large, link);
+}
+
+static void free_large(struct local *l, struct large *large)
+{
+    kith__unlink(&l->large, large, link);
+    free(large);
 }
 
 static void defer_error(struct kith__mailbox *d, int code, const char *text, size_t size, uint64_t items)
@@ -181,19 +188,15 @@ static uint32_t done_large(struct local *l, struct kith__mailbox *d, uint64_t id
 {
     uint32_t closed = 0;
 
-    for (struct large **at = &l->large; *at;) {
-        struct large *large = *at;
-
-        if (large->id - id >= count) {
-            at = &large->next;
+    for (struct large *large = l->large.first, *next; large; large = next) {
+        next = large->link.next;
+        if (large->id - id >= count)
             continue;
-        }
-        *at = large->next;
         if (large->open)
             atomic_store(&d->open_bytes, atomic_load(&d->open_bytes) - large->size);
         else
             closed++;
-        free(large);
+        free_large(l, large);
     }
     return closed;
 }
@@ -401,12 +404,8 @@ void kith__requests_arrived(struct kith__requests *self, uint32_t peer, uint64_t
 
 static void forget_large(struct local *l)
 {
-    while (l->large) {
-        struct large *large = l->large;
-
-        l->large = large->next;
-        free(large);
-    }
+    while (l->large.first)
+        free_large(l, l->large.first);
 }
 
 static void lose_pipelined(struct local *l, struct kith__mailbox *d, uint32_t seat)
@@ -467,15 +466,21 @@ static const struct kith__mailbox_request *next_request(struct kith__requests *s
 
 static void remember_holding(struct kith__requests *self, uint32_t member, uint32_t serial, uint32_t peer)
 {
-    struct holding *h = self->holdings;
+    struct holding *h = self->holdings.first;
 
     while (h && (h->serial != serial || h->peer != peer))
-        h = h->next;
+        h = h->link.next;
     if (h)
         return;
     h = kith__agent_alloc(sizeof *h);
-    *h = (struct holding){ self->holdings, member, serial, peer };
-    self->holdings = h;
+    *h = (struct holding){ .member = member, .serial = serial, .peer = peer };
+    kith__link_first(&self->holdings, h, link);
+}
+
+static void free_holding(struct kith__requests *self, struct holding *h)
+{
+    kith__unlink(&self->holdings, h, link);
+    free(h);
 }
 
 /* member 0: it had died before we saw what it asked for. */
@@ -511,18 +516,15 @@ static void remember_named(struct kith__requests *self, const struct kith__mailb
 /* Behind all that the dead have asked for: their nodes take back what they held. */
 static void tell_deaths(struct kith__requests *self)
 {
-    for (struct holding **at = &self->holdings; *at;) {
-        struct holding *h = *at;
+    for (struct holding *h = self->holdings.first, *next; h; h = next) {
         struct kith__request r = { .op = KITH__NODE_KIND << 8 | KITH__NODE_DIED, .number = h->serial };
 
-        if (!has_died(h)) {
-            at = &h->next;
+        next = h->link.next;
+        if (!has_died(h))
             continue;
-        }
         r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self->returned; /* nobody waits for it */
         kith__proto_request(self->proto, h->peer, &r, "", 0, self->now);
-        *at = h->next;
-        free(h);
+        free_holding(self, h);
     }
 }
 
@@ -824,11 +826,7 @@ void kith__requests_free(struct kith__requests *self)
         free(l->others);
         kith__heap_free(l->block);
     }
-    while (self->holdings) {
-        struct holding *h = self->holdings;
-
-        self->holdings = h->next;
-        free(h);
-    }
+    while (self->holdings.first)
+        free_holding(self, self->holdings.first);
     free(self);
 }

@@ -19,11 +19,7 @@ struct kith__frame *kith__channel_add(struct kith__channel *l, size_t room)
     }
     f->room = (uint32_t)room;
     f->seq = ++l->seq;
-    if (l->last)
-        l->last->next = f;
-    else
-        l->first = f;
-    l->last = f;
+    kith__link_last(&l->frames, f, link);
     if (!l->cursor)
         l->cursor = f;
     return f;
@@ -72,19 +68,17 @@ void kith__channel_sent(struct kith__channel *l, struct kith__frame *f, int64_t 
         l->flight += weight(f);
     f->turn = l->turn;
     f->sent_at = now;
-    l->cursor = f->next;
+    l->cursor = f->link.next;
 }
 
 static void remove_first(struct kith__channel *l, void (*drop)(void *context, struct kith__frame *f),
                          void *context)
 {
-    struct kith__frame *f = l->first;
+    struct kith__frame *f = l->frames.first;
 
-    l->first = f->next;
-    if (l->last == f)
-        l->last = NULL;
     if (l->cursor == f)
-        l->cursor = f->next;
+        l->cursor = f->link.next;
+    kith__unlink(&l->frames, f, link);
     if (f->sent)
         l->flight -= weight(f);
     drop(context, f);
@@ -110,17 +104,17 @@ int kith__channel_acked(struct kith__channel *l, uint64_t ack, uint64_t seen, in
 
     if (ack > l->seq || seen > l->turn)
         return 0;
-    while (l->first && l->first->seq <= ack) {
-        if (l->first->sent == 0)
+    while (l->frames.first && l->frames.first->seq <= ack) {
+        if (l->frames.first->sent == 0)
             return 0;
         /* Else it is the ack of an earlier time. */
-        took = l->first->turn <= seen ? now - l->first->sent_at : -1;
+        took = l->frames.first->turn <= seen ? now - l->frames.first->sent_at : -1;
         remove_first(l, drop, context);
     }
     if (took >= 0)
         learn(l, took);
-    if (l->first && l->first->sent > 0 && l->first->turn <= seen)
-        l->cursor = l->first;
+    if (l->frames.first && l->frames.first->sent > 0 && l->frames.first->turn <= seen)
+        l->cursor = l->frames.first;
     return 1;
 }
 
@@ -156,6 +150,6 @@ void kith__channel_acknowledged(struct kith__channel *l)
 void kith__channel_close(struct kith__channel *l, void (*drop)(void *context, struct kith__frame *f),
                          void *context)
 {
-    while (l->first)
+    while (l->frames.first)
         remove_first(l, drop, context);
 }

@@ -13,11 +13,13 @@
 #ifndef KITH_NET_CHANNEL_H
 #define KITH_NET_CHANNEL_H
 
+#include "base/list.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
 struct kith__frame {
-    struct kith__frame *next;
+    KITH__LINK(struct kith__frame) link;
     uint64_t seq;
     uint32_t size, room;  /* of bytes: in use, and allocated */
     uint32_t sent;        /* how often */
@@ -30,12 +32,12 @@ struct kith__frame {
 };
 
 struct kith__channel {
-    struct kith__frame *first, *last; /* not acknowledged yet */
-    struct kith__frame *cursor;       /* the first of them that is to be sent; NULL: all are on their way */
-    uint64_t seq;                     /* of the last frame that was added */
-    uint64_t turn;                    /* of what was sent last, */
-    int64_t said;                     /* and when that was */
-    uint64_t flight;                  /* bytes on their way */
+    KITH__LIST(struct kith__frame) frames; /* not acknowledged yet */
+    struct kith__frame *cursor; /* the first of them that is to be sent; NULL: all are on their way */
+    uint64_t seq;               /* of the last frame that was added */
+    uint64_t turn;              /* of what was sent last, */
+    int64_t said;               /* and when that was */
+    uint64_t flight;            /* bytes on their way */
     uint64_t room; /* bytes that may be on their way, as far as the window allows; 0: nothing known yet */
     int blocked;   /* the transport takes nothing now */
 

@@ -3,17 +3,18 @@
 #include "net/protocol.h"
 #include "net/channel.h"
 #include "base/error.h"
+#include "base/table.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAFT = 1024, MESSAGES_WINDOW = 1 << 20, ACK_BYTES = 512 << 10, BUCKETS = 1024 };
+enum { DRAFT = 1024, MESSAGES_WINDOW = 1 << 20, ACK_BYTES = 512 << 10 };
 
 static const int64_t ack_ns = 40000000, look_again_ns = 200000000, blocked_ns = 20000000, gap_ns = 1500000000;
 
-struct transfer {            /* bytes that go as pieces */
-    struct transfer *next;   /* in its bucket */
-    struct transfer *behind; /* in the link's queue of those that are to be sent */
+struct transfer { /* bytes that go as pieces */
+    KITH__TABLE_LINK(struct transfer) link;
+    KITH__LINK(struct transfer) turn; /* in the link's queue of those that are to be sent */
     uint64_t id, block, size;
     uint64_t at;      /* out: next byte to send; in: bytes that came */
     uint64_t unacked; /* out: pieces that were made and not acknowledged */
@@ -22,17 +23,17 @@ struct transfer {            /* bytes that go as pieces */
 };
 
 struct link {
-    struct link *next_busy;
+    KITH__LINK(struct link) turn; /* in the queue of those that may have something to send, */
+    int busy;                     /* when it is there */
     uint32_t peer;
     uint64_t load; /* as it told last */
     enum kith__link_state state;
-    int busy;     /* in the queue of links that may have something to send */
     int said_bye; /* it is the last message of lane 0 */
     int heard_once;
     int64_t heard;  /* last sign of life from it */
     uint64_t bytes; /* of messages, not acknowledged */
     struct kith__channel lanes[KITH__LANES];
-    struct transfer *first, *last; /* have pieces to send; the next one to do so is the first */
+    KITH__LIST(struct transfer) sending; /* have pieces to send; the next one to do so is the first */
     uint32_t confirm_at,
         confirm_seq; /* where the last message stands, when it is a confirmation: in which frame */
 };
@@ -42,8 +43,8 @@ struct kith__proto {
     const struct kith__proto_events *e;
     void *context;
     struct link **links; /* by node; NULL: never opened */
-    struct link *first_busy, *last_busy;
-    struct transfer *buckets[BUCKETS];
+    KITH__LIST(struct link) busy;
+    KITH__TABLE(struct transfer) transfers;
     int64_t ticked, due;
     uint64_t load;
     uint32_t blocked; /* lanes */
@@ -51,40 +52,30 @@ struct kith__proto {
 
 /* ---------------------------------------------------------------- transfers */
 
-static struct transfer **bucket(struct kith__proto *p, uint32_t peer, uint64_t id)
+static struct transfer *find(const struct kith__proto *p, uint32_t peer, uint64_t id, int reply, int out)
 {
-    return &p->buckets[(id ^ id >> 48 ^ (uint64_t)peer * 0x9e3779b9) % BUCKETS];
-}
-
-static struct transfer *find(struct kith__proto *p, uint32_t peer, uint64_t id, int reply, int out)
-{
-    struct transfer *t = *bucket(p, peer, id);
+    struct transfer *t = kith__table_at(&p->transfers, kith__hash(id, peer));
 
     while (t && (t->id != id || t->peer != peer || t->reply != reply || t->out != out))
-        t = t->next;
+        t = t->link.same.next;
     return t;
 }
 
 static struct transfer *add(struct kith__proto *p, const struct transfer *like)
 {
-    struct transfer *t = malloc(sizeof *t), **b = bucket(p, like->peer, like->id);
+    struct transfer *t = malloc(sizeof *t);
 
     if (!t)
         return NULL;
     *t = *like;
-    t->next = *b;
-    *b = t;
+    kith__table_link(&p->transfers, t, kith__hash(t->id, t->peer), link);
     return t;
 }
 
 /* The bytes of a reply are borrowed from who replied; all others are let go. */
 static void forget(struct kith__proto *p, struct transfer *t, int release)
 {
-    struct transfer **at = bucket(p, t->peer, t->id);
-
-    while (*at != t)
-        at = &(*at)->next;
-    *at = t->next;
+    kith__table_unlink(&p->transfers, t, link);
     if (release && !(t->out && t->reply))
         p->e->release(p->context, t->block);
     free(t);
@@ -97,12 +88,7 @@ static void make_busy(struct kith__proto *p, struct link *l)
     if (l->busy)
         return;
     l->busy = 1;
-    l->next_busy = NULL;
-    if (p->last_busy)
-        p->last_busy->next_busy = l;
-    else
-        p->first_busy = l;
-    p->last_busy = l;
+    kith__link_last(&p->busy, l, turn);
 }
 
 enum event { ON_USE, ON_BYE_SAID, ON_BYE_KNOWN, ON_BYE_HEARD, ON_SILENCE };
@@ -163,13 +149,13 @@ static void clear(struct kith__proto *p, struct link *l)
 
     for (int i = 0; i < KITH__LANES; i++)
         kith__channel_close(&l->lanes[i], drop, &d);
-    l->first = l->last = NULL;
-    for (int i = 0; i < BUCKETS; i++)
-        for (struct transfer *t = p->buckets[i], *next; t; t = next) {
-            next = t->next;
-            if (t->peer == l->peer)
-                forget(p, t, 1);
-        }
+    while (l->sending.first)
+        kith__unlink(&l->sending, l->sending.first, turn);
+    for (struct transfer *t = p->transfers.all.first, *next; t; t = next) {
+        next = t->link.all.next;
+        if (t->peer == l->peer)
+            forget(p, t, 1);
+    }
 }
 
 static void end(struct kith__proto *p, struct link *l, enum event on, const char *why)
@@ -232,7 +218,7 @@ int kith__proto_open(struct kith__proto *p, uint32_t peer, int64_t now)
 static unsigned char *room_for(struct link *l, size_t size)
 {
     struct kith__channel *lane = &l->lanes[0];
-    struct kith__frame *f = lane->last;
+    struct kith__frame *f = lane->frames.last;
     size_t most = KITH__FRAME_MOST - KITH__HEADER_SIZE;
 
     if (!f || f->sent > 0 || f->size + size > most)
@@ -265,7 +251,7 @@ static void say(struct kith__proto *p, struct link *l, struct kith__message *m, 
     if (tail_size > 0)
         memcpy(at + size, tail, tail_size);
     size += tail_size;
-    l->lanes[0].last->size += (uint32_t)size;
+    l->lanes[0].frames.last->size += (uint32_t)size;
     l->bytes += size;
     l->confirm_seq = 0;
     make_busy(p, l);
@@ -321,7 +307,7 @@ void kith__proto_reply(struct kith__proto *p, uint32_t peer, const struct kith__
  * yet. */
 static int confirm_more(struct link *l, uint64_t id, uint32_t flags)
 {
-    struct kith__frame *f = l->lanes[0].last;
+    struct kith__frame *f = l->lanes[0].frames.last;
     struct kith__message m;
 
     if (!f || f->sent > 0 || l->confirm_seq == 0 || l->confirm_seq != (uint32_t)f->seq)
@@ -346,7 +332,7 @@ void kith__proto_confirm(struct kith__proto *p, uint32_t peer, uint64_t id, uint
     say(p, l, &m, NULL, 0);
     if (!is_up(l))
         return;
-    f = l->lanes[0].last;
+    f = l->lanes[0].frames.last;
     l->confirm_seq = (uint32_t)f->seq;
     l->confirm_at = f->size - (uint32_t)(KITH__MESSAGE_HEAD + KITH__FIELDS_REPLY(KITH__WIRE_SIZE) 0);
 }
@@ -425,11 +411,7 @@ static void hear_grant(struct kith__proto *p, struct link *l, const struct kith_
         return;
     }
     t->granted = 1;
-    if (l->last)
-        l->last->behind = t;
-    else
-        l->first = t;
-    l->last = t;
+    kith__link_last(&l->sending, t, turn);
     if (!g->reply)
         p->e->granted(p->context, l->peer, g->id);
 }
@@ -475,7 +457,7 @@ static void hear(struct kith__proto *p, struct link *l, const struct kith__messa
 
 /* Sizes agree: of bytes that came with their message, of those that will not, and of a piece with what was
  * announced. */
-static int makes_sense(struct kith__proto *p, uint32_t peer, const struct kith__message *m)
+static int makes_sense(const struct kith__proto *p, uint32_t peer, const struct kith__message *m)
 {
     const struct transfer *t;
 
@@ -496,7 +478,8 @@ static int makes_sense(struct kith__proto *p, uint32_t peer, const struct kith__
 }
 
 /* All messages of a frame are looked at before the first of them is believed. */
-static int is_sound(struct kith__proto *p, uint32_t peer, int lane, const unsigned char *at, size_t left)
+static int is_sound(const struct kith__proto *p, uint32_t peer, int lane, const unsigned char *at,
+                    size_t left)
 {
     struct kith__message m;
     size_t used;
@@ -515,7 +498,7 @@ static int hear_acks(struct kith__proto *p, struct link *l, const struct kith__h
     for (int i = 0; i < KITH__LANES; i++)
         if (!kith__channel_acked(&l->lanes[i], h->ack.of[i], h->seen.of[i], now, drop, &d))
             return 0;
-    if (l->said_bye && !l->lanes[0].first)
+    if (l->said_bye && !l->lanes[0].frames.first)
         move(l, ON_BYE_KNOWN);
     return 1;
 }
@@ -588,7 +571,7 @@ static void fill_header(struct kith__proto *p, struct link *l, struct kith__out 
                               .turn = l->lanes[out->lane].turn + 1,
                               .seq = seq,
                               .lane = (kith__u8)out->lane,
-                              .bye = l->said_bye && l->lanes[0].first };
+                              .bye = l->said_bye && l->lanes[0].frames.first };
 
     for (int i = 0; i < KITH__LANES; i++) {
         h.ack.of[i] = l->lanes[i].got;
@@ -639,7 +622,7 @@ static int next_messages(struct kith__proto *p, struct link *l, struct kith__out
 /* Makes the next piece, of the transfer whose turn it is. */
 static struct kith__frame *cut(struct link *l, struct kith__channel *lane)
 {
-    struct transfer *t = l->first;
+    struct transfer *t = l->sending.first;
     struct kith__frame *f = kith__channel_add(lane, 0);
 
     if (!f)
@@ -649,17 +632,9 @@ static struct kith__frame *cut(struct link *l, struct kith__channel *lane)
     f->length = (uint32_t)(t->size - t->at < KITH__PIECE_MOST ? t->size - t->at : KITH__PIECE_MOST);
     t->at += f->length;
     t->unacked++;
-    l->first = t->behind;
-    t->behind = NULL;
-    if (!l->first)
-        l->last = NULL;
-    if (t->at == t->size)
-        return f;
-    if (l->last)
-        l->last->behind = t;
-    else
-        l->first = t;
-    l->last = t;
+    kith__unlink(&l->sending, t, turn);
+    if (t->at < t->size)
+        kith__link_last(&l->sending, t, turn);
     return f;
 }
 
@@ -687,7 +662,7 @@ static int next_piece(struct kith__proto *p, struct link *l, uint32_t number, st
     struct kith__channel *lane = &l->lanes[number];
     struct kith__frame *f = kith__channel_next(lane, p->c.window);
 
-    if (!f && !lane->cursor && l->first && kith__channel_has_room(lane, p->c.window))
+    if (!f && !lane->cursor && l->sending.first && kith__channel_has_room(lane, p->c.window))
         f = cut(l, lane);
     if (!f && (lane->blocked || !must_beat(p, l, number, now)))
         return 0;
@@ -722,10 +697,8 @@ int kith__proto_next(struct kith__proto *p, struct kith__out *out, int64_t now)
 {
     struct link *l;
 
-    while ((l = p->first_busy)) {
-        p->first_busy = l->next_busy;
-        if (!p->first_busy)
-            p->last_busy = NULL;
+    while ((l = p->busy.first)) {
+        kith__unlink(&p->busy, l, turn);
         l->busy = 0;
         if (next_of(p, l, out, now)) {
             make_busy(p, l); /* at the end: each link in its turn */
