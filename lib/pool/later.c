@@ -7,6 +7,7 @@
 #include "pool/later.h"
 #include "pool/local.h"
 #include "base/error.h"
+#include "base/list.h"
 #include "base/own.h"
 #include "base/system.h"
 #include "pool/fault.h"
@@ -27,7 +28,9 @@ enum { UNDER_WAY = 16, STACK = 256 << 10 };
 enum state { WAITS, GOES_ON, READY };
 
 struct kith__later {
-    struct kith__later *next, **at; /* in a line, or of those under way; what leads to it there */
+    KITH__LINK(struct kith__later) link;   /* in a line, or of those under way */
+    KITH__LINK(struct kith__later) called; /* of those whose .fn is to be called */
+    struct line *line;                     /* in which it stands; NULL: none */
     uint64_t number;
     struct kith__call_spec s;
     struct kith__call call;
@@ -43,15 +46,13 @@ struct kith__later {
     kith_ready_fn *fn;
     void *arg;
     kith_result result; /* what fn gets */
-    struct kith__later *next_call;
 };
 
-struct line { /* of those of one priority that wait until others of their pool have ended; the highest first
-               */
+struct line { /* of those of one priority that wait until others of their pool have ended */
+    KITH__LINK(struct line) link;
     kith_pool pool;
     int32_t priority;
-    struct kith__later *first, **end;
-    struct line *next;
+    KITH__LIST(struct kith__later) calls;
 };
 
 struct notice { /* fn is called when unit has ended */
@@ -62,11 +63,11 @@ struct notice { /* fn is called when unit has ended */
 };
 
 struct notices { /* of the tasks of a feed, in the order of units */
+    KITH__LINK(struct notices) link;
     struct kith__feed *feed;
     struct notice *list; /* [head, head + count) of room */
     size_t head, count, room;
     size_t done; /* of count: being called for just now */
-    struct notices *next;
 };
 
 struct bells { /* in the arena, since threads sleep on its words only */
@@ -76,16 +77,15 @@ struct bells { /* in the arena, since threads sleep on its words only */
 static struct {
     pthread_mutex_t mutex;
     struct kith__locals numbers;
-    struct kith__later *under_way;
-    struct line *lines;
-    struct kith__later *calls, **calls_end; /* ready ones whose .fn is to be called */
-    struct notices *notices;
+    KITH__LIST(struct kith__later) under_way, calls; /* calls: ready ones whose .fn is to be called */
+    KITH__LIST(struct line) lines;                   /* those of the highest priority first */
+    KITH__LIST(struct notices) notices;
     kith_pool called; /* whose fn is being called */
     struct bells *_Atomic bells;
     pthread_t service;
     _Atomic int serves; /* looked at without the mutex, as .bells */
     int ends;
-} self = { .mutex = PTHREAD_MUTEX_INITIALIZER, .calls_end = &self.calls };
+} self = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 /* It is nobody's any more. */
 static void let_go(struct kith__later *l)
@@ -141,9 +141,7 @@ static void *take_own(enum kith__own what)
 /* Under the mutex: the service calls its function. */
 static void call_later(struct kith__later *l)
 {
-    l->next_call = NULL;
-    *self.calls_end = l;
-    self.calls_end = &l->next_call;
+    kith__link_last(&self.calls, l, called);
     kith__wake_all(&self.bells->service);
 }
 
@@ -175,28 +173,11 @@ static int end(struct kith__later *l, enum kith__step_result last)
     return rc;
 }
 
-static void link_at(struct kith__later *l, struct kith__later **at)
-{
-    l->at = at;
-    if ((l->next = *at))
-        l->next->at = &l->next;
-    *at = l;
-}
-
-static void unlink_it(struct kith__later *l)
-{
-    *l->at = l->next;
-    if (l->next)
-        l->next->at = l->at;
-    l->next = NULL;
-    l->at = NULL;
-}
-
 /* Driven by us. */
 static void finish(struct kith__later *l, int code)
 {
     pthread_mutex_lock(&self.mutex);
-    unlink_it(l);
+    kith__unlink(&self.under_way, l, link);
     l->driven = 0;
     keep_outcome(l, code);
     look_whether_over(l);
@@ -219,7 +200,7 @@ static uint32_t count_under_way(kith_pool pool, int32_t priority)
 {
     uint32_t count = 0;
 
-    for (const struct kith__later *l = self.under_way; l; l = l->next)
+    for (const struct kith__later *l = self.under_way.first; l; l = l->link.next)
         count += l->s.pool.id == pool.id && l->turn.priority >= priority;
     return count;
 }
@@ -236,7 +217,7 @@ static int begin(struct kith__later *l)
     if (rc < 0)
         return rc;
     atomic_store(&l->call.job->eager, l->call.job->windowed);
-    link_at(l, &self.under_way);
+    kith__link_first(&self.under_way, l, link);
     atomic_store(&l->state, GOES_ON);
     return 0;
 }
@@ -244,35 +225,33 @@ static int begin(struct kith__later *l)
 /* The first in line for the pool. */
 static struct line *line_for(kith_pool pool)
 {
-    struct line *line = self.lines;
+    struct line *line = self.lines.first;
 
-    while (line && (line->pool.id != pool.id || !line->first))
-        line = line->next;
+    while (line && (line->pool.id != pool.id || !line->calls.first))
+        line = line->link.next;
     return line;
 }
 
 static struct line *line_of(const struct kith__later *l)
 {
-    struct line *line = self.lines;
+    struct line *line = self.lines.first;
 
     while (line && (line->pool.id != l->s.pool.id || line->priority != l->turn.priority))
-        line = line->next;
+        line = line->link.next;
     return line;
 }
 
 static struct line *new_line(const struct kith__later *l)
 {
-    struct line **at = &self.lines, *line = calloc(1, sizeof *line);
+    struct line *line = calloc(1, sizeof *line), *before = self.lines.first;
 
     if (!line)
         return NULL;
     line->pool = l->s.pool;
     line->priority = l->turn.priority;
-    line->end = &line->first;
-    while (*at && (*at)->priority > line->priority)
-        at = &(*at)->next;
-    line->next = *at;
-    *at = line;
+    while (before && before->priority > line->priority)
+        before = before->link.next;
+    kith__link_before(&self.lines, line, before, link);
     return line;
 }
 
@@ -283,21 +262,18 @@ static int stand_in_line(struct kith__later *l)
 
     if (!line && !(line = new_line(l)))
         return kith__fail(KITH_ENOMEM, "no memory for a call");
-    link_at(l, line->end);
-    line->end = &l->next;
+    kith__link_last(&line->calls, l, link);
+    l->line = line;
     return 0;
 }
 
 /* Under the mutex. 1: it stood in one. An empty line goes when it is looked at next. */
 static int leave_line(struct kith__later *l)
 {
-    struct line *line = line_of(l);
-
-    if (atomic_load(&l->state) != WAITS || !line || !l->at)
+    if (!l->line)
         return 0;
-    if (line->end == &l->next)
-        line->end = l->at;
-    unlink_it(l);
+    kith__unlink(&l->line->calls, l, link);
+    l->line = NULL;
     return 1;
 }
 
@@ -308,7 +284,7 @@ static int begin_from(struct line *line)
     struct kith__later *l;
     int some = 0, rc;
 
-    while ((l = line->first) && count < UNDER_WAY) {
+    while ((l = line->calls.first) && count < UNDER_WAY) {
         leave_line(l);
         if ((rc = begin(l)) == 0)
             count++;
@@ -325,12 +301,11 @@ static int begin_those_in_line(void)
 {
     int some = 0;
 
-    for (struct line **at = &self.lines, *line; (line = *at);) {
+    for (struct line *line = self.lines.first, *next; line; line = next) {
         some |= begin_from(line);
-        if (line->first)
-            at = &line->next;
-        else {
-            *at = line->next;
+        next = line->link.next;
+        if (!line->calls.first) {
+            kith__unlink(&self.lines, line, link);
             free(line);
         }
     }
@@ -369,7 +344,7 @@ static int drive(struct kith__later *l, int64_t *again)
 /* Under the mutex: one that nobody drives, and that was not looked at in this turn. */
 static struct kith__later *next_to_drive(uint64_t turn, struct kith__wait *w)
 {
-    for (struct kith__later *l = self.under_way; l; l = l->next)
+    for (struct kith__later *l = self.under_way.first; l; l = l->link.next)
         if (!l->driven && l->call.turn != turn) {
             l->call.turn = turn;
             l->driven = 1;
@@ -395,11 +370,10 @@ static int call_for_calls(void)
     struct kith__later *l;
     int some = 0;
 
-    while ((l = self.calls) && !self.ends) {
+    while ((l = self.calls.first) && !self.ends) {
         kith_ready_fn *fn = l->fn;
 
-        if (!(self.calls = l->next_call))
-            self.calls_end = &self.calls;
+        kith__unlink(&self.calls, l, called);
         l->fn = NULL;
         l->held++;
         call(l->s.pool, fn, l->result, l->arg);
@@ -440,25 +414,29 @@ static int call_for_tasks(struct notices *n)
     return some;
 }
 
+/* Under the mutex: nothing is left to call for. */
+static void forget(struct notices *n, struct kith__wait *w)
+{
+    kith__feed_leave(n->feed, w);
+    kith__feed_unwatch(n->feed);
+    kith__unlink(&self.notices, n, link);
+    free(n->list);
+    free(n);
+}
+
 /* Under the mutex. A feed is watched as long as there is something to call for. */
 static int call_for_all(struct kith__wait *w)
 {
     int some = call_for_calls();
 
-    for (struct notices **at = &self.notices, *n; (n = *at);) {
+    for (struct notices *n = self.notices.first, *next; n; n = next) {
         kith__feed_join(n->feed, w);
         some |= call_for_tasks(n);
         if (self.ends)
             break;
-        if (n->count > 0) {
-            at = &n->next;
-            continue;
-        }
-        kith__feed_leave(n->feed, w);
-        kith__feed_unwatch(n->feed);
-        *at = n->next;
-        free(n->list);
-        free(n);
+        next = n->link.next;
+        if (n->count == 0)
+            forget(n, w);
     }
     return some;
 }
@@ -470,7 +448,7 @@ static void end_all(void)
 
     pthread_mutex_lock(&self.mutex);
     for (;;) {
-        for (l = self.under_way; l && l->driven; l = l->next)
+        for (l = self.under_way.first; l && l->driven; l = l->link.next)
             ;
         if (!l)
             break;
@@ -672,7 +650,8 @@ void kith__later_help(int polls)
     if (kith_worker() < 0)
         return;
     pthread_mutex_lock(&self.mutex);
-    for (const struct kith__later *l = self.under_way; l && count < UNDER_WAY * KITH__PRIORITIES; l = l->next)
+    for (const struct kith__later *l = self.under_way.first; l && count < UNDER_WAY * KITH__PRIORITIES;
+         l = l->link.next)
         if (!l->ends && kith__my_lane(l->call.object, &worker) &&
             !(polls && kith__call_has_idle(l->call.object))) {
             found[count].object = l->call.object;
@@ -802,7 +781,7 @@ static void carry(kith_pool pool)
     pthread_mutex_lock(&self.mutex);
     for (;;) {
         begin_those_in_line();
-        for (l = self.under_way; l && (l->s.pool.id != pool.id || l->driven); l = l->next)
+        for (l = self.under_way.first; l && (l->s.pool.id != pool.id || l->driven); l = l->link.next)
             ;
         if (!l)
             break;
@@ -823,8 +802,8 @@ void kith__later_give_up(kith_pool pool)
         return;
     pthread_mutex_lock(&self.mutex);
     for (const struct line *line; (line = line_for(pool));)
-        cancel(line->first);
-    for (struct kith__later *l = self.under_way; l; l = l->next)
+        cancel(line->calls.first);
+    for (struct kith__later *l = self.under_way.first; l; l = l->link.next)
         if (l->s.pool.id == pool.id)
             cancel(l);
     pthread_mutex_unlock(&self.mutex);
@@ -861,14 +840,13 @@ int kith__later_notify(struct kith__later *l, kith_result r, kith_ready_fn *fn, 
 
 static struct notices *notices_of(struct kith__feed *feed)
 {
-    struct notices *n = self.notices;
+    struct notices *n = self.notices.first;
 
     while (n && n->feed != feed)
-        n = n->next;
+        n = n->link.next;
     if (!n && (n = calloc(1, sizeof *n))) {
         n->feed = feed;
-        n->next = self.notices;
-        self.notices = n;
+        kith__link_first(&self.notices, n, link);
         kith__feed_watch(feed);
     }
     return n;
@@ -941,9 +919,9 @@ static int is_to_be_called(kith_pool pool)
 
     pthread_mutex_lock(&self.mutex);
     is = self.called.id == pool.id;
-    for (const struct kith__later *l = self.calls; l && !is; l = l->next_call)
+    for (const struct kith__later *l = self.calls.first; l && !is; l = l->called.next)
         is = l->s.pool.id == pool.id;
-    for (const struct notices *n = self.notices; n && !is; n = n->next)
+    for (const struct notices *n = self.notices.first; n && !is; n = n->link.next)
         is = kith__feed_pool(n->feed).id == pool.id;
     pthread_mutex_unlock(&self.mutex);
     return is;

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/serial.h"
 #include "base/error.h"
+#include "base/list.h"
 #include "pool/fault.h"
 #include "pool/random.h"
 #include "pool/state.h"
@@ -21,11 +22,12 @@ struct part {
 static _Thread_local const struct part *playing;
 
 /* The pools whose initializer has run in this process, or does, and those whose tasks have a state here. */
-static struct prepared {
+struct prepared {
+    KITH__LINK(struct prepared) link;
     uint64_t id;
     struct kith__state state;
-    struct prepared *next;
-} * prepared;
+};
+static KITH__LIST(struct prepared) prepared;
 static pthread_mutex_t preparing =
     PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP; /* an initializer may open another pool */
 
@@ -54,31 +56,28 @@ static struct prepared *remember(uint64_t id)
         return NULL;
     }
     new->id = id;
-    new->next = prepared;
-    prepared = new;
+    kith__link_first(&prepared, new, link);
     return new;
 }
 
 static struct prepared *find(uint64_t id)
 {
-    struct prepared *p = prepared;
+    struct prepared *p = prepared.first;
 
     while (p && p->id != id)
-        p = p->next;
+        p = p->link.next;
     return p;
 }
 
 static void forget(uint64_t id)
 {
-    for (struct prepared **at = &prepared; *at; at = &(*at)->next)
-        if ((*at)->id == id) {
-            struct prepared *old = *at;
+    struct prepared *old = find(id);
 
-            *at = old->next;
-            kith__state_free(&old->state);
-            free(old);
-            return;
-        }
+    if (!old)
+        return;
+    kith__unlink(&prepared, old, link);
+    kith__state_free(&old->state);
+    free(old);
 }
 
 /* What kith_worker tells in a task here. */
