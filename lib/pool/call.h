@@ -31,6 +31,11 @@ struct kith__call_spec {
     const double *costs; /* of the elements of a map, estimated; NULL: nothing is known */
 };
 
+/* What a map over n elements is given, of functions of bytes so far: see kith__call_shape. */
+struct kith__call_spec kith__call_of_map(kith_pool pool, const char *name, kith__fn *fn, int shape,
+                                         const void *in, size_t in_size, void *out, size_t out_size,
+                                         size_t n);
+
 /* The name of the function, for a message; buf is used where it has to be looked up. */
 const char *kith__call_name(const struct kith__call_spec *s, char *buf, size_t room);
 

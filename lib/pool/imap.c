@@ -356,16 +356,8 @@ kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, 
         const char *what = unordered ? "kith_imap_unordered" : "kith_imap";
         static char nowhere;
 
-        self->s = (struct kith__call_spec){ .pool = kith__pool_here(pool),
-                                            .name = name ? self->name : NULL,
-                                            .fn = (kith__anyfn *)fn,
-                                            .kind = KITH__JOB_BYTES,
-                                            .shape = shape,
-                                            .n = n,
-                                            .in = next ? &nowhere : in,
-                                            .out = &nowhere,
-                                            .in_size = in_size,
-                                            .out_size = out_size };
+        self->s = kith__call_of_map(pool, name ? self->name : NULL, fn, shape, next ? &nowhere : in, in_size,
+                                    &nowhere, out_size, n);
         snprintf(self->name, sizeof self->name, "%s", name ? name : "");
         pthread_mutex_init(&self->mutex, NULL);
         self->next = next;

@@ -8,6 +8,23 @@
 
 #include <string.h>
 
+struct kith__call_spec kith__call_of_map(kith_pool pool, const char *name, kith__fn *fn, int shape,
+                                         const void *in, size_t in_size, void *out, size_t out_size, size_t n)
+{
+    return (struct kith__call_spec){
+        .pool = kith__pool_here(pool),
+        .name = name,
+        .fn = (kith__anyfn *)fn,
+        .kind = KITH__JOB_BYTES,
+        .shape = shape,
+        .n = n,
+        .in = in,
+        .out = out,
+        .in_size = in_size,
+        .out_size = out_size,
+    };
+}
+
 int kith__call_check(const struct kith__call_spec *s, const char *what)
 {
     int rc = kith__handle_usable(s->pool.id, "Pool");
@@ -112,30 +129,14 @@ static int starmap(struct kith__call_spec *s, size_t columns)
 int kith__starmap(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns, const void *rows,
                   void *out, size_t n)
 {
-    struct kith__call_spec s = {
-        .pool = kith__pool_here(pool),
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .shape = shape,
-        .n = n,
-        .in = rows,
-        .out = out,
-    };
+    struct kith__call_spec s = kith__call_of_map(pool, name, fn, shape, rows, 0, out, 0, n);
 
     return kith__report(starmap(&s, columns));
 }
 
 static int apply(kith_pool pool, const char *name, kith__fn *fn, int shape, const void *row, void *result)
 {
-    struct kith__call_spec s = {
-        .pool = kith__pool_here(pool),
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .shape = shape,
-        .n = 1,
-        .in = row,
-        .out = result,
-    };
+    struct kith__call_spec s = kith__call_of_map(pool, name, fn, shape, row, 0, result, 0, 1);
 
     if (!result)
         return kith__report(kith__fail(KITH_EINVAL, "kith_apply(%s) was given NULL for the result", name));
@@ -171,22 +172,10 @@ int kith__map(kith_pool pool, const char *name, kith__fn *fn, int shape, const v
 int kith__map_costs(kith_pool pool, const char *name, kith__fn *fn, int shape, const void *in, size_t in_size,
                     void *out, size_t out_size, size_t n, const double *costs)
 {
-    struct kith__call_spec s = {
-        .pool = kith__pool_here(pool),
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_BYTES,
-        .shape = shape,
-        .n = n,
-        .in = in,
-        .out = out,
-        .in_size = in_size,
-        .out_size = out_size,
-        .costs = costs,
-    };
-
+    struct kith__call_spec s = kith__call_of_map(pool, name, fn, shape, in, in_size, out, out_size, n);
     int rc = kith__call_shape(&s, "kith_map");
 
+    s.costs = costs;
     return kith__report(rc < 0 ? rc : call(&s, "kith_map"));
 }
 
@@ -218,20 +207,12 @@ int kith_pool_apply(kith_pool pool, kith_map_fn *fn, const void *in, size_t in_s
 int kith__map_with(kith_pool pool, const char *name, kith_map_with_fn *fn, const void *in, size_t in_size,
                    void *out, size_t out_size, size_t n, const void *arg, size_t size)
 {
-    struct kith__call_spec s = {
-        .pool = kith__pool_here(pool),
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_WITH,
-        .n = n,
-        .in = in,
-        .out = out,
-        .arg = arg,
-        .in_size = in_size,
-        .out_size = out_size,
-        .arg_size = size,
-    };
+    struct kith__call_spec s =
+        kith__call_of_map(pool, name, (kith__fn *)fn, 0, in, in_size, out, out_size, n);
 
+    s.kind = KITH__JOB_WITH;
+    s.arg = arg;
+    s.arg_size = size;
     return kith__report(call(&s, "kith_map_with"));
 }
 
@@ -243,17 +224,23 @@ int kith_pool_map_with(kith_pool pool, kith_map_with_fn *fn, const void *in, siz
 
 /* ---------------------------------------------------------------- ranges */
 
-int kith__for(kith_pool pool, const char *name, kith_for_fn *fn, const void *arg, size_t size, uint64_t n)
+static struct kith__call_spec of_range(kith_pool pool, const char *name, kith__anyfn *fn,
+                                       enum kith__job_kind kind, const void *arg, size_t size, uint64_t n)
 {
-    struct kith__call_spec s = {
+    return (struct kith__call_spec){
         .pool = kith__pool_here(pool),
         .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_FOR,
+        .fn = fn,
+        .kind = kind,
         .n = n,
         .arg = arg,
         .arg_size = size,
     };
+}
+
+int kith__for(kith_pool pool, const char *name, kith_for_fn *fn, const void *arg, size_t size, uint64_t n)
+{
+    struct kith__call_spec s = of_range(pool, name, (kith__anyfn *)fn, KITH__JOB_FOR, arg, size, n);
 
     return kith__report(call(&s, "kith_for"));
 }
@@ -276,19 +263,12 @@ static void add_up(struct kith__call *c, void *context)
 int kith__sum(kith_pool pool, const char *name, kith_sum_fn *fn, const void *arg, size_t size, uint64_t n,
               double *sum)
 {
-    struct kith__call_spec s = {
-        .pool = kith__pool_here(pool),
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_SUM,
-        .n = n,
-        .arg = arg,
-        .arg_size = size,
-        .out_size = sizeof(double),
-    };
+    struct kith__call_spec s = of_range(pool, name, (kith__anyfn *)fn, KITH__JOB_SUM, arg, size, n);
     char buf[64];
-    int rc = kith__call_check(&s, "kith_sum");
+    int rc;
 
+    s.out_size = sizeof(double);
+    rc = kith__call_check(&s, "kith_sum");
     if (rc == 0 && !sum)
         rc = kith__fail(KITH_EINVAL, "kith_sum(%s) was given NULL for the sum",
                         kith__call_name(&s, buf, sizeof buf));
@@ -319,19 +299,12 @@ int kith__reduce(kith_pool pool, const char *name, kith_reduce_fn *fn, const voi
                  uint64_t n, kith_fold_fn *fold, void *total, size_t total_size)
 {
     struct folding f = { fold, total };
-    struct kith__call_spec s = {
-        .pool = kith__pool_here(pool),
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_REDUCE,
-        .n = n,
-        .arg = arg,
-        .arg_size = size,
-        .out_size = total_size,
-    };
+    struct kith__call_spec s = of_range(pool, name, (kith__anyfn *)fn, KITH__JOB_REDUCE, arg, size, n);
     char buf[64];
-    int rc = kith__call_check(&s, "kith_reduce");
+    int rc;
 
+    s.out_size = total_size;
+    rc = kith__call_check(&s, "kith_reduce");
     if (rc == 0 && (!fold || !total || total_size == 0))
         rc = kith__fail(KITH_EINVAL, "kith_reduce(%s) needs a function that folds and a total",
                         kith__call_name(&s, buf, sizeof buf));

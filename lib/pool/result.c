@@ -94,24 +94,12 @@ static const char nowhere; /* the results of tasks are kept where kith says */
 kith_result kith__apply_async(kith_pool pool, const char *name, kith__fn *fn, int shape, const void *in,
                               size_t in_size, size_t out_size)
 {
-    struct kith__call_spec s = {
-        .pool = kith__pool_here(pool),
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_BYTES,
-        .shape = shape,
-        .n = 1,
-        .in = in,
-        .out = (void *)(uintptr_t)&nowhere,
-        .in_size = in_size,
-        .out_size = out_size,
-    };
+    struct kith__call_spec s =
+        kith__call_of_map(pool, name, fn, shape, in, in_size, (void *)(uintptr_t)&nowhere, out_size, 1);
     int rc = 0;
 
-    if (shape != KITH__SHAPE_BYTES) {
-        s.kind = KITH__JOB_NUMBERS;
+    if (shape != KITH__SHAPE_BYTES)
         rc = kith__call_numbers(&s, "kith_apply_async");
-    }
     if (rc < 0 || (rc = kith__call_check(&s, "kith_apply_async")) < 0)
         return fail(rc);
     s.out = NULL;
@@ -162,18 +150,7 @@ static kith_result begin_call(struct kith__call_spec *s, const char *what)
 kith_result kith__map_async(kith_pool pool, const char *name, kith__fn *fn, int shape, const void *in,
                             size_t in_size, void *out, size_t out_size, size_t n)
 {
-    struct kith__call_spec s = {
-        .pool = kith__pool_here(pool),
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_BYTES,
-        .shape = shape,
-        .n = n,
-        .in = in,
-        .out = out,
-        .in_size = in_size,
-        .out_size = out_size,
-    };
+    struct kith__call_spec s = kith__call_of_map(pool, name, fn, shape, in, in_size, out, out_size, n);
     int rc = kith__call_shape(&s, "kith_map_async");
 
     return rc < 0 ? fail(rc) : begin_call(&s, "kith_map_async");
@@ -189,16 +166,7 @@ kith_result kith_pool_map_bytes_async(kith_pool pool, kith_bytes_fn *fn, const v
 kith_result kith__starmap_async(kith_pool pool, const char *name, kith__fn *fn, int shape, size_t columns,
                                 const void *rows, void *out, size_t n)
 {
-    struct kith__call_spec s = {
-        .pool = kith__pool_here(pool),
-        .name = name,
-        .fn = (kith__anyfn *)fn,
-        .kind = KITH__JOB_NUMBERS,
-        .shape = shape,
-        .n = n,
-        .in = rows,
-        .out = out,
-    };
+    struct kith__call_spec s = kith__call_of_map(pool, name, fn, shape, rows, 0, out, 0, n);
     int rc = kith__call_columns(&s, columns);
 
     if (rc < 0 || (rc = kith__call_numbers(&s, "kith_starmap_async")) < 0)
