@@ -3,9 +3,11 @@
 #include "config.h"
 #include "pool/board.h"
 #include "pool/call.h"
+#include "pool/claim.h"
 #include "pool/grant.h"
 #include "check.h"
 #include "pool/pool.h"
+#include "pool/settle.h"
 
 #include <sched.h>
 #include <setjmp.h>

@@ -1,21 +1,6 @@
-/* board.h: jobs, and how workers claim parts of them without a lock and without fear of death.
- *
- * A job is a range of units [0, units) with a cursor. A claim:
- *
- *   1  the worker writes {lo, length} as its intent into its own cell of the job
- *   2  it moves the cursor {position, last claimer} from lo to lo + length by CAS
- *   3  it marks its intent as confirmed. The next claimer has kept the cursor that it found, in its own cell
- * and before its own CAS: that, too, says that the claim was made 4  it runs the units, and keeps in .at
- * which one it is at 5  it adds length to .done, with one store: that retires the claim
- *
- * A claim is live when its intent is confirmed (or the cursor, or one that somebody has kept, names it) and
- * .done is still .before. So whoever looks at a dead worker's cell knows which units it had, which of these
- * it had finished, and in which one it died. Units done in all: the sum over the cells. What a dead worker
- * had goes to the job's list of returned ranges, under the guard; those are claimed first. ARCHITECTURE.md
- * has the table of deaths at each step.
- *
- * What another node is to run is claimed for it, and moves from the claimer's cell to the job's list of
- * granted ranges: see grant.h.
+/* board.h: the jobs of a pool, where they are posted, and who is inside of them. A job is a range of units
+ * [0, units) with a cursor. Workers claim parts of it (claim.h), which of the jobs turn.h says; what becomes
+ * of their claims when they die, settle.h. What another node is to run: grant.h.
  */
 #ifndef KITH_BOARD_H
 #define KITH_BOARD_H
@@ -55,7 +40,7 @@ struct kith__cell {    /* a worker's part of a job; only it, or its successor, w
     kith__word done;
     _Atomic uint64_t at; /* unit being run, KITH__AT_NONE before the first */
     kith__word tries; /* of the first unit of a claim from the returned ranges: times it was tried before */
-    kith__word kept[KITH__KEPT]; /* cursors that were found, each of another worker: see keep in board.c */
+    kith__word kept[KITH__KEPT]; /* cursors that were found, each of another worker: see keep in claim.c */
 } __attribute__((aligned(64)));
 
 /* Of a map of numbers whose results take the place of its arguments: a worker's last one, kept before it is
@@ -424,51 +409,13 @@ void kith__job_hide(struct kith__pool *p, uint32_t post); /* workers do not find
 int kith__job_untouched(const struct kith__pool *p,
                         uint32_t post); /* no worker looks at it any more, and no other node has some of it */
 int kith__jobs_have_work(const struct kith__pool *p); /* 1: some call is under way */
-int kith__job_complete(const struct kith__job *j);
-int kith__job_halted(const struct kith__job *j);  /* too many tasks have failed: nothing is begun any more */
-void kith__job_mark_rest(struct kith__job *j);    /* of a halted job that nobody touches: units not run */
-uint64_t kith__job_frontier(struct kith__job *j); /* all units before it are done */
+int kith__job_halted(const struct kith__job *j); /* too many tasks have failed: nothing is begun any more */
 
 /* ---- for a worker */
 
-/* A posted job with something to claim, of the call whose turn it is, announced in lane at depth; NULL: none.
- */
-struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post);
-/* The same for another node; rows: 0: no row is wanted. */
-struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, int rows,
-                                            uint32_t *post);
-enum kith__rivals kith__job_rivals(const struct kith__pool *p, const struct kith__job *j);
 int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post,
                     uint64_t seq); /* that one: 1, or 0 */
 void kith__job_leave(struct kith__lane *lane, struct kith__job *j);
-
-/* Claims up to most units as worker. 1, or 0: nothing is left to claim now. *cursor: 0, or as the last call
- * of this process left it. */
-int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *cursor, uint64_t *lo,
-                uint64_t *length);
-void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length);
-void kith__retire_part(struct kith__job *j, uint32_t worker); /* up to .at; the rest goes back */
-/* In j's guard, before its commit: that range goes back, behind *count others. tries: of its first unit. */
-void kith__put_back(struct kith__job *j, uint64_t *count, uint64_t lo, uint64_t length, uint64_t tries);
-void kith__retired(
-    struct kith__job *j); /* by who has retired some, and claims no more: wakes the poster when all is done */
-
-/* Adds a fault, and marks its unit; text may be NULL. 0 or KITH_ENOMEM (the fault is counted, not told). */
-int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text);
-
-/* How somebody ended, as a fault. */
-void kith__death_fault(const struct kith__death *d, uint32_t worker, struct kith__fault_entry *e);
-
-/* Takes one out of the list: a block that is the caller's then, or 0; and frees all. */
-uint64_t kith__job_pop_fault(struct kith__job *j);
-void kith__job_drop_faults(struct kith__job *j);
-/* The same of those of exit functions, in the pool o. */
-uint64_t kith__pool_pop_fault(struct kith__object *o);
-void kith__pool_drop_faults(struct kith__object *o);
-
-/* The claims of lane's former process: finished units count, the one that it died in is tried again or
- * reported, the others go back. For its successor, or for who waits when there is none. */
-void kith__settle(struct kith__pool *p, uint32_t worker);
 
 /* Finishes the commits of the dead everywhere but in the heap, before anything of theirs is taken back. */
 void kith__commits_finish(void);

@@ -14,6 +14,7 @@
 #include "code/checkglobals.h"
 #include "code/image.h"
 #include "pool/chunk.h"
+#include "pool/claim.h"
 #include "pool/fault.h"
 #include "base/error.h"
 #include "base/log.h"

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/fault.h"
 #include "pool/chunk.h"
+#include "pool/settle.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/own.h"

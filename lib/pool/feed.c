@@ -6,6 +6,7 @@
 #include "member/bell.h"
 #include "member/output.h"
 #include "pool/branch.h"
+#include "pool/claim.h"
 #include "pool/fault.h"
 #include "pool/grant.h"
 #include "pool/spread.h"

@@ -6,9 +6,11 @@
 #include "base/system.h"
 #include "pool/branch.h"
 #include "pool/call.h"
+#include "pool/claim.h"
 #include "pool/fault.h"
 #include "pool/parcel.h"
 #include "pool/pool.h"
+#include "pool/settle.h"
 #include "shm/heap.h"
 
 #include <errno.h>

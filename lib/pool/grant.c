@@ -1,6 +1,7 @@
 /* grant.c: see grant.h. */
 #include "config.h"
 #include "pool/grant.h"
+#include "pool/claim.h"
 #include "pool/row.h"
 
 /* In the guard, before its commit: the live claim of cell is the last of the granted ranges, and the cell's

@@ -1,4 +1,4 @@
-/* joblog.c: see joblog.h. Called by worker.c, task.c and board.c. */
+/* joblog.c: see joblog.h. Called by worker.c, task.c and settle.c. */
 #include "config.h"
 #include "pool/joblog.h"
 #include "pool/chunk.h"

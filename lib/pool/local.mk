@@ -11,6 +11,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/call.h \
 	lib/pool/chunk.c \
 	lib/pool/chunk.h \
+	lib/pool/claim.c \
+	lib/pool/claim.h \
 	lib/pool/crowd.c \
 	lib/pool/crowd.h \
 	lib/pool/deal.c \
@@ -47,6 +49,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/row.h \
 	lib/pool/serial.c \
 	lib/pool/serial.h \
+	lib/pool/settle.c \
+	lib/pool/settle.h \
 	lib/pool/spread.c \
 	lib/pool/spread.h \
 	lib/pool/state.c \

@@ -13,6 +13,7 @@
 #include "shm/heap.h"
 #include "rpc/mailbox.h"
 #include "pool/serial.h"
+#include "pool/settle.h"
 #include "pool/spread.h"
 #include "base/system.h"
 #include "object/memory.h"

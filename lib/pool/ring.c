@@ -1,6 +1,8 @@
 /* ring.c: see ring.h. Called by call.c. */
 #include "config.h"
 #include "pool/ring.h"
+#include "pool/claim.h"
+#include "pool/settle.h"
 #include "base/error.h"
 #include "shm/heap.h"
 

@@ -1,4 +1,4 @@
-/* row.c: see row.h. Called by worker.c and task.c, and by board.c for the dead. */
+/* row.c: see row.h. Called by worker.c and task.c, and by settle.c for the dead. */
 #include "config.h"
 #include "pool/row.h"
 #include "base/system.h"

@@ -5,6 +5,7 @@
 #include "pool/joblog.h"
 #include "pool/random.h"
 #include "pool/row.h"
+#include "pool/settle.h"
 #include "base/error.h"
 #include "shm/heap.h"
 #include "member/output.h"

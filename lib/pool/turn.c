@@ -55,3 +55,236 @@ int kith__stay_look(struct kith__stay *s)
     }
     return s->rivals == KITH__RIVALS_HIGHER || (s->rivals == KITH__RIVALS_EQUAL && now - s->since >= turn_ns);
 }
+
+/* ------------------------------------------------------------ what there is to claim */
+
+static int claimable(const struct kith__job *j)
+{
+    return !atomic_load(&j->cancelled) &&
+           (atomic_load(&j->cursor) >> 16 < atomic_load(&j->limit) || atomic_load(&j->returned_count) > 0);
+}
+
+static int claimable_elsewhere(const struct kith__job *j)
+{
+    return !atomic_load(&j->here) && claimable(j);
+}
+
+static int claimable_no_row(const struct kith__job *j)
+{
+    return j->kind != KITH__JOB_ROW && claimable_elsewhere(j);
+}
+
+/* ------------------------------------------------------------ the choice */
+
+enum { CALLS = 16 };
+
+struct call {
+    uint64_t root, seq; /* seq: of its oldest job with something to claim */
+    uint32_t post, workers;
+};
+
+/* The oldest calls of the highest priority: when there are more, the others wait for one of these to end. */
+struct choice {
+    int (*suits)(const struct kith__job *j); /* of which jobs */
+    int32_t priority;
+    uint32_t count;
+    struct call calls[CALLS];
+};
+
+static struct call *youngest(struct choice *c)
+{
+    struct call *found = c->calls;
+
+    for (uint32_t i = 1; i < c->count; i++)
+        if (c->calls[i].root > found->root)
+            found = &c->calls[i];
+    return found;
+}
+
+/* The place of a call; NULL: it is not among the first. */
+static struct call *place_of(struct choice *c, uint64_t root)
+{
+    struct call *last;
+
+    for (uint32_t i = 0; i < c->count; i++)
+        if (c->calls[i].root == root)
+            return &c->calls[i];
+    if (c->count < CALLS)
+        last = &c->calls[c->count++];
+    else if ((last = youngest(c))->root < root)
+        return NULL;
+    *last = (struct call){ .root = root, .seq = UINT64_MAX };
+    return last;
+}
+
+static void consider(struct choice *c, const struct kith__post *post, uint32_t number, uint64_t seq)
+{
+    int32_t priority = atomic_load_explicit(&post->priority, memory_order_relaxed);
+    struct call *call;
+
+    if (c->count > 0 && priority < c->priority)
+        return;
+    if (priority > c->priority || c->count == 0) {
+        c->priority = priority;
+        c->count = 0;
+    }
+    call = place_of(c, atomic_load_explicit(&post->root, memory_order_relaxed));
+    if (call && seq < call->seq) {
+        call->seq = seq;
+        call->post = number;
+    }
+}
+
+/* Those among 64 posts from first on that have something to claim. */
+static void look_at_posts(const struct kith__pool *p, uint64_t bits, uint32_t first, struct choice *c)
+{
+    const struct kith__post *posts = kith__post(p, first);
+
+    for (; bits; bits &= bits - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(bits);
+        uint64_t seq = atomic_load(&posts[i].announced);
+
+        /* Not announced as touched yet: job memory stays mapped, and what is read here is asked again. */
+        if (seq && c->suits(kith__post_job(&posts[i])))
+            consider(c, &posts[i], first + i, seq);
+    }
+}
+
+/* 1: some job of table t is posted. What says so is cleared before the last look. */
+static int look_at(struct kith__pool *p, uint32_t t, struct choice *c)
+{
+    const _Atomic uint64_t *active = kith__post_table(p, t);
+    int some = 0;
+
+    for (uint32_t w = 0; w < kith__post_words(t); w++) {
+        uint64_t bits = atomic_load(&active[w]);
+
+        if (!bits)
+            continue;
+        some = 1;
+        look_at_posts(p, bits, kith__post_table_first(t) + 64 * w, c);
+    }
+    return some;
+}
+
+/* By the outermost jobs that they are in: what they do for these, they do for their calls. What is read may
+ * be of a moment ago. */
+static void count_workers(const struct kith__pool *p, const struct kith__lane *self, struct choice *c)
+{
+    for (uint32_t w = 0; w < p->workers; w++) {
+        const struct kith__lane *lane = kith__lane(p, w);
+        uint64_t touch = lane != self && atomic_load(&lane->depth) > 0 ? atomic_load(&lane->touching[0]) : 0,
+                 root;
+
+        if (touch == 0)
+            continue;
+        root = atomic_load_explicit(&kith__post(p, kith__touched_post(touch))->root, memory_order_relaxed);
+        for (uint32_t i = 0; i < c->count; i++)
+            c->calls[i].workers += c->calls[i].root == root;
+    }
+}
+
+/* Of two with as many workers the one behind the last that this worker was at, so that a single one goes
+ * round. */
+static int comes_before(const struct call *a, const struct call *b, uint64_t last)
+{
+    if (a->workers != b->workers)
+        return a->workers < b->workers;
+    if ((a->root > last) != (b->root > last))
+        return a->root > last;
+    return a->root < b->root;
+}
+
+static const struct call *choose(const struct kith__pool *p, const struct kith__lane *lane, struct choice *c)
+{
+    const struct call *best = c->calls;
+
+    if (c->count > 1)
+        count_workers(p, lane, c);
+    for (uint32_t i = 1; i < c->count; i++)
+        if (comes_before(&c->calls[i], best, lane->last_root))
+            best = &c->calls[i];
+    return best;
+}
+
+static void look_at_all(struct kith__pool *p, struct choice *c)
+{
+    c->count = 0;
+    for (uint64_t busy = atomic_load(&p->busy); busy; busy &= busy - 1) {
+        uint32_t t = (uint32_t)__builtin_ctzll(busy);
+
+        if (look_at(p, t, c) || t == 0) /* the first is looked at in any case */
+            continue;
+        atomic_fetch_and(&p->busy, ~(UINT64_C(1) << t));
+        if (look_at(p, t, c))
+            atomic_fetch_or(&p->busy, UINT64_C(1) << t);
+    }
+}
+
+static struct kith__job *find(struct kith__pool *p, struct kith__lane *lane,
+                              int (*suits)(const struct kith__job *j), uint32_t *post)
+{
+    const struct call *call;
+    struct choice c;
+
+    c.suits = suits;
+
+    /* One that was withdrawn as we came says nothing of the others: nobody may wake us for those any more. */
+    do {
+        lane->seen = atomic_load(&p->seq);
+        look_at_all(p, &c);
+        if (c.count == 0)
+            return NULL;
+        call = choose(p, lane, &c);
+    } while (!kith__job_enter(p, lane, call->post, call->seq));
+    *post = call->post;
+    lane->last_root = call->root;
+    lane->rivals = c.count > 1 ? KITH__RIVALS_EQUAL : KITH__RIVALS_NONE;
+    return kith__post_job(kith__post(p, *post));
+}
+
+struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post)
+{
+    return find(p, lane, claimable, post);
+}
+
+struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, int rows,
+                                            uint32_t *post)
+{
+    return find(p, lane, rows ? claimable_elsewhere : claimable_no_row, post);
+}
+
+/* Among 64 posts from first on. */
+static enum kith__rivals rivals_at(const struct kith__pool *p, uint64_t bits, uint32_t first,
+                                   const struct kith__job *j)
+{
+    const struct kith__post *posts = kith__post(p, first);
+    enum kith__rivals found = KITH__RIVALS_NONE;
+
+    for (; bits && found != KITH__RIVALS_HIGHER; bits &= bits - 1) {
+        const struct kith__post *post = &posts[__builtin_ctzll(bits)];
+        int32_t priority = atomic_load_explicit(&post->priority, memory_order_relaxed);
+
+        if (atomic_load_explicit(&post->root, memory_order_relaxed) == j->root || priority < j->priority ||
+            atomic_load(&post->announced) == 0 || !claimable(kith__post_job(post)))
+            continue;
+        found = priority > j->priority ? KITH__RIVALS_HIGHER : KITH__RIVALS_EQUAL;
+    }
+    return found;
+}
+
+enum kith__rivals kith__job_rivals(const struct kith__pool *p, const struct kith__job *j)
+{
+    enum kith__rivals found = KITH__RIVALS_NONE, here;
+
+    for (uint64_t busy = atomic_load(&p->busy) | 1; busy; busy &= busy - 1) {
+        uint32_t t = (uint32_t)__builtin_ctzll(busy);
+        const _Atomic uint64_t *active = kith__post_table(p, t);
+
+        for (uint32_t w = 0; w < kith__post_words(t); w++) {
+            here = rivals_at(p, atomic_load(&active[w]), kith__post_table_first(t) + 64 * w, j);
+            found = here > found ? here : found;
+        }
+    }
+    return found;
+}

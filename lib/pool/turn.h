@@ -51,4 +51,12 @@ static inline int kith__stay_is_over(struct kith__stay *s)
     return kith__stay_look(s);
 }
 
+/* A posted job with something to claim, of the call whose turn it is, announced in lane at depth; NULL: none.
+ */
+struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, uint32_t *post);
+/* The same for another node; rows: 0: no row is wanted. */
+struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, int rows,
+                                            uint32_t *post);
+enum kith__rivals kith__job_rivals(const struct kith__pool *p, const struct kith__job *j);
+
 #endif

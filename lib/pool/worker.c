@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/worker.h"
 #include "pool/chunk.h"
+#include "pool/claim.h"
 #include "pool/fault.h"
 #include "member/bell.h"
 #include "pool/joblog.h"
@@ -14,6 +15,7 @@
 #include "base/system.h"
 #include "object/memory.h"
 #include "object/setup.h"
+#include "pool/settle.h"
 #include "pool/task.h"
 #include "pool/turn.h"
 
