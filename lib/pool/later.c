@@ -11,6 +11,7 @@
 #include "base/own.h"
 #include "base/system.h"
 #include "pool/fault.h"
+#include "pool/notices.h"
 #include "pool/pool.h"
 #include "pool/spread.h"
 #include "pool/turn.h"
@@ -55,21 +56,6 @@ struct line { /* of those of one priority that wait until others of their pool h
     KITH__LIST(struct kith__later) calls;
 };
 
-struct notice { /* fn is called when unit has ended */
-    uint64_t unit;
-    kith_result result;
-    kith_ready_fn *fn;
-    void *arg;
-};
-
-struct notices { /* of the tasks of a feed, in the order of units */
-    KITH__LINK(struct notices) link;
-    struct kith__feed *feed;
-    struct notice *list; /* [head, head + count) of room */
-    size_t head, count, room;
-    size_t done; /* of count: being called for just now */
-};
-
 struct bells { /* in the arena, since threads sleep on its words only */
     struct kith__waiters ready, service;
 };
@@ -79,8 +65,7 @@ static struct {
     struct kith__locals numbers;
     KITH__LIST(struct kith__later) under_way, calls; /* calls: ready ones whose .fn is to be called */
     KITH__LIST(struct line) lines;                   /* those of the highest priority first */
-    KITH__LIST(struct notices) notices;
-    kith_pool called; /* whose fn is being called */
+    kith_pool called;                                /* whose fn is being called */
     struct bells *_Atomic bells;
     pthread_t service;
     _Atomic int serves; /* looked at without the mutex, as .bells */
@@ -384,61 +369,9 @@ static int call_for_calls(void)
     return some;
 }
 
-/* Under the mutex. Those that run while later ones have ended move up: they are as many as there are workers.
- * What no worker has claimed has not ended. 1: some. */
-static int call_for_tasks(struct notices *n)
+static void call_notice(kith_pool pool, const struct kith__notice *n)
 {
-    uint64_t claimed = kith__feed_claimed(n->feed);
-    size_t kept = 0, i;
-    int some = 0;
-
-    for (i = 0; i < n->count && !self.ends; i++) {
-        n->done = i + 1;
-        struct notice now = n->list[n->head + i];
-        uint64_t unit = now.unit;
-        struct kith__item *item = kith__feed_item(n->feed, unit);
-
-        if (item && !kith__feed_is_ready(n->feed, item)) {
-            if (unit >= claimed)
-                break;
-            n->list[n->head + kept++] = now;
-            continue;
-        }
-        call(kith__feed_pool(n->feed), now.fn, now.result, now.arg);
-        some = 1;
-    }
-    n->done = 0;
-    memmove(n->list + n->head + i - kept, n->list + n->head, kept * sizeof *n->list);
-    n->head += i - kept;
-    n->count -= i - kept;
-    return some;
-}
-
-/* Under the mutex: nothing is left to call for. */
-static void forget(struct notices *n, struct kith__wait *w)
-{
-    kith__feed_leave(n->feed, w);
-    kith__feed_unwatch(n->feed);
-    kith__unlink(&self.notices, n, link);
-    free(n->list);
-    free(n);
-}
-
-/* Under the mutex. A feed is watched as long as there is something to call for. */
-static int call_for_all(struct kith__wait *w)
-{
-    int some = call_for_calls();
-
-    for (struct notices *n = self.notices.first, *next; n; n = next) {
-        kith__feed_join(n->feed, w);
-        some |= call_for_tasks(n);
-        if (self.ends)
-            break;
-        next = n->link.next;
-        if (n->count == 0)
-            forget(n, w);
-    }
-    return some;
+    call(pool, n->fn, n->result, n->arg);
 }
 
 /* The fork server is gone, and all workers with it. */
@@ -480,7 +413,8 @@ static void *serve(void *nothing)
             moved |= drive(l, &again);
             pthread_mutex_lock(&self.mutex);
         }
-        moved |= call_for_all(&w);
+        moved |= call_for_calls();
+        moved |= kith__notices_call(&w, call_notice, &self.ends);
         ends = self.ends;
         pthread_mutex_unlock(&self.mutex);
         w.deadline = again;
@@ -838,63 +772,15 @@ int kith__later_notify(struct kith__later *l, kith_result r, kith_ready_fn *fn, 
     return rc;
 }
 
-static struct notices *notices_of(struct kith__feed *feed)
-{
-    struct notices *n = self.notices.first;
-
-    while (n && n->feed != feed)
-        n = n->link.next;
-    if (!n && (n = calloc(1, sizeof *n))) {
-        n->feed = feed;
-        kith__link_first(&self.notices, n, link);
-        kith__feed_watch(feed);
-    }
-    return n;
-}
-
-static int make_place(struct notices *n)
-{
-    size_t room = n->room ? 2 * n->room : 64;
-    struct notice *more;
-
-    if (n->head + n->count < n->room)
-        return 0;
-    if (n->head > n->room / 2) {
-        memmove(n->list, n->list + n->head, n->count * sizeof *n->list);
-        n->head = 0;
-        return 0;
-    }
-    if (!(more = realloc(n->list, room * sizeof *more)))
-        return KITH_ENOMEM;
-    n->list = more;
-    n->room = room;
-    return 0;
-}
-
-/* Most come in the order of units. */
-static void insert(struct notices *n, const struct notice *new)
-{
-    struct notice *first = n->list + n->head, *at = first + n->count++;
-
-    for (; at > first + n->done && at[-1].unit > new->unit; at--)
-        at[0] = at[-1];
-    *at = *new;
-}
-
 int kith__later_notify_task(struct kith__feed *feed, uint64_t unit, kith_result r, kith_ready_fn *fn,
                             void *arg)
 {
-    const struct notice new = { unit, r, fn, arg };
-    struct notices *n;
+    const struct kith__notice new = { unit, r, fn, arg };
     int rc;
 
     pthread_mutex_lock(&self.mutex);
-    if ((rc = begin_service()) == 0) {
-        if (!(n = notices_of(feed)) || make_place(n) < 0)
-            rc = kith__fail(KITH_ENOMEM, "no memory for a function to call");
-        else
-            insert(n, &new);
-    }
+    if ((rc = begin_service()) == 0)
+        rc = kith__notices_add(feed, &new);
     pthread_mutex_unlock(&self.mutex);
     if (rc == 0)
         kith__wake_all(&self.bells->service);
@@ -918,11 +804,9 @@ static int is_to_be_called(kith_pool pool)
     int is;
 
     pthread_mutex_lock(&self.mutex);
-    is = self.called.id == pool.id;
+    is = self.called.id == pool.id || kith__notices_are_of(pool);
     for (const struct kith__later *l = self.calls.first; l && !is; l = l->called.next)
         is = l->s.pool.id == pool.id;
-    for (const struct notices *n = self.notices.first; n && !is; n = n->link.next)
-        is = kith__feed_pool(n->feed).id == pool.id;
     pthread_mutex_unlock(&self.mutex);
     return is;
 }

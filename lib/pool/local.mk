@@ -33,6 +33,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/local.c \
 	lib/pool/local.h \
 	lib/pool/map.c \
+	lib/pool/notices.c \
+	lib/pool/notices.h \
 	lib/pool/parcel.c \
 	lib/pool/parcel.h \
 	lib/pool/pool.c \
