@@ -13,6 +13,7 @@ EXTRA_DIST += \
 	tests/check.h \
 	tests/containers.h \
 	tests/far.h \
+	tests/gate.h \
 	tests/killer.h \
 	tests/netjob.h \
 	tests/shared.h
@@ -138,6 +139,7 @@ unit_tests += \
 	tests/test_init \
 	tests/test_janitor \
 	tests/test_lateglobals \
+	tests/test_later \
 	tests/test_joblog \
 	tests/test_killed \
 	tests/test_linked \
@@ -153,6 +155,7 @@ unit_tests += \
 	tests/test_part \
 	tests/test_pipe \
 	tests/test_pool \
+	tests/test_pool_calls \
 	tests/test_pool_deaths \
 	tests/test_pool_exit \
 	tests/test_pool_memory \
