@@ -164,50 +164,12 @@ static void free_chunk(struct kith__feed *f, uint64_t number)
     memset(c, 0, sizeof *c);
 }
 
-uint64_t kith__item_size(const struct kith__item *item)
-{
-    return ((const struct kith__callee *)kith__at(item->callee))->out_size;
-}
-
-const char *kith__item_name(const struct kith__item *item)
-{
-    struct kith__callee *c = kith__at(item->callee);
-
-    if (c->name[0] == '\0')
-        kith__token_name(&c->fn, c->name, sizeof c->name);
-    return c->name;
-}
-
-/* Nobody will ask how it has ended. */
-static void tell_if_failed(struct kith__item *item)
-{
-    if (kith__item_state(item) == KITH__ITEM_FAILED)
-        kith__fault_tell_dropped(kith__item_name(item), atomic_load(&item->result));
-}
-
-/* A result of any size that nobody has taken. */
-static void free_bytes(struct kith__item *item, const struct kith__callee *c)
-{
-    kith_bytes b;
-
-    if (c->kind != KITH__JOB_VARIABLE || kith__item_state(item) != KITH__ITEM_DONE)
-        return;
-    memcpy(&b, kith__item_out(item, c), sizeof b);
-    if (b.data)
-        kith__heap_free(kith__offset(b.data));
-}
-
 static void let_go(struct kith__feed *f, uint64_t unit)
 {
     struct chunk *c = chunk_at(f, unit / KITH__ROW_CHUNK);
     struct kith__item *item = items_of(c) + unit % KITH__ROW_CHUNK;
-    const struct kith__callee *callee = kith__at(item->callee);
 
-    free_bytes(item, callee);
-    if (callee->out_at)
-        kith__heap_free(item->in[0]);
-    if (kith__item_state(item) == KITH__ITEM_FAILED)
-        kith__heap_free(atomic_load(&item->result));
+    kith__item_free(item);
     atomic_store_explicit(&item->state, KITH__ITEM_NONE, memory_order_release);
     c->left--;
     f->live--;
@@ -240,7 +202,7 @@ static int let_go_of_dropped(struct kith__feed *f, uint64_t number, int every)
             return 0;
         c->drops[k / 64] &= ~(UINT64_C(1) << k % 64);
         c->dropped--;
-        tell_if_failed(items_of(c) + k);
+        kith__item_tell_if_failed(items_of(c) + k);
         let_go(f, number * KITH__ROW_CHUNK + k);
     }
     return 1;
@@ -520,38 +482,6 @@ static int find(kith_pool pool, struct kith__feed **feed)
 
 /* ------------------------------------------------------------------ giving */
 
-static int make_callee(const struct kith__call_spec *s, uint64_t *block)
-{
-    struct kith__token fn;
-    struct kith__callee *c;
-    int rc = kith__token_make(&fn, s->fn);
-
-    if (rc < 0)
-        return rc;
-    if (!(*block = kith__heap_alloc(sizeof *c, kith__me)))
-        return KITH_ENOMEM;
-    c = kith__at(*block);
-    memset(c, 0, sizeof *c);
-    memcpy(&c->fn, &fn, sizeof fn);
-    c->kind = (uint32_t)s->kind;
-    c->shape = (uint32_t)s->shape;
-    c->in_size = s->in_size;
-    c->out_size = s->out_size;
-    if (s->in_size > KITH__ROW_INLINE || s->out_size > KITH__ROW_INLINE_OUT)
-        c->out_at = s->in_size ? (s->in_size + 63) / 64 * 64 : 64;
-    if (s->name)
-        memcpy(c->name, s->name, strnlen(s->name, sizeof c->name - 1));
-    return 0;
-}
-
-static int is_same(const struct known *k, const struct kith__call_spec *s)
-{
-    const struct kith__callee *c = kith__at(k->callee);
-
-    return k->fn == s->fn && c->kind == (uint32_t)s->kind && c->shape == (uint32_t)s->shape &&
-           c->in_size == s->in_size && c->out_size == s->out_size;
-}
-
 /* Programs have few; the last one stands first. */
 static int find_callee(struct kith__feed *f, const struct kith__call_spec *s, uint64_t *callee)
 {
@@ -559,7 +489,7 @@ static int find_callee(struct kith__feed *f, const struct kith__call_spec *s, ui
     int rc;
 
     *callee = 0;
-    for (; (k = *at) && !is_same(k, s); at = &k->next)
+    for (; (k = *at) && !(k->fn == s->fn && kith__callee_is(k->callee, s)); at = &k->next)
         ;
     if (k)
         *at = k->next;
@@ -567,7 +497,7 @@ static int find_callee(struct kith__feed *f, const struct kith__call_spec *s, ui
         if (!(k = malloc(sizeof *k)))
             return kith__fail(KITH_ENOMEM, "no memory for a call");
         k->fn = s->fn;
-        if ((rc = make_callee(s, &k->callee)) < 0) {
+        if ((rc = kith__callee_make(s, &k->callee)) < 0) {
             free(k);
             return rc;
         }
@@ -575,25 +505,6 @@ static int find_callee(struct kith__feed *f, const struct kith__call_spec *s, ui
     k->next = f->known;
     f->known = k;
     *callee = k->callee;
-    return 0;
-}
-
-static int fill(struct kith__item *item, const struct kith__call_spec *s, uint64_t callee)
-{
-    const struct kith__callee *c = kith__at(callee);
-    void *in = item->in;
-
-    if (c->out_at) {
-        if (!(item->in[0] = kith__heap_alloc(c->out_at + c->out_size, kith__me)))
-            return KITH_ENOMEM;
-        in = kith__at(item->in[0]);
-    }
-    if (c->in_size)
-        memcpy(in, s->in, c->in_size);
-    item->callee = callee;
-    item->number = kith__call_number();
-    atomic_store_explicit(&item->result, 0, memory_order_relaxed);
-    atomic_store_explicit(&item->state, KITH__ITEM_QUEUED, memory_order_relaxed);
     return 0;
 }
 
@@ -635,11 +546,10 @@ static int give(struct kith__feed *f, const struct kith__call_spec *s, uint64_t 
     if ((rc = find_callee(f, s, &callee)) < 0 || (!has_chunk(f) && (rc = add_chunk(f)) < 0))
         return rc;
     item = &f->tail[f->given % KITH__ROW_CHUNK];
-    if ((rc = fill(item, s, callee)) < 0)
+    if ((rc = kith__item_fill(item, s, callee)) < 0)
         return rc;
     if (!takes_tasks(f)) {
-        if (((const struct kith__callee *)kith__at(callee))->out_at)
-            kith__heap_free(item->in[0]);
+        kith__item_unfill(item);
         return refusal(s->pool);
     }
     *unit = f->given++;
@@ -937,23 +847,6 @@ kith_pool kith__feed_pool(const struct kith__feed *f)
     return f->pool;
 }
 
-static int outcome(struct kith__item *item, uint64_t task, void *out)
-{
-    const struct kith__callee *c = kith__at(item->callee);
-
-    switch (kith__item_state(item)) {
-    case KITH__ITEM_DONE:
-        if (out && c->out_size)
-            memcpy(out, kith__item_out(item, c), c->out_size);
-        if (out && c->kind == KITH__JOB_VARIABLE) /* its memory is the taker's */
-            memset(kith__item_out(item, c), 0, c->out_size);
-        return 0;
-    case KITH__ITEM_FAILED:
-        return kith__fault_keep_one(kith__item_name(item), task, atomic_load(&item->result));
-    default: return kith__fail(KITH_ECANCELLED, "%s was cancelled", kith__item_name(item));
-    }
-}
-
 int kith__feed_take(struct kith__feed *f, uint64_t unit, void *out)
 {
     struct kith__item *item;
@@ -963,7 +856,7 @@ int kith__feed_take(struct kith__feed *f, uint64_t unit, void *out)
     if (!(item = item_of(f, unit)))
         rc = kith__fail(KITH_ESTALE, "this result was taken, or dropped");
     else {
-        rc = outcome(item, f->kind == PRIVATE ? unit : 0, out);
+        rc = kith__item_outcome(item, f->kind == PRIVATE ? unit : 0, out);
         let_go(f, unit);
     }
     leave(f);
@@ -981,7 +874,7 @@ int kith__feed_take_ready(uint32_t tag, uint64_t unit, void *out, size_t size)
     pthread_mutex_lock(&f->mutex);
     if (f->row && f->tag == tag && (item = item_of(f, whole(f, unit))) &&
         kith__item_state(item) == KITH__ITEM_DONE && kith__item_size(item) == size) {
-        outcome(item, 0, out);
+        kith__item_outcome(item, 0, out);
         let_go(f, whole(f, unit));
         taken = 1;
     }
@@ -1003,7 +896,7 @@ static void drop(struct kith__feed *f, uint64_t unit, struct kith__item *item)
     struct chunk *c = chunk_at(f, unit / KITH__ROW_CHUNK);
 
     if (kith__item_has_ended(item)) {
-        tell_if_failed(item);
+        kith__item_tell_if_failed(item);
         let_go(f, unit);
         return;
     }

@@ -8,6 +8,7 @@
 #define KITH_FEED_H
 
 #include "pool/call.h"
+#include "pool/item.h"
 #include "pool/row.h"
 
 struct kith__feed;
@@ -64,9 +65,6 @@ kith_pool kith__feed_pool(const struct kith__feed *feed);
 
 /* 1: it has ended, or will not: its pool has. */
 int kith__feed_is_ready(const struct kith__feed *feed, const struct kith__item *item);
-
-uint64_t kith__item_size(const struct kith__item *item); /* of its result */
-const char *kith__item_name(const struct kith__item *item);
 
 /* Lets go of a unit that has ended, and copies its result to out, when there is out. 0; KITH_ETASK: the fault
  * is this thread's last one; KITH_ECANCELLED; KITH_ESTALE. */
