@@ -248,6 +248,7 @@ unit_tests += \
 	tests/test_address \
 	tests/test_calls_sim \
 	tests/test_control \
+	tests/test_delivery \
 	tests/test_objects_sim \
 	tests/test_parties_sim \
 	tests/test_protocol \
