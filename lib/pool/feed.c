@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/feed.h"
 #include "base/error.h"
+#include "base/list.h"
 #include "base/system.h"
 #include "member/bell.h"
 #include "member/output.h"
@@ -22,9 +23,9 @@
 enum { TAGS = 1 << KITH__TAG_BITS, SPARE = 4 };
 
 struct known { /* a function that was given before */
+    KITH__LINK(struct known) link;
     kith__anyfn *fn;
     uint64_t callee;
-    struct known *next;
 };
 
 struct chunk {
@@ -52,12 +53,12 @@ struct kith__feed {
     uint64_t first, room;
     uint64_t spare[SPARE];
     int spares;
-    struct known *known;
-    struct kith__feed *next;
+    KITH__LIST(struct known) known;
+    KITH__LINK(struct kith__feed) link;
 };
 
 /* All of this process, also the unused: whoever has a pointer may look at any time. */
-static struct kith__feed *feeds;
+static KITH__LIST(struct kith__feed) feeds;
 static _Atomic(struct kith__feed *) tagged[TAGS];
 static _Atomic(struct kith__feed *) last_used;
 static uint32_t tags;
@@ -256,8 +257,8 @@ static void end(struct kith__feed *f)
     struct known *k;
 
     free_items(f);
-    while ((k = f->known)) {
-        f->known = k->next;
+    while ((k = f->known.first)) {
+        kith__unlink(&f->known, k, link);
         kith__heap_free(k->callee);
         free(k);
     }
@@ -296,7 +297,7 @@ static int may_end(struct kith__feed *f)
 /* Under all. */
 static void look_for_ended(void)
 {
-    for (struct kith__feed *f = feeds; f; f = f->next) {
+    for (struct kith__feed *f = feeds.first; f; f = f->link.next) {
         pthread_mutex_lock(&f->mutex);
         if (may_end(f))
             end(f);
@@ -380,7 +381,7 @@ static int new_feed(kith_pool pool, enum kind kind, struct kith__feed **feed)
     int rc;
 
     look_for_ended();
-    for (f = feeds; f; f = f->next) {
+    for (f = feeds.first; f; f = f->link.next) {
         pthread_mutex_lock(&f->mutex);
         if (!f->pool.id)
             break;
@@ -391,8 +392,7 @@ static int new_feed(kith_pool pool, enum kind kind, struct kith__feed **feed)
             return kith__fail(KITH_ENOMEM, "no memory for calls of a pool");
         pthread_mutex_init(&f->mutex, NULL);
         pthread_mutex_lock(&f->mutex);
-        f->next = feeds;
-        feeds = f;
+        kith__link_first(&feeds, f, link);
     }
     if ((rc = begin(f, kind, pool)) == 0)
         *feed = f;
@@ -464,7 +464,7 @@ static int find(kith_pool pool, struct kith__feed **feed)
         pthread_mutex_unlock(&f->mutex);
     }
     pthread_mutex_lock(&all);
-    for (f = feeds; f; f = f->next) {
+    for (f = feeds.first; f; f = f->link.next) {
         pthread_mutex_lock(&f->mutex);
         if (suits(f, pool))
             break;
@@ -485,15 +485,13 @@ static int find(kith_pool pool, struct kith__feed **feed)
 /* Programs have few; the last one stands first. */
 static int find_callee(struct kith__feed *f, const struct kith__call_spec *s, uint64_t *callee)
 {
-    struct known **at = &f->known, *k;
+    struct known *k = f->known.first;
     int rc;
 
     *callee = 0;
-    for (; (k = *at) && !(k->fn == s->fn && kith__callee_is(k->callee, s)); at = &k->next)
-        ;
-    if (k)
-        *at = k->next;
-    else {
+    while (k && !(k->fn == s->fn && kith__callee_is(k->callee, s)))
+        k = k->link.next;
+    if (!k) {
         if (!(k = malloc(sizeof *k)))
             return kith__fail(KITH_ENOMEM, "no memory for a call");
         k->fn = s->fn;
@@ -501,9 +499,11 @@ static int find_callee(struct kith__feed *f, const struct kith__call_spec *s, ui
             free(k);
             return rc;
         }
+        kith__link_first(&f->known, k, link);
+    } else if (k != f->known.first) {
+        kith__unlink(&f->known, k, link);
+        kith__link_first(&f->known, k, link);
     }
-    k->next = f->known;
-    f->known = k;
     *callee = k->callee;
     return 0;
 }
