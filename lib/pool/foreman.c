@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/foreman.h"
 #include "base/error.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/system.h"
 #include "pool/branch.h"
@@ -26,7 +27,7 @@ enum { STACK = 256 << 10, ROOM = 64 << 10, TEXT = 512, TRIES = 10 };
 static const int64_t look_least_ns = 50000, look_most_ns = 100 * KITH__MS, memory_ns = 100 * KITH__MS;
 
 struct known { /* a job of which it was granted something */
-    struct known *next;
+    KITH__LINK(struct known) link;
     struct kith__parcel_job job;
     void *bytes; /* its description, from malloc */
     const void *arg;
@@ -38,7 +39,7 @@ struct known { /* a job of which it was granted something */
 };
 
 struct running { /* a grant */
-    struct running *next, **at;
+    KITH__LINK(struct running) link;
     struct known *of; /* of an item it is its own */
     struct kith__call call;
     uint64_t units, first; /* first: of an item 0: it is the only task of its call */
@@ -63,14 +64,14 @@ static struct {
     pthread_cond_t changed;
     kith_pool home, branch;
     uint32_t workers, first_worker;
-    uint32_t asking;    /* claims under way */
-    int watched;        /* a thread looks how far the grants are */
-    int ends;           /* nothing is claimed any more */
-    int items;          /* the last grant was one of a row */
-    uint64_t news;      /* that were looked at, or are just now */
-    int left;           /* LEAVE was said */
-    struct known *jobs; /* the last one first */
-    struct running *running;
+    uint32_t asking;               /* claims under way */
+    int watched;                   /* a thread looks how far the grants are */
+    int ends;                      /* nothing is claimed any more */
+    int items;                     /* the last grant was one of a row */
+    uint64_t news;                 /* that were looked at, or are just now */
+    int left;                      /* LEAVE was said */
+    KITH__LIST(struct known) jobs; /* the last one first */
+    KITH__LIST(struct running) running;
     struct kith__deal line; /* what is known of it */
 } self = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
@@ -152,23 +153,20 @@ static void give_up(const char *why)
 
 /* ------------------------------------------------------------------ jobs */
 
-static struct known **find_job(uint64_t seq)
+static struct known *find_job(uint64_t seq)
 {
-    struct known **at = &self.jobs;
+    struct known *k = self.jobs.first;
 
-    while (*at && (*at)->job.seq != seq)
-        at = &(*at)->next;
-    return at;
+    while (k && k->job.seq != seq)
+        k = k->link.next;
+    return k;
 }
 
 /* Locked. To the front: the next claims are like this one. */
-static struct known *use(struct known **at)
+static struct known *use(struct known *k)
 {
-    struct known *k = *at;
-
-    *at = k->next;
-    k->next = self.jobs;
-    self.jobs = k;
+    kith__unlink(&self.jobs, k, link);
+    kith__link_first(&self.jobs, k, link);
     k->users++;
     return k;
 }
@@ -176,12 +174,11 @@ static struct known *use(struct known **at)
 /* Locked. Nobody has any of it, and it was not the last one. */
 static void forget_jobs(void)
 {
-    for (struct known **at = &self.jobs, *k; (k = *at);) {
-        if (k->users > 0 || k == self.jobs) {
-            at = &k->next;
+    for (struct known *k = self.jobs.first, *next; k; k = next) {
+        next = k->link.next;
+        if (k->users > 0 || k == self.jobs.first)
             continue;
-        }
-        *at = k->next;
+        kith__unlink(&self.jobs, k, link);
         free(k->bytes);
         free(k);
     }
@@ -234,14 +231,13 @@ static int know(const struct kith__parcel_grant *g, struct known **out)
     int rc = 0;
 
     lock();
-    if (!*find_job(g->seq)) {
+    if (!find_job(g->seq)) {
         unlock();
         rc = fetch_job(g->seq, g->post, &new);
         lock();
     }
-    if (rc == 0 && !*find_job(g->seq)) {
-        new->next = self.jobs;
-        self.jobs = new;
+    if (rc == 0 && !find_job(g->seq)) {
+        kith__link_first(&self.jobs, new, link);
         new = NULL;
     }
     if (rc == 0)
@@ -259,7 +255,8 @@ static int know(const struct kith__parcel_grant *g, struct known **out)
 /* Locked. */
 static struct kith__deal deal_now(void)
 {
-    struct kith__deal d = self.jobs ? self.jobs->deal : (struct kith__deal){ .workers = self.workers };
+    struct kith__deal d =
+        self.jobs.first ? self.jobs.first->deal : (struct kith__deal){ .workers = self.workers };
 
     d.trip_ns = self.line.trip_ns;
     d.byte_ns = self.line.byte_ns;
@@ -271,7 +268,7 @@ static uint64_t count_unfinished(void)
 {
     uint64_t unfinished = 0;
 
-    for (const struct running *r = self.running; r; r = r->next) {
+    for (const struct running *r = self.running.first; r; r = r->link.next) {
         uint64_t done = 0;
 
         for (uint32_t w = 0; r->posted && w < r->call.job->workers; w++)
@@ -313,7 +310,7 @@ static int await_turn(struct hand *h, struct kith__deal *d)
 {
     lock();
     while (!self.ends) {
-        const struct kith__parcel_job *j = self.jobs ? &self.jobs->job : NULL;
+        const struct kith__parcel_job *j = self.jobs.first ? &self.jobs.first->job : NULL;
         uint64_t in_size = j ? j->in_size : 0, out_size = j ? j->out_size : 0,
                  unfinished = count_unfinished();
 
@@ -364,11 +361,7 @@ static void begin_grant(struct running *r)
     if (self.items != r->is_item)
         pthread_cond_signal(&self.changed); /* others may be to claim, too */
     self.items = r->is_item;
-    r->next = self.running;
-    r->at = &self.running;
-    if (r->next)
-        r->next->at = &r->next;
-    self.running = r;
+    kith__link_first(&self.running, r, link);
     self.asking--;
     unlock();
 }
@@ -376,9 +369,7 @@ static void begin_grant(struct running *r)
 static void end_grant(struct running *r)
 {
     lock();
-    *r->at = r->next;
-    if (r->next)
-        r->next->at = r->at;
+    kith__unlink(&self.running, r, link);
     pthread_cond_signal(&self.changed);
     unlock();
 }
@@ -495,7 +486,7 @@ static int is_given_up(uint64_t touch, uint64_t epoch)
 /* Locked. */
 static void end_item(uint64_t epoch)
 {
-    for (struct running *r = self.running; r; r = r->next) {
+    for (struct running *r = self.running.first; r; r = r->link.next) {
         if (!r->is_item || r->epoch != epoch)
             continue;
         r->over = 1;
@@ -800,7 +791,7 @@ static void *work(void *nothing)
 /* hard: also what is under way. */
 static void end_job(const struct known *k, int hard)
 {
-    for (struct running *r = self.running; r; r = r->next) {
+    for (struct running *r = self.running.first; r; r = r->link.next) {
         if (r->of != k || !r->posted)
             continue;
         if (hard)
@@ -817,7 +808,7 @@ static void end_job(const struct known *k, int hard)
  * uses it. */
 static struct known *next_to_look_at(uint64_t news)
 {
-    for (struct known *k = self.jobs; k; k = k->next)
+    for (struct known *k = self.jobs.first; k; k = k->link.next)
         if (!k->over && k->looked != news) {
             k->looked = news;
             k->users++;
@@ -853,7 +844,7 @@ static void look_at_jobs(uint64_t news)
 /* Locked. */
 static struct running *next_item_to_look_at(uint64_t news)
 {
-    for (struct running *r = self.running; r; r = r->next)
+    for (struct running *r = self.running.first; r; r = r->link.next)
         if (r->is_item && !r->over && r->looked != news) {
             r->looked = news;
             return r;
