@@ -43,6 +43,7 @@ noinst_PROGRAMS += \
 	examples/separate_memory \
 	examples/shared_counters \
 	examples/shared_memory \
+	examples/shared_table \
 	examples/shutdown \
 	examples/sleepers \
 	examples/spell \
@@ -119,6 +120,7 @@ examples_semaphore_sum_LDADD = lib/libkith.la
 examples_separate_memory_LDADD = lib/libkith.la
 examples_shared_counters_LDADD = lib/libkith.la
 examples_shared_memory_LDADD = lib/libkith.la
+examples_shared_table_LDADD = lib/libkith.la
 examples_shutdown_LDADD = lib/libkith.la
 examples_sleepers_LDADD = lib/libkith.la
 examples_spell_LDADD = lib/libkith.la
@@ -180,6 +182,7 @@ EXTRA_DIST += \
 	examples/expected/separate_memory.txt \
 	examples/expected/shared_counters.txt \
 	examples/expected/shared_memory.txt \
+	examples/expected/shared_table.txt \
 	examples/expected/shutdown.txt \
 	examples/expected/sleepers.txt \
 	examples/expected/spell.txt \

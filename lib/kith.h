@@ -143,6 +143,9 @@ typedef struct {
 } kith_barrier;
 typedef struct {
     uint64_t id;
+} kith_shared;
+typedef struct {
+    uint64_t id;
 } kith_pool;
 typedef struct {
     uint64_t id;
@@ -224,6 +227,52 @@ KITH_API void *kith_alloc_named(const char *name, size_t size);
  *   KITH_EINVAL  p is not from there, or is free already
  */
 KITH_API int kith_free(void *p);
+
+/* ---- Shared data ------------------------------------------------------------------- */
+
+/* Shares size bytes that do not change any more with all processes of the job: large
+ * tables, an input that each task needs. A handle to them travels in arguments, and
+ * kith_shared_data leads to the bytes. Each node that uses them has one copy, which all
+ * its processes read in place. It comes when a process of the node first asks for it, and
+ * over a chain: each node passes on to the next one what it has, while the rest is still
+ * on its way, so the node of the caller sends the data once, to however many nodes.
+ *
+ * If ptr is from kith_alloc, nothing is copied on this node: the memory becomes the
+ * shared data, it must not be written any more, and kith_shared_close frees it, not
+ * kith_free. Other memory is copied once, and stays the caller's. Data that a task or
+ * Process shares stays after its end, until it is closed or the job ends.
+ *
+ * A handle that holds a code:
+ *
+ *   KITH_EINVAL  ptr is NULL; or its block of kith_alloc has fewer bytes
+ *   KITH_ENOMEM  not enough memory for the copy, or too many objects
+ */
+KITH_API kith_shared kith_share(const void *ptr, size_t size);
+
+/* Returns the address of the shared data in this process, a multiple of 64. On a node
+ * that has no copy yet it waits until all of it has come, which counts for the time limit
+ * of a task; after that, and on the node that has shared it, it returns at once. The data
+ * must not be written. The address is valid until kith_shared_close.
+ *
+ * A process that dies while it fetches the data is followed by another one that asks for
+ * it; and when a node of the chain is lost, those behind it go on with the one before.
+ * When the node that has shared the data is lost, a node that has it can use it further.
+ *
+ * NULL on a fault; kith_last_error says why:
+ *
+ *   KITH_ESTALE  it was closed
+ *   KITH_ENOMEM  not enough memory for a copy on this node
+ *   KITH_EPEER   the node that has shared it is lost, and this one has no copy
+ */
+KITH_API const void *kith_shared_data(kith_shared s);
+
+/* Returns the number of bytes; or KITH_ESTALE, KITH_EPEER. Needs no copy. */
+KITH_API int64_t kith_shared_size(kith_shared s);
+
+/* Ends the shared data and frees its memory on all nodes. No process may use an address
+ * of it any more; one that asks for it now, or is fetching it, gets KITH_ESTALE. Returns
+ * 0; or KITH_ESTALE; or KITH_EPEER: its node is lost, and the copies end with the job. */
+KITH_API int kith_shared_close(kith_shared s);
 
 /* ---- Pools ------------------------------------------------------------------------- */
 

@@ -170,6 +170,7 @@ unit_tests += \
 	tests/test_sem \
 	tests/test_serial \
 	tests/test_setup \
+	tests/test_share \
 	tests/test_sorted \
 	tests/test_stack \
 	tests/test_start \

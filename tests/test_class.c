@@ -75,6 +75,11 @@ static uint64_t open_barrier(void)
     return kith_barrier_open(2).id;
 }
 
+static uint64_t open_share(void)
+{
+    return kith_share("constant", 9).id;
+}
+
 static uint64_t open_pipe(void)
 {
     kith_pipe ends[2];
@@ -97,6 +102,7 @@ static const struct maker {
     { KITH__NS_KIND, open_ns },       { KITH__LIST_KIND, open_list },
     { KITH__EVENT_KIND, open_event }, { KITH__COND_KIND, open_cond },
     { KITH__PIPE_KIND, open_pipe },   { KITH__BARRIER_KIND, open_barrier },
+    { KITH__SHARE_KIND, open_share },
 };
 enum { MAKERS = sizeof makers / sizeof makers[0], NO_MAKER = 4 };
 

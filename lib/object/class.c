@@ -254,6 +254,11 @@ void kith__given_died(const struct kith__caller *who)
     objects_of_kind_died(KITH__PIPE_KIND, who);
 }
 
+void kith__pulls_died(const struct kith__caller *who)
+{
+    objects_of_kind_died(KITH__SHARE_KIND, who);
+}
+
 /* ------------------------------------------------------------------------ opening, closing */
 
 /* A part of it is closed, and others are not. */

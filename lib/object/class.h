@@ -32,7 +32,8 @@
     X(sorted, SORTED)    \
     X(named, NAMED)      \
     X(cond, COND)        \
-    X(barrier, BARRIER)
+    X(barrier, BARRIER)  \
+    X(share, SHARE)
 
 #define KITH__KIND(name, NAME) KITH__##NAME##_KIND,
 enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };
@@ -179,6 +180,9 @@ void kith__objects_died(const struct kith__caller *who);
 /* The same for the ends of Pipes that it has opened, of which its agent may know nothing: a request of its
  * that comes later has them again, and is told of by its agent. */
 void kith__given_died(const struct kith__caller *who);
+/* The same for copies of shared data that it fetched, into memory of its own: nobody may read them when that
+ * is taken back. A request to fetch that comes later is told of by its agent, too. */
+void kith__pulls_died(const struct kith__caller *who);
 
 /* This process may hold something when it ends: its janitor looks. how: enum kith__holds. */
 void kith__will_hold(uint32_t how);

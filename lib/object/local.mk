@@ -38,6 +38,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/row.c \
 	lib/object/row.h \
 	lib/object/sem.c \
+	lib/object/share.c \
+	lib/object/share.h \
 	lib/object/setup.c \
 	lib/object/setup.h \
 	lib/object/sort.c \

@@ -38,15 +38,22 @@ static int is_of_object(uint64_t owner)
     return owner & OF_OBJECT && (uint32_t)owner == 0;
 }
 
-int kith__object_memory(struct kith__object *o, kith__word *at, uint64_t bytes)
+void kith__object_memory_adopt(struct kith__object *o, kith__word *at, uint64_t block)
 {
-    uint64_t slot = kith__handle_slot(kith__object_id(o)), block;
+    uint64_t slot = kith__handle_slot(kith__object_id(o));
 
-    if ((block = kith__heap_alloc_lasting(bytes, kith__me)) == 0)
-        return KITH_ENOMEM;
-    memset(kith__at(block), 0, bytes);
     kith__guard_set(&o->guard, at, block);
     kith__guard_set(&o->guard, kith__heap_owner(block), OF_OBJECT | slot << 32);
+}
+
+int kith__object_memory(struct kith__object *o, kith__word *at, uint64_t bytes)
+{
+    uint64_t block = kith__heap_alloc_lasting(bytes, kith__me);
+
+    if (block == 0)
+        return KITH_ENOMEM;
+    memset(kith__at(block), 0, bytes);
+    kith__object_memory_adopt(o, at, block);
     return 0;
 }
 
@@ -220,16 +227,32 @@ static void take_off(uint64_t block)
     pthread_mutex_unlock(&mutex);
 }
 
+uint64_t kith__memory_claim(const void *p)
+{
+    uint64_t block;
+
+    if (!kith__arena_holds(p, 1) || kith__heap_check(block = kith__offset(p)) < 0)
+        return 0;
+    kith__memory_pass_on();
+    kith__heap_pass(block, 0, kith__me);
+    return kith__heap_owner_now(block) == kith__me ? block : 0;
+}
+
 /* The object of a block: closed, when it is nothing but a name for the memory. */
 static int free_of_object(uint64_t owner, const void *p)
 {
-    uint64_t id = kith__object_id(kith__object_slot(owner & ~OF_OBJECT));
+    const struct kith__object *o = kith__object_slot(owner & ~OF_OBJECT);
+    uint64_t id = kith__object_id(o);
     struct kith__caller nobody = { 0 };
     struct kith__args in = { 0 };
     struct kith__result out = { 0 };
 
     if (kith__attempt(id, KITH__NAMED_KIND, KITH__NAMED_HERE, &nobody, &in, &out) == (int64_t)kith__offset(p))
         return (int)kith__attempt(id, KITH__NAMED_KIND, KITH__CLOSE, &nobody, &in, &out);
+    if ((atomic_load(&o->ident) & 255) == KITH__SHARE_KIND)
+        return kith__fail(
+            KITH_EINVAL, "kith_free was given %p, which was passed to kith_share: kith_shared_close frees it",
+            p);
     return kith__fail(
         KITH_EINVAL, "kith_free was given %p, which is the memory of an Array: kith_array_close frees it", p);
 }

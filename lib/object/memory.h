@@ -24,6 +24,12 @@ void kith__memory_settle_all(void); /* those of all threads are everybody's */
  * block stands at *at with the publication. 0; KITH_ENOMEM. And for .destroy, which may be called twice. */
 int kith__object_memory(struct kith__object *o, kith__word *at, uint64_t bytes);
 void kith__object_memory_free(struct kith__object *o, kith__word *at);
+/* In the guard: a block of this process is the object's with the next commit, and stands at *at. */
+void kith__object_memory_adopt(struct kith__object *o, kith__word *at, uint64_t block);
+
+/* The block of kith_alloc that begins at p is this process's own, as a new one is: its offset. 0: p is
+ * something else, or has another owner. */
+uint64_t kith__memory_claim(const void *p);
 
 /* Others may know by now where they are: they are everybody's. */
 static inline void kith__memory_pass_on(void)

@@ -36,7 +36,7 @@ suites()
 {
     local object
 
-    for object in queue sorted sem value array lock pipe rlock dict dict_shared list watch event cond barrier; do
+    for object in queue sorted sem value array lock pipe rlock dict dict_shared list watch event cond barrier share; do
         run 2 KITH_TEST_FAR=1 "tests/test_$object" || return
     done
     run 2 tests/test_process

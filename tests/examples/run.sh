@@ -119,6 +119,7 @@ all()
     good event_start
     good manager
     good named_memory
+    good shared_table
     good namespace
     good shared_counters
     good word_count "$top_srcdir/examples/texts/river.txt" "$top_srcdir/examples/texts/harbour.txt" "$top_srcdir/examples/texts/mill.txt"
