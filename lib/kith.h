@@ -271,7 +271,8 @@ KITH_API int64_t kith_shared_size(kith_shared s);
 
 /* Ends the shared data and frees its memory on all nodes. No process may use an address
  * of it any more; one that asks for it now, or is fetching it, gets KITH_ESTALE. Returns
- * 0; or KITH_ESTALE; or KITH_EPEER: its node is lost, and the copies end with the job. */
+ * 0; or KITH_ESTALE; or KITH_EPEER: the node that has shared it is lost. Then the copy of
+ * this node is freed, and those of other nodes end with the job. */
 KITH_API int kith_shared_close(kith_shared s);
 
 /* ---- Pools ------------------------------------------------------------------------- */

@@ -254,7 +254,8 @@ unit_tests += \
 	tests/test_parties_sim \
 	tests/test_protocol \
 	tests/test_protocol_frames \
-	tests/test_protocol_links
+	tests/test_protocol_links \
+	tests/test_share_sim
 if HAVE_ZMQ
 unit_tests += \
 	tests/test_agent \
@@ -303,6 +304,7 @@ sim_sources = \
 tests_test_calls_sim_SOURCES = $(sim_sources) tests/test_calls_sim.c
 tests_test_objects_sim_SOURCES = $(sim_sources) tests/test_objects_sim.c
 tests_test_parties_sim_SOURCES = $(sim_sources) tests/test_parties_sim.c
+tests_test_share_sim_SOURCES = $(sim_sources) tests/test_share_sim.c
 tests_test_protocol_SOURCES = $(protocol_sources) tests/test_protocol.c
 tests_test_protocol_frames_SOURCES = $(protocol_sources) tests/test_protocol_frames.c
 tests_test_protocol_links_SOURCES = $(protocol_sources) tests/test_protocol_links.c

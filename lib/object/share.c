@@ -350,6 +350,8 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
 
 enum { HERE = KITH__FIRST_METHOD, SIZE, FETCH, START, PROGRESS, FINISH, STOP, READ, JOIN, COPY };
 
+_Static_assert((int)JOIN == (int)KITH__SHARE_JOIN, "tests know it");
+
 static const struct kith__method methods[] = {
     [HERE] = { "here", here, -1, 0 },
     [SIZE] = { "size", size_of, -1, 0 },
@@ -770,15 +772,22 @@ static void close_copy(uint64_t copy)
         attempt(copy, KITH__CLOSE, &in, NULL);
 }
 
-/* First the copies: whoever dies in between can be followed by another. What is left when the home is lost
- * ends with the job. */
-int kith_shared_close(kith_shared s)
+/* First the copies: whoever dies in between can be followed by another. When the home is lost, nobody knows
+ * them all: that of this node is closed, and the others end with the job. */
+static void close_copies(uint64_t id)
 {
     int64_t copy = 0;
 
+    for (uint32_t k = 0; k < kith__shared->nodes && copy >= 0; k++)
+        if ((copy = kith__ask(id, KITH__SHARE_KIND, COPY, k)) > 0)
+            close_copy((uint64_t)copy);
+    if (copy == KITH_EPEER && (copy = object_here(id)) > 0)
+        close_copy((uint64_t)copy);
+}
+
+int kith_shared_close(kith_shared s)
+{
     if (kith__handle_usable(s.id, kith__share_class.noun) == 0)
-        for (uint32_t k = 0; k < kith__shared->nodes && copy >= 0; k++)
-            if ((copy = kith__ask(s.id, KITH__SHARE_KIND, COPY, k)) > 0)
-                close_copy((uint64_t)copy);
+        close_copies(s.id);
     return kith__close(s.id, KITH__SHARE_KIND);
 }

@@ -1,5 +1,5 @@
 /* objects: what objects.sh runs under mpirun on several nodes. Each subcommand prints what it saw; the last
- * line is "done". objects tour | stream MS | lose | wait FILE */
+ * line is "done". objects tour | stream MS | lose | share | share-lose | wait FILE */
 #include "config.h"
 
 #include <kith.h>
@@ -406,6 +406,112 @@ static void lose(void)
         MUST(kith_check(kith_process_start_with(waits, NULL, 0, .daemon = 1)) == 0);
 }
 
+/* ------------------------------------------------------------------------ share */
+
+enum { SHARED = 96 << 20 };
+
+struct reader {
+    kith_shared s;
+    kith_queue began;
+};
+
+static uint64_t sum_of(const uint64_t *x)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < SHARED / sizeof *x; i++)
+        sum = sum * 3 + x[i];
+    return sum;
+}
+
+static uint64_t right_sum(void)
+{
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < SHARED / sizeof sum; i++)
+        sum = sum * 3 + i * i;
+    return sum;
+}
+
+static kith_shared squares(void)
+{
+    uint64_t *x = kith_alloc(SHARED);
+    kith_shared s;
+
+    MUST(x);
+    for (uint64_t i = 0; i < SHARED / sizeof *x; i++)
+        x[i] = i * i;
+    s = kith_share(x, SHARED);
+    MUST(kith_check(s) == 0 && kith_shared_data(s) == x);
+    return s;
+}
+
+static int reads_shared(const void *arg)
+{
+    const struct reader *r = arg;
+    const uint64_t *x;
+    int node = kith_node();
+
+    MUST(kith_put(r->began, node) == 0);
+    MUST((x = kith_shared_data(r->s)) != NULL);
+    MUST(kith_shared_size(r->s) == SHARED && sum_of(x) == right_sum());
+    return 0;
+}
+
+static void all_read_it(const struct reader *r)
+{
+    kith_process p[16];
+    int nodes = kith_nodes() < 8 ? kith_nodes() : 8, node;
+
+    for (int i = 0; i < 2 * nodes; i++)
+        p[i] = kith_process_start_with(reads_shared, r, sizeof *r, .node = KITH_NODE(i % nodes));
+    for (int i = 0; i < 2 * nodes; i++)
+        MUST(kith_get(r->began, &node) == 0);
+    for (int i = 0; i < 2 * nodes; i++)
+        ends_well(p[i]);
+}
+
+/* Shared by the head and by the last node. */
+static int shares_there(const void *arg)
+{
+    const kith_queue *answer = arg;
+    kith_shared s = squares();
+
+    return kith_put(*answer, s) < 0;
+}
+
+static void share(void)
+{
+    struct reader r = { squares(), kith_queue_open(0) };
+    kith_queue answer = kith_queue_open(0);
+
+    all_read_it(&r);
+    MUST(kith_shared_close(r.s) == 0 && kith_shared_data(r.s) == NULL);
+    ends_well(kith_process_start_with(shares_there, KITH_ARG(answer), .node = KITH_NODE(kith_nodes() - 1)));
+    MUST(kith_get(answer, &r.s) == 0);
+    all_read_it(&r);
+    MUST(kith_shared_close(r.s) == 0 && kith_shared_size(r.s) == KITH_ESTALE);
+}
+
+/* The first node of the chain is the last one of the job, which is lost while it fetches, or soon after: the
+ * others get it all the same. */
+static void share_lose(void)
+{
+    struct reader r = { squares(), kith_queue_open(0) };
+    kith_process first, others[16];
+    int last = kith_nodes() - 1, node;
+
+    first = kith_process_start_with(reads_shared, KITH_ARG(r), .node = KITH_NODE(last));
+    MUST(kith_get(r.began, &node) == 0 && node == last);
+    for (int k = 1; k < last && k < 16; k++)
+        others[k] = kith_process_start_with(reads_shared, KITH_ARG(r), .node = KITH_NODE(k));
+    printf("ready\n");
+    for (int k = 1; k < last && k < 16; k++)
+        ends_well(others[k]);
+    kith_process_join(first, KITH_FOREVER);
+    MUST(kith_shared_close(r.s) == 0);
+}
+
 /* Until there is no such file. */
 static void wait_for_end(const char *file)
 {
@@ -426,6 +532,10 @@ int main(int argc, char **argv)
         stream(argc > 2 ? atoi(argv[2]) : 3000);
     else if (strcmp(what, "lose") == 0)
         lose();
+    else if (strcmp(what, "share") == 0)
+        share();
+    else if (strcmp(what, "share-lose") == 0)
+        share_lose();
     else
         wait_for_end(argc > 2 ? argv[2] : "");
     printf("done\n");

@@ -103,6 +103,22 @@ stopped_agent()
     grep -q '^done' "$out"
 }
 
+# Over a slow line, so the node is lost in the middle of it.
+share_lost()
+{
+    local out=$TMPDIR/share how
+
+    for how in kill cut; do
+        "$cluster" slow node3 5ms 400mbit
+        run 3 "$objects" share-lose >"$out" 2>&1 &
+        await "$out" '^ready' || return
+        if [ $how = kill ]; then signal_all KILL kith-agent node3; else "$cluster" cut node3; fi
+        await "$out" '^done' || return
+        "$cluster" heal node3
+        end_job
+    done
+}
+
 # It needs no time limit to be noticed: what the others have left of it does not answer.
 dead_agent()
 {
@@ -161,6 +177,8 @@ check "a cable that is cut and comes back" cut_and_heal
 check "an agent that is stopped for a while" stopped_agent
 check "a node that is lost" lost_node
 check "an agent that is killed" dead_agent
+check "shared data on three nodes" run 3 "$objects" share
+check "shared data, of which a node of the chain is lost" share_lost
 check "ports and addresses" places
 check "kith run among bridges that have one address" among_bridges
 [ -z "${KITH_TEST_LONG-}" ] || check "a start that makes no progress" overdue
