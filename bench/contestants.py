@@ -174,10 +174,11 @@ def thread_seconds(thread):
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-# ------------------------------------------------------------------ two nodes on this machine
+# ------------------------------------------------------------------ nodes on this machine
 
 class Nodes:
-    """Two nodes made of namespaces, as long as the with-block lasts."""
+    """Nodes made of namespaces, as long as the with-block lasts."""
+    count = 2
     script = SOURCE.parent / "tests" / "cluster" / "cluster"
     name = f"bench-{os.getpid()}"
     address = "tcp://10.77.0.1:5555"            # of node1; nobody else is in its network
@@ -187,7 +188,7 @@ class Nodes:
             raise Missing("only root can make network namespaces")
         if not self.script.exists():
             raise Missing("no tests/cluster/cluster")
-        up = self.run("up", "2")
+        up = self.run("up", str(self.count))
         if up.returncode:
             raise Missing((up.stderr.strip() or "cluster up failed").splitlines()[-1])
 
@@ -203,6 +204,10 @@ class Nodes:
     @classmethod
     def start(cls, *arguments):
         return start([str(cls.script), *arguments], env=environment(CLUSTER=cls.name), cwd=BUILD.parent)
+
+
+class FourNodes(Nodes):
+    count = 4
 
 
 class RawZeroMQ:
@@ -224,14 +229,19 @@ class RawZeroMQ:
 
 
 class KithNodes(Program):
-    """A kith program with a rank on each of the two nodes."""
+    """A program, of kith or of MPI alone, with a rank on each of the nodes; `settings` are variables for all of them."""
+
+    def __init__(self, path, *arguments, nodes=2, settings=(), repeats=None):
+        super().__init__(path, *arguments, repeats=repeats)
+        self.nodes, self.settings = nodes, settings
 
     def measure(self):
         hostfile = BUILD / f"hostfile.{os.getpid()}"
         hostfile.write_text(Nodes.run("hostfile", "1").stdout)
         try:
-            return finish(Nodes.start("run-head", mpirun(), "--allow-run-as-root", "-x", "KITH_MODULES", "--hostfile",
-                                      str(hostfile), "-n", "2", "--map-by", "node", "--bind-to", "none",
+            return finish(Nodes.start("run-head", mpirun(), "--allow-run-as-root", "-x", "KITH_MODULES",
+                                      *(word for s in self.settings for word in ("-x", s)), "--hostfile",
+                                      str(hostfile), "-n", str(self.nodes), "--map-by", "node", "--bind-to", "none",
                                       *self.command()))
         finally:
             hostfile.unlink()

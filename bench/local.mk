@@ -17,6 +17,7 @@ bench_kith = \
 	bench/kith/program \
 	bench/kith/queue \
 	bench/kith/sem \
+	bench/kith/share \
 	bench/kith/sync \
 	bench/kith/tree \
 	bench/kith/uneven \
@@ -26,6 +27,7 @@ bench_kith = \
 
 # A peer that cannot be built here is left out, with a word in the table.
 bench_peers = \
+	bench/peers/bcast \
 	bench/peers/lmdb \
 	bench/peers/lock \
 	bench/peers/openmp \
@@ -80,6 +82,8 @@ bench_kith_uneven_LDFLAGS = $(bench_ldflags)
 bench_kith_wait_LDADD = lib/libkith.la
 bench_kith_wait_LDFLAGS = $(bench_ldflags)
 
+bench_peers_bcast_CFLAGS = $(AM_CFLAGS) $(OPENMPI_CFLAGS)
+bench_peers_bcast_LDADD = $(OPENMPI_LIBS)
 bench_peers_lmdb_LDADD = -llmdb
 bench_peers_lock_LDADD =
 bench_peers_openmp_CFLAGS = $(AM_CFLAGS) -fopenmp
@@ -88,6 +92,8 @@ bench_peers_plain_LDADD =
 bench_peers_poll_LDADD =
 bench_kith_sem_LDADD = lib/libkith.la
 bench_kith_sem_LDFLAGS = $(bench_ldflags)
+bench_kith_share_LDADD = lib/libkith.la
+bench_kith_share_LDFLAGS = $(bench_ldflags)
 bench_peers_sem_LDADD =
 bench_kith_sync_LDADD = lib/libkith.la
 bench_kith_sync_LDFLAGS = $(bench_ldflags)

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List
 
-from contestants import Idle, KithNodes, Mpi4py, Nodes, Numba, Program, Python, RawZeroMQ, Timed, Uneven
+from contestants import FourNodes, Idle, KithNodes, Mpi4py, Nodes, Numba, Program, Python, RawZeroMQ, Timed, Uneven
 
 OPENMP, PLAIN = "OpenMP dynamic,1024", "plain processes"
 MP, FUTURES, MPI4PY = "multiprocessing", "concurrent.futures", "mpi4py.futures"
@@ -203,6 +203,11 @@ EXPERIMENTS = [
         "kith": KithNodes("kith/nodes", 1 << 20, 500, 0),
         "kith, bounded at 16": KithNodes("kith/nodes", 1 << 20, 500, 16),
         "raw ZeroMQ, CURVE": RawZeroMQ(1 << 20, 500)}, repeats=3, place=Nodes),
+    Experiment("share", {
+        "kith": KithNodes("kith/share", 1024, nodes=4),
+        "kith, plain": KithNodes("kith/share", 1024, nodes=4, settings=["KITH_NET_SECURITY=plain"]),
+        "MPI_Bcast": KithNodes("peers/bcast", 1024, nodes=4),
+        "raw ZeroMQ, CURVE": RawZeroMQ(1 << 20, 1024)}, repeats=3, place=FourNodes),
     Experiment("sem", {
         "kith": Program("kith/sem"),
         "sem_t": Program("peers/sem", "posix"),
@@ -285,6 +290,10 @@ ROWS = [
     Row("Queue between two nodes, 8 B", "nodes 8 B", "items", "k/s", more=True, targets=[AtLeast(200)]),
     Row("Queue between two nodes, 1 MiB", "nodes 1 MiB", "bytes", "GB/s", more=True,
         targets=[Faster(0.6, "raw ZeroMQ, CURVE")]),
+    Row("kith_share of 1 GiB to three other nodes", "share", "bytes", "GB/s", more=True, against=["raw ZeroMQ, CURVE"],
+        targets=[Within(1.2, "raw ZeroMQ, CURVE")]),
+    Row("… without encryption", "share", "bytes", "GB/s", more=True, me="kith, plain", against=["MPI_Bcast"],
+        targets=[Within(1.2, "MPI_Bcast")]),
     Row("Semaphore, acquire and release, alone", "sem", "alone", "M/s", more=True),
     Row("… two processes, one unit", "sem", "contended", "M/s", more=True),
     Row("… hand-over between two that take turns", "sem", "handover", "µs", against=["sem_t", MP],
