@@ -39,6 +39,12 @@ typedef int integer_fn(int);
 
 static char self[4096];
 
+/* Another CPU, for the C library: one that has less. The names of glibc before 2.33 are others. */
+static const char less[] =
+    "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F,-AVX512VL,-SSE4_1,-SSE4_2,-AVX2_Usable,-FMA_Usable,"
+    "-FMA4_Usable,-AVX512F_Usable,-AVX512VL_Usable";
+static int other_cpu; /* 1: elsewhere is a CPU that has less, or, where this one has, one that has more */
+
 /* The address that the loader has for it; a program that is not position-independent has another one. */
 static kith__anyfn *from_library(void *library, const char *name)
 {
@@ -78,6 +84,10 @@ static int elsewhere(const struct kith__token *t, const char *kind, char *text, 
         dup2(out[1], STDOUT_FILENO);
         close(out[0]);
         close(out[1]);
+        if (other_cpu && getenv("GLIBC_TUNABLES"))
+            unsetenv("GLIBC_TUNABLES");
+        else if (other_cpu)
+            setenv("GLIBC_TUNABLES", less, 1);
         execl(self, self, "--resolve", kind, hex, (char *)NULL);
         _exit(127);
     }
@@ -87,6 +97,19 @@ static int elsewhere(const struct kith__token *t, const char *kind, char *text, 
     close(out[0]);
     CU_ASSERT_FATAL(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
     return WEXITSTATUS(status);
+}
+
+/* Where it is in its library, which is the same wherever that is loaded. */
+static uintptr_t offset_of(kith__anyfn *fn)
+{
+    struct kith__image image;
+
+    return kith__image_at((uintptr_t)fn, &image) ? (uintptr_t)fn - image.bias : 0;
+}
+
+static void print_offset(kith__anyfn *fn)
+{
+    printf("%zx", (size_t)offset_of(fn));
 }
 
 static int resolve_and_call(const char *kind, const char *hex)
@@ -101,7 +124,9 @@ static int resolve_and_call(const char *kind, const char *hex)
         printf("%s", kith_last_error());
         return 1;
     }
-    if (kind[0] == 'd')
+    if (kind[0] == 'o')
+        print_offset(fn);
+    else if (kind[0] == 'd')
         printf("%.9g", ((number_fn *)fn)(5.0));
     else if (kind[0] == 'i')
         printf("%d", ((integer_fn *)fn)(5));
@@ -148,6 +173,50 @@ static void indirect_function_of_a_library_is_found_elsewhere(void)
     CU_ASSERT_EQUAL(t.kind, KITH__TOKEN_SYMBOL);
     CU_ASSERT_STRING_EQUAL(t.symbol, "sin");
     CU_ASSERT_STRING_EQUAL(t.object, "libm.so.6");
+}
+
+/* 1: the C library has a variant of sin for this CPU that one with less does not get. */
+static int has_more(void)
+{
+#if defined __x86_64__ && defined __GLIBC__
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return 0;
+#endif
+}
+
+/* Between two nodes of which one has another CPU: that of GLIBC_TUNABLES. There and back. */
+static void each_cpu_calls_its_own_variant(void)
+{
+    struct kith__token t;
+    char here[32], there[512];
+
+    other_cpu = 1;
+    goes_over((kith__anyfn *)(double (*)(double))sin, "d", "-0.958924275", "sin");
+    goes_over((kith__anyfn *)strncmp, "s", "0", "strncmp");
+    PASS(kith__token_make(&t, from_libm("sin")));
+    snprintf(here, sizeof here, "%zx", (size_t)offset_of(from_libm("sin")));
+    CU_ASSERT_EQUAL(elsewhere(&t, "o", there, sizeof there), 0);
+    other_cpu = 0;
+    if (has_more())
+        CU_ASSERT_STRING_NOT_EQUAL(here, there);
+    CU_ASSERT_EQUAL(elsewhere(&t, "o", there, sizeof there), 0);
+    CU_ASSERT_STRING_EQUAL(here, there);
+}
+
+static void run_with_less(void)
+{
+    setenv("GLIBC_TUNABLES", less, 1);
+    setenv("KITH_TEST_ONLY", "each_cpu_calls_its_own_variant", 1);
+    execl(self, self, (char *)NULL);
+    _exit(127);
+}
+
+static void so_does_one_that_has_less(void)
+{
+    if (getenv("GLIBC_TUNABLES"))
+        SKIP("it is the other one");
+    CU_ASSERT_EQUAL(check_fork(run_with_less), 0);
 }
 
 static void indirect_function_of_the_program_is_found_elsewhere(void)
@@ -329,6 +398,8 @@ static struct test tests[] = { TEST(static_function_of_the_program_is_found_else
                                TEST(global_function_of_the_program_is_found_elsewhere),
                                TEST(plain_function_of_a_library_is_found_elsewhere),
                                TEST(indirect_function_of_a_library_is_found_elsewhere),
+                               TEST(each_cpu_calls_its_own_variant),
+                               TEST(so_does_one_that_has_less),
                                TEST(indirect_function_of_the_program_is_found_elsewhere),
                                TEST(what_is_no_function_is_refused),
                                TEST(missing_library_symbol_and_build_are_told),

@@ -27,6 +27,7 @@
     X(NET, "NETWORKS", "all but container bridges", "networks between nodes, such as 10.0.0.0/8,fd00::/8") \
     X(PORTS, "LOW-HIGH", "any free port", "ports between nodes, such as 50000-50099")                      \
     X(NET_SECURITY, "curve|plain", "curve", "plain: authenticate between nodes without encryption")        \
+    X(BUILDS, "same|any", "same", "any: libraries of the program may be other builds on other hosts")      \
     X(MODULES, "DIRECTORY", "kith/ beside libkith, or as installed",                                       \
       "where the modules for MPI and ZeroMQ are")                                                          \
     X(MPIRUN, "PROGRAM", "found in PATH", "the mpirun called by kith run")

@@ -17,9 +17,21 @@ static struct {
         uintptr_t start, end;
         const void *headers;
         unsigned char id[KITH__ID_SIZE];
+        unsigned char is_library, of_system; /* one that has a build-id, and a path */
         char name[64]; /* of a longer one no other process is asked: a token has no room for it */
     } * images;
 } family;
+
+/* Not what somebody has installed beside the system, or built. */
+static int is_of_system(const char *path)
+{
+    static const char *const places[] = { "/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/" };
+
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (strncmp(path, places[i], strlen(places[i])) == 0)
+            return 1;
+    return 0;
+}
 
 static int keep_image(const struct kith__image *image, void *arg)
 {
@@ -40,8 +52,11 @@ static int keep_image(const struct kith__image *image, void *arg)
     r->end = image->end;
     r->headers = image->headers;
     snprintf(r->name, sizeof r->name, "%s", image->name);
+    r->of_system = (unsigned char)is_of_system(image->path);
+    r->is_library = 0;
     if (!image->is_program) /* nobody closes that */
-        kith__image_file_id(image, r->id);
+        r->is_library =
+            kith__image_file_id(image, r->id) && strchr(image->path, '/'); /* the kernel's has none */
     return 0;
 }
 
@@ -61,6 +76,37 @@ int kith__family_begin(void)
 uint64_t kith__family(void)
 {
     return family.id;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct kith__library *)a)->name, ((const struct kith__library *)b)->name);
+}
+
+static int is_listed(const struct kith__library *list, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, name) == 0)
+            return 1;
+    return 0;
+}
+
+size_t kith__family_libraries(struct kith__library *out, size_t most)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < family.count; i++) {
+        const struct relative *r = &family.images[i];
+
+        if (!r->is_library || strlen(r->name) >= sizeof out->name || is_listed(out, n, r->name) || n == most)
+            continue;
+        memset(&out[n], 0, sizeof out[n]);
+        memcpy(out[n].name, r->name, strlen(r->name));
+        memcpy(out[n].id, r->id, sizeof r->id);
+        out[n++].of_system = r->of_system;
+    }
+    qsort(out, n, sizeof *out, by_name);
+    return n;
 }
 
 static int is_at_its_place(const struct relative *r, const struct kith__image *image)

@@ -22,6 +22,17 @@ uint64_t kith__family(void); /* its number, 0: there is none yet */
 
 enum kith__kinship kith__family_kinship(const struct kith__image *image);
 
+/* A library that was loaded then, as other hosts know it. */
+struct kith__library {
+    char name[43];
+    unsigned char of_system; /* 1: it came with the system */
+    unsigned char id[KITH__ID_SIZE];
+};
+
+/* Those that have a build-id, in the order of their names, most at the most: their number. Of a name that is
+ * there twice the first one. */
+size_t kith__family_libraries(struct kith__library *out, size_t most);
+
 /* Grows whenever a library is closed: what was found before in a library may be false. Some 30 ns. */
 uint64_t kith__family_closings(void);
 

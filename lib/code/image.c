@@ -312,10 +312,12 @@ static void mapped_file(uintptr_t address, unsigned char id[KITH__ID_SIZE])
         fclose(maps);
 }
 
-void kith__image_file_id(const struct kith__image *image, unsigned char id[KITH__ID_SIZE])
+int kith__image_file_id(const struct kith__image *image, unsigned char id[KITH__ID_SIZE])
 {
-    if (!build_id(image, id))
-        mapped_file(image->start, id);
+    if (build_id(image, id))
+        return 1;
+    mapped_file(image->start, id);
+    return 0;
 }
 
 /* ---- exported symbols */

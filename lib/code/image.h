@@ -37,8 +37,8 @@ uint64_t kith__image_changes(void);
 void kith__image_id(const struct kith__image *image, unsigned char id[KITH__ID_SIZE]);
 
 /* The same without reading all of it, for processes of this node: of one without a build-id the file that is
- * mapped, as the kernel knows it. It is another one's as soon as nobody maps it. */
-void kith__image_file_id(const struct kith__image *image, unsigned char id[KITH__ID_SIZE]);
+ * mapped, as the kernel knows it. It is another one's as soon as nobody maps it. 1: it is the build-id. */
+int kith__image_file_id(const struct kith__image *image, unsigned char id[KITH__ID_SIZE]);
 
 int kith__image_holds(const struct kith__image *image, uintptr_t address);
 int kith__image_is_code(const struct kith__image *image, uintptr_t address);

@@ -2,8 +2,8 @@
 #include "config.h"
 #include "start/rendezvous.h"
 #include "base/error.h"
+#include "start/builds.h"
 #include "start/detect.h"
-#include "code/token.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +46,7 @@ static int fill(struct kith__record *r, const struct kith__rendezvous *m, const 
     gethostname(r->host, sizeof r->host - 1);
     snprintf(r->kith, sizeof r->kith, "%s", KITH_VERSION);
     m->mpi->version(r->mpi, sizeof r->mpi);
-    kith__program_id(r->program);
+    kith__builds_tell(r);
     read_boot(r->boot);
     r->network = namespace_of("net");
     r->pids = namespace_of("pid");
@@ -85,14 +85,11 @@ int kith__rendezvous_tell(struct kith__rendezvous *m, const struct kith__launch 
 
 static const struct trait {
     const char *complaint, *cure;
-    size_t at, size;
-    int is_text;
-} traits[] = { { "the ranks run different programs", "copy one and the same file to each host",
-                 offsetof(struct kith__record, program), sizeof((struct kith__record *)0)->program, 0 },
-               { "the ranks have different versions of kith", "install the same on each host",
-                 offsetof(struct kith__record, kith), sizeof((struct kith__record *)0)->kith, 1 },
+    size_t at, size; /* a text */
+} traits[] = { { "the ranks have different versions of kith", "install the same on each host",
+                 offsetof(struct kith__record, kith), sizeof((struct kith__record *)0)->kith },
                { "the ranks have different MPI libraries", "install the same on each host",
-                 offsetof(struct kith__record, mpi), sizeof((struct kith__record *)0)->mpi, 1 } };
+                 offsetof(struct kith__record, mpi), sizeof((struct kith__record *)0)->mpi } };
 
 static const unsigned char *value_of(const struct trait *t, const struct kith__record *r)
 {
@@ -112,9 +109,7 @@ static size_t put_row(char *text, size_t room, const struct trait *t, const stru
 
     used = from == to ? snprintf(text, room, "\n    %s, rank %d: ", m->records[from].host, from)
                       : snprintf(text, room, "\n    %s, ranks %d to %d: ", m->records[from].host, from, to);
-    for (size_t i = 0; !t->is_text && i < 8 && (size_t)used + 3 < room; i++)
-        used += snprintf(text + used, room - (size_t)used, "%02x", value[i]);
-    if (t->is_text && (size_t)used < room)
+    if ((size_t)used < room)
         used += snprintf(text + used, room - (size_t)used, "%.*s", (int)t->size, (const char *)value);
     return (size_t)used < room ? (size_t)used : room - 1;
 }
@@ -146,7 +141,7 @@ int kith__rendezvous_compare(const struct kith__rendezvous *m)
         for (int i = 1; i < m->size; i++)
             if (!is_same(&traits[k], &m->records[0], &m->records[i]))
                 return complain(&traits[k], m);
-    return 0;
+    return kith__builds_compare(m);
 }
 
 /* ---- lines */

@@ -16,6 +16,9 @@ struct kith__launch;
 struct kith__record {
     char host[64], kith[16], mpi[48];
     unsigned char program[20];
+    uint64_t libraries;       /* a digest of those that it has loaded, */
+    int32_t library_count;    /* so many */
+    int32_t any_builds;       /* 1: they may differ; that of rank 0 counts */
     unsigned char boot[36];   /* of the kernel: its boot_id; 0: not to be read */
     uint64_t network, pids;   /* the namespaces; 0: not to be read */
     uint64_t door;            /* the name of its socket, random */
