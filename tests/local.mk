@@ -229,6 +229,7 @@ tests_test_chaos_SOURCES = \
 
 # Functions as tokens, random numbers, CPUs, crashes.
 unit_tests += \
+	tests/test_builds \
 	tests/test_checkglobals \
 	tests/test_coverage \
 	tests/test_cpus \
@@ -315,6 +316,7 @@ tests_test_zmq_LDADD = $(LDADD) $(ZMQ_LIBS)
 build_scripts += tests/ranks/endings.sh
 once_scripts += \
 	tests/ranks/asleep.sh \
+	tests/ranks/builds.sh \
 	tests/ranks/closed.sh \
 	tests/ranks/foreign.sh \
 	tests/ranks/kills.sh \
