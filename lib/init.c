@@ -170,6 +170,16 @@ static int move_in(void)
     return 0;
 }
 
+/* Of a rank that serves, and leads its node. */
+static void empty_node(void)
+{
+    fflush(stdout);
+    kith__agent_stop();
+    kith__server_stop();
+    if (kith__output_check() < 0)
+        kith__tell("on %s: %s", kith__shared->host, kith_last_error());
+}
+
 /* A rank that serves: asleep until the head has ended, then out of the program. */
 static void serve(void) __attribute__((noreturn));
 
@@ -179,13 +189,11 @@ static void serve(void)
         kith__server_stop();
         let_go_of_arena();
     }
-    kith__ranks_sleep();
-    fflush(stdout);
-    if (job.ranks.is_leader) {
-        kith__agent_stop();
-        kith__server_stop();
-        if (kith__output_check() < 0)
-            kith__tell("on %s: %s", kith__shared->host, kith_last_error());
+    if (kith__ranks_sleep(job.ranks.is_leader ? &kith__shared->job_over : NULL) == 1) {
+        empty_node();
+        kith__ranks_sleep(NULL);
+    } else if (job.ranks.is_leader) {
+        empty_node();
     }
     kith__ranks_leave();
 }

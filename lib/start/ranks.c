@@ -11,10 +11,13 @@
 #include "base/system.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { LOOK_MS = 1000 };
 
 static const int64_t goodbye_ns = 5000 * KITH__MS;
 
@@ -300,15 +303,17 @@ int kith__ranks_broken(void)
     return kith__ending_broken();
 }
 
-/* The next note from above; 0: the line, or the launcher, is gone. */
-static int hear_up(struct kith__note *note)
+/* The next note from above; 0: the line, or the launcher, is gone; -1: *lost has become 2 or more. */
+static int hear_up(struct kith__note *note, const _Atomic uint32_t *lost)
 {
     const int launcher = kith__ending_launcher();
     struct pollfd fds[] = { { .fd = self.rendezvous.up.fd, .events = POLLIN },
                             { .fd = launcher, .events = POLLIN } };
 
     for (;;) {
-        if (poll(fds, 2, -1) < 0)
+        if (lost && atomic_load(lost) >= 2)
+            return -1;
+        if (poll(fds, 2, lost ? LOOK_MS : -1) < 0)
             continue;
         if (fds[0].revents)
             return kith__conn_receive(self.rendezvous.up.fd, note, NULL, NULL, kith__now_ns() + goodbye_ns) ==
@@ -318,11 +323,14 @@ static int hear_up(struct kith__note *note)
     }
 }
 
-int kith__ranks_sleep(void)
+int kith__ranks_sleep(const _Atomic uint32_t *lost)
 {
     struct kith__note note;
+    int heard = hear_up(&note, lost);
 
-    if (!hear_up(&note)) {
+    if (heard < 0)
+        return 1;
+    if (!heard) {
         self.lost = 1;
         return kith__fail(KITH_EPEER, "rank 0 of this job, or its launcher, is gone");
     }
@@ -357,7 +365,7 @@ void kith__ranks_leave(void)
     if (!self.lost && !self.last) {
         hear_downs(KITH__NOTE_DONE, kith__now_ns() + goodbye_ns);
         kith__conn_send(self.rendezvous.up.fd, &done, NULL, 0);
-        self.lost = !hear_up(&note);
+        self.lost = !hear_up(&note, NULL);
         if (!self.lost)
             tell_downs(note.kind);
     }

@@ -10,7 +10,9 @@
 
 #include "start/detect.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { KITH__RANK_FDS = 8 };
 
@@ -55,8 +57,9 @@ int kith__ranks_dismiss(int timeout_ms);
 
 /* kith_init. In all ranks but 0: sleeps until the job is at its end. 0: rank 0 has called
  * kith__ranks_dismiss; KITH_EPEER: it is gone, or the launcher. The caller ends what it has on the node, then
- * calls kith__ranks_leave. */
-int kith__ranks_sleep(void);
+ * calls kith__ranks_leave. 1: *lost has become 2 or more (NULL: never): the others go on without this node,
+ * but mpirun would end the job if its rank ended; so the caller ends what it has there, and comes back. */
+int kith__ranks_sleep(const _Atomic uint32_t *lost);
 void kith__ranks_leave(void) __attribute__((noreturn));
 
 /* kith_init_ranks. Returns when all ranks have called it, without spinning. KITH_ETIMEDOUT, KITH_EPEER (a

@@ -128,7 +128,7 @@ static int make_shared(int rank)
 
 static void run_others(int lines)
 {
-    kith__ranks_sleep();
+    kith__ranks_sleep(NULL);
     for (int i = 0; i < lines; i++)
         printf("%099d\n", i);
     kith__ranks_leave();
