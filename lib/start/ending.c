@@ -31,6 +31,10 @@ enum { STACK = 256 * 1024, TURNS = 5, MPI_FILES = 64, LOOK_MS = 1000 };
 static const int64_t patience_ns = 4000 * KITH__MS, crash_patience_ns = 2000 * KITH__MS,
                      turn_ns = 150 * KITH__MS, reading_ns = 2000 * KITH__MS;
 
+/* How long the launcher may take to end a job that has lost a host, and then for each way of ending it. */
+static const int64_t lost_patience_ns = 6000 * KITH__MS, between_ns = 300 * KITH__MS,
+                     last_patience_ns = 3000 * KITH__MS;
+
 static struct {
     const struct kith__mpi *mpi;
     pid_t pid; /* of the rank; 0: MPI is not ours to end */
@@ -114,6 +118,66 @@ static void ask_for_end(int status, int64_t patience)
         self.mpi->end_all(status);
     }
     hurry_until(kith__now_ns() + patience);
+}
+
+/* ---- a launcher that waits for a lost host */
+
+static int launcher_ends_until(int fd, int64_t until)
+{
+    struct pollfd launcher = { .fd = fd, .events = POLLIN };
+    int64_t now;
+
+    while ((now = kith__now_ns()) < until)
+        if (poll(&launcher, 1, (int)((until - now) / KITH__MS) + 1) > 0)
+            return 1;
+    return 0;
+}
+
+/* Keeps nothing open that somebody waits for. */
+static void keep_only(int fd)
+{
+    enum { KEPT = 3 };
+
+    dup2(fd, KEPT);
+    syscall(SYS_close_range, 0, KEPT - 1, 0);
+    if (syscall(SYS_close_range, KEPT + 1, ~0U, 0) == 0) /* Linux 5.9 */
+        return;
+    for (int other = 0; other < 1024; other++)
+        if (other != KEPT)
+            close(other);
+}
+
+/* The third SIGTERM within five seconds ends Open MPI's mpirun, whatever it waits for. */
+static void end_launcher(void)
+{
+    const int fd = 3;
+
+    setsid(); /* the launcher kills the group of a rank */
+    keep_only(self.launcher.fd);
+    for (int signals = 0; signals < 4; signals++) {
+        if (launcher_ends_until(fd, kith__now_ns() + (signals == 0 ? lost_patience_ns : between_ns)))
+            _exit(0);
+        if (signals < 3)
+            syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
+    }
+    if (!launcher_ends_until(fd, kith__now_ns() + last_patience_ns))
+        syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+    _exit(0);
+}
+
+/* When a host is cut off, mpirun finds out after eight minutes, and waits for it until then, whoever asks it
+ * to end; but this rank it kills at once. So a process that outlives it sees to it. */
+static void see_to_launcher(int status)
+{
+    if (!self.broken || self.rank != 0 || !self.by_mpirun || !kith__descriptor_is_ours(&self.launcher))
+        return;
+    kith__tell(
+        "rank %d on %s has ended with status %d, but a host of this job is lost: the launcher is ended, "
+        "too, and if it waits for that host its own status is another one; kith run survives the loss "
+        "of a host, and srun --no-kill does",
+        self.rank, kith_host(), status);
+    if (syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) == 0) /* fork would take locks */
+        end_launcher();
 }
 
 /* ---- the thread */
@@ -226,9 +290,16 @@ static int is_mine(void)
     return self.pid && getpid() == self.pid && self.mpi->is_up(); /* the program may have finalized it */
 }
 
+/* srun --no-kill goes on without a lost node, and MPI_Finalize with it, as soon as Slurm knows; without that
+ * option it ends the step itself. */
+static int is_broken(void)
+{
+    return self.broken && (!self.by_srun || self.every_rank);
+}
+
 static int is_to_be_told(int status)
 {
-    return self.failed || self.broken || (status != 0 && (self.by_mpirun || self.every_rank));
+    return self.failed || is_broken() || (status != 0 && (self.by_mpirun || self.every_rank));
 }
 
 /* 1: the program has closed all that MPI has open. Without that MPI hangs, and writes to what has the numbers
@@ -250,6 +321,11 @@ static void finalize(int status, void *nothing)
         return;
     self.pid = 0;
     fflush(stdout); /* exit does so later, when it may be too late */
+    if (self.broken)
+        kith__log(KITH_LOG_INFO,
+                  "rank %d waits in MPI_Finalize until Slurm knows that a node is lost "
+                  "(SlurmdTimeout)",
+                  self.rank);
     say(KITH__NOTE_FINALIZE);
     self.mpi->finalize();
 }
@@ -279,6 +355,7 @@ static void last_words(int status, void *nothing)
     self.pid = 0;
     kith__flush_streams();
     kith__coverage_flush();
+    see_to_launcher(status);
     ask_for_end(status, patience_ns);
     _exit(status);
 }
@@ -395,6 +472,11 @@ void kith__ending_linger(int hurry)
 int kith__ending_launcher(void)
 {
     return self.launcher.fd;
+}
+
+void kith__ending_lost(void)
+{
+    self.broken = 1;
 }
 
 int kith__ending_broken(void)

@@ -27,6 +27,9 @@ int kith__ending_watch(void);
 /* The job could not be started: whatever the status, the other ranks will not come to MPI_Finalize. */
 void kith__ending_fail(void);
 
+/* A rank does not answer any more: MPI will not end in order. */
+void kith__ending_lost(void);
+
 /* Waits for the launcher to end this process. hurry: it is at it, and needs not wait as long as it does
  * between its signals. */
 void kith__ending_linger(int hurry) __attribute__((noreturn));

@@ -269,10 +269,14 @@ static int hear_downs(uint32_t kind, int64_t until)
 
 int kith__ranks_dismiss(int timeout_ms)
 {
+    int rc;
+
     if (!self.rendezvous.mpi)
         return 0;
     tell_downs(KITH__NOTE_DISMISS);
-    return hear_downs(KITH__NOTE_DONE, until_of(timeout_ms));
+    if ((rc = hear_downs(KITH__NOTE_DONE, until_of(timeout_ms))) == KITH_EPEER)
+        kith__ending_lost(); /* the thread that watches may learn of it too late */
+    return rc;
 }
 
 int kith__ranks_barrier(int timeout_ms)
