@@ -8,6 +8,7 @@
 #include "job.h"
 #include "capture.h"
 #include "log.h"
+#include "loss.h"
 #include "tags.h"
 
 #include <errno.h>
@@ -49,7 +50,8 @@ struct job {
     int ended, status; /* of waitpid */
     int by;            /* the signal that was to end the job; 0: none */
     struct filter out_filter, err_filter;
-    struct tags *tags; /* of the ranks' lines, which come by err then; NULL: they come as they are */
+    struct tags *tags; /* of the ranks' frames, which come by err then; NULL: there are none */
+    struct loss loss;  /* what they tell of themselves */
 };
 
 /* ---- start */
@@ -239,6 +241,27 @@ static void write_typed(struct job *j)
         close_end(&j->in);
 }
 
+/* ---- a job of which mpirun does not tell */
+
+static void take_note(void *arg, long rank, const char *host, const char *text)
+{
+    struct job *j = arg;
+
+    log_debug("rank %ld on %s: %s", rank, host, text);
+    loss_note(&j->loss, rank, host, text, now_ms());
+}
+
+static void end_lost(struct job *j, struct mpirun_messages *w)
+{
+    int signal = j->ended ? 0 : loss_signal(&j->loss, now_ms());
+
+    if (signal == 0)
+        return;
+    log_info("mpirun has not ended by itself, and gets signal %d (%s)", signal, strsignal(signal));
+    w->asked = SIGTERM; /* what it says of that is nobody's business */
+    kill(j->pid, signal);
+}
+
 static int sooner(int a, int b)
 {
     return b < 0 || (a >= 0 && a < b) ? a : b;
@@ -256,11 +279,13 @@ static void turn(struct job *j, struct mpirun_messages *w, int limit_ms)
                           { .fd = j->typed_count ? j->in : -1, .events = POLLOUT } };
 
     limit_ms = sooner(limit_ms, sooner(filter_wait(&j->out_filter, now), filter_wait(&j->err_filter, now)));
+    limit_ms = sooner(limit_ms, j->ended ? -1 : loss_wait(&j->loss, now));
     if (j->in >= 0 && !terminal && j->typed_count == 0)
         limit_ms = sooner(limit_ms, BACKGROUND_MS); /* nobody tells us when we come to the foreground */
     if (poll(p, sizeof p / sizeof p[0], limit_ms) < 0 && errno != EINTR)
         return;
     take_signals(j, w);
+    end_lost(j, w);
     pump_ready(j, w, &p[1], &j->out, &j->out_filter);
     pump_ready(j, w, &p[2], &j->err, &j->err_filter);
     if (p[3].revents)
@@ -283,6 +308,8 @@ static int exit_status(const struct job *j, const struct mpirun_messages *w)
         return EXIT_BY_SIGNAL + j->by;
     if (w->status)
         return w->status;
+    if (j->loss.told || j->loss.gone)
+        return loss_status(&j->loss, status);
     if (w->signal && j->kind == MPICH)
         return EXIT_BY_SIGNAL + w->signal;
     return status;
@@ -293,7 +320,7 @@ static int tell_end(const struct job *j, const struct mpi *m, const struct mpiru
 {
     int status = exit_status(j, w), by = status - EXIT_BY_SIGNAL;
 
-    if (by > 0 && by < NSIG && by != SIGPIPE && !j->by && !w->said && !w->status)
+    if (by > 0 && by < NSIG && by != SIGPIPE && !j->by && !w->said && !w->status && !j->loss.explained)
         log_line("%s was killed by signal %d (%s)", WIFSIGNALED(j->status) ? m->name : "the program", by,
                  strsignal(by));
     if (status == MPICH_TROUBLE && w->trouble[0] && !w->said) {
@@ -307,12 +334,14 @@ static int tell_end(const struct job *j, const struct mpi *m, const struct mpiru
     return status;
 }
 
-int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w, int tagged)
+int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w, int tagged, int watched)
 {
-    struct tags tags = { .used = 0 };
-    struct job j = { .kind = m->kind, .tags = tagged ? &tags : NULL };
+    struct job j = { .kind = m->kind };
+    struct tags tags = { .bare = !tagged, .note = watched ? take_note : NULL, .arg = &j };
     long long end;
 
+    if (tagged || watched)
+        j.tags = &tags;
     signal(SIGPIPE, SIG_IGN);
     if (start(&j, m, line, w) < 0) {
         log_line("%s: it cannot be started: %s", m->name, strerror(errno));

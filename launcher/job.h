@@ -8,7 +8,8 @@
 
 /* Runs the line with the program m->path, waits for its end and returns the exit status of the job: its own,
  * 128 + signal when it died by one or was ended by one that was sent to kith, or one of log.h. w tells what
- * was found out. tagged: each rank is "kith rank", see frame.h, and its lines are told apart. */
-int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w, int tagged);
+ * was found out. tagged, watched: each rank is "kith rank", see frame.h; its lines are told apart; the job
+ * ends as loss.h decides. */
+int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w, int tagged, int watched);
 
 #endif

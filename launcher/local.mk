@@ -18,6 +18,8 @@ kith_SOURCES = \
 	launcher/job.h \
 	launcher/line.c \
 	launcher/line.h \
+	launcher/loss.c \
+	launcher/loss.h \
 	launcher/main.c \
 	launcher/mpi.c \
 	launcher/mpi.h \

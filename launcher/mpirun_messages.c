@@ -193,6 +193,7 @@ static const struct {
     { "unable to reliably start one or more daemons", no_daemons, NULL },
     { "has lost communication with a remote daemon", lost_daemon, " on node " },
     { "change to the specified working directory", no_directory, "Working directory:" },
+    { "unable to cleanly terminate the daemons", nothing, NULL }, /* of a host that is lost */
     { "exited on signal ", signalled, "process rank " },
     { "exiting improperly", no_finalize, "process rank " },
     { "Primary job terminated normally, but", nothing, NULL },

@@ -155,15 +155,25 @@ static void add_shared_memory(const struct request *r, const struct mpi *m, stru
         add_mca(l, "btl_vader_single_copy_mechanism", "none");
 }
 
-/* A host that is down is noticed after 30 s instead of 500. That ends the job with mpirun's status, as
- * before. Later, when the rest of a job goes on without it: --enable-recovery, and shorter times. */
+/* In a job of Slurm mpirun starts its daemons by srun, which would end them all with the first. */
+static void add_recovery(const struct request *r, struct line *l)
+{
+    line_add(l, "--enable-recovery");
+    if (r->batch && strcmp(r->batch, "Slurm") == 0)
+        line_set(l, "SLURM_NO_KILL", "1");
+}
+
+/* A host that is down is noticed after 30 s instead of 500, and the job ends. When it goes on without the
+ * host (loss.h), nobody waits for it to be noticed but MPI_Finalize: then after 5 s. */
 static void add_keepalive(const struct request *r, const struct mpi *m, struct line *l)
 {
+    if (r->survives)
+        add_recovery(r, l);
     if (m->major >= 5 || is_set(r, "oob_tcp_keepalive_time"))
         return;
-    add_mca(l, "oob_tcp_keepalive_time", "10");
-    add_mca(l, "oob_tcp_keepalive_intvl", "5");
-    add_mca(l, "oob_tcp_keepalive_probes", "4");
+    add_mca(l, "oob_tcp_keepalive_time", r->survives ? "2" : "10");
+    add_mca(l, "oob_tcp_keepalive_intvl", r->survives ? "1" : "5");
+    add_mca(l, "oob_tcp_keepalive_probes", r->survives ? "3" : "4");
 }
 
 /* A parameter of Open MPI's network between ranks (btl) and of that between its daemons (oob), where nobody

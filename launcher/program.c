@@ -3,11 +3,15 @@
 #include "program.h"
 #include "log.h"
 
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,6 +53,66 @@ int program_find(const char *name, char path[PATH_MAX])
     }
     errno = seen;
     return -1;
+}
+
+/* ---- what is in one */
+
+struct image {
+    const unsigned char *bytes; /* the whole file, which others may change meanwhile */
+    size_t size;
+};
+
+static const void *part(const struct image *i, uint64_t at, uint64_t size)
+{
+    return at <= i->size && size <= i->size - at ? i->bytes + at : NULL;
+}
+
+static int is_import(const struct image *i, const Elf64_Shdr *names, const Elf64_Sym *s, const char *function)
+{
+    size_t size = strlen(function) + 1;
+    const char *name = s->st_name < names->sh_size ? part(i, names->sh_offset + s->st_name, size) : NULL;
+
+    return s->st_shndx == SHN_UNDEF && name && memcmp(name, function, size) == 0;
+}
+
+/* In the table of symbols that the loader is to find. */
+static int finds_import(const struct image *i, const char *function)
+{
+    const Elf64_Ehdr *e = part(i, 0, sizeof *e);
+    const Elf64_Shdr *all;
+
+    if (!e || memcmp(e->e_ident, ELFMAG, SELFMAG) != 0 || e->e_ident[EI_CLASS] != ELFCLASS64 ||
+        e->e_shoff % 8 != 0 || !(all = part(i, e->e_shoff, (uint64_t)e->e_shnum * sizeof *all)))
+        return 0;
+    for (int k = 0; k < e->e_shnum; k++) {
+        const Elf64_Sym *s = part(i, all[k].sh_offset, all[k].sh_size);
+
+        if (all[k].sh_type != SHT_DYNSYM || !s || all[k].sh_offset % 8 != 0 || all[k].sh_link >= e->e_shnum)
+            continue;
+        for (uint64_t n = 0; n < all[k].sh_size / sizeof *s; n++)
+            if (is_import(i, &all[all[k].sh_link], &s[n], function))
+                return 1;
+    }
+    return 0;
+}
+
+int program_imports(const char *path, const char *function)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), found = 0;
+    struct image i = { .size = 0 };
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
+        i.size = (size_t)st.st_size;
+        i.bytes = mmap(NULL, i.size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (i.bytes != MAP_FAILED) {
+            found = finds_import(&i, function);
+            munmap((void *)(uintptr_t)i.bytes, i.size);
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    return found;
 }
 
 /* ---- what is wrong with one */

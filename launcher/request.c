@@ -86,6 +86,17 @@ static int set_joblog(void *to, const char *value)
     return 0;
 }
 
+static int set_on_loss(void *to, const char *value)
+{
+    struct request *r = to;
+
+    r->on_loss = strcmp(value, "end") == 0 ? LOSS_END : strcmp(value, "go-on") == 0 ? LOSS_GO_ON : LOSS_AUTO;
+    if (r->on_loss != LOSS_AUTO)
+        return 0;
+    log_line("--on-loss %s: it must be end or go-on", value);
+    return -1;
+}
+
 static int add_extra(void *to, const char *value)
 {
     line_add(&((struct request *)to)->extra, value);
@@ -107,6 +118,9 @@ const struct option request_options[] = {
     { "--pass", "WORD", "a word for mpirun as it is; may be repeated", add_extra },
     { "--tag|-tag", NULL, "put rank and host before each line of output", set_tag },
     { "--joblog", "FILE", "write a line there for each range of tasks that a worker has run", set_joblog },
+    { "--on-loss", "WHAT",
+      "when a host is lost: end the job, or go-on without it; default: go-on, if the program can",
+      set_on_loss },
     { "--dry-run", NULL, "print the call of mpirun, and run nothing", set_dry_run },
     { NULL, NULL, NULL, NULL }
 };

@@ -7,8 +7,11 @@
 #include "mpi.h"
 #include "option.h"
 
+enum on_loss { LOSS_AUTO, LOSS_END, LOSS_GO_ON };
+
 struct request {
     /* asked for */
+    enum on_loss on_loss;
     long ranks; /* -n; 0: not given */
     const char *hostfile, *host_list;
     const char *bind_to, *map_by;
@@ -23,6 +26,7 @@ struct request {
     const char *batch;  /* the batch system that this is a job of, which tells mpirun its hosts; NULL: none */
     int slots;          /* of all hosts; 0: only mpirun knows */
     int crowded;        /* more ranks than slots, and it may be */
+    int survives;       /* the job goes on without a host that is lost: see loss.h */
     int root_allowed;   /* Open MPI must be told that root is right */
 };
 

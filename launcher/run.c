@@ -111,13 +111,50 @@ static void explain_unreachable(const struct request *r, const struct mpi *m)
 /* ---- the command */
 
 /* Each rank is kith first, under the path that it has here. */
-static void add_tagger(struct line *l)
+static void add_rank(const struct request *r, struct line *l)
 {
     char path[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
 
     path[n > 0 ? n : 0] = '\0';
     line_add_two(l, n > 0 ? path : "kith", "rank");
+    if (r->tag)
+        line_add(l, "--tag");
+    if (r->survives)
+        line_add(l, "--watch");
+    line_add(l, "--");
+}
+
+/* 1: rank 0 alone runs main, and all others serve it. Where all run main each needs all. */
+static int has_head(const char *name)
+{
+    char path[PATH_MAX];
+
+    return program_find(name, path) == 0 && program_imports(path, "kith_init") &&
+           !program_imports(path, "kith_init_ranks");
+}
+
+static int can_survive(const struct mpi *m)
+{
+    return m->kind == OPEN_MPI && m->major < 5;
+}
+
+/* What goes on without a rank has to be kith's own: a program of MPI alone would wait for that rank for ever.
+ */
+static int survives_loss(const struct request *r, const struct mpi *m)
+{
+    if (!can_survive(m) || r->on_loss == LOSS_END || !request_is_remote(r))
+        return 0;
+    return r->on_loss == LOSS_GO_ON || ((r->batch || r->hosts.count > 1) && has_head(r->program[0]));
+}
+
+static int check_on_loss(const struct request *r, const struct mpi *m)
+{
+    if (r->on_loss != LOSS_GO_ON || can_survive(m))
+        return 0;
+    log_line("--on-loss go-on: %s %s ends a job that has lost a host: this needs Open MPI 4",
+             m->kind == MPICH ? "MPICH" : "Open MPI", m->version);
+    return -1;
 }
 
 /* Workers write it, see lib/pool/joblog.h. It begins anew with each job. */
@@ -144,15 +181,18 @@ static int begin_joblog(struct request *r, struct line *l)
 
 static int make_line(struct request *r, const struct mpi *m, struct line *l)
 {
-    int rc = r->joblog ? begin_joblog(r, l) : 0;
+    int rc = check_on_loss(r, m);
+
+    if (rc == 0 && r->joblog)
+        rc = begin_joblog(r, l);
 
     if (rc == 0)
         rc = m->kind == OPEN_MPI ? open_mpi_line(r, m, l) : mpich_line(r, m, l);
 
     for (size_t i = 0; i < r->extra.count; i++)
         line_add(l, r->extra.words[i]);
-    if (r->tag)
-        add_tagger(l);
+    if (r->tag || r->survives)
+        add_rank(r, l);
     for (char **word = r->program; *word; word++)
         line_add(l, *word);
     return rc;
@@ -168,7 +208,7 @@ static int start(struct request *r, const struct mpi *m, const struct line *l)
     if (check_hosts(r, m) > 0)
         return EXIT_OURS;
     mpirun_messages_init(&w, m, request_is_remote(r));
-    status = job_run(m, l, &w, r->tag);
+    status = job_run(m, l, &w, r->tag, r->survives);
     if (w.unreachable)
         explain_unreachable(r, m);
     return status;
@@ -184,6 +224,7 @@ static int launch(struct request *r)
     if (is_inside_job() || request_find_hosts(r) < 0 || mpi_find(&m) < 0 || request_find_slots(r) < 0 ||
         check_root(r, &m) < 0)
         return EXIT_OURS;
+    r->survives = survives_loss(r, &m);
     if (make_line(r, &m, &l) == 0) {
         text = line_text(&l);
         if (r->dry_run)

@@ -105,10 +105,20 @@ static int read_header(const char *frame, size_t size, struct header *h)
     if (sscanf(text + 1, "%c%ld %255s %zu%n", &h->stream, &h->rank, h->host, &h->data, &end) != 4 ||
         (size_t)end + 2 != h->size)
         return -1;
-    return (h->stream == 'o' || h->stream == 'e') && h->rank >= 0 && h->rank < HOST_SLOTS &&
-                   h->size + h->data <= FRAME_MOST
+    return (h->stream == 'o' || h->stream == 'e' || h->stream == 'n') && h->rank >= 0 &&
+                   h->rank < HOST_SLOTS && h->size + h->data <= FRAME_MOST
                ? 1
                : -1;
+}
+
+static void hand_out(struct tags *t, const struct header *h, const char *data)
+{
+    char text[FRAME_MOST + 1];
+
+    memcpy(text, data, h->data);
+    text[h->data] = '\0';
+    if (t->note)
+        t->note(t->arg, h->rank, h->host, text);
 }
 
 static void deliver(struct tags *t, const struct header *h, const char *data, struct filter *out,
@@ -139,7 +149,11 @@ static int take_frame(struct tags *t, long long now, struct filter *out, struct 
 
     if (rc == 0 || (rc > 0 && t->used < size))
         return 0;
-    if (rc > 0)
+    if (rc > 0 && h.stream == 'n')
+        hand_out(t, &h, t->frame + h.size);
+    else if (rc > 0 && t->bare)
+        filter_feed(h.stream == 'e' ? err : out, t->frame + h.size, h.data, now);
+    else if (rc > 0)
         deliver(t, &h, t->frame + h.size, out, err);
     else
         filter_feed(err, t->frame, 1, now);
@@ -194,5 +208,7 @@ void tags_end(struct tags *t, long long now, struct filter *out, struct filter *
             free(x->line);
         }
     free(t->ranks);
-    memset(t, 0, sizeof *t);
+    t->ranks = NULL;
+    t->count = 0;
+    t->used = 0;
 }

@@ -1,5 +1,5 @@
-/* tags.h: the other end of frame.h: takes the frames of all ranks out of mpirun's stderr, and puts rank and
- * host before each line. */
+/* tags.h: the other end of frame.h: takes the frames of all ranks out of mpirun's stderr, puts rank and host
+ * before each line, and hands out the notes. */
 #ifndef KITH_TAGS_H
 #define KITH_TAGS_H
 
@@ -9,6 +9,9 @@
 enum { TAGS_LINE = 1 << 20 }; /* a longer line is broken */
 
 struct tags {
+    int bare; /* 1: lines get no tag, and need not be whole: they go as they come */
+    void (*note)(void *arg, long rank, const char *host, const char *text); /* NULL: nobody wants them */
+    void *arg;
     struct tagged *ranks; /* what has come of each: see tags.c */
     int count;
     char frame[FRAME_MOST]; /* one that is not whole */

@@ -15,6 +15,7 @@
 #include "member/output.h"
 #include "shm/heap.h"
 #include "start/allocation.h"
+#include "start/beside.h"
 #include "start/detect.h"
 #include "object/object.h"
 #include "pool/pool.h"
@@ -286,6 +287,8 @@ static int meet_ranks(int *argc, char ***argv)
     if (!job.ranks.is_leader && (rc = move_in()) < 0)
         return rc;
     watch_head();
+    if (!job.every_rank)
+        kith__beside_stands();
     /* Whoever is not the leader may look at what the leader has told only now. */
     return job.every_rank ? kith__ranks_barrier(60000) : 0;
 }

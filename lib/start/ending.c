@@ -2,6 +2,7 @@
 #include "config.h"
 #include "start/ending.h"
 #include "code/coverage.h"
+#include "start/beside.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "start/detect.h"
@@ -147,6 +148,8 @@ static void keep_only(int fd)
             close(other);
 }
 
+static void end_launcher(void) __attribute__((noreturn));
+
 /* The third SIGTERM within five seconds ends Open MPI's mpirun, whatever it waits for. */
 static void end_launcher(void)
 {
@@ -169,7 +172,8 @@ static void end_launcher(void)
  * to end; but this rank it kills at once. So a process that outlives it sees to it. */
 static void see_to_launcher(int status)
 {
-    if (!self.broken || self.rank != 0 || !self.by_mpirun || !kith__descriptor_is_ours(&self.launcher))
+    if (!self.broken || self.rank != 0 || !self.by_mpirun || kith__beside_listens() ||
+        !kith__descriptor_is_ours(&self.launcher))
         return;
     kith__tell(
         "rank %d on %s has ended with status %d, but a host of this job is lost: the launcher is ended, "
@@ -348,6 +352,7 @@ static void last_words(int status, void *nothing)
 {
     (void)nothing;
     status &= 255;
+    kith__beside_ends(status, self.broken);
     if (!is_mine() || !(is_to_be_told(status) || has_lost_mpi()))
         return;
     if (has_lost_mpi())
@@ -406,7 +411,10 @@ static void tell_signal(int sig)
 
 void kith__ranks_crashed(int sig)
 {
-    if (!self.pid || getpid() != self.pid || self.by_srun || has_lost_mpi())
+    if (!self.pid || getpid() != self.pid)
+        return;
+    kith__beside_ends(128 + sig, self.broken);
+    if (self.by_srun || has_lost_mpi())
         return;
     tell_signal(sig);
     dump_core(sig);

@@ -2,6 +2,8 @@
 lib_libkith_all_la_SOURCES += \
 	lib/start/allocation.c \
 	lib/start/allocation.h \
+	lib/start/beside.c \
+	lib/start/beside.h \
 	lib/start/builds.c \
 	lib/start/builds.h \
 	lib/start/conn.c \
