@@ -265,10 +265,12 @@ unit_tests += \
 	tests/test_zmq
 endif
 once_scripts += \
+	tests/cluster/lost.sh \
 	tests/cluster/objects.sh \
 	tests/cluster/pool.sh \
 	tests/cluster/prefix.sh \
-	tests/cluster/slurm.sh
+	tests/cluster/slurm.sh \
+	tests/cluster/slurm_lost.sh
 net_scripts = \
 	tests/locks_net.sh \
 	tests/process_net.sh \
@@ -280,7 +282,8 @@ EXTRA_DIST += \
 	tests/cluster/cluster \
 	tests/cluster/three \
 	tests/over_net
-check_PROGRAMS += tests/cluster/objects tests/cluster/pool
+check_PROGRAMS += tests/cluster/lost tests/cluster/objects tests/cluster/pool
+tests_cluster_lost_LDADD = lib/libkith.la $(LIBM)
 tests_cluster_objects_LDADD = lib/libkith.la
 tests_cluster_pool_LDADD = lib/libkith.la $(LIBM)
 tests_test_agent_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
@@ -356,9 +359,14 @@ tests_launcher_fuzz_SOURCES = launcher/hosts.c launcher/hosts.h launcher/range.c
 	launcher/tags.c launcher/tags.h launcher/frame.h tests/launcher/fuzz.c
 tests_launcher_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/launcher
 tests_launcher_fuzz_LDADD =
+check_PROGRAMS += tests/launcher/losses
+tests_launcher_losses_SOURCES = launcher/filter.c launcher/filter.h launcher/frame.h launcher/log.c launcher/log.h launcher/loss.c \
+	launcher/loss.h launcher/tags.c launcher/tags.h lib/base/env.c lib/base/env.h tests/launcher/losses.c
+tests_launcher_losses_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/launcher
+tests_launcher_losses_LDADD =
 
 # All together. Those that take minutes come first, so that none of them is the last one to run.
-TESTS += $(once_scripts) $(build_scripts) tests/launcher/fuzz
+TESTS += $(once_scripts) $(build_scripts) tests/launcher/fuzz tests/launcher/losses
 if HAVE_CUNIT
 check_PROGRAMS += $(unit_tests)
 if HAVE_ZMQ

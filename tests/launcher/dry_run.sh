@@ -51,6 +51,14 @@ expect "--host here without a number: the usable CPUs" 0 \
     dry --host localhost true
 expect "--host elsewhere" 0 "mpirun -n 6 --host node1:2,node2:4 --map-by slot --bind-to none $alive true" "" \
     dry --host node1:2,node2:4 true
+beside="$(readlink -f "$real") rank --watch --"
+recovery="--enable-recovery --mca oob_tcp_keepalive_time 2 --mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 3"
+expect "--on-loss go-on" 0 "mpirun -n 2 --host node1:1,node2:1 --map-by slot --bind-to none $recovery $beside true" "" \
+    dry --on-loss go-on --host node1:1,node2:1 true
+expect "--on-loss end" 0 "mpirun -n 2 --host node1:1,node2:1 --map-by slot --bind-to none $alive true" "" \
+    dry --on-loss end --host node1:1,node2:1 true
+expect "--on-loss go-on, here alone" 0 "mpirun -n 1 --map-by slot $local true" "" dry --on-loss go-on -n 1 true
+expect "--on-loss with another word" 125 "" "kith: --on-loss later: it must be end or go-on" dry --on-loss later -n 1 true
 expect "--host elsewhere without a number: mpirun counts" 0 \
     "mpirun --host 'node1:*,node2:4' --map-by slot --use-hwthread-cpus --bind-to none $alive true" "" \
     dry --host node1,node2:4 true
@@ -111,6 +119,8 @@ expect "Open MPI 5" 0 \
 KITH_MPIRUN=$work/fakes/mpirun5
 expect "KITH_MPIRUN with a path" 0 "mpirun5 -n 1 --map-by slot:HWTCPUS --bind-to none --mca pml ob1 --mca btl self,sm true" "" \
     dry -n 1 true
+expect "Open MPI 5 ends a job that has lost a host" 125 "" \
+    "kith: --on-loss go-on: Open MPI 5* ends a job that has lost a host: this needs Open MPI 4" dry --on-loss go-on --host node1:1,node2:1 true
 KITH_MPIRUN=nosuch
 expect "KITH_MPIRUN that is not there" 125 "" "kith: KITH_MPIRUN=nosuch: there is no such program" dry true
 KITH_MPIRUN=/
@@ -129,6 +139,8 @@ expect "no mpirun at all" 125 "" "kith: mpirun: it is not installed, or not in P
 # Batch systems tell mpirun what it may use.
 export SLURM_JOB_NODELIST='node[1-2]'
 expect "in a job of Slurm" 0 "mpirun --map-by slot --bind-to none $alive true" "" dry true
+expect "in a job of Slurm, without its node" 0 "SLURM_NO_KILL=1 mpirun --map-by slot --bind-to none $recovery $beside true" "" \
+    dry --on-loss go-on true
 expect "in a job of Slurm, -n" 0 "mpirun -n 7 --map-by slot --bind-to none $alive true" "" dry -n 7 true
 unset SLURM_JOB_NODELIST
 printf 'node1\nnode1\nnode2\n' >nodes

@@ -376,7 +376,7 @@ static void add_frame(char *text, size_t *size)
 
     for (size_t i = 0; i < n; i++)
         data[i] = any(9) ? (char)('a' + any(26)) : any(2) ? '\n' : FRAME_BEGIN;
-    *size += (size_t)sprintf(text + *size, "%c%c%u node%u %zu\n", FRAME_BEGIN, "oe"[any(2)], any(4), any(2),
+    *size += (size_t)sprintf(text + *size, "%c%c%u node%u %zu\n", FRAME_BEGIN, "oen"[any(3)], any(4), any(2),
                              any(50) ? n : n + 1);
     memcpy(text + *size, data, n);
     *size += n;

@@ -65,7 +65,7 @@ tagged()
 each_mpi tagged
 unset KITH_MPIRUN
 fakes
-expect "the call" 0 "rank true" "" sh -c '"$1" run --dry-run --tag -n 1 true | grep -o "rank true\$"' sh "$kith"
+expect "the call" 0 "rank --tag -- true" "" sh -c '"$1" run --dry-run --tag -n 1 true | grep -o "rank --tag -- true\$"' sh "$kith"
 expect "no such program" 127 "" "kith: ./nosuch: there is no such program" "$kith" run --tag -n 1 ./nosuch
 fake fakes/mpirun "mpirun (Open MPI) 4.1.4" 'while case $1 in */kith) false ;; esac; do shift; done; "$1" "$2" ./nosuch'
 expect "no such program there" 127 "" "[[]0 $here_name] kith: ./nosuch: it is not on $here_name: the program must be on each host under the same path" \

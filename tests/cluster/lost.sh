@@ -1,0 +1,227 @@
+#!/bin/bash
+# A node that is lost in the middle of a job, on nodes made of namespaces: kith run goes on without it and has the program's exit
+# status; a plain mpirun ends, and the program's last words say why. Nothing is left on any node.
+# KITH_TEST_LONG=1: 50 losses at random moments; KITH_TEST_SEED=n repeats one of them.
+# kith-test: limit=1500
+set -u
+
+cluster=$top_srcdir/tests/cluster/cluster
+lost=$top_builddir/tests/cluster/lost
+hosts=$top_builddir/tests/cluster/lost.$$.hosts      # where the nodes see it
+failed=0
+export CLUSTER=lost$$
+
+skip() { echo "skipped: $*"; exit 77; }
+
+[ "$(id -u)" = 0 ] || skip "only root can make nodes of namespaces"
+[ "$MPI_NAME" = openmpi ] || skip "only with Open MPI"
+"$MPIRUN" --version 2>/dev/null | grep -q 'Open MPI) 4' || skip "only Open MPI 4 goes on without a lost host"
+[ -e "$KITH_MODULES/kith-net.so" ] || skip "kith was built without ZeroMQ"
+[ -e "$KITH_MODULES/kith-mpi-openmpi.so" ] || skip "kith was built without Open MPI"
+for tool in ip nsenter unshare setpriv ssh sshd; do
+    [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v $tool)" ] || skip "$tool is missing"
+done
+
+cd "$top_builddir" || exit 1
+trap '"$cluster" down; rm -f "$TMPDIR"/* "$hosts"' EXIT
+"$cluster" up 3 2>"$TMPDIR/up" || skip "no namespaces here: $(cat "$TMPDIR/up")"
+"$cluster" hostfile 1 >"$hosts"
+
+# by_kith WHAT MS, by_mpirun WHAT MS: one rank and one worker on each node
+by_kith()
+{
+    "$cluster" run-head timeout $((120 * KITH_TEST_SLOWDOWN)) env KITH_MPIRUN="$MPIRUN" KITH_WORKERS=1 "$KITH_COMMAND" run \
+        --on-loss go-on --allow-run-as-root --host node1:1,node2:1,node3:1 "$lost" "$@" </dev/null
+}
+by_mpirun()
+{
+    "$cluster" run-head timeout $((120 * KITH_TEST_SLOWDOWN)) "$MPIRUN" --allow-run-as-root -x KITH_MODULES -x KITH_WORKERS=1 \
+        --hostfile "$hosts" -n 3 --map-by node --bind-to none "$lost" "$@" </dev/null
+}
+
+# check NAME COMMAND...: says how it went, and whether anything is left.
+check()
+{
+    local name=$1
+    shift
+    if ("$@" && nothing_is_left) >"$TMPDIR/out" 2>&1; then
+        echo "ok: $name"
+    else
+        failed=1
+        echo "FAILED: $name"
+        sed 's/^/    /' "$TMPDIR/out"
+    fi
+    "$cluster" heal node3 2>/dev/null || "$cluster" boot node3
+}
+
+# await FILE TEXT: until FILE has a line with it.
+await()
+{
+    for _ in {1..1200}; do
+        grep -qs -- "$2" "$1" && return
+        sleep 0.05
+    done
+    echo "no \"$2\" came"
+    return 1
+}
+
+# What the job has on a node: names of processes that are no zombies, and of shared memory.
+remains()
+{
+    # shellcheck disable=SC2016
+    "$cluster" exec "$1" sh -c 'for p in /proc/[0-9]*; do
+        grep -qs "^State:.Z" $p/status || grep -xs "lost\|lt-lost\|kith\|kith-.*\|orted\|mpirun" $p/comm
+    done; ls /dev/shm | grep kith' 2>/dev/null
+}
+
+# A rank that is cut off gives its line up after 8 s, and its launcher 4 s later.
+nothing_is_left()
+{
+    local n
+    for n in 1 2 3; do
+        for _ in {1..120}; do
+            "$cluster" status | grep -q "^node$n " || break
+            [ -n "$(remains node$n)" ] || break
+            sleep 0.25
+        done
+        "$cluster" status | grep -q "^node$n " && [ -n "$(remains node$n)" ] || continue
+        echo "left on node$n: $(remains node$n | tr '\n' ' ')"
+        return 1
+    done
+}
+
+# kill_there NODE NAME [FIRST]: whatever is called so there; the oldest of them only
+kill_there()
+{
+    # shellcheck disable=SC2016
+    "$cluster" exec "$1" sh -c 'for p in $(ls /proc | grep "^[0-9]*$" | sort -n); do
+        [ "$(cat /proc/$p/comm 2>/dev/null)" = '"$2"' ] && kill -KILL $p && [ -n "'"${3-}"'" ] && break; done; :'
+}
+
+# The ways in which node3 is lost.
+cable() { "$cluster" cut node3; }
+power() { "$cluster" kill node3; }
+agent() { kill_there node3 kith-agent; }
+daemon() { kill_there node3 orted; }
+rank() { kill_there node3 lost; }
+
+# survives WAY WHAT MS DELAY [TEXT]: the job ends well, with the program's own status.
+survives()
+{
+    local out=$TMPDIR/survives status
+    rm -f "$out"
+    by_kith "$2" "$3" >"$out" 2>&1 &
+    await "$out" '^ready' || { cat "$out"; return 1; }
+    sleep "$4"
+    "$1"
+    wait $!
+    status=$?
+    sed -n 's/^a map/    a map/p' "$out"
+    [ $status = 7 ] && grep -q "^done${5-}" "$out" && return
+    echo "status $status"
+    cat "$out"
+    return 1
+}
+
+# TCP repeats what was sent into a cut after 0.2, 0.6, 1.4 and 3 s, and a node is lost after 3.
+short_cut()
+{
+    local out=$TMPDIR/short
+    by_kith map 4000 >"$out" 2>&1 &
+    await "$out" '^ready' || { cat "$out"; return 1; }
+    sleep 0.7
+    "$cluster" cut node3
+    sleep 1
+    "$cluster" heal node3
+    wait $!
+    [ $? = 7 ] && grep -q '^done with 3 of 3 workers' "$out" || { cat "$out"; return 1; }
+}
+
+undisturbed()
+{
+    local status
+    by_kith queue 500 >"$TMPDIR/undisturbed" 2>&1
+    status=$?
+    [ $status = 7 ] && [ "$(grep -c '^done, 0 items' "$TMPDIR/undisturbed")" = 1 ] && ! grep -q '^kith' "$TMPDIR/undisturbed" ||
+        { echo "status $status"; cat "$TMPDIR/undisturbed"; return 1; }
+}
+
+# The others end with it; what is left over of mpirun, too.
+head_is_killed()
+{
+    local out=$TMPDIR/head status
+    by_kith stay >"$out" 2>&1 &
+    await "$out" '^ready' || { cat "$out"; return 1; }
+    kill_there node1 lost first
+    wait $!
+    status=$?
+    [ $status = 137 ] && grep -q '^kith: rank 0 on node1 was killed' "$out" || { echo "status $status"; cat "$out"; return 1; }
+}
+
+# Before all have come through kith_init the end of one is the end of all.
+one_does_not_start()
+{
+    local status
+    # shellcheck disable=SC2016
+    "$cluster" run-head timeout $((60 * KITH_TEST_SLOWDOWN)) env KITH_MPIRUN="$MPIRUN" "$KITH_COMMAND" run --on-loss go-on --allow-run-as-root \
+        --host node1:1,node2:1,node3:1 sh -c '[ "$(hostname)" != node2 ] || exit 3; exec "$0" stay' "$lost" >"$TMPDIR/one" 2>&1 </dev/null
+    status=$?
+    [ $status = 1 ] && grep -q '^kith: rank 1 ended before all ranks had started' "$TMPDIR/one" || { echo "status $status"; cat "$TMPDIR/one"; return 1; }
+}
+
+# No hang, and a last line that says it: whatever mpirun does by itself.
+plain()
+{
+    local out=$TMPDIR/plain begin=$SECONDS
+    by_mpirun map 3000 >"$out" 2>&1 &
+    await "$out" '^ready' || { cat "$out"; return 1; }
+    sleep 0.3
+    cable
+    wait $!
+    [ $? != 0 ] && grep -q '^done with 2 of 3 workers' "$out" && [ $((SECONDS - begin)) -lt $((60 * KITH_TEST_SLOWDOWN)) ] &&
+        grep -q '^kith: rank 0 on node1 has ended with status 7, but a host of this job is lost' "$out" ||
+        { echo "$((SECONDS - begin)) s"; cat "$out"; return 1; }
+}
+
+# Which programs can do without a host is read in their files.
+chooses()
+{
+    local line
+    line=$(KITH_MPIRUN=$MPIRUN "$KITH_COMMAND" run --dry-run --allow-run-as-root --host node1:1,node2:1 "$1" 2>&1)
+    case $line in
+    *--enable-recovery*" rank --watch -- "*) [ "$2" = 1 ] && return ;;
+    *) [ "$2" = 0 ] && return ;;
+    esac
+    echo "$line"
+    return 1
+}
+
+at_random()
+{
+    local ways=(cable power agent daemon rank) programs=(map queue locks barrier) seed=$1 r
+    r=$(awk -v seed="$seed" 'BEGIN { srand(seed); rand(); print int(rand() * 5), int(rand() * 4), rand() * 2.5 }')
+    set -- $r
+    echo "${ways[$1]} ${programs[$2]} after $3 s"
+    survives "${ways[$1]}" "${programs[$2]}" 3000 "$3"
+}
+
+real=$top_builddir/tests/cluster/.libs/lost
+[ -x "$real" ] || real=$lost
+if [ -n "${KITH_TEST_SEED-}" ]; then
+    check "seed $KITH_TEST_SEED" at_random "$KITH_TEST_SEED"
+    exit $failed
+fi
+[ -n "$SANITIZER_FLAGS" ] || check "a program of a head and workers goes on by itself" chooses "$real" 1
+check "another one does not" chooses /bin/true 0
+check "a job that loses nothing" undisturbed
+check "a cable that is cut for 1 s in a map" short_cut
+check "a cable that is cut for good in a map" survives cable map 3000 0.5 " with 2 of 3 workers"
+check "no power, items of a queue taken" survives power queue 2000 0.3
+check "a cable that is cut, locks held" survives cable locks 1500 0.2
+[ -z "${KITH_TEST_LONG-}" ] || check "Open MPI's daemon killed, at a barrier" survives daemon barrier 20000 0.1
+[ -z "${KITH_TEST_LONG-}" ] || check "a rank killed" survives rank map 2000 0.3
+check "the head killed" head_is_killed
+check "a rank that ends before the others have started" one_does_not_start
+check "a plain mpirun" plain
+[ -z "${KITH_TEST_LONG-}" ] || for i in {1..50}; do check "seed $i" at_random "$i"; done
+exit $failed

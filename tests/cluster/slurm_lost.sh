@@ -1,0 +1,94 @@
+#!/bin/bash
+# A node of a Slurm job that loses its power, on three nodes made of namespaces: with srun --no-kill -K0 the job goes on, and srun has the
+# program's exit status; without, Slurm ends the step, and nothing hangs.
+# kith-test: limit=600
+set -u
+
+cluster=$top_srcdir/tests/cluster/cluster
+batch=$top_srcdir/tests/cluster/batch
+lost=$top_builddir/tests/cluster/lost
+failed=0
+export CLUSTER=slurmlost$$ SLURM_TESTBED_CPUS=2
+
+skip() { echo "skipped: $*"; exit 77; }
+
+[ "$(id -u)" = 0 ] || skip "only root can make nodes of namespaces"
+[ "$MPI_NAME" = openmpi ] || skip "it needs Open MPI, which Slurm's PMIx serves"
+[ -e "$KITH_MODULES/kith-net.so" ] || skip "kith was built without ZeroMQ"
+for tool in slurmctld slurmd srun munged ip nsenter unshare setpriv sshd; do
+    [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v $tool)" ] || skip "$tool is missing"
+done
+cd "$top_builddir" || exit 99
+trap '"$batch" down 2>/dev/null; "$cluster" down; rm -f "$TMPDIR"/*' EXIT
+trap 'exit 99' TERM INT
+"$cluster" up 3 >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
+"$batch" up >"$TMPDIR/up" 2>&1 || { echo "Slurm does not start: $(cat "$TMPDIR/up")"; exit 1; }
+"$cluster" exec node1 srun --mpi=list 2>&1 | grep -q pmix || skip "this Slurm has no PMIx"
+
+await()
+{
+    for _ in {1..1200}; do
+        grep -qs -- "$2" "$1" && return
+        sleep 0.05
+    done
+    echo "no \"$2\" came"
+    return 1
+}
+
+# lose WHAT MS OPTION...: node3 goes while that runs; sets status
+lose()
+{
+    local what=$1 ms=$2 out=$TMPDIR/lose
+    shift 2
+    rm -f "$out"
+    timeout $((180 * KITH_TEST_SLOWDOWN)) "$cluster" exec node1 env KITH_MODULES="$KITH_MODULES" KITH_WORKERS=1 \
+        srun -N 3 -n 3 "$@" "$lost" "$what" "$ms" 0 </dev/null >"$out" 2>&1 &
+    await "$out" '^ready' || { cat "$out"; return 1; }
+    sleep 0.3
+    "$cluster" kill node3
+    wait $!
+    status=$?
+}
+
+back()
+{
+    "$cluster" boot node3 && "$batch" boot node3
+    for _ in {1..300}; do
+        [ "$("$cluster" exec node1 sinfo -h -t idle -o %D)" = 3 ] && return
+        sleep 0.1
+    done
+    "$cluster" exec node1 scontrol update NodeName=node3 State=RESUME
+}
+
+# left: what a job has on the nodes that live
+left()
+{
+    for n in node1 node2; do
+        # shellcheck disable=SC2016
+        "$cluster" exec $n sh -c 'for i in $(seq 60); do
+            l=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -x "lost\|lt-lost\|kith-.*"; ls /dev/shm | grep kith); [ -n "$l" ] || exit 0; sleep 0.5
+        done; echo "$l"'
+    done
+}
+
+# case NAME WANT WHAT MS OPTION...: WANT is 0, or "other"
+try()
+{
+    local name=$1 want=$2
+    shift 2
+    lose "$@"
+    if { [ "$want" = 0 ] && [ "$status" = 0 ] && grep -q '^done' "$TMPDIR/lose"; } || { [ "$want" = other ] && [ "$status" != 0 ] && [ "$status" != 124 ]; } &&
+        [ -z "$(left)" ]; then
+        echo "ok: $name"
+    else
+        failed=1
+        echo "FAILED: $name: status $status, left: $(left)"
+        sed 's/^/    /' "$TMPDIR/lose"
+    fi
+    back
+}
+
+try "srun --no-kill -K0, in a map" 0 map 3000 --no-kill -K0
+[ -z "${KITH_TEST_LONG-}" ] || try "srun --no-kill -K0, with locks held" 0 locks 1000 --no-kill -K0
+[ -z "${KITH_TEST_LONG-}" ] || try "srun as it is" other stay 0
+exit $failed
