@@ -357,8 +357,8 @@ void kith__proto_cancel(struct kith__proto *p, uint32_t peer, uint64_t id)
 
 static void grant(struct kith__proto *p, struct link *l, uint64_t id, int reply, int yes)
 {
-    struct kith__message m = { .kind = KITH__MESSAGE_GRANT,
-                               .grant = { .id = id, .reply = reply != 0, .yes = yes != 0 } };
+    struct kith__message m = { .kind = KITH__MESSAGE_ROOM,
+                               .room = { .id = id, .reply = reply != 0, .yes = yes != 0 } };
 
     if (l->state == KITH__LINK_OPEN)
         say(p, l, &m, NULL, 0);
@@ -400,7 +400,7 @@ static void hear_reply(struct kith__proto *p, struct link *l, const struct kith_
         p->e->reply(p->context, l->peer, r, m->tail);
 }
 
-static void hear_grant(struct kith__proto *p, struct link *l, const struct kith__grant *g)
+static void hear_room(struct kith__proto *p, struct link *l, const struct kith__room *g)
 {
     struct transfer *t = find(p, l->peer, g->id, g->reply, 1);
 
@@ -448,7 +448,7 @@ static void hear(struct kith__proto *p, struct link *l, const struct kith__messa
     case KITH__MESSAGE_REPLY: hear_reply(p, l, m); break;
     case KITH__MESSAGE_SETTLE: p->e->settled(p->context, l->peer, m->settle.id, m->settle.yes); break;
     case KITH__MESSAGE_CANCEL: p->e->cancelled(p->context, l->peer, m->cancel.id); break;
-    case KITH__MESSAGE_GRANT: hear_grant(p, l, &m->grant); break;
+    case KITH__MESSAGE_ROOM: hear_room(p, l, &m->room); break;
     case KITH__MESSAGE_PIECE: hear_piece(p, l, m); break;
     case KITH__MESSAGE_BYE: hear_bye(p, l, &m->bye); break;
     case KITH__MESSAGE_KINDS: break;

@@ -52,7 +52,7 @@ struct kith__counts {
 
 /* yes: there is room for the bytes of the request, or reply, of that id: send. no: there is none, drop them.
  */
-#define KITH__FIELDS_GRANT(F) F(u64, id) F(u8, reply) F(u8, yes)
+#define KITH__FIELDS_ROOM(F) F(u64, id) F(u8, reply) F(u8, yes)
 
 #define KITH__FIELDS_PIECE(F) F(u64, id) F(u64, offset) F(u8, reply)
 
@@ -61,7 +61,7 @@ struct kith__counts {
 
 #define KITH__MESSAGES(M) \
     M(REQUEST, request)   \
-    M(REPLY, reply) M(SETTLE, settle) M(CANCEL, cancel) M(GRANT, grant) M(PIECE, piece) M(BYE, bye)
+    M(REPLY, reply) M(SETTLE, settle) M(CANCEL, cancel) M(ROOM, room) M(PIECE, piece) M(BYE, bye)
 
 enum { KITH__OUTSIDE = 1 }; /* a flag of requests and replies; the others belong to who makes them */
 enum kith__bye_reason { KITH__BYE_NODE, KITH__BYE_JOB }; /* this node leaves; the job is over */
