@@ -253,6 +253,7 @@ unit_tests += \
 	tests/test_delivery \
 	tests/test_objects_sim \
 	tests/test_parties_sim \
+	tests/test_pool_sim \
 	tests/test_protocol \
 	tests/test_protocol_frames \
 	tests/test_protocol_links \
@@ -308,6 +309,7 @@ sim_sources = \
 tests_test_calls_sim_SOURCES = $(sim_sources) tests/test_calls_sim.c
 tests_test_objects_sim_SOURCES = $(sim_sources) tests/test_objects_sim.c
 tests_test_parties_sim_SOURCES = $(sim_sources) tests/test_parties_sim.c
+tests_test_pool_sim_SOURCES = $(sim_sources) tests/test_pool_sim.c
 tests_test_share_sim_SOURCES = $(sim_sources) tests/test_share_sim.c
 tests_test_protocol_SOURCES = $(protocol_sources) tests/test_protocol.c
 tests_test_protocol_frames_SOURCES = $(protocol_sources) tests/test_protocol_frames.c

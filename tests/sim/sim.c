@@ -48,7 +48,7 @@ struct client {
     pthread_t thread;
     sem_t go;
     jmp_buf out;
-    int dies, died, ended, doing;
+    int dies, died, ended, doing, spared;
     /* What it waits for; blocked 0: it could go on. */
     int blocked;
     _Atomic uint32_t *word;
@@ -319,7 +319,7 @@ static void at_failpoint(const char *step)
     if (!c || calm)
         return;
     /* There are many in guards, and few in a request. */
-    if (may_die && draw(is_outside ? 100 : 3000) == 0) {
+    if (may_die && draw(is_outside ? 100 : 3000) == 0 && !c->spared) {
         c->dies = 1;
         longjmp(c->out, 1);
     }
@@ -433,7 +433,7 @@ static void step(struct client *c)
         sweep(c);
         return;
     }
-    if (!calm && may_die && draw(500) == 0 && c->blocked)
+    if (!calm && may_die && draw(500) == 0 && c->blocked && !c->spared)
         c->dies = 1;
     enter(&sim[c->node], c->member);
     c->blocked = 0;
@@ -607,6 +607,11 @@ void sim_calm(void)
 void sim_cut(uint32_t a, uint32_t b, int yes)
 {
     net.cut[a][b] = net.cut[b][a] = yes;
+}
+
+void sim_spare(struct client *c)
+{
+    c->spared = 1;
 }
 
 void sim_kill(struct client *c)

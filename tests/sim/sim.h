@@ -50,6 +50,7 @@ void sim_show(void);                           /* what each client waits for, on
 void sim_calm(void);                           /* the network is a good one from here on, and nobody dies */
 void sim_cut(uint32_t a, uint32_t b, int yes); /* in calm weather: the connection, which breaks or is back */
 void sim_kill(struct client *c);
+void sim_spare(struct client *c); /* it dies with its node only */
 
 /* Who has passed the first of these failpoints (NULL: who is the next) and comes to the other one dies there.
  * Its janitor comes so much later. */
