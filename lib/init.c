@@ -417,7 +417,7 @@ static void end_node(void)
         kith__server_stop();
     }
     if (!job.every_rank && job.with_mpi)
-        kith__ranks_dismiss(10000);
+        kith__ranks_dismiss(10000, kith__agent_has_lost);
 }
 
 /* A full disk must not go unnoticed. That there is no stdout at all was somebody's wish. */

@@ -39,7 +39,7 @@ static struct {
     const struct kith__transport *net;
     struct kith__wire *wire;
     struct kith__engine *engine; /* NULL: not introduced yet */
-    const struct kith__contact *contacts;
+    struct kith__contact *contacts;
     struct kith__place *places; /* of all nodes, as address.h wants them */
     int *counts;
     struct peer {
@@ -222,6 +222,8 @@ static void wire_ended(void *context, uint32_t peer, enum kith__link_state state
     (void)context;
     kith__log(state == KITH__LINK_LOST ? KITH_LOG_WARNING : KITH_LOG_DEBUG, "node %u (%s) %s", peer,
               self.contacts[peer].host, why);
+    if (state == KITH__LINK_LOST)
+        atomic_store(&self.contacts[peer].lost, 1);
     self.peers[peer].forget = self.now + (state == KITH__LINK_LOST ? 0 : forget_ns);
 }
 

@@ -160,6 +160,15 @@ int kith__agent_introduce(const void *contacts, int nodes)
     return 0;
 }
 
+int kith__agent_has_lost(int node)
+{
+    uint64_t contacts =
+        atomic_load(&kith__shared->agent_shared) ? atomic_load(&kith__agent_shared()->contacts) : 0;
+
+    return contacts && node >= 0 && (uint32_t)node < kith__shared->nodes &&
+           atomic_load(&((struct kith__contact *)kith__at(contacts))[node].lost);
+}
+
 int kith__agent_stop(void)
 {
     struct kith__agent_shared *shared;

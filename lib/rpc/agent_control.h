@@ -11,12 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KITH__CONTACT_VERSION = 2 };
+enum { KITH__CONTACT_VERSION = 3 };
 
 /* How the agent of a node can be reached: what all nodes tell each other, by MPI. Plain bytes. */
 struct kith__contact {
     uint32_t version, security; /* enum kith__security */
     uint32_t cpus, workers;     /* as many workers as a pool has there */
+    _Atomic uint32_t lost;      /* 1: the agent here has lost that one. Nobody is told */
     int32_t count;              /* of places */
     uint64_t job;               /* that of node 0 counts; so does its secret */
     struct kith__place places[KITH__PLACES];
@@ -48,6 +49,9 @@ struct kith__contact *kith__own_contact(void); /* for the agent, which fills it 
 
 /* The contacts of all nodes, in order, size of one each as above: from now on the agent talks to them. */
 int kith__agent_introduce(const void *contacts, int nodes);
+
+/* 1: that node is lost to this one. */
+int kith__agent_has_lost(int node);
 
 /* The agent says goodbye and ends. On node 0 that is the end of the job: kith__shared->job_over becomes 1 on
  * all others. Waits for some seconds at most. */

@@ -83,7 +83,7 @@ static int answer(struct kith__rendezvous *m, int fd, int rank)
     if (!kith__conn_send(fd, &note, NULL, 0))
         return 0;
     kith__conn_keep(fd);
-    return kith__rendezvous_add_line(m, &fd) == 0;
+    return kith__rendezvous_add_line(m, &fd, rank) == 0;
 }
 
 static int missing(const struct kith__rendezvous *m, const char *here, int count)

@@ -99,7 +99,7 @@ static void answer(struct search *s, int fd, const struct kith__note *hello)
     struct kith__rendezvous *m = s->m;
     struct kith__note note = { .kind = KITH__NOTE_WELCOME, .rank = (uint32_t)m->rank };
 
-    if (is_neighbour(m, fd, hello) && kith__rendezvous_add_line(m, &fd) == 0) {
+    if (is_neighbour(m, fd, hello) && kith__rendezvous_add_line(m, &fd, (int)hello->rank) == 0) {
         if (kith__conn_send(fd, &note, m->fds, m->n_fds))
             return;
         m->downs--;

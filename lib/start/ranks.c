@@ -19,10 +19,11 @@
 
 enum { LOOK_MS = 1000 };
 
-static const int64_t goodbye_ns = 5000 * KITH__MS;
+static const int64_t goodbye_ns = 5000 * KITH__MS, lost_ns = 1000 * KITH__MS;
 
 static struct {
     struct kith__rendezvous rendezvous;
+    const struct kith__ranks *ranks;
     uint32_t last; /* the last word, when it came before this rank asked for it */
     int lost;      /* kith__ranks_sleep has seen a line or the launcher go */
 } self;
@@ -218,6 +219,7 @@ int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch,
     kith__log(KITH_LOG_INFO, "rank %d of %d, node %d of %d (%s), %d worker%s", out->rank, out->size,
               out->node, out->nodes, out->all[out->rank].host, out->workers, out->workers == 1 ? "" : "s");
     kith__rendezvous_free(m);
+    self.ranks = out;
     return 0;
 }
 
@@ -249,15 +251,28 @@ static int64_t until_of(int timeout_ms)
     return timeout_ms < 0 ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
 }
 
+/* A note from line i. -1: not in time; of a node that is lost there is none, but for one that has lost no
+ * more than its agent. */
+static int hear_down(int i, struct kith__note *note, int64_t until, int (*is_lost)(int node))
+{
+    const struct kith__rendezvous *m = &self.rendezvous;
+    int fd = kith__descriptor_number(&m->down[i]);
+    int64_t soon = kith__now_ns() + lost_ns;
+
+    if (!is_lost || !is_lost(self.ranks->all[m->down_ranks[i]].node))
+        return kith__conn_receive(fd, note, NULL, NULL, until);
+    return kith__conn_receive(fd, note, NULL, NULL, until >= 0 && until < soon ? until : soon) > 0;
+}
+
 /* One note of that kind from each line down. */
-static int hear_downs(uint32_t kind, int64_t until)
+static int hear_downs(uint32_t kind, int64_t until, int (*is_lost)(int node))
 {
     const struct kith__rendezvous *m = &self.rendezvous;
     int rc = 0;
 
     for (int i = 0; i < m->downs; i++) {
         struct kith__note note;
-        int got = kith__conn_receive(kith__descriptor_number(&m->down[i]), &note, NULL, NULL, until);
+        int got = hear_down(i, &note, until, is_lost);
 
         if (got < 0 && rc == 0)
             rc = kith__fail(KITH_ETIMEDOUT, "not all ranks have answered in time");
@@ -267,14 +282,14 @@ static int hear_downs(uint32_t kind, int64_t until)
     return rc;
 }
 
-int kith__ranks_dismiss(int timeout_ms)
+int kith__ranks_dismiss(int timeout_ms, int (*is_lost)(int node))
 {
     int rc;
 
     if (!self.rendezvous.mpi)
         return 0;
     tell_downs(KITH__NOTE_DISMISS);
-    if ((rc = hear_downs(KITH__NOTE_DONE, until_of(timeout_ms))) == KITH_EPEER)
+    if ((rc = hear_downs(KITH__NOTE_DONE, until_of(timeout_ms), is_lost)) == KITH_EPEER)
         kith__ending_lost(); /* the thread that watches may learn of it too late */
     return rc;
 }
@@ -287,7 +302,7 @@ int kith__ranks_barrier(int timeout_ms)
     struct kith__note on;
     int rc, got;
 
-    if ((rc = hear_downs(KITH__NOTE_HERE, until)) < 0)
+    if ((rc = hear_downs(KITH__NOTE_HERE, until, NULL)) < 0)
         return rc;
     if (m->up.fd >= 0) {
         if (!kith__conn_send(kith__descriptor_number(&m->up), &here, NULL, 0))
@@ -367,7 +382,7 @@ void kith__ranks_leave(void)
     struct kith__note note = { .kind = self.last };
 
     if (!self.lost && !self.last) {
-        hear_downs(KITH__NOTE_DONE, kith__now_ns() + goodbye_ns);
+        hear_downs(KITH__NOTE_DONE, kith__now_ns() + goodbye_ns, NULL);
         kith__conn_send(self.rendezvous.up.fd, &done, NULL, 0);
         self.lost = !hear_up(&note, NULL);
         if (!self.lost)

@@ -52,8 +52,9 @@ int kith__ranks_join(int *argc, char ***argv, const struct kith__launch *launch,
 int kith__ranks_allgather(const void *mine, void *all, size_t each);
 
 /* kith_init. In rank 0, when the head has done its work: all sleepers return. Waits until they have ended
- * what they have on their nodes, at most timeout_ms; KITH_ETIMEDOUT, KITH_EPEER (some are gone). */
-int kith__ranks_dismiss(int timeout_ms);
+ * what they have on their nodes, at most timeout_ms; for those of a node that is_lost only as long as it
+ * takes one that is there. KITH_ETIMEDOUT, KITH_EPEER (some are gone). */
+int kith__ranks_dismiss(int timeout_ms, int (*is_lost)(int node));
 
 /* kith_init. In all ranks but 0: sleeps until the job is at its end. 0: rank 0 has called
  * kith__ranks_dismiss; KITH_EPEER: it is gone, or the launcher. The caller ends what it has on the node, then

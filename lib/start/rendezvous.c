@@ -146,13 +146,18 @@ int kith__rendezvous_compare(const struct kith__rendezvous *m)
 
 /* ---- lines */
 
-int kith__rendezvous_add_line(struct kith__rendezvous *m, int *fd)
+int kith__rendezvous_add_line(struct kith__rendezvous *m, int *fd, int rank)
 {
     struct kith__descriptor *more = realloc(m->down, (size_t)(m->downs + 1) * sizeof *more);
+    int *ranks = realloc(m->down_ranks, (size_t)(m->downs + 1) * sizeof *ranks);
 
-    if (!more)
+    if (more)
+        m->down = more;
+    if (ranks)
+        m->down_ranks = ranks;
+    if (!more || !ranks)
         return kith__fail(KITH_ENOMEM, "no memory for %d lines to other ranks", m->downs + 1);
-    m->down = more;
+    m->down_ranks[m->downs] = rank;
     kith__descriptor_own(&m->down[m->downs], *fd);
     *fd = m->down[m->downs++].fd;
     return 0;

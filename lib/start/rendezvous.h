@@ -51,6 +51,7 @@ struct kith__rendezvous {
     int *leader;                   /* [size], the rank that leads the node of each */
     struct kith__descriptor up;    /* line to the leader, or of a leader to rank 0; -1: none */
     struct kith__descriptor *down; /* lines of who looks up here */
+    int *down_ranks;               /* whose they are */
     int downs;
     int fds[KITH__CONN_FDS], n_fds; /* own ones; of the leader once the node is found */
 };
@@ -63,6 +64,6 @@ int kith__rendezvous_nodes(struct kith__rendezvous *m);   /* fills in leader, li
 int kith__rendezvous_control(struct kith__rendezvous *m); /* lines between nodes */
 void kith__rendezvous_free(struct kith__rendezvous *m);   /* closes nothing that is in use */
 
-int kith__rendezvous_add_line(struct kith__rendezvous *m, int *fd); /* *fd gets another number */
+int kith__rendezvous_add_line(struct kith__rendezvous *m, int *fd, int rank); /* *fd gets another number */
 
 #endif

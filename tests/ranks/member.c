@@ -110,7 +110,7 @@ static int deed(const char *what, int n)
             printf("%099d\n", i);
         exit(3);
     } else if (strcmp(what, "chorus") == 0) {
-        kith__ranks_dismiss(5000);
+        kith__ranks_dismiss(5000, NULL);
         exit(3);
     } else if (strcmp(what, "fd") == 0) {
         do_fd();
@@ -168,6 +168,6 @@ int main(int argc, char **argv)
     catch (SIGABRT);
     status = deed(what, n);
     if (!every)
-        kith__ranks_dismiss(5000);
+        kith__ranks_dismiss(5000, NULL);
     return status;
 }
