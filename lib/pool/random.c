@@ -16,7 +16,7 @@
 
 static uint64_t seed, wish;
 static int has_wish;
-static _Atomic uint64_t epoch;        /* counts seeds; 0: none yet */
+static _Atomic uint32_t epoch;        /* counts seeds; 0: none yet */
 static _Atomic uint64_t process_name; /* stream of the main thread */
 static _Atomic uint64_t threads;      /* others that drew */
 
@@ -145,7 +145,7 @@ static void begin(void)
 
 uint64_t kith_random(void)
 {
-    uint64_t index;
+    uint64_t index, block[2];
 
     if (self.epoch == 0 || self.epoch != atomic_load_explicit(&epoch, memory_order_relaxed))
         begin();
@@ -153,9 +153,11 @@ uint64_t kith_random(void)
         self.index = index;
         self.draws = 0;
     }
-    if (self.draws % 2 == 0)
-        kith__random_block(self.key, self.index, self.draws / 2, self.block);
-    return self.block[self.draws++ % 2];
+    if (self.draws++ % 2)
+        return self.second;
+    kith__random_block(self.key, self.index, self.draws / 2, block);
+    self.second = block[1];
+    return block[0];
 }
 
 double kith_uniform(double lo, double hi)

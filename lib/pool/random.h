@@ -34,13 +34,13 @@ void kith__random_place_task(uint64_t call, const _Atomic uint64_t *index, uint6
 /* Where this thread is in which stream: kept by who runs tasks inside a task, and put back. */
 struct kith__stream {
     uint64_t key, index;
-    uint64_t draws; /* from index; two a block */
-    uint64_t block[2];
-    uint64_t epoch;             /* of the seed that key was made with; 0: nothing drawn yet */
+    uint64_t draws;  /* from index; two a block */
+    uint64_t second; /* of the last block */
+    uint32_t epoch;  /* of the seed that key was made with; 0: nothing drawn yet */
+    uint32_t placed;
     const _Atomic uint64_t *at; /* the task's index is *at + first; NULL: index is fixed */
     uint64_t first;
     uint64_t name; /* kind << 60 | number */
-    int placed;
 };
 void kith__random_save(struct kith__stream *stream);
 void kith__random_restore(const struct kith__stream *stream);
