@@ -165,6 +165,13 @@ static int take_post(struct kith__object *o, uint32_t *post)
     return take_free(p, count, kith__posts(p), post) ? 0 : KITH_ENOMEM;
 }
 
+/* Who has just left the job may still look whether to wake somebody there. */
+static void clear(struct kith__waiters *set)
+{
+    for (uint64_t words = atomic_exchange(&set->summary, 0); words; words &= words - 1)
+        atomic_store_explicit(&set->bits[__builtin_ctzll(words)], 0, memory_order_relaxed);
+}
+
 struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc)
 {
     struct kith__pool *p = kith__pool_body(o);
@@ -209,7 +216,7 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     atomic_store(&j->some_succeeded, 0);
     atomic_store(&j->returned_count, 0);
     atomic_store(&j->fault_count, 0);
-    memset(&j->waiters, 0, sizeof j->waiters);
+    clear(&j->waiters);
     memset(j->cells, 0, cells * sizeof j->cells[0]);
     for (uint32_t w = 0; w < cells; w++)
         atomic_store_explicit(&j->cells[w].at, KITH__AT_NONE, memory_order_relaxed);

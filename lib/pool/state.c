@@ -12,7 +12,6 @@
 
 enum { LINE = 64 };
 
-static struct kith__state own;                            /* of this process, a worker */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* a task may have threads */
 
 void kith__state_free(struct kith__state *s)
@@ -39,6 +38,16 @@ static int make(struct kith__state *s, size_t size)
     return 0;
 }
 
+static int make_shared(struct kith__state *s, size_t size)
+{
+    int rc;
+
+    pthread_mutex_lock(&mutex);
+    rc = make(s, size);
+    pthread_mutex_unlock(&mutex);
+    return rc;
+}
+
 void *kith_worker_state(size_t size)
 {
     struct kith__state *s;
@@ -46,15 +55,10 @@ void *kith_worker_state(size_t size)
 
     if (kith_worker() < 0)
         rc = kith__fail(KITH_EINVAL, "kith_worker_state was called outside of the workers of a pool");
-    else if (!(s = kith__worker_number() >= 0 ? &own : kith__serial_state()))
+    else if (!(s = kith__worker_number() >= 0 ? kith__worker_state() : kith__serial_state()))
         rc = KITH_ENOMEM;
-    else {
-        pthread_mutex_lock(&mutex);
-        rc = make(s, size);
-        pthread_mutex_unlock(&mutex);
-        if (rc == 0)
-            return s->bytes;
-    }
+    else if ((rc = (kith__worker_is_thread() ? make : make_shared)(s, size)) == 0)
+        return s->bytes;
     kith__report(rc);
     return NULL;
 }

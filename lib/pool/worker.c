@@ -12,6 +12,7 @@
 #include "member/output.h"
 #include "pool/random.h"
 #include "pool/row.h"
+#include "pool/state.h"
 #include "base/system.h"
 #include "object/memory.h"
 #include "object/setup.h"
@@ -24,20 +25,51 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct kith__object *my_pool;
-static uint32_t my_worker;
+/* Which worker of which pool this is: a process, with all its threads, or a thread, which may be in such a
+ * process. */
+struct place {
+    struct kith__object *pool; /* NULL: of none */
+    uint32_t worker;
+    struct kith__state state;
+};
+
+static struct place of_process;
+static _Thread_local struct place *of_thread;
+
+static struct place *my_place(void)
+{
+    if (of_thread)
+        return of_thread;
+    return of_process.pool ? &of_process : NULL;
+}
 
 int kith__worker_number(void)
 {
-    return my_pool ? (int)(my_worker + kith__pool_body(my_pool)->trunk.first_worker) : -1;
+    const struct place *at = my_place();
+
+    return at ? (int)(at->worker + kith__pool_body(at->pool)->trunk.first_worker) : -1;
+}
+
+int kith__worker_is_thread(void)
+{
+    return of_thread != NULL;
+}
+
+struct kith__state *kith__worker_state(void)
+{
+    struct place *at = my_place();
+
+    return at ? &at->state : NULL;
 }
 
 struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker)
 {
-    if (!my_pool || my_pool != o)
+    const struct place *at = of_thread && of_thread->pool == o ? of_thread : &of_process;
+
+    if (!o || at->pool != o)
         return NULL;
-    *worker = my_worker;
-    return kith__lane(kith__pool_body(my_pool), my_worker);
+    *worker = at->worker;
+    return kith__lane(kith__pool_body(at->pool), at->worker);
 }
 
 static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length)
@@ -250,33 +282,39 @@ int kith__worker_exit(struct kith__object *o, uint32_t worker)
 }
 
 /* It has come to its end by itself. */
-static int leave(struct kith__object *o, struct kith__lane *lane)
+static void leave(struct kith__object *o, struct kith__lane *lane, uint32_t worker)
 {
     const struct kith__pool *p = kith__pool_body(o);
 
     if (!p->has_exit || atomic_load(&p->state) > KITH__POOL_CLOSING)
-        return 0;
+        return;
     kith__lane_move(lane, KITH__LANE_LEAVES);
-    kith__server_ring(); /* it looks at the time from now on */
-    kith__worker_exit(o, my_worker);
+    kith__server_ring(); /* it looks at the time of a process from now on */
+    kith__worker_exit(o, worker);
     kith__failpoint("worker: exit function run");
     kith__lane_move(lane, KITH__LANE_HAS_LEFT);
-    return 0;
+}
+
+/* Of a worker process: for who chooses a node. */
+static void be_busy(uint32_t busy)
+{
+    if (!of_thread)
+        atomic_store_explicit(&kith__member(kith__me)->busy, busy, memory_order_relaxed);
 }
 
 /* Nothing to do: sleeps until there is. 0: the pool ends. turn: the last job was one task, and the caller's
  * turn is next. */
-static int rest(struct kith__object *o, struct kith__pool *p, int turn)
+static int rest(struct kith__object *o, struct kith__lane *lane, int turn)
 {
+    struct kith__pool *p = kith__pool_body(o);
     struct kith__wait w;
     int go_on = 1;
 
     if (kith__wait_begin(&w, kith__object_waiters(o, 0), KITH_FOREVER) < 0)
         return 0;
     w.give_way = turn;
-    atomic_store_explicit(&kith__member(kith__me)->busy, 0, memory_order_relaxed);
+    be_busy(0);
     for (;;) {
-        struct kith__lane *lane = kith__lane(p, my_worker);
         struct kith__job *j;
         uint32_t post;
 
@@ -294,43 +332,61 @@ static int rest(struct kith__object *o, struct kith__pool *p, int turn)
         }
     }
     kith__wait_end(&w, 1);
-    atomic_store_explicit(&kith__member(kith__me)->busy, 1, memory_order_relaxed);
+    be_busy(1);
     return go_on;
+}
+
+/* 0; what the initializer has failed with. */
+static int begin(struct kith__object *o, struct kith__lane *lane, uint32_t worker)
+{
+    int rc;
+
+    lane->tasks = 0;
+    kith__record_begin(&lane->record);
+    atomic_store(&lane->condemned, 0);
+    kith__lane_move(lane, KITH__LANE_BEGINS);
+    if (!of_thread && kith__setup_limit_memory(kith__member(kith__me)->memory) < 0)
+        kith__log(KITH_LOG_ERROR, "worker %u runs without its .memory: %s", worker, kith_last_error());
+    if ((rc = kith__worker_initialize(o, worker)) != 0)
+        return rc;
+    kith__record_ready(&lane->record);
+    kith__lane_move(lane, KITH__LANE_INITIALIZED);
+    be_busy(1);
+    kith__wake_all(kith__object_waiters(o, 1));
+    return 0;
+}
+
+/* Until the pool ends, or the worker is worn out. */
+static void work(struct kith__object *o, struct kith__lane *lane, uint32_t worker)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__job *j;
+    uint32_t post;
+    int turn = 0;
+
+    while (!is_worn(p, lane)) {
+        if ((j = kith__job_find(p, lane, &post))) {
+            kith__work_on(o, lane, worker, j, 0);
+            turn = j->units == 1;
+            kith__job_leave(lane, j);
+        } else if (!rest(o, lane, turn))
+            return;
+    }
 }
 
 int kith__worker_main(struct kith__object *o, uint32_t worker)
 {
     struct kith__pool *p = kith__pool_body(o);
     struct kith__lane *lane = kith__lane(p, worker);
-    struct kith__job *j;
-    uint32_t post;
-    int turn = 0;
 
-    my_pool = o;
-    my_worker = worker;
+    of_process.pool = o;
+    of_process.worker = worker;
     kith__random_place(KITH__STREAM_WORKER,
                        kith__member(kith__me)->number << 16 | (worker + p->trunk.first_worker), NULL);
     kith__settle(p, worker);
-    lane->tasks = 0;
-    kith__record_begin(&lane->record);
-    atomic_store(&lane->condemned, 0);
-    kith__lane_move(lane, KITH__LANE_BEGINS);
-    if (kith__setup_limit_memory(kith__member(kith__me)->memory) < 0)
-        kith__log(KITH_LOG_ERROR, "worker %u runs without its .memory: %s", worker, kith_last_error());
-    if (kith__worker_initialize(o, my_worker) != 0)
+    if (begin(o, lane, worker) != 0)
         return 1;
-    kith__record_ready(&lane->record);
-    kith__lane_move(lane, KITH__LANE_INITIALIZED);
-    atomic_store_explicit(&kith__member(kith__me)->busy, 1, memory_order_relaxed);
-    kith__wake_all(kith__object_waiters(o, 1));
-    for (;;) {
-        if ((j = kith__job_find(p, lane, &post))) {
-            kith__work_on(o, lane, worker, j, 0);
-            turn = j->units == 1;
-            kith__job_leave(lane, j);
-            if (is_worn(p, lane))
-                return leave(o, lane);
-        } else if (!rest(o, p, turn))
-            return leave(o, lane);
-    }
+    work(o, lane, worker);
+    leave(o, lane, worker);
+    return 0;
 }

@@ -13,10 +13,14 @@ int kith__worker_main(struct kith__object *o, uint32_t worker);
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
                    int for_itself);
 
-/* The number of the worker that this process is; -1: it is none. */
+/* The number of the worker that this process or thread is; -1: it is none. */
 int kith__worker_number(void);
+int kith__worker_is_thread(void); /* 1: this thread is one by itself */
 
-/* This process's lane, in the pool o: NULL when it is none of its workers. */
+/* What it keeps for its tasks; NULL: it is none. */
+struct kith__state *kith__worker_state(void);
+
+/* Its lane, in the pool o: NULL when it is none of its workers. */
 struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker);
 
 /* Runs the initializer of the pool o, when it has one, as worker: 0, or what it failed with, and the pool has
