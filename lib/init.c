@@ -469,8 +469,10 @@ int kith_finalize(void)
         kith__progress_quit();
     if (!job.failing && (job.ranks.rank == 0 || (job.every_rank && job.ranks.is_leader)))
         kith__processes_join();
-    if (!job.exiting)
+    if (!job.exiting) {
+        kith__pools_of_threads_close();
         kith__later_end();
+    }
     end_node();
     if (job.ranks.is_leader && !lost) /* of all who print the first is reported */
         lost = tell_loss(kith__output_check()) < 0;

@@ -344,6 +344,17 @@ struct kith_pool_options {
      * those of workers are: .limit_ms does not end them, and if one crashes, or calls
      * exit, the caller ends. */
     int caller;
+    /* 1: the workers are threads of this process, as those of Python's ThreadPool. All
+     * calls are the same, but arguments and results are used where they lie, and tasks
+     * share the program's globals, so they need locks for what they change. Anything that
+     * a task may do to its process it does to the program: if it crashes, or calls exit,
+     * the program ends. A task cannot be ended: kith_result_cancel returns KITH_ERUNNING
+     * for one that has begun, and kith_pool_terminate waits for it. Only the process that
+     * opened the pool can use it; kith_finalize closes it if it is still open, exit does
+     * not wait. Signals go to the program's other threads. Not with .limit_ms,
+     * .init_limit_ms, .exit_limit_ms, .tries, .tasks_per_worker, .memory or .nodes. 0:
+     * the workers are processes. */
+    int threads;
 };
 
 /* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a launcher,
@@ -353,7 +364,7 @@ struct kith_pool_options {
  * holds:
  *
  *   KITH_EINVAL  a bad argument
- *   KITH_ENOMEM  not enough memory, or no process can be started
+ *   KITH_ENOMEM  not enough memory, or no process or thread can be started
  *   KITH_EFUNC   .init is not a function of the program or of a library, or of another
  *                build of the library than the one loaded at kith_init
  *   KITH_ETASK   an initializer failed
@@ -387,7 +398,8 @@ KITH_API int kith_pool_progress(kith_pool p, int on);
 /* What a worker has done since the pool was opened. Times are in seconds. */
 struct kith_worker_stats {
     uint64_t tasks;     /* tasks run: elements of maps, blocks of ranges, single tasks */
-    uint64_t processes; /* processes started for it: 1, and one for each replacement */
+    uint64_t processes; /* processes (or a thread) started for it: 1, and one for each
+                         * replacement */
     double busy;        /* time in tasks, also while these wait for something */
     double waiting;     /* time without a task */
     double start_up;    /* until its processes were ready, initializers included */
@@ -417,9 +429,10 @@ struct kith_pool_stats {
  * Fill *s with what the workers of the pool, or one of them, have done so far, on all
  * nodes: those of other nodes are asked, so this may take a round trip for each, and a
  * node that is lost is left out. They may be called at any time before the pool is
- * closed, in any process of its own node, and cost the workers nothing: these keep their
- * records in any case. The times include what is under way. A task counts when it has
- * ended; single tasks, and blocks of ranges, may appear some microseconds later.
+ * closed, in any process that can use the pool and is on its node, and cost the workers
+ * nothing: these keep their records in any case. The times include what is under way. A
+ * task counts when it has ended; single tasks, and blocks of ranges, may appear some
+ * microseconds later.
  *
  *   0            *s is filled
  *   KITH_EINVAL  s is NULL, or there is no such worker; or the pool is another node's
@@ -430,7 +443,8 @@ struct kith_pool_stats {
  * size bytes, aligned to 64. The first call allocates it, filled with zeros; later calls
  * in the same worker return the same memory. It is freed after the exit function. A
  * process that replaces the worker starts with zeros. Unlike a global it belongs to one
- * pool, also with KITH_SERIAL=1, where all tasks of the pool in a process share it.
+ * pool, also with KITH_SERIAL=1, where all tasks of the pool in a process share it; and
+ * to one thread, where the workers are threads.
  *
  *     struct count *c = kith_worker_state(sizeof *c);
  *
@@ -456,8 +470,10 @@ KITH_API void *kith_worker_state(size_t size);
 KITH_API int kith_pool_close(kith_pool p);
 
 /* Ends the workers now, even while another thread waits in kith_pool_close; calls under
- * way return KITH_ECANCELLED. Exit functions are not called. Returns the codes of
- * kith_pool_close but KITH_ETASK; KITH_ESTALE if the pool has ended already. */
+ * way return KITH_ECANCELLED. Exit functions are not called. Threads cannot be ended: of
+ * a pool with .threads it waits for the tasks under way, and what a worker has claimed
+ * with them. Returns the codes of kith_pool_close but KITH_ETASK; KITH_ESTALE if the pool
+ * has ended already. */
 KITH_API int kith_pool_terminate(kith_pool p);
 
 /* ---- Tasks that fail --------------------------------------------------------------- */
@@ -770,7 +786,8 @@ KITH_API int kith_result_get(kith_result r, void *out, size_t size, int timeout_
  *
  *   0              it is being cancelled
  *   KITH_EEND      it has ended
- *   KITH_ERUNNING  it runs inside of a task of this process, which cannot be ended for it
+ *   KITH_ERUNNING  it runs inside of a task of this process, which cannot be ended for
+ *                  it; or it is a single task that runs in a pool of threads
  *   KITH_EINVAL    the Result is another process's
  *   KITH_ESTALE    taken or dropped
  */
@@ -2268,9 +2285,9 @@ KITH_API int kith_nodes(void);
 /* Returns the host name of this node. */
 KITH_API const char *kith_host(void);
 
-/* Returns the index of this worker in its pool, from 0; -1 in all other processes. With
- * KITH_SERIAL=1 it is 0 in tasks; in those that the caller runs (.caller of a pool) the
- * number of workers. */
+/* Returns the index of this worker in its pool, from 0; -1 in all other processes, and in
+ * threads that a task has started in a pool with .threads. With KITH_SERIAL=1 it is 0 in
+ * tasks; in those that the caller runs (.caller of a pool) the number of workers. */
 KITH_API int kith_worker(void);
 
 /* Returns the number of CPUs of this machine. */

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-_Thread_local void *kith__owned[KITH__OWN_COUNT + 1];
+_Thread_local void *kith__owned[KITH__OWN_COUNT + 2];
 
 static pthread_key_t key; /* kith__owned once more: so the blocks are freed with their thread */
 static pthread_once_t once = PTHREAD_ONCE_INIT;

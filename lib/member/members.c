@@ -7,6 +7,7 @@
 #include "member/wait.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,16 @@ void kith__become(uint32_t who)
     my_seat = NULL;
     if (who)
         kith__log_name(kith__member(who)->name, kith__shared->nodes > 1 ? kith__shared->host : "");
+}
+
+void kith__bind(uint32_t from, uint32_t to)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    for (uint32_t i = from; i < to; i++)
+        CPU_SET(kith__shared->cpus[i], &set);
+    sched_setaffinity(0, sizeof set, &set);
 }
 
 int kith__server_dead(void)

@@ -172,6 +172,9 @@ void kith__members_sweep(uint32_t asker);        /* those that a dead one had ta
 /* Becomes member who: after a fork, or in the head. */
 void kith__become(uint32_t who);
 
+/* Binds this thread to the CPUs of that part of .cpus. */
+void kith__bind(uint32_t from, uint32_t to);
+
 int kith__server_dead(void); /* 1: the fork server is gone: KITH_EPEER with a sentence is set */
 
 /* This thread's seat, given at its first call and taken back when the thread ends. NULL: all are in use, and

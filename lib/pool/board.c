@@ -208,6 +208,7 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     j->room = room;
     j->grants = p->grants;
     j->poster = kith__me;
+    j->local = p->threads != 0;
     atomic_store(&j->cursor, 0);
     atomic_store(&j->limit, 0);
     atomic_store(&j->cancelled, KITH__NOT_CANCELLED);

@@ -81,11 +81,12 @@ struct kith__job {
     int32_t priority; /* see turn.h */
     uint32_t kind, shape, columns, workers, tries, depth, windowed; /* workers: cells */
     uint32_t in_place;                                              /* out is in */
-    uint32_t others;         /* the cell of what other nodes do, where they take part */
-    uint32_t poster;         /* member */
-    int32_t halt;            /* failures after which the rest is cancelled; 0: see kith.h; < 0: never */
-    uint64_t chunk;          /* asked for; 0: found at run time */
-    uint64_t share;          /* of a loop without .chunk: blocks of a claim; 0: it has none */
+    uint32_t others; /* the cell of what other nodes do, where they take part */
+    uint32_t local;  /* its tasks run in the poster's process: in, out and arg may lie anywhere there */
+    uint32_t poster; /* member */
+    int32_t halt;    /* failures after which the rest is cancelled; 0: see kith.h; < 0: never */
+    uint64_t chunk;  /* asked for; 0: found at run time */
+    uint64_t share;  /* of a loop without .chunk: blocks of a claim; 0: it has none */
     uint64_t n, units, room; /* room: how many ranges .returned has */
     /* Of a part of another job: its unit 0 is .first there. Of a range: how many blocks all of it has; .n is
      * that of all, too. Random numbers, and where a block begins, are those of the whole. */
@@ -260,6 +261,7 @@ struct kith__pool {          /* the body of its object */
     uint32_t grants;     /* ranges of a job that other nodes may have at a time; 0: none takes part */
     uint32_t loops_here; /* 1: those of kith_for, who gives no result, stay on this node */
     uint32_t caller;     /* 1: who waits for a call works on it, too; see kith__pool_hands */
+    uint32_t threads;    /* the member whose threads its workers are; 0: they are processes */
     int32_t halt;
     uint64_t chunk;
     _Atomic uint64_t init_arg; /* a block */

@@ -79,6 +79,10 @@ static int fill_arg(struct kith__job *j, const struct kith__call_spec *s)
 {
     if (s->arg_size == 0)
         return 0;
+    if (j->local) {
+        j->arg = kith__offset(s->arg);
+        return 0;
+    }
     if ((j->arg = kith__heap_alloc(s->arg_size, kith__me)) == 0)
         return KITH_ENOMEM;
     memcpy(kith__at(j->arg), s->arg, s->arg_size);
@@ -204,7 +208,8 @@ static void release(struct kith__call *c)
         kith__ring_give_back(j, 0, j->in);
     if (j->out_ring || !kith__is_map(j->kind))
         kith__ring_give_back(j, 1, j->out);
-    kith__heap_free(j->arg);
+    if (!j->local)
+        kith__heap_free(j->arg);
     kith__heap_free(j->order);
     j->in = j->out = j->arg = j->order = 0;
     kith__job_withdraw(kith__pool_body(c->object), c->post);
@@ -225,7 +230,7 @@ void kith__call_warn(const struct kith__call_spec *s)
     char globals[512], name[64];
 
     if (!kith__log_on(KITH_LOG_WARNING) || kith_worker() >= 0 || kith__env_on(KITH__ENV_SERIAL) ||
-        kith__globals_changed(globals, sizeof globals) <= 0)
+        kith__globals_changed(globals, sizeof globals) <= 0 || kith__pool_is_of_threads(s->pool))
         return;
     kith__globals_snapshot(); /* once is enough */
     kith__log(KITH_LOG_WARNING,
@@ -271,7 +276,8 @@ static int begin(struct kith__call *c, const struct kith__call_spec *s, int work
         release(c);
         return rc;
     }
-    kith__output_flush(); /* what was printed before stands before what the tasks print */
+    if (!c->job->local)
+        kith__output_flush(); /* what was printed before stands before what the tasks print */
     if (s->n > 1)
         kith__progress_begin(&c->job->progress, kith__pool_body(c->object));
     kith__job_post(kith__pool_body(c->object), c->job, c->post);
@@ -308,6 +314,17 @@ static int outcome(struct kith__call *c, enum kith__step_result last)
                       kith__job_name(c->job));
 }
 
+/* Workers of a terminated pool are being killed: its memory is theirs until they are gone. Those that are
+ * threads come to the end of their claims, and we may be one of them. */
+static void await_leaving(const struct kith__pool *p, uint32_t post)
+{
+    for (uint32_t w = 0; w < p->workers && !p->threads; w++)
+        while (atomic_load(&kith__lane(p, w)->member) != 0 && !kith__server_dead())
+            usleep(200);
+    while (!kith__job_untouched(p, post) && (p->threads || !kith__branches_have_left(p)))
+        usleep(200);
+}
+
 int kith__call_end(struct kith__call *c, enum kith__step_result last)
 {
     struct kith__pool *p = kith__pool_body(c->object);
@@ -317,54 +334,55 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last)
         c->job); /* a handler of the log may do anything: before what is known of the call */
     rc = outcome(c, last);
     if (last == KITH__STEP_ENDED || last == KITH__STEP_WAIT) {
-        /* Workers of a terminated pool are being killed: its memory is theirs until they are gone. */
         atomic_store(&c->job->cancelled, KITH__ABANDONED);
         kith__job_hide(p, c->post);
-        for (uint32_t w = 0; w < p->workers; w++)
-            while (atomic_load(&kith__lane(p, w)->member) != 0 && !kith__server_dead())
-                usleep(200);
-        while (!kith__job_untouched(p, c->post) && !kith__branches_have_left(p))
-            usleep(200);
+        await_leaving(p, c->post);
     }
     release(c);
     return rc;
 }
 
-/* A worker that waits for its own pool's job runs the tasks of that job meanwhile. The lane's stack of claims
- * is for one thread at a time, so of the threads that a task has made one helps, and the others only wait. */
 int kith__call_has_idle(struct kith__object *o)
 {
     return kith__has_waiters(kith__object_waiters(o, 0));
 }
 
+static int run_some(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
+                    uint32_t post, uint64_t seq)
+{
+    struct kith__stream outer;
+
+    if (!kith__job_enter(kith__pool_body(o), lane, post, seq))
+        return 0;
+    kith__random_save(&outer);
+    kith__work_on(o, lane, worker, j, 1);
+    kith__random_restore(&outer);
+    kith__job_leave(lane, j);
+    return 1;
+}
+
+/* A worker that waits for its own pool's job runs the tasks of that job meanwhile. The lane's stack of claims
+ * is for one thread at a time, so of the threads that a task has made one helps, and the others only wait. */
 int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq)
 {
     static pthread_mutex_t helping = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
     static _Atomic int missed; /* a thread waits that would have helped */
-    struct kith__pool *p = kith__pool_body(o);
     uint32_t worker;
     struct kith__lane *lane = kith__my_lane(o, &worker);
-    struct kith__stream outer;
     int entered;
 
-    if (p->serial) {
+    if (kith__pool_body(o)->serial) {
         kith__serial_run(o, j, 0);
         return 1;
     }
-    if (!lane)
-        return 0;
+    if (!lane || kith__pool_body(o)->threads) /* then the lane is this thread's alone */
+        return lane ? run_some(o, lane, worker, j, post, seq) : 0;
     if (pthread_mutex_trylock(&helping) != 0) {
         atomic_store(&missed, 1);
         if (pthread_mutex_trylock(&helping) != 0)
             return 0;
     }
-    entered = kith__job_enter(p, lane, post, seq);
-    if (entered) {
-        kith__random_save(&outer);
-        kith__work_on(o, lane, worker, j, 1);
-        kith__random_restore(&outer);
-        kith__job_leave(lane, j);
-    }
+    entered = run_some(o, lane, worker, j, post, seq);
     pthread_mutex_unlock(&helping);
     if (atomic_exchange(&missed, 0))
         kith__wake_everybody(); /* rare, and their jobs are not known here */
@@ -440,8 +458,9 @@ void kith__call_cancel(struct kith__call *c)
 
     atomic_store(&c->job->is_ended, 1);
     atomic_store(&c->job->cancelled, KITH__HALTED);
-    /* Who begins one of its tasks now was inside of the job before. */
-    for (uint32_t w = 0; w < p->workers; w++)
+    /* Who begins one of its tasks now was inside of the job before. A thread cannot be ended: it comes to the
+     * end of its claim. */
+    for (uint32_t w = 0; w < p->workers && !p->threads; w++)
         if (atomic_load(&kith__lane(p, w)->depth) > 0 && atomic_load(&kith__lane(p, w)->touching[0]) == touch)
             kith__lane_condemn(kith__lane(p, w), touch, KITH__AT_NONE);
     kith__server_ring();

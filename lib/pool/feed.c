@@ -691,11 +691,14 @@ static void say_no_more(struct kith__feed *f)
 static int reason(struct kith__feed *f)
 {
     struct kith__pool *p = kith__pool_body(f->object);
+    uint32_t worker;
 
     if (running(f) == RUNS)
         return atomic_load(&p->state) == KITH__POOL_BROKEN && kith__object_is(f->object, f->pool.id)
                    ? kith__pool_init_fault(p)
                    : 0;
+    if (p->threads && kith__my_lane(f->object, &worker))
+        return 0; /* the pool's end waits for this thread, and what was given comes to its own */
     while (running(f) != ENDED &&
            !kith__server_dead()) /* what its workers use is theirs until they are gone */
         usleep(200);
@@ -780,14 +783,14 @@ static void condemn(const struct kith__feed *f, struct kith__lane *lane, uint64_
 static int cancel(struct kith__feed *f, uint64_t unit)
 {
     struct kith__item *item = item_of(f, unit);
-    struct kith__lane *lane;
+    struct kith__lane *lane = NULL;
     int rc = item ? kith__item_cancel(item) : KITH_EEND;
 
     if (rc == 0)
         kith__row_wake(f->row, unit);
     if (rc != KITH_ERUNNING || !pin(f))
         return rc == KITH_ERUNNING ? 0 : rc; /* else the pool ends, and so does it */
-    if (!(lane = runs_at(f, unit)) && !kith__grant_has(f->job, unit))
+    if (kith__pool_body(f->object)->threads || (!(lane = runs_at(f, unit)) && !kith__grant_has(f->job, unit)))
         rc = kith__item_has_ended(item) ? KITH_EEND : KITH_ERUNNING;
     else if (!kith__item_condemn(item))
         rc = kith__item_cancel(item); /* it has ended, or goes back just now */
@@ -801,14 +804,40 @@ static int cancel(struct kith__feed *f, uint64_t unit)
 
 int kith__feed_cancel(struct kith__feed *f, uint64_t unit)
 {
-    int rc;
+    int rc, in_thread;
 
     pthread_mutex_lock(&f->mutex);
+    in_thread = kith__pool_body(f->object)->threads != 0;
     rc = cancel(f, unit);
     pthread_mutex_unlock(&f->mutex);
     if (rc == KITH_EEND)
         return kith__fail(rc, "the call has ended");
+    if (rc == KITH_ERUNNING && in_thread)
+        return kith__fail(rc, "the task runs in a thread of a pool, which cannot be ended");
     return rc < 0 ? kith__fail(rc, "the task runs inside of another one, which waits for it") : 0;
+}
+
+/* f is locked. */
+static void cancel_queued(struct kith__feed *f)
+{
+    for (uint64_t unit = f->first * KITH__ROW_CHUNK; unit < f->given; unit++) {
+        struct kith__item *item = item_of(f, unit);
+
+        if (item && kith__item_cancel(item) == 0)
+            kith__row_wake(f->row, unit);
+    }
+}
+
+void kith__feeds_cancel(uint64_t pool)
+{
+    pthread_mutex_lock(&all);
+    for (struct kith__feed *f = feeds.first; f; f = f->link.next) {
+        pthread_mutex_lock(&f->mutex);
+        if (f->pool.id == pool)
+            cancel_queued(f);
+        pthread_mutex_unlock(&f->mutex);
+    }
+    pthread_mutex_unlock(&all);
 }
 
 void kith__feed_watch(struct kith__feed *f)

@@ -20,6 +20,9 @@ void kith__feed_close(struct kith__feed *feed);
 /* Frees what is left of those whose pools have ended, and whose results were taken. */
 void kith__feeds_tidy(void);
 
+/* Of a pool of threads that is terminated: what was given and has not begun is cancelled. */
+void kith__feeds_cancel(uint64_t pool);
+
 /* Gives one task, a function of numbers or bytes with a copy of its argument. 0 and its unit, or a code. */
 int kith__feed_give(struct kith__feed *feed, const struct kith__call_spec *s, uint64_t *unit);
 

@@ -63,6 +63,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/stats.h \
 	lib/pool/task.c \
 	lib/pool/task.h \
+	lib/pool/threads.c \
+	lib/pool/threads.h \
 	lib/pool/turn.c \
 	lib/pool/turn.h \
 	lib/pool/worker.c \

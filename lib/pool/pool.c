@@ -6,6 +6,7 @@
 #include "pool/attend.h"
 #include "pool/branch.h"
 #include "pool/fault.h"
+#include "pool/feed.h"
 #include "pool/later.h"
 #include "pool/row.h"
 #include "base/error.h"
@@ -15,6 +16,8 @@
 #include "pool/serial.h"
 #include "pool/settle.h"
 #include "pool/spread.h"
+#include "pool/threads.h"
+#include "pool/turn.h"
 #include "base/system.h"
 #include "object/memory.h"
 #include "pool/worker.h"
@@ -74,9 +77,24 @@ int kith__pool_awaits_us(uint64_t id)
 {
     struct kith__object *o = kith__object_slot(id);
 
-    return (kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o)) &&
+    /* kith__turn: also of the service, when it begins what a task has called. */
+    return (kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o) || kith__turn.pool == o) &&
            kith__object_leaves(id, KITH__POOL_KIND) &&
            atomic_load(&kith__pool_body(o)->state) == KITH__POOL_OPEN;
+}
+
+/* Those of a pool of threads find what they are given in the memory of their process only. */
+static int enter_ours(uint64_t id, struct kith__object **o)
+{
+    int rc = kith__object_enter(id, KITH__POOL_KIND, o);
+    uint32_t threads = rc == 0 ? kith__pool_body(*o)->threads : 0;
+
+    if (threads == 0 || threads == kith__me)
+        return rc;
+    kith__object_leave(*o);
+    return kith__fail(KITH_EINVAL,
+                      "a Pool of threads was used in process %d: only the process that opened it can use it",
+                      (int)getpid());
 }
 
 int kith__pool_enter(kith_pool p, struct kith__object **o)
@@ -85,7 +103,7 @@ int kith__pool_enter(kith_pool p, struct kith__object **o)
 
     if (rc < 0)
         return rc;
-    if ((rc = kith__object_enter(p.id, KITH__POOL_KIND, o)) != KITH_ESTALE || !kith__pool_awaits_us(p.id))
+    if ((rc = enter_ours(p.id, o)) != KITH_ESTALE || !kith__pool_awaits_us(p.id))
         return rc;
     *o = kith__object_slot(p.id);
     kith__guard_enter(&(*o)->guard);
@@ -99,6 +117,13 @@ int kith__pool_find(kith_pool p, struct kith__object **o)
     if (rc == 0)
         kith__object_leave(*o);
     return rc;
+}
+
+int kith__pool_is_of_threads(kith_pool p)
+{
+    struct kith__object *o;
+
+    return kith__pool_find(p, &o) == 0 && kith__pool_body(o)->threads != 0;
 }
 
 /* ----------------------------------------------------------------- opening */
@@ -180,7 +205,7 @@ static int fill(struct kith__pool *p, uint32_t workers, uint32_t branches, const
     p->limit_ms = (uint32_t)o->limit_ms;
     p->init_limit_ms = init_limit(o);
     p->exit_limit_ms = exit_limit(o);
-    p->tries = o->tries ? (uint32_t)o->tries : TRIES;
+    p->tries = o->threads ? 1 : o->tries ? (uint32_t)o->tries : TRIES;
     p->tasks_per_worker = p->serial ? 0 : (uint32_t)o->tasks_per_worker; /* the caller cannot be replaced */
     p->pinned = !o->unpinned;
     p->chunk = o->chunk;
@@ -189,6 +214,7 @@ static int fill(struct kith__pool *p, uint32_t workers, uint32_t branches, const
     p->memory = o->memory;
     atomic_store(&p->progress, (uint32_t)kith__env_on(KITH__ENV_PROGRESS));
     p->caller = o->caller && !p->serial;
+    p->threads = o->threads && !p->serial ? kith__me : 0;
     p->init_arg_size = o->arg_size;
     if ((rc = fill_functions(p, o)) < 0)
         return rc;
@@ -246,6 +272,7 @@ static int wait_until(struct kith__object *o, int (*done)(const struct kith__poo
     return rc;
 }
 
+/* Workers that are processes are killed; threads begin nothing any more. */
 static void stop_workers(struct kith__object *o, enum kith__pool_event event)
 {
     struct kith__pool *p = kith__pool_body(o);
@@ -362,6 +389,13 @@ static void destroy(struct kith__object *o)
     free_held(&p->lanes);
 }
 
+/* Not in the pool's guard. Nobody wakes those who wait for tasks of threads by killing these. */
+static void cancel_rest(uint64_t id)
+{
+    kith__feeds_cancel(id);
+    kith__wake_everybody();
+}
+
 /* The workers are ended, by themselves or by the fork server; then the slot is given back. */
 static int shut(struct kith__object *o, enum kith__pool_event event)
 {
@@ -373,6 +407,8 @@ static int shut(struct kith__object *o, enum kith__pool_event event)
     while (event == KITH__POOL_CLOSE && !is_quiet(p, 0) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     stop_workers(o, event);
+    if (p->threads && event == KITH__POOL_TERMINATE)
+        cancel_rest(p->id);
     for (;;) {
         rc = p->serial ? 0 : wait_until(o, has_ended, NULL);
         if (rc < 0 && rc != KITH_EPEER)
@@ -382,6 +418,7 @@ static int shut(struct kith__object *o, enum kith__pool_event event)
         /* Callers whose workers are gone find that out, and leave. */
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     }
+    kith__threads_join(p->id);
     if (p->serial || p->caller)
         kith__serial_finish(o, event == KITH__POOL_CLOSE);
     if (rc == 0 && event == KITH__POOL_CLOSE)
@@ -421,6 +458,8 @@ static int launch(struct kith__object *o, struct kith__spread *plan, uint64_t *i
     p->id = *id;
     if (p->serial)
         return kith__serial_prepare(o, *id);
+    if (p->threads)
+        return (rc = kith__threads_start(o)) < 0 ? rc : await_workers(o, plan);
     for (uint32_t w = 0; w < p->workers && rc == 0; w++)
         rc = ask_worker(o, *id, w);
     kith__server_ring();
@@ -428,6 +467,31 @@ static int launch(struct kith__object *o, struct kith__spread *plan, uint64_t *i
         return rc;
     kith__spread_begin(o, *id, plan);
     return await_workers(o, plan);
+}
+
+/* What cannot be had where the workers are threads of one process. */
+static int check_threads(const struct kith_pool_options *o)
+{
+    const struct {
+        const char *name;
+        int is_given;
+    } refused[] = { { ".limit_ms", o->limit_ms > 0 },
+                    { ".init_limit_ms", o->init_limit_ms > 0 },
+                    { ".exit_limit_ms", o->exit_limit_ms > 0 },
+                    { ".tries", o->tries > 1 },
+                    { ".tasks_per_worker", o->tasks_per_worker > 0 },
+                    { ".memory", o->memory > 0 },
+                    { ".nodes", o->nodes != 0 && o->nodes != 1 } };
+
+    if (o->threads < 0 || o->threads > 1)
+        return kith__fail(KITH_EINVAL, "a pool with .threads %d: give 0 or 1", o->threads);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0] && o->threads; i++)
+        if (refused[i].is_given)
+            return kith__fail(KITH_EINVAL,
+                              "a pool with .threads and %s: only workers that are processes can be limited, "
+                              "ended or replaced one by one, or be on other nodes; leave out one of the two",
+                              refused[i].name);
+    return 0;
 }
 
 static int check_options(int workers, const struct kith_pool_options *o)
@@ -460,7 +524,7 @@ static int check_options(int workers, const struct kith_pool_options *o)
         return kith__fail(KITH_EINVAL, "a pool with .caller %d: give 0 or 1", o->caller);
     if (!o->arg && o->arg_size > 0)
         return kith__fail(KITH_EINVAL, "a pool with %zu bytes of .arg at NULL", o->arg_size);
-    return 0;
+    return check_threads(o);
 }
 
 /* Fills it, and starts its workers, here and elsewhere. */
@@ -485,14 +549,14 @@ static int make_pool(struct kith__object *o, struct kith__spread *plan,
     return rc;
 }
 
-/* By default all. But short loops, which are what .caller is for, are done before others hear of them; where
- * each rank runs main, each has its own part of the machine; and what .init and .exit are given may be of use
- * on this node only. */
+/* By default all. But threads are here; short loops, which are what .caller is for, are done before others
+ * hear of them; where each rank runs main, each has its own part of the machine; and what .init and .exit are
+ * given may be of use on this node only. */
 static int nodes_of(const struct kith_pool_options *o)
 {
     if (o->nodes)
         return o->nodes;
-    if (o->caller || kith__shared->every_rank || kith__shared->nodes == 1)
+    if (o->caller || o->threads || kith__shared->every_rank || kith__shared->nodes == 1)
         return 1;
     if (!kith__spread_points_here(o->arg, o->arg_size, 1))
         return -1;
@@ -604,16 +668,19 @@ int kith_pool_workers(kith_pool p)
 static int hasten(uint64_t id)
 {
     struct kith__object *o = kith__object_slot(id);
-    int found;
+    int found, threads;
 
     if (!kith__object_leaves(id, KITH__POOL_KIND) || kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o))
         return 0;
     kith__guard_enter(&o->guard);
     /* In this order: another pool in this slot is not gone, but has another handle. */
     found = !atomic_load(&kith__pool_body(o)->gone) && kith__object_leaves(id, KITH__POOL_KIND);
+    threads = found && kith__pool_body(o)->threads != 0;
     if (found)
         stop_workers(o, KITH__POOL_TERMINATE);
     kith__object_leave(o);
+    if (threads)
+        cancel_rest(id);
     while (found && kith__object_leaves(id, KITH__POOL_KIND) && !kith__server_dead())
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     return found;
@@ -627,7 +694,7 @@ static int end_pool(kith_pool p, enum kith__pool_event event)
 
     if (rc < 0)
         return rc;
-    if ((rc = kith__object_enter(p.id, KITH__POOL_KIND, &o)) < 0)
+    if ((rc = enter_ours(p.id, &o)) < 0)
         return rc == KITH_ESTALE && event == KITH__POOL_TERMINATE && hasten(p.id) ? 0 : rc;
     if (kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o)) {
         kith__object_leave(o);
@@ -645,7 +712,7 @@ static int runs_in(kith_pool p)
     return kith__pool_find(p, &o) == 0 && (kith__my_lane(o, &(uint32_t){ 0 }) || kith__serial_in(o));
 }
 
-int kith_pool_close(kith_pool p)
+static int close_pool(kith_pool p)
 {
     int rc;
 
@@ -654,7 +721,23 @@ int kith_pool_close(kith_pool p)
     rc = end_pool(p, KITH__POOL_CLOSE);
     kith__later_settle(p);
     kith__feeds_tidy();
-    return kith__report(rc);
+    return rc;
+}
+
+int kith_pool_close(kith_pool p)
+{
+    return kith__report(close_pool(p));
+}
+
+/* Who fails to close one has a thread that does so already, or has lost the fork server. */
+void kith__pools_of_threads_close(void)
+{
+    uint64_t id;
+
+    while ((id = kith__threads_first()) != 0) {
+        close_pool((kith_pool){ id });
+        kith__threads_join(id);
+    }
 }
 
 int kith_pool_terminate(kith_pool p)
@@ -782,10 +865,43 @@ static void end_branch(struct kith__object *o, void *context)
         stop_workers(o, KITH__POOL_TERMINATE);
 }
 
+static int is_of(struct kith__object *o, const uint32_t *member)
+{
+    const struct kith__pool *p = kith__pool_body(o);
+
+    return is_pool(o) && p->threads == *member && atomic_load(&p->lanes) != 0;
+}
+
+/* Its workers are gone with it, wherever they were, and with all who could ask for what they had done. */
+static void leave_jobs(struct kith__object *o, void *member)
+{
+    struct kith__pool *p = kith__pool_body(o);
+
+    for (uint32_t w = 0; is_of(o, member) && w < p->workers; w++) {
+        atomic_store(&kith__lane(p, w)->depth, 0);
+        atomic_store(&kith__lane(p, w)->member, 0);
+    }
+}
+
+/* Nobody else can use it, or close it: its life ends, and it is destroyed with what the dead had half open.
+ */
+static void end_its_life(struct kith__object *o, void *member)
+{
+    if (!is_of(o, member))
+        return;
+    kith__guard_enter(&o->guard);
+    if ((atomic_load(&o->ident) & 255) == KITH__POOL_KIND)
+        kith__object_end(o);
+    else
+        kith__object_leave(o);
+}
+
 void kith__jobs_sweep(uint32_t member)
 {
     kith__objects_each(KITH__POOL_KIND, end_branch, &member);
+    kith__objects_each(KITH__POOL_KIND, leave_jobs, &member);
     kith__objects_each(KITH__POOL_KIND, sweep_pool, &member);
+    kith__objects_each(KITH__POOL_KIND, end_its_life, &member);
 }
 
 _Static_assert(KITH__BODY_FITS(struct kith__pool, KITH__POOL_SIDES), "it is the body of an object");

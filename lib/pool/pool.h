@@ -9,6 +9,12 @@
  * ends: they may still call it. */
 int kith__pool_awaits_us(uint64_t id);
 
+/* 1: p is open, and its workers are threads of a process. */
+int kith__pool_is_of_threads(kith_pool p);
+
+/* Closes those of this process that are still open. */
+void kith__pools_of_threads_close(void);
+
 /* The pool that stands for p on this node: p, or its branch here. */
 kith_pool kith__pool_here(kith_pool p);
 

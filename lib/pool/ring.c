@@ -175,13 +175,19 @@ uint64_t kith__ring_take(struct kith__job *j, int place, uint64_t size)
     return size <= ring_bytes + ring_bytes / 8 ? keep(j, place, size) : kith__heap_alloc(size, kith__me);
 }
 
+/* Workers reach it where it is. */
+static int is_here(const struct kith__job *j, const void *p, uint64_t size)
+{
+    return j->local || kith__arena_holds(p, size);
+}
+
 /* A ring for window elements of size, when the user's memory is not ours. */
 static int make_ring(struct kith__job *j, int place, const void *p, uint64_t size, uint64_t window,
                      uint64_t *at, uint64_t *ring)
 {
     if (size == 0)
         return 0;
-    if (kith__arena_holds(p, j->n * size)) {
+    if (is_here(j, p, j->n * size)) {
         *at = kith__offset(p);
         return 0;
     }
@@ -219,13 +225,15 @@ static int make_rings(struct kith__job *j, const struct kith__call_spec *s, uint
 }
 
 /* Results may take the place of their own arguments. Where tasks would read what others have written, the
- * outcome would depend on who is faster; that is told where it is seen for sure, in kith's memory. */
+ * outcome would depend on who is faster; that is told where it is seen for sure: where they reach both in
+ * place. */
 static int check_overlap(struct kith__job *j, const struct kith__call_spec *s)
 {
     uintptr_t in = (uintptr_t)s->in, out = (uintptr_t)s->out;
+    char name[64];
 
-    if (s->in_size == 0 || s->out_size == 0 || !kith__arena_holds(s->in, s->n * s->in_size) ||
-        !kith__arena_holds(s->out, s->n * s->out_size) || in >= out + s->n * s->out_size ||
+    if (s->in_size == 0 || s->out_size == 0 || !is_here(j, s->in, s->n * s->in_size) ||
+        !is_here(j, s->out, s->n * s->out_size) || in >= out + s->n * s->out_size ||
         out >= in + s->n * s->in_size)
         return 0;
     if (s->n > 1 && (in != out || s->in_size != s->out_size))
@@ -233,7 +241,7 @@ static int check_overlap(struct kith__job *j, const struct kith__call_spec *s)
             KITH_EINVAL,
             "the results of %s overlap the arguments of other tasks: use one array for both, or "
             "two that do not overlap",
-            s->name);
+            kith__call_name(s, name, sizeof name));
     j->in_place = 1;
     for (uint32_t w = 0; w < j->workers; w++)
         atomic_store(&kith__job_result(j, w)->unit, 0);

@@ -273,8 +273,10 @@ static void run_item(struct kith__job *j, uint32_t worker, uint64_t unit, struct
         call_variable(fn, kith__item_in(item, c), kith__item_out(item, c));
     else
         has_failed(((kith_map_fn *)fn)(kith__item_in(item, c), kith__item_out(item, c)));
-    /* Its result may be taken as soon as it is there: what it has printed and sent goes first. */
-    kith__output_settle();
+    /* Its result may be taken as soon as it is there: what it has printed and sent goes first. A thread
+     * prints where the caller does. */
+    if (!j->local)
+        kith__output_settle();
     if (kith__remote_settle() < 0 && !kith__task.failed) {
         kith__task.failed = kith__task.special = 1;
         kith__task.code = KITH_EPEER;
@@ -415,9 +417,9 @@ static int run_blocks(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
     return 0;
 }
 
-/* A read maps the 16 pages around it, where they are there already; a write maps one, at four times the price
- * a page (measured: 0.28 and 1.1 µs). So results in place are looked at before they are written: another
- * worker may have made their pages in the last map. */
+/* In kith's memory a read maps the 16 pages around it, where they are there already; a write maps one, at
+ * four times the price a page (measured: 0.28 and 1.1 µs). So results in place are looked at before they are
+ * written: another worker may have made their pages in the last map. */
 static void map_pages(const char *from, const char *to)
 {
     const uintptr_t around = 65536;
@@ -450,7 +452,7 @@ static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t l
     kith__task.special = kith__task.failed = kith__task.has_text = 0;
     kith__task.taken = atomic_load_explicit(&kith__ever_taken, memory_order_relaxed);
     kith__task.arg_size = j->arg_size;
-    if (!j->out_ring && !j->order && j->kind != KITH__JOB_ROW)
+    if (!j->out_ring && !j->order && !j->local && j->kind != KITH__JOB_ROW)
         map_pages(element(j->out, j->out_size, 0, lo), element(j->out, j->out_size, 0, lo + length));
     switch ((enum kith__job_kind)j->kind) {
     case KITH__JOB_NUMBERS:

@@ -8,6 +8,7 @@
 #include "pool/joblog.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "shm/heap.h"
 #include "member/output.h"
 #include "pool/random.h"
@@ -34,7 +35,7 @@ struct place {
 };
 
 static struct place of_process;
-static _Thread_local struct place *of_thread;
+#define of_thread ((struct place *)kith__own_place)
 
 static struct place *my_place(void)
 {
@@ -70,6 +71,27 @@ struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker)
         return NULL;
     *worker = at->worker;
     return kith__lane(kith__pool_body(at->pool), at->worker);
+}
+
+void kith__worker_cpus(const struct kith__pool *p, uint32_t worker, uint32_t *from, uint32_t *to)
+{
+    *from = worker * kith__shared->cpu_count / p->workers;
+    *to = (worker + 1) * kith__shared->cpu_count / p->workers;
+}
+
+void kith__worker_bind(const struct kith__pool *p, uint32_t worker)
+{
+    uint32_t from, to;
+
+    kith__worker_cpus(p, worker, &from, &to);
+    if (p->pinned && p->workers <= kith__shared->cpu_count)
+        kith__bind(from, to);
+}
+
+/* A worker that is a process would have been killed by now. */
+static int is_over(const struct kith__pool *p)
+{
+    return p->threads && atomic_load_explicit(&p->state, memory_order_relaxed) >= KITH__POOL_TERMINATED;
 }
 
 static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length)
@@ -178,7 +200,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             j->call, j->order ? &kith__job_result(j, worker)->element : &j->cells[worker].at, j->first);
     kith__stay_begin(&stay, o, lane, j, for_itself, pace.then);
     kith__turn = (struct kith__turn){ o, j->root, j->priority };
-    while (!is_worn(p, lane)) {
+    while (!is_worn(p, lane) && !is_over(p)) {
         if (called && kith__stay_is_over(&stay))
             break;
         if (!kith__claim(j, worker, most(j, p, lane, &learned), &cursor, &lo, &length)) {
@@ -200,8 +222,9 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             wanted = kith__run(j, worker, fn, lo, length, &stay);
         else
             unknown_function(j, worker, lo, length);
-        kith__output_settle(); /* it stands before what the head prints when it has their results */
-        if (kith__joblog_on)   /* which is no work: claims would become smaller by it, and lines more */
+        if (!j->local)
+            kith__output_settle(); /* it stands before what the head prints when it has their results */
+        if (kith__joblog_on)       /* which is no work: claims would become smaller by it, and lines more */
             pace.then += kith__joblog_end(&logged, j, worker, lo, length, wanted || kith__job_halted(j));
         lane->tasks += length;
         if ((kith__pace_is_due(&pace, wanted ? run_of(j, worker, lo) : length) && looks) || wanted) {
@@ -239,7 +262,8 @@ static int call_own(const struct kith__pool *p, const struct kith__token *t)
     kith__memory_settle(kith__task.taken, rc == 0);
     if (rc != 0 && !kith__task.has_text)
         kith__task_says("it returned %d", rc);
-    kith__output_settle();
+    if (!p->threads)
+        kith__output_settle();
     return rc;
 }
 
@@ -364,7 +388,7 @@ static void work(struct kith__object *o, struct kith__lane *lane, uint32_t worke
     uint32_t post;
     int turn = 0;
 
-    while (!is_worn(p, lane)) {
+    while (!is_worn(p, lane) && !is_over(p)) {
         if ((j = kith__job_find(p, lane, &post))) {
             kith__work_on(o, lane, worker, j, 0);
             turn = j->units == 1;
@@ -389,4 +413,34 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     work(o, lane, worker);
     leave(o, lane, worker);
     return 0;
+}
+
+/* In a process worker its number is that of the member; here the process has other things to do. */
+static void become(struct place *place)
+{
+    static const _Atomic uint64_t first;
+
+    kith__own_place = place;
+    kith__random_place(KITH__STREAM_WORKER,
+                       (kith__pool_body(place->pool)->id & UINT32_MAX) << 16 | place->worker, &first);
+}
+
+void kith__worker_thread(struct kith__object *o, uint32_t worker)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__lane *lane = kith__lane(p, worker);
+    struct place place = { .pool = o, .worker = worker };
+
+    become(&place);
+    if (begin(o, lane, worker) == 0) {
+        work(o, lane, worker);
+        leave(o, lane, worker);
+    } else
+        kith__pool_move(p, KITH__POOL_BREAK);
+    kith__own_place = NULL;
+    kith__state_free(&place.state);
+    kith__lane_move(lane, KITH__LANE_ENDS);
+    atomic_store(&lane->member, 0);
+    kith__fence();
+    kith__wake_all(kith__object_waiters(o, 1));
 }

@@ -7,6 +7,13 @@
 
 /* The process of a worker; returns its exit status. */
 int kith__worker_main(struct kith__object *o, uint32_t worker);
+/* A worker that is a thread. When it returns its lane has ended. */
+void kith__worker_thread(struct kith__object *o, uint32_t worker);
+
+/* Which of the node's CPUs are a worker's part: none, when there are more workers than CPUs. */
+void kith__worker_cpus(const struct kith__pool *p, uint32_t worker, uint32_t *from, uint32_t *to);
+/* Binds this thread to them, unless the kernel places the workers better. */
+void kith__worker_bind(const struct kith__pool *p, uint32_t worker);
 
 /* Claims and runs from j, which lane has entered, until nothing is left to claim now. for_itself: by the
  * thread that posted j. */

@@ -138,25 +138,14 @@ static void hear_signals(void)
     sigprocmask(SIG_SETMASK, &as_started.mask, NULL);
 }
 
-static void bind_to(uint32_t from, uint32_t to)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    for (uint32_t i = from; i < to; i++)
-        CPU_SET(kith__shared->cpus[i], &set);
-    sched_setaffinity(0, sizeof set, &set);
-}
-
-/* A worker gets its part of the CPUs; with more workers than CPUs the kernel places them better. */
+/* What a task starts in threads of its own should find a CPU for each. */
 static void bind_worker(const struct kith__pool *p, uint32_t worker)
 {
-    uint32_t from = worker * kith__shared->cpu_count / p->workers;
-    uint32_t to = (worker + 1) * kith__shared->cpu_count / p->workers;
+    uint32_t from, to;
 
+    kith__worker_cpus(p, worker, &from, &to);
     kith__set_thread_variables(to > from ? (int)(to - from) : 1);
-    if (p->pinned && p->workers <= kith__shared->cpu_count)
-        bind_to(from, to);
+    kith__worker_bind(p, worker);
 }
 
 /* The way out of every child: what it printed is printed; handlers of the head's atexit are not run. */
@@ -206,7 +195,7 @@ void kith__child_main(uint32_t who, pid_t parent)
     if (atomic_load(&m->role) != KITH__AGENT)
         hear_signals(); /* from here on a handler of the program finds a process that may exit */
     if (kith__shared->bound && kith__shared->cpu_count > 0)
-        bind_to(0, kith__shared->cpu_count); /* the fork server has those of one rank only */
+        kith__bind(0, kith__shared->cpu_count); /* the fork server has those of one rank only */
     if (atomic_load(&m->role) == KITH__WORKER) {
         o = kith__object_slot(m->object);
         bind_worker(kith__pool_body(o), m->worker);

@@ -1,0 +1,131 @@
+/* threads.c: see threads.h. Called by pool.c. */
+#include "config.h"
+#include "pool/threads.h"
+#include "base/error.h"
+#include "pool/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct hand {
+    struct kith__object *pool;
+    uint32_t worker;
+    pthread_t thread;
+};
+
+struct crew { /* of one pool */
+    uint64_t pool;
+    uint32_t count;
+    struct crew *next;
+    struct hand hands[];
+};
+
+static struct crew *crews; /* of this process */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* A worker process binds itself to its part of the CPUs: its threads share that. */
+static void *run(void *arg)
+{
+    const struct hand *h = arg;
+    const struct kith__pool *p = kith__pool_body(h->pool);
+    char name[16];
+
+    snprintf(name, sizeof name, "worker %u", h->worker % 10000);
+    pthread_setname_np(pthread_self(), name);
+    if (atomic_load(&kith__member(kith__me)->role) != KITH__WORKER)
+        kith__worker_bind(p, h->worker);
+    kith__worker_thread(h->pool, h->worker);
+    return NULL;
+}
+
+static int start(struct kith__object *o, struct crew *c)
+{
+    struct kith__lane *lane = kith__lane(kith__pool_body(o), c->count);
+    struct hand *h = &c->hands[c->count];
+    int error;
+
+    h->pool = o;
+    h->worker = c->count;
+    atomic_store(&lane->member, kith__me);
+    if ((error = pthread_create(&h->thread, NULL, run, h)) != 0)
+        atomic_store(&lane->member, 0);
+    else
+        c->count++;
+    return error;
+}
+
+/* The program's handlers run in its own threads; but a signal that a task causes itself is its own. */
+static void hold_signals(sigset_t *before)
+{
+    static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPIPE, SIGPROF };
+    sigset_t held;
+
+    sigfillset(&held);
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        sigdelset(&held, own[i]);
+    pthread_sigmask(SIG_BLOCK, &held, before);
+}
+
+int kith__threads_start(struct kith__object *o)
+{
+    const struct kith__pool *p = kith__pool_body(o);
+    struct crew *c = calloc(1, sizeof *c + p->workers * sizeof c->hands[0]);
+    sigset_t before;
+    int error = 0;
+
+    if (!c)
+        return kith__fail(KITH_ENOMEM, "no memory for a pool of %u threads", p->workers);
+    c->pool = p->id;
+    atomic_fetch_add(&kith__member(kith__me)->unpublished, 1); /* when we end a janitor ends the pool */
+    hold_signals(&before);
+    while (c->count < p->workers && (error = start(o, c)) == 0)
+        ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_mutex_lock(&mutex);
+    c->next = crews;
+    crews = c;
+    pthread_mutex_unlock(&mutex);
+    if (error == 0)
+        return 0;
+    return kith__fail(KITH_ENOMEM,
+                      "only %u of the %u threads of a pool can be started: %s; see ulimit -u and -v",
+                      c->count, p->workers, strerror(error));
+}
+
+static struct crew *take(uint64_t pool)
+{
+    struct crew **at = &crews, *c;
+
+    pthread_mutex_lock(&mutex);
+    while ((c = *at) && c->pool != pool)
+        at = &c->next;
+    if (c)
+        *at = c->next;
+    pthread_mutex_unlock(&mutex);
+    return c;
+}
+
+void kith__threads_join(uint64_t pool)
+{
+    struct crew *c = take(pool);
+
+    if (!c)
+        return;
+    for (uint32_t i = 0; i < c->count; i++)
+        pthread_join(c->hands[i].thread, NULL);
+    free(c);
+    atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
+}
+
+uint64_t kith__threads_first(void)
+{
+    uint64_t pool;
+
+    pthread_mutex_lock(&mutex);
+    pool = crews ? crews->pool : 0;
+    pthread_mutex_unlock(&mutex);
+    return pool;
+}
