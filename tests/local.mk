@@ -176,6 +176,7 @@ unit_tests += \
 	tests/test_start \
 	tests/test_stats \
 	tests/test_storm \
+	tests/test_threads \
 	tests/test_turn \
 	tests/test_units \
 	tests/test_value \
