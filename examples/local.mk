@@ -50,6 +50,7 @@ noinst_PROGRAMS += \
 	examples/square_cube \
 	examples/squares \
 	examples/terminate \
+	examples/thread_pool \
 	examples/threads \
 	examples/to_celsius \
 	examples/urgent \

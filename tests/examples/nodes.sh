@@ -106,7 +106,7 @@ if [ -n "${KITH_TEST_LONG-}" ] && [ -z "$SANITIZER_FLAGS" ]; then
         there $program
         silent $program
     done
-    for program in event_start named_memory priority_queue shared_memory shared_table square_cube; do
+    for program in event_start named_memory priority_queue shared_memory shared_table square_cube thread_pool; do
         same $program
         silent $program
     done

@@ -133,6 +133,7 @@ all()
     good priority_queue
     good urgent
     good spell
+    good thread_pool
     good heat
     good longest_first
     good condition_stages
