@@ -126,6 +126,7 @@ EXPERIMENTS = [
     Experiment("map", {
         "kith": Program("kith/map", "kith", 0, 5),
         "kith, malloc'ed": Program("kith/map", "malloc", 0, 5),
+        "kith, threads": Program("kith/map", "malloc", 0, 5, 1),
         OPENMP: Program("peers/openmp", "map", "dynamic", 1024, 5),
         "OpenMP static": Program("peers/openmp", "map", "static", 0, 5),
         **pythons("map", 1000000)}, repeats=7),
@@ -181,6 +182,7 @@ EXPERIMENTS = [
     Experiment("loop", {
         "kith": Program("kith/loop", 1),
         "kith, two workers": Program("kith/loop"),
+        "kith, threads": Program("kith/loop", 1, 1),
         "OpenMP static": Program("peers/openmp", "loop")}),
     Experiment("queue 1+1", {
         **queue(1, 1, 8, 4000000, 1024, 100000),
@@ -253,6 +255,8 @@ ROWS = [
         against=["kith", MP, FUTURES, MPI4PY], targets=[Within(4, "kith"), Faster(50, MP)]),
     Row("… malloc'ed arrays, first map", "map", "first", "M/s", more=True, me="kith, malloc'ed",
         against=["kith", MP, FUTURES, MPI4PY]),
+    Row("… the same by a pool of threads", "map", "second", "M/s", more=True, me="kith, threads",
+        against=["kith, malloc'ed", OPENMP, "OpenMP static"], targets=[Within(1.5, OPENMP)]),
     Row("map, chunks of one task", "chunk 1", "second", "M/s", more=True, targets=[AtLeast(15)]),
     Row("apply, back to back, median", "apply", "median", "µs", targets=[AtMost(4)]),
     Row("apply, back to back, 99th percentile", "apply", "p99", "µs"),
@@ -283,6 +287,10 @@ ROWS = [
     Row("loop of 128 empty blocks", "loop", "empty", "µs", targets=[Within(1.5, "OpenMP static")]),
     Row("… Jacobi sweep over 128 × 128 points", "loop", "small", "µs", targets=[Within(1.5, "OpenMP static")]),
     Row("… over 1024 × 1024 points", "loop", "large", "µs", targets=[Within(1.05, "OpenMP static")]),
+    Row("loop of 128 empty blocks, by a pool of threads", "loop", "empty", "µs", me="kith, threads",
+        against=["kith", "OpenMP static"], targets=[Within(1.5, "OpenMP static")]),
+    Row("… Jacobi sweep over 128 × 128 points, likewise", "loop", "small", "µs", me="kith, threads",
+        against=["kith", "OpenMP static"], targets=[Within(1.5, "OpenMP static")]),
     Row("Queue, 8 B, one producer, one consumer", "queue 1+1", "items", "M/s", more=True, targets=[AtLeast(5)]),
     Row("Queue, 8 B, two and two", "queue 2+2", "items", "M/s", more=True, targets=[AtLeast(3)]),
     Row("Queue, 8 B, joinable, one and one", "queue joinable", "items", "M/s", more=True),

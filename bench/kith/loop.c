@@ -1,5 +1,6 @@
 /* loop: what a short parallel loop takes, in µs: one of 128 empty blocks, and Jacobi sweeps over two grids.
- * loop [1]     two workers; 1: one worker, and the caller works, too */
+ * loop [CALLER [THREADS]]     two workers; 1: one worker, and the caller works, too; 1: the workers are
+ * threads */
 #include "config.h"
 
 #include "../loop.h"
@@ -63,7 +64,7 @@ int main(int argc, char **argv)
 
     kith_init(&argc, &argv);
     caller = (int)number(argc, argv, 1, 0);
-    pool = kith_pool_open_with(caller ? 1 : 2, .caller = caller);
+    pool = kith_pool_open_with(caller ? 1 : 2, .caller = caller, .threads = (int)number(argc, argv, 2, 0));
     empty(pool);
     jacobi(pool, "small", SMALL, ROUNDS);
     jacobi(pool, "large", LARGE, SWEEPS_OF_LARGE);

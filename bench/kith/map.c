@@ -1,6 +1,7 @@
 /* map: 10^7 cheap tasks. Prints million tasks a second of the first map over two arrays, of the second, and
- * of later ones (median). map kith|malloc CHUNK LATER      the memory of the arrays; tasks a claim, 0: found
- * at run time; how many later ones */
+ * of later ones (median).
+ * map kith|malloc CHUNK LATER [THREADS]     the memory of the arrays; tasks a claim, 0: found at run time;
+ * how many later ones; 1: the workers are threads */
 #include "config.h"
 
 #include <string.h>
@@ -45,7 +46,8 @@ int main(int argc, char **argv)
     out = array(kith);
     for (int i = 0; i < N; i++)
         in[i] = i;
-    pool = kith_pool_open_with(2, .chunk = number(argc, argv, 2, 0));
+    pool =
+        kith_pool_open_with(2, .chunk = number(argc, argv, 2, 0), .threads = (int)number(argc, argv, 4, 0));
     say("first", rate(pool, in, out));
     say("second", rate(pool, in, out));
     n = number(argc, argv, 3, 5);
