@@ -17,6 +17,7 @@ noinst_PROGRAMS += \
 	examples/map_async \
 	examples/manager \
 	examples/map_squares \
+	examples/memory_limit \
 	examples/named_memory \
 	examples/namespace \
 	examples/pi_combined \
@@ -85,6 +86,7 @@ examples_longest_first_LDADD = lib/libkith.la
 examples_map_async_LDADD = lib/libkith.la
 examples_manager_LDADD = lib/libkith.la
 examples_map_squares_LDADD = lib/libkith.la
+examples_memory_limit_LDADD = lib/libkith.la
 examples_named_memory_LDADD = lib/libkith.la
 examples_namespace_LDADD = lib/libkith.la
 examples_pi_combined_SOURCES = examples/pi_combined.c $(examples_args)
@@ -128,6 +130,7 @@ examples_spell_LDADD = lib/libkith.la
 examples_square_cube_LDADD = lib/libkith.la
 examples_squares_LDADD = lib/libkith.la
 examples_terminate_LDADD = lib/libkith.la
+examples_thread_pool_LDADD = lib/libkith.la
 examples_threads_LDADD = lib/libkith.la
 examples_to_celsius_LDADD = lib/libkith.la
 examples_urgent_LDADD = lib/libkith.la
@@ -156,6 +159,7 @@ EXTRA_DIST += \
 	examples/expected/map_async.txt \
 	examples/expected/manager.txt \
 	examples/expected/map_squares.txt \
+	examples/expected/memory_limit.txt \
 	examples/expected/named_memory.txt \
 	examples/expected/namespace.txt \
 	examples/expected/pi_combined.txt \
@@ -190,6 +194,7 @@ EXTRA_DIST += \
 	examples/expected/square_cube.txt \
 	examples/expected/squares.txt \
 	examples/expected/terminate.txt \
+	examples/expected/thread_pool.txt \
 	examples/expected/threads.txt \
 	examples/expected/to_celsius.txt \
 	examples/expected/urgent.txt \

@@ -111,7 +111,7 @@ if [ -n "${KITH_TEST_LONG-}" ] && [ -z "$SANITIZER_FLAGS" ]; then
         silent $program
     done
     cp -R "$top_srcdir/examples/texts" "$texts"
-    for program in apply_async apply_squares imap map_async powers callback worker_state \
+    for program in apply_async apply_squares imap map_async memory_limit powers callback worker_state \
         "word_count $texts/river.txt $texts/harbour.txt $texts/mill.txt"; do
         # shellcheck disable=SC2086
         same $program

@@ -132,6 +132,7 @@ all()
     good shutdown
     good priority_queue
     good urgent
+    good memory_limit
     good spell
     good thread_pool
     good heat
