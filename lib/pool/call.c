@@ -348,14 +348,14 @@ int kith__call_has_idle(struct kith__object *o)
 }
 
 static int run_some(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
-                    uint32_t post, uint64_t seq)
+                    uint32_t post, uint64_t seq, enum kith__why why)
 {
     struct kith__stream outer;
 
     if (!kith__job_enter(kith__pool_body(o), lane, post, seq))
         return 0;
     kith__random_save(&outer);
-    kith__work_on(o, lane, worker, j, 1);
+    kith__work_on(o, lane, worker, j, why);
     kith__random_restore(&outer);
     kith__job_leave(lane, j);
     return 1;
@@ -363,7 +363,8 @@ static int run_some(struct kith__object *o, struct kith__lane *lane, uint32_t wo
 
 /* A worker that waits for its own pool's job runs the tasks of that job meanwhile. The lane's stack of claims
  * is for one thread at a time, so of the threads that a task has made one helps, and the others only wait. */
-int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq)
+int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq,
+                    enum kith__why why)
 {
     static pthread_mutex_t helping = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
     static _Atomic int missed; /* a thread waits that would have helped */
@@ -376,13 +377,13 @@ int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, 
         return 1;
     }
     if (!lane || kith__pool_body(o)->threads) /* then the lane is this thread's alone */
-        return lane ? run_some(o, lane, worker, j, post, seq) : 0;
+        return lane ? run_some(o, lane, worker, j, post, seq, why) : 0;
     if (pthread_mutex_trylock(&helping) != 0) {
         atomic_store(&missed, 1);
         if (pthread_mutex_trylock(&helping) != 0)
             return 0;
     }
-    entered = run_some(o, lane, worker, j, post, seq);
+    entered = run_some(o, lane, worker, j, post, seq, why);
     pthread_mutex_unlock(&helping);
     if (atomic_exchange(&missed, 0))
         kith__wake_everybody(); /* rare, and their jobs are not known here */
@@ -393,7 +394,7 @@ int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, 
 static int run_here(struct kith__call *c)
 {
     if (!c->works)
-        return kith__call_help(c->object, c->job, c->post, c->job->seq);
+        return kith__call_help(c->object, c->job, c->post, c->job->seq, KITH__TELLS);
     kith__serial_run(c->object, c->job, kith__pool_hands(kith__pool_body(c->object)) - 1);
     return 1;
 }

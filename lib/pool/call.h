@@ -5,6 +5,7 @@
 
 #include "pool/pool.h"
 #include "pool/task.h"
+#include "pool/worker.h"
 
 /* A part of a job, which is posted as a job of its own: units from first on. Each task finds what it would
  * find in the whole: its random numbers, its block of a range. */
@@ -70,7 +71,8 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last); /* the co
 
 /* For who waits for units of j, in a worker of its pool: runs some of them, until there is nothing left to
  * claim. 0: this thread may not. */
-int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq);
+int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq,
+                    enum kith__why why);
 
 /* 1: a worker has nothing to do, and so begins at once what is posted. */
 int kith__call_has_idle(struct kith__object *o);

@@ -711,7 +711,7 @@ static void help(struct kith__feed *f, int polls)
     uint32_t worker;
 
     if (kith__my_lane(f->object, &worker) && !is_inside(f) && !(polls && kith__call_has_idle(f->object)))
-        kith__call_help(f->object, f->job, f->post, f->job->seq);
+        kith__call_help(f->object, f->job, f->post, f->job->seq, KITH__STAYS);
 }
 
 /* Where a foreman was killed, another one is started. */

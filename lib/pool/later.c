@@ -595,7 +595,8 @@ void kith__later_help(int polls)
         }
     pthread_mutex_unlock(&self.mutex);
     while (count-- > 0)
-        kith__call_help(found[count].object, found[count].job, found[count].post, found[count].seq);
+        kith__call_help(found[count].object, found[count].job, found[count].post, found[count].seq,
+                        KITH__STAYS);
 }
 
 /* Waits while somebody else drives it, or it stands in the line. */

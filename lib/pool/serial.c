@@ -155,7 +155,7 @@ void kith__serial_run(struct kith__object *o, struct kith__job *j, uint32_t cell
 
     playing = &part;
     kith__random_save(&outer);
-    kith__work_on(o, &lane, cell, j, 1);
+    kith__work_on(o, &lane, cell, j, KITH__TELLS);
     kith__random_restore(&outer);
     playing = part.outer;
     if (!kith__pool_body(o)->serial) /* it is none of the workers */

@@ -178,7 +178,7 @@ static uint64_t run_of(const struct kith__job *j, uint32_t worker, uint64_t lo)
 }
 
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
-                   int for_itself)
+                   enum kith__why why)
 {
     struct kith__pool *p = kith__pool_body(o);
     struct kith__chunk learned = { 0 };
@@ -198,13 +198,13 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     if (j->kind != KITH__JOB_ROW)
         kith__random_place_task(
             j->call, j->order ? &kith__job_result(j, worker)->element : &j->cells[worker].at, j->first);
-    kith__stay_begin(&stay, o, lane, j, for_itself, pace.then);
+    kith__stay_begin(&stay, o, lane, j, why != KITH__FOR_ANY, pace.then);
     kith__turn = (struct kith__turn){ o, j->root, j->priority };
     while (!is_worn(p, lane) && !is_over(p)) {
         if (called && kith__stay_is_over(&stay))
             break;
         if (!kith__claim(j, worker, most(j, p, lane, &learned), &cursor, &lo, &length)) {
-            if (!for_itself && called && linger(j))
+            if (why == KITH__FOR_ANY && called && linger(j))
                 continue;
             break;
         }
@@ -238,7 +238,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             give_back(o, lane, worker, j, lo + length);
         else
             kith__retire(j, worker, length);
-        if (for_itself) {
+        if (why == KITH__TELLS) {
             kith__faults_tell(j);
             kith__job_progress(j);
         }
@@ -390,7 +390,7 @@ static void work(struct kith__object *o, struct kith__lane *lane, uint32_t worke
 
     while (!is_worn(p, lane) && !is_over(p)) {
         if ((j = kith__job_find(p, lane, &post))) {
-            kith__work_on(o, lane, worker, j, 0);
+            kith__work_on(o, lane, worker, j, KITH__FOR_ANY);
             turn = j->units == 1;
             kith__job_leave(lane, j);
         } else if (!rest(o, lane, turn))

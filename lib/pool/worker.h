@@ -15,10 +15,13 @@ void kith__worker_cpus(const struct kith__pool *p, uint32_t worker, uint32_t *fr
 /* Binds this thread to them, unless the kernel places the workers better. */
 void kith__worker_bind(const struct kith__pool *p, uint32_t worker);
 
-/* Claims and runs from j, which lane has entered, until nothing is left to claim now. for_itself: by the
- * thread that posted j. */
+/* Who waits for j, or for something behind it, has come to do that and nothing else. One of them takes its
+ * steps, and also tells meanwhile of its failures and how far it has come. */
+enum kith__why { KITH__FOR_ANY, KITH__STAYS, KITH__TELLS };
+
+/* Claims and runs from j, which lane has entered, until nothing is left to claim now. */
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
-                   int for_itself);
+                   enum kith__why why);
 
 /* The number of the worker that this process or thread is; -1: it is none. */
 int kith__worker_number(void);
