@@ -136,8 +136,9 @@ static int is_excused(int rc)
     return server_lost(rc) || disturbed() || rc == KITH_ETASK || excused(rc);
 }
 
-/* Tasks that are calls of their own: each of their results is taken, dropped, or cancelled. */
-static void tasks_of_their_own(kith_pool p, struct dice *d)
+/* Tasks that are calls of their own: each of their results is taken, dropped, or cancelled, unless it runs in
+ * a thread. */
+static void tasks_of_their_own(kith_pool p, int threads, struct dice *d)
 {
     enum { MOST = 40 };
     kith_result r[MOST];
@@ -151,7 +152,8 @@ static void tasks_of_their_own(kith_pool p, struct dice *d)
         if ((rc = kith_check(r[i])) == 0 && roll(d, 5) == 0)
             rc = kith_result_drop(r[i]);
         else if (rc == 0) {
-            if (roll(d, 8) == 0 && (rc = kith_result_cancel(r[i])) != 0 && rc != KITH_EEND)
+            if (roll(d, 8) == 0 && (rc = kith_result_cancel(r[i])) != 0 && rc != KITH_EEND &&
+                !(threads && rc == KITH_ERUNNING))
                 CHECK(is_excused(rc), "cancel gives %d", rc);
             rc = kith_get(r[i], &y);
             CHECK(rc == 0 ? y == play_int_gives(x) : rc == KITH_ECANCELLED || is_excused(rc),
@@ -198,7 +200,7 @@ static void good_pool(int uses_it, int terminate, struct dice *d)
         rc = kith_apply(p, play_int, &y, x);
         CHECK(rc == 0 ? y == play_int_gives(x) : server_lost(rc) || disturbed() || rc == KITH_ETASK,
               "apply gives %d and %d", rc, y);
-        tasks_of_their_own(p, d);
+        tasks_of_their_own(p, 0, d);
         one_by_one(p, d);
     }
     rc = terminate ? kith_pool_terminate(p) : kith_pool_close(p);
@@ -208,14 +210,39 @@ static void good_pool(int uses_it, int terminate, struct dice *d)
     CHECK(rc == KITH_ESTALE || server_lost(rc), "terminate of a pool that has ended gives %d", rc);
 }
 
+/* If its process is killed meanwhile, nothing of it is left. */
+static void pool_of_threads(struct dice *d)
+{
+    kith_pool p = kith_pool_open_with(1 + (int)roll(d, 4), .threads = 1, .caller = (int)roll(d, 2),
+                                      .unpinned = (int)roll(d, 2), .chunk = roll(d, 2));
+    int in[100], out[100] = { 0 }, n = (int)roll(d, 100), rc = kith_check(p);
+
+    if (rc < 0) {
+        CHECK(excused(rc), "a pool of threads cannot be opened: %d", rc);
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        in[i] = (5 + i) << 3 | (int)RUNS;
+    rc = kith_map(p, play_int, in, out, (size_t)n);
+    CHECK(rc == 0 || is_excused(rc), "a map of threads gives %d", rc);
+    for (int i = 0; i < n && rc == 0; i++)
+        CHECK(out[i] == play_int_gives(in[i]), "result %d of a map of threads is %d", i, out[i]);
+    tasks_of_their_own(p, 1, d);
+    one_by_one(p, d);
+    rc = roll(d, 2) ? kith_pool_terminate(p) : kith_pool_close(p);
+    CHECK(rc == 0 || server_lost(rc), "the end of a pool of threads gives %d", rc);
+}
+
 void own_pool(struct dice *d)
 {
-    int kind = (int)roll(d, 6);
+    int kind = (int)roll(d, 7);
 
     if (kind == 0)
         bad_pool(initialize_badly, d);
     else if (kind == 1 && !now.serial)
         bad_pool(initialize_and_die, d);
+    else if (kind == 6)
+        pool_of_threads(d);
     else
         good_pool(kind > 3, kind % 2, d);
 }
