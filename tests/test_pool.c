@@ -681,17 +681,26 @@ static void wrong_use_is_a_sentence(void)
     PASS(kith_pool_close(pool));
 }
 
-/* It has the slot and the generation of a pool here. */
+/* It has the slot and the generation of a pool here. That there is a second node is only said, so a call that
+ * has to be made there cannot be; in no case is it made by the pool here. (An agent would wait for that
+ * node.) */
 static void a_pool_of_another_node_is_none_of_ours(void)
 {
     kith_pool pool = kith_pool_open(1), other = { pool.id + (UINT64_C(1) << 48) };
-    int in[2] = { 1, 2 }, out[2];
+    int in[2] = { 1, 2 }, out[2] = { -1, -1 };
 
+    FAILS_WITH(KITH_ESTALE, kith_map(other, square, in, out, 2));
+    FAILS_WITH(KITH_ESTALE, kith_pool_workers(other));
+    FAILS_WITH(KITH_ESTALE, kith_pool_close(other));
     kith__shared->nodes = 2;
-    FAILS_WITH(KITH_EINVAL, kith_map(other, square, in, out, 2));
-    FAILS_WITH(KITH_EINVAL, kith_pool_workers(other));
+    if (!atomic_load(&kith__shared->agent_shared)) {
+        FAILS_WITH(KITH_EPEER, kith_map(other, square, in, out, 2));
+        FAILS_WITH(KITH_EPEER, kith_pool_workers(other));
+    }
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_apply_async(other, square, 1)));
     FAILS_WITH(KITH_EINVAL, kith_pool_close(other));
     FAILS_WITH(KITH_EINVAL, kith_pool_terminate(other));
+    CU_ASSERT(out[0] == -1 && out[1] == -1);
     kith__shared->nodes = 1;
     PASS(kith_map(pool, square, in, out, 2));
     PASS(kith_pool_close(pool));
