@@ -210,17 +210,25 @@ static int ends_all_the_same(int x)
     return x;
 }
 
-/* It comes to its end before it is killed. The next task must not pay for it. */
+static int fails_all_the_same(const void *in, void *out)
+{
+    (void)in;
+    (void)out;
+    return kith_fail(ends_all_the_same(3), "it was disturbed");
+}
+
+/* It comes to its end before it is killed, well or with a fault. The next task must not pay for it. */
 static void what_was_cancelled_has_not_ended_well(void)
 {
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < 15; round++) {
         kith_pool pool = kith_pool_open_with(1, .tries = 1);
         int x = 7, y = 0;
         kith_result r;
 
         reset();
-        r = round % 2 ? kith_map_async(pool, ends_all_the_same, &x, &y, 1)
-                      : kith_apply_async(pool, ends_all_the_same, x);
+        r = round % 3 == 0   ? kith_map_async(pool, ends_all_the_same, &x, &y, 1)
+            : round % 3 == 1 ? kith_apply_async(pool, ends_all_the_same, x)
+                             : kith_pool_apply_async(pool, fails_all_the_same, NULL, 0, 0);
         await(BEGUN, 1);
         PASS(kith_result_cancel(r));
         atomic_store(&shared[GATE], 1);

@@ -792,7 +792,7 @@ static int cancel(struct kith__feed *f, uint64_t unit)
         return rc == KITH_ERUNNING ? 0 : rc; /* else the pool ends, and so does it */
     if (kith__pool_body(f->object)->threads || (!(lane = runs_at(f, unit)) && !kith__grant_has(f->job, unit)))
         rc = kith__item_has_ended(item) ? KITH_EEND : KITH_ERUNNING;
-    else if (!kith__item_condemn(item))
+    else if (!kith__row_condemn(f->job, unit))
         rc = kith__item_cancel(item); /* it has ended, or goes back just now */
     else {
         rc = 0;

@@ -47,21 +47,31 @@ int kith__item_cancel(struct kith__item *item)
     return kith__item_has_ended(item) ? KITH_EEND : KITH_ERUNNING;
 }
 
-int kith__item_condemn(struct kith__item *item)
+int kith__row_condemn(struct kith__job *j, uint64_t unit)
 {
-    return move(item, KITH__ITEM_RUNNING, KITH__ITEM_CONDEMNED);
+    int is;
+
+    kith__guard_enter(&j->guard);
+    is = move(kith__row_item(kith__job_row(j), unit), KITH__ITEM_RUNNING, KITH__ITEM_CONDEMNED);
+    kith__guard_leave(&j->guard);
+    return is;
 }
 
 /* A block that was the worker's is the owner's then. */
-void kith__row_fault(struct kith__job *j, uint64_t block, uint64_t unit)
+int kith__row_fault(struct kith__job *j, uint64_t block, uint64_t unit)
 {
     struct kith__item *item = kith__row_item(kith__job_row(j), unit);
 
+    if (kith__item_state(item) == KITH__ITEM_CONDEMNED) {
+        kith__row_is_over(j, unit);
+        return 0;
+    }
     kith__guard_set(&j->guard, &item->result, block);
     if (block)
         kith__guard_set(&j->guard, kith__heap_owner(block), j->poster);
     kith__guard_set(&j->guard, &item->state, KITH__ITEM_FAILED);
     kith__guard_commit(&j->guard);
+    return 1;
 }
 
 int kith__row_is_over(struct kith__job *j, uint64_t unit)

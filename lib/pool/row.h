@@ -106,15 +106,17 @@ int kith__item_begin(struct kith__item *item);
 int kith__item_done(struct kith__item *item);
 /* For its owner: 0: it is not begun any more; KITH_ERUNNING: it runs; KITH_EEND: it has ended. */
 int kith__item_cancel(struct kith__item *item);
-/* Of one that runs: 1: it ends as cancelled, whatever becomes of it. */
-int kith__item_condemn(struct kith__item *item);
+/* Of one that runs: 1: it ends as cancelled, whatever becomes of it. Takes j's guard, where faults are
+ * stored. */
+int kith__row_condemn(struct kith__job *j, uint64_t unit);
 
 /* Behind that, or its fault: who waits for it is woken. */
 void kith__row_wake(struct kith__row *row, uint64_t unit);
 void kith__row_tell(struct kith__job *j, uint64_t unit);
 
-/* In j's guard: the fault in block (0: no memory) of a unit, in a commit of its own. */
-void kith__row_fault(struct kith__job *j, uint64_t block, uint64_t unit);
+/* In j's guard: the fault in block (0: no memory) of a unit, in a commit of its own. 0: the unit was
+ * condemned, and has ended as cancelled: the block is the caller's still. */
+int kith__row_fault(struct kith__job *j, uint64_t block, uint64_t unit);
 
 /* Of the unit that a dead worker was at: 1: it has ended, or does now, as it was condemned. And who waits for
  * it knows. */

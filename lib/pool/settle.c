@@ -167,22 +167,24 @@ void kith__job_mark_rest(struct kith__job *j)
 
 int kith__job_fault(struct kith__job *j, const struct kith__fault_entry *what, const char *text)
 {
-    uint64_t block = make_fault(what, text), count;
+    uint64_t block = make_fault(what, text), count = 0;
+    int kept = 1;
 
     kith__guard_enter(&j->guard);
-    if (j->kind == KITH__JOB_ROW) {
-        kith__row_fault(j, block, what->unit);
-        count = 0;
-    } else {
+    if (j->kind == KITH__JOB_ROW)
+        kept = kith__row_fault(j, block, what->unit);
+    else {
         count = link_fault(j, block, cell_of(j, what), what->unit);
         kith__guard_commit(&j->guard);
     }
     kith__guard_leave(&j->guard);
+    if (!kept)
+        kith__heap_free(block);
     if (count == 1)
         kith__wake_all(&j->waiters); /* the poster tells of the first one at once */
     kith__failpoint("fault: told");
     mark(j, what->unit);
-    return block ? 0 : KITH_ENOMEM;
+    return block || !kept ? 0 : KITH_ENOMEM;
 }
 
 /* ------------------------------------------------------------- settling */
