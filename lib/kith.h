@@ -266,7 +266,8 @@ KITH_API kith_shared kith_share(const void *ptr, size_t size);
  */
 KITH_API const void *kith_shared_data(kith_shared s);
 
-/* Returns the number of bytes; or KITH_ESTALE, KITH_EPEER. Needs no copy. */
+/* Returns the number of bytes; or KITH_ESTALE, KITH_EPEER as kith_shared_data. Needs no
+ * copy, unless the node that has shared it is lost. */
 KITH_API int64_t kith_shared_size(kith_shared s);
 
 /* Ends the shared data and frees its memory on all nodes. No process may use an address

@@ -543,7 +543,7 @@ static int64_t begin(struct pull *p)
 
     if (rc < 0) {
         fail(p, rc);
-        if (rc == KITH_ESTALE)
+        if (rc == KITH_ESTALE || rc == KITH_EPEER)
             attempt(p->copy, KITH__CLOSE, &nothing, NULL); /* there will be nothing to have a copy of */
         return rc;
     }
@@ -750,13 +750,18 @@ const void *kith_shared_data(kith_shared s)
     return kith__report64(find(s.id, &p)) < 0 ? NULL : kith__at(p.block);
 }
 
+/* When the home is lost a copy tells it, which has come or still may. */
 int64_t kith_shared_size(kith_shared s)
 {
     struct place p;
+    int64_t rc;
 
     if (is_here(s.id, &p))
         return (int64_t)p.size;
-    return kith__report64(kith__ask(s.id, KITH__SHARE_KIND, SIZE, 0));
+    rc = kith__ask(s.id, KITH__SHARE_KIND, SIZE, 0);
+    if (rc == KITH_EPEER && (rc = find(s.id, &p)) == 0)
+        return (int64_t)p.size;
+    return kith__report64(rc);
 }
 
 static void close_copy(uint64_t copy)
