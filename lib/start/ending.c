@@ -168,20 +168,30 @@ static void end_launcher(void)
     _exit(0);
 }
 
+static int can_end_launcher(void)
+{
+    return self.by_mpirun && kith__descriptor_is_ours(&self.launcher);
+}
+
+/* A process that outlives this one, which the launcher kills at once. */
+static void leave_its_end(void)
+{
+    if (syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) == 0) /* fork would take locks */
+        end_launcher();
+}
+
 /* When a host is cut off, mpirun finds out after eight minutes, and waits for it until then, whoever asks it
- * to end; but this rank it kills at once. So a process that outlives it sees to it. */
+ * to end. */
 static void see_to_launcher(int status)
 {
-    if (!self.broken || self.rank != 0 || !self.by_mpirun || kith__beside_listens() ||
-        !kith__descriptor_is_ours(&self.launcher))
+    if (!self.broken || self.rank != 0 || kith__beside_listens() || !can_end_launcher())
         return;
     kith__tell(
         "rank %d on %s has ended with status %d, but a host of this job is lost: the launcher is ended, "
         "too, and if it waits for that host its own status is another one; kith run survives the loss "
         "of a host, and srun --no-kill does",
         self.rank, kith_host(), status);
-    if (syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) == 0) /* fork would take locks */
-        end_launcher();
+    leave_its_end();
 }
 
 /* ---- the thread */
@@ -475,6 +485,15 @@ void kith__ending_linger(int hurry)
         nap();
     }
     _exit(1);
+}
+
+/* TCP gives a line up after a quarter of an hour when something is under way on it, as what orted tells of
+ * the end of a rank: it does not ask for signs of life then. */
+void kith__ending_cut_off(void)
+{
+    if (can_end_launcher())
+        leave_its_end();
+    kith__ending_linger(1);
 }
 
 int kith__ending_launcher(void)

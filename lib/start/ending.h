@@ -34,6 +34,10 @@ void kith__ending_lost(void);
  * between its signals. */
 void kith__ending_linger(int hurry) __attribute__((noreturn));
 
+/* The same, when rank 0 is lost: so the launcher, which is that of this host, may be cut off from the job,
+ * and not know it; then it is ended. */
+void kith__ending_cut_off(void) __attribute__((noreturn));
+
 int kith__ending_launcher(void); /* a pidfd of it; -1: it is not known */
 int kith__ending_broken(void);   /* 1: a line broke; only with the thread */
 

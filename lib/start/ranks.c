@@ -396,6 +396,8 @@ void kith__ranks_leave(void)
         fflush(stdout);
         fflush(stderr);
         kith__coverage_flush();
+        if (self.lost)
+            kith__ending_cut_off();
         kith__ending_linger(1);
     }
     self.rendezvous.mpi->finalize();
