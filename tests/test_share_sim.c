@@ -9,6 +9,9 @@
 #include "base/handle.h"
 #include "object/class.h"
 #include "object/share.h"
+#include "rpc/mailbox.h"
+#include "rpc/agent_control.h"
+#include "shm/heap.h"
 
 enum { LARGEST = 150000 };
 
@@ -157,7 +160,36 @@ static void a_node_reads_from_the_one_that_came_before_it(void)
     sim_end();
 }
 
+/* To those who come later, and who may never have met it. */
+static void nobody_reads_from_a_node_that_its_home_has_lost(void)
+{
+    static const struct weather four = { .nodes = 4 };
+    struct kith__contact *contacts;
+    uint64_t block;
+
+    begin(&four, 0, 100, 1000);
+    sim_calm();
+    sim_enter(0);
+    CU_ASSERT_FATAL((block = kith__heap_alloc(4 * sizeof *contacts, kith__me)) != 0);
+    memset(contacts = kith__at(block), 0, 4 * sizeof *contacts);
+    atomic_store(&kith__agent_shared()->contacts, block);
+    CU_ASSERT_EQUAL(before(3, copy_on(3), 0), 0);
+    CU_ASSERT_EQUAL(before(1, copy_on(1), 0), 3);
+    CU_ASSERT_EQUAL(before(2, copy_on(2), 0), 1);
+    atomic_store(&contacts[1].lost, 1);
+    CU_ASSERT_EQUAL(before(2, copy_on(2), 0), 3);
+    atomic_store(&contacts[3].lost, 1);
+    CU_ASSERT_EQUAL(before(2, copy_on(2), 0), 0);
+    atomic_store(&contacts[2].lost, 1);
+    PASS(kith_shared_close(data.s)); /* asks none of them */
+    atomic_store(&kith__agent_shared()->contacts, 0);
+    kith__heap_free(block);
+    sim_leave();
+    sim_end();
+}
+
 static struct test tests[] = {
+    TEST(nobody_reads_from_a_node_that_its_home_has_lost),
     TEST(a_node_reads_from_the_one_that_came_before_it),
     TEST(whoever_asks_gets_all_of_it),
     TEST_END,

@@ -17,6 +17,7 @@
 #include "object/memory.h"
 #include "object/pin.h"
 #include "object/share.h"
+#include "rpc/agent_control.h"
 #include "shm/heap.h"
 
 #include <pthread.h>
@@ -241,6 +242,14 @@ static int64_t read_piece(struct kith__object *o, const struct kith__caller *who
     return (int64_t)n;
 }
 
+/* Who has never met a node that is lost to all others would wait for it for half a minute. */
+static uint64_t skip_lost(const struct stage *chain, uint64_t before)
+{
+    while (before != 0 && kith__agent_has_lost((int)before - 1))
+        before = atomic_load(&chain[before - 1].before);
+    return before;
+}
+
 /* In the guard: node k is in the chain with that copy. lost: from whom it cannot read; 0: nobody. */
 static uint64_t put_into_chain(struct kith__object *o, uint32_t k, uint64_t copy, uint64_t lost)
 {
@@ -253,6 +262,7 @@ static uint64_t put_into_chain(struct kith__object *o, uint32_t k, uint64_t copy
         kith__guard_set(&o->guard, &s->last, k + 1);
     } else if (before != 0 && lost != 0 && atomic_load(&chain[before - 1].copy) == lost)
         before = atomic_load(&chain[before - 1].before);
+    before = skip_lost(chain, before);
     kith__guard_set(&o->guard, &chain[k].copy, copy);
     kith__guard_set(&o->guard, &chain[k].before, before);
     return before;
@@ -279,7 +289,8 @@ static int64_t join(struct kith__object *o, const struct kith__caller *who, stru
     return sizeof j;
 }
 
-/* It is about to be closed: nobody joins from here on. The copy of node number; 0: it has none. */
+/* It is about to be closed: nobody joins from here on. The copy of node number; 0: it has none, or is lost.
+ */
 static int64_t copy_of(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                        struct kith__result *out)
 {
@@ -294,7 +305,7 @@ static int64_t copy_of(struct kith__object *o, const struct kith__caller *who, s
         kith__guard_set(&o->guard, &s->ended, 1);
         kith__guard_commit(&o->guard);
     }
-    return (int64_t)atomic_load(&chain[in->number].copy);
+    return kith__agent_has_lost((int)in->number) ? 0 : (int64_t)atomic_load(&chain[in->number].copy);
 }
 
 /* --------------------------------------------------------------------------- hooks */

@@ -493,6 +493,33 @@ static void share(void)
     MUST(kith_shared_close(r.s) == 0 && kith_shared_size(r.s) == KITH_ESTALE);
 }
 
+static int opens_queue(const void *arg)
+{
+    const kith_queue *answer = arg;
+    kith_queue q = kith_queue_open(0);
+
+    return kith_put(*answer, q) < 0;
+}
+
+static int puts_there(const void *arg)
+{
+    const kith_queue *q = arg;
+    int node = kith_node();
+
+    return kith_put(*q, node) < 0;
+}
+
+/* Who has never heard of a node waits longer for its first sign of life. */
+static void all_have_met(int last)
+{
+    kith_queue answer = kith_queue_open(0), there;
+
+    ends_well(kith_process_start_with(opens_queue, KITH_ARG(answer), .node = KITH_NODE(last)));
+    MUST(kith_get(answer, &there) == 0);
+    for (int k = 1; k < last; k++)
+        ends_well(kith_process_start_with(puts_there, KITH_ARG(there), .node = KITH_NODE(k)));
+}
+
 /* The first node of the chain is the last one of the job, which is lost while it fetches, or soon after: the
  * others get it all the same. */
 static void share_lose(void)
@@ -501,6 +528,7 @@ static void share_lose(void)
     kith_process first, others[16];
     int last = kith_nodes() - 1, node;
 
+    all_have_met(last);
     first = kith_process_start_with(reads_shared, KITH_ARG(r), .node = KITH_NODE(last));
     MUST(kith_get(r.began, &node) == 0 && node == last);
     for (int k = 1; k < last && k < 16; k++)
