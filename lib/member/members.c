@@ -185,6 +185,12 @@ void kith__bind(uint32_t from, uint32_t to)
     sched_setaffinity(0, sizeof set, &set);
 }
 
+void kith__unbind(void)
+{
+    if (kith__shared->bound && kith__shared->cpu_count > 0)
+        kith__bind(0, kith__shared->cpu_count);
+}
+
 int kith__server_dead(void)
 {
     int rc = pthread_mutex_trylock(&kith__shared->server_lives);

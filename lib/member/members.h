@@ -175,6 +175,10 @@ void kith__become(uint32_t who);
 /* Binds this thread to the CPUs of that part of .cpus. */
 void kith__bind(uint32_t from, uint32_t to);
 
+/* Takes this thread out of the part that a launcher has given its rank alone: all ranks' CPUs are for
+ * workers. */
+void kith__unbind(void);
+
 int kith__server_dead(void); /* 1: the fork server is gone: KITH_EPEER with a sentence is set */
 
 /* This thread's seat, given at its first call and taken back when the thread ends. NULL: all are in use, and

@@ -26,17 +26,23 @@ struct crew { /* of one pool */
 static struct crew *crews; /* of this process */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* A worker process binds itself to its part of the CPUs: its threads share that. */
+/* As a worker process is bound; but such a process is bound to its part already, which its threads share. */
+static void bind_thread(const struct hand *h)
+{
+    if (atomic_load(&kith__member(kith__me)->role) == KITH__WORKER)
+        return;
+    kith__unbind();
+    kith__worker_bind(kith__pool_body(h->pool), h->worker);
+}
+
 static void *run(void *arg)
 {
     const struct hand *h = arg;
-    const struct kith__pool *p = kith__pool_body(h->pool);
     char name[16];
 
     snprintf(name, sizeof name, "worker %u", h->worker % 10000);
     pthread_setname_np(pthread_self(), name);
-    if (atomic_load(&kith__member(kith__me)->role) != KITH__WORKER)
-        kith__worker_bind(p, h->worker);
+    bind_thread(h);
     kith__worker_thread(h->pool, h->worker);
     return NULL;
 }

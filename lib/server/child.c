@@ -194,8 +194,7 @@ void kith__child_main(uint32_t who, pid_t parent)
     is_child = 1;
     if (atomic_load(&m->role) != KITH__AGENT)
         hear_signals(); /* from here on a handler of the program finds a process that may exit */
-    if (kith__shared->bound && kith__shared->cpu_count > 0)
-        kith__bind(0, kith__shared->cpu_count); /* the fork server has those of one rank only */
+    kith__unbind();     /* the fork server has those of one rank only */
     if (atomic_load(&m->role) == KITH__WORKER) {
         o = kith__object_slot(m->object);
         bind_worker(kith__pool_body(o), m->worker);

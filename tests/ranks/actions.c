@@ -4,12 +4,12 @@
  *
  * -e: every rank runs main (kith_init_ranks); then the deed is done by RANK alone, by all without -r, and the
  * others wait for what never comes. Deeds: count (squares by a pool, and who is there), name (what its
- * process is called), masks (the workers and their CPUs), named (the ranks share memory by name), finalize N,
- * return N (without kith_finalize), exit
- * N, tail N (text without an end of line, then exit), listen N (exit while a thread waits for input), abort,
- * segv, raise N, fault, hold (start something of everything, say "up", and work until it is killed), idle
- * (say "up" and wait), closed (count, when the program has closed all descriptors and has a file under each
- * number; at the very end, too, nobody may have used it). */
+ * process is called), masks N (the workers, which are threads if N is 1, and their CPUs), named (the ranks
+ * share memory by name), finalize N, return N (without kith_finalize), exit N, tail N (text without an end of
+ * line, then exit), listen N (exit while a thread waits for input), abort, segv, raise N, fault, hold (start
+ * something of everything, say "up", and work until it is killed), idle (say "up" and wait), closed (count,
+ * when the program has closed all descriptors and has a file under each number; at the very end, too, nobody
+ * may have used it). */
 #include "config.h"
 
 #include <kith.h>
@@ -84,9 +84,9 @@ static void share_by_name(void)
 }
 
 /* How many workers there are, and where each may run. */
-static void masks(void)
+static void masks(int threads)
 {
-    kith_pool pool = kith_pool_open_with(0, .init = says_cpus);
+    kith_pool pool = kith_pool_open_with(0, .threads = threads, .init = says_cpus);
 
     printf("%d workers\n", kith_pool_workers(pool));
     kith_pool_close(pool);
@@ -210,7 +210,7 @@ static int deed(const char *what, int n)
     else if (strcmp(what, "name") == 0)
         name();
     else if (strcmp(what, "masks") == 0)
-        masks();
+        masks(n);
     else if (strcmp(what, "named") == 0)
         share_by_name();
     else if (strcmp(what, "return") == 0)

@@ -10,9 +10,11 @@ done
 count=$(echo "$all" | tr , '\n' | wc -l)
 first=${all%%,*} second=$(echo "$all,," | cut -d, -f2)
 
+threads=0
+
 masks()
 {
-    "$@" "$actions" masks >"$TMPDIR/masks"
+    "$@" "$actions" masks $threads >"$TMPDIR/masks"
     status=$?
     sort "$TMPDIR/masks"
     return $status
@@ -63,6 +65,12 @@ worker 1: cpus $second" "*" masks ranks 1 --cpus-per-rank 2
     expect "mpirun -n 2 --bind-to core" 0 "2 workers
 worker 0: cpus $first
 worker 1: cpus $second" "" masks ranks 2 --bind-to core
+    threads=1
+    expect "mpirun -n 2 --bind-to core, threads" 0 "2 workers
+worker 0: cpus $first
+worker 1: cpus $second" "" masks ranks 2 --bind-to core
+    expect "mpirun -n 2 --bind-to core, KITH_WORKERS=5, threads" 0 "$(table 5)" "" masks ranks 2 --bind-to core env KITH_WORKERS=5
+    threads=0
     expect "mpirun -n 1 --bind-to none, KITH_WORKERS=2" 0 "$(KITH_WORKERS=2 masks env)" "" masks ranks 1 --bind-to none env KITH_WORKERS=2
     # The default binds the only rank to a core: one worker. That is no limit when there are to be more.
     expect "mpirun -n 1" 0 "1 workers" "" first_line ranks 1 "$actions" masks
