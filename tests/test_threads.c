@@ -535,10 +535,10 @@ static void what_runs_cannot_be_cancelled(void)
 
     close_gate();
     first = kith_apply_async(pool, waits_at_gate, 1);
+    while (!at_gate) /* else the map might be begun before it */
+        nap();
     second = kith_apply_async(pool, waits_at_gate, 2);
     third = kith_map_async(pool, waits_at_gate, x, out, 2);
-    while (!at_gate)
-        nap();
     FAILS_WITH(KITH_ERUNNING, kith_result_cancel(first));
     CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "in a thread"));
     PASS(kith_result_cancel(second));

@@ -200,6 +200,8 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     return rc < 0 ? rc : fill_arg(j, s);
 }
 
+/* What it says stays until the next one takes its place: a worker that comes too late to claim anything may
+ * still be looking at it. */
 static void release(struct kith__call *c)
 {
     struct kith__job *j = c->job;
@@ -211,7 +213,6 @@ static void release(struct kith__call *c)
     if (!j->local)
         kith__heap_free(j->arg);
     kith__heap_free(j->order);
-    j->in = j->out = j->arg = j->order = 0;
     kith__job_withdraw(kith__pool_body(c->object), c->post);
 }
 
