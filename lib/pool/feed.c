@@ -276,11 +276,12 @@ static void end(struct kith__feed *f)
 /* A closed one whose pool is open is withdrawn before, as soon as no worker is in it. */
 static int may_end(struct kith__feed *f)
 {
-    struct kith__pool *p = kith__pool_body(f->object);
+    struct kith__pool *p;
     int may;
 
     if (!f->pool.id || f->waiting > 0 || f->held > 0)
         return 0;
+    p = kith__pool_body(f->object);
     if (running(f) == ENDED) {
         for (uint64_t i = f->first; i * KITH__ROW_CHUNK < f->given; i++)
             let_go_of_dropped(f, i, 1);
