@@ -188,7 +188,109 @@ static void nobody_reads_from_a_node_that_its_home_has_lost(void)
     sim_end();
 }
 
+/* What it gets belongs to it until it gives it back, also where somebody else has closed or died. */
+static void writes_memory(struct client *c, void *arg)
+{
+    unsigned char *p = kith_alloc(data.size);
+
+    (void)c;
+    (void)arg;
+    CU_ASSERT_FATAL(p != NULL);
+    memset(p, 7, data.size);
+    sim_rest(1500);
+    for (uint32_t i = 0; i < data.size; i++)
+        CU_ASSERT_EQUAL_FATAL(p[i], 7);
+    PASS(kith_free(p));
+}
+
+/* Node 2 waits for node 1, behind a cable that is out, while it is closed. */
+static void closing_leaves_the_memory_to_who_fetches(void)
+{
+    static const struct weather three = { .nodes = 3 };
+
+    data.got = data.closed = 0;
+    begin(&three, 0, 5000, 1000);
+    sim_calm();
+    sim_start(1, reads, NULL);
+    CU_ASSERT_FATAL(sim_run(200000));
+    sim_cut(1, 2, 1);
+    sim_start(2, reads, NULL);
+    CU_ASSERT_FATAL(!sim_run(500));
+    sim_start(0, closes, NULL);
+    CU_ASSERT_FATAL(!sim_run(500));
+    sim_start(2, writes_memory, NULL);
+    sim_run(10);
+    sim_cut(1, 2, 0);
+    CU_ASSERT_FATAL(sim_run(200000));
+    CU_ASSERT(data.got == 1 && data.closed == 1);
+    sim_end();
+}
+
+/* Node 1 dies when all has come, and its memory becomes another's: node 3 does not read from that. Where all
+ * goes through the agent, that one is late with the news, behind a cable that is out. */
+static void die_behind_a_cable(const struct weather *w)
+{
+    data.got = 0;
+    begin(w, 0, 5000, 1000);
+    sim_calm();
+    sim_start(2, reads, NULL);
+    CU_ASSERT_FATAL(sim_run(200000));
+    sim_cut(1, 2, 1);
+    sim_kill_at(NULL, "share: all has come", 0);
+    sim_start(1, reads, NULL);
+    CU_ASSERT_FATAL(!sim_run(500));
+    sim_cut(1, 1, 1);
+    sim_cut(1, 2, 0);
+    CU_ASSERT_FATAL(sim_run(200000));
+    CU_ASSERT(data.got == 1);
+    sim_start(1, writes_memory, NULL);
+    sim_run(10);
+    sim_start(3, reads, NULL);
+    CU_ASSERT_FATAL(sim_run(200000));
+    CU_ASSERT(data.got == 2);
+    sim_cut(1, 1, 0);
+    sim_start(0, closes, NULL);
+    CU_ASSERT_FATAL(sim_run(200000));
+    sim_end();
+}
+
+static void nobody_reads_what_the_dead_have_left(void)
+{
+    static const struct weather four = { .nodes = 4 }, through = { .nodes = 4, .through_net = 1 };
+
+    die_behind_a_cable(&four);
+    die_behind_a_cable(&through);
+}
+
+static void count_object(struct kith__object *o, void *context)
+{
+    (void)o;
+    ++*(int *)context;
+}
+
+static void who_asks_in_vain_leaves_no_object(void)
+{
+    static const struct weather two = { .nodes = 2 };
+    int objects = 0;
+
+    data.refused = 0;
+    begin(&two, 0, 5000, 1000);
+    sim_calm();
+    sim_lose(0);
+    sim_start(1, reads, NULL);
+    CU_ASSERT_FATAL(sim_run(200000));
+    CU_ASSERT(data.refused == 1);
+    sim_enter(1);
+    kith__objects_each(KITH__SHARE_KIND, count_object, &objects);
+    sim_leave();
+    CU_ASSERT_EQUAL(objects, 0);
+    sim_end();
+}
+
 static struct test tests[] = {
+    TEST(closing_leaves_the_memory_to_who_fetches),
+    TEST(nobody_reads_what_the_dead_have_left),
+    TEST(who_asks_in_vain_leaves_no_object),
     TEST(nobody_reads_from_a_node_that_its_home_has_lost),
     TEST(a_node_reads_from_the_one_that_came_before_it),
     TEST(whoever_asks_gets_all_of_it),
