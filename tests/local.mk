@@ -137,6 +137,7 @@ unit_tests += \
 	tests/test_head \
 	tests/test_imap \
 	tests/test_init \
+	tests/test_inner \
 	tests/test_janitor \
 	tests/test_lateglobals \
 	tests/test_later \

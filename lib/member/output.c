@@ -50,7 +50,8 @@ static void flush_cxx(void)
 
 void kith__output_flush(void)
 {
-    flush_cxx();
+    if (std_cout || std1_cout)
+        flush_cxx();
     if (__fpending(stdout) > 0)
         fflush(stdout);
 }

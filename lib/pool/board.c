@@ -224,12 +224,31 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     return j;
 }
 
-void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
+/* From now on workers look whether a job is announced there. */
+static void show(struct kith__pool *p, uint32_t post)
 {
     uint32_t t = kith__post_table_of(post);
     uint64_t bit;
     _Atomic uint64_t *word = active_word(p, post, &bit);
 
+    atomic_fetch_or(word, bit);
+    if (!(atomic_load(&p->busy) >> t & 1)) /* behind the other bit: see look_at */
+        atomic_fetch_or(&p->busy, UINT64_C(1) << t);
+}
+
+struct kith__job *kith__job_keep(struct kith__object *o, uint32_t *post, int *rc)
+{
+    struct kith__job *j = kith__job_take(o, post, rc);
+
+    if (!j)
+        return NULL;
+    atomic_store(&kith__post(kith__pool_body(o), *post)->kept, 1);
+    show(kith__pool_body(o), *post);
+    return j;
+}
+
+void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
+{
     if (kith__branches(p))
         j->posted_at = kith__now_ns();
     j->seq = atomic_fetch_add(&p->seq, 1) + 1;
@@ -238,9 +257,7 @@ void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
     atomic_store_explicit(&kith__post(p, post)->priority, j->priority, memory_order_relaxed);
     atomic_store_explicit(&kith__post(p, post)->root, j->root, memory_order_relaxed);
     atomic_store(&kith__post(p, post)->announced, j->seq);
-    atomic_fetch_or(word, bit);
-    if (!(atomic_load(&p->busy) >> t & 1)) /* behind the other bit: see look_at */
-        atomic_fetch_or(&p->busy, UINT64_C(1) << t);
+    show(p, post);
     kith__failpoint("job: posted");
 }
 
@@ -267,12 +284,24 @@ void kith__job_hide(struct kith__pool *p, uint32_t post)
     atomic_fetch_and(word, ~bit);
 }
 
+/* The jobs of a post that was kept have numbers of their poster's, the next one has one of the pool's. */
+static void catch_up(_Atomic uint64_t *seq, uint64_t used)
+{
+    uint64_t seen = atomic_load(seq);
+
+    while (seen < used && !atomic_compare_exchange_weak(seq, &seen, used))
+        ;
+}
+
 void kith__job_withdraw(struct kith__pool *p, uint32_t post)
 {
     struct kith__post *self = kith__post(p, post);
 
     kith__job_hide(p, post);
     atomic_store(&self->announced, 0);
+    if (atomic_load(&self->kept))
+        catch_up(&p->seq, kith__post_job(self)->seq);
+    atomic_store(&self->kept, 0);
     atomic_store(&self->poster, 0);
     if (atomic_load_explicit(&p->free_from, memory_order_relaxed) > post)
         atomic_store_explicit(&p->free_from, post, memory_order_relaxed);
@@ -281,8 +310,11 @@ void kith__job_withdraw(struct kith__pool *p, uint32_t post)
 static int has_work(const struct kith__pool *p, uint64_t bits, uint32_t first)
 {
     for (; bits; bits &= bits - 1) {
-        const struct kith__job *j = kith__post_job(kith__post(p, first + (uint32_t)__builtin_ctzll(bits)));
+        const struct kith__post *post = kith__post(p, first + (uint32_t)__builtin_ctzll(bits));
+        const struct kith__job *j = kith__post_job(post);
 
+        if (atomic_load(&post->kept) && atomic_load(&post->announced) == 0)
+            continue; /* for the next call that a task makes */
         if (j->kind != KITH__JOB_ROW || kith__row_has_work(j))
             return 1;
     }
@@ -315,13 +347,15 @@ int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post
     uint64_t bit;
     const _Atomic uint64_t *word = active_word(p, post, &bit);
 
-    atomic_store(&lane->touching[depth], kith__touch(seq, post));
-    atomic_store(&lane->depth, depth + 1);
+    atomic_store_explicit(&lane->touching[depth], kith__touch(seq, post), memory_order_release);
+    atomic_store_explicit(&lane->depth, depth + 1, memory_order_release);
+    atomic_store_explicit(&kith__post(p, post)->visited, 1, memory_order_release);
+    kith__fence();
     kith__failpoint("job: touched");
     /* The poster clears these before it looks who touches the job. */
     if (atomic_load(word) & bit && atomic_load(&kith__post(p, post)->announced) == seq)
         return 1;
-    atomic_fetch_sub(&lane->depth, 1);
+    atomic_store(&lane->depth, depth);
     return 0;
 }
 

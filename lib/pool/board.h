@@ -230,14 +230,17 @@ enum kith__pool_state { KITH__POOL_OPEN, KITH__POOL_CLOSING, KITH__POOL_TERMINAT
 enum kith__pool_event { KITH__POOL_CLOSE, KITH__POOL_TERMINATE, KITH__POOL_BREAK };
 
 /* A place for a job. They lie in tables of 64, 128, 256 ..., each of which comes when all before are full,
- * and stays: so as many calls are under way as there is memory for, and most pools have one table. */
+ * and stays: so as many calls are under way as there is memory for, and most pools have one table. A cache
+ * line each: the calls that tasks make come and go often, each worker's in posts of its own. */
 struct kith__post {
     _Atomic uint64_t job;       /* a block, kept for the next use */
     _Atomic uint64_t announced; /* its seq while it is posted */
     _Atomic uint32_t poster;    /* the member that it belongs to; 0: free */
     _Atomic int32_t priority;   /* these two of its job, for who looks for one */
     _Atomic uint64_t root;
-};
+    _Atomic uint32_t kept;    /* 1: for the calls of its poster's tasks, between these, too: see inner.h */
+    _Atomic uint32_t visited; /* 1: a worker that is not the poster has entered the job, or tried to */
+} __attribute__((aligned(64)));
 
 struct kith__pool_functions { /* its own */
     struct kith__token init, exit;
@@ -338,6 +341,12 @@ static inline uint32_t kith__post_words(uint32_t t)
     return UINT32_C(1) << t;
 }
 
+/* The words in front of its posts, which begin with a cache line. */
+static inline uint32_t kith__post_head(uint32_t t)
+{
+    return (kith__post_words(t) + 7) & ~UINT32_C(7);
+}
+
 /* Its first words: bit i: the i-th of its posts is posted. The posts stand behind them. */
 static inline _Atomic uint64_t *kith__post_table(const struct kith__pool *p, uint32_t t)
 {
@@ -348,14 +357,15 @@ static inline _Atomic uint64_t *kith__post_table(const struct kith__pool *p, uin
 static inline struct kith__post *kith__post(const struct kith__pool *p, uint32_t post)
 {
     uint32_t t = kith__post_table_of(post);
-    _Atomic uint64_t *behind = kith__post_table(p, t) + kith__post_words(t);
+    _Atomic uint64_t *behind = kith__post_table(p, t) + kith__post_head(t);
 
     return (struct kith__post *)(void *)behind + (post - kith__post_table_first(t));
 }
 
 static inline uint64_t kith__post_table_size(uint32_t t)
 {
-    return kith__post_words(t) * (sizeof(uint64_t) + KITH__POSTS * sizeof(struct kith__post));
+    return kith__post_head(t) * sizeof(uint64_t) +
+           kith__post_words(t) * (KITH__POSTS * sizeof(struct kith__post));
 }
 
 /* How many there are. */
@@ -402,6 +412,8 @@ int kith__lane_is_condemned(const struct kith__pool *p, uint32_t worker);
 /* In the guard of the pool o: a job of it that is this process's to fill in, with cells and an empty cursor.
  * NULL and a code in *rc. */
 struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc);
+/* Likewise one that stays this process's when its call is over, and that workers look at from now on. */
+struct kith__job *kith__job_keep(struct kith__object *o, uint32_t *post, int *rc);
 void kith__job_post(struct kith__pool *p, struct kith__job *j,
                     uint32_t post); /* with nothing to claim before its limit is raised */
 void kith__job_raise(struct kith__job *j, struct kith__object *pool, uint64_t limit); /* and wakes workers */

@@ -16,6 +16,7 @@
 #include "pool/chunk.h"
 #include "pool/claim.h"
 #include "pool/fault.h"
+#include "pool/inner.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "member/output.h"
@@ -29,7 +30,6 @@
 #include "pool/worker.h"
 
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -362,15 +362,40 @@ static int run_some(struct kith__object *o, struct kith__lane *lane, uint32_t wo
     return 1;
 }
 
+/* The thread that has the lane of this process for itself, by an address that only it has. */
+static _Atomic(const void *) helper;
+static _Atomic int missed; /* a thread waits that would have helped */
+
+enum kith__helps kith__call_helps(void)
+{
+    const void *nobody = NULL;
+
+    if (atomic_load_explicit(&helper, memory_order_relaxed) == &kith__turn)
+        return KITH__HELPS_ALREADY;
+    if (atomic_compare_exchange_strong(&helper, &nobody, &kith__turn))
+        return KITH__HELPS_NOW;
+    atomic_store(&missed, 1);
+    nobody = NULL;
+    return atomic_compare_exchange_strong(&helper, &nobody, &kith__turn) ? KITH__HELPS_NOW : KITH__HELPS_NOT;
+}
+
+void kith__call_helped(enum kith__helps how)
+{
+    if (how != KITH__HELPS_NOW)
+        return;
+    atomic_store(&helper, NULL);
+    if (atomic_load(&missed) && atomic_exchange(&missed, 0))
+        kith__wake_everybody(); /* rare, and their jobs are not known here */
+}
+
 /* A worker that waits for its own pool's job runs the tasks of that job meanwhile. The lane's stack of claims
  * is for one thread at a time, so of the threads that a task has made one helps, and the others only wait. */
 int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq,
                     enum kith__why why)
 {
-    static pthread_mutex_t helping = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
-    static _Atomic int missed; /* a thread waits that would have helped */
     uint32_t worker;
     struct kith__lane *lane = kith__my_lane(o, &worker);
+    enum kith__helps how;
     int entered;
 
     if (kith__pool_body(o)->serial) {
@@ -379,15 +404,10 @@ int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, 
     }
     if (!lane || kith__pool_body(o)->threads) /* then the lane is this thread's alone */
         return lane ? run_some(o, lane, worker, j, post, seq, why) : 0;
-    if (pthread_mutex_trylock(&helping) != 0) {
-        atomic_store(&missed, 1);
-        if (pthread_mutex_trylock(&helping) != 0)
-            return 0;
-    }
+    if ((how = kith__call_helps()) == KITH__HELPS_NOT)
+        return 0;
     entered = run_some(o, lane, worker, j, post, seq, why);
-    pthread_mutex_unlock(&helping);
-    if (atomic_exchange(&missed, 0))
-        kith__wake_everybody(); /* rare, and their jobs are not known here */
+    kith__call_helped(how);
     return entered;
 }
 
@@ -495,6 +515,8 @@ int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *
     struct kith__call c;
     int rc;
 
+    if (kith__inner_call(s, &rc))
+        return rc;
     if (kith__attend_is_needed(s->pool))
         return kith__attend(s, fold, context);
     if ((rc = kith__call_depth(s->pool)) < 0 || (rc = begin(&c, s, 1)) < 0)

@@ -74,6 +74,11 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last); /* the co
 int kith__call_help(struct kith__object *o, struct kith__job *j, uint32_t post, uint64_t seq,
                     enum kith__why why);
 
+/* The lane of this process is this thread's alone until _helped: _NOT: another one has it. */
+enum kith__helps { KITH__HELPS_NOT, KITH__HELPS_NOW, KITH__HELPS_ALREADY };
+enum kith__helps kith__call_helps(void);
+void kith__call_helped(enum kith__helps how);
+
 /* 1: a worker has nothing to do, and so begins at once what is posted. */
 int kith__call_has_idle(struct kith__object *o);
 

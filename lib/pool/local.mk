@@ -26,6 +26,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/grant.c \
 	lib/pool/grant.h \
 	lib/pool/imap.c \
+	lib/pool/inner.c \
+	lib/pool/inner.h \
 	lib/pool/item.c \
 	lib/pool/item.h \
 	lib/pool/joblog.c \

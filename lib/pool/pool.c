@@ -333,7 +333,9 @@ static int is_quiet(const struct kith__pool *p, int only_ranks)
         uint32_t poster = atomic_load(&kith__post(p, i)->poster),
                  role = poster ? atomic_load(&kith__member(poster)->role) : KITH__NOBODY;
 
-        if (poster && (!only_ranks || poster == kith__me || role == KITH__HEAD || role == KITH__RANK) &&
+        /* A task around what stands in one that is kept has a job of its own, or its caller is gone. */
+        if (poster && !atomic_load(&kith__post(p, i)->kept) &&
+            (!only_ranks || poster == kith__me || role == KITH__HEAD || role == KITH__RANK) &&
             !is_quiet_row(p, i, only_ranks))
             return 0;
     }

@@ -288,3 +288,31 @@ enum kith__rivals kith__job_rivals(const struct kith__pool *p, const struct kith
     }
     return found;
 }
+
+/* 1: of 64 posts from first on, some is of another root. */
+static int has_stranger(const struct kith__pool *p, uint64_t bits, uint32_t first, uint64_t root)
+{
+    const struct kith__post *posts = kith__post(p, first);
+
+    for (; bits; bits &= bits - 1) {
+        const struct kith__post *post = &posts[__builtin_ctzll(bits)];
+
+        if (atomic_load(&post->announced) != 0 &&
+            atomic_load_explicit(&post->root, memory_order_relaxed) != root)
+            return 1;
+    }
+    return 0;
+}
+
+int kith__root_is_alone(const struct kith__pool *p, uint64_t root)
+{
+    for (uint64_t busy = atomic_load(&p->busy) | 1; busy; busy &= busy - 1) {
+        uint32_t t = (uint32_t)__builtin_ctzll(busy);
+        const _Atomic uint64_t *active = kith__post_table(p, t);
+
+        for (uint32_t w = 0; w < kith__post_words(t); w++)
+            if (has_stranger(p, atomic_load(&active[w]), kith__post_table_first(t) + 64 * w, root))
+                return 0;
+    }
+    return 1;
+}

@@ -18,7 +18,7 @@ enum { KITH__PRIORITY_MOST = 4, KITH__PRIORITIES = 2 * KITH__PRIORITY_MOST + 1 }
 
 /* Of the calls that this thread makes: in a task, those of the call that it belongs to. */
 struct kith__turn {
-    const struct kith__object *pool; /* whose task it is in; NULL: none */
+    struct kith__object *pool; /* whose task it is in; NULL: none */
     uint64_t root;
     int32_t priority;
 };
@@ -57,6 +57,9 @@ struct kith__job *kith__job_find(struct kith__pool *p, struct kith__lane *lane, 
 /* The same for another node; rows: 0: no row is wanted. */
 struct kith__job *kith__job_find_for_others(struct kith__pool *p, struct kith__lane *lane, int rows,
                                             uint32_t *post);
+/* 1: all that is posted belongs to the call root. */
+int kith__root_is_alone(const struct kith__pool *p, uint64_t root);
+
 enum kith__rivals kith__job_rivals(const struct kith__pool *p, const struct kith__job *j);
 
 #endif

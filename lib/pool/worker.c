@@ -4,6 +4,7 @@
 #include "pool/chunk.h"
 #include "pool/claim.h"
 #include "pool/fault.h"
+#include "pool/inner.h"
 #include "member/bell.h"
 #include "pool/joblog.h"
 #include "base/error.h"
@@ -411,6 +412,7 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
     if (begin(o, lane, worker) != 0)
         return 1;
     work(o, lane, worker);
+    kith__inner_end(o);
     leave(o, lane, worker);
     return 0;
 }
