@@ -178,75 +178,119 @@ static uint64_t run_of(const struct kith__job *j, uint32_t worker, uint64_t lo)
     return atomic_load_explicit(&j->cells[worker].at, memory_order_relaxed) + 1 - lo;
 }
 
+/* Of who works on a job. */
+struct shift {
+    struct kith__object *o;
+    struct kith__lane *lane;
+    uint32_t worker;
+    struct kith__job *job;
+    enum kith__why why;
+    kith__anyfn *fn;
+    int found; /* 0: fn is known; a code: it is not */
+    struct kith__pace pace;
+    struct kith__chunk learned;
+    struct kith__stay stay;
+};
+
+static void begin_shift(struct shift *s)
+{
+    struct kith__job *j = s->job;
+
+    kith__pace_begin(&s->pace, s->lane);
+    s->found = j->kind == KITH__JOB_ROW ? 0 : kith__token_resolve(&j->fn, &s->fn);
+    if (j->kind != KITH__JOB_ROW)
+        kith__random_place_task(
+            j->call, j->order ? &kith__job_result(j, s->worker)->element : &j->cells[s->worker].at, j->first);
+    kith__stay_begin(&s->stay, s->o, s->lane, j, s->why != KITH__FOR_ANY, s->pace.then);
+    kith__turn = (struct kith__turn){ s->o, j->root, j->priority };
+}
+
+static void say_begun(struct kith__object *o, struct kith__job *j)
+{
+    call_others(o, j);
+    if (j->is_part && atomic_load(&j->begun_at) == 0)
+        atomic_store(&j->begun_at, kith__now_ns());
+}
+
+/* 1: it was stopped in the middle: what is behind .at is for others. */
+static int run_claim(struct shift *s, uint64_t lo, uint64_t length)
+{
+    struct kith__job *j = s->job;
+    struct kith__joblog_claim logged;
+    int stopped = 0;
+
+    kith__pace_claim(&s->pace, lo, length);
+    if (j->kind == KITH__JOB_ROW)
+        s->pace.callee = kith__row_item(kith__job_row(j), lo)->callee;
+    if (kith__joblog_on)
+        kith__joblog_begin(&logged, s->lane);
+    if (s->found == 0)
+        stopped = kith__run(j, s->worker, s->fn, lo, length, &s->stay);
+    else
+        unknown_function(j, s->worker, lo, length);
+    if (!j->local)
+        kith__output_settle(); /* it stands before what the head prints when it has their results */
+    if (kith__joblog_on)       /* which is no work: claims would become smaller by it, and lines more */
+        s->pace.then += kith__joblog_end(&logged, j, s->worker, lo, length, stopped || kith__job_halted(j));
+    s->lane->tasks += length;
+    return stopped;
+}
+
+static void look_at_clock(struct shift *s, uint64_t lo, uint64_t length, int stopped)
+{
+    const struct kith__job *j = s->job;
+    /* Who waits for a single task, or a loop that is short, does not wait for a look at the clock as well. */
+    int looks = j->units > 1 && !j->share;
+    int64_t ns;
+
+    if ((!kith__pace_is_due(&s->pace, stopped ? run_of(j, s->worker, lo) : length) || !looks) && !stopped)
+        return;
+    ns = kith__pace_look(&s->pace, s->job);
+    if (!j->chunk && !j->share)
+        kith__chunk_learn(&s->learned, length, ns);
+}
+
+static void retire_claim(struct shift *s, uint64_t lo, uint64_t length, int stopped)
+{
+    struct kith__job *j = s->job;
+
+    if (kith__job_halted(j))
+        kith__retire_part(j, s->worker);
+    else if (stopped)
+        give_back(s->o, s->lane, s->worker, j, lo + length);
+    else
+        kith__retire(j, s->worker, length);
+    if (s->why == KITH__TELLS) {
+        kith__faults_tell(j);
+        kith__job_progress(j);
+    }
+}
+
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
                    enum kith__why why)
 {
+    struct shift s = { .o = o, .lane = lane, .worker = worker, .job = j, .why = why };
     struct kith__pool *p = kith__pool_body(o);
-    struct kith__chunk learned = { 0 };
-    struct kith__pace pace;
-    struct kith__joblog_claim logged;
-    kith__anyfn *fn = NULL;
-    int found = j->kind == KITH__JOB_ROW ? 0 : kith__token_resolve(&j->fn, &fn), called = 0;
-    int learns = !j->chunk && !j->share, wanted = 0;
-    /* Who waits for a single task, or a loop that is short, does not wait for a look at the clock as well. */
-    int looks = j->units > 1 && !j->share;
     struct kith__turn outer = kith__turn;
-    struct kith__stay stay;
     uint64_t cursor = 0, lo, length;
-    int64_t ns;
+    int claims = 0, stopped;
 
-    kith__pace_begin(&pace, lane);
-    if (j->kind != KITH__JOB_ROW)
-        kith__random_place_task(
-            j->call, j->order ? &kith__job_result(j, worker)->element : &j->cells[worker].at, j->first);
-    kith__stay_begin(&stay, o, lane, j, why != KITH__FOR_ANY, pace.then);
-    kith__turn = (struct kith__turn){ o, j->root, j->priority };
-    while (!is_worn(p, lane) && !is_over(p)) {
-        if (called && kith__stay_is_over(&stay))
-            break;
-        if (!kith__claim(j, worker, most(j, p, lane, &learned), &cursor, &lo, &length)) {
-            if (why == KITH__FOR_ANY && called && linger(j))
+    begin_shift(&s);
+    while (!is_worn(p, lane) && !is_over(p) && !(claims && kith__stay_is_over(&s.stay))) {
+        if (!kith__claim(j, worker, most(j, p, lane, &s.learned), &cursor, &lo, &length)) {
+            if (why == KITH__FOR_ANY && claims && linger(j))
                 continue;
             break;
         }
-        if (!called++) {
-            call_others(o, j);
-            if (j->is_part && atomic_load(&j->begun_at) == 0)
-                atomic_store(&j->begun_at, kith__now_ns());
-        }
-        kith__pace_claim(&pace, lo, length);
-        if (j->kind == KITH__JOB_ROW)
-            pace.callee = kith__row_item(kith__job_row(j), lo)->callee;
-        if (kith__joblog_on)
-            kith__joblog_begin(&logged, lane);
-        if (found == 0)
-            wanted = kith__run(j, worker, fn, lo, length, &stay);
-        else
-            unknown_function(j, worker, lo, length);
-        if (!j->local)
-            kith__output_settle(); /* it stands before what the head prints when it has their results */
-        if (kith__joblog_on)       /* which is no work: claims would become smaller by it, and lines more */
-            pace.then += kith__joblog_end(&logged, j, worker, lo, length, wanted || kith__job_halted(j));
-        lane->tasks += length;
-        if ((kith__pace_is_due(&pace, wanted ? run_of(j, worker, lo) : length) && looks) || wanted) {
-            ns = kith__pace_look(&pace, j);
-            if (learns)
-                kith__chunk_learn(&learned, length, ns);
-        }
-        if (kith__job_halted(j))
-            kith__retire_part(j, worker);
-        else if (wanted)
-            give_back(o, lane, worker, j, lo + length);
-        else
-            kith__retire(j, worker, length);
-        if (why == KITH__TELLS) {
-            kith__faults_tell(j);
-            kith__job_progress(j);
-        }
+        if (!claims++)
+            say_begun(o, j);
+        stopped = run_claim(&s, lo, length);
+        look_at_clock(&s, lo, length, stopped);
+        retire_claim(&s, lo, length, stopped);
     }
     kith__turn = outer;
     kith__retired(j);
-    kith__pace_end(&pace, j);
+    kith__pace_end(&s.pace, j);
 }
 
 /* One of the pool's own functions. 0; what it has failed with, and kith__task_text says why. */
