@@ -7,6 +7,8 @@
 
 mpi="*kith: rank 0 on * ends without MPI_Finalize, as the program has closed the descriptors of *"
 expect "by hand" 0 "sum 332833500" "*" "$actions" closed
+# Of several ranks it also breaks the lines to the others, for which alone MPI_Finalize is left out.
+expect "one rank" 1 "sum 332833500" "$mpi" ranks 1 "$actions" closed
 expect "two ranks" 1 "sum 332833500" "$mpi" ranks 2 "$actions" closed
 if [ -e "$KITH_MODULES/kith-net.so" ]; then
     export KITH_TRANSPORT=net
