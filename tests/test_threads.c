@@ -323,6 +323,35 @@ static void tasks_call_their_own_pool(void)
     PASS(kith_pool_close(own));
 }
 
+static _Atomic int met[2];
+
+/* Until both are there. */
+static int meets(int where)
+{
+    for (met[where]++; met[where] < 2;)
+        nap();
+    return where;
+}
+
+/* Each worker is in a task that waits for one of its own, and each of these for the other. */
+static int waits_for_one_that_meets(int x)
+{
+    int inner = 1, y = 0;
+
+    meets(0);
+    return kith_map(own, meets, &inner, &y, 1) < 0 ? kith_fail(0, "%s", kith_last_error()) : x + y;
+}
+
+static void all_that_wait_work_at_the_same_time(void)
+{
+    int x[2] = { 1, 2 }, y[2] = { 0 };
+
+    own = kith_pool_open_with(2, .threads = 1, .chunk = 1);
+    PASS(kith_map(own, waits_for_one_that_meets, x, y, 2));
+    CU_ASSERT(y[0] == 2 && y[1] == 3);
+    PASS(kith_pool_close(own));
+}
+
 static int inner_sum(int n)
 {
     kith_pool pool = kith_pool_open_with(2, .threads = 1);
@@ -551,6 +580,25 @@ static void what_runs_cannot_be_cancelled(void)
     PASS(kith_pool_close(pool));
 }
 
+static void of_a_map_that_runs_the_rest_is_cancelled(void)
+{
+    kith_pool pool = kith_pool_open_with(1, .threads = 1, .chunk = 1);
+    int x[20] = { 0 }, out[20], y = 0;
+    kith_result r;
+
+    close_gate();
+    r = kith_map_async(pool, waits_at_gate, x, out, 20);
+    while (!at_gate)
+        nap();
+    PASS(kith_result_cancel(r));
+    gate = 1;
+    FAILS_WITH(KITH_ECANCELLED, kith_result_get(r, NULL, 0, KITH_FOREVER));
+    CU_ASSERT_EQUAL(at_gate, 1);
+    PASS(kith_apply(pool, square, &y, 5)); /* by the same thread */
+    CU_ASSERT_EQUAL(y, 25);
+    PASS(kith_pool_close(pool));
+}
+
 static void terminating_waits_for_what_runs(void)
 {
     kith_pool pool = kith_pool_open_with(1, .threads = 1);
@@ -619,34 +667,43 @@ static void a_task_that_waits_for_others_comes_to_its_end(void)
     }
 }
 
-/* Begun before the end, and waited for across it. */
-static int waits_across(int n)
-{
-    kith_result r[8];
-    int y;
+enum { ACROSS = 8 };
 
-    (void)n;
-    for (int i = 0; i < 8; i++)
-        r[i] = kith_apply_async(own, waits_at_gate, i);
-    for (int i = 0; i < 8; i++)
-        kith_get(r[i], &y);
+/* Begun before the end, and waited for across it. */
+static int waits_across(int how)
+{
+    int x[ACROSS] = { 0 }, y[ACROSS];
+    kith_result r[ACROSS];
+
+    if (how == 1)
+        kith_map(own, waits_at_gate, x, y, ACROSS);
+    else if (how == 2)
+        kith_result_get(kith_map_async(own, waits_at_gate, x, y, ACROSS), NULL, 0, KITH_FOREVER);
+    else {
+        for (int i = 0; i < ACROSS; i++)
+            r[i] = kith_apply_async(own, waits_at_gate, i);
+        for (int i = 0; i < ACROSS; i++)
+            kith_get(r[i], y);
+    }
     return 1;
 }
 
 static void so_does_one_that_waits_across_the_end(void)
 {
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < 21; round++) {
         pthread_t thread;
         kith_result r;
         void *wrong;
         int y;
 
         close_gate();
-        own = kith_pool_open_with(2, .threads = 1);
-        r = kith_apply_async(own, waits_across, 1);
+        own = kith_pool_open_with(2, .threads = 1, .chunk = 1);
+        r = kith_apply_async(own, waits_across, round % 3);
         while (at_gate < 1)
             nap();
         pthread_create(&thread, NULL, terminates, &own);
+        while (round < 12 && kith_pool_workers(own) > 0) /* later ones go on at the same time */
+            nap();
         gate = 1;
         pthread_join(thread, &wrong);
         CU_ASSERT_PTR_NULL(wrong);
@@ -845,6 +902,7 @@ static struct test tests[] = {
     TEST(each_has_a_state_of_its_own),
     TEST(an_initializer_that_fails_fails_the_open),
     TEST(tasks_call_their_own_pool),
+    TEST(all_that_wait_work_at_the_same_time),
     TEST(workers_of_either_kind_open_pools_of_threads),
     TEST(who_waits_works_too),
     TEST(threads_of_the_program_call_it_at_once),
@@ -854,6 +912,7 @@ static struct test tests[] = {
     TEST(what_needs_processes_is_refused),
     TEST(another_process_cannot_use_it),
     TEST(what_runs_cannot_be_cancelled),
+    TEST(of_a_map_that_runs_the_rest_is_cancelled),
     TEST(terminating_waits_for_what_runs),
     TEST(a_task_that_waits_for_others_comes_to_its_end),
     TEST(so_does_one_that_waits_across_the_end),
