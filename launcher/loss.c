@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How long mpirun may take when all is in order, when a rank is lost, when others wait for rank 0 to say why;
- * and from one of our signals to the next: the third SIGTERM within five seconds ends it at once. */
-enum { ORDER_MS = 3000, LOST_MS = 1500, OTHERS_MS = 3000, ANSWER_MS = 10000 };
+/* How long mpirun may take when all is in order, when a rank is lost, when others wait for rank 0 to say why,
+ * and MPI; and from one of our signals to the next: the third SIGTERM within five seconds ends it at once. */
+enum { ORDER_MS = 3000, LOST_MS = 1500, OTHERS_MS = 3000, ANSWER_MS = 10000, FINALIZE_MS = 15000 };
 static const int after_ms[] = { 3000, 400, 3000 };
 enum { TERMS = sizeof after_ms / sizeof after_ms[0] };
 
@@ -18,6 +18,18 @@ static void end_in(struct loss *l, int ms, long long now)
 {
     if (l->signals == 0 && (l->due == 0 || now + ms < l->due))
         l->due = now + ms;
+}
+
+/* A host may be lost while rank 0 is in MPI_Finalize, which then waits for it for ever. */
+static void head_ends(struct loss *l, int status, const char *how, long long now)
+{
+    l->told = 1;
+    l->status = status;
+    l->lost = strcmp(how, "lost") == 0;
+    if (strcmp(how, "soon") == 0)
+        end_in(l, FINALIZE_MS, now);
+    else
+        end_in(l, l->lost ? LOST_MS : ORDER_MS, now);
 }
 
 static void head_gone(struct loss *l, const char *host, long long now)
@@ -62,10 +74,7 @@ void loss_note(struct loss *l, long rank, const char *host, const char *text, lo
     } else if (sscanf(text, "gone %ld", &size) == 1) {
         other_gone(l, rank, host, size, now);
     } else if (sscanf(text, "ends %3d %7s", &status, how) >= 1 && rank == 0) {
-        l->told = 1;
-        l->status = status;
-        l->lost = strcmp(how, "lost") == 0;
-        end_in(l, l->lost ? LOST_MS : ORDER_MS, now);
+        head_ends(l, status, how, now);
     } else if (sscanf(text, "ends %3d", &status) == 1 && !l->stands && l->other == 0) {
         l->other = rank;
         l->other_status = status;

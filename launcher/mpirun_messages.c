@@ -261,6 +261,13 @@ static int is_of_mpirun(const char *line, const char *words)
            starts(name, "prterun");
 }
 
+/* A daemon stumbles when it tells the others of the end of a rank, as it only does when told to go on. */
+static int is_stumble(const char *line)
+{
+    return strstr(line, "PMIX ERROR: BAD-PARAM in file ") &&
+           strstr(line, "/pmix_event_notification.c at line ");
+}
+
 static enum filter_line open_mpi_line(void *arg, const char *line, int inside)
 {
     const struct mpirun_messages *w = arg;
@@ -274,8 +281,8 @@ static enum filter_line open_mpi_line(void *arg, const char *line, int inside)
         return FILTER_DROP;
     if (w->said && strstr(line, "ORTE_ERROR_LOG: "))
         return FILTER_DROP;
-    if (line[0] == '[' &&
-        (strstr(line, " sent help message help-") || strstr(line, "\"orte_base_help_aggregate\" to 0")))
+    if (line[0] == '[' && (strstr(line, " sent help message help-") ||
+                           strstr(line, "\"orte_base_help_aggregate\" to 0") || is_stumble(line)))
         return FILTER_DROP;
     return w->remote && is_of_ssh(line) ? FILTER_HOLD : FILTER_PASS;
 }

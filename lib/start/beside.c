@@ -56,11 +56,13 @@ void kith__beside_stands(void)
     say("stands", 6);
 }
 
-void kith__beside_ends(int status, int lost)
+void kith__beside_ends(int status, enum kith__ends how)
 {
-    char text[] = "ends 000 lost";
+    static const char hows[][6] = { "", " lost", " soon" };
+    char text[] = "ends 000 what";
 
     for (int i = 7, rest = status & 255; i > 4; i--, rest /= 10)
         text[i] = (char)('0' + rest % 10);
-    say(text, lost ? 13 : 8);
+    memcpy(text + 8, hows[how], 5);
+    say(text, how == KITH__ENDS_NOW ? 8 : 13);
 }

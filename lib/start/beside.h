@@ -14,8 +14,12 @@ int kith__beside_listens(void);
 /* Rank 0, when all others serve: from now on the job needs it alone. */
 void kith__beside_stands(void);
 
-/* This process ends with that status; lost: a rank is lost, so MPI will not end in order. Async-signal-safe.
- * Also of a program that has not called kith_init, and never of a process that it has forked. */
-void kith__beside_ends(int status, int lost);
+/* now; now, and a rank is lost, so MPI will not end in order; when MPI has ended, for which it may wait in
+ * vain. */
+enum kith__ends { KITH__ENDS_NOW, KITH__ENDS_LOST, KITH__ENDS_SOON };
+
+/* This process ends with that status. Async-signal-safe. Also of a program that has not called kith_init, and
+ * never of a process that it has forked. */
+void kith__beside_ends(int status, enum kith__ends how);
 
 #endif

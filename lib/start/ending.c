@@ -311,9 +311,16 @@ static int is_broken(void)
     return self.broken && (!self.by_srun || self.every_rank);
 }
 
+/* kith run has the status from us; told to go on whatever happens, its mpirun does not end a job that asks
+ * for it. */
+static int tells_launcher(void)
+{
+    return (self.by_mpirun && !kith__beside_listens()) || self.every_rank;
+}
+
 static int is_to_be_told(int status)
 {
-    return self.failed || is_broken() || (status != 0 && (self.by_mpirun || self.every_rank));
+    return self.failed || is_broken() || (status != 0 && tells_launcher());
 }
 
 /* 1: the program has closed all that MPI has open. Without that MPI hangs, and writes to what has the numbers
@@ -326,6 +333,12 @@ static int has_lost_mpi(void)
     return self.files > 0;
 }
 
+/* After MPI_Finalize the others may be gone. */
+static enum kith__ends how_it_ends(void)
+{
+    return self.pid && self.broken ? KITH__ENDS_LOST : KITH__ENDS_NOW;
+}
+
 /* Registered with the start of MPI: so it runs before the destructors of the libraries that MPI has loaded.
  */
 static void finalize(int status, void *nothing)
@@ -334,6 +347,7 @@ static void finalize(int status, void *nothing)
     if (!is_mine() || is_to_be_told(status & 255) || has_lost_mpi())
         return;
     self.pid = 0;
+    kith__beside_ends(status & 255, KITH__ENDS_SOON);
     fflush(stdout); /* exit does so later, when it may be too late */
     if (self.broken)
         kith__log(KITH_LOG_INFO,
@@ -362,7 +376,7 @@ static void last_words(int status, void *nothing)
 {
     (void)nothing;
     status &= 255;
-    kith__beside_ends(status, self.broken);
+    kith__beside_ends(status, how_it_ends());
     if (!is_mine() || !(is_to_be_told(status) || has_lost_mpi()))
         return;
     if (has_lost_mpi())
@@ -423,7 +437,7 @@ void kith__ranks_crashed(int sig)
 {
     if (!self.pid || getpid() != self.pid)
         return;
-    kith__beside_ends(128 + sig, self.broken);
+    kith__beside_ends(128 + sig, how_it_ends());
     if (self.by_srun || has_lost_mpi())
         return;
     tell_signal(sig);

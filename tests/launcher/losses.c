@@ -35,6 +35,8 @@ static const struct play plays[] = {
     { "all ends well", { "0 stands", "0 ends 000", "1 gone 2", "0 gone 2" }, 0, 0, 0, -1 },
     { "mpirun does not return", { "0 stands", "0 ends 000", "0 gone 2" }, 1, 1, 0, 3500 },
     { "the program's own status", { "0 stands", "0 ends 007", "0 gone 2" }, 0, 0, 7, -1 },
+    { "MPI_Finalize comes back", { "0 stands", "0 ends 007 soon", "0 ends 007", "0 gone 2" }, 1, 1, 7, 4000 },
+    { "MPI_Finalize does not", { "0 stands", "0 ends 007 soon" }, 1, 1, 7, 15500 },
     { "a lost rank costs nothing", { "0 stands", "1 gone 3", "0 ends 000 lost", "0 gone 3" }, 1, 1, 0, 2500 },
     { "mpirun is ended by force", { "0 stands", "0 ends 003 lost", "0 gone 3" }, 4, 137, 3, 2000 },
     { "a crash of the head", { "0 stands", "0 ends 139", "0 gone 2" }, 1, 1, 139, 3500 },

@@ -128,6 +128,7 @@ mpirun: Forwarding signal 10 to job
 mine: Forwarding signal 10 to job
 [vm:09393] 1 more process has sent help message help-mpi-api.txt / mpi-abort
 [vm:09393] Set MCA parameter \"orte_base_help_aggregate\" to 0 to see all help / error messages
+[node2:00027] PMIX ERROR: BAD-PARAM in file ../../../src/event/pmix_event_notification.c at line 1033
 [100%] mine
 mpirun is a word
 END
