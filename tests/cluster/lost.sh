@@ -1,6 +1,7 @@
 #!/bin/bash
 # A node that is lost in the middle of a job, on nodes made of namespaces: kith run goes on without it and has the program's exit
 # status; a plain mpirun ends, and the program's last words say why. Nothing is left on any node.
+# Most of it is waiting, so there are several clusters at the same time.
 # KITH_TEST_LONG=1: 50 losses at random moments; KITH_TEST_SEED=n repeats one of them.
 # kith-test: limit=1500
 set -u
@@ -9,7 +10,7 @@ cluster=$top_srcdir/tests/cluster/cluster
 lost=$top_builddir/tests/cluster/lost
 hosts=$top_builddir/tests/cluster/lost.$$.hosts      # where the nodes see it
 failed=0
-export CLUSTER=lost$$
+lanes=4
 
 skip() { echo "skipped: $*"; exit 77; }
 
@@ -23,9 +24,20 @@ for tool in ip nsenter unshare setpriv ssh sshd; do
 done
 
 cd "$top_builddir" || exit 1
-trap '"$cluster" down; rm -f "$TMPDIR"/* "$hosts"' EXIT
-"$cluster" up 3 2>"$TMPDIR/up" || skip "no namespaces here: $(cat "$TMPDIR/up")"
-"$cluster" hostfile 1 >"$hosts"
+
+# lane N COMMAND: that, on a cluster of its own
+lane()
+{
+    export CLUSTER=lost$$.$1 TMPDIR=$TMPDIR/$1
+    hosts=$hosts.$1
+    mkdir "$TMPDIR"
+    trap '"$cluster" down; rm -rf "$TMPDIR" "$hosts"' EXIT
+    "$cluster" up 3 2>"$TMPDIR/up" || skip "no namespaces here: $(cat "$TMPDIR/up")"
+    "$cluster" hostfile 1 >"$hosts"
+    lane=$1
+    "$2"
+    exit $failed
+}
 
 # by_kith WHAT MS, by_mpirun WHAT MS: one rank and one worker on each node
 by_kith()
@@ -208,21 +220,58 @@ at_random()
 
 real=$top_builddir/tests/cluster/.libs/lost
 [ -x "$real" ] || real=$lost
+seeds()
+{
+    if [ -n "${KITH_TEST_SEED-}" ]; then
+        check "seed $KITH_TEST_SEED" at_random "$KITH_TEST_SEED"
+    elif [ -n "${KITH_TEST_LONG-}" ]; then
+        for ((i = lane; i <= 50; i += lanes)); do check "seed $i" at_random "$i"; done
+    fi
+}
+
+lane1()
+{
+    [ -n "$SANITIZER_FLAGS" ] || check "a program of a head and workers goes on by itself" chooses "$real" 1
+    check "another one does not" chooses /bin/true 0
+    KITH_LOG=info check "a job that loses nothing" undisturbed
+    check "a cable that is cut for 1 s in a map" short_cut
+    check "no power, items of a queue taken" survives power queue 2000 0.3
+    seeds
+}
+
+lane2()
+{
+    check "a cable that is cut for good in a map" survives cable map 3000 0.5 " with 2 of 3 workers"
+    [ -z "${KITH_TEST_LONG-}" ] || check "Open MPI's daemon killed, at a barrier" survives daemon barrier 20000 0.1
+    seeds
+}
+
+lane3()
+{
+    check "a cable that is cut, locks held" survives cable locks 1500 0.2
+    check "a rank that ends before the others have started" one_does_not_start
+    [ -z "${KITH_TEST_LONG-}" ] || check "a rank killed" survives rank map 2000 0.3
+    seeds
+}
+
+lane4()
+{
+    check "a plain mpirun" plain
+    check "the head killed" head_is_killed
+    seeds
+}
+
 if [ -n "${KITH_TEST_SEED-}" ]; then
-    check "seed $KITH_TEST_SEED" at_random "$KITH_TEST_SEED"
-    exit $failed
+    (lane 1 seeds)
+    exit
 fi
-[ -n "$SANITIZER_FLAGS" ] || check "a program of a head and workers goes on by itself" chooses "$real" 1
-check "another one does not" chooses /bin/true 0
-KITH_LOG=info check "a job that loses nothing" undisturbed
-check "a cable that is cut for 1 s in a map" short_cut
-check "a cable that is cut for good in a map" survives cable map 3000 0.5 " with 2 of 3 workers"
-check "no power, items of a queue taken" survives power queue 2000 0.3
-check "a cable that is cut, locks held" survives cable locks 1500 0.2
-[ -z "${KITH_TEST_LONG-}" ] || check "Open MPI's daemon killed, at a barrier" survives daemon barrier 20000 0.1
-[ -z "${KITH_TEST_LONG-}" ] || check "a rank killed" survives rank map 2000 0.3
-check "the head killed" head_is_killed
-check "a rank that ends before the others have started" one_does_not_start
-check "a plain mpirun" plain
-[ -z "${KITH_TEST_LONG-}" ] || for i in {1..50}; do check "seed $i" at_random "$i"; done
+trap 'rm -f "$TMPDIR"/lane?' EXIT
+for ((n = 1; n <= lanes; n++)); do (lane $n lane$n) >"$TMPDIR/lane$n" 2>&1 & job[n]=$!; done
+for ((n = 1; n <= lanes; n++)); do
+    wait "${job[n]}"
+    status=$?
+    cat "$TMPDIR/lane$n"
+    [ $status != 77 ] || exit 77
+    [ $status = 0 ] || failed=1
+done
 exit $failed
