@@ -281,6 +281,54 @@ static void whoever_dies_while_it_fetches_is_followed(void)
     AWAIT(used_bytes() <= before + 299999); /* janitors are at work; mailboxes stay */
 }
 
+static void stop_at_the_end(const char *step)
+{
+    if (strcmp(step, "share: all has come") == 0)
+        raise(SIGSTOP);
+}
+
+/* The letter of /proc/PID/stat. */
+static char state_of(int pid)
+{
+    char path[64], line[256] = "";
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    if ((f = fopen(path, "r"))) {
+        line[fread(line, 1, sizeof line - 1, f)] = '\0';
+        fclose(f);
+    }
+    return strrchr(line, ')') ? strrchr(line, ')')[2] : '\0';
+}
+
+static int is_stopped_while_it_fetches(const void *arg)
+{
+    kith__failpoint_hook = stop_at_the_end;
+    return reads(arg);
+}
+
+/* As by a debugger. The others of its node wait for it as long; when it is killed, one of them fetches. */
+static void who_is_stopped_while_it_fetches_holds_up_its_node(void)
+{
+    kith_process stopped, reader;
+
+    if (!through_net())
+        SKIP("nothing is fetched on one node");
+    for (int i = 0; i < 2; i++) {
+        struct shared x = { .size = 5000000 };
+
+        x.s = kith_share(filled(kith_alloc(x.size), x.size), x.size);
+        stopped = kith_process_start(is_stopped_while_it_fetches, KITH_ARG(x));
+        AWAIT(state_of(kith_process_pid(stopped)) == 'T');
+        reader = kith_process_start(reads, KITH_ARG(x));
+        FAILS_WITH(KITH_ETIMEDOUT, kith_process_join(reader, 100));
+        CU_ASSERT_EQUAL(kill(kith_process_pid(stopped), i == 0 ? SIGCONT : SIGKILL), 0);
+        CU_ASSERT_EQUAL(code_of(stopped), i == 0 ? 0 : -SIGKILL);
+        CU_ASSERT_EQUAL(code_of(reader), 0);
+        PASS(kith_shared_close(x.s));
+    }
+}
+
 static void whoever_dies_while_it_shares_leaves_it_whole_or_not(void)
 {
     struct mortal m = { .x = { .size = 0 } };
@@ -320,6 +368,7 @@ static struct test tests[] = {
     TEST(threads_wait_for_the_one_that_fetches),
     TEST(tasks_use_it_in_place),
     TEST(whoever_dies_while_it_fetches_is_followed),
+    TEST(who_is_stopped_while_it_fetches_holds_up_its_node),
     TEST(whoever_dies_while_it_shares_leaves_it_whole_or_not),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
