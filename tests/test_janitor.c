@@ -8,6 +8,8 @@
 #include "shm/guard.h"
 #include "shm/heap.h"
 #include "member/members.h"
+#include "member/wait.h"
+#include "object/class.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -116,6 +118,53 @@ static void what_a_janitor_left_the_next_one_does(void)
         }
 }
 
+static int hold(const void *arg)
+{
+    int rc = kith_lock_acquire(*(const kith_lock *)arg, KITH_FOREVER);
+
+    atomic_fetch_add(&shared->asleep, 1);
+    while (rc == 0)
+        pause();
+    return rc;
+}
+
+/* One that waits is woken by the death of the holder, when there is nothing to be had yet; and once more,
+ * though the janitor that gave back what there was has died with its word of it. */
+static void kill_a_holder(void)
+{
+    struct kith__wait w;
+    kith_process holder;
+    kith_lock l;
+    uint32_t word;
+    int code;
+
+    shared->deaths = 1;
+    shared->asleep = 0;
+    kith__failpoint_hook = die_in_janitors;
+    begin();
+    l = kith_lock_open();
+    holder = kith_process_start(hold, &l, sizeof l);
+    while (atomic_load(&shared->asleep) == 0)
+        sched_yield();
+    REQUIRE(kith__wait_begin(&w, kith__object_waiters(kith__object_slot(l.id), 0), KITH_FOREVER) == 0);
+    word = w.word;
+    REQUIRE(kith_process_kill(holder) == 0);
+    while (!all_are_swept() || atomic_load(&w.seat->word) - word < 2)
+        usleep(1000);
+    kith__wait_end(&w, 1);
+    REQUIRE(shared->deaths <= 0);
+    REQUIRE(kith_lock_acquire(l, 0) == KITH_EOWNERDEAD);
+    REQUIRE(kith_process_join(holder, KITH_FOREVER) == 0 && kith_process_exitcode(holder, &code) == 0);
+    REQUIRE(kith_process_close(holder) == 0 && kith_lock_close(l) == 0 && kith_finalize() == 0);
+}
+
+static void a_janitor_that_dies_leaves_nobody_asleep(void)
+{
+    where = "unit: given back";
+    way = by_kill;
+    CU_ASSERT_EQUAL(check_fork(kill_a_holder), 0);
+}
+
 static int crash(const void *arg)
 {
     raise(SIGSEGV);
@@ -194,6 +243,7 @@ static void a_call_of_another_thread_ends_with_its_process(void)
 
 static struct test tests[] = {
     TEST(what_a_janitor_left_the_next_one_does),
+    TEST(a_janitor_that_dies_leaves_nobody_asleep),
     TEST(a_crash_is_told_though_the_first_janitor_died),
     TEST(a_call_of_another_thread_ends_with_its_process),
     TEST_END,

@@ -271,16 +271,21 @@ static void await_heir(kith_sem s, int is_there)
     AWAIT((atomic_load(&o->heir) != 0) == is_there);
 }
 
-static kith_process with_heir(struct waiter *w, int units, int timeout_ms)
+static kith_process with_heir_of(kith_target *fn, struct waiter *w, int units, int timeout_ms)
 {
     kith_process p;
 
     *w = (struct waiter){ kith_sem_open_with(units, .bounded = 1), kith_queue_open(0), timeout_ms };
     for (int i = 0; i < units; i++)
         PASS(kith_sem_acquire(w->s, 0));
-    p = kith_process_start(holds_it_when_told, w, sizeof *w);
+    p = kith_process_start(fn, w, sizeof *w);
     await_heir(w->s, 1);
     return p;
+}
+
+static kith_process with_heir(struct waiter *w, int units, int timeout_ms)
+{
+    return with_heir_of(holds_it_when_told, w, units, timeout_ms);
 }
 
 static void close_both(struct waiter *w)
@@ -337,6 +342,37 @@ static void a_dead_heir_inherits_nothing(void)
     await_heir(w.s, 0);
     PASS(kith_sem_release(w.s));
     PASS(kith_sem_acquire(w.s, 0));
+    close_both(&w);
+}
+
+static void die_when_taken(const char *step)
+{
+    if (strcmp(step, "unit: taken") == 0)
+        raise(SIGKILL);
+}
+
+static int dies_when_it_has_it(const void *arg)
+{
+    const struct waiter *w = arg;
+
+    kith__failpoint_hook = die_when_taken;
+    return kith_sem_acquire(w->s, w->timeout_ms);
+}
+
+/* Between taking and resigning. Both are undone before anybody is told. */
+static void an_heir_that_dies_with_its_unit_leaves_both(void)
+{
+    struct waiter w;
+    kith_process p = with_heir_of(dies_when_it_has_it, &w, 1, KITH_FOREVER);
+    int code;
+
+    PASS(kith_sem_release(w.s));
+    PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_process_exitcode(p, &code));
+    CU_ASSERT_EQUAL(code, -SIGKILL);
+    AWAIT(kith_sem_value(w.s) == 1);
+    CU_ASSERT_EQUAL(kith_sem_acquire(w.s, 0), KITH_EOWNERDEAD);
+    PASS(kith_process_close(p));
     close_both(&w);
 }
 
@@ -518,6 +554,7 @@ static struct test tests[] = {
     TEST(who_has_waited_is_the_next),
     TEST(what_the_heir_leaves_is_for_the_others),
     TEST(a_dead_heir_inherits_nothing),
+    TEST(an_heir_that_dies_with_its_unit_leaves_both),
     TEST(an_heir_whose_time_is_over_inherits_nothing),
     TEST(a_stopped_heir_is_passed_over),
     TEST(an_heir_of_a_closed_one_is_none_of_its_successor),

@@ -325,11 +325,12 @@ int kith__unit_is_held(const struct kith__object *o)
 void kith__units_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
 {
     uint64_t ident = atomic_load(&o->ident), heir = atomic_load(&o->heir);
-    int n = 0;
+    /* An heir that died when it had just taken its unit is both. */
+    int n = heir != 0 && kith__is_same(holder_of_heir(heir), who) && resign(o, heir);
 
     while (kith__units_give(o, ident, who, 0, 1) == 1)
         n++;
-    if (n > 0 || (heir != 0 && kith__is_same(holder_of_heir(heir), who) && resign(o, heir)))
+    if (n > 0)
         kith__tell_all(out, KITH__TAKERS);
 }
 

@@ -5,6 +5,7 @@
 #include "server/spawn.h"
 #include "server/child.h"
 #include "member/members.h"
+#include "member/wait.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/system.h"
@@ -85,6 +86,8 @@ void kith__janitors_gone(uint32_t who, int status)
         kith__spawn_release(who);
         return;
     }
+    kith__wake_everybody(); /* what it gave back it may have told nobody, and the next one finds it given back
+                             */
     if (!is_needed(who))
         return;
     if (janitors[who].failures < UINT8_MAX && ++janitors[who].failures == JANITOR_TRIES)
