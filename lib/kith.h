@@ -62,7 +62,10 @@ extern "C" {
  * it, check arguments and print after it. Start threads after it, too: workers do not
  * have the threads that exist now, and a mutex that one of them holds now stays locked
  * there. Files that are open now are open in tasks; pipes and sockets are not, so that
- * when main closes one, its other end learns of it.
+ * when main closes one, its other end learns of it. Under a launcher each rank runs main
+ * up to here, and workers of another node have the globals of its rank: what they must
+ * see must not come from stdin, which only rank 0 has, nor from what differs from node to
+ * node.
  *
  *   0            the job has begun
  *   KITH_EINVAL  called twice, in a task, or in a parallel region of OpenMP; or a KITH_
@@ -319,15 +322,16 @@ struct kith_pool_options {
     /* How many nodes take part, this one among them: their workers run tasks of all
      * calls, and give the same results to the bit. Single tasks, of kith_apply_async and
      * kith_imap, go to another node when one of its workers has nothing else to do.
-     * Arrays in memory of kith_alloc are copied for other nodes, but a pointer in an
-     * argument or a context means nothing there. So a call that is given addresses in
-     * memory of kith_alloc runs on this node alone (KITH_LOG=info tells), as far as they
-     * stand in the context, or in one of the arguments that are looked at; what those
-     * point to is not looked at. If a node is lost, others run the tasks that it had,
-     * perhaps for the second time.
+     * Workers of another node have its files, and the globals of its rank at kith_init.
+     * Arrays in memory of kith_alloc are copied to them, but a pointer in an argument or
+     * a context is of no use there. So a call that is given pointers, to memory of
+     * kith_alloc, variables, strings or the like, runs on this node alone (KITH_LOG=info
+     * tells). That is noticed where they are aligned, in the context and in a sample of
+     * the arguments, but not in what these point to. If a node is lost, others run the
+     * tasks that it had, perhaps for the second time.
      * 0: all nodes, but kith_for, whose tasks leave their results in memory, runs on this
-     * one; with .caller = 1, with such an address in .arg, and in a program of
-     * kith_init_ranks: this node only.
+     * one; with .caller = 1, with a pointer in .arg, and in a program of kith_init_ranks:
+     * this node only.
      * -1: all, for all calls. */
     int nodes;
     /* How many bytes a worker may take from malloc and the like, beyond what it starts

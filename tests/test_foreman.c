@@ -143,12 +143,14 @@ static void larger(void *total, const void *part)
         memcpy(total, &b, sizeof b);
 }
 
+static struct results *alone; /* these are seen by all jobs */
+static uint64_t *marks;
+
 static int mark_range(uint64_t lo, uint64_t hi, const void *arg)
 {
-    uint64_t *at = *(uint64_t *const *)arg;
-
+    (void)arg;
     for (uint64_t i = lo; i < hi; i++)
-        at[i]++;
+        marks[i]++;
     usleep(50);
     return 0;
 }
@@ -187,9 +189,6 @@ static void compute(kith_pool p, struct results *r)
         REQUIRE(kith_get(single[i], &r->single[i]) == 0);
 }
 
-static struct results *alone; /* these are seen by all jobs */
-static uint64_t *marks;
-
 static void in_alone(void)
 {
     kith_pool p = kith_pool_open(1);
@@ -206,7 +205,7 @@ static void in_same(void)
     compute(pool, &shared);
     REQUIRE(memcmp(alone, &shared, sizeof shared) == 0);
     memset(marks, 0, 5000 * sizeof *marks);
-    REQUIRE(kith_pool_for(pool, mark_range, &marks, sizeof marks, 5000) == 0);
+    REQUIRE(kith_pool_for(pool, mark_range, NULL, 0, 5000) == 0);
     for (int i = 0; i < 5000; i++)
         REQUIRE(marks[i] == 1);
     REQUIRE(done_by_branch() > 0);
@@ -447,6 +446,51 @@ static void in_addresses(void)
     }
     REQUIRE(done_by_branch() == 0);
     kith_free(parts[0].table);
+    close_pool();
+}
+
+static int measures(const void *in, void *out)
+{
+    const char *text;
+    int length;
+
+    memcpy(&text, in, sizeof text);
+    length = (int)strlen(text);
+    usleep(200);
+    memcpy(out, &length, sizeof length);
+    return 0;
+}
+
+static int echoes(const void *in, void *out)
+{
+    usleep(200);
+    memcpy(out, in, sizeof(uint64_t));
+    return 0;
+}
+
+/* What was there before kith_init is at the same place in workers here; and numbers are none of that, also
+ * where they are as large as addresses. */
+static void in_pointers(void)
+{
+    static char before[] = "set before";
+    static uint64_t numbers[300], got[300];
+    static int length[300];
+    const char *texts[300];
+
+    open_pool(3, NULL);
+    for (int i = 0; i < 300; i++)
+        texts[i] = i % 2 ? before : "a literal";
+    REQUIRE(kith_pool_map(pool, measures, texts, sizeof *texts, length, sizeof *length, 300) == 0);
+    REQUIRE(done_by_branch() == 0 && length[0] == 9 && length[1] == 10);
+    for (uint64_t i = 0; i < 300; i++) /* in the arena, but in no block */
+        numbers[i] =
+            (uint64_t)(uintptr_t)kith__at(kith__places.heap_start + kith__places.heap_size) - 64 * i - 64;
+    REQUIRE(kith_pool_map(pool, echoes, numbers, sizeof *numbers, got, sizeof *got, 300) == 0);
+    REQUIRE(done_by_branch() > 0 && memcmp(numbers, got, sizeof got) == 0);
+    for (uint64_t i = 0; i < 300; i++)
+        numbers[i] = i * 1000003;
+    REQUIRE(kith_pool_map(pool, echoes, numbers, sizeof *numbers, got, sizeof *got, 300) == 0);
+    REQUIRE(done_by_branch() > 0 && memcmp(numbers, got, sizeof got) == 0);
     close_pool();
 }
 
@@ -1015,6 +1059,7 @@ static void data_in_place_and_large_data(void)
 static void addresses_stay_at_home(void)
 {
     JOB(in_addresses);
+    JOB(in_pointers);
 }
 
 static void loops_stay_by_default(void)

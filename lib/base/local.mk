@@ -18,6 +18,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/base/list.h \
 	lib/base/log.c \
 	lib/base/log.h \
+	lib/base/maps.c \
+	lib/base/maps.h \
 	lib/base/module.c \
 	lib/base/module.h \
 	lib/base/oom.c \

@@ -563,8 +563,8 @@ static int nodes_of(const struct kith_pool_options *o)
     if (!kith__spread_points_here(o->arg, o->arg_size, 1))
         return -1;
     kith__log(KITH_LOG_INFO,
-              "the argument of a pool's .init holds addresses in memory of kith_alloc, so all its workers "
-              "are on %s",
+              "the argument of a pool's .init holds pointers, which are of no use on other nodes, so all its "
+              "workers are on %s",
               kith__shared->host);
     return 1;
 }

@@ -3,6 +3,7 @@
 #include "pool/spread.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/maps.h"
 #include "base/system.h"
 #include "member/wait.h"
 #include "object/process.h"
@@ -86,6 +87,12 @@ int kith__spread_plan(int workers, int nodes, struct kith__spread **plan)
 
 enum { LOOKS = 64, WORDS = 4096 };
 
+static int is_address(const void *word)
+{
+    return kith__arena_holds(word, 1) ? kith__heap_holds(kith__offset(word))
+                                      : kith__maps_hold((uint64_t)(uintptr_t)word);
+}
+
 static int has_address(const char *bytes, uint64_t size)
 {
     uint64_t skip = -(uintptr_t)bytes % sizeof(void *);
@@ -93,7 +100,7 @@ static int has_address(const char *bytes, uint64_t size)
 
     for (uint64_t at = skip; at + sizeof word <= size && at < WORDS * sizeof word; at += sizeof word) {
         memcpy(&word, bytes + at, sizeof word);
-        if (kith__arena_holds(word, 1))
+        if (is_address(word))
             return 1;
     }
     return 0;

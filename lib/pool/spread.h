@@ -34,8 +34,9 @@ int kith__spread_await(struct kith__object *o, struct kith__spread *plan);
 /* For who has a call in it: foremen that were killed get successors, up to some. Cheap when none was. */
 void kith__spread_repair(struct kith__object *o);
 
-/* 1: some aligned word of these bytes is an address in kith's memory, which is this node's: tasks that are
- * given it must run here. Of many elements of size some are looked at. */
+/* 1: some aligned word of these bytes is an address, of a block in use of kith's memory or of what this
+ * process has mapped, which are this node's: tasks that are given it must run here. Of many elements of size
+ * some are looked at. */
 int kith__spread_points_here(const void *bytes, uint64_t size, uint64_t n);
 
 /* Workers of all nodes. */

@@ -380,6 +380,18 @@ static uint64_t lookup(uint64_t offset)
     return d;
 }
 
+/* Of descriptors that are not in use only this is certain: that they do not say USED. */
+int kith__heap_holds(uint64_t offset)
+{
+    struct change c = { .h = the_heap() };
+    uint64_t high = atomic_load(&c.h->high);
+
+    for (uint64_t d = FIRST_BLOCK; d < high; d++)
+        if (state_of(&c, d) == USED && offset >= start_of(&c, d) && offset < end_of(&c, d))
+            return 1;
+    return 0;
+}
+
 /* Asked late, as most programs never need to know, and the answer takes some 50 µs. */
 static uint64_t kept_warm(struct heap *h)
 {

@@ -29,6 +29,8 @@ void kith__heap_free(uint64_t block); /* 0, and what is no block in use, does no
 /* 0, or KITH_EINVAL when offset is not the start of a block in use. */
 int kith__heap_check(uint64_t offset);
 size_t kith__heap_size_of(uint64_t block);
+/* 1: offset lies in a block in use. As far as one can tell without the guard; looks at all blocks. */
+int kith__heap_holds(uint64_t offset);
 
 /* The word that holds block's owner: only the owner, its watchdog or, for 0, who holds the reference may
  * set it, also by the commit of another guard: so "linked into a queue" and "published" are one step. */
