@@ -330,8 +330,8 @@ struct kith_pool_options {
      * the arguments, but not in what these point to. If a node is lost, others run the
      * tasks that it had, perhaps for the second time.
      * 0: all nodes, but kith_for, whose tasks leave their results in memory, runs on this
-     * one; with .caller = 1, with a pointer in .arg, and in a program of kith_init_ranks:
-     * this node only.
+     * one; with .caller = 1 or .threads = 1, with a pointer in .arg, and in a program of
+     * kith_init_ranks: this node only.
      * -1: all, for all calls. */
     int nodes;
     /* How many bytes a worker may take from malloc and the like, beyond what it starts

@@ -512,7 +512,7 @@ static int uses_it(const void *arg)
 
     kith_on_fault(NULL);
     return kith_map(pool, square, &x, &y, 1) == KITH_EINVAL &&
-                   strstr(kith_last_error(), "only the process that opened it") &&
+                   strstr(kith_last_error(), "another process than the one that opened it") &&
                    kith_check(kith_apply_async(pool, square, 3)) == KITH_EINVAL &&
                    kith_pool_close(pool) == KITH_EINVAL && kith_pool_terminate(pool) == KITH_EINVAL
                ? 0

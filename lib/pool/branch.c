@@ -8,6 +8,7 @@
 #include "pool/row.h"
 #include "pool/settle.h"
 #include "pool/spread.h"
+#include "pool/threads.h"
 #include "pool/turn.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -783,6 +784,8 @@ static int64_t count_workers(struct kith__object *o, const struct kith__caller *
     (void)who;
     (void)in;
     (void)out;
+    if (kith__pool_body(o)->threads) /* who can use it is in its process, and need not ask */
+        return kith__threads_refuse();
     return kith__spread_workers(kith__pool_body(o));
 }
 

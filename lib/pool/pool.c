@@ -92,9 +92,7 @@ static int enter_ours(uint64_t id, struct kith__object **o)
     if (threads == 0 || threads == kith__me)
         return rc;
     kith__object_leave(*o);
-    return kith__fail(KITH_EINVAL,
-                      "a Pool of threads was used in process %d: only the process that opened it can use it",
-                      (int)getpid());
+    return kith__threads_refuse();
 }
 
 int kith__pool_enter(kith_pool p, struct kith__object **o)

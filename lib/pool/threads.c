@@ -126,6 +126,13 @@ void kith__threads_join(uint64_t pool)
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
 }
 
+int kith__threads_refuse(void)
+{
+    return kith__fail(KITH_EINVAL,
+                      "a Pool of threads was used in another process than the one that opened it, "
+                      "and is for that one only: open one there, or one whose workers are processes");
+}
+
 uint64_t kith__threads_first(void)
 {
     uint64_t pool;

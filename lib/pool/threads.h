@@ -15,6 +15,9 @@ int kith__threads_start(struct kith__object *o);
 /* Waits until those of the pool, which ends, are gone. */
 void kith__threads_join(uint64_t pool);
 
+/* KITH_EINVAL, to who is in another process than the one that opened it. */
+int kith__threads_refuse(void);
+
 /* A pool of this process whose threads were not joined; 0: there is none. */
 uint64_t kith__threads_first(void);
 

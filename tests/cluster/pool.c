@@ -252,15 +252,45 @@ static int calls_from_afar(const void *arg)
     return 0;
 }
 
-static int far(void)
+static int same_process(const void *in, void *out)
 {
-    kith_pool alone = kith_pool_open_with(2, .nodes = 1);
-    kith_process p =
-        kith_process_start_with(calls_from_afar, KITH_ARG(alone), .node = KITH_NODE(kith_nodes() - 1));
+    (void)in;
+    *(int *)out = (int)getpid();
+    return 0;
+}
+
+/* One that is opened on any node stays there; that of another node is for none of us. */
+static int uses_threads_from_afar(const void *arg)
+{
+    kith_pool far, here = kith_pool_open_with(0, .threads = 1);
+    int x[20] = { 0 }, pids[20] = { 0 };
+
+    memcpy(&far, arg, sizeof far);
+    REQUIRE(kith_map(far, same_process, x, pids, 20) == KITH_EINVAL);
+    REQUIRE(strstr(kith_last_error(), "another process than the one that opened it") != NULL);
+    REQUIRE(kith_pool_workers(far) == KITH_EINVAL && kith_pool_close(far) == KITH_EINVAL);
+    REQUIRE(kith_map(here, same_process, x, pids, 20) == 0);
+    for (int i = 0; i < 20; i++)
+        REQUIRE(pids[i] == getpid());
+    return kith_pool_close(here);
+}
+
+static int on_last_node(kith_target *fn, kith_pool far)
+{
+    kith_process p = kith_process_start_with(fn, KITH_ARG(far), .node = KITH_NODE(kith_nodes() - 1));
     int code;
 
-    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0 && code == 0);
-    REQUIRE(kith_pool_close(alone) == 0);
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0);
+    return code;
+}
+
+static int far(void)
+{
+    kith_pool alone = kith_pool_open_with(2, .nodes = 1), threads = kith_pool_open_with(2, .threads = 1);
+
+    REQUIRE(on_last_node(calls_from_afar, alone) == 0);
+    REQUIRE(on_last_node(uses_threads_from_afar, threads) == 0);
+    REQUIRE(kith_pool_close(alone) == 0 && kith_pool_close(threads) == 0);
     REQUIRE(kith_pool_close(pool) == 0);
     printf("done\n");
     return 0;
