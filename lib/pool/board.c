@@ -101,12 +101,12 @@ static int touches(const struct kith__lane *lane, uint32_t post)
     return 0;
 }
 
-int kith__job_untouched(const struct kith__pool *p, uint32_t post)
+/* By what is seen now. */
+static int looks_untouched(const struct kith__pool *p, uint32_t post)
 {
     const struct kith__branches *others = kith__branches(p);
     const struct kith__job *j;
 
-    kith__fence();
     for (uint32_t w = 0; w < p->workers; w++)
         if (touches(kith__lane(p, w), post))
             return 0;
@@ -117,6 +117,12 @@ int kith__job_untouched(const struct kith__pool *p, uint32_t post)
     /* Behind the lanes: what was granted from one of them is granted before that is left. */
     j = kith__post_job(kith__post(p, post));
     return !j || atomic_load(&j->granted_count) == 0;
+}
+
+int kith__job_untouched(const struct kith__pool *p, uint32_t post)
+{
+    kith__fence();
+    return looks_untouched(p, post);
 }
 
 /* A free one from from on, before to. */
@@ -130,7 +136,7 @@ static int take_free(struct kith__pool *p, uint32_t from, uint32_t to, uint32_t 
 
         if (atomic_load_explicit(&self->poster, memory_order_relaxed) != 0)
             continue;
-        if (!kith__job_untouched(p, i)) {
+        if (!looks_untouched(p, i)) {
             soon = soon < i ? soon : i;
             continue;
         }
@@ -209,14 +215,15 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
     j->grants = p->grants;
     j->poster = kith__me;
     j->local = p->threads != 0;
-    atomic_store(&j->cursor, 0);
-    atomic_store(&j->limit, 0);
-    atomic_store(&j->cancelled, KITH__NOT_CANCELLED);
-    atomic_store(&j->eager, 0);
-    atomic_store(&j->bored, 0);
-    atomic_store(&j->some_succeeded, 0);
-    atomic_store(&j->returned_count, 0);
-    atomic_store(&j->fault_count, 0);
+    /* Nobody reads these before it is announced. */
+    atomic_store_explicit(&j->cursor, 0, memory_order_relaxed);
+    atomic_store_explicit(&j->limit, 0, memory_order_relaxed);
+    atomic_store_explicit(&j->cancelled, KITH__NOT_CANCELLED, memory_order_relaxed);
+    atomic_store_explicit(&j->eager, 0, memory_order_relaxed);
+    atomic_store_explicit(&j->bored, 0, memory_order_relaxed);
+    atomic_store_explicit(&j->some_succeeded, 0, memory_order_relaxed);
+    atomic_store_explicit(&j->returned_count, 0, memory_order_relaxed);
+    atomic_store_explicit(&j->fault_count, 0, memory_order_relaxed);
     clear(&j->waiters);
     memset(j->cells, 0, cells * sizeof j->cells[0]);
     for (uint32_t w = 0; w < cells; w++)
@@ -299,10 +306,11 @@ void kith__job_withdraw(struct kith__pool *p, uint32_t post)
 
     kith__job_hide(p, post);
     atomic_store(&self->announced, 0);
-    if (atomic_load(&self->kept))
+    if (atomic_load(&self->kept)) {
         catch_up(&p->seq, kith__post_job(self)->seq);
-    atomic_store(&self->kept, 0);
-    atomic_store(&self->poster, 0);
+        atomic_store(&self->kept, 0);
+    }
+    atomic_store_explicit(&self->poster, 0, memory_order_release);
     if (atomic_load_explicit(&p->free_from, memory_order_relaxed) > post)
         atomic_store_explicit(&p->free_from, post, memory_order_relaxed);
 }

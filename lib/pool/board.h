@@ -79,8 +79,9 @@ struct kith__job {
     uint64_t seq;     /* which job of its pool, from 1 */
     uint64_t root;    /* the one in whose task it was posted, or the root of that; 0 and then .seq: none */
     int32_t priority; /* see turn.h */
-    uint32_t kind, shape, columns, workers, tries, depth, windowed; /* workers: cells */
-    uint32_t in_place;                                              /* out is in */
+    uint32_t kind, shape, columns, workers, tries, depth; /* workers: cells */
+    uint32_t windowed;                                    /* 1: data goes through rings, piece by piece */
+    uint32_t in_place;                                    /* out is in */
     uint32_t others; /* the cell of what other nodes do, where they take part */
     uint32_t local;  /* its tasks run in the poster's process: in, out and arg may lie anywhere there */
     uint32_t poster; /* member */
@@ -166,6 +167,12 @@ static inline struct kith__range *kith__job_returned(struct kith__job *j)
 static inline struct kith__granted *kith__job_granted(struct kith__job *j)
 {
     return (struct kith__granted *)(void *)&kith__job_returned(j)[j->room];
+}
+
+/* Where a ring has unit. Most are as long as their job. */
+static inline uint64_t kith__ring_place(uint64_t ring, uint64_t unit)
+{
+    return unit < ring ? unit : unit % ring;
 }
 
 /* A bit for each place of the ring of results, behind it: the unit there has failed. Set before that unit

@@ -156,8 +156,6 @@ uint64_t kith__call_number(void)
 /* Whether no other node may have any of it. */
 static int stays_here(const struct kith__pool *p, const struct kith__call_spec *s, struct kith__job *j)
 {
-    if (!kith__branches(p))
-        return 0;
     if (s->kind == KITH__JOB_FOR && p->loops_here)
         return 1;
     if (!kith__spread_points_here(s->arg, s->arg_size, 1) &&
@@ -194,7 +192,8 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     kith__turn_fill(c->object, j);
     if (s->name) /* of a zeroed job; snprintf is much code that is cold */
         memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));
-    atomic_store(&j->here, (uint32_t)stays_here(p, s, j));
+    if (kith__branches(p))
+        atomic_store(&j->here, (uint32_t)stays_here(p, s, j));
     if ((rc = fill_order(j, s)) < 0)
         return rc;
     rc = kith__is_map(s->kind) ? kith__rings_make(c, s) : fill_range(j, s);
@@ -284,7 +283,7 @@ static int begin(struct kith__call *c, const struct kith__call_spec *s, int work
         kith__progress_begin(&c->job->progress, kith__pool_body(c->object));
     kith__job_post(kith__pool_body(c->object), c->job, c->post);
     kith__spread_repair(c->object);
-    if (c->job->windowed)
+    if (c->job->in_ring || c->job->windowed)
         kith__rings_move_in(c);
     else
         kith__job_raise(c->job, c->object, c->job->units);
@@ -454,7 +453,8 @@ int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_resu
         return rc;
     w.give_way = c->job->units == 1;
     for (;;) {
-        atomic_store(&c->job->eager, c->job->windowed);
+        if (c->job->windowed)
+            atomic_store(&c->job->eager, 1);
         while ((*last = kith__call_step(c)) == KITH__STEP_MOVED)
             ;
         if (*last != KITH__STEP_WAIT)
@@ -522,7 +522,7 @@ int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *
         return kith__attend(s, fold, context);
     if ((rc = kith__call_depth(s->pool)) < 0 || (rc = begin(&c, s, 1)) < 0)
         return rc;
-    c.works = c.works && !c.job->windowed;
+    c.works = c.works && !c.job->in_ring && !c.job->out_ring;
     if ((rc = kith__call_wait(&c, -1, &last)) < 0) {
         kith__call_end(&c, last); /* the fork server is gone */
         return kith__server_dead() ? KITH_EPEER : rc;

@@ -106,9 +106,9 @@ static void keep(struct kith__job *j, uint32_t worker, uint64_t cursor)
 /* A claim does not cross the end of a ring: its elements lie side by side. */
 static uint64_t within_ring(uint64_t ring, uint64_t lo, uint64_t length)
 {
-    if (ring && length > ring - lo % ring)
-        return ring - lo % ring;
-    return length;
+    uint64_t room = ring ? ring - kith__ring_place(ring, lo) : length;
+
+    return length < room ? length : room;
 }
 
 static uint64_t side_by_side(const struct kith__job *j, uint64_t lo, uint64_t length)
@@ -237,7 +237,7 @@ void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length)
     kith__failpoint("claim: units run");
     atomic_store_explicit(&cell->done, done, memory_order_release);
     kith__failpoint("claim: retired");
-    if (j->windowed)
+    if (j->windowed || j->units == 1)
         kith__retired(j);
 }
 

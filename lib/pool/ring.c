@@ -12,19 +12,22 @@
  * have to wait for room: enough for one slow task to let the others go on, or at least for each worker and
  * one that is filled and emptied. */
 static const uint64_t ring_bytes = 4 << 20, ring_bytes_more = 64 << 20, step_bytes = 256 << 10;
+static const uint64_t at_once_bytes = 4096;
 enum { RING_LEAST = 3 };
 
 /* ---- what moves through them */
 
 static char *ring_at(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
 {
-    return (char *)kith__at(base) + i % ring * size;
+    return (char *)kith__at(base) + kith__ring_place(ring, i) * size;
 }
 
 /* How many elements from i on lie side by side in the ring, at most n. */
 static uint64_t run_length(uint64_t ring, uint64_t i, uint64_t n)
 {
-    return n < ring - i % ring ? n : ring - i % ring;
+    uint64_t room = ring - kith__ring_place(ring, i);
+
+    return n < room ? n : room;
 }
 
 static uint64_t mark_of(uint64_t place)
@@ -251,12 +254,15 @@ static int check_overlap(struct kith__job *j, const struct kith__call_spec *s)
 int kith__rings_make(struct kith__call *c, const struct kith__call_spec *s)
 {
     struct kith__job *j = c->job;
-    uint64_t each = s->in_size + s->out_size, window = window_of(each, j->workers, s->n);
+    uint64_t each = s->in_size + s->out_size, window = s->n;
+    int is_small = s->n <= at_once_bytes && each <= at_once_bytes && s->n * each <= at_once_bytes;
     int rc = check_overlap(j, s);
 
     if (rc < 0)
         return rc;
     j->units = s->n;
+    if (!is_small)
+        window = window_of(each, j->workers, s->n);
     /* Where memory is short it goes with less, down to one element after the other. */
     while ((rc = make_rings(j, s, window)) < 0)
         if ((window /= 2) == 0)
@@ -264,7 +270,8 @@ int kith__rings_make(struct kith__call *c, const struct kith__call_spec *s)
     if (j->out_ring)
         memset(kith__job_marks(j), 0, kith__job_marks_size(window));
     c->window = window;
-    c->step = each && step_bytes / each > 0 ? step_bytes / each : 1;
-    j->windowed = j->in_ring || j->out_ring;
+    c->step = is_small ? s->n : each && step_bytes / each > 0 ? step_bytes / each : 1;
+    /* A few bytes go in and come out at once: to look meanwhile how far it is would cost more. */
+    j->windowed = (j->in_ring || j->out_ring) && !(is_small && window == s->n);
     return 0;
 }

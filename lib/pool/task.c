@@ -75,7 +75,7 @@ static __attribute__((cold)) int end_special(struct kith__job *j, uint32_t worke
 
 static char *element(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
 {
-    return (char *)kith__at(base) + size * (ring ? i % ring : i);
+    return (char *)kith__at(base) + size * (ring ? kith__ring_place(ring, i) : i);
 }
 
 /* One loop for each shape: .at before the call, the result only when the task did not fail. The
@@ -201,7 +201,7 @@ static void call_numbers(uint32_t shape, kith__anyfn *fn, const void *in, void *
  * its place. */
 static char *place_of(const struct kith__job *j, uint64_t base, uint64_t size, uint64_t ring, uint64_t unit)
 {
-    return (char *)kith__at(base) + size * (ring ? unit % ring : kith__job_place(j, unit));
+    return (char *)kith__at(base) + size * (ring ? kith__ring_place(ring, unit) : kith__job_place(j, unit));
 }
 
 /* A map of functions of numbers or bytes in an order of its own. Those who know what their tasks cost have

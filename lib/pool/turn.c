@@ -221,21 +221,53 @@ static void look_at_all(struct kith__pool *p, struct choice *c)
     }
 }
 
+/* Most often there is one job, or none, and no choice to be made. 1: that is so, and *only is it, or its .seq
+ * is 0. */
+static int look_for_one(const struct kith__pool *p, int (*suits)(const struct kith__job *j),
+                        struct call *only)
+{
+    const struct kith__post *posts;
+    uint64_t bits;
+
+    only->seq = 0;
+    if (atomic_load(&p->busy) > 1)
+        return 0;
+    bits = atomic_load(kith__post_table(p, 0));
+    posts = kith__post(p, 0);
+    for (; bits; bits &= bits - 1) {
+        const struct kith__post *post = &posts[__builtin_ctzll(bits)];
+        uint64_t seq = atomic_load(&post->announced);
+
+        if (!seq || !suits(kith__post_job(post)))
+            continue;
+        if (only->seq)
+            return 0;
+        *only = (struct call){ .root = atomic_load_explicit(&post->root, memory_order_relaxed),
+                               .seq = seq,
+                               .post = (uint32_t)__builtin_ctzll(bits) };
+    }
+    return 1;
+}
+
 static struct kith__job *find(struct kith__pool *p, struct kith__lane *lane,
                               int (*suits)(const struct kith__job *j), uint32_t *post)
 {
     const struct call *call;
+    struct call only;
     struct choice c;
 
     c.suits = suits;
-
     /* One that was withdrawn as we came says nothing of the others: nobody may wake us for those any more. */
     do {
         lane->seen = atomic_load(&p->seq);
-        look_at_all(p, &c);
-        if (c.count == 0)
+        call = &only;
+        c.count = 1;
+        if (!look_for_one(p, suits, &only)) {
+            look_at_all(p, &c);
+            call = choose(p, lane, &c);
+        }
+        if (c.count == 0 || call->seq == 0)
             return NULL;
-        call = choose(p, lane, &c);
     } while (!kith__job_enter(p, lane, call->post, call->seq));
     *post = call->post;
     lane->last_root = call->root;

@@ -371,38 +371,25 @@ static void be_busy(uint32_t busy)
         atomic_store_explicit(&kith__member(kith__me)->busy, busy, memory_order_relaxed);
 }
 
-/* Nothing to do: sleeps until there is. 0: the pool ends. turn: the last job was one task, and the caller's
- * turn is next. */
-static int rest(struct kith__object *o, struct kith__lane *lane, int turn)
+/* Nothing to do: sleeps until there is, and enters it. NULL: the pool ends. turn: the last job was one task,
+ * and the caller's turn is next. */
+static struct kith__job *rest(struct kith__object *o, struct kith__lane *lane, int turn)
 {
     struct kith__pool *p = kith__pool_body(o);
     struct kith__wait w;
-    int go_on = 1;
+    struct kith__job *j;
+    uint32_t post;
 
     if (kith__wait_begin(&w, kith__object_waiters(o, 0), KITH_FOREVER) < 0)
-        return 0;
+        return NULL;
     w.give_way = turn;
     be_busy(0);
-    for (;;) {
-        struct kith__job *j;
-        uint32_t post;
-
-        if ((j = kith__job_find(p, lane, &post))) {
-            kith__job_leave(lane, j);
+    while (!(j = kith__job_find(p, lane, &post)))
+        if (atomic_load(&p->state) != KITH__POOL_OPEN || kith__wait_sleep(&w) < 0)
             break;
-        }
-        if (atomic_load(&p->state) != KITH__POOL_OPEN) {
-            go_on = 0;
-            break;
-        }
-        if (kith__wait_sleep(&w) < 0) {
-            go_on = 0;
-            break;
-        }
-    }
     kith__wait_end(&w, 1);
     be_busy(1);
-    return go_on;
+    return j;
 }
 
 /* 0; what the initializer has failed with. */
@@ -434,12 +421,11 @@ static void work(struct kith__object *o, struct kith__lane *lane, uint32_t worke
     int turn = 0;
 
     while (!is_worn(p, lane) && !is_over(p)) {
-        if ((j = kith__job_find(p, lane, &post))) {
-            kith__work_on(o, lane, worker, j, KITH__FOR_ANY);
-            turn = j->units == 1;
-            kith__job_leave(lane, j);
-        } else if (!rest(o, lane, turn))
+        if (!(j = kith__job_find(p, lane, &post)) && !(j = rest(o, lane, turn)))
             return;
+        kith__work_on(o, lane, worker, j, KITH__FOR_ANY);
+        turn = j->units == 1;
+        kith__job_leave(lane, j);
     }
 }
 

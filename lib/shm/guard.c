@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "base/system.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <stddef.h>
@@ -81,15 +80,6 @@ void kith__guard_leave(struct kith__guard *g)
 {
     kith__failpoint("guard: leaving");
     pthread_mutex_unlock(&g->mutex);
-}
-
-void kith__guard_set(struct kith__guard *g, kith__word *word, uint64_t value)
-{
-    assert(g->count < KITH__GUARD_WORDS);
-    g->redo[g->count].at = (uint64_t)((char *)word - (char *)g);
-    g->redo[g->count].value = value;
-    g->count++;
-    kith__failpoint("guard: value set");
 }
 
 void kith__guard_commit(struct kith__guard *g)

@@ -11,6 +11,7 @@
 #ifndef KITH_GUARD_H
 #define KITH_GUARD_H
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -51,8 +52,6 @@ static inline void kith__guard_finish(struct kith__guard *g)
     }
 }
 
-/* *word = value with the next commit. word lies in the same mapping as g. */
-void kith__guard_set(struct kith__guard *g, kith__word *word, uint64_t value);
 void kith__guard_commit(struct kith__guard *g);
 
 /* For tests: called at each step at which a death could matter, with a name of that step. NULL
@@ -62,6 +61,18 @@ static inline void kith__failpoint(const char *step)
 {
     if (__builtin_expect(kith__failpoint_hook != 0, 0))
         kith__failpoint_hook(step);
+}
+
+/* *word = value with the next commit. word lies in the same mapping as g. */
+static inline void kith__guard_set(struct kith__guard *g, kith__word *word, uint64_t value)
+{
+    uint32_t i = g->count;
+
+    assert(i < KITH__GUARD_WORDS);
+    g->redo[i].at = (uint64_t)((char *)word - (char *)g);
+    g->redo[i].value = value;
+    g->count = i + 1;
+    kith__failpoint("guard: value set");
 }
 
 #endif
