@@ -278,6 +278,53 @@ static void warm_bytes_beyond_the_bound_go_back(void)
     PASS(kith__heap_audit());
 }
 
+/* ---- for who must not be away for long: in steps */
+
+static void pages_of_a_hollow_block_come_as_they_are_used(void)
+{
+    const uint64_t size = 40 * MIB + 5;
+    uint64_t block, empty, before, most = 0;
+
+    open_arena();
+    empty = pages();
+    CU_ASSERT_FATAL((block = kith__heap_alloc_hollow(size, 0)) != 0);
+    CU_ASSERT(pages() < empty + MIB);
+    for (uint64_t at = 0, to; at < size; at = to) {
+        before = pages();
+        CU_ASSERT_FATAL((to = kith__heap_fill(block, at, at + 1)) > at);
+        most = pages() - before > most ? pages() - before : most;
+        before = pages();
+        memset((char *)kith__at(block) + at, 3, to - at);
+        CU_ASSERT_EQUAL(pages(), before);
+    }
+    CU_ASSERT(most < 8 * MIB && pages() >= size);
+    PASS(kith__heap_audit());
+    kith__heap_free(block);
+    PASS(kith__heap_audit());
+}
+
+/* The last one: this process goes on like that. */
+static void what_is_freed_goes_back_in_steps(void)
+{
+    uint64_t block, before, most = 0;
+    int more = 1;
+
+    open_arena();
+    block = alloc(stats().warm_bound + 100 * MIB);
+    kith__heap_back_in_steps();
+    CU_ASSERT_EQUAL(kith__heap_give_back(), 0);
+    kith__heap_free(block);
+    CU_ASSERT(stats().warm_free_bytes > stats().warm_bound);
+    for (int i = 0; more && i < 1000; i++) {
+        before = pages();
+        more = kith__heap_give_back();
+        most = before - pages() > most ? before - pages() : most;
+    }
+    CU_ASSERT(!more && most > 0 && most < 20 * MIB);
+    CU_ASSERT(stats().warm_free_bytes <= stats().warm_bound && pages() <= stats().warm_bound + 3 * MIB);
+    PASS(kith__heap_audit());
+}
+
 static struct test tests[] = { TEST(block_is_aligned_and_large_enough),
                                TEST(freed_blocks_leave_nothing),
                                TEST(live_blocks_never_overlap),
@@ -291,6 +338,8 @@ static struct test tests[] = { TEST(block_is_aligned_and_large_enough),
                                TEST(warm_pages_are_used_again),
                                TEST(same_sizes_meet_the_same_blocks),
                                TEST(warm_bytes_beyond_the_bound_go_back),
+                               TEST(pages_of_a_hollow_block_come_as_they_are_used),
+                               TEST(what_is_freed_goes_back_in_steps),
                                TEST_END };
 
 int main(void)

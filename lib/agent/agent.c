@@ -16,6 +16,7 @@
 #include "member/bell.h"
 #include "rpc/agent_control.h"
 #include "rpc/mailbox.h"
+#include "shm/heap.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -278,6 +279,7 @@ static int start_engine(const struct kith__proto_config *proto)
     for (uint32_t k = 0; k < self.nodes; k++)
         cpus[k] = self.contacts[k].cpus;
     c.cpus = cpus;
+    kith__heap_back_in_steps();
     self.engine = kith__engine_new(&c, kith__now_ns());
     free(cpus);
     return 0;

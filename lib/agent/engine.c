@@ -121,9 +121,15 @@ static int on_is_connected(void *context, uint32_t peer)
     return self->wire->is_connected(self->context, peer);
 }
 
-static const struct kith__proto_events events = { on_at,      on_release,  on_request,     on_reply,
-                                                  on_arrived, on_granted,  on_settled,     on_cancelled,
-                                                  on_ended,   on_job_over, on_is_connected };
+static uint64_t on_fill(void *context, uint64_t block, uint64_t from, uint64_t to)
+{
+    (void)context;
+    return kith__heap_fill(block, from, to);
+}
+
+static const struct kith__proto_events events = { on_at,      on_release,  on_request,      on_reply,
+                                                  on_arrived, on_granted,  on_settled,      on_cancelled,
+                                                  on_ended,   on_job_over, on_is_connected, on_fill };
 
 /* ------------------------------------------------------------------------- one turn */
 
@@ -188,6 +194,7 @@ int64_t kith__engine_turn(struct kith__engine *self, int64_t now)
     due = earlier(due, kith__proto_tick(self->proto, now));
     more |= send(self);
     more |= kith__requests_go_on(self->requests);
+    more |= kith__heap_give_back();
     return more ? 0 : due;
 }
 

@@ -509,7 +509,7 @@ uint64_t kith__pending_request(struct kith__pending *self, uint32_t peer, const 
     if (r->id <= v->newest)
         return 0;
     v->newest = r->id;
-    if (!bytes && (block = kith__heap_alloc(r->size, kith__me)) == 0) {
+    if (!bytes && (block = kith__heap_alloc_hollow(r->size, kith__me)) == 0) {
         memset(&out, 0, sizeof out);
         if (is_pipelined(r))
             give_back(v, 1);

@@ -382,7 +382,7 @@ uint64_t kith__requests_reply(struct kith__requests *self, uint32_t peer, const 
     l->result = r->result;
     l->coming = r->size;
     l->flags = r->flags;
-    if ((block = kith__heap_alloc(r->size, kith__me)) == 0) {
+    if ((block = kith__heap_alloc_hollow(r->size, kith__me)) == 0) {
         kith__proto_settle(self->proto, peer, r->id, 0);
         deliver_failure(self, l, seat, KITH_ENOMEM);
     }

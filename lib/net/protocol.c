@@ -17,6 +17,7 @@ struct transfer { /* bytes that go as pieces */
     KITH__LINK(struct transfer) turn; /* in the link's queue of those that are to be sent */
     uint64_t id, block, size;
     uint64_t at;      /* out: next byte to send; in: bytes that came */
+    uint64_t filled;  /* in: so far the block has memory */
     uint64_t unacked; /* out: pieces that were made and not acknowledged */
     uint32_t peer;
     uint8_t reply, out, granted;
@@ -419,10 +420,12 @@ static void hear_room(struct kith__proto *p, struct link *l, const struct kith__
 static void hear_piece(struct kith__proto *p, struct link *l, const struct kith__message *m)
 {
     struct transfer *t = find(p, l->peer, m->piece.id, m->piece.reply, 0);
-    uint64_t block;
+    uint64_t block, end = m->piece.offset + m->tail_size;
 
     if (!t)
         return;
+    if (end > t->filled)
+        t->filled = p->e->fill(p->context, t->block, t->filled, end);
     memcpy((char *)p->e->at(p->context, t->block) + m->piece.offset, m->tail, m->tail_size);
     t->at += m->tail_size;
     if (t->at < t->size)

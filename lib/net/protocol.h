@@ -50,6 +50,11 @@ struct kith__proto_events {
                   const char *why); /* LEFT or LOST: no reply comes from it now */
     void (*job_over)(void *context, uint32_t peer);
     int (*is_connected)(void *context, uint32_t peer); /* 1: its kernel still answers */
+
+    /* Bytes [from, to) of a block that we receive are about to be written, for the first time: it needs
+     * memory as far as that. Returns how far it has some now, to or more. Nobody waits while a large block is
+     * prepared as a whole. */
+    uint64_t (*fill)(void *context, uint64_t block, uint64_t from, uint64_t to);
 };
 
 struct kith__out { /* a frame to send: head, then body */

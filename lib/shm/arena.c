@@ -38,6 +38,7 @@ enum {
     WALL = 1 << 20,         /* the regions without access: behind the tables, and around the heap */
     TABLES_CHUNK = 1 << 16, /* tables are backed in such pieces */
     FAULT_AROUND = 1 << 16,
+    UNBACK_STEP = 16 << 20,
     FILL_STEP = 1 << 20, /* fallocate at a time: on older kernels a signal undoes the whole call */
     HUGE = 2 << 20,      /* a huge page; where they have another size, the kernel refuses */
     HUGE_MOST = 64 << 20 /* asked for at a time */
@@ -98,15 +99,22 @@ static uint64_t taken_bytes(void)
            kith__heap_pages(is_limited());
 }
 
-/* Bytes of pages that are there and that kith has not taken: filled by mlockall, or under a promise that is
- * asked for as long as it is not used up. They are not to be had from the system once more. */
-static uint64_t filled_bytes(uint64_t taken)
+/* Corrects what the system has. Pages that are there and that kith has not taken (filled by mlockall, or
+ * under a promise that is asked for as long as it is not used up) are not to be had from it once more. Those
+ * that kith has taken and that are not there yet, in hollow blocks, will be. */
+static void correct(struct kith__budget *b, uint64_t taken)
 {
+    uint64_t there, differ;
     struct stat st;
 
-    if (!is_limited() || !kith__descriptor_stat(&memfd, &st) || (uint64_t)st.st_blocks * 512 < taken)
-        return 0;
-    return (uint64_t)st.st_blocks * 512 - taken;
+    if (!kith__descriptor_stat(&memfd, &st))
+        return;
+    there = (uint64_t)st.st_blocks * 512;
+    differ = there > taken ? there - taken : taken - there;
+    if (there < taken)
+        b->left -= differ < b->left ? differ : b->left;
+    else if (is_limited())
+        b->left += differ < UINT64_MAX - b->left ? differ : 0;
 }
 
 /* A part of what the system has is kept for page tables, 8 bytes a page for each process that touches it:
@@ -120,11 +128,11 @@ static void keep_for_page_tables(struct kith__budget *b, uint64_t taken)
 
 static void read_budget(struct kith__budget *b, uint64_t taken)
 {
-    uint64_t left = here.memory_limit > taken ? here.memory_limit - taken : 0, filled = filled_bytes(taken);
+    uint64_t left = here.memory_limit > taken ? here.memory_limit - taken : 0;
 
     pthread_mutex_lock(&last_mutex);
     kith__budget_read("", &last.groups, b);
-    b->left += filled < UINT64_MAX - b->left ? filled : 0;
+    correct(b, taken);
     keep_for_page_tables(b, taken);
     if (is_limited() && left < b->left) {
         b->left = left;
@@ -297,7 +305,7 @@ int kith__arena_fill(uint64_t offset, uint64_t size, enum kith__fill how)
 {
     uint64_t first = offset & ~(page_size() - 1),
              end = (offset + size + page_size() - 1) & ~(page_size() - 1);
-    uint64_t at = first, most = HUGE;
+    uint64_t at = how == KITH__HOLLOW ? end : first, most = HUGE;
     char text[KITH__SIZE_TEXT];
 
     while (at < end) {
@@ -336,12 +344,14 @@ void kith__arena_unback(uint64_t offset, uint64_t size)
              end = (offset + size) & ~(page_size() - 1);
     struct stat st;
 
-    if (end <= first)
-        return;
-    /* MADV_REMOVE does the same by the mapping. */
-    if (!kith__descriptor_stat(&memfd, &st) || fallocate(memfd.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                                         (off_t)first, (off_t)(end - first)) < 0)
-        madvise(kith__at(first), end - first, MADV_REMOVE);
+    /* In steps: meanwhile nobody else could fill anything. */
+    for (uint64_t at = first, step; at < end; at += step) {
+        step = end - at < UNBACK_STEP ? end - at : UNBACK_STEP;
+        /* MADV_REMOVE does the same by the mapping. */
+        if (!kith__descriptor_stat(&memfd, &st) ||
+            fallocate(memfd.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)step) < 0)
+            madvise(kith__at(at), step, MADV_REMOVE);
+    }
 }
 
 /* The kernel maps the pages around that which is read, 64 KiB of them, and where all is mapped it costs next

@@ -98,8 +98,9 @@ void kith__arena_unback(uint64_t offset, uint64_t size);
 /* The two halves of _back, for who keeps account of what others were promised and have not taken yet. The
  * first asks the system only when the last answer is old or may be too small. What nobody uses yet may be
  * filled with huge pages: scratch when they come as quickly as small ones, what lasts also when they cost
- * some more once. */
-enum kith__fill { KITH__SMALL, KITH__SCRATCH, KITH__LASTING };
+ * some more once. What is hollow stays without pages for now; the budget knows that they are still to come.
+ */
+enum kith__fill { KITH__SMALL, KITH__SCRATCH, KITH__LASTING, KITH__HOLLOW };
 int kith__memory_allows(uint64_t size, uint64_t promised);
 int kith__arena_fill(uint64_t offset, uint64_t size, enum kith__fill how);
 

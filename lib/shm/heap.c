@@ -28,6 +28,8 @@ enum {
     STEP_LEAST = 64 << 10,
     STEP_MOST = 1 << 20,    /* backed at a time for small blocks */
     PUNCH_LEAST = 64 << 10, /* smaller holes are not worth a system call */
+    FILL_AHEAD = 4 << 20,   /* of a hollow block: some huge pages */
+    BACK_MOST = 16 << 20,   /* given back in one step */
     BOOK_LOOKS = 100        /* tries to enter the guard, by one who must not wait */
 };
 
@@ -36,6 +38,7 @@ struct request {
     uint64_t size, align;
     uint64_t step; /* as much is backed if there is a cold block for it, else size */
     uint64_t keep; /* warm bytes that stay */
+    uint64_t most; /* so many are given back at once; 0: all */
     uint64_t owner;
     enum kith__fill how;
     uint64_t offset;  /* the result */
@@ -166,6 +169,8 @@ static enum verdict choose_punch(struct change *c, struct request *r)
         return NOTHING;
     if (end - start > up(warm - r->keep, PUNCH_LEAST))
         start = end - up(warm - r->keep, PUNCH_LEAST); /* low addresses stay warm */
+    if (r->most && end - start > r->most)
+        start = end - r->most;
     verdict = kith__block_carve(c, &d, start, end, RESERVED, &r->missing);
     if (verdict == DONE)
         put(c, &r->lease->block, d);
@@ -365,6 +370,11 @@ uint64_t kith__heap_alloc_lasting(size_t size, uint64_t owner)
     return alloc(size, owner, KITH__LASTING);
 }
 
+uint64_t kith__heap_alloc_hollow(size_t size, uint32_t owner)
+{
+    return alloc(size, owner, KITH__HOLLOW);
+}
+
 /* The block in use that begins at offset, or 0. Needs no guard, if the block is the caller's. */
 static uint64_t lookup(uint64_t offset)
 {
@@ -435,6 +445,8 @@ static int free_one(struct heap *h, uint64_t d)
     return big && size_of(&c, big) >= PUNCH_LEAST + 2 * PAGE;
 }
 
+static int back_in_steps, back_left; /* of this process: what it has freed is given back by _give_back */
+
 void kith__heap_free(uint64_t offset)
 {
     struct heap *h = the_heap();
@@ -447,8 +459,29 @@ void kith__heap_free(uint64_t offset)
     d = lookup(offset);
     much = d && free_one(h, d);
     kith__guard_leave(&h->guard);
-    if (much)
+    if (much && back_in_steps)
+        back_left = 1;
+    else if (much)
         trim(h, kept_warm(h), 1);
+}
+
+void kith__heap_back_in_steps(void)
+{
+    back_in_steps = 1;
+}
+
+int kith__heap_give_back(void)
+{
+    struct heap *h = the_heap();
+    struct request r = { .most = BACK_MOST, .gives_back = 1 };
+
+    if (!back_left)
+        return 0;
+    r.keep = kept_warm(h);
+    r.lease = take_lease(h, 1);
+    back_left = run(h, choose_punch, &r, 1) == DONE && !abandon(h, r.lease, 1);
+    kith__guard_leave(&r.lease->guard);
+    return back_left;
 }
 
 int kith__heap_check(uint64_t offset)
@@ -465,6 +498,18 @@ size_t kith__heap_size_of(uint64_t offset)
     uint64_t d = lookup(offset);
 
     return d ? size_of(&c, d) : 0;
+}
+
+uint64_t kith__heap_fill(uint64_t offset, uint64_t from, uint64_t to)
+{
+    uint64_t end = up(offset + to, FILL_AHEAD), size = kith__heap_size_of(offset);
+
+    if (end > offset + size)
+        end = offset + size;
+    /* The budget has promised them. Should the system have none all the same, a write will ask it once more.
+     */
+    kith__arena_fill(offset + from, end - offset - from, KITH__SCRATCH);
+    return end - offset;
 }
 
 kith__word *kith__heap_owner(uint64_t offset)

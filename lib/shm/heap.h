@@ -24,7 +24,18 @@ int kith__heap_init(void); /* once, by who created the arena */
 uint64_t kith__heap_alloc(size_t size, uint32_t owner);
 /* The same for what is meant to stay. The upper half of the owner's word is its own. */
 uint64_t kith__heap_alloc_lasting(size_t size, uint64_t owner);
+/* The same, but its pages come later, by _fill: for who must not be away for as long as a large block takes.
+ */
+uint64_t kith__heap_alloc_hollow(size_t size, uint32_t owner);
+/* Bytes [from, to) are about to be written, those before have pages. Returns how far the block has some then.
+ */
+uint64_t kith__heap_fill(uint64_t block, uint64_t from, uint64_t to);
 void kith__heap_free(uint64_t block); /* 0, and what is no block in use, does nothing */
+
+/* From now on this process gives freed pages back to the system in steps, as to do so at once takes long for
+ * a large block: one step by each _give_back, which is 1 when there may be more to do. Not for threads. */
+void kith__heap_back_in_steps(void);
+int kith__heap_give_back(void);
 
 /* 0, or KITH_EINVAL when offset is not the start of a block in use. */
 int kith__heap_check(uint64_t offset);

@@ -101,6 +101,7 @@ uint64_t new_block(uint64_t size)
         if (!blocks[i].bytes) {
             blocks[i].bytes = new_bytes(size);
             blocks[i].size = size;
+            blocks[i].filled = 0;
             return i;
         }
     abort();

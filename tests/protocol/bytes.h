@@ -17,7 +17,7 @@ void free_bytes(void *bytes, size_t size);
 
 struct block {
     void *bytes;
-    uint64_t size;
+    uint64_t size, filled; /* in bytes that come in: so many have memory */
 };
 
 uint64_t new_block(uint64_t size);       /* its number, never 0 */
