@@ -10,6 +10,7 @@
 #include "pool/claim.h"
 #include "pool/fault.h"
 #include "pool/grant.h"
+#include "pool/shelf.h"
 #include "pool/spread.h"
 #include "pool/turn.h"
 #include "pool/worker.h"
@@ -20,20 +21,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TAGS = 1 << KITH__TAG_BITS, SPARE = 4 };
+enum { TAGS = 1 << KITH__TAG_BITS };
 
 struct known { /* a function that was given before */
     KITH__LINK(struct known) link;
     kith__anyfn *fn;
     uint64_t callee;
-};
-
-struct chunk {
-    uint64_t block;   /* 0: all its results were taken */
-    uint32_t left;    /* items that were not let go of, or not given yet */
-    uint32_t dropped; /* of these: as soon as they have ended */
-    uint32_t held;    /* somebody looks at one of its items, and so it stays */
-    uint64_t *drops;  /* a bit for each of those; NULL: none */
 };
 
 enum kind { SHARED, PRIVATE, CLOSED }; /* a private one has a user, who closes it */
@@ -42,17 +35,11 @@ struct kith__feed {
     pthread_mutex_t mutex;
     kith_pool pool; /* 0: the feed is unused */
     struct kith__object *object;
-    struct kith__job *job;             /* the pool's: only while it is pinned, or in a worker of it */
-    uint32_t post, tag, waiting, held; /* held: all its chunks together */
+    struct kith__job *job; /* the pool's: only while it is pinned, or in a worker of it */
+    uint32_t post, tag, waiting;
     enum kind kind;
     int32_t priority;
-    struct kith__row *row;
-    uint64_t given, live;    /* units; those of them not let go of */
-    struct kith__item *tail; /* where the next ones go */
-    struct chunk *chunks;    /* a ring of room, a power of two: from number first on */
-    uint64_t first, room;
-    uint64_t spare[SPARE];
-    int spares;
+    struct kith__shelf shelf;
     KITH__LIST(struct known) known;
     KITH__LINK(struct kith__feed) link;
 };
@@ -70,16 +57,16 @@ static pthread_mutex_t all = PTHREAD_MUTEX_INITIALIZER; /* of these; taken befor
  */
 static int pin(struct kith__feed *f)
 {
-    atomic_store(&f->row->pinned, 1);
+    atomic_store(&f->shelf.row->pinned, 1);
     if (kith__object_is(f->object, f->pool.id) || kith__pool_awaits_us(f->pool.id))
         return 1;
-    atomic_store(&f->row->pinned, 0);
+    atomic_store(&f->shelf.row->pinned, 0);
     return 0;
 }
 
 static void unpin(struct kith__feed *f)
 {
-    atomic_store_explicit(&f->row->pinned, 0, memory_order_release);
+    atomic_store_explicit(&f->shelf.row->pinned, 0, memory_order_release);
 }
 
 enum running { RUNS, ENDS, ENDED }; /* it runs tasks; its workers are about to be gone; they are */
@@ -95,179 +82,31 @@ static enum running running(const struct kith__feed *f)
     return state <= KITH__POOL_CLOSING ? RUNS : ENDS;
 }
 
-/* ------------------------------------------------------------------ chunks of items */
-
-static struct chunk *chunk_at(const struct kith__feed *f, uint64_t number)
+/* Before this unit no worker has a claim any more: what it has ended it has retired. */
+static uint64_t retired(struct kith__feed *f)
 {
-    return &f->chunks[number & (f->room - 1)];
-}
-
-static struct kith__item *items_of(const struct chunk *c)
-{
-    return kith__at(c->block);
-}
-
-static int make_room(struct kith__feed *f, uint64_t number)
-{
-    uint64_t room = f->room ? 2 * f->room : 16;
-    struct chunk *more;
-
-    if (number - f->first < f->room)
-        return 0;
-    if (!(more = calloc(room, sizeof *more)))
-        return kith__fail(KITH_ENOMEM, "no memory for the results of %llu tasks",
-                          (unsigned long long)f->live);
-    for (uint64_t i = f->first; i < number; i++)
-        more[i & (room - 1)] = *chunk_at(f, i);
-    free(f->chunks);
-    f->chunks = more;
-    f->room = room;
-    return 0;
-}
-
-/* Where workers find that chunk. */
-static kith__word *place_of(struct kith__feed *f, uint64_t number)
-{
-    kith__word *map = &f->row->maps[number / KITH__ROW_MAP % KITH__ROW_MAP];
-    uint64_t block = atomic_load(map);
-
-    if (!block) {
-        if (!(block = kith__heap_alloc(KITH__ROW_MAP * sizeof(kith__word), kith__me)))
-            return NULL;
-        memset(kith__at(block), 0, KITH__ROW_MAP * sizeof(kith__word));
-        atomic_store(map, block);
-    }
-    return (kith__word *)kith__at(block) + number % KITH__ROW_MAP;
-}
-
-/* 1: no worker has a claim there any more: what it has ended it has retired. */
-static int is_left(struct kith__feed *f, uint64_t number)
-{
-    int left;
+    uint64_t units;
 
     if (!pin(f))
-        return running(f) == ENDED;
-    left = kith__job_frontier(f->job) >= (number + 1) * KITH__ROW_CHUNK;
+        return running(f) == ENDED ? UINT64_MAX : 0;
+    units = kith__job_frontier(f->job);
     unpin(f);
-    return left;
-}
-
-static void free_chunk(struct kith__feed *f, uint64_t number)
-{
-    struct chunk *c = chunk_at(f, number);
-
-    atomic_store(place_of(f, number), 0);
-    if (f->spares < SPARE)
-        f->spare[f->spares++] = c->block;
-    else
-        kith__heap_free(c->block);
-    free(c->drops);
-    memset(c, 0, sizeof *c);
-}
-
-static void let_go(struct kith__feed *f, uint64_t unit)
-{
-    struct chunk *c = chunk_at(f, unit / KITH__ROW_CHUNK);
-    struct kith__item *item = items_of(c) + unit % KITH__ROW_CHUNK;
-
-    kith__item_free(item);
-    atomic_store_explicit(&item->state, KITH__ITEM_NONE, memory_order_release);
-    c->left--;
-    f->live--;
-}
-
-/* Chunks of which all was taken. A worker may be slow to leave one: later. */
-static void tidy(struct kith__feed *f)
-{
-    uint64_t end = f->given / KITH__ROW_CHUNK;
-
-    for (uint64_t i = f->first; i < end && i < f->first + KITH__ROW_MAP; i++)
-        if (chunk_at(f, i)->block && chunk_at(f, i)->left == 0 && chunk_at(f, i)->held == 0) {
-            if (!is_left(f, i))
-                break;
-            free_chunk(f, i);
-        }
-    while (f->first < end && !chunk_at(f, f->first)->block)
-        f->first++;
-}
-
-/* What was dropped in a chunk and has ended since, or all of it. 0: one has not. */
-static int let_go_of_dropped(struct kith__feed *f, uint64_t number, int every)
-{
-    struct chunk *c = chunk_at(f, number);
-
-    for (uint64_t k = 0; k < KITH__ROW_CHUNK && c->dropped; k++) {
-        if (!(c->drops[k / 64] >> k % 64 & 1))
-            continue;
-        if (!every && !kith__item_has_ended(items_of(c) + k))
-            return 0;
-        c->drops[k / 64] &= ~(UINT64_C(1) << k % 64);
-        c->dropped--;
-        kith__item_tell_if_failed(items_of(c) + k);
-        let_go(f, number * KITH__ROW_CHUNK + k);
-    }
-    return 1;
-}
-
-static int add_chunk(struct kith__feed *f)
-{
-    uint64_t number = f->given / KITH__ROW_CHUNK, block, oldest = f->first;
-    kith__word *place;
-
-    while (oldest < number && let_go_of_dropped(f, oldest, 0))
-        oldest++;
-    tidy(f);
-    if (number - f->first >= KITH__ROW_ITEMS / KITH__ROW_CHUNK)
-        return kith__fail(KITH_ENOMEM, "%llu tasks are under way in one pool: take the results of some first",
-                          (unsigned long long)f->live);
-    if (make_room(f, number) < 0 || !(place = place_of(f, number)))
-        return KITH_ENOMEM;
-    block = f->spares ? f->spare[--f->spares]
-                      : kith__heap_alloc(KITH__ROW_CHUNK * sizeof(struct kith__item), kith__me);
-    if (!block)
-        return KITH_ENOMEM;
-    *chunk_at(f, number) = (struct chunk){ .block = block, .left = KITH__ROW_CHUNK };
-    atomic_store(place, block);
-    f->tail = kith__at(block);
-    return 0;
+    return units;
 }
 
 /* ------------------------------------------------------------------ opening and closing */
-
-static void free_items(struct kith__feed *f)
-{
-    for (uint64_t i = f->first; i * KITH__ROW_CHUNK < f->given; i++) {
-        struct chunk *c = chunk_at(f, i);
-
-        for (uint64_t k = 0; c->block && k < KITH__ROW_CHUNK && i * KITH__ROW_CHUNK + k < f->given; k++)
-            if (kith__item_state(items_of(c) + k) != KITH__ITEM_NONE)
-                let_go(f, i * KITH__ROW_CHUNK + k);
-        kith__heap_free(c->block);
-        free(c->drops);
-    }
-    while (f->spares)
-        kith__heap_free(f->spare[--f->spares]);
-    for (int i = 0; i < KITH__ROW_MAP; i++)
-        kith__heap_free(atomic_load(&f->row->maps[i]));
-}
 
 /* No worker touches what it has: from now on it is unused. */
 static void end(struct kith__feed *f)
 {
     struct known *k;
 
-    free_items(f);
+    kith__shelf_clear(&f->shelf);
     while ((k = f->known.first)) {
         kith__unlink(&f->known, k, link);
         kith__heap_free(k->callee);
         free(k);
     }
-    kith__heap_free(kith__offset(f->row));
-    free(f->chunks);
-    f->chunks = NULL;
-    f->row = NULL;
-    f->tail = NULL;
-    f->first = f->room = f->given = f->live = 0;
     atomic_store(&tagged[f->tag], NULL);
     f->pool.id = 0;
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
@@ -279,13 +118,12 @@ static int may_end(struct kith__feed *f)
     struct kith__pool *p;
     int may;
 
-    if (!f->pool.id || f->waiting > 0 || f->held > 0)
+    if (!f->pool.id || f->waiting > 0 || f->shelf.held > 0)
         return 0;
     p = kith__pool_body(f->object);
     if (running(f) == ENDED) {
-        for (uint64_t i = f->first; i * KITH__ROW_CHUNK < f->given; i++)
-            let_go_of_dropped(f, i, 1);
-        return f->kind == CLOSED || (f->kind == SHARED && f->live == 0);
+        kith__shelf_let_go_of_dropped(&f->shelf);
+        return f->kind == CLOSED || (f->kind == SHARED && f->shelf.live == 0);
     }
     if (f->kind != CLOSED || !pin(f))
         return 0;
@@ -320,8 +158,8 @@ static int make_row(struct kith__feed *f)
 
     if (!block)
         return KITH_ENOMEM;
-    f->row = kith__at(block);
-    memset(f->row, 0, sizeof *f->row);
+    f->shelf.row = kith__at(block);
+    memset(f->shelf.row, 0, sizeof *f->shelf.row);
     j->kind = KITH__JOB_ROW;
     j->units = j->n = KITH__ROW_UNITS;
     j->chunk = 1;
@@ -447,7 +285,7 @@ static int is_inside(const struct kith__feed *f)
 static int suits(const struct kith__feed *f, kith_pool pool)
 {
     return f->pool.id == pool.id && f->kind == SHARED && f->priority == kith__turn.priority &&
-           f->given < KITH__ROW_UNITS && !is_inside(f);
+           f->shelf.given < KITH__ROW_UNITS && !is_inside(f);
 }
 
 /* It is locked. */
@@ -530,13 +368,6 @@ static int takes_tasks(struct kith__feed *f)
     return 0;
 }
 
-/* 1: the chunk of the next one is there, as it was not given for want of memory for its argument. */
-static int has_chunk(const struct kith__feed *f)
-{
-    return f->given % KITH__ROW_CHUNK != 0 ||
-           (f->tail && f->tail == items_of(chunk_at(f, f->given / KITH__ROW_CHUNK)));
-}
-
 /* f is locked. */
 static int give(struct kith__feed *f, const struct kith__call_spec *s, uint64_t *unit)
 {
@@ -544,20 +375,21 @@ static int give(struct kith__feed *f, const struct kith__call_spec *s, uint64_t 
     uint64_t callee;
     int rc;
 
-    if ((rc = find_callee(f, s, &callee)) < 0 || (!has_chunk(f) && (rc = add_chunk(f)) < 0))
+    if ((rc = find_callee(f, s, &callee)) < 0 ||
+        (!kith__shelf_has_place(&f->shelf) && (rc = kith__shelf_grow(&f->shelf, retired(f))) < 0))
         return rc;
-    item = &f->tail[f->given % KITH__ROW_CHUNK];
+    item = &f->shelf.tail[f->shelf.given % KITH__ROW_CHUNK];
     if ((rc = kith__item_fill(item, s, callee)) < 0)
         return rc;
     if (!takes_tasks(f)) {
         kith__item_unfill(item);
         return refusal(s->pool);
     }
-    *unit = f->given++;
-    f->live++;
+    *unit = f->shelf.given++;
+    f->shelf.live++;
     if (kith__branches(kith__pool_body(f->object)) && kith__spread_points_here(s->in, s->in_size, 1))
         atomic_store(&f->job->here, 1); /* units go in turn: so does all that is given here */
-    kith__job_raise(f->job, f->object, f->given);
+    kith__job_raise(f->job, f->object, f->shelf.given);
     unpin(f);
     return 0;
 }
@@ -592,26 +424,10 @@ int kith__feed_give_shared(const struct kith__call_spec *s, uint32_t *tag, uint6
 /* f is locked, and was looked at for a result, which may have been the last one of a pool that has ended. */
 static void leave(struct kith__feed *f)
 {
-    if (f->pool.id && f->kind == SHARED && f->live == 0 && f->waiting == 0 && f->held == 0 &&
+    if (f->pool.id && f->kind == SHARED && f->shelf.live == 0 && f->waiting == 0 && f->shelf.held == 0 &&
         running(f) == ENDED)
         end(f);
     pthread_mutex_unlock(&f->mutex);
-}
-
-/* f is locked. */
-static struct kith__item *item_of(struct kith__feed *f, uint64_t unit)
-{
-    struct kith__item *item;
-    struct chunk *c;
-
-    if (!f->row || unit >= f->given || unit / KITH__ROW_CHUNK < f->first ||
-        !(c = chunk_at(f, unit / KITH__ROW_CHUNK))->block)
-        return NULL;
-    item = items_of(c) + unit % KITH__ROW_CHUNK;
-    if (kith__item_state(item) == KITH__ITEM_NONE ||
-        (c->drops && c->drops[unit % KITH__ROW_CHUNK / 64] >> unit % 64 & 1))
-        return NULL;
-    return item;
 }
 
 struct kith__item *kith__feed_item(struct kith__feed *f, uint64_t unit)
@@ -619,7 +435,7 @@ struct kith__item *kith__feed_item(struct kith__feed *f, uint64_t unit)
     struct kith__item *item;
 
     pthread_mutex_lock(&f->mutex);
-    item = item_of(f, unit);
+    item = kith__shelf_item(&f->shelf, unit);
     pthread_mutex_unlock(&f->mutex);
     return item;
 }
@@ -627,7 +443,7 @@ struct kith__item *kith__feed_item(struct kith__feed *f, uint64_t unit)
 /* All bits of a unit: of the last one that ends with those; none back is not given yet. */
 static uint64_t whole(const struct kith__feed *f, uint64_t unit)
 {
-    return f->given - ((f->given - unit) & ((UINT64_C(1) << KITH__UNIT_BITS) - 1));
+    return f->shelf.given - ((f->shelf.given - unit) & ((UINT64_C(1) << KITH__UNIT_BITS) - 1));
 }
 
 struct kith__item *kith__feed_find(uint32_t tag, struct kith__feed **feed, uint64_t *unit)
@@ -638,11 +454,10 @@ struct kith__item *kith__feed_find(uint32_t tag, struct kith__feed **feed, uint6
     if (!f)
         return NULL;
     pthread_mutex_lock(&f->mutex);
-    if (f->row && f->tag == tag) {
+    if (f->shelf.row && f->tag == tag) {
         *unit = whole(f, *unit);
-        if ((item = item_of(f, *unit))) {
-            chunk_at(f, *unit / KITH__ROW_CHUNK)->held++;
-            f->held++;
+        if ((item = kith__shelf_item(&f->shelf, *unit))) {
+            kith__shelf_hold(&f->shelf, *unit);
         }
         *feed = f;
     }
@@ -653,8 +468,7 @@ struct kith__item *kith__feed_find(uint32_t tag, struct kith__feed **feed, uint6
 void kith__feed_put(struct kith__feed *f, uint64_t unit)
 {
     pthread_mutex_lock(&f->mutex);
-    chunk_at(f, unit / KITH__ROW_CHUNK)->held--;
-    f->held--;
+    kith__shelf_put(&f->shelf, unit);
     leave(f);
 }
 
@@ -663,7 +477,7 @@ uint64_t kith__feed_claimed(struct kith__feed *f)
     uint64_t claimed;
 
     pthread_mutex_lock(&f->mutex);
-    claimed = f->given;
+    claimed = f->shelf.given;
     if (pin(f)) {
         claimed = atomic_load(&f->job->cursor) >> 16;
         unpin(f);
@@ -676,7 +490,7 @@ static void say_awaited(struct kith__feed *f, uint64_t unit)
 {
     pthread_mutex_lock(&f->mutex);
     f->waiting++;
-    atomic_store(&f->row->awaited, f->waiting > 1 || unit == KITH__ROW_ANY ? KITH__ROW_ANY : unit + 1);
+    atomic_store(&f->shelf.row->awaited, f->waiting > 1 || unit == KITH__ROW_ANY ? KITH__ROW_ANY : unit + 1);
     pthread_mutex_unlock(&f->mutex);
 }
 
@@ -684,7 +498,7 @@ static void say_no_more(struct kith__feed *f)
 {
     pthread_mutex_lock(&f->mutex);
     if (--f->waiting == 0)
-        atomic_store(&f->row->awaited, 0);
+        atomic_store(&f->shelf.row->awaited, 0);
     pthread_mutex_unlock(&f->mutex);
 }
 
@@ -734,7 +548,7 @@ int kith__feed_wait(struct kith__feed *f, uint64_t unit, int (*done)(struct kith
 
     if (done(f, context))
         return 0;
-    if ((rc = kith__wait_begin(&w, &f->row->waiters, timeout_ms)) < 0)
+    if ((rc = kith__wait_begin(&w, &f->shelf.row->waiters, timeout_ms)) < 0)
         return rc;
     say_awaited(f, unit);
     for (;;) {
@@ -783,12 +597,12 @@ static void condemn(const struct kith__feed *f, struct kith__lane *lane, uint64_
 /* f is locked. */
 static int cancel(struct kith__feed *f, uint64_t unit)
 {
-    struct kith__item *item = item_of(f, unit);
+    struct kith__item *item = kith__shelf_item(&f->shelf, unit);
     struct kith__lane *lane = NULL;
     int rc = item ? kith__item_cancel(item) : KITH_EEND;
 
     if (rc == 0)
-        kith__row_wake(f->row, unit);
+        kith__row_wake(f->shelf.row, unit);
     if (rc != KITH_ERUNNING || !pin(f))
         return rc == KITH_ERUNNING ? 0 : rc; /* else the pool ends, and so does it */
     if (kith__pool_body(f->object)->threads || (!(lane = runs_at(f, unit)) && !kith__grant_has(f->job, unit)))
@@ -821,11 +635,11 @@ int kith__feed_cancel(struct kith__feed *f, uint64_t unit)
 /* f is locked. */
 static void cancel_queued(struct kith__feed *f)
 {
-    for (uint64_t unit = f->first * KITH__ROW_CHUNK; unit < f->given; unit++) {
-        struct kith__item *item = item_of(f, unit);
+    for (uint64_t unit = f->shelf.first * KITH__ROW_CHUNK; unit < f->shelf.given; unit++) {
+        struct kith__item *item = kith__shelf_item(&f->shelf, unit);
 
         if (item && kith__item_cancel(item) == 0)
-            kith__row_wake(f->row, unit);
+            kith__row_wake(f->shelf.row, unit);
     }
 }
 
@@ -853,12 +667,12 @@ void kith__feed_unwatch(struct kith__feed *f)
 
 void kith__feed_join(struct kith__feed *f, struct kith__wait *w)
 {
-    kith__wait_join(w, &f->row->waiters);
+    kith__wait_join(w, &f->shelf.row->waiters);
 }
 
 void kith__feed_leave(struct kith__feed *f, struct kith__wait *w)
 {
-    kith__wait_leave(w, &f->row->waiters, 0);
+    kith__wait_leave(w, &f->shelf.row->waiters, 0);
 }
 
 int kith__feed_is_ready(const struct kith__feed *f, const struct kith__item *item)
@@ -883,11 +697,11 @@ int kith__feed_take(struct kith__feed *f, uint64_t unit, void *out)
     int rc;
 
     pthread_mutex_lock(&f->mutex);
-    if (!(item = item_of(f, unit)))
+    if (!(item = kith__shelf_item(&f->shelf, unit)))
         rc = kith__fail(KITH_ESTALE, "this result was taken, or dropped");
     else {
         rc = kith__item_outcome(item, f->kind == PRIVATE ? unit : 0, out);
-        let_go(f, unit);
+        kith__shelf_let_go(&f->shelf, unit);
     }
     leave(f);
     return rc;
@@ -902,10 +716,10 @@ int kith__feed_take_ready(uint32_t tag, uint64_t unit, void *out, size_t size)
     if (!f)
         return 0;
     pthread_mutex_lock(&f->mutex);
-    if (f->row && f->tag == tag && (item = item_of(f, whole(f, unit))) &&
+    if (f->shelf.row && f->tag == tag && (item = kith__shelf_item(&f->shelf, whole(f, unit))) &&
         kith__item_state(item) == KITH__ITEM_DONE && kith__item_size(item) == size) {
         kith__item_outcome(item, 0, out);
-        let_go(f, whole(f, unit));
+        kith__shelf_let_go(&f->shelf, whole(f, unit));
         taken = 1;
     }
     leave(f);
@@ -915,25 +729,9 @@ int kith__feed_take_ready(uint32_t tag, uint64_t unit, void *out, size_t size)
 void kith__feed_forget(struct kith__feed *f, uint64_t unit)
 {
     pthread_mutex_lock(&f->mutex);
-    if (item_of(f, unit))
-        let_go(f, unit);
+    if (kith__shelf_item(&f->shelf, unit))
+        kith__shelf_let_go(&f->shelf, unit);
     leave(f);
-}
-
-/* f is locked. */
-static void drop(struct kith__feed *f, uint64_t unit, struct kith__item *item)
-{
-    struct chunk *c = chunk_at(f, unit / KITH__ROW_CHUNK);
-
-    if (kith__item_has_ended(item)) {
-        kith__item_tell_if_failed(item);
-        let_go(f, unit);
-        return;
-    }
-    if (!c->drops && !(c->drops = calloc(KITH__ROW_CHUNK / 64, sizeof *c->drops)))
-        return; /* its chunk stays */
-    c->drops[unit % KITH__ROW_CHUNK / 64] |= UINT64_C(1) << unit % 64;
-    c->dropped++;
 }
 
 void kith__feed_drop(struct kith__feed *f, uint64_t unit)
@@ -941,7 +739,7 @@ void kith__feed_drop(struct kith__feed *f, uint64_t unit)
     struct kith__item *item;
 
     pthread_mutex_lock(&f->mutex);
-    if ((item = item_of(f, unit)))
-        drop(f, unit, item);
+    if ((item = kith__shelf_item(&f->shelf, unit)))
+        kith__shelf_drop(&f->shelf, unit, item);
     leave(f);
 }

@@ -57,6 +57,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/serial.h \
 	lib/pool/settle.c \
 	lib/pool/settle.h \
+	lib/pool/shelf.c \
+	lib/pool/shelf.h \
 	lib/pool/spread.c \
 	lib/pool/spread.h \
 	lib/pool/state.c \
