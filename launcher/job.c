@@ -52,6 +52,7 @@ struct job {
     struct filter out_filter, err_filter;
     struct tags *tags; /* of the ranks' frames, which come by err then; NULL: there are none */
     struct loss loss;  /* what they tell of themselves */
+    struct mpirun_messages *messages;
 };
 
 /* ---- start */
@@ -249,6 +250,7 @@ static void take_note(void *arg, long rank, const char *host, const char *text)
 
     log_debug("rank %ld on %s: %s", rank, host, text);
     loss_note(&j->loss, rank, host, text, now_ms());
+    j->messages->stands = j->loss.stands;
 }
 
 static void end_lost(struct job *j, struct mpirun_messages *w)
@@ -336,7 +338,7 @@ static int tell_end(const struct job *j, const struct mpi *m, const struct mpiru
 
 int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w, int tagged, int watched)
 {
-    struct job j = { .kind = m->kind };
+    struct job j = { .kind = m->kind, .messages = w };
     struct tags tags = { .bare = !tagged, .note = watched ? take_note : NULL, .arg = &j };
     long long end;
 

@@ -138,6 +138,8 @@ static void no_slots(struct mpirun_messages *w, const char *text)
 static void no_daemons(struct mpirun_messages *w, const char *text)
 {
     (void)text;
+    if (w->stands) /* one has ended before mpirun has told it to: so it looks at their ssh */
+        return;
     w->status = EXIT_OURS;
     w->unreachable = 1;
 }
@@ -147,7 +149,7 @@ static void lost_daemon(struct mpirun_messages *w, const char *text)
     char node[FIELD];
 
     field(strstr(text, "Remote daemon:") ? strstr(text, "Remote daemon:") : text, " on node ", node);
-    if (!w->said++)
+    if (!w->stands && !w->said++)
         log_line("%s is lost: the host is down, or the network to it, and the job ended with it", node);
 }
 

@@ -135,7 +135,7 @@ survives()
     return 1
 }
 
-# TCP repeats what was sent into a cut after 0.2, 0.6, 1.4 and 3 s, and a node is lost after 3.
+# TCP repeats what was sent into a cut after 0.2, 0.6, 1.4 and 3 s, and a node is lost after 3; this machine may stand still meanwhile.
 short_cut()
 {
     local out=$TMPDIR/short
@@ -143,7 +143,7 @@ short_cut()
     await "$out" '^ready' || { cat "$out"; return 1; }
     sleep 0.7
     "$cluster" cut node3
-    sleep 1
+    sleep 0.4
     "$cluster" heal node3
     wait $!
     [ $? = 7 ] && grep -q '^done with 3 of 3 workers' "$out" || { cat "$out"; return 1; }
@@ -234,7 +234,7 @@ lane1()
     [ -n "$SANITIZER_FLAGS" ] || check "a program of a head and workers goes on by itself" chooses "$real" 1
     check "another one does not" chooses /bin/true 0
     KITH_LOG=info check "a job that loses nothing" undisturbed
-    check "a cable that is cut for 1 s in a map" short_cut
+    check "a cable that is cut for 0.4 s in a map" short_cut
     check "no power, items of a queue taken" survives power queue 2000 0.3
     seeds
 }
@@ -242,7 +242,6 @@ lane1()
 lane2()
 {
     check "a cable that is cut for good in a map" survives cable map 3000 0.5 " with 2 of 3 workers"
-    [ -z "${KITH_TEST_LONG-}" ] || check "Open MPI's daemon killed, at a barrier" survives daemon barrier 20000 0.1
     seeds
 }
 
@@ -258,6 +257,7 @@ lane4()
 {
     check "a plain mpirun" plain
     check "the head killed" head_is_killed
+    check "Open MPI's daemon killed, at a barrier" survives daemon barrier 20000 0.1
     seeds
 }
 
