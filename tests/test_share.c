@@ -57,11 +57,11 @@ static int reads(const void *arg)
 
 static void processes_read_what_is_shared(void)
 {
-    const size_t sizes[] = { 1, 4096, 5000000, LARGE };
+    const size_t sizes[] = { 0, 1, 4096, 5000000, LARGE };
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct shared x = { .size = sizes[i] };
-        unsigned char *p = filled(malloc(x.size), x.size);
+        unsigned char *p = filled(malloc(x.size + 1), x.size);
         kith_process reader[4];
 
         CU_ASSERT_FATAL(p != NULL);
@@ -290,7 +290,7 @@ static void stop_at_the_end(const char *step)
 /* The letter of /proc/PID/stat. */
 static char state_of(int pid)
 {
-    char path[64], line[256] = "";
+    char path[64], line[256] = "", *name_end;
     FILE *f;
 
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
@@ -298,7 +298,8 @@ static char state_of(int pid)
         line[fread(line, 1, sizeof line - 1, f)] = '\0';
         fclose(f);
     }
-    return strrchr(line, ')') ? strrchr(line, ')')[2] : '\0';
+    name_end = strrchr(line, ')');
+    return *(name_end ? name_end + 2 : line);
 }
 
 static int is_stopped_while_it_fetches(const void *arg)
