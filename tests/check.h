@@ -11,8 +11,9 @@
  *     int main(void) { return run_tests("queue", tests); }
  *
  * Exit status: 0, 1 when one failed, 77 when all were skipped. KITH_TEST_ONLY=word runs those with word in
- * their name, KITH_TEST_SEED=n repeats what was drawn (as far as the moments of processes do). Shortly before
- * the time limit of the program (tests/limit) it ends by itself and names the test.
+ * their name, KITH_TEST_WITHOUT=word,word,... those with none of them, KITH_TEST_SEED=n repeats what was
+ * drawn (as far as the moments of processes do). Shortly before the time limit of the program (tests/limit)
+ * it ends by itself and names the test.
  */
 #ifndef KITH_CHECK_H
 #define KITH_CHECK_H
@@ -188,9 +189,24 @@ static void check_end(void)
     alarm(0);
 }
 
+/* 1: name has one of the words in it, which are separated by commas. */
+static inline int check_names(const char *words, const char *name)
+{
+    char word[64];
+    size_t n;
+
+    for (; words && *words; words += n + (words[n] == ',')) {
+        n = strcspn(words, ",");
+        snprintf(word, sizeof word, "%.*s", (int)n, words);
+        if (n > 0 && strstr(name, word))
+            return 1;
+    }
+    return 0;
+}
+
 static inline int run_tests(const char *name, struct test *tests)
 {
-    const char *only = getenv("KITH_TEST_ONLY");
+    const char *only = getenv("KITH_TEST_ONLY"), *without = getenv("KITH_TEST_WITHOUT");
     unsigned ran, failed;
     CU_pSuite suite;
 
@@ -199,7 +215,8 @@ static inline int run_tests(const char *name, struct test *tests)
         !(suite = CU_add_suite_with_setup_and_teardown(name, NULL, NULL, check_begin, check_end)))
         return 1;
     for (; tests->name; tests++)
-        if ((!only || strstr(tests->name, only)) && !CU_add_test(suite, tests->name, tests->fn))
+        if ((!only || strstr(tests->name, only)) && !check_names(without, tests->name) &&
+            !CU_add_test(suite, tests->name, tests->fn))
             return 1;
     CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();

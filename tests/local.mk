@@ -268,6 +268,8 @@ unit_tests += \
 	tests/test_zmq
 endif
 once_scripts += \
+	tests/cluster/delays.sh \
+	tests/cluster/five.sh \
 	tests/cluster/lost.sh \
 	tests/cluster/objects.sh \
 	tests/cluster/pool.sh \
@@ -283,9 +285,10 @@ EXTRA_DIST += \
 	$(net_scripts) \
 	tests/cluster/batch \
 	tests/cluster/cluster \
-	tests/cluster/three \
+	tests/cluster/common \
 	tests/over_net
-check_PROGRAMS += tests/cluster/lost tests/cluster/objects tests/cluster/pool
+check_PROGRAMS += tests/cluster/delays tests/cluster/lost tests/cluster/objects tests/cluster/pool
+tests_cluster_delays_LDADD = lib/libkith.la $(LIBM)
 tests_cluster_lost_LDADD = lib/libkith.la $(LIBM)
 tests_cluster_objects_LDADD = lib/libkith.la
 tests_cluster_pool_LDADD = lib/libkith.la $(LIBM)

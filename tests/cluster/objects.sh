@@ -8,7 +8,7 @@ mine=$top_builddir/tests/cluster/objects.$$      # files that the nodes see too
 failed=0
 export CLUSTER=objects$$
 
-. "$top_srcdir/tests/cluster/three"
+. "$top_srcdir/tests/cluster/common"
 
 tour()
 {

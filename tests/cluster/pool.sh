@@ -8,7 +8,7 @@ mine=$top_builddir/tests/cluster/pool.$$      # files that the nodes see too
 failed=0
 export CLUSTER=pool$$
 
-. "$top_srcdir/tests/cluster/three"
+. "$top_srcdir/tests/cluster/common"
 
 same()
 {

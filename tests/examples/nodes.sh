@@ -1,10 +1,11 @@
 #!/bin/bash
-# The examples on two nodes: they print there what they print by hand, random numbers included, whichever node
+# The examples on two nodes, or $1: they print there what they print by hand, random numbers included, whichever node
 # their tasks run on. The nodes are made by tests/cluster/cluster.
 set -u
 cluster=$top_srcdir/tests/cluster/cluster
 expected=$top_srcdir/examples/expected
-failed=0
+failed=0 count=${1-2} hosts=
+for ((n = 1; n <= count; n++)); do hosts+=${hosts:+,}node$n:2; done
 
 skip()
 {
@@ -20,7 +21,7 @@ export CLUSTER=examples$$ KITH_SEED=7
 texts=$PWD/tests/examples/texts.$$
 trap '"$cluster" down; rm -rf "$texts" "$TMPDIR"/{up,here,there,any,err}' EXIT
 trap 'exit 99' TERM INT
-"$cluster" up 2 >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
+"$cluster" up "$count" >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
 
 fail()
 {
@@ -36,7 +37,7 @@ export TSAN_OPTIONS=${TSAN_OPTIONS-}
 there()
 {
     ASAN_OPTIONS=$quiet timeout $((60 * KITH_TEST_SLOWDOWN)) "$cluster" run-head "$MPIRUN" --allow-run-as-root \
-        --bind-to none --host node1:2,node2:2 -n 4 -x KITH_SEED -x KITH_MODULES -x ASAN_OPTIONS \
+        --bind-to none --host "$hosts" -n $((2 * count)) -x KITH_SEED -x KITH_MODULES -x ASAN_OPTIONS \
         -x TSAN_OPTIONS "$PWD/examples/$1" "${@:2}" >"$TMPDIR/there" 2>"$TMPDIR/err"
     status=$?
     [ $status = 0 ] || fail "$*: exit status $status: $(cat "$TMPDIR/err")"

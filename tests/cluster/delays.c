@@ -1,0 +1,205 @@
+/* delays: what delays.sh runs on nodes that are far from each other, or busy with each other. The last line
+ * is "done". delays map | large MIB */
+#define _GNU_SOURCE
+#include "config.h"
+
+#include <kith.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define MUST(condition)                                                                                   \
+    do {                                                                                                  \
+        if (!(condition)) {                                                                               \
+            printf("line %d on node %d: not so: %s; last error: %s\n", __LINE__, kith_node(), #condition, \
+                   kith_last_error());                                                                    \
+            exit(1);                                                                                      \
+        }                                                                                                 \
+    } while (0)
+
+enum { MIB = 1 << 20 };
+
+static void nap(long us)
+{
+    nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
+}
+
+/* -------------------------------------------------------------------------- map */
+
+enum { TASKS = 1000, TASK_US = 10000 };
+
+static double slow_root(double x)
+{
+    nap(TASK_US);
+    return sqrt(x);
+}
+
+/* Of what all workers could do in the time, so much is done. */
+static void map(void)
+{
+    static double x[TASKS], y[TASKS];
+    kith_pool pool = kith_pool_open_with(0, .nodes = -1);
+    int workers = kith_pool_workers(pool);
+    double ideal = TASKS * TASK_US * 1e-6 / workers, begin;
+
+    MUST(kith_check(pool) == 0 && workers >= kith_nodes());
+    for (int i = 0; i < TASKS; i++)
+        x[i] = i;
+    begin = kith_time();
+    MUST(kith_map(pool, slow_root, x, y, TASKS) == 0);
+    printf("%.0f percent of %d workers\n", 100 * ideal / (kith_time() - begin), workers);
+    for (int i = 0; i < TASKS; i++)
+        MUST(y[i] == sqrt(x[i]));
+    MUST(kith_pool_close(pool) == 0);
+}
+
+/* ------------------------------------------------------------------------ large */
+
+struct meeting {
+    kith_queue far, times;
+    kith_value word, over; /* the one there, the other here */
+};
+
+static int opens(const void *arg)
+{
+    const kith_queue *answer = arg;
+    uint64_t zero = 0;
+    struct meeting m = { .far = kith_queue_open(0), .word = kith_value_of(zero) };
+
+    return kith_put(*answer, m) < 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+struct times {
+    int count;
+    double median, worst, when; /* ms */
+};
+
+/* Adds to the word there until all is over. */
+static int asks(const void *arg)
+{
+    enum { MOST = 1 << 20 };
+    const struct meeting *m = arg;
+    double *ms = malloc(MOST * sizeof *ms), begin, start = kith_time();
+    struct times t = { 0 };
+    uint64_t one = 1;
+    int over = 0;
+
+    MUST(ms);
+    while (!over && t.count < MOST) {
+        begin = kith_time();
+        MUST(kith_add(m->word, one) >= 0);
+        ms[t.count] = 1e3 * (kith_time() - begin);
+        if (ms[t.count] > t.worst) {
+            t.worst = ms[t.count];
+            t.when = 1e3 * (begin - start);
+        }
+        t.count++;
+        nap(2000);
+        MUST(kith_load(m->over, &over) == 0);
+    }
+    qsort(ms, (size_t)t.count, sizeof *ms, compare);
+    t.median = ms[t.count / 2];
+    free(ms);
+    return kith_put(m->times, t) < 0;
+}
+
+/* What 8 bytes take while something else goes on. */
+static void beside(struct meeting *m, const char *what, void (*f)(const struct meeting *m, void *arg),
+                   void *arg)
+{
+    int no = 0, yes = 1, code = 1;
+    kith_process p;
+    struct times t;
+    double begin;
+
+    MUST(kith_store(m->over, no) == 0);
+    p = kith_process_start_with(asks, m, sizeof *m, .node = KITH_NODE(0));
+    begin = kith_time();
+    f(m, arg);
+    begin = kith_time() - begin;
+    MUST(kith_store(m->over, yes) == 0 && kith_get(m->times, &t) == 0);
+    MUST(kith_process_join(p, 30000) == 0 && kith_process_exitcode(p, &code) == 0 && code == 0);
+    printf("%s %.1f s: of %d requests the median %.2f ms, the worst %.1f ms, after %.0f ms\n", what, begin,
+           t.count, t.median, t.worst, t.when);
+    fflush(stdout);
+}
+
+static void rests(const struct meeting *m, void *arg)
+{
+    (void)m;
+    (void)arg;
+    nap(1000000);
+}
+
+struct large {
+    unsigned char *bytes;
+    size_t size;
+};
+
+static void puts_it(const struct meeting *m, void *arg)
+{
+    const struct large *l = arg;
+
+    MUST(kith_queue_put(m->far, l->bytes, l->size, KITH_FOREVER) == 0);
+}
+
+static void gets_it(const struct meeting *m, void *arg)
+{
+    struct large *l = arg;
+
+    MUST(kith_queue_get(m->far, l->bytes, l->size, KITH_FOREVER) == (int64_t)l->size);
+}
+
+/* To the other node and back again, one number in each of its MiB. The pages between are never written: it
+ * takes memory in kith only. */
+static void large(size_t mib)
+{
+    struct large l = { NULL, mib * MIB };
+    kith_queue answer = kith_queue_open(0);
+    struct meeting m;
+    int zero = 0;
+
+    MUST(kith_check(kith_process_start_with(opens, KITH_ARG(answer), .node = KITH_NODE(1))) == 0);
+    MUST(kith_get(answer, &m) == 0);
+    m.times = kith_queue_open(0);
+    m.over = kith_value_of(zero);
+    l.bytes = mmap(NULL, l.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    MUST(l.bytes != MAP_FAILED);
+    madvise(l.bytes, l.size, MADV_NOHUGEPAGE);
+    for (size_t i = 0; i < mib; i++)
+        memcpy(l.bytes + i * MIB + i, &i, sizeof i);
+    beside(&m, "idle", rests, NULL);
+    beside(&m, "put", puts_it, &l);
+    memset(l.bytes, 1, 1);
+    beside(&m, "get", gets_it, &l);
+    for (size_t i = 0, x; i < mib; i++) {
+        memcpy(&x, l.bytes + i * MIB + i, sizeof x);
+        MUST(x == i);
+    }
+    MUST(kith_queue_close(m.far) == 0);
+    munmap(l.bytes, l.size);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+
+    kith_init(&argc, &argv);
+    kith_on_fault(NULL);
+    if (strcmp(what, "map") == 0)
+        map();
+    else
+        large(argc > 2 ? (size_t)atoi(argv[2]) : 64);
+    printf("done\n");
+    return kith_finalize();
+}

@@ -1,0 +1,51 @@
+#!/bin/bash
+# Five nodes, made of namespaces: objects and Processes of all of them; with KITH_TEST_LONG=1 also the pool, and the examples on three
+# nodes and five.
+# kith-test: limit=900
+set -u
+
+mine=$top_builddir/tests/cluster/five.$$        # files that the nodes see too
+failed=0 count=5
+export CLUSTER=five$$
+
+. "$top_srcdir/tests/cluster/common"
+
+tour()
+{
+    local k
+    run 5 KITH_WORKERS=1 "$top_builddir/tests/cluster/objects" tour >"$TMPDIR/tour" 2>&1 || { cat "$TMPDIR/tour"; return 1; }
+    for k in 0 1 2 3 4; do
+        grep -q "^hello from node $k, node$((k + 1))$" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
+    done
+    grep -q "^waited for 5 nodes at once" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
+}
+
+workers()
+{
+    local k
+    run 5 KITH_WORKERS=2 "$top_builddir/tests/cluster/pool" same >"$TMPDIR/same" 2>&1 || { cat "$TMPDIR/same"; return 1; }
+    for k in {0..9}; do
+        grep -qx "worker $k on node$((k / 2 + 1))" "$TMPDIR/same" || { cat "$TMPDIR/same"; return 1; }
+    done
+}
+
+bits()
+{
+    local n
+    for n in 1 3 5; do
+        run 5 KITH_SEED=3 "$top_builddir/tests/cluster/pool" bits $n >"$TMPDIR/bits.$n" 2>&1 || { cat "$TMPDIR/bits.$n"; return 1; }
+        cmp "$TMPDIR/bits.1" "$TMPDIR/bits.$n" || { cat "$TMPDIR"/bits.*; return 1; }
+    done
+}
+
+examples() { "$top_srcdir/tests/examples/nodes.sh" "$1"; }
+some_examples() { KITH_TEST_LONG="" examples "$1"; }
+
+check "objects and Processes" tour
+if [ -n "${KITH_TEST_LONG-}" ]; then
+    check "all workers" workers
+    check "the same bits on one node, three and five" bits
+    check "the examples on three nodes" some_examples 3
+    check "the examples on five nodes" examples 5
+fi
+exit $failed
