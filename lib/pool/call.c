@@ -148,7 +148,7 @@ static int fill_order(struct kith__job *j, const struct kith__call_spec *s)
  * numbered by its own random numbers. */
 uint64_t kith__call_number(void)
 {
-    if (kith_worker() >= 0 && kith__task.running)
+    if (kith__task.running && kith_worker() >= 0)
         return kith_random() | UINT64_C(1) << 63;
     return kith__member(kith__me)->number << 40 | (atomic_fetch_add(&calls, 1) + 1);
 }

@@ -52,15 +52,21 @@ static int is_ours(const void *p, uint64_t size)
     return size > 0 && kith__arena_holds(p, size);
 }
 
+static int is_small(uint64_t size, uint64_t n)
+{
+    return n <= UNITS_MOST && size <= BYTES_MOST && n * size <= BYTES_MOST;
+}
+
 static int suits(struct kith__object *o, const struct kith__call_spec *s)
 {
     const struct kith__pool *p = kith__pool_body(o);
 
-    return s->kind <= KITH__JOB_BYTES && s->pool.id == p->id && s->n <= UNITS_MOST && !s->costs && !s->part &&
-           !s->call && s->in_size <= BYTES_MOST / UNITS_MOST && s->out_size <= BYTES_MOST / UNITS_MOST &&
-           !p->grants && !p->threads && !p->serial && !kith__joblog_on && !kith__branches(p) &&
+    return s->kind <= KITH__JOB_BYTES && s->pool.id == p->id && !s->costs && !s->part && !s->call &&
+           is_small(s->in_size, s->n) && is_small(s->out_size, s->n) && !p->grants && !p->threads &&
+           !p->serial && !kith__joblog_on && !kith__branches(p) &&
            atomic_load_explicit(&p->state, memory_order_relaxed) == KITH__POOL_OPEN &&
-           !is_ours(s->in, s->in_size) && !is_ours(s->out, s->out_size) && kith__object_is(o, p->id);
+           !is_ours(s->in, s->n * s->in_size) && !is_ours(s->out, s->n * s->out_size) &&
+           kith__object_is(o, p->id);
 }
 
 /* ------------------------------------------------------------ the posts */
@@ -104,7 +110,8 @@ static void tell_rivals(struct kith__pool *p, uint64_t root)
 {
     uint64_t seq = atomic_load(&p->seq);
 
-    if (seq != self.seen || root != self.root || ++self.calls % 64 == 0) {
+    /* Who is not alone finds that out when the others have gone, a while later. */
+    if (self.is_alone || root != self.root || ++self.calls % 64 == 0) {
         self.is_alone = (uint32_t)kith__root_is_alone(p, root);
         self.root = root;
     }
