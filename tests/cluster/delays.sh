@@ -44,6 +44,7 @@ often+=,order_and_sizes,a_full_,many_,killed_,for_ever,halves,whoever,no_update,
 suites()
 {
     local object status=0
+    rm -f "$TMPDIR/bad" "$TMPDIR"/suite.*
     for object; do
         run 2 KITH_TEST_FAR=1 KITH_TEST_WITHOUT="$often" "tests/test_$object" >"$TMPDIR/suite.$object" 2>&1 || echo "$object: $?" >>"$TMPDIR/bad" &
     done
