@@ -31,10 +31,13 @@ project_scripts = \
 	tests/install.sh \
 	tests/layers.sh \
 	tests/man.sh \
+	tests/models.sh \
 	tests/release.sh \
 	tests/runner.sh
 once_scripts += $(project_scripts)
 EXTRA_DIST += \
+	tests/models/claim.pml \
+	tests/models/lock.pml \
 	tests/cxx/map.cc \
 	tests/cxx/output.cc \
 	tests/compile/append_to_dict.c \
