@@ -9,6 +9,7 @@ command -v gcc >/dev/null || { echo "there is no gcc here, which spin needs"; ex
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 99
+cp "$here"/*.pml . || exit 99 # beside a model spin writes how it fails
 failed=0
 
 # run MODEL DEFINITION...: what spin's program says. To compile it well would take longer than it runs.
@@ -16,7 +17,7 @@ run()
 {
     model=$1
     shift
-    spin -a "$@" "$here/$model.pml" >log 2>&1 && gcc -O0 -w -DSAFETY -DCOLLAPSE -o pan pan.c >>log 2>&1 &&
+    spin -a "$@" "$model.pml" >log 2>&1 && gcc -O0 -w -DSAFETY -DCOLLAPSE -o pan pan.c >>log 2>&1 &&
         ./pan -m1000000 >>log 2>&1 && return
     echo "models.sh: $model $*: it was not run:"
     cat log
@@ -29,7 +30,7 @@ holds()
     if ! grep -q 'errors: 0' log || grep -Eq 'not completed|depth too small' log; then
         echo "models.sh: $*: this must hold:"
         grep -E '^pan|errors' log
-        spin -t -p "$here/$1.pml" 2>/dev/null | tail -n 60
+        spin -t -p "$1.pml" 2>/dev/null | tail -n 60
         failed=1
     else
         echo "$*: $(sed -n 's/^ *\([^ ]*\) states, stored.*/\1/p' log) states"
