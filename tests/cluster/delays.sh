@@ -38,7 +38,7 @@ calls() { run 2 KITH_WORKERS=2 "$pool" far && run 2 KITH_WORKERS=2 "$pool" same;
 
 # Those that a delay makes long, as they do the same thing many times.
 often=threads_add,a_value_of,an_array_of,question_and_answer,messages_,a_large_one,bytes_are,wrong_use,keys_lead,nothing_is,of_a_gibibyte
-often+=,order_and_sizes,a_full_,many_,killed_,for_ever,halves,whoever,no_update,elements_,one_holds,each_is_ready,descriptors
+often+=,order_and_sizes,a_full_,many_,killed_,for_ever,halves,whoever,no_update,elements_,one_holds,each_is_ready,descriptors,notified_wake
 
 # suites OBJECT...: the tests of each at the other node, all at once, as they mostly wait
 suites()
