@@ -783,6 +783,36 @@ static void in_loss(void)
 
 static _Atomic int *begun; /* tasks, by the branch; shared */
 
+/* Called where a branch is opened, before its foreman joins. */
+static int kills_its_foreman(const void *arg)
+{
+    (void)arg;
+    if (kith_worker() <= 0 || atomic_exchange(begun, 0) == 0)
+        return 0;
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= atomic_load(&kith__shared->members_used); i++)
+        if (atomic_load(&kith__member(i)->state) == KITH__RUNNING &&
+            strcmp(kith__member(i)->name, "foreman") == 0)
+            kill(atomic_load(&kith__member(i)->pid), SIGKILL);
+    return 0;
+}
+
+/* A successor that dies before it has joined gets one, too. */
+static void in_early_loss(void)
+{
+    int got[50];
+    int64_t begin;
+
+    atomic_store(begun, 0);
+    open_pool(3, &(struct kith_pool_options){ .init = kills_its_foreman });
+    atomic_store(begun, 1);
+    kill(kith_process_pid((kith_process){ (uint64_t)plan->of[0].process }), SIGKILL);
+    for (begin = kith__now_ns();
+         (atomic_load(begun) == 1 || kith_pool_workers(pool) < 4) && ms_since(begin) < 2 * SOON * slowdown();)
+        REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, got, sizeof *got, 50) == 0);
+    REQUIRE(atomic_load(begun) == 0 && kith_pool_workers(pool) == 4);
+    close_pool();
+}
+
 static int sleeps_long(const void *in, void *out)
 {
     (void)in;
@@ -1119,6 +1149,7 @@ static void initializers_run_everywhere(void)
 static void what_a_lost_foreman_had_is_done_again(void)
 {
     JOB(in_loss);
+    JOB(in_early_loss);
 }
 
 static void a_call_is_cancelled_everywhere(void)

@@ -54,6 +54,7 @@ struct kith__branch {
     _Atomic uint64_t handle;              /* of the pool there; 0: not known */
     uint32_t node, planned, first_worker; /* as it was opened; planned: workers, 0: for any node */
     _Atomic uint32_t successors;          /* foremen that it got after the first one */
+    _Atomic int64_t successor;            /* the Process of the last one; 0: there was none */
     struct kith__deal deal;               /* as it said with its last claim */
 };
 
@@ -61,6 +62,7 @@ struct kith__branches { /* a block. Written by the agent, but for .news, .killed
     struct kith__lane lane;
     _Atomic uint64_t news;
     _Atomic uint32_t killed; /* 1: some foreman was: see kith__spread_repair */
+    _Atomic int64_t look_at; /* then successors that have not joined are looked at; 0: there is none */
     uint64_t epoch;          /* of the last grant */
     uint32_t waits;          /* 1: some claim waits for something to come back, or to be returned */
     uint32_t count;          /* of branches, at most */

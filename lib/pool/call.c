@@ -448,6 +448,7 @@ int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_resu
 {
     struct kith__wait w;
     int rc = kith__wait_begin(&w, &c->job->waiters, KITH_FOREVER), more;
+    int64_t repair;
 
     if (rc < 0)
         return rc;
@@ -459,13 +460,13 @@ int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_resu
             ;
         if (*last != KITH__STEP_WAIT)
             break;
-        kith__spread_repair(c->object);
+        repair = kith__spread_repair(c->object);
         more = help(c);
         if ((*last = kith__call_step(c)) == KITH__STEP_MOVED || (*last == KITH__STEP_WAIT && more))
             continue;
         if (*last != KITH__STEP_WAIT)
             break;
-        w.deadline = sooner(kith__call_tell(c), deadline);
+        w.deadline = sooner(sooner(kith__call_tell(c), repair), deadline);
         if ((rc = kith__wait_sleep(&w)) < 0 &&
             (rc != KITH_ETIMEDOUT || (deadline >= 0 && kith__now_ns() >= deadline)))
             break;

@@ -292,18 +292,12 @@ static int replace(struct kith__pool *p, struct kith__branch *b)
               host_of(s.node));
     start_foreman(&s, brief);
     free(brief);
+    atomic_store(&b->successor, s.process < 0 ? 0 : s.process);
     return s.process >= 0;
 }
 
-/* A task has better things to do, and its pool other callers, or a caller that waits for it. */
-void kith__spread_repair(struct kith__object *o)
+static void replace_killed(struct kith__pool *p, struct kith__branches *all)
 {
-    struct kith__pool *p = kith__pool_body(o);
-    struct kith__branches *all = kith__branches(p);
-
-    if (!all || atomic_load_explicit(&all->killed, memory_order_relaxed) == 0 || kith_worker() >= 0 ||
-        atomic_load(&p->state) != KITH__POOL_OPEN || atomic_exchange(&all->killed, 0) == 0)
-        return;
     for (uint32_t i = 0; i < all->count; i++) {
         struct kith__branch *b = &all->of[i];
         uint32_t state = KITH__BRANCH_KILLED;
@@ -314,6 +308,48 @@ void kith__spread_repair(struct kith__object *o)
         if (!replace(p, b))
             atomic_compare_exchange_strong(&b->state, &state, KITH__BRANCH_LEFT);
     }
+    atomic_store(&all->look_at, kith__now_ns() + look_ns);
+}
+
+/* A successor may be killed before it joins, and then nothing tells of that. */
+static void look_at_successors(struct kith__branches *all)
+{
+    int64_t at = atomic_load(&all->look_at), now = kith__now_ns();
+    int some = 0;
+
+    if (at == 0 || now < at || !atomic_compare_exchange_strong(&all->look_at, &at, now + look_ns))
+        return;
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct kith__branch *b = &all->of[i];
+        uint32_t state = KITH__BRANCH_FREE;
+        int64_t process = atomic_load(&b->successor);
+
+        if (atomic_load(&b->state) != KITH__BRANCH_FREE || process == 0)
+            continue;
+        some = 1;
+        if (kith__process_is_alive((uint64_t)process) <= 0 &&
+            atomic_compare_exchange_strong(&b->state, &state, KITH__BRANCH_KILLED))
+            atomic_store(&all->killed, 1);
+    }
+    at = now + look_ns;
+    if (!some)
+        atomic_compare_exchange_strong(&all->look_at, &at, 0);
+}
+
+/* A task has better things to do, and its pool other callers, or a caller that waits for it. */
+int64_t kith__spread_repair(struct kith__object *o)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__branches *all = kith__branches(p);
+    int64_t at;
+
+    if (!all || kith_worker() >= 0 || atomic_load(&p->state) != KITH__POOL_OPEN)
+        return -1;
+    look_at_successors(all);
+    if (atomic_load_explicit(&all->killed, memory_order_relaxed) && atomic_exchange(&all->killed, 0))
+        replace_killed(p, all);
+    at = atomic_load(&all->look_at);
+    return at ? at : -1;
 }
 
 uint32_t kith__spread_workers(const struct kith__pool *p)

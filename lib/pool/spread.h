@@ -31,8 +31,9 @@ void kith__spread_begin(struct kith__object *o, uint64_t id, struct kith__spread
  * has no process to spare, is left out. */
 int kith__spread_await(struct kith__object *o, struct kith__spread *plan);
 
-/* For who has a call in it: foremen that were killed get successors, up to some. Cheap when none was. */
-void kith__spread_repair(struct kith__object *o);
+/* For who has a call in it: foremen that were killed get successors, up to some. Cheap when none was. When it
+ * is to be called again; -1: when something has changed. */
+int64_t kith__spread_repair(struct kith__object *o);
 
 /* 1: some aligned word of these bytes is an address, of a block in use of kith's memory or of what this
  * process has mapped, which are this node's: tasks that are given it must run here. Of many elements of size
