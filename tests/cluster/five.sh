@@ -1,5 +1,5 @@
 #!/bin/bash
-# Five nodes, made of namespaces: objects and Processes of all of them; with KITH_TEST_LONG=1 also the pool, and the examples on three
+# Five nodes, made of namespaces: objects and Processes of all of them; with KITH_TEST_LONG=1 also the pool, with KITH_TEST_SOAK=1 the examples on three
 # nodes and five.
 # kith-test: limit=900
 set -u
@@ -38,13 +38,15 @@ bits()
     done
 }
 
-examples() { "$top_srcdir/tests/examples/nodes.sh" "$1"; }
-some_examples() { KITH_TEST_LONG="" examples "$1"; }
+examples() { KITH_TEST_LONG=1 "$top_srcdir/tests/examples/nodes.sh" "$1"; }
+some_examples() { KITH_TEST_LONG="" "$top_srcdir/tests/examples/nodes.sh" "$1"; }
 
 check "objects and Processes" tour
 if [ -n "${KITH_TEST_LONG-}" ]; then
     check "all workers" workers
     check "the same bits on one node, three and five" bits
+fi
+if [ -n "${KITH_TEST_SOAK-}" ]; then
     check "the examples on three nodes" some_examples 3
     check "the examples on five nodes" examples 5
 fi

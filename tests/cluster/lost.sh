@@ -2,7 +2,7 @@
 # A node that is lost in the middle of a job, on nodes made of namespaces: kith run goes on without it and has the program's exit
 # status; a plain mpirun ends, and the program's last words say why. Nothing is left on any node.
 # Most of it is waiting, so there are several clusters at the same time.
-# KITH_TEST_LONG=1: 50 losses at random moments; KITH_TEST_SEED=n repeats one of them.
+# KITH_TEST_LONG=1: eight losses at random moments, KITH_TEST_SOAK=1: 50; KITH_TEST_SEED=n repeats one of them.
 # kith-test: limit=1500
 set -u
 
@@ -222,10 +222,13 @@ real=$top_builddir/tests/cluster/.libs/lost
 [ -x "$real" ] || real=$lost
 seeds()
 {
+    local most=0
+    [ -z "${KITH_TEST_LONG-}" ] || most=8
+    [ -z "${KITH_TEST_SOAK-}" ] || most=50
     if [ -n "${KITH_TEST_SEED-}" ]; then
         check "seed $KITH_TEST_SEED" at_random "$KITH_TEST_SEED"
-    elif [ -n "${KITH_TEST_LONG-}" ]; then
-        for ((i = lane; i <= 50; i += lanes)); do check "seed $i" at_random "$i"; done
+    else
+        for ((i = lane; i <= most; i += lanes)); do check "seed $i" at_random "$i"; done
     fi
 }
 
