@@ -1,9 +1,10 @@
 # The tests, by subject. A unit test is a CUnit program: a word of unit_tests; its source is the file of that name, unless it says more.
 # A script that depends on how kith was built is one of build_scripts, any other one of once_scripts: the builds with other switches
-# leave these out.
+# leave these out. One of long_scripts is run by "make check-long" only.
 unit_tests =
 build_scripts =
 once_scripts =
+long_scripts =
 
 # What a unit test needs. Any other program has an LDADD of its own.
 AM_CPPFLAGS += $(CUNIT_CFLAGS)
@@ -31,10 +32,10 @@ project_scripts = \
 	tests/install.sh \
 	tests/layers.sh \
 	tests/man.sh \
-	tests/models.sh \
 	tests/release.sh \
 	tests/runner.sh
 once_scripts += $(project_scripts)
+long_scripts += tests/models.sh
 EXTRA_DIST += \
 	tests/models/claim.pml \
 	tests/models/lock.pml \
@@ -272,13 +273,12 @@ unit_tests += \
 endif
 once_scripts += \
 	tests/cluster/delays.sh \
-	tests/cluster/five.sh \
 	tests/cluster/lost.sh \
 	tests/cluster/objects.sh \
 	tests/cluster/pool.sh \
 	tests/cluster/prefix.sh \
-	tests/cluster/slurm.sh \
-	tests/cluster/slurm_lost.sh
+	tests/cluster/slurm.sh
+long_scripts += tests/cluster/five.sh
 net_scripts = \
 	tests/locks_net.sh \
 	tests/process_net.sh \
@@ -385,4 +385,4 @@ endif
 TESTS += $(unit_tests)
 endif
 ONCE_TESTS += $(once_scripts)
-EXTRA_DIST += $(build_scripts) $(once_scripts)
+EXTRA_DIST += $(build_scripts) $(long_scripts) $(once_scripts) tests/cluster/slurm_lost.sh
