@@ -63,9 +63,9 @@ extern "C" {
  * have the threads that exist now, and a mutex that one of them holds now stays locked
  * there. Files that are open now are open in tasks; pipes and sockets are not, so that
  * when main closes one, its other end learns of it. Under a launcher each rank runs main
- * up to here, and workers of another node have the globals of its rank: what they must
- * see must not come from stdin, which only rank 0 has, nor from what differs from node to
- * node.
+ * up to here, and the workers of another node have the globals of the rank there: what
+ * they must see must not come from stdin, which only rank 0 has, nor from anything that
+ * differs between nodes.
  *
  *   0            the job has begun
  *   KITH_EINVAL  called twice, in a task, or in a parallel region of OpenMP; or a KITH_
@@ -233,17 +233,18 @@ KITH_API int kith_free(void *p);
 
 /* ---- Shared data ------------------------------------------------------------------- */
 
-/* Shares size bytes that do not change any more with all processes of the job: large
- * tables, an input that each task needs. A handle to them travels in arguments, and
- * kith_shared_data leads to the bytes. Each node that uses them has one copy, which all
- * its processes read in place. It comes when a process of the node first asks for it, and
- * over a chain: each node passes on to the next one what it has, while the rest is still
- * on its way, so the node of the caller sends the data once, to however many nodes.
+/* Shares size bytes of constant data with all processes of the job: a large table, an
+ * input that every task needs. The handle travels in arguments, and kith_shared_data
+ * returns the address of the data. Each node that uses the data has one copy, which all
+ * its processes read in place. A node fetches its copy when one of its processes first
+ * asks for it, along a chain: each node passes on what it has to the next one while the
+ * rest is still arriving, so the caller's node sends the data once, however many nodes
+ * there are.
  *
  * If ptr is from kith_alloc, nothing is copied on this node: the memory becomes the
  * shared data, it must not be written any more, and kith_shared_close frees it, not
- * kith_free. Other memory is copied once, and stays the caller's. Data that a task or
- * Process shares stays after its end, until it is closed or the job ends.
+ * kith_free. Other memory is copied once and remains the caller's. Data that a task or
+ * Process has shared outlives it, until it is closed or the job ends.
  *
  * A handle that holds a code:
  *
@@ -253,13 +254,14 @@ KITH_API int kith_free(void *p);
 KITH_API kith_shared kith_share(const void *ptr, size_t size);
 
 /* Returns the address of the shared data in this process, a multiple of 64. On a node
- * that has no copy yet it waits until all of it has come, which counts for the time limit
- * of a task; after that, and on the node that has shared it, it returns at once. The data
- * must not be written. The address is valid until kith_shared_close.
+ * that has no copy yet, it waits until the copy is complete; a task spends that time out
+ * of its time limit. After that, and on the node that shared the data, it returns at
+ * once. The data must not be written. The address is valid until kith_shared_close.
  *
- * A process that dies while it fetches the data is followed by another one that asks for
- * it; and when a node of the chain is lost, those behind it go on with the one before.
- * When the node that has shared the data is lost, a node that has it can use it further.
+ * If a process dies while it fetches the data, another one that asks for the data
+ * continues; if a node of the chain is lost, the next one continues from the node before
+ * it. If the node that shared the data is lost, nodes that have a copy can go on using
+ * it.
  *
  * NULL on a fault; kith_last_error says why:
  *
@@ -269,14 +271,14 @@ KITH_API kith_shared kith_share(const void *ptr, size_t size);
  */
 KITH_API const void *kith_shared_data(kith_shared s);
 
-/* Returns the number of bytes; or KITH_ESTALE, KITH_EPEER as kith_shared_data. Needs no
- * copy, unless the node that has shared it is lost. */
+/* Returns the number of bytes; or KITH_ESTALE, KITH_EPEER as kith_shared_data. Fetches no
+ * copy. If the node that shared the data is lost, this node must have one. */
 KITH_API int64_t kith_shared_size(kith_shared s);
 
-/* Ends the shared data and frees its memory on all nodes. No process may use an address
- * of it any more; one that asks for it now, or is fetching it, gets KITH_ESTALE. Returns
- * 0; or KITH_ESTALE; or KITH_EPEER: the node that has shared it is lost. Then the copy of
- * this node is freed, and those of other nodes end with the job. */
+/* Ends the shared data and frees its memory on all nodes. Addresses of it are no longer
+ * valid, and a process that asks for it later, or is fetching it, gets KITH_ESTALE.
+ * Returns 0; or KITH_ESTALE; or KITH_EPEER: the node that shared it is lost. Then the
+ * copy on this node is freed, and those on other nodes end with the job. */
 KITH_API int kith_shared_close(kith_shared s);
 
 /* ---- Pools ------------------------------------------------------------------------- */
@@ -363,10 +365,10 @@ struct kith_pool_options {
 };
 
 /* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a launcher,
- * on each node (with .caller = 1 one less, if there are several on this node alone). So
- * many workers are shared out to the nodes as each has CPUs, this one first. Waits for
- * the initializers, but not for the workers of this node to start. On failure the handle
- * holds:
+ * on each node (with .caller = 1 one less, if there are several on this node alone). They
+ * are distributed over the nodes by the number of CPUs of each, this node first. Waits
+ * for the initializers, but not for the workers of this node to start. On failure the
+ * handle holds:
  *
  *   KITH_EINVAL  a bad argument
  *   KITH_ENOMEM  not enough memory, or no process or thread can be started
@@ -432,12 +434,11 @@ struct kith_pool_stats {
  * int kith_worker_stats(kith_pool p, int worker, struct kith_worker_stats *s);
  *
  * Fill *s with what the workers of the pool, or one of them, have done so far, on all
- * nodes: those of other nodes are asked, so this may take a round trip for each, and a
- * node that is lost is left out. They may be called at any time before the pool is
- * closed, in any process that can use the pool and is on its node, and cost the workers
- * nothing: these keep their records in any case. The times include what is under way. A
- * task counts when it has ended; single tasks, and blocks of ranges, may appear some
- * microseconds later.
+ * nodes. Other nodes are asked, a round trip each, and a node that is lost is left out.
+ * They may be called at any time before the pool is closed, in any process that can use
+ * the pool and is on its node, and cost the workers nothing, since these keep their
+ * records in any case. The times include what is under way. A task counts when it has
+ * ended; single tasks, and blocks of ranges, may appear some microseconds later.
  *
  *   0            *s is filled
  *   KITH_EINVAL  s is NULL, or there is no such worker; or the pool is another node's
@@ -461,9 +462,10 @@ struct kith_pool_stats {
 KITH_API void *kith_worker_state(size_t size);
 
 /* Waits until the calls under way have ended, then ends the workers, each by its exit
- * function. Their tasks may go on to call the pool; nobody else may. The calls under way
- * include all asynchronous calls of this process; those of others as far as their tasks
- * were handed out: maps that wait for their turn there are cancelled.
+ * function. Their tasks may go on calling the pool; nobody else may. The calls under way
+ * include all asynchronous calls of this process. Of other processes' asynchronous calls
+ * they include only those whose tasks have been handed out; maps that still wait for
+ * their turn there are cancelled.
  *
  *   0            closed
  *   KITH_ETASK   closed, but exit functions have failed, now or earlier:
@@ -475,10 +477,10 @@ KITH_API void *kith_worker_state(size_t size);
 KITH_API int kith_pool_close(kith_pool p);
 
 /* Ends the workers now, even while another thread waits in kith_pool_close; calls under
- * way return KITH_ECANCELLED. Exit functions are not called. Threads cannot be ended: of
- * a pool with .threads it waits for the tasks under way, and what a worker has claimed
- * with them. Returns the codes of kith_pool_close but KITH_ETASK; KITH_ESTALE if the pool
- * has ended already. */
+ * way return KITH_ECANCELLED. Exit functions are not called. Threads cannot be ended:
+ * with .threads it waits for the tasks under way, and for what their workers have claimed
+ * together with them. Returns the codes of kith_pool_close but KITH_ETASK; KITH_ESTALE if
+ * the pool has ended already. */
 KITH_API int kith_pool_terminate(kith_pool p);
 
 /* ---- Tasks that fail --------------------------------------------------------------- */
@@ -527,9 +529,10 @@ struct kith_fault {
 /* ---- Maps -------------------------------------------------------------------------- */
 
 /* Each call in this section hands its tasks to the pool and waits until all have ended.
- * Any thread of any process may call it, including the pool's own tasks, up to 62 calls
- * deep; from a node where the pool has no workers a Process on the node that opened it
- * makes the call, and all arguments and results travel. With n 0 there is nothing to do.
+ * Any thread of any process may make it, including the pool's own tasks, up to 62 calls
+ * deep. On a node where the pool has no workers, a Process on the node that opened it
+ * makes the call, and all arguments and results go over the network. If n is 0, the call
+ * does nothing.
  *
  *   0                all tasks succeeded
  *   KITH_ETASK       tasks failed: kith_last_fault lists them; or no worker gets through
@@ -597,11 +600,11 @@ KITH_API int kith_pool_map(kith_pool p, kith_map_fn *fn, const void *in, size_t 
 /* int kith_map_costs(kith_pool pool, f, const A *in, R *out, size_t n,
  *                    const double *costs);
  *
- * kith_map that is told what its tasks will cost: costs[i] is an estimate for in[i], in
- * any unit. The dearest are begun first, so that none is left alone at the end; results
- * are those of kith_map, in the same order and with the same bits, random numbers
- * included. Worth it for tasks of a millisecond and more. NULL: as kith_map. KITH_EINVAL
- * if a cost is not a number. kith_pool_map_costs is the plain function. */
+ * kith_map with an estimate of what each task costs: costs[i] is that of in[i], in any
+ * unit. The most expensive tasks start first, so that none of them runs alone at the end.
+ * The results are those of kith_map, in the same order and with the same bits, random
+ * numbers included. Worth it for tasks of a millisecond and more. NULL: as kith_map.
+ * KITH_EINVAL if a cost is not a number. kith_pool_map_costs is the plain function. */
 KITH_API int kith_pool_map_costs(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size, void *out,
                                  size_t out_size, size_t n, const double *costs);
 
@@ -642,7 +645,7 @@ KITH_API int kith_bytes_set(kith_bytes *b, const void *data, size_t size);
  * not from kith_alloc, after the others. */
 KITH_API int kith_bytes_free(kith_bytes *list, size_t n);
 
-/* The same for one in and one out: a single call, in a worker. */
+/* kith_apply as a function: calls fn(in, out) once, in a worker. */
 KITH_API int kith_pool_apply(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size, void *out,
                              size_t out_size);
 
@@ -847,11 +850,11 @@ KITH_API int kith_result_drop(kith_result r);
  *     kith_iter_close(it);
  *
  * next(item, arg) writes an argument to item and returns 1, or 0 at the end of its
- * source, or a negative code if that has failed. It is called by whoever asks for the
- * next result, who first gives the pool new tasks: so no more than 4096 of them, or 16
- * MiB, are under way (at least four for each worker), and a source of any length takes
- * constant memory. Workers take these tasks one at a time. Arguments are copied; in is
- * borrowed until the Iterator is closed or has come to its end.
+ * source, or a negative code if the source has failed. It is called in the thread that
+ * asks for the next result, which first gives the pool new tasks. No more than 4096 of
+ * them, or 16 MiB, are under way (at least four for each worker), so a source of any
+ * length takes constant memory. Workers take these tasks one at a time. Arguments are
+ * copied; in is borrowed until the Iterator is closed or has come to its end.
  *
  * An Iterator belongs to the process that made it. On failure the handle holds the code:
  * those of "Maps". For structs there are the plain functions kith_pool_imap,
@@ -868,7 +871,7 @@ KITH_API kith_iter kith_pool_imap_unordered_from(kith_pool p, kith_map_fn *fn, k
                                                  void *arg, size_t in_size, size_t out_size);
 
 /* The same with results of any size, see kith_pool_map_bytes: each is a kith_bytes, which
- * belongs to who takes it. What nobody takes is freed. */
+ * belongs to the caller that takes it. Those that nobody takes are freed. */
 KITH_API kith_iter kith_pool_imap_bytes(kith_pool p, kith_bytes_fn *fn, const void *in, size_t in_size,
                                         size_t n);
 KITH_API kith_iter kith_pool_imap_bytes_unordered(kith_pool p, kith_bytes_fn *fn, const void *in,
@@ -903,10 +906,10 @@ KITH_API int kith_iter_close(kith_iter it);
 
 /* ---- Processes --------------------------------------------------------------------- */
 
-/* What a Process has started itself (system, popen, fork) and left running is ended with
- * it if a signal ends it. If it returns or calls exit, its leftovers run on, at most
- * until the job ends. Likewise for workers: with one that is killed, or exits in a task,
- * its leftovers are ended; if it is closed or replaced, they run on. */
+/* If a signal ends a Process, whatever the Process has started itself (system, popen,
+ * fork) and left running is ended as well. If it returns or calls exit, its leftovers run
+ * on, at most until the job ends. Likewise for workers: with one that is killed, or exits
+ * in a task, its leftovers are ended; if it is closed or replaced, they run on. */
 
 /* Where a Process may run. Node k is k + 1: see KITH_NODE. */
 enum { KITH_ANYWHERE = 0, KITH_HERE = -1 };
@@ -920,24 +923,25 @@ struct kith_process_options {
     /* KITH_ANYWHERE: here while a CPU is free, else on other nodes; KITH_HERE; or
      * KITH_NODE(k). */
     int node;
-    /* It is ended when it has run for longer than this, in milliseconds: by SIGTERM, and
-     * by SIGKILL 0.1 s later. It is reported, as if another signal had ended it. 0: no
+    /* A Process that runs longer than this, in milliseconds, is ended: by SIGTERM, and by
+     * SIGKILL 0.1 s later. It is reported like one that any other signal has ended. 0: no
      * limit. */
     int limit_ms;
-    /* So many bytes of memory of its own it may take beyond what it begins with, and as
-     * many from kith_alloc, of which that counts which it has neither freed nor passed
-     * on: malloc and kith_alloc return NULL then. 0: no limit. */
+    /* How many bytes it may take from malloc and the like, beyond what it starts with;
+     * and, counted separately, from kith_alloc, as far as it has neither freed them nor
+     * passed them on. Above that malloc and kith_alloc return NULL. 0: no limit. */
     size_t memory;
-    /* Variables of its environment: strings NAME=value, which are set, or NAME, which are
-     * taken away; a NULL ends the list. Those that a library of the program has read as
-     * it was loaded come too late for it, not for what the Process starts. */
+    /* Changes to its environment: "NAME=value" sets a variable, "NAME" removes it; NULL
+     * ends the list. A library that read a variable when it was loaded does not see the
+     * change; programs that the Process starts do. */
     const char *const *env;
-    /* The directory that it runs in. NULL: that of kith_init. */
+    /* Its working directory. NULL: the one at kith_init. */
     const char *directory;
-    /* Files that get its stdout and stderr, made or emptied; the same file may get both.
-     * Relative paths begin in the directory of kith_init. NULL: as the program's. */
+    /* Files for its stdout and stderr, which are created or truncated; both may be the
+     * same file. Relative paths start at the working directory at kith_init. NULL: those
+     * of the program. */
     const char *out, *err;
-    /* 1: what is in these files stays, and the output is appended. */
+    /* 1: append to these files instead of truncating them. */
     int append;
 };
 
@@ -946,8 +950,8 @@ struct kith_process_options {
  * all. A function of a library that was loaded after kith_init does not exist there: the
  * Process reports that, with exit code 1. Where .directory, .out or .err cannot be used,
  * it reports that on stderr, with exit code 127. A Process may start others, open pools,
- * and use everything else, as the head does. Others that a daemon starts are daemons. On
- * failure the handle holds:
+ * and use everything else, as the head does. Processes that a daemon starts are daemons,
+ * too. On failure the handle holds:
  *
  *   KITH_EFUNC   fn is not a function of the program or of a library, or of another
  *                build of the library than the one loaded at kith_init
@@ -980,21 +984,22 @@ KITH_API kith_process kith_process_start(kith_target *fn, const void *arg, size_
  * KITH_ENOTINIT. */
 KITH_API kith_process kith_self(void);
 
-/* The Process that started the one that the caller runs in: its kith_self, so that of the
- * program where that was the head. In the head, in workers, and where a task has started
- * it, the zero handle. On failure the handle holds KITH_ENOTINIT. */
+/* The Process that started the caller's Process, as kith_self returns it there; if that
+ * was the head, the handle of the program itself. In the head, in workers, and in a
+ * Process that a task has started, the zero handle. On failure the handle holds
+ * KITH_ENOTINIT. */
 KITH_API kith_process kith_parent(void);
 
-/* Stores the handles of the Processes that the caller's process has started, that still
- * run and whose handles are open: the first room of them. Those on lost nodes have ended.
+/* Stores the handles of up to room Processes that the caller's process has started, that
+ * still run and whose handles are open. Those on lost nodes count as ended.
  *
  *   0 or more    how many there are, which may be more than room
  *   KITH_EINVAL  list is NULL, and room is not 0
  */
 KITH_API int kith_processes(kith_process *list, size_t room);
 
-/* Returns the name of the caller's process: of a Process, "worker 3" of a pool, "main" in
- * the head, "rank 3" in a program of every rank. Needs no kith_init. */
+/* Returns the name of the caller's process: that of the Process; "worker 3" in a pool;
+ * "main" in the head; "rank 3" where every rank runs main. Needs no kith_init. */
 KITH_API const char *kith_name(void);
 
 /* Copies the name of the Process into buf, as much as room allows, with a NUL after it.
@@ -1148,14 +1153,15 @@ KITH_API int64_t kith_queue_put_many(kith_queue q, const void *items, size_t siz
 KITH_API int64_t kith_queue_get_many(kith_queue q, void *items, size_t size, size_t n, int timeout_ms);
 
 /* Shuts the queue down, for all processes: from then on kith_queue_put returns KITH_EEND,
- * also where it waits, and kith_queue_get does when the items that are left are taken.
- * Returns 0, also when it was shut down before; or KITH_ESTALE, KITH_EPEER. */
+ * also to callers that wait, and so does kith_queue_get once the remaining items have
+ * been taken. Returns 0, also when it was shut down before; or KITH_ESTALE, KITH_EPEER.
+ */
 KITH_API int kith_queue_shutdown(kith_queue q);
 
-/* Says that n producers (1 or more) put items. When n have finished, the queue is shut
- * down. A producer has finished when it calls kith_queue_done, or, if it was named by
- * kith_queue_producer, when it has ended, however it ended: so consumers never wait for
- * the items of one that has crashed.
+/* Declares that n producers (1 or more) put items. When n have finished, the queue is
+ * shut down. A producer has finished when it calls kith_queue_done, or, if it was named
+ * by kith_queue_producer, when it has ended, however it ended: so consumers never wait
+ * for the items of one that has crashed.
  *
  *     kith_queue_producers(q, 4);
  *     for (int i = 0; i < 4; i++)
@@ -1178,12 +1184,13 @@ KITH_API int kith_queue_producers(kith_queue q, int n);
  */
 KITH_API int kith_queue_producer(kith_queue q, kith_process p);
 
-/* Says that the caller, a producer, puts nothing more. Call it once for each producer.
- * A Process that was named need not call it. Returns 0; or KITH_ESTALE, KITH_EPEER. */
+/* Declares that the caller, a producer, puts nothing more. Call it once for each
+ * producer. A Process that was named need not call it. Returns 0; or KITH_ESTALE,
+ * KITH_EPEER. */
 KITH_API int kith_queue_done(kith_queue q);
 
-/* Says that the caller is done with an item that it has taken: the first one of those
- * that the thread or task has; or of those that its process has, if it has none itself.
+/* Declares that the caller is done with an item that it has taken: the first of those
+ * that this thread or task has taken or, if there are none, that its process has taken.
  *
  *   0            done
  *   KITH_EINVAL  the process has none; or the queue was opened without .joinable
@@ -1343,14 +1350,14 @@ KITH_API int kith_pipe_close(kith_pipe end);
 
 /* ---- Locks ------------------------------------------------------------------------- */
 
-/* One process at a time holds a lock: whoever changes what it protects acquires it
- * before, and releases it after. It is not recursive: who acquires it twice waits for
- * itself. Any process may release it, on any node.
+/* One process at a time holds a lock: it acquires the lock before it changes what the
+ * lock protects, and releases it afterwards. A lock is not recursive: a caller that
+ * acquires it twice waits for itself. Any process may release it, on any node.
  *
- * When a process ends that holds it, however it ends, the lock is free, and
- * KITH_EOWNERDEAD tells the next holder that what it protects may be half done. Whoever
- * comes may take a free lock before those who wait, but a caller that has waited for 1 ms
- * is the next to get it. */
+ * If its holder ends, however it ends, the lock is free, and KITH_EOWNERDEAD tells the
+ * next holder that what it protects may be half done. A free lock goes to whichever
+ * caller is quickest, which may be one that has not waited; but a caller that has waited
+ * for 1 ms is the next to get it. */
 
 /* Opens a lock, which is free. Does not wait. On failure the handle holds:
  *
@@ -1378,7 +1385,7 @@ KITH_API kith_lock kith_lock_named(const char *name);
  */
 KITH_API int kith_lock_acquire(kith_lock l, int timeout_ms);
 
-/* Frees the lock, and wakes a caller that waits. Waits for nothing but the answer of
+/* Frees the lock, and wakes a caller that waits. Does not wait, except for the answer of
  * another node.
  *
  *   0            done
@@ -1465,8 +1472,8 @@ KITH_API kith_sem kith_sem_open(int units);
  */
 KITH_API int kith_sem_acquire(kith_sem s, int timeout_ms);
 
-/* Gives a unit back, and wakes a caller that waits. Waits for nothing but the answer of
- * another node.
+/* Gives a unit back, and wakes a caller that waits. Does not wait, except for the answer
+ * of another node.
  *
  *   0            done
  *   KITH_EINVAL  it is bounded, and all units are there; or there are 2^31 - 1
@@ -1544,8 +1551,8 @@ KITH_API int kith_cond_release(kith_cond c);
 
 /* Releases the condition, however often the caller has acquired it, waits up to
  * timeout_ms until it is notified, and acquires it again as often, however long that
- * takes. What the caller waits for need not be so then: another may have been quicker. It
- * owns the condition after each code but the last three.
+ * takes. What the caller waits for need not hold by then: another process may have been
+ * quicker. The caller owns the condition after each code but the last three.
  *
  *   0                notified
  *   KITH_ETIMEDOUT   not notified in that time
@@ -1564,9 +1571,9 @@ KITH_API int kith_cond_wait(kith_cond c, int timeout_ms);
 typedef int kith_predicate(void *arg);
 KITH_API int kith_cond_wait_for(kith_cond c, kith_predicate *predicate, void *arg, int timeout_ms);
 
-/* Notifies n of those that wait now, those first that have waited longest, or all. The
- * caller owns the condition; they go on when it has released it. With nobody there it
- * does nothing.
+/* Notifies n of the callers that wait now, those that have waited longest first; or all
+ * of them. The caller must own the condition; the others go on once it has released it.
+ * If nobody waits, nothing happens.
  *
  *   0            done
  *   KITH_EOWNER  the caller does not own it
@@ -1585,8 +1592,8 @@ KITH_API int kith_cond_close(kith_cond c);
 
 /* At a barrier processes wait until as many have arrived as it was opened for, its
  * parties; then all go on, and it can be used again. It breaks when a process dies or
- * gives up while it waits: the others get KITH_EBROKEN, as does who comes later, until it
- * is reset. */
+ * gives up while it waits: the others get KITH_EBROKEN, as do later callers, until it is
+ * reset. */
 
 struct kith_barrier_options {
     /* Called by the last one that arrives, in its process, with a copy of the arg_size
@@ -1613,8 +1620,8 @@ KITH_API kith_barrier kith_barrier_open(int parties);
  *
  * The same with options: kith_barrier_open_with(4, .action = f). */
 
-/* Arrives, and waits up to timeout_ms until all have. Returns the place in the order of
- * arrival, 0 to parties - 1, another one for each; or:
+/* Arrives, and waits up to timeout_ms until all have. Returns the caller's place in the
+ * order of arrival, 0 to parties - 1, different for each; or:
  *
  *   KITH_EBROKEN    broken, before or while waiting
  *   KITH_ETIMEDOUT  the others did not come in that time; the barrier is broken
@@ -1626,8 +1633,8 @@ KITH_API kith_barrier kith_barrier_open(int parties);
  */
 KITH_API int kith_barrier_wait(kith_barrier b, int timeout_ms);
 
-/* Breaks the barrier; makes it whole and empty again, so that who waits gets
- * KITH_EBROKEN. Returns 0; or KITH_ESTALE, KITH_EPEER. */
+/* The first breaks the barrier; the second makes it whole and empty again, and callers
+ * that wait get KITH_EBROKEN. Returns 0; or KITH_ESTALE, KITH_EPEER. */
 KITH_API int kith_barrier_abort(kith_barrier b);
 KITH_API int kith_barrier_reset(kith_barrier b);
 
@@ -1652,10 +1659,10 @@ KITH_API int kith_barrier_close(kith_barrier b);
  * in the middle. From another node it is carried out at the value's home exactly once; if
  * that node is lost before the answer comes (KITH_EPEER), it may have been done.
  *
- * A change that takes several calls needs the value's lock. The lock keeps out those who
- * take it, but does not stop the other calls. Like an RLock, it belongs to the task that
- * took it, which may take it again and alone gives it back. If the owner's process ends,
- * however it ends, the next caller gets the lock and KITH_EOWNERDEAD. */
+ * A change that takes several calls needs the value's lock. The lock excludes only
+ * callers that take it; it does not stop the other calls. Like an RLock, it belongs to
+ * the task that took it, which may take it again and alone gives it back. If the owner's
+ * process ends, however it ends, the next caller gets the lock and KITH_EOWNERDEAD. */
 
 /* What kith_value_update does, with x being the argument. */
 enum kith_op {
@@ -1905,8 +1912,7 @@ KITH_API kith_dict kith_dict_named(const char *name);
  */
 KITH_API int kith_dict_set(kith_dict d, const void *key, size_t key_size, const void *value, size_t size);
 
-/* Copies the value of key into buf, which has room bytes; if buf is NULL, only its size
- * is asked for.
+/* Copies the value of key into buf, which has room bytes, unless buf is NULL.
  *
  *   0 or more      the size of the value
  *   KITH_EMISSING  there is no such key
@@ -1961,8 +1967,8 @@ struct kith_item {
     int key_type; /* likewise, of who set it first; 'q' of integers; 0 of a list */
 };
 
-/* Makes a view of the whole dict, in the order in which its keys came. Changes wait until
- * it is made, some 0.2 s per GB; kith_dict_get does not. Returns NULL on failure:
+/* Makes a view of the whole dict, in the order in which its keys were added. Changes wait
+ * until it is made, some 0.2 s per GB; kith_dict_get does not. Returns NULL on failure:
  * KITH_ENOMEM, KITH_ESTALE, KITH_EPEER faults. */
 KITH_API struct kith_view *kith_dict_view(kith_dict d);
 
@@ -2009,9 +2015,9 @@ typedef int kith_update_fn(struct kith_entry *entry, void *arg);
 /* Replaces the value of key by what fn makes of it, in one step: d[key] = fn(d[key])
  * without the updates that Python's Manager loses. fn is called in the calling process,
  * with arg; it may be called several times, as it is called again with the new value if
- * the value has changed meanwhile. So it should only compute, and be quick. An update
- * that has failed to be first three times keeps further ones in this dict waiting until
- * it is through. room: the bytes that a value may have.
+ * the value has changed meanwhile. So it should only compute, and be quick. When an
+ * update has lost this race three times, further ones in this dict wait until it is done.
+ * room: the bytes that a value may have.
  *
  *   0               stored, or removed
  *   other than 0    what fn returned, if it did not return 0; nothing has changed
@@ -2053,8 +2059,8 @@ KITH_API int kith_list_extend(kith_list l, const void *values, size_t size, size
 /* In all functions with an index, a negative one counts from the end: -1 is the last
  * element. They return KITH_EMISSING if there is no such element. */
 
-/* Copies an element into buf, which has room bytes; if buf is NULL, only its size is
- * asked for. Returns the size; KITH_ETOOBIG; or the codes of kith_list_append. */
+/* Copies an element into buf, which has room bytes, unless buf is NULL. Returns its size;
+ * KITH_ETOOBIG; or the codes of kith_list_append. */
 KITH_API int64_t kith_list_get(kith_list l, int64_t index, void *buf, size_t room);
 
 /* Replaces an element. Returns 0; or the codes of kith_list_append. */
@@ -2090,8 +2096,9 @@ KITH_API int kith_list_reverse(kith_list l);
 
 /* Sorts the list by compare, as qsort does, but elements that are equal keep their order.
  * NULL: by their natural order, for which all must have one type: numbers by size, all
- * else byte by byte. compare is called in the calling process; if the list has changed
- * meanwhile, all is done again, and kith_list_update waits for it as for another update.
+ * else byte by byte. compare is called in the calling process. If the list has changed
+ * meanwhile, the sort starts over; as with updates, after three times kith_list_update
+ * and other sorts wait until it is done.
  *
  *   0               done
  *   KITH_ETYPE      (NULL) the elements have different types
