@@ -16,7 +16,7 @@
     X(LOG, "critical|error|warning|info|debug", "warnings of the program, notices of kith",                \
       "lowest level of what is logged; error suppresses notices")                                          \
     X(PROGRESS, "0|1", "0", "1: show how far calls have come, on stderr: a bar on a terminal, else lines") \
-    X(JOBLOG, "FILE", "none", "a line there for each range of tasks that a worker has run")                \
+    X(JOBLOG, "FILE", "none", "write a line to FILE for each range of tasks that a worker has run")        \
     X(MEM, "SIZE", "all that is free", "limit on shared memory per node, such as 500M or 8G")              \
     X(SEED, "N", "new for each run", "seed of the random numbers")                                         \
     X(SERIAL, "0|1", "0", "1: run tasks in the head, one after the other, for debuggers and profilers")    \
