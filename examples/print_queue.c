@@ -46,9 +46,9 @@ int main(int argc, char **argv)
     struct numbers numbers = { { 1, 2, 3, 4 }, q };
     int last = KITH_NODE(kith_nodes() - 1);
 
-    kith_process putter = kith_process_start(square_list, KITH_ARG(numbers));
-    kith_process_join(putter, KITH_FOREVER);
-    kith_process taker = kith_process_start_with(print_queue, KITH_ARG(q), .node = last);
-    kith_process_join(taker, KITH_FOREVER);
+    kith_process producer = kith_process_start(square_list, KITH_ARG(numbers));
+    kith_process_join(producer, KITH_FOREVER);
+    kith_process consumer = kith_process_start_with(print_queue, KITH_ARG(q), .node = last);
+    kith_process_join(consumer, KITH_FOREVER);
     return kith_finalize();
 }

@@ -1,6 +1,7 @@
-/* sem: what the C library gives between processes: sem_t, and a robust mutex, which alone survives the death
- * of its holder. Prints the same as kith/sem. sem posix        sem_t sem robust       pthread robust mutex
- * (no hand-over: it belongs to who locked it) */
+/* sem: what the C library has between processes: sem_t, or a robust mutex, which alone survives the death of
+ * its holder. Prints the same as kith/sem, but no hand-over for the mutex, as only its holder may unlock it.
+ *
+ * sem posix|robust */
 #include "config.h"
 
 #include <pthread.h>
