@@ -712,7 +712,8 @@ KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, 
  * with kith_result_get, or drop it: until then it occupies memory, also when the pool has
  * been closed. When a process ends, its calls are cancelled.
  *
- * On failure the handle holds the code: those of "Maps" above. */
+ * On failure the handle holds the code: those of "Maps" above, and KITH_EINVAL on a node
+ * where the pool has no workers: there, only calls that wait can be made. */
 
 /* kith_result kith_apply_async(kith_pool pool, f, A a ...);
  * kith_result kith_apply_async(kith_pool pool, fn, const void *in, size_t in_size,
@@ -856,8 +857,8 @@ KITH_API int kith_result_drop(kith_result r);
  * length takes constant memory. Workers take these tasks one at a time. Arguments are
  * copied; in is borrowed until the Iterator is closed or has come to its end.
  *
- * An Iterator belongs to the process that made it. On failure the handle holds the code:
- * those of "Maps". For structs there are the plain functions kith_pool_imap,
+ * An Iterator belongs to the process that made it. On failure the handle holds the code,
+ * as for asynchronous calls. For structs there are the plain functions kith_pool_imap,
  * kith_pool_imap_unordered, kith_pool_imap_from, kith_pool_imap_unordered_from, which
  * take the sizes. */
 typedef int kith_source_fn(void *item, void *arg);
