@@ -1,5 +1,6 @@
 /* daemons: at the end the program waits for its Processes, but not for daemons: these
- * are ended. So the last line of the daemon is never printed, that of the other is.
+ * are ended. So the last line of the daemon is never printed, while that of the other
+ * Process is.
  *
  *     ./daemons
  *     mpirun -n 4 ./daemons

@@ -1,5 +1,6 @@
-/* exit_codes: how a Process has ended. What its function returns, or gives to exit, is
- * the exit code; ended by a signal, it is the number of that, negative.
+/* exit_codes: how a Process has ended. The exit code is what its function returned or
+ * passed to exit; if a signal ended the Process, it is the negative number of that
+ * signal.
  *
  *     ./exit_codes
  *     mpirun -n 4 ./exit_codes

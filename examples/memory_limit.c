@@ -1,6 +1,6 @@
-/* memory_limit: no worker takes more than 64 MiB. What it asks for beyond that it does not
- * get: kith_alloc and malloc return NULL. A task that ends because of that is reported as
- * what it was, and the others are none the worse.
+/* memory_limit: no worker may take more than 64 MiB: beyond that, kith_alloc and malloc
+ * return NULL. A task that ends because of it is reported as over its limit of memory,
+ * and the others are not affected.
  *
  *     ./memory_limit
  *     mpirun -n 4 ./memory_limit

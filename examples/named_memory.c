@@ -1,5 +1,6 @@
 /* named_memory: a Process finds memory by its name, and writes there what main reads.
- * The name is the node's: ranks that all run main (kith_init_ranks) share memory so.
+ * The name belongs to the node: this is how ranks that all run main (kith_init_ranks)
+ * share memory.
  *
  *     ./named_memory
  *     mpirun -n 4 ./named_memory

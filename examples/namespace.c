@@ -1,6 +1,6 @@
-/* namespace: what one Process stores under a name another reads, when it has been told
- * that it is there. In Python a list in a Namespace that is changed in place stays as it
- * was; here a value is always replaced as a whole.
+/* namespace: one Process stores values under names, and another one reads them once an
+ * Event says that they are there. In Python, a list in a Namespace that is changed in
+ * place stays as it was; here, a value is always replaced as a whole.
  *
  *     ./namespace
  *     mpirun --hostfile hosts ./namespace

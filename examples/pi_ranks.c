@@ -1,6 +1,6 @@
-/* pi_ranks: here every rank runs main and does its part, and MPI adds the parts
- * up: how an MPI program looks that uses kith. Started by hand it starts itself
- * again under mpirun, on all CPUs.
+/* pi_ranks: every rank runs main and does its part, and MPI adds the parts up: what an
+ * MPI program that uses kith looks like. Started by hand, it restarts itself under
+ * mpirun, on all CPUs.
  *
  *     ./pi_ranks 1e9
  *     mpirun -n 4 ./pi_ranks --montecarlo 1e9

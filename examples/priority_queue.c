@@ -1,5 +1,5 @@
-/* priority_queue: whatever is put, the item of the smallest number comes first; and of
- * two with the same number the older one.
+/* priority_queue: the item with the smallest number is taken first, whenever it was
+ * put; of two items with the same number, the older one.
  *
  *     ./priority_queue
  *     mpirun -n 4 ./priority_queue

@@ -1,5 +1,5 @@
-/* process_names: a name tells in messages and logs which Process says something.
- * Without one it is that of its function, and a number.
+/* process_names: the name of a Process identifies it in messages and logs. By default
+ * it is the name of its function and a number.
  *
  *     ./process_names
  *     KITH_LOG=info ./process_names        # the log, on stderr, has the names too

@@ -1,7 +1,7 @@
-/* race: so many withdrawals by one Process, and deposits by another at the same time.
- * Why is the balance not 100 at the end? To load a value, to compute, and to store it
- * again are three steps, and the other Process comes between them. With the value's
- * lock around the three, or in one step, nothing is lost.
+/* race: one Process withdraws from an account, and another one deposits into it as
+ * often, at the same time. Why is the balance not 100 at the end? To load a value, to
+ * compute, and to store it again are three steps, and the other Process comes between
+ * them. With the value's lock around the three, or in one step, nothing is lost.
  *
  *     ./race 1e6
  *     mpirun -n 4 ./race 10000

@@ -1,6 +1,7 @@
 /* resource_pool: ten Processes share three connections. A Semaphore of three units lets
- * as many in as there are connections, the others wait; who was let in takes one out of
- * a List of the free ones, and gives it back before it lets the next one in.
+ * as many in as there are connections, and the others wait. A Process that was let in
+ * takes one out of a List of the free ones, and gives it back before it lets the next
+ * one in.
  *
  *     ./resource_pool
  *     mpirun --hostfile hosts ./resource_pool

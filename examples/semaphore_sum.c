@@ -1,7 +1,7 @@
 /* semaphore_sum: two Processes add to SUM at the same time. Each addition is three
- * steps: load, add, store. Between the other Process's steps, one of the additions is
- * lost. A Semaphore of one unit, taken before the steps and released after them, makes
- * them one: first all three of one Process, then all three of the other.
+ * steps: load, add, store. If the steps of the two interleave, one of the additions is
+ * lost. A Semaphore of one unit, taken before the steps and released after them, keeps
+ * them together: first all three of one Process, then all three of the other.
  *
  *     ./semaphore_sum
  *     mpirun -n 4 ./semaphore_sum

@@ -1,6 +1,6 @@
-/* shared_table: main sieves the primes below a million, and tasks look them up in place.
- * A table of kith_alloc is not copied for them, on however many nodes a pool runs: each
- * node that looks into it gets it once.
+/* shared_table: main sieves the primes below a million, and tasks look them up in
+ * place. The table is in memory of kith_alloc, so nothing is copied on this node; each
+ * other node that looks into the table fetches one copy of it.
  *
  *     ./shared_table
  *     mpirun -n 4 ./shared_table

@@ -1,5 +1,5 @@
-/* terminate: ends a Process from outside. It is not over at once, so join before
- * you ask; the exit code is the number of the signal, negative.
+/* terminate: ends a Process from outside. That takes a moment, so join the Process
+ * before you ask for its exit code, which is the negative number of the signal.
  *
  *     ./terminate
  *     mpirun -n 4 ./terminate

@@ -1,5 +1,5 @@
-/* urgent: tasks that were given later are done first, since they are more urgent. One
- * worker is busy until all are there.
+/* urgent: tasks of a higher priority are done first, although they were given to the
+ * pool later. Its one worker is busy until all of them are there.
  *
  *     ./urgent
  *     mpirun -n 4 ./urgent
