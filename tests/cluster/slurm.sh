@@ -89,10 +89,11 @@ expect "examples/pimc.sh" 0 "" "" env PROGRAM="$top_builddir/examples/pi_monteca
 one="kith: 3 of the 4 CPUs of this Slurm job have no worker: sbatch --cpus-per-task=4 or --ntasks=4, or KITH_WORKERS=4, uses them *"
 expect "one rank of one CPU on a whole node" 0 "$sum" "$one
 1 workers, rank 0 of 1" salloc -Q -N 1 -n 1 --exclusive "$MPIRUN" --allow-run-as-root "$actions" count
+# On this node: mpirun starts its part on another one by srun, which has a number of tasks of its own.
 expect "fewer ranks than tasks" 0 "$sum" "kith: 3 of the 4 CPUs of this Slurm job have no worker: start 4 ranks, *
-1 workers, rank 0 of 1" salloc -Q -N 1 -n 4 "$MPIRUN" --allow-run-as-root -n 1 "$actions" count
+1 workers, rank 0 of 1" salloc -Q -w node1 -n 4 "$MPIRUN" --allow-run-as-root -n 1 "$actions" count
 expect "fewer ranks than tasks, on purpose" 0 "$sum" "1 workers, rank 0 of 1" \
-    salloc -Q -N 1 -n 4 "$MPIRUN" --allow-run-as-root -n 1 -x KITH_LOG=error "$actions" count
+    salloc -Q -w node1 -n 4 "$MPIRUN" --allow-run-as-root -n 1 -x KITH_LOG=error "$actions" count
 
 # Tasks that do not know of each other: one sentence.
 none="kith: srun started 4 tasks that do not know of each other: use srun --mpi=pmix *"
