@@ -13,7 +13,7 @@
 enum { ENDLESS = 1000000, ORDERED = 64 };
 
 static struct shared {
-    _Atomic int stop, gate, held, count, order[ORDERED];
+    _Atomic int stop, gate, held, count, slow, order[ORDERED];
     _Atomic long done;
 } * shared; /* by all processes */
 
@@ -93,8 +93,20 @@ static void *call_for_long(void *arg)
     return NULL;
 }
 
+/* In the caller: between a job's post and its first unit a worker of another call does a hundred tasks. */
+static void be_slow(const char *step)
+{
+    int64_t end = soon();
+    long from = atomic_load(&shared->done);
+
+    if (!atomic_load(&shared->slow) || strcmp(step, "job: posted") != 0)
+        return;
+    while (atomic_load(&shared->done) < from + 100 && kith__now_ns() < end)
+        usleep(100);
+}
+
 /* It would take 20 s and more, and another call comes and goes meanwhile. */
-static void pass_by(int workers, int kind, int priority)
+static void pass_by(int workers, int kind, int priority, int slow)
 {
     struct long_call c = { kith_pool_open(workers), kind, priority, 0 };
     int in[50] = { 0 }, out[50], y;
@@ -104,6 +116,7 @@ static void pass_by(int workers, int kind, int priority)
     CU_ASSERT_FATAL(pthread_create(&thread, NULL, call_for_long, &c) == 0);
     for (int64_t end = soon(); atomic_load(&shared->done) < 100 && kith__now_ns() < end;)
         usleep(100);
+    atomic_store(&shared->slow, slow);
     for (int i = 0; i < 5; i++) {
         PASS(kith_apply(c.pool, note, &y, 7));
         CU_ASSERT_EQUAL(y, 7);
@@ -118,19 +131,51 @@ static void pass_by(int workers, int kind, int priority)
 
 static void a_short_call_passes_a_long_map(void)
 {
-    pass_by(2, 0, 0);
+    pass_by(2, 0, 0, 0);
 }
 static void a_short_call_passes_a_long_map_on_one_worker(void)
 {
-    pass_by(1, 0, 0);
+    pass_by(1, 0, 0, 0);
 }
+/* The worker has looked around when it was posted, and there was nothing to claim yet. */
+static void so_does_one_whose_data_comes_late(void)
+{
+    pass_by(1, 0, 0, 1);
+}
+
+/* Its row is there since before the long call, and was empty. */
+static void a_single_task_passes_a_long_map(void)
+{
+    struct long_call c = { kith_pool_open(1), 0, 0, 0 };
+    kith_result r;
+    pthread_t thread;
+    int y = 0;
+
+    reset();
+    r = kith_apply_async(c.pool, note, 7);
+    PASS(kith_result_get(r, &y, sizeof y, KITH_FOREVER));
+    CU_ASSERT_FATAL(pthread_create(&thread, NULL, call_for_long, &c) == 0);
+    for (int64_t end = soon(); atomic_load(&shared->done) < 100 && kith__now_ns() < end;)
+        usleep(100);
+    for (int i = 0; i < 5; i++) {
+        r = kith_apply_async(c.pool, note, i);
+        PASS(kith_result_get(r, &y, sizeof y, KITH_FOREVER));
+        CU_ASSERT_EQUAL(y, i);
+    }
+    CU_ASSERT(!atomic_load(&c.ended));
+    CU_ASSERT(atomic_load(&shared->done) < ENDLESS / 2);
+    atomic_store(&shared->stop, 1);
+    pthread_join(thread, NULL);
+    PASS(kith_pool_close(c.pool));
+}
+
 static void a_short_call_passes_the_shares_of_a_long_loop(void)
 {
-    pass_by(2, 1, 0);
+    pass_by(2, 1, 0, 0);
 }
 static void a_call_passes_one_of_lower_priority(void)
 {
-    pass_by(1, 1, -1);
+    pass_by(1, 1, -1, 0);
 }
 
 static int meet(int x)
@@ -355,6 +400,8 @@ static void a_job_is_found_by_priority_workers_turn_and_age(void)
 
 static struct test tests[] = { TEST(a_short_call_passes_a_long_map),
                                TEST(a_short_call_passes_a_long_map_on_one_worker),
+                               TEST(so_does_one_whose_data_comes_late),
+                               TEST(a_single_task_passes_a_long_map),
                                TEST(a_short_call_passes_the_shares_of_a_long_loop),
                                TEST(a_call_passes_one_of_lower_priority),
                                TEST(workers_are_there_for_both_of_two_calls),
@@ -370,6 +417,7 @@ int main(int argc, char **argv)
     int rc;
 
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    kith__failpoint_hook = be_slow;
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
     rc = run_tests("turn", tests);

@@ -271,9 +271,11 @@ void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
 void kith__job_raise(struct kith__job *j, struct kith__object *pool, uint64_t limit)
 {
     struct kith__waiters *idle = kith__object_waiters(pool, KITH__POOL_IDLE);
-    uint64_t fresh = limit - atomic_load(&j->limit);
+    uint64_t old = atomic_load(&j->limit), fresh = limit - old;
 
     atomic_store(&j->limit, limit);
+    if (atomic_load(&j->cursor) >> 16 >= old)
+        kith__pool_offers(kith__pool_body(pool));
     /* The first two wake the others: who claims with more left to claim wakes two (worker.c). */
     for (int i = 0; i < 2 && fresh > 0 && kith__has_waiters(idle); i++, fresh--)
         kith__wake_any(idle);

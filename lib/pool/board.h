@@ -206,7 +206,7 @@ struct kith__lane {                         /* a worker's place in a pool; its p
     _Atomic uint64_t condemned; /* kith__touch of a job whose task is to be ended, with this worker, when it
                                    is the outermost that it is inside of */
     _Atomic uint64_t condemned_unit; /* + 1; 0: whichever it is at */
-    /* Of its process alone: the root that it last worked for; and p->seq as it last looked for a job, with
+    /* Of its process alone: the root that it last worked for; and p->offers as it last looked for a job, with
      * the enum kith__rivals of what it found. */
     uint64_t last_root, seen;
     uint32_t rivals;
@@ -292,6 +292,7 @@ struct kith__pool {          /* the body of its object */
     _Atomic uint64_t
         lanes; /* a block: struct kith__lane[workers]; written before others come, and at the end */
     _Atomic uint64_t seq;                /* jobs ever posted */
+    _Atomic uint64_t offers;             /* how often there was something to claim in a job that had nothing */
     _Atomic uint64_t busy;               /* bit t: table t may have jobs that are posted */
     _Atomic uint32_t free_from;          /* a hint: posts before it were in use when last looked at */
     _Atomic uint32_t fork_error;         /* errno: no worker can be forked, and so the pool is broken */
@@ -423,6 +424,12 @@ struct kith__job *kith__job_take(struct kith__object *o, uint32_t *post, int *rc
 struct kith__job *kith__job_keep(struct kith__object *o, uint32_t *post, int *rc);
 void kith__job_post(struct kith__pool *p, struct kith__job *j,
                     uint32_t post); /* with nothing to claim before its limit is raised */
+/* For workers that are busy with other calls, who have looked when there was nothing yet. */
+static inline void kith__pool_offers(struct kith__pool *p)
+{
+    atomic_fetch_add(&p->offers, 1);
+}
+
 void kith__job_raise(struct kith__job *j, struct kith__object *pool, uint64_t limit); /* and wakes workers */
 void kith__job_withdraw(struct kith__pool *p,
                         uint32_t post);                   /* all its units are done, or nobody will do them */

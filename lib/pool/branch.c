@@ -186,8 +186,9 @@ static void give_back(struct kith__pool *p, const struct kith__caller *who)
 }
 
 /* Some may have gone back; and a branch less is there. */
-static void tell_of_returned(struct kith__result *out)
+static void tell_of_returned(struct kith__pool *p, struct kith__result *out)
 {
+    kith__pool_offers(p);
     kith__tell_one(out, KITH__POOL_IDLE);
     kith__tell_all(out, KITH__POOL_FOREMEN);
     kith__tell_all(out, KITH__POOL_CHANGES);
@@ -207,7 +208,7 @@ static int64_t leave(struct kith__object *o, const struct kith__caller *who, str
         kith__pool_keep_exit_fault(o, fault_block(&f, who->node), f.count);
     give_back(p, who);
     atomic_store(&b->state, KITH__BRANCH_LEFT);
-    tell_of_returned(out);
+    tell_of_returned(p, out);
     return 0;
 }
 
@@ -710,8 +711,10 @@ static int64_t take_back(struct kith__object *o, const struct kith__caller *who,
         kith__grant_settle(j, p->workers, r.epoch, 0, 0);
         rc = kith__fail(KITH_ESTALE, "these results come too late: nobody waits for them");
     }
-    if (atomic_load(&j->returned_count) > 0)
+    if (atomic_load(&j->returned_count) > 0) {
+        kith__pool_offers(p);
         kith__tell_one(out, KITH__POOL_IDLE);
+    }
     if (atomic_load(&j->returned_count) > 0 || all->waits)
         kith__tell_all(out, KITH__POOL_FOREMEN);
     all->waits = 0;
@@ -732,7 +735,7 @@ int kith__branch_undo(struct kith__object *o, const struct kith__caller *who, st
     memcpy(&g, kith__at(given->block), sizeof g);
     if ((j = kith__post_job(kith__post(p, g.post))))
         kith__grant_settle(j, p->workers, g.grant.epoch, 0, g.grant.tries);
-    tell_of_returned(given);
+    tell_of_returned(p, given);
     return 0;
 }
 
@@ -770,7 +773,7 @@ void kith__branch_died(struct kith__object *o, const struct kith__caller *who, s
     if (!lost)
         return;
     give_back(p, who);
-    tell_of_returned(out);
+    tell_of_returned(p, out);
     if (who->member) {
         atomic_store(&all->killed, 1);
         kith__fence();

@@ -30,7 +30,7 @@ struct slot {
 static struct {
     uint32_t depth; /* calls under way */
     uint64_t seq;   /* of the last one */
-    uint64_t seen;  /* p->seq when it was last looked whether all that is posted is of one root */
+    uint64_t seen;  /* p->offers when it was last looked whether all that is posted is of one root */
     uint64_t root;
     uint32_t is_alone, calls; /* whether it was; calls since */
     uint32_t stride, left;    /* calls from one that is timed to the next; those that are left */
@@ -104,11 +104,11 @@ void kith__inner_end(struct kith__object *o)
             give_back(o, &self.slots[i]);
 }
 
-/* Workers of other calls look around when p->seq has changed. Ours does not count there, as all would have to
- * write it: but where there are other calls it does. */
+/* Workers of other calls look around when p->offers has changed. Ours does not count there, as all would have
+ * to write it: but where there are other calls it does. */
 static void tell_rivals(struct kith__pool *p, uint64_t root)
 {
-    uint64_t seq = atomic_load(&p->seq);
+    uint64_t offers = atomic_load(&p->offers);
 
     /* Who is not alone finds that out when the others have gone, a while later. */
     if (self.is_alone || root != self.root || ++self.calls % 64 == 0) {
@@ -116,8 +116,8 @@ static void tell_rivals(struct kith__pool *p, uint64_t root)
         self.root = root;
     }
     if (!self.is_alone)
-        seq = atomic_fetch_add(&p->seq, 1) + 1;
-    self.seen = seq;
+        offers = atomic_fetch_add(&p->offers, 1) + 1;
+    self.seen = offers;
 }
 
 /* Others may take some of it: all but the first unit, which is ours. */
@@ -138,7 +138,7 @@ static void announce(struct inner *in)
     for (uint64_t i = 1; i < j->units && i < 3 && kith__has_waiters(idle); i++)
         kith__wake_any(idle);
     if (!self.is_alone || j->root != self.root ||
-        atomic_load_explicit(&p->seq, memory_order_relaxed) != self.seen)
+        atomic_load_explicit(&p->offers, memory_order_relaxed) != self.seen)
         tell_rivals(p, j->root);
 }
 

@@ -45,12 +45,12 @@ void kith__stay_begin(struct kith__stay *s, struct kith__object *o, const struct
 int kith__stay_look(struct kith__stay *s)
 {
     const struct kith__pool *p = kith__pool_body(s->pool);
-    uint64_t seq = atomic_load_explicit(&p->seq, memory_order_relaxed);
+    uint64_t offers = atomic_load_explicit(&p->offers, memory_order_acquire); /* before it looks */
     int64_t now = kith__now_ns();
 
-    if (seq != s->seen && now - s->looked >= look_ns) {
+    if (offers != s->seen && now - s->looked >= look_ns) {
         s->rivals = kith__job_rivals(p, s->job);
-        s->seen = seq;
+        s->seen = offers;
         s->looked = now;
     }
     return s->rivals == KITH__RIVALS_HIGHER || (s->rivals == KITH__RIVALS_EQUAL && now - s->since >= turn_ns);
@@ -259,7 +259,7 @@ static struct kith__job *find(struct kith__pool *p, struct kith__lane *lane,
     c.suits = suits;
     /* One that was withdrawn as we came says nothing of the others: nobody may wake us for those any more. */
     do {
-        lane->seen = atomic_load(&p->seq);
+        lane->seen = atomic_load(&p->offers);
         call = &only;
         c.count = 1;
         if (!look_for_one(p, suits, &only)) {

@@ -32,7 +32,7 @@ void kith__turn_fill(const struct kith__object *o, struct kith__job *j);
 struct kith__stay {
     struct kith__object *pool;
     const struct kith__job *job;
-    uint64_t seen;            /* p->seq when it last looked around */
+    uint64_t seen;            /* p->offers when it last looked around */
     enum kith__rivals rivals; /* what it saw */
     int stays;                /* 1: it has come to do this job, and nothing else */
     int64_t since, looked;    /* ns */
@@ -45,7 +45,7 @@ int kith__stay_look(struct kith__stay *s);
 /* 1: another call should have this worker now. */
 static inline int kith__stay_is_over(struct kith__stay *s)
 {
-    if (s->stays || (atomic_load_explicit(&kith__pool_body(s->pool)->seq, memory_order_relaxed) == s->seen &&
+    if (s->stays || (atomic_load_explicit(&kith__pool_body(s->pool)->offers, memory_order_relaxed) == s->seen &&
                      s->rivals == KITH__RIVALS_NONE))
         return 0;
     return kith__stay_look(s);
