@@ -188,7 +188,7 @@ class Nodes:
             raise Missing("only root can make network namespaces")
         if not self.script.exists():
             raise Missing("no tests/cluster/cluster")
-        up = self.run("up", str(self.count))
+        up = self.run("up", str(self.count), str(os.getpid()))
         if up.returncode:
             raise Missing((up.stderr.strip() or "cluster up failed").splitlines()[-1])
 

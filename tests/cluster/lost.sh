@@ -32,7 +32,7 @@ lane()
     hosts=$hosts.$1
     mkdir "$TMPDIR"
     trap '"$cluster" down; rm -rf "$TMPDIR" "$hosts"' EXIT
-    "$cluster" up 3 2>"$TMPDIR/up" || skip "no namespaces here: $(cat "$TMPDIR/up")"
+    "$cluster" up 3 $$ 2>"$TMPDIR/up" || skip "no namespaces here: $(cat "$TMPDIR/up")"
     "$cluster" hostfile 1 >"$hosts"
     lane=$1
     "$2"

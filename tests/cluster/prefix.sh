@@ -22,7 +22,7 @@ done
 
 trap '"$cluster" down; rm -rf "$TMPDIR"/*' EXIT
 cd /var/tmp || exit 99
-"$cluster" up 2 >"$TMPDIR/up" 2>&1 || skip "no namespaces here: $(tail -n 1 "$TMPDIR/up")"
+"$cluster" up 2 $$ >"$TMPDIR/up" 2>&1 || skip "no namespaces here: $(tail -n 1 "$TMPDIR/up")"
 home=/var/tmp/cluster-$CLUSTER/home
 
 # What "./configure --prefix=$HOME/.local" installs; only kith.pc names the prefix.

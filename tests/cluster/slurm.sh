@@ -19,7 +19,7 @@ done
 cd "$top_builddir" || exit 99
 trap '"$top_srcdir/tests/cluster/batch" down 2>/dev/null; "$cluster" down; rm -f "$mine".* "$TMPDIR"/*' EXIT
 trap 'exit 99' TERM INT
-"$cluster" up 2 >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
+"$cluster" up 2 $$ >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
 "$top_srcdir/tests/cluster/batch" up >"$TMPDIR/up" 2>&1 || { echo "Slurm does not start: $(cat "$TMPDIR/up")"; exit 1; }
 "$cluster" exec node1 srun --mpi=list 2>&1 | grep -q pmix || skip "this Slurm has no PMIx"
 

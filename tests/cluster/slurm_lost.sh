@@ -21,7 +21,7 @@ done
 cd "$top_builddir" || exit 99
 trap '"$batch" down 2>/dev/null; "$cluster" down; rm -f "$TMPDIR"/*' EXIT
 trap 'exit 99' TERM INT
-"$cluster" up 3 >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
+"$cluster" up 3 $$ >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
 "$batch" up >"$TMPDIR/up" 2>&1 || { echo "Slurm does not start: $(cat "$TMPDIR/up")"; exit 1; }
 "$cluster" exec node1 srun --mpi=list 2>&1 | grep -q pmix || skip "this Slurm has no PMIx"
 

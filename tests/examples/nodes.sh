@@ -21,7 +21,7 @@ export CLUSTER=examples$$ KITH_SEED=7
 texts=$PWD/tests/examples/texts.$$
 trap '"$cluster" down; rm -rf "$texts" "$TMPDIR"/{up,here,there,any,err}' EXIT
 trap 'exit 99' TERM INT
-"$cluster" up "$count" >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
+"$cluster" up "$count" $$ >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
 
 fail()
 {

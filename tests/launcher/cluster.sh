@@ -9,7 +9,7 @@ command -v sshd >/dev/null || [ -x /usr/sbin/sshd ] || { echo "skipped: no sshd 
 CLUSTER=run-$$
 export CLUSTER
 trap '"$cluster" down; rm -rf "$work"' EXIT
-"$cluster" up 3 >up 2>&1 || { echo "skipped: no cluster here: $(tail -n 1 up)"; exit 77; }
+"$cluster" up 3 $$ >up 2>&1 || { echo "skipped: no cluster here: $(tail -n 1 up)"; exit 77; }
 home=/var/tmp/cluster-$CLUSTER/home
 chmod 755 "$work"
 cp "$kith" kith
