@@ -286,9 +286,11 @@ net_scripts = \
 	tests/values_net.sh
 EXTRA_DIST += \
 	$(net_scripts) \
+	tests/cluster/await \
 	tests/cluster/batch \
 	tests/cluster/cluster \
 	tests/cluster/common \
+	tests/cluster/must.h \
 	tests/over_net
 check_PROGRAMS += tests/cluster/delays tests/cluster/lost tests/cluster/objects tests/cluster/pool
 tests_cluster_delays_LDADD = lib/libkith.la $(LIBM)

@@ -2,8 +2,8 @@
  * is "done". delays map | large MIB */
 #define _GNU_SOURCE
 #include "config.h"
+#include "must.h"
 
-#include <kith.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,21 +11,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define MUST(condition)                                                                                   \
-    do {                                                                                                  \
-        if (!(condition)) {                                                                               \
-            printf("line %d on node %d: not so: %s; last error: %s\n", __LINE__, kith_node(), #condition, \
-                   kith_last_error());                                                                    \
-            exit(1);                                                                                      \
-        }                                                                                                 \
-    } while (0)
-
 enum { MIB = 1 << 20 };
-
-static void nap(long us)
-{
-    nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
-}
 
 /* -------------------------------------------------------------------------- map */
 

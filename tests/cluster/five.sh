@@ -20,31 +20,13 @@ tour()
     grep -q "^waited for 5 nodes at once" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
 }
 
-workers()
-{
-    local k
-    run 5 KITH_WORKERS=2 "$top_builddir/tests/cluster/pool" same >"$TMPDIR/same" 2>&1 || { cat "$TMPDIR/same"; return 1; }
-    for k in {0..9}; do
-        grep -qx "worker $k on node$((k / 2 + 1))" "$TMPDIR/same" || { cat "$TMPDIR/same"; return 1; }
-    done
-}
-
-bits()
-{
-    local n
-    for n in 1 3 5; do
-        run 5 KITH_SEED=3 "$top_builddir/tests/cluster/pool" bits $n >"$TMPDIR/bits.$n" 2>&1 || { cat "$TMPDIR/bits.$n"; return 1; }
-        cmp "$TMPDIR/bits.1" "$TMPDIR/bits.$n" || { cat "$TMPDIR"/bits.*; return 1; }
-    done
-}
-
 examples() { KITH_TEST_LONG=1 "$top_srcdir/tests/examples/nodes.sh" "$1"; }
 some_examples() { KITH_TEST_LONG="" "$top_srcdir/tests/examples/nodes.sh" "$1"; }
 
 check "objects and Processes" tour
 if [ -n "${KITH_TEST_LONG-}" ]; then
-    check "all workers" workers
-    check "the same bits on one node, three and five" bits
+    check "all workers" all_workers 5
+    check "the same bits on one node, three and five" same_bits 1 3 5
 fi
 if [ -n "${KITH_TEST_SOAK-}" ]; then
     check "the examples on three nodes" some_examples 3

@@ -3,8 +3,8 @@
  * queue MS | locks MS | barrier MS | stay
  */
 #include "config.h"
+#include "must.h"
 
-#include <kith.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,21 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MUST(condition)                                                                                   \
-    do {                                                                                                  \
-        if (!(condition)) {                                                                               \
-            printf("line %d on node %d: not so: %s; last error: %s\n", __LINE__, kith_node(), #condition, \
-                   kith_last_error());                                                                    \
-            exit(1);                                                                                      \
-        }                                                                                                 \
-    } while (0)
-
 enum { STATUS = 7, NODES_MOST = 16 };
-
-static void nap(long us)
-{
-    nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
-}
 
 static void say(const char *text)
 {

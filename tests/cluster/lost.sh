@@ -12,6 +12,7 @@ hosts=$top_builddir/tests/cluster/lost.$$.hosts      # where the nodes see it
 failed=0
 lanes=4
 
+. "$top_srcdir/tests/cluster/await"
 skip() { echo "skipped: $*"; exit 77; }
 
 [ "$(id -u)" = 0 ] || skip "only root can make nodes of namespaces"
@@ -64,17 +65,6 @@ check()
         sed 's/^/    /' "$TMPDIR/out"
     fi
     "$cluster" heal node3 2>/dev/null || "$cluster" boot node3
-}
-
-# await FILE TEXT: until FILE has a line with it.
-await()
-{
-    for _ in {1..1200}; do
-        grep -qs -- "$2" "$1" && return
-        sleep 0.05
-    done
-    echo "no \"$2\" came"
-    return 1
 }
 
 # What the job has on a node: names of processes that are no zombies, and of shared memory.

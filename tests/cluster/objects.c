@@ -1,21 +1,12 @@
 /* objects: what objects.sh runs under mpirun on several nodes. Each subcommand prints what it saw; the last
  * line is "done". objects tour | stream MS | lose | share | share-lose | wait FILE */
 #include "config.h"
+#include "must.h"
 
-#include <kith.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define MUST(condition)                                                                                   \
-    do {                                                                                                  \
-        if (!(condition)) {                                                                               \
-            printf("line %d on node %d: not so: %s; last error: %s\n", __LINE__, kith_node(), #condition, \
-                   kith_last_error());                                                                    \
-            exit(1);                                                                                      \
-        }                                                                                                 \
-    } while (0)
 
 static void ends_well(kith_process p)
 {

@@ -59,24 +59,6 @@ cut_and_heal()
     grep -q '^done' "$out"
 }
 
-# signal_all SIGNAL NAME NODE: whatever is called so there
-signal_all()
-{
-    # shellcheck disable=SC2016
-    "$cluster" exec "$3" sh -c 'for p in /proc/[0-9]*; do
-        [ "$(cat $p/comm)" = '"$2"' ] && kill -'"$1"' ${p#/proc/}; done 2>/dev/null; :'
-}
-
-# Ends the job in the background, until none of its agents is left.
-end_job()
-{
-    signal_all TERM mpirun node1
-    wait
-    for n in 1 2 3; do
-        while "$cluster" exec node$n sh -c 'cat /proc/[0-9]*/comm' 2>/dev/null | grep -qx kith-agent; do sleep 0.1; done
-    done
-}
-
 lost_node()
 {
     local out=$TMPDIR/lose

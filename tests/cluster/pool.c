@@ -5,7 +5,7 @@
  *   pool far       calls from a Process on the last node to a pool of the first one alone
  */
 #define _GNU_SOURCE
-#include "kith.h"
+#include "must.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,18 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REQUIRE(what) \
-    ((what) ? (void)0 \
-            : (fprintf(stderr, "pool.c:%d: not so: %s; %s\n", __LINE__, #what, kith_last_error()), exit(1)))
-
 enum { N = 6000, NODES_MOST = 16 };
 
 static kith_pool pool;
-
-static void nap(long us)
-{
-    nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
-}
 
 static double slow_root(double x)
 {
@@ -131,9 +122,9 @@ static void compute(kith_pool p, struct results *r)
 
     for (int i = 0; i < N; i++)
         x[i] = i;
-    REQUIRE(kith_map(p, slow_root, x, r->root, N) == 0);
-    REQUIRE(kith_pool_sum(p, block_sum, NULL, 0, N, &r->sum) == 0);
-    REQUIRE(kith_pool_map_with(p, power, x, sizeof *x, r->power, sizeof *x, N, &two, sizeof two) == 0);
+    MUST(kith_map(p, slow_root, x, r->root, N) == 0);
+    MUST(kith_pool_sum(p, block_sum, NULL, 0, N, &r->sum) == 0);
+    MUST(kith_pool_map_with(p, power, x, sizeof *x, r->power, sizeof *x, N, &two, sizeof two) == 0);
 }
 
 /* All workers have part in it, wherever they are. */
@@ -142,12 +133,12 @@ static void tour(void)
     static struct place places[1000];
     int seen[NODES_MOST * 8] = { 0 }, workers = kith_pool_workers(pool);
 
-    REQUIRE(workers > 0 && workers <= NODES_MOST * 8);
+    MUST(workers > 0 && workers <= NODES_MOST * 8);
     printf("%d workers\n", workers);
     for (int i = 0, missing = 1; missing > 0 && i < 20; i++) {
-        REQUIRE(kith_pool_map(pool, where_am_i, NULL, 0, places, sizeof *places, 1000) == 0);
+        MUST(kith_pool_map(pool, where_am_i, NULL, 0, places, sizeof *places, 1000) == 0);
         for (int k = 0; k < 1000; k++) {
-            REQUIRE(places[k].worker >= 0 && places[k].worker < workers);
+            MUST(places[k].worker >= 0 && places[k].worker < workers);
             if (!seen[places[k].worker]++)
                 printf("worker %d on %s\n", places[k].worker, places[k].host);
         }
@@ -165,12 +156,12 @@ static void nest(void)
 
     for (int i = 0; i < 200; i++)
         handles[i] = pool;
-    REQUIRE(kith_pool_map(pool, calls_again, handles, sizeof *handles, sums, sizeof *sums, 200) == 0);
+    MUST(kith_pool_map(pool, calls_again, handles, sizeof *handles, sums, sizeof *sums, 200) == 0);
     for (int i = 0; i < 200; i++)
-        REQUIRE(sums[i] == 210);
+        MUST(sums[i] == 210);
     code = kith_pool_map(pool, fails_elsewhere, NULL, 0, node, sizeof *node, 400);
-    REQUIRE(code == KITH_ETASK && kith_last_fault(&f, 0) == 0);
-    REQUIRE(f.code > 40 && strncmp(f.text, "not on node ", 12) == 0 && strcmp(f.host, "node1") != 0);
+    MUST(code == KITH_ETASK && kith_last_fault(&f, 0) == 0);
+    MUST(f.code > 40 && strncmp(f.text, "not on node ", 12) == 0 && strcmp(f.host, "node1") != 0);
 }
 
 static int same(void)
@@ -182,12 +173,12 @@ static int same(void)
     compute(alone, &r[0]);
     tour();
     compute(pool, &r[1]);
-    REQUIRE(memcmp(r[0].root, r[1].root, sizeof r[0].root) == 0);
+    MUST(memcmp(r[0].root, r[1].root, sizeof r[0].root) == 0);
     nest();
-    REQUIRE(kith_apply(pool, plus_one, &y, 41) == 0 && y == 42);
-    REQUIRE(kith_processes(NULL, 0) == 0);
-    REQUIRE(kith_pool_close(alone) == 0);
-    REQUIRE(kith_pool_close(pool) == 0);
+    MUST(kith_apply(pool, plus_one, &y, 41) == 0 && y == 42);
+    MUST(kith_processes(NULL, 0) == 0);
+    MUST(kith_pool_close(alone) == 0);
+    MUST(kith_pool_close(pool) == 0);
     return 0;
 }
 
@@ -202,7 +193,7 @@ static int bits(void)
     for (size_t i = 0; i < sizeof r; i++)
         hash = (hash ^ byte[i]) * 1099511628211u;
     printf("%016llx\n", (unsigned long long)hash);
-    REQUIRE(kith_pool_close(pool) == 0);
+    MUST(kith_pool_close(pool) == 0);
     return 0;
 }
 
@@ -213,17 +204,17 @@ static int lose(void)
 
     for (int i = 0; i < 8 * N; i++)
         x[i] = i;
-    REQUIRE(kith_map(pool, slow_root, x, y, N) == 0);
+    MUST(kith_map(pool, slow_root, x, y, N) == 0);
     printf("ready\n");
     fflush(stdout);
-    REQUIRE(kith_map(pool, slow_root, x, y, 8 * N) == 0);
+    MUST(kith_map(pool, slow_root, x, y, 8 * N) == 0);
     for (int i = 0; i < 8 * N; i++)
-        REQUIRE(y[i] == sqrt(x[i]));
-    REQUIRE(kith_pool_workers(pool) < workers);
-    REQUIRE(kith_map(pool, slow_root, x, y, N) == 0);
+        MUST(y[i] == sqrt(x[i]));
+    MUST(kith_pool_workers(pool) < workers);
+    MUST(kith_map(pool, slow_root, x, y, N) == 0);
     printf("done with %d of %d workers\n", kith_pool_workers(pool), workers);
     fflush(stdout);
-    REQUIRE(kith_pool_close(pool) == 0);
+    MUST(kith_pool_close(pool) == 0);
     return 0;
 }
 
@@ -237,18 +228,18 @@ static int calls_from_afar(const void *arg)
     kith_pool far;
 
     memcpy(&far, arg, sizeof far);
-    REQUIRE(kith_node() == kith_nodes() - 1);
-    REQUIRE(kith_pool_workers(far) == 2);
+    MUST(kith_node() == kith_nodes() - 1);
+    MUST(kith_pool_workers(far) == 2);
     for (int i = 0; i < N; i++)
         x[i] = i;
-    REQUIRE(kith_map(far, slow_root, x, y, N / 10) == 0);
+    MUST(kith_map(far, slow_root, x, y, N / 10) == 0);
     for (int i = 0; i < N / 10; i++)
-        REQUIRE(y[i] == sqrt(x[i]));
-    REQUIRE(kith_pool_sum(far, count_block, NULL, 0, N, &sum) == 0);
-    REQUIRE(sum == N);
-    REQUIRE(kith_pool_map(far, fails_at_home, NULL, 0, node, sizeof *node, 10) == KITH_ETASK);
-    REQUIRE(kith_last_fault(&f, 9) == 0 && f.code == 41 && strcmp(f.host, "node1") == 0);
-    REQUIRE(kith_check(kith_apply_async(far, plus_one, 1)) == KITH_EINVAL);
+        MUST(y[i] == sqrt(x[i]));
+    MUST(kith_pool_sum(far, count_block, NULL, 0, N, &sum) == 0);
+    MUST(sum == N);
+    MUST(kith_pool_map(far, fails_at_home, NULL, 0, node, sizeof *node, 10) == KITH_ETASK);
+    MUST(kith_last_fault(&f, 9) == 0 && f.code == 41 && strcmp(f.host, "node1") == 0);
+    MUST(kith_check(kith_apply_async(far, plus_one, 1)) == KITH_EINVAL);
     return 0;
 }
 
@@ -266,12 +257,12 @@ static int uses_threads_from_afar(const void *arg)
     int x[20] = { 0 }, pids[20] = { 0 };
 
     memcpy(&far, arg, sizeof far);
-    REQUIRE(kith_map(far, same_process, x, pids, 20) == KITH_EINVAL);
-    REQUIRE(strstr(kith_last_error(), "another process than the one that opened it") != NULL);
-    REQUIRE(kith_pool_workers(far) == KITH_EINVAL && kith_pool_close(far) == KITH_EINVAL);
-    REQUIRE(kith_map(here, same_process, x, pids, 20) == 0);
+    MUST(kith_map(far, same_process, x, pids, 20) == KITH_EINVAL);
+    MUST(strstr(kith_last_error(), "another process than the one that opened it") != NULL);
+    MUST(kith_pool_workers(far) == KITH_EINVAL && kith_pool_close(far) == KITH_EINVAL);
+    MUST(kith_map(here, same_process, x, pids, 20) == 0);
     for (int i = 0; i < 20; i++)
-        REQUIRE(pids[i] == getpid());
+        MUST(pids[i] == getpid());
     return kith_pool_close(here);
 }
 
@@ -280,7 +271,7 @@ static int on_last_node(kith_target *fn, kith_pool far)
     kith_process p = kith_process_start_with(fn, KITH_ARG(far), .node = KITH_NODE(kith_nodes() - 1));
     int code;
 
-    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0);
+    MUST(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0);
     return code;
 }
 
@@ -288,10 +279,10 @@ static int far(void)
 {
     kith_pool alone = kith_pool_open_with(2, .nodes = 1), threads = kith_pool_open_with(2, .threads = 1);
 
-    REQUIRE(on_last_node(calls_from_afar, alone) == 0);
-    REQUIRE(on_last_node(uses_threads_from_afar, threads) == 0);
-    REQUIRE(kith_pool_close(alone) == 0 && kith_pool_close(threads) == 0);
-    REQUIRE(kith_pool_close(pool) == 0);
+    MUST(on_last_node(calls_from_afar, alone) == 0);
+    MUST(on_last_node(uses_threads_from_afar, threads) == 0);
+    MUST(kith_pool_close(alone) == 0 && kith_pool_close(threads) == 0);
+    MUST(kith_pool_close(pool) == 0);
     printf("done\n");
     return 0;
 }
@@ -304,7 +295,7 @@ int main(int argc, char **argv)
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
     pool = kith_pool_open_with(0, .nodes = argc > 2 ? atoi(argv[2]) : 0);
-    REQUIRE(kith_check(pool) == 0);
+    MUST(kith_check(pool) == 0);
     rc = strcmp(what, "bits") == 0   ? bits()
          : strcmp(what, "lose") == 0 ? lose()
          : strcmp(what, "far") == 0  ? far()

@@ -10,6 +10,7 @@ lost=$top_builddir/tests/cluster/lost
 failed=0
 export CLUSTER=slurmlost$$ SLURM_TESTBED_CPUS=2
 
+. "$top_srcdir/tests/cluster/await"
 skip() { echo "skipped: $*"; exit 77; }
 
 [ "$(id -u)" = 0 ] || skip "only root can make nodes of namespaces"
@@ -24,16 +25,6 @@ trap 'exit 99' TERM INT
 "$cluster" up 3 $$ >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
 "$batch" up >"$TMPDIR/up" 2>&1 || { echo "Slurm does not start: $(cat "$TMPDIR/up")"; exit 1; }
 "$cluster" exec node1 srun --mpi=list 2>&1 | grep -q pmix || skip "this Slurm has no PMIx"
-
-await()
-{
-    for _ in {1..1200}; do
-        grep -qs -- "$2" "$1" && return
-        sleep 0.05
-    done
-    echo "no \"$2\" came"
-    return 1
-}
 
 # lose WHAT MS OPTION...: node3 goes while that runs; sets status
 lose()
