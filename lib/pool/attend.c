@@ -5,6 +5,7 @@
 #include "object/process.h"
 #include "pool/chunk.h"
 #include "pool/fault.h"
+#include "pool/parcel.h"
 #include "pool/turn.h"
 #include "shm/heap.h"
 
@@ -50,30 +51,6 @@ static int receive(kith_pipe end, struct message *m)
         return 0;
     free(m->bytes);
     return (int)size;
-}
-
-/* Results of any size: the size of each, and then their bytes. */
-static uint64_t size_of_bytes(const kith_bytes *list, uint64_t n)
-{
-    uint64_t size = n * sizeof(uint64_t);
-
-    for (uint64_t i = 0; i < n; i++)
-        size += list[i].size;
-    return size;
-}
-
-static void pack_bytes(const kith_bytes *list, uint64_t n, char *to)
-{
-    char *bytes = to + n * sizeof(uint64_t);
-
-    for (uint64_t i = 0; i < n; i++) {
-        uint64_t size = list[i].size;
-
-        memcpy(to + i * sizeof size, &size, sizeof size);
-        if (size)
-            memcpy(bytes, list[i].data, size);
-        bytes += size;
-    }
 }
 
 /* ------------------------------------------------------------------ the attendant */
@@ -230,7 +207,7 @@ static uint64_t size_of_results(const struct kith__call_spec *s, const struct ou
     if (!o->out || (o->code < 0 && o->code != KITH_ETASK && o->code != KITH_ECANCELLED))
         return 0;
     if (s->kind == KITH__JOB_VARIABLE)
-        return size_of_bytes(o->out, s->n);
+        return kith__parcel_bytes_size(o->out, s->n);
     return (kith__is_map(s->kind) ? s->n : o->units) * s->out_size;
 }
 
@@ -257,7 +234,7 @@ static int send_answer(kith_pipe end, const struct kith__call_spec *s, const str
     if (a.bits)
         memcpy(to, o->bits, a.bits);
     if (a.results && s->kind == KITH__JOB_VARIABLE)
-        pack_bytes(o->out, s->n, to + a.bits);
+        kith__parcel_write_bytes(o->out, s->n, to + a.bits);
     else if (a.results)
         memcpy(to + a.bits, o->out, a.results);
     rc = kith_pipe_send(end, bytes, sizeof a + a.faults * sizeof f + a.bits + a.results, KITH_FOREVER);

@@ -573,23 +573,10 @@ static void learn(const struct running *r)
  * KITH_ENOMEM. */
 static int pack_bytes(const kith_bytes *from, uint64_t done, struct buffer *b, uint64_t *size)
 {
-    char *sizes, *to;
-
-    *size = sizeof(struct kith__parcel_result) + done * sizeof(uint64_t);
-    for (uint64_t i = 0; i < done; i++)
-        *size += from[i].size;
+    *size = sizeof(struct kith__parcel_result) + kith__parcel_bytes_size(from, done);
     if (reserve(b, *size, 0) < 0)
         return KITH_ENOMEM;
-    sizes = b->at + sizeof(struct kith__parcel_result);
-    to = sizes + done * sizeof(uint64_t);
-    for (uint64_t i = 0; i < done; i++) {
-        uint64_t its = from[i].size;
-
-        memcpy(sizes + i * sizeof its, &its, sizeof its);
-        if (its)
-            memcpy(to, from[i].data, its);
-        to += its;
-    }
+    kith__parcel_write_bytes(from, done, b->at + sizeof(struct kith__parcel_result));
     return 0;
 }
 

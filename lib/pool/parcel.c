@@ -318,3 +318,26 @@ int kith__parcel_next_fault(struct kith__parcel_faults *faults, struct kith__par
     faults->left--;
     return 1;
 }
+
+uint64_t kith__parcel_bytes_size(const kith_bytes *list, uint64_t n)
+{
+    uint64_t size = n * sizeof(uint64_t);
+
+    for (uint64_t i = 0; i < n; i++)
+        size += list[i].size;
+    return size;
+}
+
+void kith__parcel_write_bytes(const kith_bytes *list, uint64_t n, char *to)
+{
+    char *bytes = to + n * sizeof(uint64_t);
+
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t size = list[i].size;
+
+        memcpy(to + i * sizeof size, &size, sizeof size);
+        if (size)
+            memcpy(bytes, list[i].data, size);
+        bytes += size;
+    }
+}

@@ -14,6 +14,7 @@
 #ifndef KITH_PARCEL_H
 #define KITH_PARCEL_H
 
+#include "kith.h"
 #include "pool/grant.h"
 
 struct kith__parcel_job {
@@ -111,5 +112,9 @@ int kith__parcel_read_item(const void *bytes, uint64_t size, struct kith__parcel
  * other. Of results of any size, their place in memory is meant: a kith_bytes each. */
 uint64_t kith__parcel_result_size(const struct kith__parcel_job *job, uint64_t done);
 uint64_t kith__parcel_fault_size(uint32_t text_size);
+
+/* Results of any size: the size of each, and then their bytes. */
+uint64_t kith__parcel_bytes_size(const kith_bytes *list, uint64_t n);
+void kith__parcel_write_bytes(const kith_bytes *list, uint64_t n, char *to);
 
 #endif
