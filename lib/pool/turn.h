@@ -45,8 +45,9 @@ int kith__stay_look(struct kith__stay *s);
 /* 1: another call should have this worker now. */
 static inline int kith__stay_is_over(struct kith__stay *s)
 {
-    if (s->stays || (atomic_load_explicit(&kith__pool_body(s->pool)->offers, memory_order_relaxed) == s->seen &&
-                     s->rivals == KITH__RIVALS_NONE))
+    if (s->stays ||
+        (atomic_load_explicit(&kith__pool_body(s->pool)->offers, memory_order_relaxed) == s->seen &&
+         s->rivals == KITH__RIVALS_NONE))
         return 0;
     return kith__stay_look(s);
 }
