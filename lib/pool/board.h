@@ -291,11 +291,11 @@ struct kith__pool {          /* the body of its object */
     uint64_t id;                  /* its handle */
     _Atomic uint64_t
         lanes; /* a block: struct kith__lane[workers]; written before others come, and at the end */
-    _Atomic uint64_t seq;                /* jobs ever posted */
-    _Atomic uint64_t offers;             /* how often there was something to claim in a job that had nothing */
-    _Atomic uint64_t busy;               /* bit t: table t may have jobs that are posted */
-    _Atomic uint32_t free_from;          /* a hint: posts before it were in use when last looked at */
-    _Atomic uint32_t fork_error;         /* errno: no worker can be forked, and so the pool is broken */
+    _Atomic uint64_t seq;        /* jobs ever posted */
+    _Atomic uint64_t offers;     /* how often there was something to claim in a job that had nothing */
+    _Atomic uint64_t busy;       /* bit t: table t may have jobs that are posted */
+    _Atomic uint32_t free_from;  /* a hint: posts before it were in use when last looked at */
+    _Atomic uint32_t fork_error; /* errno: no worker can be forked, and so the pool is broken */
     kith__word posts[KITH__POST_TABLES]; /* blocks: the tables; 0 from the first on that is not there yet */
     kith__word init_fault;               /* a struct kith__fault_entry: why the initializer failed */
     kith__word exit_faults, exit_count;  /* a list of those: why exit functions did; how many did in all */
