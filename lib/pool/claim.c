@@ -1,6 +1,7 @@
 /* claim.c: see claim.h. Called by worker.c and grant.c. */
 #include "config.h"
 #include "pool/claim.h"
+#include "base/system.h"
 
 int kith__job_complete(const struct kith__job *j)
 {
@@ -14,7 +15,9 @@ int kith__job_complete(const struct kith__job *j)
 /* Where worker keeps the cursor with the name of other. Up to KITH__KEPT others have a place each. */
 static kith__word *kept_place(struct kith__job *j, uint32_t worker, uint32_t other)
 {
-    return &j->cells[worker].kept[(other + j->workers - worker - 1) % j->workers % KITH__KEPT];
+    uint32_t behind = other > worker ? other - worker : other + j->workers - worker; /* from 1 on */
+
+    return &j->cells[worker].kept[(behind - 1) % KITH__KEPT];
 }
 
 /* Whether w has moved the cursor as it says in its intent, seen with the cursor as it was before the intent
@@ -163,6 +166,14 @@ static void drop_intent(struct kith__cell *cell)
         atomic_store_explicit(&cell->intent, kith__intent_lo(intent) << 16, memory_order_release);
 }
 
+/* Who fails with a cursor that was fresh has another at its heels, and each failure takes the line away from
+ * that one: so it lets the other make some claims, which cost little while the line stays where it is. */
+static void step_aside(int lost)
+{
+    for (int i = lost < 4 ? 1 << lost : 16; i > 0; i--)
+        kith__pause();
+}
+
 int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *last, uint64_t *lo,
                 uint64_t *length)
 {
@@ -170,6 +181,7 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *l
     /* Perhaps nobody has claimed since we did. If somebody has, the failing CAS brings the cursor here for
      * writing at once, where a look would bring it for reading first. */
     uint64_t cursor = *last ? *last : atomic_load(&j->cursor), limit, intent, moved;
+    int lost = 0;
 
     for (int guessed = *last != 0;; guessed = 0) {
         if (atomic_load_explicit(&j->cancelled, memory_order_relaxed))
@@ -205,6 +217,8 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *l
             return 1;
         }
         kith__failpoint("claim: lost the race");
+        if (!guessed)
+            step_aside(lost++);
     }
 }
 
