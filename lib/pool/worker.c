@@ -180,7 +180,9 @@ static uint64_t run_of(const struct kith__job *j, uint32_t worker, uint64_t lo)
 
 /* Of who works on a job. */
 struct shift {
+    struct kith__stay stay; /* the first: see next_claim */
     struct kith__object *o;
+    struct kith__pool *pool;
     struct kith__lane *lane;
     uint32_t worker;
     struct kith__job *job;
@@ -189,7 +191,8 @@ struct shift {
     int found; /* 0: fn is known; a code: it is not */
     struct kith__pace pace;
     struct kith__chunk learned;
-    struct kith__stay stay;
+    uint64_t cursor;     /* of kith__claim */
+    uint64_t lo, length; /* the claim; .length 0: it is over */
 };
 
 static void begin_shift(struct shift *s)
@@ -212,81 +215,125 @@ static void say_begun(struct kith__object *o, struct kith__job *j)
         atomic_store(&j->begun_at, kith__now_ns());
 }
 
+/* 1: s has a claim. */
+static int make_claim(struct shift *s)
+{
+    struct kith__job *j = s->job;
+
+    if (!kith__claim(j, s->worker, most(j, s->pool, s->lane, &s->learned), &s->cursor, &s->lo, &s->length)) {
+        s->length = 0;
+        return 0;
+    }
+    kith__pace_claim(&s->pace, s->lo, s->length);
+    if (j->kind == KITH__JOB_ROW)
+        s->pace.callee = kith__row_item(kith__job_row(j), s->lo)->callee;
+    return 1;
+}
+
 /* 1: it was stopped in the middle: what is behind .at is for others. */
-static int run_claim(struct shift *s, uint64_t lo, uint64_t length)
+static int run_claim(struct shift *s)
 {
     struct kith__job *j = s->job;
     struct kith__joblog_claim logged;
     int stopped = 0;
 
-    kith__pace_claim(&s->pace, lo, length);
-    if (j->kind == KITH__JOB_ROW)
-        s->pace.callee = kith__row_item(kith__job_row(j), lo)->callee;
     if (kith__joblog_on)
         kith__joblog_begin(&logged, s->lane);
     if (s->found == 0)
-        stopped = kith__run(j, s->worker, s->fn, lo, length, &s->stay);
+        stopped = kith__run(j, s->worker, s->fn, s->lo, s->length, &s->stay);
     else
-        unknown_function(j, s->worker, lo, length);
-    if (!j->local)
-        kith__output_settle(); /* it stands before what the head prints when it has their results */
-    if (kith__joblog_on)       /* which is no work: claims would become smaller by it, and lines more */
-        s->pace.then += kith__joblog_end(&logged, j, s->worker, lo, length, stopped || kith__job_halted(j));
-    s->lane->tasks += length;
+        unknown_function(j, s->worker, s->lo, s->length);
+    if (kith__joblog_on) /* which is no work: claims would become smaller by it, and lines more */
+        s->pace.then +=
+            kith__joblog_end(&logged, j, s->worker, s->lo, s->length, stopped || kith__job_halted(j));
     return stopped;
 }
 
-static void look_at_clock(struct shift *s, uint64_t lo, uint64_t length, int stopped)
+static void look_at_clock(struct shift *s, int stopped)
 {
     const struct kith__job *j = s->job;
     /* Who waits for a single task, or a loop that is short, does not wait for a look at the clock as well. */
     int looks = j->units > 1 && !j->share;
     int64_t ns;
 
-    if ((!kith__pace_is_due(&s->pace, stopped ? run_of(j, s->worker, lo) : length) || !looks) && !stopped)
+    if ((!kith__pace_is_due(&s->pace, stopped ? run_of(j, s->worker, s->lo) : s->length) || !looks) &&
+        !stopped)
         return;
     ns = kith__pace_look(&s->pace, s->job);
     if (!j->chunk && !j->share)
-        kith__chunk_learn(&s->learned, length, ns);
+        kith__chunk_learn(&s->learned, s->length, ns);
 }
 
-static void retire_claim(struct shift *s, uint64_t lo, uint64_t length, int stopped)
+static void retire_claim(struct shift *s, int stopped)
 {
     struct kith__job *j = s->job;
 
     if (kith__job_halted(j))
         kith__retire_part(j, s->worker);
     else if (stopped)
-        give_back(s->o, s->lane, s->worker, j, lo + length);
+        give_back(s->o, s->lane, s->worker, j, s->lo + s->length);
     else
-        kith__retire(j, s->worker, length);
+        kith__retire(j, s->worker, s->length);
+    s->length = 0;
+}
+
+/* After it was run. */
+static void end_claim(struct shift *s, int stopped)
+{
+    if (!s->job->local)
+        kith__output_settle(); /* it stands before what the head prints when it has their results */
+    s->lane->tasks += s->length;
+    look_at_clock(s, stopped);
+    retire_claim(s, stopped);
     if (s->why == KITH__TELLS) {
-        kith__faults_tell(j);
-        kith__job_progress(j);
+        kith__faults_tell(s->job);
+        kith__job_progress(s->job);
     }
+}
+
+/* 1: this worker has something else to do than to claim from this job. */
+static int is_off(struct shift *s)
+{
+    return is_worn(s->pool, s->lane) || is_over(s->pool) || kith__stay_is_over(&s->stay);
+}
+
+/* From one claim to the next within the loop that runs them: the steps of kith__work_on. */
+static int next_claim(struct kith__stay *stay, uint64_t *lo, uint64_t *length)
+{
+    struct shift *s = (struct shift *)(void *)stay;
+
+    if (kith__remote_pipelined || kith__job_halted(s->job))
+        return 0;
+    end_claim(s, 0);
+    if (is_off(s) || !make_claim(s))
+        return 0;
+    *lo = s->lo;
+    *length = s->length;
+    return 1;
 }
 
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
                    enum kith__why why)
 {
-    struct shift s = { .o = o, .lane = lane, .worker = worker, .job = j, .why = why };
     struct kith__pool *p = kith__pool_body(o);
+    struct shift s = { .o = o, .pool = p, .lane = lane, .worker = worker, .job = j, .why = why };
     struct kith__turn outer = kith__turn;
-    uint64_t cursor = 0, lo, length;
     int claims = 0, stopped;
 
     begin_shift(&s);
+    if (!kith__joblog_on && why != KITH__TELLS) /* which both have to do something between two claims */
+        s.stay.next = next_claim;
     while (!is_worn(p, lane) && !is_over(p) && !(claims && kith__stay_is_over(&s.stay))) {
-        if (!kith__claim(j, worker, most(j, p, lane, &s.learned), &cursor, &lo, &length)) {
+        if (!make_claim(&s)) {
             if (why == KITH__FOR_ANY && claims && linger(j))
                 continue;
             break;
         }
         if (!claims++)
             say_begun(o, j);
-        stopped = run_claim(&s, lo, length);
-        look_at_clock(&s, lo, length, stopped);
-        retire_claim(&s, lo, length, stopped);
+        stopped = run_claim(&s);
+        if (s.length > 0)
+            end_claim(&s, stopped);
     }
     kith__turn = outer;
     kith__retired(j);
