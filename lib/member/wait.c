@@ -94,27 +94,53 @@ int kith__may_spin(void)
     return look_around(NULL, cpus + 1).awake <= cpus;
 }
 
+/* 1: with so many threads awake as *awake tells, up to most, s may spin. */
+static int is_room(struct kith__seat *s, int64_t now, uint32_t most, int give_way, uint32_t *awake)
+{
+    struct crowd crowd;
+
+    if (is_realtime(now))
+        return 0;
+    atomic_store_explicit(&s->cpu, this_cpu(), memory_order_relaxed);
+    crowd = look_around(s, most + 1);
+    *awake = crowd.awake;
+    return crowd.awake <= most && !(give_way && crowd.here);
+}
+
+int kith__wait_briefly(int (*is_there)(const void *of), const void *of, int give_way)
+{
+    struct kith__seat *s = kith__time ? NULL : kith__seat();
+    int64_t start;
+    uint32_t awake;
+
+    if (!s || !is_room(s, start = kith__now_ns(), kith__shared->usable_cpus, give_way, &awake))
+        return 0;
+    do
+        for (int i = 0; i < 16; i++) {
+            if (is_there(of))
+                return 1;
+            kith__pause();
+        }
+    while (kith__now_ns() - start < pause_ns);
+    return 0;
+}
+
 /* 1 when the seat's word has left seen meanwhile. Whom we wait for may be bound to the very CPU that we spin
  * on: so after the first moments the CPU is offered in between, which costs 0.4 µs a time. */
 static int spin(struct kith__seat *s, uint32_t seen, int give_way)
 {
-    uint32_t cpus = kith__shared->usable_cpus;
+    uint32_t cpus = kith__shared->usable_cpus, awake;
     int64_t start = kith__now_ns(), passed = 0;
-    struct crowd crowd;
 
-    if (is_realtime(start))
+    if (!is_room(s, start, 2 * cpus, give_way, &awake))
         return 0;
-    atomic_store_explicit(&s->cpu, this_cpu(), memory_order_relaxed);
-    crowd = look_around(s, 2 * cpus + 1);
-    if (crowd.awake > 2 * cpus || (give_way && crowd.here))
-        return 0;
-    while (passed < (crowd.awake <= cpus ? spin_ns : yield_ns)) {
+    while (passed < (awake <= cpus ? spin_ns : yield_ns)) {
         for (int i = 0; i < 32; i++) {
             if (atomic_load_explicit(&s->word, memory_order_acquire) != seen)
                 return 1;
             kith__pause();
         }
-        if (crowd.awake > cpus || passed > pause_ns)
+        if (awake > cpus || passed > pause_ns)
             sched_yield();
         passed = kith__now_ns() - start;
     }

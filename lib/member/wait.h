@@ -97,6 +97,12 @@ static inline int kith__check_timeout(int timeout_ms) /* 0 or KITH_EINVAL */
 /* What is left of a timeout, for the second call of something that began then. */
 int kith__time_left(int timeout_ms, int64_t began_ns);
 
+/* For what is most often there within 2 µs, before a wait begins: looks again and again for so long, where
+ * threads that wait spin. Until then nobody knows of a waiter, and so nobody has to wake one: who brings it
+ * writes one word, and we read that, where a wake-up is four more words that go from CPU to CPU. is_there
+ * reads some words, no more. 1: it is there; 0: the wait has to begin. */
+int kith__wait_briefly(int (*is_there)(const void *of), const void *of, int give_way);
+
 /* How long to spin before sleeping: 1 when a CPU is free for it, else 0: the others should run. */
 int kith__may_spin(void);
 

@@ -444,25 +444,58 @@ int64_t kith__call_tell(struct kith__call *c)
     return sooner(kith__faults_tell(c->job), kith__job_progress(c->job));
 }
 
+/* Its steps, and tasks of it, as far as they go now, and *repair: see kith__spread_repair. 1: there is more
+ * at once. */
+static int go_on(struct kith__call *c, enum kith__step_result *last, int64_t *repair)
+{
+    int more;
+
+    if (c->job->windowed)
+        atomic_store(&c->job->eager, 1);
+    while ((*last = kith__call_step(c)) == KITH__STEP_MOVED)
+        ;
+    if (*last != KITH__STEP_WAIT)
+        return 0;
+    *repair = kith__spread_repair(c->object);
+    more = help(c);
+    *last = kith__call_step(c);
+    return *last == KITH__STEP_MOVED || (*last == KITH__STEP_WAIT && more);
+}
+
+/* Something has changed for who has done what it could. */
+static int has_news(const void *of)
+{
+    const struct kith__job *j = of;
+
+    return kith__job_complete(j) || atomic_load_explicit(&j->cancelled, memory_order_relaxed) ||
+           (j->share && atomic_load(&j->returned_count) > 0);
+}
+
+/* A task or a loop that is short has ended before this thread would stand among the waiters. 1: it has. */
+static int ends_soon(struct kith__call *c, enum kith__step_result *last)
+{
+    int64_t repair;
+
+    while (go_on(c, last, &repair))
+        ;
+    if (*last == KITH__STEP_WAIT && kith__wait_briefly(has_news, c->job, c->job->units == 1))
+        *last = kith__call_step(c);
+    return *last != KITH__STEP_WAIT;
+}
+
 int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_result *last)
 {
     struct kith__wait w;
-    int rc = kith__wait_begin(&w, &c->job->waiters, KITH_FOREVER), more;
     int64_t repair;
+    int rc;
 
-    if (rc < 0)
+    if (!c->job->windowed && deadline < 0 && ends_soon(c, last))
+        return 0;
+    if ((rc = kith__wait_begin(&w, &c->job->waiters, KITH_FOREVER)) < 0)
         return rc;
     w.give_way = c->job->units == 1;
     for (;;) {
-        if (c->job->windowed)
-            atomic_store(&c->job->eager, 1);
-        while ((*last = kith__call_step(c)) == KITH__STEP_MOVED)
-            ;
-        if (*last != KITH__STEP_WAIT)
-            break;
-        repair = kith__spread_repair(c->object);
-        more = help(c);
-        if ((*last = kith__call_step(c)) == KITH__STEP_MOVED || (*last == KITH__STEP_WAIT && more))
+        if (go_on(c, last, &repair))
             continue;
         if (*last != KITH__STEP_WAIT)
             break;
