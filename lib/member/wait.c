@@ -223,7 +223,7 @@ int kith__wait_begin(struct kith__wait *w, struct kith__waiters *set, int timeou
     if (kith__check_timeout(timeout_ms) < 0)
         return KITH_EINVAL;
     w->set = set;
-    w->at_once = w->give_way = 0;
+    w->at_once = w->give_way = w->hasty = w->away = 0;
     w->look_at = INT64_MAX;
     w->polled = NULL;
     w->deadline = timeout_ms == KITH_FOREVER ? -1 : kith__now_ns() + timeout_ms * KITH__MS;
@@ -252,10 +252,23 @@ static int nap(struct kith__wait *w, int64_t most)
     return kith__server_dead() ? KITH_EPEER : 0;
 }
 
+/* Its bit went with a wake-up, and what it was for is gone. One look more, with the bit. */
+static void come_back(struct kith__wait *w)
+{
+    w->away = 0;
+    w->word = atomic_load(&w->seat->word);
+    join(w, w->set);
+}
+
 int kith__wait_sleep(struct kith__wait *w)
 {
     int64_t ns = look_again_ns;
+    uint32_t word;
 
+    if (w->away) {
+        come_back(w);
+        return 0;
+    }
     if (w->deadline >= 0) {
         int64_t left = w->deadline - kith__now_ns();
 
@@ -279,8 +292,10 @@ int kith__wait_sleep(struct kith__wait *w)
         if (atomic_load(&w->seat->word) == w->word && kith__server_dead())
             return KITH_EPEER;
     }
-    w->word = atomic_load(&w->seat->word);
-    if (w->set)
+    word = atomic_load(&w->seat->word);
+    w->away = w->hasty && w->set && word != w->word;
+    w->word = word;
+    if (w->set && !w->away)
         join(w, w->set); /* the waker took our bit; the caller looks once more after this */
     return 0;
 }
@@ -290,6 +305,9 @@ void kith__wait_end(struct kith__wait *w, int got)
     if (!w->seat)
         return;
     atomic_store(&w->seat->waiting, 0);
+    if (w->away && got)
+        return; /* where the bit has stayed, as we were woken for something else, it is dropped by the next
+                   waker */
     if (w->set && !take_bit(w, w->set) && !got)
         kith__wake_one(w->set);
 }

@@ -54,7 +54,9 @@ struct kith__wait {
     uint32_t word;             /* of the seat, when we last looked */
     struct pollfd *polled;     /* what it waits for, too; [0] is left for the bell. NULL: nothing */
     size_t polled_count;       /* with [0] */
-    int at_once;               /* 1: sleep without spinning: the answer is far away */
+    int hasty; /* 1: who is woken looks first, and stands among the waiters again when it has found nothing */
+    int away;  /* 1: hasty, and it does not stand there now */
+    int at_once;  /* 1: sleep without spinning: the answer is far away */
     int give_way; /* 1: likewise when another thread of the job that is awake was last seen on our
                    * CPU. For those who take turns; producers and consumers are better off spinning */
 };

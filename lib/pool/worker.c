@@ -430,6 +430,7 @@ static struct kith__job *rest(struct kith__object *o, struct kith__lane *lane, i
     if (kith__wait_begin(&w, kith__object_waiters(o, 0), KITH_FOREVER) < 0)
         return NULL;
     w.give_way = turn;
+    w.hasty = 1; /* most often the wake-up was for us alone */
     be_busy(0);
     while (!(j = kith__job_find(p, lane, &post)))
         if (atomic_load(&p->state) != KITH__POOL_OPEN || kith__wait_sleep(&w) < 0)
