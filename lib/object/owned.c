@@ -180,23 +180,36 @@ int kith__owned_undo(struct kith__object *o, const struct kith__caller *who, str
 
 /* ------------------------------------------------------------------------------ the short way */
 
-/* 0 or KITH_EOWNERDEAD; KITH__PARKED: the long way decides. */
+/* Its own again, or what there is besides a free unit. 0 or KITH_EOWNERDEAD; KITH__PARKED: the long way
+ * decides. */
+static __attribute__((noinline)) int take_other(struct kith__object *o, uint64_t ident,
+                                                const struct kith__caller *who)
+{
+    uint64_t unit;
+    int64_t rc = deepen(o, ident, who);
+
+    if (rc != KITH__PARKED)
+        return (int)rc;
+    if ((rc = kith__units_take(o, ident, who, 0, &unit)) < 0)
+        return KITH__PARKED;
+    become_owner(o, unit, who, 1);
+    return rc == KITH__UNIT_OF_THE_DEAD ? kith__owner_died((enum kith__kind)(ident & 255)) : 0;
+}
+
+/* Likewise. A unit that is free is nobody's, so the owner is asked about only when it is not. */
 static int take_here(uint64_t id, enum kith__kind kind)
 {
+    uint64_t ident = (uint64_t)kith__handle_generation(id) << 8 | kind, unit;
     struct kith__object *o = kith__at_hand(id);
     struct kith__caller who;
-    uint64_t unit;
-    int64_t rc;
 
     if (!o)
         return KITH__PARKED;
     who = kith__caller_here();
-    if ((rc = deepen(o, (uint64_t)kith__handle_generation(id) << 8 | kind, &who)) != KITH__PARKED)
-        return (int)rc;
-    if ((rc = kith__units_take_here(id, kind, &unit)) < 0)
-        return KITH__PARKED;
+    if (!kith__unit_take_free(o, ident, &unit))
+        return take_other(o, ident, &who);
     become_owner(o, unit, &who, 1);
-    return rc == KITH__UNIT_OF_THE_DEAD ? kith__owner_died(kind) : 0;
+    return 0;
 }
 
 /* 1: given back; 0: likewise. */

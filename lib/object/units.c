@@ -382,8 +382,7 @@ static uint64_t ident_of(uint64_t id, unsigned kind)
     return (uint64_t)kith__handle_generation(id) << 8 | kind;
 }
 
-/* Takes, or gives back, the unit of an object that has one. 0: it is not that simple. */
-static int take_only(struct kith__object *o, uint64_t ident, uint64_t *taken)
+int kith__unit_take_free(struct kith__object *o, uint64_t ident, uint64_t *taken)
 {
     uint64_t unit, mine;
 
@@ -400,6 +399,7 @@ static int take_only(struct kith__object *o, uint64_t ident, uint64_t *taken)
     return 1;
 }
 
+/* Gives back the unit of an object that has one. 0: it is not that simple. */
 static int give_only(struct kith__object *o, uint64_t ident)
 {
     uint64_t unit;
@@ -410,17 +410,17 @@ static int give_only(struct kith__object *o, uint64_t ident)
     return give(&o->units[0], unit, 0);
 }
 
-int64_t kith__units_take_here(uint64_t id, unsigned kind, uint64_t *unit)
+static int64_t take_here(uint64_t id, unsigned kind)
 {
     struct kith__object *o = kith__at_hand(id);
     struct kith__caller who;
 
     if (!o)
         return KITH__PARKED;
-    if (take_only(o, ident_of(id, kind), unit))
+    if (kith__unit_take_free(o, ident_of(id, kind), NULL))
         return KITH__UNIT;
     who = this_process();
-    return kith__units_take(o, ident_of(id, kind), &who, 0, unit);
+    return kith__units_take(o, ident_of(id, kind), &who, 0, NULL);
 }
 
 /* An heir stands among the waiters before it looks for the last time, too. */
@@ -466,7 +466,7 @@ static int acquire_the_long_way(uint64_t id, enum kith__kind kind, unsigned meth
 
 int kith__units_acquire(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
 {
-    int64_t unit = timeout_ms < KITH_FOREVER ? KITH__PARKED : kith__units_take_here(id, kind, NULL);
+    int64_t unit = timeout_ms < KITH_FOREVER ? KITH__PARKED : take_here(id, kind);
 
     if (unit >= 0)
         return unit == KITH__UNIT_OF_THE_DEAD ? kith__report(kith__owner_died(kind)) : 0;

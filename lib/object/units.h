@@ -72,10 +72,13 @@ void kith__units_died(struct kith__object *o, const struct kith__caller *who, st
 void kith__units_left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
                       struct kith__result *out);
 
-/* The short ways of a public function: for this process. Done: an enum kith__unit, or 1. Else the long way
- * decides. */
-int64_t kith__units_take_here(uint64_t id, unsigned kind, uint64_t *unit);
-int64_t kith__units_give_here(uint64_t id, unsigned kind); /* tells, as above */
+/* The short way of a public function: gives one back for this process, and tells, as above. 1; else the long
+ * way decides. */
+int64_t kith__units_give_here(uint64_t id, unsigned kind);
+
+/* Of an object that has one unit, and is at hand: takes it for this process, when it is free and no heir is
+ * there. 1; 0: it is not that simple. *taken, unless that is NULL: its word since then. */
+int kith__unit_take_free(struct kith__object *o, uint64_t ident, uint64_t *taken);
 
 /* All of a public function that takes a unit: the short way, or by that method. Reports. */
 int kith__units_acquire(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms);
