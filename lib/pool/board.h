@@ -133,7 +133,8 @@ struct kith__job {
     struct kith__waiters waiters; /* the poster */
     struct {
         uint64_t room[8];
-    } small[2] __attribute__((aligned(64))); /* rings that fit there: no block has to be found */
+    } small[2] __attribute__((aligned(64))); /* rings that fit there, and contexts of loops: no block has to
+                                                be found */
     struct kith__cell cells[]; /* workers, then as many results, then room ranges, then grants granted ones */
 };
 

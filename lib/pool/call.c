@@ -75,6 +75,8 @@ static int fill_range(struct kith__job *j, const struct kith__call_spec *s)
     return 0;
 }
 
+/* The context. That of a loop, which has no arguments in a ring, lies in that place: many loops are short,
+ * and to take a block and free it would be two guards for each. */
 static int fill_arg(struct kith__job *j, const struct kith__call_spec *s)
 {
     if (s->arg_size == 0)
@@ -83,7 +85,9 @@ static int fill_arg(struct kith__job *j, const struct kith__call_spec *s)
         j->arg = kith__offset(s->arg);
         return 0;
     }
-    if ((j->arg = kith__heap_alloc(s->arg_size, kith__me)) == 0)
+    j->arg =
+        kith__is_map(j->kind) ? kith__heap_alloc(s->arg_size, kith__me) : kith__ring_take(j, 0, s->arg_size);
+    if (j->arg == 0)
         return KITH_ENOMEM;
     memcpy(kith__at(j->arg), s->arg, s->arg_size);
     return 0;
@@ -210,8 +214,12 @@ static void release(struct kith__call *c)
         kith__ring_give_back(j, 0, j->in);
     if (j->out_ring || !kith__is_map(j->kind))
         kith__ring_give_back(j, 1, j->out);
-    if (!j->local)
-        kith__heap_free(j->arg);
+    if (!j->local) {
+        if (kith__is_map(j->kind))
+            kith__heap_free(j->arg);
+        else
+            kith__ring_give_back(j, 0, j->arg);
+    }
     kith__heap_free(j->order);
     kith__job_withdraw(kith__pool_body(c->object), c->post);
 }
