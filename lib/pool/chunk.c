@@ -38,8 +38,8 @@ uint64_t kith__block_count(uint64_t n)
 
 void kith__part(uint64_t n, uint64_t blocks, uint64_t b, uint64_t *lo, uint64_t *hi)
 {
-    uint64_t size = n / blocks, rest = n % blocks; /* the first rest blocks have one more */
+    const struct kith__parts parts = kith__parts(n, blocks);
 
-    *lo = b * size + (b < rest ? b : rest);
-    *hi = *lo + size + (b < rest);
+    *lo = kith__part_begin(&parts, b);
+    *hi = kith__part_begin(&parts, b + 1);
 }

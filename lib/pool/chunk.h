@@ -21,6 +21,21 @@ uint64_t kith__chunk_next(const struct kith__chunk *c, uint64_t left, uint32_t w
 
 /* Block b of n elements in blocks: [*lo, *hi). It depends on n and blocks alone. */
 void kith__part(uint64_t n, uint64_t blocks, uint64_t b, uint64_t *lo, uint64_t *hi);
+
+struct kith__parts {     /* the same for who wants many of them, without a division for each */
+    uint64_t size, rest; /* the first rest blocks have one more */
+};
+
+static inline struct kith__parts kith__parts(uint64_t n, uint64_t blocks)
+{
+    return (struct kith__parts){ n / blocks, n % blocks };
+}
+
+static inline uint64_t kith__part_begin(const struct kith__parts *p, uint64_t b)
+{
+    return b * p->size + (b < p->rest ? b : p->rest);
+}
+
 uint64_t kith__block_count(uint64_t n);
 
 #endif

@@ -404,13 +404,14 @@ static void run_with(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint
 }
 
 /* 1: it has failed. */
-static int run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t block)
+static int run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, const struct kith__parts *parts,
+                     uint64_t block)
 {
     const void *arg = j->arg ? kith__at(j->arg) : NULL;
     char *out = element(j->out, j->out_size, 0, block);
-    uint64_t lo, hi;
+    uint64_t lo = kith__part_begin(parts, j->first + block),
+             hi = kith__part_begin(parts, j->first + block + 1);
 
-    kith__part(j->n, j->blocks, j->first + block, &lo, &hi);
     if (j->kind == KITH__JOB_FOR)
         has_failed(((int (*)(uint64_t, uint64_t, const void *))fn)(lo, hi, arg));
     else if (j->kind == KITH__JOB_SUM)
@@ -458,10 +459,11 @@ static int run_blocks(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
                       struct kith__stay *stay)
 {
     struct share share = { stay, kith__object_waiters(stay->pool, 0), j->share ? kith__now_ns() : 0, 1 };
+    const struct kith__parts parts = kith__parts(j->n, j->blocks);
 
     for (uint64_t done = 0; done < length;) {
         atomic_store_explicit(&j->cells[worker].at, lo + done, memory_order_release);
-        if (run_block(j, worker, fn, lo + done) && kith__job_halted(j))
+        if (run_block(j, worker, fn, &parts, lo + done) && kith__job_halted(j))
             return 0;
         done++;
         if (j->share && is_wanted(j, &share, done, length - done))
