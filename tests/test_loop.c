@@ -15,6 +15,7 @@ enum { WORKERS = 2, BLOCKS = 128, FEW = 8 };
 
 static struct shared {
     _Atomic int counts, claims;
+    _Atomic int alone;      /* 1: a task has waited for its neighbour in vain */
     _Atomic int pid[FEW];   /* who has begun the block */
     _Atomic int runs[4096]; /* of each index */
 } * shared;                 /* by all processes */
@@ -78,6 +79,85 @@ static void an_even_loop_is_claimed_by_shares(void)
             least = atomic_load(&shared->claims);
     }
     CU_ASSERT(least <= WORKERS + 2);
+}
+
+/* ---- maps */
+
+static int begins_and_awaits(int i)
+{
+    int64_t end = 0;
+
+    atomic_fetch_add(&shared->runs[i], 1);
+    while (atomic_load(&shared->runs[i ^ 1]) == 0 && !atomic_load(&shared->alone))
+        if (!goes_on(&end))
+            atomic_store(&shared->alone, 1);
+    return i + 1;
+}
+
+static int one_more(int i)
+{
+    return i + 1;
+}
+
+static void map_by_ones(int (*fn)(int))
+{
+    kith_pool ones = kith_pool_open_with(WORKERS, .chunk = 1);
+    static int in[4096], out[4096];
+
+    for (int i = 0; i < 4096; i++)
+        in[i] = i;
+    atomic_store(&shared->claims, 0);
+    atomic_store(&shared->counts, 1);
+    PASS(kith_map(ones, fn, in, out, 4096));
+    atomic_store(&shared->counts, 0);
+    for (int i = 0; i < 4096; i++)
+        CU_ASSERT_EQUAL_FATAL(out[i], i + 1);
+    PASS(kith_pool_close(ones));
+}
+
+/* However cheap they are. */
+static void chunks_of_one_are_claimed_one_by_one(void)
+{
+    map_by_ones(one_more);
+    CU_ASSERT_EQUAL(atomic_load(&shared->claims), 4096);
+}
+
+/* Each of two is begun by another worker, though tasks are short: nobody holds one back behind another. */
+static void tasks_of_a_map_may_wait_for_their_neighbours(void)
+{
+    map_by_ones(begins_and_awaits);
+    CU_ASSERT_EQUAL(wrong(4096), 0);
+    CU_ASSERT_EQUAL(atomic_load(&shared->alone), 0);
+}
+
+/* ---- contexts */
+
+enum { ENDS_MOST = 6 << 20 };
+
+/* Both ends of a context of n ints. */
+static double ends_of(uint64_t lo, uint64_t hi, const void *arg)
+{
+    const int *x = arg;
+    size_t n = kith_arg_size() / sizeof *x;
+
+    return (double)(hi - lo) * (x[0] + x[n - 1]);
+}
+
+/* A small one lies in the job, a larger one in a block that stays for the next loop, a large one in its own.
+ */
+static void contexts_have_any_size(void)
+{
+    static const size_t sizes[] = { 8, 64, 68, 4096, 16, 65536, ENDS_MOST, 64, 8 };
+    static int x[ENDS_MOST / sizeof(int)];
+    double sum;
+
+    for (int round = 0; round < 3; round++)
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            x[sizes[i] / sizeof *x - 1] = 1000 + (int)i;
+            x[0] = 1;
+            PASS(kith_sum(pool, ends_of, x, sizes[i], BLOCKS, &sum));
+            CU_ASSERT_EQUAL(sum, BLOCKS * (1001.0 + (double)i));
+        }
 }
 
 static int begins(uint64_t block)
@@ -342,6 +422,9 @@ static struct test tests[] = {
     TEST(so_it_is_for_a_task_that_waits_for_its_loop),
     TEST(each_block_runs_once_however_uneven),
     TEST(a_pool_with_chunk_is_obeyed),
+    TEST(contexts_have_any_size),
+    TEST(chunks_of_one_are_claimed_one_by_one),
+    TEST(tasks_of_a_map_may_wait_for_their_neighbours),
     TEST(the_caller_works_while_it_waits),
     TEST(a_caller_that_copies_runs_no_tasks),
     TEST(a_task_that_fails_in_the_caller_is_told_like_any_other),

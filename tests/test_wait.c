@@ -3,6 +3,7 @@
 #include "config.h"
 #include "anyjob.h"
 #include "base/system.h"
+#include "object/object.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -62,6 +63,73 @@ static void realtime_threads_sleep_at_once(void)
     CU_ASSERT_EQUAL(check_fork(wait_under_each_policy), 0);
 }
 
+/* ---- before a wait begins, and after a wake-up */
+
+static int looks;
+
+static int comes_after(const void *of)
+{
+    return ++looks == *(const int *)of;
+}
+
+static void look_briefly(void)
+{
+    const int third = 3, never = 0;
+
+    begin();
+    played = SCHED_OTHER;
+    kith__nap(2 * KITH__MS);
+    REQUIRE(kith__wait_briefly(comes_after, &third, 0) == 1 && looks == 3);
+    REQUIRE(kith__wait_briefly(comes_after, &never, 0) == 0 && looks > 3);
+    played = SCHED_FIFO;
+    kith__nap(2 * KITH__MS);
+    looks = 0;
+    REQUIRE(kith__wait_briefly(comes_after, &third, 0) == 0 && looks == 0);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void what_is_soon_there_is_looked_for_before(void)
+{
+    CU_ASSERT_EQUAL(check_fork(look_briefly), 0);
+}
+
+static int stands(const struct kith__wait *w)
+{
+    uint32_t n = kith__seat_number(w->seat);
+
+    return (int)(atomic_load(&w->set->bits[n / 64]) >> n % 64 & 1);
+}
+
+/* Who is hasty is out of the set from the wake-up on, until it comes back for having found nothing. */
+static void wake_a_hasty_one(void)
+{
+    struct kith__wait w;
+    kith_lock l;
+
+    begin();
+    l = kith_lock_open();
+    for (int found = 0; found < 2; found++) {
+        REQUIRE(kith__wait_begin(&w, kith__object_waiters(kith__object_slot(l.id), 0), KITH_FOREVER) == 0);
+        w.hasty = 1;
+        REQUIRE(stands(&w));
+        REQUIRE(kith__wake_one(w.set));
+        REQUIRE(kith__wait_sleep(&w) == 0 && !stands(&w));
+        REQUIRE(!kith__has_waiters(w.set) || !kith__somebody_waits(w.set));
+        if (!found) {
+            REQUIRE(kith__wait_sleep(&w) == 0 && stands(&w));
+            REQUIRE(kith__wake_one(w.set)); /* it is one that can be woken again */
+        }
+        kith__wait_end(&w, 1);
+        REQUIRE(!stands(&w));
+    }
+    REQUIRE(kith_lock_close(l) == 0 && kith_finalize() == 0);
+}
+
+static void a_hasty_one_looks_before_it_stands_there_again(void)
+{
+    CU_ASSERT_EQUAL(check_fork(wake_a_hasty_one), 0);
+}
+
 /* ---- the real thing, on one CPU */
 
 static int become_realtime(int policy)
@@ -113,6 +181,8 @@ static void realtime_callers_and_workers_share_one_cpu(void)
 static struct test tests[] = {
     TEST(realtime_threads_sleep_at_once),
     TEST(realtime_callers_and_workers_share_one_cpu),
+    TEST(what_is_soon_there_is_looked_for_before),
+    TEST(a_hasty_one_looks_before_it_stands_there_again),
     TEST_END,
 };
 
