@@ -79,12 +79,12 @@ static void look_briefly(void)
     begin();
     played = SCHED_OTHER;
     kith__nap(2 * KITH__MS);
-    REQUIRE(kith__wait_briefly(comes_after, &third, 0) == 1 && looks == 3);
-    REQUIRE(kith__wait_briefly(comes_after, &never, 0) == 0 && looks > 3);
+    REQUIRE(kith__wait_briefly(comes_after, &third, 0, 2000) == 1 && looks == 3);
+    REQUIRE(kith__wait_briefly(comes_after, &never, 0, 2000) == 0 && looks > 3);
     played = SCHED_FIFO;
     kith__nap(2 * KITH__MS);
     looks = 0;
-    REQUIRE(kith__wait_briefly(comes_after, &third, 0) == 0 && looks == 0);
+    REQUIRE(kith__wait_briefly(comes_after, &third, 0, 2000) == 0 && looks == 0);
     REQUIRE(kith_finalize() == 0);
 }
 

@@ -107,7 +107,7 @@ static int is_room(struct kith__seat *s, int64_t now, uint32_t most, int give_wa
     return crowd.awake <= most && !(give_way && crowd.here);
 }
 
-int kith__wait_briefly(int (*is_there)(const void *of), const void *of, int give_way)
+int kith__wait_briefly(int (*is_there)(const void *of), const void *of, int give_way, int64_t ns)
 {
     struct kith__seat *s = kith__time ? NULL : kith__seat();
     int64_t start;
@@ -121,7 +121,7 @@ int kith__wait_briefly(int (*is_there)(const void *of), const void *of, int give
                 return 1;
             kith__pause();
         }
-    while (kith__now_ns() - start < pause_ns);
+    while (kith__now_ns() - start < ns);
     return 0;
 }
 
@@ -389,12 +389,13 @@ static struct kith__seat *best(struct kith__waiters *set,
     return found;
 }
 
+/* awake: not one that sleeps. */
 static int wake(struct kith__waiters *set,
-                int (*better)(const struct kith__seat *, const struct kith__seat *))
+                int (*better)(const struct kith__seat *, const struct kith__seat *), int awake)
 {
     struct kith__seat *s;
 
-    while ((s = best(set, better))) {
+    while ((s = best(set, better)) && !(awake && sleeps(s))) {
         uint32_t n = kith__seat_number(s);
         uint64_t bit = UINT64_C(1) << n % 64;
 
@@ -408,17 +409,32 @@ static int wake(struct kith__waiters *set,
 
 int kith__wake_one(struct kith__waiters *set)
 {
-    return wake(set, is_older);
+    return wake(set, is_older, 0);
 }
 
 int kith__wake_any(struct kith__waiters *set)
 {
-    return wake(set, is_quicker);
+    return wake(set, is_quicker, 0);
+}
+
+int kith__wake_awake(struct kith__waiters *set)
+{
+    return wake(set, is_quicker, 1);
 }
 
 int kith__somebody_waits(struct kith__waiters *set)
 {
     return best(set, is_quicker) != NULL;
+}
+
+uint32_t kith__waiters_count(struct kith__waiters *set)
+{
+    uint32_t count = 0;
+
+    for (uint64_t words = atomic_load(&set->summary); words; words &= words - 1)
+        for (uint64_t bits = atomic_load(&set->bits[__builtin_ctzll(words)]); bits; bits &= bits - 1)
+            count++;
+    return count;
 }
 
 void kith__wake_all(struct kith__waiters *set)

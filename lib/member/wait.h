@@ -78,6 +78,7 @@ void kith__wait_end(struct kith__wait *w,
 int kith__wake_one(struct kith__waiters *set);
 int kith__wake_any(
     struct kith__waiters *set); /* who answers soonest: one that spins, else the last to fall asleep */
+int kith__wake_awake(struct kith__waiters *set); /* one that spins; 0: those that wait there are asleep */
 void kith__wake_all(struct kith__waiters *set);
 static inline int kith__has_waiters(struct kith__waiters *set)
 {
@@ -87,6 +88,8 @@ static inline int kith__has_waiters(struct kith__waiters *set)
 /* 1: somebody did wait there just now. What kith__has_waiters says may be stale: so who would do more for one
  * that waits than wake it asks this, which costs a look at its seat. */
 int kith__somebody_waits(struct kith__waiters *set);
+
+uint32_t kith__waiters_count(struct kith__waiters *set); /* how many may wait there */
 
 void kith__wake_seat(struct kith__seat *s);
 void kith__wake_everybody(void); /* after a death; for the fork server */
@@ -99,11 +102,11 @@ static inline int kith__check_timeout(int timeout_ms) /* 0 or KITH_EINVAL */
 /* What is left of a timeout, for the second call of something that began then. */
 int kith__time_left(int timeout_ms, int64_t began_ns);
 
-/* For what is most often there within 2 µs, before a wait begins: looks again and again for so long, where
- * threads that wait spin. Until then nobody knows of a waiter, and so nobody has to wake one: who brings it
- * writes one word, and we read that, where a wake-up is four more words that go from CPU to CPU. is_there
- * reads some words, no more. 1: it is there; 0: the wait has to begin. */
-int kith__wait_briefly(int (*is_there)(const void *of), const void *of, int give_way);
+/* For what is most often there in a moment, before a wait begins: looks again and again for ns, up to 2 µs,
+ * where threads that wait spin. Until then nobody knows of a waiter, and so nobody has to wake one: who
+ * brings it writes one word, and we read that, where a wake-up is four more words that go from CPU to CPU.
+ * is_there reads some words, no more. 1: it is there; 0: the wait has to begin. */
+int kith__wait_briefly(int (*is_there)(const void *of), const void *of, int give_way, int64_t ns);
 
 /* How long to spin before sleeping: 1 when a CPU is free for it, else 0: the others should run. */
 int kith__may_spin(void);

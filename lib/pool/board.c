@@ -174,7 +174,9 @@ static int take_post(struct kith__object *o, uint32_t *post)
 /* Who has just left the job may still look whether to wake somebody there. */
 static void clear(struct kith__waiters *set)
 {
-    for (uint64_t words = atomic_exchange(&set->summary, 0); words; words &= words - 1)
+    uint64_t words = atomic_load(&set->summary) ? atomic_exchange(&set->summary, 0) : 0;
+
+    for (; words; words &= words - 1)
         atomic_store_explicit(&set->bits[__builtin_ctzll(words)], 0, memory_order_relaxed);
 }
 
@@ -268,6 +270,15 @@ void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
     kith__failpoint("job: posted");
 }
 
+/* That there is a task: 0: only some that sleep could be told, and another one, which does not stand among
+ * them, may be about to look around. When all of them stand there, nobody is. */
+static int tell_one(const struct kith__pool *p, struct kith__waiters *idle)
+{
+    if (!kith__has_waiters(idle) || kith__wake_awake(idle))
+        return 1;
+    return kith__waiters_count(idle) >= p->workers && kith__wake_any(idle);
+}
+
 void kith__job_raise(struct kith__job *j, struct kith__object *pool, uint64_t limit)
 {
     struct kith__waiters *idle = kith__object_waiters(pool, KITH__POOL_IDLE);
@@ -276,6 +287,10 @@ void kith__job_raise(struct kith__job *j, struct kith__object *pool, uint64_t li
     atomic_store(&j->limit, limit);
     if (atomic_load(&j->cursor) >> 16 >= old)
         kith__pool_offers(kith__pool_body(pool));
+    if (j->is_awaited) {
+        j->is_unheard = !tell_one(kith__pool_body(pool), idle);
+        return;
+    }
     /* The first two wake the others: who claims with more left to claim wakes two (worker.c). */
     for (int i = 0; i < 2 && fresh > 0 && kith__has_waiters(idle); i++, fresh--)
         kith__wake_any(idle);

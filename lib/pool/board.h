@@ -112,6 +112,9 @@ struct kith__job {
     int64_t posted_at;         /* ns; of a pool with branches */
     _Atomic uint32_t told_end; /* 1: its branches know that it is halted */
     _Atomic uint32_t is_ended; /* 1: what of it is under way is ended, too */
+    uint32_t is_awaited; /* the poster's: one task, and a thread that waits for it, and wakes a sleeper for it
+                            if nobody else comes */
+    uint32_t is_unheard; /* the poster's: likewise, and nobody who was awake could be told of it */
     uint32_t is_part;
     _Atomic uint32_t here;          /* 1: it is for workers of this node only */
     _Atomic int64_t begun_at;       /* ns: the first of its tasks; of a part */
@@ -431,7 +434,8 @@ static inline void kith__pool_offers(struct kith__pool *p)
     atomic_fetch_add(&p->offers, 1);
 }
 
-void kith__job_raise(struct kith__job *j, struct kith__object *pool, uint64_t limit); /* and wakes workers */
+/* And wakes workers; of one that is awaited none that sleeps: see .is_unheard. */
+void kith__job_raise(struct kith__job *j, struct kith__object *pool, uint64_t limit);
 void kith__job_withdraw(struct kith__pool *p,
                         uint32_t post);                   /* all its units are done, or nobody will do them */
 void kith__job_hide(struct kith__pool *p, uint32_t post); /* workers do not find it any more */

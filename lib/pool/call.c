@@ -36,6 +36,8 @@
 #include <string.h>
 #include <unistd.h>
 
+static const int64_t heard_ns = 400, soon_ns = 2000;
+
 static _Atomic uint64_t calls; /* of this process: which random numbers its tasks draw */
 
 enum kith__step_result kith__call_step(struct kith__call *c)
@@ -256,6 +258,13 @@ static int works_here(const struct kith__call *c)
     return kith__pool_body(c->object)->caller && !kith__my_lane(c->object, &worker);
 }
 
+/* It is one task, and neither this thread nor another node can run it. */
+static int is_for_another(const struct kith__call *c)
+{
+    return c->job->units == 1 && !c->works && kith__turn.pool != c->object &&
+           !kith__branches(kith__pool_body(c->object));
+}
+
 /* works: who begins it waits for it. */
 static int begin(struct kith__call *c, const struct kith__call_spec *s, int works)
 {
@@ -291,6 +300,7 @@ static int begin(struct kith__call *c, const struct kith__call_spec *s, int work
         kith__progress_begin(&c->job->progress, kith__pool_body(c->object));
     kith__job_post(kith__pool_body(c->object), c->job, c->post);
     kith__spread_repair(c->object);
+    c->job->is_awaited = works && is_for_another(c);
     if (c->job->in_ring || c->job->windowed)
         kith__rings_move_in(c);
     else
@@ -470,6 +480,23 @@ static int go_on(struct kith__call *c, enum kith__step_result *last, int64_t *re
     return *last == KITH__STEP_MOVED || (*last == KITH__STEP_WAIT && more);
 }
 
+static int is_begun(const void *of)
+{
+    const struct kith__job *j = of;
+
+    return atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16 > 0 || kith__job_complete(j);
+}
+
+/* All workers that stand among the waiters are asleep. To wake one costs 5 µs, and is in vain when another
+ * one is just about to look around: it comes from the last call of this thread, and that is some 0.2 µs ago.
+ */
+static void make_heard(struct kith__call *c)
+{
+    c->job->is_unheard = 0;
+    if (!kith__wait_briefly(is_begun, c->job, 1, heard_ns))
+        kith__wake_any(kith__object_waiters(c->object, KITH__POOL_IDLE));
+}
+
 /* Something has changed for who has done what it could. */
 static int has_news(const void *of)
 {
@@ -486,7 +513,7 @@ static int ends_soon(struct kith__call *c, enum kith__step_result *last)
 
     while (go_on(c, last, &repair))
         ;
-    if (*last == KITH__STEP_WAIT && kith__wait_briefly(has_news, c->job, c->job->units == 1))
+    if (*last == KITH__STEP_WAIT && kith__wait_briefly(has_news, c->job, c->job->units == 1, soon_ns))
         *last = kith__call_step(c);
     return *last != KITH__STEP_WAIT;
 }
@@ -497,6 +524,8 @@ int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_resu
     int64_t repair;
     int rc;
 
+    if (c->job->is_unheard)
+        make_heard(c);
     if (!c->job->windowed && deadline < 0 && ends_soon(c, last))
         return 0;
     if ((rc = kith__wait_begin(&w, &c->job->waiters, KITH_FOREVER)) < 0)
