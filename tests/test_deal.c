@@ -15,7 +15,7 @@ static struct kith__deal known(void)
     struct kith__deal d = { .workers = 8 };
 
     kith__deal_travelled(&d, 8, 1000000);
-    kith__deal_ran(&d, 8000, 10000000);
+    kith__deal_ran(&d, 8000, 80000000);
     return d;
 }
 
@@ -109,9 +109,38 @@ static void what_is_done_sooner_at_home_stays_there(void)
     CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 0);
     j.left = 5000;
     CU_ASSERT(kith__deal_size(&d, &j) > 0);
+    j.has = 6000; /* it has others to do first, which take 7.5 ms */
+    CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 0);
+    j.has = 800; /* the results of these are on their way */
+    CU_ASSERT(kith__deal_size(&d, &j) > 0);
     j.left = 50;
+    j.has = 0;
     j.home_rate /= 1000; /* they are far slower */
     CU_ASSERT(kith__deal_size(&d, &j) > 0);
+}
+
+/* The home knows what a unit costs, and the node where it is. */
+static void a_new_node_gets_nothing_that_is_done_sooner_at_home(void)
+{
+    struct kith__deal d = { .workers = 8, .trip_ns = 1e6 };
+    struct kith__deal_job j = large();
+
+    j.home_rate = 8 / 10000.0;
+    j.home_unit_ns = 10000;
+    j.left = 700;
+    CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 0);
+    j.left = 900;
+    CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 8);
+}
+
+/* What is done beside a grant says nothing of what its units cost. */
+static void the_time_of_workers_counts(void)
+{
+    struct kith__deal one = { .workers = 2 }, two = { .workers = 2 };
+
+    kith__deal_ran(&one, 10, 100000000); /* by both of them */
+    kith__deal_ran(&two, 1, 10000000);   /* by one of them, the other one had another grant */
+    CU_ASSERT_EQUAL(one.unit_ns, two.unit_ns);
 }
 
 static void a_chunk_that_was_asked_for_is_obeyed(void)
@@ -134,13 +163,25 @@ static void a_node_asks_before_it_has_nothing_left(void)
 {
     struct kith__deal d = known();
 
-    /* What 8 workers do in 1 ms, and what they have at hand: 809 units, in grants of 800. */
+    /* What 8 workers do in 1.125 ms, and what they have at hand: 909 units, in grants of 800. */
     CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 0, 0), 2);
-    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 100, 0), 1);
-    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 100, 1), 0);
-    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 900, 0), 0);
+    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 200, 0), 1);
+    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 106, 1), 1);
+    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 110, 1), 0);
+    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 910, 0), 0);
     d.trip_ns = 10e6;
     CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 0, 0), 2); /* the grants are as much larger */
+}
+
+/* As above: it asks when 908 are left, of which 0.8 are done in 1 us. */
+static void it_knows_when_it_will_ask(void)
+{
+    struct kith__deal d = known(), new = { .workers = 8 };
+
+    CU_ASSERT(fabs(kith__deal_due(&d, 8, 8, 1000, 0) - 115000) < 1500);
+    CU_ASSERT(fabs(kith__deal_due(&d, 8, 8, 500, 1) - 490000) < 1500);
+    CU_ASSERT_EQUAL(kith__deal_due(&d, 8, 8, 300, 2), 0); /* not before one comes */
+    CU_ASSERT_EQUAL(kith__deal_due(&new, 8, 8, 300, 0), 0);
 }
 
 /* Units of a second: one waits at hand for each node, no more. */
@@ -149,7 +190,7 @@ static void dear_units_are_not_hoarded(void)
     struct kith__deal d = { .workers = 4 };
 
     kith__deal_travelled(&d, 8, 1000000);
-    kith__deal_ran(&d, 4, 1000000000);
+    kith__deal_ran(&d, 4, 4000000000);
     CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 5, 0), 0);
     CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 4, 0), 1);
 }
@@ -158,9 +199,9 @@ static void of_claims_there_are_not_more_than_make_sense(void)
 {
     struct kith__deal d = { .workers = 4, .last = 1, .unit_ns = 1e6, .trip_ns = 1e11 };
 
-    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 0, 0), 6);
-    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 0, 5), 1);
-    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 0, 6), 0);
+    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 0, 0), 7);
+    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 0, 6), 1);
+    CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 0, 7), 0);
 }
 
 /* A line that brings a unit in 16 ms feeds few of the 64 workers. */
@@ -193,7 +234,7 @@ struct event {
 
 struct grant {
     uint64_t lo, length, claimed, done; /* length 0: none */
-    double begun;
+    double worked;                      /* ns, of all workers */
 };
 
 struct place {
@@ -210,7 +251,7 @@ struct place {
     int order[GRANTS], count; /* on its board, the oldest first */
     int held, asking;         /* grants that are not returned; claims under way */
     uint64_t unfinished;
-    double ended; /* its last grant */
+    uint64_t granted; /* units of those that are held */
     double in_free, out_free;
     int largest; /* grant */
 };
@@ -307,8 +348,6 @@ static void begin_there(int k, int w)
         if (p->worker[w].grant != p->order[i]) /* another job for the worker */
             memset(&p->worker[w].learned, 0, sizeof p->worker[w].learned);
         length = kith__chunk_next(&p->worker[w].learned, left, (uint32_t)p->workers);
-        if (g->claimed == 0)
-            g->begun = sim.now;
         begin(k, w, p->order[i], g->lo + g->claimed, length);
         g->claimed += length;
         return;
@@ -330,14 +369,12 @@ static void finish(int k, int w)
 {
     struct place *p = &sim.place[k];
     struct grant *g = &p->grants[p->worker[w].grant];
-    double begun;
 
+    g->worked += sim.now - p->worker[w].since;
     g->done += p->worker[w].has;
     p->unfinished -= p->worker[w].has;
     if (g->done == g->length) {
-        begun = g->begun > p->ended ? g->begun : p->ended;
-        p->ended = sim.now;
-        kith__deal_ran(&p->deal, g->length, (int64_t)(sim.now - begun));
+        kith__deal_ran(&p->deal, g->length, (int64_t)g->worked);
         leave_board(p, p->worker[w].grant);
         p->out_free =
             (sim.now > p->out_free ? sim.now : p->out_free) + (double)(g->length * sim.out_size) * p->byte_ns;
@@ -362,9 +399,10 @@ static void worker_is_free(int k, int w)
     }
 }
 
-static struct kith__deal_job job_now(void)
+static struct kith__deal_job job_now(const struct place *for_whom)
 {
     struct kith__deal_job j = { .left = sim.n - sim.cursor,
+                                .has = for_whom->granted,
                                 .in_size = sim.in_size,
                                 .out_size = sim.out_size,
                                 .workers = (uint32_t)sim.workers };
@@ -388,7 +426,7 @@ static struct kith__deal_job job_now(void)
 static void claim_came(int k)
 {
     struct place *p = &sim.place[k];
-    struct kith__deal_job j = job_now();
+    struct kith__deal_job j = job_now(p);
     uint64_t size = j.left ? kith__deal_size(&p->deal, &j) : 0;
     int i = 0;
 
@@ -406,6 +444,7 @@ static void claim_came(int k)
               (size * sim.in_size <= KITH__DEAL_BYTES && size * sim.out_size <= KITH__DEAL_BYTES));
     p->grants[i] = (struct grant){ .lo = sim.cursor, .length = size };
     p->held++;
+    p->granted += size;
     p->largest = (int)size > p->largest ? (int)size : p->largest;
     sim.cursor += size;
     p->in_free = (sim.now > p->in_free ? sim.now : p->in_free) + (double)(size * sim.in_size) * p->byte_ns;
@@ -435,6 +474,7 @@ static void results_came(int k, int which)
     kith__deal_travelled(&p->deal, bytes, (int64_t)(p->trip_ns + (double)bytes * p->byte_ns));
     sim.returned += p->grants[which].length;
     sim.end = sim.now;
+    p->granted -= p->grants[which].length;
     memset(&p->grants[which], 0, sizeof p->grants[which]);
     p->held--;
     ask(k);
@@ -605,6 +645,31 @@ static void a_far_node_works_all_the_time(void)
     loses_at_most("far", 0.05, 1, 3);
 }
 
+/* So much of what all workers could do in the time is done. */
+static double part_of_ideal(void)
+{
+    double best = ideal();
+
+    return best / play();
+}
+
+/* 1000 tasks of 10 ms, of which each node could do 500 in 2.5 s: 50 round trips. */
+static void of_dear_units_a_far_node_does_its_part(void)
+{
+    static const int workers[] = { 1, 2, 4 };
+
+    for (int i = 0; i < 3; i++) {
+        make_job(500 * (uint64_t)workers[i], 10e6, 0, 8, 8);
+        add_node(workers[i], 1, 0, 0);
+        add_node(workers[i], 1, 50, 1);
+        CU_ASSERT(part_of_ideal() > 0.88);
+        make_job(500 * (uint64_t)workers[i], 10e6, 0, 8, 8);
+        add_node(workers[i], 1, 0, 0);
+        add_node(workers[i], 1, 5, 1);
+        CU_ASSERT(part_of_ideal() > 0.95);
+    }
+}
+
 /* The last ones are left to those nearby: what has to come from far would come late. */
 static void a_short_job_does_not_wait_for_a_far_node(void)
 {
@@ -637,6 +702,9 @@ static struct test tests[] = { TEST(the_first_grant_is_one_unit_for_each_worker)
                                TEST(the_tail_is_dealt_finely),
                                TEST(what_is_done_sooner_at_home_stays_there),
                                TEST(a_chunk_that_was_asked_for_is_obeyed),
+                               TEST(a_new_node_gets_nothing_that_is_done_sooner_at_home),
+                               TEST(the_time_of_workers_counts),
+                               TEST(it_knows_when_it_will_ask),
                                TEST(a_node_asks_before_it_has_nothing_left),
                                TEST(dear_units_are_not_hoarded),
                                TEST(of_claims_there_are_not_more_than_make_sense),
@@ -647,6 +715,7 @@ static struct test tests[] = { TEST(the_first_grant_is_one_unit_for_each_worker)
                                TEST(uneven_units_are_dealt_finely),
                                TEST(few_long_units_wait_for_nobody),
                                TEST(a_far_node_works_all_the_time),
+                               TEST(of_dear_units_a_far_node_does_its_part),
                                TEST(a_short_job_does_not_wait_for_a_far_node),
                                TEST(a_line_is_used_as_far_as_it_goes),
                                TEST_END };

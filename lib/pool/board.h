@@ -116,9 +116,9 @@ struct kith__job {
                             if nobody else comes */
     uint32_t is_unheard; /* the poster's: likewise, and nobody who was awake could be told of it */
     uint32_t is_part;
-    _Atomic uint32_t here;          /* 1: it is for workers of this node only */
-    _Atomic int64_t begun_at;       /* ns: the first of its tasks; of a part */
-    struct kith__progress progress; /* the poster's */
+    _Atomic uint32_t here;            /* 1: it is for workers of this node only */
+    _Atomic uint64_t timed, timed_ns; /* of a part: units of which it is known what they took; and how long */
+    struct kith__progress progress;   /* the poster's */
 
     /* where claims meet; alone, since it goes from CPU to CPU with each of them */
     kith__word cursor __attribute__((aligned(64))); /* position << 16 | worker + 1 of the last claimer */

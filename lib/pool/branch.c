@@ -282,12 +282,15 @@ static uint64_t size_of_results(const struct kith__job *j)
     return j->kind == KITH__JOB_VARIABLE && j->bringing ? j->brought / j->bringing : j->out_size;
 }
 
-static struct kith__deal_job job_now(const struct kith__pool *p, struct kith__job *j)
+/* For a grant to who; NULL: to nobody. */
+static struct kith__deal_job job_now(const struct kith__pool *p, struct kith__job *j,
+                                     const struct kith__caller *who)
 {
     const struct kith__branches *all = kith__branches(p);
     int64_t ns = kith__now_ns() - j->posted_at;
     uint64_t done = done_at_home(j, p->workers);
     struct kith__deal_job job = { .left = left_of(j),
+                                  .has = who ? kith__grants_of(j, who) : 0,
                                   .in_size = kith__parcel_unit_size(j),
                                   .out_size = size_of_results(j),
                                   .chunk = j->chunk,
@@ -376,7 +379,7 @@ static int grant_range(struct kith__pool *p, struct kith__branches *all, const s
                        const struct kith__caller *who, struct kith__job *j, uint64_t room,
                        struct kith__grant *g)
 {
-    struct kith__deal_job now = job_now(p, j);
+    struct kith__deal_job now = job_now(p, j, who);
     struct kith__deal deal = deal_in(b, j);
     uint64_t size = now.left ? kith__deal_size(&deal, &now) : 0;
 

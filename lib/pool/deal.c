@@ -7,11 +7,11 @@
  * also where the round trip is short. */
 static const double worth_ns = 1000000;
 static const uint64_t small_bytes = 4096; /* such a message takes a round trip, and nothing for its bytes */
+static const double slack = 1.125;        /* of a way: as much longer it may be */
 
 void kith__deal_ran(struct kith__deal *d, uint64_t units, int64_t ns)
 {
-    uint64_t at_once = units < d->workers ? units : d->workers;
-    double each = (double)(ns > 0 ? ns : 1) * (double)at_once / (double)units;
+    double each = (double)(ns > 0 ? ns : 1) / (double)units;
 
     /* As in chunk.c: a dear one is remembered for some grants. */
     d->unit_ns = each > d->unit_ns ? each : d->unit_ns * 0.75 + each * 0.25;
@@ -81,14 +81,14 @@ static double way_ns(const struct kith__deal *d, uint64_t in_size, uint64_t out_
 }
 
 /* By Little's law: so many units are between their claim and their end when the node does as many as it can.
- * And one for what the law's means leave out. */
+ * And one for what the law's means leave out, as the way does that is longer than the shortest. */
 static uint64_t needed(const struct kith__deal *d, uint64_t in_size, uint64_t out_size, uint64_t size)
 {
     double most = (double)d->workers * KITH__CHUNK_MOST, units;
 
     if (d->last == 0)
         return (uint64_t)d->workers + 1;
-    units = kith__deal_rate(d, in_size, out_size) * (way_ns(d, in_size, out_size, size) + d->unit_ns);
+    units = kith__deal_rate(d, in_size, out_size) * (way_ns(d, in_size, out_size, size) * slack + d->unit_ns);
     return (uint64_t)(units < most ? units : most) + 1;
 }
 
@@ -105,6 +105,16 @@ uint32_t kith__deal_asks(const struct kith__deal *d, uint64_t in_size, uint64_t 
     return asks < most - asking ? (uint32_t)asks : most - asking;
 }
 
+double kith__deal_due(const struct kith__deal *d, uint64_t in_size, uint64_t out_size, uint64_t unfinished,
+                      uint32_t asking)
+{
+    uint64_t size = batch(d, in_size, out_size), need = needed(d, in_size, out_size, size);
+    uint64_t has = unfinished + size * asking, more = has >= need ? has - need + 1 : 0;
+    double rate = kith__deal_rate(d, in_size, out_size);
+
+    return rate > 0 && more <= unfinished ? (double)more / rate : 0;
+}
+
 /* Half of its part of what is left (see kith__chunk_next). But not less than an eighth of what is worth its
  * way, as long as it is part of its own: to wait for the next grant would take longer than that is too much.
  */
@@ -118,12 +128,27 @@ static uint64_t fair(const struct kith__deal *d, const struct kith__deal_job *j,
     return size < 1 ? 1 : (uint64_t)size;
 }
 
-/* 1: the workers at home would have done all that is left before one unit could be done there. */
+/* Until a worker there is free for one more unit: of those that it has, some are on their way, there or back.
+ */
+static double turn_ns(const struct kith__deal *d, const struct kith__deal_job *j)
+{
+    double ns;
+
+    if (d->last == 0 || j->has < d->workers)
+        return 0;
+    ns = (double)(j->has + 1 - d->workers) / kith__deal_rate(d, j->in_size, j->out_size) - d->trip_ns;
+    return ns > 0 ? ns : 0;
+}
+
+/* 1: the workers at home would have done all that is left before one unit could be done there. Of a node that
+ * has done none yet it is assumed that they cost it what they cost at home. */
 static int is_sooner_at_home(const struct kith__deal *d, const struct kith__deal_job *j)
 {
-    if (d->last == 0 || j->home_rate <= 0)
+    double unit = d->last ? d->unit_ns : j->home_unit_ns;
+
+    if (j->home_rate <= 0)
         return 0;
-    return way_ns(d, j->in_size, j->out_size, 1) + d->unit_ns >
+    return way_ns(d, j->in_size, j->out_size, 1) + turn_ns(d, j) + unit >
            (double)j->left / j->home_rate + j->home_unit_ns;
 }
 

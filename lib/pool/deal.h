@@ -4,7 +4,7 @@
  * A node asks for more when what it has would be done before more could come (kith__deal_asks): so its
  * workers do not see the way. What it is granted (kith__deal_size) is worth one round trip of its work, fits
  * into one transfer, and is half of its part of what is left: so the last units are dealt out finely. What
- * would be done sooner at home than one unit could be there stays at home.
+ * would be done sooner at home than one unit could be there, behind those that the node has, stays at home.
  *
  * Asking is decided at the node, which knows what it has not finished; the size at home, where it is known
  * what is left. Both know what the node has learned, as it goes with each claim.
@@ -16,7 +16,8 @@
 
 enum {
     KITH__DEAL_BYTES = 16 << 20, /* of arguments, and of results, in a grant of more than one unit */
-    KITH__DEAL_AHEAD = 2         /* grants and claims of a node, beyond one for each of its workers */
+    KITH__DEAL_AHEAD = 3         /* grants and claims of a node, beyond one for each of its workers: one that
+                                    comes, one that waits, one the results of which go */
 };
 
 struct kith__deal {   /* what a node knows of itself in one job; zeros at first, but for .workers and its line
@@ -25,12 +26,13 @@ struct kith__deal {   /* what a node knows of itself in one job; zeros at first,
     uint32_t workers; /* at least 1 */
     uint64_t last;    /* units of the last grant that it has finished; 0: none yet */
     double unit_ns;   /* what a unit costs one of its workers, by the dearest of late */
-    double trip_ns;   /* there and back, for a message without bytes */
+    double trip_ns;   /* there and back, for a message without bytes: the shortest of late */
     double byte_ns;   /* what each byte of a large one adds */
 };
 
 struct kith__deal_job {
     uint64_t left;              /* units that nobody has claimed; at least 1 */
+    uint64_t has;               /* units that the node was granted, and whose results have not come */
     uint64_t in_size, out_size; /* of a unit */
     uint64_t chunk;             /* asked for by the user; 0: none was */
     uint32_t workers;           /* of all nodes */
@@ -39,8 +41,8 @@ struct kith__deal_job {
     double home_unit_ns;        /* what a unit costs a worker there */
 };
 
-/* A grant of units has been done by the node's workers in ns, from the first one's beginning to the last
- * one's end. */
+/* A grant of units has been done by the node's workers, who have taken ns for it: each its own time, all
+ * together. So it says nothing of a grant how many others were done beside it. */
 void kith__deal_ran(struct kith__deal *d, uint64_t units, int64_t ns);
 
 /* A message with so many bytes was answered at once, after ns. */
@@ -55,6 +57,11 @@ double kith__deal_rate(const struct kith__deal *d, uint64_t in_size, uint64_t ou
  * KITH__DEAL_AHEAD more of these than workers, all workers have something to do. */
 uint32_t kith__deal_asks(const struct kith__deal *d, uint64_t in_size, uint64_t out_size, uint64_t unfinished,
                          uint32_t asking);
+
+/* For the node, when it sends none: how many ns from now it will have one to send, as far as it is known; 0:
+ * when something changes. */
+double kith__deal_due(const struct kith__deal *d, uint64_t in_size, uint64_t out_size, uint64_t unfinished,
+                      uint32_t asking);
 
 /* For the home: the size of the next grant, 0..KITH__CHUNK_MOST; 0: what is left is done sooner without that
  * node. */

@@ -278,14 +278,15 @@ static uint64_t count_unfinished(void)
     return unfinished;
 }
 
-/* Locked: until a grant has come or gone, or what there is may have become little. One looks for all. */
-static void await_change(double rate, uint64_t unfinished)
+/* Locked: until a grant has come or gone, or, at due ns, what there is may have become little. One looks for
+ * all; and once before, as units may be cheaper than those before. */
+static void await_change(double due)
 {
     struct timespec until;
-    double ns = rate > 0 ? (double)unfinished / rate / 4 : 0;
+    double ns = due / 2;
     int64_t at;
 
-    if (self.watched || rate <= 0 || unfinished == 0) {
+    if (self.watched || due <= 0) {
         pthread_cond_wait(&self.changed, &self.mutex);
         return;
     }
@@ -322,7 +323,7 @@ static int await_turn(struct hand *h, struct kith__deal *d)
             unlock();
             return 1;
         }
-        await_change(kith__deal_rate(d, in_size, out_size), unfinished);
+        await_change(kith__deal_due(d, in_size, out_size, unfinished, self.asking));
     }
     unlock();
     return 0;
@@ -561,11 +562,14 @@ static uint64_t count_done(const struct running *r, enum kith__step_result last)
 
 static void learn(const struct running *r)
 {
-    int64_t begun = atomic_load(&r->call.job->begun_at), now = kith__now_ns();
+    uint64_t timed = atomic_load(&r->call.job->timed);
+    double each;
 
+    if (timed == 0)
+        return;
+    each = (double)atomic_load(&r->call.job->timed_ns) / (double)timed;
     lock();
-    if (begun)
-        kith__deal_ran(&r->of->deal, r->units, now - begun);
+    kith__deal_ran(&r->of->deal, r->units, (int64_t)(each * (double)r->units));
     unlock();
 }
 

@@ -190,6 +190,7 @@ struct shift {
     kith__anyfn *fn;
     int found; /* 0: fn is known; a code: it is not */
     struct kith__pace pace;
+    uint64_t untimed; /* units since the last look at the clock */
     struct kith__chunk learned;
     uint64_t cursor;     /* of kith__claim */
     uint64_t lo, length; /* the claim; .length 0: it is over */
@@ -206,13 +207,6 @@ static void begin_shift(struct shift *s)
             j->call, j->order ? &kith__job_result(j, s->worker)->element : &j->cells[s->worker].at, j->first);
     kith__stay_begin(&s->stay, s->o, s->lane, j, s->why != KITH__FOR_ANY, s->pace.then);
     kith__turn = (struct kith__turn){ s->o, j->root, j->priority };
-}
-
-static void say_begun(struct kith__object *o, struct kith__job *j)
-{
-    call_others(o, j);
-    if (j->is_part && atomic_load(&j->begun_at) == 0)
-        atomic_store(&j->begun_at, kith__now_ns());
 }
 
 /* 1: s has a claim. */
@@ -251,15 +245,22 @@ static int run_claim(struct shift *s)
 
 static void look_at_clock(struct shift *s, int stopped)
 {
-    const struct kith__job *j = s->job;
-    /* Who waits for a single task, or a loop that is short, does not wait for a look at the clock as well. */
-    int looks = j->units > 1 && !j->share;
+    struct kith__job *j = s->job;
+    /* Who waits for a single task, or a loop that is short, does not wait for a look at the clock as well.
+     * Whoever has a part is asked what its units cost. */
+    int looks = j->is_part || (j->units > 1 && !j->share);
+    uint64_t run = stopped ? run_of(j, s->worker, s->lo) : s->length;
     int64_t ns;
 
-    if ((!kith__pace_is_due(&s->pace, stopped ? run_of(j, s->worker, s->lo) : s->length) || !looks) &&
-        !stopped)
+    s->untimed += run;
+    if ((!kith__pace_is_due(&s->pace, run) || !looks) && !stopped)
         return;
-    ns = kith__pace_look(&s->pace, s->job);
+    ns = kith__pace_look(&s->pace, j);
+    if (j->is_part) { /* before the last of them is done, and the poster looks at these */
+        atomic_fetch_add_explicit(&j->timed_ns, (uint64_t)ns, memory_order_relaxed);
+        atomic_fetch_add_explicit(&j->timed, s->untimed, memory_order_relaxed);
+    }
+    s->untimed = 0;
     if (!j->chunk && !j->share)
         kith__chunk_learn(&s->learned, s->length, ns);
 }
@@ -330,7 +331,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
             break;
         }
         if (!claims++)
-            say_begun(o, j);
+            call_others(o, j);
         stopped = run_claim(&s);
         if (s.length > 0)
             end_claim(&s, stopped);
