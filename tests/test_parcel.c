@@ -27,6 +27,8 @@ static struct kith__job *take_job(void)
     kith__object_leave(object);
     CU_ASSERT_FATAL(j != NULL);
     j->seq = 77;
+    j->root = 76;
+    j->priority = -2;
     j->kind = KITH__JOB_BYTES;
     j->shape = 5;
     j->tries = 2;
@@ -150,7 +152,7 @@ static void a_grant_brings_its_arguments(void)
     kith__parcel_write_grant(j, post, &g, bytes);
     PASS(kith__parcel_read_job(described, job_size, &job, &arg));
     PASS(kith__parcel_read_grant(bytes, size, &head));
-    CU_ASSERT(head.seq == 77 && head.post == post && head.left == 860);
+    CU_ASSERT(head.seq == 77 && head.post == post && head.root == 76 && head.priority == -2);
     CU_ASSERT(head.grant.epoch == 9 && head.grant.lo == 130 && head.grant.length == 10 &&
               head.grant.tries == 1);
     PASS(kith__parcel_check_grant(&job, bytes, size, &in));
@@ -294,6 +296,10 @@ static void a_grant_of_another_size_is_refused(void)
     g.head.grant.length = 0;
     FAILS_WITH(KITH_EPEER, check_grant(&job, &g, sizeof g.head));
     g.head.grant.length = 10;
+    g.head.priority = 5;
+    FAILS_WITH(KITH_EPEER, check_grant(&job, &g, size));
+    g.head.priority = -4;
+    PASS(check_grant(&job, &g, size));
     g.head.seq = 2;
     FAILS_WITH(KITH_EPEER, check_grant(&job, &g, size));
 }

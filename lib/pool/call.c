@@ -196,6 +196,10 @@ static int fill(struct kith__call *c, const struct kith__call_spec *s)
     j->first_worker = p->trunk.first_worker;
     j->call = s->part ? s->part->call : s->call ? s->call : kith__call_number();
     kith__turn_fill(c->object, j);
+    if (s->part) {
+        j->root = s->part->root;
+        j->priority = s->part->priority;
+    }
     if (s->name) /* of a zeroed job; snprintf is much code that is cold */
         memcpy(j->name, s->name, strnlen(s->name, sizeof j->name - 1));
     if (kith__branches(p))

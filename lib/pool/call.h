@@ -15,6 +15,8 @@ struct kith__call_part {
     uint32_t tries;        /* of each of its units */
     uint64_t whole, named; /* for the job log and the statistics: number of the job; of the first unit */
     const void *elements;  /* uint64_t of each unit, of a map that has an order; NULL: they follow on first */
+    uint64_t root; /* all parts that have the same one are one call to the workers; 0: it is its own */
+    int32_t priority;
 };
 
 struct kith__call_spec {

@@ -24,6 +24,10 @@
 
 enum { STACK = 256 << 10, ROOM = 64 << 10, TEXT = 512, TRIES = 10 };
 
+/* The workers of the branch take grants of one call in turn, the oldest first, as they do what is one call at
+ * home: else each would be at another one, and all of these would come to their end late. */
+#define OF_HOME (UINT64_C(1) << 63) /* of a root: it is none of a call that was posted here */
+
 static const int64_t look_least_ns = 50000, look_most_ns = 100 * KITH__MS, memory_ns = 100 * KITH__MS;
 
 struct known { /* a job of which it was granted something */
@@ -524,6 +528,8 @@ static int post(struct running *r, const struct kith__parcel_grant *g, void *out
         .whole = g->seq,
         .named = g->grant.lo,
         .elements = r->elements,
+        .root = g->root | OF_HOME,
+        .priority = g->priority,
     };
     struct kith__call_spec s = {
         .pool = self.branch,

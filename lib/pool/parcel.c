@@ -3,6 +3,7 @@
 #include "pool/parcel.h"
 #include "pool/chunk.h"
 #include "pool/row.h"
+#include "pool/turn.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -141,7 +142,8 @@ void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const st
     memset(&head, 0, sizeof head);
     head.seq = j->seq;
     head.grant = *g;
-    head.left = j->units - (atomic_load(&j->cursor) >> 16);
+    head.root = j->root;
+    head.priority = j->priority;
     head.post = post;
     head.is_item = j->kind == KITH__JOB_ROW;
     memcpy(to, &head, sizeof head);
@@ -158,6 +160,8 @@ int kith__parcel_read_grant(const void *bytes, uint64_t size, struct kith__parce
     if (size < sizeof *g)
         return is_damaged("a grant");
     memcpy(g, bytes, sizeof *g);
+    if (g->priority < -KITH__PRIORITY_MOST || g->priority > KITH__PRIORITY_MOST)
+        return is_damaged("a grant");
     return 0;
 }
 

@@ -31,10 +31,11 @@ struct kith__parcel_job {
 struct kith__parcel_grant {
     uint64_t seq;
     struct kith__grant grant;
-    uint64_t left; /* units of the job that nobody has claimed */
+    uint64_t root; /* of the job: see turn.h */
     uint32_t post;
     uint32_t is_item; /* 1: of a row */
-    uint32_t spare[2];
+    int32_t priority; /* of the job */
+    uint32_t spare;
 };
 
 struct kith__parcel_item {

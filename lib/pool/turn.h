@@ -2,7 +2,8 @@
  *
  * The call of the highest priority; among equals the one that has the fewest workers; and of two that have as
  * many, each in turn. What tasks of a call call themselves in the same pool belongs to that call, its root,
- * and is worked on from the oldest on: so a tree of calls is taken from where it is thickest.
+ * and is worked on from the oldest on: so a tree of calls is taken from where it is thickest. What a branch
+ * has of a call of another node belongs to that call, too.
  *
  * A worker looks around when there is nothing left to claim where it is, or when its turn is over: between
  * two claims, or two blocks of a share, a while after another call has come. As long as none comes that is
