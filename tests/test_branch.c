@@ -301,6 +301,7 @@ static void figures_are_those_of_one_job(void)
     CU_ASSERT_EQUAL_FATAL((uint64_t)rc, out.size);
     memcpy(&head, kith__at(out.block), sizeof head);
     CU_ASSERT(head.grant.length <= 4); /* as if nothing were known */
+    CU_ASSERT(head.described > 0);     /* and it comes along */
     kith__heap_free(out.block);
     atomic_store(hold, 0);
     PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));

@@ -167,6 +167,39 @@ static void a_grant_brings_its_arguments(void)
     give_back(j);
 }
 
+/* So a node that does not know it need not ask. */
+static void a_small_job_comes_along_with_its_grant(void)
+{
+    struct kith__job *j = take_job();
+    struct kith__grant g = { .epoch = 9, .lo = 130, .length = 10 };
+    size_t own = kith__parcel_grant_size(j, &g), size = own + kith__parcel_job_size(j);
+    char *bytes = malloc(size);
+    struct kith__parcel_job job;
+    struct kith__parcel_grant head;
+    const void *described, *arg, *in;
+    uint64_t job_size;
+
+    CU_ASSERT_FATAL(bytes != NULL);
+    kith__parcel_write_grant(j, post, &g, bytes);
+    CU_ASSERT_PTR_NULL(kith__parcel_described(bytes, own, &job_size));
+    kith__parcel_add_job(j, post, bytes, own);
+    CU_ASSERT_FATAL((described = kith__parcel_described(bytes, size, &job_size)) == bytes + own);
+    PASS(kith__parcel_read_job(described, job_size, &job, &arg));
+    CU_ASSERT(job.seq == 77 && job.n == 1000 && memcmp(arg, kith__at(j->arg), 100) == 0);
+    PASS(kith__parcel_check_grant(&job, bytes, size, &in));
+    for (size_t i = 0; i < size; i++) {
+        void *p = cut(bytes, i);
+
+        FAILS_WITH(KITH_EPEER, kith__parcel_check_grant(&job, p, i, &in));
+        free(p);
+    }
+    memcpy(&head, bytes, sizeof head);
+    head.is_item = 1;
+    FAILS_WITH(KITH_EPEER, kith__parcel_read_grant(&head, sizeof head, &head));
+    free(bytes);
+    give_back(j);
+}
+
 /* Of a job with an order each unit is some element, and brings the argument of that. */
 static void an_order_goes_along(void)
 {
@@ -507,6 +540,7 @@ static struct test tests[] = { TEST(a_job_is_the_same_there),
                                TEST(results_and_faults_come_back),
                                TEST(results_that_do_not_fit_are_refused),
                                TEST(drawn_bytes_are_refused_or_read),
+                               TEST(a_small_job_comes_along_with_its_grant),
                                TEST(an_order_goes_along),
                                TEST(a_task_of_a_row_goes_along),
                                TEST(results_of_any_size_come_back),

@@ -221,7 +221,8 @@ static int claim(struct foreman *f)
     if (rc <= 0)
         return 0;
     REQUIRE(out.size == (uint64_t)rc);
-    CU_ASSERT_EQUAL(out.size, sizeof f->grant.head + f->grant.head.grant.length * sizeof(double));
+    CU_ASSERT_EQUAL(out.size, sizeof f->grant.head + f->grant.head.grant.length * sizeof(double) +
+                                  f->grant.head.described);
     return 1;
 }
 

@@ -20,6 +20,7 @@
 #include <string.h>
 
 enum { GRANTS = 64, TEXT_MOST = 512 }; /* ranges of a job that a branch has at a time, on average */
+enum { DESCRIBED_MOST = 4096 };        /* bytes of a job that comes along with its grants */
 
 int kith__branches_make(struct kith__pool *p, uint32_t count)
 {
@@ -318,18 +319,33 @@ static struct kith__deal_job job_now(const struct kith__pool *p, struct kith__jo
     return job;
 }
 
+/* Bytes of j, when they come along with a grant of size: so that a node which does not know it need not ask,
+ * and can begin. Else 0. */
+static uint64_t size_of_job(const struct kith__branch *b, const struct kith__job *j, uint64_t size,
+                            uint64_t room)
+{
+    uint64_t its = kith__parcel_job_size(j);
+
+    return j->kind != KITH__JOB_ROW && b->deal.job != j->seq && its <= DESCRIBED_MOST && size + its <= room
+               ? its
+               : 0;
+}
+
 /* Its bytes, in a block. What there is no memory for goes back, and what the foreman has no room for: that
  * one learns how much it takes. */
-static int64_t give(struct kith__pool *p, struct kith__job *j, uint32_t post, const struct kith__grant *g,
-                    uint64_t room, struct kith__result *out)
+static int64_t give(struct kith__pool *p, const struct kith__branch *b, struct kith__job *j, uint32_t post,
+                    const struct kith__grant *g, uint64_t room, struct kith__result *out)
 {
-    uint64_t size = kith__parcel_grant_size(j, g);
+    uint64_t own = kith__parcel_grant_size(j, g), described = size_of_job(b, j, own, room),
+             size = own + described;
 
     if (size > room || (out->block = kith__heap_alloc(size, kith__me)) == 0) {
         kith__grant_settle(j, p->workers, g->epoch, 0, g->tries);
         return size > room ? (int64_t)size : KITH_ENOMEM;
     }
     kith__parcel_write_grant(j, post, g, kith__at(out->block));
+    if (described)
+        kith__parcel_add_job(j, post, kith__at(out->block), own);
     out->size = size;
     out->flags |= KITH__GIVEN;
     return (int64_t)size;
@@ -401,7 +417,7 @@ static int64_t grant(struct kith__object *o, const struct kith__branch *b, const
     if (!(j->kind == KITH__JOB_ROW ? grant_item(p, all, who, j, &g)
                                    : grant_range(p, all, b, who, j, room, &g)))
         return KITH__PARKED;
-    rc = give(p, j, post, &g, room, out);
+    rc = give(p, b, j, post, &g, room, out);
     if (rc < 0 || left_of(j) > 0) /* as in worker.c */
         kith__tell_one(out, KITH__POOL_IDLE);
     return rc;

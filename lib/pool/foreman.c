@@ -175,6 +175,13 @@ static struct known *use(struct known *k)
     return k;
 }
 
+static void free_job(struct known *k)
+{
+    if (k)
+        free(k->bytes);
+    free(k);
+}
+
 /* Locked. Nobody has any of it, and it was not the last one. */
 static void forget_jobs(void)
 {
@@ -183,8 +190,7 @@ static void forget_jobs(void)
         if (k->users > 0 || k == self.jobs.first)
             continue;
         kith__unlink(&self.jobs, k, link);
-        free(k->bytes);
-        free(k);
+        free_job(k);
     }
 }
 
@@ -228,18 +234,59 @@ static int fetch_job(uint64_t seq, uint32_t post, struct known **out)
     return 0;
 }
 
-/* The job of a grant, which is used until drop. */
-static int know(const struct kith__parcel_grant *g, struct known **out)
+/* As it came along with a grant. */
+static int copy_job(const void *described, uint64_t size, struct known **out)
+{
+    struct known *k = calloc(1, sizeof *k);
+    int rc = k && (k->bytes = malloc(size)) ? 0 : kith__fail(KITH_ENOMEM, "no memory for a job");
+
+    if (rc == 0) {
+        memcpy(k->bytes, described, size);
+        rc = read_job(k, size);
+    }
+    if (rc < 0)
+        free_job(k);
+    else
+        *out = k;
+    return rc;
+}
+
+/* Locked, and unlocked meanwhile. What came along is as it was when it was granted: with news since, that it
+ * may have been given up, the home is asked. */
+static int learn_job(const struct kith__parcel_grant *g, const char *bytes, uint64_t size, uint64_t news,
+                     struct known **out)
+{
+    uint64_t job_size;
+    const void *described = kith__parcel_described(bytes, size, &job_size);
+    int rc = 0;
+
+    if (described && self.news == news) {
+        unlock();
+        rc = copy_job(described, job_size, out);
+        lock();
+        if (rc < 0 || self.news == news)
+            return rc;
+        free_job(*out);
+        *out = NULL;
+    }
+    unlock();
+    rc = fetch_job(g->seq, g->post, out);
+    lock();
+    return rc;
+}
+
+/* The job of a grant that was claimed after that news, which is used until drop. */
+static int know(const struct kith__parcel_grant *g, const char *bytes, uint64_t size, uint64_t news,
+                struct known **out)
 {
     struct known *new = NULL;
     int rc = 0;
 
     lock();
-    if (!find_job(g->seq)) {
-        unlock();
-        rc = fetch_job(g->seq, g->post, &new);
-        lock();
-    }
+    if (!find_job(g->seq))
+        rc = learn_job(g, bytes, size, news, &new);
+    if (new &&new->job.seq != g->seq)
+        rc = kith__fail(KITH_EPEER, "a grant comes with another job than its own: two versions of kith?");
     if (rc == 0 && !find_job(g->seq)) {
         kith__link_first(&self.jobs, new, link);
         new = NULL;
@@ -247,10 +294,7 @@ static int know(const struct kith__parcel_grant *g, struct known **out)
     if (rc == 0)
         *out = use(find_job(g->seq));
     unlock();
-    if (new) { /* another thread was faster */
-        free(new->bytes);
-        free(new);
-    }
+    free_job(new); /* another thread was faster */
     return rc;
 }
 
@@ -690,7 +734,7 @@ static void refuse(int rc, const struct kith__parcel_grant *g, struct hand *h)
 
 static int read_range(struct running *r, const struct kith__parcel_grant *g, const char *bytes, uint64_t size)
 {
-    int rc = know(g, &r->of);
+    int rc = know(g, bytes, size, r->looked, &r->of);
 
     if (rc < 0 || (rc = kith__parcel_check_grant(&r->of->job, bytes, size, &r->in)) < 0)
         return rc;
@@ -823,10 +867,8 @@ static void look_at_jobs(uint64_t news)
     lock();
     while ((k = next_to_look_at(news))) {
         unlock();
-        if ((rc = fetch_job(k->job.seq, k->job.post, &same)) == 0) {
-            free(same->bytes);
-            free(same);
-        }
+        if ((rc = fetch_job(k->job.seq, k->job.post, &same)) == 0)
+            free_job(same);
         lock();
         if (rc == KITH_EEND || rc == KITH_ECANCELLED) {
             k->over = 1;

@@ -155,14 +155,34 @@ void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const st
         memcpy((char *)to + sizeof head, argument(j, g->lo), g->length * j->in_size);
 }
 
+void kith__parcel_add_job(struct kith__job *j, uint32_t post, void *grant, uint64_t size)
+{
+    struct kith__parcel_grant head;
+
+    memcpy(&head, grant, sizeof head);
+    head.described = (uint32_t)kith__parcel_job_size(j);
+    memcpy(grant, &head, sizeof head);
+    kith__parcel_write_job(j, post, (char *)grant + size);
+}
+
 int kith__parcel_read_grant(const void *bytes, uint64_t size, struct kith__parcel_grant *g)
 {
     if (size < sizeof *g)
         return is_damaged("a grant");
     memcpy(g, bytes, sizeof *g);
-    if (g->priority < -KITH__PRIORITY_MOST || g->priority > KITH__PRIORITY_MOST)
+    if (g->priority < -KITH__PRIORITY_MOST || g->priority > KITH__PRIORITY_MOST ||
+        g->described > size - sizeof *g || (g->is_item && g->described))
         return is_damaged("a grant");
     return 0;
+}
+
+const void *kith__parcel_described(const void *bytes, uint64_t size, uint64_t *job_size)
+{
+    struct kith__parcel_grant g;
+
+    memcpy(&g, bytes, sizeof g);
+    *job_size = g.described;
+    return g.described ? (const char *)bytes + size - g.described : NULL;
 }
 
 int kith__parcel_check_grant(const struct kith__parcel_job *job, const void *bytes, uint64_t size,
@@ -174,7 +194,7 @@ int kith__parcel_check_grant(const struct kith__parcel_job *job, const void *byt
 
     if (rc < 0)
         return rc;
-    size -= sizeof g;
+    size -= sizeof g + g.described;
     if (g.seq != job->seq || g.post != job->post || g.grant.length == 0 || g.grant.length > job->units ||
         g.grant.lo > job->units - g.grant.length || !fit(g.grant.length, each, size) ||
         g.grant.length * each != size)

@@ -5,7 +5,8 @@
  * that they are of: what comes from elsewhere is no reason to read or write beyond an end.
  *
  *     job       head, context of the call
- *     grant     head, arguments of its units; of a job with an order which element each is: uint64_t
+ *     grant     head, arguments of its units; of a job with an order which element each is: uint64_t; a small
+ *               job that the node does not know yet
  *     grant     of a row: head, what its item is, argument of that
  *     result    head, results of its units that were done, faults: each a head and a text
  *
@@ -33,9 +34,9 @@ struct kith__parcel_grant {
     struct kith__grant grant;
     uint64_t root; /* of the job: see turn.h */
     uint32_t post;
-    uint32_t is_item; /* 1: of a row */
-    int32_t priority; /* of the job */
-    uint32_t spare;
+    uint32_t is_item;   /* 1: of a row */
+    int32_t priority;   /* of the job */
+    uint32_t described; /* bytes of the job's description, at the end; 0: it does not come along */
 };
 
 struct kith__parcel_item {
@@ -76,6 +77,8 @@ uint64_t kith__parcel_grant_size(const struct kith__job *j, const struct kith__g
 uint64_t kith__parcel_unit_size(const struct kith__job *j); /* what each unit adds to that; of no row */
 void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const struct kith__grant *g,
                               void *to);
+/* Adds the job to such a grant, for which there is room behind its size. Of no row. */
+void kith__parcel_add_job(struct kith__job *j, uint32_t post, void *grant, uint64_t size);
 
 /* The head of a result, for who looks for its job then. 0; KITH_EPEER: no such bytes. */
 int kith__parcel_read_result(const void *bytes, uint64_t size, struct kith__parcel_result *r);
@@ -103,6 +106,8 @@ int kith__parcel_read_job(const void *bytes, uint64_t size, struct kith__parcel_
 int kith__parcel_read_grant(const void *bytes, uint64_t size, struct kith__parcel_grant *g);
 int kith__parcel_check_grant(const struct kith__parcel_job *job, const void *bytes, uint64_t size,
                              const void **in);
+/* The job that came along, as bytes for kith__parcel_read_job; NULL: there is none. */
+const void *kith__parcel_described(const void *bytes, uint64_t size, uint64_t *job_size);
 /* Of one that was checked: which element each unit is; NULL: the one of its number. */
 const void *kith__parcel_elements(const struct kith__parcel_job *job, const void *bytes);
 
