@@ -297,7 +297,8 @@ struct kith_pool_options {
     int limit_ms;
     /* How many times a task whose worker dies is started in all. 0: the default, 2. Tasks
      * run at least once: one whose worker is killed at its very end runs again. 1: never
-     * again, it is reported instead; for tasks that change memory in place. */
+     * again, it is reported instead; for tasks that change memory in place. What a lost
+     * node had is run elsewhere in any case, with the arguments as they were. */
     int tries;
     /* 1: do not bind each worker to a CPU. */
     int unpinned;
@@ -330,7 +331,9 @@ struct kith_pool_options {
      * kith_alloc, variables, strings or the like, runs on this node alone (KITH_LOG=info
      * tells). That is noticed where they are aligned, in the context and in a sample of
      * the arguments, but not in what these point to. If a node is lost, others run the
-     * tasks that it had, perhaps for the second time.
+     * tasks that it had, perhaps for the second time; and in a pool with .tries of more
+     * than 1 already if it gives no sign of life for a second, when a call waits for
+     * nothing else and they are short. Each result counts once.
      * 0: all nodes, but kith_for, whose tasks leave their results in memory, runs on this
      * one; with .caller = 1 or .threads = 1, with a pointer in .arg, and in a program of
      * kith_init_ranks: this node only.

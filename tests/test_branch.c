@@ -3,6 +3,7 @@
 #include "config.h"
 #include "check.h"
 #include "pool/branch.h"
+#include "pool/grant.h"
 #include "pool/parcel.h"
 #include "pool/pool.h"
 #include "shm/heap.h"
@@ -234,6 +235,68 @@ static void what_the_dead_had_is_done_by_others(void)
     atomic_store(hold, 0);
     PASS(end_map(&m));
     CU_ASSERT_EQUAL(count_of_others(), 0);
+    PASS(kith_pool_close(pool));
+}
+
+/* Until the worker here has done all but what first has. */
+static void await_rest(uint64_t granted)
+{
+    const struct kith__pool *p = kith__pool_body(object);
+    const struct kith__job *j = kith__post_job(kith__post(p, 0));
+
+    while (atomic_load(&j->cells[0].done) + granted < N)
+        usleep(200);
+}
+
+static void gives_no_sign_of_life(const struct kith__caller *who)
+{
+    kith__objects_doubted(&(struct kith__caller){ who->node, 0, 0 });
+}
+
+/* It is done here when all waits for it, not before. And whoever comes back comes too late. */
+static void what_a_silent_node_has_is_not_waited_for(void)
+{
+    static struct grant g, h;
+    struct map m;
+
+    open_pool();
+    begin_map(&m);
+    claim(&first, 64, &g);
+    is_taken(&g);
+    gives_no_sign_of_life(&first);
+    CU_ASSERT_EQUAL(give(&first, &g, g.head.grant.length, -1), 0); /* there was enough to do */
+    claim(&first, 64, &h);
+    is_taken(&h);
+    atomic_store(hold, 0);
+    await_rest(g.head.grant.length + h.head.grant.length);
+    gives_no_sign_of_life(&second); /* it is another one */
+    CU_ASSERT(kith__grant_has(kith__post_job(kith__post(kith__pool_body(object), 0)), h.head.grant.lo));
+    gives_no_sign_of_life(&first);
+    PASS(end_map(&m));
+    FAILS_WITH(KITH_ESTALE, give(&first, &h, h.head.grant.length, -1));
+    CU_ASSERT_EQUAL(count_of_others(), (int)g.head.grant.length);
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0)); /* it takes part as before */
+    PASS(kith_pool_close(pool));
+}
+
+/* Where the user has said so: only a lost node's tasks are. */
+static void nothing_is_done_again_that_must_not_be(void)
+{
+    static struct grant g;
+    struct map m;
+
+    open_pool();
+    kith__pool_body(object)->tries = 1;
+    begin_map(&m);
+    claim(&first, 64, &g);
+    is_taken(&g);
+    atomic_store(hold, 0);
+    await_rest(g.head.grant.length);
+    gives_no_sign_of_life(&first);
+    CU_ASSERT_EQUAL(give(&first, &g, g.head.grant.length, -1), 0);
+    PASS(end_map(&m));
+    CU_ASSERT_EQUAL(count_of_others(), (int)g.head.grant.length);
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
     PASS(kith_pool_close(pool));
 }
 
@@ -494,6 +557,8 @@ static void figures_that_make_no_sense_are_refused(void)
 static struct test tests[] = { TEST(a_foreman_takes_part),
                                TEST(results_are_taken_once),
                                TEST(what_the_dead_had_is_done_by_others),
+                               TEST(what_a_silent_node_has_is_not_waited_for),
+                               TEST(nothing_is_done_again_that_must_not_be),
                                TEST(a_grant_that_reaches_nobody_goes_back),
                                TEST(no_more_is_granted_than_there_is_room_for),
                                TEST(figures_are_those_of_one_job),

@@ -133,6 +133,17 @@ static void a_new_node_gets_nothing_that_is_done_sooner_at_home(void)
     CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 8);
 }
 
+static void what_is_done_again_is_done_in_time(void)
+{
+    struct kith__deal_job j = { .workers = 16 };
+
+    CU_ASSERT(!kith__deal_is_done_within(&j, 1, 1000000000)); /* nothing is known */
+    j.home_rate = 8 / 10e6;                                   /* 8 workers, 10 ms */
+    j.home_unit_ns = 10e6;
+    CU_ASSERT(kith__deal_is_done_within(&j, 8, 20000000));
+    CU_ASSERT(!kith__deal_is_done_within(&j, 9, 20000000));
+}
+
 /* What is done beside a grant says nothing of what its units cost. */
 static void the_time_of_workers_counts(void)
 {
@@ -703,6 +714,7 @@ static struct test tests[] = { TEST(the_first_grant_is_one_unit_for_each_worker)
                                TEST(what_is_done_sooner_at_home_stays_there),
                                TEST(a_chunk_that_was_asked_for_is_obeyed),
                                TEST(a_new_node_gets_nothing_that_is_done_sooner_at_home),
+                               TEST(what_is_done_again_is_done_in_time),
                                TEST(the_time_of_workers_counts),
                                TEST(it_knows_when_it_will_ask),
                                TEST(a_node_asks_before_it_has_nothing_left),

@@ -33,6 +33,27 @@ static void peer_that_dies_is_lost_within_the_limit(void)
         forget_peer(&nodes[i], (uint32_t)i);
 }
 
+/* Again and again, until it says something. */
+static void silent_peer_is_in_doubt(void)
+{
+    begin_net(12);
+    PASS(kith__proto_open(nodes[0].proto, 1, net.now));
+    pass(5000, 0);
+    CU_ASSERT_EQUAL(nodes[0].doubted[1], 0);
+    net.cut[0][1] = net.cut[1][0] = 1;
+    pass(400, 0);
+    CU_ASSERT_EQUAL(nodes[0].doubted[1], 0);
+    pass(1500, 0);
+    CU_ASSERT(nodes[0].doubted[1] >= 4 && nodes[0].doubted[1] <= 20);
+    net.cut[0][1] = net.cut[1][0] = 0;
+    pass(1000, 0);
+    nodes[0].doubted[1] = 0;
+    pass(5000, 0);
+    CU_ASSERT_EQUAL(nodes[0].doubted[1], 0);
+    CU_ASSERT_EQUAL(nodes[0].ended[1], KITH__LINK_CLOSED);
+    end_net();
+}
+
 static void peer_that_never_answers_is_lost_later(void)
 {
     begin_net(8);
@@ -137,6 +158,7 @@ static void goodbye_is_the_last_word(void)
 }
 
 static struct test tests[] = { TEST(peer_that_dies_is_lost_within_the_limit),
+                               TEST(silent_peer_is_in_doubt),
                                TEST(peer_that_never_answers_is_lost_later),
                                TEST(silent_peer_with_a_connection_is_only_stopped),
                                TEST(gap_in_the_own_clock_is_forgiven),

@@ -294,7 +294,8 @@ static int meet(void)
                                     .first_ns = never ? never : 30000 * KITH__MS,
                                     .lost_ns = never ? never : 3000 * KITH__MS,
                                     .silent_ns = never ? never : 60000 * KITH__MS,
-                                    .window = 2 << 20 };
+                                    .window = 2 << 20,
+                                    .doubt_ns = never ? 0 : 1000 * KITH__MS };
 
     self.contacts = kith__at(atomic_load(&kith__agent_shared()->contacts));
     c.job = self.contacts[0].job;

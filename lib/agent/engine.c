@@ -7,6 +7,7 @@
 #include "agent/request.h"
 #include "base/error.h"
 #include "base/system.h"
+#include "object/class.h"
 #include "rpc/mailbox.h"
 #include "shm/heap.h"
 
@@ -127,9 +128,16 @@ static uint64_t on_fill(void *context, uint64_t block, uint64_t from, uint64_t t
     return kith__heap_fill(block, from, to);
 }
 
+static void on_doubted(void *context, uint32_t peer)
+{
+    (void)context;
+    kith__objects_doubted(&(struct kith__caller){ peer, 0, 0 });
+}
+
 static const struct kith__proto_events events = { on_at,      on_release,  on_request,      on_reply,
                                                   on_arrived, on_granted,  on_settled,      on_cancelled,
-                                                  on_ended,   on_job_over, on_is_connected, on_fill };
+                                                  on_ended,   on_job_over, on_is_connected, on_fill,
+                                                  on_doubted };
 
 /* ------------------------------------------------------------------------- one turn */
 

@@ -10,7 +10,8 @@
 
 enum { DRAFT = 1024, MESSAGES_WINDOW = 1 << 20, ACK_BYTES = 512 << 10 };
 
-static const int64_t ack_ns = 40000000, look_again_ns = 200000000, blocked_ns = 20000000, gap_ns = 1500000000;
+static const int64_t ack_ns = 40000000, look_again_ns = 200000000, blocked_ns = 20000000, gap_ns = 1500000000,
+                     doubt_again_ns = 100000000;
 
 struct transfer { /* bytes that go as pieces */
     KITH__TABLE_LINK(struct transfer) link;
@@ -31,8 +32,9 @@ struct link {
     enum kith__link_state state;
     int said_bye; /* it is the last message of lane 0 */
     int heard_once;
-    int64_t heard;  /* last sign of life from it */
-    uint64_t bytes; /* of messages, not acknowledged */
+    int64_t heard;   /* last sign of life from it */
+    int64_t doubted; /* when that was told last */
+    uint64_t bytes;  /* of messages, not acknowledged */
     struct kith__channel lanes[KITH__LANES];
     KITH__LIST(struct transfer) sending; /* have pieces to send; the next one to do so is the first */
     uint32_t confirm_at,
@@ -764,6 +766,22 @@ static int64_t patience(const struct kith__proto *p, const struct link *l)
     return ns == INT64_MAX ? INT64_MAX : l->heard + ns;
 }
 
+/* When the peer is in doubt if it stays silent, or is told of again. */
+static int64_t doubt(struct kith__proto *p, struct link *l, int64_t now)
+{
+    int64_t at = l->heard + p->c.doubt_ns;
+
+    if (p->c.doubt_ns == 0 || !l->heard_once || l->state != KITH__LINK_OPEN)
+        return INT64_MAX;
+    if (at <= l->doubted)
+        at = l->doubted + doubt_again_ns;
+    if (now < at)
+        return at;
+    l->doubted = now;
+    p->e->doubted(p->context, l->peer);
+    return now + doubt_again_ns;
+}
+
 static int64_t tick_link(struct kith__proto *p, struct link *l, int64_t now)
 {
     int64_t due = patience(p, l);
@@ -776,6 +794,7 @@ static int64_t tick_link(struct kith__proto *p, struct link *l, int64_t now)
         }
         due = now + look_again_ns;
     }
+    due = earlier(due, doubt(p, l, now));
     for (int i = 0; i < KITH__LANES; i++) {
         const struct kith__channel *lane = &l->lanes[i];
 

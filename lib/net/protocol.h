@@ -30,6 +30,7 @@ struct kith__proto_config {
     int64_t lost_ns;      /* or without one for so long and not connected, */
     int64_t silent_ns;    /* or for so long though connected; INT64_MAX: never */
     uint64_t window;      /* bytes on their way on a lane of pieces */
+    int64_t doubt_ns;     /* in doubt after so long without a sign of life; 0: never */
 };
 
 struct kith__proto_events {
@@ -55,6 +56,10 @@ struct kith__proto_events {
      * memory as far as that. Returns how far it has some now, to or more. Nobody waits while a large block is
      * prepared as a whole. */
     uint64_t (*fill)(void *context, uint64_t block, uint64_t from, uint64_t to);
+
+    /* No sign of life has come for doubt_ns: the peer may be lost, or late. Again and again, until one comes,
+     * or it is lost. */
+    void (*doubted)(void *context, uint32_t peer);
 };
 
 struct kith__out { /* a frame to send: head, then body */

@@ -235,6 +235,27 @@ static void tell_death(struct kith__object *o, void *context)
     leave(o, 0, &out);
 }
 
+static void tell_doubt(struct kith__object *o, void *context)
+{
+    struct kith__result out = { 0 };
+    uint64_t kind;
+
+    kith__guard_enter(&o->guard);
+    if ((kind = atomic_load(&o->ident) & 255) < KITH__KINDS && kith__classes[kind] &&
+        kith__classes[kind]->doubted)
+        kith__classes[kind]->doubted(o, context, &out);
+    leave(o, 0, &out);
+}
+
+void kith__objects_doubted(const struct kith__caller *who)
+{
+    struct kith__caller silent = *who;
+
+    for (unsigned kind = 1; kind < KITH__KINDS; kind++)
+        if (kith__classes[kind]->doubted)
+            kith__objects_each((enum kith__kind)kind, tell_doubt, &silent);
+}
+
 static void objects_of_kind_died(enum kith__kind kind, const struct kith__caller *who)
 {
     struct kith__caller dead = *who;

@@ -123,6 +123,8 @@ struct kith__class {
     int (*undo)(struct kith__object *o, const struct kith__caller *who, struct kith__result *given);
     /* In the guard: whoever matches (kith__is_same) has died: what it held is free. */
     void (*died)(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
+    /* In the guard: see kith__objects_doubted. */
+    void (*doubted)(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
     /* In no guard, whatever is in the slot now: a call that had in->waiter has ended without success. */
     void (*left)(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
                  struct kith__result *out);
@@ -177,6 +179,9 @@ void kith__release(uint64_t id, unsigned kind, uint32_t n);
 /* What who held in any object of this node is free. who->member 0: all of that node's. For janitors and
  * agents. */
 void kith__objects_died(const struct kith__caller *who);
+/* No sign of life has come from the node of who for a while: it may be lost, and it may be late. For the
+ * agent. */
+void kith__objects_doubted(const struct kith__caller *who);
 /* The same for the ends of Pipes that it has opened, of which its agent may know nothing: a request of its
  * that comes later has them again, and is told of by its agent. */
 void kith__given_died(const struct kith__caller *who);

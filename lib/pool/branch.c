@@ -22,6 +22,8 @@
 enum { GRANTS = 64, TEXT_MOST = 512 }; /* ranges of a job that a branch has at a time, on average */
 enum { DESCRIBED_MOST = 4096 };        /* bytes of a job that comes along with its grants */
 
+static const int64_t again_ns = 2000 * KITH__MS; /* from a node in doubt to one that is lost: see agent.c */
+
 int kith__branches_make(struct kith__pool *p, uint32_t count)
 {
     uint64_t size = sizeof(struct kith__branches) + count * sizeof(struct kith__branch);
@@ -756,6 +758,50 @@ int kith__branch_undo(struct kith__object *o, const struct kith__caller *who, st
         kith__grant_settle(j, p->workers, g.grant.epoch, 0, g.grant.tries);
     tell_of_returned(p, given);
     return 0;
+}
+
+/* 1: that is so. Nothing of it is begun here while somebody else has it, so memory in place is as the first
+ * attempt has found it. But a caller who has said that no task is ever begun twice waits until the node is
+ * lost; and so do tasks of a row, any of which may be a long one. */
+static int take_again(const struct kith__pool *p, struct kith__job *j, const struct kith__caller *who)
+{
+    struct kith__deal_job now;
+    uint64_t units;
+
+    if (j->kind == KITH__JOB_ROW || j->tries <= 1 || atomic_load(&j->cancelled) || left_of(j) > 0 ||
+        (units = kith__grants_of(j, who)) == 0)
+        return 0;
+    now = job_now(p, j, NULL);
+    return kith__deal_is_done_within(&now, units, again_ns) && kith__grants_give_back(j, p->workers, who) > 0;
+}
+
+static int has_branch_on(const struct kith__branches *all, uint32_t node)
+{
+    for (uint32_t i = 0; all && i < all->count; i++)
+        if (atomic_load(&all->of[i].state) == KITH__BRANCH_OPEN &&
+            atomic_load(&all->of[i].holder) >> 32 == node)
+            return 1;
+    return 0;
+}
+
+void kith__branch_doubted(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__branches *all = atomic_load(&p->gone) ? NULL : kith__branches(p);
+    uint32_t posts = has_branch_on(all, who->node) ? kith__posts(p) : 0;
+    int some = 0;
+
+    for (uint32_t i = 0; i < posts; i++) {
+        uint64_t seq = atomic_load(&kith__post(p, i)->announced);
+        struct kith__job *j = kith__post_job(kith__post(p, i));
+
+        if (seq == 0 || atomic_load(&j->granted_count) == 0 || !kith__job_enter(p, &all->lane, i, seq))
+            continue;
+        some |= take_again(p, j, who);
+        kith__job_leave(&all->lane, j);
+    }
+    if (some)
+        tell_of_returned(p, out);
 }
 
 /* One of them starts another foreman. */

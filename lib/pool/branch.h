@@ -90,5 +90,9 @@ extern const struct kith__method kith__pool_methods[KITH__POOL_METHODS];
 /* Hooks of the class. */
 int kith__branch_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given);
 void kith__branch_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
+/* What a node has that gives no sign of life goes back, where all that waits for it is that, and it is done
+ * here within the time that it takes to be sure that the node is lost. Should it come back, its results come
+ * too late, as those of a node that counted as lost do. */
+void kith__branch_doubted(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
 
 #endif

@@ -152,6 +152,11 @@ static int is_sooner_at_home(const struct kith__deal *d, const struct kith__deal
            (double)j->left / j->home_rate + j->home_unit_ns;
 }
 
+int kith__deal_is_done_within(const struct kith__deal_job *j, uint64_t units, int64_t ns)
+{
+    return j->home_rate > 0 && (double)units / j->home_rate + j->home_unit_ns <= (double)ns;
+}
+
 uint64_t kith__deal_size(const struct kith__deal *d, const struct kith__deal_job *j)
 {
     uint64_t size = batch(d, j->in_size, j->out_size);

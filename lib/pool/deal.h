@@ -63,6 +63,10 @@ uint32_t kith__deal_asks(const struct kith__deal *d, uint64_t in_size, uint64_t 
 double kith__deal_due(const struct kith__deal *d, uint64_t in_size, uint64_t out_size, uint64_t unfinished,
                       uint32_t asking);
 
+/* For the home, of a job of which nothing is left to claim: 1: its workers would have done so many units once
+ * more within ns. 0 also when it is not known. */
+int kith__deal_is_done_within(const struct kith__deal_job *j, uint64_t units, int64_t ns);
+
 /* For the home: the size of the next grant, 0..KITH__CHUNK_MOST; 0: what is left is done sooner without that
  * node. */
 uint64_t kith__deal_size(const struct kith__deal *d, const struct kith__deal_job *j);

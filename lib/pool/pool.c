@@ -915,4 +915,5 @@ const struct kith__class kith__pool_class = {
     .destroy = destroy,
     .undo = kith__branch_undo,
     .died = kith__branch_died,
+    .doubted = kith__branch_doubted,
 };

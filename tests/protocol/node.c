@@ -206,9 +206,17 @@ static uint64_t fill(void *context, uint64_t block, uint64_t from, uint64_t to)
     return b->filled;
 }
 
-const struct kith__proto_events node_events = { at,         release,     on_request,   on_reply,
-                                                on_arrived, on_granted,  on_settled,   on_cancelled,
-                                                on_ended,   on_job_over, is_connected, fill };
+static void on_doubted(void *context, uint32_t peer)
+{
+    struct node *n = context;
+
+    CU_ASSERT_EQUAL(n->ended[peer], KITH__LINK_CLOSED);
+    n->doubted[peer]++;
+}
+
+const struct kith__proto_events node_events = { at,           release,    on_request,   on_reply, on_arrived,
+                                                on_granted,   on_settled, on_cancelled, on_ended, on_job_over,
+                                                is_connected, fill,       on_doubted };
 
 /* ---- what it wants */
 
@@ -249,8 +257,8 @@ struct kith__proto_config config_of(uint32_t node, uint64_t job)
 {
     const int64_t ms = 1000000;
 
-    return (
-        struct kith__proto_config){ node, NODES, job, 500 * ms, 10000 * ms, 3000 * ms, 60000 * ms, 1 << 20 };
+    return (struct kith__proto_config){ node,      NODES,      job,     500 * ms, 10000 * ms,
+                                        3000 * ms, 60000 * ms, 1 << 20, 1000 * ms };
 }
 
 void start_nodes(void)

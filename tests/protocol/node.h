@@ -40,6 +40,7 @@ extern struct node {
     uint32_t number;
     int dead, over;
     enum kith__link_state ended[NODES];
+    int doubted[NODES]; /* how often */
     struct seat seats[SEATS];
     struct served served;
     struct pending pending[HELD]; /* requests whose bytes are on their way */

@@ -192,6 +192,7 @@ static void start_agent(struct sim_node *n)
                                                 .beat_ns = 500 * ms,
                                                 .first_ns = 30000 * ms,
                                                 .lost_ns = 3000 * ms,
+                                                .doubt_ns = 1000 * ms,
                                                 .silent_ns = 60000 * ms,
                                                 .window = 1 << 20 },
                                      .cpus = cpus,
