@@ -33,6 +33,28 @@ static void peer_that_dies_is_lost_within_the_limit(void)
         forget_peer(&nodes[i], (uint32_t)i);
 }
 
+/* Also those that have never talked to it know so, and need not wait long for its first word. */
+static void what_node_0_has_lost_is_lost_for_all(void)
+{
+    begin_net(13);
+    for (uint32_t i = 1; i < NODES; i++)
+        PASS(kith__proto_open(nodes[i].proto, 0, net.now));
+    pass(1000, 0);
+    nodes[2].dead = 1;
+    pass(1000, 0);
+    PASS(kith__proto_open(nodes[1].proto, 2, net.now));
+    pass(3500, 0);
+    for (uint32_t i = 0; i < NODES; i++) {
+        if (i == 2)
+            continue;
+        CU_ASSERT_EQUAL(nodes[i].ended[2], KITH__LINK_LOST);
+        FAILS_WITH(KITH_EPEER, kith__proto_open(nodes[i].proto, 2, net.now));
+        for (uint32_t k = 0; k < NODES; k++)
+            CU_ASSERT(k == 2 || nodes[i].ended[k] == KITH__LINK_CLOSED);
+    }
+    end_net();
+}
+
 /* Again and again, until it says something. */
 static void silent_peer_is_in_doubt(void)
 {
@@ -158,6 +180,7 @@ static void goodbye_is_the_last_word(void)
 }
 
 static struct test tests[] = { TEST(peer_that_dies_is_lost_within_the_limit),
+                               TEST(what_node_0_has_lost_is_lost_for_all),
                                TEST(silent_peer_is_in_doubt),
                                TEST(peer_that_never_answers_is_lost_later),
                                TEST(silent_peer_with_a_connection_is_only_stopped),

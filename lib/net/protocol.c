@@ -104,6 +104,7 @@ static const struct {
               { KITH__LINK_OPEN, ON_BYE_SAID, KITH__LINK_LEAVING },
               { KITH__LINK_OPEN, ON_BYE_HEARD, KITH__LINK_LEFT },
               { KITH__LINK_OPEN, ON_SILENCE, KITH__LINK_LOST },
+              { KITH__LINK_CLOSED, ON_SILENCE, KITH__LINK_LOST },
               { KITH__LINK_LEAVING, ON_BYE_KNOWN, KITH__LINK_GONE },
               { KITH__LINK_LEAVING, ON_BYE_HEARD, KITH__LINK_LEFT },
               { KITH__LINK_LEAVING, ON_SILENCE, KITH__LINK_LOST } };
@@ -161,12 +162,16 @@ static void clear(struct kith__proto *p, struct link *l)
     }
 }
 
+static void tell_of_loss(struct kith__proto *p, uint32_t node);
+
 static void end(struct kith__proto *p, struct link *l, enum event on, const char *why)
 {
     if (!move(l, on))
         return;
     clear(p, l);
     p->e->ended(p->context, l->peer, l->state, why);
+    if (p->c.node == 0 && l->state == KITH__LINK_LOST)
+        tell_of_loss(p, l->peer);
 }
 
 static struct link *new_link(uint32_t peer)
@@ -323,6 +328,17 @@ static int confirm_more(struct link *l, uint64_t id, uint32_t flags)
     return 1;
 }
 
+static void tell_of_loss(struct kith__proto *p, uint32_t node)
+{
+    for (uint32_t i = 1; i < p->c.nodes; i++) {
+        struct kith__message m = { .kind = KITH__MESSAGE_LOSS, .loss = { .node = node } };
+        struct link *l = open_link(p, i);
+
+        if (l)
+            say(p, l, &m, NULL, 0);
+    }
+}
+
 void kith__proto_confirm(struct kith__proto *p, uint32_t peer, uint64_t id, uint32_t flags)
 {
     struct kith__message m = { .kind = KITH__MESSAGE_REPLY,
@@ -446,6 +462,15 @@ static void hear_bye(struct kith__proto *p, struct link *l, const struct kith__b
         p->e->job_over(p->context, peer);
 }
 
+/* Also of one that this node has never talked to: else it would wait long for its first word. */
+static void hear_loss(struct kith__proto *p, const struct link *from, uint32_t node)
+{
+    if (from->peer != 0 || node == 0 || node >= p->c.nodes || node == p->c.node ||
+        (!p->links[node] && !(p->links[node] = new_link(node))))
+        return;
+    end(p, p->links[node], ON_SILENCE, "is lost to node 0");
+}
+
 static void hear(struct kith__proto *p, struct link *l, const struct kith__message *m)
 {
     switch (m->kind) {
@@ -456,6 +481,7 @@ static void hear(struct kith__proto *p, struct link *l, const struct kith__messa
     case KITH__MESSAGE_ROOM: hear_room(p, l, &m->room); break;
     case KITH__MESSAGE_PIECE: hear_piece(p, l, m); break;
     case KITH__MESSAGE_BYE: hear_bye(p, l, &m->bye); break;
+    case KITH__MESSAGE_LOSS: hear_loss(p, l, m->loss.node); break;
     case KITH__MESSAGE_KINDS: break;
     }
 }

@@ -4,7 +4,8 @@
  * Between two nodes there is a link: lane 0 carries messages and signs of life, the others pieces of bytes
  * that are too large for a message. A call is a request and its reply; what a reply has given away is settled
  * when it was taken. A link is opened by the first message, ends by a goodbye or is lost, and what is lost
- * stays lost.
+ * stays lost. All have a link to node 0, the loss of which is the end of a node: so what node 0 has lost is
+ * lost for all, and it tells them.
  *
  * Bytes lie in blocks, numbers that only the owner of the events understands.
  */

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { MAGIC = 0x4874694b, WIRE_VERSION = 3 };
+enum { MAGIC = 0x4874694b, WIRE_VERSION = 4 };
 
 /* Byte by byte: the compiler makes one load or store of it where the machine is little-endian. */
 static unsigned char *put(unsigned char *at, uint64_t value, size_t bytes)

@@ -59,9 +59,13 @@ struct kith__counts {
 /* The last message. reason: enum kith__bye_reason. */
 #define KITH__FIELDS_BYE(F) F(u32, reason)
 
+/* Node 0 has lost that node. */
+#define KITH__FIELDS_LOSS(F) F(u32, node)
+
 #define KITH__MESSAGES(M) \
     M(REQUEST, request)   \
-    M(REPLY, reply) M(SETTLE, settle) M(CANCEL, cancel) M(ROOM, room) M(PIECE, piece) M(BYE, bye)
+    M(REPLY, reply)       \
+    M(SETTLE, settle) M(CANCEL, cancel) M(ROOM, room) M(PIECE, piece) M(BYE, bye) M(LOSS, loss)
 
 enum { KITH__OUTSIDE = 1 }; /* a flag of requests and replies; the others belong to who makes them */
 enum kith__bye_reason { KITH__BYE_NODE, KITH__BYE_JOB }; /* this node leaves; the job is over */
