@@ -14,6 +14,7 @@ EXTRA_DIST += \
 	tests/check.h \
 	tests/containers.h \
 	tests/far.h \
+	tests/foreman.h \
 	tests/gate.h \
 	tests/killer.h \
 	tests/netjob.h \
@@ -123,6 +124,8 @@ unit_tests += \
 	tests/test_board \
 	tests/test_branch \
 	tests/test_foreman \
+	tests/test_foreman_ends \
+	tests/test_foreman_rows \
 	tests/test_attend \
 	tests/test_bytes \
 	tests/test_chaos \

@@ -1,5 +1,7 @@
 # Jobs and who does them.
 lib_libkith_all_la_SOURCES += \
+	lib/pool/answer.c \
+	lib/pool/answer.h \
 	lib/pool/attend.c \
 	lib/pool/attend.h \
 	lib/pool/board.c \
@@ -13,10 +15,14 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/chunk.h \
 	lib/pool/claim.c \
 	lib/pool/claim.h \
+	lib/pool/crew.c \
+	lib/pool/crew.h \
 	lib/pool/crowd.c \
 	lib/pool/crowd.h \
 	lib/pool/deal.c \
 	lib/pool/deal.h \
+	lib/pool/errand.c \
+	lib/pool/errand.h \
 	lib/pool/fault.c \
 	lib/pool/fault.h \
 	lib/pool/feed.c \
@@ -32,6 +38,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/item.h \
 	lib/pool/joblog.c \
 	lib/pool/joblog.h \
+	lib/pool/known.c \
+	lib/pool/known.h \
 	lib/pool/later.c \
 	lib/pool/later.h \
 	lib/pool/local.c \

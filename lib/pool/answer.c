@@ -1,0 +1,128 @@
+/* answer.c: see answer.h. */
+#include "config.h"
+#include "pool/answer.h"
+#include "base/system.h"
+#include "pool/branch.h"
+#include "pool/crew.h"
+#include "pool/fault.h"
+#include "pool/settle.h"
+#include "shm/heap.h"
+
+#include <string.h>
+
+enum { TEXT = 512, TRIES = 10 };
+
+static const int64_t memory_ns = 100 * KITH__MS;
+
+int kith__buffer_reserve(struct kith__buffer *b, uint64_t size, uint64_t keep)
+{
+    uint64_t block;
+
+    if (b->size >= size)
+        return 0;
+    if (!(block = kith__heap_alloc(size, kith__me)))
+        return KITH_ENOMEM;
+    if (keep)
+        memcpy(kith__at(block), b->at, keep);
+    kith__heap_free(b->block);
+    *b = (struct kith__buffer){ block, size, kith__at(block) };
+    return 0;
+}
+
+void kith__buffer_release(struct kith__buffer *b)
+{
+    kith__heap_free(b->block);
+    memset(b, 0, sizeof *b);
+}
+
+/* A result, of which the head and what stands behind it lie in b. */
+static int64_t send_result(const struct kith__buffer *b, uint64_t size)
+{
+    struct kith__args in = { .bytes = b->at, .size = size };
+    struct kith__result out = { 0 };
+    int64_t begin = kith__now_ns(), rc = kith__crew_ask(KITH__POOL_RETURN, &in, &out);
+
+    if (rc == 0) {
+        kith__crew_lock();
+        kith__deal_travelled(&kith__crew.line, size, kith__now_ns() - begin);
+        kith__crew_unlock();
+    }
+    return rc;
+}
+
+void kith__answer_send(const struct kith__parcel_grant *g, struct kith__buffer *b, uint64_t size)
+{
+    struct kith__parcel_result none = {
+        .seq = g->seq, .epoch = g->grant.epoch, .tries = g->grant.tries, .post = g->post
+    };
+    int64_t rc;
+
+    for (int i = 0; (rc = send_result(b, size)) == KITH_ENOMEM && i < TRIES; i++)
+        kith__nap(memory_ns);
+    if (rc != KITH_ENOMEM)
+        return;
+    memcpy(b->at, &none, sizeof none);
+    while (send_result(b, sizeof none) == KITH_ENOMEM)
+        kith__nap(memory_ns);
+}
+
+void kith__answer_nothing(const struct kith__parcel_grant *g, struct kith__buffer *b)
+{
+    struct kith__parcel_result head = {
+        .seq = g->seq, .epoch = g->grant.epoch, .tries = g->grant.tries, .post = g->post
+    };
+
+    memcpy(b->at, &head, sizeof head);
+    kith__answer_send(g, b, sizeof head);
+}
+
+/* One fault, behind size bytes of b. 0, or KITH_ENOMEM: it is counted only. */
+static int add_fault(struct kith__buffer *b, uint64_t *size, const struct kith__fault_entry *e)
+{
+    struct kith__parcel_fault f = { .unit = e->unit,
+                                    .end = e->end,
+                                    .code = e->code,
+                                    .signal = e->signal,
+                                    .pid = e->pid,
+                                    .worker = e->worker + (int32_t)kith__crew.first_worker };
+    char text[TEXT];
+
+    kith__fault_text(e, text, sizeof text);
+    f.text_size = (uint32_t)strlen(text);
+    if (kith__buffer_reserve(b, *size + kith__parcel_fault_size(f.text_size), *size) < 0)
+        return KITH_ENOMEM;
+    memcpy(b->at + *size, &f, sizeof f);
+    memcpy(b->at + *size + sizeof f, text, f.text_size);
+    *size += kith__parcel_fault_size(f.text_size);
+    return 0;
+}
+
+int64_t kith__answer_add_faults(struct kith__job *j, uint64_t done, struct kith__buffer *b, uint64_t *size)
+{
+    uint64_t left = atomic_load(&j->fault_count);
+    int64_t count = 0;
+
+    for (uint64_t at; (at = kith__job_pop_fault(j)) != 0; kith__heap_free(at), left--) {
+        const struct kith__fault_entry *e = kith__at(at);
+
+        if (e->unit < done && count >= 0)
+            count = add_fault(b, size, e) < 0 ? -1 : count + 1;
+    }
+    return left > 0 ? -1 : count;
+}
+
+int kith__answer_pack_bytes(const kith_bytes *from, uint64_t done, struct kith__buffer *b, uint64_t *size)
+{
+    *size = sizeof(struct kith__parcel_result) + kith__parcel_bytes_size(from, done);
+    if (kith__buffer_reserve(b, *size, 0) < 0)
+        return KITH_ENOMEM;
+    kith__parcel_write_bytes(from, done, b->at + sizeof(struct kith__parcel_result));
+    return 0;
+}
+
+void kith__answer_free_bytes(kith_bytes *of, uint64_t units)
+{
+    for (uint64_t i = 0; i < units; i++)
+        if (of[i].data)
+            kith__heap_free(kith__offset(of[i].data));
+}

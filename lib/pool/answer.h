@@ -1,0 +1,33 @@
+/* answer.h: what comes of a grant, as bytes on their way home; and the memory in which grants and results
+ * lie.
+ */
+#ifndef KITH_ANSWER_H
+#define KITH_ANSWER_H
+
+#include "pool/parcel.h"
+#include "kith.h"
+
+struct kith__buffer { /* a block of the heap: what lies there is used in place */
+    uint64_t block, size;
+    char *at;
+};
+
+/* At least that large. keep: with so many of the bytes that lie there. 0; KITH_ENOMEM. */
+int kith__buffer_reserve(struct kith__buffer *b, uint64_t size, uint64_t keep);
+void kith__buffer_release(struct kith__buffer *b);
+
+/* The result of g, size bytes at the beginning of b. Without memory at home none of it counts, after a while,
+ * and all is done elsewhere. */
+void kith__answer_send(const struct kith__parcel_grant *g, struct kith__buffer *b, uint64_t size);
+/* Nothing of it was done; b has room for a head. */
+void kith__answer_nothing(const struct kith__parcel_grant *g, struct kith__buffer *b);
+
+/* The faults of the first done units of j, behind *size bytes of b. How many; < 0: some are not known, for
+ * want of memory. */
+int64_t kith__answer_add_faults(struct kith__job *j, uint64_t done, struct kith__buffer *b, uint64_t *size);
+/* Results of any size, which tasks have left at from, with room for a head before: b is what is sent then. 0;
+ * KITH_ENOMEM. */
+int kith__answer_pack_bytes(const kith_bytes *from, uint64_t done, struct kith__buffer *b, uint64_t *size);
+void kith__answer_free_bytes(kith_bytes *of, uint64_t units); /* sent, or not to be: nobody else has them */
+
+#endif

@@ -1,0 +1,261 @@
+/* errand.c: see errand.h. */
+#include "config.h"
+#include "pool/errand.h"
+#include "base/error.h"
+#include "base/system.h"
+#include "pool/branch.h"
+#include "pool/claim.h"
+#include "pool/crew.h"
+#include "pool/settle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The workers of the branch take grants of one call in turn, the oldest first, as they do what is one call at
+ * home: else each would be at another one, and all of these would come to their end late. */
+#define OF_HOME (UINT64_C(1) << 63) /* of a root: it is none of a call that was posted here */
+
+static const int64_t memory_ns = 100 * KITH__MS;
+
+/* Where its results go: to the place of the arguments, when they do so at home. */
+static struct kith__buffer *place_of_results(struct kith__hand *h, const struct kith__known *k,
+                                             uint64_t units)
+{
+    uint64_t size = kith__parcel_result_size(&k->job, units);
+
+    if (k->job.in_place)
+        return &h->in;
+    return kith__buffer_reserve(&h->out, size, 0) < 0 ? NULL : &h->out;
+}
+
+int kith__errand_is_given_up(uint64_t touch, uint64_t epoch)
+{
+    struct kith__args in = { .number = touch, .bytes = &epoch, .size = sizeof epoch };
+
+    return kith__crew_ask(KITH__POOL_JOB, &in, &(struct kith__result){ 0 }) == KITH_EEND;
+}
+
+/* Locked. */
+void kith__errand_end_item(uint64_t epoch)
+{
+    for (struct kith__errand *r = kith__crew.running.first; r; r = r->link.next) {
+        if (!r->is_item || r->epoch != epoch)
+            continue;
+        r->over = 1;
+        if (r->posted)
+            kith__call_cancel(&r->call);
+    }
+}
+
+/* News that came while it was on its way may have been of this one. */
+static void look_again(struct kith__errand *r)
+{
+    int stale;
+
+    kith__crew_lock();
+    stale = r->is_item && r->looked != kith__crew.news;
+    r->looked = kith__crew.news;
+    kith__crew_unlock();
+    if (!stale || !kith__errand_is_given_up(r->touch, r->epoch))
+        return;
+    kith__crew_lock();
+    kith__errand_end_item(r->epoch);
+    kith__crew_unlock();
+}
+
+static int post(struct kith__errand *r, const struct kith__parcel_grant *g, void *out)
+{
+    const struct kith__parcel_job *j = &r->of->job;
+    uint64_t tries = j->tries > g->grant.tries ? j->tries - g->grant.tries : 1;
+    struct kith__call_part part = {
+        .first = r->first,
+        .units = g->grant.length,
+        .call = j->call,
+        .tries = (uint32_t)tries,
+        .whole = g->seq,
+        .named = g->grant.lo,
+        .elements = r->elements,
+        .root = g->root | OF_HOME,
+        .priority = g->priority,
+    };
+    struct kith__call_spec s = {
+        .pool = kith__crew.branch,
+        .name = j->name[0] ? j->name : NULL,
+        .fn = r->of->fn,
+        .kind = j->kind,
+        .shape = (int)j->shape,
+        .n = kith__is_map(j->kind) ? g->grant.length : j->n,
+        .part = &part,
+        .in = j->in_size ? r->in : NULL,
+        .arg = r->of->arg,
+        .out = j->out_size ? out : NULL,
+        .in_size = j->in_size,
+        .out_size = j->out_size,
+        .arg_size = j->arg_size,
+    };
+    int rc = kith__call_begin(&r->call, &s);
+
+    kith__crew_lock();
+    r->posted = rc == 0;
+    if (r->posted && (r->over || r->of->over)) /* it was given up in between */
+        kith__call_cancel(&r->call);
+    kith__crew_unlock();
+    if (rc == 0)
+        look_again(r);
+    return rc;
+}
+
+/* How many units are done, from the first one on, of a call that has come to its end. */
+static uint64_t count_done(const struct kith__errand *r, enum kith__step_result last)
+{
+    if (last == KITH__STEP_DONE)
+        return r->units;
+    return last == KITH__STEP_HALTED ? kith__job_frontier(r->call.job) : 0;
+}
+
+static void learn(const struct kith__errand *r)
+{
+    uint64_t timed = atomic_load(&r->call.job->timed);
+    double each;
+
+    if (timed == 0)
+        return;
+    each = (double)atomic_load(&r->call.job->timed_ns) / (double)timed;
+    kith__crew_lock();
+    kith__deal_ran(&r->of->deal, r->units, (int64_t)(each * (double)r->units));
+    kith__crew_unlock();
+}
+
+/* Its results and faults, with their head, in *b: how many bytes. Without memory nobody knows which have
+ * failed, or what they give: all again. */
+static uint64_t pack(const struct kith__errand *r, const struct kith__parcel_grant *g, uint64_t done,
+                     struct kith__hand *h, struct kith__buffer **b)
+{
+    const struct kith__parcel_job *j = &r->of->job;
+    struct kith__parcel_result head = {
+        .seq = g->seq, .epoch = g->grant.epoch, .done = done, .post = g->post
+    };
+    uint64_t size = kith__parcel_result_size(j, done);
+    const void *out = (*b)->at + sizeof head;
+    int64_t faults = 0;
+
+    if (!kith__is_map(j->kind) && j->out_size)
+        memcpy((*b)->at + sizeof head, kith__at(r->call.job->out), done * j->out_size);
+    if (j->kind == KITH__JOB_VARIABLE) {
+        if (kith__answer_pack_bytes(out, done, &h->bytes, &size) < 0)
+            faults = -1;
+        else
+            *b = &h->bytes;
+    }
+    head.size = size - sizeof head;
+    if (faults == 0)
+        faults = kith__answer_add_faults(r->call.job, done, *b, &size);
+    if (faults < 0) {
+        head.done = head.size = 0;
+        size = sizeof head;
+    } else
+        head.faults = (uint32_t)faults;
+    if (head.done == 0)
+        head.tries = g->grant.tries;
+    memcpy((*b)->at, &head, sizeof head);
+    return size;
+}
+
+static void end_posted(struct kith__errand *r)
+{
+    kith__crew_lock();
+    r->posted = 0; /* nobody cancels it any more */
+    kith__crew_unlock();
+}
+
+int kith__errand_run(struct kith__errand *r, const struct kith__parcel_grant *g, struct kith__hand *h)
+{
+    struct kith__buffer *b = place_of_results(h, r->of, r->units);
+    enum kith__step_result last = KITH__STEP_WAIT;
+    kith_bytes *bytes = NULL;
+    uint64_t done, size;
+    int rc;
+
+    if (!b) {
+        kith__answer_nothing(g, &h->in);
+        kith__nap(memory_ns);
+        return 0;
+    }
+    if (r->of->job.kind == KITH__JOB_VARIABLE)
+        memset(bytes = (void *)(b->at + sizeof(struct kith__parcel_result)), 0, r->units * sizeof *bytes);
+    if ((rc = post(r, g, b->at + sizeof(struct kith__parcel_result))) < 0) {
+        kith__answer_nothing(g, &h->in);
+        return rc;
+    }
+    rc = kith__call_wait(&r->call, -1, &last);
+    if (last == KITH__STEP_DONE)
+        learn(r);
+    done = count_done(r, last);
+    size = pack(r, g, done, h, &b);
+    end_posted(r);
+    kith__call_end(&r->call, last);
+    if (bytes)
+        kith__answer_free_bytes(bytes, r->units);
+    if (rc < 0 || last == KITH__STEP_ENDED)
+        return rc < 0 ? rc : KITH_ECANCELLED;
+    kith__answer_send(g, b, size);
+    return 0;
+}
+
+static int read_range(struct kith__errand *r, const struct kith__parcel_grant *g, const char *bytes,
+                      uint64_t size)
+{
+    int rc = kith__know(g, bytes, size, r->looked, &r->of);
+
+    if (rc < 0 || (rc = kith__parcel_check_grant(&r->of->job, bytes, size, &r->in)) < 0)
+        return rc;
+    r->first = g->grant.lo;
+    r->elements = kith__parcel_elements(&r->of->job, bytes);
+    return 0;
+}
+
+/* It is a job of its own here. */
+static int read_item(struct kith__errand *r, const struct kith__parcel_grant *g, const char *bytes,
+                     uint64_t size)
+{
+    struct kith__parcel_item item;
+    int rc = kith__parcel_read_item(bytes, size, &item, &r->in);
+
+    if (rc < 0)
+        return rc;
+    if (!(r->of = calloc(1, sizeof *r->of)))
+        return kith__fail(KITH_ENOMEM, "no memory for a task");
+    r->of->job = (struct kith__parcel_job){
+        .seq = g->seq,
+        .post = g->post,
+        .kind = item.kind,
+        .shape = item.shape,
+        .tries = item.tries,
+        .n = 1,
+        .units = 1,
+        .in_size = item.in_size,
+        .out_size = item.out_size,
+        .call = item.number,
+        .fn = item.fn,
+    };
+    memcpy(r->of->job.name, item.name, sizeof item.name);
+    r->of->deal.workers = kith__crew.workers;
+    return kith__token_resolve(&item.fn, &r->of->fn);
+}
+
+int kith__errand_read(struct kith__errand *r, const struct kith__parcel_grant *g, const char *bytes,
+                      uint64_t size)
+{
+    r->is_item = (int)g->is_item;
+    r->touch = kith__touch(g->seq, g->post);
+    r->epoch = g->grant.epoch;
+    return (r->is_item ? read_item : read_range)(r, g, bytes, size);
+}
+
+void kith__errand_done(const struct kith__errand *r)
+{
+    if (r->of && r->is_item)
+        free(r->of);
+    else if (r->of)
+        kith__known_drop(r->of);
+}

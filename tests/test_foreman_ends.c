@@ -1,0 +1,312 @@
+/* test_foreman_ends.c: how a pool with workers beyond its own ends, and what in it does: tasks that fail, a
+ * foreman that is killed, a call that is cancelled. See foreman.h. */
+#include "config.h"
+#include "foreman.h"
+
+/* ---- faults */
+
+/* Fails, crashes, exits there; at home it is slow, so that the branch gets most. */
+static int falls(const void *in, void *out)
+{
+    int i;
+
+    memcpy(&i, in, sizeof i);
+    memcpy(out, &i, sizeof i);
+    if (kith_worker() == 0)
+        usleep(3000);
+    else if (i % 100 == 17)
+        return kith_fail(i, "no %d", i);
+    else if (i % 100 == 18)
+        raise(SIGKILL);
+    else if (i % 100 == 19)
+        _exit(5);
+    return 0;
+}
+
+static void in_faults(void)
+{
+    static int x[1000], y[1000];
+    struct kith_fault f;
+    int failed = 0;
+
+    for (int i = 0; i < 1000; i++)
+        x[i] = i, y[i] = -1;
+    open_pool(2, &(struct kith_pool_options){ .tries = 1 });
+    REQUIRE(kith_pool_map(pool, falls, x, sizeof *x, y, sizeof *y, 1000) == KITH_ETASK);
+    for (; kith_last_fault(&f, (size_t)failed) == 0; failed++) {
+        REQUIRE(f.worker == 1 || f.worker == 2);
+        REQUIRE(f.task % 100 >= 17 && f.task % 100 <= 19 && f.pid > 0);
+        if (f.task % 100 == 17)
+            REQUIRE(f.end == KITH_END_FAILED && f.code == (int)f.task && strncmp(f.text, "no ", 3) == 0);
+        else if (f.task % 100 == 18)
+            REQUIRE(f.end == KITH_END_SIGNALLED && f.signal == SIGKILL);
+        else
+            REQUIRE(f.end == KITH_END_EXITED && f.code == 5);
+        x[f.task] = -1;
+    }
+    REQUIRE(failed > 3);
+    for (int i = 0; i < 1000; i++)
+        REQUIRE(x[i] == -1 || y[i] == i);
+    close_pool();
+}
+
+static int always_fails(const void *in, void *out)
+{
+    (void)in;
+    (void)out;
+    usleep(100);
+    return 3;
+}
+
+static void in_halt(void)
+{
+    open_pool(2, &(struct kith_pool_options){ .halt = 5 });
+    REQUIRE(kith_pool_map(pool, always_fails, NULL, 0, NULL, 0, 100000) == KITH_ETASK);
+    REQUIRE(strstr(kith_last_error(), ".halt") != NULL);
+    REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, (int[50]){ 0 }, sizeof(int), 50) == 0);
+    close_pool();
+}
+
+/* Where nothing succeeds a hundred failures are enough, whoever had them; the caller has a cell, too. */
+static void in_default_halt(void)
+{
+    open_pool(3, &(struct kith_pool_options){ .caller = 1 });
+    REQUIRE(kith_pool_map(pool, always_fails, NULL, 0, NULL, 0, 20000) == KITH_ETASK);
+    REQUIRE(strstr(kith_last_error(), ".halt") != NULL);
+    close_pool();
+}
+
+/* ---- initializers */
+
+static int prepared; /* in a worker */
+
+static int prepare(const void *arg)
+{
+    memcpy(&prepared, arg, sizeof prepared);
+    return 0;
+}
+
+static int is_prepared(const void *in, void *out)
+{
+    (void)in;
+    usleep(500);
+    memcpy(out, &prepared, sizeof prepared);
+    return 0;
+}
+
+static int fails_elsewhere(const void *arg)
+{
+    (void)arg;
+    return kith_worker() > 0 ? kith_fail(7, "worker %d is not well", kith_worker()) : 0;
+}
+
+static void in_init(void)
+{
+    int value = 4711, got[200];
+    const struct kith_pool_options o = { .init = prepare, .arg = &value, .arg_size = sizeof value };
+
+    open_pool(2, &o);
+    REQUIRE(kith_pool_map(pool, is_prepared, NULL, 0, got, sizeof *got, 200) == 0);
+    for (int i = 0; i < 200; i++)
+        REQUIRE(got[i] == value);
+    REQUIRE(done_by_branch() > 0);
+    close_pool();
+    plan = calloc(1, sizeof *plan + sizeof plan->of[0]);
+    *plan = (struct kith__spread){ .here = 1, .all = 3, .count = 1 };
+    plan->of[0] = (struct kith__share){ .node = 0, .workers = 2, .first_worker = 1 };
+    REQUIRE(kith__pool_open_spread(plan, &(struct kith_pool_options){ .init = fails_elsewhere }, &pool.id) ==
+            KITH_ETASK);
+    REQUIRE(strstr(kith_last_error(), "is not well") != NULL);
+    free(plan);
+}
+
+static int leaves(const void *arg)
+{
+    (void)arg;
+    return kith_worker() == 2 ? kith_fail(8, "worker 2 does not like to go") : 0;
+}
+
+static void in_exit(void)
+{
+    struct kith_fault f;
+
+    open_pool(2, &(struct kith_pool_options){ .exit = leaves });
+    REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, (int[50]){ 0 }, sizeof(int), 50) == 0);
+    REQUIRE(kith_pool_close(pool) == KITH_ETASK);
+    REQUIRE(strstr(kith_last_error(), "does not like to go") != NULL);
+    REQUIRE(kith_last_fault(&f, 0) == 0 && f.worker == 2 && f.code == 8);
+    free(plan);
+}
+
+/* ---- ends */
+
+static void count_branch(struct kith__object *o, void *count)
+{
+    *(int *)count += kith__pool_body(o)->trunk.pool == pool.id;
+}
+
+static int branches(void)
+{
+    int count = 0;
+
+    kith__objects_each(KITH__POOL_KIND, count_branch, &count);
+    return count;
+}
+
+/* What it had is done by others. Then there is another one, and the branch of the first is no more. */
+static void in_loss(void)
+{
+    static double x[N], y[N];
+    pthread_t thread;
+    int64_t begin;
+
+    open_pool(3, NULL);
+    for (int i = 0; i < N; i++)
+        x[i] = i;
+    REQUIRE(pthread_create(&thread, NULL, kills_foreman, NULL) == 0);
+    REQUIRE(kith_map(pool, slow_root, x, y, N) == 0);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < N; i++)
+        REQUIRE(y[i] == sqrt(x[i]));
+    for (begin = kith__now_ns(); kith_pool_workers(pool) < 4 && ms_since(begin) < SOON * slowdown();)
+        REQUIRE(kith_map(pool, slow_root, x, y, 100) == 0);
+    REQUIRE(kith_pool_workers(pool) == 4);
+    while (branches() > 1 && ms_since(begin) < 2 * SOON * slowdown())
+        sleep_ms(1);
+    REQUIRE(branches() == 1);
+    REQUIRE(kith_map(pool, slow_root, x, y, N) == 0);
+    REQUIRE(done_by_branch() > 0);
+    for (int i = 0; i < N; i++)
+        REQUIRE(y[i] == sqrt(x[i]));
+    close_pool();
+}
+
+/* Called where a branch is opened, before its foreman joins. */
+static int kills_its_foreman(const void *arg)
+{
+    (void)arg;
+    if (kith_worker() <= 0 || atomic_exchange(begun, 0) == 0)
+        return 0;
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= atomic_load(&kith__shared->members_used); i++)
+        if (atomic_load(&kith__member(i)->state) == KITH__RUNNING &&
+            strcmp(kith__member(i)->name, "foreman") == 0)
+            kill(atomic_load(&kith__member(i)->pid), SIGKILL);
+    return 0;
+}
+
+/* A successor that dies before it has joined gets one, too. */
+static void in_early_loss(void)
+{
+    int got[50];
+    int64_t begin;
+
+    atomic_store(begun, 0);
+    open_pool(3, &(struct kith_pool_options){ .init = kills_its_foreman });
+    atomic_store(begun, 1);
+    kill(kith_process_pid((kith_process){ (uint64_t)plan->of[0].process }), SIGKILL);
+    for (begin = kith__now_ns();
+         (atomic_load(begun) == 1 || kith_pool_workers(pool) < 4) && ms_since(begin) < 2 * SOON * slowdown();)
+        REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, got, sizeof *got, 50) == 0);
+    REQUIRE(atomic_load(begun) == 0 && kith_pool_workers(pool) == 4);
+    close_pool();
+}
+
+static int sleeps_long(const void *in, void *out)
+{
+    (void)in;
+    (void)out;
+    if (kith_worker() > 0)
+        atomic_fetch_add(begun, 1);
+    sleep(100);
+    return 0;
+}
+
+static void await_begun(void)
+{
+    while (atomic_load(begun) == 0)
+        sleep_ms(1);
+    atomic_store(begun, 0);
+}
+
+/* Those under way are ended everywhere, and the pool is of use afterwards. */
+static void in_cancel(void)
+{
+    kith_result r;
+
+    open_pool(2, NULL);
+    r = kith_pool_map_async(pool, sleeps_long, NULL, 0, NULL, 0, 50);
+    await_begun();
+    REQUIRE(kith_result_cancel(r) == 0);
+    REQUIRE(kith_result_get(r, NULL, 0, KITH_FOREVER) == KITH_ECANCELLED);
+    REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, (int[50]){ 0 }, sizeof(int), 50) == 0);
+    close_pool();
+}
+
+static void in_terminate(void)
+{
+    kith_result r;
+
+    open_pool(2, NULL);
+    r = kith_pool_map_async(pool, sleeps_long, NULL, 0, NULL, 0, 50);
+    await_begun();
+    REQUIRE(kith_pool_terminate(pool) == 0);
+    REQUIRE(kith_result_get(r, NULL, 0, KITH_FOREVER) == KITH_ECANCELLED);
+    free(plan);
+}
+
+static void faults_are_told_as_at_home(void)
+{
+    JOB(in_faults);
+}
+
+static void too_many_failures_end_the_call(void)
+{
+    JOB(in_halt);
+}
+
+static void failures_of_other_nodes_count_as_failures(void)
+{
+    JOB(in_default_halt);
+}
+
+static void initializers_run_everywhere(void)
+{
+    JOB(in_init);
+}
+
+static void exit_functions_run_everywhere(void)
+{
+    JOB(in_exit);
+}
+
+static void what_a_lost_foreman_had_is_done_again(void)
+{
+    JOB(in_loss);
+    JOB(in_early_loss);
+}
+
+static void a_call_is_cancelled_everywhere(void)
+{
+    JOB(in_cancel);
+}
+
+static void a_pool_is_terminated_everywhere(void)
+{
+    JOB(in_terminate);
+}
+
+static struct test tests[] = { TEST(faults_are_told_as_at_home),
+                               TEST(too_many_failures_end_the_call),
+                               TEST(failures_of_other_nodes_count_as_failures),
+                               TEST(initializers_run_everywhere),
+                               TEST(exit_functions_run_everywhere),
+                               TEST(what_a_lost_foreman_had_is_done_again),
+                               TEST(a_call_is_cancelled_everywhere),
+                               TEST(a_pool_is_terminated_everywhere),
+                               TEST_END };
+
+int main(void)
+{
+    share_begun();
+    return run_net_tests("foreman_ends", tests);
+}

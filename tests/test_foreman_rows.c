@@ -1,0 +1,234 @@
+/* test_foreman_rows.c: single tasks that run on other nodes: see foreman.h. */
+#include "config.h"
+#include "foreman.h"
+
+static void in_rows(void)
+{
+    int x[100], y, elsewhere = 0;
+    kith_result r[100];
+    kith_iter it;
+
+    open_pool(2, NULL);
+    for (int i = 0; i < 100; i++)
+        x[i] = i;
+    REQUIRE(kith_apply(pool, plus_one, &y, 41) == 0 && y == 42);
+    for (int i = 0; i < 100; i++)
+        r[i] = kith_apply_async(pool, plus_one, i);
+    for (int i = 0; i < 100; i++)
+        REQUIRE(kith_get(r[i], &y) == 0 && y == i + 1);
+    for (int i = 0; i < 100; i++)
+        r[i] = kith_pool_apply_async(pool, who_am_i, NULL, 0, sizeof(int));
+    for (int i = 0; i < 100; i++) {
+        REQUIRE(kith_get(r[i], &y) == 0 && y >= 0 && y < 3);
+        elsewhere += y > 0;
+    }
+    REQUIRE(elsewhere > 0);
+    it = kith_imap(pool, plus_one, x, 100);
+    for (int i = 0; i < 100; i++)
+        REQUIRE(kith_iter_next(it, &y, sizeof y, KITH_FOREVER) == 0 && y == i + 1);
+    kith_iter_close(it);
+    close_pool();
+}
+
+/* An argument and a result that are too large for an item, and results of any size, in the order of their
+ * ends. */
+static void in_large_rows(void)
+{
+    enum { SIZE = 100000, COUNT = 400 };
+    unsigned char *in = malloc(LARGE), *out = malloc(LARGE);
+    int n[COUNT], found[COUNT] = { 0 };
+    kith_result r[20];
+    kith_bytes b;
+    kith_iter it;
+    int64_t rc;
+
+    REQUIRE(in && out);
+    open_pool(3, NULL);
+    for (int i = 0; i < 20; i++) {
+        memset(in, i, LARGE);
+        r[i] = kith_pool_apply_async(pool, invert, in, LARGE, LARGE);
+    }
+    for (int i = 0; i < 20; i++) {
+        REQUIRE(kith_result_get(r[i], out, LARGE, KITH_FOREVER) == 0);
+        for (int k = 0; k < LARGE; k++)
+            REQUIRE(out[k] == (unsigned char)~i);
+    }
+    REQUIRE(done_by_branch() > 0);
+    for (int i = 0; i < COUNT; i++)
+        n[i] = i;
+    it = kith_pool_imap_bytes_unordered(pool, repeat, n, sizeof *n, COUNT);
+    while ((rc = kith_iter_next(it, &b, sizeof b, KITH_FOREVER)) != KITH_EEND) {
+        REQUIRE(rc == 0 || rc == KITH_ETASK);
+        if (rc == 0) {
+            found[b.size]++;
+            REQUIRE(b.size == 0 || *(unsigned char *)b.data == b.size % 251);
+            REQUIRE(kith_free(b.data) == 0);
+        }
+    }
+    for (int i = 0; i < COUNT; i++)
+        REQUIRE(found[i] == (i == 0 ? 2 : i % 100 != 0)); /* 0 and 200 give nothing, 100 and 300 fail */
+    kith_iter_close(it);
+    free(in);
+    free(out);
+    close_pool();
+}
+
+static int fails_there(const void *in, void *out)
+{
+    int i;
+
+    memcpy(&i, in, sizeof i);
+    usleep(500);
+    memcpy(out, &i, sizeof i);
+    if (kith_worker() > 0 && i % 3 == 0)
+        raise(SIGKILL);
+    return kith_worker() > 0 && i % 3 == 1 ? kith_fail(50 + i, "no %d", i) : 0;
+}
+
+static void in_row_faults(void)
+{
+    kith_result r[90];
+    struct kith_fault f;
+    int y, failed = 0, killed = 0, rc;
+
+    open_pool(2, &(struct kith_pool_options){ .tries = 1 });
+    for (int i = 0; i < 90; i++)
+        r[i] = kith_pool_apply_async(pool, fails_there, &i, sizeof i, sizeof i);
+    for (int i = 0; i < 90; i++) {
+        rc = kith_get(r[i], &y);
+        REQUIRE(rc == 0 ? y == i : rc == KITH_ETASK && i % 3 != 2);
+        if (rc == 0)
+            continue;
+        REQUIRE(kith_last_fault(&f, 0) == 0 && f.worker > 0 && f.pid > 0);
+        if (i % 3 == 0)
+            REQUIRE(f.end == KITH_END_SIGNALLED && f.signal == SIGKILL);
+        else
+            REQUIRE(f.code == 50 + i && strncmp(f.text, "no ", 3) == 0);
+        killed += i % 3 == 0;
+        failed += i % 3 == 1;
+    }
+    REQUIRE(failed > 0 && killed > 0);
+    close_pool();
+}
+
+/* As many as there are workers may wait for each other, wherever they run. */
+static int meets(const void *in, void *out)
+{
+    int i;
+
+    memcpy(&i, in, sizeof i);
+    if (i == 3)
+        atomic_store(begun, 1);
+    while (atomic_load(begun) == 0)
+        usleep(200);
+    memcpy(out, &i, sizeof i);
+    return 0;
+}
+
+static void in_meeting(void)
+{
+    kith_result r[4];
+    int y;
+
+    open_pool(3, NULL);
+    for (int round = 0; round < 20; round++) {
+        atomic_store(begun, 0);
+        for (int i = 0; i < 4; i++)
+            r[i] = kith_pool_apply_async(pool, meets, &i, sizeof i, sizeof i);
+        for (int i = 0; i < 4; i++)
+            REQUIRE(kith_get(r[i], &y) == 0 && y == i);
+    }
+    atomic_store(begun, 0);
+    close_pool();
+}
+
+static int sleeps_and_counts(const void *in, void *out)
+{
+    (void)in;
+    (void)out;
+    atomic_fetch_add(begun, 1);
+    sleep(100);
+    return 0;
+}
+
+/* Those that run elsewhere are ended, and their workers' successors work. */
+static void in_row_cancel(void)
+{
+    kith_result r[6];
+    int got[50];
+
+    atomic_store(begun, 0);
+    open_pool(2, NULL);
+    for (int i = 0; i < 6; i++)
+        r[i] = kith_pool_apply_async(pool, sleeps_and_counts, NULL, 0, 0);
+    while (atomic_load(begun) < 3)
+        sleep_ms(1);
+    for (int i = 6; i-- > 0;) /* those that wait first: else a successor may begin one */
+        REQUIRE(kith_result_cancel(r[i]) == 0);
+    for (int i = 0; i < 6; i++)
+        REQUIRE(kith_result_get(r[i], NULL, 0, KITH_FOREVER) == KITH_ECANCELLED);
+    REQUIRE(atomic_load(begun) == 3);
+    REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, got, sizeof *got, 50) == 0);
+    atomic_store(begun, 0);
+    close_pool();
+}
+
+static void in_row_loss(void)
+{
+    kith_result r[600];
+    pthread_t thread;
+    int y;
+
+    open_pool(3, NULL);
+    for (int i = 0; i < 600; i++)
+        r[i] = kith_pool_apply_async(pool, who_am_i, NULL, 0, sizeof(int));
+    REQUIRE(pthread_create(&thread, NULL, kills_foreman, NULL) == 0);
+    for (int i = 0; i < 600; i++)
+        REQUIRE(kith_get(r[i], &y) == 0 && y >= 0);
+    pthread_join(thread, NULL);
+    close_pool();
+}
+
+static void tasks_one_by_one_run_elsewhere_too(void)
+{
+    JOB(in_rows);
+}
+
+static void large_ones_do(void)
+{
+    JOB(in_large_rows);
+}
+
+static void how_one_has_failed_is_told(void)
+{
+    JOB(in_row_faults);
+}
+
+static void tasks_that_wait_for_each_other_have_a_worker_each(void)
+{
+    JOB(in_meeting);
+}
+
+static void one_is_cancelled_where_it_runs(void)
+{
+    JOB(in_row_cancel);
+}
+
+static void those_of_a_lost_foreman_are_done_again(void)
+{
+    JOB(in_row_loss);
+}
+
+static struct test tests[] = { TEST(tasks_one_by_one_run_elsewhere_too),
+                               TEST(large_ones_do),
+                               TEST(how_one_has_failed_is_told),
+                               TEST(tasks_that_wait_for_each_other_have_a_worker_each),
+                               TEST(one_is_cancelled_where_it_runs),
+                               TEST(those_of_a_lost_foreman_are_done_again),
+                               TEST_END };
+
+int main(void)
+{
+    share_begun();
+    return run_net_tests("foreman_rows", tests);
+}
