@@ -530,6 +530,95 @@ static void a_foreman_has_as_many_items_as_workers(void)
     PASS(kith_pool_close(pool));
 }
 
+enum { BATCH = 8, COUNT = 40 };
+
+/* As many as the node takes at once: what is granted, and *out. */
+static void claim_batch(struct kith__parcel_grant *head, struct kith__result *out)
+{
+    struct kith__deal d = { .workers = 4, .batch = BATCH };
+    const char *bytes;
+    uint64_t at = 0, its;
+    const void *from;
+    int n = 0;
+
+    CU_ASSERT_FATAL(ask(&first, KITH__POOL_CLAIM, &d, sizeof d, 1 << 16, out) > 0);
+    bytes = kith__at(out->block);
+    while ((from = kith__parcel_next_item(bytes, out->size, &at, &its))) {
+        struct kith__parcel_item item;
+        const void *in;
+        double value;
+
+        CU_ASSERT_FATAL(n < BATCH);
+        PASS(kith__parcel_read_item(from, its, &item, &in));
+        memcpy(&head[n], from, sizeof *head);
+        memcpy(&value, in, sizeof value);
+        CU_ASSERT(head[n].is_item == (uint32_t)(BATCH - n) && value == (double)head[n].grant.lo);
+        n++;
+    }
+    CU_ASSERT_EQUAL_FATAL(n, BATCH);
+}
+
+/* Two that have given -1, and one that was not begun, in one message and in any order. */
+static void give_some(const struct kith__parcel_grant *a, const struct kith__parcel_grant *b,
+                      const struct kith__parcel_grant *none)
+{
+    struct {
+        struct kith__parcel_result head;
+        double value;
+    } r;
+    char bytes[2 * sizeof r + sizeof r.head];
+    const struct kith__parcel_grant *of[] = { a, none, b };
+    size_t at = 0;
+
+    for (int i = 0; i < 3; i++) {
+        size_t length = of[i] == none ? sizeof r.head : sizeof r;
+
+        r.head = (struct kith__parcel_result){ .seq = of[i]->seq,
+                                               .epoch = of[i]->grant.epoch,
+                                               .done = of[i] != none,
+                                               .size = of[i] != none ? sizeof r.value : 0,
+                                               .post = of[i]->post,
+                                               .length = length };
+        r.value = -1;
+        memcpy(bytes + at, &r, length);
+        at += length;
+    }
+    CU_ASSERT_EQUAL(tell(&first, KITH__POOL_RETURN, bytes, at, 0), 0);
+    FAILS_WITH(KITH_ESTALE, tell(&first, KITH__POOL_RETURN, bytes, at, 0));
+}
+
+static void short_items_go_in_batches(void)
+{
+    struct kith__parcel_grant head[BATCH], more[BATCH];
+    struct kith__result out;
+    kith_result r[COUNT];
+    double value, got;
+    int by_first;
+
+    open_pool();
+    for (int i = 0; i < COUNT; i++) {
+        value = i;
+        r[i] = kith_pool_apply_async(pool, doubled, &value, sizeof value, sizeof value);
+    }
+    claim_batch(head, &out);
+    kith__heap_free(out.block);
+    give_some(&head[5], &head[2], &head[3]);
+    claim_batch(more, &out);
+    CU_ASSERT_EQUAL(more[0].grant.lo, head[3].grant.lo); /* it was queued before those */
+    CU_ASSERT_EQUAL(kith__undo(pool.id, KITH__POOL_KIND, KITH__POOL_CLAIM, &first, &out), 0);
+    kith__heap_free(out.block);
+    for (int i = 0; i < BATCH; i++)
+        FAILS_WITH(KITH_ESTALE, give_item(&first, &more[i], -2));
+    kith__objects_died(&(struct kith__caller){ first.node, 0, 0 }); /* the others are done at home */
+    atomic_store(hold, 0);
+    for (int i = 0; i < COUNT; i++) {
+        by_first = i == (int)head[5].grant.lo || i == (int)head[2].grant.lo;
+        PASS(kith_result_get(r[i], &got, sizeof got, KITH_FOREVER));
+        CU_ASSERT_EQUAL(got, by_first ? -1 : 2 * i);
+    }
+    PASS(kith_pool_close(pool));
+}
+
 static void figures_that_make_no_sense_are_refused(void)
 {
     struct kith__deal d = { .workers = 4, .last = 1, .unit_ns = 5 }, bad;
@@ -539,6 +628,9 @@ static void figures_that_make_no_sense_are_refused(void)
     FAILS_WITH(KITH_EINVAL, tell(&first, KITH__POOL_CLAIM, &d, sizeof d - 1, 0));
     bad = d;
     bad.workers = 0;
+    FAILS_WITH(KITH_EINVAL, tell(&first, KITH__POOL_CLAIM, &bad, sizeof bad, 0));
+    bad = d;
+    bad.batch = KITH__DEAL_BATCH + 1;
     FAILS_WITH(KITH_EINVAL, tell(&first, KITH__POOL_CLAIM, &bad, sizeof bad, 0));
     bad = d;
     bad.unit_ns = 0;
@@ -565,6 +657,7 @@ static struct test tests[] = { TEST(a_foreman_takes_part),
                                TEST(faults_of_others_are_told),
                                TEST(a_foreman_learns_of_jobs_and_of_the_end),
                                TEST(a_foreman_has_as_many_items_as_workers),
+                               TEST(short_items_go_in_batches),
                                TEST(figures_that_make_no_sense_are_refused),
                                TEST_END };
 

@@ -184,6 +184,28 @@ static void a_node_asks_before_it_has_nothing_left(void)
     CU_ASSERT_EQUAL(kith__deal_asks(&d, 8, 8, 0, 0), 2); /* the grants are as much larger */
 }
 
+/* Eightfold at most each time; and one that is not short ends it for a while. */
+static void single_tasks_go_in_batches_when_they_are_short(void)
+{
+    struct kith__deal d = { .workers = 2 };
+
+    CU_ASSERT_EQUAL(kith__deal_batch(&d), 1);
+    kith__deal_ran(&d, 1, 10000);
+    CU_ASSERT_EQUAL(kith__deal_batch(&d), 8);
+    kith__deal_ran(&d, 8, 80000);
+    CU_ASSERT_EQUAL(kith__deal_batch(&d), KITH__DEAL_BATCH);
+    kith__deal_ran(&d, 32, 32 * 90000); /* 2 workers do 22 of these in a ms */
+    CU_ASSERT_EQUAL(kith__deal_batch(&d), 22);
+    kith__deal_ran(&d, 1, 3000000);
+    CU_ASSERT_EQUAL(kith__deal_batch(&d), 1);
+    for (int i = 0; i < 8; i++)
+        kith__deal_ran(&d, 1, 10000);
+    CU_ASSERT_EQUAL(kith__deal_batch(&d), 1);
+    for (int i = 0; i < 8; i++)
+        kith__deal_ran(&d, 1, 10000);
+    CU_ASSERT(kith__deal_batch(&d) > 1);
+}
+
 /* As above: it asks when 908 are left, of which 0.8 are done in 1 us. */
 static void it_knows_when_it_will_ask(void)
 {
@@ -716,6 +738,7 @@ static struct test tests[] = { TEST(the_first_grant_is_one_unit_for_each_worker)
                                TEST(a_new_node_gets_nothing_that_is_done_sooner_at_home),
                                TEST(what_is_done_again_is_done_in_time),
                                TEST(the_time_of_workers_counts),
+                               TEST(single_tasks_go_in_batches_when_they_are_short),
                                TEST(it_knows_when_it_will_ask),
                                TEST(a_node_asks_before_it_has_nothing_left),
                                TEST(dear_units_are_not_hoarded),

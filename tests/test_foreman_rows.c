@@ -142,6 +142,61 @@ static void in_meeting(void)
     close_pool();
 }
 
+/* Some us, so that the worker at home leaves some to the others. */
+static int short_one(int x)
+{
+    int64_t end = kith__now_ns() + 5000;
+
+    while (kith__now_ns() < end)
+        ;
+    return x + 1;
+}
+
+/* The branch takes several at once when they have been short for a while. 1: it did. */
+static int give_short_ones(void)
+{
+    enum { COUNT = 600 };
+    kith_result r[COUNT];
+    int y, batches = 0;
+
+    for (int i = 0; i < COUNT; i++)
+        r[i] = kith_apply_async(pool, short_one, i);
+    for (int i = 0; i < COUNT; i++) {
+        batches |= atomic_load(&last_job()->granted_count) > 3;
+        REQUIRE(kith_get(r[i], &y) == 0 && y == i + 1);
+    }
+    return batches;
+}
+
+/* One waits for another that comes behind many short ones: it has a worker, nevertheless. Whoever fails, or
+ * ends its worker, in the middle of them is told of. */
+static void in_batches(void)
+{
+    kith_result r[4], failing[90];
+    int y, rc, batches = 0;
+
+    open_pool(3, NULL);
+    for (int round = 0; round < 10; round++) {
+        batches |= give_short_ones();
+        atomic_store(begun, 0);
+        for (int i = 0; i < 4; i++)
+            r[i] = kith_pool_apply_async(pool, meets, &i, sizeof i, sizeof i);
+        for (int i = 0; i < 4; i++)
+            REQUIRE(kith_get(r[i], &y) == 0 && y == i);
+    }
+    REQUIRE(batches || SANITIZED);
+    give_short_ones();
+    for (int i = 0; i < 90; i++)
+        failing[i] = kith_pool_apply_async(pool, fails_there, &i, sizeof i, sizeof i);
+    for (int i = 0; i < 90; i++) {
+        rc = kith_get(failing[i], &y);
+        REQUIRE(rc == 0 ? y == i : rc == KITH_ETASK && i % 3 != 2);
+    }
+    give_short_ones();
+    atomic_store(begun, 0);
+    close_pool();
+}
+
 static int sleeps_and_counts(const void *in, void *out)
 {
     (void)in;
@@ -209,6 +264,11 @@ static void tasks_that_wait_for_each_other_have_a_worker_each(void)
     JOB(in_meeting);
 }
 
+static void short_ones_come_in_batches(void)
+{
+    JOB(in_batches);
+}
+
 static void one_is_cancelled_where_it_runs(void)
 {
     JOB(in_row_cancel);
@@ -223,6 +283,7 @@ static struct test tests[] = { TEST(tasks_one_by_one_run_elsewhere_too),
                                TEST(large_ones_do),
                                TEST(how_one_has_failed_is_told),
                                TEST(tasks_that_wait_for_each_other_have_a_worker_each),
+                               TEST(short_ones_come_in_batches),
                                TEST(one_is_cancelled_where_it_runs),
                                TEST(those_of_a_lost_foreman_are_done_again),
                                TEST_END };

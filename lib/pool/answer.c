@@ -66,6 +66,35 @@ void kith__answer_send(const struct kith__parcel_grant *g, struct kith__buffer *
         kith__nap(memory_ns);
 }
 
+/* Their heads alone, as of what was not done: how many bytes. */
+static uint64_t take_back(const struct kith__buffer *b, uint64_t size)
+{
+    struct kith__parcel_result head;
+    uint64_t to = 0;
+
+    for (uint64_t at = 0, length; at < size; at += length, to += sizeof head) {
+        memcpy(&head, b->at + at, sizeof head);
+        length = head.length;
+        head.done = head.size = head.faults = 0;
+        head.length = sizeof head;
+        memcpy(b->at + to, &head, sizeof head);
+    }
+    return to;
+}
+
+void kith__answer_send_several(struct kith__buffer *b, uint64_t size)
+{
+    int64_t rc;
+
+    for (int i = 0; (rc = send_result(b, size)) == KITH_ENOMEM && i < TRIES; i++)
+        kith__nap(memory_ns);
+    if (rc != KITH_ENOMEM)
+        return;
+    size = take_back(b, size);
+    while (send_result(b, size) == KITH_ENOMEM)
+        kith__nap(memory_ns);
+}
+
 void kith__answer_nothing(const struct kith__parcel_grant *g, struct kith__buffer *b)
 {
     struct kith__parcel_result head = {
@@ -76,10 +105,10 @@ void kith__answer_nothing(const struct kith__parcel_grant *g, struct kith__buffe
     kith__answer_send(g, b, sizeof head);
 }
 
-/* One fault, behind size bytes of b. 0, or KITH_ENOMEM: it is counted only. */
-static int add_fault(struct kith__buffer *b, uint64_t *size, const struct kith__fault_entry *e)
+int kith__answer_add_fault(struct kith__buffer *b, uint64_t *size, const struct kith__fault_entry *e,
+                           uint64_t unit)
 {
-    struct kith__parcel_fault f = { .unit = e->unit,
+    struct kith__parcel_fault f = { .unit = unit,
                                     .end = e->end,
                                     .code = e->code,
                                     .signal = e->signal,
@@ -106,7 +135,7 @@ int64_t kith__answer_add_faults(struct kith__job *j, uint64_t done, struct kith_
         const struct kith__fault_entry *e = kith__at(at);
 
         if (e->unit < done && count >= 0)
-            count = add_fault(b, size, e) < 0 ? -1 : count + 1;
+            count = kith__answer_add_fault(b, size, e, e->unit) < 0 ? -1 : count + 1;
     }
     return left > 0 ? -1 : count;
 }

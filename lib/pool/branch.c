@@ -4,6 +4,7 @@
 #include "pool/chunk.h"
 #include "pool/fault.h"
 #include "pool/foreman.h"
+#include "pool/joblog.h"
 #include "pool/parcel.h"
 #include "pool/row.h"
 #include "pool/settle.h"
@@ -19,8 +20,11 @@
 #include <math.h>
 #include <string.h>
 
-enum { GRANTS = 64, TEXT_MOST = 512 }; /* ranges of a job that a branch has at a time, on average */
-enum { DESCRIBED_MOST = 4096 };        /* bytes of a job that comes along with its grants */
+/* Ranges of a job that a branch has at a time, on average; single tasks of a branch that takes several at
+ * once.
+ */
+enum { GRANTS = 128, ITEMS = GRANTS - KITH__DEAL_BATCH, TEXT_MOST = 512 };
+enum { DESCRIBED_MOST = 4096 }; /* bytes of a job that comes along with its grants */
 
 static const int64_t again_ns = 2000 * KITH__MS; /* from a node in doubt to one that is lost: see agent.c */
 
@@ -241,9 +245,9 @@ static int read_deal(struct kith__deal *d, const struct kith__args *in)
     if (in->size != sizeof *d)
         return 0;
     memcpy(d, in->bytes, sizeof *d);
-    return d->workers > 0 && d->workers <= KITH__MEMBERS && isfinite(d->unit_ns) && isfinite(d->trip_ns) &&
-           isfinite(d->byte_ns) && d->unit_ns >= 0 && d->trip_ns >= 0 && d->byte_ns >= 0 &&
-           (d->last == 0 || d->unit_ns > 0);
+    return d->workers > 0 && d->workers <= KITH__MEMBERS && d->batch <= KITH__DEAL_BATCH &&
+           isfinite(d->unit_ns) && isfinite(d->trip_ns) && isfinite(d->byte_ns) && d->unit_ns >= 0 &&
+           d->trip_ns >= 0 && d->byte_ns >= 0 && (d->last == 0 || d->unit_ns > 0);
 }
 
 static uint64_t done_at_home(const struct kith__job *j, uint32_t workers)
@@ -379,6 +383,29 @@ static void count_granted(const struct kith__pool *p, const struct kith__caller 
     }
 }
 
+/* How many single tasks a branch has at most. One that takes several at once gives back those that it does
+ * not begin soon, as each may be what another one waits for. */
+static uint64_t most_items(const struct kith__branch *b)
+{
+    return b->deal.batch > 1 ? ITEMS : atomic_load(&b->workers);
+}
+
+/* Half of its part of those that are queued, as of the units of a map. The job log tells of each by its
+ * number, so it is granted alone. */
+static uint32_t batch_of(const struct kith__pool *p, const struct kith__branch *b, struct kith__job *j)
+{
+    const struct kith__branches *all = kith__branches(p);
+    uint64_t workers = p->workers, part;
+
+    if (b->deal.batch <= 1 || kith__joblog_on)
+        return 1;
+    for (uint32_t i = 0; i < all->count; i++)
+        if (atomic_load(&all->of[i].state) == KITH__BRANCH_OPEN)
+            workers += atomic_load(&all->of[i].workers);
+    part = left_of(j) * atomic_load(&b->workers) / (2 * workers);
+    return part < 1 ? 1 : part < b->deal.batch ? (uint32_t)part : b->deal.batch;
+}
+
 /* Of a row the next item that was not cancelled. */
 static int grant_item(struct kith__pool *p, struct kith__branches *all, const struct kith__caller *who,
                       struct kith__job *j, struct kith__grant *g)
@@ -391,6 +418,74 @@ static int grant_item(struct kith__pool *p, struct kith__branches *all, const st
         kith__row_tell(j, g->lo);
     }
     return 0;
+}
+
+/* Up to most of them, in room bytes, but for the first: how many; *size: bytes. What was tried before is
+ * granted alone. */
+static uint32_t grant_items(struct kith__pool *p, struct kith__branches *all, const struct kith__caller *who,
+                            struct kith__job *j, uint32_t most, uint64_t room, struct kith__grant *g,
+                            uint64_t *size)
+{
+    uint32_t n = 0;
+
+    *size = 0;
+    while (n < most && (n == 0 || g[0].tries == 0) && grant_item(p, all, who, j, &g[n])) {
+        uint64_t with = kith__parcel_item_room(*size) + kith__parcel_grant_size(j, &g[n]);
+
+        if (n > 0 && (with > room || g[n].tries > 0)) {
+            kith__grant_settle(j, p->workers, g[n].epoch, 0, g[n].tries);
+            break;
+        }
+        *size = with;
+        n++;
+    }
+    return n;
+}
+
+/* As give, below: n of them, side by side. */
+static int64_t give_items(struct kith__pool *p, struct kith__job *j, uint32_t post,
+                          const struct kith__grant *g, uint32_t n, uint64_t size, uint64_t room,
+                          struct kith__result *out)
+{
+    uint64_t at = 0;
+    char *to;
+
+    if (size > room || (out->block = kith__heap_alloc(size, kith__me)) == 0) {
+        for (uint32_t i = 0; i < n; i++)
+            kith__grant_settle(j, p->workers, g[i].epoch, 0, g[i].tries);
+        return size > room ? (int64_t)size : KITH_ENOMEM;
+    }
+    to = kith__at(out->block);
+    for (uint32_t i = 0; i < n; i++) {
+        kith__parcel_write_grant(j, post, &g[i], to + at);
+        kith__parcel_say_items(to + at, n - i);
+        at = kith__parcel_item_room(at + kith__parcel_grant_size(j, &g[i]));
+    }
+    out->size = size;
+    out->flags |= KITH__GIVEN;
+    return (int64_t)size;
+}
+
+static int64_t claim_items(struct kith__object *o, const struct kith__branch *b,
+                           const struct kith__caller *who, struct kith__job *j, uint32_t post, uint64_t room,
+                           struct kith__result *out)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__grant g[KITH__DEAL_BATCH];
+    uint64_t size, units, items;
+    uint32_t n = grant_items(p, kith__branches(p), who, j, batch_of(p, b, j), room, g, &size);
+
+    if (n == 0)
+        return KITH__PARKED;
+    count_granted(p, who, &units, &items);
+    if (g[0].tries > 0 && units + items > atomic_load(&b->workers)) {
+        /* Not one of a batch, so it would not come back, and there is no free worker. */
+        kith__grant_settle(j, p->workers, g[0].epoch, 0, g[0].tries);
+        kith__fence();
+        kith__wake_all(kith__object_waiters(o, KITH__POOL_IDLE));
+        return KITH__PARKED;
+    }
+    return give_items(p, j, post, g, n, size, room, out);
 }
 
 static int grant_range(struct kith__pool *p, struct kith__branches *all, const struct kith__branch *b,
@@ -407,35 +502,41 @@ static int grant_range(struct kith__pool *p, struct kith__branches *all, const s
     return 1;
 }
 
+static int64_t claim_range(struct kith__object *o, const struct kith__branch *b,
+                           const struct kith__caller *who, struct kith__job *j, uint32_t post, uint64_t room,
+                           struct kith__result *out)
+{
+    struct kith__pool *p = kith__pool_body(o);
+    struct kith__grant g;
+
+    if (!grant_range(p, kith__branches(p), b, who, j, room, &g))
+        return KITH__PARKED;
+    return give(p, b, j, post, &g, room, out);
+}
+
 /* The agent is inside of j. */
 static int64_t grant(struct kith__object *o, const struct kith__branch *b, const struct kith__caller *who,
                      struct kith__job *j, uint32_t post, uint64_t room, struct kith__result *out)
 {
-    struct kith__pool *p = kith__pool_body(o);
-    struct kith__branches *all = kith__branches(p);
-    struct kith__grant g;
-    int64_t rc;
+    int64_t rc = (j->kind == KITH__JOB_ROW ? claim_items : claim_range)(o, b, who, j, post, room, out);
 
-    if (!(j->kind == KITH__JOB_ROW ? grant_item(p, all, who, j, &g)
-                                   : grant_range(p, all, b, who, j, room, &g)))
-        return KITH__PARKED;
-    rc = give(p, b, j, post, &g, room, out);
-    if (rc < 0 || left_of(j) > 0) /* as in worker.c */
+    if (rc != KITH__PARKED && (rc < 0 || left_of(j) > 0)) /* as in worker.c */
         kith__tell_one(out, KITH__POOL_IDLE);
     return rc;
 }
 
-/* A task of a row may wait for any other: so it goes only where a worker has nothing else to do; and where
- * all are at such tasks nothing goes at all. */
+/* A task of a row may wait for any other: so it goes only where a worker has nothing else to do, or where it
+ * is given back soon; and where all are at such tasks nothing goes at all. */
 static struct kith__job *find_job(struct kith__pool *p, const struct kith__branch *b,
                                   const struct kith__caller *who, uint32_t *post)
 {
     struct kith__branches *all = kith__branches(p);
-    uint32_t workers = atomic_load(&b->workers);
-    uint64_t units, items;
+    uint64_t units, items, most = most_items(b);
+    int rows;
 
     count_granted(p, who, &units, &items);
-    return items < workers ? kith__job_find_for_others(p, &all->lane, units + items < workers, post) : NULL;
+    rows = b->deal.batch > 1 ? units == 0 : units + items < most;
+    return items < most ? kith__job_find_for_others(p, &all->lane, rows, post) : NULL;
 }
 
 static int64_t claim(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
@@ -684,16 +785,15 @@ static void take_item(struct kith__pool *p, struct kith__job *j, uint32_t node, 
 
 /* The agent is inside of j. */
 static int64_t take(struct kith__pool *p, struct kith__job *j, const struct kith__caller *who,
-                    const struct kith__args *in, const struct kith__parcel_result *r)
+                    const void *bytes, uint64_t size, const struct kith__parcel_result *r)
 {
-    const void *bytes = in->block ? kith__at(in->block) : in->bytes;
     struct kith__grant g;
     uint64_t done;
     int rc;
 
     if (!kith__grant_find(j, r->epoch, who, &g))
         return kith__fail(KITH_ESTALE, "these results come too late: their tasks were given to others");
-    if ((rc = kith__parcel_check_result(j, &g, bytes, in->size)) < 0) {
+    if ((rc = kith__parcel_check_result(j, &g, bytes, size)) < 0) {
         kith__grant_settle(j, p->workers, r->epoch, 0, g.tries);
         return rc;
     }
@@ -709,24 +809,22 @@ static int64_t take(struct kith__pool *p, struct kith__job *j, const struct kith
     return 0;
 }
 
-static int64_t take_back(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                         struct kith__result *out)
+/* The result at the beginning of size bytes; *length: of it. */
+static int64_t take_one(struct kith__pool *p, const struct kith__caller *who, const void *bytes,
+                        uint64_t size, uint64_t *length, struct kith__result *out)
 {
+    struct kith__branches *all = kith__branches(p);
     struct kith__parcel_result r;
-    struct kith__branches *all;
-    struct kith__pool *p;
-    struct kith__branch *b;
     struct kith__job *j;
-    int64_t rc = find(o, who, in, &p, &b);
+    int64_t rc = kith__parcel_read_result(bytes, size, &r);
 
-    if (rc < 0 ||
-        (rc = kith__parcel_read_result(in->block ? kith__at(in->block) : in->bytes, in->size, &r)) < 0)
+    if (rc < 0)
         return rc;
+    *length = kith__parcel_result_length(&r, size);
     if (r.post >= kith__posts(p) || !(j = kith__post_job(kith__post(p, r.post))))
         return kith__fail(KITH_EPEER, "node %u returns results of a job that never was", who->node);
-    all = kith__branches(p);
     if (kith__job_enter(p, &all->lane, r.post, r.seq)) {
-        rc = take(p, j, who, in, &r);
+        rc = take(p, j, who, bytes, *length, &r);
         kith__job_leave(&all->lane, j);
     } else { /* its caller has given it up, and waits until nobody has any of it */
         kith__grant_settle(j, p->workers, r.epoch, 0, 0);
@@ -735,10 +833,30 @@ static int64_t take_back(struct kith__object *o, const struct kith__caller *who,
     if (atomic_load(&j->returned_count) > 0) {
         kith__pool_offers(p);
         kith__tell_one(out, KITH__POOL_IDLE);
-    }
-    if (atomic_load(&j->returned_count) > 0 || all->waits)
         kith__tell_all(out, KITH__POOL_FOREMEN);
-    all->waits = 0;
+    }
+    return rc;
+}
+
+/* Of several each counts, or not, by itself: the code of the first that does not. */
+static int64_t take_back(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out)
+{
+    const char *bytes = in->block ? kith__at(in->block) : in->bytes;
+    struct kith__branch *b;
+    struct kith__pool *p;
+    int64_t rc = find(o, who, in, &p, &b), one;
+
+    if (rc < 0)
+        return rc;
+    for (uint64_t at = 0, length = 0; at == 0 || at < in->size; at += length) {
+        length = in->size - at; /* where it makes no sense nothing behind it does */
+        one = take_one(p, who, bytes + at, in->size - at, &length, out);
+        rc = rc == 0 ? one : rc;
+    }
+    if (kith__branches(p)->waits)
+        kith__tell_all(out, KITH__POOL_FOREMEN);
+    kith__branches(p)->waits = 0;
     return rc;
 }
 
@@ -749,13 +867,16 @@ int kith__branch_undo(struct kith__object *o, const struct kith__caller *who, st
     struct kith__pool *p = kith__pool_body(o);
     struct kith__parcel_grant g;
     struct kith__job *j;
+    uint64_t at = 0, its;
 
     (void)who;
     if (given->flags & KITH__MARK || atomic_load(&p->gone) || !given->block)
         return 0;
-    memcpy(&g, kith__at(given->block), sizeof g);
-    if ((j = kith__post_job(kith__post(p, g.post))))
-        kith__grant_settle(j, p->workers, g.grant.epoch, 0, g.grant.tries);
+    do { /* they are as this process has written them */
+        memcpy(&g, (const char *)kith__at(given->block) + at, sizeof g);
+        if ((j = kith__post_job(kith__post(p, g.post))))
+            kith__grant_settle(j, p->workers, g.grant.epoch, 0, g.grant.tries);
+    } while (g.is_item > 1 && kith__parcel_next_item(kith__at(given->block), UINT64_MAX / 2, &at, &its));
     tell_of_returned(p, given);
     return 0;
 }

@@ -77,6 +77,7 @@ static struct kith__deal deal_now(void)
 
     d.trip_ns = kith__crew.line.trip_ns;
     d.byte_ns = kith__crew.line.byte_ns;
+    d.batch = kith__deal_batch(&kith__crew.single);
     return d;
 }
 
@@ -116,10 +117,20 @@ static void await_change(double due)
     kith__crew.watched = 0;
 }
 
-/* Locked. Tasks of a row come one by one: then there is a claim for each worker that has none. */
+/* Locked. Tasks of a row come one by one: then there is a claim for each worker that has none. Or in batches:
+ * then the next one comes while one is at work. */
+static int is_turn_for_items(const struct kith__deal *d, uint64_t unfinished)
+{
+    if (!kith__crew.items)
+        return 0;
+    return d->batch > 1 ? kith__crew.asking < 2 && unfinished < 2 * KITH__DEAL_BATCH
+                        : unfinished + kith__crew.asking < kith__crew.workers;
+}
+
+/* Locked. */
 static int is_turn(const struct kith__deal *d, uint64_t in_size, uint64_t out_size, uint64_t unfinished)
 {
-    return (kith__crew.items && unfinished + kith__crew.asking < kith__crew.workers) ||
+    return is_turn_for_items(d, unfinished) ||
            kith__deal_asks(d, in_size, out_size, unfinished, kith__crew.asking) > 0;
 }
 

@@ -25,7 +25,8 @@ extern struct kith__crew {
     int left;                            /* LEAVE was said */
     KITH__LIST(struct kith__known) jobs; /* the last one first */
     KITH__LIST(struct kith__errand) running;
-    struct kith__deal line; /* what is known of it */
+    struct kith__deal line;   /* what is known of it */
+    struct kith__deal single; /* and of single tasks, whatever they call */
 } kith__crew;
 
 void kith__crew_lock(void);

@@ -7,6 +7,7 @@
  * also where the round trip is short. */
 static const double worth_ns = 1000000;
 static const uint64_t small_bytes = 4096; /* such a message takes a round trip, and nothing for its bytes */
+static const double short_ns = 100000;    /* a single task: to wait for a batch of them is no long wait */
 static const double slack = 1.125;        /* of a way: as much longer it may be */
 
 void kith__deal_ran(struct kith__deal *d, uint64_t units, int64_t ns)
@@ -103,6 +104,16 @@ uint32_t kith__deal_asks(const struct kith__deal *d, uint64_t in_size, uint64_t 
         return 0;
     asks = (need - has + size - 1) / size;
     return asks < most - asking ? (uint32_t)asks : most - asking;
+}
+
+uint32_t kith__deal_batch(const struct kith__deal *d)
+{
+    double worth;
+
+    if (d->last == 0 || d->unit_ns > short_ns)
+        return 1;
+    worth = worth_ns * d->workers / d->unit_ns;
+    return (uint32_t)at_most(worth < KITH__DEAL_BATCH ? (uint64_t)worth : KITH__DEAL_BATCH, d->last * 8);
 }
 
 double kith__deal_due(const struct kith__deal *d, uint64_t in_size, uint64_t out_size, uint64_t unfinished,

@@ -16,6 +16,7 @@
 
 enum {
     KITH__DEAL_BYTES = 16 << 20, /* of arguments, and of results, in a grant of more than one unit */
+    KITH__DEAL_BATCH = 32,       /* single tasks that go to a node at once, at most */
     KITH__DEAL_AHEAD = 3         /* grants and claims of a node, beyond one for each of its workers: one that
                                     comes, one that waits, one the results of which go */
 };
@@ -24,6 +25,7 @@ struct kith__deal {   /* what a node knows of itself in one job; zeros at first,
                        */
     uint64_t job;     /* which one, by its number in its pool: for who keeps this. Nothing here looks at it */
     uint32_t workers; /* at least 1 */
+    uint32_t batch;   /* single tasks that it takes at once; up to 1: as long as some worker has none */
     uint64_t last;    /* units of the last grant that it has finished; 0: none yet */
     double unit_ns;   /* what a unit costs one of its workers, by the dearest of late */
     double trip_ns;   /* there and back, for a message without bytes: the shortest of late */
@@ -57,6 +59,10 @@ double kith__deal_rate(const struct kith__deal *d, uint64_t in_size, uint64_t ou
  * KITH__DEAL_AHEAD more of these than workers, all workers have something to do. */
 uint32_t kith__deal_asks(const struct kith__deal *d, uint64_t in_size, uint64_t out_size, uint64_t unfinished,
                          uint32_t asking);
+
+/* For the node, of which d is what it knows of single tasks: how many to take at once. Such a task may wait
+ * for any other, so it is one, until all of late have shown that they are short. */
+uint32_t kith__deal_batch(const struct kith__deal *d);
 
 /* For the node, when it sends none: how many ns from now it will have one to send, as far as it is known; 0:
  * when something changes. */

@@ -6,6 +6,7 @@
 #include "pool/branch.h"
 #include "pool/claim.h"
 #include "pool/crew.h"
+#include "pool/feed.h"
 #include "pool/settle.h"
 
 #include <stdlib.h>
@@ -42,7 +43,9 @@ void kith__errand_end_item(uint64_t epoch)
         if (!r->is_item || r->epoch != epoch)
             continue;
         r->over = 1;
-        if (r->posted)
+        if (r->feed)
+            kith__feed_cancel(r->feed, r->unit);
+        else if (r->posted)
             kith__call_cancel(&r->call);
     }
 }
@@ -122,7 +125,8 @@ static void learn(const struct kith__errand *r)
         return;
     each = (double)atomic_load(&r->call.job->timed_ns) / (double)timed;
     kith__crew_lock();
-    kith__deal_ran(&r->of->deal, r->units, (int64_t)(each * (double)r->units));
+    kith__deal_ran(r->is_item ? &kith__crew.single : &r->of->deal, r->units,
+                   (int64_t)(each * (double)r->units));
     kith__crew_unlock();
 }
 

@@ -16,11 +16,14 @@ struct kith__errand {
     uint64_t touch, epoch; /* of an item: how it is asked for */
     uint64_t looked;       /* news after which it was */
     int is_item, posted, over;
+    struct kith__feed *feed; /* of one of a batch: what has it, and its unit there; else NULL */
+    uint64_t unit;
 };
 
 struct kith__hand {                     /* a thread's own */
     struct kith__buffer in, out, bytes; /* bytes: of results of any size */
-    uint64_t news;                      /* the last that was known when it claimed */
+    struct kith__batch *batch;
+    uint64_t news; /* the last that was known when it claimed */
 };
 
 /* What size bytes of a grant say is to be done, and with what: these stay as they are until _done. 0, or a

@@ -472,6 +472,32 @@ void kith__feed_put(struct kith__feed *f, uint64_t unit)
     leave(f);
 }
 
+/* f is pinned. */
+static uint64_t tries_of(struct kith__job *j, uint64_t unit)
+{
+    uint64_t tries = 0;
+
+    kith__guard_enter(&j->guard);
+    for (uint64_t i = 0; i < atomic_load(&j->returned_count); i++)
+        if (atomic_load(&kith__job_returned(j)[i].lo) == unit)
+            tries = atomic_load(&kith__job_returned(j)[i].tries);
+    kith__guard_leave(&j->guard);
+    return tries;
+}
+
+uint64_t kith__feed_tries(struct kith__feed *f, uint64_t unit)
+{
+    uint64_t tries = 0;
+
+    pthread_mutex_lock(&f->mutex);
+    if (pin(f)) {
+        tries = tries_of(f->job, unit);
+        unpin(f);
+    }
+    pthread_mutex_unlock(&f->mutex);
+    return tries;
+}
+
 uint64_t kith__feed_claimed(struct kith__feed *f)
 {
     uint64_t claimed;

@@ -44,6 +44,9 @@ void kith__feed_put(struct kith__feed *feed, uint64_t unit);
 /* Of one's own feed. NULL: likewise. It stays until its result is taken. */
 struct kith__item *kith__feed_item(struct kith__feed *feed, uint64_t unit);
 
+/* How often one that is queued was begun before, by workers that have died. */
+uint64_t kith__feed_tries(struct kith__feed *feed, uint64_t unit);
+
 /* Units before this one have been claimed: of those from it on none has ended, but by being cancelled. */
 uint64_t kith__feed_claimed(struct kith__feed *feed);
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/system.h"
 #include "pool/answer.h"
+#include "pool/batch.h"
 #include "pool/branch.h"
 #include "pool/crew.h"
 #include "pool/errand.h"
@@ -76,6 +77,19 @@ static void do_grant(struct kith__hand *h, uint64_t size)
         kith__crew_give_up(kith_last_error());
     kith__crew_end(&r);
     kith__errand_done(&r);
+}
+
+/* batches: it has claimed single tasks without a look whether a worker is free: then there may be one of
+ * them, too. */
+static void do_claimed(struct kith__hand *h, uint64_t size, int batches)
+{
+    struct kith__parcel_grant g;
+
+    if (kith__parcel_read_grant(h->in.at, size, &g) == 0 &&
+        (g.is_item > 1 || (g.is_item && batches && g.grant.tries == 0)))
+        kith__batch_run(h, size);
+    else
+        do_grant(h, size);
     make_room(h, size);
 }
 
@@ -85,9 +99,11 @@ static void *work(void *nothing)
     struct kith__deal d;
     int64_t rc = kith__buffer_reserve(&h.in, ROOM, 0);
 
+    if (rc >= 0 && !(h.batch = kith__batch_new()))
+        rc = KITH_ENOMEM;
     while (rc >= 0 && kith__crew_await_turn(&h.news, &d)) {
         if ((rc = claim(&h, &d)) > 0)
-            do_grant(&h, (uint64_t)rc);
+            do_claimed(&h, (uint64_t)rc, d.batch > 1);
         else {
             if (rc < 0) /* it ends: there are news, or soon will be */
                 kith__nap(KITH__MS);
@@ -100,6 +116,7 @@ static void *work(void *nothing)
     kith__buffer_release(&h.in);
     kith__buffer_release(&h.out);
     kith__buffer_release(&h.bytes);
+    kith__batch_free(h.batch);
     return nothing;
 }
 
@@ -336,6 +353,7 @@ int kith__foreman(const void *bytes)
     kith__crew.home.id = b.pool;
     kith__crew.workers = b.workers;
     kith__crew.first_worker = b.first_worker;
+    kith__crew.single.workers = b.workers;
     if ((rc = open_branch(&b, (const char *)bytes + sizeof b)) < 0) {
         join(0, rc);
         return 0; /* it was told */

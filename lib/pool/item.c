@@ -52,7 +52,7 @@ int kith__item_fill(struct kith__item *item, const struct kith__call_spec *s, ui
     if (c->in_size)
         memcpy(in, s->in, c->in_size);
     item->callee = callee;
-    item->number = kith__call_number();
+    item->number = s->call ? s->call : kith__call_number();
     atomic_store_explicit(&item->result, 0, memory_order_relaxed);
     atomic_store_explicit(&item->state, KITH__ITEM_QUEUED, memory_order_relaxed);
     return 0;

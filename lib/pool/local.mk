@@ -4,6 +4,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/answer.h \
 	lib/pool/attend.c \
 	lib/pool/attend.h \
+	lib/pool/batch.c \
+	lib/pool/batch.h \
 	lib/pool/board.c \
 	lib/pool/board.h \
 	lib/pool/branch.c \

@@ -155,6 +155,15 @@ void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const st
         memcpy((char *)to + sizeof head, argument(j, g->lo), g->length * j->in_size);
 }
 
+void kith__parcel_say_items(void *grant, uint32_t count)
+{
+    struct kith__parcel_grant head;
+
+    memcpy(&head, grant, sizeof head);
+    head.is_item = count;
+    memcpy(grant, &head, sizeof head);
+}
+
 void kith__parcel_add_job(struct kith__job *j, uint32_t post, void *grant, uint64_t size)
 {
     struct kith__parcel_grant head;
@@ -211,6 +220,22 @@ const void *kith__parcel_elements(const struct kith__parcel_job *job, const void
     return job->ordered ? (const char *)bytes + sizeof g + g.grant.length * job->in_size : NULL;
 }
 
+const void *kith__parcel_next_item(const void *bytes, uint64_t size, uint64_t *at, uint64_t *its)
+{
+    const uint64_t heads = sizeof(struct kith__parcel_grant) + sizeof(struct kith__parcel_item);
+    const char *from = (const char *)bytes + *at;
+    struct kith__parcel_item item;
+
+    if (*at > size || size - *at < heads)
+        return NULL;
+    memcpy(&item, from + sizeof(struct kith__parcel_grant), sizeof item);
+    if (item.in_size > size - *at - heads)
+        return NULL;
+    *its = heads + item.in_size;
+    *at += kith__parcel_item_room(*its);
+    return from;
+}
+
 int kith__parcel_read_item(const void *bytes, uint64_t size, struct kith__parcel_item *item, const void **in)
 {
     struct kith__parcel_grant g;
@@ -248,6 +273,8 @@ int kith__parcel_read_result(const void *bytes, uint64_t size, struct kith__parc
     if (size < sizeof *r)
         return is_damaged("a result");
     memcpy(r, bytes, sizeof *r);
+    if (r->length && (r->length < sizeof *r || r->length > size))
+        return is_damaged("a result");
     return 0;
 }
 

@@ -7,8 +7,8 @@
  *     job       head, context of the call
  *     grant     head, arguments of its units; of a job with an order which element each is: uint64_t; a small
  *               job that the node does not know yet
- *     grant     of a row: head, what its item is, argument of that
- *     result    head, results of its units that were done, faults: each a head and a text
+ *     grant     of a row: head, what its item is, argument of that; several stand side by side
+ *     result    head, results of its units that were done, faults: each a head and a text; likewise
  *
  * Results of any size are the size of each one, uint64_t, and then their bytes, side by side.
  */
@@ -34,7 +34,7 @@ struct kith__parcel_grant {
     struct kith__grant grant;
     uint64_t root; /* of the job: see turn.h */
     uint32_t post;
-    uint32_t is_item;   /* 1: of a row */
+    uint32_t is_item;   /* of a row: how many grants stand here, this one and those behind it; else 0 */
     int32_t priority;   /* of the job */
     uint32_t described; /* bytes of the job's description, at the end; 0: it does not come along */
 };
@@ -53,7 +53,8 @@ struct kith__parcel_result {
     uint64_t tries; /* of the first that was not */
     uint64_t size;  /* of the results */
     uint32_t post, faults;
-    uint64_t spare[2];
+    uint64_t length; /* bytes of all of it, where others follow; 0: it is the last one */
+    uint64_t spare;
 };
 
 /* Arguments and results stand behind these: where a block begins with one, they are as aligned as there. */
@@ -77,11 +78,21 @@ uint64_t kith__parcel_grant_size(const struct kith__job *j, const struct kith__g
 uint64_t kith__parcel_unit_size(const struct kith__job *j); /* what each unit adds to that; of no row */
 void kith__parcel_write_grant(const struct kith__job *j, uint32_t post, const struct kith__grant *g,
                               void *to);
+/* Of a row: the first of so many that stand side by side, each in a room of its own. */
+void kith__parcel_say_items(void *grant, uint32_t count);
+static inline uint64_t kith__parcel_item_room(uint64_t size)
+{
+    return (size + 63) & ~UINT64_C(63);
+}
 /* Adds the job to such a grant, for which there is room behind its size. Of no row. */
 void kith__parcel_add_job(struct kith__job *j, uint32_t post, void *grant, uint64_t size);
 
 /* The head of a result, for who looks for its job then. 0; KITH_EPEER: no such bytes. */
 int kith__parcel_read_result(const void *bytes, uint64_t size, struct kith__parcel_result *r);
+static inline uint64_t kith__parcel_result_length(const struct kith__parcel_result *r, uint64_t size)
+{
+    return r->length ? r->length : size;
+}
 /* 0: all of it makes sense for that grant of j, and these may be used; KITH_EPEER. */
 int kith__parcel_check_result(const struct kith__job *j, const struct kith__grant *g, const void *bytes,
                               uint64_t size);
@@ -111,6 +122,9 @@ const void *kith__parcel_described(const void *bytes, uint64_t size, uint64_t *j
 /* Of one that was checked: which element each unit is; NULL: the one of its number. */
 const void *kith__parcel_elements(const struct kith__parcel_job *job, const void *bytes);
 
+/* The next one of several grants of a row in size bytes: *at: 0 before the first, then as the last call left
+ * it; *its: its own size. NULL: there is none any more, or what stands there is none. */
+const void *kith__parcel_next_item(const void *bytes, uint64_t size, uint64_t *at, uint64_t *its);
 /* Of a grant of a row. 0, and *in: its argument; KITH_EPEER. */
 int kith__parcel_read_item(const void *bytes, uint64_t size, struct kith__parcel_item *item, const void **in);
 
