@@ -36,6 +36,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/imap.c \
 	lib/pool/inner.c \
 	lib/pool/inner.h \
+	lib/pool/intake.c \
+	lib/pool/intake.h \
 	lib/pool/item.c \
 	lib/pool/item.h \
 	lib/pool/joblog.c \
