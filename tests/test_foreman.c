@@ -2,6 +2,7 @@
  * all that they say to the pool goes through the agent. */
 #include "config.h"
 #include "foreman.h"
+#include "pool/turn.h"
 
 #include <sched.h>
 
@@ -26,6 +27,38 @@ static void in_map(void)
     }
     REQUIRE(seen[0] > 0 && seen[1] + seen[2] + seen[3] > 0);
     REQUIRE(kith_processes(NULL, 0) == 0); /* nobody hears of the foreman */
+    close_pool();
+}
+
+/* ---- priorities */
+
+static int tells_priority(const void *in, void *out)
+{
+    int priority = kith__turn.priority;
+
+    (void)in;
+    usleep(500);
+    memcpy(out, &priority, sizeof priority);
+    return 0;
+}
+
+/* What tasks call has that of the call they belong to, so they know it. */
+static void in_priority(void)
+{
+    int got[200], y;
+    kith_result r[20];
+
+    open_pool(3, NULL);
+    REQUIRE(kith_priority(3) == 0);
+    REQUIRE(kith_pool_map(pool, tells_priority, NULL, 0, got, sizeof *got, 200) == 0);
+    REQUIRE(done_by_branch() > 0);
+    for (int i = 0; i < 200; i++)
+        REQUIRE(got[i] == 3);
+    for (int i = 0; i < 20; i++)
+        r[i] = kith_pool_apply_async(pool, tells_priority, NULL, 0, sizeof y);
+    for (int i = 0; i < 20; i++)
+        REQUIRE(kith_get(r[i], &y) == 0 && y == 3);
+    REQUIRE(done_by_branch() > 0);
     close_pool();
 }
 
@@ -489,6 +522,11 @@ static void results_do_not_depend_on_who_computes(void)
     unsetenv("KITH_SEED");
 }
 
+static void a_priority_is_that_of_a_call_everywhere(void)
+{
+    JOB(in_priority);
+}
+
 static void data_in_place_and_large_data(void)
 {
     JOB(in_data);
@@ -552,6 +590,7 @@ static void workers_are_shared_out(void)
 
 static struct test tests[] = { TEST(a_map_is_shared_with_other_nodes),
                                TEST(results_do_not_depend_on_who_computes),
+                               TEST(a_priority_is_that_of_a_call_everywhere),
                                TEST(data_in_place_and_large_data),
                                TEST(addresses_stay_at_home),
                                TEST(loops_stay_by_default),
