@@ -159,11 +159,10 @@ int kith__crew_await_turn(uint64_t *news, struct kith__deal *d)
 void kith__crew_begin(struct kith__errand *r)
 {
     kith__crew_lock();
-    if (kith__crew.items != r->is_item)
-        pthread_cond_signal(&kith__crew.changed); /* others may be to claim, too */
     kith__crew.items = r->is_item;
     kith__link_first(&kith__crew.running, r, link);
     kith__crew.asking--;
+    pthread_cond_signal(&kith__crew.changed); /* it is known now when the next claim is due */
     kith__crew_unlock();
 }
 
