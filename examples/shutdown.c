@@ -1,7 +1,7 @@
 /* shutdown: no sentinels. main shuts the Queue of tasks down when it has put the last
  * one: workers take what is left, and then get KITH_EEND. The Queue of results ends
- * when all its producers have ended, also if one of them crashes. That is noticed on the
- * Queue's own node; producers on others call kith_queue_done.
+ * when all its producers have ended, also if one of them crashes, and on whatever nodes
+ * they run.
  *
  *     ./shutdown
  *     mpirun -n 4 ./shutdown
@@ -35,7 +35,7 @@ int main(int argc, char **argv)
 
     kith_queue_producers(q.results, 3);
     for (int i = 0; i < 3; i++)
-        kith_queue_producer(q.results, kith_process_start_with(worker, KITH_ARG(q), .node = KITH_HERE));
+        kith_queue_producer(q.results, kith_process_start(worker, KITH_ARG(q)));
     for (x = 1; x <= 100; x++)
         kith_put(q.tasks, x);
     kith_queue_shutdown(q.tasks);

@@ -1177,9 +1177,8 @@ KITH_API int kith_queue_shutdown(kith_queue q);
  */
 KITH_API int kith_queue_producers(kith_queue q, int n);
 
-/* Names the Process as a producer. If it has ended already, it has finished. A Process on
- * another node than the queue's that ends without having called kith_queue_done is
- * noticed only if it was named on its own node.
+/* Names the Process, on whatever node it runs, as a producer. If it has ended already, it
+ * has finished.
  *
  *   0            done
  *   KITH_ESTALE  the queue, or the handle of the Process, was closed
@@ -1336,9 +1335,8 @@ KITH_API int kith_pipe_poll(kith_pipe end, int timeout_ms);
 
 /* Makes the Process a holder of the end, in place of the caller, which becomes one again
  * if it uses the end, and which becomes a holder of the other end if that has none yet.
- * Several Processes may be given an end. If the Process has ended already, it counts as a
- * holder that has ended. A Process on another node than the pipe's that ends without
- * having used the end remains a holder, unless it was given the end on its own node.
+ * Several Processes may be given an end, on whatever nodes they run. If the Process has
+ * ended already, it counts as a holder that has ended.
  *
  *   0            done
  *   KITH_ESTALE  the end, or the handle of the Process, was closed

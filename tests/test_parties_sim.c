@@ -1,6 +1,6 @@
-/* test_parties_sim.c: Pipes, Events, joinable Queues, Conditions and Barriers on several nodes in one process
- * (sim/sim.h): objects at which several clients wait for one another, while some of them die at any
- * failpoint. KITH_TEST_SEED=n repeats one run; KITH_TEST_LONG=1: more of them.
+/* test_parties_sim.c: Pipes, producers, Events, joinable Queues, Conditions and Barriers on several nodes in
+ * one process (sim/sim.h): objects at which several clients wait for one another, while some of them die at
+ * any failpoint. KITH_TEST_SEED=n repeats one run; KITH_TEST_LONG=1: more of them.
  */
 #include "config.h"
 #include "check.h"
@@ -120,6 +120,152 @@ static void who_talks_to_the_dead_learns_of_it(void)
 {
     sim_seeds(talk_once, getenv("KITH_TEST_LONG") ? 600 : SANITIZED ? 60 : 260);
     CU_ASSERT(getenv("KITH_TEST_SEED") || answers_heard > 0);
+}
+
+/* ------------------------------------------------------- Processes that were named */
+
+/* The Pipe and the Queue are on one node, the Process that is to hold an end, and to produce, on another, and
+ * who names it on a third; or some of them on the same one. */
+static struct {
+    kith_pipe ends[2];
+    kith_queue q;
+    uint32_t home, node;
+} lent;
+static uint64_t ends_told, producers_told;
+
+static int does_nothing(const void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void opens_lent(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    PASS(kith_pipe_open(lent.ends));
+    PASS(kith_check(lent.q = kith_queue_open(0)));
+    PASS(kith_queue_producers(lent.q, 1));
+}
+
+static void closes_lent(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    PASS(kith_pipe_close(lent.ends[0]));
+    PASS(kith_pipe_close(lent.ends[1]));
+    PASS(kith_queue_close(lent.q));
+}
+
+/* 1: it was done; 0: not, as the node of the Process is lost. */
+static int is_done(int rc)
+{
+    CU_ASSERT(rc == 0 || (rc == KITH_EPEER && sim_is_lost(lent.node)));
+    return rc == 0;
+}
+
+/* It hears of the end of a Process that says nothing itself. */
+static void names_and_waits(struct client *c, void *arg)
+{
+    kith_process p = kith_process_start_with(does_nothing, NULL, 0, .node = KITH_NODE((int)lent.node));
+    int x;
+
+    (void)c;
+    (void)arg;
+    if (!is_done(kith_check(p)))
+        return;
+    if (draw(2))
+        sim_rest((int64_t)draw(30));
+    if (is_done(kith_pipe_give(lent.ends[1], p))) {
+        sim_doing(c, 1);
+        FAILS_WITH(KITH_EEND, kith_pipe_recv(lent.ends[0], &x, sizeof x, KITH_FOREVER));
+        ends_told++;
+    }
+    if (is_done(kith_queue_producer(lent.q, p))) {
+        sim_doing(c, 2);
+        FAILS_WITH(KITH_EEND, kith_queue_get(lent.q, &x, sizeof x, KITH_FOREVER));
+        producers_told++;
+    }
+    is_done(kith_process_close(p));
+}
+
+/* The same, the other way round: it is a producer before it has an end. */
+static void names_a_producer_first(struct client *c, void *arg)
+{
+    kith_process p = kith_process_start_with(does_nothing, NULL, 0, .node = KITH_NODE((int)lent.node));
+    int x, is_producer;
+
+    (void)c;
+    (void)arg;
+    if (!is_done(kith_check(p)))
+        return;
+    is_producer = is_done(kith_queue_producer(lent.q, p));
+    if (is_done(kith_pipe_give(lent.ends[1], p)))
+        FAILS_WITH(KITH_EEND, kith_pipe_recv(lent.ends[0], &x, sizeof x, KITH_FOREVER));
+    if (is_producer)
+        FAILS_WITH(KITH_EEND, kith_queue_get(lent.q, &x, sizeof x, KITH_FOREVER));
+    is_done(kith_process_close(p));
+}
+
+static void close_lent(void)
+{
+    sim_calm();
+    sim_settle(3000);
+    sim_start(lent.home, closes_lent, NULL);
+    CU_ASSERT_FATAL(sim_run(100000));
+    sim_settle(3000);
+    sim_end();
+}
+
+/* The node of the Process may be lost before it is named, while it is, or after it. */
+static void name_once(uint64_t s)
+{
+    struct weather w = { .nodes = 3, .losses = s % 4 == 0, .through_net = draw(4) == 0 };
+    uint32_t from = (uint32_t)draw(w.nodes);
+
+    memset(&lent, 0, sizeof lent);
+    lent.home = (uint32_t)draw(w.nodes);
+    lent.node = (uint32_t)draw(w.nodes);
+    sim_begin(&w);
+    sim_start(lent.home, opens_lent, NULL);
+    CU_ASSERT_FATAL(sim_run(100000));
+    sim_draw_weather();
+    sim_start(from, draw(2) ? names_and_waits : names_a_producer_first, NULL);
+    sim_run((int64_t)draw(60));
+    if (w.losses && lent.node != lent.home && lent.node != from)
+        sim_lose(lent.node);
+    if (!sim_run(200000)) {
+        sim_show();
+        printf("KITH_TEST_SEED=%llu: %u named on %u what is on %u ", (unsigned long long)s, from, lent.node,
+               lent.home);
+        CU_FAIL("nobody tells that the Process has ended");
+        exit(1);
+    }
+    close_lent();
+}
+
+static void the_end_of_a_process_that_was_named_is_told(void)
+{
+    sim_seeds(name_once, getenv("KITH_TEST_LONG") ? 600 : SANITIZED ? 50 : 200);
+    CU_ASSERT(getenv("KITH_TEST_SEED") || (ends_told > 0 && producers_told > 0));
+}
+
+/* At once, and not because somebody looked again: for each place of the three. */
+static void wherever_they_are_it_is_told_soon(void)
+{
+    static const struct weather three = { .nodes = 3 };
+
+    for (uint32_t i = 0; i < 27; i++) {
+        sim_begin(&three);
+        sim_calm();
+        lent.home = i % 3;
+        lent.node = i / 3 % 3;
+        sim_start(lent.home, opens_lent, NULL);
+        CU_ASSERT_FATAL(sim_run(1000));
+        sim_start(i / 9, names_and_waits, NULL);
+        CU_ASSERT_FATAL(sim_run(500));
+        close_lent();
+    }
 }
 
 /* ---------------------------------------------------------------------------- Events */
@@ -600,6 +746,8 @@ static struct test tests[] = {
     TEST(all_go_on_together_or_learn_that_it_is_broken),
     TEST(a_death_at_a_barrier_is_told_on_all_nodes),
     TEST(who_talks_to_the_dead_learns_of_it),
+    TEST(wherever_they_are_it_is_told_soon),
+    TEST(the_end_of_a_process_that_was_named_is_told),
     TEST_END,
 };
 

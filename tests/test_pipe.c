@@ -304,6 +304,42 @@ static void an_end_given_to_one_that_has_ended_is_over(void)
     close_both(ends);
 }
 
+static int waits_for_a_signal(const void *arg)
+{
+    (void)arg;
+    while (pause() < 0)
+        ;
+    return 0;
+}
+
+/* It never uses the end, so nothing but the name tells of it. */
+static void give_to_one_on(int node, int far)
+{
+    for (int is_killed = 0; is_killed < 2; is_killed++) {
+        struct side s = { .count = 0 };
+        kith_pipe ends[2];
+        kith_process p;
+        int x;
+
+        PASS(far ? far_pipe_open(ends, 0) : kith_pipe_open(ends));
+        p = kith_process_start_with(is_killed ? waits_for_a_signal : sends_and_ends, KITH_ARG(s),
+                                    .node = KITH_NODE(node));
+        PASS(kith_pipe_give(ends[1], p)); /* who is not killed may have ended, or end now */
+        if (is_killed)
+            PASS(kith_process_kill(p));
+        FAILS_WITH(KITH_EEND, kith_pipe_recv(ends[0], &x, sizeof x, SOON));
+        end(p);
+        close_both(ends);
+    }
+}
+
+static void who_was_given_an_end_may_run_on_any_node(void)
+{
+    for (int node = 0; node < kith_nodes(); node++)
+        for (int i = 0; i < 20; i++)
+            give_to_one_on(node, i % 2);
+}
+
 /* The first may have ended before the second has begun. */
 static void while_the_opener_has_the_end_it_is_not_over(void)
 {
@@ -563,6 +599,7 @@ static struct test tests[] = {
     TEST(one_way_is_one_way),
     TEST(the_end_of_all_holders_is_the_end),
     TEST(an_end_given_to_one_that_has_ended_is_over),
+    TEST(who_was_given_an_end_may_run_on_any_node),
     TEST(while_the_opener_has_the_end_it_is_not_over),
     TEST(an_opener_that_has_used_an_end_holds_it),
     TEST(of_two_holders_the_last_one_counts),

@@ -587,6 +587,26 @@ static void producers_that_have_ended_are_done(void)
     }
 }
 
+/* Nothing tells of it but that it was named. */
+static void a_producer_may_run_on_any_node(void)
+{
+    for (int i = 0; i < 10 * kith_nodes(); i++) {
+        struct party party = { i % 2 ? far_queue_open(0) : kith_queue_open(0), 0, 0 };
+        kith_process p;
+        int x, code;
+
+        PASS(kith_queue_producers(party.q, 1));
+        p = kith_process_start_with(produces, KITH_ARG(party), .node = KITH_NODE(i / 10));
+        PASS(kith_queue_producer(party.q, p));
+        FAILS_WITH(KITH_EEND, kith_queue_get(party.q, &x, sizeof x, SOON));
+        PASS(kith_process_join(p, SOON));
+        PASS(kith_process_exitcode(p, &code));
+        CU_ASSERT_EQUAL(code, 0);
+        PASS(kith_process_close(p));
+        PASS(kith_queue_close(party.q));
+    }
+}
+
 /* Its last items are on their way yet when it dies. */
 static void all_that_a_killed_producer_has_put_arrives(void)
 {
@@ -629,6 +649,7 @@ static struct test tests[] = {
     TEST(many_at_a_time_until_all_producers_are_done),
     TEST(a_shutdown_tells_all_who_wait),
     TEST(producers_that_have_ended_are_done),
+    TEST(a_producer_may_run_on_any_node),
     TEST(all_that_a_killed_producer_has_put_arrives),
     TEST(wrong_use_is_a_sentence),
     TEST_END,

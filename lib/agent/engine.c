@@ -173,7 +173,7 @@ static void tell_load(struct kith__engine *self)
     if (self->nodes == 1 || self->now - self->loaded < load_ns)
         return;
     self->loaded = self->now;
-    kith__placement_tell(self->placement, self->now);
+    kith__placement_tell(self->placement);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -188,7 +188,7 @@ int64_t kith__engine_turn(struct kith__engine *self, int64_t now)
     int woken = word != self->word || ended != self->ended, more;
     int64_t due;
 
-    kith__placement_use(self->placement);
+    kith__placement_use(self->placement, now);
     self->now = now;
     if (ended != self->ended)
         kith__requests_sweep(self->requests, now);
@@ -227,7 +227,7 @@ struct kith__engine *kith__engine_new(const struct kith__engine_config *c, int64
     self->seat = c->seat;
     self->word = atomic_load(&self->seat->word);
     self->requests = kith__requests_new(self->proto, self->nodes);
-    self->placement = kith__placement_new(self->proto, self->node, self->nodes, c->cpus);
+    self->placement = kith__placement_new(self->proto, self->requests, self->node, self->nodes, c->cpus);
     self->pending = kith__pending_new(self->proto, self->node, self->seat);
     if (self->node != 0) /* so it learns of the end, and node 0 of its */
         kith__proto_open(self->proto, 0, now);

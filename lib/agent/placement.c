@@ -15,6 +15,7 @@ static const int64_t told_ns = 800 * KITH__MS;
 
 struct kith__placement {
     struct kith__proto *proto;
+    struct kith__requests *requests;
     uint32_t node, nodes;
     int64_t now;
     struct place {
@@ -35,9 +36,8 @@ static uint64_t own_load(void)
     return came << 32 | (uint64_t)(kith__shared->usable_cpus & 0xffff) << 16 | (kith__node_busy() & 0xffff);
 }
 
-void kith__placement_tell(struct kith__placement *self, int64_t now)
+void kith__placement_tell(struct kith__placement *self)
 {
-    self->now = now;
     kith__proto_set_load(self->proto, own_load());
 }
 
@@ -109,6 +109,28 @@ static int64_t died(struct kith__object *o, const struct kith__caller *who, stru
     return 0;
 }
 
+/* A process of this node has something at another one, or is about to. The number: that node << 32 | its
+ * serial number. 1: its end will be told there, behind all that it asks for; 0: it has ended. Not before that
+ * node was heard: it knows us then, and learns of our end, too. */
+static int64_t vouch(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
+{
+    uint32_t peer = (uint32_t)(in->number >> 32), serial = (uint32_t)in->number;
+    struct kith__placement *self = mine;
+    int rc;
+
+    (void)o;
+    (void)who;
+    (void)out;
+    if (serial == 0)
+        return 0;
+    if ((rc = kith__proto_open(self->proto, peer, self->now)) < 0)
+        return rc;
+    if (peer != self->node && kith__proto_load(self->proto, peer) == 0)
+        return KITH__PARKED;
+    return kith__requests_vouch(self->requests, serial, peer);
+}
+
 /* The level of the log, for all processes of this node. */
 static int64_t set_log(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                        struct kith__result *out)
@@ -157,6 +179,7 @@ static const struct kith__method methods[] = {
     [KITH__NODE_LOOK] = { "look", look, -1, KITH__NO_OBJECT | KITH__HOLDS | KITH__LOOKS },
     [KITH__NODE_WATCH] = { "watch", watch, KITH__MANY_SIDES,
                            KITH__NO_OBJECT | KITH__EACH | KITH__HOLDS | KITH__LOOKS },
+    [KITH__NODE_VOUCH] = { "vouch", vouch, -1, KITH__NO_OBJECT | KITH__EACH },
 };
 
 const struct kith__class kith__node_class = {
@@ -165,12 +188,13 @@ const struct kith__class kith__node_class = {
     .count = sizeof methods / sizeof methods[0],
 };
 
-struct kith__placement *kith__placement_new(struct kith__proto *p, uint32_t node, uint32_t nodes,
-                                            const uint32_t *cpus)
+struct kith__placement *kith__placement_new(struct kith__proto *p, struct kith__requests *requests,
+                                            uint32_t node, uint32_t nodes, const uint32_t *cpus)
 {
     struct kith__placement *self = kith__agent_alloc(sizeof *self + nodes * sizeof self->of[0]);
 
     self->proto = p;
+    self->requests = requests;
     self->node = node;
     self->nodes = nodes;
     for (uint32_t k = 0; k < nodes; k++)
@@ -178,8 +202,9 @@ struct kith__placement *kith__placement_new(struct kith__proto *p, uint32_t node
     return self;
 }
 
-void kith__placement_use(struct kith__placement *self)
+void kith__placement_use(struct kith__placement *self, int64_t now)
 {
+    self->now = now;
     mine = self;
 }
 

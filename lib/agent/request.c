@@ -513,6 +513,16 @@ static void remember_named(struct kith__requests *self, const struct kith__mailb
     self->deaths = 1;
 }
 
+int kith__requests_vouch(struct kith__requests *self, uint32_t serial, uint32_t peer)
+{
+    uint32_t member = member_of(serial);
+
+    if (member == 0)
+        return 0;
+    remember_holding(self, member, serial, peer);
+    return 1;
+}
+
 /* Behind all that the dead have asked for: their nodes take back what they held. */
 static void tell_deaths(struct kith__requests *self)
 {

@@ -21,6 +21,10 @@ int kith__requests_go_on(struct kith__requests *self);
 /* Processes have died: what they had posted is done, the answers that they wait for are not wanted. */
 void kith__requests_sweep(struct kith__requests *self, int64_t now);
 
+/* The process of this node with that serial number has something at peer, or is about to: peer is told of its
+ * end, behind all that it asks for. 1; 0: it has ended. */
+int kith__requests_vouch(struct kith__requests *self, uint32_t serial, uint32_t peer);
+
 /* Looks after the answers that nobody has taken yet: their thread may be dead. Returns when it should be
  * called again; INT64_MAX. */
 int64_t kith__requests_tick(struct kith__requests *self, int64_t now);

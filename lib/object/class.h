@@ -86,7 +86,8 @@ enum {
     KITH__NODE_DIED,
     KITH__NODE_LOG,
     KITH__NODE_LOOK,
-    KITH__NODE_WATCH
+    KITH__NODE_WATCH,
+    KITH__NODE_VOUCH
 };
 
 /* Of the class named: the block of its memory. */

@@ -286,6 +286,83 @@ static void many_are_waited_for(void)
     }
 }
 
+/* ------------------------------------------------- Processes that hold something elsewhere */
+
+struct lent {
+    kith_queue answer, q;
+    kith_pipe ends[2];
+};
+
+static int lends_both(const void *arg)
+{
+    struct lent l = *(const struct lent *)arg;
+
+    MUST(kith_pipe_open(l.ends) == 0);
+    MUST(kith_check(l.q = kith_queue_open(0)) == 0);
+    return kith_put(l.answer, l) < 0;
+}
+
+/* A Pipe and a Queue on that node, whose opener has ended. */
+static struct lent lent_by(int node)
+{
+    struct lent l = { .answer = kith_queue_open(0) };
+    kith_queue answer = l.answer;
+    kith_process p = kith_process_start_with(lends_both, KITH_ARG(l), .node = KITH_NODE(node));
+
+    MUST(kith_get(answer, &l) == 0);
+    ends_well(p);
+    MUST(kith_queue_close(answer) == 0);
+    return l;
+}
+
+static void close_lent(const struct lent *l)
+{
+    MUST(kith_pipe_close(l->ends[0]) == 0 && kith_pipe_close(l->ends[1]) == 0 && kith_queue_close(l->q) == 0);
+}
+
+static int waits(const void *arg)
+{
+    (void)arg;
+    while (pause() < 0)
+        ;
+    return 0;
+}
+
+static void lend_to(const struct lent *l, kith_process p)
+{
+    MUST(kith_queue_producers(l->q, 1) == 0);
+    MUST(kith_queue_producer(l->q, p) == 0);
+    MUST(kith_pipe_give(l->ends[1], p) == 0);
+}
+
+static void it_is_over(const struct lent *l, int timeout_ms)
+{
+    int x;
+
+    MUST(kith_pipe_recv(l->ends[0], &x, sizeof x, timeout_ms) == KITH_EEND);
+    MUST(kith_queue_get(l->q, &x, sizeof x, timeout_ms) == KITH_EEND);
+}
+
+/* The Process uses neither: nothing tells of its end but that it was named. */
+static void ends_are_told_between_any_two_nodes(void)
+{
+    for (int home = 0; home < kith_nodes(); home++)
+        for (int node = 0; node < kith_nodes(); node++) {
+            struct lent l = lent_by(home);
+            kith_process p = kith_process_start_with(waits, NULL, 0, .node = KITH_NODE(node));
+            int x, code;
+
+            lend_to(&l, p);
+            MUST(kith_pipe_recv(l.ends[0], &x, sizeof x, 10) == KITH_ETIMEDOUT);
+            MUST(kith_process_kill(p) == 0);
+            it_is_over(&l, 30000);
+            MUST(kith_process_join(p, 30000) == 0 && kith_process_exitcode(p, &code) == 0 && code == -9);
+            MUST(kith_process_close(p) == 0);
+            close_lent(&l);
+        }
+    printf("ends are told between %d nodes\n", kith_nodes());
+}
+
 static void tour(void)
 {
     processes_spread_over_the_nodes(); /* first: what others have done is known after a moment only */
@@ -296,6 +373,7 @@ static void tour(void)
     many_putters_and_takers_on_all_nodes(kith_nodes() - 1, 0);
     signals_and_limits_reach_other_nodes();
     many_are_waited_for();
+    ends_are_told_between_any_two_nodes();
     leave_some_behind();
 }
 
@@ -360,24 +438,25 @@ static int lends(const void *arg)
     return 0;
 }
 
-static int waits(const void *arg)
-{
-    (void)arg;
-    pause();
-    return 0;
-}
-
-/* The last node is lost while we wait for an item that it has not; then the others still work. */
+/* The last node is lost while we wait for an item that it has not; then the others still work. A Process
+ * there was to hold something on each of the others. */
 static void lose(void)
 {
     struct relay r = { kith_queue_open(0), 0 };
     kith_process p = kith_process_start_with(lends, KITH_ARG(r), .node = KITH_NODE(kith_nodes() - 1));
+    kith_process holder =
+        kith_process_start_with(waits, NULL, 0, .node = KITH_NODE(kith_nodes() - 1), .daemon = 1);
+    struct lent lent[2];
     kith_queue q;
     double begin;
     int x, tries = 0;
 
     MUST(kith_get(r.home, &q) == 0);
     MUST(kith_process_join(p, KITH_FOREVER) == 0);
+    for (int k = 0; k < 2; k++) {
+        lent[k] = lent_by(k);
+        lend_to(&lent[k], holder);
+    }
     printf("ready\n");
     begin = kith_time();
     MUST(kith_queue_get(q, &x, sizeof x, KITH_FOREVER) == KITH_EPEER);
@@ -390,6 +469,8 @@ static void lose(void)
         MUST(tries++ < 10);
     } while (kith_time() - begin > 0.5);
     nodes_are_reached(kith_nodes() - 1);
+    for (int k = 0; k < 2; k++)
+        it_is_over(&lent[k], 60000);
     MUST(kith_check(kith_process_start_with(greets, NULL, 0, .node = KITH_NODE(kith_nodes() - 1))) ==
          KITH_EPEER);
     /* Who leaves the choice to kith is not sent there. */

@@ -19,6 +19,7 @@ tour()
         grep -q "^slept 700 ms on node $k$" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
     done
     grep -q "^waited for $1 nodes at once" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
+    grep -q "^ends are told between $1 nodes" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
     ! grep -q "^slept 600000" "$TMPDIR/tour"
 }
 

@@ -449,8 +449,9 @@ static void step(struct client *c)
 
 /* -------------------------------------------------------------------------- Processes */
 
-/* What the fork server does with those that were asked for: they are only a time to live. */
-static void end_process(struct kith__member *m, uint32_t who, int status)
+/* What the fork server does with those that were asked for: they are only a time to live. What they were
+ * given a janitor takes back. */
+static void end_process(struct sim_node *n, struct kith__member *m, uint32_t who, int status)
 {
     struct kith__object *o = kith__object_slot(m->object);
 
@@ -462,8 +463,16 @@ static void end_process(struct kith__member *m, uint32_t who, int status)
     kith__guard_leave(&o->guard);
     kith__wake_all(kith__object_waiters(o, 0));
     kith__heap_free(m->arg);
+    if (atomic_load(&m->holds)) {
+        atomic_store(&m->state, KITH__DEAD);
+        enter(n, who);
+        kith__janitor_sweep(who);
+        kith__seats_release(who);
+        enter(n, KITH__SERVER_MEMBER);
+    }
     kith__member_free(who);
     atomic_fetch_add(&kith__shared->ended, 1);
+    n->due = net.now;
 }
 
 static void serve_processes(struct sim_node *n)
@@ -485,9 +494,9 @@ static void serve_processes(struct sim_node *n)
             if (kith__object_is(o, m->object))
                 atomic_store(&kith__process_body(o)->pid, (int32_t)i);
         } else if ((sig = atomic_exchange(&m->stop_signal, 0)) != 0)
-            end_process(m, i, (int)sig);
+            end_process(n, m, i, (int)sig);
         else if (state == KITH__RUNNING && (calm || draw(20) == 0))
-            end_process(m, i, (int)(m->arg_size & 127) << 8);
+            end_process(n, m, i, (int)(m->arg_size & 127) << 8);
     }
 }
 
