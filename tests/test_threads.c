@@ -2,6 +2,7 @@
 #include "config.h"
 #include "check.h"
 #include "shm/heap.h"
+#include "base/system.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -891,7 +892,74 @@ static void so_it_is_in_serial(void)
     CU_ASSERT_EQUAL(serial_status, 0);
 }
 
+/* ---- signals when the first thread ends: jobs of their own */
+
+static int signal_statuses[3];
+
+static void says_who_hears(int sig)
+{
+    (void)sig;
+    _exit(kith_worker() < 0 ? 7 : 8);
+}
+
+static void await_the_end_of_the_first_thread(void)
+{
+    while (kith__process_state(getpid()) != 'Z') /* which is that of the first thread */
+        nap();
+}
+
+static int signals_the_program(int sig)
+{
+    await_the_end_of_the_first_thread();
+    kill(getpid(), sig);
+    for (int i = 0; i < SOON; i++)
+        nap();
+    _exit(9);
+}
+
+/* Nobody is left but the pool. */
+static void is_ended_by_a_signal(void)
+{
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    kith_result_drop(kith_apply_async(open_threads(), signals_the_program, SIGTERM));
+    pthread_exit(NULL);
+}
+
+static void hears_a_signal(void)
+{
+    signal(SIGTERM, says_who_hears);
+    is_ended_by_a_signal();
+}
+
+static void *closes_the_pool(void *arg)
+{
+    await_the_end_of_the_first_thread();
+    REQUIRE(kith_pool_close(*(kith_pool *)arg) == 0);
+    alarm(SOON / 1000);
+    return NULL;
+}
+
+/* Who has heard signals in its stead goes with the pool: else the process would not end. */
+static void ends_with_its_last_thread(void)
+{
+    static kith_pool pool;
+    pthread_t thread;
+
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    pool = open_threads();
+    REQUIRE(pthread_create(&thread, NULL, closes_the_pool, &pool) == 0);
+    pthread_exit(NULL);
+}
+
+static void signals_are_heard_when_the_first_thread_has_ended(void)
+{
+    CU_ASSERT_EQUAL(signal_statuses[0], -SIGTERM);
+    CU_ASSERT_EQUAL(signal_statuses[1], 7);
+    CU_ASSERT_EQUAL(signal_statuses[2], 0);
+}
+
 static struct test tests[] = {
+    TEST(signals_are_heard_when_the_first_thread_has_ended),
     TEST(so_it_is_in_serial),
     TEST(finalize_closes_it),
     TEST(sums_are_the_same_to_the_bit),
@@ -932,6 +1000,9 @@ int main(int argc, char **argv)
         return 1;
     serial_status = check_fork(works_in_serial);
     finalize_status = check_fork(leaves_one_open);
+    signal_statuses[0] = check_fork(is_ended_by_a_signal);
+    signal_statuses[1] = check_fork(hears_a_signal);
+    signal_statuses[2] = check_fork(ends_with_its_last_thread);
     sum_status = check_fork(sum_by_processes) | check_fork(sum_by_threads);
     kith_init(&argc, &argv);
     kith_on_fault(NULL);

@@ -26,6 +26,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/base/oom.h \
 	lib/base/own.c \
 	lib/base/own.h \
+	lib/base/standin.c \
+	lib/base/standin.h \
 	lib/base/system.c \
 	lib/base/system.h \
 	lib/base/table.h \

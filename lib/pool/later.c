@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/own.h"
+#include "base/standin.h"
 #include "base/system.h"
 #include "pool/fault.h"
 #include "pool/notices.h"
@@ -452,6 +453,8 @@ static int begin_service(void)
     self.serves = pthread_create(&self.service, &attr, serve, NULL) == 0;
     pthread_attr_destroy(&attr);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (self.serves)
+        kith__standin_begin();
     return self.serves ? 0 : kith__fail(KITH_ENOMEM, "no thread can be started for asynchronous calls");
 }
 
@@ -464,6 +467,8 @@ void kith__later_end(void)
     pthread_mutex_unlock(&self.mutex);
     if (self.serves && !pthread_equal(self.service, pthread_self()))
         pthread_join(self.service, NULL);
+    if (self.serves)
+        kith__standin_end();
     self.serves = 0;
 }
 

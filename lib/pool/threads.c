@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/threads.h"
 #include "base/error.h"
+#include "base/standin.h"
 #include "pool/worker.h"
 
 #include <pthread.h>
@@ -66,12 +67,9 @@ static int start(struct kith__object *o, struct crew *c)
 /* The program's handlers run in its own threads; but a signal that a task causes itself is its own. */
 static void hold_signals(sigset_t *before)
 {
-    static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPIPE, SIGPROF };
     sigset_t held;
 
-    sigfillset(&held);
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
-        sigdelset(&held, own[i]);
+    kith__signals_held(&held);
     pthread_sigmask(SIG_BLOCK, &held, before);
 }
 
@@ -86,6 +84,7 @@ int kith__threads_start(struct kith__object *o)
         return kith__fail(KITH_ENOMEM, "no memory for a pool of %u threads", p->workers);
     c->pool = p->id;
     atomic_fetch_add(&kith__member(kith__me)->unpublished, 1); /* when we end a janitor ends the pool */
+    kith__standin_begin();
     hold_signals(&before);
     while (c->count < p->workers && (error = start(o, c)) == 0)
         ;
@@ -123,6 +122,7 @@ void kith__threads_join(uint64_t pool)
     for (uint32_t i = 0; i < c->count; i++)
         pthread_join(c->hands[i].thread, NULL);
     free(c);
+    kith__standin_end();
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
 }
 

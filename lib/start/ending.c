@@ -9,6 +9,7 @@
 #include "start/conn.h"
 #include "start/rendezvous.h"
 #include "start/ranks.h"
+#include "base/standin.h"
 #include "base/system.h"
 
 #include <errno.h>
@@ -276,6 +277,8 @@ static int start_thread(void *(*fn)(void *), void *arg)
     error = pthread_create(&thread, &attr, fn, arg);
     pthread_attr_destroy(&attr);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0)
+        kith__standin_begin(); /* it ends with the process */
     return error;
 }
 
