@@ -2253,7 +2253,8 @@ enum {
  * on node2]. Lines below the level are not shown: that of the variable KITH_LOG, else of
  * kith_log_level, else KITH_LOG_WARNING. A line is cut at 4095 bytes; a newline at its
  * end may be left out. The name is "main" in the head, "rank 3" in a program of every
- * rank, "worker 3" in a pool. Needs no kith_init. */
+ * rank, "worker 3" in a pool; in a pool of threads "main, worker 3" if main has opened
+ * it. Needs no kith_init. */
 KITH_API void kith_log(int level, const char *format, ...) KITH_PRINTF(2, 3);
 
 /* Returns 1 if lines of this level are shown, else 0: for texts that take long to make.

@@ -94,6 +94,21 @@ static void a_level_holds_in_all_processes(void)
     PASS(kith_log_level(KITH_LOG_WARNING));
 }
 
+static void threads_of_a_pool_say_which_worker_they_are(void)
+{
+    kith_pool pool = kith_pool_open_with(1, .threads = 1);
+    int in = 0, out = 0;
+
+    PASS(kith_log_level(KITH_LOG_INFO));
+    said();
+    PASS(kith_map(pool, speak_as_worker, &in, &out, 1));
+    is_said("[INFO/main, worker 0] a task\n");
+    kith_log(KITH_LOG_INFO, "not a worker");
+    is_said("[INFO/main] not a worker\n");
+    PASS(kith_pool_close(pool));
+    PASS(kith_log_level(KITH_LOG_WARNING));
+}
+
 /* The fork server, which was forked before, hears of it, too. */
 static void kiths_own_lines_are_shown_with_a_level(void)
 {
@@ -228,6 +243,7 @@ static void handlers_from_before_init_are_inherited(void)
 static struct test tests[] = {
     TEST(warnings_are_shown_unless_somebody_says_otherwise),
     TEST(a_level_holds_in_all_processes),
+    TEST(threads_of_a_pool_say_which_worker_they_are),
     TEST(kiths_own_lines_are_shown_with_a_level),
     TEST(lines_of_many_do_not_mix),
     TEST(a_long_line_is_cut),

@@ -21,7 +21,10 @@ static _Atomic int32_t own_drawing; /* 1: something is drawn at the end of the t
 static _Atomic int32_t *_Atomic is_drawn = &own_drawing;
 static _Atomic int runs_programs = 1;
 static void (*_Atomic handler)(int level, const char *process, const char *text);
-static char name[160] = "main";
+static int (*_Atomic worker)(void); /* the number of the worker that a thread is; -1 */
+static char name[64] = "main", place[72];
+
+enum { SPEAKER = sizeof name + sizeof place + 24 };
 
 /* ---- levels */
 
@@ -90,7 +93,25 @@ void kith__log_share(_Atomic int32_t *level, _Atomic int32_t *drawing)
 
 void kith__log_name(const char *process, const char *host)
 {
-    snprintf(name, sizeof name, "%.63s%s%.63s", process, *host ? " on " : "", host);
+    snprintf(name, sizeof name, "%.63s", process);
+    snprintf(place, sizeof place, "%s%.63s", *host ? " on " : "", host);
+}
+
+void kith__log_workers(int (*number)(void))
+{
+    atomic_store(&worker, number);
+}
+
+/* Into text, of SPEAKER bytes. */
+static const char *name_speaker(char *text)
+{
+    int (*number)(void) = atomic_load(&worker), n = number ? number() : -1;
+
+    if (n < 0)
+        snprintf(text, SPEAKER, "%s%s", name, place);
+    else
+        snprintf(text, SPEAKER, "%s, worker %d%s", name, n, place);
+    return text;
 }
 
 void kith__log_runs(int programs)
@@ -161,14 +182,14 @@ static void deliver(int level, const char *prefix, const char *format, va_list a
 {
     void (*fn)(int, const char *, const char *) = atomic_load(&handler);
     int error = errno;
-    char line[LINE];
+    char line[LINE], speaker[SPEAKER];
     size_t used = strlen(prefix), size;
 
     memcpy(line, prefix, used + 1);
     size = append(line, used, format, ap);
     if (fn && atomic_load(&runs_programs) && !kith__own_logs) {
         kith__own_logs = line; /* what it logs itself goes to stderr */
-        fn(level, name, line + used);
+        fn(level, name_speaker(speaker), line + used);
         kith__own_logs = NULL;
     } else
         put(line, size);
@@ -189,13 +210,13 @@ static void name_level(int level, char *text, size_t room)
 
 void kith_log(int level, const char *format, ...)
 {
-    char prefix[sizeof name + 40], text[24];
+    char prefix[SPEAKER + 40], text[24], speaker[SPEAKER];
     va_list ap;
 
     if (!kith_log_on(level))
         return;
     name_level(level, text, sizeof text);
-    snprintf(prefix, sizeof prefix, "[%s/%s] ", text, name);
+    snprintf(prefix, sizeof prefix, "[%s/%s] ", text, name_speaker(speaker));
     va_start(ap, format);
     deliver(level, prefix, format, ap);
     va_end(ap);

@@ -34,6 +34,9 @@ void kith__log_runs(int programs); /* 0: this process runs no code of the progra
 /* How lines name this process; host "": there is one node. Copied. */
 void kith__log_name(const char *name, const char *host);
 
+/* Threads of this process are workers of pools: what tells their number, and -1 of any other. */
+void kith__log_workers(int (*number)(void));
+
 /* Where all processes of a node see the level, and whether something is drawn; NULL: each has words of its
  * own again. What was set before holds. */
 void kith__log_share(_Atomic int32_t *level, _Atomic int32_t *is_drawn);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/threads.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/standin.h"
 #include "pool/worker.h"
 
@@ -73,6 +74,11 @@ static void hold_signals(sigset_t *before)
     pthread_sigmask(SIG_BLOCK, &held, before);
 }
 
+static int number_of_this(void)
+{
+    return kith__worker_is_thread() ? kith__worker_number() : -1;
+}
+
 int kith__threads_start(struct kith__object *o)
 {
     const struct kith__pool *p = kith__pool_body(o);
@@ -84,6 +90,7 @@ int kith__threads_start(struct kith__object *o)
         return kith__fail(KITH_ENOMEM, "no memory for a pool of %u threads", p->workers);
     c->pool = p->id;
     atomic_fetch_add(&kith__member(kith__me)->unpublished, 1); /* when we end a janitor ends the pool */
+    kith__log_workers(number_of_this);
     kith__standin_begin();
     hold_signals(&before);
     while (c->count < p->workers && (error = start(o, c)) == 0)
