@@ -303,6 +303,56 @@ static void pages_of_a_hollow_block_come_as_they_are_used(void)
     PASS(kith__heap_audit());
 }
 
+static void open_limited(const char *limit)
+{
+    setenv("KITH_MEM", limit, 1);
+    open_arena();
+    unsetenv("KITH_MEM");
+}
+
+/* From the beginning: else two that come in at the same time would both be let in, and neither could be
+ * filled. And once: what is filled is no more than was counted. */
+static void what_a_hollow_block_will_need_is_counted(void)
+{
+    const uint64_t size = 40 * MIB;
+    uint64_t block, before, left, at;
+
+    open_limited("64M");
+    before = kith__memory_available();
+    CU_ASSERT_FATAL((block = kith__heap_alloc_hollow(size, 0)) != 0);
+    left = kith__memory_available();
+    CU_ASSERT(left <= before - size && left > before - size - MIB);
+    CU_ASSERT_EQUAL(kith__heap_alloc_hollow(size, 0), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "is left of KITH_MEM"));
+    CU_ASSERT_EQUAL(kith__heap_alloc(size, 0), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "is left of KITH_MEM"));
+    left = kith__memory_available(); /* tables may have grown */
+    for (at = 0; at < size;)
+        CU_ASSERT_FATAL((at = kith__heap_fill(block, at, at + 1)) > 0);
+    CU_ASSERT_EQUAL(kith__memory_available(), left);
+    kith__heap_free(block);
+    CU_ASSERT_FATAL((block = alloc(size)) != 0);
+    kith__heap_free(block);
+    PASS(kith__heap_audit());
+}
+
+/* The system itself knows nothing of it yet: what else may happen on this machine meanwhile is less than a
+ * fifth of what it has. */
+static void so_it_is_where_the_system_bounds(void)
+{
+    uint64_t size, first;
+
+    open_arena();
+    size = kith__memory_available() / 5 * 3;
+    if (size > kith__places.heap_size)
+        return; /* a sanitizer leaves little address space */
+    CU_ASSERT_FATAL((first = kith__heap_alloc_hollow(size, 0)) != 0);
+    CU_ASSERT_EQUAL(kith__heap_alloc_hollow(size, 0), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "is left"));
+    kith__heap_free(first);
+    PASS(kith__heap_audit());
+}
+
 /* The last one: this process goes on like that. */
 static void what_is_freed_goes_back_in_steps(void)
 {
@@ -339,6 +389,8 @@ static struct test tests[] = { TEST(block_is_aligned_and_large_enough),
                                TEST(same_sizes_meet_the_same_blocks),
                                TEST(warm_bytes_beyond_the_bound_go_back),
                                TEST(pages_of_a_hollow_block_come_as_they_are_used),
+                               TEST(what_a_hollow_block_will_need_is_counted),
+                               TEST(so_it_is_where_the_system_bounds),
                                TEST(what_is_freed_goes_back_in_steps),
                                TEST_END };
 
