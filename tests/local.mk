@@ -171,6 +171,7 @@ unit_tests += \
 	tests/test_process \
 	tests/test_progress \
 	tests/test_queue \
+	tests/test_random_calls \
 	tests/test_result \
 	tests/test_rlock \
 	tests/test_row \

@@ -157,6 +157,7 @@ overdue()
 check "three nodes: Processes, Queues, names, placement, the end" tour 3
 check "two nodes" tour 2
 check "the tests of each object, between two nodes" suites
+check "random calls with random handles" run 2 tests/test_random_calls job "$RANDOM"
 check "a cable that is cut and comes back" cut_and_heal
 check "an agent that is stopped for a while" stopped_agent
 check "a node that is lost" lost_node
