@@ -5,9 +5,12 @@ bench_kith = \
 	bench/kith/bulk \
 	bench/kith/bytes \
 	bench/kith/dict \
+	bench/kith/empty \
+	bench/kith/far \
 	bench/kith/idle \
 	bench/kith/lock \
 	bench/kith/loop \
+	bench/kith/lost \
 	bench/kith/map \
 	bench/kith/metg \
 	bench/kith/nodes \
@@ -16,6 +19,7 @@ bench_kith = \
 	bench/kith/process \
 	bench/kith/program \
 	bench/kith/queue \
+	bench/kith/remote \
 	bench/kith/sem \
 	bench/kith/share \
 	bench/kith/sync \
@@ -28,6 +32,7 @@ bench_kith = \
 # A peer that cannot be built here is left out, with a word in the table.
 bench_peers = \
 	bench/peers/bcast \
+	bench/peers/empty \
 	bench/peers/lmdb \
 	bench/peers/lock \
 	bench/peers/openmp \
@@ -37,6 +42,7 @@ bench_peers = \
 	bench/peers/ring \
 	bench/peers/sem \
 	bench/peers/sync \
+	bench/peers/trip \
 	bench/peers/value \
 	bench/peers/zmq
 
@@ -55,12 +61,18 @@ bench_kith_bytes_LDADD = lib/libkith.la
 bench_kith_bytes_LDFLAGS = $(bench_ldflags)
 bench_kith_dict_LDADD = lib/libkith.la
 bench_kith_dict_LDFLAGS = $(bench_ldflags)
+bench_kith_empty_LDADD = lib/libkith.la
+bench_kith_empty_LDFLAGS = $(bench_ldflags)
+bench_kith_far_LDADD = lib/libkith.la
+bench_kith_far_LDFLAGS = $(bench_ldflags)
 bench_kith_idle_LDADD = lib/libkith.la
 bench_kith_idle_LDFLAGS = $(bench_ldflags)
 bench_kith_lock_LDADD = lib/libkith.la
 bench_kith_lock_LDFLAGS = $(bench_ldflags)
 bench_kith_loop_LDADD = lib/libkith.la
 bench_kith_loop_LDFLAGS = $(bench_ldflags)
+bench_kith_lost_LDADD = lib/libkith.la
+bench_kith_lost_LDFLAGS = $(bench_ldflags)
 bench_kith_map_LDADD = lib/libkith.la
 bench_kith_map_LDFLAGS = $(bench_ldflags)
 bench_kith_metg_LDADD = lib/libkith.la
@@ -77,6 +89,8 @@ bench_kith_program_LDADD = lib/libkith.la
 bench_kith_program_LDFLAGS = $(bench_ldflags)
 bench_kith_queue_LDADD = lib/libkith.la
 bench_kith_queue_LDFLAGS = $(bench_ldflags)
+bench_kith_remote_LDADD = lib/libkith.la
+bench_kith_remote_LDFLAGS = $(bench_ldflags)
 bench_kith_uneven_LDADD = lib/libkith.la
 bench_kith_uneven_LDFLAGS = $(bench_ldflags)
 bench_kith_wait_LDADD = lib/libkith.la
@@ -84,6 +98,8 @@ bench_kith_wait_LDFLAGS = $(bench_ldflags)
 
 bench_peers_bcast_CFLAGS = $(AM_CFLAGS) $(OPENMPI_CFLAGS)
 bench_peers_bcast_LDADD = $(OPENMPI_LIBS)
+bench_peers_empty_CFLAGS = $(AM_CFLAGS) $(OPENMPI_CFLAGS)
+bench_peers_empty_LDADD = $(OPENMPI_LIBS)
 bench_peers_lmdb_LDADD = -llmdb
 bench_peers_lock_LDADD =
 bench_peers_openmp_CFLAGS = $(AM_CFLAGS) -fopenmp
@@ -100,6 +116,8 @@ bench_kith_sync_LDFLAGS = $(bench_ldflags)
 bench_kith_tree_LDADD = lib/libkith.la $(LIBM)
 bench_kith_tree_LDFLAGS = $(bench_ldflags)
 bench_peers_sync_LDADD =
+bench_peers_trip_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS)
+bench_peers_trip_LDADD = $(ZMQ_LIBS)
 bench_kith_value_LDADD = lib/libkith.la
 bench_kith_value_LDFLAGS = $(bench_ldflags)
 bench_peers_value_LDADD =
@@ -118,15 +136,18 @@ EXTRA_DIST += \
 	bench/loop.h \
 	bench/metg.h \
 	bench/tree.h \
+	bench/peers/curve.h \
+	bench/peers/dask_nodes.py \
 	bench/peers/pi_numba.py \
 	bench/peers/program.py \
 	bench/peers/python.py \
+	bench/peers/word.h \
 	bench/picture.py \
 	bench/report.py \
 	bench/rows.py \
 	bench/run
 
 .PHONY: bench
-bench: $(bench_kith) $(pkglib_LTLIBRARIES)
+bench: $(bench_kith) kith$(EXEEXT) $(pkglib_LTLIBRARIES)
 	@$(MAKE) $(AM_MAKEFLAGS) -k $(bench_peers) || echo "bench: the peers that could not be built are left out"
 	$(srcdir)/bench/run --build . $(BENCHFLAGS)

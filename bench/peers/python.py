@@ -324,6 +324,44 @@ def row_sem(rounds):
     say("handover", 1e6 * seconds(take_turns, (mine, other, rounds), (other, mine, rounds)) / (2 * rounds))
 
 
+def by_events(me, events, rounds):
+    for _ in range(rounds):
+        events[me].wait()
+        events[me].clear()
+        events[1 - me].set()
+
+
+def by_condition(me, condition, turn, rounds):
+    for _ in range(rounds):
+        with condition:
+            condition.wait_for(lambda: turn.value == me)
+            turn.value = 1 - me
+            condition.notify()
+
+
+def by_barrier(me, barrier, rounds):
+    for _ in range(rounds):
+        barrier.wait()
+
+
+def row_sync(rounds):
+    import multiprocessing as mp
+
+    rounds = int(rounds)
+    events = mp.Event(), mp.Event()
+    events[0].set()
+    for key, function, arguments in (("event", by_events, (events, rounds)),
+                                     ("condition", by_condition, (mp.Condition(), mp.RawValue("i", 0), rounds)),
+                                     ("barrier", by_barrier, (mp.Barrier(2), rounds))):
+        begin = time.perf_counter()
+        process = mp.Process(target=function, args=(1, *arguments))
+        process.start()
+        function(0, *arguments)
+        process.join()
+        assert process.exitcode == 0
+        say(key, 1e6 * (time.perf_counter() - begin) / (2 * rounds))
+
+
 def add_locked(value, rounds):
     for _ in range(rounds):
         with value.get_lock():
@@ -346,6 +384,7 @@ def row_value(rounds):
     contended = 2e-6 * rounds / (time.perf_counter() - begin)
     say("contended", contended)
     say("locked", contended)
+
 
 def add(lock, value, rounds):
     for _ in range(rounds):
@@ -462,8 +501,8 @@ EXECUTORS = {"multiprocessing": Multiprocessing, "futures": Futures, "mpi4py": M
 WITH_POOL = {"map": row_map, "bytes": row_bytes, "async": row_async, "imap": row_imap, "warm": row_warm,
              "after-idling": row_after_idling, "bulk": row_bulk, "uneven": row_uneven, "metg": row_metg, "pi": row_pi,
              "idle": row_idle}
-WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "value": row_value, "lock": row_lock,
-           "pipe": row_pipe, "wait": row_wait, "dict": row_dict}
+WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "sync": row_sync, "value": row_value,
+           "lock": row_lock, "pipe": row_pipe, "wait": row_wait, "dict": row_dict}
 
 
 def main():

@@ -1,63 +1,65 @@
-/* sync: microseconds of a hand-over between two processes by a raw futex: who waits looks 2000 times, then
- * sleeps; who hands over makes the call only when somebody sleeps. */
+/* sync: two processes by a raw futex: microseconds of a hand-over between them when they take turns, and of
+ * half a round of a barrier, which is a count and a word with the number of the round. */
 #include "config.h"
 
-#include <linux/futex.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "../bench.h"
+#include "word.h"
 
-enum { TURNS = 100000, LOOKS = 2000 };
+enum { TURNS = 100000 };
 
 struct shared {
-    _Alignas(64) _Atomic int turn;
+    _Alignas(64) _Atomic uint32_t turn;
     _Alignas(64) _Atomic int asleep[2];
+    _Alignas(64) _Atomic uint32_t arrived;
+    _Alignas(64) _Atomic uint32_t round;
+    _Alignas(64) _Atomic int waits;
 };
 
-static void await_turn(struct shared *s, int me)
+static void take_turns(struct shared *s, uint32_t me)
 {
-    for (int i = 0; i < LOOKS; i++)
-        if (atomic_load(&s->turn) == me)
-            return;
-    while (atomic_load(&s->turn) != me) {
-        atomic_store(&s->asleep[me], 1);
-        if (atomic_load(&s->turn) != me)
-            syscall(SYS_futex, &s->turn, FUTEX_WAIT, !me, NULL, NULL, 0);
-        atomic_store(&s->asleep[me], 0);
+    for (int i = 0; i < TURNS; i++) {
+        word_await(&s->turn, me, &s->asleep[me]);
+        word_set(&s->turn, !me, &s->asleep[!me]);
     }
 }
 
-static void take_turns(struct shared *s, int me)
+static void meet(struct shared *s, uint32_t me)
 {
-    for (int i = 0; i < TURNS; i++) {
-        await_turn(s, me);
-        atomic_store(&s->turn, !me);
-        if (atomic_load(&s->asleep[!me]))
-            syscall(SYS_futex, &s->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    (void)me;
+    for (uint32_t i = 0; i < TURNS; i++) {
+        if (atomic_fetch_add(&s->arrived, 1) == 0) {
+            word_await(&s->round, i + 1, &s->waits);
+        } else {
+            atomic_store(&s->arrived, 0);
+            word_set(&s->round, i + 1, &s->waits);
+        }
     }
+}
+
+static double turn_us(void (*fn)(struct shared *s, uint32_t me), struct shared *s)
+{
+    double start = now();
+    pid_t pid = fork();
+
+    if (pid < 0)
+        die("cannot fork");
+    fn(s, pid == 0);
+    if (pid == 0)
+        _exit(0);
+    waitpid(pid, NULL, 0);
+    return 1e6 * (now() - start) / (2 * TURNS);
 }
 
 int main(void)
 {
-    struct shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    double start = now(), us;
-    pid_t pid;
+    struct shared *s = shared(sizeof *s);
 
-    if (s == MAP_FAILED)
-        die("no shared memory");
-    if ((pid = fork()) < 0)
-        die("cannot fork");
-    take_turns(s, pid == 0);
-    if (pid == 0)
-        _exit(0);
-    waitpid(pid, NULL, 0);
-    us = 1e6 * (now() - start) / (2 * TURNS);
+    double us = turn_us(take_turns, s);
+
+    say("handover", us);
     say("event", us);
     say("condition", us);
-    say("barrier", us);
+    say("barrier", turn_us(meet, s));
     return 0;
 }
