@@ -1,8 +1,10 @@
-"""Who takes part in a row: how each is started, and what it measured.
+"""Who takes part in a row on this machine: how each is started, and what it measured. (On nodes: nodes.py.)
 
 A contestant's measure() runs it once and returns {key: [value, ...]}. It raises Missing when it cannot run on this
 machine, with a word why, and Failed when it should have run and did not."""
+import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,7 +13,8 @@ import uuid
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent
-BUILD = SOURCE.parent / "build" / "bench"       # bench/run --build sets it
+BUILD = SOURCE.parent / "build" / "bench"       # what is measured; bench/run --build sets both
+HOME = BUILD.parent                             # where files may be written
 PYTHON = "/usr/bin/python3"                     # Debian's: the packages of the peers belong to it
 TIME_LIMIT = 90
 
@@ -22,6 +25,23 @@ class Missing(Exception):
 
 class Failed(Exception):
     pass
+
+
+def use(build):
+    """From now on the programs of this build tree are measured."""
+    global BUILD, HOME
+    BUILD, HOME = build.resolve() / "bench", build.resolve()
+
+
+@contextlib.contextmanager
+def programs_of(build):
+    """Within the block the programs of another build tree are measured; nothing is written to it."""
+    global BUILD
+    ours, BUILD = BUILD, build.resolve() / "bench"
+    try:
+        yield
+    finally:
+        BUILD = ours
 
 
 def environment(**more):
@@ -60,13 +80,17 @@ def finish(process):
 
 
 class Program:
-    """A program of bench/: `path` below it, built or not, and its arguments."""
+    """A program of bench/: `path` below it, built or not, and its arguments. An older one may not know all of them:
+    `usage` is a word that is in the source of those that do."""
 
-    def __init__(self, path, *arguments, repeats=None):
-        self.path, self.arguments, self.repeats = path, [str(a) for a in arguments], repeats
+    def __init__(self, path, *arguments, usage=None, repeats=None):
+        self.path, self.arguments, self.usage, self.repeats = path, [str(a) for a in arguments], usage, repeats
 
     def command(self):
-        return [built(self.path), *self.arguments]
+        program = built(self.path)
+        if self.usage and BUILD.parent != HOME and self.usage not in source(self.path):
+            raise Missing(f"the older {self.path} has no argument {self.usage}")
+        return [program, *self.arguments]
 
     def measure(self):
         return finish(start(self.command()))
@@ -106,6 +130,17 @@ class Timed(Program):
 
     def command(self):
         return super().command() + self.inner.command()
+
+
+class Alike:
+    """Another contestant, whose figure under one key counts in rows with other keys, too."""
+
+    def __init__(self, inner, key, *others):
+        self.inner, self.key, self.others, self.repeats = inner, key, others, inner.repeats
+
+    def measure(self):
+        values = self.inner.measure()
+        return {**values, **{other: values[self.key] for other in self.others}}
 
 
 class Uneven:
@@ -174,79 +209,6 @@ def thread_seconds(thread):
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-# ------------------------------------------------------------------ nodes on this machine
-
-class Nodes:
-    """Nodes made of namespaces, as long as the with-block lasts."""
-    count = 2
-    script = SOURCE.parent / "tests" / "cluster" / "cluster"
-    name = f"bench-{os.getpid()}"
-    address = "tcp://10.77.0.1:5555"            # of node1; nobody else is in its network
-
-    def __enter__(self):
-        if os.geteuid() != 0:
-            raise Missing("only root can make network namespaces")
-        if not self.script.exists():
-            raise Missing("no tests/cluster/cluster")
-        up = self.run("up", str(self.count), str(os.getpid()))
-        if up.returncode:
-            raise Missing((up.stderr.strip() or "cluster up failed").splitlines()[-1])
-
-    def __exit__(self, *_):
-        self.run("down")
-
-    @classmethod
-    def run(cls, *arguments):
-        # In the build tree: the nodes have a /tmp of their own, but see where "up" was run.
-        return subprocess.run([str(cls.script), *arguments], env=environment(CLUSTER=cls.name), cwd=BUILD.parent,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
-
-    @classmethod
-    def start(cls, *arguments):
-        return start([str(cls.script), *arguments], env=environment(CLUSTER=cls.name), cwd=BUILD.parent)
-
-
-class FourNodes(Nodes):
-    count = 4
-
-
-class RawZeroMQ:
-    def __init__(self, size, count, repeats=None):
-        self.size, self.count, self.repeats = str(size), str(count), repeats
-
-    def measure(self):
-        program = built("peers/zmq")
-        consumer = Nodes.start("exec", "node1", program, "take", Nodes.address, self.size, self.count)
-        producer = None
-        try:
-            key = consumer.stdout.readline().strip()
-            producer = Nodes.start("exec", "node2", program, "put", Nodes.address, key, self.size, self.count)
-            return finish(consumer)
-        finally:
-            stop(consumer)
-            if producer:
-                stop(producer)
-
-
-class KithNodes(Program):
-    """A program, of kith or of MPI alone, with a rank on each of the nodes; `settings` are variables for all of them."""
-
-    def __init__(self, path, *arguments, nodes=2, settings=(), repeats=None):
-        super().__init__(path, *arguments, repeats=repeats)
-        self.nodes, self.settings = nodes, settings
-
-    def measure(self):
-        hostfile = BUILD / f"hostfile.{os.getpid()}"
-        hostfile.write_text(Nodes.run("hostfile", "1").stdout)
-        try:
-            return finish(Nodes.start("run-head", mpirun(), "--allow-run-as-root", "-x", "KITH_MODULES",
-                                      *(word for s in self.settings for word in ("-x", s)), "--hostfile",
-                                      str(hostfile), "-n", str(self.nodes), "--map-by", "node", "--bind-to", "none",
-                                      *self.command()))
-        finally:
-            hostfile.unlink()
-
-
 # ------------------------------------------------------------------ what is there
 
 def built(path):
@@ -254,6 +216,15 @@ def built(path):
     if not program.exists():
         raise Missing(f"{path} was not built")
     return str(program)
+
+
+def source(path):
+    """Of a program in C; the Makefile of its build tree tells where."""
+    try:
+        where = re.search(r"^abs_top_srcdir = (.*)$", (BUILD.parent / "Makefile").read_text(), re.MULTILINE)
+        return (Path(where.group(1)) / "bench" / f"{path}.c").read_text() if where else ""
+    except OSError:
+        return ""
 
 
 def mpirun():

@@ -1,4 +1,5 @@
-# The bench: built and run by "make bench" only. BENCHFLAGS=--write keeps the table; see bench/README.md.
+# The bench: built and run by "make bench" only, built by "make bench-programs". BENCHFLAGS=--write keeps the table;
+# see bench/README.md.
 bench_kith = \
 	bench/kith/apply \
 	bench/kith/async \
@@ -133,8 +134,10 @@ EXTRA_DIST += \
 	bench/speedup.svg \
 	bench/bench.h \
 	bench/contestants.py \
+	bench/goals.py \
 	bench/loop.h \
 	bench/metg.h \
+	bench/nodes.py \
 	bench/tree.h \
 	bench/peers/curve.h \
 	bench/peers/dask_nodes.py \
@@ -144,10 +147,13 @@ EXTRA_DIST += \
 	bench/peers/word.h \
 	bench/picture.py \
 	bench/report.py \
+	bench/results.py \
 	bench/rows.py \
 	bench/run
 
-.PHONY: bench
-bench: $(bench_kith) kith$(EXEEXT) $(pkglib_LTLIBRARIES)
+.PHONY: bench bench-programs
+bench-programs: $(bench_kith) kith$(EXEEXT) $(pkglib_LTLIBRARIES)
 	@$(MAKE) $(AM_MAKEFLAGS) -k $(bench_peers) || echo "bench: the peers that could not be built are left out"
+
+bench: bench-programs
 	$(srcdir)/bench/run --build . $(BENCHFLAGS)

@@ -1,115 +1,95 @@
-"""The results: what was measured, as one table for the terminal and one for RESULTS.md."""
-import json
+"""The results, for the terminal and for RESULTS.md: the goals, all figures, what was skipped, the machine."""
 import os
 import platform
 import re
 import shutil
 import statistics
 import subprocess
-import time
 from datetime import date
 from pathlib import Path
 
-HEAD = ["row", "who", "median", "quartiles", "kith is", "target", "reached"]
-QUIET = 0.05                                    # of the CPUs
+import goals
+from goals import quartiles, short
+
+GOALS = ["row", "kith", "beside", "measured", "quartiles", "goal", "reached"]
+FIGURES = ["row", "who", "median", "quartiles", "kith is"]
+SKIPPED = ["who", "why", "in"]
+REACHED = {True: "yes", False: "no", None: "?"}
 
 
-class Results:
-    """What each contestant said in each experiment, over all runs."""
+# ------------------------------------------------------------------ tables: lists of cells
 
-    def __init__(self):
-        self.values = {}                        # (experiment, who, key) -> [value, ...]
-        self.reasons = {}                       # (experiment, who) -> why it did not run
-        self.foreign = []                       # what part of the CPUs others used, before each experiment
-
-    def look_around(self, patience=0):
-        """How busy the machine is while we do nothing: with much else to do on it, the figures say little. Waits for
-        a quiet moment, so many seconds at most."""
-        until = time.monotonic() + patience
-        while (load := foreign_load()) > QUIET and time.monotonic() < until:
-            pass
-        self.foreign.append(load)
-
-    def add(self, experiment, who, values):
-        for key, some in values.items():
-            self.values.setdefault((experiment, who, key), []).extend(some)
-
-    def refuse(self, experiment, who, reason):
-        self.reasons[experiment, who] = reason
-
-    def save(self, path):
-        """Every value, for whoever wants to look closer than at medians."""
-        runs = [{"experiment": e, "who": w, "key": k, "values": v} for (e, w, k), v in self.values.items()]
-        path.write_text(json.dumps(runs, indent=1) + "\n")
-
-    def of(self, row, who):
-        """Its values in the row; none when one of its runs failed: a figure of the others would flatter."""
-        if (row.experiment, who) in self.reasons:
-            return []
-        return self.values.get((row.experiment, who, row.key), [])
+def values_of(row, results):
+    return lambda who: results.of(row.experiment, who, row.key)
 
 
-def lines(rows, experiments, results):
-    """The table as lists of cells; the first line of a row has its title."""
+def verdicts(row, results):
+    return [goals.judge(row, goal, values_of(row, results)) for goal in row.goals]
+
+
+def goal_table(rows, results):
+    """A line for each goal: what kith and the other one took, and the figure that the goal is about."""
+    for row in rows:
+        for v in verdicts(row, results):
+            mine, theirs = (median_of(row, who, results) if who else "" for who in (row.me, v.goal.who))
+            figure = v.goal.shown(row, v.figure) if v.figure is not None else ""
+            spread = " – ".join(v.goal.shown(row, q) for q in v.spread) if v.spread else ""
+            title = row.title if row.me == "kith" else f"{row.title} ({row.me})"
+            yield [title, mine, theirs, figure, spread, v.goal.text(row), REACHED[v.reached]]
+
+
+def median_of(row, who, results):
+    values = results.values(row.experiment, who, row.key)
+    return f"{short(statistics.median(values))} {row.unit}" if values else "not measured"
+
+
+def figure_table(rows, experiments, results):
+    """A line for each contestant; the first one of a row has its title."""
     names = {e.name: list(e.contestants) for e in experiments}
     for row in rows:
         others = row.against or [w for w in names[row.experiment] if w != row.me]
-        present = {w: v for w in [row.me, *others] if (v := results.of(row, w))}
-        medians = {w: statistics.median(v) for w, v in present.items()}
-        yield own_line(row, medians, present, results)
-        for who in others:
-            if who in medians:
-                yield ["", label(row, who), f"{short(medians[who])} {row.unit}", quartiles(present[who]),
-                       compared(row, medians, who), "", ""]
-            elif reason := results.reasons.get((row.experiment, who)):
-                yield ["", label(row, who), reason, "", "", "", ""]
-
-
-def own_line(row, medians, present, results):
-    targets = []
-    if row.me not in medians:
-        reason = results.reasons.get((row.experiment, row.me), "no figure")
-        return [row.title, row.me, f"not available: {reason}", "", "", "", "no" if row.targets else ""]
-    verdicts = [t.judge(row, medians) for t in row.targets]
-    targets = "; ".join(text for text, _ in verdicts)
-    return [row.title, row.me, f"{short(medians[row.me])} {row.unit}", quartiles(present[row.me]), "", targets,
-            verdict([reached for _, reached in verdicts])]
-
-
-def verdict(reached):
-    if not reached:
-        return ""
-    if False in reached:
-        return "no"
-    return "?" if None in reached else "yes"
+        title = row.title
+        for who in [row.me, *others]:
+            values = results.values(row.experiment, who, row.key)
+            if values:
+                yield [title, label(row, who), f"{short(statistics.median(values))} {row.unit}", spread_of(values),
+                       compared(row, who, results) if who != row.me else ""]
+                title = ""
+            elif who == row.me:
+                yield [title, label(row, who), "not measured", "", ""]
+                title = ""
 
 
 def label(row, who):
-    return "kith, kith memory" if who == "kith" and row.me != who else who
+    return "kith, kith memory" if who == "kith" and row.me != who and row.experiment == "map" else who
 
 
-def compared(row, medians, who):
-    if row.me not in medians:
-        return ""
-    if not (medians[who] and medians[row.me]):
+def spread_of(values):
+    return " – ".join(short(q) for q in quartiles(values)) if len(values) > 1 else "one run"
+
+
+def compared(row, who, results):
+    mine, theirs = (results.values(row.experiment, w, row.key) for w in (row.me, who))
+    if not mine or min(statistics.median(mine), statistics.median(theirs)) <= 0:
         return ""                               # 0 % of a CPU: no ratio
-    times = row.cost(medians[who]) / row.cost(medians[row.me])
+    times = row.cost(statistics.median(theirs)) / row.cost(statistics.median(mine))
     return f"{short(times)} × faster" if times >= 1 else f"{short(1 / times)} × slower"
 
 
-def short(value):
-    """Three digits, without exponents."""
-    if value == 0:
-        return "0"
-    digits = 3 - len(str(int(abs(value)))) if abs(value) >= 1 else min(6, 2 - int(f"{value:e}".partition("e")[2]))
-    return f"{value:.{max(0, digits)}f}"
+def skipped_table(rows, results):
+    """Who did not take part, and why; one line for all experiments with the same reason."""
+    shown = {r.experiment for r in rows}
+    where = {}
+    for (experiment, who), reason in results.reasons.items():
+        if experiment in shown:
+            where.setdefault((who, reason), []).append(experiment)
+    return [[who, reason, "; ".join(names)] for (who, reason), names in where.items()]
 
 
-def quartiles(values):
-    if len(values) < 2:
-        return "one run"
-    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{short(low)} – {short(high)}"
+def score(rows, results):
+    all_of_them = [v.reached for row in rows for v in verdicts(row, results)]
+    return (f"{all_of_them.count(True)} of {len(all_of_them)} goals reached, {all_of_them.count(False)} not, "
+            f"{all_of_them.count(None)} not measured")
 
 
 # ------------------------------------------------------------------ the machine
@@ -136,25 +116,13 @@ def machine(results):
         ("mpi4py", output("/usr/bin/python3", "-c", "import mpi4py; print(mpi4py.__version__)").strip()),
         ("MPI", first(output(shutil.which("mpirun.openmpi") or "mpirun", "--version"))),
         ("ZeroMQ", output("pkg-config", "--modversion", "libzmq").strip()),
+        ("LMDB", output("pkg-config", "--modversion", "lmdb").strip()),
+        ("Dask", output("/usr/bin/python3", "-c", "import distributed; print(distributed.__version__)").strip()),
     ]
     if results.foreign:
         found.append(("others' load", f"{100 * statistics.median(results.foreign):.0f} % of the CPUs, "
                                       f"{100 * max(results.foreign):.0f} % at most, between the experiments"))
     return [(what, value or "missing") for what, value in found]
-
-
-def foreign_load(seconds=0.3):
-    """What part of all CPUs is in use while we sleep."""
-    before = cpu_ticks()
-    time.sleep(seconds)
-    total, idle = (b - a for a, b in zip(before, cpu_ticks()))
-    return 1 - idle / total if total else 0.0
-
-
-def cpu_ticks():
-    """(all, idle) of all CPUs since boot."""
-    ticks = [int(t) for t in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return sum(ticks), ticks[3] + ticks[4]
 
 
 def cpuflags():
@@ -168,35 +136,45 @@ def first(text):
 
 # ------------------------------------------------------------------ two forms
 
-def for_terminal(table, about):
-    """Columns padded to their widest cell; a title has a line of its own."""
-    body = []
+def padded(head, table):
+    """Columns as wide as their widest cell; a title has a line of its own."""
+    table = list(table)
+    widths = [max(len(line[i]) for line in [head, *table]) for i in range(1, len(head))]
+
+    def line(cells):
+        return "  " + "  ".join(c.ljust(w) for c, w in zip(cells, widths)).rstrip()
+
+    out = [line(head[1:])]
     for title, *cells in table:
-        body += [(title, cells)] if title else [("", cells)]
-    widths = [max(len(cells[i]) for _, cells in body if not spills(cells, i)) for i in range(len(HEAD) - 1)]
-    widths = [max(w, len(h)) for w, h in zip(widths, HEAD[1:])]
-    out = [f"{what}: {value}" for what, value in about] + [""]
-    out.append("  " + "  ".join(h.ljust(w) for h, w in zip(HEAD[1:], widths)).rstrip())
-    for title, cells in body:
-        if title:
-            out += ["", title]
-        out.append("  " + "  ".join(c.ljust(w) for c, w in zip(cells, widths)).rstrip())
+        out += ([title] if title else []) + [line(cells)]
     return "\n".join(out)
 
 
-def spills(cells, i):
-    """A reason stands in the column of the median, and may run over the empty ones behind it."""
-    return i == 1 and not any(cells[2:5])
+def for_terminal(rows, experiments, results):
+    parts = ["\n".join(f"{what}: {value}" for what, value in machine(results)),
+             padded(FIGURES, figure_table(rows, experiments, results)),
+             "Goals\n" + padded(GOALS, goal_table(rows, results))]
+    skipped = skipped_table(rows, results)
+    if skipped:
+        parts.append("Skipped\n" + "\n".join(f"  {who}: {why} ({names})" for who, why, names in skipped))
+    return "\n\n".join([*parts, score(rows, results)])
 
 
-def for_markdown(table, about, picture):
+def marked(head, table):
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return lines + ["| " + " | ".join(cells) + " |" for cells in table]
+
+
+def for_markdown(rows, experiments, results, picture):
     out = ["# Results", "",
-           "Made by `make bench` (`bench/run --write`). Medians and quartiles over several runs that took turns with "
-           "their rivals; two workers; README.md says what each row means.", ""]
-    out += [f"- {what}: {value}" for what, value in about]
-    out += ["", "| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
-    for title, who, *cells in table:
-        who = f"**{who}**" if title else who
-        out.append("| " + " | ".join([title, who, *cells]) + " |")
-    out += ["", "## Speed-up against workers", "", f"![speed-up of the pi programs]({picture})", ""]
-    return "\n".join(out)
+           "Made by `make bench BENCHFLAGS=--write`, all in one run, in which kith and its peers took turns; two "
+           "workers. README.md says what each row means, and why a goal is not reached.", ""]
+    out += [f"- {what}: {value}" for what, value in machine(results)]
+    out += ["", "## Goals", "", f"{score(rows, results)}. What is measured is the figure of the medians; its quartiles "
+            "are those of single turns.", "", *marked(GOALS, goal_table(rows, results))]
+    out += ["", "## All figures", "", *marked(FIGURES, figure_table(rows, experiments, results))]
+    skipped = skipped_table(rows, results)
+    out += ["", "## Skipped", "", *(marked(SKIPPED, skipped) if skipped else ["Nothing."])]
+    if picture:
+        out += ["", "## Speed-up against workers", "", f"![speed-up of the pi programs]({picture})"]
+    return "\n".join([*out, ""])

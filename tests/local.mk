@@ -22,6 +22,7 @@ EXTRA_DIST += \
 
 # The project around the code. What is packed is tested by these once more.
 project_scripts = \
+	tests/bench.sh \
 	tests/bootstrap.sh \
 	tests/compdb.sh \
 	tests/compile.sh \
