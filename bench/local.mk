@@ -132,6 +132,7 @@ EXTRA_DIST += \
 	bench/README.md \
 	bench/RESULTS.md \
 	bench/speedup.svg \
+	bench/against.py \
 	bench/bench.h \
 	bench/contestants.py \
 	bench/goals.py \

@@ -14,6 +14,8 @@ from goals import quartiles, short
 GOALS = ["row", "kith", "beside", "measured", "quartiles", "goal", "reached"]
 FIGURES = ["row", "who", "median", "quartiles", "kith is"]
 SKIPPED = ["who", "why", "in"]
+OLDER = ["row", "older", "now", "takes … × as long", "99 % interval", "pairs", "slower by more than 5 %"]
+
 REACHED = {True: "yes", False: "no", None: "?"}
 
 
@@ -86,10 +88,23 @@ def skipped_table(rows, results):
     return [[who, reason, "; ".join(names)] for (who, reason), names in where.items()]
 
 
+def older_table(older):
+    for c in older.comparisons:
+        low, high = c.interval
+        yield [c.title, f"{short(c.old)} {c.unit}", f"{short(c.new)} {c.unit}", f"{c.ratio:.3f}",
+               f"{low:.3f} – {high:.3f}", str(c.pairs), c.verdict]
+
+
 def score(rows, results):
     all_of_them = [v.reached for row in rows for v in verdicts(row, results)]
     return (f"{all_of_them.count(True)} of {len(all_of_them)} goals reached, {all_of_them.count(False)} not, "
             f"{all_of_them.count(None)} not measured")
+
+
+def older_score(older):
+    all_of_them = [c.verdict for c in older.comparisons]
+    return (f"{all_of_them.count('yes')} of {len(all_of_them)} rows are slower by more than 5 %, "
+            f"{all_of_them.count('no')} are not, {all_of_them.count('undecided')} undecided")
 
 
 # ------------------------------------------------------------------ the machine
@@ -160,12 +175,19 @@ def for_terminal(rows, experiments, results):
     return "\n\n".join([*parts, score(rows, results)])
 
 
+def older_for_terminal(older):
+    parts = [padded(OLDER, older_table(older))]
+    if older.missing:
+        parts.append("Not compared\n" + "\n".join(f"  {title}: {why}" for title, why in older.missing))
+    return "\n\n".join([*parts, older_score(older)])
+
+
 def marked(head, table):
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     return lines + ["| " + " | ".join(cells) + " |" for cells in table]
 
 
-def for_markdown(rows, experiments, results, picture):
+def for_markdown(rows, experiments, results, older, picture):
     out = ["# Results", "",
            "Made by `make bench BENCHFLAGS=--write`, all in one run, in which kith and its peers took turns; two "
            "workers. README.md says what each row means, and why a goal is not reached.", ""]
@@ -175,6 +197,10 @@ def for_markdown(rows, experiments, results, picture):
     out += ["", "## All figures", "", *marked(FIGURES, figure_table(rows, experiments, results))]
     skipped = skipped_table(rows, results)
     out += ["", "## Skipped", "", *(marked(SKIPPED, skipped) if skipped else ["Nothing."])]
+    if older:
+        out += ["", "## Beside an older build", "", f"{older_score(older)}. README.md says how that is found out.", "",
+                *marked(OLDER, older_table(older))]
+        out += ["", *(f"- not compared: {title}: {why}" for title, why in older.missing)]
     if picture:
         out += ["", "## Speed-up against workers", "", f"![speed-up of the pi programs]({picture})"]
     return "\n".join([*out, ""])

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The bench without measuring: its tables fit together, and goals are judged as they should be.
+# The bench without measuring: its tables fit together, and its comparison with an older build tells what is slower, what is
+# not, and what cannot be told.
 set -u
 
 python=/usr/bin/python3
@@ -7,9 +8,13 @@ python=/usr/bin/python3
 
 cd "$top_srcdir/bench" || exit 99
 $python -B - <<'END' || exit 1
+import pathlib
+import random
 import sys
 
 sys.path.insert(0, ".")
+import against
+import contestants
 import report
 import rows
 from goals import Faster, MoreBy, Within, judge
@@ -35,6 +40,35 @@ results.refuse("lock", "kith", "it crashed")
 assert results.of("lock", "kith", "alone") == []
 some = [r for r in rows.ROWS if r.experiment == "lock"]
 assert report.skipped_table(some, results) == [["kith", "it crashed", "lock"]]
+
+# Too few pairs tell nothing; of 8 the interval is the whole range, of 32 it is narrower.
+assert against.interval(range(7)) == (0.0, float("inf"))
+assert against.interval(range(8)) == (0, 7) and against.interval(range(32)) == (8, 23)
+assert list(against.looks(32)) == [8, 16, 32] and list(against.looks(20)) == [8, 16, 20]
+
+
+class Played:
+    """Takes so many times as long as before, give or take 2 %."""
+
+    def __init__(self, times):
+        self.times = times
+
+    def measure(self):
+        times = 1.0 if contestants.BUILD != here else self.times
+        return {"k": [times * draw.gauss(1, 0.02)]}
+
+
+here = contestants.BUILD
+for seed in range(20):
+    draw = random.Random(seed)
+    played = {"slower": 1.2, "equal": 1.0, "near": 1.05, "faster": 0.8}
+    experiments = [rows.Experiment(name, {"kith": Played(times)}) for name, times in played.items()]
+    of_them = [rows.Row(name, name, "k", "s") for name in played] + [rows.Row("new", "equal", "other", "s")]
+    older = against.compare(of_them, experiments, pathlib.Path("elsewhere"), against.MOST, 0)
+    said = {c.title: c.verdict for c in older.comparisons}
+    assert (said["slower"], said["equal"], said["faster"]) == ("yes", "no", "no"), said
+    assert [title for title, _ in older.missing] == ["new"]
+assert contestants.BUILD == here
 END
 "$top_srcdir/bench/run" --list >"$TMPDIR/list" || exit 1
 grep -q '^Lock, alone; ≤ 1.5 × robust mutex$' "$TMPDIR/list" || { cat "$TMPDIR/list"; exit 1; }
