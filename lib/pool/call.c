@@ -34,7 +34,6 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const int64_t heard_ns = 400, soon_ns = 2000;
 
@@ -343,9 +342,9 @@ static void await_leaving(const struct kith__pool *p, uint32_t post)
 {
     for (uint32_t w = 0; w < p->workers && !p->threads; w++)
         while (atomic_load(&kith__lane(p, w)->member) != 0 && !kith__server_dead())
-            usleep(200);
+            kith__nap(200000);
     while (!kith__job_untouched(p, post) && (p->threads || !kith__branches_have_left(p)))
-        usleep(200);
+        kith__nap(200000);
 }
 
 int kith__call_end(struct kith__call *c, enum kith__step_result last)

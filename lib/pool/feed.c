@@ -19,7 +19,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { TAGS = 1 << KITH__TAG_BITS };
 
@@ -542,7 +541,7 @@ static int reason(struct kith__feed *f)
         return 0; /* the pool's end waits for this thread, and what was given comes to its own */
     while (running(f) != ENDED &&
            !kith__server_dead()) /* what its workers use is theirs until they are gone */
-        usleep(200);
+        kith__nap(200000);
     return kith__fail(KITH_ECANCELLED, "the pool ended before the task");
 }
 

@@ -23,7 +23,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { UNDER_WAY = 16, STACK = 256 << 10 };
 
@@ -755,7 +754,7 @@ void kith__later_flush(kith_pool pool)
     if (self.serves && pthread_equal(self.service, pthread_self()))
         carry(pool);
     while (self.serves && is_in_line(pool) && !kith__server_dead())
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+        kith__nap(200000);
 }
 
 /* ------------------------------------------------------------------ functions that are called */
@@ -823,6 +822,6 @@ void kith__later_settle(kith_pool pool)
         return;
     while (self.serves && is_to_be_called(pool) && !kith__server_dead()) {
         kith__wake_all(&self.bells->service);
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+        kith__nap(200000);
     }
 }

@@ -27,13 +27,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { MOST_WORKERS = 1900, TRIES = 2 }; /* each needs a seat */
 enum { INIT_LIMIT_LEAST_MS = 1000, INIT_LIMIT_MS = 600000 };
 
 static const char noun[] = "Pool";
+static const int64_t look_ns = 200000; /* while it waits for what wakes nobody */
 
 /* In our table a pool of another node would be somebody else. */
 static int usable(kith_pool p)
@@ -373,7 +372,7 @@ static void destroy(struct kith__object *o)
     if (lanes && !p->serial && !has_ended(p)) /* who was closing it died */
         stop_workers(o, KITH__POOL_TERMINATE);
     while (lanes && !((p->serial || has_ended(p)) && is_quiet(p, 0)) && !kith__server_dead())
-        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+        kith__nap(1 * KITH__MS);
     kith__guard_enter(
         &o->guard); /* who hastens its end is not in it any more, and does not come after this */
     for (uint32_t i = 0, posts = kith__posts(p); i < posts; i++)
@@ -405,7 +404,7 @@ static int shut(struct kith__object *o, enum kith__pool_event event)
     /* A call that was begun before the end may not have posted its job yet: workers must still be there when
      * it does. */
     while (event == KITH__POOL_CLOSE && !is_quiet(p, 0) && !kith__server_dead())
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+        kith__nap(look_ns);
     stop_workers(o, event);
     if (p->threads && event == KITH__POOL_TERMINATE)
         cancel_rest(p->id);
@@ -416,7 +415,7 @@ static int shut(struct kith__object *o, enum kith__pool_event event)
         if (is_quiet(p, rc == KITH_EPEER))
             break;
         /* Callers whose workers are gone find that out, and leave. */
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+        kith__nap(look_ns);
     }
     kith__threads_join(p->id);
     if (p->serial || p->caller)
@@ -682,7 +681,7 @@ static int hasten(uint64_t id)
     if (threads)
         cancel_rest(id);
     while (found && kith__object_leaves(id, KITH__POOL_KIND) && !kith__server_dead())
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+        kith__nap(look_ns);
     return found;
 }
 
@@ -832,7 +831,7 @@ static void sweep_pool(struct kith__object *o, void *member)
         kith__guard_leave(&o->guard);
         if (left == 0)
             return;
-        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+        kith__nap(1 * KITH__MS);
     }
 }
 
