@@ -102,6 +102,42 @@ void kith__nap(int64_t ns)
         nanosleep(&(struct timespec){ ns / 1000000000, ns % 1000000000 }, NULL);
 }
 
+void kith__die(void)
+{
+    if (kith__time)
+        kith__time->die();
+    raise(SIGKILL);
+}
+
+int kith__thread_begin(struct kith__thread *t, void *(*run)(void *), void *arg)
+{
+    enum { STACK = 256 << 10 };
+    sigset_t every, before;
+    pthread_attr_t attr;
+    int error;
+
+    if (kith__time) {
+        t->played = kith__time->begin(run, arg);
+        return 0;
+    }
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK);
+    error = pthread_create(&t->of, &attr, run, arg);
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+void kith__thread_join(struct kith__thread *t)
+{
+    if (kith__time)
+        kith__time->join(t->played);
+    else
+        pthread_join(t->of, NULL);
+}
+
 double kith_time(void)
 {
     return (double)kith__now_ns() * 1e-9;

@@ -2,6 +2,7 @@
 #ifndef KITH_SYSTEM_H
 #define KITH_SYSTEM_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -25,11 +26,25 @@ void kith__flush_streams(void);
 int64_t kith__now_ns(void); /* monotonic */
 void kith__nap(int64_t ns); /* sleeps for so long, or until a signal */
 
+void kith__die(void); /* ends this process at once, as by SIGKILL */
+
+/* A thread of kith's own, which takes no signals. Each is joined. 0; an errno. */
+struct kith__thread {
+    pthread_t of;
+    uint64_t played; /* its number, where a test plays it */
+};
+int kith__thread_begin(struct kith__thread *t, void *(*run)(void *), void *arg);
+void kith__thread_join(struct kith__thread *t);
+
 /* For tests that play time: its clock, and what is done instead of sleeping until *word differs from expected
- * or so many ns have passed (word NULL: nothing but time; ns < 0: no limit). NULL: the system's. */
+ * or so many ns have passed (word NULL: nothing but time; ns < 0: no limit); and processes: how the calling
+ * one dies, begins a thread (its number, never 0), and waits for its end. NULL: the system's. */
 struct kith__time {
     int64_t (*now)(void);
     void (*sleep)(_Atomic uint32_t *word, uint32_t expected, int64_t ns);
+    void (*die)(void);
+    uint64_t (*begin)(void *(*run)(void *), void *arg);
+    void (*join)(uint64_t thread);
 };
 extern const struct kith__time *kith__time;
 #define KITH__MS INT64_C(1000000)

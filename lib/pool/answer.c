@@ -36,33 +36,34 @@ void kith__buffer_release(struct kith__buffer *b)
 }
 
 /* A result, of which the head and what stands behind it lie in b. */
-static int64_t send_result(const struct kith__buffer *b, uint64_t size)
+static int64_t send_result(struct kith__crew *crew, const struct kith__buffer *b, uint64_t size)
 {
     struct kith__args in = { .bytes = b->at, .size = size };
     struct kith__result out = { 0 };
-    int64_t begin = kith__now_ns(), rc = kith__crew_ask(KITH__POOL_RETURN, &in, &out);
+    int64_t begin = kith__now_ns(), rc = kith__crew_ask(crew, KITH__POOL_RETURN, &in, &out);
 
     if (rc == 0) {
-        kith__crew_lock();
-        kith__deal_travelled(&kith__crew.line, size, kith__now_ns() - begin);
-        kith__crew_unlock();
+        kith__crew_lock(crew);
+        kith__deal_travelled(&crew->line, size, kith__now_ns() - begin);
+        kith__crew_unlock(crew);
     }
     return rc;
 }
 
-void kith__answer_send(const struct kith__parcel_grant *g, struct kith__buffer *b, uint64_t size)
+void kith__answer_send(struct kith__crew *crew, const struct kith__parcel_grant *g, struct kith__buffer *b,
+                       uint64_t size)
 {
     struct kith__parcel_result none = {
         .seq = g->seq, .epoch = g->grant.epoch, .tries = g->grant.tries, .post = g->post
     };
     int64_t rc;
 
-    for (int i = 0; (rc = send_result(b, size)) == KITH_ENOMEM && i < TRIES; i++)
+    for (int i = 0; (rc = send_result(crew, b, size)) == KITH_ENOMEM && i < TRIES; i++)
         kith__nap(memory_ns);
     if (rc != KITH_ENOMEM)
         return;
     memcpy(b->at, &none, sizeof none);
-    while (send_result(b, sizeof none) == KITH_ENOMEM)
+    while (send_result(crew, b, sizeof none) == KITH_ENOMEM)
         kith__nap(memory_ns);
 }
 
@@ -82,38 +83,38 @@ static uint64_t take_back(const struct kith__buffer *b, uint64_t size)
     return to;
 }
 
-void kith__answer_send_several(struct kith__buffer *b, uint64_t size)
+void kith__answer_send_several(struct kith__crew *crew, struct kith__buffer *b, uint64_t size)
 {
     int64_t rc;
 
-    for (int i = 0; (rc = send_result(b, size)) == KITH_ENOMEM && i < TRIES; i++)
+    for (int i = 0; (rc = send_result(crew, b, size)) == KITH_ENOMEM && i < TRIES; i++)
         kith__nap(memory_ns);
     if (rc != KITH_ENOMEM)
         return;
     size = take_back(b, size);
-    while (send_result(b, size) == KITH_ENOMEM)
+    while (send_result(crew, b, size) == KITH_ENOMEM)
         kith__nap(memory_ns);
 }
 
-void kith__answer_nothing(const struct kith__parcel_grant *g, struct kith__buffer *b)
+void kith__answer_nothing(struct kith__crew *crew, const struct kith__parcel_grant *g, struct kith__buffer *b)
 {
     struct kith__parcel_result head = {
         .seq = g->seq, .epoch = g->grant.epoch, .tries = g->grant.tries, .post = g->post
     };
 
     memcpy(b->at, &head, sizeof head);
-    kith__answer_send(g, b, sizeof head);
+    kith__answer_send(crew, g, b, sizeof head);
 }
 
-int kith__answer_add_fault(struct kith__buffer *b, uint64_t *size, const struct kith__fault_entry *e,
-                           uint64_t unit)
+int kith__answer_add_fault(struct kith__crew *crew, struct kith__buffer *b, uint64_t *size,
+                           const struct kith__fault_entry *e, uint64_t unit)
 {
     struct kith__parcel_fault f = { .unit = unit,
                                     .end = e->end,
                                     .code = e->code,
                                     .signal = e->signal,
                                     .pid = e->pid,
-                                    .worker = e->worker + (int32_t)kith__crew.first_worker };
+                                    .worker = e->worker + (int32_t)crew->first_worker };
     char text[TEXT];
 
     kith__fault_text(e, text, sizeof text);
@@ -126,7 +127,8 @@ int kith__answer_add_fault(struct kith__buffer *b, uint64_t *size, const struct 
     return 0;
 }
 
-int64_t kith__answer_add_faults(struct kith__job *j, uint64_t done, struct kith__buffer *b, uint64_t *size)
+int64_t kith__answer_add_faults(struct kith__crew *crew, struct kith__job *j, uint64_t done,
+                                struct kith__buffer *b, uint64_t *size)
 {
     uint64_t left = atomic_load(&j->fault_count);
     int64_t count = 0;
@@ -135,7 +137,7 @@ int64_t kith__answer_add_faults(struct kith__job *j, uint64_t done, struct kith_
         const struct kith__fault_entry *e = kith__at(at);
 
         if (e->unit < done && count >= 0)
-            count = kith__answer_add_fault(b, size, e, e->unit) < 0 ? -1 : count + 1;
+            count = kith__answer_add_fault(crew, b, size, e, e->unit) < 0 ? -1 : count + 1;
     }
     return left > 0 ? -1 : count;
 }

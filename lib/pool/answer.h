@@ -7,6 +7,8 @@
 #include "pool/parcel.h"
 #include "kith.h"
 
+struct kith__crew;
+
 struct kith__buffer { /* a block of the heap: what lies there is used in place */
     uint64_t block, size;
     char *at;
@@ -18,18 +20,21 @@ void kith__buffer_release(struct kith__buffer *b);
 
 /* The result of g, size bytes at the beginning of b. Without memory at home none of it counts, after a while,
  * and all is done elsewhere. */
-void kith__answer_send(const struct kith__parcel_grant *g, struct kith__buffer *b, uint64_t size);
+void kith__answer_send(struct kith__crew *crew, const struct kith__parcel_grant *g, struct kith__buffer *b,
+                       uint64_t size);
 /* The same of several that stand side by side, each with its length, and was never tried before. */
-void kith__answer_send_several(struct kith__buffer *b, uint64_t size);
+void kith__answer_send_several(struct kith__crew *crew, struct kith__buffer *b, uint64_t size);
 /* Nothing of it was done; b has room for a head. */
-void kith__answer_nothing(const struct kith__parcel_grant *g, struct kith__buffer *b);
+void kith__answer_nothing(struct kith__crew *crew, const struct kith__parcel_grant *g,
+                          struct kith__buffer *b);
 
 /* The faults of the first done units of j, behind *size bytes of b. How many; < 0: some are not known, for
  * want of memory. */
-int64_t kith__answer_add_faults(struct kith__job *j, uint64_t done, struct kith__buffer *b, uint64_t *size);
+int64_t kith__answer_add_faults(struct kith__crew *crew, struct kith__job *j, uint64_t done,
+                                struct kith__buffer *b, uint64_t *size);
 /* One of them, as that of unit. 0; KITH_ENOMEM. */
-int kith__answer_add_fault(struct kith__buffer *b, uint64_t *size, const struct kith__fault_entry *e,
-                           uint64_t unit);
+int kith__answer_add_fault(struct kith__crew *crew, struct kith__buffer *b, uint64_t *size,
+                           const struct kith__fault_entry *e, uint64_t unit);
 /* Results of any size, which tasks have left at from, with room for a head before: b is what is sent then. 0;
  * KITH_ENOMEM. */
 int kith__answer_pack_bytes(const kith_bytes *from, uint64_t done, struct kith__buffer *b, uint64_t *size);

@@ -24,17 +24,22 @@ struct one {
 };
 
 struct kith__batch {
+    struct kith__crew *of;
     struct kith__feed *feeds[KITH__PRIORITIES]; /* those that were needed */
     struct kith__feed *feed;                    /* the one in use; NULL: there is none */
     char why[TEXT];                             /* some cannot be run here */
     uint32_t count, left;                       /* left: not answered */
     int64_t begun;
-    struct one of[KITH__DEAL_BATCH];
+    struct one all[KITH__DEAL_BATCH];
 };
 
-struct kith__batch *kith__batch_new(void)
+struct kith__batch *kith__batch_new(struct kith__crew *crew)
 {
-    return calloc(1, sizeof(struct kith__batch));
+    struct kith__batch *b = calloc(1, sizeof *b);
+
+    if (b)
+        b->of = crew;
+    return b;
 }
 
 void kith__batch_free(struct kith__batch *b)
@@ -54,7 +59,7 @@ static int find_feed(struct kith__batch *b, int32_t priority)
 
     if (!*place) {
         kith__turn.priority = priority; /* of this thread, which has no other use for it */
-        rc = kith__feed_open(kith__crew.branch, place);
+        rc = kith__feed_open(b->of->branch, place);
         kith__turn.priority = 0;
     }
     b->feed = *place;
@@ -67,7 +72,7 @@ static int find_feed(struct kith__batch *b, int32_t priority)
 static int give(struct kith__batch *b, const void *from, uint64_t its, uint64_t *unit)
 {
     struct kith__parcel_item item;
-    struct kith__call_spec s = { .pool = kith__crew.branch };
+    struct kith__call_spec s = { .pool = b->of->branch };
     int rc = kith__parcel_read_item(from, its, &item, &s.in);
 
     if (rc < 0 || (rc = kith__token_resolve(&item.fn, &s.fn)) < 0)
@@ -92,7 +97,7 @@ static void enter(struct kith__batch *b, struct one *o, uint64_t news)
                                        .looked = news,
                                        .feed = b->feed,
                                        .unit = o->errand.unit };
-    kith__link_first(&kith__crew.running, &o->errand, link);
+    kith__link_first(&b->of->running, &o->errand, link);
 }
 
 /* All that came, of which those that cannot be given are not run here. 0; or why. */
@@ -108,7 +113,7 @@ static int give_all(struct kith__batch *b, const struct kith__hand *h, uint64_t 
     memcpy(&first, h->in.at, sizeof first);
     rc = find_feed(b, first.priority);
     while (b->count < KITH__DEAL_BATCH && (from = kith__parcel_next_item(h->in.at, size, &at, &its))) {
-        struct one *o = &b->of[b->count++];
+        struct one *o = &b->all[b->count++];
 
         memcpy(&o->grant, from, sizeof o->grant);
         o->tries = 0;
@@ -119,14 +124,14 @@ static int give_all(struct kith__batch *b, const struct kith__hand *h, uint64_t 
     }
     b->left = b->count;
     snprintf(b->why, sizeof b->why, "%s", rc < 0 ? kith_last_error() : "");
-    kith__crew_lock();
+    kith__crew_lock(b->of);
     for (uint32_t i = 0; i < b->count; i++)
-        if (b->of[i].errand.feed)
-            enter(b, &b->of[i], h->news);
-    kith__crew.items = 1;
-    kith__crew.asking--;
-    pthread_cond_signal(&kith__crew.changed);
-    kith__crew_unlock();
+        if (b->all[i].errand.feed)
+            enter(b, &b->all[i], h->news);
+    b->of->items = 1;
+    b->of->asking--;
+    kith__crew_tell(b->of, 1);
+    kith__crew_unlock(b->of);
     return rc;
 }
 
@@ -135,17 +140,17 @@ static void look_again(struct kith__batch *b, uint64_t news)
 {
     int stale;
 
-    kith__crew_lock();
-    stale = kith__crew.news != news;
-    kith__crew_unlock();
+    kith__crew_lock(b->of);
+    stale = b->of->news != news;
+    kith__crew_unlock(b->of);
     for (uint32_t i = 0; stale && i < b->count; i++) {
-        uint64_t epoch = b->of[i].grant.grant.epoch;
+        uint64_t epoch = b->all[i].grant.grant.epoch;
 
-        if (!b->of[i].errand.feed || !kith__errand_is_given_up(b->of[i].errand.touch, epoch))
+        if (!b->all[i].errand.feed || !kith__errand_is_given_up(b->of, b->all[i].errand.touch, epoch))
             continue;
-        kith__crew_lock();
-        kith__errand_end_item(epoch);
-        kith__crew_unlock();
+        kith__crew_lock(b->of);
+        kith__errand_end_item(b->of, epoch);
+        kith__crew_unlock(b->of);
     }
 }
 
@@ -181,8 +186,8 @@ static uint64_t size_of_result(const struct kith__callee *c, const void *out)
 
 /* What has come of it, behind size bytes of b, where there is room for a head already: bytes behind that
  * head. < 0: nothing, or there is no memory to tell of it. */
-static int64_t put_outcome(struct kith__buffer *b, uint64_t size, struct kith__item *item,
-                           struct kith__parcel_result *head)
+static int64_t put_outcome(struct kith__crew *crew, struct kith__buffer *b, uint64_t size,
+                           struct kith__item *item, struct kith__parcel_result *head)
 {
     const struct kith__callee *c = kith__at(item->callee);
     uint64_t at = size + sizeof *head, fault = atomic_load(&item->result);
@@ -201,7 +206,7 @@ static int64_t put_outcome(struct kith__buffer *b, uint64_t size, struct kith__i
             return -1;
         memset(b->at + at, 0, head->size);
         at += head->size;
-        if (kith__answer_add_fault(b, &at, kith__at(fault), 0) < 0)
+        if (kith__answer_add_fault(crew, b, &at, kith__at(fault), 0) < 0)
             return -1;
         return (int64_t)(at - size - sizeof *head);
     default: return -1;
@@ -209,7 +214,8 @@ static int64_t put_outcome(struct kith__buffer *b, uint64_t size, struct kith__i
 }
 
 /* item NULL: it was not run. */
-static void put_answer(struct kith__buffer *b, uint64_t *size, const struct one *o, struct kith__item *item)
+static void put_answer(struct kith__crew *crew, struct kith__buffer *b, uint64_t *size, const struct one *o,
+                       struct kith__item *item)
 {
     const struct kith__parcel_grant *g = &o->grant;
     struct kith__parcel_result none = { .seq = g->seq,
@@ -221,7 +227,7 @@ static void put_answer(struct kith__buffer *b, uint64_t *size, const struct one 
 
     while (kith__buffer_reserve(b, *size + sizeof head, *size) < 0)
         kith__nap(memory_ns);
-    bytes = item ? put_outcome(b, *size, item, &head) : -1;
+    bytes = item ? put_outcome(crew, b, *size, item, &head) : -1;
     head.done = 1;
     if (bytes < 0) {
         head = none;
@@ -239,9 +245,9 @@ static void finish(struct kith__batch *b, struct one *o)
     b->left--;
     if (!o->errand.feed)
         return;
-    kith__crew_lock();
-    kith__unlink(&kith__crew.running, &o->errand, link);
-    kith__crew_unlock();
+    kith__crew_lock(b->of);
+    kith__unlink(&b->of->running, &o->errand, link);
+    kith__crew_unlock(b->of);
     kith__feed_forget(o->errand.feed, o->errand.unit);
 }
 
@@ -271,17 +277,17 @@ static void answer(struct kith__batch *b, struct kith__hand *h, int back)
     uint64_t size = 0;
 
     for (uint32_t i = 0; i < b->count; i++) {
-        struct one *o = &b->of[i];
+        struct one *o = &b->all[i];
         struct kith__item *item;
         int ended = has_answer(o, &item);
 
         if (!ended && !(back && goes_back(o, item)))
             continue;
-        put_answer(&h->out, &size, o, ended ? item : NULL);
+        put_answer(b->of, &h->out, &size, o, ended ? item : NULL);
         finish(b, o);
     }
     if (size > 0)
-        kith__answer_send_several(&h->out, size);
+        kith__answer_send_several(b->of, &h->out, size);
 }
 
 /* ------------------------------------------------------------------ waiting */
@@ -299,7 +305,7 @@ static int some_have_ended(struct kith__feed *feed, void *context)
     struct kith__batch *b = context;
 
     for (uint32_t i = 0; i < b->count; i++)
-        if (has_ended(feed, &b->of[i]))
+        if (has_ended(feed, &b->all[i]))
             return 1;
     return 0;
 }
@@ -318,8 +324,8 @@ static int await_all(struct kith__batch *b)
     int rc = 0;
 
     for (uint32_t i = b->count; i-- > 0 && rc == 0;)
-        if (!has_ended(b->feed, &b->of[i]))
-            rc = kith__feed_wait(b->feed, b->of[i].errand.unit, has_ended, &b->of[i], left_ms(b));
+        if (!has_ended(b->feed, &b->all[i]))
+            rc = kith__feed_wait(b->feed, b->all[i].errand.unit, has_ended, &b->all[i], left_ms(b));
     return rc;
 }
 
@@ -328,9 +334,9 @@ static void learn(const struct kith__batch *b, uint32_t units)
 {
     int64_t ns = kith__now_ns() - b->begun;
 
-    kith__crew_lock();
-    kith__deal_ran(&kith__crew.single, units, ns * (units < kith__crew.workers ? units : kith__crew.workers));
-    kith__crew_unlock();
+    kith__crew_lock(b->of);
+    kith__deal_ran(&b->of->single, units, ns * (units < b->of->workers ? units : b->of->workers));
+    kith__crew_unlock(b->of);
 }
 
 /* Until all are answered. */
@@ -353,8 +359,8 @@ static int follow(struct kith__batch *b, struct kith__hand *h)
 static void abandon(struct kith__batch *b)
 {
     for (uint32_t i = 0; i < b->count; i++)
-        if (!b->of[i].answered)
-            finish(b, &b->of[i]);
+        if (!b->all[i].answered)
+            finish(b, &b->all[i]);
 }
 
 void kith__batch_run(struct kith__hand *h, uint64_t size)
@@ -369,13 +375,13 @@ void kith__batch_run(struct kith__hand *h, uint64_t size)
         answer(b, h, 0);
     }
     if (ended < 0)
-        kith__crew_give_up(kith_last_error());
+        kith__crew_give_up(b->of, kith_last_error());
     else if (rc == KITH_ENOMEM)
         kith__nap(memory_ns);
     else if (rc < 0)
-        kith__crew_give_up(b->why);
+        kith__crew_give_up(b->of, b->why);
     abandon(b);
-    kith__crew_lock();
-    pthread_cond_signal(&kith__crew.changed);
-    kith__crew_unlock();
+    kith__crew_lock(b->of);
+    kith__crew_tell(b->of, 1);
+    kith__crew_unlock(b->of);
 }

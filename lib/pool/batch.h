@@ -10,7 +10,8 @@
 
 #include "pool/errand.h"
 
-struct kith__batch *kith__batch_new(void); /* a thread's own, for one after the other; NULL: no memory */
+struct kith__batch *kith__batch_new(
+    struct kith__crew *crew); /* a thread's own, for one after the other; NULL: no memory */
 void kith__batch_free(struct kith__batch *b);
 
 /* Runs those in the first size bytes of h->in, and answers. */

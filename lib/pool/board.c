@@ -8,7 +8,6 @@
 #include "shm/heap.h"
 #include "base/system.h"
 
-#include <signal.h>
 #include <string.h>
 
 _Static_assert(sizeof(struct kith__pool) <= KITH__BODY_SIZE, "a pool is the body of its object");
@@ -397,7 +396,7 @@ void kith__job_leave(struct kith__lane *lane, struct kith__job *j)
      * is not begun. */
     if (__builtin_expect(atomic_load(&lane->condemned) == touched && atomic_load(&lane->condemned_unit) == 0,
                          0))
-        raise(SIGKILL);
+        kith__die();
     if (kith__job_halted(j))
         kith__wake_all(&j->waiters);
 }

@@ -7,86 +7,104 @@
 #include "pool/errand.h"
 #include "pool/known.h"
 
+#include <limits.h>
 #include <string.h>
-#include <time.h>
 
 static const int64_t look_least_ns = 50000, look_most_ns = 100 * KITH__MS;
 
-struct kith__crew kith__crew = { .mutex = PTHREAD_MUTEX_INITIALIZER };
-
-void kith__crew_lock(void)
+void kith__crew_lock(struct kith__crew *crew)
 {
-    pthread_mutex_lock(&kith__crew.mutex);
+    pthread_mutex_lock(&crew->mutex);
 }
 
-void kith__crew_unlock(void)
+void kith__crew_unlock(struct kith__crew *crew)
 {
-    pthread_mutex_unlock(&kith__crew.mutex);
+    pthread_mutex_unlock(&crew->mutex);
 }
 
-int64_t kith__crew_ask(unsigned method, struct kith__args *in, struct kith__result *out)
+void kith__crew_tell(struct kith__crew *crew, int most)
 {
-    return kith__invoke(kith__crew.home.id, KITH__POOL_KIND, method, in, out, KITH_FOREVER);
+    atomic_fetch_add(&crew->changes, 1);
+    if (crew->asleep > 0)
+        kith__futex_wake(&crew->changes, most);
 }
 
-void kith__crew_end_claims(void)
+/* Locked, but for the time that it sleeps. ns < 0: until something is told. */
+static void sleep_until_told(struct kith__crew *crew, int64_t ns)
 {
-    kith__crew_lock();
-    kith__crew.ends = 1;
-    pthread_cond_broadcast(&kith__crew.changed);
-    kith__crew_unlock();
+    uint32_t seen = atomic_load(&crew->changes);
+
+    crew->asleep++;
+    kith__crew_unlock(crew);
+    kith__futex_wait(&crew->changes, seen, ns);
+    kith__crew_lock(crew);
+    crew->asleep--;
 }
 
-void kith__crew_leave_with(const struct kith__branch_fault *f)
+int64_t kith__crew_ask(struct kith__crew *crew, unsigned method, struct kith__args *in,
+                       struct kith__result *out)
+{
+    return kith__invoke(crew->home.id, KITH__POOL_KIND, method, in, out, KITH_FOREVER);
+}
+
+void kith__crew_end_claims(struct kith__crew *crew)
+{
+    kith__crew_lock(crew);
+    crew->ends = 1;
+    kith__crew_tell(crew, INT_MAX);
+    kith__crew_unlock(crew);
+}
+
+void kith__crew_leave_with(struct kith__crew *crew, const struct kith__branch_fault *f)
 {
     struct kith__args in = { .bytes = f, .size = f ? sizeof *f : 0 };
     int left;
 
-    kith__crew_end_claims();
-    kith__crew_lock();
-    left = kith__crew.left;
-    kith__crew.left = 1;
-    kith__crew_unlock();
+    kith__crew_end_claims(crew);
+    kith__crew_lock(crew);
+    left = crew->left;
+    crew->left = 1;
+    kith__crew_unlock(crew);
     if (!left)
-        kith__crew_ask(KITH__POOL_LEAVE, &in, &(struct kith__result){ 0 });
+        kith__crew_ask(crew, KITH__POOL_LEAVE, &in, &(struct kith__result){ 0 });
 }
 
-void kith__crew_leave(void)
+void kith__crew_leave(struct kith__crew *crew)
 {
-    kith__crew_leave_with(NULL);
+    kith__crew_leave_with(crew, NULL);
 }
 
-void kith__crew_give_up(const char *why)
+void kith__crew_give_up(struct kith__crew *crew, const char *why)
 {
-    kith__crew_lock();
-    if (kith__crew.ends)
+    kith__crew_lock(crew);
+    if (crew->ends)
         why = NULL;
-    kith__crew_unlock();
+    kith__crew_unlock(crew);
     if (why)
         kith__notice("%s takes no part in a pool any more: %s", kith__shared->host, why);
-    kith__crew_leave();
+    kith__crew_leave(crew);
 }
 
 /* ------------------------------------------------------------------ whose turn it is to claim */
 
 /* Locked. */
-static struct kith__deal deal_now(void)
+static struct kith__deal deal_now(const struct kith__crew *crew)
 {
-    struct kith__deal d = kith__crew.jobs.first ? kith__crew.jobs.first->deal
-                                                : (struct kith__deal){ .workers = kith__crew.workers };
+    struct kith__deal d =
+        crew->jobs.first ? crew->jobs.first->deal : (struct kith__deal){ .workers = crew->workers };
 
-    d.trip_ns = kith__crew.line.trip_ns;
-    d.byte_ns = kith__crew.line.byte_ns;
-    d.batch = kith__deal_batch(&kith__crew.single);
+    d.trip_ns = crew->line.trip_ns;
+    d.byte_ns = crew->line.byte_ns;
+    d.batch = kith__deal_batch(&crew->single);
     return d;
 }
 
 /* Locked: units of all grants that are not done. */
-static uint64_t count_unfinished(void)
+static uint64_t count_unfinished(const struct kith__crew *crew)
 {
     uint64_t unfinished = 0;
 
-    for (const struct kith__errand *r = kith__crew.running.first; r; r = r->link.next) {
+    for (const struct kith__errand *r = crew->running.first; r; r = r->link.next) {
         uint64_t done = 0;
 
         for (uint32_t w = 0; r->posted && w < r->call.job->workers; w++)
@@ -98,86 +116,83 @@ static uint64_t count_unfinished(void)
 
 /* Locked: until a grant has come or gone, or, at due ns, what there is may have become little. One looks for
  * all; and once before, as units may be cheaper than those before. */
-static void await_change(double due)
+static void await_change(struct kith__crew *crew, double due)
 {
-    struct timespec until;
     double ns = due / 2;
-    int64_t at;
 
-    if (kith__crew.watched || due <= 0) {
-        pthread_cond_wait(&kith__crew.changed, &kith__crew.mutex);
+    if (crew->watched || due <= 0) {
+        sleep_until_told(crew, -1);
         return;
     }
-    at = kith__now_ns() + (ns < (double)look_least_ns  ? look_least_ns
+    crew->watched = 1;
+    sleep_until_told(crew, ns < (double)look_least_ns  ? look_least_ns
                            : ns > (double)look_most_ns ? look_most_ns
                                                        : (int64_t)ns);
-    until = (struct timespec){ at / 1000000000, at % 1000000000 };
-    kith__crew.watched = 1;
-    pthread_cond_timedwait(&kith__crew.changed, &kith__crew.mutex, &until);
-    kith__crew.watched = 0;
+    crew->watched = 0;
 }
 
 /* Locked. Tasks of a row come one by one: then there is a claim for each worker that has none. Or in batches:
  * then the next one comes while one is at work. */
-static int is_turn_for_items(const struct kith__deal *d, uint64_t unfinished)
+static int is_turn_for_items(const struct kith__crew *crew, const struct kith__deal *d, uint64_t unfinished)
 {
-    if (!kith__crew.items)
+    if (!crew->items)
         return 0;
-    return d->batch > 1 ? kith__crew.asking < 2 && unfinished < 2 * KITH__DEAL_BATCH
-                        : unfinished + kith__crew.asking < kith__crew.workers;
+    return d->batch > 1 ? crew->asking < 2 && unfinished < 2 * KITH__DEAL_BATCH
+                        : unfinished + crew->asking < crew->workers;
 }
 
 /* Locked. */
-static int is_turn(const struct kith__deal *d, uint64_t in_size, uint64_t out_size, uint64_t unfinished)
+static int is_turn(const struct kith__crew *crew, const struct kith__deal *d, uint64_t in_size,
+                   uint64_t out_size, uint64_t unfinished)
 {
-    return is_turn_for_items(d, unfinished) ||
-           kith__deal_asks(d, in_size, out_size, unfinished, kith__crew.asking) > 0;
+    return is_turn_for_items(crew, d, unfinished) ||
+           kith__deal_asks(d, in_size, out_size, unfinished, crew->asking) > 0;
 }
 
-int kith__crew_await_turn(uint64_t *news, struct kith__deal *d)
+int kith__crew_await_turn(struct kith__crew *crew, uint64_t *news, struct kith__deal *d)
 {
-    kith__crew_lock();
-    while (!kith__crew.ends) {
-        const struct kith__parcel_job *j = kith__crew.jobs.first ? &kith__crew.jobs.first->job : NULL;
+    kith__crew_lock(crew);
+    while (!crew->ends) {
+        const struct kith__parcel_job *j = crew->jobs.first ? &crew->jobs.first->job : NULL;
         uint64_t in_size = j ? j->in_size : 0, out_size = j ? j->out_size : 0,
-                 unfinished = count_unfinished();
+                 unfinished = count_unfinished(crew);
 
-        *d = deal_now();
-        if (is_turn(d, in_size, out_size, unfinished)) {
-            kith__crew.asking++;
-            *news = kith__crew.news;
-            pthread_cond_signal(&kith__crew.changed);
-            kith__crew_unlock();
+        *d = deal_now(crew);
+        if (is_turn(crew, d, in_size, out_size, unfinished)) {
+            crew->asking++;
+            *news = crew->news;
+            kith__crew_tell(crew, 1);
+            kith__crew_unlock(crew);
             return 1;
         }
-        await_change(kith__deal_due(d, in_size, out_size, unfinished, kith__crew.asking));
+        await_change(crew, kith__deal_due(d, in_size, out_size, unfinished, crew->asking));
     }
-    kith__crew_unlock();
+    kith__crew_unlock(crew);
     return 0;
 }
 
-void kith__crew_begin(struct kith__errand *r)
+void kith__crew_begin(struct kith__crew *crew, struct kith__errand *r)
 {
-    kith__crew_lock();
-    kith__crew.items = r->is_item;
-    kith__link_first(&kith__crew.running, r, link);
-    kith__crew.asking--;
-    pthread_cond_signal(&kith__crew.changed); /* it is known now when the next claim is due */
-    kith__crew_unlock();
+    kith__crew_lock(crew);
+    crew->items = r->is_item;
+    kith__link_first(&crew->running, r, link);
+    crew->asking--;
+    kith__crew_tell(crew, 1); /* it is known now when the next claim is due */
+    kith__crew_unlock(crew);
 }
 
-void kith__crew_end(struct kith__errand *r)
+void kith__crew_end(struct kith__crew *crew, struct kith__errand *r)
 {
-    kith__crew_lock();
-    kith__unlink(&kith__crew.running, r, link);
-    pthread_cond_signal(&kith__crew.changed);
-    kith__crew_unlock();
+    kith__crew_lock(crew);
+    kith__unlink(&crew->running, r, link);
+    kith__crew_tell(crew, 1);
+    kith__crew_unlock(crew);
 }
 
-void kith__crew_got_none(void)
+void kith__crew_got_none(struct kith__crew *crew)
 {
-    kith__crew_lock();
-    kith__crew.asking--;
-    pthread_cond_signal(&kith__crew.changed);
-    kith__crew_unlock();
+    kith__crew_lock(crew);
+    crew->asking--;
+    kith__crew_tell(crew, 1);
+    kith__crew_unlock(crew);
 }

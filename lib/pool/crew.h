@@ -12,9 +12,11 @@
 struct kith__known;
 struct kith__errand;
 
-extern struct kith__crew {
-    pthread_mutex_t mutex; /* of all that changes */
-    pthread_cond_t changed;
+/* On the stack of the foreman's first thread: a test has several foremen in one process. */
+struct kith__crew {
+    pthread_mutex_t mutex;    /* of all that changes */
+    _Atomic uint32_t changes; /* changed with what threads wait for, and what they sleep on */
+    uint32_t asleep;          /* so many of them do, or are about to */
     kith_pool home, branch;
     uint32_t workers, first_worker;
     uint32_t asking;                     /* claims under way */
@@ -27,26 +29,30 @@ extern struct kith__crew {
     KITH__LIST(struct kith__errand) running;
     struct kith__deal line;   /* what is known of it */
     struct kith__deal single; /* and of single tasks, whatever they call */
-} kith__crew;
+};
 
-void kith__crew_lock(void);
-void kith__crew_unlock(void);
+void kith__crew_lock(struct kith__crew *crew);
+void kith__crew_unlock(struct kith__crew *crew);
+
+/* Locked: what threads wait for may have come. To that many of them. */
+void kith__crew_tell(struct kith__crew *crew, int most);
 
 /* A method of the pool at home. */
-int64_t kith__crew_ask(unsigned method, struct kith__args *in, struct kith__result *out);
+int64_t kith__crew_ask(struct kith__crew *crew, unsigned method, struct kith__args *in,
+                       struct kith__result *out);
 
-void kith__crew_end_claims(void);
+void kith__crew_end_claims(struct kith__crew *crew);
 /* All that it still has goes back, and the pool goes on without this node. _with f: exit functions that have
  * failed; _give_up: and why, where nobody has ended it. */
-void kith__crew_leave(void);
-void kith__crew_leave_with(const struct kith__branch_fault *f);
-void kith__crew_give_up(const char *why);
+void kith__crew_leave(struct kith__crew *crew);
+void kith__crew_leave_with(struct kith__crew *crew, const struct kith__branch_fault *f);
+void kith__crew_give_up(struct kith__crew *crew, const char *why);
 
 /* Until there is room for one more claim. 1, with what it says of this node, and the last news that are known
  * now; then one of _begin and _got_none follows. 0: there will be no more claims. */
-int kith__crew_await_turn(uint64_t *news, struct kith__deal *d);
-void kith__crew_begin(struct kith__errand *r);
-void kith__crew_end(struct kith__errand *r);
-void kith__crew_got_none(void);
+int kith__crew_await_turn(struct kith__crew *crew, uint64_t *news, struct kith__deal *d);
+void kith__crew_begin(struct kith__crew *crew, struct kith__errand *r);
+void kith__crew_end(struct kith__crew *crew, struct kith__errand *r);
+void kith__crew_got_none(struct kith__crew *crew);
 
 #endif

@@ -29,17 +29,17 @@ static struct kith__buffer *place_of_results(struct kith__hand *h, const struct 
     return kith__buffer_reserve(&h->out, size, 0) < 0 ? NULL : &h->out;
 }
 
-int kith__errand_is_given_up(uint64_t touch, uint64_t epoch)
+int kith__errand_is_given_up(struct kith__crew *crew, uint64_t touch, uint64_t epoch)
 {
     struct kith__args in = { .number = touch, .bytes = &epoch, .size = sizeof epoch };
 
-    return kith__crew_ask(KITH__POOL_JOB, &in, &(struct kith__result){ 0 }) == KITH_EEND;
+    return kith__crew_ask(crew, KITH__POOL_JOB, &in, &(struct kith__result){ 0 }) == KITH_EEND;
 }
 
 /* Locked. */
-void kith__errand_end_item(uint64_t epoch)
+void kith__errand_end_item(struct kith__crew *crew, uint64_t epoch)
 {
-    for (struct kith__errand *r = kith__crew.running.first; r; r = r->link.next) {
+    for (struct kith__errand *r = crew->running.first; r; r = r->link.next) {
         if (!r->is_item || r->epoch != epoch)
             continue;
         r->over = 1;
@@ -51,22 +51,23 @@ void kith__errand_end_item(uint64_t epoch)
 }
 
 /* News that came while it was on its way may have been of this one. */
-static void look_again(struct kith__errand *r)
+static void look_again(struct kith__crew *crew, struct kith__errand *r)
 {
     int stale;
 
-    kith__crew_lock();
-    stale = r->is_item && r->looked != kith__crew.news;
-    r->looked = kith__crew.news;
-    kith__crew_unlock();
-    if (!stale || !kith__errand_is_given_up(r->touch, r->epoch))
+    kith__crew_lock(crew);
+    stale = r->is_item && r->looked != crew->news;
+    r->looked = crew->news;
+    kith__crew_unlock(crew);
+    if (!stale || !kith__errand_is_given_up(crew, r->touch, r->epoch))
         return;
-    kith__crew_lock();
-    kith__errand_end_item(r->epoch);
-    kith__crew_unlock();
+    kith__crew_lock(crew);
+    kith__errand_end_item(crew, r->epoch);
+    kith__crew_unlock(crew);
 }
 
-static int post(struct kith__errand *r, const struct kith__parcel_grant *g, void *out)
+static int post(struct kith__crew *crew, struct kith__errand *r, const struct kith__parcel_grant *g,
+                void *out)
 {
     const struct kith__parcel_job *j = &r->of->job;
     uint64_t tries = j->tries > g->grant.tries ? j->tries - g->grant.tries : 1;
@@ -82,7 +83,7 @@ static int post(struct kith__errand *r, const struct kith__parcel_grant *g, void
         .priority = g->priority,
     };
     struct kith__call_spec s = {
-        .pool = kith__crew.branch,
+        .pool = crew->branch,
         .name = j->name[0] ? j->name : NULL,
         .fn = r->of->fn,
         .kind = j->kind,
@@ -98,13 +99,13 @@ static int post(struct kith__errand *r, const struct kith__parcel_grant *g, void
     };
     int rc = kith__call_begin(&r->call, &s);
 
-    kith__crew_lock();
+    kith__crew_lock(crew);
     r->posted = rc == 0;
     if (r->posted && (r->over || r->of->over)) /* it was given up in between */
         kith__call_cancel(&r->call);
-    kith__crew_unlock();
+    kith__crew_unlock(crew);
     if (rc == 0)
-        look_again(r);
+        look_again(crew, r);
     return rc;
 }
 
@@ -116,7 +117,7 @@ static uint64_t count_done(const struct kith__errand *r, enum kith__step_result 
     return last == KITH__STEP_HALTED ? kith__job_frontier(r->call.job) : 0;
 }
 
-static void learn(const struct kith__errand *r)
+static void learn(struct kith__crew *crew, const struct kith__errand *r)
 {
     uint64_t timed = atomic_load(&r->call.job->timed);
     double each;
@@ -124,10 +125,9 @@ static void learn(const struct kith__errand *r)
     if (timed == 0)
         return;
     each = (double)atomic_load(&r->call.job->timed_ns) / (double)timed;
-    kith__crew_lock();
-    kith__deal_ran(r->is_item ? &kith__crew.single : &r->of->deal, r->units,
-                   (int64_t)(each * (double)r->units));
-    kith__crew_unlock();
+    kith__crew_lock(crew);
+    kith__deal_ran(r->is_item ? &crew->single : &r->of->deal, r->units, (int64_t)(each * (double)r->units));
+    kith__crew_unlock(crew);
 }
 
 /* Its results and faults, with their head, in *b: how many bytes. Without memory nobody knows which have
@@ -153,7 +153,7 @@ static uint64_t pack(const struct kith__errand *r, const struct kith__parcel_gra
     }
     head.size = size - sizeof head;
     if (faults == 0)
-        faults = kith__answer_add_faults(r->call.job, done, *b, &size);
+        faults = kith__answer_add_faults(h->of, r->call.job, done, *b, &size);
     if (faults < 0) {
         head.done = head.size = 0;
         size = sizeof head;
@@ -165,11 +165,11 @@ static uint64_t pack(const struct kith__errand *r, const struct kith__parcel_gra
     return size;
 }
 
-static void end_posted(struct kith__errand *r)
+static void end_posted(struct kith__crew *crew, struct kith__errand *r)
 {
-    kith__crew_lock();
+    kith__crew_lock(crew);
     r->posted = 0; /* nobody cancels it any more */
-    kith__crew_unlock();
+    kith__crew_unlock(crew);
 }
 
 int kith__errand_run(struct kith__errand *r, const struct kith__parcel_grant *g, struct kith__hand *h)
@@ -181,35 +181,35 @@ int kith__errand_run(struct kith__errand *r, const struct kith__parcel_grant *g,
     int rc;
 
     if (!b) {
-        kith__answer_nothing(g, &h->in);
+        kith__answer_nothing(h->of, g, &h->in);
         kith__nap(memory_ns);
         return 0;
     }
     if (r->of->job.kind == KITH__JOB_VARIABLE)
         memset(bytes = (void *)(b->at + sizeof(struct kith__parcel_result)), 0, r->units * sizeof *bytes);
-    if ((rc = post(r, g, b->at + sizeof(struct kith__parcel_result))) < 0) {
-        kith__answer_nothing(g, &h->in);
+    if ((rc = post(h->of, r, g, b->at + sizeof(struct kith__parcel_result))) < 0) {
+        kith__answer_nothing(h->of, g, &h->in);
         return rc;
     }
     rc = kith__call_wait(&r->call, -1, &last);
     if (last == KITH__STEP_DONE)
-        learn(r);
+        learn(h->of, r);
     done = count_done(r, last);
     size = pack(r, g, done, h, &b);
-    end_posted(r);
+    end_posted(h->of, r);
     kith__call_end(&r->call, last);
     if (bytes)
         kith__answer_free_bytes(bytes, r->units);
     if (rc < 0 || last == KITH__STEP_ENDED)
         return rc < 0 ? rc : KITH_ECANCELLED;
-    kith__answer_send(g, b, size);
+    kith__answer_send(h->of, g, b, size);
     return 0;
 }
 
-static int read_range(struct kith__errand *r, const struct kith__parcel_grant *g, const char *bytes,
-                      uint64_t size)
+static int read_range(struct kith__crew *crew, struct kith__errand *r, const struct kith__parcel_grant *g,
+                      const char *bytes, uint64_t size)
 {
-    int rc = kith__know(g, bytes, size, r->looked, &r->of);
+    int rc = kith__know(crew, g, bytes, size, r->looked, &r->of);
 
     if (rc < 0 || (rc = kith__parcel_check_grant(&r->of->job, bytes, size, &r->in)) < 0)
         return rc;
@@ -219,8 +219,8 @@ static int read_range(struct kith__errand *r, const struct kith__parcel_grant *g
 }
 
 /* It is a job of its own here. */
-static int read_item(struct kith__errand *r, const struct kith__parcel_grant *g, const char *bytes,
-                     uint64_t size)
+static int read_item(struct kith__crew *crew, struct kith__errand *r, const struct kith__parcel_grant *g,
+                     const char *bytes, uint64_t size)
 {
     struct kith__parcel_item item;
     int rc = kith__parcel_read_item(bytes, size, &item, &r->in);
@@ -243,23 +243,23 @@ static int read_item(struct kith__errand *r, const struct kith__parcel_grant *g,
         .fn = item.fn,
     };
     memcpy(r->of->job.name, item.name, sizeof item.name);
-    r->of->deal.workers = kith__crew.workers;
+    r->of->deal.workers = crew->workers;
     return kith__token_resolve(&item.fn, &r->of->fn);
 }
 
-int kith__errand_read(struct kith__errand *r, const struct kith__parcel_grant *g, const char *bytes,
-                      uint64_t size)
+int kith__errand_read(struct kith__crew *crew, struct kith__errand *r, const struct kith__parcel_grant *g,
+                      const char *bytes, uint64_t size)
 {
     r->is_item = (int)g->is_item;
     r->touch = kith__touch(g->seq, g->post);
     r->epoch = g->grant.epoch;
-    return (r->is_item ? read_item : read_range)(r, g, bytes, size);
+    return (r->is_item ? read_item : read_range)(crew, r, g, bytes, size);
 }
 
-void kith__errand_done(const struct kith__errand *r)
+void kith__errand_done(struct kith__crew *crew, const struct kith__errand *r)
 {
     if (r->of && r->is_item)
         free(r->of);
     else if (r->of)
-        kith__known_drop(r->of);
+        kith__known_drop(crew, r->of);
 }

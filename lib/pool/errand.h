@@ -20,7 +20,8 @@ struct kith__errand {
     uint64_t unit;
 };
 
-struct kith__hand {                     /* a thread's own */
+struct kith__hand { /* a thread's own */
+    struct kith__crew *of;
     struct kith__buffer in, out, bytes; /* bytes: of results of any size */
     struct kith__batch *batch;
     uint64_t news; /* the last that was known when it claimed */
@@ -28,15 +29,15 @@ struct kith__hand {                     /* a thread's own */
 
 /* What size bytes of a grant say is to be done, and with what: these stay as they are until _done. 0, or a
  * code. */
-int kith__errand_read(struct kith__errand *r, const struct kith__parcel_grant *g, const char *bytes,
-                      uint64_t size);
+int kith__errand_read(struct kith__crew *crew, struct kith__errand *r, const struct kith__parcel_grant *g,
+                      const char *bytes, uint64_t size);
 /* Runs it in the branch, and answers. 0; or the branch is no more. */
 int kith__errand_run(struct kith__errand *r, const struct kith__parcel_grant *g, struct kith__hand *h);
-void kith__errand_done(const struct kith__errand *r); /* of no list any more */
+void kith__errand_done(struct kith__crew *crew, const struct kith__errand *r); /* of no list any more */
 
 /* 1: nobody wants that item of a row any more, says the home. And it is to be ended, if it is still under way
  * (locked). */
-int kith__errand_is_given_up(uint64_t touch, uint64_t epoch);
-void kith__errand_end_item(uint64_t epoch);
+int kith__errand_is_given_up(struct kith__crew *crew, uint64_t touch, uint64_t epoch);
+void kith__errand_end_item(struct kith__crew *crew, uint64_t epoch);
 
 #endif

@@ -12,12 +12,11 @@
 #include "pool/known.h"
 #include "pool/pool.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STACK = 256 << 10, ROOM = 64 << 10, TEXT = 512 };
+enum { ROOM = 64 << 10, TEXT = 512 };
 
 static const int64_t memory_ns = 100 * KITH__MS;
 
@@ -28,7 +27,7 @@ static int64_t claim(struct kith__hand *h, const struct kith__deal *d)
 {
     struct kith__args in = { .bytes = d, .size = sizeof *d, .number = h->in.size };
     struct kith__result out = { .buf = h->in.at, .room = h->in.size };
-    int64_t rc = kith__crew_ask(KITH__POOL_CLAIM, &in, &out);
+    int64_t rc = kith__crew_ask(h->of, KITH__POOL_CLAIM, &in, &out);
 
     if (rc > 0 && out.size == 0) /* one task needs more room */
         rc = kith__buffer_reserve(&h->in, (uint64_t)rc, 0);
@@ -54,29 +53,30 @@ static void refuse(int rc, const struct kith__parcel_grant *g, struct kith__hand
     char why[TEXT];
 
     snprintf(why, sizeof why, "%s", kith_last_error());
-    kith__answer_nothing(g, &h->in);
+    kith__answer_nothing(h->of, g, &h->in);
     if (rc == KITH_ENOMEM)
         kith__nap(memory_ns);
     else if (rc != KITH_EEND && rc != KITH_ECANCELLED)
-        kith__crew_give_up(why);
+        kith__crew_give_up(h->of, why);
 }
 
 static void do_grant(struct kith__hand *h, uint64_t size)
 {
+    struct kith__crew *crew = h->of;
     struct kith__parcel_grant g;
     struct kith__errand r = { .looked = h->news };
     int rc = kith__parcel_read_grant(h->in.at, size, &g);
 
     if (rc == 0)
-        rc = kith__errand_read(&r, &g, h->in.at, size);
+        rc = kith__errand_read(crew, &r, &g, h->in.at, size);
     r.units = rc == 0 ? g.grant.length : 0;
-    kith__crew_begin(&r);
+    kith__crew_begin(crew, &r);
     if (rc < 0)
         refuse(rc, &g, h);
     else if (kith__errand_run(&r, &g, h) < 0)
-        kith__crew_give_up(kith_last_error());
-    kith__crew_end(&r);
-    kith__errand_done(&r);
+        kith__crew_give_up(crew, kith_last_error());
+    kith__crew_end(crew, &r);
+    kith__errand_done(crew, &r);
 }
 
 /* batches: it has claimed single tasks without a look whether a worker is free: then there may be one of
@@ -93,39 +93,40 @@ static void do_claimed(struct kith__hand *h, uint64_t size, int batches)
     make_room(h, size);
 }
 
-static void *work(void *nothing)
+static void *work(void *arg)
 {
-    struct kith__hand h = { 0 };
+    struct kith__crew *crew = arg;
+    struct kith__hand h = { .of = crew };
     struct kith__deal d;
     int64_t rc = kith__buffer_reserve(&h.in, ROOM, 0);
 
-    if (rc >= 0 && !(h.batch = kith__batch_new()))
+    if (rc >= 0 && !(h.batch = kith__batch_new(crew)))
         rc = KITH_ENOMEM;
-    while (rc >= 0 && kith__crew_await_turn(&h.news, &d)) {
+    while (rc >= 0 && kith__crew_await_turn(crew, &h.news, &d)) {
         if ((rc = claim(&h, &d)) > 0)
             do_claimed(&h, (uint64_t)rc, d.batch > 1);
         else {
             if (rc < 0) /* it ends: there are news, or soon will be */
                 kith__nap(KITH__MS);
-            kith__crew_got_none();
+            kith__crew_got_none(crew);
             rc = 0;
         }
     }
     if (rc < 0)
-        kith__crew_end_claims();
+        kith__crew_end_claims(crew);
     kith__buffer_release(&h.in);
     kith__buffer_release(&h.out);
     kith__buffer_release(&h.bytes);
     kith__batch_free(h.batch);
-    return nothing;
+    return NULL;
 }
 
 /* ------------------------------------------------------------------ news */
 
 /* hard: also what is under way. */
-static void end_job(const struct kith__known *k, int hard)
+static void end_job(struct kith__crew *crew, const struct kith__known *k, int hard)
 {
-    for (struct kith__errand *r = kith__crew.running.first; r; r = r->link.next) {
+    for (struct kith__errand *r = crew->running.first; r; r = r->link.next) {
         if (r->of != k || !r->posted)
             continue;
         if (hard)
@@ -140,9 +141,9 @@ static void end_job(const struct kith__known *k, int hard)
 
 /* Locked: one that was not looked at since that news. Something of it may be on its way, also when nobody
  * uses it. */
-static struct kith__known *next_to_look_at(uint64_t news)
+static struct kith__known *next_to_look_at(struct kith__crew *crew, uint64_t news)
 {
-    for (struct kith__known *k = kith__crew.jobs.first; k; k = k->link.next)
+    for (struct kith__known *k = crew->jobs.first; k; k = k->link.next)
         if (!k->over && k->looked != news) {
             k->looked = news;
             k->users++;
@@ -152,31 +153,31 @@ static struct kith__known *next_to_look_at(uint64_t news)
 }
 
 /* Those that were given up since are ended here. */
-static void look_at_jobs(uint64_t news)
+static void look_at_jobs(struct kith__crew *crew, uint64_t news)
 {
     struct kith__known *k, *same;
     int rc;
 
-    kith__crew_lock();
-    while ((k = next_to_look_at(news))) {
-        kith__crew_unlock();
-        if ((rc = kith__known_fetch(k->job.seq, k->job.post, &same)) == 0)
+    kith__crew_lock(crew);
+    while ((k = next_to_look_at(crew, news))) {
+        kith__crew_unlock(crew);
+        if ((rc = kith__known_fetch(crew, k->job.seq, k->job.post, &same)) == 0)
             kith__known_free(same);
-        kith__crew_lock();
+        kith__crew_lock(crew);
         if (rc == KITH_EEND || rc == KITH_ECANCELLED) {
             k->over = 1;
-            end_job(k, rc == KITH_EEND);
+            end_job(crew, k, rc == KITH_EEND);
         }
         k->users--;
     }
-    kith__known_forget();
-    kith__crew_unlock();
+    kith__known_forget(crew);
+    kith__crew_unlock(crew);
 }
 
 /* Locked. */
-static struct kith__errand *next_item_to_look_at(uint64_t news)
+static struct kith__errand *next_item_to_look_at(struct kith__crew *crew, uint64_t news)
 {
-    for (struct kith__errand *r = kith__crew.running.first; r; r = r->link.next)
+    for (struct kith__errand *r = crew->running.first; r; r = r->link.next)
         if (r->is_item && !r->over && r->looked != news) {
             r->looked = news;
             return r;
@@ -185,27 +186,27 @@ static struct kith__errand *next_item_to_look_at(uint64_t news)
 }
 
 /* What is on its way while this looks is looked at by its own thread. */
-static void look_at_items(uint64_t news)
+static void look_at_items(struct kith__crew *crew, uint64_t news)
 {
     struct kith__errand *r;
 
-    kith__crew_lock();
-    kith__crew.news = news;
-    while ((r = next_item_to_look_at(news))) {
+    kith__crew_lock(crew);
+    crew->news = news;
+    while ((r = next_item_to_look_at(crew, news))) {
         uint64_t touch = r->touch, epoch = r->epoch;
         int over;
 
-        kith__crew_unlock();
-        over = kith__errand_is_given_up(touch, epoch);
-        kith__crew_lock();
+        kith__crew_unlock(crew);
+        over = kith__errand_is_given_up(crew, touch, epoch);
+        kith__crew_lock(crew);
         if (over)
-            kith__errand_end_item(epoch);
+            kith__errand_end_item(crew, epoch);
     }
-    kith__crew_unlock();
+    kith__crew_unlock(crew);
 }
 
 /* Until the end: 1: it is one in good order. */
-static int follow_news(void)
+static int follow_news(struct kith__crew *crew)
 {
     struct kith__pool_news told = { 0 };
 
@@ -213,18 +214,18 @@ static int follow_news(void)
         struct kith__args in = { .number = told.number };
         struct kith__result out = { .buf = &told, .room = sizeof told };
 
-        if (kith__crew_ask(KITH__POOL_NEWS, &in, &out) != (int64_t)sizeof told)
+        if (kith__crew_ask(crew, KITH__POOL_NEWS, &in, &out) != (int64_t)sizeof told)
             return 0;
         if (told.state != KITH__POOL_OPEN)
             return told.state == KITH__POOL_CLOSING;
-        look_at_items(told.number);
-        look_at_jobs(told.number);
+        look_at_items(crew, told.number);
+        look_at_jobs(crew, told.number);
     }
 }
 
 /* ------------------------------------------------------------------ its life */
 
-static int open_branch(const struct kith__brief *b, const void *arg)
+static int open_branch(struct kith__crew *crew, const struct kith__brief *b, const void *arg)
 {
     const struct kith__trunk trunk = { b->pool, kith__me, b->first_worker, b->all_workers };
     struct kith_pool_options o = {
@@ -253,16 +254,14 @@ static int open_branch(const struct kith__brief *b, const void *arg)
             return rc;
         o.exit = (kith_target *)fn;
     }
-    return kith__pool_open_branch(&trunk, (int)b->workers, &o, &kith__crew.branch.id);
+    return kith__pool_open_branch(&trunk, (int)b->workers, &o, &crew->branch.id);
 }
 
 /* Tells the home how many workers there are, or why there are none. */
-static int join(uint32_t workers, int code)
+static int join(struct kith__crew *crew, uint32_t workers, int code)
 {
     struct kith__branch_fault why = { .rc = code };
-    struct kith__args in = { .number = workers,
-                             .bytes = &kith__crew.branch.id,
-                             .size = sizeof kith__crew.branch.id };
+    struct kith__args in = { .number = workers, .bytes = &crew->branch.id, .size = sizeof crew->branch.id };
     struct kith__result out = { 0 };
     int64_t begin = kith__now_ns(), rc;
 
@@ -271,37 +270,29 @@ static int join(uint32_t workers, int code)
         in.bytes = &why;
         in.size = sizeof why;
     }
-    if ((rc = kith__crew_ask(KITH__POOL_JOIN, &in, &out)) == 0)
-        kith__deal_travelled(&kith__crew.line, 0, kith__now_ns() - begin);
+    if ((rc = kith__crew_ask(crew, KITH__POOL_JOIN, &in, &out)) == 0)
+        kith__deal_travelled(&crew->line, 0, kith__now_ns() - begin);
     return (int)rc;
 }
 
 /* Signals are for the first thread. As many as were made. */
-static uint32_t begin_threads(pthread_t *threads, uint32_t count)
+static uint32_t begin_threads(struct kith__crew *crew, struct kith__thread *threads, uint32_t count)
 {
-    sigset_t every, before;
-    pthread_attr_t attr;
     uint32_t made = 0;
 
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &before);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK);
-    while (made < count && pthread_create(&threads[made], &attr, work, NULL) == 0)
+    while (made < count && kith__thread_begin(&threads[made], work, crew) == 0)
         made++;
-    pthread_attr_destroy(&attr);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return made;
 }
 
 /* Its exit functions run, and the home hears how they have ended. */
-static void close_branch(void)
+static void close_branch(struct kith__crew *crew)
 {
-    struct kith__branch_fault f = { .rc = kith_pool_close(kith__crew.branch) };
+    struct kith__branch_fault f = { .rc = kith_pool_close(crew->branch) };
     struct kith_fault first, more;
 
     if (f.rc != KITH_ETASK || kith_last_fault(&first, 0) < 0) {
-        kith__crew_leave();
+        kith__crew_leave(crew);
         return;
     }
     while (kith_last_fault(&more, f.count) == 0)
@@ -312,55 +303,54 @@ static void close_branch(void)
     f.pid = first.pid;
     f.worker = first.worker;
     snprintf(f.text, sizeof f.text, "%.479s", first.text);
-    kith__crew_leave_with(&f);
+    kith__crew_leave_with(crew, &f);
 }
 
 /* Joined: works until the end. */
-static void serve(void)
+static void serve(struct kith__crew *crew)
 {
-    uint32_t count = kith__crew.workers + KITH__DEAL_AHEAD, made;
-    pthread_t *threads = calloc(count, sizeof *threads);
+    uint32_t count = crew->workers + KITH__DEAL_AHEAD, made;
+    struct kith__thread *threads = calloc(count, sizeof *threads);
     int in_good_order = 0;
 
-    made = threads ? begin_threads(threads, count) : 0;
+    made = threads ? begin_threads(crew, threads, count) : 0;
     if (made == 0)
-        kith__crew_give_up("no thread can be started");
+        kith__crew_give_up(crew, "no thread can be started");
     else
-        in_good_order = follow_news();
-    kith__crew_end_claims();
+        in_good_order = follow_news(crew);
+    kith__crew_end_claims(crew);
     if (!in_good_order)
-        kith_pool_terminate(kith__crew.branch);
+        kith_pool_terminate(crew->branch);
     for (uint32_t i = 0; i < made; i++)
-        pthread_join(threads[i], NULL);
+        kith__thread_join(&threads[i]);
     free(threads);
     if (in_good_order)
-        close_branch();
+        close_branch(crew);
     else
-        kith__crew_leave();
+        kith__crew_leave(crew);
 }
 
 int kith__foreman(const void *bytes)
 {
     struct kith__brief b;
-    pthread_condattr_t clock;
+    struct kith__crew crew;
     int rc;
 
     memcpy(&b, bytes, sizeof b);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&kith__crew.changed, &clock);
-    pthread_condattr_destroy(&clock);
-    kith__crew.home.id = b.pool;
-    kith__crew.workers = b.workers;
-    kith__crew.first_worker = b.first_worker;
-    kith__crew.single.workers = b.workers;
-    if ((rc = open_branch(&b, (const char *)bytes + sizeof b)) < 0) {
-        join(0, rc);
-        return 0; /* it was told */
-    }
-    if (join(b.workers, 0) == 0)
-        serve();
+    crew = (struct kith__crew){
+        .mutex = PTHREAD_MUTEX_INITIALIZER,
+        .home.id = b.pool,
+        .workers = b.workers,
+        .first_worker = b.first_worker,
+        .single.workers = b.workers,
+    };
+    if ((rc = open_branch(&crew, &b, (const char *)bytes + sizeof b)) < 0)
+        join(&crew, 0, rc); /* it is told */
+    else if (join(&crew, b.workers, 0) == 0)
+        serve(&crew);
     else
-        kith_pool_terminate(kith__crew.branch);
+        kith_pool_terminate(crew.branch);
+    kith__known_forget_all(&crew);
+    pthread_mutex_destroy(&crew.mutex);
     return 0;
 }

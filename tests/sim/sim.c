@@ -672,7 +672,7 @@ const char *__lsan_default_suppressions(void)
     return "leak:^life$\n";
 }
 
-static const struct kith__time sim_time = { sim_clock, sim_sleep };
+static const struct kith__time sim_time = { .now = sim_clock, .sleep = sim_sleep };
 
 void sim_begin(const struct weather *w)
 {
