@@ -446,7 +446,8 @@ struct kith_pool_stats {
  *   0            *s is filled
  *   KITH_EINVAL  s is NULL, or there is no such worker; or the pool is another node's
  *   KITH_ESTALE  the pool was closed
- */
+ *
+ * kith_pool_read_stats and kith_pool_read_worker_stats are the plain functions. */
 
 /* In a task, an initializer or an exit function: returns memory of this worker alone, of
  * size bytes, aligned to 64. The first call allocates it, filled with zeros; later calls
@@ -2354,31 +2355,40 @@ KITH_API int kith_seed(uint64_t seed);
     }
 #endif
 
-KITH_API int kith__check(uint64_t id);
-#define kith_check(h) kith__check((h).id)
+/* A macro that has the name of a function fills in what the compiler knows: sizes, or a
+ * struct of options. Other languages call the function of that name with all of its
+ * arguments, as (kith_last_fault)(&f, sizeof f, 0) does in C. Options may be NULL with a
+ * size of 0; what lies behind options_size is 0. */
 
-KITH_API int kith__last_fault(struct kith_fault *f, size_t size, size_t index);
-#define kith_last_fault(f, index) kith__last_fault(f, sizeof(struct kith_fault), index)
+KITH_API int kith_check(uint64_t id);
+#define kith_check(h) (kith_check)((h).id)
 
-KITH_API kith_pool kith__pool_open(int workers, const struct kith_pool_options *options, size_t options_size);
-#define kith_pool_open_with(workers, ...) \
-    kith__pool_open(workers, KITH__OPTIONS(kith_pool_options, __VA_ARGS__), sizeof(struct kith_pool_options))
+KITH_API int kith_last_fault(struct kith_fault *f, size_t size, size_t index);
+#define kith_last_fault(f, index) (kith_last_fault)(f, sizeof(struct kith_fault), index)
 
-KITH_API int kith__pool_stats(kith_pool p, struct kith_pool_stats *s, size_t size);
-KITH_API int kith__worker_stats(kith_pool p, int worker, struct kith_worker_stats *s, size_t size);
-#define kith_pool_stats(p, s) kith__pool_stats(p, s, sizeof(struct kith_pool_stats))
-#define kith_worker_stats(p, worker, s) kith__worker_stats(p, worker, s, sizeof(struct kith_worker_stats))
+KITH_API kith_pool kith_pool_open_with(int workers, const struct kith_pool_options *options,
+                                       size_t options_size);
+#define kith_pool_open_with(workers, ...)                                         \
+    (kith_pool_open_with)(workers, KITH__OPTIONS(kith_pool_options, __VA_ARGS__), \
+                          sizeof(struct kith_pool_options))
 
-KITH_API kith_process kith__process_start(kith_target *fn, const void *arg, size_t size,
-                                          const struct kith_process_options *options, size_t options_size);
+KITH_API int kith_pool_read_stats(kith_pool p, struct kith_pool_stats *s, size_t size);
+KITH_API int kith_pool_read_worker_stats(kith_pool p, int worker, struct kith_worker_stats *s, size_t size);
+#define kith_pool_stats(p, s) kith_pool_read_stats(p, s, sizeof(struct kith_pool_stats))
+#define kith_worker_stats(p, worker, s) \
+    kith_pool_read_worker_stats(p, worker, s, sizeof(struct kith_worker_stats))
+
+KITH_API kith_process kith_process_start_with(kith_target *fn, const void *arg, size_t size,
+                                              const struct kith_process_options *options,
+                                              size_t options_size);
 #define kith_process_start_with(fn, ...) KITH__START_WITH(fn, __VA_ARGS__)
-#define KITH__START_WITH(fn, arg, size, ...)                                             \
-    kith__process_start(fn, arg, size, KITH__OPTIONS(kith_process_options, __VA_ARGS__), \
-                        sizeof(struct kith_process_options))
+#define KITH__START_WITH(fn, arg, size, ...)                                                   \
+    (kith_process_start_with)(fn, arg, size, KITH__OPTIONS(kith_process_options, __VA_ARGS__), \
+                              sizeof(struct kith_process_options))
 
-KITH_API kith_sem kith__sem_open(int units, const struct kith_sem_options *options, size_t options_size);
+KITH_API kith_sem kith_sem_open_with(int units, const struct kith_sem_options *options, size_t options_size);
 #define kith_sem_open_with(units, ...) \
-    kith__sem_open(units, KITH__OPTIONS(kith_sem_options, __VA_ARGS__), sizeof(struct kith_sem_options))
+    (kith_sem_open_with)(units, KITH__OPTIONS(kith_sem_options, __VA_ARGS__), sizeof(struct kith_sem_options))
 
 /* Handles of other types do not compile. */
 #ifndef __cplusplus
@@ -2390,16 +2400,17 @@ KITH_API kith_sem kith__sem_open(int units, const struct kith_sem_options *optio
 /* clang-format on */
 #define kith_on_fd(fd) ((struct kith_waitable){ (uint64_t)(fd), 'f', 0 })
 #endif
-KITH_API kith_barrier kith__barrier_open(int parties, const struct kith_barrier_options *options,
-                                         size_t options_size);
-#define kith_barrier_open_with(parties, ...)                                      \
-    kith__barrier_open(parties, KITH__OPTIONS(kith_barrier_options, __VA_ARGS__), \
-                       sizeof(struct kith_barrier_options))
+KITH_API kith_barrier kith_barrier_open_with(int parties, const struct kith_barrier_options *options,
+                                             size_t options_size);
+#define kith_barrier_open_with(parties, ...)                                            \
+    (kith_barrier_open_with)(parties, KITH__OPTIONS(kith_barrier_options, __VA_ARGS__), \
+                             sizeof(struct kith_barrier_options))
 
-KITH_API kith_queue kith__queue_open(size_t bound, const struct kith_queue_options *options,
-                                     size_t options_size);
-#define kith_queue_open_with(bound, ...) \
-    kith__queue_open(bound, KITH__OPTIONS(kith_queue_options, __VA_ARGS__), sizeof(struct kith_queue_options))
+KITH_API kith_queue kith_queue_open_with(size_t bound, const struct kith_queue_options *options,
+                                         size_t options_size);
+#define kith_queue_open_with(bound, ...)                                          \
+    (kith_queue_open_with)(bound, KITH__OPTIONS(kith_queue_options, __VA_ARGS__), \
+                           sizeof(struct kith_queue_options))
 
 KITH_API int kith__queue_get(kith_queue q, void *buf, size_t size, int timeout_ms);
 KITH_API int kith__result_get(kith_result r, void *out, size_t size, int timeout_ms);
@@ -2411,9 +2422,11 @@ KITH_API int kith__result_get(kith_result r, void *out, size_t size, int timeout
              : kith__queue_get)(from, p, sizeof *(p), KITH_FOREVER)
 #endif
 
-KITH_API int kith__pipe_open(kith_pipe ends[2], const struct kith_pipe_options *options, size_t options_size);
-#define kith_pipe_open_with(ends, ...) \
-    kith__pipe_open(ends, KITH__OPTIONS(kith_pipe_options, __VA_ARGS__), sizeof(struct kith_pipe_options))
+KITH_API int kith_pipe_open_with(kith_pipe ends[2], const struct kith_pipe_options *options,
+                                 size_t options_size);
+#define kith_pipe_open_with(ends, ...)                                         \
+    (kith_pipe_open_with)(ends, KITH__OPTIONS(kith_pipe_options, __VA_ARGS__), \
+                          sizeof(struct kith_pipe_options))
 
 KITH_API int kith__pipe_recv(kith_pipe end, void *buf, size_t size, int timeout_ms);
 #define kith_send(end, x) kith_pipe_send(end, &(x), sizeof(x), KITH_FOREVER)
@@ -2440,18 +2453,18 @@ KITH_API int kith__reduce(kith_pool p, const char *name, kith_reduce_fn *fn, con
 #define KITH__REDUCE(pool, fn, arg, size, n, fold, total) \
     kith__reduce(pool, #fn, fn, arg, size, n, fold, total, sizeof *(total))
 
-KITH_API kith_value kith__value_open(int type, const void *init, size_t size,
-                                     const struct kith_value_options *options, size_t options_size);
+KITH_API kith_value kith_value_open_with(int type, const void *init, size_t size,
+                                         const struct kith_value_options *options, size_t options_size);
 #define kith_value_open_with(type, init, ...) KITH__VALUE_OPEN_WITH(type, init, __VA_ARGS__)
-#define KITH__VALUE_OPEN_WITH(type, init, size, ...)                                   \
-    kith__value_open(type, init, size, KITH__OPTIONS(kith_value_options, __VA_ARGS__), \
-                     sizeof(struct kith_value_options))
+#define KITH__VALUE_OPEN_WITH(type, init, size, ...)                                         \
+    (kith_value_open_with)(type, init, size, KITH__OPTIONS(kith_value_options, __VA_ARGS__), \
+                           sizeof(struct kith_value_options))
 
-KITH_API kith_array kith__array_open(int type, size_t n, const struct kith_array_options *options,
-                                     size_t options_size);
-#define kith_array_open_with(type, n, ...)                                    \
-    kith__array_open(type, n, KITH__OPTIONS(kith_array_options, __VA_ARGS__), \
-                     sizeof(struct kith_array_options))
+KITH_API kith_array kith_array_open_with(int type, size_t n, const struct kith_array_options *options,
+                                         size_t options_size);
+#define kith_array_open_with(type, n, ...)                                          \
+    (kith_array_open_with)(type, n, KITH__OPTIONS(kith_array_options, __VA_ARGS__), \
+                           sizeof(struct kith_array_options))
 KITH_API kith_array kith__array_of(int type, const void *x, size_t n);
 
 /* clang-format off */

@@ -479,7 +479,7 @@ static void run_process(void)
     static const char bytes[200];
     size_t size = draw(sizeof bytes);
     struct kith_process_options options = { .node = draw(2) ? (int)draw(world.nodes) + 1 : 0 };
-    kith_process p = kith__process_start(does_nothing, bytes, size, &options, sizeof options);
+    kith_process p = (kith_process_start_with)(does_nothing, bytes, size, &options, sizeof options);
     int rc = kith_process_alive(p), sig = 0, code = -1;
 
     calls++;

@@ -359,7 +359,7 @@ static void failed_tasks_are_listed_and_leave_their_output(void)
     }
     FAILS_WITH(KITH_EEND, kith_last_fault(&f, 4));
     memset(&f, 7, sizeof f);
-    PASS(kith__last_fault(&f, offsetof(struct kith_fault, code), 1)); /* of a program that knows no more */
+    PASS((kith_last_fault)(&f, offsetof(struct kith_fault, code), 1)); /* of a program that knows no more */
     CU_ASSERT(f.task == 13 && f.end == KITH_END_FAILED && f.code == 0x07070707);
     PASS(kith_pool_close(pool));
 }

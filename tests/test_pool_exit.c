@@ -30,7 +30,7 @@ static int same(int x)
 static kith_pool open_fresh(struct kith_pool_options options)
 {
     memset(shared, 0, sizeof *shared);
-    return kith__pool_open(2, &options, sizeof options);
+    return (kith_pool_open_with)(2, &options, sizeof options);
 }
 
 static int map(kith_pool pool, int (*fn)(int))

@@ -501,7 +501,7 @@ static void what_needs_processes_is_refused(void)
 
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         FAILS_WITH(KITH_EINVAL,
-                   kith_check(kith__pool_open(2, &refused[i].options, sizeof refused[i].options)));
+                   kith_check((kith_pool_open_with)(2, &refused[i].options, sizeof refused[i].options)));
         CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), refused[i].name));
     }
 }

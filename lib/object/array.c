@@ -362,7 +362,8 @@ static int check_arguments(int type, uint64_t at, uint64_t n, const void *bytes)
     return 0;
 }
 
-kith_array kith__array_open(int type, size_t n, const struct kith_array_options *given, size_t given_size)
+#undef kith_array_open_with /* which adds the size */
+kith_array kith_array_open_with(int type, size_t n, const struct kith_array_options *given, size_t given_size)
 {
     struct kith_array_options o = { 0 };
     struct options options = { .type = (uint32_t)type, .n = n };
@@ -378,7 +379,7 @@ kith_array kith__array_open(int type, size_t n, const struct kith_array_options 
 
 kith_array kith_array_open(int type, size_t n)
 {
-    return kith__array_open(type, n, NULL, 0);
+    return kith_array_open_with(type, n, NULL, 0);
 }
 
 kith_array kith__array_of(int type, const void *x, size_t n)

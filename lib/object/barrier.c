@@ -297,7 +297,8 @@ static int fill_options(struct options *options, int parties, const struct kith_
     return kith__token_make(&options->action.fn, (kith__anyfn *)o->action);
 }
 
-kith_barrier kith__barrier_open(int parties, const struct kith_barrier_options *given, size_t given_size)
+#undef kith_barrier_open_with /* which adds the size */
+kith_barrier kith_barrier_open_with(int parties, const struct kith_barrier_options *given, size_t given_size)
 {
     struct kith_barrier_options o = { 0 };
     struct options options = { 0 };
@@ -313,7 +314,7 @@ kith_barrier kith__barrier_open(int parties, const struct kith_barrier_options *
 
 kith_barrier kith_barrier_open(int parties)
 {
-    return kith__barrier_open(parties, NULL, 0);
+    return kith_barrier_open_with(parties, NULL, 0);
 }
 
 /* Within the task that waits, which goes on afterwards as it was. */

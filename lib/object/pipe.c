@@ -714,7 +714,8 @@ int kith_pipe_close(kith_pipe p)
     return kith__close_part(object_of(p), KITH__PIPE_KIND, end_of(p));
 }
 
-int kith__pipe_open(kith_pipe ends[2], const struct kith_pipe_options *given, size_t given_size)
+#undef kith_pipe_open_with /* which adds the size */
+int kith_pipe_open_with(kith_pipe ends[2], const struct kith_pipe_options *given, size_t given_size)
 {
     struct kith_pipe_options o = { 0 };
     struct options options = { 0 };
@@ -741,5 +742,5 @@ int kith__pipe_open(kith_pipe ends[2], const struct kith_pipe_options *given, si
 
 int kith_pipe_open(kith_pipe ends[2])
 {
-    return kith__pipe_open(ends, NULL, 0);
+    return kith_pipe_open_with(ends, NULL, 0);
 }

@@ -620,8 +620,9 @@ kith_process kith__process_run(const struct kith__run *run, const struct kith_pr
     return (kith_process){ rc < 0 ? kith__failed_handle((int)rc) : (uint64_t)rc };
 }
 
-kith_process kith__process_start(kith_target *fn, const void *arg, size_t size,
-                                 const struct kith_process_options *given, size_t given_size)
+#undef kith_process_start_with /* which adds the size */
+kith_process kith_process_start_with(kith_target *fn, const void *arg, size_t size,
+                                     const struct kith_process_options *given, size_t given_size)
 {
     struct kith_process_options o = { 0 };
 
@@ -632,7 +633,7 @@ kith_process kith__process_start(kith_target *fn, const void *arg, size_t size,
 
 kith_process kith_process_start(kith_target *fn, const void *arg, size_t size)
 {
-    return kith__process_start(fn, arg, size, NULL, 0);
+    return kith_process_start_with(fn, arg, size, NULL, 0);
 }
 
 /* ------------------------------------------------------------ what its handle is good for */

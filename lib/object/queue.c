@@ -848,7 +848,8 @@ kith_queue kith_queue_named(const char *name, size_t bound)
         kith_queue){ kith__open_named(KITH__QUEUE_KIND, name, &options, sizeof options, "kith_queue_named") };
 }
 
-kith_queue kith__queue_open(size_t bound, const struct kith_queue_options *given, size_t given_size)
+#undef kith_queue_open_with /* which adds the size */
+kith_queue kith_queue_open_with(size_t bound, const struct kith_queue_options *given, size_t given_size)
 {
     struct kith_queue_options o = { 0 };
     struct kith__sorted_options options = { .bound = bound };

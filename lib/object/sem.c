@@ -261,9 +261,10 @@ const struct kith__class kith__sem_class = {
     .left = kith__units_left,
 };
 
+#undef kith_sem_open_with /* which adds the size */
 /* -------------------------------------------------------------- public functions */
 
-kith_sem kith__sem_open(int units, const struct kith_sem_options *given, size_t given_size)
+kith_sem kith_sem_open_with(int units, const struct kith_sem_options *given, size_t given_size)
 {
     struct kith_sem_options o = { 0 };
     struct options options = { 0 };
@@ -280,7 +281,7 @@ kith_sem kith__sem_open(int units, const struct kith_sem_options *given, size_t 
 
 kith_sem kith_sem_open(int units)
 {
-    return kith__sem_open(units, NULL, 0);
+    return kith_sem_open_with(units, NULL, 0);
 }
 
 int kith_sem_acquire(kith_sem s, int timeout_ms)

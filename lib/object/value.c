@@ -332,10 +332,11 @@ static int compare_here(kith_value v, int type, void *expected, const void *desi
     return rc;
 }
 
+#undef kith_value_open_with /* which adds the size */
 /* -------------------------------------------------------------- public functions */
 
-kith_value kith__value_open(int type, const void *init, size_t size, const struct kith_value_options *given,
-                            size_t given_size)
+kith_value kith_value_open_with(int type, const void *init, size_t size,
+                                const struct kith_value_options *given, size_t given_size)
 {
     struct kith_value_options o = { 0 };
     struct options options = { .type = (uint32_t)type, .size = size };
@@ -354,7 +355,7 @@ kith_value kith__value_open(int type, const void *init, size_t size, const struc
 
 kith_value kith_value_open(int type, const void *init, size_t size)
 {
-    return kith__value_open(type, init, size, NULL, 0);
+    return kith_value_open_with(type, init, size, NULL, 0);
 }
 
 static int given_nothing(const void *p)

@@ -31,7 +31,8 @@ static const struct faults *last_faults(void)
     return kith__owned[KITH__OWN_FAULTS] ? kith__owned[KITH__OWN_FAULTS] : &none;
 }
 
-int kith__last_fault(struct kith_fault *f, size_t size, size_t index)
+#undef kith_last_fault /* which adds the size */
+int kith_last_fault(struct kith_fault *f, size_t size, size_t index)
 {
     const struct faults *known = last_faults();
 

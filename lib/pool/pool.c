@@ -633,7 +633,8 @@ int kith__pool_open_branch(const struct kith__trunk *trunk, int workers, const s
     return open_new(trunk, &plan, 0, o, id);
 }
 
-kith_pool kith__pool_open(int workers, const struct kith_pool_options *options, size_t options_size)
+#undef kith_pool_open_with /* which adds the size */
+kith_pool kith_pool_open_with(int workers, const struct kith_pool_options *options, size_t options_size)
 {
     kith_pool p = { 0 };
     int rc = kith__report(open_pool(&p.id, workers, options, options_size));
@@ -645,7 +646,7 @@ kith_pool kith__pool_open(int workers, const struct kith_pool_options *options, 
 
 kith_pool kith_pool_open(int workers)
 {
-    return kith__pool_open(workers, NULL, 0);
+    return kith_pool_open_with(workers, NULL, 0);
 }
 
 int kith_pool_workers(kith_pool p)

@@ -437,7 +437,7 @@ static int worker_stats(kith_pool pool, int worker, struct kith_worker_stats *w)
     return kith__fail(KITH_EINVAL, "the pool has no worker %d: its %d begin with 0", worker, workers);
 }
 
-int kith__pool_stats(kith_pool pool, struct kith_pool_stats *s, size_t size)
+int kith_pool_read_stats(kith_pool pool, struct kith_pool_stats *s, size_t size)
 {
     struct kith_pool_stats known;
     int rc = kith__report(pool_stats(pool, s ? &known : NULL));
@@ -449,7 +449,7 @@ int kith__pool_stats(kith_pool pool, struct kith_pool_stats *s, size_t size)
     return 0;
 }
 
-int kith__worker_stats(kith_pool pool, int worker, struct kith_worker_stats *w, size_t size)
+int kith_pool_read_worker_stats(kith_pool pool, int worker, struct kith_worker_stats *w, size_t size)
 {
     struct kith_worker_stats known;
     int rc = kith__report(worker_stats(pool, worker, w ? &known : NULL));

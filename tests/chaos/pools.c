@@ -65,7 +65,7 @@ static kith_pool some_pool(struct pool_options_seen *seen, struct dice *d)
     *seen = (struct pool_options_seen){
         0, workers, o.tries ? o.tries : DEFAULT_TRIES, o.limit_ms, o.tasks_per_worker, o.init != NULL
     };
-    p = kith__pool_open(workers, &o, sizeof o);
+    p = (kith_pool_open_with)(workers, &o, sizeof o);
     rc = kith_check(p);
     CHECK(rc == 0 || excused(rc) || (rc == KITH_ETASK && disturbed() && seen->has_init),
           "a pool cannot be opened: %d", rc);
