@@ -2,11 +2,8 @@
 #ifndef CONTAINERS_H
 #define CONTAINERS_H
 
-#include "check.h"
-#include "far.h"
+#include "steps.h"
 #include "shm/heap.h"
-
-#include <signal.h>
 
 /* Where each call is a round trip. */
 static inline int is_far(void)
@@ -25,24 +22,6 @@ static inline uint64_t used_blocks(void)
 
     kith__heap_stats(&s);
     return s.used_blocks;
-}
-
-/* Calls fn, and dies at the failpoint of that number on the way. */
-static int failpoints_left;
-
-static inline void die_at_failpoint(const char *step)
-{
-    (void)step;
-    if (failpoints_left-- == 0)
-        raise(SIGKILL);
-}
-
-static inline void die_on_the_way(int number, void (*fn)(const void *arg), const void *arg)
-{
-    failpoints_left = number;
-    kith__failpoint_hook = die_at_failpoint;
-    fn(arg);
-    kith__failpoint_hook = NULL;
 }
 
 /* As any update that adds to a number, which is 0 when it is not there. */

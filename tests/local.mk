@@ -18,7 +18,8 @@ EXTRA_DIST += \
 	tests/gate.h \
 	tests/killer.h \
 	tests/netjob.h \
-	tests/shared.h
+	tests/shared.h \
+	tests/steps.h
 
 # The project around the code. What is packed is tested by these once more.
 project_scripts = \

@@ -1,8 +1,7 @@
 /* test_array.c: Arrays as users see them, over each way that one can be reached (see test_queue.c). What they
  * have in common with Values is tested there. */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "steps.h"
 #include "object/object.h"
 #include "shm/heap.h"
 
@@ -245,55 +244,41 @@ static void elsewhere_there_is_no_place(void)
 
 /* --------------------------------------------------------------------------- deaths */
 
-static int failpoints_left;
-
-static void die_at_failpoint(const char *step)
+static void adds_once(const void *arg)
 {
-    (void)step;
-    if (failpoints_left-- == 0)
-        raise(SIGKILL);
+    adds_one(arg, 0);
 }
 
 static int dies_on_the_way(const void *arg)
 {
-    const struct adder *a = arg;
-
-    failpoints_left = a->rounds;
-    kith__failpoint_hook = die_at_failpoint;
-    adds_one(a, 0);
-    kith__failpoint_hook = NULL;
+    die_on_the_way(((const struct adder *)arg)->rounds, adds_once, arg);
     return 0;
 }
 
 /* Where all goes through an agent, it may be done after the death. */
 static void whoever_dies_at_any_step_has_added_once_or_not(void)
 {
-    kith_array a = far_array_open('l', CELLS, 0);
-    int code = -1, n;
+    struct adder one = { far_array_open('l', CELLS, 0), 0, ADDS };
+    int code;
     long sum;
 
-    for (n = 0; n < 500 && code != 0; n++) {
-        struct adder one = { a, n, ADDS };
+    AT_EACH_STEP(one.rounds, code)
+        code = end_at_step(kith_process_start(dies_on_the_way, KITH_ARG(one)));
+    CU_ASSERT(got_through(one.rounds, code));
+    PASS(kith_load_at(one.a, 0, &sum));
+    CU_ASSERT(sum >= 1 && sum <= one.rounds);
+    PASS(kith_array_close(one.a));
+}
 
-        code = ends_with(kith_process_start(dies_on_the_way, KITH_ARG(one)));
-        CU_ASSERT(code == 0 || code == -SIGKILL);
-    }
-    CU_ASSERT(n > 1 && n < 500);
-    PASS(kith_load_at(a, 0, &sum));
-    CU_ASSERT(sum >= 1 && sum <= n);
-    PASS(kith_array_close(a));
+static void opens_and_closes(const void *arg)
+{
+    (void)arg;
+    kith_array_close(kith_array_open_with('d', 10000, .name = "mortal"));
 }
 
 static int opens_and_dies(const void *arg)
 {
-    const int *step = arg;
-    kith_array a;
-
-    failpoints_left = *step;
-    kith__failpoint_hook = die_at_failpoint;
-    a = kith_array_open_with('d', 10000, .name = "mortal");
-    kith_array_close(a);
-    kith__failpoint_hook = NULL;
+    die_on_the_way(*(const int *)arg, opens_and_closes, arg);
     return 0;
 }
 
@@ -308,14 +293,14 @@ static uint64_t used_bytes(void)
 /* An Array that was open when its process died is found by its name, and closed. Nothing else is left. */
 static void whoever_dies_over_opening_or_closing_leaves_nothing(void)
 {
-    int code = -1, n;
+    int code, step;
     uint64_t before = used_bytes();
 
-    for (n = 0; n < 500 && code != 0; n++) {
-        code = ends_with(kith_process_start_with(opens_and_dies, KITH_ARG(n), .node = KITH_HERE));
+    AT_EACH_STEP(step, code) {
+        code = end_at_step(kith_process_start_with(opens_and_dies, KITH_ARG(step), .node = KITH_HERE));
         PASS(kith_array_close(kith_array_open_with('d', 10000, .name = "mortal")));
     }
-    CU_ASSERT(n > 10 && n < 500);
+    CU_ASSERT(got_through(step, code));
     AWAIT(used_bytes() <= before + 79999); /* janitors are at work */
 }
 

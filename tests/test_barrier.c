@@ -1,7 +1,6 @@
 /* test_barrier.c: Barriers as users see them, over each way that one can be reached (see test_queue.c). */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "steps.h"
 #include "shm/guard.h"
 
 #include <signal.h>
@@ -11,7 +10,7 @@ enum { PARTIES = 5, ROUNDS = 100 };
 struct party {
     kith_barrier b;
     kith_queue out;
-    int rounds, timeout_ms, failpoint;
+    int rounds, timeout_ms, step;
 };
 
 static int waits(const void *arg)
@@ -273,51 +272,38 @@ static void an_action_leaves_its_task_as_it_was(void)
     CU_ASSERT_EQUAL(code_of(kith_process_start(acts_in_a_task, "task", 5)), 0);
 }
 
-static int steps_left;
-
-static void die_at_step(const char *step)
+static void arrives(const void *arg)
 {
-    (void)step;
-    if (steps_left-- == 0)
-        raise(SIGKILL);
+    REQUIRE(kith_barrier_wait(((const struct party *)arg)->b, KITH_FOREVER) >= 0);
 }
 
 static int dies_on_the_way(const void *arg)
 {
-    const struct party *p = arg;
-    int rc;
-
-    steps_left = p->failpoint;
-    kith__failpoint_hook = die_at_step;
-    rc = kith_barrier_wait(p->b, KITH_FOREVER);
-    kith__failpoint_hook = NULL;
-    return rc < 0;
+    die_on_the_way(((const struct party *)arg)->step, arrives, arg);
+    return 0;
 }
 
 /* The other one goes on, or is told, or is alone: it waits for nobody that is dead. */
 static void whoever_dies_at_any_step_keeps_nobody(void)
 {
     struct party all = party(2, 1);
-    int code = 1, rc = 0;
+    int code, rc = 0;
 
-    for (all.failpoint = 0; all.failpoint < 500 && code != 0; all.failpoint += getenv("KITH_TEST_LONG") ? 1
-                                                                               : SANITIZED              ? 11
-                                                                                                        : 3) {
+    AT_EACH_STEP(all.step, code) {
         kith_process p, q;
 
         PASS(kith_barrier_reset(all.b));
         p = kith_process_start(waits, KITH_ARG(all));
         AWAIT(kith_barrier_waiting(all.b) == 1);
         q = kith_process_start(dies_on_the_way, KITH_ARG(all));
-        code = code_of(q);
-        CU_ASSERT(code == 0 || code == -SIGKILL);
+        code = end_at_step(q);
         if (code != 0 && kith_process_join(p, 100) == KITH_ETIMEDOUT) /* it died before it arrived */
             PASS(kith_barrier_abort(all.b));
         rc = code_of(p);
         CU_ASSERT(rc == 0 || rc == 3);
     }
     CU_ASSERT_EQUAL(rc, 0);
-    CU_ASSERT(all.failpoint > 3 && all.failpoint < 500);
+    CU_ASSERT(got_through(all.step, code));
     close_party(&all);
 }
 

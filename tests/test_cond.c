@@ -1,7 +1,6 @@
 /* test_cond.c: Conditions as users see them, over each way that one can be reached (see test_queue.c). */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "steps.h"
 #include "shm/guard.h"
 
 #include <signal.h>
@@ -12,7 +11,7 @@ struct scene {
     kith_cond c;
     kith_queue there; /* who is about to wait says so, holding the Condition */
     kith_queue woken;
-    int timeout_ms, failpoint;
+    int timeout_ms, step;
 };
 
 static struct scene scene(void)
@@ -314,26 +313,19 @@ static void who_holds_it_next_is_told_of_a_dead_holder(void)
     close_scene(&s);
 }
 
-static int steps_left;
-
-static void die_at_step(const char *step)
-{
-    (void)step;
-    if (steps_left-- == 0)
-        raise(SIGKILL);
-}
-
-static int dies_on_the_way(const void *arg)
+static void notifies_and_waits(const void *arg)
 {
     const struct scene *s = arg;
 
-    steps_left = s->failpoint;
-    kith__failpoint_hook = die_at_step;
     acquire(s->c);
     kith_cond_notify(s->c, 1);
     kith_cond_wait(s->c, 1);
     kith_cond_release(s->c);
-    kith__failpoint_hook = NULL;
+}
+
+static int dies_on_the_way(const void *arg)
+{
+    die_on_the_way(((const struct scene *)arg)->step, notifies_and_waits, arg);
     return 0;
 }
 
@@ -341,23 +333,20 @@ static int dies_on_the_way(const void *arg)
 static void whoever_dies_at_any_step_keeps_nobody(void)
 {
     struct scene s = scene();
-    int code = 1;
+    int code;
 
-    for (s.failpoint = 0; s.failpoint < 500 && code != 0; s.failpoint += getenv("KITH_TEST_LONG") ? 1
-                                                                         : SANITIZED              ? 11
-                                                                                                  : 3) {
+    AT_EACH_STEP(s.step, code) {
         kith_process p[1];
         int rc;
 
         start(&s, p, 1);
-        code = code_of(kith_process_start(dies_on_the_way, KITH_ARG(s)));
-        CU_ASSERT(code == 0 || code == -SIGKILL);
+        code = end_at_step(kith_process_start(dies_on_the_way, KITH_ARG(s)));
         notify(&s, 1);
         PASS(kith_get(s.woken, &rc));
         CU_ASSERT(rc == 0 || rc == KITH_EOWNERDEAD);
         code_of(p[0]);
     }
-    CU_ASSERT(s.failpoint > 3 && s.failpoint < 500);
+    CU_ASSERT(got_through(s.step, code));
     close_scene(&s);
 }
 

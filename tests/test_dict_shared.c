@@ -346,7 +346,7 @@ static void a_view_is_of_one_moment(void)
 
 struct doomed {
     kith_dict d;
-    int number, what;
+    int step, what;
 };
 
 enum { NEW_KEY, NEW_VALUE, NEW_LARGE, GONE, CLEARED, UPDATED, KINDS };
@@ -368,10 +368,10 @@ static void changes(const void *arg)
     }
 }
 
-/* Makes one change, and is killed at failpoint number .number, if it gets there: 0 when it does not. */
+/* Makes one change, and is killed at failpoint number .step, if it gets there: 0 when it does not. */
 static int dies_on_the_way(const void *arg)
 {
-    die_on_the_way(((const struct doomed *)arg)->number, changes, arg);
+    die_on_the_way(((const struct doomed *)arg)->step, changes, arg);
     return 0;
 }
 
@@ -426,19 +426,17 @@ static void whoever_dies_at_any_step_leaves_old_or_new(void)
 {
     for (int what = NEW_KEY; what < KINDS; what++) {
         /* With these a new key begins a new index. */
-        int keys = what == NEW_KEY ? 8 : 3, code = -1, n, changed = 0, step = SANITIZED || is_far() ? 3 : 1;
+        int keys = what == NEW_KEY ? 8 : 3, code, changed = 0;
         struct doomed m = { far_dict_open(), 0, what };
 
-        for (n = 0; n < 600 && code != 0; n += step) {
+        AT_EACH_STEP(m.step, code) {
             fill(m.d, keys);
-            m.number = n;
-            code = code_of(kith_process_start(dies_on_the_way, KITH_ARG(m)));
-            CU_ASSERT(code == 0 || code == -SIGKILL);
+            code = end_at_step(kith_process_start(dies_on_the_way, KITH_ARG(m)));
             if (!is_here())
                 await_heard(m.d);
             changed = is_old_or_new(&m, keys);
         }
-        CU_ASSERT(n > 1 && n < 600);
+        CU_ASSERT(got_through(m.step, code));
         CU_ASSERT_EQUAL(changed, 1);
         PASS(kith_dict_close(m.d));
     }

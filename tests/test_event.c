@@ -1,7 +1,6 @@
 /* test_event.c: Events as users see them, over each way that one can be reached (see test_queue.c). */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "steps.h"
 
 #include <signal.h>
 
@@ -153,6 +152,55 @@ static void it_belongs_to_nobody(void)
     PASS(kith_event_close(e));
 }
 
+struct doomed {
+    int step;
+    kith_event e;
+};
+
+static void sets_and_clears(const void *arg)
+{
+    const struct doomed *d = arg;
+
+    kith_event_wait(d->e, 1);
+    kith_event_set(d->e);
+    kith_event_wait(d->e, KITH_FOREVER);
+    kith_event_clear(d->e);
+}
+
+static int dies_on_the_way(const void *arg)
+{
+    die_on_the_way_or_waiting(*(const int *)arg, sets_and_clears, arg);
+    return 0;
+}
+
+/* Another one waits there: it goes on, at the latest when the Event is set once more, which then is set or
+ * clear as anybody says. */
+static void whoever_dies_at_any_step_keeps_nobody(void)
+{
+    struct waiter w = { far_event_open(), { 0 }, kith_queue_open(0) };
+    struct doomed d = { 0, w.e };
+    int code, n;
+
+    AT_EACH_STEP(d.step, code) {
+        kith_process waiter = kith_process_start(waits, KITH_ARG(w)), dies;
+
+        PASS(kith_get(w.ready, &n));
+        dies = kith_process_start(dies_on_the_way, KITH_ARG(d));
+        kith_process_join(dies, 20); /* another one may have cleared it while this one waits */
+        if (kith_process_alive(dies))
+            PASS(kith_event_set(w.e));
+        code = end_at_step(dies);
+        PASS(kith_event_set(w.e));
+        CU_ASSERT_EQUAL(code_of(waiter), 0);
+        CU_ASSERT_EQUAL(kith_event_is_set(w.e), 1);
+        PASS(kith_event_clear(w.e));
+        CU_ASSERT_EQUAL(kith_event_is_set(w.e), 0);
+    }
+    CU_ASSERT(got_through(d.step, code));
+    PASS(kith_event_close(w.e));
+    PASS(kith_queue_close(w.ready));
+}
+
 static int finds_by_name(const void *arg)
 {
     (void)arg;
@@ -174,13 +222,10 @@ static void names_lead_to_one_event(void)
 }
 
 static struct test tests[] = {
-    TEST(it_is_set_and_cleared),
-    TEST(close_ends_all_waits),
-    TEST(set_wakes_all_that_wait),
-    TEST(two_take_turns),
-    TEST(it_belongs_to_nobody),
-    TEST(names_lead_to_one_event),
-    TEST_END,
+    TEST(it_is_set_and_cleared),   TEST(close_ends_all_waits),
+    TEST(set_wakes_all_that_wait), TEST(two_take_turns),
+    TEST(it_belongs_to_nobody),    TEST(whoever_dies_at_any_step_keeps_nobody),
+    TEST(names_lead_to_one_event), TEST_END,
 };
 
 int main(int argc, char **argv)

@@ -438,7 +438,7 @@ static void an_element_is_updated(void)
 
 struct doomed {
     kith_list l;
-    int number, what;
+    int step, what;
 };
 
 enum { APPEND, FRONT, MIDDLE, SET, POP, DEL_MIDDLE, REVERSE, SORT, EXTEND, CLEAR, KINDS };
@@ -467,7 +467,7 @@ static void changes(const void *arg)
 
 static int dies_on_the_way(const void *arg)
 {
-    die_on_the_way(((const struct doomed *)arg)->number, changes, arg);
+    die_on_the_way(((const struct doomed *)arg)->step, changes, arg);
     return 0;
 }
 
@@ -510,22 +510,20 @@ static void whoever_dies_at_any_step_leaves_old_or_new(void)
 
     for (int what = APPEND; what < KINDS; what++) {
         struct doomed m = { far_list_open(), 0, what };
-        int code = -1, n, step = SANITIZED || is_far() ? 3 : 1;
+        int code;
         char word[64] = "";
 
-        for (n = 0; n < 600 && code != 0; n += step) {
+        AT_EACH_STEP(m.step, code) {
             fill(m.l);
-            m.number = n;
-            code = code_of(kith_process_start(dies_on_the_way, KITH_ARG(m)));
-            CU_ASSERT(code == 0 || code == -SIGKILL);
+            code = end_at_step(kith_process_start(dies_on_the_way, KITH_ARG(m)));
             if (!is_here())
                 await_heard(m.l);
             spell(m.l, word);
             if (strcmp(word, unsorted) != 0 && strcmp(word, after[what]) != 0)
-                printf("%d at %d: %s ", what, n, word);
+                printf("%d at %d: %s ", what, m.step, word);
             CU_ASSERT(strcmp(word, unsorted) == 0 || strcmp(word, after[what]) == 0);
         }
-        CU_ASSERT(n > 1 && n < 600);
+        CU_ASSERT(got_through(m.step, code));
         CU_ASSERT_STRING_EQUAL(word, after[what]);
         PASS(kith_list_close(m.l));
     }

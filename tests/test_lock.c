@@ -1,8 +1,6 @@
 /* test_lock.c: Locks as users see them, over each way that one can be reached (see test_queue.c). */
 #include "config.h"
-#include "check.h"
-#include "far.h"
-#include "shm/guard.h"
+#include "steps.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -238,59 +236,44 @@ static void who_gives_up_is_not_waited_for(void)
     PASS(kith_queue_close(h.holds));
 }
 
-static int failpoints_left;
-
-/* Who looks again and again comes to the same one each time: that counts once. */
-static void die_at_failpoint(const char *step)
-{
-    static const char *last = "";
-
-    if (strcmp(step, last) != 0 && failpoints_left-- == 0)
-        raise(SIGKILL);
-    last = step;
-}
-
-struct step {
+struct doomed {
+    int step;
     kith_lock l;
-    int failpoint;
 };
 
-/* Waits for it, gets it and gives it back, and is killed at that failpoint, if it gets there: 0 when it does
- * not. */
+/* Waits for it, gets it and gives it back. */
+static void waits_and_holds(const void *arg)
+{
+    const struct doomed *d = arg;
+
+    if (kith_lock_acquire(d->l, 3) < 0)
+        kith_lock_acquire(d->l, KITH_FOREVER);
+    kith_lock_release(d->l);
+}
+
 static int dies_on_the_way(const void *arg)
 {
-    const struct step *s = arg;
-
-    failpoints_left = s->failpoint;
-    kith__failpoint_hook = die_at_failpoint;
-    if (kith_lock_acquire(s->l, 3) < 0)
-        kith_lock_acquire(s->l, KITH_FOREVER);
-    kith_lock_release(s->l);
-    kith__failpoint_hook = NULL;
+    die_on_the_way_or_waiting(*(const int *)arg, waits_and_holds, arg);
     return 0;
 }
 
 static void whoever_dies_at_any_step_leaves_it_free(void)
 {
-    kith_lock l = far_lock_open();
-    int code = -1, n, rc;
+    struct doomed d = { 0, far_lock_open() };
+    int code, rc;
 
-    for (n = 0; n < 50 && code != 0; n++) {
-        struct step s = { l, n };
+    AT_EACH_STEP(d.step, code) {
         kith_process p;
 
-        PASS((rc = kith_lock_acquire(l, KITH_FOREVER)) == KITH_EOWNERDEAD ? 0 : rc);
-        p = kith_process_start(dies_on_the_way, KITH_ARG(s));
+        PASS((rc = kith_lock_acquire(d.l, KITH_FOREVER)) == KITH_EOWNERDEAD ? 0 : rc);
+        p = kith_process_start(dies_on_the_way, KITH_ARG(d));
         kith_process_join(p, 6); /* it may have died already, or wait for the second time */
-        PASS(kith_lock_release(l));
-        PASS(kith_process_join(p, KITH_FOREVER));
-        PASS(kith_process_exitcode(p, &code));
-        CU_ASSERT(code == 0 || code == -SIGKILL);
-        PASS(kith_process_close(p));
-        AWAIT(kith_lock_locked(l) == 0);
+        PASS(kith_lock_release(d.l));
+        code = end_at_step(p);
+        AWAIT(kith_lock_locked(d.l) == 0);
     }
-    CU_ASSERT(n > 3 && n < 50);
-    PASS(kith_lock_close(l));
+    CU_ASSERT(got_through(d.step, code));
+    PASS(kith_lock_close(d.l));
 }
 
 static void waiters_of_a_closed_one_are_told(void)

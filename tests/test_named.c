@@ -1,6 +1,6 @@
 /* test_named.c: shared memory by name. */
 #include "config.h"
-#include "check.h"
+#include "steps.h"
 #include "shm/heap.h"
 
 #include <signal.h>
@@ -99,23 +99,15 @@ static void wrong_use_is_a_sentence(void)
     PASS(kith_free(x));
 }
 
-static int failpoints_left;
-
-static void die_at_failpoint(const char *step)
+static void opens_and_frees(const void *arg)
 {
-    (void)step;
-    if (failpoints_left-- == 0)
-        raise(SIGKILL);
+    (void)arg;
+    kith_free(kith_alloc_named("mortal", 100000));
 }
 
-static int opens_and_frees(const void *arg)
+static int dies_on_the_way(const void *arg)
 {
-    const int *step = arg;
-
-    failpoints_left = *step;
-    kith__failpoint_hook = die_at_failpoint;
-    kith_free(kith_alloc_named("mortal", 100000));
-    kith__failpoint_hook = NULL;
+    die_on_the_way(*(const int *)arg, opens_and_frees, arg);
     return 0;
 }
 
@@ -131,11 +123,11 @@ static uint64_t used_bytes(void)
 static void whoever_dies_at_any_step_leaves_it_or_not(void)
 {
     uint64_t before = used_bytes();
-    int code = -1, n;
+    int code, step;
 
-    for (n = 0; n < 500 && code != 0; n++)
-        code = ends_with(kith_process_start_with(opens_and_frees, KITH_ARG(n), .node = KITH_HERE));
-    CU_ASSERT(n > 10 && n < 500);
+    AT_EACH_STEP(step, code)
+        code = end_at_step(kith_process_start_with(dies_on_the_way, KITH_ARG(step), .node = KITH_HERE));
+    CU_ASSERT(got_through(step, code));
     AWAIT(used_bytes() <= before + 99999); /* janitors are at work */
     PASS(kith_free(kith_alloc_named("mortal", 100000)));
 }

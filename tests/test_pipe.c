@@ -1,7 +1,7 @@
 /* test_pipe.c: Pipes as users see them, over each way that one can be reached (see test_queue.c). */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "steps.h"
+#include "shm/heap.h"
 
 #include <pthread.h>
 
@@ -525,6 +525,83 @@ static void *thread_receives(void *arg)
     return NULL;
 }
 
+struct doomed {
+    int step;
+    kith_pipe end;
+    uint32_t size; /* of a message */
+};
+
+enum { MESSAGES = 4, MOST_BYTES = 20000 };
+
+/* Takes two and sends them back. */
+static void echoes(const void *arg)
+{
+    const struct doomed *d = arg;
+    static char bytes[MOST_BYTES];
+
+    for (int i = 0; i < 2; i++)
+        if (kith_pipe_recv(d->end, bytes, sizeof bytes, KITH_FOREVER) >= 0)
+            kith_pipe_send(d->end, bytes, d->size, KITH_FOREVER);
+}
+
+static int dies_on_the_way(const void *arg)
+{
+    die_on_the_way(*(const int *)arg, echoes, arg);
+    return 0;
+}
+
+/* Messages that come at an end, from number on: how many. They are whole, in order, and none comes twice. */
+static int drain(kith_pipe end, int number, uint32_t size)
+{
+    static char bytes[MOST_BYTES];
+    int64_t rc;
+    int n = 0;
+
+    for (; (rc = kith_pipe_recv(end, bytes, sizeof bytes, n + number < MESSAGES ? SOON : 0)) >= 0; n++) {
+        CU_ASSERT_EQUAL(rc, size);
+        CU_ASSERT(bytes[0] == number + n && bytes[size - 1] == number + n);
+        if (n + number >= MESSAGES)
+            return -1;
+    }
+    CU_ASSERT(rc == KITH_EEND || (rc == KITH_ETIMEDOUT && n + number == MESSAGES));
+    return n;
+}
+
+/* Its end is over after what it has sent; the next holder gets the rest. It can have had one in its hand. */
+static void whoever_dies_at_any_step_takes_one_message_at_most(void)
+{
+    for (uint32_t size = 8; size <= MOST_BYTES; size += MOST_BYTES - 8) {
+        struct doomed d = { .size = size };
+        char bytes[MOST_BYTES];
+        int code, answers, rest;
+
+        AT_EACH_STEP(d.step, code) {
+            kith_pipe ends[2];
+            kith_process p;
+
+            PASS(far_pipe_open(ends, 0));
+            for (int i = 0; i < MESSAGES; i++) {
+                memset(bytes, i, size);
+                PASS(kith_pipe_send(ends[0], bytes, size, KITH_FOREVER));
+            }
+            d.end = ends[1];
+            p = kith_process_start(dies_on_the_way, KITH_ARG(d));
+            PASS(kith_pipe_give(ends[1], p));
+            answers = drain(ends[0], 0, size);
+            code = end_at_step(p);
+            CU_ASSERT(answers >= 0 && answers <= 2 && (code != 0 || answers == 2));
+            rest = (int)kith_pipe_recv(ends[1], bytes, sizeof bytes, KITH_FOREVER);
+            CU_ASSERT_EQUAL(rest, (int)size);
+            CU_ASSERT(bytes[0] == answers || (bytes[0] == answers + 1 && code != 0));
+            rest = drain(ends[1], bytes[0] + 1, size);
+            CU_ASSERT_EQUAL(rest, MESSAGES - 1 - bytes[0]);
+            close_both(ends);
+        }
+        CU_ASSERT(got_through(d.step, code));
+    }
+    CU_ASSERT_EQUAL(kith__heap_audit(), 0);
+}
+
 static void threads_may_share_an_end(void)
 {
     enum { THREADS = 3, EACH = 2000 };
@@ -606,6 +683,7 @@ static struct test tests[] = {
     TEST(waiters_of_a_closed_end_are_told),
     TEST(old_handles_find_no_other_pipe),
     TEST(killed_receivers_do_not_stop_the_others),
+    TEST(whoever_dies_at_any_step_takes_one_message_at_most),
     TEST(threads_may_share_an_end),
     TEST(names_lead_to_one_pipe),
     TEST(bad_arguments_are_told),

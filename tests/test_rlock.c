@@ -1,7 +1,6 @@
 /* test_rlock.c: RLocks as users see them, over each way that one can be reached (see test_queue.c). */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "steps.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -120,6 +119,50 @@ static void its_owner_need_not_queue(void)
     PASS(kith_queue_close(h.holds));
 }
 
+struct doomed {
+    int step;
+    kith_rlock l;
+};
+
+/* Waits for it, owns it twice, and gives it back. */
+static void owns_it_twice(const void *arg)
+{
+    const struct doomed *d = arg;
+
+    if (kith_rlock_acquire(d->l, 3) < 0)
+        kith_rlock_acquire(d->l, KITH_FOREVER);
+    kith_rlock_acquire(d->l, KITH_FOREVER);
+    kith_rlock_release(d->l);
+    kith_rlock_release(d->l);
+}
+
+static int dies_on_the_way(const void *arg)
+{
+    die_on_the_way_or_waiting(*(const int *)arg, owns_it_twice, arg);
+    return 0;
+}
+
+/* And at the first level, as nobody can release it. */
+static void whoever_dies_at_any_step_leaves_it_free(void)
+{
+    struct doomed d = { 0, far_rlock_open() };
+    int code, rc;
+
+    AT_EACH_STEP(d.step, code) {
+        kith_process p;
+
+        PASS((rc = kith_rlock_acquire(d.l, KITH_FOREVER)) == KITH_EOWNERDEAD ? 0 : rc);
+        p = kith_process_start(dies_on_the_way, KITH_ARG(d));
+        kith_process_join(p, 6); /* it may have died already, or wait for the second time */
+        PASS(kith_rlock_release(d.l));
+        FAILS_WITH(KITH_EOWNER, kith_rlock_release(d.l));
+        code = end_at_step(p);
+        AWAIT(kith_rlock_locked(d.l) == 0);
+    }
+    CU_ASSERT(got_through(d.step, code));
+    PASS(kith_rlock_close(d.l));
+}
+
 struct adder {
     kith_rlock l;
     long *sum;
@@ -201,6 +244,7 @@ static struct test tests[] = {
     TEST(nobody_else_has_it_or_releases_it),
     TEST(the_next_one_is_told_of_a_dead_owner),
     TEST(its_owner_need_not_queue),
+    TEST(whoever_dies_at_any_step_leaves_it_free),
     TEST(no_addition_is_lost),
     TEST(who_waits_gets_it),
     TEST(names_lead_to_one_rlock),

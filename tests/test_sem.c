@@ -1,7 +1,6 @@
 /* test_sem.c: Semaphores as users see them, over each way that one can be reached (see test_queue.c). */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "steps.h"
 #include "shm/guard.h"
 
 #include <pthread.h>
@@ -241,46 +240,36 @@ static void killed_waiters_take_nothing(void)
     PASS(kith_queue_close(h.holds));
 }
 
-static int failpoints_left;
+struct doomed {
+    int step;
+    kith_sem s;
+};
 
-static void die_at_failpoint(const char *step)
+static void takes_and_gives_back(const void *arg)
 {
-    (void)step;
-    if (failpoints_left-- == 0)
-        raise(SIGKILL);
+    const struct doomed *d = arg;
+
+    kith_sem_acquire(d->s, KITH_FOREVER);
+    kith_sem_release(d->s);
 }
 
-/* Takes one and gives it back, and is killed at failpoint number units, if it gets there: 0 when it does not.
- */
 static int dies_on_the_way(const void *arg)
 {
-    const struct holder *h = arg;
-
-    failpoints_left = h->units;
-    kith__failpoint_hook = die_at_failpoint;
-    kith_sem_acquire(h->s, KITH_FOREVER);
-    kith_sem_release(h->s);
-    kith__failpoint_hook = NULL;
+    die_on_the_way(*(const int *)arg, takes_and_gives_back, arg);
     return 0;
 }
 
 static void whoever_dies_at_any_step_loses_no_unit(void)
 {
-    kith_sem s = far_sem_open(2, 1);
-    int code = -1, n;
+    struct doomed d = { 0, far_sem_open(2, 1) };
+    int code;
 
-    for (n = 0; n < 500 && code != 0; n++) {
-        struct holder h = { s, { 0 }, n, 0 };
-        kith_process p = kith_process_start(dies_on_the_way, KITH_ARG(h));
-
-        PASS(kith_process_join(p, KITH_FOREVER));
-        PASS(kith_process_exitcode(p, &code));
-        CU_ASSERT(code == 0 || code == -SIGKILL);
-        PASS(kith_process_close(p));
-        AWAIT(kith_sem_value(s) == 2);
+    AT_EACH_STEP(d.step, code) {
+        code = end_at_step(kith_process_start(dies_on_the_way, KITH_ARG(d)));
+        AWAIT(kith_sem_value(d.s) == 2);
     }
-    CU_ASSERT(n > 3 && n < 500);
-    PASS(kith_sem_close(s));
+    CU_ASSERT(got_through(d.step, code));
+    PASS(kith_sem_close(d.s));
 }
 
 static void waiters_of_a_closed_one_are_told(void)

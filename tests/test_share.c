@@ -1,8 +1,7 @@
 /* test_share.c: large constant data, one copy on each node. With KITH_TRANSPORT=net (values_net.sh) this node
  * has a copy, too, which comes over the network; with KITH_TEST_FAR (tests/cluster) other nodes have. */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "steps.h"
 #include "object/share.h"
 #include "shm/arena.h"
 #include "shm/heap.h"
@@ -223,42 +222,33 @@ static void tasks_use_it_in_place(void)
     PASS(kith_shared_close(s));
 }
 
-static int failpoints_left;
-
-static void die_at_failpoint(const char *step)
-{
-    (void)step;
-    if (failpoints_left-- == 0)
-        raise(SIGKILL);
-}
-
 struct mortal {
     struct shared x;
     int step;
 };
 
-static int reads_until_it_dies(const void *arg)
+static void reads_it(const void *arg)
 {
-    const struct mortal *m = arg;
-    int rc;
-
-    kith__share_readers = 1; /* the step is that of one thread */
-    failpoints_left = m->step;
-    kith__failpoint_hook = die_at_failpoint;
-    rc = reads(&m->x);
-    kith__failpoint_hook = NULL;
-    return rc;
+    REQUIRE(reads(&((const struct mortal *)arg)->x) == 0);
 }
 
-static int shares_and_closes(const void *arg)
+static int reads_until_it_dies(const void *arg)
 {
-    const struct mortal *m = arg;
+    kith__share_readers = 1; /* the step is that of one thread */
+    die_on_the_way(((const struct mortal *)arg)->step, reads_it, arg);
+    return 0;
+}
 
-    failpoints_left = m->step;
-    kith__failpoint_hook = die_at_failpoint;
+static void shares_and_closes(const void *arg)
+{
+    (void)arg;
     kith_shared_close(kith_share("constant", 9));
     kith_shared_close(kith_share(kith_alloc(100000), 100000));
-    kith__failpoint_hook = NULL;
+}
+
+static int shares_until_it_dies(const void *arg)
+{
+    die_on_the_way(((const struct mortal *)arg)->step, shares_and_closes, arg);
     return 0;
 }
 
@@ -339,7 +329,7 @@ static void whoever_dies_while_it_shares_leaves_it_whole_or_not(void)
     if (through_net())
         SKIP("the same steps as on one node, and many more");
     for (m.step = 0; m.step < 1000 && code != 0; m.step++)
-        code = code_of(kith_process_start_with(shares_and_closes, KITH_ARG(m), .node = KITH_HERE));
+        code = code_of(kith_process_start_with(shares_until_it_dies, KITH_ARG(m), .node = KITH_HERE));
     CU_ASSERT(m.step > 20 && code == 0);
     /* What it has shared when it dies, nobody has a handle of: as with any object. */
     CU_ASSERT(used_bytes() < before + UINT64_C(100000) * (uint64_t)m.step);

@@ -1,8 +1,8 @@
 /* test_sorted.c: Queues that are last in, first out, or by priority, or joinable, over each way that one can
  * be reached (see test_queue.c). */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "steps.h"
+#include "shm/heap.h"
 
 #include <pthread.h>
 
@@ -293,6 +293,101 @@ static void storm_of_workers_that_die(void)
     PASS(kith_queue_close(w.results));
 }
 
+/* What a doomed one has begun and has done. */
+struct books {
+    _Atomic int takes, taken, puts, put, settles, settled;
+};
+
+struct doomed {
+    int step, joinable;
+    kith_queue q;
+    struct books *books;
+};
+
+static void takes_and_puts(const void *arg)
+{
+    const struct doomed *d = arg;
+    static char item[9000];
+
+    for (int i = 0; i < 2; i++) {
+        atomic_fetch_add(&d->books->takes, 1);
+        kith_queue_get(d->q, item, sizeof item, KITH_FOREVER);
+        atomic_fetch_add(&d->books->taken, 1);
+        if (i == 0) {
+            item[0] = 100;
+            atomic_fetch_add(&d->books->puts, 1);
+            kith_queue_put(d->q, item, sizeof item, KITH_FOREVER);
+            atomic_fetch_add(&d->books->put, 1);
+        }
+        if (d->joinable) {
+            atomic_fetch_add(&d->books->settles, 1);
+            kith_queue_task_done(d->q);
+            atomic_fetch_add(&d->books->settled, 1);
+        }
+    }
+}
+
+static int dies_on_the_way(const void *arg)
+{
+    die_on_the_way(*(const int *)arg, takes_and_puts, arg);
+    return 0;
+}
+
+/* How many items are left; none of them came twice. */
+static int drain(const struct doomed *d)
+{
+    static char item[9000];
+    int seen[128] = { 0 }, n = 0;
+
+    if (d->joinable) { /* what the dead one had comes back some moments later */
+        AWAIT((kith_queue_get(d->q, item, sizeof item, 0) == sizeof item
+                   ? (n++, seen[(int)item[0]]++, kith_queue_task_done(d->q))
+                   : 0,
+               kith_queue_join(d->q, 0) == 0));
+    } else
+        for (; kith_queue_get(d->q, item, sizeof item, 0) == sizeof item; n++)
+            seen[(int)item[0]]++;
+    for (int i = 0; i < 128; i++)
+        CU_ASSERT(seen[i] <= 1);
+    return n;
+}
+
+static void conserves_items(int order, int joinable)
+{
+    enum { ITEMS = 4 };
+    struct doomed d = { 0, joinable, far_sorted_open(0, order, joinable), kith_alloc(sizeof *d.books) };
+    static char item[9000];
+    int code, left;
+
+    AT_EACH_STEP(d.step, code) {
+        memset(d.books, 0, sizeof *d.books);
+        for (int i = 0; i < ITEMS; i++) {
+            item[0] = (char)i;
+            PASS(kith_put(d.q, item));
+        }
+        code = end_at_step(kith_process_start_with(dies_on_the_way, KITH_ARG(d), .node = KITH_HERE));
+        left = drain(&d);
+        if (joinable)
+            CU_ASSERT(left >= ITEMS + d.books->put - d.books->settles &&
+                      left <= ITEMS + d.books->puts - d.books->settled);
+        if (!joinable)
+            CU_ASSERT(left >= ITEMS + d.books->put - d.books->takes &&
+                      left <= ITEMS + d.books->puts - d.books->taken);
+    }
+    CU_ASSERT(got_through(d.step, code));
+    PASS(kith_queue_close(d.q));
+    PASS(kith_free(d.books));
+}
+
+static void whoever_dies_at_any_step_loses_no_item(void)
+{
+    conserves_items(KITH_FIFO, 0); /* one without any order of its own */
+    conserves_items(KITH_FIFO, 1);
+    conserves_items(KITH_LIFO, 0);
+    conserves_items(KITH_PRIORITY, 1);
+    CU_ASSERT_EQUAL(kith__heap_audit(), 0);
+}
+
 static void producers_may_end(void)
 {
     kith_queue q = far_sorted_open(0, KITH_LIFO, 0);
@@ -359,6 +454,7 @@ static struct test tests[] = {
     TEST(those_of_a_dead_one_keep_their_order),
     TEST(a_thread_is_done_with_its_own_item),
     TEST(storm_of_workers_that_die),
+    TEST(whoever_dies_at_any_step_loses_no_item),
     TEST(producers_may_end),
     TEST(one_can_be_waited_for_among_others),
     TEST(names_and_options_are_compared),

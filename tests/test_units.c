@@ -1,7 +1,7 @@
 /* test_units.c: the units of an object, which are taken and given back without its guard (object/units.h), as
  * Semaphores have them: what others do between two steps of a process, and the processes that die there. */
 #include "config.h"
-#include "check.h"
+#include "steps.h"
 #include "kith.h"
 #include "object/units.h"
 
@@ -421,29 +421,22 @@ static void an_heir_of_a_closed_one_is_none_of_its_successor(void)
 
 /* ------------------------------------------------------------------------------ deaths */
 
-static int steps_left;
-
-static void die_at_step(const char *step)
-{
-    (void)step;
-    if (steps_left-- == 0)
-        raise(SIGKILL);
-}
-
 struct doomed {
     kith_sem s;
     int steps;
 };
 
-static int takes_and_gives_until_killed(const void *arg)
+static void takes_and_gives(const void *arg)
 {
     const struct doomed *d = arg;
 
-    steps_left = d->steps;
-    kith__failpoint_hook = die_at_step;
     kith_sem_acquire(d->s, KITH_FOREVER);
     kith_sem_release(d->s);
-    kith__failpoint_hook = NULL;
+}
+
+static int dies_on_the_way(const void *arg)
+{
+    die_on_the_way(((const struct doomed *)arg)->steps, takes_and_gives, arg);
     return 0;
 }
 
@@ -467,7 +460,7 @@ static int dies_at(int units, int step)
 
     for (int i = 1; i < units; i++)
         PASS(kith_sem_acquire(w.s, 0));
-    dead = kith_process_start(takes_and_gives_until_killed, KITH_ARG(d));
+    dead = kith_process_start(dies_on_the_way, KITH_ARG(d));
     p = kith_process_start(waits, KITH_ARG(w));
     PASS(kith_get(w.has, &rc));
     CU_ASSERT(rc == 0 || rc == KITH_EOWNERDEAD);

@@ -1,7 +1,6 @@
 /* test_value.c: Values as users see them, over each way that one can be reached (see test_queue.c). */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "steps.h"
 #include "object/class.h"
 
 #include <limits.h>
@@ -285,28 +284,20 @@ static void bytes_are_compared_and_exchanged(void)
 
 /* --------------------------------------------------------------------------- deaths */
 
-static int failpoints_left;
-
-static void die_at_failpoint(const char *step)
-{
-    (void)step;
-    if (failpoints_left-- == 0)
-        raise(SIGKILL);
-}
-
-/* Changes it once, and is killed at failpoint number rounds, if it gets there: 0 when it does not. */
-static int dies_on_the_way(const void *arg)
+static void changes_once(const void *arg)
 {
     const struct adder *a = arg;
     struct text t = text_of('b');
 
-    failpoints_left = a->rounds;
-    kith__failpoint_hook = die_at_failpoint;
     if (a->how == COMPARES)
         kith_value_store(a->v, 'b', &t, sizeof t);
     else
         adds_one(a);
-    kith__failpoint_hook = NULL;
+}
+
+static int dies_on_the_way(const void *arg)
+{
+    die_on_the_way(((const struct adder *)arg)->rounds, changes_once, arg);
     return 0;
 }
 
@@ -316,43 +307,38 @@ static void whoever_dies_at_any_step_has_added_once_or_not(void)
     const long zero = 0;
 
     for (int how = ADDS; how <= LOCKS; how += LOCKS - ADDS) {
-        kith_value v = FAR('l', zero);
-        int code = -1, n, rc;
+        struct adder a = { FAR('l', zero), 0, how };
+        int code, rc;
         long sum;
 
-        for (n = 0; n < 500 && code != 0; n++) {
-            struct adder a = { v, n, how };
-
-            code = ends_with(kith_process_start(dies_on_the_way, KITH_ARG(a)));
-            CU_ASSERT(code == 0 || code == -SIGKILL);
+        AT_EACH_STEP(a.rounds, code) {
+            code = end_at_step(kith_process_start(dies_on_the_way, KITH_ARG(a)));
             if (how == LOCKS) { /* free, or soon */
-                rc = kith_value_lock(v, 30000);
+                rc = kith_value_lock(a.v, 30000);
                 CU_ASSERT(rc == 0 || rc == KITH_EOWNERDEAD);
-                PASS(kith_value_unlock(v));
+                PASS(kith_value_unlock(a.v));
             }
         }
-        CU_ASSERT(n > 1 && n < 500);
-        PASS(kith_load(v, &sum));
-        CU_ASSERT(sum >= 1 && sum <= n);
-        PASS(kith_value_close(v));
+        CU_ASSERT(got_through(a.rounds, code));
+        PASS(kith_load(a.v, &sum));
+        CU_ASSERT(sum >= 1 && sum <= a.rounds);
+        PASS(kith_value_close(a.v));
     }
 }
 
 static void whoever_dies_at_any_step_leaves_old_or_new_bytes(void)
 {
     struct text t = text_of('a');
-    kith_value v = FAR('b', t);
-    int code = -1, n;
+    struct adder a = { FAR('b', t), 0, COMPARES };
+    int code;
 
-    for (n = 0; n < 500 && code != 0; n++) {
-        struct adder a = { v, n, COMPARES };
-
-        code = ends_with(kith_process_start(dies_on_the_way, KITH_ARG(a)));
-        PASS(kith_load(v, &t));
+    AT_EACH_STEP(a.rounds, code) {
+        code = end_at_step(kith_process_start(dies_on_the_way, KITH_ARG(a)));
+        PASS(kith_load(a.v, &t));
         CU_ASSERT(is_uniform(&t) && (t.c[0] == 'a' || t.c[0] == 'b'));
     }
-    CU_ASSERT(n > 3 && n < 500 && t.c[0] == 'b');
-    PASS(kith_value_close(v));
+    CU_ASSERT(got_through(a.rounds, code) && t.c[0] == 'b');
+    PASS(kith_value_close(a.v));
 }
 
 static void die_with_bytes_written(const char *step)

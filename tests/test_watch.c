@@ -1,8 +1,7 @@
 /* test_watch.c: waiting for many at once. A wake-up that is lost costs a second: so rounds that take nearly
  * one are counted. */
 #include "config.h"
-#include "check.h"
-#include "far.h"
+#include "steps.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -510,6 +509,82 @@ static void those_who_look_on_take_no_wake_ups(void)
     PASS(kith_sem_close(l.taken));
 }
 
+struct doomed {
+    int step;
+    kith_queue q;
+    kith_pipe end;
+    kith_event e;
+    kith_lock l;
+    kith_process p;
+};
+
+/* First for nothing, then until something comes. */
+static void waits_for_many(const void *arg)
+{
+    const struct doomed *d = arg;
+    struct kith_waitable list[] = { kith_on(d->q), kith_on(d->end), kith_on(d->e), kith_on(d->l),
+                                    kith_on(d->p) };
+
+    kith_wait(list, 5, 2);
+    kith_wait(list, 5, KITH_FOREVER);
+}
+
+static int dies_on_the_way(const void *arg)
+{
+    die_on_the_way_or_waiting(*(const int *)arg, waits_for_many, arg);
+    return 0;
+}
+
+static int takes_one(const void *arg)
+{
+    const struct doomed *d = arg;
+    int x;
+
+    return kith_get(d->q, &x) < 0 || x != d->step;
+}
+
+static int waits_for_event(const void *arg)
+{
+    return kith_event_wait(((const struct doomed *)arg)->e, KITH_FOREVER) < 0;
+}
+
+/* Nothing is taken, and the wake-ups that it was to have had go on to who waits besides. */
+static void whoever_dies_at_any_step_keeps_nobody(void)
+{
+    struct doomed d = { 0, far_queue_open(0), { 0 }, far_event_open(), far_lock_open(), { 0 } };
+    kith_pipe ends[2];
+    int code, x;
+
+    PASS(far_pipe_open(ends, 0));
+    d.end = ends[0];
+    PASS(kith_lock_acquire(d.l, 0));
+    AT_EACH_STEP(d.step, code) {
+        kith_process dies, taker;
+
+        d.p = kith_process_start(waits_for_event, KITH_ARG(d));
+        dies = kith_process_start(dies_on_the_way, KITH_ARG(d));
+        taker = kith_process_start(takes_one, KITH_ARG(d));
+        kith_process_join(dies, 6); /* it may have died already, or wait for the second time */
+        x = 7;
+        PASS(kith_send(ends[1], x));
+        x = d.step;
+        PASS(kith_put(d.q, x));
+        PASS(kith_event_set(d.e));
+        code = end_at_step(dies);
+        CU_ASSERT_EQUAL(code_of(taker), 0);
+        CU_ASSERT_EQUAL(code_of(d.p), 0);
+        CU_ASSERT_EQUAL(kith_pipe_recv(ends[0], &x, sizeof x, SOON), sizeof x);
+        CU_ASSERT(x == 7 && kith_queue_size(d.q) == 0 && kith_lock_locked(d.l) == 1);
+        PASS(kith_event_clear(d.e));
+    }
+    CU_ASSERT(got_through(d.step, code));
+    PASS(kith_lock_close(d.l));
+    PASS(kith_event_close(d.e));
+    PASS(kith_pipe_close(ends[0]));
+    PASS(kith_pipe_close(ends[1]));
+    PASS(kith_queue_close(d.q));
+}
+
 static int leave_with(const void *arg)
 {
     return *(const int *)arg;
@@ -572,6 +647,7 @@ static struct test tests[] = {
     TEST(ends_and_bad_descriptors_are_ready),
     TEST(what_is_closed_is_ready),
     TEST(those_who_look_on_take_no_wake_ups),
+    TEST(whoever_dies_at_any_step_keeps_nobody),
     TEST(many_processes_are_joined_as_they_end),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
