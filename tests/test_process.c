@@ -1,6 +1,8 @@
 /* test_process.c: Processes as users see them. */
 #include "config.h"
-#include "check.h"
+#include "steps.h"
+#include "object/process.h"
+#include "shm/heap.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -598,6 +600,86 @@ static void children_of_a_dead_process_are_ended(void)
     PASS(kith_process_close(p));
 }
 
+enum { BEGUN = 10, OVER, RELEASED };
+
+/* Counts itself; ends when it is released, or ended by a signal. */
+static int counts_itself(const void *arg)
+{
+    (void)arg;
+    __atomic_add_fetch(&shared[BEGUN], 1, __ATOMIC_SEQ_CST);
+    while (!__atomic_load_n(&shared[RELEASED], __ATOMIC_SEQ_CST))
+        usleep(500);
+    __atomic_add_fetch(&shared[OVER], 1, __ATOMIC_SEQ_CST);
+    return 5;
+}
+
+static void starts_and_joins(const void *arg)
+{
+    kith_process list[2], p = kith_process_start_with(counts_itself, arg, 3000, .node = KITH_HERE);
+    int code;
+
+    kith_process_alive(p);
+    kith_process_join(p, 1);
+    kith_processes(list, 2);
+    __atomic_store_n(&shared[RELEASED], 1, __ATOMIC_SEQ_CST);
+    kith_process_join(p, KITH_FOREVER);
+    kith_process_exitcode(p, &code);
+    kith_process_close(p);
+}
+
+static int dies_on_the_way(const void *arg)
+{
+    die_on_the_way_or_waiting(*(const int *)arg, starts_and_joins, arg);
+    return 0;
+}
+
+static void count_process(struct kith__object *o, void *counts)
+{
+    ++((int *)counts)[atomic_load(&kith__process_body(o)->state) == 2];
+}
+
+/* Process objects that have not ended, or that have. */
+static int count_processes(int ended)
+{
+    int counts[2] = { 0, 0 };
+
+    kith__objects_each(KITH__PROCESS_KIND, count_process, counts);
+    return counts[ended];
+}
+
+static int count_members(void)
+{
+    int n = 0;
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= atomic_load(&kith__shared->members_used); i++)
+        n += atomic_load(&kith__member(i)->state) != KITH__FREE;
+    return n;
+}
+
+/* What it was about to start runs once, to its end, or never. */
+static void whoever_dies_at_any_step_has_started_one_or_none(void)
+{
+    struct {
+        int step;
+        char rest[3000];
+    } d = { 0, { 0 } };
+    int code, members = count_members(), running = count_processes(0), ended = count_processes(1);
+
+    AT_EACH_STEP(d.step, code) {
+        shared[BEGUN] = shared[OVER] = shared[RELEASED] = 0;
+        code = end_at_step(kith_process_start_with(dies_on_the_way, KITH_ARG(d), .node = KITH_HERE));
+        __atomic_store_n(&shared[RELEASED], 1, __ATOMIC_SEQ_CST);
+        AWAIT(count_members() == members && count_processes(0) == running);
+        CU_ASSERT(shared[BEGUN] <= 1 && shared[OVER] == shared[BEGUN]);
+        CU_ASSERT(code != 0 || shared[OVER] == 1);
+        /* Nobody has the handle any more of one whose starter was killed: as with any object. */
+        CU_ASSERT(count_processes(1) - ended <= shared[OVER]);
+        ended = count_processes(1);
+    }
+    CU_ASSERT(got_through(d.step, code));
+    CU_ASSERT_EQUAL(kith__heap_audit(), 0);
+}
+
 static int draw(const void *arg)
 {
     (void)arg;
@@ -664,6 +746,7 @@ static struct test tests[] = {
     TEST(two_hundred_at_once),
     TEST(descriptors_are_not_more_the_more_processes_run),
     TEST(children_of_a_dead_process_are_ended),
+    TEST(whoever_dies_at_any_step_has_started_one_or_none),
     TEST(every_process_draws_its_own_numbers),
     TEST(wrong_use_is_a_sentence),
     TEST_END,

@@ -291,7 +291,7 @@ static int leave_part(struct kith__object *o, int rc, const struct kith__result 
     return rc;
 }
 
-static int close_here(uint64_t id, unsigned kind, uint64_t part)
+int kith__close_here(uint64_t id, unsigned kind, uint64_t part)
 {
     struct kith__result out = { 0 };
     struct kith__object *o;
@@ -381,7 +381,7 @@ int64_t kith__attempt(uint64_t id, unsigned kind, unsigned method, const struct 
         return kith__fail(KITH_EINVAL, "method %u of class %u is unknown to node %u: two versions of kith?",
                           method, kind, kith__shared->node);
     if (method == KITH__CLOSE)
-        return close_here(id, kind, in->number);
+        return kith__close_here(id, kind, in->number);
     if (method == KITH__OPEN)
         return open_for(kind, in);
     if (m->flags & KITH__NO_OBJECT)
@@ -581,7 +581,7 @@ int kith__close_part(uint64_t id, enum kith__kind kind, uint64_t part)
         rc = (int)kith__remote_call(kith__handle_home(id), (uint32_t)kind << 8 | KITH__CLOSE, id, &who, &in,
                                     &out, KITH_FOREVER);
     } else
-        rc = close_here(id, kind, part);
+        rc = kith__close_here(id, kind, part);
     return lost < 0 ? lost : kith__report(rc);
 }
 

@@ -244,6 +244,7 @@ int64_t kith__ask_node(uint32_t node, enum kith__kind kind, unsigned method, con
 
 /* Closes it, or that part of it, for all. Reports. */
 int kith__close(uint64_t id, enum kith__kind kind);
+int kith__close_here(uint64_t id, unsigned kind, uint64_t part); /* one at home here; also for janitors */
 int kith__close_part(uint64_t id, enum kith__kind kind, uint64_t part);
 
 /* Opens an object here, or the one of that name (NULL: none) on node 0. Its handle, which holds the code of a

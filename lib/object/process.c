@@ -91,12 +91,12 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
     struct kith__member *m = kith__member(who);
     uint64_t id;
 
+    m->object = kith__object_id(o); /* before it is there: see kith__processes_sweep */
     atomic_store(&kith__process_body(o)->member, who);
     atomic_store(&kith__process_body(o)->state, 1);
     memcpy(kith__process_body(o)->name, m->name, sizeof m->name);
     kith__guard_enter(&o->guard);
     id = kith__object_publish(o, KITH__PROCESS_KIND);
-    m->object = id;
     if (m->arg) {
         atomic_store(kith__heap_owner(m->arg), who);
         atomic_store(&m->unpublished, 1); /* should it end by exit, its janitor frees it */
@@ -104,6 +104,18 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
     atomic_store(&m->state, KITH__ASKED);
     kith__server_ring();
     return id;
+}
+
+void kith__processes_sweep(uint32_t asker)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
+        struct kith__member *m = kith__member(i);
+
+        if (atomic_load(&m->state) == KITH__TAKEN && atomic_load(&m->asker) == asker && m->object)
+            kith__close_here(m->object, KITH__PROCESS_KIND, 0); /* stale: it was not there yet */
+    }
 }
 
 static void fill_member(struct kith__member *m, const struct kith__start *s, uint64_t asked_by)

@@ -78,6 +78,11 @@ int kith__processes_check(void);
  * KITH_ENOMEM. */
 int kith__process_is_main(const char *name);
 
+/* Closes what a dead member was about to start when its object was there and the fork server had not been
+ * asked: nobody has got its handle, and it would count as running as long as the job. For janitors, before
+ * kith__members_sweep. */
+void kith__processes_sweep(uint32_t asker);
+
 /* What a member of role KITH__PROCESS does; returns its exit status. */
 int kith__process_main(uint32_t who);
 

@@ -267,6 +267,7 @@ void kith__janitor_sweep(uint32_t who)
 
     kith__commits_finish(); /* a block may be given away by a commit that is decided, not yet done */
     kith__failpoint("janitor: commits finished");
+    kith__processes_sweep(who);
     kith__members_sweep(who);
     kith__jobs_sweep(who);
     kith__failpoint("janitor: jobs swept");
