@@ -18,6 +18,7 @@
 
 #include "check.h"
 #include "far.h"
+#include "member/members.h"
 #include "shm/guard.h"
 
 #include <signal.h>
@@ -81,6 +82,16 @@ static inline int end_at_step(kith_process p)
 
     CU_ASSERT(code == 0 || code == -SIGKILL);
     return code;
+}
+
+/* Processes of this node, with the dead ones that no janitor has swept yet. */
+static inline int count_members(void)
+{
+    int n = 0;
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= atomic_load(&kith__shared->members_used); i++)
+        n += atomic_load(&kith__member(i)->state) != KITH__FREE;
+    return n;
 }
 
 #endif

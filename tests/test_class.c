@@ -2,7 +2,7 @@
  * none, stale, of another class or of a node that is not there, and with arguments that no caller would send:
  * at home, and through the agent, which has to expect anything of its peers. */
 #include "config.h"
-#include "check.h"
+#include "steps.h"
 #include "base/error.h"
 #include "base/handle.h"
 #include "base/module.h"
@@ -209,6 +209,108 @@ static void use_strange_arguments(void)
     REQUIRE(kith_finalize() == 0);
 }
 
+/* --------------------------------------------------------------------------- deaths */
+
+struct doomed {
+    int step, maker;
+    uint64_t ours;
+};
+
+/* Calls each method, of one that others have and of one of its own, which it closes. */
+static void calls_all(const void *arg)
+{
+    const struct doomed *d = arg;
+    unsigned kind = makers[d->maker].kind;
+    uint64_t own = makers[d->maker].open();
+
+    for (int m = KITH__FIRST_METHOD; m < kith__classes[kind]->count; m++)
+        for (int i = 0; i < 2; i++) {
+            struct kith__args in = { .bytes = "12345678", .size = i ? 8 : 0, .number = (uint64_t)i };
+            struct kith__result out = { 0 };
+
+            kith__invoke(m % 2 == i ? own : d->ours, kind, (unsigned)m, &in, &out, 0);
+            if (out.block)
+                kith__heap_free(out.block);
+        }
+    kith__close_part(own, kind, 0);
+    kith__close_part(own, kind, 1);
+}
+
+static int dies_on_the_way(const void *arg)
+{
+    die_on_the_way(((const struct doomed *)arg)->step, calls_all, arg);
+    return 0;
+}
+
+static uint64_t ids_of_kind[64];
+static int count_of_kind;
+
+static void list_it(struct kith__object *o, void *context)
+{
+    (void)context;
+    if (count_of_kind < 64)
+        ids_of_kind[count_of_kind++] = kith__object_id(o);
+}
+
+/* What a dead process has opened stays open, and nobody has its handle: one at most. */
+static int close_what_is_left(unsigned kind)
+{
+    count_of_kind = 0;
+    kith__objects_each(kind, list_it, NULL);
+    for (int i = 0; i < count_of_kind; i++) {
+        kith__close_part(ids_of_kind[i], (enum kith__kind)kind, 0);
+        kith__close_part(ids_of_kind[i], (enum kith__kind)kind, 1);
+    }
+    return count_of_kind;
+}
+
+static uint64_t used_blocks(void)
+{
+    struct kith__heap_stats s;
+
+    kith__heap_stats(&s);
+    return s.used_blocks;
+}
+
+/* Until a janitor has taken back what it had. */
+static void end_doomed(kith_process p, int *code, int members)
+{
+    double until = kith_time() + SOON / 1000.0 * slowdown();
+
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, code) == 0);
+    REQUIRE((*code == 0 || *code == -SIGKILL) && kith_process_close(p) == 0);
+    while (count_members() > members && kith_time() < until)
+        usleep(500);
+    REQUIRE(count_members() == members);
+}
+
+/* At all of some 3,000 steps in a long run, else at some of them. Nothing is left. */
+static void lose_callers_of(int maker)
+{
+    int code = -SIGKILL, members = count_members(),
+        apart = SANITIZED                  ? 41
+                : getenv("KITH_TEST_LONG") ? stride()
+                                           : 13;
+    struct doomed d = { maker % apart, maker, 0 };
+    uint64_t before = used_blocks();
+
+    for (; code != 0 && d.step < MOST_STEPS; d.step += apart) {
+        d.ours = makers[maker].open();
+        end_doomed(kith_process_start_with(dies_on_the_way, KITH_ARG(d), .node = KITH_HERE), &code, members);
+        REQUIRE(close_what_is_left(makers[maker].kind) <= 2);
+        REQUIRE(used_blocks() <= before);
+    }
+    REQUIRE(code == 0 && kith__heap_audit() == 0);
+}
+
+static void lose_callers(void)
+{
+    begin();
+    for (int i = 0; i < MAKERS; i++)
+        lose_callers_of(i);
+    REQUIRE(kith_finalize() == 0);
+}
+
 static void through_net(void (*job)(void))
 {
     setenv("KITH_TRANSPORT", "net", 1);
@@ -235,6 +337,11 @@ static void strange_arguments_harm_nobody(void)
     CU_ASSERT_EQUAL(check_fork(use_strange_arguments), 0);
 }
 
+static void whoever_dies_at_any_step_of_any_method_leaves_nothing(void)
+{
+    CU_ASSERT_EQUAL(check_fork(lose_callers), 0);
+}
+
 static void so_they_do_through_the_agent(void)
 {
     void *module = kith__module("net");
@@ -249,6 +356,7 @@ static struct test tests[] = {
     TEST(each_class_is_here),
     TEST(wrong_handles_give_a_code),
     TEST(strange_arguments_harm_nobody),
+    TEST(whoever_dies_at_any_step_of_any_method_leaves_nothing),
     TEST(so_they_do_through_the_agent),
     TEST_END,
 };

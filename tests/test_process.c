@@ -647,15 +647,6 @@ static int count_processes(int ended)
     return counts[ended];
 }
 
-static int count_members(void)
-{
-    int n = 0;
-
-    for (uint32_t i = KITH__FIRST_MEMBER; i <= atomic_load(&kith__shared->members_used); i++)
-        n += atomic_load(&kith__member(i)->state) != KITH__FREE;
-    return n;
-}
-
 /* What it was about to start runs once, to its end, or never. */
 static void whoever_dies_at_any_step_has_started_one_or_none(void)
 {
