@@ -9,6 +9,10 @@
  * Left out is what is meant to end or to lend something for good: the requests of one agent to another about
  * deaths, the start of Processes by request, and the parts of Pools that go to other nodes.
  *
+ * All calls have timeouts, with one exception: who has waited at a Condition has its lock again before it
+ * goes on, however long that takes. Two actors that have each other's wait for ever, as they would in any
+ * program, until somebody closes the Conditions.
+ *
  * KITH_TEST_SEED=n draws the same, though not at the same moments. KITH_TEST_LONG=1: for longer. On several
  * nodes (tests/cluster/objects.sh): mpirun tests/test_random_calls job SEED. */
 #include "config.h"
@@ -657,11 +661,60 @@ static void *acts_in_thread(void *arg)
     return NULL;
 }
 
+/* ---- the Conditions of a node, when all have done enough */
+
+struct conds {
+    int count;
+    uint64_t ids[100];
+};
+
+static void collect(struct kith__object *o, void *context)
+{
+    struct conds *conds = context;
+
+    if (conds->count < 100)
+        conds->ids[conds->count++] = kith__object_id(o);
+}
+
+static void close_conds(void)
+{
+    struct conds conds = { .count = 0 };
+
+    kith__objects_each(KITH__COND_KIND, collect, &conds);
+    for (int i = 0; i < conds.count; i++)
+        TRY(kith_cond_close((kith_cond){ conds.ids[i] }));
+}
+
+/* On another node; until it is killed. */
+static int closes_conds(const void *arg)
+{
+    nap_us((long)(1e6 * *(const double *)arg));
+    while (1) {
+        close_conds();
+        nap_us(20000);
+    }
+    return 0;
+}
+
+/* ---- all of it */
+
+static void end_thread(pthread_t thread)
+{
+    void *nothing;
+
+    while (pthread_tryjoin_np(thread, &nothing) != 0) {
+        close_conds();
+        nap_us(20000);
+    }
+}
+
 /* It may have been hit by somebody's kill; what else ends it is a defect. */
 static void has_ended_well(kith_process p)
 {
-    int code = 0, rc = kith_process_join(p, KITH_FOREVER);
+    int code = 0, rc;
 
+    while ((rc = kith_process_join(p, 20)) == KITH_ETIMEDOUT)
+        close_conds();
     if (rc == 0)
         rc = kith_process_exitcode(p, &code);
     REQUIRE(rc == 0 || rc == KITH_ESTALE);
@@ -671,10 +724,14 @@ static void has_ended_well(kith_process p)
 static void storm(void)
 {
     struct cue cues[THREADS + PROCESSES];
-    kith_process p[PROCESSES + 1];
+    kith_process p[PROCESSES + 1], *helpers = calloc((size_t)kith_nodes(), sizeof *helpers);
     pthread_t threads[THREADS];
     kith_array table;
 
+    REQUIRE(helpers);
+    for (int k = 1; k < kith_nodes(); k++)
+        helpers[k] =
+            kith_process_start_with(closes_conds, KITH_ARG(seconds), .node = KITH_NODE(k), .daemon = 1);
     REQUIRE(kith_check(table = kith_array_open('l', THINGS * EACH)) == 0);
     for (int i = 0; i < THREADS + PROCESSES; i++)
         cues[i] = (struct cue){ table, seed, (uint64_t)i, seconds };
@@ -683,9 +740,12 @@ static void storm(void)
     for (int i = 0; i < THREADS; i++)
         REQUIRE(pthread_create(&threads[i], NULL, acts_in_thread, &cues[PROCESSES + i]) == 0);
     for (int i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
+        end_thread(threads[i]);
     for (int i = 0; i < PROCESSES; i++)
         has_ended_well(p[i]);
+    for (int k = 1; k < kith_nodes(); k++)
+        TRY(kith_process_kill(helpers[k]));
+    free(helpers);
 }
 
 /* What it was is of no interest to the job that goes on. */
