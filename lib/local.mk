@@ -33,8 +33,9 @@ include lib/server/local.mk
 
 # current:revision:age; see the libtool manual, "Updating library version information". The unwinder of
 # libgcc is linked in: libgcc_s.so would make each program start 0.09 ms later. It is never unloaded: handlers of exit
-# and fork, and destructors of threads, lead into it.
-lib_libkith_la_LDFLAGS = -version-info 0:0:0 -no-undefined -static-libgcc -Wl,-z,nodelete -Wl,--version-script=$(srcdir)/lib/kith.map
+# and fork, and destructors of threads, lead into it. Its symbols are bound when it is loaded: otherwise each forked process
+# would look up the same ones again, and copy the pages of the table.
+lib_libkith_la_LDFLAGS = -version-info 0:0:0 -no-undefined -static-libgcc -Wl,-z,nodelete -Wl,-z,now -Wl,--version-script=$(srcdir)/lib/kith.map
 # A function that is missing there is told here, and not by the linker of the first program that calls it.
 lib_libkith_la_DEPENDENCIES = lib/libkith-all.la lib/kith.map lib/kith.map.checked
 lib/kith.map.checked: lib/kith.map lib/kith.h

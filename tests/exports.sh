@@ -1,6 +1,7 @@
 #!/bin/sh
 # The shared library exports exactly what kith.h declares with KITH_API, each under a version, and lib/kith.map names nothing else. The
-# static library has no global name that could clash with a program's.
+# static library has no global name that could clash with a program's. What the shared one takes from the C library is found when it is
+# loaded: else each process that is forked would look for it again.
 set -u
 shared=$top_builddir/lib/.libs/libkith.so static=$top_builddir/lib/.libs/libkith.a
 trap 'rm -f "$TMPDIR"/*' EXIT
@@ -18,6 +19,7 @@ if [ -f "$shared" ] && [ -z "${SANITIZER_FLAGS-}" ]; then
         grep . && status=1
     sed -n 's/^ *\(kith_[a-z0-9_]*\);.*/\1/p' "$top_srcdir/lib/kith.map" | sort >"$TMPDIR/named"
     comm -23 "$TMPDIR/named" "$TMPDIR/declared" | sed 's/^/in lib\/kith.map, not declared in kith.h: /' | grep . && status=1
+    readelf -dW "$shared" | grep -q 'FLAGS_1.*NOW' || { echo "exports.sh: libkith.so is bound lazily"; status=1; }
 else
     echo "skipped: no plain shared library in this build"
     exit 77
