@@ -194,6 +194,7 @@ struct shift {
     struct kith__chunk learned;
     uint64_t cursor;     /* of kith__claim */
     uint64_t lo, length; /* the claim; .length 0: it is over */
+    int empty;           /* 1: there was nothing left to claim */
 };
 
 static void begin_shift(struct shift *s)
@@ -216,6 +217,7 @@ static int make_claim(struct shift *s)
 
     if (!kith__claim(j, s->worker, most(j, s->pool, s->lane, &s->learned), &s->cursor, &s->lo, &s->length)) {
         s->length = 0;
+        s->empty = 1;
         return 0;
     }
     kith__pace_claim(&s->pace, s->lo, s->length);
@@ -325,7 +327,8 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     if (!kith__joblog_on && why != KITH__TELLS) /* which both have to do something between two claims */
         s.stay.next = next_claim;
     while (!is_worn(p, lane) && !is_over(p) && !(claims && kith__stay_is_over(&s.stay))) {
-        if (!make_claim(&s)) {
+        if (s.empty || !make_claim(&s)) {
+            s.empty = 0;
             if (why == KITH__FOR_ANY && claims && linger(j))
                 continue;
             break;
@@ -335,6 +338,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
         stopped = run_claim(&s);
         if (s.length > 0)
             end_claim(&s, stopped);
+        s.empty |= j->units == 1;
     }
     kith__turn = outer;
     kith__retired(j);
