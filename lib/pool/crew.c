@@ -105,7 +105,7 @@ static uint64_t count_unfinished(const struct kith__crew *crew)
     uint64_t unfinished = 0;
 
     for (const struct kith__errand *r = crew->running.first; r; r = r->link.next) {
-        uint64_t done = 0;
+        uint64_t done = r->ended ? r->units : 0;
 
         for (uint32_t w = 0; r->posted && w < r->call.job->workers; w++)
             done += atomic_load(&r->call.job->cells[w].done);

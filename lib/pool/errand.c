@@ -165,10 +165,13 @@ static uint64_t pack(const struct kith__errand *r, const struct kith__parcel_gra
     return size;
 }
 
+/* Nobody cancels it any more. And while its results are on their way the next claim may be due. */
 static void end_posted(struct kith__crew *crew, struct kith__errand *r)
 {
     kith__crew_lock(crew);
-    r->posted = 0; /* nobody cancels it any more */
+    r->posted = 0;
+    r->ended = 1;
+    kith__crew_tell(crew, 1);
     kith__crew_unlock(crew);
 }
 

@@ -13,10 +13,10 @@ struct kith__errand {
     struct kith__call call;
     uint64_t units, first; /* first: of an item 0: it is the only task of its call */
     const void *in, *elements;
-    uint64_t touch, epoch; /* of an item: how it is asked for */
-    uint64_t looked;       /* news after which it was */
-    int is_item, posted, over;
-    struct kith__feed *feed; /* of one of a batch: what has it, and its unit there; else NULL */
+    uint64_t touch, epoch;            /* of an item: how it is asked for */
+    uint64_t looked;                  /* news after which it was */
+    int is_item, posted, ended, over; /* ended: all of its units, or it was given up: it is being answered */
+    struct kith__feed *feed;          /* of one of a batch: what has it, and its unit there; else NULL */
     uint64_t unit;
 };
 
