@@ -137,7 +137,7 @@ static int is_turn_for_items(const struct kith__crew *crew, const struct kith__d
 {
     if (!crew->items)
         return 0;
-    return d->batch > 1 ? crew->asking < 2 && unfinished < 2 * KITH__DEAL_BATCH
+    return d->batch > 1 ? crew->asking < 2 && unfinished < 2 * (uint64_t)KITH__DEAL_BATCH
                         : unfinished + crew->asking < crew->workers;
 }
 
