@@ -1,6 +1,6 @@
 /* lost: what lost.sh and slurm_lost.sh run on several nodes, of which the last one is lost. It prints "ready"
  * when that may happen, and "done ..." when all came out right without it; then it ends with 7. lost map MS |
- * queue MS | locks MS | barrier MS | stay
+ * loss MS (a map, and until the pool has noticed) | queue MS | locks MS | barrier MS | stay
  */
 #include "config.h"
 #include "must.h"
@@ -46,8 +46,20 @@ static double slow_root(double x)
     return sqrt(x);
 }
 
+/* Until the pool has noticed a loss: the map may have come to its end before, as what a silent node has is
+ * done again elsewhere. */
+static void await_loss(kith_pool pool, int workers)
+{
+    double begin = kith_time();
+
+    while (kith_pool_workers(pool) == workers) {
+        MUST(kith_time() - begin < 60);
+        nap(20000);
+    }
+}
+
 /* Each task is done, and counts once; later maps use who is left. */
-static void map(int ms)
+static void map(int ms, int is_lost)
 {
     kith_pool pool = kith_pool_open_with(0, .nodes = -1);
     int workers = kith_pool_workers(pool), n = ms * workers;
@@ -63,6 +75,8 @@ static void map(int ms)
     printf("a map of %d ms has taken %.0f ms\n", ms, 1e3 * (kith_time() - begin));
     for (int i = 0; i < n; i++)
         MUST(y[i] == sqrt(x[i]));
+    if (is_lost)
+        await_loss(pool, workers);
     MUST(kith_map(pool, slow_root, x, y, 100) == 0);
     printf("done with %d of %d workers\n", kith_pool_workers(pool), workers);
     MUST(kith_pool_close(pool) == 0);
@@ -229,7 +243,9 @@ int main(int argc, char **argv)
     kith_on_fault(NULL);
     MUST(kith_nodes() <= NODES_MOST);
     if (strcmp(what, "map") == 0)
-        map(ms);
+        map(ms, 0);
+    else if (strcmp(what, "loss") == 0)
+        map(ms, 1);
     else if (strcmp(what, "queue") == 0)
         queue(ms);
     else if (strcmp(what, "locks") == 0)
