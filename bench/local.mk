@@ -9,11 +9,13 @@ bench_kith = \
 	bench/kith/empty \
 	bench/kith/far \
 	bench/kith/idle \
+	bench/kith/list \
 	bench/kith/lock \
 	bench/kith/loop \
 	bench/kith/lost \
 	bench/kith/map \
 	bench/kith/metg \
+	bench/kith/named \
 	bench/kith/nodes \
 	bench/kith/pi \
 	bench/kith/pipe \
@@ -36,6 +38,7 @@ bench_peers = \
 	bench/peers/empty \
 	bench/peers/lmdb \
 	bench/peers/lock \
+	bench/peers/named \
 	bench/peers/openmp \
 	bench/peers/pi \
 	bench/peers/plain \
@@ -68,6 +71,8 @@ bench_kith_far_LDADD = lib/libkith.la
 bench_kith_far_LDFLAGS = $(bench_ldflags)
 bench_kith_idle_LDADD = lib/libkith.la
 bench_kith_idle_LDFLAGS = $(bench_ldflags)
+bench_kith_list_LDADD = lib/libkith.la
+bench_kith_list_LDFLAGS = $(bench_ldflags)
 bench_kith_lock_LDADD = lib/libkith.la
 bench_kith_lock_LDFLAGS = $(bench_ldflags)
 bench_kith_loop_LDADD = lib/libkith.la
@@ -78,6 +83,8 @@ bench_kith_map_LDADD = lib/libkith.la
 bench_kith_map_LDFLAGS = $(bench_ldflags)
 bench_kith_metg_LDADD = lib/libkith.la
 bench_kith_metg_LDFLAGS = $(bench_ldflags)
+bench_kith_named_LDADD = lib/libkith.la
+bench_kith_named_LDFLAGS = $(bench_ldflags)
 bench_kith_nodes_LDADD = lib/libkith.la
 bench_kith_nodes_LDFLAGS = $(bench_ldflags)
 bench_kith_pi_LDADD = examples/libpi.la lib/libkith.la -lm
@@ -103,6 +110,7 @@ bench_peers_empty_CFLAGS = $(AM_CFLAGS) $(OPENMPI_CFLAGS)
 bench_peers_empty_LDADD = $(OPENMPI_LIBS)
 bench_peers_lmdb_LDADD = -llmdb
 bench_peers_lock_LDADD =
+bench_peers_named_LDADD =
 bench_peers_openmp_CFLAGS = $(AM_CFLAGS) -fopenmp
 bench_peers_openmp_LDADD = $(LIBM)
 bench_peers_plain_LDADD =

@@ -14,6 +14,7 @@ from nodes import (DaskNodes, FourNodes, KithNodes, KithRun, LostNode, Mpi4pyNod
 
 OPENMP, STATIC, ONE_BY_ONE, TASKS = "OpenMP dynamic,1024", "OpenMP static", "OpenMP dynamic,1", "OpenMP tasks"
 PLAIN, RING, CELLS, FUTEX = "plain processes", "ring, one to one", "ring, lock-free cells", "raw futex"
+SHM, ALONE = "shm_open and mmap", "kith, nobody to serve"
 MUTEX, WORD, POLL = "robust mutex", "atomic word", "pipes and poll"
 MP, FUTURES, MPI4PY, DASK = "multiprocessing", "concurrent.futures", "mpi4py.futures", "Dask"
 STREAM, TRIP, WOKEN = "raw ZeroMQ, CURVE", "raw ZeroMQ, CURVE, a hop", "raw ZeroMQ, CURVE, a wake-up each way"
@@ -180,6 +181,13 @@ EXPERIMENTS = [
         "kith": Program("kith/dict"),
         "LMDB": Program("peers/lmdb"),
         MP: Python("peers/python.py", "multiprocessing", "dict", 20000, repeats=3)}),
+    Experiment("list", {
+        "kith": Program("kith/list"),
+        MP: Python("peers/python.py", "multiprocessing", "list", 10000, repeats=3)}),
+    Experiment("named memory", {
+        "kith": Program("kith/named"),
+        SHM: Program("peers/named"),
+        MP: Python("peers/python.py", "multiprocessing", "named", 1000, repeats=3)}),
     Experiment("lock", {
         "kith": Program("kith/lock"),
         MUTEX: Program("peers/lock"),
@@ -219,7 +227,12 @@ EXPERIMENTS = [
     Experiment("nodes, tasks", {
         "kith": far("tasks"),
         ECHO: Alike(raw_trips(256 << 10, 500, window=8), "numbers", "tasks"),
-        MPI4PY: Alike(Mpi4pyNodes("map", 20000, 1, repeats=2), "second", "tasks")}, repeats=3, place=Nodes),
+        MPI4PY: Alike(Mpi4pyNodes("map", 4000, 1, repeats=2), "second", "tasks")}, repeats=3, place=Nodes),
+    Experiment("nodes, single tasks", {
+        "kith": far("singles", 100000)}, repeats=3, place=Nodes),
+    Experiment("nodes, own worker", {
+        "kith": far("own", 2),
+        ALONE: far("own", 1)}, repeats=3, place=Nodes),
     Experiment("nodes, apply", {
         "kith": far("apply"),
         "kith, pool of the other node": far("call"),
@@ -309,6 +322,8 @@ ROWS = [
     Row("Lock, alone", "lock", "alone", "M/s", more=True, goals=[Within(1.5, MUTEX)]),
     Row("Lock, two processes", "lock", "contended", "M/s", more=True, goals=[AtLeast(6)]),
     Row("Lock, 64 processes in turn, longest wait over the mean", "lock", "fair", "×", goals=[AtMost(20)]),
+    Row("RLock, taken twice, alone", "lock", "rlock", "M/s", more=True, goals=[Within(1.5, MUTEX)]),
+    Row("RLock, taken twice, two processes", "lock", "rlock2", "M/s", more=True),
     Row("Value, atomic add, alone", "value", "alone", "M/s", more=True),
     Row("Value, atomic add, two processes", "value", "contended", "M/s", more=True, goals=[Within(3, WORD)]),
     Row("Value, lock, load, store and unlock, two processes", "value", "locked", "M/s", more=True,
@@ -327,6 +342,14 @@ ROWS = [
     Row("Dict, get, two processes", "dict", "get2", "M/s", more=True, goals=[AtLeast(3)]),
     Row("Dict, get, beside one that sets", "dict", "beside", "M/s", more=True),
     Row("Dict, update of one entry by a function, two processes", "dict", "update", "M/s", more=True),
+    Row("List, append, alone", "list", "append", "M/s", more=True),
+    Row("List, append, two processes", "list", "append2", "M/s", more=True, goals=[Faster(10, MP)]),
+    Row("List, get, alone", "list", "get", "M/s", more=True),
+    Row("List, get, two processes", "list", "get2", "M/s", more=True, goals=[Faster(10, MP)]),
+    Row("Namespace, set, two processes", "list", "name_set", "M/s", more=True, goals=[Faster(10, MP)]),
+    Row("Namespace, get, two processes", "list", "name_get", "M/s", more=True, goals=[Faster(10, MP)]),
+    Row("named memory, 64 KiB, made and filled", "named memory", "make", "µs", goals=[Within(1.5, SHM)]),
+    Row("named memory, 64 KiB, found by its name", "named memory", "find", "µs", goals=[Within(1.5, SHM)]),
     Row("wait for two Queues, a round", "wait", "queues", "µs", against=[POLL, MP], goals=[Within(1, POLL)]),
     Row("wait for two Queues and a descriptor, a round", "wait", "file", "µs"),
 
@@ -345,6 +368,10 @@ ROWS = [
         goals=[AtLeast(200)]),
     Row("map, cheap tasks on the other node only", "nodes, tasks", "tasks", "M/s", more=True,
         goals=[AtLeast(1), Faster(0.7, ECHO)]),
+    Row("apply_async, on the other node, 10^5 trivial tasks", "nodes, single tasks", "singles", "k/s", more=True,
+        goals=[AtLeast(100)]),
+    Row("map, a node's own worker while it serves another node", "nodes, own worker", "own", "k/s", more=True,
+        goals=[Faster(0.9, ALONE)]),
     Row("apply, on the other node, median", "nodes, apply", "turn", "µs", goals=[Within(1.5, WOKEN)]),
     Row("apply, of a pool of the other node, median", "nodes, apply", "turn", "µs",
         me="kith, pool of the other node", against=[WOKEN], goals=[Within(1.5, WOKEN)]),

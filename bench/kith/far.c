@@ -3,8 +3,11 @@
  *     far apply             one trivial task at a time, in microseconds (median)
  *     far call              the same, to a pool that lives on the other node
  *     far bulk N [MALLOC]   N elements of 16 MiB in and out, in GB/s of input; 1: in memory of malloc
+ *     far singles N         N trivial single tasks begun at once, then all results, in thousands a second
  *     far metg              the task length, in microseconds, at which both workers work half of their time
- * In the first, second and fourth the worker of the first node is held by a task that waits. */
+ *     far own NODES         what the worker of the first node does of a map, in thousand tasks a second, when
+ * the pool has so many nodes; tasks of the other one sleep, and only what serves it works For tasks, apply,
+ * bulk and singles the worker of the first node is held by a task that waits. */
 #include "config.h"
 
 #include <string.h>
@@ -14,6 +17,7 @@
 #include "../metg.h"
 
 enum { TASKS = 4000000, LOOKED_AT = 1000, WARM = 200, TIMED = 2000, METG_TASKS = 20000 };
+enum { OWN_US = 20, OWN_TASKS = 40000 };
 
 static double cheap(double x)
 {
@@ -127,6 +131,33 @@ static void apply(kith_pool pool)
     say("turn", 1e6 * quantile(took, TIMED, 0.5));
 }
 
+static double rate_of_singles(kith_pool pool, kith_result *r, int n)
+{
+    double start = now();
+
+    for (int i = 0; i < n; i++)
+        r[i] = kith_apply_async(pool, successor, i);
+    for (int i = 0; i < n; i++) {
+        int y = 0;
+
+        kith_get(r[i], &y);
+        if (y != i + 1)
+            die("a wrong result");
+    }
+    return 1e-3 * n / (now() - start);
+}
+
+static void singles(kith_pool pool, int n)
+{
+    kith_result *r = malloc((size_t)n * sizeof *r);
+
+    if (!r)
+        die("no memory for the results");
+    rate_of_singles(pool, r, n / 10);
+    say("singles", rate_of_singles(pool, r, n));
+    free(r);
+}
+
 struct block {
     unsigned char bytes[16 << 20];
 };
@@ -225,6 +256,47 @@ static void metg_of_both(void)
     kith_pool_close(both);
 }
 
+/* ------------------------------------------------------------------ what serving costs one's own worker */
+
+static unsigned long works_at_home(unsigned long steps)
+{
+    if (kith_node() == 0)
+        return work(steps);
+    nanosleep(&(struct timespec){ .tv_nsec = OWN_US * 1000L }, NULL);
+    return 0;
+}
+
+static uint64_t tasks_of_ours(kith_pool pool)
+{
+    struct kith_worker_stats s;
+
+    if (kith_worker_stats(pool, 0, &s) < 0)
+        die("no figures of the first worker");
+    return s.tasks;
+}
+
+static void own(int nodes)
+{
+    static unsigned long steps[OWN_TASKS], results[OWN_TASKS];
+    kith_pool pool = kith_pool_open_with(0, .nodes = nodes);
+    double speed = steps_per_us(), start;
+    uint64_t before;
+
+    if (kith_pool_workers(pool) != nodes)
+        die("not a worker on each node: KITH_WORKERS=1?");
+    for (int i = 0; i < OWN_TASKS; i++)
+        steps[i] = (unsigned long)(OWN_US * speed);
+    kith_map(pool, works_at_home, steps, results, OWN_TASKS / 10);
+    before = tasks_of_ours(pool);
+    start = now();
+    kith_map(pool, works_at_home, steps, results, OWN_TASKS);
+    start = now() - start;
+    say("own", 1e-3 * (double)(tasks_of_ours(pool) - before) / start);
+    if (nodes > 1 && tasks_of_ours(pool) - before >= OWN_TASKS)
+        die("the other node has done nothing");
+    kith_pool_close(pool);
+}
+
 static void beside_one_that_is_held(int argc, char **argv)
 {
     struct hold h = { kith_event_open(), kith_event_open() };
@@ -238,6 +310,8 @@ static void beside_one_that_is_held(int argc, char **argv)
         tasks(pool);
     else if (!strcmp(argv[1], "apply"))
         apply(pool);
+    else if (!strcmp(argv[1], "singles"))
+        singles(pool, (int)number(argc, argv, 2, 100000));
     else
         bulk(pool, number(argc, argv, 2, 64), (int)number(argc, argv, 3, 0));
     kith_event_set(h.over);
@@ -249,11 +323,13 @@ int main(int argc, char **argv)
 {
     kith_init(&argc, &argv);
     if (kith_nodes() != 2 || argc < 2)
-        die("usage, on two nodes: far tasks|apply|call|bulk|metg ...");
+        die("usage, on two nodes: far tasks|apply|call|bulk|singles|metg|own ...");
     if (!strcmp(argv[1], "call"))
         call();
     else if (!strcmp(argv[1], "metg"))
         metg_of_both();
+    else if (!strcmp(argv[1], "own"))
+        own((int)number(argc, argv, 2, 2));
     else
         beside_one_that_is_held(argc, argv);
     return kith_finalize();

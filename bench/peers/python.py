@@ -392,21 +392,39 @@ def add(lock, value, rounds):
             value.value += 1
 
 
+def add_two_deep(lock, value, rounds):
+    for _ in range(rounds):
+        with lock, lock:
+            value.value += 1
+
+
 def row_lock(rounds):
     import multiprocessing as mp
 
     rounds = int(rounds)
-    lock, value = mp.Lock(), mp.RawValue("l", 0)
+    for alone, contended, lock, target in (("alone", "contended", mp.Lock(), add),
+                                           ("rlock", "rlock2", mp.RLock(), add_two_deep)):
+        value = mp.RawValue("l", 0)
+        say(alone, rate_of_one(target, (lock, value, rounds), rounds))
+        say(contended, rate_of_two(target, (lock, value, rounds), rounds))
+        assert value.value == 3 * rounds
+
+
+def rate_of_one(target, arguments, rounds):
     begin = time.perf_counter()
-    add(lock, value, rounds)
-    say("alone", 1e-6 * rounds / (time.perf_counter() - begin))
+    target(*arguments)
+    return 1e-6 * rounds / (time.perf_counter() - begin)
+
+
+def rate_of_two(target, arguments, rounds):
+    import multiprocessing as mp
+
     begin = time.perf_counter()
-    process = mp.Process(target=add, args=(lock, value, rounds))
+    process = mp.Process(target=target, args=arguments)
     process.start()
-    add(lock, value, rounds)
+    target(*arguments)
     process.join()
-    say("contended", 2e-6 * rounds / (time.perf_counter() - begin))
-    assert value.value == 3 * rounds
+    return 2e-6 * rounds / (time.perf_counter() - begin)
 
 
 def answer(end, turns):
@@ -486,15 +504,58 @@ def row_dict(rounds):
     with mp.Manager() as manager:
         shared = manager.dict()
         for key, target in (("set", set_keys), ("get", get_keys)):
-            begin = time.perf_counter()
-            target(shared, rounds)
-            say(key, 1e-6 * rounds / (time.perf_counter() - begin))
-            begin = time.perf_counter()
-            process = mp.Process(target=target, args=(shared, rounds))
-            process.start()
-            target(shared, rounds)
-            process.join()
-            say(key + "2", 2e-6 * rounds / (time.perf_counter() - begin))
+            say(key, rate_of_one(target, (shared, rounds), rounds))
+            say(key + "2", rate_of_two(target, (shared, rounds), rounds))
+
+
+def append_all(shared, rounds):
+    for i in range(rounds):
+        shared.append(i)
+
+
+def set_name(names, rounds):
+    for i in range(rounds):
+        names.steps = i
+
+
+def get_name(names, rounds):
+    for _ in range(rounds):
+        names.steps
+
+
+def row_list(rounds):
+    import multiprocessing as mp
+
+    rounds = int(rounds)
+    with mp.Manager() as manager:
+        shared, names = manager.list(), manager.Namespace()
+        append_all(shared, 1000)
+        for key, target, arguments in (("append", append_all, (shared, rounds)), ("get", get_keys, (shared, rounds))):
+            say(key, rate_of_one(target, arguments, rounds))
+            say(key + "2", rate_of_two(target, arguments, rounds))
+        assert len(shared) == 1000 + 3 * rounds
+        say("name_set", rate_of_two(set_name, (names, rounds), rounds))
+        say("name_get", rate_of_two(get_name, (names, rounds), rounds))
+
+
+def row_named(times):
+    from multiprocessing.shared_memory import SharedMemory
+
+    size, took = 64 << 10, {"make": [], "find": []}
+    for _ in range(int(times)):
+        begin = time.perf_counter()
+        made = SharedMemory(create=True, size=size)
+        made.buf[:] = bytes(size)
+        took["make"].append(1e6 * (time.perf_counter() - begin))
+        begin = time.perf_counter()
+        found = SharedMemory(made.name)
+        found.buf[0]
+        took["find"].append(1e6 * (time.perf_counter() - begin))
+        found.close()
+        made.close()
+        made.unlink()
+    for key, some in took.items():
+        say(key, statistics.median(some))
 
 
 EXECUTORS = {"multiprocessing": Multiprocessing, "futures": Futures, "mpi4py": Mpi4py}
@@ -502,7 +563,8 @@ WITH_POOL = {"map": row_map, "bytes": row_bytes, "async": row_async, "imap": row
              "after-idling": row_after_idling, "bulk": row_bulk, "uneven": row_uneven, "metg": row_metg, "pi": row_pi,
              "idle": row_idle}
 WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "sync": row_sync, "value": row_value,
-           "lock": row_lock, "pipe": row_pipe, "wait": row_wait, "dict": row_dict}
+           "lock": row_lock, "pipe": row_pipe, "wait": row_wait, "dict": row_dict, "list": row_list,
+           "named": row_named}
 
 
 def main():
