@@ -3,24 +3,25 @@ cannot be told from so many runs.
 
 The programs of both builds run in pairs, one right after the other, now this one first and now that one, so that a
 machine that gets slower, or a neighbour that comes and goes, hurts both. What a pair tells is a ratio. The median of
-all pairs' ratios lies, 99 times in 100, within an interval that is read off the sorted ratios, whatever their
-distribution: with 8 pairs between the smallest and the largest one. A row is decided when its interval lies on one side
-of the limit. That is looked at three times, after 8, 16 and 32 pairs. As one of a hundred rows would be called slower
+all pairs' ratios lies, 96 times in 100, within an interval that is read off the sorted ratios, whatever their
+distribution: with 6 pairs between the smallest and the largest one. A row is decided when its interval lies on one side
+of the limit. That is looked at three times, after 6, 12 and 24 pairs. As one of fifty rows would be called slower
 by chance alone, who is found slower is measured anew, and only that counts."""
 import contextlib
 import statistics
 import sys
+import time
 from dataclasses import dataclass, field
 from math import comb
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 import contestants
 from contestants import Failed, Missing
-from results import Results
+from results import Allowance, Results
 
 LIMIT = 1.05                                    # times as long as the older build
-FEWEST, MOST = 8, 32                            # pairs
-SURE = 0.99
+FEWEST, MOST = 6, 24                            # pairs
+SURE = 0.96
 
 
 @dataclass
@@ -75,88 +76,111 @@ def looks(most):
     yield max(most, FEWEST)
 
 
-def measure_pair(contestant, old, results, turn):
-    """One run of each; results has those of "old" and "new"."""
-    order = ["old", "new"] if turn % 2 else ["new", "old"]
-    for who in order:
-        with contestants.programs_of(old) if who == "old" else contextlib.nullcontext():
-            results.add("", who, contestant.measure())
+@dataclass
+class Candidate:
+    """A contestant of kith's, the rows that its runs measure, and what has come out so far."""
+    name: str
+    contestant: object
+    rows: list
+    results: Results = field(default_factory=Results)
+    pairs: int = 0
+    seconds: float = 0.0                        # of all pairs
+    reason: Optional[str] = None                # why it cannot be compared
+
+    def measure_pair(self, old):
+        """One run of each build, now this one first and now that one."""
+        begin = time.monotonic()
+        try:
+            for who in ["new", "old"] if self.pairs % 2 else ["old", "new"]:
+                with contestants.programs_of(old) if who == "old" else contextlib.nullcontext():
+                    self.results.add("", who, self.contestant.measure())
+        except (Missing, Failed) as e:
+            self.reason = str(e)
+        self.pairs += 1
+        self.seconds += time.monotonic() - begin
+
+    def compared(self):
+        """(comparisons of rows that both have a figure for, [(title, why)] of the others)"""
+        if self.reason:
+            return [], [(row.title, self.reason) for row in self.rows]
+        found, missing = [], []
+        for row in self.rows:
+            old, new = (self.results.of("", who, row.key) for who in ("old", "new"))
+            if old and new:
+                ratios = [row.cost(statistics.median(n)) / row.cost(statistics.median(o)) for o, n in zip(old, new)]
+                medians = [statistics.median(v for turn in turns for v in turn) for turns in (old, new)]
+                found.append(Comparison(row.title, row.unit, *medians, ratios))
+            else:
+                missing.append((row.title, "the older program does not measure this" if new else "no figure"))
+        return found, missing
+
+    @property
+    def decided(self):
+        return self.reason is not None or all(c.verdict != "undecided" for c in self.compared()[0])
+
+    def measure_until_decided(self, old, most, until):
+        """Until the next pair would not end in time; None: whenever it ends."""
+        for pairs in looks(most):
+            while self.pairs < pairs and self.reason is None:
+                if until is not None and self.pairs and time.monotonic() + self.seconds / self.pairs > until:
+                    return
+                self.measure_pair(old)
+            if self.decided:
+                return
 
 
-def compared(rows, results):
-    """(comparisons of rows that both have a figure for, the others)"""
-    found, missing = [], []
-    for row in rows:
-        old, new = (results.of("", who, row.key) for who in ("old", "new"))
-        if old and new:
-            ratios = [row.cost(statistics.median(n)) / row.cost(statistics.median(o)) for o, n in zip(old, new)]
-            medians = [statistics.median(v for turn in turns for v in turn) for turns in (old, new)]
-            found.append(Comparison(row.title, row.unit, *medians, ratios))
-        else:
-            missing.append((row.title, "the older program does not measure this" if new else "no figure"))
-    return found, missing
+def measure_anew(c, old, most, until):
+    """The rows that were found slower; only that counts."""
+    slower = {found.title for found in c.compared()[0] if found.verdict == "yes"}
+    if not slower:
+        return c.compared()
+    again = Candidate(c.name, c.contestant, [r for r in c.rows if r.title in slower])
+    again.measure_until_decided(old, most, until)
+    found, missing = c.compared()
+    return [f for f in found if f.title not in slower] + again.compared()[0], missing + again.compared()[1]
 
 
-def measure_until_decided(contestant, rows, old, most):
-    """All rows of one contestant, which are measured by the same runs."""
-    results, turn = Results(), 0
-    for pairs in looks(most):
-        while turn < pairs:
-            measure_pair(contestant, old, results, turn)
-            turn += 1
-        found, missing = compared(rows, results)
-        if all(c.verdict != "undecided" for c in found):
-            break
-    return found, missing
-
-
-def compare_contestant(contestant, rows, old, most):
-    found, missing = measure_until_decided(contestant, rows, old, most)
-    slower = {c.title for c in found if c.verdict == "yes"}
-    if slower:
-        again, _ = measure_until_decided(contestant, [r for r in rows if r.title in slower], old, most)
-        found = [c for c in found if c.title not in slower] + again
-    return found, missing
-
-
-def by_contestant(rows, experiments):
-    """{(experiment, who): [row, ...]} of kith's, in the order of the table."""
-    groups = {}
+def candidates(rows, experiments):
+    """By place, in the order of the table: those whose runs can be repeated often."""
+    places = {}
     for e in experiments:
-        for row in rows:
-            if row.experiment == e.name and e.often:
-                groups.setdefault((e.name, row.me), (e, []))[1].append(row)
-    return groups
+        for who in e.contestants if e.often else []:
+            mine = [r for r in rows if r.experiment == e.name and r.me == who]
+            if mine:
+                places.setdefault(e.place, []).append(Candidate(f"{e.name}, {who}", e.contestants[who], mine))
+    return places
 
 
-def compare(rows, experiments, old, most, patience):
-    older, quiet, places = Older(), Results(), {}
-    for (name, who), (experiment, mine) in by_contestant(rows, experiments).items():
-        places.setdefault(experiment.place, []).append((f"{name}, {who}", experiment.contestants[who], mine))
+def compare_there(some, old, most, allowance, older, patience):
+    """First a pair of each, as many of them may be known by then not to be comparable; then the quickest come first,
+    so that what they do not need of their share of the time is left to the slower ones."""
+    quiet = Results()
+    for c in some:
+        c.measure_pair(old)
+    for c in sorted(some, key=lambda c: c.seconds):
+        if patience:
+            quiet.look_around(patience)
+        until = allowance.next()
+        c.measure_until_decided(old, most, until)
+        found, missing = measure_anew(c, old, most, until)
+        older.comparisons += found
+        older.missing += missing
+        said = c.reason or ", ".join(f"{f.ratio:.3f} {f.verdict}" for f in found)
+        print(f"{c.name}: {c.pairs} pairs, {c.seconds:.0f} s: {said}", file=sys.stderr)
+
+
+def compare(rows, experiments, old, most, patience, seconds=None):
+    places = candidates(rows, experiments)
+    older, allowance = Older(), Allowance(seconds, sum(map(len, places.values())))
     for row in rows:
         if any(e.name == row.experiment and not e.often for e in experiments):
             older.missing.append((row.title, "takes too long for many runs"))
     for place, some in places.items():
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(place())
-            except Missing as e:
-                older.missing += [(row.title, str(e)) for _, _, mine in some for row in mine]
-                continue
-            for name, contestant, mine in some:
-                if patience:
-                    quiet.look_around(patience)
-                add_to(older, name, contestant, mine, old, most)
+        try:
+            with place():
+                compare_there(some, old, most, allowance, older, patience)
+        except Missing as e:
+            older.missing += [(row.title, str(e)) for c in some for row in c.rows]
+    order = {row.title: i for i, row in enumerate(rows)}
+    older.comparisons.sort(key=lambda c: order[c.title])
     return older
-
-
-def add_to(older, name, contestant, rows, old, most):
-    try:
-        found, missing = compare_contestant(contestant, rows, old, most)
-        older.comparisons += found
-        older.missing += missing
-        said = ", ".join(f"{c.ratio:.3f} {c.verdict}" for c in found)
-    except (Missing, Failed) as e:
-        older.missing += [(row.title, str(e)) for row in rows]
-        said = str(e)
-    print(f"{name}: {said}", file=sys.stderr)

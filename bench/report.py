@@ -14,7 +14,7 @@ from goals import quartiles, short
 GOALS = ["row", "kith", "beside", "measured", "quartiles", "goal", "reached"]
 FIGURES = ["row", "who", "median", "quartiles", "kith is"]
 SKIPPED = ["who", "why", "in"]
-OLDER = ["row", "older", "now", "takes … × as long", "99 % interval", "pairs", "slower by more than 5 %"]
+OLDER = ["row", "older", "now", "takes … × as long", "96 % interval", "pairs", "slower by more than 5 %"]
 
 REACHED = {True: "yes", False: "no", None: "?"}
 

@@ -6,6 +6,21 @@ from pathlib import Path
 QUIET = 0.05                                    # of the CPUs
 
 
+class Allowance:
+    """How long each of several parts may go on: its share of what is left of the time for all of them."""
+
+    def __init__(self, seconds, parts):
+        self.end = time.monotonic() + seconds if seconds else None
+        self.left = parts
+
+    def next(self):
+        """Until when; None: no limit. 0: not at all."""
+        if self.end is None:
+            return None
+        now, self.left = time.monotonic(), self.left - 1
+        return now + (self.end - now) / (self.left + 1) if now < self.end else 0
+
+
 class Results:
     """What each contestant said in each experiment, turn by turn."""
 

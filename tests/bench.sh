@@ -41,10 +41,10 @@ assert results.of("lock", "kith", "alone") == []
 some = [r for r in rows.ROWS if r.experiment == "lock"]
 assert report.skipped_table(some, results) == [["kith", "it crashed", "lock"]]
 
-# Too few pairs tell nothing; of 8 the interval is the whole range, of 32 it is narrower.
-assert against.interval(range(7)) == (0.0, float("inf"))
-assert against.interval(range(8)) == (0, 7) and against.interval(range(32)) == (8, 23)
-assert list(against.looks(32)) == [8, 16, 32] and list(against.looks(20)) == [8, 16, 20]
+# Too few pairs tell nothing; of 6 the interval is the whole range, of 24 it is narrower.
+assert against.interval(range(5)) == (0.0, float("inf"))
+assert against.interval(range(6)) == (0, 5) and against.interval(range(24)) == (6, 17)
+assert list(against.looks(24)) == [6, 12, 24] and list(against.looks(20)) == [6, 12, 20]
 
 
 class Played:
@@ -68,6 +68,10 @@ for seed in range(20):
     said = {c.title: c.verdict for c in older.comparisons}
     assert (said["slower"], said["equal"], said["faster"]) == ("yes", "no", "no"), said
     assert [title for title, _ in older.missing] == ["new"]
+
+# Without time there is one pair of each, and nothing is decided by it.
+older = against.compare(of_them, experiments, pathlib.Path("elsewhere"), against.MOST, 0, seconds=1e-9)
+assert [(c.pairs, c.verdict) for c in older.comparisons] == [(1, "undecided")] * 4
 assert contestants.BUILD == here
 END
 "$top_srcdir/bench/run" --list >"$TMPDIR/list" || exit 1
