@@ -102,16 +102,16 @@ EXPERIMENTS = [
     Experiment("chunk 1", {
         "kith": Program("kith/map", "kith", 1, 0),
         ONE_BY_ONE: Program("peers/openmp", "map", "dynamic", 1, 0),
-        **pythons("map", 20000, 1, few=(3000, 1))}),
-    Experiment("apply", {"kith": Program("kith/apply", "warm"), **pythons("warm", 1000)}),
+        **pythons("map", 20000, 1, few=(2000, 1), repeats=2)}),
+    Experiment("apply", {"kith": Program("kith/apply", "warm"), **pythons("warm", 1000, repeats=2)}),
     Experiment("apply beside", {"kith": Program("kith/apply", "beside")}, repeats=3),
     Experiment("apply_async", {
         "kith": Program("kith/async", "apply", 1000000),
         TASKS: Program("peers/openmp", "tasks", 1000000),
-        MP: Python("peers/python.py", "multiprocessing", "async", 50000, repeats=3)}),
+        MP: Python("peers/python.py", "multiprocessing", "async", 20000, repeats=2)}),
     Experiment("imap_unordered", {
         "kith": Program("kith/async", "imap", 1000000),
-        MP: Python("peers/python.py", "multiprocessing", "imap", 100000, repeats=3)}),
+        MP: Python("peers/python.py", "multiprocessing", "imap", 30000, repeats=2)}),
     Experiment("apply after idling", {"kith": Program("kith/apply", "idle", 4),
                                       **pythons("after-idling", 2, repeats=2)}, repeats=2),
     Experiment("bulk", {
@@ -134,10 +134,10 @@ EXPERIMENTS = [
     Experiment("pi, Monte Carlo", {
         **pi("montecarlo"),
         "Numba, Pool of 2": Numba("peers/pi_numba.py", "1e8", "1e9", repeats=3),
-        MP: Python("peers/python.py", "multiprocessing", "pi", "montecarlo", "1e7", "1e9", repeats=2)}, repeats=9),
+        MP: Python("peers/python.py", "multiprocessing", "pi", "montecarlo", "1e7", "1e9", repeats=2)}, repeats=5),
     Experiment("pi, midpoints", {
         **pi("midpoint"),
-        MP: Python("peers/python.py", "multiprocessing", "pi", "midpoint", "1e7", "1e9", repeats=2)}, repeats=9),
+        MP: Python("peers/python.py", "multiprocessing", "pi", "midpoint", "1e7", "1e9", repeats=2)}, repeats=5),
     Experiment("idle", {
         "kith": Idle(Program("kith/idle", 60)),
         MP: Idle(Python("peers/python.py", "multiprocessing", "idle", 60)),
@@ -172,18 +172,18 @@ EXPERIMENTS = [
         FUTEX: Program("peers/sync"),
         "sem_t": Program("peers/sem", "posix"),
         MUTEX: Program("peers/sem", "robust"),
-        MP: Python("peers/python.py", "multiprocessing", "sem", 100000, repeats=3)}),
+        MP: Python("peers/python.py", "multiprocessing", "sem", 100000, repeats=2)}),
     Experiment("value", {
         "kith": Program("kith/value"),
         WORD: Program("peers/value"),
-        MP: Python("peers/python.py", "multiprocessing", "value", 50000, repeats=3)}),
+        MP: Python("peers/python.py", "multiprocessing", "value", 50000, repeats=2)}),
     Experiment("dict", {
         "kith": Program("kith/dict"),
         "LMDB": Program("peers/lmdb"),
-        MP: Python("peers/python.py", "multiprocessing", "dict", 20000, repeats=3)}),
+        MP: Python("peers/python.py", "multiprocessing", "dict", 20000, repeats=2)}),
     Experiment("list", {
         "kith": Program("kith/list"),
-        MP: Python("peers/python.py", "multiprocessing", "list", 10000, repeats=3)}),
+        MP: Python("peers/python.py", "multiprocessing", "list", 10000, repeats=2)}),
     Experiment("named memory", {
         "kith": Program("kith/named"),
         SHM: Program("peers/named"),
@@ -191,7 +191,7 @@ EXPERIMENTS = [
     Experiment("lock", {
         "kith": Program("kith/lock"),
         MUTEX: Program("peers/lock"),
-        MP: Python("peers/python.py", "multiprocessing", "lock", 100000, repeats=3)}),
+        MP: Python("peers/python.py", "multiprocessing", "lock", 100000, repeats=2)}),
     Experiment("pipe", {
         "kith": Program("kith/pipe"),
         "ring, spinning": Program("peers/ring", "turns"),
@@ -199,11 +199,11 @@ EXPERIMENTS = [
     Experiment("wait", {
         "kith": Program("kith/wait"),
         POLL: Program("peers/poll"),
-        MP: Python("peers/python.py", "multiprocessing", "wait", 20000, repeats=3)}),
+        MP: Python("peers/python.py", "multiprocessing", "wait", 20000, repeats=2)}),
     Experiment("sync", {
         "kith": Program("kith/sync"),
         FUTEX: Program("peers/sync"),
-        MP: Python("peers/python.py", "multiprocessing", "sync", 20000, repeats=3)}),
+        MP: Python("peers/python.py", "multiprocessing", "sync", 20000, repeats=2)}),
     Experiment("process", {
         "kith": Program("kith/process"),
         PLAIN: Program("peers/plain", "process"),
@@ -219,10 +219,10 @@ EXPERIMENTS = [
         STREAM: raw_stream(MIB, 500)}, repeats=3, place=Nodes),
     Experiment("nodes, objects", {
         "kith": KithNodes("kith/remote", "one"),
-        TRIP: Alike(raw_trips(8, 20000, hop="near"), "turn", *CALLS)}, repeats=3, place=Nodes),
+        TRIP: Alike(raw_trips(8, 5000, hop="near"), "turn", *CALLS)}, repeats=3, place=Nodes),
     Experiment("nodes, many callers", {
         "kith": KithNodes("kith/remote", "many", 16),
-        "raw ZeroMQ, CURVE, 16 under way": Alike(raw_trips(8, 200000, window=16), "messages", "calls")},
+        "raw ZeroMQ, CURVE, 16 under way": Alike(raw_trips(8, 100000, window=16), "messages", "calls")},
         repeats=3, place=Nodes),
     Experiment("nodes, tasks", {
         "kith": far("tasks"),
@@ -236,8 +236,8 @@ EXPERIMENTS = [
     Experiment("nodes, apply", {
         "kith": far("apply"),
         "kith, pool of the other node": far("call"),
-        WOKEN: raw_trips(8, 20000, hop="far"),
-        "raw ZeroMQ, CURVE, two each way": raw_trips(8, 20000, hop="both"),
+        WOKEN: raw_trips(8, 5000, hop="far"),
+        "raw ZeroMQ, CURVE, two each way": raw_trips(8, 5000, hop="both"),
         MPI4PY: Alike(Mpi4pyNodes("warm", 1000, repeats=2), "median", "turn")}, repeats=3, place=Nodes),
     Experiment("nodes, bulk", {
         "kith": far("bulk", 64),
@@ -401,5 +401,5 @@ def mistakes():
 
 def speedup(cores):
     """The experiments behind the picture: the pi programs on 1 to 2 × cores workers."""
-    return {(kind, workers): Experiment(f"{kind} on {workers}", pi(kind, workers), repeats=5)
+    return {(kind, workers): Experiment(f"{kind} on {workers}", pi(kind, workers, points=3 * 10**8), repeats=3)
             for workers in range(1, 2 * cores + 1) for kind in ("montecarlo", "midpoint")}

@@ -183,7 +183,7 @@ static void bulk(kith_pool pool, size_t n, int plain)
     start = now();
     kith_map(pool, copy, in, out, n);
     say("bytes", (double)n * sizeof *in / (now() - start) * 1e-9);
-    if (memcmp(in, out, n * sizeof *in))
+    if (memcmp(in, out, n * sizeof *in) != 0)
         die("a wrong result");
 }
 

@@ -10,7 +10,7 @@
 #include "../bench.h"
 #include "kith.h"
 
-enum { WARM = 500, ROUNDS = 5000, EACH = 5000, MOST = 64 };
+enum { WARM = 200, ROUNDS = 2000, EACH = 5000, MOST = 64 };
 
 struct things {
     kith_lock lock;
