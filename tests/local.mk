@@ -198,11 +198,15 @@ tests_test_chaos_SOURCES = \
 	tests/chaos/actors.c \
 	tests/chaos/actors.h \
 	tests/chaos/bytes.c \
+	tests/chaos/calls.c \
+	tests/chaos/calls.h \
 	tests/chaos/action.c \
 	tests/chaos/action.h \
 	tests/chaos/dice.h \
 	tests/chaos/dicts.c \
 	tests/chaos/dicts.h \
+	tests/chaos/feeds.c \
+	tests/chaos/feeds.h \
 	tests/chaos/head.c \
 	tests/chaos/head.h \
 	tests/chaos/jobs.c \
@@ -227,6 +231,8 @@ tests_test_chaos_SOURCES = \
 	tests/chaos/ranges.c \
 	tests/chaos/sems.c \
 	tests/chaos/sems.h \
+	tests/chaos/shares.c \
+	tests/chaos/shares.h \
 	tests/chaos/sync.c \
 	tests/chaos/sync.h \
 	tests/chaos/tidy.c \

@@ -22,8 +22,11 @@
  *     dicts     the Dict and the List
  *     locks     the Lock
  *     jobs      the joinable Queue
+ *     feeds     Queues that end, with their producers
+ *     shares    the Namespace, memory by name, and shared data
  *     pipes     a Pipe between an actor and a Process
  *     pools     opening and ending Pools
+ *     calls     calls into such Pools of costs, of bytes, of a worker's state
  *     leaves    Processes that do little
  *     actors    who calls, step by step
  *     tidy      what may be left at the end

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "actors.h"
 #include "dicts.h"
+#include "feeds.h"
 #include "jobs.h"
 #include "kinds.h"
 #include "leaves.h"
@@ -11,6 +12,7 @@
 #include "queues.h"
 #include "pipes.h"
 #include "sems.h"
+#include "shares.h"
 #include "sync.h"
 #include "values.h"
 #include "world.h"
@@ -49,10 +51,11 @@ static void step(int actor, int number)
 {
     static const enum kind kinds[] = { INTS, LONGS, DOUBLES, BYTES, RANGE, INTS, RANGE, BYTES, NOTHING };
     struct dice d = dice_of(now.seed, (uint64_t)actor + 100, (uint64_t)number);
-    int what = (int)roll(&d, 30), pool = (int)roll(&d, POOLS), q = (int)roll(&d, QUEUES);
+    int what = (int)roll(&d, 33), pool = (int)roll(&d, POOLS), q = (int)roll(&d, QUEUES);
     int life = atomic_load(&world->queues[q].current);
 
     atomic_store(&world->doing[actor], (uint32_t)number << 8 | (uint32_t)what);
+    CHECK(kith_priority((int)roll(&d, 9) - 4) == 0, "a priority is refused");
     open_pool((int)roll(&d, POOLS), &d);
     open_queue((int)roll(&d, QUEUES), &d);
     switch (what) {
@@ -77,6 +80,9 @@ static void step(int actor, int number)
     case 27: use_sync(&d); break;
     case 28:
     case 29: use_dict(&d); break;
+    case 30: feed(&d); break;
+    case 31: use_names(&d); break;
+    case 32: (roll(&d, 2) ? share : start_plain)(&d); break;
     default: make_call(pool, kinds[what], &d); break; /* 0 to 8 */
     }
     atomic_fetch_add(&world->steps_done, 1);

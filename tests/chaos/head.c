@@ -9,6 +9,7 @@
 #include "queues.h"
 #include "locks.h"
 #include "sems.h"
+#include "shares.h"
 #include "sync.h"
 #include "values.h"
 #include "tidy.h"
@@ -43,6 +44,7 @@ static void begin(struct dice *d)
     open_lock();
     open_sync();
     open_jobs();
+    open_names();
     atomic_store(&world->up, 1);
 }
 

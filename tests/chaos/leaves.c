@@ -152,3 +152,37 @@ void start_leaves(struct dice *d)
     for (int i = 0; i < n; i++)
         end_leaf(p[i], (enum leaf_action)l[i].action, d);
 }
+
+/* ---- plain functions */
+
+static int add_three(int x, int y, int z)
+{
+    kith_log(KITH_LOG_DEBUG, "%d + %d + %d", x, y, z);
+    kith_log(KITH_LOG_WARNING, "%d\n", x + y + z);
+    return x + y + z;
+}
+
+static int measure(const char *text)
+{
+    return (int)strlen(text);
+}
+
+/* Of numbers, or of a string. */
+void start_plain(struct dice *d)
+{
+    static const char text[] = "a text of some length that its Process gets as a copy";
+    int x = (int)roll(d, 50), length = (int)roll(d, sizeof text), numbers = (int)roll(d, 2), code = 0, rc;
+    kith_process p;
+
+    if (now.alone)
+        return;
+    atomic_fetch_add(&world->open, 1);
+    p = numbers ? kith_start(add_three, x, 3, 4) : kith_start(measure, text + length);
+    if ((rc = kith_check(p)) == 0 && (rc = kith_process_join(p, KITH_FOREVER)) == 0)
+        rc = kith_process_exitcode(p, &code);
+    CHECK(excused(rc) || (rc == 0 && code_is_right(code, numbers ? x + 7 : (int)sizeof text - 1 - length)),
+          "a plain function in a Process: %d, exit code %d", rc, code);
+    rc = kith_process_close(p);
+    CHECK(rc == 0 || excused(rc), "close of a Process gives %d", rc);
+    atomic_fetch_sub(&world->open, 1);
+}

@@ -1,12 +1,14 @@
 /* pools.c: opening and ending Pools of all options, and what is left of one that has ended: an error. */
 #include "config.h"
+#include "../check.h"
 #include "pools.h"
+#include "calls.h"
 #include "kinds.h"
 #include "world.h"
 
 #include <signal.h>
 
-enum { LIMIT_MS = 400, DEFAULT_TRIES = 2 };
+enum { LIMIT_MS = 400, DEFAULT_TRIES = 2, ENOUGH = 512 << 20 };
 
 /* ---- initializers */
 
@@ -52,6 +54,7 @@ static kith_pool some_pool(struct pool_options_seen *seen, struct dice *d)
         .limit_ms = roll(d, 4) ? 0 : LIMIT_MS,
         .tries = tries[roll(d, 5)],
         .unpinned = (int)roll(d, 2),
+        .memory = SANITIZED || roll(d, 5) ? 0 : ENOUGH,
         .chunk = chunks[roll(d, 6)],
     };
     kith_pool p;
@@ -202,6 +205,7 @@ static void good_pool(int uses_it, int terminate, struct dice *d)
               "apply gives %d and %d", rc, y);
         tasks_of_their_own(p, 0, d);
         one_by_one(p, d);
+        other_call(p, d);
     }
     rc = terminate ? kith_pool_terminate(p) : kith_pool_close(p);
     CHECK(rc == 0 || server_lost(rc) || has_killed_exit(rc), "the end of a pool of its own gives %d", rc);
@@ -229,6 +233,7 @@ static void pool_of_threads(struct dice *d)
         CHECK(out[i] == play_int_gives(in[i]), "result %d of a map of threads is %d", i, out[i]);
     tasks_of_their_own(p, 1, d);
     one_by_one(p, d);
+    other_call(p, d);
     rc = roll(d, 2) ? kith_pool_terminate(p) : kith_pool_close(p);
     CHECK(rc == 0 || server_lost(rc), "the end of a pool of threads gives %d", rc);
 }

@@ -8,6 +8,7 @@
 #include "dicts.h"
 #include "locks.h"
 #include "sems.h"
+#include "shares.h"
 #include "sync.h"
 #include "values.h"
 #include "tidy.h"
@@ -153,6 +154,7 @@ void tidy_up(void)
     end_lock();
     end_sync();
     end_jobs();
+    end_names();
     CHECK(kith__heap_audit() == 0, "the heap is not sound");
     if (now.trouble == NO_SERVER || atomic_load(&world->open))
         return;

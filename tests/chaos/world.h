@@ -95,6 +95,8 @@ extern struct world {
     _Atomic uint64_t jobs; /* handle of the joinable Queue; 0: there is none */
     _Atomic uint32_t next_job;
     _Atomic uint8_t job_put[JOBS], job_done[JOBS];
+    _Atomic uint64_t ns; /* handle of the Namespace; 0: there is none */
+    _Atomic long names_begun, names_done, counts_begun, counts_done;
     _Atomic uint32_t doing[THREADS + PROCESSES]; /* step << 8 | what */
     _Atomic uint32_t zeros[THREADS + PROCESSES]; /* runs of tasks without bytes */
     _Atomic uint8_t runs[RUNS];

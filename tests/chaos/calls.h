@@ -1,0 +1,12 @@
+/* calls.h: calls into a pool of an actor's own that have no model: with costs, with results of any size, and
+ * with a state of each worker. */
+#ifndef CHAOS_CALLS_H
+#define CHAOS_CALLS_H
+
+#include "dice.h"
+#include "kith.h"
+
+/* One of them. Nothing but a killer can make it fail. */
+void other_call(kith_pool p, struct dice *d);
+
+#endif
