@@ -136,6 +136,7 @@ unit_tests += \
 	tests/test_closed \
 	tests/test_cond \
 	tests/test_costs \
+	tests/test_crowd \
 	tests/test_deal \
 	tests/test_dict \
 	tests/test_dict_shared \
