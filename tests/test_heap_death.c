@@ -192,7 +192,7 @@ static const struct scene scenes[] = {
       "24M", 1 },
     { "block that the budget refuses", "heap: pages given back", some_before, alloc_too_much, "24M", 1 },
     { "many blocks, new descriptors", "heap: descriptors backed", some_before, alloc_many, NULL, 97 },
-    { "sweep of many blocks", "guard: mark cleared", many_before, sweep_many, NULL, 3 },
+    { "sweep of many blocks", "guard: mark cleared", many_before, sweep_many, NULL, 7 },
     { "block after a death over another", "heap: pages taken", death_before, alloc_large, NULL, 1 },
     { "sweep after a death over a block", "heap: pages given back", death_before, sweep_many, NULL, 1 },
 };
@@ -301,7 +301,7 @@ static void death_over_the_repair_is_harmless(void)
 
         set_scene(&scenes[i]);
         steps = run_until(scenes[i].act, 0);
-        for (int k = 0; k < (SANITIZED ? 4 : 25); k++, kills++) {
+        for (int k = 0; k < (SANITIZED ? 4 : 8); k++, kills++) {
             int first = 1 + rand_r(&seed) % steps;
             unsigned again = seed;
 
