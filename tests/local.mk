@@ -290,7 +290,8 @@ once_scripts += \
 	tests/cluster/objects.sh \
 	tests/cluster/pool.sh \
 	tests/cluster/prefix.sh \
-	tests/cluster/slurm.sh
+	tests/cluster/slurm.sh \
+	tests/cluster/suites.sh
 long_scripts += tests/cluster/five.sh
 net_scripts = \
 	tests/locks_net.sh \

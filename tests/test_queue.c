@@ -138,7 +138,9 @@ static void many_to_many(size_t bound)
 {
     enum { PUTTERS = 4, TAKERS = 3 };
     int is_long = getenv("KITH_TEST_LONG") != NULL;
-    int each = getenv("KITH_TRANSPORT") ? (is_long ? 20000 : 2000) : is_long ? 100000 : 5000;
+    int each = getenv("KITH_TRANSPORT") || far_node() != KITH_HERE ? (is_long ? 20000 : 2000)
+               : is_long                                           ? 100000
+                                                                   : 5000;
     int total = 0, count, code, end[2] = { -1, 0 };
     struct harvest h = { far_queue_open(bound), far_queue_open(0) };
     kith_process p[PUTTERS + TAKERS];

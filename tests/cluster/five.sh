@@ -20,8 +20,8 @@ tour()
     grep -q "^waited for 5 nodes at once" "$TMPDIR/tour" || { cat "$TMPDIR/tour"; return 1; }
 }
 
-examples() { KITH_TEST_LONG=1 "$top_srcdir/tests/examples/nodes.sh" "$1"; }
 some_examples() { KITH_TEST_LONG="" "$top_srcdir/tests/examples/nodes.sh" "$1"; }
+examples() { some_examples "$1" && KITH_TEST_LONG=1 "$top_srcdir/tests/examples/nodes.sh" "$1"; }
 
 check "objects and Processes" tour
 if [ -n "${KITH_TEST_LONG-}" ]; then

@@ -33,17 +33,6 @@ elsewhere()
         { cat "$TMPDIR/elsewhere"; return 1; }
 }
 
-suites()
-{
-    local object some="queue sem value lock pipe dict barrier share"
-
-    [ -z "${KITH_TEST_LONG-}" ] || some+=" sorted array rlock dict_shared list watch event cond"
-    for object in $some; do
-        run 2 KITH_TEST_FAR=1 "tests/test_$object" || return
-    done
-    run 2 tests/test_process
-}
-
 # Shorter than a peer is waited for, also when this machine stands still in the middle: TCP repeats 0.2, 0.6, 1.4 and 3 s after the cut,
 # and a peer is lost after 3. Nothing is lost, nobody notices.
 cut_and_heal()
@@ -154,10 +143,14 @@ overdue()
     end_job
 }
 
+# With KITH_TEST_LONG=1 what "make check" leaves out.
+if [ -n "${KITH_TEST_LONG-}" ]; then
+    check "ports and addresses" places
+    check "a start that makes no progress" overdue
+    exit $failed
+fi
 check "three nodes: Processes, Queues, names, placement, the end" tour 3
 check "two nodes" tour 2
-check "the tests of each object, between two nodes" suites
-check "random calls with random handles" run 2 tests/test_random_calls job "$RANDOM"
 check "a cable that is cut and comes back" cut_and_heal
 check "an agent that is stopped for a while" stopped_agent
 check "a node that is lost" lost_node
@@ -166,7 +159,6 @@ check "shared data on three nodes" run 3 "$objects" share
 check "shared data, of which a node of the chain is lost" share_lost
 check "ports and addresses" places
 check "kith run among bridges that have one address" among_bridges
-[ -z "${KITH_TEST_LONG-}" ] || check "a start that makes no progress" overdue
 check "a module that is missing elsewhere" elsewhere "kith on node2 has no module for Open MPI" KITH_MODULES=/nonexistent
 check "a variable that is wrong elsewhere" elsewhere "KITH_SEED=abc is not a seed" KITH_SEED=abc
 check "a number of workers that is wrong elsewhere" elsewhere 'KITH_WORKERS is "abc"' KITH_WORKERS=abc

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs each example by hand, under mpirun with 4 ranks, and with all objects reached over the network; and a few of them
-# with 1, 2 and 7 ranks, or all with KITH_TEST_LONG=1: it must print what examples/expected says, nothing on stderr, and end
-# with 0. With a sanitizer only a few under mpirun, and without what is wrong on the command line.
+# with 1, 2 and 7 ranks. With KITH_TEST_LONG=1 the others with these numbers: it must print what examples/expected says,
+# nothing on stderr, and end with 0. With a sanitizer only a few over the network and under mpirun, and without what is wrong
+# on the command line.
 # kith-test: limit=600
 set -u
 TMPDIR=$(mktemp -d) || exit 99
@@ -103,12 +104,8 @@ all()
     good pipe
     good race 500
     good shared_memory
-    # 40000 round trips through the agent take a minute there, those of 2000 threads some seconds.
-    case $name$SANITIZER_FLAGS in
-    *KITH_TRANSPORT=net?*) ;;
-    *) good account_lock
-       good threads ;;
-    esac
+    good account_lock
+    good threads
     good process_ids
     good separate_memory
     good process_names
@@ -274,22 +271,24 @@ command_line()
     refused '-n: 257 is too many, the limit is 256' pi_combined -n 257 1e6
 }
 
-way "by hand"
-all
-workers
-[ -n "$SANITIZER_FLAGS" ] || command_line
-
 # Built without ZeroMQ there is no such part.
 net=
 [ ! -e "${KITH_MODULES:-.}/kith-net.so" ] || net=yes
-if [ -n "$net" ]; then
-    way "KITH_TRANSPORT=net" env KITH_TRANSPORT=net
-    all
-else
-    echo "run.sh: no ZeroMQ: nothing goes over the network"
-fi
 
-under_mpirun()
+on_one_machine()
+{
+    workers
+    [ -n "$SANITIZER_FLAGS" ] || command_line
+    if [ -n "$net" ]; then
+        way "KITH_TRANSPORT=net" env KITH_TRANSPORT=net
+        # What a sanitizer sees of the network is in tests/*_net.sh, too.
+        if [ -z "$SANITIZER_FLAGS" ]; then all; else few; fi
+    else
+        echo "run.sh: no ZeroMQ: nothing goes over the network"
+    fi
+}
+
+four_ranks()
 {
     way "mpirun -n 4" "$MPIRUN" $many -n 4
     if [ -n "$SANITIZER_FLAGS" ]; then
@@ -299,15 +298,28 @@ under_mpirun()
     all
     workers
     command_line_of_ranks
-    rest=few
-    [ -z "${KITH_TEST_LONG-}" ] || rest=all
+}
+
+# other_ranks EXAMPLES: all or few
+other_ranks()
+{
     for n in 1 2 7; do
         way "mpirun -n $n" "$MPIRUN" $many -n $n
-        $rest
+        $1
     done
     if [ -n "$net" ]; then
         way "mpirun -n 2, KITH_TRANSPORT=net" env KITH_TRANSPORT=net "$MPIRUN" $many -n 2
-        $rest
+        $1
+    fi
+}
+
+under_mpirun()
+{
+    if [ -n "${KITH_TEST_LONG-}" ]; then
+        other_ranks all
+    else
+        four_ranks
+        [ -n "$SANITIZER_FLAGS" ] || other_ranks few
     fi
 }
 
@@ -325,6 +337,9 @@ command_line_of_ranks()
     refused "points: 1e20 is too many, the limit is 18446744073709551615" pi_ranks --montecarlo 1e20
 }
 
+way "by hand"
+all
+[ -n "${KITH_TEST_LONG-}" ] || on_one_machine
 if [ -n "$MPIRUN" ]; then
     without_leaks under_mpirun
 else
