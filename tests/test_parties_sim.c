@@ -250,6 +250,24 @@ static void the_end_of_a_process_that_was_named_is_told(void)
     CU_ASSERT(getenv("KITH_TEST_SEED") || (ends_told > 0 && producers_told > 0));
 }
 
+/* It runs when it is named: nothing but the name tells of its end. */
+static void names_ends_and_waits(struct client *c, void *arg)
+{
+    kith_process p = kith_process_start_with(does_nothing, NULL, 0, .node = KITH_NODE((int)lent.node));
+    int x;
+
+    (void)c;
+    (void)arg;
+    PASS(kith_pipe_give(lent.ends[1], p));
+    PASS(kith_queue_producer(lent.q, p));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_pipe_recv(lent.ends[0], &x, sizeof x, 0));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_get(lent.q, &x, sizeof x, 0));
+    PASS(kith_process_kill(p));
+    FAILS_WITH(KITH_EEND, kith_pipe_recv(lent.ends[0], &x, sizeof x, KITH_FOREVER));
+    FAILS_WITH(KITH_EEND, kith_queue_get(lent.q, &x, sizeof x, KITH_FOREVER));
+    PASS(kith_process_close(p));
+}
+
 /* At once, and not because somebody looked again: for each place of the three. */
 static void wherever_they_are_it_is_told_soon(void)
 {
@@ -258,11 +276,12 @@ static void wherever_they_are_it_is_told_soon(void)
     for (uint32_t i = 0; i < 27; i++) {
         sim_begin(&three);
         sim_calm();
+        sim_processes_stay();
         lent.home = i % 3;
         lent.node = i / 3 % 3;
         sim_start(lent.home, opens_lent, NULL);
         CU_ASSERT_FATAL(sim_run(1000));
-        sim_start(i / 9, names_and_waits, NULL);
+        sim_start(i / 9, names_ends_and_waits, NULL);
         CU_ASSERT_FATAL(sim_run(500));
         close_lent();
     }

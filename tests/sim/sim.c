@@ -61,7 +61,7 @@ static struct weather world;
 static struct sim_node sim[NODES];
 static struct client clients[CLIENTS];
 static sem_t back;
-static int calm, may_die;
+static int calm, may_die, processes_stay;
 static struct {               /* where a client is to die */
     const char *first, *step; /* NULL: nowhere */
     const struct client *who; /* the last one to pass the first; the dead one */
@@ -495,7 +495,7 @@ static void serve_processes(struct sim_node *n)
                 atomic_store(&kith__process_body(o)->pid, (int32_t)i);
         } else if ((sig = atomic_exchange(&m->stop_signal, 0)) != 0)
             end_process(n, m, i, (int)sig);
-        else if (state == KITH__RUNNING && (calm || draw(20) == 0))
+        else if (state == KITH__RUNNING && !processes_stay && (calm || draw(20) == 0))
             end_process(n, m, i, (int)(m->arg_size & 127) << 8);
     }
 }
@@ -614,6 +614,11 @@ void sim_calm(void)
     net.weather.lose = net.weather.repeat = net.weather.delay = net.weather.truncate = 0;
 }
 
+void sim_processes_stay(void)
+{
+    processes_stay = 1;
+}
+
 void sim_cut(uint32_t a, uint32_t b, int yes)
 {
     net.cut[a][b] = net.cut[b][a] = yes;
@@ -679,6 +684,7 @@ void sim_begin(const struct weather *w)
     world = *w;
     net = (struct net){ .now = 1000 * ms };
     calm = 0;
+    processes_stay = 0;
     next_cut = 0;
     may_die = w->deaths;
     sim_kill_at(NULL, NULL, 0);

@@ -48,6 +48,7 @@ void sim_settle(int64_t ms); /* lets it go on in any case: what is on its way ar
 
 void sim_show(void);                           /* what each client waits for, on stdout */
 void sim_calm(void);                           /* the network is a good one from here on, and nobody dies */
+void sim_processes_stay(void);                 /* until somebody signals them */
 void sim_cut(uint32_t a, uint32_t b, int yes); /* in calm weather: the connection, which breaks or is back */
 void sim_kill(struct client *c);
 void sim_spare(struct client *c); /* it dies with its node only */
