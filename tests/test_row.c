@@ -113,12 +113,24 @@ static int give_take_and_die(const void *arg)
     return code;
 }
 
+/* Through the agent each seat that is used for the first time gets a mailbox, which it keeps. */
+static void have_an_owner_that_lives(void)
+{
+    struct doomed d = { kith_pool_open(2), 0 };
+    kith_process p = kith_process_start(give_take_and_die, KITH_ARG(d));
+
+    PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_process_close(p));
+    PASS(kith_pool_close(d.pool));
+}
+
 /* Its tasks, and all memory that they had, are gone; the pool is not. */
 static void an_owner_dies_at_each_step(void)
 {
     int code = -SIGKILL, y;
     struct doomed d = { .steps = 0 };
 
+    have_an_owner_that_lives();
     while (code == -SIGKILL) {
         uint64_t before = used_blocks();
         kith_process p;
