@@ -21,23 +21,25 @@ EXTRA_DIST += \
 	tests/shared.h \
 	tests/steps.h
 
-# The project around the code. What is packed is tested by these once more.
+# The project around the code. What is packed is tested by project_scripts once more; source_scripts read or compile single files, which
+# are the same there.
+source_scripts = \
+	tests/compile.sh \
+	tests/cxx_map.sh \
+	tests/format.sh \
+	tests/layers.sh
 project_scripts = \
 	tests/bench.sh \
 	tests/bootstrap.sh \
 	tests/compdb.sh \
-	tests/compile.sh \
 	tests/cxx.sh \
-	tests/cxx_map.sh \
 	tests/docs.sh \
 	tests/exports.sh \
-	tests/format.sh \
 	tests/install.sh \
-	tests/layers.sh \
 	tests/man.sh \
 	tests/release.sh \
 	tests/runner.sh
-once_scripts += $(project_scripts)
+once_scripts += $(source_scripts) $(project_scripts)
 long_scripts += tests/models.sh
 EXTRA_DIST += \
 	tests/models/claim.pml \
