@@ -1,5 +1,5 @@
 /* objects: what objects.sh runs under mpirun on several nodes. Each subcommand prints what it saw; the last
- * line is "done". objects tour | stream MS | lose | share | share-lose | wait FILE */
+ * line is "done". objects tour | stream MS | lose | share | share-lose | frames | wait FILE */
 #include "config.h"
 #include "must.h"
 
@@ -620,6 +620,69 @@ static void wait_for_end(const char *file)
         usleep(20000);
 }
 
+/* ----------------------------------------------------------------------- frames */
+
+enum { FRAMES_MIB = 128, FRAMES_WARM = 32, MIB = 1 << 20 };
+
+/* Page faults so far of this node's agent, the only one in its namespace. -1: it is not there. */
+static long faults_of_agent(void)
+{
+    FILE *stats = popen("cat /proc/[0-9]*/stat 2>/dev/null | grep '(kith-agent)'", "r");
+    char line[512] = "";
+    long faults = -1;
+
+    if (stats && fgets(line, sizeof line, stats))
+        sscanf(line, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %ld", &faults);
+    if (stats)
+        pclose(stats);
+    return faults;
+}
+
+struct frames {
+    kith_queue items, faults;
+};
+
+static int puts_frames(const void *arg)
+{
+    const struct frames *f = arg;
+    char *item = calloc(1, MIB);
+    long before = 0, taken;
+
+    MUST(item);
+    for (int i = 0; i < FRAMES_MIB; i++) {
+        if (i == FRAMES_WARM)
+            before = faults_of_agent();
+        MUST(kith_queue_put(f->items, item, MIB, KITH_FOREVER) == 0);
+    }
+    taken = faults_of_agent() - before;
+    MUST(before > 0 && kith_put(f->faults, taken) == 0);
+    free(item);
+    return 0;
+}
+
+/* How often the agents touch new pages for what goes through them: of items, once where they arrive, and of
+ * the buffers, in which they are encrypted and sent, hardly ever. */
+static void frames(void)
+{
+    struct frames f = { kith_queue_open(4), kith_queue_open(0) };
+    kith_process p = kith_process_start_with(puts_frames, KITH_ARG(f), .node = KITH_NODE(1));
+    const long pages = (FRAMES_MIB - FRAMES_WARM) * (long)(MIB / 4096);
+    char *item = malloc(MIB);
+    long before = 0, there, here;
+
+    MUST(item);
+    for (int i = 0; i < FRAMES_MIB; i++) {
+        if (i == FRAMES_WARM)
+            before = faults_of_agent();
+        MUST(kith_queue_get(f.items, item, MIB, KITH_FOREVER) == MIB);
+    }
+    here = faults_of_agent() - before;
+    MUST(before > 0 && kith_get(f.faults, &there) == 0);
+    ends_well(p);
+    printf("%ld faults for %ld pages sent, %ld where they arrived\n", there, pages, here);
+    free(item);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -636,6 +699,8 @@ int main(int argc, char **argv)
         share();
     else if (strcmp(what, "share-lose") == 0)
         share_lose();
+    else if (strcmp(what, "frames") == 0)
+        frames();
     else
         wait_for_end(argc > 2 ? argv[2] : "");
     printf("done\n");
