@@ -16,11 +16,13 @@ enum { N = 5000 };
 static kith_pool pool;
 static struct kith__object *object;
 static struct kith__spread *plan;
-static _Atomic int *begun; /* tasks, by the branch; shared */
+static _Atomic int *begun;    /* tasks, by the branch; shared */
+static _Atomic int *attempts; /* [N]: of each task; shared */
 
 static inline void share_begun(void)
 {
-    begun = mmap(NULL, sizeof *begun, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    begun = mmap(NULL, (1 + N) * sizeof *begun, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    attempts = begun + 1;
 }
 
 /* One worker at home, and a branch of so many. */
@@ -128,6 +130,33 @@ static inline uint64_t done_so_far(void)
         if (atomic_load(&kith__post(p, i)->announced) != 0)
             return atomic_load(&kith__post_job(kith__post(p, i))->cells[p->workers].done);
     return 0;
+}
+
+/* So the branch gets most of a call. */
+static inline void be_slow_at_home(void)
+{
+    if (kith_worker() == 0)
+        usleep(3000);
+}
+
+/* Of 50 tasks one always crashes, and one does so the first time. */
+static inline int dies(const void *in, void *out)
+{
+    int i, times;
+
+    memcpy(&i, in, sizeof i);
+    times = atomic_fetch_add(&attempts[i], 1);
+    be_slow_at_home();
+    if (i % 50 == 7 || (i % 50 == 8 && times == 0))
+        raise(SIGKILL);
+    memcpy(out, &i, sizeof i);
+    return 0;
+}
+
+/* Who always crashes was begun three times, wherever that was. */
+static inline int attempts_of(int i)
+{
+    return i % 50 == 7 ? 3 : i % 50 == 8 ? 2 : 1;
 }
 
 static inline void *kills_foreman(void *nothing)

@@ -4,6 +4,7 @@
 #include "foreman.h"
 #include "pool/turn.h"
 
+#include <fcntl.h>
 #include <sched.h>
 
 static void in_map(void)
@@ -467,6 +468,39 @@ static void in_stats(void)
     close_pool();
 }
 
+/* A terminal for stderr: its other end, which does not wait. */
+static int terminal(void)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK), slave;
+
+    REQUIRE(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    REQUIRE(slave >= 0 && dup2(slave, STDERR_FILENO) >= 0);
+    return master;
+}
+
+/* For 0.75 s at least: what takes half a second is shown. */
+static void in_progress(void)
+{
+    static int who[3000];
+    char text[1 << 16] = "";
+    int before = dup(STDERR_FILENO), master = terminal();
+    size_t size = 0;
+    ssize_t got;
+
+    open_pool(3, NULL);
+    REQUIRE(kith_pool_progress(pool, 1) == 0);
+    REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, who, sizeof *who, 3000) == 0);
+    REQUIRE(done_by_branch() > 0);
+    REQUIRE(dup2(before, STDERR_FILENO) >= 0);
+    while ((got = read(master, text + size, sizeof text - 1 - size)) > 0)
+        size += (size_t)got;
+    if (!strstr(text, "who_am_i: 3000 in "))
+        printf("\n%s\n", text);
+    REQUIRE(strstr(text, "who_am_i: 3000 in ") != NULL);
+    close_pool();
+}
+
 static void in_log(void)
 {
     static double x[N], y[N];
@@ -548,6 +582,11 @@ static void statistics_tell_of_all_workers(void)
     JOB(in_stats);
 }
 
+static void progress_counts_what_others_do(void)
+{
+    JOB(in_progress);
+}
+
 static void the_job_log_tells_of_whole_calls(void)
 {
     char file[] = "foreman.log.XXXXXX";
@@ -595,6 +634,7 @@ static struct test tests[] = { TEST(a_map_is_shared_with_other_nodes),
                                TEST(addresses_stay_at_home),
                                TEST(loops_stay_by_default),
                                TEST(statistics_tell_of_all_workers),
+                               TEST(progress_counts_what_others_do),
                                TEST(the_job_log_tells_of_whole_calls),
                                TEST(an_order_by_costs_is_kept),
                                TEST(results_of_any_size_come_from_elsewhere),

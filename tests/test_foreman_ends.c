@@ -5,20 +5,21 @@
 
 /* ---- faults */
 
-/* Fails, crashes, exits there; at home it is slow, so that the branch gets most. */
+/* Fails, crashes, exits there. */
 static int falls(const void *in, void *out)
 {
     int i;
 
     memcpy(&i, in, sizeof i);
     memcpy(out, &i, sizeof i);
+    be_slow_at_home();
     if (kith_worker() == 0)
-        usleep(3000);
-    else if (i % 100 == 17)
+        return 0;
+    if (i % 100 == 17)
         return kith_fail(i, "no %d", i);
-    else if (i % 100 == 18)
+    if (i % 100 == 18)
         raise(SIGKILL);
-    else if (i % 100 == 19)
+    if (i % 100 == 19)
         _exit(5);
     return 0;
 }
@@ -47,6 +48,63 @@ static void in_faults(void)
     REQUIRE(failed > 3);
     for (int i = 0; i < 1000; i++)
         REQUIRE(x[i] == -1 || y[i] == i);
+    close_pool();
+}
+
+/* What has crashed there is begun again, there or here, as often as .tries says and no more. */
+static void in_tries(void)
+{
+    static int x[200], y[200];
+    struct kith_fault f;
+    int failed = 0;
+
+    for (int i = 0; i < 200; i++)
+        x[i] = i, y[i] = -1;
+    open_pool(2, &(struct kith_pool_options){ .tries = 3 });
+    REQUIRE(kith_pool_map(pool, dies, x, sizeof *x, y, sizeof *y, 200) == KITH_ETASK);
+    REQUIRE(done_by_branch() > 0);
+    for (; kith_last_fault(&f, (size_t)failed) == 0; failed++)
+        REQUIRE(f.task % 50 == 7 && f.end == KITH_END_SIGNALLED && f.signal == SIGKILL);
+    REQUIRE(failed == 4);
+    for (int i = 0; i < 200; i++) {
+        REQUIRE(y[i] == (i % 50 == 7 ? -1 : i));
+        REQUIRE(atomic_load(&attempts[i]) == attempts_of(i));
+    }
+    close_pool();
+}
+
+/* Some last too long there, which takes their workers. */
+static int lasts(const void *in, void *out)
+{
+    int i;
+
+    memcpy(&i, in, sizeof i);
+    be_slow_at_home();
+    if (kith_worker() > 0 && i % 100 == 17)
+        pause();
+    memcpy(out, &i, sizeof i);
+    return 0;
+}
+
+static void in_limit(void)
+{
+    static int x[400], y[400];
+    struct kith_fault f;
+    int failed = 0, limit_ms = 100 * slowdown();
+
+    for (int i = 0; i < 400; i++)
+        x[i] = i, y[i] = -1;
+    open_pool(2, &(struct kith_pool_options){ .tries = 1, .limit_ms = limit_ms });
+    while (kith_pool_map(pool, lasts, x, sizeof *x, y, sizeof *y, 400) == 0)
+        ; /* these few were done at home */
+    for (; kith_last_fault(&f, (size_t)failed) == 0; failed++) {
+        REQUIRE(f.end == KITH_END_OVER_LIMIT && f.task % 100 == 17 && f.worker > 0);
+        x[f.task] = -1;
+    }
+    REQUIRE(failed > 0);
+    for (int i = 0; i < 400; i++)
+        REQUIRE(x[i] == -1 || y[i] == i);
+    REQUIRE(kith_pool_workers(pool) == 3);
     close_pool();
 }
 
@@ -259,6 +317,16 @@ static void faults_are_told_as_at_home(void)
     JOB(in_faults);
 }
 
+static void what_crashes_elsewhere_is_tried_as_often_as_at_home(void)
+{
+    JOB(in_tries);
+}
+
+static void a_limit_holds_everywhere(void)
+{
+    JOB(in_limit);
+}
+
 static void too_many_failures_end_the_call(void)
 {
     JOB(in_halt);
@@ -296,6 +364,8 @@ static void a_pool_is_terminated_everywhere(void)
 }
 
 static struct test tests[] = { TEST(faults_are_told_as_at_home),
+                               TEST(what_crashes_elsewhere_is_tried_as_often_as_at_home),
+                               TEST(a_limit_holds_everywhere),
                                TEST(too_many_failures_end_the_call),
                                TEST(failures_of_other_nodes_count_as_failures),
                                TEST(initializers_run_everywhere),

@@ -85,13 +85,12 @@ static int fails_there(const void *in, void *out)
     return kith_worker() > 0 && i % 3 == 1 ? kith_fail(50 + i, "no %d", i) : 0;
 }
 
-static void in_row_faults(void)
+static void check_row_faults(int *failed, int *killed)
 {
     kith_result r[90];
     struct kith_fault f;
-    int y, failed = 0, killed = 0, rc;
+    int y, rc;
 
-    open_pool(2, &(struct kith_pool_options){ .tries = 1 });
     for (int i = 0; i < 90; i++)
         r[i] = kith_pool_apply_async(pool, fails_there, &i, sizeof i, sizeof i);
     for (int i = 0; i < 90; i++) {
@@ -104,9 +103,19 @@ static void in_row_faults(void)
             REQUIRE(f.end == KITH_END_SIGNALLED && f.signal == SIGKILL);
         else
             REQUIRE(f.code == 50 + i && strncmp(f.text, "no ", 3) == 0);
-        killed += i % 3 == 0;
-        failed += i % 3 == 1;
+        *killed += i % 3 == 0;
+        *failed += i % 3 == 1;
     }
+}
+
+static void in_row_faults(void)
+{
+    int failed = 0, killed = 0;
+    int64_t begin = kith__now_ns();
+
+    open_pool(2, &(struct kith_pool_options){ .tries = 1 });
+    while ((failed == 0 || killed == 0) && ms_since(begin) < SOON * slowdown())
+        check_row_faults(&failed, &killed); /* a machine that is busy may do all of them at home */
     REQUIRE(failed > 0 && killed > 0);
     close_pool();
 }
@@ -244,6 +253,57 @@ static void in_row_loss(void)
     close_pool();
 }
 
+static int dies_never(const void *in, void *out)
+{
+    int i;
+
+    memcpy(&i, in, sizeof i);
+    atomic_fetch_add(&attempts[i], 1);
+    usleep(500);
+    memcpy(out, &i, sizeof i);
+    return 0;
+}
+
+static void in_row_tries(void)
+{
+    kith_result r[200];
+    int y;
+
+    open_pool(2, &(struct kith_pool_options){ .tries = 3 });
+    for (int i = 0; i < 200; i++)
+        r[i] = kith_pool_apply_async(pool, dies, &i, sizeof i, sizeof i);
+    for (int i = 0; i < 200; i++) {
+        int rc = kith_result_get(r[i], &y, sizeof y, KITH_FOREVER);
+
+        REQUIRE(i % 50 == 7 ? rc == KITH_ETASK : rc == 0 && y == i);
+        REQUIRE(atomic_load(&attempts[i]) == attempts_of(i));
+    }
+    REQUIRE(done_by_branch() > 0);
+    close_pool();
+}
+
+/* What has not begun is not begun, what is under way there comes to its end, and the pool is of use. */
+static void in_closed_iter(void)
+{
+    int x[N], y;
+    kith_iter it;
+
+    open_pool(2, NULL);
+    for (int i = 0; i < N; i++) {
+        x[i] = i;
+        atomic_store(&attempts[i], 0);
+    }
+    it = kith_pool_imap(pool, dies_never, x, sizeof *x, sizeof y, N);
+    for (int i = 0; i < 20; i++)
+        REQUIRE(kith_next(it, &y) == 0 && y == i);
+    REQUIRE(kith_iter_close(it) == 0);
+    REQUIRE(kith_apply(pool, plus_one, &y, 41) == 0 && y == 42);
+    close_pool();
+    for (int i = 0; i < N; i++)
+        REQUIRE(atomic_load(&attempts[i]) <= 1);
+    REQUIRE(atomic_load(&attempts[N - 1]) == 0);
+}
+
 static void tasks_one_by_one_run_elsewhere_too(void)
 {
     JOB(in_rows);
@@ -252,6 +312,16 @@ static void tasks_one_by_one_run_elsewhere_too(void)
 static void large_ones_do(void)
 {
     JOB(in_large_rows);
+}
+
+static void one_that_crashes_is_tried_again(void)
+{
+    JOB(in_row_tries);
+}
+
+static void an_iterator_is_closed_before_its_end(void)
+{
+    JOB(in_closed_iter);
 }
 
 static void how_one_has_failed_is_told(void)
@@ -282,6 +352,8 @@ static void those_of_a_lost_foreman_are_done_again(void)
 static struct test tests[] = { TEST(tasks_one_by_one_run_elsewhere_too),
                                TEST(large_ones_do),
                                TEST(how_one_has_failed_is_told),
+                               TEST(one_that_crashes_is_tried_again),
+                               TEST(an_iterator_is_closed_before_its_end),
                                TEST(tasks_that_wait_for_each_other_have_a_worker_each),
                                TEST(short_ones_come_in_batches),
                                TEST(one_is_cancelled_where_it_runs),
