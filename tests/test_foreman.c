@@ -43,10 +43,18 @@ static int tells_priority(const void *in, void *out)
     return 0;
 }
 
-/* What tasks call has that of the call they belong to, so they know it. */
+static int tells_priority_at_once(const void *in, void *out)
+{
+    (void)in;
+    memcpy(out, &kith__turn.priority, sizeof(int));
+    return 0;
+}
+
+/* What tasks call has that of the call they belong to, so they know it; also those that go in batches. */
 static void in_priority(void)
 {
     int got[200], y;
+    static kith_result many[2000];
     kith_result r[20];
 
     open_pool(3, NULL);
@@ -55,6 +63,10 @@ static void in_priority(void)
     REQUIRE(done_by_branch() > 0);
     for (int i = 0; i < 200; i++)
         REQUIRE(got[i] == 3);
+    for (int i = 0; i < 2000; i++)
+        many[i] = kith_pool_apply_async(pool, tells_priority_at_once, NULL, 0, sizeof y);
+    for (int i = 0; i < 2000; i++)
+        REQUIRE(kith_get(many[i], &y) == 0 && y == 3);
     for (int i = 0; i < 20; i++)
         r[i] = kith_pool_apply_async(pool, tells_priority, NULL, 0, sizeof y);
     for (int i = 0; i < 20; i++)

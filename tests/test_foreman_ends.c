@@ -60,14 +60,16 @@ static void in_tries(void)
 
     for (int i = 0; i < 200; i++)
         x[i] = i, y[i] = -1;
+    for (int i = 0; i < 200; i++)
+        atomic_store(&attempts[i], 0);
     open_pool(2, &(struct kith_pool_options){ .tries = 3 });
     REQUIRE(kith_pool_map(pool, dies, x, sizeof *x, y, sizeof *y, 200) == KITH_ETASK);
     REQUIRE(done_by_branch() > 0);
     for (; kith_last_fault(&f, (size_t)failed) == 0; failed++)
-        REQUIRE(f.task % 50 == 7 && f.end == KITH_END_SIGNALLED && f.signal == SIGKILL);
-    REQUIRE(failed == 4);
+        REQUIRE(f.task % 20 == 7 && f.end == KITH_END_SIGNALLED && f.signal == SIGKILL);
+    REQUIRE(failed == 10);
     for (int i = 0; i < 200; i++) {
-        REQUIRE(y[i] == (i % 50 == 7 ? -1 : i));
+        REQUIRE(y[i] == (i % 20 == 7 ? -1 : i));
         REQUIRE(atomic_load(&attempts[i]) == attempts_of(i));
     }
     close_pool();
