@@ -2,7 +2,8 @@
  *
  *   pool same      results of all kinds of calls, the same as of a pool of one node
  *   pool lose      a long map; one line when all nodes have part in it, and one when it is done
- *   pool far       calls from a Process on the last node to a pool of the first one alone
+ *   pool stop      a long map; then maps until the last worker has part in one. A line before, between, and
+ * after pool far       calls from a Process on the last node to a pool of the first one alone
  */
 #define _GNU_SOURCE
 #include "must.h"
@@ -218,6 +219,38 @@ static int lose(void)
     return 0;
 }
 
+static void say(const char *text)
+{
+    printf("%s\n", text);
+    fflush(stdout);
+}
+
+/* A node that is stopped in the middle does not keep the map from its end, and is of use when it goes on. */
+static int stop(void)
+{
+    static double x[4 * N], y[4 * N];
+    static struct place places[200];
+    int workers = kith_pool_workers(pool), last = 0;
+
+    for (int i = 0; i < 4 * N; i++)
+        x[i] = i;
+    MUST(kith_map(pool, slow_root, x, y, N) == 0);
+    say("ready");
+    MUST(kith_map(pool, slow_root, x, y, 4 * N) == 0);
+    for (int i = 0; i < 4 * N; i++)
+        MUST(y[i] == sqrt(x[i]));
+    say("without it");
+    for (int i = 0; i < 200 && last < workers - 1; i++) {
+        MUST(kith_pool_map(pool, where_am_i, NULL, 0, places, sizeof *places, 200) == 0);
+        for (int k = 0; k < 200; k++)
+            last = places[k].worker > last ? places[k].worker : last;
+    }
+    MUST(last == workers - 1 && kith_pool_workers(pool) == workers);
+    MUST(kith_pool_close(pool) == 0);
+    say("done");
+    return 0;
+}
+
 /* On a node without workers of the pool. */
 static int calls_from_afar(const void *arg)
 {
@@ -298,6 +331,7 @@ int main(int argc, char **argv)
     MUST(kith_check(pool) == 0);
     rc = strcmp(what, "bits") == 0   ? bits()
          : strcmp(what, "lose") == 0 ? lose()
+         : strcmp(what, "stop") == 0 ? stop()
          : strcmp(what, "far") == 0  ? far()
                                      : same();
     return kith_finalize() ? 1 : rc;

@@ -24,6 +24,29 @@ lost()
     end_job
 }
 
+# signal_node SIGNAL NODE: all of the job there
+signal_node()
+{
+    # shellcheck disable=SC2016
+    "$cluster" exec "$2" sh -c 'for p in /proc/[0-9]*; do
+        read -r name <$p/comm && case $name in pool | lt-pool | kith-*) kill -'"$1"' ${p#/proc/} ;; esac; done 2>/dev/null; :'
+}
+
+# node3 stops in the middle of a map, as a machine does that is suspended, until the map has ended. Then it goes on.
+stopped()
+{
+    local out=$TMPDIR/stop status
+
+    run 3 KITH_WORKERS=1 "$pool" stop >"$out" 2>&1 &
+    await "$out" '^ready' || return
+    sleep 0.5
+    signal_node STOP node3
+    await "$out" '^without it'
+    status=$?
+    signal_node CONT node3
+    [ "$status" = 0 ] && wait $! && grep -qx "done" "$out" || { cat "$out"; end_job; return 1; }
+}
+
 far()
 {
     run 2 KITH_WORKERS=2 "$pool" far >"$TMPDIR/far" 2>&1 && grep -qx done "$TMPDIR/far" || { cat "$TMPDIR/far"; return 1; }
@@ -33,6 +56,7 @@ check "all workers of two nodes" all_workers 2
 check "of three" all_workers 3
 check "the same bits on one node, two and three" same_bits 1 2 3
 check "calls from a node without workers" far
+check "a node that is stopped" stopped
 check "an agent that is killed" lost signal_all KILL kith-agent node3
 check "a cable that is cut" lost "$cluster" cut node3
 exit $failed
