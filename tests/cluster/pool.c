@@ -87,6 +87,23 @@ static int calls_again(const void *in, void *out)
     return 0;
 }
 
+/* One that opens a pool of its own there. */
+static int opens_its_own(const void *in, void *out)
+{
+    kith_pool own = kith_pool_open_with(2, .nodes = 1);
+    int x[20], y[20], sum = 0;
+
+    (void)in;
+    for (int i = 0; i < 20; i++)
+        x[i] = i;
+    if (kith_map(own, plus_one, x, y, 20) < 0 || kith_pool_close(own) < 0)
+        return kith_fail(1, "%s", kith_last_error());
+    for (int i = 0; i < 20; i++)
+        sum += y[i];
+    memcpy(out, &sum, sizeof sum);
+    return 0;
+}
+
 static int fails_elsewhere(const void *in, void *out)
 {
     int node = kith_node();
@@ -159,6 +176,9 @@ static void nest(void)
         handles[i] = pool;
     MUST(kith_pool_map(pool, calls_again, handles, sizeof *handles, sums, sizeof *sums, 200) == 0);
     for (int i = 0; i < 200; i++)
+        MUST(sums[i] == 210);
+    MUST(kith_pool_map(pool, opens_its_own, NULL, 0, sums, sizeof *sums, 20) == 0);
+    for (int i = 0; i < 20; i++)
         MUST(sums[i] == 210);
     code = kith_pool_map(pool, fails_elsewhere, NULL, 0, node, sizeof *node, 400);
     MUST(code == KITH_ETASK && kith_last_fault(&f, 0) == 0);
