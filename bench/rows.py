@@ -84,8 +84,8 @@ def ring(kind, producers, consumers, size, count):
     return Program("peers/ring", kind, producers, consumers, size, count)
 
 
-def far(*arguments):
-    return KithNodes("kith/far", *arguments, settings=["KITH_WORKERS=1"])
+def far(*arguments, repeats=None):
+    return KithNodes("kith/far", *arguments, settings=["KITH_WORKERS=1"], repeats=repeats)
 
 
 MIB = 1 << 20
@@ -241,10 +241,10 @@ EXPERIMENTS = [
         MPI4PY: Alike(Mpi4pyNodes("warm", 1000, repeats=2), "median", "turn")}, repeats=3, place=Nodes),
     Experiment("nodes, bulk", {
         "kith": far("bulk", 64),
-        "kith, malloc'ed": far("bulk", 64, 1),
-        ECHO: raw_trips(MIB, 1024, window=16),
-        STREAM: raw_stream(MIB, 1024),
-        MPI4PY: Alike(Mpi4pyNodes("bulk", 8, 16, repeats=1), "second", "bytes")}, repeats=2, place=Nodes),
+        "kith, malloc'ed": far("bulk", 64, 1, repeats=1),
+        ECHO: raw_trips(MIB, 300, window=16),
+        STREAM: raw_stream(MIB, 500),
+        MPI4PY: Alike(Mpi4pyNodes("bulk", 4, 16, repeats=1), "second", "bytes")}, repeats=2, place=Nodes),
     Experiment("nodes, METG", {
         "kith": far("metg"),
         MPI4PY: Mpi4pyNodes("metg", 200, ranks=3, repeats=1),
@@ -255,12 +255,12 @@ EXPERIMENTS = [
         EMPTY: KithNodes("peers/empty", nodes=3, times=5)}, repeats=3, place=ThreeNodes),
     Experiment("nodes, lost", {
         "kith": LostNode(KithRun("kith/lost", 10)),
-        DASK: LostNode(DaskNodes("lost", 10))}, repeats=2, often=False, place=ThreeNodes),
+        DASK: LostNode(DaskNodes("lost", 10, repeats=1))}, repeats=2, often=False, place=ThreeNodes),
     Experiment("nodes, share", {
         "kith": KithNodes("kith/share", 1024, nodes=4),
         "kith, plain": KithNodes("kith/share", 1024, nodes=4, settings=["KITH_NET_SECURITY=plain"]),
         "MPI_Bcast": KithNodes("peers/bcast", 1024, nodes=4),
-        STREAM: raw_stream(MIB, 1024)}, repeats=3, place=FourNodes),
+        STREAM: raw_stream(MIB, 500)}, repeats=2, place=FourNodes),
 ]
 
 MAP_RIVALS = [OPENMP, STATIC, MP, FUTURES, MPI4PY]
