@@ -95,7 +95,7 @@ class Candidate:
                 with contestants.programs_of(old) if who == "old" else contextlib.nullcontext():
                     self.results.add("", who, self.contestant.measure())
         except (Missing, Failed) as e:
-            self.reason = str(e)
+            self.reason = f"{'the older build' if who == 'old' else 'this build'}: {e}"
         self.pairs += 1
         self.seconds += time.monotonic() - begin
 

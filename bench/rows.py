@@ -134,10 +134,10 @@ EXPERIMENTS = [
     Experiment("pi, Monte Carlo", {
         **pi("montecarlo"),
         "Numba, Pool of 2": Numba("peers/pi_numba.py", "1e8", "1e9", repeats=3),
-        MP: Python("peers/python.py", "multiprocessing", "pi", "montecarlo", "1e7", "1e9", repeats=2)}, repeats=5),
+        MP: Python("peers/python.py", "multiprocessing", "pi", "montecarlo", "1e7", "1e9", repeats=2)}, repeats=9),
     Experiment("pi, midpoints", {
         **pi("midpoint"),
-        MP: Python("peers/python.py", "multiprocessing", "pi", "midpoint", "1e7", "1e9", repeats=2)}, repeats=5),
+        MP: Python("peers/python.py", "multiprocessing", "pi", "midpoint", "1e7", "1e9", repeats=2)}, repeats=9),
     Experiment("idle", {
         "kith": Idle(Program("kith/idle", 60)),
         MP: Idle(Python("peers/python.py", "multiprocessing", "idle", 60)),
@@ -401,5 +401,5 @@ def mistakes():
 
 def speedup(cores):
     """The experiments behind the picture: the pi programs on 1 to 2 × cores workers."""
-    return {(kind, workers): Experiment(f"{kind} on {workers}", pi(kind, workers, points=3 * 10**8), repeats=3)
+    return {(kind, workers): Experiment(f"{kind} on {workers}", pi(kind, workers), repeats=5)
             for workers in range(1, 2 * cores + 1) for kind in ("montecarlo", "midpoint")}
