@@ -89,7 +89,7 @@ class Program:
     def command(self):
         program = built(self.path)
         if self.usage and BUILD.parent != HOME and self.usage not in source(self.path):
-            raise Missing(f"the older {self.path} has no argument {self.usage}")
+            raise Missing(f"{self.path} has no argument {self.usage}")
         return [program, *self.arguments]
 
     def measure(self):

@@ -1,4 +1,5 @@
 """The results, for the terminal and for RESULTS.md: the goals, all figures, what was skipped, the machine."""
+import math
 import os
 import platform
 import re
@@ -92,7 +93,7 @@ def older_table(older):
     for c in older.comparisons:
         low, high = c.interval
         yield [c.title, f"{short(c.old)} {c.unit}", f"{short(c.new)} {c.unit}", f"{c.ratio:.3f}",
-               f"{low:.3f} – {high:.3f}", str(c.pairs), c.verdict]
+               f"{low:.3f} – {high:.3f}" if high < math.inf else "too few pairs", str(c.pairs), c.verdict]
 
 
 def score(rows, results):
