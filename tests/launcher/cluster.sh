@@ -9,7 +9,8 @@ command -v sshd >/dev/null || [ -x /usr/sbin/sshd ] || { echo "skipped: no sshd 
 CLUSTER=run-$$
 export CLUSTER
 trap '"$cluster" down; rm -rf "$work"' EXIT
-"$cluster" up 3 $$ >up 2>&1 || { echo "skipped: no cluster here: $(tail -n 1 up)"; exit 77; }
+# What "up" leaves running does not hold its caller's pipe: this would wait for ever.
+up=$("$cluster" up 3 $$ 2>&1) || { echo "skipped: no cluster here: $(echo "$up" | tail -n 1)"; exit 77; }
 home=/var/tmp/cluster-$CLUSTER/home
 chmod 755 "$work"
 cp "$kith" kith
