@@ -355,7 +355,7 @@ ROWS = [
 
     Row("Queue, 8 B, from another node", "nodes, 8 B", "items", "k/s", more=True, goals=[AtLeast(200)]),
     Row("Queue, 1 MiB, from another node", "nodes, 1 MiB", "bytes", "GB/s", more=True, goals=[Faster(0.9, STREAM)]),
-    Row("Pipe, 8 B, there and back between nodes", key="pipe", **REMOTE),
+    Row("Pipe, 8 B, between nodes, a call", key="pipe", **REMOTE),
     Row("Lock, from another node, a call", key="lock", **REMOTE),
     Row("Value, atomic add, from another node", key="add", **REMOTE),
     Row("Semaphore, from another node, a call", key="sem", **REMOTE),

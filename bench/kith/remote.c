@@ -2,7 +2,7 @@
  *     remote one            microseconds of a call (median) by one Process, for each kind of object
  *     remote many CALLERS   thousand calls a second by so many Processes at a time
  *
- * For a Pipe it is a message there and back; for a Barrier of two, a round. */
+ * For a Pipe it is half of a message there and back; for a Barrier of two, a round. */
 #include "config.h"
 
 #include <string.h>
@@ -89,7 +89,7 @@ static const struct {
     const char *key;
     use *fn;
     int calls;
-} uses[] = { { "pipe", use_pipe, 1 }, { "barrier", meet, 1 },
+} uses[] = { { "pipe", use_pipe, 2 }, { "barrier", meet, 1 },
              { "lock", use_lock, 2 }, { "add", add, 1 },
              { "sem", use_sem, 2 },   { "event", use_event, 2 },
              { "set", set_entry, 1 }, { "condition", use_condition, 3 },
