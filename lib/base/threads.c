@@ -24,41 +24,68 @@ int kith__thread_count(void)
     return count > 1 ? count : 1;
 }
 
-/* Its name may carry a hash, as in Python's wheels. */
-static int find_libgomp(struct dl_phdr_info *info, size_t size, void *path)
+struct runtime {
+    int skip; /* so many before it */
+    char path[PATH_MAX];
+};
+
+/* GCC's, LLVM's, Intel's. The name may carry a hash, as in Python's wheels. */
+static int find_openmp(struct dl_phdr_info *info, size_t size, void *runtime)
 {
+    static const char *const names[] = { "libgomp", "libomp", "libiomp" };
     const char *slash = info->dlpi_name ? strrchr(info->dlpi_name, '/') : NULL;
+    struct runtime *r = runtime;
 
     (void)size;
-    if (!slash || strncmp(slash + 1, "libgomp", 7) != 0)
-        return 0;
-    snprintf(path, PATH_MAX, "%s", info->dlpi_name);
-    return 1;
+    for (size_t i = 0; slash && i < sizeof names / sizeof names[0]; i++)
+        if (strncmp(slash + 1, names[i], strlen(names[i])) == 0 && r->skip-- == 0) {
+            snprintf(r->path, sizeof r->path, "%s", info->dlpi_name);
+            return 1;
+        }
+    return 0;
 }
 
-/* libgomp only: LLVM's and Intel's runtimes have a handler of fork that forgets their threads. */
-int kith__openmp_pause(void)
+/* Calls its function of that name: what it returns, or missing. */
+static int call(void *library, const char *name, int arg, int missing)
 {
-    char path[PATH_MAX] = "";
-    int (*pause_all)(int) = NULL;
-    int failed = 0;
-    void *library, *p;
+    int (*fn)(int) = NULL;
+    void *p = dlsym(library, name);
 
-    if (kith__thread_count() == 1 || !dl_iterate_phdr(find_libgomp, path) ||
-        !(library = dlopen(path, RTLD_LAZY | RTLD_NOLOAD)))
+    memcpy(&fn, &p, sizeof p);
+    return fn ? fn(arg) : missing;
+}
+
+/* Ends the threads of libgomp only: LLVM's and Intel's runtimes have a handler of fork that forgets them,
+ * which fails by an assertion if they were ended before. */
+static int pause_runtime(const char *path)
+{
+    void *library = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+    int failed;
+
+    if (!library)
         return 0;
-    p = dlsym(library, "omp_pause_resource_all");
-    memcpy(&pause_all, &p, sizeof p);
-    if (pause_all)
-        failed = pause_all(PAUSE_HARD);
-    else
+    failed = call(library, "omp_in_parallel", 0, 0);
+    if (!failed && strstr(path, "libgomp"))
+        failed = call(library, "omp_pause_resource_all", PAUSE_HARD, -1);
+    if (failed < 0)
         kith__log(KITH_LOG_WARNING,
                   "OpenMP may have started threads before kith_init, and this old %s cannot end them: "
                   "tasks that use OpenMP would hang; use it after kith_init only",
                   path);
     dlclose(library);
-    if (failed)
-        return kith__fail(
-            KITH_EINVAL, "kith_init was called in a parallel region of OpenMP: call it before the first one");
+    return failed > 0;
+}
+
+int kith__openmp_pause(void)
+{
+    struct runtime r;
+
+    if (kith__thread_count() == 1)
+        return 0;
+    for (int i = 0; r.skip = i, dl_iterate_phdr(find_openmp, &r); i++)
+        if (pause_runtime(r.path))
+            return kith__fail(
+                KITH_EINVAL,
+                "kith_init was called in a parallel region of OpenMP: call it before the first one");
     return 0;
 }
