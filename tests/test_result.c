@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 
 static long sum3(long a, long b, long c)
 {
@@ -131,6 +132,53 @@ static void a_hundred_thousand_results(void)
     for (int i = N - 5000; i < N; i++) /* they outlive the pool */
         wrong += kith_get(r[i], &y) != 0 || y != cube(i % 1000);
     CU_ASSERT_EQUAL(wrong, 0);
+    free(r);
+}
+
+/* Of this thread: what others take meanwhile does not count. */
+static double cpu_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* The queue has no limit, and does not become slower as it grows: the last tenth costs what the first does,
+ * queued as well as taken. The workers wait at the gate until all are there. */
+static void a_million_can_be_queued(void)
+{
+    enum { N = SANITIZED ? 50000 : 1000000, TENTH = N / 10, TIMES = 3 };
+    double queued[11], taken[11];
+    kith_result *r = malloc(N * sizeof *r), held[2];
+    kith_pool pool = kith_pool_open(2);
+    long wrong = 0;
+    int y;
+
+    reset();
+    for (int i = 0; i < 2; i++)
+        held[i] = kith_apply_async(pool, wait_at_gate, i);
+    await(BEGUN, 2);
+    for (int i = 0; i < N; i++) {
+        if (i % TENTH == 0)
+            queued[i / TENTH] = cpu_seconds();
+        r[i] = kith_apply_async(pool, cube, i % 1000);
+    }
+    queued[10] = cpu_seconds();
+    atomic_store(&shared[GATE], 1);
+    PASS(kith_result_wait(r[N - 1], KITH_FOREVER)); /* so taking them is nothing but that */
+    for (int i = 0; i < N; i++) {
+        if (i % TENTH == 0)
+            taken[i / TENTH] = cpu_seconds();
+        wrong += kith_get(r[i], &y) != 0 || y != cube(i % 1000);
+    }
+    taken[10] = cpu_seconds();
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT(queued[10] - queued[9] < TIMES * (queued[1] - queued[0]) + 0.01);
+    CU_ASSERT(taken[10] - taken[9] < TIMES * (taken[1] - taken[0]) + 0.01);
+    for (int i = 0; i < 2; i++)
+        PASS(kith_get(held[i], &y));
+    PASS(kith_pool_close(pool));
     free(r);
 }
 
@@ -520,6 +568,7 @@ static struct test tests[] = {
     TEST(a_result_of_another_size_stays),
     TEST(waiting_has_a_limit),
     TEST(a_hundred_thousand_results),
+    TEST(a_million_can_be_queued),
     TEST(what_is_dropped_is_done_all_the_same),
     TEST(a_dead_worker_costs_a_try),
     TEST(tasks_give_tasks),
