@@ -54,6 +54,8 @@ noinst_PROGRAMS += \
 	examples/thread_pool \
 	examples/threads \
 	examples/to_celsius \
+	examples/transfers \
+	examples/undo \
 	examples/urgent \
 	examples/wait_many \
 	examples/word_count \
@@ -133,6 +135,8 @@ examples_terminate_LDADD = lib/libkith.la
 examples_thread_pool_LDADD = lib/libkith.la
 examples_threads_LDADD = lib/libkith.la
 examples_to_celsius_LDADD = lib/libkith.la
+examples_transfers_LDADD = lib/libkith.la
+examples_undo_LDADD = lib/libkith.la
 examples_urgent_LDADD = lib/libkith.la
 examples_wait_many_LDADD = lib/libkith.la
 examples_word_count_SOURCES = examples/word_count.c $(examples_args)
@@ -197,6 +201,8 @@ EXTRA_DIST += \
 	examples/expected/thread_pool.txt \
 	examples/expected/threads.txt \
 	examples/expected/to_celsius.txt \
+	examples/expected/transfers.txt \
+	examples/expected/undo.txt \
 	examples/expected/urgent.txt \
 	examples/expected/wait_many.txt \
 	examples/expected/word_count.txt \

@@ -111,7 +111,7 @@ others()
         there $program
         silent $program
     done
-    for program in event_start named_memory priority_queue shared_memory shared_table square_cube thread_pool; do
+    for program in event_start named_memory priority_queue shared_memory shared_table square_cube thread_pool transfers undo; do
         same $program
         silent $program
     done

@@ -128,6 +128,8 @@ all()
     good poison_pills
     good shutdown
     good priority_queue
+    good undo
+    good transfers
     good urgent
     good memory_limit
     good spell
