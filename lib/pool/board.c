@@ -273,9 +273,11 @@ void kith__job_post(struct kith__pool *p, struct kith__job *j, uint32_t post)
  * them, may be about to look around. When all of them stand there, nobody is. */
 static int tell_one(const struct kith__pool *p, struct kith__waiters *idle)
 {
-    if (!kith__has_waiters(idle) || kith__wake_awake(idle))
+    uint32_t idlers = kith__has_waiters(idle) ? kith__waiters_count(idle) : 0;
+
+    if (idlers == 0)
         return 1;
-    return kith__waiters_count(idle) >= p->workers && kith__wake_any(idle);
+    return idlers >= p->workers ? kith__wake_any(idle) : kith__wake_awake(idle);
 }
 
 void kith__job_raise(struct kith__job *j, struct kith__object *pool, uint64_t limit)

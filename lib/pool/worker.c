@@ -324,7 +324,8 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     int claims = 0, stopped;
 
     begin_shift(&s);
-    if (!kith__joblog_on && why != KITH__TELLS) /* which both have to do something between two claims */
+    if (j->units > 1 && !kith__joblog_on &&
+        why != KITH__TELLS) /* which both have to do something between two claims */
         s.stay.next = next_claim;
     while (!is_worn(p, lane) && !is_over(p) && !(claims && kith__stay_is_over(&s.stay))) {
         if (s.empty || !make_claim(&s)) {
@@ -341,7 +342,8 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
         s.empty |= j->units == 1;
     }
     kith__turn = outer;
-    kith__retired(j);
+    if (claims && (j->units > 1 || kith__job_halted(j))) /* a single one was told of as it was retired */
+        kith__retired(j);
     kith__pace_end(&s.pace, j);
 }
 
