@@ -100,17 +100,6 @@ static inline void begin_claim(const struct kith__job *j, uint64_t lo, uint64_t 
         map_pages(j, lo, length);
 }
 
-/* 1: the next claim, which begins as any does. Where claims are of one task the way out of the loop, and back
- * to it, would be most of what they cost. */
-static __attribute__((noinline)) int another(const struct kith__job *j, struct kith__stay *stay, uint64_t *lo,
-                                             uint64_t *length)
-{
-    if (!stay || !stay->next || !stay->next(stay, lo, length))
-        return 0;
-    begin_claim(j, *lo, *length);
-    return 1;
-}
-
 /* What run_numbers is at. */
 struct piece {
     struct kith__job *job;
@@ -127,10 +116,13 @@ static void place_piece(struct piece *p)
     p->out = element(j->out, j->out_size, j->out_ring, p->lo);
 }
 
+/* 1: the next claim, which begins as any does. Where claims are of one task the way out of the loop, and back
+ * to it, would be most of what they cost. */
 static __attribute__((noinline)) int next_piece(struct piece *p, struct kith__stay *stay)
 {
-    if (!another(p->job, stay, &p->lo, &p->length))
+    if (!stay || !stay->next || !stay->next(stay, &p->lo, &p->length))
         return 0;
+    begin_claim(p->job, p->lo, p->length);
     place_piece(p);
     return 1;
 }
@@ -353,7 +345,7 @@ static void run_item(struct kith__job *j, uint32_t worker, uint64_t unit, struct
     kith__item_begin(item);
 }
 
-static void run_items(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length)
+static void run_row(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length)
 {
     for (uint64_t i = lo; i < lo + length; i++) {
         struct kith__item *item = kith__row_item(kith__job_row(j), i);
@@ -366,16 +358,7 @@ static void run_items(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_
     }
 }
 
-static void run_row(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length,
-                    struct kith__stay *stay)
-{
-    do
-        run_items(j, worker, lo, length);
-    while (another(j, stay, &lo, &length));
-}
-
-/* 0: one of them has halted the job. */
-static int run_bytes_of(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
+static void run_bytes(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length)
 {
     kith_map_fn *call = (kith_map_fn *)fn;
 
@@ -384,16 +367,8 @@ static int run_bytes_of(struct kith__job *j, uint32_t worker, kith__anyfn *fn, u
         has_failed(
             call(element(j->in, j->in_size, j->in_ring, i), element(j->out, j->out_size, j->out_ring, i)));
         if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, i) && kith__job_halted(j))
-            return 0;
+            return;
     }
-    return 1;
-}
-
-static void run_bytes(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length,
-                      struct kith__stay *stay)
-{
-    while (run_bytes_of(j, worker, fn, lo, length) && another(j, stay, &lo, &length))
-        ;
 }
 
 /* The result is stored when its memory is the caller's: before that it goes with this worker, and a
@@ -531,15 +506,10 @@ static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t l
         else
             run_numbers(j, worker, fn, lo, length, stay);
         break;
-    case KITH__JOB_BYTES:
-        if (j->order)
-            run_by_cost(j, worker, fn, lo, length);
-        else
-            run_bytes(j, worker, fn, lo, length, stay);
-        break;
+    case KITH__JOB_BYTES: (j->order ? run_by_cost : run_bytes)(j, worker, fn, lo, length); break;
     case KITH__JOB_VARIABLE: run_variable(j, worker, fn, lo, length); break;
     case KITH__JOB_WITH: run_with(j, worker, fn, lo, length); break;
-    case KITH__JOB_ROW: run_row(j, worker, lo, length, stay); break;
+    case KITH__JOB_ROW: run_row(j, worker, lo, length); break;
     case KITH__JOB_FOR:
     case KITH__JOB_SUM:
     case KITH__JOB_REDUCE: wanted = run_blocks(j, worker, fn, lo, length, stay); break;
