@@ -77,78 +77,25 @@ static char *element(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
     return (char *)kith__at(base) + size * (ring ? kith__ring_place(ring, i) : i);
 }
 
-/* In kith's memory a read maps the 16 pages around it, where they are there already; a write maps one, at
- * four times the price a page (measured: 0.28 and 1.1 µs). So results in place are looked at before they are
- * written: another worker may have made their pages in the last map. */
-static __attribute__((noinline)) void map_pages(const struct kith__job *j, uint64_t lo, uint64_t length)
-{
-    const char *from = element(j->out, j->out_size, 0, lo), *to = from + length * j->out_size;
-    const uintptr_t around = 65536;
-
-    if (j->out_ring || j->order || j->local || j->kind == KITH__JOB_ROW)
-        return;
-    for (const char *p = from; p < to; p = (const char *)(((uintptr_t)p | (around - 1)) + 1))
-        (void)*(const volatile char *)p;
-}
-
-/* What is so at the beginning of each claim. */
-static inline void begin_claim(const struct kith__job *j, uint64_t lo, uint64_t length)
-{
-    errno = 0; /* what was refused before is not why this one crashes: see crash.h */
-    kith__task.taken = atomic_load_explicit(&kith__ever_taken, memory_order_relaxed);
-    if (length * j->out_size >= 4096)
-        map_pages(j, lo, length);
-}
-
-/* What run_numbers is at. */
-struct piece {
-    struct kith__job *job;
-    uint64_t lo, length;
-    const char *in; /* the arguments of unit lo */
-    char *out;
-};
-
-static void place_piece(struct piece *p)
-{
-    const struct kith__job *j = p->job;
-
-    p->in = element(j->in, j->in_size, j->in_ring, p->lo);
-    p->out = element(j->out, j->out_size, j->out_ring, p->lo);
-}
-
-/* 1: the next claim, which begins as any does. Where claims are of one task the way out of the loop, and back
- * to it, would be most of what they cost. */
-static __attribute__((noinline)) int next_piece(struct piece *p, struct kith__stay *stay)
-{
-    if (!stay || !stay->next || !stay->next(stay, &p->lo, &p->length))
-        return 0;
-    begin_claim(p->job, p->lo, p->length);
-    place_piece(p);
-    return 1;
-}
-
 /* One loop for each shape: .at before the call, the result only when the task did not fail. The
  * release store keeps the results before it in front of it: a successor may believe them. */
 #define LOOP(R, A, COLUMNS, CALL)                                                                       \
     {                                                                                                   \
+        const A *x = (const void *)in;                                                                  \
+        R *y = (void *)out;                                                                             \
         const int *special = &kith__task.special;                                                       \
         __asm__("" : "+r"(special)); /* keeps the address: to find it again costs three instructions */ \
-        do {                                                                                            \
-            const A *x = (const void *)p.in;                                                            \
-            R *y = (void *)p.out;                                                                       \
-            uint64_t first = p.lo, count = p.length; /* not looked for in memory at each element */     \
-            for (uint64_t i = 0; i < count; i++, x += (COLUMNS)) {                                      \
-                R value;                                                                                \
-                atomic_store_explicit(at, first + i, memory_order_release);                             \
-                value = CALL;                                                                           \
-                if (__builtin_expect(*special, 0) && end_special(j, worker, first + i)) {               \
-                    if (kith__job_halted(j))                                                            \
-                        return;                                                                         \
-                    continue;                                                                           \
-                }                                                                                       \
-                y[i] = value;                                                                           \
+        for (uint64_t i = 0; i < length; i++, x += (COLUMNS)) {                                         \
+            R value;                                                                                    \
+            atomic_store_explicit(at, lo + i, memory_order_release);                                    \
+            value = CALL;                                                                               \
+            if (__builtin_expect(*special, 0) && end_special(j, worker, lo + i)) {                      \
+                if (kith__job_halted(j))                                                                \
+                    return;                                                                             \
+                continue;                                                                               \
             }                                                                                           \
-        } while (next_piece(&p, stay));                                                                 \
+            y[i] = value;                                                                               \
+        }                                                                                               \
         return;                                                                                         \
     }
 
@@ -159,12 +106,12 @@ static __attribute__((noinline)) int next_piece(struct piece *p, struct kith__st
 
 /* Aligned, as its loops run in 2 ns a task: where they lie in a cache line is worth 12 %. */
 static __attribute__((aligned(64))) void run_numbers(struct kith__job *j, uint32_t worker, kith__anyfn *fn,
-                                                     uint64_t lo, uint64_t length, struct kith__stay *stay)
+                                                     uint64_t lo, uint64_t length)
 {
     _Atomic uint64_t *at = &j->cells[worker].at;
-    struct piece p = { j, lo, length, NULL, NULL };
+    const char *in = element(j->in, j->in_size, j->in_ring, lo);
+    char *out = element(j->out, j->out_size, j->out_ring, lo);
 
-    place_piece(&p);
     /* KITH__SHAPE_CODE is no constant expression for a switch in ISO C ("i"[0]); letters are. */
     switch (j->shape) {
 #undef KITH__SHAPE_CODE
@@ -224,8 +171,8 @@ static void run_numbers_in_place(struct kith__job *j, uint32_t worker, kith__any
     case KITH__SHAPE_CODE(r, a, 1): LOOP_IN_PLACE(R, A)
         KITH__SHAPES(SHAPE_IN_PLACE)
     default:
-        run_numbers(j, worker, fn, lo, length,
-                    NULL); /* a row of arguments, in the place of one result: the only task */
+        run_numbers(j, worker, fn, lo,
+                    length); /* a row of arguments, in the place of one result: the only task */
     }
 }
 
@@ -474,6 +421,19 @@ static int run_blocks(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
     return 0;
 }
 
+/* In kith's memory a read maps the 16 pages around it, where they are there already; a write maps one, at
+ * four times the price a page (measured: 0.28 and 1.1 µs). So results in place are looked at before they are
+ * written: another worker may have made their pages in the last map. */
+static void map_pages(const char *from, const char *to)
+{
+    const uintptr_t around = 65536;
+
+    if (to - from < 4096)
+        return;
+    for (const char *p = from; p < to; p = (const char *)(((uintptr_t)p | (around - 1)) + 1))
+        (void)*(const volatile char *)p;
+}
+
 /* What the tasks have put on queues elsewhere is there when they are done. */
 static void settle(struct kith__job *j, uint32_t worker)
 {
@@ -491,20 +451,20 @@ static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t l
 {
     int wanted = 0;
 
+    errno = 0; /* what was refused before is not why this one crashes: see crash.h */
     kith__task.running = 1;
     kith__task.special = kith__task.failed = kith__task.has_text = 0;
+    kith__task.taken = atomic_load_explicit(&kith__ever_taken, memory_order_relaxed);
     kith__task.arg_size = j->arg_size;
-    begin_claim(j, lo, length);
+    if (!j->out_ring && !j->order && !j->local && j->kind != KITH__JOB_ROW)
+        map_pages(element(j->out, j->out_size, 0, lo), element(j->out, j->out_size, 0, lo + length));
     switch ((enum kith__job_kind)j->kind) {
     case KITH__JOB_NUMBERS:
         if (j->order) {
             run_by_cost(j, worker, fn, lo, length);
             break;
         }
-        if (kith__job_keeps_results(j))
-            run_numbers_in_place(j, worker, fn, lo, length);
-        else
-            run_numbers(j, worker, fn, lo, length, stay);
+        (kith__job_keeps_results(j) ? run_numbers_in_place : run_numbers)(j, worker, fn, lo, length);
         break;
     case KITH__JOB_BYTES: (j->order ? run_by_cost : run_bytes)(j, worker, fn, lo, length); break;
     case KITH__JOB_VARIABLE: run_variable(j, worker, fn, lo, length); break;

@@ -37,9 +37,6 @@ struct kith__stay {
     enum kith__rivals rivals; /* what it saw */
     int stays;                /* 1: it has come to do this job, and nothing else */
     int64_t since, looked;    /* ns */
-    /* For the loops of task.c: ends the claim that they have run, and makes the next one. 0: there is none,
-     * or it is not that simple: then they return, as after any claim. NULL: they always do. */
-    int (*next)(struct kith__stay *s, uint64_t *lo, uint64_t *length);
 };
 
 void kith__stay_begin(struct kith__stay *s, struct kith__object *o, const struct kith__lane *lane,

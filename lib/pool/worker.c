@@ -180,7 +180,7 @@ static uint64_t run_of(const struct kith__job *j, uint32_t worker, uint64_t lo)
 
 /* Of who works on a job. */
 struct shift {
-    struct kith__stay stay; /* the first: see next_claim */
+    struct kith__stay stay;
     struct kith__object *o;
     struct kith__pool *pool;
     struct kith__lane *lane;
@@ -193,8 +193,7 @@ struct shift {
     uint64_t untimed; /* units since the last look at the clock */
     struct kith__chunk learned;
     uint64_t cursor;     /* of kith__claim */
-    uint64_t lo, length; /* the claim; .length 0: it is over */
-    int empty;           /* 1: there was nothing left to claim */
+    uint64_t lo, length; /* the claim */
 };
 
 static void begin_shift(struct shift *s)
@@ -215,11 +214,8 @@ static int make_claim(struct shift *s)
 {
     struct kith__job *j = s->job;
 
-    if (!kith__claim(j, s->worker, most(j, s->pool, s->lane, &s->learned), &s->cursor, &s->lo, &s->length)) {
-        s->length = 0;
-        s->empty = 1;
+    if (!kith__claim(j, s->worker, most(j, s->pool, s->lane, &s->learned), &s->cursor, &s->lo, &s->length))
         return 0;
-    }
     kith__pace_claim(&s->pace, s->lo, s->length);
     if (j->kind == KITH__JOB_ROW)
         s->pace.callee = kith__row_item(kith__job_row(j), s->lo)->callee;
@@ -277,7 +273,6 @@ static void retire_claim(struct shift *s, int stopped)
         give_back(s->o, s->lane, s->worker, j, s->lo + s->length);
     else
         kith__retire(j, s->worker, s->length);
-    s->length = 0;
 }
 
 /* After it was run. */
@@ -294,52 +289,26 @@ static void end_claim(struct shift *s, int stopped)
     }
 }
 
-/* 1: this worker has something else to do than to claim from this job. */
-static int is_off(struct shift *s)
-{
-    return is_worn(s->pool, s->lane) || is_over(s->pool) || kith__stay_is_over(&s->stay);
-}
-
-/* From one claim to the next within the loop that runs them: the steps of kith__work_on. */
-static int next_claim(struct kith__stay *stay, uint64_t *lo, uint64_t *length)
-{
-    struct shift *s = (struct shift *)(void *)stay;
-
-    if (kith__remote_pipelined || kith__job_halted(s->job))
-        return 0;
-    end_claim(s, 0);
-    if (is_off(s) || !make_claim(s))
-        return 0;
-    *lo = s->lo;
-    *length = s->length;
-    return 1;
-}
-
 void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t worker, struct kith__job *j,
                    enum kith__why why)
 {
     struct kith__pool *p = kith__pool_body(o);
     struct shift s = { .o = o, .pool = p, .lane = lane, .worker = worker, .job = j, .why = why };
     struct kith__turn outer = kith__turn;
-    int claims = 0, stopped;
+    int claims = 0;
 
     begin_shift(&s);
-    if (j->units > 1 && !kith__joblog_on &&
-        why != KITH__TELLS) /* which both have to do something between two claims */
-        s.stay.next = next_claim;
     while (!is_worn(p, lane) && !is_over(p) && !(claims && kith__stay_is_over(&s.stay))) {
-        if (s.empty || !make_claim(&s)) {
-            s.empty = 0;
+        if (!make_claim(&s)) {
             if (why == KITH__FOR_ANY && claims && linger(j))
                 continue;
             break;
         }
         if (!claims++)
             call_others(o, j);
-        stopped = run_claim(&s);
-        if (s.length > 0)
-            end_claim(&s, stopped);
-        s.empty |= j->units == 1;
+        end_claim(&s, run_claim(&s));
+        if (j->units == 1)
+            break;
     }
     kith__turn = outer;
     if (claims && (j->units > 1 || kith__job_halted(j))) /* a single one was told of as it was retired */
