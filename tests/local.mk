@@ -330,6 +330,9 @@ sim_sources = \
 	tests/protocol/bytes.h \
 	tests/protocol/weather.c \
 	tests/protocol/weather.h \
+	tests/sim/inside.h \
+	tests/sim/node.c \
+	tests/sim/server.c \
 	tests/sim/sim.c \
 	tests/sim/sim.h
 tests_test_calls_sim_SOURCES = $(sim_sources) tests/test_calls_sim.c

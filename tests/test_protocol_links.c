@@ -62,12 +62,12 @@ static void silent_peer_is_in_doubt(void)
     PASS(kith__proto_open(nodes[0].proto, 1, net.now));
     pass(5000, 0);
     CU_ASSERT_EQUAL(nodes[0].doubted[1], 0);
-    net.cut[0][1] = net.cut[1][0] = 1;
+    cut(0, 1, 1);
     pass(400, 0);
     CU_ASSERT_EQUAL(nodes[0].doubted[1], 0);
     pass(1500, 0);
     CU_ASSERT(nodes[0].doubted[1] >= 4 && nodes[0].doubted[1] <= 20);
-    net.cut[0][1] = net.cut[1][0] = 0;
+    cut(0, 1, 0);
     pass(1000, 0);
     nodes[0].doubted[1] = 0;
     pass(5000, 0);
@@ -79,7 +79,7 @@ static void silent_peer_is_in_doubt(void)
 static void peer_that_never_answers_is_lost_later(void)
 {
     begin_net(8);
-    net.cut[0][1] = net.cut[1][0] = 1;
+    cut(0, 1, 1);
     PASS(kith__proto_open(nodes[0].proto, 1, net.now));
     pass(9000, 0);
     CU_ASSERT_EQUAL(nodes[0].ended[1], KITH__LINK_CLOSED);

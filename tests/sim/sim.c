@@ -1,261 +1,55 @@
 /* sim.c: see sim.h. */
 #include "config.h"
 #include "../check.h"
-#include "sim.h"
-#include "agent/engine.h"
+#include "inside.h"
 #include "base/system.h"
-#include "object/process.h"
-#include "rpc/agent_control.h"
-#include "rpc/mailbox.h"
-#include "server/child.h"
-#include "shm/heap.h"
+#include "rpc/remote.h"
 
-#include <pthread.h>
 #include <sched.h>
-#include <semaphore.h>
-#include <setjmp.h>
+#include <sys/resource.h>
 
-enum { MOST_FRAMES = 4096, STACK = 512 << 10 };
+enum { STACK = 512 << 10 };
 
 static const int64_t ms = 1000000;
 
-struct frame {
-    uint32_t from;
-    size_t size;
-    void *bytes;
-};
-
-struct sim_node {
-    struct kith__mapping mapping;
-    struct kith__engine *engine;
-    struct kith__seat *seat;
-    uint32_t number, head, agent;
-    int lost;
-    int64_t due;
-    uint64_t blocks; /* in use when nothing had happened */
-    struct frame inbox[MOST_FRAMES];
-    int first, count;
-    struct frame received; /* until the next one */
-};
-
-enum state { FREE, RUNS, DEAD }; /* DEAD: its janitor comes */
-
-struct client {
-    enum state state;
-    uint32_t number, node, member;
-    program *fn;
-    void *arg;
-    pthread_t thread;
-    sem_t go;
-    jmp_buf out;
-    int dies, died, ended, doing, spared;
-    /* What it waits for; blocked 0: it could go on. */
-    int blocked;
-    _Atomic uint32_t *word;
-    uint32_t expected;
-    int64_t until; /* INT64_MAX: for ever. Of DEAD: when its janitor comes */
-    int guards;    /* in which it is */
-};
-
-static struct weather world;
-static struct sim_node sim[NODES];
-static struct client clients[CLIENTS];
+struct weather sim_world;
+struct sim_node *sim_nodes;
+struct client **sim_clients;
+int sim_client_count, sim_is_calm, sim_processes_live;
+_Atomic uint32_t sim_threads_ended;
+static int client_room, may_die;
 static sem_t back;
-static int calm, may_die, processes_stay;
+static uint64_t threads_begun;
 static struct {               /* where a client is to die */
     const char *first, *step; /* NULL: nowhere */
     const struct client *who; /* the last one to pass the first; the dead one */
     int64_t janitor_ms;
 } trap;
 static int64_t next_cut; /* when a connection is cut, or heals */
-static struct sim_node *entered;
+static uint64_t trace;   /* of all that has happened */
 uint64_t sim_died;
 struct client *sim_current;
 
-/* ------------------------------------------------------------------------- nodes */
+/* ------------------------------------------------------------------------- clients */
 
-static void enter(struct sim_node *n, uint32_t who)
-{
-    if (entered != n && entered)
-        kith__arena_swap(&entered->mapping);
-    if (entered != n)
-        kith__arena_swap(&n->mapping);
-    entered = n;
-    kith__me = who;
-}
-
-static void leave(void)
-{
-    if (entered)
-        kith__arena_swap(&entered->mapping);
-    entered = NULL;
-    kith__me = 0;
-}
-
-void sim_enter(uint32_t node)
-{
-    enter(&sim[node], sim[node].head);
-}
-
-void sim_leave(void)
-{
-    leave();
-}
-
+/* Tasks that take no time at all would be dealt out like none. */
 static int64_t sim_clock(void)
 {
+    if (sim_current && sim_current->part == WORKER)
+        net.now += 200;
     return net.now;
 }
 
-static struct frame *put_frame(struct sim_node *n)
+static void note(uint64_t what)
 {
-    CU_ASSERT_FATAL(n->count < MOST_FRAMES);
-    return &n->inbox[(n->first + n->count++) % MOST_FRAMES];
+    trace = (trace ^ what) * UINT64_C(0x100000001b3);
 }
 
-static void arrived(uint32_t from, uint32_t to, const void *bytes, size_t size)
+static void die(struct client *c)
 {
-    struct sim_node *n = &sim[to];
-    struct frame *f;
-
-    if (n->lost)
-        return;
-    f = put_frame(n);
-    *f = (struct frame){ from, size, new_bytes(size) };
-    memcpy(f->bytes, bytes, size);
+    c->dies = 1;
+    longjmp(c->out, 1);
 }
-
-static size_t wire_receive(void *context, uint32_t *peer, const void **frame)
-{
-    struct sim_node *n = context;
-    struct frame f;
-
-    if (n->received.bytes)
-        free_bytes(n->received.bytes, n->received.size);
-    n->received.bytes = NULL;
-    if (n->count == 0)
-        return 0;
-    n->received = f = n->inbox[n->first];
-    n->first = (n->first + 1) % MOST_FRAMES;
-    n->count--;
-    *peer = f.from;
-    *frame = f.bytes;
-    return f.size;
-}
-
-static int wire_send(void *context, const struct kith__out *out)
-{
-    const struct sim_node *n = context;
-
-    if (!calm && draw(200) == 0)
-        return 0;
-    transmit(out, n->number);
-    return 1;
-}
-
-static int wire_is_connected(void *context, uint32_t peer)
-{
-    (void)context;
-    return !sim[peer].lost;
-}
-
-static void wire_ended(void *context, uint32_t peer, enum kith__link_state state, const char *why)
-{
-    const struct sim_node *n = context;
-
-    CU_ASSERT(sim[peer].lost || state == KITH__LINK_LEFT);
-    if (!sim[peer].lost && state == KITH__LINK_LOST)
-        printf("\n    node %u says that node %u %s\n", n->number, peer, why);
-}
-
-static const struct kith__engine_wire wire = { wire_receive, wire_send, wire_is_connected, wire_ended };
-
-static uint64_t used_blocks(void)
-{
-    struct kith__heap_stats stats;
-
-    kith__heap_stats(&stats);
-    return stats.used_blocks;
-}
-
-static void running(uint32_t who)
-{
-    atomic_store(&kith__member(who)->state, KITH__RUNNING);
-}
-
-static void start_agent(struct sim_node *n)
-{
-    uint32_t cpus[NODES];
-    struct kith__engine_config c = { .proto = { .node = n->number,
-                                                .nodes = world.nodes,
-                                                .job = 77,
-                                                .beat_ns = 500 * ms,
-                                                .first_ns = 30000 * ms,
-                                                .lost_ns = 3000 * ms,
-                                                .doubt_ns = 1000 * ms,
-                                                .silent_ns = 60000 * ms,
-                                                .window = 1 << 20 },
-                                     .cpus = cpus,
-                                     .wire = &wire,
-                                     .context = n };
-
-    for (uint32_t k = 0; k < NODES; k++)
-        cpus[k] = 2;
-    n->agent = kith__member_take(KITH__AGENT);
-    running(n->agent);
-    kith__become(n->agent);
-    REQUIRE(kith__agent_make_shared() == 0);
-    kith__agent_shared()->agent = n->agent;
-    pthread_mutex_lock(&kith__agent_shared()->agent_lives);
-    n->seat = c.seat = kith__seat_needed();
-    atomic_store(&n->seat->waiting, KITH__ANYTHING);
-    atomic_store(&kith__shared->agent_seat, kith__seat_number(n->seat) + 1);
-    atomic_store(&kith__agent_shared()->state, KITH__AGENT_READY);
-    n->engine = kith__engine_new(&c, net.now);
-    kith__become(n->head); /* another seat */
-}
-
-static void start_node(struct sim_node *n, uint32_t number)
-{
-    uint32_t server;
-    int fd;
-
-    memset(n, 0, sizeof *n);
-    n->number = number;
-    n->mapping.file.fd = -1;
-    enter(n, 0);
-    REQUIRE(kith__arena_create(&fd) == 0 && kith__heap_init() == 0 && kith__members_init(2) == 0 &&
-            kith__object_init() == 0);
-    kith__shared->node = number;
-    kith__shared->nodes = world.nodes;
-    kith__shared->through_net = (uint32_t)world.through_net;
-    n->head = kith__member_take(KITH__HEAD);
-    server = kith__member_take(KITH__SERVER);
-    running(n->head);
-    running(server);
-    pthread_mutex_lock(&kith__shared->server_lives);
-    start_agent(n);
-    n->blocks = used_blocks();
-    leave();
-}
-
-static void stop_node(struct sim_node *n)
-{
-    enter(n, n->agent);
-    if (n->engine)
-        kith__engine_free(n->engine);
-    pthread_mutex_unlock(&kith__agent_shared()->agent_lives);
-    pthread_mutex_unlock(&kith__shared->server_lives);
-    kith__become(0);
-    kith__arena_detach();
-    leave();
-    if (n->received.bytes)
-        free_bytes(n->received.bytes, n->received.size);
-    for (; n->count > 0; n->count--, n->first = (n->first + 1) % MOST_FRAMES)
-        free_bytes(n->inbox[n->first].bytes, n->inbox[n->first].size);
-}
-
-/* ------------------------------------------------------------------------- clients */
 
 static void give_way(struct client *c)
 {
@@ -263,7 +57,7 @@ static void give_way(struct client *c)
     while (sem_wait(&c->go) < 0)
         ;
     if (c->dies)
-        longjmp(c->out, 1);
+        die(c);
 }
 
 static void sim_sleep(_Atomic uint32_t *word, uint32_t expected, int64_t ns)
@@ -278,10 +72,21 @@ static void sim_sleep(_Atomic uint32_t *word, uint32_t expected, int64_t ns)
     give_way(c);
 }
 
-static int is_outside_guards(const char *step)
+/* How often a client dies there: once in so many times. There are many in guards, and few in a request. */
+enum { IN_GUARD = 3000, IN_JOB = 500, IN_REQUEST = 100 };
+
+static int risk(const struct client *c, const char *step)
 {
-    return strncmp(step, "mailbox: ", 9) == 0 || strncmp(step, "unit: ", 6) == 0 ||
-           strncmp(step, "signals: ", 9) == 0;
+    static const struct {
+        const char *words;
+        int risk;
+    } steps[] = { { "mailbox: ", IN_REQUEST }, { "unit: ", IN_REQUEST }, { "signals: ", IN_REQUEST },
+                  { "claim: ", IN_JOB },       { "job: ", IN_JOB },      { "settle: ", IN_JOB } };
+
+    for (size_t i = 0; c->guards == 0 && i < sizeof steps / sizeof steps[0]; i++)
+        if (strncmp(step, steps[i].words, strlen(steps[i].words)) == 0)
+            return steps[i].risk;
+    return IN_GUARD;
 }
 
 /* 1: c is to die here. */
@@ -309,22 +114,19 @@ static void count_guards(struct client *c, const char *step)
 static void at_failpoint(const char *step)
 {
     struct client *c = sim_current;
-    int is_outside = c && c->guards == 0 && is_outside_guards(step);
+    int once_in;
 
-    if (c && is_trapped(c, step)) {
-        c->dies = 1;
-        longjmp(c->out, 1);
-    }
-    if (c)
-        count_guards(c, step);
-    if (!c || calm)
+    if (!c)
         return;
-    /* There are many in guards, and few in a request. */
-    if (may_die && draw(is_outside ? 100 : 3000) == 0 && !c->spared) {
-        c->dies = 1;
-        longjmp(c->out, 1);
-    }
-    if (is_outside && draw(8) == 0)
+    once_in = risk(c, step);
+    if (is_trapped(c, step))
+        die(c);
+    count_guards(c, step);
+    if (sim_is_calm)
+        return;
+    if (may_die && draw((uint64_t)once_in) == 0 && !c->spared)
+        die(c);
+    if (once_in != IN_GUARD && draw(8) == 0)
         give_way(c);
 }
 
@@ -334,46 +136,130 @@ static void *life(void *arg)
 
     while (sem_wait(&c->go) < 0)
         ;
-    if (setjmp(c->out) == 0) {
-        c->fn(c, c->arg);
-        if (kith__remote_settle() < 0)
-            c->ended = 1;
-    } else {
+    if (c->dies)
         c->died = 1;
+    else if (setjmp(c->out) == 0) {
+        c->fn(c, c->arg);
+        if (c->part != JANITOR)
+            kith__remote_settle();
+    } else
+        c->died = 1;
+    if (c->died)
         kith__me = 0; /* its seat is still taken */
-    }
     c->ended = 1;
     sem_post(&back);
     return NULL;
 }
 
-struct client *sim_start(uint32_t node, program *fn, void *arg)
+/* A place for one more. */
+static struct client *place(void)
 {
-    struct client *c = clients;
+    struct client **more;
+
+    for (int i = 0; i < sim_client_count; i++)
+        if (sim_clients[i]->state == FREE)
+            return sim_clients[i];
+    if (sim_client_count == client_room) {
+        client_room = client_room ? 2 * client_room : 32;
+        REQUIRE(more = realloc(sim_clients, (size_t)client_room * sizeof *more));
+        sim_clients = more;
+        for (int i = sim_client_count; i < client_room; i++)
+            REQUIRE(sim_clients[i] = calloc(1, sizeof **sim_clients));
+        for (int i = sim_client_count; i < client_room; i++)
+            sim_clients[i]->number = (uint32_t)i;
+    }
+    sim_clients[sim_client_count]->state = FREE;
+    return sim_clients[sim_client_count++];
+}
+
+void sim_begin_life(struct client *c)
+{
     pthread_attr_t attr;
 
-    while (c < clients + CLIENTS && c->state != FREE)
-        c++;
-    CU_ASSERT_FATAL(c < clients + CLIENTS);
-    memset(c, 0, sizeof *c);
-    c->number = (uint32_t)(c - clients);
     c->state = RUNS;
-    c->node = node;
-    c->fn = fn;
-    c->arg = arg;
+    c->dies = c->died = c->ended = c->blocked = c->guards = 0;
     sem_init(&c->go, 0, 0);
-    sim_enter(node);
-    c->member = kith__member_take(KITH__RANK);
-    running(c->member);
-    leave();
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, STACK);
     REQUIRE(pthread_create(&c->thread, &attr, life, c) == 0);
     pthread_attr_destroy(&attr);
+}
+
+struct client *sim_new_client(enum part part, uint32_t node, uint32_t member, program *fn, void *arg)
+{
+    struct client *c = place();
+    uint32_t number = c->number;
+
+    memset(c, 0, sizeof *c);
+    c->number = number;
+    c->part = part;
+    c->node = node;
+    c->member = member;
+    c->fn = fn;
+    c->arg = arg;
     return c;
 }
 
-static int64_t janitor_delay(const struct client *c)
+struct client *sim_begin_client(enum part part, uint32_t node, uint32_t member, program *fn, void *arg)
+{
+    struct client *c = sim_new_client(part, node, member, fn, arg);
+
+    sim_begin_life(c);
+    return c;
+}
+
+struct client *sim_start(uint32_t node, program *fn, void *arg)
+{
+    uint32_t member;
+
+    sim_enter(node);
+    member = kith__member_take(KITH__RANK);
+    sim_running(member);
+    sim_leave();
+    return sim_begin_client(RANK, node, member, fn, arg);
+}
+
+/* ---- what a process does by functions of base/system.h */
+
+static void sim_die(void)
+{
+    die(sim_current);
+}
+
+static void runs_thread(struct client *c, void *arg)
+{
+    c->run(arg);
+}
+
+static uint64_t sim_begin_thread(void *(*run)(void *), void *arg)
+{
+    struct client *c = sim_begin_client(THREAD, sim_current->node, sim_current->member, runs_thread, arg);
+
+    c->run = run;
+    c->spared = sim_current->spared;
+    return c->thread_number = ++threads_begun;
+}
+
+static int runs(uint64_t thread)
+{
+    for (int i = 0; i < sim_client_count; i++)
+        if (sim_clients[i]->state == RUNS && sim_clients[i]->thread_number == thread)
+            return 1;
+    return 0;
+}
+
+static void sim_join_thread(uint64_t thread)
+{
+    for (;;) {
+        uint32_t seen = atomic_load(&sim_threads_ended);
+
+        if (!runs(thread))
+            return;
+        sim_sleep(&sim_threads_ended, seen, -1);
+    }
+}
+
+int64_t sim_janitor_delay(const struct client *c)
 {
     if (c != trap.who || trap.step)
         return (int64_t)draw(20) * ms;
@@ -381,47 +267,10 @@ static int64_t janitor_delay(const struct client *c)
     return trap.janitor_ms * ms;
 }
 
-/* What the fork server does at once. */
-static void bury(struct client *c)
-{
-    struct sim_node *n = &sim[c->node];
-
-    pthread_join(c->thread, NULL); /* as itself; and what it held at its end is marked by the kernel */
-    sem_destroy(&c->go);
-    c->state = FREE;
-    if (n->lost)
-        return;
-    enter(n, KITH__SERVER_MEMBER);
-    kith__seats_release(c->member);
-    if (c->died) {
-        sim_died++;
-        kith__wake_everybody();
-    }
-    if (c->died || atomic_load(&kith__member(c->member)->holds)) {
-        atomic_store(&kith__member(c->member)->state, KITH__DEAD);
-        c->state = DEAD;
-        c->until = net.now + janitor_delay(c);
-    } else
-        kith__member_free(c->member);
-    atomic_fetch_add(&kith__shared->ended, 1);
-    n->due = net.now;
-}
-
-static void sweep(struct client *c)
-{
-    c->state = FREE;
-    if (sim[c->node].lost)
-        return;
-    enter(&sim[c->node], c->member);
-    kith__janitor_sweep(c->member);
-    kith__seats_release(c->member);
-    kith__member_free(c->member);
-    atomic_fetch_add(&kith__shared->ended, 1);
-    sim[c->node].due = net.now;
-}
-
 static int is_ready(const struct client *c)
 {
+    if (c->state == FREE || net.now < sim_nodes[c->node].stopped)
+        return 0;
     if (c->state == DEAD)
         return net.now >= c->until;
     return c->state == RUNS && (!c->blocked || c->dies || net.now >= c->until ||
@@ -431,12 +280,13 @@ static int is_ready(const struct client *c)
 static void step(struct client *c)
 {
     if (c->state == DEAD) {
-        sweep(c);
+        sim_begin_janitor(c);
         return;
     }
-    if (!calm && may_die && draw(500) == 0 && c->blocked && !c->spared)
+    note(c->number << 8 ^ c->node ^ (uint64_t)net.now << 20);
+    if (!sim_is_calm && may_die && draw(500) == 0 && c->blocked && !c->spared)
         c->dies = 1;
-    enter(&sim[c->node], c->member);
+    sim_enter_as(&sim_nodes[c->node], c->member);
     c->blocked = 0;
     sim_current = c;
     sem_post(&c->go);
@@ -444,85 +294,30 @@ static void step(struct client *c)
         ;
     sim_current = NULL;
     if (c->ended)
-        bury(c);
-}
-
-/* -------------------------------------------------------------------------- Processes */
-
-/* What the fork server does with those that were asked for: they are only a time to live. What they were
- * given a janitor takes back. */
-static void end_process(struct sim_node *n, struct kith__member *m, uint32_t who, int status)
-{
-    struct kith__object *o = kith__object_slot(m->object);
-
-    kith__guard_enter(&o->guard);
-    if (kith__object_is(o, m->object)) {
-        atomic_store(&kith__process_body(o)->status, status);
-        atomic_store(&kith__process_body(o)->state, 2);
-    }
-    kith__guard_leave(&o->guard);
-    kith__wake_all(kith__object_waiters(o, 0));
-    kith__heap_free(m->arg);
-    if (atomic_load(&m->holds)) {
-        atomic_store(&m->state, KITH__DEAD);
-        enter(n, who);
-        kith__janitor_sweep(who);
-        kith__seats_release(who);
-        enter(n, KITH__SERVER_MEMBER);
-    }
-    kith__member_free(who);
-    atomic_fetch_add(&kith__shared->ended, 1);
-    n->due = net.now;
-}
-
-static void serve_processes(struct sim_node *n)
-{
-    uint32_t used;
-
-    enter(n, KITH__SERVER_MEMBER);
-    used = atomic_load(&kith__shared->members_used);
-    for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
-        struct kith__member *m = kith__member(i);
-        uint32_t state = atomic_load(&m->state), sig;
-
-        if (atomic_load(&m->role) != KITH__PROCESS || (state != KITH__ASKED && state != KITH__RUNNING))
-            continue;
-        if (state == KITH__ASKED && (calm || draw(2))) {
-            struct kith__object *o = kith__object_slot(m->object);
-
-            running(i);
-            if (kith__object_is(o, m->object))
-                atomic_store(&kith__process_body(o)->pid, (int32_t)i);
-        } else if ((sig = atomic_exchange(&m->stop_signal, 0)) != 0)
-            end_process(n, m, i, (int)sig);
-        else if (state == KITH__RUNNING && !processes_stay && (calm || draw(20) == 0))
-            end_process(n, m, i, (int)(m->arg_size & 127) << 8);
-    }
+        sim_bury(c);
 }
 
 /* ----------------------------------------------------------------------------- the world */
 
-static int turn(struct sim_node *n)
-{
-    if (n->lost)
-        return 0;
-    enter(n, n->agent);
-    if (net.now < n->due && n->count == 0 && !kith__engine_has_news(n->engine))
-        return 0;
-    n->due = kith__engine_turn(n->engine, net.now);
-    return 1;
-}
-
 static void disturb(void)
 {
-    uint32_t a = (uint32_t)draw(world.nodes), b = (uint32_t)draw(world.nodes);
+    uint32_t a = (uint32_t)draw(sim_world.nodes), b = (uint32_t)draw(sim_world.nodes);
 
-    if (calm || net.now < next_cut)
+    if (sim_is_calm || net.now < next_cut)
         return;
-    memset(net.cut, 0, sizeof net.cut);
+    mend();
     if (draw(2))
-        net.cut[a][b] = net.cut[b][a] = 1;
+        cut(a, b, 1);
+    else if (draw(8) == 0)
+        cut(a, ANY_NODE, 1);
+    if (sim_world.stops && draw(6) == 0)
+        sim_nodes[b].stopped = net.now + (int64_t)draw(draw(4) ? 100 : 5000) * ms;
     next_cut = net.now + (int64_t)draw(1000) * ms;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 /* When something happens next without anybody's doing. */
@@ -530,13 +325,13 @@ static int64_t next_event(int64_t frames)
 {
     int64_t next = frames;
 
-    for (uint32_t k = 0; k < world.nodes; k++)
-        if (!sim[k].lost && sim[k].due < next)
-            next = sim[k].due;
-    for (int i = 0; i < CLIENTS; i++)
-        if (clients[i].state != FREE && clients[i].until < next &&
-            (clients[i].blocked || clients[i].state == DEAD))
-            next = clients[i].until;
+    for (uint32_t k = 0; k < sim_world.nodes; k++)
+        if (!sim_nodes[k].lost && later(sim_nodes[k].due, sim_nodes[k].stopped) < next)
+            next = later(sim_nodes[k].due, sim_nodes[k].stopped);
+    for (int i = 0; i < sim_client_count; i++)
+        if (sim_clients[i]->state != FREE && (sim_clients[i]->blocked || sim_clients[i]->state == DEAD) &&
+            later(sim_clients[i]->until, sim_nodes[sim_clients[i]->node].stopped) < next)
+            next = later(sim_clients[i]->until, sim_nodes[sim_clients[i]->node].stopped);
     if (next > net.now + 20 * ms)
         next = net.now + 20 * ms; /* Processes end */
     return next;
@@ -544,12 +339,12 @@ static int64_t next_event(int64_t frames)
 
 static int round_of_all(void)
 {
-    int done = 0, from = (int)draw(CLIENTS);
+    int done = 0, count = sim_client_count, from = (int)draw((uint64_t)count);
 
-    for (int i = 0; i < CLIENTS; i++) {
-        struct client *c = &clients[(from + i) % CLIENTS];
+    for (int i = 0; i < count; i++) {
+        struct client *c = sim_clients[(from + i) % count];
 
-        if (is_ready(c) && (calm || draw(3) > 0)) {
+        if (is_ready(c) && (sim_is_calm || draw(3) > 0)) {
             step(c);
             done = 1;
         } else
@@ -558,11 +353,15 @@ static int round_of_all(void)
     return done;
 }
 
-static int anybody(void)
+/* Of those that a test waits for; kith's own processes go on as long as a pool is open. */
+static int anybody(int of_kith)
 {
-    for (int i = 0; i < CLIENTS; i++)
-        if (clients[i].state != FREE)
+    for (int i = 0; i < sim_client_count; i++) {
+        const struct client *c = sim_clients[i];
+
+        if (c->state == DEAD || (c->state == RUNS && (of_kith || c->part == RANK || c->part == JANITOR)))
             return 1;
+    }
     return 0;
 }
 
@@ -570,19 +369,19 @@ static void pass_a_moment(void)
 {
     int done = 0;
 
-    land(arrived);
+    land(sim_arrived);
     disturb();
-    for (uint32_t k = 0; k < world.nodes; k++)
-        done |= turn(&sim[(k + (uint32_t)draw(2)) % world.nodes]);
-    if (calm || draw(16) == 0)
-        for (uint32_t k = 0; k < world.nodes; k++)
-            if (!sim[k].lost)
-                serve_processes(&sim[k]);
+    for (uint32_t k = 0; k < sim_world.nodes; k++)
+        done |= sim_turn(&sim_nodes[(k + (uint32_t)draw(2)) % sim_world.nodes]);
+    if (sim_is_calm || draw(16) == 0)
+        for (uint32_t k = 0; k < sim_world.nodes; k++)
+            if (!sim_nodes[k].lost && net.now >= sim_nodes[k].stopped)
+                sim_serve(&sim_nodes[k]);
     done |= round_of_all();
     if (done)
         net.now += (int64_t)draw(40) * 1000;
     else {
-        int64_t next = next_event(land(arrived));
+        int64_t next = next_event(land(sim_arrived));
 
         net.now = next <= net.now ? net.now + 1000 : next;
     }
@@ -592,10 +391,10 @@ int sim_run(int64_t duration)
 {
     int64_t until = net.now + duration * ms;
 
-    while (net.now < until && anybody())
+    while (net.now < until && anybody(0))
         pass_a_moment();
-    leave();
-    return !anybody();
+    sim_leave();
+    return !anybody(0);
 }
 
 void sim_settle(int64_t duration)
@@ -604,24 +403,26 @@ void sim_settle(int64_t duration)
 
     while (net.now < until)
         pass_a_moment();
-    leave();
+    sim_leave();
 }
 
 void sim_calm(void)
 {
-    calm = 1;
-    memset(net.cut, 0, sizeof net.cut);
+    sim_is_calm = 1;
+    mend();
+    for (uint32_t k = 0; k < sim_world.nodes; k++)
+        sim_nodes[k].stopped = 0;
     net.weather.lose = net.weather.repeat = net.weather.delay = net.weather.truncate = 0;
 }
 
 void sim_processes_stay(void)
 {
-    processes_stay = 1;
+    sim_processes_live = 1;
 }
 
 void sim_cut(uint32_t a, uint32_t b, int yes)
 {
-    net.cut[a][b] = net.cut[b][a] = yes;
+    cut(a, b, yes);
 }
 
 void sim_spare(struct client *c)
@@ -644,30 +445,42 @@ void sim_kill_at(const char *first, const char *step, int64_t janitor_ms)
 
 void sim_lose(uint32_t node)
 {
-    sim[node].lost = 1;
-    for (int i = 0; i < CLIENTS; i++)
-        if (clients[i].state == RUNS && clients[i].node == node)
-            clients[i].dies = 1;
+    sim_nodes[node].lost = 1;
+    sim_nodes[node].stopped = 0;
+    for (int i = 0; i < sim_client_count; i++)
+        if (sim_clients[i]->state == RUNS && sim_clients[i]->node == node)
+            sim_clients[i]->dies = 1;
 }
 
 void sim_init(void)
 {
+    struct rlimit files;
     cpu_set_t one;
 
     CPU_ZERO(&one);
     CPU_SET(sched_getcpu(), &one);
     sched_setaffinity(0, sizeof one, &one);
     REQUIRE(kith__token_family() == 0);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* each node has one */
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
 }
 
 void sim_show(void)
 {
-    for (int i = 0; i < CLIENTS; i++)
-        if (clients[i].state == RUNS)
-            printf("    client %d on node %u does %d, %s\n", i, clients[i].node, clients[i].doing,
-                   !clients[i].blocked             ? "could go on"
-                   : clients[i].until == INT64_MAX ? "waits for ever"
-                                                   : "waits");
+    static const char *const parts[] = { "rank", "worker", "process", "janitor", "thread" };
+
+    for (int i = 0; i < sim_client_count; i++) {
+        const struct client *c = sim_clients[i];
+
+        if (c->state == RUNS)
+            printf("    client %d, %s of member %u on node %u, does %d, %s\n", i, parts[c->part], c->member,
+                   c->node, c->doing,
+                   !c->blocked             ? "could go on"
+                   : c->until == INT64_MAX ? "waits for ever"
+                                           : "waits");
+    }
 }
 
 /* What a client has taken with malloc when it dies would go with its process. */
@@ -677,61 +490,52 @@ const char *__lsan_default_suppressions(void)
     return "leak:^life$\n";
 }
 
-static const struct kith__time sim_time = { .now = sim_clock, .sleep = sim_sleep };
+static const struct kith__time sim_time = { sim_clock, sim_sleep, sim_die, sim_begin_thread,
+                                            sim_join_thread };
 
 void sim_begin(const struct weather *w)
 {
-    world = *w;
+    sim_world = *w;
     net = (struct net){ .now = 1000 * ms };
-    calm = 0;
-    processes_stay = 0;
+    sim_is_calm = sim_processes_live = 0;
     next_cut = 0;
     may_die = w->deaths;
     sim_kill_at(NULL, NULL, 0);
-    entered = NULL;
-    memset(clients, 0, sizeof clients);
+    sim_client_count = 0;
+    threads_begun = 0;
+    trace = 0;
+    mend();
+    REQUIRE(sim_nodes = calloc(w->nodes, sizeof *sim_nodes));
     sem_init(&back, 0, 0);
     kith_on_fault(NULL);
     kith__time = &sim_time;
     for (uint32_t i = 0; i < w->nodes; i++)
-        start_node(&sim[i], i);
+        sim_start_node(&sim_nodes[i], i);
+    for (uint32_t i = 1; w->stops && i < w->nodes; i++) /* some come late */
+        sim_nodes[i].stopped = draw(4) ? 0 : net.now + (int64_t)draw(3000) * ms;
     kith__failpoint_hook = at_failpoint;
-}
-
-/* Mailboxes stay for the next on their seat, and with them a block that was being handed over at a death. */
-static uint64_t mailboxes(void)
-{
-    uint64_t n = 0;
-
-    for (uint64_t i = 0; i < KITH__SEATS; i++) {
-        uint64_t at = atomic_load(&kith__agent_shared()->mailboxes[i]);
-        const struct kith__mailbox *d = at ? kith__at(at) : NULL;
-        uint64_t block = d ? atomic_load(&d->handing) : 0;
-
-        n += d != NULL;
-        n += block && d->handing_at == atomic_load(&d->tail) && kith__heap_owner_now(block) >> 32 == i + 1;
-    }
-    return n;
 }
 
 void sim_end(void)
 {
+    if (anybody(1)) { /* in the memory of a node that is taken away now */
+        sim_show();
+        REQUIRE(!"somebody is left");
+    }
     kith__failpoint_hook = NULL;
-    for (uint32_t i = 0; i < world.nodes; i++) {
-        if (!sim[i].lost) {
+    for (uint32_t i = 0; i < sim_world.nodes; i++) {
+        if (!sim_nodes[i].lost) {
             sim_enter(i);
-            if (used_blocks() != sim[i].blocks + mailboxes())
-                printf("\n    node %u: %llu blocks are left\n", i,
-                       (unsigned long long)(used_blocks() - sim[i].blocks - mailboxes()));
-            CU_ASSERT_EQUAL(used_blocks(), sim[i].blocks + mailboxes());
-            PASS(kith__heap_audit());
-            leave();
+            sim_check_node(&sim_nodes[i]);
+            sim_leave();
         }
-        stop_node(&sim[i]);
+        sim_stop_node(&sim_nodes[i]);
     }
     clear_sky();
     sem_destroy(&back);
     kith__time = NULL;
+    free(sim_nodes);
+    sim_nodes = NULL;
 }
 
 /* ---------------------------------------------------------------------- for programs */
@@ -753,7 +557,12 @@ uint32_t sim_node(const struct client *c)
 
 int sim_is_lost(uint32_t node)
 {
-    return sim[node].lost;
+    return sim_nodes[node].lost;
+}
+
+uint64_t sim_trace(void)
+{
+    return trace;
 }
 
 int64_t sim_now_ms(void)
@@ -770,8 +579,9 @@ int sim_count(int what)
 {
     int n = 0;
 
-    for (int i = 0; i < CLIENTS; i++)
-        n += clients[i].state == RUNS && !sim[clients[i].node].lost && clients[i].doing == what;
+    for (int i = 0; i < sim_client_count; i++)
+        n += sim_clients[i]->state == RUNS && !sim_nodes[sim_clients[i]->node].lost &&
+             sim_clients[i]->doing == what;
     return n;
 }
 

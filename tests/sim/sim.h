@@ -4,6 +4,11 @@
  *
  * A client is a process with one thread. It gives way when it waits, and now and then at a failpoint. At each
  * failpoint it may die, as by SIGKILL: in a guard, in the middle of a request, with an answer in its hand.
+ * Clients besides those that a test starts are what the fork server of their node would fork: workers of
+ * pools, foremen with their threads, and a janitor after each death, who may die, too. When one thread of a
+ * process dies the others do.
+ *
+ * With more than some nodes each of them is a small one (KITH_MEM), so that a thousand of them have room.
  */
 #ifndef SIM_H
 #define SIM_H
@@ -13,8 +18,6 @@
 
 #include "kith.h"
 
-enum { CLIENTS = 24 };
-
 struct client;
 
 struct weather {
@@ -22,6 +25,8 @@ struct weather {
     int deaths;      /* 1: clients may die */
     int losses;      /* 1: a node may be lost */
     int through_net; /* 1: calls go through the agents, at home too */
+    int stops;       /* 1: nodes may come late, or stop for a while */
+    int workers; /* 1: those of pools are clients, which do what a worker does; else the test plays them */
 };
 
 /* What a client does; it ends when that returns. */
@@ -32,11 +37,12 @@ typedef void program(struct client *c, void *arg);
 void sim_init(void);
 
 void sim_begin(const struct weather *w);
-void sim_end(void); /* all clients have ended; nothing is left in the arenas of the nodes that live */
+void sim_end(void); /* all clients have ended, those of kith, too; nothing is left in the arenas of the nodes
+                       that live */
 
 struct client *sim_start(uint32_t node, program *fn, void *arg);
 
-/* Lets the world go on until no client is left, or for so long: 1: none is. */
+/* Lets the world go on until no client of the test is left, nor a janitor, or for so long: 1: none is. */
 int sim_run(int64_t ms);
 
 void sim_draw_weather(void); /* after sim_begin: which faults the network has, often none */
@@ -65,6 +71,7 @@ uint32_t sim_number(const struct client *c);
 uint32_t sim_node(const struct client *c);
 int sim_is_lost(uint32_t node);
 int64_t sim_now_ms(void);
+uint64_t sim_trace(void); /* a number for all that has happened: the same for the same seed */
 
 /* How many clients of living nodes run that way: .doing as it says itself. */
 void sim_doing(struct client *c, int what);
