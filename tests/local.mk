@@ -278,7 +278,8 @@ unit_tests += \
 	tests/test_protocol \
 	tests/test_protocol_frames \
 	tests/test_protocol_links \
-	tests/test_share_sim
+	tests/test_share_sim \
+	tests/test_world_sim
 if HAVE_ZMQ
 unit_tests += \
 	tests/test_agent \
@@ -307,7 +308,8 @@ EXTRA_DIST += \
 	tests/cluster/cluster \
 	tests/cluster/common \
 	tests/cluster/must.h \
-	tests/over_net
+	tests/over_net \
+	tests/seeds
 check_PROGRAMS += tests/cluster/delays tests/cluster/lost tests/cluster/objects tests/cluster/pool
 tests_cluster_delays_LDADD = lib/libkith.la $(LIBM)
 tests_cluster_lost_LDADD = lib/libkith.la $(LIBM)
@@ -340,6 +342,7 @@ tests_test_objects_sim_SOURCES = $(sim_sources) tests/test_objects_sim.c
 tests_test_parties_sim_SOURCES = $(sim_sources) tests/test_parties_sim.c
 tests_test_pool_sim_SOURCES = $(sim_sources) tests/test_pool_sim.c
 tests_test_share_sim_SOURCES = $(sim_sources) tests/test_share_sim.c
+tests_test_world_sim_SOURCES = $(sim_sources) tests/test_world_sim.c
 tests_test_protocol_SOURCES = $(protocol_sources) tests/test_protocol.c
 tests_test_protocol_frames_SOURCES = $(protocol_sources) tests/test_protocol_frames.c
 tests_test_protocol_links_SOURCES = $(protocol_sources) tests/test_protocol_links.c
