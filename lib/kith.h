@@ -795,7 +795,8 @@ KITH_API int kith_result_get(kith_result r, void *out, size_t size, int timeout_
 
 /* Cancels the call: tasks that have not begun are not begun, those that run are ended
  * with their workers, as by .limit_ms. The Result is ready soon, and kith_result_get
- * returns KITH_ECANCELLED; of a map, results of tasks that had ended are in out.
+ * returns KITH_ECANCELLED; of a map, results of tasks that had ended are in out, and
+ * those of the others are unchanged.
  *
  *   0              it is being cancelled
  *   KITH_EEND      it has ended

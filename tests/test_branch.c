@@ -219,6 +219,37 @@ static void results_are_taken_once(void)
     PASS(kith_pool_close(pool));
 }
 
+/* Other outputs keep their bytes, also when no task has failed. */
+static void a_cancelled_map_gives_what_is_done(void)
+{
+    static struct grant g;
+    double value = 1, changed = 0;
+    kith_result busy, map;
+
+    open_pool();
+    busy = kith_pool_apply_async(pool, doubled, &value, sizeof value, sizeof value);
+    while (atomic_load(&kith__lane(kith__pool_body(object), 0)->depth) == 0)
+        sched_yield();
+    for (int i = 0; i < N; i++) {
+        x[i] = i;
+        y[i] = -1;
+    }
+    map = kith_pool_map_async(pool, doubled, x, sizeof *x, y, sizeof *y, N);
+    claim(&first, 64, &g);
+    is_taken(&g);
+    CU_ASSERT_EQUAL(give(&first, &g, 1, -1), 0);
+    PASS(kith_result_cancel(map));
+    FAILS_WITH(KITH_ECANCELLED, kith_result_get(map, NULL, 0, KITH_FOREVER));
+    for (int i = 0; i < N; i++)
+        changed += y[i] != -1;
+    CU_ASSERT_EQUAL(changed, 1);
+    CU_ASSERT_EQUAL(y[g.head.grant.lo], 2 * x[g.head.grant.lo] + 1);
+    atomic_store(hold, 0);
+    PASS(kith_result_get(busy, &value, sizeof value, KITH_FOREVER));
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
+    PASS(kith_pool_close(pool));
+}
+
 static void what_the_dead_had_is_done_by_others(void)
 {
     static struct grant g;
@@ -648,6 +679,7 @@ static void figures_that_make_no_sense_are_refused(void)
 
 static struct test tests[] = { TEST(a_foreman_takes_part),
                                TEST(results_are_taken_once),
+                               TEST(a_cancelled_map_gives_what_is_done),
                                TEST(what_the_dead_had_is_done_by_others),
                                TEST(what_a_silent_node_has_is_not_waited_for),
                                TEST(nothing_is_done_again_that_must_not_be),

@@ -79,7 +79,7 @@ void kith__rings_move_out(struct kith__call *c, uint64_t until)
 
         if (j->order)
             copy_each_out(c, c->out_done % j->out_ring, n, from);
-        else if (atomic_load(&j->fault_count) == 0)
+        else if (atomic_load(&j->fault_count) == 0 && !kith__job_halted(j)) /* no marks */
             memcpy(to, from, n * j->out_size);
         else
             copy_good(j, c->out_done % j->out_ring, n, to, from);
