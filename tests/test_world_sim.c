@@ -664,7 +664,7 @@ static void quiet_faults(void)
 static void live(void)
 {
     sim_spare(sim_start(0, opens_pool, NULL));
-    for (int i = 0; i < 40 && play.next < CALLS; i++) {
+    for (int i = 0, all = 0; i < 40 && all < 400 && play.next < CALLS; i += play.opened, all++) {
         stir();
         sim_run((int64_t)draw(600));
     }
@@ -702,9 +702,9 @@ static void all_of_it_plays_together(void)
     sim_seeds(play_world, getenv("KITH_TEST_LONG") ? 2000 : SANITIZED ? 8 : 40);
     CU_ASSERT(getenv("KITH_TEST_SEED") ||
               (calls_ended > 30 && calls_cancelled > 5 && elsewhere > 0 && items_taken > 0 && sim_died > 0));
-    printf("(%llu calls, %llu tasks, %llu of them elsewhere, %llu items, %llu deaths) ",
+    printf("(%llu calls, %llu tasks, %llu of them elsewhere, %llu items, %llu deaths, trace %016llx) ",
            (unsigned long long)calls_ended, (unsigned long long)units_run, (unsigned long long)elsewhere,
-           (unsigned long long)items_taken, (unsigned long long)sim_died);
+           (unsigned long long)items_taken, (unsigned long long)sim_died, (unsigned long long)sim_trace());
 }
 
 static uint64_t traced;

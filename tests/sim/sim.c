@@ -365,6 +365,12 @@ static int anybody(int of_kith)
     return 0;
 }
 
+/* Each moment has a look at each node: where there are many, there are fewer moments. */
+static int64_t pace(void)
+{
+    return 1 + sim_world.nodes / 16;
+}
+
 static void pass_a_moment(void)
 {
     int done = 0;
@@ -379,11 +385,11 @@ static void pass_a_moment(void)
                 sim_serve(&sim_nodes[k]);
     done |= round_of_all();
     if (done)
-        net.now += (int64_t)draw(40) * 1000;
+        net.now += (int64_t)draw(40) * 1000 * pace();
     else {
         int64_t next = next_event(land(sim_arrived));
 
-        net.now = next <= net.now ? net.now + 1000 : next;
+        net.now = next <= net.now ? net.now + 1000 * pace() : next;
     }
 }
 
