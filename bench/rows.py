@@ -247,8 +247,8 @@ EXPERIMENTS = [
         MPI4PY: Alike(Mpi4pyNodes("bulk", 4, 16, repeats=1), "second", "bytes")}, repeats=2, place=Nodes),
     Experiment("nodes, METG", {
         "kith": far("metg"),
-        MPI4PY: Mpi4pyNodes("metg", 200, ranks=3, repeats=1),
-        DASK: DaskNodes("metg", 200, repeats=1)}, repeats=2, place=Nodes),
+        MPI4PY: Mpi4pyNodes("metg", 100, ranks=3, repeats=1),
+        DASK: DaskNodes("metg", 100, repeats=1)}, repeats=2, place=Nodes),
     Experiment("nodes, start", {
         "kith": KithNodes("kith/empty", nodes=3, times=5),
         "kith, with a pool": KithNodes("kith/program", nodes=3, times=5),
