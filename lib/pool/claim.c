@@ -1,7 +1,6 @@
 /* claim.c: see claim.h. Called by worker.c and grant.c. */
 #include "config.h"
 #include "pool/claim.h"
-#include "base/system.h"
 
 int kith__job_complete(const struct kith__job *j)
 {
@@ -166,14 +165,6 @@ static void drop_intent(struct kith__cell *cell)
         atomic_store_explicit(&cell->intent, kith__intent_lo(intent) << 16, memory_order_release);
 }
 
-/* Who fails with a cursor that was fresh has another at its heels, and each failure takes the line away from
- * that one: so it lets the other make some claims, which cost little while the line stays where it is. */
-static void step_aside(int lost)
-{
-    for (int i = lost < 4 ? 1 << lost : 16; i > 0; i--)
-        kith__pause();
-}
-
 int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *last, uint64_t *lo,
                 uint64_t *length)
 {
@@ -181,7 +172,6 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *l
     /* Perhaps nobody has claimed since we did. If somebody has, the failing CAS brings the cursor here for
      * writing at once, where a look would bring it for reading first. */
     uint64_t cursor = *last ? *last : atomic_load(&j->cursor), limit, intent, moved;
-    int lost = 0;
 
     for (int guessed = *last != 0;; guessed = 0) {
         if (atomic_load_explicit(&j->cancelled, memory_order_relaxed))
@@ -217,8 +207,6 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *l
             return 1;
         }
         kith__failpoint("claim: lost the race");
-        if (!guessed)
-            step_aside(lost++);
     }
 }
 
