@@ -141,17 +141,6 @@ struct kith__job {
     struct kith__cell cells[]; /* workers, then as many results, then room ranges, then grants granted ones */
 };
 
-/* For a worker that is about to enter it: what it reads at the beginning lies in a dozen lines that the
- * poster has just written. They are asked for together, and come while it enters, not one after the other. */
-static inline void kith__job_fetch(const struct kith__job *j)
-{
-    for (size_t at = 0; at <= offsetof(struct kith__job, fn); at += 64)
-        __builtin_prefetch((const char *)j + at);
-    __builtin_prefetch(&j->waiters);
-    __builtin_prefetch(&j->small[0]);
-    __builtin_prefetch(&j->small[1], 1);
-}
-
 /* A number for a number: more than that has no room there. */
 static inline int kith__job_keeps_results(const struct kith__job *j)
 {

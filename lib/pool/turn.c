@@ -268,7 +268,6 @@ static struct kith__job *find(struct kith__pool *p, struct kith__lane *lane,
         }
         if (c.count == 0 || call->seq == 0)
             return NULL;
-        kith__job_fetch(kith__post_job(kith__post(p, call->post)));
     } while (!kith__job_enter(p, lane, call->post, call->seq));
     *post = call->post;
     lane->last_root = call->root;
