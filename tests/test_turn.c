@@ -398,10 +398,34 @@ static void a_job_is_found_by_priority_workers_turn_and_age(void)
     PASS(kith_pool_close(quiet));
 }
 
+/* The other worker is busy for long, and so is not one that is about to look around. Nobody but the poster
+ * wakes the one that sleeps, which looks by itself once in a second. */
+static void a_single_task_wakes_the_only_worker_that_is_idle(void)
+{
+    kith_pool two = kith_pool_open(2);
+    kith_result busy;
+    int64_t start;
+    int y;
+
+    reset();
+    busy = kith_apply_async(two, hold, 0);
+    await(&shared->held, 1);
+    start = kith__now_ns();
+    for (int i = 0; i < 8; i++) {
+        kith__nap(5 * KITH__MS);
+        PASS(kith_apply(two, note, &y, i));
+    }
+    CU_ASSERT(kith__now_ns() - start < 3000 * KITH__MS);
+    atomic_store(&shared->gate, 1);
+    PASS(kith_get(busy, &y));
+    PASS(kith_pool_close(two));
+}
+
 static struct test tests[] = { TEST(a_short_call_passes_a_long_map),
                                TEST(a_short_call_passes_a_long_map_on_one_worker),
                                TEST(so_does_one_whose_data_comes_late),
                                TEST(a_single_task_passes_a_long_map),
+                               TEST(a_single_task_wakes_the_only_worker_that_is_idle),
                                TEST(a_short_call_passes_the_shares_of_a_long_loop),
                                TEST(a_call_passes_one_of_lower_priority),
                                TEST(workers_are_there_for_both_of_two_calls),
