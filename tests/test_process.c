@@ -660,7 +660,8 @@ static void whoever_dies_at_any_step_has_started_one_or_none(void)
         shared[BEGUN] = shared[OVER] = shared[RELEASED] = 0;
         code = end_at_step(kith_process_start_with(dies_on_the_way, KITH_ARG(d), .node = KITH_HERE));
         __atomic_store_n(&shared[RELEASED], 1, __ATOMIC_SEQ_CST);
-        AWAIT(count_members() == members && count_processes(0) == running);
+        /* Less when some of the tests before were still being swept. */
+        AWAIT(count_members() <= members && count_processes(0) <= running);
         CU_ASSERT(shared[BEGUN] <= 1 && shared[OVER] == shared[BEGUN]);
         CU_ASSERT(code != 0 || shared[OVER] == 1);
         /* Nobody has the handle any more of one whose starter was killed: as with any object. */
