@@ -74,5 +74,6 @@ older = against.compare(of_them, experiments, pathlib.Path("elsewhere"), against
 assert [(c.pairs, c.verdict) for c in older.comparisons] == [(1, "undecided")] * 4
 assert contestants.BUILD == here
 END
+trap 'rm -f "$TMPDIR/list"' EXIT
 "$top_srcdir/bench/run" --list >"$TMPDIR/list" || exit 1
 grep -q '^Lock, alone; ≤ 1.5 × robust mutex$' "$TMPDIR/list" || { cat "$TMPDIR/list"; exit 1; }
