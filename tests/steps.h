@@ -84,6 +84,19 @@ static inline int end_at_step(kith_process p)
     return code;
 }
 
+/* Processes of this node that have ended, and that no janitor has swept yet. */
+static inline int count_dead(void)
+{
+    int n = 0;
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= atomic_load(&kith__shared->members_used); i++) {
+        uint32_t state = atomic_load(&kith__member(i)->state);
+
+        n += state == KITH__ENDED || state == KITH__DEAD;
+    }
+    return n;
+}
+
 /* Processes of this node, with the dead ones that no janitor has swept yet. */
 static inline int count_members(void)
 {

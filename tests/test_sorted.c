@@ -366,6 +366,7 @@ static void conserves_items(int order, int joinable)
             PASS(kith_put(d.q, item));
         }
         code = end_at_step(kith_process_start_with(dies_on_the_way, KITH_ARG(d), .node = KITH_HERE));
+        AWAIT(count_dead() == 0); /* a put that was decided is there now */
         left = drain(&d);
         if (joinable)
             CU_ASSERT(left >= ITEMS + d.books->put - d.books->settles &&
