@@ -93,12 +93,10 @@ KITH__MESSAGES(CODEC)
 
 static size_t size_of_fields(uint64_t kind)
 {
-#define SIZE(NAME, name) \
-    case KITH__MESSAGE_##NAME: return KITH__FIELDS_##NAME(KITH__WIRE_SIZE) 0;
-    switch (kind) {
-        KITH__MESSAGES(SIZE)
-    }
-    return SIZE_MAX;
+#define SIZE(NAME, name) [KITH__MESSAGE_##NAME] = KITH__FIELDS_##NAME(KITH__WIRE_SIZE) 0,
+    static const size_t sizes[KITH__MESSAGE_KINDS] = { KITH__MESSAGES(SIZE) };
+
+    return kind < KITH__MESSAGE_KINDS ? sizes[kind] : SIZE_MAX;
 }
 
 size_t kith__message_encode(unsigned char *to, const struct kith__message *m)
