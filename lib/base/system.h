@@ -28,7 +28,8 @@ void kith__nap(int64_t ns); /* sleeps for so long, or until a signal */
 
 void kith__die(void); /* ends this process at once, as by SIGKILL */
 
-/* A thread of kith's own, which takes no signals. Each is joined. 0; an errno. */
+/* A thread of kith's own, with a small stack, which takes no signals. It is joined, or detached by .of. 0; an
+ * errno. */
 struct kith__thread {
     pthread_t of;
     uint64_t played; /* its number, where a test plays it */

@@ -14,6 +14,7 @@
  */
 #include "config.h"
 #include "base/error.h"
+#include "base/system.h"
 #include "object/memory.h"
 #include "object/pin.h"
 #include "object/share.h"
@@ -21,7 +22,6 @@
 #include "shm/heap.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,7 +33,7 @@ enum { COME, ALL, SIDES }; /* waiters for the next bytes; for all of them, or fo
 uint64_t kith__share_piece = UINT64_C(4) << 20;
 int kith__share_readers = 2;
 
-enum { CACHED = 256, STACK = 256 << 10, READERS = 2 };
+enum { CACHED = 256, READERS = 2 };
 
 struct options {
     uint64_t of;          /* what it is a copy of; 0: it is what is shared */
@@ -529,22 +529,11 @@ static void *read_pieces(void *arg)
     return NULL;
 }
 
-/* 1: a second thread reads, too. No signal of the program is handled there. */
-static int begin_helper(struct pull *p, pthread_t *thread)
+/* 1: a second thread reads, too. */
+static int begin_helper(struct pull *p, struct kith__thread *thread)
 {
-    pthread_attr_t small;
-    sigset_t all, before;
-    int rc;
-
-    if (p->size <= kith__share_piece || kith__share_readers < 2 || pthread_attr_init(&small) != 0)
-        return 0;
-    pthread_attr_setstacksize(&small, STACK);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(thread, &small, read_pieces, &p->readers[1]);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&small);
-    return rc == 0;
+    return p->size > kith__share_piece && kith__share_readers > 1 &&
+           kith__thread_begin(thread, read_pieces, &p->readers[1]) == 0;
 }
 
 static int64_t begin(struct pull *p)
@@ -571,7 +560,7 @@ static int64_t begin(struct pull *p)
 static int64_t pull(uint64_t id, uint64_t copy)
 {
     struct pull p = { .id = id, .copy = copy, .mutex = PTHREAD_MUTEX_INITIALIZER };
-    pthread_t helper;
+    struct kith__thread helper;
     int64_t rc;
 
     for (int i = 0; i < READERS; i++)
@@ -581,7 +570,7 @@ static int64_t pull(uint64_t id, uint64_t copy)
 
         read_pieces(&p.readers[0]);
         if (helps)
-            pthread_join(helper, NULL);
+            kith__thread_join(&helper);
         kith__failpoint("share: all has come");
         if (p.rc == 0 && (rc = tell_copy(&p, FINISH, 0)) < 0)
             fail(&p, rc);

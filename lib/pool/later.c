@@ -20,11 +20,10 @@
 #include "shm/heap.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNDER_WAY = 16, STACK = 256 << 10 };
+enum { UNDER_WAY = 16 };
 
 enum state { WAITS, GOES_ON, READY };
 
@@ -67,7 +66,7 @@ static struct {
     KITH__LIST(struct line) lines;                   /* those of the highest priority first */
     kith_pool called;                                /* whose fn is being called */
     struct bells *_Atomic bells;
-    pthread_t service;
+    struct kith__thread service;
     _Atomic int serves; /* looked at without the mutex, as .bells */
     int ends;
 } self = { .mutex = PTHREAD_MUTEX_INITIALIZER };
@@ -433,8 +432,6 @@ static void *serve(void *nothing)
 /* Signals are the program's. Under the mutex. */
 static int begin_service(void)
 {
-    sigset_t every, before;
-    pthread_attr_t attr;
     uint64_t block;
 
     if (self.serves)
@@ -445,13 +442,7 @@ static int begin_service(void)
         memset(kith__at(block), 0, sizeof *self.bells);
         self.bells = kith__at(block);
     }
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &before);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK);
-    self.serves = pthread_create(&self.service, &attr, serve, NULL) == 0;
-    pthread_attr_destroy(&attr);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    self.serves = kith__thread_begin(&self.service, serve, NULL) == 0;
     if (self.serves)
         kith__standin_begin();
     return self.serves ? 0 : kith__fail(KITH_ENOMEM, "no thread can be started for asynchronous calls");
@@ -464,8 +455,8 @@ void kith__later_end(void)
     if (self.serves)
         kith__wake_all(&self.bells->service);
     pthread_mutex_unlock(&self.mutex);
-    if (self.serves && !pthread_equal(self.service, pthread_self()))
-        pthread_join(self.service, NULL);
+    if (self.serves && !pthread_equal(self.service.of, pthread_self()))
+        kith__thread_join(&self.service);
     if (self.serves)
         kith__standin_end();
     self.serves = 0;
@@ -737,7 +728,7 @@ static void carry(kith_pool pool)
 
 void kith__later_give_up(kith_pool pool)
 {
-    if (!self.serves || !pthread_equal(self.service, pthread_self()))
+    if (!self.serves || !pthread_equal(self.service.of, pthread_self()))
         return;
     pthread_mutex_lock(&self.mutex);
     for (const struct line *line; (line = line_for(pool));)
@@ -751,7 +742,7 @@ void kith__later_give_up(kith_pool pool)
 
 void kith__later_flush(kith_pool pool)
 {
-    if (self.serves && pthread_equal(self.service, pthread_self()))
+    if (self.serves && pthread_equal(self.service.of, pthread_self()))
         carry(pool);
     while (self.serves && is_in_line(pool) && !kith__server_dead())
         kith__nap(200000);
@@ -818,7 +809,7 @@ static int is_to_be_called(kith_pool pool)
 
 void kith__later_settle(kith_pool pool)
 {
-    if (self.serves && pthread_equal(self.service, pthread_self()))
+    if (self.serves && pthread_equal(self.service.of, pthread_self()))
         return;
     while (self.serves && is_to_be_called(pool) && !kith__server_dead()) {
         kith__wake_all(&self.bells->service);

@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STACK = 256 * 1024, TURNS = 5, MPI_FILES = 64, LOOK_MS = 1000 };
+enum { TURNS = 5, MPI_FILES = 64, LOOK_MS = 1000 };
 
 static const int64_t patience_ns = 4000 * KITH__MS, crash_patience_ns = 2000 * KITH__MS,
                      turn_ns = 150 * KITH__MS, reading_ns = 2000 * KITH__MS;
@@ -264,21 +264,13 @@ static void *watch(void *arg)
 
 static int start_thread(void *(*fn)(void *), void *arg)
 {
-    sigset_t all, before;
-    pthread_attr_t attr;
-    pthread_t thread;
-    int error;
+    struct kith__thread thread;
+    int error = kith__thread_begin(&thread, fn, arg);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the program's */
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, STACK);
-    error = pthread_create(&thread, &attr, fn, arg);
-    pthread_attr_destroy(&attr);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error == 0)
+    if (error == 0) {
+        pthread_detach(thread.of);
         kith__standin_begin(); /* it ends with the process */
+    }
     return error;
 }
 

@@ -4,22 +4,22 @@
 #include "base/env.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/system.h"
 #include "kith.h"
 #include "net/address.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-enum { STACK = 256 * 1024, CURE = 300 };
+enum { CURE = 300 };
 
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    pthread_t thread;
+    struct kith__thread thread;
     int running, patience_ms, several_hosts;
     unsigned step;
     const char *waits_for;
@@ -86,8 +86,6 @@ static void *watch(void *nothing)
 void kith__overdue_begin(int patience_ms, int several_hosts)
 {
     pthread_condattr_t clock;
-    pthread_attr_t attr;
-    sigset_t all, before;
 
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -98,14 +96,8 @@ void kith__overdue_begin(int patience_ms, int several_hosts)
     self.step = 1;
     self.waits_for = "the other ranks";
     self.running = 1;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the program's */
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK);
-    if (pthread_create(&self.thread, &attr, watch, NULL) != 0)
+    if (kith__thread_begin(&self.thread, watch, NULL) != 0)
         self.running = 0;
-    pthread_attr_destroy(&attr);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void kith__overdue_step(const char *waits_for)
@@ -130,6 +122,6 @@ void kith__overdue_end(void)
     pthread_mutex_unlock(&self.mutex);
     if (!running)
         return;
-    pthread_join(self.thread, NULL);
+    kith__thread_join(&self.thread);
     pthread_cond_destroy(&self.changed);
 }
