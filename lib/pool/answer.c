@@ -50,21 +50,35 @@ static int64_t send_result(struct kith__crew *crew, const struct kith__buffer *b
     return rc;
 }
 
+/* 0: the home has no memory for it, and had none for a while. */
+static int is_sent(struct kith__crew *crew, const struct kith__buffer *b, uint64_t size)
+{
+    for (int i = 0; i < TRIES; i++) {
+        if (send_result(crew, b, size) != KITH_ENOMEM)
+            return 1;
+        kith__nap(memory_ns);
+    }
+    return 0;
+}
+
+/* What is so little that there will be memory for it. */
+static void send_at_last(struct kith__crew *crew, const struct kith__buffer *b, uint64_t size)
+{
+    while (!is_sent(crew, b, size))
+        ;
+}
+
 void kith__answer_send(struct kith__crew *crew, const struct kith__parcel_grant *g, struct kith__buffer *b,
                        uint64_t size)
 {
     struct kith__parcel_result none = {
         .seq = g->seq, .epoch = g->grant.epoch, .tries = g->grant.tries, .post = g->post
     };
-    int64_t rc;
 
-    for (int i = 0; (rc = send_result(crew, b, size)) == KITH_ENOMEM && i < TRIES; i++)
-        kith__nap(memory_ns);
-    if (rc != KITH_ENOMEM)
+    if (is_sent(crew, b, size))
         return;
     memcpy(b->at, &none, sizeof none);
-    while (send_result(crew, b, sizeof none) == KITH_ENOMEM)
-        kith__nap(memory_ns);
+    send_at_last(crew, b, sizeof none);
 }
 
 /* Their heads alone, as of what was not done: how many bytes. */
@@ -85,15 +99,8 @@ static uint64_t take_back(const struct kith__buffer *b, uint64_t size)
 
 void kith__answer_send_several(struct kith__crew *crew, struct kith__buffer *b, uint64_t size)
 {
-    int64_t rc;
-
-    for (int i = 0; (rc = send_result(crew, b, size)) == KITH_ENOMEM && i < TRIES; i++)
-        kith__nap(memory_ns);
-    if (rc != KITH_ENOMEM)
-        return;
-    size = take_back(b, size);
-    while (send_result(crew, b, size) == KITH_ENOMEM)
-        kith__nap(memory_ns);
+    if (!is_sent(crew, b, size))
+        send_at_last(crew, b, take_back(b, size));
 }
 
 void kith__answer_nothing(struct kith__crew *crew, const struct kith__parcel_grant *g, struct kith__buffer *b)

@@ -156,32 +156,17 @@ static void look_again(struct kith__batch *b, uint64_t news)
 
 /* ------------------------------------------------------------------ answering */
 
-/* Of any size: its size, and its bytes. */
 static void put_result(char *to, const struct kith__callee *c, const void *out)
 {
-    kith_bytes bytes;
-    uint64_t size;
-
-    if (c->kind != KITH__JOB_VARIABLE) {
-        if (c->out_size)
-            memcpy(to, out, c->out_size);
-        return;
-    }
-    memcpy(&bytes, out, sizeof bytes);
-    size = bytes.size;
-    memcpy(to, &size, sizeof size);
-    if (size)
-        memcpy(to + sizeof size, bytes.data, size);
+    if (c->kind == KITH__JOB_VARIABLE)
+        kith__parcel_write_bytes(out, 1, to);
+    else if (c->out_size)
+        memcpy(to, out, c->out_size);
 }
 
 static uint64_t size_of_result(const struct kith__callee *c, const void *out)
 {
-    kith_bytes bytes;
-
-    if (c->kind != KITH__JOB_VARIABLE)
-        return c->out_size;
-    memcpy(&bytes, out, sizeof bytes);
-    return sizeof(uint64_t) + bytes.size;
+    return c->kind == KITH__JOB_VARIABLE ? kith__parcel_bytes_size(out, 1) : c->out_size;
 }
 
 /* What has come of it, behind size bytes of b, where there is room for a head already: bytes behind that
