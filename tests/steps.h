@@ -36,25 +36,26 @@ static inline void die_at_step(const char *step)
     last = step;
 }
 
-/* Calls fn. The process is killed at the failpoint of that number on the way, if it gets there. */
-static inline void die_on_the_way(int step, void (*fn)(const void *arg), const void *arg)
+static inline void go_until(int step, int same_counts, void (*fn)(const void *arg), const void *arg)
 {
-    same_step_counts = 1;
+    same_step_counts = same_counts;
     steps_left = step;
     kith__failpoint_hook = die_at_step;
     fn(arg);
     kith__failpoint_hook = NULL;
 }
 
+/* Calls fn. The process is killed at the failpoint of that number on the way, if it gets there. */
+static inline void die_on_the_way(int step, void (*fn)(const void *arg), const void *arg)
+{
+    go_until(step, 1, fn, arg);
+}
+
 /* The same where fn waits. A waiter that looks again and again comes to the same failpoint each time: in a
  * row, that counts once. */
 static inline void die_on_the_way_or_waiting(int step, void (*fn)(const void *arg), const void *arg)
 {
-    same_step_counts = 0;
-    steps_left = step;
-    kith__failpoint_hook = die_at_step;
-    fn(arg);
-    kith__failpoint_hook = NULL;
+    go_until(step, 0, fn, arg);
 }
 
 /* Where each call is a round trip, or the sanitizer slow, some of the steps; all of them in a long run. */
