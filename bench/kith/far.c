@@ -220,30 +220,15 @@ static void call(void)
 
 static kith_pool both;
 
-static unsigned long busy(unsigned long steps)
-{
-    return work(steps);
-}
-
 static double run(uint64_t steps, size_t n)
 {
-    static unsigned long lengths[METG_TASKS], results[METG_TASKS];
+    static uint64_t lengths[METG_TASKS], results[METG_TASKS];
     double start;
 
     for (size_t i = 0; i < n; i++)
         lengths[i] = steps;
     start = now();
-    kith_map(both, busy, lengths, results, n);
-    return now() - start;
-}
-
-static double alone(uint64_t steps, size_t n)
-{
-    unsigned long (*volatile task)(unsigned long) = busy;
-    double start = now();
-
-    for (size_t i = 0; i < n; i++)
-        task(steps);
+    kith_map(both, metg_task, lengths, results, n);
     return now() - start;
 }
 
@@ -252,7 +237,7 @@ static void metg_of_both(void)
     both = kith_pool_open_with(0, .chunk = 1);
     check_workers(both);
     run(1, METG_TASKS);
-    say("metg", 1e6 * metg(run, alone, METG_TASKS, 2));
+    say("metg", 1e6 * metg(run, METG_TASKS, 2));
     kith_pool_close(both);
 }
 

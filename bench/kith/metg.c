@@ -8,12 +8,7 @@
 enum { N = 200000, WORKERS = 2 };
 
 static kith_pool pool;
-static unsigned long *lengths, *results;
-
-static unsigned long busy(unsigned long steps)
-{
-    return work(steps);
-}
+static uint64_t *lengths, *results;
 
 static double run(uint64_t steps, size_t n)
 {
@@ -22,17 +17,7 @@ static double run(uint64_t steps, size_t n)
     for (size_t i = 0; i < n; i++)
         lengths[i] = steps;
     start = now();
-    kith_map(pool, busy, lengths, results, n);
-    return now() - start;
-}
-
-static double alone(uint64_t steps, size_t n)
-{
-    unsigned long (*volatile task)(unsigned long) = busy;
-    double start = now();
-
-    for (size_t i = 0; i < n; i++)
-        task(steps);
+    kith_map(pool, metg_task, lengths, results, n);
     return now() - start;
 }
 
@@ -45,7 +30,7 @@ int main(int argc, char **argv)
         die("no memory for the arrays");
     pool = kith_pool_open_with(WORKERS, .chunk = 1);
     run(1, N);
-    say("metg", 1e6 * metg(run, alone, N, WORKERS));
+    say("metg", 1e6 * metg(run, N, WORKERS));
     kith_pool_close(pool);
     return kith_finalize();
 }
