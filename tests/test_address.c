@@ -179,7 +179,7 @@ static void own_addresses_are_found(void)
     n = kith__net_addresses(out);
     CU_ASSERT(n == KITH_EPEER || (n > 0 && n <= KITH__PLACES));
     for (int i = 0; i < n; i++)
-        CU_ASSERT(out[i].interface[0] && strcmp(out[i].interface, "lo") != 0 && out[i].port == 0);
+        CU_ASSERT(out[i].interface[0] && strcmp(out[i].interface, "lo") != 0 && out[i].ports[0] == 0);
 }
 
 static struct test tests[] = { TEST(nets_hold_their_addresses),

@@ -498,7 +498,7 @@ static void stranger_gets_nothing_from_the_agent_job(void)
 {
     const struct kith__transport *net = dlsym(kith__module("net"), "kith_net_transport");
     struct kith__wire_config c = {
-        .node = 0, .nodes = 1, .frame_most = 256 << 10, .lanes = 3, .threads = 1, .cut_ms = 1500
+        .node = 0, .nodes = 1, .frame_most = 256 << 10, .lanes = 3, .cut_ms = 1500
     };
     const struct kith__contact *contact;
     struct kith__wire *w = NULL;
@@ -508,7 +508,7 @@ static void stranger_gets_nothing_from_the_agent_job(void)
     contact = kith__agent_contact(&size);
     REQUIRE(size == sizeof *contact);
     REQUIRE(net->key_pair(c.public_key, c.secret_key) == 0 && (w = net->open(&c)));
-    REQUIRE(net->reach(w, 0, "127.0.0.1", contact->places[0].port, contact->public_key) == 0);
+    REQUIRE(net->reach(w, 0, "127.0.0.1", contact->places[0].ports, contact->public_key) == 0);
     for (int i = 0; i < 100; i++) {
         REQUIRE(net->send(w, 0, 0, "let me in", 9, NULL, 0) == 0);
         sleep_ms(10);

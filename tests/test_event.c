@@ -185,11 +185,12 @@ static void whoever_dies_at_any_step_keeps_nobody(void)
         kith_process waiter = kith_process_start(waits, KITH_ARG(w)), dies;
 
         PASS(kith_get(w.ready, &n));
-        dies = kith_process_start(dies_on_the_way, KITH_ARG(d));
+        dies = kith_process_start_with(dies_on_the_way, KITH_ARG(d), .node = KITH_HERE);
         kith_process_join(dies, 20); /* another one may have cleared it while this one waits */
         if (kith_process_alive(dies))
             PASS(kith_event_set(w.e));
         code = end_at_step(dies);
+        AWAIT(count_dead() == 0); /* a clear that was on its way is there now */
         PASS(kith_event_set(w.e));
         CU_ASSERT_EQUAL(code_of(waiter), 0);
         CU_ASSERT_EQUAL(kith_event_is_set(w.e), 1);

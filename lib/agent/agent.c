@@ -32,7 +32,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { IO_THREADS = 2, CUT_MS = 1500, FDS = 1024, LIBZMQ_FILES = 10, HIGH_FILES = 2, FREE_MOST = 16 << 20 };
+enum { CUT_MS = 1500, FDS = 1024, LIBZMQ_FILES = 10, HIGH_FILES = 2, FREE_MOST = 16 << 20 };
 
 static const int64_t goodbye_ns = 2000 * KITH__MS, look_ns = 200 * KITH__MS, forget_ns = 300 * KITH__MS,
                      longest_ns = 1000 * KITH__MS;
@@ -95,10 +95,10 @@ static int listen_everywhere(struct kith__contact *contact)
         char text[KITH__ADDRESS_TEXT];
 
         kith__place_text(&contact->places[i], text);
-        if (self.net->listen(self.wire, text, lo, hi, &contact->places[i].port) < 0)
+        if (self.net->listen(self.wire, text, lo, hi, contact->places[i].ports) < 0)
             return net_failed("cannot listen");
         kith__log(KITH_LOG_INFO, "the agent of node %u listens at %s (%s), port %u", self.node, text,
-                  contact->places[i].interface, contact->places[i].port);
+                  contact->places[i].interface, contact->places[i].ports[0]);
     }
     return 0;
 }
@@ -141,7 +141,6 @@ static int come_up(struct kith__contact *contact)
                                    .nodes = self.nodes,
                                    .frame_most = KITH__FRAME_MOST,
                                    .lanes = KITH__LANES,
-                                   .threads = IO_THREADS,
                                    .cut_ms = CUT_MS };
     int rc;
 
@@ -190,8 +189,8 @@ static int reach(uint32_t peer)
     p = &self.places[peer * KITH__PLACES + (uint32_t)i];
     kith__place_text(p, text);
     kith__log(KITH_LOG_DEBUG, "node %u (%s) is reached at %s, port %u", peer, self.contacts[peer].host, text,
-              p->port);
-    if (self.net->reach(self.wire, peer, text, p->port, self.contacts[peer].public_key) == 0)
+              p->ports[0]);
+    if (self.net->reach(self.wire, peer, text, p->ports, self.contacts[peer].public_key) == 0)
         return 0;
     kith__log(KITH_LOG_ERROR, "node %u (%s) cannot be reached: %s", peer, self.contacts[peer].host,
               self.net->why());
@@ -250,7 +249,7 @@ static void close_unused(void)
         char text[KITH__ADDRESS_TEXT];
 
         kith__place_text(p, text);
-        if (!used[i] && self.net->unlisten(self.wire, text, p->port) < 0)
+        if (!used[i] && self.net->unlisten(self.wire, text, p->ports) < 0)
             kith__log(KITH_LOG_WARNING, "cannot stop to listen at %s: %s", text, self.net->why());
     }
 }

@@ -3,16 +3,17 @@
 #define KITH_NET_ADDRESS_H
 
 #include "net/subnet.h"
+#include "net/transport.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 enum { KITH__PLACES = 8, KITH__ADDRESS_TEXT = 46 };
 
-struct kith__place {           /* plain bytes: it travels in a contact */
-    unsigned char address[16]; /* in the order of the network */
-    uint8_t is_v6, prefix;     /* bits of the address that name its subnet */
-    uint16_t port;             /* where the agent listens; 0: nowhere */
+struct kith__place {             /* plain bytes: it travels in a contact */
+    unsigned char address[16];   /* in the order of the network */
+    uint8_t is_v6, prefix;       /* bits of the address that name its subnet */
+    uint16_t ports[KITH__PORTS]; /* where the agent listens; 0: nowhere */
     char interface[16];
 };
 

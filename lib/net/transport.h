@@ -12,7 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KITH__KEY = 41, KITH__SECRET = 33, KITH__TRANSPORT_VERSION = 1 }; /* texts with their end */
+enum {
+    KITH__KEY = 41,
+    KITH__SECRET = 33,
+    KITH__PORTS = 2,
+    KITH__TRANSPORT_VERSION = 2
+}; /* texts with their end */
 
 enum kith__security { KITH__CURVE, KITH__PLAIN };
 
@@ -22,8 +27,7 @@ struct kith__wire_config {
     char secret[KITH__SECRET]; /* of the job, for PLAIN */
     char public_key[KITH__KEY], secret_key[KITH__KEY];
     uint32_t frame_most, lanes;
-    int threads; /* of I/O */
-    int cut_ms;  /* a connection whose other end does not answer for so long is cut */
+    int cut_ms; /* a connection whose other end does not answer for so long is cut */
 };
 
 struct kith__wire;
@@ -34,15 +38,17 @@ struct kith__transport {
     int (*key_pair)(char public_key[KITH__KEY], char secret_key[KITH__KEY]);
     struct kith__wire *(*open)(const struct kith__wire_config *config); /* NULL: why() */
 
-    /* Listens at address, a number of IPv4 or IPv6, at a port in [lo, hi] or, for 0, any. Again for more
-     * addresses. */
-    int (*listen)(struct kith__wire *w, const char *address, uint16_t lo, uint16_t hi, uint16_t *port);
-    int (*unlisten)(struct kith__wire *w, const char *address, uint16_t port);
+    /* Listens at address, a number of IPv4 or IPv6, at ports in [lo, hi] or, for 0, any: one for each thread
+     * of I/O, which then has the connections made to it. Where there are fewer the last one is said again.
+     * Again for more addresses. */
+    int (*listen)(struct kith__wire *w, const char *address, uint16_t lo, uint16_t hi,
+                  uint16_t ports[KITH__PORTS]);
+    int (*unlisten)(struct kith__wire *w, const char *address, const uint16_t ports[KITH__PORTS]);
 
     void (*admit)(struct kith__wire *w, uint32_t peer, const char *public_key);
     void (*set_secret)(struct kith__wire *w, const char *secret);
     void (*open_door)(struct kith__wire *w);
-    int (*reach)(struct kith__wire *w, uint32_t peer, const char *address, uint16_t port,
+    int (*reach)(struct kith__wire *w, uint32_t peer, const char *address, const uint16_t ports[KITH__PORTS],
                  const char *public_key);
     int (*is_connected)(struct kith__wire *w, uint32_t peer);
     void (*forget)(struct kith__wire *w, uint32_t peer, int linger_ms); /* ends the connections to it */

@@ -33,7 +33,7 @@ struct peer {
     unsigned char *blocked; /* by lane */
     void *monitor;
     int connected, admitted, is_v6;
-    char endpoint[96], public_key[KITH__KEY];
+    char endpoints[KITH__PORTS][96], public_key[KITH__KEY];
     unsigned char raw_key[RAW_KEY];
 };
 
@@ -170,7 +170,7 @@ static int prepare(struct kith__wire *w)
     int sockets = zmq_ctx_get(w->context, ZMQ_SOCKET_LIMIT),
         wanted = 16 + (int)(w->c.nodes * (w->c.lanes + 2));
 
-    zmq_ctx_set(w->context, ZMQ_IO_THREADS, w->c.threads);
+    zmq_ctx_set(w->context, ZMQ_IO_THREADS, KITH__PORTS);
     zmq_ctx_set(w->context, ZMQ_MAX_SOCKETS, wanted < sockets ? wanted : sockets);
     if (!(w->door = zmq_socket(w->context, ZMQ_REP)) || zmq_bind(w->door, "inproc://zeromq.zap.01") < 0 ||
         !(w->in = zmq_socket(w->context, ZMQ_PULL)))
@@ -221,12 +221,20 @@ static void endpoint_of(char *to, size_t room, const char *address, uint16_t num
     endpoint(to, room, address, port);
 }
 
-static int wire_listen(struct kith__wire *w, const char *address, uint16_t lo, uint16_t hi, uint16_t *port)
+/* The next connections of that socket, made or accepted, are that thread's: pieces are encrypted and
+ * decrypted side by side. */
+static void choose_thread(void *socket, int thread)
+{
+    uint64_t mask = UINT64_C(1) << thread;
+
+    zmq_setsockopt(socket, ZMQ_AFFINITY, &mask, sizeof mask);
+}
+
+static int listen_at_one(struct kith__wire *w, const char *address, uint16_t lo, uint16_t hi, uint16_t *port)
 {
     char text[128];
     size_t size = sizeof text;
 
-    set_int(w->in, ZMQ_IPV6, is_v6(address));
     if (lo == 0) {
         endpoint(text, sizeof text, address, "*");
         if (zmq_bind(w->in, text) < 0 || zmq_getsockopt(w->in, ZMQ_LAST_ENDPOINT, text, &size) < 0)
@@ -246,12 +254,31 @@ static int wire_listen(struct kith__wire *w, const char *address, uint16_t lo, u
     return fail("no free port in KITH_PORTS");
 }
 
-static int wire_unlisten(struct kith__wire *w, const char *address, uint16_t port)
+static int wire_listen(struct kith__wire *w, const char *address, uint16_t lo, uint16_t hi,
+                       uint16_t ports[KITH__PORTS])
+{
+    set_int(w->in, ZMQ_IPV6, is_v6(address));
+    for (int i = 0; i < KITH__PORTS; i++) {
+        choose_thread(w->in, i);
+        if (listen_at_one(w, address, lo, hi, &ports[i]) == 0)
+            continue;
+        if (i == 0)
+            return -1;
+        ports[i] = ports[i - 1];
+    }
+    return 0;
+}
+
+static int wire_unlisten(struct kith__wire *w, const char *address, const uint16_t ports[KITH__PORTS])
 {
     char text[128];
 
-    endpoint_of(text, sizeof text, address, port);
-    return zmq_unbind(w->in, text) < 0 ? fail(text) : 0;
+    for (int i = 0; i < KITH__PORTS; i++) {
+        endpoint_of(text, sizeof text, address, ports[i]);
+        if ((i == 0 || ports[i] != ports[i - 1]) && zmq_unbind(w->in, text) < 0)
+            return fail(text);
+    }
+    return 0;
 }
 
 static void wire_admit(struct kith__wire *w, uint32_t peer, const char *public_key)
@@ -271,24 +298,17 @@ static void wire_open_door(struct kith__wire *w)
     w->is_open = 1;
 }
 
-/* Those of pieces are encrypted side by side: each has a thread of its own, as far as there are. */
-static void choose_thread(const struct kith__wire *w, void *socket, uint32_t lane)
-{
-    uint64_t mask = lane == 0 ? 0 : UINT64_C(1) << (lane - 1) % (unsigned)w->c.threads; /* 0: any */
-
-    zmq_setsockopt(socket, ZMQ_AFFINITY, &mask, sizeof mask);
-}
-
-/* Adds a socket for that lane of peer. */
+/* Adds a socket for that lane of peer: those of pieces have a thread of their own, as far as there are. */
 static int connect_lane(struct kith__wire *w, struct peer *p, uint32_t number, uint32_t lane)
 {
+    const int thread = (int)(lane == 0 ? 0 : (lane - 1) % KITH__PORTS);
     void *s = zmq_socket(w->context, ZMQ_PUSH);
     char name[48];
 
     if (!s)
         return fail("cannot make a ZeroMQ socket");
     tune(w, s);
-    choose_thread(w, s, lane);
+    choose_thread(s, thread);
     set_int(s, ZMQ_IPV6, p->is_v6);
     if (secure_client(w, s, p) < 0) {
         zmq_close(s);
@@ -300,23 +320,24 @@ static int connect_lane(struct kith__wire *w, struct peer *p, uint32_t number, u
             (p->monitor = zmq_socket(w->context, ZMQ_PAIR)))
             zmq_connect(p->monitor, name);
     }
-    if (zmq_connect(s, p->endpoint) < 0) {
+    if (zmq_connect(s, p->endpoints[thread]) < 0) {
         zmq_close(s);
-        return fail(p->endpoint);
+        return fail(p->endpoints[thread]);
     }
     p->lanes[lane] = s;
     return 0;
 }
 
-static int wire_reach(struct kith__wire *w, uint32_t peer, const char *address, uint16_t port,
-                      const char *public_key)
+static int wire_reach(struct kith__wire *w, uint32_t peer, const char *address,
+                      const uint16_t ports[KITH__PORTS], const char *public_key)
 {
     struct peer *p = &w->peers[peer];
 
     if (!p->lanes &&
         (!(p->lanes = calloc(w->c.lanes, sizeof *p->lanes)) || !(p->blocked = calloc(w->c.lanes, 1))))
         return fail("cannot reach a peer");
-    endpoint_of(p->endpoint, sizeof p->endpoint, address, port);
+    for (int i = 0; i < KITH__PORTS; i++)
+        endpoint_of(p->endpoints[i], sizeof p->endpoints[i], address, ports[i]);
     p->is_v6 = is_v6(address);
     snprintf(p->public_key, sizeof p->public_key, "%s", public_key);
     return connect_lane(w, p, peer, 0);
@@ -335,9 +356,6 @@ static int wire_is_connected(struct kith__wire *w, uint32_t peer)
     return p->connected;
 }
 
-/* The peer's libzmq gives a new connection to the thread that has the fewest, of those that are up: two that
- * come together often share one, and nothing is decrypted side by side. So each is begun when the lane before
- * it is up; until then the fd of that one is polled. */
 static int wire_send(struct kith__wire *w, uint32_t peer, uint32_t lane, const void *head, size_t head_size,
                      const void *body, size_t body_size)
 {
@@ -346,12 +364,8 @@ static int wire_send(struct kith__wire *w, uint32_t peer, uint32_t lane, const v
 
     if (!p->lanes)
         return -1;
-    if (!p->lanes[lane]) {
-        if (lane > 1 && p->blocked[lane - 1])
-            return 0;
-        if (connect_lane(w, p, peer, lane) < 0)
-            return -1;
-    }
+    if (!p->lanes[lane] && connect_lane(w, p, peer, lane) < 0)
+        return -1;
     if (zmq_msg_init_size(&frame, head_size + body_size) < 0)
         return fail("cannot send");
     memcpy(zmq_msg_data(&frame), head, head_size);

@@ -147,8 +147,8 @@ static int finish_connect(int fd, int64_t until_ns)
 
 int kith__conn_connect_tcp(const struct kith__place *to, int64_t until_ns)
 {
-    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(to->port) };
-    struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(to->port) };
+    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(to->ports[0]) };
+    struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(to->ports[0]) };
     int fd = socket(to->is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
 
     if (fd < 0)

@@ -61,7 +61,7 @@ static int make_offer(struct offer *o)
     if (listener < 0)
         return kith__fail_errno(KITH_EPEER, "rank 0 cannot listen for the other nodes");
     for (int i = 0; i < n; i++)
-        o->places[i].port = port;
+        o->places[i].ports[0] = port;
     o->count = n;
     return listener;
 }
@@ -210,7 +210,7 @@ static int try_place(struct kith__rendezvous *m, const struct kith__place *to)
     int fd = kith__conn_connect_tcp(to, kith__now_ns() + connect_ns);
 
     kith__place_text(to, text);
-    kith__log(KITH_LOG_DEBUG, "rank %d: rank 0 at %s port %d: %s", m->rank, text, to->port,
+    kith__log(KITH_LOG_DEBUG, "rank %d: rank 0 at %s port %d: %s", m->rank, text, to->ports[0],
               fd < 0 ? "no" : "answers");
     if (fd < 0)
         return 0;
