@@ -1,9 +1,9 @@
 /* kith.h: Python's multiprocessing for C, from one machine to a cluster.
  *
- * A program calls kith_init first and kith_finalize last. In between it starts Processes,
- * opens Pools and shares Queues, Pipes, Locks, Semaphores, Events, Conditions, Barriers,
- * Values, Arrays, Dicts and Lists: on the cores of one machine when it is started by
- * hand, on many machines under mpirun or srun:
+ * A program calls kith_init first and kith_finalize last. In between it starts
+ * Processes, opens Pools and shares Queues, Pipes, Locks, Semaphores, Events,
+ * Conditions, Barriers, Values, Arrays, Dicts and Lists: on the cores of one machine
+ * when started by hand, on many machines under mpirun, srun or kith run:
  *
  *     static double to_celsius(double f) { return (f - 32.0) * 5.0 / 9.0; }
  *
@@ -58,14 +58,14 @@ extern "C" {
  * the program inside this call. argc and argv may be NULL; they are passed to MPI_Init if
  * there is one.
  *
- * The globals of workers are as they are at this call: set what workers must see before
- * it, check arguments and print after it. Start threads after it, too: workers do not
- * have the threads that exist now, and a mutex that one of them holds now stays locked
+ * Workers start with the globals as they are at this call: set what they must see before
+ * it; check arguments and print after it. Start threads after it as well: workers have
+ * none of the threads that exist now, and a mutex that one of these holds stays locked
  * there. Files that are open now are open in tasks; pipes and sockets are not, so that
- * when main closes one, its other end learns of it. Under a launcher each rank runs main
- * up to here, and the workers of another node have the globals of the rank there: what
- * they must see must not come from stdin, which only rank 0 has, nor from anything that
- * differs between nodes.
+ * their other end notices when main closes them. Under a launcher each rank runs main up
+ * to this call, and the workers of another node have the globals of the rank there:
+ * these must not depend on stdin, which only rank 0 has, nor on anything that differs
+ * between nodes.
  *
  *   0            the job has begun
  *   KITH_EINVAL  called twice, in a task, or in a parallel region of OpenMP; or a KITH_
@@ -195,31 +195,32 @@ KITH_API size_t kith_arg_size(void);
 /* ---- Memory ------------------------------------------------------------------------ */
 
 /* Allocates size bytes of the node's shared memory, not zeroed, at an address that is a
- * multiple of 64. Tasks on the node read and write it in place; other memory is copied to
- * them and back. The address is valid in the workers and Processes of the node, but not
- * in other ranks that run main. Size 0 returns a valid address as well.
+ * multiple of 64. Tasks on the node read and write it in place; other memory, and any
+ * memory for tasks on other nodes, is copied to them and back. The address is valid in
+ * the workers and Processes of the node, but not in other ranks that run main. Size 0
+ * returns a valid address as well.
  *
- * What a task allocates is its own until it has ended well; what a Process allocates,
- * until it has returned or called exit. If it fails or dies before that, the memory is
- * freed. What it had allocated by the time it put something on a Queue, started a Process
- * or opened a pool counts as passed on, and stays. A task that is run again because its
- * worker died (see .tries of a pool) finds in such memory what it had already written.
+ * What a task allocates belongs to it until it has succeeded; what a Process allocates,
+ * until it has returned or called exit. If it fails or dies first, the memory is freed.
+ * What it had allocated by the time it put something on a Queue, started a Process or
+ * opened a pool counts as passed on, and stays. A task that is run again because its
+ * worker died (see .tries of a pool) finds there what it had already written.
  *
  * Returns NULL if there is not enough (a KITH_ENOMEM fault, and errno is ENOMEM);
  * kith_last_error says why.
  */
 KITH_API void *kith_alloc(size_t size);
 
-/* Returns the node's shared memory of this name (1 to 63 bytes): size bytes, which the
- * first caller on the node allocates, at first zeros, at an address that is a multiple of
- * 64. The address is valid in the calling process; other ranks on the node that run main
- * ask by the name, too. It belongs to nobody until kith_free, which ends the name as
- * well. Other nodes have memory of their own under the name.
+/* Returns the node's shared memory of this name (1 to 63 bytes): size bytes, zeroed,
+ * which the first caller on the node allocates, at an address that is a multiple of 64.
+ * The address is valid in the calling process; other ranks on the node that run main
+ * call this function, too. The memory lives until kith_free, which also ends the name,
+ * whatever becomes of the caller. Each node has its own memory of the name.
  *
  * Returns NULL on a fault; kith_last_error says why:
  *
  *   KITH_ENOMEM  not enough memory
- *   KITH_EINVAL  the name is not 1 to 63 bytes; or it is there with another size
+ *   KITH_EINVAL  the name is not 1 to 63 bytes, or exists with another size
  */
 KITH_API void *kith_alloc_named(const char *name, size_t size);
 
@@ -227,7 +228,7 @@ KITH_API void *kith_alloc_named(const char *name, size_t size);
  * nothing.
  *
  *   0            freed
- *   KITH_EINVAL  p is not from there, or is free already
+ *   KITH_EINVAL  p is not from either, or is free already
  */
 KITH_API int kith_free(void *p);
 
@@ -254,8 +255,8 @@ KITH_API int kith_free(void *p);
 KITH_API kith_shared kith_share(const void *ptr, size_t size);
 
 /* Returns the address of the shared data in this process, a multiple of 64. On a node
- * that has no copy yet, it waits until the copy is complete; a task spends that time out
- * of its time limit. After that, and on the node that shared the data, it returns at
+ * that has no copy yet, it waits until the copy is complete, which counts towards the
+ * time limit of a task. After that, and on the node that shared the data, it returns at
  * once. The data must not be written. The address is valid until kith_shared_close.
  *
  * If a process dies while it fetches the data, another one that asks for the data
@@ -286,14 +287,14 @@ KITH_API int kith_shared_close(kith_shared s);
 struct kith_pool_options {
     /* Each worker first calls init with a copy of the arg_size bytes at arg. If it does
      * not return 0, or calls kith_fail or exit, the open fails with its message. It may
-     * leave what the tasks need in globals, or in kith_worker_state. */
+     * store what the tasks need in globals, or in kith_worker_state. */
     kith_target *init;
     const void *arg;
     size_t arg_size;
     /* Tasks (elements, blocks) after which a worker ends and is replaced; 0: never. */
     int tasks_per_worker;
-    /* A task that runs longer than this, in milliseconds, is ended with its worker, and
-     * reported. 0: no limit. */
+    /* A task that runs longer than this, in milliseconds, is ended together with its
+     * worker, and reported. 0: no limit. */
     int limit_ms;
     /* How many times a task whose worker dies is started in all. 0: the default, 2. Tasks
      * run at least once: one whose worker is killed at its very end runs again. 1: never
@@ -322,56 +323,55 @@ struct kith_pool_options {
     /* An exit function that runs longer than this, in milliseconds, is ended and counts
      * as failed. 0: as for an initializer. KITH_FOREVER: no limit. */
     int exit_limit_ms;
-    /* How many nodes take part, this one among them: their workers run tasks of all
-     * calls, and give the same results to the bit. Single tasks, of kith_apply_async and
+    /* How many nodes take part, including this one. Their workers run tasks of all
+     * calls, with the same results to the bit. Single tasks, of kith_apply_async and
      * kith_imap, go to another node when one of its workers has nothing else to do.
      * Workers of another node have its files, and the globals of its rank at kith_init.
      * Arrays in memory of kith_alloc are copied to them, but a pointer in an argument or
-     * a context is of no use there. So a call that is given pointers, to memory of
+     * a context is not valid there. So a call that is given pointers, to memory of
      * kith_alloc, variables, strings or the like, runs on this node alone (KITH_LOG=info
-     * tells). That is noticed where they are aligned, in the context and in a sample of
-     * the arguments, but not in what these point to. If a node is lost, others run the
-     * tasks that it had, perhaps for the second time; and in a pool with .tries of more
-     * than 1 already if it gives no sign of life for a second, when a call waits for
-     * nothing else and they are short. Each result counts once.
-     * 0: all nodes, but kith_for, whose tasks leave their results in memory, runs on this
-     * one; with .caller = 1 or .threads = 1, with a pointer in .arg, and in a program of
-     * kith_init_ranks: this node only.
+     * reports it). Pointers are found if they are aligned, in the context and in a
+     * sample of the arguments, but not in what these point to. If a node is lost, others
+     * run its tasks, perhaps for the second time. With .tries above 1 they do so once
+     * the node has been silent for a second, if the call waits for nothing else and the
+     * tasks are short. Each result counts once.
+     * 0: all nodes, except that kith_for, whose tasks leave their results in memory, runs
+     * on this one. With .caller = 1 or .threads = 1, with a pointer in .arg, and in a
+     * program of kith_init_ranks: this node only.
      * -1: all, for all calls. */
     int nodes;
     /* How many bytes a worker may take from malloc and the like, beyond what it starts
-     * with; and, counted separately, from kith_alloc, as far as its task has neither
-     * freed them nor passed them on. Above that malloc and kith_alloc return NULL. A task
-     * that crashes or calls exit because of that is reported as KITH_END_OVER_MEMORY.
-     * Memory that earlier tasks have left behind in the worker counts; the next try of a
-     * task has a new worker. Ignored with KITH_SERIAL=1. 0: no limit. */
+     * with; and, counted separately, from kith_alloc, unless its task has freed them or
+     * passed them on. Above that, malloc and kith_alloc return NULL. A task that crashes
+     * or calls exit because of that is reported as KITH_END_OVER_MEMORY. Memory that
+     * earlier tasks have not freed counts; the next try of a task has a new worker.
+     * Ignored with KITH_SERIAL=1. 0: no limit. */
     size_t memory;
     /* 1: the thread that waits in kith_for, kith_sum, kith_reduce, or in a map from and
-     * to memory of kith_alloc, works on that call, too, besides the workers. It is for
-     * short parallel loops. Its tasks run in the calling process, with its globals, and
-     * kith_worker is the number of workers there; .init is called there once, before the
-     * first of them, and .exit if that process closes the pool. They are not protected as
-     * those of workers are: .limit_ms does not end them, and if one crashes, or calls
-     * exit, the caller ends. */
+     * to memory of kith_alloc, works on that call, too. For short parallel loops. Its
+     * tasks run in the calling process, with its globals, and kith_worker is the number
+     * of workers there; .init is called there once, before the first of them, and .exit
+     * if that process closes the pool. Such tasks are not isolated: .limit_ms does not
+     * end them, and if one crashes, or calls exit, the caller ends. */
     int caller;
-    /* 1: the workers are threads of this process, as those of Python's ThreadPool. All
-     * calls are the same, but arguments and results are used where they lie, and tasks
-     * share the program's globals, so they need locks for what they change. Anything that
-     * a task may do to its process it does to the program: if it crashes, or calls exit,
-     * the program ends. A task cannot be ended: kith_result_cancel returns KITH_ERUNNING
-     * for one that has begun, and kith_pool_terminate waits for it. Only the process that
+    /* 1: the workers are threads of this process, as in Python's ThreadPool. All calls
+     * are the same, but arguments and results are used where they lie, and tasks share
+     * the program's globals, so they need locks for what they change. Whatever a task
+     * does to its process it does to the program: if it crashes, or calls exit, the
+     * program ends. A task cannot be ended: kith_result_cancel returns KITH_ERUNNING for
+     * one that has begun, and kith_pool_terminate waits for it. Only the process that
      * opened the pool can use it; kith_finalize closes it if it is still open, exit does
-     * not wait. Signals go to the program's other threads. Not with .limit_ms,
+     * not wait for it. Signals go to the program's other threads. Not with .limit_ms,
      * .init_limit_ms, .exit_limit_ms, .tries, .tasks_per_worker, .memory or .nodes. 0:
      * the workers are processes. */
     int threads;
 };
 
-/* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a launcher,
- * on each node (with .caller = 1 one less, if there are several on this node alone). They
- * are distributed over the nodes by the number of CPUs of each, this node first. Waits
- * for the initializers, but not for the workers of this node to start. On failure the
- * handle holds:
+/* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a
+ * launcher, on each node (with .caller = 1 one less, if there are several on this node
+ * alone). They are distributed over the nodes in proportion to their CPUs, this node
+ * first. Waits for the initializers, but not for the workers of this node to start. On
+ * failure the handle holds:
  *
  *   KITH_EINVAL  a bad argument
  *   KITH_ENOMEM  not enough memory, or no process or thread can be started
@@ -391,13 +391,13 @@ KITH_API kith_pool kith_pool_open(int workers);
 KITH_API int kith_pool_workers(kith_pool p);
 
 /* Turns the display of progress on stderr on (1) or off (0), for calls that begin later:
- * maps, ranges and kith_imap, not single tasks. KITH_PROGRESS=1 turns it on in all pools.
- * On a terminal it is a bar with the rate, the time left and the number of
+ * maps, ranges and kith_imap, not single tasks. KITH_PROGRESS=1 turns it on in all
+ * pools. On a terminal it is a bar with the rate, the time left and the number of
  * failures, and one line at the end; calls that end within half a second show nothing,
  * and of several calls at a time one has the bar. Elsewhere it is a line after 10 s and
  * then from time to time; a function given to kith_log_to gets these lines instead, as
- * KITH_LOG_INFO. Shown are the calls of the head, or of rank 0, not those of tasks and
- * Processes. Of kith_imap the results taken count.
+ * KITH_LOG_INFO. Only calls of the head, or of rank 0, are shown, not those of tasks and
+ * Processes. For kith_imap, the results taken count.
  *
  *   0            done
  *   KITH_EINVAL  the pool is another node's
@@ -418,9 +418,9 @@ struct kith_worker_stats {
 struct kith_slow_task {
     char function[64];
     uint64_t task;  /* index; of kith_apply_async: its number among its process's */
-    uint64_t count; /* 1. More: it was among so many, from task on: where tasks are short,
-                     * the worker does not look at the clock after each of them */
-    double seconds; /* what those of them took that this worker has run */
+    uint64_t count; /* 1; more if it was among that many tasks, from task on: with short
+                     * tasks the worker does not read the clock after each */
+    double seconds; /* taken by those of them that this worker ran */
     int worker;
     int pid;
 };
@@ -439,9 +439,9 @@ struct kith_pool_stats {
  * Fill *s with what the workers of the pool, or one of them, have done so far, on all
  * nodes. Other nodes are asked, a round trip each, and a node that is lost is left out.
  * They may be called at any time before the pool is closed, in any process that can use
- * the pool and is on its node, and cost the workers nothing, since these keep their
- * records in any case. The times include what is under way. A task counts when it has
- * ended; single tasks, and blocks of ranges, may appear some microseconds later.
+ * the pool and is on its node, and cost the workers nothing, which keep their records in
+ * any case. Times include tasks under way. A task counts when it has ended; single
+ * tasks, and blocks of ranges, may appear some microseconds later.
  *
  *   0            *s is filled
  *   KITH_EINVAL  s is NULL, or there is no such worker; or the pool is another node's
@@ -449,12 +449,12 @@ struct kith_pool_stats {
  *
  * kith_pool_read_stats and kith_pool_read_worker_stats are the plain functions. */
 
-/* In a task, an initializer or an exit function: returns memory of this worker alone, of
- * size bytes, aligned to 64. The first call allocates it, filled with zeros; later calls
- * in the same worker return the same memory. It is freed after the exit function. A
- * process that replaces the worker starts with zeros. Unlike a global it belongs to one
- * pool, also with KITH_SERIAL=1, where all tasks of the pool in a process share it; and
- * to one thread, where the workers are threads.
+/* In a task, an initializer or an exit function: returns size bytes of memory that
+ * belong to this worker alone, aligned to 64. The first call allocates them, zeroed;
+ * later calls in the same worker return the same memory. It is freed after the exit
+ * function. A process that replaces the worker starts with zeros. Unlike a global it
+ * belongs to one pool, also with KITH_SERIAL=1, where all tasks of the pool in a process
+ * share it; and to one thread, if the workers are threads.
  *
  *     struct count *c = kith_worker_state(sizeof *c);
  *
@@ -482,16 +482,16 @@ KITH_API int kith_pool_close(kith_pool p);
 
 /* Ends the workers now, even while another thread waits in kith_pool_close; calls under
  * way return KITH_ECANCELLED. Exit functions are not called. Threads cannot be ended:
- * with .threads it waits for the tasks under way, and for what their workers have claimed
- * together with them. Returns the codes of kith_pool_close but KITH_ETASK; KITH_ESTALE if
- * the pool has ended already. */
+ * with .threads it waits for the tasks under way and for those that their workers
+ * claimed together with them. Returns the codes of kith_pool_close but KITH_ETASK;
+ * KITH_ESTALE if the pool has ended already. */
 KITH_API int kith_pool_terminate(kith_pool p);
 
 /* ---- Tasks that fail --------------------------------------------------------------- */
 
 /* In a task, an initializer, an exit function or a Process: reports that it has failed,
- * with this code (0 counts as KITH_ETASK) and a text, formatted as by printf, of which
- * 255 bytes are kept. It does not leave the function.
+ * with this code (0 counts as KITH_ETASK) and a text, formatted as by printf and cut at
+ * 255 bytes. It returns to its caller.
  *
  *   code         the argument, so that "return kith_fail(...)" reads well
  *   KITH_EINVAL  called elsewhere
@@ -534,13 +534,14 @@ struct kith_fault {
 
 /* Each call in this section hands its tasks to the pool and waits until all have ended.
  * Any thread of any process may make it, including the pool's own tasks, up to 62 calls
- * deep. On a node where the pool has no workers, a Process on the node that opened it
+ * deep. Tasks run at least once: one whose worker or node dies may run twice, see
+ * .tries. On a node where the pool has no workers, a Process on the node that opened it
  * makes the call, and all arguments and results go over the network. If n is 0, the call
  * does nothing.
  *
  *   0                all tasks succeeded
- *   KITH_ETASK       tasks failed: kith_last_fault lists them; or no worker gets through
- *                    its initializer any more
+ *   KITH_ETASK       tasks failed: kith_last_fault lists them; or the initializer now
+ *                    fails in every worker
  *   KITH_EINVAL      a bad argument; or calls are nested too deep
  *   KITH_ENOMEM      not enough memory; or no worker can be started
  *   KITH_EFUNC       fn is not a function of the program or of a library, or of another
@@ -549,10 +550,10 @@ struct kith_fault {
  *   KITH_ECANCELLED  the pool was terminated meanwhile
  *   KITH_EPEER       the fork server is gone, or the node of the pool is lost
  *
- * After KITH_ETASK the results of the other tasks are there. Outputs of the tasks that
- * failed, or were not started because of .halt, are unchanged, except for what a task
- * that was killed had written into memory of kith_alloc. A function of a library that was
- * loaded after kith_init does not fail the call, but each task, with KITH_EFUNC. */
+ * After KITH_ETASK the results of the other tasks are there. Outputs of tasks that
+ * failed, or were not started because of .halt, are unchanged, except for what a killed
+ * task had written into memory of kith_alloc. A function of a library that was loaded
+ * after kith_init does not fail the call, but each task, with KITH_EFUNC. */
 
 /* Calls that are under way in a pool at the same time share its workers: those of the
  * highest priority go first, and among equals each has as many workers as the others, or
@@ -560,8 +561,8 @@ struct kith_fault {
  * range), so none is interrupted.
  *
  * Sets the priority of the calls that this thread makes from now on, in this section and
- * the next two: -4 to 4, 0 at first. What tasks call has the priority of the call that
- * they belong to.
+ * the next two: -4 to 4, 0 at first. Calls made by a task have the priority of the call
+ * that the task belongs to.
  *
  *   0            done
  *   KITH_EINVAL  another number; or called in a task
@@ -604,9 +605,9 @@ KITH_API int kith_pool_map(kith_pool p, kith_map_fn *fn, const void *in, size_t 
 /* int kith_map_costs(kith_pool pool, f, const A *in, R *out, size_t n,
  *                    const double *costs);
  *
- * kith_map with an estimate of what each task costs: costs[i] is that of in[i], in any
- * unit. The most expensive tasks start first, so that none of them runs alone at the end.
- * The results are those of kith_map, in the same order and with the same bits, random
+ * kith_map with an estimate of what each task costs: costs[i] for in[i], in any unit.
+ * The most expensive tasks start first, so that none of them runs alone at the end. The
+ * results are those of kith_map, in the same order and with the same bits, random
  * numbers included. Worth it for tasks of a millisecond and more. NULL: as kith_map.
  * KITH_EINVAL if a cost is not a number. kith_pool_map_costs is the plain function. */
 KITH_API int kith_pool_map_costs(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size, void *out,
@@ -626,7 +627,7 @@ KITH_API int kith_pool_map_costs(kith_pool p, kith_map_fn *fn, const void *in, s
  *
  * The results belong to the caller then. Those of tasks that failed are { NULL, 0 }. A
  * task fails if its result is not from kith_alloc. in and out must not overlap. A worker
- * that is killed at the very end of a task may leave the memory of that result behind.
+ * that is killed at the very end of a task may leak the memory of that result.
  * kith_pool_map_bytes and kith_pool_map_bytes_async are the plain functions. */
 typedef struct kith_bytes {
     void *data; /* at a multiple of 64 */
@@ -671,10 +672,10 @@ KITH_API int kith_pool_map_with(kith_pool p, kith_map_with_fn *fn, const void *i
  * and a copy of the size bytes at arg (NULL, 0: no context), and returns 0, or a code of
  * its own if the task has failed. A block whose worker died is run again from its
  * beginning; if fn changes memory in place (x += 1), open the pool with .tries = 1: then
- * it is reported. Each worker first takes its share of the blocks; what is left of a
- * share while others have nothing to do is handed on. So a block must not wait for
- * another one of the same call, unless the pool has .chunk = 1. Blocks run on the node
- * that opened the pool, unless it was opened with .nodes.
+ * it is reported. Each worker first takes its share of the blocks, and hands on what is
+ * left of it when others are idle. So a block must not wait for another one of the same
+ * call, unless the pool has .chunk = 1. Blocks run on the node that opened the pool,
+ * unless it was opened with .nodes.
  *     kith_for(pool, fn, KITH_ARG(x), n)
  * kith_pool_for is the plain function. */
 typedef int kith_for_fn(uint64_t lo, uint64_t hi, const void *arg);
@@ -684,7 +685,7 @@ KITH_API int kith_pool_for(kith_pool p, kith_for_fn *fn, const void *arg, size_t
  *              double *sum);
  *
  * Range tasks that each return their part of a sum. *sum is the sum over all blocks,
- * added in the order of index: the same bits on any number of workers. It is unchanged on
+ * added in index order: the same bits with any number of workers. It is unchanged on
  * failure, and 0 if n is 0.
  *     kith_sum(pool, fn, KITH_ARG(x), n, &sum)
  * kith_pool_sum is the plain function. */
@@ -695,10 +696,10 @@ KITH_API int kith_pool_sum(kith_pool p, kith_sum_fn *fn, const void *arg, size_t
 /* int kith_reduce(kith_pool pool, fn, const void *arg, size_t size, uint64_t n, fold,
  *                 T *total);
  *
- * Range tasks with a result of any type. fn leaves the result of its block in part, which
- * has the size of *total and is not zeroed, and returns as for kith_for. Unless a block
- * failed, fold(total, part) is then called in the calling process for each block, in the
- * order of index, starting from the value that *total had.
+ * Range tasks with a result of any type. fn leaves the result of its block in part,
+ * which has the size of *total and is not zeroed, and returns as for kith_for. Unless a
+ * block failed, fold(total, part) is then called in the calling process for each block,
+ * in index order, starting from the value of *total.
  *     kith_reduce(pool, fn, KITH_ARG(x), n, fold, &total)
  * kith_pool_reduce is the plain function. */
 typedef int kith_reduce_fn(uint64_t lo, uint64_t hi, const void *arg, void *part);
@@ -733,8 +734,8 @@ KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, 
  *     kith_get(s, &outcome);
  *
  * A queued task takes 64 bytes if its arguments have up to 24 and its result up to 8. In
- * C++ a function of <cmath>, which has many types, needs a cast to one of them.
- * A worker takes one such task at a time, so one may wait for what another does.
+ * C++ a function of <cmath>, which has many types, needs a cast to one of them. A worker
+ * takes one such task at a time, so a task may wait for another one.
  * kith_pool_apply_async is the plain function. */
 KITH_API kith_result kith_pool_apply_async(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size,
                                            size_t out_size);
@@ -742,9 +743,9 @@ KITH_API kith_result kith_pool_apply_async(kith_pool p, kith_map_fn *fn, const v
 /* kith_result kith_map_async(kith_pool pool, f, const A *in, R *out, size_t n);
  * kith_result kith_starmap_async(kith_pool pool, f, A rows[][columns], R *out, size_t n);
  *
- * kith_map and kith_starmap that do not wait. in and out are borrowed until the Result is
- * ready: the program changes neither of them before that. The results are in out then;
- * kith_result_get(r, NULL, 0, timeout_ms) tells how the call ended.
+ * kith_map and kith_starmap that do not wait. in and out are borrowed until the Result
+ * is ready: the program must not change them before that. The results are then in out,
+ * and kith_result_get(r, NULL, 0, timeout_ms) returns how the call ended.
  * kith_pool_map_async is the plain function. */
 KITH_API kith_result kith_pool_map_async(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size,
                                          void *out, size_t out_size, size_t n);
@@ -764,11 +765,11 @@ KITH_API kith_result kith_pool_map_bytes_async(kith_pool p, kith_bytes_fn *fn, c
 KITH_API int kith_result_wait(kith_result r, int timeout_ms);
 
 /* Returns 1 if the call has ended, else 0; or KITH_EINVAL, KITH_ESTALE. In a task whose
- * pool has no idle worker it first runs what the task has queued there, since nobody else
- * may ever do so; the same holds for a kith_result_wait of 0 ms. */
+ * pool has no idle worker it first runs what the task has queued there, since no other
+ * worker may ever do so; the same holds for kith_result_wait with 0 ms. */
 KITH_API int kith_result_ready(kith_result r);
 
-/* Returns 1 if it has ended and no task failed, 0 if some did or it was cancelled;
+/* Returns 1 if it has ended and no task failed, 0 if tasks failed or it was cancelled;
  * KITH_ERUNNING if it has not ended; or KITH_EINVAL, KITH_ESTALE. */
 KITH_API int kith_result_successful(kith_result r);
 
@@ -793,10 +794,10 @@ KITH_API int kith_result_get(kith_result r, void *out, size_t size, int timeout_
  * The same for a variable, waiting indefinitely: kith_result_get(r, y, sizeof *y,
  * KITH_FOREVER). */
 
-/* Cancels the call: tasks that have not begun are not begun, those that run are ended
+/* Cancels the call: tasks that have not begun are not started, running ones are ended
  * with their workers, as by .limit_ms. The Result is ready soon, and kith_result_get
- * returns KITH_ECANCELLED; of a map, results of tasks that had ended are in out, and
- * those of the others are unchanged.
+ * returns KITH_ECANCELLED. For a map, out then has the results of tasks that had ended,
+ * and is otherwise unchanged.
  *
  *   0              it is being cancelled
  *   KITH_EEND      it has ended
@@ -807,12 +808,12 @@ KITH_API int kith_result_get(kith_result r, void *out, size_t size, int timeout_
  */
 KITH_API int kith_result_cancel(kith_result r);
 
-/* Has fn(r, arg) called when the call has ended, or at once if it has; once. A thread of
- * kith's calls it, the same for all calls of this process and one after the other, so fn
- * must protect what it shares with other threads, and be short: while it runs no other is
- * called and no map is begun. It may call everything in kith.h, also begin further calls
- * and take r itself. kith_pool_close in this process returns after it; when the job ends
- * before the call, it is not called.
+/* Registers fn(r, arg), which is called once, when the call has ended (at once if it
+ * has). One thread of kith's calls such functions for all calls of this process, one
+ * after the other: fn must protect what it shares with other threads, and be short,
+ * since no other one is called and no map is begun while it runs. It may call everything
+ * in kith.h, begin further calls and take r itself. kith_pool_close in this process
+ * returns after it. If the job ends before the call, it is not called.
  *
  *   0            it will be
  *   KITH_EINVAL  fn is NULL; the Result has a function; or it is another process's
@@ -833,8 +834,8 @@ KITH_API int kith_result_notify(kith_result r, kith_ready_fn *fn, void *arg);
  */
 KITH_API int64_t kith_results_wait(const kith_result *list, size_t n, size_t enough, int timeout_ms);
 
-/* Gives the Result up. The call goes on. in and out of a map are borrowed until it has
- * ended all the same. If tasks of it fail, that is printed to stderr, at most once a
+/* Drops the Result; the call goes on, and in and out of a map are borrowed until it has
+ * ended all the same. If its tasks fail, that is reported on stderr, at most once a
  * second, unless the program has a fault handler of its own. Returns 0; or KITH_EINVAL,
  * KITH_ESTALE. */
 KITH_API int kith_result_drop(kith_result r);
@@ -846,8 +847,8 @@ KITH_API int kith_result_drop(kith_result r);
  * kith_iter kith_imap_from(kith_pool pool, f, kith_source_fn *next, void *arg);
  * kith_iter kith_imap_unordered_from(kith_pool pool, f, kith_source_fn *next, void *arg);
  *
- * Give an Iterator over the results f(x), f being T f(T) as for kith_map: of the n
- * elements of in, or of what next fills in. kith_imap gives them in the order of the
+ * Return an Iterator over the results f(x), f being T f(T) as for kith_map, for the n
+ * elements of in, or for what next produces. kith_imap returns them in the order of the
  * arguments, kith_imap_unordered as they come.
  *
  *     kith_iter it = kith_imap_from(pool, square, read_number, stdin);
@@ -857,8 +858,8 @@ KITH_API int kith_result_drop(kith_result r);
  *
  * next(item, arg) writes an argument to item and returns 1, or 0 at the end of its
  * source, or a negative code if the source has failed. It is called in the thread that
- * asks for the next result, which first gives the pool new tasks. No more than 4096 of
- * them, or 16 MiB, are under way (at least four for each worker), so a source of any
+ * asks for the next result, which first hands new tasks to the pool. No more than 4096
+ * of them, or 16 MiB, are under way (at least four for each worker), so a source of any
  * length takes constant memory. Workers take these tasks one at a time. Arguments are
  * copied; in is borrowed until the Iterator is closed or has come to its end.
  *
@@ -888,8 +889,8 @@ KITH_API kith_iter kith_pool_imap_bytes_unordered(kith_pool p, kith_bytes_fn *fn
  *
  *   0                *out is filled
  *   KITH_EEND        there are no more
- *   KITH_ETASK       the task whose turn it was has failed; the next call gives the next
- *                    result
+ *   KITH_ETASK       the task whose turn it was has failed; the next call returns the
+ *                    next result
  *   KITH_ETIMEDOUT   it is not there yet
  *   KITH_ESIZE       results have another size; nothing is lost
  *   KITH_ECANCELLED  the pool was terminated
@@ -906,15 +907,15 @@ KITH_API int kith_iter_next(kith_iter it, void *out, size_t size, int timeout_ms
  * The same for a variable, waiting indefinitely: kith_iter_next(it, y, sizeof *y,
  * KITH_FOREVER). */
 
-/* Closes it: tasks that have not begun are not begun. Waits for nothing. Returns 0; or
+/* Closes it: tasks that have not begun are not started. Does not wait. Returns 0; or
  * KITH_EINVAL, KITH_ESTALE. */
 KITH_API int kith_iter_close(kith_iter it);
 
 /* ---- Processes --------------------------------------------------------------------- */
 
 /* If a signal ends a Process, whatever the Process has started itself (system, popen,
- * fork) and left running is ended as well. If it returns or calls exit, its leftovers run
- * on, at most until the job ends. Likewise for workers: with one that is killed, or exits
+ * fork) and left running is ended as well. If it returns or calls exit, its leftovers
+ * run on, at most until the job ends. Likewise for workers: if one is killed, or exits
  * in a task, its leftovers are ended; if it is closed or replaced, they run on. */
 
 /* Where a Process may run. Node k is k + 1: see KITH_NODE. */
@@ -929,13 +930,13 @@ struct kith_process_options {
     /* KITH_ANYWHERE: here while a CPU is free, else on other nodes; KITH_HERE; or
      * KITH_NODE(k). */
     int node;
-    /* A Process that runs longer than this, in milliseconds, is ended: by SIGTERM, and by
-     * SIGKILL 0.1 s later. It is reported like one that any other signal has ended. 0: no
+    /* A Process that runs longer than this, in milliseconds, is ended: by SIGTERM, and
+     * by SIGKILL 0.1 s later. It is reported like one ended by any other signal. 0: no
      * limit. */
     int limit_ms;
     /* How many bytes it may take from malloc and the like, beyond what it starts with;
-     * and, counted separately, from kith_alloc, as far as it has neither freed them nor
-     * passed them on. Above that malloc and kith_alloc return NULL. 0: no limit. */
+     * and, counted separately, from kith_alloc, unless it has freed them or passed them
+     * on. Above that, malloc and kith_alloc return NULL. 0: no limit. */
     size_t memory;
     /* Changes to its environment: "NAME=value" sets a variable, "NAME" removes it; NULL
      * ends the list. A library that read a variable when it was loaded does not see the
@@ -980,9 +981,10 @@ KITH_API kith_process kith_process_start(kith_target *fn, const void *arg, size_
  *         for kith_map, or R void;
  *     of a string, which is copied: int f(const char *) or void f(const char *);
  *     of nothing: int f(void) or void f(void).
- * The numbers are converted as in a call. What an int function returns is the exit code,
- * as of a target; what others return is lost. This macro chooses by the type of f, and a
- * wrong type does not compile. In C++ it is a template. Codes of kith_process_start. */
+ * The numbers are converted as in a call. The return value of an int function is the
+ * exit code, as for a target; other return values are lost. This macro chooses by the
+ * type of f, and a wrong type does not compile. In C++ it is a template. Codes of
+ * kith_process_start. */
 
 /* The Process that the caller runs in. In the head, or a rank that runs main, a handle of
  * the program itself, which has a pid and a name, but can be neither joined nor ended. In
@@ -1022,7 +1024,7 @@ KITH_API int kith_process_name(kith_process p, char *buf, size_t room);
  *   0               it has ended
  *   KITH_ETIMEDOUT  it still runs
  *   KITH_ENOMEM     for two seconds the system would not start it (ulimit -u)
- *   KITH_EINVAL     it is the caller itself, or the program's main; or timeout_ms
+ *   KITH_EINVAL     it is the caller itself, or the program's main; or a bad timeout_ms
  *   KITH_ESTALE     closed
  *   KITH_EPEER      its node or fork server is gone
  */
@@ -1063,7 +1065,7 @@ KITH_API int kith_process_close(kith_process p);
  * consumers, on any node, may use it. An item is bytes with a size, from none to a GiB
  * and more. It is in shared memory when put returns: the producer may end at once and
  * nothing is lost. Over the network, an item that was on its way to a consumer that died
- * goes back to the front; by then another consumer may have received younger ones. */
+ * goes back to the front; by then another consumer may have received later ones. */
 
 /* Opens a queue that holds up to bound items before producers wait; 0: limited by memory
  * only. On failure the handle holds:
@@ -1088,9 +1090,9 @@ enum kith_order { KITH_FIFO, KITH_LIFO, KITH_PRIORITY };
 
 struct kith_queue_options {
     int order; /* enum kith_order */
-    /* 1: an item that was taken belongs to the process that took it, until that calls
-     * kith_queue_task_done. If the process ends before, however it ends, the item goes
-     * back to the front and is given to another. */
+    /* 1: an item belongs to the process that took it until that process calls
+     * kith_queue_task_done. If the process ends first, in any way, the item goes back to
+     * the front for another one. */
     int joinable;
     /* 1 to 63 bytes: the queue of this name in the job; see kith_queue_named. */
     const char *name;
@@ -1139,19 +1141,19 @@ KITH_API int64_t kith_queue_get(kith_queue q, void *buf, size_t room, int timeou
 KITH_API int64_t kith_queue_next(kith_queue q, int timeout_ms);
 
 /* Puts copies of n items of size bytes each, which lie side by side. Waits up to
- * timeout_ms while the queue is full; what others put meanwhile may come in between.
+ * timeout_ms while the queue is full; items of others may come in between.
  *
- *   1 or more  so many were put: n, or fewer when the time was over or something failed
+ *   1 or more  how many were put: n, or fewer if the timeout expired or something failed
  *   0          n is 0
  *   others     none was put; as kith_queue_put
  */
 KITH_API int64_t kith_queue_put_many(kith_queue q, const void *items, size_t size, size_t n, int timeout_ms);
 
-/* Takes the oldest items, up to n, into items, side by side, as far as they have size
- * bytes each; not more than are there, and some 64 KiB at a time. Waits up to timeout_ms
- * while the queue is empty.
+/* Takes up to n of the oldest items into items, side by side, as long as each has size
+ * bytes; no more than are there, and some 64 KiB at a time. Waits up to timeout_ms while
+ * the queue is empty.
  *
- *   1 or more   so many were taken
+ *   1 or more   how many were taken
  *   0           n is 0
  *   KITH_ESIZE  the oldest item has another size, and stays
  *   others      none was taken; as kith_queue_get
@@ -1166,8 +1168,8 @@ KITH_API int kith_queue_shutdown(kith_queue q);
 
 /* Declares that n producers (1 or more) put items. When n have finished, the queue is
  * shut down. A producer has finished when it calls kith_queue_done, or, if it was named
- * by kith_queue_producer, when it has ended, however it ended: so consumers never wait
- * for the items of one that has crashed.
+ * by kith_queue_producer, when it has ended in any way: so consumers never wait for the
+ * items of a producer that crashed.
  *
  *     kith_queue_producers(q, 4);
  *     for (int i = 0; i < 4; i++)
@@ -1189,7 +1191,7 @@ KITH_API int kith_queue_producers(kith_queue q, int n);
  */
 KITH_API int kith_queue_producer(kith_queue q, kith_process p);
 
-/* Declares that the caller, a producer, puts nothing more. Call it once for each
+/* Declares that the caller, a producer, puts no more items. Call it once for each
  * producer. A Process that was named need not call it. Returns 0; or KITH_ESTALE,
  * KITH_EPEER. */
 KITH_API int kith_queue_done(kith_queue q);
@@ -1209,7 +1211,7 @@ KITH_API int kith_queue_task_done(kith_queue q);
  *
  *   0               all are done
  *   KITH_ETIMEDOUT  some were not, all the time
- *   KITH_EINVAL     the queue was opened without .joinable; or timeout_ms
+ *   KITH_EINVAL     the queue was opened without .joinable; or a bad timeout_ms
  *   KITH_ESTALE     closed, also while waiting
  *   KITH_EPEER      the node where the queue lives is lost
  */
@@ -1239,8 +1241,8 @@ KITH_API int kith_queue_close(kith_queue q);
 
 /* A pipe connects two ends. What is sent at one end is received at the other, in order
  * and message by message: bytes with a size, from none to a GiB and more. Some 32 KiB of
- * small messages, and 4 MiB of messages above 8 KiB, or a single larger one, can be on
- * their way before senders wait. Any number of threads and processes, on any node, may
+ * small messages, and 4 MiB of messages above 8 KiB, or a single larger one, can be
+ * under way before senders wait. Any number of threads and processes, on any node, may
  * use an end at the same time; each message is received once.
  *
  * Since a handle can be copied, an end has holders, which decide when the other end
@@ -1248,9 +1250,9 @@ KITH_API int kith_queue_close(kith_queue q);
  * kith_pipe_give; each process that has used it: sent, received, or waited for a message
  * there; and the process that opened the pipe, until it gives the end away. An end is
  * over when it was closed, which closes it for all processes, or when all its holders
- * have ended, however they ended. At the other end, kith_pipe_recv then returns the
- * messages that are left and after them KITH_EEND, and kith_pipe_send returns KITH_EEND.
- * So a parent that gives an end to its child never waits for a child that has crashed:
+ * have ended in any way. At the other end, kith_pipe_recv then returns the messages that
+ * are left and after them KITH_EEND, and kith_pipe_send returns KITH_EEND. So a parent
+ * that gives an end to its child never waits for a child that has crashed:
  *
  *     kith_pipe ends[2];
  *
@@ -1335,8 +1337,8 @@ KITH_API int64_t kith_pipe_next(kith_pipe end, int timeout_ms);
  */
 KITH_API int kith_pipe_poll(kith_pipe end, int timeout_ms);
 
-/* Makes the Process a holder of the end, in place of the caller, which becomes one again
- * if it uses the end, and which becomes a holder of the other end if that has none yet.
+/* Makes the Process a holder of the end in place of the caller, which becomes one again
+ * if it uses the end. The caller becomes a holder of the other end if that has none yet.
  * Several Processes may be given an end, on whatever nodes they run. If the Process has
  * ended already, it counts as a holder that has ended.
  *
@@ -1358,10 +1360,10 @@ KITH_API int kith_pipe_close(kith_pipe end);
  * lock protects, and releases it afterwards. A lock is not recursive: a caller that
  * acquires it twice waits for itself. Any process may release it, on any node.
  *
- * If its holder ends, however it ends, the lock is free, and KITH_EOWNERDEAD tells the
- * next holder that what it protects may be half done. A free lock goes to whichever
- * caller is quickest, which may be one that has not waited; but a caller that has waited
- * for 1 ms is the next to get it. */
+ * If its holder ends in any way, the lock is free, and the next holder gets
+ * KITH_EOWNERDEAD: what the lock protects may be half done. A free lock goes to
+ * whichever caller is quickest, which may be one that has not waited; but a caller that
+ * has waited for 1 ms is the next to get it. */
 
 /* Opens a lock, which is free. Does not wait. On failure the handle holds:
  *
@@ -1372,7 +1374,7 @@ KITH_API kith_lock kith_lock_open(void);
 /* The lock of this name in the job, 1 to 63 bytes. The first caller opens it, on node 0.
  * On failure the handle holds KITH_ENOMEM, and:
  *
- *   KITH_EINVAL  the name
+ *   KITH_EINVAL  a bad name
  *   KITH_EPEER   node 0 is lost
  */
 KITH_API kith_lock kith_lock_named(const char *name);
@@ -1385,7 +1387,7 @@ KITH_API kith_lock kith_lock_named(const char *name);
  *   KITH_ESTALE      closed, also while waiting
  *   KITH_EPEER       the node where the lock lives is lost
  *   KITH_ENOMEM      not enough memory
- *   KITH_EINVAL      timeout_ms
+ *   KITH_EINVAL      a bad timeout_ms
  */
 KITH_API int kith_lock_acquire(kith_lock l, int timeout_ms);
 
@@ -1436,13 +1438,13 @@ KITH_API int kith_rlock_close(kith_rlock l);
 /* ---- Semaphores -------------------------------------------------------------------- */
 
 /* A semaphore has a number of units. Any process on any node may take one and give it
- * back: a bound on how many use a resource at a time, or a count of signals.
+ * back: it bounds how many use a resource at a time, or counts signals.
  *
- * A unit that a process holds when it ends, however it ends, comes back; KITH_EOWNERDEAD
- * tells the next caller that takes it that what it protects may be half done. That
- * applies to the units that the semaphore was opened with; units that releases have added
- * are signals, which belong to nobody. A release gives back a unit of the caller's or, if
- * it holds none, the one that was taken first: any process may release. */
+ * A unit held by a process that ends, in any way, comes back, and the next caller that
+ * takes it gets KITH_EOWNERDEAD: what it protects may be half done. That applies to the
+ * units that the semaphore was opened with; units added by releases are signals, which
+ * belong to nobody. A release gives back a unit of the caller's or, if it holds none,
+ * the one that was taken first: any process may release. */
 
 struct kith_sem_options {
     /* 1: a release beyond the units that it was opened with is KITH_EINVAL. */
@@ -1472,7 +1474,7 @@ KITH_API kith_sem kith_sem_open(int units);
  *   KITH_ESTALE      closed, also while waiting
  *   KITH_EPEER       the node where the semaphore lives is lost
  *   KITH_ENOMEM      not enough memory
- *   KITH_EINVAL      timeout_ms
+ *   KITH_EINVAL      a bad timeout_ms
  */
 KITH_API int kith_sem_acquire(kith_sem s, int timeout_ms);
 
@@ -1505,7 +1507,7 @@ KITH_API kith_event kith_event_open(void);
 /* The event of this name in the job, 1 to 63 bytes. The first caller opens it, on node 0.
  * On failure the handle holds KITH_ENOMEM, and:
  *
- *   KITH_EINVAL  the name
+ *   KITH_EINVAL  a bad name
  *   KITH_EPEER   node 0 is lost
  */
 KITH_API kith_event kith_event_named(const char *name);
@@ -1525,7 +1527,7 @@ KITH_API int kith_event_is_set(kith_event e);
  *   KITH_ESTALE     closed, also while waiting
  *   KITH_EPEER      the node where the event lives is lost
  *   KITH_ENOMEM     not enough memory
- *   KITH_EINVAL     timeout_ms
+ *   KITH_EINVAL     a bad timeout_ms
  */
 KITH_API int kith_event_wait(kith_event e, int timeout_ms);
 
@@ -1535,9 +1537,10 @@ KITH_API int kith_event_close(kith_event e);
 
 /* ---- Conditions -------------------------------------------------------------------- */
 
-/* A condition is a lock, and the processes that wait for what it protects to change: one
- * waits with kith_cond_wait_for, another one acquires the condition, changes something,
- * notifies and releases. What they look at is memory of kith_alloc, or other objects.
+/* A condition is a lock together with the processes that wait for what it protects to
+ * change: one waits with kith_cond_wait_for, another one acquires the condition, changes
+ * something, notifies and releases. What they look at is in memory of kith_alloc, or in
+ * other objects.
  *
  * Its lock is like an RLock: only the task that owns it may release it, wait and notify,
  * and it may acquire it again. A notification that was meant for a process which has died
@@ -1555,14 +1558,14 @@ KITH_API int kith_cond_release(kith_cond c);
 
 /* Releases the condition, however often the caller has acquired it, waits up to
  * timeout_ms until it is notified, and acquires it again as often, however long that
- * takes. What the caller waits for need not hold by then: another process may have been
- * quicker. The caller owns the condition after each code but the last three.
+ * takes. What the caller waits for need not be true by then: another process may have
+ * been quicker. The caller owns the condition after all codes but the last three.
  *
  *   0                notified
  *   KITH_ETIMEDOUT   not notified in that time
  *   KITH_EOWNERDEAD  a process that owned it before has ended
  *   KITH_ENOMEM      not enough memory
- *   KITH_EINVAL      timeout_ms
+ *   KITH_EINVAL      a bad timeout_ms
  *   KITH_EOWNER      the caller does not own it
  *   KITH_ESTALE      closed, also while waiting
  *   KITH_EPEER       the node where the condition lives is lost
@@ -1577,11 +1580,11 @@ KITH_API int kith_cond_wait_for(kith_cond c, kith_predicate *predicate, void *ar
 
 /* Notifies n of the callers that wait now, those that have waited longest first; or all
  * of them. The caller must own the condition; the others go on once it has released it.
- * If nobody waits, nothing happens.
+ * If there are none, nothing happens.
  *
  *   0            done
  *   KITH_EOWNER  the caller does not own it
- *   KITH_EINVAL  n
+ *   KITH_EINVAL  n is negative
  *   KITH_ESTALE  closed
  *   KITH_EPEER   the node where the condition lives is lost
  */
@@ -1596,7 +1599,7 @@ KITH_API int kith_cond_close(kith_cond c);
 
 /* At a barrier processes wait until as many have arrived as it was opened for, its
  * parties; then all go on, and it can be used again. It breaks when a process dies or
- * gives up while it waits: the others get KITH_EBROKEN, as do later callers, until it is
+ * gives up while waiting: the others and all later callers get KITH_EBROKEN until it is
  * reset. */
 
 struct kith_barrier_options {
@@ -1633,7 +1636,7 @@ KITH_API kith_barrier kith_barrier_open(int parties);
  *   KITH_ESTALE     closed, also while waiting
  *   KITH_EPEER      the node where the barrier lives is lost
  *   KITH_ENOMEM     not enough memory
- *   KITH_EINVAL     timeout_ms
+ *   KITH_EINVAL     a bad timeout_ms
  */
 KITH_API int kith_barrier_wait(kith_barrier b, int timeout_ms);
 
@@ -1659,14 +1662,14 @@ KITH_API int kith_barrier_close(kith_barrier b);
  *   'i' int    'I' unsigned    'l' long    'L' unsigned long    'q' long long
  *   'f' float  'd' double      'b' bytes: 1 to 1024 of them, a struct, say
  *
- * Each call is atomic: others see all of it or nothing, and so it is if the caller dies
- * in the middle. From another node it is carried out at the value's home exactly once; if
- * that node is lost before the answer comes (KITH_EPEER), it may have been done.
+ * Each call is atomic: others see all of it or nothing, even if the caller dies in the
+ * middle. From another node it is carried out at the value's home exactly once; if that
+ * node is lost before the answer comes (KITH_EPEER), it may have been done.
  *
  * A change that takes several calls needs the value's lock. The lock excludes only
- * callers that take it; it does not stop the other calls. Like an RLock, it belongs to
- * the task that took it, which may take it again and alone gives it back. If the owner's
- * process ends, however it ends, the next caller gets the lock and KITH_EOWNERDEAD. */
+ * callers that take it; it does not stop other calls. Like an RLock, it belongs to the
+ * task that took it: only that task can release it, and it may take it again. If the
+ * owner's process ends in any way, the next caller gets the lock and KITH_EOWNERDEAD. */
 
 /* What kith_value_update does, with x being the argument. */
 enum kith_op {
@@ -1733,16 +1736,16 @@ KITH_API int kith_value_load(kith_value v, int type, void *y, size_t size);
 /* Sets the value to x. Returns the codes of kith_value_load. */
 KITH_API int kith_value_store(kith_value v, int type, const void *x, size_t size);
 
-/* Changes the value by x in one step, and stores in old what it was before, unless old is
- * NULL. Returns the codes of kith_value_load, and:
+/* Changes the value by x in one step, and stores its previous value in old, unless old
+ * is NULL. Returns the codes of kith_value_load, and:
  *
  *   KITH_ETYPE   there is no such op for this type
  *   KITH_EINVAL  op is no enum kith_op
  */
 KITH_API int kith_value_update(kith_value v, int type, int op, const void *x, void *old, size_t size);
 
-/* Sets the value to x if it is, bit for bit, what expected points to. Else stores there
- * what it is. Returns the codes of kith_value_load, but:
+/* Sets the value to x if it is, bit for bit, what expected points to. Otherwise copies
+ * the value there. Returns the codes of kith_value_load, but:
  *
  *   1  it is x now
  *   0  it was another, and is unchanged
@@ -1755,7 +1758,7 @@ KITH_API int kith_value_compare_exchange(kith_value v, int type, void *expected,
  *   0                the caller has it
  *   KITH_EOWNERDEAD  it has it; the process that had it before has ended
  *   KITH_ETIMEDOUT   it was not free in that time
- *   KITH_EINVAL      the value is .raw, or timeout_ms
+ *   KITH_EINVAL      the value is .raw; or a bad timeout_ms
  *   KITH_ESTALE      closed, also while waiting
  *   KITH_EPEER       the node where the value lives is lost
  */
@@ -1781,9 +1784,9 @@ KITH_API int kith_value_close(kith_value v);
  * values, with single bytes for 'b'. Any process on any node may read and change it. In
  * the processes of its own node it may be used in place, too: see kith_array_here.
  *
- * What is done to one number is atomic, as with values, and from another node it is done
+ * An operation on one number is atomic, as with values, and from another node it is done
  * exactly once. A slice is copied element by element, each of them whole: take the lock
- * if others must not come between. The lock is that of values. */
+ * to exclude other changes in between. The lock is that of values. */
 
 struct kith_array_options {
     /* 1 to 63 bytes: the array of this name in the job, which the first caller opens, on
@@ -1825,7 +1828,7 @@ KITH_API kith_array kith_array_open(int type, size_t n);
  *
  *   0            done
  *   KITH_ETYPE   the array has another type
- *   KITH_EINVAL  the array has not so many elements; or y is NULL
+ *   KITH_EINVAL  the array has fewer elements; or y is NULL
  *   KITH_ESTALE  closed
  *   KITH_EPEER   the node where the array lives is lost
  *   KITH_ENOMEM  not enough memory
@@ -1862,12 +1865,12 @@ KITH_API int kith_array_close(kith_array a);
 
 /* What Python's Manager serves: a dict, a list and a namespace in shared memory. Any
  * process on any node may read and change them, and each of these calls is one step: no
- * other call comes in between, and a process that is killed in the middle has made the
- * change or has not. None of them waits for another process, but kith_dict_update and its
- * like, which have a timeout.
+ * other call comes in between, and a process killed in the middle has made the whole
+ * change or none of it. Only kith_dict_update and its like, which have a timeout, wait
+ * for other processes.
  *
- * Keys and values are bytes with a size. The values of the macros kith_set and
- * kith_append also remember their type. */
+ * Keys and values are bytes with a size. Values stored by the macros kith_set and
+ * kith_append also keep their type. */
 
 /* int kith_set(container, key, x);
  * int kith_fetch(container, key, T *y);
@@ -1875,10 +1878,11 @@ KITH_API int kith_array_close(kith_array a);
  *
  * For a dict, a namespace (key: a string; of a dict a number, too) and a list (key: an
  * index; -1 is the last element). kith_set sets the value to x: a number, or a string,
- * which is stored with its zero. kith_fetch copies the value to *y, a number or a struct
- * of just its size; strings are read by kith_dict_get. kith_inc adds the number x to the
- * value; what a dict or namespace does not have counts as 0. For structs as keys or
- * values use the plain functions, kith_dict_set(d, KITH_TEXT("origin"), KITH_ARG(point)).
+ * which is stored with its NUL. kith_fetch copies the value to *y, a number or a struct
+ * of exactly its size; strings are read by kith_dict_get. kith_inc adds the number x to
+ * the value; a key that a dict or namespace does not have counts as 0. For structs as
+ * keys or values use the plain functions, kith_dict_set(d, KITH_TEXT("origin"),
+ * KITH_ARG(point)).
  *
  *   0              done
  *   KITH_EMISSING  (kith_fetch; of a list all) there is no such key or index
@@ -1888,7 +1892,7 @@ KITH_API int kith_array_close(kith_array a);
  *   KITH_ESTALE    closed
  *   KITH_EPEER     the node where the container lives is lost
  *
- * The keys of numbers are long long, whatever type they are given with. */
+ * A number as a key is stored as a long long, whatever its type. */
 
 /* Opens an empty dict. On failure the handle holds:
  *
@@ -1905,8 +1909,8 @@ KITH_API kith_dict kith_dict_open(void);
  */
 KITH_API kith_dict kith_dict_named(const char *name);
 
-/* Sets the value of key to a copy of the size bytes: d[key] = value. A new key is the
- * last one in the order of the dict; one that is there stays where it is.
+/* Sets the value of key to a copy of the size bytes: d[key] = value. A new key comes
+ * last in the order of the dict; an existing key keeps its place.
  *
  *   0            done
  *   KITH_ENOMEM  not enough memory
@@ -1959,8 +1963,8 @@ KITH_API int kith_dict_clear(kith_dict d);
  *         printf("%s: %d\n", (const char *)i.key, *(const int *)i.value);
  *     kith_view_free(v);
  *
- * Keys and values are aligned for any number, followed by a zero, and stay until the
- * view is freed. A view is used by one thread at a time. */
+ * Keys and values are aligned for any number, followed by a zero byte, and valid until
+ * the view is freed. A view is used by one thread at a time. */
 struct kith_view;
 struct kith_item {
     const void *key; /* of a list: no bytes */
@@ -1968,7 +1972,7 @@ struct kith_item {
     const void *value;
     size_t size;
     int type;     /* 'i', 'd' ...: see Values; 's': a string; 'b': bytes */
-    int key_type; /* likewise, of who set it first; 'q' of integers; 0 of a list */
+    int key_type; /* likewise, as first set; 'q' for integers; 0 in a list */
 };
 
 /* Makes a view of the whole dict, in the order in which its keys were added. Changes wait
@@ -1988,13 +1992,13 @@ KITH_API size_t kith_view_len(const struct kith_view *v);
 /* Frees v; NULL does nothing. */
 KITH_API void kith_view_free(struct kith_view *v);
 
-/* Sets all that from holds: Python's update. Item by item: others may see some of them
- * before the last is there. Returns 0; or the codes of kith_dict_set. */
+/* Sets the items of from, one by one: Python's update. Others may see some of them
+ * before the last one. Returns 0; or the codes of kith_dict_set. */
 KITH_API int kith_dict_merge(kith_dict d, struct kith_view *from);
 
 /* Sets the value of key, a number of this type (see Values), to the value op x, in one
- * step; a key that is not there counts as 0. If old is not NULL, what it was is copied
- * there.
+ * step; a key that is not there counts as 0. If old is not NULL, the previous value is
+ * copied there.
  *
  *   0            done
  *   KITH_ETYPE   the value has another type; or op is not for this type
@@ -2016,12 +2020,11 @@ struct kith_entry {
 /* Returns 0: what entry holds now is stored; any other number: the value stays as is. */
 typedef int kith_update_fn(struct kith_entry *entry, void *arg);
 
-/* Replaces the value of key by what fn makes of it, in one step: d[key] = fn(d[key])
- * without the updates that Python's Manager loses. fn is called in the calling process,
- * with arg; it may be called several times, as it is called again with the new value if
- * the value has changed meanwhile. So it should only compute, and be quick. When an
- * update has lost this race three times, further ones in this dict wait until it is done.
- * room: the bytes that a value may have.
+/* Replaces the value of key by the result of fn, in one step: d[key] = fn(d[key]),
+ * of which Python's Manager loses updates. fn is called in the calling process, with
+ * arg, and again each time that the value has changed meanwhile. So it should only
+ * compute, and be quick. When an update has lost this race three times, further ones in
+ * this dict wait until it is done. room is the size that a value may have.
  *
  *   0               stored, or removed
  *   other than 0    what fn returned, if it did not return 0; nothing has changed
@@ -2098,11 +2101,11 @@ KITH_API int64_t kith_list_len(kith_list l);
 KITH_API int kith_list_clear(kith_list l);
 KITH_API int kith_list_reverse(kith_list l);
 
-/* Sorts the list by compare, as qsort does, but elements that are equal keep their order.
- * NULL: by their natural order, for which all must have one type: numbers by size, all
- * else byte by byte. compare is called in the calling process. If the list has changed
- * meanwhile, the sort starts over; as with updates, after three times kith_list_update
- * and other sorts wait until it is done.
+/* Sorts the list by compare, as qsort does, but elements that are equal keep their
+ * order. NULL: by their natural order, for which all must have one type: numbers by
+ * size, all else byte by byte. compare is called in the calling process. If the list has
+ * changed meanwhile, the sort starts over; after three times, as with updates,
+ * kith_list_update and other sorts wait until it is done.
  *
  *   0               done
  *   KITH_ETYPE      (NULL) the elements have different types
@@ -2157,25 +2160,25 @@ struct kith_waitable {
 
 /* struct kith_waitable kith_on(handle);
  *
- * A Queue, which is ready when there is an item to get; an end of a Pipe, when there is a
+ * A Queue is ready when there is an item to get; an end of a Pipe, when there is a
  * message (both also when there will be no more, with KITH_EEND); a Process, when it has
  * ended; a Semaphore or Lock, when it is free; an RLock, when it is free or the caller
- * has it; an Event, when it is set; a Result of this process, when the call has ended. In
- * C an expression, in C++ a function. */
+ * has it; an Event, when it is set; a Result of this process, when the call has ended.
+ * In C an expression, in C++ a function. */
 
 /* struct kith_waitable kith_on_fd(int fd);
  *
- * A descriptor of the program (a socket, a pipe, a terminal), which is ready when a read
- * would not wait: there is something, or its end. */
+ * A descriptor of the program (a socket, a pipe, a terminal) is ready when a read would
+ * not wait: there is data, or its end. */
 
-/* Waits up to timeout_ms until something of the list of n is ready, and sets .ready of
- * each. It takes nothing: another thread or process may be quicker, so get with a timeout
- * of 0. Objects may be of any node. What cannot be used is ready, too, with a code:
- * KITH_ESTALE when it was closed, KITH_EPEER when its node is lost, KITH_EINVAL for a
- * descriptor that is not open.
+/* Waits up to timeout_ms until something in the list of n is ready, and sets .ready of
+ * each. It takes nothing: another thread or process may be quicker, so get with a
+ * timeout of 0. Objects may be on any node. What cannot be used is ready, too, with a
+ * code: KITH_ESTALE when it was closed, KITH_EPEER when its node is lost, KITH_EINVAL
+ * for a descriptor that is not open.
  *
  *   1 or more       how many are ready
- *   KITH_ETIMEDOUT  none was in that time; also with n 0, after it
+ *   KITH_ETIMEDOUT  none was ready in that time; also with n 0, after it
  *   KITH_EINVAL     a bad argument; n is 0 and timeout_ms KITH_FOREVER; or the list has
  *                   more than 1024 objects of other nodes
  *   KITH_ENOMEM     not enough memory
@@ -2189,12 +2192,13 @@ KITH_API int kith_wait(struct kith_waitable *list, size_t n, int timeout_ms);
  * errors and losses: a bad argument, a task that failed. A fault in the head calls the
  * fault handler, which prints one message to stderr and ends the job with status 1,
  * unless kith_on_fault changes that. In workers and Processes a fault is a code like any
- * other. Only a zero handle there (of a global that was set after kith_init) is printed
- * as well, once in each process, unless the program has a handler of its own.
+ * other. Only the use of a zero handle there (a global that was set after kith_init) is
+ * reported as well, once in each process, unless the program has a handler of its own.
  *
  * The comments of functions do not repeat what any function may return: KITH_ENOTINIT;
  * with a handle KITH_ESTALE, KITH_ETYPE, or the code of its constructor; with an object
- * of another node KITH_EPEER, and KITH_ENOMEM if a thread's first call finds no memory.
+ * on another node KITH_EPEER, and KITH_ENOMEM if a thread's first such call finds no
+ * memory.
  */
 enum kith_code {
     /* Conditions. */
@@ -2252,21 +2256,21 @@ enum {
  *     kith_log(KITH_LOG_INFO, "%d of %d", i, n);     prints  [INFO/loader] 3 of 7
  *
  * Under a launcher lines come from all nodes, with the host after the name: [INFO/loader
- * on node2]. Lines below the level are not shown: that of the variable KITH_LOG, else of
- * kith_log_level, else KITH_LOG_WARNING. A line is cut at 4095 bytes; a newline at its
- * end may be left out. The name is "main" in the head, "rank 3" in a program of every
- * rank, "worker 3" in a pool; in a pool of threads "main, worker 3" if main has opened
- * it. Needs no kith_init. */
+ * on node2]. Lines below the level are not shown: the level of the variable KITH_LOG,
+ * else of kith_log_level, else KITH_LOG_WARNING. A line is cut at 4095 bytes; a newline
+ * at its end may be left out. The name is "main" in the head, "rank 3" in a program of
+ * every rank, "worker 3" in a pool; in a pool of threads "main, worker 3" if main has
+ * opened it. Needs no kith_init. */
 KITH_API void kith_log(int level, const char *format, ...) KITH_PRINTF(2, 3);
 
 /* Returns 1 if lines of this level are shown, else 0: for texts that take long to make.
  * Needs no kith_init. */
 KITH_API int kith_log_on(int level);
 
-/* Sets the level from which on lines are shown, in all processes of the job; before
- * kith_init in this program, and in what it starts. kith's own lines (how Processes
- * ended, which nodes were reached) are shown from then on, too. The variable KITH_LOG
- * takes precedence. Waits for the answers of the other nodes.
+/* Sets the lowest level that is shown, in all processes of the job; before kith_init, in
+ * this program and in what it starts. It applies to kith's own lines (how Processes
+ * ended, which nodes were reached), too. The variable KITH_LOG takes precedence. Waits
+ * for the answers of the other nodes.
  *
  *   0            done
  *   KITH_EINVAL  level is below 1
@@ -2274,10 +2278,11 @@ KITH_API int kith_log_on(int level);
 KITH_API int kith_log_level(int level);
 
 /* Sets a function that gets the lines of this process, kith's own included, instead of
- * stderr: the level, the name of the process, and the text, valid until it returns. NULL:
- * stderr again. It may be called by several threads at once; what it logs itself goes to
- * stderr. Set before kith_init it holds in workers and Processes, too. Lines of kith's
- * processes that run no code of the program go to stderr in any case. Needs no kith_init.
+ * stderr: the level, the name of the process, and the text, valid until it returns.
+ * NULL: stderr again. Several threads may call it at once; what it logs itself goes to
+ * stderr. If set before kith_init, it applies in workers and Processes, too. Lines of
+ * kith's processes that run no code of the program go to stderr in any case. Needs no
+ * kith_init.
  */
 KITH_API void kith_log_to(void (*fn)(int level, const char *process, const char *text));
 
@@ -2359,7 +2364,7 @@ KITH_API int kith_seed(uint64_t seed);
 /* A macro that has the name of a function fills in what the compiler knows: sizes, or a
  * struct of options. Other languages call the function of that name with all of its
  * arguments, as (kith_last_fault)(&f, sizeof f, 0) does in C. Options may be NULL with a
- * size of 0; what lies behind options_size is 0. */
+ * size of 0; members beyond options_size count as 0. */
 
 KITH_API int kith_check(uint64_t id);
 #define kith_check(h) (kith_check)((h).id)
