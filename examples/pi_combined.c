@@ -78,7 +78,7 @@ int main(int argc, char **argv)
     kith_pool_close(pool);
     for (int i = 0; i < workers; i++)
         hits += out[i].hits;
-    printf("%d workers, %d threads in each\n", workers, out[0].threads);
+    printf("%d worker%s, threads in each: %d\n", workers, workers == 1 ? "" : "s", out[0].threads);
     printf("%.10g\nTime: %.4f\n", 4.0 * (double)hits / (double)whole.hi, kith_time() - start);
     return kith_finalize();
 }

@@ -1,5 +1,5 @@
-/* mpirun_messages.c: see mpirun_messages.h. The texts are those of Open MPI 4.0 to 4.1 and MPICH 4.0; what is
- * not known passes as it is. */
+/* mpirun_messages.c: see mpirun_messages.h. The texts are those of Open MPI 4.0 to 4.1 and MPICH 4.0, and
+ * some of Open MPI 5, which calls itself prterun; what is not known passes as it is. */
 #include "config.h"
 #include "mpirun_messages.h"
 #include "log.h"
