@@ -561,7 +561,7 @@ struct kith_fault {
  * range), so none is interrupted.
  *
  * Sets the priority of the calls that this thread makes from now on, in this section and
- * the next two: -4 to 4, 0 at first. Calls made by a task have the priority of the call
+ * the next two: -4 to 4, initially 0. Calls made by a task have the priority of the call
  * that the task belongs to.
  *
  *   0            done
@@ -1006,8 +1006,8 @@ KITH_API kith_process kith_parent(void);
  */
 KITH_API int kith_processes(kith_process *list, size_t room);
 
-/* Returns the name of the caller's process: that of the Process; "worker 3" in a pool;
- * "main" in the head; "rank 3" where every rank runs main. Needs no kith_init. */
+/* Returns the name of the caller's process: the name of the Process; "worker 3" in a
+ * pool; "main" in the head; "rank 3" where every rank runs main. Needs no kith_init. */
 KITH_API const char *kith_name(void);
 
 /* Copies the name of the Process into buf, as much as room allows, with a NUL after it.
@@ -1084,7 +1084,7 @@ KITH_API kith_queue kith_queue_open(size_t bound);
  */
 KITH_API kith_queue kith_queue_named(const char *name, size_t bound);
 
-/* In which order items are taken. KITH_PRIORITY: those of the smallest number first; of
+/* The order in which items are taken. KITH_PRIORITY: the smallest number first; items of
  * the same number, first in, first out. */
 enum kith_order { KITH_FIFO, KITH_LIFO, KITH_PRIORITY };
 
@@ -1422,7 +1422,7 @@ KITH_API kith_rlock kith_rlock_named(const char *name);
 /* As kith_lock_acquire; an owner has it at once, one level deeper. */
 KITH_API int kith_rlock_acquire(kith_rlock l, int timeout_ms);
 
-/* Goes back one level, and from the first one frees the rlock.
+/* Goes back one level; from the first one, frees the rlock.
  *
  *   0            done
  *   KITH_EOWNER  the caller does not own it
@@ -1556,8 +1556,8 @@ KITH_API int kith_cond_acquire(kith_cond c, int timeout_ms);
 /* As kith_rlock_release. */
 KITH_API int kith_cond_release(kith_cond c);
 
-/* Releases the condition, however often the caller has acquired it, waits up to
- * timeout_ms until it is notified, and acquires it again as often, however long that
+/* Releases the condition completely, however often the caller has acquired it, waits up
+ * to timeout_ms until it is notified, and acquires it again as often, however long that
  * takes. What the caller waits for need not be true by then: another process may have
  * been quicker. The caller owns the condition after all codes but the last three.
  *
@@ -1701,7 +1701,7 @@ struct kith_value_options {
  *
  *   KITH_ENOMEM  not enough memory
  *   KITH_EINVAL  a bad argument
- *   KITH_ESIZE   size is not that of the type
+ *   KITH_ESIZE   size is not the size of the type
  *   KITH_EPEER   (with a name) node 0 is lost
  */
 KITH_API kith_value kith_value_open(int type, const void *init, size_t size);
@@ -1721,7 +1721,7 @@ KITH_API kith_value kith_value_open(int type, const void *init, size_t size);
  * have the type of the value: 1.0, not 1, for a double. kith_load also takes a struct.
  * kith_add is kith_update with KITH_ADD and without old. */
 
-/* Copies the value to y. type and size must be those of the value.
+/* Copies the value to y. type and size must match the value.
  *
  *   0            done
  *   KITH_ETYPE   the value has another type
@@ -1764,7 +1764,7 @@ KITH_API int kith_value_compare_exchange(kith_value v, int type, void *expected,
  */
 KITH_API int kith_value_lock(kith_value v, int timeout_ms);
 
-/* Goes back one level, and from the first one gives the lock back.
+/* Goes back one level; from the first one, releases the lock.
  *
  *   0            done
  *   KITH_EOWNER  the caller does not own it
@@ -1780,13 +1780,14 @@ KITH_API int kith_value_close(kith_value v);
 
 /* ---- Arrays ------------------------------------------------------------------------ */
 
-/* An array is n elements of one type in shared memory, at first zeros: the types of
- * values, with single bytes for 'b'. Any process on any node may read and change it. In
- * the processes of its own node it may be used in place, too: see kith_array_here.
+/* An array is n elements of one type in shared memory, initially zeros. The types are
+ * the same as for values, with single bytes for 'b'. Any process on any node may read
+ * and change it. In the processes of its own node it may be used in place, too: see
+ * kith_array_here.
  *
  * An operation on one number is atomic, as with values, and from another node it is done
- * exactly once. A slice is copied element by element, each of them whole: take the lock
- * to exclude other changes in between. The lock is that of values. */
+ * exactly once. A slice is copied element by element, each of them whole: take the lock,
+ * which is like a value's, to exclude other changes in between. */
 
 struct kith_array_options {
     /* 1 to 63 bytes: the array of this name in the job, which the first caller opens, on
@@ -2241,7 +2242,7 @@ KITH_API void kith_on_fault(void (*fn)(int code, const char *message));
 
 /* ---- Log --------------------------------------------------------------------------- */
 
-/* Levels, those of Python. Others in between may be used, too. */
+/* Python's levels. Others in between may be used, too. */
 enum {
     KITH_LOG_DEBUG = 10,
     KITH_LOG_INFO = 20,
