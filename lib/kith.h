@@ -1893,7 +1893,8 @@ KITH_API int kith_array_close(kith_array a);
  *   KITH_ESTALE    closed
  *   KITH_EPEER     the node where the container lives is lost
  *
- * A number as a key is stored as a long long, whatever its type. */
+ * An integer as a key is stored as a long long, whatever its type; other numbers are
+ * stored as they are. */
 
 /* Opens an empty dict. On failure the handle holds:
  *
