@@ -1,5 +1,6 @@
 #!/bin/sh
-# libkith in a program that was not linked with it: loaded by dlopen, by a plugin or from Python, and unloaded again.
+# libkith in a program that was not linked with it: loaded by dlopen, by a plugin, from Python or by a module of Lua, and
+# unloaded again.
 # It fails when the library can be unloaded (its handlers of exit and of threads are called after that), when its
 # variables of threads are many or are looked up, when it does something as it is loaded, and when a kith_init of a
 # plugin that was loaded anew begins a second job.
@@ -48,4 +49,12 @@ says "host ends" "$host" "$plugin" loadonly
 if [ -z "$SANITIZER_FLAGS" ] && command -v python3 >/dev/null; then
     says "python: hello" python3 "$top_srcdir/tests/embed/program.py" "$lib"
 fi
+for lua in lua luajit; do
+    if [ -z "$SANITIZER_FLAGS" ] && command -v $lua >/dev/null; then
+        # shellcheck disable=SC2086
+        [ -e "$TMPDIR/module.so" ] || $CC -std=c11 -I"$top_srcdir/lib" -shared -fPIC "$top_srcdir/tests/embed/module.c" \
+            -o "$TMPDIR/module.so" -L"$libs" -Wl,-rpath,"$libs" -lkith || exit 1
+        says "lua: 333833500" env LUA_CPATH="$TMPDIR/?.so" $lua "$top_srcdir/tests/embed/program.lua"
+    fi
+done
 exit $failed

@@ -115,7 +115,9 @@ build_scripts += \
 	tests/reload.sh
 EXTRA_DIST += \
 	tests/embed/host.c \
+	tests/embed/module.c \
 	tests/embed/plugin.c \
+	tests/embed/program.lua \
 	tests/embed/program.py \
 	tests/embed/reload.c \
 	tests/embed/tasks.c
