@@ -165,7 +165,7 @@ combined()
 {
     for n in 1 3; do
         OMP_NUM_THREADS=5 run pi_combined -n $n 1e6
-        [ "$(sed -n 1p "$TMPDIR/out")" = "$n workers, 5 threads in each" ] ||
+        [ "$(sed -n 1p "$TMPDIR/out")" = "$n worker$([ $n = 1 ] || echo s), threads in each: 5" ] ||
             fail "$name: OMP_NUM_THREADS=5 pi_combined -n $n: $(head -n 1 "$TMPDIR/out")"
         [ "$(sed -n 2p "$TMPDIR/out")" = "$(sed -n 2p "$expected/pi_combined.txt")" ] ||
             fail "$name: pi_combined -n $n: another estimate: $(sed -n 2p "$TMPDIR/out")"
