@@ -168,6 +168,13 @@ static void a_chunk_that_was_asked_for_is_obeyed(void)
     j.chunk = 100000;
     j.left = 100000;
     CU_ASSERT_EQUAL(kith__deal_size(&d, &j), KITH__CHUNK_MOST);
+    j.out_size = 1 << 20; /* but for 16 MiB of results, or of arguments */
+    CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 16);
+    j.out_size = 8;
+    j.in_size = 6 << 20;
+    CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 2);
+    j.in_size = UINT64_C(1) << 40;
+    CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 1);
 }
 
 static void a_node_asks_before_it_has_nothing_left(void)
@@ -204,6 +211,35 @@ static void single_tasks_go_in_batches_when_they_are_short(void)
     for (int i = 0; i < 8; i++)
         kith__deal_ran(&d, 1, 10000);
     CU_ASSERT(kith__deal_batch(&d) > 1);
+}
+
+/* One that waits for another has a worker; and in maps whoever has nothing else to do takes part. */
+static void single_tasks_go_where_a_worker_is_free(void)
+{
+    struct kith__deal d = { .workers = 2 };
+
+    CU_ASSERT_EQUAL(kith__deal_takes(&d, 0, 0), KITH__DEAL_UNITS_OR_ITEMS);
+    CU_ASSERT_EQUAL(kith__deal_takes(&d, 0, 1), KITH__DEAL_UNITS_OR_ITEMS);
+    CU_ASSERT_EQUAL(kith__deal_takes(&d, 1, 1), KITH__DEAL_UNITS);
+    CU_ASSERT_EQUAL(kith__deal_takes(&d, 1000, 0), KITH__DEAL_UNITS);
+    CU_ASSERT_EQUAL(kith__deal_takes(&d, 0, 2), KITH__DEAL_NOTHING);
+    CU_ASSERT(kith__deal_takes_alone(&d, 1, 0) && !kith__deal_takes_alone(&d, 1, 1));
+    d.batch = 8; /* those that are not begun come back */
+    CU_ASSERT_EQUAL(kith__deal_takes(&d, 0, KITH__DEAL_ITEMS - 1), KITH__DEAL_UNITS_OR_ITEMS);
+    CU_ASSERT_EQUAL(kith__deal_takes(&d, 1, 5), KITH__DEAL_UNITS);
+    CU_ASSERT_EQUAL(kith__deal_takes(&d, 0, KITH__DEAL_ITEMS), KITH__DEAL_NOTHING);
+}
+
+static void few_single_tasks_are_dealt_finely(void)
+{
+    struct kith__deal d = { .workers = 2, .batch = 8 };
+
+    CU_ASSERT_EQUAL(kith__deal_items(&d, 1000, 6), 8);
+    CU_ASSERT_EQUAL(kith__deal_items(&d, 30, 6), 5); /* half of a third */
+    CU_ASSERT_EQUAL(kith__deal_items(&d, 3, 6), 1);
+    CU_ASSERT_EQUAL(kith__deal_items(&d, 0, 6), 1);
+    d.batch = 0;
+    CU_ASSERT_EQUAL(kith__deal_items(&d, 1000, 6), 1);
 }
 
 /* As above: it asks when 908 are left, of which 0.8 are done in 1 us. */
@@ -739,6 +775,8 @@ static struct test tests[] = { TEST(the_first_grant_is_one_unit_for_each_worker)
                                TEST(what_is_done_again_is_done_in_time),
                                TEST(the_time_of_workers_counts),
                                TEST(single_tasks_go_in_batches_when_they_are_short),
+                               TEST(single_tasks_go_where_a_worker_is_free),
+                               TEST(few_single_tasks_are_dealt_finely),
                                TEST(it_knows_when_it_will_ask),
                                TEST(a_node_asks_before_it_has_nothing_left),
                                TEST(dear_units_are_not_hoarded),

@@ -19,12 +19,11 @@
 #include "shm/heap.h"
 
 #include <math.h>
+#include <signal.h>
 #include <string.h>
 
-/* Ranges of a job that a branch has at a time, on average; single tasks of a branch that takes several at
- * once.
- */
-enum { GRANTS = 128, ITEMS = GRANTS - KITH__DEAL_BATCH };
+/* Ranges of a job, or single tasks, that a branch has at a time, on average. */
+enum { GRANTS = KITH__DEAL_ITEMS + KITH__DEAL_BATCH };
 enum { DESCRIBED_MOST = 4096 }; /* bytes of a job that comes along with its grants */
 
 static const int64_t again_ns = 2000 * KITH__MS; /* from a node in doubt to one that is lost: see agent.c */
@@ -384,27 +383,21 @@ static void count_granted(const struct kith__pool *p, const struct kith__caller 
     }
 }
 
-/* How many single tasks a branch has at most. One that takes several at once gives back those that it does
- * not begin soon, as each may be what another one waits for. */
-static uint64_t most_items(const struct kith__branch *b)
-{
-    return b->deal.batch > 1 ? ITEMS : atomic_load(&b->workers);
-}
-
-/* Half of its part of those that are queued, as of the units of a map. The job log tells of each by its
- * number, so it is granted alone. */
-static uint32_t batch_of(const struct kith__pool *p, const struct kith__branch *b, struct kith__job *j)
+static uint64_t workers_of_all(const struct kith__pool *p)
 {
     const struct kith__branches *all = kith__branches(p);
-    uint64_t workers = p->workers, part;
+    uint64_t workers = p->workers;
 
-    if (b->deal.batch <= 1 || kith__joblog_on)
-        return 1;
     for (uint32_t i = 0; i < all->count; i++)
         if (atomic_load(&all->of[i].state) == KITH__BRANCH_OPEN)
             workers += atomic_load(&all->of[i].workers);
-    part = left_of(j) * atomic_load(&b->workers) / (2 * workers);
-    return part < 1 ? 1 : part < b->deal.batch ? (uint32_t)part : b->deal.batch;
+    return workers;
+}
+
+/* The job log tells of each by its number, so it is granted alone. */
+static uint32_t batch_of(const struct kith__pool *p, const struct kith__branch *b, struct kith__job *j)
+{
+    return kith__joblog_on ? 1 : kith__deal_items(&b->deal, left_of(j), workers_of_all(p));
 }
 
 /* Of a row the next item that was not cancelled. */
@@ -479,8 +472,8 @@ static int64_t claim_items(struct kith__object *o, const struct kith__branch *b,
     if (n == 0)
         return KITH__PARKED;
     count_granted(p, who, &units, &items);
-    if (g[0].tries > 0 && units + items > atomic_load(&b->workers)) {
-        /* Not one of a batch, so it would not come back, and there is no free worker. */
+    if (g[0].tries > 0 && !kith__deal_takes_alone(&b->deal, units, items - 1)) {
+        /* Not one of a batch, so it would not come back. It is counted already. */
         kith__grant_settle(j, p->workers, g[0].epoch, 0, g[0].tries);
         kith__fence();
         kith__wake_all(kith__object_waiters(o, KITH__POOL_IDLE));
@@ -526,18 +519,17 @@ static int64_t grant(struct kith__object *o, const struct kith__branch *b, const
     return rc;
 }
 
-/* A task of a row may wait for any other: so it goes only where a worker has nothing else to do, or where it
- * is given back soon; and where all are at such tasks nothing goes at all. */
 static struct kith__job *find_job(struct kith__pool *p, const struct kith__branch *b,
                                   const struct kith__caller *who, uint32_t *post)
 {
-    struct kith__branches *all = kith__branches(p);
-    uint64_t units, items, most = most_items(b);
-    int rows;
+    enum kith__deal_takes takes;
+    uint64_t units, items;
 
     count_granted(p, who, &units, &items);
-    rows = b->deal.batch > 1 ? units == 0 : units + items < most;
-    return items < most ? kith__job_find_for_others(p, &all->lane, rows, post) : NULL;
+    takes = kith__deal_takes(&b->deal, units, items);
+    return takes == KITH__DEAL_NOTHING ? NULL
+                                       : kith__job_find_for_others(p, &kith__branches(p)->lane,
+                                                                   takes == KITH__DEAL_UNITS_OR_ITEMS, post);
 }
 
 static int64_t claim(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,

@@ -53,9 +53,14 @@ static uint64_t at_most(uint64_t size, uint64_t most)
     return size < most ? size : most;
 }
 
-static uint64_t that_fit(uint64_t size, uint64_t each)
+/* Those of size units that go into one transfer each way: one in any case. */
+static uint64_t that_fit(uint64_t size, uint64_t in_size, uint64_t out_size)
 {
-    return each > 0 ? at_most(size, KITH__DEAL_BYTES / each) : size;
+    uint64_t each = in_size > out_size ? in_size : out_size;
+
+    if (each > 0)
+        size = at_most(size, KITH__DEAL_BYTES / each);
+    return size < 1 ? 1 : size;
 }
 
 /* What is worth its way, and fits. Before anything is known: one for each worker; then eightfold at most, as
@@ -71,8 +76,7 @@ static uint64_t batch(const struct kith__deal *d, uint64_t in_size, uint64_t out
         size = worth < 1 ? 1 : worth > KITH__CHUNK_MOST ? KITH__CHUNK_MOST : (uint64_t)worth;
         size = at_most(size, d->last * 8);
     }
-    size = that_fit(that_fit(at_most(size, KITH__CHUNK_MOST), in_size), out_size);
-    return size < 1 ? 1 : size;
+    return that_fit(at_most(size, KITH__CHUNK_MOST), in_size, out_size);
 }
 
 /* From a claim of so many units until they are there; and their results have left. */
@@ -174,9 +178,31 @@ uint64_t kith__deal_size(const struct kith__deal *d, const struct kith__deal_job
 
     if (is_sooner_at_home(d, j))
         return 0;
-    if (j->chunk) { /* whole ones: it says what belongs together */
+    if (j->chunk) { /* whole ones, when they fit: it says what belongs together */
         size = size < j->chunk ? j->chunk : size - size % j->chunk;
-        return at_most(at_most(size, KITH__CHUNK_MOST), j->left);
+        return at_most(that_fit(at_most(size, KITH__CHUNK_MOST), j->in_size, j->out_size), j->left);
     }
     return at_most(size, fair(d, j, size));
+}
+
+enum kith__deal_takes kith__deal_takes(const struct kith__deal *d, uint64_t units, uint64_t items)
+{
+    int several = d->batch > 1;
+
+    if (items >= (several ? KITH__DEAL_ITEMS : d->workers))
+        return KITH__DEAL_NOTHING;
+    return (several ? units == 0 : kith__deal_takes_alone(d, units, items)) ? KITH__DEAL_UNITS_OR_ITEMS
+                                                                            : KITH__DEAL_UNITS;
+}
+
+uint32_t kith__deal_items(const struct kith__deal *d, uint64_t queued, uint64_t workers)
+{
+    uint64_t part = at_most(queued * d->workers / (2 * workers), d->batch);
+
+    return part > 1 ? (uint32_t)part : 1;
+}
+
+int kith__deal_takes_alone(const struct kith__deal *d, uint64_t units, uint64_t items)
+{
+    return units + items < d->workers;
 }

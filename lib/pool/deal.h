@@ -8,6 +8,8 @@
  *
  * Asking is decided at the node, which knows what it has not finished; the size at home, where it is known
  * what is left. Both know what the node has learned, as it goes with each claim.
+ *
+ * A single task may wait for any other one, so such tasks have rules of their own: see kith__deal_takes.
  */
 #ifndef KITH_DEAL_H
 #define KITH_DEAL_H
@@ -17,6 +19,7 @@
 enum {
     KITH__DEAL_BYTES = 16 << 20, /* of arguments, and of results, in a grant of more than one unit */
     KITH__DEAL_BATCH = 32,       /* single tasks that go to a node at once, at most */
+    KITH__DEAL_ITEMS = 96,       /* and that a node has, which takes several at once */
     KITH__DEAL_AHEAD = 3         /* grants and claims of a node, beyond one for each of its workers: one that
                                     comes, one that waits, one the results of which go */
 };
@@ -76,5 +79,19 @@ int kith__deal_is_done_within(const struct kith__deal_job *j, uint64_t units, in
 /* For the home: the size of the next grant, 0..KITH__CHUNK_MOST; 0: what is left is done sooner without that
  * node. */
 uint64_t kith__deal_size(const struct kith__deal *d, const struct kith__deal_job *j);
+
+/* For the home: what a node gets that has so many units of maps, and single tasks. A single task may wait for
+ * any other: so it goes only where a worker has nothing else to do, or, to a node that takes several at once,
+ * where it is given back soon; and where all workers are at single tasks nothing goes at all. */
+enum kith__deal_takes { KITH__DEAL_NOTHING, KITH__DEAL_UNITS, KITH__DEAL_UNITS_OR_ITEMS };
+enum kith__deal_takes kith__deal_takes(const struct kith__deal *d, uint64_t units, uint64_t items);
+
+/* For the home: how many of the queued single tasks go to a node at once: half of its part of them, as of the
+ * units of a map, where all nodes have so many workers; as many as it takes; one at least. */
+uint32_t kith__deal_items(const struct kith__deal *d, uint64_t queued, uint64_t workers);
+
+/* For the home: 1: there is a worker for a single task that is granted alone, beside so many units and other
+ * ones: it would not be given back. */
+int kith__deal_takes_alone(const struct kith__deal *d, uint64_t units, uint64_t items);
 
 #endif
