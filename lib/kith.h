@@ -299,7 +299,8 @@ struct kith_pool_options {
     /* How many times a task whose worker dies is started in all. 0: the default, 2. Tasks
      * run at least once: one whose worker is killed at its very end runs again. 1: never
      * again, it is reported instead; for tasks that change memory in place. What a lost
-     * node had is run elsewhere in any case, with the arguments as they were. */
+     * node had is run elsewhere in any case, with the arguments as they were. If kith's
+     * own process for the pool on another node is killed, 1 reports all that it had. */
     int tries;
     /* 1: do not bind each worker to a CPU. */
     int unpinned;

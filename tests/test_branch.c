@@ -331,6 +331,28 @@ static void nothing_is_done_again_that_must_not_be(void)
     PASS(kith_pool_close(pool));
 }
 
+/* And what a foreman had that was killed, where its node lives: of that each has failed. */
+static void what_may_have_begun_is_not_begun_again(void)
+{
+    const struct kith__caller killed = { first.node, first.member, first.task };
+    static struct grant g;
+    struct map m;
+
+    open_pool();
+    kith__pool_body(object)->tries = 1;
+    begin_map(&m);
+    claim(&first, 0, &g);
+    is_taken(&g);
+    kith__objects_died(&killed);
+    atomic_store(hold, 0);
+    FAILS_WITH(KITH_ETASK, end_map(&m));
+    CU_ASSERT(m.fault.task == g.head.grant.lo && m.fault.end == KITH_END_SIGNALLED);
+    CU_ASSERT(m.fault.signal == SIGKILL && strstr(m.fault.text, "perhaps before it began") != NULL);
+    for (uint64_t i = 0; i < N; i++)
+        CU_ASSERT_EQUAL(y[i], i - g.head.grant.lo < g.head.grant.length ? -1 : 2 * x[i]);
+    PASS(kith_pool_close(pool));
+}
+
 static void a_grant_that_reaches_nobody_goes_back(void)
 {
     static struct grant g;
@@ -683,6 +705,7 @@ static struct test tests[] = { TEST(a_foreman_takes_part),
                                TEST(what_the_dead_had_is_done_by_others),
                                TEST(what_a_silent_node_has_is_not_waited_for),
                                TEST(nothing_is_done_again_that_must_not_be),
+                               TEST(what_may_have_begun_is_not_begun_again),
                                TEST(a_grant_that_reaches_nobody_goes_back),
                                TEST(no_more_is_granted_than_there_is_room_for),
                                TEST(figures_are_those_of_one_job),

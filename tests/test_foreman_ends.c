@@ -241,6 +241,45 @@ static void in_loss(void)
     close_pool();
 }
 
+static int counts(const void *in, void *out)
+{
+    int i;
+
+    memcpy(&i, in, sizeof i);
+    atomic_fetch_add(&attempts[i], 1);
+    be_slow_at_home();
+    usleep(100);
+    memcpy(out, &i, sizeof i);
+    return 0;
+}
+
+/* With .tries = 1 what it had has failed, whether it had begun or not: nothing is begun twice. */
+static void in_loss_with_one_try(void)
+{
+    static int x[N], y[N];
+    struct kith_fault f;
+    pthread_t thread;
+    int failed = 0;
+
+    open_pool(3, &(struct kith_pool_options){ .tries = 1, .halt = -1 });
+    for (int i = 0; i < N; i++) {
+        x[i] = i;
+        y[i] = -1;
+        atomic_store(&attempts[i], 0);
+    }
+    REQUIRE(pthread_create(&thread, NULL, kills_foreman, NULL) == 0);
+    REQUIRE(kith_pool_map(pool, counts, x, sizeof *x, y, sizeof *y, N) == KITH_ETASK);
+    pthread_join(thread, NULL);
+    for (; kith_last_fault(&f, (size_t)failed) == 0; failed++) {
+        REQUIRE(f.end == KITH_END_SIGNALLED && f.signal == SIGKILL && y[f.task] == -1);
+        x[f.task] = -1;
+    }
+    for (int i = 0; i < N; i++)
+        REQUIRE(atomic_load(&attempts[i]) <= 1 && y[i] == x[i]);
+    REQUIRE(failed > 0);
+    close_pool();
+}
+
 /* Called where a branch is opened, before its foreman joins. */
 static int kills_its_foreman(const void *arg)
 {
@@ -355,6 +394,11 @@ static void what_a_lost_foreman_had_is_done_again(void)
     JOB(in_early_loss);
 }
 
+static void or_told_of_where_nothing_is_begun_twice(void)
+{
+    JOB(in_loss_with_one_try);
+}
+
 static void a_call_is_cancelled_everywhere(void)
 {
     JOB(in_cancel);
@@ -373,6 +417,7 @@ static struct test tests[] = { TEST(faults_are_told_as_at_home),
                                TEST(initializers_run_everywhere),
                                TEST(exit_functions_run_everywhere),
                                TEST(what_a_lost_foreman_had_is_done_again),
+                               TEST(or_told_of_where_nothing_is_begun_twice),
                                TEST(a_call_is_cancelled_everywhere),
                                TEST(a_pool_is_terminated_everywhere),
                                TEST_END };

@@ -253,6 +253,27 @@ static void in_row_loss(void)
     close_pool();
 }
 
+static void in_row_loss_with_one_try(void)
+{
+    kith_result r[600];
+    struct kith_fault f;
+    pthread_t thread;
+    int y, rc, failed = 0;
+
+    open_pool(3, &(struct kith_pool_options){ .tries = 1 });
+    for (int i = 0; i < 600; i++)
+        r[i] = kith_pool_apply_async(pool, who_am_i, NULL, 0, sizeof(int));
+    REQUIRE(pthread_create(&thread, NULL, kills_foreman, NULL) == 0);
+    for (int i = 0; i < 600; i++) {
+        rc = kith_get(r[i], &y);
+        REQUIRE(rc == 0 ? y >= 0 : rc == KITH_ETASK && kith_last_fault(&f, 0) == 0 && f.signal == SIGKILL);
+        failed += rc != 0;
+    }
+    pthread_join(thread, NULL);
+    REQUIRE(failed > 0);
+    close_pool();
+}
+
 static int dies_never(const void *in, void *out)
 {
     int i;
@@ -349,6 +370,7 @@ static void one_is_cancelled_where_it_runs(void)
 static void those_of_a_lost_foreman_are_done_again(void)
 {
     JOB(in_row_loss);
+    JOB(in_row_loss_with_one_try);
 }
 
 static struct test tests[] = { TEST(tasks_one_by_one_run_elsewhere_too),

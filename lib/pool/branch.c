@@ -179,6 +179,16 @@ static int64_t join(struct kith__object *o, const struct kith__caller *who, stru
     return kith__fail(KITH_EINVAL, "node %u is one more than that Pool has", who->node);
 }
 
+/* Inside of the job of that post, if there is one that its caller waits for. NULL: there is not. */
+static struct kith__job *enter(struct kith__pool *p, uint32_t post)
+{
+    uint64_t seq = atomic_load(&kith__post(p, post)->announced);
+
+    return seq != 0 && kith__job_enter(p, &kith__branches(p)->lane, post, seq)
+               ? kith__post_job(kith__post(p, post))
+               : NULL;
+}
+
 /* What who has of any job. */
 static void give_back(struct kith__pool *p, const struct kith__caller *who)
 {
@@ -682,10 +692,9 @@ void kith__branch_doubted(struct kith__object *o, const struct kith__caller *who
     int some = 0;
 
     for (uint32_t i = 0; i < posts; i++) {
-        uint64_t seq = atomic_load(&kith__post(p, i)->announced);
-        struct kith__job *j = kith__post_job(kith__post(p, i));
+        struct kith__job *j = enter(p, i);
 
-        if (seq == 0 || atomic_load(&j->granted_count) == 0 || !kith__job_enter(p, &all->lane, i, seq))
+        if (!j)
             continue;
         some |= take_again(p, j, who);
         kith__job_leave(&all->lane, j);
@@ -697,17 +706,53 @@ void kith__branch_doubted(struct kith__object *o, const struct kith__caller *who
 /* One of them starts another foreman. */
 static void wake_callers(struct kith__pool *p)
 {
-    struct kith__lane *lane = &kith__branches(p)->lane;
     uint32_t posts = kith__posts(p);
 
     for (uint32_t i = 0; i < posts; i++) {
-        uint64_t seq = atomic_load(&kith__post(p, i)->announced);
-        struct kith__job *j = kith__post_job(kith__post(p, i));
+        struct kith__job *j = enter(p, i);
 
-        if (seq == 0 || !kith__job_enter(p, lane, i, seq))
+        if (!j)
             continue;
         kith__wake_all(j->kind == KITH__JOB_ROW ? &kith__job_row(j)->waiters : &j->waiters);
-        kith__job_leave(lane, j);
+        kith__job_leave(&kith__branches(p)->lane, j);
+    }
+}
+
+/* Those of a grant, as many as the job goes on for: how many. */
+static uint64_t fail_units(struct kith__job *j, const struct kith__grant *g, const struct kith__branch *b,
+                           uint32_t node)
+{
+    uint64_t i;
+
+    for (i = 0; i < g->length && !atomic_load(&j->cancelled); i++) {
+        const struct kith__fault_entry e = { .unit = g->lo + i,
+                                             .end = KITH_END_SIGNALLED,
+                                             .signal = SIGKILL,
+                                             .worker = (int32_t)b->first_worker,
+                                             .node = node + 1 };
+
+        kith__job_fault(j, &e, "with the process of its pool on that node, perhaps before it began");
+    }
+    return i;
+}
+
+/* Of a foreman that was killed: where no task is ever to be begun twice, what it had has failed. */
+static void fail_granted(struct kith__pool *p, const struct kith__branch *b, const struct kith__caller *who)
+{
+    uint32_t posts = kith__posts(p);
+    struct kith__grant g;
+
+    for (uint32_t i = 0; i < posts; i++) {
+        struct kith__job *j = enter(p, i);
+
+        if (!j)
+            continue;
+        while (j->tries <= 1 && !atomic_load(&j->cancelled) && kith__grant_next(j, who, &g)) {
+            kith__grant_settle(j, p->workers, g.epoch, fail_units(j, &g, b, who->node), g.tries);
+            if (j->kind == KITH__JOB_ROW)
+                kith__row_tell(j, g.lo);
+        }
+        kith__job_leave(&kith__branches(p)->lane, j);
     }
 }
 
@@ -722,6 +767,8 @@ void kith__branch_died(struct kith__object *o, const struct kith__caller *who, s
 
         if (atomic_load(&b->state) == KITH__BRANCH_OPEN && kith__is_same(atomic_load(&b->holder), who)) {
             atomic_store(&b->state, who->member ? KITH__BRANCH_KILLED : KITH__BRANCH_LOST);
+            if (who->member)
+                fail_granted(p, b, who);
             lost++;
         }
     }

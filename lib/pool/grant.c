@@ -59,6 +59,12 @@ static struct kith__granted *find(struct kith__job *j, uint64_t epoch)
     return NULL;
 }
 
+static void read_grant(const struct kith__granted *self, struct kith__grant *g)
+{
+    *g = (struct kith__grant){ atomic_load(&self->epoch), atomic_load(&self->lo), atomic_load(&self->length),
+                               atomic_load(&self->tries) };
+}
+
 int kith__grant_find(struct kith__job *j, uint64_t epoch, const struct kith__caller *who,
                      struct kith__grant *g)
 {
@@ -66,9 +72,20 @@ int kith__grant_find(struct kith__job *j, uint64_t epoch, const struct kith__cal
 
     if (!self || !kith__is_same(atomic_load(&self->holder), who))
         return 0;
-    *g = (struct kith__grant){ epoch, atomic_load(&self->lo), atomic_load(&self->length),
-                               atomic_load(&self->tries) };
+    read_grant(self, g);
     return 1;
+}
+
+int kith__grant_next(struct kith__job *j, const struct kith__caller *who, struct kith__grant *g)
+{
+    uint64_t count = atomic_load(&j->granted_count);
+
+    for (uint64_t i = 0; i < count; i++)
+        if (kith__is_same(atomic_load(&kith__job_granted(j)[i].holder), who)) {
+            read_grant(&kith__job_granted(j)[i], g);
+            return 1;
+        }
+    return 0;
 }
 
 /* In the guard, before its commit: the last one takes its place. */

@@ -6,10 +6,11 @@
  * until it is settled by that name: what was done counts, what was not goes back. Who comes with a name that
  * is not there any more comes too late, whatever it has: so each unit's result is taken once.
  *
- * What its holder has goes back when that has died, or its node is lost; the units may run a second time. In
- * a row (row.h) a grant is one item, which runs as long as it is granted: what goes back is queued again, but
- * for what was condemned, which ends thereby.
- * All of these but the last are called by that one process. That process's own death is the end of its node.
+ * What its holder has goes back when that has died, or its node is lost; the units may run a second time.
+ * (Not those of a dead one where .tries is 1: these have failed.) In a row (row.h) a grant is one item, which
+ * runs as long as it is granted: what goes back is queued again, but for what was condemned, which ends
+ * thereby. All of these but the last are called by that one process. That process's own death is the end of
+ * its node.
  */
 #ifndef KITH_GRANT_H
 #define KITH_GRANT_H
@@ -29,6 +30,9 @@ int kith__grant_make(struct kith__job *j, uint32_t cell, uint64_t most, const st
 /* 1: it is not settled, and who has it. Only then its results may be taken, before it is settled. */
 int kith__grant_find(struct kith__job *j, uint64_t epoch, const struct kith__caller *who,
                      struct kith__grant *g);
+
+/* 1: who has some of j: one of those. */
+int kith__grant_next(struct kith__job *j, const struct kith__caller *who, struct kith__grant *g);
 
 /* Its first done units are done, the others go back; tries: of the first of those. 1; 0: it was settled
  * before, or given back. Wake workers when some have gone back, and _retired is called for the poster. */
