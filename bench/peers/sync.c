@@ -13,7 +13,7 @@ struct shared {
     _Alignas(64) _Atomic int asleep[2];
     _Alignas(64) _Atomic uint32_t arrived;
     _Alignas(64) _Atomic uint32_t round;
-    _Alignas(64) _Atomic int waits;
+    _Alignas(64) _Atomic int waits[2];
 };
 
 static void take_turns(struct shared *s, uint32_t me)
@@ -26,13 +26,12 @@ static void take_turns(struct shared *s, uint32_t me)
 
 static void meet(struct shared *s, uint32_t me)
 {
-    (void)me;
     for (uint32_t i = 0; i < TURNS; i++) {
         if (atomic_fetch_add(&s->arrived, 1) == 0) {
-            word_await(&s->round, i + 1, &s->waits);
+            word_await(&s->round, i + 1, &s->waits[me]);
         } else {
             atomic_store(&s->arrived, 0);
-            word_set(&s->round, i + 1, &s->waits);
+            word_set(&s->round, i + 1, &s->waits[!me]);
         }
     }
 }
