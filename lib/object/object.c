@@ -14,45 +14,32 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Behind the members and seats. */
-#define PLACE (((uint64_t)KITH__TABLES_START + sizeof(struct kith__tables) + 65535) / 65536 * 65536)
-
-struct table {
-    struct kith__guard guard;
-    kith__word first, last; /* slot + 1 of the free ones */
-    kith__word used;        /* slots that were ever in use */
-};
-
 _Static_assert(sizeof(struct kith__object) <= KITH__OBJECT_SIZE, "a slot is a page");
-
-static struct table *table(void)
-{
-    return kith__at(PLACE);
-}
 
 static struct kith__object *slot_of(uint64_t n)
 {
-    return kith__at(PLACE + KITH__OBJECT_SIZE + n * KITH__OBJECT_SIZE);
+    return kith__at(KITH__OBJECTS_AT + KITH__OBJECT_SIZE * (1 + n));
 }
 
 static uint64_t number_of(const struct kith__object *o)
 {
-    return (kith__offset(o) - PLACE - KITH__OBJECT_SIZE) / KITH__OBJECT_SIZE;
+    return (kith__offset(o) - KITH__OBJECTS_AT - KITH__OBJECT_SIZE) / KITH__OBJECT_SIZE;
 }
 
 int kith__object_init(void)
 {
-    _Static_assert(PLACE + KITH__OBJECT_SIZE * (KITH__OBJECTS + UINT64_C(1)) < KITH__TABLES_SIZE,
+    _Static_assert(KITH__OBJECTS_AT + KITH__OBJECT_SIZE * (KITH__OBJECTS + UINT64_C(1)) < KITH__TABLES_SIZE,
                    "the tables hold all objects");
-    _Static_assert(PLACE <= KITH__TABLES_FIXED, "members and seats have their place under KITH_MEM, too");
+    _Static_assert(KITH__OBJECTS_AT <= KITH__TABLES_FIXED,
+                   "members and seats have their place under KITH_MEM, too");
 
-    if (kith__arena_back_tables(PLACE, KITH__OBJECT_SIZE) < 0)
+    if (kith__arena_back_tables(KITH__OBJECTS_AT, KITH__OBJECT_SIZE) < 0)
         return KITH_ENOMEM;
-    return kith__guard_init(&table()->guard);
+    return kith__guard_init(&kith__objects()->guard);
 }
 
 /* In the table's guard: a slot that was never used, or NULL. Its guard is made before anybody can see it. */
-static struct kith__object *fresh(struct table *t)
+static struct kith__object *fresh(struct kith__objects *t)
 {
     uint64_t n = atomic_load(&t->used);
     struct kith__object *o = slot_of(n);
@@ -66,7 +53,7 @@ static struct kith__object *fresh(struct table *t)
     return o;
 }
 
-static struct kith__object *reuse(struct table *t)
+static struct kith__object *reuse(struct kith__objects *t)
 {
     uint64_t first = atomic_load(&t->first);
     struct kith__object *o;
@@ -83,7 +70,7 @@ static struct kith__object *reuse(struct table *t)
 
 struct kith__object *kith__object_new(void)
 {
-    struct table *t = table();
+    struct kith__objects *t = kith__objects();
     struct kith__object *o;
 
     atomic_fetch_add(&kith__member(kith__me)->unpublished, 1);
@@ -121,7 +108,7 @@ uint64_t kith__object_publish(struct kith__object *o, unsigned kind)
 /* Ends the slot's present use in one commit: another generation, nobody's, last in the list. */
 static void give_back(struct kith__object *o)
 {
-    struct table *t = table();
+    struct kith__objects *t = kith__objects();
     uint64_t me = number_of(o) + 1, generation = (atomic_load(&o->ident) >> 8) + 1, last;
 
     kith__units_close(o);
@@ -181,18 +168,6 @@ int kith__handle_fault(uint64_t id, const char *noun)
     return rc;
 }
 
-struct kith__object *kith__object_slot(uint64_t id)
-{
-    return slot_of(kith__handle_slot(id));
-}
-
-struct kith__object *kith__object_known(uint64_t id)
-{
-    uint32_t n = kith__handle_slot(id);
-
-    return n < atomic_load_explicit(&table()->used, memory_order_acquire) ? slot_of(n) : NULL;
-}
-
 uint64_t kith__object_id(const struct kith__object *o)
 {
     return kith__handle(kith__shared->node, number_of(o), atomic_load(&o->ident) >> 8);
@@ -202,7 +177,7 @@ int kith__object_leaves(uint64_t id, unsigned kind)
 {
     const struct kith__object *o = kith__object_slot(id);
 
-    return kith__handle_slot(id) < atomic_load(&table()->used) && atomic_load(&o->leaving) == kind &&
+    return kith__handle_slot(id) < atomic_load(&kith__objects()->used) && atomic_load(&o->leaving) == kind &&
            atomic_load(&o->ident) == (uint64_t)kith__handle_generation(id) << 8;
 }
 
@@ -213,7 +188,7 @@ int kith__object_enter(uint64_t id, unsigned kind, struct kith__object **out)
     uint64_t seen;
 
     /* A slot that was never used has no guard yet. */
-    if (kith__handle_slot(id) >= atomic_load(&table()->used))
+    if (kith__handle_slot(id) >= atomic_load(&kith__objects()->used))
         return kith__fail(KITH_ESTALE, "no such %s was ever opened", noun);
     kith__guard_enter(&o->guard);
     seen = atomic_load(&o->ident);
@@ -258,7 +233,7 @@ void kith__object_recycle(struct kith__object *o)
 
 void kith__objects_each(unsigned kind, void (*fn)(struct kith__object *o, void *context), void *context)
 {
-    uint64_t used = atomic_load(&table()->used);
+    uint64_t used = atomic_load(&kith__objects()->used);
 
     for (uint64_t n = 0; n < used; n++)
         if ((atomic_load(&slot_of(n)->ident) & 255) == kind || atomic_load(&slot_of(n)->leaving) == kind)
@@ -269,8 +244,8 @@ void kith__objects_finish(void (*fn)(struct kith__object *o))
 {
     uint64_t used;
 
-    kith__guard_finish(&table()->guard);
-    used = atomic_load(&table()->used);
+    kith__guard_finish(&kith__objects()->guard);
+    used = atomic_load(&kith__objects()->used);
     for (uint64_t n = 0; n < used; n++) {
         kith__guard_finish(&slot_of(n)->guard);
         kith__guard_finish(&slot_of(n)->second);
@@ -280,7 +255,7 @@ void kith__objects_finish(void (*fn)(struct kith__object *o))
 
 void kith__objects_sweep(uint32_t member)
 {
-    uint64_t used = atomic_load(&table()->used);
+    uint64_t used = atomic_load(&kith__objects()->used);
 
     for (uint64_t n = 0; n < used; n++) {
         struct kith__object *o = slot_of(n);

@@ -42,6 +42,21 @@ struct kith__object {
      * has */
 };
 
+/* The slots lie behind this, and this behind the members and seats. */
+struct kith__objects {
+    struct kith__guard guard;
+    kith__word first, last; /* slot + 1 of the free ones */
+    kith__word used;        /* slots that were ever in use */
+};
+
+#define KITH__OBJECTS_AT \
+    (((uint64_t)KITH__TABLES_START + sizeof(struct kith__tables) + 65535) / 65536 * 65536)
+
+static inline struct kith__objects *kith__objects(void)
+{
+    return kith__at(KITH__OBJECTS_AT);
+}
+
 /* The i-th of its sets of waiters. */
 static inline struct kith__waiters *kith__object_waiters(struct kith__object *o, int i)
 {
@@ -84,8 +99,20 @@ static inline int kith__object_is(const struct kith__object *o, uint64_t id)
 /* 1: the object that id meant is being taken down, and its slot is not given back yet. Likewise. */
 int kith__object_leaves(uint64_t id, unsigned kind);
 
-struct kith__object *kith__object_slot(uint64_t id);    /* whatever stands in its slot now */
-struct kith__object *kith__object_known(uint64_t id);   /* the same; NULL: the slot was never in use */
+/* Whatever stands in its slot now. */
+static inline struct kith__object *kith__object_slot(uint64_t id)
+{
+    return kith__at(KITH__OBJECTS_AT + KITH__OBJECT_SIZE * (UINT64_C(1) + kith__handle_slot(id)));
+}
+
+/* The same; NULL: the slot was never in use. */
+static inline struct kith__object *kith__object_known(uint64_t id)
+{
+    uint64_t used = atomic_load_explicit(&kith__objects()->used, memory_order_acquire);
+
+    return kith__handle_slot(id) < used ? kith__object_slot(id) : NULL;
+}
+
 uint64_t kith__object_id(const struct kith__object *o); /* the handle of what is in the slot now */
 
 /* 0 when the handle can be looked at at all: init was called, no failed constructor, not zero. */

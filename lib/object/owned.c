@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "object/memory.h"
 #include "object/owned.h"
+#include "object/target.h"
 
 enum { DEPTH_BITS = 21, TASK_BITS = 7, THREAD_BITS = 24, MOST = (1 << DEPTH_BITS) - 1 };
 
@@ -50,8 +51,8 @@ uint32_t kith__owned_depth(struct kith__object *o)
 }
 
 /* Who took the unit, which has this word since then, owns it: unless it has lost it in the meantime. */
-static void become_owner(struct kith__object *o, uint64_t unit, const struct kith__caller *who,
-                         uint32_t depth)
+static __attribute__((noinline)) void become_owner(struct kith__object *o, uint64_t unit,
+                                                   const struct kith__caller *who, uint32_t depth)
 {
     uint64_t seen = atomic_load(&o->owner);
 
@@ -196,24 +197,19 @@ static __attribute__((noinline)) int take_other(struct kith__object *o, uint64_t
     return rc == KITH__UNIT_OF_THE_DEAD ? kith__owner_died((enum kith__kind)(ident & 255)) : 0;
 }
 
-/* Likewise. A unit that is free is nobody's, so the owner is asked about only when it is not. */
-static int take_here(uint64_t id, enum kith__kind kind)
+static __attribute__((noinline)) int take_here(uint64_t id, enum kith__kind kind)
 {
-    uint64_t ident = (uint64_t)kith__handle_generation(id) << 8 | kind, unit;
     struct kith__object *o = kith__at_hand(id);
     struct kith__caller who;
 
     if (!o)
         return KITH__PARKED;
     who = kith__caller_here();
-    if (!kith__unit_take_free(o, ident, &unit))
-        return take_other(o, ident, &who);
-    become_owner(o, unit, &who, 1);
-    return 0;
+    return take_other(o, (uint64_t)kith__handle_generation(id) << 8 | kind, &who);
 }
 
 /* 1: given back; 0: likewise. */
-static int give_here(uint64_t id, enum kith__kind kind)
+static __attribute__((noinline)) int give_here(uint64_t id, enum kith__kind kind)
 {
     struct kith__object *o = kith__at_hand(id);
     struct kith__caller who;
@@ -229,6 +225,55 @@ static int give_here(uint64_t id, enum kith__kind kind)
     return left >= 0;
 }
 
+/* The same without calls, so that no register has to be saved, for a lock that is free or this thread's,
+ * which is most often so. Who follows steps comes by the others. 1: done. */
+static struct kith__caller this_thread(void)
+{
+    return (struct kith__caller){ .task = (uint64_t)kith__task.thread << 32 | kith__task.depth };
+}
+
+static inline int is_mine(struct kith__object *o, const struct kith__caller *me, struct seen *s)
+{
+    s->unit = atomic_load(&o->units[0]);
+    s->owner = atomic_load(&o->owner);
+    return (s->unit & ((1 << KITH__UNIT_HOLDER_BITS) - 1)) == KITH__UNIT_MEMBER + kith__me &&
+           ((s->owner ^ name_of(s->unit, me)) >> DEPTH_BITS) == 0 && !kith__failpoint_hook;
+}
+
+static inline int lock_at_once(struct kith__object *o, uint64_t ident)
+{
+    struct kith__caller me = this_thread();
+    struct seen s;
+
+    if (kith__task.thread == 0)
+        return 0;
+    if (kith__unit_take_free(o, ident, &s.unit)) {
+        s.owner = atomic_load(&o->owner);
+        if (!atomic_compare_exchange_strong(&o->owner, &s.owner, name_of(s.unit, &me) | 1))
+            become_owner(o, s.unit, &me, 1);
+        return 1;
+    }
+    return ident_of(o) == ident && is_mine(o, &me, &s) && depth_of(s.owner) < MOST &&
+           atomic_compare_exchange_strong(&o->owner, &s.owner, s.owner + 1);
+}
+
+static inline int unlock_at_once(struct kith__object *o, uint64_t ident)
+{
+    struct kith__caller me = this_thread();
+    struct seen s;
+
+    if (atomic_load_explicit(&kith__taken, memory_order_relaxed) != 0 || kith__task.thread == 0 ||
+        ident_of(o) != ident || !is_mine(o, &me, &s))
+        return 0;
+    if (depth_of(s.owner) > 1)
+        return atomic_compare_exchange_strong(&o->owner, &s.owner, s.owner - 1);
+    if (!kith__unit_give_free(o, s.unit))
+        return 0;
+    if (kith__has_waiters(kith__object_waiters(o, KITH__TAKERS)))
+        kith__units_tell_here(o);
+    return 1;
+}
+
 static int lock_the_long_way(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
 {
     struct kith__args in = { 0 };
@@ -237,14 +282,32 @@ static int lock_the_long_way(uint64_t id, enum kith__kind kind, unsigned method,
     return (int)kith__invoke(id, kind, method, &in, &out, timeout_ms);
 }
 
-int kith__owned_lock(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
+static __attribute__((noinline)) int lock(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
 {
     int rc = timeout_ms < KITH_FOREVER ? KITH__PARKED : take_here(id, kind);
 
     return kith__report(rc != KITH__PARKED ? rc : lock_the_long_way(id, kind, method, timeout_ms));
 }
 
-int kith__owned_unlock(uint64_t id, enum kith__kind kind, unsigned method)
+int kith__owned_lock(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
+{
+    struct kith__object *o = kith__at_hand(id);
+
+    if (o && timeout_ms >= KITH_FOREVER && lock_at_once(o, (uint64_t)kith__handle_generation(id) << 8 | kind))
+        return 0;
+    return lock(id, kind, method, timeout_ms);
+}
+
+static __attribute__((noinline)) int unlock(uint64_t id, enum kith__kind kind, unsigned method)
 {
     return give_here(id, kind) ? 0 : kith__report((int)kith__ask(id, kind, method, 0));
+}
+
+int kith__owned_unlock(uint64_t id, enum kith__kind kind, unsigned method)
+{
+    struct kith__object *o = kith__at_hand(id);
+
+    if (o && unlock_at_once(o, (uint64_t)kith__handle_generation(id) << 8 | kind))
+        return 0;
+    return unlock(id, kind, method);
 }

@@ -4,7 +4,13 @@
 #include "object/memory.h"
 #include "base/error.h"
 
-enum { HOLDER_BITS = KITH__UNIT_HOLDER_BITS, CLOSED = 0, FREE, ORPHAN, MEMBER };
+enum {
+    HOLDER_BITS = KITH__UNIT_HOLDER_BITS,
+    CLOSED = 0,
+    FREE = KITH__UNIT_FREE,
+    ORPHAN,
+    MEMBER = KITH__UNIT_MEMBER
+};
 
 #define HOLDER_MASK ((UINT64_C(1) << HOLDER_BITS) - 1)
 
@@ -382,45 +388,13 @@ static uint64_t ident_of(uint64_t id, unsigned kind)
     return (uint64_t)kith__handle_generation(id) << 8 | kind;
 }
 
-int kith__unit_take_free(struct kith__object *o, uint64_t ident, uint64_t *taken)
+/* Likewise gives back the unit of an object that has one. */
+static inline int give_only(struct kith__object *o, uint64_t ident)
 {
-    uint64_t unit, mine;
+    uint64_t unit = atomic_load_explicit(&o->units[0], memory_order_acquire);
 
-    if (kith__units_count(o) != 1 || holder(unit = atomic_load(&o->units[0])) != FREE ||
-        atomic_load(&o->heir) != 0 || atomic_load(&o->ident) != ident)
-        return 0;
-    kith__failpoint("unit: about to be taken");
-    mine = word((unit >> HOLDER_BITS) + 1, MEMBER + kith__me);
-    if (!change(&o->units[0], unit, mine))
-        return 0;
-    kith__failpoint("unit: taken");
-    if (taken)
-        *taken = mine;
-    return 1;
-}
-
-/* Gives back the unit of an object that has one. 0: it is not that simple. */
-static int give_only(struct kith__object *o, uint64_t ident)
-{
-    uint64_t unit;
-
-    if (kith__units_count(o) != 1 || holder(unit = atomic_load(&o->units[0])) != MEMBER + kith__me ||
-        atomic_load(&o->ident) != ident)
-        return 0;
-    return give(&o->units[0], unit, 0);
-}
-
-static int64_t take_here(uint64_t id, unsigned kind)
-{
-    struct kith__object *o = kith__at_hand(id);
-    struct kith__caller who;
-
-    if (!o)
-        return KITH__PARKED;
-    if (kith__unit_take_free(o, ident_of(id, kind), NULL))
-        return KITH__UNIT;
-    who = this_process();
-    return kith__units_take(o, ident_of(id, kind), &who, 0, NULL);
+    return holder(unit) == MEMBER + kith__me && kith__units_count(o) == 1 &&
+           atomic_load(&o->ident) == ident && !kith__failpoint_hook && kith__unit_give_free(o, unit);
 }
 
 /* An heir stands among the waiters before it looks for the last time, too. */
@@ -437,38 +411,57 @@ void kith__units_tell_here(struct kith__object *o)
         kith__wake_one(set);
 }
 
-int64_t kith__units_give_here(uint64_t id, unsigned kind)
+static __attribute__((noinline)) int64_t give_any(struct kith__object *o, uint64_t ident)
 {
-    struct kith__object *o = kith__at_hand(id);
-    struct kith__caller who;
+    struct kith__caller who = this_process();
     int64_t n;
 
-    if (!o)
-        return 0;
-    kith__memory_pass_on(); /* as in kith__invoke: who gets the unit may find it */
-    n = give_only(o, ident_of(id, kind));
-    if (n == 0) {
-        who = this_process();
-        n = kith__units_give(o, ident_of(id, kind), &who, 1, 0);
-    }
-    if (n > 0)
+    kith__memory_pass_on();
+    if ((n = kith__units_give(o, ident, &who, 1, 0)) > 0)
         kith__units_tell_here(o);
     return n;
 }
 
-static int acquire_the_long_way(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
+/* What is called as often as this calls nothing in the common case: so no register has to be saved. */
+int64_t kith__units_give_here(uint64_t id, unsigned kind)
 {
+    struct kith__object *o = kith__at_hand(id);
+
+    if (!o)
+        return 0;
+    /* as in kith__invoke: who gets the unit may find it */
+    if (__builtin_expect(atomic_load_explicit(&kith__taken, memory_order_relaxed) != 0, 0) ||
+        !give_only(o, ident_of(id, kind)))
+        return give_any(o, ident_of(id, kind));
+    if (kith__has_waiters(kith__object_waiters(o, KITH__TAKERS)))
+        kith__units_tell_here(o);
+    return 1;
+}
+
+static __attribute__((noinline)) int acquire_any(uint64_t id, enum kith__kind kind, unsigned method,
+                                                 int timeout_ms)
+{
+    struct kith__object *o = timeout_ms < KITH_FOREVER ? NULL : kith__at_hand(id);
+    struct kith__caller who;
     struct kith__args in = { 0 };
     struct kith__result out = { 0 };
+    int64_t unit = KITH__PARKED;
 
+    if (o) {
+        who = this_process();
+        unit = kith__units_take(o, ident_of(id, kind), &who, 0, NULL);
+    }
+    if (unit >= 0)
+        return unit == KITH__UNIT_OF_THE_DEAD ? kith__report(kith__owner_died(kind)) : 0;
     return kith__report((int)kith__invoke(id, kind, method, &in, &out, timeout_ms));
 }
 
 int kith__units_acquire(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
 {
-    int64_t unit = timeout_ms < KITH_FOREVER ? KITH__PARKED : take_here(id, kind);
+    struct kith__object *o = kith__at_hand(id);
+    uint64_t taken;
 
-    if (unit >= 0)
-        return unit == KITH__UNIT_OF_THE_DEAD ? kith__report(kith__owner_died(kind)) : 0;
-    return acquire_the_long_way(id, kind, method, timeout_ms);
+    if (o && timeout_ms >= KITH_FOREVER && kith__unit_take_free(o, ident_of(id, kind), &taken))
+        return 0;
+    return acquire_any(id, kind, method, timeout_ms);
 }

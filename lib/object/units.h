@@ -77,8 +77,28 @@ void kith__units_left(struct kith__object *o, const struct kith__caller *who, ui
 int64_t kith__units_give_here(uint64_t id, unsigned kind);
 
 /* Of an object that has one unit, and is at hand: takes it for this process, when it is free and no heir is
- * there. 1; 0: it is not that simple. *taken, unless that is NULL: its word since then. */
-int kith__unit_take_free(struct kith__object *o, uint64_t ident, uint64_t *taken);
+ * there. 1; 0: it is not that simple. *taken: its word since then. The only step of it is one of
+ * kith__units_take, too: so who follows steps comes by there. */
+enum { KITH__UNIT_FREE = 1, KITH__UNIT_MEMBER = 3 }; /* holders; MEMBER + number + 1 */
+static inline int kith__unit_take_free(struct kith__object *o, uint64_t ident, uint64_t *taken)
+{
+    uint64_t unit = atomic_load_explicit(&o->units[0], memory_order_acquire);
+
+    if (((unit ^ KITH__UNIT_FREE) & ((UINT64_C(1) << KITH__UNIT_HOLDER_BITS) - 1)) != 0 ||
+        kith__units_count(o) != 1 || atomic_load(&o->heir) != 0 || atomic_load(&o->ident) != ident ||
+        kith__failpoint_hook)
+        return 0;
+    *taken =
+        unit + (UINT64_C(1) << KITH__UNIT_HOLDER_BITS) + (KITH__UNIT_MEMBER - KITH__UNIT_FREE) + kith__me;
+    return atomic_compare_exchange_strong(&o->units[0], &unit, *taken);
+}
+
+/* Likewise gives back the unit of an object that has one, and this process has it by that word. */
+static inline int kith__unit_give_free(struct kith__object *o, uint64_t unit)
+{
+    return atomic_compare_exchange_strong(&o->units[0], &unit,
+                                          unit - (KITH__UNIT_MEMBER - KITH__UNIT_FREE) - kith__me);
+}
 
 /* All of a public function that takes a unit: the short way, or by that method. Reports. */
 int kith__units_acquire(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms);
