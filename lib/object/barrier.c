@@ -17,6 +17,9 @@
 
 enum { WAITERS, COMERS, SIDES }; /* comers: the present generation is full, and has not passed yet */
 enum { LARGEST = 1 << 20, REMEMBERED = 64, LARGEST_ARG = 256 };
+enum { AT_ONCE = 1 };
+
+static const int64_t soon_ns = 2000;
 
 struct action {
     uint64_t size;
@@ -40,8 +43,9 @@ struct barrier {
 struct arrival {
     uint64_t generation;
     uint32_t index;
-    uint32_t is_last; /* 1: it lets them pass; 2: after the action */
+    uint32_t is_last; /* enum last */
 };
+enum last { NOT_LAST, LETS_PASS, ACTS_BEFORE, HAS_PASSED };
 
 _Static_assert(KITH__BODY_FITS(struct barrier, SIDES), "it is the body of an object");
 _Static_assert(sizeof(struct options) <= KITH__OPTIONS, "they travel as such");
@@ -94,8 +98,16 @@ static void break_it(struct kith__object *o, struct kith__result *out)
     tell_everybody(out);
 }
 
+static void pass_now(struct kith__object *o, struct kith__result *out)
+{
+    begin_next(o, 0);
+    tell_everybody(out);
+}
+
 /* ------------------------------------------------------------------------------- methods */
 
+/* The number: AT_ONCE: whoever calls is here and hears of it, so the last one lets them pass with this call.
+ */
 static int64_t arrive(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                       struct kith__result *out)
 {
@@ -103,17 +115,22 @@ static int64_t arrive(struct kith__object *o, const struct kith__caller *who, st
     uint64_t index = atomic_load(&b->arrived), parties = b->options.parties;
     struct arrival a = { atomic_load(&b->generation), (uint32_t)index, 0 };
 
-    (void)in;
     if (atomic_load(&b->broken))
         return is_broken();
     if (index == parties)
         return KITH__PARKED;
+    if (in->number == AT_ONCE && index + 1 == parties && !b->options.has_action) {
+        a.is_last = HAS_PASSED;
+        kith__give_few(out, &a, sizeof a);
+        pass_now(o, out);
+        return sizeof a;
+    }
     if (kith__holders_add(o, &b->holders, who) < 0)
         return KITH_ENOMEM;
     kith__guard_set(&o->guard, &b->arrived, index + 1);
     kith__guard_commit(&o->guard);
     if (index + 1 == parties)
-        a.is_last = b->options.has_action ? 2 : 1;
+        a.is_last = b->options.has_action ? ACTS_BEFORE : LETS_PASS;
     kith__give_few(out, &a, sizeof a);
     out->flags = KITH__GIVEN;
     return sizeof a;
@@ -146,8 +163,7 @@ static int64_t pass(struct kith__object *o, const struct kith__caller *who, stru
     (void)who;
     if (rc != KITH__PARKED)
         return rc;
-    begin_next(o, 0);
-    tell_everybody(out);
+    pass_now(o, out);
     return 0;
 }
 
@@ -347,16 +363,47 @@ static int64_t act(uint64_t id)
 /* The last one: the others wait for it. */
 static int64_t let_pass(uint64_t id, const struct arrival *a)
 {
-    int64_t rc = a->is_last == 2 ? act(id) : 0;
+    int64_t rc = a->is_last == ACTS_BEFORE ? act(id) : 0;
 
-    return rc < 0 ? rc : kith__ask(id, KITH__BARRIER_KIND, PASS, a->generation);
+    return rc < 0 || a->is_last == HAS_PASSED ? rc : kith__ask(id, KITH__BARRIER_KIND, PASS, a->generation);
+}
+
+struct seen {
+    struct kith__object *o;
+    uint64_t ident, generation;
+};
+
+static int is_over(const void *of)
+{
+    const struct seen *s = of;
+
+    return atomic_load(&barrier_of(s->o)->generation) != s->generation;
+}
+
+/* 1: it has passed, a moment after this one came: seen without the guard, which the last one needs, and
+ * before anybody has to wake it. The number of the generation becomes true before the rest of its commit: so
+ * it is read again behind that. */
+static int passes_soon(uint64_t id, uint64_t generation, int timeout_ms)
+{
+    struct seen s = { kith__at_home(id), (uint64_t)kith__handle_generation(id) << 8 | KITH__BARRIER_KIND,
+                      generation };
+    const struct barrier *b;
+
+    if (!s.o || timeout_ms == 0 || !kith__wait_briefly(is_over, &s, 0, soon_ns))
+        return 0;
+    b = barrier_of(s.o);
+    return atomic_load(&b->generation) == generation + 1 && !kith__guard_is_pending(&s.o->guard) &&
+           !(atomic_load(&b->failed) & 1) && atomic_load(&b->generation) == generation + 1 &&
+           atomic_load(&s.o->ident) == s.ident;
 }
 
 static int64_t wait_for_the_last(uint64_t id, uint64_t generation, int timeout_ms)
 {
     struct kith__args in = { .number = generation };
     struct kith__result out = { 0 };
-    int64_t rc = kith__invoke(id, KITH__BARRIER_KIND, WAIT, &in, &out, timeout_ms);
+    int64_t rc = passes_soon(id, generation, timeout_ms)
+                     ? 0
+                     : kith__invoke(id, KITH__BARRIER_KIND, WAIT, &in, &out, timeout_ms);
 
     return rc == KITH_ETIMEDOUT ? kith__ask(id, KITH__BARRIER_KIND, GIVE_UP, generation) : rc;
 }
@@ -365,7 +412,7 @@ int kith_barrier_wait(kith_barrier b, int timeout_ms)
 {
     int64_t begin = timeout_ms > 0 ? kith__now_ns() : 0, rc;
     struct arrival a;
-    struct kith__args in = { 0 };
+    struct kith__args in = { .number = kith__at_home(b.id) ? AT_ONCE : 0 };
     struct kith__result out = { .buf = &a, .room = sizeof a };
 
     if ((rc = kith__invoke(b.id, KITH__BARRIER_KIND, ARRIVE, &in, &out, timeout_ms)) < 0)

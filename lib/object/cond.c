@@ -245,6 +245,33 @@ const struct kith__class kith__cond_class = {
     .left = kith__units_left,
 };
 
+/* ------------------------------------------------------------------------------ the short way */
+
+static const int64_t soon_ns = 2000;
+
+struct seen {
+    struct kith__object *o;
+    uint64_t ident, ticket;
+};
+
+static int may_go_on(const void *of)
+{
+    const struct seen *s = of;
+
+    return s->ticket < atomic_load(&cond_of(s->o)->notified) && !kith__unit_is_held(s->o);
+}
+
+/* 1: it was notified, a moment after it fell asleep: seen without the guard, which its notifier needs, and
+ * before anybody has to wake it. A ticket that was notified stays so. */
+static int is_notified_soon(uint64_t id, uint64_t ticket, int timeout_ms)
+{
+    struct seen s = { kith__at_home(id), (uint64_t)kith__handle_generation(id) << 8 | KITH__COND_KIND,
+                      ticket };
+
+    return s.o && timeout_ms != 0 && kith__wait_briefly(may_go_on, &s, 0, soon_ns) &&
+           atomic_load(&s.o->ident) == s.ident;
+}
+
 /* -------------------------------------------------------------- public functions */
 
 kith_cond kith_cond_open(void)
@@ -279,7 +306,9 @@ static int64_t wait(uint64_t id, int timeout_ms)
     if (rc < 0 || (rc = kith__ask(id, KITH__COND_KIND, FALL_ASLEEP, 0)) < 0)
         return rc;
     in.number = (uint64_t)rc;
-    rc = kith__invoke(id, KITH__COND_KIND, SLEEP_ON, &in, &nothing, timeout_ms);
+    rc = is_notified_soon(id, in.number, timeout_ms)
+             ? 0
+             : kith__invoke(id, KITH__COND_KIND, SLEEP_ON, &in, &nothing, timeout_ms);
     again = kith__invoke(id, KITH__COND_KIND, GO_ON, &in, &out, KITH_FOREVER);
     if (again < 0 || (rc < 0 && rc != KITH_ETIMEDOUT))
         return again < 0 ? again : rc;
