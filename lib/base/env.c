@@ -26,7 +26,7 @@ static int place(const char *words, const char *value, int *count)
     for (const char *at = words; *at; (*count)++) {
         size_t length = strcspn(at, "|");
 
-        if (value && strlen(value) == length && memcmp(at, value, length) == 0)
+        if (strlen(value) == length && memcmp(at, value, length) == 0)
             found = *count;
         at += length + (at[length] == '|');
     }
@@ -35,9 +35,10 @@ static int place(const char *words, const char *value, int *count)
 
 int kith__env_word(enum kith__env v)
 {
+    const char *value = kith__env(v);
     int count;
 
-    return place(kith__variables[v].values, kith__env(v), &count);
+    return value ? place(kith__variables[v].values, value, &count) : -1;
 }
 
 int kith__env_on(enum kith__env v)

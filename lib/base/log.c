@@ -93,8 +93,13 @@ void kith__log_share(_Atomic int32_t *level, _Atomic int32_t *drawing)
 
 void kith__log_name(const char *process, const char *host)
 {
-    snprintf(name, sizeof name, "%.63s", process);
-    snprintf(place, sizeof place, "%s%.63s", *host ? " on " : "", host);
+    size_t length = strnlen(process, sizeof name - 1);
+
+    memcpy(name, process, length); /* in each new process, where the code of snprintf is cold */
+    name[length] = '\0';
+    place[0] = '\0';
+    if (*host)
+        snprintf(place, sizeof place, " on %.63s", host);
 }
 
 void kith__log_workers(int (*number)(void))

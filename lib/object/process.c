@@ -510,6 +510,26 @@ int kith_processes(kith_process *list, size_t room)
 
 /* ------------------------------------------------------------------------ starting */
 
+/* The name of a function that is not exported stands in its file, and is looked for there: so the last one is
+ * remembered, as many Processes of one function are the rule. */
+static void name_function(const struct kith__token *t, char *buf, size_t room)
+{
+    static atomic_flag is_busy = ATOMIC_FLAG_INIT;
+    static struct kith__token last;
+    static char name[48];
+
+    if (atomic_flag_test_and_set(&is_busy)) { /* another thread, or one that was there when we were forked */
+        kith__token_name(t, buf, room);
+        return;
+    }
+    if (memcmp(&last, t, sizeof last) != 0) {
+        kith__token_name(t, name, sizeof name);
+        last = *t;
+    }
+    snprintf(buf, room, "%s", name);
+    atomic_flag_clear(&is_busy);
+}
+
 static int fill(struct kith__start *s, const struct kith__run *run, const struct kith_process_options *o)
 {
     uint64_t count = run->internal ? 0 : atomic_fetch_add(&kith__shared->processes, 1) + 1;
@@ -527,11 +547,12 @@ static int fill(struct kith__start *s, const struct kith__run *run, const struct
     s->daemon = o->daemon != 0 || (is_process() && atomic_load(&kith__member(kith__me)->daemon));
     s->parent = own_handle();
     s->number = (uint64_t)kith__shared->node << 32 | count;
-    kith__token_name(&s->target, function, sizeof function);
-    if (o->name)
+    if (o->name) {
         snprintf(s->name, sizeof s->name, "%.63s", o->name);
-    else
-        snprintf(s->name, sizeof s->name, "%s-%llu", function, (unsigned long long)count);
+        return 0;
+    }
+    name_function(&s->target, function, sizeof function);
+    snprintf(s->name, sizeof s->name, "%s-%llu", function, (unsigned long long)count);
     return 0;
 }
 
