@@ -359,11 +359,6 @@ int kith__jobs_have_work(const struct kith__pool *p)
     return 0;
 }
 
-int kith__job_halted(const struct kith__job *j)
-{
-    return atomic_load_explicit(&j->cancelled, memory_order_relaxed) == KITH__HALTED;
-}
-
 /* ------------------------------------------------------------ workers come and go */
 
 int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post, uint64_t seq)

@@ -442,7 +442,11 @@ void kith__job_hide(struct kith__pool *p, uint32_t post); /* workers do not find
 int kith__job_untouched(const struct kith__pool *p,
                         uint32_t post); /* no worker looks at it any more, and no other node has some of it */
 int kith__jobs_have_work(const struct kith__pool *p); /* 1: some call is under way */
-int kith__job_halted(const struct kith__job *j); /* too many tasks have failed: nothing is begun any more */
+/* Too many tasks have failed: nothing is begun any more. */
+static inline int kith__job_halted(const struct kith__job *j)
+{
+    return atomic_load_explicit(&j->cancelled, memory_order_relaxed) == KITH__HALTED;
+}
 
 /* ---- for a worker */
 

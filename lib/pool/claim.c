@@ -231,18 +231,6 @@ void kith__claim_over(struct kith__job *j, struct kith__cell *cell, uint64_t cou
     kith__guard_commit(&j->guard);
 }
 
-void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length)
-{
-    struct kith__cell *cell = &j->cells[worker];
-    uint64_t done = atomic_load_explicit(&cell->before, memory_order_relaxed) + length;
-
-    kith__failpoint("claim: units run");
-    atomic_store_explicit(&cell->done, done, memory_order_release);
-    kith__failpoint("claim: retired");
-    if (j->windowed || j->units == 1)
-        kith__retired(j);
-}
-
 /* As settle_claim does it for the dead. */
 void kith__retire_part(struct kith__job *j, uint32_t worker)
 {

@@ -29,7 +29,6 @@
  * of this process left it. */
 int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *cursor, uint64_t *lo,
                 uint64_t *length);
-void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length);
 void kith__retire_part(struct kith__job *j, uint32_t worker); /* up to .at; the rest goes back */
 /* In j's guard, before its commit: that range goes back, behind *count others. tries: of its first unit. */
 void kith__put_back(struct kith__job *j, uint64_t *count, uint64_t lo, uint64_t length, uint64_t tries);
@@ -56,5 +55,18 @@ int kith__claim_is_live(struct kith__job *j, uint32_t w, uint64_t cursor);
 /* In j's guard, which it commits: the claim of cell is over, with so many units done in all; count ranges
  * have been returned. */
 void kith__claim_over(struct kith__job *j, struct kith__cell *cell, uint64_t count, uint64_t done);
+
+/* All of its claim was run. */
+static inline void kith__retire(struct kith__job *j, uint32_t worker, uint64_t length)
+{
+    struct kith__cell *cell = &j->cells[worker];
+    uint64_t done = atomic_load_explicit(&cell->before, memory_order_relaxed) + length;
+
+    kith__failpoint("claim: units run");
+    atomic_store_explicit(&cell->done, done, memory_order_release);
+    kith__failpoint("claim: retired");
+    if (j->windowed || j->units == 1)
+        kith__retired(j);
+}
 
 #endif

@@ -446,8 +446,31 @@ static void settle(struct kith__job *j, uint32_t worker)
     tell_fault(j, worker, atomic_load(&j->cells[worker].at));
 }
 
-static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length,
-               struct kith__stay *stay)
+/* Results in kith's memory. */
+static int has_places(const struct kith__job *j)
+{
+    return !j->out_ring && !j->order && !j->local && j->kind != KITH__JOB_ROW;
+}
+
+static __attribute__((noinline)) int run_others(struct kith__job *j, uint32_t worker, kith__anyfn *fn,
+                                                uint64_t lo, uint64_t length, struct kith__stay *stay)
+{
+    switch ((enum kith__job_kind)j->kind) {
+    case KITH__JOB_NUMBERS: (j->order ? run_by_cost : run_numbers_in_place)(j, worker, fn, lo, length); break;
+    case KITH__JOB_BYTES: (j->order ? run_by_cost : run_bytes)(j, worker, fn, lo, length); break;
+    case KITH__JOB_VARIABLE: run_variable(j, worker, fn, lo, length); break;
+    case KITH__JOB_WITH: run_with(j, worker, fn, lo, length); break;
+    case KITH__JOB_ROW: run_row(j, worker, lo, length); break;
+    case KITH__JOB_FOR:
+    case KITH__JOB_SUM:
+    case KITH__JOB_REDUCE: return run_blocks(j, worker, fn, lo, length, stay);
+    }
+    return 0;
+}
+
+/* The tasks that may take a few ns only are known at the first look. */
+static inline int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length,
+                      struct kith__stay *stay)
 {
     int wanted = 0;
 
@@ -456,24 +479,12 @@ static int run(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t l
     kith__task.special = kith__task.failed = kith__task.has_text = 0;
     kith__task.taken = atomic_load_explicit(&kith__ever_taken, memory_order_relaxed);
     kith__task.arg_size = j->arg_size;
-    if (!j->out_ring && !j->order && !j->local && j->kind != KITH__JOB_ROW)
+    if (has_places(j))
         map_pages(element(j->out, j->out_size, 0, lo), element(j->out, j->out_size, 0, lo + length));
-    switch ((enum kith__job_kind)j->kind) {
-    case KITH__JOB_NUMBERS:
-        if (j->order) {
-            run_by_cost(j, worker, fn, lo, length);
-            break;
-        }
-        (kith__job_keeps_results(j) ? run_numbers_in_place : run_numbers)(j, worker, fn, lo, length);
-        break;
-    case KITH__JOB_BYTES: (j->order ? run_by_cost : run_bytes)(j, worker, fn, lo, length); break;
-    case KITH__JOB_VARIABLE: run_variable(j, worker, fn, lo, length); break;
-    case KITH__JOB_WITH: run_with(j, worker, fn, lo, length); break;
-    case KITH__JOB_ROW: run_row(j, worker, lo, length); break;
-    case KITH__JOB_FOR:
-    case KITH__JOB_SUM:
-    case KITH__JOB_REDUCE: wanted = run_blocks(j, worker, fn, lo, length, stay); break;
-    }
+    if (j->kind == KITH__JOB_NUMBERS && !j->order && !kith__job_keeps_results(j))
+        run_numbers(j, worker, fn, lo, length);
+    else
+        wanted = run_others(j, worker, fn, lo, length, stay);
     settle(j, worker);
     kith__task.running = 0;
     return wanted;

@@ -118,21 +118,6 @@ static int wears_out(const struct kith__pool *p, const struct kith__lane *lane)
     return p->tasks_per_worker && atomic_load_explicit(&lane->depth, memory_order_relaxed) <= 1;
 }
 
-static uint64_t most(const struct kith__job *j, const struct kith__pool *p, const struct kith__lane *lane,
-                     const struct kith__chunk *learned)
-{
-    uint64_t size = j->share ? j->share : j->chunk;
-
-    if (size == 0)
-        size = kith__chunk_next(
-            learned, j->units - (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16), j->workers);
-    if (size > KITH__CHUNK_MOST)
-        size = KITH__CHUNK_MOST;
-    if (wears_out(p, lane) && size > p->tasks_per_worker - lane->tasks)
-        size = p->tasks_per_worker - lane->tasks;
-    return size;
-}
-
 static int is_worn(const struct kith__pool *p, const struct kith__lane *lane)
 {
     return wears_out(p, lane) && lane->tasks >= p->tasks_per_worker;
@@ -192,7 +177,10 @@ struct shift {
     struct kith__pace pace;
     uint64_t untimed; /* units since the last look at the clock */
     struct kith__chunk learned;
-    uint64_t cursor;     /* of kith__claim */
+    int asks_clock;
+    int is_limited;  /* 1: its worker wears out, or is a thread, which sees the end of the pool for itself */
+    uint64_t fixed;  /* length of a claim; 0: as it has learned */
+    uint64_t cursor; /* of kith__claim */
     uint64_t lo, length; /* the claim */
 };
 
@@ -200,6 +188,11 @@ static void begin_shift(struct shift *s)
 {
     struct kith__job *j = s->job;
 
+    s->fixed = j->share ? j->share : j->chunk;
+    s->is_limited = s->pool->threads != 0 || wears_out(s->pool, s->lane);
+    /* Who waits for a single task, or a loop that is short, does not wait for a look at the clock as well.
+     * Whoever has a part is asked what its units cost. */
+    s->asks_clock = j->is_part || (j->units > 1 && !j->share);
     kith__pace_begin(&s->pace, s->lane);
     s->found = j->kind == KITH__JOB_ROW ? 0 : kith__token_resolve(&j->fn, &s->fn);
     if (j->kind != KITH__JOB_ROW)
@@ -209,12 +202,28 @@ static void begin_shift(struct shift *s)
     kith__turn = (struct kith__turn){ s->o, j->root, j->priority };
 }
 
+static uint64_t most(const struct shift *s)
+{
+    const struct kith__job *j = s->job;
+    uint64_t size = s->fixed;
+
+    if (size == 0)
+        size = kith__chunk_next(&s->learned,
+                                j->units - (atomic_load_explicit(&j->cursor, memory_order_relaxed) >> 16),
+                                j->workers);
+    if (size > KITH__CHUNK_MOST)
+        size = KITH__CHUNK_MOST;
+    if (s->is_limited && wears_out(s->pool, s->lane) && size > s->pool->tasks_per_worker - s->lane->tasks)
+        size = s->pool->tasks_per_worker - s->lane->tasks;
+    return size;
+}
+
 /* 1: s has a claim. */
-static int make_claim(struct shift *s)
+static inline int make_claim(struct shift *s)
 {
     struct kith__job *j = s->job;
 
-    if (!kith__claim(j, s->worker, most(j, s->pool, s->lane, &s->learned), &s->cursor, &s->lo, &s->length))
+    if (!kith__claim(j, s->worker, most(s), &s->cursor, &s->lo, &s->length))
         return 0;
     kith__pace_claim(&s->pace, s->lo, s->length);
     if (j->kind == KITH__JOB_ROW)
@@ -222,38 +231,38 @@ static int make_claim(struct shift *s)
     return 1;
 }
 
-/* 1: it was stopped in the middle: what is behind .at is for others. */
-static int run_claim(struct shift *s)
+static inline int run_it(struct shift *s)
 {
-    struct kith__job *j = s->job;
-    struct kith__joblog_claim logged;
-    int stopped = 0;
-
-    if (kith__joblog_on)
-        kith__joblog_begin(&logged, s->lane);
     if (s->found == 0)
-        stopped = kith__run(j, s->worker, s->fn, s->lo, s->length, &s->stay);
-    else
-        unknown_function(j, s->worker, s->lo, s->length);
-    if (kith__joblog_on) /* which is no work: claims would become smaller by it, and lines more */
-        s->pace.then +=
-            kith__joblog_end(&logged, j, s->worker, s->lo, s->length, stopped || kith__job_halted(j));
+        return kith__run(s->job, s->worker, s->fn, s->lo, s->length, &s->stay);
+    unknown_function(s->job, s->worker, s->lo, s->length);
+    return 0;
+}
+
+/* What the log takes is no work: claims would become smaller by it, and lines more. */
+static __attribute__((noinline)) int run_logged(struct shift *s)
+{
+    struct kith__joblog_claim logged;
+    int stopped;
+
+    kith__joblog_begin(&logged, s->lane);
+    stopped = run_it(s);
+    s->pace.then +=
+        kith__joblog_end(&logged, s->job, s->worker, s->lo, s->length, stopped || kith__job_halted(s->job));
     return stopped;
 }
 
-static void look_at_clock(struct shift *s, int stopped)
+/* 1: it was stopped in the middle: what is behind .at is for others. */
+static inline int run_claim(struct shift *s)
+{
+    return __builtin_expect(kith__joblog_on, 0) ? run_logged(s) : run_it(s);
+}
+
+static __attribute__((noinline)) void look_at_clock(struct shift *s)
 {
     struct kith__job *j = s->job;
-    /* Who waits for a single task, or a loop that is short, does not wait for a look at the clock as well.
-     * Whoever has a part is asked what its units cost. */
-    int looks = j->is_part || (j->units > 1 && !j->share);
-    uint64_t run = stopped ? run_of(j, s->worker, s->lo) : s->length;
-    int64_t ns;
+    int64_t ns = kith__pace_look(&s->pace, j);
 
-    s->untimed += run;
-    if ((!kith__pace_is_due(&s->pace, run) || !looks) && !stopped)
-        return;
-    ns = kith__pace_look(&s->pace, j);
     if (j->is_part) { /* before the last of them is done, and the poster looks at these */
         atomic_fetch_add_explicit(&j->timed_ns, (uint64_t)ns, memory_order_relaxed);
         atomic_fetch_add_explicit(&j->timed, s->untimed, memory_order_relaxed);
@@ -263,25 +272,29 @@ static void look_at_clock(struct shift *s, int stopped)
         kith__chunk_learn(&s->learned, s->length, ns);
 }
 
-static void retire_claim(struct shift *s, int stopped)
+static inline void retire_claim(struct shift *s, int stopped)
 {
     struct kith__job *j = s->job;
 
-    if (kith__job_halted(j))
+    if (__builtin_expect(kith__job_halted(j), 0))
         kith__retire_part(j, s->worker);
-    else if (stopped)
+    else if (__builtin_expect(stopped, 0))
         give_back(s->o, s->lane, s->worker, j, s->lo + s->length);
     else
         kith__retire(j, s->worker, s->length);
 }
 
 /* After it was run. */
-static void end_claim(struct shift *s, int stopped)
+static inline void end_claim(struct shift *s, int stopped)
 {
+    uint64_t run = stopped ? run_of(s->job, s->worker, s->lo) : s->length;
+
     if (!s->job->local)
         kith__output_settle(); /* it stands before what the head prints when it has their results */
     s->lane->tasks += s->length;
-    look_at_clock(s, stopped);
+    s->untimed += run;
+    if ((kith__pace_is_due(&s->pace, run) && s->asks_clock) || stopped)
+        look_at_clock(s);
     retire_claim(s, stopped);
     if (s->why == KITH__TELLS) {
         kith__faults_tell(s->job);
@@ -298,7 +311,7 @@ void kith__work_on(struct kith__object *o, struct kith__lane *lane, uint32_t wor
     int claims = 0;
 
     begin_shift(&s);
-    while (!is_worn(p, lane) && !is_over(p) && !(claims && kith__stay_is_over(&s.stay))) {
+    while (!(s.is_limited && (is_worn(p, lane) || is_over(p))) && !(claims && kith__stay_is_over(&s.stay))) {
         if (!make_claim(&s)) {
             if (why == KITH__FOR_ANY && claims && linger(j))
                 continue;
