@@ -1792,10 +1792,13 @@ KITH_API int kith_value_close(kith_value v);
 
 struct kith_array_options {
     /* 1 to 63 bytes: the array of this name in the job, which the first caller opens, on
-     * node 0. All callers give the same type, n and .raw, else KITH_EINVAL. */
+     * node 0. All callers give the same type, n, .raw and .size, else KITH_EINVAL. */
     const char *name;
     /* 1: without a lock, as Python's RawArray. */
     int raw;
+    /* Of type 'b': the bytes of each element, a struct, say. 0: 1. Such an element is
+     * copied byte by byte: where it is also changed, take the lock for either. */
+    size_t size;
 };
 
 /* kith_array kith_array_of(x);
@@ -1822,9 +1825,13 @@ KITH_API kith_array kith_array_open(int type, size_t n);
  * int kith_load_slice(kith_array a, size_t at, T *y, size_t n);
  * int kith_store_slice(kith_array a, size_t at, const T *x, size_t n);
  *
- * The next four functions for numbers, with the type taken from x or y, which must have
- * the type of the array. The first five are for the element at this index, from 0; the
- * last two for n of them, from there on, also of char. */
+ * The next functions for numbers, with the type taken from x or y, which must have the
+ * type of the array. The first five are for the element at this index, from 0; the last
+ * two for n of them, from there on, also of char. kith_load_at and the last two also take
+ * structs of just the array's .size:
+ *
+ *     kith_array a = kith_array_open_with('b', 100, .size = sizeof(struct point));
+ *     kith_store_slice(a, 7, &p, 1); */
 
 /* Copies n elements, from index at on, to y.
  *
@@ -1840,6 +1847,12 @@ KITH_API int kith_array_load(kith_array a, int type, size_t at, void *y, size_t 
 /* Sets n elements, from index at on, to those at x. Returns the codes of kith_array_load.
  */
 KITH_API int kith_array_store(kith_array a, int type, size_t at, const void *x, size_t n);
+
+/* The same for elements of size bytes, in an array of 'b' with that .size. Return the
+ * codes of kith_array_load, and KITH_ESIZE: its elements have another size, which is 1
+ * for kith_array_load and kith_array_store. */
+KITH_API int kith_array_load_structs(kith_array a, size_t at, void *y, size_t size, size_t n);
+KITH_API int kith_array_store_structs(kith_array a, size_t at, const void *x, size_t size, size_t n);
 
 /* As kith_value_update and kith_value_compare_exchange, for the number at this index.
  * Return their codes, and KITH_EINVAL if there is no such index. */
@@ -2475,6 +2488,8 @@ KITH_API kith_array kith_array_open_with(int type, size_t n, const struct kith_a
     (kith_array_open_with)(type, n, KITH__OPTIONS(kith_array_options, __VA_ARGS__), \
                            sizeof(struct kith_array_options))
 KITH_API kith_array kith__array_of(int type, const void *x, size_t n);
+KITH_API int kith__array_load(kith_array a, int type, size_t at, void *y, size_t size, size_t n);
+KITH_API int kith__array_store(kith_array a, int type, size_t at, const void *x, size_t size, size_t n);
 
 /* clang-format off */
 /* The numbers that Values and Arrays may hold: their letters. */
@@ -2659,9 +2674,9 @@ int kith__array_nothing(kith_array a, ...);
 #define kith_array_of(x)                                                                            \
     (KITH__NEEDS_NUMBER((x)[0], "kith_array_of"),                                                   \
      kith__array_of(KITH__LETTER_OF((x)[0]), &(x)[0], sizeof(x) / sizeof(x)[0]))
-#define kith_load_at(a, at, y) kith_array_load(a, KITH__LETTER_OF(*(y)), at, y, 1)
-#define kith_load_slice(a, at, y, n) kith_array_load(a, KITH__LETTER_OF(*(y)), at, y, n)
-#define kith_store_slice(a, at, x, n) kith_array_store(a, KITH__LETTER_OF(*(x)), at, x, n)
+#define kith_load_at(a, at, y) kith__array_load(a, KITH__LETTER_OF(*(y)), at, y, sizeof *(y), 1)
+#define kith_load_slice(a, at, y, n) kith__array_load(a, KITH__LETTER_OF(*(y)), at, y, sizeof *(y), n)
+#define kith_store_slice(a, at, x, n) kith__array_store(a, KITH__LETTER_OF(*(x)), at, x, sizeof *(x), n)
 #define kith_store_at(a, at, x)                                                                     \
     (KITH__NEEDS_NUMBER(x, "kith_store_at"), KITH__BY(x, KITH__STORE_AT, kith__array_nothing)(a, at, x))
 #define kith_add_at(a, at, x)                                                                       \
@@ -3014,13 +3029,17 @@ template <typename T> int kith_load(kith_value v, T *y)
 {
     return kith_value_load(v, 'b', y, sizeof *y);
 }
-inline int kith_load_slice(kith_array a, size_t at, char *y, size_t n)
+template <typename T> int kith_load_at(kith_array a, size_t at, T *y)
 {
-    return kith_array_load(a, 'b', at, y, n);
+    return kith__array_load(a, 'b', at, y, sizeof *y, 1);
 }
-inline int kith_store_slice(kith_array a, size_t at, const char *x, size_t n)
+template <typename T> int kith_load_slice(kith_array a, size_t at, T *y, size_t n)
 {
-    return kith_array_store(a, 'b', at, x, n);
+    return kith__array_load(a, 'b', at, y, sizeof *y, n);
+}
+template <typename T> int kith_store_slice(kith_array a, size_t at, const T *x, size_t n)
+{
+    return kith__array_store(a, 'b', at, x, sizeof *x, n);
 }
 
 inline kith_waitable kith_on(kith_queue q)

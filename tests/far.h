@@ -30,6 +30,8 @@ struct far_wish {
     int is_bounded;
     int type, raw;       /* of a Value or an Array */
     int order, joinable; /* of a Queue */
+    kith_rlock lock;     /* of a Condition; 0: its own */
+    size_t each;         /* of an Array of bytes: the size of an element */
     char init[512];
 };
 
@@ -38,7 +40,7 @@ static inline uint64_t far_open_here(const struct far_wish *w)
     switch (w->kind) {
     case FAR_SEM: return kith_sem_open_with((int)w->number, .bounded = w->is_bounded).id;
     case FAR_VALUE: return kith_value_open_with(w->type, w->init, w->number, .raw = w->raw).id;
-    case FAR_ARRAY: return kith_array_open_with(w->type, w->number, .raw = w->raw).id;
+    case FAR_ARRAY: return kith_array_open_with(w->type, w->number, .raw = w->raw, .size = w->each).id;
     case FAR_LOCK: return kith_lock_open().id;
     case FAR_RLOCK: return kith_rlock_open().id;
     case FAR_EVENT: return kith_event_open().id;
@@ -159,6 +161,12 @@ static inline kith_array far_array_open(int type, size_t n, int raw)
 {
     return (kith_array){ far_open(
         (struct far_wish){ .kind = FAR_ARRAY, .type = type, .raw = raw, .number = n }) };
+}
+
+static inline kith_array far_structs_open(size_t each, size_t n)
+{
+    return (kith_array){ far_open(
+        (struct far_wish){ .kind = FAR_ARRAY, .type = 'b', .number = n, .each = each }) };
 }
 
 static inline kith_cond far_cond_open(void)

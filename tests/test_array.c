@@ -73,6 +73,73 @@ static void bytes_are_loaded_and_stored(void)
     PASS(kith_array_close(a));
 }
 
+struct point {
+    double x, y;
+    char name[20];
+};
+
+static struct point point(int i)
+{
+    struct point p = { i, -i, "" };
+
+    snprintf(p.name, sizeof p.name, "point %d", i);
+    return p;
+}
+
+static void structs_are_loaded_and_stored(void)
+{
+    enum { POINTS = 2000 };
+    kith_array a = far_structs_open(sizeof(struct point), POINTS);
+    static struct point all[POINTS], seen[POINTS];
+    struct point p = point(7), q;
+
+    CU_ASSERT_EQUAL(kith_array_length(a), POINTS);
+    PASS(kith_load_at(a, 5, &q));
+    CU_ASSERT(q.x == 0 && q.name[0] == '\0');
+    PASS(kith_store_slice(a, POINTS - 1, &p, 1));
+    PASS(kith_load_at(a, POINTS - 1, &q));
+    CU_ASSERT(q.x == 7 && q.y == -7 && strcmp(q.name, "point 7") == 0);
+    for (int i = 0; i < POINTS; i++)
+        all[i] = point(i);
+    PASS(kith_store_slice(a, 0, all, POINTS));
+    PASS(kith_load_slice(a, 0, seen, POINTS));
+    for (int i = 0; i < POINTS; i++)
+        CU_ASSERT(seen[i].x == i && strcmp(seen[i].name, all[i].name) == 0);
+    PASS(kith_array_store_structs(a, 1, &p, sizeof p, 1));
+    PASS(kith_array_load_structs(a, 1, seen, sizeof p, 2));
+    CU_ASSERT(seen[0].x == 7 && seen[1].x == 2);
+    if (kith_array_here(a))
+        CU_ASSERT_EQUAL(((struct point *)kith_array_here(a))[1].x, 7);
+    PASS(kith_array_close(a));
+}
+
+/* Nothing is written beyond the place of whoever loads. */
+static void a_struct_of_another_size_is_refused(void)
+{
+    kith_array a = far_structs_open(sizeof(struct point), 4), bytes = far_array_open('b', 64, 0);
+    struct point p = point(1);
+    char text[64] = "";
+
+    FAILS_WITH(KITH_ESIZE, kith_load_slice(a, 0, text, 1));
+    FAILS_WITH(KITH_ESIZE, kith_array_load(a, 'b', 0, text, 1));
+    FAILS_WITH(KITH_ESIZE, kith_array_store(a, 'b', 0, text, 1));
+    FAILS_WITH(KITH_ESIZE, kith_array_load_structs(a, 0, text, 16, 1));
+    FAILS_WITH(KITH_ESIZE, kith_load_at(bytes, 0, &p));
+    FAILS_WITH(KITH_ESIZE, kith_store_slice(bytes, 0, &p, 1));
+    FAILS_WITH(KITH_ETYPE, kith_add_at(a, 0, 1));
+    FAILS_WITH(KITH_EINVAL, kith_load_slice(a, 3, &p, 2));
+    FAILS_WITH(KITH_EINVAL, kith_array_load_structs(a, 0, &p, 0, 1));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_array_open_with('i', 4, .size = 8)));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_array_open_with('b', 4, .size = 65536)));
+    PASS(kith_check(kith_array_open_with('i', 4, .size = sizeof(int), .name = "numbers")));
+    PASS(kith_array_close(kith_array_open_with('i', 4, .name = "numbers")));
+    PASS(kith_check(kith_array_open_with('b', 4, .size = 8, .name = "structs")));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_array_open_with('b', 4, .size = 16, .name = "structs")));
+    PASS(kith_array_close(kith_array_open_with('b', 4, .size = 8, .name = "structs")));
+    PASS(kith_array_close(a));
+    PASS(kith_array_close(bytes));
+}
+
 /* Small ones go in the mailbox, larger ones in a block, the largest in pieces. */
 static void slices_of_any_size(void)
 {
@@ -438,6 +505,8 @@ static struct test tests[] = {
     TEST(an_array_of_f),
     TEST(an_array_of_d),
     TEST(bytes_are_loaded_and_stored),
+    TEST(structs_are_loaded_and_stored),
+    TEST(a_struct_of_another_size_is_refused),
     TEST(slices_of_any_size),
     TEST(copies_begin_an_array),
     TEST(processes_add_and_none_is_lost),

@@ -17,16 +17,16 @@
 
 enum { LOCKERS = KITH__TAKERS, SIDES };
 
-#define MOST (UINT64_C(1) << 40) /* bytes: an index fits beside type and op */
+#define MOST (UINT64_C(1) << 40) /* bytes: an index fits beside type, and size or op */
+enum { LARGEST = 65535 };        /* bytes of an element */
 
 struct options {
     uint32_t type, raw;
-    uint64_t n;
+    uint64_t n, size; /* size: of an element */
 };
 
 struct array {
     struct options options;
-    uint64_t size;    /* of an element */
     kith__word block; /* 0: it is being taken down */
 };
 
@@ -45,10 +45,16 @@ static uint64_t size_of_type(int type)
     return n ? n->size : type == KITH__BYTES_LETTER ? 1 : 0;
 }
 
-/* Where a call begins, the type that it is for, and its op. */
-static uint64_t packed(int type, uint64_t at, int op)
+/* 1: so many bytes can be an element of that type. */
+static int size_fits(int type, uint64_t size)
 {
-    return (uint64_t)(op & 255) << 48 | (uint64_t)(type & 255) << 40 | at;
+    return kith__number(type) ? size == size_of_type(type) : type == KITH__BYTES_LETTER && size > 0;
+}
+
+/* Where a call begins, the type that it is for; and the size of an element, or its op. */
+static uint64_t packed(int type, uint64_t at, uint64_t size_or_op)
+{
+    return (size_or_op & LARGEST) << 48 | (uint64_t)(type & 255) << 40 | at;
 }
 
 static uint64_t at_in(uint64_t number)
@@ -66,6 +72,11 @@ static int op_in(uint64_t number)
     return (int)(number >> 48 & 255);
 }
 
+static uint64_t size_in(uint64_t number)
+{
+    return number >> 48;
+}
+
 /* ---------------------------------------------------------------------------- elements */
 
 /* n elements from at on, of that type, are there. */
@@ -81,9 +92,20 @@ static int check(const struct array *a, int type, uint64_t at, uint64_t n)
     return 0;
 }
 
+/* The same, of that size. */
+static int check_sized(const struct array *a, uint64_t number, uint64_t n)
+{
+    int rc = check(a, type_in(number), at_in(number), n);
+
+    if (rc == 0 && size_in(number) != a->options.size)
+        return kith__fail(KITH_ESIZE, "an element of the Array has %llu bytes, not %llu",
+                          (unsigned long long)a->options.size, (unsigned long long)size_in(number));
+    return rc;
+}
+
 static void *element(const struct array *a, uint64_t at)
 {
-    return (char *)kith__at(atomic_load(&a->block)) + at * a->size;
+    return (char *)kith__at(atomic_load(&a->block)) + at * a->options.size;
 }
 
 static void copy_out(const struct array *a, uint64_t at, void *out, uint64_t n)
@@ -93,7 +115,7 @@ static void copy_out(const struct array *a, uint64_t at, void *out, uint64_t n)
     if (number)
         number->load(element(a, at), out, n);
     else
-        memcpy(out, element(a, at), n);
+        memcpy(out, element(a, at), n * a->options.size);
 }
 
 static void copy_in(const struct array *a, uint64_t at, const void *in, uint64_t n)
@@ -103,7 +125,7 @@ static void copy_in(const struct array *a, uint64_t at, const void *in, uint64_t
     if (number)
         number->store(element(a, at), in, n);
     else
-        memcpy(element(a, at), in, n);
+        memcpy(element(a, at), in, n * a->options.size);
 }
 
 static int no_such_op(void)
@@ -123,9 +145,9 @@ static int64_t load(struct kith__object *o, const struct kith__caller *who, stru
 
     (void)who;
     memcpy(&n, in->bytes, in->size < sizeof n ? in->size : sizeof n);
-    if ((rc = check(a, type_in(in->number), at, n)) < 0)
+    if ((rc = check_sized(a, in->number, n)) < 0)
         return rc;
-    out->size = n * a->size;
+    out->size = n * a->options.size;
     if (out->size == 0)
         return 0;
     if (!out->buf && (out->block = kith__heap_alloc(out->size, kith__me)) == 0)
@@ -140,14 +162,14 @@ static int64_t store(struct kith__object *o, const struct kith__caller *who, str
                      struct kith__result *out)
 {
     struct array *a = array_of(o);
-    uint64_t at = at_in(in->number), n = in->size / a->size;
-    int rc = check(a, type_in(in->number), at, n);
+    uint64_t n = in->size / a->options.size;
+    int rc = check_sized(a, in->number, n);
 
     (void)who;
     (void)out;
     if (rc < 0)
         return rc;
-    copy_in(a, at, in->bytes, n);
+    copy_in(a, at_in(in->number), in->bytes, n);
     return 0;
 }
 
@@ -157,10 +179,11 @@ static const struct kith__number *number_for(const struct array *a, const struct
 {
     if ((*rc = check(a, type_in(in->number), at_in(in->number), 1)) < 0)
         return NULL;
-    if (in->size != operands * a->size)
-        *rc = kith__fail(KITH_ESIZE, "an element of the Array has %llu bytes", (unsigned long long)a->size);
-    else if (!kith__number((int)a->options.type))
+    if (!kith__number((int)a->options.type))
         *rc = no_such_op();
+    else if (in->size != operands * a->options.size)
+        *rc = kith__fail(KITH_ESIZE, "an element of the Array has %llu bytes",
+                         (unsigned long long)a->options.size);
     return *rc < 0 ? NULL : kith__number((int)a->options.type);
 }
 
@@ -222,15 +245,15 @@ static int64_t here(struct kith__object *o, const struct kith__caller *who, stru
 static int make(struct kith__object *o, const void *options, size_t size)
 {
     struct array *a = array_of(o);
-    uint64_t bytes;
+    uint64_t each;
 
     memcpy(&a->options, options, size < sizeof a->options ? size : sizeof a->options);
-    a->size = size_of_type((int)a->options.type);
-    bytes = a->options.n * a->size;
-    if (a->size == 0 || a->options.n >= MOST)
+    each = a->options.size;
+    if (each == 0 || each > LARGEST || a->options.n >= MOST || a->options.n * each >= MOST ||
+        !size_fits((int)a->options.type, each))
         return kith__fail(KITH_EINVAL, "an Array of %llu elements of %s was requested",
                           (unsigned long long)a->options.n, kith__type_name((int)a->options.type));
-    if (kith__object_memory(o, &a->block, bytes) < 0)
+    if (kith__object_memory(o, &a->block, a->options.n * each) < 0)
         return KITH_ENOMEM;
     kith__units_open(o, a->options.raw ? 0 : 1, 0);
     return 0;
@@ -244,6 +267,9 @@ static int same(struct kith__object *o, const void *options, size_t size)
     memcpy(&wanted, options, size < sizeof wanted ? size : sizeof wanted);
     if (memcmp(mine, &wanted, sizeof wanted) == 0)
         return 0;
+    if (wanted.size != mine->size && wanted.type == mine->type)
+        return kith__fail(KITH_EINVAL, "the Array \"%s\" was opened with elements of %llu bytes, not %llu",
+                          o->name, (unsigned long long)mine->size, (unsigned long long)wanted.size);
     return kith__fail(KITH_EINVAL, "the Array \"%s\" was opened with %llu elements of %s%s, not %llu of %s%s",
                       o->name, (unsigned long long)mine->n, kith__type_name((int)mine->type),
                       mine->raw ? ", raw" : "", (unsigned long long)wanted.n,
@@ -283,37 +309,38 @@ const struct kith__class kith__array_class = {
 
 /* -------------------------------------------------------------- the short way, at home */
 
-/* 1: pinned, and there are n elements from at on. What cannot be done is told the long way. */
-static int pin(struct kith__pin *p, kith_array a, int type, uint64_t at, uint64_t n)
+/* 1: pinned, and there are n elements of that size from at on. What cannot be done is told the long way. */
+static int pin(struct kith__pin *p, kith_array a, int type, uint64_t at, uint64_t size, uint64_t n)
 {
     const struct array *array;
 
     if (!kith__pin(p, a.id, KITH__ARRAY_KIND))
         return 0;
     array = array_of(p->o);
-    if ((int)array->options.type == type && at <= array->options.n && n <= array->options.n - at)
+    if ((int)array->options.type == type && array->options.size == size && at <= array->options.n &&
+        n <= array->options.n - at)
         return 1;
     kith__unpin(p);
     return 0;
 }
 
-static int load_here(kith_array a, int type, uint64_t at, void *out, uint64_t n)
+static int load_here(kith_array a, int type, uint64_t at, void *out, uint64_t size, uint64_t n)
 {
     struct kith__pin p;
 
-    if (!pin(&p, a, type, at, n))
+    if (!pin(&p, a, type, at, size, n))
         return 0;
     copy_out(array_of(p.o), at, out, n);
     kith__unpin(&p);
     return 1;
 }
 
-static int store_here(kith_array a, int type, uint64_t at, const void *in, uint64_t n)
+static int store_here(kith_array a, int type, uint64_t at, const void *in, uint64_t size, uint64_t n)
 {
     struct kith__pin p;
 
     kith__memory_pass_on(); /* as in kith__invoke */
-    if (!pin(&p, a, type, at, n))
+    if (!pin(&p, a, type, at, size, n))
         return 0;
     copy_in(array_of(p.o), at, in, n);
     kith__unpin(&p);
@@ -327,7 +354,7 @@ static int update_here(kith_array a, int type, uint64_t at, int op, const void *
     int done;
 
     kith__memory_pass_on();
-    if (!n || !pin(&p, a, type, at, 1))
+    if (!n || !pin(&p, a, type, at, n->size, 1))
         return 0;
     done = n->update(element(array_of(p.o), at), op, by, old) == 0;
     kith__unpin(&p);
@@ -342,7 +369,7 @@ static int compare_here(kith_array a, int type, uint64_t at, void *expected, con
     int rc;
 
     kith__memory_pass_on();
-    if (!n || !pin(&p, a, type, at, 1))
+    if (!n || !pin(&p, a, type, at, n->size, 1))
         return -1;
     rc = n->compare_exchange(element(array_of(p.o), at), expected, desired);
     kith__unpin(&p);
@@ -351,10 +378,14 @@ static int compare_here(kith_array a, int type, uint64_t at, void *expected, con
 
 /* -------------------------------------------------------------- public functions */
 
-static int check_arguments(int type, uint64_t at, uint64_t n, const void *bytes)
+static int check_arguments(int type, uint64_t at, uint64_t size, uint64_t n, const void *bytes)
 {
     if (size_of_type(type) == 0)
         return kith__fail(KITH_EINVAL, "%d is no type of an Array: give one of i I l L q f d b", type);
+    if (size > LARGEST || !size_fits(type, size))
+        return kith__fail(KITH_EINVAL,
+                          "an Array of %s has no elements of %llu bytes; those of type 'b' have 1 to %d",
+                          kith__type_name(type), (unsigned long long)size, LARGEST);
     if (!bytes && n > 0)
         return kith__fail(KITH_EINVAL, "an Array was given NULL for %llu elements", (unsigned long long)n);
     if (at >= MOST || n >= MOST)
@@ -367,11 +398,12 @@ kith_array kith_array_open_with(int type, size_t n, const struct kith_array_opti
 {
     struct kith_array_options o = { 0 };
     struct options options = { .type = (uint32_t)type, .n = n };
-    int rc = check_arguments(type, 0, n, "");
+    int rc;
 
     if (given)
         memcpy(&o, given, given_size < sizeof o ? given_size : sizeof o);
-    if (rc < 0)
+    options.size = o.size ? o.size : size_of_type(type);
+    if ((rc = check_arguments(type, 0, options.size, n, "")) < 0)
         return (kith_array){ kith__failed_handle(kith__report(rc)) };
     options.raw = o.raw != 0;
     return (kith_array){ kith__open(KITH__ARRAY_KIND, o.name, &options, sizeof options, "kith_array_open") };
@@ -391,39 +423,61 @@ kith_array kith__array_of(int type, const void *x, size_t n)
     return a;
 }
 
-int kith_array_load(kith_array a, int type, size_t at, void *y, size_t n)
+int kith__array_load(kith_array a, int type, size_t at, void *y, size_t size, size_t n)
 {
     uint64_t count = n;
-    struct kith__args in = { .number = packed(type, at, 0), .bytes = &count, .size = sizeof count };
-    struct kith__result out = { .buf = y, .room = n * size_of_type(type) };
-    int64_t rc = check_arguments(type, at, n, y);
+    struct kith__args in = { .number = packed(type, at, size), .bytes = &count, .size = sizeof count };
+    struct kith__result out = { .buf = y, .room = n * size };
+    int64_t rc = check_arguments(type, at, size, n, y);
 
-    if (rc == 0 && load_here(a, type, at, y, n))
+    if (rc == 0 && load_here(a, type, at, y, size, n))
         return 0;
     if (rc == 0)
         rc = kith__invoke(a.id, KITH__ARRAY_KIND, LOAD, &in, &out, KITH_FOREVER);
     return kith__report(rc < 0 ? (int)rc : 0);
 }
 
-int kith_array_store(kith_array a, int type, size_t at, const void *x, size_t n)
+int kith__array_store(kith_array a, int type, size_t at, const void *x, size_t size, size_t n)
 {
-    struct kith__args in = { .number = packed(type, at, 0), .bytes = x, .size = n * size_of_type(type) };
+    struct kith__args in = { .number = packed(type, at, size), .bytes = x, .size = n * size };
     struct kith__result out = { 0 };
-    int64_t rc = check_arguments(type, at, n, x);
+    int64_t rc = check_arguments(type, at, size, n, x);
 
-    if (rc == 0 && store_here(a, type, at, x, n))
+    if (rc == 0 && store_here(a, type, at, x, size, n))
         return 0;
     if (rc == 0)
         rc = kith__invoke(a.id, KITH__ARRAY_KIND, STORE, &in, &out, KITH_FOREVER);
     return kith__report((int)rc);
 }
 
+int kith_array_load(kith_array a, int type, size_t at, void *y, size_t n)
+{
+    return kith__array_load(a, type, at, y, size_of_type(type), n);
+}
+
+int kith_array_store(kith_array a, int type, size_t at, const void *x, size_t n)
+{
+    return kith__array_store(a, type, at, x, size_of_type(type), n);
+}
+
+int kith_array_load_structs(kith_array a, size_t at, void *y, size_t size, size_t n)
+{
+    return kith__array_load(a, KITH__BYTES_LETTER, at, y, size, n);
+}
+
+int kith_array_store_structs(kith_array a, size_t at, const void *x, size_t size, size_t n)
+{
+    return kith__array_store(a, KITH__BYTES_LETTER, at, x, size, n);
+}
+
 int kith_array_update(kith_array a, int type, size_t at, int op, const void *x, void *old)
 {
     char nobody_wants[KITH__NUMBER_MOST];
-    struct kith__args in = { .number = packed(type, at, op), .bytes = x, .size = size_of_type(type) };
+    struct kith__args in = { .number = packed(type, at, (uint64_t)op),
+                             .bytes = x,
+                             .size = size_of_type(type) };
     struct kith__result out = { .buf = old ? old : nobody_wants, .room = in.size };
-    int64_t rc = check_arguments(type, at, 1, x);
+    int64_t rc = check_arguments(type, at, size_of_type(type), 1, x);
 
     if (rc == 0 && (op < 0 || op > 255))
         rc = kith__fail(KITH_EINVAL, "%d is no enum kith_op", op);
@@ -440,7 +494,7 @@ int kith_array_compare_exchange(kith_array a, int type, size_t at, void *expecte
     size_t size = size_of_type(type);
     struct kith__args in = { .number = packed(type, at, 0), .bytes = both, .size = 2 * size };
     struct kith__result out = { .buf = expected, .room = size };
-    int64_t rc = check_arguments(type, at, 1, expected ? x : NULL);
+    int64_t rc = check_arguments(type, at, size, 1, expected ? x : NULL);
     int done;
 
     if (rc < 0)
