@@ -1547,9 +1547,24 @@ KITH_API int kith_event_close(kith_event e);
  * and it may acquire it again. A notification that was meant for a process which has died
  * goes to another that waits. */
 
+struct kith_cond_options {
+    /* An rlock that is its lock, instead of one of its own. Several conditions may have
+     * the same, such as "not empty" and "not full": who owns the rlock owns each of them.
+     * It may be on any node, and stays open when the condition is closed. */
+    kith_rlock lock;
+    /* 1 to 63 bytes: the condition of this name in the job, which the first caller opens,
+     * on node 0. All callers give the same .lock, else KITH_EINVAL. */
+    const char *name;
+};
+
 /* As kith_rlock_open, kith_rlock_named. */
 KITH_API kith_cond kith_cond_open(void);
 KITH_API kith_cond kith_cond_named(const char *name);
+
+/* kith_cond kith_cond_open_with(.option = value ...);
+ *
+ * The same with options: kith_cond_open_with(.lock = l). On failure the handle holds the
+ * codes of kith_cond_named, and those that l would fail with. */
 
 /* As kith_rlock_acquire. */
 KITH_API int kith_cond_acquire(kith_cond c, int timeout_ms);
@@ -2422,6 +2437,10 @@ KITH_API kith_sem kith_sem_open_with(int units, const struct kith_sem_options *o
 /* clang-format on */
 #define kith_on_fd(fd) ((struct kith_waitable){ (uint64_t)(fd), 'f', 0 })
 #endif
+KITH_API kith_cond kith_cond_open_with(const struct kith_cond_options *options, size_t options_size);
+#define kith_cond_open_with(...) \
+    (kith_cond_open_with)(KITH__OPTIONS(kith_cond_options, __VA_ARGS__), sizeof(struct kith_cond_options))
+
 KITH_API kith_barrier kith_barrier_open_with(int parties, const struct kith_barrier_options *options,
                                              size_t options_size);
 #define kith_barrier_open_with(parties, ...)                                            \

@@ -47,7 +47,7 @@ static inline uint64_t far_open_here(const struct far_wish *w)
     case FAR_DICT: return kith_dict_open().id;
     case FAR_LIST: return kith_list_open().id;
     case FAR_NS: return kith_ns_open().id;
-    case FAR_COND: return kith_cond_open().id;
+    case FAR_COND: return kith_cond_open_with(.lock = w->lock).id;
     case FAR_BARRIER: return kith_barrier_open((int)w->number).id;
     case FAR_QUEUE: break;
     }
@@ -172,6 +172,11 @@ static inline kith_array far_structs_open(size_t each, size_t n)
 static inline kith_cond far_cond_open(void)
 {
     return (kith_cond){ far_open((struct far_wish){ .kind = FAR_COND }) };
+}
+
+static inline kith_cond far_cond_open_with(kith_rlock lock)
+{
+    return (kith_cond){ far_open((struct far_wish){ .kind = FAR_COND, .lock = lock }) };
 }
 
 static inline kith_barrier far_barrier_open(int parties)

@@ -70,6 +70,10 @@ static uint64_t open_cond(void)
 {
     return kith_cond_open().id;
 }
+static uint64_t open_cond_with_rlock(void)
+{
+    return kith_cond_open_with(.lock = kith_rlock_open()).id & ~KITH__HANDLE_PART;
+}
 static uint64_t open_barrier(void)
 {
     return kith_barrier_open(2).id;
@@ -102,7 +106,7 @@ static const struct maker {
     { KITH__NS_KIND, open_ns },       { KITH__LIST_KIND, open_list },
     { KITH__EVENT_KIND, open_event }, { KITH__COND_KIND, open_cond },
     { KITH__PIPE_KIND, open_pipe },   { KITH__BARRIER_KIND, open_barrier },
-    { KITH__SHARE_KIND, open_share },
+    { KITH__SHARE_KIND, open_share }, { KITH__COND_KIND, open_cond_with_rlock },
 };
 enum { MAKERS = sizeof makers / sizeof makers[0], NO_MAKER = 4 };
 

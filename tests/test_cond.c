@@ -1,4 +1,5 @@
-/* test_cond.c: Conditions as users see them, over each way that one can be reached (see test_queue.c). */
+/* test_cond.c: Conditions as users see them, over each way that one can be reached (see test_queue.c): with a
+ * lock of their own, and then with one that they were given. */
 #include "config.h"
 #include "steps.h"
 #include "shm/guard.h"
@@ -7,7 +8,10 @@
 
 enum { MOST = 6 };
 
+static int has_rlock; /* the Conditions of the tests are given one */
+
 struct scene {
+    kith_rlock lock;
     kith_cond c;
     kith_queue there; /* who is about to wait says so, holding the Condition */
     kith_queue woken;
@@ -16,12 +20,25 @@ struct scene {
 
 static struct scene scene(void)
 {
-    return (struct scene){ far_cond_open(), kith_queue_open(0), kith_queue_open(0), KITH_FOREVER, 0 };
+    kith_rlock lock = has_rlock ? far_rlock_open() : (kith_rlock){ 0 };
+
+    return (struct scene){
+        lock, far_cond_open_with(lock), kith_queue_open(0), kith_queue_open(0), KITH_FOREVER, 0
+    };
+}
+
+static void close_lock(kith_rlock l)
+{
+    if (has_rlock) {
+        CU_ASSERT_EQUAL(kith_rlock_locked(l), 0);
+        PASS(kith_rlock_close(l));
+    }
 }
 
 static void close_scene(struct scene *s)
 {
     PASS(kith_cond_close(s->c));
+    close_lock(s->lock);
     PASS(kith_queue_close(s->there));
     PASS(kith_queue_close(s->woken));
 }
@@ -198,7 +215,7 @@ static void it_has_to_be_owned(void)
     FAILS_WITH(KITH_EINVAL, kith_cond_wait(s.c, -2));
     FAILS_WITH(KITH_EINVAL, kith_cond_wait_for(s.c, NULL, NULL, 0));
     PASS(kith_cond_release(s.c));
-    FAILS_WITH(KITH_ETYPE, kith_lock_acquire((kith_lock){ s.c.id }, 0));
+    FAILS_WITH(has_rlock ? KITH_ESTALE : KITH_ETYPE, kith_lock_acquire((kith_lock){ s.c.id }, 0));
     close_scene(&s);
 }
 
@@ -226,6 +243,7 @@ static void wait_gives_all_levels_back_and_has_them_again(void)
 /* ------------------------------------------------------------------------ predicates */
 
 struct box {
+    kith_rlock lock;
     kith_cond c;
     int *value;
 };
@@ -253,7 +271,8 @@ static int counts_to_four(const void *arg)
 
 static void it_waits_for_what_is_asked(void)
 {
-    struct box b = { far_cond_open(), kith_alloc(sizeof *b.value) };
+    kith_rlock lock = has_rlock ? far_rlock_open() : (kith_rlock){ 0 };
+    struct box b = { lock, far_cond_open_with(lock), kith_alloc(sizeof *b.value) };
     kith_process p;
 
     *b.value = 0;
@@ -265,7 +284,139 @@ static void it_waits_for_what_is_asked(void)
     PASS(kith_cond_release(b.c));
     CU_ASSERT_EQUAL(code_of(p), 0);
     PASS(kith_cond_close(b.c));
+    close_lock(lock);
     kith_free(b.value);
+}
+
+/* ----------------------------------------------------------------- several with one lock */
+
+enum { PLACES = 3, PARTIES = 3, ITEMS = 200 };
+
+struct store {
+    kith_rlock lock;
+    kith_cond not_empty, not_full;
+    kith_array places, counts; /* counts: items that were put, and taken */
+};
+
+static int count(const struct store *s, size_t which)
+{
+    int n = -1;
+
+    kith_load_at(s->counts, which, &n);
+    return n;
+}
+
+static int has_place(void *arg)
+{
+    const struct store *s = arg;
+
+    return count(s, 0) - count(s, 1) < PLACES;
+}
+
+static int has_item(void *arg)
+{
+    const struct store *s = arg;
+
+    return count(s, 0) > count(s, 1);
+}
+
+static int puts_items(const void *arg)
+{
+    struct store s = *(const struct store *)arg;
+
+    for (int i = 1; i <= ITEMS; i++) {
+        if (kith_cond_acquire(s.not_full, KITH_FOREVER) < 0 ||
+            kith_cond_wait_for(s.not_full, has_place, &s, KITH_FOREVER) != 1)
+            return 1;
+        kith_store_at(s.places, (size_t)(count(&s, 0) % PLACES), i);
+        kith_add_at(s.counts, 0, 1);
+        if (kith_cond_notify(s.not_empty, 1) < 0 || kith_rlock_release(s.lock) < 0)
+            return 2;
+    }
+    return 0;
+}
+
+/* The sum of all that it takes, in the last count. */
+static int takes_items(const void *arg)
+{
+    struct store s = *(const struct store *)arg;
+    int x = 0;
+
+    for (int i = 1; i <= ITEMS; i++) {
+        if (kith_rlock_acquire(s.lock, KITH_FOREVER) < 0 ||
+            kith_cond_wait_for(s.not_empty, has_item, &s, KITH_FOREVER) != 1)
+            return 1;
+        kith_load_at(s.places, (size_t)(count(&s, 1) % PLACES), &x);
+        kith_add_at(s.counts, 1, 1);
+        kith_add_at(s.counts, 2, x);
+        if (kith_cond_notify(s.not_full, 1) < 0 || kith_cond_release(s.not_empty) < 0)
+            return 2;
+    }
+    return 0;
+}
+
+static struct store open_store(void)
+{
+    kith_rlock l = far_rlock_open();
+
+    return (struct store){ l, far_cond_open_with(l), kith_cond_open_with(.lock = l),
+                           kith_array_open('i', PLACES), kith_array_open('i', 3) };
+}
+
+static void close_store(const struct store *s)
+{
+    PASS(kith_cond_close(s->not_empty));
+    PASS(kith_cond_close(s->not_full));
+    PASS(kith_rlock_close(s->lock));
+    PASS(kith_array_close(s->places));
+    PASS(kith_array_close(s->counts));
+}
+
+static void two_conditions_have_one_lock(void)
+{
+    struct store s = open_store();
+    kith_process p[2 * PARTIES];
+
+    for (int i = 0; i < 2 * PARTIES; i++)
+        p[i] = kith_process_start(i % 2 ? puts_items : takes_items, KITH_ARG(s));
+    for (int i = 0; i < 2 * PARTIES; i++)
+        CU_ASSERT_EQUAL(code_of(p[i]), 0);
+    CU_ASSERT_EQUAL(count(&s, 2), PARTIES * ITEMS * (ITEMS + 1) / 2);
+    close_store(&s);
+}
+
+/* Those that wait at the other one sleep on. */
+static void a_notification_is_for_one_of_them(void)
+{
+    struct store s = open_store();
+
+    PASS(kith_rlock_acquire(s.lock, KITH_FOREVER));
+    PASS(kith_cond_acquire(s.not_full, 0)); /* again */
+    PASS(kith_cond_notify_all(s.not_full));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_cond_wait(s.not_empty, 10));
+    PASS(kith_cond_release(s.not_empty));
+    PASS(kith_cond_release(s.not_empty));
+    FAILS_WITH(KITH_EOWNER, kith_cond_release(s.not_full));
+    FAILS_WITH(KITH_EOWNER, kith_cond_notify(s.not_full, 1));
+    FAILS_WITH(KITH_EOWNER, kith_cond_wait(s.not_full, 0));
+    close_store(&s);
+}
+
+static void a_lock_that_is_none_is_refused(void)
+{
+    kith_rlock stale = kith_rlock_open(), other = kith_rlock_open();
+    kith_lock another = kith_lock_open();
+    kith_cond c = kith_cond_open_with(.lock = other, .name = "change");
+
+    PASS(kith_rlock_close(stale));
+    FAILS_WITH(KITH_ESTALE, kith_check(kith_cond_open_with(.lock = stale)));
+    FAILS_WITH(KITH_ETYPE, kith_check(kith_cond_open_with(.lock = { another.id })));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_cond_named("change")));
+    CU_ASSERT_EQUAL(kith_cond_open_with(.lock = other, .name = "change").id, c.id);
+    PASS(kith_rlock_close(other));
+    FAILS_WITH(KITH_ESTALE, kith_cond_acquire(c, 0));
+    PASS(kith_cond_close(c));
+    PASS(kith_lock_close(another));
 }
 
 /* ---------------------------------------------------------------------------- the end */
@@ -364,6 +515,7 @@ static void those_that_wait_at_a_closed_one_are_told(void)
     FAILS_WITH(KITH_ESTALE, kith_cond_wait(s.c, 0));
     FAILS_WITH(KITH_ESTALE, kith_cond_notify(s.c, 1));
     FAILS_WITH(KITH_ESTALE, kith_cond_close(s.c));
+    close_lock(s.lock);
     PASS(kith_queue_close(s.there));
     PASS(kith_queue_close(s.woken));
 }
@@ -389,6 +541,25 @@ static void names_lead_to_one_condition(void)
     PASS(kith_cond_close(c));
 }
 
+/* The same once more, of a Condition that was given its lock. */
+#define WITH_AN_RLOCK(test)                \
+    static void test##_with_an_rlock(void) \
+    {                                      \
+        has_rlock = 1;                     \
+        test();                            \
+        has_rlock = 0;                     \
+    }
+WITH_AN_RLOCK(as_many_go_on_as_are_notified)
+WITH_AN_RLOCK(all_that_are_notified_wake_up)
+WITH_AN_RLOCK(who_comes_later_leaves_it_to_those_before)
+WITH_AN_RLOCK(it_has_to_be_owned)
+WITH_AN_RLOCK(wait_gives_all_levels_back_and_has_them_again)
+WITH_AN_RLOCK(it_waits_for_what_is_asked)
+WITH_AN_RLOCK(the_dead_take_no_notification_with_them)
+WITH_AN_RLOCK(who_holds_it_next_is_told_of_a_dead_holder)
+WITH_AN_RLOCK(whoever_dies_at_any_step_keeps_nobody)
+WITH_AN_RLOCK(those_that_wait_at_a_closed_one_are_told)
+
 static struct test tests[] = {
     TEST(as_many_go_on_as_are_notified),
     TEST(all_that_are_notified_wake_up),
@@ -402,6 +573,19 @@ static struct test tests[] = {
     TEST(whoever_dies_at_any_step_keeps_nobody),
     TEST(those_that_wait_at_a_closed_one_are_told),
     TEST(names_lead_to_one_condition),
+    TEST(as_many_go_on_as_are_notified_with_an_rlock),
+    TEST(all_that_are_notified_wake_up_with_an_rlock),
+    TEST(who_comes_later_leaves_it_to_those_before_with_an_rlock),
+    TEST(it_has_to_be_owned_with_an_rlock),
+    TEST(wait_gives_all_levels_back_and_has_them_again_with_an_rlock),
+    TEST(it_waits_for_what_is_asked_with_an_rlock),
+    TEST(the_dead_take_no_notification_with_them_with_an_rlock),
+    TEST(who_holds_it_next_is_told_of_a_dead_holder_with_an_rlock),
+    TEST(whoever_dies_at_any_step_keeps_nobody_with_an_rlock),
+    TEST(those_that_wait_at_a_closed_one_are_told_with_an_rlock),
+    TEST(two_conditions_have_one_lock),
+    TEST(a_notification_is_for_one_of_them),
+    TEST(a_lock_that_is_none_is_refused),
     TEST_END,
 };
 

@@ -35,6 +35,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/queue.c \
 	lib/object/queue.h \
 	lib/object/rlock.c \
+	lib/object/rlock.h \
 	lib/object/row.c \
 	lib/object/row.h \
 	lib/object/sem.c \

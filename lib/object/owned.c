@@ -5,7 +5,7 @@
 #include "object/owned.h"
 #include "object/target.h"
 
-enum { DEPTH_BITS = 21, TASK_BITS = 7, THREAD_BITS = 24, MOST = (1 << DEPTH_BITS) - 1 };
+enum { DEPTH_BITS = KITH__OWNED_DEPTH_BITS, TASK_BITS = 7, THREAD_BITS = 24, MOST = KITH__OWNED_MOST };
 
 static uint64_t ident_of(struct kith__object *o)
 {

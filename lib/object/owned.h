@@ -16,6 +16,8 @@
 
 #include "object/units.h"
 
+enum { KITH__OWNED_DEPTH_BITS = 21, KITH__OWNED_MOST = (1 << KITH__OWNED_DEPTH_BITS) - 1 };
+
 /* Methods of a class. The one that takes is EACH: who waits at the agent waits for the owner, which must not
  * stand behind them when it comes again. */
 #define KITH__OWNED_LOCK                                                          \
