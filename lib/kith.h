@@ -1167,6 +1167,11 @@ KITH_API int64_t kith_queue_get_many(kith_queue q, void *items, size_t size, siz
  */
 KITH_API int kith_queue_shutdown(kith_queue q);
 
+/* The same, and what is in the queue is thrown away: kith_queue_get returns KITH_EEND at
+ * once. For kith_queue_join it is done. Items of a joinable queue that are out are to be
+ * done as before; if their process ends, they are thrown away, too. */
+KITH_API int kith_queue_shutdown_now(kith_queue q);
+
 /* Declares that n producers (1 or more) put items. When n have finished, the queue is
  * shut down. A producer has finished when it calls kith_queue_done, or, if it was named
  * by kith_queue_producer, when it has ended in any way: so consumers never wait for the

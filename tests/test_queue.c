@@ -537,6 +537,41 @@ static void a_shutdown_tells_all_who_wait(void)
     }
 }
 
+/* Small ones, large ones, and one that came back. */
+static void a_shutdown_now_throws_away_what_is_there(void)
+{
+    enum { ITEMS = 700, LARGE = 100000 };
+    kith_queue q = far_queue_open(0);
+    struct kith_waitable w = kith_on(q);
+    static char large[LARGE];
+    kith_process p;
+    int x = 5;
+
+    for (int i = 0; i < ITEMS; i++)
+        PASS(kith_put(q, x));
+    PASS(kith_queue_put(q, large, sizeof large, KITH_FOREVER));
+    PASS(kith_queue_shutdown_now(q));
+    CU_ASSERT_EQUAL(kith_queue_size(q), 0);
+    CU_ASSERT_EQUAL(kith_queue_empty(q), 1);
+    FAILS_WITH(KITH_EEND, kith_put(q, x));
+    FAILS_WITH(KITH_EEND, kith_get(q, &x));
+    FAILS_WITH(KITH_EEND, kith_queue_next(q, KITH_FOREVER));
+    FAILS_WITH(KITH_EEND, kith_queue_get_many(q, &x, sizeof x, 1, KITH_FOREVER));
+    CU_ASSERT(kith_wait(&w, 1, KITH_FOREVER) == 1 && w.ready == KITH_EEND);
+    PASS(kith_queue_shutdown(q));
+    PASS(kith_queue_shutdown_now(q));
+    FAILS_WITH(KITH_EEND, kith_get(q, &x)); /* and the plain one has not brought them back */
+    PASS(kith_queue_close(q));
+    FAILS_WITH(KITH_ESTALE, kith_queue_shutdown_now(q));
+    q = far_queue_open(1);
+    PASS(kith_put(q, x));
+    p = kith_process_start(wait_until_shut, KITH_ARG(q));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_process_join(p, 50));
+    PASS(kith_queue_shutdown_now(q));
+    CU_ASSERT_EQUAL(code_of(p), 33);
+    PASS(kith_queue_close(q));
+}
+
 /* Puts some, and ends without a word: by itself, by exit, by a signal; or is done before. */
 static int produces(const void *arg)
 {
@@ -650,6 +685,7 @@ static struct test tests[] = {
     TEST(many_in_one_call),
     TEST(many_at_a_time_until_all_producers_are_done),
     TEST(a_shutdown_tells_all_who_wait),
+    TEST(a_shutdown_now_throws_away_what_is_there),
     TEST(producers_that_have_ended_are_done),
     TEST(a_producer_may_run_on_any_node),
     TEST(all_that_a_killed_producer_has_put_arrives),

@@ -93,6 +93,147 @@ static void a_bound_and_a_shutdown_hold(void)
     PASS(kith_queue_close(q));
 }
 
+static int joins(const void *arg)
+{
+    const kith_queue *q = arg;
+
+    return kith_queue_join(*q, KITH_FOREVER) < 0;
+}
+
+/* What is out is to be done, by whoever has it; what was not taken is done. */
+static void a_shutdown_now_lets_joiners_go(void)
+{
+    kith_queue q = far_sorted_open(0, KITH_FIFO, 1);
+    kith_process p;
+    int x = 1;
+
+    for (int i = 0; i < 600; i++)
+        PASS(kith_put(q, x));
+    p = kith_process_start(joins, KITH_ARG(q));
+    PASS(kith_get(q, &x));
+    PASS(kith_get(q, &x));
+    PASS(kith_queue_task_done(q));
+    PASS(kith_queue_shutdown_now(q));
+    CU_ASSERT_EQUAL(kith_queue_size(q), 0);
+    FAILS_WITH(KITH_EEND, kith_get(q, &x));
+    FAILS_WITH(KITH_EEND, kith_queue_next(q, KITH_FOREVER));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_join(q, 20));
+    PASS(kith_queue_task_done(q));
+    CU_ASSERT_EQUAL(code_of(p), 0);
+    PASS(kith_queue_join(q, 0));
+    PASS(kith_queue_close(q));
+}
+
+static void other_orders_are_emptied_too(void)
+{
+    for (int order = KITH_LIFO; order <= KITH_PRIORITY; order++) {
+        kith_queue q = far_sorted_open(0, order, 0);
+        int x = 1;
+
+        for (int i = 0; i < 10; i++)
+            PASS(kith_queue_put_priority(q, &x, sizeof x, i, KITH_FOREVER));
+        PASS(kith_queue_shutdown_now(q));
+        CU_ASSERT_EQUAL(kith_queue_size(q), 0);
+        FAILS_WITH(KITH_EEND, kith_get(q, &x));
+        PASS(kith_queue_close(q));
+    }
+}
+
+struct holder {
+    kith_queue q, taken;
+};
+
+static int takes_and_sleeps(const void *arg)
+{
+    const struct holder *h = arg;
+    int x;
+
+    kith_get(h->q, &x);
+    kith_put(h->taken, x);
+    for (;;)
+        pause();
+    return 0;
+}
+
+/* Nobody would take it again. */
+static void what_a_dead_one_had_is_thrown_away_after_a_shutdown_now(void)
+{
+    struct holder h = { far_sorted_open(0, KITH_FIFO, 1), kith_queue_open(0) };
+    kith_process p;
+    int x = 1;
+
+    PASS(kith_put(h.q, x));
+    p = kith_process_start(takes_and_sleeps, KITH_ARG(h));
+    PASS(kith_get(h.taken, &x));
+    PASS(kith_queue_shutdown_now(h.q));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_queue_join(h.q, 10));
+    PASS(kith_process_kill(p));
+    PASS(kith_queue_join(h.q, KITH_FOREVER));
+    FAILS_WITH(KITH_EEND, kith_get(h.q, &x));
+    CU_ASSERT_EQUAL(code_of(p), -SIGKILL);
+    PASS(kith_queue_close(h.q));
+    PASS(kith_queue_close(h.taken));
+}
+
+struct shutter {
+    kith_queue q;
+    int step;
+};
+
+static void shuts_down_now(const void *arg)
+{
+    const struct shutter *s = arg;
+
+    kith_queue_shutdown_now(s->q);
+}
+
+static int dies_over_it(const void *arg)
+{
+    die_on_the_way(((const struct shutter *)arg)->step, shuts_down_now, arg);
+    return 0;
+}
+
+static void put_all_sizes(kith_queue q, int n)
+{
+    static char large[10000];
+
+    for (int i = 0; i < n; i++)
+        PASS(kith_queue_put(q, large, i % 2 ? sizeof large : (size_t)i, KITH_FOREVER));
+}
+
+/* 1: they are there, in their order; 0: none is. */
+static int are_there(kith_queue q, int n)
+{
+    static char buf[10000];
+    int64_t size = kith_queue_size(q), rc;
+
+    CU_ASSERT(size == 0 || size == n);
+    for (int i = 0; i < size; i++)
+        CU_ASSERT_EQUAL(kith_queue_get(q, buf, sizeof buf, 0), i % 2 ? (int64_t)sizeof buf : i);
+    rc = kith_queue_get(q, buf, sizeof buf, 0);
+    CU_ASSERT_EQUAL(rc, size > 0 ? KITH_ETIMEDOUT : KITH_EEND);
+    return size > 0;
+}
+
+/* Of the plain one, and of one with priorities. */
+static void whoever_dies_over_a_shutdown_now_has_thrown_away_all_or_nothing(void)
+{
+    for (int order = KITH_FIFO; order <= KITH_PRIORITY; order += KITH_PRIORITY) {
+        struct shutter s;
+        int code, kept = 0;
+
+        AT_EACH_STEP(s.step, code) {
+            s.q = far_sorted_open(0, order, 0);
+            put_all_sizes(s.q, 5);
+            code = end_at_step(kith_process_start(dies_over_it, KITH_ARG(s)));
+            kept += are_there(s.q, 5);
+            PASS(kith_queue_close(s.q));
+        }
+        CU_ASSERT(got_through(s.step, code));
+        CU_ASSERT(kept > 0);
+    }
+}
+
 struct work {
     kith_queue jobs, results;
     int dies;
@@ -450,6 +591,10 @@ static struct test tests[] = {
     TEST(last_in_first_out),
     TEST(by_priority_and_then_first_in_first_out),
     TEST(a_bound_and_a_shutdown_hold),
+    TEST(a_shutdown_now_lets_joiners_go),
+    TEST(other_orders_are_emptied_too),
+    TEST(what_a_dead_one_had_is_thrown_away_after_a_shutdown_now),
+    TEST(whoever_dies_over_a_shutdown_now_has_thrown_away_all_or_nothing),
     TEST(join_waits_until_all_is_done),
     TEST(the_item_of_a_dead_one_is_given_again),
     TEST(those_of_a_dead_one_keep_their_order),

@@ -5,7 +5,14 @@
 
 int kith__producers_shut(struct kith__object *o, struct kith__producers *p)
 {
-    kith__guard_set(&o->guard, &p->shut, 1);
+    if (atomic_load(&p->shut) == KITH__SHUT_NOT)
+        kith__guard_set(&o->guard, &p->shut, KITH__SHUT);
+    return 1;
+}
+
+int kith__producers_empty(struct kith__object *o, struct kith__producers *p)
+{
+    kith__guard_set(&o->guard, &p->shut, KITH__SHUT_EMPTIED);
     return 1;
 }
 

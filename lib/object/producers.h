@@ -8,13 +8,17 @@
 
 #include "object/holders.h"
 
+/* EMPTIED: and what is there, or comes back, is not to be had any more. */
+enum kith__shut { KITH__SHUT_NOT, KITH__SHUT, KITH__SHUT_EMPTIED };
+
 struct kith__producers {           /* zeros: nothing is expected */
-    kith__word shut;               /* 1: nothing more is put. Read without the guard, too */
+    kith__word shut;               /* enum kith__shut. Read without the guard, too */
     kith__word expected, finished; /* producers */
     struct kith__holders named;    /* and not finished */
 };
 
 int kith__producers_shut(struct kith__object *o, struct kith__producers *p);
+int kith__producers_empty(struct kith__object *o, struct kith__producers *p);
 int kith__producers_expect(struct kith__object *o, struct kith__producers *p, uint64_t n);
 int kith__producers_done(struct kith__object *o, struct kith__producers *p, const struct kith__caller *who);
 

@@ -78,6 +78,8 @@ static uint64_t new_segment(uint64_t size)
 
 static uint64_t count(const struct queue *q)
 {
+    if (atomic_load(&q->producers.shut) == KITH__SHUT_EMPTIED)
+        return 0;
     return atomic_load(&q->put) - atomic_load(&q->taken);
 }
 
@@ -233,8 +235,8 @@ static int is_empty(struct queue *q)
     return atomic_load_explicit(&q->put_seen, memory_order_relaxed) == taken;
 }
 
-/* In the consumers' guard: what comes next. 0: nothing. */
-static int look(struct kith__object *o, struct item *i)
+/* In the consumers' guard: what stands next. 0: nothing. */
+static int find(struct kith__object *o, struct item *i)
 {
     struct queue *q = queue_of(o);
     uint64_t *record;
@@ -254,6 +256,12 @@ static int look(struct kith__object *o, struct item *i)
     i->block = *record & 1 ? record[1] : 0;
     i->bytes = record + 1;
     return 1;
+}
+
+/* Likewise: what can be had next. */
+static int look(struct kith__object *o, struct item *i)
+{
+    return atomic_load(&queue_of(o)->producers.shut) != KITH__SHUT_EMPTIED && find(o, i);
 }
 
 /* In the consumers' guard: it is out with this; a block of it is ours. */
@@ -455,6 +463,38 @@ static int64_t shutdown(struct kith__object *o, const struct kith__caller *who, 
     return kith__queue_settle(o, kith__producers_shut(o, &queue_of(o)->producers), out);
 }
 
+static int64_t empty(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
+{
+    (void)who;
+    (void)in;
+    return kith__queue_settle(o, kith__producers_empty(o, &queue_of(o)->producers), out);
+}
+
+/* Frees items, in the consumers' guard, up to that number: 1 when there may be more. Each is first made ours
+ * and taken out in one commit. */
+static int free_items(struct kith__object *o, uint64_t most)
+{
+    struct item i;
+
+    for (; most > 0 && find(o, &i); most--) {
+        remove_item(o, &i);
+        kith__heap_free(i.block);
+    }
+    return most == 0;
+}
+
+static int64_t free_some(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out)
+{
+    (void)who;
+    (void)in;
+    (void)out;
+    if (atomic_load(&queue_of(o)->producers.shut) != KITH__SHUT_EMPTIED)
+        return 0;
+    return free_items(o, KITH__QUEUE_FREE_MOST);
+}
+
 /* The number: of producers that are expected in all. */
 static int64_t expect(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                       struct kith__result *out)
@@ -558,22 +598,17 @@ static int same(struct kith__object *o, const void *options, size_t size)
                       (unsigned long long)queue_of(o)->bound, (unsigned long long)bound);
 }
 
-/* Frees items and segments, each first made ours and taken out in one commit: a second call goes on where the
- * first died. */
+/* Frees items and segments: a second call goes on where the first died. */
 static void destroy(struct kith__object *o)
 {
     struct queue *q = queue_of(o);
-    struct item i;
     uint64_t head;
 
     kith__holders_free(o, &q->producers.named);
     if (atomic_load(&q->head) == 0)
         return;
     kith__guard_enter(&o->second);
-    while (look(o, &i)) {
-        remove_item(o, &i);
-        kith__heap_free(i.block);
-    }
+    free_items(o, UINT64_MAX);
     while ((head = atomic_load(&q->head)) != 0) {
         kith__guard_set(&o->second, kith__heap_owner(head), kith__me);
         kith__guard_set(&o->second, &q->head, atomic_load(&segment_at(head)->next));
@@ -595,6 +630,8 @@ static const struct kith__method methods[] = {
     [KITH__QUEUE_NAME] = { "name", name, -1, KITH__NAMES },
     [KITH__QUEUE_DONE] = { "done", done, -1, KITH__HOLDS },
     [KITH__QUEUE_BURY] = { "bury", bury, -1, 0 },
+    [KITH__QUEUE_EMPTY] = { "empty", empty, -1, 0 },
+    [KITH__QUEUE_FREE] = { "free", free_some, -1, KITH__SECOND },
 };
 
 const struct kith__class kith__queue_class = {
@@ -765,9 +802,28 @@ static int64_t ask(kith_queue q, unsigned method, uint64_t number)
     return kith__ask(object_of(q), kind_of(q), method, number);
 }
 
+/* The next put of this thread asks again, and is refused. */
+static int64_t shut(kith_queue q, unsigned how)
+{
+    int64_t rc = ask(q, how, 0);
+
+    kith__remote_forget(object_of(q));
+    return rc;
+}
+
 int kith_queue_shutdown(kith_queue q)
 {
-    return kith__report((int)ask(q, KITH__QUEUE_SHUTDOWN, 0));
+    return kith__report((int)shut(q, KITH__QUEUE_SHUTDOWN));
+}
+
+/* What is lost is so with the first call, whatever becomes of the caller; the memory goes with the others. */
+int kith_queue_shutdown_now(kith_queue q)
+{
+    int64_t rc = shut(q, KITH__QUEUE_EMPTY), more = rc == 0;
+
+    while (more > 0)
+        more = ask(q, KITH__QUEUE_FREE, 0);
+    return kith__report((int)rc);
 }
 
 int kith_queue_producers(kith_queue q, int n)

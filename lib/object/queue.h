@@ -17,12 +17,16 @@ enum {
     KITH__QUEUE_NAME,
     KITH__QUEUE_DONE,
     KITH__QUEUE_BURY,
+    KITH__QUEUE_EMPTY, /* shuts it down, and what is there is lost */
+    KITH__QUEUE_FREE,  /* some of what was lost with it, to be called until it gives 0 */
     KITH__QUEUE_OWN_METHODS,
     KITH__QUEUE_PUT_MANY = KITH__QUEUE_OWN_METHODS,
     KITH__QUEUE_GET_MANY,
     KITH__SORTED_TASK_DONE = KITH__QUEUE_OWN_METHODS,
     KITH__SORTED_JOIN
 };
+
+enum { KITH__QUEUE_FREE_MOST = 256 }; /* items freed in one call: an agent has others waiting */
 
 enum { KITH__QUEUE_CONSUMERS, KITH__QUEUE_PRODUCERS }; /* their first sides */
 

@@ -93,7 +93,23 @@ static void set_waiting(struct kith__object *o, uint64_t block, int at_front)
     kith__guard_set(&o->guard, &s->count, atomic_load(&s->count) + 1);
 }
 
-/* The next one; 0: none. */
+static int is_emptied(const struct sorted *s)
+{
+    return atomic_load(&s->producers.shut) == KITH__SHUT_EMPTIED;
+}
+
+/* Items that can be had; and that a join waits for. Those that wait in an emptied one are lost. */
+static uint64_t count(const struct sorted *s)
+{
+    return is_emptied(s) ? 0 : atomic_load(&s->count);
+}
+
+static uint64_t unfinished(const struct sorted *s)
+{
+    return atomic_load(&s->unfinished) - (is_emptied(s) ? atomic_load(&s->count) : 0);
+}
+
+/* The next one, also of an emptied one; 0: none. */
 static uint64_t first_waiting(const struct sorted *s)
 {
     uint64_t used = atomic_load(&s->used);
@@ -227,7 +243,7 @@ static int64_t get(struct kith__object *o, const struct kith__caller *who, struc
                    struct kith__result *out)
 {
     struct sorted *s = sorted_of(o);
-    uint64_t block = first_waiting(s);
+    uint64_t block = count(s) > 0 ? first_waiting(s) : 0;
     int64_t rc;
 
     if (block == 0)
@@ -242,7 +258,7 @@ static int64_t next(struct kith__object *o, const struct kith__caller *who, stru
                     struct kith__result *out)
 {
     struct sorted *s = sorted_of(o);
-    uint64_t block = first_waiting(s);
+    uint64_t block = count(s) > 0 ? first_waiting(s) : 0;
 
     (void)who;
     (void)in;
@@ -258,7 +274,7 @@ static int64_t size(struct kith__object *o, const struct kith__caller *who, stru
     (void)who;
     (void)in;
     (void)out;
-    return (int64_t)atomic_load(&sorted_of(o)->count);
+    return (int64_t)count(sorted_of(o));
 }
 
 /* ------------------------------------------------------------------- items that are out */
@@ -301,12 +317,14 @@ static uint64_t find_mine(const struct sorted *s, const struct kith__caller *who
     return found;
 }
 
-/* It waits again, before all others of its priority. */
-static void give_again(struct kith__object *o, uint64_t block, uint64_t before)
+/* It waits again, before all others of its priority; in an emptied one it is lost with that. */
+static void give_again(struct kith__object *o, uint64_t block, uint64_t before, struct kith__result *out)
 {
     cut(o, &sorted_of(o)->out, block, before);
     set_waiting(o, block, 1);
     kith__guard_commit(&o->guard);
+    if (unfinished(sorted_of(o)) == 0)
+        kith__tell_all(out, JOINERS);
 }
 
 static int64_t task_done(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
@@ -326,7 +344,7 @@ static int64_t task_done(struct kith__object *o, const struct kith__caller *who,
     kith__guard_set(&o->guard, &s->unfinished, atomic_load(&s->unfinished) - 1);
     kith__guard_commit(&o->guard);
     free_item(block);
-    if (atomic_load(&s->unfinished) == 0)
+    if (unfinished(s) == 0)
         kith__tell_all(out, JOINERS);
     return 0;
 }
@@ -341,7 +359,7 @@ static int64_t join(struct kith__object *o, const struct kith__caller *who, stru
     (void)out;
     if (!s->options.joinable)
         return kith__fail(KITH_EINVAL, "kith_queue_join: the Queue was opened without .joinable");
-    return atomic_load(&s->unfinished) ? KITH__PARKED : 0;
+    return unfinished(s) ? KITH__PARKED : 0;
 }
 
 /* What was taken, and reached nobody, is the first to be given again. */
@@ -352,7 +370,7 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
 
     if (s->options.joinable) {
         if ((block = find_out(s, who, given->room, 0, &before)) != 0)
-            give_again(o, block, before);
+            give_again(o, block, before, given);
     } else {
         int is_large = given->size > KITH__LARGE;
 
@@ -376,6 +394,41 @@ static int64_t shutdown(struct kith__object *o, const struct kith__caller *who, 
     (void)who;
     (void)in;
     return kith__queue_settle(o, kith__producers_shut(o, &sorted_of(o)->producers), out);
+}
+
+static int64_t empty(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                     struct kith__result *out)
+{
+    (void)who;
+    (void)in;
+    kith__tell_all(out, JOINERS);
+    return kith__queue_settle(o, kith__producers_empty(o, &sorted_of(o)->producers), out);
+}
+
+/* Frees items that wait, up to that number: 1 when there may be more. Each is made ours and taken out in one
+ * commit. */
+static int free_waiting(struct kith__object *o, uint64_t most)
+{
+    struct sorted *s = sorted_of(o);
+
+    for (uint64_t block; most > 0 && (block = first_waiting(s)) != 0; most--) {
+        cut_waiting(o, block);
+        own(o, block);
+        if (s->options.joinable)
+            kith__guard_set(&o->guard, &s->unfinished, atomic_load(&s->unfinished) - 1);
+        kith__guard_commit(&o->guard);
+        free_item(block);
+    }
+    return most == 0;
+}
+
+static int64_t free_some(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out)
+{
+    (void)who;
+    (void)in;
+    (void)out;
+    return is_emptied(sorted_of(o)) ? free_waiting(o, KITH__QUEUE_FREE_MOST) : 0;
 }
 
 static int64_t expect(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
@@ -405,7 +458,7 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
     uint64_t block, before;
 
     while ((block = find_out(sorted_of(o), who, 0, 1, &before)) != 0) {
-        give_again(o, block, before);
+        give_again(o, block, before, out);
         kith__tell_all(out, CONSUMERS);
     }
     kith__queue_settle(o, kith__producers_died(o, &sorted_of(o)->producers, who), out);
@@ -443,19 +496,14 @@ static int same(struct kith__object *o, const void *options, size_t size)
                       o->name);
 }
 
-/* Each is made ours and taken out in one commit: a second call goes on where the first died. */
+/* A second call goes on where the first died. */
 static void destroy(struct kith__object *o)
 {
     struct sorted *s = sorted_of(o);
     uint64_t block;
 
     kith__guard_enter(&o->guard);
-    while ((block = first_waiting(s)) != 0) {
-        cut_waiting(o, block);
-        own(o, block);
-        kith__guard_commit(&o->guard);
-        free_item(block);
-    }
+    free_waiting(o, UINT64_MAX);
     while ((block = atomic_load(&s->out.first)) != 0) {
         cut(o, &s->out, block, 0);
         own(o, block);
@@ -477,6 +525,8 @@ static const struct kith__method methods[] = {
     [KITH__QUEUE_NAME] = { "name", name, -1, KITH__NAMES },
     [KITH__QUEUE_DONE] = { "done", done, -1, KITH__HOLDS },
     [KITH__QUEUE_BURY] = { "bury", bury, -1, 0 },
+    [KITH__QUEUE_EMPTY] = { "empty", empty, -1, 0 },
+    [KITH__QUEUE_FREE] = { "free", free_some, -1, 0 },
     [KITH__SORTED_TASK_DONE] = { "task done", task_done, -1, KITH__HOLDS },
     [KITH__SORTED_JOIN] = { "join", join, JOINERS, KITH__LOOKS },
 };
