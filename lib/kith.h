@@ -884,6 +884,10 @@ KITH_API kith_iter kith_pool_imap_bytes(kith_pool p, kith_bytes_fn *fn, const vo
                                         size_t n);
 KITH_API kith_iter kith_pool_imap_bytes_unordered(kith_pool p, kith_bytes_fn *fn, const void *in,
                                                   size_t in_size, size_t n);
+KITH_API kith_iter kith_pool_imap_bytes_from(kith_pool p, kith_bytes_fn *fn, kith_source_fn *next, void *arg,
+                                             size_t in_size);
+KITH_API kith_iter kith_pool_imap_bytes_unordered_from(kith_pool p, kith_bytes_fn *fn, kith_source_fn *next,
+                                                       void *arg, size_t in_size);
 
 /* Waits up to timeout_ms for the next result, and copies it to out, which has exactly
  * size bytes.

@@ -132,6 +132,43 @@ static void they_come_without_waiting_by_cost_and_one_by_one(void)
     CU_ASSERT(are_free(before));
 }
 
+/* An argument each time, so many in all. */
+static int next_size(void *item, void *arg)
+{
+    int *left = arg;
+
+    *(int *)item = *left % 1000;
+    return (*left)-- > 0;
+}
+
+static void they_come_from_a_source(void)
+{
+    enum { MANY = 10000 };
+    int left = MANY, wrong = 0, sum = 0;
+    kith_bytes one;
+    kith_iter it = kith_pool_imap_bytes_from(pool, repeat, next_size, &left, sizeof(int));
+    uint64_t before = 0;
+
+    for (int i = MANY; i > 0; i--) {
+        PASS(kith_next(it, &one));
+        wrong += !is_repeated(&one, i % 1000);
+        PASS(kith_bytes_free(&one, 1));
+    }
+    CU_ASSERT(wrong == 0 && kith_next(it, &one) == KITH_EEND);
+    PASS(kith_iter_close(it));
+    before = blocks();
+    left = N;
+    it = kith_pool_imap_bytes_unordered_from(pool, repeat, next_size, &left, sizeof(int));
+    for (int i = 0; i < N; i++) {
+        PASS(kith_next(it, &one));
+        sum += (int)one.size;
+        PASS(kith_bytes_free(&one, 1));
+    }
+    CU_ASSERT(sum == N * (N + 1) / 2 && kith_next(it, &one) == KITH_EEND);
+    PASS(kith_iter_close(it));
+    CU_ASSERT(blocks_come_down_to(before));
+}
+
 static int fail_at_ten(const void *in, kith_bytes *out)
 {
     int rc = repeat(in, out);
@@ -237,6 +274,7 @@ static void wrong_use_is_a_sentence(void)
 
 static struct test tests[] = { TEST(results_have_the_sizes_that_tasks_give_them),
                                TEST(they_come_without_waiting_by_cost_and_one_by_one),
+                               TEST(they_come_from_a_source),
                                TEST(a_task_that_fails_leaves_nothing),
                                TEST(what_a_dead_worker_had_goes_with_it),
                                TEST(bytes_are_set_and_freed),

@@ -422,3 +422,17 @@ kith_iter kith_pool_imap_unordered_from(kith_pool pool, kith_map_fn *fn, kith_so
     return kith__imap(pool, NULL, (kith__fn *)fn, KITH__SHAPE_BYTES, NULL, next, arg, in_size, out_size, 1,
                       1);
 }
+
+kith_iter kith_pool_imap_bytes_from(kith_pool pool, kith_bytes_fn *fn, kith_source_fn *next, void *arg,
+                                    size_t in_size)
+{
+    return kith__imap(pool, NULL, (kith__fn *)fn, KITH__SHAPE_VARIABLE, NULL, next, arg, in_size,
+                      sizeof(kith_bytes), 1, 0);
+}
+
+kith_iter kith_pool_imap_bytes_unordered_from(kith_pool pool, kith_bytes_fn *fn, kith_source_fn *next,
+                                              void *arg, size_t in_size)
+{
+    return kith__imap(pool, NULL, (kith__fn *)fn, KITH__SHAPE_VARIABLE, NULL, next, arg, in_size,
+                      sizeof(kith_bytes), 1, 1);
+}
