@@ -83,6 +83,7 @@ share_lost()
 
     for how in kill cut; do
         "$cluster" slow node3 5ms 400mbit
+        rm -f "$out"
         run 3 "$objects" share-lose >"$out" 2>&1 &
         await "$out" '^ready' || return
         if [ $how = kill ]; then signal_all KILL kith-agent node3; else "$cluster" cut node3; fi

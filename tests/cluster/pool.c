@@ -1,9 +1,10 @@
-/* pool.c: what a pool over several nodes does; called by pool.sh.
+/* pool.c: what a pool over several nodes does; called by pool.sh and five.sh.
  *
  *   pool same      results of all kinds of calls, the same as of a pool of one node
+ *   pool bits N    a number that stands for the bits of all results, with N nodes; 0: all
  *   pool lose      a long map; one line when all nodes have part in it, and one when it is done
- *   pool stop      a long map; then maps until the last worker has part in one. A line before, between, and
- * after pool far       calls from a Process on the last node to a pool of the first one alone
+ *   pool stop      a long map, then maps until the last worker has part in one; three lines
+ *   pool far       calls from a Process on the last node to a pool of the first one alone
  */
 #define _GNU_SOURCE
 #include "must.h"
@@ -129,8 +130,43 @@ static double count_block(uint64_t lo, uint64_t hi, const void *arg)
     return (double)(hi - lo);
 }
 
+struct moments { /* of the numbers of a block; no bytes between */
+    double sum, squares, largest, count;
+};
+
+/* In what order blocks are folded shows in the last bits. */
+static int block_moments(uint64_t lo, uint64_t hi, const void *arg, void *part)
+{
+    struct moments m = { 0 };
+
+    (void)arg;
+    for (uint64_t i = lo; i < hi; i++) {
+        double x = 1 / ((double)i + kith_uniform(0, 1));
+
+        m.sum += x;
+        m.squares += x * x;
+        m.largest = fmax(m.largest, x);
+        m.count++;
+    }
+    nap(200);
+    memcpy(part, &m, sizeof m);
+    return 0;
+}
+
+static void add_moments(void *total, const void *part)
+{
+    struct moments *t = total;
+    const struct moments *p = part;
+
+    t->sum += p->sum;
+    t->squares += p->squares;
+    t->largest = fmax(t->largest, p->largest);
+    t->count += p->count;
+}
+
 struct results {
     double root[N], sum, power[N];
+    struct moments moments;
 };
 
 static void compute(kith_pool p, struct results *r)
@@ -143,6 +179,9 @@ static void compute(kith_pool p, struct results *r)
     MUST(kith_map(p, slow_root, x, r->root, N) == 0);
     MUST(kith_pool_sum(p, block_sum, NULL, 0, N, &r->sum) == 0);
     MUST(kith_pool_map_with(p, power, x, sizeof *x, r->power, sizeof *x, N, &two, sizeof two) == 0);
+    r->moments = (struct moments){ 0 };
+    MUST(kith_reduce(p, block_moments, NULL, 0, N, add_moments, &r->moments) == 0);
+    MUST(r->moments.count == N);
 }
 
 /* All workers have part in it, wherever they are. */

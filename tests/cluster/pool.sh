@@ -15,6 +15,7 @@ lost()
 {
     local out=$TMPDIR/lose
 
+    rm -f "$out"
     run 3 KITH_WORKERS=1 "$pool" lose >"$out" 2>&1 &
     await "$out" '^ready' || return
     sleep 0.5
@@ -52,10 +53,37 @@ far()
     run 2 KITH_WORKERS=2 "$pool" far >"$TMPDIR/far" 2>&1 && grep -qx done "$TMPDIR/far" || { cat "$TMPDIR/far"; return 1; }
 }
 
+# Each task of each call is in one line, of the file of the host that it ran on.
+logged()
+{
+    local n file
+    rm -f "$mine".log*
+    run 3 KITH_WORKERS=1 KITH_JOBLOG="$mine.log" "$pool" bits >"$TMPDIR/logged" 2>&1 || { cat "$TMPDIR/logged"; return 1; }
+    for n in 1 2 3; do
+        file=$mine.log
+        [ $n = 1 ] || file=$mine.log.node$n
+        [ "$(sed 1d "$file" | awk -F'\t' '{ print $2 }' | sort -u)" = node$n ] || { echo "$file:"; cat "$file"; return 1; }
+    done
+    cat "$mine".log* | awk -F'\t' '
+        $1 == "Seq" { next }
+        NF != 9 || $7 != 0 || $8 != 0 { print "wrong: " $0; wrong = 1 }
+        { split($9, word, /[ -]/); name = word[1]; call[name] = $1 }
+        { for (i = word[2]; i <= word[3]; i++) times[$1, name, i]++ }
+        END {
+            for (name in call) {
+                calls++
+                for (i = 0; i < 6000; i++)
+                    if (times[call[name], name, i] != 1) { print name, i, times[call[name], name, i] + 0; wrong = 1 }
+            }
+            exit wrong || calls != 4
+        }' >"$TMPDIR/logged" 2>&1 || { tail -n 5 "$TMPDIR/logged" "$mine".log*; return 1; }
+}
+
 check "all workers of two nodes" all_workers 2
 check "of three" all_workers 3
 check "the same bits on one node, two and three" same_bits 1 2 3
 check "calls from a node without workers" far
+check "the job log of three nodes" logged
 check "a node that is stopped" stopped
 check "an agent that is killed" lost signal_all KILL kith-agent node3
 check "a cable that is cut" lost "$cluster" cut node3
