@@ -1,11 +1,14 @@
 /* lost: what lost.sh and slurm_lost.sh run on several nodes, of which the last one is lost. It prints "ready"
  * when that may happen, and "done ..." when all came out right without it; then it ends with 7. lost map MS |
- * loss MS (a map, and until the pool has noticed) | queue MS | locks MS | barrier MS | stay
+ * loss MS (a map, and until the pool has noticed) | queue MS | locks MS | barrier MS | together MS (these
+ * three) | stay
  */
 #include "config.h"
 #include "must.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +21,14 @@ static void say(const char *text)
 {
     printf("%s\n", text);
     fflush(stdout);
+}
+
+static _Atomic int parts = 1; /* that go on together, and are not ready yet */
+
+static void is_ready(void)
+{
+    if (atomic_fetch_sub(&parts, 1) == 1)
+        say("ready");
 }
 
 /* All but the last node's end well; that one's does so, or is lost. */
@@ -69,7 +80,7 @@ static void map(int ms, int is_lost)
     for (int i = 0; i < n; i++)
         x[i] = i;
     MUST(kith_map(pool, slow_root, x, y, 100) == 0);
-    say("ready");
+    is_ready();
     begin = kith_time();
     MUST(kith_map(pool, slow_root, x, y, n) == 0);
     printf("a map of %d ms has taken %.0f ms\n", ms, 1e3 * (kith_time() - begin));
@@ -120,7 +131,7 @@ static void queue(int ms)
     for (int i = 0; i < n; i++) {
         MUST(kith_put(g.q, i) == 0);
         if (i == 200)
-            say("ready");
+            is_ready();
     }
     MUST(kith_queue_join(g.q, 60000) == 0);
     for (int i = 0; i < n; i++) {
@@ -172,7 +183,7 @@ static void locks(int ms)
         nap(10000);
         MUST(kith_load(r.turns, &before) == 0);
     } while (before < 2 * kith_nodes());
-    say("ready");
+    is_ready();
     nap(ms * 1000L);
     do { /* they go on after that, too */
         nap(10000);
@@ -205,7 +216,7 @@ static void barrier(int ms)
 
     start_on_each(p, meets, KITH_ARG(b));
     nap(200000);
-    say("ready");
+    is_ready();
     begin = kith_time();
     while (kith_barrier_broken(b) == 0 && kith_time() - begin < ms * 1e-3)
         nap(20000);
@@ -213,6 +224,32 @@ static void barrier(int ms)
     MUST(kith_barrier_abort(b) == 0);
     await_all(p, kith_nodes());
     say("done");
+}
+
+/* --------------------------------------------------------------------- together */
+
+static void *run_queue(void *ms)
+{
+    queue(*(int *)ms);
+    return NULL;
+}
+
+static void *run_locks(void *ms)
+{
+    locks(*(int *)ms);
+    return NULL;
+}
+
+static void together(int ms)
+{
+    pthread_t a, b;
+
+    parts = 3;
+    MUST(pthread_create(&a, NULL, run_queue, &ms) == 0 && pthread_create(&b, NULL, run_locks, &ms) == 0);
+    barrier(10 * ms); /* the loss is to break it */
+    pthread_join(a, NULL);
+    pthread_join(b, NULL);
+    say("done together");
 }
 
 /* -------------------------------------------------------------------------- stay */
@@ -230,7 +267,7 @@ static void stay(void)
     kith_process p[NODES_MOST];
 
     start_on_each(p, stays, NULL, 0);
-    say("ready");
+    is_ready();
     pause();
 }
 
@@ -252,6 +289,8 @@ int main(int argc, char **argv)
         locks(ms);
     else if (strcmp(what, "barrier") == 0)
         barrier(ms);
+    else if (strcmp(what, "together") == 0)
+        together(ms);
     else
         stay();
     return kith_finalize() ? 1 : argc > 3 ? atoi(argv[3]) : STATUS;
