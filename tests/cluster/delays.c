@@ -1,5 +1,5 @@
 /* delays: what delays.sh runs on nodes that are far from each other, or busy with each other. The last line
- * is "done". delays map PERCENT | large MIB */
+ * is "done". delays map PERCENT | objects MS | large MIB */
 #define _GNU_SOURCE
 #include "config.h"
 #include "must.h"
@@ -84,6 +84,113 @@ static void map(double percent)
     }
     MUST(kith_pool_close(pool) == 0);
     printf(well ? "well\n" : calm ? "badly\n" : "nobody knows: this machine is too busy\n");
+}
+
+/* ---------------------------------------------------------------------- objects */
+
+/* One of each kind. All but over are at home on the far node. */
+struct things {
+    kith_queue to, back, counts;
+    kith_lock lock;
+    kith_value turns, over;
+    kith_dict squares;
+    kith_pipe end[2];
+};
+
+/* What the lock protects is changed in two steps. */
+static void takes_turn(const struct things *t)
+{
+    int turns;
+
+    MUST(kith_lock_acquire(t->lock, KITH_FOREVER) == 0);
+    MUST(kith_load(t->turns, &turns) == 0);
+    turns++;
+    MUST(kith_store(t->turns, turns) == 0);
+    MUST(kith_lock_release(t->lock) == 0);
+}
+
+static int takes_turns(const void *arg)
+{
+    const struct things *t = arg;
+    int over = 0, count = 0;
+
+    for (; !over; count++) {
+        takes_turn(t);
+        nap(5000);
+        MUST(kith_load(t->over, &over) == 0);
+    }
+    return kith_put(t->counts, count) < 0;
+}
+
+static int passes_on(const void *arg)
+{
+    const struct things *t = arg;
+    int x;
+
+    do {
+        MUST(kith_get(t->to, &x) == 0);
+        MUST(kith_put(t->back, x) == 0);
+    } while (x >= 0);
+    return 0;
+}
+
+/* Opens all, and sends back what comes by the Pipe. */
+static int owns(const void *arg)
+{
+    const struct things *home = arg;
+    int zero = 0, x;
+    struct things t = { kith_queue_open(0),  kith_queue_open(0), home->counts,     kith_lock_open(),
+                        kith_value_of(zero), home->over,         kith_dict_open(), { { 0 }, { 0 } } };
+
+    MUST(kith_pipe_open(t.end) == 0);
+    MUST(kith_check(kith_process_start(takes_turns, KITH_ARG(t))) == 0);
+    MUST(kith_check(kith_process_start(passes_on, KITH_ARG(t))) == 0);
+    MUST(kith_put(home->back, t) == 0);
+    do {
+        MUST(kith_recv(t.end[1], &x) == 0);
+        MUST(kith_send(t.end[1], x) == 0);
+    } while (x >= 0);
+    return 0;
+}
+
+/* A number makes its way through all of them. */
+static void goes_round(const struct things *t, int i)
+{
+    int square = i * i, got = -2;
+
+    MUST(kith_put(t->to, i) == 0);
+    takes_turn(t);
+    MUST(kith_dict_set(t->squares, &i, sizeof i, &square, sizeof square) == 0);
+    MUST(kith_dict_get(t->squares, &i, sizeof i, &got, sizeof got) == sizeof got && got == square);
+    MUST(kith_get(t->back, &got) == 0 && got == i);
+    MUST(kith_send(t->end[0], i) == 0);
+    MUST(kith_recv(t->end[0], &got) == 0 && got == i);
+}
+
+static void objects(double ms)
+{
+    int zero = 0, one = 1, end = -1, got, rounds = 0, count, turns;
+    struct things home = { .back = kith_queue_open(0),
+                           .counts = kith_queue_open(0),
+                           .over = kith_value_of(zero) },
+                  t;
+    kith_process p = kith_process_start_with(owns, KITH_ARG(home), .node = KITH_NODE(kith_nodes() - 1));
+    double begin = kith_time();
+
+    MUST(kith_check(p) == 0 && kith_get(home.back, &t) == 0);
+    for (; rounds == 0 || kith_time() - begin < ms * 1e-3; rounds++) {
+        goes_round(&t, rounds);
+        if (rounds == 0)
+            printf("ready\n");
+        fflush(stdout);
+    }
+    MUST(kith_store(home.over, one) == 0 && kith_get(home.counts, &count) == 0);
+    MUST(kith_load(t.turns, &turns) == 0 && turns == rounds + count && count > 0);
+    MUST(kith_dict_len(t.squares) == rounds);
+    MUST(kith_put(t.to, end) == 0 && kith_get(t.back, &got) == 0 && got == end);
+    MUST(kith_send(t.end[0], end) == 0 && kith_recv(t.end[0], &got) == 0 && got == end);
+    MUST(kith_process_join(p, 60000) == 0 && kith_process_exitcode(p, &got) == 0 && got == 0);
+    printf("%d rounds, %d turns\n", rounds, turns);
 }
 
 /* ------------------------------------------------------------------------ large */
@@ -171,6 +278,33 @@ static void rests(const struct meeting *m, void *arg)
     nap(1000000);
 }
 
+/* As the two busiest threads of an agent do, but for what they say to each other. */
+static int burns(const void *arg)
+{
+    static unsigned char from[1 << 18], to[1 << 18];
+    double begin = kith_time();
+
+    (void)arg;
+    for (unsigned i = 0; kith_time() - begin < 1; i++) {
+        from[i % sizeof from]++;
+        memcpy(to, from, sizeof to);
+        MUST(to[i % sizeof to] == from[i % sizeof to]);
+    }
+    return 0;
+}
+
+static void burn(const struct meeting *m, void *arg)
+{
+    kith_process p[4];
+
+    (void)m;
+    (void)arg;
+    for (int i = 0; i < 4; i++)
+        p[i] = kith_process_start_with(burns, NULL, 0, .node = KITH_NODE(i % 2));
+    for (int i = 0; i < 4; i++)
+        MUST(kith_process_join(p[i], 30000) == 0);
+}
+
 struct large {
     unsigned char *bytes;
     size_t size;
@@ -209,6 +343,7 @@ static void large(size_t mib)
     for (size_t i = 0; i < mib; i++)
         memcpy(l.bytes + i * MIB + i, &i, sizeof i);
     beside(&m, "idle", rests, NULL);
+    beside(&m, "busy", burn, NULL);
     beside(&m, "put", puts_it, &l);
     memset(l.bytes, 1, 1);
     beside(&m, "get", gets_it, &l);
@@ -228,6 +363,8 @@ int main(int argc, char **argv)
     kith_on_fault(NULL);
     if (strcmp(what, "map") == 0)
         map(argc > 2 ? atof(argv[2]) : 0);
+    else if (strcmp(what, "objects") == 0)
+        objects(argc > 2 ? atof(argv[2]) : 1000);
     else
         large(argc > 2 ? (size_t)atoi(argv[2]) : 64);
     printf("done\n");
