@@ -130,6 +130,21 @@ survey()
     [ $? = 1 ] && grep -q "NETWORK: node2 cannot connect to it (10.77.0.3: " said && grep -q "NETWORK: node3 cannot connect to it (10.77.0.2 does not answer)" said &&
         ok "$mpi: kith hosts: a firewall between two" || { fail "$mpi: kith hosts: a firewall between two"; cat said err; }
     "$cluster" exec node2 ip route del prohibit 10.77.0.3/32
+    lacks
+}
+
+# One of three nodes lacks the program: it is marked in its line, and the cure stands below.
+lacks()
+{
+    mkdir -p only
+    cp kith only/program
+    chmod 755 only
+    "$cluster" exec node3 mount -t tmpfs tmpfs "$work/only"
+    on_node1 ./kith hosts --host 'node[1-3]' --program only/program >said 2>err
+    [ $? = 1 ] && [ "$(awk '/!/ { print $1 }' said | tr '\n' ' ')" = "node3 " ] &&
+        [ "$(sed -n '/^node3 /{n;s/^ *//;s/: copy it .*/: copy it/;p}' said)" = "PROGRAM: $work/only/program is not there: copy it" ] &&
+        ok "$mpi: kith hosts: a node without the program" || { fail "$mpi: kith hosts: a node without the program"; cat said err; }
+    "$cluster" exec node3 umount "$work/only"
 }
 
 each_mpi survey
@@ -180,4 +195,5 @@ if [ -n "${KITH_TEST_LONG-}" ] && [ -n "$KITH_MPIRUN" ]; then
     *) fail "a lost host ends the job: status $status after $took s: $(cat err)" ;;
     esac
 fi
+left=$("$cluster" left 30) && ok "nothing is left" || fail "that is left: $left"
 done_testing
