@@ -338,13 +338,28 @@ sim_sources = \
 	tests/sim/node.c \
 	tests/sim/server.c \
 	tests/sim/sim.c \
-	tests/sim/sim.h
+	tests/sim/sim.h \
+	tests/sim/strand.c \
+	tests/sim/strand.h
+sim_ldflags = $(AM_LDFLAGS) \
+	-Wl,--wrap=pthread_key_create \
+	-Wl,--wrap=pthread_mutex_init \
+	-Wl,--wrap=pthread_mutex_lock \
+	-Wl,--wrap=pthread_mutex_trylock \
+	-Wl,--wrap=pthread_mutex_unlock \
+	-Wl,--wrap=pthread_setspecific
 tests_test_calls_sim_SOURCES = $(sim_sources) tests/test_calls_sim.c
+tests_test_calls_sim_LDFLAGS = $(sim_ldflags)
 tests_test_objects_sim_SOURCES = $(sim_sources) tests/test_objects_sim.c
+tests_test_objects_sim_LDFLAGS = $(sim_ldflags)
 tests_test_parties_sim_SOURCES = $(sim_sources) tests/test_parties_sim.c
+tests_test_parties_sim_LDFLAGS = $(sim_ldflags)
 tests_test_pool_sim_SOURCES = $(sim_sources) tests/test_pool_sim.c
+tests_test_pool_sim_LDFLAGS = $(sim_ldflags)
 tests_test_share_sim_SOURCES = $(sim_sources) tests/test_share_sim.c
+tests_test_share_sim_LDFLAGS = $(sim_ldflags)
 tests_test_world_sim_SOURCES = $(sim_sources) tests/test_world_sim.c
+tests_test_world_sim_LDFLAGS = $(sim_ldflags)
 tests_test_protocol_SOURCES = $(protocol_sources) tests/test_protocol.c
 tests_test_protocol_frames_SOURCES = $(protocol_sources) tests/test_protocol_frames.c
 tests_test_protocol_links_SOURCES = $(protocol_sources) tests/test_protocol_links.c

@@ -43,12 +43,16 @@ struct kith__feed {
     KITH__LINK(struct kith__feed) link;
 };
 
-/* All of this process, also the unused: whoever has a pointer may look at any time. */
-static KITH__LIST(struct kith__feed) feeds;
-static _Atomic(struct kith__feed *) tagged[TAGS];
-static _Atomic(struct kith__feed *) last_used;
-static uint32_t tags;
-static pthread_mutex_t all = PTHREAD_MUTEX_INITIALIZER; /* of these; taken before that of a feed */
+struct kith__feeds {
+    pthread_mutex_t mutex;              /* of all of it; taken before that of a feed */
+    KITH__LIST(struct kith__feed) list; /* also the unused: whoever has a pointer may look at any time */
+    _Atomic(struct kith__feed *) tagged[TAGS];
+    _Atomic(struct kith__feed *) last_used;
+    uint32_t tags;
+};
+
+static struct kith__feeds own = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+struct kith__feeds *kith__feeds = &own;
 
 /* ------------------------------------------------------------------ the pool, which may end at any moment */
 
@@ -95,18 +99,25 @@ static uint64_t retired(struct kith__feed *f)
 
 /* ------------------------------------------------------------------ opening and closing */
 
-/* No worker touches what it has: from now on it is unused. */
-static void end(struct kith__feed *f)
+/* callees: with what they have in the arena. */
+static void forget_known(struct kith__feed *f, int callees)
 {
     struct known *k;
 
-    kith__shelf_clear(&f->shelf);
     while ((k = f->known.first)) {
         kith__unlink(&f->known, k, link);
-        kith__heap_free(k->callee);
+        if (callees)
+            kith__heap_free(k->callee);
         free(k);
     }
-    atomic_store(&tagged[f->tag], NULL);
+}
+
+/* No worker touches what it has: from now on it is unused. */
+static void end(struct kith__feed *f)
+{
+    kith__shelf_clear(&f->shelf);
+    forget_known(f, 1);
+    atomic_store(&kith__feeds->tagged[f->tag], NULL);
     f->pool.id = 0;
     atomic_fetch_sub(&kith__member(kith__me)->unpublished, 1);
 }
@@ -132,10 +143,10 @@ static int may_end(struct kith__feed *f)
     return may;
 }
 
-/* Under all. */
+/* Under the mutex of all. */
 static void look_for_ended(void)
 {
-    for (struct kith__feed *f = feeds.first; f; f = f->link.next) {
+    for (struct kith__feed *f = kith__feeds->list.first; f; f = f->link.next) {
         pthread_mutex_lock(&f->mutex);
         if (may_end(f))
             end(f);
@@ -143,11 +154,36 @@ static void look_for_ended(void)
     }
 }
 
+struct kith__feeds *kith__feeds_new(void)
+{
+    struct kith__feeds *new = calloc(1, sizeof *new);
+
+    if (new)
+        pthread_mutex_init(&new->mutex, NULL);
+    return new;
+}
+
+void kith__feeds_clear(struct kith__feeds *of)
+{
+    struct kith__feed *f;
+
+    while ((f = of->list.first)) {
+        kith__unlink(&of->list, f, link);
+        atomic_store(&of->tagged[f->tag], NULL);
+        kith__shelf_forget(&f->shelf);
+        forget_known(f, 0);
+        free(f);
+    }
+    pthread_mutex_init(&of->mutex, NULL); /* somebody has died in it */
+    atomic_store(&of->last_used, NULL);
+    of->tags = 0;
+}
+
 void kith__feeds_tidy(void)
 {
-    pthread_mutex_lock(&all);
+    pthread_mutex_lock(&kith__feeds->mutex);
     look_for_ended();
-    pthread_mutex_unlock(&all);
+    pthread_mutex_unlock(&kith__feeds->mutex);
 }
 
 static int make_row(struct kith__feed *f)
@@ -173,8 +209,8 @@ static int make_row(struct kith__feed *f)
 static int take_tag(struct kith__feed *f)
 {
     for (int i = 0; i < TAGS; i++) {
-        f->tag = 1 + tags++ % (TAGS - 1);
-        if (!atomic_load(&tagged[f->tag]))
+        f->tag = 1 + kith__feeds->tags++ % (TAGS - 1);
+        if (!atomic_load(&kith__feeds->tagged[f->tag]))
             return 0;
     }
     return kith__fail(KITH_ENOMEM, "%d pools have results that were not taken: take those of some first",
@@ -207,19 +243,19 @@ static int begin(struct kith__feed *f, enum kind kind, kith_pool pool)
     f->priority = f->job->priority =
         kith__turn.priority; /* a call of its own, also when a task has given the first */
     f->waiting = 0;
-    atomic_store(&tagged[f->tag], kind == SHARED ? f : NULL);
+    atomic_store(&kith__feeds->tagged[f->tag], kind == SHARED ? f : NULL);
     kith__job_post(kith__pool_body(f->object), f->job, f->post);
     return 0;
 }
 
-/* Under all. It is locked. */
+/* Under the mutex of all. It is locked. */
 static int new_feed(kith_pool pool, enum kind kind, struct kith__feed **feed)
 {
     struct kith__feed *f;
     int rc;
 
     look_for_ended();
-    for (f = feeds.first; f; f = f->link.next) {
+    for (f = kith__feeds->list.first; f; f = f->link.next) {
         pthread_mutex_lock(&f->mutex);
         if (!f->pool.id)
             break;
@@ -230,7 +266,7 @@ static int new_feed(kith_pool pool, enum kind kind, struct kith__feed **feed)
             return kith__fail(KITH_ENOMEM, "no memory for calls of a pool");
         pthread_mutex_init(&f->mutex, NULL);
         pthread_mutex_lock(&f->mutex);
-        kith__link_first(&feeds, f, link);
+        kith__link_first(&kith__feeds->list, f, link);
     }
     if ((rc = begin(f, kind, pool)) == 0)
         *feed = f;
@@ -243,16 +279,16 @@ int kith__feed_open(kith_pool pool, struct kith__feed **feed)
 {
     int rc;
 
-    pthread_mutex_lock(&all);
+    pthread_mutex_lock(&kith__feeds->mutex);
     if ((rc = new_feed(pool, PRIVATE, feed)) == 0)
         pthread_mutex_unlock(&(*feed)->mutex);
-    pthread_mutex_unlock(&all);
+    pthread_mutex_unlock(&kith__feeds->mutex);
     return rc;
 }
 
 void kith__feed_close(struct kith__feed *f)
 {
-    pthread_mutex_lock(&all);
+    pthread_mutex_lock(&kith__feeds->mutex);
     pthread_mutex_lock(&f->mutex);
     f->kind = CLOSED;
     if (pin(f)) {
@@ -264,7 +300,7 @@ void kith__feed_close(struct kith__feed *f)
     }
     pthread_mutex_unlock(&f->mutex);
     look_for_ended();
-    pthread_mutex_unlock(&all);
+    pthread_mutex_unlock(&kith__feeds->mutex);
 }
 
 /* A worker that is inside of a feed's job can run nothing of it while it waits. */
@@ -290,7 +326,7 @@ static int suits(const struct kith__feed *f, kith_pool pool)
 /* It is locked. */
 static int find(kith_pool pool, struct kith__feed **feed)
 {
-    struct kith__feed *f = atomic_load_explicit(&last_used, memory_order_acquire);
+    struct kith__feed *f = atomic_load_explicit(&kith__feeds->last_used, memory_order_acquire);
     int rc = 0;
 
     if (f) {
@@ -301,8 +337,8 @@ static int find(kith_pool pool, struct kith__feed **feed)
         }
         pthread_mutex_unlock(&f->mutex);
     }
-    pthread_mutex_lock(&all);
-    for (f = feeds.first; f; f = f->link.next) {
+    pthread_mutex_lock(&kith__feeds->mutex);
+    for (f = kith__feeds->list.first; f; f = f->link.next) {
         pthread_mutex_lock(&f->mutex);
         if (suits(f, pool))
             break;
@@ -313,8 +349,8 @@ static int find(kith_pool pool, struct kith__feed **feed)
     else
         rc = new_feed(pool, SHARED, feed);
     if (rc == 0)
-        atomic_store_explicit(&last_used, *feed, memory_order_release);
-    pthread_mutex_unlock(&all);
+        atomic_store_explicit(&kith__feeds->last_used, *feed, memory_order_release);
+    pthread_mutex_unlock(&kith__feeds->mutex);
     return rc;
 }
 
@@ -447,7 +483,7 @@ static uint64_t whole(const struct kith__feed *f, uint64_t unit)
 
 struct kith__item *kith__feed_find(uint32_t tag, struct kith__feed **feed, uint64_t *unit)
 {
-    struct kith__feed *f = tag < TAGS ? atomic_load(&tagged[tag]) : NULL;
+    struct kith__feed *f = tag < TAGS ? atomic_load(&kith__feeds->tagged[tag]) : NULL;
     struct kith__item *item = NULL;
 
     if (!f)
@@ -670,14 +706,14 @@ static void cancel_queued(struct kith__feed *f)
 
 void kith__feeds_cancel(uint64_t pool)
 {
-    pthread_mutex_lock(&all);
-    for (struct kith__feed *f = feeds.first; f; f = f->link.next) {
+    pthread_mutex_lock(&kith__feeds->mutex);
+    for (struct kith__feed *f = kith__feeds->list.first; f; f = f->link.next) {
         pthread_mutex_lock(&f->mutex);
         if (f->pool.id == pool)
             cancel_queued(f);
         pthread_mutex_unlock(&f->mutex);
     }
-    pthread_mutex_unlock(&all);
+    pthread_mutex_unlock(&kith__feeds->mutex);
 }
 
 void kith__feed_watch(struct kith__feed *f)
@@ -734,7 +770,7 @@ int kith__feed_take(struct kith__feed *f, uint64_t unit, void *out)
 
 int kith__feed_take_ready(uint32_t tag, uint64_t unit, void *out, size_t size)
 {
-    struct kith__feed *f = tag < TAGS ? atomic_load(&tagged[tag]) : NULL;
+    struct kith__feed *f = tag < TAGS ? atomic_load(&kith__feeds->tagged[tag]) : NULL;
     struct kith__item *item;
     int taken = 0;
 

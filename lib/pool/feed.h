@@ -13,6 +13,13 @@
 
 struct kith__feed;
 
+/* All of this process. A test that plays several gives each its own; _clear: of one that has ended: all but
+ * what it has in the arena, which is for its janitor. */
+struct kith__feeds;
+extern struct kith__feeds *kith__feeds;
+struct kith__feeds *kith__feeds_new(void); /* NULL: no memory */
+void kith__feeds_clear(struct kith__feeds *of);
+
 /* One that nobody else has. Closing it cancels what has not begun, and waits for nothing. */
 int kith__feed_open(kith_pool pool, struct kith__feed **feed);
 void kith__feed_close(struct kith__feed *feed);

@@ -181,3 +181,11 @@ void kith__shelf_clear(struct kith__shelf *s)
     free(s->chunks);
     memset(s, 0, sizeof *s);
 }
+
+void kith__shelf_forget(struct kith__shelf *s)
+{
+    for (uint64_t i = 0; i < s->room; i++)
+        free(s->chunks[i].drops);
+    free(s->chunks);
+    memset(s, 0, sizeof *s);
+}

@@ -76,5 +76,6 @@ void kith__shelf_put(struct kith__shelf *s, uint64_t unit);
 
 /* Frees all, the row as well: no worker touches it. */
 void kith__shelf_clear(struct kith__shelf *s);
+void kith__shelf_forget(struct kith__shelf *s); /* but for what is in the arena */
 
 #endif

@@ -14,7 +14,7 @@ void seed_draw(uint64_t seed)
 {
     const char *own = getenv("KITH_TEST_SEED");
 
-    state = own ? strtoull(own, NULL, 0) : seed;
+    state = own && !strchr(own, '-') ? strtoull(own, NULL, 0) : seed;
 }
 
 uint64_t draw(uint64_t below)

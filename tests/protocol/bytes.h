@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void seed_draw(uint64_t seed); /* KITH_TEST_SEED instead, when it is given */
+void seed_draw(uint64_t seed); /* KITH_TEST_SEED instead, when that is one */
 uint64_t draw(uint64_t below); /* 0 .. below - 1; below 0: 0 */
 
 /* Of a call or a reply: often around the sizes where the protocol goes another way. */

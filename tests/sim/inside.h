@@ -4,11 +4,10 @@
 #define SIM_INSIDE_H
 
 #include "sim.h"
+#include "strand.h"
 #include "agent/engine.h"
 #include "member/members.h"
 
-#include <pthread.h>
-#include <semaphore.h>
 #include <setjmp.h>
 
 struct frame {
@@ -36,6 +35,12 @@ enum state { FREE, RUNS, DEAD }; /* DEAD: its janitor comes */
  * one more of some process. */
 enum part { RANK, WORKER, PROCESS, JANITOR, THREAD };
 
+/* What the library keeps for a process. */
+struct life {
+    int threads;
+    struct kith__feeds *feeds;
+};
+
 struct client {
     enum state state;
     enum part part;
@@ -44,8 +49,8 @@ struct client {
     void *arg;
     void *(*run)(void *); /* of a THREAD */
     uint64_t thread_number;
-    pthread_t thread;
-    sem_t go;
+    struct life *of;
+    struct strand *strand;
     jmp_buf out;
     int dies, died, ended, doing, spared;
     int process_died; /* another thread of its process has */
@@ -85,6 +90,7 @@ void sim_begin_janitor(struct client *c); /* of one that is DEAD */
 struct client *sim_new_client(enum part part, uint32_t node, uint32_t member, program *fn, void *arg);
 struct client *sim_begin_client(enum part part, uint32_t node, uint32_t member, program *fn, void *arg);
 void sim_begin_life(struct client *c);
+void sim_end_life(struct client *c);
 int64_t sim_janitor_delay(const struct client *c); /* ns */
 
 #endif

@@ -200,6 +200,7 @@ void sim_stop_node(struct sim_node *n)
     pthread_mutex_unlock(&kith__agent_shared()->agent_lives);
     pthread_mutex_unlock(&kith__shared->server_lives);
     kith__become(0);
+    strands_forget(kith__base, kith__places.heap_start + kith__places.heap_size);
     kith__arena_detach();
     sim_leave();
     if (n->received.bytes)
@@ -209,13 +210,24 @@ void sim_stop_node(struct sim_node *n)
     free(n->inbox);
 }
 
+/* Without entering it, as most often it has none. */
+static int has_news(const struct sim_node *n)
+{
+    char *base = kith__base;
+    int has;
+
+    if (entered != n)
+        kith__base = n->mapping.base;
+    has = kith__engine_has_news(n->engine);
+    kith__base = base;
+    return has;
+}
+
 int sim_turn(struct sim_node *n)
 {
-    if (n->lost || net.now < n->stopped)
+    if (n->lost || net.now < n->stopped || (net.now < n->due && n->count == 0 && !has_news(n)))
         return 0;
     sim_enter_as(n, n->agent);
-    if (net.now < n->due && n->count == 0 && !kith__engine_has_news(n->engine))
-        return 0;
     n->due = kith__engine_turn(n->engine, net.now);
     return 1;
 }

@@ -140,8 +140,8 @@ void sim_bury(struct client *c)
 {
     struct sim_node *n = &sim_nodes[c->node];
 
-    pthread_join(c->thread, NULL); /* as itself; and what it held at its end is marked by the kernel */
-    sem_destroy(&c->go);
+    strand_end(c->strand);
+    sim_end_life(c);
     c->state = FREE;
     if (c->part == THREAD)
         atomic_fetch_add(&sim_threads_ended, 1);

@@ -3,12 +3,11 @@
 #include "../check.h"
 #include "inside.h"
 #include "base/system.h"
+#include "pool/feed.h"
 #include "rpc/remote.h"
 
 #include <sched.h>
 #include <sys/resource.h>
-
-enum { STACK = 512 << 10 };
 
 static const int64_t ms = 1000000;
 
@@ -18,12 +17,15 @@ struct client **sim_clients;
 int sim_client_count, sim_is_calm, sim_processes_live;
 _Atomic uint32_t sim_threads_ended;
 static int client_room, may_die;
-static sem_t back;
+static struct life **lives; /* that are nobody's any more */
+static int life_count, life_room;
+static struct kith__feeds *own_feeds; /* of the test */
 static uint64_t threads_begun;
 static struct {               /* where a client is to die */
     const char *first, *step; /* NULL: nowhere */
     const struct client *who; /* the last one to pass the first; the dead one */
     int64_t janitor_ms;
+    int times; /* it passes that step before */
 } trap;
 static int64_t next_cut; /* when a connection is cut, or heals */
 static uint64_t trace;   /* of all that has happened */
@@ -53,9 +55,7 @@ static void die(struct client *c)
 
 static void give_way(struct client *c)
 {
-    sem_post(&back);
-    while (sem_wait(&c->go) < 0)
-        ;
+    strand_give_way(c->strand);
     if (c->dies)
         die(c);
 }
@@ -98,6 +98,8 @@ static int is_trapped(const struct client *c, const char *step)
         trap.who = c;
     if (trap.who != c || strcmp(step, trap.step) != 0)
         return 0;
+    if (trap.times-- > 0)
+        return 0;
     trap.step = NULL;
     return 1;
 }
@@ -130,12 +132,15 @@ static void at_failpoint(const char *step)
         give_way(c);
 }
 
-static void *life(void *arg)
+static void give_way_once(void)
+{
+    give_way(sim_current);
+}
+
+static void life(void *arg)
 {
     struct client *c = arg;
 
-    while (sem_wait(&c->go) < 0)
-        ;
     if (c->dies)
         c->died = 1;
     else if (setjmp(c->out) == 0) {
@@ -144,11 +149,11 @@ static void *life(void *arg)
             kith__remote_settle();
     } else
         c->died = 1;
-    if (c->died)
+    if (c->died) {
         kith__me = 0; /* its seat is still taken */
+        strand_die(c->strand);
+    }
     c->ended = 1;
-    sem_post(&back);
-    return NULL;
 }
 
 /* A place for one more. */
@@ -172,17 +177,40 @@ static struct client *place(void)
     return sim_clients[sim_client_count++];
 }
 
+/* A thread is one more of the process that begins it. */
+static struct life *enter_life(const struct client *c)
+{
+    struct life *l;
+
+    if (c->part == THREAD)
+        l = sim_current->of;
+    else if (life_count > 0)
+        l = lives[--life_count];
+    else
+        REQUIRE((l = calloc(1, sizeof *l)) && (l->feeds = kith__feeds_new()));
+    l->threads++;
+    return l;
+}
+
+void sim_end_life(struct client *c)
+{
+    struct life *l = c->of;
+
+    c->of = NULL;
+    if (--l->threads > 0)
+        return;
+    kith__feeds_clear(l->feeds);
+    if (life_count == life_room)
+        REQUIRE(lives = realloc(lives, (size_t)(life_room = 2 * life_room + 32) * sizeof *lives));
+    lives[life_count++] = l;
+}
+
 void sim_begin_life(struct client *c)
 {
-    pthread_attr_t attr;
-
+    c->of = enter_life(c);
     c->state = RUNS;
     c->dies = c->died = c->ended = c->blocked = c->guards = 0;
-    sem_init(&c->go, 0, 0);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK);
-    REQUIRE(pthread_create(&c->thread, &attr, life, c) == 0);
-    pthread_attr_destroy(&attr);
+    c->strand = strand_begin(life, c);
 }
 
 struct client *sim_new_client(enum part part, uint32_t node, uint32_t member, program *fn, void *arg)
@@ -289,9 +317,9 @@ static void step(struct client *c)
     sim_enter_as(&sim_nodes[c->node], c->member);
     c->blocked = 0;
     sim_current = c;
-    sem_post(&c->go);
-    while (sem_wait(&back) < 0)
-        ;
+    kith__feeds = c->of->feeds;
+    strand_go(c->strand);
+    kith__feeds = own_feeds;
     sim_current = NULL;
     if (c->ended)
         sim_bury(c);
@@ -320,39 +348,6 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* When something happens next without anybody's doing. */
-static int64_t next_event(int64_t frames)
-{
-    int64_t next = frames;
-
-    for (uint32_t k = 0; k < sim_world.nodes; k++)
-        if (!sim_nodes[k].lost && later(sim_nodes[k].due, sim_nodes[k].stopped) < next)
-            next = later(sim_nodes[k].due, sim_nodes[k].stopped);
-    for (int i = 0; i < sim_client_count; i++)
-        if (sim_clients[i]->state != FREE && (sim_clients[i]->blocked || sim_clients[i]->state == DEAD) &&
-            later(sim_clients[i]->until, sim_nodes[sim_clients[i]->node].stopped) < next)
-            next = later(sim_clients[i]->until, sim_nodes[sim_clients[i]->node].stopped);
-    if (next > net.now + 20 * ms)
-        next = net.now + 20 * ms; /* Processes end */
-    return next;
-}
-
-static int round_of_all(void)
-{
-    int done = 0, count = sim_client_count, from = (int)draw((uint64_t)count);
-
-    for (int i = 0; i < count; i++) {
-        struct client *c = sim_clients[(from + i) % count];
-
-        if (is_ready(c) && (sim_is_calm || draw(3) > 0)) {
-            step(c);
-            done = 1;
-        } else
-            done |= is_ready(c);
-    }
-    return done;
-}
-
 /* Of those that a test waits for; kith's own processes go on as long as a pool is open. */
 static int anybody(int of_kith)
 {
@@ -365,6 +360,38 @@ static int anybody(int of_kith)
     return 0;
 }
 
+/* When something happens next without anybody's doing. */
+static int64_t next_event(int64_t frames)
+{
+    int64_t next = frames, most = net.now + (sim_is_calm && !anybody(1) ? 500 : 20) * ms; /* Processes end */
+
+    for (uint32_t k = 0; k < sim_world.nodes; k++)
+        if (!sim_nodes[k].lost && later(sim_nodes[k].due, sim_nodes[k].stopped) < next)
+            next = later(sim_nodes[k].due, sim_nodes[k].stopped);
+    for (int i = 0; i < sim_client_count; i++)
+        if (sim_clients[i]->state != FREE && (sim_clients[i]->blocked || sim_clients[i]->state == DEAD) &&
+            later(sim_clients[i]->until, sim_nodes[sim_clients[i]->node].stopped) < next)
+            next = later(sim_clients[i]->until, sim_nodes[sim_clients[i]->node].stopped);
+    return next < most ? next : most;
+}
+
+static int round_of_all(void)
+{
+    int done = 0, count = sim_client_count, at = (int)draw((uint64_t)count);
+
+    for (int i = 0; i < count; i++) {
+        struct client *c = sim_clients[at];
+
+        at = at + 1 < count ? at + 1 : 0;
+        if (!is_ready(c))
+            continue;
+        done = 1;
+        if (sim_is_calm || draw(3) > 0)
+            step(c);
+    }
+    return done;
+}
+
 /* Each moment has a look at each node: where there are many, there are fewer moments. */
 static int64_t pace(void)
 {
@@ -373,12 +400,16 @@ static int64_t pace(void)
 
 static void pass_a_moment(void)
 {
+    uint64_t later_ones = draw(UINT64_MAX); /* a bit for each: the next one has its turn */
     int done = 0;
 
     land(sim_arrived);
     disturb();
-    for (uint32_t k = 0; k < sim_world.nodes; k++)
-        done |= sim_turn(&sim_nodes[(k + (uint32_t)draw(2)) % sim_world.nodes]);
+    for (uint32_t k = 0; k < sim_world.nodes; k++) {
+        uint32_t n = k + (uint32_t)(later_ones >> k % 64 & 1);
+
+        done |= sim_turn(&sim_nodes[n < sim_world.nodes ? n : 0]);
+    }
     if (sim_is_calm || draw(16) == 0)
         for (uint32_t k = 0; k < sim_world.nodes; k++)
             if (!sim_nodes[k].lost && net.now >= sim_nodes[k].stopped)
@@ -447,6 +478,12 @@ void sim_kill_at(const char *first, const char *step, int64_t janitor_ms)
     trap.step = step;
     trap.who = NULL;
     trap.janitor_ms = janitor_ms;
+    trap.times = 0;
+}
+
+void sim_kill_after(int times)
+{
+    trap.times = times;
 }
 
 void sim_lose(uint32_t node)
@@ -466,6 +503,8 @@ void sim_init(void)
     CPU_ZERO(&one);
     CPU_SET(sched_getcpu(), &one);
     sched_setaffinity(0, sizeof one, &one);
+    strands_init(give_way_once);
+    own_feeds = kith__feeds;
     REQUIRE(kith__token_family() == 0);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* each node has one */
         files.rlim_cur = files.rlim_max;
@@ -512,7 +551,6 @@ void sim_begin(const struct weather *w)
     trace = 0;
     mend();
     REQUIRE(sim_nodes = calloc(w->nodes, sizeof *sim_nodes));
-    sem_init(&back, 0, 0);
     kith_on_fault(NULL);
     kith__time = &sim_time;
     for (uint32_t i = 0; i < w->nodes; i++)
@@ -538,7 +576,6 @@ void sim_end(void)
         sim_stop_node(&sim_nodes[i]);
     }
     clear_sky();
-    sem_destroy(&back);
     kith__time = NULL;
     free(sim_nodes);
     sim_nodes = NULL;
@@ -601,13 +638,26 @@ void sim_draw_weather(void)
     net.weather.truncate = (int)draw(10);
 }
 
+/* 1: those that the user wants. */
+static int given_seeds(uint64_t *first, uint64_t *last)
+{
+    const char *given = getenv("KITH_TEST_SEED");
+    char *end;
+
+    if (!given)
+        return 0;
+    *first = *last = strtoull(given, &end, 0);
+    if (*end == '-')
+        *last = strtoull(end + 1, NULL, 0);
+    return 1;
+}
+
 void sim_seeds(void (*once)(uint64_t seed), uint64_t count)
 {
-    const char *one = getenv("KITH_TEST_SEED");
+    uint64_t seed = 1, last = count;
 
-    for (uint64_t s = 1; s <= (one ? 1 : count); s++) {
+    for (given_seeds(&seed, &last); seed <= last; seed++) {
         unsigned before = CU_get_number_of_failures();
-        uint64_t seed = one ? strtoull(one, NULL, 0) : s;
 
         seed_draw(seed);
         once(seed);

@@ -1,6 +1,7 @@
-/* sim.h: nodes in one process: each has an arena and the engine of its agent; its processes are threads of
- * the test, of which one runs at a time, and which call kith as any program does. Time and network are the
- * test's (protocol/weather.h), what happens next is drawn: so a seed is a run, and repeats it exactly.
+/* sim.h: nodes in one process: each has an arena and the engine of its agent; its processes are
+ * stacks in the test (strand.h), of which one runs at a time, and which call kith as any program does. Time
+ * and network are the test's (protocol/weather.h), what happens next is drawn: so a seed is a run, and
+ * repeats it exactly.
  *
  * A client is a process with one thread. It gives way when it waits, and now and then at a failpoint. At each
  * failpoint it may die, as by SIGKILL: in a guard, in the middle of a request, with an answer in its hand.
@@ -32,8 +33,8 @@ struct weather {
 /* What a client does; it ends when that returns. */
 typedef void program(struct client *c, void *arg);
 
-/* Once, before anything else: the process keeps to one CPU, on which its threads hand over to each other
- * quickly. */
+/* Once, before anything else: the process keeps to one CPU, on which threads, where there are some, hand over
+ * to each other quickly. */
 void sim_init(void);
 
 void sim_begin(const struct weather *w);
@@ -47,7 +48,9 @@ int sim_run(int64_t ms);
 
 void sim_draw_weather(void); /* after sim_begin: which faults the network has, often none */
 
-/* A run for each seed from 1 to count, or for KITH_TEST_SEED alone; says which has failed. */
+/* A run for each seed from 1 to count, or for those of KITH_TEST_SEED, n or first-last; says which has
+ * failed.
+ */
 void sim_seeds(void (*once)(uint64_t seed), uint64_t count);
 
 void sim_settle(int64_t ms); /* lets it go on in any case: what is on its way arrives */
@@ -62,7 +65,8 @@ void sim_spare(struct client *c); /* it dies with its node only */
 /* Who has passed the first of these failpoints (NULL: who is the next) and comes to the other one dies there.
  * Its janitor comes so much later. */
 void sim_kill_at(const char *first, const char *step, int64_t janitor_ms);
-void sim_lose(uint32_t node); /* the node is gone, with all who run there */
+void sim_kill_after(int times); /* not there, but when it has passed that step so often */
+void sim_lose(uint32_t node);   /* the node is gone, with all who run there */
 
 /* ---- for programs */
 
