@@ -4,7 +4,8 @@
  * objects.
  *
  * Each unit of a call that has ended well has its result, and none was made of another result; each failure
- * is told once; where nobody dies and tasks have one try each unit is run once. No item of the Queue is lost
+ * is told once; where nobody dies and tasks have one try each unit is run once; none begins on the node of
+ * the pool when it has ended, nor, where nobody dies, on any other. No item of the Queue is lost
  * or doubled, the Lock has one holder, the Value is what was added, each call ends, nothing is left on any
  * node.
  *
@@ -23,7 +24,19 @@
 
 enum { UNITS = 300, CALLS = 6, ITEMS = 4096, BRANCHES = 40 };
 enum { ELSE, HOLDING, GETTING, TAKING, CALLING }; /* what clients do */
-enum kind { BYTES, IN_PLACE, SUM, REDUCE, LOOP, CANCELLED, KINDS };
+enum kind {
+    BYTES,
+    IN_PLACE,
+    SUM,
+    REDUCE,
+    LOOP,
+    CANCELLED,
+    SINGLE,
+    GIVEN_UP,
+    ONE_BY_ONE,
+    AS_THEY_COME,
+    KINDS
+};
 enum fate { NEVER, MAYBE, PUT, NOT, TAKEN };
 
 static struct {
@@ -34,8 +47,10 @@ static struct {
     uint64_t units;
     struct {
         enum kind kind;
-        int ended; /* and well, but for what was to fail */
+        int ended;  /* and well, but for what was to fail */
+        int partly; /* the rest of it was given up */
         uint32_t ran[UNITS];
+        unsigned char over[UNITS]; /* of single tasks: its result was taken */
     } calls[CALLS];
 } play;
 
@@ -51,7 +66,8 @@ static struct {
 } things;
 
 static struct weather world;
-static uint64_t seed, units_run, items_taken, elsewhere, calls_ended, calls_cancelled;
+static uint64_t seed, units_run, items_taken, elsewhere, calls_ended, calls_cancelled, tasks_taken,
+    tasks_cancelled;
 static int stopping, lost_nodes;
 
 static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -76,7 +92,7 @@ static int somebody_dies(void)
     int n = 0;
 
     for (int i = 0; i < CALLS; i++)
-        n += play.calls[i].kind == CANCELLED;
+        n += play.calls[i].kind == CANCELLED || play.calls[i].kind == GIVEN_UP;
     return world.deaths || world.losses || n > 0;
 }
 
@@ -250,10 +266,20 @@ static int fails(uint64_t unit)
     return play.fails && unit % 89 == 7;
 }
 
+/* Nothing is begun again, and what has begun ends before its call does. */
+static int runs_once(void)
+{
+    return play.tries == 1 && !world.losses;
+}
+
 /* In some worker: what each task does besides its result. 0, or the code with which it fails. */
 static int attempt(uint32_t call, uint64_t unit)
 {
     REQUIRE(call < CALLS && unit < play.units);
+    if ((play.calls[call].ended || play.calls[call].over[unit]) &&
+        (sim_node(sim_current) == 0 || runs_once()))
+        wrong("unit %llu of call %u begins on node %u when it has ended", (unsigned long long)unit, call,
+              sim_node(sim_current));
     play.calls[call].ran[unit]++;
     units_run++;
     elsewhere += sim_node(sim_current) != 0;
@@ -515,21 +541,203 @@ static void map_and_cancel(uint32_t call)
     leave_room(y, 0);
 }
 
-static void (*const ways[KINDS])(uint32_t call) = {
-    map_bytes, map_in_place, sum, reduce, loop, map_and_cancel
+/* ------------------------------------------------------------------------- single tasks */
+
+enum { MUCH = 40 }; /* numbers of an argument that has a block of its own */
+
+static int with_much(const void *in, void *out)
+{
+    double x[MUCH];
+    int rc = with_bytes(in, x);
+
+    for (int i = 1; i < MUCH; i++)
+        x[i] = x[0];
+    if (rc == 0)
+        memcpy(out, x, sizeof x);
+    return rc;
+}
+
+static int is_much(uint64_t unit)
+{
+    return unit % 5 == 4;
+}
+
+static kith_result give(uint32_t call, uint64_t unit)
+{
+    double x[MUCH] = { argument(call, unit) };
+
+    if (is_much(unit))
+        return kith_pool_apply_async(play.pool, with_much, x, sizeof x, sizeof x);
+    if (unit % 2)
+        return kith_pool_apply_async(play.pool, with_bytes, x, sizeof *x, sizeof *x);
+    return kith_apply_async(play.pool, with_number, x[0]);
+}
+
+/* What a task has come to, and its result, when that is there. */
+static void check_task(uint32_t call, uint64_t unit, int rc, const double *y)
+{
+    struct kith_fault f = { 0 };
+
+    if (rc != (fails(unit) ? KITH_ETASK : 0))
+        wrong("task %llu of call %u gives %d", (unsigned long long)unit, call, rc);
+    if (rc == 0 && *y != result_of(argument(call, unit)))
+        wrong("result %llu of call %u is %g", (unsigned long long)unit, call, *y);
+    if (rc == 0 && play.calls[call].ran[unit] == 0)
+        wrong("result %llu of call %u is nobody's", (unsigned long long)unit, call);
+    if (rc == KITH_ETASK && (kith_last_fault(&f, 0) < 0 || f.code != 9 || kith_last_fault(&f, 1) == 0))
+        wrong("task %llu of call %u has failed with %d", (unsigned long long)unit, call, f.code);
+    if (play.calls[call].over[unit]++)
+        wrong("task %llu of call %u ends twice", (unsigned long long)unit, call);
+    tasks_taken++;
+}
+
+struct given {
+    kith_result result;
+    uint64_t unit;
+    int cancelled;
 };
+
+/* 0: it has not ended. */
+static int take(uint32_t call, const struct given *g)
+{
+    double y[MUCH] = { 0 };
+    uint64_t size = sizeof y[0] * (is_much(g->unit) ? MUCH : 1);
+    int rc;
+
+    if (draw(4) == 0 && (rc = kith_result_ready(g->result)) < 1) {
+        PASS(rc);
+        return 0;
+    }
+    rc = kith_result_get(g->result, y, size, draw(2) ? KITH_FOREVER : (int)draw(100));
+    if (rc == KITH_ETIMEDOUT)
+        return 0;
+    if (!g->cancelled) {
+        check_task(call, g->unit, rc, y);
+        if (rc == 0 && is_much(g->unit) && y[MUCH - 1] != y[0])
+            wrong("the result of task %llu has %g at its end", (unsigned long long)g->unit, y[MUCH - 1]);
+    } else if (rc != KITH_ECANCELLED)
+        wrong("task %llu of call %u gives %d, and was cancelled", (unsigned long long)g->unit, call, rc);
+    play.calls[call].over[g->unit] = 1;
+    FAILS_WITH(KITH_ESTALE, kith_result_get(g->result, y, size, 0));
+    return 1;
+}
+
+/* What has ended stays as it is. */
+static void cancel(struct given *g)
+{
+    int rc = kith_result_cancel(g->result);
+
+    if (rc == 0)
+        g->cancelled = 1;
+    else
+        FAILS_WITH(KITH_EEND, rc);
+    tasks_cancelled += rc == 0;
+}
+
+/* Until so many are under way at most. */
+static uint64_t take_some(uint32_t call, struct given *all, uint64_t count, uint64_t most)
+{
+    const int gives_up = play.calls[call].kind == GIVEN_UP;
+
+    while (count > most) {
+        uint64_t i = draw(3) ? 0 : draw(count);
+
+        if (gives_up && draw(8) == 0 && !all[i].cancelled)
+            cancel(&all[i]);
+        if (gives_up && draw(30) == 0)
+            PASS(kith_result_drop(all[i].result));
+        else if (!take(call, &all[i]))
+            continue;
+        memmove(&all[i], &all[i + 1], (--count - i) * sizeof *all);
+    }
+    return count;
+}
+
+static void single_tasks(uint32_t call)
+{
+    struct given *all = calloc(UNITS, sizeof *all);
+    uint64_t count = 0, most = draw(2) ? UNITS : 1 + draw(50);
+
+    REQUIRE(all != NULL);
+    play.calls[call].partly = play.calls[call].kind == GIVEN_UP;
+    for (uint64_t i = 0; i < play.units; i++) {
+        all[count] = (struct given){ give(call, i), i, 0 };
+        PASS(kith_check(all[count].result));
+        count = take_some(call, all, count + 1, most - 1);
+    }
+    take_some(call, all, count, 0);
+    free(all);
+}
+
+static int next_argument(void *item, void *arg)
+{
+    struct context *at = arg;
+    double x = argument(at->call, at->zero);
+
+    if (at->zero == play.units)
+        return 0;
+    at->zero++;
+    memcpy(item, &x, sizeof x);
+    return 1;
+}
+
+/* The unit of a result that has come as the n-th: of one that has failed the fault tells it. */
+static uint64_t unit_of(int rc, double y, uint32_t call)
+{
+    struct kith_fault f = { 0 };
+
+    if (rc == KITH_ETASK && kith_last_fault(&f, 0) == 0)
+        return f.task;
+    return (uint64_t)(-y - 1) - call * UNITS;
+}
+
+static void iterate(uint32_t call)
+{
+    const int in_order = play.calls[call].kind == ONE_BY_ONE;
+    const uint64_t enough = draw(4) ? play.units : draw(play.units);
+    struct context at = { call, 0 };
+    uint64_t n = 0;
+    kith_iter it = (in_order ? kith_pool_imap_from : kith_pool_imap_unordered_from)(
+        play.pool, with_bytes, next_argument, &at, sizeof(double), sizeof(double));
+    double y = 0;
+    int rc = 0;
+
+    PASS(kith_check(it));
+    play.calls[call].partly = enough < play.units;
+    while (n < enough) {
+        uint64_t unit;
+
+        rc = kith_iter_next(it, &y, sizeof y, draw(2) ? KITH_FOREVER : (int)draw(100));
+        if (rc == KITH_ETIMEDOUT)
+            continue;
+        unit = in_order ? n : unit_of(rc, y, call);
+        if (unit >= play.units) {
+            wrong("a result of call %u is %g, or its code %d", call, y, rc);
+            break;
+        }
+        check_task(call, unit, rc, &y);
+        n++;
+    }
+    if (n == play.units)
+        FAILS_WITH(KITH_EEND, kith_iter_next(it, &y, sizeof y, KITH_FOREVER));
+    PASS(kith_iter_close(it));
+}
+
+static void (*const ways[KINDS])(uint32_t call) = { map_bytes, map_in_place,   sum,          reduce,
+                                                    loop,      map_and_cancel, single_tasks, single_tasks,
+                                                    iterate,   iterate };
 
 static void calls_pool(struct client *c, void *arg)
 {
     (void)arg;
     sim_doing(c, CALLING);
     while (!play.opened)
-        sim_rest(1);
+        sim_rest(1 + (int64_t)draw(50));
     while (play.next < CALLS && !stopping) {
         uint32_t call = (uint32_t)play.next++;
 
         ways[play.calls[call].kind](call);
-        play.calls[call].ended = 1;
+        play.calls[call].ended = !play.calls[call].partly;
         calls_ended++;
         if (draw(3) == 0)
             sim_rest((int64_t)draw(2000));
@@ -645,9 +853,10 @@ static void check_units(void)
         for (uint64_t i = 0; i < play.units; i++) {
             uint32_t ran = play.calls[k].ran[i];
 
-            if (play.calls[k].ended && play.calls[k].kind != CANCELLED && is_whole() && ran == 0)
+            if (play.calls[k].ended && play.calls[k].kind != CANCELLED &&
+                (is_whole() || play.calls[k].kind >= SINGLE) && ran == 0)
                 wrong("unit %llu of call %d was not run", (unsigned long long)i, k);
-            if (play.tries == 1 && !world.losses && ran > 1)
+            if (runs_once() && ran > 1)
                 wrong("unit %llu of call %d was run %u times", (unsigned long long)i, k, ran);
         }
 }
@@ -701,10 +910,13 @@ static void all_of_it_plays_together(void)
 {
     sim_seeds(play_world, getenv("KITH_TEST_LONG") ? 2000 : SANITIZED ? 8 : 40);
     CU_ASSERT(getenv("KITH_TEST_SEED") ||
-              (calls_ended > 20 && calls_cancelled > 0 && elsewhere > 0 && items_taken > 0 && sim_died > 0));
-    printf("(%llu calls, %llu tasks, %llu of them elsewhere, %llu items, %llu deaths, trace %016llx) ",
+              (calls_ended > 20 && calls_cancelled > 0 && tasks_taken > 0 && tasks_cancelled > 0 &&
+               elsewhere > 0 && items_taken > 0 && sim_died > 0));
+    printf("(%llu calls, %llu tasks, %llu of them elsewhere, %llu single, %llu items, %llu deaths, trace "
+           "%016llx) ",
            (unsigned long long)calls_ended, (unsigned long long)units_run, (unsigned long long)elsewhere,
-           (unsigned long long)items_taken, (unsigned long long)sim_died, (unsigned long long)sim_trace());
+           (unsigned long long)tasks_taken, (unsigned long long)items_taken, (unsigned long long)sim_died,
+           (unsigned long long)sim_trace());
 }
 
 static uint64_t traced;
@@ -733,8 +945,60 @@ static void a_thousand_nodes(void)
     unsetenv("KITH_TEST_NODES");
 }
 
+/* ------------------------------------------------------------- deaths at a certain step */
+
+static int fails_at_once(const void *in, void *out)
+{
+    (void)in;
+    (void)out;
+    return 9;
+}
+
+static void takes_a_failure(struct client *c, void *arg)
+{
+    kith_result r;
+    int rc;
+
+    (void)c;
+    (void)arg;
+    r = kith_pool_apply_async(play.pool, fails_at_once, "", 1, 1);
+    while ((rc = kith_result_get(r, &(char){ 0 }, 1, 0)) == KITH_ETIMEDOUT)
+        kith__nap(20000);
+    FAILS_WITH(KITH_ETASK, rc);
+    FAILS_WITH(KITH_ESTALE, kith_result_get(r, &(char){ 0 }, 1, 0));
+}
+
+/* Its worker dies while it says so. */
+static void tell_of_a_failure(uint64_t s)
+{
+    seed = s;
+    world = (struct weather){ .nodes = 1, .workers = 1 };
+    memset(&play, 0, sizeof play);
+    play.tries = 1000;
+    sim_begin(&world);
+    quiet_faults();
+    sim_start(0, opens_pool, NULL);
+    await_all("the pool");
+    sim_kill_at("claim: confirmed", "guard: value copied", 0);
+    sim_kill_after((int)(s / 4));
+    sim_start(0, takes_a_failure, NULL);
+    sim_run(1000);
+    sim_calm();
+    await_all("a task that has failed");
+    sim_start(0, closes_pool, NULL);
+    await_all("the end of the pool");
+    sim_settle(1000);
+    sim_end();
+}
+
+static void a_failure_is_told_once(void)
+{
+    sim_seeds(tell_of_a_failure, 120);
+}
+
 static struct test tests[] = {
     TEST(all_of_it_plays_together),
+    TEST(a_failure_is_told_once),
     TEST(a_seed_is_a_run),
     TEST(a_thousand_nodes),
     TEST_END,

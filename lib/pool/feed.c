@@ -475,6 +475,27 @@ struct kith__item *kith__feed_item(struct kith__feed *f, uint64_t unit)
     return item;
 }
 
+/* f is locked, but for a while. A worker may have died when it had said that the unit has failed, and not yet
+ * that all of this is written: whoever is in the guard next writes it once more, and so not behind the end of
+ * the item. */
+static void finish_failure(struct kith__feed *f, uint64_t unit)
+{
+    const struct kith__item *item;
+
+    while ((item = kith__shelf_item(&f->shelf, unit)) && kith__item_state(item) == KITH__ITEM_FAILED) {
+        if (pin(f)) {
+            kith__guard_finish(&f->job->guard);
+            unpin(f);
+            return;
+        }
+        if (running(f) == ENDED || kith__server_dead())
+            return;
+        pthread_mutex_unlock(&f->mutex);
+        kith__nap(200000);
+        pthread_mutex_lock(&f->mutex);
+    }
+}
+
 /* All bits of a unit: of the last one that ends with those; none back is not given yet. */
 static uint64_t whole(const struct kith__feed *f, uint64_t unit)
 {
@@ -758,6 +779,7 @@ int kith__feed_take(struct kith__feed *f, uint64_t unit, void *out)
     int rc;
 
     pthread_mutex_lock(&f->mutex);
+    finish_failure(f, unit);
     if (!(item = kith__shelf_item(&f->shelf, unit)))
         rc = kith__fail(KITH_ESTALE, "this result was taken, or dropped");
     else {
@@ -790,6 +812,7 @@ int kith__feed_take_ready(uint32_t tag, uint64_t unit, void *out, size_t size)
 void kith__feed_forget(struct kith__feed *f, uint64_t unit)
 {
     pthread_mutex_lock(&f->mutex);
+    finish_failure(f, unit);
     if (kith__shelf_item(&f->shelf, unit))
         kith__shelf_let_go(&f->shelf, unit);
     leave(f);
@@ -800,6 +823,7 @@ void kith__feed_drop(struct kith__feed *f, uint64_t unit)
     struct kith__item *item;
 
     pthread_mutex_lock(&f->mutex);
+    finish_failure(f, unit);
     if ((item = kith__shelf_item(&f->shelf, unit)))
         kith__shelf_drop(&f->shelf, unit, item);
     leave(f);

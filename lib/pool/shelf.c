@@ -40,15 +40,17 @@ void kith__shelf_drop(struct kith__shelf *s, uint64_t unit, struct kith__item *i
     c->dropped++;
 }
 
-/* What was dropped in a chunk and has ended since, or all of it. 0: one has not. */
-static int let_go_of_dropped(struct kith__shelf *s, uint64_t number, int every)
+/* What was dropped in a chunk and has ended since, of the units before retired; UINT64_MAX: all of it, the
+ * pool has ended. 0: one has not. */
+static int let_go_of_dropped(struct kith__shelf *s, uint64_t number, uint64_t retired)
 {
     struct kith__shelf_chunk *c = chunk_at(s, number);
 
     for (uint64_t k = 0; k < KITH__ROW_CHUNK && c->dropped; k++) {
         if (!(c->drops[k / 64] >> k % 64 & 1))
             continue;
-        if (!every && !kith__item_has_ended(items_of(c) + k))
+        if (retired < UINT64_MAX &&
+            (number * KITH__ROW_CHUNK + k >= retired || !kith__item_has_ended(items_of(c) + k)))
             return 0;
         c->drops[k / 64] &= ~(UINT64_C(1) << k % 64);
         c->dropped--;
@@ -61,7 +63,7 @@ static int let_go_of_dropped(struct kith__shelf *s, uint64_t number, int every)
 void kith__shelf_let_go_of_dropped(struct kith__shelf *s)
 {
     for (uint64_t i = s->first; i * KITH__ROW_CHUNK < s->given; i++)
-        let_go_of_dropped(s, i, 1);
+        let_go_of_dropped(s, i, UINT64_MAX);
 }
 
 void kith__shelf_hold(struct kith__shelf *s, uint64_t unit)
@@ -144,7 +146,7 @@ int kith__shelf_grow(struct kith__shelf *s, uint64_t retired)
     uint64_t number = s->given / KITH__ROW_CHUNK, block, oldest = s->first;
     kith__word *place;
 
-    while (oldest < number && let_go_of_dropped(s, oldest, 0))
+    while (oldest < number && let_go_of_dropped(s, oldest, retired))
         oldest++;
     tidy(s, retired);
     if (number - s->first >= KITH__ROW_ITEMS / KITH__ROW_CHUNK)
