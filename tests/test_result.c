@@ -562,6 +562,28 @@ static void wrong_use_is_a_sentence(void)
     PASS(kith_pool_close(pool));
 }
 
+static void is_told(kith_result r, void *arg)
+{
+    (void)r;
+    atomic_store((atomic_int *)arg, 1);
+}
+
+/* Who closes a pool waits for the functions that are being called for it. */
+static void closing_no_pool_waits_for_nothing(void)
+{
+    static atomic_int told;
+    kith_pool pool = kith_pool_open(1), none = { 0 };
+    kith_result r = kith_apply_async(pool, cube, 2);
+    int y;
+
+    PASS(kith_result_notify(r, is_told, &told));
+    PASS(kith_get(r, &y));
+    FAILS_WITH(KITH_ESTALE, kith_pool_close(none));
+    PASS(kith_pool_close(pool));
+    CU_ASSERT_EQUAL(atomic_load(&told), 1);
+    FAILS_WITH(KITH_ESTALE, kith_pool_close(pool));
+}
+
 static struct test tests[] = {
     TEST(apply_gives_a_result_later),
     TEST(structs_are_copied_both_ways),
@@ -583,6 +605,7 @@ static struct test tests[] = {
     TEST(what_a_task_has_put_is_there_with_its_result),
     TEST(wrong_use_is_a_sentence),
     TEST_END,
+    TEST(closing_no_pool_waits_for_nothing),
 };
 
 int main(int argc, char **argv)

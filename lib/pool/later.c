@@ -800,7 +800,7 @@ static int is_to_be_called(kith_pool pool)
     int is;
 
     pthread_mutex_lock(&self.mutex);
-    is = self.called.id == pool.id || kith__notices_are_of(pool);
+    is = (self.called.id && self.called.id == pool.id) || kith__notices_are_of(pool);
     for (const struct kith__later *l = self.calls.first; l && !is; l = l->called.next)
         is = l->s.pool.id == pool.id;
     pthread_mutex_unlock(&self.mutex);
