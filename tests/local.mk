@@ -199,6 +199,10 @@ unit_tests += \
 	tests/test_wait \
 	tests/test_watch \
 	tests/test_worker
+tests_test_random_calls_SOURCES = \
+	tests/random/actor.h \
+	tests/random/pools.h \
+	tests/test_random_calls.c
 tests_test_chaos_SOURCES = \
 	tests/chaos/actors.c \
 	tests/chaos/actors.h \
