@@ -49,6 +49,12 @@ struct test {
     {            \
 #fn, fn  \
     }
+/* One that carries tests of CPython's over, "_TestQueue.test_put _TestQueue.test_timeout", say: see
+ * README.md. */
+#define TEST_LIKE(fn, theirs)        \
+    {                                \
+#fn " (like " theirs ")", fn \
+    }
 #define TEST_END   \
     {              \
         NULL, NULL \

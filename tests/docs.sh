@@ -192,13 +192,113 @@ for path in "$top_srcdir"/examples/*.c; do
     grep -q "^[^#]*\<$name\>" "$top_srcdir/tests/examples/nodes.sh" || fail "tests/examples/nodes.sh does not run $name"
 done
 
-# The tests that tests/README.md names are there.
-for name in $(sed -n 's/^|[^|]*|//p' "$top_srcdir/tests/README.md" | grep -o '`[^` ]*`' | tr -d '`' | sort -u); do
-    case $name in
-    kith_*|atexit|main) ;;
-    test_*) [ -e "$top_srcdir/tests/$name.c" ] || fail "tests/README.md: there is no $name" ;;
-    *) grep -qF "TEST($name)" "$top_srcdir"/tests/test_*.c || fail "tests/README.md: no test is called $name" ;;
-    esac
+# Its programs are not much longer than those in Python: the figures of examples/README.md are those of the files, and so is their sum.
+lines_of()
+{
+    awk '
+        {
+            code = ""
+            for (rest = $0; rest != "";) {
+                at = index(rest, comment ? "*/" : "/*")
+                code = code (comment ? "" : at ? substr(rest, 1, at - 1) : rest)
+                rest = at ? substr(rest, at + 2) : ""
+                if (at)
+                    comment = !comment
+            }
+            gsub(/[ \t]/, "", code)
+            n += code !~ /^[{}();,]*$/
+        }
+        END { print n }' "$1"
+}
+sed -n 's/^| `*\([a-z_]*\)`* | \([0-9]*\) | \([0-9]*\) |$/\1 \2 \3/p' "$top_srcdir/examples/README.md" >lengths
+python=0 c=0
+while read -r name in_python in_c; do
+    if [ "$name" = all ]; then
+        [ "$in_python $in_c" = "$python $c" ] || fail "examples/README.md: all are $python and $c lines"
+        [ $((c * 100)) -le $((python * 135)) ] || fail "the examples have $c lines, and $python in Python: more than 1.35 times as many"
+        all=1
+    else
+        lines=$(lines_of "$top_srcdir/examples/$name.c")
+        [ "$in_c" = "$lines" ] || fail "examples/README.md: $name.c has $lines lines"
+        python=$((python + in_python)) c=$((c + in_c))
+    fi
+done <lengths
+[ -n "${all-}" ] || fail "examples/README.md does not say how long the examples are"
+
+# test_random_calls calls all functions of lib/kith.map, but for those that its head names.
+cat "$top_srcdir/tests/random/"*.h "$top_srcdir/tests/test_random_calls.c" >random_calls
+awk '/^\/\*/ { comment = 1 } !comment { print } /\*\// { comment = 0 }' random_calls >called
+sed -n '/^ \* Not called/,/^ \*$/p' random_calls >not_called
+for name in $(sed -n 's/^ *\(kith_[a-z_]*\);$/\1/p' "$top_srcdir/lib/kith.map" | grep -v '^kith__'); do
+    if grep -qw "$name" called; then
+        ! grep -qw "$name" not_called || fail "test_random_calls: $name is said not to be called"
+    else
+        grep -qw "$name" not_called || fail "test_random_calls does not call $name"
+    fi
+done
+
+# tests/README.md has all tests of CPython's, and names the tests here that carry them over; these name those in turn, as TEST_LIKE.
+awk '
+    function spans(text, list,    n)
+    {
+        for (n = 0; match(text, /`[^`]*`/); text = substr(text, RSTART + RLENGTH))
+            list[++n] = substr(text, RSTART + 1, RLENGTH - 2)
+        return n
+    }
+    FNR == 1 { file++ }
+    file == 1 && /^[^#]/ {
+        sub(/:$/, "", $1)
+        known[$1, ""] = 1
+        for (i = 2; i <= NF; i++)
+            known[$1, $i] = 1
+    }
+    file == 2 && /^[|]/ {
+        split($0, column, / [|] /)
+        n = spans(column[1], name)
+        if (column[2] ~ /^here/) { # the classes of the rows that follow, as far as these name none
+            split("", above)
+            for (i = 1; i <= n; i++) {
+                above[i] = name[i]
+                there[name[i], ""] = 1
+            }
+            next
+        }
+        for (named = 0; (named + 1) in above; named++)
+            class[named + 1] = above[named + 1]
+        tests = column[2] ~ /^none/ ? 0 : spans(column[2], test)
+        for (i = 1; i <= n; i++) {
+            if (name[i] !~ /^test_/) {
+                class[named = 1] = name[i]
+                there[name[i], ""] = 1
+                continue
+            }
+            for (k = 1; k <= named; k++) {
+                there[class[k], name[i]] = 1
+                for (t = 1; t <= tests && (class[k], name[i]) in known; t++)
+                    if (test[t] ~ /^test_/)
+                        source = test[t]
+                    else if (test[t] !~ /^kith_|^(atexit|main)$/)
+                        print source, test[t], class[k] "." name[i] >"pairs"
+            }
+        }
+    }
+    END {
+        for (pair in known)
+            if (!(pair in there)) {
+                split(pair, part, SUBSEP)
+                print "tests/README.md: nothing on " part[1] (part[2] == "" ? "" : "." part[2])
+            }
+    }' "$top_srcdir/tests/python_tests" "$top_srcdir/tests/README.md" >missing
+[ ! -s missing ] || { cat missing; fail "tests of CPython's that tests/README.md leaves out"; }
+for path in "$top_srcdir"/tests/test_*.c; do
+    tr '\n' ' ' <"$path" | grep -o 'TEST_LIKE([^)]*)' | sed 's/" *"//g; s/[(),"]/ /g' |
+        awk -v source="$(basename "$path" .c)" '{ for (i = 3; i <= NF; i++) print source, $2, $i }'
+done | sort -u >carried
+sort -u pairs | comm -3 - carried >odd
+sed 's/^\t\(.*\)/tests\/README.md does not say: \1/; t; s/^/only tests\/README.md says: /' odd | sed 10q
+[ ! -s odd ] || fail "tests/README.md and the tests do not agree on what these carry over"
+for name in $(sed -n 's/^|[^|]*|//p' "$top_srcdir/tests/README.md" | grep -o '`test_[^` ]*`' | tr -d '`' | sort -u); do
+    [ -e "$top_srcdir/tests/$name.c" ] || fail "tests/README.md: there is no $name"
 done
 
 # The sentences that troubleshooting.md explains are in the sources; ... stands for what is filled in. They are what stands between ` in

@@ -305,9 +305,12 @@ static void another_one_comes_for_a_lost_one(void)
     JOB(in_loss);
 }
 
-static struct test tests[] = { TEST(a_map_is_made_by_an_attendant),    TEST(all_kinds_of_calls_are),
-                               TEST(what_was_not_begun_is_as_it_was),  TEST(threads_have_one_each),
-                               TEST(another_one_comes_for_a_lost_one), TEST_END };
+static struct test tests[] = { TEST_LIKE(a_map_is_made_by_an_attendant, "TestSyncManagerTypes.test_pool"),
+                               TEST_LIKE(all_kinds_of_calls_are, "TestSyncManagerTypes.test_pool"),
+                               TEST(what_was_not_begun_is_as_it_was),
+                               TEST(threads_have_one_each),
+                               TEST(another_one_comes_for_a_lost_one),
+                               TEST_END };
 
 int main(void)
 {

@@ -378,16 +378,18 @@ static void kith_init_in_a_parallel_region_is_refused(void)
         SKIP("no libgomp and no libomp, or a sanitizer that does not know them");
 }
 
-static struct test tests[] = { TEST(copies_with_a_lock_that_was_held_are_thrown_away),
-                               TEST(tasks_may_use_what_threads_used_at_kith_init),
-                               TEST(threads_are_warned_of_once),
-                               TEST(a_pipe_from_before_ends_when_the_head_closes_it),
-                               TEST(stdout_ends_with_the_job),
-                               TEST(a_handler_of_sigchld_is_there_in_tasks),
-                               TEST(a_signal_to_the_group_does_not_end_the_fork_server),
-                               TEST(openmp_may_be_used_before),
-                               TEST(kith_init_in_a_parallel_region_is_refused),
-                               TEST_END };
+static struct test tests[] = {
+    TEST_LIKE(copies_with_a_lock_that_was_held_are_thrown_away, "TestForkAwareThreadLock.test_lock"),
+    TEST_LIKE(tasks_may_use_what_threads_used_at_kith_init, "TestForkAwareThreadLock.test_lock"),
+    TEST(threads_are_warned_of_once),
+    TEST_LIKE(a_pipe_from_before_ends_when_the_head_closes_it, "TestCloseFds.test_closefd"),
+    TEST(stdout_ends_with_the_job),
+    TEST(a_handler_of_sigchld_is_there_in_tasks),
+    TEST_LIKE(a_signal_to_the_group_does_not_end_the_fork_server, "_TestProcess.test_forkserver_sigint"),
+    TEST(openmp_may_be_used_before),
+    TEST(kith_init_in_a_parallel_region_is_refused),
+    TEST_END
+};
 
 int main(void)
 {

@@ -429,8 +429,8 @@ static void a_taker_of_large_items_dies_at_every_step(void)
 }
 
 static struct test tests[] = {
-    TEST(a_worker_dies_at_every_step_of_single_claims),
-    TEST(a_worker_dies_at_every_step_of_long_claims),
+    TEST_LIKE(a_worker_dies_at_every_step_of_single_claims, "_TestPool.test_map_chunksize"),
+    TEST_LIKE(a_worker_dies_at_every_step_of_long_claims, "_TestPool.test_map_chunksize"),
     TEST(a_worker_dies_at_every_step_with_copied_arguments),
     TEST(a_worker_dies_at_every_step_of_telling_a_fault),
     TEST(a_worker_dies_at_every_step_of_telling_a_fault_of_a_copied_result),

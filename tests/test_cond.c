@@ -561,13 +561,13 @@ WITH_AN_RLOCK(whoever_dies_at_any_step_keeps_nobody)
 WITH_AN_RLOCK(those_that_wait_at_a_closed_one_are_told)
 
 static struct test tests[] = {
-    TEST(as_many_go_on_as_are_notified),
-    TEST(all_that_are_notified_wake_up),
-    TEST(a_notification_does_not_wait_for_those_to_come),
-    TEST(who_comes_later_leaves_it_to_those_before),
+    TEST_LIKE(as_many_go_on_as_are_notified, "_TestCondition.test_notify _TestCondition.test_notify_n"),
+    TEST_LIKE(all_that_are_notified_wake_up, "_TestCondition.test_notify_all"),
+    TEST_LIKE(a_notification_does_not_wait_for_those_to_come, "_TestCondition.test_notify_all _TestCondition.test_timeout _TestCondition.test_wait_result"),
+    TEST_LIKE(who_comes_later_leaves_it_to_those_before, "_TestCondition.test_notify _TestCondition.test_notify_n"),
     TEST(it_has_to_be_owned),
-    TEST(wait_gives_all_levels_back_and_has_them_again),
-    TEST(it_waits_for_what_is_asked),
+    TEST_LIKE(wait_gives_all_levels_back_and_has_them_again, "_TestCondition.test_timeout _TestCondition.test_wait_result"),
+    TEST_LIKE(it_waits_for_what_is_asked, "_TestCondition.test_waitfor _TestCondition.test_waitfor_timeout"),
     TEST(the_dead_take_no_notification_with_them),
     TEST(who_holds_it_next_is_told_of_a_dead_holder),
     TEST(whoever_dies_at_any_step_keeps_nobody),

@@ -354,17 +354,17 @@ static void wrong_use_is_a_sentence(void)
 }
 
 static struct test tests[] = {
-    TEST(keys_lead_to_values),
+    TEST_LIKE(keys_lead_to_values, "_TestContainers.test_dict"),
     TEST(values_have_any_size),
     TEST(types_are_remembered),
-    TEST(order_is_that_of_coming),
-    TEST(pop_popitem_setdefault_merge),
-    TEST(a_namespace_has_names),
-    TEST(dicts_nest),
+    TEST_LIKE(order_is_that_of_coming, "_TestContainers.test_dict"),
+    TEST_LIKE(pop_popitem_setdefault_merge, "_TestContainers.test_dict"),
+    TEST_LIKE(a_namespace_has_names, "_TestContainers.test_namespace"),
+    TEST_LIKE(dicts_nest, "_TestContainers.test_list_proxy_in_list _TestContainers.test_dict_proxy_nested _TestContainers.test_nested_queue"),
     TEST(many_keys_come_and_go),
     TEST(nothing_is_kept_for_ever),
     TEST(names_lead_to_one),
-    TEST(wrong_use_is_a_sentence),
+    TEST_LIKE(wrong_use_is_a_sentence, "TestManagerExceptions.test_queue_get TestManagerExceptions.test_dispatch"),
     TEST_END,
 };
 

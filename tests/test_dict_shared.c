@@ -591,19 +591,23 @@ static void those_that_use_it_learn_that_it_is_closed(void)
 }
 
 static struct test tests[] = {
-    TEST(no_update_is_lost),
+    TEST_LIKE(
+        no_update_is_lost,
+        "TestSyncManagerTypes.test_list TestSyncManagerTypes.test_dict TestSyncManagerTypes.test_namespace"),
     TEST(a_slow_update_gets_through),
     TEST(an_update_may_update_something_else),
     TEST(an_update_may_refuse_and_remove),
     TEST(numbers_are_computed),
-    TEST(values_are_seen_whole),
+    TEST_LIKE(
+        values_are_seen_whole,
+        "TestSyncManagerTypes.test_list TestSyncManagerTypes.test_dict TestSyncManagerTypes.test_namespace"),
     TEST(no_value_is_read_in_halves),
-    TEST(a_view_is_of_one_moment),
+    TEST_LIKE(a_view_is_of_one_moment, "_TestContainers.test_dict_iter"),
     TEST(whoever_dies_at_any_step_leaves_old_or_new),
     TEST(whoever_dies_with_the_turn_holds_up_nobody),
     TEST(what_the_dead_have_decided_is_seen_at_once),
     TEST(a_stopped_reader_holds_up_nobody),
-    TEST(those_that_use_it_learn_that_it_is_closed),
+    TEST_LIKE(those_that_use_it_learn_that_it_is_closed, "TestManagerExceptions.test_queue_get TestManagerExceptions.test_dispatch"),
     TEST_END,
 };
 

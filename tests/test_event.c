@@ -223,10 +223,14 @@ static void names_lead_to_one_event(void)
 }
 
 static struct test tests[] = {
-    TEST(it_is_set_and_cleared),   TEST(close_ends_all_waits),
-    TEST(set_wakes_all_that_wait), TEST(two_take_turns),
-    TEST(it_belongs_to_nobody),    TEST(whoever_dies_at_any_step_keeps_nobody),
-    TEST(names_lead_to_one_event), TEST_END,
+    TEST_LIKE(it_is_set_and_cleared, "_TestEvent.test_event"),
+    TEST(close_ends_all_waits),
+    TEST_LIKE(set_wakes_all_that_wait, "_TestEvent.test_event"),
+    TEST(two_take_turns),
+    TEST(it_belongs_to_nobody),
+    TEST(whoever_dies_at_any_step_keeps_nobody),
+    TEST(names_lead_to_one_event),
+    TEST_END,
 };
 
 int main(int argc, char **argv)

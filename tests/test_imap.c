@@ -308,10 +308,10 @@ static void elements_of_no_bytes(void)
 }
 
 static struct test tests[] = {
-    TEST(in_the_order_of_arguments),
-    TEST(as_they_come),
-    TEST(a_source_without_an_end),
-    TEST(failures_come_in_their_turn),
+    TEST_LIKE(in_the_order_of_arguments, "_TestPool.test_imap _TestPool.test_imap_unordered"),
+    TEST_LIKE(as_they_come, "_TestPool.test_imap _TestPool.test_imap_unordered"),
+    TEST_LIKE(a_source_without_an_end, "_TestPool.test_imap _TestPool.test_imap_unordered"),
+    TEST_LIKE(failures_come_in_their_turn, "_TestPool.test_map_handle_iterable_exception _TestPool.test_imap_handle_iterable_exception _TestPool.test_imap_unordered_handle_iterable_exception"),
     TEST(structs),
     TEST(closed_in_the_middle),
     TEST(waiting_has_a_limit),

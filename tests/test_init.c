@@ -589,13 +589,15 @@ static void wrong_use_is_a_sentence(void)
 static struct test tests[] = {
     TEST(ignored_sigchld_does_no_harm),
     TEST(signals_of_the_terminal_are_the_heads),
-    TEST(a_signal_each_millisecond_interrupts_nothing),
+    TEST_LIKE(
+        a_signal_each_millisecond_interrupts_nothing,
+        "TestIgnoreEINTR.test_ignore TestIgnoreEINTR.test_ignore_listener _TestPollEintr.test_poll_eintr"),
     TEST(children_that_the_program_forks_are_strangers),
     TEST(threads_share_a_pool_also_while_it_ends),
     TEST(serial_pools_serve_threads_and_processes),
     TEST(exit_in_another_thread_ends_the_job),
     TEST(a_handler_gets_code_and_sentence_of_faults_in_the_head),
-    TEST(a_process_that_crashed_is_told_of_unless_there_is_a_handler),
+    TEST_LIKE(a_process_that_crashed_is_told_of_unless_there_is_a_handler, "_TestSubclassingProcess.test_stderr_flush"),
     TEST(wrong_use_is_a_sentence),
     TEST(a_process_that_was_given_a_pointer_says_so),
     TEST(without_init_the_first_call_says_so),

@@ -573,14 +573,16 @@ static void wrong_use_is_a_sentence(void)
 }
 
 static struct test tests[] = {
-    TEST(elements_come_and_go),
-    TEST(elements_have_any_size_and_type),
-    TEST(slices_and_extend),
-    TEST(sorting),
-    TEST(containers_nest),
+    TEST_LIKE(elements_come_and_go, "_TestSharedMemory.test_shared_memory_ShareableList_basics _TestContainers.test_list _TestContainers.test_list_iter"),
+    TEST_LIKE(elements_have_any_size_and_type, "_TestSharedMemory.test_shared_memory_ShareableList_basics"),
+    TEST_LIKE(slices_and_extend, "_TestContainers.test_list _TestContainers.test_list_iter"),
+    TEST_LIKE(sorting, "_TestContainers.test_list _TestContainers.test_list_iter"),
+    TEST_LIKE(containers_nest, "_TestContainers.test_list_proxy_in_list _TestContainers.test_dict_proxy_nested _TestContainers.test_nested_queue"),
     TEST(what_comes_in_anywhere_goes_anywhere),
     TEST(nothing_is_kept_for_ever),
-    TEST(what_processes_append_is_there_in_their_order),
+    TEST_LIKE(
+        what_processes_append_is_there_in_their_order,
+        "TestSyncManagerTypes.test_list TestSyncManagerTypes.test_dict TestSyncManagerTypes.test_namespace"),
     TEST(elements_are_seen_whole),
     TEST(an_element_is_updated),
     TEST(whoever_dies_at_any_step_leaves_old_or_new),

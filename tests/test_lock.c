@@ -372,11 +372,11 @@ static void wrong_use_is_a_sentence(void)
 }
 
 static struct test tests[] = {
-    TEST(one_holds_it_at_a_time),
-    TEST(releasing_a_free_one_is_an_error),
+    TEST_LIKE(one_holds_it_at_a_time, "_TestLock.test_lock _TestLock.test_lock_locked_2processes"),
+    TEST_LIKE(releasing_a_free_one_is_an_error, "_TestLock.test_lock _TestLock.test_lock_locked_2processes"),
     TEST(no_addition_is_lost),
     TEST(the_next_one_is_told_of_a_dead_holder),
-    TEST(another_process_may_release),
+    TEST_LIKE(another_process_may_release, "_TestLock.test_lock _TestLock.test_lock_locked_2processes"),
     TEST(who_waits_gets_it),
     TEST(killed_waiters_take_nothing),
     TEST(who_gives_up_is_not_waited_for),

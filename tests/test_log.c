@@ -241,10 +241,10 @@ static void handlers_from_before_init_are_inherited(void)
 }
 
 static struct test tests[] = {
-    TEST(warnings_are_shown_unless_somebody_says_otherwise),
-    TEST(a_level_holds_in_all_processes),
+    TEST_LIKE(warnings_are_shown_unless_somebody_says_otherwise, "_TestLogging.test_level"),
+    TEST_LIKE(a_level_holds_in_all_processes, "_TestLogging.test_level"),
     TEST(threads_of_a_pool_say_which_worker_they_are),
-    TEST(kiths_own_lines_are_shown_with_a_level),
+    TEST_LIKE(kiths_own_lines_are_shown_with_a_level, "_TestLogging.test_enable_logging"),
     TEST(lines_of_many_do_not_mix),
     TEST(a_long_line_is_cut),
     TEST(a_handler_takes_the_lines_of_its_process),

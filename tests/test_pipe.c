@@ -681,14 +681,14 @@ static void bad_arguments_are_told(void)
 }
 
 static struct test tests[] = {
-    TEST(messages_go_both_ways_and_keep_their_boundaries),
-    TEST(messages_of_many_sizes_are_whole),
+    TEST_LIKE(messages_go_both_ways_and_keep_their_boundaries, "_TestConnection.test_connection _TestConnection.test_sendbytes _TestPoll.test_empty_string _TestPoll.test_strings _TestPoll.test_boundaries _TestPoll.test_dont_merge"),
+    TEST_LIKE(messages_of_many_sizes_are_whole, "_TestConnection.test_connection _TestConnection.test_sendbytes"),
     TEST(a_large_one_may_be_alone),
     TEST(a_full_pipe_holds_senders_back),
     TEST(question_and_answer_until_the_end_is_closed),
     TEST(what_was_sent_before_the_close_is_received),
-    TEST(one_way_is_one_way),
-    TEST(the_end_of_all_holders_is_the_end),
+    TEST_LIKE(one_way_is_one_way, "_TestConnection.test_duplex_false"),
+    TEST_LIKE(the_end_of_all_holders_is_the_end, "_TestConnection.test_spawn_close"),
     TEST(an_end_given_to_one_that_has_ended_is_over),
     TEST(who_was_given_an_end_may_run_on_any_node),
     TEST(while_the_opener_has_the_end_it_is_not_over),
@@ -700,7 +700,7 @@ static struct test tests[] = {
     TEST(whoever_dies_at_any_step_takes_one_message_at_most),
     TEST(threads_may_share_an_end),
     TEST(names_lead_to_one_pipe),
-    TEST(bad_arguments_are_told),
+    TEST_LIKE(bad_arguments_are_told, "_TestConnection.test_connection _TestConnection.test_sendbytes"),
     TEST_END,
 };
 

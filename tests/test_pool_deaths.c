@@ -543,11 +543,11 @@ static struct test tests[] = {
     TEST(a_pool_ends_though_a_caller_has_died),
     TEST(faults_of_a_dead_caller_are_freed),
     TEST(callers_find_a_pool_cancelled_whose_closer_has_died),
-    TEST(terminate_hastens_who_waits_in_close),
-    TEST(workers_are_replaced_without_a_free_place),
+    TEST_LIKE(terminate_hastens_who_waits_in_close, "_TestPool.test_terminate"),
+    TEST_LIKE(workers_are_replaced_without_a_free_place, "TestPoolNotLeakOnFailure.test_release_unused_processes"),
     TEST(a_task_whose_own_calls_end_its_worker_has_so_many_tries),
     TEST(a_pool_ends_though_a_caller_has_called_exit),
-    TEST(orphans_are_ended_among_very_many_workers),
+    TEST_LIKE(orphans_are_ended_among_very_many_workers, "MiscTestCase.test_large_pool"),
     TEST_END
 };
 

@@ -451,7 +451,7 @@ static void a_task_may_take_and_free_very_often(void)
 
 static struct test tests[] = {
     TEST(an_initializer_has_three_tries),
-    TEST(an_initializer_that_ends_its_process_fails_the_open),
+    TEST_LIKE(an_initializer_that_ends_its_process_fails_the_open, "TestPoolNotLeakOnFailure.test_release_unused_processes"),
     TEST(an_initializer_that_does_not_end_fails_the_open),
     TEST(an_initializer_has_more_time_than_a_task),
     TEST(a_pool_breaks_while_it_is_closed),
@@ -462,7 +462,7 @@ static struct test tests[] = {
     TEST(what_the_tasks_before_it_took_stays),
     TEST(what_an_initializer_took_that_failed_is_free_again),
     TEST(what_a_dead_process_took_is_free_again_unless_it_has_passed_it_on),
-    TEST(a_task_may_take_and_free_very_often),
+    TEST_LIKE(a_task_may_take_and_free_very_often, "_TestPool.test_release_task_refs"),
     TEST_END,
 };
 

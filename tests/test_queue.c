@@ -669,16 +669,18 @@ static void all_that_a_killed_producer_has_put_arrives(void)
 }
 
 static struct test tests[] = {
-    TEST(order_and_sizes_are_kept),
-    TEST(nothing_is_pipelined_after_a_close),
+    TEST_LIKE(order_and_sizes_are_kept, "_TestQueue.test_get _TestQueue.test_qsize TestSimpleQueue.test_empty TestSimpleQueue.test_empty_exceptions"),
+    TEST_LIKE(
+        nothing_is_pipelined_after_a_close,
+        "_TestQueue.test_closed_queue_empty_exceptions _TestQueue.test_closed_queue_put_get_exceptions"),
     TEST(items_of_many_sizes_are_whole),
     TEST(an_item_of_a_gibibyte),
-    TEST(many_putters_and_takers),
+    TEST_LIKE(many_putters_and_takers, "_TestQueue.test_fork"),
     TEST(many_putters_and_takers_of_a_bounded_queue),
-    TEST(a_full_queue_holds_putters_back),
-    TEST(a_putter_may_end_before_anybody_takes),
-    TEST(waiters_of_a_closed_queue_are_told),
-    TEST(old_handles_find_no_other_queue),
+    TEST_LIKE(a_full_queue_holds_putters_back, "_TestQueue.test_put _TestQueue.test_timeout"),
+    TEST_LIKE(a_putter_may_end_before_anybody_takes, "_TestQueue.test_get _TestQueue.test_qsize"),
+    TEST_LIKE(waiters_of_a_closed_queue_are_told, "_TestQueue.test_closed_queue_empty_exceptions _TestQueue.test_closed_queue_put_get_exceptions TestSimpleQueue.test_close TestSimpleQueue.test_closed"),
+    TEST_LIKE(old_handles_find_no_other_queue, "TestSimpleQueue.test_empty TestSimpleQueue.test_empty_exceptions"),
     TEST(killed_takers_do_not_stop_the_others),
     TEST(names_lead_to_one_queue),
     TEST(threads_use_it_too),

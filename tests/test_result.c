@@ -585,10 +585,10 @@ static void closing_no_pool_waits_for_nothing(void)
 }
 
 static struct test tests[] = {
-    TEST(apply_gives_a_result_later),
+    TEST_LIKE(apply_gives_a_result_later, "_TestPool.test_map_async _TestPool.test_starmap_async _TestPool.test_async"),
     TEST(structs_are_copied_both_ways),
     TEST(a_result_of_another_size_stays),
-    TEST(waiting_has_a_limit),
+    TEST_LIKE(waiting_has_a_limit, "_TestPool.test_async_timeout"),
     TEST(a_hundred_thousand_results),
     TEST(a_million_can_be_queued),
     TEST(what_is_dropped_is_done_all_the_same),
@@ -596,7 +596,7 @@ static struct test tests[] = {
     TEST(tasks_give_tasks),
     TEST(tasks_give_tasks_to_a_pool_that_is_being_closed),
     TEST(tasks_may_poll),
-    TEST(the_end_of_a_pool_ends_what_waits),
+    TEST_LIKE(the_end_of_a_pool_ends_what_waits, "_TestPool.test_terminate"),
     TEST(a_dead_caller_leaves_nothing),
     TEST(threads_give_and_take),
     TEST(a_result_is_taken_in_the_middle_of_a_call),
@@ -604,8 +604,8 @@ static struct test tests[] = {
     TEST(threads_take_the_same_results),
     TEST(what_a_task_has_put_is_there_with_its_result),
     TEST(wrong_use_is_a_sentence),
-    TEST_END,
     TEST(closing_no_pool_waits_for_nothing),
+    TEST_END,
 };
 
 int main(int argc, char **argv)

@@ -360,13 +360,13 @@ static void wrong_use_is_a_sentence(void)
 }
 
 static struct test tests[] = {
-    TEST(units_are_counted),
-    TEST(a_bounded_one_has_no_more_than_its_units),
+    TEST_LIKE(units_are_counted, "_TestSemaphore.test_semaphore _TestSemaphore.test_timeout"),
+    TEST_LIKE(a_bounded_one_has_no_more_than_its_units, "_TestSemaphore.test_bounded_semaphore"),
     TEST(never_more_inside_than_units),
-    TEST(a_release_wakes_who_waits),
+    TEST_LIKE(a_release_wakes_who_waits, "_TestSemaphore.test_timeout"),
     TEST(what_an_ended_process_held_comes_back),
     TEST(signals_belong_to_nobody),
-    TEST(another_may_release),
+    TEST_LIKE(another_may_release, "_TestSemaphore.test_semaphore"),
     TEST(killed_waiters_take_nothing),
     TEST(whoever_dies_at_any_step_loses_no_unit),
     TEST(waiters_of_a_closed_one_are_told),

@@ -633,23 +633,25 @@ static void wrong_use_is_a_sentence(void)
 }
 
 static struct test tests[] = {
-    TEST(each_is_ready_in_its_way),
+    TEST_LIKE(each_is_ready_in_its_way, "_TestProcess.test_sentinel TestWait.test_wait_timeout TestWait.test_wait_integer"),
     TEST(pipes_are_ready_at_either_end),
-    TEST(pipes_of_several_writers_are_read_to_their_ends),
+    TEST_LIKE(pipes_of_several_writers_are_read_to_their_ends, "TestWait.test_wait TestWait.test_wait_slow"),
     TEST(locks_are_ready_when_they_are_free),
     TEST(rlocks_are_ready_for_their_owner),
     TEST(events_are_ready_when_they_are_set),
     TEST(results_are_ready_when_their_calls_have_ended),
     TEST(whoever_comes_first_wakes_it),
-    TEST(objects_wake_it_beside_descriptors),
+    TEST_LIKE(objects_wake_it_beside_descriptors, "TestWait.test_wait_integer"),
     TEST(it_needs_no_descriptor_of_kiths),
-    TEST(descriptors_wake_it_beside_objects),
-    TEST(ends_and_bad_descriptors_are_ready),
-    TEST(what_is_closed_is_ready),
+    TEST_LIKE(descriptors_wake_it_beside_objects, "TestWait.test_wait_socket TestWait.test_wait_socket_slow"),
+    TEST_LIKE(
+        ends_and_bad_descriptors_are_ready,
+        "TestWait.test_wait_socket TestWait.test_wait_socket_slow TestInvalidHandle.test_invalid_handles"),
+    TEST_LIKE(what_is_closed_is_ready, "_TestProcess.test_sentinel TestInvalidHandle.test_invalid_handles"),
     TEST(those_who_look_on_take_no_wake_ups),
     TEST(whoever_dies_at_any_step_keeps_nobody),
-    TEST(many_processes_are_joined_as_they_end),
-    TEST(wrong_use_is_a_sentence),
+    TEST_LIKE(many_processes_are_joined_as_they_end, "_TestProcess.test_many_processes"),
+    TEST_LIKE(wrong_use_is_a_sentence, "TestWait.test_wait_timeout TestWait.test_neg_timeout"),
     TEST_END,
 };
 

@@ -336,7 +336,7 @@ static void check_warns_of_changed_globals(void)
 }
 
 static struct test tests[] = {
-    TEST(buffered_text_is_printed_once),
+    TEST_LIKE(buffered_text_is_printed_once, "TestStdinBadfiledescriptor.test_flushing"),
     TEST(stdin_and_atexit_are_the_heads),
     TEST(threads_of_libraries_are_as_many_as_its_cores),
     TEST(it_is_pinned_unless_the_pool_says_otherwise),
