@@ -13,6 +13,7 @@ noinst_PROGRAMS += \
 	examples/heat \
 	examples/hello \
 	examples/imap \
+	examples/log_lines \
 	examples/longest_first \
 	examples/map_async \
 	examples/manager \
@@ -34,6 +35,7 @@ noinst_PROGRAMS += \
 	examples/priority_queue \
 	examples/process_ids \
 	examples/process_names \
+	examples/process_options \
 	examples/process_trio \
 	examples/product \
 	examples/progress \
@@ -84,6 +86,7 @@ examples_exit_codes_LDADD = lib/libkith.la
 examples_heat_LDADD = lib/libkith.la
 examples_hello_LDADD = lib/libkith.la
 examples_imap_LDADD = lib/libkith.la
+examples_log_lines_LDADD = lib/libkith.la
 examples_longest_first_LDADD = lib/libkith.la
 examples_map_async_LDADD = lib/libkith.la
 examples_manager_LDADD = lib/libkith.la
@@ -114,6 +117,7 @@ examples_print_queue_LDADD = lib/libkith.la
 examples_priority_queue_LDADD = lib/libkith.la
 examples_process_ids_LDADD = lib/libkith.la
 examples_process_names_LDADD = lib/libkith.la
+examples_process_options_LDADD = lib/libkith.la
 examples_process_trio_LDADD = lib/libkith.la
 examples_product_LDADD = lib/libkith.la
 examples_progress_LDADD = lib/libkith.la

@@ -109,6 +109,8 @@ all()
     good process_ids
     good separate_memory
     good process_names
+    good process_options
+    good log_lines
     good daemons
     good terminate
     good exit_codes
