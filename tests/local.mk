@@ -248,6 +248,8 @@ tests_test_chaos_SOURCES = \
 	tests/chaos/tidy.h \
 	tests/chaos/values.c \
 	tests/chaos/values.h \
+	tests/chaos/waits.c \
+	tests/chaos/waits.h \
 	tests/chaos/world.c \
 	tests/chaos/world.h \
 	tests/check.h \

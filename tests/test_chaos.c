@@ -25,8 +25,9 @@
  *     feeds     Queues that end, with their producers
  *     shares    the Namespace, memory by name, and shared data
  *     pipes     a Pipe between an actor and a Process
+ *     waits     one wait for a Pipe, an Event, a Process and a descriptor
  *     pools     opening and ending Pools
- *     calls     calls into such Pools of costs, of bytes, of a worker's state
+ *     calls     calls into such Pools of costs, of bytes, of a worker's state; and those that do not wait
  *     leaves    Processes that do little
  *     actors    who calls, step by step
  *     tidy      what may be left at the end

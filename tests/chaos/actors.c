@@ -15,6 +15,7 @@
 #include "shares.h"
 #include "sync.h"
 #include "values.h"
+#include "waits.h"
 #include "world.h"
 
 #include <signal.h>
@@ -75,7 +76,7 @@ static void step(int actor, int number)
     case 22:
     case 23: (roll(&d, 2) ? use_value : use_lock)(&d); break;
     case 24: (roll(&d, 2) ? talk : use_jobs)(&d); break;
-    case 25: take_of_many(&d); break;
+    case 25: (roll(&d, 2) ? take_of_many : wait_for_many)(&d); break;
     case 26:
     case 27: use_sync(&d); break;
     case 28:

@@ -5,6 +5,7 @@
 #include "world.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST = 60, LARGEST = 20000 };
 
@@ -119,11 +120,117 @@ static void map_to_state(kith_pool p, struct dice *d)
     CHECK(kith_worker_state(8) == NULL, "there is a state outside of tasks");
 }
 
+/* ---- calls that do not wait */
+
+enum { MAPS = 4 };
+
+struct maps {
+    int n[MAPS], in[MAPS][MOST], out[MAPS][MOST];
+    kith_result r[MAPS];
+};
+
+static _Atomic int told[THREADS + PROCESSES]; /* of each actor of this process: calls that it was told of */
+
+static void tell(kith_result r, void *arg)
+{
+    CHECK(kith_result_ready(r) == 1 || disturbed(), "a function is called before the end of its call");
+    atomic_fetch_add((_Atomic int *)arg, 1);
+}
+
+/* How many were begun. */
+static int begin_maps(struct maps *m, kith_pool p, struct dice *d)
+{
+    int begun = 0, wanted = 1 + (int)roll(d, MAPS);
+
+    for (; begun < wanted; begun++) {
+        m->n[begun] = draw_numbers(m->in[begun], d);
+        m->r[begun] = kith_map_async(p, play_int, m->in[begun], m->out[begun], (size_t)m->n[begun]);
+        if (kith_check(m->r[begun]) < 0)
+            break;
+    }
+    CHECK(begun == wanted || is_excused(kith_check(m->r[begun])), "a map that does not wait gives %d",
+          kith_check(m->r[begun]));
+    return begun;
+}
+
+/* Some of them, or one, by either way of waiting. */
+static void await_maps(struct maps *m, int begun, struct dice *d)
+{
+    struct kith_waitable list[MAPS];
+    size_t enough = roll(d, 2) ? 1 : (size_t)begun;
+    int64_t rc;
+
+    if (roll(d, 2))
+        rc = kith_results_wait(m->r, (size_t)begun, enough, KITH_FOREVER);
+    else {
+        for (int i = 0; i < begun; i++)
+            list[i] = kith_on(m->r[i]);
+        rc = kith_wait(list, (size_t)begun, KITH_FOREVER);
+        enough = 1;
+    }
+    CHECK(rc >= (int64_t)enough || excused((int)rc), "a wait for %d maps gives %d", begun, (int)rc);
+}
+
+/* Each result once, whatever has become of the call. */
+static void take_maps(struct maps *m, int begun)
+{
+    for (int i = 0; i < begun; i++) {
+        int rc = kith_result_get(m->r[i], NULL, 0, KITH_FOREVER);
+
+        CHECK(rc == 0 || is_excused(rc), "the result of a map that did not wait gives %d", rc);
+        for (int k = 0; k < m->n[i] && rc == 0; k++)
+            CHECK(m->out[i][k] == play_int_gives(m->in[i][k]), "result %d of such a map is %d", k,
+                  m->out[i][k]);
+    }
+}
+
+static void maps_without_waiting(kith_pool p, struct dice *d)
+{
+    struct maps m;
+    _Atomic int *mine = &told[my_actor];
+    int begun = begin_maps(&m, p, d), before = atomic_load(mine), asked = 0;
+
+    for (int i = 0; i < begun && roll(d, 2); i++) {
+        int rc = kith_result_notify(m.r[i], tell, mine);
+
+        CHECK(rc == 0 || is_excused(rc), "notify gives %d", rc);
+        asked += rc == 0;
+    }
+    if (begun > 0)
+        await_maps(&m, begun, d);
+    take_maps(&m, begun);
+    for (int i = 0; i < 10000 && atomic_load(mine) < before + asked && !disturbed(); i++)
+        usleep(1000);
+    CHECK(atomic_load(mine) == before + asked || disturbed(), "of %d functions %d were called", asked,
+          atomic_load(mine) - before);
+}
+
+/* In any order: each once. */
+static void as_they_come(kith_pool p, struct dice *d)
+{
+    int in[MOST], n = draw_numbers(in, d), y, rc, got = 0;
+    kith_iter it = kith_imap_unordered(p, play_int, in, (size_t)n);
+    int64_t sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += play_int_gives(in[i]);
+    if ((rc = kith_check(it)) == 0) {
+        for (; (rc = kith_next(it, &y)) == 0; got++)
+            sum -= y;
+        CHECK(kith_iter_close(it) == 0, "an Iterator cannot be closed");
+    }
+    CHECK(rc == KITH_EEND || is_excused(rc), "results as they come give %d", rc);
+    CHECK(rc != KITH_EEND || (got == n && sum == 0),
+          "%d results as they come, of %d: their sum is wrong by %lld", got, n, (long long)sum);
+}
+
 void other_call(kith_pool p, struct dice *d)
 {
-    switch (roll(d, 3)) {
+    switch (roll(d, 5)) {
     case 0: map_with_costs(p, d); break;
     case 1: map_to_bytes(p, d); break;
+    case 2: maps_without_waiting(p, d); break;
+    case 3: as_they_come(p, d); break;
     default: map_to_state(p, d); break;
     }
 }

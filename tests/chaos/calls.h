@@ -1,5 +1,5 @@
 /* calls.h: calls into a pool of an actor's own that have no model: with costs, with results of any size, and
- * with a state of each worker. */
+ * with a state of each worker; several maps at a time that do not wait; and results as they come. */
 #ifndef CHAOS_CALLS_H
 #define CHAOS_CALLS_H
 
