@@ -149,9 +149,29 @@ static void queue(int ms)
 struct room {
     kith_lock lock;
     kith_value inside, turns, over;
+    kith_rlock table;
+    kith_ns names; /* on the table: x and y, which are the same unless somebody has died in between */
 };
 
-/* Alone in there, also after somebody has died in there. */
+/* At the table, twice, as an RLock lets its owner; in the Namespace in two steps. */
+static void counts_at_the_table(const struct room *r)
+{
+    int rc = kith_rlock_acquire(r->table, KITH_FOREVER), again = kith_rlock_acquire(r->table, 0), x = 0,
+        y = 0;
+
+    MUST((rc == 0 || rc == KITH_EOWNERDEAD) && again == 0);
+    MUST(kith_fetch(r->names, "x", &x) == 0 && kith_fetch(r->names, "y", &y) == 0);
+    MUST(x == y || (x == y + 1 && rc == KITH_EOWNERDEAD));
+    if (x != y)
+        MUST(kith_inc(r->names, "y", 1) == 0);
+    MUST(kith_inc(r->names, "x", 1) == 0);
+    nap(2000);
+    MUST(kith_inc(r->names, "y", 1) == 0);
+    MUST(kith_rlock_release(r->table) == 0 && kith_rlock_release(r->table) == 0);
+}
+
+/* Alone in there, also after somebody has died in there; and at the table, which others may have meanwhile.
+ */
 static int goes_in(const void *arg)
 {
     const struct room *r = arg;
@@ -168,16 +188,19 @@ static int goes_in(const void *arg)
         MUST(kith_add(r->turns, one) >= 0 && kith_add(r->inside, minus) >= 0);
         MUST(kith_load(r->over, &over) == 0);
         MUST(kith_lock_release(r->lock) == 0);
+        counts_at_the_table(r);
     }
     return 0;
 }
 
 static void locks(int ms)
 {
-    int none = 0, one = 1, before, turns;
-    struct room r = { kith_lock_open(), kith_value_of(none), kith_value_of(none), kith_value_of(none) };
+    int none = 0, one = 1, before, turns, x = -1, y = -2;
+    struct room r = { kith_lock_open(),    kith_value_of(none), kith_value_of(none),
+                      kith_value_of(none), kith_rlock_open(),   kith_ns_open() };
     kith_process p[NODES_MOST];
 
+    MUST(kith_set(r.names, "x", 0) == 0 && kith_set(r.names, "y", 0) == 0);
     start_on_each(p, goes_in, KITH_ARG(r));
     do {
         nap(10000);
@@ -191,7 +214,9 @@ static void locks(int ms)
     } while (turns < before + 20);
     MUST(kith_store(r.over, one) == 0);
     await_all(p, kith_nodes());
-    printf("done, %d turns\n", turns);
+    counts_at_the_table(&r); /* which puts right what the last one may have left */
+    MUST(kith_fetch(r.names, "x", &x) == 0 && kith_fetch(r.names, "y", &y) == 0 && x == y && x > 0);
+    printf("done, %d turns, %d at the table\n", turns, x);
 }
 
 /* ---------------------------------------------------------------------- barrier */
