@@ -11,6 +11,7 @@ bench_kith = \
 	bench/kith/idle \
 	bench/kith/list \
 	bench/kith/lock \
+	bench/kith/log \
 	bench/kith/loop \
 	bench/kith/lost \
 	bench/kith/map \
@@ -75,6 +76,8 @@ bench_kith_list_LDADD = lib/libkith.la
 bench_kith_list_LDFLAGS = $(bench_ldflags)
 bench_kith_lock_LDADD = lib/libkith.la
 bench_kith_lock_LDFLAGS = $(bench_ldflags)
+bench_kith_log_LDADD = lib/libkith.la
+bench_kith_log_LDFLAGS = $(bench_ldflags)
 bench_kith_loop_LDADD = lib/libkith.la
 bench_kith_loop_LDFLAGS = $(bench_ldflags)
 bench_kith_lost_LDADD = lib/libkith.la

@@ -89,7 +89,8 @@ def far(*arguments, repeats=None):
 
 
 MIB = 1 << 20
-CALLS = ["pipe", "lock", "add", "sem", "event", "condition", "barrier", "set", "get"]     # of kith/remote
+CALLS = ["pipe", "lock", "rlock", "add", "add_at", "sem", "event", "condition", "barrier", "set", "get", "append", "name",
+         "wait"]                                # of kith/remote
 
 EXPERIMENTS = [
     Experiment("map", {
@@ -160,6 +161,7 @@ EXPERIMENTS = [
     Experiment("queue joinable", {
         "kith": Program("kith/queue", 1, 1, 8, 400000, 1024, 0, 1, usage="JOINABLE"),
         "kith, by priority": Program("kith/queue", 1, 1, 8, 400000, 1024, 2, 0, usage="ORDER"),
+        "kith, last in first out": Program("kith/queue", 1, 1, 8, 400000, 1024, 1, 0, usage="ORDER"),
         MP: Python("peers/python.py", "multiprocessing", "queue", 1, 1, 8, 50000, 1, repeats=3)}),
     Experiment("queue 2+2", {
         **queue(2, 2, 8, 1500000, 1024, 50000),
@@ -206,8 +208,11 @@ EXPERIMENTS = [
         MP: Python("peers/python.py", "multiprocessing", "sync", 20000, repeats=2)}),
     Experiment("process", {
         "kith": Program("kith/process"),
-        PLAIN: Program("peers/plain", "process"),
-        MP: Python("peers/python.py", "multiprocessing", "process", 100)}),
+        PLAIN: Alike(Program("peers/plain", "process"), "median", "start"),
+        MP: Alike(Python("peers/python.py", "multiprocessing", "process", 100), "median", "start")}),
+    Experiment("log", {
+        "kith": Program("kith/log"),
+        MP: Python("peers/python.py", "multiprocessing", "log", 50000, repeats=3)}, repeats=3),
     # Two nodes, then three, then four: those that are next to each other share them.
     Experiment("nodes, 8 B", {
         "kith": KithNodes("kith/nodes", 8, 200000, 0),
@@ -312,10 +317,18 @@ ROWS = [
     Row("idle pool, busiest process", "idle", "cpu", "% CPU", goals=[AtMost(0.05)]),
     Row("whole program, pool of 4, 4 tasks, end", "program", "wall", "ms", goals=[Within(2, PLAIN), AtMost(6)]),
     Row("Process, start and join", "process", "median", "ms", goals=[Within(2, PLAIN), AtMost(0.5)]),
+    Row("Process of a plain function by kith_start, start and join", "process", "start", "ms",
+        goals=[Within(2, PLAIN), AtMost(0.5)]),
+    Row("kith_log, a line that is shown", "log", "shown", "µs", goals=[Within(1, MP)]),
+    Row("kith_log, a line that is not shown", "log", "hidden", "µs", goals=[Within(1, MP)]),
 
     Row("Queue, 8 B, one and one", "queue 1+1", "items", "M/s", more=True, goals=[Within(2, RING), AtLeast(5)]),
     Row("Queue, 8 B, two and two", "queue 2+2", "items", "M/s", more=True, goals=[Within(2.5, CELLS), AtLeast(3)]),
     Row("Queue, 8 B, joinable, one and one", "queue joinable", "items", "M/s", more=True),
+    Row("Queue, 8 B, by priority, one and one", "queue joinable", "items", "M/s", more=True, me="kith, by priority",
+        against=["kith", MP]),
+    Row("Queue, 8 B, last in first out, one and one", "queue joinable", "items", "M/s", more=True,
+        me="kith, last in first out", against=["kith", MP]),
     Row("Queue, 1 MiB, one and one", "queue 1 MiB", "bytes", "GB/s", more=True, goals=[AtLeast(5)]),
     Row("Pipe, 8 B, there and back", "pipe", "turn", "µs", goals=[AtMost(1.0)]),
     Row("Pipe, 1 MiB, one way", "pipe", "bytes", "GB/s", more=True, against=[MP], goals=[AtLeast(20)]),
@@ -357,13 +370,18 @@ ROWS = [
     Row("Queue, 1 MiB, from another node", "nodes, 1 MiB", "bytes", "GB/s", more=True, goals=[Faster(0.9, STREAM)]),
     Row("Pipe, 8 B, between nodes, a call", key="pipe", **REMOTE),
     Row("Lock, from another node, a call", key="lock", **REMOTE),
+    Row("RLock, from another node, a call", key="rlock", **REMOTE),
     Row("Value, atomic add, from another node", key="add", **REMOTE),
+    Row("Array, atomic add to an element, from another node", key="add_at", **REMOTE),
     Row("Semaphore, from another node, a call", key="sem", **REMOTE),
     Row("Event, from another node, a call", key="event", **REMOTE),
     Row("Condition, from another node, a call", key="condition", **REMOTE),
     Row("Barrier of two, between nodes, a round", key="barrier", **REMOTE),
     Row("Dict, set, from another node", key="set", **REMOTE),
     Row("Dict, get, from another node", key="get", **REMOTE),
+    Row("List, append, from another node", key="append", **REMOTE),
+    Row("Namespace, set, from another node", key="name", **REMOTE),
+    Row("wait for two Queues of another node, of which one has an item", key="wait", **REMOTE),
     Row("objects from another node, 16 callers", "nodes, many callers", "calls", "k/s", more=True,
         goals=[AtLeast(200)]),
     Row("map, cheap tasks on the other node only", "nodes, tasks", "tasks", "M/s", more=True,

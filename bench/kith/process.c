@@ -1,4 +1,5 @@
-/* process: start and join of a Process, in milliseconds: median and 99th percentile. */
+/* process: start and join of a Process, in milliseconds: median and 99th percentile; and of one by
+ * kith_start. */
 #include "config.h"
 
 #include "../bench.h"
@@ -12,10 +13,15 @@ static int nothing(const void *arg)
     return 0;
 }
 
-static double start_and_join_ms(void)
+static int zero_of(int x, int y)
+{
+    return x - y;
+}
+
+static double start_and_join_ms(int is_plain)
 {
     double start = now();
-    kith_process p = kith_process_start(nothing, NULL, 0);
+    kith_process p = is_plain ? kith_start(zero_of, 3, 3) : kith_process_start(nothing, NULL, 0);
 
     kith_process_join(p, KITH_FOREVER);
     start = now() - start;
@@ -29,10 +35,13 @@ int main(int argc, char **argv)
 
     kith_init(&argc, &argv);
     for (int i = 0; i < UNTIMED; i++)
-        start_and_join_ms();
+        start_and_join_ms(i % 2);
     for (int i = 0; i < TIMED; i++)
-        t[i] = start_and_join_ms();
+        t[i] = start_and_join_ms(0);
     say("median", quantile(t, TIMED, 0.5));
     say("p99", quantile(t, TIMED, 0.99));
+    for (int i = 0; i < TIMED; i++)
+        t[i] = start_and_join_ms(1);
+    say("start", quantile(t, TIMED, 0.5));
     return kith_finalize();
 }

@@ -20,6 +20,11 @@ struct things {
     kith_cond cond;
     kith_barrier barrier;
     kith_dict dict;
+    kith_rlock rlock;
+    kith_array array;
+    kith_list list;
+    kith_ns names;
+    kith_queue full, empty; /* to wait for */
     kith_pipe pipe;
     kith_queue report;
 };
@@ -85,6 +90,35 @@ static int get_entry(const struct things *t, long i)
     return kith_dict_get(t->dict, KITH_ARG(key), KITH_ARG(x)) == sizeof x;
 }
 
+static int use_rlock(const struct things *t, long i)
+{
+    (void)i;
+    return kith_rlock_acquire(t->rlock, KITH_FOREVER) == 0 && kith_rlock_release(t->rlock) == 0;
+}
+
+static int add_at(const struct things *t, long i)
+{
+    return kith_add_at(t->array, (size_t)i % 100, 1L) == 0;
+}
+
+static int append(const struct things *t, long i)
+{
+    return kith_append(t->list, i) == 0;
+}
+
+static int set_name(const struct things *t, long i)
+{
+    return kith_set(t->names, "x", i) == 0;
+}
+
+static int wait_for_one(const struct things *t, long i)
+{
+    struct kith_waitable list[] = { kith_on(t->empty), kith_on(t->full) };
+
+    (void)i;
+    return kith_wait(list, 2, KITH_FOREVER) == 1 && list[1].ready;
+}
+
 static const struct {
     const char *key;
     use *fn;
@@ -93,7 +127,9 @@ static const struct {
              { "lock", use_lock, 2 }, { "add", add, 1 },
              { "sem", use_sem, 2 },   { "event", use_event, 2 },
              { "set", set_entry, 1 }, { "condition", use_condition, 3 },
-             { "get", get_entry, 1 } };
+             { "get", get_entry, 1 }, { "rlock", use_rlock, 2 },
+             { "add_at", add_at, 1 }, { "append", append, 1 },
+             { "name", set_name, 1 }, { "wait", wait_for_one, 1 } };
 enum { USES = sizeof uses / sizeof uses[0] };
 
 static double median_us(use *fn, const struct things *t)
@@ -214,6 +250,13 @@ int main(int argc, char **argv)
     t.cond = kith_cond_open();
     t.barrier = kith_barrier_open(2);
     t.dict = kith_dict_open();
+    t.rlock = kith_rlock_open();
+    t.array = kith_array_open('l', 100);
+    t.list = kith_list_open();
+    t.names = kith_ns_open();
+    t.full = kith_queue_open(0);
+    t.empty = kith_queue_open(0);
+    kith_put(t.full, t);
     t.report = kith_queue_open(0);
     callers = number(argc, argv, 2, 16);
     if (argc > 1 && !strcmp(argv[1], "many"))

@@ -291,6 +291,20 @@ def row_process(times):
     say("p99", t[len(t) * 99 // 100])
 
 
+def row_log(lines):
+    """To a stderr that nobody reads."""
+    import logging
+    import multiprocessing as mp
+    import os
+    sys.stderr = open(os.devnull, "w")
+    logger = mp.log_to_stderr(logging.WARNING)
+    for key, level, n in ("shown", logging.WARNING, int(lines)), ("hidden", logging.INFO, 20 * int(lines)):
+        start = now()
+        for i in range(n):
+            logger.log(level, "%d of %d", i, n)
+        say(key, 1e6 * (now() - start) / n)
+
+
 def use_semaphore(semaphore, rounds):
     for _ in range(rounds):
         semaphore.acquire()
@@ -564,7 +578,7 @@ WITH_POOL = {"map": row_map, "bytes": row_bytes, "async": row_async, "imap": row
              "idle": row_idle}
 WITHOUT = {"queue": row_queue, "process": row_process, "sem": row_sem, "sync": row_sync, "value": row_value,
            "lock": row_lock, "pipe": row_pipe, "wait": row_wait, "dict": row_dict, "list": row_list,
-           "named": row_named}
+           "named": row_named, "log": row_log}
 
 
 def main():
