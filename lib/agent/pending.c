@@ -1,11 +1,11 @@
 /* pending.c: see pending.h.
  *
  * The calls of one thread of one node are carried out in the order in which they were made: a client is such
- * a thread, with its calls. A call that has to wait is parked (waitlist.h), and holds up what its own client
- * has behind it. What was given away is kept until it was taken (delivery.h).
+ * a thread, with its calls. A call that has to wait is parked (waitlist.h), and holds up its own client's
+ * later ones. What was given away is kept until it was taken (delivery.h).
  *
  * How much is kept for another node is bounded by its seats: a thread of it waits for one call at a time, and
- * the puts that it has behind that are counted at its mailbox (request.c); those that wait for memory have a
+ * the puts that it has pipelined are counted at its mailbox (request.c); those that wait for memory have a
  * bound of their own here.
  */
 #include "config.h"
@@ -36,7 +36,7 @@ struct kith__client {
     KITH__TABLE_LINK(struct kith__client) link;
     uint32_t peer, seat;
     uint64_t newest;       /* id of the last call that came: an older one was done already */
-    uint64_t lent_by;      /* id of the call whose answer lent the places of .credit */
+    uint64_t credit_by;    /* id of the call whose answer gave the credit */
     uint64_t object;       /* whose pipelining method it calls, */
     uint32_t kind, in_row; /* of that class; so often in a row */
     uint32_t credit;       /* places of it that are reserved for it */
@@ -136,7 +136,7 @@ static void give_back(struct kith__client *v, uint32_t n)
 }
 
 /* What a client that calls nothing but one method of one object may pipeline next. */
-static int64_t lend(struct kith__client *v, const struct kith__request *r, struct kith__result *out)
+static int64_t give_credit(struct kith__client *v, const struct kith__request *r, struct kith__result *out)
 {
     int64_t n;
 
@@ -154,13 +154,13 @@ static int64_t lend(struct kith__client *v, const struct kith__request *r, struc
     if (n <= 0)
         return 0;
     v->credit += (uint32_t)n;
-    v->lent_by = r->id;
+    v->credit_by = r->id;
     return n;
 }
 
 static int is_pipelined(const struct kith__request *r)
 {
-    return r->op != KITH__RELEASE_PLACES && r->flags & KITH__PIPELINED;
+    return r->op != KITH__RELEASE_CREDIT && r->flags & KITH__PIPELINED;
 }
 
 /* Up to n of v's places go back, but for those of the calls that are here already. */
@@ -174,7 +174,7 @@ static void give_back_unused(struct kith__client *v, uint32_t n)
         give_back(v, n < v->credit - used ? n : v->credit - used);
 }
 
-static int64_t take_back_places(struct kith__pending *self, uint32_t peer, const struct kith__request *r,
+static int64_t take_back_credit(struct kith__pending *self, uint32_t peer, const struct kith__request *r,
                                 struct kith__result *out)
 {
     struct kith__client *v = find_client(self, peer, (r->number >> 32) << 48);
@@ -225,7 +225,7 @@ static int64_t try_method(struct kith__client *v, const struct kith__method *m, 
         return rc;
     v->credit -= (uint32_t)reserved;
     if (!(r->flags & KITH__PIPELINED))
-        return lend(v, r, out);
+        return give_credit(v, r, out);
     out->flags = KITH__PIPELINED;
     return 0;
 }
@@ -263,8 +263,8 @@ static int64_t carry_out(struct kith__pending *self, const struct kith__request 
     int64_t rc;
 
     memset(out, 0, sizeof *out);
-    if (r->op == KITH__RELEASE_PLACES)
-        return take_back_places(self, peer, r, out);
+    if (r->op == KITH__RELEASE_CREDIT)
+        return take_back_credit(self, peer, r, out);
     if (!m)
         return kith__fail(KITH_EINVAL, "node %u sent node %u an unknown request (%u): two versions of kith?",
                           peer, self->node, r->op);
@@ -336,7 +336,7 @@ static void park(struct kith__pending *self, struct kith__call *g, struct kith__
         wake_at(self, g->came + KITH__FAIR_NS);
 }
 
-/* A put behind its thread that finds no memory: it may come soon. Those behind it have waited meanwhile, too.
+/* A pipelined put that finds no memory: it may come soon. Those behind it have waited meanwhile, too.
  */
 static int waits_for_memory(struct kith__pending *self, struct kith__call *g, int64_t rc)
 {
@@ -564,14 +564,14 @@ void kith__pending_arrived(struct kith__pending *self, uint32_t peer, uint64_t i
 }
 
 /* Its thread is dead or waits no longer: it is not done any more, else it would hold up whoever comes to that
- * seat; and if it was done, nobody learns of the places that its answer has lent. What is pipelined goes on:
+ * seat; and if it was done, nobody learns of the credit that its answer has given. What is pipelined goes on:
  * its thread takes it for done, and it has its place. */
 void kith__pending_cancelled(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
     struct kith__client *v = find_client(self, peer, id);
     struct kith__call *g = find_call(v, id);
 
-    if (v && v->lent_by == id)
+    if (v && v->credit_by == id)
         give_back_unused(v, UINT32_MAX);
     if (!g || is_pipelined(&g->r))
         return;

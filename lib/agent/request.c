@@ -1,6 +1,6 @@
 /* request.c: see request.h, and mailbox.h for the words that both sides write.
  *
- * A seat has at most one call that its thread waits for, and any number of puts behind it, all to one node:
+ * A seat has at most one call that its thread waits for, and any number of pipelined puts, all to one node:
  * so an id, which holds the number of the seat, is all that a reply needs to find its mailbox.
  */
 #include "config.h"
@@ -22,15 +22,15 @@
 _Static_assert((int)KITH__SMALL_PUT <= (int)KITH__INLINE_MOST, "they are done without being granted");
 _Static_assert(KITH__WATCH_MOST * sizeof(struct kith__watched) <= KITH__INLINE_MOST, "its bytes go with it");
 
-/* Bytes on the way to a node; requests of a mailbox in one turn; its puts behind that are not done: the other
- * node keeps those that it cannot do yet. */
+/* Bytes on the way to a node; requests of a mailbox in one turn; its pipelined puts that are not done: the
+ * other node keeps those that it cannot do yet. */
 enum { BACKLOG = 1 << 20, AT_ONCE = 256, OPEN_MOST = 16384 };
 
 static const int64_t look_ns = 20 * KITH__MS, look_later_ns = 1000 * KITH__MS, credit_ns = 5 * KITH__MS;
 
 enum phase { FREE, SENT, DELIVERED };
 
-struct large { /* a put behind whose bytes go as pieces */
+struct large { /* a pipelined put whose bytes go as pieces */
     KITH__LINK(struct large) link;
     uint64_t id, size;
     int open; /* 0: its thread gave up before it was granted */
@@ -48,11 +48,11 @@ struct local {               /* of a seat: what the agent knows about its mailbo
     uint32_t held_peer;    /* whose backlog its next request waits for, */
     int held;              /* when this is 1 */
     uint16_t op, flags;
-    int has_credit;       /* its thread was given places of a queue; they go back when it does not use them */
+    int has_credit;       /* its thread has credit for a queue; it goes back when it is not used */
     int outstanding;      /* it may still have some: a dead one's all go back */
     uint64_t credit_tail; /* what it had posted when we last looked */
     int settled;          /* what the answer gave was told to be taken */
-    int lent;             /* the answer lends places */
+    int gives_credit;     /* the answer gives credit */
     int64_t result;
     KITH__LIST(struct large) large;
 };
@@ -69,7 +69,7 @@ struct kith__requests {
     struct local locals[KITH__SEATS];
     uint32_t nodes;
     uint32_t waiting, delivered; /* locals in the phases SENT and DELIVERED */
-    uint32_t credited;           /* locals that have places */
+    uint32_t credited;           /* locals that have credit */
     uint32_t held;               /* locals that wait for a backlog */
     uint64_t returned;
     int64_t now, looked, credit_looked;
@@ -89,7 +89,7 @@ static int pipelines(uint32_t op)
 
 static int is_known(uint32_t op)
 {
-    return op == KITH__RELEASE_PLACES || kith__method(op >> 8, op & 255);
+    return op == KITH__RELEASE_CREDIT || kith__method(op >> 8, op & 255);
 }
 
 static struct kith__mailbox *mailbox_of(uint32_t seat)
@@ -158,7 +158,7 @@ static void settle_on(struct kith__requests *self, struct local *l, uint32_t pee
     l->peer = peer;
 }
 
-/* ------------------------------------------------------------------ puts behind */
+/* ------------------------------------------------------------------ pipelined puts */
 
 static void add_large(struct local *l, int open)
 {
@@ -201,7 +201,7 @@ static uint32_t done_large(struct local *l, struct kith__mailbox *d, uint64_t id
     return closed;
 }
 
-/* Puts behind, from id on, are done. */
+/* Pipelined puts, from id on, are done. */
 static void done_pipelined(struct local *l, uint32_t seat, uint64_t id, uint32_t count)
 {
     struct kith__mailbox *d = mailbox_of(seat);
@@ -235,12 +235,12 @@ void kith__requests_granted(struct kith__requests *self, uint32_t peer, uint64_t
 
 /* --------------------------------------------------------------------- answers */
 
-/* Nobody has seen what places the answer lends: its home takes them back. */
-static void forget_lent(struct kith__requests *self, struct local *l)
+/* Nobody has seen the credit that the answer gives: its home takes it back. */
+static void forget_credit(struct kith__requests *self, struct local *l)
 {
-    if (l->lent)
+    if (l->gives_credit)
         kith__proto_cancel(self->proto, l->peer, l->id);
-    l->lent = 0;
+    l->gives_credit = 0;
 }
 
 /* The call is over for us; what it gave is settled. */
@@ -250,8 +250,8 @@ static void finish(struct kith__requests *self, struct local *l, struct kith__ma
     if (l->flags & KITH__GIVEN && !l->settled)
         kith__proto_settle(self->proto, l->peer, l->id, taken);
     if (!taken)
-        forget_lent(self, l);
-    l->lent = 0;
+        forget_credit(self, l);
+    l->gives_credit = 0;
     kith__heap_free(l->block);
     l->block = 0;
     set_phase(self, l, FREE);
@@ -268,10 +268,10 @@ static void deliver(struct kith__requests *self, struct local *l, uint32_t seat,
     d->result = result;
     d->size = size;
     d->flags = flags;
-    l->lent = pipelines(l->op) && result > 0;
-    if (l->lent)
+    l->gives_credit = pipelines(l->op) && result > 0;
+    if (l->gives_credit)
         l->outstanding = 1;
-    if (l->lent && !l->has_credit) {
+    if (l->gives_credit && !l->has_credit) {
         l->has_credit = 1;
         l->credit_tail = atomic_load(&d->tail);
         self->credited++;
@@ -316,7 +316,7 @@ static int see_answer(struct kith__requests *self, struct local *l, struct kith_
     if (!is_alive(l, seat) && state == KITH__ANSWER_TAKEN) {
         answer_becomes(d, l->id, KITH__ANSWER_TAKEN, KITH__ANSWER_IDLE);
         state = KITH__ANSWER_IDLE;
-        forget_lent(self, l); /* it may have died before it wrote them down */
+        forget_credit(self, l); /* it may have died before it wrote it down */
     }
     if (state == KITH__ANSWER_TAKEN && l->phase == DELIVERED && l->flags & KITH__GIVEN && !l->settled) {
         kith__proto_settle(self->proto, l->peer, l->id, 1);
@@ -563,7 +563,7 @@ static int ask_others(struct kith__requests *self, struct local *l, const struct
 }
 
 /* 1: its thread does not wait for it. */
-static int is_behind(const struct kith__mailbox_request *e)
+static int is_pipelined(const struct kith__mailbox_request *e)
 {
     return e->flags & KITH__PIPELINED && e->size <= KITH__SMALL_PUT;
 }
@@ -571,7 +571,7 @@ static int is_behind(const struct kith__mailbox_request *e)
 /* 1: it was given up before we have seen it, and nobody would ever end it. */
 static int is_withdrawn(struct kith__mailbox *d, const struct kith__mailbox_request *e)
 {
-    if (is_behind(e) || atomic_load(&d->answer) == (e->id << 3 | KITH__ANSWER_ASKED))
+    if (is_pipelined(e) || atomic_load(&d->answer) == (e->id << 3 | KITH__ANSWER_ASKED))
         return 0;
     answer_becomes(d, e->id, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
     kith__heap_free(e->block);
@@ -599,11 +599,11 @@ static void send(struct kith__requests *self, struct local *l, struct kith__mail
                                .timeout_ms = e->timeout_ms,
                                .op = e->op,
                                .flags = e->flags };
-    int behind = is_behind(e), rc;
+    int pipelined = is_pipelined(e), rc;
 
     if (e->flags & KITH__PIPELINED)
         l->pipelined_peer = e->node;
-    if (behind)
+    if (pipelined)
         atomic_store(&d->open, atomic_load(&d->open) + 1);
     else {
         l->id = e->id;
@@ -631,7 +631,7 @@ static void send(struct kith__requests *self, struct local *l, struct kith__mail
         return;
     settle_on(self, l, l->peer);
     kith__heap_free(e->block);
-    if (behind) {
+    if (pipelined) {
         defer_error(d, rc, kith_last_error(), strlen(kith_last_error()), 1);
         atomic_store(&d->open, atomic_load(&d->open) - 1);
     } else
@@ -726,15 +726,15 @@ int kith__requests_collect(struct kith__requests *self, int64_t now)
     return more;
 }
 
-/* So many places that seat was given go back. */
-static void return_places(struct kith__requests *self, const struct kith__mailbox *d, uint32_t seat,
-                          uint32_t places)
+/* So much credit that seat was given goes back. */
+static void return_credit(struct kith__requests *self, const struct kith__mailbox *d, uint32_t seat,
+                          uint32_t credit)
 {
-    struct kith__request r = { .op = KITH__RELEASE_PLACES,
+    struct kith__request r = { .op = KITH__RELEASE_CREDIT,
                                .object = d->pipelined_object,
-                               .number = places | (uint64_t)seat << 32 };
+                               .number = credit | (uint64_t)seat << 32 };
 
-    if (places == 0 || d->pipelined_object == 0)
+    if (credit == 0 || d->pipelined_object == 0)
         return;
     r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self->returned; /* nobody waits for it */
     kith__proto_request(self->proto, kith__handle_home(d->pipelined_object), &r, "", 0, self->now);
@@ -751,7 +751,7 @@ static void sweep(struct kith__requests *self, uint32_t seat)
         return;
     self->locals[seat].outstanding = 0;
     atomic_store(&d->credit, 0);
-    return_places(self, d, seat, UINT32_MAX);
+    return_credit(self, d, seat, UINT32_MAX);
 }
 
 void kith__requests_sweep(struct kith__requests *self, int64_t now)
@@ -778,7 +778,7 @@ static void take_back(struct kith__requests *self, struct local *l, uint32_t sea
     }
     l->has_credit = 0;
     self->credited--;
-    return_places(self, d, seat, atomic_exchange(&d->credit, 0));
+    return_credit(self, d, seat, atomic_exchange(&d->credit, 0));
 }
 
 static int64_t tick_credit(struct kith__requests *self, int64_t now)

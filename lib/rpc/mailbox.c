@@ -226,15 +226,15 @@ int kith__mailbox_ask(const struct kith__endpoint *e, struct kith__mailbox_reque
     return 0;
 }
 
-void kith__mailbox_return_places(const struct kith__endpoint *e, uint32_t places)
+void kith__mailbox_return_credit(const struct kith__endpoint *e, uint32_t credit)
 {
     struct kith__mailbox *d = e->mailbox;
-    struct kith__mailbox_request r = { .op = KITH__RELEASE_PLACES,
+    struct kith__mailbox_request r = { .op = KITH__RELEASE_CREDIT,
                                        .flags = KITH__PIPELINED,
                                        .node = kith__handle_home(d->pipelined_object),
                                        .object = d->pipelined_object };
 
-    r.number = places | (uint64_t)kith__seat_number(e->seat) << 32;
+    r.number = credit | (uint64_t)kith__seat_number(e->seat) << 32;
     number(e, &r);
     post(e, &r, NULL);
 }
@@ -317,7 +317,7 @@ int kith__mailbox_learn(struct kith__endpoint *e, uint64_t id, const struct kith
         d->pipelined_object = id;
     if (a->result <= 0)
         return 0;
-    d->had_places = 1;
+    d->had_credit = 1;
     atomic_store(&d->credit, (uint32_t)a->result);
     return 1;
 }
@@ -328,8 +328,8 @@ int kith__mailbox_is_loss(int code)
     return code == KITH_ENOMEM || code == KITH_EPEER;
 }
 
-/* What came of the puts behind: 0, or the code of one that failed, once. It counts for the queue that it was
- * for; that items are lost is told to whatever comes next. */
+/* What came of the pipelined puts: 0, or the code of one that failed, once. It counts for the queue that it
+ * was for; that items are lost is told to whatever comes next. */
 int kith__mailbox_deferred_error(struct kith__mailbox *d, uint64_t id)
 {
     int32_t code = atomic_exchange(&d->deferred, 0);

@@ -35,7 +35,7 @@ enum {
 };
 
 /* An op of no class. number: places that were reserved and not used | seat << 32, whose they were. */
-enum { KITH__RELEASE_PLACES = 1 };
+enum { KITH__RELEASE_CREDIT = 1 };
 
 struct kith__mailbox_request { /* in the ring, its bytes behind it */
     uint32_t length;           /* of all that, a multiple of 8; 0: the next one is at the start of the ring */
@@ -65,14 +65,14 @@ struct kith__mailbox {
     uint64_t handing_at;       /* ... with the request at this place */
     _Atomic uint32_t watching; /* enum kith__watching: wake the seat then */
     uint64_t pipelined_object; /* on which it pipelines */
-    uint32_t had_places;       /* of it, at some time */
+    uint32_t had_credit;       /* of it, at some time */
     _Atomic uint32_t
         credit; /* places of it that are reserved: the thread uses them, the agent takes back what is left */
 
     /* Written by the agent. */
     _Atomic uint64_t head __attribute__((aligned(64))); /* bytes ever read */
     _Atomic uint64_t open,
-        open_bytes; /* puts behind that were read and are not done; bytes of the large ones of them */
+        open_bytes; /* pipelined puts that were read and are not done; bytes of the large ones of them */
     _Atomic int32_t deferred; /* the code of one that failed */
     char deferred_text[256];
     _Atomic uint64_t lost; /* items, by those that failed since somebody was told */
@@ -161,7 +161,7 @@ int kith__mailbox_send(const struct kith__endpoint *e, struct kith__mailbox_requ
 int kith__mailbox_ask(const struct kith__endpoint *e, struct kith__mailbox_request *r, const void *bytes);
 
 /* So many places that were reserved go back; there is room for a request. */
-void kith__mailbox_return_places(const struct kith__endpoint *e, uint32_t places);
+void kith__mailbox_return_credit(const struct kith__endpoint *e, uint32_t credit);
 
 /* 1: the answer to id is there, and ours until _end_call. 1: the bytes of call id have their place: no answer
  * is awaited any more. */

@@ -57,10 +57,10 @@ static int inherit(void)
     return watch(own.mailbox, KITH__WATCHES_QUIET, kith__mailbox_is_idle, KITH_FOREVER);
 }
 
-static void return_places(uint32_t places)
+static void return_credit(uint32_t credit)
 {
-    if (places > 0 && watch(own.mailbox, KITH__WATCHES_ROOM, kith__mailbox_has_room, KITH_FOREVER) == 0)
-        kith__mailbox_return_places(&own, places);
+    if (credit > 0 && watch(own.mailbox, KITH__WATCHES_ROOM, kith__mailbox_has_room, KITH_FOREVER) == 0)
+        kith__mailbox_return_credit(&own, credit);
 }
 
 /* All that the last one on this seat had, also the one that it had taken for a call when it died. It goes
@@ -68,9 +68,9 @@ static void return_places(uint32_t places)
 static void return_leftover_credits(void)
 {
     atomic_store(&own.mailbox->credit, 0);
-    if (own.mailbox->had_places)
-        return_places(UINT32_MAX);
-    own.mailbox->had_places = 0;
+    if (own.mailbox->had_credit)
+        return_credit(UINT32_MAX);
+    own.mailbox->had_credit = 0;
 }
 
 /* Opens the mailbox of this thread. It is own.mailbox only when it is usable: else it is tried again. */
@@ -108,7 +108,7 @@ int kith__remote_drain(void)
         return 0;
     if (kith__agent_dead())
         return kith__mailbox_is_quiet(own.mailbox) ? 0 : KITH_EPEER;
-    return_places(atomic_exchange(&own.mailbox->credit, 0));
+    return_credit(atomic_exchange(&own.mailbox->credit, 0));
     if ((rc = watch(own.mailbox, KITH__WATCHES_QUIET, kith__mailbox_is_quiet, KITH_FOREVER)) < 0)
         return rc;
     return kith__mailbox_is_loss(atomic_load(&own.mailbox->deferred))
