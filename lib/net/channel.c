@@ -122,8 +122,8 @@ void kith__channel_heard(struct kith__channel *l, uint64_t turn, int64_t now)
 {
     if (turn > l->seen + 1) {
         l->missing = 1;
-        if (l->owed_since == 0)
-            l->owed_since = now;
+        if (l->unacked_since == 0)
+            l->unacked_since = now;
     }
     if (turn > l->seen)
         l->seen = turn;
@@ -131,19 +131,19 @@ void kith__channel_heard(struct kith__channel *l, uint64_t turn, int64_t now)
 
 int kith__channel_arrived(struct kith__channel *l, uint64_t seq, size_t size, int64_t now)
 {
-    if (l->owed_since == 0)
-        l->owed_since = now;
+    if (l->unacked_since == 0)
+        l->unacked_since = now;
     if (seq != l->got + 1)
         return 0;
     l->got++;
-    l->owed_bytes += size;
+    l->unacked_bytes += size;
     return 1;
 }
 
 void kith__channel_acknowledged(struct kith__channel *l)
 {
-    l->owed_since = 0;
-    l->owed_bytes = 0;
+    l->unacked_since = 0;
+    l->unacked_bytes = 0;
     l->missing = 0;
 }
 

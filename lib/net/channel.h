@@ -41,10 +41,10 @@ struct kith__channel {
     uint64_t room; /* bytes that may be on their way, as far as the window allows; 0: nothing known yet */
     int blocked;   /* the transport takes nothing now */
 
-    uint64_t got, seen;  /* all frames up to this came in; the latest turn that did */
-    uint64_t owed_bytes; /* which came in since we acknowledged */
-    int64_t owed_since;  /* 0: nothing to acknowledge */
-    int missing;         /* a turn was passed over: say at once what came in */
+    uint64_t got, seen;     /* all frames up to this came in; the latest turn that did */
+    uint64_t unacked_bytes; /* which came in since we acknowledged */
+    int64_t unacked_since;  /* 0: nothing to acknowledge */
+    int missing;            /* a turn was passed over: say at once what came in */
 };
 
 /* A new frame at the end, empty, room bytes large. NULL: no memory. */

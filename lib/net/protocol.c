@@ -581,7 +581,7 @@ void kith__proto_receive(struct kith__proto *p, uint32_t peer, const void *frame
     if (!(l = peer < p->c.nodes ? p->links[peer] : NULL))
         return;
     if (l->state == KITH__LINK_LEFT && h.bye) {
-        l->lanes[0].owed_since = now;
+        l->lanes[0].unacked_since = now;
         make_busy(p, l);
     }
     if (!is_up(l))
@@ -611,13 +611,13 @@ static void fill_header(struct kith__proto *p, struct link *l, struct kith__out 
     kith__header_encode(out->head, &h);
 }
 
-static int owes(const struct link *l, int64_t now)
+static int ack_is_due(const struct link *l, int64_t now)
 {
     for (int i = 0; i < KITH__LANES; i++) {
         const struct kith__channel *lane = &l->lanes[i];
 
-        if (lane->owed_since && (lane->missing || lane->owed_bytes >= ACK_BYTES ||
-                                 now - lane->owed_since >= ack_ns || l->state == KITH__LINK_LEFT))
+        if (lane->unacked_since && (lane->missing || lane->unacked_bytes >= ACK_BYTES ||
+                                    now - lane->unacked_since >= ack_ns || l->state == KITH__LINK_LEFT))
             return 1;
     }
     return 0;
@@ -644,7 +644,7 @@ static int next_messages(struct kith__proto *p, struct link *l, struct kith__out
         out->frame = f;
         out->body = f->bytes;
         out->body_size = f->size;
-    } else if (l->lanes[0].blocked || (!owes(l, now) && !must_beat(p, l, 0, now)))
+    } else if (l->lanes[0].blocked || (!ack_is_due(l, now) && !must_beat(p, l, 0, now)))
         return 0;
     fill_header(p, l, out, f ? f->seq : 0);
     return 1;
@@ -824,8 +824,8 @@ static int64_t tick_link(struct kith__proto *p, struct link *l, int64_t now)
     for (int i = 0; i < KITH__LANES; i++) {
         const struct kith__channel *lane = &l->lanes[i];
 
-        if (lane->owed_since)
-            due = earlier(due, lane->owed_since + ack_ns);
+        if (lane->unacked_since)
+            due = earlier(due, lane->unacked_since + ack_ns);
         if (beats(l, i))
             due = earlier(due,
                           now - lane->said >= p->c.beat_ns ? now + look_again_ns : lane->said + p->c.beat_ns);
