@@ -115,14 +115,14 @@ static void one_party_never_waits(void)
 
 /* ------------------------------------------------------------------------------ action */
 
-struct deed {
+struct action {
     kith_queue done;
     int code;
 };
 
 static int acts(const void *arg)
 {
-    const struct deed *d = arg;
+    const struct action *d = arg;
 
     kith_put(d->done, d->code);
     return d->code;
@@ -130,7 +130,7 @@ static int acts(const void *arg)
 
 static void the_last_one_acts_before_all_go_on(void)
 {
-    struct deed d = { kith_queue_open(0), 0 };
+    struct action d = { kith_queue_open(0), 0 };
     struct party all = { kith_barrier_open_with(3, .action = acts, .arg = &d, .arg_size = sizeof d),
                          kith_queue_open(0), 4, KITH_FOREVER, 0 };
     kith_process p[3];
@@ -145,7 +145,7 @@ static void the_last_one_acts_before_all_go_on(void)
 
 static void an_action_that_fails_breaks_it(void)
 {
-    struct deed d = { kith_queue_open(0), 9 };
+    struct action d = { kith_queue_open(0), 9 };
     struct party all = { kith_barrier_open_with(2, .action = acts, .arg = &d, .arg_size = sizeof d),
                          kith_queue_open(0), 1, KITH_FOREVER, 0 };
     kith_process p[1];

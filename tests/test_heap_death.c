@@ -423,7 +423,7 @@ static pid_t start_hammer(int i, unsigned seed)
 }
 
 /* The guard of the board is entered first: what the dead one had decided there is done before. */
-static void bury(int i, pid_t pid)
+static void reap(int i, pid_t pid)
 {
     CU_ASSERT_EQUAL(check_wait(pid), -SIGKILL);
     kith__guard_enter(&board()->guard);
@@ -472,14 +472,14 @@ static void kills_at_random_moments_harm_nobody(void)
 
         nanosleep(&moment, NULL);
         kill(pids[i], SIGKILL);
-        bury(i, pids[i]);
+        reap(i, pids[i]);
         if (kills % 16 == 0)
             PASS(kith__heap_audit());
         pids[i] = start_hammer(i, (unsigned)rand_r(&seed));
     }
     for (int i = 0; i < PROCESSES; i++) {
         kill(pids[i], SIGKILL);
-        bury(i, pids[i]);
+        reap(i, pids[i]);
     }
     count_what_is_left();
     printf("%d kills ", kills);

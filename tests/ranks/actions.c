@@ -2,14 +2,14 @@
  *
  *     actions [-e] [-r RANK] ACTION [N]
  *
- * -e: every rank runs main (kith_init_ranks); then the deed is done by RANK alone, by all without -r, and the
- * others wait for what never comes. Deeds: count (squares by a pool, and who is there), name (what its
- * process is called), masks N (the workers, which are threads if N is 1, and their CPUs), named (the ranks
- * share memory by name), finalize N, return N (without kith_finalize), exit N, tail N (text without an end of
- * line, then exit), listen N (exit while a thread waits for input), abort, segv, raise N, fault, hold (start
- * something of everything, say "up", and work until it is killed), idle (say "up" and wait), closed (count,
- * when the program has closed all descriptors and has a file under each number; at the very end, too, nobody
- * may have used it). */
+ * -e: every rank runs main (kith_init_ranks); then the action is performed by RANK alone, by all without -r,
+ * and the others wait for what never comes. Actions: count (squares by a pool, and who is there), name (what
+ * its process is called), masks N (the workers, which are threads if N is 1, and their CPUs), named (the
+ * ranks share memory by name), finalize N, return N (without kith_finalize), exit N, tail N (text without an
+ * end of line, then exit), listen N (exit while a thread waits for input), abort, segv, raise N, fault, hold
+ * (start something of everything, say "up", and work until it is killed), idle (say "up" and wait), closed
+ * (count, when the program has closed all descriptors and has a file under each number; at the very end, too,
+ * nobody may have used it). */
 #include "config.h"
 
 #include <kith.h>
@@ -201,7 +201,7 @@ static void listen_until_exit(int n)
     exit(n);
 }
 
-static int deed(const char *what, int n)
+static int act(const char *what, int n)
 {
     if (strcmp(what, "count") == 0)
         count();
@@ -268,5 +268,5 @@ int main(int argc, char **argv)
         kith_init(&argc, &argv);
     if (rank >= 0 && rank != kith_rank())
         return wait_for_ever();
-    return deed(argc > optind ? argv[optind] : "", argc > optind + 1 ? atoi(argv[optind + 1]) : 0);
+    return act(argc > optind ? argv[optind] : "", argc > optind + 1 ? atoi(argv[optind + 1]) : 0);
 }

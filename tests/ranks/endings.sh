@@ -4,7 +4,7 @@
 
 fault="kith: the handle of a Queue is zero: none was opened into it"
 
-# endings NAME COMMAND...: of a head; the command stands before the deed
+# endings NAME COMMAND...: of a head; the command stands before the action
 endings()
 {
     name=$1

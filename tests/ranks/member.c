@@ -2,7 +2,7 @@
  *
  *     member [-e] ACTION [N]      -e: every rank runs (else rank 0 does it, the others sleep)
  *
- * Deeds: launch (say what was started, no MPI), table, exit N, return N, abort, segv, fault, sleep (until
+ * Actions: launch (say what was started, no MPI), table, exit N, return N, abort, segv, fault, sleep (until
  * killed), barrier N, lines N (print N lines and exit 3), chorus N (the sleepers do, rank 0 exits), fd (the
  * ranks of a node share a file), quiet (rank 0 ends before it dismisses). */
 #include "config.h"
@@ -80,7 +80,7 @@ static void do_fd(void)
     printf("rank %d reads: %s\n", ranks.rank, text);
 }
 
-static int deed(const char *what, int n)
+static int act(const char *what, int n)
 {
     if (strcmp(what, "table") == 0)
         say_table();
@@ -166,7 +166,7 @@ int main(int argc, char **argv)
         run_others(strcmp(what, "chorus") == 0 ? n : 0);
     catch (SIGSEGV);
     catch (SIGABRT);
-    status = deed(what, n);
+    status = act(what, n);
     if (!every)
         kith__ranks_dismiss(5000, NULL);
     return status;

@@ -82,7 +82,7 @@ void sim_running(uint32_t who);   /* a member of the node that is entered */
 /* ---- server.c */
 
 void sim_serve(struct sim_node *n);       /* what was asked for begins, what is to end dies */
-void sim_bury(struct client *c);          /* it has ended */
+void sim_reap(struct client *c);          /* it has ended */
 void sim_begin_janitor(struct client *c); /* of one that is DEAD */
 
 /* ---- sim.c */

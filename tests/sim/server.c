@@ -136,7 +136,7 @@ static void end_janitor(struct client *c)
 }
 
 /* What the fork server does at once. */
-void sim_bury(struct client *c)
+void sim_reap(struct client *c)
 {
     struct sim_node *n = &sim_nodes[c->node];
 

@@ -322,7 +322,7 @@ static void step(struct client *c)
     kith__feeds = own_feeds;
     sim_current = NULL;
     if (c->ended)
-        sim_bury(c);
+        sim_reap(c);
 }
 
 /* ----------------------------------------------------------------------------- the world */
