@@ -6,9 +6,9 @@
 #include <arpa/inet.h>
 #include <sys/stat.h>
 
-static struct kith__place place(const char *text, int prefix)
+static struct kith__address address(const char *text, int prefix)
 {
-    struct kith__place p = { .is_v6 = strchr(text, ':') != NULL, .prefix = (uint8_t)prefix };
+    struct kith__address p = { .is_v6 = strchr(text, ':') != NULL, .prefix = (uint8_t)prefix };
 
     CU_ASSERT_EQUAL_FATAL(inet_pton(p.is_v6 ? AF_INET6 : AF_INET, text, p.address), 1);
     return p;
@@ -16,7 +16,7 @@ static struct kith__place place(const char *text, int prefix)
 
 static int in(const char *nets, const char *text)
 {
-    struct kith__place p = place(text, 24);
+    struct kith__address p = address(text, 24);
 
     return kith__net_in(nets, &p);
 }
@@ -80,31 +80,31 @@ static void bridges_and_containers_are_left_out(void)
 
 /* ------------------------------------------------------------------- choosing */
 
-static struct kith__place places[4 * KITH__PLACES];
+static struct kith__address addresses[4 * KITH__ADDRESSES];
 static int counts[4];
 
 static void node_has(int node, const char *text, int prefix)
 {
-    places[node * KITH__PLACES + counts[node]++] = place(text, prefix);
+    addresses[node * KITH__ADDRESSES + counts[node]++] = address(text, prefix);
 }
 
 static void begin(void)
 {
-    memset(places, 0, sizeof places);
+    memset(addresses, 0, sizeof addresses);
     memset(counts, 0, sizeof counts);
 }
 
-/* The text of the place of to that from takes. */
+/* The text of the address of to that from takes. */
 static const char *chosen(int from, int to)
 {
     static char text[KITH__ADDRESS_TEXT];
-    int popularity[KITH__PLACES], i;
+    int popularity[KITH__ADDRESSES], i;
 
-    kith__net_popularity(places, counts, 4, to, popularity);
-    i = kith__net_choose(places, counts, from, to, popularity);
+    kith__net_popularity(addresses, counts, 4, to, popularity);
+    i = kith__net_choose(addresses, counts, from, to, popularity);
     if (i < 0)
         return "none";
-    kith__place_text(&places[to * KITH__PLACES + i], text);
+    kith__address_text(&addresses[to * KITH__ADDRESSES + i], text);
     return text;
 }
 
@@ -167,7 +167,7 @@ static void nodes_without_a_common_subnet_use_a_router(void)
 
 static void own_addresses_are_found(void)
 {
-    struct kith__place out[KITH__PLACES];
+    struct kith__address out[KITH__ADDRESSES];
     int n;
 
     setenv("KITH_NET", "203.0.113.0/24", 1);
@@ -177,7 +177,7 @@ static void own_addresses_are_found(void)
     CU_ASSERT(n == KITH_EINVAL || n == KITH_EPEER); /* EPEER where there is nothing to compare it with */
     unsetenv("KITH_NET");
     n = kith__net_addresses(out);
-    CU_ASSERT(n == KITH_EPEER || (n > 0 && n <= KITH__PLACES));
+    CU_ASSERT(n == KITH_EPEER || (n > 0 && n <= KITH__ADDRESSES));
     for (int i = 0; i < n; i++)
         CU_ASSERT(out[i].interface[0] && strcmp(out[i].interface, "lo") != 0 && out[i].ports[0] == 0);
 }

@@ -13,7 +13,7 @@ enum { STRANGERS = 20 };
 /* As rank 0 tells it: what control.c calls an offer. */
 struct offer {
     int32_t count;
-    struct kith__place places[KITH__PLACES];
+    struct kith__address addresses[KITH__ADDRESSES];
 };
 
 static int from_rank_0[2], to_rank_1[2], is_rank_0;
@@ -82,10 +82,10 @@ static void begin(pid_t pid[2], struct offer *o)
 /* Rank 1 hears it, but for one address. */
 static void pass_on(struct offer *o)
 {
-    uint16_t port = o->places[0].ports[0];
+    uint16_t port = o->addresses[0].ports[0];
 
-    kith__net_loopback(&o->places[0]);
-    o->places[0].ports[0] = port;
+    kith__net_loopback(&o->addresses[0]);
+    o->addresses[0].ports[0] = port;
     o->count = 1;
     CU_ASSERT_FATAL(write(to_rank_1[1], o, sizeof *o) == sizeof *o);
 }
@@ -113,7 +113,7 @@ static void strangers_at_the_port_hold_nobody_up(void)
 
     begin(pid, &o);
     for (int i = 0; i < STRANGERS; i++) {
-        fds[i] = come(o.places[0].ports[0]);
+        fds[i] = come(o.addresses[0].ports[0]);
         if (i % 4 == 1)
             CU_ASSERT_EQUAL(write(fds[i], noise, 1), 1);
         if (i % 4 == 2)

@@ -42,7 +42,7 @@ static struct {
     struct kith__wire *wire;
     struct kith__engine *engine; /* NULL: not introduced yet */
     struct kith__contact *contacts;
-    struct kith__place *places; /* of all nodes, as address.h wants them */
+    struct kith__address *addresses; /* of all nodes, as address.h wants them */
     int *counts;
     struct peer {
         int reached;
@@ -87,18 +87,18 @@ static int listen_everywhere(struct kith__contact *contact)
     if ((rc = kith__agent_read_ports(&lo, &hi)) < 0)
         return rc;
     if (self.nodes == 1) {
-        kith__net_loopback(&contact->places[0]);
+        kith__net_loopback(&contact->addresses[0]);
         contact->count = 1;
-    } else if ((contact->count = kith__net_addresses(contact->places)) < 0)
+    } else if ((contact->count = kith__net_addresses(contact->addresses)) < 0)
         return contact->count;
     for (int i = 0; i < contact->count; i++) {
         char text[KITH__ADDRESS_TEXT];
 
-        kith__place_text(&contact->places[i], text);
-        if (self.net->listen(self.wire, text, lo, hi, contact->places[i].ports) < 0)
+        kith__address_text(&contact->addresses[i], text);
+        if (self.net->listen(self.wire, text, lo, hi, contact->addresses[i].ports) < 0)
             return net_failed("cannot listen");
         kith__log(KITH_LOG_INFO, "the agent of node %u listens at %s (%s), port %u", self.node, text,
-                  contact->places[i].interface, contact->places[i].ports[0]);
+                  contact->addresses[i].interface, contact->addresses[i].ports[0]);
     }
     return 0;
 }
@@ -173,21 +173,21 @@ static int come_up(struct kith__contact *contact)
 
 static int reach(uint32_t peer)
 {
-    int popularity[KITH__PLACES], i;
-    const struct kith__place *p;
+    int popularity[KITH__ADDRESSES], i;
+    const struct kith__address *p;
     char text[KITH__ADDRESS_TEXT];
 
     self.peers[peer].reached = 1;
-    kith__net_popularity(self.places, self.counts, (int)self.nodes, (int)peer, popularity);
-    if ((i = kith__net_choose(self.places, self.counts, (int)self.node, (int)peer, popularity)) < 0) {
+    kith__net_popularity(self.addresses, self.counts, (int)self.nodes, (int)peer, popularity);
+    if ((i = kith__net_choose(self.addresses, self.counts, (int)self.node, (int)peer, popularity)) < 0) {
         kith__log(
             KITH_LOG_ERROR,
             "node %u (%s) has no network in common with this node (%s): name one that both have in KITH_NET",
             peer, self.contacts[peer].host, kith__shared->host);
         return -1;
     }
-    p = &self.places[peer * KITH__PLACES + (uint32_t)i];
-    kith__place_text(p, text);
+    p = &self.addresses[peer * KITH__ADDRESSES + (uint32_t)i];
+    kith__address_text(p, text);
     kith__log(KITH_LOG_DEBUG, "node %u (%s) is reached at %s, port %u", peer, self.contacts[peer].host, text,
               p->ports[0]);
     if (self.net->reach(self.wire, peer, text, p->ports, self.contacts[peer].public_key) == 0)
@@ -235,20 +235,20 @@ static const struct kith__engine_wire wire = { wire_receive, wire_send, wire_is_
 /* Addresses at which nobody will look for us are closed. */
 static void close_unused(void)
 {
-    int popularity[KITH__PLACES], used[KITH__PLACES] = { 0 };
+    int popularity[KITH__ADDRESSES], used[KITH__ADDRESSES] = { 0 };
 
-    kith__net_popularity(self.places, self.counts, (int)self.nodes, (int)self.node, popularity);
+    kith__net_popularity(self.addresses, self.counts, (int)self.nodes, (int)self.node, popularity);
     for (uint32_t k = 0; k < self.nodes; k++) {
-        int i = kith__net_choose(self.places, self.counts, (int)k, (int)self.node, popularity);
+        int i = kith__net_choose(self.addresses, self.counts, (int)k, (int)self.node, popularity);
 
         if (i >= 0 && (k != self.node || self.nodes == 1 || atomic_load(&kith__shared->through_net)))
             used[i] = 1;
     }
     for (int i = 0; i < self.counts[self.node]; i++) {
-        const struct kith__place *p = &self.places[self.node * KITH__PLACES + (uint32_t)i];
+        const struct kith__address *p = &self.addresses[self.node * KITH__ADDRESSES + (uint32_t)i];
         char text[KITH__ADDRESS_TEXT];
 
-        kith__place_text(p, text);
+        kith__address_text(p, text);
         if (!used[i] && self.net->unlisten(self.wire, text, p->ports) < 0)
             kith__log(KITH_LOG_WARNING, "cannot stop to listen at %s: %s", text, self.net->why());
     }
@@ -256,15 +256,15 @@ static void close_unused(void)
 
 static int make_tables(void)
 {
-    self.places = calloc(self.nodes, KITH__PLACES * sizeof *self.places);
+    self.addresses = calloc(self.nodes, KITH__ADDRESSES * sizeof *self.addresses);
     self.counts = calloc(self.nodes, sizeof *self.counts);
     self.peers = calloc(self.nodes, sizeof *self.peers);
-    if (!self.places || !self.counts || !self.peers)
+    if (!self.addresses || !self.counts || !self.peers)
         return kith__fail(KITH_ENOMEM, "no memory for %u nodes", self.nodes);
     for (uint32_t k = 0; k < self.nodes; k++) {
         self.counts[k] = self.contacts[k].count;
-        memcpy(&self.places[(size_t)k * KITH__PLACES], self.contacts[k].places,
-               sizeof self.contacts[k].places);
+        memcpy(&self.addresses[(size_t)k * KITH__ADDRESSES], self.contacts[k].addresses,
+               sizeof self.contacts[k].addresses);
     }
     return 0;
 }

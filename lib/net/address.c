@@ -15,12 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-void kith__place_text(const struct kith__place *p, char text[KITH__ADDRESS_TEXT])
+void kith__address_text(const struct kith__address *p, char text[KITH__ADDRESS_TEXT])
 {
     inet_ntop(p->is_v6 ? AF_INET6 : AF_INET, p->address, text, KITH__ADDRESS_TEXT);
 }
 
-int kith__net_in(const char *nets, const struct kith__place *p)
+int kith__net_in(const char *nets, const struct kith__address *p)
 {
     char copy[1024], *next = copy, *text;
     struct kith__subnet net;
@@ -39,7 +39,7 @@ int kith__net_in(const char *nets, const struct kith__place *p)
 
 int kith__net_check_settings(void)
 {
-    const struct kith__place nowhere = { .is_v6 = 0 };
+    const struct kith__address nowhere = { .is_v6 = 0 };
     const char *nets = kith__env(KITH__ENV_NET);
     int rc = nets ? kith__net_in(nets, &nowhere) : 0;
 
@@ -47,7 +47,7 @@ int kith__net_check_settings(void)
 }
 
 /* 1 when *p was filled in with an address that could be reached from elsewhere. */
-static int fill(struct kith__place *p, const struct ifaddrs *i)
+static int fill(struct kith__address *p, const struct ifaddrs *i)
 {
     struct kith__subnet net;
 
@@ -62,12 +62,12 @@ static int fill(struct kith__place *p, const struct ifaddrs *i)
 }
 
 /* Those of IPv4 first: they are what most clusters' names lead to. */
-static int collect(const struct ifaddrs *list, const char *nets, struct kith__place out[KITH__PLACES])
+static int collect(const struct ifaddrs *list, const char *nets, struct kith__address out[KITH__ADDRESSES])
 {
     int n = 0;
 
     for (int v6 = 0; v6 < 2; v6++)
-        for (const struct ifaddrs *i = list; i && n < KITH__PLACES; i = i->ifa_next) {
+        for (const struct ifaddrs *i = list; i && n < KITH__ADDRESSES; i = i->ifa_next) {
             int in;
 
             if (!fill(&out[n], i) || out[n].is_v6 != v6)
@@ -79,7 +79,7 @@ static int collect(const struct ifaddrs *list, const char *nets, struct kith__pl
     return n;
 }
 
-int kith__net_addresses(struct kith__place out[KITH__PLACES])
+int kith__net_addresses(struct kith__address out[KITH__ADDRESSES])
 {
     const char *nets = kith__env(KITH__ENV_NET);
     struct ifaddrs *list;
@@ -97,7 +97,7 @@ int kith__net_addresses(struct kith__place out[KITH__PLACES])
     return n;
 }
 
-void kith__net_loopback(struct kith__place *out)
+void kith__net_loopback(struct kith__address *out)
 {
     memset(out, 0, sizeof *out);
     memcpy(out->address, "\x7f\0\0\1", 4);
@@ -105,7 +105,7 @@ void kith__net_loopback(struct kith__place *out)
     memcpy(out->interface, "lo", 2);
 }
 
-static int share_subnet(const struct kith__place *a, const struct kith__place *b)
+static int share_subnet(const struct kith__address *a, const struct kith__address *b)
 {
     struct kith__subnet net = { .is_v6 = b->is_v6, .prefix = b->prefix };
 
@@ -113,15 +113,15 @@ static int share_subnet(const struct kith__place *a, const struct kith__place *b
     return a->prefix == b->prefix && kith__subnet_has(&net, a->is_v6, a->address);
 }
 
-static int is_same_address(const struct kith__place *a, const struct kith__place *b)
+static int is_same_address(const struct kith__address *a, const struct kith__address *b)
 {
     return a->is_v6 == b->is_v6 && memcmp(a->address, b->address, sizeof a->address) == 0;
 }
 
-void kith__net_popularity(const struct kith__place *places, const int *counts, int nodes, int to,
-                          int popularity[KITH__PLACES])
+void kith__net_popularity(const struct kith__address *addresses, const int *counts, int nodes, int to,
+                          int popularity[KITH__ADDRESSES])
 {
-    const struct kith__place *own = &places[(size_t)to * KITH__PLACES];
+    const struct kith__address *own = &addresses[(size_t)to * KITH__ADDRESSES];
 
     for (int i = 0; i < counts[to]; i++) {
         int twice = 0;
@@ -129,16 +129,16 @@ void kith__net_popularity(const struct kith__place *places, const int *counts, i
         popularity[i] = 1;
         for (int node = 0; node < nodes; node++)
             for (int k = 0; node != to && k < counts[node]; k++) {
-                popularity[i] += share_subnet(&own[i], &places[node * KITH__PLACES + k]);
-                twice |= is_same_address(&own[i], &places[node * KITH__PLACES + k]);
+                popularity[i] += share_subnet(&own[i], &addresses[node * KITH__ADDRESSES + k]);
+                twice |= is_same_address(&own[i], &addresses[node * KITH__ADDRESSES + k]);
             }
         if (twice)
             popularity[i] = 0;
     }
 }
 
-int kith__net_choose(const struct kith__place *places, const int *counts, int from, int to,
-                     const int popularity[KITH__PLACES])
+int kith__net_choose(const struct kith__address *addresses, const int *counts, int from, int to,
+                     const int popularity[KITH__ADDRESSES])
 {
     int best = -1, best_score = -1;
 
@@ -146,7 +146,8 @@ int kith__net_choose(const struct kith__place *places, const int *counts, int fr
         int shared = from == to, score;
 
         for (int k = 0; k < counts[from]; k++)
-            shared |= share_subnet(&places[to * KITH__PLACES + i], &places[from * KITH__PLACES + k]);
+            shared |=
+                share_subnet(&addresses[to * KITH__ADDRESSES + i], &addresses[from * KITH__ADDRESSES + k]);
         score = popularity[i] == 0 ? 0 : shared ? 1 + popularity[i] : 1;
         if (score > best_score) {
             best = i;

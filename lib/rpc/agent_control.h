@@ -18,9 +18,9 @@ struct kith__contact {
     uint32_t version, security; /* enum kith__security */
     uint32_t cpus, workers;     /* as many workers as a pool has there */
     _Atomic uint32_t lost;      /* 1: the agent here has lost that one. Nobody is told */
-    int32_t count;              /* of places */
+    int32_t count;              /* of addresses */
     uint64_t job;               /* that of node 0 counts; so does its secret */
-    struct kith__place places[KITH__PLACES];
+    struct kith__address addresses[KITH__ADDRESSES];
     char public_key[KITH__KEY], secret[KITH__SECRET], host[64];
 };
 

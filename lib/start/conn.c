@@ -145,7 +145,7 @@ static int finish_connect(int fd, int64_t until_ns)
     return error ? -1 : 0;
 }
 
-int kith__conn_connect_tcp(const struct kith__place *to, int64_t until_ns)
+int kith__conn_connect_tcp(const struct kith__address *to, int64_t until_ns)
 {
     struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(to->ports[0]) };
     struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(to->ports[0]) };

@@ -24,7 +24,7 @@ int kith__conn_connect(uint64_t name); /* EAGAIN: too many have come, again late
 
 /* Between machines. *port: which one it got. */
 int kith__conn_listen_tcp(uint16_t *port);
-int kith__conn_connect_tcp(const struct kith__place *to, int64_t until_ns);
+int kith__conn_connect_tcp(const struct kith__address *to, int64_t until_ns);
 void kith__conn_keep(int fd); /* a peer that is silent for some seconds counts as gone */
 
 int kith__conn_accept(int listener, int64_t until_ns); /* ETIMEDOUT */

@@ -32,7 +32,7 @@ struct lobby {
 
 struct offer { /* of rank 0 to all: plain bytes */
     int32_t count;
-    struct kith__place places[KITH__PLACES];
+    struct kith__address addresses[KITH__ADDRESSES];
 };
 
 static int count_nodes(const struct kith__rendezvous *m)
@@ -49,19 +49,19 @@ static int count_nodes(const struct kith__rendezvous *m)
 static int make_offer(struct offer *o)
 {
     uint16_t port = 0;
-    int listener, n = kith__net_addresses(o->places);
+    int listener, n = kith__net_addresses(o->addresses);
 
     if (n == KITH_EINVAL)
         return n;
     if (n < 0) { /* all nodes are on this machine, or it will not work */
-        kith__net_loopback(&o->places[0]);
+        kith__net_loopback(&o->addresses[0]);
         n = 1;
     }
     listener = kith__conn_listen_tcp(&port);
     if (listener < 0)
         return kith__fail_errno(KITH_EPEER, "rank 0 cannot listen for the other nodes");
     for (int i = 0; i < n; i++)
-        o->places[i].ports[0] = port;
+        o->addresses[i].ports[0] = port;
     o->count = n;
     return listener;
 }
@@ -193,7 +193,7 @@ static int go(struct kith__rendezvous *m)
 
 /* ---- the other ranks */
 
-static int is_same_subnet(const struct kith__place *a, const struct kith__place *b)
+static int is_same_subnet(const struct kith__address *a, const struct kith__address *b)
 {
     int whole = a->prefix / 8, rest = a->prefix % 8;
 
@@ -202,14 +202,14 @@ static int is_same_subnet(const struct kith__place *a, const struct kith__place 
            (rest == 0 || (a->address[whole] ^ b->address[whole]) >> (8 - rest) == 0);
 }
 
-static int try_place(struct kith__rendezvous *m, const struct kith__place *to)
+static int try_address(struct kith__rendezvous *m, const struct kith__address *to)
 {
     const unsigned char *secret = m->records[m->rank].secret;
     struct kith__note note = { .kind = KITH__NOTE_HELLO, .rank = (uint32_t)m->rank };
     char text[KITH__ADDRESS_TEXT];
     int fd = kith__conn_connect_tcp(to, kith__now_ns() + connect_ns);
 
-    kith__place_text(to, text);
+    kith__address_text(to, text);
     kith__log(KITH_LOG_DEBUG, "rank %d: rank 0 at %s port %d: %s", m->rank, text, to->ports[0],
               fd < 0 ? "no" : "answers");
     if (fd < 0)
@@ -229,19 +229,19 @@ static int try_place(struct kith__rendezvous *m, const struct kith__place *to)
 /* Rank 0 waits longer than this tries, and then says which node is missing. */
 static void find_rank_0(struct kith__rendezvous *m, const struct offer *o)
 {
-    struct kith__place mine[KITH__PLACES];
+    struct kith__address mine[KITH__ADDRESSES];
     int n = kith__net_addresses(mine);
     unsigned tried = 0;
 
     for (int i = 0; i < o->count; i++)
         for (int k = 0; k < n; k++)
-            if (!(tried & 1U << i) && is_same_subnet(&mine[k], &o->places[i])) {
+            if (!(tried & 1U << i) && is_same_subnet(&mine[k], &o->addresses[i])) {
                 tried |= 1U << i;
-                if (try_place(m, &o->places[i]))
+                if (try_address(m, &o->addresses[i]))
                     return;
             }
     for (int i = 0; i < o->count; i++)
-        if (!(tried & 1U << i) && try_place(m, &o->places[i]))
+        if (!(tried & 1U << i) && try_address(m, &o->addresses[i]))
             return;
 }
 

@@ -28,13 +28,13 @@ static struct {
 /* A network that is none of a bridge, for the cure. */
 static void write_cure(char cure[CURE])
 {
-    struct kith__place places[KITH__PLACES];
+    struct kith__address addresses[KITH__ADDRESSES];
     char text[KITH__SUBNET_TEXT] = "10.0.0.0/8";
 
-    if (kith__net_addresses(places) > 0) {
-        struct kith__subnet net = { .is_v6 = places[0].is_v6, .prefix = places[0].prefix };
+    if (kith__net_addresses(addresses) > 0) {
+        struct kith__subnet net = { .is_v6 = addresses[0].is_v6, .prefix = addresses[0].prefix };
 
-        memcpy(net.address, places[0].address, sizeof net.address);
+        memcpy(net.address, addresses[0].address, sizeof net.address);
         kith__subnet_text(&net, text);
     }
     snprintf(cure, CURE,
