@@ -146,7 +146,7 @@ static void ask_for_too_much(void)
     kith__heap_free(warm);
     CU_ASSERT_EQUAL(kith__heap_alloc(100 * MIB, 0), 0);
     CU_ASSERT_EQUAL(kith__heap_alloc(SIZE_MAX, 0), 0);
-    CU_ASSERT_EQUAL(kith__heap_alloc(kith__places.heap_size, 0), 0);
+    CU_ASSERT_EQUAL(kith__heap_alloc(kith__layout.heap_size, 0), 0);
     CU_ASSERT_EQUAL(stats().used_blocks, 0);
     CU_ASSERT(stats().warm_free_bytes >= 10 * MIB); /* a hopeless wish costs nobody his warm pages */
 }
@@ -351,7 +351,7 @@ static void live_under_1200_mebibytes(void)
 {
     limit_address_space(1200 * MIB);
     create();
-    REQUIRE(kith__places.heap_size >= 64 * MIB);
+    REQUIRE(kith__layout.heap_size >= 64 * MIB);
     REQUIRE(eat(MIB) >= 60 * MIB);
     REQUIRE(kith__heap_audit() == 0);
     REQUIRE(kith__arena_back_tables(KITH__TABLES_LEAST - 4096, 4096) == 0);
@@ -458,7 +458,7 @@ static void lose_the_descriptor(void)
     struct stat st;
 
     REQUIRE(fd >= 0 && unlink(path) == 0 &&
-            ftruncate(fd, (off_t)(kith__places.heap_start + kith__places.heap_size)) == 0);
+            ftruncate(fd, (off_t)(kith__layout.heap_start + kith__layout.heap_size)) == 0);
     REQUIRE(dup2(fd, arena) == arena);
     size = stats().warm_bound + 30 * MIB;
     block = kith__heap_alloc(size, 0);
@@ -671,24 +671,24 @@ static void arena_is_small_under_valgrind(void)
     else
         unsetenv("LD_PRELOAD");
     free(before);
-    CU_ASSERT(kith__places.heap_start + kith__places.heap_size < 700 * MIB);
+    CU_ASSERT(kith__layout.heap_start + kith__layout.heap_size < 700 * MIB);
     alloc(200 * MIB);
     CU_ASSERT_EQUAL(kith__heap_alloc(300 * MIB, 0), 0);
 }
 
 static void touch_before(void)
 {
-    ((volatile char *)kith__base)[kith__places.heap_start - 1] = 1;
+    ((volatile char *)kith__base)[kith__layout.heap_start - 1] = 1;
 }
 
 static void touch_behind(void)
 {
-    ((volatile char *)kith__base)[kith__places.heap_start + kith__places.heap_size] = 1;
+    ((volatile char *)kith__base)[kith__layout.heap_start + kith__layout.heap_size] = 1;
 }
 
 static void touch_behind_tables(void)
 {
-    ((volatile char *)kith__base)[kith__places.tables_end] = 1;
+    ((volatile char *)kith__base)[kith__layout.tables_end] = 1;
 }
 
 static void walls_stand_around_the_heap(void)

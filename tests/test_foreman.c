@@ -423,7 +423,7 @@ static void in_pointers(void)
     REQUIRE(done_by_branch() == 0 && length[0] == 9 && length[1] == 10);
     for (uint64_t i = 0; i < 300; i++) /* in the arena, but in no block */
         numbers[i] =
-            (uint64_t)(uintptr_t)kith__at(kith__places.heap_start + kith__places.heap_size) - 64 * i - 64;
+            (uint64_t)(uintptr_t)kith__at(kith__layout.heap_start + kith__layout.heap_size) - 64 * i - 64;
     REQUIRE(kith_pool_map(pool, echoes, numbers, sizeof *numbers, got, sizeof *got, 300) == 0);
     REQUIRE(done_by_branch() > 0 && memcmp(numbers, got, sizeof got) == 0);
     for (uint64_t i = 0; i < 300; i++)

@@ -109,16 +109,16 @@ static void what_is_no_block_is_refused(void)
     FAILS_WITH(KITH_EINVAL, kith__heap_check(1));
     FAILS_WITH(KITH_EINVAL, kith__heap_check(block + 1));
     FAILS_WITH(KITH_EINVAL, kith__heap_check(block + 64));
-    FAILS_WITH(KITH_EINVAL, kith__heap_check(kith__places.heap_start + kith__places.heap_size));
-    FAILS_WITH(KITH_EINVAL, kith__heap_check(kith__places.heap_start + kith__places.heap_size - 64));
-    FAILS_WITH(KITH_EINVAL, kith__heap_check(kith__places.heap_start - 64));
+    FAILS_WITH(KITH_EINVAL, kith__heap_check(kith__layout.heap_start + kith__layout.heap_size));
+    FAILS_WITH(KITH_EINVAL, kith__heap_check(kith__layout.heap_start + kith__layout.heap_size - 64));
+    FAILS_WITH(KITH_EINVAL, kith__heap_check(kith__layout.heap_start - 64));
     FAILS_WITH(KITH_EINVAL, kith__heap_check(UINT64_MAX - 63));
-    for (uint64_t at = kith__places.heap_start; at < kith__places.heap_start + 8 * MIB; at += 64)
+    for (uint64_t at = kith__layout.heap_start; at < kith__layout.heap_start + 8 * MIB; at += 64)
         if (at != block && kith__heap_check(at) == 0)
             FAILS_WITH(KITH_EINVAL, kith__heap_check(at));
     CU_ASSERT(!kith__arena_holds("", 1));
-    CU_ASSERT(!kith__arena_holds(kith__at(kith__places.heap_start), kith__places.heap_size + 1));
-    CU_ASSERT(!kith__arena_holds(kith__at(kith__places.heap_start - 1), 1));
+    CU_ASSERT(!kith__arena_holds(kith__at(kith__layout.heap_start), kith__layout.heap_size + 1));
+    CU_ASSERT(!kith__arena_holds(kith__at(kith__layout.heap_start - 1), 1));
 }
 
 /* The kernel must not give a page for a look at what was never a block. */
@@ -129,9 +129,9 @@ static void looking_at_foreign_offsets_takes_no_pages(void)
     open_arena();
     alloc(1);
     before = pages();
-    for (uint64_t at = kith__places.heap_start; at < kith__places.heap_start + kith__places.heap_size;
-         at += kith__places.heap_size / 1024 / 64 * 64)
-        FAILS_WITH(at == kith__places.heap_start ? 0 : KITH_EINVAL, kith__heap_check(at));
+    for (uint64_t at = kith__layout.heap_start; at < kith__layout.heap_start + kith__layout.heap_size;
+         at += kith__layout.heap_size / 1024 / 64 * 64)
+        FAILS_WITH(at == kith__layout.heap_start ? 0 : KITH_EINVAL, kith__heap_check(at));
     CU_ASSERT_EQUAL(pages(), before);
 }
 
@@ -344,7 +344,7 @@ static void so_it_is_where_the_system_bounds(void)
 
     open_arena();
     size = kith__memory_available() / 5 * 3;
-    if (size > kith__places.heap_size)
+    if (size > kith__layout.heap_size)
         return; /* a sanitizer leaves little address space */
     CU_ASSERT_FATAL((first = kith__heap_alloc_hollow(size, 0)) != 0);
     CU_ASSERT_EQUAL(kith__heap_alloc_hollow(size, 0), 0);

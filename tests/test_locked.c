@@ -56,7 +56,7 @@ static void lock_all_of_it(void)
 
     setenv("KITH_MEM", "64M", 1);
     begin();
-    REQUIRE(kith__places.heap_size <= 128 << 20); /* else this fills the machine */
+    REQUIRE(kith__layout.heap_size <= 128 << 20); /* else this fills the machine */
     REQUIRE(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
     work(successor);
     REQUIRE(SANITIZED || (status_of("VmLck") >= 64 && status_of("VmLck") < 280));

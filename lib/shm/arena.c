@@ -57,7 +57,7 @@ enum {
 struct header { /* at offset 0 */
     uint64_t magic, header_size;
     uint64_t total; /* size of the file and the mapping */
-    struct kith__places places;
+    struct kith__layout layout;
     uint64_t memory_limit;                                          /* KITH_MEM; UINT64_MAX: none */
     _Atomic uint32_t has_heap;                                      /* 1: its books can be read */
     _Atomic uint64_t backed[KITH__TABLES_SIZE / TABLES_CHUNK / 64]; /* a bit for each chunk of the tables */
@@ -66,7 +66,7 @@ struct header { /* at offset 0 */
 _Static_assert(sizeof(struct header) <= KITH__TABLES_START, "the header stands before the tables");
 
 char *kith__base;
-struct kith__places kith__places;
+struct kith__layout kith__layout;
 
 static struct header here; /* what does not change of the header, in reach without the mapping */
 static struct kith__descriptor memfd = { .fd = -1 };
@@ -367,10 +367,10 @@ int kith__arena_back_tables(uint64_t offset, uint64_t size)
     struct header *h = (struct header *)(void *)kith__base;
     char text[KITH__SIZE_TEXT];
 
-    if (offset + size > here.places.tables_end)
+    if (offset + size > here.layout.tables_end)
         return kith__fail(KITH_ENOMEM,
                           "the tables of shared memory are full: under this ulimit -v they have %s; raise it",
-                          kith__size_text(here.places.tables_end, text));
+                          kith__size_text(here.layout.tables_end, text));
     for (uint64_t chunk = offset / TABLES_CHUNK; chunk * TABLES_CHUNK < offset + size; chunk++) {
         uint64_t bit = UINT64_C(1) << chunk % 64;
         int rc;
@@ -425,19 +425,19 @@ static uint64_t tables_end(int tight)
     return (KITH__TABLES_FIXED + here.memory_limit + WALL - 1) & ~(uint64_t)(WALL - 1);
 }
 
-/* The places of all regions for a heap of that size. */
+/* The layout of all regions for a heap of that size. */
 static void lay_out(uint64_t heap_size, int tight)
 {
     here.magic = MAGIC;
     here.header_size = sizeof here;
-    here.places.tables_end = tables_end(tight);
-    here.places.heap_tables = here.places.tables_end + WALL;
-    here.places.heap_size = heap_size & ~(MIB - 1);
-    here.places.heap_tables_size =
-        (kith__heap_tables_need(here.places.heap_size, here.memory_limit, tight) + WALL - 1) &
+    here.layout.tables_end = tables_end(tight);
+    here.layout.heap_tables = here.layout.tables_end + WALL;
+    here.layout.heap_size = heap_size & ~(MIB - 1);
+    here.layout.heap_tables_size =
+        (kith__heap_tables_need(here.layout.heap_size, here.memory_limit, tight) + WALL - 1) &
         ~(uint64_t)(WALL - 1);
-    here.places.heap_start = here.places.heap_tables + here.places.heap_tables_size + WALL;
-    here.total = here.places.heap_start + here.places.heap_size + WALL;
+    here.layout.heap_start = here.layout.heap_tables + here.layout.heap_tables_size + WALL;
+    here.total = here.layout.heap_start + here.layout.heap_size + WALL;
 }
 
 /* Address space for size bytes where huge pages can be mapped, if there is room to choose. */
@@ -488,12 +488,12 @@ static int map(int fd)
         errno = error;
         return -1;
     }
-    mprotect(base + here.places.tables_end, WALL, PROT_NONE);
-    mprotect(base + here.places.heap_start - WALL, WALL, PROT_NONE);
-    mprotect(base + here.places.heap_start + here.places.heap_size, WALL, PROT_NONE);
+    mprotect(base + here.layout.tables_end, WALL, PROT_NONE);
+    mprotect(base + here.layout.heap_start - WALL, WALL, PROT_NONE);
+    mprotect(base + here.layout.heap_start + here.layout.heap_size, WALL, PROT_NONE);
     madvise(base, here.total, MADV_DONTDUMP);
     kith__base = base;
-    kith__places = here.places;
+    kith__layout = here.layout;
     return 0;
 }
 
@@ -655,10 +655,10 @@ void kith__arena_detach(void)
 
 void kith__arena_swap(struct kith__mapping *m)
 {
-    struct kith__mapping now = { kith__base, here.places, here.total, here.memory_limit, memfd };
+    struct kith__mapping now = { kith__base, here.layout, here.total, here.memory_limit, memfd };
 
     kith__base = m->base;
-    kith__places = here.places = m->places;
+    kith__layout = here.layout = m->layout;
     here.total = m->total;
     here.memory_limit = m->memory_limit;
     memfd = m->file;
@@ -667,7 +667,7 @@ void kith__arena_swap(struct kith__mapping *m)
 
 int kith__arena_holds(const void *p, size_t size)
 {
-    uint64_t at = (uint64_t)(uintptr_t)p - (uint64_t)(uintptr_t)kith__base - here.places.heap_start;
+    uint64_t at = (uint64_t)(uintptr_t)p - (uint64_t)(uintptr_t)kith__base - here.layout.heap_start;
 
-    return kith__base && at < here.places.heap_size && size <= here.places.heap_size - at;
+    return kith__base && at < here.layout.heap_size && size <= here.layout.heap_size - at;
 }

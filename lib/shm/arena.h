@@ -50,18 +50,18 @@ static inline uint64_t kith__offset(const void *p)
 /* 1 when all size bytes at p lie in the heap's region. Needs no lock. */
 int kith__arena_holds(const void *p, size_t size);
 
-struct kith__places {
+struct kith__layout {
     uint64_t tables_end; /* tables: [KITH__TABLES_START, this); KITH__TABLES_SIZE, or less under ulimit -v or
                             KITH_MEM */
     uint64_t heap_tables, heap_tables_size; /* metadata of the heap */
     uint64_t heap_start, heap_size;         /* its bytes */
 };
 
-extern struct kith__places kith__places; /* of the arena that is mapped */
+extern struct kith__layout kith__layout; /* of the arena that is mapped */
 
 struct kith__mapping {
     char *base;
-    struct kith__places places;
+    struct kith__layout layout;
     uint64_t total, memory_limit;
     struct kith__descriptor file;
 };

@@ -52,7 +52,7 @@ static int audit_blocks(struct change *c, struct count *n)
     uint64_t high = atomic_load(&c->h->high), d = FIRST_BLOCK;
     int rc;
 
-    if (start_of(c, d) != kith__places.heap_start)
+    if (start_of(c, d) != kith__layout.heap_start)
         return broken("is not the first", d);
     for (; d != LAST_BLOCK; d = next_of(c, d)) {
         if (d == 0 || d >= high || ++n->blocks >= high)
@@ -60,7 +60,7 @@ static int audit_blocks(struct change *c, struct count *n)
         if ((rc = audit_block(c, d, n)) < 0)
             return rc;
     }
-    if (start_of(c, LAST_BLOCK) != kith__places.heap_start + kith__places.heap_size ||
+    if (start_of(c, LAST_BLOCK) != kith__layout.heap_start + kith__layout.heap_size ||
         state_of(c, LAST_BLOCK) != END)
         return broken("is not the end", LAST_BLOCK);
     return 0;

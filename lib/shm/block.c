@@ -13,10 +13,10 @@ enum {
 
 /* ---- the regions of the metadata */
 
-struct kith__heap_places kith__heap_lay_out(uint64_t heap_size)
+struct kith__heap_layout kith__heap_lay_out(uint64_t heap_size)
 {
     uint64_t index_size = up(heap_size / GRANULE * sizeof(uint32_t), INDEX_CHUNK);
-    struct kith__heap_places at;
+    struct kith__heap_layout at;
 
     at.bits = up(sizeof(struct heap), PAGE);
     at.index = up(at.bits + index_size / INDEX_CHUNK / 8 + 8, INDEX_CHUNK);
@@ -48,9 +48,9 @@ static int back(uint64_t offset, uint64_t size, int reserve)
 static int back_index(struct heap *h, uint64_t offset, int reserve)
 {
     uint64_t bit,
-        chunk = (kith__offset(index_of(h, offset)) - kith__places.heap_tables) / INDEX_CHUNK * INDEX_CHUNK;
+        chunk = (kith__offset(index_of(h, offset)) - kith__layout.heap_tables) / INDEX_CHUNK * INDEX_CHUNK;
     _Atomic uint64_t *word = index_bit(h, offset, &bit);
-    int rc = back(kith__places.heap_tables + chunk, INDEX_CHUNK, reserve);
+    int rc = back(kith__layout.heap_tables + chunk, INDEX_CHUNK, reserve);
 
     if (rc < 0)
         return rc;

@@ -43,7 +43,7 @@ struct lease { /* the right to have one RESERVED block */
 
 struct heap {
     /* Where these are, from here on: a bit for each chunk of the index, the index, the table of blocks. */
-    struct kith__heap_places {
+    struct kith__heap_layout {
         uint64_t bits, index, table;
     } at;
     uint64_t most;              /* blocks in the table */
@@ -62,7 +62,7 @@ struct heap {
 /* Block 0 is none, 1 the end of the region, 2 the first one for ever. */
 enum { LAST_BLOCK = 1, FIRST_BLOCK = 2 };
 
-struct kith__heap_places kith__heap_lay_out(uint64_t heap_size);
+struct kith__heap_layout kith__heap_lay_out(uint64_t heap_size);
 
 /* One change of the heap, under its guard: reads see what was put before, others see it after
  * kith__change_commit. */
@@ -114,7 +114,7 @@ static inline uint64_t up(uint64_t n, uint64_t power_of_two)
 
 static inline struct heap *the_heap(void)
 {
-    return kith__at(kith__places.heap_tables);
+    return kith__at(kith__layout.heap_tables);
 }
 
 static inline struct block *block(const struct heap *h, uint64_t d)
@@ -125,12 +125,12 @@ static inline struct block *block(const struct heap *h, uint64_t d)
 /* Which descriptor was last seen to begin at offset. It may be of the past: the descriptor itself decides. */
 static inline _Atomic uint32_t *index_of(const struct heap *h, uint64_t offset)
 {
-    return (_Atomic uint32_t *)((char *)h + h->at.index) + (offset - kith__places.heap_start) / GRANULE;
+    return (_Atomic uint32_t *)((char *)h + h->at.index) + (offset - kith__layout.heap_start) / GRANULE;
 }
 
 static inline _Atomic uint64_t *index_bit(const struct heap *h, uint64_t offset, uint64_t *bit)
 {
-    uint64_t chunk = (offset - kith__places.heap_start) / GRANULE * sizeof(uint32_t) / INDEX_CHUNK;
+    uint64_t chunk = (offset - kith__layout.heap_start) / GRANULE * sizeof(uint32_t) / INDEX_CHUNK;
 
     *bit = UINT64_C(1) << chunk % 64;
     return (_Atomic uint64_t *)((char *)h + h->at.bits) + chunk / 64;

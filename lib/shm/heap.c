@@ -337,10 +337,10 @@ static uint64_t alloc(size_t size, uint64_t owner, enum kith__fill how)
     char asked[KITH__SIZE_TEXT], all[KITH__SIZE_TEXT];
     enum verdict verdict;
 
-    if (size > kith__places.heap_size) {
+    if (size > kith__layout.heap_size) {
         if (kith__memory_allows(size, 0) == 0)
             kith__fail(KITH_ENOMEM, "no %s of shared memory: it has %s in all", kith__size_text(size, asked),
-                       kith__size_text(kith__places.heap_size, all));
+                       kith__size_text(kith__layout.heap_size, all));
         return 0;
     }
     r.size = up(size ? size : 1, r.align);
@@ -381,8 +381,8 @@ static uint64_t lookup(uint64_t offset)
     struct heap *h = the_heap();
     uint64_t d;
 
-    if (offset % GRANULE || offset < kith__places.heap_start ||
-        offset - kith__places.heap_start >= kith__places.heap_size || !index_ready(h, offset))
+    if (offset % GRANULE || offset < kith__layout.heap_start ||
+        offset - kith__layout.heap_start >= kith__layout.heap_size || !index_ready(h, offset))
         return 0;
     d = atomic_load_explicit(index_of(h, offset), memory_order_relaxed);
     if (d == 0 || d >= atomic_load(&h->high) || atomic_load(&block(h, d)->place) != (offset | USED))
@@ -633,15 +633,15 @@ static int init_guards(struct heap *h)
 
 int kith__heap_init(void)
 {
-    struct kith__heap_places at = kith__heap_lay_out(kith__places.heap_size);
-    uint64_t start = kith__places.heap_start, end = start + kith__places.heap_size, most;
+    struct kith__heap_layout at = kith__heap_lay_out(kith__layout.heap_size);
+    uint64_t start = kith__layout.heap_start, end = start + kith__layout.heap_size, most;
     struct heap *h = the_heap();
     struct change c = { .h = h };
     int rc;
 
-    if ((rc = kith__arena_back(kith__places.heap_tables, at.index)) < 0 || (rc = init_guards(h)) < 0)
+    if ((rc = kith__arena_back(kith__layout.heap_tables, at.index)) < 0 || (rc = init_guards(h)) < 0)
         return rc;
-    most = (kith__places.heap_tables_size - at.table) / sizeof(struct block);
+    most = (kith__layout.heap_tables_size - at.table) / sizeof(struct block);
     h->at = at;
     h->most = most < UINT32_MAX ? most : UINT32_MAX;
     if ((rc = kith__heap_satisfy(h, NEED_BLOCKS, 0, 0)) < 0 ||
