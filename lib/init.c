@@ -134,7 +134,7 @@ static int found_family(void)
     prepare_stdout();
     if ((rc = kith__token_family()) < 0 || (rc = make_arena()) < 0 || (rc = kith__bell_make()) < 0)
         return rc;
-    kith__random_place(KITH__STREAM_RANK, 0, NULL);
+    kith__random_seek(KITH__STREAM_RANK, 0, NULL);
     enter_family();
     tell_cpus(job.launch.workers, job.launch.cpu_count, job.launch.cpus);
     return kith__server_start();
@@ -167,7 +167,7 @@ static int move_in(void)
     atomic_store(&kith__member(me)->pid, getpid());
     atomic_store(&kith__member(me)->state, KITH__RUNNING);
     kith__member(me)->number = UINT64_C(1) << 20 | (uint64_t)job.ranks.rank;
-    kith__random_place(KITH__STREAM_RANK, (uint64_t)job.ranks.rank, NULL);
+    kith__random_seek(KITH__STREAM_RANK, (uint64_t)job.ranks.rank, NULL);
     return 0;
 }
 

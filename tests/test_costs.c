@@ -132,7 +132,7 @@ static void random_numbers_go_by_elements(void)
         x[i] = i;
     PASS(kith_map_costs(pool, random_sum, x, y, N, costs));
     kith__random_save(&own);
-    kith__random_place(KITH__STREAM_TASK, call, &element);
+    kith__random_seek(KITH__STREAM_TASK, call, &element);
     for (int i = 0; i < N; i++) {
         atomic_store(&element, (uint64_t)i);
         wrong += y[i] != random_sum(i);

@@ -25,7 +25,7 @@ static void seeded(uint64_t seed)
 
 static uint64_t first_of(uint32_t kind, uint64_t number)
 {
-    kith__random_place(kind, number, NULL);
+    kith__random_seek(kind, number, NULL);
     return kith_random();
 }
 
@@ -125,21 +125,21 @@ static void task_draws_by_its_index_alone(void)
     uint64_t forward[100][3];
 
     seeded(42);
-    kith__random_place(KITH__STREAM_TASK, 5, &index);
+    kith__random_seek(KITH__STREAM_TASK, 5, &index);
     for (int i = 0; i < 100; i++) {
         atomic_store(&index, (uint64_t)i);
         for (int k = 0; k < 3; k++)
             forward[i][k] = kith_random();
     }
-    kith__random_place(KITH__STREAM_TASK, 5, &index);
+    kith__random_seek(KITH__STREAM_TASK, 5, &index);
     for (int i = 99; i >= 0; i--) { /* another order, and not all are drawn */
         atomic_store(&index, (uint64_t)i);
         for (int k = 0; k < i % 4; k++)
             CU_ASSERT_EQUAL(kith_random(), forward[i][k]);
     }
-    kith__random_place(KITH__STREAM_TASK, 5, &index);
+    kith__random_seek(KITH__STREAM_TASK, 5, &index);
     CU_ASSERT_EQUAL(kith_random(), forward[0][0]);
-    kith__random_place(KITH__STREAM_TASK, 6, &index);
+    kith__random_seek(KITH__STREAM_TASK, 6, &index);
     CU_ASSERT_NOT_EQUAL(kith_random(), forward[0][0]);
 }
 
@@ -150,13 +150,13 @@ static void saved_stream_goes_on_where_it_was(void)
     uint64_t expected[3];
 
     seeded(42);
-    kith__random_place(KITH__STREAM_TASK, 1, &outer);
+    kith__random_seek(KITH__STREAM_TASK, 1, &outer);
     for (int i = 0; i < 3; i++)
         expected[i] = kith_random();
-    kith__random_place(KITH__STREAM_TASK, 1, &outer);
+    kith__random_seek(KITH__STREAM_TASK, 1, &outer);
     CU_ASSERT_EQUAL(kith_random(), expected[0]);
     kith__random_save(&saved);
-    kith__random_place(KITH__STREAM_TASK, 2, &inner);
+    kith__random_seek(KITH__STREAM_TASK, 2, &inner);
     CU_ASSERT_NOT_EQUAL(kith_random(), expected[1]);
     kith__random_restore(&saved);
     CU_ASSERT_EQUAL(kith_random(), expected[1]);
@@ -190,7 +190,7 @@ static void each_thread_has_a_sequence_of_its_own(void)
     CU_ASSERT(mine != first && first != second && second != mine);
     seeded(42); /* the same in each run */
     CU_ASSERT_EQUAL(drawn_in_a_thread(), first);
-    kith__random_place(KITH__STREAM_WORKER, 1, NULL);
+    kith__random_seek(KITH__STREAM_WORKER, 1, NULL);
     CU_ASSERT_NOT_EQUAL(drawn_in_a_thread(), first);
 }
 
@@ -235,7 +235,7 @@ static void neighbouring_streams_are_not_correlated(void)
     double product = 0.0;
 
     seeded(42);
-    kith__random_place(KITH__STREAM_TASK, 0, &index);
+    kith__random_seek(KITH__STREAM_TASK, 0, &index);
     for (int i = 0; i < MANY; i++) {
         double a = kith_uniform(-1.0, 1.0);
 
@@ -246,7 +246,7 @@ static void neighbouring_streams_are_not_correlated(void)
     CU_ASSERT(fabs(product / MANY) < 6 * sqrt(1.0 / 9 / MANY));
     product = 0.0;
     for (uint64_t i = 0; i < MANY; i++) {
-        kith__random_place(KITH__STREAM_PROCESS, i, NULL);
+        kith__random_seek(KITH__STREAM_PROCESS, i, NULL);
         product += kith_uniform(-1.0, 1.0);
     }
     CU_ASSERT(fabs(product / MANY) < 6 * sqrt(1.0 / 3 / MANY));

@@ -158,7 +158,7 @@ int64_t kith__report64(int64_t rc)
 {
     void (*fn)(int, const char *) = atomic_load(&on_fault);
 
-    if (!kith__is_fault(rc) || !atomic_load(&in_head) || kith__own_place)
+    if (!kith__is_fault(rc) || !atomic_load(&in_head) || kith__own_role)
         return rc;
     if (fn != ignore) /* who asked for codes deals with faults, they do not spoil the exit status */
         atomic_fetch_add(&faults, 1);

@@ -24,7 +24,7 @@ enum { KITH__OWN_TEXT = 1024 };
 extern _Thread_local void *kith__owned[KITH__OWN_COUNT + 2]; /* NULL: not yet */
 #define kith__own_logs kith__owned[KITH__OWN_COUNT] /* not NULL: it is in the handler of kith_log_to */
 /* Not NULL: it is a worker of a pool by itself, so faults are codes there, also in the head. See worker.c. */
-#define kith__own_place kith__owned[KITH__OWN_COUNT + 1]
+#define kith__own_role kith__owned[KITH__OWN_COUNT + 1]
 
 /* The block, of size bytes that are 0 when it is made. NULL: there is no memory. */
 void *kith__own(enum kith__own what, size_t size);

@@ -153,7 +153,7 @@ static inline uint64_t kith__job_element(const struct kith__job *j, uint64_t uni
 }
 
 /* Where arguments and results in place have those of unit. */
-static inline uint64_t kith__job_place(const struct kith__job *j, uint64_t unit)
+static inline uint64_t kith__job_position(const struct kith__job *j, uint64_t unit)
 {
     return j->gathered ? unit : kith__job_element(j, unit);
 }
@@ -174,7 +174,7 @@ static inline struct kith__granted *kith__job_granted(struct kith__job *j)
 }
 
 /* Where a ring has unit. Most are as long as their job. */
-static inline uint64_t kith__ring_place(uint64_t ring, uint64_t unit)
+static inline uint64_t kith__ring_slot(uint64_t ring, uint64_t unit)
 {
     return unit < ring ? unit : unit % ring;
 }

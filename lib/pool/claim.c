@@ -108,7 +108,7 @@ static void keep(struct kith__job *j, uint32_t worker, uint64_t cursor)
 /* A claim does not cross the end of a ring: its elements lie side by side. */
 static uint64_t within_ring(uint64_t ring, uint64_t lo, uint64_t length)
 {
-    uint64_t room = ring ? ring - kith__ring_place(ring, lo) : length;
+    uint64_t room = ring ? ring - kith__ring_slot(ring, lo) : length;
 
     return length < room ? length : room;
 }

@@ -411,7 +411,7 @@ static int give(struct kith__feed *f, const struct kith__call_spec *s, uint64_t 
     int rc;
 
     if ((rc = find_callee(f, s, &callee)) < 0 ||
-        (!kith__shelf_has_place(&f->shelf) && (rc = kith__shelf_grow(&f->shelf, retired(f))) < 0))
+        (!kith__shelf_has_room(&f->shelf) && (rc = kith__shelf_grow(&f->shelf, retired(f))) < 0))
         return rc;
     item = &f->shelf.tail[f->shelf.given % KITH__ROW_CHUNK];
     if ((rc = kith__item_fill(item, s, callee)) < 0)

@@ -277,7 +277,7 @@ static int run(struct inner *in)
                           memory_order_release);
     atomic_store_explicit(&in->lane->depth, depth + 1, memory_order_release);
     kith__random_save(&stream);
-    kith__random_place_task(j->call, &j->cells[in->worker].at, 0);
+    kith__random_seek_task(j->call, &j->cells[in->worker].at, 0);
     if (timed)
         kith__pace_begin(&pace, in->lane);
     kith__task.depth++;

@@ -42,7 +42,7 @@ static int has_failed(const struct failed *failed, uint64_t unit)
 static char *place_of_result(const struct kith__job *j, uint64_t unit)
 {
     return (char *)kith__at(j->out) +
-           j->out_size * (j->out_ring ? unit % j->out_ring : kith__job_place(j, unit));
+           j->out_size * (j->out_ring ? unit % j->out_ring : kith__job_position(j, unit));
 }
 
 /* Results of any size are memory of this node, which is everybody's as that of a task that has ended well. */

@@ -74,7 +74,7 @@ int kith__parcel_read_job(const void *bytes, uint64_t size, struct kith__parcel_
 static const char *argument(const struct kith__job *j, uint64_t unit)
 {
     return (const char *)kith__at(j->in) +
-           j->in_size * (j->in_ring ? unit % j->in_ring : kith__job_place(j, unit));
+           j->in_size * (j->in_ring ? unit % j->in_ring : kith__job_position(j, unit));
 }
 
 uint64_t kith__parcel_unit_size(const struct kith__job *j)

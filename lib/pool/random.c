@@ -74,7 +74,7 @@ int kith__random_init(void)
             return kith__fail_errno(KITH_ENOMEM, "the kernel returned no random bytes");
     }
     kith__random_set_seed(value);
-    kith__random_place(KITH__STREAM_RANK, 0, NULL);
+    kith__random_seek(KITH__STREAM_RANK, 0, NULL);
     return rc;
 }
 
@@ -101,7 +101,7 @@ int kith_seed(uint64_t value)
 
 /* ---- streams */
 
-void kith__random_place(uint32_t kind, uint64_t number, const _Atomic uint64_t *index)
+void kith__random_seek(uint32_t kind, uint64_t number, const _Atomic uint64_t *index)
 {
     self = (struct kith__stream){ .name = (uint64_t)kind << 60 | number, .at = index, .placed = 1 };
     if (index)
@@ -110,9 +110,9 @@ void kith__random_place(uint32_t kind, uint64_t number, const _Atomic uint64_t *
     atomic_store(&threads, 0);
 }
 
-void kith__random_place_task(uint64_t call, const _Atomic uint64_t *index, uint64_t first)
+void kith__random_seek_task(uint64_t call, const _Atomic uint64_t *index, uint64_t first)
 {
-    kith__random_place(KITH__STREAM_TASK, call, index);
+    kith__random_seek(KITH__STREAM_TASK, call, index);
     self.first = first;
 }
 

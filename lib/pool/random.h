@@ -26,10 +26,10 @@ void kith__random_set_seed(uint64_t seed); /* the job's, in another node */
 /* From now on this thread draws the stream (kind, number < 2^60), from its start. With index, which
  * stays readable as long: the stream of task *index, each from its start. Without: other threads of this
  * process draw relatives of it. */
-void kith__random_place(uint32_t kind, uint64_t number, const _Atomic uint64_t *index);
+void kith__random_seek(uint32_t kind, uint64_t number, const _Atomic uint64_t *index);
 
 /* In a part of a job, whose task *index is that of number first + *index there. */
-void kith__random_place_task(uint64_t call, const _Atomic uint64_t *index, uint64_t first);
+void kith__random_seek_task(uint64_t call, const _Atomic uint64_t *index, uint64_t first);
 
 /* Where this thread is in which stream: kept by who runs tasks inside a task, and put back. */
 struct kith__stream {

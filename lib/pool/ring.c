@@ -19,13 +19,13 @@ enum { RING_LEAST = 3 };
 
 static char *ring_at(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
 {
-    return (char *)kith__at(base) + kith__ring_place(ring, i) * size;
+    return (char *)kith__at(base) + kith__ring_slot(ring, i) * size;
 }
 
 /* How many elements from i on lie side by side in the ring, at most n. */
 static uint64_t run_length(uint64_t ring, uint64_t i, uint64_t n)
 {
-    uint64_t room = ring - kith__ring_place(ring, i);
+    uint64_t room = ring - kith__ring_slot(ring, i);
 
     return n < room ? n : room;
 }

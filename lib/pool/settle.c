@@ -226,7 +226,7 @@ static int write_result(struct kith__job *j, uint32_t worker, uint64_t unit)
 
     if (!kith__job_keeps_results(j) || atomic_load(&r->unit) != unit + 1)
         return 0;
-    memcpy((char *)kith__at(j->out) + kith__job_place(j, unit) * j->out_size, &value, j->out_size);
+    memcpy((char *)kith__at(j->out) + kith__job_position(j, unit) * j->out_size, &value, j->out_size);
     return 1;
 }
 

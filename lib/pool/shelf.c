@@ -17,7 +17,7 @@ static struct kith__item *items_of(const struct kith__shelf_chunk *c)
     return kith__at(c->block);
 }
 
-int kith__shelf_has_place(const struct kith__shelf *s)
+int kith__shelf_has_room(const struct kith__shelf *s)
 {
     return s->given % KITH__ROW_CHUNK != 0 ||
            (s->tail && s->tail == items_of(kith__shelf_chunk(s, s->given)));

@@ -74,7 +74,7 @@ static __attribute__((cold)) int end_special(struct kith__job *j, uint32_t worke
 
 static char *element(uint64_t base, uint64_t size, uint64_t ring, uint64_t i)
 {
-    return (char *)kith__at(base) + size * (ring ? kith__ring_place(ring, i) : i);
+    return (char *)kith__at(base) + size * (ring ? kith__ring_slot(ring, i) : i);
 }
 
 /* One loop for each shape: .at before the call, the result only when the task did not fail. The
@@ -200,7 +200,7 @@ static void call_numbers(uint32_t shape, kith__anyfn *fn, const void *in, void *
  * its place. */
 static char *place_of(const struct kith__job *j, uint64_t base, uint64_t size, uint64_t ring, uint64_t unit)
 {
-    return (char *)kith__at(base) + size * (ring ? kith__ring_place(ring, unit) : kith__job_place(j, unit));
+    return (char *)kith__at(base) + size * (ring ? kith__ring_slot(ring, unit) : kith__job_position(j, unit));
 }
 
 /* A map of functions of numbers or bytes in an order of its own. Those who know what their tasks cost have
@@ -261,7 +261,7 @@ static void run_item(struct kith__job *j, uint32_t worker, uint64_t unit, struct
     const struct kith__callee *c = kith__at(item->callee);
     kith__anyfn *fn;
 
-    kith__random_place(KITH__STREAM_TASK, item->number, &first);
+    kith__random_seek(KITH__STREAM_TASK, item->number, &first);
     if (kith__token_resolve(&c->fn, &fn) < 0) {
         kith__task.failed = kith__task.special = 1;
         kith__task.code = KITH_EFUNC;

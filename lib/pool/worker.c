@@ -29,16 +29,16 @@
 
 /* Which worker of which pool this is: a process, with all its threads, or a thread, which may be in such a
  * process. */
-struct place {
+struct role {
     struct kith__object *pool; /* NULL: of none */
     uint32_t worker;
     struct kith__state state;
 };
 
-static struct place of_process;
-#define of_thread ((struct place *)kith__own_place)
+static struct role of_process;
+#define of_thread ((struct role *)kith__own_role)
 
-static struct place *my_place(void)
+static struct role *my_role(void)
 {
     if (of_thread)
         return of_thread;
@@ -47,7 +47,7 @@ static struct place *my_place(void)
 
 int kith__worker_number(void)
 {
-    const struct place *at = my_place();
+    const struct role *at = my_role();
 
     return at ? (int)(at->worker + kith__pool_body(at->pool)->trunk.first_worker) : -1;
 }
@@ -59,14 +59,14 @@ int kith__worker_is_thread(void)
 
 struct kith__state *kith__worker_state(void)
 {
-    struct place *at = my_place();
+    struct role *at = my_role();
 
     return at ? &at->state : NULL;
 }
 
 struct kith__lane *kith__my_lane(const struct kith__object *o, uint32_t *worker)
 {
-    const struct place *at = of_thread && of_thread->pool == o ? of_thread : &of_process;
+    const struct role *at = of_thread && of_thread->pool == o ? of_thread : &of_process;
 
     if (!o || at->pool != o)
         return NULL;
@@ -196,7 +196,7 @@ static void begin_shift(struct shift *s)
     kith__pace_begin(&s->pace, s->lane);
     s->found = j->kind == KITH__JOB_ROW ? 0 : kith__token_resolve(&j->fn, &s->fn);
     if (j->kind != KITH__JOB_ROW)
-        kith__random_place_task(
+        kith__random_seek_task(
             j->call, j->order ? &kith__job_result(j, s->worker)->element : &j->cells[s->worker].at, j->first);
     kith__stay_begin(&s->stay, s->o, s->lane, j, s->why != KITH__FOR_ANY, s->pace.then);
     kith__turn = (struct kith__turn){ s->o, j->root, j->priority };
@@ -473,8 +473,8 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
 
     of_process.pool = o;
     of_process.worker = worker;
-    kith__random_place(KITH__STREAM_WORKER,
-                       kith__member(kith__me)->number << 16 | (worker + p->trunk.first_worker), NULL);
+    kith__random_seek(KITH__STREAM_WORKER,
+                      kith__member(kith__me)->number << 16 | (worker + p->trunk.first_worker), NULL);
     kith__settle(p, worker);
     if (begin(o, lane, worker) != 0)
         return 1;
@@ -485,29 +485,29 @@ int kith__worker_main(struct kith__object *o, uint32_t worker)
 }
 
 /* In a process worker its number is that of the member; here the process has other things to do. */
-static void become(struct place *place)
+static void become(struct role *role)
 {
     static const _Atomic uint64_t first;
 
-    kith__own_place = place;
-    kith__random_place(KITH__STREAM_WORKER,
-                       (kith__pool_body(place->pool)->id & UINT32_MAX) << 16 | place->worker, &first);
+    kith__own_role = role;
+    kith__random_seek(KITH__STREAM_WORKER,
+                      (kith__pool_body(role->pool)->id & UINT32_MAX) << 16 | role->worker, &first);
 }
 
 void kith__worker_thread(struct kith__object *o, uint32_t worker)
 {
     struct kith__pool *p = kith__pool_body(o);
     struct kith__lane *lane = kith__lane(p, worker);
-    struct place place = { .pool = o, .worker = worker };
+    struct role role = { .pool = o, .worker = worker };
 
-    become(&place);
+    become(&role);
     if (begin(o, lane, worker) == 0) {
         work(o, lane, worker);
         leave(o, lane, worker);
     } else
         kith__pool_move(p, KITH__POOL_BREAK);
-    kith__own_place = NULL;
-    kith__state_free(&place.state);
+    kith__own_role = NULL;
+    kith__state_free(&role.state);
     kith__lane_move(lane, KITH__LANE_ENDS);
     atomic_store(&lane->member, 0);
     kith__fence();

@@ -205,7 +205,7 @@ void kith__child_main(uint32_t who, pid_t parent)
     }
     if (atomic_load(&m->role) == KITH__AGENT)
         leave(kith__agent_main(who));
-    kith__random_place(KITH__STREAM_PROCESS, m->number, NULL);
+    kith__random_seek(KITH__STREAM_PROCESS, m->number, NULL);
     kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32));
     atomic_fetch_add(&m->unpublished, 1);
     leave_orderly(m, kith__process_main(who));
