@@ -202,9 +202,11 @@ KITH_API size_t kith_arg_size(void);
  *
  * What a task allocates belongs to it until it has succeeded; what a Process allocates,
  * until it has returned or called exit. If it fails or dies first, the memory is freed.
- * What it had allocated by the time it put something on a Queue, started a Process or
- * opened a pool counts as passed on, and stays. A task that is run again because its
- * worker died (see .tries of a pool) finds there what it had already written.
+ * What it had allocated by the time it gave something to an object (put, sent, stored,
+ * set, released, notified), started a Process or opened a pool counts as passed on, and
+ * stays. Looking at an object, waiting for it and taking from it pass nothing on. A task
+ * that is run again because its worker died (see .tries of a pool) finds there what it
+ * had already written.
  *
  * Returns NULL if there is not enough (a KITH_ENOMEM fault, and errno is ENOMEM);
  * kith_last_error says why.

@@ -168,6 +168,7 @@ unit_tests += \
 	tests/test_orphans \
 	tests/test_parcel \
 	tests/test_part \
+	tests/test_passed_on \
 	tests/test_pipe \
 	tests/test_pool \
 	tests/test_pool_calls \

@@ -288,8 +288,8 @@ static const struct kith__method methods[] = {
     [STORE] = { "store", store, -1, 0 },
     [UPDATE] = { "update", update, -1, 0 },
     [COMPARE] = { "compare_exchange", compare, -1, 0 },
-    [LENGTH] = { "length", length, -1, 0 },
-    [HERE] = { "here", here, -1, 0 },
+    [LENGTH] = { "length", length, -1, KITH__LOOKS },
+    [HERE] = { "here", here, -1, KITH__LOOKS },
     [LOCK] = KITH__OWNED_LOCK,
     [UNLOCK] = KITH__OWNED_UNLOCK,
 };

@@ -11,6 +11,7 @@
 #include "base/system.h"
 #include "code/token.h"
 #include "object/holders.h"
+#include "object/memory.h"
 #include "object/target.h"
 
 #include <string.h>
@@ -324,6 +325,8 @@ kith_barrier kith_barrier_open_with(int parties, const struct kith_barrier_optio
         memcpy(&o, given, given_size < sizeof o ? given_size : sizeof o);
     if ((rc = fill_options(&options, parties, &o)) < 0)
         return (kith_barrier){ kith__failed_handle(kith__report(rc)) };
+    if (o.name && o.arg)
+        kith__memory_pass_on(); /* others find it by the name */
     return (kith_barrier){ kith__open(KITH__BARRIER_KIND, o.name, &options, sizeof options,
                                       "kith_barrier_open") };
 }
@@ -415,6 +418,7 @@ int kith_barrier_wait(kith_barrier b, int timeout_ms)
     struct kith__args in = { .number = kith__at_home(b.id) ? AT_ONCE : 0 };
     struct kith__result out = { .buf = &a, .room = sizeof a };
 
+    kith__memory_pass_on(); /* whom it lets pass may find it */
     if ((rc = kith__invoke(b.id, KITH__BARRIER_KIND, ARRIVE, &in, &out, timeout_ms)) < 0)
         return kith__report((int)rc);
     if (a.is_last)

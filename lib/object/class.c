@@ -536,7 +536,7 @@ int64_t kith__invoke(uint64_t id, enum kith__kind kind, unsigned method, struct 
 
     if (rc < 0 || (rc = kith__handle_usable(id, c->noun)) < 0)
         return rc;
-    if (!(m->flags & KITH__GIVES))
+    if (!(m->flags & (KITH__GIVES | KITH__LOOKS | KITH__TAKES)))
         kith__memory_pass_on(); /* what it is given may lead others there */
     if (kith__is_remote(id))
         rc = invoke_there(id, kind, method, m, in, out, timeout_ms);

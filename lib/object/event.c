@@ -54,8 +54,8 @@ enum { SET = KITH__FIRST_METHOD, CLEAR, IS_SET, WAIT };
 static const struct kith__method methods[] = {
     [SET] = { "set", set, -1, KITH__UNGUARDED },
     [CLEAR] = { "clear", clear, -1, KITH__UNGUARDED },
-    [IS_SET] = { "is_set", is_set, -1, KITH__UNGUARDED },
-    [WAIT] = { "wait", wait, WAITERS, KITH__UNGUARDED },
+    [IS_SET] = { "is_set", is_set, -1, KITH__UNGUARDED | KITH__LOOKS },
+    [WAIT] = { "wait", wait, WAITERS, KITH__UNGUARDED | KITH__LOOKS },
 };
 
 const struct kith__class kith__event_class = {

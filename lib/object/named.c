@@ -55,7 +55,7 @@ static void destroy(struct kith__object *o)
 enum { HERE = KITH__NAMED_HERE };
 
 static const struct kith__method methods[] = {
-    [HERE] = { "here", here, -1, 0 },
+    [HERE] = { "here", here, -1, KITH__LOOKS },
 };
 
 const struct kith__class kith__named_class = {

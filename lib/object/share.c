@@ -364,16 +364,16 @@ enum { HERE = KITH__FIRST_METHOD, SIZE, FETCH, START, PROGRESS, FINISH, STOP, RE
 _Static_assert((int)JOIN == (int)KITH__SHARE_JOIN, "tests know it");
 
 static const struct kith__method methods[] = {
-    [HERE] = { "here", here, -1, 0 },
-    [SIZE] = { "size", size_of, -1, 0 },
-    [FETCH] = { "fetch", fetch, ALL, KITH__HOLDS },
+    [HERE] = { "here", here, -1, KITH__LOOKS },
+    [SIZE] = { "size", size_of, -1, KITH__LOOKS },
+    [FETCH] = { "fetch", fetch, ALL, KITH__HOLDS | KITH__TAKES },
     [START] = { "start", start, -1, 0 },
     [PROGRESS] = { "progress", progress, -1, 0 },
     [FINISH] = { "finish", finish, -1, 0 },
     [STOP] = { "stop", stop, -1, 0 },
     [READ] = { "read", read_piece, COME, KITH__GIVES | KITH__EACH },
-    [JOIN] = { "join", join, -1, 0 },
-    [COPY] = { "copy", copy_of, -1, 0 },
+    [JOIN] = { "join", join, -1, KITH__TAKES },
+    [COPY] = { "copy", copy_of, -1, KITH__LOOKS },
 };
 
 const struct kith__class kith__share_class = {

@@ -348,6 +348,8 @@ kith_value kith_value_open_with(int type, const void *init, size_t size,
         return (kith_value){ kith__failed_handle(kith__report(rc)) };
     if (init)
         memcpy(options.init, init, size);
+    if (init && o.name)
+        kith__memory_pass_on(); /* others find it by the name */
     options.raw = o.raw != 0;
     return (kith_value){ kith__open(KITH__VALUE_KIND, o.name, &options, offsetof(struct options, init) + size,
                                     "kith_value_open") };

@@ -803,6 +803,6 @@ const struct kith__method kith__pool_methods[KITH__POOL_METHODS] = {
     [KITH__POOL_RETURN] = { "return", take_back, -1, ASKS | KITH__KEEPS },
     [KITH__POOL_NEWS] = { "news", news, KITH__POOL_FOREMEN, ASKS | KITH__EACH },
     [KITH__POOL_LEAVE] = { "leave", leave, -1, ASKS },
-    [KITH__POOL_WORKERS] = { "workers", count_workers, -1, 0 },
+    [KITH__POOL_WORKERS] = { "workers", count_workers, -1, KITH__LOOKS },
     [KITH__POOL_RECORDS] = { "records", kith__records_give, -1, 0 },
 };
