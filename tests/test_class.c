@@ -331,6 +331,18 @@ static void each_class_is_here(void)
     CU_ASSERT_EQUAL(others, NO_MAKER);
 }
 
+/* Who is to be woken is said by a bit for each. */
+static void no_class_has_more_sets_of_waiters_than_can_be_named(void)
+{
+    for (unsigned kind = KITH__NOTHING + 1; kind < KITH__KINDS; kind++) {
+        const struct kith__class *c = kith__classes[kind];
+
+        CU_ASSERT(c->sides >= 0 && c->sides <= KITH__SIDES);
+        for (int m = KITH__FIRST_METHOD; m < c->count; m++)
+            CU_ASSERT(c->methods[m].side < c->sides);
+    }
+}
+
 static void wrong_handles_give_a_code(void)
 {
     CU_ASSERT_EQUAL(check_fork(use_wrong_handles), 0);
@@ -358,6 +370,7 @@ static void so_they_do_through_the_agent(void)
 
 static struct test tests[] = {
     TEST(each_class_is_here),
+    TEST(no_class_has_more_sets_of_waiters_than_can_be_named),
     TEST(wrong_handles_give_a_code),
     TEST(strange_arguments_harm_nobody),
     TEST(whoever_dies_at_any_step_of_any_method_leaves_nothing),

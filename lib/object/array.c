@@ -281,6 +281,13 @@ static void destroy(struct kith__object *o)
     kith__object_memory_free(o, &array_of(o)->block);
 }
 
+static int freed(uint64_t id, const void *p)
+{
+    (void)id;
+    return kith__fail(
+        KITH_EINVAL, "kith_free was given %p, which is the memory of an Array: kith_array_close frees it", p);
+}
+
 enum { LOAD = KITH__FIRST_METHOD, STORE, UPDATE, COMPARE, LENGTH, HERE, LOCK, UNLOCK };
 
 static const struct kith__method methods[] = {
@@ -305,6 +312,7 @@ const struct kith__class kith__array_class = {
     .undo = kith__owned_undo,
     .died = kith__units_died,
     .left = kith__units_left,
+    .freed = freed,
 };
 
 /* -------------------------------------------------------------- the short way, at home */

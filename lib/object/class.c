@@ -13,6 +13,8 @@
 
 static const int64_t poll_ns = 100000, overdue_ns = 900 * KITH__MS; /* a sleep ends after a second */
 
+_Static_assert(KITH__SIDES <= 8 * sizeof((struct kith__result *)0)->wake_one, "a bit for each side");
+
 /* The common ones are not tried on an object that is alive: see kith__attempt. */
 static const struct kith__method common[KITH__FIRST_METHOD] = {
     [KITH__CLOSE] = { "close", NULL, -1, 0 },
@@ -256,28 +258,23 @@ void kith__objects_doubted(const struct kith__caller *who)
             kith__objects_each((enum kith__kind)kind, tell_doubt, &silent);
 }
 
-static void objects_of_kind_died(enum kith__kind kind, const struct kith__caller *who)
+static void tell_objects(const struct kith__caller *who, int all, uint32_t holds)
 {
     struct kith__caller dead = *who;
 
-    kith__objects_each(kind, tell_death, &dead);
+    for (unsigned kind = 1; kind < KITH__KINDS; kind++)
+        if (kith__classes[kind]->died && (all || kith__classes[kind]->unheard & holds))
+            kith__objects_each(kind, tell_death, &dead);
 }
 
 void kith__objects_died(const struct kith__caller *who)
 {
-    for (unsigned kind = 1; kind < KITH__KINDS; kind++)
-        if (kith__classes[kind]->died)
-            objects_of_kind_died(kind, who);
+    tell_objects(who, 1, 0);
 }
 
-void kith__given_died(const struct kith__caller *who)
+void kith__unheard_died(const struct kith__caller *who, uint32_t holds)
 {
-    objects_of_kind_died(KITH__PIPE_KIND, who);
-}
-
-void kith__pulls_died(const struct kith__caller *who)
-{
-    objects_of_kind_died(KITH__SHARE_KIND, who);
+    tell_objects(who, 0, holds);
 }
 
 /* ------------------------------------------------------------------------ opening, closing */

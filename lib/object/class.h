@@ -92,13 +92,12 @@ enum {
 };
 
 /* Of the class named: the block of its memory. */
-enum { KITH__NAMED_HERE = KITH__FIRST_METHOD };
 
 struct kith__class {
     const char *noun;
     const struct kith__method *methods; /* [count], from KITH__FIRST_METHOD on */
     int count;
-    int sides; /* sets of waiters */
+    int sides; /* sets of waiters: at most KITH__SIDES */
     /* 1: an object that is being taken down still hears of deaths and takes back what nobody took: who takes
      * it down waits for that. */
     int lingers;
@@ -107,6 +106,10 @@ struct kith__class {
      * kith_on marks the handles. 0: it cannot be waited for among others. */
     unsigned ready;
     char letter;
+    int is_lock; /* 1: what a task acquires is the object itself, not a lock that it has; for sentences */
+    /* enum kith__holds: a member with one of these may have something here of which its agent knows no
+     * request, so its janitor tells of its death also where all calls go through the agent. */
+    uint32_t unheard;
     /* enum kith__kind: handles with KITH__HANDLE_PART are of that class; 0: they are the second part. */
     unsigned marked;
 
@@ -125,6 +128,9 @@ struct kith__class {
     int (*undo)(struct kith__object *o, const struct kith__caller *who, struct kith__result *given);
     /* In the guard: whoever matches (kith__is_same) has died: what it held is free. */
     void (*died)(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
+    /* In no guard: kith_free was given p, memory of the object that id meant. 0; a code; KITH__GONE: it has
+     * ended. NULL: no user has an address of it. */
+    int (*freed)(uint64_t id, const void *p);
     /* In the guard: see kith__objects_doubted. */
     void (*doubted)(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
     /* In no guard, whatever is in the slot now: a call that had in->waiter has ended without success. */
@@ -181,15 +187,12 @@ void kith__release(uint64_t id, unsigned kind, uint32_t n);
 /* What who held in any object of this node is free. who->member 0: all of that node's. For janitors and
  * agents. */
 void kith__objects_died(const struct kith__caller *who);
+/* The same for what its agent may know nothing of, by .unheard; holds: of its member. A request of its that
+ * comes later has that again, and is told of by its agent. */
+void kith__unheard_died(const struct kith__caller *who, uint32_t holds);
 /* No sign of life has come from the node of who for a while: it may be lost, and it may be late. For the
  * agent. */
 void kith__objects_doubted(const struct kith__caller *who);
-/* The same for the ends of Pipes that it has opened, of which its agent may know nothing: a request of its
- * that comes later has them again, and is told of by its agent. */
-void kith__given_died(const struct kith__caller *who);
-/* The same for copies of shared data that it fetched, into memory of its own: nobody may read them when that
- * is taken back. A request to fetch that comes later is told of by its agent, too. */
-void kith__pulls_died(const struct kith__caller *who);
 
 /* This process may hold something when it ends: its janitor looks. how: enum kith__holds. */
 void kith__will_hold(uint32_t how);

@@ -269,6 +269,7 @@ const struct kith__class kith__cond_class = {
     .methods = methods,
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
+    .is_lock = 1,
     .make = make,
     .same = same,
     .destroy = destroy,

@@ -77,6 +77,7 @@ const struct kith__class kith__lock_class = {
     .methods = methods,
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
+    .is_lock = 1,
     .ready = READY,
     .letter = 'l',
     .make = make,

@@ -238,23 +238,21 @@ uint64_t kith__memory_claim(const void *p)
     return kith__heap_owner_now(block) == kith__me ? block : 0;
 }
 
-/* The object of a block: closed, when it is nothing but a name for the memory. */
+static int is_not_ours(const void *p)
+{
+    return kith__fail(KITH_EINVAL, "kith_free was given %p, which is not from kith_alloc, or is free already",
+                      p);
+}
+
+/* What its object makes of that. */
 static int free_of_object(uint64_t owner, const void *p)
 {
     const struct kith__object *o = kith__object_slot(owner & ~OF_OBJECT);
-    uint64_t id = kith__object_id(o);
-    struct kith__caller nobody = { 0 };
-    struct kith__args in = { 0 };
-    struct kith__result out = { 0 };
+    uint64_t id = kith__object_id(o), kind = atomic_load(&o->ident) & 255;
+    const struct kith__class *c = kind < KITH__KINDS ? kith__classes[kind] : NULL;
+    int rc = c && c->freed ? c->freed(id, p) : KITH__GONE;
 
-    if (kith__attempt(id, KITH__NAMED_KIND, KITH__NAMED_HERE, &nobody, &in, &out) == (int64_t)kith__offset(p))
-        return (int)kith__attempt(id, KITH__NAMED_KIND, KITH__CLOSE, &nobody, &in, &out);
-    if ((atomic_load(&o->ident) & 255) == KITH__SHARE_KIND)
-        return kith__fail(
-            KITH_EINVAL, "kith_free was given %p, which was passed to kith_share: kith_shared_close frees it",
-            p);
-    return kith__fail(
-        KITH_EINVAL, "kith_free was given %p, which is the memory of an Array: kith_array_close frees it", p);
+    return rc == KITH__GONE ? is_not_ours(p) : rc;
 }
 
 int kith_free(void *p)
@@ -266,8 +264,7 @@ int kith_free(void *p)
     if (!kith__base || kith__me == 0)
         return kith__report(kith__not_in_job("kith_free was called"));
     if (!kith__arena_holds(p, 1) || kith__heap_check(kith__offset(p)) < 0)
-        return kith__report(kith__fail(
-            KITH_EINVAL, "kith_free was given %p, which is not from kith_alloc, or is free already", p));
+        return kith__report(is_not_ours(p));
     if (is_of_object(owner = kith__heap_owner_now(kith__offset(p))))
         return kith__report(free_of_object(owner, p));
     take_off(kith__offset(p));

@@ -52,11 +52,26 @@ static void destroy(struct kith__object *o)
     kith__object_memory_free(o, &named_of(o)->block);
 }
 
-enum { HERE = KITH__NAMED_HERE };
+enum { HERE = KITH__FIRST_METHOD };
 
 static const struct kith__method methods[] = {
     [HERE] = { "here", here, -1, KITH__LOOKS },
 };
+
+static int64_t here_of(uint64_t id)
+{
+    struct kith__caller nobody = { 0 };
+    struct kith__args in = { 0 };
+    struct kith__result out = { 0 };
+
+    return kith__attempt(id, KITH__NAMED_KIND, HERE, &nobody, &in, &out);
+}
+
+/* It ends with its memory. Whose it is may have changed since id was looked up. */
+static int freed(uint64_t id, const void *p)
+{
+    return here_of(id) == (int64_t)kith__offset(p) ? kith__close_here(id, KITH__NAMED_KIND, 0) : KITH__GONE;
+}
 
 const struct kith__class kith__named_class = {
     .noun = "block of memory",
@@ -65,13 +80,11 @@ const struct kith__class kith__named_class = {
     .make = make,
     .same = same,
     .destroy = destroy,
+    .freed = freed,
 };
 
 void *kith_alloc_named(const char *name, size_t size)
 {
-    struct kith__caller nobody = { 0 };
-    struct kith__args in = { 0 };
-    struct kith__result out = { 0 };
     uint64_t wanted = size, id;
     int64_t rc;
 
@@ -79,7 +92,7 @@ void *kith_alloc_named(const char *name, size_t size)
         id = kith__open_here(KITH__NAMED_KIND, name ? name : "", &wanted, sizeof wanted, "kith_alloc_named");
         if (kith__handle_code(id) < 0)
             return NULL; /* reported */
-        rc = kith__attempt(id, KITH__NAMED_KIND, HERE, &nobody, &in, &out);
+        rc = here_of(id);
     } while (rc == KITH_ESTALE); /* somebody has freed it meanwhile */
     return kith__report64(rc) <= 0 ? NULL : kith__at((uint64_t)rc);
 }

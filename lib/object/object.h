@@ -18,7 +18,8 @@ enum {
     KITH__BODY_SIZE = 2816,
     KITH__OBJECTS = 65536,
     KITH__NAME = 64,
-    KITH__UNITS = 16
+    KITH__UNITS = 16,
+    KITH__SIDES = 8 /* sets of waiters that an object has at most */
 };
 
 struct kith__object {
@@ -63,9 +64,10 @@ static inline struct kith__waiters *kith__object_waiters(struct kith__object *o,
     return (struct kith__waiters *)(void *)((char *)o + sizeof *o) - 1 - i;
 }
 
-/* What a body of that type may have: for a _Static_assert beside it. */
-#define KITH__BODY_FITS(type, sides) \
-    (sizeof(type) + (sides) * sizeof(struct kith__waiters) <= KITH__BODY_SIZE)
+/* A body of that type, with so many sets of waiters: for a _Static_assert beside it. */
+#define KITH__BODY_FITS(type, sides)                                             \
+    (sizeof(type) + (sides) * sizeof(struct kith__waiters) <= KITH__BODY_SIZE && \
+     (int)(sides) <= (int)KITH__SIDES)
 
 /* Takes a free slot for an object of that kind. Fill its body, with blocks of this process; then publish it:
  * until then nobody finds it, and all is taken back when this process dies. NULL and a sentence when there is

@@ -111,11 +111,10 @@ static int64_t give(struct kith__object *o, uint64_t ident, const struct kith__c
 
 static int is_no_owner(uint64_t ident)
 {
-    unsigned kind = ident & 255;
+    const struct kith__class *c = kith__classes[ident & 255];
 
     return kith__fail(KITH_EOWNER, "the task does not own the %s%s: it has to acquire it first",
-                      kind == KITH__RLOCK_KIND || kind == KITH__COND_KIND ? "" : "lock of the ",
-                      kith__classes[kind]->noun);
+                      c->is_lock ? "" : "lock of the ", c->noun);
 }
 
 /* ------------------------------------------------------------------- for methods and hooks */

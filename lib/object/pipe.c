@@ -619,6 +619,7 @@ const struct kith__class kith__pipe_class = {
     .methods = methods,
     .count = METHODS,
     .sides = SIDES,
+    .unheard = KITH__HOLDS_GIVEN,
     .ready = NEXT,
     .letter = 'c',
     .make = make,

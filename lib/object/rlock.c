@@ -98,6 +98,7 @@ const struct kith__class kith__rlock_class = {
     .methods = methods,
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
+    .is_lock = 1,
     .ready = KITH__RLOCK_READY,
     .letter = 'r',
     .make = make,

@@ -363,6 +363,13 @@ enum { HERE = KITH__FIRST_METHOD, SIZE, FETCH, START, PROGRESS, FINISH, STOP, RE
 
 _Static_assert((int)JOIN == (int)KITH__SHARE_JOIN, "tests know it");
 
+static int freed(uint64_t id, const void *p)
+{
+    (void)id;
+    return kith__fail(
+        KITH_EINVAL, "kith_free was given %p, which was passed to kith_share: kith_shared_close frees it", p);
+}
+
 static const struct kith__method methods[] = {
     [HERE] = { "here", here, -1, KITH__LOOKS },
     [SIZE] = { "size", size_of, -1, KITH__LOOKS },
@@ -381,11 +388,14 @@ const struct kith__class kith__share_class = {
     .methods = methods,
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
+    .unheard = KITH__HOLDS_UNITS, /* copies that it fetched into memory of its own: nobody may read them when
+                                     that is taken back */
     .make = make,
     .same = kith__all_are_same,
     .destroy = destroy,
     .undo = undo,
     .died = died,
+    .freed = freed,
 };
 
 /* A method of an object at home here, also where everything else goes through the agent. */

@@ -276,12 +276,8 @@ void kith__janitor_sweep(uint32_t who)
      * release of its that came later would give back somebody else's unit. */
     if (!atomic_load(&kith__shared->through_net))
         kith__objects_died(&dead);
-    else {
-        if (atomic_load(&kith__member(who)->holds) & KITH__HOLDS_GIVEN)
-            kith__given_died(&dead);
-        if (atomic_load(&kith__member(who)->holds) & KITH__HOLDS_UNITS)
-            kith__pulls_died(&dead);
-    }
+    else
+        kith__unheard_died(&dead, atomic_load(&kith__member(who)->holds));
     for (int tries = 0; kith__heap_sweep(who) != 0; tries++) /* somebody is in a guard */
         if (tries < 100)
             sched_yield();
