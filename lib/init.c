@@ -96,8 +96,8 @@ static void enter_family(void)
     snprintf(kith__member(server)->name, sizeof kith__member(server)->name, "fork server");
     kith__become(me);
     atomic_store(&kith__member(me)->pid, getpid());
-    atomic_store(&kith__member(me)->state, KITH__RUNNING);
-    atomic_store(&kith__member(server)->state, KITH__RUNNING);
+    kith__member_move(kith__member(me), KITH__MEMBER_BEGINS);
+    kith__member_move(kith__member(server), KITH__MEMBER_BEGINS);
     atomic_store(&kith__shared->head_pid, getpid());
     kith__fault_handler_word(&kith__shared->faults_have_handler);
     kith__fault_handler_told();
@@ -165,7 +165,7 @@ static int move_in(void)
     kith__fault_handler_word(&kith__shared->faults_have_handler);
     kith__log_share(&kith__shared->log_level, &kith__shared->progress_drawn);
     atomic_store(&kith__member(me)->pid, getpid());
-    atomic_store(&kith__member(me)->state, KITH__RUNNING);
+    kith__member_move(kith__member(me), KITH__MEMBER_BEGINS);
     kith__member(me)->number = UINT64_C(1) << 20 | (uint64_t)job.ranks.rank;
     kith__random_seek(KITH__STREAM_RANK, (uint64_t)job.ranks.rank, NULL);
     return 0;

@@ -66,9 +66,80 @@ static void one_that_ends_meanwhile_is_the_next(void)
     CU_ASSERT(take() == 2 && take() == 6);
 }
 
+/* ------------------------------------------------------------------ states */
+
+enum { STATES = KITH__SWEPT + 1, EVENTS = KITH__MEMBER_IS_FREED + 1 };
+
+/* The state after it; as before when nothing is said of it. */
+static unsigned after(unsigned state, unsigned event)
+{
+    static struct kith__member m;
+    int moved;
+
+    atomic_store(&m.state, state);
+    moved = kith__member_move(&m, (enum kith__member_event)event);
+    CU_ASSERT_EQUAL(moved, atomic_load(&m.state) != state);
+    return atomic_load(&m.state);
+}
+
+/* No event leads from there, but that one. */
+static int leads_only_by(unsigned state, unsigned event, unsigned to)
+{
+    for (unsigned e = 0; e < EVENTS; e++)
+        if (after(state, e) != (e == event ? to : state))
+            return 0;
+    return 1;
+}
+
+/* The event leads from no state, but that one. */
+static int happens_only_in(unsigned state, unsigned event)
+{
+    for (unsigned s = 0; s < STATES; s++)
+        if ((after(s, event) != s) != (s == state))
+            return 0;
+    return 1;
+}
+
+static void a_dead_one_is_nobody_elses_before_it_is_swept(void)
+{
+    CU_ASSERT(leads_only_by(KITH__DEAD, KITH__MEMBER_IS_SWEPT, KITH__SWEPT));
+    CU_ASSERT(happens_only_in(KITH__DEAD, KITH__MEMBER_IS_SWEPT));
+    CU_ASSERT(happens_only_in(KITH__ENDED, KITH__MEMBER_IS_DEAD));
+}
+
+static void one_that_runs_has_to_end_first(void)
+{
+    CU_ASSERT(leads_only_by(KITH__RUNNING, KITH__MEMBER_ENDS, KITH__ENDED));
+    CU_ASSERT(leads_only_by(KITH__FREE, KITH__MEMBER_IS_TAKEN, KITH__TAKEN));
+    CU_ASSERT(happens_only_in(KITH__FREE, KITH__MEMBER_IS_TAKEN));
+}
+
+static unsigned reached_from(unsigned state)
+{
+    unsigned reached = 1U << state, before = 0;
+
+    while (before != reached) {
+        before = reached;
+        for (unsigned s = 0; s < STATES; s++)
+            for (unsigned e = 0; reached >> s & 1 && e < EVENTS; e++)
+                reached |= 1U << after(s, e);
+    }
+    return reached;
+}
+
+static void each_state_is_reached_and_left(void)
+{
+    for (unsigned s = 0; s < STATES; s++)
+        CU_ASSERT_EQUAL(reached_from(s), (1U << STATES) - 1);
+}
+
 static struct test tests[] = { TEST(the_first_free_one_is_taken),
                                TEST(none_is_overlooked_whatever_the_hint_says),
-                               TEST(one_that_ends_meanwhile_is_the_next), TEST_END };
+                               TEST(one_that_ends_meanwhile_is_the_next),
+                               TEST(a_dead_one_is_nobody_elses_before_it_is_swept),
+                               TEST(one_that_runs_has_to_end_first),
+                               TEST(each_state_is_reached_and_left),
+                               TEST_END };
 
 int main(void)
 {

@@ -22,6 +22,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/base/maps.h \
 	lib/base/module.c \
 	lib/base/module.h \
+	lib/base/moves.c \
+	lib/base/moves.h \
 	lib/base/oom.c \
 	lib/base/oom.h \
 	lib/base/own.c \

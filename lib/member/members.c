@@ -3,6 +3,7 @@
 #include "member/members.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/moves.h"
 #include "base/system.h"
 #include "member/wait.h"
 
@@ -66,6 +67,24 @@ int kith__members_init(int usable_cpus)
     return kith__guard_init(&kith__shared->names);
 }
 
+/* One that was never started ends, too; and a worker's successor, which the fork server takes for it, begins
+ * without having been asked for. */
+static const struct kith__move moves[] = {
+    { KITH__FREE, KITH__MEMBER_IS_TAKEN, KITH__TAKEN },  { KITH__TAKEN, KITH__MEMBER_IS_ASKED, KITH__ASKED },
+    { KITH__TAKEN, KITH__MEMBER_BEGINS, KITH__RUNNING }, { KITH__ASKED, KITH__MEMBER_BEGINS, KITH__RUNNING },
+    { KITH__ASKED, KITH__MEMBER_ENDS, KITH__ENDED },     { KITH__RUNNING, KITH__MEMBER_ENDS, KITH__ENDED },
+    { KITH__ENDED, KITH__MEMBER_IS_DEAD, KITH__DEAD },   { KITH__DEAD, KITH__MEMBER_IS_SWEPT, KITH__SWEPT },
+    { KITH__TAKEN, KITH__MEMBER_IS_FREED, KITH__FREE },  { KITH__ASKED, KITH__MEMBER_IS_FREED, KITH__FREE },
+    { KITH__ENDED, KITH__MEMBER_IS_FREED, KITH__FREE },  { KITH__SWEPT, KITH__MEMBER_IS_FREED, KITH__FREE },
+    { KITH__ENDED, KITH__MEMBER_IS_ASKED, KITH__ASKED }, /* its number is the next worker's of its lane */
+    { KITH__SWEPT, KITH__MEMBER_IS_ASKED, KITH__ASKED },
+};
+
+int kith__member_move(struct kith__member *m, enum kith__member_event event)
+{
+    return KITH__MOVE(&m->state, event, moves);
+}
+
 static void raise_to(_Atomic uint32_t *most, uint32_t value)
 {
     uint32_t seen = atomic_load(most);
@@ -106,7 +125,6 @@ static int take_among(uint32_t first, uint32_t last, enum kith__role role, uint3
 {
     for (uint32_t i = first; i <= last; i++) {
         struct kith__member *m = kith__member(i);
-        uint32_t state = KITH__FREE;
         int rc = kith__arena_back_tables(kith__offset(m), sizeof *m);
 
         if (rc < 0)
@@ -114,7 +132,7 @@ static int take_among(uint32_t first, uint32_t last, enum kith__role role, uint3
         if (atomic_load_explicit(&m->state, memory_order_relaxed) != KITH__FREE)
             continue;
         raise_to(&kith__shared->members_used, i);
-        if (!atomic_compare_exchange_strong(&m->state, &state, KITH__TAKEN))
+        if (!kith__member_move(m, KITH__MEMBER_IS_TAKEN))
             continue;
         fill_in(m, role);
         *who = i;
@@ -153,7 +171,7 @@ void kith__member_free(uint32_t who)
 
     atomic_store(&m->role, KITH__NOBODY);
     atomic_store(&m->asker, 0);
-    atomic_store(&m->state, KITH__FREE);
+    kith__member_move(m, KITH__MEMBER_IS_FREED);
     lower_to(&kith__shared->members_in_use, who - 1);
 }
 

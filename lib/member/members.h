@@ -42,6 +42,16 @@ enum kith__member_state {
     KITH__SWEPT    /* that one says so: the fork server may free the entry */
 };
 
+enum kith__member_event {
+    KITH__MEMBER_IS_TAKEN,
+    KITH__MEMBER_IS_ASKED,
+    KITH__MEMBER_BEGINS,
+    KITH__MEMBER_ENDS,
+    KITH__MEMBER_IS_DEAD, /* it has left something, which a janitor is to take back */
+    KITH__MEMBER_IS_SWEPT,
+    KITH__MEMBER_IS_FREED
+};
+
 /* What a member may hold in an object. Given: an end of a Pipe that it has opened or that was given to it, of
  * which its agent may know no request. */
 enum kith__holds { KITH__HOLDS_UNITS = 1, KITH__HOLDS_GIVEN = 2 };
@@ -154,6 +164,9 @@ static inline struct kith__member *kith__member(uint32_t number_plus_1)
 {
     return &kith__shared->members[number_plus_1 - 1];
 }
+
+/* 1: moved by the table of what may follow what (members.c); 0: there is nothing for that event. */
+int kith__member_move(struct kith__member *m, enum kith__member_event event);
 
 /* Its process is there, or about to be started. */
 static inline int kith__member_is_up(const struct kith__member *m)

@@ -101,7 +101,7 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
         atomic_store(kith__heap_owner(m->arg), who);
         atomic_store(&m->unpublished, 1); /* should it end by exit, its janitor frees it */
     }
-    atomic_store(&m->state, KITH__ASKED);
+    kith__member_move(m, KITH__MEMBER_IS_ASKED);
     kith__server_ring();
     return id;
 }

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/board.h"
 #include "base/error.h"
+#include "base/moves.h"
 #include "pool/branch.h"
 #include "pool/row.h"
 #include "pool/settle.h"
@@ -14,11 +15,7 @@ _Static_assert(sizeof(struct kith__pool) <= KITH__BODY_SIZE, "a pool is the body
 
 /* -------------------------------------------------------------- states */
 
-struct move {
-    uint32_t from, on, to;
-};
-
-static const struct move lane_moves[] = {
+static const struct kith__move lane_moves[] = {
     { KITH__LANE_LATE, KITH__LANE_BEGINS, KITH__LANE_STARTING },
     { KITH__LANE_STARTING, KITH__LANE_INITIALIZED, KITH__LANE_READY },
     { KITH__LANE_STARTING, KITH__LANE_REFUSED, KITH__LANE_LATE },
@@ -34,7 +31,7 @@ static const struct move lane_moves[] = {
 };
 
 /* Of two who end a pool the harder one prevails; but who finds it broken must go on to find that. */
-static const struct move pool_moves[] = {
+static const struct kith__move pool_moves[] = {
     { KITH__POOL_OPEN, KITH__POOL_CLOSE, KITH__POOL_CLOSING },
     { KITH__POOL_OPEN, KITH__POOL_TERMINATE, KITH__POOL_TERMINATED },
     { KITH__POOL_CLOSING, KITH__POOL_TERMINATE, KITH__POOL_TERMINATED },
@@ -42,29 +39,14 @@ static const struct move pool_moves[] = {
     { KITH__POOL_CLOSING, KITH__POOL_BREAK, KITH__POOL_BROKEN },
 };
 
-static int move(_Atomic uint32_t *state, uint32_t event, const struct move *moves, size_t count)
-{
-    uint32_t seen = atomic_load(state);
-
-    for (size_t i = 0; i < count;) {
-        if (moves[i].from != seen || moves[i].on != event)
-            i++;
-        else if (atomic_compare_exchange_strong(state, &seen, moves[i].to))
-            return 1;
-        else
-            i = 0; /* somebody else has moved it */
-    }
-    return 0;
-}
-
 int kith__lane_move(struct kith__lane *lane, enum kith__lane_event event)
 {
-    return move(&lane->state, event, lane_moves, sizeof lane_moves / sizeof lane_moves[0]);
+    return KITH__MOVE(&lane->state, event, lane_moves);
 }
 
 int kith__pool_move(struct kith__pool *p, enum kith__pool_event event)
 {
-    return move(&p->state, event, pool_moves, sizeof pool_moves / sizeof pool_moves[0]);
+    return KITH__MOVE(&p->state, event, pool_moves);
 }
 
 /* ------------------------------------------------------------- posting */

@@ -140,7 +140,7 @@ static int ask_worker(struct kith__object *o, uint64_t id, uint32_t worker)
     snprintf(m->name, sizeof m->name, "worker %u", worker + p->trunk.first_worker);
     m->memory = p->memory;
     atomic_store(&kith__lane(p, worker)->member, who);
-    atomic_store(&m->state, KITH__ASKED);
+    kith__member_move(m, KITH__MEMBER_IS_ASKED);
     return 0;
 }
 

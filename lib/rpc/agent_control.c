@@ -116,7 +116,7 @@ int kith__agent_start(void)
     m = kith__member(who);
     snprintf(m->name, sizeof m->name, "agent");
     kith__agent_shared()->agent = who;
-    atomic_store(&m->state, KITH__ASKED);
+    kith__member_move(m, KITH__MEMBER_IS_ASKED);
     kith__server_ring();
     if ((rc = await_agent(kith__agent_shared())) < 0)
         return rc;

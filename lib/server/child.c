@@ -300,7 +300,7 @@ void kith__janitor_main(uint32_t who, pid_t parent)
     atomic_store(&m->crash.signal, 0);
     m->killed_by = 0;
     kith__janitor_sweep(who);
-    atomic_store(&m->state, KITH__SWEPT);
+    kith__member_move(m, KITH__MEMBER_IS_SWEPT);
     kith__failpoint("janitor: says so");
     _exit(0);
 }

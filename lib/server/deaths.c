@@ -56,13 +56,14 @@ static int process_exited(struct kith__member *m, int status)
 
     if (!kith__object_is(o, m->object)) {
         count_killed(m, NULL, status);
+        kith__member_move(m, KITH__MEMBER_ENDS);
         return 0;
     }
     if (!kith__guard_try(&o->guard))
         return 1;
     count_killed(m, kith__object_is(o, m->object) ? p : NULL,
-                 status);                 /* before anybody can see that it has ended */
-    atomic_store(&m->state, KITH__ENDED); /* first: who starts the next one finds a CPU free */
+                 status);                /* before anybody can see that it has ended */
+    kith__member_move(m, KITH__MEMBER_ENDS); /* first: who starts the next one finds a CPU free */
     if (kith__object_is(o, m->object)) {
         atomic_store(&p->status, status);
         atomic_store(&p->state, 2);
@@ -149,6 +150,7 @@ static int worker_exited(struct kith__member *m, int status)
     struct kith__lane *lane = kith__lane(p, m->worker);
     int again;
 
+    kith__member_move(m, KITH__MEMBER_ENDS);
     record_death(&lane->death, m, status);
     kith__record_death(&lane->record);
     if (atomic_load(&lane->state) == KITH__LANE_LEAVING && !is_end_of_pool(p))
@@ -220,7 +222,7 @@ int kith__death_of(uint32_t who, int status)
     if (again)
         kith__spawn_successor(who);
     if (messy) {
-        atomic_store(&m->state, KITH__DEAD);
+        kith__member_move(m, KITH__MEMBER_IS_DEAD);
         atomic_store(&m->role, KITH__NOBODY);
         kith__janitors_begin(who);
     } else

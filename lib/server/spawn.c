@@ -67,7 +67,7 @@ static void refuse(uint32_t who, int error)
     struct kith__member *m = kith__member(who);
     int is_worker = atomic_load(&m->role) == KITH__WORKER;
 
-    atomic_store(&m->state, KITH__ASKED);
+    kith__member_move(m, KITH__MEMBER_IS_ASKED); /* a successor; others are */
     if (!members[who].refused) {
         members[who].refused = kith__now_ns();
         kith__log(KITH_LOG_ERROR, "%s cannot be forked: %s", m->name, strerror(error));
@@ -122,7 +122,7 @@ void kith__spawn(uint32_t who)
     kith__serving.children++;
     members[who].refused = 0;
     atomic_store(&m->pid, pid);
-    atomic_store(&m->state, KITH__RUNNING);
+    kith__member_move(m, KITH__MEMBER_BEGINS);
     kith__timelimit_forget(who);
     if (atomic_load(&m->role) == KITH__PROCESS) {
         struct kith__object *o = kith__object_slot(m->object);
@@ -162,6 +162,6 @@ void kith__spawn_release(uint32_t who)
     members[who].is_awaited = 0;
     atomic_store(&m->role, KITH__WORKER);
     kith__member_renew(m);
-    atomic_store(&m->state, KITH__ASKED);
+    kith__member_move(m, KITH__MEMBER_IS_ASKED);
     kith__spawn(who);
 }

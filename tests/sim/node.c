@@ -121,7 +121,7 @@ static uint64_t used_blocks(void)
 
 void sim_running(uint32_t who)
 {
-    atomic_store(&kith__member(who)->state, KITH__RUNNING);
+    kith__member_move(kith__member(who), KITH__MEMBER_BEGINS);
 }
 
 /* Of many nodes each is a small machine: what is mapped is bounded, too. */

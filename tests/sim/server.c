@@ -15,7 +15,7 @@
 
 static void hand_to_janitor(struct client *c)
 {
-    atomic_store(&kith__member(c->member)->state, KITH__DEAD);
+    kith__member_move(kith__member(c->member), KITH__MEMBER_IS_DEAD); /* unless it is */
     atomic_store(&kith__member(c->member)->role, KITH__NOBODY);
     c->state = DEAD;
     c->until = net.now + sim_janitor_delay(c);
@@ -62,7 +62,7 @@ static void end_worker(uint32_t who)
         m->number = old->number;
         memcpy(m->name, old->name, sizeof m->name);
         atomic_store(&lane->member, successor);
-        atomic_store(&m->state, KITH__ASKED);
+        kith__member_move(m, KITH__MEMBER_IS_ASKED);
     } else {
         kith__lane_move(lane, KITH__LANE_ENDS);
         atomic_store(&lane->member, 0);
@@ -78,7 +78,7 @@ static void end_internal(uint32_t who, int status)
     struct kith__object *o = kith__object_slot(m->object);
 
     kith__guard_enter(&o->guard);
-    atomic_store(&m->state, KITH__ENDED);
+    kith__member_move(m, KITH__MEMBER_ENDS);
     if (kith__object_is(o, m->object)) {
         atomic_store(&kith__process_body(o)->status, status);
         atomic_store(&kith__process_body(o)->state, 2);
@@ -106,7 +106,7 @@ static int is_last(struct client *c)
 
 static void end_process(struct client *c, int died)
 {
-    const struct kith__member *m = kith__member(c->member);
+    struct kith__member *m = kith__member(c->member);
 
     kith__seats_release(c->member);
     if (died) {
@@ -117,6 +117,7 @@ static void end_process(struct client *c, int died)
         end_worker(c->member);
     else if (atomic_load(&m->role) == KITH__PROCESS)
         end_internal(c->member, died ? SIGKILL : c->status << 8);
+    kith__member_move(m, KITH__MEMBER_ENDS); /* unless it has */
     if (died || atomic_load(&m->unpublished) || atomic_load(&m->holds))
         hand_to_janitor(c);
     else
@@ -131,8 +132,10 @@ static void end_janitor(struct client *c)
         sim_died++;
         kith__wake_everybody();
         hand_to_janitor(c);
-    } else
-        kith__member_free(c->member);
+        return;
+    }
+    kith__member_move(kith__member(c->member), KITH__MEMBER_IS_SWEPT);
+    kith__member_free(c->member);
 }
 
 /* What the fork server does at once. */
@@ -185,6 +188,7 @@ static void end_played(struct sim_node *n, struct kith__member *m, uint32_t who,
     struct kith__object *o = kith__object_slot(m->object);
 
     kith__guard_enter(&o->guard);
+    kith__member_move(m, KITH__MEMBER_ENDS);
     if (kith__object_is(o, m->object)) {
         atomic_store(&kith__process_body(o)->status, status);
         atomic_store(&kith__process_body(o)->state, 2);
