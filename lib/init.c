@@ -17,6 +17,7 @@
 #include "start/allocation.h"
 #include "start/beside.h"
 #include "start/detect.h"
+#include "start/ending.h"
 #include "object/object.h"
 #include "pool/pool.h"
 #include "object/process.h"
@@ -26,6 +27,7 @@
 #include "pool/random.h"
 #include "start/overdue.h"
 #include "start/ranks.h"
+#include "start/rerun.h"
 #include "rpc/agent_control.h"
 #include "rpc/remote.h"
 #include "server/launch.h"
@@ -202,7 +204,7 @@ static void serve(void)
 /* A crash of the head would be the launcher's to explain, in many lines. It gets the status before. */
 static void head_crashed(int sig)
 {
-    kith__ranks_crashed(sig);
+    kith__ending_crashed(sig);
     signal(sig, SIG_DFL);
     raise(sig);
 }
@@ -368,7 +370,7 @@ static int start(int *argc, char ***argv)
             exit(0); /* all ranks here have these variables, and one says it */
         return rc;
     }
-    if (job.every_rank && (rc = kith__ranks_rerun(argv ? *argv : NULL, &job.launch)) < 0)
+    if (job.every_rank && (rc = kith__rerun(argv ? *argv : NULL, &job.launch)) < 0)
         return rc;
     if ((rc = kith__openmp_pause()) < 0)
         return rc;

@@ -55,7 +55,8 @@ lib_kith_trace_la_SOURCES = \
 	lib/code/image.h \
 	lib/code/trace.h \
 	lib/code/dwarf.c \
-	lib/code/frames.c
+	lib/code/frames.c \
+	lib/code/frames.h
 lib_kith_trace_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS)
 lib_kith_trace_la_LIBADD = $(LIBDW_LIBS)
 lib_kith_trace_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared

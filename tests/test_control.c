@@ -1,7 +1,7 @@
 /* test_control.c: the lines between nodes, as two ranks make them, while strangers come to the same port. */
 #include "config.h"
 #include "check.h"
-#include "start/rendezvous.h"
+#include "start/control.h"
 #include "base/system.h"
 
 #include <arpa/inet.h>
@@ -44,7 +44,7 @@ static int be_rank(int rank)
     memset(records, 0, sizeof records);
     memset(records[1].secret, 7, 16);
     memset(records[1].secret + 16, 8, 16);
-    if (kith__rendezvous_control(&m) < 0) {
+    if (kith__control_connect(&m) < 0) {
         fprintf(stderr, "rank %d: %s\n", rank, kith_last_error());
         return 1;
     }

@@ -1,7 +1,7 @@
 /* test_crash.c: children crash in each way; the parent reads what they left. */
 #include "config.h"
 #include "check.h"
-#include "code/crash.h"
+#include "code/crashtext.h"
 #include "base/error.h"
 #include "base/module.h"
 

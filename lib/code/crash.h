@@ -1,7 +1,8 @@
 /* crash.h: what is known of a process that died by a signal of its own making.
  *
  * The dying process leaves the signal, the address and the program counters in shared memory; a healthy
- * one of the same family, which has the same layout, makes a sentence of them. */
+ * one of the same family, which has the same layout, makes a sentence of them
+ * (crashtext.h). */
 #ifndef KITH_CRASH_H
 #define KITH_CRASH_H
 
@@ -30,12 +31,5 @@ struct kith__crash {
  * KITH_ON_CRASH=stop it says so and stops, so that a debugger can look. Stack overflows of other threads than
  * the calling one are not recorded. */
 void kith__crash_install(struct kith__crash *record);
-
-/* "SIGSEGV at address 0x10 (a NULL pointer) in partial (pi.c:42), called by …" into buf. Returns its length.
- * It says so when the address is memory of caller, the process that gave the task or the Process its
- * argument; and for a NULL pointer, which globals the program has set since kith_init, as kin tell; NULL:
- * that is not known. Any stack is large enough. */
-int kith__crash_text(const struct kith__crash *crash, pid_t caller, const struct kith__kin *kin, char *buf,
-                     size_t room);
 
 #endif

@@ -1,6 +1,6 @@
-/* crashtext.c: the sentence about a crash (crash.h), made in a healthy process of the same family. */
+/* crashtext.c: the sentence about a crash (crashtext.h), made in a healthy process of the same family. */
 #include "config.h"
-#include "code/crash.h"
+#include "code/crashtext.h"
 #include "code/image.h"
 #include "code/trace.h"
 

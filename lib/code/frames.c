@@ -1,7 +1,7 @@
-/* frames.c: what can be said of a frame without debug information; see ../trace.h. */
+/* frames.c: see frames.h. */
 #include "config.h"
+#include "code/frames.h"
 #include "code/image.h"
-#include "code/trace.h"
 
 #include <string.h>
 

@@ -7,9 +7,11 @@ lib_libkith_all_la_SOURCES += \
 	lib/code/crash.c \
 	lib/code/crash.h \
 	lib/code/crashtext.c \
+	lib/code/crashtext.h \
 	lib/code/family.c \
 	lib/code/family.h \
 	lib/code/frames.c \
+	lib/code/frames.h \
 	lib/code/image.c \
 	lib/code/image.h \
 	lib/code/lateglobals.c \

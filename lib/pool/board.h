@@ -454,11 +454,4 @@ int kith__job_enter(struct kith__pool *p, struct kith__lane *lane, uint32_t post
                     uint64_t seq); /* that one: 1, or 0 */
 void kith__job_leave(struct kith__lane *lane, struct kith__job *j);
 
-/* Finishes the commits of the dead everywhere but in the heap, before anything of theirs is taken back. */
-void kith__commits_finish(void);
-
-/* Withdraws the jobs that a dead member had posted, and waits until no worker touches them: their memory can
- * be taken back after that. For its janitor. */
-void kith__jobs_sweep(uint32_t member);
-
 #endif

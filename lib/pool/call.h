@@ -34,11 +34,6 @@ struct kith__call_spec {
     const double *costs; /* of the elements of a map, estimated; NULL: nothing is known */
 };
 
-/* What a map over n elements is given, of functions of bytes so far: see kith__call_shape. */
-struct kith__call_spec kith__call_of_map(kith_pool pool, const char *name, kith__fn *fn, int shape,
-                                         const void *in, size_t in_size, void *out, size_t out_size,
-                                         size_t n);
-
 /* The name of the function, for a message; buf is used where it has to be looked up. */
 const char *kith__call_name(const struct kith__call_spec *s, char *buf, size_t room);
 
@@ -89,14 +84,6 @@ int kith__call_depth(kith_pool pool);
 
 uint64_t kith__call_number(void);                      /* of the next call: its random numbers */
 void kith__call_warn(const struct kith__call_spec *s); /* of globals that its workers do not see */
-int kith__call_check(const struct kith__call_spec *s,
-                     const char *what); /* in map.c: 0, or what is wrong with it */
-/* Sizes of a function of numbers, by its shape. 0 or KITH_ETYPE. */
-int kith__call_numbers(struct kith__call_spec *s, const char *what);
-/* Kind and sizes by the shape, of any function that kith_map takes. 0; KITH_ETYPE; KITH_ESIZE. */
-int kith__call_shape(struct kith__call_spec *s, const char *what);
-/* Of a map that was checked: its results, when they are of any size, are nothing at first. 0; KITH_EINVAL. */
-int kith__call_clear(const struct kith__call_spec *s, const char *what);
 
 /* Takes steps until it is done, or until deadline (ns; -1: none). 0; KITH_ETIMEDOUT; KITH_EPEER: it goes on,
  * and can be waited for again, or be ended. */
@@ -105,9 +92,6 @@ int kith__call_wait(struct kith__call *c, int64_t deadline, enum kith__step_resu
 /* None of its tasks is begun any more, and those under way are ended with their workers. When they are, a
  * step says KITH__STEP_HALTED. */
 void kith__call_cancel(struct kith__call *c);
-
-/* 0 or KITH_ESIZE: the rows of a starmap have another number of columns than its function has arguments. */
-int kith__call_columns(const struct kith__call_spec *s, size_t columns);
 
 /* All of that, waiting. fold sees the results of a job without faults before it ends. */
 int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),

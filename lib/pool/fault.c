@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "code/crashtext.h"
 #include "shm/heap.h"
 #include "base/system.h"
 #include "rpc/agent_control.h"

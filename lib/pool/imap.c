@@ -7,6 +7,7 @@
 #include "config.h"
 #include "pool/feed.h"
 #include "pool/local.h"
+#include "pool/map.h"
 #include "pool/progress.h"
 #include "pool/spread.h"
 #include "base/error.h"

@@ -49,6 +49,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/local.c \
 	lib/pool/local.h \
 	lib/pool/map.c \
+	lib/pool/map.h \
 	lib/pool/notices.c \
 	lib/pool/notices.h \
 	lib/pool/parcel.c \

@@ -1,7 +1,7 @@
 /* map.c: kith_map and its relatives, each a check and a call (call.c). Of each there is the plain function
  * with sizes and what the macro of kith.h calls, which knows the function's name and types. */
 #include "config.h"
-#include "pool/call.h"
+#include "pool/map.h"
 #include "pool/chunk.h"
 #include "base/error.h"
 #include "shm/heap.h"

@@ -33,4 +33,11 @@ int kith__pool_find(kith_pool p, struct kith__object **o);
 /* Likewise, and its guard is held: until kith__object_leave nobody closes the pool. */
 int kith__pool_enter(kith_pool p, struct kith__object **o);
 
+/* Finishes the commits of the dead everywhere but in the heap, before anything of theirs is taken back. */
+void kith__commits_finish(void);
+
+/* Withdraws the jobs that a dead member had posted, and waits until no worker touches them: their memory can
+ * be taken back after that. For its janitor. */
+void kith__jobs_sweep(uint32_t member);
+
 #endif

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "pool/result.h"
 #include "pool/local.h"
+#include "pool/map.h"
 #include "pool/serial.h"
 #include "base/error.h"
 #include "base/system.h"

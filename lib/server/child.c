@@ -4,6 +4,7 @@
 #include "agent/agent.h"
 #include "pool/board.h"
 #include "code/coverage.h"
+#include "code/crashtext.h"
 #include "base/cpus.h"
 #include "base/error.h"
 #include "base/log.h"

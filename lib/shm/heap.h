@@ -1,4 +1,5 @@
-/* heap.h: blocks of any size in the arena.
+/* heap.h: blocks of any size in the arena: what others see of heap.c, block.c and audit.c, which are one
+ * thing in three files and share block.h.
  *
  * Descriptors lie in a table of their own, away from the bytes. Every change is one commit of the
  * heap's guard, so that a death at any instruction leaves a sound heap. A block that

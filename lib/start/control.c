@@ -1,4 +1,4 @@
-/* control.c: the lines between nodes: each leader has one to rank 0; see rendezvous.h.
+/* control.c: the lines between nodes: each leader has one to rank 0; see control.h.
  *
  * They carry a few notes, and by breaking tell that the other side is gone. Rank 0 listens for them during
  * the start only. The address to take is found by trying: those in a subnet of one's own first, and it is the
@@ -6,7 +6,7 @@
  * address on every node leads to the wrong program, or to none.
  */
 #include "config.h"
-#include "start/rendezvous.h"
+#include "start/control.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/system.h"
@@ -255,7 +255,7 @@ static int wait_for_go(struct kith__rendezvous *m)
     return go(m);
 }
 
-int kith__rendezvous_control(struct kith__rendezvous *m)
+int kith__control_connect(struct kith__rendezvous *m)
 {
     int nodes = count_nodes(m), listener = -1, rc = 0;
     struct offer o;

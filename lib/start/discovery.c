@@ -1,4 +1,4 @@
-/* discovery.c: who shares this node; see rendezvous.h.
+/* discovery.c: who shares this node; see discovery.h.
  *
  * A node is who can share the arena: a file descriptor passes from one to the other, and both mean the same
  * process by a pid. Host names say neither: containers may have the same and nothing in common. So ranks that
@@ -8,7 +8,7 @@
  * one that will not come.
  */
 #include "config.h"
-#include "start/rendezvous.h"
+#include "start/discovery.h"
 #include "base/error.h"
 #include "base/system.h"
 
@@ -216,7 +216,7 @@ static int is_open(const struct search *s)
     return 0;
 }
 
-int kith__rendezvous_nodes(struct kith__rendezvous *m)
+int kith__discover_nodes(struct kith__rendezvous *m)
 {
     struct search s = { .m = m, .door = -1, .line = -1 };
     int rc;

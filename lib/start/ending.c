@@ -428,7 +428,7 @@ static void tell_signal(int sig)
         return;
 }
 
-void kith__ranks_crashed(int sig)
+void kith__ending_crashed(int sig)
 {
     if (!self.pid || getpid() != self.pid)
         return;

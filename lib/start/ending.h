@@ -38,6 +38,12 @@ void kith__ending_linger(int hurry) __attribute__((noreturn));
  * and not know it; then it is ended. */
 void kith__ending_cut_off(void) __attribute__((noreturn));
 
+/* For a handler of SIGSEGV and the like in rank 0, after which it may end as it would without: tells the
+ * launcher the exit status 128 + signal before it can find out by itself and print its block of text.
+ * Async-signal-safe in its own part; what of MPI it has to call is given two seconds. Does nothing without
+ * other ranks. */
+void kith__ending_crashed(int signal);
+
 int kith__ending_launcher(void); /* a pidfd of it; -1: it is not known */
 int kith__ending_broken(void);   /* 1: a line broke; only with the thread */
 

@@ -9,14 +9,17 @@ lib_libkith_all_la_SOURCES += \
 	lib/start/conn.c \
 	lib/start/conn.h \
 	lib/start/control.c \
+	lib/start/control.h \
 	lib/start/detect.c \
 	lib/start/detect.h \
 	lib/start/discovery.c \
+	lib/start/discovery.h \
 	lib/start/ending.c \
 	lib/start/ending.h \
 	lib/start/environment.c \
 	lib/start/environment.h \
 	lib/start/mpi/load.c \
+	lib/start/mpi/load.h \
 	lib/start/mpi/mpi.h \
 	lib/start/overdue.c \
 	lib/start/overdue.h \
@@ -24,4 +27,5 @@ lib_libkith_all_la_SOURCES += \
 	lib/start/ranks.h \
 	lib/start/rendezvous.c \
 	lib/start/rendezvous.h \
-	lib/start/rerun.c
+	lib/start/rerun.c \
+	lib/start/rerun.h

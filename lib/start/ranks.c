@@ -3,9 +3,12 @@
 #include "config.h"
 #include "start/ranks.h"
 #include "code/coverage.h"
+#include "start/control.h"
 #include "start/ending.h"
+#include "start/discovery.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "start/mpi/load.h"
 #include "start/overdue.h"
 #include "start/rendezvous.h"
 #include "base/system.h"
@@ -185,10 +188,10 @@ static int find_others(const struct kith__launch *launch)
 
     kith__overdue_step("the first messages of MPI between the ranks");
     if ((rc = check_size(launch, m)) < 0 || (rc = kith__rendezvous_tell(m, launch)) < 0 ||
-        (rc = kith__rendezvous_compare(m)) < 0 || (rc = kith__rendezvous_nodes(m)) < 0)
+        (rc = kith__rendezvous_compare(m)) < 0 || (rc = kith__discover_nodes(m)) < 0)
         return rc;
     kith__overdue_step("the control connections between the nodes");
-    rc = kith__rendezvous_control(m);
+    rc = kith__control_connect(m);
     kith__ending_lines(&m->up, m->down, m->downs);
     return rc;
 }

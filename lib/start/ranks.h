@@ -70,17 +70,4 @@ int kith__ranks_barrier(int timeout_ms);
 /* 1: a line to another rank is broken. For who waits for something else. */
 int kith__ranks_broken(void);
 
-/* For a handler of SIGSEGV and the like in rank 0, after which it may end as it would without: tells the
- * launcher the exit status 128 + signal before it can find out by itself and print its block of text.
- * Async-signal-safe in its own part; what of MPI it has to call is given two seconds. Does nothing without
- * other ranks. */
-void kith__ranks_crashed(int signal);
-
-/* kith_init_ranks, before anything is forked. Started without a launcher: executes the program again under
- * the mpirun of the MPI that it is linked with, on all usable CPUs, and does not return. argv may be NULL. 0:
- * go on, there is a launcher, or it is to stay single (KITH_LAUNCH=none, or a rank has started it): then
- * kith__ranks_join makes an MPI of one. KITH_EPEER: this is the second time, and still there is no launcher;
- * or there is no mpirun. */
-int kith__ranks_rerun(char **argv, const struct kith__launch *launch);
-
 #endif

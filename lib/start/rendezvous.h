@@ -59,10 +59,8 @@ struct kith__rendezvous {
 int kith__rendezvous_tell(struct kith__rendezvous *m,
                           const struct kith__launch *launch); /* fills in records */
 int kith__rendezvous_compare(
-    const struct kith__rendezvous *m);                    /* KITH_EPEER: the ranks do not fit together */
-int kith__rendezvous_nodes(struct kith__rendezvous *m);   /* fills in leader, lines inside nodes */
-int kith__rendezvous_control(struct kith__rendezvous *m); /* lines between nodes */
-void kith__rendezvous_free(struct kith__rendezvous *m);   /* closes nothing that is in use */
+    const struct kith__rendezvous *m);                  /* KITH_EPEER: the ranks do not fit together */
+void kith__rendezvous_free(struct kith__rendezvous *m); /* closes nothing that is in use */
 
 int kith__rendezvous_add_line(struct kith__rendezvous *m, int *fd, int rank); /* *fd gets another number */
 

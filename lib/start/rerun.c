@@ -1,16 +1,16 @@
 /* rerun.c: a program of which every rank runs main, started by hand, starts itself again under mpirun. See
- * ranks.h.
+ * rerun.h.
  *
  * A mark in the environment tells the second time from the first: without it, an mpirun that the program
  * does not understand would start N programs, each of which starts N more.
  */
 #include "config.h"
-#include "start/ranks.h"
+#include "start/rerun.h"
 #include "base/env.h"
 #include "base/container.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "start/mpi/mpi.h"
+#include "start/mpi/load.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -147,7 +147,7 @@ static int run(const char *mpirun, int is_openmpi, int ranks, char **argv)
     return kith__fail_errno(KITH_EPEER, "cannot execute %s", mpirun);
 }
 
-int kith__ranks_rerun(char **argv, const struct kith__launch *launch)
+int kith__rerun(char **argv, const struct kith__launch *launch)
 {
     const char *first = getenv(mark);
     const struct kith__mpi *mpi;

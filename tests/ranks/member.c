@@ -9,7 +9,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "start/detect.h"
+#include "start/ending.h"
 #include "start/ranks.h"
+#include "start/rerun.h"
 #include "base/system.h"
 
 #include <signal.h>
@@ -25,7 +27,7 @@ static volatile int *volatile nowhere;
 
 static void crash(int sig)
 {
-    kith__ranks_crashed(sig);
+    kith__ending_crashed(sig);
 }
 
 static void catch (int sig)
@@ -153,7 +155,7 @@ int main(int argc, char **argv)
         say_launch(&launch);
         _exit(0);
     }
-    if (every && kith__ranks_rerun(argv, &launch) < 0)
+    if (every && kith__rerun(argv, &launch) < 0)
         fault();
     if (launch.kind == KITH__ALONE && !every) {
         printf("alone, %d workers\n", launch.workers);

@@ -1,6 +1,6 @@
-/* load.c: finds and starts an MPI; see mpi.h. */
+/* load.c: finds and starts an MPI; see load.h. */
 #include "config.h"
-#include "start/mpi/mpi.h"
+#include "start/mpi/load.h"
 #include "start/environment.h"
 #include "base/error.h"
 #include "base/module.h"

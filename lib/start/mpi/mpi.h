@@ -32,10 +32,4 @@ struct kith__mpi {
 /* The name of the table in the module. */
 #define KITH__MPI_TABLE "kith__mpi_table"
 
-/* Loads the module for that MPI ("openmpi", "mpich"). 0; KITH_EPEER (not there, of another kith). */
-int kith__mpi_load(const char *name, const struct kith__mpi **out);
-
-/* The same, and initialises the MPI; KITH_EPEER also when that failed. */
-int kith__mpi_start(const char *name, int *argc, char ***argv, int one_host, const struct kith__mpi **out);
-
 #endif

@@ -1,0 +1,14 @@
+/* crashtext.h: a sentence about a crash, made by a process that is well. */
+#ifndef KITH_CRASHTEXT_H
+#define KITH_CRASHTEXT_H
+
+#include "code/crash.h"
+
+/* "SIGSEGV at address 0x10 (a NULL pointer) in partial (pi.c:42), called by …" into buf. Returns its length.
+ * It says so when the address is memory of caller, the process that gave the task or the Process its
+ * argument; and for a NULL pointer, which globals the program has set since kith_init, as kin tell; NULL:
+ * that is not known. Any stack is large enough. */
+int kith__crash_text(const struct kith__crash *crash, pid_t caller, const struct kith__kin *kin, char *buf,
+                     size_t room);
+
+#endif
