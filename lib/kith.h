@@ -87,7 +87,8 @@ KITH_API int kith_init_ranks(int *argc, char ***argv);
 /* Ends the job: waits for Processes that are not daemons, then ends everything else
  * (other Processes, pools, nodes) and leaves nothing behind. Meant for "return" in main;
  * called by exit if the program did not call it. When nobody reads stdout any more, as in
- * "| head", SIGPIPE ends the job, whether the head or a task prints.
+ * "| head", SIGPIPE ends the job, whether the head or a task prints; a Process that
+ * prints then ends alone, by that signal, and its output was lost.
  *
  *   0  success
  *   1  the fault handler was called;

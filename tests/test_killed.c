@@ -13,8 +13,17 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static char told[4096]; /* what the last job has written to stderr */
-static int with_handler;
+static char told[4096];                  /* what the last job has written to stderr */
+static int with_handler, without_reader; /* of its stdout */
+
+static void print_to_nobody(void)
+{
+    int out[2];
+
+    REQUIRE(pipe(out) == 0 && dup2(out[1], STDOUT_FILENO) == STDOUT_FILENO);
+    close(out[0]);
+    close(out[1]);
+}
 
 static int run(void (*job)(void))
 {
@@ -25,6 +34,8 @@ static int run(void (*job)(void))
     REQUIRE(said);
     fflush(NULL);
     if ((pid = fork()) == 0) {
+        if (without_reader)
+            print_to_nobody();
         REQUIRE(dup2(fileno(said), STDERR_FILENO) == STDERR_FILENO && kith_init(NULL, NULL) == 0);
         if (with_handler)
             kith_on_fault(NULL);
@@ -112,6 +123,70 @@ static void a_death_that_nobody_asked_about_is_in_the_status(void)
     run(ask_nobody);
     CU_ASSERT_STRING_EQUAL(told, "");
     with_handler = 0;
+}
+
+/* ------------------------------------------------------------------- a pipe is closed */
+
+static int print(const void *how)
+{
+    if (*(const int *)how)
+        signal(SIGPIPE, SIG_IGN);
+    puts("a result");
+    return 0;
+}
+
+/* The Process's exit code. */
+static int print_in_a_process(int ignores)
+{
+    kith_process p = kith_process_start_with(print, KITH_ARG(ignores), .name = "printer");
+    int code = 0;
+
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0);
+    return code;
+}
+
+/* The status of the job says it as well, though the exit code was asked for. */
+static void print_as_usual(void)
+{
+    REQUIRE(print_in_a_process(0) == -SIGPIPE);
+}
+
+static void print_without_the_signal(void)
+{
+    REQUIRE(print_in_a_process(1) == 1);
+}
+
+static int write_to_a_pipe_of_its_own(const void *arg)
+{
+    int out[2];
+
+    (void)arg;
+    REQUIRE(pipe(out) == 0);
+    close(out[0]);
+    return (int)write(out[1], "x", 1);
+}
+
+static void lose_a_reader_of_its_own(void)
+{
+    kith_process p = kith_process_start_with(write_to_a_pipe_of_its_own, NULL, 0, .name = "writer");
+    int code = 0;
+
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_exitcode(p, &code) == 0);
+    REQUIRE(code == -SIGPIPE);
+}
+
+static void a_process_that_prints_to_nobody_is_told_of(void)
+{
+    without_reader = 1;
+    CU_ASSERT_EQUAL(run(print_as_usual), 1);
+    CU_ASSERT(
+        has_told("kith: printer was killed by signal 13 (Broken pipe): nobody reads what the job prints"));
+    CU_ASSERT(has_told("output of tasks or Processes to stdout cannot be written: Broken pipe"));
+    CU_ASSERT_EQUAL(run(print_without_the_signal), 1);
+    CU_ASSERT(has_told("output of tasks or Processes to stdout could not be written"));
+    without_reader = 0;
+    CU_ASSERT_EQUAL(run(lose_a_reader_of_its_own), 0);
+    CU_ASSERT(has_told("kith: writer was killed by signal 13 (Broken pipe) [pid "));
 }
 
 /* -------------------------------------------------------------- that is as it should be */
@@ -309,6 +384,7 @@ static void want_of_memory_is_named(void)
 
 static struct test tests[] = {
     TEST(a_death_that_nobody_asked_about_is_in_the_status),
+    TEST(a_process_that_prints_to_nobody_is_told_of),
     TEST(a_death_that_was_asked_about_or_wanted_is_none),
     TEST(the_same_through_the_network),
     TEST(the_kernels_counters_are_read),

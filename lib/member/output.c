@@ -70,14 +70,20 @@ int kith__output_error(void)
     return flags < 0 || (flags & O_ACCMODE) == O_RDONLY ? 0 : error;
 }
 
-static __attribute__((noinline)) int settle(void)
+void kith__output_lost(int error)
 {
     int32_t none = 0;
+
+    atomic_compare_exchange_strong(&kith__shared->output_error, &none, error);
+}
+
+static __attribute__((noinline)) int settle(void)
+{
     int error;
 
     kith__output_flush();
     if ((error = kith__output_error()) != 0)
-        atomic_compare_exchange_strong(&kith__shared->output_error, &none, error);
+        kith__output_lost(error);
     return error;
 }
 

@@ -15,6 +15,9 @@ int kith__output_error(void);
  * as kith__output_error. */
 int kith__output_settle(void);
 
+/* Notes for the head that output was lost for that reason. */
+void kith__output_lost(int error);
+
 /* Whether it has been noted on this node: 0, or KITH_ENOMEM and the sentence. */
 int kith__output_check(void);
 

@@ -7,6 +7,7 @@
 #include "server/timelimit.h"
 #include "agent/agent.h"
 #include "member/bell.h"
+#include "member/output.h"
 #include "member/wait.h"
 #include "object/process.h"
 #include "pool/board.h"
@@ -15,6 +16,7 @@
 #include "base/log.h"
 #include "base/system.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,7 +47,7 @@ static void count_killed(const struct kith__member *m, struct kith__process_body
  * the others, a terminal or a batch system, knows of it. */
 static int is_told(int sig)
 {
-    return sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT && sig != SIGPIPE;
+    return sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT;
 }
 
 /* 1: its object is being looked at; later. */
@@ -62,7 +64,7 @@ static int process_exited(struct kith__member *m, int status)
     if (!kith__guard_try(&o->guard))
         return 1;
     count_killed(m, kith__object_is(o, m->object) ? p : NULL,
-                 status);                /* before anybody can see that it has ended */
+                 status);                    /* before anybody can see that it has ended */
     kith__member_move(m, KITH__MEMBER_ENDS); /* first: who starts the next one finds a CPU free */
     if (kith__object_is(o, m->object)) {
         atomic_store(&p->status, status);
@@ -173,15 +175,29 @@ static int is_messy(uint32_t who, int status)
            atomic_load(&kith__member(who)->holds);
 }
 
-/* Nobody reads what the job prints: a program that prints by itself ends then. So does one whose tasks print,
- * instead of losing one worker for each of them. */
-static void pass_on_broken_pipe(int status)
+/* 1: it has died over that nobody reads what the job prints. */
+static int had_no_reader(int status)
 {
     struct pollfd out = { STDOUT_FILENO, POLLOUT, 0 };
 
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE && poll(&out, 1, 0) == 1 &&
-        (out.revents & (POLLERR | POLLHUP)))
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE && poll(&out, 1, 0) == 1 &&
+           (out.revents & (POLLERR | POLLHUP));
+}
+
+/* A program that prints by itself ends then. So does one whose tasks print, instead of losing one worker for
+ * each of them. What a Process prints is its own affair: it is lost, as on a full disk. */
+static void pass_on_broken_pipe(struct kith__member *m, int status)
+{
+    uint32_t role = atomic_load(&m->role);
+
+    if (!had_no_reader(status))
+        return;
+    if (role == KITH__WORKER)
         kill(kith__serving.head, SIGPIPE);
+    if (role == KITH__PROCESS) {
+        kith__output_lost(EPIPE);
+        snprintf(m->why, sizeof m->why, "nobody reads what the job prints");
+    }
 }
 
 /* A Process that was ended for its time limit: that is told. */
@@ -198,8 +214,8 @@ int kith__death_of(uint32_t who, int status)
     struct kith__member *m = kith__member(who);
     int messy = is_messy(who, status), again = 0;
 
+    pass_on_broken_pipe(m, status); /* before anybody can see that it has ended */
     if (atomic_load(&m->role) == KITH__WORKER) {
-        pass_on_broken_pipe(status);
         again = worker_exited(m, status);
     } else if (process_exited(m, status))
         return 1;
