@@ -200,7 +200,7 @@ void sim_stop_node(struct sim_node *n)
     pthread_mutex_unlock(&kith__agent_shared()->agent_lives);
     pthread_mutex_unlock(&kith__shared->server_lives);
     kith__become(0);
-    strands_forget(kith__base, kith__places.heap_start + kith__places.heap_size);
+    strands_forget(kith__base, kith__layout.heap_start + kith__layout.heap_size);
     kith__arena_detach();
     sim_leave();
     if (n->received.bytes)

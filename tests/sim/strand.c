@@ -311,7 +311,7 @@ void strand_die(struct strand *s)
         pthread_mutex_t *mutex = s->held[s->held_count - 1];
 
         if (!kith__base || (char *)mutex < kith__base ||
-            (char *)mutex >= kith__base + kith__places.heap_start + kith__places.heap_size)
+            (char *)mutex >= kith__base + kith__layout.heap_start + kith__layout.heap_size)
             continue;
         __real_pthread_mutex_unlock(mutex);
         if (dead_count == dead_room)
