@@ -357,13 +357,15 @@ static void wrong_use_is_a_sentence(void)
 
 static struct test tests[] = {
     TEST_LIKE(each_of_a_round_has_another_place, "_TestBarrier.test_wait_return"),
-    TEST_LIKE(nobody_goes_on_before_all_are_there, "_TestBarrier.test_barrier _TestBarrier.test_barrier_10 _TestBarrier.test_thousand"),
+    TEST_LIKE(nobody_goes_on_before_all_are_there,
+              "_TestBarrier.test_barrier _TestBarrier.test_barrier_10 _TestBarrier.test_thousand"),
     TEST_LIKE(one_party_never_waits, "_TestBarrier.test_single_thread"),
     TEST_LIKE(the_last_one_acts_before_all_go_on, "_TestBarrier.test_action"),
     TEST_LIKE(an_action_that_fails_breaks_it, "_TestBarrier.test_action"),
     TEST(an_action_leaves_its_task_as_it_was),
     TEST_LIKE(abort_breaks_it_for_those_there_and_those_to_come, "_TestBarrier.test_abort"),
-    TEST_LIKE(reset_sends_those_there_away_and_begins_again, "_TestBarrier.test_reset _TestBarrier.test_abort_and_reset"),
+    TEST_LIKE(reset_sends_those_there_away_and_begins_again,
+              "_TestBarrier.test_reset _TestBarrier.test_abort_and_reset"),
     TEST_LIKE(who_gives_up_breaks_it, "_TestBarrier.test_timeout"),
     TEST(a_death_breaks_it),
     TEST(a_death_in_the_action_breaks_it),

@@ -468,7 +468,8 @@ static void module_that_is_missing_is_told(void)
         unsetenv("KITH_MODULES");
 }
 
-static struct test tests[] = { TEST_LIKE(null_pointer_is_reported_with_place_and_caller, "_TestPool.test_traceback _TestPool.test_wrapped_exception"),
+static struct test tests[] = { TEST_LIKE(null_pointer_is_reported_with_place_and_caller,
+                                         "_TestPool.test_traceback _TestPool.test_wrapped_exception"),
                                TEST(call_of_a_null_pointer_is_reported_with_its_caller),
                                TEST(stack_overflow_is_reported),
                                TEST(division_by_zero_is_reported),

@@ -360,11 +360,13 @@ static struct test tests[] = {
     TEST_LIKE(order_is_that_of_coming, "_TestContainers.test_dict"),
     TEST_LIKE(pop_popitem_setdefault_merge, "_TestContainers.test_dict"),
     TEST_LIKE(a_namespace_has_names, "_TestContainers.test_namespace"),
-    TEST_LIKE(dicts_nest, "_TestContainers.test_list_proxy_in_list _TestContainers.test_dict_proxy_nested _TestContainers.test_nested_queue"),
+    TEST_LIKE(dicts_nest, "_TestContainers.test_list_proxy_in_list _TestContainers.test_dict_proxy_nested "
+                          "_TestContainers.test_nested_queue"),
     TEST(many_keys_come_and_go),
     TEST(nothing_is_kept_for_ever),
     TEST(names_lead_to_one),
-    TEST_LIKE(wrong_use_is_a_sentence, "TestManagerExceptions.test_queue_get TestManagerExceptions.test_dispatch"),
+    TEST_LIKE(wrong_use_is_a_sentence,
+              "TestManagerExceptions.test_queue_get TestManagerExceptions.test_dispatch"),
     TEST_END,
 };
 

@@ -607,7 +607,8 @@ static struct test tests[] = {
     TEST(whoever_dies_with_the_turn_holds_up_nobody),
     TEST(what_the_dead_have_decided_is_seen_at_once),
     TEST(a_stopped_reader_holds_up_nobody),
-    TEST_LIKE(those_that_use_it_learn_that_it_is_closed, "TestManagerExceptions.test_queue_get TestManagerExceptions.test_dispatch"),
+    TEST_LIKE(those_that_use_it_learn_that_it_is_closed,
+              "TestManagerExceptions.test_queue_get TestManagerExceptions.test_dispatch"),
     TEST_END,
 };
 

@@ -327,9 +327,12 @@ static void finalize_does_not_wait_for_a_dead_callers_task(void)
 
 static struct test tests[] = {
     TEST(output_that_cannot_be_written_is_a_fault),
-    TEST_LIKE(output_of_tasks_that_cannot_be_written_is_a_fault, "_TestProcess.test_error_on_stdio_flush_1 _TestProcess.test_error_on_stdio_flush_2"),
+    TEST_LIKE(output_of_tasks_that_cannot_be_written_is_a_fault,
+              "_TestProcess.test_error_on_stdio_flush_1 _TestProcess.test_error_on_stdio_flush_2"),
     TEST(sigpipe_of_tasks_ends_the_job_when_nobody_reads_its_output),
-    TEST_LIKE(handlers_of_exit_run_however_a_child_leaves, "_TestAtExit.test_atexit _TestPoolWorkerLifetime.test_worker_finalization_via_atexit_handler_of_multiprocessing"),
+    TEST_LIKE(handlers_of_exit_run_however_a_child_leaves,
+              "_TestAtExit.test_atexit "
+              "_TestPoolWorkerLifetime.test_worker_finalization_via_atexit_handler_of_multiprocessing"),
     TEST(finalize_ends_what_is_open_and_may_come_twice),
     TEST_LIKE(the_end_waits_for_processes_that_are_no_daemons, "_TestProcess.test_daemon_argument"),
     TEST(finalize_does_not_wait_for_a_dead_callers_task),

@@ -311,7 +311,9 @@ static struct test tests[] = {
     TEST_LIKE(in_the_order_of_arguments, "_TestPool.test_imap _TestPool.test_imap_unordered"),
     TEST_LIKE(as_they_come, "_TestPool.test_imap _TestPool.test_imap_unordered"),
     TEST_LIKE(a_source_without_an_end, "_TestPool.test_imap _TestPool.test_imap_unordered"),
-    TEST_LIKE(failures_come_in_their_turn, "_TestPool.test_map_handle_iterable_exception _TestPool.test_imap_handle_iterable_exception _TestPool.test_imap_unordered_handle_iterable_exception"),
+    TEST_LIKE(failures_come_in_their_turn,
+              "_TestPool.test_map_handle_iterable_exception _TestPool.test_imap_handle_iterable_exception "
+              "_TestPool.test_imap_unordered_handle_iterable_exception"),
     TEST(structs),
     TEST(closed_in_the_middle),
     TEST(waiting_has_a_limit),

@@ -418,7 +418,8 @@ static void a_function_may_terminate_a_pool(void)
 }
 
 static struct test tests[] = {
-    TEST_LIKE(a_map_goes_on_beside_its_caller, "_TestPool.test_map_async _TestPool.test_starmap_async _TestPool.test_async"),
+    TEST_LIKE(a_map_goes_on_beside_its_caller,
+              "_TestPool.test_map_async _TestPool.test_starmap_async _TestPool.test_async"),
     TEST(more_maps_than_are_under_way),
     TEST(tasks_begin_maps),
     TEST_LIKE(a_map_tells_its_faults_to_whom_asks, "_TestPoolWorkerErrors.test_async_error_callback"),
@@ -429,7 +430,8 @@ static struct test tests[] = {
     TEST(cancelling_at_any_moment),
     TEST(results_of_many_pools_are_waited_for),
     TEST(waiting_for_some_of_many),
-    TEST_LIKE(functions_are_called_when_results_are_ready, "_TestPool.test_map_async_callbacks _TestPoolWorkerErrors.test_async_error_callback"),
+    TEST_LIKE(functions_are_called_when_results_are_ready,
+              "_TestPool.test_map_async_callbacks _TestPoolWorkerErrors.test_async_error_callback"),
     TEST(a_function_may_begin_the_next_call),
     TEST(a_function_may_terminate_a_pool),
     TEST_END,

@@ -573,11 +573,13 @@ static void wrong_use_is_a_sentence(void)
 }
 
 static struct test tests[] = {
-    TEST_LIKE(elements_come_and_go, "_TestSharedMemory.test_shared_memory_ShareableList_basics _TestContainers.test_list _TestContainers.test_list_iter"),
+    TEST_LIKE(elements_come_and_go, "_TestSharedMemory.test_shared_memory_ShareableList_basics "
+                                    "_TestContainers.test_list _TestContainers.test_list_iter"),
     TEST_LIKE(elements_have_any_size_and_type, "_TestSharedMemory.test_shared_memory_ShareableList_basics"),
     TEST_LIKE(slices_and_extend, "_TestContainers.test_list _TestContainers.test_list_iter"),
     TEST_LIKE(sorting, "_TestContainers.test_list _TestContainers.test_list_iter"),
-    TEST_LIKE(containers_nest, "_TestContainers.test_list_proxy_in_list _TestContainers.test_dict_proxy_nested _TestContainers.test_nested_queue"),
+    TEST_LIKE(containers_nest, "_TestContainers.test_list_proxy_in_list "
+                               "_TestContainers.test_dict_proxy_nested _TestContainers.test_nested_queue"),
     TEST(what_comes_in_anywhere_goes_anywhere),
     TEST(nothing_is_kept_for_ever),
     TEST_LIKE(

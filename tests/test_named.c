@@ -133,11 +133,19 @@ static void whoever_dies_at_any_step_leaves_it_or_not(void)
 }
 
 static struct test tests[] = {
-    TEST_LIKE(a_name_leads_to_one_memory, "_TestSharedMemory.test_shared_memory_basics _TestSharedMemory.test_shared_memory_recreate _TestSharedMemory.test_shared_memory_across_processes"),
-    TEST_LIKE(freed_memory_is_there_no_more, "_TestSharedMemory.test_shared_memory_basics _TestSharedMemory.test_shared_memory_recreate _TestSharedMemory.test_shared_memory_across_processes"),
-    TEST_LIKE(maps_use_it_in_place, "_TestSharedMemory.test_shared_memory_basics _TestSharedMemory.test_shared_memory_recreate _TestSharedMemory.test_shared_memory_across_processes"),
-    TEST_LIKE(wrong_use_is_a_sentence, "_TestSharedMemory.test_invalid_shared_memory_creation _TestSharedMemory.test_shared_memory_name_with_embedded_null"),
-    TEST_LIKE(whoever_dies_at_any_step_leaves_it_or_not, "_TestSharedMemory.test_shared_memory_cleaned_after_process_termination"),
+    TEST_LIKE(a_name_leads_to_one_memory,
+              "_TestSharedMemory.test_shared_memory_basics _TestSharedMemory.test_shared_memory_recreate "
+              "_TestSharedMemory.test_shared_memory_across_processes"),
+    TEST_LIKE(freed_memory_is_there_no_more,
+              "_TestSharedMemory.test_shared_memory_basics _TestSharedMemory.test_shared_memory_recreate "
+              "_TestSharedMemory.test_shared_memory_across_processes"),
+    TEST_LIKE(maps_use_it_in_place,
+              "_TestSharedMemory.test_shared_memory_basics _TestSharedMemory.test_shared_memory_recreate "
+              "_TestSharedMemory.test_shared_memory_across_processes"),
+    TEST_LIKE(wrong_use_is_a_sentence, "_TestSharedMemory.test_invalid_shared_memory_creation "
+                                       "_TestSharedMemory.test_shared_memory_name_with_embedded_null"),
+    TEST_LIKE(whoever_dies_at_any_step_leaves_it_or_not,
+              "_TestSharedMemory.test_shared_memory_cleaned_after_process_termination"),
     TEST_END,
 };
 

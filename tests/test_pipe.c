@@ -681,8 +681,11 @@ static void bad_arguments_are_told(void)
 }
 
 static struct test tests[] = {
-    TEST_LIKE(messages_go_both_ways_and_keep_their_boundaries, "_TestConnection.test_connection _TestConnection.test_sendbytes _TestPoll.test_empty_string _TestPoll.test_strings _TestPoll.test_boundaries _TestPoll.test_dont_merge"),
-    TEST_LIKE(messages_of_many_sizes_are_whole, "_TestConnection.test_connection _TestConnection.test_sendbytes"),
+    TEST_LIKE(messages_go_both_ways_and_keep_their_boundaries,
+              "_TestConnection.test_connection _TestConnection.test_sendbytes _TestPoll.test_empty_string "
+              "_TestPoll.test_strings _TestPoll.test_boundaries _TestPoll.test_dont_merge"),
+    TEST_LIKE(messages_of_many_sizes_are_whole,
+              "_TestConnection.test_connection _TestConnection.test_sendbytes"),
     TEST(a_large_one_may_be_alone),
     TEST(a_full_pipe_holds_senders_back),
     TEST(question_and_answer_until_the_end_is_closed),

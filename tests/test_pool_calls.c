@@ -253,7 +253,9 @@ static void short_calls_in_turn_share_few_places(void)
 
 static struct test tests[] = {
     TEST(tasks_may_call_their_own_pool),
-    TEST_LIKE(tasks_may_call_their_own_pool_of_workers_that_wear_out, "_TestPoolWorkerLifetime.test_pool_worker_lifetime _TestPoolWorkerLifetime.test_pool_worker_lifetime_early_close"),
+    TEST_LIKE(tasks_may_call_their_own_pool_of_workers_that_wear_out,
+              "_TestPoolWorkerLifetime.test_pool_worker_lifetime "
+              "_TestPoolWorkerLifetime.test_pool_worker_lifetime_early_close"),
     TEST(threads_of_tasks_map_in_their_own_pool),
     TEST(several_pools_at_once),
     TEST(steps_may_be_taken_by_another_thread),

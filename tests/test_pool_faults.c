@@ -451,7 +451,8 @@ static void a_task_may_take_and_free_very_often(void)
 
 static struct test tests[] = {
     TEST(an_initializer_has_three_tries),
-    TEST_LIKE(an_initializer_that_ends_its_process_fails_the_open, "TestPoolNotLeakOnFailure.test_release_unused_processes"),
+    TEST_LIKE(an_initializer_that_ends_its_process_fails_the_open,
+              "TestPoolNotLeakOnFailure.test_release_unused_processes"),
     TEST(an_initializer_that_does_not_end_fails_the_open),
     TEST(an_initializer_has_more_time_than_a_task),
     TEST(a_pool_breaks_while_it_is_closed),

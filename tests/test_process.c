@@ -719,7 +719,8 @@ static void wrong_use_is_a_sentence(void)
 }
 
 static struct test tests[] = {
-    TEST_LIKE(exit_codes_are_those_of_python, "_TestProcess.test_terminate _TestProcess.test_kill _TestSubclassingProcess.test_sys_exit"),
+    TEST_LIKE(exit_codes_are_those_of_python,
+              "_TestProcess.test_terminate _TestProcess.test_kill _TestSubclassingProcess.test_sys_exit"),
     TEST_LIKE(join_keeps_its_time_limit, "_TestProcess.test_close"),
     TEST_LIKE(a_process_can_be_ended_before_it_runs, "_TestProcess.test_terminate _TestProcess.test_kill"),
     TEST(a_process_sees_what_was_before_init),
@@ -728,8 +729,11 @@ static struct test tests[] = {
     TEST_LIKE(processes_start_processes, "_TestProcess.test_recursion"),
     TEST(processes_use_pools),
     TEST(tasks_start_processes),
-    TEST_LIKE(processes_know_who_they_are, "_TestProcess.test_current _TestProcess.test_process _TestProcess.test_parent_process_attributes _TestProcess.test_parent_process"),
-    TEST_LIKE(a_parent_may_be_a_process, "_TestProcess.test_parent_process_attributes _TestProcess.test_parent_process"),
+    TEST_LIKE(processes_know_who_they_are,
+              "_TestProcess.test_current _TestProcess.test_process "
+              "_TestProcess.test_parent_process_attributes _TestProcess.test_parent_process"),
+    TEST_LIKE(a_parent_may_be_a_process,
+              "_TestProcess.test_parent_process_attributes _TestProcess.test_parent_process"),
     TEST_LIKE(main_is_no_process, "_TestProcess.test_current _TestProcess.test_process"),
     TEST(nobody_waits_for_main),
     TEST_LIKE(running_processes_are_listed, "_TestProcess.test_active_children"),

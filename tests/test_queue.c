@@ -669,7 +669,8 @@ static void all_that_a_killed_producer_has_put_arrives(void)
 }
 
 static struct test tests[] = {
-    TEST_LIKE(order_and_sizes_are_kept, "_TestQueue.test_get _TestQueue.test_qsize TestSimpleQueue.test_empty TestSimpleQueue.test_empty_exceptions"),
+    TEST_LIKE(order_and_sizes_are_kept, "_TestQueue.test_get _TestQueue.test_qsize "
+                                        "TestSimpleQueue.test_empty TestSimpleQueue.test_empty_exceptions"),
     TEST_LIKE(
         nothing_is_pipelined_after_a_close,
         "_TestQueue.test_closed_queue_empty_exceptions _TestQueue.test_closed_queue_put_get_exceptions"),
@@ -679,8 +680,11 @@ static struct test tests[] = {
     TEST(many_putters_and_takers_of_a_bounded_queue),
     TEST_LIKE(a_full_queue_holds_putters_back, "_TestQueue.test_put _TestQueue.test_timeout"),
     TEST_LIKE(a_putter_may_end_before_anybody_takes, "_TestQueue.test_get _TestQueue.test_qsize"),
-    TEST_LIKE(waiters_of_a_closed_queue_are_told, "_TestQueue.test_closed_queue_empty_exceptions _TestQueue.test_closed_queue_put_get_exceptions TestSimpleQueue.test_close TestSimpleQueue.test_closed"),
-    TEST_LIKE(old_handles_find_no_other_queue, "TestSimpleQueue.test_empty TestSimpleQueue.test_empty_exceptions"),
+    TEST_LIKE(waiters_of_a_closed_queue_are_told,
+              "_TestQueue.test_closed_queue_empty_exceptions _TestQueue.test_closed_queue_put_get_exceptions "
+              "TestSimpleQueue.test_close TestSimpleQueue.test_closed"),
+    TEST_LIKE(old_handles_find_no_other_queue,
+              "TestSimpleQueue.test_empty TestSimpleQueue.test_empty_exceptions"),
     TEST(killed_takers_do_not_stop_the_others),
     TEST(names_lead_to_one_queue),
     TEST(threads_use_it_too),

@@ -585,7 +585,8 @@ static void closing_no_pool_waits_for_nothing(void)
 }
 
 static struct test tests[] = {
-    TEST_LIKE(apply_gives_a_result_later, "_TestPool.test_map_async _TestPool.test_starmap_async _TestPool.test_async"),
+    TEST_LIKE(apply_gives_a_result_later,
+              "_TestPool.test_map_async _TestPool.test_starmap_async _TestPool.test_async"),
     TEST(structs_are_copied_both_ways),
     TEST(a_result_of_another_size_stays),
     TEST_LIKE(waiting_has_a_limit, "_TestPool.test_async_timeout"),

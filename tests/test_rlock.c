@@ -241,7 +241,8 @@ static void names_lead_to_one_rlock(void)
 
 static struct test tests[] = {
     TEST_LIKE(its_owner_acquires_it_again, "_TestLock.test_rlock _TestLock.test_rlock_locked_2processes"),
-    TEST_LIKE(nobody_else_has_it_or_releases_it, "_TestLock.test_rlock _TestLock.test_rlock_locked_2processes"),
+    TEST_LIKE(nobody_else_has_it_or_releases_it,
+              "_TestLock.test_rlock _TestLock.test_rlock_locked_2processes"),
     TEST(the_next_one_is_told_of_a_dead_owner),
     TEST(its_owner_need_not_queue),
     TEST(whoever_dies_at_any_step_leaves_it_free),

@@ -752,7 +752,8 @@ static struct test tests[] = {
     TEST(of_adds_each_counts_once_and_wraps),
     TEST(processes_add_and_none_is_lost),
     TEST(threads_add_too),
-    TEST_LIKE(bytes_are_seen_whole, "_TestValue.test_value _TestValue.test_rawvalue _TestSharedCTypes.test_sharedctypes _TestSharedCTypes.test_synchronize"),
+    TEST_LIKE(bytes_are_seen_whole, "_TestValue.test_value _TestValue.test_rawvalue "
+                                    "_TestSharedCTypes.test_sharedctypes _TestSharedCTypes.test_synchronize"),
     TEST(bytes_are_compared_and_exchanged),
     TEST(whoever_dies_at_any_step_has_added_once_or_not),
     TEST(whoever_dies_at_any_step_leaves_old_or_new_bytes),

@@ -633,7 +633,8 @@ static void wrong_use_is_a_sentence(void)
 }
 
 static struct test tests[] = {
-    TEST_LIKE(each_is_ready_in_its_way, "_TestProcess.test_sentinel TestWait.test_wait_timeout TestWait.test_wait_integer"),
+    TEST_LIKE(each_is_ready_in_its_way,
+              "_TestProcess.test_sentinel TestWait.test_wait_timeout TestWait.test_wait_integer"),
     TEST(pipes_are_ready_at_either_end),
     TEST_LIKE(pipes_of_several_writers_are_read_to_their_ends, "TestWait.test_wait TestWait.test_wait_slow"),
     TEST(locks_are_ready_when_they_are_free),

@@ -16,6 +16,7 @@
 #include "sim/sim.h"
 #include "object/class.h"
 #include "pool/call.h"
+#include "pool/map.h"
 #include "pool/pool.h"
 #include "pool/spread.h"
 #include "shm/heap.h"
