@@ -125,7 +125,7 @@ static void a_source_without_an_end(void)
     }
     after = used();
     CU_ASSERT_EQUAL(wrong, 0);
-    CU_ASSERT(after <= before + (512 << 10));
+    CU_ASSERT(after <= before + (2 << 20));
     PASS(kith_iter_close(it));
     PASS(kith_pool_close(pool));
 }
