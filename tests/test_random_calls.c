@@ -118,11 +118,13 @@ static uint64_t open_one(struct actor *a, enum thing what)
     case LOCK: return kith_lock_open().id;
     case RLOCK: return kith_rlock_open().id;
     case EVENT: return kith_event_open().id;
-    case COND: return kith_cond_open().id;
+    case COND:
+        return draw(a, 2) ? kith_cond_open().id : kith_cond_open_with(.lock = SOME(a, kith_rlock, RLOCK)).id;
     case BARRIER: return kith_barrier_open(1 + (int)draw(a, 3)).id;
     case VALUE:
         return draw(a, 2) ? kith_value_open('l', &x, sizeof x).id : kith_value_open('b', "0123456789", 10).id;
-    case ARRAY: return kith_array_open('l', 16).id;
+    case ARRAY:
+        return draw(a, 4) ? kith_array_open('l', 16).id : kith_array_open_with('b', 16, .size = 10).id;
     case DICT: return kith_dict_open().id;
     case LIST: return kith_list_open().id;
     case NS: return kith_ns_open().id;
@@ -196,7 +198,7 @@ static void use_queue(struct actor *a)
     case 5: TRY(kith_queue_get_many(q, a->bytes, 8, draw(a, 100), timeout(a))); break;
     case 6:
         if (draw(a, 10) == 0)
-            TRY(kith_queue_shutdown(q));
+            TRY(draw(a, 2) ? kith_queue_shutdown(q) : kith_queue_shutdown_now(q));
         break;
     case 7: TRY(kith_queue_producers(q, (int)draw(a, 4))); break;
     case 8: TRY(kith_queue_producer(q, SOME(a, kith_process, PROCESS))); break;
@@ -296,7 +298,7 @@ static void use_array(struct actor *a)
     int64_t x = 7, old[2];
 
     memcpy(old, a->bytes, sizeof old);
-    switch (draw(a, 8)) {
+    switch (draw(a, 10)) {
     case 0: TRY(kith_array_load(array, type(a), at, a->bytes, n)); break;
     case 1: TRY(kith_array_store(array, type(a), at, a->bytes, n)); break;
     case 2: TRY(kith_array_update(array, 'l', at, (int)draw(a, 10), &x, old)); break;
@@ -304,6 +306,8 @@ static void use_array(struct actor *a)
     case 4: TRY(kith_array_length(array)); break;
     case 5: kith_array_here(array); break;
     case 6: TRY(kith_array_lock(array, timeout(a))); break;
+    case 7: TRY(kith_array_load_structs(array, at, a->bytes, size(a) % 100, n)); break;
+    case 8: TRY(kith_array_store_structs(array, at, a->bytes, size(a) % 100, n)); break;
     default: TRY(kith_array_unlock(array));
     }
 }

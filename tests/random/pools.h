@@ -200,13 +200,15 @@ static inline uint64_t open_iter(struct actor *a)
 
     if (a->is_task)
         return 0;
-    switch (draw(a, 6)) {
+    switch (draw(a, 8)) {
     case 0: return kith_pool_imap(pool, adds_one, numbers, n, n, 4).id;
     case 1: return kith_pool_imap_unordered(pool, adds_one, numbers, n, n, 4).id;
     case 2: return kith_pool_imap_from(pool, adds_one, next_number, NULL, n, n).id;
     case 3: return kith_pool_imap_unordered_from(pool, adds_one, next_number, NULL, n, n).id;
     case 4: return kith_pool_imap_bytes(pool, writes_bytes, numbers, n, 4).id;
-    default: return kith_pool_imap_bytes_unordered(pool, writes_bytes, numbers, n, 4).id;
+    case 5: return kith_pool_imap_bytes_unordered(pool, writes_bytes, numbers, n, 4).id;
+    case 6: return kith_pool_imap_bytes_from(pool, writes_bytes, next_number, NULL, n).id;
+    default: return kith_pool_imap_bytes_unordered_from(pool, writes_bytes, next_number, NULL, n).id;
     }
 }
 
