@@ -15,7 +15,7 @@
  *
  * All calls have timeouts, with one exception: who has waited at a Condition has its lock again before it
  * goes on, however long that takes. Two actors that have each other's wait for ever, as they would in any
- * program, until somebody closes the Conditions.
+ * program, until somebody closes the Conditions, and the RLocks that some of these were given.
  *
  * KITH_TEST_SEED=n draws the same, though not at the same moments. KITH_TEST_LONG=1: for longer. On several
  * nodes (tests/cluster/suites.sh): mpirun tests/test_random_calls job SEED. */
@@ -634,7 +634,7 @@ static void *acts_in_thread(void *arg)
     return NULL;
 }
 
-/* ---- the Conditions of a node, when all have done enough */
+/* ---- the Conditions and RLocks of a node, when all have done enough */
 
 struct conds {
     int count;
@@ -651,11 +651,14 @@ static void collect(struct kith__object *o, void *context)
 
 static void close_conds(void)
 {
-    struct conds conds = { .count = 0 };
+    struct conds conds = { .count = 0 }, rlocks = { .count = 0 };
 
     kith__objects_each(KITH__COND_KIND, collect, &conds);
     for (int i = 0; i < conds.count; i++)
         TRY(kith_cond_close((kith_cond){ conds.ids[i] }));
+    kith__objects_each(KITH__RLOCK_KIND, collect, &rlocks);
+    for (int i = 0; i < rlocks.count; i++)
+        TRY(kith_rlock_close((kith_rlock){ rlocks.ids[i] }));
 }
 
 /* On another node; until it is killed. */
