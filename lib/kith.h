@@ -86,9 +86,9 @@ KITH_API int kith_init_ranks(int *argc, char ***argv);
 
 /* Ends the job: waits for Processes that are not daemons, then ends everything else
  * (other Processes, pools, nodes) and leaves nothing behind. Meant for "return" in main;
- * called by exit if the program did not call it. When nobody reads stdout any more, as in
- * "| head", SIGPIPE ends the job, whether the head or a task prints; a Process that
- * prints then ends alone, by that signal, and its output was lost.
+ * called by exit if the program did not call it. When nobody reads stdout any more, as
+ * in "| head", SIGPIPE ends the job if the head or a task prints; a Process that prints
+ * is ended alone, and its output counts as lost.
  *
  *   0  success
  *   1  the fault handler was called;
@@ -299,11 +299,12 @@ struct kith_pool_options {
     /* A task that runs longer than this, in milliseconds, is ended together with its
      * worker, and reported. 0: no limit. */
     int limit_ms;
-    /* How many times a task whose worker dies is started in all. 0: the default, 2. Tasks
-     * run at least once: one whose worker is killed at its very end runs again. 1: never
-     * again, it is reported instead; for tasks that change memory in place. What a lost
-     * node had is run elsewhere in any case, with the arguments as they were. If kith's
-     * own process for the pool on another node is killed, 1 reports all that it had. */
+    /* How many times a task whose worker dies is started in all. 0: the default, 2.
+     * Tasks run at least once: one whose worker is killed at its very end runs again. 1:
+     * never again, it is reported instead; for tasks that change memory in place. What a
+     * lost node had is run elsewhere in any case, with the arguments as they were. With
+     * 1, the tasks that another node has are reported if kith's process for the pool
+     * there is killed. */
     int tries;
     /* 1: do not bind each worker to a CPU. */
     int unpinned;
@@ -1174,9 +1175,10 @@ KITH_API int64_t kith_queue_get_many(kith_queue q, void *items, size_t size, siz
  */
 KITH_API int kith_queue_shutdown(kith_queue q);
 
-/* The same, and what is in the queue is thrown away: kith_queue_get returns KITH_EEND at
- * once. For kith_queue_join it is done. Items of a joinable queue that are out are to be
- * done as before; if their process ends, they are thrown away, too. */
+/* The same, and the items in the queue are discarded: kith_queue_get returns KITH_EEND
+ * at once, and kith_queue_join counts them as done. Items that were taken from a
+ * joinable queue are to be finished as before; if their process ends, they are
+ * discarded, too. */
 KITH_API int kith_queue_shutdown_now(kith_queue q);
 
 /* Declares that n producers (1 or more) put items. When n have finished, the queue is
@@ -1560,9 +1562,9 @@ KITH_API int kith_event_close(kith_event e);
  * goes to another that waits. */
 
 struct kith_cond_options {
-    /* An rlock that is its lock, instead of one of its own. Several conditions may have
-     * the same, such as "not empty" and "not full": who owns the rlock owns each of them.
-     * It may be on any node, and stays open when the condition is closed. */
+    /* An rlock to use instead of a lock of its own. Several conditions may share one,
+     * such as "not empty" and "not full": the owner of the rlock owns each of them. It
+     * may be on any node, and stays open when the condition is closed. */
     kith_rlock lock;
     /* 1 to 63 bytes: the condition of this name in the job, which the first caller opens,
      * on node 0. All callers give the same .lock, else KITH_EINVAL. */
@@ -1575,8 +1577,8 @@ KITH_API kith_cond kith_cond_named(const char *name);
 
 /* kith_cond kith_cond_open_with(.option = value ...);
  *
- * The same with options: kith_cond_open_with(.lock = l). On failure the handle holds the
- * codes of kith_cond_named, and those that l would fail with. */
+ * The same with options: kith_cond_open_with(.lock = l). On failure the handle holds a
+ * code of kith_cond_named, or the code that calls on l fail with. */
 
 /* As kith_rlock_acquire. */
 KITH_API int kith_cond_acquire(kith_cond c, int timeout_ms);
@@ -1823,8 +1825,9 @@ struct kith_array_options {
     const char *name;
     /* 1: without a lock, as Python's RawArray. */
     int raw;
-    /* Of type 'b': the bytes of each element, a struct, say. 0: 1. Such an element is
-     * copied byte by byte: where it is also changed, take the lock for either. */
+    /* Of type 'b': the bytes of each element, of a struct, say. 0: 1. Such an element is
+     * copied byte by byte: if others change it, take the lock to read and to write it.
+     */
     size_t size;
 };
 
@@ -1854,8 +1857,8 @@ KITH_API kith_array kith_array_open(int type, size_t n);
  *
  * The next functions for numbers, with the type taken from x or y, which must have the
  * type of the array. The first five are for the element at this index, from 0; the last
- * two for n of them, from there on, also of char. kith_load_at and the last two also take
- * structs of just the array's .size:
+ * two for n of them, from there on, also of char. kith_load_at and the last two also
+ * take structs of exactly the array's .size:
  *
  *     kith_array a = kith_array_open_with('b', 100, .size = sizeof(struct point));
  *     kith_store_slice(a, 7, &p, 1); */
