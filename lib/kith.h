@@ -722,8 +722,11 @@ KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, 
  * with kith_result_get, or drop it: until then it occupies memory, also when the pool has
  * been closed. When a process ends, its calls are cancelled.
  *
- * On failure the handle holds the code: those of "Maps" above, and KITH_EINVAL on a node
- * where the pool has no workers: there, only calls that wait can be made. */
+ * On another node than the pool's, a Process on the pool's node makes these calls; the
+ * order of single tasks, and all that is said here, is the same. When it or that node is
+ * lost, calls under way end with KITH_EPEER.
+ *
+ * On failure the handle holds the code: those of "Maps" above. */
 
 /* kith_result kith_apply_async(kith_pool pool, f, A a ...);
  * kith_result kith_apply_async(kith_pool pool, fn, const void *in, size_t in_size,
@@ -738,9 +741,10 @@ KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, 
  *     kith_result s = kith_apply_async(pool, fight, KITH_ARG(duel), sizeof outcome);
  *     kith_get(s, &outcome);
  *
- * A queued task takes 64 bytes if its arguments have up to 24 and its result up to 8. In
- * C++ a function of <cmath>, which has many types, needs a cast to one of them. A worker
- * takes one such task at a time, so a task may wait for another one.
+ * A queued task takes 64 bytes if its arguments have up to 24 and its result up to 8,
+ * and a kilobyte if the pool is another node's. In C++ a function of <cmath>, which has
+ * many types, needs a cast to one of them. A worker takes one such task at a time, so a
+ * task may wait for another one.
  * kith_pool_apply_async is the plain function. */
 KITH_API kith_result kith_pool_apply_async(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size,
                                            size_t out_size);
@@ -790,7 +794,7 @@ KITH_API int kith_result_successful(kith_result r);
  *   KITH_EINVAL      a bad argument; or the Result is another process's
  *   KITH_ESTALE      taken or dropped before
  *   KITH_ENOMEM      (a map) not enough memory
- *   KITH_EPEER       the fork server is gone
+ *   KITH_EPEER       the fork server is gone, or the pool's node is lost
  */
 KITH_API int kith_result_get(kith_result r, void *out, size_t size, int timeout_ms);
 
@@ -906,7 +910,7 @@ KITH_API kith_iter kith_pool_imap_bytes_unordered_from(kith_pool p, kith_bytes_f
  *   KITH_EINVAL      a bad argument; or the Iterator is another process's
  *   KITH_ESTALE      closed; or the pool was closed
  *   KITH_ENOMEM      not enough memory
- *   KITH_EPEER       the fork server is gone
+ *   KITH_EPEER       the fork server is gone, or the pool's node is lost
  *   others           what next of kith_imap_from has returned, after all results before
  */
 KITH_API int kith_iter_next(kith_iter it, void *out, size_t size, int timeout_ms);

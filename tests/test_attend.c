@@ -4,6 +4,8 @@
 #include "netjob.h"
 #include "pool/attend.h"
 
+#include <math.h>
+
 enum { N = 2000 };
 
 static kith_pool pool;
@@ -217,14 +219,25 @@ static void *calls(void *arg)
     return NULL;
 }
 
-static int attendants(void)
+static int count_of(const char *name)
 {
     int count = 0;
 
     for (uint32_t i = KITH__FIRST_MEMBER; i <= atomic_load(&kith__shared->members_used); i++)
         count += atomic_load(&kith__member(i)->role) == KITH__PROCESS &&
-                 kith__member_is_up(kith__member(i)) && strcmp(kith__member(i)->name, "attendant") == 0;
+                 kith__member_is_up(kith__member(i)) && strcmp(kith__member(i)->name, name) == 0;
     return count;
+}
+
+static int attendants(void)
+{
+    return count_of("attendant");
+}
+
+static void await_none(const char *name)
+{
+    for (int64_t begin = kith__now_ns(); count_of(name) > 0; sleep_ms(1))
+        REQUIRE(ms_since(begin) < SOON * slowdown());
 }
 
 /* Each has one of its own meanwhile, and the next ones take those. */
@@ -250,11 +263,11 @@ static void in_threads(void)
     REQUIRE(kith_pool_close(pool) == 0);
 }
 
-static int pid_of_attendant(void)
+static int pid_of(const char *name)
 {
     for (uint32_t i = KITH__FIRST_MEMBER; i <= atomic_load(&kith__shared->members_used); i++)
-        if (atomic_load(&kith__member(i)->role) == KITH__PROCESS &&
-            strcmp(kith__member(i)->name, "attendant") == 0)
+        if (atomic_load(&kith__member(i)->role) == KITH__PROCESS && kith__member_is_up(kith__member(i)) &&
+            strcmp(kith__member(i)->name, name) == 0)
             return (int)atomic_load(&kith__member(i)->pid);
     return 0;
 }
@@ -269,15 +282,318 @@ static void in_loss(void)
     pool = kith_pool_open(2);
     fill_map(&s, x, y);
     REQUIRE(call(&s) == 0);
-    REQUIRE((pid = pid_of_attendant()) > 0);
+    REQUIRE((pid = pid_of("attendant")) > 0);
     kill(pid, SIGKILL);
-    for (int64_t begin = kith__now_ns(); attendants() > 0 && ms_since(begin) < SOON * slowdown();)
-        sleep_ms(1);
+    await_none("attendant");
     /* Whether its end of the Pipe is over by now or later: the call is made, or fails and says why. */
     if (call(&s) < 0)
         REQUIRE(strstr(kith_last_error(), "that made this call has ended") != NULL);
     REQUIRE(call(&s) == 0);
     REQUIRE(kith_pool_close(pool) == 0);
+}
+
+/* ---- calls that do not wait. From here on the pool seems to be another node's to this process. */
+
+static void open_far_pool(int workers)
+{
+    pool = kith_pool_open(workers);
+    kith__attend_always = 1;
+}
+
+static void close_far_pool(void)
+{
+    kith__attend_always = 0;
+    REQUIRE(kith_pool_close(pool) == 0);
+}
+
+static int twice(int x)
+{
+    return 2 * x;
+}
+
+static int odd_ones_fail(const void *in, void *out)
+{
+    int x;
+
+    memcpy(&x, in, sizeof x);
+    if (x % 2)
+        return kith_fail(9, "%d is odd", x);
+    memcpy(out, &x, sizeof x);
+    return 0;
+}
+
+static void in_tasks(void)
+{
+    static kith_result r[N];
+    struct kith_fault f;
+    int y;
+
+    open_far_pool(2);
+    for (int i = 0; i < N; i++)
+        r[i] = kith_apply_async(pool, twice, i);
+    REQUIRE(kith_results_wait(r, N, N / 2, KITH_FOREVER) >= N / 2);
+    for (int i = 0; i < N; i++)
+        REQUIRE(kith_get(r[i], &y) == 0 && y == 2 * i);
+    REQUIRE(kith_get(r[0], &y) == KITH_ESTALE);
+    for (int i = 0; i < 10; i++)
+        r[i] = kith_apply_async(pool, odd_ones_fail, KITH_ARG(i), sizeof y);
+    for (int i = 0; i < 10; i++) {
+        REQUIRE(kith_result_wait(r[i], KITH_FOREVER) == 0 && kith_result_ready(r[i]) == 1);
+        REQUIRE(kith_result_successful(r[i]) == !(i % 2));
+        REQUIRE(kith_get(r[i], &y) == (i % 2 ? KITH_ETASK : 0));
+        REQUIRE(i % 2 || y == i);
+        REQUIRE(!(i % 2) || (kith_last_fault(&f, 0) == 0 && f.code == 9 && strstr(f.text, "is odd")));
+    }
+    REQUIRE(count_of("clerk") == 1 && attendants() == 0);
+    REQUIRE(kith_processes(NULL, 0) == 0);
+    close_far_pool();
+}
+
+/* More than are under way at a time. */
+static void in_maps(void)
+{
+    enum { MAPS = 40 };
+    static double x[N], y[MAPS][N];
+    double sum[MAPS][3], rows[3][2] = { { 1, 2 }, { 3, 4 }, { 5, 6 } };
+    kith_result r[MAPS];
+    size_t faults;
+
+    open_far_pool(2);
+    for (int i = 0; i < N; i++)
+        x[i] = i;
+    for (int k = 0; k < MAPS; k++) {
+        memset(y[k], 0, sizeof y[k]);
+        r[k] = k % 2 ? kith_map_async(pool, sqrt, x, y[k], N)
+                     : kith_pool_map_async(pool, doubled, x, sizeof *x, y[k], sizeof *x, N);
+    }
+    for (int k = 0; k < MAPS; k++) {
+        struct kith_fault f;
+
+        REQUIRE(kith_result_get(r[k], NULL, 0, KITH_FOREVER) == (k % 2 ? 0 : KITH_ETASK));
+        for (int i = 0; i < N && k % 2; i++)
+            REQUIRE(y[k][i] == sqrt(i));
+        for (faults = 0; k % 2 == 0 && kith_last_fault(&f, faults) == 0; faults++)
+            REQUIRE(f.task == 500 * faults + 123 && y[k][f.task] == 0);
+        REQUIRE(k % 2 || faults == 4);
+    }
+    for (int k = 0; k < MAPS; k++)
+        r[k] = kith_starmap_async(pool, pow, rows, sum[k], 3);
+    for (int k = 0; k < MAPS; k++)
+        REQUIRE(kith_result_get(r[k], NULL, 0, KITH_FOREVER) == 0 && sum[k][1] == 81);
+    REQUIRE(kith_check(r[0] = kith_map_async(pool, sqrt, x, y[0], 0)) == 0);
+    REQUIRE(kith_result_get(r[0], NULL, 0, 0) == 0);
+    close_far_pool();
+}
+
+static int waits(const void *in, void *out)
+{
+    (void)in;
+    (void)out;
+    while (kith_worker() >= 0)
+        pause();
+    return 0;
+}
+
+static int gives_next(void *item, void *arg)
+{
+    int *next = arg;
+
+    if (*next == N)
+        return -7;
+    memcpy(item, next, sizeof *next);
+    ++*next;
+    return 1;
+}
+
+static void take_all_in_order(kith_iter it)
+{
+    struct kith_fault f;
+    int y;
+
+    for (int i = 0; i < N; i++) {
+        REQUIRE(kith_iter_next(it, &y, sizeof y, KITH_FOREVER) == (i % 2 ? KITH_ETASK : 0));
+        REQUIRE(i % 2 ? kith_last_fault(&f, 0) == 0 && f.task == (uint64_t)i && f.code == 9 : y == i);
+    }
+}
+
+static void in_imap(void)
+{
+    static int x[N], seen[N];
+    kith_bytes b;
+    kith_iter it;
+    int next = 0, y;
+
+    open_far_pool(2);
+    for (int i = 0; i < N; i++)
+        x[i] = i;
+    it = kith_pool_imap(pool, odd_ones_fail, x, sizeof *x, sizeof y, N);
+    take_all_in_order(it);
+    REQUIRE(kith_iter_next(it, &y, sizeof y, KITH_FOREVER) == KITH_EEND && kith_iter_close(it) == 0);
+    it = kith_pool_imap_from(pool, odd_ones_fail, gives_next, &next, sizeof *x, sizeof y);
+    take_all_in_order(it);
+    REQUIRE(kith_iter_next(it, &y, sizeof y, KITH_FOREVER) == -7);
+    REQUIRE(kith_iter_next(it, &y, sizeof y, 0) == KITH_EEND && kith_iter_close(it) == 0);
+    it = kith_imap_unordered(pool, twice, x, N);
+    for (int i = 0; i < N; i++)
+        REQUIRE(kith_next(it, &y) == 0 && !seen[y / 2]++);
+    REQUIRE(kith_next(it, &y) == KITH_EEND && kith_iter_close(it) == 0);
+    it = kith_pool_imap_bytes(pool, repeat, x, sizeof *x, 100);
+    for (int i = 0; i < 100; i++) {
+        b = (kith_bytes){ NULL, 0 };
+        REQUIRE(kith_iter_next(it, &b, sizeof b, KITH_FOREVER) == (i % 10 == 3 ? KITH_ETASK : 0));
+        REQUIRE(i % 10 == 3 || (b.size == (size_t)i && (i == 0 || *(const char *)b.data == i)));
+        REQUIRE(kith_free(b.data) == 0);
+    }
+    REQUIRE(kith_iter_close(it) == 0);
+    close_far_pool();
+}
+
+struct gate {
+    kith_event opens;
+    kith_value begun;
+};
+
+static int passes(const void *in, void *out)
+{
+    struct gate g;
+
+    memcpy(&g, in, sizeof g);
+    kith_add(g.begun, INT64_C(1));
+    kith_event_wait(g.opens, KITH_FOREVER);
+    sleep_ms(10);
+    *(int *)out = 0;
+    return 0;
+}
+
+/* Nothing is read far ahead, and what has not begun does not begin when the Iterator is closed. */
+static void in_imap_that_is_left(void)
+{
+    struct gate g = { kith_event_open(), kith_value_of(INT64_C(0)) }, gates[100];
+    int next = 0, y;
+    int64_t begun = 0;
+    kith_iter it;
+
+    open_far_pool(2);
+    it = kith_pool_imap_unordered_from(pool, odd_ones_fail, gives_next, &next, sizeof next, sizeof y);
+    REQUIRE(kith_iter_next(it, &y, sizeof y, KITH_FOREVER) <= 0 && next <= 2 * 2);
+    REQUIRE(kith_iter_close(it) == 0);
+    for (int i = 0; i < 100; i++)
+        gates[i] = g;
+    it = kith_pool_imap(pool, passes, gates, sizeof *gates, sizeof y, 100);
+    for (int i = 0; i < 100; i++)
+        REQUIRE(kith_iter_next(it, &y, sizeof y, 1) == KITH_ETIMEDOUT);
+    REQUIRE(kith_iter_close(it) == 0 && kith_event_set(g.opens) == 0);
+    close_far_pool();
+    REQUIRE(kith_load(g.begun, &begun) == 0 && begun >= 2 && begun < 100);
+}
+
+static _Atomic int notified;
+
+static void count_up(kith_result r, void *arg)
+{
+    (void)r;
+    atomic_fetch_add(&notified, *(int *)arg);
+}
+
+/* What runs, what waits for a worker, and maps that wait for their turn. */
+static void in_cancel(void)
+{
+    enum { CALLS = 30 };
+    kith_result tasks[CALLS], maps[CALLS];
+    static int out[CALLS][2], one = 1;
+    int y;
+
+    open_far_pool(2);
+    for (int i = 0; i < CALLS; i++) {
+        tasks[i] = kith_pool_apply_async(pool, waits, NULL, 0, sizeof y);
+        out[i][0] = out[i][1] = i;
+        maps[i] = kith_pool_map_async(pool, waits, NULL, 0, out[i], sizeof(int), 2);
+        REQUIRE(kith_result_notify(tasks[i], count_up, &one) == 0);
+        REQUIRE(kith_result_notify(maps[i], count_up, &one) == 0);
+    }
+    REQUIRE(kith_result_wait(tasks[0], 10) == KITH_ETIMEDOUT && kith_result_ready(maps[0]) == 0);
+    for (int i = CALLS; i-- > 0;)
+        REQUIRE(kith_result_cancel(tasks[i]) == 0 && kith_result_cancel(maps[i]) == 0);
+    for (int i = 0; i < CALLS; i++) {
+        REQUIRE(kith_get(tasks[i], &y) == KITH_ECANCELLED);
+        REQUIRE(strstr(kith_last_error(), "was cancelled") != NULL);
+        REQUIRE(kith_result_get(maps[i], NULL, 0, KITH_FOREVER) == KITH_ECANCELLED);
+        REQUIRE(out[i][0] == i && out[i][1] == i);
+    }
+    tasks[0] = kith_apply_async(pool, twice, 4);
+    REQUIRE(kith_result_wait(tasks[0], KITH_FOREVER) == 0 && kith_result_cancel(tasks[0]) == KITH_EEND);
+    REQUIRE(kith_get(tasks[0], &y) == 0 && y == 8);
+    for (int64_t begin = kith__now_ns(); atomic_load(&notified) < 2 * CALLS; sleep_ms(1))
+        REQUIRE(ms_since(begin) < SOON * slowdown());
+    close_far_pool();
+}
+
+/* All that it has under way is lost with a clerk, and the next call has another one. */
+static void in_loss_of_clerk(void)
+{
+    kith_result task, map;
+    int out[2], y;
+
+    open_far_pool(2);
+    task = kith_pool_apply_async(pool, waits, NULL, 0, sizeof y);
+    map = kith_pool_map_async(pool, waits, NULL, 0, out, sizeof *out, 2);
+    for (int64_t begin = kith__now_ns(); pid_of("clerk") == 0; sleep_ms(1))
+        REQUIRE(ms_since(begin) < SOON * slowdown());
+    kill(pid_of("clerk"), SIGKILL);
+    REQUIRE(kith_get(task, &y) == KITH_EPEER);
+    REQUIRE(strstr(kith_last_error(), "that made this call has ended") != NULL);
+    REQUIRE(kith_result_get(map, NULL, 0, KITH_FOREVER) == KITH_EPEER);
+    kith__attend_always = 0;
+    REQUIRE(kith_pool_terminate(pool) == 0); /* its tasks wait for ever */
+    open_far_pool(2);
+    task = kith_apply_async(pool, twice, 4);
+    REQUIRE(kith_get(task, &y) == 0 && y == 8);
+    close_far_pool();
+}
+
+static int waits_loudly(const void *in, void *out)
+{
+    kith_event begun;
+
+    memcpy(&begun, in, sizeof begun);
+    kith_event_set(begun);
+    return waits(in, out);
+}
+
+struct caller {
+    kith_pool pool;
+    kith_event begun;
+    int waits;
+};
+
+static int calls_and_waits(const void *arg)
+{
+    const struct caller *c = arg;
+    int y;
+
+    kith__attend_always = 1;
+    if (c->waits)
+        return kith_pool_map(c->pool, waits_loudly, &c->begun, sizeof c->begun, &y, sizeof y, 1);
+    kith_pool_apply_async(c->pool, waits_loudly, &c->begun, sizeof c->begun, sizeof y);
+    for (;;)
+        pause();
+}
+
+/* Who makes calls for it goes with it, also in the middle of one. */
+static void in_death_of_caller(void)
+{
+    for (int waits_for_it = 0; waits_for_it < 2; waits_for_it++) {
+        struct caller c = { kith_pool_open(2), kith_event_open(), waits_for_it };
+        kith_process p = kith_process_start(calls_and_waits, KITH_ARG(c));
+
+        REQUIRE(kith_event_wait(c.begun, KITH_FOREVER) == 0);
+        REQUIRE(count_of(waits_for_it ? "attendant" : "clerk") == 1);
+        REQUIRE(kith_process_kill(p) == 0 && kith_process_join(p, KITH_FOREVER) == 0);
+        await_none("attendant");
+        await_none("clerk");
+        REQUIRE(kith_pool_terminate(c.pool) == 0 && kith_event_close(c.begun) == 0);
+        kith_process_close(p);
+    }
 }
 
 static void a_map_is_made_by_an_attendant(void)
@@ -305,11 +621,53 @@ static void another_one_comes_for_a_lost_one(void)
     JOB(in_loss);
 }
 
+static void single_tasks_are_made_by_a_clerk(void)
+{
+    JOB(in_tasks);
+}
+
+static void maps_that_do_not_wait_are(void)
+{
+    JOB(in_maps);
+}
+
+static void what_a_clerk_does_can_be_cancelled(void)
+{
+    JOB(in_cancel);
+}
+
+static void results_come_one_by_one(void)
+{
+    JOB(in_imap);
+}
+
+static void an_iterator_that_is_closed_has_nothing_under_way(void)
+{
+    JOB(in_imap_that_is_left);
+}
+
+static void what_a_lost_clerk_had_is_lost(void)
+{
+    JOB(in_loss_of_clerk);
+}
+
+static void nobody_works_for_a_dead_caller(void)
+{
+    JOB(in_death_of_caller);
+}
+
 static struct test tests[] = { TEST_LIKE(a_map_is_made_by_an_attendant, "TestSyncManagerTypes.test_pool"),
                                TEST_LIKE(all_kinds_of_calls_are, "TestSyncManagerTypes.test_pool"),
                                TEST(what_was_not_begun_is_as_it_was),
                                TEST(threads_have_one_each),
                                TEST(another_one_comes_for_a_lost_one),
+                               TEST(single_tasks_are_made_by_a_clerk),
+                               TEST(maps_that_do_not_wait_are),
+                               TEST(what_a_clerk_does_can_be_cancelled),
+                               TEST(results_come_one_by_one),
+                               TEST(an_iterator_that_is_closed_has_nothing_under_way),
+                               TEST(what_a_lost_clerk_had_is_lost),
+                               TEST(nobody_works_for_a_dead_caller),
                                TEST_END };
 
 int main(void)

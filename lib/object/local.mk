@@ -28,6 +28,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/pin.c \
 	lib/object/pin.h \
 	lib/object/pipe.c \
+	lib/object/pipe.h \
 	lib/object/process.c \
 	lib/object/process.h \
 	lib/object/producers.c \

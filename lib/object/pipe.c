@@ -13,9 +13,11 @@
 #include "config.h"
 #include "base/error.h"
 #include "base/system.h"
+#include "object/pipe.h"
 #include "object/producers.h"
 #include "shm/heap.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { READERS, WRITERS = 2, SIDES = 4 }; /* and the end, of which they are */
@@ -647,7 +649,7 @@ static int check(const void *bytes, size_t size)
     return bytes || size == 0 ? 0 : kith__fail(KITH_EINVAL, "a Pipe was given NULL for %zu bytes", size);
 }
 
-int kith_pipe_send(kith_pipe p, const void *message, size_t size, int timeout_ms)
+static int send_to(kith_pipe p, const void *message, size_t size, int timeout_ms)
 {
     struct kith__args in = { .bytes = message, .size = size };
     struct kith__result out = { 0 };
@@ -655,7 +657,17 @@ int kith_pipe_send(kith_pipe p, const void *message, size_t size, int timeout_ms
 
     if (rc == 0)
         rc = (int)kith__invoke(object_of(p), KITH__PIPE_KIND, SEND + end_of(p), &in, &out, timeout_ms);
-    return kith__report(rc);
+    return rc;
+}
+
+int kith_pipe_send(kith_pipe p, const void *message, size_t size, int timeout_ms)
+{
+    return kith__report(send_to(p, message, size, timeout_ms));
+}
+
+int kith__pipe_pass(kith_pipe end, const void *message, uint64_t size)
+{
+    return send_to(end, message, size, KITH_FOREVER);
 }
 
 static int64_t receive_from(kith_pipe p, void *buf, size_t room, uint32_t flags, int timeout_ms)
@@ -680,6 +692,22 @@ int kith__pipe_recv(kith_pipe p, void *buf, size_t size, int timeout_ms)
     int64_t rc = receive_from(p, buf, size, KITH__EXACT, timeout_ms);
 
     return rc < 0 ? (int)rc : 0;
+}
+
+int kith__pipe_take(kith_pipe end, char **bytes, uint64_t *size)
+{
+    struct kith__args in = { .number = UINT64_MAX };
+    struct kith__result out = { .grows = 1 };
+    int64_t rc =
+        kith__invoke(object_of(end), KITH__PIPE_KIND, RECEIVE + end_of(end), &in, &out, KITH_FOREVER);
+
+    if (rc < 0) {
+        free(out.buf);
+        return (int)rc;
+    }
+    *bytes = out.buf;
+    *size = (uint64_t)rc;
+    return 0;
 }
 
 static int64_t size_of_next(kith_pipe p, int timeout_ms)
@@ -713,6 +741,11 @@ int kith_pipe_give(kith_pipe p, kith_process to)
 int kith_pipe_close(kith_pipe p)
 {
     return kith__close_part(object_of(p), KITH__PIPE_KIND, end_of(p));
+}
+
+void kith__pipe_shut(kith_pipe end)
+{
+    kith__close_here(object_of(end), KITH__PIPE_KIND, end_of(end));
 }
 
 #undef kith_pipe_open_with /* which adds the size */

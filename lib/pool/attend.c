@@ -2,570 +2,305 @@
 #include "config.h"
 #include "pool/attend.h"
 #include "base/error.h"
+#include "base/system.h"
+#include "object/pipe.h"
 #include "object/process.h"
-#include "pool/chunk.h"
-#include "pool/fault.h"
-#include "pool/parcel.h"
-#include "pool/turn.h"
-#include "shm/heap.h"
+#include "pool/order.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------ what is sent */
+/* ------------------------------------------------------------------ the attendant
+ *
+ * The thread that gets a call makes it. When that takes a while another one listens meanwhile, so it is
+ * noticed when nobody waits for the call any more. Then that one has the next call, and the first is the one
+ * that may have to listen: so there are two at most, and a short call goes from thread to thread nowhere. */
 
-struct errand { /* behind it: context, arguments, costs */
-    uint64_t pool, call, n, in_size, out_size, arg_size;
-    uint32_t kind, shape, has_costs;
-    int32_t priority;
-    struct kith__token fn;
-    char name[64];
-};
+static const int64_t short_ns = 2 * KITH__MS;
 
-struct answer { /* behind it: faults, a bit for each element of a map that was not begun, results */
-    int32_t code;
-    uint32_t spare;
-    uint64_t faults, bits, results; /* how many; bytes; bytes */
-    uint64_t units;                 /* of results of a range */
-    char text[1024];
-};
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t free; /* to listen, or over */
+    kith_pipe end;
+    int listens, over; /* a thread does, or works on what it got just now; nobody is at the other end */
+    int helps;         /* there is a second thread */
+    struct kith__call *waits; /* the call that takes a while */
+    struct kith__thread helper;
+} self = { .mutex = PTHREAD_MUTEX_INITIALIZER, .free = PTHREAD_COND_INITIALIZER };
 
-struct message { /* from malloc */
-    char *bytes;
-    uint64_t size;
-};
+static void *serve(void *nothing);
 
-static int receive(kith_pipe end, struct message *m)
+/* Somebody else may listen. */
+static void let_listen(struct kith__call *c)
 {
-    int64_t size = kith_pipe_next(end, KITH_FOREVER);
-
-    *m = (struct message){ 0 };
-    if (size < 0)
-        return (int)size;
-    if (!(m->bytes = malloc((size_t)size + 1)))
-        return kith__fail(KITH_ENOMEM, "no memory for a call of %lld bytes", (long long)size);
-    m->size = (uint64_t)size;
-    if ((size = kith_pipe_recv(end, m->bytes, m->size, KITH_FOREVER)) >= 0)
-        return 0;
-    free(m->bytes);
-    return (int)size;
+    pthread_mutex_lock(&self.mutex);
+    self.waits = c;
+    self.listens = 0;
+    if (!self.helps)
+        self.helps = kith__thread_begin(&self.helper, serve, NULL) == 0;
+    pthread_cond_signal(&self.free);
+    pthread_mutex_unlock(&self.mutex);
 }
 
-/* ------------------------------------------------------------------ the attendant */
-
-struct outcome {
-    int code;
-    void *out; /* of a map a block of the heap, of a range from malloc */
-    uint64_t units;
-    unsigned char *bits; /* of a map that has not come to its end; NULL: all were begun */
-};
-
-static void set_bit(unsigned char *bits, uint64_t i)
+/* *listens becomes 0: another thread does. */
+static int await(struct kith__call *c, enum kith__step_result *last, int *listens)
 {
-    bits[i / 8] |= (unsigned char)(1 << i % 8);
+    int rc = kith__call_wait(c, kith__now_ns() + short_ns, last);
+
+    if (rc != KITH_ETIMEDOUT)
+        return rc;
+    let_listen(c);
+    *listens = 0;
+    rc = kith__call_wait(c, -1, last);
+    pthread_mutex_lock(&self.mutex);
+    self.waits = NULL;
+    pthread_mutex_unlock(&self.mutex);
+    return rc;
 }
 
-static int has_bit(const unsigned char *bits, uint64_t i)
-{
-    return bits[i / 8] >> i % 8 & 1;
-}
-
-static void mark_units(struct kith__job *j, uint64_t lo, uint64_t hi, unsigned char *bits)
-{
-    for (uint64_t unit = lo; unit < hi; unit++)
-        set_bit(bits, kith__job_element(j, unit));
-}
-
-/* Of a job that nobody touches any more. */
-static void mark_not_begun(struct kith__job *j, enum kith__step_result last, unsigned char *bits)
-{
-    uint64_t count = atomic_load(&j->returned_count);
-
-    if (last != KITH__STEP_HALTED) {
-        memset(bits, 255, j->n / 8 + 1);
-        return;
-    }
-    for (uint64_t i = 0; i < count; i++) {
-        const struct kith__range *r = &kith__job_returned(j)[i];
-
-        mark_units(j, atomic_load(&r->lo), atomic_load(&r->lo) + atomic_load(&r->length), bits);
-    }
-    mark_units(j, atomic_load(&j->cursor) >> 16, j->units, bits);
-}
-
-/* What of its results is to be known before the call ends. 0; KITH_ENOMEM. */
-static int look_at(struct kith__call *c, enum kith__step_result last, struct outcome *o)
-{
-    struct kith__job *j = c->job;
-
-    if (kith__is_map(j->kind)) {
-        if (last == KITH__STEP_DONE)
-            return 0;
-        if (!(o->bits = calloc(j->n / 8 + 1, 1)))
-            return kith__fail(KITH_ENOMEM, "no memory for the outcome of a call");
-        mark_not_begun(j, last, o->bits);
-        return 0;
-    }
-    if (last != KITH__STEP_DONE || j->out_size == 0)
-        return 0;
-    o->units = j->units;
-    if (!(o->out = malloc(j->units * j->out_size)))
-        return kith__fail(KITH_ENOMEM, "no memory for the outcome of a call");
-    memcpy(o->out, kith__at(j->out), j->units * j->out_size);
-    return 0;
-}
-
-static void make_call(struct kith__call_spec *s, struct outcome *o)
+static void make_call(struct kith__order *o, int *listens)
 {
     enum kith__step_result last = KITH__STEP_WAIT;
-    uint64_t size = s->n * s->out_size;
     struct kith__call c;
     int rc;
 
-    if (kith__is_map(s->kind)) { /* in kith's memory: it needs no ring */
-        uint64_t block = kith__heap_alloc(size, kith__me);
-
-        if ((o->code = block ? 0 : KITH_ENOMEM) < 0)
-            return;
-        s->out = o->out = kith__at(block);
-        memset(o->out, 0, s->kind == KITH__JOB_VARIABLE ? size : 0);
-    }
-    if ((o->code = kith__call_begin(&c, s)) < 0)
+    if ((o->code = kith__order_prepare(o)) < 0 || (o->code = kith__call_begin(&c, &o->s)) < 0)
         return;
-    rc = kith__call_wait(&c, -1, &last);
-    if (rc == 0)
-        rc = look_at(&c, last, o);
+    rc = await(&c, &last, listens);
     o->code = kith__call_end(&c, last);
     if (rc < 0)
         o->code = rc;
 }
 
-/* 0; KITH_EPEER: it is none; KITH_EFUNC. */
-static int read_errand(const struct message *m, struct errand *e, struct kith__call_spec *s)
+static int send(const struct kith__order *o)
 {
-    const char *behind = m->bytes + sizeof *e;
-    uint64_t left, in;
-    int rc;
+    struct kith__message m;
+    int rc = kith__outcome_make(o, 0, &m);
 
-    if (m->size < sizeof *e)
-        return kith__fail(KITH_EPEER, "a call from another node makes no sense: two versions of kith?");
-    left = m->size - sizeof *e;
-    memcpy(e, m->bytes, sizeof *e);
-    e->name[sizeof e->name - 1] = '\0';
-    in = kith__is_map(e->kind) ? e->n : 0;
-    if (e->kind >= KITH__JOB_ROW || e->arg_size > left ||
-        (e->in_size && in > (left - e->arg_size) / e->in_size) ||
-        (e->has_costs && e->n > left / sizeof(double)) ||
-        left != e->arg_size + in * e->in_size + (e->has_costs ? e->n * sizeof(double) : 0))
-        return kith__fail(KITH_EPEER, "a call from another node makes no sense: two versions of kith?");
-    *s = (struct kith__call_spec){ .pool = { e->pool },
-                                   .name = e->name[0] ? e->name : NULL,
-                                   .kind = (enum kith__job_kind)e->kind,
-                                   .shape = (int)e->shape,
-                                   .n = e->n,
-                                   .call = e->call,
-                                   .arg = e->arg_size ? behind : NULL,
-                                   .in = behind + e->arg_size,
-                                   .in_size = e->in_size,
-                                   .out_size = e->out_size,
-                                   .arg_size = e->arg_size };
-    if ((rc = kith__token_resolve(&e->fn, &s->fn)) < 0)
+    if (rc < 0)
         return rc;
-    kith__turn.priority = e->priority;
-    return 0;
-}
-
-/* Costs may lie anywhere, and are copied to where they are aligned. */
-static int copy_costs(const struct message *m, const struct errand *e, struct kith__call_spec *s,
-                      double **costs)
-{
-    uint64_t size = e->n * sizeof **costs;
-
-    if (!e->has_costs)
-        return 0;
-    if (!(*costs = malloc(size)))
-        return kith__fail(KITH_ENOMEM, "no memory for the costs of %llu tasks", (unsigned long long)e->n);
-    memcpy(*costs, m->bytes + m->size - size, size);
-    s->costs = *costs;
-    return 0;
-}
-
-static uint64_t count_faults(int code)
-{
-    struct kith_fault f;
-    uint64_t count = 0;
-
-    while (code == KITH_ETASK && kith_last_fault(&f, count) == 0)
-        count++;
-    return count;
-}
-
-static uint64_t size_of_results(const struct kith__call_spec *s, const struct outcome *o)
-{
-    if (!o->out || (o->code < 0 && o->code != KITH_ETASK && o->code != KITH_ECANCELLED))
-        return 0;
-    if (s->kind == KITH__JOB_VARIABLE)
-        return kith__parcel_bytes_size(o->out, s->n);
-    return (kith__is_map(s->kind) ? s->n : o->units) * s->out_size;
-}
-
-static int send_answer(kith_pipe end, const struct kith__call_spec *s, const struct outcome *o)
-{
-    struct answer a = { .code = o->code, .units = o->units };
-    struct kith_fault f;
-    char *bytes, *to;
-    int rc;
-
-    if (o->code < 0)
-        snprintf(a.text, sizeof a.text, "%s", kith_last_error());
-    a.faults = count_faults(o->code);
-    a.bits = o->bits ? s->n / 8 + 1 : 0;
-    a.results = size_of_results(s, o);
-    if (!(bytes = malloc(sizeof a + a.faults * sizeof f + a.bits + a.results))) {
-        a = (struct answer){ .code = KITH_ENOMEM, .text = "no memory for the outcome of a call" };
-        return kith_pipe_send(end, &a, sizeof a, KITH_FOREVER);
-    }
-    memcpy(bytes, &a, sizeof a);
-    to = bytes + sizeof a;
-    for (uint64_t i = 0; i < a.faults && kith_last_fault(&f, i) == 0; i++, to += sizeof f)
-        memcpy(to, &f, sizeof f);
-    if (a.bits)
-        memcpy(to, o->bits, a.bits);
-    if (a.results && s->kind == KITH__JOB_VARIABLE)
-        kith__parcel_write_bytes(o->out, s->n, to + a.bits);
-    else if (a.results)
-        memcpy(to + a.bits, o->out, a.results);
-    rc = kith_pipe_send(end, bytes, sizeof a + a.faults * sizeof f + a.bits + a.results, KITH_FOREVER);
-    free(bytes);
+    rc = kith__pipe_pass(self.end, m.bytes, m.size);
+    free(m.bytes);
     return rc;
 }
 
-static void free_outcome(const struct kith__call_spec *s, struct outcome *o)
+/* Where there is no room for what has come of it, there may be for that. */
+static int answer(const struct kith__order *o)
 {
-    kith_bytes *list = o->out;
+    const struct kith__order none = { .code = KITH_ENOMEM };
+    int rc = send(o);
 
-    free(o->bits);
-    if (!o->out)
-        return;
-    if (!kith__is_map(s->kind)) {
-        free(o->out);
-        return;
-    }
-    for (uint64_t i = 0; s->kind == KITH__JOB_VARIABLE && i < s->n; i++)
-        if (list[i].data)
-            kith__heap_free(kith__offset(list[i].data));
-    kith__heap_free(kith__offset(o->out));
+    return rc == KITH_ENOMEM ? send(&none) : rc;
 }
 
-static int do_errand(kith_pipe end, const struct message *m)
+/* It is the thread's turn to listen: what comes next. 0: nothing does. */
+static int get(struct kith__message *m)
 {
-    struct kith__call_spec s = { 0 };
-    struct outcome o = { 0 };
-    double *costs = NULL;
-    struct errand e;
-    int rc;
+    int over;
 
-    if ((o.code = read_errand(m, &e, &s)) == 0 && (o.code = copy_costs(m, &e, &s, &costs)) == 0)
-        make_call(&s, &o);
-    rc = send_answer(end, &s, &o);
-    free_outcome(&s, &o);
-    free(costs);
-    return rc;
+    pthread_mutex_lock(&self.mutex);
+    while (self.listens && !self.over)
+        pthread_cond_wait(&self.free, &self.mutex);
+    over = self.over;
+    self.listens = 1;
+    pthread_mutex_unlock(&self.mutex);
+    return !over && kith__pipe_take(self.end, &m->bytes, &m->size) == 0;
 }
 
-/* The target of its Process, which ends when nobody is at the other end any more. */
-static int attendant(const void *arg)
+static void give_up(void)
 {
-    struct message m;
-    kith_pipe end;
-    int rc;
+    pthread_mutex_lock(&self.mutex);
+    self.over = 1;
+    if (self.waits)
+        kith__call_cancel(self.waits);
+    pthread_cond_broadcast(&self.free);
+    pthread_mutex_unlock(&self.mutex);
+}
 
-    memcpy(&end, arg, sizeof end);
-    while (receive(end, &m) == 0) {
-        rc = do_errand(end, &m);
+static void *serve(void *nothing)
+{
+    struct kith__message m;
+    struct kith__order o;
+    int listens = 0, rc;
+
+    while (listens ? kith__pipe_take(self.end, &m.bytes, &m.size) == 0 : get(&m)) {
+        listens = 1;
+        if ((o.code = kith__order_read(m.bytes, m.size, &o)) == 0)
+            make_call(&o, &listens);
+        rc = answer(&o);
+        kith__order_free(&o);
         free(m.bytes);
         if (rc < 0)
             break;
     }
+    give_up();
+    return nothing;
+}
+
+/* The target of its Process, which ends when nobody is at the other end any more. */
+static int attendant(const void *end)
+{
+    memcpy(&self.end, end, sizeof self.end);
+    serve(NULL);
     return 0;
 }
 
 /* ------------------------------------------------------------------ who is served */
 
-struct attendant {
-    struct attendant *next;
-    kith_pipe end;
-    kith_process process;
+struct idle {
+    struct idle *next;
+    struct kith__attendant a;
     uint32_t node;
 };
 
-static struct attendant *idle;
+static struct idle *idle;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+int kith__attend_always;
 
 int kith__attend_is_needed(kith_pool pool)
 {
     return kith__base && kith__me && pool.id != 0 && pool.id >> 62 == 0 &&
-           kith__handle_home(pool.id) != kith__shared->node &&
-           kith__handle_home(pool.id) < kith__shared->nodes;
+           kith__handle_home(pool.id) < kith__shared->nodes &&
+           (kith__handle_home(pool.id) != kith__shared->node || kith__attend_always);
 }
 
-static void dismiss(struct attendant *a)
+/* Its handle: nobody asks how it has ended. */
+static void let_go(kith_process p)
 {
-    kith_pipe_close(a->end);
-    kith_process_close(a->process);
-    free(a);
+    struct kith__args in = { 0 };
+    struct kith__result out = { 0 };
+    struct kith__caller who = kith__caller_here();
+
+    if (!kith__is_remote(p.id)) {
+        kith__close_here(p.id, KITH__PROCESS_KIND, 0);
+        return;
+    }
+    kith__remote_forget(p.id);
+    kith__remote_call(kith__handle_home(p.id), (uint32_t)KITH__PROCESS_KIND << 8 | KITH__CLOSE, p.id, &who,
+                      &in, &out, KITH_FOREVER);
 }
 
-static int engage(uint32_t node, struct attendant **out)
+void kith__attendant_dismiss(struct kith__attendant *a)
 {
-    struct kith_process_options o = { .name = "attendant", .daemon = 1, .node = (int)node + 1 };
-    struct attendant *a = calloc(1, sizeof *a);
+    kith__pipe_shut(a->end);
+    let_go(a->process);
+}
+
+int kith__attendant_begin(uint32_t node, int (*fn)(const void *end), const char *name,
+                          struct kith__attendant *a)
+{
+    struct kith_process_options o = { .name = name, .daemon = 1, .node = (int)node + 1 };
     kith_pipe ends[2];
-    struct kith__run run = { (kith__anyfn *)attendant, 0, &ends[1], sizeof ends[1], 1 };
+    struct kith__run run = { (kith__anyfn *)fn, 0, &ends[1], sizeof ends[1], 1 };
     int64_t process;
     int rc;
 
-    if (!a)
-        return kith__fail(KITH_ENOMEM, "no memory for a call");
-    if ((rc = kith_pipe_open(ends)) < 0) {
-        free(a);
+    if ((rc = kith_pipe_open(ends)) < 0)
         return rc;
-    }
     if ((process = kith__process_begin(&run, &o)) < 0) {
-        kith_pipe_close(ends[0]);
-        kith_pipe_close(ends[1]);
-        free(a);
+        kith__pipe_shut(ends[0]);
+        kith__pipe_shut(ends[1]);
         return (int)process;
     }
-    *a = (struct attendant){ .end = ends[0], .process = { (uint64_t)process }, .node = node };
+    *a = (struct kith__attendant){ ends[0], { (uint64_t)process } };
     kith_pipe_give(ends[1], a->process);
-    *out = a;
     return 0;
 }
 
-static struct attendant *take_idle(uint32_t node)
+static void dismiss(struct idle *i)
 {
-    struct attendant **at = &idle, *a;
-
-    pthread_mutex_lock(&mutex);
-    while ((a = *at) && a->node != node)
-        at = &a->next;
-    if (a)
-        *at = a->next;
-    pthread_mutex_unlock(&mutex);
-    return a;
+    kith__attendant_dismiss(&i->a);
+    free(i);
 }
 
-static void put_idle(struct attendant *a)
+static int engage(uint32_t node, struct idle **out)
 {
-    pthread_mutex_lock(&mutex);
-    a->next = idle;
-    idle = a;
-    pthread_mutex_unlock(&mutex);
-}
-
-/* 0; a code. */
-static int make_errand(const struct kith__call_spec *s, struct message *m)
-{
-    uint64_t in = kith__is_map(s->kind) ? s->n * s->in_size : 0,
-             costs = s->costs ? s->n * sizeof *s->costs : 0;
-    struct errand e;
-    char *to;
+    struct idle *i = calloc(1, sizeof *i);
     int rc;
 
-    memset(&e, 0, sizeof e); /* also what lies between its members */
-    if ((rc = kith__token_make(&e.fn, s->fn)) < 0)
+    if (!i)
+        return kith__fail(KITH_ENOMEM, "no memory for a call");
+    i->node = node;
+    if ((rc = kith__attendant_begin(node, attendant, "attendant", &i->a)) < 0) {
+        free(i);
         return rc;
-    e.pool = s->pool.id;
-    e.call = kith__call_number();
-    e.n = s->n;
-    e.in_size = s->in_size;
-    e.out_size = s->out_size;
-    e.arg_size = s->arg_size;
-    e.kind = (uint32_t)s->kind;
-    e.shape = (uint32_t)s->shape;
-    e.has_costs = s->costs != NULL;
-    e.priority = kith__turn.priority;
-    if (s->name)
-        memcpy(e.name, s->name, strnlen(s->name, sizeof e.name - 1));
-    m->size = sizeof e + s->arg_size + in + costs;
-    if (!(to = m->bytes = malloc(m->size)))
-        return kith__fail(KITH_ENOMEM, "no memory for a call of %llu bytes", (unsigned long long)m->size);
-    memcpy(to, &e, sizeof e);
-    to += sizeof e;
-    if (s->arg_size)
-        memcpy(to, s->arg, s->arg_size);
-    if (in)
-        memcpy(to + s->arg_size, s->in, in);
-    if (costs)
-        memcpy(to + s->arg_size + in, s->costs, costs);
+    }
+    *out = i;
     return 0;
+}
+
+static struct idle *take_idle(uint32_t node)
+{
+    struct idle **at = &idle, *i;
+
+    pthread_mutex_lock(&mutex);
+    while ((i = *at) && i->node != node)
+        at = &i->next;
+    if (i)
+        *at = i->next;
+    pthread_mutex_unlock(&mutex);
+    return i;
+}
+
+static void put_idle(struct idle *i)
+{
+    pthread_mutex_lock(&mutex);
+    i->next = idle;
+    idle = i;
+    pthread_mutex_unlock(&mutex);
 }
 
 /* An idle one may have ended, with its node's memory or at somebody's hand: then the next one. */
-static int send_errand(uint32_t node, const struct message *m, struct attendant **out)
+static int send_order(uint32_t node, const struct kith__message *m, struct idle **out)
 {
-    struct attendant *a;
+    struct idle *i;
     int rc;
 
-    while ((a = take_idle(node))) {
-        if (kith_pipe_send(a->end, m->bytes, m->size, KITH_FOREVER) == 0) {
-            *out = a;
+    while ((i = take_idle(node))) {
+        if (kith__pipe_pass(i->a.end, m->bytes, m->size) == 0) {
+            *out = i;
             return 0;
         }
-        dismiss(a);
+        dismiss(i);
     }
-    if ((rc = engage(node, &a)) < 0)
+    if ((rc = engage(node, &i)) < 0)
         return rc;
-    if ((rc = kith_pipe_send(a->end, m->bytes, m->size, KITH_FOREVER)) < 0)
-        dismiss(a);
+    if ((rc = kith__pipe_pass(i->a.end, m->bytes, m->size)) < 0)
+        dismiss(i);
     else
-        *out = a;
+        *out = i;
     return rc;
 }
 
-/* ------------------------------------------------------------------ what comes back */
-
-static int take_bytes(const struct kith__call_spec *s, const char *results, const unsigned char *skip)
+/* How it has ended, of which the Pipe knows no more than that. */
+static int lost(uint32_t node, int rc)
 {
-    const char *bytes = results + s->n * sizeof(uint64_t);
-    kith_bytes *out = s->out;
-    uint64_t size;
-
-    for (uint64_t i = 0; i < s->n; i++, bytes += size) {
-        memcpy(&size, results + i * sizeof size, sizeof size);
-        if (has_bit(skip, i) || size == 0)
-            continue;
-        if (!(out[i].data = kith_alloc(size)))
-            return KITH_ENOMEM;
-        memcpy(out[i].data, bytes, out[i].size = size);
-    }
-    return 0;
-}
-
-/* Failed tasks, and those that were not begun, leave their outputs as they are. */
-static int take_results(const struct kith__call_spec *s, const struct answer *a,
-                        const struct kith_fault *faults, const char *bits, const char *results)
-{
-    unsigned char *skip = calloc(s->n / 8 + 1, 1);
-    int rc = 0;
-
-    if (!skip)
-        return kith__fail(KITH_ENOMEM, "no memory for the results of a call");
-    if (a->bits)
-        memcpy(skip, bits, a->bits);
-    for (uint64_t i = 0; i < a->faults; i++)
-        if (faults[i].task < s->n)
-            set_bit(skip, faults[i].task);
-    if (s->kind == KITH__JOB_VARIABLE)
-        rc = take_bytes(s, results, skip);
-    else
-        for (uint64_t i = 0; i < s->n; i++)
-            if (!has_bit(skip, i))
-                memcpy((char *)s->out + i * s->out_size, results + i * s->out_size, s->out_size);
-    free(skip);
-    return rc;
-}
-
-/* The results of its blocks are folded here, in the same order as there. */
-static int fold_results(const struct kith__call_spec *s, const struct answer *a, const char *results,
-                        void (*fold)(struct kith__call *c, void *context), void *context)
-{
-    struct kith__job *job = calloc(1, sizeof *job);
-    uint64_t block = kith__heap_alloc(a->results, kith__me);
-    struct kith__call c = { .job = job };
-    int rc = 0;
-
-    if (job && block) {
-        memcpy(kith__at(block), results, a->results);
-        job->units = a->units;
-        job->out_size = s->out_size;
-        job->out = block;
-        fold(&c, context);
-    } else
-        rc = kith__fail(KITH_ENOMEM, "no memory for the results of a call");
-    kith__heap_free(block);
-    free(job);
-    return rc;
-}
-
-static int sizes_fit(const struct kith__call_spec *s, const struct answer *a, uint64_t left)
-{
-    return a->faults <= left / sizeof(struct kith_fault) && a->bits <= left && a->results <= left &&
-           a->faults * sizeof(struct kith_fault) + a->bits + a->results == left &&
-           (a->bits == 0 || a->bits == s->n / 8 + 1);
-}
-
-static int results_fit(const struct kith__call_spec *s, const struct answer *a, const char *results)
-{
-    uint64_t left = a->results, size;
-
-    if (left == 0)
-        return a->code < 0 || s->out_size == 0;
-    if (s->kind != KITH__JOB_VARIABLE)
-        return left == (kith__is_map(s->kind) ? s->n : a->units) * s->out_size;
-    if (left < s->n * sizeof size)
-        return 0;
-    left -= s->n * sizeof size;
-    for (uint64_t i = 0; i < s->n; i++, left -= size) {
-        memcpy(&size, results + i * sizeof size, sizeof size);
-        if (size > left)
-            return 0;
-    }
-    return left == 0;
-}
-
-static int take_answer(const struct kith__call_spec *s, const struct message *m,
-                       void (*fold)(struct kith__call *c, void *context), void *context)
-{
-    static const char damaged[] = "what came of a call makes no sense: two versions of kith?";
-    const struct kith_fault *faults = (const void *)(m->bytes + sizeof(struct answer));
-    const char *bits, *results;
-    struct answer a;
-    int rc = 0;
-
-    if (m->size < sizeof a)
-        return kith__fail(KITH_EPEER, damaged);
-    memcpy(&a, m->bytes, sizeof a);
-    a.text[sizeof a.text - 1] = '\0';
-    if (!sizes_fit(s, &a, m->size - sizeof a))
-        return kith__fail(KITH_EPEER, damaged);
-    bits = (const char *)(faults + a.faults);
-    results = bits + a.bits;
-    if (!results_fit(s, &a, results))
-        return kith__fail(KITH_EPEER, damaged);
-    if (a.results && kith__is_map(s->kind))
-        rc = take_results(s, &a, faults, bits, results);
-    else if (a.results && a.code == 0 && fold)
-        rc = fold_results(s, &a, results, fold, context);
-    if (a.code == KITH_ETASK)
-        kith__faults_keep_list(faults, a.faults);
-    return a.code < 0 ? kith__fail(a.code, "%s", a.text) : rc;
+    if (rc != KITH_EEND)
+        return rc;
+    return kith__fail(KITH_EPEER, "the process on node %u that made this call has ended", node);
 }
 
 int kith__attend(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),
                  void *context)
 {
     uint32_t node = kith__handle_home(s->pool.id);
-    struct message errand = { 0 }, answer = { 0 };
-    struct attendant *a = NULL;
-    int rc = make_errand(s, &errand);
+    struct kith__message order = { 0 }, outcome = { 0 };
+    struct idle *i = NULL;
+    int rc = kith__order_make(s, 0, &order);
 
     if (rc == 0)
-        rc = send_errand(node, &errand, &a);
-    free(errand.bytes);
+        rc = send_order(node, &order, &i);
+    free(order.bytes);
     if (rc < 0)
-        return rc;
-    if ((rc = receive(a->end, &answer)) < 0) {
-        dismiss(a);
-        return rc == KITH_EEND
-                   ? kith__fail(KITH_EPEER, "the process on node %u that made this call has ended", node)
-                   : rc;
+        return lost(node, rc);
+    if ((rc = kith__pipe_take(i->a.end, &outcome.bytes, &outcome.size)) < 0) {
+        dismiss(i);
+        return lost(node, rc);
     }
-    put_idle(a);
-    rc = take_answer(s, &answer, fold, context);
-    free(answer.bytes);
+    put_idle(i);
+    rc = kith__outcome_take(s, outcome.bytes, outcome.size, fold, context);
+    free(outcome.bytes);
     return rc;
 }

@@ -1,21 +1,34 @@
-/* attend.h: calls to a pool from a process on a node that has none of its workers.
+/* attend.h: calls to a pool from a process on another node than the pool's.
  *
- * Such a process has, on the node of the pool, an attendant: a Process of kith's that makes the call there,
- * and sends back what has come of it. Each call takes an idle one, or starts one; they are connected by a
- * Pipe, and end with the process that they serve. So what a call is stands in call.c alone, and who calls
- * from afar may be anybody who can open a Pipe.
+ * Such a process has, on the node of the pool, attendants: Processes of kith's that make calls there, and
+ * send back what has come of them. A call that waits takes an idle one, or starts one; they are connected by
+ * a Pipe, and end with the process that they serve. So what a call is stands in call.c alone, and who calls
+ * from afar may be anybody who can open a Pipe. Calls that do not wait have another kind: see away.h.
  */
 #ifndef KITH_ATTEND_H
 #define KITH_ATTEND_H
 
 #include "pool/call.h"
 
-/* 1: the pool is at home elsewhere, and has no branch here (kith__pool_here was asked). */
+/* 1: the pool is at home elsewhere, and no task of a branch of it here runs in this process (kith__pool_here
+ * was asked). */
 int kith__attend_is_needed(kith_pool pool);
+
+/* For tests: pools of this node, too, when this process uses them. */
+extern int kith__attend_always;
 
 /* As kith__call, by an attendant. KITH_EPEER: the node of the pool, or the attendant, is lost: whether tasks
  * have run is not known. */
 int kith__attend(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),
                  void *context);
+
+/* Starts a process of kith's that runs fn on that node, with its end of a new Pipe as argument. 0; a code. */
+struct kith__attendant {
+    kith_pipe end; /* ours */
+    kith_process process;
+};
+int kith__attendant_begin(uint32_t node, int (*fn)(const void *end), const char *name,
+                          struct kith__attendant *a);
+void kith__attendant_dismiss(struct kith__attendant *a); /* it ends, and what it does is given up */
 
 #endif

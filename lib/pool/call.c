@@ -289,6 +289,8 @@ static int begin(struct kith__call *c, const struct kith__call_spec *s, int work
         return rc;
     c->in = s->in;
     c->out = s->out;
+    c->look = s->look;
+    c->look_context = s->look_context;
     memcpy(&c->job->fn, &fn, sizeof fn);
     c->works = works && works_here(c);
     if (kith__pool_body(c->object)->serial || c->works)
@@ -354,6 +356,8 @@ int kith__call_end(struct kith__call *c, enum kith__step_result last)
 
     kith__job_progress_end(
         c->job); /* a handler of the log may do anything: before what is known of the call */
+    if (c->look)
+        c->look(c, last, c->look_context);
     rc = outcome(c, last);
     if (last == KITH__STEP_ENDED || last == KITH__STEP_WAIT) {
         atomic_store(&c->job->cancelled, KITH__ABANDONED);

@@ -19,6 +19,16 @@ struct kith__call_part {
     int32_t priority;
 };
 
+enum kith__step_result {
+    KITH__STEP_WAIT,
+    KITH__STEP_MOVED,
+    KITH__STEP_DONE,
+    KITH__STEP_HALTED,
+    KITH__STEP_ENDED
+};
+
+struct kith__call;
+
 struct kith__call_spec {
     kith_pool pool;
     const char *name; /* of the function, for messages; NULL: it is looked up for one */
@@ -32,6 +42,11 @@ struct kith__call_spec {
     void *out;
     uint64_t in_size, out_size, arg_size;
     const double *costs; /* of the elements of a map, estimated; NULL: nothing is known */
+    int is_task;         /* it is one task of a row; for who makes it elsewhere */
+    uint64_t task;       /* of that: its number, for messages */
+    /* When it has ended, and its job is not given back yet. NULL: none. */
+    void (*look)(struct kith__call *c, enum kith__step_result last, void *context);
+    void *look_context;
 };
 
 /* The name of the function, for a message; buf is used where it has to be looked up. */
@@ -48,14 +63,8 @@ struct kith__call {
     uint64_t out_done; /* elements before it have been dealt with */
     uint64_t turn;     /* later.c's */
     int works;         /* who waits for it runs tasks of it: a pool with .caller */
-};
-
-enum kith__step_result {
-    KITH__STEP_WAIT,
-    KITH__STEP_MOVED,
-    KITH__STEP_DONE,
-    KITH__STEP_HALTED,
-    KITH__STEP_ENDED
+    void (*look)(struct kith__call *c, enum kith__step_result last, void *context);
+    void *look_context;
 };
 
 int kith__call_begin(struct kith__call *c,

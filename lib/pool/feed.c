@@ -715,14 +715,19 @@ int kith__feed_cancel(struct kith__feed *f, uint64_t unit)
 }
 
 /* f is locked. */
-static void cancel_queued(struct kith__feed *f)
+static void cancel_queued(struct kith__feed *f, uint64_t unit)
 {
-    for (uint64_t unit = f->shelf.first * KITH__ROW_CHUNK; unit < f->shelf.given; unit++) {
-        struct kith__item *item = kith__shelf_item(&f->shelf, unit);
+    struct kith__item *item = kith__shelf_item(&f->shelf, unit);
 
-        if (item && kith__item_cancel(item) == 0)
-            kith__row_wake(f->shelf.row, unit);
-    }
+    if (item && kith__item_cancel(item) == 0)
+        kith__row_wake(f->shelf.row, unit);
+}
+
+void kith__feed_cancel_queued(struct kith__feed *f, uint64_t unit)
+{
+    pthread_mutex_lock(&f->mutex);
+    cancel_queued(f, unit);
+    pthread_mutex_unlock(&f->mutex);
 }
 
 void kith__feeds_cancel(uint64_t pool)
@@ -730,8 +735,9 @@ void kith__feeds_cancel(uint64_t pool)
     pthread_mutex_lock(&kith__feeds->mutex);
     for (struct kith__feed *f = kith__feeds->list.first; f; f = f->link.next) {
         pthread_mutex_lock(&f->mutex);
-        if (f->pool.id == pool)
-            cancel_queued(f);
+        for (uint64_t unit = f->shelf.first * KITH__ROW_CHUNK; f->pool.id == pool && unit < f->shelf.given;
+             unit++)
+            cancel_queued(f, unit);
         pthread_mutex_unlock(&f->mutex);
     }
     pthread_mutex_unlock(&kith__feeds->mutex);

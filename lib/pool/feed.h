@@ -66,6 +66,9 @@ int kith__feed_wait(struct kith__feed *feed, uint64_t unit,
  * it runs in this process, inside of another task. */
 int kith__feed_cancel(struct kith__feed *feed, uint64_t unit);
 
+/* The same, but a task that runs goes on. */
+void kith__feed_cancel_queued(struct kith__feed *feed, uint64_t unit);
+
 /* For who waits for several things: whatever ends there wakes w, which joins before each look. And helps, as
  * kith__later_help. */
 void kith__feed_watch(struct kith__feed *feed);

@@ -5,7 +5,10 @@
  * stand in a row of their own (feed.h).
  */
 #include "config.h"
+#include "pool/attend.h"
+#include "pool/branch.h"
 #include "pool/feed.h"
+#include "pool/later.h"
 #include "pool/local.h"
 #include "pool/map.h"
 #include "pool/progress.h"
@@ -26,6 +29,7 @@ struct iterator {
     uint64_t number;
     int held, closed;
     struct kith__feed *feed; /* NULL: KITH_SERIAL=1, or all is over */
+    uint64_t *calls; /* the pool is another node's: the tasks under way, in the order of elements (later.h) */
     struct kith__call_spec s;
     char name[64];
     int unordered, serial;
@@ -41,7 +45,7 @@ struct iterator {
     /* For results in the order of their ends: those that were passed over, and the first that was not looked
      * at. */
     uint64_t *passed, passed_count, look, claimed;
-    uint64_t found;
+    uint64_t found; /* unit; of .calls the place */
     struct kith__progress progress;
     uint64_t all, failed; /* for that; all: 0: a source */
 };
@@ -86,7 +90,10 @@ static int give(struct iterator *self)
 
     if (!pull(self))
         return 0;
-    if ((rc = kith__feed_give(self->feed, &self->s, &unit)) < 0)
+    self->s.task = self->given;
+    rc = self->calls ? kith__later_begin(&self->s, &self->calls[under_way(self)])
+                     : kith__feed_give(self->feed, &self->s, &unit);
+    if (rc < 0)
         return rc;
     self->given++;
     return 1;
@@ -147,6 +154,84 @@ static int has_found(struct kith__feed *feed, void *context)
     return 1;
 }
 
+/* ---- of those that are elsewhere */
+
+static int is_ready_elsewhere(struct iterator *self, uint64_t at)
+{
+    struct kith__later *l = kith__later_get(self->calls[at]);
+    int is = kith__later_is_ready(l);
+
+    kith__later_put(l);
+    return is;
+}
+
+static int find_elsewhere(struct iterator *self)
+{
+    uint64_t most = self->unordered ? under_way(self) : 1;
+
+    for (uint64_t i = 0; i < most; i++)
+        if (is_ready_elsewhere(self, i)) {
+            self->found = i;
+            return 1;
+        }
+    return 0;
+}
+
+static int wait_elsewhere(struct iterator *self, int timeout_ms)
+{
+    struct kith__wait w;
+    int rc = kith__wait_begin(&w, NULL, timeout_ms);
+
+    if (rc < 0)
+        return rc;
+    do {
+        kith__later_join(&w);
+        if (find_elsewhere(self))
+            break;
+    } while ((rc = kith__wait_sleep(&w)) == 0);
+    kith__later_leave(&w);
+    kith__wait_end(&w, 1);
+    return self->found == KITH__ROW_ANY ? rc : 0;
+}
+
+static int take_elsewhere(struct iterator *self, void *out)
+{
+    struct kith__later *l = kith__later_get(self->calls[self->found]);
+    uint64_t size;
+    const void *value = kith__later_value(l, &size);
+    int rc;
+
+    if (out && value && kith__later_code(l) == 0)
+        memcpy(out, value, size);
+    rc = kith__later_take(l);
+    kith__later_put(l);
+    memmove(self->calls + self->found, self->calls + self->found + 1,
+            (under_way(self) - self->found - 1) * sizeof *self->calls);
+    return rc;
+}
+
+static void give_up_elsewhere(struct iterator *self)
+{
+    for (uint64_t i = 0; i < under_way(self); i++) {
+        struct kith__later *l = kith__later_get(self->calls[i]);
+
+        kith__later_withdraw(l);
+        kith__later_put(l);
+    }
+    free(self->calls);
+    self->calls = NULL;
+}
+
+/* ---- of all */
+
+static int await_one(struct iterator *self, int timeout_ms)
+{
+    if (self->calls)
+        return wait_elsewhere(self, timeout_ms);
+    return kith__feed_wait(self->feed, self->unordered ? KITH__ROW_ANY : self->taken, has_found, self,
+                           timeout_ms);
+}
+
 /* What was taken counts, as what is asked for sets the pace. */
 static struct kith__way way_of(const struct iterator *self, char *buf, size_t room)
 {
@@ -179,6 +264,8 @@ static void finish(struct iterator *self)
     if (self->feed)
         kith__feed_close(self->feed);
     self->feed = NULL;
+    if (self->calls)
+        give_up_elsewhere(self);
 }
 
 /* There are no more: with the code of a source that failed, once. */
@@ -201,7 +288,7 @@ static int next_by_workers(struct iterator *self, void *out, int timeout_ms)
     int rc;
 
     show(self); /* first: a handler of the log may do anything */
-    if (!self->feed)
+    if (!self->feed && !self->calls)
         return tell_end(self);
     if ((rc = give_some(self)) < 0) {
         self->source_ends = self->refused = 1;
@@ -209,11 +296,9 @@ static int next_by_workers(struct iterator *self, void *out, int timeout_ms)
     }
     if (under_way(self) == 0)
         return tell_end(self);
-    rc = kith__feed_wait(self->feed, self->unordered ? KITH__ROW_ANY : self->taken, has_found, self,
-                         timeout_ms);
-    if (rc < 0)
+    if ((rc = await_one(self, timeout_ms)) < 0)
         return rc;
-    rc = kith__feed_take(self->feed, self->found, out);
+    rc = self->calls ? take_elsewhere(self, out) : kith__feed_take(self->feed, self->found, out);
     self->found = KITH__ROW_ANY;
     self->taken++;
     self->failed += rc < 0;
@@ -307,9 +392,32 @@ int kith_iter_close(kith_iter it)
 
 /* ------------------------------------------------------------------ opening */
 
+static void choose_window(struct iterator *self, uint64_t workers)
+{
+    uint64_t each = self->s.in_size + self->s.out_size + sizeof(struct kith__item);
+
+    self->least = 2 * workers;
+    self->window = window_bytes / each < WINDOW_MOST ? window_bytes / each : WINDOW_MOST;
+    if (self->window < 2 * self->least)
+        self->window = 2 * self->least;
+}
+
+static int open_elsewhere(struct iterator *self)
+{
+    int64_t workers = kith__ask(self->s.pool.id, KITH__POOL_KIND, KITH__POOL_WORKERS, 0);
+
+    if (workers < 0)
+        return (int)workers;
+    choose_window(self, (uint64_t)workers);
+    self->s.is_task = 1;
+    self->s.out = NULL;
+    if (!(self->calls = calloc(self->window + 1, sizeof *self->calls)))
+        return kith__fail(KITH_ENOMEM, "no memory for kith_imap");
+    return 0;
+}
+
 static int open_feed(struct iterator *self)
 {
-    uint64_t each = self->s.in_size + self->s.out_size + sizeof(struct kith__item), workers;
     struct kith__object *o;
     int rc = kith__pool_find(self->s.pool, &o);
 
@@ -317,11 +425,7 @@ static int open_feed(struct iterator *self)
         return rc;
     self->serial = (int)kith__pool_body(o)->serial;
     kith__progress_begin(&self->progress, kith__pool_body(o));
-    workers = kith__spread_workers(kith__pool_body(o));
-    self->least = 2 * workers;
-    self->window = window_bytes / each < WINDOW_MOST ? window_bytes / each : WINDOW_MOST;
-    if (self->window < 2 * self->least)
-        self->window = 2 * self->least;
+    choose_window(self, kith__spread_workers(kith__pool_body(o)));
     if (self->serial)
         return 0;
     if (self->unordered && !(self->passed = malloc((self->window + 1) * sizeof *self->passed)))
@@ -336,7 +440,8 @@ static int open_iterator(struct iterator *self)
 
     if (self->next && self->s.in_size && !(self->item = malloc(self->s.in_size)))
         return kith__fail(KITH_ENOMEM, "no memory for an element of %zu bytes", (size_t)self->s.in_size);
-    if ((rc = open_feed(self)) < 0)
+    rc = kith__attend_is_needed(self->s.pool) ? open_elsewhere(self) : open_feed(self);
+    if (rc < 0)
         return rc;
     pthread_mutex_lock(&mutex);
     rc = kith__local_take(&iterators, self, &self->number);

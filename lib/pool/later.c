@@ -11,8 +11,11 @@
 #include "base/own.h"
 #include "base/standin.h"
 #include "base/system.h"
+#include "pool/attend.h"
+#include "pool/away.h"
 #include "pool/fault.h"
 #include "pool/notices.h"
+#include "pool/order.h"
 #include "pool/pool.h"
 #include "pool/spread.h"
 #include "pool/turn.h"
@@ -28,16 +31,17 @@ enum { UNDER_WAY = 16 };
 enum state { WAITS, GOES_ON, READY };
 
 struct kith__later {
-    KITH__LINK(struct kith__later) link;   /* in a line, or of those under way */
+    KITH__LINK(struct kith__later) link;   /* in a line, of those under way, or of those elsewhere */
     KITH__LINK(struct kith__later) called; /* of those whose .fn is to be called */
     struct line *line;                     /* in which it stands; NULL: none */
+    struct kith__away *away;               /* where it was sent; NULL: it is of this node */
     uint64_t number;
     struct kith__call_spec s;
     struct kith__call call;
     struct kith__turn turn; /* of the thread that made it */
     char name[64];
     _Atomic uint32_t state;
-    int driven, dropped, taken, cancelled, held;
+    int driven, dropped, taken, cancelled, withdrawn, held;
     int ends; /* its job is being given back */
     int code; /* when it is ready */
     char *sentence;
@@ -62,18 +66,29 @@ struct bells { /* in the arena, since threads sleep on its words only */
 static struct {
     pthread_mutex_t mutex;
     struct kith__locals numbers;
-    KITH__LIST(struct kith__later) under_way, calls; /* calls: ready ones whose .fn is to be called */
-    KITH__LIST(struct line) lines;                   /* those of the highest priority first */
-    kith_pool called;                                /* whose fn is being called */
+    KITH__LIST(struct kith__later) under_way, elsewhere;
+    KITH__LIST(struct kith__later) calls; /* ready ones whose .fn is to be called */
+    KITH__LIST(struct line) lines;        /* those of the highest priority first */
+    kith_pool called;                     /* whose fn is being called */
     struct bells *_Atomic bells;
     struct kith__thread service;
     _Atomic int serves; /* looked at without the mutex, as .bells */
     int ends;
 } self = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
+/* Of any size, and of a task, which nobody has taken. */
+static void free_bytes(const struct kith__later *l)
+{
+    const kith_bytes *b = l->value;
+
+    if (b && l->s.kind == KITH__JOB_VARIABLE && !l->taken && b->data)
+        kith__heap_free(kith__offset(b->data));
+}
+
 /* It is nobody's any more. */
 static void let_go(struct kith__later *l)
 {
+    free_bytes(l);
     kith__local_let_go(&self.numbers, l->number);
     free(l->sentence);
     free(l->faults);
@@ -85,7 +100,7 @@ static void look_whether_over(struct kith__later *l)
 {
     if (!l->dropped || l->held > 0 || l->driven || l->fn || atomic_load(&l->state) != READY)
         return;
-    if (l->code == KITH_ETASK && !l->taken)
+    if (l->code == KITH_ETASK && !l->taken && !l->withdrawn)
         kith__fault_tell_unseen(l->sentence ? l->sentence : l->name);
     let_go(l);
 }
@@ -144,6 +159,11 @@ static void keep_outcome(struct kith__later *l, int code)
         kith__wake_all(&self.bells->ready);
 }
 
+static int fail_as_cancelled(const struct kith__later *l)
+{
+    return kith__fail(KITH_ECANCELLED, "%s was cancelled", l->name[0] ? l->name : "the call");
+}
+
 static int end(struct kith__later *l, enum kith__step_result last)
 {
     int rc;
@@ -153,7 +173,7 @@ static int end(struct kith__later *l, enum kith__step_result last)
     pthread_mutex_unlock(&self.mutex);
     rc = kith__call_end(&l->call, last);
     if (l->cancelled) /* also when its last task has come to its end before it was killed */
-        rc = kith__fail(KITH_ECANCELLED, "%s was cancelled", l->name[0] ? l->name : "the call");
+        rc = fail_as_cancelled(l);
     return rc;
 }
 
@@ -450,6 +470,7 @@ static int begin_service(void)
 
 void kith__later_end(void)
 {
+    kith__away_end();
     pthread_mutex_lock(&self.mutex);
     self.ends = 1;
     if (self.serves)
@@ -513,17 +534,136 @@ static int enter(struct kith__later *l)
     return rc;
 }
 
+/* ------------------------------------------------------------------ elsewhere */
+
+static void finish_elsewhere(struct kith__later *l, int code)
+{
+    pthread_mutex_lock(&self.mutex);
+    kith__unlink(&self.elsewhere, l, link);
+    keep_outcome(l, code);
+    look_whether_over(l);
+    pthread_mutex_unlock(&self.mutex);
+}
+
+/* Under the mutex: one that is elsewhere stays until it is ready, dropped or not. NULL: it is, or there is
+ * none. */
+static struct kith__later *find_elsewhere(uint64_t number)
+{
+    struct kith__later *l = kith__local_find(&self.numbers, number);
+
+    return l && l->away && atomic_load(&l->state) != READY ? l : NULL;
+}
+
+void kith__later_arrived(uint64_t number, const char *outcome, uint64_t size)
+{
+    struct kith__later *l;
+    int rc;
+
+    pthread_mutex_lock(&self.mutex);
+    l = find_elsewhere(number);
+    pthread_mutex_unlock(&self.mutex);
+    if (!l)
+        return;
+    rc = kith__outcome_take(&l->s, outcome, size, NULL, NULL);
+    finish_elsewhere(l, l->cancelled ? fail_as_cancelled(l) : rc);
+}
+
+void kith__later_failed(uint64_t number, int code)
+{
+    struct kith__later *l;
+
+    pthread_mutex_lock(&self.mutex);
+    l = find_elsewhere(number);
+    pthread_mutex_unlock(&self.mutex);
+    if (l)
+        finish_elsewhere(l, code);
+}
+
+void kith__later_lost(const struct kith__away *to)
+{
+    struct kith__later *l, *next;
+
+    pthread_mutex_lock(&self.mutex);
+    for (l = self.elsewhere.first; l; l = next) {
+        next = l->link.next;
+        if (l->away != to)
+            continue;
+        kith__unlink(&self.elsewhere, l, link);
+        keep_outcome(l, KITH_EPEER);
+        look_whether_over(l);
+    }
+    pthread_mutex_unlock(&self.mutex);
+}
+
+/* Its outcome may come at once. What could not be sent has ended with those that were lost, or is gone. */
+static int send(struct kith__later *l, uint64_t number)
+{
+    int rc = kith__away_order(l->away, &l->s, number);
+
+    if (rc == 0)
+        return 0;
+    pthread_mutex_lock(&self.mutex);
+    if (atomic_load(&l->state) == READY)
+        rc = 0;
+    else {
+        kith__unlink(&self.elsewhere, l, link);
+        let_go(l);
+    }
+    pthread_mutex_unlock(&self.mutex);
+    return rc;
+}
+
+/* The place of the result of a task. */
+static int make_value(struct kith__later *l)
+{
+    if (!l->s.is_task || l->s.out_size == 0)
+        return 0;
+    if (!(l->value = calloc(1, l->s.out_size)))
+        return kith__fail(KITH_ENOMEM, "no memory for a result");
+    l->s.out = l->value;
+    return 0;
+}
+
+static int begin_elsewhere(const struct kith__call_spec *s, uint64_t *number)
+{
+    struct kith__later *l = make(s);
+    int rc = l ? 0 : KITH_ENOMEM;
+
+    if (rc < 0)
+        return rc;
+    if ((rc = make_value(l)) < 0 || (rc = kith__away_to(kith__handle_home(s->pool.id), &l->away)) < 0) {
+        free(l->value);
+        free(l);
+        return rc;
+    }
+    kith__call_warn(s);
+    pthread_mutex_lock(&self.mutex);
+    if ((rc = begin_service()) < 0 || (rc = kith__local_take(&self.numbers, l, &l->number)) < 0) {
+        free(l->value);
+        free(l);
+    } else {
+        *number = l->number;
+        kith__link_last(&self.elsewhere, l, link);
+    }
+    pthread_mutex_unlock(&self.mutex);
+    return rc < 0 ? rc : send(l, *number);
+}
+
+/* ------------------------------------------------------------------ beginning */
+
 int kith__later_begin(const struct kith__call_spec *s, uint64_t *number)
 {
     struct kith__object *o;
     struct kith__later *l;
-    int rc = kith__pool_find(s->pool, &o);
+    int rc, away = kith__attend_is_needed(s->pool);
 
-    if (rc < 0)
+    if (away && s->n > 0)
+        return begin_elsewhere(s, number);
+    if (!away && (rc = kith__pool_find(s->pool, &o)) < 0)
         return rc;
     if (!(l = make(s)))
         return KITH_ENOMEM;
-    if (kith__pool_body(o)->serial || s->n == 0) {
+    if (s->n == 0 || kith__pool_body(o)->serial) {
         rc = run(l);
         pthread_mutex_lock(&self.mutex);
         keep_outcome(l, rc);
@@ -672,8 +812,8 @@ static int cancel(struct kith__later *l)
         return kith__fail(KITH_EEND, "the call has ended already");
     l->cancelled = 1;
     if (leave_line(l))
-        keep_outcome(l, kith__fail(KITH_ECANCELLED, "%s was cancelled", l->name[0] ? l->name : "the call"));
-    else
+        keep_outcome(l, fail_as_cancelled(l));
+    else if (!l->away)
         kith__call_cancel(&l->call);
     return 0;
 }
@@ -685,9 +825,23 @@ int kith__later_cancel(struct kith__later *l)
     pthread_mutex_lock(&self.mutex);
     rc = cancel(l);
     pthread_mutex_unlock(&self.mutex);
+    if (rc == 0 && l->away)
+        kith__away_cancel(l->away, l->number);
     if (rc == 0 && self.bells)
         kith__wake_all(&self.bells->service);
     return rc;
+}
+
+void kith__later_withdraw(struct kith__later *l)
+{
+    int ready;
+
+    pthread_mutex_lock(&self.mutex);
+    ready = atomic_load(&l->state) == READY;
+    l->dropped = l->withdrawn = 1;
+    pthread_mutex_unlock(&self.mutex);
+    if (!ready)
+        kith__away_withdraw(l->away, l->number);
 }
 
 static int is_in_line(kith_pool pool)

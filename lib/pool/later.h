@@ -3,7 +3,8 @@
  *
  * A process has a few of them under way in each pool; the others wait in it, by priority and in the order in
  * which they came, and take 300 bytes each. A thread of kith's, the service, begins them, copies what is not
- * in kith's memory, and ends them; a thread that waits for one does all that for it itself.
+ * in kith's memory, and ends them; a thread that waits for one does all that for it itself. Calls to pools of
+ * other nodes, maps and single tasks alike, are under way there from the beginning (away.h).
  */
 #ifndef KITH_LATER_H
 #define KITH_LATER_H
@@ -12,6 +13,7 @@
 #include "pool/feed.h"
 
 struct kith__later;
+struct kith__away;
 
 /* Begins s, or puts it behind those that wait. What s points to stays until it is ready. With KITH_SERIAL=1
  * it is ready at once; then s->out may be NULL, and the value of a single task is kept. 0 and its number, see
@@ -34,6 +36,9 @@ const void *kith__later_value(const struct kith__later *l,
 
 void kith__later_drop(struct kith__later *l);  /* it is let go of when it is ready */
 int kith__later_cancel(struct kith__later *l); /* 0; KITH_ERUNNING: it is ready */
+
+/* Of a task that is elsewhere: it is not begun any more, and nobody wants to know what comes of it. */
+void kith__later_withdraw(struct kith__later *l);
 
 /* Calls fn in the service when it is ready: once. 0; KITH_EINVAL: it has one. */
 int kith__later_notify(struct kith__later *l, kith_result r, kith_ready_fn *fn, void *arg);
@@ -58,6 +63,12 @@ void kith__later_give_up(kith_pool pool);
 
 /* After it: until all that was to be called of that pool was. */
 void kith__later_settle(kith_pool pool);
+
+/* For away.c: what has come of a call, by its number; why it could not be sent; all that were sent there have
+ * ended with this thread's last failure. */
+void kith__later_arrived(uint64_t number, const char *outcome, uint64_t size);
+void kith__later_failed(uint64_t number, int code);
+void kith__later_lost(const struct kith__away *to);
 
 /* At the end of the job: the service ends. */
 void kith__later_end(void);

@@ -4,6 +4,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/answer.h \
 	lib/pool/attend.c \
 	lib/pool/attend.h \
+	lib/pool/away.c \
+	lib/pool/away.h \
 	lib/pool/batch.c \
 	lib/pool/batch.h \
 	lib/pool/board.c \
@@ -17,6 +19,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/chunk.h \
 	lib/pool/claim.c \
 	lib/pool/claim.h \
+	lib/pool/clerk.c \
+	lib/pool/clerk.h \
 	lib/pool/crew.c \
 	lib/pool/crew.h \
 	lib/pool/crowd.c \
@@ -46,12 +50,16 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/known.h \
 	lib/pool/later.c \
 	lib/pool/later.h \
+	lib/pool/line.c \
+	lib/pool/line.h \
 	lib/pool/local.c \
 	lib/pool/local.h \
 	lib/pool/map.c \
 	lib/pool/map.h \
 	lib/pool/notices.c \
 	lib/pool/notices.h \
+	lib/pool/order.c \
+	lib/pool/order.h \
 	lib/pool/parcel.c \
 	lib/pool/parcel.h \
 	lib/pool/pool.c \

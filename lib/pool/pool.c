@@ -42,8 +42,7 @@ static int usable(kith_pool p)
     if (rc == 0 && kith__handle_home(p.id) != kith__shared->node)
         rc = kith__fail(
             KITH_EINVAL,
-            "a Pool of node %u was used on node %u, where it has no workers: there only calls that wait for "
-            "their results can be made, as kith_map, and kith_pool_workers",
+            "a Pool of node %u was used on node %u: only on its own node can it be closed or terminated",
             kith__handle_home(p.id), kith__shared->node);
     return rc;
 }

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 #include "pool/result.h"
+#include "pool/attend.h"
 #include "pool/local.h"
 #include "pool/map.h"
 #include "pool/serial.h"
@@ -69,20 +70,28 @@ int kith__result_is_ready(const struct kith__found *f)
 
 /* ------------------------------------------------------------------ beginning */
 
-static kith_result begin_task(struct kith__call_spec *s)
+/* A task of a row, where there is one. */
+static int begin_task(const struct kith__call_spec *s, kith_result *r)
 {
-    kith_result r = { 0 };
-    uint64_t unit, number;
+    uint64_t unit;
     uint32_t tag;
-    int rc;
+    int rc = kith__call_depth(s->pool);
 
-    if ((rc = kith__call_depth(s->pool)) == 0 && (rc = kith__feed_give_shared(s, &tag, &unit)) == 0)
-        r.id = task_handle(tag, unit);
-    else if (rc == KITH__FEED_SERIAL && (rc = kith__later_begin(s, &number)) == 0)
-        r.id = call_handle(number);
-    if (rc < 0)
-        r.id = kith__failed_handle(kith__report(rc));
-    return r;
+    if (rc == 0 && (rc = kith__feed_give_shared(s, &tag, &unit)) == 0)
+        r->id = task_handle(tag, unit);
+    return rc;
+}
+
+int kith__result_begin(const struct kith__call_spec *s, kith_result *r)
+{
+    uint64_t number;
+    int rc = KITH__FEED_SERIAL;
+
+    if (s->is_task && !kith__attend_is_needed(s->pool))
+        rc = begin_task(s, r);
+    if (rc == KITH__FEED_SERIAL && (rc = kith__later_begin(s, &number)) == 0)
+        r->id = call_handle(number);
+    return rc;
 }
 
 static kith_result fail(int rc)
@@ -97,6 +106,7 @@ kith_result kith__apply_async(kith_pool pool, const char *name, kith__fn *fn, in
 {
     struct kith__call_spec s =
         kith__call_of_map(pool, name, fn, shape, in, in_size, (void *)(uintptr_t)&nowhere, out_size, 1);
+    kith_result r = { 0 };
     int rc = 0;
 
     if (shape != KITH__SHAPE_BYTES)
@@ -104,7 +114,8 @@ kith_result kith__apply_async(kith_pool pool, const char *name, kith__fn *fn, in
     if (rc < 0 || (rc = kith__call_check(&s, "kith_apply_async")) < 0)
         return fail(rc);
     s.out = NULL;
-    return begin_task(&s);
+    s.is_task = 1;
+    return (rc = kith__result_begin(&s, &r)) < 0 ? fail(rc) : r;
 }
 
 kith_result kith_pool_apply_async(kith_pool pool, kith_map_fn *fn, const void *in, size_t in_size,
@@ -140,12 +151,12 @@ kith_result kith__apply_async_bytes(kith_pool pool, const char *name, kith_map_f
 
 static kith_result begin_call(struct kith__call_spec *s, const char *what)
 {
-    uint64_t number;
+    kith_result r = { 0 };
     int rc = kith__call_check(s, what);
 
-    if (rc < 0 || (rc = kith__call_clear(s, what)) < 0 || (rc = kith__later_begin(s, &number)) < 0)
+    if (rc < 0 || (rc = kith__call_clear(s, what)) < 0 || (rc = kith__result_begin(s, &r)) < 0)
         return fail(rc);
-    return (kith_result){ call_handle(number) };
+    return r;
 }
 
 kith_result kith__map_async(kith_pool pool, const char *name, kith__fn *fn, int shape, const void *in,

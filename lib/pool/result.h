@@ -14,6 +14,9 @@ struct kith__found {
     struct kith__later *call;
 };
 
+/* Begins a call that was checked, and does not wait: of one task (.is_task), or of a map. 0; a code. */
+int kith__result_begin(const struct kith__call_spec *s, kith_result *r);
+
 int kith__result_find(kith_result r, struct kith__found *f); /* 0; KITH_ESTALE; why it is no Result of ours */
 void kith__result_put(struct kith__found *f);
 int kith__result_is_ready(const struct kith__found *f);

@@ -310,6 +310,78 @@ static int stop(void)
     return 0;
 }
 
+static int waits(const void *in, void *out)
+{
+    (void)in;
+    (void)out;
+    while (kith_worker() >= 0)
+        nap(1000000);
+    return 0;
+}
+
+static int fails_if_odd(const void *in, void *out)
+{
+    memcpy(out, in, sizeof(int));
+    return *(const int *)in % 2 ? kith_fail(9, "odd") : 0;
+}
+
+static void cancel_from_afar(kith_pool far)
+{
+    kith_result r[8];
+    int out[8][4], y;
+
+    for (int i = 0; i < 8; i++)
+        r[i] = i % 2 ? kith_pool_apply_async(far, waits, NULL, 0, sizeof y)
+                     : kith_pool_map_async(far, waits, NULL, 0, out[i], sizeof(int), 4);
+    MUST(kith_result_wait(r[0], 10) == KITH_ETIMEDOUT && kith_result_ready(r[1]) == 0);
+    for (int i = 8; i-- > 0;)
+        MUST(kith_result_cancel(r[i]) == 0);
+    for (int i = 0; i < 8; i++)
+        MUST(kith_result_get(r[i], i % 2 ? &y : NULL, i % 2 ? sizeof y : 0, KITH_FOREVER) == KITH_ECANCELLED);
+}
+
+static void iterate_from_afar(kith_pool far)
+{
+    static int x[N];
+    kith_iter it;
+    int y;
+
+    for (int i = 0; i < N; i++)
+        x[i] = i;
+    it = kith_imap(far, plus_one, x, N);
+    for (int i = 0; i < N; i++)
+        MUST(kith_next(it, &y) == 0 && y == i + 1);
+    MUST(kith_next(it, &y) == KITH_EEND && kith_iter_close(it) == 0);
+    it = kith_imap_unordered(far, plus_one, x, 10);
+    for (int i = 0; i < 10; i++)
+        MUST(kith_next(it, &y) == 0 && y >= 1 && y <= 10);
+    MUST(kith_iter_close(it) == 0);
+}
+
+static void call_from_afar_without_waiting(kith_pool far)
+{
+    static double x[N], y[N];
+    static kith_result r[N];
+    kith_result map;
+    int out;
+
+    for (int i = 0; i < N; i++) {
+        x[i] = i;
+        r[i] = kith_apply_async(far, plus_one, i);
+    }
+    map = kith_map_async(far, sqrt, x, y, N);
+    MUST(kith_results_wait(r, N, N / 2, KITH_FOREVER) >= N / 2);
+    for (int i = 0; i < N; i++)
+        MUST(kith_get(r[i], &out) == 0 && out == i + 1);
+    MUST(kith_result_get(map, NULL, 0, KITH_FOREVER) == 0);
+    for (int i = 0; i < N; i++)
+        MUST(y[i] == sqrt(i));
+    r[0] = kith_pool_apply_async(far, fails_if_odd, &(int){ 3 }, sizeof(int), sizeof(int));
+    MUST(kith_get(r[0], &out) == KITH_ETASK && strstr(kith_last_error(), "on node1") != NULL);
+    cancel_from_afar(far);
+    iterate_from_afar(far);
+}
+
 /* On a node without workers of the pool. */
 static int calls_from_afar(const void *arg)
 {
@@ -331,7 +403,8 @@ static int calls_from_afar(const void *arg)
     MUST(sum == N);
     MUST(kith_pool_map(far, fails_at_home, NULL, 0, node, sizeof *node, 10) == KITH_ETASK);
     MUST(kith_last_fault(&f, 9) == 0 && f.code == 41 && strcmp(f.host, "node1") == 0);
-    MUST(kith_check(kith_apply_async(far, plus_one, 1)) == KITH_EINVAL);
+    call_from_afar_without_waiting(far);
+    MUST(kith_pool_close(far) == KITH_EINVAL);
     return 0;
 }
 

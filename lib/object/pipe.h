@@ -1,0 +1,19 @@
+/* pipe.h: Pipes for kith's own processes: nothing of this is a fault of the program, so nothing is reported.
+ */
+#ifndef KITH_PIPE_H
+#define KITH_PIPE_H
+
+#include "kith.h"
+
+#include <stdint.h>
+
+/* Waits as long as it takes. 0; a code. */
+int kith__pipe_pass(kith_pipe end, const void *message, uint64_t size);
+
+/* The next message becomes *bytes, from malloc, NULL for one of no bytes. Waits likewise. 0; a code. */
+int kith__pipe_take(kith_pipe end, char **bytes, uint64_t *size);
+
+/* Closes an end of one that is at home here. */
+void kith__pipe_shut(kith_pipe end);
+
+#endif
