@@ -405,8 +405,9 @@ KITH_API int kith_pool_workers(kith_pool p);
  * Processes. For kith_imap, the results taken count.
  *
  *   0            done
- *   KITH_EINVAL  the pool is another node's
+ *   KITH_EINVAL  the pool is one of threads, of another process
  *   KITH_ESTALE  the pool was closed
+ *   KITH_EPEER   the pool's node is lost
  */
 KITH_API int kith_pool_progress(kith_pool p, int on);
 
@@ -443,14 +444,15 @@ struct kith_pool_stats {
  *
  * Fill *s with what the workers of the pool, or one of them, have done so far, on all
  * nodes. Other nodes are asked, a round trip each, and a node that is lost is left out.
- * They may be called at any time before the pool is closed, in any process that can use
- * the pool and is on its node, and cost the workers nothing, which keep their records in
- * any case. Times include tasks under way. A task counts when it has ended; single
- * tasks, and blocks of ranges, may appear some microseconds later.
+ * They may be called at any time before the pool is closed, on any node, in any process
+ * that can use the pool, and cost the workers nothing, which keep their records in any
+ * case. Times include tasks under way. A task counts when it has ended; single tasks, and
+ * blocks of ranges, may appear some microseconds later.
  *
  *   0            *s is filled
- *   KITH_EINVAL  s is NULL, or there is no such worker; or the pool is another node's
+ *   KITH_EINVAL  s is NULL, or there is no such worker
  *   KITH_ESTALE  the pool was closed
+ *   KITH_EPEER   the pool's node is lost
  *
  * kith_pool_read_stats and kith_pool_read_worker_stats are the plain functions. */
 
@@ -540,9 +542,14 @@ struct kith_fault {
 /* Each call in this section hands its tasks to the pool and waits until all have ended.
  * Any thread of any process may make it, including the pool's own tasks, up to 62 calls
  * deep. Tasks run at least once: one whose worker or node dies may run twice, see
- * .tries. On a node where the pool has no workers, a Process on the node that opened it
- * makes the call, and all arguments and results go over the network. If n is 0, the call
- * does nothing.
+ * .tries. If n is 0, the call does nothing.
+ *
+ * On another node than the pool's a call has all its workers, too: a Process on the
+ * pool's node makes it, and arguments and results go over the network. Where the pool has
+ * workers on the caller's node, these alone run a call that a task of this pool makes,
+ * since nested calls are many and short, and each node has some of them; one that is
+ * given pointers; a kith_for; and one that has for each of its tasks a worker there that
+ * is idle.
  *
  *   0                all tasks succeeded
  *   KITH_ETASK       tasks failed: kith_last_fault lists them; or the initializer now

@@ -297,12 +297,12 @@ static void in_loss(void)
 static void open_far_pool(int workers)
 {
     pool = kith_pool_open(workers);
-    kith__attend_always = 1;
+    kith__attend_far = pool;
 }
 
 static void close_far_pool(void)
 {
-    kith__attend_always = 0;
+    kith__attend_far.id = 0;
     REQUIRE(kith_pool_close(pool) == 0);
 }
 
@@ -543,7 +543,7 @@ static void in_loss_of_clerk(void)
     REQUIRE(kith_get(task, &y) == KITH_EPEER);
     REQUIRE(strstr(kith_last_error(), "that made this call has ended") != NULL);
     REQUIRE(kith_result_get(map, NULL, 0, KITH_FOREVER) == KITH_EPEER);
-    kith__attend_always = 0;
+    kith__attend_far.id = 0;
     REQUIRE(kith_pool_terminate(pool) == 0); /* its tasks wait for ever */
     open_far_pool(2);
     task = kith_apply_async(pool, twice, 4);
@@ -571,7 +571,7 @@ static int calls_and_waits(const void *arg)
     const struct caller *c = arg;
     int y;
 
-    kith__attend_always = 1;
+    kith__attend_far = c->pool;
     if (c->waits)
         return kith_pool_map(c->pool, waits_loudly, &c->begun, sizeof c->begun, &y, sizeof y, 1);
     kith_pool_apply_async(c->pool, waits_loudly, &c->begun, sizeof c->begun, sizeof y);
@@ -594,6 +594,36 @@ static void in_death_of_caller(void)
         REQUIRE(kith_pool_terminate(c.pool) == 0 && kith_event_close(c.begun) == 0);
         kith_process_close(p);
     }
+}
+
+static void in_stats(void)
+{
+    struct kith_pool_stats s;
+    struct kith_worker_stats w;
+    static double x[N], y[N];
+
+    open_far_pool(2);
+    REQUIRE(kith_map(pool, sqrt, x, y, N) == 0);
+    REQUIRE(kith_pool_workers(pool) == 2);
+    REQUIRE(kith_pool_stats(pool, &s) == 0 && s.workers == 2 && s.all.tasks == N && s.open > 0);
+    REQUIRE(s.all.processes == 2 && s.slowest_count > 0 && strcmp(s.slowest[0].function, "sqrt") == 0);
+    for (int i = 0, tasks = 0; i < 2; i++) {
+        REQUIRE(kith_worker_stats(pool, i, &w) == 0 && w.processes == 1);
+        tasks += (int)w.tasks;
+        REQUIRE(i == 0 || tasks == N);
+    }
+    REQUIRE(kith_worker_stats(pool, 2, &w) == KITH_EINVAL && kith_worker_stats(pool, -1, &w) == KITH_EINVAL);
+    REQUIRE(strstr(kith_last_error(), "has no worker -1: its 2 begin with 0") != NULL);
+    REQUIRE(kith_pool_progress(pool, 1) == 0);
+    kith__attend_far.id = 0;
+    {
+        struct kith__object *o;
+
+        REQUIRE(kith__pool_find(pool, &o) == 0 && atomic_load(&kith__pool_body(o)->progress) == 1);
+    }
+    REQUIRE(kith_pool_close(pool) == 0);
+    kith__attend_far = pool;
+    REQUIRE(kith_pool_stats(pool, &s) == KITH_ESTALE && kith_pool_progress(pool, 0) == KITH_ESTALE);
 }
 
 static void a_map_is_made_by_an_attendant(void)
@@ -646,6 +676,11 @@ static void an_iterator_that_is_closed_has_nothing_under_way(void)
     JOB(in_imap_that_is_left);
 }
 
+static void a_pool_tells_of_itself_from_afar(void)
+{
+    JOB(in_stats);
+}
+
 static void what_a_lost_clerk_had_is_lost(void)
 {
     JOB(in_loss_of_clerk);
@@ -666,6 +701,7 @@ static struct test tests[] = { TEST_LIKE(a_map_is_made_by_an_attendant, "TestSyn
                                TEST(what_a_clerk_does_can_be_cancelled),
                                TEST(results_come_one_by_one),
                                TEST(an_iterator_that_is_closed_has_nothing_under_way),
+                               TEST(a_pool_tells_of_itself_from_afar),
                                TEST(what_a_lost_clerk_had_is_lost),
                                TEST(nobody_works_for_a_dead_caller),
                                TEST_END };

@@ -2,6 +2,7 @@
  * all that they say to the pool goes through the agent. */
 #include "config.h"
 #include "foreman.h"
+#include "pool/attend.h"
 #include "pool/turn.h"
 
 #include <fcntl.h>
@@ -29,6 +30,67 @@ static void in_map(void)
     REQUIRE(seen[0] > 0 && seen[1] + seen[2] + seen[3] > 0);
     REQUIRE(kith_processes(NULL, 0) == 0); /* nobody hears of the foreman */
     close_pool();
+}
+
+/* ---- calls made where the branch is, by who is no task of the pool: here both are on one node */
+
+static int sees_its_address(const void *in, void *out)
+{
+    const int *at;
+
+    memcpy(&at, in, sizeof at);
+    *(int *)out = kith_worker();
+    return *at == 5 ? 0 : kith_fail(1, "another node");
+}
+
+static int block_worker(uint64_t lo, uint64_t hi, const void *arg)
+{
+    (void)lo;
+    (void)hi;
+    (void)arg;
+    return kith_worker() > 0 ? 0 : kith_fail(1, "not of the branch");
+}
+
+static void in_branch_node(void)
+{
+    int who[N / 100], seen[4] = { 0 }, *at = kith_alloc(sizeof *at), workers[100];
+    const int *list[100];
+    kith_result r[100];
+
+    open_pool(3, NULL);
+    kith__attend_far = pool;
+    REQUIRE(kith_pool_workers(pool) == 4);
+    for (int round = 0; seen[0] == 0 || seen[1] + seen[2] + seen[3] == 0; round++) {
+        REQUIRE(round < 100);
+        REQUIRE(kith_pool_map(pool, who_am_i, NULL, 0, who, sizeof *who, N / 100) == 0);
+        for (int i = 0; i < N / 100; i++)
+            seen[who[i]]++;
+    }
+    memset(seen, 0, sizeof seen);
+    for (int round = 0; seen[0] == 0 || seen[1] + seen[2] + seen[3] == 0; round++) {
+        REQUIRE(round < 100);
+        for (int i = 0; i < 100; i++)
+            r[i] = kith_pool_apply_async(pool, who_am_i, NULL, 0, sizeof *who);
+        for (int i = 0; i < 100; i++) {
+            REQUIRE(kith_get(r[i], &who[0]) == 0);
+            seen[who[0]]++;
+        }
+    }
+    *at = 5;
+    for (int i = 0; i < 100; i++)
+        list[i] = at;
+    REQUIRE(kith_pool_map(pool, sees_its_address, list, sizeof *list, workers, sizeof *workers, 100) == 0);
+    for (int i = 0; i < 100; i++)
+        REQUIRE(workers[i] > 0);
+    REQUIRE(kith_pool_for(pool, block_worker, NULL, 0, 1000) == 0);
+    kith__attend_far.id = 0;
+    kith_free(at);
+    close_pool();
+}
+
+static void a_call_where_a_branch_is_has_all_workers(void)
+{
+    JOB(in_branch_node);
 }
 
 /* ---- priorities */
@@ -639,7 +701,8 @@ static void workers_are_shared_out(void)
     SHARES(18, 6, 3, 9);
 }
 
-static struct test tests[] = { TEST(a_map_is_shared_with_other_nodes),
+static struct test tests[] = { TEST(a_call_where_a_branch_is_has_all_workers),
+                               TEST(a_map_is_shared_with_other_nodes),
                                TEST(results_do_not_depend_on_who_computes),
                                TEST(a_priority_is_that_of_a_call_everywhere),
                                TEST(data_in_place_and_large_data),

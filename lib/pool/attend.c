@@ -5,7 +5,10 @@
 #include "base/system.h"
 #include "object/pipe.h"
 #include "object/process.h"
+#include "pool/branch.h"
+#include "pool/chunk.h"
 #include "pool/order.h"
+#include "pool/spread.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -157,13 +160,33 @@ struct idle {
 static struct idle *idle;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-int kith__attend_always;
+kith_pool kith__attend_far;
 
 int kith__attend_is_needed(kith_pool pool)
 {
     return kith__base && kith__me && pool.id != 0 && pool.id >> 62 == 0 &&
            kith__handle_home(pool.id) < kith__shared->nodes &&
-           (kith__handle_home(pool.id) != kith__shared->node || kith__attend_always);
+           (kith__handle_home(pool.id) != kith__shared->node || pool.id == kith__attend_far.id);
+}
+
+static int is_for_us(const struct kith__call_spec *s, struct kith__object *branch, int waits)
+{
+    uint64_t tasks = kith__is_map(s->kind) ? s->n : kith__block_count(s->n);
+
+    if (waits && tasks <= kith__waiters_count(kith__object_waiters(branch, KITH__POOL_IDLE)))
+        return 1;
+    return s->kind == KITH__JOB_FOR || kith__spread_points_here(s->arg, s->arg_size, 1) ||
+           (kith__is_map(s->kind) && s->in && kith__spread_points_here(s->in, s->in_size, s->n));
+}
+
+kith_pool kith__attend_place(const struct kith__call_spec *s, int waits)
+{
+    kith_pool branch = kith__pool_branch(s->pool);
+    struct kith__object *o;
+
+    if (branch.id == s->pool.id || kith__pool_find(branch, &o) < 0 || !is_for_us(s, o, waits))
+        return s->pool;
+    return branch;
 }
 
 /* Its handle: nobody asks how it has ended. */

@@ -14,8 +14,15 @@
  * was asked). */
 int kith__attend_is_needed(kith_pool pool);
 
-/* For tests: pools of this node, too, when this process uses them. */
-extern int kith__attend_always;
+/* For tests: a pool of this node that seems to be another node's to this process. */
+extern kith_pool kith__attend_far;
+
+/* Where a call to a pool of another node is posted: in its branch here, or, for s->pool, there. What means
+ * something on this node only is for its workers: addresses, and loops, whose results are what they leave in
+ * memory. And so is what begins at once: when each of its tasks has a worker here that waits for work, the
+ * way to the pool's node and back would win nothing. The rest has all workers of the pool. waits: the caller
+ * does; of others the next may come before the first has begun. */
+kith_pool kith__attend_place(const struct kith__call_spec *s, int waits);
 
 /* As kith__call, by an attendant. KITH_EPEER: the node of the pool, or the attendant, is lost: whether tasks
  * have run is not known. */

@@ -794,6 +794,17 @@ static int64_t count_workers(struct kith__object *o, const struct kith__caller *
     return kith__spread_workers(kith__pool_body(o));
 }
 
+static int64_t set_progress(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                            struct kith__result *out)
+{
+    (void)who;
+    (void)out;
+    if (kith__pool_body(o)->threads)
+        return kith__threads_refuse();
+    atomic_store(&kith__pool_body(o)->progress, in->number != 0);
+    return 0;
+}
+
 #define ASKS (KITH__UNGUARDED | KITH__HOLDS)
 
 const struct kith__method kith__pool_methods[KITH__POOL_METHODS] = {
@@ -805,4 +816,6 @@ const struct kith__method kith__pool_methods[KITH__POOL_METHODS] = {
     [KITH__POOL_LEAVE] = { "leave", leave, -1, ASKS },
     [KITH__POOL_WORKERS] = { "workers", count_workers, -1, KITH__LOOKS },
     [KITH__POOL_RECORDS] = { "records", kith__records_give, -1, 0 },
+    [KITH__POOL_OUTLINE] = { "outline", kith__outline_give, -1, 0 },
+    [KITH__POOL_PROGRESS] = { "progress", set_progress, -1, 0 },
 };

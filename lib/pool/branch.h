@@ -29,6 +29,9 @@ enum {
                          * workers
                          */
     KITH__POOL_WORKERS, /* asked by anybody: how many workers it has, on all nodes */
+    KITH__POOL_OUTLINE, /* asked by anybody: gives struct kith__pool_outline and whose records are to be asked
+                           for */
+    KITH__POOL_PROGRESS, /* asked by anybody: number 1: its calls are shown, 0: not. 0 */
     KITH__POOL_METHODS
 };
 

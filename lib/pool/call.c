@@ -587,17 +587,13 @@ int kith__call_depth(kith_pool pool)
                       KITH__DEPTH);
 }
 
-int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),
-               void *context)
+static int call_here(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),
+                     void *context)
 {
     enum kith__step_result last = KITH__STEP_WAIT;
     struct kith__call c;
     int rc;
 
-    if (kith__inner_call(s, &rc))
-        return rc;
-    if (kith__attend_is_needed(s->pool))
-        return kith__attend(s, fold, context);
     if ((rc = kith__call_depth(s->pool)) < 0 || (rc = begin(&c, s, 1)) < 0)
         return rc;
     c.works = c.works && !c.job->in_ring && !c.job->out_ring;
@@ -608,4 +604,20 @@ int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *
     if (fold && last == KITH__STEP_DONE && atomic_load(&c.job->fault_count) == 0)
         fold(&c, context);
     return kith__call_end(&c, last);
+}
+
+int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),
+               void *context)
+{
+    struct kith__call_spec here;
+    int rc;
+
+    if (kith__inner_call(s, &rc))
+        return rc;
+    if (kith__attend_is_needed(s->pool)) {
+        here = *s;
+        here.pool = kith__attend_place(s, 1);
+        return here.pool.id == s->pool.id ? kith__attend(s, fold, context) : call_here(&here, fold, context);
+    }
+    return call_here(s, fold, context);
 }

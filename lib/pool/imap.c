@@ -475,6 +475,8 @@ kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, 
         self->found = KITH__ROW_ANY;
         if ((rc = kith__call_shape(&self->s, what)) == 0)
             rc = kith__call_check(&self->s, what);
+        if (rc == 0 && !next && kith__attend_is_needed(pool))
+            self->s.pool = kith__attend_place(&self->s, 0);
         self->s.n = 1;
         if (rc == 0)
             rc = open_iterator(self);

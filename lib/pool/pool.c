@@ -63,10 +63,22 @@ static void match_trunk(struct kith__object *o, void *context)
 
 kith_pool kith__pool_here(kith_pool p)
 {
+    const struct kith__member *m;
+
+    if (!kith__attend_is_needed(p))
+        return p;
+    m = kith__member(kith__me);
+    if (atomic_load(&m->role) == KITH__WORKER &&
+        kith__pool_body(kith__object_slot(m->object))->trunk.pool == p.id)
+        return (kith_pool){ m->object };
+    return p;
+}
+
+kith_pool kith__pool_branch(kith_pool p)
+{
     struct search s = { p.id, p.id };
 
-    if (kith__base && kith__me && p.id != 0 && p.id >> 62 == 0 &&
-        kith__handle_home(p.id) != kith__shared->node)
+    if (kith__attend_is_needed(p))
         kith__objects_each(KITH__POOL_KIND, match_trunk, &s);
     return (kith_pool){ s.found };
 }

@@ -15,8 +15,11 @@ int kith__pool_is_of_threads(kith_pool p);
 /* Closes those of this process that are still open. */
 void kith__pools_of_threads_close(void);
 
-/* The pool that stands for p on this node: p, or its branch here. */
+/* The pool that stands for p in this process: in tasks of a branch of p that branch, else p. */
 kith_pool kith__pool_here(kith_pool p);
+
+/* The branch of p on this node; p when there is none. */
+kith_pool kith__pool_branch(kith_pool p);
 
 /* Opens a pool that is spread so (spread.h), whatever .nodes says. 0; a code. */
 struct kith__spread;

@@ -4,7 +4,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/system.h"
+#include "pool/attend.h"
 #include "pool/board.h"
+#include "pool/branch.h"
 #include "pool/fault.h"
 #include "pool/pool.h"
 
@@ -331,9 +333,11 @@ void kith__job_progress_end(struct kith__job *j)
 static int set_progress(kith_pool pool, int on)
 {
     struct kith__object *o;
-    int rc = kith__pool_enter(pool, &o);
+    int rc;
 
-    if (rc < 0)
+    if (kith__attend_is_needed(pool))
+        return (int)kith__ask(pool.id, KITH__POOL_KIND, KITH__POOL_PROGRESS, on != 0);
+    if ((rc = kith__pool_enter(pool, &o)) < 0)
         return rc;
     atomic_store(&kith__pool_body(o)->progress, on != 0);
     kith__object_leave(o);

@@ -82,14 +82,17 @@ static int begin_task(const struct kith__call_spec *s, kith_result *r)
     return rc;
 }
 
-int kith__result_begin(const struct kith__call_spec *s, kith_result *r)
+int kith__result_begin(const struct kith__call_spec *given, kith_result *r)
 {
+    struct kith__call_spec s = *given;
     uint64_t number;
     int rc = KITH__FEED_SERIAL;
 
-    if (s->is_task && !kith__attend_is_needed(s->pool))
-        rc = begin_task(s, r);
-    if (rc == KITH__FEED_SERIAL && (rc = kith__later_begin(s, &number)) == 0)
+    if (kith__attend_is_needed(s.pool))
+        s.pool = kith__attend_place(given, 0);
+    if (s.is_task && !kith__attend_is_needed(s.pool))
+        rc = begin_task(&s, r);
+    if (rc == KITH__FEED_SERIAL && (rc = kith__later_begin(&s, &number)) == 0)
         r->id = call_handle(number);
     return rc;
 }

@@ -3,12 +3,14 @@
 #include "pool/stats.h"
 #include "base/error.h"
 #include "base/system.h"
+#include "pool/attend.h"
 #include "pool/board.h"
 #include "pool/branch.h"
 #include "pool/chunk.h"
 #include "pool/pool.h"
 #include "pool/row.h"
 #include "pool/spread.h"
+#include "pool/threads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -314,9 +316,14 @@ static void read_pool(const struct kith__pool *p, struct kith_pool_stats *s)
 
 /* ---- workers of other nodes */
 
-struct far { /* a branch */
+struct far { /* a branch; or the pool's own workers, for another node */
     uint64_t handle;
     uint32_t first_worker, workers;
+};
+
+struct outline { /* behind it: struct far of all that can be asked */
+    double open; /* seconds */
+    uint32_t workers, count;
 };
 
 /* In the pool's guard: those that are there. *list is from malloc, or NULL. How many; KITH_ENOMEM. */
@@ -338,6 +345,59 @@ static int list_branches(const struct kith__pool *p, struct far **list)
                 (struct far){ atomic_load(&b->handle), b->first_worker, atomic_load(&b->workers) };
     }
     return count;
+}
+
+int64_t kith__outline_give(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                           struct kith__result *out)
+{
+    const struct kith__pool *p = kith__pool_body(o);
+    struct outline outline = { .open =
+                                   seconds(kith__now_ns() - atomic_load(&kith__lane(p, 0)->record.opened)),
+                               .workers = kith__spread_workers(p) };
+    struct far own = { kith__object_id(o), 0, p->workers }, *others;
+    int count, rc;
+    uint64_t size;
+    char *bytes;
+
+    (void)who;
+    (void)in;
+    if (p->threads)
+        return kith__threads_refuse();
+    if ((count = list_branches(p, &others)) < 0)
+        return count;
+    outline.count = 1 + (uint32_t)count;
+    size = sizeof outline + outline.count * sizeof own;
+    if (!(bytes = malloc(size))) {
+        free(others);
+        return kith__fail(KITH_ENOMEM, "no memory to tell of %u nodes", outline.count);
+    }
+    memcpy(bytes, &outline, sizeof outline);
+    memcpy(bytes + sizeof outline, &own, sizeof own);
+    if (count > 0)
+        memcpy(bytes + sizeof outline + sizeof own, others, (size_t)count * sizeof own);
+    rc = kith__give_bytes(out, bytes, size);
+    free(bytes);
+    free(others);
+    return rc < 0 ? rc : (int64_t)size;
+}
+
+/* Of a pool of another node: from malloc, with whom to ask behind it. 0; a code. */
+static int ask_outline(kith_pool pool, struct outline **outline)
+{
+    struct kith__args in = { 0 };
+    struct kith__result out = { .grows = 1 };
+    int64_t rc = kith__invoke(pool.id, KITH__POOL_KIND, KITH__POOL_OUTLINE, &in, &out, KITH_FOREVER);
+    struct outline *o = out.buf;
+
+    if (rc >= 0 && (out.size < sizeof *o || (out.size - sizeof *o) / sizeof(struct far) != o->count))
+        rc = kith__fail(KITH_EPEER,
+                        "what a pool of another node tells of itself makes no sense: two versions of "
+                        "kith?");
+    if (rc < 0)
+        free(o);
+    else
+        *outline = o;
+    return rc < 0 ? (int)rc : 0;
 }
 
 static void end_names(struct kith__worker_report *r)
@@ -381,11 +441,32 @@ static void add_branch(struct kith_pool_stats *s, const struct far *b)
     free(list);
 }
 
+static int stats_from_afar(kith_pool pool, struct kith_pool_stats *s)
+{
+    struct outline *outline;
+    const struct far *of;
+    int rc = ask_outline(pool, &outline);
+
+    if (rc < 0)
+        return rc;
+    of = (const void *)(outline + 1);
+    memset(s, 0, sizeof *s);
+    s->open = outline->open;
+    for (uint32_t i = 0; i < outline->count; i++)
+        add_branch(s, &of[i]);
+    free(outline);
+    return s->workers > 0 ? 0 : kith__fail(KITH_ESTALE, "the pool was closed");
+}
+
 static int pool_stats(kith_pool pool, struct kith_pool_stats *s)
 {
     struct kith__object *o;
     struct far *others;
-    int rc = s ? kith__pool_enter(pool, &o) : kith__fail(KITH_EINVAL, "kith_pool_stats was given NULL");
+    int rc;
+
+    if (s && kith__attend_is_needed(pool))
+        return stats_from_afar(pool, s);
+    rc = s ? kith__pool_enter(pool, &o) : kith__fail(KITH_EINVAL, "kith_pool_stats was given NULL");
 
     if (rc < 0)
         return rc;
@@ -414,13 +495,33 @@ static int find_worker(const struct far *others, int count, uint32_t worker, str
     return 0;
 }
 
+static int no_such_worker(int worker, int workers)
+{
+    return kith__fail(KITH_EINVAL, "the pool has no worker %d: its %d begin with 0", worker, workers);
+}
+
+static int worker_stats_from_afar(kith_pool pool, int worker, struct kith_worker_stats *w)
+{
+    struct outline *outline;
+    int rc = ask_outline(pool, &outline), found;
+
+    if (rc < 0)
+        return rc;
+    found = worker >= 0 && find_worker((const void *)(outline + 1), (int)outline->count, (uint32_t)worker, w);
+    rc = found ? 0 : no_such_worker(worker, (int)outline->workers);
+    free(outline);
+    return rc;
+}
+
 static int worker_stats(kith_pool pool, int worker, struct kith_worker_stats *w)
 {
     struct kith__object *o;
     struct far *others;
-    int rc = w ? kith__pool_enter(pool, &o) : kith__fail(KITH_EINVAL, "kith_worker_stats was given NULL"),
-        workers, found;
+    int rc, workers, found;
 
+    if (w && kith__attend_is_needed(pool))
+        return worker_stats_from_afar(pool, worker, w);
+    rc = w ? kith__pool_enter(pool, &o) : kith__fail(KITH_EINVAL, "kith_worker_stats was given NULL");
     if (rc < 0)
         return rc;
     workers = (int)kith__pool_body(o)->workers;
@@ -434,7 +535,7 @@ static int worker_stats(kith_pool pool, int worker, struct kith_worker_stats *w)
     free(others);
     if (found || rc < 0)
         return found ? 0 : rc;
-    return kith__fail(KITH_EINVAL, "the pool has no worker %d: its %d begin with 0", worker, workers);
+    return no_such_worker(worker, workers);
 }
 
 int kith_pool_read_stats(kith_pool pool, struct kith_pool_stats *s, size_t size)

@@ -92,6 +92,10 @@ struct kith__worker_report { /* of a worker, for another node */
 int64_t kith__records_give(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                            struct kith__result *out);
 
+/* KITH__POOL_OUTLINE, likewise. */
+int64_t kith__outline_give(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                           struct kith__result *out);
+
 /* What who has run tasks with a record of its own has done, becomes part of r. In a guard. */
 void kith__record_add(struct kith__record *r, const struct kith__record *own);
 

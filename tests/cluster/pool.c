@@ -382,6 +382,41 @@ static void call_from_afar_without_waiting(kith_pool far)
     iterate_from_afar(far);
 }
 
+static void ask_from_afar(kith_pool far)
+{
+    struct kith_pool_stats s;
+    struct kith_worker_stats w;
+
+    MUST(kith_pool_stats(far, &s) == 0 && s.workers == 2 && s.all.tasks > N / 10 && s.open > 0);
+    MUST(kith_worker_stats(far, 1, &w) == 0 && w.processes > 0);
+    MUST(kith_worker_stats(far, 2, &w) == KITH_EINVAL);
+    MUST(kith_pool_progress(far, 1) == 0 && kith_pool_progress(far, 0) == 0);
+}
+
+/* On a node with workers of the pool, by a Process that is no task of it: all workers have part in it. */
+static int calls_where_a_branch_is(const void *arg)
+{
+    struct place places[200];
+    struct kith_pool_stats s;
+    kith_pool all;
+    int workers, missing = 1;
+
+    memcpy(&all, arg, sizeof all);
+    MUST((workers = kith_pool_workers(all)) > 0 && workers <= NODES_MOST * 8);
+    for (int round = 0; missing > 0; round++) {
+        int seen[NODES_MOST * 8] = { 0 };
+
+        MUST(round < 50 && kith_pool_map(all, where_am_i, NULL, 0, places, sizeof *places, 200) == 0);
+        for (int k = 0; k < 200; k++)
+            seen[places[k].worker] = 1;
+        missing = 0;
+        for (int w = 0; w < workers; w++)
+            missing += !seen[w];
+    }
+    MUST(kith_pool_stats(all, &s) == 0 && s.workers == workers);
+    return 0;
+}
+
 /* On a node without workers of the pool. */
 static int calls_from_afar(const void *arg)
 {
@@ -404,6 +439,7 @@ static int calls_from_afar(const void *arg)
     MUST(kith_pool_map(far, fails_at_home, NULL, 0, node, sizeof *node, 10) == KITH_ETASK);
     MUST(kith_last_fault(&f, 9) == 0 && f.code == 41 && strcmp(f.host, "node1") == 0);
     call_from_afar_without_waiting(far);
+    ask_from_afar(far);
     MUST(kith_pool_close(far) == KITH_EINVAL);
     return 0;
 }
@@ -446,6 +482,7 @@ static int far(void)
 
     MUST(on_last_node(calls_from_afar, alone) == 0);
     MUST(on_last_node(uses_threads_from_afar, threads) == 0);
+    MUST(on_last_node(calls_where_a_branch_is, pool) == 0);
     MUST(kith_pool_close(alone) == 0 && kith_pool_close(threads) == 0);
     MUST(kith_pool_close(pool) == 0);
     printf("done\n");
