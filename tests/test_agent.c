@@ -508,7 +508,7 @@ static void stranger_gets_nothing_from_the_agent_job(void)
     contact = kith__agent_contact(&size);
     REQUIRE(size == sizeof *contact);
     REQUIRE(net->key_pair(c.public_key, c.secret_key) == 0 && (w = net->open(&c)));
-    REQUIRE(net->reach(w, 0, "127.0.0.1", contact->places[0].ports, contact->public_key) == 0);
+    REQUIRE(net->reach(w, 0, "127.0.0.1", contact->addresses[0].ports, contact->public_key) == 0);
     for (int i = 0; i < 100; i++) {
         REQUIRE(net->send(w, 0, 0, "let me in", 9, NULL, 0) == 0);
         sleep_ms(10);
