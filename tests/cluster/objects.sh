@@ -136,7 +136,7 @@ places()
     for n in 1 2 3; do
         "$cluster" exec node$n ss -Htlnp >"$out.$n"
         grep kith-agent "$out.$n" >"$out.agent"
-        [ "$(wc -l <"$out.agent")" = 1 ] && grep -q " 10\.77\.0\.$n:5010[0-9] " "$out.agent" || { cat "$out.$n"; return 1; }
+        [ "$(wc -l <"$out.agent")" = 2 ] && [ "$(grep -c " 10\.77\.0\.$n:5010[0-9] " "$out.agent")" = 2 ] || { cat "$out.$n"; return 1; }
     done
     rm "$mine.stay"
     wait $! && run 3 "$objects" tour
