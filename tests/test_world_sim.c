@@ -87,14 +87,15 @@ static void wrong(const char *format, ...)
 
 /* ----------------------------------------------------------------------------- objects */
 
-/* Who runs a task of a cancelled call is killed, with the Lock in its hand. */
+/* Who runs a task of a cancelled call is killed, with the Lock in its hand; so is, when the call is over, who
+ * runs one on a node that was silent, so that it was done elsewhere, too. */
 static int somebody_dies(void)
 {
     int n = 0;
 
     for (int i = 0; i < CALLS; i++)
         n += play.calls[i].kind == CANCELLED || play.calls[i].kind == GIVEN_UP;
-    return world.deaths || world.losses || n > 0;
+    return world.deaths || world.losses || world.stops || n > 0;
 }
 
 /* A code that may come of a call on what is at home on that node: where nodes stop an answer may be too late.
