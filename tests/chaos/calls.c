@@ -129,6 +129,7 @@ struct maps {
     kith_result r[MAPS];
 };
 
+_Atomic int have_not_waited;
 static _Atomic int told[THREADS + PROCESSES]; /* of each actor of this process: calls that it was told of */
 
 static void tell(kith_result r, void *arg)
@@ -147,6 +148,7 @@ static int begin_maps(struct maps *m, kith_pool p, struct dice *d)
 
     for (; begun < wanted; begun++) {
         m->n[begun] = draw_numbers(m->in[begun], d);
+        atomic_store(&have_not_waited, 1);
         m->r[begun] = kith_map_async(p, play_int, m->in[begun], m->out[begun], (size_t)m->n[begun]);
         if (kith_check(m->r[begun]) < 0)
             break;

@@ -9,4 +9,7 @@
 /* One of them. Nothing but a killer can make it fail. */
 void other_call(kith_pool p, struct dice *d);
 
+/* 1: a thread of this process has made such a call: the words on which it sleeps stay. */
+extern _Atomic int have_not_waited;
+
 #endif

@@ -2,6 +2,7 @@
  * memory. */
 #include "config.h"
 #include "../killer.h"
+#include "calls.h"
 #include "jobs.h"
 #include "pools.h"
 #include "queues.h"
@@ -79,6 +80,7 @@ void remember_blocks(void)
 static int blocks_are_free(void)
 {
     return used_blocks() <= blocks_before + (uint64_t)atomic_load(&world->blocks) +
+                                (uint64_t)atomic_load(&have_not_waited) +
                                 (now.net ? atomic_load(&kith__shared->seats_used) : 0);
 }
 
