@@ -19,6 +19,7 @@
 #include "check.h"
 #include "far.h"
 #include "member/members.h"
+#include "rpc/mailbox.h"
 #include "shm/guard.h"
 
 #include <signal.h>
@@ -97,6 +98,27 @@ static inline int count_dead(void)
     }
     return n;
 }
+
+/* No put of this node is on its way to another one: a large one is the agent's when its process dies. */
+static inline int puts_are_done(void)
+{
+    for (uint32_t i = 0; atomic_load(&kith__shared->agent_shared) && i < KITH__SEATS; i++) {
+        uint64_t mailbox = atomic_load(&kith__agent_shared()->mailboxes[i]);
+
+        if (mailbox && !kith__mailbox_is_quiet(kith__at(mailbox)))
+            return 0;
+    }
+    return 1;
+}
+
+/* After the death of a process of this node: what it had asked of another node has happened by then, or will
+ * not any more. ask: a request to that node, which comes there after those of the dead one. */
+#define SETTLE(ask)                                  \
+    do {                                             \
+        AWAIT(count_dead() == 0 && puts_are_done()); \
+        (void)(ask);                                 \
+        (void)(ask);                                 \
+    } while (0)
 
 /* Processes of this node, with the dead ones that no janitor has swept yet. */
 static inline int count_members(void)

@@ -910,7 +910,7 @@ static void play_world(uint64_t s)
 
 static void all_of_it_plays_together(void)
 {
-    sim_seeds(play_world, getenv("KITH_TEST_LONG") ? 2000 : SANITIZED ? 8 : 40);
+    sim_seeds(play_world, getenv("KITH_TEST_LONG") ? 2000 : SANITIZED ? 20 : 40);
     CU_ASSERT(getenv("KITH_TEST_SEED") ||
               (calls_ended > 20 && calls_cancelled > 0 && tasks_taken > 0 && tasks_cancelled > 0 &&
                elsewhere > 0 && items_taken > 0 && sim_died > 0));

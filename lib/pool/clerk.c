@@ -163,10 +163,12 @@ static void take_order(const struct kith__letter *r, char **message)
 {
     const struct kith__order none = { .code = KITH_ENOMEM };
     struct entry *e = make_entry(r, message);
+    int rc;
 
     if (!e)
         tell(r->number, &none);
-    else if ((e->order.code = begin(e)) < 0) {
+    else if ((rc = begin(e)) < 0) { /* else it has ended, perhaps, and is no more */
+        e->order.code = rc;
         tell(e->number, &e->order);
         free_entry(e);
     }
