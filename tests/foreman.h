@@ -159,9 +159,14 @@ static inline int attempts_of(int i)
     return i % 20 == 7 ? 3 : i % 20 == 8 ? 2 : 1;
 }
 
+static inline int pid_of_foreman(void)
+{
+    return kith_process_pid((kith_process){ (uint64_t)plan->of[0].process });
+}
+
 static inline void *kills_foreman(void *nothing)
 {
-    int pid = kith_process_pid((kith_process){ (uint64_t)plan->of[0].process });
+    int pid = pid_of_foreman();
 
     (void)nothing;
     while (done_so_far() < 100)
