@@ -48,38 +48,18 @@ static void where(int *rank, int *size)
     MPI_Comm_size(MPI_COMM_WORLD, size);
 }
 
-/* MPI would poll all the time, and take the CPU of those it waits for where ranks share CPUs. */
-static int await(MPI_Request *request)
-{
-    enum { LOOKS = 1000, NAP_US = 200 };
-    int is_done = 0;
-
-    for (int i = 0; !is_done; i++) {
-        if (MPI_Test(request, &is_done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
-            return -1;
-        if (!is_done && i >= LOOKS)
-            usleep(NAP_US);
-    }
-    return 0;
-}
-
 static int allgather(const void *mine, void *all, size_t each)
 {
-    MPI_Request request;
-
-    if (each > INT_MAX || MPI_Iallgather(mine, (int)each, MPI_BYTE, all, (int)each, MPI_BYTE, MPI_COMM_WORLD,
-                                         &request) != MPI_SUCCESS)
+    if (each > INT_MAX)
         return -1;
-    return await(&request);
+    return MPI_Allgather(mine, (int)each, MPI_BYTE, all, (int)each, MPI_BYTE, MPI_COMM_WORLD) != MPI_SUCCESS;
 }
 
 static int bcast(void *data, size_t size)
 {
-    MPI_Request request;
-
-    if (size > INT_MAX || MPI_Ibcast(data, (int)size, MPI_BYTE, 0, MPI_COMM_WORLD, &request) != MPI_SUCCESS)
+    if (size > INT_MAX)
         return -1;
-    return await(&request);
+    return MPI_Bcast(data, (int)size, MPI_BYTE, 0, MPI_COMM_WORLD) != MPI_SUCCESS;
 }
 
 static int finalize(void)
