@@ -163,6 +163,7 @@ EXTRA_DIST += \
 	examples/expected/heat.txt \
 	examples/expected/hello.txt \
 	examples/expected/imap.txt \
+	examples/expected/log_lines.txt \
 	examples/expected/longest_first.txt \
 	examples/expected/map_async.txt \
 	examples/expected/manager.txt \
@@ -185,6 +186,7 @@ EXTRA_DIST += \
 	examples/expected/priority_queue.txt \
 	examples/expected/process_ids.txt \
 	examples/expected/process_names.txt \
+	examples/expected/process_options.txt \
 	examples/expected/process_trio.txt \
 	examples/expected/product.txt \
 	examples/expected/progress.txt \
