@@ -270,13 +270,14 @@ static void *kills_busy_foreman(void *nothing)
     return NULL;
 }
 
-/* With .tries = 1 what it had has failed, whether it had begun or not: nothing is begun twice. */
-static void in_loss_with_one_try(void)
+/* With .tries = 1 what it had has failed, whether it had begun or not: nothing is begun twice. How many those
+ * were; 0: it had nothing at that moment. */
+static int lose_with_one_try(void)
 {
     static int x[N], y[N];
     struct kith_fault f;
     pthread_t thread;
-    int failed = 0;
+    int failed = 0, rc;
 
     open_pool(3, &(struct kith_pool_options){ .tries = 1, .halt = -1 });
     for (int i = 0; i < N; i++) {
@@ -285,16 +286,26 @@ static void in_loss_with_one_try(void)
         atomic_store(&attempts[i], 0);
     }
     REQUIRE(pthread_create(&thread, NULL, kills_busy_foreman, NULL) == 0);
-    REQUIRE(kith_pool_map(pool, counts, x, sizeof *x, y, sizeof *y, N) == KITH_ETASK);
+    rc = kith_pool_map(pool, counts, x, sizeof *x, y, sizeof *y, N);
     pthread_join(thread, NULL);
-    for (; kith_last_fault(&f, (size_t)failed) == 0; failed++) {
+    for (; rc == KITH_ETASK && kith_last_fault(&f, (size_t)failed) == 0; failed++) {
         REQUIRE(f.end == KITH_END_SIGNALLED && f.signal == SIGKILL && y[f.task] == -1);
         x[f.task] = -1;
     }
+    REQUIRE(rc == (failed ? KITH_ETASK : 0));
     for (int i = 0; i < N; i++)
         REQUIRE(atomic_load(&attempts[i]) <= 1 && y[i] == x[i]);
-    REQUIRE(failed > 0);
     close_pool();
+    return failed;
+}
+
+static void in_loss_with_one_try(void)
+{
+    int rounds = 0;
+
+    while (!lose_with_one_try() && rounds < 5)
+        rounds++;
+    REQUIRE(rounds < 5 || SANITIZED);
 }
 
 /* Called where a branch is opened, before its foreman joins. */
