@@ -19,7 +19,8 @@ EXTRA_DIST += \
 	tests/killer.h \
 	tests/netjob.h \
 	tests/shared.h \
-	tests/steps.h
+	tests/steps.h \
+	tests/used.h
 
 # The project around the code. What is packed is tested by project_scripts once more; source_scripts read or compile single files, which
 # are the same there.

@@ -2,6 +2,7 @@
  * have in common with Values is tested there. */
 #include "config.h"
 #include "steps.h"
+#include "used.h"
 #include "object/object.h"
 #include "shm/heap.h"
 
@@ -347,14 +348,6 @@ static int opens_and_dies(const void *arg)
 {
     die_on_the_way(*(const int *)arg, opens_and_closes, arg);
     return 0;
-}
-
-static uint64_t used_bytes(void)
-{
-    struct kith__heap_stats stats;
-
-    kith__heap_stats(&stats);
-    return stats.used_bytes;
 }
 
 /* An Array that was open when its process died is found by its name, and closed. Nothing else is left. */

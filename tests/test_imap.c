@@ -2,6 +2,7 @@
 #include "config.h"
 #include "kith.h"
 #include "check.h"
+#include "used.h"
 
 #include "shm/heap.h"
 
@@ -101,14 +102,6 @@ static int next_number(void *item, void *arg)
     return 1;
 }
 
-static uint64_t used(void)
-{
-    struct kith__heap_stats now;
-
-    kith__heap_stats(&now);
-    return now.used_bytes;
-}
-
 /* A source without an end: what is under way has a bound, and what is past takes no memory. */
 static void a_source_without_an_end(void)
 {
@@ -121,9 +114,9 @@ static void a_source_without_an_end(void)
         wrong += kith_next(it, &y) != 0 || y != i / 2;
         wrong += next - i > 4097;
         if (i == 20000)
-            before = used();
+            before = used_bytes();
     }
-    after = used();
+    after = used_bytes();
     CU_ASSERT_EQUAL(wrong, 0);
     CU_ASSERT(after <= before + (2 << 20));
     PASS(kith_iter_close(it));

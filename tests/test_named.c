@@ -1,6 +1,7 @@
 /* test_named.c: shared memory by name. */
 #include "config.h"
 #include "steps.h"
+#include "used.h"
 #include "shm/heap.h"
 
 #include <signal.h>
@@ -109,14 +110,6 @@ static int dies_on_the_way(const void *arg)
 {
     die_on_the_way(*(const int *)arg, opens_and_frees, arg);
     return 0;
-}
-
-static uint64_t used_bytes(void)
-{
-    struct kith__heap_stats stats;
-
-    kith__heap_stats(&stats);
-    return stats.used_bytes;
 }
 
 /* It is there, and found by its name, or it is not. */

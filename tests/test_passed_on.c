@@ -3,6 +3,7 @@
  */
 #include "config.h"
 #include "check.h"
+#include "used.h"
 #include "shm/heap.h"
 
 #include <stdatomic.h>
@@ -306,29 +307,6 @@ static int take_call_and_die(const void *in, void *out)
     return raise(SIGKILL);
 }
 
-static uint64_t used(void)
-{
-    struct kith__heap_stats stats;
-
-    kith__heap_stats(&stats);
-    return stats.used_bytes;
-}
-
-/* So many blocks of a MiB more are there than before, as soon as a janitor has come; all else is small. */
-static int are_left(uint64_t before, int blocks)
-{
-    int64_t more = 0;
-
-    for (int i = 0; i < SOON; i++) {
-        more = (int64_t)(used() - before) - (int64_t)blocks * MIB;
-        if (more > -MIB / 2 && more < MIB / 2)
-            return 1;
-        usleep(1000);
-    }
-    printf("\n    %lld bytes too many are left\n", (long long)more);
-    return 0;
-}
-
 static const struct row {
     const char *name;
     call *call;
@@ -380,7 +358,7 @@ static const struct row {
 static void check_row(kith_pool pool, const struct row *row)
 {
     struct order order = { row->call, open_them(pool) };
-    uint64_t before = used();
+    uint64_t before = used_bytes();
     char *block;
     int right;
 

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/call.h"
 #include "check.h"
+#include "used.h"
 #include "shm/heap.h"
 
 #include <stdatomic.h>
@@ -245,29 +246,6 @@ static void places_that_overlap_are_refused(void)
 
 enum { MIB = 1 << 20 };
 
-static uint64_t used(void)
-{
-    struct kith__heap_stats stats;
-
-    kith__heap_stats(&stats);
-    return stats.used_bytes;
-}
-
-/* So many blocks of a MiB are there since before, as soon as janitors have come; jobs are small. */
-static int are_left(uint64_t before, int blocks)
-{
-    int64_t more = 0;
-
-    for (int i = 0; i < SOON; i++) {
-        more = (int64_t)(used() - before) - (int64_t)blocks * MIB;
-        if (more > -MIB / 2 && more < MIB / 2)
-            return 1;
-        usleep(1000);
-    }
-    printf("\n    %lld bytes too many are left\n", (long long)more);
-    return 0;
-}
-
 enum how { WELL, FAILED, KILLED, EXITS, EXITS_AT_ONCE, PUTS_FIRST, NESTS };
 
 struct order {
@@ -329,7 +307,7 @@ static void what_a_task_took_that_did_not_end_well_is_free_again(void)
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
         for (int n = 0; n < 3; n++) {
             e.how = ways[i];
-            before = used();
+            before = used_bytes();
             FAILS_WITH(KITH_ETASK, kith_map(pool, take_and_end, &e, &p, 1));
             CU_ASSERT(are_left(before, ways[i] == NESTS ? 2 : 0)); /* the inner task has ended well */
         }
@@ -366,7 +344,7 @@ static void what_the_tasks_before_it_took_stays(void)
 
     PASS(kith_map(pool, take_and_end, e, &nothing, 1));
     for (size_t m = 0; m < sizeof maps / sizeof maps[0]; m++) {
-        before = used();
+        before = used_bytes();
         FAILS_WITH(KITH_ETASK, maps[m](pool, e, p, N));
         CU_ASSERT(are_left(before, 3 * (N - 1)));
         for (int i = 0; i < N; i++)
@@ -385,7 +363,7 @@ static int initialize(const void *arg)
 static void what_an_initializer_took_that_failed_is_free_again(void)
 {
     struct order e = { .how = FAILED };
-    uint64_t before = used();
+    uint64_t before = used_bytes();
 
     FAILS_WITH(KITH_ETASK,
                kith_check(kith_pool_open_with(2, .init = initialize, .arg = &e, .arg_size = sizeof e)));
@@ -404,7 +382,7 @@ static int take_in_a_process(const void *arg)
 static void end_a_process(enum how how, kith_queue q, int blocks)
 {
     struct order e = { .how = how, .queue = q };
-    uint64_t before = used();
+    uint64_t before = used_bytes();
     kith_process p = kith_process_start(take_in_a_process, KITH_ARG(e));
     int code;
 

@@ -2,6 +2,7 @@
  * has a copy, too, which comes over the network; with KITH_TEST_FAR (tests/cluster) other nodes have. */
 #include "config.h"
 #include "steps.h"
+#include "used.h"
 #include "object/share.h"
 #include "shm/arena.h"
 #include "shm/heap.h"
@@ -113,14 +114,6 @@ static void other_memory_stays_the_callers(void)
     PASS(kith_shared_close(twice[1]));
     PASS(kith_shared_close(part));
     PASS(kith_shared_close(of_array));
-}
-
-static uint64_t used_bytes(void)
-{
-    struct kith__heap_stats stats;
-
-    kith__heap_stats(&stats);
-    return stats.used_bytes;
 }
 
 static int shares(const void *arg)
