@@ -2,6 +2,8 @@
  * be reached (see test_queue.c). */
 #include "config.h"
 #include "steps.h"
+#include "used.h"
+#include "object/queue.h"
 #include "shm/heap.h"
 
 #include <pthread.h>
@@ -232,6 +234,25 @@ static void whoever_dies_over_a_shutdown_now_has_thrown_away_all_or_nothing(void
         }
         CU_ASSERT(got_through(s.step, code));
         CU_ASSERT(kept > 0);
+    }
+}
+
+/* Also what is more than one step of it frees. */
+static void a_shutdown_now_frees_what_it_throws_away(void)
+{
+    enum { MANY = 3 * KITH__QUEUE_FREE_MOST, SIZE = 9000 };
+    static char item[SIZE];
+
+    for (int order = KITH_FIFO; order <= KITH_PRIORITY; order++) {
+        kith_queue q = kith_queue_open_with(0, .order = order);
+        uint64_t before = used_bytes();
+
+        for (int i = 0; i < MANY; i++)
+            PASS(kith_queue_put(q, item, sizeof item, KITH_FOREVER));
+        CU_ASSERT(used_bytes() >= before + (uint64_t)MANY * SIZE);
+        PASS(kith_queue_shutdown_now(q));
+        AWAIT(used_bytes() < before + (uint64_t)MANY * SIZE / 10);
+        PASS(kith_queue_close(q));
     }
 }
 
@@ -610,6 +631,7 @@ static struct test tests[] = {
     TEST(a_shutdown_now_lets_joiners_go),
     TEST(other_orders_are_emptied_too),
     TEST(what_a_dead_one_had_is_thrown_away_after_a_shutdown_now),
+    TEST(a_shutdown_now_frees_what_it_throws_away),
     TEST(whoever_dies_over_a_shutdown_now_has_thrown_away_all_or_nothing),
     TEST_LIKE(join_waits_until_all_is_done, "_TestQueue.test_task_done"),
     TEST_LIKE(the_item_of_a_dead_one_is_given_again, "_TestQueue.test_task_done"),
