@@ -249,6 +249,7 @@ static void a_shutdown_now_frees_what_it_throws_away(void)
 
         for (int i = 0; i < MANY; i++)
             PASS(kith_queue_put(q, item, sizeof item, KITH_FOREVER));
+        CU_ASSERT_EQUAL(kith_queue_size(q), MANY); /* through an agent, when all puts are done */
         CU_ASSERT(used_bytes() >= before + (uint64_t)MANY * SIZE);
         PASS(kith_queue_shutdown_now(q));
         AWAIT(used_bytes() < before + (uint64_t)MANY * SIZE / 10);
