@@ -18,6 +18,7 @@ EXTRA_DIST += \
 	tests/gate.h \
 	tests/killer.h \
 	tests/netjob.h \
+	tests/noise.sed \
 	tests/shared.h \
 	tests/steps.h \
 	tests/used.h

@@ -45,8 +45,7 @@ there()
     ASAN_OPTIONS=$quiet timeout $((60 * KITH_TEST_SLOWDOWN)) "$cluster" run-head "${launch[@]}" -x ASAN_OPTIONS -x TSAN_OPTIONS \
         "$PWD/examples/$1" "${@:2}" >"$TMPDIR/there" 2>"$TMPDIR/err"
     status=$?
-    # On a busy machine: ssh has begun before mpirun gives it a process group.
-    sed -i '/plm:rsh: Warning: setpgid(.*) failed in parent/d' "$TMPDIR/err"
+    sed -i -f "$top_srcdir/tests/noise.sed" "$TMPDIR/err"
     [ $status = 0 ] || fail "$*: exit status $status: $(cat "$TMPDIR/err")"
     sed -i 's/^\(note\|error\), \([a-z]*\) on node[0-9]*:/\1, \2:/' "$TMPDIR/there"   # a log names the host, too, where there are several
     # What Processes on another node print comes by mpirun, which keeps no order between nodes: a line of the head may overtake it.
