@@ -50,19 +50,23 @@ static void *run_map(void *arg)
     return NULL;
 }
 
-/* And waits until it is posted. */
+/* Until the worker here has begun a task, at the first of which it stays: a late one would take what a
+ * foreman has given back. */
+static void await_worker(void)
+{
+    while (atomic_load(&kith__lane(kith__pool_body(object), 0)->depth) == 0)
+        sched_yield();
+}
+
 static void begin_map(struct map *m)
 {
-    uint64_t before = atomic_load(&kith__pool_body(object)->seq);
-
     for (int i = 0; i < N; i++) {
         x[i] = i;
         y[i] = -1;
     }
     memset(m, 0, sizeof *m);
     CU_ASSERT_EQUAL_FATAL(pthread_create(&m->thread, NULL, run_map, m), 0);
-    while (atomic_load(&kith__pool_body(object)->seq) == before)
-        sched_yield();
+    await_worker();
 }
 
 static int end_map(struct map *m)
@@ -228,8 +232,7 @@ static void a_cancelled_map_gives_what_is_done(void)
 
     open_pool();
     busy = kith_pool_apply_async(pool, doubled, &value, sizeof value, sizeof value);
-    while (atomic_load(&kith__lane(kith__pool_body(object), 0)->depth) == 0)
-        sched_yield();
+    await_worker();
     for (int i = 0; i < N; i++) {
         x[i] = i;
         y[i] = -1;
@@ -551,6 +554,7 @@ static void a_foreman_has_as_many_items_as_workers(void)
         value = i;
         r[i] = kith_pool_apply_async(pool, doubled, &value, sizeof value, sizeof value);
     }
+    await_worker();
     for (int i = 0; i < 4; i++) {
         CU_ASSERT_FATAL(claim_item(&first, &out) > 0);
         value = argument_of(&out, &head[i]);
@@ -653,6 +657,7 @@ static void short_items_go_in_batches(void)
         value = i;
         r[i] = kith_pool_apply_async(pool, doubled, &value, sizeof value, sizeof value);
     }
+    await_worker();
     claim_batch(head, &out);
     kith__heap_free(out.block);
     give_some(&head[5], &head[2], &head[3]);
