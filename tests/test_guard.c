@@ -129,6 +129,36 @@ static void death_at_each_step_changes_all_or_nothing(void)
     CU_ASSERT(before >= WORDS && after >= WORDS);
 }
 
+/* By one store: it is there or it is not, and nothing is left to be finished. */
+static void increment_one(void)
+{
+    kith__guard_enter(&shared->guard);
+    kith__guard_set(&shared->guard, &shared->words[0], atomic_load(&shared->words[0]) + 1);
+    kith__guard_commit(&shared->guard);
+    CU_ASSERT(!kith__guard_is_pending(&shared->guard));
+    kith__guard_leave(&shared->guard);
+}
+
+static void a_commit_of_one_word_needs_nobody_to_finish_it(void)
+{
+    int steps, before = 0;
+
+    fresh();
+    steps = run_until(increment_one, 0, 0);
+    for (int step = 1; step <= steps; step++) {
+        uint64_t left;
+
+        fresh();
+        CU_ASSERT_EQUAL(run_until(increment_one, step, -SIGKILL), step);
+        left = atomic_load(&shared->words[0]);
+        CU_ASSERT(!kith__guard_is_pending(&shared->guard));
+        increment_one();
+        CU_ASSERT_EQUAL(atomic_load(&shared->words[0]), left + 1);
+        before += left == 0;
+    }
+    CU_ASSERT(before > 0 && before < steps);
+}
+
 /* Who finishes a commit for a dead one may die over it too. */
 static void death_in_each_step_of_recovery_is_recovered(void)
 {
@@ -259,6 +289,7 @@ static struct test tests[] = { TEST(commit_makes_all_words_true),
                                TEST(what_is_set_and_not_committed_is_dropped),
                                TEST(two_commits_in_one_section_are_two),
                                TEST(death_at_each_step_changes_all_or_nothing),
+                               TEST(a_commit_of_one_word_needs_nobody_to_finish_it),
                                TEST(death_in_each_step_of_recovery_is_recovered),
                                TEST(try_gives_up_while_somebody_is_in_it),
                                TEST(nobody_is_in_it_with_another),

@@ -2,13 +2,17 @@
  *
  * Items lie as records {header, bytes} in a chain of segments, blocks of the heap; large ones in a
  * block of their own, so that copying them holds up nobody. Producers and consumers have a guard each (the
- * object's first and second): in the common case they meet only at the two counters. A record is written
+ * object's first and second): in the common case they meet only at the two positions. A record is written
  * behind the tail, where nobody looks, and the commit that moves the tail makes it true; a producer that dies
  * before has put nothing.
+ *
+ * A position is one word: how many items were ever put, or taken, and where in its segment the next record
+ * lies. So a commit within a segment changes one word.
  */
 #include "config.h"
 #include "base/error.h"
 #include "base/system.h"
+#include "object/memory.h"
 #include "object/producers.h"
 #include "object/queue.h"
 #include "shm/heap.h"
@@ -23,6 +27,13 @@ enum { AT_ONCE = 65536 }; /* bytes of many items that are put or taken in a guar
 
 #define LAST UINT64_MAX /* the header that says: go on in the next segment */
 
+enum { AT_BITS = 17 }; /* of a position: where; the others: how many, modulo 2^47 */
+
+#define AT_MASK ((UINT64_C(1) << AT_BITS) - 1)
+#define ONE (UINT64_C(1) << AT_BITS)
+
+_Static_assert(SEGMENT <= AT_MASK, "a position has room for each place of a segment");
+
 struct segment {
     kith__word next;
     uint64_t size; /* of bytes */
@@ -30,11 +41,11 @@ struct segment {
 };
 
 struct queue {
-    kith__word tail, tail_at, put; /* under the object's guard; put: items ever put */
-    kith__word reserved;           /* likewise: places that producers on other nodes have been promised */
-    _Atomic uint64_t taken_seen;   /* likewise: .taken at the last look */
+    kith__word tail, put;        /* under the object's guard; put: a position */
+    kith__word reserved;         /* likewise: places that producers on other nodes have been promised */
+    _Atomic uint64_t taken_seen; /* likewise: .taken at the last look */
     uint64_t bound;
-    kith__word head __attribute__((aligned(64))), head_at, taken; /* under the object's second guard */
+    kith__word head __attribute__((aligned(64))), taken; /* under the object's second guard */
     /* What was put back comes first: so many items, each of that size. In .front_block they lie side by side,
      * from the .front_at-th on; a large one is the block. */
     kith__word front, front_size, front_block, front_at, front_is_large;
@@ -60,6 +71,17 @@ static uint64_t padded(uint64_t size)
     return (size + 7) & ~UINT64_C(7);
 }
 
+static uint64_t where(uint64_t position)
+{
+    return position & AT_MASK;
+}
+
+/* How many items stand between two positions. */
+static uint64_t between(uint64_t from, uint64_t to)
+{
+    return ((to >> AT_BITS) - (from >> AT_BITS)) & (UINT64_MAX >> AT_BITS);
+}
+
 static uint64_t *header_at(uint64_t segment, uint64_t at)
 {
     return (uint64_t *)(void *)(segment_at(segment)->bytes + at);
@@ -80,37 +102,48 @@ static uint64_t count(const struct queue *q)
 {
     if (atomic_load(&q->producers.shut) == KITH__SHUT_EMPTIED)
         return 0;
-    return atomic_load(&q->put) - atomic_load(&q->taken);
+    return between(atomic_load(&q->taken), atomic_load(&q->put));
 }
 
 /* ------------------------------------------------------------------- putting */
 
-/* In the guard: a record of need bytes at the tail, or at the start of a new segment, not yet true. NULL: no
- * memory. */
-static uint64_t *make_room(struct kith__object *o, struct queue *q, uint64_t need)
+/* In the guard: a new segment behind the tail, with the next commit. 0: no memory. */
+static uint64_t add_segment(struct kith__object *o, struct queue *q, uint64_t need)
 {
-    uint64_t tail = atomic_load(&q->tail), at = atomic_load(&q->tail_at), size, next;
+    uint64_t tail = atomic_load(&q->tail), at = where(atomic_load(&q->put)),
+             size = segment_at(tail)->size * 2 < SEGMENT ? segment_at(tail)->size * 2 : SEGMENT,
+             next = new_segment(size < need ? SEGMENT : size);
 
-    if (at + need <= segment_at(tail)->size) {
-        kith__guard_set(&o->guard, &q->tail_at, at + need);
-        return header_at(tail, at);
-    }
-    size = segment_at(tail)->size * 2 < SEGMENT ? segment_at(tail)->size * 2 : SEGMENT;
-    if ((next = new_segment(size)) == 0)
-        return NULL;
+    if (next == 0)
+        return 0;
     if (at + sizeof(uint64_t) <= segment_at(tail)->size)
         *header_at(tail, at) = LAST;
     kith__guard_set(&o->guard, &segment_at(tail)->next, next);
     kith__guard_set(&o->guard, kith__heap_owner(next), 0);
     kith__guard_set(&o->guard, &q->tail, next);
-    kith__guard_set(&o->guard, &q->tail_at, need);
-    return header_at(next, 0);
+    return next;
+}
+
+/* In the guard: a record of need bytes at the tail, or at the start of a new segment, not yet true; *put: the
+ * position behind it. NULL: no memory. */
+static uint64_t *make_room(struct kith__object *o, struct queue *q, uint64_t need, uint64_t *put)
+{
+    uint64_t tail = atomic_load(&q->tail), at = where(*put = atomic_load(&q->put));
+
+    if (at + need > segment_at(tail)->size) {
+        if ((tail = add_segment(o, q, need)) == 0)
+            return NULL;
+        *put -= at;
+        at = 0;
+    }
+    *put += ONE + need;
+    return header_at(tail, at);
 }
 
 static int put_record(struct kith__object *o, const void *item, uint64_t block, size_t size, int reserved)
 {
     struct queue *q = queue_of(o);
-    uint64_t *record = make_room(o, q, sizeof *record + (block ? sizeof block : padded(size)));
+    uint64_t put, *record = make_room(o, q, sizeof *record + (block ? sizeof block : padded(size)), &put);
 
     if (!record)
         return KITH_ENOMEM;
@@ -120,9 +153,9 @@ static int put_record(struct kith__object *o, const void *item, uint64_t block, 
         kith__guard_set(&o->guard, kith__heap_owner(block), 0);
     } else if (size > 0)
         memcpy(record + 1, item, size);
-    kith__guard_set(&o->guard, &q->put, atomic_load(&q->put) + 1);
     if (reserved)
         kith__guard_set(&o->guard, &q->reserved, atomic_load(&q->reserved) - 1);
+    kith__guard_set(&o->guard, &q->put, put);
     kith__guard_commit(&o->guard);
     return 0;
 }
@@ -139,8 +172,9 @@ static void look_at_taken(struct queue *q)
 /* In the guard: places that nobody has, nor was promised; at least so many. */
 static uint64_t places(const struct queue *q)
 {
-    uint64_t used = atomic_load(&q->put) - atomic_load_explicit(&q->taken_seen, memory_order_relaxed) +
-                    atomic_load(&q->reserved);
+    uint64_t used =
+        between(atomic_load_explicit(&q->taken_seen, memory_order_relaxed), atomic_load(&q->put)) +
+        atomic_load(&q->reserved);
 
     return !q->bound ? UINT64_MAX : used < q->bound ? q->bound - used : 0;
 }
@@ -207,14 +241,14 @@ static uint64_t *oldest(struct kith__object *o)
     struct queue *q = queue_of(o);
 
     for (;;) {
-        uint64_t head = atomic_load(&q->head), at = atomic_load(&q->head_at), next;
+        uint64_t head = atomic_load(&q->head), taken = atomic_load(&q->taken), at = where(taken), next;
 
         if (at + sizeof(uint64_t) <= segment_at(head)->size && *header_at(head, at) != LAST)
             return header_at(head, at);
         next = atomic_load(&segment_at(head)->next);
         kith__guard_set(&o->second, kith__heap_owner(head), kith__me);
         kith__guard_set(&o->second, &q->head, next);
-        kith__guard_set(&o->second, &q->head_at, 0);
+        kith__guard_set(&o->second, &q->taken, taken - at);
         kith__guard_commit(&o->second);
         kith__heap_free(head);
     }
@@ -230,9 +264,9 @@ static int is_empty(struct queue *q)
 {
     uint64_t taken = atomic_load(&q->taken);
 
-    if (atomic_load_explicit(&q->put_seen, memory_order_relaxed) == taken)
+    if (between(taken, atomic_load_explicit(&q->put_seen, memory_order_relaxed)) == 0)
         atomic_store_explicit(&q->put_seen, atomic_load(&q->put), memory_order_relaxed);
-    return atomic_load_explicit(&q->put_seen, memory_order_relaxed) == taken;
+    return between(taken, atomic_load_explicit(&q->put_seen, memory_order_relaxed)) == 0;
 }
 
 /* In the consumers' guard: what stands next. 0: nothing. */
@@ -268,7 +302,7 @@ static int look(struct kith__object *o, struct item *i)
 static void remove_item(struct kith__object *o, const struct item *i)
 {
     struct queue *q = queue_of(o);
-    uint64_t left = atomic_load(&q->front), emptied = 0;
+    uint64_t left = atomic_load(&q->front), emptied = 0, taken = atomic_load(&q->taken) + ONE;
 
     if (left > 0) {
         kith__guard_set(&o->second, &q->front, left - 1);
@@ -276,12 +310,10 @@ static void remove_item(struct kith__object *o, const struct item *i)
         if (left == 1 && !i->block && (emptied = atomic_load(&q->front_block)) != 0)
             kith__guard_set(&o->second, kith__heap_owner(emptied), kith__me);
     } else
-        kith__guard_set(&o->second, &q->head_at,
-                        atomic_load(&q->head_at) + sizeof(uint64_t) +
-                            (i->block ? sizeof(uint64_t) : padded(i->size)));
+        taken += sizeof(uint64_t) + (i->block ? sizeof(uint64_t) : padded(i->size));
     if (i->block)
         kith__guard_set(&o->second, kith__heap_owner(i->block), kith__me);
-    kith__guard_set(&o->second, &q->taken, atomic_load(&q->taken) + 1);
+    kith__guard_set(&o->second, &q->taken, taken);
     kith__guard_commit(&o->second);
     if (emptied)
         kith__heap_free(emptied);
@@ -430,7 +462,7 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
     kith__guard_set(&o->second, &q->front_is_large, each > KITH__LARGE);
     if (given->block)
         kith__guard_set(&o->second, kith__heap_owner(given->block), 0);
-    kith__guard_set(&o->second, &q->taken, atomic_load(&q->taken) - count);
+    kith__guard_set(&o->second, &q->taken, atomic_load(&q->taken) - count * ONE);
     kith__guard_commit(&o->second);
     given->block = 0;
     if (count > 1)
@@ -673,6 +705,79 @@ static int check(const void *bytes, size_t size)
     return bytes || size == 0 ? 0 : kith__fail(KITH_EINVAL, "a Queue was given NULL for %zu bytes", size);
 }
 
+/* The short way to an item that is small, where nothing stands in the way: the same steps as by kith__invoke.
+ * 1: entered g, of the object that was meant. */
+static inline int enter_at_once(struct kith__object *o, struct kith__guard *g, uint64_t id)
+{
+    if (!kith__guard_try(g))
+        return 0;
+    if (atomic_load(&o->ident) == ((uint64_t)kith__handle_generation(id) << 8 | KITH__QUEUE_KIND))
+        return 1;
+    kith__guard_leave(g);
+    return 0;
+}
+
+static inline void leave_and_tell(struct kith__object *o, struct kith__guard *g, int side)
+{
+    kith__guard_leave(g);
+    kith__fence_behind_guard();
+    if (kith__has_waiters(kith__object_waiters(o, side)))
+        kith__wake_one(kith__object_waiters(o, side));
+}
+
+/* 1: done. */
+static int put_at_once(uint64_t id, const void *item, size_t size)
+{
+    struct kith__object *o = size <= KITH__LARGE ? kith__at_home(id) : NULL;
+    struct queue *q;
+
+    if (!o)
+        return 0;
+    kith__memory_pass_on(); /* as in kith__invoke */
+    if (!enter_at_once(o, &o->guard, id))
+        return 0;
+    q = queue_of(o);
+    if (atomic_load_explicit(&q->producers.shut, memory_order_relaxed) || is_full(q) ||
+        put_record(o, item, 0, size, 0) < 0) {
+        kith__guard_leave(&o->guard);
+        return 0;
+    }
+    leave_and_tell(o, &o->guard, CONSUMERS);
+    return 1;
+}
+
+static int seems_empty(struct queue *q)
+{
+    uint64_t taken = atomic_load(&q->taken);
+
+    return between(taken, atomic_load_explicit(&q->put_seen, memory_order_relaxed)) == 0 &&
+           between(taken, atomic_load(&q->put)) == 0;
+}
+
+/* Its size; KITH__PARKED: the long way decides. */
+static int64_t take_at_once(uint64_t id, void *buf, size_t room, int exact)
+{
+    struct kith__object *o = kith__at_home(id);
+    struct queue *q;
+    struct item i;
+
+    if (!o || seems_empty(queue_of(o)) || !enter_at_once(o, &o->second, id))
+        return KITH__PARKED;
+    q = queue_of(o);
+    if (!look(o, &i) || i.block || i.size > room || (exact && i.size != room)) {
+        kith__guard_leave(&o->second);
+        return KITH__PARKED;
+    }
+    if (i.size > 0)
+        memcpy(buf, i.bytes, i.size);
+    remove_item(o, &i);
+    if (q->bound)
+        leave_and_tell(o, &o->second, PRODUCERS);
+    else
+        kith__guard_leave(&o->second);
+    return (int64_t)i.size;
+}
+
 /* As all of these: reports nothing. */
 static int64_t put_one(kith_queue q, const void *item, size_t size, uint64_t priority, int timeout_ms)
 {
@@ -695,6 +800,8 @@ static int64_t take(kith_queue q, void *buf, size_t room, uint32_t flags, int ti
 
 int kith_queue_put(kith_queue q, const void *item, size_t size, int timeout_ms)
 {
+    if (item && timeout_ms >= KITH_FOREVER && put_at_once(q.id, item, size))
+        return 0;
     return kith__report((int)put_one(q, item, size, 0, timeout_ms));
 }
 
@@ -707,13 +814,17 @@ int kith_queue_put_priority(kith_queue q, const void *item, size_t size, int pri
 
 int64_t kith_queue_get(kith_queue q, void *buf, size_t room, int timeout_ms)
 {
-    return kith__report64(take(q, buf, room, 0, timeout_ms));
+    int64_t rc = buf && timeout_ms >= KITH_FOREVER ? take_at_once(q.id, buf, room, 0) : KITH__PARKED;
+
+    return rc != KITH__PARKED ? rc : kith__report64(take(q, buf, room, 0, timeout_ms));
 }
 
 int kith__queue_get(kith_queue q, void *buf, size_t size, int timeout_ms)
 {
-    int64_t rc = take(q, buf, size, KITH__EXACT, timeout_ms);
+    int64_t rc = buf && timeout_ms >= KITH_FOREVER ? take_at_once(q.id, buf, size, 1) : KITH__PARKED;
 
+    if (rc == KITH__PARKED)
+        rc = take(q, buf, size, KITH__EXACT, timeout_ms);
     return rc < 0 ? kith__report((int)rc) : 0;
 }
 

@@ -5,6 +5,7 @@
  * makes all of them true at once: it marks the record as complete with one store, copies the
  * values to their places, and clears the mark. Who dies before the mark has changed nothing;
  * who dies after it is finished by the next to enter, who copies the values again.
+ * A commit of one word is one store, and needs none of this.
  * So the caller reads the old values until commit. Payload that nobody can reach yet
  * (behind the tail of a queue, in a block of one's own) is written directly.
  */
