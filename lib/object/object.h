@@ -22,20 +22,24 @@ enum {
     KITH__SIDES = 8 /* sets of waiters that an object has at most */
 };
 
+/* A guard, whose first line is all that a commit of one word touches, and the words of a single unit have a
+ * cache line each. */
 struct kith__object {
     struct kith__guard guard;
-    struct kith__guard second; /* for a class that needs two: a Queue's consumers'. Entered after the first */
-    kith__word ident;          /* generation << 8 | kind; kind 0: free, or being opened */
-    kith__word next_free;      /* slot + 1 of the next one in the list of free ones */
-    kith__word opener;         /* member that is opening it, or taking it down */
-    kith__word leaving;        /* its kind, while it is taken down */
-    char name[KITH__NAME];     /* under which it is found; "": none */
+    kith__word ident;  /* generation << 8 | kind; kind 0: free, or being opened */
+    kith__word opener; /* member that is opening it, or taking it down */
+    /* for a class that needs two: a Queue's consumers'. Entered after the first */
+    struct kith__guard second __attribute__((aligned(64)));
+    kith__word next_free; /* slot + 1 of the next one in the list of free ones */
+    kith__word leaving;   /* its kind, while it is taken down */
     /* What is changed without a guard: see units.h. These stand where no other class of object writes. */
-    kith__word unit_count; /* and the class's flags << 32 */
-    kith__word signals, units[KITH__UNITS];
+    kith__word unit_count __attribute__((aligned(64))); /* and the class's flags << 32 */
+    kith__word signals;
+    kith__word heir;  /* who has waited long enough to be the next; 0: nobody */
+    kith__word owner; /* which task of its process has the only unit, and how often: owned.h */
+    kith__word units[KITH__UNITS];
     kith__word far[KITH__UNITS]; /* for whom the agent has it */
-    kith__word heir;             /* who has waited long enough to be the next; 0: nobody */
-    kith__word owner;            /* which task of its process has the only unit, and how often: owned.h */
+    char name[KITH__NAME];       /* under which it is found; "": none */
     struct {
         char room[KITH__BODY_SIZE];
     } body __attribute__((aligned(64)));
