@@ -31,7 +31,7 @@ static struct play {
     uint64_t units;
     struct worker {
         int busy, has; /* in the middle of a claim; has one */
-        uint64_t cursor, lo, length;
+        uint64_t lo, length;
         jmp_buf dies;
     } worker[WORKERS_MOST];
     unsigned char runs[UNITS_MOST]; /* of each unit, to its end */
@@ -109,7 +109,6 @@ static void die(uint32_t w)
     atomic_store(&lane->depth, 1);
     atomic_store(&lane->death.unsettled, 1);
     kith__settle(pool, w);
-    play.worker[w].cursor = 0;
     play.worker[w].has = 0;
     play.deaths++;
 }
@@ -138,8 +137,7 @@ static void what_the_dead_had_has_room(void)
         for (uint32_t w = 0; w < play.workers; w++) {
             struct worker *self = &play.worker[w];
 
-            self->has = kith__claim(play.j, w, draw(3) ? 1 + draw(64) : 32767, &self->cursor, &self->lo,
-                                    &self->length);
+            self->has = kith__claim(play.j, w, draw(3) ? 1 + draw(64) : 32767, &self->lo, &self->length);
         }
         for (uint32_t w = 0; w < play.workers; w++) {
             struct worker *self = &play.worker[w];
@@ -246,7 +244,7 @@ static void what_lost_nodes_had_has_room(void)
         for (uint32_t w = 0; w < cell; w++) {
             struct worker *self = &play.worker[w];
 
-            if (kith__claim(play.j, w, 1 + draw(64), &self->cursor, &self->lo, &self->length))
+            if (kith__claim(play.j, w, 1 + draw(64), &self->lo, &self->length))
                 die_inside(w);
         }
         if (play.granted > 0 && draw(2))
@@ -330,7 +328,7 @@ static void claim(uint32_t w)
     play.mortal = 1;
     self->busy = 1;
     if (setjmp(self->dies) == 0)
-        self->has = kith__claim(play.j, w, 1 + draw(5), &self->cursor, &self->lo, &self->length);
+        self->has = kith__claim(play.j, w, 1 + draw(5), &self->lo, &self->length);
     else {
         play.self = -1;
         die(w);
@@ -463,19 +461,19 @@ static void take_all(const char *step)
 
     if (strcmp(step, "claim: intent written") == 0 && !self->has) {
         self->has = 1;
-        self->has = kith__claim(play.j, 0, 32767, &self->cursor, &self->lo, &self->length);
+        self->has = kith__claim(play.j, 0, 32767, &self->lo, &self->length);
     }
 }
 
 /* Each would have to be looked for in the cells of all others, at each look for the frontier. */
 static void who_comes_too_late_leaves_no_intent(void)
 {
-    uint64_t cursor = 0, lo, length, intent;
+    uint64_t lo, length, intent;
 
     begin(WORKERS_MOST, 100);
     atomic_store(&play.j->limit, 50);
     kith__failpoint_hook = take_all;
-    CU_ASSERT_EQUAL(kith__claim(play.j, 1, 10, &cursor, &lo, &length), 0);
+    CU_ASSERT_EQUAL(kith__claim(play.j, 1, 10, &lo, &length), 0);
     kith__failpoint_hook = NULL;
     CU_ASSERT(play.worker[0].has && play.worker[0].length == 50);
     intent = atomic_load(&play.j->cells[1].intent);
@@ -485,7 +483,7 @@ static void who_comes_too_late_leaves_no_intent(void)
     kith__retire(play.j, 0, 50);
     CU_ASSERT_EQUAL(kith__job_frontier(play.j), 50);
     atomic_store(&play.j->limit, 100);
-    CU_ASSERT_EQUAL(kith__claim(play.j, 1, 50, &cursor, &lo, &length), 1);
+    CU_ASSERT_EQUAL(kith__claim(play.j, 1, 50, &lo, &length), 1);
     CU_ASSERT(lo == 50 && length == 50 && kith__job_frontier(play.j) == 50);
     run(lo, lo + length);
     kith__retire(play.j, 1, length);

@@ -123,9 +123,9 @@ static void fail_at_home(struct kith__job *j, uint64_t unit)
 
 static void work_on(struct kith__job *j)
 {
-    uint64_t cursor = 0, lo, length;
+    uint64_t lo, length;
 
-    while (kith__claim(j, 0, 1 + draw(8), &cursor, &lo, &length)) {
+    while (kith__claim(j, 0, 1 + draw(8), &lo, &length)) {
         for (uint64_t i = lo; i < lo + length; i++) {
             atomic_store(&j->cells[0].at, i);
             if (fails(i))

@@ -86,6 +86,16 @@ pid_t kith__fork_unseen(void);
  * any, it costs nothing to ask. */
 int kith__has_other_threads(void);
 
+/* The cache line at p is asked for, to be written soon, and nobody waits until it is here. */
+static inline void kith__bring(const void *p)
+{
+#if defined __x86_64__
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#else
+    __builtin_prefetch(p, 1);
+#endif
+}
+
 static inline void kith__pause(void)
 {
 #if defined __x86_64__ || defined __i386__

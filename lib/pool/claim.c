@@ -1,6 +1,7 @@
 /* claim.c: see claim.h. Called by worker.c and grant.c. */
 #include "config.h"
 #include "pool/claim.h"
+#include "base/system.h"
 
 int kith__job_complete(const struct kith__job *j)
 {
@@ -165,15 +166,14 @@ static void drop_intent(struct kith__cell *cell)
         atomic_store_explicit(&cell->intent, kith__intent_lo(intent) << 16, memory_order_release);
 }
 
-int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *last, uint64_t *lo,
-                uint64_t *length)
+int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *lo, uint64_t *length)
 {
     struct kith__cell *cell = &j->cells[worker];
-    /* Perhaps nobody has claimed since we did. If somebody has, the failing CAS brings the cursor here for
-     * writing at once, where a look would bring it for reading first. */
-    uint64_t cursor = *last ? *last : atomic_load(&j->cursor), limit, intent, moved;
+    uint64_t cursor, limit, intent;
 
-    for (int guessed = *last != 0;; guessed = 0) {
+    kith__bring(&j->cursor); /* for writing at once: a look alone would bring it for reading first */
+    cursor = atomic_load(&j->cursor);
+    for (;;) {
         if (atomic_load_explicit(&j->cancelled, memory_order_relaxed))
             return 0;
         if (atomic_load(&j->returned_count) > 0 && claim_returned(j, cell, most, lo, length))
@@ -181,12 +181,8 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *l
         *lo = cursor >> 16;
         limit = atomic_load(&j->limit);
         if (*lo >= limit) {
-            if (!guessed) {
-                drop_intent(cell);
-                return 0;
-            }
-            cursor = atomic_load(&j->cursor);
-            continue;
+            drop_intent(cell);
+            return 0;
         }
         *length = side_by_side(j, *lo, limit - *lo < most ? limit - *lo : most);
         if ((cursor & 65535) && (cursor & 65535) != worker + 1)
@@ -198,9 +194,7 @@ int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *l
                               memory_order_release);
         atomic_store_explicit(&cell->tries, 0, memory_order_release);
         kith__failpoint("claim: intent written");
-        moved = (*lo + *length) << 16 | (worker + 1);
-        if (atomic_compare_exchange_weak(&j->cursor, &cursor, moved)) {
-            *last = moved;
+        if (atomic_compare_exchange_weak(&j->cursor, &cursor, (*lo + *length) << 16 | (worker + 1))) {
             kith__failpoint("claim: cursor moved");
             atomic_store_explicit(&cell->intent, intent | 1, memory_order_release);
             kith__failpoint("claim: confirmed");

@@ -25,10 +25,8 @@
 
 #include "pool/board.h"
 
-/* Claims up to most units as worker. 1, or 0: nothing is left to claim now. *cursor: 0, or as the last call
- * of this process left it. */
-int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *cursor, uint64_t *lo,
-                uint64_t *length);
+/* Claims up to most units as worker. 1, or 0: nothing is left to claim now. */
+int kith__claim(struct kith__job *j, uint32_t worker, uint64_t most, uint64_t *lo, uint64_t *length);
 void kith__retire_part(struct kith__job *j, uint32_t worker); /* up to .at; the rest goes back */
 /* In j's guard, before its commit: that range goes back, behind *count others. tries: of its first unit. */
 void kith__put_back(struct kith__job *j, uint64_t *count, uint64_t lo, uint64_t length, uint64_t tries);

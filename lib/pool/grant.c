@@ -33,10 +33,9 @@ int kith__grant_make(struct kith__job *j, uint32_t cell, uint64_t most, const st
                      uint64_t epoch, struct kith__grant *g)
 {
     struct kith__cell *self = &j->cells[cell];
-    uint64_t last = 0;
 
     if (atomic_load(&j->granted_count) == j->grants ||
-        !kith__claim(j, cell, at_most(j, most), &last, &g->lo, &g->length))
+        !kith__claim(j, cell, at_most(j, most), &g->lo, &g->length))
         return 0;
     g->epoch = epoch;
     g->tries = atomic_load(&self->tries);

@@ -112,6 +112,7 @@ static __attribute__((aligned(64))) void run_numbers(struct kith__job *j, uint32
     const char *in = element(j->in, j->in_size, j->in_ring, lo);
     char *out = element(j->out, j->out_size, j->out_ring, lo);
 
+    kith__bring(out);
     /* KITH__SHAPE_CODE is no constant expression for a switch in ISO C ("i"[0]); letters are. */
     switch (j->shape) {
 #undef KITH__SHAPE_CODE

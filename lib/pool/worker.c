@@ -178,9 +178,8 @@ struct shift {
     uint64_t untimed; /* units since the last look at the clock */
     struct kith__chunk learned;
     int asks_clock;
-    int is_limited;  /* 1: its worker wears out, or is a thread, which sees the end of the pool for itself */
-    uint64_t fixed;  /* length of a claim; 0: as it has learned */
-    uint64_t cursor; /* of kith__claim */
+    int is_limited; /* 1: its worker wears out, or is a thread, which sees the end of the pool for itself */
+    uint64_t fixed; /* length of a claim; 0: as it has learned */
     uint64_t lo, length; /* the claim */
 };
 
@@ -223,7 +222,7 @@ static inline int make_claim(struct shift *s)
 {
     struct kith__job *j = s->job;
 
-    if (!kith__claim(j, s->worker, most(s), &s->cursor, &s->lo, &s->length))
+    if (!kith__claim(j, s->worker, most(s), &s->lo, &s->length))
         return 0;
     kith__pace_claim(&s->pace, s->lo, s->length);
     if (j->kind == KITH__JOB_ROW)
@@ -289,6 +288,7 @@ static inline void end_claim(struct shift *s, int stopped)
 {
     uint64_t run = stopped ? run_of(s->job, s->worker, s->lo) : s->length;
 
+    kith__bring(&s->job->cursor); /* it travels while what was done is told */
     if (!s->job->local)
         kith__output_settle(); /* it stands before what the head prints when it has their results */
     s->lane->tasks += s->length;
