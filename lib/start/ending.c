@@ -33,9 +33,10 @@ enum { TURNS = 5, MPI_FILES = 64, LOOK_MS = 1000 };
 static const int64_t patience_ns = 4000 * KITH__MS, crash_patience_ns = 2000 * KITH__MS,
                      turn_ns = 150 * KITH__MS, reading_ns = 2000 * KITH__MS;
 
-/* How long the launcher may take to end a job that has lost a host, and then for each way of ending it. */
-static const int64_t lost_patience_ns = 6000 * KITH__MS, between_ns = 300 * KITH__MS,
-                     last_patience_ns = 3000 * KITH__MS;
+/* How long the launcher may take to end a job that has lost a host, and one that is over (loss.c of kith run
+ * ends mpirun sooner); and then for each way of ending it. */
+static const int64_t lost_patience_ns = 6000 * KITH__MS, over_patience_ns = 20000 * KITH__MS,
+                     between_ns = 300 * KITH__MS, last_patience_ns = 3000 * KITH__MS;
 
 static struct {
     const struct kith__mpi *mpi;
@@ -149,17 +150,17 @@ static void keep_only(int fd)
             close(other);
 }
 
-static void end_launcher(void) __attribute__((noreturn));
+static void end_launcher(int64_t patience) __attribute__((noreturn));
 
 /* The third SIGTERM within five seconds ends Open MPI's mpirun, whatever it waits for. */
-static void end_launcher(void)
+static void end_launcher(int64_t patience)
 {
     const int fd = 3;
 
     setsid(); /* the launcher kills the group of a rank */
     keep_only(self.launcher.fd);
     for (int signals = 0; signals < 4; signals++) {
-        if (launcher_ends_until(fd, kith__now_ns() + (signals == 0 ? lost_patience_ns : between_ns)))
+        if (launcher_ends_until(fd, kith__now_ns() + (signals == 0 ? patience : between_ns)))
             _exit(0);
         if (signals < 3)
             syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
@@ -175,10 +176,10 @@ static int can_end_launcher(void)
 }
 
 /* A process that outlives this one, which the launcher kills at once. */
-static void leave_its_end(void)
+static void leave_its_end(int64_t patience)
 {
     if (syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) == 0) /* fork would take locks */
-        end_launcher();
+        end_launcher(patience);
 }
 
 /* When a host is cut off, mpirun finds out after eight minutes, and waits for it until then, whoever asks it
@@ -192,7 +193,7 @@ static void see_to_launcher(int status)
         "too, and if it waits for that host its own status is another one; kith run survives the loss "
         "of a host, and srun --no-kill does",
         self.rank, kith_host(), status);
-    leave_its_end();
+    leave_its_end(lost_patience_ns);
 }
 
 /* ---- the thread */
@@ -501,8 +502,14 @@ void kith__ending_linger(int hurry)
 void kith__ending_cut_off(void)
 {
     if (can_end_launcher())
-        leave_its_end();
+        leave_its_end(lost_patience_ns);
     kith__ending_linger(1);
+}
+
+void kith__ending_over(void)
+{
+    if (kith__beside_listens() && can_end_launcher())
+        leave_its_end(over_patience_ns);
 }
 
 int kith__ending_launcher(void)

@@ -38,6 +38,11 @@ void kith__ending_linger(int hurry) __attribute__((noreturn));
  * and not know it; then it is ended. */
 void kith__ending_cut_off(void) __attribute__((noreturn));
 
+/* Before MPI_Finalize, in a rank that leads a node but the first: all have come there. Should the host be cut
+ * off now, MPI_Finalize waits, and the launcher here, too: so under kith run, whose job ends without them,
+ * the launcher is ended when it has not done so for long. */
+void kith__ending_over(void);
+
 /* For a handler of SIGSEGV and the like in rank 0, after which it may end as it would without: tells the
  * launcher the exit status 128 + signal before it can find out by itself and print its block of text.
  * Async-signal-safe in its own part; what of MPI it has to call is given two seconds. Does nothing without

@@ -403,6 +403,8 @@ void kith__ranks_leave(void)
             kith__ending_cut_off();
         kith__ending_linger(1);
     }
+    if (self.ranks->is_leader)
+        kith__ending_over();
     self.rendezvous.mpi->finalize();
     leave(0);
 }

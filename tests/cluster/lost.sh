@@ -68,7 +68,8 @@ check()
     "$cluster" heal node3 2>/dev/null || "$cluster" boot node3
 }
 
-# A rank that is cut off gives its line up after 8 s, and its launcher 4 s later.
+# A rank that is cut off gives its line up after 8 s, and ends its launcher some 6 s later; one that is cut off when the job ends does so
+# after 20 s.
 nothing_is_left()
 {
     "$cluster" left $((30 * KITH_TEST_SLOWDOWN))
@@ -80,6 +81,14 @@ kill_there()
     # shellcheck disable=SC2016
     "$cluster" exec "$1" sh -c 'for p in $(ls /proc | grep "^[0-9]*$" | sort -n); do
         [ "$(cat /proc/$p/comm 2>/dev/null)" = '"$2"' ] && kill -KILL $p && [ -n "'"${3-}"'" ] && break; done; :'
+}
+
+# signal_there SIGNAL NODE NAME
+signal_there()
+{
+    # shellcheck disable=SC2016
+    "$cluster" exec "$2" sh -c 'for p in /proc/[0-9]*; do
+        [ "$(cat "$p/comm" 2>/dev/null)" = '"$3"' ] && kill -'"$1"' "${p#/proc/}"; done; :'
 }
 
 # The ways in which node3 is lost.
@@ -118,6 +127,22 @@ last_tasks()
     done
     cat "$TMPDIR/survives"
     return 1
+}
+
+# A cable that is cut when all ranks are in MPI_Finalize, and Open MPI's daemon has something to tell: TCP tries that for a quarter of an
+# hour, and the daemon would wait for as long.
+cut_at_the_end()
+{
+    local out=$TMPDIR/end status
+    KITH_LOG=debug by_kith barrier 200 >"$out" 2>&1 &
+    await "$out" '^ready' || { cat "$out"; return 1; }
+    signal_there STOP node3 orted
+    await "$out" '^kith: rank 0 on node1: ends 007 soon' || { cat "$out"; return 1; }
+    "$cluster" cut node3
+    signal_there CONT node3 orted
+    wait $!
+    status=$?
+    [ $status = 7 ] && grep -q "^done" "$out" || { echo "status $status"; cat "$out"; return 1; }
 }
 
 short_cut()
@@ -241,6 +266,7 @@ lane3()
 {
     check "a cable that is cut, locks held" survives cable locks 1500 0.2
     check "a rank that ends before the others have started" one_does_not_start
+    check "a cable that is cut when the job ends" cut_at_the_end
     [ -z "${KITH_TEST_LONG-}" ] || check "a rank killed" survives rank map 2000 0.3
     seeds
 }
