@@ -84,6 +84,8 @@ static void walk_up(const struct walk *w, int version, const char *group)
         group = ""; /* it is outside of what this container sees */
     else
         group += top;
+    if (strcmp(group, "/") == 0)
+        group = "";
     least = (size_t)snprintf(path, sizeof path, "%s%s", w->root, m->point);
     if (snprintf(path + least, sizeof path - least, "%s", group) >= (int)(sizeof path - least))
         return;

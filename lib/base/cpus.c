@@ -5,6 +5,7 @@
 #include "kith.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
@@ -239,19 +240,44 @@ int kith_usable_cpus(void)
     return cpus > 0 ? cpus : 1;
 }
 
-/* Libraries that are loaded already have read their variables: these are told by a call. */
-static void set_threads(const char *function, int cores)
-{
-    void *p = dlsym(RTLD_DEFAULT, function);
-    void (*fn)(int);
+enum { LIBRARIES = 6 };
 
-    if (!p)
-        return;
-    memcpy(&fn, &p, sizeof fn);
-    fn(cores);
+/* Libraries that are loaded already have read their variables: these are told by a call. */
+static const struct {
+    const char *variable, *function;
+} libraries[LIBRARIES] = { { "OMP_NUM_THREADS", "omp_set_num_threads" }, /* the others follow it in part */
+                           { "OPENBLAS_NUM_THREADS", "openblas_set_num_threads" },
+                           { "MKL_NUM_THREADS", "MKL_Set_Num_Threads" },
+                           { "BLIS_NUM_THREADS", NULL }, /* its function takes another type */
+                           { "NUMEXPR_NUM_THREADS", NULL },
+                           { "VECLIB_MAXIMUM_THREADS", NULL } };
+
+static struct {
+    unsigned long long loads; /* so many files had been loaded then; 0: never */
+    void (*set[LIBRARIES])(int);
+} found;
+
+static int count_loads(struct dl_phdr_info *info, size_t size, void *loads)
+{
+    (void)size;
+    *(unsigned long long *)loads = info->dlpi_adds;
+    return 1;
 }
 
-enum { LIBRARIES = 6 };
+void kith__find_thread_functions(void)
+{
+    unsigned long long loads = 0;
+
+    dl_iterate_phdr(count_loads, &loads);
+    if (loads == found.loads)
+        return;
+    for (size_t i = 0; i < LIBRARIES; i++) {
+        void *p = libraries[i].function ? dlsym(RTLD_DEFAULT, libraries[i].function) : NULL;
+
+        memcpy(&found.set[i], &p, sizeof p);
+    }
+    found.loads = loads;
+}
 
 /* Not by setenv: another thread of the program may have had its lock when this process was forked. */
 static void add_to_environment(char *const *added, size_t count)
@@ -274,26 +300,18 @@ static void add_to_environment(char *const *added, size_t count)
 
 void kith__set_thread_variables(int cores)
 {
-    static const struct {
-        const char *variable, *function;
-    } libraries[LIBRARIES] = { { "OMP_NUM_THREADS",
-                                 "omp_set_num_threads" }, /* first: the others follow it in part */
-                               { "OPENBLAS_NUM_THREADS", "openblas_set_num_threads" },
-                               { "MKL_NUM_THREADS", "MKL_Set_Num_Threads" },
-                               { "BLIS_NUM_THREADS", NULL }, /* its function takes another type */
-                               { "NUMEXPR_NUM_THREADS", NULL },
-                               { "VECLIB_MAXIMUM_THREADS", NULL } };
     static char text[LIBRARIES][48];
     char *added[LIBRARIES];
     size_t count = 0;
 
+    kith__find_thread_functions();
     for (size_t i = 0; i < LIBRARIES; i++) {
         if (getenv(libraries[i].variable))
             continue;
         snprintf(text[i], sizeof text[i], "%s=%d", libraries[i].variable, cores > 0 ? cores : 1);
         added[count++] = text[i];
-        if (libraries[i].function)
-            set_threads(libraries[i].function, cores > 0 ? cores : 1);
+        if (found.set[i])
+            found.set[i](cores > 0 ? cores : 1);
     }
     add_to_environment(added, count);
 }

@@ -26,4 +26,8 @@ int kith__slurm_entry(const char *list, int node);
  * loaded already, by a call; but not where the user has set the variable. */
 void kith__set_thread_variables(int cores);
 
+/* Searches for the functions that the other calls: processes that are forked afterwards need not do it again.
+ */
+void kith__find_thread_functions(void);
+
 #endif

@@ -3,9 +3,14 @@
 #include "code/coverage.h"
 #include "code/image.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 extern void __lsan_do_leak_check(void) __attribute__((weak)); /* NOLINT: the sanitizer's name */
+
+/* Linked to this code, where it was compiled for coverage. */
+extern void __gcov_exit(void) __attribute__((weak));              /* NOLINT: gcc's name */
+extern int __llvm_profile_write_file(void) __attribute__((weak)); /* NOLINT: clang's name */
 
 /* They are hidden in each file that was compiled for coverage, so its symbol table has to tell. Of
  * one file only the first that it has is called: the others do the same. */
@@ -32,6 +37,23 @@ static int may_have_coverage(const struct kith__image *image)
     return entries(image, DT_INIT_ARRAYSZ) > 1 || entries(image, DT_FINI_ARRAYSZ) > 1;
 }
 
+static int holds(const struct kith__image *image, void (*function)(void))
+{
+    uintptr_t address = (uintptr_t)function;
+
+    return address >= image->start && address < image->end;
+}
+
+/* Of libc and of libkith it is known without a look at their symbols, of which there are thousands. */
+static int is_known_to_have_none(const struct kith__image *image)
+{
+    if (image->is_program)
+        return 0;
+    if (holds(image, kith__coverage_flush))
+        return !__gcov_exit && !__llvm_profile_write_file;
+    return holds(image, (void (*)(void))abort);
+}
+
 static uintptr_t find(const struct kith__symbols *s, const char *name)
 {
     for (size_t i = 0; i < s->count; i++)
@@ -55,7 +77,8 @@ static int look(const struct kith__image *image, void *arg)
     uintptr_t offset = 0;
 
     (void)arg;
-    if (found.count == sizeof found.writer / sizeof found.writer[0] || !may_have_coverage(image))
+    if (found.count == sizeof found.writer / sizeof found.writer[0] || !may_have_coverage(image) ||
+        is_known_to_have_none(image))
         return 0;
     if (kith__image_symbols(image, &s))
         for (size_t i = 0; offset == 0 && i < sizeof writers / sizeof writers[0]; i++)

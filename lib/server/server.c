@@ -18,6 +18,7 @@
 #include "server/watchdog.h"
 #include "agent/agent.h"
 #include "code/coverage.h"
+#include "base/cpus.h"
 #include "member/bell.h"
 #include "pool/board.h"
 #include "pool/pool.h"
@@ -267,5 +268,6 @@ void kith__serving_main(void)
     pthread_mutex_lock(&kith__shared->server_lives);
     kith__serving_tell(kith__serving.pid);
     kith__coverage_find(); /* once for all its children */
+    kith__find_thread_functions();
     serve();
 }
