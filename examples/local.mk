@@ -4,6 +4,7 @@ noinst_PROGRAMS += \
 	examples/apply_async \
 	examples/apply_squares \
 	examples/barrier_rounds \
+	examples/bounded_buffer \
 	examples/callback \
 	examples/condition_stages \
 	examples/cpu_count \
@@ -77,6 +78,7 @@ examples_account_lock_LDADD = lib/libkith.la
 examples_apply_async_LDADD = lib/libkith.la
 examples_apply_squares_LDADD = lib/libkith.la
 examples_barrier_rounds_LDADD = lib/libkith.la
+examples_bounded_buffer_LDADD = lib/libkith.la
 examples_callback_LDADD = lib/libkith.la -lm
 examples_condition_stages_LDADD = lib/libkith.la
 examples_cpu_count_LDADD = lib/libkith.la
@@ -154,6 +156,7 @@ EXTRA_DIST += \
 	examples/expected/apply_async.txt \
 	examples/expected/apply_squares.txt \
 	examples/expected/barrier_rounds.txt \
+	examples/expected/bounded_buffer.txt \
 	examples/expected/callback.txt \
 	examples/expected/condition_stages.txt \
 	examples/expected/cpu_count.txt \

@@ -80,7 +80,7 @@ less()
 
 most()
 {
-    for program in process_trio hello rand_string print_queue pipe manager namespace shared_counters account_lock separate_memory process_names process_options log_lines daemons terminate exit_codes wait_many poison_pills shutdown "pi_serial 1e6" "pi_ranks 1e6" cpu_count condition_stages barrier_rounds; do
+    for program in process_trio hello rand_string print_queue pipe manager namespace shared_counters account_lock separate_memory process_names process_options log_lines daemons terminate exit_codes wait_many poison_pills shutdown "pi_serial 1e6" "pi_ranks 1e6" cpu_count condition_stages bounded_buffer barrier_rounds; do
         ! less "$program" || continue
         # shellcheck disable=SC2086
         same $program

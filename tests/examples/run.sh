@@ -138,6 +138,7 @@ all()
     good heat
     good longest_first
     good condition_stages
+    good bounded_buffer
     good barrier_rounds
     good pi_serial 1_000_000
     good pi_starmap 1e6
