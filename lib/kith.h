@@ -1651,8 +1651,12 @@ struct kith_barrier_options {
     const void *arg;
     size_t arg_size;
     /* 1 to 63 bytes: the barrier of this name in the job, which the first caller opens,
-     * on node 0. All callers give the same parties, and an action or none. */
+     * on node 0. All callers give the same parties and .timeout_ms, and an action or none.
+     */
     const char *name;
+    /* How long a kith_barrier_wait that is given KITH_FOREVER waits for the others. 0: as
+     * long as it takes. */
+    int timeout_ms;
 };
 
 /* Opens a barrier for 1 to 1048575 parties. Does not wait. On failure the handle holds:
@@ -1725,11 +1729,15 @@ enum kith_op {
 
 struct kith_value_options {
     /* 1 to 63 bytes: the value of this name in the job, which the first caller opens, on
-     * node 0, with its init. All callers give the same type, size and .raw, else
+     * node 0, with its init. All callers give the same type, size, .raw and .lock, else
      * KITH_EINVAL. */
     const char *name;
     /* 1: without a lock, as Python's RawValue. */
     int raw;
+    /* An rlock to use instead of a lock of its own: kith_value_lock and kith_value_unlock
+     * acquire and release it. Several values and arrays may share one, to be changed
+     * together. It may be on any node, and stays open when the value is closed. */
+    kith_rlock lock;
 };
 
 /* kith_value kith_value_of(x);
@@ -1832,7 +1840,8 @@ KITH_API int kith_value_close(kith_value v);
 
 struct kith_array_options {
     /* 1 to 63 bytes: the array of this name in the job, which the first caller opens, on
-     * node 0. All callers give the same type, n, .raw and .size, else KITH_EINVAL. */
+     * node 0. All callers give the same type, n, .raw, .size and .lock, else KITH_EINVAL.
+     */
     const char *name;
     /* 1: without a lock, as Python's RawArray. */
     int raw;
@@ -1840,6 +1849,8 @@ struct kith_array_options {
      * copied byte by byte: if others change it, take the lock to read and to write it.
      */
     size_t size;
+    /* An rlock to use instead of a lock of its own, as of a value. */
+    kith_rlock lock;
 };
 
 /* kith_array kith_array_of(x);

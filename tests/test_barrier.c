@@ -212,6 +212,23 @@ static void who_gives_up_breaks_it(void)
     close_party(&all);
 }
 
+/* One that names its own timeout has that. */
+static void a_wait_without_a_timeout_has_that_of_the_barrier(void)
+{
+    struct party all = { kith_barrier_open_with(2, .timeout_ms = 20), kith_queue_open(0), 1, 60000, 0 };
+    kith_process p[1];
+
+    FAILS_WITH(KITH_ETIMEDOUT, kith_barrier_wait(all.b, KITH_FOREVER));
+    FAILS_WITH(KITH_EBROKEN, kith_barrier_wait(all.b, KITH_FOREVER));
+    PASS(kith_barrier_reset(all.b));
+    start(&all, p, 1);
+    AWAIT(kith_barrier_waiting(all.b) == 1);
+    CU_ASSERT_EQUAL(kith_process_join(p[0], 50), KITH_ETIMEDOUT);
+    CU_ASSERT(kith_barrier_wait(all.b, KITH_FOREVER) >= 0);
+    CU_ASSERT_EQUAL(code_of(p[0]), 0);
+    close_party(&all);
+}
+
 static void a_death_breaks_it(void)
 {
     struct party all = party(4, 1);
@@ -339,6 +356,7 @@ static void names_lead_to_one_barrier(void)
     CU_ASSERT(kith_barrier_wait(b, KITH_FOREVER) >= 0);
     CU_ASSERT_EQUAL(code_of(p), 0);
     FAILS_WITH(KITH_EINVAL, kith_check(kith_barrier_open_with(3, .name = "step")));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_barrier_open_with(2, .name = "step", .timeout_ms = 5)));
     PASS(kith_barrier_close(b));
 }
 
@@ -350,6 +368,7 @@ static void wrong_use_is_a_sentence(void)
     FAILS_WITH(KITH_EINVAL, kith_check(kith_barrier_open(1 << 20)));
     FAILS_WITH(KITH_EINVAL,
                kith_check(kith_barrier_open_with(2, .action = acts, .arg = &b, .arg_size = 257)));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_barrier_open_with(2, .timeout_ms = KITH_FOREVER)));
     FAILS_WITH(KITH_EINVAL, kith_barrier_wait(b, -2));
     FAILS_WITH(KITH_ETYPE, kith_lock_acquire((kith_lock){ b.id }, 0));
     PASS(kith_barrier_close(b));
@@ -367,6 +386,7 @@ static struct test tests[] = {
     TEST_LIKE(reset_sends_those_there_away_and_begins_again,
               "_TestBarrier.test_reset _TestBarrier.test_abort_and_reset"),
     TEST_LIKE(who_gives_up_breaks_it, "_TestBarrier.test_timeout"),
+    TEST_LIKE(a_wait_without_a_timeout_has_that_of_the_barrier, "_TestBarrier.test_default_timeout"),
     TEST(a_death_breaks_it),
     TEST(a_death_in_the_action_breaks_it),
     TEST(whoever_dies_at_any_step_keeps_nobody),

@@ -554,6 +554,79 @@ static void a_raw_one_has_no_lock(void)
     FAILS_WITH(KITH_ESTALE, kith_value_lock(v, 0));
 }
 
+static kith_value with_rlock(kith_rlock l)
+{
+    return kith_value_open_with('i', NULL, sizeof(int), .lock = l);
+}
+
+static void several_have_the_lock_that_they_were_given(void)
+{
+    kith_rlock l = kith_rlock_open();
+    kith_value v = with_rlock(l), w = with_rlock(l);
+    kith_array a = kith_array_open_with('i', 2, .lock = l);
+
+    PASS(kith_value_lock(v, KITH_FOREVER));
+    CU_ASSERT_EQUAL(kith_rlock_locked(l), 1);
+    CU_ASSERT(codes_of_another_thread_are(w, KITH_ETIMEDOUT, KITH_EOWNER));
+    PASS(kith_value_lock(w, 0)); /* one level deeper */
+    PASS(kith_array_lock(a, 0));
+    PASS(kith_add(v, 1));
+    PASS(kith_value_unlock(v));
+    PASS(kith_array_unlock(a));
+    PASS(kith_rlock_release(l));
+    CU_ASSERT_EQUAL(kith_rlock_locked(l), 0);
+    FAILS_WITH(KITH_EOWNER, kith_value_unlock(w));
+    PASS(kith_value_close(v));
+    PASS(kith_value_lock(w, 0)); /* it is open as before */
+    PASS(kith_rlock_close(l));
+    FAILS_WITH(KITH_ESTALE, kith_value_lock(w, 0));
+    FAILS_WITH(KITH_ESTALE, kith_array_unlock(a));
+    PASS(kith_value_close(w));
+    PASS(kith_array_close(a));
+}
+
+static int dies_with_the_lock(const void *arg)
+{
+    kith_value_lock(*(const kith_value *)arg, KITH_FOREVER);
+    raise(SIGKILL);
+    return 1;
+}
+
+static void whoever_shares_it_hears_of_a_dead_owner(void)
+{
+    kith_rlock l = kith_rlock_open();
+    kith_value v = with_rlock(l), w = with_rlock(l);
+
+    CU_ASSERT_EQUAL(code_of(kith_process_start(dies_with_the_lock, KITH_ARG(v))), -SIGKILL);
+    CU_ASSERT_EQUAL(kith_value_lock(w, KITH_FOREVER), KITH_EOWNERDEAD);
+    PASS(kith_value_unlock(w));
+    PASS(kith_value_close(v));
+    PASS(kith_value_close(w));
+    PASS(kith_rlock_close(l));
+}
+
+static void a_lock_that_is_none_is_refused(void)
+{
+    kith_rlock stale = kith_rlock_open(), l = kith_rlock_open();
+    kith_lock other = kith_lock_open();
+    kith_value v = kith_value_open_with('i', NULL, sizeof(int), .lock = l, .name = "shares");
+    kith_array a = kith_array_open_with('i', 2, .lock = l, .name = "shares");
+
+    PASS(kith_rlock_close(stale));
+    FAILS_WITH(KITH_ESTALE, kith_check(with_rlock(stale)));
+    FAILS_WITH(KITH_ETYPE, kith_check(with_rlock((kith_rlock){ other.id })));
+    FAILS_WITH(KITH_ESTALE, kith_check(kith_array_open_with('i', 2, .lock = stale)));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_array_open_with('i', 2, .lock = l, .raw = 1)));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_value_open_with('i', NULL, sizeof(int), .lock = l, .raw = 1)));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_value_open_with('i', NULL, sizeof(int), .name = "shares")));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_array_open_with('i', 2, .name = "shares")));
+    CU_ASSERT_EQUAL(kith_value_open_with('i', NULL, sizeof(int), .lock = l, .name = "shares").id, v.id);
+    PASS(kith_value_close(v));
+    PASS(kith_array_close(a));
+    PASS(kith_rlock_close(l));
+    PASS(kith_lock_close(other));
+}
+
 /* ------------------------------------------------------------- closed while it is used */
 
 static kith_value old;
@@ -763,6 +836,9 @@ static struct test tests[] = {
     TEST(a_former_owner_does_not_own_what_another_thread_has_just_taken),
     TEST(waiters_of_a_closed_one_are_told),
     TEST_LIKE(a_raw_one_has_no_lock, "_TestValue.test_value _TestValue.test_rawvalue"),
+    TEST_LIKE(several_have_the_lock_that_they_were_given, "_TestValue.test_getobj_getlock"),
+    TEST(whoever_shares_it_hears_of_a_dead_owner),
+    TEST(a_lock_that_is_none_is_refused),
     TEST(one_that_is_in_use_is_not_taken_down),
     TEST(a_dead_closer_is_no_way_around_that),
     TEST(a_successor_is_left_alone),

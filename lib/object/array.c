@@ -23,10 +23,12 @@ enum { LARGEST = 65535 };        /* bytes of an element */
 struct options {
     uint32_t type, raw;
     uint64_t n, size; /* size: of an element */
+    uint64_t rlock;   /* the handle of the RLock that is its lock; 0: its own */
 };
 
 struct array {
     struct options options;
+    kith__word rlock; /* of the options */
     kith__word block; /* 0: it is being taken down */
 };
 
@@ -240,6 +242,18 @@ static int64_t here(struct kith__object *o, const struct kith__caller *who, stru
     return (int64_t)atomic_load(&array_of(o)->block);
 }
 
+static int64_t lock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    return kith__owned_acquire_or(&array_of(o)->rlock, o, who, in, out);
+}
+
+static int64_t unlock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                      struct kith__result *out)
+{
+    return kith__owned_release_or(&array_of(o)->rlock, o, who, in, out);
+}
+
 /* --------------------------------------------------------------------------- hooks */
 
 static int make(struct kith__object *o, const void *options, size_t size)
@@ -255,7 +269,8 @@ static int make(struct kith__object *o, const void *options, size_t size)
                           (unsigned long long)a->options.n, kith__type_name((int)a->options.type));
     if (kith__object_memory(o, &a->block, a->options.n * each) < 0)
         return KITH_ENOMEM;
-    kith__units_open(o, a->options.raw ? 0 : 1, 0);
+    atomic_store(&a->rlock, a->options.rlock);
+    kith__units_open(o, a->options.raw || a->options.rlock ? 0 : 1, 0);
     return 0;
 }
 
@@ -267,6 +282,9 @@ static int same(struct kith__object *o, const void *options, size_t size)
     memcpy(&wanted, options, size < sizeof wanted ? size : sizeof wanted);
     if (memcmp(mine, &wanted, sizeof wanted) == 0)
         return 0;
+    if (wanted.rlock != mine->rlock)
+        return kith__fail(KITH_EINVAL, "the Array \"%s\" was opened with %s", o->name,
+                          mine->rlock ? "another .lock" : "a lock of its own");
     if (wanted.size != mine->size && wanted.type == mine->type)
         return kith__fail(KITH_EINVAL, "the Array \"%s\" was opened with elements of %llu bytes, not %llu",
                           o->name, (unsigned long long)mine->size, (unsigned long long)wanted.size);
@@ -297,8 +315,8 @@ static const struct kith__method methods[] = {
     [COMPARE] = { "compare_exchange", compare, -1, 0 },
     [LENGTH] = { "length", length, -1, KITH__LOOKS },
     [HERE] = { "here", here, -1, KITH__LOOKS },
-    [LOCK] = KITH__OWNED_LOCK,
-    [UNLOCK] = KITH__OWNED_UNLOCK,
+    [LOCK] = KITH__OWNED_LOCK_BY(lock),
+    [UNLOCK] = KITH__OWNED_UNLOCK_BY(unlock),
 };
 
 const struct kith__class kith__array_class = {
@@ -411,9 +429,11 @@ kith_array kith_array_open_with(int type, size_t n, const struct kith_array_opti
     if (given)
         memcpy(&o, given, given_size < sizeof o ? given_size : sizeof o);
     options.size = o.size ? o.size : size_of_type(type);
-    if ((rc = check_arguments(type, 0, options.size, n, "")) < 0)
+    if ((rc = check_arguments(type, 0, options.size, n, "")) < 0 ||
+        (rc = kith__owned_check_rlock(o.lock.id, o.raw, "an Array")) < 0)
         return (kith_array){ kith__failed_handle(kith__report(rc)) };
     options.raw = o.raw != 0;
+    options.rlock = o.lock.id;
     return (kith_array){ kith__open(KITH__ARRAY_KIND, o.name, &options, sizeof options, "kith_array_open") };
 }
 

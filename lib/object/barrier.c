@@ -30,6 +30,7 @@ struct action {
 
 struct options {
     uint32_t parties, has_action;
+    int64_t timeout_ms; /* of a wait without one; 0: none */
     struct action action;
 };
 
@@ -43,8 +44,9 @@ struct barrier {
 /* What a party learns when it arrives. */
 struct arrival {
     uint64_t generation;
-    uint32_t index;
-    uint32_t is_last; /* enum last */
+    uint32_t index : 24;
+    uint32_t is_last : 8; /* enum last */
+    int32_t timeout_ms;   /* of the options */
 };
 enum last { NOT_LAST, LETS_PASS, ACTS_BEFORE, HAS_PASSED };
 
@@ -114,7 +116,8 @@ static int64_t arrive(struct kith__object *o, const struct kith__caller *who, st
 {
     struct barrier *b = barrier_of(o);
     uint64_t index = atomic_load(&b->arrived), parties = b->options.parties;
-    struct arrival a = { atomic_load(&b->generation), (uint32_t)index, 0 };
+    struct arrival a = { atomic_load(&b->generation), (uint32_t)index & 0xffffff, 0,
+                         (int32_t)b->options.timeout_ms };
 
     if (atomic_load(&b->broken))
         return is_broken();
@@ -248,6 +251,9 @@ static int same(struct kith__object *o, const void *options, size_t size)
     struct options wanted = { 0 };
 
     memcpy(&wanted, options, size < sizeof wanted ? size : sizeof wanted);
+    if (wanted.timeout_ms != mine->timeout_ms)
+        return kith__fail(KITH_EINVAL, "the Barrier \"%s\" was opened with a .timeout_ms of %lld, not %lld",
+                          o->name, (long long)mine->timeout_ms, (long long)wanted.timeout_ms);
     if (wanted.parties == mine->parties && wanted.has_action == mine->has_action)
         return 0;
     return kith__fail(KITH_EINVAL, "the Barrier \"%s\" was opened for %u parties%s, not %u%s", o->name,
@@ -292,6 +298,9 @@ static int check_options(int parties, const struct kith_barrier_options *o)
 {
     if (parties < 1 || parties >= LARGEST)
         return kith__fail(KITH_EINVAL, "a Barrier of %d parties: give 1 to %d", parties, LARGEST - 1);
+    if (o->timeout_ms < 0)
+        return kith__fail(KITH_EINVAL, "a Barrier's .timeout_ms of %d: give 0 for none, or milliseconds",
+                          o->timeout_ms);
     if (o->arg_size > LARGEST_ARG)
         return kith__fail(KITH_EINVAL, "the argument of a Barrier's action has %zu bytes, the most is %d",
                           o->arg_size, LARGEST_ARG);
@@ -306,6 +315,7 @@ static int fill_options(struct options *options, int parties, const struct kith_
         return rc;
     options->parties = (uint32_t)parties;
     options->has_action = o->action != NULL;
+    options->timeout_ms = o->timeout_ms;
     if (!o->action)
         return 0;
     options->action.size = o->arg_size;
@@ -411,6 +421,14 @@ static int64_t wait_for_the_last(uint64_t id, uint64_t generation, int timeout_m
     return rc == KITH_ETIMEDOUT ? kith__ask(id, KITH__BARRIER_KIND, GIVE_UP, generation) : rc;
 }
 
+/* What is left of the caller's timeout; without one, that of the Barrier. */
+static int timeout_of(const struct arrival *a, int timeout_ms, int64_t begin)
+{
+    if (timeout_ms == KITH_FOREVER && a->timeout_ms > 0)
+        return a->timeout_ms;
+    return kith__time_left(timeout_ms, begin);
+}
+
 int kith_barrier_wait(kith_barrier b, int timeout_ms)
 {
     int64_t begin = timeout_ms > 0 ? kith__now_ns() : 0, rc;
@@ -424,7 +442,7 @@ int kith_barrier_wait(kith_barrier b, int timeout_ms)
     if (a.is_last)
         rc = let_pass(b.id, &a);
     else
-        rc = wait_for_the_last(b.id, a.generation, kith__time_left(timeout_ms, begin));
+        rc = wait_for_the_last(b.id, a.generation, timeout_of(&a, timeout_ms, begin));
     return kith__report(rc < 0 ? (int)rc : (int)a.index);
 }
 

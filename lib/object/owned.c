@@ -2,7 +2,7 @@
 #include "config.h"
 #include "base/error.h"
 #include "object/memory.h"
-#include "object/owned.h"
+#include "object/rlock.h"
 #include "object/target.h"
 
 enum { DEPTH_BITS = KITH__OWNED_DEPTH_BITS, TASK_BITS = 7, THREAD_BITS = 24, MOST = KITH__OWNED_MOST };
@@ -147,6 +147,44 @@ int64_t kith__owned_release(struct kith__object *o, const struct kith__caller *w
     return rc > 0 ? 0 : rc == -1 ? is_no_owner(in->ident) : rc;
 }
 
+/* What is read is right if the object is still the one that was meant. */
+static uint64_t rlock_instead(const kith__word *rlock, struct kith__object *o, uint64_t ident)
+{
+    uint64_t id = kith__units_count(o) == 0 ? atomic_load(rlock) : 0;
+
+    return ident_of(o) == ident ? id : 0;
+}
+
+int64_t kith__owned_acquire_or(const kith__word *rlock, struct kith__object *o,
+                               const struct kith__caller *who, struct kith__args *in,
+                               struct kith__result *out)
+{
+    uint64_t id = rlock_instead(rlock, o, in->ident);
+
+    return id ? (int64_t)id : kith__owned_acquire(o, who, in, out);
+}
+
+int64_t kith__owned_release_or(const kith__word *rlock, struct kith__object *o,
+                               const struct kith__caller *who, struct kith__args *in,
+                               struct kith__result *out)
+{
+    uint64_t id = rlock_instead(rlock, o, in->ident);
+
+    return id ? (int64_t)id : kith__owned_release(o, who, in, out);
+}
+
+int kith__owned_check_rlock(uint64_t id, int raw, const char *noun)
+{
+    int64_t rc;
+
+    if (id == 0)
+        return 0;
+    if (raw)
+        return kith__fail(KITH_EINVAL, "%s with .raw and .lock: give one of them", noun);
+    rc = kith__ask(id, KITH__RLOCK_KIND, KITH__RLOCK_LOCKED, 0);
+    return rc < 0 ? (int)rc : 0;
+}
+
 int kith__owned_must_have(struct kith__object *o, const struct kith__caller *who)
 {
     return kith__owned_has(o, who) ? 0 : is_no_owner(ident_of(o));
@@ -273,19 +311,21 @@ static inline int unlock_at_once(struct kith__object *o, uint64_t ident)
     return 1;
 }
 
+/* Where the object has an RLock's, that of the RLock. */
 static int lock_the_long_way(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
 {
     struct kith__args in = { 0 };
     struct kith__result out = { 0 };
+    int64_t rc = kith__invoke(id, kind, method, &in, &out, timeout_ms);
 
-    return (int)kith__invoke(id, kind, method, &in, &out, timeout_ms);
+    return rc > 0 ? kith_rlock_acquire((kith_rlock){ (uint64_t)rc }, timeout_ms) : kith__report((int)rc);
 }
 
 static __attribute__((noinline)) int lock(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
 {
     int rc = timeout_ms < KITH_FOREVER ? KITH__PARKED : take_here(id, kind);
 
-    return kith__report(rc != KITH__PARKED ? rc : lock_the_long_way(id, kind, method, timeout_ms));
+    return rc != KITH__PARKED ? kith__report(rc) : lock_the_long_way(id, kind, method, timeout_ms);
 }
 
 int kith__owned_lock(uint64_t id, enum kith__kind kind, unsigned method, int timeout_ms)
@@ -299,7 +339,9 @@ int kith__owned_lock(uint64_t id, enum kith__kind kind, unsigned method, int tim
 
 static __attribute__((noinline)) int unlock(uint64_t id, enum kith__kind kind, unsigned method)
 {
-    return give_here(id, kind) ? 0 : kith__report((int)kith__ask(id, kind, method, 0));
+    int64_t rc = give_here(id, kind) ? 0 : kith__ask(id, kind, method, 0);
+
+    return rc > 0 ? kith_rlock_release((kith_rlock){ (uint64_t)rc }) : kith__report((int)rc);
 }
 
 int kith__owned_unlock(uint64_t id, enum kith__kind kind, unsigned method)

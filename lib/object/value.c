@@ -7,7 +7,8 @@
  * Bytes have two places, and a word that tells which of them counts: what is stored goes to the other one,
  * and the commit of the word makes it true.
  *
- * The lock (owned.h) keeps out those who take it, and nobody else.
+ * The lock (owned.h) keeps out those who take it, and nobody else. One that was given an RLock has no unit of
+ * its own, and names it to those who want the lock.
  */
 #include "config.h"
 #include "base/error.h"
@@ -24,13 +25,14 @@ enum { MOST = 1024 }; /* bytes of one that is no number */
 
 struct options {
     uint32_t type, raw;
-    uint64_t size;
+    uint64_t size, rlock;
     char init[MOST];
 };
 
 struct value {
     uint32_t type, raw;
     uint64_t size;
+    kith__word rlock;   /* the handle of the one it was given; 0: none */
     kith__word current; /* which of the places counts; of numbers always the first */
     char places[2][MOST] __attribute__((aligned(64)));
 };
@@ -193,6 +195,18 @@ static int64_t compare(struct kith__object *o, const struct kith__caller *who, s
     return 0;
 }
 
+static int64_t lock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    return kith__owned_acquire_or(&value_of(o)->rlock, o, who, in, out);
+}
+
+static int64_t unlock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                      struct kith__result *out)
+{
+    return kith__owned_release_or(&value_of(o)->rlock, o, who, in, out);
+}
+
 /* --------------------------------------------------------------------------- hooks */
 
 static int check_type(int type, size_t size)
@@ -220,8 +234,9 @@ static int make(struct kith__object *o, const void *options, size_t size)
     v->type = wanted.type;
     v->raw = wanted.raw;
     v->size = wanted.size;
+    atomic_store(&v->rlock, wanted.rlock);
     memcpy(v->places[0], wanted.init, wanted.size);
-    kith__units_open(o, wanted.raw ? 0 : 1, 0);
+    kith__units_open(o, wanted.raw || wanted.rlock ? 0 : 1, 0);
     return 0;
 }
 
@@ -231,6 +246,9 @@ static int same(struct kith__object *o, const void *options, size_t size)
     struct options wanted = { 0 };
 
     memcpy(&wanted, options, size < sizeof wanted ? size : sizeof wanted);
+    if (atomic_load(&v->rlock) != wanted.rlock)
+        return kith__fail(KITH_EINVAL, "the Value \"%s\" was opened with %s", o->name,
+                          atomic_load(&v->rlock) ? "another .lock" : "a lock of its own");
     if (v->type == wanted.type && v->size == wanted.size && v->raw == wanted.raw)
         return 0;
     return kith__fail(KITH_EINVAL, "the Value \"%s\" was opened as %s of %llu bytes%s, not %s of %llu%s",
@@ -242,12 +260,9 @@ static int same(struct kith__object *o, const void *options, size_t size)
 enum { LOAD = KITH__FIRST_METHOD, STORE, UPDATE, COMPARE, LOCK, UNLOCK };
 
 static const struct kith__method methods[] = {
-    [LOAD] = { "load", load, -1, KITH__GIVES },
-    [STORE] = { "store", store, -1, 0 },
-    [UPDATE] = { "update", update, -1, 0 },
-    [COMPARE] = { "compare_exchange", compare, -1, 0 },
-    [LOCK] = KITH__OWNED_LOCK,
-    [UNLOCK] = KITH__OWNED_UNLOCK,
+    [LOAD] = { "load", load, -1, KITH__GIVES }, [STORE] = { "store", store, -1, 0 },
+    [UPDATE] = { "update", update, -1, 0 },     [COMPARE] = { "compare_exchange", compare, -1, 0 },
+    [LOCK] = KITH__OWNED_LOCK_BY(lock),         [UNLOCK] = KITH__OWNED_UNLOCK_BY(unlock),
 };
 
 const struct kith__class kith__value_class = {
@@ -344,6 +359,8 @@ kith_value kith_value_open_with(int type, const void *init, size_t size,
 
     if (given)
         memcpy(&o, given, given_size < sizeof o ? given_size : sizeof o);
+    if (rc == 0)
+        rc = kith__owned_check_rlock(o.lock.id, o.raw, "a Value");
     if (rc < 0)
         return (kith_value){ kith__failed_handle(kith__report(rc)) };
     if (init)
@@ -351,6 +368,7 @@ kith_value kith_value_open_with(int type, const void *init, size_t size,
     if (init && o.name)
         kith__memory_pass_on(); /* others find it by the name */
     options.raw = o.raw != 0;
+    options.rlock = o.lock.id;
     return (kith_value){ kith__open(KITH__VALUE_KIND, o.name, &options, offsetof(struct options, init) + size,
                                     "kith_value_open") };
 }
