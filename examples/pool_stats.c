@@ -16,7 +16,7 @@ static int nap(int ms)
 
 int main(int argc, char **argv)
 {
-    int in[] = { 10, 10, 120, 10, 20, 10, 60, 300 }, out[8];
+    int in[] = { 10, 10, 260, 10, 10, 10, 140, 400 }, out[8];
     struct kith_pool_stats all;
     struct kith_worker_stats w;
 
