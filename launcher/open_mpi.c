@@ -160,7 +160,7 @@ static void add_recovery(const struct request *r, struct line *l)
 {
     line_add(l, "--enable-recovery");
     if (r->batch && strcmp(r->batch, "Slurm") == 0)
-        line_set(l, "SLURM_NO_KILL", "1");
+        line_set(l, "SLURM_NO_KILL", "set");
 }
 
 /* A host that is down is noticed after 30 s instead of 500, and the job ends. When it goes on without the

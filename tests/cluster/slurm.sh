@@ -61,6 +61,11 @@ $sum" "2 workers, rank * of 2
 expect "a batch step" 0 "" "" sbatch -Q --wait -n 1 -o "$mine.out" --wrap "$actions count; $actions masks"
 [ "$(grep -c '^1 workers' "$mine.out")" = 2 ] || { failed=$((failed + 1)); echo "FAILED: a batch step: $(cat "$mine.out")"; }
 expect "mpirun in an allocation" 0 "$sum" "2 workers, rank 0 of 2" salloc -Q -N 2 -n 2 "$MPIRUN" --allow-run-as-root "$actions" count
+# Also of a program that goes on without a node, whose launcher has options of its own for that.
+for loss in end go-on; do
+    expect "kith run in an allocation, --on-loss $loss" 0 "$sum" "3 workers, rank 0 of 3" \
+        salloc -Q -N 3 -n 3 env KITH_MPIRUN="$MPIRUN" "$KITH_COMMAND" run --allow-run-as-root --on-loss $loss "$actions" count
+done
 
 # One task with all CPUs, in the form of hostfiles/slurm-node.sh: its rank has them all, and they are not those of one core.
 cat >"$mine.sh" <<END

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A node of a Slurm job that loses its power, on three nodes made of namespaces: with srun --no-kill -K0 the job goes on, and srun has the
-# program's exit status; without, Slurm ends the step, and nothing hangs.
+# A node of a Slurm job that loses its power, on three nodes made of namespaces: with srun --no-kill -K0, and with kith run in a job of
+# --no-kill, it goes on, and they have the program's exit status; without, Slurm ends the step, and nothing hangs.
 # kith-test: limit=600
 set -u
 
@@ -27,14 +27,17 @@ trap 'exit 99' TERM INT
 "$cluster" exec node1 srun --mpi=list 2>&1 | grep -q pmix || skip "this Slurm has no PMIx"
 "$cluster" mark
 
-# lose WHAT MS OPTION...: node3 goes while that runs; sets status
+by_srun=(srun -N 3 -n 3)
+by_kith=(salloc -Q --no-kill -N 3 -n 3 env KITH_MPIRUN="$MPIRUN" "$KITH_COMMAND" run --allow-run-as-root --on-loss go-on)
+
+# lose WHAT MS START...: node3 goes while that runs; sets status
 lose()
 {
     local what=$1 ms=$2 out=$TMPDIR/lose
     shift 2
     rm -f "$out"
     timeout $((180 * KITH_TEST_SLOWDOWN)) "$cluster" exec node1 env KITH_MODULES="$KITH_MODULES" KITH_WORKERS=1 \
-        srun -N 3 -n 3 "$@" "$lost" "$what" "$ms" 0 </dev/null >"$out" 2>&1 &
+        "$@" "$lost" "$what" "$ms" 0 </dev/null >"$out" 2>&1 &
     await "$out" '^ready' || { cat "$out"; return 1; }
     sleep 0.3
     "$cluster" kill node3
@@ -53,7 +56,7 @@ back()
     "$cluster" mark
 }
 
-# try NAME WANT WHAT MS OPTION...: WANT is 0, or "other"
+# try NAME WANT WHAT MS START...: WANT is 0, or "other"
 try()
 {
     local name=$1 want=$2
@@ -70,7 +73,8 @@ try()
     back
 }
 
-try "srun --no-kill -K0, in a map" 0 map 3000 --no-kill -K0
-[ -z "${KITH_TEST_LONG-}" ] || try "srun --no-kill -K0, a queue, a lock and a barrier in use" 0 together 2000 --no-kill -K0
-[ -z "${KITH_TEST_LONG-}" ] || try "srun as it is" other stay 0
+try "srun --no-kill -K0, in a map" 0 map 3000 "${by_srun[@]}" --no-kill -K0
+[ -z "${KITH_TEST_LONG-}" ] || try "kith run, in a map" 0 map 3000 "${by_kith[@]}"
+[ -z "${KITH_TEST_LONG-}" ] || try "srun --no-kill -K0, a queue, a lock and a barrier in use" 0 together 2000 "${by_srun[@]}" --no-kill -K0
+[ -z "${KITH_TEST_LONG-}" ] || try "srun as it is" other stay 0 "${by_srun[@]}"
 exit $failed

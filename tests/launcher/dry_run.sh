@@ -139,7 +139,7 @@ expect "no mpirun at all" 125 "" "kith: mpirun: it is not installed, or not in P
 # Batch systems tell mpirun what it may use.
 export SLURM_JOB_NODELIST='node[1-2]'
 expect "in a job of Slurm" 0 "mpirun --map-by slot --bind-to none $alive true" "" dry true
-expect "in a job of Slurm, without its node" 0 "SLURM_NO_KILL=1 mpirun --map-by slot --bind-to none $recovery $beside true" "" \
+expect "in a job of Slurm, without its node" 0 "SLURM_NO_KILL=set mpirun --map-by slot --bind-to none $recovery $beside true" "" \
     dry --on-loss go-on true
 expect "in a job of Slurm, -n" 0 "mpirun -n 7 --map-by slot --bind-to none $alive true" "" dry -n 7 true
 unset SLURM_JOB_NODELIST
