@@ -1039,7 +1039,10 @@ KITH_API const char *kith_name(void);
  */
 KITH_API int kith_process_name(kith_process p, char *buf, size_t room);
 
-/* Waits up to timeout_ms until the Process has ended.
+/* Waits up to timeout_ms until the Process has ended. If a signal has ended it, it counts
+ * as running until what it had on its own node is settled: then locks that it held are
+ * free, items that it had not finished are back in their queue, and each call that it was
+ * in has happened or not. On other nodes that is so some moments later.
  *
  *   0               it has ended
  *   KITH_ETIMEDOUT  it still runs

@@ -86,19 +86,6 @@ static inline int end_at_step(kith_process p)
     return code;
 }
 
-/* Processes of this node that have ended, and that no janitor has swept yet. */
-static inline int count_dead(void)
-{
-    int n = 0;
-
-    for (uint32_t i = KITH__FIRST_MEMBER; i <= atomic_load(&kith__shared->members_used); i++) {
-        uint32_t state = atomic_load(&kith__member(i)->state);
-
-        n += state == KITH__ENDED || state == KITH__DEAD;
-    }
-    return n;
-}
-
 /* No put of this node is on its way to another one: a large one is the agent's when its process dies. */
 static inline int puts_are_done(void)
 {
@@ -111,13 +98,14 @@ static inline int puts_are_done(void)
     return 1;
 }
 
-/* After the death of a process of this node: what it had asked of another node has happened by then, or will
- * not any more. ask: a request to that node, which comes there after those of the dead one. */
-#define SETTLE(ask)                                  \
-    do {                                             \
-        AWAIT(count_dead() == 0 && puts_are_done()); \
-        (void)(ask);                                 \
-        (void)(ask);                                 \
+/* After the death of a Process of this node, when it was joined: what it had asked of another node has
+ * happened by then, or will not any more. ask: a request to that node, which comes there after those of the
+ * dead one. */
+#define SETTLE(ask)             \
+    do {                        \
+        AWAIT(puts_are_done()); \
+        (void)(ask);            \
+        (void)(ask);            \
     } while (0)
 
 /* Processes of this node, with the dead ones that no janitor has swept yet. */

@@ -19,7 +19,7 @@
 enum { DEATHS = 5 };
 
 static struct {
-    _Atomic int deaths, asleep;
+    _Atomic int deaths, asleep, stops;
 } * shared;
 
 static const char *where; /* the step at which janitors die */
@@ -36,6 +36,14 @@ static void by_kill(void)
 static void by_exit(void)
 {
     exit(0);
+}
+
+/* Only the first one, until the test goes on. */
+static void by_stop(void)
+{
+    shared->stops = 1;
+    while (shared->stops)
+        usleep(1000);
 }
 
 static void die_in_janitors(const char *step)
@@ -104,11 +112,12 @@ static void kill_a_caller(void)
 
 static void what_a_janitor_left_the_next_one_does(void)
 {
-    static const char *const steps[] = { "janitor: begins", "janitor: commits finished",
-                                         "janitor: jobs swept", "janitor: all swept" };
+    static const char *const steps[] = { "janitor: begins",           "janitor: commits finished",
+                                         "janitor: units given back", "janitor: settled",
+                                         "janitor: jobs swept",       "janitor: all swept" };
     static void (*const ways[])(void) = { by_segv, by_kill, by_exit };
 
-    for (int s = 0; s < 4; s++)
+    for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++)
         for (int w = 0; w < 3; w++) {
             if (SANITIZED && w == 0)
                 continue;
@@ -163,6 +172,220 @@ static void a_janitor_that_dies_leaves_nobody_asleep(void)
     where = "unit: given back";
     way = by_kill;
     CU_ASSERT_EQUAL(check_fork(kill_a_holder), 0);
+}
+
+/* What a Process has when it is killed. */
+struct held {
+    kith_lock lock;
+    kith_rlock rlock;
+    kith_sem sem;
+    kith_value value;
+    kith_queue work, plain;
+};
+
+static struct held open_all(void)
+{
+    struct held h = { kith_lock_open(),
+                      kith_rlock_open(),
+                      kith_sem_open(1),
+                      kith_value_of(1),
+                      kith_queue_open_with(0, .joinable = 1),
+                      kith_queue_open(0) };
+    int item = 7;
+
+    REQUIRE(kith_put(h.work, item) == 0);
+    return h;
+}
+
+static void close_all(const struct held *h)
+{
+    REQUIRE(kith_lock_close(h->lock) == 0 && kith_rlock_close(h->rlock) == 0 && kith_sem_close(h->sem) == 0);
+    REQUIRE(kith_value_close(h->value) == 0 && kith_queue_close(h->work) == 0 &&
+            kith_queue_close(h->plain) == 0);
+}
+
+static void die_when_decided(const char *step)
+{
+    if (strcmp(step, "guard: record complete") == 0)
+        raise(SIGKILL);
+}
+
+/* It is killed over a put that it has decided. */
+static int take_all_and_die(const void *arg)
+{
+    const struct held *h = arg;
+    int item = 0;
+
+    REQUIRE(kith_lock_acquire(h->lock, 0) == 0 && kith_rlock_acquire(h->rlock, 0) == 0 &&
+            kith_sem_acquire(h->sem, 0) == 0 && kith_value_lock(h->value, 0) == 0);
+    REQUIRE(kith_get(h->work, &item) == 0 && item == 7);
+    kith__failpoint_hook = die_when_decided;
+    return kith_put(h->plain, item);
+}
+
+/* Nobody waits for anything here. */
+static void all_is_settled(const struct held *h)
+{
+    int item = 0;
+
+    REQUIRE(!kith__guard_is_pending(&kith__object_slot(h->plain.id)->guard));
+    REQUIRE(kith_queue_size(h->plain) == 1);
+    REQUIRE(kith_lock_acquire(h->lock, 0) == KITH_EOWNERDEAD && kith_lock_release(h->lock) == 0);
+    REQUIRE(kith_rlock_acquire(h->rlock, 0) == KITH_EOWNERDEAD && kith_rlock_release(h->rlock) == 0);
+    REQUIRE(kith_sem_acquire(h->sem, 0) == KITH_EOWNERDEAD);
+    REQUIRE(kith_value_lock(h->value, 0) == KITH_EOWNERDEAD && kith_value_unlock(h->value) == 0);
+    REQUIRE(kith_queue_get(h->work, &item, sizeof item, 0) == sizeof item && item == 7);
+}
+
+static void it_runs_to_all(kith_process p)
+{
+    struct kith_waitable on[] = { kith_on(p) };
+    kith_process children[2];
+    int code;
+
+    REQUIRE(kith_process_join(p, 0) == KITH_ETIMEDOUT && kith_wait(on, 1, 0) == KITH_ETIMEDOUT);
+    REQUIRE(kith_process_alive(p) == 1 && kith_process_exitcode(p, &code) == KITH_ERUNNING);
+    REQUIRE(kith_processes(children, 2) == 1 && children[0].id == p.id && kith_process_pid(p) > 0);
+    REQUIRE(kith_process_kill(p) == 0);
+}
+
+/* Before the step it seems to run, where the janitor has stopped; or else it has ended by then. */
+static void see_the_end_of(int seems_to_run)
+{
+    struct held h;
+    kith_process p;
+    int code;
+
+    shared->deaths = 1;
+    kith__failpoint_hook = die_in_janitors;
+    begin();
+    h = open_all();
+    p = kith_process_start(take_all_and_die, KITH_ARG(h));
+    while (shared->stops == 0)
+        usleep(1000);
+    if (seems_to_run) {
+        it_runs_to_all(p);
+        shared->stops = 0;
+    }
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+    all_is_settled(&h);
+    REQUIRE(kith_process_alive(p) == 0 && kith_processes(NULL, 0) == 0);
+    REQUIRE(kith_process_exitcode(p, &code) == 0 && code == -SIGKILL);
+    shared->stops = 0;
+    close_all(&h);
+    REQUIRE(kith_process_close(p) == 0 && kith_finalize() == 0);
+}
+
+static void see_it_run(void)
+{
+    see_the_end_of(1);
+}
+static void see_it_ended(void)
+{
+    see_the_end_of(0);
+}
+
+static void a_killed_process_has_ended_when_what_it_had_is_settled(void)
+{
+    static const char *const before[] = { "janitor: begins", "janitor: commits finished",
+                                          "janitor: units given back" };
+
+    way = by_stop;
+    for (int s = 0; s < 3; s++) {
+        where = before[s];
+        CU_ASSERT_EQUAL(check_fork(see_it_run), 0);
+    }
+    where = "janitor: settled";
+    CU_ASSERT_EQUAL(check_fork(see_it_ended), 0);
+}
+
+/* At one of their steps all janitors die, until it was joined. */
+static void join_though_all_janitors_die(void)
+{
+    struct held h;
+    kith_process p;
+    int code;
+
+    shared->deaths = 1000000;
+    kith__failpoint_hook = die_in_janitors;
+    begin();
+    kith_log_level(KITH_LOG_CRITICAL); /* that janitors die is told */
+    h = open_all();
+    p = kith_process_start(take_all_and_die, KITH_ARG(h));
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
+    REQUIRE(kith_process_exitcode(p, &code) == 0 && code == -SIGKILL);
+    shared->deaths = 0;
+    while (!all_are_swept())
+        usleep(1000);
+    all_is_settled(&h);
+    close_all(&h);
+    REQUIRE(kith_process_close(p) == 0 && kith_finalize() == 0);
+}
+
+static void a_killed_process_is_joined_though_its_janitors_die(void)
+{
+    static const char *const steps[] = { "janitor: begins",   "janitor: commits finished",
+                                         "unit: given back",  "janitor: units given back",
+                                         "janitor: settled",  "janitor: jobs swept",
+                                         "janitor: all swept" };
+
+    way = by_kill;
+    for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++) {
+        where = steps[s];
+        CU_ASSERT_EQUAL(check_fork(join_though_all_janitors_die), 0);
+    }
+}
+
+struct locked_call {
+    kith_pool pool;
+    kith_lock lock;
+};
+
+static int wait_for_the_lock(const void *in, void *out, const void *arg)
+{
+    const struct locked_call *c = arg;
+    int rc;
+
+    (void)in;
+    atomic_fetch_add(&shared->asleep, 1);
+    *(int *)out = rc = kith_lock_acquire(c->lock, KITH_FOREVER);
+    return rc == KITH_EOWNERDEAD ? kith_lock_release(c->lock) : -1;
+}
+
+static int call_with_the_lock(const void *arg)
+{
+    const struct locked_call *c = arg;
+    int in[1] = { 0 }, out[1];
+
+    (void)!kith_lock_acquire(c->lock, KITH_FOREVER);
+    return kith_map_with(c->pool, wait_for_the_lock, in, out, 1, KITH_ARG(*c));
+}
+
+/* A task waits for what its caller holds: so the janitor must not wait for the task first. */
+static void kill_a_caller_with_a_lock(void)
+{
+    struct locked_call c;
+    kith_process caller;
+    int code;
+
+    shared->asleep = 0;
+    alarm(check_rest());
+    begin();
+    c.pool = kith_pool_open(1);
+    c.lock = kith_lock_open();
+    caller = kith_process_start(call_with_the_lock, KITH_ARG(c));
+    while (atomic_load(&shared->asleep) == 0)
+        sched_yield();
+    REQUIRE(kith_process_kill(caller) == 0 && kith_process_join(caller, KITH_FOREVER) == 0);
+    REQUIRE(kith_process_exitcode(caller, &code) == 0 && kith_process_close(caller) == 0);
+    REQUIRE(kith_pool_close(c.pool) == 0);
+    REQUIRE(kith_lock_acquire(c.lock, 0) == 0 && kith_lock_release(c.lock) == 0);
+    REQUIRE(kith_lock_close(c.lock) == 0 && kith_finalize() == 0);
+}
+
+static void a_task_gets_what_its_dead_caller_held(void)
+{
+    CU_ASSERT_EQUAL(check_fork(kill_a_caller_with_a_lock), 0);
 }
 
 static int crash(const void *arg)
@@ -244,6 +467,9 @@ static void a_call_of_another_thread_ends_with_its_process(void)
 static struct test tests[] = {
     TEST(what_a_janitor_left_the_next_one_does),
     TEST(a_janitor_that_dies_leaves_nobody_asleep),
+    TEST(a_killed_process_has_ended_when_what_it_had_is_settled),
+    TEST(a_killed_process_is_joined_though_its_janitors_die),
+    TEST(a_task_gets_what_its_dead_caller_held),
     TEST(a_crash_is_told_though_the_first_janitor_died),
     TEST(a_call_of_another_thread_ends_with_its_process),
     TEST_END,

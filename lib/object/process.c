@@ -93,7 +93,7 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
 
     m->object = kith__object_id(o); /* before it is there: see kith__processes_sweep */
     atomic_store(&kith__process_body(o)->member, who);
-    atomic_store(&kith__process_body(o)->state, 1);
+    atomic_store(&kith__process_body(o)->state, KITH__PROCESS_RUNS);
     memcpy(kith__process_body(o)->name, m->name, sizeof m->name);
     kith__guard_enter(&o->guard);
     id = kith__object_publish(o, KITH__PROCESS_KIND);
@@ -187,6 +187,37 @@ static int64_t start_for(struct kith__object *o, const struct kith__caller *who,
     return begin_counted(&s, bytes + sizeof s, bytes + sizeof s + s.arg_size, kith__holder(who));
 }
 
+void kith__process_ends(struct kith__object *o, uint64_t id, int status, int settling)
+{
+    if (!kith__object_is(o, id))
+        return;
+    atomic_store(&kith__process_body(o)->status, status);
+    atomic_store(&kith__process_body(o)->state, settling ? KITH__PROCESS_SETTLING : KITH__PROCESS_ENDED);
+}
+
+static int is_settling(struct kith__object *o, uint64_t id)
+{
+    return kith__object_is(o, id) && (atomic_load(&o->ident) & 255) == KITH__PROCESS_KIND &&
+           atomic_load(&kith__process_body(o)->state) == KITH__PROCESS_SETTLING;
+}
+
+int kith__process_settle(uint64_t id, int may_wait)
+{
+    struct kith__object *o = kith__object_known(id);
+
+    if (!o || !is_settling(o, id))
+        return 1;
+    if (may_wait)
+        kith__guard_enter(&o->guard);
+    else if (!kith__guard_try(&o->guard))
+        return 0;
+    if (is_settling(o, id))
+        atomic_store(&kith__process_body(o)->state, KITH__PROCESS_ENDED);
+    kith__guard_leave(&o->guard);
+    kith__wake_all(kith__object_waiters(o, ENDED));
+    return 1;
+}
+
 /* state << 32 | status as of waitpid. The fork server alone could say that it has ended. The number: 1:
  * whoever asks wants to know its exit code. */
 static int64_t look(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
@@ -197,9 +228,9 @@ static int64_t look(struct kith__object *o, const struct kith__caller *who, stru
 
     (void)who;
     (void)out;
-    if (state != 2 && kith__server_dead())
+    if (state != KITH__PROCESS_ENDED && kith__server_dead())
         return KITH_EPEER;
-    if (state == 2 && in->number && atomic_exchange(&kith__process_body(o)->is_counted, 0))
+    if (state == KITH__PROCESS_ENDED && in->number && atomic_exchange(&kith__process_body(o)->is_counted, 0))
         atomic_fetch_sub(&kith__shared->killed, 1);
     return (int64_t)state << 32 | status;
 }
@@ -216,7 +247,7 @@ static int64_t join(struct kith__object *o, const struct kith__caller *who, stru
     int64_t seen = kith__process_body(o)->is_main ? is_main() : look(o, who, in, out);
     uint32_t error = atomic_load(&kith__process_body(o)->fork_error);
 
-    if (seen < 0 || seen >> 32 != 2)
+    if (seen < 0 || seen >> 32 != KITH__PROCESS_ENDED)
         return seen < 0 ? seen : KITH__PARKED;
     if (error)
         return kith__fail(KITH_ENOMEM,
@@ -235,7 +266,7 @@ static int64_t pid(struct kith__object *o, const struct kith__caller *who, struc
     (void)who;
     (void)in;
     (void)out;
-    if (known || atomic_load(&p->state) == 2)
+    if (known || atomic_load(&p->state) == KITH__PROCESS_ENDED)
         return known;
     return kith__server_dead() ? KITH_EPEER : KITH__PARKED;
 }
@@ -258,7 +289,7 @@ static int64_t send_signal(struct kith__object *o, const struct kith__caller *wh
     (void)out;
     if (p->is_main)
         return is_main();
-    if (atomic_load(&p->state) == 1)
+    if (atomic_load(&p->state) == KITH__PROCESS_RUNS)
         leave_signal(kith__member(atomic_load(&p->member)), (uint32_t)in->number);
     kith__server_ring();
     return 0;
@@ -275,12 +306,12 @@ static int64_t member(struct kith__object *o, const struct kith__caller *who, st
     (void)who;
     (void)in;
     (void)out;
-    if (atomic_load(&p->state) != 1)
+    if (atomic_load(&p->state) != KITH__PROCESS_RUNS)
         return 0;
     m = kith__member(atomic_load(&p->member));
     serial = m->serial;
     atomic_fetch_or(&m->holds, KITH__HOLDS_UNITS | KITH__HOLDS_GIVEN);
-    return atomic_load(&p->state) == 1 ? serial : 0; /* else its entry may be another's */
+    return atomic_load(&p->state) == KITH__PROCESS_RUNS ? serial : 0; /* else its entry may be another's */
 }
 
 /* How many were ever asked for here, when none but daemons run. In the upper half: how many signals have
@@ -317,6 +348,13 @@ static int64_t name(struct kith__object *o, const struct kith__caller *who, stru
     return (int64_t)length;
 }
 
+/* To those who have its handle. */
+static int runs(const struct kith__member *m)
+{
+    return kith__member_is_up(m) ? atomic_load(&m->role) == KITH__PROCESS
+                                 : is_settling(kith__object_slot(m->object), m->object);
+}
+
 /* Those that asked_by has started here, that run, and whose handles are open. How many there are; the first
  * room of them. */
 static uint32_t find_children(uint64_t asked_by, uint64_t *ids, uint32_t room)
@@ -326,8 +364,8 @@ static uint32_t find_children(uint64_t asked_by, uint64_t *ids, uint32_t room)
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
         const struct kith__member *m = kith__member(i);
 
-        if (!kith__member_is_up(m) || atomic_load(&m->role) != KITH__PROCESS || m->asked_by != asked_by ||
-            atomic_load(&m->internal) || !kith__object_is(kith__object_slot(m->object), m->object))
+        if (!runs(m) || m->asked_by != asked_by || atomic_load(&m->internal) ||
+            !kith__object_is(kith__object_slot(m->object), m->object))
             continue;
         if (found < room)
             ids[found] = m->object;
@@ -405,7 +443,7 @@ static uint64_t open_main(void)
     p->is_main = 1;
     atomic_store(&p->pid, getpid());
     atomic_store(&p->member, kith__me);
-    atomic_store(&p->state, 1);
+    atomic_store(&p->state, KITH__PROCESS_RUNS);
     kith__guard_enter(&o->guard);
     return kith__object_publish(o, KITH__PROCESS_KIND);
 }
@@ -695,7 +733,7 @@ int kith_process_exitcode(kith_process p, int *code)
         return kith__report((int)seen);
     if (!code)
         return kith__report(kith__fail(KITH_EINVAL, "kith_process_exitcode was given NULL for the code"));
-    if (seen >> 32 != 2)
+    if (seen >> 32 != KITH__PROCESS_ENDED)
         return kith__fail(KITH_ERUNNING, "the Process is still running: it has no exit code yet");
     *code = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
     return 0;
@@ -705,7 +743,7 @@ int64_t kith__process_is_alive(uint64_t id)
 {
     int64_t seen = ask_it((kith_process){ id }, KITH__PROCESS_LOOK, 0, KITH_FOREVER);
 
-    return seen < 0 ? seen : seen >> 32 != 2;
+    return seen < 0 ? seen : seen >> 32 != KITH__PROCESS_ENDED;
 }
 
 int kith_process_alive(kith_process p)

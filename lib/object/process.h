@@ -6,8 +6,15 @@
 #include "code/token.h"
 #include "member/members.h"
 
+enum kith__process_state {
+    KITH__PROCESS_RUNS = 1,
+    KITH__PROCESS_ENDED,
+    KITH__PROCESS_SETTLING /* a signal has ended it, and its janitor settles what it had: to all it still runs
+                            */
+};
+
 struct kith__process_body {
-    _Atomic uint32_t state;      /* 0: not yet, 1: running, 2: ended */
+    _Atomic uint32_t state;      /* enum kith__process_state; 0: not yet */
     _Atomic int32_t pid, status; /* status as of waitpid */
     _Atomic uint32_t member;     /* while it runs */
     _Atomic uint32_t fork_error; /* errno: it could not be started */
@@ -64,6 +71,14 @@ enum {
 /* The serial number of its process, which is about to be given something to hold; 0: it has ended. Or a code.
  */
 int64_t kith__process_member(kith_process p);
+
+/* In its guard, of the object that id means: its process has ended with status, as of waitpid. settling: who
+ * waits for it hears of that by kith__process_settle. */
+void kith__process_ends(struct kith__object *o, uint64_t id, int status, int settling);
+
+/* What the process of id had is settled, or nobody can do it: now it has ended. id may be any other object's.
+ * may_wait: 0: for who must not wait for a guard. 0: somebody is in it: call it again. */
+int kith__process_settle(uint64_t id, int may_wait);
 
 uint32_t kith__node_busy(void); /* Processes, and workers with a task, of this node */
 

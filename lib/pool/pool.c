@@ -831,20 +831,28 @@ static int sweep_posts(struct kith__object *o, uint32_t member)
     return left;
 }
 
+/* How many of its jobs there workers are still inside of. */
+static int leave_pool(struct kith__object *o, uint32_t member)
+{
+    int left = 0;
+
+    kith__guard_enter(&o->guard);
+    if (!atomic_load(&kith__pool_body(o)->gone) && is_pool(o))
+        left = sweep_posts(o, member);
+    kith__guard_leave(&o->guard);
+    return left;
+}
+
+static void abandon_pool(struct kith__object *o, void *member)
+{
+    leave_pool(o, *(uint32_t *)member);
+}
+
 /* A pool may be closed meanwhile: a row of the dead one is quiet, so nobody waits for us. */
 static void sweep_pool(struct kith__object *o, void *member)
 {
-    for (;;) {
-        int left = 0;
-
-        kith__guard_enter(&o->guard);
-        if (!atomic_load(&kith__pool_body(o)->gone) && is_pool(o))
-            left = sweep_posts(o, *(uint32_t *)member);
-        kith__guard_leave(&o->guard);
-        if (left == 0)
-            return;
+    while (leave_pool(o, *(uint32_t *)member) > 0)
         kith__nap(1 * KITH__MS);
-    }
 }
 
 static int is_branch_of(struct kith__object *o, uint32_t member)
@@ -907,10 +915,15 @@ static void end_its_life(struct kith__object *o, void *member)
         kith__object_leave(o);
 }
 
-void kith__jobs_sweep(uint32_t member)
+void kith__jobs_abandon(uint32_t member)
 {
     kith__objects_each(KITH__POOL_KIND, end_branch, &member);
     kith__objects_each(KITH__POOL_KIND, leave_jobs, &member);
+    kith__objects_each(KITH__POOL_KIND, abandon_pool, &member);
+}
+
+void kith__jobs_sweep(uint32_t member)
+{
     kith__objects_each(KITH__POOL_KIND, sweep_pool, &member);
     kith__objects_each(KITH__POOL_KIND, end_its_life, &member);
 }

@@ -39,6 +39,9 @@ int kith__pool_enter(kith_pool p, struct kith__object **o);
 /* Finishes the commits of the dead everywhere but in the heap, before anything of theirs is taken back. */
 void kith__commits_finish(void);
 
+/* Nothing more is claimed of the jobs that a dead member had posted; nor does it wait. Then _sweep. */
+void kith__jobs_abandon(uint32_t member);
+
 /* Withdraws the jobs that a dead member had posted, and waits until no worker touches them: their memory can
  * be taken back after that. For its janitor. */
 void kith__jobs_sweep(uint32_t member);

@@ -253,32 +253,47 @@ static void tell_killed(struct kith__member *m)
 /* Unless the program has a way of its own with faults. */
 static void tell(struct kith__member *m)
 {
-    if (atomic_load(&kith__shared->faults_have_handler))
-        return;
-    if (atomic_load(&m->crash.signal) != 0)
+    int is_told = !atomic_load(&kith__shared->faults_have_handler);
+
+    if (is_told && atomic_load(&m->crash.signal) != 0)
         tell_crash(m);
-    if (m->killed_by)
+    if (is_told && m->killed_by)
         tell_killed(m);
+    atomic_store(&m->crash.signal, 0);
+    m->killed_by = 0;
 }
 
-/* Each step can be done again, by the next janitor when this one dies. */
-void kith__janitor_sweep(uint32_t who)
+/* Where all goes through the agent, it sends word itself, behind what the dead one had asked for: a release
+ * of its that came later would give back somebody else's unit. */
+static void give_back_units(uint32_t who)
 {
     struct kith__caller dead = { kith__shared->node, kith__member(who)->serial, 0 };
 
-    kith__commits_finish(); /* a block may be given away by a commit that is decided, not yet done */
-    kith__failpoint("janitor: commits finished");
-    kith__processes_sweep(who);
-    kith__members_sweep(who);
-    kith__jobs_sweep(who);
-    kith__failpoint("janitor: jobs swept");
-    kith__objects_sweep(who);
-    /* Where all goes through the agent, it sends word itself, behind what the dead one had asked for: a
-     * release of its that came later would give back somebody else's unit. */
     if (!atomic_load(&kith__shared->through_net))
         kith__objects_died(&dead);
     else
         kith__unheard_died(&dead, atomic_load(&kith__member(who)->holds));
+}
+
+/* Here and in _sweep each step can be done again, by the next janitor when this one dies. */
+void kith__janitor_settle(uint32_t who)
+{
+    kith__commits_finish(); /* a block may be given away by a commit that is decided, not yet done */
+    kith__failpoint("janitor: commits finished");
+    kith__processes_sweep(who);
+    kith__members_sweep(who);
+    kith__jobs_abandon(who);
+    give_back_units(who);
+    kith__failpoint("janitor: units given back");
+    kith__process_settle(kith__member(who)->object, 1);
+    kith__failpoint("janitor: settled");
+}
+
+void kith__janitor_sweep(uint32_t who)
+{
+    kith__jobs_sweep(who);
+    kith__failpoint("janitor: jobs swept");
+    kith__objects_sweep(who);
     for (int tries = 0; kith__heap_sweep(who) != 0; tries++) /* somebody is in a guard */
         if (tries < 100)
             sched_yield();
@@ -288,7 +303,7 @@ void kith__janitor_sweep(uint32_t who)
 }
 
 /* Signals are as in the fork server: no handler of the program's ends it in good order. */
-void kith__janitor_main(uint32_t who, pid_t parent)
+void kith__janitor_main(uint32_t who, pid_t parent, int tells_first)
 {
     struct kith__member *m = kith__member(who);
 
@@ -297,9 +312,10 @@ void kith__janitor_main(uint32_t who, pid_t parent)
         _exit(1);      /* it died before prctl */
     kith__become(who); /* what it takes is the dead one's */
     kith__failpoint("janitor: begins");
-    tell(m);
-    atomic_store(&m->crash.signal, 0);
-    m->killed_by = 0;
+    if (tells_first)
+        tell(m);
+    kith__janitor_settle(who);
+    tell(m); /* this may take its time, and what follows may have to wait for tasks */
     kith__janitor_sweep(who);
     kith__member_move(m, KITH__MEMBER_IS_SWEPT);
     kith__failpoint("janitor: says so");

@@ -20,8 +20,12 @@ pid_t kith__child_fork(void);
 void kith__child_main(uint32_t who, pid_t parent) __attribute__((noreturn));
 
 /* That of a janitor, which takes back what the dead member who had, in its place: who writes is the janitor.
- * It may have to wait for a guard. */
-void kith__janitor_main(uint32_t who, pid_t parent) __attribute__((noreturn));
-void kith__janitor_sweep(uint32_t who); /* its work alone, by a process that is who now */
+ * It may have to wait for a guard. tells_first: of a crash; else when all is settled. */
+void kith__janitor_main(uint32_t who, pid_t parent, int tells_first) __attribute__((noreturn));
+
+/* Its work alone, by a process that is who now: first what others may wait for, then what may have to wait
+ * for others. */
+void kith__janitor_settle(uint32_t who);
+void kith__janitor_sweep(uint32_t who);
 
 #endif

@@ -50,8 +50,8 @@ static int is_told(int sig)
     return sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT;
 }
 
-/* 1: its object is being looked at; later. */
-static int process_exited(struct kith__member *m, int status)
+/* 1: its object is being looked at; later. settling: its janitor says that it has ended. */
+static int process_exited(struct kith__member *m, int status, int settling)
 {
     struct kith__object *o = kith__object_slot(m->object);
     struct kith__process_body *p = kith__process_body(o);
@@ -66,10 +66,7 @@ static int process_exited(struct kith__member *m, int status)
     count_killed(m, kith__object_is(o, m->object) ? p : NULL,
                  status);                    /* before anybody can see that it has ended */
     kith__member_move(m, KITH__MEMBER_ENDS); /* first: who starts the next one finds a CPU free */
-    if (kith__object_is(o, m->object)) {
-        atomic_store(&p->status, status);
-        atomic_store(&p->state, 2);
-    }
+    kith__process_ends(o, m->object, status, settling);
     kith__guard_leave(&o->guard);
     kith__wake_all(kith__object_waiters(o, 0));
     return 0;
@@ -217,7 +214,7 @@ int kith__death_of(uint32_t who, int status)
     pass_on_broken_pipe(m, status); /* before anybody can see that it has ended */
     if (atomic_load(&m->role) == KITH__WORKER) {
         again = worker_exited(m, status);
-    } else if (process_exited(m, status))
+    } else if (process_exited(m, status, messy && WIFSIGNALED(status) && !kith__serving.ending))
         return 1;
     explain_limit(m, status);
     kith__log(KITH_LOG_DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
@@ -240,11 +237,13 @@ int kith__death_of(uint32_t who, int status)
     if (messy) {
         kith__member_move(m, KITH__MEMBER_IS_DEAD);
         atomic_store(&m->role, KITH__NOBODY);
-        kith__janitors_begin(who);
-    } else
-        kith__spawn_release(who);
-    atomic_fetch_add(&kith__shared->ended, 1);
+    }
+    atomic_fetch_add(&kith__shared->ended, 1); /* before its janitor says that it has ended */
     if (atomic_load(&kith__shared->agent_seat))
         kith__agent_ring();
+    if (messy)
+        kith__janitors_begin(who);
+    else
+        kith__spawn_release(who);
     return 0;
 }

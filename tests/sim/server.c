@@ -79,10 +79,7 @@ static void end_internal(uint32_t who, int status)
 
     kith__guard_enter(&o->guard);
     kith__member_move(m, KITH__MEMBER_ENDS);
-    if (kith__object_is(o, m->object)) {
-        atomic_store(&kith__process_body(o)->status, status);
-        atomic_store(&kith__process_body(o)->state, 2);
-    }
+    kith__process_ends(o, m->object, status, WIFSIGNALED(status));
     kith__guard_leave(&o->guard);
     kith__wake_all(kith__object_waiters(o, 0));
 }
@@ -164,6 +161,7 @@ void sim_reap(struct client *c)
 static void sweeps(struct client *c, void *arg)
 {
     (void)arg;
+    kith__janitor_settle(c->member);
     kith__janitor_sweep(c->member);
 }
 
@@ -186,17 +184,15 @@ void sim_begin_janitor(struct client *c)
 static void end_played(struct sim_node *n, struct kith__member *m, uint32_t who, int status)
 {
     struct kith__object *o = kith__object_slot(m->object);
+    int messy = atomic_load(&m->holds) != 0;
 
     kith__guard_enter(&o->guard);
     kith__member_move(m, KITH__MEMBER_ENDS);
-    if (kith__object_is(o, m->object)) {
-        atomic_store(&kith__process_body(o)->status, status);
-        atomic_store(&kith__process_body(o)->state, 2);
-    }
+    kith__process_ends(o, m->object, status, messy && WIFSIGNALED(status));
     kith__guard_leave(&o->guard);
     kith__wake_all(kith__object_waiters(o, 0));
     kith__heap_free(m->arg);
-    if (atomic_load(&m->holds))
+    if (messy)
         hand_to_janitor(sim_new_client(JANITOR, n->number, who, NULL, NULL));
     else
         kith__member_free(who);
