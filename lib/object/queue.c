@@ -709,8 +709,7 @@ static int check(const void *bytes, size_t size)
  * 1: entered g, of the object that was meant. */
 static inline int enter_at_once(struct kith__object *o, struct kith__guard *g, uint64_t id)
 {
-    if (!kith__guard_try(g))
-        return 0;
+    kith__guard_enter(g);
     if (atomic_load(&o->ident) == ((uint64_t)kith__handle_generation(id) << 8 | KITH__QUEUE_KIND))
         return 1;
     kith__guard_leave(g);
