@@ -288,9 +288,9 @@ static int read_name(struct reader *r, struct word w, struct mention *m)
 
 /* ---- the table of hosts */
 
-/* The places are a table of hashes, at most half full: each the number of a host + 1, 0: free. That of name,
+/* The buckets are a hash table, at most half full: each the number of a host + 1, 0: free. That of name,
  * or where it would be. */
-static size_t place_of(const struct hosts *h, struct word name)
+static size_t bucket_of(const struct hosts *h, struct word name)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     size_t at;
@@ -298,16 +298,16 @@ static size_t place_of(const struct hosts *h, struct word name)
     for (size_t i = 0; i < name.length; i++)
         hash = (hash ^ (unsigned char)name.text[i]) * UINT64_C(0x100000001b3);
     at = (size_t)(hash ^ hash >> 32) & (h->room - 1);
-    while (h->places[at] != 0 && !same(name, h->all[h->places[at] - 1].name))
+    while (h->buckets[at] != 0 && !same(name, h->all[h->buckets[at] - 1].name))
         at = (at + 1) & (h->room - 1);
     return at;
 }
 
 static struct host *find(struct hosts *h, struct word name)
 {
-    int place = h->room > 0 ? h->places[place_of(h, name)] : 0;
+    int found = h->room > 0 ? h->buckets[bucket_of(h, name)] : 0;
 
-    return place > 0 ? &h->all[place - 1] : NULL;
+    return found > 0 ? &h->all[found - 1] : NULL;
 }
 
 /* Room for twice as many. */
@@ -315,19 +315,19 @@ static int grow(struct hosts *h)
 {
     size_t room = h->room ? 2 * h->room : 16;
     struct host *more = realloc(h->all, room / 2 * sizeof *more);
-    int *places = calloc(room, sizeof *places);
+    int *buckets = calloc(room, sizeof *buckets);
 
     if (more)
         h->all = more;
-    if (!more || !places) {
-        free(places);
+    if (!more || !buckets) {
+        free(buckets);
         return -1;
     }
-    free(h->places);
-    h->places = places;
+    free(h->buckets);
+    h->buckets = buckets;
     h->room = room;
     for (int i = 0; i < h->count; i++)
-        places[place_of(h, (struct word){ h->all[i].name, strlen(h->all[i].name) })] = i + 1;
+        buckets[bucket_of(h, (struct word){ h->all[i].name, strlen(h->all[i].name) })] = i + 1;
     return 0;
 }
 
@@ -339,7 +339,7 @@ static struct host *add(struct hosts *h, struct word name, int line)
         free(new.name);
         return NULL;
     }
-    h->places[place_of(h, name)] = h->count + 1;
+    h->buckets[bucket_of(h, name)] = h->count + 1;
     h->all[h->count] = new;
     return &h->all[h->count++];
 }
@@ -547,7 +547,7 @@ void hosts_free(struct hosts *h)
         free(h->all[i].user);
     }
     free(h->all);
-    free(h->places);
+    free(h->buckets);
     memset(h, 0, sizeof *h);
 }
 

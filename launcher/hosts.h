@@ -36,8 +36,8 @@ struct hosts {
     struct host *all; /* each name once, in the order of the file */
     int count;
     int forms;       /* of enum hosts_form */
-    int *places;     /* where in all a name is: see find in hosts.c */
-    size_t room;     /* of places */
+    int *buckets;    /* where in all a name is: see find in hosts.c */
+    size_t room;     /* of buckets */
     char error[400]; /* after a failure: "hosts.txt:3: slots=x is no number" */
 };
 

@@ -435,7 +435,7 @@ static int write_out(void)
                      : kith__fail(KITH_ENOMEM, "some output of the program to stdout could not be written");
 }
 
-/* Something is lost: items that found no place on another node, output. In exit the status is settled, and no
+/* Something is lost: items that found no room on another node, output. In exit the status is settled, and no
  * handler may call exit again. */
 static int tell_loss(int rc)
 {

@@ -17,13 +17,14 @@ enum { DESCRIPTOR = 'f', RESULT = 't' };
 struct many {
     struct kith_waitable *list;
     size_t n;
-    struct kith__watched *here; /* those that are at home here, by their place in the list; kind 0: others */
-    char *spent;                /* a wake-up was spent on us there, when we last stood up */
+    struct kith__watched
+        *here;   /* those that are at home here, by their position in the list; kind 0: others */
+    char *spent; /* a wake-up was spent on us there, when we last stood up */
     size_t here_count;
-    struct pollfd *polled;     /* the descriptors, behind a free place */
+    struct pollfd *polled;     /* the descriptors, from the second on */
     size_t polled_count;       /* with it */
     struct kith__watched *far; /* the others, one after the other, */
-    uint32_t *far_at;          /* and their places in the list */
+    uint32_t *far_at;          /* and their positions in the list */
     int far_count;
     kith_result *results;
     uint32_t *results_at;

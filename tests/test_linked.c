@@ -183,8 +183,8 @@ static void play_table(void)
     }
     while (table.all.first)
         kith__table_unlink(&table, table.all.first, entry);
-    for (int i = 0; i < KITH__TABLE_PLACES; i++)
-        CU_ASSERT(table.places[i].first == NULL && table.places[i].last == NULL);
+    for (int i = 0; i < KITH__TABLE_BUCKETS; i++)
+        CU_ASSERT(table.buckets[i].first == NULL && table.buckets[i].last == NULL);
 }
 
 static void a_table_finds_what_is_there(void)
@@ -203,16 +203,16 @@ static void so_does_one_whose_keys_have_the_same_hash(void)
 static void keys_that_are_alike_have_places_of_their_own(void)
 {
     enum { KEYS = 1024 };
-    static int count[3][KITH__TABLE_PLACES];
+    static int count[3][KITH__TABLE_BUCKETS];
     int most[3] = { 0 };
 
     for (uint64_t i = 0; i < KEYS; i++) {
-        count[0][kith__hash(i << 48 | 1, 3) % KITH__TABLE_PLACES]++;
-        count[1][kith__hash(i, 0) % KITH__TABLE_PLACES]++;
-        count[2][kith__hash(5, i << 32) % KITH__TABLE_PLACES]++;
+        count[0][kith__hash(i << 48 | 1, 3) % KITH__TABLE_BUCKETS]++;
+        count[1][kith__hash(i, 0) % KITH__TABLE_BUCKETS]++;
+        count[2][kith__hash(5, i << 32) % KITH__TABLE_BUCKETS]++;
     }
     for (int k = 0; k < 3; k++)
-        for (int i = 0; i < KITH__TABLE_PLACES; i++)
+        for (int i = 0; i < KITH__TABLE_BUCKETS; i++)
             most[k] = count[k][i] > most[k] ? count[k][i] : most[k];
     CU_ASSERT(most[0] <= 10 && most[1] <= 10 && most[2] <= 10);
 }

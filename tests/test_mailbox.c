@@ -161,7 +161,7 @@ static void putter_killed_at_each_step_harms_nobody(void)
 static void place_of_a_killed_putter_comes_back_job(void)
 {
     for (int count = 1; count <= 3; count++) {
-        struct victim v = { kith_queue_open(100), "mailbox: place taken", count, 8 };
+        struct victim v = { kith_queue_open(100), "mailbox: credit taken", count, 8 };
         kith_process p = kith_process_start(puts_and_dies, KITH_ARG(v));
         int x = 0;
 

@@ -38,7 +38,7 @@ static struct kith__delivery *find(struct kith__deliveries *self, uint32_t peer,
     return d;
 }
 
-/* Puts it back. 0: its place is taken; later. */
+/* Puts it back. 0: there is no room now; later. */
 static int put_back(struct kith__delivery *d)
 {
     if (kith__undo(d->object, d->op >> 8, d->op & 255, &d->who, &d->given) == KITH__PARKED)
@@ -72,7 +72,8 @@ int kith__deliveries_settled(struct kith__deliveries *self, uint32_t peer, uint6
     return 0;
 }
 
-/* The oldest first: a Queue and a Pipe have one place at their front, and the others wait for it behind. */
+/* The oldest first: a Queue and a Pipe have room for one at their front, and the others wait for it behind.
+ */
 void kith__deliveries_ended(struct kith__deliveries *self, uint32_t peer)
 {
     for (struct kith__delivery *d = self->given.all.first, *next; d; d = next) {

@@ -1,5 +1,5 @@
 /* delivery.h: what the agent's objects have given to callers of other nodes, until it is known that they have
- * it. What was not taken goes back to its object; when there is no place for it now, that is tried again. */
+ * it. What was not taken goes back to its object; when there is no room for it now, that is tried again. */
 #ifndef KITH_DELIVERY_H
 #define KITH_DELIVERY_H
 

@@ -26,7 +26,7 @@
 
 enum {
     IN_ROW = 3,
-    CREDIT = 1024, /* from the third put in a row on, places are reserved */
+    CREDIT = 1024, /* from the third put in a row on, it is given */
     KEPT_MOST = 1 << 20
 }; /* bytes of a client's puts that wait for memory: they are in nobody's budget */
 
@@ -39,7 +39,7 @@ struct kith__client {
     uint64_t credit_by;    /* id of the call whose answer gave the credit */
     uint64_t object;       /* whose pipelining method it calls, */
     uint32_t kind, in_row; /* of that class; so often in a row */
-    uint32_t credit;       /* places of it that are reserved for it */
+    uint32_t credit;       /* for it, that it has not used */
     uint64_t kept;         /* bytes of its calls, and of what we know about them */
     KITH__LIST(struct kith__call) calls;
 };
@@ -163,7 +163,7 @@ static int is_pipelined(const struct kith__request *r)
     return r->op != KITH__RELEASE_CREDIT && r->flags & KITH__PIPELINED;
 }
 
-/* Up to n of v's places go back, but for those of the calls that are here already. */
+/* Up to n of v's credit go back, but for those of the calls that are here already. */
 static void give_back_unused(struct kith__client *v, uint32_t n)
 {
     uint32_t used = 0;
@@ -382,7 +382,7 @@ static int attempt(struct kith__pending *self, struct kith__call *g)
         return 0;
     }
     if (rc < 0 && is_pipelined(&g->r))
-        give_back(g->client, 1); /* its place */
+        give_back(g->client, 1); /* its credit */
     reply(self, g->client->peer, &g->r, rc, &out);
     remove_call(self, g);
     return rc < 0 ? -1 : 1;
@@ -565,7 +565,7 @@ void kith__pending_arrived(struct kith__pending *self, uint32_t peer, uint64_t i
 
 /* Its thread is dead or waits no longer: it is not done any more, else it would hold up whoever comes to that
  * seat; and if it was done, nobody learns of the credit that its answer has given. What is pipelined goes on:
- * its thread takes it for done, and it has its place. */
+ * its thread takes it for done, and it has credit. */
 void kith__pending_cancelled(struct kith__pending *self, uint32_t peer, uint64_t id)
 {
     struct kith__client *v = find_client(self, peer, id);

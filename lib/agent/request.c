@@ -212,7 +212,7 @@ static void done_pipelined(struct local *l, uint32_t seat, uint64_t id, uint32_t
     nudge(d, seat);
 }
 
-/* The peer has a place for the bytes of a put: its thread may go on. */
+/* The peer has a buffer for the bytes of a put: its thread may go on. */
 void kith__requests_granted(struct kith__requests *self, uint32_t peer, uint64_t id)
 {
     uint32_t seat = (uint32_t)(id >> 48);
@@ -740,7 +740,7 @@ static void return_credit(struct kith__requests *self, const struct kith__mailbo
     kith__proto_request(self->proto, kith__handle_home(d->pipelined_object), &r, "", 0, self->now);
 }
 
-/* A place that the dead one had taken, and not yet used, is known to nobody else: so all go back. */
+/* Credit that the dead one had been given, and not yet used, is known to nobody else: so all goes back. */
 static void sweep(struct kith__requests *self, uint32_t seat)
 {
     struct kith__mailbox *d = mailbox_of(seat);
@@ -765,7 +765,7 @@ void kith__requests_sweep(struct kith__requests *self, int64_t now)
     self->deaths = 1;
 }
 
-/* Places that seat has not used for a while go back: others may wait for them. */
+/* Credit that seat has not used for a while goes back: others may wait for it. */
 static void take_back(struct kith__requests *self, struct local *l, uint32_t seat)
 {
     struct kith__mailbox *d = mailbox_of(seat);

@@ -20,7 +20,7 @@
  *         ...
  *     kith__table_unlink(&clients, c, link);
  *
- * It does not grow: as many elements as it has places, and some times that, are found quickly.
+ * It does not grow: as many elements as it has buckets, and some times that, are found quickly.
  */
 #ifndef KITH_BASE_TABLE_H
 #define KITH_BASE_TABLE_H
@@ -29,18 +29,18 @@
 
 #include <stdint.h>
 
-enum { KITH__TABLE_PLACES = 1024 };
+enum { KITH__TABLE_BUCKETS = 1024 };
 
-#define KITH__TABLE(type)                            \
-    struct {                                         \
-        KITH__LIST(type) all;                        \
-        KITH__LIST(type) places[KITH__TABLE_PLACES]; \
+#define KITH__TABLE(type)                              \
+    struct {                                           \
+        KITH__LIST(type) all;                          \
+        KITH__LIST(type) buckets[KITH__TABLE_BUCKETS]; \
     }
 
-#define KITH__TABLE_LINK(type)                               \
-    struct {                                                 \
-        KITH__LINK(type) all, same; /* same: in its place */ \
-        uint32_t hash;                                       \
+#define KITH__TABLE_LINK(type)                                \
+    struct {                                                  \
+        KITH__LINK(type) all, same; /* same: in its bucket */ \
+        uint32_t hash;                                        \
     }
 
 /* Of a key of two words. */
@@ -53,25 +53,25 @@ static inline uint32_t kith__hash(uint64_t a, uint64_t b)
 }
 
 /* The first of those that may have the key with that hash; NULL: there is none. */
-#define kith__table_at(table, hash) ((table)->places[(hash) % KITH__TABLE_PLACES].first)
+#define kith__table_at(table, hash) ((table)->buckets[(hash) % KITH__TABLE_BUCKETS].first)
 
-#define kith__table_link(table, element, its_hash, link)                                                \
-    do {                                                                                                \
-        __typeof__(table) table_ = (table);                                                             \
-        __typeof__(table_->all.first) linked_ = (element);                                              \
-                                                                                                        \
-        linked_->link.hash = (its_hash);                                                                \
-        kith__link_last(&table_->all, linked_, link.all);                                               \
-        kith__link_first(&table_->places[linked_->link.hash % KITH__TABLE_PLACES], linked_, link.same); \
+#define kith__table_link(table, element, its_hash, link)                                                  \
+    do {                                                                                                  \
+        __typeof__(table) table_ = (table);                                                               \
+        __typeof__(table_->all.first) linked_ = (element);                                                \
+                                                                                                          \
+        linked_->link.hash = (its_hash);                                                                  \
+        kith__link_last(&table_->all, linked_, link.all);                                                 \
+        kith__link_first(&table_->buckets[linked_->link.hash % KITH__TABLE_BUCKETS], linked_, link.same); \
     } while (0)
 
-#define kith__table_unlink(table, element, link)                                                    \
-    do {                                                                                            \
-        __typeof__(table) table_ = (table);                                                         \
-        __typeof__(table_->all.first) linked_ = (element);                                          \
-                                                                                                    \
-        kith__unlink(&table_->all, linked_, link.all);                                              \
-        kith__unlink(&table_->places[linked_->link.hash % KITH__TABLE_PLACES], linked_, link.same); \
+#define kith__table_unlink(table, element, link)                                                      \
+    do {                                                                                              \
+        __typeof__(table) table_ = (table);                                                           \
+        __typeof__(table_->all.first) linked_ = (element);                                            \
+                                                                                                      \
+        kith__unlink(&table_->all, linked_, link.all);                                                \
+        kith__unlink(&table_->buckets[linked_->link.hash % KITH__TABLE_BUCKETS], linked_, link.same); \
     } while (0)
 
 #endif

@@ -89,7 +89,7 @@ void kith__cell_fill(struct kith__cell *c, const struct kith__held *h)
 
 /* -------------------------------------------------------------------------- giving */
 
-void *kith__give_place(struct kith__result *out, uint64_t size)
+void *kith__give_buffer(struct kith__result *out, uint64_t size)
 {
     out->size = size;
     if (out->buf || size <= KITH__FEW)
@@ -102,12 +102,12 @@ void *kith__give_place(struct kith__result *out, uint64_t size)
 
 int64_t kith__give_copy(struct kith__result *out, const void *bytes, uint64_t size)
 {
-    void *place = kith__give_place(out, size);
+    void *buf = kith__give_buffer(out, size);
 
-    if (!place)
+    if (!buf)
         return KITH_ENOMEM;
     if (size > 0)
-        memcpy(place, bytes, size);
+        memcpy(buf, bytes, size);
     return (int64_t)size;
 }
 

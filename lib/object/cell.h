@@ -95,7 +95,7 @@ int kith__held_fits(const struct kith__held *h, int wanted, uint64_t room); /* 0
 
 /* Where the bytes that are given go: ->buf, ->few or a ->block of out. They are a copy, which is freed, and
  * nothing else, whether it arrives or not. NULL: KITH_ENOMEM. */
-void *kith__give_place(struct kith__result *out, uint64_t size);
+void *kith__give_buffer(struct kith__result *out, uint64_t size);
 int64_t kith__give_copy(struct kith__result *out, const void *bytes, uint64_t size);
 
 /* A number: *h = op of it and what stands at by, of that size; *old: what it was. Nothing (meta 0) counts as

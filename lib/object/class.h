@@ -41,7 +41,7 @@ enum kith__kind { KITH__NOTHING, KITH__CLASSES(KITH__KIND) KITH__KINDS };
 #define KITH__PARKED (-1000)     /* of an attempt: not now; wait on its side and try again */
 #define KITH__GONE (-1001)       /* of an UNGUARDED one: the object is no more, and nothing was changed */
 #define KITH__MANY_SIDES (-2)    /* .side of KITH__NODE_WATCH: those of all objects that its list names */
-#define KITH__NO_BOUND INT64_MAX /* of .reserve: there are always places */
+#define KITH__NO_BOUND INT64_MAX /* of .reserve: as much credit as anybody wants */
 
 enum { KITH__OPTIONS = 1088 }; /* bytes that the options of an object have at most */
 enum { KITH__LARGE = 8192 };   /* more bytes than this come in a block, and are given as one */
@@ -124,7 +124,7 @@ struct kith__class {
     int (*close)(struct kith__object *o, uint64_t part, struct kith__result *out);
     /* Outside of its guards, when nobody can find it any more: frees what it holds. May be called twice. */
     void (*destroy)(struct kith__object *o);
-    /* In the guard of the method: takes back what a GIVES gave. 0; KITH__PARKED: there is no place now. */
+    /* In the guard of the method: takes back what a GIVES gave. 0; KITH__PARKED: there is no room now. */
     int (*undo)(struct kith__object *o, const struct kith__caller *who, struct kith__result *given);
     /* In the guard: whoever matches (kith__is_same) has died: what it held is free. */
     void (*died)(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
@@ -136,8 +136,7 @@ struct kith__class {
     /* In no guard, whatever is in the slot now: a call that had in->waiter has ended without success. */
     void (*left)(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
                  struct kith__result *out);
-    /* In the guard: reserves up to most places for a client that pipelines; KITH__NO_BOUND; 0: none to spare.
-     */
+    /* In the guard: credit, up to most, for a client that pipelines; KITH__NO_BOUND; 0: none to spare. */
     int64_t (*reserve)(struct kith__object *o, uint32_t most);
     void (*release)(struct kith__object *o, uint32_t n, struct kith__result *out);
 };
@@ -180,7 +179,7 @@ int kith__undo(uint64_t id, unsigned kind, unsigned method, const struct kith__c
 /* Tells the object behind id, or what has taken its slot, that a call which was a waiter has ended. */
 void kith__left(uint64_t id, unsigned kind, const struct kith__caller *who, uint32_t waiter);
 
-/* Places for a client that pipelines; see .reserve. 0 when the class has none. */
+/* Credit for a client that pipelines; see .reserve. 0 when the class has none. */
 int64_t kith__reserve(uint64_t id, unsigned kind, uint32_t most);
 void kith__release(uint64_t id, unsigned kind, uint32_t n);
 

@@ -88,15 +88,15 @@ int64_t kith__look(struct kith__object *o, const struct kith__held *h, uint64_t 
     struct seen seen = { h ? kith__held_mark(h) : 0, h ? h->meta : 0, (uint64_t)kith__unit_is_held(o) };
     uint64_t size = h ? kith__held_size(h) : 0;
     int rc = h ? kith__held_fits(h, 0, room) : 0;
-    char *place;
+    char *buf;
 
     if (rc < 0)
         return rc;
-    if (!(place = kith__give_place(out, sizeof seen + size)))
+    if (!(buf = kith__give_buffer(out, sizeof seen + size)))
         return KITH_ENOMEM;
-    memcpy(place, &seen, sizeof seen);
+    memcpy(buf, &seen, sizeof seen);
     if (size > 0)
-        memcpy(place + sizeof seen, kith__held_bytes(h), size);
+        memcpy(buf + sizeof seen, kith__held_bytes(h), size);
     return (int64_t)(sizeof seen + size);
 }
 

@@ -188,7 +188,7 @@ METHOD(popitem)
     uint64_t key_size, size;
     struct kith__parcel p;
     struct kith__held h;
-    char *place;
+    char *buf;
     int rc = kith__open_parcel(in, &p);
 
     if (rc < 0)
@@ -203,11 +203,11 @@ METHOD(popitem)
                           (unsigned long long)e->key_size, (unsigned long long)p.b);
     key_size = e->key_size;
     size = sizeof key_size + key_size + kith__held_size(&h);
-    if (!(place = kith__give_place(out, size)))
+    if (!(buf = kith__give_buffer(out, size)))
         return KITH_ENOMEM;
-    memcpy(place, &key_size, sizeof key_size);
-    memcpy(place + sizeof key_size, e->key, key_size);
-    memcpy(place + sizeof key_size + key_size, kith__held_bytes(&h), kith__held_size(&h));
+    memcpy(buf, &key_size, sizeof key_size);
+    memcpy(buf + sizeof key_size, e->key, key_size);
+    memcpy(buf + sizeof key_size + key_size, kith__held_bytes(&h), kith__held_size(&h));
     kith__table_remove(o, t, e);
     tidy_a_lot(o, t);
     return (int64_t)size;
@@ -242,7 +242,7 @@ METHOD(view)
         h = kith__cell_look(&e->value);
         size += kith__view_need(e->key_size, kith__held_size(&h));
     }
-    if (!(at = kith__give_place(out, size)))
+    if (!(at = kith__give_buffer(out, size)))
         return KITH_ENOMEM;
     at = kith__view_begin(at, atomic_load(&t->count), atomic_load(&t->version));
     for (e = kith__entry_at(atomic_load(&t->first)); e; e = kith__entry_at(atomic_load(&e->newer))) {
@@ -310,7 +310,7 @@ METHOD(compute)
 
 /* --------------------------------------------------------------------------- hooks */
 
-/* The seed differs from job to job, so that nobody can choose keys that meet in one place. */
+/* The seed differs from job to job, so that nobody can choose keys whose hashes collide. */
 static int make(struct kith__object *o, const void *options, size_t size)
 {
     (void)options;
@@ -386,7 +386,7 @@ const struct kith__class kith__ns_class = CLASS("Namespace");
 
 /* ------------------------------------------------------ what a Dict and a Namespace do alike */
 
-struct place { /* a key of one of them */
+struct key_at { /* a key of one of them */
     uint64_t id;
     enum kith__kind kind;
     const void *key;
@@ -394,14 +394,14 @@ struct place { /* a key of one of them */
     int type; /* of the key */
 };
 
-static int check(const struct place *at, const void *value, size_t size)
+static int check(const struct key_at *at, const void *value, size_t size)
 {
     int rc = kith__check_bytes(at->kind, at->key, at->size);
 
     return rc < 0 ? rc : kith__check_bytes(at->kind, value, size);
 }
 
-static int64_t call(const struct place *at, unsigned method, struct kith__parcel p, struct kith__result *out)
+static int64_t call(const struct key_at *at, unsigned method, struct kith__parcel p, struct kith__result *out)
 {
     p.key = at->key;
     p.key_size = at->size;
@@ -410,7 +410,7 @@ static int64_t call(const struct place *at, unsigned method, struct kith__parcel
 }
 
 /* At home, under a pin: what kith__held_give gives; KITH__PARKED: the long way decides. */
-static int64_t get_here(const struct place *at, int type, void *buf, size_t room)
+static int64_t get_here(const struct key_at *at, int type, void *buf, size_t room)
 {
     struct kith__result out = { .buf = buf };
     struct kith__held h;
@@ -428,7 +428,7 @@ static int64_t get_here(const struct place *at, int type, void *buf, size_t room
 }
 
 /* buf NULL: only the size. */
-static int64_t get_at(const struct place *at, int type, void *buf, size_t room)
+static int64_t get_at(const struct key_at *at, int type, void *buf, size_t room)
 {
     struct kith__result out = { .buf = buf, .room = room };
     int64_t rc = check(at, NULL, 0);
@@ -438,7 +438,7 @@ static int64_t get_at(const struct place *at, int type, void *buf, size_t room)
     return kith__report64(rc);
 }
 
-static int64_t has_here(const struct place *at)
+static int64_t has_here(const struct key_at *at)
 {
     struct kith__held h;
     struct kith__pin pin;
@@ -451,7 +451,7 @@ static int64_t has_here(const struct place *at)
     return rc < 0 ? KITH__PARKED : rc;
 }
 
-static int has_at(const struct place *at)
+static int has_at(const struct key_at *at)
 {
     struct kith__result out = { 0 };
     int64_t rc = check(at, NULL, 0);
@@ -462,7 +462,7 @@ static int has_at(const struct place *at)
 }
 
 /* At home: what is stored is copied before the guard is entered. */
-static int64_t set_here(const struct place *at, int type, const void *value, size_t size)
+static int64_t set_here(const struct key_at *at, int type, const void *value, size_t size)
 {
     struct kith__parcel p = { .key = at->key, .key_size = at->size, .key_type = at->type };
     struct kith__object *o = kith__at_home(at->id);
@@ -483,7 +483,7 @@ static int64_t set_here(const struct place *at, int type, const void *value, siz
     return rc;
 }
 
-static int set_at(const struct place *at, int type, const void *value, size_t size)
+static int set_at(const struct key_at *at, int type, const void *value, size_t size)
 {
     struct kith__result out = { 0 };
     int64_t rc = check(at, value, size);
@@ -493,7 +493,7 @@ static int set_at(const struct place *at, int type, const void *value, size_t si
     return kith__report((int)rc);
 }
 
-static int del_at(const struct place *at)
+static int del_at(const struct key_at *at)
 {
     struct kith__result out = { 0 };
     int64_t rc = check(at, NULL, 0);
@@ -503,7 +503,7 @@ static int del_at(const struct place *at)
     return kith__report((int)rc);
 }
 
-static int compute_at(const struct place *at, int op, int type, const void *x, void *old, size_t size)
+static int compute_at(const struct key_at *at, int op, int type, const void *x, void *old, size_t size)
 {
     char nobody_wants[KITH__CELL_FEW];
     struct kith__result out = { .buf = old ? old : nobody_wants, .room = size };
@@ -517,7 +517,7 @@ static int compute_at(const struct place *at, int op, int type, const void *x, v
     return kith__report(rc < 0 ? (int)rc : 0);
 }
 
-static int update_at(const struct place *at, size_t room, kith_update_fn *fn, void *arg, int timeout_ms)
+static int update_at(const struct key_at *at, size_t room, kith_update_fn *fn, void *arg, int timeout_ms)
 {
     const struct kith__updated u = {
         at->id, at->kind, LOOK, SWAP, LOCK, UNLOCK, at->key, at->size, at->type
@@ -547,9 +547,9 @@ static int clear_all(uint64_t id, enum kith__kind kind)
 
 /* -------------------------------------------------------------- public functions: Dicts */
 
-static struct place key_of(kith_dict d, const void *key, size_t size)
+static struct key_at key_of(kith_dict d, const void *key, size_t size)
 {
-    return (struct place){ d.id, KITH__DICT_KIND, key, size, 'b' };
+    return (struct key_at){ d.id, KITH__DICT_KIND, key, size, 'b' };
 }
 
 kith_dict kith_dict_open(void)
@@ -564,14 +564,14 @@ kith_dict kith_dict_named(const char *name)
 
 int kith_dict_set(kith_dict d, const void *key, size_t key_size, const void *value, size_t size)
 {
-    struct place at = key_of(d, key, key_size);
+    struct key_at at = key_of(d, key, key_size);
 
     return set_at(&at, 'b', value, size);
 }
 
 int64_t kith_dict_get(kith_dict d, const void *key, size_t key_size, void *buf, size_t room)
 {
-    struct place at = key_of(d, key, key_size);
+    struct key_at at = key_of(d, key, key_size);
 
     return get_at(&at, 0, buf, room);
 }
@@ -579,7 +579,7 @@ int64_t kith_dict_get(kith_dict d, const void *key, size_t key_size, void *buf, 
 int64_t kith_dict_setdefault(kith_dict d, const void *key, size_t key_size, const void *value, size_t size,
                              void *buf, size_t room)
 {
-    struct place at = key_of(d, key, key_size);
+    struct key_at at = key_of(d, key, key_size);
     struct kith__result out = { .buf = buf, .room = room };
     int64_t rc = check(&at, value, size);
 
@@ -596,21 +596,21 @@ int64_t kith_dict_setdefault(kith_dict d, const void *key, size_t key_size, cons
 
 int kith_dict_has(kith_dict d, const void *key, size_t key_size)
 {
-    struct place at = key_of(d, key, key_size);
+    struct key_at at = key_of(d, key, key_size);
 
     return has_at(&at);
 }
 
 int kith_dict_del(kith_dict d, const void *key, size_t key_size)
 {
-    struct place at = key_of(d, key, key_size);
+    struct key_at at = key_of(d, key, key_size);
 
     return del_at(&at);
 }
 
 int64_t kith_dict_pop(kith_dict d, const void *key, size_t key_size, void *buf, size_t room)
 {
-    struct place at = key_of(d, key, key_size);
+    struct key_at at = key_of(d, key, key_size);
     struct kith__result out = { .buf = buf, .room = room };
     int64_t rc = check(&at, buf, room);
 
@@ -640,7 +640,7 @@ static int64_t take_item(const char *bytes, uint64_t size, void *key, size_t *ke
 
 int64_t kith_dict_popitem(kith_dict d, void *key, size_t *key_size, void *buf, size_t room)
 {
-    struct place at = key_of(d, NULL, 0);
+    struct key_at at = key_of(d, NULL, 0);
     struct kith__result out = { .grows = 1 };
     int64_t rc = !key_size ? kith__fail(KITH_EINVAL, "kith_dict_popitem: key_size is NULL")
                            : kith__check_bytes(KITH__DICT_KIND, buf, room);
@@ -675,7 +675,7 @@ int kith_dict_merge(kith_dict d, struct kith_view *from)
 
     kith_view_rewind(from);
     while (rc == 0 && kith_view_next(from, &i)) {
-        struct place at = { d.id, KITH__DICT_KIND, i.key, i.key_size, i.key_type };
+        struct key_at at = { d.id, KITH__DICT_KIND, i.key, i.key_size, i.key_type };
 
         rc = set_at(&at, i.type, i.value, i.size);
     }
@@ -685,7 +685,7 @@ int kith_dict_merge(kith_dict d, struct kith_view *from)
 int kith_dict_compute(kith_dict d, const void *key, size_t key_size, int op, int type, const void *x,
                       void *old, size_t size)
 {
-    struct place at = key_of(d, key, key_size);
+    struct key_at at = key_of(d, key, key_size);
 
     return compute_at(&at, op, type, x, old, size);
 }
@@ -693,7 +693,7 @@ int kith_dict_compute(kith_dict d, const void *key, size_t key_size, int op, int
 int kith_dict_update(kith_dict d, const void *key, size_t key_size, size_t room, kith_update_fn *fn,
                      void *arg, int timeout_ms)
 {
-    struct place at = key_of(d, key, key_size);
+    struct key_at at = key_of(d, key, key_size);
 
     return update_at(&at, room, fn, arg, timeout_ms);
 }
@@ -705,9 +705,9 @@ int kith_dict_close(kith_dict d)
 
 /* --------------------------------------------------------- public functions: Namespaces */
 
-static struct place name_of(kith_ns ns, const char *name)
+static struct key_at name_of(kith_ns ns, const char *name)
 {
-    return (struct place){ ns.id, KITH__NS_KIND, name, name ? strlen(name) : 1, 's' };
+    return (struct key_at){ ns.id, KITH__NS_KIND, name, name ? strlen(name) : 1, 's' };
 }
 
 kith_ns kith_ns_open(void)
@@ -722,28 +722,28 @@ kith_ns kith_ns_named(const char *name)
 
 int kith_ns_set(kith_ns ns, const char *name, const void *value, size_t size)
 {
-    struct place at = name_of(ns, name);
+    struct key_at at = name_of(ns, name);
 
     return set_at(&at, 'b', value, size);
 }
 
 int64_t kith_ns_get(kith_ns ns, const char *name, void *buf, size_t room)
 {
-    struct place at = name_of(ns, name);
+    struct key_at at = name_of(ns, name);
 
     return get_at(&at, 0, buf, room);
 }
 
 int kith_ns_has(kith_ns ns, const char *name)
 {
-    struct place at = name_of(ns, name);
+    struct key_at at = name_of(ns, name);
 
     return has_at(&at);
 }
 
 int kith_ns_del(kith_ns ns, const char *name)
 {
-    struct place at = name_of(ns, name);
+    struct key_at at = name_of(ns, name);
 
     return del_at(&at);
 }
@@ -755,14 +755,14 @@ struct kith_view *kith_ns_view(kith_ns ns)
 
 int kith_ns_compute(kith_ns ns, const char *name, int op, int type, const void *x, void *old, size_t size)
 {
-    struct place at = name_of(ns, name);
+    struct key_at at = name_of(ns, name);
 
     return compute_at(&at, op, type, x, old, size);
 }
 
 int kith_ns_update(kith_ns ns, const char *name, size_t room, kith_update_fn *fn, void *arg, int timeout_ms)
 {
-    struct place at = name_of(ns, name);
+    struct key_at at = name_of(ns, name);
 
     return update_at(&at, room, fn, arg, timeout_ms);
 }
@@ -780,12 +780,12 @@ static const void *bytes_of(const struct kith__any *x)
 }
 
 /* The zero behind a text is no part of a key. */
-static struct place typed_key_of(enum kith__kind kind, uint64_t id, const struct kith__any *key)
+static struct key_at typed_key_of(enum kith__kind kind, uint64_t id, const struct kith__any *key)
 {
-    return (struct place){ id, kind, bytes_of(key), key->text ? key->size - 1 : key->size, key->type };
+    return (struct key_at){ id, kind, bytes_of(key), key->text ? key->size - 1 : key->size, key->type };
 }
 
-static int fetch_at(const struct place *at, int type, void *y, size_t size)
+static int fetch_at(const struct key_at *at, int type, void *y, size_t size)
 {
     int64_t rc = y ? get_at(at, type, y, size) : kith__report(kith__check_bytes(at->kind, y, size));
 
@@ -795,19 +795,19 @@ static int fetch_at(const struct place *at, int type, void *y, size_t size)
 #define TYPED(noun, NOUN)                                                                         \
     int kith__##noun##_set(kith_##noun c, struct kith__any key, struct kith__any x)               \
     {                                                                                             \
-        struct place at = typed_key_of(KITH__##NOUN##_KIND, c.id, &key);                          \
+        struct key_at at = typed_key_of(KITH__##NOUN##_KIND, c.id, &key);                         \
                                                                                                   \
         return set_at(&at, x.type, bytes_of(&x), x.size);                                         \
     }                                                                                             \
     int kith__##noun##_fetch(kith_##noun c, struct kith__any key, int type, void *y, size_t size) \
     {                                                                                             \
-        struct place at = typed_key_of(KITH__##NOUN##_KIND, c.id, &key);                          \
+        struct key_at at = typed_key_of(KITH__##NOUN##_KIND, c.id, &key);                         \
                                                                                                   \
         return fetch_at(&at, type, y, size);                                                      \
     }                                                                                             \
     int kith__##noun##_inc(kith_##noun c, struct kith__any key, struct kith__any x)               \
     {                                                                                             \
-        struct place at = typed_key_of(KITH__##NOUN##_KIND, c.id, &key);                          \
+        struct key_at at = typed_key_of(KITH__##NOUN##_KIND, c.id, &key);                         \
                                                                                                   \
         return compute_at(&at, KITH_ADD, x.type, bytes_of(&x), NULL, x.size);                     \
     }

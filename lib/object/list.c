@@ -269,7 +269,7 @@ METHOD(view)
         h = kith__row_look(l, i);
         size += kith__view_need(0, kith__held_size(&h));
     }
-    if (!(at = kith__give_place(out, size)))
+    if (!(at = kith__give_buffer(out, size)))
         return KITH_ENOMEM;
     at = kith__view_begin(at, to - from, atomic_load(&l->version));
     for (uint64_t i = from; i < to; i++) {

@@ -470,7 +470,7 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
     struct way *w = &pipe_of(o)->to[end];
 
     (void)who;
-    if (atomic_load(&w->front)) { /* one place is enough: it is taken next */
+    if (atomic_load(&w->front)) { /* one slot is enough: it is taken next */
         kith__tell_one(given, READERS + end);
         return KITH__PARKED;
     }

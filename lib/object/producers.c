@@ -88,8 +88,9 @@ static int64_t vouch(uint64_t id, kith_process p, uint64_t holder)
 }
 
 /* It may end in between, and be told of before it is named. Therefore it is vouched for once more afterwards:
- * who has ended by then is buried by us. And before, in case that we are killed in the middle. */
-int64_t kith__name_process(uint64_t id, enum kith__kind kind, unsigned name, unsigned bury, kith_process p)
+ * one that has ended by then is dropped by us. And before, in case that we are killed in the middle. */
+int64_t kith__name_process(uint64_t id, enum kith__kind kind, unsigned name, unsigned drop_dead,
+                           kith_process p)
 {
     uint64_t node = (uint64_t)kith__handle_home(p.id) << 32;
     int64_t serial = kith__handle_usable(id, kith__classes[kind]->noun), lives, rc;
@@ -101,5 +102,5 @@ int64_t kith__name_process(uint64_t id, enum kith__kind kind, unsigned name, uns
         return lives < 0 ? lives : rc;
     if (!lives || (lives = vouch(id, p, node | (uint64_t)serial)) > 0)
         return 0;
-    return lives < 0 ? lives : kith__ask(id, kind, bury, node | (uint64_t)serial);
+    return lives < 0 ? lives : kith__ask(id, kind, drop_dead, node | (uint64_t)serial);
 }

@@ -30,7 +30,8 @@ int kith__producers_died(struct kith__object *o, struct kith__producers *p, cons
 
 /* For public functions: what to give to _name for p, by that method of the object; and, by the other one, to
  * _died when it ends meanwhile. Reports nothing. */
-int64_t kith__name_process(uint64_t id, enum kith__kind kind, unsigned name, unsigned bury, kith_process p);
+int64_t kith__name_process(uint64_t id, enum kith__kind kind, unsigned name, unsigned drop_dead,
+                           kith_process p);
 
 static inline struct kith__caller kith__caller_of(uint64_t holder)
 {

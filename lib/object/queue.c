@@ -21,7 +21,7 @@
 
 enum { CONSUMERS = KITH__QUEUE_CONSUMERS, PRODUCERS = KITH__QUEUE_PRODUCERS, SIDES };
 
-enum { FIRST_SEGMENT = 4096, SEGMENT = 65536, FEW = 64 }; /* FEW: too small a bound to reserve places */
+enum { FIRST_SEGMENT = 4096, SEGMENT = 65536, FEW = 64 }; /* FEW: too small a bound for credit */
 
 enum { AT_ONCE = 65536 }; /* bytes of many items that are put or taken in a guard; the others wait outside */
 
@@ -41,8 +41,8 @@ struct segment {
 };
 
 struct queue {
-    kith__word tail, put;        /* under the object's guard; put: a position */
-    kith__word reserved;         /* likewise: places that producers on other nodes have been promised */
+    kith__word tail, put; /* under the object's guard; put: a position */
+    kith__word reserved;  /* likewise: slots that are promised to producers on other nodes, as their credit */
     _Atomic uint64_t taken_seen; /* likewise: .taken at the last look */
     uint64_t bound;
     kith__word head __attribute__((aligned(64))), taken; /* under the object's second guard */
@@ -169,8 +169,8 @@ static void look_at_taken(struct queue *q)
     atomic_store_explicit(&q->taken_seen, atomic_load(&q->taken), memory_order_relaxed);
 }
 
-/* In the guard: places that nobody has, nor was promised; at least so many. */
-static uint64_t places(const struct queue *q)
+/* In the guard: slots that are neither taken nor promised; at least so many. */
+static uint64_t free_slots(const struct queue *q)
 {
     uint64_t used =
         between(atomic_load_explicit(&q->taken_seen, memory_order_relaxed), atomic_load(&q->put)) +
@@ -181,10 +181,10 @@ static uint64_t places(const struct queue *q)
 
 static int is_full(struct queue *q)
 {
-    if (places(q) > 0)
+    if (free_slots(q) > 0)
         return 0;
     look_at_taken(q);
-    return places(q) == 0;
+    return free_slots(q) == 0;
 }
 
 int64_t kith__queue_was_shut(void)
@@ -454,7 +454,7 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
 
     (void)who;
     if (atomic_load(&q->front))
-        return KITH__PARKED; /* one place is enough: it is taken next */
+        return KITH__PARKED; /* one slot is enough: it is taken next */
     kith__guard_set(&o->second, &q->front, count);
     kith__guard_set(&o->second, &q->front_size, each);
     kith__guard_set(&o->second, &q->front_block, given->block);
@@ -555,8 +555,8 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
 }
 
 /* The number: one that was named, and had ended before. */
-static int64_t bury(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                    struct kith__result *out)
+static int64_t drop_dead(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out)
 {
     struct kith__caller dead = kith__caller_of(in->number);
 
@@ -565,7 +565,7 @@ static int64_t bury(struct kith__object *o, const struct kith__caller *who, stru
     return 0;
 }
 
-/* ----------------------------------------------------- counting, and places that are reserved */
+/* ----------------------------------------------------- counting, and credit */
 
 static int64_t size(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
@@ -576,7 +576,7 @@ static int64_t size(struct kith__object *o, const struct kith__caller *who, stru
     return (int64_t)count(queue_of(o));
 }
 
-/* With a small bound none are: then each put has to ask, and sees each place. */
+/* With a small bound there is none: then each put has to ask, and sees each free slot. */
 static int64_t reserve(struct kith__object *o, uint32_t most)
 {
     struct queue *q = queue_of(o);
@@ -585,7 +585,7 @@ static int64_t reserve(struct kith__object *o, uint32_t most)
     if (!q->bound)
         return KITH__NO_BOUND;
     look_at_taken(q);
-    n = places(q) / 4 < most ? places(q) / 4 : most;
+    n = free_slots(q) / 4 < most ? free_slots(q) / 4 : most;
     if (q->bound < FEW || n == 0)
         return 0;
     kith__guard_set(&o->guard, &q->reserved, atomic_load(&q->reserved) + n);
@@ -661,7 +661,7 @@ static const struct kith__method methods[] = {
     [KITH__QUEUE_EXPECT] = { "expect", expect, -1, 0 },
     [KITH__QUEUE_NAME] = { "name", name, -1, KITH__NAMES },
     [KITH__QUEUE_DONE] = { "done", done, -1, KITH__HOLDS },
-    [KITH__QUEUE_BURY] = { "bury", bury, -1, 0 },
+    [KITH__QUEUE_DROP_DEAD] = { "drop_dead", drop_dead, -1, 0 },
     [KITH__QUEUE_EMPTY] = { "empty", empty, -1, 0 },
     [KITH__QUEUE_FREE] = { "free", free_some, -1, KITH__SECOND },
 };
@@ -946,7 +946,7 @@ int kith_queue_producers(kith_queue q, int n)
 int kith_queue_producer(kith_queue q, kith_process p)
 {
     return kith__report(
-        (int)kith__name_process(object_of(q), kind_of(q), KITH__QUEUE_NAME, KITH__QUEUE_BURY, p));
+        (int)kith__name_process(object_of(q), kind_of(q), KITH__QUEUE_NAME, KITH__QUEUE_DROP_DEAD, p));
 }
 
 int kith_queue_done(kith_queue q)

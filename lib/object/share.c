@@ -55,7 +55,7 @@ struct stage {
     kith__word before; /* from whom it reads: node + 1; 0: the home */
 };
 
-struct place {
+struct extent {
     uint64_t block, size;
 };
 
@@ -65,7 +65,7 @@ struct joined {
 
 _Static_assert(KITH__BODY_FITS(struct share, SIDES), "it is the body of an object");
 _Static_assert(sizeof(struct options) <= KITH__OPTIONS, "they travel as such");
-_Static_assert(sizeof(struct place) <= KITH__FEW && sizeof(struct joined) <= KITH__FEW,
+_Static_assert(sizeof(struct extent) <= KITH__FEW && sizeof(struct joined) <= KITH__FEW,
                "nobody needs a block for it");
 
 static uint64_t piece_at(uint64_t size, uint64_t at)
@@ -85,7 +85,7 @@ static int64_t here(struct kith__object *o, const struct kith__caller *who, stru
                     struct kith__result *out)
 {
     const struct share *s = share_of(o);
-    const struct place p = { atomic_load(&s->block), atomic_load(&s->size) };
+    const struct extent p = { atomic_load(&s->block), atomic_load(&s->size) };
 
     (void)who;
     (void)in;
@@ -660,7 +660,7 @@ static int64_t bring(uint64_t id, uint64_t copy)
 }
 
 /* The short way: 1: all of it is in that object of this node. */
-static int is_at_hand(uint64_t object, struct place *p)
+static int is_at_hand(uint64_t object, struct extent *p)
 {
     struct kith__pin pin;
     int whole;
@@ -668,12 +668,12 @@ static int is_at_hand(uint64_t object, struct place *p)
     if (!kith__pin(&pin, object, KITH__SHARE_KIND))
         return 0;
     if ((whole = atomic_load(&share_of(pin.o)->whole) != 0))
-        *p = (struct place){ atomic_load(&share_of(pin.o)->block), atomic_load(&share_of(pin.o)->size) };
+        *p = (struct extent){ atomic_load(&share_of(pin.o)->block), atomic_load(&share_of(pin.o)->size) };
     kith__unpin(&pin);
     return whole;
 }
 
-static int is_here(uint64_t id, struct place *p)
+static int is_here(uint64_t id, struct extent *p)
 {
     uint64_t copy;
 
@@ -681,7 +681,7 @@ static int is_here(uint64_t id, struct place *p)
 }
 
 /* 0 and *p: it is there. A copy is closed when what is shared is, or when that was closed before it came. */
-static int64_t find(uint64_t id, struct place *p)
+static int64_t find(uint64_t id, struct extent *p)
 {
     int64_t rc;
 
@@ -755,7 +755,7 @@ kith_shared kith_share(const void *ptr, size_t size)
 
 const void *kith_shared_data(kith_shared s)
 {
-    struct place p;
+    struct extent p;
 
     return kith__report64(find(s.id, &p)) < 0 ? NULL : kith__at(p.block);
 }
@@ -763,7 +763,7 @@ const void *kith_shared_data(kith_shared s)
 /* When the home is lost a copy tells it, which has come or still may. */
 int64_t kith_shared_size(kith_shared s)
 {
-    struct place p;
+    struct extent p;
     int64_t rc;
 
     if (is_here(s.id, &p))

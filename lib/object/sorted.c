@@ -465,8 +465,8 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
 }
 
 /* The number: one that was named, and had ended before. */
-static int64_t bury(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                    struct kith__result *out)
+static int64_t drop_dead(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out)
 {
     struct kith__caller dead = kith__caller_of(in->number);
 
@@ -524,7 +524,7 @@ static const struct kith__method methods[] = {
     [KITH__QUEUE_EXPECT] = { "expect", expect, -1, 0 },
     [KITH__QUEUE_NAME] = { "name", name, -1, KITH__NAMES },
     [KITH__QUEUE_DONE] = { "done", done, -1, KITH__HOLDS },
-    [KITH__QUEUE_BURY] = { "bury", bury, -1, 0 },
+    [KITH__QUEUE_DROP_DEAD] = { "drop_dead", drop_dead, -1, 0 },
     [KITH__QUEUE_EMPTY] = { "empty", empty, -1, 0 },
     [KITH__QUEUE_FREE] = { "free", free_some, -1, 0 },
     [KITH__SORTED_TASK_DONE] = { "task done", task_done, -1, KITH__HOLDS },

@@ -11,7 +11,7 @@
 enum { EMPTY = 0, GONE = 1 }; /* words of an index; else the top of the hash << 48 | the entry */
 enum { FIRST_WORDS = 16, MOVES = 4, LOOKS = 32, TIDIED = 64, TRIES = 16 };
 
-#define PLACE ((UINT64_C(1) << 48) - 1)
+#define ENTRY_MASK ((UINT64_C(1) << 48) - 1)
 
 struct index {
     kith__word link; /* in the trash */
@@ -54,7 +54,7 @@ static int is_entry(uint64_t word)
 
 static struct kith__entry *entry_in(uint64_t word)
 {
-    return kith__at(word & PLACE);
+    return kith__at(word & ENTRY_MASK);
 }
 
 static int has_key(const struct kith__entry *e, uint64_t hash, const void *key, uint64_t size)
@@ -167,7 +167,7 @@ static void move_one(struct kith__object *o, struct kith__table *t)
         word = atomic_load_explicit(&x->words[i++], memory_order_relaxed);
     begin(o, t);
     if (is_entry(word)) {
-        set_word(o, t, entry_in(word)->hash, word & PLACE);
+        set_word(o, t, entry_in(word)->hash, word & ENTRY_MASK);
         kith__guard_set(&o->guard, &x->words[i - 1], GONE);
     }
     if (i > x->mask) {

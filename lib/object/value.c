@@ -4,7 +4,7 @@
  * the guard (pin.h); the agent does the same in the guard, which keeps the object from being closed. So
  * whoever dies has done it, or has not.
  *
- * Bytes have two places, and a word that tells which of them counts: what is stored goes to the other one,
+ * Bytes have two buffers, and a word that tells which of them counts: what is stored goes to the other one,
  * and the commit of the word makes it true.
  *
  * The lock (owned.h) keeps out those who take it, and nobody else. One that was given an RLock has no unit of
@@ -33,8 +33,8 @@ struct value {
     uint32_t type, raw;
     uint64_t size;
     kith__word rlock;   /* the handle of the one it was given; 0: none */
-    kith__word current; /* which of the places counts; of numbers always the first */
-    char places[2][MOST] __attribute__((aligned(64)));
+    kith__word current; /* which of the buffers counts; of numbers always the first */
+    char buffers[2][MOST] __attribute__((aligned(64)));
 };
 
 _Static_assert(KITH__BODY_FITS(struct value, SIDES), "it is the body of an object");
@@ -61,9 +61,9 @@ static int op_in(uint64_t number)
     return (int)(number >> 48 & 255);
 }
 
-static char *place(struct value *v)
+static char *current_buffer(struct value *v)
 {
-    return v->places[atomic_load(&v->current) & 1];
+    return v->buffers[atomic_load(&v->current) & 1];
 }
 
 /* ---------------------------------------------------------------------- methods */
@@ -102,7 +102,7 @@ static void set_bytes(struct kith__object *o, const void *bytes)
     struct value *v = value_of(o);
     uint64_t other = !(atomic_load(&v->current) & 1);
 
-    memcpy(v->places[other], bytes, v->size);
+    memcpy(v->buffers[other], bytes, v->size);
     kith__failpoint("value: bytes written");
     kith__guard_set(&o->guard, &v->current, other);
     kith__guard_commit(&o->guard);
@@ -120,8 +120,8 @@ static int64_t load(struct kith__object *o, const struct kith__caller *who, stru
     if (rc < 0)
         return rc;
     if (!n)
-        return give(out, place(v), v->size);
-    n->load(v->places[0], x, 1);
+        return give(out, current_buffer(v), v->size);
+    n->load(v->buffers[0], x, 1);
     return give(out, x, v->size);
 }
 
@@ -137,7 +137,7 @@ static int64_t store(struct kith__object *o, const struct kith__caller *who, str
     if (rc < 0)
         return rc;
     if (n)
-        n->store(v->places[0], in->bytes, 1);
+        n->store(v->buffers[0], in->bytes, 1);
     else
         set_bytes(o, in->bytes);
     return 0;
@@ -161,12 +161,12 @@ static int64_t update(struct kith__object *o, const struct kith__caller *who, st
     if (rc < 0)
         return rc;
     if (n) {
-        rc = n->update(v->places[0], op_in(in->number), in->bytes, old);
+        rc = n->update(v->buffers[0], op_in(in->number), in->bytes, old);
         return rc < 0 ? rc : give(out, old, v->size);
     }
     if (op_in(in->number) != KITH_EXCHANGE)
         return no_such_op(op_in(in->number));
-    if ((rc = give(out, place(v), v->size)) >= 0)
+    if ((rc = give(out, current_buffer(v), v->size)) >= 0)
         set_bytes(o, in->bytes);
     return rc;
 }
@@ -185,12 +185,12 @@ static int64_t compare(struct kith__object *o, const struct kith__caller *who, s
         return rc;
     if (n) {
         memcpy(seen, in->bytes, v->size);
-        return n->compare_exchange(v->places[0], seen, (const char *)in->bytes + v->size)
+        return n->compare_exchange(v->buffers[0], seen, (const char *)in->bytes + v->size)
                    ? 0
                    : give(out, seen, v->size);
     }
-    if (memcmp(place(v), in->bytes, v->size) != 0)
-        return give(out, place(v), v->size);
+    if (memcmp(current_buffer(v), in->bytes, v->size) != 0)
+        return give(out, current_buffer(v), v->size);
     set_bytes(o, (const char *)in->bytes + v->size);
     return 0;
 }
@@ -235,7 +235,7 @@ static int make(struct kith__object *o, const void *options, size_t size)
     v->raw = wanted.raw;
     v->size = wanted.size;
     atomic_store(&v->rlock, wanted.rlock);
-    memcpy(v->places[0], wanted.init, wanted.size);
+    memcpy(v->buffers[0], wanted.init, wanted.size);
     kith__units_open(o, wanted.raw || wanted.rlock ? 0 : 1, 0);
     return 0;
 }
@@ -294,7 +294,7 @@ static int load_here(kith_value v, int type, void *out, size_t size)
 
     if (!o || atomic_load(&o->ident) != ident || !is_number(value_of(o), type, size))
         return 0;
-    kith__number(type)->load(value_of(o)->places[0], x, 1);
+    kith__number(type)->load(value_of(o)->buffers[0], x, 1);
     if (atomic_load(&o->ident) != ident)
         return 0;
     memcpy(out, x, size);
@@ -312,7 +312,7 @@ static int store_here(kith_value v, int type, const void *x, size_t size)
         return 0;
     done = is_number(value_of(p.o), type, size);
     if (done)
-        kith__number(type)->store(value_of(p.o)->places[0], x, 1);
+        kith__number(type)->store(value_of(p.o)->buffers[0], x, 1);
     kith__unpin(&p);
     return done;
 }
@@ -327,7 +327,7 @@ static int update_here(kith_value v, int type, int op, const void *by, void *old
     if (!kith__pin(&p, v.id, KITH__VALUE_KIND))
         return 0;
     done = is_number(value_of(p.o), type, size) &&
-           kith__number(type)->update(value_of(p.o)->places[0], op, by, old) == 0;
+           kith__number(type)->update(value_of(p.o)->buffers[0], op, by, old) == 0;
     kith__unpin(&p);
     return done;
 }
@@ -342,7 +342,7 @@ static int compare_here(kith_value v, int type, void *expected, const void *desi
     if (!kith__pin(&p, v.id, KITH__VALUE_KIND))
         return -1;
     if (is_number(value_of(p.o), type, size))
-        rc = kith__number(type)->compare_exchange(value_of(p.o)->places[0], expected, desired);
+        rc = kith__number(type)->compare_exchange(value_of(p.o)->buffers[0], expected, desired);
     kith__unpin(&p);
     return rc;
 }

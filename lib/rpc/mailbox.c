@@ -252,7 +252,7 @@ int kith__mailbox_take_answer(struct kith__mailbox *d, uint64_t id)
     return 1;
 }
 
-/* 1: the bytes of put id have their place. */
+/* 1: the bytes of put id have a buffer at their home. */
 int kith__mailbox_take_grant(struct kith__mailbox *d, uint64_t id)
 {
     uint64_t granted = id << 3 | KITH__ANSWER_GRANTED;
@@ -301,7 +301,7 @@ int kith__mailbox_may_pipeline(const struct kith__endpoint *e, uint64_t id)
         return 0;
     while (!e->unbounded && credit > 0)
         if (atomic_compare_exchange_weak(&e->mailbox->credit, &credit, credit - 1)) {
-            kith__failpoint("mailbox: place taken");
+            kith__failpoint("mailbox: credit taken");
             return 1;
         }
     return e->unbounded;

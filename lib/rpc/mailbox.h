@@ -1,7 +1,7 @@
 /* mailbox.h: how the threads of a node and its agent talk, in the arena.
  *
  * A thread that wants something of another node has a mailbox, one for its seat: a ring into which it posts
- * requests, which only it writes and only the agent reads, and a place for the answer to the one that it
+ * requests, which only it writes and only the agent reads, and a buffer for the answer to the one that it
  * waits for. Some requests are pipelined: the thread does not wait for them. All are carried out in the order
  * in which they were posted.
  *
@@ -15,7 +15,7 @@
  *     ASKED       READY       the agent: the answer is there
  *     READY       TAKEN       the thread: from here on what it gives is the thread's
  *     TAKEN       IDLE        the thread, when it has copied it
- *     ASKED       GRANTED     the agent: the bytes of a put have their place now
+ *     ASKED       GRANTED     the agent: the bytes of a put have a buffer at home now
  *     GRANTED     IDLE        the thread: the put goes on without it
  *     any of them GIVEN_UP    the thread, its successor on the seat, or, when it is dead, the agent
  *     GIVEN_UP    IDLE        the agent: an answer that comes is refused from here on
@@ -28,13 +28,13 @@
 
 enum {
     KITH__MAILBOX_BYTES = 4096, /* more go in a block */
-    KITH__SMALL_PUT = 32 << 10, /* more need a place at home before the thread may go on */
+    KITH__SMALL_PUT = 32 << 10, /* more need a buffer at home before the thread may go on */
     KITH__ANSWER_BYTES = 4096,
     KITH__MAILBOX_RING = 32768,
     KITH__AGENTS_OWN = 0xffff /* in place of a seat, in the calls that an agent makes itself */
 };
 
-/* An op of no class. number: places that were reserved and not used | seat << 32, whose they were. */
+/* An op of no class. number: credit that was not used | seat << 32, whose it was. */
 enum { KITH__RELEASE_CREDIT = 1 };
 
 struct kith__mailbox_request { /* in the ring, its bytes behind it */
@@ -62,12 +62,11 @@ struct kith__mailbox {
     _Atomic uint64_t tail;     /* bytes ever posted */
     uint64_t count;            /* requests ever */
     _Atomic uint64_t handing;  /* a block that is becoming the agent's ... */
-    uint64_t handing_at;       /* ... with the request at this place */
+    uint64_t handing_at;       /* ... with the request at this position */
     _Atomic uint32_t watching; /* enum kith__watching: wake the seat then */
     uint64_t pipelined_object; /* on which it pipelines */
     uint32_t had_credit;       /* of it, at some time */
-    _Atomic uint32_t
-        credit; /* places of it that are reserved: the thread uses them, the agent takes back what is left */
+    _Atomic uint32_t credit;   /* for it: the thread uses it, the agent takes back what is left */
 
     /* Written by the agent. */
     _Atomic uint64_t head __attribute__((aligned(64))); /* bytes ever read */
@@ -132,7 +131,7 @@ struct kith__endpoint {
     struct kith__mailbox *mailbox; /* NULL: none yet */
     struct kith__seat *seat;
     uint64_t object; /* the last one that was called so, if the next call may be pipelined: */
-    int unbounded;   /* always, or with the places that are reserved */
+    int unbounded;   /* always, or as far as the credit goes */
 };
 
 struct kith__answer {
@@ -149,7 +148,7 @@ int kith__mailbox_is_idle(const struct kith__mailbox *d);
 int kith__mailbox_has_room(const struct kith__mailbox *d);
 int kith__mailbox_large_ones_fit(const struct kith__mailbox *d);
 
-/* Finds the mailbox of the seat, or makes it. 1: it was another thread's: return all places that that one
+/* Finds the mailbox of the seat, or makes it. 1: it was another thread's: return all credit that that one
  * had, _abandon, wait until it is idle, _renew. 0: a new one. KITH_ENOMEM. */
 int kith__mailbox_open(struct kith__endpoint *e, struct kith__seat *seat);
 void kith__mailbox_abandon(const struct kith__endpoint *e); /* nobody waits for the answer, whichever it is */
@@ -160,10 +159,10 @@ void kith__mailbox_renew(const struct kith__endpoint *e);
 int kith__mailbox_send(const struct kith__endpoint *e, struct kith__mailbox_request *r, const void *bytes);
 int kith__mailbox_ask(const struct kith__endpoint *e, struct kith__mailbox_request *r, const void *bytes);
 
-/* So many places that were reserved go back; there is room for a request. */
+/* So much credit goes back; there is room for a request. */
 void kith__mailbox_return_credit(const struct kith__endpoint *e, uint32_t credit);
 
-/* 1: the answer to id is there, and ours until _end_call. 1: the bytes of call id have their place: no answer
+/* 1: the answer to id is there, and ours until _end_call. 1: the bytes of call id have a buffer: no answer
  * is awaited any more. */
 int kith__mailbox_take_answer(struct kith__mailbox *d, uint64_t id);
 int kith__mailbox_take_grant(struct kith__mailbox *d, uint64_t id);
@@ -173,8 +172,8 @@ void kith__mailbox_end_call(const struct kith__endpoint *e, uint64_t id);
 /* Nobody waits for answer id any more. 0: it has come meanwhile. */
 int kith__mailbox_give_up(const struct kith__endpoint *e, uint64_t id);
 
-/* 1: this call needs not wait for its turn. And what an answer says about the next call: 1: it has places,
- * which go back before the thread does something else. */
+/* 1: this call needs not wait for its turn. And what an answer says about the next call: 1: it has credit,
+ * which goes back before the thread does something else. */
 int kith__mailbox_may_pipeline(const struct kith__endpoint *e, uint64_t id);
 int kith__mailbox_learn(struct kith__endpoint *e, uint64_t id, const struct kith__answer *a);
 

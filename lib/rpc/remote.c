@@ -1,7 +1,7 @@
 /* remote.c: see remote.h, and mailbox.h for how a request goes.
  *
  * A call that may be pipelined does not wait for the other node, else it would cost a round trip: a small one
- * is posted and done, a large one has a place at its home when the call returns. What the thread does next
+ * is posted and done, a large one has a buffer at its home when the call returns. What the thread does next
  * through kith, other than the same on the same object, waits for them first.
  */
 #include "config.h"
@@ -283,7 +283,7 @@ void kith__remote_withdraw(uint64_t id)
 
 /* ------------------------------------------------------------------------- pipelining */
 
-/* A call that has its place. 1: it is posted and done; 0: it has to be waited for. No timeout counts, which
+/* A call that has credit. 1: it is posted and done; 0: it has to be waited for. No timeout counts, which
  * is for an object that is full. */
 static int post_pipelined(struct kith__mailbox_request *r, const void *bytes)
 {
@@ -320,7 +320,7 @@ int kith__remote_pipeline(uint64_t id, uint32_t op, const struct kith__caller *w
     if (rc == 0)
         rc = call(&e, in->bytes, &a);
     if (rc < 0 && e.flags & KITH__PIPELINED && !own.unbounded)
-        atomic_fetch_add(&own.mailbox->credit, 1); /* its place is still ours */
+        atomic_fetch_add(&own.mailbox->credit, 1); /* it was not used */
     if (rc <= 0)
         return rc; /* 0: granted */
     if (a.result >= 0 && !(e.flags & KITH__PIPELINED))

@@ -44,7 +44,7 @@ enum kith__call_flags {
     KITH__PIPELINED = 4,   /* the thread goes on before it is done; also of its answer */
     KITH__GIVEN = 8,       /* of a result: it goes back when nobody takes it */
     KITH__UNBOUNDED = 16,  /* of a result: the next may be pipelined, always */
-    KITH__RESERVED = 32,   /* it has a place that was reserved */
+    KITH__RESERVED = 32,   /* it uses credit */
     KITH__OWNER_DEAD = 64, /* of a result: a former owner died with it */
     KITH__MARK = 128,      /* of a result: the class's own; it comes back with .undo */
     KITH__WAITED = 256,    /* of a call that is parked: it has waited for long */

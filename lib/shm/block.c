@@ -167,9 +167,9 @@ static uint64_t split(struct change *c, uint64_t d, uint64_t offset, enum state 
     atomic_store_explicit(index_of(c->h, offset), (uint32_t)n, memory_order_relaxed);
     atomic_store_explicit(&block(c->h, n)->phys, next | d << 32, memory_order_relaxed);
     if (state == USED)
-        put(c, &block(c->h, n)->place, offset | state);
+        put(c, &block(c->h, n)->position, offset | state);
     else
-        atomic_store_explicit(&block(c->h, n)->place, offset | state, memory_order_relaxed);
+        atomic_store_explicit(&block(c->h, n)->position, offset | state, memory_order_relaxed);
     set_low(c, &block(c->h, d)->phys, n);
     set_high(c, &block(c->h, next)->phys, n);
     return n;
@@ -183,7 +183,7 @@ static void merge(struct change *c, uint64_t d)
     set_low(c, &block(c->h, d)->phys, next);
     set_high(c, &block(c->h, next)->phys, d);
     if (state_of(c, n) == USED)
-        put(c, &block(c->h, n)->place, NONE);
+        put(c, &block(c->h, n)->position, NONE);
     put(c, &block(c->h, n)->list, get(c, &c->h->unused));
     put(c, &c->h->unused, n);
 }

@@ -29,9 +29,9 @@ enum {
 enum state { NONE, USED, WARM, COLD, RESERVED, END };
 
 struct block {
-    kith__word place; /* offset | enum state */
-    kith__word phys;  /* the neighbours: next | previous << 32 */
-    kith__word list;  /* in its free list: next | previous << 32; unused: the next unused one */
+    kith__word position; /* offset | enum state */
+    kith__word phys;     /* the neighbours: next | previous << 32 */
+    kith__word list;     /* in its free list: next | previous << 32; unused: the next unused one */
     kith__word owner;
 };
 
@@ -167,12 +167,12 @@ static inline void add(struct change *c, kith__word *word, uint64_t value)
 
 static inline enum state state_of(const struct change *c, uint64_t d)
 {
-    return (enum state)(get(c, &block(c->h, d)->place) % GRANULE);
+    return (enum state)(get(c, &block(c->h, d)->position) % GRANULE);
 }
 
 static inline uint64_t start_of(const struct change *c, uint64_t d)
 {
-    return get(c, &block(c->h, d)->place) & ~(uint64_t)(GRANULE - 1);
+    return get(c, &block(c->h, d)->position) & ~(uint64_t)(GRANULE - 1);
 }
 
 static inline uint64_t next_of(const struct change *c, uint64_t d)
@@ -197,7 +197,7 @@ static inline uint64_t size_of(const struct change *c, uint64_t d)
 
 static inline void set_state(struct change *c, uint64_t d, enum state state)
 {
-    put(c, &block(c->h, d)->place, start_of(c, d) | state);
+    put(c, &block(c->h, d)->position, start_of(c, d) | state);
 }
 
 #endif

@@ -385,7 +385,7 @@ static uint64_t lookup(uint64_t offset)
         offset - kith__layout.heap_start >= kith__layout.heap_size || !index_ready(h, offset))
         return 0;
     d = atomic_load_explicit(index_of(h, offset), memory_order_relaxed);
-    if (d == 0 || d >= atomic_load(&h->high) || atomic_load(&block(h, d)->place) != (offset | USED))
+    if (d == 0 || d >= atomic_load(&h->high) || atomic_load(&block(h, d)->position) != (offset | USED))
         return 0;
     return d;
 }
@@ -569,7 +569,7 @@ int kith__heap_sweep(uint32_t owner)
             continue;
         if (!kith__guard_try(&h->guard))
             return 1;
-        if ((uint32_t)atomic_load(&b->owner) == owner && atomic_load(&b->place) % GRANULE == USED)
+        if ((uint32_t)atomic_load(&b->owner) == owner && atomic_load(&b->position) % GRANULE == USED)
             free_one(h, d);
         kith__guard_leave(&h->guard);
     }
@@ -648,9 +648,9 @@ int kith__heap_init(void)
         (rc = kith__heap_satisfy(h, NEED_INDEX, start, 0)) < 0)
         return rc;
     atomic_store(index_of(h, start), FIRST_BLOCK);
-    atomic_store(&block(h, LAST_BLOCK)->place, end | END);
+    atomic_store(&block(h, LAST_BLOCK)->position, end | END);
     atomic_store(&block(h, LAST_BLOCK)->phys, (uint64_t)FIRST_BLOCK << 32);
-    atomic_store(&block(h, FIRST_BLOCK)->place, start | RESERVED);
+    atomic_store(&block(h, FIRST_BLOCK)->position, start | RESERVED);
     atomic_store(&block(h, FIRST_BLOCK)->phys, LAST_BLOCK);
     kith__guard_enter(&h->guard);
     put(&c, &h->high, FIRST_BLOCK + 1);
