@@ -9,6 +9,7 @@
 #include "capture.h"
 #include "log.h"
 #include "loss.h"
+#include "overdue.h"
 #include "tags.h"
 
 #include <errno.h>
@@ -50,8 +51,9 @@ struct job {
     int ended, status; /* of waitpid */
     int by;            /* the signal that was to end the job; 0: none */
     struct filter out_filter, err_filter;
-    struct tags *tags; /* of the ranks' frames, which come by err then; NULL: there are none */
-    struct loss loss;  /* what they tell of themselves */
+    struct tags *tags;       /* of the ranks' frames, which come by err then; NULL: there are none */
+    struct loss loss;        /* what they tell of themselves */
+    struct overdue *overdue; /* until the first one has begun */
     struct mpirun_messages *messages;
 };
 
@@ -160,6 +162,8 @@ static void pass_on(struct job *j, struct mpirun_messages *w, int signal)
         kill(j->pid, send);
     if (signal == SIGTSTP)
         raise(SIGSTOP); /* we come back with SIGCONT, which is passed on in its turn */
+    if (signal == SIGCONT)
+        overdue_again(j->overdue, now_ms());
 }
 
 static void take_signals(struct job *j, struct mpirun_messages *w)
@@ -182,6 +186,8 @@ static int pump(struct job *j, int fd, struct filter *s)
     char data[65536];
     ssize_t n = read(fd, data, sizeof data);
 
+    if (n > 0 && s == &j->out_filter) /* mpirun itself, and ssh, have what they say on stderr */
+        overdue_end(j->overdue);
     if (n > 0 && j->tags && s == &j->err_filter)
         tags_feed(j->tags, data, (size_t)n, now_ms(), &j->out_filter, s);
     else if (n > 0)
@@ -249,6 +255,7 @@ static void take_note(void *arg, long rank, const char *host, const char *text)
     struct job *j = arg;
 
     log_debug("rank %ld on %s: %s", rank, host, text);
+    overdue_end(j->overdue);
     loss_note(&j->loss, rank, host, text, now_ms());
     j->messages->stands = j->loss.stands;
 }
@@ -281,7 +288,8 @@ static void turn(struct job *j, struct mpirun_messages *w, int limit_ms)
                           { .fd = j->typed_count ? j->in : -1, .events = POLLOUT } };
 
     limit_ms = sooner(limit_ms, sooner(filter_wait(&j->out_filter, now), filter_wait(&j->err_filter, now)));
-    limit_ms = sooner(limit_ms, j->ended ? -1 : loss_wait(&j->loss, now));
+    limit_ms =
+        sooner(limit_ms, j->ended ? -1 : sooner(loss_wait(&j->loss, now), overdue_wait(j->overdue, now)));
     if (j->in >= 0 && !terminal && j->typed_count == 0)
         limit_ms = sooner(limit_ms, BACKGROUND_MS); /* nobody tells us when we come to the foreground */
     if (poll(p, sizeof p / sizeof p[0], limit_ms) < 0 && errno != EINTR)
@@ -294,6 +302,8 @@ static void turn(struct job *j, struct mpirun_messages *w, int limit_ms)
         read_terminal(j);
     if (p[4].revents || j->typed_end)
         write_typed(j);
+    if (!j->ended && !j->by)
+        overdue_look(j->overdue, j->pid, now_ms());
 }
 
 /* ---- end */
@@ -336,13 +346,15 @@ static int tell_end(const struct job *j, const struct mpi *m, const struct mpiru
     return status;
 }
 
-int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w, int tagged, int watched)
+int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages *w, const struct request *r)
 {
-    struct job j = { .kind = m->kind, .messages = w };
-    struct tags tags = { .bare = !tagged, .note = watched ? take_note : NULL, .arg = &j };
+    struct overdue overdue;
+    struct job j = { .kind = m->kind, .messages = w, .overdue = &overdue };
+    struct tags tags = { .bare = !r->tag, .note = take_note, .arg = &j };
     long long end;
 
-    if (tagged || watched)
+    overdue_begin(&overdue, r, m, now_ms());
+    if (r->tag || r->survives)
         j.tags = &tags;
     signal(SIGPIPE, SIG_IGN);
     if (start(&j, m, line, w) < 0) {

@@ -27,6 +27,8 @@ kith_SOURCES = \
 	launcher/open_mpi.c \
 	launcher/network.c \
 	launcher/network.h \
+	launcher/overdue.c \
+	launcher/overdue.h \
 	launcher/option.c \
 	launcher/option.h \
 	launcher/peer.c \

@@ -176,6 +176,7 @@ static __attribute__((noreturn)) void pass_all(struct passing *p)
     setsid(); /* signals for the program's group are not for us */
     signal(SIGPIPE, SIG_IGN);
     p->holds_more = fcntl(p->to, F_SETPIPE_SZ, FRAME_MOST) != FRAME_MOST;
+    put_note(p, "begins"); /* for overdue.h */
     while (p->from[OUT] >= 0 || p->from[ERR] >= 0 || p->from[END] >= 0) {
         struct pollfd from[SOURCES];
 

@@ -208,7 +208,7 @@ static int start(struct request *r, const struct mpi *m, const struct line *l)
     if (check_hosts(r, m) > 0)
         return EXIT_OURS;
     mpirun_messages_init(&w, m, request_is_remote(r));
-    status = job_run(m, l, &w, r->tag, r->survives);
+    status = job_run(m, l, &w, r);
     if (w.unreachable)
         explain_unreachable(r, m);
     return status;

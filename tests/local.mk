@@ -400,6 +400,7 @@ build_scripts += \
 	tests/launcher/help.sh \
 	tests/launcher/hostfile.sh \
 	tests/launcher/hosts.sh \
+	tests/launcher/overdue.sh \
 	tests/launcher/signals.sh \
 	tests/launcher/status.sh \
 	tests/launcher/words.sh
