@@ -1,4 +1,4 @@
-/* away.c: see away.h. Called by later.c. */
+/* away.c: see away.h. Called by later.c, service.c and elsewhere.c. */
 #include "config.h"
 #include "pool/away.h"
 #include "base/error.h"

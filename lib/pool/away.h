@@ -1,4 +1,4 @@
-/* away.h: calls that do not wait, to pools of other nodes: for later.c, which keeps them.
+/* away.h: calls that do not wait, to pools of other nodes: for elsewhere.c, which keeps them.
  *
  * A process has a clerk (clerk.h) on each node with a pool that it calls so. A call goes there as an order,
  * named by its number (local.h), and its outcome is taken over when it comes: by a thread of kith's for each

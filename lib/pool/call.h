@@ -61,7 +61,7 @@ struct kith__call {
     uint64_t window,
         step; /* elements between the first whose result is not out and the last that is in; per step */
     uint64_t out_done; /* elements before it have been dealt with */
-    uint64_t turn;     /* later.c's */
+    uint64_t turn;     /* service.c's */
     int works;         /* who waits for it runs tasks of it: a pool with .caller */
     void (*look)(struct kith__call *c, enum kith__step_result last, void *context);
     void *look_context;

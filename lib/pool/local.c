@@ -1,4 +1,4 @@
-/* local.c: see local.h. Called by later.c, result.c and imap.c. */
+/* local.c: see local.h. Called by later.c, service.c, elsewhere.c, result.c and imap.c. */
 #include "config.h"
 #include "pool/local.h"
 #include "base/error.h"

@@ -15,6 +15,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/bytes.c \
 	lib/pool/call.c \
 	lib/pool/call.h \
+	lib/pool/calls.h \
 	lib/pool/chunk.c \
 	lib/pool/chunk.h \
 	lib/pool/claim.c \
@@ -27,6 +28,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/crowd.h \
 	lib/pool/deal.c \
 	lib/pool/deal.h \
+	lib/pool/elsewhere.c \
 	lib/pool/errand.c \
 	lib/pool/errand.h \
 	lib/pool/fault.c \
@@ -76,6 +78,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/row.h \
 	lib/pool/serial.c \
 	lib/pool/serial.h \
+	lib/pool/service.c \
 	lib/pool/settle.c \
 	lib/pool/settle.h \
 	lib/pool/shelf.c \

@@ -1,4 +1,4 @@
-/* notices.c: see notices.h. Called by later.c. */
+/* notices.c: see notices.h. Called by service.c. */
 #include "config.h"
 #include "pool/notices.h"
 #include "base/error.h"

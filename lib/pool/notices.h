@@ -1,5 +1,5 @@
 /* notices.h: functions that are to be called when tasks of rows have ended (kith_result_notify), in the order
- * in which those were given. All of this is under the mutex of later.c, whose service calls them. */
+ * in which those were given. All of this is under the mutex of calls.h, and the service calls them. */
 #ifndef KITH_NOTICES_H
 #define KITH_NOTICES_H
 

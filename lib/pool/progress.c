@@ -1,4 +1,4 @@
-/* progress.c: see progress.h. Called by call.c, later.c, imap.c and, with KITH_SERIAL=1, worker.c. */
+/* progress.c: see progress.h. Called by call.c, service.c, imap.c and, with KITH_SERIAL=1, worker.c. */
 #include "config.h"
 #include "pool/progress.h"
 #include "base/error.h"

@@ -1,4 +1,4 @@
-/* turn.c: see turn.h. Called by call.c, feed.c, later.c, worker.c and task.c. */
+/* turn.c: see turn.h. Called by call.c, feed.c, later.c, service.c, worker.c and task.c. */
 #include "config.h"
 #include "pool/turn.h"
 #include "base/error.h"
