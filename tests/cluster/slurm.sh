@@ -53,6 +53,27 @@ expect "KITH_WORKERS" 0 "$sum" "3 workers, rank 0 of 4" srun -n 4 env KITH_WORKE
 expect "two nodes" 0 "$sum" "4 workers, rank 0 of 2" srun -N 2 -n 2 -c 2 "$actions" count
 expect "three nodes" 0 "$sum" "6 workers, rank 0 of 3" srun -N 3 -n 3 -c 2 "$actions" count
 expect "three nodes, four ranks" 0 "$sum" "4 workers, rank 0 of 4" srun -N 3 -n 4 "$actions" count
+# Rank 0 is late in MPI_Init, where a message of another one that has left it would find nobody to receive it.
+cat >"$mine.late.c" <<'END'
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int ompi_win_init(void)
+{
+    void *mpi = dlopen("libmpi.so.40", RTLD_LAZY | RTLD_NOLOAD);
+    void (*progress)(void) = (void (*)(void))dlsym(mpi, "opal_progress");
+    int (*of_mpi)(void) = (int (*)(void))dlsym(mpi, "ompi_win_init");
+    const char *rank = getenv("PMIX_RANK");
+
+    for (int i = 0; rank && *rank == '0' && i < 5000; i++, usleep(100))
+        progress();
+    return of_mpi();
+}
+END
+if [ -z "$SANITIZER_FLAGS" ] && cc -shared -fPIC "$mine.late.c" -o "$mine.late.so" 2>/dev/null; then
+    expect "a rank that is late in MPI_Init" 0 "$sum" "3 workers, rank 0 of 3" srun -N 3 -n 3 env LD_PRELOAD="$mine.late.so" "$actions" count
+fi
 expect "each rank" 0 "$sum
 $sum" "2 workers, rank * of 2
 2 workers, rank * of 2" srun -n 2 "$actions" -e count

@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <ftw.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,50 @@ static void show_library(void)
         dlopen(path, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL);
 }
 
+/* A function of the PMIx that Open MPI has loaded. NULL: it has one of its own inside. */
+static void *find_in_pmix(const char *name)
+{
+    void *pmix = dlopen("libpmix.so.2", RTLD_NOW | RTLD_NOLOAD);
+
+    return dlsym(pmix ? pmix : RTLD_DEFAULT, name);
+}
+
+/* Of PMIx, whose headers need not be here: a value, and an option of a call. */
+struct pmix_value {
+    uint16_t type;
+    union {
+        _Bool flag;
+        uint64_t room[8];
+    } data;
+};
+struct pmix_option {
+    char key[512];
+    uint32_t flags;
+    struct pmix_value value;
+};
+
+/* The barrier at the end of MPI_Init is none between the nodes of a Slurm whose PMIx ends a fence without
+ * data on each node by itself, as 22.05 does; and Open MPI crashes by a message that comes before it is
+ * ready. A fence with data is one. */
+static int await_others(void)
+{
+    enum { IS_BOOL = 1, GLOBAL = 3 };
+    struct pmix_option collect = { .key = "pmix.collect", .value = { IS_BOOL, { .flag = 1 } } };
+    int (*put)(uint8_t scope, const char *key, struct pmix_value *value);
+    int (*commit)(void);
+    int (*fence)(const void *procs, size_t count, const struct pmix_option *options, size_t n);
+    void *put_symbol = find_in_pmix("PMIx_Put"), *commit_symbol = find_in_pmix("PMIx_Commit"),
+         *fence_symbol = find_in_pmix("PMIx_Fence");
+
+    if (!put_symbol || !commit_symbol || !fence_symbol || !getenv("SLURM_STEP_ID") ||
+        getenv("OMPI_COMM_WORLD_SIZE"))
+        return 0;
+    memcpy(&put, &put_symbol, sizeof put);
+    memcpy(&commit, &commit_symbol, sizeof commit);
+    memcpy(&fence, &fence_symbol, sizeof fence);
+    return put(GLOBAL, "kith.here", &collect.value) != 0 || commit() != 0 || fence(NULL, 0, &collect, 1) != 0;
+}
+
 static int init(int *argc, char ***argv, int one_host)
 {
     int quick = one_host && !is_transport_chosen(), provided, rc;
@@ -171,14 +216,13 @@ static int init(int *argc, char ***argv, int one_host)
         unsetenv("OMPI_MCA_pml");
     if (silent)
         unsetenv("OMPI_MCA_opal_signal");
-    return rc != MPI_SUCCESS;
+    return rc != MPI_SUCCESS || await_others() != 0;
 }
 
 /* MPI_Abort says five lines. What it calls to tell the launcher says nothing, and mpirun does not either. */
 static void end_all(int status)
 {
-    void *pmix = dlopen("libpmix.so.2", RTLD_NOW | RTLD_NOLOAD);
-    void *symbol = dlsym(pmix ? pmix : RTLD_DEFAULT, "PMIx_Abort");
+    void *symbol = find_in_pmix("PMIx_Abort");
     int (*pmix_abort)(int, const char *, void *, size_t);
     int (*mpi_abort)(MPI_Comm, int);
 
