@@ -177,8 +177,8 @@ struct pmix_option {
 
 /* The barrier at the end of MPI_Init is none between the nodes of a Slurm whose PMIx ends a fence without
  * data on each node by itself, as 22.05 does; and Open MPI crashes by a message that comes before it is
- * ready. A fence with data is one. */
-static int await_others(void)
+ * ready. A fence with data is one. Where there is none, all is as before. */
+static void await_others(void)
 {
     enum { IS_BOOL = 1, GLOBAL = 3 };
     struct pmix_option collect = { .key = "pmix.collect", .value = { IS_BOOL, { .flag = 1 } } };
@@ -190,11 +190,12 @@ static int await_others(void)
 
     if (!put_symbol || !commit_symbol || !fence_symbol || !getenv("SLURM_STEP_ID") ||
         getenv("OMPI_COMM_WORLD_SIZE"))
-        return 0;
+        return;
     memcpy(&put, &put_symbol, sizeof put);
     memcpy(&commit, &commit_symbol, sizeof commit);
     memcpy(&fence, &fence_symbol, sizeof fence);
-    return put(GLOBAL, "kith.here", &collect.value) != 0 || commit() != 0 || fence(NULL, 0, &collect, 1) != 0;
+    if (put(GLOBAL, "kith.here", &collect.value) == 0 && commit() == 0)
+        fence(NULL, 0, &collect, 1);
 }
 
 static int init(int *argc, char ***argv, int one_host)
@@ -216,7 +217,9 @@ static int init(int *argc, char ***argv, int one_host)
         unsetenv("OMPI_MCA_pml");
     if (silent)
         unsetenv("OMPI_MCA_opal_signal");
-    return rc != MPI_SUCCESS || await_others() != 0;
+    if (rc == MPI_SUCCESS)
+        await_others();
+    return rc != MPI_SUCCESS;
 }
 
 /* MPI_Abort says five lines. What it calls to tell the launcher says nothing, and mpirun does not either. */
