@@ -1654,8 +1654,8 @@ struct kith_barrier_options {
     const void *arg;
     size_t arg_size;
     /* 1 to 63 bytes: the barrier of this name in the job, which the first caller opens,
-     * on node 0. All callers give the same parties and .timeout_ms, and an action or none.
-     */
+     * on node 0. All callers give the same parties and .timeout_ms, and an action or
+     * none. */
     const char *name;
     /* How long a kith_barrier_wait that is given KITH_FOREVER waits for the others. 0: as
      * long as it takes. */
