@@ -7,6 +7,7 @@
 #include "config.h"
 #include "shm/arena.h"
 #include "code/checkglobals.h"
+#include "code/crashtext.h"
 #include "base/cpus.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -384,6 +385,7 @@ static int start(int *argc, char ***argv)
         kith__allocation_tell(&job.launch, &job.ranks);
     job.pid = getpid();
     on_exit(at_exit, NULL); /* after MPI's own: so it runs before */
+    kith__error_names_callers(kith__caller_text);
     return kith__globals_snapshot();
 }
 

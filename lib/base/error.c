@@ -5,6 +5,9 @@
 #include "base/own.h"
 
 #include <errno.h>
+#if __has_include(<execinfo.h>)
+#include <execinfo.h>
+#endif
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -13,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SENTENCE = KITH__OWN_TEXT, FAILED_HANDLES = 64 };
+enum { SENTENCE = KITH__OWN_TEXT, FAILED_HANDLES = 64, CALLERS = 32 };
 
 /* The sentences of constructors that failed, by the number in the handle. Old ones give way. */
 static struct {
@@ -110,12 +113,48 @@ void kith__end_alone(void)
             pause();
 }
 
+static kith__caller_text_fn *_Atomic caller_text;
+
+void kith__error_names_callers(kith__caller_text_fn *fn)
+{
+    atomic_store(&caller_text, fn);
+}
+
+/* 1: it is the call that is wrong, not the machine, a task or a peer. */
+static int is_of_the_call(int code)
+{
+    return code == KITH_EINVAL || code == KITH_ESTALE || code == KITH_ETYPE || code == KITH_ESIZE ||
+           code == KITH_EFUNC || code == KITH_EOWNER;
+}
+
+/* Which call of the program it was; "" if that is not known. */
+static void name_caller(char *buf, size_t room)
+{
+    kith__caller_text_fn *fn = atomic_load(&caller_text);
+    uint64_t pcs[CALLERS];
+    int count = 0;
+
+    buf[0] = '\0';
+#if __has_include(<execinfo.h>)
+    void *stack[CALLERS];
+
+    count = backtrace(stack, CALLERS);
+    for (int i = 0; i < count; i++)
+        pcs[i] = (uintptr_t)stack[i];
+#endif
+    if (fn && count > 0 && fn(pcs, count, buf, room) <= 0)
+        buf[0] = '\0';
+}
+
 static void print_and_exit(int code, const char *message)
 {
-    (void)code;
+    char caller[256] = "";
+
     kith__end_alone();
     fflush(stdout);
-    kith__tell("%s", message);
+    if (is_of_the_call(code))
+        name_caller(caller, sizeof caller);
+    kith__tell("%s%s%s%s", message, *caller ? " [called in " : "", caller, *caller ? "]" : "");
     exit(1);
 }
 

@@ -47,4 +47,8 @@ void kith__error_is_head(
 /* KITH_EINVAL when a variable that takes words is none of them. */
 int kith__check_variable(enum kith__env v);
 
+/* What the message of a fault says of the call: fn describes who made it (code/crashtext.h). */
+typedef int kith__caller_text_fn(const uint64_t *pcs, int count, char *buf, size_t room);
+void kith__error_names_callers(kith__caller_text_fn *fn);
+
 #endif

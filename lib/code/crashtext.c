@@ -241,7 +241,7 @@ static void *tell_all(void *what)
 
 /* In a thread of its own, as libdw takes some 200 KiB of stack, and the caller's thread may have less.
  * Signals are for the program's threads. 0: there is no such thread. */
-static int tell_beside(struct telling *what)
+static int beside(void *(*fn)(void *), void *arg)
 {
     sigset_t all, before;
     pthread_attr_t attr;
@@ -254,7 +254,7 @@ static int tell_beside(struct telling *what)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     rc = pthread_attr_setstacksize(&attr, STACK);
     if (rc == 0)
-        rc = pthread_create(&thread, &attr, tell_all, what);
+        rc = pthread_create(&thread, &attr, fn, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
     return rc == 0 && pthread_join(thread, NULL) == 0;
@@ -269,7 +269,51 @@ int kith__crash_text(const struct kith__crash *c, pid_t caller, const struct kit
         buf[0] = '\0';
     if (atomic_load_explicit(&c->signal, memory_order_acquire) == 0)
         return 0;
-    if (!tell_beside(&what))
+    if (!beside(tell_all, &what))
         tell(&what, 0);
+    return (int)what.text.used;
+}
+
+/* ---- who called */
+
+/* A function of kith.h for C++, which is compiled into the program: _Z8kith_map..., as compilers name it. */
+static int is_kith_in_program(const struct kith__frame *f)
+{
+    const char *name = f->function;
+
+    if (strncmp(name, "_Z", 2) != 0)
+        return 0;
+    name += 2 + strspn(name + 2, "0123456789L");
+    return strncmp(name, "kith_", 5) == 0;
+}
+
+struct calling {
+    const uint64_t *pcs;
+    int count;
+    struct text text;
+};
+
+static void *find_caller(void *calling)
+{
+    struct calling *c = calling;
+    struct kith__frame frames[FRAMES];
+    int count = kith__trace(c->pcs, c->count, frames, FRAMES), i = 0;
+
+    while (i < count &&
+           (is_kith(&frames[i]) || is_kith_in_program(&frames[i]) || kith__frame_is_system(&frames[i])))
+        i++;
+    if (i < count && frames[i].known)
+        add_frame(&c->text, "", &frames[i], 1);
+    return NULL;
+}
+
+int kith__caller_text(const uint64_t *pcs, int count, char *buf, size_t room)
+{
+    struct calling what = { pcs, count, { buf, room, 0 } };
+    struct kith__image mine;
+
+    if (!kith__image_at((uintptr_t)kith__caller_text, &mine) || mine.is_program ||
+        !beside(find_caller, &what))
+        return 0;
     return (int)what.text.used;
 }

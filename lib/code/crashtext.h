@@ -11,4 +11,8 @@
 int kith__crash_text(const struct kith__crash *crash, pid_t caller, const struct kith__kin *kin, char *buf,
                      size_t room);
 
+/* "main (prog.c:42)" into buf: the innermost function of the user's of these program counters of a stack. Its
+ * length; 0: it is not known. Where libkith is part of the program there is no telling. */
+int kith__caller_text(const uint64_t *pcs, int count, char *buf, size_t room);
+
 #endif

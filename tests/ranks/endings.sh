@@ -2,7 +2,7 @@
 # How a program ends is how its job ends: the exit status passes on, and the launcher has nothing to say.
 . "$(dirname "$0")/common"
 
-fault="kith: the handle of a Queue is zero: none was opened into it"
+fault="kith: the handle of a Queue is zero: none was opened into it*"
 
 # endings NAME COMMAND...: of a head; the command stands before the action
 endings()
