@@ -2,6 +2,8 @@
  * of the test, which reads its stderr line by line and lets its tasks go on. */
 #include "config.h"
 #include "check.h"
+#include "pool/board.h"
+#include "pool/fault.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -88,6 +90,18 @@ static void deal_with_faults(void)
 static int fail_at_once(int x)
 {
     return kith_fail(7, "task %d has no input", x);
+}
+
+/* Its tasks take long to die. */
+static void cancel_a_call(void)
+{
+    struct kith__job j = { .units = TASKS, .tell_at = 1 };
+
+    kith_init(NULL, NULL);
+    atomic_store(&j.fault_count, 1);
+    atomic_store(&j.is_ended, 1);
+    REQUIRE(kith__faults_tell(&j) == -1);
+    exit(kith_finalize() == 0 ? 1 : 0);
 }
 
 static void drop_results(void)
@@ -228,6 +242,14 @@ static void a_program_with_a_fault_handler_is_told_by_it(void)
     it_ends(pid);
 }
 
+static void of_one_that_was_cancelled_nothing_is_told(void)
+{
+    pid_t pid = launch(cancel_a_call);
+
+    CU_ASSERT_STRING_EQUAL(next_line(SOON), "");
+    it_ends(pid);
+}
+
 /* Where nobody asks it would be lost. */
 static void of_a_task_whose_result_was_dropped(void)
 {
@@ -244,6 +266,7 @@ static struct test tests[] = {
     TEST(so_are_those_of_processes),
     TEST(so_are_those_of_serial_pools_and_nested_calls),
     TEST(a_program_with_a_fault_handler_is_told_by_it),
+    TEST(of_one_that_was_cancelled_nothing_is_told),
     TEST(of_a_task_whose_result_was_dropped),
     TEST_END,
 };

@@ -283,6 +283,8 @@ int64_t kith__faults_tell(struct kith__job *j)
 
     if (count == 0 || j->is_part || atomic_load(&kith__shared->faults_have_handler)) /* the whole tells */
         return -1;
+    if (atomic_load(&j->is_ended)) /* whoever cancelled it knows what becomes of its tasks */
+        return -1;
     now = kith__now_ns();
     if (j->tell_at == 0)
         j->tell_at = now + patience_ns;
