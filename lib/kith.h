@@ -103,58 +103,58 @@ KITH_API int kith_finalize(void);
 
 /* A constructor that fails returns a handle that holds the code. Every call on such a
  * handle returns that code, and kith_check asks for it. */
-typedef struct {
+typedef struct kith_process {
     uint64_t id;
 } kith_process;
-typedef struct {
+typedef struct kith_queue {
     uint64_t id;
 } kith_queue;
-typedef struct {
+typedef struct kith_pipe {
     uint64_t id;
 } kith_pipe;
-typedef struct {
+typedef struct kith_sem {
     uint64_t id;
 } kith_sem;
-typedef struct {
+typedef struct kith_value {
     uint64_t id;
 } kith_value;
-typedef struct {
+typedef struct kith_lock {
     uint64_t id;
 } kith_lock;
-typedef struct {
+typedef struct kith_rlock {
     uint64_t id;
 } kith_rlock;
-typedef struct {
+typedef struct kith_array {
     uint64_t id;
 } kith_array;
-typedef struct {
+typedef struct kith_event {
     uint64_t id;
 } kith_event;
-typedef struct {
+typedef struct kith_dict {
     uint64_t id;
 } kith_dict;
-typedef struct {
+typedef struct kith_list {
     uint64_t id;
 } kith_list;
-typedef struct {
+typedef struct kith_ns {
     uint64_t id;
 } kith_ns;
-typedef struct {
+typedef struct kith_cond {
     uint64_t id;
 } kith_cond;
-typedef struct {
+typedef struct kith_barrier {
     uint64_t id;
 } kith_barrier;
-typedef struct {
+typedef struct kith_shared {
     uint64_t id;
 } kith_shared;
-typedef struct {
+typedef struct kith_pool {
     uint64_t id;
 } kith_pool;
-typedef struct {
+typedef struct kith_result {
     uint64_t id;
 } kith_result;
-typedef struct {
+typedef struct kith_iter {
     uint64_t id;
 } kith_iter;
 
@@ -584,6 +584,7 @@ KITH_API int kith_priority(int priority);
 /* int kith_map(kith_pool pool, f, const A *in, R *out, size_t n);
  * int kith_starmap(kith_pool pool, f, A rows[][columns], R *out, size_t n);
  * int kith_apply(kith_pool pool, f, R *y, A a ...);
+ * int kith_apply(kith_pool pool, fn, R *y, const void *in, size_t in_size);
  *
  * kith_map computes out[i] = f(in[i]) for all i < n, where f is one of
  *     T f(T), T being int, unsigned, long, unsigned long, long long, float or double;
@@ -592,7 +593,8 @@ KITH_API int kith_priority(int priority);
  *         f(&in[i], &out[i]) and returns 0, or a code of its own if the task has failed.
  * kith_starmap computes out[i] = f(rows[i][0], rows[i][1] ...) for n rows, where f is
  *     such a function of numbers, but of one, two or three arguments.
- * kith_apply computes *y = f(a ...) once, in a worker, for the same functions.
+ * kith_apply computes *y = f(a ...) once, in a worker, for the same functions; one of
+ *     structs is called as fn(in, y): kith_apply(pool, fn, &y, KITH_ARG(x)).
  *
  * in and out may be the same array: each result is still computed from its original
  * argument, whichever worker dies. In memory of kith_alloc, a function of structs may
@@ -2304,10 +2306,10 @@ KITH_API const char *kith_last_error(void);
 
 /* Sets what happens on a fault in the head. fn gets the code and the message, and may end
  * the program or return; then the failing call returns its code. NULL: codes only. If
- * this is never called, a fault prints "kith: message" to stderr and ends the job with
- * status 1. A Process that crashed or was killed is then reported in one message, with
- * its host; so is the first failed task of a call that goes on for 0.1 s after it, and
- * from then on, once a second, how many tasks have failed. */
+ * this is never called, a fault prints "kith: message" to stderr, where a call is wrong
+ * with the function of the program that made it, and ends the job with status 1. A Process that crashed or
+ * was killed is then reported in one message, with its host; so is the first failed task of a call that goes
+ * on for 0.1 s after it, and from then on, once a second, how many tasks have failed. */
 KITH_API void kith_on_fault(void (*fn)(int code, const char *message));
 
 /* ---- Log --------------------------------------------------------------------------- */
@@ -2613,10 +2615,12 @@ KITH_API int kith__starmap(kith_pool p, const char *name, kith__fn *fn, int shap
 enum { KITH__SHAPE_BYTES = 0, KITH__SHAPE_VARIABLE = 1 };
 
 #define KITH__APPLY_DECLARE(r, a, R, A)                                                             \
-    KITH_API int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A);         \
-    KITH_API int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), R *y, A, A);   \
-    KITH_API int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), R *y, A, A, A);
+    KITH_API int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), size_t size, R *y, A); \
+    KITH_API int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), size_t size, R *y, A, A); \
+    KITH_API int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), size_t size, R *y, A, A, A);
 KITH__SHAPES(KITH__APPLY_DECLARE)
+KITH_API int kith__apply_bytes(kith_pool p, const char *name, kith_map_fn *fn, size_t size, void *y, const void *in,
+                               size_t in_size);
 #undef KITH__APPLY_DECLARE
 
 /* The row of its arguments. The letters s, of a string, and v, of nothing, are for it
@@ -2664,6 +2668,8 @@ KITH_API kith_iter kith__imap(kith_pool p, const char *name, kith__fn *fn, int s
  * _1: one argument only. */
 #define KITH__CHOOSE(f, X, none) _Generic((f), KITH__ROWS(X), default: none)
 #define KITH__CHOOSE_1(f, X, bytes, none)                                                           \
+    _Generic((f), KITH__ROWS(X), int (*)(const void *, void *): bytes, default: none)
+#define KITH__CHOOSE_ANY(f, X, bytes, none)                                                         \
     _Generic((f), KITH__ROWS(X), int (*)(const void *, void *): bytes, default: none)
 #define KITH__FN(R, A, x) R (*)(A): x, R (*)(A, A): x, R (*)(A, A, A): x
 #define KITH__S(r, a, R, A)                                                                         \
@@ -2789,6 +2795,14 @@ struct kith__any kith__any_nothing(int, ...);
 #define KITH__IF_VARIABLE(f, yes, no)                                                               \
     _Generic((f), int (*)(const void *, kith_bytes *): yes, default: no)
 
+/* Whether elements at p have the size that a function of numbers expects. */
+#define KITH__FITS(f, p, X)                                                                         \
+    _Generic((p), void *: 1, const void *: 1,                                                       \
+             default: KITH__ELEMENT(p) == sizeof *KITH__CHOOSE_1(f, X, KITH__BYTES_AT(p), KITH__BYTES_AT(p)))
+#define KITH__BYTES_AT(p) _Generic((p), void *: "", const void *: "", default: (p))
+#define KITH__NO_FIT(call)                                                                          \
+    call ": the elements of an array have another size than the function's argument or result"
+
 #define KITH__NO_SIZE                                                                               \
     "kith_map: elements at a void * have no size: give pointers with a type, or call kith_pool_map"
 
@@ -2802,6 +2816,8 @@ struct kith__any kith__any_nothing(int, ...);
                   "kith_map takes T f(T) of int, long, float, double ... (man kith_map has the list), or, for " \
                   "structs and all else, int f(const void *in, void *out)"),                        \
      KITH__ASSERT(KITH__TYPED(f, in), KITH__NO_SIZE), KITH__ASSERT(KITH__TYPED(f, out), KITH__NO_SIZE), \
+     KITH__ASSERT(KITH__FITS(f, in, KITH__I_1), KITH__NO_FIT("kith_map")),                          \
+     KITH__ASSERT(KITH__FITS(f, out, KITH__O_1), KITH__NO_FIT("kith_map")),                         \
      call(pool, name, (kith__fn *)(f), KITH__CHOOSE_1(f, KITH__S_1, KITH__SHAPE_BYTES,              \
                                                       KITH__IF_VARIABLE(f, KITH__SHAPE_VARIABLE, 0)), \
                1 ? (in) : KITH__CHOOSE_1(f, KITH__I_1, (const void *)0, (const void *)0), KITH__ELEMENT(in), \
@@ -2821,6 +2837,7 @@ struct kith__any kith__any_nothing(int, ...);
     (KITH__ASSERT(KITH__CHOOSE(f, KITH__MANY, 0),                                                   \
                   "kith_imap takes T f(T) of int, long, float, double ... (man kith_map has the list); for structs " \
                   "and all else call kith_pool_imap with int f(const void *in, void *out)"),        \
+     KITH__ASSERT(KITH__FITS(f, in, KITH__I_1), KITH__NO_FIT("kith_imap")),                         \
      kith__imap(pool, name, (kith__fn *)(f), KITH__CHOOSE_1(f, KITH__S_1, 0, 0),                    \
                 1 ? (in) : KITH__CHOOSE_1(f, KITH__I_1, (const void *)0, (const void *)0), next, arg, 0, 0, n, unordered))
 #define kith_imap(pool, f, in, n) KITH__IMAP(pool, #f, f, in, 0, 0, n, 0)
@@ -2833,10 +2850,10 @@ struct kith__any kith__any_nothing(int, ...);
 /* Never called: it takes the place of a wrong function. */
 int kith__apply_nothing(kith_pool p, ...);
 #define kith_apply(pool, f, y, ...)                                                                 \
-    (KITH__ASSERT(KITH__CHOOSE(f, KITH__YES, 0),                                                    \
-                  "kith_apply takes functions of one to three numbers of one type (man kith_map has the list); " \
-                  "for all else use kith_map with int f(const void *in, void *out) and n 1"),       \
-     KITH__CHOOSE(f, KITH__A, kith__apply_nothing)(pool, #f, f, y, __VA_ARGS__))
+    (KITH__ASSERT(KITH__CHOOSE_ANY(f, KITH__YES, 1, 0),                                             \
+                  "kith_apply takes functions of one to three numbers of one type (man kith_map has the list), or, " \
+                  "for structs and all else, int f(const void *in, void *out) with KITH_ARG(x)"),   \
+     KITH__CHOOSE_ANY(f, KITH__A, kith__apply_bytes, kith__apply_nothing)(pool, #f, f, KITH__ELEMENT(y), y, __VA_ARGS__))
 
 #define KITH__VOID_ROWS(X)                                                                          \
     X(v, i, void, int), X(v, I, void, unsigned), X(v, l, void, long), X(v, L, void, unsigned long), \
@@ -2969,6 +2986,12 @@ int kith__apply_row(kith_pool pool, kith__fn *fn, R *y, const A *row, int column
 {
     return kith__starmap(pool, nullptr, fn, kith__shape<R, A>::code + columns, static_cast<size_t>(columns),
                          row, y, 1);
+}
+
+template <typename Out>
+int kith_apply(kith_pool pool, int (*fn)(const void *in, void *out), Out *y, const void *in, size_t in_size)
+{
+    return kith_pool_apply(pool, fn, in, in_size, y, sizeof *y);
 }
 
 template <typename R> int kith_apply(kith_pool pool, R (*fn)(R), R *y, typename kith__plain<R>::type x0)

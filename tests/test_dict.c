@@ -95,6 +95,8 @@ static void types_are_remembered(void)
     CU_ASSERT_EQUAL(kith_dict_get(d, KITH_TEXT("name"), text, sizeof text), 5);
     CU_ASSERT_STRING_EQUAL(text, "kith");
     FAILS_WITH(KITH_ETYPE, kith_fetch(d, "name", &y));
+    FAILS_WITH(KITH_ESIZE, kith_fetch(d, "name", text));
+    CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "read it by kith_dict_get"));
     PASS(kith_dict_set(d, KITH_TEXT("b"), KITH_ARG(x))); /* bytes are of any type */
     PASS(kith_fetch(d, "b", &x));
     FAILS_WITH(KITH_ESIZE, kith_fetch(d, "b", &y));

@@ -632,6 +632,9 @@ static void plain_functions_do_as_their_macros(void)
     CU_ASSERT(out[0] == 1 && out[1] == 9 && out[2] == 25);
     PASS(kith_pool_apply(pool, odd_square, &out[1], sizeof out[1], &in[2], sizeof in[2]));
     CU_ASSERT_EQUAL(in[2], 81);
+    PASS(kith_apply(pool, odd_square, &in[2], KITH_ARG(out[0])));
+    CU_ASSERT_EQUAL(in[2], 1);
+    FAILS_WITH(KITH_EINVAL, kith_apply(pool, odd_square, (int *)NULL, KITH_ARG(out[0])));
     PASS(kith_pool_sum(pool, half_of, KITH_ARG(two), 100000, &sum));
     CU_ASSERT_EQUAL(sum, 50000);
     in[1] = 4;

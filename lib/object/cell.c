@@ -120,9 +120,14 @@ int kith__held_fits(const struct kith__held *h, int wanted, uint64_t room)
     if (wanted && type != wanted && type != KITH__BYTES_LETTER && wanted != KITH__BYTES_LETTER)
         return kith__fail(KITH_ETYPE, "the value is %s, not %s", kith__type_name(type),
                           kith__type_name(wanted));
+    if (wanted && room != size && type == KITH__STRING_LETTER)
+        return kith__fail(KITH_ESIZE,
+                          "the value is a string of %llu bytes: read it by kith_dict_get, kith_ns_get or "
+                          "kith_list_get",
+                          (unsigned long long)size);
     if (wanted && room != size)
-        return kith__fail(KITH_ESIZE, "the value has %llu bytes, not %llu", (unsigned long long)size,
-                          (unsigned long long)room);
+        return kith__fail(KITH_ESIZE, "the value has %llu bytes (%s), not %llu", (unsigned long long)size,
+                          kith__type_name(type), (unsigned long long)room);
     if (size > room)
         return kith__fail(KITH_ETOOBIG,
                           "the value has %llu bytes, more than the %llu there is room for; it is still there",

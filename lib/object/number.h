@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KITH__NUMBER_MOST = 8, KITH__BYTES_LETTER = 'b' };
+enum { KITH__NUMBER_MOST = 8, KITH__BYTES_LETTER = 'b', KITH__STRING_LETTER = 's' };
 
 struct kith__number {
     const char *name; /* as in C */

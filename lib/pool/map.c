@@ -143,21 +143,25 @@ static int apply(kith_pool pool, const char *name, kith__fn *fn, int shape, cons
     return kith__report(map_numbers(&s, "kith_apply"));
 }
 
-#define APPLY(r, a, R, A)                                                                              \
-    int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), R *y, A x0)                   \
-    {                                                                                                  \
-        const A row[1] = { x0 };                                                                       \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 1), row, y);                      \
-    }                                                                                                  \
-    int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), R *y, A x0, A x1)          \
-    {                                                                                                  \
-        const A row[2] = { x0, x1 };                                                                   \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 2), row, y);                      \
-    }                                                                                                  \
-    int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), R *y, A x0, A x1, A x2) \
-    {                                                                                                  \
-        const A row[3] = { x0, x1, x2 };                                                               \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 3), row, y);                      \
+#define APPLY(r, a, R, A)                                                                                  \
+    int kith__apply_##r##a##1(kith_pool p, const char *name, R (*fn)(A), size_t size, R *y, A x0)          \
+    {                                                                                                      \
+        const A row[1] = { x0 };                                                                           \
+        (void)size;                                                                                        \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 1), row, y);                          \
+    }                                                                                                      \
+    int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), size_t size, R *y, A x0, A x1) \
+    {                                                                                                      \
+        const A row[2] = { x0, x1 };                                                                       \
+        (void)size;                                                                                        \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 2), row, y);                          \
+    }                                                                                                      \
+    int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), size_t size, R *y, A x0,    \
+                              A x1, A x2)                                                                  \
+    {                                                                                                      \
+        const A row[3] = { x0, x1, x2 };                                                                   \
+        (void)size;                                                                                        \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 3), row, y);                          \
     }
 KITH__SHAPES(APPLY)
 
@@ -196,6 +200,12 @@ int kith_pool_map_costs(kith_pool pool, kith_map_fn *fn, const void *in, size_t 
 {
     return kith__map_costs(pool, NULL, (kith__fn *)fn, KITH__SHAPE_BYTES, in, in_size, out, out_size, n,
                            costs);
+}
+
+int kith__apply_bytes(kith_pool pool, const char *name, kith_map_fn *fn, size_t size, void *y, const void *in,
+                      size_t in_size)
+{
+    return kith__map(pool, name, (kith__fn *)fn, KITH__SHAPE_BYTES, in, in_size, y, size, 1);
 }
 
 int kith_pool_apply(kith_pool pool, kith_map_fn *fn, const void *in, size_t in_size, void *out,

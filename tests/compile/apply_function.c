@@ -1,5 +1,5 @@
-/* kith_apply takes numbers only, and says what to do with others.
- * wrong: error use kith_map with int f.const void .in, void .out */
+/* kith_apply takes numbers, and says what to do with others.
+ * wrong: error int f.const void .in, void .out. with KITH_ARG */
 #include <kith.h>
 #include <math.h>
 

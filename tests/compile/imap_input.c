@@ -1,5 +1,5 @@
 /* The elements of kith_imap are of the type that its function takes.
- * wrong: warning */
+ * wrong: error another size */
 #include <kith.h>
 #include <math.h>
 

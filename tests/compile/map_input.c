@@ -1,4 +1,4 @@
-/* An array of int is no input for a function of double. wrong: warning */
+/* An array of int is no input for a function of double. wrong: error another size */
 #include <kith.h>
 #include <math.h>
 

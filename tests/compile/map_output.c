@@ -1,4 +1,4 @@
-/* The results of a double function do not go into floats. wrong: warning */
+/* The results of a double function do not go into floats. wrong: error another size */
 #include <kith.h>
 #include <math.h>
 

@@ -1,4 +1,4 @@
-/* A Pool is nothing to wait for. wrong: error */
+/* A Pool is nothing to wait for. wrong: error kith_pool */
 #include <kith.h>
 
 int main(void)

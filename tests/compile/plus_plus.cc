@@ -91,6 +91,7 @@ int main(int argc, char **argv)
     kith_put(j.out, in);
     kith_pool_map(pool, square, in, sizeof in[0], out, sizeof out[0], 3);
     kith_pool_apply(pool, square, &in[1], sizeof in[1], &out[1], sizeof out[1]);
+    kith_apply(pool, square, &out[1], KITH_ARG(in[1]));
     kith_map_with(pool, times, in, out, 3, KITH_ARG(in[2]));
     kith_sum(pool, partial, nullptr, 0, 100, &sum);
     kith_for(pool, fill, KITH_ARG(in), 100);

@@ -31,6 +31,12 @@ KINDS(FUNCTIONS)
     }
 KINDS(CALLS)
 
+static int square(const void *in, void *out)
+{
+    *(int *)out = *(const int *)in * *(const int *)in;
+    return *(int *)out < 0 ? kith_fail(1, "%d overflows", *(const int *)in) : 0;
+}
+
 /* Memory of kith_alloc and malloc, pointers to functions, statements without braces. */
 static int forms(kith_pool pool, size_t n, double (*choice)(double))
 {
@@ -46,6 +52,8 @@ static int forms(kith_pool pool, size_t n, double (*choice)(double))
         rc = kith_map(pool, &sqrt, anything, anything, n);
     if (rc == 0)
         rc = kith_starmap(pool, pow, rows, in, n);
+    if (rc == 0)
+        rc = kith_apply(pool, square, &rc, KITH_ARG(n));
     rc += kith_map(pool, n > 2 ? sin : cos, in + 1, &in[1], n - 1);
     free(rows);
     free(anything);
@@ -59,12 +67,6 @@ static int target(const void *arg)
     const struct job *job = arg;
 
     return kith_queue_put(job->out, job, kith_arg_size(), KITH_FOREVER);
-}
-
-static int square(const void *in, void *out)
-{
-    *(int *)out = *(const int *)in * *(const int *)in;
-    return *(int *)out < 0 ? kith_fail(1, "%d overflows", *(const int *)in) : 0;
 }
 
 static int times(const void *in, void *out, const void *factor)
