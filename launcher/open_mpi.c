@@ -163,6 +163,19 @@ static void add_recovery(const struct request *r, struct line *l)
         line_set(l, "SLURM_NO_KILL", "set");
 }
 
+/* Hosts that somebody has named within a job of Slurm are reached by ssh, with the slots that they were
+ * given: by srun they would have those of the job. */
+static void leave_slurm(const struct request *r, const struct mpi *m, struct line *l)
+{
+    static const char *const parts[] = { "ras", "plm" };
+
+    if (m->major >= 5 || r->batch || r->hosts.count == 0 || !getenv("SLURM_JOB_NODELIST"))
+        return;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (!is_set(r, parts[i]))
+            add_mca(l, parts[i], "^slurm");
+}
+
 /* A host that is down is noticed after 30 s instead of 500, and the job ends. When it goes on without the
  * host (loss.h), nobody waits for it to be noticed but MPI_Finalize: then after 5 s. */
 static void add_keepalive(const struct request *r, const struct mpi *m, struct line *l)
@@ -257,6 +270,7 @@ int open_mpi_line(const struct request *r, const struct mpi *m, struct line *l)
     if (r->hosts.count > 0 && add_hosts(r, m, l) < 0)
         return -1;
     add_mapping(r, m, l);
+    leave_slurm(r, m, l);
     if (request_is_remote(r)) {
         add_keepalive(r, m, l);
         if (add_network(r, l) < 0)

@@ -31,6 +31,8 @@ int kith__allocation_unused(const struct kith__launch *launch, const struct kith
     for (int i = 0; launch->kind == KITH__MPI && i < ranks->size; i++) {
         if (ranks->all[i].local != 0)
             continue;
+        if (ranks->all[i].given == 0) /* not by Slurm, but by ssh */
+            return 0;
         used += used_on(ranks, i);
         there += ranks->all[i].given;
     }

@@ -88,6 +88,12 @@ for loss in end go-on; do
         salloc -Q -N 3 -n 3 env KITH_MPIRUN="$MPIRUN" "$KITH_COMMAND" run --allow-run-as-root --on-loss $loss "$actions" count
 done
 
+# By ssh, with the slots of a hostfile, whatever the job has on each node.
+# shellcheck disable=SC2016
+expect "kith run --hostfile in an allocation" 0 "$sum" "6 workers, rank 0 of 6" salloc -Q -N 3 -n 6 env KITH_MPIRUN="$MPIRUN" KITH_COMMAND="$KITH_COMMAND" \
+    sh -c 'scontrol show hostnames "$SLURM_JOB_NODELIST" | sed "s/$/ slots=2/" >"$0.hosts"; exec "$KITH_COMMAND" run --allow-run-as-root --hostfile "$0.hosts" "$1" count' \
+    "$mine" "$actions"
+
 # One task with all CPUs, in the form of hostfiles/slurm-node.sh: its rank has them all, and they are not those of one core.
 cat >"$mine.sh" <<END
 #!/bin/sh

@@ -142,6 +142,8 @@ expect "in a job of Slurm" 0 "mpirun --map-by slot --bind-to none $alive true" "
 expect "in a job of Slurm, without its node" 0 "SLURM_NO_KILL=set mpirun --map-by slot --bind-to none $recovery $beside true" "" \
     dry --on-loss go-on true
 expect "in a job of Slurm, -n" 0 "mpirun -n 7 --map-by slot --bind-to none $alive true" "" dry -n 7 true
+expect "in a job of Slurm, other hosts" 0 "mpirun -n 2 --host node7:1,node8:1 --map-by slot --bind-to none --mca ras ^slurm --mca plm ^slurm $alive true" "" \
+    dry --host node7:1,node8:1 true
 unset SLURM_JOB_NODELIST
 printf 'node1\nnode1\nnode2\n' >nodes
 export PBS_NODEFILE=$work/nodes
