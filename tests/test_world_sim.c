@@ -23,7 +23,7 @@
 
 #include <stdarg.h>
 
-enum { UNITS = 300, CALLS = 6, ITEMS = 4096, BRANCHES = 40 };
+enum { UNITS = 300, CALLS = 6, ITEMS = 4096 };
 enum { ELSE, HOLDING, GETTING, TAKING, CALLING }; /* what clients do */
 enum kind {
     BYTES,
@@ -789,12 +789,12 @@ static uint32_t some_nodes(void)
 static void draw_world(void)
 {
     world = (struct weather){ .nodes = some_nodes(), .workers = 1 };
-    world.deaths = draw(4) > 0;
+    world.deaths = draw(4) > 0 ? 1 + (int)world.nodes / 16 : 0;
     world.losses = draw(3) == 0;
     world.stops = draw(3) == 0;
     world.through_net = draw(4) == 0;
     memset(&play, 0, sizeof play);
-    play.branches = world.nodes - 1 < BRANCHES ? world.nodes - 1 : BRANCHES;
+    play.branches = world.nodes - 1;
     play.fails = draw(4) == 0;
     play.halt = draw(3) ? -1 : 1 + (int)draw(3);
     play.tries = !world.deaths && draw(2) ? 1 : 1000;

@@ -124,11 +124,12 @@ void sim_running(uint32_t who)
     kith__member_move(kith__member(who), KITH__MEMBER_BEGINS);
 }
 
-/* Of many nodes each is a small machine: what is mapped is bounded, too. */
-static void set_size(uint32_t nodes)
+/* Of many nodes each is a small machine: what is mapped is bounded, too. The first one has the pools, whose
+ * jobs have room for what all nodes are granted. */
+static void set_size(uint32_t nodes, uint32_t number)
 {
     if (nodes > MANY)
-        setenv("KITH_MEM", "24M", 1);
+        setenv("KITH_MEM", number == 0 ? "512M" : "24M", 1);
     else
         unsetenv("KITH_MEM");
 }
@@ -176,7 +177,7 @@ void sim_start_node(struct sim_node *n, uint32_t number)
     n->number = number;
     n->mapping.file.fd = -1;
     sim_enter_as(n, 0);
-    set_size(sim_world.nodes);
+    set_size(sim_world.nodes, number);
     REQUIRE(kith__arena_create(&fd) == 0 && kith__heap_init() == 0 && kith__members_init(2) == 0 &&
             kith__object_init() == 0);
     kith__shared->node = number;

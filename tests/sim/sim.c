@@ -16,8 +16,8 @@ struct sim_node *sim_nodes;
 struct client **sim_clients;
 int sim_client_count, sim_is_calm, sim_processes_live;
 _Atomic uint32_t sim_threads_ended;
-static int client_room, may_die;
-static struct life **lives; /* that are nobody's any more */
+static int client_room, may_die; /* 2: half as often */
+static struct life **lives;      /* that are nobody's any more */
 static int life_count, life_room;
 static struct kith__feeds *own_feeds; /* of the test */
 static uint64_t threads_begun;
@@ -126,7 +126,7 @@ static void at_failpoint(const char *step)
     count_guards(c, step);
     if (sim_is_calm)
         return;
-    if (may_die && draw((uint64_t)once_in) == 0 && !c->spared)
+    if (may_die && draw((uint64_t)once_in * (uint64_t)may_die) == 0 && !c->spared)
         die(c);
     if (once_in != IN_GUARD && draw(8) == 0)
         give_way(c);
@@ -312,7 +312,7 @@ static void step(struct client *c)
         return;
     }
     note(c->number << 8 ^ c->node ^ (uint64_t)net.now << 20);
-    if (!sim_is_calm && may_die && draw(500) == 0 && c->blocked && !c->spared)
+    if (!sim_is_calm && may_die && draw(500 * (uint64_t)may_die) == 0 && c->blocked && !c->spared)
         c->dies = 1;
     sim_enter_as(&sim_nodes[c->node], c->member);
     c->blocked = 0;

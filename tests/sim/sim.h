@@ -23,7 +23,7 @@ struct client;
 
 struct weather {
     uint32_t nodes;
-    int deaths;      /* 1: clients may die */
+    int deaths;      /* 1: clients may die; n: each n times as rarely */
     int losses;      /* 1: a node may be lost */
     int through_net; /* 1: calls go through the agents, at home too */
     int stops;       /* 1: nodes may come late, or stop for a while */
