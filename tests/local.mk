@@ -367,7 +367,13 @@ tests_test_pool_sim_SOURCES = $(sim_sources) tests/test_pool_sim.c
 tests_test_pool_sim_LDFLAGS = $(sim_ldflags)
 tests_test_share_sim_SOURCES = $(sim_sources) tests/test_share_sim.c
 tests_test_share_sim_LDFLAGS = $(sim_ldflags)
-tests_test_world_sim_SOURCES = $(sim_sources) tests/test_world_sim.c
+tests_test_world_sim_SOURCES = $(sim_sources) \
+	tests/test_world_sim.c \
+	tests/world/calls.c \
+	tests/world/singles.c \
+	tests/world/tasks.c \
+	tests/world/things.c \
+	tests/world/world.h
 tests_test_world_sim_LDFLAGS = $(sim_ldflags)
 tests_test_protocol_SOURCES = $(protocol_sources) tests/test_protocol.c
 tests_test_protocol_frames_SOURCES = $(protocol_sources) tests/test_protocol_frames.c

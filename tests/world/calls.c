@@ -1,0 +1,173 @@
+/* calls.c: maps, sums, reductions and loops over the pool: each unit of a call that has ended well has its
+ * result, and none was made of another result; each failure is told once. */
+#include "config.h"
+#include "world.h"
+#include "pool/call.h"
+#include "pool/map.h"
+#include "shm/heap.h"
+
+/* Each failure once; with .halt perhaps not all of them. */
+static void check_faults(int64_t rc)
+{
+    uint32_t told = 0, failing = count_failing();
+    unsigned char seen[UNITS] = { 0 };
+    struct kith_fault f;
+
+    if (rc != (failing ? KITH_ETASK : 0))
+        wrong("a call with %u tasks that fail gives %lld", failing, (long long)rc);
+    while (rc == KITH_ETASK && kith_last_fault(&f, told) == 0) {
+        if (f.task >= play.units || !fails(f.task) || seen[f.task]++ || f.code != 9)
+            wrong("task %llu has failed with %d", (unsigned long long)f.task, f.code);
+        told++;
+    }
+    if (play.halt < 0 ? told != failing : told > failing || (failing && told == 0))
+        wrong("%u of %u failures are told", told, failing);
+}
+
+static void check_results(uint32_t call, const double *y, int in_place, int all)
+{
+    for (uint64_t i = 0; i < play.units; i++) {
+        double x = argument(call, i), none = in_place ? x : 1;
+
+        if (y[i] != result_of(x) && !(y[i] == none && (fails(i) || !all)))
+            wrong("result %llu of call %u is %g", (unsigned long long)i, call, y[i]);
+        if (y[i] == result_of(x) && (fails(i) || play.calls[call].ran[i] == 0))
+            wrong("result %llu of call %u is nobody's", (unsigned long long)i, call);
+    }
+}
+
+int is_whole(void)
+{
+    return play.halt < 0 || count_failing() == 0;
+}
+
+/* In the memory of the node where they are used in place, or in that of the program. */
+static double *take_room(int shared)
+{
+    uint64_t size = UNITS * sizeof(double), block;
+    double *room;
+
+    if (!shared) {
+        REQUIRE(room = malloc(size));
+        return room;
+    }
+    REQUIRE(block = kith__heap_alloc(size, kith__me));
+    return kith__at(block);
+}
+
+static void leave_room(double *room, int shared)
+{
+    if (shared)
+        kith__heap_free(kith__offset(room));
+    else
+        free(room);
+}
+
+static void fill(uint32_t call, double *x, double *y)
+{
+    for (uint64_t i = 0; i < play.units; i++) {
+        y[i] = 1;
+        x[i] = argument(call, i);
+    }
+}
+
+static void map_bytes(uint32_t call)
+{
+    int shared = (int)draw(2);
+    double *x = take_room(shared), *y = take_room(shared);
+
+    fill(call, x, y);
+    check_faults(kith_pool_map(play.pool, with_bytes, x, sizeof *x, y, sizeof *y, play.units));
+    check_results(call, y, 0, is_whole());
+    leave_room(x, shared);
+    leave_room(y, shared);
+}
+
+static void map_in_place(uint32_t call)
+{
+    int shared = draw(4) > 0;
+    double *x = take_room(shared);
+
+    fill(call, x, x);
+    check_faults(kith_map(play.pool, with_number, x, x, play.units));
+    check_results(call, x, 1, is_whole());
+    leave_room(x, shared);
+}
+
+static void sum(uint32_t call)
+{
+    const struct context arg = { call, 0 };
+    double got = -1, all = 0;
+    int rc = kith_pool_sum(play.pool, adds, &arg, sizeof arg, play.units, &got);
+
+    for (uint64_t i = 0; i < play.units; i++)
+        all += 1 / (double)(i + 1);
+    check_faults(rc);
+    if (got != (rc == 0 ? all : -1)) /* to the last bit */
+        wrong("a sum is %.17g, not %.17g", got, all);
+}
+
+static void reduce(uint32_t call)
+{
+    const struct context arg = { call, 0 };
+    uint64_t total = 5;
+    int rc =
+        kith_pool_reduce(play.pool, counts, &arg, sizeof arg, play.units, add_counts, &total, sizeof total);
+
+    check_faults(rc);
+    if (total != 5 + (rc == 0 ? play.units : 0))
+        wrong("%llu units are counted", (unsigned long long)total);
+}
+
+static void loop(uint32_t call)
+{
+    const struct context arg = { call, 0 };
+
+    check_faults(kith_pool_for(play.pool, loops, &arg, sizeof arg, play.units));
+}
+
+/* Given up after a while: what has a result then has a right one. */
+static void map_and_cancel(uint32_t call)
+{
+    double *x = take_room(0), *y = take_room(0);
+    enum kith__step_result last = KITH__STEP_WAIT;
+    struct kith__call_spec s;
+    struct kith__call c;
+
+    fill(call, x, y);
+    s = kith__call_of_map(play.pool, "with_bytes", (kith__fn *)with_bytes, KITH__SHAPE_BYTES, x, sizeof *x, y,
+                          sizeof *y, play.units);
+    PASS(kith__call_begin(&c, &s));
+    if (kith__call_wait(&c, kith__now_ns() + (int64_t)draw(3000) * KITH__MS, &last) == KITH_ETIMEDOUT) {
+        kith__call_cancel(&c);
+        PASS(kith__call_wait(&c, -1, &last));
+        counted.cancelled++;
+    }
+    kith__call_end(&c, last);
+    check_results(call, y, 0, 0);
+    leave_room(x, 0);
+    leave_room(y, 0);
+}
+
+void make_call(uint32_t call)
+{
+    static void (*const ways[KINDS])(uint32_t call) = { map_bytes, map_in_place,   sum,          reduce,
+                                                        loop,      map_and_cancel, single_tasks, single_tasks,
+                                                        iterate,   iterate };
+
+    ways[play.calls[call].kind](call);
+}
+
+void check_units(void)
+{
+    for (int k = 0; k < CALLS; k++)
+        for (uint64_t i = 0; i < play.units; i++) {
+            uint32_t ran = play.calls[k].ran[i];
+
+            if (play.calls[k].ended && play.calls[k].kind != CANCELLED &&
+                (is_whole() || play.calls[k].kind >= SINGLE) && ran == 0)
+                wrong("unit %llu of call %d was not run", (unsigned long long)i, k);
+            if (runs_once() && ran > 1)
+                wrong("unit %llu of call %d was run %u times", (unsigned long long)i, k, ran);
+        }
+}
