@@ -72,8 +72,12 @@ static void free_bytes(struct kith__item *item, const struct kith__callee *c)
     if (c->kind != KITH__JOB_VARIABLE || kith__item_state(item) != KITH__ITEM_DONE)
         return;
     memcpy(&b, kith__item_out(item, c), sizeof b);
-    if (b.data)
-        kith__heap_free(kith__offset(b.data));
+    if (!b.data)
+        return;
+    kith__heap_pass(kith__offset(b.data), 0,
+                    kith__me); /* should we die, our janitor finds it so, and not there */
+    memset(kith__item_out(item, c), 0, sizeof b);
+    kith__heap_free(kith__offset(b.data));
 }
 
 void kith__item_free(struct kith__item *item)

@@ -821,9 +821,13 @@ static int sweep_posts(struct kith__object *o, uint32_t member)
         kith__job_hide(p, i);
         atomic_store(&post->announced, 0);
         kith__branches_tell(o);
-        if (kith__job_untouched(p, i))
+        if (kith__job_untouched(p, i)) {
+            if (j && j->has_items)
+                kith__row_abandon(j, member);
+            if (j)
+                j->has_items = 0;
             kith__job_withdraw(p, i);
-        else
+        } else
             left++;
     }
     if (left > 0)

@@ -124,6 +124,10 @@ int kith__row_is_over(struct kith__job *j, uint64_t unit);
 /* Else, before it goes back: it is queued again. */
 void kith__row_again(struct kith__job *j, uint64_t unit);
 
+/* Of a dead owner's row that no worker is inside of: results of any size that nobody has taken become the
+ * owner's again, whose janitor frees what is. Can be done again. */
+void kith__row_abandon(const struct kith__job *j, uint32_t owner);
+
 /* Some of what was given has not ended. */
 int kith__row_has_work(const struct kith__job *j);
 
