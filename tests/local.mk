@@ -351,6 +351,10 @@ sim_sources = \
 	tests/sim/strand.c \
 	tests/sim/strand.h
 sim_ldflags = $(AM_LDFLAGS) \
+	-Wl,--wrap=pthread_cond_broadcast \
+	-Wl,--wrap=pthread_cond_init \
+	-Wl,--wrap=pthread_cond_signal \
+	-Wl,--wrap=pthread_cond_wait \
 	-Wl,--wrap=pthread_key_create \
 	-Wl,--wrap=pthread_mutex_init \
 	-Wl,--wrap=pthread_mutex_lock \
@@ -369,8 +373,10 @@ tests_test_share_sim_SOURCES = $(sim_sources) tests/test_share_sim.c
 tests_test_share_sim_LDFLAGS = $(sim_ldflags)
 tests_test_world_sim_SOURCES = $(sim_sources) \
 	tests/test_world_sim.c \
+	tests/world/async.c \
 	tests/world/calls.c \
 	tests/world/singles.c \
+	tests/world/sizes.c \
 	tests/world/tasks.c \
 	tests/world/things.c \
 	tests/world/world.h

@@ -48,6 +48,11 @@ struct kith__time {
     void (*join)(uint64_t thread);
 };
 extern const struct kith__time *kith__time;
+
+/* Of a variable that tells what this process has, or does: all of these lie together, so that a test that
+ * plays processes can put those of another one in their place. Behind it the type; each has an initializer,
+ * or is 0. */
+#define KITH__OF_PROCESS __attribute__((section("kith_process")))
 #define KITH__MS INT64_C(1000000)
 
 #if defined __has_feature /* clang's way to say what gcc's macro says */

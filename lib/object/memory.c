@@ -4,6 +4,7 @@
 #include "object/class.h"
 #include "shm/arena.h"
 #include "base/error.h"
+#include "base/system.h"
 #include "member/members.h"
 #include "shm/heap.h"
 #include "object/target.h"
@@ -13,16 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Atomic uint64_t kith__ever_taken;
-_Atomic size_t kith__taken;
+KITH__OF_PROCESS _Atomic uint64_t kith__ever_taken;
+KITH__OF_PROCESS _Atomic size_t kith__taken;
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static KITH__OF_PROCESS pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 /* In the order in which they were taken. With KITH_SERIAL=1 several threads run tasks. */
-static struct taken {
+static KITH__OF_PROCESS struct taken {
     uint64_t block, number, owner;
 } * taken; /* [kith__taken]; some of them may be free again, and another thread's */
-static size_t room;
-static uint64_t taken_bytes; /* of the blocks in the list: no less than what this process still has */
+static KITH__OF_PROCESS size_t room;
+static KITH__OF_PROCESS uint64_t
+    taken_bytes; /* of the blocks in the list: no less than what this process still has */
 
 /* This thread, as their owner; unlike that of the blocks which the library itself has. */
 static uint64_t as_owner(void)

@@ -22,7 +22,7 @@
 
 static const int64_t short_ns = 2 * KITH__MS;
 
-static struct {
+static KITH__OF_PROCESS struct {
     pthread_mutex_t mutex;
     pthread_cond_t free; /* to listen, or over */
     kith_pipe end;
@@ -157,8 +157,8 @@ struct idle {
     uint32_t node;
 };
 
-static struct idle *idle;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static KITH__OF_PROCESS struct idle *idle;
+static KITH__OF_PROCESS pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 kith_pool kith__attend_far;
 

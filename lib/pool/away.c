@@ -21,8 +21,8 @@ struct kith__away {
     int over; /* under the mutex */
 };
 
-static KITH__LIST(struct kith__away) all;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of it */
+static KITH__OF_PROCESS KITH__LIST(struct kith__away) all;
+static KITH__OF_PROCESS pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of it */
 
 /* ------------------------------------------------------------------ what comes back */
 

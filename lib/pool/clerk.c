@@ -20,7 +20,7 @@ struct entry { /* a call that was ordered */
     kith_result result;
 };
 
-static struct {
+static KITH__OF_PROCESS struct {
     pthread_mutex_t mutex;
     KITH__LIST(struct entry) under_way;
     struct kith__line line;

@@ -50,8 +50,8 @@ struct iterator {
     uint64_t all, failed; /* for that; all: 0: a source */
 };
 
-static struct kith__locals iterators;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of these */
+static KITH__OF_PROCESS struct kith__locals iterators;
+static KITH__OF_PROCESS pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of these */
 
 /* ------------------------------------------------------------------ the source */
 

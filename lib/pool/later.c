@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct kith__calls kith__calls = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+KITH__OF_PROCESS struct kith__calls kith__calls = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 /* Of any size, and of a task, which nobody has taken. */
 static void free_bytes(const struct kith__later *l)

@@ -3,6 +3,7 @@
 #include "pool/notices.h"
 #include "base/error.h"
 #include "base/list.h"
+#include "base/system.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ struct notices { /* of the tasks of a feed, in the order of units */
     size_t done; /* of count: being called for just now */
 };
 
-static KITH__LIST(struct notices) all;
+static KITH__OF_PROCESS KITH__LIST(struct notices) all;
 
 static struct notices *notices_of(struct kith__feed *feed)
 {

@@ -24,7 +24,8 @@ struct sim_node {
     int lost;
     int64_t due, stopped; /* stopped: until then nothing of it runs, and nobody knows whether it lives */
     uint64_t blocks;      /* in use when nothing had happened */
-    struct frame *inbox;  /* a ring */
+    uint64_t deaths, may_leave;
+    struct frame *inbox; /* a ring */
     int first, count, room;
     struct frame received; /* until the next one */
 };
@@ -35,10 +36,11 @@ enum state { FREE, RUNS, DEAD }; /* DEAD: its janitor comes */
  * one more of some process. */
 enum part { RANK, WORKER, PROCESS, JANITOR, THREAD };
 
-/* What the library keeps for a process. */
+/* What the library keeps for a process: while it does not run, its variables of KITH__OF_PROCESS are here. */
 struct life {
     int threads;
     struct kith__feeds *feeds;
+    char *variables;
 };
 
 struct client {
@@ -53,8 +55,9 @@ struct client {
     struct strand *strand;
     jmp_buf out;
     int dies, died, ended, doing, spared;
-    int process_died; /* another thread of its process has */
-    int status;       /* of a PROCESS */
+    int process_died;  /* another thread of its process has */
+    int process_ended; /* its first thread has, by itself */
+    int status;        /* of a PROCESS */
     /* What it waits for; blocked 0: it could go on. */
     int blocked;
     _Atomic uint32_t *word;

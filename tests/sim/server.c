@@ -96,26 +96,30 @@ static int is_last(struct client *c)
             continue;
         last = 0;
         t->process_died |= c->died | c->process_died;
+        t->process_ended |= !c->died && c->part != THREAD;
+        t->status = c->part != THREAD ? c->status : t->status;
         t->dies |= c->died | (c->part != THREAD);
     }
     return last;
 }
 
-static void end_process(struct client *c, int died)
+/* Who had other threads when it ended may have left something half done, as who dies. */
+static void end_process(struct client *c)
 {
+    const int died = c->process_ended ? 0 : c->died | c->process_died, messy = died || c->process_ended;
     struct kith__member *m = kith__member(c->member);
 
     kith__seats_release(c->member);
-    if (died) {
-        sim_died++;
+    sim_died += (uint64_t)died;
+    sim_nodes[c->node].deaths += (uint64_t)messy;
+    if (messy)
         kith__wake_everybody();
-    }
     if (lane_of(c->member))
         end_worker(c->member);
     else if (atomic_load(&m->role) == KITH__PROCESS)
         end_internal(c->member, died ? SIGKILL : c->status << 8);
     kith__member_move(m, KITH__MEMBER_ENDS); /* unless it has */
-    if (died || atomic_load(&m->unpublished) || atomic_load(&m->holds))
+    if (messy || atomic_load(&m->unpublished) || atomic_load(&m->holds))
         hand_to_janitor(c);
     else
         kith__member_free(c->member);
@@ -151,7 +155,7 @@ void sim_reap(struct client *c)
     if (c->part == JANITOR)
         end_janitor(c);
     else if (is_last(c))
-        end_process(c, c->died | c->process_died);
+        end_process(c);
     else
         return;
     atomic_fetch_add(&kith__shared->ended, 1);
@@ -173,7 +177,7 @@ void sim_begin_janitor(struct client *c)
     c->part = JANITOR;
     c->fn = sweeps;
     c->thread_number = 0;
-    c->process_died = c->spared = c->doing = 0;
+    c->process_died = c->process_ended = c->spared = c->doing = 0;
     sim_begin_life(c);
 }
 

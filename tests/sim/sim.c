@@ -20,6 +20,7 @@ static int client_room, may_die; /* 2: half as often */
 static struct life **lives;      /* that are nobody's any more */
 static int life_count, life_room;
 static struct kith__feeds *own_feeds; /* of the test */
+static char *first_variables;         /* of a process that has done nothing */
 static uint64_t threads_begun;
 static struct {               /* where a client is to die */
     const char *first, *step; /* NULL: nowhere */
@@ -132,6 +133,11 @@ static void at_failpoint(const char *step)
         give_way(c);
 }
 
+static void sleep_until(_Atomic uint32_t *word, uint32_t value)
+{
+    sim_sleep(word, value, -1);
+}
+
 static void give_way_once(void)
 {
     give_way(sim_current);
@@ -187,8 +193,10 @@ static struct life *enter_life(const struct client *c)
     else if (life_count > 0)
         l = lives[--life_count];
     else
-        REQUIRE((l = calloc(1, sizeof *l)) && (l->feeds = kith__feeds_new()));
-    l->threads++;
+        REQUIRE((l = calloc(1, sizeof *l)) && (l->feeds = kith__feeds_new()) &&
+                (l->variables = malloc(process_size())));
+    if (l->threads++ == 0)
+        memcpy(l->variables, first_variables, process_size());
     return l;
 }
 
@@ -295,14 +303,24 @@ int64_t sim_janitor_delay(const struct client *c)
     return trap.janitor_ms * ms;
 }
 
+/* That for which c waits; what is of its process only goes away with that. */
+static uint32_t value(const struct client *c)
+{
+    uint64_t offset;
+
+    if (is_of_process(c->word, &offset))
+        return atomic_load((_Atomic uint32_t *)(void *)(c->of->variables + offset));
+    return atomic_load(c->word);
+}
+
 static int is_ready(const struct client *c)
 {
     if (c->state == FREE || net.now < sim_nodes[c->node].stopped)
         return 0;
     if (c->state == DEAD)
         return net.now >= c->until;
-    return c->state == RUNS && (!c->blocked || c->dies || net.now >= c->until ||
-                                (c->word && atomic_load(c->word) != c->expected));
+    return c->state == RUNS &&
+           (!c->blocked || c->dies || net.now >= c->until || (c->word && value(c) != c->expected));
 }
 
 static void step(struct client *c)
@@ -318,7 +336,9 @@ static void step(struct client *c)
     c->blocked = 0;
     sim_current = c;
     kith__feeds = c->of->feeds;
+    process_exchange(c->of->variables);
     strand_go(c->strand);
+    process_exchange(c->of->variables);
     kith__feeds = own_feeds;
     sim_current = NULL;
     if (c->ended)
@@ -452,6 +472,12 @@ void sim_calm(void)
     net.weather.lose = net.weather.repeat = net.weather.delay = net.weather.truncate = 0;
 }
 
+void sim_may_leave(uint64_t blocks)
+{
+    for (uint32_t k = 0; k < sim_world.nodes; k++)
+        sim_nodes[k].may_leave = blocks * sim_nodes[k].deaths;
+}
+
 void sim_processes_stay(void)
 {
     sim_processes_live = 1;
@@ -503,13 +529,25 @@ void sim_init(void)
     CPU_ZERO(&one);
     CPU_SET(sched_getcpu(), &one);
     sched_setaffinity(0, sizeof one, &one);
-    strands_init(give_way_once);
+    strands_init(give_way_once, sleep_until);
+    REQUIRE((first_variables = malloc(process_size())));
+    process_read(first_variables);
     own_feeds = kith__feeds;
     REQUIRE(kith__token_family() == 0);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* each node has one */
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
+}
+
+static const char *name_of(const struct client *c)
+{
+    static char name[64];
+
+    sim_enter(c->node);
+    snprintf(name, sizeof name, "%s", kith__member(c->member)->name);
+    sim_leave();
+    return name;
 }
 
 void sim_show(void)
@@ -520,8 +558,8 @@ void sim_show(void)
         const struct client *c = sim_clients[i];
 
         if (c->state == RUNS)
-            printf("    client %d, %s of member %u on node %u, does %d, %s\n", i, parts[c->part], c->member,
-                   c->node, c->doing,
+            printf("    client %d, %s of member %u, %s, on node %u, does %d, %s\n", i, parts[c->part],
+                   c->member, name_of(c), c->node, c->doing,
                    !c->blocked             ? "could go on"
                    : c->until == INT64_MAX ? "waits for ever"
                                            : "waits");

@@ -53,6 +53,9 @@ void sim_draw_weather(void); /* after sim_begin: which faults the network has, o
  */
 void sim_seeds(void (*once)(uint64_t seed), uint64_t count);
 
+/* What the dead had not given to anybody may be left on their node: so many blocks for each. */
+void sim_may_leave(uint64_t blocks);
+
 void sim_settle(int64_t ms); /* lets it go on in any case: what is on its way arrives */
 
 void sim_show(void);                           /* what each client waits for, on stdout */

@@ -37,6 +37,7 @@ struct strand {
 static int are_threads;
 static struct strand *current, *unused;
 static void (*wait_once)(void);
+static void (*sleep_on)(_Atomic uint32_t *word, uint32_t value);
 
 /* ---- the variables of a thread */
 
@@ -69,12 +70,46 @@ static void change_variables(char *from, const char *to)
     memcpy(variables.at, to, variables.size);
 }
 
+/* ---- the variables of a process */
+
+extern char __start_kith_process[], __stop_kith_process[];
+
+uint64_t process_size(void)
+{
+    return (uint64_t)(__stop_kith_process - __start_kith_process);
+}
+
+void process_read(void *image)
+{
+    memcpy(image, __start_kith_process, process_size());
+}
+
+void process_exchange(void *image)
+{
+    char was[8192];
+
+    REQUIRE(process_size() <= sizeof was);
+    memcpy(was, __start_kith_process, process_size());
+    memcpy(__start_kith_process, image, process_size());
+    memcpy(image, was, process_size());
+}
+
+int is_of_process(const volatile void *at, uint64_t *offset)
+{
+    *offset = (uint64_t)((const volatile char *)at - __start_kith_process);
+    return *offset < process_size();
+}
+
 /* ---- the functions that the library calls */
 
 int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);
 int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
+int __wrap_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attr);
+int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
+int __wrap_pthread_cond_signal(pthread_cond_t *cond);
+int __wrap_pthread_cond_broadcast(pthread_cond_t *cond);
 int __real_pthread_key_create(pthread_key_t *key, void (*end)(void *));
 int __real_pthread_setspecific(pthread_key_t key, const void *value);
 int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
@@ -110,34 +145,89 @@ static int taken(pthread_mutex_t *mutex, int rc)
 
 int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)
 {
+    uint64_t offset;
+
     was_dead(mutex);
+    if (is_of_process(mutex, &offset)) {
+        memset(mutex, 0, sizeof *mutex);
+        return 0;
+    }
     return __real_pthread_mutex_init(mutex, attr);
+}
+
+/* One that goes to another place and back with its process is a word: 0 is PTHREAD_MUTEX_INITIALIZER. */
+static int try_lock(pthread_mutex_t *mutex)
+{
+    int *word = (int *)mutex;
+    uint64_t offset;
+
+    if (!is_of_process(mutex, &offset))
+        return __real_pthread_mutex_trylock(mutex);
+    if (*word)
+        return EBUSY;
+    *word = 1;
+    return 0;
 }
 
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
-    return taken(mutex, __real_pthread_mutex_trylock(mutex));
+    return taken(mutex, try_lock(mutex));
 }
 
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 {
+    uint64_t offset;
     int rc;
 
-    if (!current)
+    if (!current && !is_of_process(mutex, &offset))
         return taken(mutex, __real_pthread_mutex_lock(mutex));
-    while ((rc = __real_pthread_mutex_trylock(mutex)) == EBUSY)
+    while ((rc = try_lock(mutex)) == EBUSY)
         wait_once();
     return taken(mutex, rc);
 }
 
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
+    uint64_t offset;
+
     for (int i = current ? current->held_count : 0; i-- > 0;)
         if (current->held[i] == mutex) {
             current->held[i] = current->held[--current->held_count];
             break;
         }
-    return __real_pthread_mutex_unlock(mutex);
+    if (!is_of_process(mutex, &offset))
+        return __real_pthread_mutex_unlock(mutex);
+    *(int *)mutex = 0;
+    return 0;
+}
+
+/* A word that counts: 0 is PTHREAD_COND_INITIALIZER. */
+int __wrap_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attr)
+{
+    (void)attr;
+    memset(cond, 0, sizeof *cond);
+    return 0;
+}
+
+int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+    _Atomic uint32_t *word = (void *)cond;
+    uint32_t seen = atomic_load(word);
+
+    pthread_mutex_unlock(mutex);
+    sleep_on(word, seen);
+    return pthread_mutex_lock(mutex);
+}
+
+int __wrap_pthread_cond_broadcast(pthread_cond_t *cond)
+{
+    atomic_fetch_add((_Atomic uint32_t *)(void *)cond, 1);
+    return 0;
+}
+
+int __wrap_pthread_cond_signal(pthread_cond_t *cond)
+{
+    return __wrap_pthread_cond_broadcast(cond);
 }
 
 static struct {
@@ -257,9 +347,10 @@ static void begin_thread(struct strand *s)
 
 /* ---- both */
 
-void strands_init(void (*wait)(void))
+void strands_init(void (*wait)(void), void (*sleep)(_Atomic uint32_t *word, uint32_t value))
 {
     wait_once = wait;
+    sleep_on = sleep;
     are_threads = SANITIZED || kith__under_valgrind() || getenv("KITH_TEST_THREADS");
     sem_init(&back, 0, 0);
     dl_iterate_phdr(find_variables, NULL);

@@ -6,17 +6,27 @@
 #include "pool/map.h"
 #include "shm/heap.h"
 
-/* Each failure once; with .halt perhaps not all of them. */
-static void check_faults(int64_t rc)
+struct part all_of(uint32_t call)
 {
-    uint32_t told = 0, failing = count_failing();
+    return (struct part){ call, 0, play.units };
+}
+
+int is_whole(const struct part *p)
+{
+    return play.halt < 0 || count_failing(p->lo, p->n) == 0;
+}
+
+/* Each failure once; with .halt perhaps not all of them. */
+void check_faults(const struct part *p, int64_t rc)
+{
+    uint32_t told = 0, failing = count_failing(p->lo, p->n);
     unsigned char seen[UNITS] = { 0 };
     struct kith_fault f;
 
     if (rc != (failing ? KITH_ETASK : 0))
         wrong("a call with %u tasks that fail gives %lld", failing, (long long)rc);
     while (rc == KITH_ETASK && kith_last_fault(&f, told) == 0) {
-        if (f.task >= play.units || !fails(f.task) || seen[f.task]++ || f.code != 9)
+        if (f.task >= p->n || !fails(p->lo + f.task) || seen[f.task]++ || f.code != 9)
             wrong("task %llu has failed with %d", (unsigned long long)f.task, f.code);
         told++;
     }
@@ -24,21 +34,16 @@ static void check_faults(int64_t rc)
         wrong("%u of %u failures are told", told, failing);
 }
 
-static void check_results(uint32_t call, const double *y, int in_place, int all)
+void check_results(const struct part *p, const double *y, int in_place, int all)
 {
-    for (uint64_t i = 0; i < play.units; i++) {
-        double x = argument(call, i), none = in_place ? x : 1;
+    for (uint64_t i = 0; i < p->n; i++) {
+        double x = argument(p->call, p->lo + i), none = in_place ? x : 1;
 
-        if (y[i] != result_of(x) && !(y[i] == none && (fails(i) || !all)))
-            wrong("result %llu of call %u is %g", (unsigned long long)i, call, y[i]);
-        if (y[i] == result_of(x) && (fails(i) || play.calls[call].ran[i] == 0))
-            wrong("result %llu of call %u is nobody's", (unsigned long long)i, call);
+        if (y[i] != result_of(x) && !(y[i] == none && (fails(p->lo + i) || !all)))
+            wrong("result %llu of call %u is %g", (unsigned long long)i, p->call, y[i]);
+        if (y[i] == result_of(x) && (fails(p->lo + i) || play.calls[p->call].ran[p->lo + i] == 0))
+            wrong("result %llu of call %u is nobody's", (unsigned long long)i, p->call);
     }
-}
-
-int is_whole(void)
-{
-    return play.halt < 0 || count_failing() == 0;
 }
 
 /* In the memory of the node where they are used in place, or in that of the program. */
@@ -63,78 +68,84 @@ static void leave_room(double *room, int shared)
         free(room);
 }
 
-static void fill(uint32_t call, double *x, double *y)
+void fill(const struct part *p, double *x, double *y)
 {
-    for (uint64_t i = 0; i < play.units; i++) {
+    for (uint64_t i = 0; i < p->n; i++) {
         y[i] = 1;
-        x[i] = argument(call, i);
+        x[i] = argument(p->call, p->lo + i);
     }
 }
 
 static void map_bytes(uint32_t call)
 {
+    const struct part p = all_of(call);
     int shared = (int)draw(2);
     double *x = take_room(shared), *y = take_room(shared);
 
-    fill(call, x, y);
-    check_faults(kith_pool_map(play.pool, with_bytes, x, sizeof *x, y, sizeof *y, play.units));
-    check_results(call, y, 0, is_whole());
+    fill(&p, x, y);
+    check_faults(&p, kith_pool_map(play.pool, with_bytes, x, sizeof *x, y, sizeof *y, play.units));
+    check_results(&p, y, 0, is_whole(&p));
     leave_room(x, shared);
     leave_room(y, shared);
 }
 
 static void map_in_place(uint32_t call)
 {
+    const struct part p = all_of(call);
     int shared = draw(4) > 0;
     double *x = take_room(shared);
 
-    fill(call, x, x);
-    check_faults(kith_map(play.pool, with_number, x, x, play.units));
-    check_results(call, x, 1, is_whole());
+    fill(&p, x, x);
+    check_faults(&p, kith_map(play.pool, with_number, x, x, play.units));
+    check_results(&p, x, 1, is_whole(&p));
     leave_room(x, shared);
 }
 
 static void sum(uint32_t call)
 {
+    const struct part p = all_of(call);
     const struct context arg = { call, 0 };
     double got = -1, all = 0;
     int rc = kith_pool_sum(play.pool, adds, &arg, sizeof arg, play.units, &got);
 
     for (uint64_t i = 0; i < play.units; i++)
         all += 1 / (double)(i + 1);
-    check_faults(rc);
+    check_faults(&p, rc);
     if (got != (rc == 0 ? all : -1)) /* to the last bit */
         wrong("a sum is %.17g, not %.17g", got, all);
 }
 
 static void reduce(uint32_t call)
 {
+    const struct part p = all_of(call);
     const struct context arg = { call, 0 };
     uint64_t total = 5;
     int rc =
         kith_pool_reduce(play.pool, counts, &arg, sizeof arg, play.units, add_counts, &total, sizeof total);
 
-    check_faults(rc);
+    check_faults(&p, rc);
     if (total != 5 + (rc == 0 ? play.units : 0))
         wrong("%llu units are counted", (unsigned long long)total);
 }
 
 static void loop(uint32_t call)
 {
+    const struct part p = all_of(call);
     const struct context arg = { call, 0 };
 
-    check_faults(kith_pool_for(play.pool, loops, &arg, sizeof arg, play.units));
+    check_faults(&p, kith_pool_for(play.pool, loops, &arg, sizeof arg, play.units));
 }
 
 /* Given up after a while: what has a result then has a right one. */
 static void map_and_cancel(uint32_t call)
 {
+    const struct part p = all_of(call);
     double *x = take_room(0), *y = take_room(0);
     enum kith__step_result last = KITH__STEP_WAIT;
     struct kith__call_spec s;
     struct kith__call c;
 
-    fill(call, x, y);
+    fill(&p, x, y);
     s = kith__call_of_map(play.pool, "with_bytes", (kith__fn *)with_bytes, KITH__SHAPE_BYTES, x, sizeof *x, y,
                           sizeof *y, play.units);
     PASS(kith__call_begin(&c, &s));
@@ -144,30 +155,44 @@ static void map_and_cancel(uint32_t call)
         counted.cancelled++;
     }
     kith__call_end(&c, last);
-    check_results(call, y, 0, 0);
+    check_results(&p, y, 0, 0);
     leave_room(x, 0);
     leave_room(y, 0);
 }
 
 void make_call(uint32_t call)
 {
-    static void (*const ways[KINDS])(uint32_t call) = { map_bytes, map_in_place,   sum,          reduce,
-                                                        loop,      map_and_cancel, single_tasks, single_tasks,
-                                                        iterate,   iterate };
+    static void (*const ways[KINDS])(uint32_t call) = {
+        [BYTES] = map_bytes,
+        [IN_PLACE] = map_in_place,
+        [SUM] = sum,
+        [REDUCE] = reduce,
+        [LOOP] = loop,
+        [CANCELLED] = map_and_cancel,
+        [ANY_SIZE] = map_sizes,
+        [AT_ONCE] = map_at_once,
+        [SINGLE] = single_tasks,
+        [GIVEN_UP] = single_tasks,
+        [ONE_BY_ONE] = iterate,
+        [AS_THEY_COME] = iterate,
+    };
 
     ways[play.calls[call].kind](call);
 }
 
 void check_units(void)
 {
-    for (int k = 0; k < CALLS; k++)
+    for (uint32_t k = 0; k < CALLS; k++) {
+        const struct part p = all_of(k);
+
         for (uint64_t i = 0; i < play.units; i++) {
             uint32_t ran = play.calls[k].ran[i];
 
             if (play.calls[k].ended && play.calls[k].kind != CANCELLED &&
-                (is_whole() || play.calls[k].kind >= SINGLE) && ran == 0)
-                wrong("unit %llu of call %d was not run", (unsigned long long)i, k);
+                (is_whole(&p) || play.calls[k].kind >= SINGLE) && ran == 0)
+                wrong("unit %llu of call %u was not run", (unsigned long long)i, k);
             if (runs_once() && ran > 1)
-                wrong("unit %llu of call %d was run %u times", (unsigned long long)i, k, ran);
+                wrong("unit %llu of call %u was run %u times", (unsigned long long)i, k, ran);
         }
+    }
 }

@@ -3,8 +3,6 @@
 #include "config.h"
 #include "world.h"
 
-enum { MUCH = 40 }; /* numbers of an argument that has a block of its own */
-
 static int with_much(const void *in, void *out)
 {
     double x[MUCH];
@@ -151,23 +149,49 @@ static uint64_t unit_of(int rc, double y, uint32_t call)
     return (uint64_t)(-y - 1) - call * UNITS;
 }
 
+static kith_iter open_iterator(struct context *at, int sizes)
+{
+    const int in_order = play.calls[at->call].kind == ONE_BY_ONE;
+
+    if (sizes)
+        return (in_order ? kith_pool_imap_bytes_from : kith_pool_imap_bytes_unordered_from)(
+            play.pool, with_some_size, next_argument, at, sizeof(double));
+    return (in_order ? kith_pool_imap_from : kith_pool_imap_unordered_from)(
+        play.pool, with_bytes, next_argument, at, sizeof(double), sizeof(double));
+}
+
+/* The next result, which is the n-th, if it comes in time; its number, if it has one. */
+static int next_result(kith_iter it, int sizes, double *y)
+{
+    const int timeout_ms = draw(2) ? KITH_FOREVER : (int)draw(100);
+    kith_bytes got = { 0 };
+    int rc;
+
+    if (!sizes)
+        return kith_iter_next(it, y, sizeof *y, timeout_ms);
+    rc = kith_iter_next(it, &got, sizeof got, timeout_ms);
+    if (rc == 0 && got.size >= sizeof *y) {
+        memcpy(y, got.data, sizeof *y);
+        take_size(&got, (uint64_t)(-*y - 1) % UNITS, 1);
+    }
+    PASS(kith_bytes_free(&got, 1));
+    return rc;
+}
+
 void iterate(uint32_t call)
 {
-    const int in_order = play.calls[call].kind == ONE_BY_ONE;
+    const int in_order = play.calls[call].kind == ONE_BY_ONE, sizes = (int)draw(2);
     const uint64_t enough = draw(4) ? play.units : draw(play.units);
     struct context at = { call, 0 };
-    uint64_t n = 0;
-    kith_iter it = (in_order ? kith_pool_imap_from : kith_pool_imap_unordered_from)(
-        play.pool, with_bytes, next_argument, &at, sizeof(double), sizeof(double));
+    kith_iter it = open_iterator(&at, sizes);
     double y = 0;
-    int rc = 0;
 
     PASS(kith_check(it));
     play.calls[call].partly = enough < play.units;
-    while (n < enough) {
+    for (uint64_t n = 0; n < enough;) {
+        int rc = next_result(it, sizes, &y);
         uint64_t unit;
 
-        rc = kith_iter_next(it, &y, sizeof y, draw(2) ? KITH_FOREVER : (int)draw(100));
         if (rc == KITH_ETIMEDOUT)
             continue;
         unit = in_order ? n : unit_of(rc, y, call);
@@ -178,7 +202,7 @@ void iterate(uint32_t call)
         check_task(call, unit, rc, &y);
         n++;
     }
-    if (n == play.units)
-        FAILS_WITH(KITH_EEND, kith_iter_next(it, &y, sizeof y, KITH_FOREVER));
+    if (enough == play.units)
+        FAILS_WITH(KITH_EEND, kith_iter_next(it, &y, sizes ? sizeof(kith_bytes) : sizeof y, KITH_FOREVER));
     PASS(kith_iter_close(it));
 }

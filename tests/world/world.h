@@ -15,12 +15,16 @@ enum kind {
     REDUCE,
     LOOP,
     CANCELLED,
+    ANY_SIZE,
+    AT_ONCE, /* many maps, of which none is waited for before the last one has begun */
     SINGLE,
     GIVEN_UP,
     ONE_BY_ONE,
     AS_THEY_COME,
     KINDS
 };
+
+enum { MUCH = 40 }; /* numbers of a result that has a block of its own */
 
 struct play {
     kith_pool pool;
@@ -31,13 +35,14 @@ struct play {
         enum kind kind;
         int ended;  /* and well, but for what was to fail */
         int partly; /* the rest of it was given up */
+        int sizes;  /* results of it have any size */
         uint32_t ran[UNITS];
-        unsigned char over[UNITS]; /* of single tasks: its result was taken */
+        unsigned char over[UNITS]; /* of what ends one by one: its result was taken */
     } calls[CALLS];
 };
 
 struct counts { /* in all runs */
-    uint64_t units, elsewhere, items, calls, cancelled, tasks, tasks_cancelled;
+    uint64_t units, elsewhere, items, calls, cancelled, at_once, tasks, tasks_cancelled;
 };
 
 extern struct play play;
@@ -64,10 +69,12 @@ struct context { /* of a call of blocks */
 };
 
 int fails(uint64_t unit);
-uint32_t count_failing(void);
+uint32_t count_failing(uint64_t lo, uint64_t n);
 int runs_once(void); /* 1: nothing is begun again, and what has begun ends before its call does */
 double argument(uint32_t call, uint64_t unit);
 double result_of(double x);
+int read_argument(double x, uint32_t *call,
+                  uint64_t *unit); /* and what each task does: 0; it fails with that */
 int with_bytes(const void *in, void *out);
 double with_number(double x);
 double adds(uint64_t lo, uint64_t hi, const void *arg);
@@ -77,9 +84,30 @@ int loops(uint64_t lo, uint64_t hi, const void *arg);
 
 /* ---- calls.c */
 
-int is_whole(void); /* 1: all of a call that has ended was to be done */
+struct part { /* units of a call */
+    uint32_t call;
+    uint64_t lo, n;
+};
+
+struct part all_of(uint32_t call);
+int is_whole(const struct part *p); /* 1: all of it was to be done, when it has ended */
+void check_faults(const struct part *p, int64_t rc);
+void check_results(const struct part *p, const double *y, int in_place, int all);
+void fill(const struct part *p, double *x, double *y);
 void make_call(uint32_t call);
 void check_units(void);
+
+/* ---- sizes.c: results of any size */
+
+int with_any_size(const void *in, kith_bytes *out);
+int with_some_size(const void *in, kith_bytes *out);              /* which tells of what it was made */
+double take_size(const kith_bytes *got, uint64_t unit, int some); /* checks it; its number; 0: it has none */
+void map_sizes(uint32_t call);
+void check_sizes(const struct part *p, kith_bytes *got, int all); /* and frees them */
+
+/* ---- async.c */
+
+void map_at_once(uint32_t call);
 
 /* ---- singles.c */
 
