@@ -224,19 +224,6 @@ static uint64_t lingering(const struct kith__object *o)
     return kind < KITH__KINDS && kith__classes[kind] && kith__classes[kind]->lingers ? kind : KITH__NOTHING;
 }
 
-static void tell_death(struct kith__object *o, void *context)
-{
-    struct kith__result out = { 0 };
-    uint64_t kind;
-
-    kith__guard_enter(&o->guard);
-    if ((kind = atomic_load(&o->ident) & 255) == KITH__NOTHING)
-        kind = lingering(o);
-    if (kind < KITH__KINDS && kith__classes[kind] && kith__classes[kind]->died)
-        kith__classes[kind]->died(o, context, &out);
-    leave(o, 0, &out);
-}
-
 static void tell_doubt(struct kith__object *o, void *context)
 {
     struct kith__result out = { 0 };
@@ -256,25 +243,6 @@ void kith__objects_doubted(const struct kith__caller *who)
     for (unsigned kind = 1; kind < KITH__KINDS; kind++)
         if (kith__classes[kind]->doubted)
             kith__objects_each((enum kith__kind)kind, tell_doubt, &silent);
-}
-
-static void tell_objects(const struct kith__caller *who, int all, uint32_t holds)
-{
-    struct kith__caller dead = *who;
-
-    for (unsigned kind = 1; kind < KITH__KINDS; kind++)
-        if (kith__classes[kind]->died && (all || kith__classes[kind]->unheard & holds))
-            kith__objects_each(kind, tell_death, &dead);
-}
-
-void kith__objects_died(const struct kith__caller *who)
-{
-    tell_objects(who, 1, 0);
-}
-
-void kith__unheard_died(const struct kith__caller *who, uint32_t holds)
-{
-    tell_objects(who, 0, holds);
 }
 
 /* ------------------------------------------------------------------------ opening, closing */
@@ -305,6 +273,47 @@ int kith__close_here(uint64_t id, unsigned kind, uint64_t part)
         kith__wake_all(kith__object_waiters(o, i));
     kith__object_recycle(o);
     return 0;
+}
+
+/* Also one that is seen to be unheld for the second time: who saw it first has died. */
+static void tell_death(struct kith__object *o, void *context)
+{
+    struct kith__result out = { 0 };
+    const struct kith__class *c;
+    uint64_t kind, id = 0;
+    int ends = 0;
+
+    kith__guard_enter(&o->guard);
+    if ((kind = atomic_load(&o->ident) & 255) == KITH__NOTHING)
+        kind = lingering(o);
+    c = kind < KITH__KINDS ? kith__classes[kind] : NULL;
+    if (c && c->died) {
+        c->died(o, context, &out);
+        id = kith__object_id(o);
+        ends = c->is_unheld && c->is_unheld(o);
+    }
+    leave(o, 0, &out);
+    if (ends)
+        kith__close_here(id, (unsigned)kind, 0);
+}
+
+static void tell_objects(const struct kith__caller *who, int all, uint32_t holds)
+{
+    struct kith__caller dead = *who;
+
+    for (unsigned kind = 1; kind < KITH__KINDS; kind++)
+        if (kith__classes[kind]->died && (all || kith__classes[kind]->unheard & holds))
+            kith__objects_each(kind, tell_death, &dead);
+}
+
+void kith__objects_died(const struct kith__caller *who)
+{
+    tell_objects(who, 1, 0);
+}
+
+void kith__unheard_died(const struct kith__caller *who, uint32_t holds)
+{
+    tell_objects(who, 0, holds);
 }
 
 /* A new one, here. */

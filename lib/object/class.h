@@ -128,6 +128,9 @@ struct kith__class {
     int (*undo)(struct kith__object *o, const struct kith__caller *who, struct kith__result *given);
     /* In the guard: whoever matches (kith__is_same) has died: what it held is free. */
     void (*died)(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
+    /* In the guard, after .died: 1: it ends now, as nobody can have to do with it any more. NULL: none does.
+     */
+    int (*is_unheld)(struct kith__object *o);
     /* In no guard: kith_free was given p, memory of the object that id meant. 0; a code; KITH__GONE: it has
      * ended. NULL: no user has an address of it. */
     int (*freed)(uint64_t id, const void *p);

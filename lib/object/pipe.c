@@ -31,7 +31,7 @@ enum { RING = 32768, LARGE_MOST = 4 << 20, KNOWN = 4 };
 enum fate { OPEN, CLOSED, ABANDONED }; /* of an end; abandoned: all that held it have ended */
 
 struct options {
-    uint32_t one_way, zero;
+    uint32_t one_way, own; /* kith's own: it ends when nobody holds it any more */
     uint64_t opener;
 };
 
@@ -44,7 +44,7 @@ struct way {
 struct pipe {
     struct way to[2];
     kith__word ring[2] __attribute__((aligned(64)));
-    uint32_t one_way;
+    uint32_t one_way, own;
     /* Under the object's guard; read outside of it, too. */
     kith__word fate[2];
     kith__word opener[2];       /* who has opened it, as long as that one holds the end; 0: nobody */
@@ -170,14 +170,15 @@ static void forget(struct kith__object *o, int end, const struct kith__caller *w
 }
 
 /* In the guard: whether the end has no holder any more is seen from what is there, and not from what was just
- * done: so a janitor can do it again. An end that never had any may come to one yet. */
+ * done: so a janitor can do it again. An end that never had any may come to one yet, but for a Pipe of kith's
+ * own, whose opener would have seen to that. */
 static void abandon_if_unheld(struct kith__object *o, int end, struct kith__result *out)
 {
     struct pipe *p = pipe_of(o);
     struct kith__holders *h = &p->holders[end];
 
-    if (atomic_load(&p->fate[end]) != OPEN || atomic_load(&h->units) > 0 || atomic_load(&h->counts) == 0 ||
-        atomic_load(&p->opener[end]))
+    if (atomic_load(&p->fate[end]) != OPEN || atomic_load(&h->units) > 0 ||
+        (atomic_load(&h->counts) == 0 && !p->own) || atomic_load(&p->opener[end]))
         return;
     kith__guard_set(&o->guard, &p->fate[end], ABANDONED);
     kith__guard_commit(&o->guard);
@@ -197,6 +198,13 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
 {
     evict(o, 0, who, out);
     evict(o, 1, who, out);
+}
+
+static int is_unheld(struct kith__object *o)
+{
+    const struct pipe *p = pipe_of(o);
+
+    return p->own && atomic_load(&p->fate[0]) != OPEN && atomic_load(&p->fate[1]) != OPEN;
 }
 
 /* In the guard: with the next commit the end has had a holder. */
@@ -502,6 +510,7 @@ static int make(struct kith__object *o, const void *options, size_t size)
             return KITH_ENOMEM;
         }
     p->one_way = wanted.one_way;
+    p->own = wanted.own;
     for (int end = 0; end < 2; end++)
         atomic_store(&p->opener[end], wanted.opener);
     for (int end = 0; end < ways; end++) {
@@ -528,13 +537,13 @@ static int close_end(struct kith__object *o, uint64_t part, struct kith__result 
     struct pipe *p = pipe_of(o);
     int end = part != 0;
 
-    if (is_closed(p, end))
+    if (is_closed(p, end) && !is_unheld(o))
         return (int)closed();
     kith__guard_set(&o->guard, &p->fate[end], CLOSED);
     tell_other(out, end);
     kith__tell_all(out, READERS + end);
     kith__tell_all(out, WRITERS + end);
-    return is_closed(p, !end);
+    return is_closed(p, !end) || (p->own && atomic_load(&p->fate[!end]) != OPEN);
 }
 
 /* Each message, and each ring, is first made ours and taken out in one commit: a second call goes on where
@@ -631,6 +640,7 @@ const struct kith__class kith__pipe_class = {
     .destroy = destroy,
     .undo = undo,
     .died = died,
+    .is_unheld = is_unheld,
 };
 
 /* -------------------------------------------------------------- public functions */
@@ -837,30 +847,39 @@ void kith__pipe_shut(kith_pipe end)
     kith__close_here(object_of(end), KITH__PIPE_KIND, end_of(end));
 }
 
-#undef kith_pipe_open_with /* which adds the size */
-int kith_pipe_open_with(kith_pipe ends[2], const struct kith_pipe_options *given, size_t given_size)
+static int open_pipe(kith_pipe ends[2], const char *name, struct options *options)
 {
-    struct kith_pipe_options o = { 0 };
-    struct options options = { 0 };
     uint64_t id;
 
-    if (!ends)
-        return kith__report(kith__fail(KITH_EINVAL, "kith_pipe_open was given NULL for the ends"));
-    if (given)
-        memcpy(&o, given, given_size < sizeof o ? given_size : sizeof o);
-    options.one_way = o.one_way != 0;
-    if (!o.name && kith__base && kith__me) {
+    if (!name && kith__base && kith__me) {
         struct kith__caller who = kith__caller_here();
 
-        options.opener = kith__holder(&who);
+        options->opener = kith__holder(&who);
         kith__will_hold(KITH__HOLDS_UNITS | KITH__HOLDS_GIVEN);
     }
-    id = kith__open(KITH__PIPE_KIND, o.name, &options, sizeof options, "kith_pipe_open");
+    id = kith__open(KITH__PIPE_KIND, name, options, sizeof *options, "kith_pipe_open");
     ends[0].id = ends[1].id = id;
     if (kith__handle_code(id) < 0)
         return kith__handle_code(id);
     ends[1].id |= KITH__HANDLE_PART;
     return 0;
+}
+
+int kith__pipe_open_own(kith_pipe ends[2])
+{
+    return open_pipe(ends, NULL, &(struct options){ .own = 1 });
+}
+
+#undef kith_pipe_open_with /* which adds the size */
+int kith_pipe_open_with(kith_pipe ends[2], const struct kith_pipe_options *given, size_t given_size)
+{
+    struct kith_pipe_options o = { 0 };
+
+    if (!ends)
+        return kith__report(kith__fail(KITH_EINVAL, "kith_pipe_open was given NULL for the ends"));
+    if (given)
+        memcpy(&o, given, given_size < sizeof o ? given_size : sizeof o);
+    return open_pipe(ends, o.name, &(struct options){ .one_way = o.one_way != 0 });
 }
 
 int kith_pipe_open(kith_pipe ends[2])

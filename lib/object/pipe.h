@@ -7,6 +7,10 @@
 
 #include <stdint.h>
 
+/* One that ends when nobody holds either end any more: nobody else could close it when those who use it have
+ * died. 0; a code. */
+int kith__pipe_open_own(kith_pipe ends[2]);
+
 /* Waits as long as it takes. 0; a code. */
 int kith__pipe_pass(kith_pipe end, const void *message, uint64_t size);
 

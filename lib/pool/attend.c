@@ -220,7 +220,7 @@ int kith__attendant_begin(uint32_t node, int (*fn)(const void *end), const char 
     int64_t process;
     int rc;
 
-    if ((rc = kith_pipe_open(ends)) < 0)
+    if ((rc = kith__pipe_open_own(ends)) < 0)
         return rc;
     if ((process = kith__process_begin(&run, &o)) < 0) {
         kith__pipe_shut(ends[0]);
