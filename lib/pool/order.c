@@ -301,7 +301,6 @@ static void mark_not_begun(struct kith__job *j, enum kith__step_result last, uns
         mark_units(j, atomic_load(&r->lo), atomic_load(&r->lo) + atomic_load(&r->length), bits);
     }
     mark_units(j, atomic_load(&j->cursor) >> 16, j->units, bits);
-    mark_failed(j, bits);
 }
 
 /* What of its results is to be known before the call ends. 0; KITH_ENOMEM. */
@@ -310,11 +309,13 @@ static int look_at(struct kith__call *c, enum kith__step_result last, struct kit
     struct kith__job *j = c->job;
 
     if (kith__is_map(j->kind)) {
-        if (last == KITH__STEP_DONE)
+        if (last == KITH__STEP_DONE && atomic_load(&j->fault_count) == 0)
             return 0;
         if (!(o->bits = calloc(j->n / 8 + 1, 1)))
             return KITH_ENOMEM;
-        mark_not_begun(j, last, o->bits);
+        if (last != KITH__STEP_DONE)
+            mark_not_begun(j, last, o->bits);
+        mark_failed(j, o->bits);
         return 0;
     }
     if (last != KITH__STEP_DONE || j->out_size == 0)

@@ -31,7 +31,7 @@ struct kith__order {
     int code;                 /* what the call has ended with */
     void *out;                /* of a map a block of the heap, of a range from malloc */
     uint64_t units;           /* of a range */
-    unsigned char *bits;      /* of a map that has not come to its end; NULL: all were begun */
+    unsigned char *bits;      /* of a map: which tasks have left no result; NULL: each has */
     int is_over;              /* the call has ended: there are results */
 };
 
