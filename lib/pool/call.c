@@ -606,18 +606,44 @@ static int call_here(const struct kith__call_spec *s, void (*fold)(struct kith__
     return kith__call_end(&c, last);
 }
 
+/* The workers of this node end with the foreman. *rc becomes what the call gives then: of what they had begun
+ * nobody knows how far it has come. 1: nothing was begun. */
+static int had_no_branch(kith_pool pool, kith_pool branch, int *rc)
+{
+    struct kith__object *o;
+
+    if (*rc != KITH_ESTALE && *rc != KITH_ECANCELLED)
+        return 0;
+    if (kith__pool_find(branch, &o) == 0 || kith__ask(pool.id, KITH__POOL_KIND, KITH__POOL_WORKERS, 0) < 0)
+        return 0;
+    if (*rc == KITH_ESTALE)
+        return 1;
+    *rc = kith__fail(KITH_EPEER, "the workers of the pool on this node, which had this call, have ended");
+    return 0;
+}
+
+/* To a pool of another node. */
+static int call_from_afar(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),
+                          void *context)
+{
+    struct kith__call_spec here = *s;
+    int rc;
+
+    here.pool = kith__attend_place(s, 1);
+    if (here.pool.id != s->pool.id) {
+        rc = call_here(&here, fold, context);
+        if (!had_no_branch(s->pool, here.pool, &rc))
+            return rc;
+    }
+    return kith__attend(s, fold, context);
+}
+
 int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),
                void *context)
 {
-    struct kith__call_spec here;
     int rc;
 
     if (kith__inner_call(s, &rc))
         return rc;
-    if (kith__attend_is_needed(s->pool)) {
-        here = *s;
-        here.pool = kith__attend_place(s, 1);
-        return here.pool.id == s->pool.id ? kith__attend(s, fold, context) : call_here(&here, fold, context);
-    }
-    return call_here(s, fold, context);
+    return kith__attend_is_needed(s->pool) ? call_from_afar(s, fold, context) : call_here(s, fold, context);
 }
