@@ -59,6 +59,7 @@ static void calls_pool(struct client *c, void *arg)
         uint32_t call = (uint32_t)play.next++;
 
         make_call(call);
+        counted.away += sim_node(c) != 0;
         play.calls[call].ended = !play.calls[call].partly;
         counted.calls++;
         if (draw(3) == 0)
@@ -128,7 +129,7 @@ static void stir(void)
     uint32_t node = (uint32_t)draw(world.nodes);
 
     if (sim_count(CALLING) == 0 || draw(8) == 0)
-        sim_start(0, calls_pool, NULL);
+        sim_start(sim_is_lost(node) || draw(2) ? 0 : node, calls_pool, NULL);
     if (sim_count(GETTING) < 3 && !sim_is_lost(node))
         sim_start(node, takes_items, NULL);
     node = 1 + (uint32_t)draw(world.nodes - 1);
@@ -211,7 +212,7 @@ static void all_of_it_plays_together(void)
     CU_ASSERT(getenv("KITH_TEST_SEED") ||
               (counted.calls > 20 && counted.cancelled > 0 && counted.tasks > 0 &&
                counted.tasks_cancelled > 0 && counted.elsewhere > 0 && counted.items > 0 &&
-               counted.at_once > 0 && sim_died > 0));
+               counted.at_once > 0 && counted.away > 0 && sim_died > 0));
     printf("(%llu calls, %llu tasks, %llu of them elsewhere, %llu single, %llu items, %llu deaths, trace "
            "%016llx) ",
            (unsigned long long)counted.calls, (unsigned long long)counted.units,

@@ -2,9 +2,24 @@
  * result, and none was made of another result; each failure is told once. */
 #include "config.h"
 #include "world.h"
-#include "pool/call.h"
-#include "pool/map.h"
+#include "member/members.h"
 #include "shm/heap.h"
+
+int is_unknown(uint32_t call, int64_t rc)
+{
+    if (rc != KITH_EPEER || sim_node(sim_current) == 0 || !somebody_dies())
+        return 0;
+    play.calls[call].partly = 1;
+    counted.unknown++;
+    return 1;
+}
+
+int is_begun(uint32_t call, int64_t rc)
+{
+    if (!is_unknown(call, rc))
+        PASS(rc);
+    return rc >= 0;
+}
 
 struct part all_of(uint32_t call)
 {
@@ -13,7 +28,7 @@ struct part all_of(uint32_t call)
 
 int is_whole(const struct part *p)
 {
-    return play.halt < 0 || count_failing(p->lo, p->n) == 0;
+    return !play.calls[p->call].partly && (play.halt < 0 || count_failing(p->lo, p->n) == 0);
 }
 
 /* Each failure once; with .halt perhaps not all of them. */
@@ -23,6 +38,8 @@ void check_faults(const struct part *p, int64_t rc)
     unsigned char seen[UNITS] = { 0 };
     struct kith_fault f;
 
+    if (is_unknown(p->call, rc))
+        return;
     if (rc != (failing ? KITH_ETASK : 0))
         wrong("a call with %u tasks that fail gives %lld", failing, (long long)rc);
     while (rc == KITH_ETASK && kith_last_fault(&f, told) == 0) {
@@ -40,7 +57,9 @@ void check_results(const struct part *p, const double *y, int in_place, int all)
         double x = argument(p->call, p->lo + i), none = in_place ? x : 1;
 
         if (y[i] != result_of(x) && !(y[i] == none && (fails(p->lo + i) || !all)))
-            wrong("result %llu of call %u is %g", (unsigned long long)i, p->call, y[i]);
+            wrong("result %llu of %d of call %u, kind %d from %u is %g, ran %d", (unsigned long long)i,
+                  (int)p->n, p->call, play.calls[p->call].kind, sim_node(sim_current), y[i],
+                  play.calls[p->call].ran[p->lo + i]);
         if (y[i] == result_of(x) && (fails(p->lo + i) || play.calls[p->call].ran[p->lo + i] == 0))
             wrong("result %llu of call %u is nobody's", (unsigned long long)i, p->call);
     }
@@ -136,25 +155,36 @@ static void loop(uint32_t call)
     check_faults(&p, kith_pool_for(play.pool, loops, &arg, sizeof arg, play.units));
 }
 
-/* Given up after a while: what has a result then has a right one. */
+/* It is given up when it has not ended after a while. */
+static void await_or_cancel(kith_result r, const struct part *p)
+{
+    int rc = kith_result_get(r, NULL, 0, (int)draw(3000)), cancelled;
+
+    if (rc != KITH_ETIMEDOUT) {
+        check_faults(p, rc);
+        return;
+    }
+    cancelled = kith_result_cancel(r);
+    counted.cancelled += cancelled == 0;
+    rc = kith_result_get(r, NULL, 0, KITH_FOREVER);
+    if (cancelled != 0) {
+        FAILS_WITH(KITH_EEND, cancelled);
+        check_faults(p, rc);
+    } else if (rc != KITH_ECANCELLED && !is_unknown(p->call, rc))
+        wrong("call %u gives %d, and was cancelled", p->call, rc);
+}
+
+/* What has a result then has a right one. */
 static void map_and_cancel(uint32_t call)
 {
     const struct part p = all_of(call);
     double *x = take_room(0), *y = take_room(0);
-    enum kith__step_result last = KITH__STEP_WAIT;
-    struct kith__call_spec s;
-    struct kith__call c;
+    kith_result r;
 
     fill(&p, x, y);
-    s = kith__call_of_map(play.pool, "with_bytes", (kith__fn *)with_bytes, KITH__SHAPE_BYTES, x, sizeof *x, y,
-                          sizeof *y, play.units);
-    PASS(kith__call_begin(&c, &s));
-    if (kith__call_wait(&c, kith__now_ns() + (int64_t)draw(3000) * KITH__MS, &last) == KITH_ETIMEDOUT) {
-        kith__call_cancel(&c);
-        PASS(kith__call_wait(&c, -1, &last));
-        counted.cancelled++;
-    }
-    kith__call_end(&c, last);
+    r = kith_pool_map_async(play.pool, with_bytes, x, sizeof *x, y, sizeof *y, play.units);
+    if (is_begun(call, kith_check(r)))
+        await_or_cancel(r, &p);
     check_results(&p, y, 0, 0);
     leave_room(x, 0);
     leave_room(y, 0);

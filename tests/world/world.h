@@ -43,6 +43,7 @@ struct play {
 
 struct counts { /* in all runs */
     uint64_t units, elsewhere, items, calls, cancelled, at_once, tasks, tasks_cancelled;
+    uint64_t away, unknown; /* calls from another node than the pool's; of which nothing is known */
 };
 
 extern struct play play;
@@ -88,6 +89,11 @@ struct part { /* units of a call */
     uint32_t call;
     uint64_t lo, n;
 };
+
+/* 1: who has made the call for this process, on the pool's node, is gone or silent: nothing is known of it,
+ * but that what has a result has a right one. */
+int is_unknown(uint32_t call, int64_t rc);
+int is_begun(uint32_t call, int64_t rc); /* 0: it is none, as there is nobody to make it */
 
 struct part all_of(uint32_t call);
 int is_whole(const struct part *p); /* 1: all of it was to be done, when it has ended */
