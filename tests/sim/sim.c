@@ -415,7 +415,7 @@ static int round_of_all(void)
 /* Each moment has a look at each node: where there are many, there are fewer moments. */
 static int64_t pace(void)
 {
-    return 1 + sim_world.nodes / 16;
+    return 1 + sim_world.nodes / 8;
 }
 
 static void pass_a_moment(void)
