@@ -25,7 +25,7 @@ static inline void share_begun(void)
     attempts = begun + 1;
 }
 
-/* One worker at home, and a branch of so many. */
+/* One worker at home, and a branch of so many, which takes part from the beginning. */
 static inline void open_pool(uint32_t workers, const struct kith_pool_options *o)
 {
     struct kith_pool_options all = { 0 };
@@ -38,6 +38,8 @@ static inline void open_pool(uint32_t workers, const struct kith_pool_options *o
     all.nodes = -1;
     REQUIRE(kith__pool_open_spread(plan, &all, &pool.id) == 0);
     REQUIRE(kith__pool_find(pool, &object) == 0);
+    while (atomic_load(&kith__branches(kith__pool_body(object))->of[0].state) == KITH__BRANCH_FREE)
+        sleep_ms(1);
 }
 
 static inline void close_pool(void)

@@ -605,7 +605,9 @@ static void in_stats(void)
     open_far_pool(2);
     REQUIRE(kith_map(pool, sqrt, x, y, N) == 0);
     REQUIRE(kith_pool_workers(pool) == 2);
-    REQUIRE(kith_pool_stats(pool, &s) == 0 && s.workers == 2 && s.all.tasks == N && s.open > 0);
+    do /* one may have begun late, and found nothing left */
+        REQUIRE(kith_pool_stats(pool, &s) == 0 && s.workers == 2 && s.all.tasks == N && s.open > 0);
+    while (s.all.processes < 2);
     REQUIRE(s.all.processes == 2 && s.slowest_count > 0 && strcmp(s.slowest[0].function, "sqrt") == 0);
     for (int i = 0, tasks = 0; i < 2; i++) {
         REQUIRE(kith_worker_stats(pool, i, &w) == 0 && w.processes == 1);
