@@ -2307,10 +2307,10 @@ KITH_API const char *kith_last_error(void);
 /* Sets what happens on a fault in the head. fn gets the code and the message, and may end
  * the program or return; then the failing call returns its code. NULL: codes only. If
  * this is never called, a fault prints "kith: message" to stderr, where a call is wrong
- * with the function of the program that made it, and ends the job with status 1. A Process
- * that crashed or was killed is then reported in one message, with its host; so is the
- * first failed task of a call that goes on for 0.1 s after it, and from then on, once a
- * second, how many tasks have failed. */
+ * with the function of the program that made it, and ends the job with status 1. A
+ * Process that crashed or was killed is then reported in one message, with its host; so
+ * is the first failed task of a call that goes on for 0.1 s after it, and from then on,
+ * once a second, how many tasks have failed. */
 KITH_API void kith_on_fault(void (*fn)(int code, const char *message));
 
 /* ---- Log --------------------------------------------------------------------------- */
