@@ -38,14 +38,15 @@ void wrong(const char *format, ...)
     CU_FAIL("see above");
 }
 
-/* Who runs a task of a cancelled call is killed, with the Lock in its hand; so is, when the call is over, who
- * runs one on a node that was silent, so that it was done elsewhere, too. */
+/* Who runs a task of a cancelled call, or of an Iterator that is closed, is killed, with the Lock in its
+ * hand; so is, when the call is over, who runs one on a node that was silent, so that it was done elsewhere,
+ * too. */
 int somebody_dies(void)
 {
     int n = 0;
 
     for (int i = 0; i < CALLS; i++)
-        n += play.calls[i].kind == CANCELLED || play.calls[i].kind == GIVEN_UP;
+        n += play.calls[i].kind == CANCELLED || play.calls[i].kind >= GIVEN_UP;
     return world.deaths || world.losses || world.stops || n > 0;
 }
 

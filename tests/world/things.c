@@ -2,6 +2,7 @@
  * the Lock has one holder, the Value is what was added. */
 #include "config.h"
 #include "world.h"
+#include "object/memory.h"
 
 enum fate { NEVER, MAYBE, PUT, NOT, TAKEN };
 
@@ -77,13 +78,20 @@ static void add_one(void)
     things.adds_done += rc == 0;
 }
 
+/* A put, and an add, pass on what a task has taken, and that is left when the task does not end well: so it
+ * has nothing then. */
 void use_things(struct client *c)
 {
-    switch (draw(3)) {
-    case 0: put_item(); break;
-    case 1: hold_lock(c); break;
-    default: add_one(); break;
-    }
+    uint64_t which = draw(3);
+
+    if (which == 0)
+        hold_lock(c);
+    else if (atomic_load(&kith__taken) > 0)
+        return;
+    else if (which == 1)
+        put_item();
+    else
+        add_one();
 }
 
 static void took(const struct client *c, uint32_t item)

@@ -18,7 +18,7 @@ enum kind {
     ANY_SIZE,
     AT_ONCE, /* many maps, of which none is waited for before the last one has begun */
     SINGLE,
-    GIVEN_UP,
+    GIVEN_UP, /* and what comes after it: some of it is dropped */
     ONE_BY_ONE,
     AS_THEY_COME,
     KINDS
