@@ -78,20 +78,17 @@ static void add_one(void)
     things.adds_done += rc == 0;
 }
 
-/* A put, and an add, pass on what a task has taken, and that is left when the task does not end well: so it
- * has nothing then. */
+/* By a put, an add, or the release of a Lock a task passes on what it has taken, which is left when the task
+ * does not end well: so it has nothing then. */
 void use_things(struct client *c)
 {
-    uint64_t which = draw(3);
-
-    if (which == 0)
-        hold_lock(c);
-    else if (atomic_load(&kith__taken) > 0)
+    if (atomic_load(&kith__taken) > 0)
         return;
-    else if (which == 1)
-        put_item();
-    else
-        add_one();
+    switch (draw(3)) {
+    case 0: put_item(); break;
+    case 1: hold_lock(c); break;
+    default: add_one(); break;
+    }
 }
 
 static void took(const struct client *c, uint32_t item)
