@@ -26,12 +26,10 @@ enum {
  * cache line each. */
 struct kith__object {
     struct kith__guard guard;
-    kith__word ident;  /* generation << 8 | kind; kind 0: free, or being opened */
-    kith__word opener; /* member that is opening it, or taking it down */
+    kith__word ident; /* generation << 8 | kind; kind 0: free, or being opened */
     /* for a class that needs two: a Queue's consumers'. Entered after the first */
     struct kith__guard second __attribute__((aligned(64)));
     kith__word next_free; /* slot + 1 of the next one in the list of free ones */
-    kith__word leaving;   /* its kind, while it is taken down */
     /* What is changed without a guard: see units.h. These stand where no other class of object writes. */
     kith__word unit_count __attribute__((aligned(64))); /* and the class's flags << 32 */
     kith__word signals;
@@ -40,6 +38,8 @@ struct kith__object {
     kith__word units[KITH__UNITS];
     kith__word far[KITH__UNITS]; /* for whom the agent has it */
     char name[KITH__NAME];       /* under which it is found; "": none */
+    kith__word opener;           /* member that is opening it, or taking it down */
+    kith__word leaving;          /* its kind, while it is taken down */
     struct {
         char room[KITH__BODY_SIZE];
     } body __attribute__((aligned(64)));
