@@ -180,13 +180,17 @@ head_is_killed()
 }
 
 # Before all have come through kith_init the end of one is the end of all.
+# Once in many runs Open MPI takes away what MPI_Init needs while rank 0 is in it, and says so: then again.
 one_does_not_start()
 {
-    local status
-    # shellcheck disable=SC2016
-    "$cluster" run-head timeout $((60 * KITH_TEST_SLOWDOWN)) env KITH_MPIRUN="$MPIRUN" "$KITH_COMMAND" run --on-loss go-on --allow-run-as-root \
-        --host node1:1,node2:1,node3:1 sh -c '[ "$(hostname)" != node2 ] || exit 3; exec "$0" stay' "$lost" >"$TMPDIR/one" 2>&1 </dev/null
-    status=$?
+    local status try
+    for try in 1 2 3; do
+        # shellcheck disable=SC2016
+        "$cluster" run-head timeout $((60 * KITH_TEST_SLOWDOWN)) env KITH_MPIRUN="$MPIRUN" "$KITH_COMMAND" run --on-loss go-on --allow-run-as-root \
+            --host node1:1,node2:1,node3:1 sh -c '[ "$(hostname)" != node2 ] || exit 3; exec "$0" stay' "$lost" >"$TMPDIR/one" 2>&1 </dev/null
+        status=$?
+        grep -q 'PMIX ERROR' "$TMPDIR/one" || break
+    done
     [ $status = 1 ] && grep -q '^kith: rank 1 ended before all ranks had started' "$TMPDIR/one" || { echo "status $status"; cat "$TMPDIR/one"; return 1; }
 }
 
