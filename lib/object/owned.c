@@ -123,7 +123,7 @@ static int64_t has_no_lock(struct kith__object *o, uint64_t ident)
 {
     if (ident_of(o) != ident)
         return KITH__GONE;
-    return kith__fail(KITH_EINVAL, "a %s that was opened with .raw has no lock",
+    return kith__fail(KITH_EINVAL, "the %s was opened with .raw: it has no lock",
                       kith__classes[ident & 255]->noun);
 }
 
