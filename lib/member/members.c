@@ -113,8 +113,10 @@ static void fill_in(struct kith__member *m, enum kith__role role)
     atomic_store(&m->pid, 0);
     atomic_store(&m->daemon, 0);
     kith__member_renew(m);
-    m->object = m->number = m->arg = m->arg_size = m->setup_size = 0;
-    m->asked_by = m->parent = m->memory = 0;
+    atomic_store(&m->object, 0); /* before the next line: see kith_processes */
+    atomic_store(&m->asked_by, 0);
+    m->number = m->arg = m->arg_size = m->setup_size = 0;
+    m->parent = m->memory = 0;
     m->limit_ms = 0;
     m->shape = 0;
     m->name[0] = '\0';

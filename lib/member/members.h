@@ -66,19 +66,19 @@ struct kith__member {
     _Atomic uint32_t stop_sent;   /* a bit for each such signal that was sent */
     _Atomic uint32_t stop_signal; /* asked by kith_process_terminate and kill: the fork server sends it */
     _Atomic uint32_t daemon;
-    _Atomic uint32_t busy;  /* of a worker: it has a task; for who chooses a node */
-    _Atomic uint32_t holds; /* enum kith__holds: when it has ended, a janitor looks */
-    uint32_t serial;        /* of this process, never used again on this node */
-    uint32_t worker;        /* index in its pool */
-    uint64_t object;        /* handle of the Process or pool that it belongs to; of the head: see kith_self */
-    uint64_t number;        /* which Process of the job: its random numbers */
-    uint64_t arg, arg_size; /* a block of the heap, owned by this entry */
-    uint64_t setup_size;    /* bytes behind the argument: see setup.h */
-    uint64_t asked_by;      /* of a Process: node << 32 | serial number of who started it */
-    uint64_t parent;        /* and its handle; 0: it has none */
-    uint64_t memory;        /* of a Process or worker: its limit; 0: none */
-    uint32_t limit_ms;      /* of a Process, of its time */
-    int32_t shape;          /* of its target: see start.h */
+    _Atomic uint32_t busy;     /* of a worker: it has a task; for who chooses a node */
+    _Atomic uint32_t holds;    /* enum kith__holds: when it has ended, a janitor looks */
+    uint32_t serial;           /* of this process, never used again on this node */
+    uint32_t worker;           /* index in its pool */
+    _Atomic uint64_t object;   /* handle of its Process or pool; of the head: see kith_self */
+    uint64_t number;           /* which Process of the job: its random numbers */
+    uint64_t arg, arg_size;    /* a block of the heap, owned by this entry */
+    uint64_t setup_size;       /* bytes behind the argument: see setup.h */
+    _Atomic uint64_t asked_by; /* of a Process: node << 32 | serial number of who started it */
+    uint64_t parent;           /* and its handle; 0: it has none */
+    uint64_t memory;           /* of a Process or worker: its limit; 0: none */
+    uint32_t limit_ms;         /* of a Process, of its time */
+    int32_t shape;             /* of its target: see start.h */
     _Atomic uint32_t internal; /* 1: a Process of kith's own, of which no user hears */
     struct kith__token target;
     char name[64];

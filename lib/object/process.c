@@ -91,7 +91,7 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
     struct kith__member *m = kith__member(who);
     uint64_t id;
 
-    m->object = kith__object_id(o); /* before it is there: see kith__processes_sweep */
+    atomic_store(&m->object, kith__object_id(o)); /* before it is there: see kith__processes_sweep */
     atomic_store(&kith__process_body(o)->member, who);
     atomic_store(&kith__process_body(o)->state, KITH__PROCESS_RUNS);
     memcpy(kith__process_body(o)->name, m->name, sizeof m->name);
@@ -112,9 +112,10 @@ void kith__processes_sweep(uint32_t asker)
 
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
         struct kith__member *m = kith__member(i);
+        uint64_t id = atomic_load(&m->object);
 
-        if (atomic_load(&m->state) == KITH__TAKEN && atomic_load(&m->asker) == asker && m->object)
-            kith__close_here(m->object, KITH__PROCESS_KIND, 0); /* stale: it was not there yet */
+        if (atomic_load(&m->state) == KITH__TAKEN && atomic_load(&m->asker) == asker && id)
+            kith__close_here(id, KITH__PROCESS_KIND, 0); /* stale: it was not there yet */
     }
 }
 
@@ -128,7 +129,7 @@ static void fill_member(struct kith__member *m, const struct kith__start *s, uin
     m->limit_ms = s->limit_ms;
     m->memory = s->memory;
     m->parent = s->parent;
-    m->asked_by = asked_by;
+    atomic_store(&m->asked_by, asked_by);
     memcpy(m->name, s->name, sizeof m->name);
     m->name[sizeof m->name - 1] = '\0';
 }
@@ -348,27 +349,37 @@ static int64_t name(struct kith__object *o, const struct kith__caller *who, stru
     return (int64_t)length;
 }
 
-/* To those who have its handle. */
-static int runs(const struct kith__member *m)
+/* To those who have its handle, which is id. */
+static int runs(const struct kith__member *m, uint64_t id)
 {
     return kith__member_is_up(m) ? atomic_load(&m->role) == KITH__PROCESS
-                                 : is_settling(kith__object_slot(m->object), m->object);
+                                 : is_settling(kith__object_slot(id), id);
 }
 
-/* Those that asked_by has started here, that run, and whose handles are open. How many there are; the first
- * room of them. */
+/* The handle of m when it is a Process that asked_by has started here, that runs, and whose handle is open;
+ * else 0. Its entry may become another's meanwhile, so the handle is looked at once more. */
+static uint64_t child(const struct kith__member *m, uint64_t asked_by)
+{
+    uint64_t id = atomic_load(&m->object);
+
+    return runs(m, id) && atomic_load(&m->asked_by) == asked_by && !atomic_load(&m->internal) &&
+                   kith__object_is(kith__object_slot(id), id) && atomic_load(&m->object) == id
+               ? id
+               : 0;
+}
+
+/* How many there are; the first room of them. */
 static uint32_t find_children(uint64_t asked_by, uint64_t *ids, uint32_t room)
 {
     uint32_t used = atomic_load(&kith__shared->members_used), found = 0;
 
     for (uint32_t i = KITH__FIRST_MEMBER; i <= used; i++) {
-        const struct kith__member *m = kith__member(i);
+        uint64_t id = child(kith__member(i), asked_by);
 
-        if (!runs(m) || m->asked_by != asked_by || atomic_load(&m->internal) ||
-            !kith__object_is(kith__object_slot(m->object), m->object))
+        if (id == 0)
             continue;
         if (found < room)
-            ids[found] = m->object;
+            ids[found] = id;
         found++;
     }
     return found;
@@ -451,11 +462,13 @@ static uint64_t open_main(void)
 int kith__process_is_main(const char *name)
 {
     struct kith__member *me = kith__member(kith__me);
+    uint64_t id = atomic_load(&me->object);
 
     snprintf(me->name, sizeof me->name, "%s", name);
-    if (me->object == 0 && (me->object = open_main()) == 0)
+    if (id == 0 && (id = open_main()) == 0)
         return KITH_ENOMEM;
-    memcpy(kith__process_body(kith__object_slot(me->object))->name, me->name, sizeof me->name);
+    atomic_store(&me->object, id);
+    memcpy(kith__process_body(kith__object_slot(id))->name, me->name, sizeof me->name);
     kith__log_name(me->name, kith__shared->nodes > 1 ? kith__shared->host : "");
     return 0;
 }
@@ -465,7 +478,7 @@ static uint64_t own_handle(void)
 {
     const struct kith__member *me = kith__member(kith__me);
 
-    return atomic_load(&me->role) == KITH__WORKER ? 0 : me->object;
+    return atomic_load(&me->role) == KITH__WORKER ? 0 : atomic_load(&me->object);
 }
 
 static int is_process(void)
@@ -719,7 +732,7 @@ static int64_t ask_it(kith_process p, unsigned method, uint64_t number, int time
 
 int kith_process_join(kith_process p, int timeout_ms)
 {
-    if (kith__base && kith__me && p.id != 0 && kith__member(kith__me)->object == p.id)
+    if (kith__base && kith__me && p.id != 0 && atomic_load(&kith__member(kith__me)->object) == p.id)
         return kith__report(kith__fail(KITH_EINVAL, "a Process cannot join itself"));
     return kith__report((int)ask_it(p, KITH__PROCESS_JOIN, 0, timeout_ms));
 }

@@ -324,7 +324,7 @@ static inline uint32_t kith__pool_hands(const struct kith__pool *p)
 /* That of a worker. */
 static inline struct kith__pool *kith__pool_of(const struct kith__member *m)
 {
-    return kith__pool_body(kith__object_slot(m->object));
+    return kith__pool_body(kith__object_slot(atomic_load(&m->object)));
 }
 
 static inline struct kith__lane *kith__lane(const struct kith__pool *p, uint32_t worker)

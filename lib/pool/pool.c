@@ -69,8 +69,8 @@ kith_pool kith__pool_here(kith_pool p)
         return p;
     m = kith__member(kith__me);
     if (atomic_load(&m->role) == KITH__WORKER &&
-        kith__pool_body(kith__object_slot(m->object))->trunk.pool == p.id)
-        return (kith_pool){ m->object };
+        kith__pool_body(kith__object_slot(atomic_load(&m->object)))->trunk.pool == p.id)
+        return (kith_pool){ atomic_load(&m->object) };
     return p;
 }
 
@@ -145,7 +145,7 @@ static int ask_worker(struct kith__object *o, uint64_t id, uint32_t worker)
     if (who == 0)
         return KITH_ENOMEM;
     m = kith__member(who);
-    m->object = id;
+    atomic_store(&m->object, id);
     m->worker = worker;
     m->number = (p->trunk.pool ? p->trunk.pool : id) & UINT32_MAX;
     snprintf(m->name, sizeof m->name, "worker %u", worker + p->trunk.first_worker);

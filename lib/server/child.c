@@ -197,7 +197,7 @@ void kith__child_main(uint32_t who, pid_t parent)
         hear_signals(); /* from here on a handler of the program finds a process that may exit */
     kith__unbind();     /* the fork server has those of one rank only */
     if (atomic_load(&m->role) == KITH__WORKER) {
-        o = kith__object_slot(m->object);
+        o = kith__object_slot(atomic_load(&m->object));
         bind_worker(kith__pool_body(o), m->worker);
         kith__random_reseed_libc(kith__random_seed() + ((uint64_t)m->number << 32 | (m->worker + 1)));
         atomic_fetch_add(&m->unpublished,
@@ -285,7 +285,7 @@ void kith__janitor_settle(uint32_t who)
     kith__jobs_abandon(who);
     give_back_units(who);
     kith__failpoint("janitor: units given back");
-    kith__process_settle(kith__member(who)->object, 1);
+    kith__process_settle(atomic_load(&kith__member(who)->object), 1);
     kith__failpoint("janitor: settled");
 }
 

@@ -53,20 +53,20 @@ static int is_told(int sig)
 /* 1: its object is being looked at; later. settling: its janitor says that it has ended. */
 static int process_exited(struct kith__member *m, int status, int settling)
 {
-    struct kith__object *o = kith__object_slot(m->object);
+    uint64_t id = atomic_load(&m->object);
+    struct kith__object *o = kith__object_slot(id);
     struct kith__process_body *p = kith__process_body(o);
 
-    if (!kith__object_is(o, m->object)) {
+    if (!kith__object_is(o, id)) {
         count_killed(m, NULL, status);
         kith__member_move(m, KITH__MEMBER_ENDS);
         return 0;
     }
     if (!kith__guard_try(&o->guard))
         return 1;
-    count_killed(m, kith__object_is(o, m->object) ? p : NULL,
-                 status);                    /* before anybody can see that it has ended */
+    count_killed(m, kith__object_is(o, id) ? p : NULL, status); /* before anybody can see that it has ended */
     kith__member_move(m, KITH__MEMBER_ENDS); /* first: who starts the next one finds a CPU free */
-    kith__process_ends(o, m->object, status, settling);
+    kith__process_ends(o, id, status, settling);
     kith__guard_leave(&o->guard);
     kith__wake_all(kith__object_waiters(o, 0));
     return 0;
@@ -144,7 +144,7 @@ static int is_end_of_pool(const struct kith__pool *p)
 
 static int worker_exited(struct kith__member *m, int status)
 {
-    struct kith__object *o = kith__object_slot(m->object);
+    struct kith__object *o = kith__object_slot(atomic_load(&m->object));
     struct kith__pool *p = kith__pool_of(m);
     struct kith__lane *lane = kith__lane(p, m->worker);
     int again;

@@ -50,7 +50,7 @@ static int is_overdue(uint32_t who)
 /* Then nobody waits any longer for the end of its Process. Somebody may be in the guard: we come back. */
 static void let_it_end(uint32_t who)
 {
-    if (is_overdue(who) && !kith__process_settle(kith__member(who)->object, 0))
+    if (is_overdue(who) && !kith__process_settle(atomic_load(&kith__member(who)->object), 0))
         kith__serving_come_back(1);
 }
 

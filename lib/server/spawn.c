@@ -55,7 +55,7 @@ static void give_up_lane(uint32_t who)
     kith__lane_move(lane, KITH__LANE_ENDS);
     atomic_store(&lane->member, 0);
     kith__fence();
-    kith__wake_all(kith__object_waiters(kith__object_slot(m->object), 1));
+    kith__wake_all(kith__object_waiters(kith__object_slot(atomic_load(&m->object)), 1));
     members[who].refused = 0;
     kith__member_free(who);
 }
@@ -88,10 +88,10 @@ static void refuse(uint32_t who, int error)
         kith__wake_everybody(); /* callers */
         give_up_lane(who);
     } else {
-        struct kith__object *o = kith__object_slot(m->object);
+        struct kith__object *o = kith__object_slot(atomic_load(&m->object));
 
         members[who].refused = 0;
-        if (atomic_load(&m->role) == KITH__PROCESS && kith__object_is(o, m->object))
+        if (atomic_load(&m->role) == KITH__PROCESS && kith__object_is(o, atomic_load(&m->object)))
             atomic_store(&kith__process_body(o)->fork_error, (uint32_t)error);
         if (kith__death_of(who, 127 << 8)) { /* its object is being looked at; later */
             members[who].refused = 1;
@@ -125,9 +125,9 @@ void kith__spawn(uint32_t who)
     kith__member_move(m, KITH__MEMBER_BEGINS);
     kith__timelimit_forget(who);
     if (atomic_load(&m->role) == KITH__PROCESS) {
-        struct kith__object *o = kith__object_slot(m->object);
+        struct kith__object *o = kith__object_slot(atomic_load(&m->object));
 
-        if (kith__object_is(o, m->object))
+        if (kith__object_is(o, atomic_load(&m->object)))
             atomic_store(&kith__process_body(o)->pid, pid);
     }
 }
@@ -142,7 +142,7 @@ void kith__spawn_successor(uint32_t who)
     if (successor == 0)
         return;
     m = kith__member(successor);
-    m->object = old->object;
+    atomic_store(&m->object, atomic_load(&old->object));
     m->worker = old->worker;
     m->number = old->number;
     m->memory = old->memory;
