@@ -509,6 +509,47 @@ static void threads_take_the_same_results(void)
     }
 }
 
+static int fails_at_once(const void *in, void *out)
+{
+    (void)in;
+    (void)out;
+    return 1;
+}
+
+static void *take_each_map(void *nothing)
+{
+    for (int i = 0; i < 100; i++) {
+        struct kith_fault f = { 0 };
+        int rc = kith_result_get(same.list[i], NULL, 0, KITH_FOREVER);
+
+        same.taken += rc == KITH_ETASK && kith_last_fault(&f, 0) == 0;
+        same.wrong += rc != KITH_ETASK && rc != KITH_ESTALE;
+    }
+    return nothing;
+}
+
+/* With its faults, which one thread has. */
+static void threads_take_the_same_maps(void)
+{
+    for (int round = 0; round < (SANITIZED ? 6 : 20); round++) {
+        kith_pool pool = kith_pool_open(2);
+        pthread_t thread[3];
+        int zero = 0, out[100];
+
+        same.taken = same.wrong = 0;
+        for (int i = 0; i < 100; i++)
+            same.list[i] =
+                kith_pool_map_async(pool, fails_at_once, &zero, sizeof zero, &out[i], sizeof zero, 1);
+        for (int i = 0; i < 3; i++)
+            pthread_create(&thread[i], NULL, take_each_map, NULL);
+        for (int i = 0; i < 3; i++)
+            pthread_join(thread[i], NULL);
+        CU_ASSERT_EQUAL(same.taken, 100);
+        CU_ASSERT_EQUAL(same.wrong, 0);
+        PASS(kith_pool_close(pool));
+    }
+}
+
 static int put_some(const void *in, void *out)
 {
     const kith_queue *q = in;
@@ -603,6 +644,7 @@ static struct test tests[] = {
     TEST(a_result_is_taken_in_the_middle_of_a_call),
     TEST(threads_give_while_the_pool_is_closed),
     TEST(threads_take_the_same_results),
+    TEST(threads_take_the_same_maps),
     TEST(what_a_task_has_put_is_there_with_its_result),
     TEST(wrong_use_is_a_sentence),
     TEST(closing_no_pool_waits_for_nothing),

@@ -315,16 +315,28 @@ void kith__later_drop(struct kith__later *l)
     pthread_mutex_unlock(&kith__calls.mutex);
 }
 
+/* 0: another thread has waited for it, too, and was faster. */
+static int is_ours(struct kith__later *l)
+{
+    int ours;
+
+    pthread_mutex_lock(&kith__calls.mutex);
+    ours = !l->taken;
+    l->taken = l->dropped = 1;
+    pthread_mutex_unlock(&kith__calls.mutex);
+    return ours;
+}
+
 int kith__later_take(struct kith__later *l)
 {
+    if (!is_ours(l))
+        return kith__fail(KITH_ESTALE, "this Result was taken, or dropped");
     if (l->code == KITH_ETASK) {
         kith__own_replace(KITH__OWN_FAULTS, l->faults);
         l->faults = NULL;
     }
     if (l->code < 0)
         kith__fail(l->code, "%s", l->sentence ? l->sentence : kith_strerror(l->code));
-    l->taken = 1;
-    kith__later_drop(l);
     return l->code;
 }
 
