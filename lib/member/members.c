@@ -16,7 +16,7 @@
 
 uint32_t kith__me;
 
-void (*kith__seat_is_left)(void);
+void (*_Atomic kith__seat_is_left)(void);
 
 static _Thread_local struct kith__seat *my_seat;
 static pthread_key_t seat_key;
@@ -230,11 +230,12 @@ int kith__server_dead(void)
 static void seat_leave(void *seat)
 {
     struct kith__seat *s = seat;
+    void (*is_left)(void);
 
     if (!kith__base || atomic_load(&s->member) != kith__me)
         return;
-    if (kith__seat_is_left)
-        kith__seat_is_left();
+    if ((is_left = atomic_load(&kith__seat_is_left)))
+        is_left();
     atomic_store(&s->pinned, 0);
     atomic_store(&s->member, 0);
 }

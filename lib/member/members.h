@@ -202,7 +202,7 @@ static inline uint32_t kith__seat_number(const struct kith__seat *s)
 {
     return (uint32_t)(s - kith__shared->seats);
 }
-extern void (*kith__seat_is_left)(void);   /* called by a thread that ends, while the seat is its own */
-void kith__seats_release(uint32_t member); /* of a dead member; for the fork server */
+extern void (*_Atomic kith__seat_is_left)(void); /* called by a thread that ends, while the seat is its own */
+void kith__seats_release(uint32_t member);       /* of a dead member; for the fork server */
 
 #endif

@@ -76,10 +76,13 @@ enum running { RUNS, ENDS, ENDED }; /* it runs tasks; its workers are about to b
 
 static enum running running(const struct kith__feed *f)
 {
-    uint32_t state = atomic_load(&kith__pool_body(f->object)->state);
+    uint32_t state;
 
     if (kith__object_is(f->object, f->pool.id))
         return RUNS;
+    if (!kith__object_leaves(f->pool.id, KITH__POOL_KIND))
+        return ENDED;
+    state = atomic_load(&kith__pool_body(f->object)->state); /* or what another object has in its place */
     if (!kith__object_leaves(f->pool.id, KITH__POOL_KIND))
         return ENDED;
     return state <= KITH__POOL_CLOSING ? RUNS : ENDS;

@@ -313,7 +313,7 @@ int kith__remote_pipeline(uint64_t id, uint32_t op, const struct kith__caller *w
     if (kith__mailbox_may_pipeline(&own, id)) {
         e.flags |= KITH__PIPELINED;
         kith__remote_pipelined = 1;
-        kith__seat_is_left = settle_thread;
+        atomic_store_explicit(&kith__seat_is_left, settle_thread, memory_order_release);
         if ((rc = post_pipelined(&e, in->bytes)) == 1)
             return 0;
     }
