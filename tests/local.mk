@@ -196,6 +196,7 @@ unit_tests += \
 	tests/test_stats \
 	tests/test_storm \
 	tests/test_threads \
+	tests/test_threads_ends \
 	tests/test_turn \
 	tests/test_units \
 	tests/test_value \
