@@ -5,6 +5,7 @@
 
 #include "netjob.h"
 #include "pool/branch.h"
+#include "pool/opening.h"
 #include "pool/pool.h"
 #include "pool/spread.h"
 

@@ -14,6 +14,7 @@
 #include "config.h"
 #include "world/world.h"
 #include "object/class.h"
+#include "pool/opening.h"
 #include "pool/pool.h"
 #include "pool/spread.h"
 

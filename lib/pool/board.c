@@ -315,6 +315,14 @@ void kith__job_withdraw(struct kith__pool *p, uint32_t post)
         atomic_store_explicit(&p->free_from, post, memory_order_relaxed);
 }
 
+void kith__job_finish(const struct kith__pool *p, uint32_t post)
+{
+    struct kith__job *j = kith__post_job(kith__post(p, post));
+
+    if (j)
+        kith__guard_finish(&j->guard);
+}
+
 static int has_work(const struct kith__pool *p, uint64_t bits, uint32_t first)
 {
     for (; bits; bits &= bits - 1) {

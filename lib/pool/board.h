@@ -442,6 +442,8 @@ void kith__job_withdraw(struct kith__pool *p,
 void kith__job_hide(struct kith__pool *p, uint32_t post); /* workers do not find it any more */
 int kith__job_untouched(const struct kith__pool *p,
                         uint32_t post); /* no worker looks at it any more, and no other node has some of it */
+/* What a dead one had decided to change in it is done. In the pool's guard. */
+void kith__job_finish(const struct kith__pool *p, uint32_t post);
 int kith__jobs_have_work(const struct kith__pool *p); /* 1: some call is under way */
 /* Too many tasks have failed: nothing is begun any more. */
 static inline int kith__job_halted(const struct kith__job *j)

@@ -10,6 +10,7 @@
 #include "pool/crew.h"
 #include "pool/errand.h"
 #include "pool/known.h"
+#include "pool/opening.h"
 #include "pool/pool.h"
 
 #include <stdio.h>

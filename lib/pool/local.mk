@@ -60,6 +60,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/map.h \
 	lib/pool/notices.c \
 	lib/pool/notices.h \
+	lib/pool/opening.c \
+	lib/pool/opening.h \
 	lib/pool/order.c \
 	lib/pool/order.h \
 	lib/pool/parcel.c \
@@ -89,6 +91,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/state.h \
 	lib/pool/stats.c \
 	lib/pool/stats.h \
+	lib/pool/sweep.c \
+	lib/pool/sweep.h \
 	lib/pool/task.c \
 	lib/pool/task.h \
 	lib/pool/threads.c \

@@ -1,4 +1,5 @@
-/* pool.h: opening and ending pools; the calls that give them jobs are in call.c. */
+/* pool.h: finding and ending pools. They are opened in opening.c; the calls that give them jobs are in
+ * call.c. */
 #ifndef KITH_POOL_H
 #define KITH_POOL_H
 
@@ -21,14 +22,6 @@ kith_pool kith__pool_here(kith_pool p);
 /* The branch of p on this node; p when there is none. */
 kith_pool kith__pool_branch(kith_pool p);
 
-/* Opens a pool that is spread so (spread.h), whatever .nodes says. 0; a code. */
-struct kith__spread;
-int kith__pool_open_spread(struct kith__spread *plan, const struct kith_pool_options *o, uint64_t *id);
-
-/* Opens a branch of a pool of another node, with options of that. 0; a code. */
-int kith__pool_open_branch(const struct kith__trunk *trunk, int workers, const struct kith_pool_options *o,
-                           uint64_t *id);
-
 /* 0 and the object of an open pool of this node. Its guard is not held: lanes and jobs have rules of their
  * own. */
 int kith__pool_find(kith_pool p, struct kith__object **o);
@@ -36,14 +29,11 @@ int kith__pool_find(kith_pool p, struct kith__object **o);
 /* Likewise, and its guard is held: until kith__object_leave nobody closes the pool. */
 int kith__pool_enter(kith_pool p, struct kith__object **o);
 
-/* Finishes the commits of the dead everywhere but in the heap, before anything of theirs is taken back. */
-void kith__commits_finish(void);
+/* Waits until it is done, or has failed. 0; KITH_EPEER: there is no fork server. */
+int kith__pool_await(struct kith__object *o, int (*done)(const struct kith__pool *p),
+                     int (*failed)(const struct kith__pool *p));
 
-/* Nothing more is claimed of the jobs that a dead member had posted; nor does it wait. Then _sweep. */
-void kith__jobs_abandon(uint32_t member);
-
-/* Withdraws the jobs that a dead member had posted, and waits until no worker touches them: their memory can
- * be taken back after that. For its janitor. */
-void kith__jobs_sweep(uint32_t member);
+/* Workers that are processes end, or are killed; threads begin nothing any more. */
+void kith__pool_stop(struct kith__object *o, enum kith__pool_event event);
 
 #endif

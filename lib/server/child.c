@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "member/output.h"
 #include "shm/heap.h"
-#include "pool/pool.h"
+#include "pool/sweep.h"
 #include "object/class.h"
 #include "object/memory.h"
 #include "object/process.h"
