@@ -214,7 +214,7 @@ static uint64_t stand_in_request(void *context, uint32_t peer, const struct kith
     (void)context;
     (void)bytes;
     stand_in.asked++;
-    if (r->op == op_of(KITH__QUEUE_KIND, "put"))
+    if (r->op == op_of(KITH__FIFO_KIND, "put"))
         kith__proto_confirm(stand_in.proto, peer, r->id, KITH__PIPELINED);
     else
         kith__proto_reply(stand_in.proto, peer, &reply, much, 0);
@@ -397,7 +397,7 @@ static const struct kith__proto_events host_events = { .at = stand_in_at,
 static int64_t ask_for_size(kith_queue q, uint64_t seat)
 {
     const struct kith__request r = {
-        .id = seat << 48 | 1, .op = op_of(KITH__QUEUE_KIND, "size"), .object = q.id, .timeout_ms = -1
+        .id = seat << 48 | 1, .op = op_of(KITH__FIFO_KIND, "size"), .object = q.id, .timeout_ms = -1
     };
     int before = heard.replies;
 

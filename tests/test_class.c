@@ -98,7 +98,7 @@ static const struct maker {
     enum kith__kind kind;
     uint64_t (*open)(void);
 } makers[] = {
-    { KITH__QUEUE_KIND, open_queue }, { KITH__SORTED_KIND, open_sorted },
+    { KITH__FIFO_KIND, open_queue },  { KITH__SORTED_KIND, open_sorted },
     { KITH__SEM_KIND, open_sem },     { KITH__SEM_KIND, open_large_sem },
     { KITH__VALUE_KIND, open_value }, { KITH__VALUE_KIND, open_bytes },
     { KITH__LOCK_KIND, open_lock },   { KITH__RLOCK_KIND, open_rlock },

@@ -23,10 +23,10 @@ static void give(kith_queue q, uint32_t node, uint64_t id)
     struct kith__result out;
 
     memset(&out, 0, sizeof out);
-    CU_ASSERT_EQUAL_FATAL(kith__attempt(q.id, KITH__QUEUE_KIND, KITH__QUEUE_GET, &who, &in, &out),
+    CU_ASSERT_EQUAL_FATAL(kith__attempt(q.id, KITH__FIFO_KIND, KITH__QUEUE_GET, &who, &in, &out),
                           (int64_t)sizeof(int));
     CU_ASSERT_FATAL(out.flags & KITH__GIVEN);
-    kith__deliveries_add(&given, node, id, q.id, KITH__QUEUE_KIND << 8 | KITH__QUEUE_GET, &who, &out);
+    kith__deliveries_add(&given, node, id, q.id, KITH__FIFO_KIND << 8 | KITH__QUEUE_GET, &who, &out);
 }
 
 static int next_in(kith_queue q)

@@ -514,7 +514,7 @@ static const struct {
     enum kith__kind kind;
     enum thing thing;
 } objects[] = {
-    { KITH__QUEUE_KIND, QUEUE }, { KITH__SORTED_KIND, SORTED },   { KITH__PIPE_KIND, PIPE },
+    { KITH__FIFO_KIND, QUEUE },  { KITH__SORTED_KIND, SORTED },   { KITH__PIPE_KIND, PIPE },
     { KITH__SEM_KIND, SEM },     { KITH__LOCK_KIND, LOCK },       { KITH__RLOCK_KIND, RLOCK },
     { KITH__EVENT_KIND, EVENT }, { KITH__COND_KIND, COND },       { KITH__BARRIER_KIND, BARRIER },
     { KITH__VALUE_KIND, VALUE }, { KITH__ARRAY_KIND, ARRAY },     { KITH__DICT_KIND, DICT },

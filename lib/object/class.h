@@ -16,7 +16,7 @@
 /* Name of the table kith__NAME_class; its constant. The numbers go over the wire: new ones at the end. */
 #define KITH__CLASSES(X) \
     X(node, NODE)        \
-    X(queue, QUEUE)      \
+    X(fifo, FIFO)        \
     X(process, PROCESS)  \
     X(pool, POOL)        \
     X(sem, SEM)          \

@@ -12,6 +12,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/dict.c \
 	lib/object/cond.c \
 	lib/object/event.c \
+	lib/object/fifo.c \
 	lib/object/holders.c \
 	lib/object/holders.h \
 	lib/object/list.c \

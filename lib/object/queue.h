@@ -1,6 +1,6 @@
-/* queue.h: what the two classes of Queues share: the plain one (queue.c), and the sorted one (sorted.c),
+/* queue.h: what the two classes of Queues share: the plain one (fifo.c), and the sorted one (sorted.c),
  * which is last in, first out, or by priority, or joinable. In a handle KITH__HANDLE_PART tells that it is a
- * sorted one. */
+ * sorted one. The public functions of both are in queue.c, but for those with a short way: fifo.c. */
 #ifndef KITH_QUEUE_H
 #define KITH_QUEUE_H
 
@@ -35,6 +35,9 @@ struct kith__sorted_options {
     uint32_t order, joinable;
 };
 
+/* bytes of many items that are put or taken in a guard; the others wait outside */
+enum { KITH__QUEUE_AT_ONCE = 65536 };
+
 /* Codes, and their sentences. does_not_fit: 0 when the next item fits. */
 int64_t kith__queue_was_shut(void);
 int64_t kith__queue_is_over(void);
@@ -42,5 +45,9 @@ int64_t kith__queue_does_not_fit(uint64_t size, uint64_t room, int exact);
 
 /* rc: what a function of producers.h gave. In the guard, which it commits; whoever waits is woken. 0; rc. */
 int64_t kith__queue_settle(struct kith__object *o, int rc, struct kith__result *out);
+
+/* One item, of either class, by kith__invoke. They report nothing. */
+int64_t kith__queue_put_one(kith_queue q, const void *item, size_t size, uint64_t priority, int timeout_ms);
+int64_t kith__queue_take(kith_queue q, void *buf, size_t room, uint32_t flags, int timeout_ms);
 
 #endif

@@ -1,6 +1,6 @@
 /* sorted.c: the Queue that is more than first in, first out: last in, first out, or by priority; and one
  * whose items are given out again when whoever took them has died before it was done with them. See class.h
- * and kith.h; the plain one is in queue.c. A bit of the handle tells them apart.
+ * and kith.h; the plain one is in fifo.c. A bit of the handle tells them apart.
  *
  * Each item is a block. Those that wait are in a list for each priority. Those of a joinable Queue that are
  * out, and not done, are in a list with the names of those that have them. Every change of the lists is one
