@@ -4,6 +4,10 @@ lib_libkith_all_la_SOURCES += \
 	lib/net/address.h \
 	lib/net/channel.c \
 	lib/net/channel.h \
+	lib/net/hearing.c \
+	lib/net/hearing.h \
+	lib/net/links.c \
+	lib/net/links.h \
 	lib/net/subnet.c \
 	lib/net/subnet.h \
 	lib/net/protocol.c \
