@@ -15,12 +15,10 @@ static int round_is_over(const void *arg)
     return 0;
 }
 
-static int works(const void *arg)
+static int works(kith_barrier all)
 {
-    const kith_barrier *all = arg;
-
     for (int i = 0; i < 3; i++)
-        if (kith_barrier_wait(*all, KITH_FOREVER) < 0)
+        if (kith_barrier_wait(all, KITH_FOREVER) < 0)
             return 1;
     return 0;
 }
@@ -33,7 +31,7 @@ int main(int argc, char **argv)
     kith_init(&argc, &argv);
     all = kith_barrier_open_with(3, .action = round_is_over);
     for (int i = 0; i < 3; i++)
-        p[i] = kith_process_start(works, KITH_ARG(all));
+        p[i] = kith_start(works, all);
     for (int i = 0; i < 3; i++)
         kith_process_join(p[i], KITH_FOREVER);
     return kith_finalize();

@@ -7,28 +7,18 @@
 #include <kith.h>
 #include <stdio.h>
 
-struct race {
-    kith_event start;
-    kith_event complained;
-};
-
-static int runner(const void *arg)
+static void runner(kith_event start)
 {
-    const struct race *race = arg;
-
-    kith_event_wait(race->start, KITH_FOREVER);
+    kith_event_wait(start, KITH_FOREVER);
     printf("a runner starts\n");
-    return 0;
 }
 
-static int impatient(const void *arg)
+static void impatient(kith_event start, kith_event complained)
 {
-    const struct race *race = arg;
-
-    if (kith_event_wait(race->start, 10) == KITH_ETIMEDOUT)
+    if (kith_event_wait(start, 10) == KITH_ETIMEDOUT)
         printf("is it not time yet?\n");
-    kith_event_set(race->complained);
-    return runner(arg);
+    kith_event_set(complained);
+    runner(start);
 }
 
 int main(int argc, char **argv)
@@ -36,13 +26,13 @@ int main(int argc, char **argv)
     kith_process p[3];
 
     kith_init(&argc, &argv);
-    struct race race = { kith_event_open(), kith_event_open() };
+    kith_event start = kith_event_open(), complained = kith_event_open();
 
-    p[0] = kith_process_start(runner, KITH_ARG(race));
-    p[1] = kith_process_start(runner, KITH_ARG(race));
-    p[2] = kith_process_start(impatient, KITH_ARG(race));
-    kith_event_wait(race.complained, KITH_FOREVER);
-    kith_event_set(race.start);
+    p[0] = kith_start(runner, start);
+    p[1] = kith_start(runner, start);
+    p[2] = kith_start(impatient, start, complained);
+    kith_event_wait(complained, KITH_FOREVER);
+    kith_event_set(start);
     for (int i = 0; i < 3; i++)
         kith_process_join(p[i], KITH_FOREVER);
     return kith_finalize();

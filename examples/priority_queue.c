@@ -12,14 +12,12 @@ struct job {
     int priority;
 };
 
-static int worker(const void *arg)
+static void worker(kith_queue jobs)
 {
-    const kith_queue *jobs = arg;
     struct job job;
 
-    while (kith_get(*jobs, &job) == 0)
+    while (kith_get(jobs, &job) == 0)
         printf("%d: %s\n", job.priority, job.what);
-    return 0;
 }
 
 int main(int argc, char **argv)
@@ -35,7 +33,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < 4; i++)
         kith_queue_put_priority(jobs, KITH_ARG(list[i]), list[i].priority, KITH_FOREVER);
     kith_queue_shutdown(jobs);
-    kith_process p = kith_process_start(worker, KITH_ARG(jobs));
+    kith_process p = kith_start(worker, jobs);
     kith_process_join(p, KITH_FOREVER);
     return kith_finalize();
 }

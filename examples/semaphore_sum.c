@@ -9,35 +9,29 @@
 #include <kith.h>
 #include <stdio.h>
 
-struct shared {
-    kith_sem s;
-    kith_value sum;
-};
-
-static int add(const void *arg)
+static void add(kith_sem s, kith_value shared)
 {
-    const struct shared *shared = arg;
     int sum;
 
     for (int i = 0; i < 500; i++) {
-        kith_sem_acquire(shared->s, KITH_FOREVER);
-        kith_load(shared->sum, &sum);
-        kith_store(shared->sum, sum + 1);
-        kith_sem_release(shared->s);
+        kith_sem_acquire(s, KITH_FOREVER);
+        kith_load(shared, &sum);
+        kith_store(shared, sum + 1);
+        kith_sem_release(s);
     }
-    return 0;
 }
 
 static int sum_of_two(int units)
 {
-    struct shared shared = { kith_sem_open(units), kith_value_of(0) };
-    kith_process p1 = kith_process_start(add, KITH_ARG(shared));
-    kith_process p2 = kith_process_start(add, KITH_ARG(shared));
+    kith_sem s = kith_sem_open(units);
+    kith_value shared = kith_value_of(0);
+    kith_process p1 = kith_start(add, s, shared);
+    kith_process p2 = kith_start(add, s, shared);
     int sum;
 
     kith_process_join(p1, KITH_FOREVER);
     kith_process_join(p2, KITH_FOREVER);
-    kith_load(shared.sum, &sum);
+    kith_load(shared, &sum);
     return sum;
 }
 

@@ -9,21 +9,15 @@
 #include <kith.h>
 #include <stdio.h>
 
-struct queues {
-    kith_queue tasks, results;
-};
-
-static int worker(const void *arg)
+static void worker(kith_queue tasks, kith_queue results)
 {
-    const struct queues *q = arg;
     int x;
 
-    while (kith_get(q->tasks, &x) == 0) {
+    while (kith_get(tasks, &x) == 0) {
         x *= x;
-        kith_put(q->results, x);
+        kith_put(results, x);
     }
     printf("a worker has ended\n");
-    return 0;
 }
 
 int main(int argc, char **argv)
@@ -31,15 +25,15 @@ int main(int argc, char **argv)
     int x, sum = 0;
 
     kith_init(&argc, &argv);
-    struct queues q = { kith_queue_open(0), kith_queue_open(0) };
+    kith_queue tasks = kith_queue_open(0), results = kith_queue_open(0);
 
-    kith_queue_producers(q.results, 3);
+    kith_queue_producers(results, 3);
     for (int i = 0; i < 3; i++)
-        kith_queue_producer(q.results, kith_process_start(worker, KITH_ARG(q)));
+        kith_queue_producer(results, kith_start(worker, tasks, results));
     for (x = 1; x <= 100; x++)
-        kith_put(q.tasks, x);
-    kith_queue_shutdown(q.tasks);
-    while (kith_get(q.results, &x) == 0)
+        kith_put(tasks, x);
+    kith_queue_shutdown(tasks);
+    while (kith_get(results, &x) == 0)
         sum += x;
     printf("the sum of 100 squares is %d\n", sum);
     return kith_finalize();

@@ -8,15 +8,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static int sleep_long(const void *arg)
+static void sleep_long(kith_sem begun)
 {
-    const kith_sem *begun = arg;
-
     printf("sleeping\n");
-    kith_sem_release(*begun);
+    kith_sem_release(begun);
     for (;;)
         pause();
-    return 0;
 }
 
 int main(int argc, char **argv)
@@ -25,7 +22,7 @@ int main(int argc, char **argv)
 
     kith_init(&argc, &argv);
     kith_sem begun = kith_sem_open(0);
-    kith_process p = kith_process_start(sleep_long, KITH_ARG(begun));
+    kith_process p = kith_start(sleep_long, begun);
     kith_sem_acquire(begun, KITH_FOREVER);
     printf("during: alive %d, joined within 10 ms: %s\n", kith_process_alive(p),
            kith_process_join(p, 10) == KITH_ETIMEDOUT ? "no" : "yes");

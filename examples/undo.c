@@ -11,14 +11,12 @@ struct step {
     char what[24];
 };
 
-static int undo(const void *arg)
+static void undo(kith_queue steps)
 {
-    const kith_queue *steps = arg;
     struct step step;
 
-    while (kith_get(*steps, &step) == 0)
+    while (kith_get(steps, &step) == 0)
         printf("undo: %s\n", step.what);
-    return 0;
 }
 
 int main(int argc, char **argv)
@@ -33,7 +31,7 @@ int main(int argc, char **argv)
         kith_put(steps, list[i]);
     }
     kith_queue_shutdown(steps);
-    kith_process p = kith_process_start(undo, KITH_ARG(steps));
+    kith_process p = kith_start(undo, steps);
     kith_process_join(p, KITH_FOREVER);
     return kith_finalize();
 }

@@ -8,12 +8,11 @@
 #include <kith.h>
 #include <stdio.h>
 
-static int answer(const void *arg)
+static int answer(kith_queue q)
 {
-    const kith_queue *q = arg;
     int number = 42;
 
-    return kith_put(*q, number);
+    return kith_put(q, number);
 }
 
 static int leave(void)
@@ -26,7 +25,7 @@ int main(int argc, char **argv)
     kith_init(&argc, &argv);
     kith_queue q = kith_queue_open(0);
     FILE *program = popen("echo hello", "r");
-    kith_process_start(answer, KITH_ARG(q));
+    kith_start(answer, q);
     kith_process p = kith_start(leave);
     struct kith_waitable list[] = { kith_on(q), kith_on(p), kith_on_fd(fileno(program)) };
     int left = 3, value;

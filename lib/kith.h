@@ -998,15 +998,18 @@ KITH_API kith_process kith_process_start(kith_target *fn, const void *arg, size_
 
 /* kith_process kith_start(f, a ...);
  *
- * Starts f(a ...) in a Process of its own, where f is a plain function
- *     of one to three numbers of one type: R f(A), R f(A, A), R f(A, A, A), A and R as
- *         for kith_map, or R void;
- *     of a string, which is copied: int f(const char *) or void f(const char *);
- *     of nothing: int f(void) or void f(void).
- * The numbers are converted as in a call. The return value of an int function is the
- * exit code, as for a target; other return values are lost. This macro chooses by the
- * type of f, and a wrong type does not compile. In C++ it is a template. Codes of
- * kith_process_start. */
+ * Starts f(a ...) in a Process of its own, where f is a plain function of up to four
+ * arguments, in any order, that returns int or void:
+ *     handles, which name the same object there;
+ *     strings, const char *, which are copied;
+ *     numbers of one type: int, unsigned, long, unsigned long, long long, float, double.
+ *
+ *     kith_start(worker, queue, lock);    kith_start(child, ends[1], 5);
+ *
+ * The numbers are converted as in a call. A function of numbers alone may also be one
+ * that kith_apply takes. The return value of an int function is the exit code, as for a
+ * target; other return values are lost. This macro chooses by the type of f, and a wrong
+ * type does not compile. In C++ it is a template. Codes of kith_process_start. */
 
 /* The Process that the caller runs in. In the head, or a rank that runs main, a handle of
  * the program itself, which has a pid and a name, but can be neither joined nor ended. In
@@ -2611,7 +2614,11 @@ KITH_API int kith__starmap(kith_pool p, const char *name, kith__fn *fn, int shap
 #define KITH__VOID_SHAPES(X)                                                                        \
     X(v, i, void, int) X(v, I, void, unsigned) X(v, l, void, long) X(v, L, void, unsigned long)     \
     X(v, q, void, long long) X(v, f, void, float) X(v, d, void, double)
-#define KITH__SHAPE_CODE(r, a, columns) ((#r)[0] << 16 | (#a)[0] << 8 | (columns))
+enum {
+    KITH__IS_i = 'i', KITH__IS_I = 'I', KITH__IS_l = 'l', KITH__IS_L = 'L', KITH__IS_q = 'q', KITH__IS_f = 'f',
+    KITH__IS_d = 'd', KITH__IS_s = 's', KITH__IS_v = 'v'
+};
+#define KITH__SHAPE_CODE(r, a, columns) (KITH__IS_##r << 16 | KITH__IS_##a << 8 | (columns))
 /* int f(const void *in, void *out), and int f(const void *in, kith_bytes *out) */
 enum { KITH__SHAPE_BYTES = 0, KITH__SHAPE_VARIABLE = 1 };
 
@@ -2624,20 +2631,19 @@ KITH_API int kith__apply_bytes(kith_pool p, const char *name, kith_map_fn *fn, s
                                size_t in_size);
 #undef KITH__APPLY_DECLARE
 
-/* The row of its arguments. The letters s, of a string, and v, of nothing, are for it
- * alone. */
-KITH_API kith_process kith__start(kith__fn *fn, int shape, const void *row, size_t size);
-#define KITH__START_DECLARE(r, a, R, A)                                                             \
-    KITH_API kith_process kith__start_##r##a##1(R (*fn)(A), A);                                     \
-    KITH_API kith_process kith__start_##r##a##2(R (*fn)(A, A), A, A);                               \
-    KITH_API kith_process kith__start_##r##a##3(R (*fn)(A, A, A), A, A, A);
-KITH__SHAPES(KITH__START_DECLARE)
-KITH__VOID_SHAPES(KITH__START_DECLARE)
-#undef KITH__START_DECLARE
-KITH_API kith_process kith__start_i0(int (*fn)(void));
-KITH_API kith_process kith__start_v0(void (*fn)(void));
-KITH_API kith_process kith__start_is1(int (*fn)(const char *), const char *text);
-KITH_API kith_process kith__start_vs1(void (*fn)(const char *), const char *text);
+/* An argument for a function that runs elsewhere: its letter, h for a handle and s for a string, and where
+ * it is. */
+struct kith__arg {
+    int type;
+    const void *at;
+};
+KITH_API kith_process kith__start(kith__fn *fn, int shape, size_t n, const struct kith__arg *args);
+
+/* Handles that other processes can use. */
+#define KITH__HANDLES(X)                                                                            \
+    X(kith_process) X(kith_queue) X(kith_pipe) X(kith_sem) X(kith_value) X(kith_lock) X(kith_rlock) \
+    X(kith_array) X(kith_event) X(kith_dict) X(kith_list) X(kith_ns) X(kith_cond) X(kith_barrier)   \
+    X(kith_shared) X(kith_pool)
 
 KITH_API kith_result kith__map_async(kith_pool p, const char *name, kith__fn *fn, int shape, const void *in,
                                      size_t in_size, void *out, size_t out_size, size_t n);
@@ -2677,6 +2683,9 @@ KITH_API kith_iter kith__imap(kith_pool p, const char *name, kith__fn *fn, int s
     R (*)(A): KITH__SHAPE_CODE(r, a, 1), R (*)(A, A): KITH__SHAPE_CODE(r, a, 2),                    \
     R (*)(A, A, A): KITH__SHAPE_CODE(r, a, 3)
 #define KITH__S_1(r, a, R, A) R (*)(A): KITH__SHAPE_CODE(r, a, 1)
+#define KITH__S_2(r, a, R, A) R (*)(A, A): KITH__SHAPE_CODE(r, a, 2)
+#define KITH__S_3(r, a, R, A) R (*)(A, A, A): KITH__SHAPE_CODE(r, a, 3)
+#define KITH__S_4(r, a, R, A) R (*)(A, A, A, A): KITH__SHAPE_CODE(r, a, 4)
 #define KITH__I(r, a, R, A) KITH__FN(R, A, (const A *)0)
 #define KITH__I_1(r, a, R, A) R (*)(A): (const A *)0
 #define KITH__O(r, a, R, A) KITH__FN(R, A, (R *)0)
@@ -2856,25 +2865,66 @@ int kith__apply_nothing(kith_pool p, ...);
                   "for structs and all else, int f(const void *in, void *out) with KITH_ARG(x)"),   \
      KITH__CHOOSE_ANY(f, KITH__A, kith__apply_bytes, kith__apply_nothing)(pool, #f, f, KITH__ELEMENT(y), y, __VA_ARGS__))
 
-#define KITH__VOID_ROWS(X)                                                                          \
-    X(v, i, void, int), X(v, I, void, unsigned), X(v, l, void, long), X(v, L, void, unsigned long), \
-    X(v, q, void, long long), X(v, f, void, float), X(v, d, void, double)
-#define KITH__CHOOSE_START(f, X, plain, none)                                                       \
-    _Generic((f), KITH__ROWS(X), KITH__VOID_ROWS(X), int (*)(void): plain(i0), void (*)(void): plain(v0), \
-             int (*)(const char *): plain(is1), void (*)(const char *): plain(vs1), default: none)
-#define KITH__B(r, a, R, A)                                                                         \
-    R (*)(A): kith__start_##r##a##1, R (*)(A, A): kith__start_##r##a##2, R (*)(A, A, A): kith__start_##r##a##3
-#define KITH__START_NAME(shape) kith__start_##shape
-#define KITH__START_YES(shape) 1
-/* Never called: it takes the place of a wrong function. */
-kith_process kith__start_nothing(kith__fn *fn, ...);
-#define KITH__FIRST(f, ...) f
-#define KITH__START(f, ...)                                                                         \
-    (KITH__ASSERT(KITH__CHOOSE_START(f, KITH__YES, KITH__START_YES, 0),                             \
-                  "kith_start takes functions of one to three numbers of one type, of a const char *, or of " \
-                  "nothing (man kith_process_start has the list); for all else there is kith_process_start"), \
-     KITH__CHOOSE_START(f, KITH__B, KITH__START_NAME, kith__start_nothing)(__VA_ARGS__))
-#define kith_start(...) KITH__START(KITH__FIRST(__VA_ARGS__, 0), __VA_ARGS__)
+/* kith_start. The parameters of f must be as the arguments are: a handle, a const char * for a string, and
+ * for numbers one type T, which the compiler finds by trying all. */
+#define KITH__HANDLE_ROWS(X)                                                                        \
+    X(kith_process), X(kith_queue), X(kith_pipe), X(kith_sem), X(kith_value), X(kith_lock), X(kith_rlock), \
+    X(kith_array), X(kith_event), X(kith_dict), X(kith_list), X(kith_ns), X(kith_cond), X(kith_barrier), \
+    X(kith_shared), X(kith_pool)
+#define KITH__HANDLE_ITSELF(H) H: (H){ 0 }
+#define KITH__HANDLE_LETTER(H) H: 'h'
+struct kith__number; /* stands for T */
+#define KITH__PARAMETER(x)                                                                          \
+    __typeof__(_Generic((x), KITH__HANDLE_ROWS(KITH__HANDLE_ITSELF), char *: (const char *)0,       \
+                        const char *: (const char *)0, void *: (const char *)0, default: (struct kith__number *)0))
+#define KITH__OR(P, T) __typeof__(_Generic((P *)0, struct kith__number **: (T)0, default: *(P *)0))
+#define KITH__TAKES_1(T) KITH__OR(kith__a, T)
+#define KITH__TAKES_2(T) KITH__OR(kith__a, T), KITH__OR(kith__b, T)
+#define KITH__TAKES_3(T) KITH__TAKES_2(T), KITH__OR(kith__c, T)
+#define KITH__TAKES_4(T) KITH__TAKES_3(T), KITH__OR(kith__d, T)
+#define KITH__IF_TAKES(letter, T, fn, n, others)                                                    \
+    _Generic((fn), int (*)(KITH__TAKES_##n(T)): KITH__SHAPE_CODE(i, letter, n),                     \
+             void (*)(KITH__TAKES_##n(T)): KITH__SHAPE_CODE(v, letter, n), default: others)
+#define KITH__START_SHAPE(fn, n)                                                                    \
+    KITH__IF_TAKES(i, int, fn, n, KITH__IF_TAKES(l, long, fn, n, KITH__IF_TAKES(d, double, fn, n,   \
+    KITH__IF_TAKES(L, unsigned long, fn, n, KITH__IF_TAKES(I, unsigned, fn, n, KITH__IF_TAKES(q, long long, fn, n, \
+    KITH__IF_TAKES(f, float, fn, n, _Generic((fn), KITH__ROWS(KITH__S_##n), default: 0))))))))
+#define KITH__ARGUMENT(x)                                                                           \
+    { _Generic((x), KITH__HANDLE_ROWS(KITH__HANDLE_LETTER), KITH__NUMBER_ROWS(KITH__LETTER), char *: 's', \
+               const char *: 's', void *: 's', char: 'i', signed char: 'i', unsigned char: 'i', short: 'i', \
+               unsigned short: 'i', _Bool: 'i', unsigned long long: 'L', long double: 'd', default: 0), \
+      (__typeof__(_Generic((x), char: 0, signed char: 0, unsigned char: 0, short: 0, unsigned short: 0, _Bool: 0, \
+                           long double: 0.0, default: ((void)0, (x))))[]){ (x) } }
+#define KITH__START(f, n, shape, ...)                                                               \
+    enum { kith__shape = shape };                                                                   \
+    _Static_assert(kith__shape != 0,                                                                \
+                   "kith_start takes functions of up to four handles, strings (const char *) and numbers of one type, " \
+                   "that return int or void, and such arguments; for all else there is kith_process_start with a struct"); \
+    kith__start((kith__fn *)(f), kith__shape, n, (const struct kith__arg[]){ __VA_ARGS__ });
+#define KITH__START_0(f, more)                                                                      \
+    __extension__({ KITH__START(f, 0, _Generic((f), int (*)(void): KITH__SHAPE_CODE(i, v, 0),       \
+                                               void (*)(void): KITH__SHAPE_CODE(v, v, 0), default: 0), { 0, 0 }) })
+#define KITH__START_1(f, a, more)                                                                   \
+    __extension__({ typedef KITH__PARAMETER(a) kith__a;                                             \
+                    KITH__START(f, 1, KITH__START_SHAPE(f, 1), KITH__ARGUMENT(a)) })
+#define KITH__START_2(f, a, b, more)                                                                \
+    __extension__({ typedef KITH__PARAMETER(a) kith__a; typedef KITH__PARAMETER(b) kith__b;         \
+                    KITH__START(f, 2, KITH__START_SHAPE(f, 2), KITH__ARGUMENT(a), KITH__ARGUMENT(b)) })
+#define KITH__START_3(f, a, b, c, more)                                                             \
+    __extension__({ typedef KITH__PARAMETER(a) kith__a; typedef KITH__PARAMETER(b) kith__b;         \
+                    typedef KITH__PARAMETER(c) kith__c;                                             \
+                    KITH__START(f, 3, KITH__START_SHAPE(f, 3), KITH__ARGUMENT(a), KITH__ARGUMENT(b), \
+                                KITH__ARGUMENT(c)) })
+#define KITH__START_4(f, a, b, c, d, more)                                                          \
+    __extension__({ typedef KITH__PARAMETER(a) kith__a; typedef KITH__PARAMETER(b) kith__b;         \
+                    typedef KITH__PARAMETER(c) kith__c; typedef KITH__PARAMETER(d) kith__d;         \
+                    KITH__START(f, 4, KITH__START_SHAPE(f, 4), KITH__ARGUMENT(a), KITH__ARGUMENT(b), \
+                                KITH__ARGUMENT(c), KITH__ARGUMENT(d)) })
+#define KITH__START_MANY(f, ...) __extension__({ KITH__START(f, 0, 0, { 0, 0 }) })
+#define KITH__PICK(f, a, b, c, d, e, g, h, i, x, ...) x
+#define kith_start(...)                                                                             \
+    KITH__PICK(__VA_ARGS__, KITH__START_MANY, KITH__START_MANY, KITH__START_MANY, KITH__START_MANY, \
+               KITH__START_4, KITH__START_3, KITH__START_2, KITH__START_1, KITH__START_0, 0)(__VA_ARGS__, 0)
 
 #define KITH__AA(r, a, R, A)                                                                        \
     R (*)(A): kith__apply_async_##r##a##1, R (*)(A, A): kith__apply_async_##r##a##2,                \
@@ -3170,66 +3220,50 @@ inline kith_waitable kith_on_fd(int fd)
     return kith_waitable{ static_cast<uint64_t>(fd), 'f', 0 };
 }
 
-/* kith_start. Each argument has a type of its own, so that it is converted to that of the
- * function. */
-template <typename R, typename A> struct kith__start_shape {
-    static constexpr int code = kith__shape<R, A>::code;
+/* kith_start. The letter of a parameter's type, 0 if there is none; and that of the numbers among them, which
+ * is to be the same for all. */
+template <typename T> struct kith__letter {
+    static constexpr int value = 0;
 };
-#define KITH__START_SHAPE_OF(r, a, R, A)                       \
-    template <> struct kith__start_shape<R, A> {               \
-        static constexpr int code = KITH__SHAPE_CODE(r, a, 0); \
+#define KITH__LETTER_IS(T, letter)           \
+    template <> struct kith__letter<T> {     \
+        static constexpr int value = letter; \
     };
-KITH__VOID_SHAPES(KITH__START_SHAPE_OF)
-#undef KITH__START_SHAPE_OF
+#define KITH__LETTER_OF_NUMBER(letter, T) KITH__LETTER_IS(T, (#letter)[0])
+#define KITH__LETTER_OF_HANDLE(H) KITH__LETTER_IS(H, 'h')
+KITH__NUMBERS(KITH__LETTER_OF_NUMBER)
+KITH__HANDLES(KITH__LETTER_OF_HANDLE)
+KITH__LETTER_IS(const char *, 's')
+KITH__LETTER_IS(void, 'v')
+#undef KITH__LETTER_OF_NUMBER
+#undef KITH__LETTER_OF_HANDLE
+#undef KITH__LETTER_IS
 
-template <typename R, typename A> kith_process kith__start_row(kith__fn *fn, const A *row, int columns)
+constexpr int kith__common_letter(int common)
 {
-    return kith__start(fn, kith__start_shape<R, A>::code + columns, row,
-                       sizeof *row * static_cast<size_t>(columns));
+    return common ? common : 'i';
+}
+template <typename... More> constexpr int kith__common_letter(int common, int letter, More... more)
+{
+    return letter == 0                                          ? 0
+           : letter == 'h' || letter == 's' || letter == common ? kith__common_letter(common, more...)
+           : common != 0                                        ? 0
+                                                                : kith__common_letter(letter, more...);
 }
 
-template <typename R, typename A> kith_process kith_start(R (*fn)(A), typename kith__plain<A>::type x0)
+template <typename R, typename... A>
+kith_process kith_start(R (*fn)(A...), typename kith__plain<A>::type... x)
 {
-    const A row[] = { x0 };
+    constexpr int common = sizeof...(A) == 0 ? 'v' : kith__common_letter(0, kith__letter<A>::value...);
+    static_assert(sizeof...(A) <= 4 && common != 0 && kith__letter<R>::value != 0 &&
+                      kith__letter<R>::value != 'h',
+                  "kith_start takes functions of up to four handles, strings (const char *) and numbers of "
+                  "one type; for all else there is kith_process_start with a struct");
+    const kith__arg args[] = { { kith__letter<A>::value, &x }..., { 0, nullptr } };
 
-    return kith__start_row<R, A>(reinterpret_cast<kith__fn *>(fn), row, 1);
-}
-
-template <typename R, typename A>
-kith_process kith_start(R (*fn)(A, A), typename kith__plain<A>::type x0, typename kith__plain<A>::type x1)
-{
-    const A row[] = { x0, x1 };
-
-    return kith__start_row<R, A>(reinterpret_cast<kith__fn *>(fn), row, 2);
-}
-
-template <typename R, typename A>
-kith_process kith_start(R (*fn)(A, A, A), typename kith__plain<A>::type x0, typename kith__plain<A>::type x1,
-                        typename kith__plain<A>::type x2)
-{
-    const A row[] = { x0, x1, x2 };
-
-    return kith__start_row<R, A>(reinterpret_cast<kith__fn *>(fn), row, 3);
-}
-
-inline kith_process kith_start(int (*fn)(void))
-{
-    return kith__start_i0(fn);
-}
-
-inline kith_process kith_start(void (*fn)(void))
-{
-    return kith__start_v0(fn);
-}
-
-inline kith_process kith_start(int (*fn)(const char *), const char *text)
-{
-    return kith__start_is1(fn, text);
-}
-
-inline kith_process kith_start(void (*fn)(const char *), const char *text)
-{
-    return kith__start_vs1(fn, text);
+    return kith__start(reinterpret_cast<kith__fn *>(fn),
+                       kith__letter<R>::value << 16 | common << 8 | static_cast<int>(sizeof...(A)),
+                       sizeof...(A), args);
 }
 
 template <typename In, typename R>

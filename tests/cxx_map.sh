@@ -26,6 +26,7 @@ array 8 4 c
 async 0: 6 32, 1 2 3, 6 15
 imap 0: 0.5 1
 dict 0: 42 1.5 (3, 4)
+start 0: hello 3 5
 END
 for compiler in g++ clang++; do
     command -v $compiler >/dev/null || { echo "cxx_map.sh: no $compiler here"; continue; }

@@ -46,10 +46,24 @@ static int sleeps_a_while(const void *arg)
     return 0;
 }
 
+/* Whatever these handles name. */
+static int tries_to_use(kith_queue q, int us, kith_lock l, kith_value v)
+{
+    nap_us(us);
+    if (kith_lock_acquire(l, 1) == 0)
+        kith_lock_release(l);
+    kith_add(v, 1);
+    return kith_queue_size(q) < 0;
+}
+
 static uint64_t start_process(struct actor *a)
 {
     int us = draw(a, 2) ? (int)draw(a, 3000) : 1000000, node = (int)draw(a, (uint64_t)kith_nodes());
 
+    if (us < 3000 && draw(a, 2))
+        return kith_start(tries_to_use, (kith_queue){ some(a, QUEUE) }, us, (kith_lock){ some(a, LOCK) },
+                          (kith_value){ some(a, VALUE) })
+            .id;
     if (us < 3000 && draw(a, 2))
         return kith_process_start(sleeps_a_while, KITH_ARG(us)).id;
     return kith_process_start_with(sleeps_a_while, KITH_ARG(us), .node = KITH_NODE(node), .daemon = 1).id;

@@ -1,55 +1,176 @@
-/* start.c: kith_start; see start.h and kith.h. A function for each shape has the compiler count and convert
- * the arguments, as kith_apply has. */
+/* start.c: kith_start; see start.h and kith.h.
+ *
+ * Numbers alone go to the Process as an array of their type, and a string alone as its bytes. A mixture goes
+ * as a struct mix, with strings behind it. */
 #include "config.h"
 #include "object/start.h"
 #include "object/process.h"
 #include "object/target.h"
 #include "base/error.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum { MOST = 4, SHAPE_MIXED = 1 << 24 };
+
+struct mix {
+    char letters[MOST]; /* h, s or a number's */
+    uint64_t strings;   /* bytes of them */
+    union {
+        uint64_t word; /* of a handle, or of an integer as wide as a register; of a string: where it is,
+                        * counted from 1 in what follows the struct, 0: NULL */
+        float f;
+        double d;
+    } at[MOST];
+};
 
 /* ---- in the program */
 
-kith_process kith__start(kith__fn *fn, int shape, const void *row, size_t size)
+/* A number of one type as one of another, converted as in a call. */
+#define STORE(letter, T)           \
+    if (to == (#letter)[0]) {      \
+        T y = (T)x;                \
+                                   \
+        memcpy(out, &y, sizeof y); \
+        return sizeof y;           \
+    }
+#define CONVERT(from, X)                                 \
+    static size_t convert_##from(X x, int to, void *out) \
+    {                                                    \
+        KITH__NUMBERS(STORE)                             \
+        return 0;                                        \
+    }
+CONVERT(signed, long long)
+CONVERT(unsigned, unsigned long long)
+CONVERT(floating, double)
+
+/* Its size as a number of type to. */
+static size_t convert(const struct kith__arg *arg, int to, void *out)
+{
+    switch (arg->type) {
+    case 'i': return convert_signed(*(const int *)arg->at, to, out);
+    case 'I': return convert_unsigned(*(const unsigned *)arg->at, to, out);
+    case 'l': return convert_signed(*(const long *)arg->at, to, out);
+    case 'L': return convert_unsigned(*(const unsigned long *)arg->at, to, out);
+    case 'q': return convert_signed(*(const long long *)arg->at, to, out);
+    case 'f': return convert_floating((double)*(const float *)arg->at, to, out);
+    default: return convert_floating(*(const double *)arg->at, to, out);
+    }
+}
+
+static const char *text_of(const struct kith__arg *arg)
+{
+    return *(const char *const *)arg->at;
+}
+
+static kith_process run(kith__fn *fn, int shape, const void *row, size_t size)
 {
     return kith__process_run(&(struct kith__run){ (kith__anyfn *)fn, shape, row, size, 0 }, NULL);
 }
 
-#define START(r, a, R, A)                                                               \
-    kith_process kith__start_##r##a##1(R(*fn)(A), A x0)                                 \
-    {                                                                                   \
-        const A row[] = { x0 };                                                         \
-                                                                                        \
-        return kith__start((kith__fn *)fn, KITH__SHAPE_CODE(r, a, 1), row, sizeof row); \
-    }                                                                                   \
-    kith_process kith__start_##r##a##2(R(*fn)(A, A), A x0, A x1)                        \
-    {                                                                                   \
-        const A row[] = { x0, x1 };                                                     \
-                                                                                        \
-        return kith__start((kith__fn *)fn, KITH__SHAPE_CODE(r, a, 2), row, sizeof row); \
-    }                                                                                   \
-    kith_process kith__start_##r##a##3(R(*fn)(A, A, A), A x0, A x1, A x2)               \
-    {                                                                                   \
-        const A row[] = { x0, x1, x2 };                                                 \
-                                                                                        \
-        return kith__start((kith__fn *)fn, KITH__SHAPE_CODE(r, a, 3), row, sizeof row); \
+static kith_process start_string(kith__fn *fn, int shape, const char *text)
+{
+    return run(fn, (shape & ~0xff00) | KITH__IS_s << 8, text, text ? strlen(text) + 1 : 0);
+}
+
+static kith_process start_numbers(kith__fn *fn, int shape, size_t n, const struct kith__arg *args)
+{
+    char row[MOST * sizeof(double)];
+    size_t size = 0;
+
+    for (size_t i = 0; i < n; i++)
+        size += convert(&args[i], shape >> 8 & 0xff, row + size);
+    return run(fn, shape, row, size);
+}
+
+/* As a register has it. */
+static uint64_t widen(int letter, const void *number)
+{
+    uint64_t word = 0;
+    int x;
+
+    memcpy(&word, number, letter == 'i' || letter == 'I' ? sizeof x : sizeof word);
+    if (letter == 'i') {
+        memcpy(&x, number, sizeof x);
+        word = (uint64_t)(int64_t)x;
     }
+    return word;
+}
 
-KITH__SHAPES(START)
-KITH__VOID_SHAPES(START)
+static void fill_number(struct mix *m, size_t i, int letter, const struct kith__arg *arg)
+{
+    char number[sizeof(uint64_t)];
 
-#define START_PLAIN(r, R)                                                                                 \
-    kith_process kith__start_##r##0(R(*fn)(void))                                                         \
-    {                                                                                                     \
-        return kith__start((kith__fn *)fn, KITH__SHAPE_CODE(r, v, 0), NULL, 0);                           \
-    }                                                                                                     \
-    kith_process kith__start_##r##s1(R (*fn)(const char *), const char *text)                             \
-    {                                                                                                     \
-        return kith__start((kith__fn *)fn, KITH__SHAPE_CODE(r, s, 1), text, text ? strlen(text) + 1 : 0); \
+    m->letters[i] = (char)letter;
+    convert(arg, letter, number);
+    if (letter == 'f')
+        memcpy(&m->at[i].f, number, sizeof m->at[i].f);
+    else
+        m->at[i].word = widen(letter, number);
+}
+
+static void fill_string(struct mix *m, size_t i, const char *text)
+{
+    size_t size = text ? strlen(text) + 1 : 0;
+
+    m->letters[i] = 's';
+    if (!text)
+        return;
+    memcpy((char *)(m + 1) + m->strings, text, size);
+    m->at[i].word = m->strings + 1;
+    m->strings += size;
+}
+
+static void fill(struct mix *m, int letter, size_t n, const struct kith__arg *args)
+{
+    memset(m, 0, sizeof *m);
+    for (size_t i = 0; i < n; i++) {
+        if (args[i].type == 's')
+            fill_string(m, i, text_of(&args[i]));
+        else if (args[i].type != 'h')
+            fill_number(m, i, letter, &args[i]);
+        else {
+            m->letters[i] = 'h';
+            memcpy(&m->at[i].word, args[i].at, sizeof m->at[i].word);
+        }
     }
+}
 
-START_PLAIN(i, int)
-START_PLAIN(v, void)
+static kith_process start_mix(kith__fn *fn, int shape, size_t n, const struct kith__arg *args)
+{
+    size_t size = sizeof(struct mix);
+    kith_process p;
+    struct mix *m;
+
+    for (size_t i = 0; i < n; i++)
+        if (args[i].type == 's' && text_of(&args[i]))
+            size += strlen(text_of(&args[i])) + 1;
+    if (!(m = malloc(size)))
+        return (kith_process){ kith__failed_handle(
+            kith__report(kith__fail(KITH_ENOMEM, "no memory for the arguments of kith_start"))) };
+    fill(m, shape >> 8 & 0xff, n, args);
+    p = run(fn, shape | SHAPE_MIXED, m, size);
+    free(m);
+    return p;
+}
+
+#define IS_ROW(r, a, R, A) || (shape >= KITH__SHAPE_CODE(r, a, 1) && shape <= KITH__SHAPE_CODE(r, a, 3))
+
+/* Numbers alone, of one of these shapes. */
+static int is_row(int shape, size_t n, const struct kith__arg *args)
+{
+    for (size_t i = 0; i < n; i++)
+        if (args[i].type == 'h' || args[i].type == 's')
+            return 0;
+    return n == 0 KITH__SHAPES(IS_ROW) KITH__VOID_SHAPES(IS_ROW);
+}
+
+kith_process kith__start(kith__fn *fn, int shape, size_t n, const struct kith__arg *args)
+{
+    if (n == 1 && args[0].type == 's')
+        return start_string(fn, shape, text_of(&args[0]));
+    return is_row(shape, n, args) ? start_numbers(fn, shape, n, args) : start_mix(fn, shape, n, args);
+}
 
 /* ---- in the Process */
 
@@ -103,8 +224,50 @@ static int call(int shape, kith__anyfn *fn, const void *row)
     return 0;
 }
 
+static uint64_t word_of(const struct mix *m, int i)
+{
+    uint64_t word = m->at[i].word;
+
+    if (m->letters[i] != 's' || word == 0)
+        return word;
+    return (uint64_t)(uintptr_t)((const char *)(m + 1) + word - 1);
+}
+
+/* A handle is one word, and the ABIs of Linux pass such a struct as they pass the word, a pointer and, when
+ * it is widened, an integer; floating-point numbers have registers of their own. So functions of a mixture
+ * are called as if their words came first. */
+static int call_mix(int shape, kith__anyfn *fn, const struct mix *m)
+{
+    typedef uint64_t W;
+    W w[MOST] = { 0 };
+    double d[MOST] = { 0 };
+    float f[MOST] = { 0 };
+    int words = 0, floats = 0, letter = shape >> 8 & 0xff;
+
+    for (int i = 0; i < (shape & 0xff); i++)
+        if (m->letters[i] == 'd')
+            d[floats++] = m->at[i].d;
+        else if (m->letters[i] == 'f')
+            f[floats++] = m->at[i].f;
+        else
+            w[words++] = word_of(m, i);
+    if (letter == 'd')
+        return ((int (*)(W, W, W, W, double, double, double, double))fn)(w[0], w[1], w[2], w[3], d[0], d[1],
+                                                                         d[2], d[3]);
+    if (letter == 'f')
+        return ((int (*)(W, W, W, W, float, float, float, float))fn)(w[0], w[1], w[2], w[3], f[0], f[1], f[2],
+                                                                     f[3]);
+    return ((int (*)(W, W, W, W))fn)(w[0], w[1], w[2], w[3]);
+}
+
 int kith__call_shaped(int shape, kith__anyfn *fn, const void *row, size_t size)
 {
+    int rc;
+
     kith__task_begin(size);
-    return kith__task_end(call(shape, fn, row));
+    if (!(shape & SHAPE_MIXED))
+        rc = call(shape, fn, row);
+    else if ((rc = call_mix(shape & ~SHAPE_MIXED, fn, row)) && (shape & ~SHAPE_MIXED) >> 16 != 'i')
+        rc = 0;
+    return kith__task_end(rc);
 }

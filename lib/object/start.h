@@ -1,5 +1,5 @@
-/* start.h: plain functions of numbers, or of a string, as the targets of Processes. A shape is that of
- * kith.h: the letters of the result and of the arguments, and how many of them there are. It is never 0. */
+/* start.h: plain functions of handles, strings and numbers as the targets of Processes. A shape is that of
+ * kith.h: the letters of the result and of the numbers, and how many arguments there are. It is never 0. */
 #ifndef KITH_OBJECT_START_H
 #define KITH_OBJECT_START_H
 

@@ -167,20 +167,29 @@ static int measure(const char *text)
     return (int)strlen(text);
 }
 
-/* Of numbers, or of a string. */
+/* The Process that has started it. */
+static int add_length(int x, const char *text, kith_process starter)
+{
+    return starter.id == kith_parent().id ? x + (int)strlen(text) : -1;
+}
+
+/* Of numbers, of a string, or of a handle and both. */
 void start_plain(struct dice *d)
 {
     static const char text[] = "a text of some length that its Process gets as a copy";
-    int x = (int)roll(d, 50), length = (int)roll(d, sizeof text), numbers = (int)roll(d, 2), code = 0, rc;
+    int x = (int)roll(d, 50), length = (int)roll(d, sizeof text), rest = (int)sizeof text - 1 - length;
+    int kind = (int)roll(d, 3), expected = kind == 0 ? x + 7 : kind == 1 ? rest : x + rest, code = 0, rc;
     kith_process p;
 
     if (now.alone)
         return;
     atomic_fetch_add(&world->open, 1);
-    p = numbers ? kith_start(add_three, x, 3, 4) : kith_start(measure, text + length);
+    p = kind == 0   ? kith_start(add_three, x, 3, 4)
+        : kind == 1 ? kith_start(measure, text + length)
+                    : kith_start(add_length, x, text + length, kith_self());
     if ((rc = kith_check(p)) == 0 && (rc = kith_process_join(p, KITH_FOREVER)) == 0)
         rc = kith_process_exitcode(p, &code);
-    CHECK(excused(rc) || (rc == 0 && code_is_right(code, numbers ? x + 7 : (int)sizeof text - 1 - length)),
+    CHECK(excused(rc) || (rc == 0 && code_is_right(code, expected)),
           "a plain function in a Process: %d, exit code %d", rc, code);
     rc = kith_process_close(p);
     CHECK(rc == 0 || excused(rc), "close of a Process gives %d", rc);

@@ -50,6 +50,7 @@ static int add(int a, int b)
 
 static void greet(const char *) {}
 static void nothing() {}
+static int works(kith_queue, const kith_lock, const char *, double) { return 0; }
 
 static int fill(uint64_t lo, uint64_t hi, const void *)
 {
@@ -85,6 +86,9 @@ int main(int argc, char **argv)
     kith_process_join(kith_start(add, 1, 2.0F), KITH_FOREVER);
     kith_process_join(kith_start(greet, "you"), KITH_FOREVER);
     kith_process_join(kith_start(nothing), KITH_FOREVER);
+    const kith_lock lock = kith_lock_open();
+    kith_process_join(kith_start(works, j.out, lock, "text", 1), KITH_FOREVER);
+    kith_process_join(kith_start(works, j.out, lock, nullptr, 0.5F), KITH_FOREVER);
     kith_waitable list[] = { kith_on(p), kith_on(j.out), kith_on(kith_sem_open(0)), kith_on_fd(0) };
     kith_wait(list, 4, 0);
     kith_get(j.out, &j);

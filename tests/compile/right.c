@@ -96,6 +96,33 @@ static void fold(void *total, const void *part)
     *(uint64_t *)total += *(const uint64_t *)part;
 }
 
+static int takes_handles(kith_queue q, const kith_value v, kith_pipe end, int n)
+{
+    return kith_check(q) + kith_check(v) + kith_check(end) + n;
+}
+
+static void takes_texts(const char *text, kith_lock lock, double x)
+{
+    if (text && x > 0)
+        kith_lock_release(lock);
+}
+
+static int starts(kith_queue (*open)(size_t), const kith_lock lock)
+{
+    kith_pipe ends[2];
+    char text[] = "text";
+    short few = 3;
+    unsigned long long many = 4;
+
+    kith_pipe_open(ends);
+    kith_start(takes_texts, text, lock, few);
+    kith_start(&takes_texts, "text", lock, many);
+    kith_start(takes_texts, NULL, (kith_lock){ 0 }, 0.5L);
+    if (kith_check(lock))
+        kith_start(takes_texts, text + 1, lock, (float)few);
+    return kith_check(kith_start(takes_handles, open(0), kith_value_of(1), ends[few > 1], 'x'));
+}
+
 static int others(kith_pool pool)
 {
     struct job job = { 5, kith_queue_open(0) };
@@ -160,5 +187,5 @@ int main(int argc, char **argv)
 
 #define RUN(R, A, name) rc += call_##name(pool);
     KINDS(RUN)
-    return rc + forms(pool, 10, exp) + others(pool) + kith_finalize();
+    return rc + forms(pool, 10, exp) + others(pool) + starts(kith_queue_open, kith_lock_open()) + kith_finalize();
 }

@@ -1,4 +1,4 @@
-/* A function of a struct. wrong: error kith_start takes functions of one to three numbers */
+/* A function of a struct. wrong: error kith_start takes functions of up to four handles */
 #include <kith.h>
 
 struct pair { int a, b; };

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 struct point {
     double x, y;
@@ -36,6 +37,12 @@ static int spell(const void *in, kith_bytes *out)
     const int n = *static_cast<const int *>(in);
 
     return kith_bytes_set(out, &"xxx"[3 - n], static_cast<size_t>(n) + 1);
+}
+
+static void tell(const char *text, kith_queue q, double x, const kith_value v)
+{
+    kith_add(v, x);
+    kith_queue_put(q, text, std::strlen(text) + 1, KITH_FOREVER);
 }
 
 int main(int argc, char **argv)
@@ -126,6 +133,14 @@ int main(int argc, char **argv)
     kith_fetch(dict, "point", &points[1]);
     rc = kith_fetch(list, -1, &now);
     printf("dict %d: %ld %g (%g, %g)\n", rc, count, now, points[1].x, points[1].y);
+    kith_queue queue = kith_queue_open(0);
+    char said[10];
+    rc = kith_process_join(kith_start(tell, "hello", queue, 2, shared), KITH_FOREVER);
+    rc += kith_process_join(kith_start(+[](kith_list l, int n) { kith_append(l, n); }, list, 5), KITH_FOREVER);
+    kith_queue_get(queue, said, sizeof said, 0);
+    kith_load(shared, &now);
+    kith_fetch(list, -1, numbers);
+    printf("start %d: %s %g %d\n", rc, said, now, numbers[0]);
     kith_pool_close(pool);
     return kith_finalize();
 }
