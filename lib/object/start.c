@@ -233,31 +233,39 @@ static uint64_t word_of(const struct mix *m, int i)
     return (uint64_t)(uintptr_t)((const char *)(m + 1) + word - 1);
 }
 
-/* A handle is one word, and the ABIs of Linux pass such a struct as they pass the word, a pointer and, when
- * it is widened, an integer; floating-point numbers have registers of their own. So functions of a mixture
- * are called as if their words came first. */
+/* A handle is one word, and 64-bit ABIs pass a struct of one word as they pass the word, a pointer, and an
+ * integer that is widened to it. Floating-point numbers differ, and some ABIs count them with the words: so
+ * there is a call for each set of places where they may stand. An argument too many is not looked at. */
+#define TYPE_0(F) uint64_t
+#define TYPE_1(F) F
+#define PASS_0(i, field) word_of(m, i)
+#define PASS_1(i, field) m->at[i].field
+#define CALL_AT(F, field, p, q, r, s)                                             \
+    case p | q << 1 | r << 2 | s << 3:                                            \
+        return ((int (*)(TYPE_##p(F), TYPE_##q(F), TYPE_##r(F), TYPE_##s(F)))fn)( \
+            PASS_##p(0, field), PASS_##q(1, field), PASS_##r(2, field), PASS_##s(3, field));
+#define CALL_2(F, field, r, s)    \
+    CALL_AT(F, field, 0, 0, r, s) \
+    CALL_AT(F, field, 1, 0, r, s) CALL_AT(F, field, 0, 1, r, s) CALL_AT(F, field, 1, 1, r, s)
+#define CALL_4(F, field) \
+    CALL_2(F, field, 0, 0) CALL_2(F, field, 1, 0) CALL_2(F, field, 0, 1) CALL_2(F, field, 1, 1)
+
 static int call_mix(int shape, kith__anyfn *fn, const struct mix *m)
 {
-    typedef uint64_t W;
-    W w[MOST] = { 0 };
-    double d[MOST] = { 0 };
-    float f[MOST] = { 0 };
-    int words = 0, floats = 0, letter = shape >> 8 & 0xff;
+    int letter = shape >> 8 & 0xff;
+    unsigned floating = 0; /* a bit for each place */
 
     for (int i = 0; i < (shape & 0xff); i++)
-        if (m->letters[i] == 'd')
-            d[floats++] = m->at[i].d;
-        else if (m->letters[i] == 'f')
-            f[floats++] = m->at[i].f;
-        else
-            w[words++] = word_of(m, i);
-    if (letter == 'd')
-        return ((int (*)(W, W, W, W, double, double, double, double))fn)(w[0], w[1], w[2], w[3], d[0], d[1],
-                                                                         d[2], d[3]);
+        floating |= (unsigned)(m->letters[i] == 'd' || m->letters[i] == 'f') << i;
     if (letter == 'f')
-        return ((int (*)(W, W, W, W, float, float, float, float))fn)(w[0], w[1], w[2], w[3], f[0], f[1], f[2],
-                                                                     f[3]);
-    return ((int (*)(W, W, W, W))fn)(w[0], w[1], w[2], w[3]);
+        switch (floating) {
+            CALL_4(float, f)
+        }
+    else
+        switch (floating) {
+            CALL_4(double, d)
+        }
+    return 0;
 }
 
 int kith__call_shaped(int shape, kith__anyfn *fn, const void *row, size_t size)
