@@ -2631,8 +2631,8 @@ KITH_API int kith__apply_bytes(kith_pool p, const char *name, kith_map_fn *fn, s
                                size_t in_size);
 #undef KITH__APPLY_DECLARE
 
-/* An argument for a function that runs elsewhere: its letter, h for a handle and s for a string, and where
- * it is. */
+/* An argument for a function that runs elsewhere: its letter, h for a handle and s for a
+ * string, and where it is. */
 struct kith__arg {
     int type;
     const void *at;
@@ -2865,8 +2865,8 @@ int kith__apply_nothing(kith_pool p, ...);
                   "for structs and all else, int f(const void *in, void *out) with KITH_ARG(x)"),   \
      KITH__CHOOSE_ANY(f, KITH__A, kith__apply_bytes, kith__apply_nothing)(pool, #f, f, KITH__ELEMENT(y), y, __VA_ARGS__))
 
-/* kith_start. The parameters of f must be as the arguments are: a handle, a const char * for a string, and
- * for numbers one type T, which the compiler finds by trying all. */
+/* kith_start. The parameters of f must be as the arguments are: a handle, a const char *
+ * for a string, and for numbers one type T, which the compiler finds by trying all. */
 #define KITH__HANDLE_ROWS(X)                                                                        \
     X(kith_process), X(kith_queue), X(kith_pipe), X(kith_sem), X(kith_value), X(kith_lock), X(kith_rlock), \
     X(kith_array), X(kith_event), X(kith_dict), X(kith_list), X(kith_ns), X(kith_cond), X(kith_barrier), \
@@ -3220,8 +3220,8 @@ inline kith_waitable kith_on_fd(int fd)
     return kith_waitable{ static_cast<uint64_t>(fd), 'f', 0 };
 }
 
-/* kith_start. The letter of a parameter's type, 0 if there is none; and that of the numbers among them, which
- * is to be the same for all. */
+/* kith_start. The letter of a parameter's type, 0 if there is none; and that of the
+ * numbers among them, which is to be the same for all. */
 template <typename T> struct kith__letter {
     static constexpr int value = 0;
 };

@@ -7,6 +7,8 @@
 #include "sim/sim.h"
 #include "base/handle.h"
 #include "object/class.h"
+#include "object/vouch.h"
+#include "rpc/mailbox.h"
 
 /* ----------------------------------------------------------------------------- Pipes */
 
@@ -285,6 +287,99 @@ static void wherever_they_are_it_is_told_soon(void)
         CU_ASSERT_FATAL(sim_run(500));
         close_lent();
     }
+}
+
+/* Both die at any moment. */
+static void names_and_dies(struct client *c, void *arg)
+{
+    kith_process p = kith_process_start_with(does_nothing, NULL, 0, .node = KITH_NODE((int)lent.node));
+
+    (void)c;
+    (void)arg;
+    PASS(kith_check(p));
+    sim_rest((int64_t)draw(30));
+    PASS(kith_pipe_give(lent.ends[1], p));
+    PASS(kith_process_close(p));
+}
+
+/* Had one of the dead still the end, it would not be over. */
+static void names_the_last_one(struct client *c, void *arg)
+{
+    kith_process p = kith_process_start_with(does_nothing, NULL, 0, .node = KITH_NODE((int)lent.node));
+    int x;
+
+    (void)c;
+    (void)arg;
+    PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_pipe_give(lent.ends[1], p));
+    FAILS_WITH(KITH_EEND, kith_pipe_recv(lent.ends[0], &x, sizeof x, 5000));
+    PASS(kith_process_close(p));
+}
+
+static void name_and_die(uint64_t s)
+{
+    const struct weather w = { .nodes = 3, .deaths = 1, .through_net = draw(4) == 0 };
+
+    (void)s;
+    memset(&lent, 0, sizeof lent);
+    lent.home = (uint32_t)draw(w.nodes);
+    lent.node = (uint32_t)draw(w.nodes);
+    sim_begin(&w);
+    sim_spare(sim_start(lent.home, opens_lent, NULL));
+    CU_ASSERT_FATAL(sim_run(100000));
+    sim_draw_weather();
+    for (int i = 0; i < 12; i++) {
+        sim_start((uint32_t)draw(w.nodes), names_and_dies, NULL);
+        sim_run((int64_t)draw(40));
+    }
+    sim_calm();
+    sim_settle(3000);
+    CU_ASSERT_FATAL(sim_run(100000));
+    sim_start(lent.home, names_the_last_one, NULL);
+    CU_ASSERT_FATAL(sim_run(100000));
+    close_lent();
+}
+
+static void nobody_names_the_dead(void)
+{
+    sim_seeds(name_and_die, getenv("KITH_TEST_LONG") ? 4000 : SANITIZED ? 40 : 400);
+}
+
+/* In the guard of an object of node 0: a process of node 1 with that serial number is named, which lived when
+ * node 1 had told of so many deaths. */
+static int named(uint32_t serial, uint64_t before, uint32_t *is_alive)
+{
+    struct kith__args in = { .number = UINT64_C(1) << 32 | serial, .bytes = &before, .size = sizeof before };
+    struct kith__caller who;
+    int rc = kith__named(&in, &who);
+
+    *is_alive = who.member;
+    return rc;
+}
+
+static void whether_a_death_is_still_to_come_is_known_or_asked_again(void)
+{
+    static const struct weather two = { .nodes = 2 };
+    uint32_t is_alive;
+
+    sim_begin(&two);
+    sim_enter(0);
+    for (uint32_t i = 0; i < 2 * KITH__DEATHS_KNOWN; i++) {
+        uint64_t before = i + 1 < KITH__DEATHS_KNOWN ? 0 : i + 2 - KITH__DEATHS_KNOWN;
+
+        kith__death_told(&(struct kith__caller){ 1, 100 + i, 0 });
+        CU_ASSERT(named(100 + i, before, &is_alive) == 0 && !is_alive);
+        CU_ASSERT(named(100 + (uint32_t)before, before, &is_alive) == 0 && !is_alive);
+        CU_ASSERT(named(99, before, &is_alive) == 0 && is_alive);
+        CU_ASSERT(named(99, i + 1, &is_alive) == 0 && is_alive);
+        CU_ASSERT(named(99, i + 9, &is_alive) == 0 && is_alive); /* these have not come yet */
+        if (before > 0)
+            CU_ASSERT_EQUAL(named(99, before - 1, &is_alive), KITH__ASK_AGAIN);
+    }
+    kith__death_told(&(struct kith__caller){ 1, 0, 0 });
+    CU_ASSERT(named(99, 0, &is_alive) == 0 && !is_alive);
+    sim_leave();
+    sim_end();
 }
 
 /* ---------------------------------------------------------------------------- Events */
@@ -767,6 +862,8 @@ static struct test tests[] = {
     TEST(who_talks_to_the_dead_learns_of_it),
     TEST(wherever_they_are_it_is_told_soon),
     TEST(the_end_of_a_process_that_was_named_is_told),
+    TEST(nobody_names_the_dead),
+    TEST(whether_a_death_is_still_to_come_is_known_or_asked_again),
     TEST_END,
 };
 

@@ -340,6 +340,70 @@ static void who_was_given_an_end_may_run_on_any_node(void)
             give_to_one_on(node, i % 2);
 }
 
+struct giver {
+    int step;
+    kith_pipe end;
+    kith_process p;
+};
+static const struct giver *giving;
+
+/* It was seen to run, and now it has ended, of which all have been told; then the step comes. */
+static void the_other_one_ends(const char *step)
+{
+    if (strcmp(step, "name: vouched for") != 0)
+        return;
+    kith__failpoint_hook = NULL;
+    kith_process_kill(giving->p);
+    kith_process_join(giving->p, KITH_FOREVER);
+    for (int i = 0; i < 2; i++) /* answers come behind what the agents tell */
+        kith_pipe_poll(giving->end, 0);
+    steps_left = giving->step;
+    kith__failpoint_hook = die_at_step;
+}
+
+static int gives_to_one_that_ends(const void *arg)
+{
+    int rc;
+
+    giving = arg;
+    same_step_counts = 1;
+    kith__failpoint_hook = the_other_one_ends;
+    rc = kith_pipe_give(giving->end, giving->p);
+    kith__failpoint_hook = NULL;
+    return rc < 0;
+}
+
+/* Should the first one still hold the end, it would not be over with the second one. */
+static void give_and_die(int node, int far)
+{
+    struct giver g;
+    int code, x;
+
+    AT_EACH_STEP(g.step, code) {
+        kith_pipe ends[2];
+        kith_process p = kith_process_start_with(waits_for_a_signal, &x, 0, .node = KITH_NODE(node));
+
+        PASS(far ? far_pipe_open(ends, 0) : kith_pipe_open(ends));
+        g.end = ends[1];
+        g.p = p;
+        code = end_at_step(kith_process_start(gives_to_one_that_ends, KITH_ARG(g)));
+        PASS(kith_process_kill(p)); /* unless it has ended */
+        PASS(kith_process_join(p, KITH_FOREVER));
+        PASS(kith_pipe_give(ends[1], p));
+        FAILS_WITH(KITH_EEND, kith_pipe_recv(ends[0], &x, sizeof x, SOON));
+        end(p);
+        close_both(ends);
+    }
+    CU_ASSERT(got_through(g.step, code));
+}
+
+static void an_end_stays_with_no_dead_one_whose_giver_dies(void)
+{
+    for (int node = 0; node < kith_nodes(); node++)
+        for (int far = 0; far <= (far_node() != KITH_HERE); far++)
+            give_and_die(node, far);
+}
+
 /* The first may have ended before the second has begun. */
 static void while_the_opener_has_the_end_it_is_not_over(void)
 {
@@ -694,6 +758,7 @@ static struct test tests[] = {
     TEST_LIKE(the_end_of_all_holders_is_the_end, "_TestConnection.test_spawn_close"),
     TEST(an_end_given_to_one_that_has_ended_is_over),
     TEST(who_was_given_an_end_may_run_on_any_node),
+    TEST(an_end_stays_with_no_dead_one_whose_giver_dies),
     TEST(while_the_opener_has_the_end_it_is_not_over),
     TEST(an_opener_that_has_used_an_end_holds_it),
     TEST(of_two_holders_the_last_one_counts),

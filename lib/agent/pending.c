@@ -19,6 +19,7 @@
 #include "base/table.h"
 #include "shm/heap.h"
 #include "object/class.h"
+#include "object/vouch.h"
 #include "member/wait.h"
 
 #include <stdlib.h>
@@ -609,7 +610,7 @@ void kith__pending_ended(struct kith__pending *self, uint32_t peer)
         }
     }
     kith__deliveries_ended(&self->deliveries, peer);
-    kith__objects_died(&(struct kith__caller){ peer, 0, 0 });
+    kith__death_told(&(struct kith__caller){ peer, 0, 0 });
     self->due = 0;
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "object/class.h"
 #include "object/process.h"
+#include "object/vouch.h"
 #include "object/watch.h"
 #include "base/system.h"
 
@@ -105,13 +106,13 @@ static int64_t died(struct kith__object *o, const struct kith__caller *who, stru
     (void)o;
     (void)out;
     if (in->number != 0)
-        kith__objects_died(&(struct kith__caller){ who->node, (uint32_t)in->number, 0 });
+        kith__death_told(&(struct kith__caller){ who->node, (uint32_t)in->number, 0 });
     return 0;
 }
 
 /* A process of this node has something at another one, or is about to. The number: that node << 32 | its
- * serial number. 1: its end will be told there, behind all that it asks for; 0: it has ended. Not before that
- * node was heard: it knows us then, and learns of our end, too. */
+ * serial number. See kith__requests_vouch. Not before that node was heard: it knows us then, and learns of
+ * our end, too. */
 static int64_t vouch(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                      struct kith__result *out)
 {

@@ -65,7 +65,8 @@ struct holding { /* a process of this node may hold something at peer */
 struct kith__requests {
     struct kith__proto *proto;
     KITH__LIST(struct holding) holdings;
-    int deaths; /* some may have died since they were told of */
+    int deaths;     /* some may have died since they were told of */
+    uint64_t *told; /* [nodes]: how many each was told of */
     struct local locals[KITH__SEATS];
     uint32_t nodes;
     uint32_t waiting, delivered; /* locals in the phases SENT and DELIVERED */
@@ -491,36 +492,14 @@ static int has_died(const struct holding *h)
     return h->member == 0 || m->serial != h->serial || !kith__member_is_up(m);
 }
 
-/* The process of this node with that serial number; 0: it has died. */
-static uint32_t member_of(uint32_t serial)
+int64_t kith__requests_vouch(struct kith__requests *self, uint32_t serial, uint32_t peer)
 {
-    uint32_t used = atomic_load(&kith__shared->members_used);
-
-    for (uint32_t i = 1; i <= used; i++)
-        if (kith__member(i)->serial == serial && kith__member_is_up(kith__member(i)))
-            return i;
-    return 0;
-}
-
-/* What e gives to a process of this node, which may never ask for anything itself, or have died. */
-static void remember_named(struct kith__requests *self, const struct kith__mailbox_request *e)
-{
-    uint32_t serial = (uint32_t)e->number;
-
-    if (!has_flag(e->op, KITH__NAMES) || serial == 0 || e->number >> 32 != kith__shared->node)
-        return;
-    remember_holding(self, member_of(serial), serial, e->node);
-    self->deaths = 1;
-}
-
-int kith__requests_vouch(struct kith__requests *self, uint32_t serial, uint32_t peer)
-{
-    uint32_t member = member_of(serial);
+    uint32_t member = kith__member_of(serial);
 
     if (member == 0)
         return 0;
     remember_holding(self, member, serial, peer);
-    return 1;
+    return (int64_t)self->told[peer] + 1;
 }
 
 /* Behind all that the dead have asked for: their nodes take back what they held. */
@@ -533,7 +512,8 @@ static void tell_deaths(struct kith__requests *self)
         if (!has_died(h))
             continue;
         r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self->returned; /* nobody waits for it */
-        kith__proto_request(self->proto, h->peer, &r, "", 0, self->now);
+        if (kith__proto_request(self->proto, h->peer, &r, "", 0, self->now) == 0)
+            self->told[h->peer]++;
         free_holding(self, h);
     }
 }
@@ -618,7 +598,6 @@ static void send(struct kith__requests *self, struct local *l, struct kith__mail
     }
     if (has_flag(e->op, KITH__HOLDS))
         remember_holding(self, l->member, e->member, e->node);
-    remember_named(self, e);
     if (is_watch(e->op) &&
         (rc = ask_others(self, l, &r, e->block ? kith__at(e->block) : (const void *)(e + 1))) < 0) {
         settle_on(self, l, l->peer);
@@ -824,6 +803,7 @@ struct kith__requests *kith__requests_new(struct kith__proto *p, uint32_t nodes)
 
     self->proto = p;
     self->nodes = nodes;
+    self->told = kith__agent_alloc(nodes * sizeof *self->told);
     return self;
 }
 
@@ -838,5 +818,6 @@ void kith__requests_free(struct kith__requests *self)
     }
     while (self->holdings.first)
         free_holding(self, self->holdings.first);
+    free(self->told);
     free(self);
 }

@@ -22,8 +22,9 @@ int kith__requests_go_on(struct kith__requests *self);
 void kith__requests_sweep(struct kith__requests *self, int64_t now);
 
 /* The process of this node with that serial number has something at peer, or is about to: peer is told of its
- * end, behind all that it asks for. 1; 0: it has ended. */
-int kith__requests_vouch(struct kith__requests *self, uint32_t serial, uint32_t peer);
+ * end, behind all that it asks for. The number of deaths that peer was told of so far, and 1; 0: it has
+ * ended. */
+int64_t kith__requests_vouch(struct kith__requests *self, uint32_t serial, uint32_t peer);
 
 /* Looks after the answers that nobody has taken yet: their thread may be dead. Returns when it should be
  * called again; INT64_MAX. */

@@ -102,7 +102,7 @@ void kith__member_renew(struct kith__member *m)
     m->why[0] = '\0';
     atomic_store(&m->busy, 0);
     atomic_store(&m->holds, 0);
-    m->serial = atomic_fetch_add(&kith__shared->serials, 1) + 1;
+    atomic_store(&m->serial, atomic_fetch_add(&kith__shared->serials, 1) + 1);
     memset(&m->crash, 0, sizeof m->crash);
 }
 
@@ -157,6 +157,21 @@ uint32_t kith__member_take(enum kith__role role)
         kith__fail(KITH_ENOMEM, "%d processes on one node: no more can be started until one has ended",
                    KITH__MEMBERS);
     return who;
+}
+
+/* The serial number is looked at again last: what was up before was that process, and not the next one of its
+ * entry. */
+uint32_t kith__member_of(uint32_t serial)
+{
+    uint32_t used = atomic_load(&kith__shared->members_used);
+
+    for (uint32_t i = 1; i <= used; i++) {
+        const struct kith__member *m = kith__member(i);
+
+        if (atomic_load(&m->serial) == serial && kith__member_is_up(m) && atomic_load(&m->serial) == serial)
+            return i;
+    }
+    return 0;
 }
 
 static void lower_to(_Atomic uint32_t *least, uint32_t value)

@@ -68,7 +68,7 @@ struct kith__member {
     _Atomic uint32_t daemon;
     _Atomic uint32_t busy;     /* of a worker: it has a task; for who chooses a node */
     _Atomic uint32_t holds;    /* enum kith__holds: when it has ended, a janitor looks */
-    uint32_t serial;           /* of this process, never used again on this node */
+    _Atomic uint32_t serial;   /* of this process, never used again on this node */
     uint32_t worker;           /* index in its pool */
     _Atomic uint64_t object;   /* handle of its Process or pool; of the head: see kith_self */
     uint64_t number;           /* which Process of the job: its random numbers */
@@ -175,6 +175,9 @@ static inline int kith__member_is_up(const struct kith__member *m)
 
     return state == KITH__ASKED || state == KITH__RUNNING;
 }
+
+/* The process of this node with that serial number, if it is up; 0. */
+uint32_t kith__member_of(uint32_t serial);
 
 /* Takes a free entry, TAKEN by this process. 0: all in use (the sentence is set). */
 uint32_t kith__member_take(enum kith__role role);

@@ -70,8 +70,6 @@ enum kith__method_flags {
     KITH__EACH = 256,  /* not in the order of coming: of those that wait any one may be the next to succeed */
     KITH__LOOKS = 512, /* what it returns is all that it does for its caller */
     KITH__TAKES = 2048, /* it gives nothing to the object: nobody is led to memory of the caller's by it */
-    KITH__NAMES = 1024, /* its number is a process, node << 32 | serial number, that has something afterwards,
-                           as with HOLDS; 0 below: it had ended */
     KITH__FAIR = 128    /* nobody waits for ever while others come and go: an attempt whose call has waited
                            for KITH__FAIR_NS is told (in->waiter), and .left when it fails after that */
 };

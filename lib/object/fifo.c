@@ -15,6 +15,7 @@
 #include "object/memory.h"
 #include "object/producers.h"
 #include "object/queue.h"
+#include "object/vouch.h"
 #include "shm/heap.h"
 
 #include <string.h>
@@ -498,8 +499,11 @@ static int64_t expect(struct kith__object *o, const struct kith__caller *who, st
 static int64_t name(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
+    struct kith__caller producer;
+    int rc = kith__named(in, &producer);
+
     (void)who;
-    return kith__queue_settle(o, kith__producers_name(o, &queue_of(o)->producers, in->number), out);
+    return rc ? rc : kith__queue_settle(o, kith__producers_name(o, &queue_of(o)->producers, &producer), out);
 }
 
 static int64_t done(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
@@ -512,17 +516,6 @@ static int64_t done(struct kith__object *o, const struct kith__caller *who, stru
 static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
 {
     kith__queue_settle(o, kith__producers_died(o, &queue_of(o)->producers, who), out);
-}
-
-/* The number: one that was named, and had ended before. */
-static int64_t drop_dead(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                         struct kith__result *out)
-{
-    struct kith__caller dead = kith__caller_of(in->number);
-
-    (void)who;
-    died(o, &dead, out);
-    return 0;
 }
 
 /* ----------------------------------------------------- counting, and credit */
@@ -619,9 +612,8 @@ static const struct kith__method methods[] = {
     [KITH__QUEUE_GET_MANY] = { "get many", get_many, CONSUMERS, KITH__SECOND | KITH__GIVES },
     [KITH__QUEUE_SHUTDOWN] = { "shutdown", shutdown, -1, 0 },
     [KITH__QUEUE_EXPECT] = { "expect", expect, -1, 0 },
-    [KITH__QUEUE_NAME] = { "name", name, -1, KITH__NAMES },
+    [KITH__QUEUE_NAME] = { "name", name, -1, 0 },
     [KITH__QUEUE_DONE] = { "done", done, -1, KITH__HOLDS },
-    [KITH__QUEUE_DROP_DEAD] = { "drop_dead", drop_dead, -1, 0 },
     [KITH__QUEUE_EMPTY] = { "empty", empty, -1, 0 },
     [KITH__QUEUE_FREE] = { "free", free_some, -1, KITH__SECOND },
 };

@@ -57,6 +57,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/units.c \
 	lib/object/units.h \
 	lib/object/value.c \
+	lib/object/vouch.c \
+	lib/object/vouch.h \
 	lib/object/view.c \
 	lib/object/view.h \
 	lib/object/watch.c \

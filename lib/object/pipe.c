@@ -13,9 +13,10 @@
 #include "config.h"
 #include "base/error.h"
 #include "base/system.h"
+#include "object/holders.h"
 #include "object/memory.h"
 #include "object/pipe.h"
-#include "object/producers.h"
+#include "object/vouch.h"
 #include "shm/heap.h"
 
 #include <stdlib.h>
@@ -233,36 +234,27 @@ static int leave_end(struct kith__object *o, int end, const struct kith__caller 
     return 0;
 }
 
-/* In the guard. The number: who is given the end by who; in its lower half 0: one that has ended. */
+/* In the guard: what kith__name_process asks for: the end is given to the process that it names. */
 static int64_t give(struct kith__object *o, int end, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
-    struct kith__caller to = kith__caller_of(in->number);
+    struct kith__caller to;
     int rc;
 
     if (is_closed(pipe_of(o), end))
         return closed();
+    if ((rc = kith__named(in, &to)) != 0)
+        return rc;
     if (to.member == 0)
         count_one(o, end);
     else if (add_holder(o, end, &to) < 0)
         return KITH_ENOMEM;
     kith__guard_commit(&o->guard);
-    if (kith__is_same(in->number, who))
+    if (kith__is_same(kith__holder(&to), who))
         return 0;
     rc = leave_end(o, end, who);
     abandon_if_unheld(o, end, out);
     return rc;
-}
-
-/* In the guard. The number: of one that was given the end, and has ended before. */
-static int64_t take_back(struct kith__object *o, int end, const struct kith__caller *who,
-                         struct kith__args *in, struct kith__result *out)
-{
-    struct kith__caller dead = kith__caller_of(in->number);
-
-    (void)who;
-    evict(o, end, &dead, out);
-    return 0;
 }
 
 /* ------------------------------------------------------------------------- sending */
@@ -585,8 +577,7 @@ enum {
     RECEIVE = SEND + 2,
     NEXT = RECEIVE + 2,
     GIVE = NEXT + 2,
-    TAKE_BACK = GIVE + 2,
-    METHODS = TAKE_BACK + 2
+    METHODS = GIVE + 2
 };
 
 #define METHOD(name, end)                                                               \
@@ -604,8 +595,6 @@ METHOD(next, 1)
 
 METHOD(give, 0)
 METHOD(give, 1)
-METHOD(take_back, 0)
-METHOD(take_back, 1)
 
 enum {
     SENDS = KITH__KEEPS | KITH__HOLDS | KITH__UNGUARDED,
@@ -620,10 +609,8 @@ static const struct kith__method methods[METHODS] = {
     [RECEIVE + 1] = { "receive 1", receive_1, READERS + 1, RECEIVES },
     [NEXT] = { "next 0", next_0, READERS, LOOKS },
     [NEXT + 1] = { "next 1", next_1, READERS + 1, LOOKS },
-    [GIVE] = { "give 0", give_0, -1, KITH__HOLDS | KITH__NAMES },
-    [GIVE + 1] = { "give 1", give_1, -1, KITH__HOLDS | KITH__NAMES },
-    [TAKE_BACK] = { "take back 0", take_back_0, -1, 0 },
-    [TAKE_BACK + 1] = { "take back 1", take_back_1, -1, 0 },
+    [GIVE] = { "give 0", give_0, -1, KITH__HOLDS },
+    [GIVE + 1] = { "give 1", give_1, -1, KITH__HOLDS },
 };
 
 const struct kith__class kith__pipe_class = {
@@ -833,8 +820,7 @@ int kith_pipe_poll(kith_pipe p, int timeout_ms)
 
 int kith_pipe_give(kith_pipe p, kith_process to)
 {
-    return kith__report(
-        (int)kith__name_process(object_of(p), KITH__PIPE_KIND, GIVE + end_of(p), TAKE_BACK + end_of(p), to));
+    return kith__report((int)kith__name_process(object_of(p), KITH__PIPE_KIND, GIVE + end_of(p), to));
 }
 
 int kith_pipe_close(kith_pipe p)

@@ -22,20 +22,11 @@ int kith__producers_empty(struct kith__object *o, struct kith__producers *p);
 int kith__producers_expect(struct kith__object *o, struct kith__producers *p, uint64_t n);
 int kith__producers_done(struct kith__object *o, struct kith__producers *p, const struct kith__caller *who);
 
-/* holder: one of them; in its lower half 0: it has ended. Or KITH_ENOMEM. */
-int kith__producers_name(struct kith__object *o, struct kith__producers *p, uint64_t holder);
+/* producer: as kith__named gives it. Or KITH_ENOMEM. */
+int kith__producers_name(struct kith__object *o, struct kith__producers *p,
+                         const struct kith__caller *producer);
 
 /* Whoever matches has ended. Makes commits of its own. */
 int kith__producers_died(struct kith__object *o, struct kith__producers *p, const struct kith__caller *who);
-
-/* For public functions: what to give to _name for p, by that method of the object; and, by the other one, to
- * _died when it ends meanwhile. Reports nothing. */
-int64_t kith__name_process(uint64_t id, enum kith__kind kind, unsigned name, unsigned drop_dead,
-                           kith_process p);
-
-static inline struct kith__caller kith__caller_of(uint64_t holder)
-{
-    return (struct kith__caller){ (uint32_t)(holder >> 32), (uint32_t)holder, 0 };
-}
 
 #endif

@@ -214,8 +214,7 @@ int kith_queue_producers(kith_queue q, int n)
 
 int kith_queue_producer(kith_queue q, kith_process p)
 {
-    return kith__report(
-        (int)kith__name_process(object_of(q), kind_of(q), KITH__QUEUE_NAME, KITH__QUEUE_DROP_DEAD, p));
+    return kith__report((int)kith__name_process(object_of(q), kind_of(q), KITH__QUEUE_NAME, p));
 }
 
 int kith_queue_done(kith_queue q)

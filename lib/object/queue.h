@@ -16,7 +16,6 @@ enum {
     KITH__QUEUE_EXPECT,
     KITH__QUEUE_NAME,
     KITH__QUEUE_DONE,
-    KITH__QUEUE_DROP_DEAD,
     KITH__QUEUE_EMPTY, /* shuts it down, and what is there is lost */
     KITH__QUEUE_FREE,  /* some of what was lost with it, to be called until it gives 0 */
     KITH__QUEUE_OWN_METHODS,

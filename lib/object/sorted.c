@@ -11,6 +11,7 @@
 #include "base/system.h"
 #include "object/producers.h"
 #include "object/queue.h"
+#include "object/vouch.h"
 #include "shm/heap.h"
 
 #include <string.h>
@@ -441,8 +442,11 @@ static int64_t expect(struct kith__object *o, const struct kith__caller *who, st
 static int64_t name(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
+    struct kith__caller producer;
+    int rc = kith__named(in, &producer);
+
     (void)who;
-    return kith__queue_settle(o, kith__producers_name(o, &sorted_of(o)->producers, in->number), out);
+    return rc ? rc : kith__queue_settle(o, kith__producers_name(o, &sorted_of(o)->producers, &producer), out);
 }
 
 static int64_t done(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
@@ -462,17 +466,6 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
         kith__tell_all(out, CONSUMERS);
     }
     kith__queue_settle(o, kith__producers_died(o, &sorted_of(o)->producers, who), out);
-}
-
-/* The number: one that was named, and had ended before. */
-static int64_t drop_dead(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                         struct kith__result *out)
-{
-    struct kith__caller dead = kith__caller_of(in->number);
-
-    (void)who;
-    died(o, &dead, out);
-    return 0;
 }
 
 /* ------------------------------------------------------------------- opening, closing */
@@ -522,9 +515,8 @@ static const struct kith__method methods[] = {
     [KITH__QUEUE_SIZE] = { "size", size, -1, KITH__LOOKS },
     [KITH__QUEUE_SHUTDOWN] = { "shutdown", shutdown, -1, 0 },
     [KITH__QUEUE_EXPECT] = { "expect", expect, -1, 0 },
-    [KITH__QUEUE_NAME] = { "name", name, -1, KITH__NAMES },
+    [KITH__QUEUE_NAME] = { "name", name, -1, 0 },
     [KITH__QUEUE_DONE] = { "done", done, -1, KITH__HOLDS },
-    [KITH__QUEUE_DROP_DEAD] = { "drop_dead", drop_dead, -1, 0 },
     [KITH__QUEUE_EMPTY] = { "empty", empty, -1, 0 },
     [KITH__QUEUE_FREE] = { "free", free_some, -1, 0 },
     [KITH__SORTED_TASK_DONE] = { "task done", task_done, -1, KITH__HOLDS },

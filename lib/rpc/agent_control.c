@@ -65,13 +65,14 @@ int kith__agent_make_shared(void)
 {
     struct kith__agent_shared *shared;
     pthread_mutexattr_t attr;
-    uint64_t block = kith__heap_alloc(sizeof *shared, kith__me);
+    size_t size = sizeof *shared + kith__shared->nodes * sizeof shared->deaths[0];
+    uint64_t block = kith__heap_alloc(size, kith__me);
     int rc;
 
     if (block == 0)
         return KITH_ENOMEM;
     shared = kith__at(block);
-    memset(shared, 0, sizeof *shared);
+    memset(shared, 0, size);
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);

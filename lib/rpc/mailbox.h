@@ -89,6 +89,16 @@ struct kith__mailbox {
 
 enum kith__agent_state { KITH__AGENT_CLOSED, KITH__AGENT_READY, KITH__AGENT_FAILED, KITH__AGENT_GONE };
 
+enum { KITH__DEATHS_KNOWN = 30 };
+
+/* What another node has told of the deaths of its processes; see object/vouch.h. Written by the agent. */
+struct kith__deaths {
+    _Atomic uint64_t told;                     /* how many; KITH__NODE_ENDED: it tells nothing any more */
+    _Atomic uint32_t last[KITH__DEATHS_KNOWN]; /* serial numbers: that of the i-th at i % DEATHS_KNOWN */
+};
+
+#define KITH__NODE_ENDED UINT64_MAX
+
 /* What the agent and the others of its node share: a block, kith__shared->agent_shared. */
 struct kith__agent_shared {
     _Atomic uint32_t state;            /* enum kith__agent_state */
@@ -103,6 +113,7 @@ struct kith__agent_shared {
                                           on the seat */
     char why[512];                     /* of FAILED */
     unsigned char contact[1024];       /* of this node: see agent.h */
+    struct kith__deaths deaths[];      /* of each node's processes */
 };
 
 static inline struct kith__agent_shared *kith__agent_shared(void)

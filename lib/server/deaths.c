@@ -209,13 +209,14 @@ static void explain_limit(struct kith__member *m, int status)
 int kith__death_of(uint32_t who, int status)
 {
     struct kith__member *m = kith__member(who);
-    int messy = is_messy(who, status), again = 0;
+    int again = 0, messy;
 
     pass_on_broken_pipe(m, status); /* before anybody can see that it has ended */
     if (atomic_load(&m->role) == KITH__WORKER) {
         again = worker_exited(m, status);
-    } else if (process_exited(m, status, messy && WIFSIGNALED(status) && !kith__serving.ending))
+    } else if (process_exited(m, status, WIFSIGNALED(status) && !kith__serving.ending))
         return 1;
+    messy = is_messy(who, status); /* not before it is up no more: see kith__named */
     explain_limit(m, status);
     kith__log(KITH_LOG_DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
               WIFSIGNALED(status) ? "signal" : "status",

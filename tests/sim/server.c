@@ -188,10 +188,11 @@ void sim_begin_janitor(struct client *c)
 static void end_played(struct sim_node *n, struct kith__member *m, uint32_t who, int status)
 {
     struct kith__object *o = kith__object_slot(m->object);
-    int messy = atomic_load(&m->holds) != 0;
+    int messy;
 
     kith__guard_enter(&o->guard);
     kith__member_move(m, KITH__MEMBER_ENDS);
+    messy = atomic_load(&m->holds) != 0;
     kith__process_ends(o, m->object, status, messy && WIFSIGNALED(status));
     kith__guard_leave(&o->guard);
     kith__wake_all(kith__object_waiters(o, 0));
