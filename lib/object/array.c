@@ -28,7 +28,6 @@ struct options {
 
 struct array {
     struct options options;
-    kith__word rlock; /* of the options */
     kith__word block; /* 0: it is being taken down */
 };
 
@@ -242,18 +241,6 @@ static int64_t here(struct kith__object *o, const struct kith__caller *who, stru
     return (int64_t)atomic_load(&array_of(o)->block);
 }
 
-static int64_t lock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                    struct kith__result *out)
-{
-    return kith__owned_acquire_or(&array_of(o)->rlock, o, who, in, out);
-}
-
-static int64_t unlock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                      struct kith__result *out)
-{
-    return kith__owned_release_or(&array_of(o)->rlock, o, who, in, out);
-}
-
 /* --------------------------------------------------------------------------- hooks */
 
 static int make(struct kith__object *o, const void *options, size_t size)
@@ -269,8 +256,7 @@ static int make(struct kith__object *o, const void *options, size_t size)
                           (unsigned long long)a->options.n, kith__type_name((int)a->options.type));
     if (kith__object_memory(o, &a->block, a->options.n * each) < 0)
         return KITH_ENOMEM;
-    atomic_store(&a->rlock, a->options.rlock);
-    kith__units_open(o, a->options.raw || a->options.rlock ? 0 : 1, 0);
+    kith__owned_open(o, (int)a->options.raw, a->options.rlock);
     return 0;
 }
 
@@ -315,8 +301,8 @@ static const struct kith__method methods[] = {
     [COMPARE] = { "compare_exchange", compare, -1, 0 },
     [LENGTH] = { "length", length, -1, KITH__LOOKS },
     [HERE] = { "here", here, -1, KITH__LOOKS },
-    [LOCK] = KITH__OWNED_LOCK_BY(lock),
-    [UNLOCK] = KITH__OWNED_UNLOCK_BY(unlock),
+    [LOCK] = KITH__OWNED_LOCK,
+    [UNLOCK] = KITH__OWNED_UNLOCK,
 };
 
 const struct kith__class kith__array_class = {

@@ -26,7 +26,6 @@ struct sleeper {
 };
 
 struct cond {
-    uint64_t lock;                /* the handle of its RLock; 0: its own unit */
     kith__word block, room, used; /* struct sleeper[room], in no order */
     kith__word tickets;           /* ever given */
     kith__word notified;          /* the tickets below */
@@ -37,6 +36,12 @@ _Static_assert(KITH__BODY_FITS(struct cond, SIDES), "it is the body of an object
 static struct cond *cond_of(struct kith__object *o)
 {
     return (struct cond *)(void *)&o->body;
+}
+
+/* The handle of its RLock; 0: its own unit. */
+static uint64_t rlock_in(struct kith__object *o)
+{
+    return atomic_load(&o->rlock);
 }
 
 /* ------------------------------------------------------------------------ the sleepers */
@@ -108,7 +113,7 @@ static int64_t fall_asleep(struct kith__object *o, const struct kith__caller *wh
     struct cond *c = cond_of(o);
     uint64_t ticket = atomic_load(&c->tickets), used = atomic_load(&c->used);
     struct sleeper *one;
-    int rc = c->lock ? 0 : kith__owned_must_have(o, who);
+    int rc = rlock_in(o) ? 0 : kith__owned_must_have(o, who);
 
     (void)in;
     if (rc < 0 ||
@@ -117,11 +122,11 @@ static int64_t fall_asleep(struct kith__object *o, const struct kith__caller *wh
     one = &sleepers(c)[used];
     kith__guard_set(&o->guard, &one->who, kith__holder(who));
     kith__guard_set(&o->guard, &one->ticket, ticket);
-    kith__guard_set(&o->guard, &one->depth, c->lock ? 0 : kith__owned_depth(o));
+    kith__guard_set(&o->guard, &one->depth, rlock_in(o) ? 0 : kith__owned_depth(o));
     kith__guard_set(&o->guard, &c->used, used + 1);
     kith__guard_set(&o->guard, &c->tickets, ticket + 1);
     kith__guard_commit(&o->guard);
-    if (!c->lock)
+    if (!rlock_in(o))
         kith__owned_give_all(o, who, out);
     return (int64_t)ticket;
 }
@@ -147,7 +152,7 @@ static int64_t go_on(struct kith__object *o, const struct kith__caller *who, str
     struct sleeper *one = find(c, in->number); /* NULL: it was taken for dead */
     struct woken woken = { one ? (uint32_t)atomic_load(&one->depth) : 1,
                            in->number < atomic_load(&c->notified) };
-    int64_t rc = c->lock ? 0 : kith__owned_take(o, who, in, out, woken.depth);
+    int64_t rc = rlock_in(o) ? 0 : kith__owned_take(o, who, in, out, woken.depth);
 
     if (rc < 0)
         return rc;
@@ -163,7 +168,7 @@ static int64_t go_on(struct kith__object *o, const struct kith__caller *who, str
 static int64_t notify(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                       struct kith__result *out)
 {
-    int rc = cond_of(o)->lock ? 0 : kith__owned_must_have(o, who);
+    int rc = rlock_in(o) ? 0 : kith__owned_must_have(o, who);
 
     if (rc < 0)
         return rc;
@@ -179,7 +184,7 @@ static int64_t its_lock(struct kith__object *o, const struct kith__caller *who, 
     (void)who;
     (void)in;
     (void)out;
-    return (int64_t)cond_of(o)->lock;
+    return (int64_t)rlock_in(o);
 }
 
 /* -------------------------------------------------------------------------- hooks */
@@ -196,7 +201,7 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
         kith__guard_commit(&o->guard);
         kith__tell_all(given, SLEEPERS);
     }
-    if (!cond_of(o)->lock)
+    if (!rlock_in(o))
         kith__owned_take_back(o, who, given, woken.depth);
     return 0;
 }
@@ -228,11 +233,11 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
 
 static int make(struct kith__object *o, const void *options, size_t size)
 {
-    struct cond *c = cond_of(o);
+    uint64_t lock = 0;
 
-    if (size == sizeof c->lock)
-        memcpy(&c->lock, options, size);
-    kith__units_open(o, c->lock ? 0 : 1, 0);
+    if (size == sizeof lock)
+        memcpy(&lock, options, size);
+    kith__owned_open(o, 0, lock);
     return 0;
 }
 
@@ -241,10 +246,10 @@ static int same(struct kith__object *o, const void *options, size_t size)
     uint64_t lock = 0;
 
     memcpy(&lock, options, size < sizeof lock ? size : sizeof lock);
-    if (lock == cond_of(o)->lock)
+    if (lock == rlock_in(o))
         return 0;
     return kith__fail(KITH_EINVAL, "the Condition \"%s\" was opened with %s", o->name,
-                      cond_of(o)->lock ? "another .lock" : "a lock of its own");
+                      rlock_in(o) ? "another .lock" : "a lock of its own");
 }
 
 static void destroy(struct kith__object *o)

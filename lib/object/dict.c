@@ -317,7 +317,7 @@ static int make(struct kith__object *o, const void *options, size_t size)
     (void)size;
     table_of(o)->seed = kith__offset(o) * UINT64_C(0x9e3779b97f4a7c15) ^
                         (uint64_t)kith__shared->job_secret << 32 ^ atomic_load(&o->ident);
-    kith__units_open(o, 1, 0);
+    kith__owned_open(o, 0, 0);
     return 0;
 }
 

@@ -40,6 +40,7 @@ struct kith__object {
     char name[KITH__NAME];       /* under which it is found; "": none */
     kith__word opener;           /* member that is opening it, or taking it down */
     kith__word leaving;          /* its kind, while it is taken down */
+    kith__word rlock;            /* the RLock that it was given as its lock; 0: it has its own: owned.h */
     struct {
         char room[KITH__BODY_SIZE];
     } body __attribute__((aligned(64)));

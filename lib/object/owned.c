@@ -119,10 +119,21 @@ static int is_no_owner(uint64_t ident)
 
 /* ------------------------------------------------------------------- for methods and hooks */
 
-static int64_t has_no_lock(struct kith__object *o, uint64_t ident)
+void kith__owned_open(struct kith__object *o, int raw, uint64_t rlock)
 {
+    atomic_store(&o->rlock, rlock);
+    kith__units_open(o, raw || rlock ? 0 : 1, 0);
+}
+
+/* It has no unit: its RLock; a code. What is read is right if the object is still the one that was meant. */
+static int64_t lock_instead(struct kith__object *o, uint64_t ident)
+{
+    uint64_t rlock = atomic_load(&o->rlock);
+
     if (ident_of(o) != ident)
         return KITH__GONE;
+    if (rlock)
+        return (int64_t)rlock;
     return kith__fail(KITH_EINVAL, "the %s was opened with .raw: it has no lock",
                       kith__classes[ident & 255]->noun);
 }
@@ -131,7 +142,7 @@ int64_t kith__owned_acquire(struct kith__object *o, const struct kith__caller *w
                             struct kith__result *out)
 {
     if (kith__units_count(o) == 0)
-        return has_no_lock(o, in->ident);
+        return lock_instead(o, in->ident);
     return take(o, in->ident, who, in->waiter, out, 1);
 }
 
@@ -141,36 +152,10 @@ int64_t kith__owned_release(struct kith__object *o, const struct kith__caller *w
     int64_t rc;
 
     if (kith__units_count(o) == 0)
-        return has_no_lock(o, in->ident);
+        return lock_instead(o, in->ident);
     if ((rc = give(o, in->ident, who, 1, 0)) == 0)
         kith__units_tell(o, out);
     return rc > 0 ? 0 : rc == -1 ? is_no_owner(in->ident) : rc;
-}
-
-/* What is read is right if the object is still the one that was meant. */
-static uint64_t rlock_instead(const kith__word *rlock, struct kith__object *o, uint64_t ident)
-{
-    uint64_t id = kith__units_count(o) == 0 ? atomic_load(rlock) : 0;
-
-    return ident_of(o) == ident ? id : 0;
-}
-
-int64_t kith__owned_acquire_or(const kith__word *rlock, struct kith__object *o,
-                               const struct kith__caller *who, struct kith__args *in,
-                               struct kith__result *out)
-{
-    uint64_t id = rlock_instead(rlock, o, in->ident);
-
-    return id ? (int64_t)id : kith__owned_acquire(o, who, in, out);
-}
-
-int64_t kith__owned_release_or(const kith__word *rlock, struct kith__object *o,
-                               const struct kith__caller *who, struct kith__args *in,
-                               struct kith__result *out)
-{
-    uint64_t id = rlock_instead(rlock, o, in->ident);
-
-    return id ? (int64_t)id : kith__owned_release(o, who, in, out);
 }
 
 int kith__owned_check_rlock(uint64_t id, int raw, const char *noun)

@@ -20,30 +20,25 @@ enum { KITH__OWNED_DEPTH_BITS = 21, KITH__OWNED_MOST = (1 << KITH__OWNED_DEPTH_B
 
 /* Methods of a class. The one that takes is EACH: who waits at the agent waits for the owner, which must not
  * stand behind them when it comes again. */
-#define KITH__OWNED_LOCK_BY(attempt)                                                                         \
-    {                                                                                                        \
-        "lock", attempt, KITH__TAKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR | KITH__EACH \
+#define KITH__OWNED_LOCK                                                          \
+    {                                                                             \
+        "lock", kith__owned_acquire, KITH__TAKERS,                                \
+            KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR | KITH__EACH \
     }
-#define KITH__OWNED_UNLOCK_BY(attempt)                       \
-    {                                                        \
-        "unlock", attempt, -1, KITH__HOLDS | KITH__UNGUARDED \
+#define KITH__OWNED_UNLOCK                                               \
+    {                                                                    \
+        "unlock", kith__owned_release, -1, KITH__HOLDS | KITH__UNGUARDED \
     }
-#define KITH__OWNED_LOCK KITH__OWNED_LOCK_BY(kith__owned_acquire)
-#define KITH__OWNED_UNLOCK KITH__OWNED_UNLOCK_BY(kith__owned_release)
 
+/* An object that is about to be published has this lock, none (raw), or an RLock instead (0: it has not). */
+void kith__owned_open(struct kith__object *o, int raw, uint64_t rlock);
+
+/* 0 when it was done; of an object with an RLock its handle: kith__owned_lock and kith__owned_unlock go
+ * there. */
 int64_t kith__owned_acquire(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                             struct kith__result *out);
 int64_t kith__owned_release(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                             struct kith__result *out);
-
-/* The same of a class whose objects may have an RLock's instead, which is *rlock (0: their own): the handle
- * of the RLock, and kith__owned_lock and kith__owned_unlock go there. */
-int64_t kith__owned_acquire_or(const kith__word *rlock, struct kith__object *o,
-                               const struct kith__caller *who, struct kith__args *in,
-                               struct kith__result *out);
-int64_t kith__owned_release_or(const kith__word *rlock, struct kith__object *o,
-                               const struct kith__caller *who, struct kith__args *in,
-                               struct kith__result *out);
 
 /* 0; the code of what a program gave as such an RLock (id 0: none). raw: it wants no lock, too. */
 int kith__owned_check_rlock(uint64_t id, int raw, const char *noun);

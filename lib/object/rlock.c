@@ -78,7 +78,7 @@ static int make(struct kith__object *o, const void *options, size_t size)
 {
     (void)options;
     (void)size;
-    kith__units_open(o, 1, 0);
+    kith__owned_open(o, 0, 0);
     return 0;
 }
 

@@ -32,7 +32,6 @@ struct options {
 struct value {
     uint32_t type, raw;
     uint64_t size;
-    kith__word rlock;   /* the handle of the one it was given; 0: none */
     kith__word current; /* which of the buffers counts; of numbers always the first */
     char buffers[2][MOST] __attribute__((aligned(64)));
 };
@@ -195,18 +194,6 @@ static int64_t compare(struct kith__object *o, const struct kith__caller *who, s
     return 0;
 }
 
-static int64_t lock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                    struct kith__result *out)
-{
-    return kith__owned_acquire_or(&value_of(o)->rlock, o, who, in, out);
-}
-
-static int64_t unlock(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                      struct kith__result *out)
-{
-    return kith__owned_release_or(&value_of(o)->rlock, o, who, in, out);
-}
-
 /* --------------------------------------------------------------------------- hooks */
 
 static int check_type(int type, size_t size)
@@ -234,9 +221,8 @@ static int make(struct kith__object *o, const void *options, size_t size)
     v->type = wanted.type;
     v->raw = wanted.raw;
     v->size = wanted.size;
-    atomic_store(&v->rlock, wanted.rlock);
     memcpy(v->buffers[0], wanted.init, wanted.size);
-    kith__units_open(o, wanted.raw || wanted.rlock ? 0 : 1, 0);
+    kith__owned_open(o, (int)wanted.raw, wanted.rlock);
     return 0;
 }
 
@@ -246,9 +232,9 @@ static int same(struct kith__object *o, const void *options, size_t size)
     struct options wanted = { 0 };
 
     memcpy(&wanted, options, size < sizeof wanted ? size : sizeof wanted);
-    if (atomic_load(&v->rlock) != wanted.rlock)
+    if (atomic_load(&o->rlock) != wanted.rlock)
         return kith__fail(KITH_EINVAL, "the Value \"%s\" was opened with %s", o->name,
-                          atomic_load(&v->rlock) ? "another .lock" : "a lock of its own");
+                          atomic_load(&o->rlock) ? "another .lock" : "a lock of its own");
     if (v->type == wanted.type && v->size == wanted.size && v->raw == wanted.raw)
         return 0;
     return kith__fail(KITH_EINVAL, "the Value \"%s\" was opened as %s of %llu bytes%s, not %s of %llu%s",
@@ -260,9 +246,12 @@ static int same(struct kith__object *o, const void *options, size_t size)
 enum { LOAD = KITH__FIRST_METHOD, STORE, UPDATE, COMPARE, LOCK, UNLOCK };
 
 static const struct kith__method methods[] = {
-    [LOAD] = { "load", load, -1, KITH__GIVES }, [STORE] = { "store", store, -1, 0 },
-    [UPDATE] = { "update", update, -1, 0 },     [COMPARE] = { "compare_exchange", compare, -1, 0 },
-    [LOCK] = KITH__OWNED_LOCK_BY(lock),         [UNLOCK] = KITH__OWNED_UNLOCK_BY(unlock),
+    [LOAD] = { "load", load, -1, KITH__GIVES },
+    [STORE] = { "store", store, -1, 0 },
+    [UPDATE] = { "update", update, -1, 0 },
+    [COMPARE] = { "compare_exchange", compare, -1, 0 },
+    [LOCK] = KITH__OWNED_LOCK,
+    [UNLOCK] = KITH__OWNED_UNLOCK,
 };
 
 const struct kith__class kith__value_class = {
