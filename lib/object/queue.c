@@ -4,6 +4,7 @@
 #include "base/system.h"
 #include "object/producers.h"
 #include "object/queue.h"
+#include "object/vouch.h"
 
 #include <string.h>
 
