@@ -3,12 +3,15 @@
 #include "config.h"
 #include "check.h"
 #include "sim/sim.h"
+#include "base/system.h"
+#include "rpc/mailbox.h"
 
 enum { HEAD = 24, LARGEST = 120000 };
-enum { OTHER, HOLDING };
+enum { OTHER, HOLDING, PUTTING };
 
 static kith_queue queue[2];
 static kith_sem sem;
+static kith_event event;
 
 static void has_places(struct client *c, void *arg)
 {
@@ -146,8 +149,33 @@ static void gets_half(struct client *c, void *arg)
 
 static void fills(struct client *c, void *arg)
 {
+    sim_doing(c, PUTTING);
     for (int i = 0; i < BOUND; i++)
         puts_one(c, arg);
+    sim_doing(c, OTHER);
+}
+
+/* 1: in the mailbox of this seat stands what its last one has asked for. */
+static int has_unread(const struct kith__seat *s)
+{
+    uint64_t at = atomic_load(&kith__agent_shared()->mailboxes[kith__seat_number(s)]);
+    const struct kith__mailbox *d = at ? kith__at(at) : NULL;
+
+    return d && atomic_load(&d->head) != atomic_load(&d->tail);
+}
+
+static int unread;
+static uint64_t died_before;
+
+/* When one has died; and waits for something of its own node. */
+static void comes_to_its_seat(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    while (sim_died == died_before)
+        kith__nap(0);
+    unread += has_unread(kith__seat());
+    FAILS_WITH(KITH_ETIMEDOUT, kith_event_wait(event, 3000));
 }
 
 /* From the third put in a row on places are lent: to one who died meanwhile, at any moment, they are not. */
@@ -184,6 +212,36 @@ static void places_lent_to_the_dead_come_back(void)
     }
 }
 
+/* One of them was in its hand; and who has its seat now has nothing to do with other nodes. */
+static void a_place_in_a_dead_hand_comes_back_whoever_has_the_seat(void)
+{
+    open_full_queue(BOUND);
+    sim_enter(1);
+    for (int x; kith_queue_size(queue[0]) > 0;)
+        PASS(kith_get(queue[0], &x));
+    sim_enter(0);
+    event = kith_event_open();
+    sim_leave();
+    died_before = sim_died;
+    sim_kill_at(NULL, "mailbox: credit taken", 0);
+    sim_start(0, fills, NULL);
+    sim_start(0, comes_to_its_seat, NULL);
+    sim_run(1000);
+    CU_ASSERT_EQUAL(sim_died, died_before + 1);
+    sim_enter(1);
+    for (int x; kith_queue_size(queue[0]) > 0;)
+        PASS(kith_get(queue[0], &x));
+    sim_leave();
+    sim_start(2, fills, NULL);
+    sim_run(1000);
+    CU_ASSERT_EQUAL(sim_count(PUTTING), 0);
+    CU_ASSERT_FATAL(sim_run(100000));
+    sim_enter(0);
+    PASS(kith_event_close(event));
+    sim_leave();
+    close_full_queue();
+}
+
 static void asks_elsewhere(struct client *c, void *arg)
 {
     (void)c;
@@ -214,18 +272,43 @@ static void a_mailbox_whose_commit_the_dead_have_left_is_found(void)
     sim_end();
 }
 
+/* A unit of sem, or the lock. */
+static kith_lock lock;
+static int is_lock;
+
+static int take_unit(int timeout_ms)
+{
+    return is_lock ? kith_lock_acquire(lock, timeout_ms) : kith_sem_acquire(sem, timeout_ms);
+}
+
+static int give_unit(void)
+{
+    return is_lock ? kith_lock_release(lock) : kith_sem_release(sem);
+}
+
+static void open_unit(int of_lock)
+{
+    is_lock = of_lock;
+    sim_enter(0);
+    if (is_lock)
+        PASS(kith_check(lock = kith_lock_open()));
+    else
+        PASS(kith_check(sem = kith_sem_open(1)));
+    sim_leave();
+}
+
 static void dies_over_its_release(struct client *c, void *arg)
 {
     (void)c;
-    PASS(kith_sem_acquire(sem, 0));
+    PASS(take_unit(0));
     sim_rest(1000);
     sim_kill_at(NULL, arg, 0);
-    kith_sem_release(sem);
+    give_unit();
 }
 
 static void holds_for_long(struct client *c, void *arg)
 {
-    int rc = kith_sem_acquire(sem, KITH_FOREVER);
+    int rc = take_unit(KITH_FOREVER);
 
     (void)arg;
     CU_ASSERT(rc == 0 || rc == KITH_EOWNERDEAD);
@@ -235,15 +318,16 @@ static void holds_for_long(struct client *c, void *arg)
         CU_ASSERT_EQUAL(sim_count(HOLDING), 1);
     }
     sim_doing(c, OTHER);
-    PASS(kith_sem_release(sem));
+    PASS(give_unit());
 }
 
 static void finds_one_unit(struct client *c, void *arg)
 {
     (void)c;
     (void)arg;
-    CU_ASSERT_EQUAL(kith_sem_value(sem), 1);
-    PASS(kith_sem_close(sem));
+    PASS(take_unit(0));
+    FAILS_WITH(KITH_ETIMEDOUT, take_unit(0));
+    PASS(is_lock ? kith_lock_close(lock) : kith_sem_close(sem));
 }
 
 /* Where it went before it died, it comes before its death is known there: whoever holds the unit next keeps
@@ -253,13 +337,11 @@ static void a_last_release_and_a_death_give_back_one_unit(void)
     static const char *const steps[] = { "mailbox: posted", "mailbox: marked" };
     static const struct weather home = { .nodes = 2, .through_net = 1 }, far = { .nodes = 2 };
 
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 8; i++) {
         sim_begin(i & 1 ? &home : &far);
         sim_calm();
-        sim_enter(0);
-        sem = kith_sem_open(1);
-        sim_leave();
-        sim_start(!(i & 1), dies_over_its_release, (void *)(uintptr_t)steps[i / 2]);
+        open_unit(i / 4);
+        sim_start(!(i & 1), dies_over_its_release, (void *)(uintptr_t)steps[i / 2 % 2]);
         sim_run(500);
         for (int k = 0; k < 2; k++)
             sim_start(0, holds_for_long, NULL);
@@ -269,6 +351,106 @@ static void a_last_release_and_a_death_give_back_one_unit(void)
         sim_settle(1000);
         sim_end();
     }
+}
+
+/* Nobody has rung for what the dead one had posted, and who has its seat now posts nothing. */
+static void a_last_release_comes_before_the_death_whoever_has_the_seat(void)
+{
+    static const char *const steps[] = { "mailbox: posted", "mailbox: marked" };
+    static const struct weather two = { .nodes = 2 };
+
+    unread = 0;
+    for (int i = 0; i < 40; i++) {
+        seed_draw((uint64_t)i);
+        sim_begin(&two);
+        sim_calm();
+        open_unit(i / 2 % 2);
+        sim_enter(1);
+        event = kith_event_open();
+        sim_leave();
+        sim_start(1, dies_over_its_release, (void *)(uintptr_t)steps[i % 2]);
+        died_before = sim_died;
+        sim_start(1, comes_to_its_seat, NULL);
+        sim_run(500);
+        for (int k = 0; k < 2; k++)
+            sim_start(0, holds_for_long, NULL);
+        CU_ASSERT(sim_run(100000));
+        sim_start(0, finds_one_unit, NULL);
+        CU_ASSERT(sim_run(100000));
+        sim_enter(1);
+        PASS(kith_event_close(event));
+        sim_leave();
+        sim_settle(1000);
+        sim_end();
+    }
+    CU_ASSERT(unread > 0);
+}
+
+static void puts_much(struct client *c, void *arg)
+{
+    static char item[4096];
+
+    (void)arg;
+    for (int i = 0; i < 500; i++) {
+        PASS(kith_queue_put(queue[0], item, sizeof item, KITH_FOREVER));
+        if (i == 10) /* it need not wait for answers by now */
+            sim_rest(600);
+    }
+    sim_doing(c, OTHER);
+}
+
+static void dies_with_a_unit(struct client *c, void *arg)
+{
+    (void)arg;
+    PASS(kith_sem_acquire(sem, 0));
+    sim_doing(c, HOLDING);
+    sim_rest(1000000);
+}
+
+static void takes_over(struct client *c, void *arg)
+{
+    (void)arg;
+    sim_doing(c, HOLDING);
+    FAILS_WITH(KITH_EOWNERDEAD, kith_sem_acquire(sem, 1000));
+    PASS(kith_sem_release(sem));
+    sim_doing(c, OTHER);
+}
+
+/* A node is silent, and much waits to be sent there: to another one a death is told all the same. */
+static void a_death_is_told_while_others_are_held_up(void)
+{
+    static const struct weather three = { .nodes = 3 };
+    struct client *holder, *putter;
+
+    sim_begin(&three);
+    sim_enter(2);
+    queue[0] = kith_queue_open(0);
+    sim_enter(0);
+    sem = kith_sem_open(1);
+    sim_leave();
+    sim_calm();
+    holder = sim_start(1, dies_with_a_unit, NULL);
+    putter = sim_start(1, puts_much, NULL);
+    sim_doing(putter, PUTTING);
+    sim_run(500);
+    CU_ASSERT_EQUAL(sim_count(HOLDING), 1);
+    sim_cut(1, 2, 1);
+    sim_run(1500);
+    sim_kill(holder);
+    sim_start(0, takes_over, NULL);
+    sim_run(1000);
+    CU_ASSERT_EQUAL(sim_count(HOLDING), 0);
+    CU_ASSERT_EQUAL(sim_count(PUTTING), 1);
+    sim_cut(1, 2, 0);
+    CU_ASSERT(sim_run(100000));
+    sim_enter(2);
+    CU_ASSERT_EQUAL(kith_queue_size(queue[0]), 500);
+    PASS(kith_queue_close(queue[0]));
+    sim_enter(0);
+    PASS(kith_sem_close(sem));
+    sim_leave();
+    sim_settle(1000);
+    sim_end();
 }
 
 static void puts_through_cuts(struct client *c, void *arg)
@@ -363,10 +545,13 @@ static struct test tests[] = {
     TEST(a_call_is_done_soon_after_a_short_cut),
     TEST(what_may_be_done_is_no_timeout),
     TEST(a_last_release_and_a_death_give_back_one_unit),
+    TEST(a_last_release_comes_before_the_death_whoever_has_the_seat),
+    TEST(a_death_is_told_while_others_are_held_up),
     TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),
     TEST(places_on_a_lost_node_hold_up_nobody),
     TEST(a_put_that_the_dead_have_left_holds_up_nobody),
     TEST(places_lent_to_the_dead_come_back),
+    TEST(a_place_in_a_dead_hand_comes_back_whoever_has_the_seat),
     TEST_END,
 };
 

@@ -440,30 +440,71 @@ void kith__requests_ended(struct kith__requests *self, uint32_t peer, const char
 
 /* ------------------------------------------------------------------------- mailboxes */
 
+/* The request at *head of d, or behind the end of the ring when it stands there; NULL: what is there makes no
+ * sense, or, when *head is tail then, there is none. */
+static const struct kith__mailbox_request *request_at(const struct kith__requests *self,
+                                                      const struct kith__mailbox *d, uint64_t *head,
+                                                      uint64_t tail)
+{
+    uint64_t at = *head % KITH__MAILBOX_RING, left = tail - *head;
+    const struct kith__mailbox_request *e = (const void *)&d->ring[at];
+
+    if (left == 0 || left > KITH__MAILBOX_RING)
+        return NULL;
+    if (at + sizeof e->length > KITH__MAILBOX_RING || e->length == 0) {
+        *head += KITH__MAILBOX_RING - at;
+        return *head < tail ? request_at(self, d, head, tail) : NULL;
+    }
+    if (e->length < sizeof *e || e->length > left || e->length > KITH__MAILBOX_RING - at ||
+        e->node >= self->nodes || !is_known(e->op))
+        return NULL;
+    if (e->block ? kith__heap_check(e->block) < 0 || e->size > kith__heap_size_of(e->block)
+                 : e->size > e->length - sizeof *e)
+        return NULL;
+    return e;
+}
+
 /* The next request of d; NULL: none, or what is there makes no sense, and all of it is dropped. */
 static const struct kith__mailbox_request *next_request(struct kith__requests *self, struct kith__mailbox *d)
 {
     uint64_t tail = atomic_load_explicit(&d->tail, memory_order_acquire), head = atomic_load(&d->head);
-    uint64_t at = head % KITH__MAILBOX_RING;
-    const struct kith__mailbox_request *e = (const void *)&d->ring[at];
+    const struct kith__mailbox_request *e = request_at(self, d, &head, tail);
 
-    if (head == tail)
-        return NULL;
-    if (at + sizeof e->length > KITH__MAILBOX_RING || e->length == 0) {
-        atomic_store(&d->head, head + KITH__MAILBOX_RING - at);
-        return head + KITH__MAILBOX_RING - at < tail ? next_request(self, d) : NULL;
+    if (!e && head != tail) {
+        kith__log(KITH_LOG_ERROR, "a mailbox of this node holds what makes no sense; it is cleared");
+        head = tail;
     }
-    if (tail - head <= KITH__MAILBOX_RING && e->length >= sizeof *e && e->length <= tail - head &&
-        e->length <= KITH__MAILBOX_RING - at && e->node < self->nodes && is_known(e->op) &&
-        (e->block ? kith__heap_check(e->block) == 0 && e->size <= kith__heap_size_of(e->block)
-                  : e->size <= e->length - sizeof *e))
-        return e;
-    kith__log(KITH_LOG_ERROR, "a mailbox of this node holds what makes no sense; it is cleared");
-    atomic_store(&d->head, tail);
-    return NULL;
+    atomic_store(&d->head, head);
+    return e;
+}
+
+/* 1: something that this process asks of peer, perhaps among others, was not read yet. It may stand in the
+ * mailbox of who has its seat now, and who will perhaps ask for nothing itself. */
+static int is_unread(const struct kith__requests *self, uint32_t serial, uint32_t peer)
+{
+    uint32_t used = atomic_load(&kith__shared->seats_used);
+
+    for (uint32_t seat = 0; seat < used; seat++) {
+        const struct kith__mailbox *d = mailbox_of(seat);
+        uint64_t head = d ? atomic_load(&d->head) : 0, tail = d ? atomic_load(&d->tail) : 0;
+        const struct kith__mailbox_request *e;
+
+        for (; head != tail && (e = request_at(self, d, &head, tail)); head += e->length)
+            if (e->member == serial && (e->node == peer || is_watch(e->op)))
+                return 1;
+    }
+    return 0;
 }
 
 /* ------------------------------------------------------------------ what is held elsewhere */
+
+/* member 0: it had died before we saw what it asked for. */
+static int has_died(const struct holding *h)
+{
+    const struct kith__member *m = kith__member(h->member ? h->member : 1);
+
+    return h->member == 0 || m->serial != h->serial || !kith__member_is_up(m);
+}
 
 static void remember_holding(struct kith__requests *self, uint32_t member, uint32_t serial, uint32_t peer)
 {
@@ -476,20 +517,13 @@ static void remember_holding(struct kith__requests *self, uint32_t member, uint3
     h = kith__agent_alloc(sizeof *h);
     *h = (struct holding){ .member = member, .serial = serial, .peer = peer };
     kith__link_first(&self->holdings, h, link);
+    self->deaths |= has_died(h);
 }
 
 static void free_holding(struct kith__requests *self, struct holding *h)
 {
     kith__unlink(&self->holdings, h, link);
     free(h);
-}
-
-/* member 0: it had died before we saw what it asked for. */
-static int has_died(const struct holding *h)
-{
-    const struct kith__member *m = kith__member(h->member ? h->member : 1);
-
-    return h->member == 0 || m->serial != h->serial || !kith__member_is_up(m);
 }
 
 int64_t kith__requests_vouch(struct kith__requests *self, uint32_t serial, uint32_t peer)
@@ -502,15 +536,21 @@ int64_t kith__requests_vouch(struct kith__requests *self, uint32_t serial, uint3
     return (int64_t)self->told[peer] + 1;
 }
 
-/* Behind all that the dead have asked for: their nodes take back what they held. */
+/* Behind all that the dead have asked for: their nodes take back what they held, and a release that came
+ * later would give back what is somebody else's by then. */
 static void tell_deaths(struct kith__requests *self)
 {
+    self->deaths = 0;
     for (struct holding *h = self->holdings.first, *next; h; h = next) {
         struct kith__request r = { .op = KITH__NODE_KIND << 8 | KITH__NODE_DIED, .number = h->serial };
 
         next = h->link.next;
         if (!has_died(h))
             continue;
+        if (is_unread(self, h->serial, h->peer)) {
+            self->deaths = 1;
+            continue;
+        }
         r.id = (uint64_t)KITH__AGENTS_OWN << 48 | ++self->returned; /* nobody waits for it */
         if (kith__proto_request(self->proto, h->peer, &r, "", 0, self->now) == 0)
             self->told[h->peer]++;
@@ -698,10 +738,8 @@ int kith__requests_collect(struct kith__requests *self, int64_t now)
             }
         }
     }
-    if (self->deaths && !more && self->held == 0) {
-        self->deaths = 0;
+    if (self->deaths)
         tell_deaths(self);
-    }
     return more;
 }
 
@@ -719,16 +757,18 @@ static void return_credit(struct kith__requests *self, const struct kith__mailbo
     kith__proto_request(self->proto, kith__handle_home(d->pipelined_object), &r, "", 0, self->now);
 }
 
-/* Credit that the dead one had been given, and not yet used, is known to nobody else: so all goes back. */
+/* What one that is dead has asked for or had there, whoever has the seat by now. Nobody may have rung for it.
+ * Credit that it had been given, and not yet used, is known to nobody else: so all goes back. */
 static void sweep(struct kith__requests *self, uint32_t seat)
 {
     struct kith__mailbox *d = mailbox_of(seat);
+    struct local *l = &self->locals[seat];
 
     if (collect_from(self, seat))
         kith__mailbox_point(seat);
-    if (!d || !self->locals[seat].outstanding)
+    if (!d || !l->outstanding || is_alive(l, seat))
         return;
-    self->locals[seat].outstanding = 0;
+    l->outstanding = 0;
     atomic_store(&d->credit, 0);
     return_credit(self, d, seat, UINT32_MAX);
 }
@@ -739,8 +779,7 @@ void kith__requests_sweep(struct kith__requests *self, int64_t now)
 
     self->now = now;
     for (uint32_t seat = 0; seat < used; seat++)
-        if (atomic_load(&kith__shared->seats[seat].member) == 0)
-            sweep(self, seat);
+        sweep(self, seat);
     self->deaths = 1;
 }
 
