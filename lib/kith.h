@@ -560,7 +560,8 @@ struct kith_fault {
  *                    build of the library than the one loaded at kith_init
  *   KITH_ESTALE      the pool was closed
  *   KITH_ECANCELLED  the pool was terminated meanwhile
- *   KITH_EPEER       the fork server is gone, or the node of the pool is lost
+ *   KITH_EPEER       the fork server is gone; or the pool's node is lost; or only workers
+ *                    on the caller's node could run the call, and these have ended
  *
  * After KITH_ETASK the results of the other tasks are there. Outputs of tasks that
  * failed, or were not started because of .halt, are unchanged, except for what a killed
@@ -733,7 +734,8 @@ KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, 
  *
  * On another node than the pool's, a Process on the pool's node makes these calls; the
  * order of single tasks, and all that is said here, is the same. When it or that node is
- * lost, calls under way end with KITH_EPEER.
+ * lost, calls under way end with KITH_EPEER, as do those that only workers here could run
+ * when these have ended. Of other calls other nodes run what a lost one had.
  *
  * On failure the handle holds the code: those of "Maps" above. */
 

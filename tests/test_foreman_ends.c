@@ -2,6 +2,7 @@
  * foreman that is killed, a call that is cancelled. See foreman.h. */
 #include "config.h"
 #include "foreman.h"
+#include "pool/attend.h"
 
 /* ---- faults */
 
@@ -381,6 +382,115 @@ static void in_terminate(void)
     free(plan);
 }
 
+/* ---- calls from where the branch is, as from another node than the pool's: they are posted in it */
+
+struct pointing {
+    const char *text;
+    int x;
+};
+
+static void *kills_foreman_of_begun(void *nothing)
+{
+    await_begun();
+    kill(pid_of_foreman(), SIGKILL);
+    return nothing;
+}
+
+static void kill_foreman_of_begun(pthread_t *thread)
+{
+    REQUIRE(pthread_create(thread, NULL, kills_foreman_of_begun, NULL) == 0);
+}
+
+static int is_lost_with_the_branch(int rc)
+{
+    return rc == KITH_EPEER && strstr(kith_last_error(), "which had this call, have ended");
+}
+
+/* Addresses are no use elsewhere, so what the branch had of these is not done again. */
+static void in_calls_of_a_lost_branch(void)
+{
+    static struct pointing x[40];
+    int y[40];
+    kith_result all, each[8];
+    kith_iter it;
+    pthread_t thread;
+
+    for (int i = 0; i < 40; i++)
+        x[i] = (struct pointing){ "text", i };
+    atomic_store(begun, 0);
+    open_pool(2, NULL);
+    kith__attend_far = pool;
+    for (int i = 0; i < 8; i++)
+        each[i] = kith_pool_apply_async(pool, sleeps_long, &x[i], sizeof *x, sizeof *y);
+    all = kith_pool_map_async(pool, sleeps_long, x, sizeof *x, y, sizeof *y, 40);
+    it = kith_pool_imap(pool, sleeps_long, x, sizeof *x, sizeof *y, 40);
+    REQUIRE(kith_iter_next(it, y, sizeof *y, 0) == KITH_ETIMEDOUT);
+    kill_foreman_of_begun(&thread);
+    REQUIRE(is_lost_with_the_branch(kith_pool_map(pool, sleeps_long, x, sizeof *x, y, sizeof *y, 40)));
+    REQUIRE(kith_results_wait(each, 8, 8, KITH_FOREVER) == 8);
+    for (int i = 0; i < 8; i++)
+        REQUIRE(is_lost_with_the_branch(kith_result_get(each[i], y, sizeof *y, KITH_FOREVER)));
+    REQUIRE(is_lost_with_the_branch(kith_result_get(all, NULL, 0, KITH_FOREVER)));
+    REQUIRE(is_lost_with_the_branch(kith_iter_next(it, y, sizeof *y, KITH_FOREVER)));
+    REQUIRE(kith_iter_close(it) == 0);
+    pthread_join(thread, NULL);
+    kith__attend_far.id = 0;
+    close_pool();
+}
+
+/* The first time it waits for the end of its worker; the second time it finds the same random numbers. */
+static int draws(const void *in, void *out)
+{
+    double x = kith_uniform(0, 1);
+    int i, none = 0;
+
+    memcpy(&i, in, sizeof i);
+    if (atomic_compare_exchange_strong(&attempts[i], &none, (int)(x * 1e6) + 1)) {
+        atomic_fetch_add(begun, 1);
+        sleep(100);
+    }
+    memcpy(out, &x, sizeof x);
+    return 0;
+}
+
+static void await_idle_branch(void)
+{
+    struct kith__object *branch;
+
+    kith__attend_far = pool;
+    REQUIRE(kith__pool_find(kith__pool_branch(pool), &branch) == 0);
+    while (kith__waiters_count(kith__object_waiters(branch, KITH__POOL_IDLE)) < 2)
+        sleep_ms(1);
+}
+
+/* What is there only as its tasks begin at once is done at the pool's home instead; unless that is not to
+ * be. */
+static void in_small_calls_of_a_lost_branch(void)
+{
+    int x[2] = { 0, 1 };
+    double y[2];
+    pthread_t thread;
+
+    for (int tries = 0; tries < 2; tries++) {
+        atomic_store(begun, 0);
+        atomic_store(&attempts[0], 0);
+        atomic_store(&attempts[1], 0);
+        open_pool(2, &(struct kith_pool_options){ .tries = tries });
+        await_idle_branch();
+        kill_foreman_of_begun(&thread);
+        if (tries == 1)
+            REQUIRE(is_lost_with_the_branch(kith_pool_map(pool, draws, x, sizeof *x, y, sizeof *y, 2)));
+        else {
+            REQUIRE(kith_pool_map(pool, draws, x, sizeof *x, y, sizeof *y, 2) == 0);
+            for (int i = 0; i < 2; i++)
+                REQUIRE(atomic_load(&attempts[i]) == (int)(y[i] * 1e6) + 1);
+        }
+        pthread_join(thread, NULL);
+        kith__attend_far.id = 0;
+        close_pool();
+    }
+}
+
 static void faults_are_told_as_at_home(void)
 {
     JOB(in_faults);
@@ -437,6 +547,16 @@ static void a_pool_is_terminated_everywhere(void)
     JOB(in_terminate);
 }
 
+static void calls_in_a_lost_branch_say_so(void)
+{
+    JOB(in_calls_of_a_lost_branch);
+}
+
+static void what_can_be_done_elsewhere_is(void)
+{
+    JOB(in_small_calls_of_a_lost_branch);
+}
+
 static struct test tests[] = { TEST(faults_are_told_as_at_home),
                                TEST(what_crashes_elsewhere_is_tried_as_often_as_at_home),
                                TEST(a_limit_holds_everywhere),
@@ -448,6 +568,8 @@ static struct test tests[] = { TEST(faults_are_told_as_at_home),
                                TEST(or_told_of_where_nothing_is_begun_twice),
                                TEST(a_call_is_cancelled_everywhere),
                                TEST(a_pool_is_terminated_everywhere),
+                               TEST(calls_in_a_lost_branch_say_so),
+                               TEST(what_can_be_done_elsewhere_is),
                                TEST_END };
 
 int main(void)

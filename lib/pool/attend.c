@@ -9,6 +9,7 @@
 #include "pool/chunk.h"
 #include "pool/order.h"
 #include "pool/spread.h"
+#include "rpc/agent_control.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -169,24 +170,69 @@ int kith__attend_is_needed(kith_pool pool)
            (kith__handle_home(pool.id) != kith__shared->node || pool.id == kith__attend_far.id);
 }
 
-static int is_for_us(const struct kith__call_spec *s, struct kith__object *branch, int waits)
+static int is_for_this_node(const struct kith__call_spec *s)
 {
-    uint64_t tasks = kith__is_map(s->kind) ? s->n : kith__block_count(s->n);
-
-    if (waits && tasks <= kith__waiters_count(kith__object_waiters(branch, KITH__POOL_IDLE)))
-        return 1;
     return s->kind == KITH__JOB_FOR || kith__spread_points_here(s->arg, s->arg_size, 1) ||
            (kith__is_map(s->kind) && s->in && kith__spread_points_here(s->in, s->in_size, s->n));
 }
 
-kith_pool kith__attend_place(const struct kith__call_spec *s, int waits)
+static int begins_at_once(const struct kith__call_spec *s, struct kith__object *branch)
+{
+    uint64_t tasks = kith__is_map(s->kind) ? s->n : kith__block_count(s->n);
+
+    return tasks <= kith__waiters_count(kith__object_waiters(branch, KITH__POOL_IDLE));
+}
+
+/* No task minds, no result of any size that was taken over is lost, and arguments are as they were. */
+static int can_be_repeated(const struct kith__call_spec *s, struct kith__object *branch)
+{
+    uintptr_t in = (uintptr_t)s->in, out = (uintptr_t)s->out;
+
+    return kith__pool_body(branch)->tries != 1 && s->kind != KITH__JOB_VARIABLE &&
+           !(in && in < out + s->n * s->out_size && out < in + s->n * s->in_size);
+}
+
+int kith__attend_place(struct kith__call_spec *s, int waits)
 {
     kith_pool branch = kith__pool_branch(s->pool);
     struct kith__object *o;
+    int only_here;
 
-    if (branch.id == s->pool.id || kith__pool_find(branch, &o) < 0 || !is_for_us(s, o, waits))
-        return s->pool;
-    return branch;
+    if (branch.id == s->pool.id || kith__pool_find(branch, &o) < 0)
+        return 0;
+    if (!(only_here = is_for_this_node(s)) && !(waits && begins_at_once(s, o)))
+        return 0;
+    s->far = s->pool;
+    s->pool = branch;
+    return !only_here && can_be_repeated(s, o);
+}
+
+static int is_lost(uint32_t node)
+{
+    return kith__fail(KITH_EPEER, "node %u (%s) is lost, and its pool with it", node, kith__agent_host(node));
+}
+
+int kith__attend_lost(uint32_t node, int rc)
+{
+    if ((rc == KITH_EEND || rc == KITH_EPEER) && kith__agent_has_lost((int)node))
+        return is_lost(node);
+    if (rc != KITH_EEND)
+        return rc;
+    return kith__fail(KITH_EPEER, "the process on node %u (%s) that made this call has ended", node,
+                      kith__agent_host(node));
+}
+
+int kith__attend_ended(kith_pool far)
+{
+    int64_t rc = far.id ? kith__ask(far.id, KITH__POOL_KIND, KITH__POOL_WORKERS, 0) : KITH_ESTALE;
+
+    if (rc == KITH_EPEER)
+        return is_lost(kith__handle_home(far.id));
+    if (rc < 0)
+        return 0;
+    return kith__fail(KITH_EPEER,
+                      "the workers of the pool on this host (%s), which had this call, have ended",
+                      kith__shared->host);
 }
 
 /* Its handle: nobody asks how it has ended. */
@@ -297,14 +343,6 @@ static int send_order(uint32_t node, const struct kith__message *m, struct idle 
     return rc;
 }
 
-/* How it has ended, of which the Pipe knows no more than that. */
-static int lost(uint32_t node, int rc)
-{
-    if (rc != KITH_EEND)
-        return rc;
-    return kith__fail(KITH_EPEER, "the process on node %u that made this call has ended", node);
-}
-
 int kith__attend(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),
                  void *context)
 {
@@ -317,10 +355,10 @@ int kith__attend(const struct kith__call_spec *s, void (*fold)(struct kith__call
         rc = send_order(node, &order, &i);
     free(order.bytes);
     if (rc < 0)
-        return lost(node, rc);
+        return kith__attend_lost(node, rc);
     if ((rc = kith__pipe_take(i->a.end, &outcome.bytes, &outcome.size)) < 0) {
         dismiss(i);
-        return lost(node, rc);
+        return kith__attend_lost(node, rc);
     }
     put_idle(i);
     rc = kith__outcome_take(s, outcome.bytes, outcome.size, fold, context);

@@ -54,8 +54,7 @@ static void *listen(void *arg)
     pthread_mutex_lock(&mutex);
     to->over = 1;
     pthread_mutex_unlock(&mutex);
-    if (rc != KITH_EPEER)
-        kith__fail(KITH_EPEER, "the process on node %u that made this call has ended", to->node);
+    kith__attend_lost(to->node, rc == KITH_EPEER ? rc : KITH_EEND);
     kith__later_lost(to);
     kith__attendant_dismiss(&to->clerk);
     return NULL;
@@ -112,7 +111,7 @@ int kith__away_to(uint32_t node, struct kith__away **out)
     else
         rc = make(node, out);
     pthread_mutex_unlock(&mutex);
-    return rc;
+    return kith__attend_lost(node, rc);
 }
 
 int kith__away_order(struct kith__away *to, const struct kith__call_spec *s, uint64_t number)

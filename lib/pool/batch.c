@@ -59,7 +59,7 @@ static int find_feed(struct kith__batch *b, int32_t priority)
 
     if (!*place) {
         kith__turn.priority = priority; /* of this thread, which has no other use for it */
-        rc = kith__feed_open(b->of->branch, place);
+        rc = kith__feed_open(b->of->branch, (kith_pool){ 0 }, place);
         kith__turn.priority = 0;
     }
     b->feed = *place;

@@ -289,6 +289,7 @@ static int begin(struct kith__call *c, const struct kith__call_spec *s, int work
         return rc;
     c->in = s->in;
     c->out = s->out;
+    c->far = s->far;
     c->look = s->look;
     c->look_context = s->look_context;
     memcpy(&c->job->fn, &fn, sizeof fn);
@@ -334,8 +335,10 @@ static int outcome(struct kith__call *c, enum kith__step_result last)
         return kith__fail(KITH_ECANCELLED, "%s was cancelled", kith__job_name(c->job));
     if (atomic_load(&p->state) == KITH__POOL_BROKEN)
         return kith__pool_init_fault(p);
-    return kith__fail(KITH_ECANCELLED, "the pool was terminated while %s was running in it",
-                      kith__job_name(c->job));
+    return kith__attend_ended(c->far) < 0
+               ? KITH_EPEER
+               : kith__fail(KITH_ECANCELLED, "the pool was terminated while %s was running in it",
+                            kith__job_name(c->job));
 }
 
 /* Workers of a terminated pool are being killed: its memory is theirs until they are gone. Those that are
@@ -606,36 +609,21 @@ static int call_here(const struct kith__call_spec *s, void (*fold)(struct kith__
     return kith__call_end(&c, last);
 }
 
-/* The workers of this node end with the foreman. *rc becomes what the call gives then: of what they had begun
- * nobody knows how far it has come. 1: nothing was begun. */
-static int had_no_branch(kith_pool pool, kith_pool branch, int *rc)
-{
-    struct kith__object *o;
-
-    if (*rc != KITH_ESTALE && *rc != KITH_ECANCELLED)
-        return 0;
-    if (kith__pool_find(branch, &o) == 0 || kith__ask(pool.id, KITH__POOL_KIND, KITH__POOL_WORKERS, 0) < 0)
-        return 0;
-    if (*rc == KITH_ESTALE)
-        return 1;
-    *rc = kith__fail(KITH_EPEER, "the workers of the pool on this node, which had this call, have ended");
-    return 0;
-}
-
-/* To a pool of another node. */
+/* To a pool of another node. A branch that has ended since it was found has begun nothing. What is repeated
+ * has the random numbers that it had. */
 static int call_from_afar(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),
                           void *context)
 {
     struct kith__call_spec here = *s;
-    int rc;
+    int again = kith__attend_place(&here, 1), rc = KITH_ESTALE;
 
-    here.pool = kith__attend_place(s, 1);
-    if (here.pool.id != s->pool.id) {
+    here.call = s->call ? s->call : kith__call_number();
+    if (here.far.id)
         rc = call_here(&here, fold, context);
-        if (!had_no_branch(s->pool, here.pool, &rc))
-            return rc;
-    }
-    return kith__attend(s, fold, context);
+    if (rc != KITH_ESTALE && !(rc == KITH_EPEER && again))
+        return rc;
+    here.pool = s->pool;
+    return kith__attend(&here, fold, context);
 }
 
 int kith__call(const struct kith__call_spec *s, void (*fold)(struct kith__call *c, void *context),

@@ -31,6 +31,7 @@ struct kith__call;
 
 struct kith__call_spec {
     kith_pool pool;
+    kith_pool far;    /* the pool of another node whose branch .pool is, to who calls it here; 0: none */
     const char *name; /* of the function, for messages; NULL: it is looked up for one */
     kith__anyfn *fn;
     enum kith__job_kind kind;
@@ -55,6 +56,7 @@ const char *kith__call_name(const struct kith__call_spec *s, char *buf, size_t r
 struct kith__call {
     struct kith__object *object; /* the pool */
     struct kith__job *job;
+    kith_pool far; /* as in its spec */
     uint32_t post;
     const void *in; /* the user's */
     void *out;

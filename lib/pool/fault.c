@@ -78,13 +78,10 @@ static void fill_end(struct kith_fault *f, const struct kith__fault_entry *e)
         kith__crash_text(&e->crash, getpid(), kith__kin(&(struct kith__kin){ 0 }), f->text, sizeof f->text);
 }
 
-/* Nodes know each other by their agents. node: + 1; 0: this one. */
+/* node: + 1; 0: this one. */
 static const char *host_of(uint32_t node)
 {
-    int is_far = node && atomic_load(&kith__shared->agent_shared);
-    uint64_t contacts = is_far ? atomic_load(&kith__agent_shared()->contacts) : 0;
-
-    return contacts ? ((const struct kith__contact *)kith__at(contacts))[node - 1].host : kith__shared->host;
+    return node ? kith__agent_host(node - 1) : kith__shared->host;
 }
 
 static void fill_place(struct kith_fault *f, const char *name, uint32_t node, const char *text)

@@ -6,6 +6,7 @@
 #include "base/system.h"
 #include "member/bell.h"
 #include "member/output.h"
+#include "pool/attend.h"
 #include "pool/branch.h"
 #include "pool/claim.h"
 #include "pool/fault.h"
@@ -33,6 +34,7 @@ enum kind { SHARED, PRIVATE, CLOSED }; /* a private one has a user, who closes i
 struct kith__feed {
     pthread_mutex_t mutex;
     kith_pool pool; /* 0: the feed is unused */
+    kith_pool far;  /* as in the spec of a call */
     struct kith__object *object;
     struct kith__job *job; /* the pool's: only while it is pinned, or in a worker of it */
     uint32_t post, tag, waiting;
@@ -224,7 +226,7 @@ static int take_tag(struct kith__feed *f)
 }
 
 /* Of an unused one, which is locked. */
-static int begin(struct kith__feed *f, enum kind kind, kith_pool pool)
+static int begin(struct kith__feed *f, enum kind kind, kith_pool pool, kith_pool far)
 {
     int rc = kind == SHARED ? take_tag(f) : 0;
 
@@ -244,6 +246,7 @@ static int begin(struct kith__feed *f, enum kind kind, kith_pool pool)
     }
     atomic_fetch_add(&kith__member(kith__me)->unpublished, 1); /* when we end a janitor withdraws it */
     f->pool = pool;
+    f->far = far;
     f->kind = kind;
     f->tag = kind == SHARED ? f->tag : 0;
     f->priority = f->job->priority =
@@ -255,7 +258,7 @@ static int begin(struct kith__feed *f, enum kind kind, kith_pool pool)
 }
 
 /* Under the mutex of all. It is locked. */
-static int new_feed(kith_pool pool, enum kind kind, struct kith__feed **feed)
+static int new_feed(kith_pool pool, kith_pool far, enum kind kind, struct kith__feed **feed)
 {
     struct kith__feed *f;
     int rc;
@@ -274,19 +277,19 @@ static int new_feed(kith_pool pool, enum kind kind, struct kith__feed **feed)
         pthread_mutex_lock(&f->mutex);
         kith__link_first(&kith__feeds->list, f, link);
     }
-    if ((rc = begin(f, kind, pool)) == 0)
+    if ((rc = begin(f, kind, pool, far)) == 0)
         *feed = f;
     else
         pthread_mutex_unlock(&f->mutex);
     return rc;
 }
 
-int kith__feed_open(kith_pool pool, struct kith__feed **feed)
+int kith__feed_open(kith_pool pool, kith_pool far, struct kith__feed **feed)
 {
     int rc;
 
     pthread_mutex_lock(&kith__feeds->mutex);
-    if ((rc = new_feed(pool, PRIVATE, feed)) == 0)
+    if ((rc = new_feed(pool, far, PRIVATE, feed)) == 0)
         pthread_mutex_unlock(&(*feed)->mutex);
     pthread_mutex_unlock(&kith__feeds->mutex);
     return rc;
@@ -330,7 +333,7 @@ static int suits(const struct kith__feed *f, kith_pool pool)
 }
 
 /* It is locked. */
-static int find(kith_pool pool, struct kith__feed **feed)
+static int find(kith_pool pool, kith_pool far, struct kith__feed **feed)
 {
     struct kith__feed *f = atomic_load_explicit(&kith__feeds->last_used, memory_order_acquire);
     int rc = 0;
@@ -353,7 +356,7 @@ static int find(kith_pool pool, struct kith__feed **feed)
     if (f)
         *feed = f;
     else
-        rc = new_feed(pool, SHARED, feed);
+        rc = new_feed(pool, far, SHARED, feed);
     if (rc == 0)
         atomic_store_explicit(&kith__feeds->last_used, *feed, memory_order_release);
     pthread_mutex_unlock(&kith__feeds->mutex);
@@ -389,14 +392,14 @@ static int find_callee(struct kith__feed *f, const struct kith__call_spec *s, ui
 }
 
 /* Why the pool takes no tasks. */
-static int refusal(kith_pool pool)
+static int refusal(const struct kith__call_spec *s)
 {
     struct kith__object *o;
-    int rc = kith__pool_find(pool, &o);
+    int rc = kith__pool_find(s->pool, &o);
 
     if (rc == 0)
-        rc = kith__pool_init_fault(kith__pool_body(o));
-    return rc;
+        return kith__pool_init_fault(kith__pool_body(o));
+    return s->far.id && kith__attend_ended(s->far) < 0 ? KITH_EPEER : rc;
 }
 
 static int takes_tasks(struct kith__feed *f)
@@ -424,7 +427,7 @@ static int give(struct kith__feed *f, const struct kith__call_spec *s, uint64_t 
         return rc;
     if (!takes_tasks(f)) {
         kith__item_unfill(item);
-        return refusal(s->pool);
+        return refusal(s);
     }
     *unit = f->shelf.given++;
     f->shelf.live++;
@@ -452,7 +455,7 @@ int kith__feed_give_shared(const struct kith__call_spec *s, uint32_t *tag, uint6
 
     kith__call_warn(s);
     kith__output_flush(); /* what was printed before stands before what the task prints */
-    if ((rc = find(s->pool, &f)) != 0)
+    if ((rc = find(s->pool, s->far, &f)) != 0)
         return rc;
     rc = give(f, s, unit);
     *tag = f->tag;
@@ -606,6 +609,12 @@ static int reason(struct kith__feed *f)
            !kith__server_dead()) /* what its workers use is theirs until they are gone */
         kith__nap(200000);
     return kith__fail(KITH_ECANCELLED, "the pool ended before the task");
+}
+
+int kith__feed_why_ended(const struct kith__feed *f)
+{
+    return kith__attend_ended(f->far) < 0 ? KITH_EPEER
+                                          : kith__fail(KITH_ECANCELLED, "the pool ended before the task");
 }
 
 /* polls: it does not wait, and leaves to others what they will do at once. */
@@ -795,7 +804,8 @@ int kith__feed_take(struct kith__feed *f, uint64_t unit, void *out)
     if (!(item = kith__shelf_item(&f->shelf, unit)))
         rc = kith__fail(KITH_ESTALE, "this result was taken, or dropped");
     else {
-        rc = kith__item_outcome(item, f->kind == PRIVATE ? unit : 0, out);
+        rc = kith__item_has_ended(item) ? kith__item_outcome(item, f->kind == PRIVATE ? unit : 0, out)
+                                        : kith__feed_why_ended(f);
         kith__shelf_let_go(&f->shelf, unit);
     }
     leave(f);

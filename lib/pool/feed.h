@@ -20,8 +20,9 @@ extern struct kith__feeds *kith__feeds;
 struct kith__feeds *kith__feeds_new(void); /* NULL: no memory */
 void kith__feeds_clear(struct kith__feeds *of);
 
-/* One that nobody else has. Closing it cancels what has not begun, and waits for nothing. */
-int kith__feed_open(kith_pool pool, struct kith__feed **feed);
+/* One that nobody else has. Closing it cancels what has not begun, and waits for nothing. far: as in the spec
+ * of a call. */
+int kith__feed_open(kith_pool pool, kith_pool far, struct kith__feed **feed);
 void kith__feed_close(struct kith__feed *feed);
 
 /* Frees what is left of those whose pools have ended, and whose results were taken. */
@@ -75,6 +76,8 @@ void kith__feed_watch(struct kith__feed *feed);
 void kith__feed_unwatch(struct kith__feed *feed);
 void kith__feed_join(struct kith__feed *feed, struct kith__wait *w);
 void kith__feed_leave(struct kith__feed *feed, struct kith__wait *w);
+/* Its pool has, before what was given: KITH_ECANCELLED, or KITH_EPEER, where only the branch here has. */
+int kith__feed_why_ended(const struct kith__feed *feed);
 int kith__feed_help(struct kith__feed *feed,
                     int polls); /* 0, or why nothing more will end there, as kith__feed_wait */
 kith_pool kith__feed_pool(const struct kith__feed *feed);
@@ -83,7 +86,7 @@ kith_pool kith__feed_pool(const struct kith__feed *feed);
 int kith__feed_is_ready(const struct kith__feed *feed, const struct kith__item *item);
 
 /* Lets go of a unit that has ended, and copies its result to out, when there is out. 0; KITH_ETASK: the fault
- * is this thread's last one; KITH_ECANCELLED; KITH_ESTALE. */
+ * is this thread's last one; KITH_ECANCELLED; KITH_EPEER; KITH_ESTALE. */
 int kith__feed_take(struct kith__feed *feed, uint64_t unit, void *out);
 /* The same by tag and unit, as kith__feed_find, when it has ended well and its result has that size. 1, or 0:
  * that is not so. */

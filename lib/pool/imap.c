@@ -431,7 +431,7 @@ static int open_feed(struct iterator *self)
     if (self->unordered && !(self->passed = malloc((self->window + 1) * sizeof *self->passed)))
         return kith__fail(KITH_ENOMEM, "no memory for kith_imap");
     kith__call_warn(&self->s);
-    return kith__feed_open(self->s.pool, &self->feed);
+    return kith__feed_open(self->s.pool, self->s.far, &self->feed);
 }
 
 static int open_iterator(struct iterator *self)
@@ -476,7 +476,7 @@ kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, 
         if ((rc = kith__call_shape(&self->s, what)) == 0)
             rc = kith__call_check(&self->s, what);
         if (rc == 0 && !next && kith__attend_is_needed(pool))
-            self->s.pool = kith__attend_place(&self->s, 0);
+            kith__attend_place(&self->s, 0);
         self->s.n = 1;
         if (rc == 0)
             rc = open_iterator(self);

@@ -89,12 +89,12 @@ int kith__result_begin(const struct kith__call_spec *given, kith_result *r)
     int rc = KITH__FEED_SERIAL;
 
     if (kith__attend_is_needed(s.pool))
-        s.pool = kith__attend_place(given, 0);
+        kith__attend_place(&s, 0);
     if (s.is_task && !kith__attend_is_needed(s.pool))
         rc = begin_task(&s, r);
     if (rc == KITH__FEED_SERIAL && (rc = kith__later_begin(&s, &number)) == 0)
         r->id = call_handle(number);
-    return rc;
+    return rc == KITH_ESTALE && kith__attend_ended(s.far) < 0 ? KITH_EPEER : rc;
 }
 
 static kith_result fail(int rc)
@@ -300,8 +300,10 @@ int kith_result_get(kith_result r, void *out, size_t size, int timeout_ms)
         return kith__report(rc);
     if ((rc = get_size(&f, out, size)) == 0 && (rc = kith__result_await(&f, timeout_ms)) == 0)
         rc = take(&f, out);
-    else if (rc == KITH_ECANCELLED && f.item)
+    else if (rc == KITH_ECANCELLED && f.item) {
+        rc = kith__feed_why_ended(f.feed);
         kith__feed_forget(f.feed, f.unit);
+    }
     kith__result_put(&f);
     return kith__report(rc);
 }

@@ -4,6 +4,7 @@
 #include "pool/calls.h"
 #include "base/error.h"
 #include "base/standin.h"
+#include "pool/attend.h"
 #include "pool/away.h"
 #include "pool/notices.h"
 #include "pool/spread.h"
@@ -96,6 +97,12 @@ int kith__service_leave_line(struct kith__later *l)
     return 1;
 }
 
+static int ended_before(const struct kith__later *l)
+{
+    return kith__attend_ended(l->s.far) < 0 ? KITH_EPEER
+                                            : kith__fail(KITH_ECANCELLED, "the pool ended before the call");
+}
+
 /* Under the mutex. As many as may be under way. 1: some. */
 static int begin_from(struct kith__call_line *line)
 {
@@ -108,8 +115,7 @@ static int begin_from(struct kith__call_line *line)
         if ((rc = begin(l)) == 0)
             count++;
         else
-            kith__later_keep_outcome(
-                l, rc == KITH_ESTALE ? kith__fail(KITH_ECANCELLED, "the pool ended before the call") : rc);
+            kith__later_keep_outcome(l, rc == KITH_ESTALE ? ended_before(l) : rc);
         some = 1;
     }
     return some;

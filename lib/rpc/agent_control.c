@@ -161,13 +161,27 @@ int kith__agent_introduce(const void *contacts, int nodes)
     return 0;
 }
 
-int kith__agent_has_lost(int node)
+/* NULL: it is not known. */
+static struct kith__contact *contact_of(uint32_t node)
 {
     uint64_t contacts =
         atomic_load(&kith__shared->agent_shared) ? atomic_load(&kith__agent_shared()->contacts) : 0;
 
-    return contacts && node >= 0 && (uint32_t)node < kith__shared->nodes &&
-           atomic_load(&((struct kith__contact *)kith__at(contacts))[node].lost);
+    return contacts && node < kith__shared->nodes ? (struct kith__contact *)kith__at(contacts) + node : NULL;
+}
+
+int kith__agent_has_lost(int node)
+{
+    struct kith__contact *contact = node >= 0 ? contact_of((uint32_t)node) : NULL;
+
+    return contact && atomic_load(&contact->lost);
+}
+
+const char *kith__agent_host(uint32_t node)
+{
+    const struct kith__contact *contact = contact_of(node);
+
+    return contact ? contact->host : kith__shared->host;
 }
 
 int kith__agent_stop(void)

@@ -53,6 +53,9 @@ int kith__agent_introduce(const void *contacts, int nodes);
 /* 1: that node is lost to this one. */
 int kith__agent_has_lost(int node);
 
+/* The name of that node's host; of this one's, where nodes do not know each other. */
+const char *kith__agent_host(uint32_t node);
+
 /* The agent says goodbye and ends. On node 0 that is the end of the job: kith__shared->job_over becomes 1 on
  * all others. Waits for some seconds at most. */
 int kith__agent_stop(void);

@@ -4,6 +4,7 @@
  *   pool bits N    a number that stands for the bits of all results, with N nodes; 0: all
  *   pool lose      a long map; one line when all nodes have part in it, and one when it is done
  *   pool stop      a long map, then maps until the last worker has part in one; three lines
+ *   pool home      calls to a pool of the last node, which is lost under them; two lines
  *   pool far       calls from a Process on the last node to a pool of the first one alone
  */
 #define _GNU_SOURCE
@@ -489,6 +490,67 @@ static int far(void)
     return 0;
 }
 
+/* ---- a pool whose node is lost */
+
+struct opener {
+    kith_queue opened;
+    kith_event never;
+};
+
+static int opens_and_stays(const void *arg)
+{
+    struct opener o;
+    kith_pool p;
+
+    memcpy(&o, arg, sizeof o);
+    p = kith_pool_open(0);
+    MUST(kith_check(p) == 0 && kith_queue_put(o.opened, &p, sizeof p, KITH_FOREVER) == 0);
+    kith_event_wait(o.never, KITH_FOREVER);
+    return 0;
+}
+
+static int is_told_of_loss(int code)
+{
+    char host[80];
+
+    snprintf(host, sizeof host, "(node%d) is lost, and its pool with it", kith_nodes());
+    return code == KITH_EPEER && strstr(kith_last_error(), host) != NULL;
+}
+
+/* All kinds of calls, each of which ends; with pointers, which only the workers here can use, and without. */
+static int home(void)
+{
+    struct opener o = { kith_queue_open(0), kith_event_open() };
+    const char *text = "here", *texts[8];
+    kith_pool theirs;
+    kith_result r[4];
+    kith_iter it;
+    int y[4][8];
+
+    MUST(kith_check(kith_process_start_with(opens_and_stays, KITH_ARG(o), .node = KITH_NODE(kith_nodes() - 1),
+                                            .daemon = 1)) == 0);
+    MUST(kith_queue_get(o.opened, &theirs, sizeof theirs, KITH_FOREVER) == sizeof theirs);
+    for (int i = 0; i < 8; i++)
+        texts[i] = text;
+    r[0] = kith_pool_map_async(theirs, waits, NULL, 0, y[0], sizeof **y, 8);
+    r[1] = kith_pool_map_async(theirs, waits, texts, sizeof *texts, y[1], sizeof **y, 8);
+    r[2] = kith_pool_apply_async(theirs, waits, NULL, 0, sizeof **y);
+    r[3] = kith_pool_apply_async(theirs, waits, texts, sizeof *texts, sizeof **y);
+    it = kith_pool_imap(theirs, waits, texts, sizeof *texts, sizeof **y, 8);
+    MUST(kith_iter_next(it, y[0], sizeof **y, 0) == KITH_ETIMEDOUT);
+    say("ready");
+    MUST(is_told_of_loss(kith_pool_map(theirs, waits, NULL, 0, y[2], sizeof **y, 8)));
+    MUST(is_told_of_loss(kith_pool_map(theirs, waits, texts, sizeof *texts, y[3], sizeof **y, 8)));
+    for (int i = 0; i < 4; i++)
+        MUST(is_told_of_loss(
+            kith_result_get(r[i], i < 2 ? NULL : y[i], i < 2 ? 0 : sizeof **y, KITH_FOREVER)));
+    MUST(is_told_of_loss(kith_iter_next(it, y[0], sizeof **y, KITH_FOREVER)) && kith_iter_close(it) == 0);
+    MUST(is_told_of_loss(kith_check(kith_pool_apply_async(theirs, waits, NULL, 0, sizeof **y))));
+    MUST(kith_pool_close(pool) == 0);
+    say("done");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -501,6 +563,7 @@ int main(int argc, char **argv)
     rc = strcmp(what, "bits") == 0   ? bits()
          : strcmp(what, "lose") == 0 ? lose()
          : strcmp(what, "stop") == 0 ? stop()
+         : strcmp(what, "home") == 0 ? home()
          : strcmp(what, "far") == 0  ? far()
                                      : same();
     return kith_finalize() ? 1 : rc;

@@ -25,6 +25,19 @@ lost()
     end_job
 }
 
+# The node of a pool is lost under calls of another one.
+home()
+{
+    local out=$TMPDIR/home
+
+    rm -f "$out"
+    run 3 KITH_WORKERS=1 "$pool" home >"$out" 2>&1 &
+    await "$out" '^ready' || return
+    signal_all KILL kith-agent node3
+    await "$out" '^done' || return
+    end_job
+}
+
 # signal_node SIGNAL NODE: all of the job there
 signal_node()
 {
@@ -85,6 +98,7 @@ check "the same bits on one node, two and three" same_bits 1 2 3
 check "calls from a node without workers" far
 check "the job log of three nodes" logged
 check "a node that is stopped" stopped
+check "the node of a pool that others call" home
 check "an agent that is killed" lost signal_all KILL kith-agent node3
 check "a cable that is cut" lost "$cluster" cut node3
 exit $failed
