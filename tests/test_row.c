@@ -47,13 +47,14 @@ static uint64_t used_blocks(void)
     return stats.used_blocks;
 }
 
+/* There may be fewer: what the one before has left is settled after its end. */
 static void await_blocks(uint64_t before, int step)
 {
-    for (int i = 0; i < 3000 && used_blocks() != before; i++)
+    for (int i = 0; i < 3000 && used_blocks() > before; i++)
         usleep(i < 100 ? 100 : 10000);
-    if (used_blocks() != before)
+    if (used_blocks() > before)
         printf("\n    killed at step %d: %d blocks are left\n", step, (int)(used_blocks() - before));
-    CU_ASSERT_EQUAL_FATAL(used_blocks(), before);
+    CU_ASSERT_FATAL(used_blocks() <= before);
 }
 
 /* Whatever it was in the middle of: each task ends once, and in the right way. */
