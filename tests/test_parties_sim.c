@@ -345,6 +345,45 @@ static void nobody_names_the_dead(void)
     sim_seeds(name_and_die, getenv("KITH_TEST_LONG") ? 4000 : SANITIZED ? 40 : 400);
 }
 
+/* Whoever has joined one that was killed finds what it had on its node as it left it: from any node, at once.
+ */
+static void kills_and_joins(struct client *c, void *arg)
+{
+    kith_process p = kith_process_start_with(does_nothing, NULL, 0, .node = KITH_NODE((int)lent.node));
+    int x;
+
+    (void)c;
+    (void)arg;
+    PASS(kith_pipe_give(lent.ends[1], p));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_pipe_recv(lent.ends[0], &x, sizeof x, 0));
+    PASS(kith_process_kill(p));
+    PASS(kith_process_join(p, KITH_FOREVER));
+    FAILS_WITH(KITH_EEND, kith_pipe_recv(lent.ends[0], &x, sizeof x, 0));
+    PASS(kith_process_close(p));
+}
+
+static void join_once(uint64_t s)
+{
+    static const struct weather w = { .nodes = 3, .deaths = 1 };
+
+    (void)s;
+    memset(&lent, 0, sizeof lent);
+    lent.home = lent.node = (uint32_t)draw(w.nodes);
+    sim_begin(&w);
+    sim_processes_stay();
+    sim_spare(sim_start(lent.home, opens_lent, NULL));
+    CU_ASSERT_FATAL(sim_run(100000));
+    sim_draw_weather();
+    sim_spare(sim_start((uint32_t)draw(w.nodes), kills_and_joins, NULL));
+    CU_ASSERT_FATAL(sim_run(200000));
+    close_lent();
+}
+
+static void who_is_joined_has_nothing_left_on_its_node(void)
+{
+    sim_seeds(join_once, getenv("KITH_TEST_LONG") ? 1000 : SANITIZED ? 40 : 150);
+}
+
 /* In the guard of an object of node 0: a process of node 1 with that serial number is named, which lived when
  * node 1 had told of so many deaths. */
 static int named(uint32_t serial, uint64_t before, uint32_t *is_alive)
@@ -863,6 +902,7 @@ static struct test tests[] = {
     TEST(wherever_they_are_it_is_told_soon),
     TEST(the_end_of_a_process_that_was_named_is_told),
     TEST(nobody_names_the_dead),
+    TEST(who_is_joined_has_nothing_left_on_its_node),
     TEST(whether_a_death_is_still_to_come_is_known_or_asked_again),
     TEST_END,
 };

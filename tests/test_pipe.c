@@ -340,6 +340,25 @@ static void who_was_given_an_end_may_run_on_any_node(void)
             give_to_one_on(node, i % 2);
 }
 
+/* From whatever node it is joined, and at once. With KITH_TRANSPORT=net its node is as another one. */
+static void who_was_killed_and_joined_holds_nothing_on_its_node(void)
+{
+    for (int i = 0; i < 20 && !getenv("KITH_TRANSPORT"); i++) {
+        kith_process p = kith_process_start_with(waits_for_a_signal, &i, 0, .node = far_node());
+        kith_pipe ends[2];
+        int x;
+
+        PASS(far_pipe_open(ends, 0));
+        PASS(kith_pipe_give(ends[1], p));
+        FAILS_WITH(KITH_ETIMEDOUT, kith_pipe_recv(ends[0], &x, sizeof x, 0));
+        PASS(kith_process_kill(p));
+        PASS(kith_process_join(p, KITH_FOREVER));
+        FAILS_WITH(KITH_EEND, kith_pipe_recv(ends[0], &x, sizeof x, 0));
+        end(p);
+        close_both(ends);
+    }
+}
+
 struct giver {
     int step;
     kith_pipe end;
@@ -758,6 +777,7 @@ static struct test tests[] = {
     TEST_LIKE(the_end_of_all_holders_is_the_end, "_TestConnection.test_spawn_close"),
     TEST(an_end_given_to_one_that_has_ended_is_over),
     TEST(who_was_given_an_end_may_run_on_any_node),
+    TEST(who_was_killed_and_joined_holds_nothing_on_its_node),
     TEST(an_end_stays_with_no_dead_one_whose_giver_dies),
     TEST(while_the_opener_has_the_end_it_is_not_over),
     TEST(an_opener_that_has_used_an_end_holds_it),
