@@ -77,6 +77,23 @@ static void a_limit_bounds_what_is_locked_after_kith_init(void)
     CU_ASSERT_EQUAL(check_fork(lock_all_of_it), 0);
 }
 
+/* The kernel counts all that is mapped as locked then, but fills nothing. */
+static void lock_what_is_used(void)
+{
+    begin();
+    REQUIRE(mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0);
+    work(successor);
+    REQUIRE(status_of("RssShmem") < 64);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void on_fault_it_costs_what_is_used_after_kith_init(void)
+{
+    if (!may_lock())
+        SKIP("no right to lock memory");
+    CU_ASSERT_EQUAL(check_fork(lock_what_is_used), 0);
+}
+
 static void begin_over_the_limit(void)
 {
     struct rlimit limit;
@@ -100,6 +117,7 @@ static void too_little_that_may_be_locked_is_a_sentence(void)
 static struct test tests[] = {
     TEST(locked_memory_costs_what_is_used),
     TEST(a_limit_bounds_what_is_locked_after_kith_init),
+    TEST(on_fault_it_costs_what_is_used_after_kith_init),
     TEST(too_little_that_may_be_locked_is_a_sentence),
     TEST_END,
 };
