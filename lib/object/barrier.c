@@ -398,8 +398,7 @@ static int is_over(const void *of)
  * it is read again behind that. */
 static int passes_soon(uint64_t id, uint64_t generation, int timeout_ms)
 {
-    struct seen s = { kith__at_home(id), (uint64_t)kith__handle_generation(id) << 8 | KITH__BARRIER_KIND,
-                      generation };
+    struct seen s = { kith__at_home(id), kith__ident(id, KITH__BARRIER_KIND), generation };
     const struct barrier *b;
 
     if (!s.o || timeout_ms == 0 || !kith__wait_briefly(is_over, &s, 0, soon_ns))

@@ -125,7 +125,7 @@ static __attribute__((noinline)) int64_t try_unguarded(uint64_t id, unsigned kin
     struct kith__object *o = kith__object_slot(id);
     int64_t rc;
 
-    in->ident = (uint64_t)kith__handle_generation(id) << 8 | kind;
+    in->ident = kith__ident(id, kind);
     wake_nobody(out);
     while ((rc = m->attempt(o, who, in, out)) == KITH__GONE) {
         if ((rc = kith__object_enter(id, kind, &o)) < 0) /* for its code */

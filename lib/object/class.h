@@ -10,7 +10,8 @@
 #ifndef KITH_CLASS_H
 #define KITH_CLASS_H
 
-#include "object/object.h"
+#include "base/system.h"
+#include "object/memory.h"
 #include "rpc/remote.h"
 
 /* Name of the table kith__NAME_class; its constant. The numbers go over the wire: new ones at the end. */
@@ -210,15 +211,13 @@ static inline uint64_t kith__holder(const struct kith__caller *who)
     return (uint64_t)who->node << 32 | who->member;
 }
 
-/* ------------------------------------------------------------------------ for public functions */
+/* ------------------------------------------------- the short way, instead of kith__invoke
+ *
+ * What takes a few ns when nothing stands in the way is done by the same steps as there, but inline and
+ * without a table. Whatever is not that simple, and each code and sentence, is left to kith__invoke. */
 
-/* Calls a method, waiting up to timeout_ms. Its result; a code; KITH_EOWNERDEAD when it was done and the
- * attempt has said KITH__OWNER_DEAD. */
-int64_t kith__invoke(uint64_t id, enum kith__kind kind, unsigned method, struct kith__args *in,
-                     struct kith__result *out, int timeout_ms);
-
-/* The short way to an object, for what needs no guard and takes a few ns: its slot, when it is at home here
- * and the thread has nothing to settle before. NULL: kith__invoke decides. */
+/* The slot of the object, when it is at home here and the thread has nothing to settle before. NULL:
+ * kith__invoke decides. */
 static inline struct kith__object *kith__at_home(uint64_t id)
 {
     if (!kith__base || kith__me == 0 || id >> 48 != kith__shared->node || kith__shared->through_net ||
@@ -236,6 +235,56 @@ static inline struct kith__object *kith__at_hand(uint64_t id)
         return NULL;
     return o;
 }
+
+/* The same for what gives something to the object, which may lead others to what the caller has taken; o: of
+ * one of these. */
+static inline struct kith__object *kith__to_give(struct kith__object *o)
+{
+    if (o)
+        kith__memory_pass_on();
+    return o;
+}
+
+/* Enters g, a guard of the object, if *ident (read after that: no register has to keep it) still is its own.
+ * 0: it is no more, and g is not entered. */
+static inline int kith__enter_if(struct kith__object *o, struct kith__guard *g, const uint64_t *ident)
+{
+    kith__guard_enter(g);
+    if (atomic_load(&o->ident) == *ident)
+        return 1;
+    kith__guard_leave(g);
+    return 0;
+}
+
+/* Wakes those on that side, after a change that they see (seq_cst). */
+static inline void kith__tell_one_here(struct kith__object *o, int side)
+{
+    struct kith__waiters *set = kith__object_waiters(o, side);
+
+    if (kith__has_waiters(set))
+        kith__wake_one(set);
+}
+static inline void kith__tell_all_here(struct kith__object *o, int side)
+{
+    struct kith__waiters *set = kith__object_waiters(o, side);
+
+    if (kith__has_waiters(set))
+        kith__wake_all(set);
+}
+
+/* After a change in g: leaves it, so that a change is seen before they are woken. */
+static inline void kith__leave_to_tell(struct kith__guard *g)
+{
+    kith__guard_leave(g);
+    kith__fence_behind_guard();
+}
+
+/* ------------------------------------------------------------------------ for public functions */
+
+/* Calls a method, waiting up to timeout_ms. Its result; a code; KITH_EOWNERDEAD when it was done and the
+ * attempt has said KITH__OWNER_DEAD. */
+int64_t kith__invoke(uint64_t id, enum kith__kind kind, unsigned method, struct kith__args *in,
+                     struct kith__result *out, int timeout_ms);
 
 /* What it returns of a thing that the dead have left: KITH_EOWNERDEAD and the sentence. */
 int kith__owner_died(enum kith__kind kind);

@@ -303,8 +303,7 @@ static int may_go_on(const void *of)
  * before anybody has to wake it. A ticket that was notified stays so. */
 static int is_notified_soon(uint64_t id, uint64_t ticket, int timeout_ms)
 {
-    struct seen s = { kith__at_home(id), (uint64_t)kith__handle_generation(id) << 8 | KITH__COND_KIND,
-                      ticket };
+    struct seen s = { kith__at_home(id), kith__ident(id, KITH__COND_KIND), ticket };
 
     return s.o && timeout_ms != 0 && kith__wait_briefly(may_go_on, &s, 0, soon_ns) &&
            atomic_load(&s.o->ident) == s.ident;

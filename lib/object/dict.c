@@ -465,13 +465,12 @@ static int has_at(const struct key_at *at)
 static int64_t set_here(const struct key_at *at, int type, const void *value, size_t size)
 {
     struct kith__parcel p = { .key = at->key, .key_size = at->size, .key_type = at->type };
-    struct kith__object *o = kith__at_home(at->id);
+    struct kith__object *o = kith__to_give(kith__at_home(at->id));
     struct kith__held h;
     int rc;
 
     if (!o)
         return KITH__PARKED;
-    kith__memory_pass_on(); /* as in kith__invoke */
     if ((rc = kith__held_make(&h, type, value, size)) < 0)
         return rc;
     if (kith__object_enter(at->id, at->kind, &o) < 0) {

@@ -81,23 +81,21 @@ struct seen {
 /* 0: it is not that simple, and kith__invoke decides. */
 static int look_here(uint64_t id, struct seen *s)
 {
-    *s = (struct seen){ kith__at_home(id), (uint64_t)kith__handle_generation(id) << 8 | KITH__EVENT_KIND };
+    *s = (struct seen){ kith__at_home(id), kith__ident(id, KITH__EVENT_KIND) };
     return s->o != NULL;
 }
 
 static int set_here(uint64_t id, int n)
 {
-    struct kith__waiters *waiters;
     struct seen s;
 
     if (!look_here(id, &s))
         return 0;
-    kith__memory_pass_on(); /* as in kith__invoke: who finds it set may find it */
+    kith__memory_pass_on(); /* who finds it set may find it */
     if (kith__units_set_signals(s.o, s.ident, n) < 0)
         return 0;
-    waiters = kith__object_waiters(s.o, WAITERS);
-    if (n && kith__has_waiters(waiters))
-        kith__wake_all(waiters);
+    if (n)
+        kith__tell_all_here(s.o, WAITERS);
     return 1;
 }
 

@@ -635,37 +635,15 @@ const struct kith__class kith__fifo_class = {
     .release = release,
 };
 
-/* -------------------------------------------------------------- the short way, at home */
-
-/* The short way to an item that is small, where nothing stands in the way: the same steps as by kith__invoke.
- * 1: entered g, of the object that was meant. */
-static inline int enter_at_once(struct kith__object *o, struct kith__guard *g, uint64_t id)
-{
-    kith__guard_enter(g);
-    if (atomic_load(&o->ident) == ((uint64_t)kith__handle_generation(id) << 8 | KITH__FIFO_KIND))
-        return 1;
-    kith__guard_leave(g);
-    return 0;
-}
-
-static inline void leave_and_tell(struct kith__object *o, struct kith__guard *g, int side)
-{
-    kith__guard_leave(g);
-    kith__fence_behind_guard();
-    if (kith__has_waiters(kith__object_waiters(o, side)))
-        kith__wake_one(kith__object_waiters(o, side));
-}
+/* -------------------------------------------------------------- the short way of a small item */
 
 /* 1: done. */
 static int put_at_once(uint64_t id, const void *item, size_t size)
 {
-    struct kith__object *o = size <= KITH__LARGE ? kith__at_home(id) : NULL;
+    struct kith__object *o = size <= KITH__LARGE ? kith__to_give(kith__at_home(id)) : NULL;
     struct queue *q;
 
-    if (!o)
-        return 0;
-    kith__memory_pass_on(); /* as in kith__invoke */
-    if (!enter_at_once(o, &o->guard, id))
+    if (!o || !kith__enter_if(o, &o->guard, &(uint64_t){ kith__ident(id, KITH__FIFO_KIND) }))
         return 0;
     q = queue_of(o);
     if (atomic_load_explicit(&q->producers.shut, memory_order_relaxed) || is_full(q) ||
@@ -673,7 +651,8 @@ static int put_at_once(uint64_t id, const void *item, size_t size)
         kith__guard_leave(&o->guard);
         return 0;
     }
-    leave_and_tell(o, &o->guard, CONSUMERS);
+    kith__leave_to_tell(&o->guard);
+    kith__tell_one_here(o, CONSUMERS);
     return 1;
 }
 
@@ -692,7 +671,8 @@ static int64_t take_at_once(uint64_t id, void *buf, size_t room, int exact)
     struct queue *q;
     struct item i;
 
-    if (!o || seems_empty(queue_of(o)) || !enter_at_once(o, &o->second, id))
+    if (!o || seems_empty(queue_of(o)) ||
+        !kith__enter_if(o, &o->second, &(uint64_t){ kith__ident(id, KITH__FIFO_KIND) }))
         return KITH__PARKED;
     q = queue_of(o);
     if (!look(o, &i) || i.block || i.size > room || (exact && i.size != room)) {
@@ -702,10 +682,12 @@ static int64_t take_at_once(uint64_t id, void *buf, size_t room, int exact)
     if (i.size > 0)
         memcpy(buf, i.bytes, i.size);
     remove_item(o, &i);
-    if (q->bound)
-        leave_and_tell(o, &o->second, PRODUCERS);
-    else
+    if (!q->bound) {
         kith__guard_leave(&o->second);
+        return (int64_t)i.size;
+    }
+    kith__leave_to_tell(&o->second);
+    kith__tell_one_here(o, PRODUCERS);
     return (int64_t)i.size;
 }
 

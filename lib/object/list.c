@@ -466,13 +466,12 @@ kith_list kith_list_named(const char *name)
 /* At home: what is appended is copied before the guard is entered. */
 static int append_here(kith_list l, int type, const void *value, size_t size)
 {
-    struct kith__object *o = kith__at_home(l.id);
+    struct kith__object *o = kith__to_give(kith__at_home(l.id));
     struct kith__held h;
     int rc;
 
     if (!o)
         return KITH__PARKED;
-    kith__memory_pass_on(); /* as in kith__invoke */
     if ((rc = kith__held_make(&h, type, value, size)) < 0)
         return rc;
     if (kith__object_enter(l.id, KITH__LIST_KIND, &o) < 0) {

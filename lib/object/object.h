@@ -95,6 +95,12 @@ int kith__object_enter(uint64_t id, unsigned kind, struct kith__object **out);
 void kith__object_end(struct kith__object *o);
 void kith__object_recycle(struct kith__object *o);
 
+/* What .ident is as long as the object of that kind lives which id means. */
+static inline uint64_t kith__ident(uint64_t id, unsigned kind)
+{
+    return (uint64_t)kith__handle_generation(id) << 8 | kind;
+}
+
 /* 1: still the object that id meant. Needs no guard; it may end the next moment. */
 static inline int kith__object_is(const struct kith__object *o, uint64_t id)
 {

@@ -227,7 +227,7 @@ static __attribute__((noinline)) int take_here(uint64_t id, enum kith__kind kind
     if (!o)
         return KITH__PARKED;
     who = kith__caller_here();
-    return take_other(o, (uint64_t)kith__handle_generation(id) << 8 | kind, &who);
+    return take_other(o, kith__ident(id, kind), &who);
 }
 
 /* 1: given back; 0: likewise. */
@@ -241,7 +241,7 @@ static __attribute__((noinline)) int give_here(uint64_t id, enum kith__kind kind
         return 0;
     who = kith__caller_here();
     kith__memory_pass_on(); /* who gets the lock may find it */
-    left = give(o, (uint64_t)kith__handle_generation(id) << 8 | kind, &who, 1, 0);
+    left = give(o, kith__ident(id, kind), &who, 1, 0);
     if (left == 0)
         kith__units_tell_here(o);
     return left >= 0;
@@ -317,7 +317,7 @@ int kith__owned_lock(uint64_t id, enum kith__kind kind, unsigned method, int tim
 {
     struct kith__object *o = kith__at_hand(id);
 
-    if (o && timeout_ms >= KITH_FOREVER && lock_at_once(o, (uint64_t)kith__handle_generation(id) << 8 | kind))
+    if (o && timeout_ms >= KITH_FOREVER && lock_at_once(o, kith__ident(id, kind)))
         return 0;
     return lock(id, kind, method, timeout_ms);
 }
@@ -333,7 +333,7 @@ int kith__owned_unlock(uint64_t id, enum kith__kind kind, unsigned method)
 {
     struct kith__object *o = kith__at_hand(id);
 
-    if (o && unlock_at_once(o, (uint64_t)kith__handle_generation(id) << 8 | kind))
+    if (o && unlock_at_once(o, kith__ident(id, kind)))
         return 0;
     return unlock(id, kind, method);
 }

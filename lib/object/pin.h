@@ -32,13 +32,20 @@ static inline int kith__pin(struct kith__pin *p, uint64_t id, unsigned kind)
     if (!o || !(seat = kith__seat()))
         return 0;
     atomic_store(&seat->pinned, kith__offset(o) | (++seat->visits & KITH__VISITS));
-    if (atomic_load(&o->ident) != ((uint64_t)kith__handle_generation(id) << 8 | kind)) {
+    if (atomic_load(&o->ident) != kith__ident(id, kind)) {
         atomic_store_explicit(&seat->pinned, 0, memory_order_release);
         return 0;
     }
     *p = (struct kith__pin){ o, seat };
     kith__failpoint("pin: set");
     return 1;
+}
+
+/* The same for what gives something to the object: see kith__to_give. */
+static inline int kith__pin_to_give(struct kith__pin *p, uint64_t id, unsigned kind)
+{
+    kith__memory_pass_on();
+    return kith__pin(p, id, kind);
 }
 
 static inline void kith__unpin(const struct kith__pin *p)

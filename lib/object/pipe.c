@@ -76,16 +76,6 @@ static uint64_t padded(uint64_t size)
     return (size + 7) & ~UINT64_C(7);
 }
 
-/* 0: the object is no more. */
-static int enter(struct kith__object *o, struct kith__guard *g, const struct kith__args *in)
-{
-    kith__guard_enter(g);
-    if (atomic_load(&o->ident) == in->ident)
-        return 1;
-    kith__guard_leave(g);
-    return 0;
-}
-
 /* ------------------------------------------------------------------------- holders */
 
 static kith__word *known_at(struct pipe *p, int end, const struct kith__caller *who)
@@ -142,7 +132,7 @@ static int64_t hold(struct kith__object *o, int end, const struct kith__caller *
         return closed();
     if (is_known(p, end, who))
         return 0;
-    if (!enter(o, &o->guard, in))
+    if (!kith__enter_if(o, &o->guard, &in->ident))
         return KITH__GONE;
     if ((rc = add_holder(o, end, who)) == 0)
         kith__guard_commit(&o->guard);
@@ -310,7 +300,7 @@ static int64_t send(struct kith__object *o, int from, const struct kith__caller 
         return kith__fail(KITH_EINVAL, "end 0 of a one-way Pipe receives, and cannot send");
     if (atomic_load(&p->fate[end]) != OPEN)
         return is_over(p, end);
-    if (!enter(o, guard_of(o, end), in))
+    if (!kith__enter_if(o, guard_of(o, end), &in->ident))
         return KITH__GONE;
     at = find_room(&p->to[end], sizeof at + (in->block ? sizeof in->block : padded(in->size)));
     fits = at != NOWHERE && !(in->block && is_too_much(&p->to[end], in->size));
@@ -424,7 +414,7 @@ static int64_t await(struct kith__object *o, int end, const struct kith__caller 
     over = atomic_load(&p->fate[!end]) != OPEN;
     if (is_empty(&p->to[end]))
         return over ? is_over(p, !end) : KITH__PARKED;
-    return enter(o, guard_of(o, end), in) ? 0 : KITH__GONE;
+    return kith__enter_if(o, guard_of(o, end), &in->ident) ? 0 : KITH__GONE;
 }
 
 static int64_t receive(struct kith__object *o, int end, const struct kith__caller *who, struct kith__args *in,
@@ -655,7 +645,7 @@ static struct kith__object *at_hand(kith_pipe p, size_t size, int timeout_ms, st
 
     if (size > KITH__LARGE || timeout_ms < KITH_FOREVER)
         return NULL;
-    in->ident = (uint64_t)kith__handle_generation(id) << 8 | KITH__PIPE_KIND;
+    in->ident = kith__ident(id, KITH__PIPE_KIND);
     return kith__at_hand(id);
 }
 
@@ -664,19 +654,15 @@ static int send_at_once(kith_pipe p, const void *message, size_t size, int timeo
 {
     struct kith__args in = { .bytes = message, .size = size };
     struct kith__object *o = at_hand(p, size, timeout_ms, &in);
-    struct kith__waiters *readers;
     struct kith__result out = { 0 };
     struct kith__caller who;
 
-    if (!o)
+    if (!kith__to_give(o))
         return 0;
-    kith__memory_pass_on(); /* as in kith__invoke */
     who = kith__caller_here();
     if (send(o, (int)end_of(p), &who, &in, &out) != 0)
         return 0;
-    readers = kith__object_waiters(o, READERS + !end_of(p));
-    if (kith__has_waiters(readers))
-        kith__wake_one(readers);
+    kith__tell_one_here(o, READERS + !end_of(p));
     return 1;
 }
 
@@ -686,7 +672,6 @@ static int64_t receive_at_once(kith_pipe p, void *buf, size_t room, int exact, i
     struct kith__args in = { 0 };
     struct kith__object *o = at_hand(p, 0, timeout_ms, &in);
     int end = (int)end_of(p), fits;
-    struct kith__waiters *writers;
     struct kith__caller who;
     struct message m;
 
@@ -700,13 +685,10 @@ static int64_t receive_at_once(kith_pipe p, void *buf, size_t room, int exact, i
         memcpy(buf, m.bytes, m.size);
         remove_message(o, end, &m);
     }
-    kith__guard_leave(guard_of(o, end));
+    kith__leave_to_tell(guard_of(o, end));
     if (!fits)
         return KITH__PARKED;
-    kith__fence_behind_guard();
-    writers = kith__object_waiters(o, WRITERS + !end);
-    if (kith__has_waiters(writers))
-        kith__wake_all(writers);
+    kith__tell_all_here(o, WRITERS + !end);
     return (int64_t)m.size;
 }
 

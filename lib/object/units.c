@@ -383,11 +383,6 @@ static struct kith__caller this_process(void)
     return (struct kith__caller){ kith__shared->node, kith__member(kith__me)->serial, 0 };
 }
 
-static uint64_t ident_of(uint64_t id, unsigned kind)
-{
-    return (uint64_t)kith__handle_generation(id) << 8 | kind;
-}
-
 /* Likewise gives back the unit of an object that has one. */
 static inline int give_only(struct kith__object *o, uint64_t ident)
 {
@@ -431,8 +426,8 @@ int64_t kith__units_give_here(uint64_t id, unsigned kind)
         return 0;
     /* as in kith__invoke: who gets the unit may find it */
     if (__builtin_expect(atomic_load_explicit(&kith__taken, memory_order_relaxed) != 0, 0) ||
-        !give_only(o, ident_of(id, kind)))
-        return give_any(o, ident_of(id, kind));
+        !give_only(o, kith__ident(id, kind)))
+        return give_any(o, kith__ident(id, kind));
     if (kith__has_waiters(kith__object_waiters(o, KITH__TAKERS)))
         kith__units_tell_here(o);
     return 1;
@@ -449,7 +444,7 @@ static __attribute__((noinline)) int acquire_any(uint64_t id, enum kith__kind ki
 
     if (o) {
         who = this_process();
-        unit = kith__units_take(o, ident_of(id, kind), &who, 0, NULL);
+        unit = kith__units_take(o, kith__ident(id, kind), &who, 0, NULL);
     }
     if (unit >= 0)
         return unit == KITH__UNIT_OF_THE_DEAD ? kith__report(kith__owner_died(kind)) : 0;
@@ -461,7 +456,7 @@ int kith__units_acquire(uint64_t id, enum kith__kind kind, unsigned method, int 
     struct kith__object *o = kith__at_hand(id);
     uint64_t taken;
 
-    if (o && timeout_ms >= KITH_FOREVER && kith__unit_take_free(o, ident_of(id, kind), &taken))
+    if (o && timeout_ms >= KITH_FOREVER && kith__unit_take_free(o, kith__ident(id, kind), &taken))
         return 0;
     return acquire_any(id, kind, method, timeout_ms);
 }

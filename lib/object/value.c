@@ -278,7 +278,7 @@ static int is_number(const struct value *v, int type, size_t size)
 static int load_here(kith_value v, int type, void *out, size_t size)
 {
     struct kith__object *o = kith__at_home(v.id);
-    uint64_t ident = (uint64_t)kith__handle_generation(v.id) << 8 | KITH__VALUE_KIND;
+    uint64_t ident = kith__ident(v.id, KITH__VALUE_KIND);
     char x[KITH__NUMBER_MOST];
 
     if (!o || atomic_load(&o->ident) != ident || !is_number(value_of(o), type, size))
@@ -296,8 +296,7 @@ static int store_here(kith_value v, int type, const void *x, size_t size)
     struct kith__pin p;
     int done;
 
-    kith__memory_pass_on(); /* as in kith__invoke */
-    if (!kith__pin(&p, v.id, KITH__VALUE_KIND))
+    if (!kith__pin_to_give(&p, v.id, KITH__VALUE_KIND))
         return 0;
     done = is_number(value_of(p.o), type, size);
     if (done)
@@ -312,8 +311,7 @@ static int update_here(kith_value v, int type, int op, const void *by, void *old
     struct kith__pin p;
     int done;
 
-    kith__memory_pass_on();
-    if (!kith__pin(&p, v.id, KITH__VALUE_KIND))
+    if (!kith__pin_to_give(&p, v.id, KITH__VALUE_KIND))
         return 0;
     done = is_number(value_of(p.o), type, size) &&
            kith__number(type)->update(value_of(p.o)->buffers[0], op, by, old) == 0;
@@ -327,8 +325,7 @@ static int compare_here(kith_value v, int type, void *expected, const void *desi
     struct kith__pin p;
     int rc = -1;
 
-    kith__memory_pass_on();
-    if (!kith__pin(&p, v.id, KITH__VALUE_KIND))
+    if (!kith__pin_to_give(&p, v.id, KITH__VALUE_KIND))
         return -1;
     if (is_number(value_of(p.o), type, size))
         rc = kith__number(type)->compare_exchange(value_of(p.o)->buffers[0], expected, desired);
