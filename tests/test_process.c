@@ -1,6 +1,7 @@
 /* test_process.c: Processes as users see them. */
 #include "config.h"
 #include "steps.h"
+#include "used.h"
 #include "object/process.h"
 #include "shm/heap.h"
 
@@ -672,6 +673,71 @@ static void whoever_dies_at_any_step_has_started_one_or_none(void)
     CU_ASSERT_EQUAL(kith__heap_audit(), 0);
 }
 
+struct begun {
+    int step;
+    char rest[USED_MIB];
+};
+
+static void starts_one(const void *arg)
+{
+    kith_process p =
+        kith_process_start_with(counts_itself, arg, sizeof(struct begun), .node = KITH_HERE, .daemon = 1);
+
+    kith_process_join(p, KITH_FOREVER);
+    kith_process_close(p);
+}
+
+static int dies_over_a_start(const void *arg)
+{
+    const struct begun *b = arg;
+
+    die_on_the_way_or_waiting(b->step, starts_one, b);
+    return 0;
+}
+
+/* Their entries in the table of members are the next to be taken. */
+static void end_two(kith_process p[2])
+{
+    shared[BEGUN] = shared[RELEASED] = 0;
+    for (int i = 0; i < 2; i++)
+        p[i] = kith_process_start_with(counts_itself, NULL, 0, .node = KITH_HERE);
+    AWAIT(shared[BEGUN] == 2);
+    __atomic_store_n(&shared[RELEASED], 1, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < 2; i++)
+        PASS(kith_process_join(p[i], KITH_FOREVER));
+}
+
+/* Free ones that nobody can take. */
+static int count_claimed(void)
+{
+    int n = 0;
+
+    for (uint32_t i = KITH__FIRST_MEMBER; i <= atomic_load(&kith__shared->members_used); i++)
+        n += atomic_load(&kith__member(i)->state) == KITH__FREE && atomic_load(&kith__member(i)->asker) != 0;
+    return n;
+}
+
+static void whoever_dies_over_a_start_leaves_nothing_and_takes_nothing(void)
+{
+    static struct begun b;
+    int code, last, members = count_members();
+    uint64_t before = used_bytes();
+    kith_process p[2];
+
+    AT_EACH_STEP(b.step, code) {
+        end_two(p);
+        code = end_at_step(kith_process_start_with(dies_over_a_start, KITH_ARG(b), .node = KITH_HERE));
+        AWAIT(count_members() <= members && count_claimed() == 0);
+        CU_ASSERT(are_left(before, 0));
+        for (int i = 0; i < 2; i++) {
+            PASS(kith_process_exitcode(p[i], &last));
+            CU_ASSERT_EQUAL(last, 5);
+            PASS(kith_process_close(p[i]));
+        }
+    }
+    CU_ASSERT(got_through(b.step, code));
+}
+
 static int draw(const void *arg)
 {
     (void)arg;
@@ -743,6 +809,7 @@ static struct test tests[] = {
     TEST_LIKE(descriptors_are_not_more_the_more_processes_run, "_TestProcess.test_child_fd_inflation"),
     TEST(children_of_a_dead_process_are_ended),
     TEST(whoever_dies_at_any_step_has_started_one_or_none),
+    TEST(whoever_dies_over_a_start_leaves_nothing_and_takes_nothing),
     TEST(every_process_draws_its_own_numbers),
     TEST_LIKE(wrong_use_is_a_sentence, "_TestProcess.test_close"),
     TEST_END,

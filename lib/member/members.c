@@ -108,7 +108,6 @@ void kith__member_renew(struct kith__member *m)
 
 static void fill_in(struct kith__member *m, enum kith__role role)
 {
-    atomic_store(&m->asker, kith__me);
     atomic_store(&m->role, role);
     atomic_store(&m->pid, 0);
     atomic_store(&m->daemon, 0);
@@ -122,6 +121,23 @@ static void fill_in(struct kith__member *m, enum kith__role role)
     m->name[0] = '\0';
 }
 
+/* Who takes it stands there first: so it is known when that dies. 1: taken. */
+static int take_entry(struct kith__member *m)
+{
+    uint32_t nobody = 0, me = kith__me;
+
+    if (atomic_load_explicit(&m->state, memory_order_relaxed) != KITH__FREE ||
+        !atomic_compare_exchange_strong(&m->asker, &nobody, me))
+        return 0;
+    kith__failpoint("member: claimed");
+    if (kith__member_move(m, KITH__MEMBER_IS_TAKEN)) {
+        kith__failpoint("member: about to be filled in");
+        return 1;
+    }
+    atomic_compare_exchange_strong(&m->asker, &me, 0); /* a rank that comes has no number yet */
+    return 0;
+}
+
 /* The first free one of first to last is *who then. 1; 0: none is free; KITH_ENOMEM. */
 static int take_among(uint32_t first, uint32_t last, enum kith__role role, uint32_t *who)
 {
@@ -131,10 +147,8 @@ static int take_among(uint32_t first, uint32_t last, enum kith__role role, uint3
 
         if (rc < 0)
             return rc;
-        if (atomic_load_explicit(&m->state, memory_order_relaxed) != KITH__FREE)
-            continue;
         raise_to(&kith__shared->members_used, i);
-        if (!kith__member_move(m, KITH__MEMBER_IS_TAKEN))
+        if (!take_entry(m))
             continue;
         fill_in(m, role);
         *who = i;
@@ -182,13 +196,18 @@ static void lower_to(_Atomic uint32_t *least, uint32_t value)
         ;
 }
 
+/* What a free one names would be taken for that of who takes it next, and dies before it is filled in. */
 void kith__member_free(uint32_t who)
 {
     struct kith__member *m = kith__member(who);
+    uint32_t asker = atomic_load(&m->asker);
 
     atomic_store(&m->role, KITH__NOBODY);
-    atomic_store(&m->asker, 0);
+    atomic_store(&m->object, 0);
+    m->arg = 0;
     kith__member_move(m, KITH__MEMBER_IS_FREED);
+    kith__failpoint("member: freed");
+    atomic_compare_exchange_strong(&m->asker, &asker, 0); /* unless a janitor has, and it is another one's */
     lower_to(&kith__shared->members_in_use, who - 1);
 }
 
@@ -196,10 +215,17 @@ void kith__members_sweep(uint32_t asker)
 {
     uint32_t used = atomic_load(&kith__shared->members_used);
 
-    for (uint32_t i = 1; i <= used; i++)
-        if (i != asker && atomic_load(&kith__member(i)->state) == KITH__TAKEN &&
-            atomic_load(&kith__member(i)->asker) == asker)
+    for (uint32_t i = 1; i <= used; i++) {
+        struct kith__member *m = kith__member(i);
+        uint32_t state = atomic_load(&m->state), name = asker;
+
+        if (i == asker || atomic_load(&m->asker) != asker)
+            continue;
+        if (state == KITH__TAKEN)
             kith__member_free(i);
+        else if (state == KITH__FREE)
+            atomic_compare_exchange_strong(&m->asker, &name, 0);
+    }
 }
 
 void kith__become(uint32_t who)

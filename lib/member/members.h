@@ -34,7 +34,7 @@ enum kith__role {
 
 enum kith__member_state {
     KITH__FREE,
-    KITH__TAKEN,   /* being filled in by .asker */
+    KITH__TAKEN,   /* being filled in by .asker, which may stand there before */
     KITH__ASKED,   /* the fork server is to start it */
     KITH__RUNNING, /* .pid is valid: the fork server reaps it before it leaves this state */
     KITH__ENDED,   /* whoever waits for it is about to know; the fork server tidies up */

@@ -101,6 +101,7 @@ static uint64_t ask(uint32_t who, struct kith__object *o)
         atomic_store(kith__heap_owner(m->arg), who);
         atomic_store(&m->unpublished, 1); /* should it end by exit, its janitor frees it */
     }
+    kith__failpoint("process: about to be asked for");
     kith__member_move(m, KITH__MEMBER_IS_ASKED);
     kith__server_ring();
     return id;
@@ -114,8 +115,12 @@ void kith__processes_sweep(uint32_t asker)
         struct kith__member *m = kith__member(i);
         uint64_t id = atomic_load(&m->object);
 
-        if (atomic_load(&m->state) == KITH__TAKEN && atomic_load(&m->asker) == asker && id)
+        if (atomic_load(&m->state) != KITH__TAKEN || atomic_load(&m->asker) != asker)
+            continue;
+        if (id)
             kith__close_here(id, KITH__PROCESS_KIND, 0); /* stale: it was not there yet */
+        if (m->arg)
+            atomic_store(kith__heap_owner(m->arg), asker);
     }
 }
 
@@ -138,6 +143,7 @@ static int64_t begin(const struct kith__start *s, const void *arg, const void *s
 {
     struct kith__object *o;
     struct kith__member *m;
+    uint64_t block;
     uint32_t who;
     int rc;
 
@@ -150,7 +156,9 @@ static int64_t begin(const struct kith__start *s, const void *arg, const void *s
     rc = copy_bytes(m, s, arg, setup);
     if (rc == 0 && (o = kith__object_new()))
         return (int64_t)ask(who, o);
-    kith__heap_free(m->arg);
+    block = m->arg;
+    m->arg = 0; /* before it is another one's: see kith__processes_sweep */
+    kith__heap_free(block);
     kith__member_free(who);
     return KITH_ENOMEM;
 }

@@ -94,8 +94,8 @@ int kith__processes_check(void);
 int kith__process_is_main(const char *name);
 
 /* Closes what a dead member was about to start when its object was there and the fork server had not been
- * asked: nobody has got its handle, and it would count as running as long as the job. For janitors, before
- * kith__members_sweep. */
+ * asked: nobody has got its handle, and it would count as running as long as the job. The block that it was
+ * to have is the dead member's again. For janitors, before kith__members_sweep. */
 void kith__processes_sweep(uint32_t asker);
 
 /* What a member of role KITH__PROCESS does; returns its exit status. */
