@@ -7,7 +7,9 @@
 #include "sim/sim.h"
 #include "base/handle.h"
 #include "object/class.h"
+#include "object/pipe.h"
 #include "object/vouch.h"
+#include "pool/attend.h"
 #include "rpc/mailbox.h"
 
 /* ----------------------------------------------------------------------------- Pipes */
@@ -419,6 +421,59 @@ static void whether_a_death_is_still_to_come_is_known_or_asked_again(void)
     CU_ASSERT(named(99, 0, &is_alive) == 0 && !is_alive);
     sim_leave();
     sim_end();
+}
+
+/* ------------------------------------------------------------------ attendants */
+
+static int waits_and_ends(const void *end)
+{
+    kith_pipe e;
+    int x;
+
+    memcpy(&e, end, sizeof e);
+    return kith_pipe_recv(e, &x, sizeof x, KITH_FOREVER) != sizeof x;
+}
+
+static void asks_an_attendant(struct client *c, void *arg)
+{
+    struct kith__attendant a;
+    uint64_t size;
+    char *bytes;
+
+    (void)c;
+    (void)arg;
+    if (kith__attendant_begin(1, waits_and_ends, "attendant", &a) < 0)
+        return;
+    kith__pipe_pass(a.end, &size, sizeof(int));
+    FAILS_WITH(KITH_EEND, kith__pipe_take(a.end, &bytes, &size));
+    kith__attendant_dismiss(&a);
+}
+
+/* When it was started, and has not got its end yet, too. */
+static void lose_once(uint64_t s)
+{
+    static const struct weather two = { .nodes = 2, .losses = 1 };
+
+    sim_begin(&two);
+    sim_draw_weather();
+    for (int i = 0; i < 20; i++)
+        sim_start(0, asks_an_attendant, NULL);
+    sim_run((int64_t)draw(30));
+    sim_lose(1);
+    if (!sim_run(200000)) {
+        sim_show();
+        printf("KITH_TEST_SEED=%llu ", (unsigned long long)s);
+        CU_FAIL("one waits for its attendant for ever");
+        exit(1);
+    }
+    sim_calm();
+    sim_settle(40000);
+    sim_end();
+}
+
+static void an_attendant_that_is_lost_is_told(void)
+{
+    sim_seeds(lose_once, getenv("KITH_TEST_LONG") ? 600 : SANITIZED ? 30 : 100);
 }
 
 /* ---------------------------------------------------------------------------- Events */
@@ -902,6 +957,7 @@ static struct test tests[] = {
     TEST(wherever_they_are_it_is_told_soon),
     TEST(the_end_of_a_process_that_was_named_is_told),
     TEST(nobody_names_the_dead),
+    TEST(an_attendant_that_is_lost_is_told),
     TEST(who_is_joined_has_nothing_left_on_its_node),
     TEST(whether_a_death_is_still_to_come_is_known_or_asked_again),
     TEST_END,

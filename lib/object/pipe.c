@@ -800,9 +800,14 @@ int kith_pipe_poll(kith_pipe p, int timeout_ms)
     return rc == KITH_ETIMEDOUT ? 0 : kith__report((int)rc);
 }
 
+int kith__pipe_give(kith_pipe end, kith_process to)
+{
+    return (int)kith__name_process(object_of(end), KITH__PIPE_KIND, GIVE + end_of(end), to);
+}
+
 int kith_pipe_give(kith_pipe p, kith_process to)
 {
-    return kith__report((int)kith__name_process(object_of(p), KITH__PIPE_KIND, GIVE + end_of(p), to));
+    return kith__report(kith__pipe_give(p, to));
 }
 
 int kith_pipe_close(kith_pipe p)

@@ -11,6 +11,9 @@
  * died. 0; a code. */
 int kith__pipe_open_own(kith_pipe ends[2]);
 
+/* As kith_pipe_give. */
+int kith__pipe_give(kith_pipe end, kith_process to);
+
 /* Waits as long as it takes. 0; a code. */
 int kith__pipe_pass(kith_pipe end, const void *message, uint64_t size);
 

@@ -274,8 +274,11 @@ int kith__attendant_begin(uint32_t node, int (*fn)(const void *end), const char 
         return (int)process;
     }
     *a = (struct kith__attendant){ ends[0], { (uint64_t)process } };
-    kith_pipe_give(ends[1], a->process);
-    return 0;
+    if ((rc = kith__pipe_give(ends[1], a->process)) < 0) { /* its node is lost: it would never be over */
+        kith__pipe_shut(ends[1]);
+        kith__attendant_dismiss(a);
+    }
+    return rc;
 }
 
 static void dismiss(struct idle *i)
