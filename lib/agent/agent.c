@@ -221,8 +221,11 @@ static int wire_is_connected(void *context, uint32_t peer)
 static void wire_ended(void *context, uint32_t peer, enum kith__link_state state, const char *why)
 {
     (void)context;
-    kith__log(state == KITH__LINK_LOST ? KITH_LOG_WARNING : KITH_LOG_DEBUG, "node %u (%s) %s", peer,
-              self.contacts[peer].host, why);
+    if (state == KITH__LINK_LOST && self.node == 0) /* it speaks for all */
+        kith__notice("node %u (%s) %s: it counts as lost", peer, self.contacts[peer].host, why);
+    else
+        kith__log(state == KITH__LINK_LOST ? KITH_LOG_WARNING : KITH_LOG_DEBUG, "node %u (%s) %s", peer,
+                  self.contacts[peer].host, why);
     if (state == KITH__LINK_LOST)
         atomic_store(&self.contacts[peer].lost, 1);
     self.peers[peer].forget = self.now + (state == KITH__LINK_LOST ? 0 : forget_ns);
@@ -294,6 +297,7 @@ static int meet(void)
                                     .first_ns = never ? never : 30000 * KITH__MS,
                                     .lost_ns = never ? never : 3000 * KITH__MS,
                                     .silent_ns = never ? never : 60000 * KITH__MS,
+                                    .host = kith__agent_host,
                                     .window = 2 << 20,
                                     .doubt_ns = never ? 0 : 1000 * KITH__MS };
 

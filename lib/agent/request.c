@@ -6,6 +6,7 @@
 #include "config.h"
 #include "agent/request.h"
 #include "agent/alloc.h"
+#include "rpc/agent_control.h"
 #include "rpc/mailbox.h"
 #include "base/error.h"
 #include "base/list.h"
@@ -428,7 +429,7 @@ void kith__requests_ended(struct kith__requests *self, uint32_t peer, const char
 
         if (!d)
             continue;
-        kith__fail(KITH_EPEER, "node %u %s", peer, why);
+        kith__fail(KITH_EPEER, "node %u (%s) %s", peer, kith__agent_host(peer), why);
         if (l->pipelined_peer == peer)
             lose_pipelined(l, d, seat);
         if (l->phase == SENT && was_asked(l, peer)) {

@@ -16,12 +16,12 @@ static const int64_t look_again_ns = 200000000, blocked_ns = 20000000, gap_ns = 
 int kith__proto_open(struct kith__proto *p, uint32_t peer, int64_t now)
 {
     static const char *const why[] = { "", "", "is being left", "was left", "has left the job", "is lost" };
+    int is_node = peer < p->c.nodes && p->links[peer];
 
     if (kith__link_use(p, peer, now))
         return 0;
-    if (peer >= p->c.nodes || !p->links[peer])
-        return kith__fail(KITH_EPEER, "node %u cannot be reached", peer);
-    return kith__fail(KITH_EPEER, "node %u %s", peer, why[p->links[peer]->state]);
+    return kith__fail(KITH_EPEER, "node %u (%s) %s", peer, is_node && p->c.host ? p->c.host(peer) : "?",
+                      is_node ? why[p->links[peer]->state] : "cannot be reached");
 }
 
 /* ----------------------------------------------------------------- messages */

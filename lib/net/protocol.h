@@ -24,14 +24,15 @@ enum kith__link_state {
 };
 
 struct kith__proto_config {
-    uint32_t node, nodes; /* own number; how many there are */
-    uint64_t job;         /* frames of another job are dropped */
-    int64_t beat_ns;      /* a sign of life at least that often */
-    int64_t first_ns;     /* lost without a first sign of life for so long, */
-    int64_t lost_ns;      /* or without one for so long and not connected, */
-    int64_t silent_ns;    /* or for so long though connected; INT64_MAX: never */
-    uint64_t window;      /* bytes on their way on a lane of pieces */
-    int64_t doubt_ns;     /* in doubt after so long without a sign of life; 0: never */
+    uint32_t node, nodes;               /* own number; how many there are */
+    uint64_t job;                       /* frames of another job are dropped */
+    int64_t beat_ns;                    /* a sign of life at least that often */
+    int64_t first_ns;                   /* lost without a first sign of life for so long, */
+    int64_t lost_ns;                    /* or without one for so long and not connected, */
+    int64_t silent_ns;                  /* or for so long though connected; INT64_MAX: never */
+    uint64_t window;                    /* bytes on their way on a lane of pieces */
+    int64_t doubt_ns;                   /* in doubt after so long without a sign of life; 0: never */
+    const char *(*host)(uint32_t node); /* for messages; NULL: no names are known */
 };
 
 struct kith__proto_events {

@@ -448,6 +448,7 @@ static void lose(void)
         kith_process_start_with(waits, NULL, 0, .node = KITH_NODE(kith_nodes() - 1), .daemon = 1);
     struct lent lent[2];
     kith_queue q;
+    char host[80];
     double begin;
     int x, tries = 0;
 
@@ -459,8 +460,10 @@ static void lose(void)
     }
     printf("ready\n");
     begin = kith_time();
-    MUST(kith_queue_get(q, &x, sizeof x, KITH_FOREVER) == KITH_EPEER);
+    snprintf(host, sizeof host, "(node%d) ", kith_nodes());
+    MUST(kith_queue_get(q, &x, sizeof x, KITH_FOREVER) == KITH_EPEER && strstr(kith_last_error(), host));
     printf("after %.1f s: %s\n", kith_time() - begin, kith_last_error());
+    MUST(kith_queue_size(q) == KITH_EPEER && strstr(kith_last_error(), host));
     /* At once, but for moments in which this machine does nothing. */
     do {
         begin = kith_time();

@@ -257,8 +257,8 @@ struct kith__proto_config config_of(uint32_t node, uint64_t job)
 {
     const int64_t ms = 1000000;
 
-    return (struct kith__proto_config){ node,      NODES,      job,     500 * ms, 10000 * ms,
-                                        3000 * ms, 60000 * ms, 1 << 20, 1000 * ms };
+    return (struct kith__proto_config){ node,      NODES,      job,     500 * ms,  10000 * ms,
+                                        3000 * ms, 60000 * ms, 1 << 20, 1000 * ms, NULL };
 }
 
 void start_nodes(void)
