@@ -446,8 +446,9 @@ struct kith_pool_stats {
  * nodes. Other nodes are asked, a round trip each, and a node that is lost is left out.
  * They may be called at any time before the pool is closed, on any node, in any process
  * that can use the pool, and cost the workers nothing, which keep their records in any
- * case. Times include tasks under way. A task counts when it has ended; single tasks, and
- * blocks of ranges, may appear some microseconds later.
+ * case. Times include tasks under way. A task counts when it has returned, not if its
+ * worker has died or was ended; single tasks, and blocks of ranges, may appear some
+ * microseconds later.
  *
  *   0            *s is filled
  *   KITH_EINVAL  s is NULL, or there is no such worker
@@ -594,8 +595,10 @@ KITH_API int kith_priority(int priority);
  *         f(&in[i], &out[i]) and returns 0, or a code of its own if the task has failed.
  * kith_starmap computes out[i] = f(rows[i][0], rows[i][1] ...) for n rows, where f is
  *     such a function of numbers, but of one, two or three arguments.
- * kith_apply computes *y = f(a ...) once, in a worker, for the same functions; one of
- *     structs is called as fn(in, y): kith_apply(pool, fn, &y, KITH_ARG(x)).
+ * kith_apply computes *y = f(a ...) once, in a worker, for the same functions, and for
+ *     those of up to four handles, strings and numbers of one type, in any order, that
+ *     return a number. One of structs is called as fn(in, y): kith_apply(pool, fn, &y,
+ *     KITH_ARG(x)).
  *
  * in and out may be the same array: each result is still computed from its original
  * argument, whichever worker dies. In memory of kith_alloc, a function of structs may
@@ -743,14 +746,17 @@ KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, 
  * kith_result kith_apply_async(kith_pool pool, fn, const void *in, size_t in_size,
  *                              size_t out_size);
  *
- * Calls f(a ...), a function of one to three numbers as for kith_starmap, or
- * fn(in, out), a function as for kith_map, once, in a worker. The arguments are copied
- * before it returns; the result is kept until it is taken:
+ * Calls f(a ...), a function of one to three numbers as for kith_starmap, or one of up
+ * to four handles, strings and numbers of one type, in any order, that returns int, long,
+ * double or nothing; or fn(in, out), a function as for kith_map; once, in a worker. The
+ * arguments are copied before it returns; the result is kept until it is taken:
  *
  *     kith_result r = kith_apply_async(pool, cube, 7);
  *     kith_get(r, &y);
  *     kith_result s = kith_apply_async(pool, fight, KITH_ARG(duel), sizeof outcome);
  *     kith_get(s, &outcome);
+ *     kith_result t = kith_apply_async(pool, work, queue, lock, 5);
+ *     kith_result_get(t, NULL, 0, KITH_FOREVER);      // work returns nothing
  *
  * A queued task takes 64 bytes if its arguments have up to 24 and its result up to 8,
  * and a kilobyte if the pool is another node's. In C++ a function of <cmath>, which has
@@ -2641,6 +2647,10 @@ struct kith__arg {
     const void *at;
 };
 KITH_API kith_process kith__start(kith__fn *fn, int shape, size_t n, const struct kith__arg *args);
+KITH_API int kith__apply_mix(kith_pool p, const char *name, kith__fn *fn, int shape, void *y, size_t n,
+                             const struct kith__arg *args);
+KITH_API kith_result kith__apply_async_mix(kith_pool p, const char *name, kith__fn *fn, int shape, size_t n,
+                                           const struct kith__arg *args);
 
 /* Handles that other processes can use. */
 #define KITH__HANDLES(X)                                                                            \
@@ -2858,18 +2868,9 @@ struct kith__any kith__any_nothing(int, ...);
 #define kith_imap_from(pool, f, next, arg) KITH__IMAP(pool, #f, f, (const void *)0, next, arg, 1, 0)
 #define kith_imap_unordered_from(pool, f, next, arg) KITH__IMAP(pool, #f, f, (const void *)0, next, arg, 1, 1)
 
-#define KITH__A(r, a, R, A)                                                                         \
-    R (*)(A): kith__apply_##r##a##1, R (*)(A, A): kith__apply_##r##a##2, R (*)(A, A, A): kith__apply_##r##a##3
-/* Never called: it takes the place of a wrong function. */
-int kith__apply_nothing(kith_pool p, ...);
-#define kith_apply(pool, f, y, ...)                                                                 \
-    (KITH__ASSERT(KITH__CHOOSE_ANY(f, KITH__YES, 1, 0),                                             \
-                  "kith_apply takes functions of one to three numbers of one type (man kith_map has the list), or, " \
-                  "for structs and all else, int f(const void *in, void *out) with KITH_ARG(x)"),   \
-     KITH__CHOOSE_ANY(f, KITH__A, kith__apply_bytes, kith__apply_nothing)(pool, #f, f, KITH__ELEMENT(y), y, __VA_ARGS__))
-
-/* kith_start. The parameters of f must be as the arguments are: a handle, a const char *
- * for a string, and for numbers one type T, which the compiler finds by trying all. */
+/* Functions of handles, strings and numbers. The parameters of f must be as the arguments
+ * are: a handle, a const char * for a string, and for numbers one type T, which the
+ * compiler finds by trying all. */
 #define KITH__HANDLE_ROWS(X)                                                                        \
     X(kith_process), X(kith_queue), X(kith_pipe), X(kith_sem), X(kith_value), X(kith_lock), X(kith_rlock), \
     X(kith_array), X(kith_event), X(kith_dict), X(kith_list), X(kith_ns), X(kith_cond), X(kith_barrier), \
@@ -2885,46 +2886,79 @@ struct kith__number; /* stands for T */
 #define KITH__TAKES_2(T) KITH__OR(kith__a, T), KITH__OR(kith__b, T)
 #define KITH__TAKES_3(T) KITH__TAKES_2(T), KITH__OR(kith__c, T)
 #define KITH__TAKES_4(T) KITH__TAKES_3(T), KITH__OR(kith__d, T)
-#define KITH__IF_TAKES(letter, T, fn, n, others)                                                    \
-    _Generic((fn), int (*)(KITH__TAKES_##n(T)): KITH__SHAPE_CODE(i, letter, n),                     \
-             void (*)(KITH__TAKES_##n(T)): KITH__SHAPE_CODE(v, letter, n), default: others)
-#define KITH__START_SHAPE(fn, n)                                                                    \
-    KITH__IF_TAKES(i, int, fn, n, KITH__IF_TAKES(l, long, fn, n, KITH__IF_TAKES(d, double, fn, n,   \
-    KITH__IF_TAKES(L, unsigned long, fn, n, KITH__IF_TAKES(I, unsigned, fn, n, KITH__IF_TAKES(q, long long, fn, n, \
-    KITH__IF_TAKES(f, float, fn, n, _Generic((fn), KITH__ROWS(KITH__S_##n), default: 0))))))))
+#define KITH__TYPES_1(a) typedef KITH__PARAMETER(a) kith__a;
+#define KITH__TYPES_2(a, b) KITH__TYPES_1(a) typedef KITH__PARAMETER(b) kith__b;
+#define KITH__TYPES_3(a, b, c) KITH__TYPES_2(a, b) typedef KITH__PARAMETER(c) kith__c;
+#define KITH__TYPES_4(a, b, c, d) KITH__TYPES_3(a, b, c) typedef KITH__PARAMETER(d) kith__d;
+/* Its shape, or others. RETURNS has the rows of a _Generic for what it may return. */
+#define KITH__SHAPE_OF(fn, n, RETURNS, others)                                                      \
+    _Generic((fn), RETURNS(i, n, KITH__TAKES_##n(int)), default:                                    \
+    _Generic((fn), RETURNS(l, n, KITH__TAKES_##n(long)), default:                                   \
+    _Generic((fn), RETURNS(d, n, KITH__TAKES_##n(double)), default:                                 \
+    _Generic((fn), RETURNS(L, n, KITH__TAKES_##n(unsigned long)), default:                          \
+    _Generic((fn), RETURNS(I, n, KITH__TAKES_##n(unsigned)), default:                               \
+    _Generic((fn), RETURNS(q, n, KITH__TAKES_##n(long long)), default:                              \
+    _Generic((fn), RETURNS(f, n, KITH__TAKES_##n(float)), default: others)))))))
 #define KITH__ARGUMENT(x)                                                                           \
     { _Generic((x), KITH__HANDLE_ROWS(KITH__HANDLE_LETTER), KITH__NUMBER_ROWS(KITH__LETTER), char *: 's', \
                const char *: 's', void *: 's', char: 'i', signed char: 'i', unsigned char: 'i', short: 'i', \
                unsigned short: 'i', _Bool: 'i', unsigned long long: 'L', long double: 'd', default: 0), \
       (__typeof__(_Generic((x), char: 0, signed char: 0, unsigned char: 0, short: 0, unsigned short: 0, _Bool: 0, \
                            long double: 0.0, default: ((void)0, (x))))[]){ (x) } }
+#define KITH__ARGUMENTS_1(a) KITH__ARGUMENT(a)
+#define KITH__ARGUMENTS_2(a, b) KITH__ARGUMENT(a), KITH__ARGUMENT(b)
+#define KITH__ARGUMENTS_3(a, b, c) KITH__ARGUMENTS_2(a, b), KITH__ARGUMENT(c)
+#define KITH__ARGUMENTS_4(a, b, c, d) KITH__ARGUMENTS_3(a, b, c), KITH__ARGUMENT(d)
+#define KITH__PICK(f, a, b, c, d, e, g, h, i, x, ...) x
+
+#define KITH__A(r, a, R, A)                                                                         \
+    R (*)(A): kith__apply_##r##a##1, R (*)(A, A): kith__apply_##r##a##2, R (*)(A, A, A): kith__apply_##r##a##3
+/* Never called: it takes the place of a wrong function. */
+int kith__apply_nothing(kith_pool p, ...);
+#define KITH__GIVES(a, n, ...) kith__r (*)(__VA_ARGS__): KITH__SHAPE_CODE(v, a, n)
+#define KITH__APPLY_N(pool, name, f, y, n, ...)                                                     \
+    __extension__({ typedef __typeof__(*(y)) kith__r; KITH__TYPES_##n(__VA_ARGS__)                  \
+                    enum { kith__shape = KITH__SHAPE_OF(f, n, KITH__GIVES, 0) };                    \
+                    _Static_assert(KITH__CHOOSE_ANY(f, KITH__YES, 1, 0) || kith__shape != 0, KITH__NO_APPLY); \
+                    kith__apply_mix(pool, name, (kith__fn *)(f), \
+                                    (kith__shape & 0xffff) | KITH__LETTER_OF(*(y)) << 16, y, n, \
+                                    (const struct kith__arg[]){ KITH__ARGUMENTS_##n(__VA_ARGS__) }); })
+#define KITH__APPLY_1(pool, name, f, y, a, more) KITH__APPLY_N(pool, name, f, y, 1, a)
+#define KITH__APPLY_2(pool, name, f, y, a, b, more) KITH__APPLY_N(pool, name, f, y, 2, a, b)
+#define KITH__APPLY_3(pool, name, f, y, a, b, c, more) KITH__APPLY_N(pool, name, f, y, 3, a, b, c)
+#define KITH__APPLY_4(pool, name, f, y, a, b, c, d, more) KITH__APPLY_N(pool, name, f, y, 4, a, b, c, d)
+#define KITH__APPLY_MANY(pool, name, f, y, ...)                                                     \
+    __extension__({ _Static_assert(KITH__CHOOSE_ANY(f, KITH__YES, 1, 0), KITH__NO_APPLY); 0; })
+#define KITH__NO_APPLY                                                                              \
+    "kith_apply takes functions of one to three numbers of one type (man kith_map has the list), of up to four " \
+    "handles, strings (const char *) and numbers of one type that return the type of the result, or, for structs and all else, " \
+    "int f(const void *in, void *out) with KITH_ARG(x)"
+#define kith_apply(pool, f, y, ...)                                                                 \
+    (KITH__CHOOSE_ANY(f, KITH__YES, 1, 0)                                                           \
+         ? KITH__CHOOSE_ANY(f, KITH__A, kith__apply_bytes, kith__apply_nothing)(pool, #f, f, KITH__ELEMENT(y), y, \
+                                                                                __VA_ARGS__)        \
+         : KITH__PICK(0, __VA_ARGS__, KITH__APPLY_MANY, KITH__APPLY_MANY, KITH__APPLY_MANY, KITH__APPLY_MANY, \
+                      KITH__APPLY_4, KITH__APPLY_3, KITH__APPLY_2, KITH__APPLY_1, 0)(pool, #f, f, y, __VA_ARGS__, 0))
+
+#define KITH__STARTS(a, n, ...) int (*)(__VA_ARGS__): KITH__SHAPE_CODE(i, a, n), void (*)(__VA_ARGS__): KITH__SHAPE_CODE(v, a, n)
 #define KITH__START(f, n, shape, ...)                                                               \
     enum { kith__shape = shape };                                                                   \
     _Static_assert(kith__shape != 0,                                                                \
                    "kith_start takes functions of up to four handles, strings (const char *) and numbers of one type, " \
                    "that return int or void, and such arguments; for all else there is kith_process_start with a struct"); \
     kith__start((kith__fn *)(f), kith__shape, n, (const struct kith__arg[]){ __VA_ARGS__ });
+#define KITH__START_N(f, n, ...)                                                                    \
+    __extension__({ KITH__TYPES_##n(__VA_ARGS__)                                                    \
+                    KITH__START(f, n, KITH__SHAPE_OF(f, n, KITH__STARTS, _Generic((f), KITH__ROWS(KITH__S_##n), default: 0)), \
+                                KITH__ARGUMENTS_##n(__VA_ARGS__)) })
 #define KITH__START_0(f, more)                                                                      \
     __extension__({ KITH__START(f, 0, _Generic((f), int (*)(void): KITH__SHAPE_CODE(i, v, 0),       \
                                                void (*)(void): KITH__SHAPE_CODE(v, v, 0), default: 0), { 0, 0 }) })
-#define KITH__START_1(f, a, more)                                                                   \
-    __extension__({ typedef KITH__PARAMETER(a) kith__a;                                             \
-                    KITH__START(f, 1, KITH__START_SHAPE(f, 1), KITH__ARGUMENT(a)) })
-#define KITH__START_2(f, a, b, more)                                                                \
-    __extension__({ typedef KITH__PARAMETER(a) kith__a; typedef KITH__PARAMETER(b) kith__b;         \
-                    KITH__START(f, 2, KITH__START_SHAPE(f, 2), KITH__ARGUMENT(a), KITH__ARGUMENT(b)) })
-#define KITH__START_3(f, a, b, c, more)                                                             \
-    __extension__({ typedef KITH__PARAMETER(a) kith__a; typedef KITH__PARAMETER(b) kith__b;         \
-                    typedef KITH__PARAMETER(c) kith__c;                                             \
-                    KITH__START(f, 3, KITH__START_SHAPE(f, 3), KITH__ARGUMENT(a), KITH__ARGUMENT(b), \
-                                KITH__ARGUMENT(c)) })
-#define KITH__START_4(f, a, b, c, d, more)                                                          \
-    __extension__({ typedef KITH__PARAMETER(a) kith__a; typedef KITH__PARAMETER(b) kith__b;         \
-                    typedef KITH__PARAMETER(c) kith__c; typedef KITH__PARAMETER(d) kith__d;         \
-                    KITH__START(f, 4, KITH__START_SHAPE(f, 4), KITH__ARGUMENT(a), KITH__ARGUMENT(b), \
-                                KITH__ARGUMENT(c), KITH__ARGUMENT(d)) })
+#define KITH__START_1(f, a, more) KITH__START_N(f, 1, a)
+#define KITH__START_2(f, a, b, more) KITH__START_N(f, 2, a, b)
+#define KITH__START_3(f, a, b, c, more) KITH__START_N(f, 3, a, b, c)
+#define KITH__START_4(f, a, b, c, d, more) KITH__START_N(f, 4, a, b, c, d)
 #define KITH__START_MANY(f, ...) __extension__({ KITH__START(f, 0, 0, { 0, 0 }) })
-#define KITH__PICK(f, a, b, c, d, e, g, h, i, x, ...) x
 #define kith_start(...)                                                                             \
     KITH__PICK(__VA_ARGS__, KITH__START_MANY, KITH__START_MANY, KITH__START_MANY, KITH__START_MANY, \
                KITH__START_4, KITH__START_3, KITH__START_2, KITH__START_1, KITH__START_0, 0)(__VA_ARGS__, 0)
@@ -2933,12 +2967,31 @@ struct kith__number; /* stands for T */
     R (*)(A): kith__apply_async_##r##a##1, R (*)(A, A): kith__apply_async_##r##a##2,                \
     R (*)(A, A, A): kith__apply_async_##r##a##3
 kith_result kith__apply_async_nothing(kith_pool p, ...);
+#define KITH__GIVES_LATER(a, n, ...)                                                                \
+    int (*)(__VA_ARGS__): KITH__SHAPE_CODE(i, a, n), long (*)(__VA_ARGS__): KITH__SHAPE_CODE(l, a, n), \
+    double (*)(__VA_ARGS__): KITH__SHAPE_CODE(d, a, n), void (*)(__VA_ARGS__): KITH__SHAPE_CODE(v, a, n)
+#define KITH__APPLY_ASYNC_N(pool, name, f, n, ...)                                                  \
+    __extension__({ KITH__TYPES_##n(__VA_ARGS__)                                                    \
+                    enum { kith__shape = KITH__SHAPE_OF(f, n, KITH__GIVES_LATER, 0) };              \
+                    _Static_assert(KITH__CHOOSE_ANY(f, KITH__YES, 1, 0) || kith__shape != 0, KITH__NO_APPLY_ASYNC); \
+                    kith__apply_async_mix(pool, name, (kith__fn *)(f), kith__shape, n,              \
+                                          (const struct kith__arg[]){ KITH__ARGUMENTS_##n(__VA_ARGS__) }); })
+#define KITH__APPLY_ASYNC_1(pool, name, f, a, more) KITH__APPLY_ASYNC_N(pool, name, f, 1, a)
+#define KITH__APPLY_ASYNC_2(pool, name, f, a, b, more) KITH__APPLY_ASYNC_N(pool, name, f, 2, a, b)
+#define KITH__APPLY_ASYNC_3(pool, name, f, a, b, c, more) KITH__APPLY_ASYNC_N(pool, name, f, 3, a, b, c)
+#define KITH__APPLY_ASYNC_4(pool, name, f, a, b, c, d, more) KITH__APPLY_ASYNC_N(pool, name, f, 4, a, b, c, d)
+#define KITH__APPLY_ASYNC_MANY(pool, name, f, ...)                                                  \
+    __extension__({ _Static_assert(KITH__CHOOSE_ANY(f, KITH__YES, 1, 0), KITH__NO_APPLY_ASYNC); (kith_result){ 0 }; })
+#define KITH__NO_APPLY_ASYNC                                                                        \
+    "kith_apply_async takes functions of one to three numbers of one type (man kith_map has the list), of up to four " \
+    "handles, strings (const char *) and numbers of one type that return int, long, double or nothing, " \
+    "or int f(const void *in, void *out) with KITH_ARG(in), sizeof(out)"
 #define kith_apply_async(pool, f, ...)                                                              \
-    (KITH__ASSERT(_Generic((f), KITH__ROWS(KITH__YES), int (*)(const void *, void *): 1, default: 0), \
-                  "kith_apply_async takes functions of one to three numbers of one type (man kith_map has the list), " \
-                  "or int f(const void *in, void *out) with KITH_ARG(in), sizeof(out)"),            \
-     _Generic((f), KITH__ROWS(KITH__AA), int (*)(const void *, void *): kith__apply_async_bytes,    \
-              default: kith__apply_async_nothing)(pool, #f, f, __VA_ARGS__))
+    (KITH__CHOOSE_ANY(f, KITH__YES, 1, 0)                                                           \
+         ? KITH__CHOOSE_ANY(f, KITH__AA, kith__apply_async_bytes, kith__apply_async_nothing)(pool, #f, f, __VA_ARGS__) \
+         : KITH__PICK(0, __VA_ARGS__, KITH__APPLY_ASYNC_MANY, KITH__APPLY_ASYNC_MANY, KITH__APPLY_ASYNC_MANY, \
+                      KITH__APPLY_ASYNC_MANY, KITH__APPLY_ASYNC_4, KITH__APPLY_ASYNC_3, KITH__APPLY_ASYNC_2, \
+                      KITH__APPLY_ASYNC_1, 0)(pool, #f, f, __VA_ARGS__, 0))
 /* clang-format on */
 
 #endif
@@ -3033,6 +3086,50 @@ KITH__STARMAP(3, typename kith__plain<Row>::type, typename kith__plain<Row>::typ
               typename kith__plain<Row>::type)
 #undef KITH__STARMAP
 
+/* Functions of handles, strings and numbers: the letter of a parameter's type, 0 if there is none; and that
+ * of the numbers among them, which is to be the same for all. */
+template <typename T> struct kith__letter {
+    static constexpr int value = 0;
+};
+#define KITH__LETTER_IS(T, letter)           \
+    template <> struct kith__letter<T> {     \
+        static constexpr int value = letter; \
+    };
+#define KITH__LETTER_OF_NUMBER(letter, T) KITH__LETTER_IS(T, (#letter)[0])
+#define KITH__LETTER_OF_HANDLE(H) KITH__LETTER_IS(H, 'h')
+KITH__NUMBERS(KITH__LETTER_OF_NUMBER)
+KITH__HANDLES(KITH__LETTER_OF_HANDLE)
+KITH__LETTER_IS(const char *, 's')
+KITH__LETTER_IS(void, 'v')
+#undef KITH__LETTER_OF_NUMBER
+#undef KITH__LETTER_OF_HANDLE
+#undef KITH__LETTER_IS
+
+constexpr int kith__common_letter(int common)
+{
+    return common ? common : 'i';
+}
+template <typename... More> constexpr int kith__common_letter(int common, int letter, More... more)
+{
+    return letter == 0                                          ? 0
+           : letter == 'h' || letter == 's' || letter == common ? kith__common_letter(common, more...)
+           : common != 0                                        ? 0
+                                                                : kith__common_letter(letter, more...);
+}
+
+template <typename R, typename... A> constexpr int kith__mix_shape()
+{
+    return kith__letter<R>::value << 16 |
+           (sizeof...(A) == 0 ? 'v' : kith__common_letter(0, kith__letter<A>::value...)) << 8 |
+           static_cast<int>(sizeof...(A));
+}
+template <typename R, typename... A> constexpr bool kith__is_mix()
+{
+    return sizeof...(A) <= 4 && kith__letter<R>::value != 0 && kith__letter<R>::value != 'h' &&
+           kith__letter<R>::value != 's' &&
+           (sizeof...(A) == 0 || kith__common_letter(0, kith__letter<A>::value...) != 0);
+}
+
 /* One for functions of a single type, which y tells when fn has many; one for the others.
  */
 template <typename R, typename A>
@@ -3073,30 +3170,17 @@ int kith_apply(kith_pool pool, R (*fn)(R, R, R), R *y, typename kith__plain<R>::
     return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 3);
 }
 
-template <typename R, typename A>
-int kith_apply(kith_pool pool, R (*fn)(A), R *y, typename kith__plain<A>::type x0)
+template <typename R, typename... A>
+int kith_apply(kith_pool pool, R (*fn)(A...), R *y, typename kith__plain<A>::type... x)
 {
-    const A row[] = { x0 };
+    static_assert(kith__is_mix<R, A...>() && sizeof...(A) > 0,
+                  "kith_apply takes functions of up to four handles, strings (const char *) and numbers of "
+                  "one type; for "
+                  "structs and all else there is int f(const void *in, void *out) with KITH_ARG(x)");
+    const kith__arg args[] = { { kith__letter<A>::value, &x }... };
 
-    return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 1);
-}
-
-template <typename R, typename A>
-int kith_apply(kith_pool pool, R (*fn)(A, A), R *y, typename kith__plain<A>::type x0,
-               typename kith__plain<A>::type x1)
-{
-    const A row[] = { x0, x1 };
-
-    return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 2);
-}
-
-template <typename R, typename A>
-int kith_apply(kith_pool pool, R (*fn)(A, A, A), R *y, typename kith__plain<A>::type x0,
-               typename kith__plain<A>::type x1, typename kith__plain<A>::type x2)
-{
-    const A row[] = { x0, x1, x2 };
-
-    return kith__apply_row(pool, reinterpret_cast<kith__fn *>(fn), y, row, 3);
+    return kith__apply_mix(pool, nullptr, reinterpret_cast<kith__fn *>(fn), kith__mix_shape<R, A...>(), y,
+                           sizeof...(A), args);
 }
 
 /* The same for Values and Arrays, by overloading. T is a number; kith_load also takes a
@@ -3223,50 +3307,15 @@ inline kith_waitable kith_on_fd(int fd)
     return kith_waitable{ static_cast<uint64_t>(fd), 'f', 0 };
 }
 
-/* kith_start. The letter of a parameter's type, 0 if there is none; and that of the
- * numbers among them, which is to be the same for all. */
-template <typename T> struct kith__letter {
-    static constexpr int value = 0;
-};
-#define KITH__LETTER_IS(T, letter)           \
-    template <> struct kith__letter<T> {     \
-        static constexpr int value = letter; \
-    };
-#define KITH__LETTER_OF_NUMBER(letter, T) KITH__LETTER_IS(T, (#letter)[0])
-#define KITH__LETTER_OF_HANDLE(H) KITH__LETTER_IS(H, 'h')
-KITH__NUMBERS(KITH__LETTER_OF_NUMBER)
-KITH__HANDLES(KITH__LETTER_OF_HANDLE)
-KITH__LETTER_IS(const char *, 's')
-KITH__LETTER_IS(void, 'v')
-#undef KITH__LETTER_OF_NUMBER
-#undef KITH__LETTER_OF_HANDLE
-#undef KITH__LETTER_IS
-
-constexpr int kith__common_letter(int common)
-{
-    return common ? common : 'i';
-}
-template <typename... More> constexpr int kith__common_letter(int common, int letter, More... more)
-{
-    return letter == 0                                          ? 0
-           : letter == 'h' || letter == 's' || letter == common ? kith__common_letter(common, more...)
-           : common != 0                                        ? 0
-                                                                : kith__common_letter(letter, more...);
-}
-
 template <typename R, typename... A>
 kith_process kith_start(R (*fn)(A...), typename kith__plain<A>::type... x)
 {
-    constexpr int common = sizeof...(A) == 0 ? 'v' : kith__common_letter(0, kith__letter<A>::value...);
-    static_assert(sizeof...(A) <= 4 && common != 0 && kith__letter<R>::value != 0 &&
-                      kith__letter<R>::value != 'h',
+    static_assert(kith__is_mix<R, A...>(),
                   "kith_start takes functions of up to four handles, strings (const char *) and numbers of "
                   "one type; for all else there is kith_process_start with a struct");
     const kith__arg args[] = { { kith__letter<A>::value, &x }..., { 0, nullptr } };
 
-    return kith__start(reinterpret_cast<kith__fn *>(fn),
-                       kith__letter<R>::value << 16 | common << 8 | static_cast<int>(sizeof...(A)),
-                       sizeof...(A), args);
+    return kith__start(reinterpret_cast<kith__fn *>(fn), kith__mix_shape<R, A...>(), sizeof...(A), args);
 }
 
 template <typename In, typename R>
@@ -3310,36 +3359,18 @@ inline kith_result kith_apply_async(kith_pool pool, int (*fn)(const void *in, vo
     return kith_pool_apply_async(pool, fn, in, in_size, out_size);
 }
 
-template <typename R, typename A>
-kith_result kith__apply_async_row(kith_pool pool, kith__fn *fn, const A *row, int columns)
+template <typename R, typename... A>
+kith_result kith_apply_async(kith_pool pool, R (*fn)(A...), typename kith__plain<A>::type... x)
 {
-    return kith__apply_async(pool, nullptr, fn, kith__shape<R, A>::code + columns, row, 0, 0);
-}
+    static_assert(
+        kith__is_mix<R, A...>() && sizeof...(A) > 0,
+        "kith_apply_async takes functions of up to four handles, strings (const char *) and numbers of one "
+        "type; for structs and all else there is int f(const void *in, void *out) with KITH_ARG(in), "
+        "sizeof(out)");
+    const kith__arg args[] = { { kith__letter<A>::value, &x }... };
 
-template <typename R, typename A>
-kith_result kith_apply_async(kith_pool pool, R (*fn)(A), typename kith__plain<A>::type x0)
-{
-    const A row[] = { x0 };
-
-    return kith__apply_async_row<R>(pool, reinterpret_cast<kith__fn *>(fn), row, 1);
-}
-
-template <typename R, typename A>
-kith_result kith_apply_async(kith_pool pool, R (*fn)(A, A), typename kith__plain<A>::type x0,
-                             typename kith__plain<A>::type x1)
-{
-    const A row[] = { x0, x1 };
-
-    return kith__apply_async_row<R>(pool, reinterpret_cast<kith__fn *>(fn), row, 2);
-}
-
-template <typename R, typename A>
-kith_result kith_apply_async(kith_pool pool, R (*fn)(A, A, A), typename kith__plain<A>::type x0,
-                             typename kith__plain<A>::type x1, typename kith__plain<A>::type x2)
-{
-    const A row[] = { x0, x1, x2 };
-
-    return kith__apply_async_row<R>(pool, reinterpret_cast<kith__fn *>(fn), row, 3);
+    return kith__apply_async_mix(pool, nullptr, reinterpret_cast<kith__fn *>(fn), kith__mix_shape<R, A...>(),
+                                 sizeof...(A), args);
 }
 
 template <typename In, typename R>

@@ -27,6 +27,7 @@ async 0: 6 32, 1 2 3, 6 15
 imap 0: 0.5 1
 dict 0: 42 1.5 (3, 4)
 start 0: hello 3 5
+apply of handles 0: 10 15 again
 END
 for compiler in g++ clang++; do
     command -v $compiler >/dev/null || { echo "cxx_map.sh: no $compiler here"; continue; }

@@ -51,7 +51,9 @@ EXTRA_DIST += \
 	tests/compile/append_to_dict.c \
 	tests/compile/apply_async_function.c \
 	tests/compile/apply_few.c \
+	tests/compile/apply_async_handle.c \
 	tests/compile/apply_function.c \
+	tests/compile/apply_handle.c \
 	tests/compile/apply_many.c \
 	tests/compile/apply_pointer.c \
 	tests/compile/apply_result.c \
@@ -169,6 +171,7 @@ unit_tests += \
 	tests/test_log \
 	tests/test_loop \
 	tests/test_members \
+	tests/test_mix \
 	tests/test_named \
 	tests/test_orphans \
 	tests/test_parcel \

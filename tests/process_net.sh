@@ -3,4 +3,4 @@
 # kith-test: limit=600
 . "$top_srcdir/tests/over_net"
 
-over_net process start watch result
+over_net process start watch result mix

@@ -19,6 +19,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/lock.c \
 	lib/object/memory.c \
 	lib/object/memory.h \
+	lib/object/mix.c \
+	lib/object/mix.h \
 	lib/object/named.c \
 	lib/object/number.c \
 	lib/object/number.h \

@@ -145,7 +145,7 @@ struct kith__job {
 /* A number for a number: more than that has no room there. */
 static inline int kith__job_keeps_results(const struct kith__job *j)
 {
-    return j->in_place && j->kind == KITH__JOB_NUMBERS && (j->shape & 255) == 1;
+    return j->in_place && j->kind == KITH__JOB_NUMBERS && (j->shape & 0xff0000ff) == 1;
 }
 
 static inline uint64_t kith__job_element(const struct kith__job *j, uint64_t unit)

@@ -4,8 +4,10 @@
 #include "pool/map.h"
 #include "pool/chunk.h"
 #include "base/error.h"
+#include "object/mix.h"
 #include "shm/heap.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct kith__call_spec kith__call_of_map(kith_pool pool, const char *name, kith__fn *fn, int shape,
@@ -80,8 +82,10 @@ int kith__call_numbers(struct kith__call_spec *s, const char *what)
     int arguments = s->shape & 255;
 
     s->kind = KITH__JOB_NUMBERS;
-    s->in_size = kith__number_size(s->shape >> 8 & 255) * (size_t)arguments;
     s->out_size = kith__number_size(s->shape >> 16 & 255);
+    if (kith__is_mix(s->shape))
+        return 0;
+    s->in_size = kith__number_size(s->shape >> 8 & 255) * (size_t)arguments;
     if (s->in_size == 0 || s->out_size == 0 || arguments > 3)
         return kith__fail(KITH_ETYPE,
                           "%s(%s): a function of a shape (%#x) that this version of kith does not know", what,
@@ -134,9 +138,10 @@ int kith__starmap(kith_pool pool, const char *name, kith__fn *fn, int shape, siz
     return kith__report(starmap(&s, columns));
 }
 
-static int apply(kith_pool pool, const char *name, kith__fn *fn, int shape, const void *row, void *result)
+static int apply(kith_pool pool, const char *name, kith__fn *fn, int shape, const void *row, size_t size,
+                 void *result)
 {
-    struct kith__call_spec s = kith__call_of_map(pool, name, fn, shape, row, 0, result, 0, 1);
+    struct kith__call_spec s = kith__call_of_map(pool, name, fn, shape, row, size, result, 0, 1);
 
     if (!result)
         return kith__report(kith__fail(KITH_EINVAL, "kith_apply(%s) was given NULL for the result", name));
@@ -148,22 +153,37 @@ static int apply(kith_pool pool, const char *name, kith__fn *fn, int shape, cons
     {                                                                                                      \
         const A row[1] = { x0 };                                                                           \
         (void)size;                                                                                        \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 1), row, y);                          \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 1), row, 0, y);                       \
     }                                                                                                      \
     int kith__apply_##r##a##2(kith_pool p, const char *name, R (*fn)(A, A), size_t size, R *y, A x0, A x1) \
     {                                                                                                      \
         const A row[2] = { x0, x1 };                                                                       \
         (void)size;                                                                                        \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 2), row, y);                          \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 2), row, 0, y);                       \
     }                                                                                                      \
     int kith__apply_##r##a##3(kith_pool p, const char *name, R (*fn)(A, A, A), size_t size, R *y, A x0,    \
                               A x1, A x2)                                                                  \
     {                                                                                                      \
         const A row[3] = { x0, x1, x2 };                                                                   \
         (void)size;                                                                                        \
-        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 3), row, y);                          \
+        return apply(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 3), row, 0, y);                       \
     }
 KITH__SHAPES(APPLY)
+
+int kith__apply_mix(kith_pool p, const char *name, kith__fn *fn, int shape, void *y, size_t n,
+                    const struct kith__arg *args)
+{
+    size_t size;
+    void *row;
+    int rc;
+
+    shape = kith__mix_shape(shape, n, args);
+    if (!(row = kith__mix_row(shape, args, &size)))
+        return kith__report(kith__fail(KITH_ENOMEM, "no memory for the arguments of kith_apply"));
+    rc = apply(p, name, fn, shape, row, size, y);
+    free(row);
+    return rc;
+}
 
 /* ---------------------------------------------------------------- functions of bytes */
 

@@ -11,7 +11,9 @@
 #include "pool/serial.h"
 #include "base/error.h"
 #include "base/system.h"
+#include "object/mix.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Bit 62: a task of a row: its tag, the process, its unit. Else a call: the process, its number. */
@@ -145,6 +147,21 @@ kith_result kith_pool_apply_async(kith_pool pool, kith_map_fn *fn, const void *i
         return kith__apply_async(p, name, (kith__fn *)fn, KITH__SHAPE_CODE(r, a, 3), row, 0, 0);         \
     }
 KITH__SHAPES(APPLY)
+
+kith_result kith__apply_async_mix(kith_pool p, const char *name, kith__fn *fn, int shape, size_t n,
+                                  const struct kith__arg *args)
+{
+    kith_result r;
+    size_t size;
+    void *row;
+
+    shape = kith__mix_shape(shape, n, args);
+    if (!(row = kith__mix_row(shape, args, &size)))
+        return fail(kith__fail(KITH_ENOMEM, "no memory for the arguments of kith_apply_async"));
+    r = kith__apply_async(p, name, fn, shape, row, size, 0);
+    free(row);
+    return r;
+}
 
 kith_result kith__apply_async_bytes(kith_pool pool, const char *name, kith_map_fn *fn, const void *in,
                                     size_t in_size, size_t out_size)

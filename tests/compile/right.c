@@ -107,6 +107,24 @@ static void takes_texts(const char *text, kith_lock lock, double x)
         kith_lock_release(lock);
 }
 
+static double gives_double(const char *text, kith_value v, float x)
+{
+    return kith_check(v) + (text ? (double)x : 0);
+}
+
+static int applies(kith_pool pool, kith_value v)
+{
+    double y;
+    float gauge = 1;
+    kith_result later = kith_apply_async(pool, takes_texts, "text", (kith_lock){ 0 }, 5);
+    kith_pipe ends[2];
+
+    kith_pipe_open(ends);
+    if (kith_apply(pool, gives_double, &y, NULL, v, gauge))
+        return kith_check(kith_apply_async(pool, gives_double, "text", v, 3));
+    return kith_apply(pool, takes_handles, &(int){ 0 }, kith_queue_open(0), v, ends[0], 'x') + kith_check(later);
+}
+
 static int starts(kith_queue (*open)(size_t), const kith_lock lock)
 {
     kith_pipe ends[2];
@@ -187,5 +205,6 @@ int main(int argc, char **argv)
 
 #define RUN(R, A, name) rc += call_##name(pool);
     KINDS(RUN)
-    return rc + forms(pool, 10, exp) + others(pool) + starts(kith_queue_open, kith_lock_open()) + kith_finalize();
+    return rc + forms(pool, 10, exp) + others(pool) + starts(kith_queue_open, kith_lock_open())
+        + applies(pool, kith_value_of(1)) + kith_finalize();
 }

@@ -39,6 +39,14 @@ static int spell(const void *in, kith_bytes *out)
     return kith_bytes_set(out, &"xxx"[3 - n], static_cast<size_t>(n) + 1);
 }
 
+static double scaled(kith_value v, double x, const char *text)
+{
+    double y = 0;
+
+    kith_load(v, &y);
+    return x * y + static_cast<double>(std::strlen(text));
+}
+
 static void tell(const char *text, kith_queue q, double x, const kith_value v)
 {
     kith_add(v, x);
@@ -141,6 +149,12 @@ int main(int argc, char **argv)
     kith_load(shared, &now);
     kith_fetch(list, -1, numbers);
     printf("start %d: %s %g %d\n", rc, said, now, numbers[0]);
+    rc = kith_apply(pool, scaled, &y, shared, 2, "four");
+    rc += kith_get(kith_apply_async(pool, scaled, shared, 4, "six"), &now);
+    kith_result quiet = kith_apply_async(pool, tell, "again", queue, 1, shared);
+    rc += kith_result_get(quiet, nullptr, 0, KITH_FOREVER);
+    kith_queue_get(queue, said, sizeof said, 0);
+    printf("apply of handles %d: %g %g %s\n", rc, y, now, said);
     kith_pool_close(pool);
     return kith_finalize();
 }
