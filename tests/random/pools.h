@@ -60,6 +60,20 @@ static inline void folds(void *total, const void *part)
     *(double *)total += *(const double *)part;
 }
 
+/* Whatever these handles name. */
+static inline int touches(kith_queue q, int x, kith_value v, kith_list l)
+{
+    kith_queue_size(q);
+    kith_add(v, x);
+    kith_append(l, x);
+    return x;
+}
+
+static inline void reads(const char *text, kith_dict d)
+{
+    kith_inc(d, text, 1);
+}
+
 /* It ends every 50 items, and now and then it fails. */
 static inline int next_number(void *item, void *arg)
 {
@@ -111,8 +125,12 @@ static inline void call_pool(struct actor *a, kith_pool pool)
     double sum = 0;
     int out[4], x = 1;
 
-    switch (draw(a, 8)) {
-    case 0: WELL(pool, kith_pool_apply(pool, adds_one, KITH_ARG(x), KITH_ARG(out[0]))); break;
+    switch (draw(a, 9)) {
+    case 0:
+        WELL(pool, kith_apply(pool, touches, &x, SOME(a, kith_queue, QUEUE), 5, SOME(a, kith_value, VALUE),
+                              SOME(a, kith_list, LIST)));
+        break;
+    case 8: WELL(pool, kith_pool_apply(pool, adds_one, KITH_ARG(x), KITH_ARG(out[0]))); break;
     case 1: WELL(pool, kith_pool_map(pool, adds_one, numbers, sizeof x, out, sizeof x, draw(a, 5))); break;
     case 2:
         WELL(pool, kith_pool_map_with(pool, adds_context, numbers, sizeof x, out, sizeof x, 4, KITH_ARG(x)));
@@ -183,8 +201,9 @@ static inline uint64_t begin_call(struct actor *a)
 
     if (a->is_task)
         return 0;
-    switch (draw(a, 4)) {
+    switch (draw(a, 5)) {
     case 0: return kith_apply_async(pool, successor, 4).id;
+    case 4: return kith_apply_async(pool, reads, "a name" + draw(a, 7), SOME(a, kith_dict, DICT)).id;
     case 1:
         if (!THREADS_ONLY)
             return kith_pool_apply_async(pool, acts_too, KITH_ARG(task), sizeof(int)).id;
