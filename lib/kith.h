@@ -2877,10 +2877,15 @@ struct kith__any kith__any_nothing(int, ...);
     X(kith_shared), X(kith_pool)
 #define KITH__HANDLE_ITSELF(H) H: (H){ 0 }
 #define KITH__HANDLE_LETTER(H) H: 'h'
-struct kith__number; /* stands for T */
+struct kith__number;  /* stands for T */
+struct kith__nothing; /* for what no function may take */
+#define KITH__STANDS(letter, T) T: (struct kith__number *)0
+#define KITH__STANDS_INT (struct kith__number *)0
 #define KITH__PARAMETER(x)                                                                          \
     __typeof__(_Generic((x), KITH__HANDLE_ROWS(KITH__HANDLE_ITSELF), char *: (const char *)0,       \
-                        const char *: (const char *)0, void *: (const char *)0, default: (struct kith__number *)0))
+                        const char *: (const char *)0, void *: (const char *)0,                     \
+                        unsigned long long: KITH__STANDS_INT, long double: KITH__STANDS_INT,        \
+                        default: KITH__BY(x, KITH__STANDS, (struct kith__nothing *)0)))
 #define KITH__OR(P, T) __typeof__(_Generic((P *)0, struct kith__number **: (T)0, default: *(P *)0))
 #define KITH__TAKES_1(T) KITH__OR(kith__a, T)
 #define KITH__TAKES_2(T) KITH__OR(kith__a, T), KITH__OR(kith__b, T)
@@ -2890,6 +2895,10 @@ struct kith__number; /* stands for T */
 #define KITH__TYPES_2(a, b) KITH__TYPES_1(a) typedef KITH__PARAMETER(b) kith__b;
 #define KITH__TYPES_3(a, b, c) KITH__TYPES_2(a, b) typedef KITH__PARAMETER(c) kith__c;
 #define KITH__TYPES_4(a, b, c, d) KITH__TYPES_3(a, b, c) typedef KITH__PARAMETER(d) kith__d;
+#define KITH__NUMBERS_1 _Generic((kith__a *)0, struct kith__number **: 1, default: 0)
+#define KITH__NUMBERS_2 KITH__NUMBERS_1 * _Generic((kith__b *)0, struct kith__number **: 1, default: 0)
+#define KITH__NUMBERS_3 KITH__NUMBERS_2 * _Generic((kith__c *)0, struct kith__number **: 1, default: 0)
+#define KITH__NUMBERS_4 KITH__NUMBERS_3 * _Generic((kith__d *)0, struct kith__number **: 1, default: 0)
 /* Its shape, or others. RETURNS has the rows of a _Generic for what it may return. */
 #define KITH__SHAPE_OF(fn, n, RETURNS, others)                                                      \
     _Generic((fn), RETURNS(i, n, KITH__TAKES_##n(int)), default:                                    \
@@ -2949,7 +2958,7 @@ int kith__apply_nothing(kith_pool p, ...);
     kith__start((kith__fn *)(f), kith__shape, n, (const struct kith__arg[]){ __VA_ARGS__ });
 #define KITH__START_N(f, n, ...)                                                                    \
     __extension__({ KITH__TYPES_##n(__VA_ARGS__)                                                    \
-                    KITH__START(f, n, KITH__SHAPE_OF(f, n, KITH__STARTS, _Generic((f), KITH__ROWS(KITH__S_##n), default: 0)), \
+                    KITH__START(f, n, KITH__SHAPE_OF(f, n, KITH__STARTS, KITH__NUMBERS_##n * _Generic((f), KITH__ROWS(KITH__S_##n), default: 0)), \
                                 KITH__ARGUMENTS_##n(__VA_ARGS__)) })
 #define KITH__START_0(f, more)                                                                      \
     __extension__({ KITH__START(f, 0, _Generic((f), int (*)(void): KITH__SHAPE_CODE(i, v, 0),       \

@@ -92,9 +92,11 @@ EXTRA_DIST += \
 	tests/compile/right.c \
 	tests/compile/starmap_row.c \
 	tests/compile/starmap_type.c \
+	tests/compile/start_address.c \
 	tests/compile/start_handle.c \
 	tests/compile/start_many.c \
 	tests/compile/start_mixed.c \
+	tests/compile/start_pointer.c \
 	tests/compile/set_struct.c \
 	tests/compile/store_struct.c \
 	tests/compile/sum_result.c \
