@@ -17,6 +17,9 @@
 #include "pool/opening.h"
 #include "pool/pool.h"
 #include "pool/spread.h"
+#include "member/members.h"
+#include "shm/heap.h"
+#include "base/system.h"
 
 #include <stdarg.h>
 
@@ -299,12 +302,88 @@ static void a_failure_is_told_once(void)
     sim_seeds(tell_of_a_failure, 120);
 }
 
+static int gives_bytes(const void *in, kith_bytes *out)
+{
+    return kith_bytes_set(out, in, sizeof(double));
+}
+
+/* And dies over it, or just not. */
+static void takes_bytes(struct client *c, void *arg)
+{
+    double x = 1;
+    kith_bytes b;
+    kith_iter it = kith_pool_imap_bytes(play.pool, gives_bytes, &x, sizeof x, 1);
+
+    sim_doing(c, TAKING);
+    sim_rest(100);
+    sim_kill_at(NULL, "guard: leaving", 1000);
+    sim_kill_after(*(const int *)arg);
+    PASS(kith_iter_next(it, &b, sizeof b, KITH_FOREVER));
+    PASS(kith_bytes_free(&b, 1));
+    PASS(kith_iter_close(it));
+    sim_kill_at(NULL, NULL, 0);
+}
+
+enum { BLOCKS = 64 };
+
+/* Fills what the dead one had let go of with what looks like a result, and is a block of somebody's. */
+static void has_the_next_blocks(struct client *c, void *arg)
+{
+    uint64_t blocks[BLOCKS], mine;
+
+    (void)c;
+    (void)arg;
+    REQUIRE(mine = kith__heap_alloc(200, kith__me));
+    kith__heap_pass(mine, kith__me, 0);
+    while (sim_count(TAKING) > 0)
+        kith__nap(0);
+    for (int i = 0; i < BLOCKS; i++) {
+        const kith_bytes b = { kith__at(mine), 200 };
+
+        REQUIRE(blocks[i] = kith__heap_alloc(64 + sizeof b, kith__me));
+        memcpy((char *)kith__at(blocks[i]) + 64, &b, sizeof b);
+    }
+    sim_rest(2000);
+    CU_ASSERT(kith__heap_check(mine) == 0 && kith__heap_owner_now(mine) == 0);
+    kith__heap_free(mine);
+    for (int i = 0; i < BLOCKS; i++)
+        kith__heap_free(blocks[i]);
+}
+
+static void let_go_of_a_result(uint64_t s)
+{
+    int steps = (int)s;
+
+    seed = s;
+    world = (struct weather){ .nodes = 1, .workers = 1 };
+    memset(&play, 0, sizeof play);
+    play.tries = 1000;
+    sim_begin(&world);
+    sim_calm();
+    quiet_faults();
+    sim_start(0, opens_pool, NULL);
+    await_all("the pool");
+    sim_start(0, takes_bytes, &steps);
+    sim_start(0, has_the_next_blocks, NULL);
+    await_all("a result");
+    sim_start(0, closes_pool, NULL);
+    await_all("the end of the pool");
+    sim_settle(1000);
+    sim_may_leave(1);
+    sim_end();
+}
+
+static void who_dies_over_a_result_frees_it_once(void)
+{
+    uint64_t died = sim_died;
+
+    sim_seeds(let_go_of_a_result, 20);
+    CU_ASSERT(getenv("KITH_TEST_SEED") || sim_died > died);
+}
+
 static struct test tests[] = {
-    TEST(all_of_it_plays_together),
-    TEST(a_failure_is_told_once),
-    TEST(a_seed_is_a_run),
-    TEST(a_thousand_nodes),
-    TEST_END,
+    TEST(all_of_it_plays_together), TEST(a_failure_is_told_once), TEST(who_dies_over_a_result_frees_it_once),
+    TEST(a_seed_is_a_run),          TEST(a_thousand_nodes),       TEST_END,
 };
 
 int main(void)

@@ -64,28 +64,32 @@ void kith__item_unfill(struct kith__item *item)
         kith__heap_free(item->in[0]);
 }
 
-/* A result of any size that nobody has taken. */
-static void free_bytes(struct kith__item *item, const struct kith__callee *c)
+/* A result of any size that nobody has taken is this process's then. Its block; 0: there is none. */
+static uint64_t take_bytes(struct kith__item *item, const struct kith__callee *c)
 {
     kith_bytes b;
 
     if (c->kind != KITH__JOB_VARIABLE || kith__item_state(item) != KITH__ITEM_DONE)
-        return;
+        return 0;
     memcpy(&b, kith__item_out(item, c), sizeof b);
     if (!b.data)
-        return;
-    kith__heap_pass(kith__offset(b.data), 0,
-                    kith__me); /* should we die, our janitor finds it so, and not there */
-    memset(kith__item_out(item, c), 0, sizeof b);
-    kith__heap_free(kith__offset(b.data));
+        return 0;
+    kith__heap_pass(kith__offset(b.data), 0, kith__me);
+    return kith__offset(b.data);
 }
 
-void kith__item_free(struct kith__item *item)
+/* All of that is this process's, so its janitor finds it. That looks into what has ended and was not taken,
+ * too, where nothing may be by then that was freed. */
+void kith__item_take(struct kith__item *item)
 {
-    free_bytes(item, kith__at(item->callee));
-    kith__item_unfill(item);
-    if (kith__item_state(item) == KITH__ITEM_FAILED)
-        kith__heap_free(atomic_load(&item->result));
+    const struct kith__callee *c = kith__at(item->callee);
+    uint64_t bytes = take_bytes(item, c), block = c->out_at ? item->in[0] : 0,
+             fault = kith__item_state(item) == KITH__ITEM_FAILED ? atomic_load(&item->result) : 0;
+
+    atomic_store_explicit(&item->state, KITH__ITEM_NONE, memory_order_release);
+    kith__heap_free(bytes);
+    kith__heap_free(block);
+    kith__heap_free(fault);
 }
 
 uint64_t kith__item_size(const struct kith__item *item)

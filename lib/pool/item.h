@@ -21,6 +21,8 @@ const char *kith__item_name(const struct kith__item *item);
  * thread's last one; KITH_ECANCELLED. */
 int kith__item_outcome(struct kith__item *item, uint64_t task, void *out);
 void kith__item_tell_if_failed(struct kith__item *item); /* nobody will ask how it has ended */
-void kith__item_free(struct kith__item *item);           /* what it refers to, but for its function */
+
+/* It is none any more, and frees what it refers to, but for its function. */
+void kith__item_take(struct kith__item *item);
 
 #endif

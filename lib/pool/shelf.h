@@ -61,8 +61,7 @@ static inline void kith__shelf_let_go(struct kith__shelf *s, uint64_t unit)
     struct kith__shelf_chunk *c = kith__shelf_chunk(s, unit);
     struct kith__item *item = (struct kith__item *)kith__at(c->block) + unit % KITH__ROW_CHUNK;
 
-    kith__item_free(item);
-    atomic_store_explicit(&item->state, KITH__ITEM_NONE, memory_order_release);
+    kith__item_take(item);
     c->left--;
     s->live--;
 }
