@@ -381,9 +381,60 @@ static void who_dies_over_a_result_frees_it_once(void)
     CU_ASSERT(getenv("KITH_TEST_SEED") || sim_died > died);
 }
 
+static int does_nothing(const void *in, void *out)
+{
+    memcpy(out, in, 1);
+    return 0;
+}
+
+static void has_a_row(struct client *c, void *arg)
+{
+    char x = 1;
+
+    (void)c;
+    (void)arg;
+    PASS(kith_result_get(kith_pool_apply_async(play.pool, does_nothing, &x, 1, 1), &x, 1, KITH_FOREVER));
+    sim_rest(3000);
+}
+
+/* Who closes it dies when some of its blocks are freed; the janitor goes on with the others. */
+static void take_down_twice(uint64_t s)
+{
+    uint64_t died = sim_died;
+
+    seed = s;
+    world = (struct weather){ .nodes = 1, .workers = 1 };
+    memset(&play, 0, sizeof play);
+    play.tries = 1000;
+    sim_begin(&world);
+    sim_calm();
+    quiet_faults();
+    sim_start(0, opens_pool, NULL);
+    await_all("the pool");
+    sim_start(0, has_a_row, NULL);
+    sim_run(1000);
+    sim_kill_at("pool: block ours", "pool: block let go", 0);
+    sim_kill_after((int)s - 1);
+    sim_start(0, closes_pool, NULL);
+    await_all("the end of the pool");
+    CU_ASSERT(sim_died > died || s > 3);
+    sim_settle(1000);
+    sim_end();
+}
+
+static void a_pool_is_taken_down_where_the_dead_one_stopped(void)
+{
+    sim_seeds(take_down_twice, 6);
+}
+
 static struct test tests[] = {
-    TEST(all_of_it_plays_together), TEST(a_failure_is_told_once), TEST(who_dies_over_a_result_frees_it_once),
-    TEST(a_seed_is_a_run),          TEST(a_thousand_nodes),       TEST_END,
+    TEST(all_of_it_plays_together),
+    TEST(a_failure_is_told_once),
+    TEST(who_dies_over_a_result_frees_it_once),
+    TEST(a_pool_is_taken_down_where_the_dead_one_stopped),
+    TEST(a_seed_is_a_run),
+    TEST(a_thousand_nodes),
+    TEST_END,
 };
 
 int main(void)

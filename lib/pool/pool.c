@@ -252,7 +252,9 @@ static void destroy(struct kith__object *o)
 
     if (lanes && !p->serial && !has_ended(p)) /* who was closing it died */
         kith__pool_stop(o, KITH__POOL_TERMINATE);
-    while (lanes && !((p->serial || has_ended(p)) && is_quiet(p, 0)) && !kith__server_dead())
+    /* Rows that were quiet may have no job any more when it is gone. */
+    while (lanes && !atomic_load(&p->gone) && !((p->serial || has_ended(p)) && is_quiet(p, 0)) &&
+           !kith__server_dead())
         kith__nap(1 * KITH__MS);
     kith__guard_enter(
         &o->guard); /* who hastens its end is not in it any more, and does not come after this */
