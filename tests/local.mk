@@ -384,6 +384,7 @@ tests_test_world_sim_SOURCES = $(sim_sources) \
 	tests/test_world_sim.c \
 	tests/world/async.c \
 	tests/world/calls.c \
+	tests/world/nested.c \
 	tests/world/singles.c \
 	tests/world/sizes.c \
 	tests/world/tasks.c \

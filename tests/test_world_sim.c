@@ -1,7 +1,7 @@
 /* test_world_sim.c: a pool over all nodes and objects at home anywhere (world/), in one world (sim/sim.h),
  * with the true workers, foremen and janitors: any of them dies at any failpoint, nodes are lost, stop, or
- * come late, the network does what networks do, callers die and others come, calls are cancelled, tasks fail
- * and use objects.
+ * come late, the network does what networks do, callers die and others come, calls are cancelled, tasks fail,
+ * use objects, and call the pool.
  *
  * Each unit of a call that has ended well has its result, and none was made of another result; each failure
  * is told once; where nobody dies and tasks have one try each unit is run once; none begins on the node of
@@ -97,6 +97,7 @@ static void closes_pool(struct client *c, void *arg)
 {
     (void)c;
     (void)arg;
+    play.closed = 1;
     PASS(kith_pool_close(play.pool));
 }
 
@@ -123,6 +124,7 @@ static void draw_world(void)
     play.fails = draw(4) == 0;
     play.halt = draw(3) ? -1 : 1 + (int)draw(3);
     play.tries = !world.deaths && draw(2) ? 1 : 1000;
+    play.nested = (int)draw(2);
     play.units = draw(3) ? 1 + draw(UNITS) : 1 + draw(20);
     for (int i = 0; i < CALLS; i++)
         play.calls[i].kind = (enum kind)draw(KINDS);
@@ -217,12 +219,14 @@ static void all_of_it_plays_together(void)
     CU_ASSERT(getenv("KITH_TEST_SEED") ||
               (counted.calls > 20 && counted.cancelled > 0 && counted.tasks > 0 &&
                counted.tasks_cancelled > 0 && counted.elsewhere > 0 && counted.items > 0 &&
-               counted.at_once > 0 && counted.away > 0 && sim_died > 0));
-    printf("(%llu calls, %llu tasks, %llu of them elsewhere, %llu single, %llu items, %llu deaths, trace "
+               counted.at_once > 0 && counted.nested > 0 && counted.away > 0 && sim_died > 0));
+    printf("(%llu calls, %llu tasks, %llu of them elsewhere, %llu single, %llu nested, %llu items, %llu "
+           "deaths, trace "
            "%016llx) ",
            (unsigned long long)counted.calls, (unsigned long long)counted.units,
            (unsigned long long)counted.elsewhere, (unsigned long long)counted.tasks,
-           (unsigned long long)counted.items, (unsigned long long)sim_died, (unsigned long long)sim_trace());
+           (unsigned long long)counted.nested, (unsigned long long)counted.items,
+           (unsigned long long)sim_died, (unsigned long long)sim_trace());
 }
 
 static uint64_t traced;

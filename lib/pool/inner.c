@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/inner.h"
 #include "base/error.h"
+#include "base/system.h"
 #include "code/token.h"
 #include "member/output.h"
 #include "pool/branch.h"
@@ -27,7 +28,7 @@ struct slot {
 };
 
 /* Of the thread that has the lane: see kith__call_helps. */
-static struct {
+static KITH__OF_PROCESS struct {
     uint32_t depth; /* calls under way */
     uint64_t seq;   /* of the last one */
     uint64_t seen;  /* p->offers when it was last looked whether all that is posted is of one root */

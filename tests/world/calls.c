@@ -174,18 +174,39 @@ static void await_or_cancel(kith_result r, const struct part *p)
         wrong("call %u gives %d, and was cancelled", p->call, rc);
 }
 
-/* What has a result then has a right one. */
+/* What has a result then has a right one, and all of it. */
+static void sizes_and_cancel(const struct part *p, const double *x)
+{
+    kith_bytes *got = calloc(UNITS, sizeof *got);
+    kith_result r;
+
+    REQUIRE(got != NULL);
+    r = kith_pool_map_bytes_async(play.pool, with_any_size, x, sizeof *x, got, p->n);
+    if (is_begun(p->call, kith_check(r)))
+        await_or_cancel(r, p);
+    check_sizes(p, got, 0);
+    free(got);
+}
+
+static void bytes_and_cancel(const struct part *p, const double *x, double *y)
+{
+    kith_result r = kith_pool_map_async(play.pool, with_bytes, x, sizeof *x, y, sizeof *y, p->n);
+
+    if (is_begun(p->call, kith_check(r)))
+        await_or_cancel(r, p);
+    check_results(p, y, 0, 0);
+}
+
 static void map_and_cancel(uint32_t call)
 {
     const struct part p = all_of(call);
     double *x = take_room(0), *y = take_room(0);
-    kith_result r;
 
     fill(&p, x, y);
-    r = kith_pool_map_async(play.pool, with_bytes, x, sizeof *x, y, sizeof *y, play.units);
-    if (is_begun(call, kith_check(r)))
-        await_or_cancel(r, &p);
-    check_results(&p, y, 0, 0);
+    if (draw(2))
+        sizes_and_cancel(&p, x);
+    else
+        bytes_and_cancel(&p, x, y);
     leave_room(x, 0);
     leave_room(y, 0);
 }

@@ -37,6 +37,8 @@ static int attempt(uint32_t call, uint64_t unit)
         sim_rest((int64_t)draw(draw(20) ? 20 : 4000));
     if (draw(20) == 0)
         use_things(sim_current);
+    if (play.nested && draw(60) == 0)
+        call_again(1);
     return fails(unit) ? 9 : 0;
 }
 

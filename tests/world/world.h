@@ -29,7 +29,7 @@ enum { MUCH = 40 }; /* numbers of a result that has a block of its own */
 struct play {
     kith_pool pool;
     uint32_t branches;
-    int opened, next, fails, halt, tries;
+    int opened, closed, next, fails, halt, tries, nested;
     uint64_t units;
     struct {
         enum kind kind;
@@ -42,7 +42,7 @@ struct play {
 };
 
 struct counts { /* in all runs */
-    uint64_t units, elsewhere, items, calls, cancelled, at_once, tasks, tasks_cancelled;
+    uint64_t units, elsewhere, items, calls, cancelled, at_once, tasks, tasks_cancelled, nested;
     uint64_t away, unknown; /* calls from another node than the pool's; of which nothing is known */
 };
 
@@ -82,6 +82,10 @@ double adds(uint64_t lo, uint64_t hi, const void *arg);
 int counts(uint64_t lo, uint64_t hi, const void *arg, void *part);
 void add_counts(void *total, const void *part);
 int loops(uint64_t lo, uint64_t hi, const void *arg);
+
+/* ---- nested.c */
+
+void call_again(int depth); /* a task does, so deep */
 
 /* ---- calls.c */
 
