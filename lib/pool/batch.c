@@ -54,15 +54,15 @@ void kith__batch_free(struct kith__batch *b)
  * there is no memory. */
 static int find_feed(struct kith__batch *b, int32_t priority)
 {
-    struct kith__feed **place = &b->feeds[priority + KITH__PRIORITY_MOST];
+    struct kith__feed **own = &b->feeds[priority + KITH__PRIORITY_MOST];
     int rc = 0;
 
-    if (!*place) {
+    if (!*own) {
         kith__turn.priority = priority; /* of this thread, which has no other use for it */
-        rc = kith__feed_open(b->of->branch, (kith_pool){ 0 }, place);
+        rc = kith__feed_open(b->of->branch, (kith_pool){ 0 }, own);
         kith__turn.priority = 0;
     }
-    b->feed = *place;
+    b->feed = *own;
     return rc;
 }
 

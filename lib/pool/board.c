@@ -134,7 +134,7 @@ static int take_free(struct kith__pool *p, uint32_t from, uint32_t to, uint32_t 
     return 0;
 }
 
-/* The first one that is free, so that few calls share few places, whose memory is warm. */
+/* The first one that is free, so that few calls share few posts, whose memory is warm. */
 static int take_post(struct kith__object *o, uint32_t *post)
 {
     struct kith__pool *p = kith__pool_body(o);

@@ -74,6 +74,8 @@ struct kith__fault_entry { /* a block of the heap; the head of a list hangs in t
     char text[];              /* ends with 0 */
 };
 
+enum kith__ring { KITH__RING_IN, KITH__RING_OUT, KITH__RINGS };
+
 struct kith__job {
     /* written before it is posted, then only read */
     uint64_t seq;     /* which job of its pool, from 1 */
@@ -133,12 +135,12 @@ struct kith__job {
 
     struct kith__guard guard __attribute__((aligned(64))); /* of returned, granted and faults */
     kith__word faults, fault_count;
-    kith__word kept[2]; /* blocks that stay for the next job in this place: its rings, when they are small */
+    kith__word kept[KITH__RINGS]; /* blocks that stay for the next job in this post: its small rings */
     struct kith__waiters waiters; /* the poster */
     struct {
         uint64_t room[8];
-    } small[2] __attribute__((aligned(64))); /* rings that fit there, and contexts of loops: no block has to
-                                                be found */
+    } small[KITH__RINGS] __attribute__((aligned(64))); /* rings that fit there, and contexts of loops: no
+                                                block has to be found */
     struct kith__cell cells[]; /* workers, then as many results, then room ranges, then grants granted ones */
 };
 
@@ -180,7 +182,7 @@ static inline uint64_t kith__ring_slot(uint64_t ring, uint64_t unit)
     return unit < ring ? unit : unit % ring;
 }
 
-/* A bit for each place of the ring of results, behind it: the unit there has failed. Set before that unit
+/* A bit for each slot of the ring of results, behind it: the unit there has failed. Set before that unit
  * counts as done, cleared by who copies results out; zeros when the job is posted. For a fault itself there
  * may be no memory. */
 static inline _Atomic uint64_t *kith__job_marks(const struct kith__job *j)
@@ -200,7 +202,7 @@ struct kith__death {            /* how the former process of a lane ended */
     struct kith__crash crash;
 };
 
-struct kith__lane {                         /* a worker's place in a pool; its process may change */
+struct kith__lane {                         /* one worker of a pool; its process may change */
     _Atomic uint32_t member;                /* 0: it has ended for good */
     _Atomic uint32_t state;                 /* enum kith__lane_state */
     _Atomic uint32_t depth;                 /* jobs that it is inside of */
@@ -241,9 +243,9 @@ enum kith__pool_state { KITH__POOL_OPEN, KITH__POOL_CLOSING, KITH__POOL_TERMINAT
 
 enum kith__pool_event { KITH__POOL_CLOSE, KITH__POOL_TERMINATE, KITH__POOL_BREAK };
 
-/* A place for a job. They lie in tables of 64, 128, 256 ..., each of which comes when all before are full,
- * and stays: so as many calls are under way as there is memory for, and most pools have one table. A cache
- * line each: the calls that tasks make come and go often, each worker's in posts of its own. */
+/* Where a job is posted. They lie in tables of 64, 128, 256 ..., each of which comes when all before are
+ * full, and stays: so as many calls are under way as there is memory for, and most pools have one table. A
+ * cache line each: the calls that tasks make come and go often, each worker's in posts of its own. */
 struct kith__post {
     _Atomic uint64_t job;       /* a block, kept for the next use */
     _Atomic uint64_t announced; /* its seq while it is posted */

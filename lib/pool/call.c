@@ -71,7 +71,7 @@ static int fill_range(struct kith__job *j, const struct kith__call_spec *s)
         (j->grants == 0 ||
          atomic_load(&j->here))) /* on other nodes, those that wait for work are not seen at each block */
         j->share = j->units < j->workers ? 1 : j->units / j->workers;
-    if (s->out_size > 0 && (j->out = kith__ring_take(j, 1, j->units * s->out_size)) == 0)
+    if (s->out_size > 0 && (j->out = kith__ring_take(j, KITH__RING_OUT, j->units * s->out_size)) == 0)
         return KITH_ENOMEM;
     return 0;
 }
@@ -86,8 +86,8 @@ static int fill_arg(struct kith__job *j, const struct kith__call_spec *s)
         j->arg = kith__offset(s->arg);
         return 0;
     }
-    j->arg =
-        kith__is_map(j->kind) ? kith__heap_alloc(s->arg_size, kith__me) : kith__ring_take(j, 0, s->arg_size);
+    j->arg = kith__is_map(j->kind) ? kith__heap_alloc(s->arg_size, kith__me)
+                                   : kith__ring_take(j, KITH__RING_IN, s->arg_size);
     if (j->arg == 0)
         return KITH_ENOMEM;
     memcpy(kith__at(j->arg), s->arg, s->arg_size);
@@ -216,14 +216,14 @@ static void release(struct kith__call *c)
     struct kith__job *j = c->job;
 
     if (j->in_ring)
-        kith__ring_give_back(j, 0, j->in);
+        kith__ring_give_back(j, KITH__RING_IN, j->in);
     if (j->out_ring || !kith__is_map(j->kind))
-        kith__ring_give_back(j, 1, j->out);
+        kith__ring_give_back(j, KITH__RING_OUT, j->out);
     if (!j->local) {
         if (kith__is_map(j->kind))
             kith__heap_free(j->arg);
         else
-            kith__ring_give_back(j, 0, j->arg);
+            kith__ring_give_back(j, KITH__RING_IN, j->arg);
     }
     kith__heap_free(j->order);
     kith__job_withdraw(kith__pool_body(c->object), c->post);

@@ -12,8 +12,8 @@ int kith__job_complete(const struct kith__job *j)
     return done == j->units;
 }
 
-/* Where worker keeps the cursor with the name of other. Up to KITH__KEPT others have a place each. */
-static kith__word *kept_place(struct kith__job *j, uint32_t worker, uint32_t other)
+/* Where worker keeps the cursor with the name of other. Up to KITH__KEPT others have a word each. */
+static kith__word *kept_word(struct kith__job *j, uint32_t worker, uint32_t other)
 {
     uint32_t behind = other > worker ? other - worker : other + j->workers - worker; /* from 1 on */
 
@@ -29,10 +29,9 @@ static int was_made(struct kith__job *j, uint32_t w, uint64_t intent, uint64_t c
     if ((intent & 1) || cursor == moved)
         return 1;
     for (uint32_t other = 0; other < j->workers; other++)
-        if (other != w && atomic_load(kept_place(j, other, w)) == moved)
+        if (other != w && atomic_load(kept_word(j, other, w)) == moved)
             return 1;
-    return atomic_load(&j->cells[w].intent) ==
-           (intent | 1); /* it is confirmed before a place is used again */
+    return atomic_load(&j->cells[w].intent) == (intent | 1); /* it is confirmed before a word is used again */
 }
 
 /* Whether the claim in cell w is live. */
@@ -88,21 +87,21 @@ static void confirm(struct kith__cell *cell, uint64_t position)
 }
 
 /* Before the cursor that was found is replaced: that its claimer has made that claim must not be forgotten.
- * When it is found again with another claim, the old one is over; a place that another claimer had needs a
+ * When it is found again with another claim, the old one is over; a word that another claimer had needs a
  * look at that one's cell. To look at cells at each claim would cost as much as the cursor itself. */
 static void keep(struct kith__job *j, uint32_t worker, uint64_t cursor)
 {
     uint32_t claimer = (uint32_t)(cursor & 65535), before;
-    kith__word *place;
+    kith__word *kept;
     uint64_t old;
 
-    place = kept_place(j, worker, claimer - 1);
-    old = atomic_load_explicit(place, memory_order_relaxed);
+    kept = kept_word(j, worker, claimer - 1);
+    old = atomic_load_explicit(kept, memory_order_relaxed);
     before = (uint32_t)(old & 65535);
     if (before != 0 && before != claimer)
         confirm(&j->cells[before - 1], old >> 16);
     kith__failpoint("claim: old cursor confirmed");
-    atomic_store_explicit(place, cursor, memory_order_release);
+    atomic_store_explicit(kept, cursor, memory_order_release);
     kith__failpoint("claim: cursor kept");
 }
 

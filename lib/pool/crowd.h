@@ -24,7 +24,7 @@ struct kith__crowd {
 };
 
 /* Of the i-th: 1 when it has ended, 0 when not, or why it cannot be waited for. *met becomes 1 when it is
- * waited for at a place that was not known before. */
+ * waited for in a set that was not known before. */
 int kith__crowd_look(struct kith__crowd *c, size_t i, int *met);
 void kith__crowd_join(struct kith__crowd *c, struct kith__wait *w);
 void kith__crowd_leave(struct kith__crowd *c, struct kith__wait *w);

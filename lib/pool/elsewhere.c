@@ -85,7 +85,7 @@ static int send(struct kith__later *l, uint64_t number)
     return rc;
 }
 
-/* The place of the result of a task. */
+/* Memory for the result of a task. */
 static int make_value(struct kith__later *l)
 {
     if (!l->s.is_task || l->s.out_size == 0)

@@ -19,8 +19,8 @@
 static const int64_t memory_ns = 100 * KITH__MS;
 
 /* Where its results go: to the place of the arguments, when they do so at home. */
-static struct kith__buffer *place_of_results(struct kith__hand *h, const struct kith__known *k,
-                                             uint64_t units)
+static struct kith__buffer *buffer_of_results(struct kith__hand *h, const struct kith__known *k,
+                                              uint64_t units)
 {
     uint64_t size = kith__parcel_result_size(&k->job, units);
 
@@ -177,7 +177,7 @@ static void end_posted(struct kith__crew *crew, struct kith__errand *r)
 
 int kith__errand_run(struct kith__errand *r, const struct kith__parcel_grant *g, struct kith__hand *h)
 {
-    struct kith__buffer *b = place_of_results(h, r->of, r->units);
+    struct kith__buffer *b = buffer_of_results(h, r->of, r->units);
     enum kith__step_result last = KITH__STEP_WAIT;
     kith_bytes *bytes = NULL;
     uint64_t done, size;

@@ -45,7 +45,7 @@ struct iterator {
     /* For results in the order of their ends: those that were passed over, and the first that was not looked
      * at. */
     uint64_t *passed, passed_count, look, claimed;
-    uint64_t found; /* unit; of .calls the place */
+    uint64_t found; /* unit; of .calls the index */
     struct kith__progress progress;
     uint64_t all, failed; /* for that; all: 0: a source */
 };

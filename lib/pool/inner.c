@@ -172,9 +172,9 @@ static uint64_t ring_size(uint64_t size, uint64_t n)
 static int fill_data(struct kith__job *j, const struct kith__call_spec *s)
 {
     j->in = j->out = j->in_ring = j->out_ring = 0;
-    if (s->in_size && (j->in = kith__ring_take(j, 0, ring_size(s->in_size, s->n))) == 0)
+    if (s->in_size && (j->in = kith__ring_take(j, KITH__RING_IN, ring_size(s->in_size, s->n))) == 0)
         return KITH_ENOMEM;
-    if (s->out_size && (j->out = kith__ring_take(j, 1, ring_size(s->out_size, s->n))) == 0)
+    if (s->out_size && (j->out = kith__ring_take(j, KITH__RING_OUT, ring_size(s->out_size, s->n))) == 0)
         return KITH_ENOMEM;
     j->in_size = s->in_size;
     j->out_size = s->out_size;

@@ -39,7 +39,7 @@ static int has_failed(const struct failed *failed, uint64_t unit)
     return (failed->bits[unit / 64] & bit(unit)) != 0;
 }
 
-static char *place_of_result(const struct kith__job *j, uint64_t unit)
+static char *address_of_result(const struct kith__job *j, uint64_t unit)
 {
     return (char *)kith__at(j->out) +
            j->out_size * (j->out_ring ? unit % j->out_ring : kith__job_position(j, unit));
@@ -62,7 +62,7 @@ static uint64_t take_memory(const struct kith__job *j, const struct kith__grant 
                 return i;
             memcpy(b.data = kith__at(block), from, size);
         }
-        memcpy(place_of_result(j, g->lo + i), &b, sizeof b);
+        memcpy(address_of_result(j, g->lo + i), &b, sizeof b);
     }
     return done;
 }
@@ -85,11 +85,12 @@ static uint64_t copy_results(struct kith__job *j, const struct kith__grant *g, c
     }
     for (uint64_t i = 0; i < done && j->order; i++)
         if (!has_failed(&failed, i))
-            memcpy(place_of_result(j, g->lo + i), from + i * j->out_size, j->out_size);
+            memcpy(address_of_result(j, g->lo + i), from + i * j->out_size, j->out_size);
     for (uint64_t i = 0, end; i < done && !j->order; i = end + 1) {
         for (end = i; end < done && !has_failed(&failed, end); end++)
             ;
-        memcpy(place_of_result(j, g->lo) + i * j->out_size, from + i * j->out_size, (end - i) * j->out_size);
+        memcpy(address_of_result(j, g->lo) + i * j->out_size, from + i * j->out_size,
+               (end - i) * j->out_size);
     }
     return done;
 }

@@ -39,7 +39,7 @@ struct kith__order {
  * of what makes no sense KITH_EPEER. */
 int kith__order_read(const char *bytes, uint64_t size, struct kith__order *o);
 
-/* A place for results, before the call begins, and what is to be known of it before it is given back
+/* Memory for results, before the call begins, and what is to be known of it before it is given back
  * (kith__call_spec.look). 0; KITH_ENOMEM. */
 int kith__order_prepare(struct kith__order *o);
 

@@ -196,7 +196,7 @@ static void free_job(_Atomic uint64_t *held)
     if (atomic_load(held) == 0)
         return;
     kith__job_drop_faults(j);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < KITH__RINGS; i++)
         free_held(&j->kept[i]);
     free_held(held);
 }

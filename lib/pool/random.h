@@ -14,7 +14,7 @@ enum {
     KITH__STREAM_RANK,    /* main of a rank: 0 is the head */
     KITH__STREAM_PROCESS, /* which Process of the job */
     KITH__STREAM_TASK,    /* which call of the job; each task has its index */
-    KITH__STREAM_WORKER   /* a worker outside of tasks: its pool and its place there */
+    KITH__STREAM_WORKER   /* a worker outside of tasks: its pool and its number there */
 };
 
 /* The seed: KITH_SEED, else kith_seed's, else one from the kernel. This thread draws (KITH__STREAM_RANK, 0).

@@ -30,38 +30,37 @@ static uint64_t run_length(uint64_t ring, uint64_t i, uint64_t n)
     return n < room ? n : room;
 }
 
-static uint64_t mark_of(uint64_t place)
+static uint64_t mark_of(uint64_t slot)
 {
-    return UINT64_C(1) << place % 64;
+    return UINT64_C(1) << slot % 64;
 }
 
-/* Copies the results of n places, but those of tasks that failed: their outputs keep their bytes. Clears the
+/* Copies the results of n slots, but those of tasks that failed: their outputs keep their bytes. Clears the
  * marks. */
-static void copy_good(const struct kith__job *j, uint64_t place, uint64_t n, char *to, const char *from)
+static void copy_good(const struct kith__job *j, uint64_t slot, uint64_t n, char *to, const char *from)
 {
     _Atomic uint64_t *marks = kith__job_marks(j);
 
     for (uint64_t i = 0, good; i < n; i = good) {
-        for (good = i; good < n && !(atomic_load(&marks[(place + good) / 64]) & mark_of(place + good));
-             good++)
+        for (good = i; good < n && !(atomic_load(&marks[(slot + good) / 64]) & mark_of(slot + good)); good++)
             ;
         memcpy(to + i * j->out_size, from + i * j->out_size, (good - i) * j->out_size);
-        for (; good < n && atomic_load(&marks[(place + good) / 64]) & mark_of(place + good); good++)
-            atomic_fetch_and(&marks[(place + good) / 64], ~mark_of(place + good));
+        for (; good < n && atomic_load(&marks[(slot + good) / 64]) & mark_of(slot + good); good++)
+            atomic_fetch_and(&marks[(slot + good) / 64], ~mark_of(slot + good));
     }
 }
 
 /* The same where units have an order of their own: each result goes to its element. */
-static void copy_each_out(const struct kith__call *c, uint64_t place, uint64_t n, const char *from)
+static void copy_each_out(const struct kith__call *c, uint64_t slot, uint64_t n, const char *from)
 {
     const struct kith__job *j = c->job;
     _Atomic uint64_t *marks = kith__job_marks(j);
 
     for (uint64_t i = 0; i < n; i++) {
-        _Atomic uint64_t *mark = &marks[(place + i) / 64];
+        _Atomic uint64_t *mark = &marks[(slot + i) / 64];
 
-        if (atomic_load(mark) & mark_of(place + i))
-            atomic_fetch_and(mark, ~mark_of(place + i));
+        if (atomic_load(mark) & mark_of(slot + i))
+            atomic_fetch_and(mark, ~mark_of(slot + i));
         else
             memcpy((char *)c->out + kith__job_element(j, c->out_done + i) * j->out_size,
                    from + i * j->out_size, j->out_size);
@@ -144,19 +143,19 @@ int kith__rings_move(struct kith__call *c)
 
 /* ---- where they lie */
 
-/* A place of size bytes that this job keeps for the next one: place 0 for input, 1 for output. */
-static uint64_t keep(struct kith__job *j, int place, uint64_t size)
+/* size bytes that this post keeps for the next job. */
+static uint64_t keep(struct kith__job *j, enum kith__ring which, uint64_t size)
 {
-    uint64_t old = atomic_load(&j->kept[place]), block;
+    uint64_t old = atomic_load(&j->kept[which]), block;
 
-    if (size <= sizeof j->small[place])
-        return kith__offset(&j->small[place]);
+    if (size <= sizeof j->small[which])
+        return kith__offset(&j->small[which]);
     if (old && kith__heap_size_of(old) >= size)
         return old;
     if ((block = kith__heap_alloc(size, kith__me)) == 0)
         return 0;
     kith__guard_enter(&j->guard);
-    kith__guard_set(&j->guard, &j->kept[place], block);
+    kith__guard_set(&j->guard, &j->kept[which], block);
     kith__guard_set(&j->guard, kith__heap_owner(block), 0);
     if (old)
         kith__guard_set(&j->guard, kith__heap_owner(old), kith__me);
@@ -166,16 +165,16 @@ static uint64_t keep(struct kith__job *j, int place, uint64_t size)
     return block;
 }
 
-void kith__ring_give_back(struct kith__job *j, int place, uint64_t at)
+void kith__ring_give_back(struct kith__job *j, enum kith__ring which, uint64_t at)
 {
-    if (at != kith__offset(&j->small[place]) && at != atomic_load(&j->kept[place]))
+    if (at != kith__offset(&j->small[which]) && at != atomic_load(&j->kept[which]))
         kith__heap_free(at);
 }
 
 /* What a large one takes goes back at the end of the call. A ring of bytes has an eighth more for marks. */
-uint64_t kith__ring_take(struct kith__job *j, int place, uint64_t size)
+uint64_t kith__ring_take(struct kith__job *j, enum kith__ring which, uint64_t size)
 {
-    return size <= ring_bytes + ring_bytes / 8 ? keep(j, place, size) : kith__heap_alloc(size, kith__me);
+    return size <= ring_bytes + ring_bytes / 8 ? keep(j, which, size) : kith__heap_alloc(size, kith__me);
 }
 
 /* Workers reach it where it is. */
@@ -185,8 +184,8 @@ static int is_here(const struct kith__job *j, const void *p, uint64_t size)
 }
 
 /* A ring for window elements of size, when the user's memory is not ours. */
-static int make_ring(struct kith__job *j, int place, const void *p, uint64_t size, uint64_t window,
-                     uint64_t *at, uint64_t *ring)
+static int make_ring(struct kith__job *j, enum kith__ring which, const void *p, uint64_t size,
+                     uint64_t window, uint64_t *at, uint64_t *ring)
 {
     if (size == 0)
         return 0;
@@ -195,7 +194,7 @@ static int make_ring(struct kith__job *j, int place, const void *p, uint64_t siz
         return 0;
     }
     *ring = window;
-    if ((*at = kith__ring_take(j, place,
+    if ((*at = kith__ring_take(j, which,
                                ((window * size + 7) & ~UINT64_C(7)) + kith__job_marks_size(window))) == 0)
         *ring = 0;
     return *at ? 0 : KITH_ENOMEM;
@@ -217,11 +216,12 @@ static uint64_t window_of(uint64_t each, uint64_t workers, uint64_t n)
 
 static int make_rings(struct kith__job *j, const struct kith__call_spec *s, uint64_t window)
 {
-    int rc = make_ring(j, 0, s->in, s->in_size, window, &j->in, &j->in_ring);
+    int rc = make_ring(j, KITH__RING_IN, s->in, s->in_size, window, &j->in, &j->in_ring);
 
-    if (rc == 0 && (rc = make_ring(j, 1, s->out, s->out_size, window, &j->out, &j->out_ring)) < 0 &&
+    if (rc == 0 &&
+        (rc = make_ring(j, KITH__RING_OUT, s->out, s->out_size, window, &j->out, &j->out_ring)) < 0 &&
         j->in_ring) {
-        kith__ring_give_back(j, 0, j->in);
+        kith__ring_give_back(j, KITH__RING_IN, j->in);
         j->in = j->in_ring = 0;
     }
     return rc;

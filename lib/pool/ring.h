@@ -16,9 +16,8 @@ void kith__rings_move_out(struct kith__call *c,
                           uint64_t until);        /* all results before that unit, which is done */
 void kith__rings_move_rest(struct kith__call *c); /* of a halted job that nobody touches: what there is */
 
-/* size bytes for the job, where they are warm, when they are not many. place: 0 for input, 1 for output. 0:
- * KITH_ENOMEM. */
-uint64_t kith__ring_take(struct kith__job *j, int place, uint64_t size);
-void kith__ring_give_back(struct kith__job *j, int place, uint64_t at);
+/* size bytes for the job, where they are warm, when they are not many. 0: KITH_ENOMEM. */
+uint64_t kith__ring_take(struct kith__job *j, enum kith__ring which, uint64_t size);
+void kith__ring_give_back(struct kith__job *j, enum kith__ring which, uint64_t at);
 
 #endif

@@ -148,12 +148,12 @@ static uint64_t make_fault(const struct kith__fault_entry *what, const char *tex
 
 static void mark(struct kith__job *j, uint64_t unit)
 {
-    uint64_t place;
+    uint64_t slot;
 
     if (j->out_ring == 0)
         return;
-    place = unit % j->out_ring;
-    atomic_fetch_or(&kith__job_marks(j)[place / 64], UINT64_C(1) << place % 64);
+    slot = unit % j->out_ring;
+    atomic_fetch_or(&kith__job_marks(j)[slot / 64], UINT64_C(1) << slot % 64);
 }
 
 void kith__job_mark_rest(struct kith__job *j)

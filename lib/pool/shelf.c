@@ -98,8 +98,8 @@ static int make_room(struct kith__shelf *s, uint64_t number)
     return 0;
 }
 
-/* Where workers find that chunk. */
-static kith__word *place_of(struct kith__shelf *s, uint64_t number)
+/* The word in which workers find that chunk. */
+static kith__word *word_of(struct kith__shelf *s, uint64_t number)
 {
     kith__word *map = &s->row->maps[number / KITH__ROW_MAP % KITH__ROW_MAP];
     uint64_t block = atomic_load(map);
@@ -117,7 +117,7 @@ static void free_chunk(struct kith__shelf *s, uint64_t number)
 {
     struct kith__shelf_chunk *c = chunk_at(s, number);
 
-    atomic_store(place_of(s, number), 0);
+    atomic_store(word_of(s, number), 0);
     if (s->spares < KITH__SHELF_SPARE)
         s->spare[s->spares++] = c->block;
     else
@@ -144,7 +144,7 @@ static void tidy(struct kith__shelf *s, uint64_t retired)
 int kith__shelf_grow(struct kith__shelf *s, uint64_t retired)
 {
     uint64_t number = s->given / KITH__ROW_CHUNK, block, oldest = s->first;
-    kith__word *place;
+    kith__word *word;
 
     while (oldest < number && let_go_of_dropped(s, oldest, retired))
         oldest++;
@@ -152,14 +152,14 @@ int kith__shelf_grow(struct kith__shelf *s, uint64_t retired)
     if (number - s->first >= KITH__ROW_ITEMS / KITH__ROW_CHUNK)
         return kith__fail(KITH_ENOMEM, "%llu tasks are under way in one pool: take the results of some first",
                           (unsigned long long)s->live);
-    if (make_room(s, number) < 0 || !(place = place_of(s, number)))
+    if (make_room(s, number) < 0 || !(word = word_of(s, number)))
         return KITH_ENOMEM;
     block = s->spares ? s->spare[--s->spares]
                       : kith__heap_alloc(KITH__ROW_CHUNK * sizeof(struct kith__item), kith__me);
     if (!block)
         return KITH_ENOMEM;
     *chunk_at(s, number) = (struct kith__shelf_chunk){ .block = block, .left = KITH__ROW_CHUNK };
-    atomic_store(place, block);
+    atomic_store(word, block);
     s->tail = kith__at(block);
     return 0;
 }
@@ -167,7 +167,7 @@ int kith__shelf_grow(struct kith__shelf *s, uint64_t retired)
 void kith__shelf_clear(struct kith__shelf *s)
 {
     for (uint64_t i = s->first; i <= s->given / KITH__ROW_CHUNK && i - s->first < s->room; i++) {
-        struct kith__shelf_chunk *c = chunk_at(s, i); /* the last one may have a place, and no task */
+        struct kith__shelf_chunk *c = chunk_at(s, i); /* the last one may be there, and have no task */
 
         for (uint64_t k = 0; c->block && k < KITH__ROW_CHUNK && i * KITH__ROW_CHUNK + k < s->given; k++)
             if (kith__item_state(items_of(c) + k) != KITH__ITEM_NONE)

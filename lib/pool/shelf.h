@@ -49,7 +49,7 @@ static inline struct kith__item *kith__shelf_item(const struct kith__shelf *s, u
     return item;
 }
 
-/* 1: the next one, at .tail, has its place; it may have been made for one that was not given then. */
+/* 1: the next one, at .tail, is there; it may have been made for one that was not given then. */
 int kith__shelf_has_room(const struct kith__shelf *s);
 
 /* Makes it. No worker touches the units before retired any more: so some chunks may go. 0; KITH_ENOMEM. */

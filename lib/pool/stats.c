@@ -58,13 +58,13 @@ static void copy(struct kith__slow *to, const struct kith__slow *from)
 }
 
 /* Who reads meanwhile sees that it does, and reads again. */
-static void replace(struct kith__record *r, struct kith__slow *place, const struct kith__slow *with)
+static void replace(struct kith__record *r, struct kith__slow *entry, const struct kith__slow *with)
 {
     uint32_t writing = atomic_load_explicit(&r->writing, memory_order_relaxed);
 
     atomic_store_explicit(&r->writing, writing + 1, memory_order_relaxed);
     kith__fence();
-    copy(place, with);
+    copy(entry, with);
     r->least = fastest(r->slow)->ns;
     kith__failpoint("stats: list changed");
     atomic_store_explicit(&r->writing, writing + 2, memory_order_release);
@@ -201,10 +201,10 @@ void kith__record_add(struct kith__record *r, const struct kith__record *own)
     count(&r->tasks, atomic_load(&own->tasks));
     add(&r->busy, atomic_load(&own->busy));
     for (int i = 0; i < KITH__SLOWEST; i++) {
-        struct kith__slow *place = fastest(r->slow);
+        struct kith__slow *entry = fastest(r->slow);
 
-        if (own->slow[i].ns > place->ns)
-            replace(r, place, &own->slow[i]);
+        if (own->slow[i].ns > entry->ns)
+            replace(r, entry, &own->slow[i]);
     }
 }
 

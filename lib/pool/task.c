@@ -208,9 +208,9 @@ static void call_numbers(uint32_t shape, kith__anyfn *fn, const void *in, void *
     }
 }
 
-/* Where a unit finds its argument, or leaves its result: in a ring side by side with its neighbours, else in
- * its place. */
-static char *place_of(const struct kith__job *j, uint64_t base, uint64_t size, uint64_t ring, uint64_t unit)
+/* Where a unit finds its argument, or leaves its result: in a ring side by side with its neighbours, else at
+ * its element. */
+static char *address_of(const struct kith__job *j, uint64_t base, uint64_t size, uint64_t ring, uint64_t unit)
 {
     return (char *)kith__at(base) + size * (ring ? kith__ring_slot(ring, unit) : kith__job_position(j, unit));
 }
@@ -224,8 +224,8 @@ static void run_by_cost(struct kith__job *j, uint32_t worker, kith__anyfn *fn, u
     uint64_t value = 0;
 
     for (uint64_t i = lo; i < lo + length; i++) {
-        const char *in = place_of(j, j->in, j->in_size, j->in_ring, i);
-        char *out = place_of(j, j->out, j->out_size, j->out_ring, i);
+        const char *in = address_of(j, j->in, j->in_size, j->in_ring, i);
+        char *out = address_of(j, j->out, j->out_size, j->out_ring, i);
 
         atomic_store_explicit(&kept->element, kith__job_element(j, i), memory_order_relaxed);
         atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
@@ -340,13 +340,13 @@ static void run_variable(struct kith__job *j, uint32_t worker, kith__anyfn *fn, 
         atomic_store_explicit(&kith__job_result(j, worker)->element, kith__job_element(j, i),
                               memory_order_relaxed);
         atomic_store_explicit(&j->cells[worker].at, i, memory_order_release);
-        call_variable(fn, place_of(j, j->in, j->in_size, j->in_ring, i), &b);
+        call_variable(fn, address_of(j, j->in, j->in_size, j->in_ring, i), &b);
         if (__builtin_expect(kith__task.special, 0) && end_special(j, worker, i)) {
             if (kith__job_halted(j))
                 return;
             continue;
         }
-        memcpy(place_of(j, j->out, j->out_size, j->out_ring, i), &b, sizeof b);
+        memcpy(address_of(j, j->out, j->out_size, j->out_ring, i), &b, sizeof b);
     }
 }
 

@@ -101,8 +101,8 @@ static struct call *youngest(struct choice *c)
     return found;
 }
 
-/* The place of a call; NULL: it is not among the first. */
-static struct call *place_of(struct choice *c, uint64_t root)
+/* The entry of a call; NULL: it is not among the first. */
+static struct call *entry_of(struct choice *c, uint64_t root)
 {
     struct call *last;
 
@@ -128,7 +128,7 @@ static void consider(struct choice *c, const struct kith__post *post, uint32_t n
         c->priority = priority;
         c->count = 0;
     }
-    call = place_of(c, atomic_load_explicit(&post->root, memory_order_relaxed));
+    call = entry_of(c, atomic_load_explicit(&post->root, memory_order_relaxed));
     if (call && seq < call->seq) {
         call->seq = seq;
         call->post = number;
