@@ -259,7 +259,7 @@ KITH_API kith_shared kith_share(const void *ptr, size_t size);
 
 /* Returns the address of the shared data in this process, a multiple of 64. On a node
  * that has no copy yet, it waits until the copy is complete, which counts towards the
- * time limit of a task. After that, and on the node that shared the data, it returns at
+ * timeout of a task. After that, and on the node that shared the data, it returns at
  * once. The data must not be written. The address is valid until kith_shared_close.
  *
  * If a process dies while it fetches the data, another one that asks for the data

@@ -212,7 +212,7 @@ static void its_deaths_are_told(void)
 static void one_that_does_not_end_is_ended(void)
 {
     struct kith_fault f = fault_of((struct kith_pool_options){ .exit = hangs, .exit_limit_ms = 100 },
-                                   "exceeded its time limit of 100 ms, see .exit_limit_ms");
+                                   "timed out after 100 ms, see .exit_limit_ms");
 
     CU_ASSERT_EQUAL(f.end, KITH_END_OVER_LIMIT);
 }

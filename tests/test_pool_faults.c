@@ -77,7 +77,7 @@ static void an_initializer_that_ends_its_process_fails_the_open(void)
 
 static void an_initializer_that_does_not_end_fails_the_open(void)
 {
-    it_is_said("h", "exceeded its time limit of 200 ms, see .init_limit_ms");
+    it_is_said("h", "timed out after 200 ms, see .init_limit_ms");
 }
 
 static int takes_300_ms(const void *arg)

@@ -181,7 +181,7 @@ static void describe(const struct kith_fault *f, char *text, size_t room)
         else
             snprintf(text, room, "%s called exit(%d)", over_memory, f->code);
         break;
-    case KITH_END_OVER_LIMIT: snprintf(text, room, "exceeded its time limit"); break;
+    case KITH_END_OVER_LIMIT: snprintf(text, room, "timed out"); break;
     default: snprintf(text, room, "failed: %s", f->text);
     }
 }
@@ -333,7 +333,7 @@ static int init_death(const struct kith__pool *p)
     if (f.text[0] == '\0')
         snprintf(f.text, sizeof f.text, "%s", p->init_death.why);
     if (f.end == KITH_END_OVER_LIMIT)
-        snprintf(text, sizeof text, "exceeded its time limit of %u ms, see .init_limit_ms", p->init_limit_ms);
+        snprintf(text, sizeof text, "timed out after %u ms, see .init_limit_ms", p->init_limit_ms);
     else
         describe(&f, text, sizeof text);
     return kith__fail(KITH_ETASK, "the initializer of the pool %s [worker %u, pid %d on %s]", text,
@@ -449,7 +449,7 @@ int kith__pool_exit_report(struct kith__object *o)
             all, name);
     f = known->list;
     if (f->end == KITH_END_OVER_LIMIT)
-        snprintf(end, sizeof end, "exceeded its time limit of %u ms, see .exit_limit_ms", p->exit_limit_ms);
+        snprintf(end, sizeof end, "timed out after %u ms, see .exit_limit_ms", p->exit_limit_ms);
     else
         describe(f, end, sizeof end);
     return kith__fail(

@@ -102,7 +102,7 @@ static void watch(uint32_t who, uint32_t limit_ms, int64_t passed, pid_t head)
     w->run_ns += passed;
     if (w->run_ns < limit_ms * KITH__MS)
         return;
-    kith__log(KITH_LOG_INFO, "%s, pid %d, has exceeded its time limit of %u ms", m->name, (int)pid, limit_ms);
+    kith__log(KITH_LOG_INFO, "%s, pid %d, timed out after %u ms", m->name, (int)pid, limit_ms);
     kill(pid, w->warned ? SIGKILL : SIGTERM);
     w->warned++;
     w->run_ns = limit_ms * KITH__MS - 100 * KITH__MS; /* KILL follows TERM after 100 ms */
