@@ -3095,8 +3095,8 @@ KITH__STARMAP(3, typename kith__plain<Row>::type, typename kith__plain<Row>::typ
               typename kith__plain<Row>::type)
 #undef KITH__STARMAP
 
-/* Functions of handles, strings and numbers: the letter of a parameter's type, 0 if there is none; and that
- * of the numbers among them, which is to be the same for all. */
+/* Functions of handles, strings and numbers: the letter of a parameter's type, 0 if there
+ * is none; and that of the numbers among them, which is to be the same for all. */
 template <typename T> struct kith__letter {
     static constexpr int value = 0;
 };
