@@ -53,6 +53,12 @@ by_mpirun()
         --hostfile "$hosts" -n 3 --map-by node --bind-to none "$lost" "$@" </dev/null
 }
 
+by_mpich()
+{
+    "$cluster" run-head timeout $((120 * KITH_TEST_SLOWDOWN)) "$MPICH_MPIRUN" -hosts node1,node2,node3 -ppn 1 -n 3 \
+        -genv KITH_MODULES "$KITH_MODULES" -genv KITH_WORKERS 1 "$lost" "$@" </dev/null
+}
+
 # check NAME COMMAND...: says how it went, and whether anything is left.
 check()
 {
@@ -117,9 +123,24 @@ survives()
 }
 
 # It is said which host that is.
+counts_as_lost='^kith: node 2 (node3) has given no sign of life: it counts as lost'
 cut_for_good()
 {
-    survives cable loss 3000 0.5 " with 2 of 3 workers" && grep '^kith: node 2 (node3) has given no sign of life: it counts as lost' "$TMPDIR/survives"
+    survives cable loss 3000 0.5 " with 2 of 3 workers" && grep "$counts_as_lost" "$TMPDIR/survives"
+}
+
+# MPICH does not notice.
+cut_under_mpich()
+{
+    local out=$TMPDIR/mpich status
+    rm -f "$out"
+    by_mpich map 3000 >"$out" 2>&1 &
+    await "$out" '^ready' || { cat "$out"; return 1; }
+    sleep 0.3
+    "$cluster" cut node3
+    wait $!
+    status=$?
+    [ $status = 7 ] && grep -q "$without" "$out" && grep -q "$counts_as_lost" "$out" || { echo "status $status"; cat "$out"; return 1; }
 }
 
 # A map that ends after some 1.6 s, while it is sure only after 3.5 s that a node is lost: what that has is done again before. A busy
@@ -277,6 +298,7 @@ lane3()
     check "a cable that is cut, locks held" survives cable locks 1500 0.2
     check "a rank that ends before the others have started" one_does_not_start
     check "a cable that is cut when the job ends" cut_at_the_end
+    [ -z "$MPICH_MPIRUN" ] || [ ! -e "$KITH_MODULES/kith-mpi-mpich.so" ] || check "a cable that is cut, with MPICH" cut_under_mpich
     [ -z "${KITH_TEST_LONG-}" ] || check "a rank killed" survives rank map 2000 0.3
     seeds
 }
