@@ -23,7 +23,7 @@
 #include "pool/pool.h"
 #include "object/process.h"
 #include "pool/joblog.h"
-#include "pool/later.h"
+#include "pool/service.h"
 #include "pool/progress.h"
 #include "pool/random.h"
 #include "start/overdue.h"

@@ -6,7 +6,7 @@
 #include "object/pipe.h"
 #include "pool/attend.h"
 #include "pool/clerk.h"
-#include "pool/later.h"
+#include "pool/elsewhere.h"
 #include "pool/line.h"
 #include "pool/order.h"
 

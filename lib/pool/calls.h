@@ -84,18 +84,4 @@ int kith__later_end_job(struct kith__later *l, enum kith__step_result last);
 void kith__later_finish(struct kith__later *l, int code);
 void kith__later_end_without_server(struct kith__later *l);
 
-/* ---- service.c */
-
-int kith__service_enter(
-    struct kith__later *l); /* begins it, or puts it in line. When that fails it is gone */
-
-/* Under the mutex. */
-int kith__service_begin(void);
-void kith__service_call(struct kith__later *l);      /* calls its function */
-int kith__service_leave_line(struct kith__later *l); /* 1: it stood in one */
-
-/* ---- elsewhere.c */
-
-int kith__later_begin_elsewhere(const struct kith__call_spec *s, uint64_t *number);
-
 #endif

@@ -1,7 +1,9 @@
 /* elsewhere.c: calls that do not wait, to pools of other nodes: away.c sends them there and takes back what
  * comes of them; see calls.h. */
 #include "config.h"
+#include "pool/elsewhere.h"
 #include "pool/calls.h"
+#include "pool/service.h"
 #include "base/error.h"
 #include "pool/away.h"
 #include "pool/order.h"

@@ -1,6 +1,8 @@
 /* later.c: see later.h and calls.h. Called by result.c and crowd.c. */
 #include "config.h"
 #include "pool/calls.h"
+#include "pool/elsewhere.h"
+#include "pool/service.h"
 #include "base/error.h"
 #include "base/own.h"
 #include "pool/attend.h"

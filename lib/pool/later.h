@@ -40,12 +40,6 @@ int kith__later_cancel(struct kith__later *l); /* 0; KITH_ERUNNING: it is ready 
 /* Of a task that is elsewhere: it is not begun any more, and nobody wants to know what comes of it. */
 void kith__later_withdraw(struct kith__later *l);
 
-/* Calls fn in the service when it is ready: once. 0; KITH_EINVAL: it has one. */
-int kith__later_notify(struct kith__later *l, kith_result r, kith_ready_fn *fn, void *arg);
-/* The same of a task. */
-int kith__later_notify_task(struct kith__feed *feed, uint64_t unit, kith_result r, kith_ready_fn *fn,
-                            void *arg);
-
 /* In a task: runs tasks of the calls that this process has under way in the task's own pool. polls: only when
  * no other worker could begin them at once: who asks again and again would be the one that they wait for. */
 void kith__later_help(int polls);
@@ -53,24 +47,5 @@ void kith__later_help(int polls);
 /* For who waits for several things: w is woken when one of them is ready, and joins before each look. */
 void kith__later_join(struct kith__wait *w);
 void kith__later_leave(struct kith__wait *w);
-
-/* When kith_pool_close is called here: those that wait are begun first. */
-void kith__later_flush(kith_pool pool);
-
-/* When kith_pool_terminate is called by a function that the service calls: its calls are cancelled and ended
- * first, as nobody else would take their last steps. */
-void kith__later_give_up(kith_pool pool);
-
-/* After it: until all that was to be called of that pool was. */
-void kith__later_settle(kith_pool pool);
-
-/* For away.c: what has come of a call, by its number; why it could not be sent; all that were sent there have
- * ended with this thread's last failure. */
-void kith__later_arrived(uint64_t number, const char *outcome, uint64_t size);
-void kith__later_failed(uint64_t number, int code);
-void kith__later_lost(const struct kith__away *to);
-
-/* At the end of the job: the service ends. */
-void kith__later_end(void);
 
 #endif

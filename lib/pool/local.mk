@@ -29,6 +29,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/deal.c \
 	lib/pool/deal.h \
 	lib/pool/elsewhere.c \
+	lib/pool/elsewhere.h \
 	lib/pool/errand.c \
 	lib/pool/errand.h \
 	lib/pool/fault.c \
@@ -81,6 +82,7 @@ lib_libkith_all_la_SOURCES += \
 	lib/pool/serial.c \
 	lib/pool/serial.h \
 	lib/pool/service.c \
+	lib/pool/service.h \
 	lib/pool/settle.c \
 	lib/pool/settle.h \
 	lib/pool/shelf.c \

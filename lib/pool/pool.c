@@ -7,6 +7,7 @@
 #include "pool/fault.h"
 #include "pool/feed.h"
 #include "pool/later.h"
+#include "pool/service.h"
 #include "pool/row.h"
 #include "base/error.h"
 #include "shm/heap.h"

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 #include "pool/result.h"
+#include "pool/service.h"
 #include "pool/attend.h"
 #include "pool/local.h"
 #include "pool/map.h"

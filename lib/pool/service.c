@@ -1,6 +1,7 @@
 /* service.c: the thread that begins calls which do not wait, takes their steps, ends them, and calls the
  * functions that wait for their ends; see calls.h. Those that cannot begin yet stand in lines. */
 #include "config.h"
+#include "pool/service.h"
 #include "pool/calls.h"
 #include "base/error.h"
 #include "base/standin.h"
