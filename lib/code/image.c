@@ -1,6 +1,7 @@
 /* image.c: see image.h. */
 #include "config.h"
 #include "code/image.h"
+#include "code/cxxname.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -498,7 +499,7 @@ static int copy_name(char *buf, size_t room, const char *name)
 {
     if (name[0] == '\0')
         return 0;
-    snprintf(buf, room, "%s", name);
+    kith__cxx_name(name, buf, room);
     return 1;
 }
 

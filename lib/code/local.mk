@@ -8,6 +8,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/code/crash.h \
 	lib/code/crashtext.c \
 	lib/code/crashtext.h \
+	lib/code/cxxname.c \
+	lib/code/cxxname.h \
 	lib/code/family.c \
 	lib/code/family.h \
 	lib/code/frames.c \

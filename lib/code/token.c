@@ -1,6 +1,7 @@
 /* token.c: see token.h. Pool and Process make tokens where they are called; workers resolve them. */
 #include "config.h"
 #include "code/token.h"
+#include "code/cxxname.h"
 #include "base/error.h"
 #include "base/own.h"
 #include "code/family.h"
@@ -327,8 +328,10 @@ int kith__token_name(const struct kith__token *t, char *buf, size_t room)
 {
     struct kith__image image;
 
-    if (t->kind == KITH__TOKEN_SYMBOL)
-        return snprintf(buf, room, "%s", t->symbol);
+    if (t->kind == KITH__TOKEN_SYMBOL) {
+        kith__cxx_name(t->symbol, buf, room);
+        return (int)strlen(buf);
+    }
     if (t->kind != KITH__TOKEN_NONE && find_object(t, &image)) {
         kith__image_function(offset_address(t, &image), buf, room);
         return (int)strlen(buf);

@@ -39,6 +39,15 @@ static int spell(const void *in, kith_bytes *out)
     return kith_bytes_set(out, &"xxx"[3 - n], static_cast<size_t>(n) + 1);
 }
 
+namespace deep {
+namespace {
+int leaf(int x)
+{
+    return x;
+}
+} // namespace
+} // namespace deep
+
 static double scaled(kith_value v, double x, const char *text)
 {
     double y = 0;
@@ -155,6 +164,15 @@ int main(int argc, char **argv)
     rc += kith_result_get(quiet, nullptr, 0, KITH_FOREVER);
     kith_queue_get(queue, said, sizeof said, 0);
     printf("apply of handles %d: %g %g %s\n", rc, y, now, said);
+    kith_process named[] = { kith_start(deep::leaf, 1), kith_start(+[](int) {}, 1) };
+    char names[2][64];
+    for (int i = 0; i < 2; i++) {
+        kith_process_join(named[i], KITH_FOREVER);
+        kith_process_name(named[i], names[i], sizeof names[i]);
+        *std::strrchr(names[i], '-') = '\0';
+    }
+    rc = kith_map(pool, refuse, numbers, numbers, 1); // they are 5 and above by now
+    printf("names %d: %s %s %s\n", rc == KITH_ETASK && kith_last_fault(&fault, 0) == 0, names[0], names[1], fault.function);
     kith_pool_close(pool);
     return kith_finalize();
 }
