@@ -51,6 +51,7 @@ if HAVE_LIBDW
 pkglib_LTLIBRARIES += lib/kith-trace.la
 endif
 lib_kith_trace_la_SOURCES = \
+	lib/code/cxxname.c \
 	lib/code/image.c \
 	lib/code/image.h \
 	lib/code/trace.h \
