@@ -292,7 +292,7 @@ static void start_with_wrong_variables(void)
     begin();
     pool = kith_pool_open_with(1, .limit_ms = 50);
     REQUIRE(kith_map(pool, sleep_long, (int[]){ 1 }, (int[]){ 0 }, 1) == KITH_ETASK &&
-            strstr(kith_last_error(), "limit"));
+            strstr(kith_last_error(), "timed out"));
     REQUIRE(kith_finalize() == 0);
 }
 
