@@ -391,8 +391,8 @@ static int run_some(struct kith__object *o, struct kith__lane *lane, uint32_t wo
 }
 
 /* The thread that has the lane of this process for itself, by an address that only it has. */
-static _Atomic(const void *) helper;
-static _Atomic int missed; /* a thread waits that would have helped */
+static KITH__OF_PROCESS _Atomic(const void *) helper;
+static KITH__OF_PROCESS _Atomic int missed; /* a thread waits that would have helped */
 
 enum kith__helps kith__call_helps(void)
 {
