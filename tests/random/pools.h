@@ -203,7 +203,7 @@ static inline uint64_t begin_call(struct actor *a)
         return 0;
     switch (draw(a, 5)) {
     case 0: return kith_apply_async(pool, successor, 4).id;
-    case 4: return kith_apply_async(pool, reads, "a name" + draw(a, 7), SOME(a, kith_dict, DICT)).id;
+    case 4: return kith_apply_async(pool, reads, &"a name"[draw(a, 7)], SOME(a, kith_dict, DICT)).id;
     case 1:
         if (!THREADS_ONLY)
             return kith_pool_apply_async(pool, acts_too, KITH_ARG(task), sizeof(int)).id;
