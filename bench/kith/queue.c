@@ -9,8 +9,6 @@
 #include "../bench.h"
 #include "kith.h"
 
-#define LAST UINT64_MAX /* tells a consumer to end */
-
 struct role {
     kith_queue items, go, done;
     uint64_t count;
@@ -59,8 +57,6 @@ static int take(const void *arg)
         memcpy(&i, buf, sizeof i);
         if (role->joinable)
             kith_queue_task_done(role->items);
-        if (i == LAST)
-            break;
         report.taken++;
         report.sum += i;
     }
@@ -74,11 +70,8 @@ static double finish(const struct role *role, int consumers, uint64_t taken, uin
 {
     struct report report;
     double end = 0.0;
-    void *buf = item(role->size);
 
-    memset(buf, 0xff, sizeof LAST);
-    for (int i = 0; i < consumers; i++)
-        kith_queue_put(role->items, buf, role->size, KITH_FOREVER);
+    kith_queue_shutdown(role->items);
     for (int i = 0; i < consumers; i++) {
         kith_get(role->done, &report);
         taken -= report.taken;
@@ -87,7 +80,6 @@ static double finish(const struct role *role, int consumers, uint64_t taken, uin
     }
     if (taken || sum)
         die("items are lost, or came twice");
-    free(buf);
     return end;
 }
 
