@@ -278,17 +278,24 @@ static void takes_a_failure(struct client *c, void *arg)
     FAILS_WITH(KITH_ESTALE, kith_result_get(r, &(char){ 0 }, 1, 0));
 }
 
-/* Its worker dies while it says so. */
-static void tell_of_a_failure(uint64_t s)
+/* A pool of one worker on one node, where nothing happens but what the test does. */
+static void begin_with_one_worker(uint64_t s)
 {
     seed = s;
     world = (struct weather){ .nodes = 1, .workers = 1 };
     memset(&play, 0, sizeof play);
     play.tries = 1000;
     sim_begin(&world);
+    sim_calm();
     quiet_faults();
     sim_start(0, opens_pool, NULL);
     await_all("the pool");
+}
+
+/* Its worker dies while it says so. */
+static void tell_of_a_failure(uint64_t s)
+{
+    begin_with_one_worker(s);
     sim_kill_at("claim: confirmed", "guard: value copied", 0);
     sim_kill_after((int)(s / 4));
     sim_start(0, takes_a_failure, NULL);
@@ -358,15 +365,7 @@ static void let_go_of_a_result(uint64_t s)
 {
     int steps = (int)s;
 
-    seed = s;
-    world = (struct weather){ .nodes = 1, .workers = 1 };
-    memset(&play, 0, sizeof play);
-    play.tries = 1000;
-    sim_begin(&world);
-    sim_calm();
-    quiet_faults();
-    sim_start(0, opens_pool, NULL);
-    await_all("the pool");
+    begin_with_one_worker(s);
     sim_start(0, takes_bytes, &steps);
     sim_start(0, has_the_next_blocks, NULL);
     await_all("a result");
@@ -406,15 +405,7 @@ static void take_down_twice(uint64_t s)
 {
     uint64_t died = sim_died;
 
-    seed = s;
-    world = (struct weather){ .nodes = 1, .workers = 1 };
-    memset(&play, 0, sizeof play);
-    play.tries = 1000;
-    sim_begin(&world);
-    sim_calm();
-    quiet_faults();
-    sim_start(0, opens_pool, NULL);
-    await_all("the pool");
+    begin_with_one_worker(s);
     sim_start(0, has_a_row, NULL);
     sim_run(1000);
     sim_kill_at("pool: block ours", "pool: block let go", 0);
