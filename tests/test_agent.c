@@ -303,7 +303,7 @@ static void stop_the_sleeping_agent(void)
 
     do {
         kill(agent(), SIGCONT);
-        while (!atomic_load(&kith__agent_shared()->asleep))
+        while (atomic_load(&kith__agent_shared()->sleeps) % 2 == 0)
             sleep_ms(1);
         REQUIRE(kill(agent(), SIGSTOP) == 0);
         for (status = 0; status != 'T'; sleep_ms(1)) {
@@ -315,7 +315,7 @@ static void stop_the_sleeping_agent(void)
             close(fd);
             status = strrchr(text, ')')[2];
         }
-    } while (!atomic_load(&kith__agent_shared()->asleep));
+    } while (atomic_load(&kith__agent_shared()->sleeps) % 2 == 0);
 }
 
 static void agent_stands_back_job(void)

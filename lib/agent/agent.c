@@ -335,18 +335,19 @@ static void wait_until(int64_t due)
     struct kith__agent_shared *shared = kith__agent_shared();
     int64_t now = kith__now_ns(), ns = earlier(due, now + longest_ns) - now;
     struct timespec limit = { ns / 1000000000, ns % 1000000000 };
+    uint32_t sleep = atomic_load(&shared->sleeps) + 1; /* it is even while we run */
     int n = 1;
 
     self.fds[0] = (struct pollfd){ kith__agent_bell(), POLLIN, 0 };
     if (self.engine)
         n += self.net->fds(self.wire, self.fds + 1, FDS - 1);
-    atomic_store(&shared->asleep, 1);
+    atomic_store(&shared->sleeps, sleep);
     atomic_store(&self.seat->asleep, atomic_load(&self.seat->word) << 1 | 1);
     kith__fence();
     if (ns > 0 && (!self.engine || !kith__engine_has_news(self.engine)))
         ppoll(self.fds, (nfds_t)n, &limit, NULL);
     atomic_store(&self.seat->asleep, 0);
-    atomic_store(&shared->asleep, 0);
+    atomic_store(&shared->sleeps, sleep + 1);
     if (self.fds[0].revents)
         kith__agent_bell_heard();
 }

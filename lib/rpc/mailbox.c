@@ -32,6 +32,18 @@ int kith__agent_dead(void)
     return 1;
 }
 
+/* Once for each sleep: until it runs, others need not ring again. Marked behind the ring, so that who dies in
+ * between costs the others one more. */
+static void wake_agent(struct kith__agent_shared *shared)
+{
+    uint32_t sleep = atomic_load(&shared->sleeps);
+
+    if (sleep % 2 == 0)
+        return;
+    kith__agent_ring();
+    atomic_compare_exchange_strong(&shared->sleeps, &sleep, sleep + 1);
+}
+
 void kith__mailbox_point(uint32_t seat)
 {
     struct kith__agent_shared *shared = kith__agent_shared();
@@ -43,8 +55,7 @@ void kith__mailbox_point(uint32_t seat)
     if (!(atomic_load(&shared->pending.summary) & word))
         atomic_fetch_or(&shared->pending.summary, word);
     kith__fence();
-    if (atomic_load(&shared->asleep))
-        kith__agent_ring();
+    wake_agent(shared);
 }
 
 static uint64_t answer_of(const struct kith__mailbox *d)

@@ -103,7 +103,8 @@ struct kith__deaths {
 struct kith__agent_shared {
     _Atomic uint32_t state;            /* enum kith__agent_state */
     _Atomic uint32_t leave;            /* 1: the agent is to say goodbye; 2: and that the job is over */
-    _Atomic uint32_t asleep;           /* the agent is, or is about to: ring its bell */
+    _Atomic uint32_t sleeps;           /* odd: the agent is asleep, or is about to be, and nobody has rung; it
+                                          grows, so each sleep has a number */
     uint32_t agent;                    /* its member number + 1 */
     pthread_mutex_t agent_lives;       /* robust, held by the agent */
     struct kith__guard guard;          /* of mailboxes[] */
