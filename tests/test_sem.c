@@ -15,32 +15,50 @@ static void end(kith_process p)
     PASS(kith_process_close(p));
 }
 
-static void units_are_counted(void)
-{
-    kith_sem s = far_sem_open(3, 0);
+/* Few units are words, many are a crowd: object/units.h. */
+enum { MANY = 20 };
 
-    for (int i = 3; i > 0; i--) {
+static void are_counted(int units)
+{
+    kith_sem s = far_sem_open(units, 0);
+
+    for (int i = units; i > 0; i--) {
         CU_ASSERT_EQUAL(kith_sem_value(s), i);
         PASS(kith_sem_acquire(s, 0));
     }
     FAILS_WITH(KITH_ETIMEDOUT, kith_sem_acquire(s, 0));
     FAILS_WITH(KITH_ETIMEDOUT, kith_sem_acquire(s, 20));
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < units + 2; i++)
         PASS(kith_sem_release(s));
-    CU_ASSERT_EQUAL(kith_sem_value(s), 5);
+    CU_ASSERT_EQUAL(kith_sem_value(s), units + 2);
+    for (int i = units + 2; i > 0; i--)
+        PASS(kith_sem_acquire(s, 0));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_sem_acquire(s, 0));
     PASS(kith_sem_close(s));
 }
 
-static void a_bounded_one_has_no_more_than_its_units(void)
+static void units_are_counted(void)
 {
-    kith_sem s = far_sem_open(2, 1);
+    are_counted(3);
+    are_counted(MANY);
+}
+
+static void is_bounded(int units)
+{
+    kith_sem s = far_sem_open(units, 1);
 
     FAILS_WITH(KITH_EINVAL, kith_sem_release(s));
     PASS(kith_sem_acquire(s, KITH_FOREVER));
     PASS(kith_sem_release(s));
     FAILS_WITH(KITH_EINVAL, kith_sem_release(s));
-    CU_ASSERT_EQUAL(kith_sem_value(s), 2);
+    CU_ASSERT_EQUAL(kith_sem_value(s), units);
     PASS(kith_sem_close(s));
+}
+
+static void a_bounded_one_has_no_more_than_its_units(void)
+{
+    is_bounded(2);
+    is_bounded(MANY);
 }
 
 struct user {
@@ -140,30 +158,36 @@ static int holds_and_ends(const void *arg)
         pause();
 }
 
-static void what_an_ended_process_held_comes_back(void)
+static void comes_back(int units)
 {
     for (int how = 0; how < 4; how++) {
-        struct holder h = { far_sem_open(5, 0), kith_queue_open(0), 3, how };
+        struct holder h = { far_sem_open(units, 0), kith_queue_open(0), 3, how };
         kith_process p = kith_process_start(holds_and_ends, KITH_ARG(h));
         int n;
 
         if (how != 2)
             PASS(kith_get(h.holds, &n));
         if (how == 3) {
-            CU_ASSERT_EQUAL(kith_sem_value(h.s), 2);
+            CU_ASSERT_EQUAL(kith_sem_value(h.s), units - 3);
             PASS(kith_process_kill(p));
         }
         end(p);
-        AWAIT(kith_sem_value(h.s) == 5); /* what a dead process had comes back some moments later */
+        AWAIT(kith_sem_value(h.s) == units); /* what a dead process had comes back some moments later */
         /* Three of them were a dead one's, and each is told once. */
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < units; i++)
             CU_ASSERT_EQUAL(kith_sem_acquire(h.s, KITH_FOREVER), i < 3 ? KITH_EOWNERDEAD : 0);
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < units; i++)
             PASS(kith_sem_release(h.s));
         PASS(kith_sem_acquire(h.s, 0));
         PASS(kith_sem_close(h.s));
         PASS(kith_queue_close(h.holds));
     }
+}
+
+static void what_an_ended_process_held_comes_back(void)
+{
+    comes_back(5);
+    comes_back(MANY);
 }
 
 static void signals_belong_to_nobody(void)
@@ -182,23 +206,29 @@ static void signals_belong_to_nobody(void)
     PASS(kith_queue_close(h.holds));
 }
 
-static void another_may_release(void)
+static void is_released_by_another(int units)
 {
-    struct holder h = { far_sem_open(3, 1), kith_queue_open(0), 3, 3 };
+    struct holder h = { far_sem_open(units, 1), kith_queue_open(0), 3, 3 };
     kith_process p = kith_process_start(holds_and_ends, KITH_ARG(h));
     int n;
 
     PASS(kith_get(h.holds, &n));
     PASS(kith_sem_release(h.s));
     PASS(kith_sem_release(h.s));
-    CU_ASSERT_EQUAL(kith_sem_value(h.s), 2);
+    CU_ASSERT_EQUAL(kith_sem_value(h.s), units - 1);
     PASS(kith_process_kill(p)); /* it holds one */
     end(p);
-    AWAIT(kith_sem_value(h.s) == 3);
+    AWAIT(kith_sem_value(h.s) == units);
     CU_ASSERT_EQUAL(kith_sem_acquire(h.s, 0), KITH_EOWNERDEAD);
     PASS(kith_sem_acquire(h.s, 0));
     PASS(kith_sem_close(h.s));
     PASS(kith_queue_close(h.holds));
+}
+
+static void another_may_release(void)
+{
+    is_released_by_another(3);
+    is_released_by_another(MANY);
 }
 
 static int waits_for_one(const void *arg)
@@ -259,17 +289,23 @@ static int dies_on_the_way(const void *arg)
     return 0;
 }
 
-static void whoever_dies_at_any_step_loses_no_unit(void)
+static void no_unit_is_lost(int units)
 {
-    struct doomed d = { 0, far_sem_open(2, 1) };
+    struct doomed d = { 0, far_sem_open(units, 1) };
     int code;
 
     AT_EACH_STEP(d.step, code) {
         code = end_at_step(kith_process_start(dies_on_the_way, KITH_ARG(d)));
-        AWAIT(kith_sem_value(d.s) == 2);
+        AWAIT(kith_sem_value(d.s) == units);
     }
     CU_ASSERT(got_through(d.step, code));
     PASS(kith_sem_close(d.s));
+}
+
+static void whoever_dies_at_any_step_loses_no_unit(void)
+{
+    no_unit_is_lost(2);
+    no_unit_is_lost(MANY);
 }
 
 static void waiters_of_a_closed_one_are_told(void)

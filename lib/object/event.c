@@ -1,7 +1,8 @@
-/* event.c: the Event; see class.h and kith.h. It is set when it has a signal (units.h). */
+/* event.c: the Event; see class.h and kith.h. It is set when it has a signal (signals.h). */
 #include "config.h"
 #include "base/error.h"
 #include "object/memory.h"
+#include "object/signals.h"
 #include "object/units.h"
 
 enum { WAITERS, SIDES };
@@ -9,7 +10,7 @@ enum { WAITERS, SIDES };
 static int64_t set(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                    struct kith__result *out)
 {
-    int64_t rc = kith__units_set_signals(o, in->ident, 1);
+    int64_t rc = kith__signals_set(o, in->ident, 1);
 
     (void)who;
     if (rc == 0)
@@ -22,7 +23,7 @@ static int64_t clear(struct kith__object *o, const struct kith__caller *who, str
 {
     (void)who;
     (void)out;
-    return kith__units_set_signals(o, in->ident, 0);
+    return kith__signals_set(o, in->ident, 0);
 }
 
 static int64_t is_set(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
@@ -92,7 +93,7 @@ static int set_here(uint64_t id, int n)
     if (!look_here(id, &s))
         return 0;
     kith__memory_pass_on(); /* who finds it set may find it */
-    if (kith__units_set_signals(s.o, s.ident, n) < 0)
+    if (kith__signals_set(s.o, s.ident, n) < 0)
         return 0;
     if (n)
         kith__tell_all_here(s.o, WAITERS);

@@ -9,6 +9,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/class.h \
 	lib/object/container.c \
 	lib/object/container.h \
+	lib/object/crowd.c \
+	lib/object/crowd.h \
 	lib/object/dict.c \
 	lib/object/cond.c \
 	lib/object/event.c \
@@ -47,6 +49,8 @@ lib_libkith_all_la_SOURCES += \
 	lib/object/share.h \
 	lib/object/setup.c \
 	lib/object/setup.h \
+	lib/object/signals.c \
+	lib/object/signals.h \
 	lib/object/sort.c \
 	lib/object/sort.h \
 	lib/object/start.c \

@@ -44,17 +44,6 @@ static int64_t locked(struct kith__object *o, const struct kith__caller *who, st
     return rc < 0 ? rc : rc == 0;
 }
 
-/* For kith_wait. */
-static int64_t ready(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                     struct kith__result *out)
-{
-    int64_t units = kith__units_free(o, in->ident);
-
-    (void)who;
-    (void)out;
-    return units == 0 ? KITH__PARKED : units;
-}
-
 static int make(struct kith__object *o, const void *options, size_t size)
 {
     (void)options;
@@ -69,7 +58,7 @@ static const struct kith__method methods[] = {
     [ACQUIRE] = { "acquire", acquire, TAKERS, KITH__GIVES | KITH__HOLDS | KITH__UNGUARDED | KITH__FAIR },
     [RELEASE] = { "release", release, -1, KITH__HOLDS | KITH__UNGUARDED },
     [LOCKED] = { "locked", locked, -1, KITH__UNGUARDED | KITH__LOOKS },
-    [READY] = { "ready", ready, TAKERS, KITH__UNGUARDED | KITH__LOOKS },
+    [READY] = { "ready", kith__units_ready, TAKERS, KITH__UNGUARDED | KITH__LOOKS },
 };
 
 const struct kith__class kith__lock_class = {

@@ -1,7 +1,9 @@
 /* units.c: see units.h. */
 #include "config.h"
 #include "object/units.h"
+#include "object/crowd.h"
 #include "object/memory.h"
+#include "object/signals.h"
 #include "base/error.h"
 
 enum {
@@ -43,11 +45,17 @@ static int is_held(uint64_t unit)
     return holder(unit) >= MEMBER;
 }
 
-/* The words first, the ident behind them: when the object is still there, it was so when they were read. */
+static int is_crowd(uint32_t count)
+{
+    return count > KITH__UNITS;
+}
+
+/* The words first, the ident behind them: when the object is still there, it was so when they were read. 0:
+ * it is not, or it is a crowd. */
 static int look(struct kith__object *o, uint64_t ident, struct view *v)
 {
     v->count = kith__units_count(o);
-    if (v->count > KITH__UNITS)
+    if (is_crowd(v->count))
         return 0;
     v->signals = atomic_load(&o->signals);
     v->newest = 0;
@@ -189,20 +197,9 @@ static int take(struct kith__object *o, const struct view *v, int i, const struc
     return 1;
 }
 
-static int change_signals(struct kith__object *o, const struct view *v, int by)
-{
-    uint64_t changes = (v->signals >> 32) + 1, count = (v->signals & UINT32_MAX) + (uint64_t)(int64_t)by;
-
-    kith__failpoint("signals: about to change");
-    if (!change(&o->signals, v->signals, changes << 32 | count))
-        return 0;
-    kith__failpoint("signals: changed");
-    return 1;
-}
-
 static int has_any(const struct view *v)
 {
-    return find_free(v) >= 0 || (v->signals & UINT32_MAX) > 0;
+    return find_free(v) >= 0 || kith__signals(v->signals) > 0;
 }
 
 /* What there is, for who; KITH__PARKED: nothing; KITH__GONE: it has changed since it was seen. */
@@ -213,9 +210,9 @@ static int64_t take_any(struct kith__object *o, const struct view *v, const stru
 
     if (i >= 0 && take(o, v, i, who, unit))
         return holder(v->units[i]) == ORPHAN ? KITH__UNIT_OF_THE_DEAD : KITH__UNIT;
-    if (i < 0 && (v->signals & UINT32_MAX) > 0 && change_signals(o, v, -1))
+    if (i < 0 && kith__signals(v->signals) > 0 && kith__signals_change(o, v->signals, -1))
         return KITH__SIGNAL;
-    return i < 0 && (v->signals & UINT32_MAX) == 0 && is_steady(o, v) ? KITH__PARKED : KITH__GONE;
+    return i < 0 && kith__signals(v->signals) == 0 && is_steady(o, v) ? KITH__PARKED : KITH__GONE;
 }
 
 int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct kith__caller *who,
@@ -241,7 +238,7 @@ int64_t kith__units_take(struct kith__object *o, uint64_t ident, const struct ki
             return rc;
         }
     }
-    return KITH__GONE;
+    return is_crowd(v.count) ? kith__crowd_take(o, ident, who) : KITH__GONE;
 }
 
 static int give(kith__word *at, uint64_t unit, int orphan)
@@ -273,38 +270,12 @@ int64_t kith__units_give(struct kith__object *o, uint64_t ident, const struct ki
         if (i >= 0 && give(&o->units[i], v.units[i], orphan))
             return 1;
     }
-    return KITH__GONE;
+    return is_crowd(v.count) ? kith__crowd_give(o, ident, who, anybody, orphan) : KITH__GONE;
 }
 
 int kith__unit_is_of(struct kith__object *o, uint64_t unit, const struct kith__caller *who)
 {
     return is_holder(o, 0, unit, who);
-}
-
-int64_t kith__units_signal(struct kith__object *o, uint64_t ident)
-{
-    struct view v;
-
-    while (look(o, ident, &v)) {
-        if ((v.signals & UINT32_MAX) + v.count >= INT32_MAX)
-            return 0;
-        if (change_signals(o, &v, 1))
-            return 1;
-    }
-    return KITH__GONE;
-}
-
-int64_t kith__units_set_signals(struct kith__object *o, uint64_t ident, int n)
-{
-    struct view v;
-
-    while (look(o, ident, &v)) {
-        int by = n - (int)(v.signals & UINT32_MAX);
-
-        if (by == 0 || change_signals(o, &v, by))
-            return 0;
-    }
-    return KITH__GONE;
 }
 
 int64_t kith__units_free(struct kith__object *o, uint64_t ident)
@@ -315,12 +286,22 @@ int64_t kith__units_free(struct kith__object *o, uint64_t ident)
     while (look(o, ident, &v)) {
         if (!is_steady(o, &v))
             continue;
-        n = (int64_t)(v.signals & UINT32_MAX);
+        n = kith__signals(v.signals);
         for (uint32_t i = 0; i < v.count; i++)
             n += is_free(v.units[i]);
         return n;
     }
-    return KITH__GONE;
+    return is_crowd(v.count) ? kith__crowd_free(o, ident) : KITH__GONE;
+}
+
+int64_t kith__units_ready(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                          struct kith__result *out)
+{
+    int64_t n = kith__units_free(o, in->ident);
+
+    (void)who;
+    (void)out;
+    return n == 0 ? KITH__PARKED : n;
 }
 
 int kith__unit_is_held(const struct kith__object *o)
@@ -328,21 +309,41 @@ int kith__unit_is_held(const struct kith__object *o)
     return is_held(atomic_load(&o->units[0]));
 }
 
+/* In the guard. 1: whoever matches had any. */
+static int orphan_all(struct kith__object *o, const struct kith__caller *who)
+{
+    uint64_t ident = atomic_load(&o->ident);
+    int had_any = 0;
+
+    if (is_crowd(kith__units_count(o)))
+        return kith__crowd_died(o, who);
+    while (kith__units_give(o, ident, who, 0, 1) == 1)
+        had_any = 1;
+    return had_any;
+}
+
 void kith__units_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
 {
-    uint64_t ident = atomic_load(&o->ident), heir = atomic_load(&o->heir);
+    uint64_t heir = atomic_load(&o->heir);
     /* An heir that died when it had just taken its unit is both. */
-    int n = heir != 0 && kith__is_same(holder_of_heir(heir), who) && resign(o, heir);
+    int was_heir = heir != 0 && kith__is_same(holder_of_heir(heir), who) && resign(o, heir);
 
-    while (kith__units_give(o, ident, who, 0, 1) == 1)
-        n++;
-    if (n > 0)
+    if (orphan_all(o, who) || was_heir)
         kith__tell_all(out, KITH__TAKERS);
 }
 
 int kith__units_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given)
 {
-    kith__units_give(o, atomic_load(&o->ident), who, 0, (given->flags & KITH__OWNER_DEAD) != 0);
+    uint64_t ident = atomic_load(&o->ident);
+    uint32_t count = kith__units_count(o);
+    int orphan = (given->flags & KITH__OWNER_DEAD) != 0;
+
+    if (given->flags & KITH__MARK)
+        kith__signals_add(o, ident, INT32_MAX - count);
+    else if (is_crowd(count))
+        kith__crowd_undo(o, who, orphan);
+    else
+        kith__units_give(o, ident, who, 0, orphan);
     kith__units_tell(o, given);
     return 0;
 }

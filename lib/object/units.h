@@ -1,4 +1,4 @@
-/* units.h: up to KITH__UNITS units of an object, which processes take and give back without its guard.
+/* units.h: units of an object, which processes take and give back; up to KITH__UNITS without its guard.
  *
  * Each unit is one word that names its holder, so it is taken, and given back, by one compare-and-swap: there
  * is no step between at which a death could lose it, or double it. What a dead process held is found by its
@@ -14,8 +14,11 @@
  * one with the smaller stamp was taken first. A stamp never comes down, also from one object of the slot to
  * the next: so a compare-and-swap that was prepared for an object of the past fails.
  *
- * Beside them an object has signals: a count of what was given and belonged to nobody. It is a word, too:
- * changes << 32 | count.
+ * Beside them an object has signals (signals.h), which are taken likewise.
+ *
+ * More units than that would be too many to look through. They are a crowd (crowd.h), which begins the
+ * object's body: how many are out, and a list of the holders, changed in the guard. Its signals are the same.
+ * It has no heir.
  *
  * Whoever comes may take what is free, also before those who wait: that is fast, as nobody has to wake up
  * first. But who has waited for long (KITH__FAIR) and finds nothing makes itself the heir: the next is for it
@@ -23,8 +26,9 @@
  * does not come though there is something, as it was stopped, one that has waited for a second takes its
  * place.
  *
- * All of these may be called inside the object's guards and outside. Outside, the object may have been
- * closed, and its slot be another's: they then return KITH__GONE and have changed nothing.
+ * All of these may be called inside the object's guards, but of a crowd only the hooks, and outside. Outside,
+ * the object may have been closed, and its slot be another's: they then return KITH__GONE and have changed
+ * nothing.
  */
 #ifndef KITH_UNITS_H
 #define KITH_UNITS_H
@@ -34,7 +38,7 @@
 enum { KITH__UNIT_HOLDER_BITS = 13 };
 
 /* An object that is about to be published has n units, all of them free, and no signals. flags: its class's
- * own. */
+ * own. With more than KITH__UNITS its body has zeros for a struct kith__crowd. */
 void kith__units_open(struct kith__object *o, uint32_t n, uint32_t flags);
 
 /* It has none any more: whoever is about to take or to give one finds the word changed. May be called twice.
@@ -64,9 +68,9 @@ enum { KITH__TAKERS };
 void kith__units_tell(struct kith__object *o, struct kith__result *out);
 void kith__units_tell_here(struct kith__object *o); /* at once */
 
-/* Hooks of a class that has nothing else to say. .undo: a unit that reached nobody; when its process has
- * died, .died may have been here before. .died: all units of whoever matches are orphans, and it is not the
- * heir. .left: whoever was the heir is it no more. */
+/* Hooks of a class that has nothing else to say. .undo: a unit, or a signal (KITH__MARK), that reached
+ * nobody; when its process has died, .died may have been here before. .died: all units of whoever matches are
+ * orphans, and it is not the heir. .left: whoever was the heir is it no more. */
 int kith__units_undo(struct kith__object *o, const struct kith__caller *who, struct kith__result *given);
 void kith__units_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
 void kith__units_left(struct kith__object *o, const struct kith__caller *who, uint32_t waiter,
@@ -114,14 +118,12 @@ int kith__unit_give(struct kith__object *o, uint64_t unit, int orphan);
 /* 1: the word of the unit of an object that has one names who. */
 int kith__unit_is_of(struct kith__object *o, uint64_t unit, const struct kith__caller *who);
 
-/* One signal more. 0: there are too many. */
-int64_t kith__units_signal(struct kith__object *o, uint64_t ident);
-
-/* There are so many signals now. 0. */
-int64_t kith__units_set_signals(struct kith__object *o, uint64_t ident, int n);
-
 /* What can be taken: free units, and signals. */
 int64_t kith__units_free(struct kith__object *o, uint64_t ident);
+
+/* A .ready: can anything be taken? */
+int64_t kith__units_ready(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                          struct kith__result *out);
 
 /* 1: somebody holds the unit of an object that has one and no signals. One word, also within the guard. */
 int kith__unit_is_held(const struct kith__object *o);
