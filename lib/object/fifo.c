@@ -13,9 +13,7 @@
 #include "base/error.h"
 #include "base/system.h"
 #include "object/memory.h"
-#include "object/producers.h"
 #include "object/queue.h"
-#include "object/vouch.h"
 #include "shm/heap.h"
 
 #include <string.h>
@@ -40,8 +38,10 @@ struct segment {
 };
 
 struct queue {
-    kith__word tail, put; /* under the object's guard; put: a position */
-    kith__word reserved;  /* likewise: slots that are promised to producers on other nodes, as their credit */
+    /* Under the object's guard, and read by all: in a line where nobody writes as a rule. */
+    struct kith__producers producers;
+    kith__word tail __attribute__((aligned(64))), put; /* under the object's guard; put: a position */
+    kith__word reserved; /* likewise: slots that are promised to producers on other nodes, as their credit */
     _Atomic uint64_t taken_seen; /* likewise: .taken at the last look */
     uint64_t bound;
     kith__word head __attribute__((aligned(64))), taken; /* under the object's second guard */
@@ -49,11 +49,9 @@ struct queue {
      * from the .front_at-th on; a large one is the block. */
     kith__word front, front_size, front_block, front_at, front_is_large;
     _Atomic uint64_t put_seen; /* .put at the last look */
-    /* Under the object's guard, and read by all: here, where nobody writes as a rule. */
-    struct kith__producers producers __attribute__((aligned(64)));
 };
 
-_Static_assert(KITH__BODY_FITS(struct queue, SIDES), "it is the body of an object");
+_Static_assert(KITH__QUEUE_FITS(struct queue, SIDES), "it is the body of a Queue");
 
 static struct queue *queue_of(struct kith__object *o)
 {
@@ -446,23 +444,7 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
     return 0;
 }
 
-/* ------------------------------------------------------------- the end of what is put */
-
-static int64_t shutdown(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                        struct kith__result *out)
-{
-    (void)who;
-    (void)in;
-    return kith__queue_settle(o, kith__producers_shut(o, &queue_of(o)->producers), out);
-}
-
-static int64_t empty(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                     struct kith__result *out)
-{
-    (void)who;
-    (void)in;
-    return kith__queue_settle(o, kith__producers_empty(o, &queue_of(o)->producers), out);
-}
+/* ----------------------------------------------------------------------- what was emptied */
 
 /* Frees items, in the consumers' guard, up to that number: 1 when there may be more. Each is first made ours
  * and taken out in one commit. */
@@ -486,36 +468,6 @@ static int64_t free_some(struct kith__object *o, const struct kith__caller *who,
     if (atomic_load(&queue_of(o)->producers.shut) != KITH__SHUT_EMPTIED)
         return 0;
     return free_items(o, KITH__QUEUE_FREE_MOST);
-}
-
-/* The number: of producers that are expected in all. */
-static int64_t expect(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                      struct kith__result *out)
-{
-    (void)who;
-    return kith__queue_settle(o, kith__producers_expect(o, &queue_of(o)->producers, in->number), out);
-}
-
-static int64_t name(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                    struct kith__result *out)
-{
-    struct kith__caller producer;
-    int rc = kith__named(in, &producer);
-
-    (void)who;
-    return rc ? rc : kith__queue_settle(o, kith__producers_name(o, &queue_of(o)->producers, &producer), out);
-}
-
-static int64_t done(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                    struct kith__result *out)
-{
-    (void)in;
-    return kith__queue_settle(o, kith__producers_done(o, &queue_of(o)->producers, who), out);
-}
-
-static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
-{
-    kith__queue_settle(o, kith__producers_died(o, &queue_of(o)->producers, who), out);
 }
 
 /* ----------------------------------------------------- counting, and credit */
@@ -610,11 +562,11 @@ static const struct kith__method methods[] = {
     [KITH__QUEUE_SIZE] = { "size", size, -1, KITH__LOOKS },
     [KITH__QUEUE_PUT_MANY] = { "put many", put_many, PRODUCERS, 0 },
     [KITH__QUEUE_GET_MANY] = { "get many", get_many, CONSUMERS, KITH__SECOND | KITH__GIVES },
-    [KITH__QUEUE_SHUTDOWN] = { "shutdown", shutdown, -1, 0 },
-    [KITH__QUEUE_EXPECT] = { "expect", expect, -1, 0 },
-    [KITH__QUEUE_NAME] = { "name", name, -1, 0 },
-    [KITH__QUEUE_DONE] = { "done", done, -1, KITH__HOLDS },
-    [KITH__QUEUE_EMPTY] = { "empty", empty, -1, 0 },
+    [KITH__QUEUE_SHUTDOWN] = { "shutdown", kith__queue_shutdown, -1, 0 },
+    [KITH__QUEUE_EXPECT] = { "expect", kith__queue_expect, -1, 0 },
+    [KITH__QUEUE_NAME] = { "name", kith__queue_name, -1, 0 },
+    [KITH__QUEUE_DONE] = { "done", kith__queue_done, -1, KITH__HOLDS },
+    [KITH__QUEUE_EMPTY] = { "empty", kith__queue_empty, -1, 0 },
     [KITH__QUEUE_FREE] = { "free", free_some, -1, KITH__SECOND },
 };
 
@@ -630,7 +582,7 @@ const struct kith__class kith__fifo_class = {
     .same = same,
     .destroy = destroy,
     .undo = undo,
-    .died = died,
+    .died = kith__queue_died,
     .reserve = reserve,
     .release = release,
 };

@@ -2,7 +2,6 @@
 #include "config.h"
 #include "base/error.h"
 #include "base/system.h"
-#include "object/producers.h"
 #include "object/queue.h"
 #include "object/vouch.h"
 
@@ -35,8 +34,14 @@ int64_t kith__queue_does_not_fit(uint64_t size, uint64_t room, int exact)
     return 0;
 }
 
-/* In the guard: what was set is true; whoever waits learns that nothing more is put. */
-int64_t kith__queue_settle(struct kith__object *o, int rc, struct kith__result *out)
+static struct kith__producers *producers_of(struct kith__object *o)
+{
+    return (struct kith__producers *)(void *)&o->body;
+}
+
+/* rc: what a function of producers.h gave. What was set is true; whoever waits learns that nothing more is
+ * put. */
+static int64_t settle(struct kith__object *o, int rc, struct kith__result *out)
 {
     if (rc < 0)
         return rc;
@@ -46,6 +51,51 @@ int64_t kith__queue_settle(struct kith__object *o, int rc, struct kith__result *
         kith__tell_all(out, KITH__QUEUE_PRODUCERS);
     }
     return 0;
+}
+
+int64_t kith__queue_shutdown(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                             struct kith__result *out)
+{
+    (void)who;
+    (void)in;
+    return settle(o, kith__producers_shut(o, producers_of(o)), out);
+}
+
+int64_t kith__queue_empty(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                          struct kith__result *out)
+{
+    (void)who;
+    (void)in;
+    return settle(o, kith__producers_empty(o, producers_of(o)), out);
+}
+
+int64_t kith__queue_expect(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                           struct kith__result *out)
+{
+    (void)who;
+    return settle(o, kith__producers_expect(o, producers_of(o), in->number), out);
+}
+
+int64_t kith__queue_name(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out)
+{
+    struct kith__caller producer;
+    int rc = kith__named(in, &producer);
+
+    (void)who;
+    return rc ? rc : settle(o, kith__producers_name(o, producers_of(o), &producer), out);
+}
+
+int64_t kith__queue_done(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out)
+{
+    (void)in;
+    return settle(o, kith__producers_done(o, producers_of(o), who), out);
+}
+
+void kith__queue_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
+{
+    settle(o, kith__producers_died(o, producers_of(o), who), out);
 }
 
 /* -------------------------------------------------------------- public functions */

@@ -4,7 +4,9 @@
 #ifndef KITH_QUEUE_H
 #define KITH_QUEUE_H
 
-#include "object/class.h"
+#include "object/producers.h"
+
+#include <stddef.h>
 
 /* Methods of both; then those of each. */
 enum {
@@ -42,8 +44,22 @@ int64_t kith__queue_was_shut(void);
 int64_t kith__queue_is_over(void);
 int64_t kith__queue_does_not_fit(uint64_t size, uint64_t room, int exact);
 
-/* rc: what a function of producers.h gave. In the guard, which it commits; whoever waits is woken. 0; rc. */
-int64_t kith__queue_settle(struct kith__object *o, int rc, struct kith__result *out);
+/* A body of either begins with its producers. */
+#define KITH__QUEUE_FITS(type, sides) (offsetof(type, producers) == 0 && KITH__BODY_FITS(type, sides))
+
+/* Methods of both: KITH__QUEUE_SHUTDOWN, _EMPTY, _EXPECT (the number: of all producers), _NAME, _DONE. And
+ * their .died. */
+int64_t kith__queue_shutdown(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                             struct kith__result *out);
+int64_t kith__queue_empty(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                          struct kith__result *out);
+int64_t kith__queue_expect(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                           struct kith__result *out);
+int64_t kith__queue_name(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out);
+int64_t kith__queue_done(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out);
+void kith__queue_died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out);
 
 /* One item, of either class, by kith__invoke. They report nothing. */
 int64_t kith__queue_put_one(kith_queue q, const void *item, size_t size, uint64_t priority, int timeout_ms);

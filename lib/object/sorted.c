@@ -9,9 +9,7 @@
 #include "config.h"
 #include "base/error.h"
 #include "base/system.h"
-#include "object/producers.h"
 #include "object/queue.h"
-#include "object/vouch.h"
 #include "shm/heap.h"
 
 #include <string.h>
@@ -32,14 +30,14 @@ struct list {
 };
 
 struct sorted {
+    struct kith__producers producers;
     struct kith__sorted_options options;
     kith__word count, unfinished; /* items that wait; that were put, and are not done */
     kith__word used;              /* a bit for each list of .waiting that is not empty */
     struct list waiting[LEVELS], out;
-    struct kith__producers producers;
 };
 
-_Static_assert(KITH__BODY_FITS(struct sorted, SIDES), "it is the body of an object");
+_Static_assert(KITH__QUEUE_FITS(struct sorted, SIDES), "it is the body of a Queue");
 
 static struct sorted *sorted_of(struct kith__object *o)
 {
@@ -387,23 +385,13 @@ static int undo(struct kith__object *o, const struct kith__caller *who, struct k
     return 0;
 }
 
-/* ------------------------------------------------------------- the end of what is put */
-
-static int64_t shutdown(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                        struct kith__result *out)
-{
-    (void)who;
-    (void)in;
-    return kith__queue_settle(o, kith__producers_shut(o, &sorted_of(o)->producers), out);
-}
+/* ----------------------------------------------------------------------- what was emptied */
 
 static int64_t empty(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                      struct kith__result *out)
 {
-    (void)who;
-    (void)in;
     kith__tell_all(out, JOINERS);
-    return kith__queue_settle(o, kith__producers_empty(o, &sorted_of(o)->producers), out);
+    return kith__queue_empty(o, who, in, out);
 }
 
 /* Frees items that wait, up to that number: 1 when there may be more. Each is made ours and taken out in one
@@ -432,30 +420,6 @@ static int64_t free_some(struct kith__object *o, const struct kith__caller *who,
     return is_emptied(sorted_of(o)) ? free_waiting(o, KITH__QUEUE_FREE_MOST) : 0;
 }
 
-static int64_t expect(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                      struct kith__result *out)
-{
-    (void)who;
-    return kith__queue_settle(o, kith__producers_expect(o, &sorted_of(o)->producers, in->number), out);
-}
-
-static int64_t name(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                    struct kith__result *out)
-{
-    struct kith__caller producer;
-    int rc = kith__named(in, &producer);
-
-    (void)who;
-    return rc ? rc : kith__queue_settle(o, kith__producers_name(o, &sorted_of(o)->producers, &producer), out);
-}
-
-static int64_t done(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                    struct kith__result *out)
-{
-    (void)in;
-    return kith__queue_settle(o, kith__producers_done(o, &sorted_of(o)->producers, who), out);
-}
-
 /* The last of its items first, so that they wait in the order in which they were put. */
 static void died(struct kith__object *o, const struct kith__caller *who, struct kith__result *out)
 {
@@ -465,7 +429,7 @@ static void died(struct kith__object *o, const struct kith__caller *who, struct 
         give_again(o, block, before, out);
         kith__tell_all(out, CONSUMERS);
     }
-    kith__queue_settle(o, kith__producers_died(o, &sorted_of(o)->producers, who), out);
+    kith__queue_died(o, who, out);
 }
 
 /* ------------------------------------------------------------------- opening, closing */
@@ -513,10 +477,10 @@ static const struct kith__method methods[] = {
     [KITH__QUEUE_GET] = { "get", get, CONSUMERS, KITH__GIVES | KITH__HOLDS },
     [KITH__QUEUE_NEXT] = { "next", next, CONSUMERS, KITH__LOOKS },
     [KITH__QUEUE_SIZE] = { "size", size, -1, KITH__LOOKS },
-    [KITH__QUEUE_SHUTDOWN] = { "shutdown", shutdown, -1, 0 },
-    [KITH__QUEUE_EXPECT] = { "expect", expect, -1, 0 },
-    [KITH__QUEUE_NAME] = { "name", name, -1, 0 },
-    [KITH__QUEUE_DONE] = { "done", done, -1, KITH__HOLDS },
+    [KITH__QUEUE_SHUTDOWN] = { "shutdown", kith__queue_shutdown, -1, 0 },
+    [KITH__QUEUE_EXPECT] = { "expect", kith__queue_expect, -1, 0 },
+    [KITH__QUEUE_NAME] = { "name", kith__queue_name, -1, 0 },
+    [KITH__QUEUE_DONE] = { "done", kith__queue_done, -1, KITH__HOLDS },
     [KITH__QUEUE_EMPTY] = { "empty", empty, -1, 0 },
     [KITH__QUEUE_FREE] = { "free", free_some, -1, 0 },
     [KITH__SORTED_TASK_DONE] = { "task done", task_done, -1, KITH__HOLDS },
