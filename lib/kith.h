@@ -413,12 +413,15 @@ KITH_API int kith_pool_progress(kith_pool p, int on);
 
 /* What a worker has done since the pool was opened. Times are in seconds. */
 struct kith_worker_stats {
-    uint64_t tasks;     /* tasks run: elements of maps, blocks of ranges, single tasks */
+    uint64_t tasks;     /* that have returned: elements of maps, blocks of ranges, single
+                         * tasks */
     uint64_t processes; /* processes (or a thread) started for it: 1, and one for each
                          * replacement */
     double busy;        /* time in tasks, also while these wait for something */
     double waiting;     /* time without a task */
     double start_up;    /* until its processes were ready, initializers included */
+    uint64_t ended;     /* tasks that have not returned: cancelled, over .limit_ms, or
+                         * lost with their worker. Each try counts */
 };
 
 struct kith_slow_task {
@@ -429,6 +432,8 @@ struct kith_slow_task {
     double seconds; /* taken by those of them that this worker ran */
     int worker;
     int pid;
+    int end; /* 0: it has returned; else how it (of several: the last one) has ended:
+              * KITH_END_OVER_LIMIT, _SIGNALLED (or cancelled), _EXITED, _OVER_MEMORY */
 };
 
 struct kith_pool_stats {
@@ -446,9 +451,9 @@ struct kith_pool_stats {
  * nodes. Other nodes are asked, a round trip each, and a node that is lost is left out.
  * They may be called at any time before the pool is closed, on any node, in any process
  * that can use the pool, and cost the workers nothing, which keep their records in any
- * case. Times include tasks under way. A task counts when it has returned, not if its
- * worker has died or was ended; single tasks, and blocks of ranges, may appear some
- * microseconds later.
+ * case. Times include tasks under way. A task counts when it has returned or ended, and
+ * may then be among the slowest; single tasks, and blocks of ranges, may appear some
+ * microseconds later, a task that was cancelled when its worker has been replaced.
  *
  *   0            *s is filled
  *   KITH_EINVAL  s is NULL, or there is no such worker

@@ -542,6 +542,31 @@ static void in_stats(void)
     close_pool();
 }
 
+/* The first one of the branch dies. */
+static double root_that_dies(double x)
+{
+    if (kith_worker() > 0 && atomic_fetch_add(&begun[0], 1) == 0) {
+        sleep_ms(100);
+        raise(SIGKILL);
+    }
+    return slow_root(x);
+}
+
+static void in_stats_of_the_dead(void)
+{
+    static double x[N], y[N];
+    struct kith_pool_stats all;
+
+    atomic_store(&begun[0], 0);
+    open_pool(3, &(struct kith_pool_options){ .tries = 2 });
+    REQUIRE(kith_map(pool, root_that_dies, x, y, N) == 0);
+    REQUIRE(kith_pool_stats(pool, &all) == 0);
+    REQUIRE(all.all.tasks == N && all.all.ended == 1 && all.slowest[0].seconds >= 0.1);
+    REQUIRE(all.slowest[0].end == KITH_END_SIGNALLED && all.slowest[0].worker > 0);
+    REQUIRE(strcmp(all.slowest[0].function, "root_that_dies") == 0);
+    close_pool();
+}
+
 /* A terminal for stderr: its other end, which does not wait. */
 static int terminal(void)
 {
@@ -656,6 +681,11 @@ static void statistics_tell_of_all_workers(void)
     JOB(in_stats);
 }
 
+static void and_of_what_ended_with_them(void)
+{
+    JOB(in_stats_of_the_dead);
+}
+
 static void progress_counts_what_others_do(void)
 {
     JOB(in_progress);
@@ -709,6 +739,7 @@ static struct test tests[] = { TEST(a_call_where_a_branch_is_has_all_workers),
                                TEST(addresses_stay_at_home),
                                TEST(loops_stay_by_default),
                                TEST(statistics_tell_of_all_workers),
+                               TEST(and_of_what_ended_with_them),
                                TEST(progress_counts_what_others_do),
                                TEST(the_job_log_tells_of_whole_calls),
                                TEST(an_order_by_costs_is_kept),

@@ -127,6 +127,107 @@ static void the_time_of_the_dead_counts(void)
     PASS(kith_pool_close(pool));
 }
 
+/* ---- what has not returned */
+
+static int naps_at_5(int x)
+{
+    return x == 5 ? naps(60000) : x;
+}
+
+static void one_over_its_limit_is_the_slowest(void)
+{
+    int x[8] = { 0, 1, 2, 3, 4, 5, 6, 7 }, y[8];
+    kith_pool pool = kith_pool_open_with(2, .init = is_there, .limit_ms = 500);
+    struct kith_pool_stats s;
+
+    FAILS_WITH(KITH_ETASK, kith_map(pool, naps_at_5, x, y, 8));
+    s = stats_of(pool);
+    CU_ASSERT(s.all.tasks == 7 && s.all.ended == 1);
+    CU_ASSERT(s.slowest_count > 0 && s.slowest[0].seconds >= 0.3 && s.slowest[0].end == KITH_END_OVER_LIMIT);
+    CU_ASSERT(s.slowest[0].task + s.slowest[0].count == 6 && s.slowest[0].pid > 1);
+    CU_ASSERT_STRING_EQUAL(s.slowest[0].function, "naps_at_5");
+    for (size_t i = 1; i < s.slowest_count; i++)
+        CU_ASSERT_EQUAL(s.slowest[i].end, 0);
+    PASS(kith_pool_close(pool));
+}
+
+static void each_try_of_one_that_dies_counts(void)
+{
+    kith_pool pool = kith_pool_open_with(1, .init = is_there, .tries = 3);
+    struct kith_pool_stats s;
+    int y;
+
+    FAILS_WITH(KITH_ETASK, kith_apply(pool, dies, &y, 20));
+    s = stats_of(pool);
+    CU_ASSERT(s.all.tasks == 0 && s.all.ended == 3 && s.slowest_count == 3);
+    for (size_t i = 0; i < s.slowest_count; i++) {
+        CU_ASSERT(s.slowest[i].seconds >= 0.02 && s.slowest[i].end == KITH_END_SIGNALLED);
+        CU_ASSERT(s.slowest[i].pid != s.slowest[(i + 1) % 3].pid);
+        CU_ASSERT_STRING_EQUAL(s.slowest[i].function, "dies");
+    }
+    PASS(kith_pool_close(pool));
+}
+
+static int exits_at_5(int x)
+{
+    if (x == 5)
+        _exit(naps(30));
+    return x;
+}
+
+static void what_a_dead_one_has_run_of_its_claim_counts(void)
+{
+    int x[10] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 }, y[10];
+    kith_pool pool = kith_pool_open_with(1, .init = is_there, .chunk = 10, .tries = 1);
+    struct kith_pool_stats s;
+
+    FAILS_WITH(KITH_ETASK, kith_map(pool, exits_at_5, x, y, 10));
+    s = stats_of(pool);
+    CU_ASSERT(s.all.tasks == 9 && s.all.ended == 1);
+    CU_ASSERT(s.slowest[0].end == KITH_END_EXITED && s.slowest[0].task == 0 && s.slowest[0].count == 6);
+    PASS(kith_pool_close(pool));
+}
+
+static void one_that_is_cancelled_counts(void)
+{
+    kith_pool pool = open_ready(1);
+    kith_result r = kith_apply_async(pool, naps, 60000);
+    double end = kith_time() + SOON / 1000;
+    struct kith_pool_stats s;
+
+    do
+        s = stats_of(pool);
+    while (s.all.busy < 0.02 && kith_time() < end);
+    PASS(kith_result_cancel(r));
+    do
+        s = stats_of(pool);
+    while (s.all.ended == 0 && kith_time() < end);
+    CU_ASSERT(s.all.tasks == 0 && s.all.ended == 1 && s.slowest_count == 1);
+    CU_ASSERT(s.slowest[0].seconds >= 0.02 && s.slowest[0].end == KITH_END_SIGNALLED);
+    CU_ASSERT_STRING_EQUAL(s.slowest[0].function, "naps");
+    PASS(kith_result_drop(r));
+    PASS(kith_pool_close(pool));
+}
+
+static int calls_naps(const void *in, void *out)
+{
+    return kith_apply(*(const kith_pool *)in, naps, (int *)out, 60000);
+}
+
+static void of_nested_ones_the_outermost_is_told(void)
+{
+    kith_pool pool = kith_pool_open_with(1, .init = is_there, .limit_ms = 500, .tries = 1);
+    struct kith_pool_stats s;
+    int y;
+
+    FAILS_WITH(KITH_ETASK, kith_pool_apply(pool, calls_naps, &pool, sizeof pool, &y, sizeof y));
+    s = stats_of(pool);
+    CU_ASSERT(s.all.tasks == 0 && s.all.ended == 2 && s.slowest_count == 1);
+    CU_ASSERT(s.slowest[0].seconds >= 0.3 && s.slowest[0].end == KITH_END_OVER_LIMIT);
+    CU_ASSERT_STRING_EQUAL(s.slowest[0].function, "calls_naps");
+    PASS(kith_pool_close(pool));
+}
+
 /* ---- the slowest */
 
 /* That task among them, where it has taken so long: it may lie among those of another worker, too. NULL: it
@@ -155,6 +256,19 @@ static void the_five_slowest_are_told(void)
         CU_ASSERT(s.slowest[i].worker >= 0 && s.slowest[i].worker < 2 && s.slowest[i].pid > 1);
         CU_ASSERT_STRING_EQUAL(s.slowest[i].function, "naps");
     }
+    PASS(kith_pool_close(pool));
+}
+
+static void with_costs_it_is_told_by_its_index(void)
+{
+    int x[8] = { 0, 0, 0, 0, 0, 0, 50, 0 }, y[8];
+    const double costs[8] = { 1, 1, 1, 1, 1, 1, 50, 1 };
+    kith_pool pool = open_ready(1);
+    struct kith_pool_stats s;
+
+    PASS(kith_map_costs(pool, naps, x, y, 8, costs));
+    s = stats_of(pool);
+    CU_ASSERT(s.slowest_count > 0 && s.slowest[0].task == 6 && s.slowest[0].count == 1);
     PASS(kith_pool_close(pool));
 }
 
@@ -338,7 +452,13 @@ static struct test tests[] = {
     TEST(all_time_is_somewhere),
     TEST(what_is_under_way_is_in_the_times),
     TEST(the_time_of_the_dead_counts),
+    TEST(one_over_its_limit_is_the_slowest),
+    TEST(each_try_of_one_that_dies_counts),
+    TEST(what_a_dead_one_has_run_of_its_claim_counts),
+    TEST(one_that_is_cancelled_counts),
+    TEST(of_nested_ones_the_outermost_is_told),
     TEST(the_five_slowest_are_told),
+    TEST(with_costs_it_is_told_by_its_index),
     TEST(it_is_found_among_short_ones),
     TEST(a_block_is_its_elements),
     TEST(single_tasks_are_told_by_their_functions),

@@ -269,8 +269,57 @@ static void log_claim(const struct kith__job *j, const struct kith__lane *lane, 
         kith__joblog_died(j, lane, worker, depth, lo, at + 1 - lo);
 }
 
+/* Whether that unit was to end with its worker. */
+static int is_cancelled(const struct kith__job *j, uint64_t unit)
+{
+    enum kith__item_state state;
+
+    if (j->kind != KITH__JOB_ROW)
+        return kith__job_halted(j);
+    state = kith__item_state(kith__row_item(kith__job_row(j), unit));
+    return state == KITH__ITEM_CONDEMNED || state == KITH__ITEM_CANCELLED;
+}
+
+/* In j's guard: the unit that a dead worker was at. again: it may be tried again. 1: it is over; 0: it goes
+ * back. *returned: 1: it had come to its end. */
+static int settle_unit(struct kith__job *j, uint32_t worker, const struct kith__death *d, uint64_t unit,
+                       int again, int *returned)
+{
+    *returned = 1;
+    if (is_over(j, unit)) { /* and its worker came no further */
+        mark(j, unit);
+        return 1;
+    }
+    if (write_result(j, worker, unit))
+        return 1;
+    *returned = 0;
+    if (!again) {
+        mark(j, unit); /* whoever has to settle this again will find the same */
+        end_dead(j, worker, unit, fault_of_death(d, worker, unit));
+        return 1;
+    }
+    if (j->kind == KITH__JOB_ROW)
+        kith__row_again(j, unit);
+    return 0;
+}
+
+/* In j's guard, before its commit: for kith_pool_stats. */
+static void record_claim(struct kith__job *j, struct kith__lane *lane, uint32_t depth, uint64_t lo,
+                         uint64_t at, int returned, int cancelled)
+{
+    struct kith__fault_entry end;
+
+    kith__death_fault(&lane->death, 0, &end);
+    if (cancelled)
+        end.end = KITH_END_SIGNALLED;
+    if (j->kind == KITH__JOB_ROW && cancelled)
+        returned = 0;
+    kith__record_settle(&lane->record, j, lo, at, depth == 0, returned ? NULL : &end);
+}
+
 /* In j's guard: splits the live claim of a dead worker into what is done, what goes back, what has failed. */
-static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith__death *d, enum blame blame)
+static void settle_claim(struct kith__job *j, struct kith__lane *lane, uint32_t worker, uint32_t depth,
+                         enum blame blame)
 {
     struct kith__cell *cell = &j->cells[worker];
     uint64_t intent = atomic_load(&cell->intent), lo = kith__intent_lo(intent),
@@ -283,21 +332,14 @@ static void settle_claim(struct kith__job *j, uint32_t worker, const struct kith
         kith__put_back(j, &count, lo, end - lo, tries);
     else {
         uint64_t used = (at == lo ? tries : 0) + (blame != FREE), first = at;
+        int again = !(blame == OVER || (blame == TRIED && used >= tries_of(j)));
+        int cancelled = is_cancelled(j, at), returned;
 
-        if (is_over(j, at)) { /* and its worker came no further */
-            mark(j, at);
-            first++;
-        } else if (write_result(j, worker, at)) {
-            first++;
-        } else if (blame == OVER || (blame == TRIED && used >= tries_of(j))) {
-            mark(j, at); /* whoever has to settle this again will find the same */
-            end_dead(j, worker, at, fault_of_death(d, worker, at));
-            first++;
-        } else if (j->kind == KITH__JOB_ROW)
-            kith__row_again(j, at);
+        first += (uint64_t)settle_unit(j, worker, &lane->death, at, again, &returned);
         done += first - lo;
         if (first < end)
             kith__put_back(j, &count, first, end - first, first == at ? used : 0);
+        record_claim(j, lane, depth, lo, at, returned, cancelled);
     }
     kith__claim_over(j, cell, count, done);
 }
@@ -343,7 +385,7 @@ void kith__settle(struct kith__pool *p, uint32_t worker)
                 atomic_store(&j->cancelled, KITH__ABANDONED);
             if (kith__joblog_on)
                 log_claim(j, lane, worker, d);
-            settle_claim(j, worker, &lane->death, blame_at(&lane->death, d, depth));
+            settle_claim(j, lane, worker, d, blame_at(&lane->death, d, depth));
         }
         kith__guard_leave(&j->guard);
         kith__failpoint("settle: a job settled");

@@ -70,22 +70,65 @@ static void replace(struct kith__record *r, struct kith__slow *entry, const stru
     atomic_store_explicit(&r->writing, writing + 2, memory_order_release);
 }
 
+/* What users call the units [lo, hi) of j. callee: of a row. */
+static void name_units(struct kith__slow *slow, const struct kith__job *j, uint64_t lo, uint64_t hi,
+                       uint64_t callee)
+{
+    const struct kith__token *fn =
+        j->kind == KITH__JOB_ROW ? &((const struct kith__callee *)kith__at(callee))->fn : &j->fn;
+
+    memcpy(&slow->fn, fn, sizeof slow->fn);
+    slow->first = j->order ? kith__job_element(j, lo) : j->named + lo;
+    slow->count = hi - lo;
+    if (j->kind != KITH__JOB_ROW && !kith__is_map(j->kind)) {
+        uint64_t ignored, last = slow->first + slow->count - 1;
+
+        kith__part(j->n, j->blocks, last, &ignored, &slow->count);
+        kith__part(j->n, j->blocks, slow->first, &slow->first, &ignored);
+        slow->count -= slow->first;
+    }
+}
+
 static __attribute__((noinline)) void keep_slow(struct kith__pace *pace, struct kith__job *j, int64_t ns)
 {
-    struct kith__slow slow = { .ns = ns, .first = j->named + pace->lo, .count = pace->hi - pace->lo };
-    const struct kith__token *fn =
-        j->kind == KITH__JOB_ROW ? &((const struct kith__callee *)kith__at(pace->callee))->fn : &j->fn;
+    struct kith__slow slow = { .ns = ns, .pid = (int32_t)getpid() };
 
-    slow.pid = (int32_t)getpid();
-    memcpy(&slow.fn, fn, sizeof slow.fn);
-    if (j->kind != KITH__JOB_ROW && !kith__is_map(j->kind)) {
-        uint64_t ignored, last = slow.first + slow.count - 1;
-
-        kith__part(j->n, j->blocks, last, &ignored, &slow.count);
-        kith__part(j->n, j->blocks, slow.first, &slow.first, &ignored);
-        slow.count -= slow.first;
-    }
+    name_units(&slow, j, pace->lo, pace->hi, pace->callee);
     replace(pace->record, fastest(pace->record->slow), &slow);
+}
+
+/* Whoever settles a claim again, as the first one has died over it, finds it there. */
+static int has_kept(const struct kith__record *r, const struct kith__slow *slow)
+{
+    for (int i = 0; i < KITH__SLOWEST; i++)
+        if (r->slow[i].end && r->slow[i].pid == slow->pid && r->slow[i].ns == slow->ns)
+            return 1;
+    return 0;
+}
+
+/* The last who had the list has died: perhaps over it. */
+static void mend_list(struct kith__record *r)
+{
+    if (atomic_load(&r->writing) % 2 == 0)
+        return;
+    memset(r->slow, 0, sizeof r->slow);
+    r->least = 0;
+    atomic_fetch_add(&r->writing, 1);
+}
+
+/* Of one that has died at the unit at: the time since it last looked at the clock. */
+static void keep_last(struct kith__record *r, struct kith__job *j, uint64_t lo, uint64_t at,
+                      const struct kith__fault_entry *end)
+{
+    struct kith__slow slow = { .ns = atomic_load(&r->last), .pid = end->pid, .end = end->end };
+    uint64_t from = atomic_load(&r->from);
+
+    mend_list(r);
+    if (slow.ns <= r->least || has_kept(r, &slow))
+        return;
+    name_units(&slow, j, from < lo ? from : lo, at + 1,
+               j->kind == KITH__JOB_ROW ? kith__row_item(kith__job_row(j), at)->callee : 0);
+    replace(r, fastest(r->slow), &slow);
 }
 
 /* A copy of r's list. 0: its worker has died while it changed it. */
@@ -165,11 +208,7 @@ void kith__record_open(struct kith__record *r, int processes)
 
 void kith__record_begin(struct kith__record *r)
 {
-    if (atomic_load(&r->writing) % 2) { /* the last one has died over it */
-        memset(r->slow, 0, sizeof r->slow);
-        r->least = 0;
-        atomic_fetch_add(&r->writing, 1);
-    }
+    mend_list(r);
     count(&r->processes, 1);
 }
 
@@ -192,8 +231,22 @@ void kith__record_death(struct kith__record *r)
     int64_t since = atomic_exchange(&r->busy_since, 0);
 
     kith__record_ready(r);
-    if (since)
-        add(&r->busy, kith__now_ns() - since);
+    if (since) {
+        int64_t ns = kith__now_ns() - since;
+
+        atomic_store(&r->last, ns);
+        add(&r->busy, ns);
+    }
+}
+
+void kith__record_settle(struct kith__record *r, struct kith__job *j, uint64_t lo, uint64_t at, int outermost,
+                         const struct kith__fault_entry *end)
+{
+    kith__guard_set(&j->guard, &r->tasks, atomic_load(&r->tasks) + (at - lo) + !end);
+    if (end)
+        kith__guard_set(&j->guard, &r->ended, atomic_load(&r->ended) + 1);
+    if (end && outermost)
+        keep_last(r, j, lo, at, end);
 }
 
 void kith__record_add(struct kith__record *r, const struct kith__record *own)
@@ -226,6 +279,7 @@ static void read_record(const struct kith__record *r, int64_t now, struct kith_w
     if (since)
         busy += now - since;
     w->tasks = atomic_load(&r->tasks);
+    w->ended = atomic_load(&r->ended);
     w->processes = atomic_load(&r->processes);
     w->start_up = seconds(start_up);
     w->busy = seconds(busy);
@@ -235,6 +289,7 @@ static void read_record(const struct kith__record *r, int64_t now, struct kith_w
 static void sum_up(struct kith_worker_stats *all, const struct kith_worker_stats *w)
 {
     all->tasks += w->tasks;
+    all->ended += w->ended;
     all->processes += w->processes;
     all->start_up += w->start_up;
     all->busy += w->busy;
@@ -255,9 +310,12 @@ static void insert(struct kith_pool_stats *s, const struct kith__slow *slow, int
     if (s->slowest_count < most)
         s->slowest_count++;
     memmove(&s->slowest[at + 1], &s->slowest[at], (s->slowest_count - 1 - at) * sizeof s->slowest[0]);
-    s->slowest[at] = (struct kith_slow_task){
-        .task = slow->first, .count = slow->count, .seconds = took, .worker = worker, .pid = slow->pid
-    };
+    s->slowest[at] = (struct kith_slow_task){ .task = slow->first,
+                                              .count = slow->count,
+                                              .seconds = took,
+                                              .worker = worker,
+                                              .pid = slow->pid,
+                                              .end = slow->end };
     kith__token_name(&slow->fn, s->slowest[at].function, sizeof s->slowest[at].function);
 }
 

@@ -3,7 +3,8 @@
  * A worker keeps the record of its lane by itself: it looks at the clock after a claim, never between two
  * tasks of one. Where claims are short, as their size was given, not after each of them: then it knows of the
  * slowest only that it was one of several. After a death the fork server, and then the next process, go on
- * with the record.
+ * with the record: that one, as it settles the claims, counts what was run of them, and the task that has not
+ * returned.
  */
 #ifndef KITH_STATS_H
 #define KITH_STATS_H
@@ -11,11 +12,13 @@
 #include "base/system.h"
 #include "code/token.h"
 #include "object/class.h"
+#include "shm/guard.h"
 #include "kith.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
 
+struct kith__fault_entry;
 struct kith__job;
 struct kith__lane;
 
@@ -24,16 +27,18 @@ enum { KITH__SLOWEST = 5 };
 struct kith__slow { /* tasks that have taken ns together */
     int64_t ns;     /* 0: none */
     uint64_t first, count;
-    int32_t pid;
+    int32_t pid, end; /* end: enum kith_end: the last of them has not returned; 0: all have */
     struct kith__token fn;
 };
 
 struct kith__record {
-    _Atomic uint64_t tasks, processes;
+    kith__word tasks, ended, processes;
     _Atomic int64_t opened;         /* ns, as all times here: when the pool was */
     _Atomic int64_t asked;          /* since then a process begins; 0: it is ready, or none does */
     _Atomic int64_t start_up, busy; /* in all; busy: up to .busy_since */
     _Atomic int64_t busy_since; /* when its worker, in a job, last looked at the clock; 0: it is in none */
+    _Atomic uint64_t from;      /* the first unit since then, of its outermost job */
+    _Atomic int64_t last;       /* from then to the death of a process in a job */
     _Atomic uint32_t writing;   /* odd: .slow is being changed */
     struct kith__slow slow[KITH__SLOWEST];
     int64_t least; /* .ns of the fastest of these; who writes there knows it */
@@ -59,12 +64,14 @@ static inline void kith__pace_claim(struct kith__pace *pace, uint64_t lo, uint64
 {
     pace->lo = lo < pace->lo ? lo : pace->lo;
     pace->hi = lo + length > pace->hi ? lo + length : pace->hi;
+    if (pace->outermost)
+        atomic_store_explicit(&pace->record->from, pace->lo, memory_order_relaxed);
 }
 
 /* After it, and before the caller may know: 1: the clock is to be looked at. */
 static inline int kith__pace_is_due(struct kith__pace *pace, uint64_t length)
 {
-    _Atomic uint64_t *tasks = &pace->record->tasks;
+    kith__word *tasks = &pace->record->tasks;
 
     atomic_store_explicit(tasks, atomic_load_explicit(tasks, memory_order_relaxed) + length,
                           memory_order_relaxed);
@@ -82,6 +89,11 @@ void kith__record_begin(struct kith__record *r);
 void kith__record_ready(struct kith__record *r);
 void kith__record_death(struct kith__record *r);
 void kith__record_asked(struct kith__record *r);
+
+/* In j's guard, before its commit: the claim of a dead one, which began with lo, and came to at. end: how at
+ * has ended with its process; NULL: it had returned. outermost: its job was. */
+void kith__record_settle(struct kith__record *r, struct kith__job *j, uint64_t lo, uint64_t at, int outermost,
+                         const struct kith__fault_entry *end);
 
 struct kith__worker_report { /* of a worker, for another node */
     struct kith_worker_stats stats;

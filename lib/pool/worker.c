@@ -97,7 +97,7 @@ static int is_over(const struct kith__pool *p)
 
 static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length)
 {
-    for (uint64_t i = lo; i < lo + length && !kith__job_halted(j); i++) {
+    for (uint64_t i = lo; i < lo + length && !(i > lo && kith__job_halted(j)); i++) {
         struct kith__fault_entry e = {
             .unit = i,
             .end = KITH_END_FAILED,
@@ -286,7 +286,7 @@ static inline void retire_claim(struct shift *s, int stopped)
 /* After it was run. */
 static inline void end_claim(struct shift *s, int stopped)
 {
-    uint64_t run = stopped ? run_of(s->job, s->worker, s->lo) : s->length;
+    uint64_t run = stopped || kith__job_halted(s->job) ? run_of(s->job, s->worker, s->lo) : s->length;
 
     kith__bring(&s->job->cursor); /* it travels while what was done is told */
     if (!s->job->local)
