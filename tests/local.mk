@@ -369,6 +369,7 @@ sim_ldflags = $(AM_LDFLAGS) \
 	-Wl,--wrap=pthread_mutex_lock \
 	-Wl,--wrap=pthread_mutex_trylock \
 	-Wl,--wrap=pthread_mutex_unlock \
+	-Wl,--wrap=pthread_self \
 	-Wl,--wrap=pthread_setspecific
 tests_test_calls_sim_SOURCES = $(sim_sources) tests/test_calls_sim.c
 tests_test_calls_sim_LDFLAGS = $(sim_ldflags)

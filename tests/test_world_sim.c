@@ -42,16 +42,16 @@ void wrong(const char *format, ...)
     CU_FAIL("see above");
 }
 
-/* Who runs a task of a cancelled call, or of an Iterator that is closed, is killed, with the Lock in its
- * hand; so is, when the call is over, who runs one on a node that was silent, so that it was done elsewhere,
- * too. */
+/* Who runs a task of a cancelled call, also of a task, or of an Iterator that is closed, is killed, with the
+ * Lock in its hand; so is, when the call is over, who runs one on a node that was silent, so that it was done
+ * elsewhere, too. */
 int somebody_dies(void)
 {
     int n = 0;
 
     for (int i = 0; i < CALLS; i++)
         n += play.calls[i].kind == CANCELLED || play.calls[i].kind >= GIVEN_UP;
-    return world.deaths || world.losses || world.stops || n > 0;
+    return world.deaths || world.losses || world.stops || play.gives_up || n > 0;
 }
 
 static void calls_pool(struct client *c, void *arg)
@@ -164,7 +164,7 @@ static uint64_t may_leave(void)
 
     for (int i = 0; i < CALLS; i++)
         sizes += play.calls[i].sizes;
-    return sizes ? play.units : 0;
+    return (sizes ? play.units : 0) + (play.sizes_inside ? 32 : 0);
 }
 
 static void quiet_faults(void)
@@ -219,7 +219,8 @@ static void all_of_it_plays_together(void)
     CU_ASSERT(getenv("KITH_TEST_SEED") ||
               (counted.calls > 20 && counted.cancelled > 0 && counted.tasks > 0 &&
                counted.tasks_cancelled > 0 && counted.elsewhere > 0 && counted.items > 0 &&
-               counted.at_once > 0 && counted.nested > 0 && counted.away > 0 && sim_died > 0));
+               counted.at_once > 0 && counted.nested > 0 && counted.cancelled_inside > 0 &&
+               counted.sizes_inside > 0 && counted.iterated_inside > 0 && counted.away > 0 && sim_died > 0));
     printf("(%llu calls, %llu tasks, %llu of them elsewhere, %llu single, %llu nested, %llu items, %llu "
            "deaths, trace "
            "%016llx) ",
@@ -244,6 +245,36 @@ static void play_twice(uint64_t s)
 static void a_seed_is_a_run(void)
 {
     sim_seeds(play_twice, getenv("KITH_TEST_LONG") ? 50 : 3);
+}
+
+/* What a process of its own says of some seeds. */
+static void trace_of(const char *how, char trace[64])
+{
+    char command[4096], line[4096], self[2048];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    FILE *says;
+
+    REQUIRE(n > 0);
+    self[n] = '\0';
+    snprintf(command, sizeof command, "%s KITH_TEST_ONLY=all_of_it KITH_TEST_SEED=1-4 '%s' 2>&1", how, self);
+    REQUIRE((says = popen(command, "r")) != NULL); /* NOLINT: the shell sets the environment */
+    while (fgets(line, sizeof line, says)) {
+        const char *at = strstr(line, "trace ");
+
+        if (at)
+            snprintf(trace, 64, "%.22s", at);
+    }
+    CU_ASSERT_EQUAL(pclose(says), 0);
+}
+
+/* Whether strands are contexts of one thread, or threads as of a program, the library does the same. */
+static void it_is_the_same_in_threads(void)
+{
+    char contexts[64] = "", threads[64] = "none";
+
+    trace_of("", contexts);
+    trace_of("KITH_TEST_THREADS=1", threads);
+    CU_ASSERT_STRING_EQUAL(contexts, threads);
 }
 
 static void a_thousand_nodes(void)
@@ -428,6 +459,7 @@ static struct test tests[] = {
     TEST(who_dies_over_a_result_frees_it_once),
     TEST(a_pool_is_taken_down_where_the_dead_one_stopped),
     TEST(a_seed_is_a_run),
+    TEST(it_is_the_same_in_threads),
     TEST(a_thousand_nodes),
     TEST_END,
 };

@@ -30,6 +30,7 @@
 #include "pool/worker.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -390,28 +391,29 @@ static int run_some(struct kith__object *o, struct kith__lane *lane, uint32_t wo
     return 1;
 }
 
-/* The thread that has the lane of this process for itself, by an address that only it has. */
-static KITH__OF_PROCESS _Atomic(const void *) helper;
+/* The thread that has the lane of this process for itself; 0: none. */
+static KITH__OF_PROCESS _Atomic(pthread_t) helper;
 static KITH__OF_PROCESS _Atomic int missed; /* a thread waits that would have helped */
 
 enum kith__helps kith__call_helps(void)
 {
-    const void *nobody = NULL;
+    const pthread_t self = pthread_self();
+    pthread_t nobody = 0;
 
-    if (atomic_load_explicit(&helper, memory_order_relaxed) == &kith__turn)
+    if (pthread_equal(atomic_load_explicit(&helper, memory_order_relaxed), self))
         return KITH__HELPS_ALREADY;
-    if (atomic_compare_exchange_strong(&helper, &nobody, &kith__turn))
+    if (atomic_compare_exchange_strong(&helper, &nobody, self))
         return KITH__HELPS_NOW;
     atomic_store(&missed, 1);
-    nobody = NULL;
-    return atomic_compare_exchange_strong(&helper, &nobody, &kith__turn) ? KITH__HELPS_NOW : KITH__HELPS_NOT;
+    nobody = 0;
+    return atomic_compare_exchange_strong(&helper, &nobody, self) ? KITH__HELPS_NOW : KITH__HELPS_NOT;
 }
 
 void kith__call_helped(enum kith__helps how)
 {
     if (how != KITH__HELPS_NOW)
         return;
-    atomic_store(&helper, NULL);
+    atomic_store(&helper, 0);
     if (atomic_load(&missed) && atomic_exchange(&missed, 0))
         kith__wake_everybody(); /* rare, and their jobs are not known here */
 }

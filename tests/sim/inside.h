@@ -49,8 +49,8 @@ struct client {
     uint32_t number, node, member;
     program *fn;
     void *arg;
-    void *(*run)(void *); /* of a THREAD */
-    uint64_t thread_number;
+    void *(*run)(void *);   /* of a THREAD */
+    uint64_t thread_number; /* its own in a run: by which the library knows it from the others */
     struct life *of;
     struct strand *strand;
     jmp_buf out;

@@ -176,7 +176,6 @@ void sim_begin_janitor(struct client *c)
         return;
     c->part = JANITOR;
     c->fn = sweeps;
-    c->thread_number = 0;
     c->process_died = c->process_ended = c->spared = c->doing = 0;
     sim_begin_life(c);
 }

@@ -217,6 +217,7 @@ void sim_begin_life(struct client *c)
 {
     c->of = enter_life(c);
     c->state = RUNS;
+    c->thread_number = ++threads_begun;
     c->dies = c->died = c->ended = c->blocked = c->guards = 0;
     c->strand = strand_begin(life, c);
 }
@@ -273,7 +274,15 @@ static uint64_t sim_begin_thread(void *(*run)(void *), void *arg)
 
     c->run = run;
     c->spared = sim_current->spared;
-    return c->thread_number = ++threads_begun;
+    return c->thread_number;
+}
+
+/* As the library calls it: see strand.h. */
+pthread_t __real_pthread_self(void);
+pthread_t __wrap_pthread_self(void);
+pthread_t __wrap_pthread_self(void)
+{
+    return sim_current ? (pthread_t)sim_current->thread_number : __real_pthread_self();
 }
 
 static int runs(uint64_t thread)

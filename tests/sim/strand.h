@@ -7,8 +7,8 @@
  * some hundred times quicker than from thread to thread. Where a sanitizer or valgrind looks on, which know
  * stacks by their threads, they are threads.
  *
- * The linker lets the library call the functions of mutexes, conditions and keys that are here: sim_ldflags
- * of local.mk.
+ * The linker lets the library call the functions of mutexes, conditions and keys that are here, and the
+ * pthread_self of sim.c: sim_ldflags of local.mk.
  */
 #ifndef SIM_STRAND_H
 #define SIM_STRAND_H

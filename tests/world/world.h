@@ -30,6 +30,8 @@ struct play {
     kith_pool pool;
     uint32_t branches;
     int opened, closed, next, fails, halt, tries, nested;
+    int sizes_inside; /* tasks have results of any size from calls of theirs */
+    int gives_up;     /* a task has given up a call of its own, with who runs tasks of that */
     uint64_t units;
     struct {
         enum kind kind;
@@ -43,6 +45,7 @@ struct play {
 
 struct counts { /* in all runs */
     uint64_t units, elsewhere, items, calls, cancelled, at_once, tasks, tasks_cancelled, nested;
+    uint64_t cancelled_inside, sizes_inside, iterated_inside; /* calls of tasks */
     uint64_t away, unknown; /* calls from another node than the pool's; of which nothing is known */
 };
 
