@@ -1,6 +1,6 @@
 /* test_pool_sim.c: a pool over several nodes in one process (sim/sim.h): its home, and foremen that die at
  * any failpoint, are lost with their node, come late, or have a bad line. KITH_TEST_SEED=n repeats one run;
- * KITH_TEST_LONG=1: more of them.
+ * KITH_TEST_NODES=n: with so many nodes; KITH_TEST_LONG=1: more of them.
  *
  * The clients are: one that opens the pool and maps; one that plays the worker of the home, by the same
  * functions of the board, since a process that forks has no place here; and foremen, which ask by the methods
@@ -19,12 +19,13 @@
 #include "pool/settle.h"
 #include "pool/turn.h"
 
-enum { UNITS = 600, MAPS = 4, BRANCHES = 40, WORKERS = 2, GRANT_ROOM = 32 << 10 };
+enum { UNITS = 600, MAPS = 4, WORKERS = 2, GRANT_ROOM = 32 << 10 };
 
 static struct {
     kith_pool pool;
     struct kith__object *object;
     int opened, maps, fails;          /* fails: some units do */
+    uint32_t branches;                /* there is room for */
     uint64_t units;                   /* of each map */
     unsigned char ran[MAPS][UNITS];   /* at home, or by a foreman who knows that it counts */
     unsigned char tried[MAPS][UNITS]; /* by foremen, whether it counts or not */
@@ -96,7 +97,7 @@ static void maps(struct client *c, void *arg)
     atomic_store(&kith__shared->faults_have_handler, 1); /* nobody tells of them meanwhile */
     play.pool = kith_pool_open_with(1, .nodes = 1, .halt = -1);
     REQUIRE(x && y && kith__pool_find(play.pool, &play.object) == 0);
-    REQUIRE(kith__branches_make(kith__pool_body(play.object), BRANCHES) == 0);
+    REQUIRE(kith__branches_make(kith__pool_body(play.object), play.branches) == 0);
     play.opened = 1;
     for (int k = 0; k < play.maps; k++) {
         sim_doing(c, k);
@@ -342,13 +343,23 @@ static void stir(const struct weather *w, uint32_t *living)
         sim_doing(sim_start(node, helps, NULL), 100);
 }
 
+static uint32_t some_nodes(void)
+{
+    const char *given = getenv("KITH_TEST_NODES");
+
+    if (given)
+        return (uint32_t)atoi(given);
+    return draw(60) ? 2 + (uint32_t)draw(NODES - 1) : 50 + (uint32_t)draw(150);
+}
+
 static void play_once(uint64_t s)
 {
-    struct weather w = { .nodes = 2 + (uint32_t)draw(NODES - 1), .deaths = s % 4 != 0, .losses = s % 3 == 0 };
+    struct weather w = { .nodes = some_nodes(), .deaths = s % 4 != 0, .losses = s % 3 == 0 };
     uint32_t living = w.nodes;
     int ended = 0;
 
     memset(&play, 0, sizeof play);
+    play.branches = w.nodes + 40; /* others come in place of the dead */
     play.maps = 1 + (int)draw(MAPS);
     play.fails = draw(4) == 0;
     play.units = draw(3) ? 1 + draw(UNITS) : 1 + draw(20);
@@ -382,10 +393,19 @@ static void each_result_counts_once_whoever_dies(void)
     printf("(%llu returned, %llu too late) ", (unsigned long long)returned, (unsigned long long)late);
 }
 
-static struct test tests[] = { TEST(each_result_counts_once_whoever_dies), TEST_END };
+static void a_pool_is_on_a_thousand_nodes(void)
+{
+    setenv("KITH_TEST_NODES", "1000", 1);
+    sim_seeds(play_once, getenv("KITH_TEST_LONG") ? 50 : SANITIZED ? 1 : 2);
+    unsetenv("KITH_TEST_NODES");
+}
+
+static struct test tests[] = { TEST(each_result_counts_once_whoever_dies),
+                               TEST(a_pool_is_on_a_thousand_nodes), TEST_END };
 
 int main(void)
 {
+    setenv("KITH_LOG", "error", 1); /* what the library starts in place of the dead finds no worker here */
     sim_init();
     return run_tests("pool_sim", tests);
 }

@@ -33,6 +33,9 @@ static int attempt(uint32_t call, uint64_t unit)
     play.calls[call].ran[unit]++;
     counted.units++;
     counted.elsewhere += sim_node(sim_current) != 0;
+    play.wide += !play.has_run[sim_node(sim_current)];
+    play.has_run[sim_node(sim_current)] = 1;
+    counted.widest = play.wide > counted.widest ? play.wide : counted.widest;
     if (draw(20) == 0)
         sim_rest((int64_t)draw(draw(20) ? 20 : 4000));
     if (draw(20) == 0)

@@ -6,7 +6,7 @@
 #include "../check.h"
 #include "../sim/sim.h"
 
-enum { UNITS = 300, CALLS = 6, ITEMS = 4096 };
+enum { UNITS = 300, CALLS = 6, ITEMS = 4096, MOST_NODES = 1024 };
 enum { ELSE, HOLDING, GETTING, TAKING, CALLING }; /* what clients do */
 enum kind {
     BYTES,
@@ -31,7 +31,9 @@ struct play {
     uint32_t branches;
     int opened, closed, next, fails, halt, tries, nested;
     int sizes_inside; /* tasks have results of any size from calls of theirs */
-    int gives_up;     /* a task has given up a call of its own, with who runs tasks of that */
+    uint32_t wide;    /* nodes where some unit has run */
+    unsigned char has_run[MOST_NODES];
+    int gives_up; /* a task has given up a call of its own, with who runs tasks of that */
     uint64_t units;
     struct {
         enum kind kind;
@@ -46,6 +48,7 @@ struct play {
 struct counts { /* in all runs */
     uint64_t units, elsewhere, items, calls, cancelled, at_once, tasks, tasks_cancelled, nested;
     uint64_t cancelled_inside, sizes_inside, iterated_inside; /* calls of tasks */
+    uint32_t widest;        /* the most nodes of one run where some unit has run */
     uint64_t away, unknown; /* calls from another node than the pool's; of which nothing is known */
 };
 
