@@ -301,10 +301,10 @@ struct kith_pool_options {
     int limit_ms;
     /* How many times a task whose worker dies is started in all. 0: the default, 2.
      * Tasks run at least once: one whose worker is killed at its very end runs again. 1:
-     * never again, it is reported instead; for tasks that change memory in place. What a
-     * lost node had is run elsewhere in any case, with the arguments as they were. With
-     * 1, the tasks that another node has are reported if kith's process for the pool
-     * there is killed. */
+     * never again, it is reported instead; for tasks that change memory in place. Tasks
+     * of a lost node are run elsewhere in any case, with the arguments as they were. With
+     * 1, the tasks that another node has been given are reported if kith's process for
+     * the pool there is killed. */
     int tries;
     /* 1: do not bind each worker to a CPU. */
     int unpinned;
@@ -331,15 +331,15 @@ struct kith_pool_options {
     /* How many nodes take part, including this one. Their workers run tasks of all
      * calls, with the same results to the bit. Single tasks, of kith_apply_async and
      * kith_imap, go to another node when one of its workers has nothing else to do.
-     * Workers of another node have its files, and the globals of its rank at kith_init.
+     * Workers on another node see its files, and the globals of its rank at kith_init.
      * Arrays in memory of kith_alloc are copied to them, but a pointer in an argument or
      * a context is not valid there. So a call that is given pointers, to memory of
      * kith_alloc, variables, strings or the like, runs on this node alone (KITH_LOG=info
      * reports it). Pointers are found if they are aligned, in the context and in a
-     * sample of the arguments, but not in what these point to. If a node is lost, others
-     * run its tasks, perhaps for the second time. With .tries above 1 they do so once
-     * the node has been silent for a second, if the call waits for nothing else and the
-     * tasks are short. Each result counts once.
+     * sample of the arguments, but not in the memory that these point to. If a node is
+     * lost, others run its tasks, perhaps for the second time. With .tries above 1 they
+     * do so once the node has been silent for a second, if the call waits for nothing
+     * else and the tasks are short. Each result counts once.
      * 0: all nodes, except that kith_for, whose tasks leave their results in memory, runs
      * on this one. With .caller = 1 or .threads = 1, with a pointer in .arg, and in a
      * program of kith_init_ranks: this node only.
@@ -399,10 +399,10 @@ KITH_API int kith_pool_workers(kith_pool p);
  * maps, ranges and kith_imap, not single tasks. KITH_PROGRESS=1 turns it on in all
  * pools. On a terminal it is a bar with the rate, the time left and the number of
  * failures, and one line at the end; calls that end within half a second show nothing,
- * and of several calls at a time one has the bar. Elsewhere it is a line after 10 s and
- * then from time to time; a function given to kith_log_to gets these lines instead, as
- * KITH_LOG_INFO. Only calls of the head, or of rank 0, are shown, not those of tasks and
- * Processes. For kith_imap, the results taken count.
+ * and only one of several simultaneous calls has the bar. Elsewhere it is a line after
+ * 10 s and then from time to time; a function given to kith_log_to gets these lines
+ * instead, as KITH_LOG_INFO. Only calls made by the head, or by rank 0, are shown, not
+ * those made by tasks and Processes. For kith_imap, the results taken count.
  *
  *   0            done
  *   KITH_EINVAL  the pool is one of threads, of another process
@@ -427,9 +427,9 @@ struct kith_worker_stats {
 struct kith_slow_task {
     char function[64];
     uint64_t task;  /* index; of kith_apply_async: its number among its process's */
-    uint64_t count; /* 1; more if it was among that many tasks, from task on: with short
-                     * tasks the worker does not read the clock after each */
-    double seconds; /* taken by those of them that this worker ran */
+    uint64_t count; /* 1; or more, if it is one of that many tasks, the first of which is
+                     * task: a worker does not read the clock after each short task */
+    double seconds; /* that this worker spent in these tasks */
     int worker;
     int pid;
     int end; /* 0: it has returned; else how it (of several: the last one) has ended:
@@ -450,7 +450,7 @@ struct kith_pool_stats {
  * Fill *s with what the workers of the pool, or one of them, have done so far, on all
  * nodes. Other nodes are asked, a round trip each, and a node that is lost is left out.
  * They may be called at any time before the pool is closed, on any node, in any process
- * that can use the pool, and cost the workers nothing, which keep their records in any
+ * that can use the pool, and do not slow the workers, which keep these records in any
  * case. Times include tasks under way. A task counts when it has returned or ended, and
  * may then be among the slowest; single tasks, and blocks of ranges, may appear some
  * microseconds later, a task that was cancelled when its worker has been replaced.
@@ -550,12 +550,12 @@ struct kith_fault {
  * deep. Tasks run at least once: one whose worker or node dies may run twice, see
  * .tries. If n is 0, the call does nothing.
  *
- * On another node than the pool's a call has all its workers, too: a Process on the
- * pool's node makes it, and arguments and results go over the network. Where the pool has
- * workers on the caller's node, these alone run a call that a task of this pool makes,
- * since nested calls are many and short, and each node has some of them; one that is
- * given pointers; a kith_for; and one that has for each of its tasks a worker there that
- * is idle.
+ * A call on a node other than the pool's uses all workers of the pool, too: a Process on
+ * the pool's node makes it, and arguments and results go over the network. But if the
+ * pool has workers on the caller's node, these alone run calls made by tasks of this
+ * pool, since nested calls are many and short, and each node makes some of them; calls
+ * that are given pointers; kith_for; and calls with no more tasks than there are idle
+ * workers on that node.
  *
  *   0                all tasks succeeded
  *   KITH_ETASK       tasks failed: kith_last_fault lists them; or the initializer now
@@ -574,10 +574,10 @@ struct kith_fault {
  * task had written into memory of kith_alloc. A function of a library that was loaded
  * after kith_init does not fail the call, but each task, with KITH_EFUNC. */
 
-/* Calls that are under way in a pool at the same time share its workers: those of the
- * highest priority go first, and among equals each has as many workers as the others, or
- * each of them in turn. A worker changes to another call between two tasks (blocks of a
- * range), so none is interrupted.
+/* Calls that are under way in a pool at the same time share its workers: calls of the
+ * highest priority go first, and calls of equal priority have equally many workers, or
+ * take turns. A worker changes to another call between two tasks (blocks of a range), so
+ * no task is interrupted.
  *
  * Sets the priority of the calls that this thread makes from now on, in this section and
  * the next two: -4 to 4, initially 0. Calls made by a task have the priority of the call
@@ -639,7 +639,7 @@ KITH_API int kith_pool_map_costs(kith_pool p, kith_map_fn *fn, const void *in, s
 /* Results of any size. A function
  *     int f(const void *in, kith_bytes *out)
  * leaves memory of kith_alloc in out->data, and its size in out->size, or has
- * kith_bytes_set do that; both are 0 before. It returns 0, or a code of its own if the
+ * kith_bytes_set do that; both are 0 at first. It returns 0, or a code of its own if the
  * task has failed. kith_map, kith_map_async and kith_map_costs take such functions, with
  * a kith_bytes for each result:
  *
@@ -648,7 +648,7 @@ KITH_API int kith_pool_map_costs(kith_pool p, kith_map_fn *fn, const void *in, s
  *     puts(text[0].data);
  *     kith_bytes_free(text, n);
  *
- * The results belong to the caller then. Those of tasks that failed are { NULL, 0 }. A
+ * The results then belong to the caller. Those of tasks that failed are { NULL, 0 }. A
  * task fails if its result is not from kith_alloc. in and out must not overlap. A worker
  * that is killed at the very end of a task may leak the memory of that result.
  * kith_pool_map_bytes and kith_pool_map_bytes_async are the plain functions. */
@@ -740,10 +740,11 @@ KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, 
  * with kith_result_get, or drop it: until then it occupies memory, also when the pool has
  * been closed. When a process ends, its calls are cancelled.
  *
- * On another node than the pool's, a Process on the pool's node makes these calls; the
- * order of single tasks, and all that is said here, is the same. When it or that node is
- * lost, calls under way end with KITH_EPEER, as do those that only workers here could run
- * when these have ended. Of other calls other nodes run what a lost one had.
+ * On a node other than the pool's, a Process on the pool's node makes these calls; the
+ * order of single tasks, and everything said here, is the same. If that Process or its
+ * node is lost, calls under way end with KITH_EPEER, as do calls that only workers on
+ * the caller's node could run, if these have ended. Of all other calls, the remaining
+ * nodes run the tasks of a lost node.
  *
  * On failure the handle holds the code: those of "Maps" above. */
 
@@ -764,9 +765,9 @@ KITH_API int kith_pool_reduce(kith_pool p, kith_reduce_fn *fn, const void *arg, 
  *     kith_result_get(t, NULL, 0, KITH_FOREVER);      // work returns nothing
  *
  * A queued task takes 64 bytes if its arguments have up to 24 and its result up to 8,
- * and a kilobyte if the pool is another node's. In C++ a function of <cmath>, which has
- * many types, needs a cast to one of them. A worker takes one such task at a time, so a
- * task may wait for another one.
+ * and a kilobyte if the pool is another node's. In C++ an overloaded function, such as
+ * those of <cmath>, needs a cast to one of its types. A worker takes one such task at a
+ * time, so a task may wait for another one.
  * kith_pool_apply_async is the plain function. */
 KITH_API kith_result kith_pool_apply_async(kith_pool p, kith_map_fn *fn, const void *in, size_t in_size,
                                            size_t out_size);
@@ -842,9 +843,9 @@ KITH_API int kith_result_cancel(kith_result r);
 /* Registers fn(r, arg), which is called once, when the call has ended (at once if it
  * has). One thread of kith's calls such functions for all calls of this process, one
  * after the other: fn must protect what it shares with other threads, and be short,
- * since no other one is called and no map is begun while it runs. It may call everything
- * in kith.h, begin further calls and take r itself. kith_pool_close in this process
- * returns after it. If the job ends before the call, it is not called.
+ * since no other such function is called and no map is begun while it runs. It may call
+ * everything in kith.h, begin further calls and take r itself. kith_pool_close in this
+ * process returns after it. If the job ends before the call, it is not called.
  *
  *   0            it will be
  *   KITH_EINVAL  fn is NULL; the Result has a function; or it is another process's
@@ -1060,8 +1061,8 @@ KITH_API int kith_process_name(kith_process p, char *buf, size_t room);
 /* Waits up to timeout_ms until the Process has ended. If a signal has ended it, it counts
  * as running until what it had on its own node is settled: then locks that it held are
  * free, items that it had not finished are back in their queue, and each call that it was
- * in has happened or not. What it had on other nodes is settled some moments later,
- * behind all that it had asked of them.
+ * in has happened or not. What it had on other nodes is settled some moments later, after
+ * everything that it had asked of them.
  *
  *   0               it has ended
  *   KITH_ETIMEDOUT  it still runs
@@ -1660,8 +1661,8 @@ KITH_API int kith_cond_close(kith_cond c);
 
 /* ---- Barriers ---------------------------------------------------------------------- */
 
-/* At a barrier processes wait until as many have arrived as it was opened for, its
- * parties; then all go on, and it can be used again. It breaks when a process dies or
+/* At a barrier, processes wait until all of its parties have arrived, as many as it was
+ * opened for; then all go on, and it can be used again. It breaks when a process dies or
  * gives up while waiting: the others and all later callers get KITH_EBROKEN until it is
  * reset. */
 
@@ -2111,7 +2112,7 @@ struct kith_entry {
 typedef int kith_update_fn(struct kith_entry *entry, void *arg);
 
 /* Replaces the value of key by the result of fn, in one step: d[key] = fn(d[key]),
- * of which Python's Manager loses updates. fn is called in the calling process, with
+ * without the lost updates of Python's Manager. fn is called in the calling process, with
  * arg, and again each time that the value has changed meanwhile. So it should only
  * compute, and be quick. When an update has lost this race three times, further ones in
  * this dict wait until it is done. room is the size that a value may have.
@@ -2263,7 +2264,7 @@ struct kith_waitable {
 
 /* Waits up to timeout_ms until something in the list of n is ready, and sets .ready of
  * each. It takes nothing: another thread or process may be quicker, so get with a
- * timeout of 0. Objects may be on any node. What cannot be used is ready, too, with a
+ * timeout of 0. Objects may be on any node. Whatever cannot be used is ready, too, with a
  * code: KITH_ESTALE when it was closed, KITH_EPEER when its node is lost, KITH_EINVAL
  * for a descriptor that is not open.
  *
@@ -2323,8 +2324,8 @@ KITH_API const char *kith_last_error(void);
 
 /* Sets what happens on a fault in the head. fn gets the code and the message, and may end
  * the program or return; then the failing call returns its code. NULL: codes only. If
- * this is never called, a fault prints "kith: message" to stderr, where a call is wrong
- * with the function of the program that made it, and ends the job with status 1. A
+ * this is never called, a fault prints "kith: message" to stderr, for a wrong call with
+ * the function of the program that made it, and ends the job with status 1. A
  * Process that crashed or was killed is then reported in one message, with its host; so
  * is the first failed task of a call that goes on for 0.1 s after it, and from then on,
  * once a second, how many tasks have failed. */
@@ -2354,7 +2355,7 @@ enum {
  * opened it. Needs no kith_init. */
 KITH_API void kith_log(int level, const char *format, ...) KITH_PRINTF(2, 3);
 
-/* Returns 1 if lines of this level are shown, else 0: for texts that take long to make.
+/* Returns 1 if lines of this level are shown, else 0: for texts that are costly to make.
  * Needs no kith_init. */
 KITH_API int kith_log_on(int level);
 
