@@ -385,7 +385,10 @@ static struct test tests[] = {
     TEST_LIKE(a_pipe_from_before_ends_when_the_head_closes_it, "TestCloseFds.test_closefd"),
     TEST(stdout_ends_with_the_job),
     TEST(a_handler_of_sigchld_is_there_in_tasks),
-    TEST_LIKE(a_signal_to_the_group_does_not_end_the_fork_server, "_TestProcess.test_forkserver_sigint"),
+    TEST_LIKE(a_signal_to_the_group_does_not_end_the_fork_server,
+              "_TestProcess.test_forkserver_sigint TestResourceTracker.test_resource_tracker_sigint "
+              "TestResourceTracker.test_resource_tracker_sigterm "
+              "TestSemaphoreTracker.test_semaphore_tracker_sigint"),
     TEST(openmp_may_be_used_before),
     TEST(kith_init_in_a_parallel_region_is_refused),
     TEST_END

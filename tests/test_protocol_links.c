@@ -182,7 +182,7 @@ static void goodbye_is_the_last_word(void)
 static struct test tests[] = { TEST(peer_that_dies_is_lost_within_the_limit),
                                TEST(what_node_0_has_lost_is_lost_for_all),
                                TEST(silent_peer_is_in_doubt),
-                               TEST(peer_that_never_answers_is_lost_later),
+                               TEST_LIKE(peer_that_never_answers_is_lost_later, "TestTimeouts.test_timeout"),
                                TEST(silent_peer_with_a_connection_is_only_stopped),
                                TEST(gap_in_the_own_clock_is_forgiven),
                                TEST(idle_link_costs_two_frames_a_second),

@@ -505,11 +505,13 @@ static struct test tests[] = {
     TEST(putters_are_killed_at_any_moment),
     TEST(nested_calls_are_killed_at_any_moment),
     TEST_LIKE(nothing_is_left_when_the_head_is_killed,
-              "_TestSharedMemory.test_shared_memory_cleaned_after_process_termination"),
+              "_TestSharedMemory.test_shared_memory_cleaned_after_process_termination "
+              "TestResourceTracker.test_resource_tracker TestSemaphoreTracker.test_semaphore_tracker"),
     TEST_LIKE(the_head_is_told_when_the_fork_server_is_killed, "_TestProcess.test_forkserver_sigkill"),
     TEST(pools_end_when_the_fork_server_was_killed),
     TEST(children_of_tasks_end_when_the_fork_server_is_killed),
-    TEST(killing_the_watchdog_harms_nobody),
+    TEST_LIKE(killing_the_watchdog_harms_nobody, "TestResourceTracker.test_resource_tracker_sigkill "
+                                                 "TestSemaphoreTracker.test_semaphore_tracker_sigkill"),
     TEST(every_end_has_its_status_and_leaves_nothing),
     TEST(stopped_processes_are_not_over_their_limit),
     TEST_END,
