@@ -98,6 +98,22 @@ static void work_long(void)
     map(pool, 24, 50);
 }
 
+static int nap_block(uint64_t lo, uint64_t hi, const void *arg)
+{
+    (void)arg;
+    usleep((unsigned)(hi - lo) * 10000);
+    return 0;
+}
+
+/* Each worker has half of the blocks at once. */
+static void work_in_shares(void)
+{
+    kith_pool pool = begin();
+
+    REQUIRE(kith_pool_progress(pool, 1) == 0);
+    REQUIRE(kith_for(pool, nap_block, NULL, 0, 200) == 0);
+}
+
 /* Where even these take long, as the machine is busy, there is nothing to see. */
 static void work_short(void)
 {
@@ -255,17 +271,12 @@ static struct play {
     size_t used;
     char shown[ROOM];
 } plays[] = {
-    { .job = work_long },
-    { .job = work_short },
-    { .job = work_and_fail },
-    { .job = work_later },
-    { .job = iterate },
-    { .job = let_others_work },
-    { .job = work_in_serial },
-    { .job = log_meanwhile },
-    { .job = fail_meanwhile, .ends = 1 },
-    { .job = work_with_a_handler },
-    { .job = work_long, .in_file = 1 },
+    { .job = work_long },           { .job = work_short },
+    { .job = work_in_shares },      { .job = work_and_fail },
+    { .job = work_later },          { .job = iterate },
+    { .job = let_others_work },     { .job = work_in_serial },
+    { .job = log_meanwhile },       { .job = fail_meanwhile, .ends = 1 },
+    { .job = work_with_a_handler }, { .job = work_long, .in_file = 1 },
 };
 enum { PLAYS = sizeof plays / sizeof plays[0] };
 
@@ -398,6 +409,18 @@ static void a_short_one_has_none(void)
     CU_ASSERT_STRING_EQUAL(shown_by(work_short, 0), "");
 }
 
+static void a_loop_moves_its_bar(void)
+{
+    const char *text = shown_by(work_in_shares, 0);
+    int first = 0;
+
+    for (const char *at = text; first == 0 && (at = strstr(at, "] ")); at += 2)
+        first = atoi(at + 2);
+    CU_ASSERT(first > 0 && first < 100);
+    if (first <= 0 || first >= 100)
+        printf("\n    shown: \"%s\"\n", text);
+}
+
 static void the_variable_asks_for_it_too(void)
 {
     const char *text = shown_by(work_and_fail, 0);
@@ -512,6 +535,7 @@ static struct test tests[] = {
     TEST(stale_pools_show_nothing),
     TEST(a_long_call_has_a_bar),
     TEST(a_short_one_has_none),
+    TEST(a_loop_moves_its_bar),
     TEST(the_variable_asks_for_it_too),
     TEST(asynchronous_maps_have_one),
     TEST(a_source_without_a_length_has_numbers),

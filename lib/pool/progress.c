@@ -7,6 +7,7 @@
 #include "pool/attend.h"
 #include "pool/board.h"
 #include "pool/branch.h"
+#include "pool/claim.h"
 #include "pool/fault.h"
 #include "pool/pool.h"
 
@@ -294,12 +295,25 @@ void kith__progress_quit(void)
 
 /* ---- jobs */
 
+/* With what it has done of its claim, which may be half of a loop. If it begins another one meanwhile this is
+ * wrong by no more than a claim, until the next look. */
+static uint64_t done_by(const struct kith__cell *cell)
+{
+    uint64_t done = atomic_load(&cell->done), intent = atomic_load(&cell->intent),
+             lo = kith__intent_lo(intent), at = atomic_load(&cell->at);
+
+    if (!(intent & 1) || atomic_load(&cell->before) != done || at < lo ||
+        at - lo >= kith__intent_length(intent))
+        return done;
+    return done + (at - lo);
+}
+
 static void look(struct kith__job *j, struct kith__way *w)
 {
     uint64_t done = 0;
 
     for (uint32_t i = 0; i < j->workers; i++)
-        done += atomic_load_explicit(&j->cells[i].done, memory_order_relaxed);
+        done += done_by(&j->cells[i]);
     w->name = kith__job_name(j);
     w->all = j->n;
     w->done = done >= j->units ? j->n : (uint64_t)((double)done * ((double)j->n / (double)j->units));
