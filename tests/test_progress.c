@@ -101,7 +101,7 @@ static void work_long(void)
 static int nap_block(uint64_t lo, uint64_t hi, const void *arg)
 {
     (void)arg;
-    usleep((unsigned)(hi - lo) * 10000);
+    usleep((unsigned)(hi - lo) * 20000);
     return 0;
 }
 
@@ -112,6 +112,16 @@ static void work_in_shares(void)
 
     REQUIRE(kith_pool_progress(pool, 1) == 0);
     REQUIRE(kith_for(pool, nap_block, NULL, 0, 200) == 0);
+}
+
+/* The caller's third is one claim, and it shows how far all are. */
+static void work_on_its_own_share(void)
+{
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    kith_pool pool = kith_pool_open_with(2, .caller = 1);
+
+    REQUIRE(kith_pool_progress(pool, 1) == 0);
+    REQUIRE(kith_for(pool, nap_block, NULL, 0, 300) == 0);
 }
 
 /* Where even these take long, as the machine is busy, there is nothing to see. */
@@ -271,12 +281,19 @@ static struct play {
     size_t used;
     char shown[ROOM];
 } plays[] = {
-    { .job = work_long },           { .job = work_short },
-    { .job = work_in_shares },      { .job = work_and_fail },
-    { .job = work_later },          { .job = iterate },
-    { .job = let_others_work },     { .job = work_in_serial },
-    { .job = log_meanwhile },       { .job = fail_meanwhile, .ends = 1 },
-    { .job = work_with_a_handler }, { .job = work_long, .in_file = 1 },
+    { .job = work_long },
+    { .job = work_short },
+    { .job = work_in_shares },
+    { .job = work_on_its_own_share },
+    { .job = work_and_fail },
+    { .job = work_later },
+    { .job = iterate },
+    { .job = let_others_work },
+    { .job = work_in_serial },
+    { .job = log_meanwhile },
+    { .job = fail_meanwhile, .ends = 1 },
+    { .job = work_with_a_handler },
+    { .job = work_long, .in_file = 1 },
 };
 enum { PLAYS = sizeof plays / sizeof plays[0] };
 
@@ -409,16 +426,21 @@ static void a_short_one_has_none(void)
     CU_ASSERT_STRING_EQUAL(shown_by(work_short, 0), "");
 }
 
-static void a_loop_moves_its_bar(void)
+static void begins_before(const char *text, int half)
 {
-    const char *text = shown_by(work_in_shares, 0);
     int first = 0;
 
     for (const char *at = text; first == 0 && (at = strstr(at, "] ")); at += 2)
         first = atoi(at + 2);
-    CU_ASSERT(first > 0 && first < 100);
-    if (first <= 0 || first >= 100)
+    CU_ASSERT(first > 0 && first < half);
+    if (first <= 0 || first >= half)
         printf("\n    shown: \"%s\"\n", text);
+}
+
+static void a_loop_moves_its_bar(void)
+{
+    begins_before(shown_by(work_in_shares, 0), 100);
+    begins_before(shown_by(work_on_its_own_share, 0), 200);
 }
 
 static void the_variable_asks_for_it_too(void)

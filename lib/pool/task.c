@@ -2,6 +2,7 @@
 #include "config.h"
 #include "pool/task.h"
 #include "pool/chunk.h"
+#include "pool/fault.h"
 #include "pool/joblog.h"
 #include "pool/random.h"
 #include "pool/row.h"
@@ -415,6 +416,13 @@ static int is_wanted(struct kith__job *j, struct share *s, uint64_t done, uint64
     return 0;
 }
 
+/* Its share may be most of what there is to see. */
+static __attribute__((noinline)) void tell(struct kith__job *j)
+{
+    kith__faults_tell(j);
+    kith__job_progress(j);
+}
+
 /* 1: the rest is for others, too. */
 static int run_blocks(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length,
                       struct kith__stay *stay)
@@ -427,6 +435,8 @@ static int run_blocks(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uin
         if (run_block(j, worker, fn, &parts, lo + done) && kith__job_halted(j))
             return 0;
         done++;
+        if (stay->tells && (j->progress.began || atomic_load_explicit(&j->fault_count, memory_order_relaxed)))
+            tell(j);
         if (j->share && is_wanted(j, &share, done, length - done))
             return 1;
     }

@@ -36,6 +36,7 @@ struct kith__stay {
     uint64_t seen;            /* p->offers when it last looked around */
     enum kith__rivals rivals; /* what it saw */
     int stays;                /* 1: it has come to do this job, and nothing else */
+    int tells;                /* 1: it is the thread that waits for it, and shows how far it has come */
     int64_t since, looked;    /* ns */
 };
 

@@ -198,6 +198,7 @@ static void begin_shift(struct shift *s)
         kith__random_seek_task(
             j->call, j->order ? &kith__job_result(j, s->worker)->element : &j->cells[s->worker].at, j->first);
     kith__stay_begin(&s->stay, s->o, s->lane, j, s->why != KITH__FOR_ANY, s->pace.then);
+    s->stay.tells = s->why == KITH__TELLS;
     kith__turn = (struct kith__turn){ s->o, j->root, j->priority };
 }
 
