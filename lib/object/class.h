@@ -201,6 +201,12 @@ void kith__will_hold(uint32_t how);
 /* Who this process is, and the task. */
 struct kith__caller kith__caller_here(void);
 
+/* The same, whatever the task: where only the process counts. */
+static inline struct kith__caller kith__process_here(void)
+{
+    return (struct kith__caller){ kith__shared->node, kith__member(kith__me)->serial, 0 };
+}
+
 /* 1: holder is, or belongs to, who. */
 static inline int kith__is_same(uint64_t holder, const struct kith__caller *who)
 {

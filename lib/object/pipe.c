@@ -119,25 +119,31 @@ static int add_holder(struct kith__object *o, int end, const struct kith__caller
     return 0;
 }
 
-/* Whoever uses an end holds it from then on. 0; a code; KITH__GONE. */
-static int64_t hold(struct kith__object *o, int end, const struct kith__caller *who,
-                    const struct kith__args *in)
+static __attribute__((noinline)) int64_t become_holder(struct kith__object *o, int end,
+                                                       const struct kith__caller *who,
+                                                       const struct kith__args *in)
 {
-    struct pipe *p = pipe_of(o);
     int64_t rc;
 
-    if (atomic_load(&o->ident) != in->ident)
-        return KITH__GONE;
-    if (is_closed(p, end))
-        return closed();
-    if (is_known(p, end, who))
-        return 0;
     if (!kith__enter_if(o, &o->guard, &in->ident))
         return KITH__GONE;
     if ((rc = add_holder(o, end, who)) == 0)
         kith__guard_commit(&o->guard);
     kith__guard_leave(&o->guard);
     return rc;
+}
+
+/* Whoever uses an end holds it from then on. 0; a code; KITH__GONE. */
+static inline int64_t hold(struct kith__object *o, int end, const struct kith__caller *who,
+                           const struct kith__args *in)
+{
+    struct pipe *p = pipe_of(o);
+
+    if (atomic_load(&o->ident) != in->ident)
+        return KITH__GONE;
+    if (is_closed(p, end))
+        return closed();
+    return is_known(p, end, who) ? 0 : become_holder(o, end, who, in);
 }
 
 /* In the guard: the other end may have nobody to wait for any more. */
@@ -414,6 +420,8 @@ static int64_t await(struct kith__object *o, int end, const struct kith__caller 
     over = atomic_load(&p->fate[!end]) != OPEN;
     if (is_empty(&p->to[end]))
         return over ? is_over(p, !end) : KITH__PARKED;
+    /* Its line comes at the same time as the guard's. */
+    __builtin_prefetch(record_at(p, end, atomic_load(&p->to[end].head)));
     return kith__enter_if(o, guard_of(o, end), &in->ident) ? 0 : KITH__GONE;
 }
 
@@ -639,11 +647,12 @@ static int check(const void *bytes, size_t size)
 
 /* The short way of a small message, where nothing stands in the way: the same steps as by kith__invoke.
  * NULL: the long way decides. */
-static struct kith__object *at_hand(kith_pipe p, size_t size, int timeout_ms, struct kith__args *in)
+static struct kith__object *at_hand(kith_pipe p, const void *bytes, size_t size, int timeout_ms,
+                                    struct kith__args *in)
 {
     uint64_t id = p.id & ~KITH__HANDLE_PART;
 
-    if (size > KITH__LARGE || timeout_ms < KITH_FOREVER)
+    if (!bytes || size > KITH__LARGE || timeout_ms < KITH_FOREVER)
         return NULL;
     in->ident = kith__ident(id, KITH__PIPE_KIND);
     return kith__at_hand(id);
@@ -653,13 +662,13 @@ static struct kith__object *at_hand(kith_pipe p, size_t size, int timeout_ms, st
 static int send_at_once(kith_pipe p, const void *message, size_t size, int timeout_ms)
 {
     struct kith__args in = { .bytes = message, .size = size };
-    struct kith__object *o = at_hand(p, size, timeout_ms, &in);
+    struct kith__object *o = at_hand(p, message, size, timeout_ms, &in);
     struct kith__result out = { 0 };
     struct kith__caller who;
 
     if (!kith__to_give(o))
         return 0;
-    who = kith__caller_here();
+    who = kith__process_here();
     if (send(o, (int)end_of(p), &who, &in, &out) != 0)
         return 0;
     kith__tell_one_here(o, READERS + !end_of(p));
@@ -670,14 +679,14 @@ static int send_at_once(kith_pipe p, const void *message, size_t size, int timeo
 static int64_t receive_at_once(kith_pipe p, void *buf, size_t room, int exact, int timeout_ms)
 {
     struct kith__args in = { 0 };
-    struct kith__object *o = at_hand(p, 0, timeout_ms, &in);
+    struct kith__object *o = at_hand(p, buf, 0, timeout_ms, &in);
     int end = (int)end_of(p), fits;
     struct kith__caller who;
     struct message m;
 
     if (!o)
         return KITH__PARKED;
-    who = kith__caller_here();
+    who = kith__process_here();
     if (await(o, end, &who, &in) != 0)
         return KITH__PARKED;
     fits = look(pipe_of(o), end, &m) && m.bytes && !m.block && (exact ? m.size == room : m.size <= room);
@@ -702,7 +711,7 @@ static int64_t receive_soon(kith_pipe p, void *buf, size_t room, int exact, int 
 {
     int64_t rc = receive_at_once(p, buf, room, exact, timeout_ms);
     struct kith__args in = { 0 };
-    struct kith__object *o = rc == KITH__PARKED ? at_hand(p, 0, timeout_ms, &in) : NULL;
+    struct kith__object *o = rc == KITH__PARKED ? at_hand(p, buf, 0, timeout_ms, &in) : NULL;
     const struct way *w;
 
     if (!o || timeout_ms == 0)
@@ -713,53 +722,56 @@ static int64_t receive_soon(kith_pipe p, void *buf, size_t room, int exact, int 
     return receive_at_once(p, buf, room, exact, timeout_ms);
 }
 
-static int send_to(kith_pipe p, const void *message, size_t size, int timeout_ms)
+/* By kith__invoke. They report nothing. */
+static int send_any(kith_pipe p, const void *message, size_t size, int timeout_ms)
 {
     struct kith__args in = { .bytes = message, .size = size };
     struct kith__result out = { 0 };
     int rc = check(message, size);
 
-    if (message && send_at_once(p, message, size, timeout_ms))
-        return 0;
-    if (rc == 0)
-        rc = (int)kith__invoke(object_of(p), KITH__PIPE_KIND, SEND + end_of(p), &in, &out, timeout_ms);
-    return rc;
+    if (rc < 0)
+        return rc;
+    return (int)kith__invoke(object_of(p), KITH__PIPE_KIND, SEND + end_of(p), &in, &out, timeout_ms);
 }
 
-int kith_pipe_send(kith_pipe p, const void *message, size_t size, int timeout_ms)
-{
-    return kith__report(send_to(p, message, size, timeout_ms));
-}
-
-int kith__pipe_pass(kith_pipe end, const void *message, uint64_t size)
-{
-    return send_to(end, message, size, KITH_FOREVER);
-}
-
-static int64_t receive_from(kith_pipe p, void *buf, size_t room, uint32_t flags, int timeout_ms)
+static int64_t receive_any(kith_pipe p, void *buf, size_t room, uint32_t flags, int timeout_ms)
 {
     static char nothing[1]; /* for a message of no bytes */
     struct kith__args in = { .number = room, .flags = flags };
     struct kith__result out = { .buf = buf ? buf : nothing, .room = room };
-    int64_t rc = buf ? receive_soon(p, buf, room, (flags & KITH__EXACT) != 0, timeout_ms) : KITH__PARKED;
+    int rc = check(buf, room);
 
-    if (rc >= 0)
+    if (rc < 0)
         return rc;
-    if ((rc = check(buf, room)) == 0)
-        rc = kith__invoke(object_of(p), KITH__PIPE_KIND, RECEIVE + end_of(p), &in, &out, timeout_ms);
-    return kith__report64(rc);
+    return kith__invoke(object_of(p), KITH__PIPE_KIND, RECEIVE + end_of(p), &in, &out, timeout_ms);
+}
+
+int kith_pipe_send(kith_pipe p, const void *message, size_t size, int timeout_ms)
+{
+    if (send_at_once(p, message, size, timeout_ms))
+        return 0;
+    return kith__report(send_any(p, message, size, timeout_ms));
+}
+
+int kith__pipe_pass(kith_pipe end, const void *message, uint64_t size)
+{
+    return send_at_once(end, message, size, KITH_FOREVER) ? 0 : send_any(end, message, size, KITH_FOREVER);
 }
 
 int64_t kith_pipe_recv(kith_pipe p, void *buf, size_t room, int timeout_ms)
 {
-    return receive_from(p, buf, room, 0, timeout_ms);
+    int64_t rc = receive_soon(p, buf, room, 0, timeout_ms);
+
+    return rc >= 0 ? rc : kith__report64(receive_any(p, buf, room, 0, timeout_ms));
 }
 
 int kith__pipe_recv(kith_pipe p, void *buf, size_t size, int timeout_ms)
 {
-    int64_t rc = receive_from(p, buf, size, KITH__EXACT, timeout_ms);
+    int64_t rc = receive_soon(p, buf, size, 1, timeout_ms);
 
-    return rc < 0 ? (int)rc : 0;
+    if (rc < 0)
+        rc = receive_any(p, buf, size, KITH__EXACT, timeout_ms);
+    return rc < 0 ? kith__report((int)rc) : 0;
 }
 
 int kith__pipe_take(kith_pipe end, char **bytes, uint64_t *size)

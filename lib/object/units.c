@@ -379,11 +379,6 @@ void kith__units_open(struct kith__object *o, uint32_t n, uint32_t flags)
 
 /* ------------------------------------------------------------------------------ the short way */
 
-static struct kith__caller this_process(void)
-{
-    return (struct kith__caller){ kith__shared->node, kith__member(kith__me)->serial, 0 };
-}
-
 /* Likewise gives back the unit of an object that has one. */
 static inline int give_only(struct kith__object *o, uint64_t ident)
 {
@@ -409,7 +404,7 @@ void kith__units_tell_here(struct kith__object *o)
 
 static __attribute__((noinline)) int64_t give_any(struct kith__object *o, uint64_t ident)
 {
-    struct kith__caller who = this_process();
+    struct kith__caller who = kith__process_here();
     int64_t n;
 
     kith__memory_pass_on();
@@ -444,7 +439,7 @@ static __attribute__((noinline)) int acquire_any(uint64_t id, enum kith__kind ki
     int64_t unit = KITH__PARKED;
 
     if (o) {
-        who = this_process();
+        who = kith__process_here();
         unit = kith__units_take(o, kith__ident(id, kind), &who, 0, NULL);
     }
     if (unit >= 0)
