@@ -52,7 +52,7 @@ static struct {
     int over;    /* kith_finalize was called */
     int exiting; /* by exit: other threads may still be in the arena */
     int failing; /* this rank of many that run main has called exit(n): all end, it waits for none */
-    int arena_fd;
+    int arena_fds[KITH__ARENA_FILES];
     int every_rank; /* kith_init_ranks */
     int with_mpi;   /* there are other ranks, or may be */
     struct kith__launch launch;
@@ -84,7 +84,7 @@ static int make_arena(void)
 {
     int rc;
 
-    if ((rc = kith__arena_create(&job.arena_fd)) < 0 || (rc = kith__heap_init()) < 0 ||
+    if ((rc = kith__arena_create(job.arena_fds)) < 0 || (rc = kith__heap_init()) < 0 ||
         (rc = kith__members_init(job.launch.usable)) < 0 || (rc = kith__object_init()) < 0)
         return rc;
     return 0;
@@ -158,9 +158,9 @@ static int move_in(void)
 
     kith__server_stop();
     let_go_of_arena();
-    kith__bell_take(job.ranks.fds + 1);
+    kith__bell_take(job.ranks.fds + KITH__ARENA_FILES);
     kith__become(0);
-    if ((rc = kith__arena_attach(job.ranks.fds[0])) < 0)
+    if ((rc = kith__arena_attach(job.ranks.fds)) < 0)
         return rc;
     if ((me = kith__member_take(KITH__RANK)) == 0)
         return KITH_ENOMEM;
@@ -258,12 +258,13 @@ static int introduce_agents(void)
 static int join_ranks(int *argc, char ***argv)
 {
     const struct kith__launch *l = &job.launch;
-    int fds[3] = { job.arena_fd }, rc;
+    int fds[KITH__ARENA_FILES + 2], rc;
 
-    kith__bell_numbers(fds + 1);
+    memcpy(fds, job.arena_fds, sizeof job.arena_fds);
+    kith__bell_numbers(fds + KITH__ARENA_FILES);
     if (l->kind == KITH__MPI && l->rank == 0 && l->size > 1)
         kith__overdue_begin(KITH__OVERDUE_MS, l->local_size < l->size);
-    rc = kith__ranks_join(argc, argv, l, job.every_rank, fds, 3, &job.ranks);
+    rc = kith__ranks_join(argc, argv, l, job.every_rank, fds, KITH__ARENA_FILES + 2, &job.ranks);
     kith__where_set(job.ranks.rank, job.ranks.size);
     if (rc < 0)
         return rc;

@@ -11,20 +11,20 @@
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
-static int arena = -1;
+static int arena[KITH__ARENA_FILES] = { -1 };
 
 static inline void close_arena(void)
 {
-    if (arena < 0)
+    if (arena[0] < 0)
         return;
     kith__arena_detach();
-    arena = -1;
+    arena[0] = -1;
 }
 
 static inline void open_arena(void)
 {
     close_arena();
-    PASS(kith__arena_create(&arena));
+    PASS(kith__arena_create(arena));
     PASS(kith__heap_init());
 }
 
@@ -39,9 +39,12 @@ static inline struct kith__heap_stats stats(void)
 /* What the kernel says that the arena takes. */
 static inline uint64_t pages(void)
 {
+    uint64_t sum = 0;
     struct stat st;
 
-    return fstat(arena, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+    for (int i = 0; i < KITH__ARENA_FILES; i++)
+        sum += fstat(arena[i], &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+    return sum;
 }
 
 static inline uint64_t alloc(uint64_t size)

@@ -45,24 +45,39 @@ static void limit_by_variable_is_kept(void)
     with_limit("64M", fill_it_up);
 }
 
-/* mlockall fills all that is mapped: what is there then is no more than the limit allows, and it is not
- * taken. */
-static void fill_it_up_when_all_is_there(void)
+static uint64_t size_of(int file)
 {
     struct stat st;
+
+    CU_ASSERT_FATAL(fstat(arena[file], &st) == 0);
+    return (uint64_t)st.st_size;
+}
+
+static uint64_t all_sizes(void)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < KITH__ARENA_FILES; i++)
+        sum += size_of(i);
+    return sum;
+}
+
+/* mlockall fills the files: what is there then is not taken. */
+static void fill_it_up_when_all_is_there(void)
+{
     int count = 0;
 
-    CU_ASSERT_FATAL(fstat(arena, &st) == 0);
-    CU_ASSERT_FATAL((uint64_t)st.st_size < 240 * MIB);
-    CU_ASSERT_EQUAL_FATAL(fallocate(arena, 0, 0, st.st_size), 0);
-    CU_ASSERT_EQUAL(pages(), (uint64_t)st.st_size);
+    kith__heap_free(alloc(60 * MIB));
+    for (int i = 0; i < KITH__ARENA_FILES; i++)
+        CU_ASSERT_EQUAL_FATAL(fallocate(arena[i], 0, 0, (off_t)size_of(i)), 0);
+    CU_ASSERT_FATAL(pages() == all_sizes() && pages() > 64 * MIB);
     while (count < 64 && kith__heap_alloc(2 * MIB, 0) != 0)
         count++;
     CU_ASSERT(count >= 30 && count <= 32);
     CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "KITH_MEM"));
 }
 
-static void limit_bounds_the_mapping(void)
+static void what_is_there_is_not_taken(void)
 {
     with_limit("64M", fill_it_up_when_all_is_there);
 }
@@ -163,7 +178,7 @@ static void bad_limit_is_refused(void)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         setenv("KITH_MEM", bad[i], 1);
         close_arena();
-        FAILS_WITH(KITH_EINVAL, kith__arena_create(&arena));
+        FAILS_WITH(KITH_EINVAL, kith__arena_create(arena));
         CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "KITH_MEM"));
     }
     unsetenv("KITH_MEM");
@@ -185,7 +200,7 @@ static uint64_t eat(uint64_t size)
 
 static void create(void)
 {
-    REQUIRE(kith__arena_create(&arena) == 0);
+    REQUIRE(kith__arena_create(arena) == 0);
     REQUIRE(kith__heap_init() == 0);
 }
 
@@ -375,7 +390,7 @@ static void use_up_descriptors(void)
 static void find_no_room(void)
 {
     limit_address_space(200 * MIB);
-    REQUIRE(kith__arena_create(&arena) == KITH_ENOMEM);
+    REQUIRE(kith__arena_create(arena) == KITH_ENOMEM);
     REQUIRE(strstr(kith_last_error(), "ulimit -v") != NULL);
 }
 
@@ -409,13 +424,37 @@ static void live_under_hard_file_limit(void)
     REQUIRE(eat(MIB) >= 60 * MIB);
 }
 
+/* Limits that the program sets itself. */
+static void grow_under_soft_file_limit(void)
+{
+    struct rlimit limit = { 4096, RLIM_INFINITY }, after;
+
+    close_arena();
+    create();
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    REQUIRE(eat(100 * KIB) >= 48 * MIB);
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &after) == 0 && after.rlim_cur == 4096);
+}
+
+static void grow_under_hard_file_limit(void)
+{
+    struct rlimit limit = { 32 * MIB, 32 * MIB };
+
+    close_arena();
+    create();
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    REQUIRE(eat(MIB) >= 30 * MIB);
+    REQUIRE(strstr(kith_last_error(), "ulimit -f") != NULL);
+    REQUIRE(kith__heap_audit() == 0);
+}
+
 static void find_file_limit_too_small(void)
 {
     struct rlimit limit = { 4096, 4096 };
 
     REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     close_arena();
-    REQUIRE(kith__arena_create(&arena) == KITH_ENOMEM);
+    REQUIRE(kith__arena_create(arena) == KITH_ENOMEM);
     REQUIRE(strstr(kith_last_error(), "ulimit -f") != NULL);
 }
 
@@ -423,6 +462,10 @@ static void heap_adapts_to_ulimit_f(void)
 {
     CU_ASSERT_EQUAL(check_fork(live_under_soft_file_limit), 0);
     CU_ASSERT_EQUAL(check_fork(live_under_hard_file_limit), 0);
+    setenv("KITH_MEM", "64M", 1);
+    CU_ASSERT_EQUAL(check_fork(grow_under_soft_file_limit), 0);
+    unsetenv("KITH_MEM");
+    CU_ASSERT_EQUAL(check_fork(grow_under_hard_file_limit), 0);
     CU_ASSERT_EQUAL(check_fork(find_file_limit_too_small), 0);
 }
 
@@ -459,7 +502,8 @@ static void lose_the_descriptor(void)
 
     REQUIRE(fd >= 0 && unlink(path) == 0 &&
             ftruncate(fd, (off_t)(kith__layout.heap_start + kith__layout.heap_size)) == 0);
-    REQUIRE(dup2(fd, arena) == arena);
+    for (int i = 0; i < KITH__ARENA_FILES; i++)
+        REQUIRE(dup2(fd, arena[i]) == arena[i]);
     size = stats().warm_bound + 30 * MIB;
     block = kith__heap_alloc(size, 0);
     REQUIRE(block != 0);
@@ -483,12 +527,83 @@ static void closed_descriptor_harms_no_other_file(void)
               pages() <= stats().warm_bound + 3 * MIB); /* it was given back by the mapping */
 }
 
+/* Of what there is they can still have all. */
+static void lose_it_with_the_keeper(void)
+{
+    for (int i = 0; i < KITH__ARENA_FILES; i++)
+        close(arena[i]);
+    kith__arena_keep(); /* this process, which has none, instead of its parent */
+    REQUIRE(eat(4096) < 2 * MIB);
+    REQUIRE(strstr(kith_last_error(), "has closed the descriptors") != NULL);
+    REQUIRE(eat(64) < MIB && kith__heap_audit() == 0);
+}
+
+static void lost_descriptors_of_all_are_a_sentence(void)
+{
+    open_arena();
+    CU_ASSERT_EQUAL(check_fork(lose_it_with_the_keeper), 0);
+}
+
+enum { GROWERS = 4 };
+
+/* Blocks of its own size, so that the files of all four grow, and small ones, so that the table does. */
+static void grow_often(void)
+{
+    static uint64_t blocks[300];
+
+    for (uint64_t i = 0; i < 300; i++) {
+        REQUIRE((blocks[i] = kith__heap_alloc(64 * KIB + (uint64_t)getpid() % 16 * KIB, 0)) != 0);
+        fill(blocks[i], 64 * KIB, (uint64_t)getpid() + i);
+        for (int k = 0; k < 100; k++)
+            REQUIRE(kith__heap_alloc(64, CHILD) != 0);
+        REQUIRE(kith__arena_back_tables(KITH__TABLES_FIXED + i * 64 * KIB, 64 * KIB) == 0);
+    }
+    for (uint64_t i = 0; i < 300; i++)
+        REQUIRE(is_filled(blocks[i], 64 * KIB, (uint64_t)getpid() + i));
+}
+
+static void many_processes_grow_at_once(void)
+{
+    pid_t pids[GROWERS];
+
+    open_arena();
+    for (int i = 0; i < GROWERS; i++)
+        if ((pids[i] = fork()) == 0) {
+            grow_often();
+            _exit(0);
+        }
+    for (int i = 0; i < GROWERS; i++)
+        CU_ASSERT_EQUAL(check_wait(pids[i]), 0);
+    PASS(kith__heap_audit());
+    CU_ASSERT(stats().used_bytes >= GROWERS * 300 * 64 * KIB && all_sizes() < 200 * MIB);
+}
+
+/* What lies before the end of a file, mlockall fills. */
+static void files_are_as_large_as_what_is_used(void)
+{
+    uint64_t block, before;
+
+    open_arena();
+    CU_ASSERT(all_sizes() < 12 * MIB);
+    before = all_sizes();
+    alloc(20 * MIB);
+    CU_ASSERT(all_sizes() >= 20 * MIB && all_sizes() < before + 24 * MIB);
+    before = pages();
+    CU_ASSERT_FATAL((block = kith__heap_alloc_hollow(20 * MIB, 0)) != 0);
+    CU_ASSERT(all_sizes() >= 40 * MIB && pages() < before + MIB);
+    ((volatile char *)kith__at(block))[20 * MIB - 1] = 1;
+    kith__heap_free(block);
+    PASS(kith__heap_audit());
+}
+
 static void attach_and_look(void)
 {
     char *old = kith__base;
     uint64_t block = stats().used_bytes;
-    int file = dup(arena);
+    int file[KITH__ARENA_FILES];
 
+    for (int i = 0; i < KITH__ARENA_FILES; i++)
+        file[i] = dup(arena[i]);
     REQUIRE(block == 4096);
     kith__arena_detach();
     /* Another address: the old one is taken. */
@@ -498,7 +613,9 @@ static void attach_and_look(void)
     block = kith__heap_alloc(100, CHILD);
     REQUIRE(block != 0);
     strcpy(kith__at(block), "hello");
-    REQUIRE(kith__arena_attach(dup(STDIN_FILENO)) == KITH_EINVAL);
+    for (int i = 0; i < KITH__ARENA_FILES; i++)
+        file[i] = dup(STDIN_FILENO);
+    REQUIRE(kith__arena_attach(file) == KITH_EINVAL);
 }
 
 static void other_mapping_shares_all(void)
@@ -531,6 +648,14 @@ static void tables_are_backed_on_demand(void)
     FAILS_WITH(KITH_ENOMEM, kith__arena_back_tables(KITH__TABLES_SIZE - 4096, 4097));
 }
 
+static int begins_a_mapping(const char *line)
+{
+    unsigned long from, to;
+    char access[5];
+
+    return sscanf(line, "%lx-%lx %4s", &from, &to, access) == 3;
+}
+
 /* A core file with all of it took 41 s. */
 static void core_files_leave_it_out(void)
 {
@@ -542,7 +667,7 @@ static void core_files_leave_it_out(void)
     f = fopen("/proc/self/smaps", "r");
     CU_ASSERT_PTR_NOT_NULL_FATAL(f);
     while (fgets(line, sizeof line, f)) {
-        if (strchr(line, '-') && strchr(line, '/')) {
+        if (begins_a_mapping(line)) {
             in_arena = strstr(line, "memfd:kith") != NULL;
             maps += in_arena;
         } else if (strncmp(line, "VmFlags:", 8) == 0) {
@@ -586,7 +711,7 @@ static long huge_mapped(void)
 
     REQUIRE(f != NULL);
     while (fgets(line, sizeof line, f)) {
-        if (strchr(line, '-') && strchr(line, '/'))
+        if (begins_a_mapping(line))
             in_arena = strstr(line, "memfd:kith") != NULL;
         else if (in_arena && sscanf(line, "ShmemPmdMapped: %ld", &kib) == 1)
             sum += kib;
@@ -700,15 +825,16 @@ static void walls_stand_around_the_heap(void)
     CU_ASSERT_NOT_EQUAL(check_fork(touch_behind_tables), 0);
 }
 
-static void size_is_sealed(void)
+static void nobody_can_cut_it(void)
 {
     open_arena();
-    CU_ASSERT(ftruncate(arena, 4096) < 0);
-    CU_ASSERT(ftruncate(arena, (off_t)1 << 45) < 0);
+    alloc(4096);
+    for (int i = 0; i < KITH__ARENA_FILES; i++)
+        CU_ASSERT(ftruncate(arena[i], 4096) < 0);
 }
 
 static struct test tests[] = { TEST(limit_by_variable_is_kept),
-                               TEST(limit_bounds_the_mapping),
+                               TEST(what_is_there_is_not_taken),
                                TEST(each_region_can_take_all_of_the_limit),
                                TEST(growing_blocks_find_a_gap),
                                TEST(warm_pieces_make_room_for_a_large_block),
@@ -719,13 +845,16 @@ static struct test tests[] = { TEST(limit_by_variable_is_kept),
                                TEST(heap_adapts_to_ulimit_f),
                                TEST(fast_timer_does_not_stop_large_blocks),
                                TEST(closed_descriptor_harms_no_other_file),
+                               TEST(lost_descriptors_of_all_are_a_sentence),
+                               TEST(many_processes_grow_at_once),
+                               TEST(files_are_as_large_as_what_is_used),
                                TEST(other_mapping_shares_all),
                                TEST(tables_are_backed_on_demand),
                                TEST(core_files_leave_it_out),
                                TEST(large_blocks_have_huge_pages),
                                TEST(arena_is_small_under_valgrind),
                                TEST(walls_stand_around_the_heap),
-                               TEST(size_is_sealed),
+                               TEST(nobody_can_cut_it),
                                TEST_END };
 
 int main(int argc, char **argv)

@@ -97,6 +97,27 @@ static int is_untouched(void)
            read(mine.fds[AN_EVENTFD], &times, sizeof times) < 0;
 }
 
+/* The files of shared memory grow all the same. */
+static int grows(void)
+{
+    enum { LARGE = 24 << 20, MANY = 300 };
+    kith_queue queues[MANY];
+    char *blocks[2];
+    int ok = 1;
+
+    for (int i = 0; i < 2; i++) {
+        if (!(blocks[i] = kith_alloc(LARGE)))
+            return 0;
+        memset(blocks[i], i + 1, LARGE);
+    }
+    for (int i = 0; i < MANY; i++)
+        ok = ok && kith_check(queues[i] = kith_queue_open(0)) == 0 && kith_put(queues[i], i) == 0;
+    for (int i = 0; ok && i < MANY; i++)
+        ok = kith_queue_close(queues[i]) == 0;
+    ok = ok && blocks[0][LARGE - 1] == 1 && blocks[1][0] == 2;
+    return ok && kith_free(blocks[0]) == 0 && kith_free(blocks[1]) == 0;
+}
+
 /* ---- what closes them */
 
 static enum kind wanted;
@@ -107,6 +128,7 @@ static void work_after_closing(void)
     begin();
     take_all(wanted);
     work(successor);
+    REQUIRE(grows());
     REQUIRE(is_untouched());
     take_all(wanted);
     work(successor);
@@ -121,6 +143,7 @@ static void work_after_closing_only(void)
     for (int fd = 3; fd < MOST; fd++)
         close(fd);
     work(successor);
+    REQUIRE(grows());
     REQUIRE(kith_finalize() == 0);
 }
 
@@ -140,8 +163,9 @@ static int close_in_task(int x)
     if (kith_get(q, &one) != 0 || one != 1 || kith_put(q, x) != 0 || kith_get(q, &one) != 0 || one != x ||
         kith_process_join(p, KITH_FOREVER) != 0 || kith_queue_close(q) != 0)
         return -2;
-    kith_free(kith_alloc(1 << 20));
-    return is_untouched() ? x + 1 : -3;
+    if (!grows())
+        return -3;
+    return is_untouched() ? x + 1 : -4;
 }
 
 static int close_in_process(const void *arg)

@@ -2,10 +2,10 @@
  */
 #include "config.h"
 #include "anyjob.h"
-#include "shm/arena.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 /* In MiB, of this process. */
 static long status_of(const char *key)
@@ -48,33 +48,125 @@ static void locked_memory_costs_what_is_used(void)
     CU_ASSERT_EQUAL(check_fork(work_locked), 0);
 }
 
-/* What the kernel has filled is there, but kith has not taken it. */
-static void lock_all_of_it(void)
+enum { PART = 200 << 20, BESIDE = 64 };
+
+/* MiB of the files of shared memory: as much the kernel fills. Looked at before, as else it would fill the
+ * machine. */
+static long filled_then(void)
 {
-    enum { PART = 40 << 20 };
+    long sum = 0;
+
+    for (int fd = 3; fd < 4096; fd++) {
+        char path[64], name[64] = "";
+        struct stat st;
+
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        if (readlink(path, name, sizeof name - 1) > 0 && strstr(name, "memfd:kith") && fstat(fd, &st) == 0)
+            sum += (long)(st.st_size >> 20);
+    }
+    REQUIRE(sum > 0);
+    return sum;
+}
+
+static void lock_now(long most)
+{
+    REQUIRE(filled_then() < most);
+    REQUIRE(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
+    REQUIRE(status_of("RssShmem") < most);
+}
+
+static char *take_part(void)
+{
+    char *block = kith_alloc(PART);
+
+    REQUIRE(block != NULL);
+    memset(block, 1, PART);
+    return block;
+}
+
+static void lock_and_grow(void)
+{
+    kith_queue queues[300];
     char *block;
 
-    setenv("KITH_MEM", "64M", 1);
     begin();
-    REQUIRE(kith__layout.heap_size <= 128 << 20); /* else this fills the machine */
-    REQUIRE(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
+    lock_now(BESIDE);
     work(successor);
-    REQUIRE(SANITIZED || (status_of("VmLck") >= 64 && status_of("VmLck") < 280));
-    REQUIRE(status_of("RssShmem") < 240);
-    REQUIRE((block = kith_alloc(PART)) != NULL);
-    memset(block, 1, PART);
-    REQUIRE(kith_alloc(PART) == NULL && strstr(kith_last_error(), "KITH_MEM"));
+    block = take_part();
+    for (int i = 0; i < 300; i++)
+        REQUIRE(kith_check(queues[i] = kith_queue_open(0)) == 0 && kith_put(queues[i], i) == 0);
+    work(successor);
+    REQUIRE(status_of("RssShmem") >= PART >> 20 && status_of("RssShmem") < (PART >> 20) + BESIDE);
     kith_free(block);
-    REQUIRE((block = kith_alloc(PART)) != NULL);
     work(successor);
     REQUIRE(kith_finalize() == 0);
 }
 
-static void a_limit_bounds_what_is_locked_after_kith_init(void)
+/* The files are as large as what was used at a time. */
+static void lock_after_use(void)
+{
+    begin();
+    kith_free(take_part());
+    work(successor);
+    lock_now((PART >> 20) + BESIDE);
+    kith_free(take_part());
+    REQUIRE(status_of("RssShmem") < (PART >> 20) + BESIDE);
+    work(successor);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static int lock_in_task(int x)
+{
+    static int is_locked;
+
+    if (!is_locked)
+        lock_now(BESIDE);
+    is_locked = 1;
+    return successor(x);
+}
+
+static void lock_in_workers(void)
+{
+    begin();
+    work(lock_in_task);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void after_kith_init_it_costs_what_is_used(void)
 {
     if (!may_lock())
         SKIP("no right to lock memory");
-    CU_ASSERT_EQUAL(check_fork(lock_all_of_it), 0);
+    CU_ASSERT_EQUAL(check_fork(lock_and_grow), 0);
+    CU_ASSERT_EQUAL(check_fork(lock_after_use), 0);
+    CU_ASSERT_EQUAL(check_fork(lock_in_workers), 0);
+}
+
+/* What the kernel has filled is there, but kith has not taken it. */
+static void lock_under_a_limit(void)
+{
+    enum { MOST = 64 << 20, SOME = 40 << 20 };
+    char *block;
+
+    setenv("KITH_MEM", "64M", 1);
+    begin();
+    REQUIRE((block = kith_alloc(SOME)) != NULL);
+    kith_free(block);
+    lock_now(2 * MOST >> 20);
+    work(successor);
+    REQUIRE((block = kith_alloc(SOME)) != NULL);
+    memset(block, 1, SOME);
+    REQUIRE(kith_alloc(SOME) == NULL && strstr(kith_last_error(), "KITH_MEM"));
+    kith_free(block);
+    REQUIRE((block = kith_alloc(SOME)) != NULL);
+    work(successor);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void what_was_filled_does_not_count(void)
+{
+    if (!may_lock())
+        SKIP("no right to lock memory");
+    CU_ASSERT_EQUAL(check_fork(lock_under_a_limit), 0);
 }
 
 /* The kernel counts all that is mapped as locked then, but fills nothing. */
@@ -116,7 +208,8 @@ static void too_little_that_may_be_locked_is_a_sentence(void)
 
 static struct test tests[] = {
     TEST(locked_memory_costs_what_is_used),
-    TEST(a_limit_bounds_what_is_locked_after_kith_init),
+    TEST(after_kith_init_it_costs_what_is_used),
+    TEST(what_was_filled_does_not_count),
     TEST(on_fault_it_costs_what_is_used_after_kith_init),
     TEST(too_little_that_may_be_locked_is_a_sentence),
     TEST_END,

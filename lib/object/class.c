@@ -54,10 +54,10 @@ void kith__give_few(struct kith__result *out, const void *bytes, size_t size)
 /* Enters the second guard of the object behind id, and not the first: those on its two sides do not meet. */
 static int enter_second(uint64_t id, unsigned kind, struct kith__object **out)
 {
-    struct kith__object *o = kith__object_slot(id);
+    struct kith__object *o = kith__object_known(id);
     int rc;
 
-    if (!kith__object_is(o, id) || (atomic_load(&o->ident) & 255) != kind) {
+    if (!o || !kith__object_is(o, id) || (atomic_load(&o->ident) & 255) != kind) {
         if ((rc = kith__object_enter(id, kind, &o)) < 0) /* for its code */
             return rc;
         kith__object_leave(o);
@@ -122,12 +122,12 @@ static __attribute__((noinline)) int64_t try_unguarded(uint64_t id, unsigned kin
                                                        const struct kith__caller *who, struct kith__args *in,
                                                        struct kith__result *out)
 {
-    struct kith__object *o = kith__object_slot(id);
+    struct kith__object *o = kith__object_known(id);
     int64_t rc;
 
     in->ident = kith__ident(id, kind);
     wake_nobody(out);
-    while ((rc = m->attempt(o, who, in, out)) == KITH__GONE) {
+    while ((rc = o ? m->attempt(o, who, in, out) : KITH__GONE) == KITH__GONE) {
         if ((rc = kith__object_enter(id, kind, &o)) < 0) /* for its code */
             return rc;
         kith__object_leave(o);

@@ -22,6 +22,7 @@
 #include "member/bell.h"
 #include "pool/board.h"
 #include "pool/pool.h"
+#include "shm/arena.h"
 #include "base/descriptors.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -265,6 +266,7 @@ void kith__serving_main(void)
     if (getrandom(&kith__shared->job_secret, sizeof kith__shared->job_secret, GRND_NONBLOCK) < 0)
         kith__shared->job_secret = (uint32_t)kith__now_ns();
     kith__become(KITH__SERVER_MEMBER);
+    kith__arena_keep();
     pthread_mutex_lock(&kith__shared->server_lives);
     kith__serving_tell(kith__serving.pid);
     kith__coverage_find(); /* once for all its children */

@@ -5,6 +5,7 @@
 #include "base/budget.h"
 #include "base/descriptors.h"
 #include "base/error.h"
+#include "shm/grow.h"
 #include "shm/heap.h"
 #include "base/system.h"
 
@@ -39,6 +40,7 @@ enum {
     TABLES_CHUNK = 1 << 16, /* tables are backed in such pieces */
     FAULT_AROUND = 1 << 16,
     UNBACK_STEP = 16 << 20,
+    GROWTH = 1 << 20,    /* what a file grows by */
     FILL_STEP = 1 << 20, /* fallocate at a time: on older kernels a signal undoes the whole call */
     HUGE = 2 << 20,      /* a huge page; where they have another size, the kernel refuses */
     HUGE_MOST = 64 << 20 /* asked for at a time */
@@ -52,14 +54,19 @@ enum {
 #define HUGE_SLOW (1000 * KITH__MS)
 #define HUGE_PAUSE (1000 * KITH__MS)
 
+enum { TABLES, INDEX, BLOCKS, BYTES, FILES = KITH__ARENA_FILES };
+
 #define MAGIC UINT64_C(0x6172656e6161)
 
 struct header { /* at offset 0 */
     uint64_t magic, header_size;
-    uint64_t total; /* size of the file and the mapping */
+    uint64_t total; /* size of the mapping */
     struct kith__layout layout;
     uint64_t memory_limit;                                          /* KITH_MEM; UINT64_MAX: none */
+    int numbers[FILES];                                             /* of the descriptors, in the keeper */
     _Atomic uint32_t has_heap;                                      /* 1: its books can be read */
+    _Atomic int32_t keeper;                                         /* see kith__arena_keep */
+    _Atomic uint64_t size[FILES];                                   /* that the files have at least */
     _Atomic uint64_t backed[KITH__TABLES_SIZE / TABLES_CHUNK / 64]; /* a bit for each chunk of the tables */
 };
 
@@ -69,7 +76,7 @@ char *kith__base;
 struct kith__layout kith__layout;
 
 static struct header here; /* what does not change of the header, in reach without the mapping */
-static struct kith__descriptor memfd = { .fd = -1 };
+static struct kith__descriptor files[FILES];
 
 /* ---- the budget */
 
@@ -86,8 +93,8 @@ static int is_limited(void)
     return here.memory_limit != UINT64_MAX;
 }
 
-/* Bytes that kith has taken pages for, by its own books: the file may have more, as mlockall fills all that
- * is mapped. With KITH_MEM they are exact; else they need not be. */
+/* Bytes that kith has taken pages for, by its own books: the files may have more, as mlockall fills all of
+ * them. With KITH_MEM they are exact; else they need not be. */
 static uint64_t taken_bytes(void)
 {
     struct header *h = (struct header *)(void *)kith__base;
@@ -104,12 +111,14 @@ static uint64_t taken_bytes(void)
  * that kith has taken and that are not there yet, in hollow blocks, will be. */
 static void correct(struct kith__budget *b, uint64_t taken)
 {
-    uint64_t there, differ;
+    uint64_t there = 0, differ;
     struct stat st;
 
-    if (!kith__descriptor_stat(&memfd, &st))
-        return;
-    there = (uint64_t)st.st_blocks * 512;
+    for (int i = 0; i < FILES; i++) {
+        if (!kith__descriptor_stat(&files[i], &st))
+            return;
+        there += (uint64_t)st.st_blocks * 512;
+    }
     differ = there > taken ? there - taken : taken - there;
     if (there < taken)
         b->left -= differ < b->left ? differ : b->left;
@@ -227,6 +236,68 @@ static uint64_t page_size(void)
     return size;
 }
 
+/* Where a file is mapped, and how large it may become. */
+static uint64_t begin_of(int i)
+{
+    const struct kith__layout *l = &here.layout;
+
+    return i == TABLES ? 0 : i == INDEX ? l->heap_tables : i == BLOCKS ? l->heap_blocks : l->heap_start;
+}
+
+static uint64_t room_of(int i)
+{
+    const struct kith__layout *l = &here.layout;
+    uint64_t end = i == TABLES   ? l->tables_end
+                   : i == INDEX  ? l->heap_blocks
+                   : i == BLOCKS ? l->heap_tables + l->heap_tables_size
+                                 : l->heap_start + l->heap_size;
+
+    return end - begin_of(i);
+}
+
+static int file_of(uint64_t offset)
+{
+    int i = BYTES;
+
+    while (offset < begin_of(i))
+        i--;
+    return i;
+}
+
+static int refuse_growth(uint64_t size, int error)
+{
+    char need[KITH__SIZE_TEXT];
+
+    kith__size_text(size, need);
+    if (error == EFBIG)
+        return kith__fail(KITH_ENOMEM, "shared memory needs a file of %s: raise ulimit -f", need);
+    errno = error;
+    return kith__fail_errno(KITH_ENOMEM,
+                            "shared memory cannot grow to %s: this process has closed the descriptors that "
+                            "kith had open, and cannot open those of the fork server",
+                            need);
+}
+
+/* What lies before end is within its file from now on. */
+static int grow(uint64_t end)
+{
+    struct header *h = (struct header *)(void *)kith__base;
+    int i = file_of(end - 1);
+    uint64_t need = end - begin_of(i), size = (need + GROWTH - 1) & ~(uint64_t)(GROWTH - 1),
+             seen = atomic_load(&h->size[i]);
+
+    if (need <= seen)
+        return 0;
+    if (size > room_of(i))
+        size = room_of(i);
+    if (kith__file_grow(&files[i], size, atomic_load(&h->keeper), h->numbers[i]) < 0)
+        return refuse_growth(size, errno);
+    kith__failpoint("arena: file grown");
+    while (seen < size && !atomic_compare_exchange_weak(&h->size[i], &seen, size))
+        ;
+    return 0;
+}
+
 /* Without the descriptor: by the mapping alone. */
 static int fill_mapped(uint64_t offset, uint64_t size)
 {
@@ -242,10 +313,11 @@ static int fill_mapped(uint64_t offset, uint64_t size)
 
 static int fill_step(uint64_t at, uint64_t size)
 {
-    struct stat st;
+    int i = file_of(at);
 
-    return kith__descriptor_stat(&memfd, &st) ? fallocate(memfd.fd, 0, (off_t)at, (off_t)size)
-                                              : fill_mapped(at, size);
+    return kith__descriptor_is_ours(&files[i])
+               ? fallocate(files[i].fd, 0, (off_t)(at - begin_of(i)), (off_t)size)
+               : fill_mapped(at, size);
 }
 
 /* Whole pages. -1 with errno; *at is how far it came. */
@@ -307,7 +379,10 @@ int kith__arena_fill(uint64_t offset, uint64_t size, enum kith__fill how)
              end = (offset + size + page_size() - 1) & ~(page_size() - 1);
     uint64_t at = how == KITH__HOLLOW ? end : first, most = HUGE;
     char text[KITH__SIZE_TEXT];
+    int rc = grow(end);
 
+    if (rc < 0)
+        return rc;
     while (at < end) {
         uint64_t span = how != KITH__SMALL ? huge_span(at, end, most) : 0, next = (at | (HUGE - 1)) + 1;
 
@@ -342,14 +417,15 @@ void kith__arena_unback(uint64_t offset, uint64_t size)
 {
     uint64_t first = (offset + page_size() - 1) & ~(page_size() - 1),
              end = (offset + size) & ~(page_size() - 1);
-    struct stat st;
+    int i = file_of(first);
 
     /* In steps: meanwhile nobody else could fill anything. */
     for (uint64_t at = first, step; at < end; at += step) {
         step = end - at < UNBACK_STEP ? end - at : UNBACK_STEP;
         /* MADV_REMOVE does the same by the mapping. */
-        if (!kith__descriptor_stat(&memfd, &st) ||
-            fallocate(memfd.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)step) < 0)
+        if (!kith__descriptor_is_ours(&files[i]) ||
+            fallocate(files[i].fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(at - begin_of(i)),
+                      (off_t)step) < 0)
             madvise(kith__at(at), step, MADV_REMOVE);
     }
 }
@@ -406,7 +482,7 @@ static uint64_t address_room(void)
     return limit.rlim_cur > pages * page_size() ? limit.rlim_cur - pages * page_size() : 0;
 }
 
-/* KITH_MEM bounds what is mapped, too, as mlockall fills all of that. Each region can still take all of
+/* KITH_MEM bounds what is mapped, too, as ulimit -l and -v count that. Each region can still take all of
  * KITH_MEM, and the heap has twice as much: blocks that grow by doubling, while every other one is freed,
  * leave no gap that is large enough for the next. */
 static uint64_t heap_most(void)
@@ -433,23 +509,26 @@ static void lay_out(uint64_t heap_size, int tight)
     here.layout.tables_end = tables_end(tight);
     here.layout.heap_tables = here.layout.tables_end + WALL;
     here.layout.heap_size = heap_size & ~(MIB - 1);
+    here.layout.heap_blocks = here.layout.heap_tables + kith__heap_index_need(here.layout.heap_size);
     here.layout.heap_tables_size =
-        (kith__heap_tables_need(here.layout.heap_size, here.memory_limit, tight) + WALL - 1) &
+        (here.layout.heap_blocks - here.layout.heap_tables +
+         kith__heap_blocks_need(here.layout.heap_size, here.memory_limit, tight) + WALL - 1) &
         ~(uint64_t)(WALL - 1);
-    here.layout.heap_start = here.layout.heap_tables + here.layout.heap_tables_size + WALL;
+    /* At a huge page, as its file begins there. */
+    here.layout.heap_start =
+        (here.layout.heap_tables + here.layout.heap_tables_size + WALL + HUGE - 1) & ~(uint64_t)(HUGE - 1);
     here.total = here.layout.heap_start + here.layout.heap_size + WALL;
 }
 
-/* Address space for size bytes where huge pages can be mapped, if there is room to choose. */
+/* Address space for size bytes, without access, where huge pages can be mapped if there is room to choose. */
 static char *reserve(uint64_t size)
 {
-    char *room, *from;
+    uint64_t more = address_room() == UINT64_MAX ? HUGE : 0;
+    char *room = mmap(NULL, size + more, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+         *from;
 
-    if (address_room() != UINT64_MAX)
-        return NULL;
-    room = mmap(NULL, size + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (room == MAP_FAILED)
-        return NULL;
+    if (room == MAP_FAILED || !more)
+        return room;
     from = room + (HUGE - (uintptr_t)room % HUGE) % HUGE;
     if (from > room)
         munmap(room, (size_t)(from - room));
@@ -460,68 +539,49 @@ static char *reserve(uint64_t size)
 /* After mlockall(MCL_FUTURE) a mapping is filled as it is made: all of it, as no budget is asked. One without
  * access is not, and one that is shared and not locked is not filled when access is given. So its pages come
  * as they are used, as without mlockall. */
-static char *map_unfilled(char *place, uint64_t size, int fd)
+static int map_unfilled(char *place, uint64_t size, int fd)
 {
-    char *base = mmap(place, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE | (place ? MAP_FIXED : 0), fd, 0);
-
-    if (base != MAP_FAILED && (munlock(base, size) < 0 || mprotect(base, size, PROT_READ | PROT_WRITE) < 0)) {
-        int error = errno;
-
-        if (!place)
-            munmap(base, size);
-        errno = error;
-        return MAP_FAILED;
-    }
-    return base;
+    return mmap(place, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) == MAP_FAILED ||
+                   munlock(place, size) < 0 || mprotect(place, size, PROT_READ | PROT_WRITE) < 0
+               ? -1
+               : 0;
 }
 
-static int map(int fd)
+/* What no file is mapped to, are walls. */
+static int map(const int *fds)
 {
-    char *place = reserve(here.total);
-    char *base = map_unfilled(place, here.total, fd);
+    char *base = reserve(here.total);
+    int rc = base == MAP_FAILED || munlock(base, here.total) < 0 ? -1 : 0, error;
 
-    if (base == MAP_FAILED) {
-        int error = errno;
-
-        if (place)
-            munmap(place, here.total);
+    for (int i = 0; rc == 0 && i < FILES; i++)
+        rc = map_unfilled(base + begin_of(i), room_of(i), fds[i]);
+    if (rc < 0) {
+        error = errno;
+        if (base != MAP_FAILED)
+            munmap(base, here.total);
         errno = error;
         return -1;
     }
-    mprotect(base + here.layout.tables_end, WALL, PROT_NONE);
-    mprotect(base + here.layout.heap_start - WALL, WALL, PROT_NONE);
-    mprotect(base + here.layout.heap_start + here.layout.heap_size, WALL, PROT_NONE);
     madvise(base, here.total, MADV_DONTDUMP);
     kith__base = base;
     kith__layout = here.layout;
     return 0;
 }
 
-static void remember(int fd)
+static void close_all(const int *fds)
 {
-    kith__descriptor_own(&memfd, fd);
+    for (int i = 0; i < FILES; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+static void remember(const int *fds)
+{
+    for (int i = 0; i < FILES; i++)
+        kith__descriptor_own(&files[i], fds[i]);
     pthread_mutex_lock(&last_mutex);
     last.at = 0;
     pthread_mutex_unlock(&last_mutex);
-}
-
-/* The file's size is bound by RLIMIT_FSIZE, with SIGXFSZ: so the limit is looked at before. The soft one is
- * lifted for the moment, as it means real files. */
-static int resize(int fd)
-{
-    struct rlimit limit, lifted;
-    int rc = -1;
-
-    if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-        return ftruncate(fd, (off_t)here.total);
-    lifted = limit;
-    lifted.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_FSIZE, &lifted);
-    errno = EFBIG;
-    if (limit.rlim_max == RLIM_INFINITY || here.total <= limit.rlim_max)
-        rc = ftruncate(fd, (off_t)here.total);
-    setrlimit(RLIMIT_FSIZE, &limit);
-    return rc;
 }
 
 static int refuse_map(int error, uint64_t room)
@@ -546,9 +606,30 @@ static int refuse_map(int error, uint64_t room)
     return kith__fail_errno(KITH_ENOMEM, "cannot map %s of shared memory", need);
 }
 
+/* Members and seats are looked at whether they were used or not. Valgrind, at the end, looks for leaks in all
+ * that is mapped, and takes long for each page that lies behind the end of a file. */
+static uint64_t first_size(int i)
+{
+    return kith__under_valgrind() ? room_of(i) : i == TABLES ? KITH__TABLES_FIXED : 0;
+}
+
+/* They must be able to grow to their full size within ulimit -f. */
+static int size_files(const int *fds)
+{
+    struct rlimit limit = { 0, RLIM_INFINITY };
+    int rc = 0;
+
+    getrlimit(RLIMIT_FSIZE, &limit);
+    for (int i = 0; rc == 0 && i < FILES; i++) {
+        errno = EFBIG;
+        rc = room_of(i) > limit.rlim_max ? -1 : kith__file_resize(fds[i], first_size(i));
+    }
+    return rc;
+}
+
 /* The largest arena that can be mapped: from the size of the machine's memory, or what KITH_MEM allows, down
  * to 64 MiB of heap. */
-static int make(int fd)
+static int make(const int *fds)
 {
     uint64_t room = address_room(), heap = (uint64_t)sysconf(_SC_PHYS_PAGES) * page_size();
     /* At the end valgrind reads all memory that is mapped, to look for leaks: and what was never there is
@@ -565,7 +646,7 @@ static int make(int fd)
         /* Half of the room is left to the program: stacks of threads, malloc. */
         if (here.total > room / 2 && heap > 128 * MIB)
             continue;
-        if (resize(fd) == 0 && map(fd) == 0)
+        if (size_files(fds) == 0 && map(fds) == 0)
             return 0;
         error = errno;
         tight = 1;
@@ -576,12 +657,23 @@ static int make(int fd)
 
 static int fill_header(void)
 {
-    int rc = kith__arena_fill(0, KITH__TABLES_START, KITH__SMALL);
+    struct header *h = (struct header *)(void *)kith__base;
+    int rc;
 
-    if (rc < 0)
+    for (int i = 0; i < FILES; i++)
+        atomic_store(&h->size[i], first_size(i));
+    if ((rc = kith__arena_fill(0, KITH__TABLES_START, KITH__SMALL)) < 0)
         return rc;
+    for (int i = 0; i < FILES; i++)
+        here.numbers[i] = files[i].fd;
     memcpy(kith__base, &here, offsetof(struct header, has_heap));
+    kith__arena_keep();
     return 0;
+}
+
+void kith__arena_keep(void)
+{
+    atomic_store(&((struct header *)(void *)kith__base)->keeper, getpid());
 }
 
 void kith__arena_has_heap(void)
@@ -597,27 +689,34 @@ int kith__arena_check_settings(void)
     return wish ? kith__parse_size("KITH_MEM", wish, &here.memory_limit) : 0;
 }
 
-int kith__arena_create(int *fd)
+static int make_files(int *fds)
 {
-    int rc = kith__arena_check_settings(), file;
+    int ok = 1;
+
+    for (int i = 0; i < FILES; i++) {
+        fds[i] = memfd_create("kith", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        ok = ok && fds[i] >= 0 && fcntl(fds[i], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0;
+    }
+    return ok ? 0 : kith__fail_errno(KITH_ENOMEM, "cannot make shared memory (memfd_create)");
+}
+
+int kith__arena_create(int fds[KITH__ARENA_FILES])
+{
+    int rc = kith__arena_check_settings(), made[FILES];
 
     if (rc < 0)
         return rc;
-    file = memfd_create("kith", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (file < 0)
-        return kith__fail_errno(KITH_ENOMEM, "cannot make shared memory (memfd_create)");
-    if ((rc = make(file)) < 0) {
-        close(file);
+    if ((rc = make_files(made)) < 0 || (rc = make(made)) < 0) {
+        close_all(made);
         return rc;
     }
-    /* From here on its size is fixed: nobody can cut it under the others. */
-    fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-    remember(file);
+    remember(made);
     if ((rc = fill_header()) < 0) {
         kith__arena_detach();
         return rc;
     }
-    *fd = memfd.fd;
+    for (int i = 0; i < FILES; i++)
+        fds[i] = files[i].fd;
     return 0;
 }
 
@@ -631,17 +730,17 @@ static int look_at_header(int fd)
     return kith__fail(KITH_EINVAL, "file descriptor %d is not shared memory of this version of kith", fd);
 }
 
-int kith__arena_attach(int fd)
+int kith__arena_attach(const int fds[KITH__ARENA_FILES])
 {
-    int rc = look_at_header(fd);
+    int rc = look_at_header(fds[TABLES]);
 
-    if (rc == 0 && map(fd) < 0)
+    if (rc == 0 && map(fds) < 0)
         rc = refuse_map(errno, address_room());
     if (rc < 0) {
-        close(fd);
+        close_all(fds);
         return rc;
     }
-    remember(fd);
+    remember(fds);
     return 0;
 }
 
@@ -650,18 +749,20 @@ void kith__arena_detach(void)
     if (kith__base)
         munmap(kith__base, here.total);
     kith__base = NULL;
-    kith__descriptor_close(&memfd);
+    for (int i = 0; i < FILES; i++)
+        kith__descriptor_close(&files[i]);
 }
 
 void kith__arena_swap(struct kith__mapping *m)
 {
-    struct kith__mapping now = { kith__base, here.layout, here.total, here.memory_limit, memfd };
+    struct kith__mapping now = { kith__base, here.layout, here.total, here.memory_limit, { { 0 } } };
 
     kith__base = m->base;
     kith__layout = here.layout = m->layout;
     here.total = m->total;
     here.memory_limit = m->memory_limit;
-    memfd = m->file;
+    memcpy(now.files, files, sizeof files);
+    memcpy(files, m->files, sizeof files);
     *m = now;
 }
 

@@ -1,12 +1,13 @@
-/* arena.h: the memory that all processes of a node share: one sparse memfd.
+/* arena.h: the memory that all processes of a node share: sparse memfds, one for each part that grows.
  *
  * References inside it are offsets (uint64_t, 0: none). It begins with the tables whose place and
  * size are fixed (struct kith__layout); behind a guard region without access lies
  * the heap (heap.h), which holds everything of variable size: metadata and user bytes
  * are never neighbours.
  *
- * Nothing of it exists until it is backed: an access to bytes that are not would take a page that no
- * budget was asked for, and end in SIGBUS or SIGKILL when there is none.
+ * Nothing of it exists until it is backed. The files are as large as what was ever backed, as mlockall fills
+ * all that is mapped up to the end of a file: an access behind it is SIGBUS, and one to bytes before it that
+ * are not backed would take a page that no budget was asked for.
  */
 #ifndef KITH_ARENA_H
 #define KITH_ARENA_H
@@ -24,17 +25,25 @@
     (UINT64_C(5) << 20) /* of that for members and seats; the rest is for objects \
                          */
 
+/* Its files: the tables, and of the heap the index, the table of blocks, the blocks. */
+enum { KITH__ARENA_FILES = 4 };
+
 extern char *kith__base; /* where this process has mapped it; NULL: not yet */
 
-/* Makes and maps a new arena. KITH_ENOMEM, KITH_EINVAL (KITH_MEM) with a sentence. *fd is its memfd, for
- * other processes of the node; it is closed with the mapping, unless the program has done so. */
-int kith__arena_create(int *fd);
+/* Makes and maps a new arena. KITH_ENOMEM, KITH_EINVAL (KITH_MEM) with a sentence. fds are its memfds, for
+ * other processes of the node; they are closed with the mapping, unless the program has done so. */
+int kith__arena_create(int fds[KITH__ARENA_FILES]);
 int kith__arena_check_settings(void); /* KITH_EINVAL: KITH_MEM is no size */
-int kith__arena_attach(int fd);       /* maps one that another process made; takes fd, also when it fails */
+/* Maps one that another process made; takes fds, also when it fails. */
+int kith__arena_attach(const int fds[KITH__ARENA_FILES]);
 void kith__arena_detach(void);
 
+/* This process, which has the descriptors that the arena was made with, runs no code of the program's that
+ * might close them: those who have lost theirs open them by way of it. */
+void kith__arena_keep(void);
+
 /* Another mapping takes the place of the present one, which is put into *m: so a process that plays several
- * nodes, which a test does, has one for each. Of zeros, but for .file.fd -1: none. */
+ * nodes, which a test does, has one for each. Of zeros: none. */
 struct kith__mapping;
 void kith__arena_swap(struct kith__mapping *m);
 
@@ -54,6 +63,7 @@ struct kith__layout {
     uint64_t tables_end; /* tables: [KITH__TABLES_START, this); KITH__TABLES_SIZE, or less under ulimit -v or
                             KITH_MEM */
     uint64_t heap_tables, heap_tables_size; /* metadata of the heap */
+    uint64_t heap_blocks;                   /* of that the table of blocks, which is the end of it */
     uint64_t heap_start, heap_size;         /* its bytes */
 };
 
@@ -63,7 +73,7 @@ struct kith__mapping {
     char *base;
     struct kith__layout layout;
     uint64_t total, memory_limit;
-    struct kith__descriptor file;
+    struct kith__descriptor files[KITH__ARENA_FILES];
 };
 
 /* Backs that part of the tables: call it before the first access. Again is harmless, and cheap: a look at one

@@ -7,8 +7,9 @@
 #include <assert.h>
 
 enum {
-    LOOKS = 8,          /* blocks of a class that are looked at */
-    SPARE_BLOCKS = 1024 /* for what is reserved, and what exceeds the budget a little */
+    LOOKS = 8,              /* blocks of a class that are looked at */
+    SPARE_BLOCKS = 1024,    /* for what is reserved, and what exceeds the budget a little */
+    LARGEST_PAGE = 64 << 10 /* that a system may have: a file of its own begins there */
 };
 
 /* ---- the regions of the metadata */
@@ -19,22 +20,26 @@ struct kith__heap_layout kith__heap_lay_out(uint64_t heap_size)
     struct kith__heap_layout at;
 
     at.bits = up(sizeof(struct heap), PAGE);
-    at.index = up(at.bits + index_size / INDEX_CHUNK / 8 + 8, INDEX_CHUNK);
-    at.table = at.index + index_size;
+    at.index = up(at.bits + index_size / INDEX_CHUNK / 8 + 16, INDEX_CHUNK);
+    at.table = up(at.index + index_size, LARGEST_PAGE);
     return at;
+}
+
+uint64_t kith__heap_index_need(uint64_t heap_size)
+{
+    return kith__heap_lay_out(heap_size).table;
 }
 
 /* With pages a block takes a granule and its descriptor at least; and there is at most one without pages
  * behind each page. */
-uint64_t kith__heap_tables_need(uint64_t heap_size, uint64_t memory, int tight)
+uint64_t kith__heap_blocks_need(uint64_t heap_size, uint64_t memory, int tight)
 {
     uint64_t blocks = heap_size / (tight ? 256 : GRANULE) + 16,
              most = memory / (GRANULE + sizeof(struct block)) + memory / PAGE + SPARE_BLOCKS;
 
     if (most < blocks)
         blocks = most;
-    return kith__heap_lay_out(heap_size).table +
-           (blocks < UINT32_MAX ? blocks : UINT32_MAX) * sizeof(struct block);
+    return (blocks < UINT32_MAX ? blocks : UINT32_MAX) * sizeof(struct block);
 }
 
 /* What is needed to give pages back is taken from what the budget keeps in reserve, when nothing else is

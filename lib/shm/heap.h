@@ -68,8 +68,9 @@ int kith__heap_audit(void); /* walks everything: 0, or KITH_EBROKEN with a sente
  * its index, which takes some ns for each MiB of the heap. Waits for nobody. */
 uint64_t kith__heap_pages(int exact);
 
-/* For arena.c: bytes of metadata for a heap of that size, of which so much memory may be used at a time
- * (UINT64_MAX: all); tight: address space is scarce. */
-uint64_t kith__heap_tables_need(uint64_t heap_size, uint64_t memory, int tight);
+/* For arena.c: bytes of metadata for a heap of that size: of the index, and of the table of blocks behind it
+ * when so much memory may be used at a time (UINT64_MAX: all); tight: address space is scarce. */
+uint64_t kith__heap_index_need(uint64_t heap_size);
+uint64_t kith__heap_blocks_need(uint64_t heap_size, uint64_t memory, int tight);
 
 #endif

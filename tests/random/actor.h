@@ -122,8 +122,10 @@ static inline uint64_t some(struct actor *a, enum thing what)
     case 0: return 0;
     case 1: return kith__failed_handle(KITH_ESIZE);
     case 2: return any_number(a);
-    case 3: return known(a, what) ^ UINT64_C(1) << draw(a, 64);
-    case 4: return known(a, what) ^ (1 + draw(a, 7)) << 48; /* of another node */
+    case 3:
+        return known(a, what) ^ (draw(a, 2) ? UINT64_C(1) << draw(a, 64)
+                                            : UINT64_C(0xff00) << 32); /* a slot that was never in use */
+    case 4: return known(a, what) ^ (1 + draw(a, 7)) << 48;            /* of another node */
     case 5:
     case 6: return known(a, (enum thing)draw(a, THINGS));
     default: return known(a, what);

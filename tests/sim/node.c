@@ -171,14 +171,13 @@ static void start_agent(struct sim_node *n)
 void sim_start_node(struct sim_node *n, uint32_t number)
 {
     uint32_t server;
-    int fd;
+    int fds[KITH__ARENA_FILES];
 
     memset(n, 0, sizeof *n);
     n->number = number;
-    n->mapping.file.fd = -1;
     sim_enter_as(n, 0);
     set_size(sim_world.nodes, number);
-    REQUIRE(kith__arena_create(&fd) == 0 && kith__heap_init() == 0 && kith__members_init(2) == 0 &&
+    REQUIRE(kith__arena_create(fds) == 0 && kith__heap_init() == 0 && kith__members_init(2) == 0 &&
             kith__object_init() == 0);
     kith__shared->node = number;
     kith__shared->nodes = sim_world.nodes;
