@@ -137,6 +137,7 @@ static int found_family(void)
     prepare_stdout();
     if ((rc = kith__token_family()) < 0 || (rc = make_arena()) < 0 || (rc = kith__bell_make()) < 0)
         return rc;
+    kith__random_set_seed(job.launch.seed);
     kith__random_seek(KITH__STREAM_RANK, 0, NULL);
     enter_family();
     tell_cpus(job.launch.workers, job.launch.cpu_count, job.launch.cpus);
@@ -268,6 +269,7 @@ static int join_ranks(int *argc, char ***argv)
     kith__where_set(job.ranks.rank, job.ranks.size);
     if (rc < 0)
         return rc;
+    kith__random_set_seed(job.ranks.seed);
     if (job.ranks.is_leader) {
         kith__shared->node = (uint32_t)job.ranks.node;
         kith__shared->nodes = (uint32_t)job.ranks.nodes;
@@ -311,6 +313,7 @@ static int check_variables(void)
         rc = kith__joblog_read(job.launch.rank == 0);
     if (rc == 0)
         rc = kith__random_init();
+    job.launch.seed = kith__random_seed();
     return rc;
 }
 

@@ -2430,7 +2430,7 @@ KITH_API uint64_t kith_random(void);
 KITH_API double kith_uniform(double lo, double hi);
 
 /* Sets the seed. The variable KITH_SEED takes precedence; without either, each run has a
- * new one.
+ * new one. All ranks of a job have that of rank 0.
  *
  *   0            done
  *   KITH_EINVAL  called after kith_init

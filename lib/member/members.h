@@ -129,6 +129,7 @@ struct kith__tables {       /* the head of the tables */
     _Atomic int32_t log_level;            /* of kith_log_level; 0: nobody has called it */
     _Atomic int32_t progress_drawn;       /* 1: a bar stands at the end of the terminal: see log.h */
     _Atomic int64_t faults_told;          /* ns: when a call under way last told of tasks that failed */
+    uint64_t seed;                        /* of the job's random numbers */
     uint32_t every_rank;                  /* 1: each rank runs main, and so each may open pools */
     _Atomic uint32_t placed;              /* Processes that node 0 has sent here, and that have come */
     _Atomic uint64_t ended;               /* bumped by the fork server at each death */

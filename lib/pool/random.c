@@ -3,6 +3,7 @@
 #include "pool/random.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "member/members.h"
 
 #include <Random123/philox.h>
 #include <ctype.h>
@@ -80,12 +81,14 @@ int kith__random_init(void)
 
 uint64_t kith__random_seed(void)
 {
-    return seed;
+    return kith__base ? kith__shared->seed : seed;
 }
 
 void kith__random_set_seed(uint64_t value)
 {
     seed = value;
+    if (kith__base)
+        kith__shared->seed = value;
     atomic_fetch_add(&epoch, 1);
 }
 
@@ -139,7 +142,7 @@ static void begin(void)
     if (self.at)
         self.index = atomic_load_explicit(self.at, memory_order_relaxed) + self.first;
     self.epoch = atomic_load(&epoch);
-    self.key = mixed(mixed(seed) + mixed(self.name));
+    self.key = mixed(mixed(kith__random_seed()) + mixed(self.name));
     self.draws = 0;
 }
 

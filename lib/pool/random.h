@@ -20,8 +20,10 @@ enum {
 /* The seed: KITH_SEED, else kith_seed's, else one from the kernel. This thread draws (KITH__STREAM_RANK, 0).
  * 0; KITH_EINVAL: KITH_SEED is no number. */
 int kith__random_init(void);
+/* In a job that of its tables: children have it from there, as it may come after the fork server was forked.
+ */
 uint64_t kith__random_seed(void);
-void kith__random_set_seed(uint64_t seed); /* the job's, in another node */
+void kith__random_set_seed(uint64_t seed); /* and in the tables, where there are some */
 
 /* From now on this thread draws the stream (kind, number < 2^60), from its start. With index, which
  * stays readable as long: the stream of task *index, each from its start. Without: other threads of this

@@ -5,6 +5,8 @@
 
 #include "start/environment.h"
 
+#include <stdint.h>
+
 /* The mark of a program that has started itself again, see rerun.c: the mpirun that it called. */
 #define KITH__RERUN "KITH_RERUN"
 
@@ -23,6 +25,7 @@ struct kith__launch {
     int usable;                 /* CPUs here, by all limits: kith_usable_cpus, which reads files */
     int bound;                  /* 1: the CPUs are for this rank */
     int workers;                /* that this rank brings */
+    uint64_t seed;              /* of random numbers, as it came to this rank: that of rank 0 counts */
     int workers_given;          /* 1: KITH_WORKERS says how many the node has, whatever its ranks bring */
     int cpu_count, cpus[KITH__CPUS]; /* for the workers; those of one core stand together */
 

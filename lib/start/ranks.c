@@ -102,6 +102,7 @@ static int fill_table(struct kith__ranks *out, const struct kith__rendezvous *m)
         return kith__fail(KITH_ENOMEM, "no memory for a table of %d ranks", m->size);
     out->rank = m->rank;
     out->size = m->size;
+    out->seed = m->records[0].seed;
     for (int i = 0; i < m->size; i++)
         fill_rank(out, m, i);
     out->leader = m->leader[m->rank];

@@ -30,8 +30,9 @@ struct kith__ranks {
     int node, nodes;
     int local, locals; /* index and number of ranks on this node */
     int is_leader;
-    int leader;  /* its rank */
-    int workers; /* of this node */
+    int leader;    /* its rank */
+    int workers;   /* of this node */
+    uint64_t seed; /* of the job */
     int cpu_count;
     int cpus[KITH__CPUS]; /* of this node's workers, in order of rank */
     int fds[KITH__RANK_FDS],

@@ -54,6 +54,7 @@ static int fill(struct kith__record *r, const struct kith__rendezvous *m, const 
     r->pid = (int32_t)getpid();
     r->workers = launch->workers;
     r->workers_given = launch->workers_given;
+    r->seed = launch->seed;
     r->bound = launch->bound;
     r->given = launch->given_node;
     r->threads = launch->threads;

@@ -26,6 +26,7 @@ struct kith__record {
     uint32_t uid;
     int32_t pid;
     int32_t workers, workers_given, bound;
+    uint64_t seed;          /* that of rank 0 counts */
     int32_t given, threads; /* see given_node and threads in detect.h */
     unsigned char cpus[KITH__CPUS / 8];
 };

@@ -92,9 +92,16 @@ logged()
         }' >"$TMPDIR/logged" 2>&1 || { tail -n 5 "$TMPDIR/logged" "$mine".log*; return 1; }
 }
 
+# mpirun hands on no variables: the nodes have the seed of rank 0.
+a_seed_of_main()
+{
+    KITH_SEED=3 run 3 "$pool" bits 3 >"$TMPDIR/seed" 2>"$TMPDIR/err" && cmp "$TMPDIR/bits.3" "$TMPDIR/seed" || { cat "$TMPDIR"/bits.3 "$TMPDIR"/seed "$TMPDIR/err"; return 1; }
+}
+
 check "all workers of two nodes" all_workers 2
 check "of three" all_workers 3
 check "the same bits on one node, two and three" same_bits 1 2 3
+check "the same bits with a seed that only main has" a_seed_of_main
 check "calls from a node without workers" far
 check "the job log of three nodes" logged
 check "a node that is stopped" stopped
