@@ -146,6 +146,7 @@ static int found_family(void)
 
 static void let_go_of_arena(void)
 {
+    kith__become(0);
     kith__fault_handler_word(NULL);
     kith__log_share(NULL, NULL);
     kith__arena_detach();
@@ -160,7 +161,6 @@ static int move_in(void)
     kith__server_stop();
     let_go_of_arena();
     kith__bell_take(job.ranks.fds + KITH__ARENA_FILES);
-    kith__become(0);
     if ((rc = kith__arena_attach(job.ranks.fds)) < 0)
         return rc;
     if ((me = kith__member_take(KITH__RANK)) == 0)
@@ -321,7 +321,6 @@ static void close_arena(void)
 {
     let_go_of_arena();
     kith__bell_close();
-    kith__me = 0;
 }
 
 /* A kith_init that fails leaves nothing half made, and may be called again. Under a launcher the others would

@@ -156,7 +156,7 @@ const struct kith__kin *kith__kin(struct kith__kin *kin);
 /* Where there is no base, or no me: KITH_ENOTINIT and the sentence for it. what: "kith_alloc was called". */
 int kith__not_in_job(const char *what);
 
-extern uint32_t kith__me; /* this process's member number + 1; 0: none */
+extern uint32_t kith__me; /* this process's member number + 1; 0: none. With an arena only */
 
 /* Once, in a new arena: of a job that may use so many CPUs here. */
 int kith__members_init(int usable_cpus);

@@ -226,7 +226,7 @@ static inline uint64_t kith__holder(const struct kith__caller *who)
  * kith__invoke decides. */
 static inline struct kith__object *kith__at_home(uint64_t id)
 {
-    if (!kith__base || kith__me == 0 || id >> 48 != kith__shared->node || kith__shared->through_net ||
+    if (kith__me == 0 || id >> 48 != kith__shared->node || kith__shared->through_net ||
         kith__remote_pipelined)
         return NULL;
     return kith__object_known(id);
