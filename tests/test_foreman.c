@@ -749,5 +749,6 @@ static struct test tests[] = { TEST(a_call_where_a_branch_is_has_all_workers),
 
 int main(void)
 {
+    share_begun();
     return run_net_tests("foreman", tests);
 }
