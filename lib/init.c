@@ -356,7 +356,7 @@ static int start(int *argc, char ***argv)
         return kith__fail(
             KITH_EINVAL,
             "kith_init was called in process %d, which the program forked after kith_init: start it with "
-            "kith_process_start",
+            "kith_process_start, or fork before kith_init; after exec it may call kith_init",
             (int)getpid());
     if (job.pid)
         return kith__fail(KITH_EINVAL, job.over

@@ -362,13 +362,13 @@ struct kith_pool_options {
     /* 1: the workers are threads of this process, as in Python's ThreadPool. All calls
      * are the same, but arguments and results are used where they lie, and tasks share
      * the program's globals, so they need locks for what they change. Whatever a task
-     * does to its process it does to the program: if it crashes, or calls exit, the
-     * program ends. A task cannot be ended: kith_result_cancel returns KITH_ERUNNING for
-     * one that has begun, and kith_pool_terminate waits for it. Only the process that
-     * opened the pool can use it; kith_finalize closes it if it is still open, exit does
-     * not wait for it. Signals go to the program's other threads. Not with .limit_ms,
-     * .init_limit_ms, .exit_limit_ms, .tries, .tasks_per_worker, .memory or .nodes. 0:
-     * the workers are processes. */
+     * does to its process it does to the program: if it crashes, or calls exit or
+     * pthread_exit, the program ends. A task cannot be ended: kith_result_cancel returns
+     * KITH_ERUNNING for one that has begun, and kith_pool_terminate waits for it. Only
+     * the process that opened the pool can use it; kith_finalize closes it if it is still
+     * open, exit does not wait for it. Signals go to the program's other threads. Not
+     * with .limit_ms, .init_limit_ms, .exit_limit_ms, .tries, .tasks_per_worker, .memory
+     * or .nodes. 0: the workers are processes. */
     int threads;
 };
 

@@ -28,7 +28,7 @@ imap 0: 0.5 1
 dict 0: 42 1.5 (3, 4)
 start 0: hello 3 5
 apply of handles 0: 10 15 again
-names 1: deep::leaf main::lambda refuse
+names 1: deep::leaf main::lambda std::terminate refuse
 END
 for compiler in g++ clang++; do
     command -v $compiler >/dev/null || { echo "cxx_map.sh: no $compiler here"; continue; }

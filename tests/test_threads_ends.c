@@ -351,6 +351,34 @@ static void exit_in_a_task_ends_the_process(void)
     PASS(kith_process_close(p));
 }
 
+static int leaves(int x)
+{
+    if (x)
+        pthread_exit(NULL);
+    return x;
+}
+
+static int lets_a_task_leave(const void *arg)
+{
+    int y;
+
+    (void)arg;
+    kith_apply(open_threads(), leaves, &y, 1);
+    return 0;
+}
+
+static void pthread_exit_in_a_task_does_so_too(void)
+{
+    kith_process p = kith_process_start_with(lets_a_task_leave, NULL, 0, .err = "/dev/null");
+    int code = -1;
+
+    PASS(kith_process_join(p, SOON));
+    PASS(kith_process_exitcode(p, &code));
+    CU_ASSERT_EQUAL(code, 1);
+    kith_process_kill(p);
+    PASS(kith_process_close(p));
+}
+
 static int late(int x)
 {
     nap();
@@ -469,6 +497,7 @@ static struct test tests[] = {
     TEST(what_stands_in_line_begins_while_it_is_closed),
     TEST(what_a_dead_process_had_open_is_taken_back),
     TEST(exit_in_a_task_ends_the_process),
+    TEST(pthread_exit_in_a_task_does_so_too),
     TEST_END,
 };
 

@@ -19,6 +19,15 @@ static int put(struct text *t, const char *bytes, size_t size)
     return 1;
 }
 
+/* "St" stands for the namespace std. */
+static int put_std(struct text *t, const char **symbol)
+{
+    if (strncmp(*symbol, "St", 2) != 0)
+        return 1;
+    *symbol += 2;
+    return put(t, "std", 3);
+}
+
 /* "5count"; the number of an unnamed namespace has a name, too, which nobody has written. */
 static int put_one(struct text *t, const char **symbol)
 {
@@ -40,8 +49,11 @@ static int put_one(struct text *t, const char **symbol)
 static int put_name(struct text *t, const char **symbol)
 {
     if (**symbol != 'N')
-        return put_one(t, symbol);
-    for (++*symbol; **symbol != 'E';)
+        return put_std(t, symbol) && put_one(t, symbol);
+    ++*symbol;
+    if (!put_std(t, symbol))
+        return 0;
+    while (**symbol != 'E')
         if (!put_one(t, symbol))
             return 0;
     ++*symbol;

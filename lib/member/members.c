@@ -39,7 +39,7 @@ int kith__not_in_job(const char *what)
         return kith__fail(
             KITH_ENOTINIT,
             "%s in process %d, which the program forked itself: it is not part of the job; start it with "
-            "kith_process_start",
+            "kith_process_start, or fork (as daemon does) before kith_init",
             what, (int)getpid());
     return kith__fail(KITH_ENOTINIT, "%s before kith_init, or after kith_finalize", what);
 }

@@ -37,6 +37,20 @@ static void bind_thread(const struct hand *h)
     kith__worker_bind(kith__pool_body(h->pool), h->worker);
 }
 
+/* By pthread_exit in a task. Its call, and each other one that this worker takes part in, would never end. */
+static void is_gone(void *arg)
+{
+    const struct hand *h = arg;
+
+    kith__fail(
+        KITH_ETASK,
+        "a task in worker %u of a pool of threads called pthread_exit: this ends the program, as exit does",
+        h->worker);
+    kith__report(KITH_ETASK);
+    kith__tell("%s", kith_last_error());
+    exit(1);
+}
+
 static void *run(void *arg)
 {
     const struct hand *h = arg;
@@ -45,7 +59,9 @@ static void *run(void *arg)
     snprintf(name, sizeof name, "worker %u", h->worker % 10000);
     pthread_setname_np(pthread_self(), name);
     bind_thread(h);
+    pthread_cleanup_push(is_gone, arg);
     kith__worker_thread(h->pool, h->worker);
+    pthread_cleanup_pop(0);
     return NULL;
 }
 

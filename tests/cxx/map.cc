@@ -3,7 +3,9 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <exception>
 
 struct point {
     double x, y;
@@ -71,6 +73,7 @@ int main(int argc, char **argv)
     point points[2] = { { 3, 4 }, { 6, 8 } };
     kith_fault fault;
 
+    std::set_terminate(std::abort); // says nothing
     kith_init(&argc, &argv);
     kith_on_fault(nullptr);
     kith_pool pool = kith_pool_open(2);
@@ -164,15 +167,17 @@ int main(int argc, char **argv)
     rc += kith_result_get(quiet, nullptr, 0, KITH_FOREVER);
     kith_queue_get(queue, said, sizeof said, 0);
     printf("apply of handles %d: %g %g %s\n", rc, y, now, said);
-    kith_process named[] = { kith_start(deep::leaf, 1), kith_start(+[](int) {}, 1) };
-    char names[2][64];
-    for (int i = 0; i < 2; i++) {
+    kith_process named[] = { kith_start(deep::leaf, 1), kith_start(+[](int) {}, 1), kith_start(std::terminate) };
+    char names[3][64];
+    for (int i = 0, code; i < 3; i++) {
         kith_process_join(named[i], KITH_FOREVER);
+        kith_process_exitcode(named[i], &code);
         kith_process_name(named[i], names[i], sizeof names[i]);
         *std::strrchr(names[i], '-') = '\0';
     }
     rc = kith_map(pool, refuse, numbers, numbers, 1); // they are 5 and above by now
-    printf("names %d: %s %s %s\n", rc == KITH_ETASK && kith_last_fault(&fault, 0) == 0, names[0], names[1], fault.function);
+    printf("names %d: %s %s %s %s\n", rc == KITH_ETASK && kith_last_fault(&fault, 0) == 0, names[0], names[1], names[2],
+           fault.function);
     kith_pool_close(pool);
     return kith_finalize();
 }
