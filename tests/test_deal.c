@@ -706,6 +706,39 @@ static void few_long_units_wait_for_nobody(void)
     loses_at_most("seconds", 0, 1, 2);
 }
 
+/* As many as there are workers, the usual thing for programs that are to run for hours. */
+static void one_long_unit_for_each_worker_takes_as_long_as_one(void)
+{
+    for (int nodes = 2; nodes <= 5; nodes++)
+        for (int workers = 1; workers <= 4; workers *= 2) {
+            make_job((uint64_t)(nodes * workers), 3e9, 0, 8, 8);
+            add_node(workers, 1, 0, 0);
+            for (int k = 1; k < nodes; k++)
+                add_node(workers, 1, 0.2, 1);
+            loses_at_most("one each", 0, 0, 5);
+        }
+}
+
+/* A node that has something for each of its workers leaves the last ones to others. */
+static void the_last_long_units_stand_behind_no_other(void)
+{
+    struct kith__deal_job j = { .left = 6, .has = 2, .in_size = 8, .out_size = 8, .workers = 8 };
+    struct kith__deal d = { .workers = 2, .trip_ns = 100000 };
+
+    CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 0);
+    j.left = 7;
+    CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 1);
+    j.left = 2;
+    j.has = 1;
+    CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 1);
+    kith__deal_ran(&d, 2, 20000000);
+    j.has = 2;
+    CU_ASSERT_EQUAL(kith__deal_size(&d, &j), 0);
+    kith__deal_ran(&d, 2, 10);
+    d.unit_ns = 10000; /* a short one would be done before the next could come */
+    CU_ASSERT(kith__deal_size(&d, &j) > 0);
+}
+
 static void a_far_node_works_all_the_time(void)
 {
     make_job(200000, 100000, 0, 8, 8);
@@ -787,6 +820,8 @@ static struct test tests[] = { TEST(the_first_grant_is_one_unit_for_each_worker)
                                TEST(a_home_of_one_worker_has_many_helped),
                                TEST(uneven_units_are_dealt_finely),
                                TEST(few_long_units_wait_for_nobody),
+                               TEST(one_long_unit_for_each_worker_takes_as_long_as_one),
+                               TEST(the_last_long_units_stand_behind_no_other),
                                TEST(a_far_node_works_all_the_time),
                                TEST(of_dear_units_a_far_node_does_its_part),
                                TEST(a_short_job_does_not_wait_for_a_far_node),

@@ -9,6 +9,7 @@ static const double worth_ns = 1000000;
 static const uint64_t small_bytes = 4096; /* such a message takes a round trip, and nothing for its bytes */
 static const double short_ns = 100000;    /* a single task: to wait for a batch of them is no long wait */
 static const double slack = 1.125;        /* of a way: as much longer it may be */
+static const double long_trips = 64;      /* a unit of so many: to wait for it costs more than a round trip */
 
 void kith__deal_ran(struct kith__deal *d, uint64_t units, int64_t ns)
 {
@@ -172,17 +173,29 @@ int kith__deal_is_done_within(const struct kith__deal_job *j, uint64_t units, in
     return j->home_rate > 0 && (double)units / j->home_rate + j->home_unit_ns <= (double)ns;
 }
 
+/* A unit that may take long does not stand behind others while a worker elsewhere has none: of the last ones,
+ * up to one for each worker of the other nodes, a node gets no more than its workers can begin. */
+static uint64_t most_at_the_end(const struct kith__deal *d, const struct kith__deal_job *j)
+{
+    uint64_t others = j->workers > d->workers ? j->workers - d->workers : 0;
+    uint64_t begins = d->workers > j->has ? d->workers - j->has : 0;
+
+    if (d->last && d->unit_ns <= long_trips * d->trip_ns)
+        return j->left;
+    return j->left > others + begins ? j->left - others : begins;
+}
+
 uint64_t kith__deal_size(const struct kith__deal *d, const struct kith__deal_job *j)
 {
-    uint64_t size = batch(d, j->in_size, j->out_size);
+    uint64_t size = batch(d, j->in_size, j->out_size), most = most_at_the_end(d, j);
 
-    if (is_sooner_at_home(d, j))
+    if (most == 0 || is_sooner_at_home(d, j))
         return 0;
     if (j->chunk) { /* whole ones, when they fit: it says what belongs together */
         size = size < j->chunk ? j->chunk : size - size % j->chunk;
         return at_most(that_fit(at_most(size, KITH__CHUNK_MOST), j->in_size, j->out_size), j->left);
     }
-    return at_most(size, fair(d, j, size));
+    return at_most(at_most(size, fair(d, j, size)), most);
 }
 
 enum kith__deal_takes kith__deal_takes(const struct kith__deal *d, uint64_t units, uint64_t items)
