@@ -4,6 +4,9 @@
 #include "check.h"
 #include "sim/sim.h"
 #include "base/system.h"
+#include "member/members.h"
+#include "object/object.h"
+#include "object/producers.h"
 #include "rpc/mailbox.h"
 
 enum { HEAD = 24, LARGEST = 120000 };
@@ -541,12 +544,122 @@ static void what_may_be_done_is_no_timeout(void)
     sim_end();
 }
 
+/* ---- what a killed producer has put */
+
+enum { MUCH = 4 << 20 };
+
+static kith_lock held;
+static int large_puts;
+static struct kith__caller producer; /* .member 0: it has not begun */
+static int is_named;
+
+/* As kith_queue_producer would, but for the Process: here it is a client. */
+static void names_producer(struct client *c, void *arg)
+{
+    struct kith__object *o = kith__object_slot(queue[0].id);
+    struct kith__producers *p = (struct kith__producers *)(void *)&o->body;
+
+    (void)c;
+    (void)arg;
+    while (producer.member == 0)
+        sim_rest(1);
+    kith__guard_enter(&o->guard);
+    CU_ASSERT(kith__producers_expect(o, p, 1) >= 0);
+    kith__guard_commit(&o->guard);
+    CU_ASSERT(kith__producers_name(o, p, &producer) >= 0);
+    kith__guard_commit(&o->guard);
+    kith__guard_leave(&o->guard);
+    is_named = 1;
+}
+
+/* The first put is answered; the others go on when the home has a place for their bytes. */
+static void produces_and_dies(struct client *c, void *arg)
+{
+    static char much[MUCH];
+    int x = 0;
+
+    (void)c;
+    (void)arg;
+    producer = (struct kith__caller){ .node = 0, .member = kith__member(kith__me)->serial };
+    while (!is_named)
+        sim_rest(1);
+    PASS(kith_lock_acquire(held, KITH_FOREVER));
+    PASS(kith_put(queue[0], x));
+    for (int i = 0; i < large_puts; i++)
+        PASS(kith_queue_put(queue[0], much, sizeof much, KITH_FOREVER));
+    PASS(kith_put(queue[0], x));
+    kith__die();
+}
+
+static void gets_all(struct client *c, void *arg)
+{
+    char *room = malloc(MUCH);
+    int64_t rc;
+    int n = 0;
+
+    (void)c;
+    (void)arg;
+    REQUIRE(room != NULL);
+    while ((rc = kith_queue_get(queue[0], room, MUCH, KITH_FOREVER)) >= 0) {
+        CU_ASSERT_EQUAL(rc, n == 0 || n == large_puts + 1 ? (int64_t)sizeof n : MUCH);
+        n++;
+    }
+    CU_ASSERT(rc == KITH_EEND && n == large_puts + 2);
+    free(room);
+}
+
+static void has_the_lock(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    while (!is_named)
+        sim_rest(1);
+    sim_rest(30);
+    FAILS_WITH(KITH_EOWNERDEAD, kith_lock_acquire(held, KITH_FOREVER));
+    PASS(kith_lock_close(held));
+}
+
+static void produce_and_die(uint64_t seed)
+{
+    const struct weather two = { .nodes = 2 };
+
+    large_puts = (int)seed % 3;
+    sim_begin(&two);
+    sim_enter(1);
+    queue[0] = kith_queue_open(0);
+    held = kith_lock_open();
+    sim_leave();
+    producer.member = 0;
+    is_named = 0;
+    sim_calm();
+    sim_start(0, produces_and_dies, NULL);
+    sim_start(1, names_producer, NULL);
+    sim_start(1, gets_all, NULL);
+    sim_start(1, has_the_lock, NULL);
+    if (!sim_run(100000)) {
+        sim_show();
+        CU_FAIL("it waits for ever");
+        exit(1);
+    }
+    sim_enter(1);
+    PASS(kith_queue_close(queue[0]));
+    sim_leave();
+    sim_settle(1000);
+    sim_end();
+}
+
+static void what_the_dead_have_put_comes_before_their_end(void)
+{
+    sim_seeds(produce_and_die, 12);
+}
+
 static struct test tests[] = {
     TEST(a_call_is_done_soon_after_a_short_cut),
     TEST(what_may_be_done_is_no_timeout),
     TEST(a_last_release_and_a_death_give_back_one_unit),
     TEST(a_last_release_comes_before_the_death_whoever_has_the_seat),
     TEST(a_death_is_told_while_others_are_held_up),
+    TEST(what_the_dead_have_put_comes_before_their_end),
     TEST(a_mailbox_whose_commit_the_dead_have_left_is_found),
     TEST(places_on_a_lost_node_hold_up_nobody),
     TEST(a_put_that_the_dead_have_left_holds_up_nobody),

@@ -408,7 +408,7 @@ static void whether_a_death_is_still_to_come_is_known_or_asked_again(void)
     for (uint32_t i = 0; i < 2 * KITH__DEATHS_KNOWN; i++) {
         uint64_t before = i + 1 < KITH__DEATHS_KNOWN ? 0 : i + 2 - KITH__DEATHS_KNOWN;
 
-        kith__death_told(&(struct kith__caller){ 1, 100 + i, 0 });
+        kith__death_told(&(struct kith__caller){ 1, 100 + i, 0 }, NULL, NULL);
         CU_ASSERT(named(100 + i, before, &is_alive) == 0 && !is_alive);
         CU_ASSERT(named(100 + (uint32_t)before, before, &is_alive) == 0 && !is_alive);
         CU_ASSERT(named(99, before, &is_alive) == 0 && is_alive);
@@ -417,7 +417,7 @@ static void whether_a_death_is_still_to_come_is_known_or_asked_again(void)
         if (before > 0)
             CU_ASSERT_EQUAL(named(99, before - 1, &is_alive), KITH__ASK_AGAIN);
     }
-    kith__death_told(&(struct kith__caller){ 1, 0, 0 });
+    kith__death_told(&(struct kith__caller){ 1, 0, 0 }, NULL, NULL);
     CU_ASSERT(named(99, 0, &is_alive) == 0 && !is_alive);
     sim_leave();
     sim_end();

@@ -45,8 +45,15 @@ struct kith__client {
     KITH__LIST(struct kith__call) calls;
 };
 
+struct late { /* an object that hears of a death when what the dead one has put there is done */
+    KITH__LINK(struct late) link;
+    struct kith__object *object;
+    struct kith__caller dead;
+};
+
 struct kith__pending {
     struct kith__proto *proto;
+    KITH__LIST(struct late) late;
     uint32_t node;
     KITH__TABLE(struct kith__client) clients;
     struct kith__deliveries deliveries;
@@ -254,6 +261,78 @@ static void drop_calls_of(struct kith__pending *self, uint32_t peer, uint32_t se
     self->due = 0; /* to step back where nobody waits now */
 }
 
+/* ---- deaths */
+
+/* 1: some of what a dead process has put into o, and takes for done, is not done: its bytes come as pieces,
+ * which messages overtake, or there is no memory for a moment. Behind a call that waits for anything else it
+ * may stay for long. */
+static int is_on_its_way(const struct kith__pending *self, const struct kith__object *o,
+                         const struct kith__caller *dead)
+{
+    for (const struct kith__client *v = self->clients.all.first; v; v = v->link.all.next) {
+        const struct kith__call *g = v->calls.first;
+
+        if (v->peer != dead->node || !g || (g->waitlist && g->waitlist->set))
+            continue;
+        for (; g; g = g->link.next)
+            if (g->r.member == dead->member && is_pipelined(&g->r) && kith__object_slot(g->r.object) == o)
+                return 1;
+    }
+    return 0;
+}
+
+struct death {
+    struct kith__pending *pending;
+    struct kith__caller who;
+};
+
+static int hears_later(struct kith__object *o, void *context)
+{
+    const struct death *d = context;
+    struct late *late;
+
+    if (!is_on_its_way(d->pending, o, &d->who))
+        return 0;
+    late = kith__agent_alloc(sizeof *late);
+    *late = (struct late){ .object = o, .dead = d->who };
+    kith__link_last(&d->pending->late, late, link);
+    return 1;
+}
+
+static void tell_death(struct kith__pending *self, uint32_t peer, uint32_t serial)
+{
+    struct death d = { self, { peer, serial, 0 } };
+
+    drop_calls_of(self, peer, serial);
+    kith__death_told(&d.who, hears_later, &d);
+}
+
+static void forget_late(struct kith__pending *self, struct late *late)
+{
+    kith__unlink(&self->late, late, link);
+    free(late);
+}
+
+static void tell_late_deaths(struct kith__pending *self)
+{
+    for (struct late *late = self->late.first, *next; late; late = next) {
+        next = late->link.next;
+        if (is_on_its_way(self, late->object, &late->dead))
+            continue;
+        kith__object_died(late->object, &late->dead);
+        forget_late(self, late);
+    }
+}
+
+static void forget_late_of(struct kith__pending *self, uint32_t peer)
+{
+    for (struct late *late = self->late.first, *next; late; late = next) {
+        next = late->link.next;
+        if (late->dead.node == peer)
+            forget_late(self, late);
+    }
+}
+
 /* Each gives a result or code, or KITH__PARKED. */
 static int64_t carry_out(struct kith__pending *self, const struct kith__request *r, uint32_t peer,
                          const void *bytes, uint64_t *block, struct kith__result *out)
@@ -272,7 +351,7 @@ static int64_t carry_out(struct kith__pending *self, const struct kith__request 
     if (!(m->flags & KITH__PIPELINES))
         v->in_row = 0;
     if (r->op == (KITH__NODE_KIND << 8 | KITH__NODE_DIED) && r->number != 0)
-        drop_calls_of(self, peer, (uint32_t)r->number);
+        tell_death(self, peer, (uint32_t)r->number);
     if (r->object != 0 && kith__handle_home(r->object) != self->node)
         return kith__fail(KITH_ESTALE, "node %u asks node %u for an object of node %u", peer, self->node,
                           kith__handle_home(r->object));
@@ -466,6 +545,7 @@ static void wait_or_go(struct kith__pending *self, struct kith__waitlist *p)
 int64_t kith__pending_retry(struct kith__pending *self, int woken, int64_t now)
 {
     self->now = now;
+    tell_late_deaths(self);
     if (!woken && now < self->due)
         return self->due;
     self->due = INT64_MAX;
@@ -610,7 +690,8 @@ void kith__pending_ended(struct kith__pending *self, uint32_t peer)
         }
     }
     kith__deliveries_ended(&self->deliveries, peer);
-    kith__death_told(&(struct kith__caller){ peer, 0, 0 });
+    forget_late_of(self, peer);
+    kith__death_told(&(struct kith__caller){ peer, 0, 0 }, NULL, NULL);
     self->due = 0;
 }
 
@@ -633,6 +714,8 @@ void kith__pending_free(struct kith__pending *self)
         drop_calls(self, v);
         free_client(self, v);
     }
+    while (self->late.first)
+        forget_late(self, self->late.first);
     kith__deliveries_free(&self->deliveries);
     kith__waitlists_free(&self->waitlists);
     free(self);

@@ -99,14 +99,15 @@ static int64_t place(struct kith__object *o, const struct kith__caller *who, str
     return best;
 }
 
-/* A process of the node that asks has died: number is its serial number. What it held here is free. */
+/* A process of the node that asks has died. What it held here is free: pending.c, which knows what else it
+ * has asked for, has told the objects. */
 static int64_t died(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
 {
     (void)o;
+    (void)who;
+    (void)in;
     (void)out;
-    if (in->number != 0)
-        kith__death_told(&(struct kith__caller){ who->node, (uint32_t)in->number, 0 });
     return 0;
 }
 

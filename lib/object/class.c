@@ -276,7 +276,7 @@ int kith__close_here(uint64_t id, unsigned kind, uint64_t part)
 }
 
 /* Also one that is seen to be unheld for the second time: who saw it first has died. */
-static void tell_death(struct kith__object *o, void *context)
+void kith__object_died(struct kith__object *o, const struct kith__caller *who)
 {
     struct kith__result out = { 0 };
     const struct kith__class *c;
@@ -288,7 +288,7 @@ static void tell_death(struct kith__object *o, void *context)
         kind = lingering(o);
     c = kind < KITH__KINDS ? kith__classes[kind] : NULL;
     if (c && c->died) {
-        c->died(o, context, &out);
+        c->died(o, who, &out);
         id = kith__object_id(o);
         ends = c->is_unheld && c->is_unheld(o);
     }
@@ -297,23 +297,40 @@ static void tell_death(struct kith__object *o, void *context)
         kith__close_here(id, (unsigned)kind, 0);
 }
 
-static void tell_objects(const struct kith__caller *who, int all, uint32_t holds)
-{
-    struct kith__caller dead = *who;
+struct death {
+    struct kith__caller who;
+    kith__hears_later *later;
+    void *context;
+};
 
+static void tell_death(struct kith__object *o, void *context)
+{
+    const struct death *d = context;
+
+    if (!d->later || !d->later(o, d->context))
+        kith__object_died(o, &d->who);
+}
+
+static void tell_objects(struct death *dead, int all, uint32_t holds)
+{
     for (unsigned kind = 1; kind < KITH__KINDS; kind++)
         if (kith__classes[kind]->died && (all || kith__classes[kind]->unheard & holds))
-            kith__objects_each(kind, tell_death, &dead);
+            kith__objects_each(kind, tell_death, dead);
 }
 
 void kith__objects_died(const struct kith__caller *who)
 {
-    tell_objects(who, 1, 0);
+    tell_objects(&(struct death){ .who = *who }, 1, 0);
+}
+
+void kith__objects_died_but(const struct kith__caller *who, kith__hears_later *later, void *context)
+{
+    tell_objects(&(struct death){ *who, later, context }, 1, 0);
 }
 
 void kith__unheard_died(const struct kith__caller *who, uint32_t holds)
 {
-    tell_objects(who, 0, holds);
+    tell_objects(&(struct death){ .who = *who }, 0, holds);
 }
 
 /* A new one, here. */

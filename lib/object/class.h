@@ -188,6 +188,10 @@ void kith__release(uint64_t id, unsigned kind, uint32_t n);
 /* What who held in any object of this node is free. who->member 0: all of that node's. For janitors and
  * agents. */
 void kith__objects_died(const struct kith__caller *who);
+/* But for objects of which later says that they hear of it later, by kith__object_died. NULL: none does. */
+typedef int kith__hears_later(struct kith__object *o, void *context);
+void kith__objects_died_but(const struct kith__caller *who, kith__hears_later *later, void *context);
+void kith__object_died(struct kith__object *o, const struct kith__caller *who);
 /* The same for what its agent may know nothing of, by .unheard; holds: of its member. A request of its that
  * comes later has that again, and is told of by its agent. */
 void kith__unheard_died(const struct kith__caller *who, uint32_t holds);

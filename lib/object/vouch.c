@@ -21,7 +21,7 @@ static struct kith__deaths *deaths_of(uint32_t node)
 /* ------------------------------------------------------------------ at the object's home */
 
 /* The number before the walk, so that who does not see it is seen by that. */
-void kith__death_told(const struct kith__caller *who)
+void kith__death_told(const struct kith__caller *who, kith__hears_later *later, void *context)
 {
     struct kith__deaths *d = deaths_of(who->node);
     uint64_t told = atomic_load(&d->told);
@@ -32,7 +32,7 @@ void kith__death_told(const struct kith__caller *who)
         atomic_store(&d->last[told % KITH__DEATHS_KNOWN], who->member);
         atomic_store(&d->told, told + 1);
     }
-    kith__objects_died(who);
+    kith__objects_died_but(who, later, context);
 }
 
 enum fate { LIVES, HAS_ENDED, UNKNOWN };

@@ -28,7 +28,7 @@ int64_t kith__name_process(uint64_t id, enum kith__kind kind, unsigned method, k
 int kith__named(const struct kith__args *in, struct kith__caller *who);
 
 /* For the agent: it has heard of the death of who, of any node; .member 0: that node has ended. Tells the
- * objects. */
-void kith__death_told(const struct kith__caller *who);
+ * objects, as kith__objects_died_but. */
+void kith__death_told(const struct kith__caller *who, kith__hears_later *later, void *context);
 
 #endif
