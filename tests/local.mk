@@ -330,10 +330,11 @@ EXTRA_DIST += \
 	tests/cluster/must.h \
 	tests/over_net \
 	tests/seeds
-check_PROGRAMS += tests/cluster/delays tests/cluster/lost tests/cluster/objects tests/cluster/pool
+check_PROGRAMS += tests/cluster/delays tests/cluster/lost tests/cluster/objects tests/cluster/options tests/cluster/pool
 tests_cluster_delays_LDADD = lib/libkith.la $(LIBM)
 tests_cluster_lost_LDADD = lib/libkith.la $(LIBM)
 tests_cluster_objects_LDADD = lib/libkith.la
+tests_cluster_options_LDADD = lib/libkith.la
 tests_cluster_pool_LDADD = lib/libkith.la $(LIBM)
 tests_test_agent_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 protocol_sources = \

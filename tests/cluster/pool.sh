@@ -66,6 +66,8 @@ far()
     run 2 KITH_WORKERS=2 "$pool" far >"$TMPDIR/far" 2>&1 && grep -qx done "$TMPDIR/far" || { cat "$TMPDIR/far"; return 1; }
 }
 
+options() { run 3 "$top_builddir/tests/cluster/options" >"$TMPDIR/options" 2>&1 && grep -qx done "$TMPDIR/options" || { cat "$TMPDIR/options"; return 1; }; }
+
 # Each task of each call is in one line, of the file of the host that it ran on.
 logged()
 {
@@ -103,6 +105,7 @@ check "of three" all_workers 3
 check "the same bits on one node, two and three" same_bits 1 2 3
 check "the same bits with a seed that only main has" a_seed_of_main
 check "calls from a node without workers" far
+check "initializers, limits, tries, what else a pool has, and tasks that call it" options
 check "the job log of three nodes" logged
 check "a node that is stopped" stopped
 check "the node of a pool that others call" home
