@@ -109,6 +109,19 @@ static inline int check_wait(pid_t pid)
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* The ranks of mpirun or srun have one job between them. One that a test makes in a child process is that
+ * rank's own. */
+static inline void check_own_jobs(void)
+{
+    if (getenv("PMIX_RANK") || getenv("PMI_RANK"))
+        setenv("KITH_LAUNCH", "none", 1);
+}
+
+/* For tests whose tasks and Processes share more with their caller than kith's objects, such as pages of
+ * mmap: they stay on this node, whichever others the test was given. */
+#define near_pool(...) kith_pool_open_with(__VA_ARGS__, .nodes = 1)
+#define near_process(...) kith_process_start_with(__VA_ARGS__, .node = KITH_HERE)
+
 /* Runs fn in a child process: its exit status, as check_wait. */
 static inline int check_fork(void (*fn)(void))
 {
@@ -117,6 +130,7 @@ static inline int check_fork(void (*fn)(void))
     fflush(NULL);
     pid = fork();
     if (pid == 0) {
+        check_own_jobs();
         fn();
         fflush(NULL);
         _exit(0);
@@ -217,6 +231,7 @@ static inline int run_tests(const char *name, struct test *tests)
     CU_pSuite suite;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
+    check_own_jobs();
     if (CU_initialize_registry() != CUE_SUCCESS ||
         !(suite = CU_add_suite_with_setup_and_teardown(name, NULL, NULL, check_begin, check_end)))
         return 1;

@@ -313,6 +313,7 @@ once_scripts += \
 	tests/cluster/objects.sh \
 	tests/cluster/pool.sh \
 	tests/cluster/prefix.sh \
+	tests/cluster/programs.sh \
 	tests/cluster/slurm.sh \
 	tests/cluster/suites.sh
 long_scripts += tests/cluster/five.sh

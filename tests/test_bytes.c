@@ -232,7 +232,7 @@ static void what_a_dead_worker_had_goes_with_it(void)
     uint64_t before = blocks();
 
     shared->killed = 0;
-    tries = kith_pool_open_with(2, .tries = 5);
+    tries = near_pool(2, .tries = 5);
     PASS(kith_map(tries, die_once, sizes, b, N));
     CU_ASSERT_EQUAL(count_wrong(b), 0);
     PASS(kith_bytes_free(b, N));

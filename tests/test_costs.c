@@ -173,7 +173,7 @@ static int die_once(int x)
 static void workers_that_die_lose_nothing(void)
 {
     for (int place = 0; place < 3; place++) {
-        kith_pool tries = kith_pool_open_with(2, .tries = 5);
+        kith_pool tries = near_pool(2, .tries = 5);
         int kith = place > 0, *in = numbers(kith), *out = place == 2 ? in : numbers(kith), wrong = 0;
 
         reset();

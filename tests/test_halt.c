@@ -91,7 +91,7 @@ static void prepare(int *in, int *out, int n)
 static void a_call_ends_when_a_hundred_have_failed_and_none_succeeded(void)
 {
     static int in[MANY], out[MANY], (*const fns[])(int) = { fail, die };
-    kith_pool pool = kith_pool_open_with(WORKERS, .tries = 1);
+    kith_pool pool = near_pool(WORKERS, .tries = 1);
 
     for (int k = 0; k < 2; k++) {
         prepare(in, out, MANY);
@@ -116,7 +116,7 @@ static int fail_in_a_block(uint64_t lo, uint64_t hi, const void *arg)
 
 static void so_does_a_loop_over_a_range(void)
 {
-    kith_pool pool = kith_pool_open(WORKERS);
+    kith_pool pool = near_pool(WORKERS);
 
     shared->runs = 0;
     FAILS_WITH(KITH_ETASK, kith_for(pool, fail_in_a_block, NULL, 0, 1000000));
@@ -142,7 +142,7 @@ static int fail_in_the_first_half(uint64_t lo, uint64_t hi, const void *arg)
 /* Each worker has one half as its share. */
 static void a_share_ends_with_the_call(void)
 {
-    kith_pool pool = kith_pool_open_with(WORKERS, .halt = 3);
+    kith_pool pool = near_pool(WORKERS, .halt = 3);
 
     shared->passed = 0;
     FAILS_WITH(KITH_ETASK, kith_for(pool, fail_in_the_first_half, NULL, 0, 10000));
@@ -170,7 +170,7 @@ static int fail_when_one_has_passed(int x)
 static void one_that_has_succeeded_is_enough_to_go_on(void)
 {
     static int in[2 * CLAIM], out[2 * CLAIM];
-    kith_pool pool = kith_pool_open_with(2, .chunk = CLAIM);
+    kith_pool pool = near_pool(2, .chunk = CLAIM);
 
     prepare(in, out, 2 * CLAIM);
     FAILS_WITH(KITH_ETASK, kith_map(pool, fail_when_one_has_passed, in, out, 2 * CLAIM));
@@ -187,7 +187,7 @@ static void a_number_of_failures_ends_a_call(void)
     static int in[MANY], out[MANY];
 
     for (size_t k = 0; k < 3; k++) {
-        kith_pool pool = kith_pool_open_with(1, .halt = 3, .chunk = chunks[k]);
+        kith_pool pool = near_pool(1, .halt = 3, .chunk = chunks[k]);
 
         prepare(in, out, MANY);
         FAILS_WITH(KITH_ETASK, kith_map(pool, fail_from_ten, in, out, MANY));
@@ -205,7 +205,7 @@ static void those_that_succeeded_have_their_results(void)
 {
     static int copied[MANY], results[MANY];
     int *in = kith_alloc(sizeof copied), *out = kith_alloc(sizeof copied);
-    kith_pool pool = kith_pool_open_with(WORKERS, .halt = 1, .chunk = 7);
+    kith_pool pool = near_pool(WORKERS, .halt = 1, .chunk = 7);
 
     for (int round = 0; round < 4; round++) {
         int *from = round % 2 ? in : copied, *to = round / 2 ? out : results;
@@ -225,14 +225,14 @@ static void no_limit_is_none(void)
 {
     enum { SOME = 300 };
     static int in[SOME], out[SOME];
-    kith_pool pool = kith_pool_open_with(WORKERS, .halt = -1);
+    kith_pool pool = near_pool(WORKERS, .halt = -1);
 
     prepare(in, out, SOME);
     FAILS_WITH(KITH_ETASK, kith_map(pool, fail, in, out, SOME));
     CU_ASSERT_PTR_NULL(strstr(kith_last_error(), "cancelled"));
     CU_ASSERT(count_faults() == SOME && shared->runs == SOME);
     PASS(kith_pool_close(pool));
-    FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open_with(1, .halt = -2)));
+    FAILS_WITH(KITH_EINVAL, kith_check(near_pool(1, .halt = -2)));
 }
 
 /* ---- who calls */
@@ -255,8 +255,8 @@ static int call_in_a_process(const void *arg)
 
 static void calls_of_tasks_and_processes_end_as_well(void)
 {
-    kith_pool pool = kith_pool_open(WORKERS), pools[4] = { pool, pool, pool, pool };
-    kith_process p = kith_process_start(call_in_a_process, KITH_ARG(pool));
+    kith_pool pool = near_pool(WORKERS), pools[4] = { pool, pool, pool, pool };
+    kith_process p = near_process(call_in_a_process, KITH_ARG(pool));
     int right[4] = { 0 }, code = -1000;
 
     PASS(kith_map(pool, call_inside, pools, right, 4));
@@ -301,7 +301,7 @@ static void *terminate(void *pool)
 static void a_halted_call_can_be_terminated(void)
 {
     static int in[1000], out[1000];
-    kith_pool pool = kith_pool_open_with(2, .halt = 1, .chunk = 1);
+    kith_pool pool = near_pool(2, .halt = 1, .chunk = 1);
     pthread_t thread;
 
     prepare(in, out, 1000);
@@ -322,12 +322,12 @@ static int call_and_wait(const void *arg)
 /* It waits for the task under way; what it has left behind is withdrawn. */
 static void the_caller_of_a_halted_call_may_die(void)
 {
-    kith_pool pool = kith_pool_open_with(2, .halt = 3, .chunk = 1);
+    kith_pool pool = near_pool(2, .halt = 3, .chunk = 1);
     kith_process caller;
     int y;
 
     shared->runs = shared->passed = shared->failed = 0;
-    caller = kith_process_start(call_and_wait, KITH_ARG(pool));
+    caller = near_process(call_and_wait, KITH_ARG(pool));
     while (shared->failed < 3)
         usleep(1000);
     usleep(5000);
@@ -360,7 +360,7 @@ static void wait_for_sleeper(const char *step)
 static void who_leaves_a_halted_job_wakes_its_caller(void)
 {
     int in[4] = { 0 }, out[4], woken = 0;
-    kith_pool pool = kith_pool_open_with(1, .halt = 1, .chunk = 1);
+    kith_pool pool = near_pool(1, .halt = 1, .chunk = 1);
 
     shared->seat = kith__seat_number(kith__seat());
     shared->held = 1;

@@ -66,7 +66,7 @@ static void in_the_order_of_arguments(void)
 static void as_they_come(void)
 {
     enum { N = 20000 };
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     static unsigned char seen[N];
     int *in = malloc(N * sizeof *in), wrong = 0, n = 0, y, first = -1;
     kith_iter it;
@@ -203,7 +203,7 @@ static void structs(void)
 /* What was not begun is not begun, and the pool need not be the only one to end. */
 static void closed_in_the_middle(void)
 {
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     int in[3000] = { 0 }, y;
     kith_iter it;
 
@@ -227,7 +227,7 @@ static void closed_in_the_middle(void)
 
 static void waiting_has_a_limit(void)
 {
-    kith_pool pool = kith_pool_open(1);
+    kith_pool pool = near_pool(1);
     int in[2] = { 0, 1 }, y;
     kith_iter it;
 
@@ -254,7 +254,7 @@ static int dies_once(int x)
 
 static void workers_may_die(void)
 {
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     int in[500], n = 0, wrong = 0, y;
     kith_iter it;
 

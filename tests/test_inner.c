@@ -85,7 +85,7 @@ static int sum_up_and_die(const void *in, void *out)
 /* 1: it came to its end without a death. */
 static int die_at(int step, int workers)
 {
-    kith_pool pool = kith_pool_open(workers);
+    kith_pool pool = near_pool(workers);
     struct part in = { pool, 3 };
     int out = -1;
 
@@ -143,7 +143,7 @@ static int meet_in_own_call(const void *in, void *out)
 static void what_another_worker_takes_survives_its_death(void)
 {
     uint64_t before = used_blocks();
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     int out = 0;
 
     memset((void *)shared, 0, sizeof *shared);

@@ -133,7 +133,7 @@ static void a_map_tells_its_faults_to_whom_asks(void)
 
 static void what_is_queued_is_not_begun(void)
 {
-    kith_pool pool = kith_pool_open(1);
+    kith_pool pool = near_pool(1);
     kith_result r, s, t;
     int y;
 
@@ -157,7 +157,7 @@ static void what_is_queued_is_not_begun(void)
 
 static void what_runs_is_ended_with_its_worker(void)
 {
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     kith_result r, s;
     int y;
 
@@ -177,7 +177,7 @@ static void what_runs_is_ended_with_its_worker(void)
 static void a_map_is_cancelled(void)
 {
     enum { N = 10000 };
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     int *in = calloc(N, sizeof *in), *out = calloc(N, sizeof *out), y;
     kith_result r, waits[40];
 
@@ -221,7 +221,7 @@ static int fails_all_the_same(const void *in, void *out)
 static void what_was_cancelled_has_not_ended_well(void)
 {
     for (int round = 0; round < 15; round++) {
-        kith_pool pool = kith_pool_open_with(1, .tries = 1);
+        kith_pool pool = near_pool(1, .tries = 1);
         int x = 7, y = 0;
         kith_result r;
 
@@ -242,7 +242,7 @@ static void what_was_cancelled_has_not_ended_well(void)
 static void cancelling_at_any_moment(void)
 {
     enum { N = 400 };
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     kith_result r[N];
     int done = 0, cancelled = 0, others = 0, lost = 0, y, was[N];
 
@@ -283,7 +283,7 @@ static void results_of_many_pools_are_waited_for(void)
     if (SANITIZED)
         SKIP("so many processes take long");
     for (int i = 0; i < POOLS; i++) {
-        pools[i] = kith_pool_open(1);
+        pools[i] = near_pool(1);
         r[i] = kith_apply_async(pools[i], wait_at_gate, i);
     }
     FAILS_WITH(KITH_ETIMEDOUT, (int)kith_results_wait(r, POOLS, 1, 20));
@@ -298,7 +298,7 @@ static void results_of_many_pools_are_waited_for(void)
 
 static void waiting_for_some_of_many(void)
 {
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     kith_result r[5];
     int in[2] = { 1, 2 }, out[2];
 
@@ -378,7 +378,7 @@ static void a_function_may_begin_the_next_call(void)
     reset();
     atomic_store(&shared[GATE], 1);
     atomic_store(&called, 0);
-    chained = kith_pool_open(2);
+    chained = near_pool(2);
     PASS(kith_result_notify(kith_apply_async(chained, wait_at_gate, 0), go_on, NULL));
     while (atomic_load(&called) == 0)
         usleep(100);
@@ -399,13 +399,13 @@ static void end_the_other_pool(kith_result r, void *arg)
 /* In the thread that would take the last steps of its maps. */
 static void a_function_may_terminate_a_pool(void)
 {
-    kith_pool pool = kith_pool_open(1);
+    kith_pool pool = near_pool(1);
     static int in[30][2], out[30][2];
     kith_result r[30];
 
     reset();
     atomic_store(&called, 0);
-    doomed = kith_pool_open(2);
+    doomed = near_pool(2);
     for (int i = 0; i < 30; i++)
         r[i] = kith_map_async(doomed, wait_at_gate, in[i], out[i], 2);
     await(BEGUN, 2);

@@ -9,6 +9,26 @@
 static char path[200];
 static const char *program;
 
+/* Behind the name of a process, where there are several hosts. */
+static const char *on_host(void)
+{
+    static char text[80];
+
+    if (kith_nodes() > 1)
+        snprintf(text, sizeof text, " on %s", kith_host());
+    return text;
+}
+
+/* Lines of a program alone have no host: as if these were such. */
+static void leave_out_host(char *text)
+{
+    char wanted[100];
+
+    snprintf(wanted, sizeof wanted, "%s] ", on_host());
+    for (size_t host = strlen(wanted) - 2; host > 0 && (text = strstr(text, wanted));)
+        memmove(text, text + host, strlen(text + host) + 1);
+}
+
 /* What was written to stderr since the last call. */
 static const char *said(void)
 {
@@ -20,6 +40,7 @@ static const char *said(void)
     close(fd);
     text[n > 0 ? n : 0] = '\0';
     from += n > 0 ? n : 0;
+    leave_out_host(text);
     return text;
 }
 
@@ -34,7 +55,7 @@ static void is_said(const char *wanted)
 
 static void run(kith_target *fn, const char *name)
 {
-    kith_process p = kith_process_start_with(fn, NULL, 0, .name = name);
+    kith_process p = near_process(fn, NULL, 0, .name = name);
     int code;
 
     PASS(kith_process_join(p, SOON));
@@ -75,7 +96,7 @@ static int speak_as_worker(const void *in, void *out)
 
 static void a_level_holds_in_all_processes(void)
 {
-    kith_pool pool = kith_pool_open(1);
+    kith_pool pool = near_pool(1);
     int in = 0, out = 0;
 
     said();
@@ -96,7 +117,7 @@ static void a_level_holds_in_all_processes(void)
 
 static void threads_of_a_pool_say_which_worker_they_are(void)
 {
-    kith_pool pool = kith_pool_open_with(1, .threads = 1);
+    kith_pool pool = near_pool(1, .threads = 1);
     int in = 0, out = 0;
 
     PASS(kith_log_level(KITH_LOG_INFO));
@@ -145,24 +166,26 @@ static void lines_of_many_do_not_mix(void)
 {
     kith_process p[WRITERS];
     int seen[WRITERS] = { 0 }, fd;
-    char *text = calloc(1, WRITERS * LINES * (WIDE + 40) + 1), *rest = text;
+    char *text = calloc(1, WRITERS * LINES * (WIDE + 100) + 1), *rest = text, head[100];
+    size_t before = (size_t)snprintf(head, sizeof head, "[WARNING/w%s] ", on_host());
 
     fd = open(path, O_RDONLY);
     lseek(fd, 0, SEEK_END);
     for (int i = 0; i < WRITERS; i++)
-        p[i] = kith_process_start_with(write_much, KITH_ARG(i), .name = "w");
+        p[i] = near_process(write_much, KITH_ARG(i), .name = "w");
     for (int i = 0; i < WRITERS; i++) {
         PASS(kith_process_join(p[i], SOON));
         PASS(kith_process_close(p[i]));
     }
-    CU_ASSERT(read(fd, text, WRITERS * LINES * (WIDE + 40)) == WRITERS * LINES * (WIDE + 13));
+    CU_ASSERT(read(fd, text, WRITERS * LINES * (WIDE + 100)) ==
+              (ssize_t)(WRITERS * LINES * (before + WIDE + 1)));
     close(fd);
     said();
     for (char *line = strtok_r(NULL, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        char who = strncmp(line, "[WARNING/w] ", 12) == 0 ? line[12] : 'z';
+        char who = strncmp(line, head, before) == 0 ? line[before] : 'z';
 
-        if (who < 'a' + WRITERS && strlen(line) == WIDE + 12 &&
-            strspn(line + 12, (char[]){ who, '\0' }) == WIDE)
+        if (who < 'a' + WRITERS && strlen(line) == before + WIDE &&
+            strspn(line + before, (char[]){ who, '\0' }) == WIDE)
             seen[who - 'a']++;
     }
     for (int i = 0; i < WRITERS; i++)
@@ -179,8 +202,8 @@ static void a_long_line_is_cut(void)
     said();
     kith_log(KITH_LOG_WARNING, "%s", text);
     line = said();
-    CU_ASSERT_EQUAL(strlen(line), 4095);
-    CU_ASSERT(strncmp(line, "[WARNING/main] xxx", 18) == 0 && strcmp(line + 4095 - 5, "x...\n") == 0);
+    CU_ASSERT_EQUAL(strlen(line) + strlen(on_host()), 4095);
+    CU_ASSERT(strncmp(line, "[WARNING/main] xxx", 18) == 0 && strcmp(line + strlen(line) - 5, "x...\n") == 0);
     free(text);
 }
 
@@ -188,7 +211,7 @@ static char caught[200];
 
 static void catch (int level, const char *process, const char *text)
 {
-    snprintf(caught, sizeof caught, "%d %s %s", level, process, text);
+    snprintf(caught, sizeof caught, "%d %.*s %s", level, (int)strcspn(process, " "), process, text);
     kith_log(KITH_LOG_ERROR, "handled");
 }
 

@@ -101,7 +101,7 @@ static int one_more(int i)
 
 static void map_by_ones(int (*fn)(int))
 {
-    kith_pool ones = kith_pool_open_with(WORKERS, .chunk = 1);
+    kith_pool ones = near_pool(WORKERS, .chunk = 1);
     static int in[4096], out[4096];
 
     for (int i = 0; i < 4096; i++)
@@ -263,7 +263,7 @@ static int meets_its_neighbour(uint64_t lo, uint64_t hi, const void *arg)
 
 static void a_pool_with_chunk_is_obeyed(void)
 {
-    kith_pool ones = kith_pool_open_with(WORKERS, .chunk = 1);
+    kith_pool ones = near_pool(WORKERS, .chunk = 1);
 
     memset((void *)shared->pid, 0, sizeof shared->pid);
     PASS(kith_for(ones, meets_its_neighbour, NULL, 0, FEW));
@@ -281,7 +281,7 @@ static int meets_the_caller(uint64_t lo, uint64_t hi, const void *arg)
 /* Two blocks that wait for each other: the only worker has one, and the caller the other. */
 static void the_caller_works_while_it_waits(void)
 {
-    kith_pool one = kith_pool_open_with(1, .caller = 1);
+    kith_pool one = near_pool(1, .caller = 1);
 
     memset((void *)shared->pid, 0, sizeof shared->pid);
     PASS(kith_for(one, meets_the_caller, NULL, 0, 2));
@@ -305,7 +305,7 @@ static double who(double x)
 /* What has to be copied to the tasks is copied by the caller, which has no time for them. */
 static void a_caller_that_copies_runs_no_tasks(void)
 {
-    kith_pool one = kith_pool_open_with(1, .caller = 1);
+    kith_pool one = near_pool(1, .caller = 1);
     double in[100], out[100], mine = 0.0;
 
     for (int i = 0; i < 100; i++)
@@ -327,7 +327,7 @@ static int fail_here(uint64_t lo, uint64_t hi, const void *arg)
 
 static void a_task_that_fails_in_the_caller_is_told_like_any_other(void)
 {
-    kith_pool one = kith_pool_open_with(1, .caller = 1);
+    kith_pool one = near_pool(1, .caller = 1);
     int me = getpid();
     struct kith_fault f;
 
@@ -361,8 +361,8 @@ static int is_ready(uint64_t lo, uint64_t hi, const void *arg)
 static void the_initializer_runs_once_in_the_caller(void)
 {
     int five = 5;
-    kith_pool one = kith_pool_open_with(1, .caller = 1, .init = initialize, .exit = leave, .arg = &five,
-                                        .arg_size = sizeof five);
+    kith_pool one =
+        near_pool(1, .caller = 1, .init = initialize, .exit = leave, .arg = &five, .arg_size = sizeof five);
 
     ready = left = 0;
     for (int i = 0; i < 3; i++) {
@@ -406,7 +406,7 @@ static void *sum_up(void *to)
 
 static void callers_at_once_and_calls_in_calls(void)
 {
-    kith_pool one = kith_pool_open_with(1, .caller = 1);
+    kith_pool one = near_pool(1, .caller = 1);
     pthread_t thread[3];
 
     for (int i = 0; i < 3; i++)
@@ -441,7 +441,7 @@ int main(int argc, char **argv)
     kith__failpoint_hook = hook;
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
-    pool = kith_pool_open(WORKERS);
+    pool = near_pool(WORKERS);
     rc = run_tests("loop", tests);
     kith_pool_close(pool);
     return kith_finalize() ? 1 : rc;

@@ -46,7 +46,7 @@ static kith_process start_caller(kith_pool pool)
     kith_process caller;
 
     atomic_store(asleep, 0);
-    caller = kith_process_start(map_for_long, &pool, sizeof pool);
+    caller = near_process(map_for_long, &pool, sizeof pool);
     while (atomic_load(asleep) == 0)
         sched_yield();
     return caller;
@@ -55,7 +55,7 @@ static kith_process start_caller(kith_pool pool)
 static void a_pool_ends_though_a_caller_has_died(void)
 {
     for (int round = 0; round < 3; round++) {
-        kith_pool pool = kith_pool_open(2);
+        kith_pool pool = near_pool(2);
         kith_process caller = start_caller(pool);
 
         PASS(kith_process_kill(caller));
@@ -82,7 +82,7 @@ static int map_faults_for_long(const void *arg)
 /* Nobody will hear of the faults in its job. */
 static void faults_of_a_dead_caller_are_freed(void)
 {
-    kith_pool pool = kith_pool_open_with(1, .chunk = 1);
+    kith_pool pool = near_pool(1, .chunk = 1);
     uint64_t before, seen = 0;
     struct kith__heap_stats stats;
     int y;
@@ -94,14 +94,14 @@ static void faults_of_a_dead_caller_are_freed(void)
         kith_process caller;
 
         atomic_store(asleep, 0);
-        caller = kith_process_start(map_faults_for_long, &pool, sizeof pool);
+        caller = near_process(map_faults_for_long, &pool, sizeof pool);
         while (atomic_load(asleep) == 0)
             sched_yield();
         PASS(kith_process_kill(caller));
         PASS(kith_process_join(caller, KITH_FOREVER));
         PASS(kith_process_close(caller));
         PASS(kith_pool_terminate(pool));
-        pool = kith_pool_open_with(1, .chunk = 1);
+        pool = near_pool(1, .chunk = 1);
         PASS(kith_apply(pool, square, &y, 3));
     }
     /* The janitors of those who were killed come a moment later. */
@@ -140,8 +140,8 @@ static int exitcode(kith_process p)
 static void callers_find_a_pool_cancelled_whose_closer_has_died(void)
 {
     for (int round = 0; round < ROUNDS; round++) {
-        kith_pool pool = kith_pool_open(2);
-        kith_process caller = start_caller(pool), closer = kith_process_start(close_it, &pool, sizeof pool);
+        kith_pool pool = near_pool(2);
+        kith_process caller = start_caller(pool), closer = near_process(close_it, &pool, sizeof pool);
 
         await_its_end(pool);
         PASS(kith_process_kill(closer));
@@ -193,7 +193,7 @@ static int close_and_die(const void *arg)
 static kith_pool open_with_blocks(void)
 {
     static char in[20][1000], out[20][1000];
-    kith_pool pool = kith_pool_open_with(1, .init = greet, .arg = in, .arg_size = sizeof in);
+    kith_pool pool = near_pool(1, .init = greet, .arg = in, .arg_size = sizeof in);
 
     REQUIRE(kith_pool_map(pool, copy, in, sizeof in[0], out, sizeof out[0], 20) == 0);
     return pool;
@@ -234,7 +234,7 @@ static void what_a_dead_closer_has_not_freed_is_freed(void)
 
     for (d.steps = 0; code == -SIGKILL; d.steps += STRIDE) {
         d.pool = open_with_blocks();
-        code = exitcode(kith_process_start(close_and_die, KITH_ARG(d)));
+        code = exitcode(near_process(close_and_die, KITH_ARG(d)));
         if (kith_pool_workers(d.pool) > 0)
             PASS(kith_pool_terminate(d.pool)); /* it died before it had begun */
         await_blocks(before, d.steps);
@@ -260,7 +260,7 @@ static void what_a_dead_opener_had_is_freed(void)
     int code = -SIGKILL, steps;
 
     for (steps = 0; code == -SIGKILL; steps += STRIDE) {
-        code = exitcode(kith_process_start(open_and_die, KITH_ARG(steps)));
+        code = exitcode(near_process(open_and_die, KITH_ARG(steps)));
         await_blocks(before, steps);
     }
     CU_ASSERT_EQUAL(code, 0);
@@ -312,7 +312,7 @@ static void a_janitor_changes_no_memory_that_was_a_job(void)
     CU_ASSERT_FATAL(job != 0);
     size = kith__heap_size_of(job);
     atomic_store(janitor, WAIT);
-    p = kith_process_start(die_at_once, NULL, 0);
+    p = near_process(die_at_once, NULL, 0);
     who = atomic_load(&kith__process_body(kith__object_slot(p.id))->member);
     while (atomic_load(janitor) != WAITS)
         usleep(100);
@@ -337,7 +337,7 @@ static void *close_in_thread(void *pool)
 static void terminate_hastens_who_waits_in_close(void)
 {
     for (int round = 0; round < ROUNDS; round++) {
-        kith_pool pool = kith_pool_open(2);
+        kith_pool pool = near_pool(2);
         kith_process caller = start_caller(pool);
         pthread_t closer;
         void *closed;
@@ -379,7 +379,7 @@ static void workers_are_replaced_without_a_free_place(void)
 {
     static uint32_t taken[KITH__MEMBERS];
     int in[64], out[64], wrong = 0;
-    kith_pool own = kith_pool_open_with(1, .tries = 10), worn = kith_pool_open_with(2, .tasks_per_worker = 3);
+    kith_pool own = near_pool(1, .tries = 10), worn = near_pool(2, .tasks_per_worker = 3);
     struct below below = { own, 40 };
     uint32_t n = 0;
 
@@ -440,7 +440,7 @@ static int hang_in_own_call(const void *in, void *out)
 /* Its worker runs the tasks of its call: with one worker, all of them. */
 static void a_task_whose_own_calls_end_its_worker_has_so_many_tries(void)
 {
-    kith_pool pool = kith_pool_open_with(1, .tries = 3, .limit_ms = 1500);
+    kith_pool pool = near_pool(1, .tries = 3, .limit_ms = 1500);
     struct kith_fault f;
     int out;
 
@@ -492,14 +492,14 @@ static int reduce_and_leave(const void *arg)
 /* Its call is under way as long as somebody stands for it: else the pool would wait for it. */
 static void a_pool_ends_though_a_caller_has_called_exit(void)
 {
-    kith_pool pool = kith_pool_open(1);
+    kith_pool pool = near_pool(1);
     struct kith_fault f;
     int out;
 
     tries[0] = 0;
     FAILS_WITH(KITH_ETASK, kith_map(pool, leave_in_own_call, &pool, &out, 1));
     CU_ASSERT(kith_last_fault(&f, 0) == 0 && f.end == KITH_END_EXITED && f.code >= 3);
-    CU_ASSERT_EQUAL(exitcode(kith_process_start(reduce_and_leave, KITH_ARG(pool))), 0);
+    CU_ASSERT_EQUAL(exitcode(near_process(reduce_and_leave, KITH_ARG(pool))), 0);
     PASS(kith_pool_close(pool));
 }
 
@@ -529,7 +529,7 @@ static void orphans_are_ended_among_very_many_workers(void)
 
     if (slowdown() > 1)
         SKIP("900 processes are too many where each of them is slow");
-    pool = kith_pool_open_with(VERY_MANY, .tries = 1, .init = begin_well); /* all are there */
+    pool = near_pool(VERY_MANY, .tries = 1, .init = begin_well); /* all are there */
     FAILS_WITH(KITH_ETASK, kith_map(pool, leave_an_orphan, &in, &out, 1));
     while (kill(tries[0], 0) == 0) /* until the limit of time */
         sched_yield();

@@ -30,6 +30,7 @@ static int same(int x)
 static kith_pool open_fresh(struct kith_pool_options options)
 {
     memset(shared, 0, sizeof *shared);
+    options.nodes = 1;
     return (kith_pool_open_with)(2, &options, sizeof options);
 }
 
@@ -250,7 +251,7 @@ static int knows_its_pool(const void *in, void *out)
 
 static void it_cannot_call_its_pool(void)
 {
-    kith_pool pool = kith_pool_open_with(1, .exit = calls_its_pool, .tasks_per_worker = 1);
+    kith_pool pool = near_pool(1, .exit = calls_its_pool, .tasks_per_worker = 1);
     int y;
 
     shared->code = 0;
@@ -262,7 +263,7 @@ static void it_cannot_call_its_pool(void)
 
 static void wrong_limits_are_refused(void)
 {
-    kith_pool pool = kith_pool_open_with(1, .exit = ends, .exit_limit_ms = -2);
+    kith_pool pool = near_pool(1, .exit = ends, .exit_limit_ms = -2);
 
     FAILS_WITH(KITH_EINVAL, kith_check(pool));
     CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), ".exit_limit_ms -2"));
@@ -280,7 +281,7 @@ static void work_in_serial(void)
     REQUIRE(kith_init(NULL, NULL) == 0);
     kith_on_fault(NULL);
     one = open_fresh((struct kith_pool_options){ .init = begins, .exit = passes_on });
-    other = kith_pool_open_with(2, .exit = fails);
+    other = near_pool(2, .exit = fails);
     REQUIRE(map(one, adds) == 0 && map(other, adds) == 0 && map(one, adds) == 0);
     REQUIRE(kith_pool_close(one) == 0 && shared->sum == 240 && shared->inits == 1);
     REQUIRE(kith_pool_close(other) == KITH_ETASK && strstr(kith_last_error(), "worker 0 cannot write"));

@@ -37,8 +37,8 @@ static void an_initializer_has_three_tries(void)
     kith_pool pool;
 
     shared->runs[0] = 0;
-    pool = kith_pool_open_with(1, .init = fail_from_then_on, .arg = &how, .arg_size = sizeof how,
-                               .tasks_per_worker = 1);
+    pool =
+        near_pool(1, .init = fail_from_then_on, .arg = &how, .arg_size = sizeof how, .tasks_per_worker = 1);
     FAILS_WITH(KITH_ETASK, kith_map(pool, square, in, out, 8));
     CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), "no more"));
     CU_ASSERT_EQUAL(shared->runs[0], 1 + 3);
@@ -59,8 +59,7 @@ static int ends_its_process(const void *arg)
 
 static void it_is_said(const char *how, const char *sentence)
 {
-    kith_pool pool =
-        kith_pool_open_with(2, .init = ends_its_process, .arg = how, .arg_size = 1, .init_limit_ms = 200);
+    kith_pool pool = near_pool(2, .init = ends_its_process, .arg = how, .arg_size = 1, .init_limit_ms = 200);
 
     FAILS_WITH(KITH_ETASK, kith_check(pool));
     CU_ASSERT_PTR_NOT_NULL(strstr(kith_last_error(), sentence));
@@ -89,10 +88,9 @@ static int takes_300_ms(const void *arg)
 
 static void an_initializer_has_more_time_than_a_task(void)
 {
-    PASS(kith_pool_close(kith_pool_open_with(2, .init = takes_300_ms, .limit_ms = 100)));
-    PASS(kith_pool_close(
-        kith_pool_open_with(2, .init = takes_300_ms, .limit_ms = 10, .init_limit_ms = KITH_FOREVER)));
-    FAILS_WITH(KITH_EINVAL, kith_check(kith_pool_open_with(1, .init_limit_ms = -2)));
+    PASS(kith_pool_close(near_pool(2, .init = takes_300_ms, .limit_ms = 100)));
+    PASS(kith_pool_close(near_pool(2, .init = takes_300_ms, .limit_ms = 10, .init_limit_ms = KITH_FOREVER)));
+    FAILS_WITH(KITH_EINVAL, kith_check(near_pool(1, .init_limit_ms = -2)));
 }
 
 static int exit_from_then_on(const void *arg)
@@ -126,11 +124,11 @@ static void a_pool_breaks_while_it_is_closed(void)
     int code = 0;
 
     shared->runs[0] = shared->runs[1] = shared->runs[2] = 0;
-    pool = kith_pool_open_with(1, .init = exit_from_then_on, .tasks_per_worker = 1);
-    caller = kith_process_start(map_until_broken, KITH_ARG(pool));
+    pool = near_pool(1, .init = exit_from_then_on, .tasks_per_worker = 1);
+    caller = near_process(map_until_broken, KITH_ARG(pool));
     while (!shared->runs[2])
         usleep(1000);
-    closer = kith_process_start(close_it, KITH_ARG(pool));
+    closer = near_process(close_it, KITH_ARG(pool));
     while (kith_pool_workers(pool) != KITH_ESTALE)
         usleep(1000);
     shared->runs[1] = 1;
@@ -165,7 +163,7 @@ static int dies_in_a_block(uint64_t lo, uint64_t hi, const void *arg)
 
 static void with_one_try_a_task_is_not_begun_again(void)
 {
-    kith_pool pool = kith_pool_open_with(2, .tries = 1);
+    kith_pool pool = near_pool(2, .tries = 1);
     int in[8] = { 0, 1, 2, 3, 4, 5, 6, 7 }, out[8];
     struct kith_fault f;
 
@@ -213,7 +211,7 @@ static int map_in_a_task(const void *in, void *out)
 static void tasks_of_a_dead_caller_are_not_begun_again(void)
 {
     for (int round = 0; round < 10; round++) {
-        kith_pool pool = kith_pool_open_with(2, .tries = 1, .chunk = 1);
+        kith_pool pool = near_pool(2, .tries = 1, .chunk = 1);
         uint64_t out;
 
         memset(shared->runs, 0, sizeof shared->runs);
@@ -226,7 +224,7 @@ static void tasks_of_a_dead_caller_are_not_begun_again(void)
 
 static void places_that_overlap_are_refused(void)
 {
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     int *at = kith_alloc(101 * sizeof *at);
 
     for (int i = 0; i < 101; i++)
@@ -297,7 +295,7 @@ static void what_a_task_took_that_did_not_end_well_is_free_again(void)
 {
     static const enum how ways[] = { FAILED, KILLED, EXITS, EXITS_AT_ONCE, NESTS };
     struct order e = { .how = WELL };
-    kith_pool pool = kith_pool_open_with(2, .tries = 1);
+    kith_pool pool = near_pool(2, .tries = 1);
     uint64_t before;
     int *p;
 
@@ -338,7 +336,7 @@ static void what_the_tasks_before_it_took_stays(void)
     enum { N = 10 };
     static int (*const maps[])(kith_pool, const struct order *, int **, size_t) = { map, map_with };
     struct order e[N] = { [7] = { .how = KILLED } };
-    kith_pool pool = kith_pool_open_with(1, .tries = 1, .chunk = N);
+    kith_pool pool = near_pool(1, .tries = 1, .chunk = N);
     int *p[N], *nothing;
     uint64_t before;
 
@@ -365,8 +363,7 @@ static void what_an_initializer_took_that_failed_is_free_again(void)
     struct order e = { .how = FAILED };
     uint64_t before = used_bytes();
 
-    FAILS_WITH(KITH_ETASK,
-               kith_check(kith_pool_open_with(2, .init = initialize, .arg = &e, .arg_size = sizeof e)));
+    FAILS_WITH(KITH_ETASK, kith_check(near_pool(2, .init = initialize, .arg = &e, .arg_size = sizeof e)));
     CU_ASSERT(are_left(before, 0));
 }
 
@@ -383,7 +380,7 @@ static void end_a_process(enum how how, kith_queue q, int blocks)
 {
     struct order e = { .how = how, .queue = q };
     uint64_t before = used_bytes();
-    kith_process p = kith_process_start(take_in_a_process, KITH_ARG(e));
+    kith_process p = near_process(take_in_a_process, KITH_ARG(e));
     int code;
 
     PASS(kith_process_join(p, SOON));
@@ -418,7 +415,7 @@ static int take_and_free_often(const void *in, void *out)
 
 static void a_task_may_take_and_free_very_often(void)
 {
-    kith_pool pool = kith_pool_open(1);
+    kith_pool pool = near_pool(1);
     int n = 100000;
     void *p;
 

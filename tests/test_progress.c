@@ -573,8 +573,10 @@ static struct test tests[] = {
 
 int main(void)
 {
-    int rc = run_all();
+    int rc;
 
+    check_own_jobs();
+    rc = run_all();
     kith_on_fault(NULL);
     return rc < 0 ? 1 : run_tests("progress", tests);
 }

@@ -88,7 +88,7 @@ static void a_result_of_another_size_stays(void)
 
 static void waiting_has_a_limit(void)
 {
-    kith_pool pool = kith_pool_open(1);
+    kith_pool pool = near_pool(1);
     kith_result r;
     int y;
 
@@ -151,7 +151,7 @@ static void a_million_can_be_queued(void)
     enum { N = SANITIZED ? 50000 : 1000000, TENTH = N / 10, TIMES = 3 };
     double queued[11], taken[11];
     kith_result *r = malloc(N * sizeof *r), held[2];
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     long wrong = 0;
     int y;
 
@@ -184,7 +184,7 @@ static void a_million_can_be_queued(void)
 
 static void what_is_dropped_is_done_all_the_same(void)
 {
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
 
     reset();
     for (int i = 0; i < 5000; i++)
@@ -202,7 +202,7 @@ static int dies(int x)
 
 static void a_dead_worker_costs_a_try(void)
 {
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     kith_result r, s;
     struct kith_fault f;
     int y;
@@ -245,7 +245,7 @@ static int fib(int n)
 static void tasks_give_tasks(void)
 {
     for (int workers = 1; workers <= 3; workers++) {
-        kith_pool pool = kith_pool_open(workers);
+        kith_pool pool = near_pool(workers);
         kith_result r;
         int y = 0;
 
@@ -262,7 +262,7 @@ static void tasks_give_tasks(void)
 static void tasks_give_tasks_to_a_pool_that_is_being_closed(void)
 {
     for (int workers = 1; workers <= 2; workers++) {
-        kith_pool pool = kith_pool_open(workers);
+        kith_pool pool = near_pool(workers);
         kith_result r, s;
         int y = 0;
 
@@ -305,7 +305,7 @@ static int polls(int x)
 static void tasks_may_poll(void)
 {
     for (int workers = 1; workers <= 2; workers++) {
-        kith_pool pool = kith_pool_open(workers);
+        kith_pool pool = near_pool(workers);
         int in[] = { 2, 3, 4 }, out[3];
 
         atomic_store(&shared[8], (int)(pool.id >> 32));
@@ -319,7 +319,7 @@ static void tasks_may_poll(void)
 
 static void the_end_of_a_pool_ends_what_waits(void)
 {
-    kith_pool pool = kith_pool_open(1);
+    kith_pool pool = near_pool(1);
     kith_result r, s;
     int y;
 
@@ -363,12 +363,12 @@ static void await_abandoned(kith_pool pool)
 /* What it had not begun is not begun; its places are free again. */
 static void a_dead_caller_leaves_nothing(void)
 {
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     kith_process p;
     int code, y;
 
     reset();
-    p = kith_process_start(leave_them, KITH_ARG(pool));
+    p = near_process(leave_them, KITH_ARG(pool));
     PASS(kith_process_join(p, KITH_FOREVER));
     PASS(kith_process_exitcode(p, &code));
     CU_ASSERT_EQUAL(code, -SIGKILL);

@@ -65,7 +65,7 @@ static void a_worker_dies_at_each_step(void)
     int step = 0, died = 1;
 
     while (died) {
-        kith_pool pool = kith_pool_open_with(1, .tries = 1000000);
+        kith_pool pool = near_pool(1, .tries = 1000000);
         kith_result r[N], bad;
         int y;
 
@@ -117,8 +117,8 @@ static int give_take_and_die(const void *arg)
 /* Through the agent each seat that is used for the first time gets a mailbox, which it keeps. */
 static void have_an_owner_that_lives(void)
 {
-    struct doomed d = { kith_pool_open(2), 0 };
-    kith_process p = kith_process_start(give_take_and_die, KITH_ARG(d));
+    struct doomed d = { near_pool(2), 0 };
+    kith_process p = near_process(give_take_and_die, KITH_ARG(d));
 
     PASS(kith_process_join(p, KITH_FOREVER));
     PASS(kith_process_close(p));
@@ -136,9 +136,9 @@ static void an_owner_dies_at_each_step(void)
         uint64_t before = used_blocks();
         kith_process p;
 
-        d.pool = kith_pool_open(2);
+        d.pool = near_pool(2);
         d.steps += STRIDE;
-        p = kith_process_start(give_take_and_die, KITH_ARG(d));
+        p = near_process(give_take_and_die, KITH_ARG(d));
         PASS(kith_process_join(p, KITH_FOREVER));
         PASS(kith_process_exitcode(p, &code));
         PASS(kith_process_close(p));
@@ -154,7 +154,7 @@ static void an_owner_dies_at_each_step(void)
  * in the middle of a task, those behind it stay. */
 static void memory_is_bounded_by_what_is_under_way(void)
 {
-    kith_pool pool = kith_pool_open(2);
+    kith_pool pool = near_pool(2);
     kith_result r[500];
     uint64_t most = 0;
     int y;

@@ -1,0 +1,47 @@
+#!/bin/bash
+# Programs that are not about nodes, started on three of them with nothing changed: the tests of what a job does, those that make jobs of
+# their own, which each rank does by itself, and the benchmarks, whose results are checked. Every third one is started by kith run, the
+# others by mpirun. "make check" runs some of them, KITH_TEST_LONG=1 all; which cannot be run so, and why, is in tests/README.md.
+# kith-test: limit=1500
+set -u
+
+mine=$top_builddir/tests/cluster/programs.$$    # files that the nodes see too
+failed=0 started=0
+export CLUSTER=programs$$
+
+. "$top_srcdir/tests/cluster/common"
+
+kith_run=(env KITH_MPIRUN="$MPIRUN" "$KITH_COMMAND" run --allow-run-as-root --hostfile "$mine.hosts")
+mpirun=("$MPIRUN" --allow-run-as-root -x KITH_MODULES -x KITH_TEST_WITHOUT --hostfile "$mine.hosts")
+
+# The nodes have a /tmp of their own.
+start()
+{
+    local launch=("${mpirun[@]}")
+    [ $((started % 3)) != 2 ] || launch=("${kith_run[@]}")
+    timeout $((120 * KITH_TEST_SLOWDOWN)) "$cluster" run-head env TMPDIR=/tmp "${launch[@]}" "$@" </dev/null
+}
+
+# each WHAT NAME...: all have to end well
+each()
+{
+    local what=$1 name
+    shift
+    for name; do
+        check "$what: $name" start "tests/test_$name"
+        started=$((started + 1))
+    done
+}
+
+# Single tasks that each take a round trip.
+export KITH_TEST_WITHOUT=a_million_can_be_queued
+
+if [ -z "${KITH_TEST_LONG-}" ]; then
+    each "a job" imap mix passed_on pool_faults process
+    each "jobs of each rank" faults_told serial
+else
+    each "a job" array barrier bytes cond costs dict dict_shared event halt inner later list lock log loop named pipe pool \
+        pool_calls pool_deaths pool_exit pool_memory queue result rlock row sem setup share sorted start stats threads threads_ends units value watch
+    each "jobs of each rank" class closed crash ends head init janitor joblog orphans progress stack wait worker
+fi
+exit $failed
