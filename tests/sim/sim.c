@@ -575,7 +575,14 @@ void sim_show(void)
     }
 }
 
-/* What a client has taken with malloc when it dies would go with its process. */
+/* What a client has taken with malloc when it dies would go with its process. It was taken under life, which
+ * the sanitizer has to see under nested calls, too. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "malloc_context_size=200";
+}
+
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
