@@ -1,7 +1,8 @@
 #!/bin/bash
 # Programs that are not about nodes, started on three of them with nothing changed: the tests of what a job does, those that make jobs of
 # their own, which each rank does by itself, and the benchmarks, whose results are checked. Every third one is started by kith run, the
-# others by mpirun. "make check" runs some of them, KITH_TEST_LONG=1 all; which cannot be run so, and why, is in tests/README.md.
+# others by mpirun. "make check" runs some of them, KITH_TEST_LONG=1 more, KITH_TEST_SOAK=1 all; which cannot be run so, and why, is in
+# tests/README.md.
 # kith-test: limit=1500
 set -u
 
@@ -36,13 +37,16 @@ each()
 # Single tasks that each take a round trip.
 export KITH_TEST_WITHOUT=a_million_can_be_queued
 
-if [ -z "${KITH_TEST_LONG-}" ]; then
-    each "a job" imap mix passed_on pool_faults process
-    each "jobs of each rank" faults_told serial
-else
-    each "a job" array barrier bytes cond costs dict dict_shared event halt inner later list lock log loop named pipe pool \
-        pool_calls pool_deaths pool_exit pool_memory queue result rlock row sem setup share sorted start stats threads threads_ends units value watch
-    each "jobs of each rank" class closed crash ends head init janitor joblog orphans progress stack wait worker
+each "a job" imap mix passed_on pool_faults process
+each "jobs of each rank" faults_told serial
+if [ -n "${KITH_TEST_LONG-}" ]; then
+    each "a job" costs halt later loop pool pool_calls pool_exit result row threads
+    each "jobs of each rank" crash ends wait
+fi
+if [ -n "${KITH_TEST_SOAK-}" ]; then
+    each "a job" array barrier bytes cond dict dict_shared event inner list lock log named pipe pool_deaths pool_memory queue rlock \
+        sem setup share sorted start stats threads_ends units value watch
+    each "jobs of each rank" class closed head init janitor joblog orphans progress stack worker
     # These find out themselves whether their results are right.
     make -s bench-programs >"$TMPDIR/make" 2>&1 || { cat "$TMPDIR/make"; failed=1; }
     while read -r line; do
