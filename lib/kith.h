@@ -1292,7 +1292,9 @@ KITH_API int kith_queue_close(kith_queue q);
  * and message by message: bytes with a size, from none to a GiB and more. Some 32 KiB of
  * small messages, and 4 MiB of messages above 8 KiB, or a single larger one, can be
  * under way before senders wait. Any number of threads and processes, on any node, may
- * use an end at the same time; each message is received once.
+ * use an end at the same time; each message is received once. Over the network, one that
+ * was on its way to a receiver that died comes back; by then another receiver may have
+ * received later ones.
  *
  * Since a handle can be copied, an end has holders, which decide when the other end
  * learns that nothing more can come. They are each process that was given the end by

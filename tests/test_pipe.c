@@ -650,18 +650,24 @@ static int drain(kith_pipe end, int number, uint32_t size)
     return n;
 }
 
-/* What is left for the next holder, from number on: how many. They are whole, and in order. */
+/* What is left for the next holder, from number on: how many. They are whole, none comes twice, and all but
+ * one at most are in order. */
 static int take_rest(kith_pipe end, int number, uint32_t size)
 {
     static char bytes[MOST_BYTES];
-    int last = number - 1, n = 0;
+    int last = number - 1, n = 0, late = 0;
+    uint64_t seen = (UINT64_C(1) << number) - 1;
     int64_t rc;
 
     for (; (rc = kith_pipe_recv(end, bytes, sizeof bytes, n + number < MESSAGES - 1 ? SOON : 0)) >= 0; n++) {
         CU_ASSERT_EQUAL(rc, size);
-        CU_ASSERT(bytes[0] > last && bytes[0] < MESSAGES && bytes[size - 1] == bytes[0]);
-        last = bytes[0];
+        CU_ASSERT_FATAL(bytes[0] >= 0 && bytes[0] < MESSAGES && bytes[size - 1] == bytes[0]);
+        CU_ASSERT(!(seen >> bytes[0] & 1));
+        seen |= UINT64_C(1) << bytes[0];
+        late += bytes[0] < last;
+        last = bytes[0] > last ? bytes[0] : last;
     }
+    CU_ASSERT(late <= 1);
     CU_ASSERT_EQUAL(rc, KITH_ETIMEDOUT);
     return n;
 }
