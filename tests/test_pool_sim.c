@@ -396,7 +396,7 @@ static void each_result_counts_once_whoever_dies(void)
 static void a_pool_is_on_a_thousand_nodes(void)
 {
     setenv("KITH_TEST_NODES", "1000", 1);
-    sim_seeds(play_once, getenv("KITH_TEST_LONG") ? 50 : SANITIZED ? 1 : 2);
+    sim_seeds(play_once, getenv("KITH_TEST_LONG") ? 15 : SANITIZED ? 1 : 2);
     unsetenv("KITH_TEST_NODES");
 }
 

@@ -450,12 +450,16 @@ static int run_here(struct kith__call *c)
     return 1;
 }
 
-/* Runs tasks of it, where this thread may. Who then finds nothing left of a loop says so, so that others give
- * back what is left of their shares, and looks once more. 1: there is something to claim again. */
+/* Runs tasks of it, where this thread may; of a halted one there are none, and who leaves that wakes whoever
+ * waits until all have left it, which would be this thread. Who then finds nothing left of a loop says so, so
+ * that others give back what is left of their shares, and looks once more. 1: there is something to claim
+ * again. */
 static int help(struct kith__call *c)
 {
     struct kith__job *j = c->job;
 
+    if (kith__job_halted(j))
+        return 0;
     if (j->share)
         atomic_store_explicit(&j->bored, 0, memory_order_relaxed);
     if (!run_here(c) || !j->share)
