@@ -1,6 +1,7 @@
 /* test_pool_sim.c: a pool over several nodes in one process (sim/sim.h): its home, and foremen that die at
  * any failpoint, are lost with their node, come late, or have a bad line. KITH_TEST_SEED=n repeats one run;
  * KITH_TEST_NODES=n: with so many nodes; KITH_TEST_LONG=1: more of them.
+ * kith-test: limit=600
  *
  * The clients are: one that opens the pool and maps; one that plays the worker of the home, by the same
  * functions of the board, since a process that forks has no place here; and foremen, which ask by the methods

@@ -10,6 +10,7 @@
  * node.
  *
  * KITH_TEST_SEED=n repeats one run; KITH_TEST_NODES=n: with so many nodes; KITH_TEST_LONG=1: more of them.
+ * kith-test: limit=600
  */
 #include "config.h"
 #include "world/world.h"
@@ -285,7 +286,7 @@ static void a_thousand_nodes(void)
         SKIP("KITH_TEST_LONG is not set");
     setenv("KITH_TEST_NODES", "1000", 1);
     counted.widest = 0;
-    sim_seeds(play_world, 3);
+    sim_seeds(play_world, 2);
     unsetenv("KITH_TEST_NODES");
     printf("(%u of them ran some) ", counted.widest);
     CU_ASSERT(getenv("KITH_TEST_SEED") || counted.widest > MANY);
