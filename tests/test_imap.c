@@ -110,7 +110,7 @@ static void a_source_without_an_end(void)
     uint64_t before = 0, after;
     kith_iter it = kith_imap_from(pool, half, next_number, &next);
 
-    for (long i = 0; i < 100000; i++) {
+    for (long i = 0; i < 400000; i++) {
         wrong += kith_next(it, &y) != 0 || y != i / 2;
         wrong += next - i > 4097;
         if (i == 20000)
@@ -118,7 +118,9 @@ static void a_source_without_an_end(void)
     }
     after = used_bytes();
     CU_ASSERT_EQUAL(wrong, 0);
-    CU_ASSERT(after <= before + (2 << 20));
+    /* The window, some MiB, may have been nearly empty at the first look; of 380,000 items each has 64 bytes
+     * at least. */
+    CU_ASSERT(after <= before + (16 << 20));
     PASS(kith_iter_close(it));
     PASS(kith_pool_close(pool));
 }
