@@ -218,7 +218,7 @@ static void play_world(uint64_t s)
 
 static void all_of_it_plays_together(void)
 {
-    sim_seeds(play_world, getenv("KITH_TEST_LONG") ? 2000 : SANITIZED ? 20 : 40);
+    sim_seeds(play_world, getenv("KITH_TEST_LONG") ? 2000 : 40);
     CU_ASSERT(getenv("KITH_TEST_SEED") ||
               (counted.calls > 20 && counted.cancelled > 0 && counted.tasks > 0 &&
                counted.tasks_cancelled > 0 && counted.elsewhere > 0 && counted.items > 0 &&
