@@ -462,6 +462,12 @@ static int rest(struct kith__wait *w, const struct kith__method *m, struct kith_
     return 0;
 }
 
+/* The other side is often just about to come: some 2 µs are cheaper than to be woken. Each look takes the
+ * line from who is at work on the object. Where that is another one who came to take, too (KITH__FAIR), it
+ * delays just whom it waits for: two that take one Lock in turn are twice as fast with a quarter of the
+ * looks. */
+enum { PAUSES = 400, PAUSES_EACH = 4, PAUSES_EACH_FAIR = 16 };
+
 /* Tries until it is not parked, or the time is over. */
 static __attribute__((noinline)) int64_t wait_for(uint64_t id, unsigned kind, const struct kith__method *m,
                                                   const struct kith__caller *who, struct kith__args *in,
@@ -469,14 +475,14 @@ static __attribute__((noinline)) int64_t wait_for(uint64_t id, unsigned kind, co
 {
     struct kith__wait w;
     int64_t rc = KITH__PARKED, fair_at = 0;
+    const int pauses = m->flags & KITH__FAIR ? PAUSES_EACH_FAIR : PAUSES_EACH;
 
     if (timeout_ms == 0)
         return kith__fail(KITH_ETIMEDOUT, "the timeout expired");
     if (m->side < 0)
         return poll_for(id, kind, m, who, in, out, timeout_ms);
-    /* The other side is often just about to come: some 2 µs are cheaper than to be woken. */
-    for (int i = 0; i < 100 && rc == KITH__PARKED && kith__may_spin(); i++) {
-        for (int k = 0; k < 4; k++)
+    for (int i = 0; i < PAUSES && rc == KITH__PARKED && kith__may_spin(); i += pauses) {
+        for (int k = 0; k < pauses; k++)
             kith__pause();
         rc = try_method(id, kind, m, who, in, out);
     }
