@@ -240,6 +240,69 @@ static void what_a_dead_worker_had_goes_with_it(void)
     CU_ASSERT(blocks_come_down_to(before));
 }
 
+/* As many are under way then as were taken, and nobody takes them. */
+static int leaves_results(kith_pool where)
+{
+    kith_bytes one = { NULL, 0 };
+    kith_iter it = kith_pool_imap_bytes(where, repeat, sizes, sizeof *sizes, N);
+    int rc = 0;
+
+    for (int i = 0; i < 60 && rc == 0; i++) {
+        rc = kith_iter_next(it, &one, sizeof one, KITH_FOREVER);
+        kith_bytes_free(&one, 1);
+    }
+    return rc;
+}
+
+static int leaves_results_of_its_pool(const void *in, void *out)
+{
+    memcpy(out, in, sizeof(kith_pool));
+    return leaves_results(*(const kith_pool *)in);
+}
+
+/* The pool has ended before the janitor of the worker could find there what that had begun. */
+static void what_a_worker_has_not_taken_goes_with_its_pool(void)
+{
+    uint64_t before = blocks();
+    kith_pool own = near_pool(2);
+    kith_pool in[] = { own, own, own, own }, out[4];
+
+    PASS(kith_pool_map(own, leaves_results_of_its_pool, in, sizeof *in, out, sizeof *out, 4));
+    PASS(kith_pool_close(own));
+    CU_ASSERT(blocks_come_down_to(before));
+}
+
+struct stay {
+    kith_pool pool;
+    kith_event has_begun, may_end;
+};
+
+static int leaves_results_and_stays(const void *arg)
+{
+    const struct stay *s = arg;
+    int rc = leaves_results(s->pool);
+
+    kith_event_set(s->has_begun);
+    kith_event_wait(s->may_end, KITH_FOREVER);
+    _exit(rc ? 1 : 0);
+}
+
+static void what_a_process_has_not_taken_goes_with_it(void)
+{
+    uint64_t before = blocks();
+    struct stay s = { near_pool(2), kith_event_open(), kith_event_open() };
+    kith_process p = kith_process_start(leaves_results_and_stays, &s, sizeof s);
+
+    PASS(kith_event_wait(s.has_begun, KITH_FOREVER));
+    PASS(kith_pool_close(s.pool));
+    PASS(kith_event_set(s.may_end));
+    PASS(kith_process_join(p, KITH_FOREVER));
+    PASS(kith_process_close(p));
+    PASS(kith_event_close(s.has_begun));
+    PASS(kith_event_close(s.may_end));
+    CU_ASSERT(blocks_come_down_to(before));
+}
+
 static void bytes_are_set_and_freed(void)
 {
     kith_bytes b[2] = { { NULL, 0 }, { NULL, 0 } };
@@ -277,6 +340,8 @@ static struct test tests[] = { TEST(results_have_the_sizes_that_tasks_give_them)
                                TEST(they_come_from_a_source),
                                TEST(a_task_that_fails_leaves_nothing),
                                TEST(what_a_dead_worker_had_goes_with_it),
+                               TEST(what_a_worker_has_not_taken_goes_with_its_pool),
+                               TEST(what_a_process_has_not_taken_goes_with_it),
                                TEST(bytes_are_set_and_freed),
                                TEST(wrong_use_is_a_sentence),
                                TEST_END };

@@ -118,7 +118,6 @@ struct kith__job {
                             if nobody else comes */
     uint32_t is_unheard; /* the poster's: likewise, and nobody who was awake could be told of it */
     uint32_t is_part;
-    uint32_t has_items;               /* 1: it is a row that its owner has, with all that it leads to */
     _Atomic uint32_t here;            /* 1: it is for workers of this node only */
     _Atomic uint64_t timed, timed_ns; /* of a part: units of which it is known what they took; and how long */
     struct kith__progress progress;   /* the poster's */

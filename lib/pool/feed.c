@@ -142,10 +142,8 @@ static int may_end(struct kith__feed *f)
     }
     if (f->kind != CLOSED || !pin(f))
         return 0;
-    if ((may = kith__job_untouched(p, f->post))) {
-        f->job->has_items = 0;
+    if ((may = kith__job_untouched(p, f->post)))
         kith__job_withdraw(p, f->post);
-    }
     unpin(f);
     return may;
 }
@@ -209,7 +207,6 @@ static int make_row(struct kith__feed *f)
     j->tries = kith__pool_body(f->object)->tries;
     j->first_worker = kith__pool_body(f->object)->trunk.first_worker;
     j->arg = block;
-    j->has_items = 1;
     return 0;
 }
 

@@ -151,21 +151,6 @@ static int copy_item(const struct kith__callee *c, const void *bytes, void *to)
     return 1;
 }
 
-/* One that was cancelled meanwhile ends so, whatever it has given. */
-static void end_item(struct kith__item *item, const struct kith__callee *c)
-{
-    kith_bytes b;
-
-    if (kith__item_done(item))
-        return;
-    if (c->kind == KITH__JOB_VARIABLE) {
-        memcpy(&b, kith__item_out(item, c), sizeof b);
-        if (b.data)
-            kith__heap_free(kith__offset(b.data));
-    }
-    kith__item_begin(item);
-}
-
 /* The agent is inside of j, a row. What was not done is settled as such: see grant.h. */
 static void take_item(struct kith__pool *p, struct kith__job *j, uint32_t node, const void *bytes,
                       const struct kith__parcel_result *r, const struct kith__grant *g)
@@ -178,8 +163,8 @@ static void take_item(struct kith__pool *p, struct kith__job *j, uint32_t node, 
         take_faults(j, g, node, bytes, done);
     else if (done > 0 && !copy_item(c, bytes, kith__item_out(item, c)))
         done = 0;
-    else if (done > 0)
-        end_item(item, c);
+    else if (done > 0 && !kith__item_done(j, item))
+        kith__item_begin(item); /* one that was cancelled meanwhile ends so, whatever it has given */
     kith__grant_settle(j, p->workers, g->epoch, done, done == r->done ? r->tries : 0);
     kith__row_tell(j, g->lo);
 }

@@ -64,26 +64,12 @@ void kith__item_unfill(struct kith__item *item)
         kith__heap_free(item->in[0]);
 }
 
-/* A result of any size that nobody has taken is this process's then. Its block; 0: there is none. */
-static uint64_t take_bytes(struct kith__item *item, const struct kith__callee *c)
-{
-    kith_bytes b;
-
-    if (c->kind != KITH__JOB_VARIABLE || kith__item_state(item) != KITH__ITEM_DONE)
-        return 0;
-    memcpy(&b, kith__item_out(item, c), sizeof b);
-    if (!b.data)
-        return 0;
-    kith__heap_pass(kith__offset(b.data), 0, kith__me);
-    return kith__offset(b.data);
-}
-
-/* All of that is this process's, so its janitor finds it. That looks into what has ended and was not taken,
- * too, where nothing may be by then that was freed. */
+/* All of that is this process's, so its janitor finds it. */
 void kith__item_take(struct kith__item *item)
 {
     const struct kith__callee *c = kith__at(item->callee);
-    uint64_t bytes = take_bytes(item, c), block = c->out_at ? item->in[0] : 0,
+    uint64_t bytes = kith__item_state(item) == KITH__ITEM_DONE ? kith__item_block(item) : 0,
+             block = c->out_at ? item->in[0] : 0,
              fault = kith__item_state(item) == KITH__ITEM_FAILED ? atomic_load(&item->result) : 0;
 
     atomic_store_explicit(&item->state, KITH__ITEM_NONE, memory_order_release);
@@ -112,6 +98,15 @@ void kith__item_tell_if_failed(struct kith__item *item)
         kith__fault_tell_dropped(kith__item_name(item), atomic_load(&item->result));
 }
 
+static void give_away(struct kith__item *item, const struct kith__callee *c)
+{
+    uint64_t block = kith__item_block(item);
+
+    memset(kith__item_out(item, c), 0, c->out_size);
+    if (block)
+        kith__heap_pass(block, kith__me, 0);
+}
+
 int kith__item_outcome(struct kith__item *item, uint64_t task, void *out)
 {
     const struct kith__callee *c = kith__at(item->callee);
@@ -121,7 +116,7 @@ int kith__item_outcome(struct kith__item *item, uint64_t task, void *out)
         if (out && c->out_size)
             memcpy(out, kith__item_out(item, c), c->out_size);
         if (out && c->kind == KITH__JOB_VARIABLE) /* its memory is the taker's */
-            memset(kith__item_out(item, c), 0, c->out_size);
+            give_away(item, c);
         return 0;
     case KITH__ITEM_FAILED:
         return kith__fault_keep_one(kith__item_name(item), task, atomic_load(&item->result));

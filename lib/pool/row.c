@@ -23,9 +23,27 @@ int kith__item_begin(struct kith__item *item)
     return 0;
 }
 
-int kith__item_done(struct kith__item *item)
+uint64_t kith__item_block(struct kith__item *item)
 {
-    return move(item, KITH__ITEM_RUNNING, KITH__ITEM_DONE);
+    const struct kith__callee *c = kith__at(item->callee);
+    kith_bytes b;
+
+    if (c->kind != KITH__JOB_VARIABLE)
+        return 0;
+    memcpy(&b, kith__item_out(item, c), sizeof b);
+    return b.data ? kith__offset(b.data) : 0;
+}
+
+int kith__item_done(const struct kith__job *j, struct kith__item *item)
+{
+    uint64_t block = kith__item_block(item);
+
+    if (block)
+        kith__heap_pass(block, 0, j->poster);
+    if (move(item, KITH__ITEM_RUNNING, KITH__ITEM_DONE))
+        return 1;
+    kith__heap_free(block);
+    return 0;
 }
 
 void kith__row_wake(struct kith__row *row, uint64_t unit)
@@ -92,38 +110,6 @@ int kith__row_is_over(struct kith__job *j, uint64_t unit)
 void kith__row_again(struct kith__job *j, uint64_t unit)
 {
     move(kith__row_item(kith__job_row(j), unit), KITH__ITEM_RUNNING, KITH__ITEM_QUEUED);
-}
-
-static void abandon(struct kith__item *item, uint32_t owner)
-{
-    const struct kith__callee *c;
-    kith_bytes b;
-
-    if (kith__item_state(item) != KITH__ITEM_DONE)
-        return;
-    c = kith__at(item->callee);
-    if (c->kind != KITH__JOB_VARIABLE)
-        return;
-    memcpy(&b, kith__item_out(item, c), sizeof b);
-    if (b.data)
-        kith__heap_pass(kith__offset(b.data), 0, owner);
-}
-
-void kith__row_abandon(const struct kith__job *j, uint32_t owner)
-{
-    const struct kith__row *row = kith__job_row(j);
-    const uint64_t limit = atomic_load(&j->limit), end = (limit + KITH__ROW_CHUNK - 1) / KITH__ROW_CHUNK;
-    uint64_t first = limit > KITH__ROW_ITEMS ? end - KITH__ROW_ITEMS / KITH__ROW_CHUNK : 0;
-
-    for (uint64_t i = first; i < end; i++) {
-        uint64_t map = atomic_load(&row->maps[i / KITH__ROW_MAP % KITH__ROW_MAP]);
-
-        if (map == 0)
-            i |= KITH__ROW_MAP - 1;
-        else if (atomic_load((kith__word *)kith__at(map) + i % KITH__ROW_MAP) != 0)
-            for (uint64_t k = i * KITH__ROW_CHUNK; k < (i + 1) * KITH__ROW_CHUNK && k < limit; k++)
-                abandon(kith__row_item(row, k), owner);
-    }
 }
 
 int kith__row_has_work(const struct kith__job *j)

@@ -102,8 +102,11 @@ static inline int kith__item_has_ended(const struct kith__item *item)
 
 /* For its worker: 1: it is to be run; 0: it was cancelled. */
 int kith__item_begin(struct kith__item *item);
-/* It has run well, and its result is there. 0: it was condemned meanwhile. */
-int kith__item_done(struct kith__item *item);
+/* It has run well, and its result is there; one of any size is a block of its owner's until it is taken. 0:
+ * it was condemned meanwhile, and its result is freed. */
+int kith__item_done(const struct kith__job *j, struct kith__item *item);
+/* Of one that has run well, or is about to have: the block of a result of any size; 0: it has none. */
+uint64_t kith__item_block(struct kith__item *item);
 /* For its owner: 0: it is not begun any more; KITH_ERUNNING: it runs; KITH_EEND: it has ended. */
 int kith__item_cancel(struct kith__item *item);
 /* Of one that runs: 1: it ends as cancelled, whatever becomes of it. Takes j's guard, where faults are
@@ -123,10 +126,6 @@ int kith__row_fault(struct kith__job *j, uint64_t block, uint64_t unit);
 int kith__row_is_over(struct kith__job *j, uint64_t unit);
 /* Else, before it goes back: it is queued again. */
 void kith__row_again(struct kith__job *j, uint64_t unit);
-
-/* Of a dead owner's row that no worker is inside of: results of any size that nobody has taken become the
- * owner's again, whose janitor frees what is. Can be done again. */
-void kith__row_abandon(const struct kith__job *j, uint32_t owner);
 
 /* Some of what was given has not ended. */
 int kith__row_has_work(const struct kith__job *j);

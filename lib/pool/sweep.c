@@ -3,7 +3,6 @@
 #include "pool/sweep.h"
 #include "pool/branch.h"
 #include "pool/pool.h"
-#include "pool/row.h"
 #include "pool/settle.h"
 #include "rpc/mailbox.h"
 
@@ -66,10 +65,6 @@ static int sweep_posts(struct kith__object *o, uint32_t member)
         atomic_store(&post->announced, 0);
         kith__branches_tell(o);
         if (kith__job_untouched(p, i)) {
-            if (j && j->has_items)
-                kith__row_abandon(j, member);
-            if (j)
-                j->has_items = 0;
             kith__job_withdraw(p, i);
         } else
             left++;

@@ -298,7 +298,7 @@ static void run_item(struct kith__job *j, uint32_t worker, uint64_t unit, struct
         return;
     kith__failpoint("row: item run");
     /* It was cancelled: as if that had come in time. Inside of another task nobody kills for it. */
-    if (kith__item_done(item))
+    if (kith__item_done(j, item))
         return;
     if (kith__task.depth == 0)
         kith__die();
