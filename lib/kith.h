@@ -1122,7 +1122,7 @@ KITH_API kith_queue kith_queue_open(size_t bound);
  * on node 0. On failure the handle holds:
  *
  *   KITH_ENOMEM  not enough memory
- *   KITH_EINVAL  a bad argument; or the queue exists with another bound
+ *   KITH_EINVAL  a bad argument; or the queue exists with another bound or order
  *   KITH_EPEER   node 0 is lost
  */
 KITH_API kith_queue kith_queue_named(const char *name, size_t bound);
@@ -1137,7 +1137,8 @@ struct kith_queue_options {
      * kith_queue_task_done. If the process ends first, in any way, the item goes back to
      * the front for another one. */
     int joinable;
-    /* 1 to 63 bytes: the queue of this name in the job; see kith_queue_named. */
+    /* 1 to 63 bytes: the queue of this name in the job; see kith_queue_named. All callers
+     * give the same .order and .joinable, else KITH_EINVAL. */
     const char *name;
 };
 

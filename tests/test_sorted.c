@@ -616,6 +616,8 @@ static void names_and_options_are_compared(void)
     c = kith_queue_open_with(5, .order = KITH_PRIORITY, .name = "stack");
     FAILS_WITH(KITH_EINVAL, kith_check(c));
     FAILS_WITH(KITH_EINVAL, kith_put(c, a));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_queue_named("stack", 5)));
+    FAILS_WITH(KITH_EINVAL, kith_check(kith_queue_open_with(5, .joinable = 1, .name = "plain")));
     c = kith_queue_open_with(0, .order = 9);
     FAILS_WITH(KITH_EINVAL, kith_check(c));
     FAILS_WITH(KITH_EINVAL, kith_queue_task_done(plain));

@@ -369,17 +369,29 @@ static void match(struct kith__object *o, void *context)
     kith__guard_leave(&o->guard);
 }
 
-static int64_t find_or_make(unsigned kind, const char *name, const void *options, size_t size)
+static struct kith__object *find(unsigned kind, const char *name)
 {
     struct search s = { name, kind, NULL };
+
+    kith__objects_each(kind, match, &s);
+    return s.found;
+}
+
+static int64_t find_or_make(unsigned kind, const char *name, const void *options, size_t size)
+{
+    const struct kith__class *c = kith__classes[kind];
+    struct kith__object *found;
     int64_t rc;
 
     kith__guard_enter(&kith__shared->names);
-    kith__objects_each(kind, match, &s);
-    if (!s.found)
+    if ((found = find(kind, name)) != NULL)
+        rc = c->same(found, options, size);
+    else if (c->sibling && find(c->sibling, name))
+        rc = kith__fail(KITH_EINVAL, "the %s \"%s\" was opened with other options", c->noun, name);
+    else
         rc = make(kind, name, options, size);
-    else if ((rc = kith__classes[kind]->same(s.found, options, size)) == 0)
-        rc = (int64_t)kith__object_id(s.found);
+    if (rc == 0)
+        rc = (int64_t)kith__object_id(found);
     kith__guard_leave(&kith__shared->names);
     return rc;
 }

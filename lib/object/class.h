@@ -111,6 +111,7 @@ struct kith__class {
     uint32_t unheard;
     /* enum kith__kind: handles with KITH__HANDLE_PART are of that class; 0: they are the second part. */
     unsigned marked;
+    unsigned sibling; /* enum kith__kind: another class of this noun, with the same names; 0: none */
 
     /* In the guard of a new object, whose body is zeros: fills it from the options, by values that become
      * true with its publication. What it took from the heap is let go by kith__guard_set on its owner. */

@@ -578,6 +578,7 @@ const struct kith__class kith__fifo_class = {
     .ready = KITH__QUEUE_NEXT,
     .letter = 'q',
     .marked = KITH__SORTED_KIND,
+    .sibling = KITH__SORTED_KIND,
     .make = make,
     .same = same,
     .destroy = destroy,

@@ -493,6 +493,7 @@ const struct kith__class kith__sorted_class = {
     .count = sizeof methods / sizeof methods[0],
     .sides = SIDES,
     .ready = KITH__QUEUE_NEXT,
+    .sibling = KITH__FIFO_KIND,
     .make = make,
     .same = same,
     .destroy = destroy,
