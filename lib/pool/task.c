@@ -365,22 +365,19 @@ static void run_with(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint
     }
 }
 
-/* 1: it has failed. */
-static int run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, const struct kith__parts *parts,
-                     uint64_t block)
+/* Of units from lo to hi, whose result, if any, goes to out. 1: it has failed. */
+static inline int run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t block,
+                            uint64_t lo, uint64_t hi, const void *arg)
 {
-    const void *arg = j->arg ? kith__at(j->arg) : NULL;
-    char *out = element(j->out, j->out_size, 0, block);
-    uint64_t lo = kith__part_begin(parts, j->first + block),
-             hi = kith__part_begin(parts, j->first + block + 1);
-
     if (j->kind == KITH__JOB_FOR)
         has_failed(((int (*)(uint64_t, uint64_t, const void *))fn)(lo, hi, arg));
     else if (j->kind == KITH__JOB_SUM)
-        *(double *)(void *)out = ((double (*)(uint64_t, uint64_t, const void *))fn)(lo, hi, arg);
+        *(double *)(void *)element(j->out, j->out_size, 0, block) =
+            ((double (*)(uint64_t, uint64_t, const void *))fn)(lo, hi, arg);
     else
-        has_failed(((int (*)(uint64_t, uint64_t, const void *, void *))fn)(lo, hi, arg, out));
-    return kith__task.special && end_special(j, worker, block);
+        has_failed(((int (*)(uint64_t, uint64_t, const void *, void *))fn)(
+            lo, hi, arg, element(j->out, j->out_size, 0, block)));
+    return __builtin_expect(kith__task.special, 0) && end_special(j, worker, block);
 }
 
 /* Nobody knows what the blocks of a loop cost before they have run. So each worker claims its share of them
@@ -423,21 +420,27 @@ static __attribute__((noinline)) void tell(struct kith__job *j)
     kith__job_progress(j);
 }
 
-/* 1: the rest is for others, too. */
+/* 1: the rest is for others, too. A block begins where the last one has ended: an empty one is as cheap as
+ * what stands around it. */
 static int run_blocks(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t lo, uint64_t length,
                       struct kith__stay *stay)
 {
-    struct share share = { stay, kith__object_waiters(stay->pool, 0), j->share ? kith__now_ns() : 0, 1 };
+    const int shared = j->share != 0, tells = stay->tells;
+    struct share share = { stay, kith__object_waiters(stay->pool, 0), shared ? kith__now_ns() : 0, 1 };
     const struct kith__parts parts = kith__parts(j->n, j->blocks);
+    const void *arg = j->arg ? kith__at(j->arg) : NULL;
+    const uint64_t first = j->first + lo;
+    _Atomic uint64_t *at = &j->cells[worker].at;
 
-    for (uint64_t done = 0; done < length;) {
-        atomic_store_explicit(&j->cells[worker].at, lo + done, memory_order_release);
-        if (run_block(j, worker, fn, &parts, lo + done) && kith__job_halted(j))
+    for (uint64_t done = 0, begin = kith__part_begin(&parts, first), end; done < length; begin = end) {
+        end = begin + parts.size + (first + done < parts.rest);
+        atomic_store_explicit(at, lo + done, memory_order_release);
+        if (run_block(j, worker, fn, lo + done, begin, end, arg) && kith__job_halted(j))
             return 0;
         done++;
-        if (stay->tells && (j->progress.began || atomic_load_explicit(&j->fault_count, memory_order_relaxed)))
+        if (tells && (j->progress.began || atomic_load_explicit(&j->fault_count, memory_order_relaxed)))
             tell(j);
-        if (j->share && is_wanted(j, &share, done, length - done))
+        if (shared && is_wanted(j, &share, done, length - done))
             return 1;
     }
     return 0;
