@@ -361,6 +361,39 @@ static void functions_are_called_when_results_are_ready(void)
     PASS(kith_result_get(r, NULL, 0, KITH_FOREVER));
 }
 
+static kith_result running;
+
+/* While one is called, neither it nor one that runs gets another. */
+static void ask_again(kith_result r, void *arg)
+{
+    (void)arg;
+    FAILS_WITH(KITH_EINVAL, kith_result_notify(r, note, NULL));
+    FAILS_WITH(KITH_EINVAL, kith_result_notify(running, note, NULL));
+    PASS(kith_result_drop(r));
+    atomic_store(&shared[GATE], 1);
+}
+
+static void a_result_has_one_function(void)
+{
+    kith_pool pool = near_pool(4); /* one for each task */
+    int one = 1, in[2] = { 1, 2 }, out[2], y;
+    kith_result map;
+
+    reset();
+    atomic_store(&called, 0);
+    running = kith_apply_async(pool, wait_at_gate, 1);
+    map = kith_map_async(pool, wait_at_gate, in, out, 2);
+    PASS(kith_result_notify(running, note, &one));
+    PASS(kith_result_notify(map, note, &one));
+    FAILS_WITH(KITH_EINVAL, kith_result_notify(running, note, &one));
+    FAILS_WITH(KITH_EINVAL, kith_result_notify(map, note, &one));
+    PASS(kith_result_notify(kith_apply_async(pool, cube, 1), ask_again, NULL));
+    PASS(kith_pool_close(pool));
+    CU_ASSERT_EQUAL(atomic_load(&called), 2);
+    PASS(kith_get(running, &y));
+    PASS(kith_result_get(map, NULL, 0, KITH_FOREVER));
+}
+
 static kith_pool chained;
 
 static void go_on(kith_result r, void *arg)
@@ -432,6 +465,7 @@ static struct test tests[] = {
     TEST(waiting_for_some_of_many),
     TEST_LIKE(functions_are_called_when_results_are_ready,
               "_TestPool.test_map_async_callbacks _TestPoolWorkerErrors.test_async_error_callback"),
+    TEST(a_result_has_one_function),
     TEST(a_function_may_begin_the_next_call),
     TEST(a_function_may_terminate_a_pool),
     TEST_END,

@@ -13,7 +13,8 @@ struct notices { /* of the tasks of a feed, in the order of units */
     struct kith__feed *feed;
     struct kith__notice *list; /* [head, head + count) of room */
     size_t head, count, room;
-    size_t done; /* of count: being called for just now */
+    size_t done; /* of count: the last of them is being called for just now */
+    size_t kept; /* of done: those that stay stand first */
 };
 
 static KITH__OF_PROCESS KITH__LIST(struct notices) all;
@@ -51,23 +52,46 @@ static int make_place(struct notices *n)
     return 0;
 }
 
-/* Most come in the order of units. */
-static void insert(struct notices *n, const struct kith__notice *new)
+/* How many stand before it. Most come in the order of units. */
+static size_t place_of(const struct notices *n, uint64_t unit)
 {
-    struct kith__notice *first = n->list + n->head, *at = first + n->count++;
+    const struct kith__notice *first = n->list + n->head;
+    size_t i = n->count;
 
-    for (; at > first + n->done && at[-1].unit > new->unit; at--)
-        at[0] = at[-1];
+    while (i > n->done && first[i - 1].unit > unit)
+        i--;
+    return i;
+}
+
+static int has(const struct notices *n, uint64_t unit, size_t place)
+{
+    const struct kith__notice *first = n->list + n->head;
+    int is = place > 0 && first[place - 1].unit == unit;
+
+    for (size_t i = 0; i < n->kept && !is; i++)
+        is = first[i].unit == unit;
+    return is;
+}
+
+static void insert(struct notices *n, const struct kith__notice *new, size_t place)
+{
+    struct kith__notice *at = n->list + n->head + place;
+
+    memmove(at + 1, at, (n->count++ - place) * sizeof *at);
     *at = *new;
 }
 
 int kith__notices_add(struct kith__feed *feed, const struct kith__notice *new)
 {
     struct notices *n = notices_of(feed);
+    size_t place;
 
     if (!n || make_place(n) < 0)
         return kith__fail(KITH_ENOMEM, "no memory for a function to call");
-    insert(n, new);
+    place = place_of(n, new->unit);
+    if (has(n, new->unit, place))
+        return kith__fail(KITH_EINVAL, "this Result has a function to call already");
+    insert(n, new, place);
     return 0;
 }
 
@@ -77,8 +101,8 @@ static int call_for_tasks(struct notices *n, void (*call)(kith_pool pool, const 
                           const int *ends)
 {
     uint64_t claimed = kith__feed_claimed(n->feed);
-    size_t kept = 0, i;
     int some = 0;
+    size_t i;
 
     for (i = 0; i < n->count && !*ends; i++) {
         n->done = i + 1;
@@ -88,16 +112,16 @@ static int call_for_tasks(struct notices *n, void (*call)(kith_pool pool, const 
         if (item && !kith__feed_is_ready(n->feed, item)) {
             if (now.unit >= claimed)
                 break;
-            n->list[n->head + kept++] = now;
+            n->list[n->head + n->kept++] = now;
             continue;
         }
         call(kith__feed_pool(n->feed), &now);
         some = 1;
     }
-    n->done = 0;
-    memmove(n->list + n->head + i - kept, n->list + n->head, kept * sizeof *n->list);
-    n->head += i - kept;
-    n->count -= i - kept;
+    memmove(n->list + n->head + i - n->kept, n->list + n->head, n->kept * sizeof *n->list);
+    n->head += i - n->kept;
+    n->count -= i - n->kept;
+    n->done = n->kept = 0;
     return some;
 }
 

@@ -12,7 +12,8 @@ struct kith__notice { /* fn is called when unit has ended */
     void *arg;
 };
 
-/* 0; KITH_ENOMEM. A feed is watched as long as there is something to call for. */
+/* 0; KITH_ENOMEM; KITH_EINVAL: there is one for that unit. A feed is watched as long as there is something to
+ * call for. */
 int kith__notices_add(struct kith__feed *feed, const struct kith__notice *new);
 
 /* Calls for all that have ended, until *ends; call may leave the mutex meanwhile. Joins what w is to wait
