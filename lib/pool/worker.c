@@ -95,6 +95,7 @@ static int is_over(const struct kith__pool *p)
     return p->threads && atomic_load_explicit(&p->state, memory_order_relaxed) >= KITH__POOL_TERMINATED;
 }
 
+/* Of one unit at least, as what is behind .at goes back when the job is halted. */
 static void unknown_function(struct kith__job *j, uint32_t worker, uint64_t lo, uint64_t length)
 {
     for (uint64_t i = lo; i < lo + length && !(i > lo && kith__job_halted(j)); i++) {
