@@ -30,12 +30,23 @@ static void read_mpi(struct facts *f, const char *text, char all[256])
         f->mpi.version[0] = '\0';
 }
 
+/* "BYTES DIRECTORY" */
+static void read_tmp(struct facts *f, const char *text)
+{
+    const char *name = strchr(text, ' ');
+
+    f->tmp_room = number(text);
+    snprintf(f->tmp, sizeof f->tmp, "%s", name ? name + 1 : "?");
+}
+
 static void read_line(struct facts *f, const char *key, const char *value, char mpi[256])
 {
     if (strcmp(key, "clock") == 0)
         f->clock = strtod(value, NULL);
     else if (strcmp(key, "directory") == 0)
         f->has_directory = 1;
+    else if (strcmp(key, "eaten") == 0)
+        f->is_eaten = 1;
     else if (strcmp(key, "kith") == 0)
         snprintf(f->kith, sizeof f->kith, "%s", value);
     else if (strcmp(key, "mpi") == 0)
@@ -58,6 +69,10 @@ static void read_line(struct facts *f, const char *key, const char *value, char 
         f->files = number(value);
     else if (strcmp(key, "space") == 0)
         f->space = number(value);
+    else if (strcmp(key, "tmp") == 0)
+        read_tmp(f, value);
+    else if (strcmp(key, "shm") == 0)
+        f->shm_room = number(value);
     else if (strcmp(key, "address") == 0)
         add_word(f->addresses, sizeof f->addresses, value);
     else if (strcmp(key, "port") == 0)
@@ -219,24 +234,57 @@ static int cpus(const struct facts *f, const struct facts_view *v, char *text, c
     return 0;
 }
 
+static const double mib = 1 << 20;
+
+static void says_size(char *text, uint64_t size)
+{
+    static const double gib = 1 << 30;
+    double s = (double)size;
+
+    snprintf(text, FACTS_CELL, s < gib ? "%.0f MiB" : "%.1f GiB", s < gib ? s / mib : s / gib);
+}
+
 static int memory(const struct facts *f, const struct facts_view *v, char *text, char *cure)
 {
-    static const double mib = 1 << 20, gib = 1 << 30;
-    static const uint64_t least = UINT64_C(256) << 20;
-    double m = (double)f->memory;
+    static const uint64_t least = UINT64_C(256) << 20, least_space = UINT64_C(512) << 20; /* with libraries */
 
     (void)v;
     if (!f->has_peer)
         return says(text, "?", 0);
-    if (f->space < least) {
+    if (f->space < least_space) {
         snprintf(cure, FACTS_CURE, "ulimit -v leaves %.0f MiB of addresses: raise it (ulimit -v unlimited)",
                  (double)f->space / mib);
         return says(text, "limited", 1);
     }
-    snprintf(text, FACTS_CELL, m < gib ? "%.0f MiB" : "%.1f GiB", m < gib ? m / mib : m / gib);
+    says_size(text, f->memory);
     snprintf(cure, FACTS_CURE,
              "little memory is free: end what uses it, or raise the limit of the container");
     return f->memory < least;
+}
+
+/* MPI keeps files of some MiB in the directory for temporary files; where several ranks are on one host, each
+ * has 4 MiB in /dev/shm. */
+static int tmp(const struct facts *f, const struct facts_view *v, char *text, char *cure)
+{
+    static const uint64_t least = UINT64_C(16) << 20, of_rank = UINT64_C(4) << 20;
+
+    if (!f->has_peer)
+        return says(text, "?", 0);
+    says_size(text, f->tmp_room);
+    if (f->tmp_room < least) {
+        snprintf(
+            cure, FACTS_CURE,
+            "MPI must write to %s there and may not, or it is full: remove what nobody needs, or let TMPDIR "
+            "name another directory",
+            f->tmp);
+        return 1;
+    }
+    snprintf(
+        cure, FACTS_CURE,
+        "/dev/shm has %.0f MiB left, and MPI takes 4 for each of %ld ranks: remove what is left in it, or "
+        "give the container more (--shm-size)",
+        (double)f->shm_room / mib, v->slots);
+    return v->slots > 1 && f->shm_room < (uint64_t)v->slots * of_rank ? says(text, "shm full", 1) : 0;
 }
 
 /* A number that has to be so large. */
@@ -276,7 +324,9 @@ static int files(const struct facts *f, const struct facts_view *v, char *text, 
 }
 
 const struct facts_column facts_columns[] = {
-    { "LOGIN", login },         { "KITH", kith },           { "MPI", mpi },         { "PROGRAM", program },
-    { "DIRECTORY", directory }, { "CLOCK", clocks },        { "NETWORK", network }, { "CPUS", cpus },
-    { "MEMORY", memory },       { "PROCESSES", processes }, { "FILES", files },     { NULL, NULL }
+    { "LOGIN", login },     { "KITH", kith },           { "MPI", mpi },
+    { "PROGRAM", program }, { "DIRECTORY", directory }, { "CLOCK", clocks },
+    { "NETWORK", network }, { "CPUS", cpus },           { "MEMORY", memory },
+    { "TMP", tmp },         { "PROCESSES", processes }, { "FILES", files },
+    { NULL, NULL }
 };

@@ -21,10 +21,13 @@ struct facts {
     int is_locked;            /* the program is there, and not executable */
     char missing[128];        /* a library that its loader does not find; "": none */
     int has_directory;
+    int is_eaten;                /* the beginning of what was asked, by what a login runs */
     double clock;                /* s since 1970, there */
     double clock_from, clock_to; /* and here: it was asked for between these two */
     int cpus;
     uint64_t memory, processes, files, space; /* bytes or numbers; UINT64_MAX: no limit */
+    char tmp[128];                            /* the directory for temporary files */
+    uint64_t tmp_room, shm_room;              /* bytes that may be written there, and in /dev/shm */
     unsigned port;
     char token[PEER_TOKEN + 1];
     char addresses[FACTS_NETS]; /* with spaces between */

@@ -156,6 +156,8 @@ static int read_count(struct reader *r, struct word key, struct word value, int 
     *count = number(value);
     if (*count > 0)
         return 0;
+    if (same(value, "0"))
+        return wrong(r, "%s=0: to leave that host out, put a # before its line", shown(key, k));
     return wrong(r, "%s=%s: it must be a whole number from 1 to %d", shown(key, k), shown(value, v),
                  HOST_SLOTS);
 }
@@ -438,16 +440,17 @@ static int read_line(struct reader *r)
 
 int hosts_read(struct hosts *h, const char *text, size_t size, const char *file)
 {
-    struct reader r = { .hosts = h, .file = file };
+    struct reader r = { .hosts = h, .file = file, .line = 1 };
     const char *at = text, *end = text + size;
 
     memset(h, 0, sizeof *h);
+    if (size >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+        return wrong(&r, "it is UTF-16: save it as UTF-8");
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         at += 3; /* the mark that some editors put before a text */
     while (at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at)), *comment;
 
-        r.line++;
         r.at = at;
         r.end = newline ? newline : end;
         comment = memchr(at, '#', (size_t)(r.end - at));
@@ -456,6 +459,7 @@ int hosts_read(struct hosts *h, const char *text, size_t size, const char *file)
             r.end = comment;
         if (read_line(&r) < 0)
             return -1;
+        r.line += newline != NULL && at < end;
     }
     return finish(&r);
 }

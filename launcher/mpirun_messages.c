@@ -2,6 +2,7 @@
  * some of Open MPI 5, which calls itself prterun; what is not known passes as it is. */
 #include "config.h"
 #include "mpirun_messages.h"
+#include "local_host.h"
 #include "log.h"
 
 #include <stdio.h>
@@ -116,14 +117,66 @@ static void no_directory(struct mpirun_messages *w, const char *text)
             field(text, "Working directory:", directory), field(text, "Node:", node));
 }
 
+static const char other_place[] = "or let OMPI_MCA_orte_tmpdir_base name a directory that all hosts have";
+
+/* "/tmp/ompi.node2.1000": the host, "" when it is this one. */
+static void host_of_session(const char *directory, char host[FIELD])
+{
+    const char *at = strstr(directory, "/ompi."), *end;
+
+    snprintf(host, FIELD, "%s", at ? at + strlen("/ompi.") : "");
+    host[strcspn(host, "/")] = '\0';
+    if ((end = strrchr(host, '.')))
+        host[end - host] = '\0';
+    if (local_host_is(host))
+        *host = '\0';
+}
+
 static void no_session(struct mpirun_messages *w, const char *text)
 {
-    char directory[FIELD];
+    char directory[FIELD], host[FIELD];
 
     w->status = EXIT_OURS;
-    if (!w->said++)
+    if (w->said++)
+        return;
+    host_of_session(field(text, "Directory:", directory), host);
+    if (*host)
+        log_line("%s: %s: mpirun must write there and may not, or it is full: make room, %s", host, directory,
+                 other_place);
+    else
         log_line("%s: mpirun must write there and may not, or it is full: set TMPDIR to another directory",
-                 field(text, "Directory:", directory));
+                 directory);
+}
+
+/* "[node2:00184] PMIX ERROR: OUT-OF-RESOURCE in file ...": of its daemon there. */
+static void no_room(struct mpirun_messages *w, const char *line)
+{
+    w->status = EXIT_OURS;
+    if (!w->said++)
+        log_line("%.*s: the directory for temporary files (TMPDIR, or /tmp) is full, and mpirun has files of "
+                 "its own there: make room, %s",
+                 (int)strcspn(line + 1, ":]"), line + 1, other_place);
+}
+
+/* The job goes on. */
+static void no_shared_memory(struct mpirun_messages *w, const char *text)
+{
+    char node[FIELD];
+
+    (void)w;
+    log_line("%s: /dev/shm is full, so ranks there reach each other more slowly by MPI, or not at all: "
+             "remove what is "
+             "left in it, or give the container more (--shm-size)",
+             field(text, "Local host:", node));
+}
+
+static void no_ssh(struct mpirun_messages *w, const char *text)
+{
+    (void)text;
+    w->status = EXIT_OURS;
+    if (!w->said++)
+        log_line("ssh is not in PATH here, by which mpirun starts ranks on other hosts: apt install "
+                 "openssh-client");
 }
 
 static void no_slots(struct mpirun_messages *w, const char *text)
@@ -192,7 +245,10 @@ static const struct {
     { "unable to start the specified application as it encountered an", not_started, "Error name:" },
     { "not enough slots available in the system", no_slots, "satisfy the" },
     { "unable to create the desired directory", no_session, "Directory:" },
+    { "there is not enough space for /dev/shm/", no_shared_memory, "Local host:" },
+    { "plm_rsh_agent: ssh : rsh", no_ssh, NULL },
     { "unable to reliably start one or more daemons", no_daemons, NULL },
+    { "does not know how to route a message to the specified daemon", no_daemons, NULL },
     { "has lost communication with a remote daemon", lost_daemon, " on node " },
     { "change to the specified working directory", no_directory, "Working directory:" },
     { "unable to cleanly terminate the daemons", nothing, NULL }, /* of a host that is lost */
@@ -209,7 +265,8 @@ static enum filter_message open_mpi_message(void *arg, const char *text)
     char line[FILTER_ROOM + 1];
 
     flat(text, line);
-    if (w->said && strstr(text, "It looks like orte_init failed"))
+    if (w->said &&
+        (strstr(text, "It looks like orte_init failed") || strstr(text, "It looks like MPI_INIT failed")))
         return FILTER_TAKEN; /* the reason stood before it */
 
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
@@ -270,9 +327,27 @@ static int is_stumble(const char *line)
            strstr(line, "/pmix_event_notification.c at line ");
 }
 
+/* What stands around that of which the reason has been said. */
+static int is_of_failure(const char *line)
+{
+    static const char *const texts[] = { "ORTE_ERROR_LOG: ",
+                                         "PMIX ERROR: ",
+                                         "FORCE-TERMINATE AT ",
+                                         "*** An error occurred in MPI_Init",
+                                         "*** on a NULL communicator",
+                                         "*** MPI_ERRORS_ARE_FATAL (processes in this communicator",
+                                         "***    and potentially your MPI job)",
+                                         "] Local abort before MPI_INIT completed" };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (strstr(line, texts[i]))
+            return 1;
+    return 0;
+}
+
 static enum filter_line open_mpi_line(void *arg, const char *line, int inside)
 {
-    const struct mpirun_messages *w = arg;
+    struct mpirun_messages *w = arg;
     int is_dashes = strcmp(line, dashes) == 0;
 
     if (inside)
@@ -281,10 +356,13 @@ static enum filter_line open_mpi_line(void *arg, const char *line, int inside)
         return FILTER_OPEN;
     if (is_of_mpirun(line, "Forwarding signal ") || is_of_mpirun(line, "abort is already in progress"))
         return FILTER_DROP;
-    if (w->said && strstr(line, "ORTE_ERROR_LOG: "))
+    if (line[0] == '[' && strstr(line, "PMIX ERROR: OUT-OF-RESOURCE in file ") && strstr(line, "/dstore_"))
+        no_room(w, line);
+    if (w->said && is_of_failure(line))
         return FILTER_DROP;
-    if (line[0] == '[' && (strstr(line, " sent help message help-") ||
-                           strstr(line, "\"orte_base_help_aggregate\" to 0") || is_stumble(line)))
+    if (line[0] == '[' &&
+        (strstr(line, " sent help message help-") || strstr(line, "\"orte_base_help_aggregate\" to 0") ||
+         strstr(line, "plm:rsh: Warning: setpgid(") || is_stumble(line)))
         return FILTER_DROP;
     return w->remote && is_of_ssh(line) ? FILTER_HOLD : FILTER_PASS;
 }

@@ -6,13 +6,16 @@
 #include "overdue.h"
 #include "local_host.h"
 #include "log.h"
+#include "reach.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 1000, WORDS = 4096, DEPTH = 64, NAMED = 3 };
@@ -140,15 +143,31 @@ static void name_others(const struct hosts *h, char *text, size_t room)
         snprintf(text + strlen(text), room - strlen(text), " and %d more", others - NAMED);
 }
 
+/* Where mpirun waits at one host, its ssh to others waits, too. A child asks each host, as that takes a
+ * while. */
+static void tell_of_ssh(const struct overdue *o, const char *hosts, const char *host)
+{
+    pid_t pid = o->request->by_ssh ? fork() : -1;
+
+    if (pid > 0)
+        return;
+    if (pid == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (pid < 0 || reach_hosts(&o->request->hosts, REACH_RUN, "orted") == 0)
+        log_line("run: no rank has begun for %d s, as ssh to %s has not come to its end: it must log in "
+                 "without a question; try ssh %s true",
+                 OVERDUE_S, host ? host : hosts, host ? host : "HOST");
+    if (pid == 0)
+        _exit(0);
+}
+
 static void tell(const struct overdue *o, const struct below *b)
 {
     char hosts[NAMED * (HOST_NAME + 2) + 32];
 
     name_others(&o->request->hosts, hosts, sizeof hosts);
     if (b->ssh && o->mpi->kind == OPEN_MPI)
-        log_line("run: no rank has begun for %d s, as ssh to %s has not come to its end: it must log in "
-                 "without a question; try ssh %s true",
-                 OVERDUE_S, b->host ? b->host : hosts, b->host ? b->host : "HOST");
+        tell_of_ssh(o, hosts, b->host);
     else if (request_is_remote(o->request))
         log_line(
             "run: no rank has begun for %d s, as %s waits for its part on %s: a firewall between the "

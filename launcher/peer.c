@@ -22,6 +22,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* ---- of this machine */
@@ -117,6 +118,30 @@ static void tell_addresses(void)
     freeifaddrs(all);
 }
 
+/* Bytes that this process may write there; 0 also where it may not. */
+static uint64_t room_in(const char *directory)
+{
+    struct statvfs s;
+
+    if (statvfs(directory, &s) != 0 || access(directory, W_OK | X_OK) != 0)
+        return 0;
+    return (uint64_t)s.f_bavail * s.f_frsize;
+}
+
+/* The directory that Open MPI takes for its files, and that by which ranks of a host reach each other. */
+static void tell_directories(void)
+{
+    static const char *const names[] = { "TMPDIR", "TEMP", "TMP" };
+    const char *tmp = NULL;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && !tmp; i++)
+        tmp = getenv(names[i]);
+    if (!tmp)
+        tmp = "/tmp";
+    printf("tmp %llu %s\n", (unsigned long long)room_in(tmp), tmp);
+    printf("shm %llu\n", (unsigned long long)room_in("/dev/shm"));
+}
+
 static void tell(void)
 {
     printf("cpus %d\n", kith_usable_cpus());
@@ -124,6 +149,7 @@ static void tell(void)
     printf("processes %llu\n", (unsigned long long)process_limit());
     printf("files %llu\n", (unsigned long long)limit_of(RLIMIT_NOFILE));
     printf("space %llu\n", (unsigned long long)limit_of(RLIMIT_AS));
+    tell_directories();
     tell_addresses();
 }
 

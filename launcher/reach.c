@@ -29,7 +29,9 @@ enum {
     SHOWN = 5,    /* sentences */
     PORT_MS = 3000,
     LOGIN_MS = 8000,
-    VERDICT = 400
+    VERDICT = 400,
+    FOUND = 98, /* exit statuses of our command: with another one it has not been run */
+    MISSING = 99
 };
 
 struct probe {
@@ -199,18 +201,20 @@ static void check_runs(const struct host *h, const char *program)
 
 static void check_login(const struct host *h, enum reach_depth depth, const char *program)
 {
-    char command[64], text[4096], sentence[VERDICT];
+    static const char script[] = "sh -c 'command -v %s && exit %d; exit %d'";
+    char command[96], text[4096], sentence[VERDICT];
     int status;
 
-    snprintf(command, sizeof command, "command -v %s", program ? program : "true");
+    snprintf(command, sizeof command, script, program ? program : "true", FOUND, MISSING);
     status = ask(h, command, text, sizeof text);
-    if (status == 0 && depth == REACH_RUN)
+    if (status == FOUND && depth == REACH_RUN)
         check_runs(h, program);
-    if (status == 0)
+    if (status == FOUND)
         return;
     if (status == CAPTURE_LATE)
-        fails("ssh %s has not answered for %d s", h->name, LOGIN_MS / 1000);
-    if (status != 255 && program)
+        fails("ssh %s has not answered for %d s: try ssh %s true, which has to come to its end by itself",
+              h->name, LOGIN_MS / 1000, h->name);
+    if (status == MISSING)
         fails("%s is not in the PATH that ssh %s has: install the same MPI there", program, h->name);
     ssh_explain(h, status, text, sentence, sizeof sentence);
     fails("%s", sentence);

@@ -26,6 +26,7 @@ struct request {
     const char *batch;  /* the batch system that this is a job of, which tells mpirun its hosts; NULL: none */
     int slots;          /* of all hosts; 0: only mpirun knows */
     int crowded;        /* more ranks than slots, and it may be */
+    int by_ssh;         /* mpirun reaches the other hosts by ssh */
     int survives;       /* the job goes on without a host that is lost: see loss.h */
     int root_allowed;   /* Open MPI must be told that root is right */
 };

@@ -72,12 +72,11 @@ static int runs_here(const struct request *r)
 }
 
 /* Somebody who chose another way than ssh knows what is right. */
-static int starts_by_ssh(const struct request *r, const struct mpi *m)
+static int starts_by_ssh(const struct request *r)
 {
     static const char *const others[] = { "PBS_JOBID",    "HYDRA_LAUNCHER",         "HYDRA_LAUNCHER_EXEC",
                                           "OMPI_MCA_plm", "OMPI_MCA_plm_rsh_agent", "OMPI_MCA_plm_rsh_args" };
 
-    (void)m;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (getenv(others[i]))
             return 0;
@@ -91,7 +90,7 @@ static int starts_by_ssh(const struct request *r, const struct mpi *m)
  * for. */
 static int check_hosts(const struct request *r, const struct mpi *m)
 {
-    if (!starts_by_ssh(r, m))
+    if (!r->by_ssh)
         return 0;
     if (m->kind == MPICH)
         return reach_hosts(&r->hosts, REACH_LOGIN, "hydra_pmi_proxy");
@@ -100,12 +99,13 @@ static int check_hosts(const struct request *r, const struct mpi *m)
 
 static void explain_unreachable(const struct request *r, const struct mpi *m)
 {
-    if (starts_by_ssh(r, m) && reach_hosts(&r->hosts, REACH_RUN, "orted") > 0)
+    if (r->by_ssh && reach_hosts(&r->hosts, REACH_RUN, "orted") > 0)
         return;
-    log_line("mpirun: it could not start its part on each host: check for a firewall between them, and for "
-             "versions other than Open MPI %s; "
-             "KITH_LOG=debug shows what it says",
-             m->version);
+    log_line(
+        "mpirun: it could not start its part on each host: kith hosts shows what may stand in its way "
+        "there, as a firewall, a limit, or another version than Open MPI %s; KITH_LOG=debug shows what it "
+        "says",
+        m->version);
 }
 
 /* ---- the command */
@@ -209,7 +209,7 @@ static int start(struct request *r, const struct mpi *m, const struct line *l)
         return EXIT_OURS;
     mpirun_messages_init(&w, m, request_is_remote(r));
     status = job_run(m, l, &w, r);
-    if (w.unreachable)
+    if (w.unreachable && !w.said)
         explain_unreachable(r, m);
     return status;
 }
@@ -224,6 +224,7 @@ static int launch(struct request *r)
     if (is_inside_job() || request_find_hosts(r) < 0 || mpi_find(&m) < 0 || request_find_slots(r) < 0 ||
         check_root(r, &m) < 0)
         return EXIT_OURS;
+    r->by_ssh = starts_by_ssh(r);
     r->survives = survives_loss(r, &m);
     if (make_line(r, &m, &l) == 0) {
         text = line_text(&l);

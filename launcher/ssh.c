@@ -63,6 +63,11 @@ void ssh_explain(const struct host *h, int status, const char *text, char *sente
                  h->name);
     else if (strstr(text, "Permission denied"))
         snprintf(sentence, room, "ssh cannot log in without a password: ssh-copy-id %s", h->name);
+    else if (status >= 0 && status < 126) /* of a shell, as ssh's own is 255 */
+        snprintf(sentence, room,
+                 "a login there ends with status %d before it runs anything: what it reads first, such as "
+                 "~/.bashrc, must not exit, or start another shell",
+                 status);
     else if (length == 0)
         snprintf(sentence, room, "ssh %s fails with status %d", h->name, status);
     else

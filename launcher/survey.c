@@ -77,6 +77,8 @@ static const struct option survey_options[] = {
 /* ---- what is asked */
 
 static const char script[] =
+    "[ -n \"$version\" ] || { echo; echo eaten; exit 0; }\n"
+    "echo\n"
     "echo \"clock $(date +%s.%N)\"\n"
     "cd \"$directory\" 2>/dev/null && echo directory\n"
     "k=$(command -v kith) || k=$kith\n"
@@ -93,7 +95,8 @@ static const char script[] =
     "[ \"$v\" = \"kith $version\" ] && exec \"$k\" peer\n"
     "exit 0\n";
 
-/* What kith run would pass on goes along. */
+/* What kith run would pass on goes along. The first line, which sets them, is the one that a login might take
+ * for its own; what it prints may lack the end of its line. */
 static char *make_script(const struct survey *s)
 {
     static const char *const passed[] = { "KITH_NET", "KITH_PORTS", "LD_LIBRARY_PATH" };
@@ -178,8 +181,12 @@ static void explain(const struct session *s, struct facts *f)
     if (s->state == SESSION_LATE)
         snprintf(f->trouble, sizeof f->trouble, "ssh %s has not answered in time: see --timeout",
                  s->host ? s->host->name : words);
-    else if (s->said_size > 0 || s->status == 0)
+    else if (f->clock != 0)
         return;
+    else if (f->is_eaten)
+        snprintf(f->trouble, sizeof f->trouble,
+                 "what a login reads there first, such as ~/.bashrc, takes the input of the command: it must "
+                 "ask nothing and read nothing unless there is a terminal");
     else if (s->host)
         ssh_explain(s->host, s->status, s->complaints, f->trouble, sizeof f->trouble);
     else
@@ -197,8 +204,8 @@ static int ask_all(struct survey *s)
     for (int i = 0; i < s->count; i++) {
         struct facts *f = &s->facts[i];
 
-        explain(&s->sessions[i], f);
         facts_read(f, s->sessions[i].said);
+        explain(&s->sessions[i], f);
         f->clock_from = s->sessions[i].began;
         f->clock_to = s->sessions[i].heard;
     }

@@ -392,6 +392,17 @@ static int start(int *argc, char ***argv)
     return kith__globals_snapshot();
 }
 
+/* What one host of several has too little of. */
+static int name_host(int rc)
+{
+    char why[512];
+
+    if (rc != KITH_ENOMEM || job.launch.kind != KITH__MPI)
+        return rc;
+    snprintf(why, sizeof why, "%.511s", kith_last_error());
+    return kith__fail(rc, "%s [on %s]", why, kith_host());
+}
+
 static int init(int *argc, char ***argv, int every_rank)
 {
     if (!job.pid && kith__me)
@@ -399,7 +410,7 @@ static int init(int *argc, char ***argv, int every_rank)
             KITH_EINVAL, "kith_init was called in a task or a Process: these are part of the job already"));
     kith__error_is_head(1);
     job.every_rank |= every_rank;
-    return kith__report(start(argc, argv));
+    return kith__report(name_host(start(argc, argv)));
 }
 
 int kith_init(int *argc, char ***argv)

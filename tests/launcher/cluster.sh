@@ -113,6 +113,47 @@ no_room()
         "$cluster" exec $user env TMPDIR="$work/shut" KITH_MPIRUN="$KITH_MPIRUN" ./kith run -n 1 hostname
 }
 
+# What hosts of users are like: a full disk, one that is read-only, a .bashrc that is for terminals only.
+habits()
+{
+    "$cluster" exec node2 sh -c 'mount -o remount,size=1m /tmp; head -c 2000000 /dev/zero >/tmp/fill' 2>/dev/null
+    if [ $mpi = openmpi ]; then
+        expect "$mpi: a full /tmp there" 125 "" "kith: node2: the directory for temporary files (TMPDIR, or /tmp) is full, *" \
+            on_node1 ./kith run --host node1:1,node2:1 "$top_builddir/tests/ranks/actions" count
+    fi
+    on_node1 ./kith hosts --host 'node[1-3]' >said 2>err
+    [ $? = 1 ] && [ "$(awk '/!/ { print $1 }' said)" = node2 ] && grep -q "TMP: MPI must write to /tmp there" said && ok "$mpi: kith hosts: a full /tmp" ||
+        { fail "$mpi: kith hosts: a full /tmp"; cat said err; }
+    "$cluster" exec node2 sh -c 'rm /tmp/fill; mount -o remount,size=1g,ro /tmp'
+    if [ $mpi = openmpi ]; then
+        expect "$mpi: a read-only /tmp there" 125 "" "kith: node2: /tmp/ompi.node2.7700*: mpirun must write there and may not, *" \
+            on_node1 ./kith run --host node1:1,node2:1,node3:1 hostname
+        expect "$mpi: another directory" 0 node2 "" on_node1 OMPI_MCA_orte_tmpdir_base=/var/tmp ./kith run --host node2:1 hostname
+    fi
+    "$cluster" exec node2 mount -o remount,rw /tmp
+    echo '[ "$(hostname)" != node2 ] || exit 3' >"$home/.bashrc"
+    expect "$mpi: a .bashrc that exits" 125 "" "kith: node2: a login there ends with status 3 before it runs anything: *" \
+        on_node1 ./kith run --host node1:1,node2:1,node3:1 hostname
+    echo '[ "$(hostname)" != node2 ] || { printf "which module? "; read -r module; }' >"$home/.bashrc"
+    on_node1 ./kith hosts --host 'node[1-3]' >said 2>err
+    [ $? = 1 ] && [ "$(awk '/!/ { print $1 }' said)" = node2 ] && grep -q "LOGIN: what a login reads there first, " said && ok "$mpi: kith hosts: a .bashrc that asks" ||
+        { fail "$mpi: kith hosts: a .bashrc that asks"; cat said err; }
+    rm "$home/.bashrc"
+}
+
+# It is node2 whose ssh does not come to its end; mpirun's to node3 does not either.
+another_shell()
+{
+    [ $mpi = openmpi ] && [ -n "${KITH_TEST_LONG-}" ] || return
+    echo '[ "$(hostname)" != node2 ] || exec sh' >"$home/.bashrc"
+    on_node1 timeout $((60 * KITH_TEST_SLOWDOWN)) ./kith run --host node1:1,node2:1,node3:1 hostname >out 2>err </dev/null
+    case $(cat err) in
+    "kith: node2: a login there ends with status 0 before "*) ok "$mpi: a .bashrc with another shell" ;;
+    *) fail "$mpi: a .bashrc with another shell: $(cat err)" ;;
+    esac
+    rm "$home/.bashrc"
+}
+
 # kith hosts, with real logins, as an ordinary user.
 survey()
 {
@@ -152,6 +193,8 @@ each_mpi job
 each_mpi v6
 each_mpi no_daemon
 each_mpi no_room
+each_mpi habits
+each_mpi another_shell
 
 # Inside an allocation of Slurm, which tells mpirun the hosts.
 allocation()

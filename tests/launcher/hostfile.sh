@@ -90,7 +90,7 @@ wrong "several hosts in a line" 'node1, node2\n' "hosts:1: node1, is not a host 
 wrong "several hosts in a line, without a space" 'node1,node2\n' "hosts:1: node1,node2 is not a host name: write one host a line, without commas"
 
 wrong "a word for a number" 'node1 slots=4\nnode2 slots=two\n' "hosts:2: slots=two: it must be a whole number from 1 to 1000000"
-wrong "no slots" 'node1 slots=0\n' "hosts:1: slots=0: it must be a whole number *"
+wrong "no slots" 'node1 slots=0\n' "hosts:1: slots=0: to leave that host out, put a # before its line"
 wrong "negative slots" 'node1 slots=-1\n' "hosts:1: slots=-1: it must be a whole number *"
 wrong "nothing behind =" 'node1 slots=\n' "hosts:1: slots=: it must be a whole number *"
 wrong "nothing behind :" 'node1:\n' "hosts:1: node1:: after the colon comes the number of slots*"
@@ -105,6 +105,7 @@ wrong "no host name" 'node1 slots=1\nno*de slots=1\n' "hosts:2: no[*]de is not a
 wrong "a name that ssh would take for an option" '-oProxyCommand=x\n' "hosts:1: -oProxyCommand=x is not a host name"
 wrong "a user that ssh would take for an option" '-lroot@node1\n' "hosts:1: -lroot is not a user name"
 wrong "no text at all" '\001\002\377\n' "hosts:1: [?][?][?] is not a host name"
+wrong "UTF-16" '\377\376n\0o\0' "hosts:1: it is UTF-16: save it as UTF-8"
 wrong "two users" 'ann@node1 slots=1\nbob@node1 slots=1\n' "hosts:2: node1 has another user in line 1"
 wrong "an empty file" '' "hosts: no hosts in it"
 wrong "only comments" '# node1\n' "hosts: no hosts in it"

@@ -49,6 +49,11 @@ locked) with 'program=$FAKE/text' ;;
 nolibrary) PATH=$FAKE/loader:$PATH exec sh ;;
 fewfiles) ulimit -n 40; exec sh ;;
 little) ulimit -v 200000; exec sh ;;
+fullshut) TMPDIR=$FAKE/nosuch exec sh ;;
+exits) exit 3 ;;
+leaves) exit 0 ;;
+asks) printf 'which module? '; read -r module; exec sh ;;
+prints) printf 'welcome '; exec sh ;;
 closed) sed -u 's,^reach \([0-9]*\) [0-9]*,reach \1 1,' | sh ;;
 twin) sed -u 's,^\(reach [0-9]* [0-9]*\) [0-9a-f]*,\1 00000000000000000000000000000000,' | sh ;;
 late) exec sleep 60 ;;
@@ -97,7 +102,7 @@ one()
 survey "hosts that are well" 0 --host 'good[1-3],localhost'
 [ "$(wc -l <said)" = 5 ] && ok "a line each" || { fail "a line each"; cat said; }
 case $(sed -n 1p said) in
-"HOST "*" LOGIN "*" KITH "*" MPI "*" DIRECTORY "*" CLOCK "*" NETWORK "*" CPUS "*" MEMORY "*" PROCESSES "*" FILES") ok "the titles" ;;
+"HOST "*" LOGIN "*" KITH "*" MPI "*" DIRECTORY "*" CLOCK "*" NETWORK "*" CPUS "*" MEMORY "*" TMP "*" PROCESSES "*" FILES") ok "the titles" ;;
 *) fail "the titles: $(sed -n 1p said)" ;;
 esac
 case $(sed -n 2p said) in
@@ -116,7 +121,7 @@ survey "a hostfile as an option, and a program" 0 --hostfile hosts --program ./p
 grep -q "^good2 .* same  *same  *same " said && ok "the same program" || { fail "the same program"; cat said; }
 
 all=old,fast,nokith,othermpi,nompi,nodaemon,nodirectory,noprogram,otherprogram,locked,nolibrary,fewfiles,nokey,newkey,changed,unknown
-all=$all,refused,down,strange,good
+all=$all,refused,down,strange,good,fullshut,exits,leaves,asks,prints
 [ -n "${SANITIZER_FLAGS-}" ] || all=$all,little # a sanitizer takes more
 survey "each fault" 1 --host "$all" --program ./program
 one old KITH "it is kith 0.0.1, and this one is *: install the same under the same path"
@@ -132,6 +137,11 @@ one locked PROGRAM "$work/program is not executable there: chmod +x"
 one nolibrary PROGRAM "libmine.so.3 is not found there: *"
 one fewfiles FILES "a job needs some [0-9]* open files there: raise ulimit -n, *"
 [ -n "${SANITIZER_FLAGS-}" ] || one little MEMORY "ulimit -v leaves 195 MiB of addresses: *"
+one fullshut TMP "MPI must write to $work/nosuch there and may not, or it is full: *"
+login="before it runs anything: what it reads first, such as ~/.bashrc, *"
+one exits LOGIN "a login there ends with status 3 $login"
+one leaves LOGIN "a login there ends with status 0 $login"
+one asks LOGIN "what a login reads there first, such as ~/.bashrc, takes the input of the command: *"
 one nokey LOGIN "ssh cannot log in without a password: ssh-copy-id nokey"
 one newkey LOGIN "its ssh host key is not known here: run ssh newkey once and answer yes"
 one changed LOGIN "its ssh host key is not the one known here: if that is right, ssh-keygen -R changed"

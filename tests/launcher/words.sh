@@ -63,6 +63,39 @@ child process, but nothing is perfect.
   Error:             Exec format error' 131
 said "no program of that machine" 126 "kith: ./prog: it is not a program for node2, nor a script that begins with #!
 "
+# The host is in the name of the directory; on this one TMPDIR counts.
+open_mpi "A call to mkdir was unable to create the desired directory:
+
+  Directory: /tmp/ompi.node2.1000
+  Error:     Read-only file system
+
+Please check to ensure you have adequate permissions to perform
+the desired operation." 213
+said "nothing can be written there" 125 "kith: node2: /tmp/ompi.node2.1000: mpirun must write there and may not, or it is full: *OMPI_MCA_orte_tmpdir_base*
+"
+open_mpi "A call to mkdir was unable to create the desired directory:
+
+  Directory: /tmp/ompi.$(hostname).1000
+  Error:     Read-only file system" 213
+said "nothing can be written here" 125 "kith: /tmp/ompi.$(hostname).1000: mpirun must write there *: set TMPDIR to another directory
+"
+open_mpi "It appears as if there is not enough space for /dev/shm/vader_segment.node2.0.4a790001.0 (the shared-memory backing
+file). It is likely that your MPI job will now either abort or experience
+performance degradation.
+
+  Local host:  node2
+  Space Requested: 4194312 B
+  Space Available: 0 B" 0
+said "no room in /dev/shm" 0 "kith: node2: /dev/shm is full, *
+"
+open_mpi 'The value of the MCA parameter "plm_rsh_agent" was set to a path
+that could not be found:
+
+  plm_rsh_agent: ssh : rsh
+
+Please either unset the parameter, or check that the path is correct' 243
+said "no ssh here" 125 "kith: ssh is not in PATH here, *: apt install openssh-client
+"
 open_mpi "There are not enough slots available in the system to satisfy the 9
 slots that were requested by the application:
 
@@ -128,6 +161,7 @@ mpirun: Forwarding signal 10 to job
 mine: Forwarding signal 10 to job
 [vm:09393] 1 more process has sent help message help-mpi-api.txt / mpi-abort
 [vm:09393] Set MCA parameter \"orte_base_help_aggregate\" to 0 to see all help / error messages
+[node1:00740] plm:rsh: Warning: setpgid(745,745) failed in parent with errno=Permission denied(13)
 [node2:00027] PMIX ERROR: BAD-PARAM in file ../../../src/event/pmix_event_notification.c at line 1033
 [100%] mine
 mpirun is a word
@@ -137,6 +171,29 @@ expect "single lines" 0 "2 total
 --- - ---" "mine: Forwarding signal 10 to job
 [[]100%] mine
 mpirun is a word" "$kith" run -n 1 sh
+
+# A full directory shows in many lines.
+fake fakes/mpirun "mpirun (Open MPI) 4.1.4" "cat >&2 <<'END'
+[node2:00184] PMIX ERROR: OUT-OF-RESOURCE in file ../../../../../../src/mca/common/dstore/dstore_segment.c at line 208
+[node2:00184] PMIX ERROR: ERROR in file ../../../../../../src/mca/common/dstore/dstore_base.c at line 2479
+$rule
+It looks like orte_init failed for some reason; your parallel process is
+likely to abort.
+$rule
+$rule
+It looks like MPI_INIT failed for some reason; your parallel process is
+likely to abort.
+$rule
+*** An error occurred in MPI_Init_thread
+*** on a NULL communicator
+*** MPI_ERRORS_ARE_FATAL (processes in this communicator will now abort,
+***    and potentially your MPI job)
+[node2:00286] Local abort before MPI_INIT completed completed successfully, but am not able to aggregate error messages
+mine
+END
+exit 1"
+expect "no room for files there" 125 "" "kith: node2: the directory for temporary files (TMPDIR, or /tmp) is full, *
+mine" "$kith" run -n 1 sh
 
 # The program may write the same beginnings, and rules of its own, in any pieces.
 fake fakes/mpirun "mpirun (Open MPI) 4.1.4" "printf '%s\n' $rule 'a table' $rule >&2
