@@ -138,6 +138,11 @@ habits()
     on_node1 ./kith hosts --host 'node[1-3]' >said 2>err
     [ $? = 1 ] && [ "$(awk '/!/ { print $1 }' said)" = node2 ] && grep -q "LOGIN: what a login reads there first, " said && ok "$mpi: kith hosts: a .bashrc that asks" ||
         { fail "$mpi: kith hosts: a .bashrc that asks"; cat said err; }
+    if [ $mpi = openmpi ] && [ -z "${SANITIZER_FLAGS-}" ]; then
+        echo '[ "$(hostname)" != node2 ] || ulimit -v 300000' >"$home/.bashrc"
+        expect "$mpi: little room for addresses there" 1 "" "kith: no room to map *: ulimit -v leaves *[[]on node2]" \
+            on_node1 ./kith run --host node1:1,node2:1 "$top_builddir/tests/ranks/actions" count
+    fi
     rm "$home/.bashrc"
 }
 
