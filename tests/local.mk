@@ -315,6 +315,7 @@ once_scripts += \
 	tests/cluster/prefix.sh \
 	tests/cluster/programs.sh \
 	tests/cluster/slurm.sh \
+	tests/cluster/slurm_programs.sh \
 	tests/cluster/suites.sh
 long_scripts += tests/cluster/five.sh
 net_scripts = \

@@ -3,37 +3,24 @@
 # starts tasks that do not know of each other.
 set -u
 
-cluster=$top_srcdir/tests/cluster/cluster
-actions=$top_builddir/tests/ranks/actions
 mine=$top_builddir/tests/cluster/slurm.$$       # files that the nodes see too
 failed=0 passed=0
 export CLUSTER=slurm$$ SLURM_TESTBED_CPUS=4     # more than this machine may have: nobody binds
 
-skip() { echo "skipped: $*"; exit 77; }
-
-[ "$(id -u)" = 0 ] || skip "only root can make nodes of namespaces"
-[ "$MPI_NAME" = openmpi ] || skip "it needs Open MPI, which Slurm's PMIx serves"
-for tool in slurmctld slurmd srun sbatch munged ip nsenter unshare setpriv sshd; do
-    [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v $tool)" ] || skip "$tool is missing"
-done
-cd "$top_builddir" || exit 99
-trap '"$top_srcdir/tests/cluster/batch" down 2>/dev/null; "$cluster" down; rm -f "$mine".* "$TMPDIR"/*' EXIT
-trap 'exit 99' TERM INT
-"$cluster" up 3 $$ >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
-"$top_srcdir/tests/cluster/batch" up >"$TMPDIR/up" 2>&1 || { echo "Slurm does not start: $(cat "$TMPDIR/up")"; exit 1; }
-"$cluster" exec node1 srun --mpi=list 2>&1 | grep -q pmix || skip "this Slurm has no PMIx"
-"$cluster" mark
+. "$top_srcdir/tests/cluster/common"
+with_slurm
+actions=$top_builddir/tests/ranks/actions
 
 on_node1() { timeout 60 "$cluster" exec node1 env KITH_MODULES="$KITH_MODULES" "$@" </dev/null; }
 
-# expect NAME STATUS OUT ERR COMMAND...: the lines of OUT in any order; ERR is a pattern of the lines on stderr that are no srun's
+# expect NAME STATUS OUT ERR COMMAND...: the lines of OUT in any order; ERR is a pattern of the lines on stderr that are the program's
 expect()
 {
     local name=$1 want=$2 out=$3 err=$4 status said
     shift 4
     on_node1 "$@" >"$TMPDIR/out" 2>"$TMPDIR/err"
     status=$?
-    said=$(grep -v '^srun: \|^slurmstepd' "$TMPDIR/err")
+    said=$(sed -f "$top_srcdir/tests/noise.sed" -e '/^srun: \|^slurmstepd/d' "$TMPDIR/err")
     # shellcheck disable=SC2053
     if [ $status = "$want" ] && [ "$(sort "$TMPDIR/out")" = "$(sort <<<"$out")" ] && [[ $said == $err ]]; then
         passed=$((passed + 1))
@@ -117,7 +104,7 @@ grep -q '^4 workers, rank 0 of 1' "$mine.out" || { failed=$((failed + 1)); echo 
 cp "$top_srcdir/examples/pimc.sh" "$mine.pimc.sh" # which the nodes see, wherever the sources are
 expect "examples/pimc.sh" 0 "" "" env PROGRAM="$top_builddir/examples/pi_montecarlo" POINTS=1e6 \
     sbatch -Q --wait --cpus-per-task=1 -o "$mine.out" "$mine.pimc.sh"
-[ "$(sed -n 1,3p "$mine.out" | tr '\n' ' ')" = "ncpus=1 Points: [1000000] 3.139004 " ] ||
+[ "$(sed -f "$top_srcdir/tests/noise.sed" "$mine.out" | head -n 3 | tr '\n' ' ')" = "ncpus=1 Points: [1000000] 3.139004 " ] ||
     { failed=$((failed + 1)); echo "FAILED: examples/pimc.sh: $(cat "$mine.out")"; }
 
 # CPUs of the job that are left unused are told once, with the cure.

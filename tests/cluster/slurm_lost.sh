@@ -4,28 +4,13 @@
 # kith-test: limit=600
 set -u
 
-cluster=$top_srcdir/tests/cluster/cluster
-batch=$top_srcdir/tests/cluster/batch
+mine=$top_builddir/tests/cluster/slurm_lost.$$
 lost=$top_builddir/tests/cluster/lost
 failed=0
 export CLUSTER=slurmlost$$ SLURM_TESTBED_CPUS=2
 
-. "$top_srcdir/tests/cluster/await"
-skip() { echo "skipped: $*"; exit 77; }
-
-[ "$(id -u)" = 0 ] || skip "only root can make nodes of namespaces"
-[ "$MPI_NAME" = openmpi ] || skip "it needs Open MPI, which Slurm's PMIx serves"
-[ -e "$KITH_MODULES/kith-net.so" ] || skip "kith was built without ZeroMQ"
-for tool in slurmctld slurmd srun munged ip nsenter unshare setpriv sshd; do
-    [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v $tool)" ] || skip "$tool is missing"
-done
-cd "$top_builddir" || exit 99
-trap '"$batch" down 2>/dev/null; "$cluster" down; rm -f "$TMPDIR"/*' EXIT
-trap 'exit 99' TERM INT
-"$cluster" up 3 $$ >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
-"$batch" up >"$TMPDIR/up" 2>&1 || { echo "Slurm does not start: $(cat "$TMPDIR/up")"; exit 1; }
-"$cluster" exec node1 srun --mpi=list 2>&1 | grep -q pmix || skip "this Slurm has no PMIx"
-"$cluster" mark
+. "$top_srcdir/tests/cluster/common"
+with_slurm
 
 by_srun=(srun -N 3 -n 3)
 by_kith=(salloc -Q --no-kill -N 3 -n 3 env KITH_MPIRUN="$MPIRUN" "$KITH_COMMAND" run --allow-run-as-root --on-loss go-on)
@@ -35,6 +20,7 @@ lose()
 {
     local what=$1 ms=$2 out=$TMPDIR/lose
     shift 2
+    status=124 # until it is known
     rm -f "$out"
     timeout $((180 * KITH_TEST_SLOWDOWN)) "$cluster" exec node1 env KITH_MODULES="$KITH_MODULES" KITH_WORKERS=1 \
         "$@" "$lost" "$what" "$ms" 0 </dev/null >"$out" 2>&1 &

@@ -1,11 +1,11 @@
 #!/bin/bash
-# The examples on two nodes, or $1: they print there what they print by hand, random numbers included, whichever node
-# their tasks run on. Every third one is started by kith run, the others by mpirun (tests/cluster/slurm.sh starts some by srun). The nodes
-# are made by tests/cluster/cluster. With KITH_TEST_LONG=1 those that "make check" leaves out.
+# nodes.sh [NODES [srun]]: the examples on two nodes, or as many: they print there what they print by hand, random numbers included,
+# whichever node their tasks run on. Every third one is started by kith run, the others by mpirun, or all by srun (of which make check has
+# some in tests/cluster/slurm.sh). The nodes are made by tests/cluster/cluster. With KITH_TEST_LONG=1 those that "make check" leaves out.
 set -u
 cluster=$top_srcdir/tests/cluster/cluster
 expected=$top_srcdir/examples/expected
-failed=0 count=${1-2} hosts= started=0
+failed=0 count=${1-2} launcher=${2-mpirun} hosts= started=0
 for ((n = 1; n <= count; n++)); do hosts+=${hosts:+,}node$n:2; done
 
 skip()
@@ -23,6 +23,10 @@ texts=$PWD/tests/examples/texts.$$
 trap '"$cluster" down; rm -rf "$texts" "$TMPDIR"/{up,here,there,any,err}' EXIT
 trap 'exit 99' TERM INT
 "$cluster" up "$count" $$ >"$TMPDIR/up" 2>&1 || skip "no nodes of namespaces here: $(tail -n 1 "$TMPDIR/up")"
+if [ "$launcher" = srun ]; then
+    "$top_srcdir/tests/cluster/batch" up >"$TMPDIR/up" 2>&1 || skip "Slurm does not start: $(cat "$TMPDIR/up")"
+    "$cluster" mark
+fi
 
 fail()
 {
@@ -40,12 +44,13 @@ kith_run=(env KITH_MPIRUN="$MPIRUN" "$KITH_COMMAND" run --allow-run-as-root --ho
 # there PROGRAM [ARG...]: on two nodes it prints what is expected; what it says on stderr is in $TMPDIR/err
 there()
 {
-    launch=("${mpirun[@]}")
-    [ $((started++ % 3)) != 2 ] || launch=("${kith_run[@]}")
-    ASAN_OPTIONS=$quiet timeout $((60 * KITH_TEST_SLOWDOWN)) "$cluster" run-head "${launch[@]}" -x ASAN_OPTIONS -x TSAN_OPTIONS \
+    launch=("${mpirun[@]}" -x ASAN_OPTIONS -x TSAN_OPTIONS)
+    [ $((started++ % 3)) != 2 ] || launch=("${kith_run[@]}" -x ASAN_OPTIONS -x TSAN_OPTIONS)
+    [ "$launcher" != srun ] || launch=(srun -N "$count" -n $((2 * count)))
+    ASAN_OPTIONS=$quiet timeout $((60 * KITH_TEST_SLOWDOWN)) "$cluster" run-head "${launch[@]}" \
         "$PWD/examples/$1" "${@:2}" >"$TMPDIR/there" 2>"$TMPDIR/err"
     status=$?
-    sed -i -f "$top_srcdir/tests/noise.sed" "$TMPDIR/err"
+    sed -i -f "$top_srcdir/tests/noise.sed" -e '/^srun: /d' "$TMPDIR/err"
     [ $status = 0 ] || fail "$*: exit status $status: $(cat "$TMPDIR/err")"
     sed -i 's/^\(note\|error\), \([a-z]*\) on node[0-9]*:/\1, \2:/' "$TMPDIR/there"   # a log names the host, too, where there are several
     # What Processes on another node print comes by mpirun, which keeps no order between nodes: a line of the head may overtake it.
