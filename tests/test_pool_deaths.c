@@ -270,10 +270,14 @@ static void what_a_dead_opener_had_is_freed(void)
 enum { WHEREVER, WAIT, WAITS };
 static _Atomic int *janitor; /* one of these: where it is to wait, and whether it does */
 
-static void wait_at_a_job(const char *step)
+static _Atomic int *settles; /* for so many ms each worker's successor does, before it goes on */
+
+static void wait_at_a_step(const char *step)
 {
     int wait = WAIT;
 
+    if (strcmp(step, "settle: a job settled") == 0)
+        usleep(1000 * (unsigned)atomic_load(settles));
     if (strcmp(step, "pool: seen") == 0 && atomic_compare_exchange_strong(janitor, &wait, WAITS))
         while (atomic_load(janitor) == WAITS)
             usleep(100);
@@ -536,6 +540,29 @@ static void orphans_are_ended_among_very_many_workers(void)
     PASS(kith_pool_terminate(pool));
 }
 
+/* It is in the cancelled call for a moment, too. */
+static void who_succeeds_a_cancelled_task_is_not_ended(void)
+{
+    kith_pool pool = near_pool(1, .init = begin_well);
+    int x[2] = { 1, 1 }, y[2], square_of_3 = 0;
+    struct kith_pool_stats s;
+    kith_result r;
+
+    atomic_store(asleep, 0);
+    atomic_store(settles, 50);
+    r = kith_map_async(pool, sleep_long, x, y, 2);
+    while (atomic_load(asleep) == 0)
+        sched_yield();
+    PASS(kith_result_cancel(r));
+    PASS(kith_apply(pool, square, &square_of_3, 3));
+    atomic_store(settles, 0);
+    CU_ASSERT_EQUAL(square_of_3, 9);
+    PASS(kith_pool_stats(pool, &s));
+    CU_ASSERT_EQUAL(s.all.processes, 2);
+    PASS(kith_result_drop(r));
+    PASS(kith_pool_close(pool));
+}
+
 static struct test tests[] = {
     TEST(what_a_dead_closer_has_not_freed_is_freed), /* first: the dead of others would still leave blocks */
     TEST(what_a_dead_opener_had_is_freed),
@@ -548,6 +575,7 @@ static struct test tests[] = {
               "TestPoolNotLeakOnFailure.test_release_unused_processes"),
     TEST(a_task_whose_own_calls_end_its_worker_has_so_many_tries),
     TEST(a_pool_ends_though_a_caller_has_called_exit),
+    TEST(who_succeeds_a_cancelled_task_is_not_ended),
     TEST_LIKE(orphans_are_ended_among_very_many_workers, "MiscTestCase.test_large_pool"),
     TEST_END
 };
@@ -559,7 +587,8 @@ int main(int argc, char **argv)
     tries = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     asleep = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     janitor = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    kith__failpoint_hook = wait_at_a_job; /* of all processes */
+    settles = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    kith__failpoint_hook = wait_at_a_step; /* of all processes */
     kith_init(&argc, &argv);
     kith_on_fault(NULL);
     rc = run_tests("pool deaths", tests);

@@ -402,7 +402,10 @@ int kith__lane_is_condemned(const struct kith__pool *p, uint32_t worker)
     uint64_t touch = atomic_load(&lane->condemned), unit = atomic_load(&lane->condemned_unit);
     const struct kith__cell *cell;
 
-    if (touch == 0 || atomic_load(&lane->depth) == 0 || atomic_load(&lane->touching[0]) != touch)
+    /* A process that has just begun still has to settle what the former one was at. */
+    if (touch == 0 || atomic_load(&lane->state) != KITH__LANE_READY)
+        return 0;
+    if (atomic_load(&lane->depth) == 0 || atomic_load(&lane->touching[0]) != touch)
         return 0;
     if (unit == 0)
         return 1;
