@@ -895,8 +895,9 @@ KITH_API int kith_result_drop(kith_result r);
  * length takes constant memory. Workers take these tasks one at a time. Arguments are
  * copied; in is borrowed until the Iterator is closed or has come to its end.
  *
- * An Iterator belongs to the process that made it. On failure the handle holds the code,
- * as for asynchronous calls. For structs there are the plain functions kith_pool_imap,
+ * An Iterator belongs to the process that made it; its threads may share it, and those
+ * that wait when it is closed get KITH_ESTALE. On failure the handle holds the code, as
+ * for asynchronous calls. For structs there are the plain functions kith_pool_imap,
  * kith_pool_imap_unordered, kith_pool_imap_from, kith_pool_imap_unordered_from, which
  * take the sizes. */
 typedef int kith_source_fn(void *item, void *arg);

@@ -6,6 +6,7 @@
 
 #include "shm/heap.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -247,6 +248,92 @@ static void waiting_has_a_limit(void)
     PASS(kith_pool_close(pool));
 }
 
+static void *ask(void *it)
+{
+    int y;
+
+    return (void *)(intptr_t)kith_next(*(kith_iter *)it, &y);
+}
+
+static void closed_beside_threads_that_wait(void)
+{
+    kith_pool pool = near_pool(1);
+    pthread_t thread[2];
+    int in[2] = { 0, 1 }, y;
+    void *code;
+    kith_iter it;
+
+    atomic_store(&shared[GATE], 0);
+    it = kith_imap(pool, wait_for_the_second, in, 2);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&thread[i], NULL, ask, &it);
+    FAILS_WITH(KITH_ETIMEDOUT, kith_iter_next(it, KITH_ARG(y), 0));
+    FAILS_WITH(KITH_ETIMEDOUT, kith_iter_next(it, KITH_ARG(y), 20));
+    PASS(kith_iter_close(it));
+    for (int i = 0; i < 2; i++) {
+        pthread_join(thread[i], &code);
+        CU_ASSERT_EQUAL((int)(intptr_t)code, KITH_ESTALE);
+    }
+    FAILS_WITH(KITH_ESTALE, kith_next(it, &y));
+    atomic_store(&shared[GATE], 1);
+    PASS(kith_pool_close(pool));
+}
+
+static void threads_share_the_results(void)
+{
+    kith_pool pool = near_pool(1);
+    pthread_t thread[2];
+    int in[2] = { 0, 1 }, y;
+    void *code;
+    kith_iter it;
+
+    atomic_store(&shared[GATE], 0);
+    it = kith_imap(pool, wait_for_the_second, in, 2);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&thread[i], NULL, ask, &it);
+    atomic_store(&shared[GATE], 1);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(thread[i], &code);
+        CU_ASSERT_EQUAL((int)(intptr_t)code, 0);
+    }
+    FAILS_WITH(KITH_EEND, kith_next(it, &y));
+    PASS(kith_iter_close(it));
+    PASS(kith_pool_close(pool));
+}
+
+static kith_iter own;
+
+static int asks_itself(void *item, void *arg)
+{
+    int y;
+
+    FAILS_WITH(KITH_EINVAL, kith_iter_next(own, KITH_ARG(y), 0));
+    *(int *)item = 2;
+    return (*(int *)arg)++ < 3;
+}
+
+static int closes_itself(void *item, void *arg)
+{
+    (void)arg;
+    *(int *)item = 2;
+    PASS(kith_iter_close(own));
+    return 1;
+}
+
+static void a_source_that_uses_its_iterator(void)
+{
+    kith_pool pool = near_pool(1);
+    int n = 0, y = 0;
+
+    own = kith_imap_from(pool, square, asks_itself, &n);
+    for (n = 0; kith_next(own, &y) == 0;)
+        CU_ASSERT_EQUAL(y, 4);
+    PASS(kith_iter_close(own));
+    own = kith_imap_from(pool, square, closes_itself, NULL);
+    FAILS_WITH(KITH_ESTALE, kith_next(own, &y));
+    PASS(kith_pool_close(pool));
+}
+
 static int dies_once(int x)
 {
     if (x % 50 == 0 && atomic_fetch_or(&shared[2 + x / 50], 1) == 0)
@@ -312,6 +399,9 @@ static struct test tests[] = {
     TEST(structs),
     TEST(closed_in_the_middle),
     TEST(waiting_has_a_limit),
+    TEST(closed_beside_threads_that_wait),
+    TEST(threads_share_the_results),
+    TEST(a_source_that_uses_its_iterator),
     TEST(workers_may_die),
     TEST(elements_of_no_bytes),
     TEST_END,

@@ -662,6 +662,11 @@ int kith__feed_wait(struct kith__feed *f, uint64_t unit, int (*done)(struct kith
     return got ? 0 : rc;
 }
 
+void kith__feed_wake(struct kith__feed *f)
+{
+    kith__wake_all(&f->shelf.row->waiters);
+}
+
 /* f is pinned. Which worker runs unit, outermost: NULL: none. */
 static struct kith__lane *runs_at(struct kith__feed *f, uint64_t unit)
 {

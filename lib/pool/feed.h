@@ -52,6 +52,9 @@ void kith__feed_put(struct kith__feed *feed, uint64_t unit);
 /* Of one's own feed. NULL: likewise. It stays until its result is taken. */
 struct kith__item *kith__feed_item(struct kith__feed *feed, uint64_t unit);
 
+/* Whoever waits for something of it looks again. */
+void kith__feed_wake(struct kith__feed *feed);
+
 /* How often one that is queued was begun before, by workers that have died. */
 uint64_t kith__feed_tries(struct kith__feed *feed, uint64_t unit);
 

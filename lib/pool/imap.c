@@ -17,6 +17,8 @@
 #include "base/system.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +27,14 @@ static const uint64_t window_bytes = 16 << 20;
 enum { WINDOW_MOST = 4096, AT_ONCE = 2 };
 
 struct iterator {
-    pthread_mutex_t mutex; /* of all but held and closed */
+    /* Under the mutex below. One thread at a time is in it, and has all else. */
+    pthread_cond_t is_free;
+    pthread_t user;
     uint64_t number;
-    int held, closed;
-    struct kith__feed *feed; /* NULL: KITH_SERIAL=1, or all is over */
+    int held, entered;
+    atomic_int closed;
+    atomic_int gives;        /* 1: out of the source */
+    struct kith__feed *feed; /* NULL: KITH_SERIAL=1, or all is over. Changed under the mutex */
     uint64_t *calls; /* the pool is another node's: the tasks under way, in the order of elements (later.h) */
     struct kith__call_spec s;
     char name[64];
@@ -104,9 +110,12 @@ static int give_some(struct iterator *self)
 {
     int rc = 1;
 
-    for (int i = 0;
-         rc > 0 && under_way(self) < self->window && (i < AT_ONCE || under_way(self) < self->least); i++)
+    atomic_store(&self->gives, 1);
+    for (int i = 0; rc > 0 && !atomic_load(&self->closed) && under_way(self) < self->window &&
+                    (i < AT_ONCE || under_way(self) < self->least);
+         i++)
         rc = give(self);
+    atomic_store(&self->gives, 0);
     return rc < 0 ? rc : 0;
 }
 
@@ -144,7 +153,7 @@ static int has_found(struct kith__feed *feed, void *context)
     struct iterator *self = context;
 
     (void)feed;
-    if (self->found != KITH__ROW_ANY)
+    if (self->found != KITH__ROW_ANY || atomic_load(&self->closed))
         return 1;
     if (self->unordered)
         return find_ended(self);
@@ -186,7 +195,7 @@ static int wait_elsewhere(struct iterator *self, int timeout_ms)
         return rc;
     do {
         kith__later_join(&w);
-        if (find_elsewhere(self))
+        if (find_elsewhere(self) || atomic_load(&self->closed))
             break;
     } while ((rc = kith__wait_sleep(&w)) == 0);
     kith__later_leave(&w);
@@ -254,16 +263,20 @@ static void show(struct iterator *self)
 
 static void finish(struct iterator *self)
 {
-    char name[64];
+    struct kith__feed *feed;
     struct kith__way w;
+    char name[64];
 
     if (self->progress.began) {
         w = way_of(self, name, sizeof name);
         kith__progress_end(&self->progress, &w);
     }
-    if (self->feed)
-        kith__feed_close(self->feed);
+    pthread_mutex_lock(&mutex);
+    feed = self->feed;
     self->feed = NULL;
+    pthread_mutex_unlock(&mutex);
+    if (feed)
+        kith__feed_close(feed);
     if (self->calls)
         give_up_elsewhere(self);
 }
@@ -298,6 +311,8 @@ static int next_by_workers(struct iterator *self, void *out, int timeout_ms)
         return tell_end(self);
     if ((rc = await_one(self, timeout_ms)) < 0)
         return rc;
+    if (self->found == KITH__ROW_ANY)
+        return kith__fail(KITH_ESTALE, "the Iterator was closed");
     rc = self->calls ? take_elsewhere(self, out) : kith__feed_take(self->feed, self->found, out);
     self->found = KITH__ROW_ANY;
     self->taken++;
@@ -313,7 +328,9 @@ static int next_here(struct iterator *self, void *out)
     if (!pull(self))
         return tell_end(self);
     self->s.out = out;
+    atomic_store(&self->gives, 1);
     rc = kith__call(&self->s, NULL, NULL);
+    atomic_store(&self->gives, 0);
     self->taken++;
     self->failed += rc < 0;
     return rc;
@@ -321,71 +338,167 @@ static int next_here(struct iterator *self, void *out)
 
 /* ------------------------------------------------------------------ by handle */
 
-/* It is held, and locked. */
-static int find(kith_iter it, struct iterator **self)
+static struct iterator *make(void)
 {
-    int rc = kith__local_usable(it.id, "Iterator");
+    struct iterator *self = calloc(1, sizeof *self);
+    pthread_condattr_t clock;
 
-    if (rc < 0)
-        return rc;
-    pthread_mutex_lock(&mutex);
-    *self = kith__local_find(&iterators, it.id & ((UINT64_C(1) << KITH__LOCAL_BITS) - 1));
-    if (*self && (*self)->closed)
-        *self = NULL;
-    if (*self)
-        (*self)->held++;
-    pthread_mutex_unlock(&mutex);
-    if (!*self)
-        return kith__fail(KITH_ESTALE, "the Iterator was closed");
-    pthread_mutex_lock(&(*self)->mutex);
-    return 0;
+    if (!self)
+        return NULL;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->is_free, &clock);
+    pthread_condattr_destroy(&clock);
+    return self;
 }
 
-static void put(struct iterator *self)
+static void destroy(struct iterator *self)
 {
-    int over;
-
-    pthread_mutex_unlock(&self->mutex);
-    pthread_mutex_lock(&mutex);
-    over = --self->held == 0 && self->closed;
-    if (over)
-        kith__local_let_go(&iterators, self->number);
-    pthread_mutex_unlock(&mutex);
-    if (!over)
-        return;
     finish(self);
     free(self->item);
     free(self->passed);
-    pthread_mutex_destroy(&self->mutex);
+    pthread_cond_destroy(&self->is_free);
     free(self);
+}
+
+/* It is held. Under the mutex. */
+static int find(kith_iter it, struct iterator **self)
+{
+    *self = kith__local_find(&iterators, it.id & ((UINT64_C(1) << KITH__LOCAL_BITS) - 1));
+    if (!*self || (*self)->closed)
+        return kith__fail(KITH_ESTALE, "the Iterator was closed");
+    (*self)->held++;
+    return 0;
+}
+
+/* It is let go of, under the mutex. */
+static void put(struct iterator *self)
+{
+    int over = --self->held == 0 && self->closed;
+
+    if (over)
+        kith__local_let_go(&iterators, self->number);
+    pthread_mutex_unlock(&mutex);
+    if (over)
+        destroy(self);
+}
+
+static struct timespec end_of(int timeout_ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += timeout_ms / 1000;
+    t.tv_nsec += timeout_ms % 1000 * 1000000L;
+    t.tv_sec += t.tv_nsec / 1000000000L;
+    t.tv_nsec %= 1000000000L;
+    return t;
+}
+
+/* Under the mutex. What is left of the timeout then. */
+static void wait_for_turn(struct iterator *self, int *timeout_ms)
+{
+    struct timespec end = end_of(*timeout_ms);
+    int64_t began = kith__now_ns();
+    int rc = 0;
+
+    while (self->entered && !self->closed && rc == 0)
+        rc = *timeout_ms == KITH_FOREVER ? pthread_cond_wait(&self->is_free, &mutex)
+                                         : pthread_cond_timedwait(&self->is_free, &mutex, &end);
+    *timeout_ms = kith__time_left(*timeout_ms, began);
+}
+
+/* Under the mutex. */
+static int enter(struct iterator *self, int *timeout_ms)
+{
+    if (self->entered && pthread_equal(self->user, pthread_self()))
+        return kith__fail(KITH_EINVAL, "kith_next was called in the source of its own Iterator, or in a task "
+                                       "that the thread runs while it waits there");
+    if (self->entered)
+        wait_for_turn(self, timeout_ms);
+    if (self->closed)
+        return kith__fail(KITH_ESTALE, "the Iterator was closed");
+    if (self->entered)
+        return kith__fail(KITH_ETIMEDOUT, "the timeout expired");
+    self->entered = 1;
+    self->user = pthread_self();
+    return 0;
+}
+
+static void leave(struct iterator *self)
+{
+    pthread_mutex_lock(&mutex);
+    self->entered = 0;
+    pthread_cond_signal(&self->is_free);
+    put(self);
+}
+
+static int find_and_enter(kith_iter it, struct iterator **self, int *timeout_ms)
+{
+    int rc = kith__check_timeout(*timeout_ms);
+
+    if (rc < 0 || (rc = kith__local_usable(it.id, "Iterator")) < 0)
+        return rc;
+    pthread_mutex_lock(&mutex);
+    if ((rc = find(it, self)) == 0 && (rc = enter(*self, timeout_ms)) < 0)
+        put(*self);
+    else
+        pthread_mutex_unlock(&mutex);
+    return rc;
 }
 
 int kith_iter_next(kith_iter it, void *out, size_t size, int timeout_ms)
 {
     struct iterator *self;
-    int rc;
+    int rc = find_and_enter(it, &self, &timeout_ms);
 
-    if ((rc = kith__check_timeout(timeout_ms)) < 0 || (rc = find(it, &self)) < 0)
+    if (rc < 0)
         return kith__report(rc);
     if (size != self->s.out_size || (!out && size))
         rc = kith__fail(KITH_ESIZE, "the results of kith_imap(%s) have %zu bytes, the place for them %zu",
                         self->name, (size_t)self->s.out_size, out ? size : 0);
     else
         rc = self->serial ? next_here(self, out) : next_by_workers(self, out, timeout_ms);
-    put(self);
+    leave(self);
     return kith__report(rc);
+}
+
+/* A thread that is in it sees that, and is the last. */
+static void mark_closed(struct iterator *self)
+{
+    atomic_store(&self->closed, 1);
+    pthread_cond_broadcast(&self->is_free);
+    if (self->feed)
+        kith__feed_wake(self->feed);
+    kith__later_wake();
+}
+
+/* Under the mutex: the array is its owner's again. */
+static void await_the_last_element(struct iterator *self)
+{
+    if (self->next || (self->entered && pthread_equal(self->user, pthread_self())))
+        return;
+    while (atomic_load(&self->gives)) {
+        pthread_mutex_unlock(&mutex);
+        sched_yield();
+        pthread_mutex_lock(&mutex);
+    }
 }
 
 int kith_iter_close(kith_iter it)
 {
     struct iterator *self;
-    int rc = find(it, &self);
+    int rc = kith__local_usable(it.id, "Iterator");
 
     if (rc < 0)
         return kith__report(rc);
     pthread_mutex_lock(&mutex);
-    self->closed = 1;
-    pthread_mutex_unlock(&mutex);
+    if ((rc = find(it, &self)) < 0) {
+        pthread_mutex_unlock(&mutex);
+        return kith__report(rc);
+    }
+    mark_closed(self);
+    await_the_last_element(self);
     put(self);
     return 0;
 }
@@ -455,7 +568,7 @@ kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, 
                      kith_source_fn *next, void *arg, size_t in_size, size_t out_size, size_t n,
                      int unordered)
 {
-    struct iterator *self = calloc(1, sizeof *self);
+    struct iterator *self = make();
     int rc = self ? 0 : kith__fail(KITH_ENOMEM, "no memory for kith_imap");
 
     if (self) {
@@ -465,7 +578,6 @@ kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, 
         self->s = kith__call_of_map(pool, name ? self->name : NULL, fn, shape, next ? &nowhere : in, in_size,
                                     &nowhere, out_size, n);
         snprintf(self->name, sizeof self->name, "%s", name ? name : "");
-        pthread_mutex_init(&self->mutex, NULL);
         self->next = next;
         self->arg = arg;
         self->array = in;
@@ -480,12 +592,8 @@ kith_iter kith__imap(kith_pool pool, const char *name, kith__fn *fn, int shape, 
         self->s.n = 1;
         if (rc == 0)
             rc = open_iterator(self);
-        if (rc < 0) {
-            finish(self);
-            free(self->item);
-            free(self->passed);
-            free(self);
-        }
+        if (rc < 0)
+            destroy(self);
     }
     if (rc < 0)
         return (kith_iter){ kith__failed_handle(kith__report(rc)) };

@@ -297,6 +297,12 @@ void kith__later_leave(struct kith__wait *w)
         kith__wait_leave(w, &kith__calls.bells->ready, 0);
 }
 
+void kith__later_wake(void)
+{
+    if (kith__calls.bells)
+        kith__wake_all(&kith__calls.bells->ready);
+}
+
 /* ------------------------------------------------------------------ taking, cancelling */
 
 int kith__later_code(const struct kith__later *l)

@@ -47,5 +47,6 @@ void kith__later_help(int polls);
 /* For who waits for several things: w is woken when one of them is ready, and joins before each look. */
 void kith__later_join(struct kith__wait *w);
 void kith__later_leave(struct kith__wait *w);
+void kith__later_wake(void); /* they all look again */
 
 #endif
