@@ -375,8 +375,9 @@ struct kith_pool_options {
 /* Opens a pool of 1 to 1900 workers; 0: one per usable CPU, or per rank under a
  * launcher, on each node (with .caller = 1 one less, if there are several on this node
  * alone). They are distributed over the nodes in proportion to their CPUs, this node
- * first. Waits for the initializers, but not for the workers of this node to start. On
- * failure the handle holds:
+ * first. Waits for the initializers, but not for the workers of this node to start. A
+ * pool stays until it is closed or the job ends, also when the process that has opened it
+ * has ended: others may have its handle. On failure the handle holds:
  *
  *   KITH_EINVAL  a bad argument
  *   KITH_ENOMEM  not enough memory, or no process or thread can be started
@@ -1729,7 +1730,7 @@ KITH_API int kith_barrier_close(kith_barrier b);
 /* ---- Values ------------------------------------------------------------------------ */
 
 /* A value is one number, or a few bytes, in shared memory. Any process on any node may
- * read and change it. The type is one of the letters that Python uses, too:
+ * read and change it. The type is a letter; those of numbers are Python's:
  *
  *   'i' int    'I' unsigned    'l' long    'L' unsigned long    'q' long long
  *   'f' float  'd' double      'b' bytes: 1 to 1024 of them, a struct, say
