@@ -50,6 +50,8 @@ struct job {
     size_t typed_count;
     int ended, status; /* of waitpid */
     int by;            /* the signal that was to end the job; 0: none */
+    int stopped;       /* mpirun was told to stop */
+    sigset_t held;     /* what mpirun gets when it has started all its daemons */
     struct filter out_filter, err_filter;
     struct tags *tags;       /* of the ranks' frames, which come by err then; NULL: there are none */
     struct loss loss;        /* what they tell of themselves */
@@ -147,6 +149,46 @@ static void reap(struct job *j)
     }
 }
 
+/* Open MPI's mpirun fails when it is to pass a signal on to a daemon that is not there yet: so a start can be
+ * ended, but not stopped. */
+static int must_wait(struct job *j, int signal)
+{
+    static const int others[] = { SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2 };
+
+    if (j->kind != OPEN_MPI || overdue_is_over(j->overdue))
+        return 0;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (signal == others[i])
+            return 1;
+    return 0;
+}
+
+/* To mpirun. What nobody has stopped need not go on: the kernel sends CONT when a terminal is closed, too. */
+static void send_on(struct job *j, int signal, int as)
+{
+    if (must_wait(j, signal)) {
+        if (signal == SIGUSR1 || signal == SIGUSR2)
+            sigaddset(&j->held, signal);
+        return;
+    }
+    if (signal == SIGCONT && !j->stopped)
+        return;
+    if (signal == SIGTSTP || signal == SIGCONT)
+        j->stopped = signal == SIGTSTP;
+    kill(j->pid, as);
+}
+
+static void send_held(struct job *j)
+{
+    static const int signals[] = { SIGUSR1, SIGUSR2 };
+
+    if (j->ended || !overdue_is_over(j->overdue))
+        return;
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        if (sigismember(&j->held, signals[i]) && sigdelset(&j->held, signals[i]) == 0)
+            kill(j->pid, signals[i]);
+}
+
 static void pass_on(struct job *j, struct mpirun_messages *w, int signal)
 {
     int send = 0;
@@ -159,7 +201,7 @@ static void pass_on(struct job *j, struct mpirun_messages *w, int signal)
     if (send == 0)
         log_line("signal %d (%s): MPICH's mpiexec cannot pass it on to the ranks", signal, strsignal(signal));
     else if (!j->ended)
-        kill(j->pid, send);
+        send_on(j, signal, send);
     if (signal == SIGTSTP)
         raise(SIGSTOP); /* we come back with SIGCONT, which is passed on in its turn */
     if (signal == SIGCONT)
@@ -304,6 +346,7 @@ static void turn(struct job *j, struct mpirun_messages *w, int limit_ms)
         write_typed(j);
     if (!j->ended && !j->by)
         overdue_look(j->overdue, j->pid, now_ms());
+    send_held(j);
 }
 
 /* ---- end */
@@ -353,6 +396,7 @@ int job_run(const struct mpi *m, const struct line *line, struct mpirun_messages
     struct tags tags = { .bare = !r->tag, .note = take_note, .arg = &j };
     long long end;
 
+    sigemptyset(&j.held);
     overdue_begin(&overdue, r, m, now_ms());
     if (r->tag || r->survives)
         j.tags = &tags;

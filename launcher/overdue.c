@@ -210,6 +210,11 @@ void overdue_end(struct overdue *o)
     o->look = 0;
 }
 
+int overdue_is_over(const struct overdue *o)
+{
+    return o->look == 0;
+}
+
 int overdue_wait(const struct overdue *o, long long now)
 {
     if (o->look == 0)

@@ -21,6 +21,7 @@ struct overdue {
 void overdue_begin(struct overdue *o, const struct request *r, const struct mpi *m, long long now);
 void overdue_again(struct overdue *o, long long now); /* it was stopped until now */
 void overdue_end(struct overdue *o);                  /* a rank has begun */
+int overdue_is_over(const struct overdue *o);         /* it has, or nobody waits for it any more */
 
 int overdue_wait(const struct overdue *o, long long now); /* ms until the next look; -1: there is none */
 void overdue_look(struct overdue *o, pid_t mpirun, long long now); /* if it is due; tells once */

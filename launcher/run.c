@@ -209,7 +209,7 @@ static int start(struct request *r, const struct mpi *m, const struct line *l)
         return EXIT_OURS;
     mpirun_messages_init(&w, m, request_is_remote(r));
     status = job_run(m, l, &w, r);
-    if (w.unreachable && !w.said)
+    if (w.unreachable && !w.said && !w.asked)
         explain_unreachable(r, m);
     return status;
 }

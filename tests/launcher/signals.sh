@@ -148,6 +148,36 @@ stopping()
     finish "$mpi: stop and continue" 0
 }
 
+# Open MPI's mpirun fails when it gets one of these before it has started its daemons.
+early()
+{
+    fake slow "mpirun (Open MPI) 4.1.4" 'for s in TSTP CONT USR1 USR2; do trap "echo $s >>got" $s; done
+echo up >>got
+until [ -e begin ]; do sleep 0.1; done
+echo begun
+until [ -e enough ]; do sleep 0.1; done'
+    rm -f got begin enough out err
+    KITH_MPIRUN=./slow "$kith" run -n 1 ./catcher >out 2>err &
+    pid=$!
+    wait_for got up
+    kill -CONT $pid
+    kill -USR1 $pid
+    kill -TSTP $pid
+    wait_state $pid T
+    kill -CONT $pid
+    n=0
+    while [ "$(state $pid)" = T ] && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done
+    [ "$(cat got)" = up ] && ok "an mpirun that starts gets no signal" || fail "an mpirun that starts gets a signal: $(cat got)"
+    : >begin
+    wait_for got USR1
+    kill -CONT $pid
+    kill -USR2 $pid
+    wait_for got USR2
+    : >enough
+    finish "signals while mpirun starts" 0
+    [ "$(tr '\n' ' ' <got)" = "up USR1 USR2 " ] && ok "they come once it has" || fail "they come once it has: $(cat got)"
+}
+
 # A dead process of that number that nobody has waited for counts as gone, and another one that got the number does too.
 is_catcher()
 {
@@ -175,4 +205,5 @@ each_mpi to_the_group
 each_mpi ignored
 each_mpi stopping
 each_mpi killed
+early
 done_testing
