@@ -140,6 +140,7 @@ static int found_family(void)
     kith__random_set_seed(job.launch.seed);
     kith__random_seek(KITH__STREAM_RANK, 0, NULL);
     enter_family();
+    kith__shared->given_cpus = (uint32_t)kith__given_cpus();
     tell_cpus(job.launch.workers, job.launch.cpu_count, job.launch.cpus);
     return kith__server_start();
 }

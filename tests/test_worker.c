@@ -182,6 +182,16 @@ static void look_at_threads(void)
     REQUIRE(getenv("OMP_NUM_THREADS") == NULL);
 }
 
+/* Nothing binds it to that one. */
+static void look_at_threads_of_one_cpu(void)
+{
+    setenv("SLURM_CPUS_ON_NODE", "1", 1);
+    unsetenv("OMP_NUM_THREADS");
+    begin();
+    REQUIRE(kith_pool_close(kith_pool_open_with(1, .init = notes_threads)) == 0);
+    REQUIRE(strcmp(shared->variable[0], "1") == 0);
+}
+
 static void look_at_given_threads(void)
 {
     setenv("OMP_NUM_THREADS", "77", 1);
@@ -195,6 +205,7 @@ static void threads_of_libraries_are_as_many_as_its_cores(void)
     char text[4096];
 
     CU_ASSERT_EQUAL(run(look_at_threads, text, sizeof text), 0);
+    CU_ASSERT_EQUAL(run(look_at_threads_of_one_cpu, text, sizeof text), 0);
     CU_ASSERT_EQUAL(run(look_at_given_threads, text, sizeof text), 0);
 }
 

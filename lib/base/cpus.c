@@ -228,6 +228,13 @@ int kith__slurm_cpus(void)
     return by_tasks < INT_MAX ? (int)by_tasks : 0;
 }
 
+int kith__given_cpus(void)
+{
+    int of_cgroup = kith__cgroup_cpus(""), of_slurm = kith__slurm_node_cpus();
+
+    return of_slurm == 0 || (of_cgroup > 0 && of_cgroup < of_slurm) ? of_cgroup : of_slurm;
+}
+
 /* ---- what is used */
 
 int kith_usable_cpus(void)

@@ -18,6 +18,10 @@ int kith__slurm_cpus(void);
 int kith__slurm_node_cpus(void);
 int kith__slurm_job_cpus(void);
 
+/* Of all CPUs that it may run on, this job has so many here, by the quota of cgroups and by Slurm; 0: no
+ * limit. */
+int kith__given_cpus(void);
+
 /* The entry for node in a list of Slurm: "24(x2),16" is 24, 24, 16. 0: there is none, or it is no such list.
  */
 int kith__slurm_entry(const char *list, int node);

@@ -113,8 +113,9 @@ struct kith__tables {       /* the head of the tables */
     _Atomic uint32_t members_used, seats_used; /* entries that were ever in use: how far to look */
     _Atomic uint32_t members_in_use;           /* a hint: so many, from the first on, were not free */
     uint32_t usable_cpus;
-    uint32_t workers; /* of a pool that was opened with 0 */
-    uint32_t bound;   /* 1: the ranks have CPUs of their own, and .cpus are those of all of them */
+    uint32_t given_cpus; /* as kith__given_cpus */
+    uint32_t workers;    /* of a pool that was opened with 0 */
+    uint32_t bound;      /* 1: the ranks have CPUs of their own, and .cpus are those of all of them */
     uint32_t cpu_count;
     int32_t cpus[1024]; /* for the workers */
     uint32_t node;      /* number of this node */

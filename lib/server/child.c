@@ -139,12 +139,15 @@ static void hear_signals(void)
     sigprocmask(SIG_SETMASK, &as_started.mask, NULL);
 }
 
-/* What a task starts in threads of its own should find a CPU for each. */
+/* What a task starts in threads of its own should find a CPU for each: of those that it may run on, and of
+ * those that the job was given, where it may run on others as well. */
 static void bind_worker(const struct kith__pool *p, uint32_t worker)
 {
-    uint32_t from, to;
+    uint32_t from, to, given = kith__shared->given_cpus;
 
     kith__worker_cpus(p, worker, &from, &to);
+    if (given > 0 && given / p->workers < to - from)
+        to = from + given / p->workers;
     kith__set_thread_variables(to > from ? (int)(to - from) : 1);
     kith__worker_bind(p, worker);
 }
