@@ -2,6 +2,8 @@
  * handlers of signals, used OpenMP. */
 #include "config.h"
 #include "anyjob.h"
+#include "base/threads.h"
+#include "member/members.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -360,6 +362,7 @@ static int with_each_runtime(void (*fn)(void))
         }
         int status = check_wait(pid);
 
+        kith__openmp_forget(pid);
         CU_ASSERT(status == 0 || status == 77);
         has += status != 77;
     }
@@ -378,6 +381,58 @@ static void kith_init_in_a_parallel_region_is_refused(void)
         SKIP("no libgomp and no libomp, or a sanitizer that does not know them");
 }
 
+/* libomp's file for a process that uses it. */
+static int has_file(int pid)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/dev/shm/__KMP_REGISTERED_LIB_%d_%d", pid, (int)getuid());
+    return access(path, F_OK) == 0;
+}
+
+/* The pid of a process that has used OpenMP, and has a file where the runtime makes any; else 0. */
+static int use_and_name(int x)
+{
+    return region(x) == x + 1 && has_file((int)getpid()) == (strstr(runtime, "libomp") != NULL)
+               ? (int)getpid()
+               : 0;
+}
+
+static int use_and_die(const void *arg)
+{
+    (void)arg;
+    if (use_and_name(1))
+        raise(SIGKILL);
+    return 1;
+}
+
+static void leave_nothing_of_openmp(void)
+{
+    int pids[5] = { 0 }, in[1] = { 1 }, code;
+
+    REQUIRE(region(1) == 2); /* from here on each fork is one that uses it */
+    begin();
+    pids[3] = atomic_load(&kith__shared->server_pid);
+    pids[4] = atomic_load(&kith__shared->watchdog_pid);
+    kith_pool pool = kith_pool_open(1);
+    kith_process killed = near_process(use_and_die, NULL, 0);
+    pids[0] = kith_process_pid(killed);
+    REQUIRE(kith_process_join(killed, SOON) == 0 && kith_process_exitcode(killed, &code) == 0);
+    REQUIRE(code == -SIGKILL);
+    REQUIRE(kith_map(pool, use_and_name, in, &pids[1], 1) == 0 && kith_pool_close(pool) == 0);
+    pool = kith_pool_open(1);
+    REQUIRE(kith_map(pool, use_and_name, in, &pids[2], 1) == 0);
+    REQUIRE(kith_finalize() == 0);
+    for (int i = 0; i < 5; i++)
+        REQUIRE(pids[i] > 0 && !has_file(pids[i]));
+}
+
+static void processes_leave_no_file_of_openmp(void)
+{
+    if (with_each_runtime(leave_nothing_of_openmp))
+        SKIP("no libgomp and no libomp, or a sanitizer that does not know them");
+}
+
 static struct test tests[] = {
     TEST_LIKE(copies_with_a_lock_that_was_held_are_thrown_away, "TestForkAwareThreadLock.test_lock"),
     TEST_LIKE(tasks_may_use_what_threads_used_at_kith_init, "TestForkAwareThreadLock.test_lock"),
@@ -391,6 +446,7 @@ static struct test tests[] = {
               "TestSemaphoreTracker.test_semaphore_tracker_sigint"),
     TEST(openmp_may_be_used_before),
     TEST(kith_init_in_a_parallel_region_is_refused),
+    TEST(processes_leave_no_file_of_openmp),
     TEST_END
 };
 

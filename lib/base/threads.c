@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { PAUSE_HARD = 2 }; /* omp_pause_hard of OpenMP 5.0 */
 
@@ -88,4 +89,20 @@ int kith__openmp_pause(void)
                 KITH_EINVAL,
                 "kith_init was called in a parallel region of OpenMP: call it before the first one");
     return 0;
+}
+
+void kith__openmp_forget(pid_t pid)
+{
+    char path[64];
+    struct stat st;
+
+    snprintf(path, sizeof path, "/dev/shm/__KMP_REGISTERED_LIB_%d_%d", (int)pid, (int)getuid());
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == getuid())
+        unlink(path);
+}
+
+void kith__leave(int status)
+{
+    kith__openmp_forget(getpid());
+    _exit(status);
 }

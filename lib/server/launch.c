@@ -38,7 +38,7 @@ static void expect_clean(int check, int is_bare)
     if (!check || kith__snapshot_is_clean(is_bare))
         return;
     kith__serving_tell(KITH__BAD_COPY);
-    _exit(0);
+    kith__leave(0);
 }
 
 /* In the process between the head and the fork server, which is there so that the latter is no child of the
@@ -54,7 +54,7 @@ static void fork_once_more(int check)
         kith__serving_main();
     if (pid < 0)
         kith__serving_tell(KITH__NO_START);
-    _exit(0);
+    kith__leave(0);
 }
 
 /* Its pid, or what kith__serving_tell was told; 0: nothing within 10 s. */

@@ -9,6 +9,7 @@
 #include "pool/board.h"
 #include "pool/pool.h"
 #include "base/oom.h"
+#include "base/threads.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -69,6 +70,7 @@ static int reap(pid_t pid)
     /* By hand: libc has no waitid that tells what it has used. */
     if (syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, &usage) < 0 || info.si_pid == 0)
         return 0;
+    kith__openmp_forget(pid); /* while no other process can have its pid */
     status = info.si_code == CLD_EXITED ? (info.si_status & 255) << 8 : info.si_status & 127;
     if ((who = member_of(pid))) {
         explain_death(kith__member(who), status, &usage);

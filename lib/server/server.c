@@ -27,6 +27,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/system.h"
+#include "base/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -256,7 +257,7 @@ void kith__serving_main(void)
     withdraw();
     if (!kith__watchdog_fork(kith__serving.head_fd)) {
         kith__serving_tell(KITH__NO_START);
-        _exit(1);
+        kith__leave(1);
     }
     kith__serving.pid = getpid();
     prctl(PR_SET_CHILD_SUBREAPER, 1);

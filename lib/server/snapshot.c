@@ -2,6 +2,7 @@
 #include "config.h"
 #include "server/snapshot.h"
 #include "base/system.h"
+#include "base/threads.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -67,6 +68,7 @@ static int comes_through(pid_t pid)
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     }
     kill(pid, SIGKILL);
+    kith__openmp_forget(pid);
     waitpid(pid, NULL, __WALL);
     return 0;
 }
@@ -77,7 +79,7 @@ static void take_locks_of_fork(void)
     pid_t pid = fork();
 
     if (pid == 0)
-        _exit(0);
+        kith__leave(0);
     if (pid > 0)
         waitpid(pid, NULL, 0);
 }
@@ -94,7 +96,7 @@ static void try(int is_bare)
     if (is_bare)
         take_locks_of_fork();
     take_locks();
-    _exit(0);
+    kith__leave(0);
 }
 
 int kith__snapshot_is_clean(int is_bare)

@@ -4,6 +4,7 @@
 #include "code/coverage.h"
 #include "base/descriptors.h"
 #include "base/system.h"
+#include "base/threads.h"
 #include "member/bell.h"
 #include "member/members.h"
 
@@ -69,19 +70,23 @@ static void reap(pid_t server) __attribute__((noreturn));
 static void reap(pid_t server)
 {
     int server_lives = 1;
-    pid_t pid;
 
     for (;;) {
-        pid = waitpid(-1, NULL, __WALL);
-        if (pid < 0 && errno != EINTR)
+        siginfo_t info = { 0 };
+
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | __WALL) < 0 && errno != EINTR)
             break;
-        if (pid == server)
+        if (info.si_pid == 0)
+            continue;
+        if (info.si_pid == server)
             server_lives = 0;
+        kith__openmp_forget(info.si_pid);
+        waitpid(info.si_pid, NULL, __WALL);
         if (!server_lives)
             kith__each_child(end);
     }
     kith__coverage_flush();
-    _exit(0);
+    kith__leave(0);
 }
 
 int kith__watchdog_fork(int head_fd)

@@ -11,6 +11,7 @@
 #include "start/ranks.h"
 #include "base/standin.h"
 #include "base/system.h"
+#include "base/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -364,7 +365,7 @@ static void end_without_mpi(int status)
                self.rank, kith_host(), self.mpi->title);
     kith__flush_streams();
     kith__coverage_flush();
-    _exit(status ? status : 1);
+    kith__leave(status ? status : 1);
 }
 
 /* Registered before all that the program registers, so that it runs after that: it does not come back. */
@@ -380,6 +381,7 @@ static void last_words(int status, void *nothing)
     self.pid = 0;
     kith__flush_streams();
     kith__coverage_flush();
+    kith__openmp_forget(getpid());
     see_to_launcher(status);
     ask_for_end(status, patience_ns);
     _exit(status);
@@ -488,6 +490,7 @@ void kith__ending_linger(int hurry)
     struct pollfd launcher = { .fd = self.launcher.fd, .events = POLLIN };
     int64_t until = kith__now_ns() + patience_ns;
 
+    kith__openmp_forget(getpid()); /* the launcher may kill us here */
     if (hurry)
         signal(SIGTERM, SIG_IGN);
     while (poll(&launcher, 1, hurry ? 0 : -1) <= 0 && (!hurry || kith__now_ns() < until)) {

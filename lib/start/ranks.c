@@ -12,6 +12,7 @@
 #include "start/overdue.h"
 #include "start/rendezvous.h"
 #include "base/system.h"
+#include "base/threads.h"
 
 #include <poll.h>
 #include <stdatomic.h>
@@ -370,7 +371,7 @@ static void leave(int status)
     fflush(stdout);
     fflush(stderr);
     kith__coverage_flush();
-    _exit(status);
+    kith__leave(status);
 }
 
 static int is_launcher_gone(void)
