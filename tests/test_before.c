@@ -8,6 +8,8 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
+#include <locale.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -110,6 +112,55 @@ static void tasks_may_use_what_threads_used_at_kith_init(void)
 {
     for (int i = 0; i < 5; i++)
         CU_ASSERT_EQUAL_FATAL(check_fork(work_beside_threads), 0);
+}
+
+/* What few programs do all the time, and some when it matters. */
+static void use_rarely_used(void)
+{
+    const struct addrinfo near = { .ai_flags = AI_ADDRCONFIG };
+    locale_t copy = newlocale(LC_ALL_MASK, "C.UTF-8", NULL);
+    struct addrinfo *list;
+    FILE *f = popen(":", "r");
+
+    if (copy)
+        freelocale(copy);
+    if (getaddrinfo("127.0.0.1", NULL, &near, &list) == 0)
+        freeaddrinfo(list);
+    if (f)
+        pclose(f);
+}
+
+static void *use_again_and_again(void *nothing)
+{
+    while (!stop)
+        use_rarely_used();
+    return nothing;
+}
+
+static int use_once(int x)
+{
+    use_rarely_used();
+    return x + 1;
+}
+
+static void work_beside_users(void)
+{
+    pthread_t threads[3];
+
+    for (int i = 0; i < 3; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, use_again_and_again, NULL) == 0);
+    begin();
+    stop = 1;
+    for (int i = 0; i < 3; i++)
+        REQUIRE(pthread_join(threads[i], NULL) == 0);
+    work(use_once);
+    REQUIRE(kith_finalize() == 0);
+}
+
+static void tasks_may_use_locales_addresses_and_popen_as_threads_did(void)
+{
+    for (int i = 0; i < 5; i++)
+        CU_ASSERT_EQUAL_FATAL(check_fork(work_beside_users), 0);
 }
 
 static void *sleep_long(void *nothing)
@@ -436,6 +487,7 @@ static void processes_leave_no_file_of_openmp(void)
 static struct test tests[] = {
     TEST_LIKE(copies_with_a_lock_that_was_held_are_thrown_away, "TestForkAwareThreadLock.test_lock"),
     TEST_LIKE(tasks_may_use_what_threads_used_at_kith_init, "TestForkAwareThreadLock.test_lock"),
+    TEST(tasks_may_use_locales_addresses_and_popen_as_threads_did),
     TEST(threads_are_warned_of_once),
     TEST_LIKE(a_pipe_from_before_ends_when_the_head_closes_it, "TestCloseFds.test_closefd"),
     TEST(stdout_ends_with_the_job),

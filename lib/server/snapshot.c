@@ -10,16 +10,20 @@
 #include <iconv.h>
 #include <libintl.h>
 #include <link.h>
+#include <locale.h>
+#include <netdb.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 /* Who sleeps for so many ms waits for a lock; for a slow disk at worst, and that costs a copy more. */
-enum { ASLEEP_MOST = 3, WAIT_MS = 10000 };
+enum { ASLEEP_MOST = 3, CPU_MS = 300, WAIT_MS = 10000 };
 
 static void nothing(int status, void *arg)
 {
@@ -35,7 +39,38 @@ static int stop(struct dl_phdr_info *info, size_t size, void *arg)
     return 1;
 }
 
-/* One call for each lock of libc that fork does not look after. */
+static void take_lock_of_locales(void)
+{
+    locale_t copy = duplocale(LC_GLOBAL_LOCALE);
+
+    if (copy)
+        freelocale(copy);
+}
+
+/* That of the machine's own addresses, which each look for a host's takes: this one asks nobody. */
+static void take_lock_of_addresses(void)
+{
+    const struct addrinfo numeric = { .ai_flags = AI_NUMERICHOST | AI_ADDRCONFIG };
+    struct addrinfo *list;
+
+    if (getaddrinfo("127.0.0.1", NULL, &numeric, &list) == 0)
+        freeaddrinfo(list);
+}
+
+/* The last one: from here on there is no memory for the stack of another process, so none is started. */
+static void take_lock_of_popen(void)
+{
+    struct rlimit none;
+    FILE *f;
+
+    getrlimit(RLIMIT_AS, &none);
+    none.rlim_cur = 0;
+    if (setrlimit(RLIMIT_AS, &none) == 0 && (f = popen(":", "re")))
+        pclose(f);
+}
+
+/* One call for each lock of libc that fork does not look after, but those of its databases (getgrgid,
+ * getpwent): to ask these may take a network. */
 static void take_locks(void)
 {
     const time_t now = 0;
@@ -43,6 +78,8 @@ static void take_locks(void)
     iconv_t converter;
     void *library;
 
+    take_lock_of_locales();
+    take_lock_of_addresses();
     unsetenv("KITH__SNAPSHOT");
     on_exit(nothing, NULL);
     localtime_r(&now, &tm);
@@ -54,6 +91,17 @@ static void take_locks(void)
     dl_iterate_phdr(stop, NULL); /* the loader has two, and fork makes one of them free */
     if ((library = dlopen(NULL, RTLD_LAZY)))
         dlclose(library); /* it ends this process, and says so, when it was in the middle of a change */
+    take_lock_of_popen();
+}
+
+/* 1: it waits in a loop, as for a lock of readers and writers that changes hands. */
+static int is_spinning(pid_t pid)
+{
+    struct timespec used;
+    clockid_t clock;
+
+    return clock_getcpuclockid(pid, &clock) == 0 && clock_gettime(clock, &used) == 0 &&
+           used.tv_sec * 1000 + used.tv_nsec / KITH__MS > CPU_MS;
 }
 
 /* 1: it has taken them all. It has one thread, and waits for nothing but locks. */
@@ -61,7 +109,8 @@ static int comes_through(pid_t pid)
 {
     int status = 1;
 
-    for (int asleep = 0, passed = 0; passed < WAIT_MS && asleep < ASLEEP_MOST; passed++) {
+    for (int asleep = 0, passed = 0; passed < WAIT_MS && asleep < ASLEEP_MOST && !is_spinning(pid);
+         passed++) {
         if (waitpid(pid, &status, WNOHANG | __WALL) == pid)
             return status == 0;
         asleep = kith__process_state(pid) == 'S' ? asleep + 1 : 0;
