@@ -202,7 +202,8 @@ KITH_API size_t kith_arg_size(void);
  * returns a valid address as well.
  *
  * What a task allocates belongs to it until it has succeeded; what a Process allocates,
- * until it has returned or called exit. If it fails or dies first, the memory is freed.
+ * until it has returned or called exit, whatever its exit code. If a task fails, or
+ * either dies first, the memory is freed.
  * What it had allocated by the time it gave something to an object (put, sent, stored,
  * set, released, notified), started a Process or opened a pool counts as passed on, and
  * stays. Looking at an object, waiting for it and taking from it pass nothing on. A task

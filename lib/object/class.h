@@ -90,8 +90,6 @@ enum {
     KITH__NODE_VOUCH
 };
 
-/* Of the class named: the block of its memory. */
-
 struct kith__class {
     const char *noun;
     const struct kith__method *methods; /* [count], from KITH__FIRST_METHOD on */
