@@ -251,7 +251,7 @@ static int listen_at_one(struct kith__wire *w, const char *address, uint16_t lo,
         if (errno != EADDRINUSE && errno != EACCES)
             return fail(text);
     }
-    return fail("no free port in KITH_PORTS");
+    return fail("no free port in KITH_PORTS: widen it, or wait until another job has ended");
 }
 
 static int wire_listen(struct kith__wire *w, const char *address, uint16_t lo, uint16_t hi,

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 1000 };
@@ -159,6 +160,21 @@ static int check_size(const struct kith__launch *launch, const struct kith__rend
                       launch->launcher, launch->size, m->mpi->title, m->size);
 }
 
+/* MPI would end the rank with much text, and without that. kith run says it itself. */
+static void tell_of_full_disk(const struct kith__launch *launch)
+{
+    const char *place = getenv("PMIX_SERVER_TMPDIR");
+    struct statvfs s;
+
+    if (launch->kind != KITH__MPI || getenv("KITH_RUN") || !kith__launch_speaks(launch) || !place ||
+        statvfs(place, &s) != 0 || s.f_blocks == 0 || (geteuid() == 0 ? s.f_bfree : s.f_bavail) > 0)
+        return;
+    kith__notice("a disk of %s is full, where MPI has files of its own (%s): if it does not start now, make "
+                 "room there, or let "
+                 "OMPI_MCA_orte_tmpdir_base name a directory that all hosts have",
+                 kith_host(), place);
+}
+
 static int start(int *argc, char ***argv, const struct kith__launch *launch, int every_rank)
 {
     struct kith__rendezvous *m = &self.rendezvous;
@@ -170,6 +186,7 @@ static int start(int *argc, char ***argv, const struct kith__launch *launch, int
                                       "libopenmpi-dev openmpi-bin");
     if (launch->kind == KITH__ALONE)
         forget_launcher();
+    tell_of_full_disk(launch);
     kith__overdue_step("MPI_Init");
     kith__descriptors_begin(&before);
     rc = kith__mpi_start(launch->mpi, argc, argv,

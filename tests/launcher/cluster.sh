@@ -120,6 +120,8 @@ habits()
     if [ $mpi = openmpi ]; then
         expect "$mpi: a full /tmp there" 125 "" "kith: node2: the directory for temporary files (TMPDIR, or /tmp) is full, *" \
             on_node1 ./kith run --host node1:1,node2:1 "$top_builddir/tests/ranks/actions" count
+        on_node1 "$KITH_MPIRUN" -x KITH_MODULES --host node1:1,node2:1 "$top_builddir/tests/ranks/actions" count >out 2>err </dev/null
+        grep -q "^kith: a disk of node2 is full, where MPI has files of its own (/tmp/" err && ok "a full /tmp there, by mpirun" || { fail "a full /tmp there, by mpirun"; cat out err; }
     fi
     on_node1 ./kith hosts --host 'node[1-3]' >said 2>err
     [ $? = 1 ] && [ "$(awk '/!/ { print $1 }' said)" = node2 ] && grep -q "TMP: MPI must write to /tmp there" said && ok "$mpi: kith hosts: a full /tmp" ||
