@@ -149,6 +149,7 @@ static void let_go_of_arena(void)
 {
     kith__become(0);
     kith__fault_handler_word(NULL);
+    kith__fault_handler_others(NULL);
     kith__log_share(NULL, NULL);
     kith__arena_detach();
 }
@@ -387,6 +388,8 @@ static int start(int *argc, char ***argv)
         return undo(rc);
     if (job.ranks.rank == 0)
         kith__allocation_tell(&job.launch, &job.ranks);
+    if (!job.every_rank)
+        kith__fault_handler_others(kith__where_handler);
     job.pid = getpid();
     on_exit(at_exit, NULL); /* after MPI's own: so it runs before */
     kith__error_names_callers(kith__caller_text);

@@ -2329,7 +2329,8 @@ KITH_API const char *kith_strerror(int code);
 KITH_API const char *kith_last_error(void);
 
 /* Sets what happens on a fault in the head. fn gets the code and the message, and may end
- * the program or return; then the failing call returns its code. NULL: codes only. If
+ * the program or return; then the failing call returns its code. NULL: codes only. Waits
+ * for the answers of the other nodes, whose processes report nothing then, either. If
  * this is never called, a fault prints "kith: message" to stderr, for a wrong call with
  * the function of the program that made it, and ends the job with status 1. A
  * Process that crashed or was killed is then reported in one message, with its host; so

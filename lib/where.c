@@ -46,14 +46,23 @@ const char *kith_host(void)
 }
 
 /* A node that is lost says nothing any more. */
+static void tell_nodes(unsigned method, uint64_t number)
+{
+    for (uint32_t k = 0; kith__base && kith__me && k < kith__shared->nodes; k++)
+        if (k != kith__shared->node)
+            kith__ask_node(k, KITH__NODE_KIND, method, &(struct kith__args){ .number = number });
+}
+
 int kith_log_level(int level)
 {
     if (level < 1)
         return kith__report(kith__fail(KITH_EINVAL, "a log level of %d: give KITH_LOG_DEBUG or more", level));
     kith__log_set(level);
-    for (uint32_t k = 0; kith__base && kith__me && k < kith__shared->nodes; k++)
-        if (k != kith__shared->node)
-            kith__ask_node(k, KITH__NODE_KIND, KITH__NODE_LOG,
-                           &(struct kith__args){ .number = (uint64_t)level });
+    tell_nodes(KITH__NODE_LOG, (uint64_t)level);
     return 0;
+}
+
+void kith__where_handler(void)
+{
+    tell_nodes(KITH__NODE_FAULTS, 0);
 }

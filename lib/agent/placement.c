@@ -145,6 +145,18 @@ static int64_t set_log(struct kith__object *o, const struct kith__caller *who, s
     return 0;
 }
 
+/* The program has a handler of faults of its own. */
+static int64_t set_faults(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                          struct kith__result *out)
+{
+    (void)o;
+    (void)who;
+    (void)in;
+    (void)out;
+    atomic_store(&kith__shared->faults_have_handler, 1);
+    return 0;
+}
+
 /* Which of a list of objects are ready, of those that are at home here: a code for each. */
 static int64_t look(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
                     struct kith__result *out)
@@ -182,6 +194,7 @@ static const struct kith__method methods[] = {
     [KITH__NODE_WATCH] = { "watch", watch, KITH__MANY_SIDES,
                            KITH__NO_OBJECT | KITH__EACH | KITH__HOLDS | KITH__LOOKS },
     [KITH__NODE_VOUCH] = { "vouch", vouch, -1, KITH__NO_OBJECT | KITH__EACH },
+    [KITH__NODE_FAULTS] = { "faults", set_faults, -1, KITH__NO_OBJECT },
 };
 
 const struct kith__class kith__node_class = {

@@ -30,6 +30,7 @@ static _Atomic int in_head = 1, faults; /* who has forgotten kith_init must hear
 static void print_and_exit(int code, const char *message);
 static void (*_Atomic on_fault)(int code, const char *message) = print_and_exit;
 static _Atomic uint32_t *_Atomic handler_word; /* where all processes see that kith_on_fault was called */
+static void (*_Atomic tell_others)(void);
 
 static const char unknown[] = "unknown code";
 
@@ -177,10 +178,19 @@ void kith__fault_handler_word(_Atomic uint32_t *word)
     atomic_store(&handler_word, word);
 }
 
+void kith__fault_handler_others(void (*fn)(void))
+{
+    atomic_store(&tell_others, fn);
+}
+
 void kith_on_fault(void (*fn)(int code, const char *message))
 {
+    void (*tell)(void) = atomic_load(&tell_others);
+
     atomic_store(&on_fault, fn ? fn : ignore);
     kith__fault_handler_told();
+    if (tell && atomic_load(&in_head))
+        tell();
 }
 
 void kith__error_is_head(int is_head)

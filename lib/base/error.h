@@ -41,6 +41,8 @@ int kith__fault_count(void); /* faults that were reported to the handler: the st
  * none. _told writes it as it is now; kith_on_fault does so itself. */
 void kith__fault_handler_word(_Atomic uint32_t *word);
 void kith__fault_handler_told(void);
+void kith__fault_handler_others(
+    void (*fn)(void)); /* what kith_on_fault calls then, in the head. NULL: nothing */
 void kith__error_is_head(
     int is_head); /* 1 in the head, and in any program before kith_init: there faults go to the handler */
 

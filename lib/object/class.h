@@ -87,7 +87,8 @@ enum {
     KITH__NODE_LOG,
     KITH__NODE_LOOK,
     KITH__NODE_WATCH,
-    KITH__NODE_VOUCH
+    KITH__NODE_VOUCH,
+    KITH__NODE_FAULTS
 };
 
 struct kith__class {

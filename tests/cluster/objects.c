@@ -3,6 +3,7 @@
 #include "config.h"
 #include "must.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,6 +228,23 @@ static void signals_and_limits_reach_other_nodes(void)
     MUST(kith_check(p) == KITH_EINVAL);
 }
 
+static int dies(const void *arg)
+{
+    (void)arg;
+    raise(SIGKILL);
+    return 0;
+}
+
+/* main has a handler of faults since kith_init: nobody else tells of this, on no node. */
+static void who_dies_is_for_the_handler_alone(void)
+{
+    kith_process p = kith_process_start_with(dies, NULL, 0, .node = KITH_NODE(kith_nodes() - 1));
+    int code;
+
+    MUST(kith_process_join(p, 5000) == 0);
+    MUST(kith_process_exitcode(p, &code) == 0 && code == -9);
+}
+
 /* At the end, those that are no daemons are waited for on all nodes. */
 static void leave_some_behind(void)
 {
@@ -372,6 +390,7 @@ static void tour(void)
     many_putters_and_takers_on_all_nodes(0, 7);
     many_putters_and_takers_on_all_nodes(kith_nodes() - 1, 0);
     signals_and_limits_reach_other_nodes();
+    who_dies_is_for_the_handler_alone();
     many_are_waited_for();
     ends_are_told_between_any_two_nodes();
     leave_some_behind();
