@@ -181,7 +181,7 @@ static int program(const struct facts *f, const struct facts_view *v, char *text
 static int directory(const struct facts *f, const struct facts_view *v, char *text, char *cure)
 {
     snprintf(cure, FACTS_CURE,
-             "%s is not there, and ranks start where kith run does: create it, or share it by NFS",
+             "%s is not there, and ranks start in the home directory instead: create it, or share it by NFS",
              v->directory);
     return says(text, f->has_directory ? "same" : "none", !f->has_directory);
 }

@@ -2,11 +2,13 @@
 #include "config.h"
 #include "start/rendezvous.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "start/builds.h"
 #include "start/detect.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +39,19 @@ static void read_boot(unsigned char boot[36])
     close(fd);
 }
 
+static void read_directory(struct kith__record *r)
+{
+    const char *home = getenv("HOME");
+    char path[PATH_MAX], real[PATH_MAX];
+    size_t n, most = sizeof r->directory - 1;
+
+    if (!getcwd(path, sizeof path))
+        return;
+    n = strlen(path);
+    memcpy(r->directory, path + (n > most ? n - most : 0), n > most ? most : n);
+    r->at_home = home && realpath(home, real) && strcmp(real, path) == 0;
+}
+
 static int fill(struct kith__record *r, const struct kith__rendezvous *m, const struct kith__launch *launch)
 {
     memset(r, 0, sizeof *r);
@@ -48,6 +63,7 @@ static int fill(struct kith__record *r, const struct kith__rendezvous *m, const 
     m->mpi->version(r->mpi, sizeof r->mpi);
     kith__builds_tell(r);
     read_boot(r->boot);
+    read_directory(r);
     r->network = namespace_of("net");
     r->pids = namespace_of("pid");
     r->uid = (uint32_t)geteuid();
@@ -136,12 +152,38 @@ static int complain(const struct trait *t, const struct kith__rendezvous *m)
     return kith__fail(KITH_EPEER, "%s: %s%s", t->complaint, t->cure, table);
 }
 
+/* Where the directory is missing Open MPI starts a rank in the user's home, and says nothing. A program, or a
+ * script around it, may also have chosen another one. */
+static void tell_of_directories(const struct kith__rendezvous *m)
+{
+    const struct kith__record *head = &m->records[0], *other = NULL;
+    int more = 0;
+
+    for (int i = 1; i < m->size && *head->directory && !head->at_home; i++) {
+        const struct kith__record *r = &m->records[i];
+
+        if (!r->at_home || strcmp(r->directory, head->directory) == 0)
+            continue;
+        if (!other)
+            other = r;
+        else
+            more |= strcmp(r->host, other->host) != 0;
+    }
+    if (other)
+        kith__notice(
+            "the directory %s is not on %s%s: ranks started in %s there, where tasks look for files and "
+            "leave theirs; create it, or share it by NFS",
+            head->directory, other->host, more ? " and other hosts" : "", other->directory);
+}
+
 int kith__rendezvous_compare(const struct kith__rendezvous *m)
 {
     for (size_t k = 0; k < sizeof traits / sizeof traits[0]; k++)
         for (int i = 1; i < m->size; i++)
             if (!is_same(&traits[k], &m->records[0], &m->records[i]))
                 return complain(&traits[k], m);
+    if (m->rank == 0)
+        tell_of_directories(m);
     return kith__builds_compare(m);
 }
 

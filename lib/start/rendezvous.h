@@ -21,6 +21,8 @@ struct kith__record {
     int32_t any_builds;       /* 1: they may differ; that of rank 0 counts */
     unsigned char boot[36];   /* of the kernel: its boot_id; 0: not to be read */
     uint64_t network, pids;   /* the namespaces; 0: not to be read */
+    char directory[96];       /* the current one, or the end of its path */
+    int32_t at_home;          /* 1: that is the user's home */
     uint64_t door;            /* the name of its socket, random */
     unsigned char secret[32]; /* one half opens the door, the other answers */
     uint32_t uid;

@@ -146,6 +146,12 @@ habits()
             on_node1 ./kith run --host node1:1,node2:1 "$top_builddir/tests/ranks/actions" count
     fi
     rm "$home/.bashrc"
+    [ $mpi = openmpi ] || return
+    "$cluster" exec node1 mkdir -m 777 /tmp/only
+    expect "$mpi: a directory that others lack" 0 "sum 332833500" "kith: the directory /tmp/only is not on node2: ranks started in $home there, *" \
+        on_node1 sh -c 'cd /tmp/only && "$@" 2>&1 >sums | grep -v " workers, rank 0 of 2" >&2; cat sums' sh "$PWD/kith" run --host node1:1,node2:1 \
+        "$top_builddir/tests/ranks/actions" count
+    "$cluster" exec node1 rm -r /tmp/only
 }
 
 # It is node2 whose ssh does not come to its end; mpirun's to node3 does not either.

@@ -130,7 +130,7 @@ one nokith KITH "kith is neither in PATH there nor at $(readlink -f "$kith"): in
 one othermpi MPI "here it is Open MPI 4.1.4: install the same MPI on all hosts"
 one nompi MPI "there is no */mpirun: install Open MPI 4.1.4 under the same path"
 one nodaemon MPI "*/orted is not there, which mpirun starts: install the same MPI"
-one nodirectory DIRECTORY "$work is not there, and ranks start where kith run does: *"
+one nodirectory DIRECTORY "$work is not there, and ranks start in the home directory instead: *"
 one noprogram PROGRAM "$work/program is not there: copy it *"
 one otherprogram PROGRAM "$work/program is another file than here: copy it again"
 one locked PROGRAM "$work/program is not executable there: chmod +x"
