@@ -143,24 +143,22 @@ static int use_once(int x)
     return x + 1;
 }
 
-static void work_beside_users(void)
+static void work_beside_a_user(void)
 {
-    pthread_t threads[3];
+    pthread_t thread;
 
-    for (int i = 0; i < 3; i++)
-        REQUIRE(pthread_create(&threads[i], NULL, use_again_and_again, NULL) == 0);
+    REQUIRE(pthread_create(&thread, NULL, use_again_and_again, NULL) == 0);
     begin();
     stop = 1;
-    for (int i = 0; i < 3; i++)
-        REQUIRE(pthread_join(threads[i], NULL) == 0);
+    REQUIRE(pthread_join(thread, NULL) == 0);
     work(use_once);
     REQUIRE(kith_finalize() == 0);
 }
 
-static void tasks_may_use_locales_addresses_and_popen_as_threads_did(void)
+static void tasks_may_use_locales_addresses_and_popen_as_a_thread_did(void)
 {
     for (int i = 0; i < 5; i++)
-        CU_ASSERT_EQUAL_FATAL(check_fork(work_beside_users), 0);
+        CU_ASSERT_EQUAL_FATAL(check_fork(work_beside_a_user), 0);
 }
 
 static void *sleep_long(void *nothing)
@@ -487,7 +485,7 @@ static void processes_leave_no_file_of_openmp(void)
 static struct test tests[] = {
     TEST_LIKE(copies_with_a_lock_that_was_held_are_thrown_away, "TestForkAwareThreadLock.test_lock"),
     TEST_LIKE(tasks_may_use_what_threads_used_at_kith_init, "TestForkAwareThreadLock.test_lock"),
-    TEST(tasks_may_use_locales_addresses_and_popen_as_threads_did),
+    TEST(tasks_may_use_locales_addresses_and_popen_as_a_thread_did),
     TEST(threads_are_warned_of_once),
     TEST_LIKE(a_pipe_from_before_ends_when_the_head_closes_it, "TestCloseFds.test_closefd"),
     TEST(stdout_ends_with_the_job),
