@@ -317,7 +317,8 @@ struct kith_pool_options {
     int init_limit_ms;
     /* After this many failures in one call, none of its remaining tasks is started: the
      * call returns KITH_ETASK as soon as the tasks under way have ended. 0: the default,
-     * 100 as long as no task has succeeded. -1: never. */
+     * 100 as long as no task has succeeded. -1: never. Not for kith_imap, whose caller
+     * gets each failure, and decides. */
     int halt;
     /* The last thing that a worker calls, with the bytes at arg, before it ends normally:
      * when the pool is closed, or after .tasks_per_worker tasks. It can write out what
