@@ -38,12 +38,12 @@ case $1 in
 good*) exec sh ;;
 old) PATH=$FAKE/old:$PATH exec sh ;;
 fast) PATH=$FAKE/fast:$PATH exec sh ;;
-nokith) with 'PATH=/usr/bin:/bin kith=/nosuch/kith' ;;
+nokith) with 'PATH=/usr/bin:/bin kith=$FAKE/nosuch/kith' ;;
 othermpi) with 'mpirun=$FAKE/old/mpirun' ;;
 nompi) with 'mpirun=nosuch-mpirun' ;;
 nodaemon) with 'daemon=nosuch-daemon' ;;
-nodirectory) with 'directory=/nosuch' ;;
-noprogram) with 'program=/nosuch/program' ;;
+nodirectory) with 'directory=$FAKE/nosuch' ;;
+noprogram) with 'program=$FAKE/nosuch/program' ;;
 otherprogram) with 'program=$FAKE/other' ;;
 locked) with 'program=$FAKE/text' ;;
 nolibrary) PATH=$FAKE/loader:$PATH exec sh ;;
