@@ -269,8 +269,8 @@ static int sleeps_for(const void *arg)
     return s->node;
 }
 
-/* One on each node, which end one after the other, in the order against that of the nodes; and a Queue on
- * each, into which nobody puts anything. */
+/* One on each node, which end one after the other, in the order against that of the nodes, but where a
+ * machine stands still; and a Queue on each, into which nobody puts anything. */
 static void many_are_waited_for(void)
 {
     enum { MOST = 16 };
@@ -288,14 +288,16 @@ static void many_are_waited_for(void)
     }
     for (int left = nodes; left > 0; left--) {
         double start = kith_time();
-        int code;
+        int code, k = nodes - 1;
 
-        MUST(kith_wait(list, (size_t)(2 * nodes), 30000) == 1);
+        MUST(kith_wait(list, (size_t)(2 * nodes), 30000) >= 1);
         MUST(kith_time() - start < 20);
-        MUST(list[left - 1].ready == 1);
-        MUST(kith_process_exitcode(p[left - 1], &code) == 0 && code == left - 1);
-        MUST(kith_process_close(p[left - 1]) == 0);
-        list[left - 1] = list[nodes];
+        while (k > 0 && list[k].ready != 1)
+            k--;
+        MUST(list[k].ready == 1);
+        MUST(kith_process_exitcode(p[k], &code) == 0 && code == k);
+        MUST(kith_process_close(p[k]) == 0);
+        list[k] = list[nodes];
     }
     printf("waited for %d nodes at once\n", nodes);
     for (int k = 0; k < nodes; k++) {
