@@ -90,6 +90,11 @@ static int is_at_the_same(struct watch *w, const struct kith__member *m)
     return done == atomic_load(&cell->before); /* else it is between two claims */
 }
 
+static int is_condemned(const struct kith__member *m)
+{
+    return atomic_load(&m->role) == KITH__WORKER && kith__lane_is_condemned(kith__pool_of(m), m->worker);
+}
+
 /* How long that has been running, of the time in which it could. */
 static void watch(uint32_t who, uint32_t limit_ms, int64_t passed, pid_t head)
 {
@@ -102,15 +107,13 @@ static void watch(uint32_t who, uint32_t limit_ms, int64_t passed, pid_t head)
     w->run_ns += passed;
     if (w->run_ns < limit_ms * KITH__MS)
         return;
-    kith__log(KITH_LOG_INFO, "%s, pid %d, timed out after %u ms", m->name, (int)pid, limit_ms);
+    if (is_condemned(m))
+        kith__log(KITH_LOG_INFO, "%s, pid %d, is ended, since its task was cancelled", m->name, (int)pid);
+    else
+        kith__log(KITH_LOG_INFO, "%s, pid %d, timed out after %u ms", m->name, (int)pid, limit_ms);
     kill(pid, w->warned ? SIGKILL : SIGTERM);
     w->warned++;
     w->run_ns = limit_ms * KITH__MS - 100 * KITH__MS; /* KILL follows TERM after 100 ms */
-}
-
-static int is_condemned(const struct kith__member *m)
-{
-    return atomic_load(&m->role) == KITH__WORKER && kith__lane_is_condemned(kith__pool_of(m), m->worker);
 }
 
 /* Of what the process does now; 0: none. Who is condemned has run long enough, also in a debugger. */
