@@ -65,23 +65,4 @@ extern struct kith__calls {
     int ends;
 } kith__calls;
 
-/* ---- later.c */
-
-struct kith__later *kith__later_make(const struct kith__call_spec *s); /* NULL: no memory */
-
-/* Under the mutex. */
-void kith__later_look(struct kith__later *l);   /* lets it go when it is over */
-void kith__later_let_go(struct kith__later *l); /* it is nobody's any more */
-void kith__later_keep_outcome(struct kith__later *l,
-                              int code); /* what this thread knows is for who takes it */
-int kith__later_cancel_held(struct kith__later *l);
-
-int kith__later_fail_as_cancelled(const struct kith__later *l);
-
-/* Driven by us: the end of its job, and its code; that it has ended with code; or both, without fork server.
- */
-int kith__later_end_job(struct kith__later *l, enum kith__step_result last);
-void kith__later_finish(struct kith__later *l, int code);
-void kith__later_end_without_server(struct kith__later *l);
-
 #endif
