@@ -11,6 +11,7 @@
 #include "base/cpus.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "member/bell.h"
 #include "member/members.h"
 #include "member/output.h"
@@ -428,7 +429,7 @@ int kith_init_ranks(int *argc, char ***argv)
 }
 
 /* Objects live until no rank uses them any more. */
-static void end_node(void)
+static void take_node_down(void)
 {
     if (job.failing) /* what is left ends with this process */
         return;
@@ -440,6 +441,16 @@ static void end_node(void)
     }
     if (!job.every_rank && job.with_mpi)
         kith__ranks_dismiss(10000, kith__agent_has_lost);
+}
+
+/* That the fork server is gone then is no failure: the last one of this thread is what it was before. */
+static void end_node(void)
+{
+    char before[KITH__OWN_TEXT];
+
+    snprintf(before, sizeof before, "%s", kith_last_error());
+    take_node_down();
+    kith__fail(0, "%s", before);
 }
 
 /* A full disk must not go unnoticed. That there is no stdout at all was somebody's wish. */

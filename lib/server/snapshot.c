@@ -12,6 +12,7 @@
 #include <link.h>
 #include <locale.h>
 #include <netdb.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,16 +58,17 @@ static void take_lock_of_addresses(void)
         freeaddrinfo(list);
 }
 
-/* The last one: from here on there is no memory for the stack of another process, so none is started. */
+/* The last one: from here on there is no memory for the stack of another process, so none is started; but
+ * under an emulator, which has no such limit, and where that is not waited for asleep, as if for a lock. */
 static void take_lock_of_popen(void)
 {
     struct rlimit none;
-    FILE *f;
 
     getrlimit(RLIMIT_AS, &none);
     none.rlim_cur = 0;
-    if (setrlimit(RLIMIT_AS, &none) == 0 && (f = popen(":", "re")))
-        pclose(f);
+    if (setrlimit(RLIMIT_AS, &none) == 0 && popen(":", "re"))
+        while (waitpid(-1, NULL, WNOHANG) == 0)
+            sched_yield();
 }
 
 /* One call for each lock of libc that fork does not look after, but those of its databases (getgrgid,
