@@ -96,10 +96,11 @@ static void opens_pool(struct client *c, void *arg)
     play.opened = 1;
 }
 
+/* Whoever waits for room in the Queue, in tasks of callers that have died, too, is waited for. */
 static void closes_pool(struct client *c, void *arg)
 {
-    (void)c;
     (void)arg;
+    sim_doing(c, CALLING);
     play.closed = 1;
     PASS(kith_pool_close(play.pool));
 }
@@ -205,6 +206,7 @@ static void play_world(uint64_t s)
     sim_start(home_of_items(), takes_items, NULL);
     await_all("a call, or its end,");
     sim_start(0, closes_pool, NULL);
+    sim_start(home_of_items(), takes_items, NULL);
     await_all("the end of the pool");
     sim_settle(lost_nodes ? 40000 : 3000);
     close_things();
