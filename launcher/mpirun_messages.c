@@ -279,6 +279,14 @@ static enum filter_message open_mpi_message(void *arg, const char *text)
     return FILTER_FOREIGN;
 }
 
+static int has_one_of(const char *line, const char *const texts[], size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strstr(line, texts[i]))
+            return 1;
+    return 0;
+}
+
 /* What ssh and the shell over there say when a daemon cannot be started: mpirun's message follows. */
 static int is_of_ssh(const char *line)
 {
@@ -289,10 +297,7 @@ static int is_of_ssh(const char *line)
                                          "orted: ",
                                          "lost connection" };
 
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (strstr(line, texts[i]))
-            return 1;
-    return 0;
+    return has_one_of(line, texts, sizeof texts / sizeof texts[0]);
 }
 
 /* Words about the ranks that it had to end, for which it takes stdout. */
@@ -339,10 +344,7 @@ static int is_of_failure(const char *line)
                                          "***    and potentially your MPI job)",
                                          "] Local abort before MPI_INIT completed" };
 
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (strstr(line, texts[i]))
-            return 1;
-    return 0;
+    return has_one_of(line, texts, sizeof texts / sizeof texts[0]);
 }
 
 static enum filter_line open_mpi_line(void *arg, const char *line, int inside)
