@@ -365,7 +365,7 @@ static void run_with(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint
     }
 }
 
-/* Of units from lo to hi, whose result, if any, goes to out. 1: it has failed. */
+/* From lo to hi; its result, if any, goes to its place among those of the job. 1: it has failed. */
 static inline int run_block(struct kith__job *j, uint32_t worker, kith__anyfn *fn, uint64_t block,
                             uint64_t lo, uint64_t hi, const void *arg)
 {
