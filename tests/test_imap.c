@@ -255,25 +255,39 @@ static void *ask(void *it)
     return (void *)(intptr_t)kith_next(*(kith_iter *)it, &y);
 }
 
+/* Two threads that wait for a result each, behind the gate. */
+static void two_ask(kith_pool pool, kith_iter *it, pthread_t thread[2])
+{
+    static const int in[2] = { 0, 1 };
+
+    atomic_store(&shared[GATE], 0);
+    *it = kith_imap(pool, wait_for_the_second, in, 2);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&thread[i], NULL, ask, it);
+}
+
+static void both_got(int expected, const pthread_t thread[2])
+{
+    void *code;
+
+    for (int i = 0; i < 2; i++) {
+        pthread_join(thread[i], &code);
+        CU_ASSERT_EQUAL((int)(intptr_t)code, expected);
+    }
+}
+
 static void closed_beside_threads_that_wait(void)
 {
     kith_pool pool = near_pool(1);
     pthread_t thread[2];
-    int in[2] = { 0, 1 }, y;
-    void *code;
     kith_iter it;
+    int y;
 
-    atomic_store(&shared[GATE], 0);
-    it = kith_imap(pool, wait_for_the_second, in, 2);
-    for (int i = 0; i < 2; i++)
-        pthread_create(&thread[i], NULL, ask, &it);
+    two_ask(pool, &it, thread);
     FAILS_WITH(KITH_ETIMEDOUT, kith_iter_next(it, KITH_ARG(y), 0));
     FAILS_WITH(KITH_ETIMEDOUT, kith_iter_next(it, KITH_ARG(y), 20));
     PASS(kith_iter_close(it));
-    for (int i = 0; i < 2; i++) {
-        pthread_join(thread[i], &code);
-        CU_ASSERT_EQUAL((int)(intptr_t)code, KITH_ESTALE);
-    }
+    both_got(KITH_ESTALE, thread);
     FAILS_WITH(KITH_ESTALE, kith_next(it, &y));
     atomic_store(&shared[GATE], 1);
     PASS(kith_pool_close(pool));
@@ -283,19 +297,12 @@ static void threads_share_the_results(void)
 {
     kith_pool pool = near_pool(1);
     pthread_t thread[2];
-    int in[2] = { 0, 1 }, y;
-    void *code;
     kith_iter it;
+    int y;
 
-    atomic_store(&shared[GATE], 0);
-    it = kith_imap(pool, wait_for_the_second, in, 2);
-    for (int i = 0; i < 2; i++)
-        pthread_create(&thread[i], NULL, ask, &it);
+    two_ask(pool, &it, thread);
     atomic_store(&shared[GATE], 1);
-    for (int i = 0; i < 2; i++) {
-        pthread_join(thread[i], &code);
-        CU_ASSERT_EQUAL((int)(intptr_t)code, 0);
-    }
+    both_got(0, thread);
     FAILS_WITH(KITH_EEND, kith_next(it, &y));
     PASS(kith_iter_close(it));
     PASS(kith_pool_close(pool));
