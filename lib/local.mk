@@ -63,14 +63,18 @@ lib_kith_trace_la_LIBADD = $(LIBDW_LIBS)
 lib_kith_trace_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
 
 # The way to other nodes; loaded by their agents alone.
-if HAVE_ZMQ
+if HAVE_NET
 pkglib_LTLIBRARIES += lib/kith-net.la
 endif
 lib_kith_net_la_SOURCES = \
+	lib/net/door.c \
+	lib/net/door.h \
+	lib/net/seal.c \
+	lib/net/seal.h \
 	lib/net/transport.h \
 	lib/net/zmq.c
-lib_kith_net_la_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS)
-lib_kith_net_la_LIBADD = $(ZMQ_LIBS)
+lib_kith_net_la_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS) $(CRYPTO_CFLAGS)
+lib_kith_net_la_LIBADD = $(ZMQ_LIBS) $(CRYPTO_LIBS)
 lib_kith_net_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
 
 # One for each MPI; loaded under its launcher.

@@ -300,11 +300,12 @@ unit_tests += \
 	tests/test_protocol_links \
 	tests/test_share_sim \
 	tests/test_world_sim
-if HAVE_ZMQ
+if HAVE_NET
 unit_tests += \
 	tests/test_agent \
 	tests/test_mailbox \
 	tests/test_net \
+	tests/test_seal \
 	tests/test_zmq
 endif
 once_scripts += \
@@ -398,8 +399,12 @@ tests_test_world_sim_LDFLAGS = $(sim_ldflags)
 tests_test_protocol_SOURCES = $(protocol_sources) tests/test_protocol.c
 tests_test_protocol_frames_SOURCES = $(protocol_sources) tests/test_protocol_frames.c
 tests_test_protocol_links_SOURCES = $(protocol_sources) tests/test_protocol_links.c
-tests_test_zmq_CPPFLAGS = $(AM_CPPFLAGS) $(ZMQ_CFLAGS)
-tests_test_zmq_LDADD = $(LDADD) $(ZMQ_LIBS)
+tests_test_seal_SOURCES = tests/test_seal.c lib/net/seal.c
+tests_test_seal_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+tests_test_seal_LDADD = $(LDADD) $(CRYPTO_LIBS)
+tests_test_zmq_SOURCES = tests/test_zmq.c lib/net/seal.c
+tests_test_zmq_CPPFLAGS = $(AM_CPPFLAGS) $(ZMQ_CFLAGS) $(CRYPTO_CFLAGS)
+tests_test_zmq_LDADD = $(LDADD) $(ZMQ_LIBS) $(CRYPTO_LIBS)
 
 # Ranks: how they start, wait and end.
 build_scripts += tests/ranks/endings.sh
@@ -456,7 +461,7 @@ tests_launcher_losses_LDADD =
 TESTS += $(once_scripts) $(build_scripts) tests/launcher/fuzz tests/launcher/losses
 if HAVE_CUNIT
 check_PROGRAMS += $(unit_tests)
-if HAVE_ZMQ
+if HAVE_NET
 TESTS += $(net_scripts)
 endif
 TESTS += $(unit_tests)

@@ -556,6 +556,8 @@ static void few_files_are_enough_or_a_sentence(void)
         CU_ASSERT_EQUAL(check_fork(work_with_few_files), 0);
 }
 
+enum { BIG = 3 << 20 };
+
 static const char *variable, *value, *wanted;
 
 static void refused_init(void)
@@ -631,6 +633,41 @@ static void libzmq_without_curve_is_enough_for_plain(void)
     CU_ASSERT_EQUAL(check_fork(libzmq_without_curve), 0);
 }
 
+/* As where only what a standard of a state allows is there: all goes by CURVE, which libzmq has from
+ * elsewhere. */
+static void libcrypto_without_algorithms(void)
+{
+    static const char config[] = "openssl_conf = a\n[a]\nproviders = b\n[b]\nnull = c\n[c]\nactivate = 1\n";
+    char path[] = "/tmp/kith-test-XXXXXX", *bytes = malloc(BIG);
+    int fd = mkstemp(path);
+    const struct kith__contact *contact;
+    kith_queue q;
+    size_t size;
+
+    REQUIRE(fd >= 0 && write(fd, config, sizeof config - 1) == sizeof config - 1 && close(fd) == 0);
+    setenv("OPENSSL_CONF", value ? path : "/dev/null", 1);
+    setenv("KITH_TRANSPORT", "net", 1);
+    REQUIRE(kith_init(NULL, NULL) == 0);
+    contact = kith__agent_contact(&size);
+    REQUIRE((contact->addresses[0].ports[0] == contact->addresses[0].ports[1]) == (value != NULL));
+    q = kith_queue_open(0);
+    memset(bytes, 3, BIG);
+    REQUIRE(kith_queue_put(q, bytes, BIG, KITH_FOREVER) == 0);
+    memset(bytes, 0, BIG);
+    REQUIRE(kith_queue_get(q, bytes, BIG, KITH_FOREVER) == BIG && bytes[0] == 3 && bytes[BIG - 1] == 3);
+    REQUIRE(kith_finalize() == 0);
+    free(bytes);
+    unlink(path);
+}
+
+static void libcrypto_without_algorithms_is_enough(void)
+{
+    value = "without";
+    CU_ASSERT_EQUAL(check_fork(libcrypto_without_algorithms), 0);
+    value = NULL;
+    CU_ASSERT_EQUAL(check_fork(libcrypto_without_algorithms), 0);
+}
+
 static struct test tests[] = { TEST(death_of_the_agent_is_told_soon),
                                TEST(agent_that_dies_before_it_is_up_is_not_waited_for),
                                TEST(agent_that_dies_in_the_middle_harms_no_object),
@@ -642,6 +679,7 @@ static struct test tests[] = { TEST(death_of_the_agent_is_told_soon),
                                TEST(few_files_are_enough_or_a_sentence),
                                TEST(bad_variables_are_a_sentence),
                                TEST(libzmq_without_curve_is_enough_for_plain),
+                               TEST(libcrypto_without_algorithms_is_enough),
                                TEST_END };
 
 int main(void)

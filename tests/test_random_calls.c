@@ -765,7 +765,7 @@ static void through_the_agent(void)
     void *module = kith__module("net");
 
     if (!module || !dlsym(module, "kith_net_transport"))
-        SKIP("kith was built without ZeroMQ");
+        SKIP("kith was built for one node only");
     setenv("KITH_TRANSPORT", "net", 1);
     CU_ASSERT_EQUAL(check_fork(play_in_child), 0);
     unsetenv("KITH_TRANSPORT");

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "check.h"
 #include "base/module.h"
+#include "net/seal.h"
 #include "net/transport.h"
 #include "base/system.h"
 
@@ -279,6 +280,87 @@ static void unsecured_client_gets_nothing_in(void)
     net->close(b.wire, 0);
 }
 
+/* A client of b's port for pieces, that says it is node 1. */
+static void *knock(void *context, const struct end *b, const char *password)
+{
+    void *s = zmq_socket(context, ZMQ_PUSH);
+    char where[64];
+    int zero = 0;
+
+    snprintf(where, sizeof where, "tcp://127.0.0.1:%u", b->ports[1]);
+    zmq_setsockopt(s, ZMQ_LINGER, &zero, sizeof zero);
+    if (password) {
+        zmq_setsockopt(s, ZMQ_PLAIN_USERNAME, "1", 1);
+        zmq_setsockopt(s, ZMQ_PLAIN_PASSWORD, password, strlen(password));
+    }
+    CU_ASSERT_EQUAL(zmq_connect(s, where), 0);
+    return s;
+}
+
+static void stranger_at_the_door_for_pieces_gets_nothing_in(void)
+{
+    struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, "");
+    void *context = zmq_ctx_new(), *open, *guesses;
+    const void *frame;
+    uint32_t peer;
+
+    introduce(&b, &a);
+    net->open_door(b.wire);
+    open = knock(context, &b, NULL);
+    guesses = knock(context, &b, "00112233445566778899aabbccddeeff");
+    zmq_send(open, "hello", 5, ZMQ_DONTWAIT);
+    zmq_send(guesses, "hello", 5, ZMQ_DONTWAIT);
+    await_refused(&b, 1);
+    CU_ASSERT_EQUAL(receive_within(&b, &peer, &frame, 500), 0);
+    zmq_close(open);
+    zmq_close(guesses);
+    zmq_ctx_term(context);
+    net->close(a.wire, 0);
+    net->close(b.wire, 0);
+}
+
+static struct kith__seal *seal_of(const struct end *a, const struct end *b)
+{
+    unsigned char secret[KITH__SEAL_KEY], from[KITH__SEAL_KEY], to[KITH__SEAL_KEY];
+
+    CU_ASSERT(zmq_z85_decode(secret, a->c.secret_key) && zmq_z85_decode(from, a->c.public_key) &&
+              zmq_z85_decode(to, b->c.public_key));
+    return kith__seal_new(secret, from, to, 1);
+}
+
+/* One on the way has seen the password, which lets it in, and all frames, which it can send again. */
+static void who_listens_on_the_way_gets_nothing_in(void)
+{
+    static const char text[] = "of node 1";
+    unsigned char sealed[sizeof text + KITH__SEAL_EXTRA], broken[sizeof sealed];
+    struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, "");
+    struct kith__seal *seal = seal_of(&a, &b);
+    void *context = zmq_ctx_new(), *s;
+    const void *frame;
+    uint32_t peer = 99;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(seal);
+    introduce(&b, &a);
+    net->open_door(b.wire);
+    s = knock(context, &b, kith__seal_password(seal));
+    CU_ASSERT_EQUAL(kith__seal_close(seal, 1, sealed, text, sizeof text, NULL, 0), 0);
+    memcpy(broken, sealed, sizeof broken);
+    broken[KITH__SEAL_NONCE] ^= 1;
+    zmq_send(s, "not sealed, but long enough to be", 33, 0);
+    zmq_send(s, broken, sizeof broken, 0);
+    zmq_send(s, sealed, 3, 0);
+    zmq_send(s, sealed, sizeof sealed, 0);
+    zmq_send(s, sealed, sizeof sealed, 0);
+    CU_ASSERT_EQUAL(receive_within(&b, &peer, &frame, SOON), sizeof text);
+    CU_ASSERT(peer == 1 && memcmp(frame, text, sizeof text) == 0);
+    CU_ASSERT_EQUAL(receive_within(&b, &peer, &frame, 500), 0);
+    zmq_close(s);
+    zmq_ctx_term(context);
+    kith__seal_free(seal);
+    net->close(a.wire, 0);
+    net->close(b.wire, 0);
+}
+
 /* One who says nothing, and one who begins and does not go on. libzmq's own patience is 30 s. */
 static void silent_stranger_is_shown_out(void)
 {
@@ -326,8 +408,25 @@ static void wrong_secret_gets_nothing_in(void)
     net->close(b.wire, 0);
 }
 
-/* Two agents on one machine share a range of three, so the second has one port for both of its threads; the
- * third finds none free. */
+/* As when a firewall has room for one port: pieces come with the messages. */
+static void one_port_is_enough(void)
+{
+    struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, "");
+
+    b.ports[1] = b.ports[0];
+    introduce(&a, &b);
+    introduce(&b, &a);
+    net->open_door(b.wire);
+    for (uint32_t lane = 0; lane < LANES; lane++) {
+        CU_ASSERT(send_within(&a, &b, lane, "to b", SOON));
+        expect(&b, 1, "to b");
+    }
+    net->close(a.wire, 0);
+    net->close(b.wire, 0);
+}
+
+/* Two agents on one machine share a range of three, so the second has one port for all; the third finds none
+ * free. */
 static void ports_come_from_the_range(void)
 {
     struct end a = make(1, KITH__CURVE, "");
@@ -400,6 +499,9 @@ static struct test tests[] = {
     TEST_LIKE(stranger_gets_nothing_in, "OtherTest.test_deliver_challenge_auth_failure "
                                         "OtherTest.test_answer_challenge_auth_failure"),
     TEST(unsecured_client_gets_nothing_in),
+    TEST(stranger_at_the_door_for_pieces_gets_nothing_in),
+    TEST(who_listens_on_the_way_gets_nothing_in),
+    TEST(one_port_is_enough),
     TEST(silent_stranger_is_shown_out),
     TEST_LIKE(wrong_secret_gets_nothing_in, "OtherTest.test_deliver_challenge_auth_failure "
                                             "OtherTest.test_answer_challenge_auth_failure"),

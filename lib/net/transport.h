@@ -16,7 +16,7 @@ enum {
     KITH__KEY = 41,
     KITH__SECRET = 33,
     KITH__PORTS = 2,
-    KITH__TRANSPORT_VERSION = 2
+    KITH__TRANSPORT_VERSION = 3
 }; /* texts with their end */
 
 enum kith__security { KITH__CURVE, KITH__PLAIN };
@@ -38,9 +38,9 @@ struct kith__transport {
     int (*key_pair)(char public_key[KITH__KEY], char secret_key[KITH__KEY]);
     struct kith__wire *(*open)(const struct kith__wire_config *config); /* NULL: why() */
 
-    /* Listens at address, a number of IPv4 or IPv6, at ports in [lo, hi] or, for 0, any: one for each thread
-     * of I/O, which then has the connections made to it. Where there are fewer the last one is said again.
-     * Again for more addresses. */
+    /* Listens at address, a number of IPv4 or IPv6, at ports in [lo, hi] or, for 0, any: one for lane 0, and
+     * one for the others. Where only one is free it is said again, and all come there. Again for more
+     * addresses. */
     int (*listen)(struct kith__wire *w, const char *address, uint16_t lo, uint16_t hi,
                   uint16_t ports[KITH__PORTS]);
     int (*unlisten)(struct kith__wire *w, const char *address, const uint16_t ports[KITH__PORTS]);

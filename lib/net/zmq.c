@@ -1,16 +1,20 @@
 /* zmq.c: the transport over ZeroMQ, tcp: the module kith-net.so. See transport.h.
  *
- * One PULL socket listens, and for each peer and lane there is a PUSH socket: frames go one way on a
- * connection, and who wants to say something connects. So it does not matter who comes first, and nobody has
- * two connections for one purpose. What a connection loses the lanes above send again; so nothing lingers,
- * and nothing is queued for a peer that is not connected (IMMEDIATE), or dropped at a high-water mark (there
- * is none: lanes have windows).
+ * Two PULL sockets listen, one for lane 0 and one for the others, and for each peer and lane there is a PUSH
+ * socket: frames go one way on a connection, and who wants to say something connects. So it does not matter
+ * who comes first, and nobody has two connections for one purpose. What a connection loses the lanes above
+ * send again; so nothing lingers, and nothing is queued for a peer that is not connected (IMMEDIATE), or
+ * dropped at a high-water mark (there is none: lanes have windows).
  *
- * CURVE: each agent has a key pair, and the ZAP handler admits the public keys of the job's agents, nobody
- * else. The user id that it gives is the node's number, which libzmq attaches to each frame: a frame says
- * truly whose it is.
+ * Each agent has a key pair. Lane 0 is CURVE's, and the ZAP handler (door.h) admits the public keys of the
+ * job's agents, nobody else. The user id that it gives is the node's number, which libzmq attaches to each
+ * frame: a frame says truly whose it is. The other lanes carry much, so their frames are sealed (seal.h):
+ * libzmq knows nothing of that, and who comes in says a password of the two agents first. Where a peer has no
+ * port for them, or libcrypto lacks the algorithms, all lanes are CURVE's.
  */
 #include "config.h"
+#include "net/door.h"
+#include "net/seal.h"
 #include "net/transport.h"
 
 #include <errno.h>
@@ -20,13 +24,18 @@
 #include <zmq.h>
 
 enum {
-    RAW_KEY = 32,
     RECONNECT_MS = 100,
     CONNECT_MS = 600,
     HANDSHAKE_MS = 5000,
-    CURVE_EXTRA = 64,
+    EXTRA_MOST = 64, /* bytes that CURVE, or a seal, adds to a frame */
     DOOR_EVERY = 32
 };
+
+enum way { MESSAGES, PIECES }; /* each has a port, KITH__PORTS in all, and threads of I/O of its own: */
+
+static const uint64_t threads[KITH__PORTS] = { 1 << 0, 1 << 1 | 1 << 2 };
+
+enum { THREADS = 3 };
 
 struct peer {
     void **lanes;           /* sockets; NULL: not used yet */
@@ -34,13 +43,15 @@ struct peer {
     void *monitor;
     int connected, admitted, is_v6;
     char endpoints[KITH__PORTS][96], public_key[KITH__KEY];
-    unsigned char raw_key[RAW_KEY];
+    unsigned char raw_key[KITH__SEAL_KEY];
+    struct kith__seal *to, *from; /* NULL: not used yet. They stay, as their numbers go on */
 };
 
 struct kith__wire {
     struct kith__wire_config c;
-    void *context, *door, *in; /* door: where libzmq asks whom to admit */
-    int is_open, has_frame;
+    void *context, *door, *in[KITH__PORTS]; /* door: where libzmq asks whom to admit */
+    int is_open, has_frame, seals;
+    unsigned char public_key[KITH__SEAL_KEY], secret_key[KITH__SEAL_KEY];
     unsigned received; /* frames since somebody looked at the door */
     uint32_t blocked;  /* lanes */
     uint64_t refused;
@@ -85,7 +96,7 @@ static int key_pair(char public_key[KITH__KEY], char secret_key[KITH__KEY])
 /* What all sockets to and from peers have in common. */
 static void tune(const struct kith__wire *w, void *socket)
 {
-    int64_t most = w->c.frame_most + CURVE_EXTRA; /* it counts what CURVE adds */
+    int64_t most = w->c.frame_most + EXTRA_MOST;
 
     set_int(socket, ZMQ_SNDHWM, 0);
     set_int(socket, ZMQ_RCVHWM, 0);
@@ -100,31 +111,107 @@ static void tune(const struct kith__wire *w, void *socket)
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
 }
 
-static int secure_server(struct kith__wire *w)
+/* ------------------------------------------------------------------- who is who */
+
+/* Each frame to p, or from p, is sealed by that. NULL: no memory. */
+static struct kith__seal *seal(struct kith__wire *w, struct peer *p, int mine)
 {
-    if (set_text(w->in, ZMQ_ZAP_DOMAIN, "kith") < 0)
-        return -1;
-    if (w->c.security == KITH__PLAIN)
-        return set_int(w->in, ZMQ_PLAIN_SERVER, 1);
-    return set_int(w->in, ZMQ_CURVE_SERVER, 1) < 0 ? -1
-                                                   : set_text(w->in, ZMQ_CURVE_SECRETKEY, w->c.secret_key);
+    struct kith__seal **s = mine ? &p->to : &p->from;
+
+    if (!*s)
+        *s = kith__seal_new(w->secret_key, mine ? w->public_key : p->raw_key,
+                            mine ? p->raw_key : w->public_key, mine);
+    return *s;
 }
 
-static int secure_client(const struct kith__wire *w, void *socket, const struct peer *p)
+/* 1: frames can be sealed; 0: all that matters goes by CURVE, or nothing is to be encrypted. */
+static int can_seal(struct kith__wire *w)
+{
+    unsigned char sealed[1 + KITH__SEAL_EXTRA];
+    struct kith__seal *s;
+    int ok;
+
+    if (w->c.security != KITH__CURVE || !zmq_z85_decode(w->public_key, w->c.public_key) ||
+        !zmq_z85_decode(w->secret_key, w->c.secret_key))
+        return 0;
+    s = kith__seal_new(w->secret_key, w->public_key, w->public_key, 1);
+    ok = s && kith__seal_close(s, 0, sealed, "", 1, NULL, 0) == 0;
+    kith__seal_free(s);
+    return ok;
+}
+
+static int is_plain(const struct kith__wire *w, enum way way)
+{
+    return way == PIECES || w->c.security == KITH__PLAIN;
+}
+
+static int secure_server(struct kith__wire *w, enum way way)
+{
+    if (set_text(w->in[way], ZMQ_ZAP_DOMAIN, "kith") < 0)
+        return -1;
+    if (is_plain(w, way))
+        return set_int(w->in[way], ZMQ_PLAIN_SERVER, 1);
+    return set_int(w->in[way], ZMQ_CURVE_SERVER, 1) < 0
+               ? -1
+               : set_text(w->in[way], ZMQ_CURVE_SECRETKEY, w->c.secret_key);
+}
+
+static int secure_client(struct kith__wire *w, void *socket, struct peer *p, enum way way)
 {
     char number[16];
 
-    if (w->c.security == KITH__PLAIN) {
+    if (is_plain(w, way)) {
+        if (w->seals && !seal(w, p, 1))
+            return -1;
         snprintf(number, sizeof number, "%u", w->c.node);
         return set_text(socket, ZMQ_PLAIN_USERNAME, number) < 0
                    ? -1
-                   : set_text(socket, ZMQ_PLAIN_PASSWORD, w->c.secret);
+                   : set_text(socket, ZMQ_PLAIN_PASSWORD,
+                              w->seals ? kith__seal_password(p->to) : w->c.secret);
     }
     if (set_text(socket, ZMQ_CURVE_SERVERKEY, p->public_key) < 0 ||
         set_text(socket, ZMQ_CURVE_PUBLICKEY, w->c.public_key) < 0)
         return -1;
     return set_text(socket, ZMQ_CURVE_SECRETKEY, w->c.secret_key);
 }
+
+static int64_t who_has_key(const struct kith__wire *w, const struct kith__caller *c)
+{
+    for (uint32_t i = 0; c->sizes[0] == KITH__SEAL_KEY && i < w->c.nodes; i++)
+        if (w->peers[i].admitted && kith__door_same(w->peers[i].raw_key, c->credentials[0], KITH__SEAL_KEY))
+            return i;
+    return -1;
+}
+
+static int64_t who_has_password(struct kith__wire *w, const struct kith__caller *c)
+{
+    const char *secret = w->c.secret;
+    char *end;
+    unsigned long n = strtoul((const char *)c->credentials[0], &end, 10);
+
+    if (c->sizes[0] == 0 || *end != '\0' || n >= w->c.nodes || !w->peers[n].admitted)
+        return -1;
+    if (w->c.security == KITH__CURVE) {
+        if (!w->seals || !seal(w, &w->peers[n], 0))
+            return -1;
+        secret = kith__seal_password(w->peers[n].from);
+    }
+    return *secret && c->sizes[1] == strlen(secret) && kith__door_same(secret, c->credentials[1], c->sizes[1])
+               ? (int64_t)n
+               : -1;
+}
+
+/* The number of the node that asks, or -1. libzmq lets in by CURVE, or by PLAIN, as the socket wants. */
+static int64_t known(void *wire, const struct kith__caller *c)
+{
+    struct kith__wire *w = wire;
+
+    if (strcmp(c->mechanism, "CURVE") == 0)
+        return w->c.security == KITH__CURVE ? who_has_key(w, c) : -1;
+    return strcmp(c->mechanism, "PLAIN") == 0 ? who_has_password(w, c) : -1;
+}
+
+/* -------------------------------------------------------------------- sockets */
 
 static void close_socket(void *socket, int linger_ms)
 {
@@ -157,12 +244,23 @@ static void wire_close(struct kith__wire *w, int linger_ms)
         wire_forget(w, i, linger_ms);
     if (w->has_frame)
         zmq_msg_close(&w->frame);
-    close_socket(w->in, 0);
+    for (int i = 0; i < KITH__PORTS; i++)
+        close_socket(w->in[i], 0);
     close_socket(w->door, 0);
     if (w->context)
         zmq_ctx_term(w->context);
+    for (uint32_t i = 0; w->peers && i < w->c.nodes; i++) {
+        kith__seal_free(w->peers[i].to);
+        kith__seal_free(w->peers[i].from);
+    }
     free(w->peers);
     free(w);
+}
+
+/* The next connections of that socket, made or accepted, are those threads'. */
+static void choose_threads(void *socket, enum way way)
+{
+    zmq_setsockopt(socket, ZMQ_AFFINITY, &threads[way], sizeof threads[way]);
 }
 
 static int prepare(struct kith__wire *w)
@@ -170,16 +268,23 @@ static int prepare(struct kith__wire *w)
     int sockets = zmq_ctx_get(w->context, ZMQ_SOCKET_LIMIT),
         wanted = 16 + (int)(w->c.nodes * (w->c.lanes + 2));
 
-    zmq_ctx_set(w->context, ZMQ_IO_THREADS, KITH__PORTS);
+    zmq_ctx_set(w->context, ZMQ_IO_THREADS, THREADS);
     zmq_ctx_set(w->context, ZMQ_MAX_SOCKETS, wanted < sockets ? wanted : sockets);
-    if (!(w->door = zmq_socket(w->context, ZMQ_REP)) || zmq_bind(w->door, "inproc://zeromq.zap.01") < 0 ||
-        !(w->in = zmq_socket(w->context, ZMQ_PULL)))
+    if (!(w->door = kith__door_open(w->context)))
         return fail("cannot make a ZeroMQ socket");
-    tune(w, w->in);
-    /* Each that has come in and does not say who he is holds a descriptor, and when none is left no peer
-     * comes in either. */
-    set_int(w->in, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-    return secure_server(w) < 0 ? fail("cannot secure a ZeroMQ socket") : 0;
+    for (int i = 0; i < KITH__PORTS; i++) {
+        if (!(w->in[i] = zmq_socket(w->context, ZMQ_PULL)))
+            return fail("cannot make a ZeroMQ socket");
+        tune(w, w->in[i]);
+        choose_threads(w->in[i], (enum way)i);
+        /* Each that has come in and does not say who he is holds a descriptor, and when none is left no peer
+         * comes in either. */
+        set_int(w->in[i], ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+        if (secure_server(w, (enum way)i) < 0)
+            return fail("cannot secure a ZeroMQ socket");
+    }
+    w->seals = can_seal(w);
+    return 0;
 }
 
 static struct kith__wire *wire_open(const struct kith__wire_config *config)
@@ -221,30 +326,21 @@ static void endpoint_of(char *to, size_t room, const char *address, uint16_t num
     endpoint(to, room, address, port);
 }
 
-/* The next connections of that socket, made or accepted, are that thread's: pieces are encrypted and
- * decrypted side by side. */
-static void choose_thread(void *socket, int thread)
-{
-    uint64_t mask = UINT64_C(1) << thread;
-
-    zmq_setsockopt(socket, ZMQ_AFFINITY, &mask, sizeof mask);
-}
-
-static int listen_at_one(struct kith__wire *w, const char *address, uint16_t lo, uint16_t hi, uint16_t *port)
+static int listen_at_one(void *socket, const char *address, uint16_t lo, uint16_t hi, uint16_t *port)
 {
     char text[128];
     size_t size = sizeof text;
 
     if (lo == 0) {
         endpoint(text, sizeof text, address, "*");
-        if (zmq_bind(w->in, text) < 0 || zmq_getsockopt(w->in, ZMQ_LAST_ENDPOINT, text, &size) < 0)
+        if (zmq_bind(socket, text) < 0 || zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, text, &size) < 0)
             return fail(text);
         *port = (uint16_t)strtoul(strrchr(text, ':') + 1, NULL, 10);
         return 0;
     }
     for (uint32_t n = lo; n <= hi; n++) {
         endpoint_of(text, sizeof text, address, (uint16_t)n);
-        if (zmq_bind(w->in, text) == 0) {
+        if (zmq_bind(socket, text) == 0) {
             *port = (uint16_t)n;
             return 0;
         }
@@ -257,14 +353,14 @@ static int listen_at_one(struct kith__wire *w, const char *address, uint16_t lo,
 static int wire_listen(struct kith__wire *w, const char *address, uint16_t lo, uint16_t hi,
                        uint16_t ports[KITH__PORTS])
 {
-    set_int(w->in, ZMQ_IPV6, is_v6(address));
     for (int i = 0; i < KITH__PORTS; i++) {
-        choose_thread(w->in, i);
-        if (listen_at_one(w, address, lo, hi, &ports[i]) == 0)
+        set_int(w->in[i], ZMQ_IPV6, is_v6(address));
+        if ((i == MESSAGES || w->seals || w->c.security == KITH__PLAIN) &&
+            listen_at_one(w->in[i], address, lo, hi, &ports[i]) == 0)
             continue;
-        if (i == 0)
+        if (i == MESSAGES)
             return -1;
-        ports[i] = ports[i - 1];
+        ports[i] = ports[MESSAGES];
     }
     return 0;
 }
@@ -275,7 +371,7 @@ static int wire_unlisten(struct kith__wire *w, const char *address, const uint16
 
     for (int i = 0; i < KITH__PORTS; i++) {
         endpoint_of(text, sizeof text, address, ports[i]);
-        if ((i == 0 || ports[i] != ports[i - 1]) && zmq_unbind(w->in, text) < 0)
+        if ((i == MESSAGES || ports[i] != ports[MESSAGES]) && zmq_unbind(w->in[i], text) < 0)
             return fail(text);
     }
     return 0;
@@ -298,19 +394,27 @@ static void wire_open_door(struct kith__wire *w)
     w->is_open = 1;
 }
 
-/* Adds a socket for that lane of peer: those of pieces have a thread of their own, as far as there are. */
+/* By which port of p that lane goes. */
+static enum way way_of(const struct kith__wire *w, const struct peer *p, uint32_t lane)
+{
+    int has_port = strcmp(p->endpoints[MESSAGES], p->endpoints[PIECES]) != 0;
+
+    return lane > 0 && has_port && (w->seals || w->c.security == KITH__PLAIN) ? PIECES : MESSAGES;
+}
+
+/* Adds a socket for that lane of peer. */
 static int connect_lane(struct kith__wire *w, struct peer *p, uint32_t number, uint32_t lane)
 {
-    const int thread = (int)(lane == 0 ? 0 : (lane - 1) % KITH__PORTS);
+    const enum way way = way_of(w, p, lane);
     void *s = zmq_socket(w->context, ZMQ_PUSH);
     char name[48];
 
     if (!s)
         return fail("cannot make a ZeroMQ socket");
     tune(w, s);
-    choose_thread(s, thread);
+    choose_threads(s, lane == 0 ? MESSAGES : PIECES);
     set_int(s, ZMQ_IPV6, p->is_v6);
-    if (secure_client(w, s, p) < 0) {
+    if (secure_client(w, s, p, way) < 0) {
         zmq_close(s);
         return fail("cannot secure a ZeroMQ socket");
     }
@@ -320,9 +424,9 @@ static int connect_lane(struct kith__wire *w, struct peer *p, uint32_t number, u
             (p->monitor = zmq_socket(w->context, ZMQ_PAIR)))
             zmq_connect(p->monitor, name);
     }
-    if (zmq_connect(s, p->endpoints[thread]) < 0) {
+    if (zmq_connect(s, p->endpoints[way]) < 0) {
         zmq_close(s);
-        return fail(p->endpoints[thread]);
+        return fail(p->endpoints[way]);
     }
     p->lanes[lane] = s;
     return 0;
@@ -356,6 +460,27 @@ static int wire_is_connected(struct kith__wire *w, uint32_t peer)
     return p->connected;
 }
 
+/* 0, or -1. */
+static int make_frame(struct kith__wire *w, struct peer *p, uint32_t lane, zmq_msg_t *frame, const void *head,
+                      size_t head_size, const void *body, size_t body_size)
+{
+    const int sealed = w->seals && way_of(w, p, lane) == PIECES;
+
+    if (zmq_msg_init_size(frame, head_size + body_size + (sealed ? KITH__SEAL_EXTRA : 0)) < 0)
+        return fail("cannot send");
+    if (sealed) {
+        if (kith__seal_close(p->to, lane, zmq_msg_data(frame), head, head_size, body, body_size) == 0)
+            return 0;
+        zmq_msg_close(frame);
+        snprintf(why_text, sizeof why_text, "cannot encrypt");
+        return -1;
+    }
+    memcpy(zmq_msg_data(frame), head, head_size);
+    if (body_size > 0)
+        memcpy((char *)zmq_msg_data(frame) + head_size, body, body_size);
+    return 0;
+}
+
 static int wire_send(struct kith__wire *w, uint32_t peer, uint32_t lane, const void *head, size_t head_size,
                      const void *body, size_t body_size)
 {
@@ -364,13 +489,9 @@ static int wire_send(struct kith__wire *w, uint32_t peer, uint32_t lane, const v
 
     if (!p->lanes)
         return -1;
-    if (!p->lanes[lane] && connect_lane(w, p, peer, lane) < 0)
+    if ((!p->lanes[lane] && connect_lane(w, p, peer, lane) < 0) ||
+        make_frame(w, p, lane, &frame, head, head_size, body, body_size) < 0)
         return -1;
-    if (zmq_msg_init_size(&frame, head_size + body_size) < 0)
-        return fail("cannot send");
-    memcpy(zmq_msg_data(&frame), head, head_size);
-    if (body_size > 0)
-        memcpy((char *)zmq_msg_data(&frame) + head_size, body, body_size);
     w->blocked -= p->blocked[lane];
     p->blocked[lane] = 0;
     if (zmq_msg_send(&frame, p->lanes[lane], ZMQ_DONTWAIT) >= 0)
@@ -383,134 +504,67 @@ static int wire_send(struct kith__wire *w, uint32_t peer, uint32_t lane, const v
     return 0;
 }
 
-/* ------------------------------------------------------- whom to admit: RFC 27, ZAP */
-
-struct question {
-    char id[256], mechanism[16];
-    unsigned char credentials[2][64];
-    size_t sizes[2];
-    int parts;
-};
-
-static size_t part(void *socket, void *to, size_t room)
-{
-    int n = zmq_recv(socket, to, room, ZMQ_DONTWAIT);
-
-    return n < 0 ? 0 : (size_t)n < room ? (size_t)n : room;
-}
-
-static int has_more(void *socket)
-{
-    int more = 0;
-    size_t size = sizeof more;
-
-    return zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size) == 0 && more;
-}
-
-/* Parts: version, id, domain, address, identity, mechanism, credentials. 0: nobody asks. */
-static size_t hear_question(void *door, struct question *q)
-{
-    char skipped[256];
-    size_t id_size = 0;
-
-    memset(q, 0, sizeof *q);
-    for (q->parts = 0; q->parts == 0 || has_more(door); q->parts++)
-        switch (q->parts) {
-        case 0:
-            if (part(door, skipped, sizeof skipped) == 0)
-                return 0;
-            break;
-        case 1: id_size = part(door, q->id, sizeof q->id); break;
-        case 5: part(door, q->mechanism, sizeof q->mechanism - 1); break;
-        case 6: q->sizes[0] = part(door, q->credentials[0], sizeof q->credentials[0] - 1); break;
-        case 7: q->sizes[1] = part(door, q->credentials[1], sizeof q->credentials[1] - 1); break;
-        default: part(door, skipped, sizeof skipped);
-        }
-    return id_size;
-}
-
-/* Takes the same time for each wrong secret. */
-static int is_same(const unsigned char *a, const unsigned char *b, size_t size)
-{
-    unsigned char differs = 0;
-
-    for (size_t i = 0; i < size; i++)
-        differs |= a[i] ^ b[i];
-    return differs == 0;
-}
-
-/* The number of the node that asks, or -1. */
-static int64_t who_asks(const struct kith__wire *w, const struct question *q)
-{
-    size_t secret = strlen(w->c.secret);
-    char *end;
-    unsigned long n;
-
-    if (w->c.security == KITH__CURVE && strcmp(q->mechanism, "CURVE") == 0 && q->sizes[0] == RAW_KEY) {
-        for (uint32_t i = 0; i < w->c.nodes; i++)
-            if (w->peers[i].admitted && is_same(w->peers[i].raw_key, q->credentials[0], RAW_KEY))
-                return i;
-        return -1;
-    }
-    if (w->c.security != KITH__PLAIN || strcmp(q->mechanism, "PLAIN") != 0 || secret == 0 ||
-        q->sizes[1] != secret || !is_same((const unsigned char *)w->c.secret, q->credentials[1], secret))
-        return -1;
-    n = strtoul((const char *)q->credentials[0], &end, 10);
-    return q->sizes[0] > 0 && *end == '\0' && n < w->c.nodes && w->peers[n].admitted ? (int64_t)n : -1;
-}
-
-static void answer_door(struct kith__wire *w)
-{
-    struct question q;
-    size_t id_size;
-
-    while (w->is_open && (id_size = hear_question(w->door, &q)) > 0) {
-        int64_t who = q.parts >= 7 ? who_asks(w, &q) : -1;
-        char user[16] = "";
-
-        if (who >= 0)
-            snprintf(user, sizeof user, "%u", (unsigned)who);
-        else
-            w->refused++;
-        zmq_send(w->door, "1.0", 3, ZMQ_SNDMORE);
-        zmq_send(w->door, q.id, id_size, ZMQ_SNDMORE);
-        zmq_send(w->door, who >= 0 ? "200" : "400", 3, ZMQ_SNDMORE);
-        zmq_send(w->door, who >= 0 ? "OK" : "stranger", who >= 0 ? 2 : 8, ZMQ_SNDMORE);
-        zmq_send(w->door, user, strlen(user), ZMQ_SNDMORE);
-        zmq_send(w->door, "", 0, 0);
-    }
-}
-
 /* -------------------------------------------------------------------- receiving */
 
-static size_t wire_receive(struct kith__wire *w, uint32_t *peer, const void **frame)
+/* 1: a frame came that way, in w->frame, with its sender; 0: none did. */
+static int take_frame(struct kith__wire *w, enum way way, uint32_t *peer)
 {
     const char *user;
 
-    if (w->has_frame)
-        zmq_msg_close(&w->frame);
-    /* Also in a row of frames: where much comes in, it may have no end. */
-    if (!w->has_frame || ++w->received == DOOR_EVERY) {
-        w->received = 0;
-        answer_door(w);
-    }
-    w->has_frame = 0;
     for (;;) {
         zmq_msg_init(&w->frame);
-        if (zmq_msg_recv(&w->frame, w->in, ZMQ_DONTWAIT) < 0) {
+        if (zmq_msg_recv(&w->frame, w->in[way], ZMQ_DONTWAIT) < 0) {
             zmq_msg_close(&w->frame);
             return 0;
         }
         user = zmq_msg_gets(&w->frame, "User-Id");
         /* A frame of several parts, or of none, was not made by an agent. */
-        if (user && *user && !zmq_msg_more(&w->frame) && zmq_msg_size(&w->frame) > 0)
-            break;
+        if (user && *user && !zmq_msg_more(&w->frame) && zmq_msg_size(&w->frame) > 0) {
+            *peer = (uint32_t)strtoul(user, NULL, 10);
+            return 1;
+        }
         zmq_msg_close(&w->frame);
     }
-    w->has_frame = 1;
-    *peer = (uint32_t)strtoul(user, NULL, 10);
-    *frame = zmq_msg_data(&w->frame);
-    return zmq_msg_size(&w->frame);
+}
+
+/* Its content and size; 0: it was not sealed by that peer, or came before. */
+static size_t open_frame(struct kith__wire *w, enum way way, uint32_t peer, const void **content)
+{
+    unsigned char *data = zmq_msg_data(&w->frame);
+    size_t size = zmq_msg_size(&w->frame);
+
+    if (way == PIECES && w->seals) {
+        struct kith__seal *s = seal(w, &w->peers[peer], 0);
+
+        data = s ? kith__seal_open(s, data, &size) : NULL;
+    }
+    *content = data;
+    return data ? size : 0;
+}
+
+static size_t wire_receive(struct kith__wire *w, uint32_t *peer, const void **frame)
+{
+    if (w->has_frame)
+        zmq_msg_close(&w->frame);
+    /* Also in a row of frames: where much comes in, it may have no end. */
+    if (!w->has_frame || ++w->received == DOOR_EVERY) {
+        w->received = 0;
+        if (w->is_open)
+            w->refused += kith__door_answer(w->door, known, w);
+    }
+    w->has_frame = 0;
+    /* Messages first: each of them is short, and a peer stops when it has many that were not answered. */
+    for (int way = MESSAGES; way < KITH__PORTS; way++)
+        while (take_frame(w, (enum way)way, peer)) {
+            size_t size = open_frame(w, (enum way)way, *peer, frame);
+
+            if (size > 0) {
+                w->has_frame = 1;
+                return size;
+            }
+            zmq_msg_close(&w->frame);
+        }
+    return 0;
 }
 
 static int add_fd(void *socket, struct pollfd *fds, int n, int room)
@@ -526,8 +580,10 @@ static int add_fd(void *socket, struct pollfd *fds, int n, int room)
 
 static int wire_fds(struct kith__wire *w, struct pollfd *fds, int room)
 {
-    int n = add_fd(w->in, fds, 0, room);
+    int n = 0;
 
+    for (int i = 0; i < KITH__PORTS; i++)
+        n = add_fd(w->in[i], fds, n, room);
     if (w->is_open)
         n = add_fd(w->door, fds, n, room);
     for (uint32_t i = 0; w->blocked > 0 && i < w->c.nodes; i++)

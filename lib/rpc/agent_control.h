@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KITH__CONTACT_VERSION = 4 };
+enum { KITH__CONTACT_VERSION = 5 };
 
 /* How the agent of a node can be reached: what all nodes tell each other, by MPI. Plain bytes. */
 struct kith__contact {

@@ -19,7 +19,7 @@ skip() { echo "skipped: $*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "only root can make nodes of namespaces"
 [ "$MPI_NAME" = openmpi ] || skip "only with Open MPI"
 "$MPIRUN" --version 2>/dev/null | grep -q 'Open MPI) 4' || skip "only Open MPI 4 goes on without a lost host"
-[ -e "$KITH_MODULES/kith-net.so" ] || skip "kith was built without ZeroMQ"
+[ -e "$KITH_MODULES/kith-net.so" ] || skip "kith was built for one node only"
 [ -e "$KITH_MODULES/kith-mpi-openmpi.so" ] || skip "kith was built without Open MPI"
 for tool in ip nsenter unshare setpriv ssh sshd; do
     [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v $tool)" ] || skip "$tool is missing"

@@ -15,7 +15,7 @@ skip()
 }
 
 [ "$MPI_NAME" = openmpi ] || skip "it needs an mpirun that knows --host node:slots: that of Open MPI"
-[ -e "$KITH_MODULES/kith-net.so" ] || skip "kith was built without ZeroMQ"
+[ -e "$KITH_MODULES/kith-net.so" ] || skip "kith was built for one node only"
 [ "$(id -u)" = 0 ] || skip "making nodes of namespaces takes root"
 cd "$top_builddir" || exit 99           # a cluster sees the folder that it was made in
 export CLUSTER=examples$$ KITH_SEED=7
