@@ -2,6 +2,8 @@
  * its own. */
 #include "config.h"
 #include "netjob.h"
+#include "object/class.h"
+#include "object/queue.h"
 #include "rpc/mailbox.h"
 
 #include <pthread.h>
@@ -76,6 +78,7 @@ struct victim {
     char step[40];
     int count;
     size_t size;
+    int keeps; /* of a taker: the block in which an item comes */
 };
 
 static int puts_and_dies(const void *arg)
@@ -92,6 +95,18 @@ static int puts_and_dies(const void *arg)
     return 0;
 }
 
+/* As a get, but an item of many bytes is not copied: the block in which it has come. */
+static uint64_t keep_one(kith_queue q, size_t size)
+{
+    struct kith__args in = { .number = size };
+    struct kith__result out = { .room = size, .takes = 1 };
+
+    REQUIRE(size > KITH__ANSWER_BYTES);
+    REQUIRE(kith__invoke(q.id, KITH__FIFO_KIND, KITH__QUEUE_GET, &in, &out, KITH_FOREVER) == (int64_t)size);
+    REQUIRE(out.block && kith__heap_size_of(out.block) >= size);
+    return out.block;
+}
+
 static int takes_and_dies(const void *arg)
 {
     const struct victim *v = arg;
@@ -101,7 +116,10 @@ static int takes_and_dies(const void *arg)
     die_count = v->count;
     kith__failpoint_hook = die;
     for (int i = 0; i < 8; i++)
-        kith_queue_get(v->q, bytes, v->size, KITH_FOREVER);
+        if (v->keeps)
+            kith__heap_free(keep_one(v->q, v->size));
+        else
+            kith_queue_get(v->q, bytes, v->size, KITH_FOREVER);
     free(bytes);
     return 0;
 }
@@ -125,7 +143,7 @@ static void putter_killed_at_each_step_harms_nobody_job(void)
         for (size_t s = 0; s < 4; s++)
             for (size_t k = 0; k < 4; k++)
                 for (int count = 1; count <= 3; count++) {
-                    struct victim v = { kith_queue_open(0), "", count, sizes[k] };
+                    struct victim v = { kith_queue_open(0), "", count, sizes[k], 0 };
                     kith_process p;
                     int64_t n, left;
 
@@ -161,7 +179,7 @@ static void putter_killed_at_each_step_harms_nobody(void)
 static void place_of_a_killed_putter_comes_back_job(void)
 {
     for (int count = 1; count <= 3; count++) {
-        struct victim v = { kith_queue_open(100), "mailbox: credit taken", count, 8 };
+        struct victim v = { kith_queue_open(100), "mailbox: credit taken", count, 8, 0 };
         kith_process p = kith_process_start(puts_and_dies, KITH_ARG(v));
         int x = 0;
 
@@ -307,7 +325,7 @@ static void block_of_a_killed_putter_is_freed_once_job(void)
 {
     enum { MINE = 64 };
     kith_queue q = kith_queue_open(0);
-    struct victim v = { q, "mailbox: block offered", 1, 6000 };
+    struct victim v = { q, "mailbox: block offered", 1, 6000, 0 };
     kith_process p = kith_process_start(puts_hundred, KITH_ARG(q));
     uint64_t mine[MINE], before;
 
@@ -407,15 +425,16 @@ static void await_steady_size(kith_queue q, int64_t n)
 
 static void taker_killed_at_each_step_takes_at_most_one_job(void)
 {
-    static const char *const steps[] = { "mailbox: posted", "mailbox: answer taken" };
+    static const char *const steps[] = { "mailbox: posted", "mailbox: answer taken",
+                                         "mailbox: block not kept yet", "mailbox: block kept" };
     static const size_t sizes[] = { 8, 6000, 100000 };
     uint64_t before = 0;
 
     for (int round = 0; round < 2; round++)
-        for (size_t s = 0; s < 2; s++)
-            for (size_t k = 0; k < 3; k++)
+        for (size_t s = 0; s < 4; s++)
+            for (size_t k = s < 2 ? 0 : 1; k < 3; k++)
                 for (int count = 1; count <= 3; count++) {
-                    struct victim v = { kith_queue_open(0), "", count, sizes[k] };
+                    struct victim v = { kith_queue_open(0), "", count, sizes[k], s > 1 };
                     char *bytes = calloc(1, sizes[k]);
                     kith_process p;
                     int64_t n = 8 - (s == 0 ? count - 1 : count);
@@ -437,6 +456,45 @@ static void taker_killed_at_each_step_takes_at_most_one_job(void)
 static void taker_killed_at_each_step_takes_at_most_one(void)
 {
     JOB(taker_killed_at_each_step_takes_at_most_one_job);
+}
+
+/* The agent frees what it has brought when nobody wants it any more, but not this. */
+static void block_of_an_answer_stays_with_its_taker_job(void)
+{
+    enum { ITEMS = 8, SIZE = 100000 };
+    kith_queue q = kith_queue_open(0);
+    char *bytes = malloc(SIZE);
+    uint64_t kept[ITEMS], others[ITEMS], before = 0;
+
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < ITEMS; i++) {
+            memset(bytes, i + 1, SIZE);
+            REQUIRE(kith_queue_put(q, bytes, SIZE, KITH_FOREVER) == 0);
+        }
+        for (int i = 0; i < ITEMS; i++)
+            kept[i] = keep_one(q, SIZE);
+        REQUIRE(kith_queue_size(q) == 0); /* the agent has seen that the last one was taken */
+        for (int i = 0; i < ITEMS; i++) {
+            REQUIRE((others[i] = kith__heap_alloc(SIZE, kith__me)) != 0);
+            memset(kith__at(others[i]), 255, SIZE);
+        }
+        for (int i = 0; i < ITEMS; i++) {
+            memset(bytes, i + 1, SIZE);
+            REQUIRE(kith__heap_owner_now(kept[i]) == kith__me);
+            REQUIRE(memcmp(kith__at(kept[i]), bytes, SIZE) == 0);
+            kith__heap_free(kept[i]);
+            kith__heap_free(others[i]);
+        }
+        if (round == 0)
+            before = used_blocks();
+    }
+    await_blocks(before);
+    free(bytes);
+    REQUIRE(kith_queue_close(q) == 0);
+}
+static void block_of_an_answer_stays_with_its_taker(void)
+{
+    JOB(block_of_an_answer_stays_with_its_taker_job);
 }
 
 /* Putters and takers are killed at random while others go on. */
@@ -513,17 +571,14 @@ static void storm_of_kills_repeats_nothing(void)
     JOB(storm_of_kills_repeats_nothing_job);
 }
 
-static struct test tests[] = { TEST(taker_killed_while_parked_takes_nothing),
-                               TEST(item_that_reached_nobody_goes_back_to_the_front),
-                               TEST(putter_killed_at_each_step_harms_nobody),
-                               TEST(heir_of_a_half_told_request_is_heard),
-                               TEST(place_of_a_killed_putter_comes_back),
-                               TEST(wake_up_of_one_who_takes_nothing_is_passed_on),
-                               TEST(block_of_a_killed_putter_is_freed_once),
-                               TEST(taker_killed_at_each_step_takes_at_most_one),
-                               TEST(mailbox_of_one_killed_while_making_it_stays),
-                               TEST(storm_of_kills_repeats_nothing),
-                               TEST_END };
+static struct test tests[] = {
+    TEST(taker_killed_while_parked_takes_nothing), TEST(item_that_reached_nobody_goes_back_to_the_front),
+    TEST(putter_killed_at_each_step_harms_nobody), TEST(heir_of_a_half_told_request_is_heard),
+    TEST(place_of_a_killed_putter_comes_back),     TEST(wake_up_of_one_who_takes_nothing_is_passed_on),
+    TEST(block_of_a_killed_putter_is_freed_once),  TEST(taker_killed_at_each_step_takes_at_most_one),
+    TEST(block_of_an_answer_stays_with_its_taker), TEST(mailbox_of_one_killed_while_making_it_stays),
+    TEST(storm_of_kills_repeats_nothing),          TEST_END
+};
 
 int main(void)
 {

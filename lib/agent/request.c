@@ -245,6 +245,14 @@ static void forget_credit(struct kith__requests *self, struct local *l)
     l->gives_credit = 0;
 }
 
+/* The block of the answer, unless the thread has made it its own. */
+static void free_answer(struct local *l)
+{
+    if (l->block && kith__heap_owner_now(l->block) == kith__mailbox_answer_owner(l->id))
+        kith__heap_free(l->block);
+    l->block = 0;
+}
+
 /* The call is over for us; what it gave is settled. */
 static void finish(struct kith__requests *self, struct local *l, struct kith__mailbox *d, uint32_t seat,
                    int taken)
@@ -254,8 +262,7 @@ static void finish(struct kith__requests *self, struct local *l, struct kith__ma
     if (!taken)
         forget_credit(self, l);
     l->gives_credit = 0;
-    kith__heap_free(l->block);
-    l->block = 0;
+    free_answer(l);
     set_phase(self, l, FREE);
     answer_becomes(d, l->id, KITH__ANSWER_GIVEN_UP, KITH__ANSWER_IDLE);
     nudge(d, seat);
@@ -291,6 +298,8 @@ static void deliver(struct kith__requests *self, struct local *l, uint32_t seat,
         l->flags &= (uint16_t)~KITH__GIVEN;
     } else if (!l->block && size > 0)
         memcpy(d->bytes, bytes, size);
+    if (l->block)
+        atomic_store(kith__heap_owner(l->block), kith__mailbox_answer_owner(l->id));
     d->block = l->block;
     set_phase(self, l, DELIVERED);
     if (answer_becomes(d, l->id, KITH__ANSWER_ASKED, KITH__ANSWER_READY))
@@ -854,7 +863,7 @@ void kith__requests_free(struct kith__requests *self)
 
         forget_large(l);
         free(l->others);
-        kith__heap_free(l->block);
+        free_answer(l);
     }
     while (self->holdings.first)
         free_holding(self, self->holdings.first);

@@ -599,9 +599,10 @@ int64_t kith__ask(uint64_t id, enum kith__kind kind, unsigned method, uint64_t n
 int64_t kith__ask_node(uint32_t node, enum kith__kind kind, unsigned method, const struct kith__args *in)
 {
     struct kith__caller who = kith__caller_here();
+    struct kith__args all = *in;
     struct kith__result out = { 0 };
 
-    return kith__remote_call(node, (uint32_t)kind << 8 | method, 0, &who, in, &out, KITH_FOREVER);
+    return kith__remote_call(node, (uint32_t)kind << 8 | method, 0, &who, &all, &out, KITH_FOREVER);
 }
 
 /* What was pipelined and lost is told, and the object is closed all the same. */

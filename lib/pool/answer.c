@@ -35,13 +35,16 @@ void kith__buffer_release(struct kith__buffer *b)
     memset(b, 0, sizeof *b);
 }
 
-/* A result, of which the head and what stands behind it lie in b. */
-static int64_t send_result(struct kith__crew *crew, const struct kith__buffer *b, uint64_t size)
+/* A result, of which the head and what stands behind it lie in b. gives: b goes with it, and is empty then.
+ */
+static int64_t send_result(struct kith__crew *crew, struct kith__buffer *b, uint64_t size, int gives)
 {
-    struct kith__args in = { .bytes = b->at, .size = size };
+    struct kith__args in = { .bytes = b->at, .size = size, .block = gives ? b->block : 0 };
     struct kith__result out = { 0 };
     int64_t begin = kith__now_ns(), rc = kith__crew_ask(crew, KITH__POOL_RETURN, &in, &out);
 
+    if (gives && in.block == 0)
+        memset(b, 0, sizeof *b);
     if (rc == 0) {
         kith__crew_lock(crew);
         kith__deal_travelled(&crew->line, size, kith__now_ns() - begin);
@@ -51,10 +54,10 @@ static int64_t send_result(struct kith__crew *crew, const struct kith__buffer *b
 }
 
 /* 0: the home has no memory for it, and had none for a while. */
-static int is_sent(struct kith__crew *crew, const struct kith__buffer *b, uint64_t size)
+static int is_sent(struct kith__crew *crew, struct kith__buffer *b, uint64_t size)
 {
     for (int i = 0; i < TRIES; i++) {
-        if (send_result(crew, b, size) != KITH_ENOMEM)
+        if (send_result(crew, b, size, 0) != KITH_ENOMEM)
             return 1;
         kith__nap(memory_ns);
     }
@@ -62,23 +65,41 @@ static int is_sent(struct kith__crew *crew, const struct kith__buffer *b, uint64
 }
 
 /* What is so little that there will be memory for it. */
-static void send_at_last(struct kith__crew *crew, const struct kith__buffer *b, uint64_t size)
+static void send_at_last(struct kith__crew *crew, struct kith__buffer *b, uint64_t size)
 {
     while (!is_sent(crew, b, size))
         ;
 }
 
+/* As of a grant of which nothing was done. */
+static struct kith__parcel_result none_of(const struct kith__parcel_grant *g)
+{
+    return (struct kith__parcel_result){
+        .seq = g->seq, .epoch = g->grant.epoch, .tries = g->grant.tries, .post = g->post
+    };
+}
+
 void kith__answer_send(struct kith__crew *crew, const struct kith__parcel_grant *g, struct kith__buffer *b,
                        uint64_t size)
 {
-    struct kith__parcel_result none = {
-        .seq = g->seq, .epoch = g->grant.epoch, .tries = g->grant.tries, .post = g->post
-    };
+    struct kith__parcel_result none = none_of(g);
+    struct kith__buffer head = { 0, sizeof none, (char *)&none };
 
     if (is_sent(crew, b, size))
         return;
-    memcpy(b->at, &none, sizeof none);
-    send_at_last(crew, b, sizeof none);
+    send_at_last(crew, &head, sizeof none);
+}
+
+void kith__answer_give(struct kith__crew *crew, const struct kith__parcel_grant *g, struct kith__buffer *b,
+                       uint64_t size)
+{
+    struct kith__parcel_result none = none_of(g);
+    struct kith__buffer head = { 0, sizeof none, (char *)&none };
+
+    if (send_result(crew, b, size, 1) != KITH_ENOMEM)
+        return;
+    kith__nap(memory_ns);
+    send_at_last(crew, &head, sizeof none);
 }
 
 /* Their heads alone, as of what was not done: how many bytes. */
@@ -105,9 +126,7 @@ void kith__answer_send_several(struct kith__crew *crew, struct kith__buffer *b, 
 
 void kith__answer_nothing(struct kith__crew *crew, const struct kith__parcel_grant *g, struct kith__buffer *b)
 {
-    struct kith__parcel_result head = {
-        .seq = g->seq, .epoch = g->grant.epoch, .tries = g->grant.tries, .post = g->post
-    };
+    struct kith__parcel_result head = none_of(g);
 
     memcpy(b->at, &head, sizeof head);
     kith__answer_send(crew, g, b, sizeof head);

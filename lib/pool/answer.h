@@ -22,6 +22,10 @@ void kith__buffer_release(struct kith__buffer *b);
  * and all is done elsewhere. */
 void kith__answer_send(struct kith__crew *crew, const struct kith__parcel_grant *g, struct kith__buffer *b,
                        uint64_t size);
+/* The same, and b goes with it, so nothing is copied: it is empty then. Where the home has no memory at once
+ * the results are lost, and all is done again: not for tasks that run once. */
+void kith__answer_give(struct kith__crew *crew, const struct kith__parcel_grant *g, struct kith__buffer *b,
+                       uint64_t size);
 /* The same of several that stand side by side, each with its length, and was never tried before. */
 void kith__answer_send_several(struct kith__crew *crew, struct kith__buffer *b, uint64_t size);
 /* Nothing of it was done; b has room for a head. */

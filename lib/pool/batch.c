@@ -101,8 +101,9 @@ static void enter(struct kith__batch *b, struct one *o, uint64_t news)
 }
 
 /* All that came, of which those that cannot be given are not run here. 0; or why. */
-static int give_all(struct kith__batch *b, const struct kith__hand *h, uint64_t size)
+static int give_all(struct kith__batch *b, struct kith__hand *h, uint64_t size)
 {
+    const char *bytes = kith__hand_grant(h)->at;
     struct kith__parcel_grant first;
     const void *from;
     uint64_t at = 0, its;
@@ -110,9 +111,9 @@ static int give_all(struct kith__batch *b, const struct kith__hand *h, uint64_t 
 
     b->count = b->left = 0;
     b->begun = kith__now_ns();
-    memcpy(&first, h->in.at, sizeof first);
+    memcpy(&first, bytes, sizeof first);
     rc = find_feed(b, first.priority);
-    while (b->count < KITH__DEAL_BATCH && (from = kith__parcel_next_item(h->in.at, size, &at, &its))) {
+    while (b->count < KITH__DEAL_BATCH && (from = kith__parcel_next_item(bytes, size, &at, &its))) {
         struct one *o = &b->all[b->count++];
 
         memcpy(&o->grant, from, sizeof o->grant);

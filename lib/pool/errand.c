@@ -18,6 +18,8 @@
 
 static const int64_t memory_ns = 100 * KITH__MS;
 
+enum { GIVEN_LEAST = 64 << 10 }; /* smaller results are copied, and their memory is used again */
+
 /* Where its results go: to the place of the arguments, when they do so at home. */
 static struct kith__buffer *buffer_of_results(struct kith__hand *h, const struct kith__known *k,
                                               uint64_t units)
@@ -25,7 +27,7 @@ static struct kith__buffer *buffer_of_results(struct kith__hand *h, const struct
     uint64_t size = kith__parcel_result_size(&k->job, units);
 
     if (k->job.in_place)
-        return &h->in;
+        return kith__hand_grant(h);
     return kith__buffer_reserve(&h->out, size, 0) < 0 ? NULL : &h->out;
 }
 
@@ -205,7 +207,10 @@ int kith__errand_run(struct kith__errand *r, const struct kith__parcel_grant *g,
         kith__answer_free_bytes(bytes, r->units);
     if (rc < 0 || last == KITH__STEP_ENDED)
         return rc < 0 ? rc : KITH_ECANCELLED;
-    kith__answer_send(h->of, g, b, size);
+    if (size >= GIVEN_LEAST && r->of->job.tries > 1 && b != &h->in)
+        kith__answer_give(h->of, g, b, size);
+    else
+        kith__answer_send(h->of, g, b, size);
     return 0;
 }
 

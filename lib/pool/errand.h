@@ -23,9 +23,16 @@ struct kith__errand {
 struct kith__hand { /* a thread's own */
     struct kith__crew *of;
     struct kith__buffer in, out, bytes; /* bytes: of results of any size */
+    struct kith__buffer came; /* what a grant came in, when that is large; else it is copied to in */
     struct kith__batch *batch;
     uint64_t news; /* the last that was known when it claimed */
 };
+
+/* Where the grant lies that has come last. */
+static inline struct kith__buffer *kith__hand_grant(struct kith__hand *h)
+{
+    return h->came.block ? &h->came : &h->in;
+}
 
 /* What size bytes of a grant say is to be done, and with what: these stay as they are until _done. 0, or a
  * code. */

@@ -12,6 +12,7 @@
 #include "pool/known.h"
 #include "pool/opening.h"
 #include "pool/pool.h"
+#include "shm/heap.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +24,17 @@ static const int64_t memory_ns = 100 * KITH__MS;
 
 /* ------------------------------------------------------------------ its hands: a thread for each grant */
 
-/* With d for the home: the size of a grant in h->in; 0: none came, try again; or a code. */
+/* With d for the home: the size of a grant; 0: none came, try again; or a code. */
 static int64_t claim(struct kith__hand *h, const struct kith__deal *d)
 {
     struct kith__args in = { .bytes = d, .size = sizeof *d, .number = h->in.size };
-    struct kith__result out = { .buf = h->in.at, .room = h->in.size };
-    int64_t rc = kith__crew_ask(h->of, KITH__POOL_CLAIM, &in, &out);
+    struct kith__result out = { .buf = h->in.at, .room = h->in.size, .takes = 1 };
+    int64_t rc;
 
+    kith__buffer_release(&h->came);
+    rc = kith__crew_ask(h->of, KITH__POOL_CLAIM, &in, &out);
+    if (rc > 0 && out.block)
+        h->came = (struct kith__buffer){ out.block, kith__heap_size_of(out.block), kith__at(out.block) };
     if (rc > 0 && out.size == 0) /* one task needs more room */
         rc = kith__buffer_reserve(&h->in, (uint64_t)rc, 0);
     if (rc == KITH_ENOMEM) {
@@ -66,10 +71,11 @@ static void do_grant(struct kith__hand *h, uint64_t size)
     struct kith__crew *crew = h->of;
     struct kith__parcel_grant g;
     struct kith__errand r = { .looked = h->news };
-    int rc = kith__parcel_read_grant(h->in.at, size, &g);
+    const char *bytes = kith__hand_grant(h)->at;
+    int rc = kith__parcel_read_grant(bytes, size, &g);
 
     if (rc == 0)
-        rc = kith__errand_read(crew, &r, &g, h->in.at, size);
+        rc = kith__errand_read(crew, &r, &g, bytes, size);
     r.units = rc == 0 ? g.grant.length : 0;
     kith__crew_begin(crew, &r);
     if (rc < 0)
@@ -86,7 +92,7 @@ static void do_claimed(struct kith__hand *h, uint64_t size, int batches)
 {
     struct kith__parcel_grant g;
 
-    if (kith__parcel_read_grant(h->in.at, size, &g) == 0 &&
+    if (kith__parcel_read_grant(kith__hand_grant(h)->at, size, &g) == 0 &&
         (g.is_item > 1 || (g.is_item && batches && g.grant.tries == 0)))
         kith__batch_run(h, size);
     else
@@ -116,6 +122,7 @@ static void *work(void *arg)
     if (rc < 0)
         kith__crew_end_claims(crew);
     kith__buffer_release(&h.in);
+    kith__buffer_release(&h.came);
     kith__buffer_release(&h.out);
     kith__buffer_release(&h.bytes);
     kith__batch_free(h.batch);

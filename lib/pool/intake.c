@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { TEXT_MOST = 512 };
+enum { TEXT_MOST = 512, LARGE = 64 << 10 };
 
 static uint64_t bit(uint64_t unit)
 {
@@ -86,6 +86,8 @@ static uint64_t copy_results(struct kith__job *j, const struct kith__grant *g, c
     for (uint64_t i = 0; i < done && j->order; i++)
         if (!has_failed(&failed, i))
             memcpy(address_of_result(j, g->lo + i), from + i * j->out_size, j->out_size);
+    if (!j->order && done * j->out_size >= LARGE)
+        kith__arena_meet(kith__offset(address_of_result(j, g->lo)), done * j->out_size);
     for (uint64_t i = 0, end; i < done && !j->order; i = end + 1) {
         for (end = i; end < done && !has_failed(&failed, end); end++)
             ;

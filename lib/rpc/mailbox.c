@@ -206,7 +206,7 @@ static void number(const struct kith__endpoint *e, struct kith__mailbox_request 
 /* A block with the bytes of r, when they are too many for the ring. */
 static int pack(struct kith__mailbox_request *r, const void *bytes)
 {
-    if (r->size <= KITH__MAILBOX_BYTES)
+    if (r->block || r->size <= KITH__MAILBOX_BYTES)
         return 0;
     if ((r->block = kith__heap_alloc(r->size, kith__me)) == 0)
         return KITH_ENOMEM;
@@ -281,6 +281,18 @@ int kith__mailbox_give_up(const struct kith__endpoint *e, uint64_t id)
         return 0;
     point(e);
     return 1;
+}
+
+uint64_t kith__mailbox_answer_owner(uint64_t id)
+{
+    return (uint64_t)((uint32_t)id | UINT32_C(1) << 31) << 32 | kith__agent_shared()->agent;
+}
+
+void kith__mailbox_keep_block(const struct kith__mailbox *d, uint64_t id)
+{
+    kith__failpoint("mailbox: block not kept yet");
+    kith__heap_pass(d->block, kith__mailbox_answer_owner(id), kith__me);
+    kith__failpoint("mailbox: block kept");
 }
 
 void kith__mailbox_end_call(const struct kith__endpoint *e, uint64_t id)

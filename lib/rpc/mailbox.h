@@ -6,7 +6,8 @@
  * in which they were posted.
  *
  * A block that goes with a request becomes the agent's before the request counts, a block that comes with an
- * answer stays the agent's: so who dies in the middle leaves nothing that another would free.
+ * answer stays the agent's, or becomes the thread's while the answer is TAKEN: so who dies in the middle
+ * leaves nothing that another would free.
  *
  * The answer is one word, id << 3 | state:
  *
@@ -166,10 +167,15 @@ int kith__mailbox_open(struct kith__endpoint *e, struct kith__seat *seat);
 void kith__mailbox_abandon(const struct kith__endpoint *e); /* nobody waits for the answer, whichever it is */
 void kith__mailbox_renew(const struct kith__endpoint *e);
 
-/* Posts a request, which is given its id: one that is not waited for, or one whose answer is awaited. There
- * is room; the answer is idle for _ask. 0; KITH_ENOMEM. */
+/* Posts a request, which is given its id: one that is not waited for, or one whose answer is awaited. Its
+ * bytes are copied, or lie in r->block, which goes with it. There is room; the answer is idle for _ask. 0;
+ * KITH_ENOMEM. */
 int kith__mailbox_send(const struct kith__endpoint *e, struct kith__mailbox_request *r, const void *bytes);
 int kith__mailbox_ask(const struct kith__endpoint *e, struct kith__mailbox_request *r, const void *bytes);
+
+/* The owner of a block that comes with that answer, until the thread has made it its own: the agent, but no
+ * other block of it looks like this one. */
+uint64_t kith__mailbox_answer_owner(uint64_t id);
 
 /* So much credit goes back; there is room for a request. */
 void kith__mailbox_return_credit(const struct kith__endpoint *e, uint32_t credit);
@@ -179,6 +185,7 @@ void kith__mailbox_return_credit(const struct kith__endpoint *e, uint32_t credit
 int kith__mailbox_take_answer(struct kith__mailbox *d, uint64_t id);
 int kith__mailbox_take_grant(struct kith__mailbox *d, uint64_t id);
 void kith__mailbox_read(const struct kith__mailbox *d, struct kith__answer *a); /* sets its sentence */
+void kith__mailbox_keep_block(const struct kith__mailbox *d, uint64_t id);      /* it is this process's now */
 void kith__mailbox_end_call(const struct kith__endpoint *e, uint64_t id);
 
 /* Nobody waits for answer id any more. 0: it has come meanwhile. */

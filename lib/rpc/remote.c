@@ -7,6 +7,7 @@
 #include "config.h"
 #include "rpc/remote.h"
 #include "rpc/mailbox.h"
+#include "shm/heap.h"
 #include "base/error.h"
 #include "base/system.h"
 
@@ -225,28 +226,56 @@ static struct kith__mailbox_request request_for(uint32_t node, uint32_t op, uint
                                            .timeout_ms = timeout_ms };
 }
 
+/* The same, with the bytes of r in *block, unless it has failed with rc before. */
+static int call_with_block(struct kith__mailbox_request *r, uint64_t *block, int rc, struct kith__answer *a)
+{
+    r->block = *block;
+    *block = 0;
+    if (rc == 0)
+        rc = call(r, NULL, a);
+    if (rc < 0 && r->id == 0) /* it was not posted */
+        kith__heap_free(r->block);
+    return rc;
+}
+
+/* The bytes of an answer come to where the caller wants them: the result of the call, or KITH_ENOMEM. */
+static int64_t bring(const struct kith__answer *a, uint64_t id, struct kith__result *out)
+{
+    if (out->takes && a->block) {
+        kith__mailbox_keep_block(own.mailbox, id);
+        out->block = a->block;
+        return a->result;
+    }
+    if (out->grows && a->size > 0) {
+        if (!(out->buf = malloc(a->size)))
+            return kith__fail(KITH_ENOMEM, "no memory for the %llu bytes that came",
+                              (unsigned long long)a->size);
+        out->room = a->size;
+    }
+    if (out->buf && a->size > 0)
+        memcpy(out->buf, a->bytes, a->size < out->room ? a->size : out->room);
+    return a->result;
+}
+
 int64_t kith__remote_call(uint32_t node, uint32_t op, uint64_t id, const struct kith__caller *who,
-                          const struct kith__args *in, struct kith__result *out, int timeout_ms)
+                          struct kith__args *in, struct kith__result *out, int timeout_ms)
 {
     struct kith__mailbox_request e =
         request_for(node, op, id, who, in, out->grows ? UINT64_MAX : out->room, timeout_ms);
     struct kith__answer a;
-    int rc;
+    int rc = kith__remote_settle();
 
-    if ((rc = kith__remote_settle()) < 0 || (rc = call(&e, in->bytes, &a)) < 0)
+    if (in->block)
+        rc = call_with_block(&e, &in->block, rc, &a);
+    else if (rc == 0)
+        rc = call(&e, in->bytes, &a);
+    if (rc < 0)
         return rc;
     if (a.result >= 0) {
         out->flags = a.flags;
         out->size = a.size;
+        a.result = bring(&a, e.id, out);
     }
-    if (a.result >= 0 && out->grows && a.size > 0) {
-        if (!(out->buf = malloc(a.size)))
-            a.result =
-                kith__fail(KITH_ENOMEM, "no memory for the %llu bytes that came", (unsigned long long)a.size);
-        out->room = a.size;
-    }
-    if (a.result >= 0 && out->buf && a.size > 0)
-        memcpy(out->buf, a.bytes, a.size < out->room ? a.size : out->room);
     if (a.block && kith__agent_dead())
         return KITH_EPEER; /* and the block went with it, perhaps while we copied */
     kith__mailbox_end_call(&own, e.id);

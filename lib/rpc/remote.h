@@ -16,7 +16,7 @@ struct kith__caller {
 };
 
 /* What a call takes along. The bytes are borrowed, or lie in block, one of this process's: a method that
- * keeps it sets it to 0. */
+ * keeps it sets it to 0, and so does a call to another node. */
 struct kith__args {
     const void *bytes;
     uint64_t size, block, number;
@@ -35,6 +35,7 @@ struct kith__result {
     uint8_t wake_one, wake_all; /* a bit for each side of the object */
     uint16_t wake_seat;         /* number + 1 of one seat; 0: none */
     uint8_t grows;              /* buf is NULL, and is to be memory of malloc, of that size; NULL for none */
+    uint8_t takes;              /* bytes that came in a block are given as that, also where there is buf */
     char few[KITH__FEW];        /* bytes that are no item: a copy, for which nobody needs a block */
 };
 
@@ -60,10 +61,11 @@ static inline int kith__is_remote(uint64_t id)
 }
 
 /* A call of that op on an object, or on a node when id is 0. The result, with its bytes in out->buf; a code.
+ * Bytes in in->block are not copied: it goes with the request, whatever comes of it, and is 0 then.
  * KITH_ETIMEDOUT says that it was not carried out. Where nobody knows that, because its home has not answered
  * long after the timeout, it is KITH_EPEER. */
 int64_t kith__remote_call(uint32_t node, uint32_t op, uint64_t id, const struct kith__caller *who,
-                          const struct kith__args *in, struct kith__result *out, int timeout_ms);
+                          struct kith__args *in, struct kith__result *out, int timeout_ms);
 
 /* The same for an op that may be pipelined: it may return before it is done. */
 int kith__remote_pipeline(uint64_t id, uint32_t op, const struct kith__caller *who, struct kith__args *in,

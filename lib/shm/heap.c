@@ -509,6 +509,7 @@ uint64_t kith__heap_fill(uint64_t offset, uint64_t from, uint64_t to)
     /* The budget has promised them. Should the system have none all the same, a write will ask it once more.
      */
     kith__arena_fill(offset + from, end - offset - from, KITH__SCRATCH);
+    kith__arena_meet(offset + from, end - offset - from);
     return end - offset;
 }
 
