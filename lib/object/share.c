@@ -480,8 +480,10 @@ static int64_t read_from(const struct pull *p, uint64_t from, uint64_t at)
     uint64_t n = piece_at(p->size, at);
     struct kith__args in = { .number = at };
     struct kith__result out = { .buf = (char *)kith__at(p->block) + at, .room = n };
-    int64_t rc = kith__invoke(from, KITH__SHARE_KIND, READ, &in, &out, KITH_FOREVER);
+    int64_t rc;
 
+    kith__arena_meet(p->block + at, n);
+    rc = kith__invoke(from, KITH__SHARE_KIND, READ, &in, &out, KITH_FOREVER);
     if (rc < 0 || (uint64_t)rc == n)
         return rc < 0 ? rc : 0;
     return kith__fail(KITH_EPEER, "node %u has sent a piece of another size", kith__handle_home(from));
