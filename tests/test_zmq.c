@@ -53,7 +53,8 @@ static void wait_for(struct kith__wire *w, int ms)
     struct pollfd fds[16];
     int n = net->fds(w, fds, 16);
 
-    poll(fds, (nfds_t)n, ms);
+    if (poll(fds, (nfds_t)n, ms) >= 0)
+        net->polled(w, fds);
 }
 
 /* Sends it within the limit; 1 when that was so. from must be served: it may have to admit the other. */
@@ -228,6 +229,36 @@ static void talker_keeps_nobody_out(void)
     net->close(a.wire, 0);
     net->close(b.wire, 0);
     net->close(c.wire, 0);
+}
+
+/* Its messages never end, and a piece comes. */
+static void talker_holds_up_no_piece(void)
+{
+    struct end a = make(1, KITH__CURVE, ""), b = make(2, KITH__CURVE, "");
+    const void *frame;
+    uint32_t peer;
+    int64_t until;
+    size_t size = 0;
+
+    introduce(&a, &b);
+    introduce(&b, &a);
+    net->open_door(b.wire);
+    CU_ASSERT_FATAL(send_within(&a, &b, 0, "blah", SOON));
+    expect(&b, 1, "blah");
+    CU_ASSERT_FATAL(send_within(&a, &b, 1, "first", SOON));
+    expect(&b, 1, "first");
+    for (int i = 0; i < 1000; i++)
+        CU_ASSERT_EQUAL(net->send(a.wire, 2, 0, "blah", 4, NULL, 0), 1);
+    CU_ASSERT_EQUAL(net->send(a.wire, 2, 1, "second", 6, NULL, 0), 1);
+    until = kith__now_ns() + SOON * KITH__MS;
+    while (size != 6 && kith__now_ns() < until) {
+        usleep(200); /* b is slower than a: there is always a next message */
+        if ((size = net->receive(b.wire, &peer, &frame)) > 0)
+            net->send(a.wire, 2, 0, "blah", 4, NULL, 0);
+    }
+    CU_ASSERT_EQUAL(size, 6);
+    net->close(a.wire, 0);
+    net->close(b.wire, 0);
 }
 
 /* Who knows the server's public key and has a pair of its own. */
@@ -496,6 +527,7 @@ static struct test tests[] = {
     TEST(frame_of_256_kib_arrives_whole_and_a_larger_one_never),
     TEST(all_wait_at_the_door_until_it_opens),
     TEST(talker_keeps_nobody_out),
+    TEST(talker_holds_up_no_piece),
     TEST_LIKE(stranger_gets_nothing_in, "OtherTest.test_deliver_challenge_auth_failure "
                                         "OtherTest.test_answer_challenge_auth_failure"),
     TEST(unsecured_client_gets_nothing_in),

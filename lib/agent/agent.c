@@ -344,8 +344,9 @@ static void wait_until(int64_t due)
     atomic_store(&shared->sleeps, sleep);
     atomic_store(&self.seat->asleep, atomic_load(&self.seat->word) << 1 | 1);
     kith__fence();
-    if (ns > 0 && (!self.engine || !kith__engine_has_news(self.engine)))
-        ppoll(self.fds, (nfds_t)n, &limit, NULL);
+    if (ns > 0 && (!self.engine || !kith__engine_has_news(self.engine)) &&
+        ppoll(self.fds, (nfds_t)n, &limit, NULL) >= 0 && self.engine)
+        self.net->polled(self.wire, self.fds + 1);
     atomic_store(&self.seat->asleep, 0);
     atomic_store(&shared->sleeps, sleep + 1);
     if (self.fds[0].revents)

@@ -62,6 +62,9 @@ struct kith__transport {
 
     /* What to poll for, before the next receive, and the next send where one gave 0. Their number. */
     int (*fds)(struct kith__wire *w, struct pollfd *fds, int room);
+    /* What poll has said of all of them. It is not necessary, but each that has nothing is not asked itself.
+     */
+    void (*polled)(struct kith__wire *w, const struct pollfd *fds);
     uint64_t (*refused)(const struct kith__wire *w); /* strangers, so far */
     void (*close)(struct kith__wire *w, int linger_ms);
     const char *(*why)(void);

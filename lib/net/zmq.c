@@ -28,14 +28,15 @@ enum {
     CONNECT_MS = 600,
     HANDSHAKE_MS = 5000,
     EXTRA_MOST = 64, /* bytes that CURVE, or a seal, adds to a frame */
-    DOOR_EVERY = 32
+    DOOR_EVERY = 32,
+    MESSAGES_IN_A_ROW = 8
 };
 
 enum way { MESSAGES, PIECES }; /* each has a port, KITH__PORTS in all, and threads of I/O of its own: */
 
 static const uint64_t threads[KITH__PORTS] = { 1 << 0, 1 << 1 | 1 << 2 };
 
-enum { THREADS = 3 };
+enum { THREADS = 3, DOOR = KITH__PORTS, SOCKETS }; /* DOOR: of the sockets, in the order of _fds */
 
 struct peer {
     void **lanes;           /* sockets; NULL: not used yet */
@@ -53,6 +54,8 @@ struct kith__wire {
     int is_open, has_frame, seals;
     unsigned char public_key[KITH__SEAL_KEY], secret_key[KITH__SEAL_KEY];
     unsigned received; /* frames since somebody looked at the door */
+    unsigned row;      /* frames, so far */
+    unsigned idle;     /* bits: nothing is there, until all that is was received */
     uint32_t blocked;  /* lanes */
     uint64_t refused;
     zmq_msg_t frame;
@@ -542,29 +545,42 @@ static size_t open_frame(struct kith__wire *w, enum way way, uint32_t peer, cons
     return data ? size : 0;
 }
 
+static size_t next_frame(struct kith__wire *w, enum way way, uint32_t *peer, const void **frame)
+{
+    while (!(w->idle & 1U << way) && take_frame(w, way, peer)) {
+        size_t size = open_frame(w, way, *peer, frame);
+
+        if (size > 0) {
+            w->has_frame = 1;
+            return size;
+        }
+        zmq_msg_close(&w->frame);
+    }
+    return 0;
+}
+
 static size_t wire_receive(struct kith__wire *w, uint32_t *peer, const void **frame)
 {
+    enum way first;
+    size_t size;
+
     if (w->has_frame)
         zmq_msg_close(&w->frame);
     /* Also in a row of frames: where much comes in, it may have no end. */
-    if (!w->has_frame || ++w->received == DOOR_EVERY) {
+    if (++w->received == DOOR_EVERY) {
         w->received = 0;
-        if (w->is_open)
-            w->refused += kith__door_answer(w->door, known, w);
+        w->idle = 0;
     }
+    if (w->is_open && !(w->idle & 1U << DOOR) && (!w->has_frame || w->received == 0))
+        w->refused += kith__door_answer(w->door, known, w);
     w->has_frame = 0;
-    /* Messages first: each of them is short, and a peer stops when it has many that were not answered. */
-    for (int way = MESSAGES; way < KITH__PORTS; way++)
-        while (take_frame(w, (enum way)way, peer)) {
-            size_t size = open_frame(w, (enum way)way, *peer, frame);
-
-            if (size > 0) {
-                w->has_frame = 1;
-                return size;
-            }
-            zmq_msg_close(&w->frame);
-        }
-    return 0;
+    /* Messages first, as each of them is short and may be awaited; but they may have no end, either. */
+    first = ++w->row % MESSAGES_IN_A_ROW == 0 ? PIECES : MESSAGES;
+    if ((size = next_frame(w, first, peer, frame)) == 0)
+        size = next_frame(w, first == PIECES ? MESSAGES : PIECES, peer, frame);
+    if (size == 0)
+        w->idle = 0;
+    return size;
 }
 
 static int add_fd(void *socket, struct pollfd *fds, int n, int room)
@@ -593,6 +609,12 @@ static int wire_fds(struct kith__wire *w, struct pollfd *fds, int room)
     return n;
 }
 
+static void wire_polled(struct kith__wire *w, const struct pollfd *fds)
+{
+    for (int i = 0; i < (w->is_open ? SOCKETS : DOOR); i++)
+        w->idle |= fds[i].revents ? 0 : 1U << i;
+}
+
 static uint64_t wire_refused(const struct kith__wire *w)
 {
     return w->refused;
@@ -615,6 +637,7 @@ const struct kith__transport kith_net_transport = { .version = KITH__TRANSPORT_V
                                                     .send = wire_send,
                                                     .receive = wire_receive,
                                                     .fds = wire_fds,
+                                                    .polled = wire_polled,
                                                     .refused = wire_refused,
                                                     .close = wire_close,
                                                     .why = why };
