@@ -662,27 +662,6 @@ static long faults_of_agent(void)
     return faults;
 }
 
-/* What the less busy one of the threads that encrypt and decrypt has worked, in percent of the other. */
-static long share_of_threads(void)
-{
-    FILE *times = popen("for t in /proc/[0-9]*/task/*; do "
-                        "grep -qs '^ZMQbg/IO' $t/comm && cut -d' ' -f1 $t/schedstat; done",
-                        "r");
-    double least = 0, most = 0, ns;
-
-    while (times && fscanf(times, "%lf", &ns) == 1) {
-        least = least == 0 || ns < least ? ns : least;
-        most = ns > most ? ns : most;
-    }
-    if (times)
-        pclose(times);
-    return most > 0 ? (long)(100 * least / most) : -1;
-}
-
-struct seen {
-    long faults, share;
-};
-
 struct frames {
     kith_queue items, seen;
 };
@@ -691,8 +670,7 @@ static int puts_frames(const void *arg)
 {
     const struct frames *f = arg;
     char *item = calloc(1, MIB);
-    struct seen seen;
-    long before = 0;
+    long before = 0, faults;
 
     MUST(item);
     for (int i = 0; i < FRAMES_MIB; i++) {
@@ -700,22 +678,21 @@ static int puts_frames(const void *arg)
             before = faults_of_agent();
         MUST(kith_queue_put(f->items, item, MIB, KITH_FOREVER) == 0);
     }
-    seen = (struct seen){ faults_of_agent() - before, share_of_threads() };
-    MUST(before > 0 && kith_put(f->seen, seen) == 0);
+    faults = faults_of_agent() - before;
+    MUST(before > 0 && kith_put(f->seen, faults) == 0);
     free(item);
     return 0;
 }
 
 /* How often the agents touch new pages for what goes through them: of items, once where they arrive, and of
- * the buffers, in which they are encrypted and sent, hardly ever. And both threads have their part of it. */
+ * the buffers, in which they are encrypted and sent, hardly ever. */
 static void frames(void)
 {
     struct frames f = { kith_queue_open(4), kith_queue_open(0) };
     kith_process p = kith_process_start_with(puts_frames, KITH_ARG(f), .node = KITH_NODE(1));
     const long pages = (FRAMES_MIB - FRAMES_WARM) * (long)(MIB / 4096);
     char *item = malloc(MIB);
-    struct seen there, here;
-    long before = 0;
+    long before = 0, there, here;
 
     MUST(item);
     for (int i = 0; i < FRAMES_MIB; i++) {
@@ -723,11 +700,10 @@ static void frames(void)
             before = faults_of_agent();
         MUST(kith_queue_get(f.items, item, MIB, KITH_FOREVER) == MIB);
     }
-    here = (struct seen){ faults_of_agent() - before, share_of_threads() };
+    here = faults_of_agent() - before;
     MUST(before > 0 && kith_get(f.seen, &there) == 0);
     ends_well(p);
-    printf("%ld faults for %ld pages sent, %ld where they arrived\n", there.faults, pages, here.faults);
-    printf("the other thread had %ld and %ld percent of the work\n", there.share, here.share);
+    printf("%ld faults for %ld pages sent, %ld where they arrived\n", there, pages, here);
     free(item);
 }
 

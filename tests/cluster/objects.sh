@@ -114,10 +114,6 @@ buffers()
     read -r there pages here < <(sed -n 's/^\([0-9]*\) faults for \([0-9]*\) pages sent, \([0-9]*\) .*/\1 \2 \3/p' "$TMPDIR/frames")
     [ -n "$SANITIZER_FLAGS" ] || { [ "$there" -lt $((pages / 4)) ] && [ "$here" -lt $((pages / 4)) ]; } ||
         { cat "$TMPDIR/frames"; return 1; }
-    # Where there is no schedstat it says -1.
-    read -r there here < <(sed -n 's/^the other thread had \([-0-9]*\) and \([-0-9]*\) .*/\1 \2/p' "$TMPDIR/frames")
-    { [ "$there" -ge 20 ] || [ "$there" = -1 ]; } && { [ "$here" -ge 20 ] || [ "$here" = -1 ]; } ||
-        { cat "$TMPDIR/frames"; return 1; }
 }
 
 # The agents listen in the range, at the address that the nodes share, and nowhere else; though each has a docker0 with
@@ -167,7 +163,7 @@ if [ -n "${KITH_TEST_LONG-}" ]; then
 fi
 check "three nodes: Processes, Queues, names, placement, the end" tour 3
 check "two nodes" tour 2
-check "agents keep the buffers of frames, and have them encrypted side by side" buffers
+check "agents keep the buffers of frames" buffers
 check "a cable that is cut and comes back" cut_and_heal
 check "an agent that is stopped for a while" stopped_agent
 check "a node that is lost" lost_node
