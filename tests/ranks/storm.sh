@@ -65,7 +65,7 @@ round()
     done
     # It may go on: a worker is replaced.
     ends $launcher 1 || { asked=1; kill -TERM $launcher 2>/dev/null; }
-    ends $launcher 30 || { stumbled || fail "$told: it does not end: $(cat "$TMPDIR/said")"; kill -KILL $launcher; }
+    ends $launcher 30 || { stumbled || fail "$told: these do not end: $(ps -o pid=,comm=,wchan= -p "$(marked | paste -sd, | grep . || echo 0)"; cat "$TMPDIR/said")"; kill -KILL $launcher; }
     wait $launcher 2>/dev/null
     # MPICH's mpiexec makes anything of SIGTERM.
     [ $? != 0 ] || [ "$MPI_NAME$asked" = mpich1 ] || fail "$told: status 0 of a job that does not end by itself"
