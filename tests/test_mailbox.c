@@ -458,6 +458,21 @@ static void taker_killed_at_each_step_takes_at_most_one(void)
     JOB(taker_killed_at_each_step_takes_at_most_one_job);
 }
 
+/* Else the agent would take the block of one call for that of another one, which was kept and given back. */
+static void answers_have_owners_of_their_own_job(void)
+{
+    const uint64_t last = (uint64_t)(KITH__SEATS - 1) << 48, own = kith__mailbox_answer_owner(last | 7);
+
+    REQUIRE(own != kith__mailbox_answer_owner(last | 8));
+    for (uint64_t seat = 0; seat < KITH__SEATS - 1; seat++)
+        REQUIRE(own != kith__mailbox_answer_owner(seat << 48 | 7));
+    REQUIRE((uint32_t)own == kith__agent_shared()->agent);
+}
+static void answers_have_owners_of_their_own(void)
+{
+    JOB(answers_have_owners_of_their_own_job);
+}
+
 /* The agent frees what it has brought when nobody wants it any more, but not this. */
 static void block_of_an_answer_stays_with_its_taker_job(void)
 {
@@ -571,14 +586,19 @@ static void storm_of_kills_repeats_nothing(void)
     JOB(storm_of_kills_repeats_nothing_job);
 }
 
-static struct test tests[] = {
-    TEST(taker_killed_while_parked_takes_nothing), TEST(item_that_reached_nobody_goes_back_to_the_front),
-    TEST(putter_killed_at_each_step_harms_nobody), TEST(heir_of_a_half_told_request_is_heard),
-    TEST(place_of_a_killed_putter_comes_back),     TEST(wake_up_of_one_who_takes_nothing_is_passed_on),
-    TEST(block_of_a_killed_putter_is_freed_once),  TEST(taker_killed_at_each_step_takes_at_most_one),
-    TEST(block_of_an_answer_stays_with_its_taker), TEST(mailbox_of_one_killed_while_making_it_stays),
-    TEST(storm_of_kills_repeats_nothing),          TEST_END
-};
+static struct test tests[] = { TEST(taker_killed_while_parked_takes_nothing),
+                               TEST(item_that_reached_nobody_goes_back_to_the_front),
+                               TEST(putter_killed_at_each_step_harms_nobody),
+                               TEST(heir_of_a_half_told_request_is_heard),
+                               TEST(place_of_a_killed_putter_comes_back),
+                               TEST(wake_up_of_one_who_takes_nothing_is_passed_on),
+                               TEST(block_of_a_killed_putter_is_freed_once),
+                               TEST(taker_killed_at_each_step_takes_at_most_one),
+                               TEST(block_of_an_answer_stays_with_its_taker),
+                               TEST(answers_have_owners_of_their_own),
+                               TEST(mailbox_of_one_killed_while_making_it_stays),
+                               TEST(storm_of_kills_repeats_nothing),
+                               TEST_END };
 
 int main(void)
 {

@@ -283,9 +283,17 @@ int kith__mailbox_give_up(const struct kith__endpoint *e, uint64_t id)
     return 1;
 }
 
+/* As many of a seat's calls as there cannot be at a time; the seat, as others' calls have the same numbers.
+ */
+enum { COUNT_BITS = 18 };
+
+_Static_assert(KITH__SEATS <= 1 << (31 - COUNT_BITS), "a seat fits into the owner of an answer");
+
 uint64_t kith__mailbox_answer_owner(uint64_t id)
 {
-    return (uint64_t)((uint32_t)id | UINT32_C(1) << 31) << 32 | kith__agent_shared()->agent;
+    const uint64_t seat = id >> 48, count = id & ((UINT64_C(1) << COUNT_BITS) - 1);
+
+    return (UINT64_C(1) << 31 | seat << COUNT_BITS | count) << 32 | kith__agent_shared()->agent;
 }
 
 void kith__mailbox_keep_block(const struct kith__mailbox *d, uint64_t id)
