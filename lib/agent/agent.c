@@ -394,9 +394,9 @@ static void serve(void)
     }
 }
 
-/* Frames come and go, with a buffer each. By default malloc would map and
- * unmap those, or give the end of its heap back to the system after every second one: the page faults cost
- * more than the encryption. What lies idle stays below FREE_MOST for each of the few threads. */
+/* Frames come and go, with a buffer each. By default malloc would map and unmap those, or give the end of its
+ * heap back to the system after every second one: the page faults cost more than the encryption. What lies
+ * idle stays below FREE_MOST for each of the few threads. */
 static void keep_buffers(void)
 {
 #ifdef __GLIBC__
