@@ -131,10 +131,9 @@ static void is_taken(struct grant *g)
     g->given.block = 0;
 }
 
-/* The first done units, each 2x + 1; unit failed of them with a fault; -1: none. */
-static int64_t give(const struct kith__caller *who, const struct grant *g, uint64_t done, int failed)
+/* The first done units, each 2x + 1; unit failed of them with a fault; -1: none. How many bytes. */
+static uint64_t pack(char *bytes, const struct grant *g, uint64_t done, int failed)
 {
-    static char bytes[sizeof g->in + 4096];
     struct kith__parcel_result r = { .seq = g->head.seq,
                                      .epoch = g->head.grant.epoch,
                                      .done = done,
@@ -159,7 +158,14 @@ static int64_t give(const struct kith__caller *who, const struct grant *g, uint6
         memcpy(bytes + at + sizeof f, "over", 4);
         at += kith__parcel_fault_size(4);
     }
-    return tell(who, KITH__POOL_RETURN, bytes, at, 0);
+    return at;
+}
+
+static int64_t give(const struct kith__caller *who, const struct grant *g, uint64_t done, int failed)
+{
+    static char bytes[sizeof g->in + 4096];
+
+    return tell(who, KITH__POOL_RETURN, bytes, pack(bytes, g, done, failed), 0);
 }
 
 /* Results of a foreman are odd. */
@@ -220,6 +226,55 @@ static void results_are_taken_once(void)
     FAILS_WITH(KITH_ESTALE, give(&second, &h, h.head.grant.length, -1)); /* the call has ended */
     PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
     PASS(tell(&second, KITH__POOL_LEAVE, NULL, 0, 0));
+    PASS(kith_pool_close(pool));
+}
+
+/* A claim with the results of g. */
+static int64_t claim_with(const struct grant *g, int64_t more, struct kith__result *out)
+{
+    static char bytes[sizeof(struct kith__deal) + sizeof g->in + 4096];
+    struct kith__deal d = { .workers = 4, .job = atomic_load(&kith__pool_body(object)->seq) };
+    uint64_t size = sizeof d + pack(bytes + sizeof d, g, g->head.grant.length, -1);
+
+    memcpy(bytes, &d, sizeof d);
+    return ask(&first, KITH__POOL_CLAIM, bytes, size + (uint64_t)more, sizeof g->head + sizeof g->in, out);
+}
+
+static struct kith__job *job_of(const struct grant *g)
+{
+    return kith__post_job(kith__post(kith__pool_body(object), g->head.post));
+}
+
+static void results_come_with_a_claim(void)
+{
+    struct kith__deal d = { .workers = 4 };
+    static struct grant g, h, k;
+    struct kith__result out;
+    struct map m;
+
+    open_pool();
+    begin_map(&m);
+    claim(&first, 0, &g);
+    is_taken(&g);
+    CU_ASSERT_FATAL(claim_with(&g, 0, &h.given) > 0);
+    memcpy(&h.head, kith__at(h.given.block), sizeof h.head);
+    memcpy(h.in, (char *)kith__at(h.given.block) + sizeof h.head, h.head.grant.length * sizeof(double));
+    is_taken(&h);
+    FAILS_WITH(KITH_ESTALE, give(&first, &g, g.head.grant.length, -1));
+    claim(&first, 0, &k);
+    is_taken(&k);
+    FAILS_WITH(KITH_EPEER, claim_with(&k, 1, &out)); /* a byte too much: its tasks are done elsewhere */
+    atomic_store(hold, 0);
+    while (atomic_load(&job_of(&h)->cells[0].done) < N - g.head.grant.length - h.head.grant.length)
+        sched_yield();
+    CU_ASSERT_EQUAL(tell(&first, KITH__POOL_CLAIM, &d, sizeof d, 0), KITH__PARKED);
+    CU_ASSERT_EQUAL(claim_with(&h, 0, &out), KITH__PARKED); /* but its results are taken, */
+    CU_ASSERT(out.wake_all & 1 << KITH__POOL_FOREMEN);
+    CU_ASSERT_EQUAL(claim_with(&h, 0, &out), KITH__PARKED); /* once, and others are told so once */
+    CU_ASSERT(!(out.wake_all & 1 << KITH__POOL_FOREMEN));
+    PASS(end_map(&m));
+    CU_ASSERT_EQUAL(count_of_others(), (int)(g.head.grant.length + h.head.grant.length));
+    PASS(tell(&first, KITH__POOL_LEAVE, NULL, 0, 0));
     PASS(kith_pool_close(pool));
 }
 
@@ -706,6 +761,7 @@ static void figures_that_make_no_sense_are_refused(void)
 
 static struct test tests[] = { TEST(a_foreman_takes_part),
                                TEST(results_are_taken_once),
+                               TEST(results_come_with_a_claim),
                                TEST(a_cancelled_map_gives_what_is_done),
                                TEST(what_the_dead_had_is_done_by_others),
                                TEST(what_a_silent_node_has_is_not_waited_for),

@@ -1,6 +1,7 @@
 /* test_foreman_rows.c: single tasks that run on other nodes: see foreman.h. */
 #include "config.h"
 #include "foreman.h"
+#include "rpc/mailbox.h"
 
 static void in_rows(void)
 {
@@ -28,6 +29,83 @@ static void in_rows(void)
         REQUIRE(kith_iter_next(it, &y, sizeof y, KITH_FOREVER) == 0 && y == i + 1);
     kith_iter_close(it);
     close_pool();
+}
+
+/* ---- what is said of a task */
+
+enum { HELD, OVER }; /* of attempts[] */
+
+static int stays_at_home(const void *in, void *out)
+{
+    int worker = kith_worker();
+
+    (void)in;
+    memcpy(out, &worker, sizeof worker);
+    atomic_store(&attempts[HELD], worker == 0);
+    while (worker == 0 && !atomic_load(&attempts[OVER]))
+        sleep_ms(1);
+    return 0;
+}
+
+/* The worker at home has the task of *r, and keeps it. */
+static void hold_home(kith_result *r, int *worker)
+{
+    atomic_store(&attempts[HELD], 0);
+    atomic_store(&attempts[OVER], 0);
+    for (;;) {
+        *r = kith_pool_map_async(pool, stays_at_home, NULL, 0, worker, sizeof *worker, 1);
+        while (!atomic_load(&attempts[HELD]) && kith_result_wait(*r, 1) != 0)
+            ;
+        if (atomic_load(&attempts[HELD]))
+            return;
+        REQUIRE(kith_result_get(*r, NULL, 0, KITH_FOREVER) == 0);
+    }
+}
+
+/* Requests that the threads of this node have made of their agent. */
+static uint64_t count_requests(void)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < KITH__SEATS; i++) {
+        uint64_t at = atomic_load(&kith__agent_shared()->mailboxes[i]);
+
+        count += at ? ((struct kith__mailbox *)kith__at(at))->count : 0;
+    }
+    return count;
+}
+
+/* A foreman says what came of a task, and that it takes another one, at once. */
+static void in_turns(void)
+{
+    enum { TURNS = 160 };
+    kith_result home, one;
+    uint64_t before = 0;
+    int worker, y;
+
+    open_pool(1, NULL);
+    hold_home(&home, &worker);
+    for (int round = 0; round < 2; round++) { /* as a call of one task, and in a row */
+        for (int i = -10; i < TURNS; i++) {
+            if (i == 0)
+                before = count_requests();
+            if (round == 0)
+                REQUIRE(kith_apply(pool, plus_one, &y, i) == 0 && y == i + 1);
+            else {
+                one = kith_apply_async(pool, plus_one, i);
+                REQUIRE(kith_get(one, &y) == 0 && y == i + 1);
+            }
+        }
+        REQUIRE(count_requests() - before < TURNS + TURNS / 4);
+    }
+    atomic_store(&attempts[OVER], 1);
+    REQUIRE(kith_result_get(home, NULL, 0, KITH_FOREVER) == 0 && worker == 0);
+    close_pool();
+}
+
+static void a_task_takes_one_request(void)
+{
+    JOB(in_turns);
 }
 
 /* An argument and a result that are too large for an item, and results of any size, in the order of their
@@ -401,7 +479,8 @@ static void those_of_a_lost_foreman_are_done_again(void)
     JOB(in_row_loss_with_one_try);
 }
 
-static struct test tests[] = { TEST(tasks_one_by_one_run_elsewhere_too),
+static struct test tests[] = { TEST(a_task_takes_one_request),
+                               TEST(tasks_one_by_one_run_elsewhere_too),
                                TEST(large_ones_do),
                                TEST(how_one_has_failed_is_told),
                                TEST(one_that_crashes_is_tried_again),

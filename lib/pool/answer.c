@@ -4,13 +4,14 @@
 #include "base/system.h"
 #include "pool/branch.h"
 #include "pool/crew.h"
+#include "pool/errand.h"
 #include "pool/fault.h"
 #include "pool/settle.h"
 #include "shm/heap.h"
 
 #include <string.h>
 
-enum { TEXT = 512, TRIES = 10 };
+enum { TEXT = 512, TRIES = 10, RIDES = 16 };
 
 static const int64_t memory_ns = 100 * KITH__MS;
 
@@ -110,7 +111,7 @@ static uint64_t take_back(const struct kith__buffer *b, uint64_t size)
 
     for (uint64_t at = 0, length; at < size; at += length, to += sizeof head) {
         memcpy(&head, b->at + at, sizeof head);
-        length = head.length;
+        length = kith__parcel_result_length(&head, size - at);
         head.done = head.size = head.faults = 0;
         head.length = sizeof head;
         memcpy(b->at + to, &head, sizeof head);
@@ -122,6 +123,25 @@ void kith__answer_send_several(struct kith__crew *crew, struct kith__buffer *b, 
 {
     if (!is_sent(crew, b, size))
         send_at_last(crew, b, take_back(b, size));
+}
+
+int kith__answer_owe(struct kith__hand *h, const struct kith__buffer *b, uint64_t size)
+{
+    if (size > sizeof h->carried.results || ++h->rides % RIDES == 0)
+        return 0;
+    memcpy(h->carried.results, b->at, size);
+    h->owed = size;
+    return 1;
+}
+
+void kith__answer_owed(struct kith__hand *h)
+{
+    struct kith__buffer b = { 0, sizeof h->carried.results, h->carried.results };
+    uint64_t size = h->owed;
+
+    h->owed = 0;
+    if (size > 0)
+        kith__answer_send_several(h->of, &b, size);
 }
 
 void kith__answer_nothing(struct kith__crew *crew, const struct kith__parcel_grant *g, struct kith__buffer *b)

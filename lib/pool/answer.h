@@ -8,6 +8,7 @@
 #include "kith.h"
 
 struct kith__crew;
+struct kith__hand;
 
 struct kith__buffer { /* a block of the heap: what lies there is used in place */
     uint64_t block, size;
@@ -28,6 +29,13 @@ void kith__answer_give(struct kith__crew *crew, const struct kith__parcel_grant 
                        uint64_t size);
 /* The same of several that stand side by side, each with its length, and was never tried before. */
 void kith__answer_send_several(struct kith__crew *crew, struct kith__buffer *b, uint64_t size);
+/* Results, at the beginning of b, that were never tried before: 1: h owes them from now on, and they go with
+ * its next claim: so there is one message less, and none of the home's own. 0: they are many; or it is time
+ * to send some alone, as only its answer tells how long the way is. */
+enum { KITH__CARRIED_MOST = 3 << 10 }; /* bytes: with these a request needs no block */
+int kith__answer_owe(struct kith__hand *h, const struct kith__buffer *b, uint64_t size);
+/* The next claim is not due: they go alone. */
+void kith__answer_owed(struct kith__hand *h);
 /* Nothing of it was done; b has room for a head. */
 void kith__answer_nothing(struct kith__crew *crew, const struct kith__parcel_grant *g,
                           struct kith__buffer *b);

@@ -131,7 +131,7 @@ static int give_all(struct kith__batch *b, struct kith__hand *h, uint64_t size)
             enter(b, &b->all[i], h->news);
     b->of->items = 1;
     b->of->asking--;
-    kith__crew_tell(b->of, 1);
+    kith__crew_call_next(b->of);
     kith__crew_unlock(b->of);
     return rc;
 }
@@ -272,7 +272,7 @@ static void answer(struct kith__batch *b, struct kith__hand *h, int back)
         put_answer(b->of, &h->out, &size, o, ended ? item : NULL);
         finish(b, o);
     }
-    if (size > 0)
+    if (size > 0 && (b->left > 0 || !kith__answer_owe(h, &h->out, size)))
         kith__answer_send_several(b->of, &h->out, size);
 }
 
@@ -367,7 +367,9 @@ void kith__batch_run(struct kith__hand *h, uint64_t size)
     else if (rc < 0)
         kith__crew_give_up(b->of, b->why);
     abandon(b);
+    if (h->owed) /* it looks for itself whether the next claim is due */
+        return;
     kith__crew_lock(b->of);
-    kith__crew_tell(b->of, 1);
+    kith__crew_call_next(b->of);
     kith__crew_unlock(b->of);
 }

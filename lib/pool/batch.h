@@ -14,7 +14,7 @@ struct kith__batch *kith__batch_new(
     struct kith__crew *crew); /* a thread's own, for one after the other; NULL: no memory */
 void kith__batch_free(struct kith__batch *b);
 
-/* Runs those in the first size bytes of h->in, and answers. */
+/* Runs those in the first size bytes of h->in, and answers; or owes the last results. */
 void kith__batch_run(struct kith__hand *h, uint64_t size);
 
 #endif

@@ -247,12 +247,58 @@ static int64_t news(struct kith__object *o, const struct kith__caller *who, stru
     return (int64_t)sizeof told;
 }
 
+/* ------------------------------------------------------------------ what comes back */
+
+/* Of several each counts, or not, by itself: the code of the first that does not. */
+static int64_t take_results(struct kith__pool *p, const struct kith__caller *who, const char *bytes,
+                            uint64_t size, struct kith__result *out)
+{
+    int64_t rc = 0, one;
+
+    for (uint64_t at = 0, length = 0; at == 0 || at < size; at += length) {
+        length = size - at; /* where it makes no sense nothing behind it does */
+        one = kith__intake(p, who, bytes + at, size - at, &length, out);
+        rc = rc == 0 ? one : rc;
+    }
+    if (kith__branches(p)->waits)
+        kith__tell_all(out, KITH__POOL_FOREMEN);
+    kith__branches(p)->waits = 0;
+    return rc;
+}
+
+static int64_t take_back(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
+                         struct kith__result *out)
+{
+    struct kith__branch *b;
+    struct kith__pool *p;
+    int64_t rc = find(o, who, in, &p, &b);
+
+    if (rc < 0)
+        return rc;
+    return take_results(p, who, in->block ? kith__at(in->block) : in->bytes, in->size, out);
+}
+
+/* Those that stand behind the deal of a claim: with its first attempt, also when that is parked. 0; or they
+ * make no sense. */
+static int64_t take_carried(struct kith__pool *p, const struct kith__caller *who, const struct kith__args *in,
+                            struct kith__result *out)
+{
+    const char *bytes = (const char *)in->bytes + sizeof(struct kith__deal);
+    uint64_t size = in->size - sizeof(struct kith__deal);
+    int64_t rc;
+
+    if (size == 0 || !kith__intake_is_due(p, who, bytes, size))
+        return 0;
+    rc = take_results(p, who, bytes, size, out);
+    return rc == KITH_ESTALE ? 0 : rc;
+}
+
 /* ------------------------------------------------------------------ granting */
 
 /* 0: that cannot be. */
 static int read_deal(struct kith__deal *d, const struct kith__args *in)
 {
-    if (in->size != sizeof *d)
+    if (in->size < sizeof *d)
         return 0;
     memcpy(d, in->bytes, sizeof *d);
     return d->workers > 0 && d->workers <= KITH__MEMBERS && d->batch <= KITH__DEAL_BATCH &&
@@ -556,6 +602,8 @@ static int64_t claim(struct kith__object *o, const struct kith__caller *who, str
         return rc;
     if (!read_deal(&b->deal, in))
         return kith__fail(KITH_EINVAL, "node %u claims tasks with figures that make no sense", who->node);
+    if ((rc = take_carried(p, who, in, out)) < 0)
+        return rc;
     if (atomic_load(&p->state) != KITH__POOL_OPEN)
         return KITH_EEND;
     all = kith__branches(p);
@@ -612,30 +660,6 @@ static int64_t describe(struct kith__object *o, const struct kith__caller *who, 
         rc = (int64_t)out->size;
     }
     kith__job_leave(&all->lane, j);
-    return rc;
-}
-
-/* ------------------------------------------------------------------ what comes back */
-
-/* Of several each counts, or not, by itself: the code of the first that does not. */
-static int64_t take_back(struct kith__object *o, const struct kith__caller *who, struct kith__args *in,
-                         struct kith__result *out)
-{
-    const char *bytes = in->block ? kith__at(in->block) : in->bytes;
-    struct kith__branch *b;
-    struct kith__pool *p;
-    int64_t rc = find(o, who, in, &p, &b), one;
-
-    if (rc < 0)
-        return rc;
-    for (uint64_t at = 0, length = 0; at == 0 || at < in->size; at += length) {
-        length = in->size - at; /* where it makes no sense nothing behind it does */
-        one = kith__intake(p, who, bytes + at, in->size - at, &length, out);
-        rc = rc == 0 ? one : rc;
-    }
-    if (kith__branches(p)->waits)
-        kith__tell_all(out, KITH__POOL_FOREMEN);
-    kith__branches(p)->waits = 0;
     return rc;
 }
 

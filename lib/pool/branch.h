@@ -15,9 +15,10 @@ enum {
     KITH__POOL_JOIN = KITH__FIRST_METHOD, /* number: workers of the branch, bytes: its handle (uint64_t); 0:
                                              there is none, and the bytes say why (struct kith__branch_fault).
                                              0; KITH_EEND: the pool takes nobody any more */
-    KITH__POOL_CLAIM, /* bytes: struct kith__deal; number: room for what comes. Gives a grant (parcel.h), or
-                         nothing and the size of one that needs more room; KITH_EEND: there will be none any
-                         more */
+    KITH__POOL_CLAIM, /* bytes: struct kith__deal, and results as of a RETURN, or none; number: room for what
+                         comes. Gives a grant (parcel.h), or nothing and the size of one that needs more room;
+                         KITH_EEND: there will be none any more. Whatever comes of it the results may have
+                         been taken: those of a claim that fails come again */
     KITH__POOL_JOB, /* number: kith__touch of it. Gives it (parcel.h); KITH_ECANCELLED: nothing of it is to be
                        begun any more; KITH_EEND: and what is under way is to be ended. Of a row, with the
                        epoch of a grant (uint64_t): 0; KITH_EEND: it is to be ended */

@@ -131,41 +131,93 @@ static void await_change(struct kith__crew *crew, double due)
     crew->watched = 0;
 }
 
-/* Locked. Tasks of a row come one by one: then there is a claim for each worker that has none. Or in batches:
- * then the next one comes while one is at work. */
-static int is_turn_for_items(const struct kith__crew *crew, const struct kith__deal *d, uint64_t unfinished)
+/* Locked: what is so just now. */
+struct moment {
+    struct kith__deal deal;
+    uint64_t in_size, out_size, unfinished;
+};
+
+static struct moment look(const struct kith__crew *crew)
 {
+    const struct kith__parcel_job *j = crew->jobs.first ? &crew->jobs.first->job : NULL;
+
+    return (struct moment){ deal_now(crew), j ? j->in_size : 0, j ? j->out_size : 0, count_unfinished(crew) };
+}
+
+/* Locked. Tasks of a row come one by one: then there is a claim for each worker that has none. Or in batches:
+ * then the next one comes while one is at work, and who has done that claims as it returns the results. */
+static int is_turn_for_items(const struct kith__crew *crew, const struct moment *now)
+{
+    const uint64_t unfinished = now->unfinished;
+
     if (!crew->items)
         return 0;
-    return d->batch > 1 ? crew->asking < 2 && unfinished < 2 * (uint64_t)KITH__DEAL_BATCH
-                        : unfinished + crew->asking < crew->workers;
+    return now->deal.batch > 1
+               ? crew->asking < (unfinished ? 1 : 2) && unfinished < 2 * (uint64_t)KITH__DEAL_BATCH
+               : unfinished + crew->asking < crew->workers;
 }
 
 /* Locked. */
-static int is_turn(const struct kith__crew *crew, const struct kith__deal *d, uint64_t in_size,
-                   uint64_t out_size, uint64_t unfinished)
+static int is_turn(const struct kith__crew *crew, const struct moment *now)
 {
-    return is_turn_for_items(crew, d, unfinished) ||
-           kith__deal_asks(d, in_size, out_size, unfinished, crew->asking) > 0;
+    return is_turn_for_items(crew, now) ||
+           kith__deal_asks(&now->deal, now->in_size, now->out_size, now->unfinished, crew->asking) > 0;
+}
+
+/* Locked: when the next claim is due; 0: when something changes. */
+static double due(const struct kith__crew *crew, const struct moment *now)
+{
+    return kith__deal_due(&now->deal, now->in_size, now->out_size, now->unfinished, crew->asking);
+}
+
+void kith__crew_call_next(struct kith__crew *crew)
+{
+    struct moment now;
+
+    if (crew->asleep == 0)
+        return;
+    now = look(crew);
+    if (is_turn(crew, &now) || due(crew, &now) > 0)
+        kith__crew_tell(crew, 1);
+}
+
+/* Locked. 1: it is, and was taken. */
+static int take_turn(struct kith__crew *crew, const struct moment *now, uint64_t *news, struct kith__deal *d)
+{
+    if (!is_turn(crew, now))
+        return 0;
+    crew->asking++;
+    *news = crew->news;
+    *d = now->deal;
+    return 1;
+}
+
+int kith__crew_take_turn(struct kith__crew *crew, uint64_t *news, struct kith__deal *d)
+{
+    struct moment now;
+    int is;
+
+    kith__crew_lock(crew);
+    now = look(crew);
+    if ((is = !crew->ends && take_turn(crew, &now, news, d)))
+        kith__crew_call_next(crew);
+    kith__crew_unlock(crew);
+    return is;
 }
 
 int kith__crew_await_turn(struct kith__crew *crew, uint64_t *news, struct kith__deal *d)
 {
+    struct moment now;
+
     kith__crew_lock(crew);
     while (!crew->ends) {
-        const struct kith__parcel_job *j = crew->jobs.first ? &crew->jobs.first->job : NULL;
-        uint64_t in_size = j ? j->in_size : 0, out_size = j ? j->out_size : 0,
-                 unfinished = count_unfinished(crew);
-
-        *d = deal_now(crew);
-        if (is_turn(crew, d, in_size, out_size, unfinished)) {
-            crew->asking++;
-            *news = crew->news;
-            kith__crew_tell(crew, 1);
+        now = look(crew);
+        if (take_turn(crew, &now, news, d)) {
+            kith__crew_call_next(crew);
             kith__crew_unlock(crew);
             return 1;
         }
-        await_change(crew, kith__deal_due(d, in_size, out_size, unfinished, crew->asking));
+        await_change(crew, due(crew, &now));
     }
     kith__crew_unlock(crew);
     return 0;
@@ -177,15 +229,16 @@ void kith__crew_begin(struct kith__crew *crew, struct kith__errand *r)
     crew->items = r->is_item;
     kith__link_first(&crew->running, r, link);
     crew->asking--;
-    kith__crew_tell(crew, 1); /* it is known now when the next claim is due */
+    kith__crew_call_next(crew); /* it is known now when the next claim is due */
     kith__crew_unlock(crew);
 }
 
-void kith__crew_end(struct kith__crew *crew, struct kith__errand *r)
+void kith__crew_end(struct kith__crew *crew, struct kith__errand *r, int claims)
 {
     kith__crew_lock(crew);
     kith__unlink(&crew->running, r, link);
-    kith__crew_tell(crew, 1);
+    if (!claims)
+        kith__crew_call_next(crew);
     kith__crew_unlock(crew);
 }
 
@@ -193,6 +246,6 @@ void kith__crew_got_none(struct kith__crew *crew)
 {
     kith__crew_lock(crew);
     crew->asking--;
-    kith__crew_tell(crew, 1);
+    kith__crew_call_next(crew);
     kith__crew_unlock(crew);
 }

@@ -37,6 +37,9 @@ void kith__crew_unlock(struct kith__crew *crew);
 /* Locked: what threads wait for may have come. To that many of them. */
 void kith__crew_tell(struct kith__crew *crew, int most);
 
+/* The same to one of them, where it is to claim, or to look when that is due. */
+void kith__crew_call_next(struct kith__crew *crew);
+
 /* A method of the pool at home. */
 int64_t kith__crew_ask(struct kith__crew *crew, unsigned method, struct kith__args *in,
                        struct kith__result *out);
@@ -51,8 +54,11 @@ void kith__crew_give_up(struct kith__crew *crew, const char *why);
 /* Until there is room for one more claim. 1, with what it says of this node, and the last news that are known
  * now; then one of _begin and _got_none follows. 0: there will be no more claims. */
 int kith__crew_await_turn(struct kith__crew *crew, uint64_t *news, struct kith__deal *d);
+/* The same without waiting: 0: there is no room now, or there will be no more claims. */
+int kith__crew_take_turn(struct kith__crew *crew, uint64_t *news, struct kith__deal *d);
 void kith__crew_begin(struct kith__crew *crew, struct kith__errand *r);
-void kith__crew_end(struct kith__crew *crew, struct kith__errand *r);
+void kith__crew_end(struct kith__crew *crew, struct kith__errand *r,
+                    int claims); /* 1: its hand looks next whether it is to claim */
 void kith__crew_got_none(struct kith__crew *crew);
 
 #endif

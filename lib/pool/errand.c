@@ -167,14 +167,25 @@ static uint64_t pack(const struct kith__errand *r, const struct kith__parcel_gra
     return size;
 }
 
-/* Nobody cancels it any more. And while its results are on their way the next claim may be due. */
-static void end_posted(struct kith__crew *crew, struct kith__errand *r)
+/* Nobody cancels it any more. And while its results are on their way the next claim may be due, unless that
+ * takes them along. */
+static void end_posted(struct kith__crew *crew, struct kith__errand *r, int owed)
 {
     kith__crew_lock(crew);
     r->posted = 0;
     r->ended = 1;
-    kith__crew_tell(crew, 1);
+    if (!owed)
+        kith__crew_call_next(crew);
     kith__crew_unlock(crew);
+}
+
+static void answer(struct kith__hand *h, const struct kith__errand *r, const struct kith__parcel_grant *g,
+                   struct kith__buffer *b, uint64_t size)
+{
+    if (size >= GIVEN_LEAST && r->of->job.tries > 1 && b != &h->in)
+        kith__answer_give(h->of, g, b, size);
+    else
+        kith__answer_send(h->of, g, b, size);
 }
 
 int kith__errand_run(struct kith__errand *r, const struct kith__parcel_grant *g, struct kith__hand *h)
@@ -183,7 +194,7 @@ int kith__errand_run(struct kith__errand *r, const struct kith__parcel_grant *g,
     enum kith__step_result last = KITH__STEP_WAIT;
     kith_bytes *bytes = NULL;
     uint64_t done, size;
-    int rc;
+    int rc, is_over, owed;
 
     if (!b) {
         kith__answer_nothing(h->of, g, &h->in);
@@ -201,16 +212,16 @@ int kith__errand_run(struct kith__errand *r, const struct kith__parcel_grant *g,
         learn(h->of, r);
     done = count_done(r, last);
     size = pack(r, g, done, h, &b);
-    end_posted(h->of, r);
+    is_over = rc < 0 || last == KITH__STEP_ENDED;
+    owed = !is_over && g->grant.tries == 0 && kith__answer_owe(h, b, size);
+    end_posted(h->of, r, owed);
     kith__call_end(&r->call, last);
     if (bytes)
         kith__answer_free_bytes(bytes, r->units);
-    if (rc < 0 || last == KITH__STEP_ENDED)
+    if (is_over)
         return rc < 0 ? rc : KITH_ECANCELLED;
-    if (size >= GIVEN_LEAST && r->of->job.tries > 1 && b != &h->in)
-        kith__answer_give(h->of, g, b, size);
-    else
-        kith__answer_send(h->of, g, b, size);
+    if (!owed)
+        answer(h, r, g, b, size);
     return 0;
 }
 

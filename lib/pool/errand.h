@@ -25,7 +25,13 @@ struct kith__hand { /* a thread's own */
     struct kith__buffer in, out, bytes; /* bytes: of results of any size */
     struct kith__buffer came; /* what a grant came in, when that is large; else it is copied to in */
     struct kith__batch *batch;
-    uint64_t news; /* the last that was known when it claimed */
+    uint64_t owed; /* bytes of carried.results, which go with the next claim if that is due at once */
+    struct {       /* a claim */
+        struct kith__deal deal;
+        char results[KITH__CARRIED_MOST];
+    } carried;
+    uint32_t rides; /* results in a row that have gone so */
+    uint64_t news;  /* the last that was known when it claimed */
 };
 
 /* Where the grant lies that has come last. */

@@ -24,15 +24,19 @@ static const int64_t memory_ns = 100 * KITH__MS;
 
 /* ------------------------------------------------------------------ its hands: a thread for each grant */
 
-/* With d for the home: the size of a grant; 0: none came, try again; or a code. */
+/* With d for the home: the size of a grant; 0: none came, try again; or a code. What is owed goes along, and
+ * stays so when the claim fails. */
 static int64_t claim(struct kith__hand *h, const struct kith__deal *d)
 {
-    struct kith__args in = { .bytes = d, .size = sizeof *d, .number = h->in.size };
+    struct kith__args in = { .bytes = &h->carried, .size = sizeof *d + h->owed, .number = h->in.size };
     struct kith__result out = { .buf = h->in.at, .room = h->in.size, .takes = 1 };
     int64_t rc;
 
     kith__buffer_release(&h->came);
+    h->carried.deal = *d;
     rc = kith__crew_ask(h->of, KITH__POOL_CLAIM, &in, &out);
+    if (rc > 0)
+        h->owed = 0;
     if (rc > 0 && out.block)
         h->came = (struct kith__buffer){ out.block, kith__heap_size_of(out.block), kith__at(out.block) };
     if (rc > 0 && out.size == 0) /* one task needs more room */
@@ -82,7 +86,7 @@ static void do_grant(struct kith__hand *h, uint64_t size)
         refuse(rc, &g, h);
     else if (kith__errand_run(&r, &g, h) < 0)
         kith__crew_give_up(crew, kith_last_error());
-    kith__crew_end(crew, &r);
+    kith__crew_end(crew, &r, h->owed > 0);
     kith__errand_done(crew, &r);
 }
 
@@ -100,6 +104,15 @@ static void do_claimed(struct kith__hand *h, uint64_t size, int batches)
     make_room(h, size);
 }
 
+/* Until it is to claim, with *d. 0: there will be no more claims. */
+static int await_turn(struct kith__hand *h, struct kith__deal *d)
+{
+    if (h->owed && kith__crew_take_turn(h->of, &h->news, d))
+        return 1;
+    kith__answer_owed(h);
+    return kith__crew_await_turn(h->of, &h->news, d);
+}
+
 static void *work(void *arg)
 {
     struct kith__crew *crew = arg;
@@ -109,7 +122,7 @@ static void *work(void *arg)
 
     if (rc >= 0 && !(h.batch = kith__batch_new(crew)))
         rc = KITH_ENOMEM;
-    while (rc >= 0 && kith__crew_await_turn(crew, &h.news, &d)) {
+    while (rc >= 0 && await_turn(&h, &d)) {
         if ((rc = claim(&h, &d)) > 0)
             do_claimed(&h, (uint64_t)rc, d.batch > 1);
         else {

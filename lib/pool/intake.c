@@ -224,3 +224,14 @@ int64_t kith__intake(struct kith__pool *p, const struct kith__caller *who, const
     }
     return rc;
 }
+
+int kith__intake_is_due(struct kith__pool *p, const struct kith__caller *who, const void *bytes,
+                        uint64_t size)
+{
+    struct kith__parcel_result r;
+    struct kith__grant g;
+    struct kith__job *j;
+
+    return kith__parcel_read_result(bytes, size, &r) < 0 || r.post >= kith__posts(p) ||
+           !(j = kith__post_job(kith__post(p, r.post))) || kith__grant_find(j, r.epoch, who, &g);
+}

@@ -10,4 +10,9 @@
 int64_t kith__intake(struct kith__pool *p, const struct kith__caller *who, const void *bytes, uint64_t size,
                      uint64_t *length, struct kith__result *out);
 
+/* 1: none of the results there was taken yet: who still has what the first one is of; or it makes no sense,
+ * as kith__intake will say. */
+int kith__intake_is_due(struct kith__pool *p, const struct kith__caller *who, const void *bytes,
+                        uint64_t size);
+
 #endif
