@@ -364,6 +364,7 @@ sim_sources = \
 	tests/sim/strand.c \
 	tests/sim/strand.h
 sim_ldflags = $(AM_LDFLAGS) \
+	-Wl,--wrap=kith__maps_hold \
 	-Wl,--wrap=pthread_cond_broadcast \
 	-Wl,--wrap=pthread_cond_init \
 	-Wl,--wrap=pthread_cond_signal \

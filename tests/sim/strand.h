@@ -8,7 +8,7 @@
  * stacks by their threads, they are threads.
  *
  * The linker lets the library call the functions of mutexes, conditions and keys that are here, and the
- * pthread_self of sim.c: sim_ldflags of local.mk.
+ * pthread_self and kith__maps_hold of sim.c: sim_ldflags of local.mk.
  */
 #ifndef SIM_STRAND_H
 #define SIM_STRAND_H

@@ -9,7 +9,7 @@ enum { MOST = 8, DEPTH = 3, BLOCKS = 300 };
 
 struct inner {
     double x;
-    int depth;
+    int64_t depth; /* no gap behind it, in which there would be what was on the stack, perhaps an address */
 };
 
 /* What each task of such a call does besides its result. */
@@ -29,7 +29,7 @@ static int inner_bytes(const void *in, void *out)
     struct inner i;
 
     memcpy(&i, in, sizeof i);
-    live(i.depth);
+    live((int)i.depth);
     i.x = result_of(i.x);
     memcpy(out, &i.x, sizeof i.x);
     return 0;
@@ -54,7 +54,7 @@ static int inner_size(const void *in, kith_bytes *out)
     double y;
 
     memcpy(&i, in, sizeof i);
-    live(i.depth);
+    live((int)i.depth);
     REQUIRE(kith_bytes_set(out, NULL, size_of(i.x)) == 0);
     bytes = out->data;
     y = result_of(i.x);
@@ -70,7 +70,7 @@ static double inner_blocks(uint64_t lo, uint64_t hi, const void *arg)
     double sum = 0;
 
     if (draw(20) == 0)
-        live(i->depth);
+        live((int)i->depth);
     for (uint64_t k = lo; k < hi; k++)
         sum += i->x * (double)k;
     return sum;
