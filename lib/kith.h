@@ -1062,11 +1062,11 @@ KITH_API const char *kith_name(void);
  */
 KITH_API int kith_process_name(kith_process p, char *buf, size_t room);
 
-/* Waits up to timeout_ms until the Process has ended. If a signal has ended it, it counts
- * as running until what it had on its own node is settled: then locks that it held are
- * free, items that it had not finished are back in their queue, and each call that it was
- * in has happened or not. What it had on other nodes is settled some moments later, after
- * everything that it had asked of them.
+/* Waits up to timeout_ms until the Process has ended. However it ends, it counts as
+ * running until what it had on its own node is settled: then locks that it held are free,
+ * unfinished items are back in their queue, ends of Pipes that it alone held are over,
+ * and each call that it was in has happened or not. What it had on other nodes is settled
+ * some moments later, after everything that it had asked of them.
  *
  *   0               it has ended
  *   KITH_ETIMEDOUT  it still runs

@@ -174,13 +174,14 @@ static void a_janitor_that_dies_leaves_nobody_asleep(void)
     CU_ASSERT_EQUAL(check_fork(kill_a_holder), 0);
 }
 
-/* What a Process has when it is killed. */
+/* What a Process has when it ends. */
 struct held {
     kith_lock lock;
     kith_rlock rlock;
     kith_sem sem;
     kith_value value;
     kith_queue work, plain;
+    kith_pipe ends[2];
 };
 
 static struct held open_all(void)
@@ -190,10 +191,11 @@ static struct held open_all(void)
                       kith_sem_open(1),
                       kith_value_of(1),
                       kith_queue_open_with(0, .joinable = 1),
-                      kith_queue_open(0) };
+                      kith_queue_open(0),
+                      { { 0 } } };
     int item = 7;
 
-    REQUIRE(kith_put(h.work, item) == 0);
+    REQUIRE(kith_put(h.work, item) == 0 && kith_pipe_open(h.ends) == 0);
     return h;
 }
 
@@ -202,6 +204,7 @@ static void close_all(const struct held *h)
     REQUIRE(kith_lock_close(h->lock) == 0 && kith_rlock_close(h->rlock) == 0 && kith_sem_close(h->sem) == 0);
     REQUIRE(kith_value_close(h->value) == 0 && kith_queue_close(h->work) == 0 &&
             kith_queue_close(h->plain) == 0);
+    REQUIRE(kith_pipe_close(h->ends[0]) == 0 && kith_pipe_close(h->ends[1]) == 0);
 }
 
 static void die_when_decided(const char *step)
@@ -210,18 +213,41 @@ static void die_when_decided(const char *step)
         raise(SIGKILL);
 }
 
-/* It is killed over a put that it has decided. */
-static int take_all_and_die(const void *arg)
+static int take_all_and_put(const struct held *h, void (*hook)(const char *step))
 {
-    const struct held *h = arg;
     int item = 0;
 
     REQUIRE(kith_lock_acquire(h->lock, 0) == 0 && kith_rlock_acquire(h->rlock, 0) == 0 &&
             kith_sem_acquire(h->sem, 0) == 0 && kith_value_lock(h->value, 0) == 0);
-    REQUIRE(kith_get(h->work, &item) == 0 && item == 7);
-    kith__failpoint_hook = die_when_decided;
+    REQUIRE(kith_get(h->work, &item) == 0 && item == 7 && kith_send(h->ends[1], item) == 0);
+    kith__failpoint_hook = hook;
     return kith_put(h->plain, item);
 }
+
+/* It is killed over a put that it has decided. */
+static int take_all_and_die(const void *arg)
+{
+    return take_all_and_put(arg, die_when_decided);
+}
+
+static int take_all_and_return(const void *arg)
+{
+    return take_all_and_put(arg, NULL);
+}
+
+static int take_all_and_exit(const void *arg)
+{
+    exit(take_all_and_put(arg, NULL) == 0 ? 3 : 4);
+}
+
+static const struct way_out {
+    kith_target *fn;
+    int code;
+} ways_out[] = { { take_all_and_die, -SIGKILL }, { take_all_and_return, 0 }, { take_all_and_exit, 3 } };
+
+enum { WAYS_OUT = sizeof ways_out / sizeof ways_out[0] };
+
+static const struct way_out *way_out;
 
 /* Nobody waits for anything here. */
 static void all_is_settled(const struct held *h)
@@ -235,6 +261,8 @@ static void all_is_settled(const struct held *h)
     REQUIRE(kith_sem_acquire(h->sem, 0) == KITH_EOWNERDEAD);
     REQUIRE(kith_value_lock(h->value, 0) == KITH_EOWNERDEAD && kith_value_unlock(h->value) == 0);
     REQUIRE(kith_queue_get(h->work, &item, sizeof item, 0) == sizeof item && item == 7);
+    REQUIRE(kith_pipe_recv(h->ends[0], &item, sizeof item, 0) == sizeof item);
+    REQUIRE(kith_pipe_recv(h->ends[0], &item, sizeof item, 0) == KITH_EEND);
 }
 
 static void it_runs_to_all(kith_process p)
@@ -260,7 +288,8 @@ static void see_the_end_of(int seems_to_run)
     kith__failpoint_hook = die_in_janitors;
     begin();
     h = open_all();
-    p = kith_process_start(take_all_and_die, KITH_ARG(h));
+    p = kith_process_start(way_out->fn, KITH_ARG(h));
+    REQUIRE(kith_pipe_give(h.ends[1], p) == 0);
     while (shared->stops == 0)
         usleep(1000);
     if (seems_to_run) {
@@ -270,7 +299,7 @@ static void see_the_end_of(int seems_to_run)
     REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
     all_is_settled(&h);
     REQUIRE(kith_process_alive(p) == 0 && kith_processes(NULL, 0) == 0);
-    REQUIRE(kith_process_exitcode(p, &code) == 0 && code == -SIGKILL);
+    REQUIRE(kith_process_exitcode(p, &code) == 0 && code == way_out->code);
     shared->stops = 0;
     close_all(&h);
     REQUIRE(kith_process_close(p) == 0 && kith_finalize() == 0);
@@ -285,18 +314,21 @@ static void see_it_ended(void)
     see_the_end_of(0);
 }
 
-static void a_killed_process_has_ended_when_what_it_had_is_settled(void)
+static void however_a_process_ends_it_has_ended_when_what_it_had_is_settled(void)
 {
     static const char *const before[] = { "janitor: begins", "janitor: commits finished",
                                           "janitor: units given back" };
 
     way = by_stop;
-    for (int s = 0; s < 3; s++) {
-        where = before[s];
-        CU_ASSERT_EQUAL(check_fork(see_it_run), 0);
+    for (int w = 0; w < WAYS_OUT; w++) {
+        way_out = &ways_out[w];
+        for (int s = 0; s < 3; s++) {
+            where = before[s];
+            CU_ASSERT_EQUAL(check_fork(see_it_run), 0);
+        }
+        where = "janitor: settled";
+        CU_ASSERT_EQUAL(check_fork(see_it_ended), 0);
     }
-    where = "janitor: settled";
-    CU_ASSERT_EQUAL(check_fork(see_it_ended), 0);
 }
 
 /* At one of their steps all janitors die, until it was joined. */
@@ -311,9 +343,10 @@ static void join_though_all_janitors_die(void)
     begin();
     kith_log_level(KITH_LOG_CRITICAL); /* that janitors die is told */
     h = open_all();
-    p = kith_process_start(take_all_and_die, KITH_ARG(h));
+    p = kith_process_start(way_out->fn, KITH_ARG(h));
+    REQUIRE(kith_pipe_give(h.ends[1], p) == 0);
     REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
-    REQUIRE(kith_process_exitcode(p, &code) == 0 && code == -SIGKILL);
+    REQUIRE(kith_process_exitcode(p, &code) == 0 && code == way_out->code);
     shared->deaths = 0;
     while (!all_are_swept())
         usleep(1000);
@@ -322,7 +355,7 @@ static void join_though_all_janitors_die(void)
     REQUIRE(kith_process_close(p) == 0 && kith_finalize() == 0);
 }
 
-static void a_killed_process_is_joined_though_its_janitors_die(void)
+static void a_process_is_joined_though_its_janitors_die(void)
 {
     static const char *const steps[] = { "janitor: begins",   "janitor: commits finished",
                                          "unit: given back",  "janitor: units given back",
@@ -330,8 +363,9 @@ static void a_killed_process_is_joined_though_its_janitors_die(void)
                                          "janitor: all swept" };
 
     way = by_kill;
-    for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++) {
-        where = steps[s];
+    for (size_t s = 0; s < WAYS_OUT * sizeof steps / sizeof steps[0]; s++) {
+        way_out = &ways_out[s % WAYS_OUT];
+        where = steps[s / WAYS_OUT];
         CU_ASSERT_EQUAL(check_fork(join_though_all_janitors_die), 0);
     }
 }
@@ -467,8 +501,8 @@ static void a_call_of_another_thread_ends_with_its_process(void)
 static struct test tests[] = {
     TEST(what_a_janitor_left_the_next_one_does),
     TEST(a_janitor_that_dies_leaves_nobody_asleep),
-    TEST(a_killed_process_has_ended_when_what_it_had_is_settled),
-    TEST(a_killed_process_is_joined_though_its_janitors_die),
+    TEST(however_a_process_ends_it_has_ended_when_what_it_had_is_settled),
+    TEST(a_process_is_joined_though_its_janitors_die),
     TEST(a_task_gets_what_its_dead_caller_held),
     TEST(a_crash_is_told_though_the_first_janitor_died),
     TEST(a_call_of_another_thread_ends_with_its_process),

@@ -359,6 +359,27 @@ static void who_was_killed_and_joined_holds_nothing_on_its_node(void)
     }
 }
 
+/* Nor who has opened the Pipe, before it: far_pipe_open has joined that one. */
+static void who_has_ended_and_was_joined_holds_nothing_on_its_node(void)
+{
+    for (int i = 0; i < 30 && !getenv("KITH_TRANSPORT"); i++) {
+        struct side s = { .count = 1, .how = i % 3 };
+        kith_pipe ends[2];
+        kith_process p;
+        int x;
+
+        PASS(far_pipe_open(ends, 0));
+        s.end = ends[1];
+        p = kith_process_start_with(sends_and_ends, KITH_ARG(s), .node = far_node());
+        PASS(kith_pipe_give(ends[1], p));
+        PASS(kith_process_join(p, KITH_FOREVER));
+        PASS(kith_recv(ends[0], &x));
+        FAILS_WITH(KITH_EEND, kith_pipe_recv(ends[0], &x, sizeof x, 0));
+        end(p);
+        close_both(ends);
+    }
+}
+
 struct giver {
     int step;
     kith_pipe end;
@@ -784,6 +805,7 @@ static struct test tests[] = {
     TEST(an_end_given_to_one_that_has_ended_is_over),
     TEST(who_was_given_an_end_may_run_on_any_node),
     TEST(who_was_killed_and_joined_holds_nothing_on_its_node),
+    TEST(who_has_ended_and_was_joined_holds_nothing_on_its_node),
     TEST(an_end_stays_with_no_dead_one_whose_giver_dies),
     TEST(while_the_opener_has_the_end_it_is_not_over),
     TEST(an_opener_that_has_used_an_end_holds_it),

@@ -50,8 +50,22 @@ static int is_told(int sig)
     return sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT;
 }
 
-/* 1: its object is being looked at; later. settling: its janitor says that it has ended. */
-static int process_exited(struct kith__member *m, int status, int settling)
+/* What has ended without having cleaned up: by a signal, or in the middle of something, or with other
+ * threads, or with something that objects take back. Not before it is up no more: see kith__named. */
+static int is_messy(const struct kith__member *m, int status)
+{
+    return !WIFEXITED(status) || atomic_load(&m->unpublished) > 0 || atomic_load(&m->holds);
+}
+
+/* Its janitor says that it has ended. Who never ran, for want of a process, has nothing but its argument, and
+ * there may be none for a janitor either. */
+static int is_settled_first(const struct kith__member *m, int status)
+{
+    return is_messy(m, status) && atomic_load(&m->pid) > 0 && !kith__serving.ending;
+}
+
+/* 1: its object is being looked at; later. */
+static int process_exited(struct kith__member *m, int status)
 {
     uint64_t id = atomic_load(&m->object);
     struct kith__object *o = kith__object_slot(id);
@@ -66,7 +80,7 @@ static int process_exited(struct kith__member *m, int status, int settling)
         return 1;
     count_killed(m, kith__object_is(o, id) ? p : NULL, status); /* before anybody can see that it has ended */
     kith__member_move(m, KITH__MEMBER_ENDS); /* first: who starts the next one finds a CPU free */
-    kith__process_ends(o, id, status, settling);
+    kith__process_ends(o, id, status, is_settled_first(m, status));
     kith__guard_leave(&o->guard);
     kith__wake_all(kith__object_waiters(o, 0));
     return 0;
@@ -165,13 +179,6 @@ static int worker_exited(struct kith__member *m, int status)
     return again;
 }
 
-/* What died without having cleaned up: by a signal, or in the middle of something, or with other threads. */
-static int is_messy(uint32_t who, int status)
-{
-    return !WIFEXITED(status) || atomic_load(&kith__member(who)->unpublished) > 0 ||
-           atomic_load(&kith__member(who)->holds);
-}
-
 /* 1: it has died over that nobody reads what the job prints. */
 static int had_no_reader(int status)
 {
@@ -214,9 +221,9 @@ int kith__death_of(uint32_t who, int status)
     pass_on_broken_pipe(m, status); /* before anybody can see that it has ended */
     if (atomic_load(&m->role) == KITH__WORKER) {
         again = worker_exited(m, status);
-    } else if (process_exited(m, status, WIFSIGNALED(status) && !kith__serving.ending))
+    } else if (process_exited(m, status))
         return 1;
-    messy = is_messy(who, status); /* not before it is up no more: see kith__named */
+    messy = is_messy(m, status);
     explain_limit(m, status);
     kith__log(KITH_LOG_DEBUG, "%s, pid %d, has ended with %s %d", m->name, (int)atomic_load(&m->pid),
               WIFSIGNALED(status) ? "signal" : "status",

@@ -192,7 +192,7 @@ static void end_played(struct sim_node *n, struct kith__member *m, uint32_t who,
     kith__guard_enter(&o->guard);
     kith__member_move(m, KITH__MEMBER_ENDS);
     messy = atomic_load(&m->holds) != 0;
-    kith__process_ends(o, m->object, status, messy && WIFSIGNALED(status));
+    kith__process_ends(o, m->object, status, messy);
     kith__guard_leave(&o->guard);
     kith__wake_all(kith__object_waiters(o, 0));
     kith__heap_free(m->arg);
