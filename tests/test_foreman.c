@@ -425,7 +425,7 @@ static void in_addresses(void)
 {
     struct part parts[300];
     double y[300], x[300] = { 0 };
-    kith_result r;
+    kith_result r[60];
 
     open_pool(3, NULL);
     for (int i = 0; i < 300; i++)
@@ -442,10 +442,15 @@ static void in_addresses(void)
                                sizeof parts[0]) == 0);
     REQUIRE(done_by_branch() == 0 && y[299] == 0.5);
     for (int i = 0; i < 20; i++) {
-        r = kith_pool_apply_async(pool, looks_up, &parts[i], sizeof *parts, sizeof *y);
-        REQUIRE(kith_get(r, &y[i]) == 0 && y[i] == i + 0.5);
+        r[i] = kith_pool_apply_async(pool, looks_up, &parts[i], sizeof *parts, sizeof *y);
+        REQUIRE(kith_get(r[i], &y[i]) == 0 && y[i] == i + 0.5);
     }
     REQUIRE(done_by_branch() == 0);
+    for (int i = 0; i < 60; i++) /* and those behind them go anywhere again */
+        r[i] = kith_pool_apply_async(pool, looks_up, &(struct part){ i, NULL }, sizeof *parts, sizeof *y);
+    for (int i = 0; i < 60; i++)
+        REQUIRE(kith_get(r[i], &y[i]) == 0 && y[i] == i);
+    REQUIRE(done_by_branch() > 0);
     kith_free(parts[0].table);
     close_pool();
 }

@@ -168,9 +168,7 @@ static int stays_here(const struct kith__pool *p, const struct kith__call_spec *
         !(kith__is_map(s->kind) && kith__spread_points_here(s->in, s->in_size, s->n)))
         return 0;
     if (kith__log_on(KITH_LOG_INFO))
-        kith__log(KITH_LOG_INFO,
-                  "%s is given pointers, which are of no use on other nodes, so all of it runs on %s",
-                  kith__job_name(j), kith__shared->host);
+        kith__spread_tell_here(kith__job_name(j));
     return 1;
 }
 

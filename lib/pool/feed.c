@@ -3,6 +3,7 @@
 #include "pool/feed.h"
 #include "base/error.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/system.h"
 #include "member/bell.h"
 #include "member/output.h"
@@ -409,6 +410,21 @@ static int takes_tasks(struct kith__feed *f)
     return 0;
 }
 
+/* Whether other nodes may have a task that is about to be given. Units go in turn: so what is given behind
+ * one that stays here does, too, until all of these are done. f is pinned. */
+static void say_where(struct kith__feed *f, const struct kith__call_spec *s, const struct kith__item *item)
+{
+    struct kith__job *j = f->job;
+
+    if (!kith__branches(kith__pool_body(f->object)))
+        return;
+    if (kith__spread_points_here(s->in, s->in_size, 1)) {
+        if (!atomic_exchange(&j->here, 1) && kith__log_on(KITH_LOG_INFO))
+            kith__spread_tell_here(kith__item_name(item));
+    } else if (atomic_load(&j->here) && kith__job_frontier(j) == f->shelf.given)
+        atomic_store(&j->here, 0);
+}
+
 /* f is locked. */
 static int give(struct kith__feed *f, const struct kith__call_spec *s, uint64_t *unit)
 {
@@ -426,10 +442,9 @@ static int give(struct kith__feed *f, const struct kith__call_spec *s, uint64_t 
         kith__item_unfill(item);
         return refusal(s);
     }
+    say_where(f, s, item);
     *unit = f->shelf.given++;
     f->shelf.live++;
-    if (kith__branches(kith__pool_body(f->object)) && kith__spread_points_here(s->in, s->in_size, 1))
-        atomic_store(&f->job->here, 1); /* units go in turn: so does all that is given here */
     kith__job_raise(f->job, f->object, f->shelf.given);
     unpin(f);
     return 0;

@@ -118,6 +118,13 @@ int kith__spread_points_here(const void *bytes, uint64_t size, uint64_t n)
     return 0;
 }
 
+void kith__spread_tell_here(const char *name)
+{
+    kith__log(KITH_LOG_INFO,
+              "%s is given pointers, which are of no use on other nodes, so all of it runs on %s", name,
+              kith__shared->host);
+}
+
 /* ------------------------------------------------------------------ starting */
 
 /* As the pool was opened, with its argument behind. NULL: no memory. */

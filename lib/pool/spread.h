@@ -39,6 +39,7 @@ int64_t kith__spread_repair(struct kith__object *o);
  * process has mapped, which are this node's: tasks that are given it must run here. Of many elements of size
  * some are looked at. */
 int kith__spread_points_here(const void *bytes, uint64_t size, uint64_t n);
+void kith__spread_tell_here(const char *name); /* logs that so it is with that call or task */
 
 /* Workers of all nodes. */
 uint32_t kith__spread_workers(const struct kith__pool *p);
