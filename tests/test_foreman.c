@@ -446,11 +446,13 @@ static void in_addresses(void)
         REQUIRE(kith_get(r[i], &y[i]) == 0 && y[i] == i + 0.5);
     }
     REQUIRE(done_by_branch() == 0);
-    for (int i = 0; i < 60; i++) /* and those behind them go anywhere again */
-        r[i] = kith_pool_apply_async(pool, looks_up, &(struct part){ i, NULL }, sizeof *parts, sizeof *y);
-    for (int i = 0; i < 60; i++)
-        REQUIRE(kith_get(r[i], &y[i]) == 0 && y[i] == i);
-    REQUIRE(done_by_branch() > 0);
+    for (int round = 0; done_by_branch() == 0; round++) { /* and those behind them go anywhere again */
+        REQUIRE(round < 100);
+        for (int i = 0; i < 60; i++)
+            r[i] = kith_pool_apply_async(pool, looks_up, &(struct part){ i, NULL }, sizeof *parts, sizeof *y);
+        for (int i = 0; i < 60; i++)
+            REQUIRE(kith_get(r[i], &y[i]) == 0 && y[i] == i);
+    }
     kith_free(parts[0].table);
     close_pool();
 }
