@@ -36,6 +36,7 @@ bench_kith = \
 # A peer that cannot be built here is left out, with a word in the table.
 bench_peers = \
 	bench/peers/bcast \
+	bench/peers/chain \
 	bench/peers/empty \
 	bench/peers/lmdb \
 	bench/peers/lock \
@@ -109,6 +110,8 @@ bench_kith_wait_LDFLAGS = $(bench_ldflags)
 
 bench_peers_bcast_CFLAGS = $(AM_CFLAGS) $(OPENMPI_CFLAGS)
 bench_peers_bcast_LDADD = $(OPENMPI_LIBS)
+bench_peers_chain_CFLAGS = $(AM_CFLAGS) $(OPENMPI_CFLAGS) $(CRYPTO_CFLAGS)
+bench_peers_chain_LDADD = $(OPENMPI_LIBS) $(CRYPTO_LIBS)
 bench_peers_empty_CFLAGS = $(AM_CFLAGS) $(OPENMPI_CFLAGS)
 bench_peers_empty_LDADD = $(OPENMPI_LIBS)
 bench_peers_lmdb_LDADD = -llmdb
