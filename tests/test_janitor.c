@@ -213,10 +213,12 @@ static void die_when_decided(const char *step)
         raise(SIGKILL);
 }
 
+/* When it was given the end: so that a janitor comes, however it ends. */
 static int take_all_and_put(const struct held *h, void (*hook)(const char *step))
 {
     int item = 0;
 
+    REQUIRE(kith_recv(h->ends[1], &item) == 0);
     REQUIRE(kith_lock_acquire(h->lock, 0) == 0 && kith_rlock_acquire(h->rlock, 0) == 0 &&
             kith_sem_acquire(h->sem, 0) == 0 && kith_value_lock(h->value, 0) == 0);
     REQUIRE(kith_get(h->work, &item) == 0 && item == 7 && kith_send(h->ends[1], item) == 0);
@@ -262,6 +264,12 @@ static void all_is_settled(const struct held *h)
     REQUIRE(kith_value_lock(h->value, 0) == KITH_EOWNERDEAD && kith_value_unlock(h->value) == 0);
     REQUIRE(kith_queue_get(h->work, &item, sizeof item, 0) == sizeof item && item == 7);
     REQUIRE(kith_pipe_recv(h->ends[0], &item, sizeof item, 0) == sizeof item);
+}
+
+static void its_end_is_over(const struct held *h)
+{
+    int item;
+
     REQUIRE(kith_pipe_recv(h->ends[0], &item, sizeof item, 0) == KITH_EEND);
 }
 
@@ -282,14 +290,14 @@ static void see_the_end_of(int seems_to_run)
 {
     struct held h;
     kith_process p;
-    int code;
+    int code = 0;
 
     shared->deaths = 1;
     kith__failpoint_hook = die_in_janitors;
     begin();
     h = open_all();
     p = kith_process_start(way_out->fn, KITH_ARG(h));
-    REQUIRE(kith_pipe_give(h.ends[1], p) == 0);
+    REQUIRE(kith_pipe_give(h.ends[1], p) == 0 && kith_send(h.ends[0], code) == 0);
     while (shared->stops == 0)
         usleep(1000);
     if (seems_to_run) {
@@ -298,6 +306,7 @@ static void see_the_end_of(int seems_to_run)
     }
     REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
     all_is_settled(&h);
+    its_end_is_over(&h);
     REQUIRE(kith_process_alive(p) == 0 && kith_processes(NULL, 0) == 0);
     REQUIRE(kith_process_exitcode(p, &code) == 0 && code == way_out->code);
     shared->stops = 0;
@@ -331,12 +340,48 @@ static void however_a_process_ends_it_has_ended_when_what_it_had_is_settled(void
     }
 }
 
+static int take_some_and_return(const void *arg)
+{
+    const struct held *h = arg;
+    int item = 0;
+
+    REQUIRE(kith_lock_acquire(h->lock, 0) == 0 && kith_rlock_acquire(h->rlock, 0) == 0 &&
+            kith_sem_acquire(h->sem, 0) == 0 && kith_value_lock(h->value, 0) == 0);
+    REQUIRE(kith_get(h->work, &item) == 0 && item == 7 && kith_send(h->ends[1], item) == 0);
+    return kith_put(h->plain, item);
+}
+
+static void join_without_a_janitor(void)
+{
+    struct held h;
+    kith_process p;
+
+    shared->deaths = 1;
+    kith__failpoint_hook = die_in_janitors;
+    begin();
+    h = open_all();
+    p = kith_process_start(take_some_and_return, KITH_ARG(h));
+    REQUIRE(kith_process_join(p, KITH_FOREVER) == 0 && kith_process_close(p) == 0);
+    all_is_settled(&h);
+    REQUIRE(shared->deaths == 1);
+    close_all(&h);
+    REQUIRE(kith_finalize() == 0);
+}
+
+/* Unless another process may have named it as a holder. */
+static void who_returns_gives_back_what_it_had_itself(void)
+{
+    where = "janitor: begins";
+    way = by_kill;
+    CU_ASSERT_EQUAL(check_fork(join_without_a_janitor), 0);
+}
+
 /* At one of their steps all janitors die, until it was joined. */
 static void join_though_all_janitors_die(void)
 {
     struct held h;
     kith_process p;
-    int code;
+    int code = 0;
 
     shared->deaths = 1000000;
     kith__failpoint_hook = die_in_janitors;
@@ -344,13 +389,14 @@ static void join_though_all_janitors_die(void)
     kith_log_level(KITH_LOG_CRITICAL); /* that janitors die is told */
     h = open_all();
     p = kith_process_start(way_out->fn, KITH_ARG(h));
-    REQUIRE(kith_pipe_give(h.ends[1], p) == 0);
+    REQUIRE(kith_pipe_give(h.ends[1], p) == 0 && kith_send(h.ends[0], code) == 0);
     REQUIRE(kith_process_join(p, KITH_FOREVER) == 0);
     REQUIRE(kith_process_exitcode(p, &code) == 0 && code == way_out->code);
     shared->deaths = 0;
     while (!all_are_swept())
         usleep(1000);
     all_is_settled(&h);
+    its_end_is_over(&h);
     close_all(&h);
     REQUIRE(kith_process_close(p) == 0 && kith_finalize() == 0);
 }
@@ -502,6 +548,7 @@ static struct test tests[] = {
     TEST(what_a_janitor_left_the_next_one_does),
     TEST(a_janitor_that_dies_leaves_nobody_asleep),
     TEST(however_a_process_ends_it_has_ended_when_what_it_had_is_settled),
+    TEST(who_returns_gives_back_what_it_had_itself),
     TEST(a_process_is_joined_though_its_janitors_die),
     TEST(a_task_gets_what_its_dead_caller_held),
     TEST(a_crash_is_told_though_the_first_janitor_died),

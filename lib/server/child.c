@@ -41,6 +41,31 @@ static int is_child;
 static struct kith__member
     *orderly; /* the child has come to its end by itself, and was in the middle of nothing */
 
+/* ----------------------------------------------------------- what it had of objects */
+
+/* Where all goes through the agent, it sends word itself, behind what the dead one had asked for: a release
+ * of its that came later would give back somebody else's unit. */
+static void give_back_units(uint32_t who, uint32_t holds)
+{
+    struct kith__caller dead = { kith__shared->node, kith__member(who)->serial, 0 };
+
+    if (!atomic_load(&kith__shared->through_net))
+        kith__objects_died(&dead);
+    else
+        kith__unheard_died(&dead, holds);
+}
+
+/* What its objects would be told of when it has ended: so nobody has to wait for a janitor. But when another
+ * one has named it as a holder, or is about to, only a janitor sees all of that, as it begins when this one
+ * is up no more. */
+static void give_back_early(struct kith__member *m)
+{
+    uint32_t holds = KITH__HOLDS_UNITS;
+
+    if (atomic_load(&m->role) == KITH__PROCESS && atomic_compare_exchange_strong(&m->holds, &holds, 0))
+        give_back_units(kith__me, holds);
+}
+
 /* ------------------------------------------------------------------- in the head */
 
 static void leave(int status) __attribute__((noreturn));
@@ -56,8 +81,10 @@ static void leave_by_exit(int status, void *nothing)
         return;
     if (!orderly && kith__me)
         kith__member(kith__me)->crash.no_memory = error == ENOMEM;
-    if (orderly && !kith__has_other_threads()) /* what one is in the middle of is left to a janitor */
+    if (orderly && kith__me && !kith__has_other_threads()) { /* what one is in the middle of is a janitor's */
+        give_back_early(orderly);
         atomic_fetch_sub(&orderly->unpublished, 1);
+    }
     leave(status);
 }
 
@@ -266,18 +293,6 @@ static void tell(struct kith__member *m)
     m->killed_by = 0;
 }
 
-/* Where all goes through the agent, it sends word itself, behind what the dead one had asked for: a release
- * of its that came later would give back somebody else's unit. */
-static void give_back_units(uint32_t who)
-{
-    struct kith__caller dead = { kith__shared->node, kith__member(who)->serial, 0 };
-
-    if (!atomic_load(&kith__shared->through_net))
-        kith__objects_died(&dead);
-    else
-        kith__unheard_died(&dead, atomic_load(&kith__member(who)->holds));
-}
-
 /* Here and in _sweep each step can be done again, by the next janitor when this one dies. */
 void kith__janitor_settle(uint32_t who)
 {
@@ -286,7 +301,7 @@ void kith__janitor_settle(uint32_t who)
     kith__processes_sweep(who);
     kith__members_sweep(who);
     kith__jobs_abandon(who);
-    give_back_units(who);
+    give_back_units(who, atomic_load(&kith__member(who)->holds));
     kith__failpoint("janitor: units given back");
     kith__process_settle(atomic_load(&kith__member(who)->object), 1);
     kith__failpoint("janitor: settled");
