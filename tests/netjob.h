@@ -7,6 +7,7 @@
 #include "shm/heap.h"
 #include "base/module.h"
 #include "base/system.h"
+#include "rpc/mailbox.h"
 
 #include <dlfcn.h>
 #include <sys/prctl.h>
@@ -71,6 +72,19 @@ static inline void await_parked(kith_process p)
 static inline void await_heard(kith_queue q)
 {
     REQUIRE(kith_queue_size(q) >= 0 && kith_queue_size(q) >= 0);
+}
+
+/* Requests that the threads of this node have made of their agent. */
+static inline uint64_t count_requests(void)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < KITH__SEATS; i++) {
+        uint64_t at = atomic_load(&kith__agent_shared()->mailboxes[i]);
+
+        count += at ? ((struct kith__mailbox *)kith__at(at))->count : 0;
+    }
+    return count;
 }
 
 static inline uint64_t used_blocks(void)

@@ -2,6 +2,8 @@
  * both are on one node, and what they say goes through the agent; tests/cluster has them on two. */
 #include "config.h"
 #include "netjob.h"
+#include "object/class.h"
+#include "object/pipe.h"
 #include "pool/attend.h"
 
 #include <math.h>
@@ -309,6 +311,56 @@ static void close_far_pool(void)
 static int twice(int x)
 {
     return 2 * x;
+}
+
+/* An attendant says what has come of a call, and that it waits for the next one, at once. */
+static void in_turns(void)
+{
+    enum { TURNS = 100 };
+    uint64_t before = 0;
+    int y;
+
+    open_far_pool(1);
+    for (int i = -10; i < TURNS; i++) {
+        if (i == 0)
+            before = count_requests();
+        REQUIRE(kith_apply(pool, twice, &y, i) == 0 && y == 2 * i);
+    }
+    REQUIRE(count_requests() - before < 3 * TURNS + TURNS / 2); /* two of them are this process's */
+    close_far_pool();
+}
+
+static void in_swap(void)
+{
+    static char large[KITH__LARGE + 1], *got;
+    kith_pipe ends[2];
+    uint64_t size;
+
+    REQUIRE(kith__pipe_open_own(ends) == 0);
+    for (int i = 0; i < 2; i++) {
+        REQUIRE(kith__pipe_pass(ends[0], "to 1", 5) == 0 && kith__pipe_pass(ends[1], "to 0", 5) == 0);
+        REQUIRE(kith__pipe_swap(ends[i], 1, "first", 6, &got, &size) == 0 && size == 5);
+        free(got);
+        REQUIRE(kith__pipe_pass(ends[!i], "again", 6) == 0);
+        REQUIRE(kith__pipe_swap(ends[i], 1, "first", 6, &got, &size) == 0 && size == 6); /* it was sent */
+        REQUIRE(strcmp(got, "again") == 0);
+        free(got);
+        REQUIRE(kith__pipe_swap(ends[i], 2, large, sizeof large, &got, &size) == KITH_ETIMEDOUT);
+        REQUIRE(kith__pipe_take(ends[!i], &got, &size) == 0 && strcmp(got, i ? "to 0" : "to 1") == 0);
+        free(got);
+        REQUIRE(kith__pipe_take(ends[!i], &got, &size) == 0 && strcmp(got, "first") == 0);
+        free(got);
+    }
+    for (int i = 0; i < 3; i++)
+        REQUIRE(kith__pipe_pass(ends[0], large, KITH__LARGE) == 0);
+    REQUIRE(kith__pipe_swap(ends[0], 3, large, KITH__LARGE, &got, &size) == KITH_ETIMEDOUT); /* no room */
+    for (int i = 0; i < 3; i++) {
+        REQUIRE(kith__pipe_take(ends[1], &got, &size) == 0 && size == KITH__LARGE);
+        free(got);
+    }
+    kith__pipe_shut(ends[1]);
+    REQUIRE(kith__pipe_swap(ends[0], 3, "over", 5, &got, &size) == KITH_EEND);
+    kith__pipe_shut(ends[0]);
 }
 
 static int odd_ones_fail(const void *in, void *out)
@@ -638,6 +690,12 @@ static void all_kinds_of_calls_are(void)
     JOB(in_kinds);
 }
 
+static void a_call_takes_one_request_of_its_attendant(void)
+{
+    JOB(in_turns);
+    JOB(in_swap);
+}
+
 static void what_was_not_begun_is_as_it_was(void)
 {
     JOB(in_halt);
@@ -695,6 +753,7 @@ static void nobody_works_for_a_dead_caller(void)
 
 static struct test tests[] = { TEST_LIKE(a_map_is_made_by_an_attendant, "TestSyncManagerTypes.test_pool"),
                                TEST_LIKE(all_kinds_of_calls_are, "TestSyncManagerTypes.test_pool"),
+                               TEST(a_call_takes_one_request_of_its_attendant),
                                TEST(what_was_not_begun_is_as_it_was),
                                TEST(threads_have_one_each),
                                TEST(another_one_comes_for_a_lost_one),

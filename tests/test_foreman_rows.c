@@ -1,7 +1,6 @@
 /* test_foreman_rows.c: single tasks that run on other nodes: see foreman.h. */
 #include "config.h"
 #include "foreman.h"
-#include "rpc/mailbox.h"
 
 static void in_rows(void)
 {
@@ -60,19 +59,6 @@ static void hold_home(kith_result *r, int *worker)
             return;
         REQUIRE(kith_result_get(*r, NULL, 0, KITH_FOREVER) == 0);
     }
-}
-
-/* Requests that the threads of this node have made of their agent. */
-static uint64_t count_requests(void)
-{
-    uint64_t count = 0;
-
-    for (uint32_t i = 0; i < KITH__SEATS; i++) {
-        uint64_t at = atomic_load(&kith__agent_shared()->mailboxes[i]);
-
-        count += at ? ((struct kith__mailbox *)kith__at(at))->count : 0;
-    }
-    return count;
 }
 
 /* A foreman says what came of a task, and that it takes another one, at once. */

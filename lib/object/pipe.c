@@ -48,7 +48,8 @@ struct pipe {
     uint32_t one_way, own;
     /* Under the object's guard; read outside of it, too. */
     kith__word fate[2];
-    kith__word opener[2];       /* who has opened it, as long as that one holds the end; 0: nobody */
+    kith__word swapped[2]; /* of the end that has sent: number of its last swap; in the guard of that way */
+    kith__word opener[2];  /* who has opened it, as long as that one holds the end; 0: nobody */
     kith__word known[2][KNOWN]; /* some of the others that hold it: whom we need not look up */
     struct kith__holders holders[2];
 };
@@ -271,8 +272,8 @@ static int is_too_much(const struct way *w, uint64_t size)
     return there > 0 && there + size > LARGE_MOST;
 }
 
-/* In the way's guard. */
-static void append(struct kith__object *o, int end, uint64_t at, const struct kith__args *in)
+/* In the way's guard. swap: its number, if it is one; else 0. */
+static void append(struct kith__object *o, int end, uint64_t at, const struct kith__args *in, uint64_t swap)
 {
     struct kith__guard *g = guard_of(o, end);
     struct pipe *p = pipe_of(o);
@@ -288,12 +289,14 @@ static void append(struct kith__object *o, int end, uint64_t at, const struct ki
         kith__guard_set(g, &w->large, atomic_load(&w->large) + in->size);
     } else if (in->size > 0)
         memcpy(record + 1, in->bytes, in->size);
+    if (swap)
+        kith__guard_set(g, &p->swapped[!end], swap);
     kith__guard_set(g, &w->tail, at + sizeof *record + (in->block ? sizeof in->block : padded(in->size)));
     kith__guard_commit(g);
 }
 
-static int64_t send(struct kith__object *o, int from, const struct kith__caller *who, struct kith__args *in,
-                    struct kith__result *out)
+static inline int64_t send_as(struct kith__object *o, int from, const struct kith__caller *who,
+                              struct kith__args *in, uint64_t swap, struct kith__result *out)
 {
     struct pipe *p = pipe_of(o);
     int end = !from, fits;
@@ -311,7 +314,7 @@ static int64_t send(struct kith__object *o, int from, const struct kith__caller 
     at = find_room(&p->to[end], sizeof at + (in->block ? sizeof in->block : padded(in->size)));
     fits = at != NOWHERE && !(in->block && is_too_much(&p->to[end], in->size));
     if (fits)
-        append(o, end, at, in);
+        append(o, end, at, in, swap);
     kith__guard_leave(guard_of(o, end));
     if (!fits)
         return KITH__PARKED;
@@ -319,6 +322,12 @@ static int64_t send(struct kith__object *o, int from, const struct kith__caller 
     kith__fence_behind_guard();
     kith__tell_one(out, READERS + end);
     return 0;
+}
+
+static int64_t send(struct kith__object *o, int from, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    return send_as(o, from, who, in, 0, out);
 }
 
 /* ----------------------------------------------------------------------- receiving */
@@ -441,6 +450,21 @@ static int64_t receive(struct kith__object *o, int end, const struct kith__calle
     if (rc >= 0)
         kith__tell_all(out, WRITERS + !end); /* there may be room for several of them */
     return rc;
+}
+
+/* Sends, once for each number, and receives then: one request instead of two for who answers and waits for
+ * the next question. */
+static int64_t swap(struct kith__object *o, int end, const struct kith__caller *who, struct kith__args *in,
+                    struct kith__result *out)
+{
+    struct kith__args message = *in, next = { .number = UINT64_MAX, .ident = in->ident };
+    int64_t rc = 0;
+
+    if (atomic_load(&pipe_of(o)->swapped[end]) != in->number)
+        rc = send_as(o, end, who, &message, in->number, out);
+    if (rc == KITH__PARKED)
+        return kith__fail(KITH_ETIMEDOUT, "the timeout expired");
+    return rc < 0 ? rc : receive(o, end, who, &next, out);
 }
 
 /* A wake-up was for a receiver, and we leave the message to one. */
@@ -575,7 +599,8 @@ enum {
     RECEIVE = SEND + 2,
     NEXT = RECEIVE + 2,
     GIVE = NEXT + 2,
-    METHODS = GIVE + 2
+    SWAP = GIVE + 2,
+    METHODS = SWAP + 2
 };
 
 #define METHOD(name, end)                                                               \
@@ -590,14 +615,16 @@ METHOD(receive, 0)
 METHOD(receive, 1)
 METHOD(next, 0)
 METHOD(next, 1)
-
 METHOD(give, 0)
 METHOD(give, 1)
+METHOD(swap, 0)
+METHOD(swap, 1)
 
 enum {
     SENDS = KITH__KEEPS | KITH__HOLDS | KITH__UNGUARDED,
     LOOKS = KITH__HOLDS | KITH__UNGUARDED | KITH__LOOKS,
-    RECEIVES = LOOKS | KITH__GIVES
+    RECEIVES = LOOKS | KITH__GIVES,
+    SWAPS = KITH__HOLDS | KITH__UNGUARDED | KITH__GIVES
 };
 
 static const struct kith__method methods[METHODS] = {
@@ -609,6 +636,8 @@ static const struct kith__method methods[METHODS] = {
     [NEXT + 1] = { "next 1", next_1, READERS + 1, LOOKS },
     [GIVE] = { "give 0", give_0, -1, KITH__HOLDS },
     [GIVE + 1] = { "give 1", give_1, -1, KITH__HOLDS },
+    [SWAP] = { "swap 0", swap_0, READERS, SWAPS | KITH__SECOND },
+    [SWAP + 1] = { "swap 1", swap_1, READERS + 1, SWAPS },
 };
 
 const struct kith__class kith__pipe_class = {
@@ -774,12 +803,11 @@ int kith__pipe_recv(kith_pipe p, void *buf, size_t size, int timeout_ms)
     return rc < 0 ? kith__report((int)rc) : 0;
 }
 
-int kith__pipe_take(kith_pipe end, char **bytes, uint64_t *size)
+/* What comes becomes *bytes. */
+static int take_by(kith_pipe end, unsigned method, struct kith__args *in, char **bytes, uint64_t *size)
 {
-    struct kith__args in = { .number = UINT64_MAX };
     struct kith__result out = { .grows = 1 };
-    int64_t rc =
-        kith__invoke(object_of(end), KITH__PIPE_KIND, RECEIVE + end_of(end), &in, &out, KITH_FOREVER);
+    int64_t rc = kith__invoke(object_of(end), KITH__PIPE_KIND, method + end_of(end), in, &out, KITH_FOREVER);
 
     if (rc < 0) {
         free(out.buf);
@@ -788,6 +816,19 @@ int kith__pipe_take(kith_pipe end, char **bytes, uint64_t *size)
     *bytes = out.buf;
     *size = (uint64_t)rc;
     return 0;
+}
+
+int kith__pipe_take(kith_pipe end, char **bytes, uint64_t *size)
+{
+    return take_by(end, RECEIVE, &(struct kith__args){ .number = UINT64_MAX }, bytes, size);
+}
+
+int kith__pipe_swap(kith_pipe end, uint64_t number, const void *message, uint64_t message_size, char **bytes,
+                    uint64_t *size)
+{
+    struct kith__args in = { .bytes = message, .size = message_size, .number = number };
+
+    return message_size <= KITH__LARGE ? take_by(end, SWAP, &in, bytes, size) : KITH_ETIMEDOUT;
 }
 
 static int64_t size_of_next(kith_pipe p, int timeout_ms)

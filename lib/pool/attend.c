@@ -21,12 +21,15 @@
  * noticed when nobody waits for the call any more. Then that one has the next call, and the first is the one
  * that may have to listen: so there are two at most, and a short call goes from thread to thread nowhere. */
 
-static const int64_t short_ns = 2 * KITH__MS;
+static const int64_t short_ns = 2 * KITH__MS, memory_ns = 100 * KITH__MS;
+
+enum { TRIES = 10 };
 
 static KITH__OF_PROCESS struct {
     pthread_mutex_t mutex;
     pthread_cond_t free; /* to listen, or over */
     kith_pipe end;
+    uint64_t swaps;    /* of the thread that listens: see kith__pipe_swap */
     int listens, over; /* a thread does, or works on what it got just now; nobody is at the other end */
     int helps;         /* there is a second thread */
     struct kith__call *waits; /* the call that takes a while */
@@ -77,25 +80,58 @@ static void make_call(struct kith__order *o, int *listens)
         o->code = rc;
 }
 
-static int send(const struct kith__order *o)
+/* How a call has ended, as a message. Where there is no memory for what has come of it, there may be for
+ * that. It tells of this thread's last failure, so it is made once. */
+static int make_outcome(const struct kith__order *o, struct kith__message *m)
 {
-    struct kith__message m;
-    int rc = kith__outcome_make(o, 0, &m);
+    const struct kith__order none = { .code = KITH_ENOMEM };
+    int rc = kith__outcome_make(o, 0, m);
 
-    if (rc < 0)
+    return rc == KITH_ENOMEM ? kith__outcome_make(&none, 0, m) : rc;
+}
+
+static int pass(const struct kith__message *m)
+{
+    const struct kith__order none = { .code = KITH_ENOMEM };
+    struct kith__message instead;
+    int rc = kith__pipe_pass(self.end, m->bytes, m->size);
+
+    if (rc != KITH_ENOMEM)
         return rc;
-    rc = kith__pipe_pass(self.end, m.bytes, m.size);
-    free(m.bytes);
+    if ((rc = kith__outcome_make(&none, 0, &instead)) == 0) {
+        rc = kith__pipe_pass(self.end, instead.bytes, instead.size);
+        free(instead.bytes);
+    }
     return rc;
 }
 
-/* Where there is no room for what has come of it, there may be for that. */
-static int answer(const struct kith__order *o)
+/* The same, and takes what comes next: in one request, where it is small. */
+static int pass_and_take(const struct kith__message *m, struct kith__message *next)
 {
-    const struct kith__order none = { .code = KITH_ENOMEM };
-    int rc = send(o);
+    int rc = KITH_ENOMEM;
 
-    return rc == KITH_ENOMEM ? send(&none) : rc;
+    self.swaps++;
+    for (int i = 0; i < TRIES && rc == KITH_ENOMEM; i++) {
+        if (i > 0)
+            kith__nap(memory_ns);
+        rc = kith__pipe_swap(self.end, self.swaps, m->bytes, m->size, &next->bytes, &next->size);
+    }
+    if (rc != KITH_ETIMEDOUT)
+        return rc;
+    return (rc = pass(m)) < 0 ? rc : kith__pipe_take(self.end, &next->bytes, &next->size);
+}
+
+/* next NULL: another thread listens. */
+static int answer(const struct kith__order *o, struct kith__message *next)
+{
+    struct kith__message m;
+    int rc = make_outcome(o, &m);
+
+    if (rc < 0)
+        return rc;
+    rc = next ? pass_and_take(&m, next) : pass(&m);
+    free(m.bytes);
+    return rc;
 }
 
 /* It is the thread's turn to listen: what comes next. 0: nothing does. */
@@ -124,19 +160,18 @@ static void give_up(void)
 
 static void *serve(void *nothing)
 {
-    struct kith__message m;
+    struct kith__message m, next;
     struct kith__order o;
-    int listens = 0, rc;
+    int listens = 1, rc;
 
-    while (listens ? kith__pipe_take(self.end, &m.bytes, &m.size) == 0 : get(&m)) {
-        listens = 1;
+    for (int is = get(&m); is; m = next) {
         if ((o.code = kith__order_read(m.bytes, m.size, &o)) == 0)
             make_call(&o, &listens);
-        rc = answer(&o);
+        rc = answer(&o, listens ? &next : NULL);
         kith__order_free(&o);
         free(m.bytes);
-        if (rc < 0)
-            break;
+        is = rc == 0 && (listens || get(&next));
+        listens = 1;
     }
     give_up();
     return nothing;
