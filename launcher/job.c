@@ -7,6 +7,7 @@
 #include "config.h"
 #include "job.h"
 #include "capture.h"
+#include "lockout.h"
 #include "log.h"
 #include "loss.h"
 #include "overdue.h"
@@ -51,7 +52,9 @@ struct job {
     int ended, status; /* of waitpid */
     int by;            /* the signal that was to end the job; 0: none */
     int stopped;       /* mpirun was told to stop */
-    sigset_t held;     /* what mpirun gets when it has started all its daemons */
+    int locked_out;    /* it has locked itself out, and was killed for that */
+    struct lockout lockout;
+    sigset_t held; /* what mpirun gets when it has started all its daemons */
     struct filter out_filter, err_filter;
     struct tags *tags;       /* of the ranks' frames, which come by err then; NULL: there are none */
     struct loss loss;        /* what they tell of themselves */
@@ -313,6 +316,18 @@ static void end_lost(struct job *j, struct mpirun_messages *w)
     kill(j->pid, signal);
 }
 
+static void end_locked_out(struct job *j, struct mpirun_messages *w)
+{
+    if (j->ended || j->kind != OPEN_MPI || !(j->by || w->spoke))
+        return;
+    lockout_watch(&j->lockout, now_ms());
+    if (!lockout_is_one(&j->lockout, j->pid, now_ms()))
+        return;
+    log_line("mpirun has locked itself out over the end of the job, and is killed");
+    w->said = j->locked_out = 1;
+    kill(j->pid, SIGKILL);
+}
+
 static int sooner(int a, int b)
 {
     return b < 0 || (a >= 0 && a < b) ? a : b;
@@ -330,8 +345,10 @@ static void turn(struct job *j, struct mpirun_messages *w, int limit_ms)
                           { .fd = j->typed_count ? j->in : -1, .events = POLLOUT } };
 
     limit_ms = sooner(limit_ms, sooner(filter_wait(&j->out_filter, now), filter_wait(&j->err_filter, now)));
-    limit_ms =
-        sooner(limit_ms, j->ended ? -1 : sooner(loss_wait(&j->loss, now), overdue_wait(j->overdue, now)));
+    if (!j->ended) {
+        limit_ms = sooner(limit_ms, sooner(loss_wait(&j->loss, now), overdue_wait(j->overdue, now)));
+        limit_ms = sooner(limit_ms, lockout_wait(&j->lockout, now));
+    }
     if (j->in >= 0 && !terminal && j->typed_count == 0)
         limit_ms = sooner(limit_ms, BACKGROUND_MS); /* nobody tells us when we come to the foreground */
     if (poll(p, sizeof p / sizeof p[0], limit_ms) < 0 && errno != EINTR)
@@ -347,6 +364,7 @@ static void turn(struct job *j, struct mpirun_messages *w, int limit_ms)
     if (!j->ended && !j->by)
         overdue_look(j->overdue, j->pid, now_ms());
     send_held(j);
+    end_locked_out(j, w);
 }
 
 /* ---- end */
@@ -365,7 +383,7 @@ static int exit_status(const struct job *j, const struct mpirun_messages *w)
         return w->status;
     if (j->loss.told || j->loss.gone)
         return loss_status(&j->loss, status);
-    if (w->signal && j->kind == MPICH)
+    if (w->signal && (j->kind == MPICH || j->locked_out))
         return EXIT_BY_SIGNAL + w->signal;
     return status;
 }

@@ -18,6 +18,8 @@ kith_SOURCES = \
 	launcher/job.h \
 	launcher/line.c \
 	launcher/line.h \
+	launcher/lockout.c \
+	launcher/lockout.h \
 	launcher/loss.c \
 	launcher/loss.h \
 	launcher/main.c \
@@ -35,6 +37,8 @@ kith_SOURCES = \
 	launcher/peer.h \
 	launcher/picture.c \
 	launcher/picture.h \
+	launcher/processes.c \
+	launcher/processes.h \
 	launcher/program.c \
 	launcher/program.h \
 	launcher/range.c \

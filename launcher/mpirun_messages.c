@@ -272,6 +272,7 @@ static enum filter_message open_mpi_message(void *arg, const char *text)
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
         if (!strstr(line, messages[i].text) || (messages[i].needs && !strstr(line, messages[i].needs)))
             continue;
+        w->spoke = 1;
         messages[i].means(w, text);
         log_debug("mpirun said:\n%s", text);
         return w->unreachable ? FILTER_TAKEN_ALL : FILTER_TAKEN;

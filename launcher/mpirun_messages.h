@@ -10,6 +10,7 @@ struct mpirun_messages {
     int remote;                   /* ranks on other hosts */
     int asked;                    /* the signal by which kith was asked to end the job; 0: none */
     int stands;        /* the program has started on all hosts, and goes on without one that is lost */
+    int spoke;         /* mpirun has said something of its own: most often, that the job ends */
     int said;          /* something was said of why the job ended */
     int status;        /* the exit status that follows from a message; 0: none does */
     int signal;        /* a rank died by it; 0: none did */

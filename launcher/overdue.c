@@ -6,6 +6,7 @@
 #include "overdue.h"
 #include "local_host.h"
 #include "log.h"
+#include "processes.h"
 #include "reach.h"
 
 #include <ctype.h>
@@ -27,37 +28,10 @@ struct below { /* what runs below mpirun */
 
 /* ---- processes */
 
-/* "/proc/7/stat" as a string; its size. */
-static size_t read_of(pid_t pid, const char *what, char *buf, size_t room)
-{
-    char path[64];
-    ssize_t n;
-    int fd;
-
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, what);
-    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-        return 0;
-    n = read(fd, buf, room - 1);
-    close(fd);
-    buf[n > 0 ? n : 0] = '\0';
-    return n > 0 ? (size_t)n : 0;
-}
-
-/* 0: it has gone. The name, in parentheses, may hold anything. */
-static pid_t parent_of(pid_t pid)
-{
-    char text[512], *end;
-    int parent = 0;
-
-    if (read_of(pid, "stat", text, sizeof text) > 0 && (end = strrchr(text, ')')))
-        (void)!sscanf(end + 1, " %*c %d", &parent);
-    return parent;
-}
-
 static int is_below(pid_t pid, pid_t mpirun)
 {
     for (int i = 0; i < DEPTH && pid > 1; i++)
-        if ((pid = parent_of(pid)) == mpirun)
+        if ((pid = process_parent(pid)) == mpirun)
             return 1;
     return 0;
 }
@@ -99,7 +73,7 @@ static const char *host_in(const struct hosts *h, const char *words, size_t size
 static void look_at(const struct overdue *o, pid_t pid, pid_t mpirun, struct below *b)
 {
     char words[WORDS];
-    size_t size = read_of(pid, "cmdline", words, sizeof words);
+    size_t size = process_read(pid, "cmdline", words, sizeof words);
     int ssh = is_ssh(words, size);
 
     if ((!ssh && !find_word(words, size, o->request->program[0], WORDS)) || !is_below(pid, mpirun))

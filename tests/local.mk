@@ -432,6 +432,7 @@ build_scripts += \
 	tests/launcher/help.sh \
 	tests/launcher/hostfile.sh \
 	tests/launcher/hosts.sh \
+	tests/launcher/lockout.sh \
 	tests/launcher/overdue.sh \
 	tests/launcher/signals.sh \
 	tests/launcher/status.sh \
@@ -452,6 +453,8 @@ tests_launcher_fuzz_SOURCES = launcher/hosts.c launcher/hosts.h launcher/range.c
 	launcher/tags.c launcher/tags.h launcher/frame.h tests/launcher/fuzz.c
 tests_launcher_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/launcher
 tests_launcher_fuzz_LDADD =
+check_PROGRAMS += tests/launcher/locked
+tests_launcher_locked_LDADD =
 check_PROGRAMS += tests/launcher/losses
 tests_launcher_losses_SOURCES = launcher/filter.c launcher/filter.h launcher/frame.h launcher/log.c launcher/log.h launcher/loss.c \
 	launcher/loss.h launcher/tags.c launcher/tags.h lib/base/env.c lib/base/env.h tests/launcher/losses.c
