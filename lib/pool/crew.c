@@ -199,8 +199,8 @@ int kith__crew_take_turn(struct kith__crew *crew, uint64_t *news, struct kith__d
 
     kith__crew_lock(crew);
     now = look(crew);
-    if ((is = !crew->ends && take_turn(crew, &now, news, d)))
-        kith__crew_call_next(crew);
+    is = !crew->ends && take_turn(crew, &now, news, d);
+    kith__crew_call_next(crew);
     kith__crew_unlock(crew);
     return is;
 }
