@@ -30,7 +30,7 @@ enum { COME, ALL, SIDES }; /* waiters for the next bytes; for all of them, or fo
 /* Two pieces are on their way at a time, so the line does not rest while one is copied. A piece takes much
  * longer than a round trip, and all takes much longer than a piece: the last node of a chain is behind the
  * first one by a piece for each node. */
-uint64_t kith__share_piece = UINT64_C(4) << 20;
+uint64_t kith__share_piece = UINT64_C(2) << 20;
 int kith__share_readers = 2;
 
 enum { CACHED = 256, READERS = 2 };
