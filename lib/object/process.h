@@ -9,8 +9,7 @@
 enum kith__process_state {
     KITH__PROCESS_RUNS = 1,
     KITH__PROCESS_ENDED,
-    KITH__PROCESS_SETTLING /* its process has ended, and its janitor settles what it had: to all it still runs
-                            */
+    KITH__PROCESS_SETTLING /* it has ended, and its janitor settles what it had: to all it still runs */
 };
 
 struct kith__process_body {

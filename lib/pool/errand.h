@@ -30,7 +30,7 @@ struct kith__hand { /* a thread's own */
         struct kith__deal deal;
         char results[KITH__CARRIED_MOST];
     } carried;
-    uint32_t rides; /* results in a row that have gone so */
+    uint32_t rides; /* how often there were some that might go so */
     uint64_t news;  /* the last that was known when it claimed */
 };
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# An mpirun that has locked itself out over the end of a job is killed after 10 s, and the status is what the job ended by; but only one that
-# has no ranks left, and that was asked for the end or has spoken of it.
+# An mpirun that has locked itself out over the end of a job is killed after 10 s, and the status is what the job ended
+# by; but only one that has no ranks left, and that was asked for the end or has spoken of it.
 . "$(dirname "$0")/common"
 locked=$top_builddir/tests/launcher/locked
 fakes
